@@ -1,0 +1,52 @@
+# Everything runs from .venv, which is made here and reused. Needs Python 3.11+ with venv, and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run test lint format bench lock
+
+help: ## what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(VENV)/run.stamp ## the main job, end to end, on this machine (ARGS=--once ends by itself)
+	@$(BIN)/python app.py demo $(ARGS)
+
+run: $(VENV)/run.stamp ## serve for real, from .env
+	@$(BIN)/python app.py serve $(ARGS)
+
+test: $(VENV)/dev.stamp lint ## every check that CI runs
+	@sh tests/install_chromium.sh
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/dev.stamp ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/dev.stamp ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/dev.stamp ## the benchmarks, each beside its floor
+	$(BIN)/python -m bench $(ARGS)
+
+lock: $(VENV)/dev.stamp ## pin again what pyproject.toml asks for
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --upgrade -q pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --upgrade -q pyproject.toml --group dev -o requirements-dev.lock
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.stamp: requirements.lock | $(VENV)/bin/python
+	@echo "Installing into $(VENV) …"
+	@$(PIP_INSTALL) -r requirements.lock
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.lock | $(VENV)/bin/python
+	@echo "Installing into $(VENV) …"
+	@$(PIP_INSTALL) -r requirements-dev.lock
+	@touch $@ $(VENV)/run.stamp

@@ -1,0 +1,169 @@
+"""What the operator put in the environment: read once, checked as a whole, told by name when it is wrong. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from cryptography.fernet import Fernet
+
+SLACK_CREDENTIALS = ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET", "SLACK_SIGNING_SECRET")
+
+
+class SettingsError(Exception):
+    """Settings are missing or malformed; *faults* names every one of them with what to do."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The environment, checked. Credentials may be empty for the verbs that do not serve."""
+
+    slack_client_id: str
+    slack_client_secret: str = field(repr=False)
+    slack_signing_secret: str = field(repr=False)
+    slack_app_token: str | None = field(repr=False)
+    slack_api_url: str
+    slack_authorize_url: str
+    salesforce_login_url: str
+    salesforce_client_id: str | None
+    salesforce_client_secret: str | None = field(repr=False)
+    public_url: str
+    host: str
+    port: int
+    database_url: str = field(repr=False)  # may hold a password
+    encryption_keys: tuple[str, ...] = field(repr=False)  # empty on SQLite: made beside the database file
+    log_level: str
+    log_format: str
+    metrics_token: str | None = field(repr=False)
+    retention_days: int
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str], *, serving: bool = False) -> Settings:
+        """
+        Read and check everything at once. Raises SettingsError.
+
+        *serving*: whether Slack's credentials are required.
+        """
+        read = _Reader(environ)
+        if serving:
+            read.require(SLACK_CREDENTIALS, "see Basic Information of your app at https://api.slack.com/apps")
+        port = read.number("PORT", 3000, 0, 65535)
+        database_url = read.checked("DATABASE_URL", "sqlite:///./usergems.db", _database_fault)
+        keys = tuple(key.strip() for key in read.text("ENCRYPTION_KEYS", "").split(",") if key.strip())
+        read.check("ENCRYPTION_KEYS", all(_is_fernet_key(key) for key in keys), _KEYS_HINT)
+        if not database_url.startswith("sqlite"):
+            read.check("ENCRYPTION_KEYS", bool(keys), f"is required with PostgreSQL; {_KEYS_HINT}")
+        salesforce_id, salesforce_secret = read.pair("SALESFORCE_CLIENT_ID", "SALESFORCE_CLIENT_SECRET")
+        settings = cls(
+            slack_client_id=read.text("SLACK_CLIENT_ID", ""),
+            slack_client_secret=read.text("SLACK_CLIENT_SECRET", ""),
+            slack_signing_secret=read.text("SLACK_SIGNING_SECRET", ""),
+            slack_app_token=read.text("SLACK_APP_TOKEN", "") or None,
+            slack_api_url=read.outside_url("SLACK_API_URL", "https://slack.com/api/").rstrip("/") + "/",
+            slack_authorize_url=read.outside_url("SLACK_AUTHORIZE_URL", "https://slack.com/oauth/v2/authorize"),
+            salesforce_login_url=read.outside_url("SALESFORCE_LOGIN_URL", "https://login.salesforce.com").rstrip("/"),
+            salesforce_client_id=salesforce_id,
+            salesforce_client_secret=salesforce_secret,
+            public_url=read.outside_url("PUBLIC_URL", f"http://localhost:{port}").rstrip("/"),
+            host=read.text("HOST", "127.0.0.1"),
+            port=port,
+            database_url=database_url,
+            encryption_keys=keys,
+            log_level=read.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
+            log_format=read.choice("LOG_FORMAT", "text", ("text", "json")),
+            metrics_token=read.text("METRICS_TOKEN", "") or None,
+            retention_days=read.number("RETENTION_DAYS", 90, 1, 36_500),
+        )
+        if read.faults:
+            raise SettingsError(read.faults)
+        return settings
+
+
+_KEYS_HINT = (
+    "make a Fernet key with: python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
+)
+
+
+@dataclass
+class _Reader:
+    """Reads variables and collects what is wrong with them."""
+
+    environ: Mapping[str, str]
+    faults: list[str] = field(default_factory=list)
+
+    def text(self, name: str, default: str) -> str:
+        # An empty variable is an unset one: that is how compose files and .env.example leave them.
+        return self.environ.get(name, "").strip() or default
+
+    def check(self, name: str, holds: bool, advice: str) -> None:
+        if not holds:
+            self.faults.append(f"{name} {advice}")
+
+    def require(self, names: tuple[str, ...], where: str) -> None:
+        for name in names:
+            self.check(name, bool(self.text(name, "")), f"is missing; {where}")
+
+    def checked(self, name: str, default: str, fault: Callable[[str], str | None]) -> str:
+        value = self.text(name, default)
+        if found := fault(value):
+            self.faults.append(f"{name} {found}")
+        return value
+
+    def outside_url(self, name: str, default: str) -> str:
+        return self.checked(name, default, _outside_url_fault)
+
+    def number(self, name: str, default: int, least: int, most: int) -> int:
+        value = self.text(name, str(default))
+        if value.isascii() and value.isdigit() and least <= int(value[:9]) <= most:
+            return int(value)
+        self.faults.append(f"{name} must be a whole number from {least} to {most}")
+        return default
+
+    def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
+        value = self.text(name, default)
+        found = next((choice for choice in choices if choice.lower() == value.lower()), None)
+        self.check(name, found is not None, f"must be one of {', '.join(choices)}")
+        return found or default
+
+    def pair(self, first: str, second: str) -> tuple[str | None, str | None]:
+        values = self.text(first, ""), self.text(second, "")
+        self.check(first, bool(values[0]) or not values[1], f"is missing, but {second} is set; set both or neither")
+        self.check(second, bool(values[1]) or not values[0], f"is missing, but {first} is set; set both or neither")
+        return values[0] or None, values[1] or None
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether this host name is this machine."""
+    return host is not None and (host in {"localhost", "::1"} or host.startswith("127."))
+
+
+def _outside_url_fault(value: str) -> str | None:
+    try:
+        parts = urlsplit(value)
+        parts.port  # noqa: B018 - raises ValueError for a malformed port
+    except ValueError:
+        return "is not an address"
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        return "must be an address that starts with https://"
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        return "must start with https://; plain http is accepted for this machine (localhost) only"
+    return None
+
+
+def _database_fault(value: str) -> str | None:
+    if not value.startswith(("sqlite:///", "postgresql://", "postgres://")):
+        return "must start with sqlite:/// or postgresql://"
+    return None
+
+
+def _is_fernet_key(key: str) -> bool:
+    try:
+        Fernet(key)
+    except ValueError:
+        return False
+    return True

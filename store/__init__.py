@@ -1,0 +1,1 @@
+"""What we remember: every row, and the statements that write and read it."""

@@ -1,0 +1,144 @@
+"""The seam between the async outside and the sync store: store functions off the event loop, a transaction each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
+Item = TypeVar("Item")
+
+GROUP_LIMIT = 500
+"""How many items at most share one transaction, so that none of them waits long for its commit."""
+
+POSTGRESQL_THREADS = 4
+BUSY_TIMEOUT_MS = 10_000
+
+
+class DatabaseUnavailableError(Exception):
+    """The database could not be reached or could not commit. Nothing of the transaction has happened."""
+
+
+class Database:
+    """
+    One writer thread on SQLite, a few on PostgreSQL.
+
+    Store functions are sync and take a Connection first; whatever one call of `run` does is one transaction.
+    """
+
+    def __init__(self, url: str) -> None:
+        """*url*: `sqlite:///…` or `postgresql://…`; the driver is chosen here. Connects only when first used."""
+        self.engine = _engine(url)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._threads = ThreadPoolExecutor(1 if self.is_sqlite else POSTGRESQL_THREADS, thread_name_prefix="store")
+        self._waiting: dict[Callable[..., Any], list[tuple[Any, asyncio.Future[Any]]]] = {}
+        self._draining: dict[Callable[..., Any], asyncio.Task[None]] = {}
+
+    async def run(
+        self, function: Callable[Concatenate[Connection, P], Result], *args: P.args, **kwargs: P.kwargs
+    ) -> Result:
+        """Call `function(connection, …)` in a transaction. Raises DatabaseUnavailableError."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, lambda: self.run_sync(function, *args, **kwargs))
+
+    async def gather(self, function: Callable[[Connection, list[Item]], list[Result]], item: Item) -> Result:
+        """
+        Call `function(connection, items)` once for all the items that wait for it, in one transaction.
+
+        It answers one result an item, in order. There is no timer: what arrives while one transaction commits is the
+        next group, so a lone item never waits. A failed group fails all of its items with DatabaseUnavailableError.
+        """
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(function, []).append((item, future))
+        if function not in self._draining:
+            self._draining[function] = asyncio.create_task(self._drain(function))
+        return await future
+
+    async def _drain(self, function: Callable[[Connection, list[Any]], list[Any]]) -> None:
+        while waiting := self._waiting.get(function):
+            group, self._waiting[function] = waiting[:GROUP_LIMIT], waiting[GROUP_LIMIT:]
+            items = [item for item, _ in group]
+            answer = (await asyncio.gather(self.run(function, items), return_exceptions=True))[0]
+            for index, (_, future) in enumerate(group):
+                if future.done():  # its caller has gone away
+                    continue
+                if isinstance(answer, BaseException):
+                    future.set_exception(answer)
+                else:
+                    future.set_result(answer[index])
+        del self._draining[function]
+
+    def run_sync(
+        self, function: Callable[Concatenate[Connection, P], Result], *args: P.args, **kwargs: P.kwargs
+    ) -> Result:
+        """The same as `run`, in the calling thread: for the terminal, migrations and slack_sdk's sync stores."""
+        with self.begin() as connection:
+            return function(connection, *args, **kwargs)
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """A transaction in the calling thread. Raises DatabaseUnavailableError."""
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except (DBAPIError, PoolTimeoutError) as error:
+            if _is_outage(error):
+                raise DatabaseUnavailableError(f"the database did not answer: {type(error).__name__}") from error
+            raise
+
+    async def close(self) -> None:
+        """Wait for what is running and let the connections go."""
+        await asyncio.to_thread(self._threads.shutdown)
+        self.engine.dispose()
+
+
+def _is_outage(error: DBAPIError | PoolTimeoutError) -> bool:
+    # OperationalError covers "cannot connect", "disk full", "locked", "server closed the connection";
+    # InterfaceError a connection that died earlier. The rest (integrity, data, syntax) are bugs of ours.
+    if isinstance(error, PoolTimeoutError) or error.connection_invalidated:
+        return True
+    return type(error).__name__ in {"OperationalError", "InterfaceError"}
+
+
+def _engine(url: str) -> Engine:
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    # A connection that died while idle is replaced instead of failing the next transaction.
+    return create_engine(
+        parsed.set(drivername="postgresql+psycopg"),
+        pool_pre_ping=True,
+        pool_size=POSTGRESQL_THREADS + 2,
+        pool_timeout=10,
+        connect_args={"connect_timeout": 5},
+    )
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves, see _begin_sqlite
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",  # a commit is on the disk before anybody is told yes
+        f"busy_timeout = {BUSY_TIMEOUT_MS}",
+        "foreign_keys = ON",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # Taking the write lock at once waits for it here; a read that turns into a write would fail with "locked".
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,280 @@
+"""Every table, once: what the migrations build and what the statements are written against."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Milliseconds = BigInteger
+"""Every time is whole milliseconds since the epoch, UTC: both databases compare and keep them alike."""
+
+RowId = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite counts up by itself only on INTEGER."""
+
+workspaces = Table(
+    "workspaces",
+    metadata,
+    Column("id", Text, primary_key=True),  # Slack's team id; of an org-wide install the enterprise id
+    Column("enterprise_id", Text),
+    Column("is_enterprise_install", Boolean, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("state", Text, nullable=False),  # active | gone
+    Column("installer_user_id", Text),
+    Column("bot_user_id", Text),
+    Column("scopes", Text, nullable=False, server_default=""),  # granted, comma-separated
+    Column("installed_at", Milliseconds, nullable=False),
+    Column("gone_at", Milliseconds),
+    # Preferences. `version` grows with each change, so that nobody overwrites what they have not seen.
+    Column("version", Integer, nullable=False, server_default="0"),
+    Column("default_channel_id", Text),
+    Column("default_channel_name", Text),
+    Column("default_channel_problem", Text),  # why it cannot be posted to; null: no trouble known
+    Column("channel_gets", Text, nullable=False, server_default="unmatched"),  # unmatched | everything
+    Column("tell_dris", Boolean, nullable=False, server_default=text("true")),
+    Column("posts_per_minute", Integer, nullable=False, server_default="300"),
+    Column("salesforce_patience_minutes", Integer, nullable=False, server_default="15"),
+    # Notices that are given once: a JSON object of notice name to the time it was given.
+    Column("notices", Text, nullable=False, server_default="{}"),
+)
+
+turns = Table(  # whose turn it is: fairness between workspaces, and one router a workspace at a time
+    "turns",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("half", Text, primary_key=True),  # route | post
+    Column("served_at", Milliseconds, nullable=False, server_default="0"),
+    Column("lease_until", Milliseconds, nullable=False, server_default="0"),
+    Column("lease", Text),  # who holds it; null: nobody
+)
+
+pauses = Table(  # a vendor asked us to wait, or keeps failing
+    "pauses",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("subject", Text, primary_key=True),  # slack, slack:chat.postMessage, salesforce, …
+    Column("until", Milliseconds, nullable=False),
+    Column("failures", Integer, nullable=False, server_default="0"),  # in a row; 0: it only asked us to wait
+    Column("since", Milliseconds, nullable=False),  # the first of these failures
+    Column("reason", Text, nullable=False, server_default=""),
+)
+
+job_changes = Table(
+    "job_changes",
+    metadata,
+    Column("id", Text, primary_key=True),  # time-ordered
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("payload", Text),  # the JobChange as JSON; null: erased
+    Column("accepted_at", Milliseconds, nullable=False),
+    Column("due_at", Milliseconds),  # when to route it; null: nothing to route
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("last_error", Text),
+    Column("decision", Text),  # JSON: who was considered, in order, and what became of each; null: not routed yet
+    Column("routed_at", Milliseconds),
+    Column("outcome", Text),  # delivered | buried | muted; null: not ended yet
+    Column("told", Text),  # of a delivered one: dri | channel
+    Column("reason", Text),  # of a buried or muted one, or why the channel was told
+    Column("ended_at", Milliseconds),
+    UniqueConstraint("workspace_id", "key"),
+    Index(
+        "ix_job_changes_due",
+        "workspace_id",
+        "due_at",
+        "id",
+        sqlite_where=text("due_at IS NOT NULL"),
+        postgresql_where=text("due_at IS NOT NULL"),
+    ),
+    Index(
+        "ix_job_changes_open",
+        "workspace_id",
+        "accepted_at",
+        sqlite_where=text("ended_at IS NULL"),
+        postgresql_where=text("ended_at IS NULL"),
+    ),
+    Index("ix_job_changes_ended", "workspace_id", "ended_at", "outcome", "told"),
+)
+
+lanes = Table(
+    "lanes",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
+    Column("destination", Text, nullable=False),  # a Slack user id, a channel id, or DEFAULT_CHANNEL
+    # Pacing, Retry-After, back-off and lease in one: when this lane may post next. Null: empty, or parked.
+    Column("due_at", Milliseconds),
+    Column("paced_until", Milliseconds, nullable=False, server_default="0"),  # earliest next message, also when empty
+    Column("lease", Text),
+    Column("failures", Integer, nullable=False, server_default="0"),  # in a row
+    UniqueConstraint("workspace_id", "destination"),
+    Index(
+        "ix_lanes_due",
+        "workspace_id",
+        "due_at",
+        "id",
+        sqlite_where=text("due_at IS NOT NULL"),
+        postgresql_where=text("due_at IS NOT NULL"),
+    ),
+)
+
+posts = Table(  # one Slack message, written before it is sent
+    "posts",
+    metadata,
+    Column("id", Text, primary_key=True),  # a UUID: the message's client_msg_id, and in its metadata
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
+    Column("lane_id", RowId, ForeignKey("lanes.id", ondelete="CASCADE"), nullable=False),
+    Column("state", Text, nullable=False),  # sending | sent | failed
+    Column("tries", Integer, nullable=False, server_default="1"),
+    Column("begun_at", Milliseconds, nullable=False),
+    Column("tried_at", Milliseconds, nullable=False),
+    Column("channel", Text),  # where Slack put it
+    Column("ts", Text),
+    Index(
+        "ix_posts_sending",
+        "lane_id",
+        sqlite_where=text("state = 'sending'"),
+        postgresql_where=text("state = 'sending'"),
+    ),
+    Index("ix_posts_tried", "workspace_id", "tried_at"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", RowId, primary_key=True),  # counts up: the order inside a lane
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
+    Column("job_change_id", Text, ForeignKey("job_changes.id", ondelete="CASCADE"), nullable=False),
+    Column("lane_id", RowId, ForeignKey("lanes.id", ondelete="CASCADE"), nullable=False),
+    Column("role", Text, nullable=False),  # dri | fallback | copy: a copy never decides the outcome
+    Column("reason", Text, nullable=False),  # why it comes here, as the message says it
+    Column("state", Text, nullable=False),  # pending | sending | delivered | buried | moved
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("plainness", Integer, nullable=False, server_default="0"),  # 0 bundle, 1 alone, 2 plain text
+    Column("post_id", Text, ForeignKey("posts.id", ondelete="SET NULL")),
+    Column("last_error", Text),
+    Column("created_at", Milliseconds, nullable=False),
+    Column("settled_at", Milliseconds),
+    UniqueConstraint("job_change_id", "lane_id"),
+    Index(
+        "ix_deliveries_pending",
+        "lane_id",
+        "id",
+        sqlite_where=text("state = 'pending'"),
+        postgresql_where=text("state = 'pending'"),
+    ),
+    Index(
+        "ix_deliveries_sending",
+        "post_id",
+        sqlite_where=text("state = 'sending'"),
+        postgresql_where=text("state = 'sending'"),
+    ),
+    Index(
+        "ix_deliveries_buried",
+        "workspace_id",
+        "id",
+        sqlite_where=text("state = 'buried'"),
+        postgresql_where=text("state = 'buried'"),
+    ),
+)
+
+trace = Table(  # what happened to a job change after it was routed, one row a step; only added to
+    "trace",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("job_change_id", Text, ForeignKey("job_changes.id", ondelete="CASCADE"), nullable=False),
+    Column("at", Milliseconds, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("detail", Text, nullable=False, server_default=""),
+    Index("ix_trace_job_change", "job_change_id", "id"),
+)
+
+members = Table(  # which Slack user an e-mail address is, or why it is nobody who can be told
+    "members",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("email", Text, primary_key=True),  # lower case
+    Column("user_id", Text),  # null: not in Slack
+    Column("problem", Text),  # not_in_slack | deactivated | bot | guest | stranger; null: can be told
+    Column("checked_at", Milliseconds, nullable=False),
+    Column("expires_at", Milliseconds, nullable=False),
+    Index("ix_members_user", "workspace_id", "user_id"),
+)
+
+salesforce_connections = Table(
+    "salesforce_connections",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("flow", Text, nullable=False),  # client_credentials | web_server
+    Column("login_url", Text, nullable=False),
+    Column("instance_url", Text),
+    Column("access_token", Text),  # encrypted; null: none yet, or let go
+    Column("refresh_token", Text),  # encrypted
+    Column("client_id", Text),  # null: the operator's, from the environment
+    Column("client_secret", Text),  # encrypted
+    Column("org_id", Text),
+    Column("org_name", Text),
+    Column("user_id", Text),
+    Column("user_name", Text),
+    Column("problem", Text),  # what an admin must mend; null: no trouble known
+    Column("connected_at", Milliseconds, nullable=False),
+    Column("renewed_at", Milliseconds),
+    Column("last_success_at", Milliseconds),
+    Column("api_used", Integer),
+    Column("api_limit", Integer),
+)
+
+intake_keys = Table(
+    "intake_keys",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", Text, nullable=False),  # signing | bearer
+    Column("secret", Text, nullable=False),  # signing: encrypted; bearer: its SHA-256
+    Column("made_at", Milliseconds, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("expires_at", Milliseconds),  # null: in force; a rolled one stays good until then
+    Index("ix_intake_keys_workspace", "workspace_id", "kind"),
+)
+
+slack_events = Table(  # Slack repeats an event it got no quick answer to
+    "slack_events",
+    metadata,
+    Column("event_id", Text, primary_key=True),
+    Column("seen_at", Milliseconds, nullable=False),
+    Index("ix_slack_events_seen", "seen_at"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("workspace_id", Text, nullable=False),
+    Column("at", Milliseconds, nullable=False),
+    Column("actor", Text, nullable=False),  # a Slack user id, or operator
+    Column("action", Text, nullable=False),
+    Column("detail", Text, nullable=False, server_default=""),
+    Index("ix_audit_workspace", "workspace_id", "id"),
+)
+
+DEFAULT_CHANNEL = "default_channel"
+"""The destination of the lane of the default channel: which channel that is, is looked up when it posts."""

