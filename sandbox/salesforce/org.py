@@ -1,0 +1,163 @@
+"""The records of the sandbox org, and who may see what of them."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from sandbox.salesforce.errors import SalesforceError, no_such_field, no_such_type, not_found
+from sandbox.salesforce.ids import new_id, to_18
+from sandbox.salesforce.schema import STANDARD, Field, SObject, Value
+
+Record = dict[str, Value]
+_AUTOMATIC = {"Id", "CreatedDate", "LastModifiedDate", "SystemModstamp", "IsDeleted"}
+
+
+class Org:
+    """All that the org knows. `now` gives seconds since the epoch."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self.now = now
+        self.id = new_id("00D", 1)
+        self._sobjects = {one.name.lower(): one for one in STANDARD}
+        self._records: dict[str, dict[str, Record]] = {one.name: {} for one in STANDARD}
+        self._numbers = itertools.count(1)
+        self._hidden_fields: set[tuple[str, str]] = set()
+        self._hidden_records: set[str] = set()
+        self._hidden_types: set[str] = set()
+
+    def define(self, sobject: SObject) -> None:
+        """Add a custom object."""
+        self._sobjects[sobject.name.lower()] = sobject
+        self._records.setdefault(sobject.name, {})
+
+    def add_field(self, sobject: str, field: Field) -> None:
+        known = self._sobjects[sobject.lower()]
+        self.define(replace(known, fields=(*known.fields, field)))
+
+    def hide_field(self, sobject: str, name: str) -> None:
+        """Field-level security: to the integration user it does not exist.
+
+        https://developer.salesforce.com/docs/platform/rest-api/guide/intro-rest-compatible-editions.html
+        """
+        self._hidden_fields.add((sobject.lower(), name.lower()))
+
+    def hide_type(self, sobject: str) -> None:
+        """Object permissions: the integration user may not read it at all."""
+        self._hidden_types.add(sobject.lower())
+
+    def hide_record(self, record_id: str) -> None:
+        """Sharing: rows that may not be seen are missing from answers, without an error."""
+        self._hidden_records.add(to_18(record_id) or record_id)
+
+    def sobjects(self) -> list[SObject]:
+        return [one for name, one in self._sobjects.items() if name not in self._hidden_types]
+
+    def sobject(self, name: str) -> SObject:
+        """Raises SalesforceError INVALID_TYPE."""
+        known = self._sobjects.get(name.lower())
+        if known is None or name.lower() in self._hidden_types:
+            raise no_such_type(name)
+        return known
+
+    def sobject_of(self, record_id: str) -> SObject | None:
+        """What the key prefix of the id says."""
+        return next((one for one in self._sobjects.values() if one.prefix == record_id[:3]), None)
+
+    def is_visible_field(self, sobject: SObject, field: Field) -> bool:
+        return (sobject.name.lower(), field.name.lower()) not in self._hidden_fields
+
+    def readable_fields(self, sobject: SObject) -> list[Field]:
+        return [field for field in sobject.fields if self.is_visible_field(sobject, field)]
+
+    def rows(self, sobject: SObject) -> Iterator[Record]:
+        """The visible records in the order of their creation."""
+        for record_id, record in self._records[sobject.name].items():
+            if record_id not in self._hidden_records:
+                yield record
+
+    def find(self, record_id: str) -> Record | None:
+        """The visible record with this id of 15 or 18 characters."""
+        id18, sobject = to_18(record_id), self.sobject_of(record_id)
+        if id18 is None or sobject is None or id18 in self._hidden_records:
+            return None
+        return self._records[sobject.name].get(id18)
+
+    def add(self, sobject: str, **fields: Value) -> str:
+        """Create a record as Salesforce would; returns its 18-character id."""
+        known = self.sobject(sobject)
+        checked = self._checked(known, fields)
+        missing = [name for name in known.required if not checked.get(name)]
+        if missing:
+            raise SalesforceError(
+                400, "REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", tuple(missing)
+            )
+        record_id, moment = new_id(known.prefix, next(self._numbers)), self.timestamp()
+        empty: Record = {field.name: (False if field.type == "boolean" else None) for field in known.fields}
+        stamps: Record = {"Id": record_id, "CreatedDate": moment, "LastModifiedDate": moment, "SystemModstamp": moment}
+        defaults: Record = {"IsActive": True} if known.name == "User" else {}
+        if known.name == "Group":
+            defaults["Type"] = "Queue"
+        record = {**empty, **defaults, **checked, **stamps}
+        self._records[known.name][record_id] = _named(known, record)
+        return record_id
+
+    def update(self, record_id: str, **fields: Value) -> None:
+        record, known = self.find(record_id), self.sobject_of(record_id)
+        if record is None or known is None:
+            raise not_found()
+        moment = self.timestamp()
+        record.update(self._checked(known, fields), LastModifiedDate=moment, SystemModstamp=moment)
+        _named(known, record)
+
+    def delete(self, record_id: str) -> None:
+        record, known = self.find(record_id), self.sobject_of(record_id)
+        if record is None or known is None:
+            raise not_found()
+        del self._records[known.name][str(record["Id"])]
+
+    def timestamp(self) -> str:
+        """Now, as Salesforce writes it: `2026-11-20T09:30:00.000+0000`."""
+        moment = datetime.fromtimestamp(self.now(), UTC)
+        return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}+0000"
+
+    def snapshot(self) -> dict[str, dict[str, Record]]:
+        return deepcopy(self._records)
+
+    def restore(self, snapshot: dict[str, dict[str, Record]]) -> None:
+        self._records = snapshot
+
+    def _checked(self, sobject: SObject, fields: dict[str, Value]) -> Record:
+        """The fields by their proper names, with references in their long form and of the right kind."""
+        checked: Record = {}
+        for name, value in fields.items():
+            field = sobject.field(name)
+            if field is None or not self.is_visible_field(sobject, field):
+                raise no_such_field(name, sobject.name)
+            if field.name in _AUTOMATIC:
+                raise SalesforceError(
+                    400,
+                    "INVALID_FIELD_FOR_INSERT_UPDATE",
+                    f"Unable to create/update fields: {field.name}. Please check the security settings of this field "
+                    "and verify that it is read/write for your profile or permission set.",
+                    (field.name,),
+                )
+            checked[field.name] = self._reference(field, value) if field.type == "reference" else value
+        return checked
+
+    def _reference(self, field: Field, value: Value) -> Value:
+        if value is None:
+            return None
+        target, id18 = self.sobject_of(str(value)), to_18(str(value))
+        if target is None or id18 is None or target.name not in field.refers_to:
+            raise SalesforceError(
+                400, "MALFORMED_ID", f"{field.name}: id value of incorrect type: {value}", (field.name,)
+            )
+        return id18
+
+
+def _named(sobject: SObject, record: Record) -> Record:
+    if sobject.is_person:
+        record["Name"] = " ".join(str(record[part]) for part in ("FirstName", "LastName") if record[part])
+    return record

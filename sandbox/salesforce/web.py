@@ -1,0 +1,246 @@
+"""The org as an aiohttp application for the root of a loopback port of its own."""
+
+import asyncio
+import base64
+import binascii
+import json
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from aiohttp import web
+from jinja2 import Environment, PackageLoader, select_autoescape
+
+from sandbox.salesforce.composite import Composite
+from sandbox.salesforce.errors import OAuthError, SalesforceError
+from sandbox.salesforce.faults import Fault, Faults
+from sandbox.salesforce.oauth import OAuth
+from sandbox.salesforce.org import Org
+from sandbox.salesforce.rest import VERSIONS, Answer, Request, RestApi
+from sandbox.salesforce.schema import Value
+
+# "The URI of a REST request may be up to 16,384 bytes", beyond which Salesforce answers 414:
+# https://developer.salesforce.com/docs/platform/salesforce-app-limits-cheatsheet
+LONGEST_URI = 16_384
+_LARGEST_BODY = 50 * 1024 * 1024  # bytes
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request that was heard: `kind` is `token`, `query`, `composite`, `sobjects`, `limits` or `page`."""
+
+    at: float
+    kind: str
+    method: str
+    path: str
+    status: int
+
+
+class SalesforceSandbox:
+    """A Salesforce org. Set `url` to where `web_app()` is served: tokens name it as their instance.
+
+    `now` gives seconds since the epoch; `latency` is how many seconds each answer takes. Users, records, switches
+    for field-level security and sharing are in `org`, tokens and the client app's policies in `oauth`.
+    """
+
+    def __init__(
+        self,
+        now: Callable[[], float] = time.time,
+        client_id: str = "3MVG9sandbox",
+        client_secret: str = "sandbox-secret",
+        latency: float = 0.0,
+    ) -> None:
+        self.url = ""
+        self.latency = latency
+        self.org = Org(now)
+        self.oauth = OAuth(self.org, client_id, client_secret, lambda: self.url.rstrip("/"))
+        self.api = RestApi(self.org)
+        self.faults = Faults()
+        self.calls: list[Call] = []
+        self.oauth.run_as = self.add("User", LastName="Integration", Username="integration@sandbox.example")
+        self._pages = Environment(loader=PackageLoader("sandbox.salesforce", "."), autoescape=select_autoescape())
+
+    def add(self, sobject: str, **fields: Value) -> str:
+        """Create a record; returns its 18-character id."""
+        return self.org.add(sobject, **fields)
+
+    def expire_sessions(self) -> None:
+        """Every access token is from now on INVALID_SESSION_ID; refresh tokens stay good."""
+        self.oauth.expire_sessions()
+
+    def calls_of(self, *kinds: str) -> list[Call]:
+        return [call for call in self.calls if call.kind in kinds]
+
+    def web_app(self) -> web.Application:
+        app = web.Application(
+            middlewares=[self._heard, self._refusals],
+            handler_args={"max_line_size": 4 * LONGEST_URI, "max_field_size": 4 * LONGEST_URI},
+            client_max_size=_LARGEST_BODY,
+        )
+        app.router.add_post("/services/oauth2/token", self._token)
+        app.router.add_get("/services/oauth2/authorize", self._consent)
+        app.router.add_post("/services/oauth2/authorize", self._consented)
+        app.router.add_route("*", "/services/oauth2/revoke", self._revoke)
+        app.router.add_route("*", "/services/oauth2/userinfo", self._userinfo)
+        app.router.add_get("/id/{org_id}/{user_id}", self._identity)
+        app.router.add_get("/services/data", self._versions)
+        app.router.add_get("/services/data/", self._versions)
+        app.router.add_route("*", r"/services/data/{rest:v.+}", self._rest)
+        app.router.add_get(r"/{record_id:[A-Za-z0-9]{15,18}}", self._page)
+        app.router.add_get(r"/lightning/r/{sobject}/{record_id:[A-Za-z0-9]{15,18}}/view", self._page)
+        return app
+
+    @web.middleware
+    async def _heard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Every request is written down, late by the latency, and may meet a fault."""
+        kind = _kind(request.path)
+        fault = self.faults.take(kind, request.path)
+        await asyncio.sleep(self.latency + (fault.delay if fault else 0.0))
+        failed = self._failed(request, fault) if fault and not fault.after else None
+        response = failed or await handler(request)
+        if fault and fault.after:
+            response = self._failed(request, fault) or response
+        self.calls.append(Call(self.org.now(), kind, request.method, request.path, response.status))
+        if request.path.startswith("/services/data"):
+            used = f"api-usage={self.api.api_used}/{self.api.api_limit}"
+            response.headers["Sforce-Limit-Info"] = used
+        return response
+
+    def _failed(self, request: web.Request, fault: Fault) -> web.Response | None:
+        """The answer of a fault; None when it only slows."""
+        if fault.drop and request.transport is not None:
+            request.transport.abort()
+        if fault.garbage:
+            return web.Response(status=fault.status or 200, text="<html>Down for maint", content_type="text/html")
+        if fault.error and request.path.startswith("/services/oauth2"):
+            return _json(fault.status or 400, {"error": fault.error, "error_description": "on purpose"})
+        if fault.error:
+            return _json(fault.status or 400, [{"message": "On purpose.", "errorCode": fault.error}])
+        return web.Response(status=fault.status or 500) if fault.status or fault.drop else None
+
+    @web.middleware
+    async def _refusals(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except SalesforceError as error:
+            return _json(error.status, error.body())
+        except OAuthError as error:
+            return _json(error.status, {"error": error.error, "error_description": error.description})
+
+    async def _token(self, request: web.Request) -> web.Response:
+        """The client may introduce itself in the form or with HTTP Basic."""
+        form = {name: str(value) for name, value in (await request.post()).items()}
+        return _json(200, self.oauth.token(_basic(request) | form), {"Cache-Control": "no-store"})
+
+    async def _consent(self, request: web.Request) -> web.Response:
+        asked = dict(request.query)
+        self.oauth.check_request(asked)
+        users = [user for user in self.org.rows(self.org.sobject("User")) if user["IsActive"]]
+        page = self._pages.get_template("consent.html").render(asked=asked, users=users)
+        return web.Response(text=page, content_type="text/html")
+
+    async def _consented(self, request: web.Request) -> web.Response:
+        """Back to where the app asked to be called, with a code or with the reason why not."""
+        asked = {name: str(value) for name, value in (await request.post()).items()}
+        self.oauth.check_request(asked)
+        # A refusal is an answer of nobody: no user is active who is not there.
+        user_id = asked.get("user_id", "") if asked.get("answer") == "allow" else ""
+        try:
+            told = {"code": self.oauth.allow(asked, user_id)}
+        except OAuthError as error:
+            told = {"error": error.error, "error_description": error.description}
+        if "state" in asked:
+            told["state"] = asked["state"]
+        separator = "&" if "?" in asked["redirect_uri"] else "?"
+        return web.Response(status=302, headers={"Location": f"{asked['redirect_uri']}{separator}{urlencode(told)}"})
+
+    async def _revoke(self, request: web.Request) -> web.Response:
+        form = await request.post() if request.method == "POST" else request.query
+        self.oauth.revoke(str(form.get("token", "")))
+        return web.Response()
+
+    async def _userinfo(self, request: web.Request) -> web.Response:
+        user_id = self._session_user(request)
+        about = self.oauth.identity(user_id)
+        openid = {"sub": about["id"], "name": about["display_name"], "preferred_username": about["username"]}
+        return _json(200, about | openid)
+
+    async def _identity(self, request: web.Request) -> web.Response:
+        user_id = self._session_user(request)
+        if user_id != request.match_info["user_id"] or self.org.id != request.match_info["org_id"]:
+            return web.Response(status=403, text="Wrong_Org")
+        return _json(200, self.oauth.identity(user_id))
+
+    async def _versions(self, _: web.Request) -> web.Response:
+        """The one resource that needs no session."""
+        return _json(200, [{"label": one, "url": f"/services/data/v{one}", "version": one} for one in VERSIONS])
+
+    async def _rest(self, request: web.Request) -> web.Response:
+        if len(request.raw_path.encode()) > LONGEST_URI:
+            return web.Response(status=414, text="URI Too Long")
+        self._session_user(request)
+        if self.api.api_used >= self.api.api_limit:
+            raise SalesforceError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
+        self.api.api_used += 1
+        asked = Request(request.method, request.path, dict(request.query), await _body(request))
+        answer = self._answer(asked)
+        if answer.body is None:
+            return web.Response(status=answer.status, headers=dict(answer.headers))
+        return _json(answer.status, answer.body, dict(answer.headers))
+
+    def _answer(self, asked: Request) -> Answer:
+        version, _, resource = asked.path.removeprefix("/services/data/v").partition("/")
+        if version in VERSIONS and resource.strip("/") == "composite" and asked.method == "POST":
+            return Composite(self.api).answer(asked.body)
+        return self.api.answer(asked)
+
+    async def _page(self, request: web.Request) -> web.Response:
+        """A record for people, where links from Slack lead."""
+        record, sobject = (one(request.match_info["record_id"]) for one in (self.org.find, self.org.sobject_of))
+        if record is None or not sobject:
+            return web.Response(status=404, text="There is no such record in this sandbox org.")
+        page = self._pages.get_template("record.html").render(record=record, sobject=sobject)
+        return web.Response(text=page, content_type="text/html")
+
+    def _session_user(self, request: web.Request) -> str:
+        """Whose session it is. Raises SalesforceError INVALID_SESSION_ID."""
+        session = self.oauth.session(request.headers.get("Authorization", "").removeprefix("Bearer "))
+        if session is None:
+            raise SalesforceError(401, "INVALID_SESSION_ID", "Session expired or invalid")
+        return session.user_id
+
+
+def _kind(path: str) -> str:
+    if path.startswith("/services/oauth2/token"):
+        return "token"
+    parts = path.split("/")
+    is_resource = path.startswith("/services/data/v") and len(parts) > 4
+    return parts[4].replace("queryAll", "query") if is_resource else "page"
+
+
+def _json(status: int, body: object, headers: dict[str, str] | None = None) -> web.Response:
+    return web.json_response(body, status=status, headers=headers)
+
+
+def _basic(request: web.Request) -> dict[str, str]:
+    scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return {}
+    try:
+        client_id, _, secret = base64.b64decode(encoded).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return {}
+    return {"client_id": client_id, "client_secret": secret}
+
+
+async def _body(request: web.Request) -> object:
+    text = await request.text()
+    if not text:
+        return None
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise SalesforceError(400, "JSON_PARSER_ERROR", f"Unexpected character at line {error.lineno}") from None

@@ -1,0 +1,141 @@
+"""What happens in a workspace without the app: people come, change and go, channels too; each with its event."""
+
+from typing import Unpack
+
+from sandbox.slack import installs
+from sandbox.slack.builders import Builders, Flags
+from sandbox.slack.outgoing import Wire
+from sandbox.slack.shapes import user_json
+from sandbox.slack.state import Channel, Json, Team, User
+
+
+class Changes(Builders):
+    """Each of these changes the world, then tells the app if it asked for that event, and returns its HTTP status.
+
+    None: it was not told, since it is not installed there, did not subscribe or lacks the scope.
+    """
+
+    wire: Wire
+
+    async def emit(self, team_id: str, event: Json) -> int | None:
+        self.world.touch()
+        token = self.world.token_of(team_id)
+        if token is None or self.wire.app_url is None or not self.wire.subscribed(token, event["type"]):
+            return None
+        return await self.wire.deliver(token, team_id, event)
+
+    async def join_user(self, team: Team | str, name: str, email: str | None = None, **flags: Unpack[Flags]) -> User:
+        """https://docs.slack.dev/reference/events/team_join"""
+        user = self.add_user(team, name, email, **flags)
+        await self.emit(user.team_id, {"type": "team_join", "user": self._seen(user)})
+        return user
+
+    async def deactivate_user(self, user_id: str) -> int | None:
+        """A deactivation is a user_change whose user is deleted: https://docs.slack.dev/reference/events/user_change"""
+        return await self.change_user(user_id, deleted=True)
+
+    async def change_user(self, user_id: str, **fields: str | bool) -> int | None:
+        """`fields` are those of User: real_name, email, is_admin, deleted, …"""
+        user = self.world.users[user_id]
+        for name, value in fields.items():
+            if not hasattr(user, name):
+                raise AttributeError(f"a user has no {name}")
+            setattr(user, name, value)
+        user.updated = int(self.world.now())
+        self.world.keep_user(user)
+        cache_ts = int(self.world.now())
+        return await self.emit(user.team_id, {"type": "user_change", "user": self._seen(user), "cache_ts": cache_ts})
+
+    async def archive_channel(self, channel_id: str) -> int | None:
+        """https://docs.slack.dev/reference/events/channel_archive, /group_archive"""
+        channel = self.world.channels[channel_id]
+        channel.is_archived = True
+        return await self._channel_event(channel, "archive", {"channel": channel.id, "user": self._someone(channel)})
+
+    async def unarchive_channel(self, channel_id: str) -> int | None:
+        """https://docs.slack.dev/reference/events/channel_unarchive, /group_unarchive"""
+        channel = self.world.channels[channel_id]
+        channel.is_archived = False
+        return await self._channel_event(channel, "unarchive", {"channel": channel.id, "user": self._someone(channel)})
+
+    async def rename_channel(self, channel_id: str, name: str) -> int | None:
+        """https://docs.slack.dev/reference/events/channel_rename, /group_rename: an object, not an id."""
+        channel = self.world.channels[channel_id]
+        channel.name = name
+        renamed = {"id": channel.id, "name": name, "name_normalized": name, "created": channel.created}
+        return await self._channel_event(channel, "rename", {"channel": renamed})
+
+    async def delete_channel(self, channel_id: str) -> int | None:
+        """https://docs.slack.dev/reference/events/channel_deleted, /group_deleted"""
+        channel = self.world.channels.pop(channel_id)
+        self.world.teams[channel.team_id].channels.remove(channel_id)
+        return await self._channel_event(
+            channel, "deleted", {"channel": channel_id, "actor_id": self._someone(channel)}
+        )
+
+    async def change_channel_id(self, channel_id: str, new_id: str) -> int | None:
+        """https://docs.slack.dev/reference/events/channel_id_changed, when a shared channel moves."""
+        channel = self.world.channels.pop(channel_id)
+        channel.id = new_id
+        self.world.channels[new_id] = channel
+        ids = self.world.teams[channel.team_id].channels
+        ids[ids.index(channel_id)] = new_id
+        event: Json = {"type": "channel_id_changed", "old_channel_id": channel_id, "new_channel_id": new_id}
+        return await self.emit(channel.team_id, event)
+
+    async def invite_bot(self, channel_id: str) -> int | None:
+        """https://docs.slack.dev/reference/events/member_joined_channel"""
+        channel, bot = self._bot_in(channel_id)
+        channel.members[bot] = None
+        kind = "G" if channel.is_private else "C"
+        event: Json = {"type": "member_joined_channel", "user": bot, "channel": channel.id, "channel_type": kind}
+        return await self.emit(channel.team_id, event)
+
+    async def remove_bot(self, channel_id: str) -> int | None:
+        """https://docs.slack.dev/reference/events/group_left, /channel_left"""
+        channel, bot = self._bot_in(channel_id)
+        channel.members.pop(bot, None)
+        event: Json = {"type": f"{_prefix(channel)}_left", "channel": channel.id, "actor_id": self._someone(channel)}
+        return await self.emit(channel.team_id, event)
+
+    async def uninstall(self, team_id: str) -> None:
+        """Someone removes the app: tokens_revoked and app_uninstalled."""
+        token = self.world.token_of(team_id)
+        if token is None:
+            raise LookupError(f"the app is not installed in {team_id}")
+        self.wire.tell(installs.uninstall(self.world, token))
+        await self.wire.settled()
+
+    async def revoke_token(self, team_id: str) -> None:
+        """The bot token alone is taken back: tokens_revoked."""
+        token = self.world.token_of(team_id)
+        if token is None:
+            raise LookupError(f"the app is not installed in {team_id}")
+        self.wire.tell(installs.revoke(self.world, token, "token_revoked"))
+        await self.wire.settled()
+
+    def _seen(self, user: User) -> Json:
+        token = self.world.token_of(user.team_id)
+        return user_json(user, with_email=token is not None and "users:read.email" in token.scopes)
+
+    def _someone(self, channel: Channel) -> str:
+        return next((member for member in channel.members if not self.world.users[member].bot_id), "USLACKBOT")
+
+    def _bot_in(self, channel_id: str) -> tuple[Channel, str]:
+        channel = self.world.channels[channel_id]
+        token = self.world.token_of(channel.team_id)
+        if token is None:
+            raise LookupError(f"the app is not installed in {channel.team_id}")
+        return channel, token.bot_user
+
+    async def _channel_event(self, channel: Channel, verb: str, fields: Json) -> int | None:
+        """Private channels tell only the apps that are in them."""
+        self.world.touch()
+        token = self.world.token_of(channel.team_id)
+        if channel.is_private and (token is None or token.bot_user not in channel.members):
+            return None
+        return await self.emit(channel.team_id, {"type": f"{_prefix(channel)}_{verb}", **fields})
+
+
+def _prefix(channel: Channel) -> str:
+    return "group" if channel.is_private else "channel"

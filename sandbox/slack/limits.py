@@ -1,0 +1,56 @@
+"""How often a method may be called, by the sandbox's own clock."""
+
+import math
+from dataclasses import dataclass, field
+
+# Calls a minute, for one method in one workspace: https://docs.slack.dev/apis/web-api/rate-limits
+# "Special" tiers have no published figure but chat.postMessage's; auth.test is told to allow hundreds a minute.
+TIERS = {1: 1, 2: 20, 3: 50, 4: 100, "special": 600}
+
+
+@dataclass
+class Limits:
+    """Counts calls and answers with the seconds to wait. Off when `enabled` is False.
+
+    `post_burst` is how many messages one channel takes at once before the pace of one a second holds; `posts_a_minute`
+    is the workspace-wide cap of "several hundred messages per minute".
+    """
+
+    enabled: bool = True
+    post_burst: int = 3
+    posts_a_minute: int = 300
+    _windows: dict[tuple[str, str], tuple[float, int]] = field(default_factory=dict, repr=False)
+    _channels: dict[tuple[str, str], float] = field(default_factory=dict, repr=False)
+    _paused: dict[tuple[str, str], float] = field(default_factory=dict, repr=False)
+
+    def wait(self, method: str, workspace: str, tier: int | str, now: float) -> int:
+        """Whole seconds to wait before this call may be made; 0 means it may, and is counted."""
+        if not self.enabled:
+            return 0
+        key = (method, workspace)
+        if now < self._paused.get(key, 0):
+            return math.ceil(self._paused[key] - now)
+        allowed = self.posts_a_minute if method == "chat.postMessage" else TIERS[tier]
+        opened, calls = self._windows.get(key, (now, 0))
+        if now - opened >= 60:
+            opened, calls = now, 0
+        if calls >= allowed:
+            return self._pause(key, opened + 60, now)
+        self._windows[key] = (opened, calls + 1)
+        return 0
+
+    def wait_for_channel(self, workspace: str, channel: str, now: float) -> int:
+        """The same for a message to one channel, one a second: https://docs.slack.dev/reference/methods/chat.postMessage"""
+        if not self.enabled:
+            return 0
+        due = max(self._channels.get((workspace, channel), 0), now)
+        if due - now > self.post_burst - 1:
+            # "Retry-After" speaks of the method in the workspace, not of the channel.
+            return self._pause(("chat.postMessage", workspace), due - self.post_burst + 1, now)
+        self._channels[workspace, channel] = due + 1
+        return 0
+
+    def _pause(self, key: tuple[str, str], until: float, now: float) -> int:
+        seconds = max(1, math.ceil(until - now))
+        self._paused[key] = now + seconds
+        return seconds

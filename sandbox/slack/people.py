@@ -1,0 +1,173 @@
+"""What people do with the app: they press, choose, open Home, fill in a modal, type a command."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sandbox.slack import payloads
+from sandbox.slack.inputs import Value, find, holds_state, parts_of, state_of, values_of
+from sandbox.slack.modals import Submission, answer_submission, missing_entries
+from sandbox.slack.outgoing import Reply, Wire
+from sandbox.slack.payloads import Actor
+from sandbox.slack.responses import Responses
+from sandbox.slack.shapes import view_json
+from sandbox.slack.state import Channel, Json, Message, View
+from sandbox.slack.world import World
+
+
+@dataclass
+class CommandReply:
+    """What came of a slash command: `messages` are what is then read, by the person or the channel.
+
+    `problem` says why Slack could not show what the app answered.
+    """
+
+    reply: Reply
+    messages: list[Message] = field(default_factory=list)
+    problem: str = ""
+
+    @property
+    def message(self) -> Message | None:
+        return self.messages[0] if self.messages else None
+
+
+class People:
+    """Nobody can do here what Slack would not show them: a LookupError says what there is instead."""
+
+    world: World
+    wire: Wire
+    responses: Responses
+
+    def base_url(self) -> str:
+        raise NotImplementedError
+
+    async def open_home(self, user_id: str, tab: str = "home") -> int | None:
+        """https://docs.slack.dev/reference/events/app_home_opened: told for the messages tab as well."""
+        actor = self._actor(user_id)
+        channel = self.world.dm(actor.token, actor.user)
+        event: Json = {"type": "app_home_opened", "user": user_id, "channel": channel.id, "tab": tab}
+        home = self.world.homes.get(user_id)
+        if home is not None and tab == "home":
+            event["view"] = view_json(home, actor.app, values_of(home.blocks, home.typed))
+        if not self.wire.subscribed(actor.token, "app_home_opened"):
+            return None
+        return await self.wire.deliver(actor.token, actor.team.id, event)
+
+    async def press(
+        self, user_id: str, channel: str, ts: str, action_id: str, value: Value = None, block_id: str | None = None
+    ) -> Reply:
+        """Use an element of a message; `value` is what is chosen in it, or tells a button from its namesakes."""
+        place, message = self.world.channels[channel], self.world.message(channel, ts)
+        if message is None or message.ephemeral_to not in (None, user_id) or not self._reads(user_id, place):
+            raise LookupError(f"{user_id} sees no message {ts} in {channel}")
+        block, element = find(message.blocks or [], action_id, value, block_id)
+        acted = _enter(message.typed, block, element, value, self.world.new_ts())
+        actor = self._actor(user_id)
+        url = self.base_url() + self.responses.add(actor.token, place, actor.user, message)
+        return await self.wire.interact(payloads.message_action(actor, place, message, acted, url))
+
+    async def act_in_home(
+        self, user_id: str, action_id: str, value: Value = None, block_id: str | None = None
+    ) -> Reply:
+        """Use an element of the Home tab as it was last published to this person."""
+        home = self.world.homes.get(user_id)
+        if home is None:
+            raise LookupError(f"{user_id} has no Home yet")
+        return await self._act(user_id, home, action_id, value, block_id)
+
+    async def act_in_modal(
+        self, user_id: str, action_id: str, value: Value = None, block_id: str | None = None
+    ) -> Reply:
+        """Use an element of the topmost modal."""
+        return await self._act(user_id, self.modal(user_id), action_id, value, block_id)
+
+    async def submit_view(self, user_id: str, values: Mapping[str, Value] | None = None) -> Submission:
+        """Fill in the topmost modal, by action_id or block_id, and submit it.
+
+        https://docs.slack.dev/surfaces/modals#response_actions
+        """
+        view = self.modal(user_id)
+        for name, value in (values or {}).items():
+            block, element = _entry(view, name)
+            view.typed[block["block_id"], element["action_id"]] = state_of(element, value)
+        missing = missing_entries(view)
+        if missing:
+            return Submission(None, missing)
+        actor = self._actor(user_id, view.root_view_id)
+        reply = await self.wire.interact(payloads.view_submission(actor, view))
+        return answer_submission(self.world, actor, view, reply)
+
+    async def close_view(self, user_id: str, *, clear: bool = False) -> Reply | None:
+        """Close the topmost modal, or with `clear` the whole stack; None when the app asked for no notice."""
+        view = self.modal(user_id)
+        actor = self._actor(user_id)
+        cleared = clear or bool(view.definition.get("clear_on_close"))
+        stack = self.world.modals[user_id]
+        del stack[0 if cleared else -1 :]
+        self.world.touch()
+        if not view.definition.get("notify_on_close"):
+            return None
+        return await self.wire.interact(payloads.view_closed(actor, view, is_cleared=cleared))
+
+    async def command(
+        self, user_id: str, command: str, text: str = "", channel: str | None = None, *, wait: bool = True
+    ) -> CommandReply:
+        """Type a slash command, in `channel` or in the app's direct message.
+
+        Its answer is the body of the reply; when that is empty, the first that is sent to the response_url, which is
+        waited for unless `wait` is False. Raises TimeoutError when nothing comes there.
+        """
+        actor = self._actor(user_id)
+        if actor.app.commands is not None and command not in actor.app.commands:
+            raise LookupError(f"{command} is not a valid command; there is {sorted(actor.app.commands)}")
+        place = self.world.channels[channel] if channel else self.world.dm(actor.token, actor.user)
+        path = self.responses.add(actor.token, place, actor.user)
+        fields = payloads.slash_command(actor, place, command, text, self.base_url() + path)
+        reply = await self.wire.form(fields)
+        where = self.responses.behind(path)
+        problem = reply.problem
+        if reply.status == 200 and reply.body.strip():
+            problem = self.responses.say(where, reply.json or {"text": reply.body.decode()}) or ""
+        elif reply.status == 200 and wait:
+            await asyncio.wait_for(where.answered.wait(), self.wire.patience)
+        return CommandReply(reply, where.posts, problem)
+
+    def modal(self, user_id: str) -> View:
+        """The topmost modal this person has open."""
+        stack = self.world.modals.get(user_id)
+        if not stack:
+            raise LookupError(f"{user_id} has no modal open")
+        return stack[-1]
+
+    async def _act(self, user_id: str, view: View, action_id: str, value: Value, block_id: str | None) -> Reply:
+        block, element = find(view.blocks, action_id, value, block_id)
+        acted = _enter(view.typed, block, element, value, self.world.new_ts())
+        root = view.root_view_id if view.definition["type"] == "modal" else None
+        return await self.wire.interact(payloads.view_action(self._actor(user_id, root), view, acted))
+
+    def _actor(self, user_id: str, root_view_id: str | None = None) -> Actor:
+        user = self.world.users[user_id]
+        token = self.world.token_of(user.team_id)
+        if token is None:
+            raise LookupError(f"the app is not installed in {user.team_id}")
+        if user.deleted:
+            raise LookupError(f"{user_id} is deactivated")
+        trigger_id = self.world.new_trigger(user, root_view_id)
+        return Actor(self.world.app, token, self.world.teams[user.team_id], user, trigger_id)
+
+    def _reads(self, user_id: str, channel: Channel) -> bool:
+        return user_id in channel.members or not (channel.is_private or channel.is_im)
+
+
+def _enter(typed: dict[tuple[str, str], Json], block: Json, element: Json, value: Value, ts: str) -> Json:
+    """Use an element: what it holds now is remembered, and told as an action."""
+    if holds_state(element):
+        typed[block["block_id"], element["action_id"]] = state_of(element, value)
+    return payloads.action(block, element, value, ts)
+
+
+def _entry(view: View, name: str) -> tuple[Json, Json]:
+    for block, element in parts_of(view.blocks):
+        if name in (element.get("action_id"), block.get("block_id")):
+            return block, element
+    raise LookupError(f"the modal has no field {name!r}")

@@ -1,0 +1,184 @@
+"""The sandbox as a whole: its parts, the web application that serves them, and the few deeds that need them all."""
+
+import json
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from sandbox.slack import installs
+from sandbox.slack.api import WebApi
+from sandbox.slack.calls import Record
+from sandbox.slack.changes import Changes
+from sandbox.slack.faults import Faults
+from sandbox.slack.limits import Limits
+from sandbox.slack.oauth import ConsentPage
+from sandbox.slack.outgoing import Wire
+from sandbox.slack.people import People
+from sandbox.slack.responses import Responses
+from sandbox.slack.state import App, Json, Token
+from sandbox.slack.world import World
+
+# What the app is given when a test installs it without a word on scopes.
+EVERYTHING = frozenset(
+    {
+        *("chat:write", "chat:write.public", "commands", "team:read", "usergroups:read"),
+        *("users:read", "users:read.email", "channels:read", "groups:read", "im:read"),
+        *("channels:history", "groups:history", "im:history", "channels:join", "im:write"),
+    }
+)
+
+
+class SlackSandbox(Changes, People):
+    """A Slack on this machine. `now` answers in seconds; `latency` (seconds) is added to every Web API call.
+
+    `app_url` is the base URL of the app and may be set later; all that Slack sends goes to /slack/events below it.
+    `signed_at` is the clock that signatures carry, real by default since the app checks them against its own.
+    """
+
+    def __init__(
+        self,
+        now: Callable[[], float] = time.time,
+        client_id: str = "1111111111.2222222222",
+        client_secret: str = "sandbox-client-secret",
+        signing_secret: str = "sandbox-signing-secret",
+        app_url: str | None = None,
+        rate_limits: bool = True,
+        latency: float = 0.0,
+        signed_at: Callable[[], float] = time.time,
+    ) -> None:
+        self.app = App(client_id, client_secret, signing_secret)
+        self.world = World(self.app, now)
+        self.limits = Limits(enabled=rate_limits)
+        self.faults = Faults()
+        self.wire = Wire(self.world, app_url, signed_at)
+        self.responses = Responses(self.world)
+        self.api = WebApi(self.world, self.limits, self.faults, self.wire.tell, latency)
+        self.url: str | None = None
+
+    @property
+    def app_url(self) -> str | None:
+        return self.wire.app_url
+
+    @app_url.setter
+    def app_url(self, url: str | None) -> None:
+        self.wire.app_url = url
+
+    @property
+    def calls(self) -> list[Record]:
+        """Every Web API call so far, the oldest first."""
+        return self.api.records
+
+    def web_app(self, *more: Iterable[web.AbstractRouteDef]) -> web.Application:
+        """Serves the Web API, the consent page and the response_urls, and `more` routes beside them.
+
+        Whoever serves it sets `url` to the address; `serving` does both.
+        """
+        app = web.Application(client_max_size=4 * 1024**2)
+        consent = ConsentPage(self.world)
+        app.add_routes(
+            [
+                web.get("/api/{method}", self.api.handle, allow_head=False),
+                web.post("/api/{method}", self.api.handle),
+                web.get("/oauth/v2/authorize", consent.show),
+                web.post("/oauth/v2/authorize", consent.decide),
+                web.post("/response/{team}/{secret}", self.responses.handle),
+            ]
+        )
+        for routes in more:
+            app.add_routes(routes)
+
+        async def close(_app: web.Application) -> None:
+            await self.wire.close()
+
+        app.on_cleanup.append(close)
+        return app
+
+    @asynccontextmanager
+    async def serving(self, port: int = 0, *more: Iterable[web.AbstractRouteDef]) -> AsyncIterator[str]:
+        """Serve on loopback and yield the base URL; port 0 takes a free one."""
+        runner = web.AppRunner(self.web_app(*more), access_log=None)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, "127.0.0.1", port)
+            await site.start()
+            self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            yield self.url
+        finally:
+            await runner.cleanup()
+
+    def base_url(self) -> str:
+        if self.url is None:
+            raise RuntimeError("the sandbox does not know its own address: set url, or use serving()")
+        return self.url
+
+    def install(
+        self, team_id: str, user_id: str, scopes: Iterable[str] | None = None, *, org_wide: bool = False
+    ) -> str:
+        """Install the app without a browser, by `user_id`; the bot token."""
+        user = self.world.users[user_id]
+        if user.team_id != team_id:
+            raise LookupError(f"{user_id} is not in {team_id}")
+        return installs.install(self.world, user, EVERYTHING if scopes is None else scopes, org_wide=org_wide).value
+
+    def issue_code(self, user_id: str, scopes: Iterable[str], redirect_uri: str, *, org_wide: bool = False) -> str:
+        """The code that the consent page would send to `redirect_uri`, had this person pressed Allow."""
+        return installs.issue_code(self.world, self.world.users[user_id], scopes, redirect_uri, org_wide=org_wide)
+
+    def configure(self, manifest: Json) -> None:
+        """Take the app as its manifest describes it: name, tabs, commands, events, addresses, optional scopes.
+
+        https://docs.slack.dev/reference/app-manifest
+        """
+        features, settings = manifest.get("features", {}), manifest.get("settings", {})
+        oauth, home = manifest.get("oauth_config", {}), features.get("app_home", {})
+        self.app.name = manifest["display_information"]["name"]
+        self.app.bot_name = features.get("bot_user", {}).get("display_name", self.app.name)
+        self.app.home_tab_enabled = home.get("home_tab_enabled", False)
+        self.app.messages_tab_enabled = home.get("messages_tab_enabled", False)
+        self.app.commands = {command["command"] for command in features.get("slash_commands", [])}
+        self.app.redirect_urls = list(oauth.get("redirect_urls", []))
+        self.app.optional_scopes = set(oauth.get("scopes", {}).get("bot_optional", []))
+        self.app.events = set(settings.get("event_subscriptions", {}).get("bot_events", []))
+        self.app.org_deploy_enabled = settings.get("org_deploy_enabled", False)
+
+    async def send_event(
+        self,
+        team_id: str,
+        event: Json,
+        event_id: str | None = None,
+        retry_num: int | None = None,
+        retry_reason: str | None = None,
+    ) -> int:
+        """Send any event, subscribed or not; the app's HTTP status, 0 when it gave none in time.
+
+        The same `event_id` twice is how Slack repeats itself: https://docs.slack.dev/apis/events-api/#retries
+        """
+        token = self.world.token_of(team_id) or self._last_token(team_id)
+        extra = {}
+        if retry_num is not None:
+            reason = retry_reason or "http_timeout"
+            extra = {"X-Slack-Retry-Num": str(retry_num), "X-Slack-Retry-Reason": reason}
+        reply = await self.wire.event(token, team_id, event, event_id or self.world.new_id("Ev"), extra)
+        return reply.status
+
+    async def verify_url(self) -> bool:
+        """Whether the app answers the challenge. https://docs.slack.dev/reference/events/url_verification"""
+        challenge = secrets.token_urlsafe(32)
+        token = self.app.verification_token
+        body = json.dumps({"token": token, "challenge": challenge, "type": "url_verification"})
+        reply = await self.wire.post(body, "application/json")
+        return reply.status == 200 and challenge in (reply.body.decode(), reply.json.get("challenge"))
+
+    async def settled(self) -> None:
+        """Return once every event under way is answered."""
+        await self.wire.settled()
+
+    def _last_token(self, team_id: str) -> Token:
+        team = self.world.teams[team_id]
+        for token in reversed(list(self.world.tokens.values())):
+            if token.home in (team.id, team.enterprise_id):
+                return token
+        raise LookupError(f"the app was never installed in {team_id}")

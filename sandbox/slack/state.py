@@ -1,0 +1,191 @@
+"""What the workspaces hold: people, channels, messages, views and tokens, as plain dataclasses."""
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+Json = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Team:
+    """A workspace. `enterprise_id` is set when it belongs to an Enterprise Grid organisation."""
+
+    id: str
+    name: str
+    domain: str
+    enterprise_id: str | None = None
+    enterprise_name: str = ""
+    users: list[str] = field(default_factory=list, repr=False)
+    channels: list[str] = field(default_factory=list, repr=False)
+    usergroups: dict[str, "UserGroup"] = field(default_factory=dict, repr=False)
+
+
+@dataclass(slots=True)
+class User:
+    """A member of a workspace, or the app's bot user when `bot_id` is set. `updated` is in seconds."""
+
+    id: str
+    team_id: str
+    name: str
+    real_name: str
+    email: str | None
+    is_admin: bool = False
+    is_owner: bool = False
+    is_primary_owner: bool = False
+    is_restricted: bool = False
+    is_ultra_restricted: bool = False
+    is_stranger: bool = False
+    deleted: bool = False
+    bot_id: str | None = None
+    tz: str = "America/New_York"
+    title: str = ""
+    updated: int = 0
+
+
+@dataclass(slots=True)
+class UserGroup:
+    """A user group (`@sales`) of a workspace."""
+
+    id: str
+    team_id: str
+    handle: str
+    name: str
+    users: list[str]
+    disabled: bool = False
+
+
+@dataclass(slots=True)
+class Channel:
+    """A channel, or the app's direct message with `im_user` (its id then starts with D)."""
+
+    id: str
+    team_id: str
+    name: str
+    is_private: bool = False
+    is_archived: bool = False
+    is_ext_shared: bool = False
+    im_user: str | None = None
+    created: int = 0
+    creator: str = ""
+    members: dict[str, None] = field(default_factory=dict, repr=False)
+    messages: dict[str, "Message"] = field(default_factory=dict, repr=False)
+
+    @property
+    def is_im(self) -> bool:
+        return self.im_user is not None
+
+    @property
+    def kind(self) -> str:
+        """The name Slack has for its type in scopes: channels, groups or im."""
+        if self.is_im:
+            return "im"
+        return "groups" if self.is_private else "channels"
+
+
+@dataclass(slots=True)
+class Message:
+    """A message of the app. `ephemeral_to` is the only person who sees it; None when all do.
+
+    `typed` is what was last entered into it, as in View; `arguments` are those of the call that posted it.
+    """
+
+    ts: str
+    channel_id: str
+    team_id: str
+    user: str
+    bot_id: str
+    text: str
+    blocks: list[Json] | None = None
+    attachments: list[Json] | None = None
+    metadata: Json | None = None
+    thread_ts: str | None = None
+    edited_ts: str | None = None
+    ephemeral_to: str | None = None
+    typed: dict[tuple[str, str], Json] = field(default_factory=dict, repr=False)
+    arguments: Json = field(default_factory=dict, repr=False)
+
+
+@dataclass(slots=True)
+class View:
+    """A published Home or an open modal. `typed` holds what its user entered: (block_id, action_id) to a state."""
+
+    id: str
+    team_id: str
+    user_id: str
+    bot_id: str
+    definition: Json
+    hash: str
+    root_view_id: str
+    previous_view_id: str | None = None
+    typed: dict[tuple[str, str], Json] = field(default_factory=dict)
+
+    @property
+    def blocks(self) -> list[Json]:
+        blocks: list[Json] = self.definition.get("blocks", [])
+        return blocks
+
+
+@dataclass(slots=True)
+class Token:
+    """An installation and its bot token. `refused` is the error it answers with once it is worth nothing."""
+
+    value: str = field(repr=False)
+    team_id: str | None
+    enterprise_id: str | None
+    bot_user: str
+    bot_id: str
+    scopes: set[str]
+    installed_by: str
+    refused: str | None = None
+
+    @property
+    def is_enterprise_install(self) -> bool:
+        return self.team_id is None
+
+    @property
+    def home(self) -> str:
+        """The workspace it is for, or the organisation when it was installed for all of it."""
+        return self.team_id or self.enterprise_id or ""
+
+
+@dataclass(slots=True)
+class Trigger:
+    """A trigger id: good for three seconds, once."""
+
+    user_id: str
+    team_id: str
+    at: float
+    root_view_id: str | None = None
+    used: bool = False
+
+
+@dataclass(slots=True)
+class Code:
+    """A temporary OAuth code, before it is exchanged."""
+
+    user_id: str
+    scopes: set[str]
+    redirect_uri: str
+    at: float
+    org_wide: bool
+
+
+@dataclass(slots=True)
+class App:
+    """What Slack knows of the app, as its manifest tells. `events` and `commands`: None means every one."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    signing_secret: str = field(repr=False)
+    id: str = "A0SANDBOX01"
+    name: str = "UserGems"
+    bot_name: str = "usergems"
+    verification_token: str = field(default_factory=lambda: secrets.token_hex(12), repr=False)
+    home_tab_enabled: bool = True
+    messages_tab_enabled: bool = True
+    redirect_urls: list[str] = field(default_factory=list)
+    optional_scopes: set[str] = field(default_factory=set)
+    org_deploy_enabled: bool = True
+    events: set[str] | None = None
+    commands: set[str] | None = None

@@ -1,0 +1,175 @@
+"""The second half of the way: a claimed lane's post, composed, sent to Slack once, and settled by how that went."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import random
+from typing import cast
+
+from services.errors import (
+    DestinationDeadError,
+    MessageRefusedError,
+    PermanentError,
+    TransientError,
+    WorkspaceGoneError,
+)
+from services.job_changes import InvalidJobChangeError, JobChange
+from services.messages import Card, Role, compose
+from services.notices import Notices
+from services.retry import MOST_DOUBTS, backoff_ms, is_hopeless
+from services.slack import Posted, Slack
+from store import pauses, posts, workspaces
+from store.database import Database
+from store.lanes import Claim, Claimed
+from store.posts import Doubted, Moved, Parked, PutBack, Sent, Settlement, Undeliverable
+from store.schema import DEFAULT_CHANNEL
+
+LEASE_MS = 30_000
+CALL_MS = 12_000
+"""The longest that one call to Slack may take. With less of the lease left, none is begun."""
+
+SLACK = "slack"
+FAILURES_BEFORE_PAUSE = 3
+PLAIN_TEXT = 2
+SKEW_MS = 300_000
+"""How far Slack's clock may be behind ours when we look for a message by its time."""
+
+
+@dataclass(frozen=True)
+class Courier:
+    """Brings what waits in a lane to its destination."""
+
+    database: Database
+    slack: Slack
+    notices: Notices
+    now: Callable[[], int]
+
+    async def deliver(self, claim: Claim) -> int | None:
+        """Attempt a claimed post and settle it. Answers when its lane is due next; None: nothing waits there."""
+        settlement = await self._attempt(claim)
+        due_at = await self.settle(settlement)
+        if isinstance(settlement, Parked):
+            await self.notices.default_channel_broken(claim.workspace_id, settlement.reason)
+        return due_at
+
+    async def settle(self, settlement: Settlement) -> int | None:
+        """Record how it went, however long the database takes to come back: only we know it."""
+        return await self.database.insist_together(posts.settle, settlement)
+
+    def stumbled(self, claim: Claim, reason: str) -> Settlement:
+        """A bug of ours met one of these deliveries: each is tried alone, then plainer, then buried."""
+        now = self.now()
+        if claim.in_doubt:
+            return Doubted(claim, now, now + backoff_ms(claim.failures + 1, random()), reason, by_answer=True)  # noqa: S311
+        return self._plainer(claim, reason)
+
+    async def _attempt(self, claim: Claim) -> Settlement:
+        cards = _cards(claim)
+        if not cards:
+            return Undeliverable(claim, self.now(), "it was erased before it was told")
+        try:
+            if claim.in_doubt and (known := await self._resolve_doubt(claim)):
+                return known
+            # A process that was suspended past its lease must not send what another has taken up.
+            if self.now() > claim.lease_until - CALL_MS:
+                return self._wait(claim, self.now(), "the lease was nearly over")
+            posted = await self._post(claim, cards)
+        except TransientError as error:
+            return await self._failed(claim, error)
+        except PermanentError as error:
+            return await self._refused(claim, error)
+        if claim.slack_is_failing:
+            await self.database.run(pauses.succeeded, claim.workspace_id, SLACK)
+        return Sent(claim, self.now(), posted.channel, posted.ts)
+
+    async def _post(self, claim: Claim, cards: Sequence[Card]) -> Posted:
+        message = compose(cards, plainness=claim.deliveries[0].plainness)
+        return await self.slack.post(
+            claim.workspace_id, claim.channel, text=message.text, blocks=message.blocks, post_id=claim.post_id
+        )
+
+    async def _resolve_doubt(self, claim: Claim) -> Settlement | None:
+        """How an earlier attempt went, where that can be learnt; None: send it (again)."""
+        workspace = await self.database.run(workspaces.find, claim.workspace_id)
+        if workspace and claim.destination != DEFAULT_CHANNEL and "im:history" in workspace.scopes:
+            try:
+                found = await self.slack.find_post(
+                    claim.workspace_id, claim.dm or claim.channel, claim.post_id, claim.begun_at - SKEW_MS
+                )
+            except WorkspaceGoneError:
+                raise
+            except PermanentError:
+                pass  # the conversation cannot be read, so it is as if we were not allowed to
+            else:
+                return Sent(claim, self.now(), found.channel, found.ts) if found else None
+        if claim.doubts >= MOST_DOUBTS:
+            reason = "Slack did not say whether the message arrived, twice; it may have. Replay it to send it again."
+            return Undeliverable(claim, self.now(), reason)
+        if claim.doubts:  # it is sent once more, so not into the same trouble
+            await self.slack.auth_test(claim.workspace_id)
+        return None
+
+    async def _failed(self, claim: Claim, error: TransientError) -> Settlement:
+        now = self.now()
+        if error.retry_after is not None:
+            return self._wait(claim, now + round(error.retry_after * 1_000), str(error))
+        due_at = now + backoff_ms(claim.failures + 1, random())  # noqa: S311
+        await self._count_failure(claim.workspace_id, now, str(error))
+        if error.in_doubt or claim.in_doubt:
+            return Doubted(claim, now, due_at, str(error), by_answer=error.in_doubt)
+        if any(is_hopeless(member.created_at, now) for member in claim.deliveries):
+            return Undeliverable(claim, now, f"it could not be delivered for three days: {error}")
+        return PutBack(claim, now, due_at, str(error))
+
+    def _wait(self, claim: Claim, due_at: int, reason: str) -> Settlement:
+        """Nothing was sent this time, and nothing has failed; but an earlier doubt stays."""
+        if claim.in_doubt:
+            return Doubted(claim, self.now(), due_at, reason, by_answer=False)
+        return PutBack(claim, self.now(), due_at, reason, is_failure=False)
+
+    async def _count_failure(self, workspace_id: str, now: int, reason: str) -> None:
+        failing = await self.database.run(pauses.failed, workspace_id, SLACK, now, reason)
+        if failing.failures >= FAILURES_BEFORE_PAUSE:
+            until = now + backoff_ms(failing.failures - FAILURES_BEFORE_PAUSE + 1, random())  # noqa: S311
+            await self.database.run(pauses.pause, workspace_id, SLACK, until, now, reason)
+
+    async def _refused(self, claim: Claim, error: PermanentError) -> Settlement:
+        now = self.now()
+        if isinstance(error, WorkspaceGoneError):
+            await self.database.run(workspaces.mark_gone, claim.workspace_id, now)
+            return self._wait(claim, now, str(error))
+        if isinstance(error, MessageRefusedError):
+            return self._plainer(claim, str(error))
+        if claim.destination == DEFAULT_CHANNEL:
+            return Parked(claim, now, str(error))
+        if isinstance(error, DestinationDeadError):
+            return Moved(claim, now, f"No DRI could be told: {error}.")
+        return Moved(claim, now, f"The DRI could not be told: {error}.")
+
+    def _plainer(self, claim: Claim, reason: str) -> Settlement:
+        now = self.now()
+        if all(member.plainness >= PLAIN_TEXT for member in claim.deliveries):
+            return Undeliverable(claim, now, reason)
+        return PutBack(claim, now, now, reason, plainer=True)
+
+
+def _cards(claim: Claim) -> list[Card]:
+    return [card for member in claim.deliveries if (card := _card(member))]
+
+
+def _card(member: Claimed) -> Card | None:
+    try:
+        change = JobChange.from_stored(member.payload or "")
+    except InvalidJobChangeError:
+        return None
+    links = json.loads(member.decision or "{}").get("links", {})
+    return Card(
+        job_change=change,
+        reason=member.reason,
+        role=cast("Role", member.role),
+        delivery_id=member.id,
+        contact_url=links.get("contact") or links.get("lead"),
+        account_url=links.get("account"),
+    )

@@ -1,0 +1,61 @@
+"""What the Home tab tells one person: how the workspace stands right now, and whether they may change it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from services.directory import Directory
+from services.intake_keys import IntakeKeys, ListedKey
+from services.salesforce_auth import SalesforceAuth
+from store import workspaces
+from store.database import Database
+from store.salesforce_connections import SalesforceConnection
+from store.workspaces import Workspace
+
+
+@dataclass(frozen=True)
+class HomeState:
+    """
+    All that Home shows. *waiting*: deliveries that are kept for the default channel.
+
+    *keys*: those good now, newest first; empty for who may not change anything. *shown_at* in milliseconds.
+    """
+
+    workspace: Workspace
+    is_admin: bool
+    waiting: int
+    salesforce: SalesforceConnection | None
+    keys: tuple[ListedKey, ...]
+    intake_url: str
+    shown_at: int
+
+
+@dataclass(frozen=True)
+class Home:
+    database: Database
+    directory: Directory
+    salesforce_auth: SalesforceAuth
+    intake_keys: IntakeKeys
+    public_url: str
+    now: Callable[[], int]
+
+    async def read(self, workspace_id: str, user_id: str) -> HomeState | None:
+        """None: the app is not installed there (any more)."""
+        workspace = await self.database.run(workspaces.find, workspace_id)
+        if workspace is None or not workspace.is_active:
+            return None
+        is_admin = await self.directory.is_admin(workspace_id, user_id)
+        return HomeState(
+            workspace=workspace,
+            is_admin=is_admin,
+            waiting=await self.database.run(workspaces.waiting_for_default_channel, workspace_id),
+            salesforce=await self.salesforce_auth.connection_of(workspace_id),
+            keys=tuple(await self.intake_keys.list(workspace_id)) if is_admin else (),
+            intake_url=self.intake_url(workspace_id),
+            shown_at=self.now(),
+        )
+
+    def intake_url(self, workspace_id: str) -> str:
+        """Where senders post the job changes of this workspace."""
+        return f"{self.public_url}/v1/workspaces/{workspace_id}/job-changes"

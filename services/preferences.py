@@ -1,0 +1,155 @@
+"""What a workspace's admins choose: checked, stored unless somebody was faster, and written down with their name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from services.errors import PermanentError, TransientError
+from services.mrkdwn import escape
+from services.slack import Slack
+from services.slack_shapes import ChannelInfo
+from store import audit, workspaces
+from store.database import Database
+from store.workspaces import DEFAULT_CHANNEL_BROKEN, NO_DEFAULT_CHANNEL, Workspace
+
+CHANNEL_GETS = {
+    "unmatched": "it gets those that no DRI was found for",
+    "everything": "it gets every one of them",
+}
+
+_FASTER = "Somebody else changed the settings meanwhile, so nothing was saved. This is how they stand now."
+_NOT_INSTALLED = "The app is not installed in this workspace any more."
+_TRY_AGAIN = "Slack did not answer just now, so nothing was saved. Please try again in a minute."
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a change, in mrkdwn for the one who made it."""
+
+    stored: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """
+    Whether somebody may change anything is for the caller to check.
+
+    *seen_version* is the version of the preferences that the person saw when they chose; None: they saw none.
+    """
+
+    slack: Slack
+    database: Database
+    now: Callable[[], int]
+
+    async def choose_default_channel(
+        self, workspace_id: str, actor: str, channel_id: str, seen_version: int | None
+    ) -> Answer:
+        """Check the channel, say a line in it, and remember it. *actor*: a Slack user id."""
+        workspace = await self.database.run(workspaces.find, workspace_id)
+        if workspace is None:
+            return Answer(False, _NOT_INSTALLED)
+        if seen_version not in {None, workspace.version}:
+            return Answer(False, _FASTER)
+        if channel_id == workspace.default_channel_id and workspace.default_channel_problem is None:
+            return Answer(True, f"<#{channel_id}> is the default channel already.")
+        try:
+            channel = await self.slack.channel(workspace_id, channel_id)
+        except TransientError:
+            return Answer(False, _TRY_AGAIN)
+        except PermanentError as error:
+            return Answer(False, f"The channel was not chosen: {error}")
+        problem = channel_problem(channel, workspace.bot_user_id)
+        if channel is None or problem:
+            return Answer(False, problem or "")
+        return await self._say_and_store(workspace, actor, channel, seen_version)
+
+    async def check_default_channel(self, workspace_id: str, actor: str, seen_version: int | None) -> Answer:
+        """Whether the channel that was chosen before can be posted to (again)."""
+        workspace = await self.database.run(workspaces.find, workspace_id)
+        if workspace is None or workspace.default_channel_id is None:
+            return Answer(False, _NOT_INSTALLED if workspace is None else "No default channel is chosen yet.")
+        return await self.choose_default_channel(workspace_id, actor, workspace.default_channel_id, seen_version)
+
+    async def _say_and_store(
+        self, workspace: Workspace, actor: str, channel: ChannelInfo, seen_version: int | None
+    ) -> Answer:
+        text = f"Saved: <#{channel.id}> is the default channel."
+        try:
+            await self.slack.post_notice(workspace.id, channel.id, _first_line(workspace, actor))
+        except PermanentError as error:
+            return Answer(False, f"{_named(channel)} was not chosen, it cannot be posted to: {error}.")
+        except TransientError:
+            text += " Slack did not take the test message just now; job changes will be tried again."
+        done = audit.Change(self.now(), actor, "default_channel", f"{workspace.default_channel_id} → {channel.id}")
+        if not await self.database.run(_store_channel, workspace.id, seen_version, channel, done):
+            return Answer(False, _FASTER)
+        return Answer(True, text + (f" {_shared(channel)}" if channel.is_ext_shared else ""))
+
+    async def set_channel_gets(self, workspace_id: str, actor: str, gets: str, seen_version: int | None) -> Answer:
+        """*gets*: one of CHANNEL_GETS."""
+        if gets not in CHANNEL_GETS:
+            raise ValueError(f"the channel cannot get {gets!r}")
+        return await self._set(workspace_id, actor, seen_version, channel_gets=gets)
+
+    async def set_tell_dris(self, workspace_id: str, actor: str, tell: bool, seen_version: int | None) -> Answer:
+        return await self._set(workspace_id, actor, seen_version, tell_dris=tell)
+
+    async def _set(self, workspace_id: str, actor: str, seen_version: int | None, **values: str | bool) -> Answer:
+        detail = ", ".join(f"{name} = {value}" for name, value in values.items())
+        done = audit.Change(self.now(), actor, "preferences", detail)
+        stored = await self.database.run(_store, workspace_id, seen_version, done, values)
+        return Answer(True, "Saved.") if stored else Answer(False, _FASTER)
+
+
+def channel_problem(channel: ChannelInfo | None, bot_user_id: str | None) -> str | None:
+    """Why this cannot be the default channel and what to do, in mrkdwn; None: it can."""
+    me = f"<@{bot_user_id}>" if bot_user_id else "the app"
+    if channel is None:
+        return f"That channel cannot be seen. If it is private, write `/invite` {me} in it, then choose it again."
+    if channel.is_archived:
+        return f"{_named(channel)} is archived. Unarchive it first, or choose another channel."
+    if channel.is_private and not channel.is_member:
+        return f"{_named(channel)} is private. Write `/invite` {me} in it, then choose it again."
+    return None
+
+
+def _named(channel: ChannelInfo) -> str:
+    return f"#{escape(channel.name, 80)}"
+
+
+def _shared(channel: ChannelInfo) -> str:
+    return f":warning: {_named(channel)} is shared with another company, whose people will read job changes too."
+
+
+def _first_line(workspace: Workspace, actor: str) -> str:
+    gets = workspace.channel_gets if workspace.tell_dris else "everything"
+    return f"<@{actor}> made this the default channel for job changes: {CHANNEL_GETS[gets]}."
+
+
+def _store_channel(
+    connection: Connection, workspace_id: str, seen_version: int | None, channel: ChannelInfo, done: audit.Change
+) -> bool:
+    chosen = {"default_channel_id": channel.id, "default_channel_name": channel.name, "default_channel_problem": None}
+    if not _store(connection, workspace_id, seen_version, done, chosen):
+        return False
+    for notice in (NO_DEFAULT_CHANNEL, DEFAULT_CHANNEL_BROKEN):
+        workspaces.take_back(connection, workspace_id, notice)
+    workspaces.open_default_lane(connection, workspace_id, done.at)
+    return True
+
+
+def _store(
+    connection: Connection,
+    workspace_id: str,
+    seen_version: int | None,
+    done: audit.Change,
+    values: Mapping[str, object],
+) -> bool:
+    stored = workspaces.change(connection, workspace_id, seen_version, **values)
+    if stored:
+        audit.record(connection, workspace_id, done)
+    return stored

@@ -1,0 +1,187 @@
+"""Sessions with Salesforce: getting one, renewing it once for everybody, and letting go."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import urlencode, urlsplit
+
+import aiohttp
+from sqlalchemy import Connection
+
+from services.errors import PermanentError, TransientError
+from services.salesforce_tokens import read_tokens
+from store import salesforce_connections as connections
+from store.database import Database
+from store.encryption import Cipher
+from store.salesforce_connections import CLIENT_CREDENTIALS, WEB_SERVER, Renewal, SalesforceConnection, Tokens
+
+TIMEOUT = aiohttp.ClientTimeout(total=15)  # well inside RENEWAL_LEASE_MS
+SCOPES = "api refresh_token"
+BUSY_RETRY_SECONDS = 2.0
+
+# The client credentials flow is answered on an org's own domain only, never on these:
+# https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_client_credentials_flow.htm
+SHARED_LOGIN_HOSTS = {"login.salesforce.com", "test.salesforce.com"}
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a call to the REST API of a workspace's org needs."""
+
+    workspace_id: str
+    instance_url: str
+    access_token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class SalesforceAuth:
+    """
+    Keeps one session a workspace, shared by all replicas through the database.
+
+    With the operator's client id and secret and an org's own login URL every workspace is connected from the start,
+    by client credentials; else an admin connects each (`exchange_code`).
+    """
+
+    database: Database
+    cipher: Cipher
+    http: aiohttp.ClientSession
+    login_url: str
+    client_id: str | None
+    client_secret: str | None = field(repr=False)
+    now: Callable[[], int]
+    _renewing: dict[str, asyncio.Lock] = field(default_factory=dict, init=False, repr=False)
+
+    async def session_for(self, workspace_id: str) -> Session | None:
+        """The session to use; None: no Salesforce is connected. Raises PermanentError, TransientError."""
+        known = await self.connection_of(workspace_id)
+        if known is None:
+            return None
+        if known.access_token is None or known.instance_url is None:
+            return await self.renew(workspace_id, known.access_token)
+        return Session(workspace_id, known.instance_url, known.access_token)
+
+    async def connection_of(self, workspace_id: str) -> SalesforceConnection | None:
+        """How the workspace is connected; None: it is not."""
+        known = await self.database.run(connections.find, self.cipher, workspace_id)
+        if known is not None and not known.is_the_operators:
+            return known
+        if not self._serves_every_workspace:
+            return None
+        if known is not None and known.login_url == self.login_url:
+            return known
+        new = SalesforceConnection(
+            workspace_id=workspace_id, flow=CLIENT_CREDENTIALS, login_url=self.login_url, connected_at=self.now()
+        )
+        if known is None:
+            return await self.database.run(connections.add_if_absent, self.cipher, new)
+        await self.database.run(connections.save, self.cipher, new)  # the operator moved to another org
+        return new
+
+    async def renew(self, workspace_id: str, stale_token: str | None) -> Session | None:
+        """
+        A session other than *stale_token*, asked for once however many need it, here and on other replicas.
+
+        None: Salesforce was disconnected meanwhile. Raises PermanentError, and TransientError also while another
+        replica is at it.
+        """
+        async with self._renewing.setdefault(workspace_id, asyncio.Lock()):
+            claimed = await self.database.run(
+                connections.claim_renewal, self.cipher, workspace_id, stale_token, self.now()
+            )
+            if claimed is None:
+                return None
+            whose, known = claimed
+            if whose is Renewal.BUSY:
+                raise TransientError("the Salesforce session is being renewed", retry_after=BUSY_RETRY_SECONDS)
+            if whose is Renewal.OURS:
+                return await self._renewed(known)
+            return _session(workspace_id, known.instance_url, known.access_token)
+
+    def authorize_url(self, *, redirect_uri: str, state: str, code_challenge: str) -> str:
+        """
+        Where an admin's browser goes to connect Salesforce (web server flow, PKCE with S256).
+
+        https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_web_server_flow.htm
+        """
+        asked = {
+            "response_type": "code",
+            "client_id": self.client_id or "",
+            "redirect_uri": redirect_uri,
+            "scope": SCOPES,
+            "state": state,
+            "code_challenge": code_challenge,
+            "code_challenge_method": "S256",
+        }
+        return f"{self.login_url}/services/oauth2/authorize?{urlencode(asked)}"
+
+    async def exchange_code(self, workspace_id: str, *, code: str, code_verifier: str, redirect_uri: str) -> None:
+        """Connect the workspace with the code that came back. Raises PermanentError, TransientError."""
+        new = SalesforceConnection(
+            workspace_id=workspace_id, flow=WEB_SERVER, login_url=self.login_url, connected_at=self.now()
+        )
+        asked = {"grant_type": "authorization_code", "code": code, "code_verifier": code_verifier}
+        tokens = await self._ask(new, asked | {"redirect_uri": redirect_uri})
+        await self.database.run(_connect, self.cipher, new, tokens, self.now())
+
+    async def disconnect(self, workspace_id: str) -> bool:
+        """Forget the tokens, and ask Salesforce to do the same if it can be reached; False: nothing was connected."""
+        known = await self.database.run(connections.find, self.cipher, workspace_id)
+        if known is None:
+            return False
+        await self.database.run(connections.remove, workspace_id)
+        token = known.refresh_token or known.access_token
+        if token is not None:
+            await self._revoke(known.login_url, token)
+        return True
+
+    @property
+    def _serves_every_workspace(self) -> bool:
+        has_credentials = self.client_id is not None and self.client_secret is not None
+        return has_credentials and urlsplit(self.login_url).hostname not in SHARED_LOGIN_HOSTS
+
+    async def _renewed(self, known: SalesforceConnection) -> Session:
+        asked = {"grant_type": CLIENT_CREDENTIALS}
+        if known.flow == WEB_SERVER:
+            asked = {"grant_type": "refresh_token", "refresh_token": known.refresh_token or ""}
+        try:
+            tokens = await self._ask(known, asked)
+        except (PermanentError, TransientError) as error:
+            problem = str(error) if isinstance(error, PermanentError) else None
+            await self.database.run(connections.give_up_renewal, known.workspace_id, problem)
+            raise
+        # Stored before it is used: a refresh token may be good once, and then this is the only copy of the next.
+        await self.database.run(connections.store_tokens, self.cipher, known.workspace_id, tokens, self.now())
+        return Session(known.workspace_id, tokens.instance_url, tokens.access_token)
+
+    async def _ask(self, known: SalesforceConnection, asked: dict[str, str]) -> Tokens:
+        client_id, secret = known.client_id or self.client_id, known.client_secret or self.client_secret
+        if client_id is None or secret is None:
+            raise PermanentError("SALESFORCE_CLIENT_ID and SALESFORCE_CLIENT_SECRET are not set")
+        form = asked | {"client_id": client_id, "client_secret": secret}
+        url = f"{known.login_url}/services/oauth2/token"
+        try:
+            async with self.http.post(url, data=form, timeout=TIMEOUT, allow_redirects=False) as response:
+                status, body = response.status, await response.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise TransientError(f"Salesforce did not answer: {type(error).__name__}") from error
+        return read_tokens(status, body, known.login_url)
+
+    async def _revoke(self, login_url: str, token: str) -> None:
+        """https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_revoke_token.htm"""
+        url = f"{login_url}/services/oauth2/revoke"
+        try:
+            async with self.http.post(url, data={"token": token}, timeout=TIMEOUT, allow_redirects=False):
+                return
+        except (aiohttp.ClientError, TimeoutError):
+            return  # we have forgotten it; an admin can still revoke it in Salesforce's Setup
+
+
+def _session(workspace_id: str, instance_url: str | None, access_token: str | None) -> Session | None:
+    return Session(workspace_id, instance_url, access_token) if instance_url and access_token else None
+
+
+def _connect(connection: Connection, cipher: Cipher, new: SalesforceConnection, tokens: Tokens, now: int) -> None:
+    connections.save(connection, cipher, new)
+    connections.store_tokens(connection, cipher, new.workspace_id, tokens, now)

@@ -1,0 +1,195 @@
+"""What Slack is asked while somebody installs the app: a code for a token, and every channel there is to choose."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+import aiohttp
+from slack_sdk.errors import SlackApiError
+from slack_sdk.oauth.installation_store import Installation
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
+
+from services.errors import PermanentError, TransientError, WorkspaceGoneError
+from services.slack_errors import refusal
+from services.slack_shapes import ChannelInfo, Json, text_of
+
+PAGE = 999
+"""The most that Slack gives at once: somebody is waiting, and the method may be called 20 times a minute.
+https://docs.slack.dev/reference/methods/conversations.list"""
+
+PATIENCE_SECONDS = 40.0
+"""How long a browser is kept waiting for Slack to let us go on."""
+
+_CREDENTIALS = "Slack does not accept this server's credentials. Check SLACK_CLIENT_ID and SLACK_CLIENT_SECRET."
+_STALE = "Slack does not accept the code it gave your browser: it was used before, or is more than 10 minutes old."
+_UNHEARD = "Slack does not tell which channels there are."
+_REFUSED = {
+    "invalid_client_id": _CREDENTIALS,
+    "bad_client_secret": _CREDENTIALS,
+    "invalid_code": _STALE,
+    "code_already_used": _STALE,
+    "code_expired": _STALE,
+    "bad_redirect_uri": "Slack does not know this server's address. Add it to the app's redirect URLs.",
+    "missing_argument": _UNHEARD,
+    "unknown_method": _UNHEARD,
+}
+"""https://docs.slack.dev/reference/methods/oauth.v2.access#errors, and the same of conversations.list"""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Public channels that are not archived, by name. *is_complete* False: Slack asked us to wait for too long."""
+
+    channels: list[ChannelInfo]
+    is_complete: bool
+
+
+@dataclass(frozen=True)
+class SlackInstall:
+    """
+    *client* as in services/slack.py; *tokens* answers with a workspace's bot token, or None; *wait* takes seconds.
+
+    Every method raises WorkspaceGoneError, PermanentError or TransientError.
+    """
+
+    client: AsyncWebClient = field(repr=False)
+    tokens: Callable[[str], Awaitable[str | None]]
+    wait: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    async def exchange(self, code: str, client_id: str, client_secret: str, redirect_uri: str) -> Installation:
+        """
+        The installation that a code stands for; it can be exchanged once, within 10 minutes.
+
+        https://docs.slack.dev/authentication/installing-with-oauth#exchanging
+        """
+        answer = await _call(
+            self.client,
+            "oauth.v2.access",
+            auth={"client_id": client_id, "client_secret": client_secret},
+            data={"code": code, "redirect_uri": redirect_uri},
+        )
+        token = text_of(answer, "access_token")
+        # Which of the workspace's bots we are stands only there.
+        identity = await _call(self.client, "auth.test", headers=_bearer(token))
+        return _installation(answer, identity, token)
+
+    async def public_channels(self, workspace_id: str, *, org_wide: bool) -> Listing:
+        """
+        Every one, waiting where Slack asks us to. *org_wide*: of all the organisation's workspaces we were let into.
+
+        https://docs.slack.dev/reference/methods/conversations.list
+        """
+        token = await self.tokens(workspace_id)
+        if token is None:
+            raise WorkspaceGoneError("the app is not installed in the workspace")
+        reading = _Reading(self.client, token, self.wait)
+        found = []
+        for team_id in await reading.teams() if org_wide else [None]:
+            asked = {"types": "public_channel", "exclude_archived": "true", "team_id": team_id}
+            found += await reading.all("conversations.list", "channels", asked)
+        channels = {channel.id: channel for channel in map(ChannelInfo.of, found) if not channel.is_archived}
+        return Listing(sorted(channels.values(), key=lambda channel: channel.name), reading.is_complete)
+
+
+@dataclass
+class _Reading:
+    """Several lists read page by page, with one amount of patience for all of them."""
+
+    client: AsyncWebClient = field(repr=False)
+    token: str = field(repr=False)
+    wait: Callable[[float], Awaitable[None]]
+    patience: float = PATIENCE_SECONDS
+    is_complete: bool = True
+
+    async def teams(self) -> list[str | None]:
+        """An organisation's workspaces, since its token has to say which one it asks about; [None]: not known."""
+        try:
+            return [text_of(team, "id") for team in await self.all("auth.teams.list", "teams", {})]
+        except PermanentError:
+            return [None]
+
+    async def all(self, method: str, key: str, asked: Mapping[str, str | None]) -> list[Json]:
+        found: list[Json] = []
+        cursor: str | None = None
+        while answer := await self._page(method, {**asked, "cursor": cursor}):
+            page = answer.get(key)
+            if not isinstance(page, list) or not all(isinstance(item, dict) for item in page):
+                raise TransientError(f"Slack's answer to {method} makes no sense")
+            found += page
+            following = str(_part(answer, "response_metadata").get("next_cursor") or "") or None
+            # A page may be empty with more to come, but the same cursor again would go round in circles.
+            if following in {None, cursor}:
+                break
+            cursor = following
+        return found
+
+    async def _page(self, method: str, asked: Mapping[str, str | None]) -> Json | None:
+        """None: Slack asks for more patience than there is left."""
+        params = {"limit": PAGE, **{name: value for name, value in asked.items() if value}}
+        while self.is_complete:
+            try:
+                return await _call(self.client, method, headers=_bearer(self.token), params=params)
+            except TransientError as error:
+                if error.retry_after is None:
+                    raise
+                self.patience -= error.retry_after
+                self.is_complete = self.patience >= 0
+                if self.is_complete:
+                    await self.wait(error.retry_after)
+        return None
+
+
+async def _call(client: AsyncWebClient, method: str, **request: Json) -> Json:
+    try:
+        answer = (await client.api_call(method, http_verb="GET" if "params" in request else "POST", **request)).data
+    except SlackApiError as error:
+        raise _failure(error) from error
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        raise TransientError(f"Slack did not answer ({type(error).__name__})") from error
+    except (AttributeError, ValueError) as error:
+        # The SDK stumbles over a 200 whose body is text, a list, or not of the encoding it claims.
+        raise TransientError("Slack's answer makes no sense") from error
+    if not isinstance(answer, dict):
+        raise TransientError("Slack's answer makes no sense")
+    return answer
+
+
+def _installation(answer: Json, identity: Json, token: str) -> Installation:
+    team, enterprise, installer = (_part(answer, name) for name in ("team", "enterprise", "authed_user"))
+    return Installation(
+        app_id=str(answer.get("app_id") or ""),
+        enterprise_id=enterprise.get("id"),
+        enterprise_name=enterprise.get("name"),
+        team_id=team.get("id"),
+        team_name=team.get("name"),
+        bot_token=token,
+        bot_id=identity.get("bot_id"),
+        bot_user_id=answer.get("bot_user_id") or identity.get("user_id"),
+        bot_scopes=str(answer.get("scope") or ""),
+        user_id=text_of(installer, "id"),
+        is_enterprise_install=answer.get("is_enterprise_install") is True,
+        token_type=answer.get("token_type"),
+    )
+
+
+def _part(answer: Json, name: str) -> Json:
+    value = answer.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def _failure(error: SlackApiError) -> PermanentError | TransientError:
+    response = error.response
+    if not isinstance(response, AsyncSlackResponse):  # the body was no JSON: aiohttp's own response
+        return refusal(response.status, {}, response.headers.get("Retry-After"))
+    answer = response.data if isinstance(response.data, dict) else {}
+    code = answer.get("error")
+    if code in _REFUSED:
+        return PermanentError(_REFUSED[code])
+    return refusal(response.status_code, answer, response.headers.get("Retry-After"))

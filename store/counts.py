@@ -1,0 +1,77 @@
+"""Numbers: how many job changes wait and how they ended, of one workspace or of all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, func, select, true
+
+from store.schema import job_changes, workspaces
+
+TOLD_DRI, TOLD_CHANNEL, BURIED, MUTED = "told_dri", "told_channel", "buried", "muted"
+OUTCOMES = (TOLD_DRI, TOLD_CHANNEL, BURIED, MUTED)
+
+_LATELY_ENDED = 100
+
+
+@dataclass(frozen=True)
+class Totals:
+    """
+    *waiting_since*: when the oldest of those without an outcome was accepted; None: nothing waits.
+
+    *ended*: how many had each of OUTCOMES since the time asked for; *buried*: how many are, whenever that was.
+    """
+
+    waiting: int
+    waiting_since: int | None
+    ended: Mapping[str, int]
+    buried: int
+
+
+def totals(connection: Connection, since: int, workspace_id: str | None = None) -> Totals:
+    """How all workspaces stand, or one of them. *since* in milliseconds. An index answers each question."""
+    waiting, waiting_since = connection.execute(
+        select(func.count(), func.min(job_changes.c.accepted_at)).where(
+            _of(workspace_id), job_changes.c.ended_at.is_(None)
+        )
+    ).one()
+    buried = connection.execute(
+        select(func.count()).where(_of(workspace_id), job_changes.c.outcome == BURIED)
+    ).scalar_one()
+    return Totals(waiting, waiting_since, _ended(connection, since, workspace_id), buried)
+
+
+def _ended(connection: Connection, since: int, workspace_id: str | None) -> dict[str, int]:
+    # By workspace even when all are asked for: that is how the index begins.
+    whose = _of(workspace_id) if workspace_id else job_changes.c.workspace_id.in_(select(workspaces.c.id))
+    rows = connection.execute(
+        select(job_changes.c.outcome, job_changes.c.told, func.count())
+        .where(whose, job_changes.c.ended_at >= since)
+        .group_by(job_changes.c.outcome, job_changes.c.told)
+    )
+    ended = dict.fromkeys(OUTCOMES, 0)
+    for outcome, told, count in rows:
+        name = f"told_{told}" if outcome == "delivered" else outcome
+        ended[name] = ended.get(name, 0) + count
+    return ended
+
+
+def last_accepted_at(connection: Connection, workspace_id: str) -> int | None:
+    """When its last job change came, in milliseconds: the newest of those still open and of those that ended lately."""
+    open_one = connection.execute(
+        select(func.max(job_changes.c.accepted_at)).where(_of(workspace_id), job_changes.c.ended_at.is_(None))
+    ).scalar()
+    lately = (
+        select(job_changes.c.accepted_at)
+        .where(_of(workspace_id), job_changes.c.ended_at.is_not(None))
+        .order_by(job_changes.c.ended_at.desc())
+        .limit(_LATELY_ENDED)
+        .subquery()
+    )
+    ended_one = connection.execute(select(func.max(lately.c.accepted_at))).scalar()
+    return max((at for at in (open_one, ended_one) if at is not None), default=None)
+
+
+def _of(workspace_id: str | None) -> ColumnElement[bool]:
+    return true() if workspace_id is None else job_changes.c.workspace_id == workspace_id

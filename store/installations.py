@@ -1,0 +1,271 @@
+"""Slack's tokens and OAuth states: slack_sdk's own stores, encrypted, inside our transactions and off the loop."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeVar, cast
+
+from slack_sdk.oauth.installation_store import Bot, Installation
+from slack_sdk.oauth.installation_store.async_installation_store import (
+    AsyncInstallationStore as SlackAsyncInstallationStore,
+)
+from slack_sdk.oauth.installation_store.sqlalchemy import SQLAlchemyInstallationStore
+from slack_sdk.oauth.state_store.async_state_store import AsyncOAuthStateStore as SlackAsyncOAuthStateStore
+from slack_sdk.oauth.state_store.sqlalchemy import SQLAlchemyOAuthStateStore
+from sqlalchemy import ColumnElement, Connection, Engine, MetaData, Table, and_, delete, func, or_, select
+
+from store import workspaces
+from store.database import Database
+from store.encryption import Cipher, EncryptedText
+from store.slack_tables import SECRET_COLUMNS, bots, installations, oauth_states
+
+Result = TypeVar("Result")
+
+STATE_SECONDS = 600
+"""How long somebody may think about Slack's consent page."""
+
+MOST_STATES = 10_000
+"""How many may be thinking at once. Anybody can start an installation, so the table must not grow with those who do."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _OpenTransaction:
+    """Stands in for the Engine of slack_sdk's stores, so that what they do is part of the transaction at hand."""
+
+    connection: Connection
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        yield self.connection
+
+    connect = begin
+
+
+class _Installations(SQLAlchemyInstallationStore):
+    """slack_sdk's store on our tables, with secret columns that only the cipher can read."""
+
+    def __init__(self, client_id: str, engine: Engine, cipher: Cipher) -> None:
+        super().__init__(client_id, engine, logger=log)
+        self.bots = _encrypted(bots, cipher)
+        self.installations = _encrypted(installations, cipher)
+
+
+class _States(SQLAlchemyOAuthStateStore):
+    """slack_sdk's store on our table."""
+
+    def __init__(self, engine: Engine, seconds: int, most: int) -> None:
+        super().__init__(seconds, engine, logger=log)
+        self.oauth_states = oauth_states
+        self.most = most
+
+    def issue(self, *args: object, **kwargs: object) -> str:
+        """A new state; those that nobody came back with are swept out."""
+        last = select(func.max(oauth_states.c.id)).scalar_subquery()
+        old = or_(oauth_states.c.expire_at <= _utc_now(), oauth_states.c.id <= last - self.most)
+        with self.engine.begin() as connection:
+            connection.execute(delete(oauth_states).where(old))
+        state: str = super().issue(*args, **kwargs)
+        return state
+
+    def consume(self, state: str) -> bool:
+        # One statement, so that of two callbacks with one state only one passes, and a database that is down is not
+        # mistaken for a state that is wrong.
+        mine = and_(oauth_states.c.state == state, oauth_states.c.expire_at > _utc_now())
+        with self.engine.begin() as connection:
+            return bool(connection.execute(delete(oauth_states).where(mine)).rowcount)
+
+
+class AsyncInstallationStore(SlackAsyncInstallationStore):
+    """
+    What Bolt asks for a workspace's installation.
+
+    Every method raises DatabaseUnavailableError; those that read a token also WrongKeyError.
+    """
+
+    def __init__(self, database: Database, client_id: str, cipher: Cipher) -> None:
+        self._database = database
+        self._client_id = client_id
+        self._cipher = cipher
+        self._store = _Installations(client_id, database.engine, cipher)
+
+    @property
+    def logger(self) -> logging.Logger:
+        return log
+
+    async def async_save(self, installation: Installation) -> None:
+        """Keep the newest installation of a workspace, and nothing of those before it; the workspace is active."""
+        await self._database.run(self._save, installation)
+
+    async def async_save_bot(self, bot: Bot) -> None:
+        await self._run(lambda store: store.save_bot(bot))
+
+    async def async_find_bot(
+        self, *, enterprise_id: str | None, team_id: str | None, is_enterprise_install: bool | None = False
+    ) -> Bot | None:
+        """None: not installed there."""
+        installation = await self.async_find_installation(
+            enterprise_id=enterprise_id, team_id=team_id, is_enterprise_install=is_enterprise_install
+        )
+        return installation.to_bot() if installation else None
+
+    async def async_find_installation(
+        self,
+        *,
+        enterprise_id: str | None,
+        team_id: str | None,
+        user_id: str | None = None,
+        is_enterprise_install: bool | None = False,
+    ) -> Installation | None:
+        """
+        The installation that serves this workspace: its own, or its organisation's. None: not installed there.
+
+        A workspace of an organisation is found by its team id alone as well, since not all that Slack sends tells
+        both. *user_id*: only who installed it has an installation of their own, as no user tokens are asked for.
+        """
+        wanted = [] if is_enterprise_install or team_id is None else [team_id]
+        wanted += [enterprise_id] if enterprise_id else []
+        for workspace_id in wanted:
+            installation = await self._database.run(self._find, workspace_id)
+            if installation and user_id in {None, installation.user_id}:
+                return installation
+        return None
+
+    async def async_delete_bot(self, *, enterprise_id: str | None, team_id: str | None) -> None:
+        await self._run(lambda store: store.delete_bot(enterprise_id=enterprise_id, team_id=team_id))
+
+    async def async_delete_installation(
+        self, *, enterprise_id: str | None, team_id: str | None, user_id: str | None = None
+    ) -> None:
+        await self._run(
+            lambda store: store.delete_installation(enterprise_id=enterprise_id, team_id=team_id, user_id=user_id)
+        )
+
+    async def async_delete_all(self, *, enterprise_id: str | None, team_id: str | None) -> None:
+        workspace_id = team_id or enterprise_id
+        if workspace_id:
+            await self.forget(workspace_id)
+
+    async def bot_token(self, workspace_id: str) -> str | None:
+        """The token to call Slack with on behalf of a workspace; None when there is none (any more)."""
+        stored = await self._database.run(_newest_token, self._client_id, workspace_id)
+        return self._cipher.decrypt(stored) if stored else None
+
+    async def forget(self, workspace_id: str) -> None:
+        """Delete every token of a workspace, or of an organisation that installed as a whole."""
+        await self._database.run(forget, workspace_id)
+
+    async def _run(self, act: Callable[[_Installations], Result]) -> Result:
+        return await self._database.run(lambda connection: act(self._within(connection)))
+
+    def _within(self, connection: Connection) -> _Installations:
+        store = copy(self._store)
+        store.engine = cast("Engine", _OpenTransaction(connection))
+        return store
+
+    def _save(self, connection: Connection, installation: Installation) -> None:
+        workspace_id = workspace_of(installation)
+        forget(connection, workspace_id)
+        self._within(connection).save(installation)
+        workspaces.install(
+            connection,
+            workspaces.Installed(
+                id=workspace_id,
+                enterprise_id=installation.enterprise_id,
+                is_enterprise_install=installation.is_enterprise_install,
+                name=installation.team_name or installation.enterprise_name or workspace_id,
+                installer_user_id=installation.user_id,
+                bot_user_id=installation.bot_user_id,
+                scopes=",".join(installation.bot_scopes or ()),
+                installed_at=round(installation.installed_at * 1000),
+            ),
+        )
+
+    def _find(self, connection: Connection, workspace_id: str) -> Installation | None:
+        c = installations.c
+        newest = (
+            select(c.enterprise_id, c.team_id, c.is_enterprise_install)
+            .where(c.client_id == self._client_id, _is_of(installations, workspace_id))
+            .order_by(c.installed_at.desc(), c.id.desc())
+            .limit(1)
+        )
+        row = connection.execute(newest).one_or_none()
+        if row is None:
+            return None
+        found: Installation | None = self._within(connection).find_installation(**row._asdict())
+        return found
+
+
+class AsyncOAuthStateStore(SlackAsyncOAuthStateStore):
+    """Who started an installation may finish it, once. Both methods raise DatabaseUnavailableError."""
+
+    def __init__(self, database: Database, seconds: int = STATE_SECONDS, most: int = MOST_STATES) -> None:
+        """*seconds*: how long a state is good; *most*: how many are, the newest."""
+        self._database = database
+        self._store = _States(database.engine, seconds, most)
+
+    @property
+    def logger(self) -> logging.Logger:
+        return log
+
+    async def async_issue(self, *_args: object, **_kwargs: object) -> str:
+        return await self._database.run(lambda connection: self._within(connection).issue())
+
+    async def async_consume(self, state: str) -> bool:
+        """False: made up, used before, or too old."""
+        return await self._database.run(lambda connection: self._within(connection).consume(state))
+
+    def _within(self, connection: Connection) -> _States:
+        store = copy(self._store)
+        store.engine = cast("Engine", _OpenTransaction(connection))
+        return store
+
+
+def workspace_of(installation: Installation) -> str:
+    """The id under which we know it: the team's, or the organisation's when it installed as a whole."""
+    own = installation.enterprise_id if installation.is_enterprise_install else installation.team_id
+    if not own:
+        raise ValueError("an installation names neither a workspace nor an organisation")
+    return own
+
+
+def forget(connection: Connection, workspace_id: str) -> None:
+    """Delete the tokens of a workspace from both tables, whatever organisation it was in at the time."""
+    for table in (bots, installations):
+        connection.execute(delete(table).where(_is_of(table, workspace_id)))
+
+
+def _newest_token(connection: Connection, client_id: str, workspace_id: str) -> str | None:
+    # Read as it is stored: this statement can be cached, one with an EncryptedText column cannot.
+    newest = (
+        select(bots.c.bot_token)
+        .where(bots.c.client_id == client_id, _is_of(bots, workspace_id), bots.c.bot_token.is_not(None))
+        .order_by(bots.c.installed_at.desc(), bots.c.id.desc())
+        .limit(1)
+    )
+    return connection.execute(newest).scalar_one_or_none()
+
+
+def _is_of(table: Table, workspace_id: str) -> ColumnElement[bool]:
+    org_wide = and_(table.c.team_id.is_(None), table.c.enterprise_id == workspace_id)
+    return or_(table.c.team_id == workspace_id, org_wide)
+
+
+def _encrypted(table: Table, cipher: Cipher) -> Table:
+    # A copy, since the type belongs to one cipher and the migrations' tables to none.
+    table = table.to_metadata(MetaData())
+    for column in table.columns:
+        if column.name in SECRET_COLUMNS:
+            column.type = EncryptedText(cipher)
+    return table
+
+
+def _utc_now() -> datetime:
+    # As slack_sdk writes expire_at: UTC, without saying so.
+    return datetime.now(UTC).replace(tzinfo=None)

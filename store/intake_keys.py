@@ -1,0 +1,74 @@
+"""The keys that senders prove themselves with: at most one in force of each kind, rolled ones good for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from store.schema import intake_keys, workspaces
+
+SIGNING, BEARER = "signing", "bearer"
+
+
+@dataclass(frozen=True)
+class StoredKey:
+    """A key at rest. *secret* is encrypted for SIGNING, a SHA-256 for BEARER. *expires_at* None: in force."""
+
+    id: int
+    kind: str
+    secret: str = field(repr=False)
+    made_at: int
+    made_by: str
+    expires_at: int | None
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A workspace, whether it is still installed, and its keys, newest first."""
+
+    state: str
+    keys: tuple[StoredKey, ...]
+
+
+_COLUMNS = [intake_keys.c[name] for name in StoredKey.__dataclass_fields__]
+_holders = (
+    select(workspaces.c.id.label("holder"), workspaces.c.state, *_COLUMNS)
+    .outerjoin(intake_keys, intake_keys.c.workspace_id == workspaces.c.id)
+    .where(workspaces.c.id.in_(bindparam("workspace_ids", expanding=True)))
+    .order_by(intake_keys.c.id.desc())
+)
+_of_workspace = (
+    select(*_COLUMNS).where(intake_keys.c.workspace_id == bindparam("of_workspace")).order_by(intake_keys.c.id.desc())
+)
+
+
+def holders(connection: Connection, workspace_ids: Sequence[str]) -> list[Holder | None]:
+    """One answer an id, in order; None when there is no such workspace."""
+    found: dict[str, Holder] = {}
+    for holder, state, *columns in connection.execute(_holders, {"workspace_ids": list(set(workspace_ids))}):
+        keys = (StoredKey(*columns),) if columns[0] is not None else ()
+        found[holder] = Holder(state, found[holder].keys + keys if holder in found else keys)
+    return [found.get(workspace_id) for workspace_id in workspace_ids]
+
+
+def of_workspace(connection: Connection, workspace_id: str) -> list[StoredKey]:
+    """Its keys, newest first."""
+    return [StoredKey(*row) for row in connection.execute(_of_workspace, {"of_workspace": workspace_id})]
+
+
+def roll(
+    connection: Connection, workspace_id: str, kind: str, secret: str, made_by: str, now: int, *, grace_ms: int
+) -> None:
+    """Put a new key in force; the one before stays good for *grace_ms*, and what is past its time is removed."""
+    same = (intake_keys.c.workspace_id == workspace_id) & (intake_keys.c.kind == kind)
+    # Locked, so that of two admins who roll at once the second sees the first one's key.
+    connection.execute(select(workspaces.c.id).where(workspaces.c.id == workspace_id).with_for_update())
+    connection.execute(delete(intake_keys).where(same, intake_keys.c.expires_at <= now))
+    connection.execute(
+        update(intake_keys).where(same, intake_keys.c.expires_at.is_(None)).values(expires_at=now + grace_ms)
+    )
+    connection.execute(
+        insert(intake_keys).values(workspace_id=workspace_id, kind=kind, secret=secret, made_at=now, made_by=made_by)
+    )

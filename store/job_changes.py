@@ -1,0 +1,174 @@
+"""Accepted job changes: adding them once, many requests in one transaction, and reading one with all it led to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select, tuple_
+from uuid6 import uuid7
+
+from store.database import DatabaseUnavailableError
+from store.schema import deliveries, job_changes, lanes, posts, workspaces
+from store.trace import Step, steps_of
+from store.upsert import insert_missing
+from store.workspaces import ACTIVE
+
+
+@dataclass(frozen=True)
+class NewJobChange:
+    """A job change to accept. *key* is unique in its workspace; *accepted_at* in milliseconds."""
+
+    workspace_id: str
+    key: str
+    source: str
+    payload: str = field(repr=False)
+    accepted_at: int
+
+
+@dataclass(frozen=True)
+class Added:
+    """The row that stands for a job change now; not new when an earlier one with its key stood there already."""
+
+    id: str
+    is_new: bool
+
+
+_lock_workspaces = (
+    select(workspaces.c.id)
+    .where(workspaces.c.id.in_(bindparam("ids", expanding=True)), workspaces.c.state == ACTIVE)
+    .order_by(workspaces.c.id)
+    .with_for_update(read=True, key_share=True)  # FOR KEY SHARE: nobody can erase it until we commit
+)
+_ids_of_keys = select(job_changes.c.workspace_id, job_changes.c.key, job_changes.c.id).where(
+    tuple_(job_changes.c.workspace_id, job_changes.c.key).in_(bindparam("keys", expanding=True))
+)
+
+
+def add(connection: Connection, items: Sequence[NewJobChange]) -> list[Added | None]:
+    """
+    Accept job changes, due at once: one answer an item, in order; None when it has no such active workspace.
+
+    The same key may stand twice among the items, and other replicas may be adding it at this very moment.
+    """
+    active = set(connection.execute(_lock_workspaces, {"ids": list({item.workspace_id for item in items})}).scalars())
+    ids = [str(uuid7()) for _ in items]
+    rows = [_row(new_id, item) for new_id, item in zip(ids, items, strict=True) if item.workspace_id in active]
+    if not rows:
+        return [None] * len(items)
+    # In one order everywhere, or two replicas that add the same keys could each wait for the other's row.
+    rows.sort(key=lambda row: (row["workspace_id"], row["key"], row["id"]))
+    inserted = connection.execute(insert_missing(connection, job_changes, "workspace_id", "key"), rows)
+    known = {} if inserted.rowcount == len(rows) else _known_ids(connection, rows)
+    return [
+        _added(new_id, known.get((item.workspace_id, item.key), new_id)) if item.workspace_id in active else None
+        for new_id, item in zip(ids, items, strict=True)
+    ]
+
+
+def _row(new_id: str, item: NewJobChange) -> dict[str, Any]:
+    return {
+        "id": new_id,
+        "workspace_id": item.workspace_id,
+        "key": item.key,
+        "source": item.source,
+        "payload": item.payload,
+        "accepted_at": item.accepted_at,
+        "due_at": item.accepted_at,
+    }
+
+
+def _known_ids(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], str]:
+    keys = {(row["workspace_id"], row["key"]) for row in rows}
+    known = {(row.workspace_id, row.key): row.id for row in connection.execute(_ids_of_keys, {"keys": list(keys)})}
+    if known.keys() != keys:
+        raise DatabaseUnavailableError("a job change was erased while it was sent again")
+    return known
+
+
+def _added(new_id: str, known_id: str) -> Added:
+    return Added(known_id, is_new=known_id == new_id)
+
+
+@dataclass(frozen=True)
+class Told:
+    """One delivery of a job change, and the message that carried it."""
+
+    destination: str
+    role: str
+    reason: str
+    state: str
+    attempts: int
+    last_error: str | None
+    channel: str | None
+    ts: str | None
+
+
+@dataclass(frozen=True)
+class FoundJobChange:
+    """A job change, how far it is, how it ended, and every step that led there. Times in milliseconds."""
+
+    id: str
+    source: str
+    accepted_at: int
+    routed_at: int | None
+    ended_at: int | None
+    outcome: str | None
+    told: str | None
+    reason: str | None
+    attempts: int
+    last_error: str | None
+    decision: Mapping[str, Any] | None = field(repr=False)
+    deliveries: Sequence[Told]
+    trace: Sequence[Step]
+
+    @property
+    def state(self) -> str:
+        """The outcome, or how far it is on its way there: accepted or routed."""
+        return self.outcome or ("accepted" if self.routed_at is None else "routed")
+
+
+_find = select(
+    job_changes.c.id,
+    job_changes.c.source,
+    job_changes.c.accepted_at,
+    job_changes.c.routed_at,
+    job_changes.c.ended_at,
+    job_changes.c.outcome,
+    job_changes.c.told,
+    job_changes.c.reason,
+    job_changes.c.attempts,
+    job_changes.c.last_error,
+    job_changes.c.decision,
+).where(job_changes.c.workspace_id == bindparam("of_workspace"), job_changes.c.id == bindparam("of_job_change"))
+_told = (
+    select(
+        lanes.c.destination,
+        deliveries.c.role,
+        deliveries.c.reason,
+        deliveries.c.state,
+        deliveries.c.attempts,
+        deliveries.c.last_error,
+        posts.c.channel,
+        posts.c.ts,
+    )
+    .join(lanes, lanes.c.id == deliveries.c.lane_id)
+    .outerjoin(posts, posts.c.id == deliveries.c.post_id)
+    .where(deliveries.c.job_change_id == bindparam("of_job_change"))
+    .order_by(deliveries.c.id)
+)
+
+
+def find(connection: Connection, workspace_id: str, job_change_id: str) -> FoundJobChange | None:
+    """None also when it belongs to another workspace."""
+    row = connection.execute(_find, {"of_workspace": workspace_id, "of_job_change": job_change_id}).one_or_none()
+    if row is None:
+        return None
+    told = connection.execute(_told, {"of_job_change": job_change_id})
+    return FoundJobChange(
+        **dict(row._mapping) | {"decision": json.loads(row.decision) if row.decision else None},  # noqa: SLF001
+        deliveries=[Told(*delivery) for delivery in told],
+        trace=steps_of(connection, job_change_id),
+    )

@@ -1,0 +1,96 @@
+"""Which Slack user an e-mail address is, as far as we have asked, and for how long that is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, delete, func, select, update
+
+from store.schema import members
+from store.upsert import insert_missing
+
+NOT_IN_SLACK = "not_in_slack"
+DEACTIVATED = "deactivated"
+BOT = "bot"
+GUEST = "guest"
+STRANGER = "stranger"
+UNKNOWN = "unknown"
+
+BELIEVED_MS = 24 * 60 * 60 * 1000
+REFUSED_MS = 15 * 60 * 1000
+"""A missing or refused person is looked up again sooner: they may have joined meanwhile."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """
+    Who an e-mail address is in Slack.
+
+    *problem*: why nobody can be told there; None: they can. UNKNOWN is never stored: it could not be learnt now, and
+    *retry_after* seconds is when to ask again (None: soon).
+    """
+
+    user_id: str | None
+    problem: str | None = None
+    retry_after: float | None = None
+
+
+_known = select(members.c.email, members.c.user_id, members.c.problem).where(
+    members.c.workspace_id == bindparam("of_workspace"),
+    members.c.email.in_(bindparam("emails", expanding=True)),
+    members.c.expires_at > bindparam("now"),
+)
+_asked = select(func.count(), func.min(members.c.checked_at)).where(
+    members.c.workspace_id == bindparam("of_workspace"), members.c.checked_at > bindparam("since")
+)
+
+
+def known(connection: Connection, workspace_id: str, emails: Collection[str], now: int) -> dict[str, Member]:
+    """Those of *emails* (lower case) that are known and still believed."""
+    rows = connection.execute(_known, {"of_workspace": workspace_id, "emails": list(emails), "now": now})
+    return {email: Member(user_id, problem) for email, user_id, problem in rows}
+
+
+def remember(
+    connection: Connection, workspace_id: str, found: Mapping[str, Member], now: int, *, one_by_one: bool = True
+) -> None:
+    """Keep what Slack answered about these addresses (lower case). *one_by_one*: each was a call, see `asked_since`."""
+    for email, member in found.items():
+        values = _values(member, now) | {"checked_at": now if one_by_one else 0}
+        row = values | {"workspace_id": workspace_id, "email": email}
+        added = connection.execute(insert_missing(connection, members, "workspace_id", "email").values(row))
+        if not added.rowcount:
+            mine = (members.c.workspace_id == workspace_id) & (members.c.email == email)
+            connection.execute(update(members).where(mine).values(values))
+
+
+def asked_since(connection: Connection, workspace_id: str, since: int) -> tuple[int, int]:
+    """How many addresses Slack was asked about after that moment, and when the first of them was (0: none)."""
+    count, first = connection.execute(_asked, {"of_workspace": workspace_id, "since": since}).one()
+    return count, first or 0
+
+
+def refresh(connection: Connection, workspace_id: str, email: str | None, member: Member, now: int) -> None:
+    """
+    Slack told of a change to this user: correct what is remembered of them, and of nobody else.
+
+    People who were never asked about are not stored. *email* (lower case) None: Slack did not say it.
+    """
+    theirs = (members.c.workspace_id == workspace_id) & (members.c.user_id == member.user_id)
+    if email is not None:
+        connection.execute(delete(members).where(theirs, members.c.email != email))
+        same = (members.c.workspace_id == workspace_id) & (members.c.email == email)
+        # An account that was closed does not take the address from the one that has it now.
+        theirs = same if member.problem is None else theirs
+    connection.execute(update(members).where(theirs).values(_values(member, now)))
+
+
+def prune(connection: Connection, before: int) -> int:
+    """Forget what has not been believed since that moment; how many."""
+    return connection.execute(delete(members).where(members.c.expires_at < before)).rowcount
+
+
+def _values(member: Member, now: int) -> dict[str, object]:
+    believed = BELIEVED_MS if member.problem is None else REFUSED_MS
+    return {"user_id": member.user_id, "problem": member.problem, "expires_at": now + believed}

@@ -1,0 +1,172 @@
+"""Which Salesforce org each workspace is connected to, its tokens encrypted, and who may renew them now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from enum import Enum, auto
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from store.encryption import Cipher
+from store.schema import salesforce_connections as table
+
+CLIENT_CREDENTIALS = "client_credentials"
+WEB_SERVER = "web_server"
+
+RENEWAL_LEASE_MS = 30_000
+"""How long one replica has to renew a session, longer than the time limit of that call, before another may try."""
+
+_SECRETS = ("access_token", "refresh_token", "client_secret")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SalesforceConnection:
+    """One row, its secrets readable. Times are in milliseconds."""
+
+    workspace_id: str
+    flow: str  # CLIENT_CREDENTIALS | WEB_SERVER
+    login_url: str
+    connected_at: int
+    instance_url: str | None = None
+    access_token: str | None = field(default=None, repr=False)  # None: none yet, or being renewed
+    refresh_token: str | None = field(default=None, repr=False)
+    client_id: str | None = None  # None: the operator's
+    client_secret: str | None = field(default=None, repr=False)
+    org_id: str | None = None
+    org_name: str | None = None
+    user_id: str | None = None
+    user_name: str | None = None
+    problem: str | None = None
+    renewed_at: int | None = None  # when the session was renewed, or when renewing it began
+    last_success_at: int | None = None
+    api_used: int | None = None
+    api_limit: int | None = None
+
+    @property
+    def is_the_operators(self) -> bool:
+        """Whether it stands for the credentials in the environment, which no admin of the workspace entered."""
+        return self.flow == CLIENT_CREDENTIALS and self.client_id is None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tokens:
+    """What Salesforce answered to a request for a session. `refresh_token` None: the one we have stays good."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str | None = field(repr=False)
+    instance_url: str
+    org_id: str | None
+    user_id: str | None
+
+
+class Renewal(Enum):
+    """Who renews a session."""
+
+    OURS = auto()
+    DONE = auto()  # somebody has renewed it already: the connection carries the new session
+    BUSY = auto()  # somebody else is at it
+
+
+_find = select(table).where(table.c.workspace_id == bindparam("workspace_id"))
+
+
+def find(connection: Connection, cipher: Cipher, workspace_id: str) -> SalesforceConnection | None:
+    """Raises WrongKeyError."""
+    row = connection.execute(_find, {"workspace_id": workspace_id}).one_or_none()
+    return _read(cipher, row) if row else None
+
+
+def save(connection: Connection, cipher: Cipher, new: SalesforceConnection) -> None:
+    """Connect a workspace, in place of what it was connected to."""
+    remove(connection, new.workspace_id)
+    connection.execute(insert(table).values(_encrypted(cipher, vars(new))))
+
+
+def add_if_absent(connection: Connection, cipher: Cipher, new: SalesforceConnection) -> SalesforceConnection | None:
+    """The connection of this workspace: *new* if it had none. None when there is no such workspace."""
+    try:
+        with connection.begin_nested():
+            connection.execute(insert(table).values(_encrypted(cipher, vars(new))))
+    except IntegrityError:  # another replica was faster, or the workspace is gone
+        return find(connection, cipher, new.workspace_id)
+    return new
+
+
+def claim_renewal(
+    connection: Connection, cipher: Cipher, workspace_id: str, stale_token: str | None, now: int
+) -> tuple[Renewal, SalesforceConnection] | None:
+    """
+    Ask for the right to renew the session *stale_token* (None: there was none); None when nothing is connected.
+
+    The right is held by taking the old token out of the row. Whoever dies with it loses it after RENEWAL_LEASE_MS.
+    """
+    row = connection.execute(_find.with_for_update(), {"workspace_id": workspace_id}).one_or_none()
+    if row is None:
+        return None
+    known = _read(cipher, row)
+    if known.access_token is not None and known.access_token != stale_token:
+        return Renewal.DONE, known
+    if known.access_token is None and known.renewed_at is not None and now < known.renewed_at + RENEWAL_LEASE_MS:
+        return Renewal.BUSY, known
+    _change(connection, workspace_id, access_token=None, renewed_at=now)
+    return Renewal.OURS, known
+
+
+def store_tokens(connection: Connection, cipher: Cipher, workspace_id: str, tokens: Tokens, now: int) -> None:
+    """The session is renewed. Stored even by one whose lease ran out: a rotated refresh token is the only one."""
+    told = {name: value for name, value in vars(tokens).items() if value is not None}
+    _change(connection, workspace_id, **_encrypted(cipher, told), renewed_at=now, problem=None)
+
+
+def give_up_renewal(connection: Connection, workspace_id: str, problem: str | None) -> None:
+    """Renewing failed: anybody may try again. *problem* is what an admin must mend, None if nothing."""
+    told = {} if problem is None else {"problem": problem}
+    _change(connection, workspace_id, renewed_at=None, **told)
+
+
+def note_answer(connection: Connection, workspace_id: str, now: int, usage: tuple[int, int] | None) -> None:
+    """Salesforce answered; *usage* is API calls used and allowed in 24 hours, None if it did not say."""
+    told = {} if usage is None else {"api_used": usage[0], "api_limit": usage[1]}
+    _change(connection, workspace_id, last_success_at=now, problem=None, **told)
+
+
+def note_problem(connection: Connection, workspace_id: str, problem: str) -> None:
+    """What an admin must mend, until Salesforce answers again."""
+    _change(connection, workspace_id, problem=problem)
+
+
+def remove(connection: Connection, workspace_id: str) -> bool:
+    """Whether there was one."""
+    return bool(connection.execute(delete(table).where(table.c.workspace_id == workspace_id)).rowcount)
+
+
+def rotate(connection: Connection, cipher: Cipher) -> int:
+    """Re-encrypt every secret under the first key; how many rows. Raises WrongKeyError."""
+    rows = connection.execute(select(table).with_for_update()).all()
+    for row in rows:
+        _change(
+            connection,
+            row.workspace_id,
+            **{name: cipher.rotate(row._mapping[name]) for name in _SECRETS if row._mapping[name]},  # noqa: SLF001
+        )
+    return len(rows)
+
+
+def _change(connection: Connection, workspace_id: str, **values: object) -> None:
+    if values:
+        connection.execute(update(table).where(table.c.workspace_id == workspace_id).values(values))
+
+
+def _read(cipher: Cipher, row: Row[Any]) -> SalesforceConnection:
+    values = {one.name: row._mapping[one.name] for one in fields(SalesforceConnection)}  # noqa: SLF001 - documented API
+    for name in _SECRETS:
+        if values[name] is not None:
+            values[name] = cipher.decrypt(values[name])
+    return SalesforceConnection(**values)
+
+
+def _encrypted(cipher: Cipher, values: dict[str, Any]) -> dict[str, Any]:
+    secrets = {name: cipher.encrypt(values[name]) for name in _SECRETS if values.get(name) is not None}
+    return values | secrets

@@ -1,0 +1,13 @@
+"""Inserting only what is not there yet, in the words of either database."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, Insert, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+
+def insert_missing(connection: Connection, table: Table, *unique: str) -> Insert:
+    """An INSERT that passes over rows whose *unique* columns are already taken; other conflicts still raise."""
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table).on_conflict_do_nothing(index_elements=unique)
+    return postgresql.insert(table).on_conflict_do_nothing(index_elements=unique)

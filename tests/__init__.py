@@ -1,0 +1,1 @@
+"""The tests, mirroring the rooms they test."""

@@ -1,0 +1,147 @@
+"""A workspace in the sandbox, and the app that hears what happens there, over real HTTP on both sides."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from cryptography.fernet import Fernet
+from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.oauth.installation_store import Installation
+from slack_sdk.web.async_client import AsyncWebClient
+
+from listeners import register_listeners
+from sandbox.slack import SlackSandbox
+from sandbox.slack.state import Channel, Team, User
+from services.directory import Directory
+from services.home import Home
+from services.intake_keys import IntakeKeys
+from services.preferences import Preferences
+from services.salesforce_auth import SalesforceAuth
+from services.slack import Slack
+from store import workspaces
+from store.database import Database
+from store.encryption import Cipher
+from store.installations import AsyncInstallationStore
+from store.workspaces import Workspace
+
+PUBLIC_URL = "https://usergems.example.com"
+
+
+@dataclass
+class Office:
+    """The workspace Acme: Dana, an admin, installed the app; Mo is a member; there is a channel, #wins."""
+
+    slack: SlackSandbox
+    team: Team
+    dana: User
+    mo: User
+    wins: Channel
+    database: Database
+    installations: AsyncInstallationStore
+    api: Slack
+    bolt: AsyncApp
+
+    async def workspace(self) -> Workspace:
+        found = await self.database.run(workspaces.find, self.team.id)
+        assert found is not None
+        return found
+
+    async def settled(self) -> None:
+        """Return once every listener has run: Bolt runs them beside the answer."""
+        while running := [task for task in asyncio.all_tasks() if "run_ack_function" in task.get_coro().__qualname__]:
+            await asyncio.wait(running)
+
+    async def home_of(self, user: User) -> str:
+        """All that the Home of this person says, as one text."""
+        await self.settled()
+        return str(self.slack.world.homes[user.id].definition["blocks"])
+
+    async def open_home(self, user: User) -> str:
+        assert await self.slack.open_home(user.id) == 200
+        return await self.home_of(user)
+
+    async def pick(self, user: User, action_id: str, value: str | None = None) -> str:
+        """Use an element of somebody's Home; what their Home says then."""
+        reply = await self.slack.act_in_home(user.id, action_id, value)
+        assert reply.status == 200
+        return await self.home_of(user)
+
+
+@pytest.fixture
+async def office(database, clock) -> AsyncIterator[Office]:
+    slack = SlackSandbox(now=lambda: clock() / 1000)
+    team = slack.add_team("Acme")
+    dana = slack.add_user(team, "Dana Reyes", "dana@acme.example", is_admin=True)
+    mo = slack.add_user(team, "Mo Chen", "mo@acme.example")
+    wins = slack.add_channel(team, "wins")
+    async with slack.serving() as url, aiohttp.ClientSession() as http:
+        client = AsyncWebClient(base_url=f"{url}/api/", session=http, retry_handlers=[])
+        cipher = Cipher.of([Fernet.generate_key().decode()])
+        store = AsyncInstallationStore(database, "client", cipher)
+        api = Slack(client, store.bot_token, database, clock)
+        bolt = _bolt(slack, client, store)
+        directory = Directory(api, database, clock)
+        intake_keys = IntakeKeys(database, cipher, clock)
+        salesforce_auth = SalesforceAuth(database, cipher, http, "https://login.salesforce.com", None, None, clock)
+        register_listeners(
+            bolt,
+            database=database,
+            directory=directory,
+            home=Home(database, directory, salesforce_auth, intake_keys, PUBLIC_URL, clock),
+            intake_keys=intake_keys,
+            now=clock,
+            preferences=Preferences(api, database, clock),
+        )
+        async with TestServer(_web(bolt)) as server:
+            slack.app_url = str(server.make_url("")).rstrip("/")
+            office = Office(slack, team, dana, mo, wins, database, store, api, bolt)
+            await install(office, dana)
+            yield office
+            await office.settled()
+
+
+async def install(office: Office, user: User) -> None:
+    """Somebody installs the app, as OAuth would."""
+    token = office.slack.world.tokens[office.slack.install(user.team_id, user.id)]
+    await office.installations.async_save(
+        Installation(
+            app_id=office.slack.app.id,
+            team_id=user.team_id,
+            team_name="Acme",
+            bot_token=token.value,
+            bot_id=token.bot_id,
+            bot_user_id=token.bot_user,
+            bot_scopes=sorted(token.scopes),
+            user_id=user.id,
+            installed_at=office.slack.world.now(),
+        )
+    )
+
+
+def _bolt(slack: SlackSandbox, client: AsyncWebClient, store: AsyncInstallationStore) -> AsyncApp:
+    async def authorize(enterprise_id: str | None, team_id: str) -> AuthorizeResult | None:
+        bot = await store.async_find_bot(enterprise_id=enterprise_id, team_id=team_id)
+        if bot is None:
+            return None
+        return AuthorizeResult(
+            enterprise_id=enterprise_id, team_id=team_id, bot_token=bot.bot_token, bot_user_id=bot.bot_user_id
+        )
+
+    return AsyncApp(signing_secret=slack.app.signing_secret, client=client, authorize=authorize)
+
+
+def _web(bolt: AsyncApp) -> web.Application:
+    async def hear(request: web.Request) -> web.Response:
+        return await to_aiohttp_response(await bolt.async_dispatch(await to_bolt_request(request)))
+
+    app = web.Application()
+    app.router.add_post("/slack/events", hear)
+    return app

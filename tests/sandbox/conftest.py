@@ -1,0 +1,77 @@
+"""A Slack sandbox served on loopback, a workspace in it, and a tiny app that hears what it sends."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from slack_sdk.signature import SignatureVerifier
+from slack_sdk.web.async_client import AsyncWebClient
+
+from sandbox.slack import SlackSandbox
+from sandbox.slack.state import Team, User
+
+SIGNING_SECRET = "the-signing-secret"
+
+
+@dataclass
+class Listening:
+    """What reached the app, bodies and headers, and what it answers: first `answers`, or what they make of the body."""
+
+    bodies: list[str] = field(default_factory=list)
+    headers: list[Any] = field(default_factory=list)
+    answers: list[web.Response | Callable[[str], web.Response]] = field(default_factory=list)
+
+    async def hear(self, request: web.Request) -> web.Response:
+        body = await request.text()
+        assert SignatureVerifier(SIGNING_SECRET).is_valid_request(body, dict(request.headers))
+        self.bodies.append(body)
+        self.headers.append(request.headers)
+        answer = self.answers.pop(0) if self.answers else web.Response()
+        return answer if isinstance(answer, web.Response) else answer(body)
+
+
+@dataclass
+class Office:
+    """The workspace Acme, where Dana, an admin, installed the app."""
+
+    slack: SlackSandbox
+    team: Team
+    dana: User
+    token: str
+    client: AsyncWebClient
+    http: aiohttp.ClientSession
+
+    def as_bot(self, token: str) -> AsyncWebClient:
+        return AsyncWebClient(token, f"{self.slack.url}/api/", session=self.http, retry_handlers=[])
+
+
+@pytest.fixture
+async def listening() -> AsyncIterator[tuple[Listening, str]]:
+    """The tiny app and its base URL."""
+    heard = Listening()
+    app = web.Application()
+    app.router.add_post("/slack/events", heard.hear)
+    async with TestServer(app) as server:
+        yield heard, str(server.make_url("")).rstrip("/")
+
+
+@pytest.fixture
+async def office(clock: Any) -> AsyncIterator[Office]:
+    slack = SlackSandbox(now=lambda: clock() / 1000, signing_secret=SIGNING_SECRET, rate_limits=False)
+    team = slack.add_team("Acme")
+    dana = slack.add_user(team, "Dana Reyes", "dana@acme.example", is_admin=True)
+    token = slack.install(team.id, dana.id)
+    async with slack.serving() as url, aiohttp.ClientSession() as http:
+        client = AsyncWebClient(token, f"{url}/api/", session=http, retry_handlers=[])
+        yield Office(slack, team, dana, token, client, http)
+
+
+@pytest.fixture
+def heard(office: Office, listening: tuple[Listening, str]) -> Listening:
+    """What the app hears from the office."""
+    office.slack.app_url = listening[1]
+    return listening[0]

@@ -1,0 +1,233 @@
+"""How a job change reads in Slack: the words, and the limits no input breaks."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.job_changes import ChangeType, JobChange
+from services.messages import MOST_CARDS, Block, Card, Message, Role, compose
+from services.wording import Side
+from tests.services.sample_job_changes import SAMPLES, at, job_change, named
+
+OWNED = "You own Ada Smith in Salesforce."
+LABELS = {"LinkedIn", "Profile", "Salesforce contact", "Salesforce account", "Source"}
+
+
+def card(change: JobChange, **changes: Any) -> Card:
+    given: dict[str, Any] = {"reason": OWNED, "role": "dri", "delivery_id": 1, "contact_url": None, "account_url": None}
+    return Card(change, **{**given, **changes})
+
+
+@pytest.mark.parametrize(
+    ("sample", "told"),
+    [
+        ("new company", "Ada Smith joined Globex as CRO. Was VP Sales at Initech. New role since 1 Nov 2026."),
+        ("new company, only what is required", "Ada Smith joined Globex."),
+        ("new company, no titles", "Ada Smith joined Globex. Was at Initech. New role since 1 Nov 2026."),
+        ("new hire", "Ada Smith was hired by Globex as CRO. Was VP Sales at Initech. New role since 1 Nov 2026."),
+        ("promotion", "Ada Smith was promoted to CRO at Globex. Was VP Sales. New role since 1 Nov 2026."),
+        ("lateral", "Ada Smith moved to VP Partnerships at Initech. Was VP Sales. New role since 1 Nov 2026."),
+        ("departure", "Ada Smith left Initech. Was VP Sales. Left on 1 Nov 2026."),
+        (
+            "departure, next job known",
+            "Ada Smith left Initech. Was VP Sales. Now CRO at Globex. Left on 1 Nov 2026.",
+        ),
+        (
+            "additional role",
+            "Ada Smith is now also Board member at Globex. Remains VP Sales at Initech. New role since 1 Nov 2026.",
+        ),
+    ],
+)
+def test_each_kind_of_change_has_its_words(sample: str, told: str) -> None:
+    """Who moved where comes first, then from where, then since when; what is unknown is not spoken of."""
+    assert compose([card(SAMPLES[sample])]).text.splitlines()[0] == told
+
+
+@pytest.mark.parametrize(
+    ("change_type", "side", "told"),
+    [
+        ("new_company", None, "🌱 Opening at Globex"),
+        ("new_company", "past", "⚠️ Risk at Initech"),
+        ("departure", None, "⚠️ Risk at Initech"),
+        ("departure", "current", None),
+        ("promotion", None, None),
+        ("promotion", "current", None),
+    ],
+)
+def test_a_champion_who_leaves_is_a_risk_and_one_who_arrives_an_opening(
+    change_type: str, side: Side | None, told: str | None
+) -> None:
+    """The side that is told decides, else the kind of change; who stays is neither."""
+    change = job_change(change_type=change_type)
+    second = compose([card(change, side=side)]).text.splitlines()[1]
+
+    assert second == ", ".join([*([told] if told else []), "Champion", "Economic buyer", "score 87."])
+
+
+def test_the_text_says_all_that_the_blocks_say() -> None:
+    """Notifications and screen readers get the text alone."""
+    message = compose([card(SAMPLES["new company"])])
+
+    shown = " ".join(_mrkdwn(message)).replace("*", "")
+    assert set(re.findall(r"\w+", shown)) <= set(re.findall(r"\w+", message.text))
+
+
+def test_a_card_carries_its_links_as_buttons() -> None:
+    """Only links that exist; each says which delivery it belongs to."""
+    change = job_change(links={})
+    blocks = compose([card(change, delivery_id=7, contact_url="https://acme.my.salesforce.com/003")]).blocks or []
+
+    assert [
+        (button["action_id"], button["text"]["text"], button["url"], button["value"])
+        for button in blocks[-1]["elements"]
+    ] == [
+        ("link_profile", "LinkedIn", "https://www.linkedin.com/in/ada", "7"),
+        ("link_contact", "Salesforce contact", "https://acme.my.salesforce.com/003", "7"),
+    ]
+
+
+def test_a_profile_that_is_not_at_linkedin_does_not_say_so() -> None:
+    """A link's label does not lie about where it leads."""
+    assert "Profile" in str(compose([card(SAMPLES["a profile elsewhere"])]).blocks)
+    assert "LinkedIn" not in str(compose([card(SAMPLES["a profile elsewhere"])]).blocks)
+
+
+@pytest.mark.parametrize(
+    ("roles", "header"),
+    [
+        (["dri", "dri"], "2 job changes for you"),
+        (["fallback"] * 3, "3 job changes without a DRI"),
+        (["copy", "copy"], "2 job changes, copied to you"),
+        (["dri", "copy"], "2 job changes"),
+    ],
+)
+def test_a_bundle_says_how_many_and_why_they_came(roles: list[Role], header: str) -> None:
+    """One header, then each with a line and a reason of its own."""
+    cards = [card(named(f"Ada {number}"), role=role, reason=f"Reason {number}.") for number, role in enumerate(roles)]
+    message = compose(cards)
+
+    assert message.blocks is not None
+    assert message.blocks[0]["text"]["text"] == header
+    assert message.text.splitlines()[0] == header
+    for number, line in enumerate(message.text.splitlines()[1:]):
+        assert line.startswith(f"• Ada {number} joined Globex as CRO.")
+        assert line.endswith(f"Reason {number}.")
+        assert f"*Ada {number}*" in message.blocks[1 + 2 * number]["text"]["text"]
+        assert f"Reason {number}." in message.blocks[2 + 2 * number]["elements"][0]["text"]
+
+
+def test_a_test_message_says_so_first() -> None:
+    """Nobody acts on sample data."""
+    message = compose([card(SAMPLES["new company"], is_test=True)])
+
+    assert message.text.startswith("Test message")
+    assert "Test message" in (message.blocks or [])[0]["elements"][0]["text"]
+
+
+def test_a_refused_message_is_rendered_plainer() -> None:
+    """First without links, then without blocks, where the links stand in the text."""
+    plainer, plainest = (compose([card(SAMPLES["new company"])], plainness=level) for level in (1, 2))
+
+    assert plainer.blocks
+    assert "https://" not in str(plainer.blocks)
+    assert plainest.blocks is None
+    assert "<https://www.linkedin.com/in/ada|LinkedIn>" in plainest.text
+
+
+@pytest.mark.parametrize("count", [0, MOST_CARDS + 1])
+def test_a_message_carries_one_to_ten_job_changes(count: int) -> None:
+    """More is the caller's mistake."""
+    with pytest.raises(ValueError, match="carries 1 to 10"):
+        compose([card(SAMPLES["new company"])] * count)
+
+
+def test_a_name_keeps_its_small_letter() -> None:
+    """The text begins a sentence with a name, which is not ours to change."""
+    assert compose([card(named("de Vries"))]).text.startswith("de Vries joined")
+
+
+@st.composite
+def cards(draw: st.DrawFn) -> Card:
+    """Cards that a hostile sender, Salesforce org or colleague could cause."""
+    noise = st.one_of(
+        st.text("*_~`<>&|!@#: \n\u202eaע🚀", min_size=1, max_size=120),
+        st.sampled_from(["&" * 500, "<!channel>", "<@U1>", "*x*", "<http://x|y>", "ﷺ" * 500]),
+    ).filter(lambda text: any(char.isprintable() and char != " " for char in text))
+    urls = st.one_of(
+        st.none(),
+        st.sampled_from(["https://a.example/" + "&" * 900, "javascript:x", "https://a.example/|>`<!here>"]),
+        st.text(max_size=30).map(lambda path: f"https://a.example/{path}"),
+    )
+    change = job_change(
+        change_type=draw(st.sampled_from(ChangeType)),
+        person={"full_name": draw(noise)[:500], "emails": ["ada@globex.com"]},
+        previous=at(draw(noise)[:500], draw(noise)[:500]),
+        current=at(draw(noise)[:500], draw(noise)[:500]),
+        relationship=draw(noise)[:500],
+        persona=draw(noise)[:500],
+        score=draw(st.floats(allow_nan=False, allow_infinity=False)),
+    )
+    return card(
+        change,
+        reason=draw(noise),
+        role=draw(st.sampled_from(["dri", "fallback", "copy"])),
+        delivery_id=draw(st.integers(0, 2**63)),
+        contact_url=draw(urls),
+        account_url=draw(urls),
+        is_test=draw(st.booleans()),
+    )
+
+
+@given(st.lists(cards(), min_size=1, max_size=MOST_CARDS), st.integers(0, 2))
+def test_no_input_yields_a_block_over_its_limits(given: list[Card], plainness: int) -> None:
+    """The limits of https://docs.slack.dev/reference/block-kit/blocks and of chat.postMessage."""
+    message = compose(given, plainness=plainness)
+
+    assert 0 < len(message.text) <= 40_000
+    assert len(message.blocks or []) <= 50
+    assert all(0 < len(text) <= 3_000 for text in _mrkdwn(message))
+    for block in message.blocks or []:
+        assert block["type"] in {"section", "context", "divider", "header", "actions"}
+        assert block["type"] != "header" or len(block["text"]["text"]) <= 150
+        assert block["type"] != "context" or 1 <= len(block["elements"]) <= 10
+    for button in _buttons(message):
+        assert button["action_id"].startswith("link_")
+        assert len(button["text"]["text"]) <= 75
+        assert len(button["url"]) <= 3_000
+        assert urlsplit(button["url"]).scheme in {"http", "https"}
+
+
+@given(st.lists(cards(), min_size=1, max_size=3), st.integers(0, 2))
+def test_no_input_yields_live_markup(given: list[Card], plainness: int) -> None:
+    """What is live in a message is ours: links with our labels, and what we set in bold."""
+    message = compose(given, plainness=plainness)
+
+    for text in (message.text, *_mrkdwn(message)):
+        without_links = re.sub(r"<https?://[^<>|\s]+\|([^<>|]+)>", _our_label, text)
+        assert not re.search("[<>`]", without_links)
+        without_bold = re.sub(r"(?<![A-Za-z0-9])\*([^*\n]+)\*(?![A-Za-z0-9])", r"\1", without_links, count=2)
+        assert not re.search(r"(?<![A-Za-z0-9])([*_~]).+?\1(?![A-Za-z0-9])", without_bold)
+
+
+def _our_label(found: re.Match[str]) -> str:
+    assert found[1] in LABELS
+    return found[1]
+
+
+def _mrkdwn(message: Message) -> Iterator[str]:
+    for block in message.blocks or []:
+        if block["type"] == "section":
+            yield block["text"]["text"]
+        if block["type"] == "context":
+            yield from (element["text"] for element in block["elements"])
+
+
+def _buttons(message: Message) -> Iterator[Block]:
+    for block in message.blocks or []:
+        if block["type"] == "actions":
+            yield from block["elements"]

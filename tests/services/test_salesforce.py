@@ -1,0 +1,358 @@
+"""Finding people in Salesforce, over HTTP, with all that can go wrong there."""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from cryptography.fernet import Fernet
+
+from sandbox.salesforce import SalesforceSandbox
+from services.errors import PermanentError, TransientError
+from services.records import PersonLookup, PersonRecords
+from services.salesforce import Salesforce
+from services.salesforce_auth import SalesforceAuth
+from services.salesforce_client import LIMIT_RETRY_SECONDS
+from store import salesforce_connections as connections
+from store import workspaces
+from store.database import Database
+from store.encryption import Cipher
+from store.salesforce_connections import SalesforceConnection
+from tests.conftest import Clock
+
+ADA = (PersonLookup("ada", emails=("ada@initech.com",)),)
+API_KINDS = ("query", "composite", "sobjects", "limits")
+
+
+@pytest.fixture
+async def org(clock: Clock) -> AsyncIterator[SalesforceSandbox]:
+    """Initech is Sam's account, Ada its contact and Dana's; Lee is a lead of a queue."""
+    sandbox = SalesforceSandbox(now=lambda: clock() / 1000, client_id="app", client_secret="secret")
+    dana = sandbox.add("User", FirstName="Dana", LastName="Reyes", Email="dana@acme.com")
+    sam = sandbox.add("User", FirstName="Sam", LastName="Cole", Email="sam@acme.com", IsActive=False)
+    inbound = sandbox.add("Group", Name="Inbound", Email="inbound@acme.com")
+    initech = sandbox.add("Account", Name="Initech", Website="www.initech.com", OwnerId=sam)
+    sandbox.add("Contact", FirstName="Ada", LastName="Smith", Email="Ada@Initech.com", AccountId=initech, OwnerId=dana)
+    sandbox.add("Lead", LastName="Lee", Company="Hooli", Email="lee@hooli.com", OwnerId=inbound)
+    server = TestServer(sandbox.web_app())
+    await server.start_server()
+    sandbox.url = str(server.make_url("")).rstrip("/")
+    yield sandbox
+    await server.close()
+
+
+@pytest.fixture
+async def salesforce(org: SalesforceSandbox, database: Database, clock: Clock) -> AsyncIterator[Salesforce]:
+    """Connected for a workspace T1."""
+    installed = workspaces.Installed(
+        id="T1",
+        enterprise_id=None,
+        is_enterprise_install=False,
+        name="Acme",
+        installer_user_id="U1",
+        bot_user_id="B1",
+        scopes="chat:write",
+        installed_at=1,
+    )
+    await database.run(workspaces.install, installed)
+    cipher = Cipher.of([Fernet.generate_key().decode()])
+    async with aiohttp.ClientSession() as http:
+        salesforce = Salesforce(SalesforceAuth(database, cipher, http, org.url, "app", "secret", clock))
+        yield salesforce
+        await salesforce.close()
+
+
+async def known(salesforce: Salesforce) -> SalesforceConnection:
+    found = await salesforce.auth.database.run(connections.find, salesforce.auth.cipher, "T1")
+    assert found is not None
+    return found
+
+
+async def find(salesforce: Salesforce, *lookups: PersonLookup) -> dict[str, PersonRecords]:
+    found = await salesforce.find_people("T1", lookups)
+    assert found is not None
+    return found
+
+
+@asynccontextmanager
+async def stand_in(
+    salesforce: Salesforce, answer: Callable[[web.Request], Awaitable[web.Response]]
+) -> AsyncIterator[Salesforce]:
+    """Connected to somebody who hands out sessions, and answers all else in a way of its own."""
+
+    async def token(request: web.Request) -> web.Response:
+        return web.json_response({"access_token": "secret-token", "instance_url": f"http://{request.host}"})
+
+    app = web.Application()
+    app.router.add_post("/services/oauth2/token", token)
+    app.router.add_route("*", "/{path:.*}", answer)
+    async with TestServer(app) as server:
+        other = Salesforce(replace(salesforce.auth, login_url=str(server.make_url("")).rstrip("/")))
+        yield other
+        await other.close()
+
+
+def id_of(org: SalesforceSandbox, sobject: str) -> str:
+    return str(next(org.org.rows(org.org.sobject(sobject)))["Id"])
+
+
+async def test_a_contact_comes_with_its_owner_and_its_account(salesforce: Salesforce) -> None:
+    """All that routing needs is in one answer; e-mail is compared without regard to case."""
+    contact = (await find(salesforce, *ADA))["ada"].contact
+    assert contact is not None
+    assert (contact.name, contact.email) == ("Ada Smith", "Ada@Initech.com")
+    assert contact.owner is not None
+    assert (contact.owner.email, contact.owner.is_active, contact.owner.kind) == ("dana@acme.com", True, "user")
+    assert contact.account is not None
+    assert (contact.account.name, contact.account.domain) == ("Initech", "initech.com")
+    assert contact.account.owner is not None
+    assert (contact.account.owner.name, contact.account.owner.is_active) == ("Sam Cole", False)
+
+
+async def test_a_lead_may_be_a_queues(salesforce: Salesforce, org: SalesforceSandbox) -> None:
+    """A queue is told as such, and its address is nobody's."""
+    lead = (await find(salesforce, PersonLookup("lee", lead_id=id_of(org, "Lead")[:15])))["lee"].lead
+    assert lead is not None
+    assert lead.owner is not None
+    assert (lead.company, lead.owner.kind, lead.owner.name, lead.owner.email) == ("Hooli", "queue", "Inbound", None)
+
+
+async def test_accounts_and_opportunities_are_found_by_id(salesforce: Salesforce, org: SalesforceSandbox) -> None:
+    """A sender may know the companies and the deal already."""
+    account_id = id_of(org, "Account")
+    deal = org.add("Opportunity", Name="Big", StageName="Won", CloseDate="2026-03-01", AccountId=account_id)
+    told = (await find(salesforce, PersonLookup("a", account_ids=(account_id,), opportunity_id=deal)))["a"]
+    assert told.accounts[account_id].name == "Initech"
+    assert told.opportunity is not None
+    assert told.opportunity.owner is None
+
+
+async def test_two_hundred_lookups_cost_one_call(salesforce: Salesforce, org: SalesforceSandbox) -> None:
+    """However many are asked for at once; what cannot be found, or is no id, takes nothing from the others."""
+    lookups = [
+        PersonLookup(str(n), contact_id=f"003Sb0{n:09}", lead_id="nonsense", emails=(f"person{n}@example.com",))
+        for n in range(199)
+    ]
+    found = await find(salesforce, *lookups, *ADA)
+    assert len(found) == 200
+    assert found["0"] == PersonRecords()
+    assert found["ada"].contact is not None
+    assert [call.kind for call in org.calls if call.kind in API_KINDS] == ["composite"]
+
+
+async def test_ids_that_salesforce_refuses_take_nothing_from_the_others(salesforce: Salesforce) -> None:
+    """Should it know a rule for ids that we do not, people are still found by their e-mail addresses."""
+    refused = [{"errorCode": "INVALID_QUERY_FILTER_OPERATOR", "message": "invalid ID field"}]
+    ada = {"Id": "003000000000001AAA", "Name": "Ada Smith", "Email": "ada@initech.com"}
+
+    async def choosy(request: web.Request) -> web.Response:
+        answers = [
+            {"referenceId": one["referenceId"], "httpStatusCode": 400, "body": refused}
+            if "Id%20IN" in one["url"]
+            else {"referenceId": one["referenceId"], "httpStatusCode": 200, "body": {"done": True, "records": [ada]}}
+            for one in (await request.json())["compositeRequest"]
+        ]
+        return web.json_response({"compositeResponse": answers})
+
+    async with stand_in(salesforce, choosy) as fussy:
+        told = await find(fussy, *ADA, PersonLookup("odd", contact_id="003000000000009AAA"))
+    assert told["ada"].contact is not None
+    assert told["odd"] == PersonRecords()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        7,
+        None,
+        [],
+        {},
+        {"compositeResponse": 7},
+        {"compositeResponse": [{"referenceId": "q0"}]},
+        {"compositeResponse": [{"referenceId": f"q{n}", "httpStatusCode": 200, "body": None} for n in (0, 1)]},
+        {"compositeResponse": [{"referenceId": f"q{n}", "httpStatusCode": "x", "body": None} for n in (0, 1)]},
+        {"compositeResponse": [{"referenceId": f"q{n}", "httpStatusCode": 500, "body": "oops"} for n in (0, 1)]},
+    ],
+)
+async def test_an_answer_of_another_shape_may_be_tried_again(salesforce: Salesforce, answer: object) -> None:
+    """Nothing that Salesforce's side sends breaks more than the one call."""
+
+    async def confused(_: web.Request) -> web.Response:
+        return web.json_response(answer)
+
+    async with stand_in(salesforce, confused) as strange:
+        with pytest.raises(TransientError):
+            await find(strange, *ADA)
+
+
+async def test_pages_without_end_are_given_up(salesforce: Salesforce) -> None:
+    """An answer that always has one more page does not hold us for ever."""
+    page = {"done": False, "records": [], "nextRecordsUrl": "/services/data/v66.0/query/01g-1"}
+    told = [{"referenceId": f"q{n}", "httpStatusCode": 200, "body": page} for n in (0, 1)]
+
+    async def endless(request: web.Request) -> web.Response:
+        return web.json_response({"compositeResponse": told} if request.method == "POST" else page)
+
+    async with stand_in(salesforce, endless) as tiring:
+        with pytest.raises(TransientError):
+            await find(tiring, *ADA)
+
+
+async def test_all_pages_are_read(salesforce: Salesforce, org: SalesforceSandbox, clock: Clock) -> None:
+    """Of many contacts with one e-mail, the most recently modified is found even on the last page."""
+    org.api.page_size = 2
+    for number in range(7):
+        clock.advance(seconds=1)
+        org.add("Contact", LastName=f"Smith {number}", Email="ada@initech.com")
+    contact = (await find(salesforce, *ADA))["ada"].contact
+    assert contact is not None
+    assert contact.name == "Smith 6"
+
+
+async def test_nothing_asked_is_no_call(salesforce: Salesforce, org: SalesforceSandbox) -> None:
+    """An empty list is never sent."""
+    assert await find(salesforce, PersonLookup("nobody")) == {"nobody": PersonRecords()}
+    assert org.calls_of(*API_KINDS) == []
+
+
+async def test_without_salesforce_there_is_no_answer(salesforce: Salesforce) -> None:
+    """None, so that routing can say so."""
+    assert await salesforce.find_people("T9", ADA) is None
+
+
+async def test_an_ended_session_is_renewed_once_and_asked_again(salesforce: Salesforce, org: SalesforceSandbox) -> None:
+    """Nobody notices; a session that is refused right away is given up for now."""
+    await find(salesforce, *ADA)
+    org.expire_sessions()
+    org.calls.clear()
+    assert (await find(salesforce, *ADA))["ada"].contact is not None
+    assert [call.kind for call in org.calls] == ["composite", "token", "composite"]
+
+    org.faults.add("composite", error="INVALID_SESSION_ID", times=None)
+    org.calls.clear()
+    with pytest.raises(TransientError, match="just given"):
+        await find(salesforce, *ADA)
+    assert len(org.calls) == 3
+
+
+async def test_the_daily_limit_is_waited_for(salesforce: Salesforce, org: SalesforceSandbox) -> None:
+    """Salesforce names no time; a quarter of an hour is asked for, and what is used is known."""
+    await find(salesforce, *ADA)
+    assert ((await known(salesforce)).api_used, (await known(salesforce)).api_limit) == (1, 15_000)
+    org.api.api_limit = 1
+    with pytest.raises(TransientError) as limited:
+        await find(salesforce, *ADA)
+    assert limited.value.retry_after == LIMIT_RETRY_SECONDS
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        {"status": 500},
+        {"status": 503},
+        {"status": 429},
+        {"error": "SERVER_UNAVAILABLE"},
+        {"error": "QUERY_TIMEOUT"},
+        {"drop": True},
+        {"garbage": True},
+        {"garbage": True, "status": 500},
+    ],
+)
+async def test_trouble_passes(salesforce: Salesforce, org: SalesforceSandbox, trouble: dict[str, object]) -> None:
+    """An outage or an answer that is none may be tried again, and then works."""
+    org.faults.add("composite", **trouble)  # type: ignore[arg-type]  # one of them at a time
+    with pytest.raises(TransientError):
+        await find(salesforce, *ADA)
+    assert (await find(salesforce, *ADA))["ada"].contact is not None
+    assert (await known(salesforce)).problem is None
+
+
+async def test_a_garbled_401_is_an_ended_session(salesforce: Salesforce, org: SalesforceSandbox) -> None:
+    """Whatever its body says."""
+    org.faults.add("composite", garbage=True, status=401)
+    assert (await find(salesforce, *ADA))["ada"].contact is not None
+
+
+async def test_a_slow_answer_is_given_up(salesforce: Salesforce, org: SalesforceSandbox) -> None:
+    """Then the next batch starts with a client of its own."""
+    hasty = Salesforce(salesforce.auth, deadline_seconds=0.3)
+    await find(hasty, *ADA)
+    org.faults.add("composite", delay=1.0)
+    with pytest.raises(TransientError, match="longer"):
+        await find(hasty, *ADA)
+    assert (await find(hasty, *ADA))["ada"].contact is not None
+    await hasty.close()
+
+
+async def test_a_redirect_is_not_followed(salesforce: Salesforce, org: SalesforceSandbox) -> None:
+    """Our session is sent to nobody whom an answer names."""
+
+    async def elsewhere(request: web.Request) -> web.Response:
+        raise web.HTTPTemporaryRedirect(org.url + request.path)
+
+    async with stand_in(salesforce, elsewhere) as astray:
+        with pytest.raises(PermanentError):
+            await find(astray, *ADA)
+    assert org.calls == []
+
+
+async def test_the_machines_own_settings_do_not_reach_our_calls(
+    salesforce: Salesforce, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A .netrc would replace our session, and a proxy would read it."""
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password else")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert (await find(salesforce, *ADA))["ada"].contact is not None
+
+
+async def test_a_field_that_is_hidden_is_named(
+    salesforce: Salesforce, org: SalesforceSandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An admin reads which one, on which record, in status too; nobody's address is in it or in a log."""
+    caplog.set_level(logging.DEBUG)
+    org.org.hide_field("Account", "Website")
+    with pytest.raises(PermanentError, match="No such column 'Website' on entity 'Account'") as refused:
+        await find(salesforce, *ADA)
+    assert "ada@" not in str(refused.value)
+    assert "ada@" not in caplog.text
+    assert (await known(salesforce)).problem == str(refused.value)
+
+
+async def test_an_org_may_do_without_leads(salesforce: Salesforce, org: SalesforceSandbox) -> None:
+    """Contacts are found all the same; an org without contacts is one to mend."""
+    org.org.hide_type("Lead")
+    assert (await find(salesforce, *ADA))["ada"].contact is not None
+    org.org.hide_type("Contact")
+    with pytest.raises(PermanentError, match="sObject type 'Contact' is not supported"):
+        await find(salesforce, *ADA)
+
+
+async def test_without_the_composite_resource_queries_go_one_by_one(
+    salesforce: Salesforce, org: SalesforceSandbox
+) -> None:
+    """Some gateways let only queries through; that is found out once."""
+    org.faults.add("composite", status=404, times=None)
+    org.org.hide_type("Lead")
+    for _ in range(2):
+        assert (await find(salesforce, *ADA))["ada"].contact is not None
+    assert [call.kind for call in org.calls if call.kind in API_KINDS] == ["composite"] + ["query"] * 4
+
+
+async def test_what_sharing_hides_is_not_found(salesforce: Salesforce, org: SalesforceSandbox) -> None:
+    """A hidden owner is no owner, a hidden account is no account."""
+    contact = (await find(salesforce, *ADA))["ada"].contact
+    assert contact is not None
+    assert contact.owner is not None
+    assert contact.account is not None
+    org.org.hide_record(contact.owner.id)
+    org.org.hide_record(contact.account.id)
+    hidden = (await find(salesforce, *ADA))["ada"].contact
+    assert hidden is not None
+    assert (hidden.owner, hidden.account) == (None, None)

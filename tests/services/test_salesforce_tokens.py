@@ -1,0 +1,99 @@
+"""What the token endpoint's answers mean."""
+
+import json
+
+import pytest
+
+from services.errors import PermanentError, TransientError
+from services.salesforce_tokens import checked_instance_url, read_tokens
+
+LOGIN = "https://acme.my.salesforce.com"
+GOOD = {
+    "access_token": "secret-token",
+    "refresh_token": "secret-refresh",
+    "instance_url": "https://acme.my.salesforce.com",
+    "id": "https://login.salesforce.com/id/00D000000000001EAA/005000000000001AAA",
+}
+
+
+def test_a_good_answer_is_read() -> None:
+    """Tokens, where they are good, and whose they are; none of it printed."""
+    tokens = read_tokens(200, json.dumps(GOOD).encode(), LOGIN)
+    assert (tokens.access_token, tokens.refresh_token) == ("secret-token", "secret-refresh")
+    assert (tokens.org_id, tokens.user_id) == ("00D000000000001EAA", "005000000000001AAA")
+    assert "secret" not in repr(tokens)
+    bare = read_tokens(200, json.dumps({**GOOD, "refresh_token": None, "id": 5}).encode(), LOGIN)
+    assert (bare.refresh_token, bare.org_id, bare.user_id) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "said"),
+    [
+        (400, {"error": "invalid_grant", "error_description": "expired"}, PermanentError, "connect Salesforce again"),
+        (400, {"error": "invalid_client"}, PermanentError, "SALESFORCE_CLIENT_SECRET"),
+        (401, {"error": "invalid_client_id"}, PermanentError, "SALESFORCE_CLIENT_ID"),
+        (400, {"error": "new_trouble"}, PermanentError, "SALESFORCE_LOGIN_URL"),
+        (400, {"error": "unknown_error", "error_description": "retry your request"}, TransientError, "retry"),
+        (400, {"error": "invalid_grant", "error_description": "login rate exceeded"}, TransientError, "rate"),
+        (200, {"instance_url": LOGIN}, PermanentError, "no session"),
+        (200, b"<html>", TransientError, "does not answer like Salesforce"),
+        (200, b"\xff", TransientError, "does not answer like Salesforce"),
+        (404, b"not here", PermanentError, "SALESFORCE_LOGIN_URL"),
+        (302, b"", PermanentError, "SALESFORCE_LOGIN_URL"),
+        (503, b"", TransientError, "503"),
+        (429, {"error": "slow"}, TransientError, "429"),
+        (200, {**GOOD, "instance_url": "https://evil.example"}, PermanentError, "not one of its own"),
+        (200, {**GOOD, "instance_url": None}, PermanentError, "not one of its own"),
+    ],
+)
+def test_trouble_is_passing_or_an_admins(status: int, body: object, kind: type[Exception], said: str) -> None:
+    """What an admin has to mend says so; what passes may be tried again."""
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    with pytest.raises(kind, match=said):
+        read_tokens(status, raw, LOGIN)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://acme.my.salesforce.com",
+        "https://ACME--uat.sandbox.my.salesforce.com/",
+        "https://acme.my.salesforce.com:443",
+        "https://eu1.force.com",
+        "https://acme.my.salesforce.mil",
+    ],
+)
+def test_an_instance_of_salesforces_is_trusted(url: str) -> None:
+    """Any host under Salesforce's domains, by https."""
+    assert checked_instance_url(url, "https://login.salesforce.com").startswith("https://")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://acme.my.salesforce.com",
+        "https://salesforce.com.evil.example",
+        "https://evilsalesforce.com",
+        "https://salesforce.com@evil.example",
+        "https://user:pw@acme.my.salesforce.com",
+        "https://acme.my.salesforce.com:8443",
+        "https://acme.my.salesforce.com:x",
+        "https://127.0.0.1",
+        "https://169.254.169.254",
+        "ftp://acme.my.salesforce.com",
+        "",
+        None,
+        7,
+    ],
+)
+def test_no_session_is_sent_to_anywhere_else(url: object) -> None:
+    """Plain http, other hosts that look alike, other ports and this machine are refused."""
+    with pytest.raises(PermanentError):
+        checked_instance_url(url, "https://login.salesforce.com")
+
+
+def test_an_org_on_this_machine_is_for_a_login_on_this_machine() -> None:
+    """Loopback and plain http, with its port, when the operator's own login URL is loopback."""
+    assert checked_instance_url("http://127.0.0.1:4507/", "http://localhost:4507") == "http://127.0.0.1:4507"
+    with pytest.raises(PermanentError):
+        checked_instance_url("http://10.0.0.1", "http://localhost:4507")

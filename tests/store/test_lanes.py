@@ -1,0 +1,272 @@
+"""Claiming lanes: order, pace, bundles, fairness, and posts that are taken up again."""
+
+from __future__ import annotations
+
+import pytest
+
+from store import pauses, workspaces
+from store.lanes import together
+from store.posts import Doubted, PutBack, Sent, settle
+from store.schema import DEFAULT_CHANNEL
+from tests.conftest import SOMEDAY
+from tests.store.engine import (
+    LEASE_MS,
+    add_job_change,
+    add_workspace,
+    claim,
+    delivery_states,
+    lane_of,
+    post_states,
+    promise,
+    set_lane,
+)
+
+
+@pytest.fixture
+async def workspace(database):
+    return await database.run(add_workspace)
+
+
+async def test_a_lone_delivery_is_claimed_at_once(database, workspace):
+    """A lone job change is never held back to wait for company."""
+    (job_change_id,) = await database.run(promise, "U_DANA")
+
+    (claimed,) = await database.run(claim)
+
+    assert [each.job_change_id for each in claimed.deliveries] == [job_change_id]
+    assert (claimed.channel, claimed.in_doubt) == ("U_DANA", False)
+
+
+async def test_the_post_is_written_down_before_it_is_sent(database, workspace):
+    """A claim commits the intent, so a crash during the call leaves a post in doubt and not a lost one."""
+    ids = await database.run(promise, "U_DANA")
+
+    await database.run(claim)
+
+    assert await database.run(post_states) == ["sending"]
+    assert await database.run(delivery_states, *ids) == ["sending"]
+
+
+async def test_what_waits_in_one_lane_goes_as_one_post_of_ten_at_most(database, workspace):
+    """A backlog is bundled, in order of arrival, and the rest waits for the next second."""
+    ids = await database.run(promise, *["U_DANA"] * 12)
+
+    (claimed,) = await database.run(claim)
+
+    assert [each.job_change_id for each in claimed.deliveries] == ids[:10]
+
+
+async def test_a_claimed_lane_is_not_claimed_twice(database, workspace):
+    """The lease keeps every other worker away until it is over."""
+    await database.run(promise, "U_DANA", "U_DANA")
+    await database.run(claim)
+
+    assert await database.run(claim, SOMEDAY + LEASE_MS - 1) == []
+
+
+async def test_a_post_whose_worker_died_is_taken_up_in_doubt_with_the_same_members(database, workspace):
+    """Nobody knows whether it was sent: the same post is resolved, no second one begun."""
+    await database.run(promise, "U_DANA", "U_DANA")
+    (first,) = await database.run(claim)
+    await database.run(promise, "U_DANA")
+
+    (second,) = await database.run(claim, SOMEDAY + LEASE_MS)
+
+    assert second.post_id == first.post_id
+    assert second.in_doubt
+    assert second.doubts == 0
+    assert second.deliveries == first.deliveries
+
+
+async def test_an_ambiguous_answer_is_counted_as_a_doubt(database, workspace):
+    """Only answers count; a process that died told us nothing about Slack."""
+    await database.run(promise, "U_DANA")
+    (claimed,) = await database.run(claim)
+    await database.run(settle, [Doubted(claimed, SOMEDAY, SOMEDAY + 5_000, "timed out", by_answer=True)])
+
+    (again,) = await database.run(claim, SOMEDAY + 5_000)
+
+    assert (again.post_id, again.in_doubt, again.doubts) == (claimed.post_id, True, 1)
+
+
+async def test_a_lane_posts_once_a_second(database, workspace):
+    """The pace is kept by the database, whoever posts."""
+    await database.run(promise, *["U_DANA"] * 11)
+    (claimed,) = await database.run(claim)
+    await database.run(settle, [Sent(claimed, SOMEDAY + 100, "D_DANA", "1.1")])
+
+    assert await database.run(claim, SOMEDAY + 1_099) == []
+    assert len(await database.run(claim, SOMEDAY + 1_100)) == 1
+
+
+async def test_an_empty_lane_stays_paced(database, workspace):
+    """What arrives right after the last message of a lane waits for its second too."""
+    await database.run(promise, "U_DANA")
+    (claimed,) = await database.run(claim)
+    await database.run(settle, [Sent(claimed, SOMEDAY + 100, "D_DANA", "1.1")])
+
+    await database.run(promise, "U_DANA", now=SOMEDAY + 200)
+
+    assert (await database.run(lane_of, "U_DANA")).due_at == SOMEDAY + 1_100
+
+
+async def test_the_id_of_a_direct_message_is_learnt(database, workspace):
+    """Reading back needs it, and only an earlier answer of Slack's can tell it."""
+    await database.run(promise, "U_DANA")
+    (claimed,) = await database.run(claim)
+    await database.run(settle, [Sent(claimed, SOMEDAY, "D_DANA", "1.1")])
+    await database.run(promise, "U_DANA")
+
+    (next_claim,) = await database.run(claim, SOMEDAY + 1_000)
+
+    assert (claimed.dm, next_claim.dm) == (None, "D_DANA")
+
+
+async def test_no_more_than_the_ceiling_a_minute_is_posted_in_a_workspace(database, workspace):
+    """Slack limits a workspace as a whole too; what was posted in the last minute counts."""
+    await database.run(workspaces.change, "T1", None, posts_per_minute=3)
+    await database.run(promise, *[f"U_{number}" for number in range(5)])
+
+    first = await database.run(claim)
+    after = await database.run(claim, SOMEDAY + 59_999)
+    await database.run(settle, [Sent(each, SOMEDAY, each.channel, "1.1") for each in first])
+    later = await database.run(claim, SOMEDAY + 60_000)
+
+    assert (len(first), len(after), len(later)) == (3, 0, 2)
+
+
+async def test_a_pause_of_posting_holds_for_the_whole_workspace(database, workspace):
+    """Slack's Retry-After is about the method in the workspace, not about one channel."""
+    await database.run(promise, "U_DANA")
+    await database.run(pauses.pause, "T1", "slack:chat.postMessage", SOMEDAY + 30_000, SOMEDAY, "429")
+
+    assert await database.run(claim, SOMEDAY + 29_999) == []
+    assert len(await database.run(claim, SOMEDAY + 30_000)) == 1
+
+
+async def test_while_slack_fails_one_lane_tries_it(database, workspace):
+    """A hundred lanes at a vendor that is down would be a hundred posts in doubt."""
+    await database.run(promise, "U_DANA", "U_KIM", "U_LEE")
+    await database.run(pauses.failed, "T1", "slack", SOMEDAY, "500")
+
+    (claimed,) = await database.run(claim)
+
+    assert claimed.slack_is_failing
+
+
+async def test_a_small_workspace_does_not_wait_for_a_large_one(database, workspace):
+    """Workspaces share a claim, least recently served first."""
+    await database.run(add_workspace, "T2")
+    await database.run(promise, *[f"U_{number}" for number in range(40)])
+    await database.run(promise, "U_KIM", workspace_id="T2")
+
+    claimed = await database.run(claim, SOMEDAY, 8)
+
+    assert [each.workspace_id for each in claimed].count("T2") == 1
+    assert len(claimed) == 5
+
+
+async def test_nothing_is_posted_for_a_workspace_that_left_until_it_is_back(database, workspace):
+    """Its deliveries wait, and go on when it installs again."""
+    await database.run(promise, "U_DANA")
+    await database.run(workspaces.mark_gone, "T1", SOMEDAY)
+    gone = await database.run(claim)
+
+    await database.run(workspaces.install, _installed_again())
+
+    assert gone == []
+    assert len(await database.run(claim)) == 1
+
+
+async def test_without_a_default_channel_its_lane_is_parked_until_one_is_chosen(database):
+    """Nothing is lost: what no DRI was found for waits for the choice, and then falls due."""
+    await database.run(add_workspace, channel=None)
+    await database.run(promise, DEFAULT_CHANNEL)
+    before = await database.run(claim)
+
+    def choose(connection):
+        workspaces.change(connection, "T1", None, default_channel_id="C_NEW")
+        workspaces.open_default_lane(connection, "T1", SOMEDAY)
+
+    await database.run(choose)
+
+    (claimed,) = await database.run(claim)
+    assert before == []
+    assert claimed.channel == "C_NEW"
+
+
+async def test_a_delivery_that_slack_refused_in_company_goes_alone(database, workspace):
+    """One rendering that Slack refuses holds nobody else up."""
+    ids = await database.run(promise, "U_DANA", "U_DANA", "U_DANA")
+    (bundle,) = await database.run(claim)
+    await database.run(settle, [PutBack(bundle, SOMEDAY, SOMEDAY, "invalid_blocks", plainer=True)])
+
+    (alone,) = await database.run(claim)
+
+    assert [each.job_change_id for each in alone.deliveries] == ids[:1]
+    assert [each.plainness for each in alone.deliveries] == [1]
+
+
+async def test_a_begun_post_whose_members_are_gone_does_not_hold_up_its_lane(database, workspace):
+    """Erasing a person may take a post's members away."""
+    await database.run(promise, "U_DANA")
+    await database.run(claim)
+
+    def erase(connection):
+        connection.exec_driver_sql("DELETE FROM deliveries")
+
+    await database.run(erase)
+    await database.run(promise, "U_DANA")
+    await database.run(lambda connection: set_lane(connection, "U_DANA", due_at=SOMEDAY))
+
+    (claimed,) = await database.run(claim)
+
+    assert not claimed.in_doubt
+    assert await database.run(post_states) == ["failed", "sending"] or await database.run(post_states) == [
+        "sending",
+        "failed",
+    ]
+
+
+async def test_a_lane_that_is_due_with_nothing_in_it_falls_silent(database, workspace):
+    """It must not be claimed again and again."""
+    await database.run(promise, "U_DANA")
+    await database.run(lambda connection: connection.exec_driver_sql("DELETE FROM deliveries").close())
+
+    assert await database.run(claim) == []
+    assert (await database.run(lane_of, "U_DANA")).due_at is None
+
+
+async def test_deliveries_of_one_job_change_to_one_lane_are_one(database, workspace):
+    """Routing the same job change twice promises nothing twice."""
+    job_change_id = await database.run(add_job_change)
+    await database.run(promise, "U_DANA", job_change_id=job_change_id)
+    await database.run(promise, "U_DANA", job_change_id=job_change_id)
+
+    assert await database.run(delivery_states, job_change_id) == ["pending"]
+
+
+def test_company_ends_before_the_first_that_must_go_alone():
+    """Order is kept even then: nobody overtakes it."""
+
+    class Waiting:
+        def __init__(self, plainness):
+            self.plainness = plainness
+
+    waiting = [Waiting(0), Waiting(0), Waiting(1), Waiting(0)]
+
+    assert together(waiting) == tuple(waiting[:2])
+    assert together(waiting[2:]) == (waiting[2],)
+
+
+def _installed_again():
+    return workspaces.Installed(
+        id="T1",
+        enterprise_id=None,
+        is_enterprise_install=False,
+        name="Acme",
+        installer_user_id="U_ADMIN",
+        bot_user_id="U_BOT",
+        scopes="chat:write",
+        installed_at=SOMEDAY + 1,
+    )

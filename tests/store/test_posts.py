@@ -1,0 +1,203 @@
+"""Settling posts: each way one can end, and what becomes of its members, its lane and its job changes."""
+
+from __future__ import annotations
+
+import pytest
+
+from store import workspaces
+from store.deliveries import COPY, DRI, FALLBACK, buried
+from store.posts import Doubted, Moved, Parked, PutBack, Sent, Undeliverable, settle
+from store.schema import DEFAULT_CHANNEL
+from store.trace import steps_of
+from tests.conftest import SOMEDAY
+from tests.store.engine import (
+    LEASE_MS,
+    add_workspace,
+    claim,
+    delivery_states,
+    lane_of,
+    outcome_of,
+    post_states,
+    promise,
+)
+
+
+@pytest.fixture(autouse=True)
+async def workspace(database):
+    return await database.run(add_workspace)
+
+
+async def test_a_sent_post_ends_its_job_changes_as_delivered_to_the_dri(database):
+    """Every job change ends in exactly one recorded outcome."""
+    ids = await database.run(promise, "U_DANA", "U_DANA")
+    (claimed,) = await database.run(claim)
+
+    await database.run(settle, [Sent(claimed, SOMEDAY + 1, "D_DANA", "1.1")])
+
+    assert await database.run(delivery_states, *ids) == ["delivered", "delivered"]
+    assert {(await database.run(outcome_of, each))[:2] for each in ids} == {("delivered", "dri")}
+    assert await database.run(post_states) == ["sent"]
+
+
+async def test_what_the_default_channel_was_told_is_recorded_with_its_reason(database):
+    """The reason why no DRI was told is part of the outcome."""
+    (job_change_id,) = await database.run(promise, DEFAULT_CHANNEL, role=FALLBACK)
+    (claimed,) = await database.run(claim)
+
+    await database.run(settle, [Sent(claimed, SOMEDAY, "C_DEFAULT", "1.1")])
+
+    assert await database.run(outcome_of, job_change_id) == ("delivered", "channel", "You own it.")
+
+
+async def test_a_copy_never_decides_the_outcome(database):
+    """The channel's copy may arrive while the DRI's message still waits."""
+    (job_change_id,) = await database.run(promise, DEFAULT_CHANNEL, role=COPY)
+    (claimed,) = await database.run(claim)
+
+    await database.run(settle, [Sent(claimed, SOMEDAY, "C_DEFAULT", "1.1")])
+
+    assert (await database.run(outcome_of, job_change_id))[0] is None
+
+
+async def test_sent_is_recorded_even_when_the_lease_was_lost(database):
+    """A success is a fact; the lane, which another worker holds now, is left alone."""
+    ids = await database.run(promise, "U_DANA")
+    (late,) = await database.run(claim)
+    (other,) = await database.run(claim, SOMEDAY + LEASE_MS)
+
+    await database.run(settle, [Sent(late, SOMEDAY + LEASE_MS + 1, "D_DANA", "1.1")])
+
+    assert await database.run(delivery_states, *ids) == ["delivered"]
+    assert (await database.run(lane_of, "U_DANA")).lease == other.lease
+
+
+async def test_whoever_lost_the_lease_changes_nothing_else(database):
+    """A worker that outlived its lease must not free what another one is sending."""
+    ids = await database.run(promise, "U_DANA")
+    (late,) = await database.run(claim)
+    await database.run(claim, SOMEDAY + LEASE_MS)
+
+    due = await database.run(settle, [PutBack(late, SOMEDAY, SOMEDAY, "reset")])
+
+    assert due == [None]
+    assert await database.run(delivery_states, *ids) == ["sending"]
+
+
+async def test_what_was_put_back_waits_in_its_place(database):
+    """Known not to be sent: the members may be grouped anew, in the same order, when the wait is over."""
+    ids = await database.run(promise, "U_DANA")
+    (claimed,) = await database.run(claim)
+    await database.run(settle, [PutBack(claimed, SOMEDAY, SOMEDAY + 4_000, "connection refused")])
+    ids += await database.run(promise, "U_DANA")
+
+    assert await database.run(claim, SOMEDAY + 3_999) == []
+    (again,) = await database.run(claim, SOMEDAY + 4_000)
+    assert [each.job_change_id for each in again.deliveries] == ids
+    assert again.failures == 1
+
+
+async def test_being_asked_to_wait_is_not_a_failure(database):
+    """It uses up no attempt and lengthens no back-off."""
+    await database.run(promise, "U_DANA")
+    (claimed,) = await database.run(claim)
+
+    await database.run(settle, [PutBack(claimed, SOMEDAY, SOMEDAY + 30_000, "429", is_failure=False)])
+
+    assert (await database.run(lane_of, "U_DANA")).failures == 0
+
+
+async def test_a_post_in_doubt_keeps_its_members(database):
+    """Until it is known, they can neither be sent in another post nor be forgotten."""
+    ids = await database.run(promise, "U_DANA")
+    (claimed,) = await database.run(claim)
+
+    await database.run(settle, [Doubted(claimed, SOMEDAY, SOMEDAY + 1_000, "timed out", by_answer=True)])
+
+    assert await database.run(delivery_states, *ids) == ["sending"]
+    assert await database.run(post_states) == ["sending"]
+
+
+async def test_the_undeliverable_is_buried_with_its_reason(database):
+    """It ends, visibly, and frees its lane."""
+    (job_change_id,) = await database.run(promise, "U_DANA")
+    (claimed,) = await database.run(claim)
+
+    await database.run(settle, [Undeliverable(claimed, SOMEDAY, "too long")])
+
+    assert await database.run(outcome_of, job_change_id) == ("buried", None, "too long")
+    assert [each.reason for each in await database.run(buried, "T1")] == ["too long"]
+    assert [step.step for step in await database.run(steps_of, job_change_id)] == ["buried"]
+    assert (await database.run(lane_of, "U_DANA")).due_at is None
+
+
+async def test_a_dead_direct_message_moves_to_the_default_channel(database):
+    """The job change is told after all, with the reason, and ends once."""
+    (job_change_id,) = await database.run(promise, "U_GONE")
+    (claimed,) = await database.run(claim)
+    await database.run(settle, [Moved(claimed, SOMEDAY, "The DRI's account is disabled.")])
+
+    (moved,) = await database.run(claim)
+    await database.run(settle, [Sent(moved, SOMEDAY, "C_DEFAULT", "1.1")])
+
+    assert moved.channel == "C_DEFAULT"
+    assert [each.role for each in moved.deliveries] == [FALLBACK]
+    assert await database.run(delivery_states, job_change_id) == ["moved", "delivered"]
+    assert await database.run(outcome_of, job_change_id) == ("delivered", "channel", "The DRI's account is disabled.")
+
+
+@pytest.mark.parametrize("copy_went_first", [True, False])
+async def test_a_copy_that_the_channel_was_promised_becomes_what_tells_it(database, copy_went_first):
+    """The default channel is told once, also when it had been promised a copy before the direct message died."""
+    (job_change_id,) = await database.run(promise, "U_GONE", role=DRI)
+    await database.run(promise, DEFAULT_CHANNEL, role=COPY, job_change_id=job_change_id)
+    by_channel = {each.channel: each for each in await database.run(claim)}
+    copy, dm = by_channel["C_DEFAULT"], by_channel["U_GONE"]
+    sent, moved = Sent(copy, SOMEDAY, "C_DEFAULT", "1.1"), Moved(dm, SOMEDAY, "The DRI is gone.")
+
+    for settlement in [sent, moved] if copy_went_first else [moved, sent]:
+        await database.run(settle, [settlement])
+
+    assert await database.run(claim, SOMEDAY + 5_000) == []
+    assert (await database.run(outcome_of, job_change_id))[:2] == ("delivered", "channel")
+
+
+async def test_a_broken_default_channel_parks_its_lane(database):
+    """What waits there is kept, and the problem is known to Home and status."""
+    ids = await database.run(promise, DEFAULT_CHANNEL, role=FALLBACK)
+    (claimed,) = await database.run(claim)
+
+    await database.run(settle, [Parked(claimed, SOMEDAY, "it is archived")])
+
+    assert await database.run(delivery_states, *ids) == ["pending"]
+    assert (await database.run(lane_of, DEFAULT_CHANNEL)).due_at is None
+    assert (await database.run(workspaces.find, "T1")).default_channel_problem == "it is archived"
+
+
+async def test_a_channel_chosen_while_the_old_one_broke_is_tried_at_once(database):
+    """The problem of the old channel is not the new one's."""
+    await database.run(promise, DEFAULT_CHANNEL, role=FALLBACK)
+    (claimed,) = await database.run(claim)
+    await database.run(workspaces.change, "T1", None, default_channel_id="C_NEW")
+
+    await database.run(settle, [Parked(claimed, SOMEDAY, "it is archived")])
+
+    (again,) = await database.run(claim)
+    assert again.channel == "C_NEW"
+    assert (await database.run(workspaces.find, "T1")).default_channel_problem is None
+
+
+async def test_many_posts_are_settled_in_one_transaction(database):
+    """Settlements that wait together commit together, each lane told when it is due next."""
+    await database.run(promise, *["U_DANA"] * 11, "U_KIM", "U_LEE")
+    claims = {each.channel: each for each in await database.run(claim)}
+
+    due = await database.run(
+        settle,
+        [
+            Sent(claims["U_DANA"], SOMEDAY, "D1", "1.1"),
+            Sent(claims["U_KIM"], SOMEDAY, "D2", "1.1"),
+            PutBack(claims["U_LEE"], SOMEDAY, SOMEDAY + 7_000, "reset"),
+        ],
+    )
+
+    assert due == [SOMEDAY + 1_000, None, SOMEDAY + 7_000]

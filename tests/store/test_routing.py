@@ -1,0 +1,185 @@
+"""Claiming and settling batches of accepted job changes."""
+
+from __future__ import annotations
+
+import pytest
+
+from store import pauses, routing, workspaces
+from store.deliveries import DRI, NewDelivery
+from store.routing import Postponed, Routed, batch_size
+from tests.conftest import SOMEDAY
+from tests.store.engine import add_job_change, add_workspace, claim, delivery_states, outcome_of
+
+LEASE_MS = 30_000
+
+
+@pytest.fixture(autouse=True)
+async def workspace(database):
+    return await database.run(add_workspace)
+
+
+async def take(database, now=SOMEDAY):
+    return await database.run(routing.claim, now, LEASE_MS)
+
+
+def told(job_change_id, destination="U_DANA"):
+    return Routed(job_change_id, {}, (NewDelivery(job_change_id, destination, DRI, "You own it."),))
+
+
+async def test_a_batch_holds_what_is_due_in_order_of_arrival(database):
+    """Up to 200 job changes of one workspace share one round of outside calls."""
+    ids = [await database.run(add_job_change) for _ in range(3)]
+    await database.run(add_job_change, due_at=SOMEDAY + 1)
+
+    batch = await take(database)
+
+    assert [each.id for each in batch.job_changes] == ids
+
+
+async def test_one_router_a_workspace_at_a_time(database):
+    """Two routers on one workspace would lose the order of arrival."""
+    await database.run(add_job_change)
+    await take(database)
+    await database.run(add_job_change)
+
+    assert await take(database, SOMEDAY + LEASE_MS - 1) is None
+
+
+async def test_the_batch_of_a_router_that_died_is_taken_over(database):
+    """The lease runs out, and nothing has been promised twice."""
+    job_change_id = await database.run(add_job_change)
+    dead = await take(database)
+
+    batch = await take(database, SOMEDAY + LEASE_MS)
+    late = await database.run(routing.settle, dead, [told(job_change_id)], [], SOMEDAY)
+
+    assert [each.id for each in batch.job_changes] == [job_change_id]
+    assert late is False
+    assert await database.run(delivery_states, job_change_id) == []
+
+
+async def test_a_router_at_work_keeps_its_batch(database):
+    """A lease is renewed while its holder lives, however long Salesforce takes."""
+    await database.run(add_job_change)
+    batch = await take(database)
+
+    await database.run(routing.prolong, batch, SOMEDAY + 2 * LEASE_MS)
+
+    assert await take(database, SOMEDAY + LEASE_MS) is None
+
+
+async def test_settling_promises_deliveries_and_frees_the_workspace(database):
+    """Decision, deliveries and lanes commit together."""
+    job_change_id = await database.run(add_job_change)
+    batch = await take(database)
+
+    stored = await database.run(routing.settle, batch, [told(job_change_id)], [], SOMEDAY)
+
+    assert stored
+    assert [each.channel for each in await database.run(claim)] == ["U_DANA"]
+    assert await take(database) is None
+
+
+async def test_what_was_postponed_comes_back_when_due_and_has_used_no_attempt(database):
+    """Waiting for a vendor is no failure: the whole batch comes back together."""
+    ids = [await database.run(add_job_change) for _ in range(3)]
+    batch = await take(database)
+    await database.run(routing.settle, batch, [], [Postponed(each, SOMEDAY + 9_000, "down") for each in ids], SOMEDAY)
+
+    early, again = await take(database, SOMEDAY + 8_999), await take(database, SOMEDAY + 9_000)
+
+    assert early is None
+    assert [(each.id, each.attempts) for each in again.job_changes] == [(each, 0) for each in ids]
+
+
+async def test_a_poisonous_job_change_ends_up_alone(database):
+    """What keeps stopping its batch comes back in smaller ones, and holds up nobody else."""
+    ids = [await database.run(add_job_change) for _ in range(30)]
+    sizes, now = [], SOMEDAY
+    for _ in range(3):
+        batch = await take(database, now)
+        sizes.append(len(batch.job_changes))
+        now += LEASE_MS
+
+    assert sizes == [30, 20, 1]
+    assert batch.job_changes[0].id == ids[0]
+
+
+async def test_a_job_change_that_stops_every_attempt_is_buried_with_its_reason(database):
+    """It ends too, in an outcome that an operator can read and replay."""
+    job_change_id = await database.run(add_job_change)
+    batch = await take(database)
+
+    await database.run(routing.give_up, batch, "ValueError while routing", SOMEDAY, SOMEDAY, 1)
+
+    assert await database.run(outcome_of, job_change_id) == ("buried", None, "ValueError while routing")
+    assert await take(database) is None
+
+
+async def test_giving_up_leaves_the_rest_for_later(database):
+    """Below the limit it is tried again, after a back-off."""
+    await database.run(add_job_change)
+    batch = await take(database)
+
+    await database.run(routing.give_up, batch, "ValueError while routing", SOMEDAY, SOMEDAY + 1_000, 6)
+
+    assert await take(database, SOMEDAY + 999) is None
+    assert (await take(database, SOMEDAY + 1_000)).job_changes[0].attempts == 1
+
+
+async def test_the_workspace_that_waited_longest_is_served_first(database):
+    """A workspace with a huge backlog does not delay another's single job change."""
+    await database.run(add_workspace, "T2")
+    for _ in range(2):
+        await database.run(add_job_change, "T1")
+    await database.run(add_job_change, "T2", due_at=SOMEDAY)
+
+    first = await take(database)
+    await database.run(routing.settle, first, [], [], SOMEDAY)
+    second = await take(database, SOMEDAY + 1)
+
+    assert {first.workspace_id, second.workspace_id} == {"T1", "T2"}
+
+
+async def test_nothing_is_routed_while_salesforce_is_paused(database):
+    """One failing vendor does not burn the worker."""
+    await database.run(add_job_change)
+    await database.run(pauses.pause, "T1", "salesforce", SOMEDAY + 5_000, SOMEDAY, "503")
+
+    assert await take(database, SOMEDAY + 4_999) is None
+    assert await take(database, SOMEDAY + 5_000) is not None
+
+
+async def test_nothing_is_routed_for_a_workspace_that_left(database):
+    """Its job changes wait for it to come back."""
+    await database.run(add_job_change)
+    await database.run(workspaces.mark_gone, "T1", SOMEDAY)
+
+    assert await take(database) is None
+
+
+async def test_a_job_change_may_end_without_a_delivery(database):
+    """Nobody to tell is an outcome too, recorded at once."""
+    job_change_id = await database.run(add_job_change)
+    batch = await take(database)
+
+    ended = Routed(job_change_id, {}, (), outcome="muted", reason="muted by the DRI")
+    await database.run(routing.settle, batch, [ended], [], SOMEDAY)
+
+    assert await database.run(outcome_of, job_change_id) == ("muted", None, "muted by the DRI")
+
+
+async def test_after_a_restart_what_the_dead_process_held_is_free_at_once(database):
+    """On SQLite nobody else can be at work, so nobody waits for the lease to run out."""
+    await database.run(add_job_change)
+    await take(database)
+
+    await database.run(routing.release_all)
+
+    assert await take(database) is not None
+
+
+@pytest.mark.parametrize(("attempts", "size"), [(0, 200), (1, 20), (2, 1), (9, 1)])
+def test_batches_shrink_with_each_attempt(attempts, size):
+    """200, then 20, then each alone."""
+    assert batch_size(attempts) == size

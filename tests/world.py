@@ -1,0 +1,180 @@
+"""A Slack workspace, a Salesforce org and our two halves between them, all real but for the two vendors."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+from aiohttp.test_utils import TestServer
+from cryptography.fernet import Fernet
+from slack_sdk.web.async_client import AsyncWebClient
+
+from sandbox.salesforce import SalesforceSandbox
+from sandbox.slack import SlackSandbox
+from sandbox.slack.state import Message, Team, User
+from services.courier import Courier
+from services.directory import Directory
+from services.intake import Intake
+from services.notices import Notices
+from services.router import Router
+from services.salesforce import Salesforce
+from services.salesforce_auth import SalesforceAuth
+from services.slack import Slack
+from services.wakeups import Wakeups
+from services.worker import Worker
+from store import workspaces
+from store.database import Database
+from store.encryption import Cipher
+from store.job_changes import FoundJobChange, find
+from tests.conftest import Clock
+
+SCOPES = "chat:write,chat:write.public,commands,users:read,users:read.email,channels:read,groups:read,im:history"
+
+
+@dataclass
+class World:
+    """What a test of the whole way needs at hand."""
+
+    database: Database
+    clock: Clock
+    slack: SlackSandbox
+    salesforce: SalesforceSandbox
+    intake: Intake
+    worker: Worker
+    team: Team
+    admin: User
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def workspace_id(self) -> str:
+        return self.team.id
+
+    async def accept(self, **changes: Any) -> str:
+        """A job change, taken in; its id."""
+        added = await self.intake.accept(self.workspace_id, job_change(**changes))
+        assert added is not None
+        return added.id
+
+    async def tell(self, **changes: Any) -> str:
+        """A job change, taken in, routed and told; its id."""
+        job_change_id = await self.accept(**changes)
+        await self.worker.work_off()
+        return job_change_id
+
+    def owner(self, name: str, *, in_slack: bool = True, **fields: Any) -> str:
+        """A Salesforce user, by default a member of the Slack workspace too; the Salesforce id."""
+        first, last = name.split()
+        email = f"{first.lower()}@acme.example"
+        if in_slack:
+            self.slack.add_user(self.team, name, email)
+        return self.salesforce.add("User", FirstName=first, LastName=last, Email=email, **fields)
+
+    def told(self, name: str) -> list[Message]:
+        """What this person has read in a direct message."""
+        member = next(user for user in self.slack.world.users.values() if user.real_name == name)
+        channels = [each for each in self.slack.world.channels.values() if each.im_user == member.id]
+        return [message for channel in channels for message in channel.messages.values()]
+
+    def posted(self, channel: str) -> list[Message]:
+        """What a channel, by name, has read."""
+        found = self.slack.world.channel_by_name(self.team.id, channel)
+        return list(found.messages.values()) if found else []
+
+    async def default_channel(self, name: str = "job-changes") -> str:
+        """Choose a public channel as the default one; its id."""
+        channel = self.slack.add_channel(self.team, name)
+
+        def choose(connection: Any) -> None:
+            workspaces.change(connection, self.workspace_id, None, default_channel_id=channel.id)
+            workspaces.open_default_lane(connection, self.workspace_id, self.clock())
+
+        await self.database.run(choose)
+        return channel.id
+
+    async def prefer(self, **preferences: object) -> None:
+        await self.database.run(workspaces.change, self.workspace_id, None, **preferences)
+
+    async def outcome(self, job_change_id: str) -> tuple[str | None, str | None, str | None]:
+        """Outcome, who was told, and the reason."""
+        found = await self.look(job_change_id)
+        return found.outcome, found.told, found.reason
+
+    async def look(self, job_change_id: str) -> FoundJobChange:
+        found = await self.database.run(find, self.workspace_id, job_change_id)
+        assert found is not None
+        return found
+
+
+def job_change(**changes: Any) -> dict[str, Any]:
+    """The ordinary case: Ada Smith goes from Initech to Globex."""
+    return {
+        "source": "tests",
+        "signal": "contact_tracking",
+        "change_type": "new_company",
+        "occurred_on": "2026-11-01",
+        "person": {"full_name": "Ada Smith", "emails": ["ada@initech.example"]},
+        "previous": {"title": "VP Sales", "company": {"name": "Initech"}},
+        "current": {"title": "CRO", "company": {"name": "Globex"}},
+    } | changes
+
+
+@asynccontextmanager
+async def world_around(database: Database, clock: Clock) -> AsyncIterator[World]:
+    """An installed workspace with an admin and no default channel; a connected org with nobody in it."""
+    async with AsyncExitStack() as stack:
+        slack = SlackSandbox(now=lambda: clock() / 1_000)
+        url = await stack.enter_async_context(slack.serving())
+        salesforce = SalesforceSandbox(now=lambda: clock() / 1_000)
+        server = TestServer(salesforce.web_app())
+        await server.start_server()
+        stack.push_async_callback(server.close)
+        salesforce.url = str(server.make_url("")).rstrip("/")
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        team = slack.add_team("Acme")
+        admin = slack.add_user(team, "Alma Admin", "alma@acme.example", is_admin=True)
+        token = slack.install(team.id, admin.id, SCOPES.split(","))
+        await database.run(workspaces.install, _installed(team, admin, clock()))
+        tokens = {team.id: token}
+
+        async def token_of(workspace_id: str) -> str | None:
+            return tokens.get(workspace_id)
+
+        client = AsyncWebClient(base_url=f"{url}/api/", session=http, retry_handlers=[])
+        ours = Slack(client, token_of, database, clock)
+        auth = SalesforceAuth(
+            database,
+            Cipher.of([Fernet.generate_key().decode()]),
+            http,
+            salesforce.url,
+            "3MVG9sandbox",
+            "sandbox-secret",
+            clock,
+        )
+        records, notices = Salesforce(auth), Notices(database, ours, clock)
+        stack.push_async_callback(records.close)
+        wakeups = Wakeups()
+        worker = Worker(
+            database,
+            Router(database, records, Directory(ours, database, clock), notices, clock),
+            Courier(database, ours, notices, clock),
+            wakeups,
+            clock,
+        )
+        intake = Intake(database, clock, wakeups.to_route.set)
+        yield World(database, clock, slack, salesforce, intake, worker, team, admin, tokens)
+
+
+def _installed(team: Team, admin: User, now: int) -> workspaces.Installed:
+    return workspaces.Installed(
+        id=team.id,
+        enterprise_id=None,
+        is_enterprise_install=False,
+        name=team.name,
+        installer_user_id=admin.id,
+        bot_user_id=None,
+        scopes=SCOPES,
+        installed_at=now,
+    )
