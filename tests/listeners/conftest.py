@@ -47,7 +47,10 @@ class Office:
     database: Database
     installations: AsyncInstallationStore
     api: Slack
+    intake_keys: IntakeKeys
     bolt: AsyncApp
+    parts: dict[str, object]
+    events_heard: list[object]
 
     async def workspace(self) -> Workspace:
         found = await self.database.run(workspaces.find, self.team.id)
@@ -91,18 +94,20 @@ async def office(database, clock) -> AsyncIterator[Office]:
         directory = Directory(api, database, clock)
         intake_keys = IntakeKeys(database, cipher, clock)
         salesforce_auth = SalesforceAuth(database, cipher, http, "https://login.salesforce.com", None, None, clock)
-        register_listeners(
-            bolt,
-            database=database,
-            directory=directory,
-            home=Home(database, directory, salesforce_auth, intake_keys, PUBLIC_URL, clock),
-            intake_keys=intake_keys,
-            now=clock,
-            preferences=Preferences(api, database, clock),
-        )
+        parts: dict[str, object] = {
+            "database": database,
+            "directory": directory,
+            "home": Home(database, directory, salesforce_auth, intake_keys, PUBLIC_URL, clock),
+            "intake_keys": intake_keys,
+            "now": clock,
+            "preferences": Preferences(api, database, clock),
+        }
+        register_listeners(bolt, **parts)
         async with TestServer(_web(bolt)) as server:
             slack.app_url = str(server.make_url("")).rstrip("/")
-            office = Office(slack, team, dana, mo, wins, database, store, api, bolt)
+            office = Office(
+                slack, team, dana, mo, wins, database, store, api, intake_keys, bolt, parts, bolt.events_heard
+            )
             await install(office, dana)
             yield office
             await office.settled()
@@ -126,7 +131,7 @@ async def install(office: Office, user: User) -> None:
     )
 
 
-def _bolt(slack: SlackSandbox, client: AsyncWebClient, store: AsyncInstallationStore) -> AsyncApp:
+def _bolt(slack: SlackSandbox, client: AsyncWebClient, store: AsyncInstallationStore) -> RecordingApp:
     async def authorize(enterprise_id: str | None, team_id: str) -> AuthorizeResult | None:
         bot = await store.async_find_bot(enterprise_id=enterprise_id, team_id=team_id)
         if bot is None:
@@ -135,7 +140,19 @@ def _bolt(slack: SlackSandbox, client: AsyncWebClient, store: AsyncInstallationS
             enterprise_id=enterprise_id, team_id=team_id, bot_token=bot.bot_token, bot_user_id=bot.bot_user_id
         )
 
-    return AsyncApp(signing_secret=slack.app.signing_secret, client=client, authorize=authorize)
+    return RecordingApp(signing_secret=slack.app.signing_secret, client=client, authorize=authorize)
+
+
+class RecordingApp(AsyncApp):
+    """Bolt, which does not tell afterwards for which events it was given listeners."""
+
+    def __init__(self, **settings: object) -> None:
+        super().__init__(**settings)
+        self.events_heard: list[object] = []
+
+    def event(self, event, *args, **kwargs):
+        self.events_heard.append(event)
+        return super().event(event, *args, **kwargs)
 
 
 def _web(bolt: AsyncApp) -> web.Application:

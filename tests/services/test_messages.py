@@ -15,7 +15,7 @@ from services.wording import Side
 from tests.services.sample_job_changes import SAMPLES, at, job_change, named
 
 OWNED = "You own Ada Smith in Salesforce."
-LABELS = {"LinkedIn", "Profile", "Salesforce contact", "Salesforce account", "Source"}
+LABELS = {"LinkedIn", "Profile", "Contact", "Account", "Source"}
 
 
 def card(change: JobChange, **changes: Any) -> Card:

@@ -1,0 +1,129 @@
+"""People and channels change in Slack, and what is remembered of them follows, each event once."""
+
+from __future__ import annotations
+
+import pytest
+
+from store import members, workspaces
+from store.members import DEACTIVATED, NOT_IN_SLACK, Member
+
+ADA = "ada@acme.example"
+
+
+async def known(office, email: str, clock) -> Member | None:
+    found = await office.database.run(members.known, office.team.id, [email], clock())
+    return found.get(email)
+
+
+@pytest.fixture
+async def wins_is_default(office):
+    """#wins is the default channel."""
+    chosen = {"default_channel_id": office.wins.id, "default_channel_name": "wins"}
+    await office.database.run(workspaces.change, office.team.id, None, **chosen)
+
+
+async def test_who_joins_is_found_at_once_where_they_were_missing(office, clock):
+    """A missing person is remembered for a quarter of an hour; team_join ends that."""
+    await office.database.run(members.remember, office.team.id, {ADA: Member(None, NOT_IN_SLACK)}, clock())
+
+    ada = await office.slack.join_user(office.team, "Ada Smith", "Ada@Acme.example")
+    await office.settled()
+
+    assert await known(office, ADA, clock) == Member(ada.id)
+
+
+async def test_people_nobody_asked_about_are_not_remembered(office, clock):
+    """What is not needed is not kept."""
+    await office.slack.join_user(office.team, "Ada Smith", ADA)
+    await office.settled()
+
+    assert await known(office, ADA, clock) is None
+
+
+async def test_a_deactivated_person_is_refused_from_that_moment(office, clock):
+    """Slack takes messages to closed accounts and nobody reads them."""
+    await office.database.run(members.remember, office.team.id, {office.mo.email: Member(office.mo.id)}, clock())
+
+    assert await office.slack.deactivate_user(office.mo.id) == 200
+    await office.settled()
+
+    assert await known(office, office.mo.email, clock) == Member(office.mo.id, DEACTIVATED)
+
+
+async def test_an_address_that_somebody_gave_up_is_not_theirs_any_more(office, clock):
+    """The next job change for it asks Slack again."""
+    old = office.mo.email
+    await office.database.run(members.remember, office.team.id, {old: Member(office.mo.id)}, clock())
+
+    await office.slack.change_user(office.mo.id, email="mo.chen@acme.example")
+    await office.settled()
+
+    assert await known(office, old, clock) is None
+
+
+async def test_a_rename_of_the_default_channel_is_followed(office, wins_is_default):
+    """People are told of a channel by the name it has now."""
+    await office.slack.rename_channel(office.wins.id, "victories")
+    await office.settled()
+
+    assert (await office.workspace()).default_channel_name == "victories"
+
+
+async def test_archiving_the_default_channel_is_trouble_until_it_is_unarchived(office, wins_is_default):
+    """Home says what is wrong, and nothing once it is mended."""
+    await office.slack.archive_channel(office.wins.id)
+    await office.settled()
+    archived = (await office.workspace()).default_channel_problem
+
+    await office.slack.unarchive_channel(office.wins.id)
+    await office.settled()
+
+    assert archived == "it was archived; unarchive it, or choose another"
+    assert (await office.workspace()).default_channel_problem is None
+
+
+async def test_another_channel_may_be_archived_without_a_word(office, wins_is_default):
+    """Only the default channel matters."""
+    other = office.slack.add_channel(office.team, "other")
+    await office.slack.archive_channel(other.id)
+    await office.settled()
+
+    assert (await office.workspace()).default_channel_problem is None
+
+
+@pytest.mark.parametrize(
+    ("event", "problem"),
+    [
+        ("channel_deleted", "it was deleted; choose another"),
+        ("group_left", "the app was removed from it; invite it again, or choose another"),
+    ],
+)
+async def test_a_default_channel_that_is_lost_is_told_with_what_to_do(office, wins_is_default, event, problem):
+    """The reason names the remedy."""
+    assert await office.slack.send_event(office.team.id, {"type": event, "channel": office.wins.id}) == 200
+    await office.settled()
+
+    assert (await office.workspace()).default_channel_problem == problem
+
+
+async def test_a_channel_that_gets_another_id_stays_the_default_channel(office, wins_is_default):
+    """Sharing a channel with another company changes its id."""
+    await office.slack.change_channel_id(office.wins.id, "C0NEWID")
+    await office.settled()
+
+    assert (await office.workspace()).default_channel_id == "C0NEWID"
+
+
+async def test_a_repeated_event_acts_once(office, wins_is_default):
+    """Slack repeats what was answered late, when the world may have moved on."""
+    renamed = {"type": "channel_rename", "channel": {"id": office.wins.id, "name": "first"}}
+    await office.slack.send_event(office.team.id, renamed, event_id="Ev1")
+    await office.slack.send_event(
+        office.team.id, {**renamed, "channel": {"id": office.wins.id, "name": "second"}}, event_id="Ev2"
+    )
+    await office.settled()
+
+    assert await office.slack.send_event(office.team.id, renamed, event_id="Ev1", retry_num=1) == 200
+    await office.settled()
+
+    assert (await office.workspace()).default_channel_name == "second"

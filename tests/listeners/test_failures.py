@@ -1,0 +1,61 @@
+"""What nobody listens to, and what goes wrong while listening."""
+
+from __future__ import annotations
+
+import pytest
+
+from listeners.failures import what_happened
+from store.database import DatabaseUnavailableError
+
+BUTTON = {"type": "button", "action_id": "gone_since_version_2", "text": {"type": "plain_text", "text": "Old"}}
+
+
+async def post_with_button(office, **button) -> tuple[str, str]:
+    blocks = [{"type": "actions", "elements": [BUTTON | button]}]
+    posted = await office.api.post_notice(office.team.id, office.wins.id, "An older message", blocks)
+    return posted.channel, posted.ts
+
+
+async def test_a_button_nobody_listens_to_any_more_is_acknowledged(office):
+    """Whoever presses it sees no warning sign."""
+    channel, ts = await post_with_button(office)
+
+    reply = await office.slack.press(office.mo.id, channel, ts, "gone_since_version_2")
+
+    assert reply.status == 200
+
+
+async def test_a_link_button_is_acknowledged(office):
+    """Slack tells of them although they only open a page."""
+    channel, ts = await post_with_button(office, action_id="link_contact", url="https://example.com/")
+
+    reply = await office.slack.press(office.mo.id, channel, ts, "link_contact")
+
+    assert reply.status == 200
+
+
+async def test_an_event_nobody_listens_to_is_answered_with_200(office):
+    """Slack stops sending events to an app that refuses many."""
+    assert await office.slack.send_event(office.team.id, {"type": "reaction_added", "user": office.mo.id}) == 200
+
+
+async def test_a_failure_is_logged_once_without_what_people_entered(office, caplog):
+    """The payload holds people's data and response URLs."""
+    await office.open_home(office.dana)
+    office.slack.faults.add("views.publish", error="fatal_error")
+
+    await office.pick(office.dana, "home_channel_gets", "everything")
+
+    [record] = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert record.getMessage() == f"block_actions home_channel_gets of workspace {office.team.id} failed"
+    assert office.dana.name not in caplog.text
+    assert "did not work" in office.slack.calls[-1].arguments["text"]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(DatabaseUnavailableError("down"), "The database does not answer"), (KeyError("view"), "It has been logged")],
+)
+def test_people_read_what_happened_and_what_to_do(error, said):
+    """Never a code, never a traceback."""
+    assert said in what_happened(error)

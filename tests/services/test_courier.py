@@ -1,0 +1,303 @@
+"""The second half under everything Slack may answer: nothing lost, nothing told twice, nobody else held up."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from sqlalchemy import select, update
+
+from services import courier
+from store import lanes, pauses, workspaces
+from store.deliveries import buried
+from store.schema import deliveries, job_changes
+from store.trace import steps_of
+
+POST = "chat.postMessage"
+
+
+@pytest.fixture
+async def channel(world):
+    return await world.default_channel()
+
+
+@pytest.fixture
+async def dana(world, channel):
+    """Owns Ada in Salesforce, and has had a message before, so that their conversation is known."""
+    owner = world.owner("Dana Reyes")
+    ada = {"FirstName": "Ada", "LastName": "Smith", "Email": "ada@initech.example", "OwnerId": owner}
+    world.salesforce.add("Contact", **ada)
+    await world.tell(source_event_id="before")
+    world.clock.advance(seconds=2)
+    return owner
+
+
+async def pass_time(world, seconds, step=5):
+    """Let time pass as a running worker would."""
+    for _ in range(round(seconds / step)):
+        world.clock.advance(seconds=step)
+        await world.worker.work_off()
+
+
+def posts(world):
+    return [call for call in world.slack.calls if call.method == POST]
+
+
+@pytest.mark.parametrize("error", ["channel_not_found", "user_disabled", "is_archived", "restricted_action"])
+async def test_a_dead_direct_message_falls_back_to_the_default_channel(world, dana, error):
+    """The job change is told there, with the reason, and the trace says so."""
+    world.slack.faults.add(POST, error=error, times=1)
+
+    job_change_id = await world.tell(source_event_id="dead")
+
+    assert len(world.told("Dana Reyes")) == 1
+    assert "No DRI could be told" in world.posted("job-changes")[0].text
+    assert (await world.outcome(job_change_id))[:2] == ("delivered", "channel")
+
+
+@pytest.mark.parametrize("error", ["missing_scope", "messages_tab_disabled", "not_allowed_token_type"])
+async def test_what_only_an_admin_can_mend_is_told_in_the_default_channel(world, dana, error):
+    """The DRI cannot be told as things are; the channel reads why."""
+    world.slack.faults.add(POST, error=error, times=1)
+
+    await world.tell(source_event_id="scope")
+
+    assert "The DRI could not be told" in world.posted("job-changes")[0].text
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [{"status": 500}, {"error": "internal_error"}, {"error": "fatal_error"}, {"drop": "after"}, {"body": b"oops"}],
+)
+async def test_an_ambiguous_failure_that_was_performed_is_not_repeated(world, dana, fault):
+    """In a direct message we may read, we look before we send again."""
+    world.slack.faults.add(POST, perform=True, times=1, **fault)
+
+    job_change_id = await world.tell(source_event_id="doubt")
+    await pass_time(world, 10)
+
+    assert len(world.told("Dana Reyes")) == 2
+    assert (await world.outcome(job_change_id))[:2] == ("delivered", "dri")
+    assert "in doubt" in [step.step for step in await world.database.run(steps_of, job_change_id)]
+
+
+async def test_an_ambiguous_failure_that_was_not_performed_is_sent_again(world, dana):
+    """Not there when we look: so it is sent, and arrives once."""
+    world.slack.faults.add(POST, status=500, times=3)
+
+    await world.tell(source_event_id="doubt")
+    await pass_time(world, 30)
+
+    assert len(world.told("Dana Reyes")) == 2
+
+
+async def test_where_we_cannot_look_it_is_sent_once_more_and_then_buried(world, channel):
+    """A channel's history is not ours to read: one more attempt, with the same id, and then a person decides."""
+    world.slack.faults.add(POST, status=500, perform=True, times=None)
+
+    job_change_id = await world.tell()
+    await pass_time(world, 200)
+
+    assert len(world.posted("job-changes")) == 2
+    assert len({post.arguments["client_msg_id"] for post in posts(world)}) == 1
+    outcome, _, reason = await world.outcome(job_change_id)
+    assert outcome == "buried"
+    assert "did not say whether" in reason
+
+
+async def test_a_crash_is_no_answer_and_is_sent_again_each_time(world, channel):
+    """A process that died told us nothing: its post is sent again however often that happens."""
+    job_change_id = await world.accept()
+    await world.worker.route_due()
+    await asyncio.wait(world.worker._routing)
+    for _ in range(3):
+        await world.database.run(lanes.claim, world.clock(), courier.LEASE_MS, 8)
+        world.clock.advance(seconds=30)
+
+    await world.worker.work_off()
+
+    assert len(world.posted("job-changes")) == 1
+    assert (await world.outcome(job_change_id))[0] == "delivered"
+
+
+async def test_ten_minutes_without_slack_lose_nothing_and_cost_little(world, dana):
+    """A breaker keeps the worker from burning; everything arrives within a minute of Slack's return."""
+    outage = world.slack.faults.add("*", status=503, times=None)
+    ids = [await world.accept(source_event_id=f"{number}") for number in range(30)]
+    before = len(world.slack.calls)
+    await pass_time(world, 600)
+    during = len(world.slack.calls) - before
+
+    world.slack.faults.remove(outage)
+    await pass_time(world, 70)
+
+    assert {(await world.outcome(each))[0] for each in ids} == {"delivered"}
+    texts = " ".join(message.text for message in world.told("Dana Reyes"))
+    assert texts.count("Ada Smith joined Globex") == 31
+    assert during < 60
+
+
+async def test_a_bundle_that_slack_refuses_is_told_apart(world, dana):
+    """Each alone, in order, and all of them arrive."""
+
+    def is_bundle(arguments):
+        return "job changes" in arguments.get("text", "")
+
+    world.slack.faults.add(POST, error="invalid_blocks", times=None, when=is_bundle)
+    ids = [await world.accept(source_event_id=f"{number}") for number in range(3)]
+
+    await pass_time(world, 20, step=1)
+
+    assert len(world.told("Dana Reyes")) == 4
+    assert {(await world.outcome(each))[:2] for each in ids} == {("delivered", "dri")}
+
+
+async def test_a_message_that_slack_refuses_even_alone_goes_as_plain_text(world, dana):
+    """Blocks are a nicety; the words arrive."""
+    world.slack.faults.add(POST, error="invalid_blocks", times=None, when=lambda arguments: arguments.get("blocks"))
+
+    await world.tell(source_event_id="fancy")
+    await pass_time(world, 10, step=1)
+
+    assert world.told("Dana Reyes")[-1].blocks is None
+    assert "Ada Smith joined Globex" in world.told("Dana Reyes")[-1].text
+
+
+async def test_only_what_is_refused_as_plain_text_too_is_buried(world, dana):
+    """It cannot be told; the others in its lane can."""
+    world.slack.faults.add(
+        POST, error="msg_too_long", times=None, when=lambda arguments: "Poison" in arguments.get("text", "")
+    )
+    ids = [
+        await world.accept(source_event_id="a"),
+        await world.accept(source_event_id="b", current={"company": {"name": "Poison"}}),
+        await world.accept(source_event_id="c"),
+    ]
+
+    await pass_time(world, 30, step=1)
+
+    assert [(await world.outcome(each))[0] for each in ids] == ["delivered", "buried", "delivered"]
+    assert [each.job_change_id for each in await world.database.run(buried)] == [ids[1]]
+
+
+async def test_a_revoked_token_stops_the_workspace_until_it_installs_again(world, dana):
+    """Nothing is posted with a dead token; what waits goes on after a new installation."""
+    world.slack.faults.add(POST, error="token_revoked", times=1)
+    job_change_id = await world.tell(source_event_id="revoked")
+    gone = await world.database.run(workspaces.find, world.workspace_id)
+    await pass_time(world, 60)
+    before = len(world.told("Dana Reyes"))
+
+    installed = workspaces.Installed(
+        id=world.workspace_id,
+        enterprise_id=None,
+        is_enterprise_install=False,
+        name="Acme",
+        installer_user_id=world.admin.id,
+        bot_user_id=None,
+        scopes="chat:write,im:history",
+        installed_at=world.clock(),
+    )
+    await world.database.run(workspaces.install, installed)
+    await world.worker.work_off()
+
+    assert gone.state == workspaces.GONE
+    assert before == 1
+    assert (await world.outcome(job_change_id))[0] == "delivered"
+
+
+async def test_being_asked_to_wait_uses_up_no_attempt_and_pauses_everybody(world, dana):
+    """429 is about the method in the workspace: no other lane calls it meanwhile."""
+    kim = world.owner("Kim Lee")
+    bob = {"FirstName": "Bob", "LastName": "Ray", "Email": "bob@hooli.example", "OwnerId": kim}
+    world.salesforce.add("Contact", **bob)
+    world.slack.faults.add(POST, error="ratelimited", status=429, retry_after=30, times=1)
+    await world.tell(source_event_id="first")
+    calls = len(posts(world))
+    await world.accept(source_event_id="second", person={"full_name": "Bob Ray", "emails": ["bob@hooli.example"]})
+
+    await pass_time(world, 25)
+    during = len(posts(world)) - calls
+    await pass_time(world, 10)
+
+    assert during == 0
+    assert (len(world.told("Dana Reyes")), len(world.told("Kim Lee"))) == (2, 1)
+    attempts = await world.database.run(
+        lambda connection: connection.execute(select(deliveries.c.attempts)).scalars().all()
+    )
+    assert set(attempts) == {1}
+
+
+async def test_a_worker_that_outlived_its_lease_sends_nothing(world, dana):
+    """A suspended process must not send what another has taken up."""
+    await world.accept(source_event_id="late")
+    await world.worker.route_due()
+    await asyncio.wait(world.worker._routing)
+    (claim,) = await world.database.run(lanes.claim, world.clock(), courier.LEASE_MS, 8)
+    world.clock.advance(seconds=25)
+
+    await world.worker.courier.deliver(claim)
+
+    assert len(world.told("Dana Reyes")) == 1
+
+
+async def test_a_job_change_that_cannot_be_read_is_buried_and_holds_nobody_up(world, dana):
+    """A row of another version, or one that was tampered with, ends visibly."""
+    broken = await world.accept(source_event_id="broken")
+    fine = await world.accept(source_event_id="fine")
+    await world.database.run(
+        lambda connection: connection.execute(
+            update(job_changes).where(job_changes.c.id == broken).values(payload='{"person": 1}')
+        )
+    )
+
+    await world.worker.work_off()
+
+    assert (await world.outcome(broken))[0] == "buried"
+    assert (await world.outcome(fine))[0] == "delivered"
+
+
+async def test_an_erased_job_change_is_not_told(world, dana):
+    """What was forgotten between routing and posting stays forgotten."""
+    job_change_id = await world.accept(source_event_id="erased")
+    await world.worker.route_due()
+    await asyncio.wait(world.worker._routing)
+    await world.database.run(lambda connection: connection.execute(update(job_changes).values(payload=None)))
+
+    await world.worker.work_off()
+
+    assert len(world.told("Dana Reyes")) == 1
+    assert (await world.outcome(job_change_id))[0] == "buried"
+
+
+async def test_after_three_days_of_trying_it_is_buried(world, dana):
+    """Kept trying for 72 hours, then a person looks at it."""
+    job_change_id = await world.accept(source_event_id="hopeless")
+    world.slack.faults.add(POST, error="some_new_error", times=None)
+    await world.worker.work_off()
+    world.clock.advance(seconds=73 * 3600)
+
+    await pass_time(world, 200, step=50)
+
+    assert (await world.outcome(job_change_id))[0] == "buried"
+
+
+async def test_salesforce_links_are_in_the_message(world, dana):
+    """The next click is where the DRI works."""
+    contact = next(iter(world.salesforce.org.rows(world.salesforce.org.sobject("Contact"))))
+
+    await world.tell(source_event_id="links")
+
+    assert f"{world.salesforce.url}/{contact['Id']}" in str(world.told("Dana Reyes")[-1].blocks)
+
+
+async def test_pauses_are_lifted_by_the_first_success(world, dana):
+    """Once Slack is back, nothing is slowed down."""
+    world.slack.faults.add(POST, status=503, times=4)
+    for number in range(3):
+        await world.accept(source_event_id=f"{number}")
+
+    await pass_time(world, 60)
+
+    until = await world.database.run(pauses.paused_until, world.workspace_id, "slack", world.clock())
+    assert until is None

@@ -1,0 +1,123 @@
+"""What Slack's refusals mean, code by code."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.errors import (
+    DestinationDeadError,
+    MessageRefusedError,
+    PermanentError,
+    TransientError,
+    WorkspaceGoneError,
+)
+from services.slack_errors import LONGEST_WAIT, WAIT_UNSAID, refusal, seconds
+
+
+def failure(status=200, retry_after=None, **answer):
+    return refusal(status, {"ok": False, **answer}, retry_after)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        *((code, DestinationDeadError) for code in ("channel_not_found", "not_in_channel", "is_archived")),
+        *((code, DestinationDeadError) for code in ("restricted_action", "restricted_action_read_only_channel")),
+        *((code, DestinationDeadError) for code in ("restricted_action_thread_only_channel", "user_disabled")),
+        *((code, DestinationDeadError) for code in ("user_not_found", "user_not_visible")),
+        *((code, WorkspaceGoneError) for code in ("account_inactive", "invalid_auth", "not_authed", "token_revoked")),
+        *((code, WorkspaceGoneError) for code in ("token_expired", "team_access_not_granted")),
+        *((code, MessageRefusedError) for code in ("invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long")),
+        *((code, MessageRefusedError) for code in ("msg_too_long", "no_text", "too_many_attachments")),
+        *((code, MessageRefusedError) for code in ("invalid_arguments", "metadata_too_large")),
+        *((code, MessageRefusedError) for code in ("markdown_text_conflict",)),
+        *((code, PermanentError) for code in ("missing_scope", "not_allowed_token_type", "accesslimited")),
+        *((code, PermanentError) for code in ("access_denied", "ekm_access_denied", "messages_tab_disabled")),
+        *((code, PermanentError) for code in ("no_permission", "enterprise_is_restricted")),
+    ],
+)
+def test_what_can_never_work_is_permanent_and_says_so_in_words(code, kind):
+    """Nobody should have to know Slack's codes; only a message of ours that is refused names its code."""
+    error = failure(error=code)
+
+    assert type(error) is kind
+    assert (code in str(error)) == (kind is MessageRefusedError)
+
+
+@pytest.mark.parametrize(
+    ("code", "in_doubt"),
+    [
+        *((code, True) for code in ("internal_error", "fatal_error", "service_unavailable", "request_timeout")),
+        *((code, True) for code in ("duplicate_message_not_found", "duplicate_channel_not_found")),
+        *((code, False) for code in ("team_added_to_org", "org_login_required", "a_code_of_next_year")),
+    ],
+)
+def test_what_may_work_later_is_transient(code, in_doubt):
+    """In doubt is what Slack may have done although it says no; a code we do not know may well pass."""
+    error = failure(error=code)
+
+    assert isinstance(error, TransientError)
+    assert error.in_doubt is in_doubt
+
+
+@pytest.mark.parametrize("code", ["ratelimited", "rate_limited", "message_limit_exceeded"])
+def test_being_asked_to_wait_is_never_in_doubt(code):
+    """Such a call was not performed."""
+    error = failure(error=code, retry_after="7")
+
+    assert (error.retry_after, error.in_doubt) == (7.0, False)
+
+
+def test_a_429_without_a_body_is_a_wait_too():
+    """Proxies and load balancers answer for Slack at times."""
+    assert refusal(429, {}, None).retry_after == WAIT_UNSAID
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "in_doubt"),
+    [
+        (500, {"error": "internal_error"}, True),
+        (502, {}, True),
+        (503, {"error": "channel_not_found"}, True),
+        (408, {}, True),
+        (404, {}, False),
+        (403, {}, False),
+        (200, {}, True),
+        (200, {"error": 17}, True),
+    ],
+)
+def test_answers_that_are_none_are_in_doubt_where_the_call_may_have_come_through(status, answer, in_doubt):
+    """A 200 without sense may be a message posted; a 404 never reached the method."""
+    error = refusal(status, answer, None)
+
+    assert isinstance(error, TransientError)
+    assert error.in_doubt is in_doubt
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("30", 30.0),
+        ("0", 1.0),
+        ("1.5", 1.5),
+        *((header, WAIT_UNSAID) for header in (None, "", "soon", "nan", "inf", "-3", "Wed, 21 Oct 2026 07:28:00 GMT")),
+        ("999999999", LONGEST_WAIT),
+    ],
+)
+def test_how_long_slack_asks_us_to_wait(header, expected):
+    """A header that is missing or makes no sense stands for half a minute."""
+    assert seconds(header) == expected
+
+
+def test_a_missing_permission_is_named():
+    """The admin reads what to grant and how."""
+    assert "users:read.email" in str(failure(error="missing_scope", needed="users:read.email"))
+
+
+def test_a_refused_message_says_where_it_is_wrong():
+    """Slack's own words point at the block; line breaks in them do not reach the log."""
+    messages = ["[ERROR] must be less\nthan 3001 characters [json-pointer:/blocks/0/text]"]
+    text = str(failure(error="invalid_blocks", response_metadata={"messages": messages}))
+
+    assert "json-pointer:/blocks/0/text" in text
+    assert "\n" not in text
