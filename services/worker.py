@@ -15,6 +15,7 @@ from services.retry import MOST_ROUTING_ATTEMPTS, backoff_ms
 from services.router import Router
 from services.wakeups import Wakeups, wait_for
 from store import lanes, routing, workspaces
+from store.bell import Bell
 from store.database import Database
 from store.lanes import Claim
 from store.routing import Batch
@@ -38,6 +39,7 @@ class Worker:
     router: Router
     courier: Courier
     wakeups: Wakeups
+    bell: Bell
     now: Callable[[], int]
     _routing: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
     _posting: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
@@ -48,7 +50,9 @@ class Worker:
             asyncio.create_task(self._repeat(self.route_due, self.wakeups.to_route, stop)),
             asyncio.create_task(self._repeat(self.post_due, self.wakeups.to_post, stop)),
         ]
+        listening = asyncio.create_task(self.bell.listen(self.wakeups.to_route.set))
         await stop.wait()
+        listening.cancel()
         self.wakeups.to_route.set()
         self.wakeups.to_post.set()
         await asyncio.gather(*halves)

@@ -26,6 +26,7 @@ from services.slack import Slack
 from services.wakeups import Wakeups
 from services.worker import Worker
 from store import workspaces
+from store.bell import Bell
 from store.database import Database
 from store.encryption import Cipher
 from store.job_changes import FoundJobChange, find
@@ -161,6 +162,7 @@ async def world_around(database: Database, clock: Clock) -> AsyncIterator[World]
             Router(database, records, Directory(ours, database, clock), notices, clock),
             Courier(database, ours, notices, clock),
             wakeups,
+            Bell(database),
             clock,
         )
         intake = Intake(database, clock, wakeups.to_route.set)

@@ -26,6 +26,7 @@ from services.intake_keys import IntakeKeys
 from services.preferences import Preferences
 from services.salesforce_auth import SalesforceAuth
 from services.slack import Slack
+from services.status import Status
 from store import workspaces
 from store.database import Database
 from store.encryption import Cipher
@@ -101,6 +102,7 @@ async def office(database, clock) -> AsyncIterator[Office]:
             "intake_keys": intake_keys,
             "now": clock,
             "preferences": Preferences(api, database, clock),
+            "status": Status(database, clock),
         }
         register_listeners(bolt, **parts)
         async with TestServer(_web(bolt)) as server:

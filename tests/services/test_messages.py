@@ -15,7 +15,7 @@ from services.wording import Side
 from tests.services.sample_job_changes import SAMPLES, at, job_change, named
 
 OWNED = "You own Ada Smith in Salesforce."
-LABELS = {"LinkedIn", "Profile", "Contact", "Account", "Source"}
+LABELS = {"LinkedIn", "Profile", "Contact", "Lead", "Account", "Source"}
 
 
 def card(change: JobChange, **changes: Any) -> Card:
@@ -91,6 +91,14 @@ def test_a_card_carries_its_links_as_buttons() -> None:
     ]
 
 
+def test_a_lead_is_called_a_lead() -> None:
+    """Who is no contact yet has a record of another kind."""
+    lead = card(SAMPLES["new company"], contact_url="https://acme.my.salesforce.com/00Q000000000001AAA")
+
+    assert "Salesforce lead" in str(compose([lead]).blocks)
+    assert "|Lead>" in compose([lead], plainness=2).text
+
+
 def test_a_profile_that_is_not_at_linkedin_does_not_say_so() -> None:
     """A link's label does not lie about where it leads."""
     assert "Profile" in str(compose([card(SAMPLES["a profile elsewhere"])]).blocks)
@@ -102,7 +110,7 @@ def test_a_profile_that_is_not_at_linkedin_does_not_say_so() -> None:
     [
         (["dri", "dri"], "2 job changes for you"),
         (["fallback"] * 3, "3 job changes without a DRI"),
-        (["copy", "copy"], "2 job changes, copied to you"),
+        (["copy", "copy"], "2 job changes, told to their DRIs"),
         (["dri", "copy"], "2 job changes"),
     ],
 )

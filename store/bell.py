@@ -1,0 +1,68 @@
+"""A bell between processes on one PostgreSQL: who accepts job changes rings, whose worker sleeps hears it at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import psycopg
+from sqlalchemy import Connection, func, select
+
+from store.database import Database, DatabaseUnavailableError
+
+CHANNEL = "usergems_accepted"
+LONGEST_SILENCE_SECONDS = 5.0
+
+
+@dataclass
+class Bell:
+    """
+    LISTEN and NOTIFY. Only a convenience: whoever does not hear it looks once a second anyway.
+
+    On SQLite there is one process, and nobody to ring for.
+    """
+
+    database: Database
+    _ringing: asyncio.Task[None] | None = field(default=None, repr=False)
+    _again: bool = field(default=False, repr=False)
+
+    def ring(self) -> None:
+        """Tell the other processes that job changes were accepted. Rings that come together are one."""
+        if self.database.is_sqlite:
+            return
+        if self._ringing and not self._ringing.done():
+            self._again = True
+            return
+        self._ringing = asyncio.create_task(self._ring())
+
+    async def _ring(self) -> None:
+        self._again = True
+        while self._again:
+            self._again = False
+            try:
+                await self.database.run(_notify)
+            except DatabaseUnavailableError:
+                return  # they will look by themselves
+
+    async def listen(self, heard: Callable[[], None]) -> None:
+        """Call *heard* at each ring, until cancelled; a connection that was lost is made again."""
+        if self.database.is_sqlite:
+            return
+        url = self.database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        silence = 0.1
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(url, autocommit=True, connect_timeout=5) as connection:
+                    await connection.execute(f"LISTEN {CHANNEL}")
+                    heard()  # what was rung while nobody listened
+                    silence = 0.1
+                    async for _ in connection.notifies():
+                        heard()
+            except psycopg.OperationalError:
+                await asyncio.sleep(silence)
+                silence = min(2 * silence, LONGEST_SILENCE_SECONDS)
+
+
+def _notify(connection: Connection) -> None:
+    connection.execute(select(func.pg_notify(CHANNEL, "")))

@@ -1,0 +1,73 @@
+"""A workspace in the sandbox that has installed the app, with the API as our services see it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+from slack_sdk.web.async_client import AsyncWebClient
+
+from sandbox.slack import SlackSandbox
+from sandbox.slack.state import Channel, Team, User
+from services.slack import Slack
+from store import workspaces
+from store.database import Database
+from store.workspaces import Installed, Workspace
+from tests.conftest import Clock
+
+
+@dataclass
+class Acme:
+    """Dana installed the app, and its bot is in #wins. A call to the sandbox may take half a second."""
+
+    sandbox: SlackSandbox
+    team: Team
+    dana: User
+    wins: Channel
+    database: Database
+    api: Slack
+    http: aiohttp.ClientSession
+
+    @property
+    def id(self) -> str:
+        return self.team.id
+
+    def calls_of(self, method: str) -> list[dict]:
+        return [call.arguments for call in self.sandbox.calls if call.method == method]
+
+    async def workspace(self) -> Workspace:
+        found = await self.database.run(workspaces.find, self.id)
+        assert found is not None
+        return found
+
+
+@asynccontextmanager
+async def acme_in(database: Database, clock: Clock) -> AsyncIterator[Acme]:
+    sandbox = SlackSandbox(now=lambda: clock() / 1000)
+    team = sandbox.add_team("Acme")
+    dana = sandbox.add_user(team, "Dana Reyes", "dana@acme.example", is_admin=True)
+    token = sandbox.install(team.id, dana.id)
+    wins = sandbox.add_channel(team, "wins", is_member=True)
+    bot = sandbox.world.tokens[token].bot_user
+    await database.run(
+        workspaces.install,
+        Installed(
+            id=team.id,
+            enterprise_id=None,
+            is_enterprise_install=False,
+            name="Acme",
+            installer_user_id=dana.id,
+            bot_user_id=bot,
+            scopes="chat:write",
+            installed_at=clock(),
+        ),
+    )
+
+    async def tokens(workspace_id: str) -> str | None:
+        return token if workspace_id == team.id else None
+
+    async with sandbox.serving() as url, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=0.5)) as http:
+        client = AsyncWebClient(base_url=f"{url}/api/", session=http, retry_handlers=[])
+        yield Acme(sandbox, team, dana, wins, database, Slack(client, tokens, database, clock), http)

@@ -1,0 +1,74 @@
+"""The bell between processes."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+
+from store.bell import Bell
+from store.database import Database
+
+
+@pytest.fixture
+async def elsewhere(postgresql_url):
+    """Another process's view of the same database."""
+    database = Database(postgresql_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def heard(postgresql_url):
+    """Rings, as a sleeping worker hears them; the first says that it listens."""
+    rings: asyncio.Queue[None] = asyncio.Queue()
+    database = Database(postgresql_url)
+    listening = asyncio.create_task(Bell(database).listen(lambda: rings.put_nowait(None)))
+    async with asyncio.timeout(10):
+        await rings.get()
+    yield rings
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
+    await database.close()
+
+
+async def test_a_ring_is_heard_in_another_process(elsewhere, heard):
+    """A worker replica starts at once on what a web replica accepted."""
+    Bell(elsewhere).ring()
+
+    async with asyncio.timeout(10):
+        await heard.get()
+
+
+async def test_a_lost_connection_is_made_again(elsewhere, heard):
+    """A restarted database does not leave the worker deaf."""
+    kill = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
+    await elsewhere.run(lambda connection: connection.execute(kill))
+
+    async with asyncio.timeout(10):
+        await heard.get()  # it listens again
+
+
+async def test_many_rings_at_once_are_few_transactions(elsewhere, heard):
+    """A flood at the door is not a flood of notifications."""
+    bell = Bell(elsewhere)
+    for _ in range(1_000):
+        bell.ring()
+
+    async with asyncio.timeout(10):
+        await heard.get()
+    await bell._ringing
+    assert heard.qsize() <= 2
+
+
+async def test_on_sqlite_there_is_nobody_to_ring_for(sqlite_url):
+    """One process: its own bells are enough."""
+    database = Database(sqlite_url)
+    bell = Bell(database)
+
+    bell.ring()
+
+    assert bell._ringing is None
+    assert await bell.listen(lambda: None) is None
+    await database.close()

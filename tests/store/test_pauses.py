@@ -1,0 +1,101 @@
+"""Waits and failures, shared by all replicas."""
+
+from __future__ import annotations
+
+import pytest
+
+from store import pauses, workspaces
+from store.pauses import Failing
+from store.workspaces import Installed
+
+T1, POSTING = "T1", "slack:chat.postMessage"
+
+
+@pytest.fixture(autouse=True)
+async def workspace(database, clock):
+    installed = Installed(
+        id=T1,
+        enterprise_id=None,
+        is_enterprise_install=False,
+        name="Acme",
+        installer_user_id="U1",
+        bot_user_id="U2",
+        scopes="",
+        installed_at=clock(),
+    )
+    await database.run(workspaces.install, installed)
+
+
+async def test_a_pause_ends_by_itself(database, clock):
+    """Nobody has to take it away."""
+    now = clock()
+    await database.run(pauses.pause, T1, POSTING, now + 1000, now, "asked to wait")
+
+    assert await database.run(pauses.paused_until, T1, POSTING, now + 999) == now + 1000
+    assert await database.run(pauses.paused_until, T1, POSTING, now + 1000) is None
+
+
+async def test_a_shorter_pause_does_not_end_a_longer_one(database, clock):
+    """Two calls under way may be told different times."""
+    now = clock()
+    await database.run(pauses.pause, T1, POSTING, now + 9000, now, "first")
+    await database.run(pauses.pause, T1, POSTING, now + 1000, now, "second")
+
+    assert await database.run(pauses.paused_until, T1, POSTING, now) == now + 9000
+
+
+async def test_a_pause_is_of_one_subject_and_workspace(database, clock):
+    """Slack's limits are per method and workspace."""
+    now = clock()
+    await database.run(pauses.pause, T1, POSTING, now + 1000, now, "")
+
+    assert await database.run(pauses.paused_until, T1, "slack:users.info", now) is None
+    assert await database.run(pauses.paused_until, "T2", POSTING, now) is None
+
+
+async def test_a_workspace_that_was_erased_meanwhile_is_paused_quietly(database, clock):
+    """The answer may come after the workspace has gone."""
+    await database.run(pauses.pause, "T0ERASED", POSTING, clock() + 1000, clock(), "")
+
+    assert await database.run(pauses.paused_until, "T0ERASED", POSTING, clock()) is None
+
+
+async def test_failures_are_counted_from_the_first_of_them(database, clock):
+    """How long it has been going on decides when patience ends."""
+    first = clock()
+    await database.run(pauses.failed, T1, "salesforce", first, "503")
+    clock.advance(seconds=60)
+
+    assert await database.run(pauses.failed, T1, "salesforce", clock(), "503") == Failing(2, first)
+
+
+async def test_being_asked_to_wait_is_no_failure(database, clock):
+    """The first failure after it begins the count, not the wait."""
+    await database.run(pauses.pause, T1, "salesforce", clock() + 1, clock(), "asked to wait")
+    clock.advance(seconds=60)
+
+    assert await database.run(pauses.failed, T1, "salesforce", clock(), "503") == Failing(1, clock())
+
+
+async def test_success_ends_failures_and_their_pause_but_no_wait(database, clock):
+    """A wait that Slack asked for holds, whatever else worked."""
+    now = clock()
+    await database.run(pauses.failed, T1, "slack", now, "503")
+    await database.run(pauses.pause, T1, "slack", now + 1000, now, "503")
+    await database.run(pauses.pause, T1, POSTING, now + 1000, now, "asked to wait")
+
+    assert await database.run(pauses.succeeded, T1, "slack") is True
+    assert await database.run(pauses.succeeded, T1, POSTING) is False
+
+    assert await database.run(pauses.paused_until, T1, "slack", now) is None
+    assert await database.run(pauses.paused_until, T1, POSTING, now) == now + 1000
+
+
+async def test_waits_that_are_over_are_forgotten(database, clock):
+    """The table does not grow; what fails is kept, for its count."""
+    now = clock()
+    await database.run(pauses.pause, T1, POSTING, now + 1000, now, "")
+    await database.run(pauses.failed, T1, "salesforce", now, "503")
+
+    assert await database.run(pauses.prune, now + 1001) == 1
+    assert await database.run(pauses.failed, T1, "salesforce", now, "503") == Failing(2, now)
