@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from random import random
 
-from services import courier, router
+from services import courier, housekeeping, router
 from services.courier import Courier
 from services.errors import WorkspaceGoneError
+from services.housekeeping import Housekeeping
 from services.retry import MOST_ROUTING_ATTEMPTS, backoff_ms
 from services.router import Router
 from services.wakeups import Wakeups, wait_for
@@ -40,6 +41,7 @@ class Worker:
     courier: Courier
     wakeups: Wakeups
     bell: Bell
+    housekeeping: Housekeeping
     now: Callable[[], int]
     _routing: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
     _posting: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
@@ -50,9 +52,13 @@ class Worker:
             asyncio.create_task(self._repeat(self.route_due, self.wakeups.to_route, stop)),
             asyncio.create_task(self._repeat(self.post_due, self.wakeups.to_post, stop)),
         ]
-        listening = asyncio.create_task(self.bell.listen(self.wakeups.to_route.set))
+        beside = [
+            asyncio.create_task(self.bell.listen(self.wakeups.to_route.set)),
+            asyncio.create_task(self._keep_house()),
+        ]
         await stop.wait()
-        listening.cancel()
+        for task in beside:
+            task.cancel()
         self.wakeups.to_route.set()
         self.wakeups.to_post.set()
         await asyncio.gather(*halves)
@@ -97,6 +103,14 @@ class Worker:
                 worked = False
             if not worked:
                 await wait_for(bell, backoff_ms(failures, random()) / 1_000 if failures else POLL_SECONDS)  # noqa: S311
+
+    async def _keep_house(self) -> None:
+        while True:
+            try:
+                await self.housekeeping.tidy()
+            except Exception as error:  # noqa: BLE001 - an edge: untidiness stops no delivery
+                _log("the house could not be kept", error)
+            await asyncio.sleep(housekeeping.EVERY_SECONDS)
 
     async def _route(self, batch: Batch) -> None:
         keep_alive = asyncio.create_task(self._keep_lease(batch))

@@ -17,6 +17,7 @@ from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Message, Team, User
 from services.courier import Courier
 from services.directory import Directory
+from services.housekeeping import Housekeeping
 from services.intake import Intake
 from services.notices import Notices
 from services.router import Router
@@ -163,6 +164,7 @@ async def world_around(database: Database, clock: Clock) -> AsyncIterator[World]
             Courier(database, ours, notices, clock),
             wakeups,
             Bell(database),
+            Housekeeping(database, 90, clock),
             clock,
         )
         intake = Intake(database, clock, wakeups.to_route.set)

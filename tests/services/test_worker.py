@@ -45,6 +45,7 @@ def replica_of(world, database):
         replace(worker.courier, database=database),
         Wakeups(),
         Bell(database),
+        worker.housekeeping,
         world.clock,
     )
 

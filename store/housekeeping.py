@@ -1,0 +1,73 @@
+"""What is swept now and then: payloads past their retention, memories that have expired, lanes that lost their turn."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, bindparam, case, delete, exists, select, update
+
+from store import members, pauses
+from store.deliveries import PENDING
+from store.schema import DEFAULT_CHANNEL, deliveries, intake_keys, job_changes, lanes, slack_events, workspaces
+
+ERASED_AT_ONCE = 500
+"""So that no sweep holds up the door."""
+
+EVENT_MEMORY_MS = 2 * 24 * 3_600 * 1_000
+"""Slack repeats an event for a day at most: https://docs.slack.dev/apis/events-api"""
+
+_expired = (
+    select(job_changes.c.id)
+    .where(job_changes.c.ended_at < bindparam("before"), job_changes.c.payload.is_not(None))
+    .limit(ERASED_AT_ONCE)
+)
+_erase = (
+    update(job_changes)
+    .where(job_changes.c.id.in_(bindparam("ids", expanding=True)))
+    .values(payload=None, decision=None, reason=None)
+)
+_erase_reasons = (
+    update(deliveries)
+    .where(deliveries.c.job_change_id.in_(bindparam("ids", expanding=True)))
+    .values(reason="", last_error=None)
+)
+
+
+def erase_expired(connection: Connection, before: int) -> int:
+    """Forget who it was about in job changes that ended before then, some at a time; how many. Counts stay."""
+    ids = list(connection.execute(_expired, {"before": before}).scalars())
+    if ids:
+        connection.execute(_erase, {"ids": ids})
+        connection.execute(_erase_reasons, {"ids": ids})
+    return len(ids)
+
+
+def forget_stale(connection: Connection, now: int) -> None:
+    """Rows that nobody will ask for again."""
+    connection.execute(delete(slack_events).where(slack_events.c.seen_at < now - EVENT_MEMORY_MS))
+    connection.execute(delete(intake_keys).where(intake_keys.c.expires_at < now))
+    members.prune(connection, now)
+    pauses.prune(connection, now)
+
+
+_usable_default = exists().where(
+    workspaces.c.id == lanes.c.workspace_id,
+    workspaces.c.default_channel_id.is_not(None),
+    workspaces.c.default_channel_problem.is_(None),
+)
+_stranded = select(lanes.c.id).where(
+    lanes.c.due_at.is_(None),
+    exists().where(deliveries.c.lane_id == lanes.c.id, deliveries.c.state == PENDING),
+    (lanes.c.destination != DEFAULT_CHANNEL) | _usable_default,
+)
+_wake = (
+    update(lanes)
+    .where(lanes.c.id.in_(bindparam("ids", expanding=True)), lanes.c.due_at.is_(None))
+    .values(due_at=case((lanes.c.paced_until > bindparam("now"), lanes.c.paced_until), else_=bindparam("now")))
+)
+
+
+def wake_stranded(connection: Connection, now: int) -> int:
+    """Lanes in which something waits although nothing keeps it: there should be none. How many there were."""
+    ids = list(connection.execute(_stranded).scalars())
+    if ids:
+        connection.execute(_wake, {"ids": ids, "now": now})
+    return len(ids)
