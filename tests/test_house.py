@@ -1,0 +1,139 @@
+"""The rules of the house that a machine can hold."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LAYERS = ["store", "services", "listeners"]  # each may import itself and what stands before it
+SOURCES = [path for layer in [*LAYERS, "sandbox"] for path in sorted((ROOT / layer).rglob("*.py"))] + [ROOT / "app.py"]
+EDGES = {
+    "services/worker.py",  # a bug must not lose a job change
+    "listeners/web.py",  # a bug must not be shown to a stranger
+}
+
+
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+def imported(path: Path) -> set[str]:
+    """The first names of all that a module imports."""
+    found = set()
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.ImportFrom):
+            found.add((node.module or "").split(".")[0])
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_imports_point_down(layer):
+    """app → listeners → services → store, and never back."""
+    forbidden = {"app", *LAYERS[LAYERS.index(layer) + 1 :]}
+
+    wrong = [str(path) for path in sorted((ROOT / layer).rglob("*.py")) if imported(path) & forbidden]
+
+    assert wrong == []
+
+
+def test_the_sandbox_knows_nothing_of_us():
+    """It stands in for the vendors, so it must not share our mistakes."""
+    wrong = [str(path) for path in sorted((ROOT / "sandbox").rglob("*.py")) if imported(path) & {"app", *LAYERS}]
+
+    assert wrong == []
+
+
+def test_only_app_reads_the_environment():
+    """Settings are a value that is handed down."""
+    wrong = [
+        str(path.relative_to(ROOT))
+        for path in SOURCES
+        if path.name != "app.py"
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Attribute)
+        and node.attr in {"environ", "getenv"}
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "os"
+    ]
+
+    assert wrong == []
+
+
+def test_broad_excepts_stand_at_the_edges_only():
+    """Elsewhere an error is translated, or it is a bug that must be seen."""
+
+    def is_broad(node):
+        return isinstance(node, ast.ExceptHandler) and getattr(node.type, "id", None) in {
+            None,
+            "Exception",
+            "BaseException",
+        }
+
+    wrong = {
+        str(path.relative_to(ROOT))
+        for path in SOURCES
+        for node in ast.walk(parsed(path))
+        if is_broad(node) and not (isinstance(node.type, ast.Tuple | ast.Attribute))
+    }
+
+    assert wrong <= EDGES
+
+
+def test_every_module_says_what_belongs_in_it():
+    """One sentence, first thing."""
+    wrong = [
+        str(path.relative_to(ROOT))
+        for path in SOURCES
+        if path.read_text().strip() and "versions" not in path.parts and not ast.get_docstring(parsed(path))
+    ]
+
+    assert wrong == []
+
+
+def test_pure_modules_do_nothing_outside():
+    """A module that calls itself pure imports nothing that reads a clock, a network, a database or chance."""
+    outside = {"aiohttp", "requests", "sqlalchemy", "asyncio", "time", "random", "os", "socket", "slack_sdk"}
+    pure = [path for path in SOURCES if "Pure." in (ast.get_docstring(parsed(path)) or "").splitlines()[:1].__str__()]
+
+    assert len(pure) >= 8
+    assert [str(path.relative_to(ROOT)) for path in pure if imported(path) & outside] == []
+
+
+def test_no_test_is_without_an_assertion():
+    """A test that asserts nothing shows nothing; what a helper of the same module asserts counts."""
+    wrong = []
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        functions = [each for each in parsed(path).body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)]
+        helpers = {each.name for each in functions if asserts(each, set())}
+        tests = [each for each in functions if each.name.startswith("test_")]
+        wrong += [f"{path.relative_to(ROOT)}::{each.name}" for each in tests if not asserts(each, helpers)]
+
+    assert wrong == []
+
+
+def asserts(function: ast.AST, helpers: set[str]) -> bool:
+    return any(
+        isinstance(part, ast.Assert)
+        or (isinstance(part, ast.Attribute) and part.attr in {"raises", "fail"})
+        or (isinstance(part, ast.Name) and (part.id in helpers or part.id == "expect"))
+        for part in ast.walk(function)
+    )
+
+
+def test_every_test_states_its_rule():
+    """The docstring is the rule; the name is the case."""
+    wrong = [
+        f"{path.relative_to(ROOT)}::{node.name}"
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))
+        for node in parsed(path).body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.name.startswith("test_")
+        and not ast.get_docstring(node)
+    ]
+
+    assert wrong == []
