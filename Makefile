@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint format bench lock
+.PHONY: help demo run test lint format chaos bench lock
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ lint: $(VENV)/dev.stamp ## ruff and mypy
 format: $(VENV)/dev.stamp ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+chaos: $(VENV)/dev.stamp ## kill -9 in earnest, on both databases
+	$(BIN)/python -m pytest tests/chaos --kills 30 --job-changes 1000 $(ARGS)
 
 bench: $(VENV)/dev.stamp ## the benchmarks, each beside its floor
 	$(BIN)/python -m bench $(ARGS)

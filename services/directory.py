@@ -30,11 +30,10 @@ _MINUTE = 60_000
 
 def member_of(user: SlackUser, workspace_id: str) -> Member:
     """Whether this person may be told of job changes in this workspace, and why not."""
-    foreign = bool(user.team_ids) and workspace_id not in user.team_ids
     problems = (
         (user.deleted, DEACTIVATED),
         (user.is_bot, BOT),
-        (user.is_stranger or foreign, STRANGER),
+        (user.is_stranger or _is_foreign(user, workspace_id), STRANGER),
         (user.is_guest, GUEST),
     )
     return Member(user.id, next((problem for holds, problem in problems if holds), None))
@@ -138,3 +137,11 @@ def _prefer(found: dict[str, Member], email: str, member: Member) -> None:
     """A closed account and a new one may share an address: the one that can be told counts."""
     if email not in found or found[email].problem is not None:
         found[email] = member
+
+
+def _is_foreign(user: SlackUser, workspace_id: str) -> bool:
+    """Whether this person is known to belong elsewhere: they can be seen in channels shared with another company."""
+    homes = user.team_ids
+    if workspace_id.startswith("E"):  # an organisation; which workspaces are in it is not said
+        homes = frozenset(home for home in homes if home.startswith("E"))
+    return bool(homes) and workspace_id not in homes

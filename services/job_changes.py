@@ -220,7 +220,8 @@ def _company_key(company: Company | None) -> str:
 
 
 def _digest(*parts: str) -> str:
-    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
+    # Half of it is plenty, and the index of the keys is the largest there is.
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True)
@@ -298,7 +299,11 @@ _PARTS: Mapping[str, type[BaseModel]] = {
     "salesforce": SalesforceIds,
     "links": Links,
 }
-_FIELDS = {path: part.model_fields.keys() for path, part in _PARTS.items()}
+_FIELDS = {path: frozenset(part.model_fields) for path, part in _PARTS.items()}
+_INNER = {
+    path: [(inner.removeprefix(f"{path}."), inner) for inner in _PARTS if inner and inner.rpartition(".")[0] == path]
+    for path in _PARTS
+}
 
 
 def _with_unknown_kept(raw: Mapping[str, object]) -> dict[str, object]:
@@ -318,14 +323,12 @@ def _with_unknown_kept(raw: Mapping[str, object]) -> dict[str, object]:
 
 
 def _split(raw: Mapping[str, object], path: str, unknown: dict[str, object]) -> dict[str, object]:
-    prefix = f"{path}." if path else ""
-    fields = _FIELDS[path]
-    known: dict[str, object] = {}
-    for name, value in raw.items():
-        if name not in fields:
-            unknown[f"{prefix}{name}"] = value
-        elif isinstance(value, dict) and f"{prefix}{name}" in _PARTS:
-            known[name] = _split(value, f"{prefix}{name}", unknown)
-        else:
-            known[name] = value
+    known = dict(raw)
+    if not raw.keys() <= _FIELDS[path]:
+        prefix = f"{path}." if path else ""
+        unknown.update((f"{prefix}{name}", known.pop(name)) for name in raw if name not in _FIELDS[path])
+    for name, inner in _INNER[path]:
+        value = raw.get(name)
+        if isinstance(value, dict):
+            known[name] = _split(value, inner, unknown)
     return known

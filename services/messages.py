@@ -25,8 +25,9 @@ _REASON = 400  # characters that are read
 _BUNDLES: dict[frozenset[Role], str] = {
     frozenset({"dri"}): "{count} job changes for you",
     frozenset({"fallback"}): "{count} job changes without a DRI",
-    frozenset({"copy"}): "{count} job changes, copied to you",
+    frozenset({"copy"}): "{count} job changes, told to their DRIs",
 }
+_SHORT = {"Salesforce contact": "Contact", "Salesforce lead": "Lead", "Salesforce account": "Account"}
 _TEST = "Test message: sample data, nobody changed jobs."
 
 
@@ -36,6 +37,7 @@ class Card:
     One job change for one destination.
 
     *reason*: the sentence that says why it is read here; foreign names may stand in it, unescaped.
+    *contact_url*: the person's record in Salesforce, which may be a lead.
     *side*: the side whose owner is told; None: what the change type suggests.
     """
 
@@ -121,9 +123,10 @@ def _links(card: Card) -> Iterator[tuple[str, str, str]]:
     """What can be opened: a name for it, its label, its address."""
     profile = web_address(card.job_change.person.linkedin_url)
     host = urlsplit(profile or "").hostname or ""
+    is_lead = "/00Q" in (card.contact_url or "")  # the key prefix of every lead's id
     places = [
         ("profile", "LinkedIn" if host == "linkedin.com" or host.endswith(".linkedin.com") else "Profile", profile),
-        ("contact", "Salesforce contact", web_address(card.contact_url)),
+        ("contact", "Salesforce lead" if is_lead else "Salesforce contact", web_address(card.contact_url)),
         ("account", "Salesforce account", web_address(card.account_url)),
         ("source", "Source", web_address(card.job_change.links.source_url)),
     ]
@@ -131,7 +134,8 @@ def _links(card: Card) -> Iterator[tuple[str, str, str]]:
 
 
 def _inline_links(card: Card) -> list[str]:
-    rendered = (link(address, label) for _, label, address in _links(card))
+    """Short labels: in a bundle all of them fit into one line of a phone."""
+    rendered = (link(address, _SHORT.get(label, label)) for _, label, address in _links(card))
     return [text for text in rendered if text]
 
 

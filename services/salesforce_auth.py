@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import aiohttp
 from sqlalchemy import Connection
 
 from services.errors import PermanentError, TransientError
-from services.salesforce_tokens import read_tokens
+from services.salesforce_tokens import GrantRefusedError, read_tokens
+from store import salesforce_apps, workspaces
 from store import salesforce_connections as connections
 from store.database import Database
 from store.encryption import Cipher
 from store.salesforce_connections import CLIENT_CREDENTIALS, WEB_SERVER, Renewal, SalesforceConnection, Tokens
+from store.workspaces import SALESFORCE_BROKEN
 
 TIMEOUT = aiohttp.ClientTimeout(total=15)  # well inside RENEWAL_LEASE_MS
-SCOPES = "api refresh_token"
 BUSY_RETRY_SECONDS = 2.0
+SHARE_RETRY_SECONDS = 15 * 60.0
 
 # The client credentials flow is answered on an org's own domain only, never on these:
 # https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_client_credentials_flow.htm
@@ -54,10 +56,15 @@ class SalesforceAuth:
     _renewing: dict[str, asyncio.Lock] = field(default_factory=dict, init=False, repr=False)
 
     async def session_for(self, workspace_id: str) -> Session | None:
-        """The session to use; None: no Salesforce is connected. Raises PermanentError, TransientError."""
+        """
+        The session to use; None: no Salesforce is connected.
+
+        Raises PermanentError, and TransientError also when our share of the day's API calls is used up.
+        """
         known = await self.connection_of(workspace_id)
         if known is None:
             return None
+        await self._within_share(known)
         if known.access_token is None or known.instance_url is None:
             return await self.renew(workspace_id, known.access_token)
         return Session(workspace_id, known.instance_url, known.access_token)
@@ -99,27 +106,35 @@ class SalesforceAuth:
                 return await self._renewed(known)
             return _session(workspace_id, known.instance_url, known.access_token)
 
-    def authorize_url(self, *, redirect_uri: str, state: str, code_challenge: str) -> str:
-        """
-        Where an admin's browser goes to connect Salesforce (web server flow, PKCE with S256).
+    async def app_of(self, workspace_id: str) -> tuple[str, str] | None:
+        """Id and secret of the External Client App that admins of this workspace connect through; None: there is none."""
+        own = await self.database.run(salesforce_apps.find, self.cipher, workspace_id)
+        if own is not None:
+            return own.client_id, own.client_secret
+        if self.client_id is None or self.client_secret is None:
+            return None
+        return self.client_id, self.client_secret
 
-        https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_web_server_flow.htm
-        """
-        asked = {
-            "response_type": "code",
-            "client_id": self.client_id or "",
-            "redirect_uri": redirect_uri,
-            "scope": SCOPES,
-            "state": state,
-            "code_challenge": code_challenge,
-            "code_challenge_method": "S256",
-        }
-        return f"{self.login_url}/services/oauth2/authorize?{urlencode(asked)}"
-
-    async def exchange_code(self, workspace_id: str, *, code: str, code_verifier: str, redirect_uri: str) -> None:
+    async def exchange_code(
+        self,
+        workspace_id: str,
+        *,
+        login_url: str,
+        connected_by: str,
+        code: str,
+        code_verifier: str,
+        redirect_uri: str,
+    ) -> None:
         """Connect the workspace with the code that came back. Raises PermanentError, TransientError."""
+        own = await self.database.run(salesforce_apps.find, self.cipher, workspace_id)
         new = SalesforceConnection(
-            workspace_id=workspace_id, flow=WEB_SERVER, login_url=self.login_url, connected_at=self.now()
+            workspace_id=workspace_id,
+            flow=WEB_SERVER,
+            login_url=login_url,
+            connected_at=self.now(),
+            connected_by=connected_by,
+            client_id=own.client_id if own else None,
+            client_secret=own.client_secret if own else None,
         )
         asked = {"grant_type": "authorization_code", "code": code, "code_verifier": code_verifier}
         tokens = await self._ask(new, asked | {"redirect_uri": redirect_uri})
@@ -136,29 +151,59 @@ class SalesforceAuth:
             await self._revoke(known.login_url, token)
         return True
 
+    async def _within_share(self, known: SalesforceConnection) -> None:
+        workspace = await self.database.run(workspaces.find, known.workspace_id)
+        if workspace is not None and known.our_calls_on(self.now()) >= workspace.salesforce_daily_calls:
+            share = f"{workspace.salesforce_daily_calls:,}"
+            raise TransientError(
+                f"our share of {share} Salesforce API calls a day is used up", retry_after=SHARE_RETRY_SECONDS
+            )
+
     @property
     def _serves_every_workspace(self) -> bool:
         has_credentials = self.client_id is not None and self.client_secret is not None
         return has_credentials and urlsplit(self.login_url).hostname not in SHARED_LOGIN_HOSTS
 
-    async def _renewed(self, known: SalesforceConnection) -> Session:
+    async def _renewed(self, known: SalesforceConnection) -> Session | None:
         asked = {"grant_type": CLIENT_CREDENTIALS}
         if known.flow == WEB_SERVER:
-            asked = {"grant_type": "refresh_token", "refresh_token": known.refresh_token or ""}
+            if known.refresh_token is None:  # Salesforce has refused it before: asking again would not help
+                problem = known.problem or "Salesforce gave us no refresh token: connect Salesforce again"
+                await self.database.run(connections.give_up_renewal, known.workspace_id, problem)
+                raise PermanentError(problem)
+            asked = {"grant_type": "refresh_token", "refresh_token": known.refresh_token}
         try:
             tokens = await self._ask(known, asked)
+        except GrantRefusedError as error:
+            return await self._refused(known, error)
         except (PermanentError, TransientError) as error:
             problem = str(error) if isinstance(error, PermanentError) else None
             await self.database.run(connections.give_up_renewal, known.workspace_id, problem)
             raise
         # Stored before it is used: a refresh token may be good once, and then this is the only copy of the next.
-        await self.database.run(connections.store_tokens, self.cipher, known.workspace_id, tokens, self.now())
+        # And stored whatever the database does meanwhile, for the same reason.
+        await self.database.insist(connections.store_tokens, self.cipher, known.workspace_id, tokens, self.now())
         return Session(known.workspace_id, tokens.instance_url, tokens.access_token)
+
+    async def _refused(self, known: SalesforceConnection, error: PermanentError) -> Session | None:
+        """Over for good, unless somebody else has renewed it while we asked with a token that was used up by then."""
+        if known.refresh_token is None:  # client credentials: an admin mends it in Salesforce, and then it works
+            await self.database.run(connections.give_up_renewal, known.workspace_id, str(error))
+            raise error
+        newer = await self.database.run(
+            connections.refuse_renewal, self.cipher, known.workspace_id, known.refresh_token, str(error)
+        )
+        if newer is None:
+            raise error
+        return _session(newer.workspace_id, newer.instance_url, newer.access_token)
 
     async def _ask(self, known: SalesforceConnection, asked: dict[str, str]) -> Tokens:
         client_id, secret = known.client_id or self.client_id, known.client_secret or self.client_secret
         if client_id is None or secret is None:
-            raise PermanentError("SALESFORCE_CLIENT_ID and SALESFORCE_CLIENT_SECRET are not set")
+            raise PermanentError(
+                "there is no External Client App to connect through: set SALESFORCE_CLIENT_ID and"
+                " SALESFORCE_CLIENT_SECRET, or enter the workspace's own in App Home"
+            )
         form = asked | {"client_id": client_id, "client_secret": secret}
         url = f"{known.login_url}/services/oauth2/token"
         try:
@@ -185,3 +230,4 @@ def _session(workspace_id: str, instance_url: str | None, access_token: str | No
 def _connect(connection: Connection, cipher: Cipher, new: SalesforceConnection, tokens: Tokens, now: int) -> None:
     connections.save(connection, cipher, new)
     connections.store_tokens(connection, cipher, new.workspace_id, tokens, now)
+    workspaces.take_back(connection, new.workspace_id, SALESFORCE_BROKEN)

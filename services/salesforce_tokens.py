@@ -16,12 +16,16 @@ SALESFORCE_DOMAINS = ("salesforce.com", "force.com", "cloudforce.com", "salesfor
 # https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_flow_errors.htm
 _ADVICE = {
     "invalid_grant": "connect Salesforce again, or with client credentials name an active Run As user in the app",
-    "invalid_client": "check SALESFORCE_CLIENT_SECRET against the consumer secret of the External Client App",
-    "invalid_client_id": "check SALESFORCE_CLIENT_ID against the consumer key of the External Client App",
+    "invalid_client": "check the secret (SALESFORCE_CLIENT_SECRET) against the External Client App's consumer secret",
+    "invalid_client_id": "check the id (SALESFORCE_CLIENT_ID) against the External Client App's consumer key",
     "unsupported_grant_type": "allow this OAuth flow in the settings of the External Client App",
 }
 # Salesforce answers these with 400 too, although trying again helps.
 _PASSING = {"unknown_error", "server_error", "temporarily_unavailable", "rate_limit_exceeded"}
+
+
+class GrantRefusedError(PermanentError):
+    """Salesforce will not take this grant any more, however often we ask."""
 
 
 def read_tokens(status: int, body: bytes, login_url: str) -> Tokens:
@@ -77,7 +81,8 @@ def _refusal(error: str, description: str) -> PermanentError | TransientError:
     if error in _PASSING or "rate exceeded" in description:
         return TransientError(said)
     advice = _ADVICE.get(error, "check the External Client App and SALESFORCE_LOGIN_URL")
-    return PermanentError(f"{said}; {advice}")
+    kind = GrantRefusedError if error == "invalid_grant" else PermanentError
+    return kind(f"{said}; {advice}")
 
 
 def _identity(url: object) -> tuple[str | None, str | None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 from dataclasses import dataclass, field
 
@@ -41,7 +40,7 @@ def secret_of(text: str) -> bytes:
     """The bytes that sign, of a secret written `whsec_…`. Raises ValueError."""
     try:
         return base64.b64decode(text.removeprefix(SECRET_PREFIX), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii.Error is one
         raise ValueError("a signing secret is whsec_ and base64") from error
 
 

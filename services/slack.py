@@ -201,7 +201,7 @@ class Slack:
 
     async def _heed_pause(self, workspace_id: str, method: str) -> None:
         now = self.now()
-        until = await self.database.run(pauses.paused_until, workspace_id, subject(method), now)
+        until = await self.database.gather(pauses.paused_until_each, (workspace_id, subject(method), now))
         if until is not None:
             raise TransientError(f"Slack asked us to wait with {method}", retry_after=(until - now) / 1000)
 

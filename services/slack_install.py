@@ -68,7 +68,7 @@ class SlackInstall:
         answer = await _call(
             self.client,
             "oauth.v2.access",
-            auth={"client_id": client_id, "client_secret": client_secret},
+            headers={"Authorization": aiohttp.encode_basic_auth(client_id, client_secret)},
             data={"code": code, "redirect_uri": redirect_uri},
         )
         token = text_of(answer, "access_token")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, func, select, true
+from sqlalchemy import ColumnElement, Connection, func, literal_column, select, true
 
-from store.schema import job_changes, workspaces
+from store.schema import job_changes, salesforce_connections, workspaces
 
 TOLD_DRI, TOLD_CHANNEL, BURIED, MUTED = "told_dri", "told_channel", "buried", "muted"
 OUTCOMES = (TOLD_DRI, TOLD_CHANNEL, BURIED, MUTED)
@@ -29,6 +29,17 @@ class Totals:
     buried: int
 
 
+@dataclass(frozen=True)
+class SalesforceStatus:
+    """The connected org. *problem* None: no trouble known. Times in milliseconds; None: never."""
+
+    org_name: str | None
+    problem: str | None
+    last_success_at: int | None
+    api_used: int | None
+    api_limit: int | None
+
+
 def totals(connection: Connection, since: int, workspace_id: str | None = None) -> Totals:
     """How all workspaces stand, or one of them. *since* in milliseconds. An index answers each question."""
     waiting, waiting_since = connection.execute(
@@ -37,7 +48,8 @@ def totals(connection: Connection, since: int, workspace_id: str | None = None) 
         )
     ).one()
     buried = connection.execute(
-        select(func.count()).where(_of(workspace_id), job_changes.c.outcome == BURIED)
+        # Literally, or SQLite could not use an index over the buried ones.
+        select(func.count()).where(_of(workspace_id), job_changes.c.outcome == literal_column(f"'{BURIED}'"))
     ).scalar_one()
     return Totals(waiting, waiting_since, _ended(connection, since, workspace_id), buried)
 
@@ -75,3 +87,14 @@ def last_accepted_at(connection: Connection, workspace_id: str) -> int | None:
 
 def _of(workspace_id: str | None) -> ColumnElement[bool]:
     return true() if workspace_id is None else job_changes.c.workspace_id == workspace_id
+
+
+_SALESFORCE = [salesforce_connections.c[name] for name in SalesforceStatus.__dataclass_fields__]
+
+
+def salesforce(connection: Connection, workspace_id: str) -> SalesforceStatus | None:
+    """None: no org is connected."""
+    row = connection.execute(
+        select(*_SALESFORCE).where(salesforce_connections.c.workspace_id == workspace_id)
+    ).one_or_none()
+    return SalesforceStatus(*row) if row else None

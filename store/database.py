@@ -132,13 +132,16 @@ def _is_outage(error: DBAPIError | PoolTimeoutError) -> bool:
 def _engine(url: str) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False})
+        engine = create_engine(
+            parsed, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False}
+        )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     # A connection that died while idle is replaced instead of failing the next transaction.
     return create_engine(
         parsed.set(drivername="postgresql+psycopg"),
+        hide_parameters=True,  # rows hold people and secrets, and an error's text ends in a log
         pool_pre_ping=True,
         pool_size=POSTGRESQL_THREADS + 2,
         pool_timeout=10,

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import mkstemp
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from sqlalchemy import Dialect, Text
 from sqlalchemy.types import TypeDecorator
+
+KEY_FILE = "usergems.key"
+"""Beside the SQLite file, where the operator names no keys."""
 
 
 class WrongKeyError(Exception):
@@ -16,7 +23,7 @@ class WrongKeyError(Exception):
 
     def __init__(self) -> None:
         super().__init__(
-            "A stored secret cannot be read with the keys in ENCRYPTION_KEYS: "
+            f"A stored secret cannot be read with the keys in ENCRYPTION_KEYS (or, without them, in {KEY_FILE}): "
             "this database belongs to other keys. Put the key back that it was written with."
         )
 
@@ -66,6 +73,31 @@ class Cipher:
             return None
         fresh = -60 <= now / 1000 - made_at <= max_age
         return claims if fresh and claims.pop("purpose") == purpose else None
+
+
+def key_in(folder: Path) -> str:
+    """The Fernet key in the file KEY_FILE of this folder; made if there is none. Raises OSError."""
+    file = folder / KEY_FILE
+    if not file.exists():
+        _make_key(file)
+    return file.read_text().strip()
+
+
+def _make_key(file: Path) -> None:
+    """Whole at once, on the disk before anything is encrypted under it, and for its owner's eyes only (mode 0600)."""
+    descriptor, draft = mkstemp(dir=file.parent, prefix=f"{file.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as content:
+            content.write(Fernet.generate_key())
+            content.flush()
+            os.fsync(descriptor)
+        with suppress(FileExistsError):  # somebody was faster, and theirs stays: a rename would replace it
+            os.link(draft, file)
+    finally:
+        Path(draft).unlink()
+    folder = os.open(file.parent, os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
 
 
 class EncryptedText(TypeDecorator[str]):

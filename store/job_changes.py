@@ -172,3 +172,18 @@ def find(connection: Connection, workspace_id: str, job_change_id: str) -> Found
         deliveries=[Told(*delivery) for delivery in told],
         trace=steps_of(connection, job_change_id),
     )
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Whose a job change is, and what it says; *payload* None: erased."""
+
+    workspace_id: str
+    payload: str | None = field(repr=False)
+
+
+def origin(connection: Connection, job_change_id: str) -> Origin | None:
+    """Whichever workspace it belongs to: for the operator."""
+    columns = (job_changes.c.workspace_id, job_changes.c.payload)
+    row = connection.execute(select(*columns).where(job_changes.c.id == job_change_id)).one_or_none()
+    return Origin(*row) if row else None

@@ -29,6 +29,8 @@ MOST_IN_A_POST = 10
 MOST_WORKSPACES = 8
 """How many workspaces share one claim; the others come with the next one, a few milliseconds later."""
 
+LAST_BREATH_MS = 2_000
+
 ALONE = 1
 """From this plainness on a delivery is posted by itself."""
 
@@ -284,6 +286,22 @@ def _begun(
             [{"of_delivery": member.id, "new_post": each.post_id} for each in claims for member in each.deliveries],
         )
     return claims
+
+
+_release_held = (
+    update(lanes)
+    .where(lanes.c.lease.is_not(None), lanes.c.due_at > bindparam("soon"))
+    .values(lease=None, due_at=bindparam("soon"))
+)
+
+
+def release_all(connection: Connection, now: int) -> None:
+    """
+    Nobody else is running: the lanes that a dead process held are due again, its posts in doubt.
+
+    Not quite at once: a call that it made with its last breath must have arrived before we look for the message.
+    """
+    connection.execute(_release_held, {"soon": now + LAST_BREATH_MS})
 
 
 def together(waiting: Sequence[Claimed]) -> tuple[Claimed, ...]:

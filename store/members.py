@@ -41,6 +41,11 @@ _known = select(members.c.email, members.c.user_id, members.c.problem).where(
     members.c.email.in_(bindparam("emails", expanding=True)),
     members.c.expires_at > bindparam("now"),
 )
+_correct = (
+    update(members)
+    .where(members.c.workspace_id == bindparam("of_workspace"), members.c.email == bindparam("of_email"))
+    .values(checked_at=bindparam("checked"))
+)
 _asked = select(func.count(), func.min(members.c.checked_at)).where(
     members.c.workspace_id == bindparam("of_workspace"), members.c.checked_at > bindparam("since")
 )
@@ -56,13 +61,20 @@ def remember(
     connection: Connection, workspace_id: str, found: Mapping[str, Member], now: int, *, one_by_one: bool = True
 ) -> None:
     """Keep what Slack answered about these addresses (lower case). *one_by_one*: each was a call, see `asked_since`."""
-    for email, member in found.items():
-        values = _values(member, now) | {"checked_at": now if one_by_one else 0}
-        row = values | {"workspace_id": workspace_id, "email": email}
-        added = connection.execute(insert_missing(connection, members, "workspace_id", "email").values(row))
-        if not added.rowcount:
-            mine = (members.c.workspace_id == workspace_id) & (members.c.email == email)
-            connection.execute(update(members).where(mine).values(values))
+    if not found:
+        return
+    checked_at = now if one_by_one else 0
+    rows = [
+        {"of_workspace": workspace_id, "of_email": email, "checked": checked_at, **_values(found[email], now)}
+        for email in sorted(found)  # in order, so that two who write the same ones do not wait for each other
+    ]
+    connection.execute(
+        insert_missing(connection, members, "workspace_id", "email").values(
+            workspace_id=bindparam("of_workspace"), email=bindparam("of_email"), checked_at=bindparam("checked")
+        ),
+        rows,
+    )
+    connection.execute(_correct, rows)
 
 
 def asked_since(connection: Connection, workspace_id: str, since: int) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from enum import Enum, auto
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, case, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from store.encryption import Cipher
@@ -17,6 +17,8 @@ WEB_SERVER = "web_server"
 
 RENEWAL_LEASE_MS = 30_000
 """How long one replica has to renew a session, longer than the time limit of that call, before another may try."""
+
+DAY_MS = 24 * 60 * 60 * 1_000
 
 _SECRETS = ("access_token", "refresh_token", "client_secret")
 
@@ -36,18 +38,38 @@ class SalesforceConnection:
     client_secret: str | None = field(default=None, repr=False)
     org_id: str | None = None
     org_name: str | None = None
+    org_edition: str | None = None
+    is_sandbox: bool | None = None
     user_id: str | None = None
     user_name: str | None = None
+    unreadable: str | None = None  # what we may not read; routing goes on without
     problem: str | None = None
+    connected_by: str | None = None  # a Slack user id; None: the operator
     renewed_at: int | None = None  # when the session was renewed, or when renewing it began
     last_success_at: int | None = None
-    api_used: int | None = None
+    api_used: int | None = None  # by everybody, in 24 hours
     api_limit: int | None = None
+    our_calls: int = 0  # on the day of `our_calls_day`
+    our_calls_day: int = 0  # days since the epoch, UTC
+
+    def our_calls_on(self, now: int) -> int:
+        """How many API calls we have made on the day, UTC, of *now*."""
+        return self.our_calls if self.our_calls_day == now // DAY_MS else 0
 
     @property
     def is_the_operators(self) -> bool:
         """Whether it stands for the credentials in the environment, which no admin of the workspace entered."""
         return self.flow == CLIENT_CREDENTIALS and self.client_id is None
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What an org says of itself and of the user we are in it; None: it does not say."""
+
+    org_name: str | None
+    org_edition: str | None
+    is_sandbox: bool | None
+    user_name: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,10 +148,58 @@ def give_up_renewal(connection: Connection, workspace_id: str, problem: str | No
     _change(connection, workspace_id, renewed_at=None, **told)
 
 
+def refuse_renewal(
+    connection: Connection, cipher: Cipher, workspace_id: str, refresh_token: str, problem: str
+) -> SalesforceConnection | None:
+    """
+    Salesforce will not take this refresh token any more: forget it, so that nobody asks with it again.
+
+    Unless somebody else has stored a newer one meanwhile, which it answers then.
+    """
+    row = connection.execute(_find.with_for_update(), {"workspace_id": workspace_id}).one_or_none()
+    known = _read(cipher, row) if row else None
+    if known is not None and known.refresh_token not in {None, refresh_token}:
+        return known
+    _change(connection, workspace_id, refresh_token=None, access_token=None, renewed_at=None, problem=problem)
+    return None
+
+
+def idle(connection: Connection, before: int) -> list[str]:
+    """The workspaces whose refresh token was last used before then."""
+    asked = select(table.c.workspace_id).where(
+        table.c.flow == WEB_SERVER, table.c.refresh_token.is_not(None), table.c.renewed_at < before
+    )
+    return list(connection.execute(asked).scalars())
+
+
 def note_answer(connection: Connection, workspace_id: str, now: int, usage: tuple[int, int] | None) -> None:
     """Salesforce answered; *usage* is API calls used and allowed in 24 hours, None if it did not say."""
     told = {} if usage is None else {"api_used": usage[0], "api_limit": usage[1]}
     _change(connection, workspace_id, last_success_at=now, problem=None, **told)
+
+
+_spend = (
+    update(table)
+    .where(table.c.workspace_id == bindparam("of_workspace"))
+    .values(
+        our_calls=case((table.c.our_calls_day == bindparam("day"), table.c.our_calls), else_=0) + bindparam("calls"),
+        our_calls_day=bindparam("day"),
+    )
+)
+
+
+def spend(connection: Connection, workspace_id: str, now: int, calls: int) -> None:
+    """We have made so many API calls, answered or not."""
+    connection.execute(_spend, {"of_workspace": workspace_id, "day": now // DAY_MS, "calls": calls})
+
+
+def describe(connection: Connection, workspace_id: str, about: About) -> None:
+    _change(connection, workspace_id, **vars(about))
+
+
+def note_unreadable(connection: Connection, workspace_id: str, unreadable: str | None) -> None:
+    """What we may not read, in words for an admin; None: nothing that we know of."""
+    _change(connection, workspace_id, unreadable=unreadable)
 
 
 def note_problem(connection: Connection, workspace_id: str, problem: str) -> None:

@@ -16,7 +16,8 @@ P = ParamSpec("P")
 def first_seen(connection: Connection, event_id: str, now: int) -> bool:
     """True for the first who brings this event, and False from then on."""
     insert = insert_missing(connection, slack_events, "event_id").values(event_id=event_id, seen_at=now)
-    return bool(connection.execute(insert).rowcount)
+    # The rowcount of an INSERT says nothing on PostgreSQL.
+    return connection.execute(insert.returning(slack_events.c.event_id)).one_or_none() is not None
 
 
 def once(

@@ -15,6 +15,8 @@ GONE = "gone"
 
 NO_DEFAULT_CHANNEL = "no_default_channel"
 DEFAULT_CHANNEL_BROKEN = "default_channel_broken"
+SALESFORCE_BROKEN = "salesforce_broken"
+SALESFORCE_CALLS_LOW = "salesforce_calls_low"
 """Notices that are given once."""
 
 
@@ -40,6 +42,7 @@ class Workspace:
     tell_dris: bool
     posts_per_minute: int
     salesforce_patience_minutes: int
+    salesforce_daily_calls: int
 
     @property
     def is_active(self) -> bool:

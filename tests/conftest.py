@@ -24,6 +24,12 @@ SOMEDAY = 1_795_000_000_000
 """A fixed moment of November 2026, in milliseconds."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How hard tests/chaos tries; `make chaos` asks for more."""
+    parser.addoption("--kills", type=int, default=4, help="kill -9 so many times in each run of tests/chaos")
+    parser.addoption("--job-changes", type=int, default=160, help="send so many in each run of tests/chaos")
+
+
 @dataclass
 class Clock:
     """Milliseconds since the epoch; calling it tells them."""

@@ -14,8 +14,8 @@ Read = Mapping[tuple[str, str], str]
 """The newest `ts` that a person has seen in a conversation."""
 
 
-def people(world: World, read: Read) -> list[Json]:
-    """Everybody one can be, those with unread messages from the app first."""
+def people(world: World, read: Read, team_id: str | None = None) -> list[Json]:
+    """Everybody one can be, in `team_id` or anywhere, those with unread messages from the app first."""
     dms = {channel.im_user: channel for channel in world.channels.values() if channel.is_im}
     shown = [
         {
@@ -28,7 +28,7 @@ def people(world: World, read: Read) -> list[Json]:
             "unread": _unread(dms.get(user.id), user, read),
         }
         for user in world.users.values()
-        if not user.bot_id
+        if not user.bot_id and team_id in (None, user.team_id)
     ]
     return sorted(shown, key=lambda person: (person["unread"] == 0, person["deleted"]))[:MOST_PEOPLE]
 
@@ -41,7 +41,7 @@ def page(world: World, user: User, channel: Channel | None, read: Read) -> Json:
         "version": world.version,
         "team": team.name,
         "me": user.id,
-        "people": people(world, read),
+        "people": people(world, read, team.id),
         "app": {
             "name": app.name,
             "bot": token.bot_user if token else None,

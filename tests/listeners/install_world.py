@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -10,11 +11,13 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
+import psycopg
 from aiohttp import web
 from aiohttp.test_utils import unused_port
 from cryptography.fernet import Fernet
 from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
+from sqlalchemy import event
 from yarl import URL
 
 from listeners.install import Installing
@@ -103,6 +106,8 @@ async def world(
     has_credentials: bool = True,
     routes: Sequence[web.AbstractRouteDef] = (),
     rate_limits: bool = False,
+    patience_seconds: float = 20,
+    public_url: str | None = None,
 ) -> AsyncIterator[World]:
     slack = SlackSandbox(signing_secret=signing_secret, rate_limits=rate_limits)
     team = slack.add_team("Acme")
@@ -145,7 +150,7 @@ async def world(
             calls = Slack(client, installations.bot_token, database, made.now)
             installing = Installing(
                 manifest=MANIFEST,
-                public_url=url,
+                public_url=public_url or url,
                 pages=pages,
                 flow=flow if has_credentials else None,
                 slack=calls,
@@ -155,10 +160,22 @@ async def world(
                 cipher=cipher,
                 now=made.now,
             )
-            serving = create_runner(create_web(made.bolt, signing_secret, installing, routes, made.now))
+            app = create_web(made.bolt, signing_secret, installing, routes, made.now, patience_seconds)
+            serving = create_runner(app, patience_seconds)
             await serving.setup()
             try:
                 await web.TCPSite(serving, "127.0.0.1", port).start()
                 yield made
             finally:
                 await serving.cleanup()
+
+
+def break_database(database: Database) -> None:
+    """Every connection from now on fails."""
+    database.engine.dispose()
+    error = sqlite3.OperationalError if database.is_sqlite else psycopg.OperationalError
+
+    def refuse(*_args: object) -> None:
+        raise error("gone")
+
+    event.listen(database.engine, "do_connect", refuse)

@@ -180,12 +180,13 @@ async def test_checking_a_mended_channel_clears_its_trouble(office):
     await office.open_home(office.dana)
     await office.pick(office.dana, CHOOSE, office.wins.id)
     await office.slack.archive_channel(office.wins.id)
+    await office.settled()
     assert "cannot be posted to" in await office.open_home(office.dana)
     office.wins.is_archived = False
 
     home = await office.pick(office.dana, CHECK)
 
-    assert "All is well" in home
+    assert "cannot be posted to" not in home
     assert (await office.workspace()).default_channel_problem is None
 
 
@@ -215,3 +216,16 @@ async def test_a_refused_choice_does_not_stay_in_the_picker(office, clock):
 def _picker_block(office: Office) -> str:
     blocks = office.slack.world.homes[office.dana.id].blocks
     return next(block["block_id"] for block in blocks if block.get("accessory", {}).get("action_id") == CHOOSE)
+
+
+async def test_a_home_on_the_screen_of_a_workspace_that_left_is_not_drawn_again(office):
+    """There is no token any more, nor anything to show."""
+    await office.open_home(office.dana)
+    await office.slack.send_event(office.team.id, {"type": "app_uninstalled"})
+    await office.settled()
+    before = office.slack.world.homes[office.dana.id].hash
+
+    assert await office.slack.open_home(office.dana.id) == 200
+    await office.settled()
+
+    assert office.slack.world.homes[office.dana.id].hash == before

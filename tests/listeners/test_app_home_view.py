@@ -19,26 +19,9 @@ from tests.conftest import SOMEDAY
 URL = "https://usergems.example.com/v1/workspaces/T1/job-changes"
 LIVE = "<!channel> & <https://evil.example|here> *bold*" * 20
 
-ACME = Workspace(
-    id="T1",
-    enterprise_id=None,
-    is_enterprise_install=False,
-    name="Acme",
-    state="active",
-    installer_user_id="U1",
-    bot_user_id="U2",
-    scopes=frozenset({"chat:write"}),
-    installed_at=SOMEDAY,
-    gone_at=None,
-    version=7,
-    default_channel_id="C1",
-    default_channel_name="wins",
-    default_channel_problem=None,
-    channel_gets="unmatched",
-    tell_dris=True,
-    posts_per_minute=300,
-    salesforce_patience_minutes=15,
-)
+# What Home does not show is left out.
+_SHOWN = {"id": "T1", "state": "active", "version": 7, "channel_gets": "unmatched", "tell_dris": True}
+ACME = Workspace(**dict.fromkeys(Workspace.__dataclass_fields__) | _SHOWN | {"default_channel_id": "C1"})
 SALESFORCE = SalesforceConnection(
     workspace_id="T1",
     flow=WEB_SERVER,
@@ -138,3 +121,26 @@ def test_rolling_a_key_in_use_is_confirmed_first():
 def test_salesforce_in_a_line(connection, said):
     """Connected to what, or what to mend."""
     assert said in salesforce_line(connection)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "All is well"),
+        ({"salesforce": replace(SALESFORCE, problem="Connect it again")}, "Salesforce needs attention"),
+        ({"salesforce": None}, "Nothing sends job changes yet"),
+        ({"salesforce": None, "keys": KEYS}, "All is well"),
+        ({"salesforce": None, "is_admin": False}, "All is well"),
+    ],
+)
+def test_the_health_line_says_what_matters_most(changes, said):
+    """One line; who may not see the keys is not told of their lack."""
+    assert said in home_view(replace(STATE, **changes))["blocks"][1]["text"]["text"]
+
+
+def test_keys_made_at_the_terminal_are_the_operators():
+    """No Slack user made those."""
+    home = str(home_view(replace(STATE, keys=(ListedKey("bearer", SOMEDAY, "operator", None),))))
+
+    assert "API key of" in home
+    assert "made by the operator" in home

@@ -59,3 +59,44 @@ async def test_a_failure_is_logged_once_without_what_people_entered(office, capl
 def test_people_read_what_happened_and_what_to_do(error, said):
     """Never a code, never a traceback."""
     assert said in what_happened(error)
+
+
+async def test_who_waited_below_a_message_reads_it_there(office):
+    """A response_url answers in place; here a setting of Home is forged into a message."""
+    options = [{"text": {"type": "plain_text", "text": "Everything"}, "value": "everything"}]
+    forged = {"type": "static_select", "action_id": "home_channel_gets", "options": options}
+    blocks = [{"type": "actions", "elements": [forged]}]
+    posted = await office.api.post_notice(office.team.id, office.wins.id, "Forged", blocks)
+
+    reply = await office.slack.press(office.mo.id, posted.channel, posted.ts, "home_channel_gets", "everything")
+    await office.settled()
+
+    assert reply.status == 200
+    assert ["did not work" in message.text for message in office.slack.world.ephemerals] == [True]
+    assert (await office.workspace()).channel_gets == "unmatched"
+
+
+async def test_a_person_who_cannot_be_told_either_is_only_logged(office, caplog):
+    """Slack is down altogether."""
+    await office.open_home(office.dana)
+    office.slack.faults.add("*", error="fatal_error", times=None)
+
+    await office.pick(office.dana, "home_how_to_send")
+
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
+
+
+async def test_suggestions_nobody_makes_are_none(office):
+    """An old message may still hold such a menu."""
+    asked = {
+        "type": "block_suggestion",
+        "action_id": "gone_since_version_2",
+        "block_id": "b",
+        "value": "a",
+        "team": {"id": office.team.id},
+        "user": {"id": office.mo.id},
+    }
+
+    reply = await office.slack.wire.interact(asked)
+
+    assert (reply.status, reply.json) == (200, {"options": []})

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import AsyncIterator
 from urllib.parse import parse_qs, quote, urlsplit
 
 import aiohttp
-import psycopg
 import pytest
-from sqlalchemy import Connection, event, insert, select, text
+from sqlalchemy import Connection, insert, select, text
 
 from listeners.install import plain
 from listeners.oauth import failure
@@ -19,7 +17,7 @@ from store.database import Database
 from store.schema import DEFAULT_CHANNEL
 from store.schema import lanes as lanes_table
 from store.slack_tables import oauth_states
-from tests.listeners.install_world import MANIFEST, World, world
+from tests.listeners.install_world import MANIFEST, World, break_database, world
 
 
 @pytest.fixture
@@ -287,17 +285,6 @@ async def test_a_database_that_is_down_is_told(acme: World) -> None:
         assert answer.status == 503
         assert "Our database does not answer" in await answer.text()
         assert answer.headers["Retry-After"] == "10"
-
-
-def break_database(database: Database) -> None:
-    """Every connection from now on fails."""
-    database.engine.dispose()
-    error = sqlite3.OperationalError if database.is_sqlite else psycopg.OperationalError
-
-    def refuse(*_args: object) -> None:
-        raise error("gone")
-
-    event.listen(database.engine, "do_connect", refuse)
 
 
 @pytest.mark.parametrize("reason", ["<script>alert(1)</script>", "x" * 500, "Weird Reason", ""])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from slack_sdk.oauth.installation_store import Installation
 
+from store import workspaces
 from store.workspaces import GONE
 from tests.listeners.conftest import install
 
@@ -74,3 +76,33 @@ async def test_events_after_the_end_are_answered_quietly(office, event):
     await office.settled()
 
     assert await office.slack.send_event(office.team.id, event) == 200
+
+
+@pytest.mark.parametrize("says_so", [True, False])
+async def test_an_organisation_that_uninstalls_is_the_workspace_that_leaves(office, says_so):
+    """It is known by its own id; Slack names one of its workspaces, and does not always say that all of it left."""
+    team = office.slack.add_team("Acme Europe", enterprise_id="E0ACME")
+    lee = office.slack.add_user(team, "Lee Park", "lee@acme.example", is_owner=True)
+    token = office.slack.world.tokens[office.slack.install(team.id, lee.id, org_wide=True)]
+    await office.installations.async_save(
+        Installation(
+            app_id=office.slack.app.id,
+            enterprise_id="E0ACME",
+            is_enterprise_install=True,
+            bot_token=token.value,
+            bot_id=token.bot_id,
+            bot_user_id=token.bot_user,
+            user_id=lee.id,
+            installed_at=office.slack.world.now(),
+        )
+    )
+    if not says_so:
+        token.team_id = team.id  # as in an envelope whose authorizations speak of the workspace
+
+    await office.slack.send_event(team.id, UNINSTALLED)
+    await office.settled()
+
+    organisation = await office.database.run(workspaces.find, "E0ACME")
+    assert organisation.state == GONE
+    assert await office.installations.bot_token("E0ACME") is None
+    assert (await office.workspace()).is_active

@@ -1,24 +1,30 @@
 """The sandbox in a real browser: a person reads, presses, chooses, fills in and types, and the app hears of it."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright, expect
 from slack_sdk.web.async_client import AsyncWebClient
 
 from sandbox.slack import SlackSandbox, page
 from sandbox.slack.picture import CHROMIUM, take
 from sandbox.slack.state import Team, User
 
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here"),
+    pytest.mark.asyncio(loop_scope="module"),  # one browser for all of them
+]
 
-PHONE = {"width": 390, "height": 844}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 
 
 def plain(text: str) -> dict[str, object]:
@@ -82,11 +88,13 @@ class Desk:
     app: SmallApp
     bot: AsyncWebClient
     url: str
-    browser: Browser
+    browser: BrowserContext
 
-    async def sit(self, user: User, where: str = "", viewport: Any = None) -> Page:
+    async def sit(self, user: User, where: str = "", viewport: ViewportSize | None = None) -> Page:
         """This person's window; whatever its scripts complain about fails the test."""
-        window = await self.browser.new_page(viewport=viewport, locale="en-US")
+        window = await self.browser.new_page()
+        if viewport:
+            await window.set_viewport_size(viewport)
         window.set_default_timeout(5_000)
         window.on("pageerror", _fail)
         window.on("dialog", _fail)
@@ -106,8 +114,17 @@ def _fail(what: object) -> None:
     raise AssertionError(what)
 
 
-@pytest.fixture
-async def desk() -> AsyncIterator[Desk]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with (
+        async_playwright() as playwright,
+        await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]) as chromium,
+    ):
+        yield chromium
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def desk(browser: Browser) -> AsyncIterator[Desk]:
     slack, app = SlackSandbox(rate_limits=False), SmallApp()
     team = slack.add_team("Acme")
     dana = slack.add_user(team, "Dana Reyes", "dana@acme.example", is_admin=True)
@@ -116,15 +133,12 @@ async def desk() -> AsyncIterator[Desk]:
     slack.app.commands = {"/usergems-status"}
     door = web.Application()
     door.router.add_post("/slack/events", app.hear)
-    async with (
-        TestServer(door) as server,
-        slack.serving(0, page.routes(slack)) as url,
-        async_playwright() as playwright,
-        await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]) as browser,
-    ):
+    async with TestServer(door) as server, slack.serving(0, page.routes(slack)) as url:
         slack.app_url, slack.world.permalink_base = str(server.make_url("")).rstrip("/"), url
         app.bot = AsyncWebClient(token, f"{url}/api/")
-        yield Desk(slack, team, dana, sam, app, app.bot, url, browser)
+        context = await browser.new_context(locale="en-US")
+        yield Desk(slack, team, dana, sam, app, app.bot, url, context)
+        await context.close()
 
 
 async def test_a_message_arrives_while_one_looks(desk: Desk) -> None:
@@ -160,6 +174,56 @@ async def test_foreign_markup_stays_text(desk: Desk) -> None:
         await expect(window.locator(f"{shown} .section")).to_have_text(f"{evil} click")
         assert await window.locator("script:not([src]), #page img, a[href^=javascript]").count() == 0
         await expect(window.locator("#side")).to_contain_text(evil)
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("*bold* _it_ ~no~ `a*b*`", "<strong>bold</strong> <em>it</em> <s>no</s> <code>a*b*</code>"),
+        ("E*TRADE* 2 * 3 * 4 snake_case_name", "E*TRADE* 2 * 3 * 4 snake_case_name"),
+        ("a &lt;b&gt; &amp;amp; &quot;", "a &lt;b&gt; &amp;amp; &amp;quot;"),
+        ("one\n&gt; two\nthree", "one<blockquote>two</blockquote>three"),
+        ("<!here> <@{sam}> <#C404|gone>", "@here @Sam Okafor #gone"),
+        (":tada: :no_such_thing:", "🎉 :no_such_thing:"),
+        ("<javascript:alert(1)|x>", "<span>x</span>"),
+    ],
+)
+async def test_mrkdwn_reads_as_in_slack(desk: Desk, text: str, html: str) -> None:
+    """Formatting at word boundaries, three escapes, quotes, mentions, emoji, links to the web only."""
+    said = text.replace("{sam}", desk.sam.id)
+    blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": said}}]
+    posted = await desk.bot.chat_postMessage(channel=desk.sam.id, text="Ada", blocks=blocks)
+    window = await desk.sit(desk.sam, f"&channel={posted['channel']}")
+
+    shown = await window.locator("article .section-text > div").inner_html()
+
+    assert re.sub(r'<span (?:class="mention"|role="img")[^>]*>([^<]*)</span>', r"\1", shown) == html
+
+
+async def test_rich_text_tables_and_images_are_shown(desk: Desk) -> None:
+    """What other apps send too."""
+    words = [{"type": "text", "text": "Ada", "style": {"bold": True}}, {"type": "user", "user_id": desk.sam.id}]
+    section = {"type": "rich_text_section", "elements": words}
+    blocks = [
+        {
+            "type": "rich_text",
+            "elements": [section, {"type": "rich_text_list", "style": "bullet", "elements": [section]}],
+        },
+        {"type": "table", "rows": [[{"type": "raw_text", "text": "Globex"}, {"type": "raw_text", "text": "CRO"}]]},
+        {"type": "image", "image_url": f"{desk.url}/static/none.png", "alt_text": "A chart"},
+        {
+            "type": "context",
+            "elements": [{"type": "mrkdwn", "text": "small"}, {"type": "plain_text", "text": "*print*"}],
+        },
+    ]
+    posted = await desk.bot.chat_postMessage(channel=desk.sam.id, text="Ada", blocks=blocks)
+    window = await desk.sit(desk.sam, f"&channel={posted['channel']}")
+
+    await expect(window.locator("article li strong")).to_have_text("Ada")
+    await expect(window.locator("article li .mention")).to_have_text("@Sam Okafor")
+    await expect(window.locator("article td")).to_have_text(["Globex", "CRO"])
+    await expect(window.get_by_role("img", name="A chart")).to_have_count(1)
+    await expect(window.locator("article .context span")).to_have_text(["small", "*print*"])
 
 
 async def test_a_button_tells_the_app_which_message_it_stands_under(desk: Desk) -> None:
@@ -392,6 +456,8 @@ async def test_everything_fits_on_a_phone(desk: Desk) -> None:
         await window.locator("#content .button").first.click()
         await window.locator(".modal-body").wait_for()
         assert await window.evaluate("(e => e.scrollWidth <= e.clientWidth)(document.querySelector('.modal-body'))")
+        await window.keyboard.press("Escape")
+        await window.locator(".modal-body").wait_for(state="hidden")
 
 
 async def test_a_message_can_be_taken_as_a_picture(tmp_path: Any) -> None:

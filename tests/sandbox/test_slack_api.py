@@ -26,6 +26,7 @@ async def refusal(awaitable) -> Json:
     ("token", "error"), [(None, "not_authed"), ("xoxb-made-up", "invalid_auth")], ids=["no token", "unknown token"]
 )
 async def test_a_call_without_a_good_token_is_refused(office, token: str | None, error: str) -> None:
+    """Slack tells a missing token from one that it never gave out; both answers are 200 with `ok` false."""
     assert (await ask(office, "auth.test", token)) == {"ok": False, "error": error}
 
 
@@ -39,6 +40,7 @@ async def test_a_token_is_taken_from_a_form_but_not_from_json(office) -> None:
 
 
 async def test_a_get_is_as_good_as_a_post(office) -> None:
+    """Slack takes the arguments of a reading method from the query as well as from a body."""
     url = f"{office.slack.url}/api/users.info"
     headers = {"Authorization": f"Bearer {office.token}"}
     async with office.http.get(url, params={"user": office.dana.id}, headers=headers) as response:
@@ -46,17 +48,20 @@ async def test_a_get_is_as_good_as_a_post(office) -> None:
 
 
 async def test_a_method_slack_does_not_have_is_unknown(office) -> None:
+    """A misspelt method is answered by its error, not by a 404."""
     assert (await ask(office, "chat.postMassage", office.token))["error"] == "unknown_method"
 
 
 @pytest.mark.parametrize(("body", "error"), [(b"{", "invalid_json"), (b"[]", "json_not_object")])
 async def test_a_body_that_cannot_be_read_is_named(office, body: bytes, error: str) -> None:
+    """Slack tells broken JSON from JSON that is no object."""
     headers = {"Authorization": f"Bearer {office.token}", "Content-Type": "application/json"}
     async with office.http.post(f"{office.slack.url}/api/auth.test", data=body, headers=headers) as response:
         assert (await response.json())["error"] == error
 
 
 async def test_a_missing_scope_is_named_beside_those_granted(office) -> None:
+    """`missing_scope` names the needed and the provided scopes, and every answer lists the granted ones in a header."""
     team = office.slack.add_team("Globex")
     ada = office.slack.add_user(team, "Ada Smith")
     client = office.as_bot(office.slack.install(team.id, ada.id, ["users:read", "chat:write"]))
@@ -69,6 +74,7 @@ async def test_a_missing_scope_is_named_beside_those_granted(office) -> None:
 
 
 async def test_auth_test_names_the_workspace_and_the_bot(office) -> None:
+    """`auth.test` says whose token it is: the workspace, and the bot as a user."""
     answer = (await office.client.auth_test()).data
     assert (answer["team_id"], answer["team"]) == (office.team.id, "Acme")
     assert answer["user_id"] == office.slack.world.bots[office.team.id]
@@ -76,6 +82,7 @@ async def test_auth_test_names_the_workspace_and_the_bot(office) -> None:
 
 
 async def test_a_revoked_token_and_an_uninstalled_app_are_told_apart(office) -> None:
+    """A revoked token is `token_revoked`, that of a removed app `account_inactive`; `test` revokes nothing."""
     app = office.slack.app
     assert (await office.client.auth_revoke(test=True))["revoked"] is False
     assert (await office.client.auth_revoke())["revoked"] is True
@@ -135,6 +142,7 @@ async def test_a_channel_takes_one_message_a_second_after_a_short_burst(office, 
 
 
 async def test_a_workspace_takes_so_many_messages_a_minute(office) -> None:
+    """Beside one message a second for each channel, Slack limits what an app posts to a whole workspace."""
     office.slack.limits.enabled = True
     office.slack.limits.posts_a_minute = 2
     channels = [office.slack.add_channel(office.team, f"c{number}", is_member=True) for number in range(3)]
@@ -144,6 +152,7 @@ async def test_a_workspace_takes_so_many_messages_a_minute(office) -> None:
 
 
 async def test_a_fault_fails_as_many_calls_as_it_was_told(office) -> None:
+    """A fault that was set for so many calls of a method hits these, and the next one succeeds."""
     office.slack.faults.add("users.info", "internal_error", times=2)
     for _ in range(2):
         assert (await refusal(office.client.users_info(user=office.dana.id)))["error"] == "internal_error"
@@ -151,6 +160,7 @@ async def test_a_fault_fails_as_many_calls_as_it_was_told(office) -> None:
 
 
 async def test_a_fault_hits_only_the_calls_it_was_meant_for_until_removed(office) -> None:
+    """A fault can be tied to what a call asks for; it lasts until it is taken away, and counts its hits."""
     ada = office.slack.add_user(office.team, "Ada Smith")
     fault = office.slack.faults.add("*", "fatal_error", times=None, when=lambda asked: asked.get("user") == ada.id)
     for _ in range(3):
@@ -162,6 +172,7 @@ async def test_a_fault_hits_only_the_calls_it_was_meant_for_until_removed(office
 
 
 async def test_a_fault_can_ask_to_wait(office) -> None:
+    """Being limited is a 429 whose Retry-After says for how many seconds."""
     office.slack.faults.add("chat.postMessage", retry_after=7)
     with pytest.raises(SlackApiError) as refused:
         await office.client.chat_postMessage(channel=office.dana.id, text="hello")
@@ -181,6 +192,7 @@ async def test_a_fault_can_do_the_work_and_then_say_500(office) -> None:
 
 @pytest.mark.parametrize(("drop", "posted"), [("before", 0), ("after", 1)])
 async def test_a_connection_can_be_cut_before_or_after_the_work(office, drop, posted: int) -> None:
+    """A lost answer does not tell whether the message was posted, so the sandbox can lose it on either side."""
     channel = office.slack.add_channel(office.team, "general", is_member=True)
     office.slack.faults.add("chat.postMessage", drop=drop)
     with pytest.raises(aiohttp.ClientError):
@@ -190,6 +202,7 @@ async def test_a_connection_can_be_cut_before_or_after_the_work(office, drop, po
 
 
 async def test_a_good_answer_can_come_late(office) -> None:
+    """A slow call holds up no other."""
     office.slack.faults.add("users.info", delay=0.01)
     slow = asyncio.create_task(office.client.users_info(user=office.dana.id))
     quick = await office.client.auth_test()
@@ -199,6 +212,7 @@ async def test_a_good_answer_can_come_late(office) -> None:
 
 
 async def test_every_call_is_on_record_without_its_secrets(office, clock) -> None:
+    """A test can ask who called what, when and with which end; tokens and client secrets are not among it."""
     await office.client.chat_postMessage(channel=office.dana.id, text="hello")
     await ask(office, "oauth.v2.access", client_id="nobody", client_secret="s3cret")
 

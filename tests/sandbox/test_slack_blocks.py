@@ -58,6 +58,7 @@ GOOD = [
 
 @pytest.mark.parametrize("block", GOOD)
 def test_what_the_pages_allow_is_taken_in_messages_and_home(block: dict[str, Any]) -> None:
+    """Blocks as Slack's reference describes them are taken on both surfaces."""
     assert check_message([block]) == []
     assert check_view({"type": "home", "blocks": [block]}, "home") == []
 
@@ -104,11 +105,13 @@ def test_what_the_pages_allow_is_taken_in_messages_and_home(block: dict[str, Any
     ],
 )
 def test_a_block_that_breaks_a_rule_is_refused_with_the_rule(block: dict[str, Any], problem: str) -> None:
+    """Slack says which rule is broken and points at the place; so must the sandbox, for each limit of the reference."""
     faults = check_message([block])
     assert any(problem in fault for fault in faults), faults
 
 
 def test_a_message_holds_fifty_blocks_and_a_view_a_hundred() -> None:
+    """The two limits are Slack's, and the last block within them is still taken."""
     divider = {"type": "divider"}
     assert check_message([divider] * 50) == []
     assert check_message([divider] * 51) == ["no more than 50 items allowed [json-pointer:/blocks]"]
@@ -119,6 +122,7 @@ def test_a_message_holds_fifty_blocks_and_a_view_a_hundred() -> None:
 
 
 def test_a_block_id_stands_once() -> None:
+    """Slack refuses two blocks of the same id in one message."""
     assert check_message([section(block_id="a"), section(block_id="b")]) == []
     assert "already exists" in check_message([section(block_id="a")] * 2)[0]
 
@@ -139,6 +143,7 @@ def test_a_block_id_stands_once() -> None:
     ],
 )
 def test_a_block_belongs_to_some_surfaces(kind: dict[str, Any], message: bool, home: bool, modal: bool) -> None:
+    """Slack takes some blocks and inputs in messages, in Home or in modals only."""
     view = {"type": "modal", "title": plain(), "submit": plain("Save"), "blocks": [kind]}
     assert (check_message([kind]) == []) is message
     assert (check_view({"type": "home", "blocks": [kind]}, "home") == []) is home
@@ -156,6 +161,7 @@ def test_a_block_belongs_to_some_surfaces(kind: dict[str, Any], message: bool, h
     ],
 )
 def test_a_home_that_breaks_a_rule_is_refused(view: object, problem: str) -> None:
+    """A Home is a view of type `home` with blocks, no submit button and at most 3,000 characters of metadata."""
     assert problem in check_view(view, "home")[0]
 
 
@@ -169,6 +175,7 @@ def test_a_home_that_breaks_a_rule_is_refused(view: object, problem: str) -> Non
     ],
 )
 def test_a_modal_that_breaks_a_rule_is_refused(fields: dict[str, Any], problem: str) -> None:
+    """A modal's titles hold 24 characters, and one with inputs needs a submit button."""
     assert problem in check_view({"type": "modal", "title": plain(), "blocks": [], **fields}, "modal")[0]
 
 
@@ -190,6 +197,7 @@ def test_whatever_is_sent_is_taken_or_refused_with_words(blocks: list[dict[str, 
 
 
 def test_every_block_and_element_that_is_kept_has_an_id() -> None:
+    """Slack makes up the ids that were left out, and keeps those that were given."""
     nested = {"type": "carousel", "elements": [{"type": "card", "title": mrkdwn(), "actions": [{"type": "button"}]}]}
     kept = keep([section(accessory={"type": "button"}, block_id="mine"), nested], lambda: "new")
     assert kept[0]["block_id"] == "mine"

@@ -71,6 +71,7 @@ async def saved(office) -> AsyncIterator[asyncio.Queue[str]]:
 
 
 async def test_home_leads_to_a_form_and_the_form_to_the_app(office, saved) -> None:
+    """An app on stock Bolt publishes Home, opens a modal from it and reads what was entered."""
     assert await office.slack.open_home(office.dana.id) == 200
     assert await saved.get() == "published"
     assert (await office.slack.act_in_home(office.dana.id, "open")).status == 200
@@ -80,15 +81,18 @@ async def test_home_leads_to_a_form_and_the_form_to_the_app(office, saved) -> No
 
 
 async def test_a_command_is_answered_at_its_response_url(office, saved) -> None:
+    """What a Bolt app says through `respond` is seen by the person who typed the command, alone."""
     answer = await office.slack.command(office.dana.id, "/usergems-status", "now")
     assert answer.message.text == "All is well now."
     assert answer.message.ephemeral_to == office.dana.id
 
 
 async def test_a_challenge_is_answered(office, saved) -> None:
+    """Stock Bolt passes the check that Slack makes of a request URL."""
     assert await office.slack.verify_url()
 
 
 async def test_a_request_signed_with_another_secret_is_not_heard(office, saved) -> None:
+    """Stock Bolt answers 401 to a signature made with another secret, so the sandbox's signatures are the real ones."""
     office.slack.app.signing_secret = "another"
     assert await office.slack.open_home(office.dana.id) == 401

@@ -15,6 +15,7 @@ async def refusal(awaitable) -> Json:
 
 
 async def test_posting_to_a_person_opens_the_direct_message_and_answers_with_its_id(office) -> None:
+    """A user id opens the direct message; Slack answers with the channel's own id, and blocks come back with ids."""
     first = await office.client.chat_postMessage(channel=office.dana.id, text="hello", blocks=[SECTION])
     second = await office.client.chat_postMessage(channel=first["channel"], text="again", unfurl_links=False)
 
@@ -33,6 +34,7 @@ async def test_posting_to_a_deactivated_person_is_ok_and_nobody_reads_it(office)
 
 
 async def test_the_same_client_msg_id_is_a_second_message(office) -> None:
+    """Slack has no idempotency key for messages: `client_msg_id` suppresses nothing."""
     for _ in range(2):
         answer = await office.client.chat_postMessage(channel=office.dana.id, text="hi", client_msg_id="one")
     assert len(office.slack.world.channels[answer["channel"]].messages) == 2
@@ -48,17 +50,20 @@ async def test_the_same_client_msg_id_is_a_second_message(office) -> None:
     ids=["archived", "private, without the bot", "public, without the bot"],
 )
 async def test_a_channel_the_bot_may_not_write_to(office, channel: dict[str, bool], error: str) -> None:
+    """Slack names the reason: archived, hidden from the bot, or open to members alone."""
     office.slack.world.tokens[office.token].scopes.discard("chat:write.public")
     place = office.slack.add_channel(office.team, "general", **channel)
     assert (await refusal(office.client.chat_postMessage(channel=place.id, text="hello")))["error"] == error
 
 
 async def test_with_chat_write_public_it_may_write_where_it_is_no_member(office) -> None:
+    """That scope opens every public channel, by its id or by its name."""
     place = office.slack.add_channel(office.team, "general")
     assert (await office.client.chat_postMessage(channel="#general", text="hello"))["channel"] == place.id
 
 
 async def test_another_workspace_is_out_of_reach(office) -> None:
+    """Whatever a token cannot see does not exist for it: `channel_not_found`."""
     team = office.slack.add_team("Globex")
     stranger, place = office.slack.add_user(team, "Ada Smith"), office.slack.add_channel(team, "general")
     for channel in (stranger.id, place.id, "C404", "#nowhere"):
@@ -67,6 +72,7 @@ async def test_another_workspace_is_out_of_reach(office) -> None:
 
 
 async def test_the_messages_tab_can_be_switched_off(office) -> None:
+    """Without the Messages tab of App Home, Slack lets no app write to a person."""
     office.slack.app.messages_tab_enabled = False
     error = await refusal(office.client.chat_postMessage(channel=office.dana.id, text="hello"))
     assert error["error"] == "messages_tab_disabled"
@@ -90,11 +96,13 @@ async def test_the_messages_tab_can_be_switched_off(office) -> None:
     ],
 )
 async def test_content_that_slack_does_not_take(office, content: Json, error: str) -> None:
+    """Each way in which text, blocks, attachments or metadata are wrong has its own error."""
     call = office.client.api_call("chat.postMessage", json={"channel": office.dana.id, **content})
     assert (await refusal(call))["error"] == error
 
 
 async def test_what_is_wrong_with_blocks_is_said_with_the_place(office) -> None:
+    """`invalid_blocks` carries one message a fault, with a pointer to the field."""
     blocks = [SECTION, {"type": "header", "text": {"type": "plain_text", "text": "x" * 151}}]
     error = await refusal(office.client.chat_postMessage(channel=office.dana.id, text="a", blocks=blocks))
     assert error["error"] == "invalid_blocks"
@@ -104,6 +112,7 @@ async def test_what_is_wrong_with_blocks_is_said_with_the_place(office) -> None:
 
 
 async def test_a_very_long_text_is_cut_short(office) -> None:
+    """Slack keeps the first 40,000 characters of a text and refuses nothing."""
     answer = await office.client.chat_postMessage(channel=office.dana.id, text="x" * 50_000)
     assert len(answer["message"]["text"]) == 40_000
 
@@ -126,6 +135,7 @@ async def test_an_update_replaces_blocks_only_when_it_brings_text_or_blocks(offi
 
 
 async def test_an_ephemeral_message_is_for_one_person_and_not_in_the_history(office) -> None:
+    """An ephemeral message is shown to a member of the channel, and is not kept."""
     place = office.slack.add_channel(office.team, "general", is_member=True)
     await office.client.chat_postEphemeral(channel=place.id, user=office.dana.id, text="psst")
     assert [message.ephemeral_to for message in office.slack.world.ephemerals] == [office.dana.id]
@@ -136,6 +146,7 @@ async def test_an_ephemeral_message_is_for_one_person_and_not_in_the_history(off
 
 
 async def test_a_permalink_leads_to_the_message_and_may_lead_to_this_machine(office) -> None:
+    """Permalinks look like Slack's; the demo's lead to the sandbox's page instead."""
     posted = await office.client.chat_postMessage(channel=office.dana.id, text="hello")
     place, ts = posted["channel"], posted["ts"]
     expected = f"/archives/{place}/p{ts.replace('.', '')}"
@@ -149,6 +160,7 @@ async def test_a_permalink_leads_to_the_message_and_may_lead_to_this_machine(off
 
 
 async def test_history_is_read_newest_first_a_page_at_a_time(office) -> None:
+    """`conversations.history` goes back in time, a cursor a page, until `has_more` is false."""
     for number in range(5):
         posted = await office.client.chat_postMessage(channel=office.dana.id, text=f"m{number}")
     pages, cursor = [], ""
@@ -162,6 +174,7 @@ async def test_history_is_read_newest_first_a_page_at_a_time(office) -> None:
 
 
 async def test_history_shows_metadata_only_when_asked(office) -> None:
+    """Slack leaves metadata out unless `include_all_metadata` is set."""
     metadata = {"event_type": "job_change_posted", "event_payload": {"post": "p1"}}
     posted = await office.client.chat_postMessage(channel=office.dana.id, text="hello", metadata=metadata)
     place = posted["channel"]
@@ -172,6 +185,7 @@ async def test_history_shows_metadata_only_when_asked(office) -> None:
 
 
 async def test_history_is_bounded_by_oldest_and_latest(office, clock) -> None:
+    """Both bounds are exclusive unless `inclusive` is set, and must be timestamps."""
     stamps = []
     for number in range(3):
         clock.advance(seconds=10)
@@ -190,6 +204,7 @@ async def test_history_is_bounded_by_oldest_and_latest(office, clock) -> None:
 
 
 async def test_history_needs_the_scope_of_that_kind_of_channel(office) -> None:
+    """A direct message is read with `im:history` and with nothing else."""
     posted = await office.client.chat_postMessage(channel=office.dana.id, text="hello")
     office.slack.world.tokens[office.token].scopes.discard("im:history")
     error = await refusal(office.client.conversations_history(channel=posted["channel"]))

@@ -24,6 +24,7 @@ async def pages_of(method, name: str, **arguments: object) -> list[list[str]]:
 
 
 async def test_a_member_is_found_by_e_mail_whatever_its_case(office) -> None:
+    """Slack's look-up ignores case and answers with the whole member."""
     found = await office.client.users_lookupByEmail(email="Dana@ACME.example")
     assert found["user"]["id"] == office.dana.id
     assert found["user"]["profile"]["email"] == "dana@acme.example"
@@ -39,12 +40,14 @@ async def test_who_is_unknown_deactivated_or_elsewhere_is_not_found_by_e_mail(of
 
 
 async def test_an_e_mail_is_told_only_to_who_may_read_it(office) -> None:
+    """Without `users:read.email` a member's profile has no address."""
     office.slack.world.tokens[office.token].scopes.discard("users:read.email")
     user = (await office.client.users_info(user=office.dana.id))["user"]
     assert "email" not in user["profile"]
 
 
 async def test_a_deactivated_member_has_lost_roles_and_time_zone(office) -> None:
+    """Slack sends neither for a deleted member, and `user_not_found` for one who never was."""
     gone = office.slack.add_user(office.team, "Gone Person", "gone@acme.example", deleted=True, is_admin=True)
     user = (await office.client.users_info(user=gone.id))["user"]
     assert user["deleted"] is True
@@ -53,6 +56,7 @@ async def test_a_deactivated_member_has_lost_roles_and_time_zone(office) -> None
 
 
 async def test_guests_and_strangers_say_so(office) -> None:
+    """A single-channel guest is marked twice, a person of another company as a stranger."""
     guest = office.slack.add_user(office.team, "A Guest", is_ultra_restricted=True)
     stranger = office.slack.add_user(office.team, "A Stranger", is_stranger=True)
     guest_user = (await office.client.users_info(user=guest.id))["user"]
@@ -61,6 +65,7 @@ async def test_guests_and_strangers_say_so(office) -> None:
 
 
 async def test_the_list_of_members_has_the_deactivated_and_the_bots_in_it(office) -> None:
+    """`users.list` leaves nobody out: whoever reads it has to sort them out."""
     gone = office.slack.add_user(office.team, "Gone Person", deleted=True)
     robot = office.slack.add_user(office.team, "Another App", bot_id="B404")
     bot = office.slack.world.bots[office.team.id]
@@ -68,6 +73,7 @@ async def test_the_list_of_members_has_the_deactivated_and_the_bots_in_it(office
 
 
 async def test_a_large_workspace_lists_its_members_only_by_the_page(office) -> None:
+    """Slack refuses to list everybody at once where there are too many."""
     for number in range(2_000):
         office.slack.add_user(office.team, f"Member {number}")
     assert (await refusal(office.client.users_list()))["error"] == "limit_required"
@@ -84,6 +90,7 @@ async def test_archived_channels_are_left_out_after_the_page_is_cut(office) -> N
 
 
 async def test_private_channels_are_listed_only_where_the_bot_is_a_member(office) -> None:
+    """A private channel is invisible to a bot that nobody invited."""
     public = office.slack.add_channel(office.team, "general")
     mine = office.slack.add_channel(office.team, "deals", is_private=True, is_member=True)
     office.slack.add_channel(office.team, "board", is_private=True)
@@ -107,11 +114,13 @@ async def test_private_channels_are_listed_only_where_the_bot_is_a_member(office
     ],
 )
 async def test_a_list_refuses_what_it_does_not_understand(office, arguments: dict[str, object], error: str) -> None:
+    """A page too large, a cursor or a kind that never was: Slack names the argument."""
     call = office.client.api_call("conversations.list", params=arguments)
     assert (await refusal(call))["error"] == error
 
 
 async def test_listing_private_channels_needs_its_own_scope(office) -> None:
+    """Asking for private channels takes `groups:read`; public ones alone do not."""
     office.slack.world.tokens[office.token].scopes.discard("groups:read")
     error = await refusal(office.client.conversations_list(types="public_channel,private_channel"))
     assert (error["error"], error["needed"]) == ("missing_scope", "groups:read")
@@ -119,6 +128,7 @@ async def test_listing_private_channels_needs_its_own_scope(office) -> None:
 
 
 async def test_a_channel_is_described_unless_it_is_hidden_from_the_bot(office) -> None:
+    """`conversations.info` says whether a channel is archived, shared or joined, and does not know hidden ones."""
     shared = office.slack.add_channel(office.team, "with-globex", is_ext_shared=True, is_archived=True)
     hidden = office.slack.add_channel(office.team, "board", is_private=True)
     channel = (await office.client.conversations_info(channel=shared.id))["channel"]
@@ -128,6 +138,7 @@ async def test_a_channel_is_described_unless_it_is_hidden_from_the_bot(office) -
 
 
 async def test_the_bot_joins_public_channels_alone(office) -> None:
+    """A private or archived channel cannot be joined by the bot itself."""
     public = office.slack.add_channel(office.team, "general", members=[office.dana.id])
     archived = office.slack.add_channel(office.team, "old", is_archived=True)
     private = office.slack.add_channel(office.team, "deals", is_private=True, is_member=True)
@@ -144,6 +155,7 @@ async def test_the_bot_joins_public_channels_alone(office) -> None:
 
 
 async def test_a_direct_message_is_opened_with_a_living_person_only(office) -> None:
+    """Deactivated people, bots and unknown ids each have their own error."""
     gone = office.slack.add_user(office.team, "Gone Person", deleted=True)
     bot = office.slack.world.bots[office.team.id]
     opened = await office.client.conversations_open(users=office.dana.id)
@@ -157,6 +169,7 @@ async def test_a_direct_message_is_opened_with_a_living_person_only(office) -> N
 
 
 async def test_a_user_group_names_its_members(office) -> None:
+    """A disabled group is not listed and has no members to tell."""
     group = office.slack.add_usergroup(office.team, "sales", [office.dana.id])
     asleep = office.slack.add_usergroup(office.team, "asleep")
     asleep.disabled = True
@@ -168,6 +181,7 @@ async def test_a_user_group_names_its_members(office) -> None:
 
 
 async def test_the_workspace_and_the_bot_describe_themselves(office) -> None:
+    """`team.info` and `bots.info` need no argument to answer about the caller."""
     assert (await office.client.team_info())["team"]["domain"] == "acme"
     assert (await office.client.bots_info())["bot"]["user_id"] == office.slack.world.bots[office.team.id]
 

@@ -36,6 +36,7 @@ async def exchange(office, code: str, **changes: str) -> Json:
 
 
 async def test_the_page_names_the_app_the_scopes_and_the_people(office) -> None:
+    """Who allows sees what is asked for, with optional scopes to untick; everything foreign is escaped."""
     office.slack.app.name = "Job <changes>"
     office.slack.app.optional_scopes = {"users:read"}
     async with office.http.get(f"{office.slack.url}/oauth/v2/authorize", params=link(office)) as response:
@@ -57,6 +58,7 @@ async def test_the_page_names_the_app_the_scopes_and_the_people(office) -> None:
     ],
 )
 async def test_a_link_that_is_wrong_shows_why_instead_of_asking(office, changes: dict[str, str], problem: str) -> None:
+    """Slack tells a wrong link to the person who followed it and redirects nowhere."""
     office.slack.app.redirect_urls = ["http://localhost:3000/"]
     url = f"{office.slack.url}/oauth/v2/authorize"
     async with office.http.get(url, params=link(office, **changes)) as response:
@@ -67,6 +69,7 @@ async def test_a_link_that_is_wrong_shows_why_instead_of_asking(office, changes:
 
 
 async def test_allow_leads_back_with_a_code_that_becomes_a_token(office) -> None:
+    """The state comes back as it was sent, and the code is exchanged for a bot token of that workspace."""
     back = await press(office, "allow")
     assert back["state"] == ["st&te"]
     answer = await exchange(office, back["code"][0])
@@ -77,11 +80,13 @@ async def test_allow_leads_back_with_a_code_that_becomes_a_token(office) -> None
 
 
 async def test_cancel_leads_back_with_access_denied(office) -> None:
+    """A refusal comes back to the redirect URL with the state, as an error."""
     back = await press(office, "cancel")
     assert back == {"error": ["access_denied"], "state": ["st&te"]}
 
 
 async def test_an_optional_scope_is_granted_only_when_ticked(office) -> None:
+    """The answer's `scope` is what was granted, which may be less than what was asked for."""
     team = office.slack.add_team("Globex")
     ada = office.slack.add_user(team, "Ada Smith")
     office.slack.app.optional_scopes = {"users:read"}
@@ -92,6 +97,7 @@ async def test_an_optional_scope_is_granted_only_when_ticked(office) -> None:
 
 
 async def test_a_code_is_good_once_for_ten_minutes(office, clock) -> None:
+    """A code that was used or is older than that is `invalid_code`."""
     code = office.slack.issue_code(office.dana.id, ["chat:write"], BACK)
     await exchange(office, code)
     assert (await exchange(office, code))["error"] == "invalid_code"
@@ -110,12 +116,14 @@ async def test_a_code_is_good_once_for_ten_minutes(office, clock) -> None:
     ],
 )
 async def test_an_exchange_that_is_wrong_is_refused_and_leaves_the_code_good(office, changes, error: str) -> None:
+    """Only the app itself spends a code; a wrong secret or address does not."""
     code = office.slack.issue_code(office.dana.id, ["chat:write"], BACK)
     assert (await exchange(office, code, **changes))["error"] == error
     assert (await exchange(office, code))["ok"]
 
 
 async def test_the_client_may_name_itself_in_the_form_or_by_http_basic(office) -> None:
+    """Slack takes the client's id and secret in either place."""
     app, url = office.slack.app, f"{office.slack.url}/api/oauth.v2.access"
     form = {"client_id": app.client_id, "client_secret": app.client_secret, "redirect_uri": BACK}
     basic = {"Authorization": encode_basic_auth(app.client_id, app.client_secret)}
@@ -126,12 +134,14 @@ async def test_the_client_may_name_itself_in_the_form_or_by_http_basic(office) -
 
 
 async def test_a_link_without_an_address_leads_to_the_first_one_configured(office) -> None:
+    """`redirect_uri` may be left out of the link and of the exchange."""
     office.slack.app.redirect_urls = [BACK]
     back = await press(office, "allow", redirect_uri="")
     assert (await exchange(office, back["code"][0], redirect_uri=""))["ok"]
 
 
 async def test_a_workspace_of_an_organisation_has_both_ids(office) -> None:
+    """On Enterprise Grid a workspace's installation names its team and its organisation."""
     team = office.slack.add_team("Globex West", enterprise_id="E1", enterprise_name="Globex")
     ada = office.slack.add_user(team, "Ada Smith")
     answer = await exchange(office, (await press(office, "allow", user=ada.id))["code"][0])
@@ -141,6 +151,7 @@ async def test_a_workspace_of_an_organisation_has_both_ids(office) -> None:
 
 
 async def test_an_installation_for_the_whole_organisation_has_no_team(office) -> None:
+    """An organisation's installation has `team` null and says that it is one."""
     team = office.slack.add_team("Globex West", enterprise_id="E1", enterprise_name="Globex")
     ada = office.slack.add_user(team, "Ada Smith")
     answer = await exchange(office, (await press(office, "allow", user=ada.id, org_wide="1"))["code"][0])
@@ -148,6 +159,7 @@ async def test_an_installation_for_the_whole_organisation_has_no_team(office) ->
 
 
 async def test_a_workspace_on_its_own_cannot_be_installed_for_an_organisation(office) -> None:
+    """Without an organisation there is nothing wider to install to."""
     form = {**link(office), "user": office.dana.id, "decision": "allow", "org_wide": "1"}
     async with office.http.post(f"{office.slack.url}/oauth/v2/authorize", data=form) as response:
         assert response.status == 400

@@ -67,11 +67,13 @@ async def test_an_event_comes_signed_in_its_envelope(office, heard) -> None:
 
 
 async def test_a_repeated_event_says_so(office, heard) -> None:
+    """Slack's repeat carries its number and the reason in headers."""
     await office.slack.send_event(office.team.id, {"type": "a"}, "Ev1", retry_num=1, retry_reason="http_error")
     assert (heard.headers[0]["X-Slack-Retry-Num"], heard.headers[0]["X-Slack-Retry-Reason"]) == ("1", "http_error")
 
 
 async def test_a_refused_event_is_sent_again_under_the_same_id(office, heard) -> None:
+    """After anything but a 2xx Slack sends the same `event_id` again, up to three times."""
     office.slack.wire.retry_pauses = (0, 0, 0)
     heard.answers = [web.Response(status=500), web.Response(status=503)]
     assert await office.slack.change_user(office.dana.id, title="CRO") == 200
@@ -80,6 +82,7 @@ async def test_a_refused_event_is_sent_again_under_the_same_id(office, heard) ->
 
 
 async def test_an_app_may_ask_not_to_be_told_again(office, heard) -> None:
+    """`X-Slack-No-Retry: 1` ends the repeats."""
     office.slack.wire.retry_pauses = (0, 0, 0)
     heard.answers = [web.Response(status=500, headers={"X-Slack-No-Retry": "1"})]
     assert await office.slack.change_user(office.dana.id, title="CRO") == 500
@@ -87,11 +90,13 @@ async def test_an_app_may_ask_not_to_be_told_again(office, heard) -> None:
 
 
 async def test_an_app_that_is_not_there_gives_no_status(office, unused_tcp_port: int) -> None:
+    """A connection that is refused is no HTTP answer at all."""
     office.slack.app_url = f"http://127.0.0.1:{unused_tcp_port}"
     assert await office.slack.send_event(office.team.id, {"type": "a"}) == 0
 
 
 async def test_a_request_url_is_verified_by_giving_back_the_challenge(office, heard) -> None:
+    """Slack takes the challenge as plain text or as JSON, and nothing else."""
     heard.answers = [
         lambda body: web.Response(text=json.loads(body)["challenge"]),
         lambda body: web.json_response({"challenge": json.loads(body)["challenge"]}),
@@ -100,6 +105,7 @@ async def test_a_request_url_is_verified_by_giving_back_the_challenge(office, he
 
 
 async def test_people_who_come_change_and_go_are_told_as_objects(office, heard) -> None:
+    """`team_join` and `user_change` carry the whole member, `deleted` included."""
     ada = await office.slack.join_user(office.team, "Ada Smith", "ada@acme.example")
     assert (event(heard)["event"]["type"], event(heard)["event"]["user"]["id"]) == ("team_join", ada.id)
     await office.slack.change_user(ada.id, email="ada.smith@acme.example")
@@ -111,6 +117,7 @@ async def test_people_who_come_change_and_go_are_told_as_objects(office, heard) 
 
 @pytest.mark.parametrize(("is_private", "prefix"), [(False, "channel"), (True, "group")])
 async def test_what_happens_to_a_channel_is_told(office, heard, is_private: bool, prefix: str) -> None:
+    """Public channels are told by `channel_*` events, private ones by `group_*`."""
     slack = office.slack
     place = slack.add_channel(office.team, "deals", is_private=is_private, is_member=True)
     await slack.archive_channel(place.id)
@@ -124,6 +131,7 @@ async def test_what_happens_to_a_channel_is_told(office, heard, is_private: bool
 
 
 async def test_a_private_channel_without_the_bot_tells_nothing_but_that_it_left(office, heard) -> None:
+    """`group_left` is the last that an app hears of a private channel."""
     place = office.slack.add_channel(office.team, "deals", is_private=True, is_member=True)
     await office.slack.remove_bot(place.id)
     assert event(heard)["event"] | {"event_ts": ""} == {
@@ -137,6 +145,7 @@ async def test_a_private_channel_without_the_bot_tells_nothing_but_that_it_left(
 
 
 async def test_a_shared_channel_may_change_its_id(office, heard) -> None:
+    """Slack tells the old and the new id; only the new one works from then on."""
     place = office.slack.add_channel(office.team, "with-globex", is_ext_shared=True)
     old = place.id
     await office.slack.change_channel_id(old, "C999")
@@ -146,6 +155,7 @@ async def test_a_shared_channel_may_change_its_id(office, heard) -> None:
 
 
 async def test_an_event_is_told_only_to_who_asked_for_it_and_may_have_it(office, heard) -> None:
+    """An event needs its subscription and its scope."""
     place = office.slack.add_channel(office.team, "deals")
     office.slack.app.events = {"channel_archive"}
     assert await office.slack.unarchive_channel(place.id) is None
@@ -166,12 +176,14 @@ async def test_an_uninstall_is_told_twice_and_ends_the_token(office, heard) -> N
 
 
 async def test_a_token_alone_may_be_revoked(office, heard) -> None:
+    """Then `tokens_revoked` comes without `app_uninstalled`, and the token is refused."""
     await office.slack.revoke_token(office.team.id)
     assert [event(heard, position)["event"]["type"] for position in range(len(heard.bodies))] == ["tokens_revoked"]
     assert office.slack.world.tokens[office.token].refused == "token_revoked"
 
 
 async def test_an_invited_bot_can_read_a_private_channel(office, heard) -> None:
+    """An invitation is told as `member_joined_channel` and opens the channel to the bot."""
     place = office.slack.add_channel(office.team, "deals", is_private=True)
     await office.slack.invite_bot(place.id)
     assert event(heard)["event"]["type"] == "member_joined_channel"
@@ -179,6 +191,7 @@ async def test_an_invited_bot_can_read_a_private_channel(office, heard) -> None:
 
 
 async def test_a_call_that_uninstalls_tells_it_too(office, heard) -> None:
+    """An app that removes itself hears the same two events, in no certain order."""
     app = office.slack.app
     await office.client.apps_uninstall(client_id=app.client_id, client_secret=app.client_secret)
     await office.slack.settled()
@@ -186,6 +199,7 @@ async def test_a_call_that_uninstalls_tells_it_too(office, heard) -> None:
 
 
 async def test_home_tells_its_view_only_once_one_was_published(office, heard) -> None:
+    """`app_home_opened` carries the view that stands there, and none the first time."""
     await office.slack.open_home(office.dana.id)
     opened = event(heard)["event"]
     assert (opened["type"], opened["user"], opened["tab"]) == ("app_home_opened", office.dana.id, "home")
@@ -199,6 +213,7 @@ async def test_home_tells_its_view_only_once_one_was_published(office, heard) ->
 
 
 async def test_a_pressed_button_tells_the_message_the_value_and_where_to_answer(office, heard) -> None:
+    """An action names who, where, which message and which value; its `response_url` can replace the message."""
     blocks = [actions(button(value="one"), block_id="a"), actions(button(value="two"), block_id="b")]
     posted = await office.client.chat_postMessage(channel=office.dana.id, text="hello", blocks=blocks)
     await office.slack.press(office.dana.id, posted["channel"], posted["ts"], "mute", "two")
@@ -228,6 +243,7 @@ async def test_a_pressed_button_tells_the_message_the_value_and_where_to_answer(
 
 
 async def test_nobody_presses_what_is_not_shown_to_them(office, heard) -> None:
+    """The sandbox refuses what no person could do in Slack."""
     ada = office.slack.add_user(office.team, "Ada Smith")
     posted = await office.client.chat_postMessage(channel=office.dana.id, text="hello", blocks=[actions(button())])
     with pytest.raises(LookupError, match="sees no message"):
@@ -238,6 +254,7 @@ async def test_nobody_presses_what_is_not_shown_to_them(office, heard) -> None:
 
 
 async def test_an_overflow_choice_is_the_option_that_was_offered(office, heard) -> None:
+    """An action carries the whole option, and only one that the menu has."""
     menu = {"type": "overflow", "action_id": "more", "options": [option("why"), option("mute")]}
     posted = await office.client.chat_postMessage(channel=office.dana.id, text="hello", blocks=[actions(menu)])
     await office.slack.press(office.dana.id, posted["channel"], posted["ts"], "more", "why")
@@ -247,6 +264,7 @@ async def test_an_overflow_choice_is_the_option_that_was_offered(office, heard) 
 
 
 async def test_a_choice_in_home_tells_the_view_its_hash_and_its_state(office, heard) -> None:
+    """An action in a view carries what is chosen there so far, and no `response_url`."""
     channels = {"type": "conversations_select", "action_id": "channel", "initial_conversation": "C1"}
     boxes = {"type": "checkboxes", "action_id": "signals", "options": [option("one"), option("two")]}
     view = {"type": "home", "private_metadata": "m", "blocks": [actions(channels, boxes, button())]}
@@ -270,6 +288,7 @@ async def test_a_choice_in_home_tells_the_view_its_hash_and_its_state(office, he
 
 
 async def test_a_choice_in_a_modal_is_kept_for_its_submission(office, heard) -> None:
+    """What was chosen before is in the state of the submission."""
     menu = {"type": "static_select", "action_id": "order", "options": [option("first"), option("last")]}
     await open_modal(office, modal(actions(menu), entry(optional=True)))
     await office.slack.act_in_modal(office.dana.id, "order", "last")
@@ -279,6 +298,7 @@ async def test_a_choice_in_a_modal_is_kept_for_its_submission(office, heard) -> 
 
 
 async def test_a_button_in_home_can_open_a_modal_with_its_trigger(office, heard) -> None:
+    """Each action brings a `trigger_id` that opens one modal."""
     view = {"type": "home", "blocks": [actions(button())]}
     await office.client.views_publish(user_id=office.dana.id, view=view)
     await office.slack.act_in_home(office.dana.id, "mute")
@@ -287,6 +307,7 @@ async def test_a_button_in_home_can_open_a_modal_with_its_trigger(office, heard)
 
 
 async def test_a_submission_carries_what_was_entered_and_closes_the_modal(office, heard) -> None:
+    """An empty optional field is there as null; an empty answer closes the modal."""
     await open_modal(office, modal(entry(), entry("note", optional=True)))
     done = await office.slack.submit_view(office.dana.id, {"name": "Ada"})
 
@@ -302,12 +323,14 @@ async def test_a_submission_carries_what_was_entered_and_closes_the_modal(office
 
 
 async def test_a_needed_field_left_empty_is_not_even_sent(office, heard) -> None:
+    """Slack's client keeps an incomplete form to itself."""
     await open_modal(office, modal(entry()))
     assert (await office.slack.submit_view(office.dana.id)).errors == {"name": "Please complete this required field."}
     assert not heard.bodies
 
 
 async def test_errors_stand_beside_their_fields_and_the_modal_stays(office, heard) -> None:
+    """`errors` are keyed by the block of an input; any other key is a mistake of the app."""
     await open_modal(office, modal(entry()))
     heard.answers = [
         web.json_response({"response_action": "errors", "errors": {"name": "Too short."}}),
@@ -319,6 +342,7 @@ async def test_errors_stand_beside_their_fields_and_the_modal_stays(office, hear
 
 
 async def test_an_answer_may_update_push_or_clear(office, heard) -> None:
+    """The answer to a submission may replace the modal, put one above it or close all of them."""
     await open_modal(office, modal(entry()))
     second = modal(entry(), callback_id="second")
     heard.answers = [
@@ -335,6 +359,7 @@ async def test_an_answer_may_update_push_or_clear(office, heard) -> None:
 
 
 async def test_an_answer_that_slack_cannot_use_leaves_the_modal_and_says_why(office, heard) -> None:
+    """The person keeps what they entered when the app fails."""
     await open_modal(office, modal())
     heard.answers = [
         web.Response(status=500),
@@ -348,6 +373,7 @@ async def test_an_answer_that_slack_cannot_use_leaves_the_modal_and_says_why(off
 
 
 async def test_closing_is_told_only_when_asked_for(office, heard) -> None:
+    """`view_closed` is sent for views with `notify_on_close` alone."""
     await open_modal(office, modal())
     assert await office.slack.close_view(office.dana.id) is None
     await open_modal(office, modal(notify_on_close=True))
@@ -356,6 +382,7 @@ async def test_closing_is_told_only_when_asked_for(office, heard) -> None:
 
 
 async def test_a_command_is_answered_in_its_reply(office, heard) -> None:
+    """The reply to a command is a message to the person who typed it, unless it says otherwise."""
     heard.answers = [web.json_response({"text": "All is well.", "blocks": [{"type": "divider"}]})]
     answer = await office.slack.command(office.dana.id, "/usergems-status", "now")
 
@@ -367,6 +394,7 @@ async def test_a_command_is_answered_in_its_reply(office, heard) -> None:
 
 
 async def test_a_command_may_be_answered_later_at_its_response_url(office, heard) -> None:
+    """`in_channel` shows a late answer to everybody there."""
     answer = await office.slack.command(office.dana.id, "/usergems-status", wait=False)
     url = parse_qs(heard.bodies[-1])["response_url"][0]
     async with office.http.post(url, json={"text": "All is well.", "response_type": "in_channel"}) as response:
@@ -376,12 +404,14 @@ async def test_a_command_may_be_answered_later_at_its_response_url(office, heard
 
 
 async def test_a_command_shows_nothing_that_slack_could_not_show(office, heard) -> None:
+    """Blocks that Slack would refuse are not shown, and the reason is told."""
     heard.answers = [web.json_response({"blocks": [{"type": "nonsense"}]})]
     answer = await office.slack.command(office.dana.id, "/usergems-status")
     assert (answer.message, answer.problem) == (None, "invalid_blocks")
 
 
 async def test_what_only_one_person_sees_is_pressed_and_deleted_by_them(office, heard) -> None:
+    """An action in an ephemeral message carries no message, yet its `response_url` can delete it."""
     heard.answers = [web.json_response({"text": "Status", "blocks": [actions(button())]})]
     shown = (await office.slack.command(office.dana.id, "/usergems-status")).message
     await office.slack.press(office.dana.id, shown.channel_id, shown.ts, "mute")
@@ -413,6 +443,7 @@ async def test_a_response_url_is_good_five_times_in_half_an_hour(office, heard, 
 
 
 async def test_a_manifest_says_which_commands_events_and_tabs_there_are(office, heard) -> None:
+    """The sandbox takes an app's manifest, and what is not in it does not happen."""
     office.slack.configure(
         {
             "display_information": {"name": "Job changes"},
@@ -431,6 +462,7 @@ async def test_a_manifest_says_which_commands_events_and_tabs_there_are(office, 
 
 
 async def test_an_organisations_installation_is_told_without_a_team(office, heard) -> None:
+    """Then `team` is null, and the organisation and the user's own team are named."""
     team = office.slack.add_team("Globex West", enterprise_id="E1", enterprise_name="Globex")
     ada = office.slack.add_user(team, "Ada Smith")
     client = office.as_bot(office.slack.install(team.id, ada.id, org_wide=True))

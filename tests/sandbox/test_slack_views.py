@@ -25,6 +25,7 @@ def trigger(office, root_view_id: str | None = None) -> str:
 
 
 async def test_home_is_published_for_one_person_and_keeps_its_id(office) -> None:
+    """Publishing again replaces the view: the same id, another hash."""
     first = (await office.client.views_publish(user_id=office.dana.id, view=HOME))["view"]
     second = (await office.client.views_publish(user_id=office.dana.id, view=HOME))["view"]
     assert second["id"] == first["id"]
@@ -58,11 +59,13 @@ async def test_a_stale_hash_is_a_conflict(office) -> None:
     ids=["a block that is not for Home", "a title", "269 KB", "260 KB"],
 )
 async def test_a_home_that_slack_does_not_take(office, view: Json, error: str) -> None:
+    """A block or field of another surface is `invalid_arguments`, more than 250 KB is `view_too_large`."""
     refused = await refusal(office.client.views_publish(user_id=office.dana.id, view=view))
     assert refused["error"] == (error or "view_too_large")
 
 
 async def test_home_can_be_switched_off_and_needs_a_member(office) -> None:
+    """There is a Home for members of the workspace, where the app has one."""
     assert (await refusal(office.client.views_publish(user_id="U404", view=HOME)))["error"] == "user_not_found"
     office.slack.app.home_tab_enabled = False
     assert (await refusal(office.client.views_publish(user_id=office.dana.id, view=HOME)))["error"] == "not_enabled"
@@ -84,6 +87,7 @@ async def test_a_trigger_opens_one_modal_within_three_seconds(office, clock) -> 
 
 
 async def test_a_view_that_is_refused_does_not_spend_its_trigger(office) -> None:
+    """Slack names the fault, and the same trigger opens the corrected view."""
     ticket = trigger(office)
     error = await refusal(office.client.views_open(trigger_id=ticket, view=modal("x" * 25)))
     assert error["response_metadata"]["messages"] == [
@@ -93,6 +97,7 @@ async def test_a_view_that_is_refused_does_not_spend_its_trigger(office) -> None
 
 
 async def test_modals_are_stacked_three_high(office) -> None:
+    """Slack refuses the fourth, and each keeps the id of the first."""
     root = (await office.client.views_open(trigger_id=trigger(office), view=modal("1")))["view"]["id"]
     for title in ("2", "3"):
         pushed = (await office.client.views_push(trigger_id=trigger(office, root), view=modal(title)))["view"]
@@ -103,11 +108,13 @@ async def test_modals_are_stacked_three_high(office) -> None:
 
 
 async def test_a_push_needs_a_modal_below_it(office) -> None:
+    """A trigger that comes from no modal can open one but push none."""
     error = await refusal(office.client.views_push(trigger_id=trigger(office), view=modal()))
     assert error["error"] == "not_found"
 
 
 async def test_a_view_is_updated_by_either_of_its_ids(office) -> None:
+    """By Slack's id or by ours; a stale hash loses, and our id stands once."""
     opened = await office.client.views_open(trigger_id=trigger(office), view=modal(external_id="mine"))
     view_id, old_hash = opened["view"]["id"], opened["view"]["hash"]
     await office.client.views_update(view_id=view_id, hash=old_hash, view=modal("New", external_id="mine"))

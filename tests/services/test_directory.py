@@ -56,11 +56,15 @@ def test_who_may_be_told(said, problem):
     assert member_of(user, "T1").problem == problem
 
 
-def test_a_member_of_an_organisation_may_be_told_where_all_of_it_installed_the_app():
+@pytest.mark.parametrize(
+    ("organisation", "problem"),
+    [({"enterprise_id": "E1"}, None), (None, None), ({"enterprise_id": "E2"}, STRANGER)],
+)
+def test_who_may_be_told_where_an_organisation_installed_the_app(organisation, problem):
     """The workspace we know is then the organisation itself."""
-    user = SlackUser.of({"id": "W1", "team_id": "T2", "enterprise_user": {"enterprise_id": "E1"}})
+    user = SlackUser.of({"id": "W1", "team_id": "T2", "enterprise_user": organisation})
 
-    assert member_of(user, "E1").problem is None
+    assert member_of(user, "E1").problem == problem
 
 
 async def test_an_address_is_asked_about_once_a_day_however_it_is_spelled(directory, acme, clock):

@@ -80,7 +80,7 @@ async def test_nothing_is_stored_when_the_workspace_cannot_be(
     """One transaction: a failure half-way leaves no token behind."""
     await database.run(lambda connection: connection.execute(text("ALTER TABLE turns RENAME TO no_turns")))
 
-    with pytest.raises(Exception, match="did not answer|turns"):
+    with pytest.raises(Exception, match=r"did not answer|turns"):
         await store.async_save(installation())
 
     assert await database.run(rows) == [0, 0]

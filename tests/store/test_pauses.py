@@ -53,6 +53,15 @@ async def test_a_pause_is_of_one_subject_and_workspace(database, clock):
     assert await database.run(pauses.paused_until, "T2", POSTING, now) is None
 
 
+async def test_many_ask_at_once(database, clock):
+    """Calls under way at the same time share one look; each is answered in its place."""
+    now = clock()
+    await database.run(pauses.pause, T1, POSTING, now + 1000, now, "")
+    asked = [("T2", POSTING, now), (T1, POSTING, now), (T1, "slack", now), (T1, POSTING, now + 1000)]
+
+    assert await database.run(pauses.paused_until_each, asked) == [None, now + 1000, None, None]
+
+
 async def test_a_workspace_that_was_erased_meanwhile_is_paused_quietly(database, clock):
     """The answer may come after the workspace has gone."""
     await database.run(pauses.pause, "T0ERASED", POSTING, clock() + 1000, clock(), "")

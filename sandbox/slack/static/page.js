@@ -1,8 +1,10 @@
 // The page as a whole: who one is, what is open, what the sandbox says, and what is done about it.
-import { avatar, h } from "./dom.js";
+import { h } from "./dom.js";
 import { renderBlocks } from "./blocks.js";
-import { mrkdwn } from "./mrkdwn.js";
+import { chooser } from "./chooser.js";
+import { messageNodes } from "./message.js";
 import { ask, modalForm } from "./modal.js";
+import { sidebar } from "./sidebar.js";
 
 const EVERY = 700; // milliseconds between two looks at the sandbox
 const byId = (id) => document.getElementById(id);
@@ -17,7 +19,10 @@ let menuOpen = false;
 // ---- what the sandbox says
 
 async function refresh() {
-  if (!here.user) return drawChooser();
+  if (!here.user) {
+    const { people } = await (await fetch("/page/people")).json();
+    return here.user ? undefined : drawChooser(people);
+  }
   const asked = new URLSearchParams({ user: here.user });
   if (here.channel) asked.set("channel", here.channel);
   if (state && state.me === here.user && state.open === here.channel) asked.set("version", state.version);
@@ -73,7 +78,7 @@ function remember() {
 function be(user, unread = 0) {
   if (!user && (here.tab || openPlace()?.kind === "im")) Object.assign(here, { channel: null, tab: here.tab || "messages" });
   Object.assign(here, { user, ts: user ? here.ts : null });
-  [state, drawn, entered, refused] = [null, {}, {}, {}];
+  [state, drawn, entered, refused, menuOpen] = [null, {}, {}, {}, false];
   if (byId("modal").open) byId("modal").close();
   if (user && !here.channel) here.tab = unread ? "messages" : here.tab || "home";
   remember();
@@ -122,65 +127,46 @@ function region(node, name, shown, build) {
   return true;
 }
 
+function drawChooser(people) {
+  byId("page").className = "chooser";
+  document.title = "Slack sandbox";
+  region(byId("page"), "chooser", people, () => chooser(people, be));
+}
+
 function draw() {
   if (!byId("side")) {
     byId("page").className = "shell";
     byId("page").replaceChildren(
       h("nav", { id: "side", "aria-label": "Workspace" }),
-      h("div", { id: "shade", onclick: () => ((menuOpen = false), draw()) }),
+      h("div", { id: "shade", onclick: toggleMenu }),
       h("main", {}, h("header", { id: "top" }), h("div", { id: "content", tabindex: "-1" }), h("div", { id: "foot" })),
     );
   }
   document.body.classList.toggle("menu-open", menuOpen);
   const unread = state.channels.reduce((sum, channel) => sum + channel.unread, 0);
   document.title = `${unread ? `(${unread}) ` : ""}${state.team} - Slack sandbox`;
-  region(byId("side"), "side", [state.people, state.channels, state.app, here], drawSide);
+  region(byId("side"), "side", [state.people, state.channels, state.app, here], () => sidebar(state, here, { be, openChannel, openApp }));
   region(byId("top"), "top", [here, state.app, state.channels.map((channel) => channel.name)], drawTop);
   region(byId("foot"), "foot", [here.channel, openPlace()?.archived, state.app.commands], drawFoot);
   here.tab === "home" ? drawHome() : drawMessages();
   drawTopModal();
 }
 
-function drawSide() {
-  const me = state.people.find((person) => person.id === here.user);
-  const row = (channel) =>
-    place(channel.kind === "private" ? "🔒" : "#", channel.name, channel.unread, here.channel === channel.id, () => openChannel(channel.id));
-  const dm = appChannel();
-  return [
-    h("div", { class: "team" }, h("strong", {}, state.team), h("small", {}, "Slack sandbox")),
-    h(
-      "button",
-      { type: "button", class: "me", "data-key": "me", title: "Be somebody else", onclick: () => be(null) },
-      avatar(me?.name || "?", here.user),
-      h("span", {}, h("small", {}, "You are"), h("b", {}, me?.name || here.user)),
-      h("span", { class: "swap", "aria-hidden": "true" }, "⇄"),
-    ),
-    h("div", { class: "places" },
-      h("h2", {}, "Channels"), state.channels.filter((channel) => channel.kind !== "im").map(row),
-      h("h2", {}, "Direct messages"),
-      place(null, state.app.name, dm?.unread || 0, here.tab === "messages" || (dm && here.channel === dm.id), () => openApp("messages")),
-      h("h2", {}, "Apps"),
-      state.app.home && place(null, `${state.app.name} Home`, 0, here.tab === "home", () => openApp("home"))),
-  ];
-}
-
-function place(sign, name, unread, current, go) {
-  return h(
-    "button",
-    { type: "button", class: `place ${unread ? "unread" : ""}`, "data-key": `place/${sign}${name}`, "aria-current": current ? "page" : null, onclick: go },
-    sign ? h("span", { class: "sign", "aria-hidden": "true" }, sign) : avatar(state.app.name, "app", "app small"),
-    h("span", { class: "name" }, name),
-    unread > 0 && h("span", { class: "badge", "aria-label": `${unread} unread` }, String(unread)),
-  );
+function toggleMenu() {
+  menuOpen = !menuOpen;
+  draw();
 }
 
 function drawTop() {
   const channel = openPlace();
   const inApp = here.tab || channel?.kind === "im";
-  const tab = (name, label, shown) =>
-    shown && h("button", { type: "button", role: "tab", "data-key": `tab/${name}`, "aria-selected": String((here.tab === "home") === (name === "home")), onclick: () => openApp(name) }, label);
+  const tab = (name, label, shown) => {
+    const current = String((here.tab === "home") === (name === "home"));
+    const props = { type: "button", role: "tab", "data-key": `tab/${name}`, "aria-selected": current };
+    return shown && h("button", { ...props, onclick: () => openApp(name) }, label);
+  };
   return [
-    h("button", { type: "button", id: "menu", class: "icon", "aria-label": "Show the sidebar", onclick: () => ((menuOpen = !menuOpen), draw()) }, "☰"),
+    h("button", { type: "button", id: "menu", class: "icon", "aria-label": "Show the sidebar", onclick: toggleMenu }, "☰"),
     h("h1", {}, inApp ? state.app.name : channel ? names(channel.id, true) : ""),
     channel?.archived && h("span", { class: "tag" }, "archived"),
     inApp && h("div", { role: "tablist" }, tab("home", "Home", state.app.home), tab("messages", "Messages", state.app.messages)),
@@ -199,7 +185,8 @@ const used = (block, element, value) => ({ action_id: element.action_id, block_i
 
 function drawHome() {
   const view = state.home;
-  region(byId("content"), "content", ["home", view?.hash, view?.state, state.channels], () => {
+  const offered = state.channels.map(({ unread, ...channel }) => channel); // a message elsewhere does not redraw Home
+  region(byId("content"), "content", ["home", view?.hash, view?.state, offered], () => {
     if (!view) return h("p", { class: "empty" }, `${state.app.name} has not shown you a Home yet.`);
     const act = (block, element, value) => deed("act-in-home", { ...used(block, element, value), entered: entered[view.id] });
     return h("div", { class: "home" }, renderBlocks(view.blocks, surface(view, act)));
@@ -223,42 +210,24 @@ function drawMessages() {
 }
 
 function drawMessage(message, at, all) {
-  const moment = new Date(Number(message.ts) * 1000);
-  const day = moment.toDateString();
-  const newDay = !at || new Date(Number(all[at - 1].ts) * 1000).toDateString() !== day;
   const act = (block, element, value) => deed("press", { channel: here.channel, ts: message.ts, ...used(block, element, value) });
-  const body = message.blocks ? renderBlocks(message.blocks, surface(null, act)) : h("div", {}, mrkdwn(message.text, names));
-  return [
-    newDay && h("div", { class: "day" }, moment.toLocaleDateString(undefined, { weekday: "long", day: "numeric", month: "long" })),
-    h(
-      "article",
-      { class: `message ${message.only_you ? "only-you" : ""} ${message.thread_ts ? "reply" : ""}`, "data-ts": message.ts },
-      avatar(state.app.name, "app", "app"),
-      h(
-        "div",
-        { class: "said" },
-        message.only_you && h("div", { class: "hint" }, "👁 Only visible to you"),
-        h("div", { class: "by" }, h("b", {}, state.app.name), h("span", { class: "tag" }, "APP"), h("time", { datetime: moment.toISOString(), title: moment.toLocaleString() }, moment.toLocaleTimeString(undefined, { timeStyle: "short" }))),
-        body,
-        (message.attachments || []).map((part) => h("div", { class: "attachment" }, part.blocks ? renderBlocks(part.blocks, surface(null, act)) : mrkdwn(part.text || part.fallback || "", names))),
-        message.edited && h("span", { class: "hint" }, "(edited)"),
-      ),
-    ),
-  ];
+  return messageNodes(message, all[at - 1], state.app.name, surface(null, act));
 }
 
 function drawFoot() {
   if (here.tab === "home" || !openPlace() || openPlace().archived) return [];
-  const input = h("input", { id: "box", "data-key": "box", list: "commands", autocomplete: "off", placeholder: `Type a command, such as ${state.app.commands[0] || "/command"}`, "aria-label": "Command" });
+  const advice = `Type a command, such as ${state.app.commands[0] || "/command"}`;
+  const input = h("input", { id: "box", "data-key": "box", list: "commands", autocomplete: "off", placeholder: advice, "aria-label": "Command" });
   const send = async (event) => {
     event.preventDefault();
     const text = input.value.trim();
-    if (!text.startsWith("/")) return text && toast(`In the sandbox only the app writes messages. Type a command, such as ${state.app.commands[0] || "/command"}.`);
+    if (!text.startsWith("/")) return text && toast(`In the sandbox only the app writes messages. ${advice}.`);
     input.value = "";
     return deed("command", { channel: here.channel, text });
   };
   const known = state.app.commands.map((command) => h("option", { value: command }));
-  return h("form", { onsubmit: send }, input, h("datalist", { id: "commands" }, known), h("button", { class: "button primary", type: "submit", "aria-label": "Send" }, "➤"));
+  const button = h("button", { class: "button primary", type: "submit", "aria-label": "Send" }, "➤");
+  return h("form", { onsubmit: send }, input, h("datalist", { id: "commands" }, known), button);
 }
 
 function drawTopModal() {
@@ -274,51 +243,23 @@ function drawTopModal() {
   const act = (block, element, value) => deed("act-in-modal", { ...used(block, element, value), entered: entered[view.id] });
   const deeds = {
     submit: async () => {
+      if (dialog.classList.contains("busy")) return;
+      dialog.classList.add("busy");
       const answer = await deed("submit", { entered: entered[view.id] });
       refused = { view: view.id, errors: answer.errors, problem: answer.problem };
+      dialog.classList.remove("busy");
       if (state.modal) drawTopModal();
       dialog.querySelector("[aria-invalid=true]")?.focus();
     },
     close: () => deed("close", {}),
     clear: () => deed("close", { clear: true }),
   };
-  region(dialog, "modal", [view.id, view.hash, state.modals, refused], () => {
-    return modalForm(view, { ...surface(view, act), errors: refused.errors }, { depth: state.modals, problem: refused.problem, deeds });
-  });
+  const stands = { ...surface(view, act), errors: refused.errors };
+  region(dialog, "modal", [view.id, view.hash, state.modals, refused], () =>
+    modalForm(view, stands, { depth: state.modals, problem: refused.problem, deeds }),
+  );
   dialog.oncancel = (event) => (event.preventDefault(), deeds.close());
   if (!dialog.open) dialog.showModal();
-}
-
-// ---- choosing who to be
-
-async function drawChooser() {
-  const { people } = await (await fetch("/page/people")).json();
-  const page = byId("page");
-  if (here.user) return;
-  const find = page.querySelector("#find")?.value || "";
-  page.className = "chooser";
-  const shown = JSON.stringify(people);
-  if (drawn.chooser === shown) return;
-  drawn.chooser = shown;
-  const row = (person) =>
-    h(
-      "button",
-      { type: "button", class: "person", disabled: person.deleted, "data-name": person.name.toLowerCase(), onclick: () => be(person.id, person.unread) },
-      avatar(person.name, person.id),
-      h("span", {}, h("b", {}, person.name), h("small", {}, [person.title, person.role].filter(Boolean).join(" · "))),
-      person.unread > 0 && h("span", { class: "badge", "aria-label": `${person.unread} unread` }, String(person.unread)),
-    );
-  const filter = (event) => {
-    const wanted = event.target.value.toLowerCase();
-    for (const node of page.querySelectorAll(".person")) node.hidden = !node.dataset.name.includes(wanted);
-  };
-  const teams = [...new Set(people.map((person) => person.team))];
-  page.replaceChildren(
-    h("main", {}, h("h1", {}, "Who do you want to be?"), h("p", {}, "This is a Slack workspace that lives on this machine. A number says how many messages from the app are unread."),
-      people.length > 10 && h("input", { id: "find", type: "search", placeholder: "Find a person", "aria-label": "Find a person", value: find, oninput: filter }),
-      teams.map((team) => [h("h2", {}, team), h("div", { class: "people" }, people.filter((person) => person.team === team).map(row))])),
-  );
-  document.title = "Slack sandbox";
 }
 
 // ---- begin

@@ -121,6 +121,7 @@ def upgrade() -> None:
         sa.Column("tell_dris", sa.Boolean(), server_default=sa.text("(true)"), nullable=False),
         sa.Column("posts_per_minute", sa.Integer(), server_default="300", nullable=False),
         sa.Column("salesforce_patience_minutes", sa.Integer(), server_default="15", nullable=False),
+        sa.Column("salesforce_daily_calls", sa.Integer(), server_default="5000", nullable=False),
         sa.Column("notices", sa.Text(), server_default="{}", nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_workspaces")),
     )
@@ -207,6 +208,18 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "mappings",
+        sa.Column("workspace_id", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("definition", sa.Text(), nullable=False),
+        sa.Column("made_by", sa.Text(), nullable=False),
+        sa.Column("made_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspaces.id"], name=op.f("fk_mappings_workspace_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("workspace_id", "source", name=op.f("pk_mappings")),
+    )
+    op.create_table(
         "members",
         sa.Column("workspace_id", sa.Text(), nullable=False),
         sa.Column("email", sa.Text(), nullable=False),
@@ -236,6 +249,32 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("workspace_id", "subject", name=op.f("pk_pauses")),
     )
     op.create_table(
+        "salesforce_apps",
+        sa.Column("workspace_id", sa.Text(), nullable=False),
+        sa.Column("client_id", sa.Text(), nullable=False),
+        sa.Column("client_secret", sa.Text(), nullable=False),
+        sa.Column("set_by", sa.Text(), nullable=False),
+        sa.Column("set_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspaces.id"], name=op.f("fk_salesforce_apps_workspace_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("workspace_id", name=op.f("pk_salesforce_apps")),
+    )
+    op.create_table(
+        "salesforce_attempts",
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("workspace_id", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("browser", sa.Text(), nullable=False),
+        sa.Column("login_url", sa.Text(), nullable=False),
+        sa.Column("verifier", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspaces.id"], name=op.f("fk_salesforce_attempts_workspace_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("state", name=op.f("pk_salesforce_attempts")),
+    )
+    op.create_table(
         "salesforce_connections",
         sa.Column("workspace_id", sa.Text(), nullable=False),
         sa.Column("flow", sa.Text(), nullable=False),
@@ -247,19 +286,53 @@ def upgrade() -> None:
         sa.Column("client_secret", sa.Text(), nullable=True),
         sa.Column("org_id", sa.Text(), nullable=True),
         sa.Column("org_name", sa.Text(), nullable=True),
+        sa.Column("org_edition", sa.Text(), nullable=True),
+        sa.Column("is_sandbox", sa.Boolean(), nullable=True),
         sa.Column("user_id", sa.Text(), nullable=True),
         sa.Column("user_name", sa.Text(), nullable=True),
+        sa.Column("unreadable", sa.Text(), nullable=True),
         sa.Column("problem", sa.Text(), nullable=True),
+        sa.Column("connected_by", sa.Text(), nullable=True),
         sa.Column("connected_at", sa.BigInteger(), nullable=False),
         sa.Column("renewed_at", sa.BigInteger(), nullable=True),
         sa.Column("last_success_at", sa.BigInteger(), nullable=True),
         sa.Column("api_used", sa.Integer(), nullable=True),
         sa.Column("api_limit", sa.Integer(), nullable=True),
+        sa.Column("our_calls", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("our_calls_day", sa.Integer(), server_default="0", nullable=False),
         sa.ForeignKeyConstraint(
             ["workspace_id"], ["workspaces.id"], name=op.f("fk_salesforce_connections_workspace_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("workspace_id", name=op.f("pk_salesforce_connections")),
     )
+    op.create_table(
+        "salesforce_sources",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("workspace_id", sa.Text(), nullable=False),
+        sa.Column("sobject", sa.Text(), nullable=False),
+        sa.Column("definition", sa.Text(), nullable=False),
+        sa.Column("org_id", sa.Text(), nullable=True),
+        sa.Column("state", sa.Text(), server_default="active", nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("mark", sa.BigInteger(), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=False),
+        sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("looked_at", sa.BigInteger(), nullable=True),
+        sa.Column("found", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("refused", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("refusal", sa.Text(), nullable=True),
+        sa.Column("problem", sa.Text(), nullable=True),
+        sa.Column("made_by", sa.Text(), nullable=False),
+        sa.Column("made_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspaces.id"], name=op.f("fk_salesforce_sources_workspace_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_salesforce_sources")),
+        sa.UniqueConstraint("workspace_id", "sobject", name=op.f("uq_salesforce_sources_workspace_id_sobject")),
+    )
+    with op.batch_alter_table("salesforce_sources", schema=None) as batch_op:
+        batch_op.create_index("ix_salesforce_sources_due", ["state", "due_at"], unique=False)
+
     op.create_table(
         "turns",
         sa.Column("workspace_id", sa.Text(), nullable=False),

@@ -1,0 +1,37 @@
+"""Everything that Slack, HTTP and a terminal can say to us; here is the table of contents of what Slack can."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from slack_bolt.async_app import AsyncApp, AsyncBoltContext
+from slack_bolt.response import BoltResponse
+
+from listeners import app_home, directory, failures, intake_keys, lifecycle, notification, status
+
+
+def register_listeners(app: AsyncApp, **parts: object) -> None:
+    """
+    Let *app* hear all that Slack can say.
+
+    Bolt hands each listener what it names: its own arguments, *parts*, and `workspace_id`, the one we know the
+    workspace by.
+    """
+
+    async def provide(context: AsyncBoltContext, next_: Callable[[], Awaitable[BoltResponse]]) -> BoltResponse:
+        context.update(parts, workspace_id=workspace_of(context))
+        return await next_()
+
+    app.middleware(provide)
+    app_home.register(app)
+    intake_keys.register(app)
+    notification.register(app)
+    status.register(app)
+    directory.register(app)
+    lifecycle.register(app)
+    failures.register(app)  # last: it takes what nobody else did
+
+
+def workspace_of(context: AsyncBoltContext) -> str | None:
+    """The team's id; the organisation's where the app was installed for all of it. None: the request names neither."""
+    return context.enterprise_id if context.is_enterprise_install else context.team_id

@@ -1,0 +1,127 @@
+"""Home opened, and the settings changed in it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck, AsyncApp
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from listeners.app_home_view import CHANNEL_GETS, CHECK_CHANNEL, CHOOSE_CHANNEL, TELL_DRIS, home_view, seen_version
+from listeners.blocks import NO_RIGHT
+from services.home import Home
+from services.preferences import Answer, Preferences
+from services.slack import error_code
+
+
+def register(app: AsyncApp) -> None:
+    app.event("app_home_opened")(show_home)
+    app.action(CHOOSE_CHANNEL)(choose_channel)
+    app.action(CHECK_CHANNEL)(check_channel)
+    app.action(CHANNEL_GETS)(choose_what_the_channel_gets)
+    app.action(TELL_DRIS)(choose_whether_dris_are_told)
+
+
+async def show_home(event: dict[str, Any], client: AsyncWebClient, workspace_id: str, home: Home) -> None:
+    if event.get("tab") == "home":  # the event comes for the messages tab as well
+        await publish(client, home, workspace_id, event["user"], view=event.get("view"))
+
+
+async def choose_channel(
+    ack: AsyncAck,
+    action: dict[str, Any],
+    body: dict[str, Any],
+    client: AsyncWebClient,
+    workspace_id: str,
+    preferences: Preferences,
+    home: Home,
+) -> None:
+    await ack()
+    chosen = action["selected_conversation"]
+    choose = partial(preferences.choose_default_channel, workspace_id, body["user"]["id"], chosen)
+    await _change(choose, body, client, workspace_id, home)
+
+
+async def check_channel(
+    ack: AsyncAck,
+    body: dict[str, Any],
+    client: AsyncWebClient,
+    workspace_id: str,
+    preferences: Preferences,
+    home: Home,
+) -> None:
+    await ack()
+    check = partial(preferences.check_default_channel, workspace_id, body["user"]["id"])
+    await _change(check, body, client, workspace_id, home)
+
+
+async def choose_what_the_channel_gets(
+    ack: AsyncAck,
+    action: dict[str, Any],
+    body: dict[str, Any],
+    client: AsyncWebClient,
+    workspace_id: str,
+    preferences: Preferences,
+    home: Home,
+) -> None:
+    await ack()
+    gets = action["selected_option"]["value"]
+    choose = partial(preferences.set_channel_gets, workspace_id, body["user"]["id"], gets)
+    await _change(choose, body, client, workspace_id, home)
+
+
+async def choose_whether_dris_are_told(
+    ack: AsyncAck,
+    action: dict[str, Any],
+    body: dict[str, Any],
+    client: AsyncWebClient,
+    workspace_id: str,
+    preferences: Preferences,
+    home: Home,
+) -> None:
+    await ack()
+    tell = action["selected_option"]["value"] == "yes"
+    choose = partial(preferences.set_tell_dris, workspace_id, body["user"]["id"], tell)
+    await _change(choose, body, client, workspace_id, home)
+
+
+async def _change(
+    change: Callable[[int], Awaitable[Answer]],
+    body: dict[str, Any],
+    client: AsyncWebClient,
+    workspace_id: str,
+    home: Home,
+) -> None:
+    """Call *change* with the version that was seen, if this person may, and show what came of it."""
+    user_id, view = body["user"]["id"], body["view"]
+    may = await home.directory.is_admin(workspace_id, user_id)
+    notice = (await change(seen_version(view))).text if may else NO_RIGHT
+    await publish(client, home, workspace_id, user_id, notice, view)
+
+
+async def publish(
+    client: AsyncWebClient,
+    home: Home,
+    workspace_id: str,
+    user_id: str,
+    notice: str | None = None,
+    view: dict[str, Any] | None = None,
+) -> None:
+    """
+    Show somebody their Home as things stand. *view*: the one they see, None if there is none or it is not known.
+
+    https://docs.slack.dev/reference/methods/views.publish
+    """
+    state = await home.read(workspace_id, user_id)
+    if state is None:
+        return
+    try:
+        await client.views_publish(user_id=user_id, view=home_view(state, notice), hash=(view or {}).get("hash"))
+    except SlackApiError as error:
+        if error_code(error) != "hash_conflict":
+            raise
+        # They have been shown a newer one since: what we have read may be older than that.
+        await publish(client, home, workspace_id, user_id, notice)

@@ -1,0 +1,59 @@
+"""The few shapes of Block Kit that our views are made of. Pure.
+
+https://docs.slack.dev/reference/block-kit/blocks
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+Block = dict[str, Any]
+View = dict[str, Any]
+
+NO_RIGHT = (
+    ":no_entry: Slack did not confirm that you are an admin or owner of this workspace, so nothing was changed."
+    " If you are one, please try again in a minute."
+)
+"""What somebody reads who may not do what they tried."""
+
+
+def section(text: str, accessory: Block | None = None, block_id: str | None = None) -> Block:
+    block: Block = {"type": "section", "text": {"type": "mrkdwn", "text": text}}
+    return block | ({"accessory": accessory} if accessory else {}) | ({"block_id": block_id} if block_id else {})
+
+
+def context(text: str) -> Block:
+    return {"type": "context", "elements": [{"type": "mrkdwn", "text": text}]}
+
+
+def header(text: str) -> Block:
+    return {"type": "header", "text": plain(text)}
+
+
+def button(label: str, action_id: str, value: str | None = None) -> Block:
+    return {"type": "button", "action_id": action_id, "text": plain(label)} | ({"value": value} if value else {})
+
+
+def select(action_id: str, choices: dict[str, str], chosen: str) -> Block:
+    options = {value: {"text": plain(label), "value": value} for value, label in choices.items()}
+    return {
+        "type": "static_select",
+        "action_id": action_id,
+        "options": list(options.values()),
+        "initial_option": options[chosen],
+    }
+
+
+def plain(text: str) -> Block:
+    return {"type": "plain_text", "text": text}
+
+
+def moment(at: int) -> str:
+    """A time in the reader's own time zone. https://docs.slack.dev/messaging/formatting-message-text#date-formatting"""
+    spelled = datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return f"<!date^{at // 1000}^{{date_short_pretty}} {{time}}|{spelled}>"
+
+
+def modal(title: str, blocks: list[Block]) -> View:
+    return {"type": "modal", "title": plain(title), "close": plain("Close"), "blocks": blocks}

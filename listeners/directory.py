@@ -1,0 +1,74 @@
+"""People and channels changed in Slack: what we remember of them follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from slack_bolt.async_app import AsyncApp
+
+from services.directory import member_of
+from services.slack_shapes import SlackUser
+from store import members, slack_events, workspaces
+from store.database import Database
+
+BROKEN = {
+    "archive": "it was archived; unarchive it, or choose another",
+    "deleted": "it was deleted; choose another",
+    "left": "the app was removed from it; invite it again, or choose another",
+}
+
+
+def register(app: AsyncApp) -> None:
+    for event in ("team_join", "user_change"):
+        app.event(event)(refresh_member)
+    for event in ("channel_rename", "group_rename"):
+        app.event(event)(rename_channel)
+    for event in ("channel_archive", "channel_deleted", "group_archive", "group_deleted", "group_left"):
+        app.event(event)(break_channel)
+    for event in ("channel_unarchive", "group_unarchive"):
+        app.event(event)(mend_channel)
+    app.event("channel_id_changed")(move_channel)
+
+
+async def refresh_member(
+    event: dict[str, Any], body: dict[str, Any], workspace_id: str, database: Database, now: Callable[[], int]
+) -> None:
+    """https://docs.slack.dev/reference/events/user_change: the user as they are now, as an object."""
+    user = SlackUser.of(event["user"])
+    member = member_of(user, workspace_id)
+    await database.run(
+        slack_events.once, body.get("event_id"), now(), members.refresh, workspace_id, user.email, member, now()
+    )
+
+
+async def rename_channel(
+    event: dict[str, Any], body: dict[str, Any], workspace_id: str, database: Database, now: Callable[[], int]
+) -> None:
+    channel_id, name = event["channel"]["id"], event["channel"]["name"]
+    rename = workspaces.rename_default_channel
+    await database.run(slack_events.once, body.get("event_id"), now(), rename, workspace_id, channel_id, name)
+
+
+async def break_channel(
+    event: dict[str, Any], body: dict[str, Any], workspace_id: str, database: Database, now: Callable[[], int]
+) -> None:
+    problem = BROKEN[event["type"].partition("_")[2]]
+    broken = workspaces.break_default_channel
+    await database.run(slack_events.once, body.get("event_id"), now(), broken, workspace_id, event["channel"], problem)
+
+
+async def mend_channel(
+    event: dict[str, Any], body: dict[str, Any], workspace_id: str, database: Database, now: Callable[[], int]
+) -> None:
+    mend = workspaces.mend_default_channel
+    await database.run(slack_events.once, body.get("event_id"), now(), mend, workspace_id, event["channel"], now())
+
+
+async def move_channel(
+    event: dict[str, Any], body: dict[str, Any], workspace_id: str, database: Database, now: Callable[[], int]
+) -> None:
+    """https://docs.slack.dev/reference/events/channel_id_changed"""
+    old_id, new_id = event["old_channel_id"], event["new_channel_id"]
+    move = workspaces.move_default_channel
+    await database.run(slack_events.once, body.get("event_id"), now(), move, workspace_id, old_id, new_id)

@@ -1,0 +1,105 @@
+"""What the operator can ask for at a terminal, a module each; here is what all of them are handed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from aiohttp import web
+from rich.console import Console
+
+from services.intake_keys import IntakeKeys
+from services.settings import Settings
+from services.status import Status
+from services.worker import Worker
+from store import migrations
+from store.alone import sqlite_file
+from store.database import Database
+from store.encryption import Cipher
+
+MANIFEST = Path(__file__).parents[2] / "manifest.json"
+MIGRATE = "run python app.py migrate"
+
+
+class RefusedError(Exception):
+    """A verb cannot do what was asked: a sentence that says why and what to do, and the exit status."""
+
+    def __init__(self, text: str, status: int = 1) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class App(Protocol):
+    """The parts of the app that verbs run, or ask; app.py has it."""
+
+    @property
+    def database(self) -> Database: ...
+
+    @property
+    def web(self) -> web.Application: ...
+
+    @property
+    def worker(self) -> Worker: ...
+
+    @property
+    def intake_keys(self) -> IntakeKeys: ...
+
+    @property
+    def status(self) -> Status: ...
+
+
+Build = Callable[[Settings, Cipher], AbstractAsyncContextManager[App]]
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """Where the verb was typed. Results go to *out*, which may be piped; all else goes to *err*."""
+
+    environ: Mapping[str, str] = field(repr=False)
+    build: Build
+    out: Console
+    err: Console
+
+    def tell(self, text: str) -> None:
+        """Print a result as it is, at once."""
+        self.out.out(text, highlight=False)
+        self.out.file.flush()
+
+    def remark(self, text: str) -> None:
+        """Print what is not part of the result."""
+        self.err.out(text, highlight=False)
+
+    def settings(self, *, serving: bool = False) -> Settings:
+        """Raises SettingsError."""
+        return Settings.from_environ(self.environ, serving=serving)
+
+    @contextmanager
+    def database(self) -> Iterator[Database]:
+        """The database, which is there and at the newest schema. Raises RefusedError, DatabaseUnavailableError."""
+        url = self.settings().database_url
+        file = sqlite_file(url)
+        if file and not file.exists():
+            raise RefusedError(f"There is no database at {file} yet: start with python app.py serve.")
+        with opened(url) as database:
+            if not database.run_sync(migrations.is_newest):
+                raise RefusedError(f"The database is not at the newest schema: {MIGRATE}.")
+            yield database
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Database]:
+    """For `run_sync` in this thread."""
+    database = Database(url)
+    try:
+        yield database
+    finally:
+        database.engine.dispose()
+
+
+def shown_time(milliseconds: int) -> str:
+    """As people read it, in UTC."""
+    return f"{datetime.fromtimestamp(milliseconds / 1_000, UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,37 @@
+"""A new key for a workspace's sender of job changes."""
+
+from __future__ import annotations
+
+import asyncio
+from argparse import ArgumentParser, Namespace
+
+from listeners.verbs import RefusedError, Terminal
+from listeners.verbs.preparing import cipher_of
+from store import workspaces
+from store.audit import OPERATOR
+from store.intake_keys import BEARER, SIGNING
+
+
+def arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--workspace", required=True, metavar="ID", help="the workspace, such as T0123456789")
+    parser.add_argument(
+        "--kind",
+        choices=(SIGNING, BEARER),
+        default=SIGNING,
+        help="signing: a secret that signs each request (the default); bearer: a key that is sent along",
+    )
+
+
+def intake_key(asked: Namespace, terminal: Terminal) -> int:
+    with terminal.database() as database:
+        if database.run_sync(workspaces.find, asked.workspace) is None:
+            raise RefusedError(f"No workspace {asked.workspace} has installed the app.")
+    terminal.tell(asyncio.run(_make(asked.workspace, asked.kind, terminal)))
+    terminal.remark("This is shown once. The key before it, if there was one, stays good for 24 hours.")
+    return 0
+
+
+async def _make(workspace_id: str, kind: str, terminal: Terminal) -> str:
+    settings = terminal.settings()
+    async with terminal.build(settings, cipher_of(settings)) as app:
+        return await app.intake_keys.make(workspace_id, kind, OPERATOR)

@@ -1,0 +1,22 @@
+"""The manifest with the operator's address in it, and the link that creates the Slack app from it."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from listeners.verbs import MANIFEST, RefusedError, Terminal
+from services.manifest import Manifest
+
+
+def arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--url", required=True, metavar="https://…", help="where Slack reaches this app")
+
+
+def manifest(asked: Namespace, terminal: Terminal) -> int:
+    try:
+        ours = Manifest.parse(MANIFEST.read_text()).at(asked.url)
+    except ValueError as error:
+        raise RefusedError(f"{error}.", status=2) from None
+    terminal.tell(ours.as_json())
+    terminal.remark(f"\nThis link creates the Slack app from it:\n{ours.share_link}")
+    return 0

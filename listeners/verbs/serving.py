@@ -1,0 +1,119 @@
+"""Serving: the web side, the worker, or both, until somebody says stop."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import signal
+import threading
+from argparse import Namespace
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from listeners import logs
+from listeners.verbs import App, Build, RefusedError, Terminal
+from listeners.verbs.preparing import prepared
+from listeners.web import create_runner
+from services.settings import Settings
+from store.encryption import Cipher
+
+GRACE_SECONDS = 8.0
+"""For requests that are being answered when we are asked to stop, as long as the worker has for its own."""
+
+LAST_SECOND = 9.5
+"""After so many seconds we are gone, whatever hangs: what we have promised stands in the database."""
+
+
+@dataclass(frozen=True)
+class Halves:
+    """Which of the two a process is."""
+
+    web: bool = True
+    worker: bool = True
+
+
+def serve(_asked: Namespace, terminal: Terminal) -> int:
+    return _serve(terminal, Halves())
+
+
+def serve_web(_asked: Namespace, terminal: Terminal) -> int:
+    return _serve(terminal, Halves(worker=False))
+
+
+def serve_worker(_asked: Namespace, terminal: Terminal) -> int:
+    return _serve(terminal, Halves(web=False))
+
+
+def _serve(terminal: Terminal, halves: Halves) -> int:
+    settings = terminal.settings(serving=True)
+    logs.configure(settings.log_level, settings.log_format)
+    # A thread that hangs in a call would keep the process alive for as long.
+    last_second = threading.Timer(LAST_SECOND, os._exit, [0])
+    last_second.daemon = True
+    with prepared(settings, works=halves.worker) as cipher:
+        asyncio.run(_until_told(terminal, settings, cipher, halves, last_second))
+    last_second.cancel()
+    return 0
+
+
+async def _until_told(
+    terminal: Terminal, settings: Settings, cipher: Cipher, halves: Halves, last_second: threading.Timer
+) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with running(terminal.build, settings, cipher, halves):
+        terminal.tell(_greeting(settings, halves))
+        await stop.wait()
+        last_second.start()
+
+
+@asynccontextmanager
+async def running(build: Build, settings: Settings, cipher: Cipher, halves: Halves) -> AsyncIterator[App]:
+    """The app at work; at the end nothing new is taken, and what is in flight is finished. Raises RefusedError."""
+    async with build(settings, cipher) as app:
+        stop = asyncio.Event()
+        runner = create_runner(app.web)
+        if halves.web:
+            await _listen(runner, settings)
+        working = asyncio.create_task(app.worker.run(stop)) if halves.worker else None
+        try:
+            yield app
+        finally:
+            stop.set()
+            await _close(runner)
+            if working:
+                await working
+
+
+async def _listen(runner: web.AppRunner, settings: Settings) -> None:
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, settings.host, settings.port).start()
+    except OSError as error:
+        await runner.cleanup()
+        raise RefusedError(_not_listening(error, settings)) from None
+
+
+async def _close(runner: web.AppRunner) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(GRACE_SECONDS):
+            await runner.cleanup()
+
+
+def _not_listening(error: OSError, settings: Settings) -> str:
+    where = f"port {settings.port} of {settings.host}"
+    if error.errno == errno.EADDRINUSE:
+        return f"Somebody else listens on {where}: stop that, or set PORT to another."
+    return f"Nothing can listen on {where} ({os.strerror(error.errno or 0)}): set HOST and PORT."
+
+
+def _greeting(settings: Settings, halves: Halves) -> str:
+    if not halves.web:
+        return "The worker is at work. Ctrl-C ends it."
+    listening = f"Listening on http://{settings.host}:{settings.port}"
+    return f"{listening} as {settings.public_url} - open it to add the app to Slack. Ctrl-C ends it."

@@ -1,0 +1,36 @@
+// One message in a conversation.
+import { avatar, h } from "./dom.js";
+import { renderBlocks } from "./blocks.js";
+import { mrkdwn } from "./mrkdwn.js";
+
+/** The message, and the day above it where a new one begins. */
+export function messageNodes(message, before, app, surface) {
+  const moment = when(message);
+  const newDay = !before || when(before).toDateString() !== moment.toDateString();
+  const kinds = ["message", message.only_you && "only-you", message.thread_ts && "reply"].filter(Boolean).join(" ");
+  return [
+    newDay && h("div", { class: "day" }, moment.toLocaleDateString(undefined, { weekday: "long", day: "numeric", month: "long" })),
+    h(
+      "article",
+      { class: kinds, "data-ts": message.ts },
+      avatar(app, "app", "app"),
+      h(
+        "div",
+        { class: "said" },
+        message.only_you && h("div", { class: "hint" }, "👁 Only visible to you"),
+        h("div", { class: "by" }, h("b", {}, app), h("span", { class: "tag" }, "APP"), clock(moment)),
+        content(message, surface),
+        (message.attachments || []).map((part) => h("div", { class: "attachment" }, content(part, surface))),
+        message.edited && h("span", { class: "hint" }, "(edited)"),
+      ),
+    ),
+  ];
+}
+
+const when = (message) => new Date(Number(message.ts) * 1000);
+
+const clock = (moment) =>
+  h("time", { datetime: moment.toISOString(), title: moment.toLocaleString() }, moment.toLocaleTimeString(undefined, { timeStyle: "short" }));
+
+const content = ({ blocks, text, fallback }, surface) =>
+  blocks ? renderBlocks(blocks, surface) : h("div", {}, mrkdwn(text || fallback || "", surface.names));

@@ -1,0 +1,187 @@
+"""A job change with all that is known of it: its sides, the records on each, the segments they are in. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+
+from services.job_changes import ChangeType, Company, JobChange
+from services.ownership.rules import FieldTest, Segment, Segments
+from services.ownership.sources import Side
+from services.records import (
+    Account,
+    CompanyLookup,
+    Contact,
+    Fields,
+    Lead,
+    Opportunity,
+    PersonLookup,
+    PersonRecords,
+    SalesforceUser,
+)
+
+_STAYS = {ChangeType.PROMOTION, ChangeType.LATERAL}
+_LEAVES = {ChangeType.NEW_COMPANY, ChangeType.DEPARTURE}
+_NOT_CONNECTED = "Salesforce is not connected"
+
+
+@dataclass(frozen=True)
+class View:
+    """
+    The records on one side, or of the person whatever the side. *company*: what to call the account's company.
+
+    *side* None: the person's contact, that contact's account, their lead.
+    """
+
+    side: Side | None
+    person: str
+    company: str
+    contact: Contact | None = None
+    lead: Lead | None = None
+    account: Account | None = None
+
+    def fields(self, sobject: str, opportunity: Opportunity | None) -> Fields | None:
+        """Of the record of this kind; None: there is none."""
+        records: dict[str, Contact | Lead | Account | Opportunity | None] = {
+            "Contact": self.contact,
+            "Lead": self.lead,
+            "Account": self.account,
+            "Opportunity": opportunity,
+        }
+        record = records[sobject]
+        return None if record is None else record.fields
+
+
+@dataclass(frozen=True)
+class Case:
+    """
+    What a choice is made from. *records* None: no Salesforce could be asked, *trouble* says why.
+
+    *users* by the first 15 characters of their ids; *unreadable*: fields we may not read, `account.sdr__c`.
+    """
+
+    change: JobChange
+    records: PersonRecords | None
+    users: Mapping[str, SalesforceUser] = field(default_factory=lambda: MappingProxyType({}))
+    unreadable: frozenset[str] = frozenset()
+    trouble: str | None = None
+
+    @cached_property
+    def views(self) -> Mapping[Side | None, View]:
+        return {side: _view(self.change, self.records, side) for side in (None, "past", "current")}
+
+    @property
+    def no_records(self) -> str:
+        """Why nothing of Salesforce's is known."""
+        return self.trouble or _NOT_CONNECTED
+
+
+def sides_of(change: JobChange) -> tuple[Side, ...]:
+    """
+    Which companies a job change concerns: the one left, the one joined, or the one where it happened.
+
+    A promotion has no past side, nobody has left; a departure has a current one where the next company is known.
+    """
+    past = change.change_type in _LEAVES or (
+        change.change_type is ChangeType.NEW_HIRE and change.previous.company is not None
+    )
+    current = change.change_type is not ChangeType.DEPARTURE or change.current.company is not None
+    sides: tuple[tuple[Side, bool], ...] = (("past", past), ("current", current))
+    return tuple(side for side, holds in sides if holds)
+
+
+def lookup_of(key: str, change: JobChange, *, companies: bool) -> PersonLookup:
+    """What to ask Salesforce about a job change; *companies*: also for the accounts of both companies."""
+    ids = change.salesforce
+    return PersonLookup(
+        key=key,
+        contact_id=ids.contact_id,
+        lead_id=ids.lead_id,
+        emails=tuple(change.person.emails),
+        past=_company_lookup(change.previous.company) if companies else CompanyLookup(),
+        current=_company_lookup(change.current.company) if companies else CompanyLookup(),
+    )
+
+
+def segments_of(account: Account | None, segments: Segments) -> frozenset[Segment]:
+    """How this workspace sees the account; None: it is not in Salesforce."""
+    if account is None:
+        return frozenset({"none", "not_in_salesforce"})
+    found: set[Segment] = set()
+    if holds(segments.customer, account.fields):
+        found.add("customer")
+    if holds(segments.target, account.fields):
+        found.add("target")
+    if account.open:
+        found.add("open_opportunity")
+    elif account.last_lost and _closed(account.last_lost) >= _closed(account.last_won):
+        found.add("closed_lost")
+    return frozenset(found or {"none"})
+
+
+def holds(test: FieldTest, fields: Fields | None) -> bool:
+    """Whether a record's field is as the test wants it; a record or a field that is not there never is."""
+    value = None if fields is None else fields.get(test.field.partition(".")[2].lower())
+    if value is None:
+        return False
+    text = _text(value)
+    wanted = (one.casefold() for one in test.values)
+    return any(one in text for one in wanted) if test.test == "contains" else text in wanted
+
+
+def _text(value: str | float | bool) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:g}" if isinstance(value, float) else str(value).casefold()
+
+
+def _closed(opportunity: Opportunity | None) -> str:
+    return (opportunity and opportunity.closed_on) or ""
+
+
+def _company_lookup(company: Company | None) -> CompanyLookup:
+    return CompanyLookup(company.salesforce_id, company.domain, company.name) if company else CompanyLookup()
+
+
+def _view(change: JobChange, records: PersonRecords | None, side: Side | None) -> View:
+    company = change.previous.company if side == "past" else change.current.company
+    view = View(side, change.person.name, company.label if company else "the company")
+    if records is None:
+        return view
+    contact = _contact(change, records, side)
+    account = _account(change, records, side)
+    label = account.name if account else view.company
+    return View(side, change.person.name, label, contact, records.lead, account)
+
+
+def _account(change: JobChange, records: PersonRecords, side: Side | None) -> Account | None:
+    own = records.contact.account if records.contact else None
+    if side is None:
+        return own
+    found, other = records.past_account, records.current_account
+    if side == "current":
+        return other or (own if change.change_type in _STAYS else None)
+    if found is not None and _names(change.previous.company, found):
+        return found
+    moved = own is not None and other is not None and own.id == other.id
+    return found if own is None or moved else own
+
+
+def _names(company: Company | None, account: Account) -> bool:
+    """Whether the sender named this very record: then it counts before the contact's account."""
+    return bool(company and company.salesforce_id and company.salesforce_id[:15] == account.id[:15])
+
+
+def _contact(change: JobChange, records: PersonRecords, side: Side | None) -> Contact | None:
+    """On the current side the person's contact there, which may be another record than the one of the company left."""
+    if side is None or change.change_type in _STAYS:
+        return records.contact
+    current = records.current_account
+    there = [one for one in records.contacts if current and one.account and one.account.id == current.id]
+    if side == "current":
+        return records.contact if records.contact in there else next(iter(there), None)
+    if records.contact in there and change.salesforce.contact_id is None:
+        return next((one for one in records.contacts if one not in there), records.contact)
+    return records.contact

@@ -1,0 +1,114 @@
+"""What is wrong with a rule set, each fault with its place. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from services.errors import PermanentError
+
+
+@dataclass(frozen=True)
+class RuleFault:
+    """One thing that is wrong; *path* is dotted (`rules.0.tell.1.field`), empty for the whole."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path or 'the rules'}: {self.message}"
+
+
+class InvalidRulesError(PermanentError):
+    """Only whoever wrote the rules can mend them; nothing was stored."""
+
+    def __init__(self, faults: Sequence[RuleFault]) -> None:
+        super().__init__("; ".join(map(str, faults)))
+        self.faults = tuple(faults)
+
+
+_MESSAGES = {
+    "missing": "is required",
+    "extra_forbidden": "is not known here",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "dict_type": "must be an object",
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+    "string_type": "must be text",
+    "string_too_short": "must not be empty",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "finite_number": "must be a number",
+    "bool_type": "must be true or false",
+    "union_tag_not_found": "needs a source",
+}
+_PATTERNS = {
+    "field": "must be an object and a field, such as Account.SDR__c, of Contact, Lead, Account or Opportunity",
+    "channel": "must be a channel's id, such as C0123456789",
+    "group": "must be a user group's id, such as S0123456789",
+}
+_TAGS = frozenset(
+    {
+        "owner",
+        "opportunity_owner",
+        "field",
+        "team",
+        "mapped",
+        "pool",
+        "manager",
+        "sender",
+        "user",
+        "user_group",
+        "channel",
+    }
+)
+
+
+def faults_of(error: ValidationError) -> list[RuleFault]:
+    """Every one of pydantic's errors, once."""
+    faults = dict.fromkeys(fault for detail in error.errors(include_url=False) for fault in _faults_of(detail))
+    places = [fault.path for fault in faults]
+    return [fault for fault in faults if not (fault.message.startswith("has no ") and _has_inner(fault.path, places))]
+
+
+def _has_inner(path: str, places: Sequence[str]) -> bool:
+    """A list whose every item is at fault looks empty to pydantic."""
+    return any(place.startswith(f"{path}.") for place in places)
+
+
+def _faults_of(detail: ErrorDetails) -> Iterator[RuleFault]:
+    kind, ctx = detail["type"], detail.get("ctx", {})
+    if kind == "unknown_names":
+        yield from ctx["faults"]
+        return
+    path = _path(detail["loc"])
+    if kind in {"enum", "literal_error"}:
+        yield RuleFault(path, f"must be one of {ctx['expected'].replace(chr(39), '').replace(' or ', ', ')}")
+    elif kind == "union_tag_invalid":
+        yield RuleFault(f"{path}.source", f"must be one of {ctx['expected_tags'].replace(chr(39), '')}")
+    elif kind == "string_too_long":
+        yield RuleFault(path, f"must be at most {ctx['max_length']} characters long")
+    elif kind == "too_long":
+        yield RuleFault(path, f"must have at most {ctx['max_length']}, and has {ctx['actual_length'] or 'more'}")
+    elif kind == "too_short":
+        what = "members" if path.endswith(".members") else "values"
+        yield RuleFault(path, f"has no {what}")
+    elif kind == "string_pattern_mismatch":
+        yield RuleFault(path, _PATTERNS.get(path.rpartition(".")[2], detail["msg"]))
+    else:
+        yield RuleFault(path, _MESSAGES.get(kind, detail["msg"]))
+
+
+def _path(place: tuple[int | str, ...]) -> str:
+    """Without the names of kinds that pydantic puts between a list's number and a field."""
+    steps: list[str] = []
+    for before, step in zip((None, *place), place, strict=False):
+        is_tag = step in _TAGS and (isinstance(before, int) or before in {"of", "fallback"})
+        if not is_tag and step != "[key]":
+            steps.append(str(step))
+    return ".".join(steps)

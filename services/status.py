@@ -1,0 +1,72 @@
+"""How are we doing, in numbers: the same for the slash command and the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from store import counts, workspaces
+from store.counts import SalesforceStatus
+from store.database import Database
+
+DAY_MS = 24 * 60 * 60 * 1_000
+
+
+@dataclass(frozen=True)
+class WorkspaceStatus:
+    """How a workspace stands *at* this time. Times in milliseconds; None: never, or nothing."""
+
+    at: int
+    workspace_id: str
+    workspace_name: str
+    is_active: bool
+    default_channel_id: str | None
+    default_channel_name: str | None
+    default_channel_problem: str | None
+    salesforce: SalesforceStatus | None
+    last_accepted_at: int | None
+    last_day: Mapping[str, int]  # how many ended in the last 24 hours, by the names of store.counts
+    waiting: int
+    waiting_since: int | None
+    buried: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self) | {"last_day": dict(self.last_day)}
+
+
+@dataclass(frozen=True)
+class Status:
+    """Counts on demand; nothing outside is asked."""
+
+    database: Database
+    now: Callable[[], int]
+
+    async def of(self, workspace_id: str) -> WorkspaceStatus | None:
+        """None when there is no such workspace. Raises DatabaseUnavailableError."""
+        return await self.database.run(_of, workspace_id, self.now())
+
+
+def _of(connection: Connection, workspace_id: str, now: int) -> WorkspaceStatus | None:
+    workspace = workspaces.find(connection, workspace_id)
+    if workspace is None:
+        return None
+    totals = counts.totals(connection, now - DAY_MS, workspace_id)
+    return WorkspaceStatus(
+        at=now,
+        workspace_id=workspace.id,
+        workspace_name=workspace.name,
+        is_active=workspace.is_active,
+        default_channel_id=workspace.default_channel_id,
+        default_channel_name=workspace.default_channel_name,
+        default_channel_problem=workspace.default_channel_problem,
+        salesforce=counts.salesforce(connection, workspace_id),
+        last_accepted_at=counts.last_accepted_at(connection, workspace_id),
+        last_day=totals.ended,
+        waiting=totals.waiting,
+        waiting_since=totals.waiting_since,
+        buried=totals.buried,
+    )

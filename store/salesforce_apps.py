@@ -1,0 +1,105 @@
+"""A workspace's own External Client App, its secret encrypted, and the attempts to connect that are under way."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from store.encryption import Cipher
+from store.schema import salesforce_apps as apps
+from store.schema import salesforce_attempts as attempts
+
+
+@dataclass(frozen=True)
+class SalesforceApp:
+    """Consumer key and secret. *set_by*: a Slack user id; *set_at* in milliseconds."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    set_by: str
+    set_at: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """
+    An admin is on the way to Salesforce and back. *expires_at* in milliseconds.
+
+    *state* is what Salesforce hands back, *browser* the cookie of the browser that went; only their hashes are stored.
+    """
+
+    state: str = field(repr=False)
+    workspace_id: str
+    user_id: str
+    browser: str = field(repr=False)
+    login_url: str
+    verifier: str = field(repr=False)
+    expires_at: int
+
+
+def find(connection: Connection, cipher: Cipher, workspace_id: str) -> SalesforceApp | None:
+    """None: it uses the operator's. Raises WrongKeyError."""
+    row = connection.execute(select(apps).where(apps.c.workspace_id == workspace_id)).one_or_none()
+    return SalesforceApp(row.client_id, cipher.decrypt(row.client_secret), row.set_by, row.set_at) if row else None
+
+
+def save(connection: Connection, cipher: Cipher, workspace_id: str, app: SalesforceApp) -> None:
+    """In place of the one it had."""
+    remove(connection, workspace_id)
+    secret = cipher.encrypt(app.client_secret)
+    connection.execute(insert(apps).values(vars(app) | {"workspace_id": workspace_id, "client_secret": secret}))
+
+
+def remove(connection: Connection, workspace_id: str) -> bool:
+    """Whether there was one."""
+    return bool(connection.execute(delete(apps).where(apps.c.workspace_id == workspace_id)).rowcount)
+
+
+def rotate(connection: Connection, cipher: Cipher) -> int:
+    """Re-encrypt every secret under the first key; how many. Raises WrongKeyError."""
+    connection.execute(delete(attempts))  # good for minutes only: who is on the way starts again
+    rows = connection.execute(select(apps.c.workspace_id, apps.c.client_secret).with_for_update()).all()
+    for workspace_id, secret in rows:
+        rotated = update(apps).where(apps.c.workspace_id == workspace_id).values(client_secret=cipher.rotate(secret))
+        connection.execute(rotated)
+    return len(rows)
+
+
+def begin(connection: Connection, cipher: Cipher, attempt: Attempt, now: int) -> None:
+    """Remember an attempt, and forget those that are over."""
+    connection.execute(delete(attempts).where(attempts.c.expires_at <= now))
+    stored = {
+        "state": _hash(attempt.state),
+        "browser": _hash(attempt.browser),
+        "verifier": cipher.encrypt(attempt.verifier),
+    }
+    connection.execute(insert(attempts).values(vars(attempt) | stored))
+
+
+_take = delete(attempts).where(attempts.c.state == bindparam("of_state")).returning(attempts)
+
+
+def take(connection: Connection, cipher: Cipher, state: str, browser: str, now: int) -> Attempt | None:
+    """
+    The attempt that comes back, once; whoever brings its state has used it up.
+
+    None: unknown, over, or begun in another browser. Raises WrongKeyError.
+    """
+    row = connection.execute(_take, {"of_state": _hash(state)}).one_or_none()
+    if row is None or row.expires_at <= now or row.browser != _hash(browser):
+        return None
+    return Attempt(
+        state=state,
+        workspace_id=row.workspace_id,
+        user_id=row.user_id,
+        browser=browser,
+        login_url=row.login_url,
+        verifier=cipher.decrypt(row.verifier),
+        expires_at=row.expires_at,
+    )
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Processes that are killed, and the account that must come out even."""

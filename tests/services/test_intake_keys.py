@@ -1,0 +1,169 @@
+"""Keys are made, shown once, rolled with a day of grace, and never stored as they are."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from cryptography.fernet import Fernet
+from sqlalchemy import select
+from standardwebhooks import Webhook
+
+from services.intake_keys import IntakeKeys, Proof, Standing
+from services.signatures import Signature
+from store import audit, workspaces
+from store.encryption import Cipher
+from store.intake_keys import BEARER, SIGNING
+from store.schema import intake_keys as table
+from tests.conftest import SOMEDAY
+from tests.store.engine import add_workspace
+
+DAY_SECONDS = 24 * 60 * 60
+
+
+@pytest.fixture
+def cipher():
+    return Cipher.of([Fernet.generate_key().decode()])
+
+
+@pytest.fixture
+async def keys(database, clock, cipher):
+    await database.run(add_workspace)
+    return IntakeKeys(database, cipher, clock)
+
+
+async def standing(keys: IntakeKeys, key: str, workspace_id: str = "T1") -> Standing:
+    if key.startswith("whsec_"):
+        now = keys.now() // 1_000
+        signed = Webhook(key).sign("msg_1", datetime.fromtimestamp(now, UTC), "{}").encode()
+        proof = Proof(Signature(b"msg_1", str(now).encode(), signed), ())
+    else:
+        proof = Proof(None, (key.encode(),))
+    return await keys.check(workspace_id, proof, b"{}")
+
+
+@pytest.mark.parametrize("kind", [SIGNING, BEARER])
+async def test_a_new_key_works_at_once(keys, kind):
+    """Also when somebody was refused a moment ago."""
+    assert await standing(keys, "ugk_wrong") is Standing.STRANGER
+
+    key = await keys.make("T1", kind, "U_DANA")
+
+    assert await standing(keys, key) is Standing.GENUINE
+    assert await standing(keys, key, "T9") is Standing.STRANGER
+
+
+@pytest.mark.parametrize("kind", [SIGNING, BEARER])
+async def test_a_key_made_elsewhere_works_at_once(keys, database, clock, cipher, kind):
+    """Another replica, or the terminal, made it while this one remembers the keys of before."""
+    known = await keys.make("T1", kind, "U_DANA")
+    assert await standing(keys, known) is Standing.GENUINE
+
+    key = await IntakeKeys(database, cipher, clock).make("T1", kind, "U_DANA")
+
+    assert await standing(keys, key) is Standing.GENUINE
+
+
+@pytest.mark.parametrize("kind", [SIGNING, BEARER])
+async def test_a_rolled_key_stays_good_for_a_day(keys, clock, kind):
+    """Its sender is told the new one in the meantime."""
+    old = await keys.make("T1", kind, "U_DANA")
+    new = await keys.make("T1", kind, "U_DANA")
+
+    clock.advance(seconds=DAY_SECONDS - 1)
+    assert await standing(keys, old) is Standing.GENUINE
+    clock.advance(seconds=1)
+    assert await standing(keys, old) is Standing.STRANGER
+    assert await standing(keys, new) is Standing.GENUINE
+
+
+async def test_rolling_again_does_not_lengthen_the_grace_of_the_first(keys, clock):
+    """A day from when it was rolled, however often after that."""
+    first = await keys.make("T1", BEARER, "U_DANA")
+    await keys.make("T1", BEARER, "U_DANA")
+    clock.advance(seconds=DAY_SECONDS / 2)
+    await keys.make("T1", BEARER, "U_DANA")
+
+    clock.advance(seconds=DAY_SECONDS / 2)
+
+    assert await standing(keys, first) is Standing.STRANGER
+
+
+async def test_rolling_one_kind_leaves_the_other(keys, clock):
+    """They are used by different senders."""
+    signing = await keys.make("T1", SIGNING, "U_DANA")
+    await keys.make("T1", BEARER, "U_DANA")
+    await keys.make("T1", BEARER, "U_DANA")
+
+    clock.advance(seconds=2 * DAY_SECONDS)
+
+    assert await standing(keys, signing) is Standing.GENUINE
+
+
+async def test_keys_are_listed_without_their_secrets(keys, clock):
+    """The newest first; those past their time are none any more."""
+    await keys.make("T1", BEARER, "U_DANA")
+    clock.advance(seconds=60)
+    await keys.make("T1", BEARER, "U_MO")
+    await keys.make("T1", SIGNING, "U_DANA")
+
+    listed = [(key.kind, key.made_at, key.made_by, key.expires_at) for key in await keys.list("T1")]
+
+    assert listed == [
+        (SIGNING, SOMEDAY + 60_000, "U_DANA", None),
+        (BEARER, SOMEDAY + 60_000, "U_MO", None),
+        (BEARER, SOMEDAY, "U_DANA", SOMEDAY + 60_000 + DAY_SECONDS * 1_000),
+    ]
+    clock.advance(seconds=DAY_SECONDS)
+    assert len(await keys.list("T1")) == 2
+
+
+@pytest.mark.parametrize("kind", [SIGNING, BEARER])
+async def test_a_key_is_not_stored_as_it_is(keys, database, kind):
+    """Whoever reads the database cannot post with it."""
+    key = await keys.make("T1", kind, "U_DANA")
+
+    rows = await database.run(lambda connection: connection.execute(select(table)).all())
+
+    assert key.removeprefix("whsec_") not in str(rows)
+    assert key not in repr(keys)
+
+
+async def test_a_key_that_was_made_is_on_record(keys, database):
+    """Who made it, and of which kind."""
+    await keys.make("T1", BEARER, "U_DANA")
+
+    [change] = await database.run(audit.recent, "T1")
+    assert (change.actor, change.action, change.detail) == ("U_DANA", "made an intake key", BEARER)
+
+
+async def test_the_keys_of_a_workspace_that_uninstalled_us_prove_who_asks(keys, database):
+    """The sender learns that it is gone; when it comes back, its senders need no new keys."""
+    key = await keys.make("T1", BEARER, "U_DANA")
+    await database.run(workspaces.mark_gone, "T1", SOMEDAY)
+
+    assert await standing(keys, key) is Standing.GONE
+
+    await database.run(
+        workspaces.install,
+        workspaces.Installed(
+            id="T1",
+            enterprise_id=None,
+            is_enterprise_install=False,
+            name="Acme",
+            installer_user_id="U_DANA",
+            bot_user_id=None,
+            scopes="",
+            installed_at=SOMEDAY,
+        ),
+    )
+    keys.now.advance(seconds=6)
+    assert await standing(keys, key) is Standing.GENUINE
+
+
+async def test_what_proves_nothing_is_a_stranger_s(keys):
+    """Without asking the database."""
+    await keys.make("T1", SIGNING, "U_DANA")
+
+    assert await keys.check("T1", Proof(None, ()), b"{}") is Standing.STRANGER
+    assert await keys.check("T1", Proof(Signature(b"1", b"1", b"v1,x"), ()), b"{}") is Standing.STRANGER

@@ -1,0 +1,203 @@
+"""Rows with names of their own, read as job changes or refused with the reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from services import senders
+from services.faults import InvalidJobChangeError
+from services.job_changes import JobChange
+from services.mappings import RowMapping
+
+TAMRADAR: dict[str, Any] = {
+    "event_id": "evt-1",
+    "event_type": "radar_finding",
+    "record_id": "rec-1",
+    "discovered_at": "2026-11-02T19:03:43Z",
+    "data": {"radar_type": "contact_job_changes", "domain": "initech.example", "custom_fields": {"tier": "A"}},
+    "content": {
+        "change_type": "new_company_role",
+        "profile_url": "https://www.linkedin.com/in/ada-smith-75571",
+        "new_role": {
+            "title": "CRO",
+            "company_name": "Globex",
+            "company_domain": "globex.example",
+            "start_date": "2026-11-01",
+            "end_date": None,
+        },
+        "previous_role": {"title": "VP Sales", "company_name": "Initech", "company_domain": "initech.example"},
+    },
+}
+PROMOTION: dict[str, Any] = {
+    "event_type": "radar_finding",
+    "record_id": "rec-2",
+    "data": {"radar_type": "promotions", "domain": "initech.example"},
+    "content": {
+        "full_name": "Ada Smith",
+        "linkedin_url": "https://www.linkedin.com/in/ada",
+        "previous_title": "Director",
+        "current_title": "VP Sales",
+        "promotion_date": "2026-11-01",
+    },
+}
+COMMON_ROOM: dict[str, Any] = {
+    "source": "common_room",
+    "payload": {
+        "member": {
+            "fullName": "Ada Smith",
+            "title": "CRO",
+            "previousTitle": "VP Sales",
+            "organization": {"name": "Globex", "domain": "globex.example"},
+            "previousOrganization": {"name": "Initech", "domain": "initech.example"},
+            "organizationChangeDate": "2026-11-01T00:00:00.000Z",
+            "linkedInUrl": "https://www.linkedin.com/in/ada",
+            "emails": [{"email": "ada@globex.example"}],
+        }
+    },
+}
+CLAY: dict[str, Any] = {
+    "source": "clay",
+    "Full Name": "Ada Smith",
+    "LinkedIn Profile": "linkedin.com/in/ada",
+    "Work Email": "ada@globex.example; ada@home.example",
+    "New Company": "Globex",
+    "New Title": "CRO",
+    "Previous Company": "Initech",
+    "Change Type": "New company",
+    "Score": "87 %",
+    "Segment": "Enterprise",
+}
+
+
+def read(raw: dict[str, Any], source: str | None = None, own: RowMapping | None = None) -> JobChange:
+    return JobChange.parse(senders.read(raw, source, own))
+
+
+@pytest.mark.parametrize(
+    ("raw", "source"), [(TAMRADAR, "tamradar"), (COMMON_ROOM, None), (CLAY, None)], ids=["tamradar", "room", "clay"]
+)
+def test_known_senders_are_read_as_they_are(raw: dict[str, Any], source: str | None) -> None:
+    """The same move from Initech to Globex, however it is spelled."""
+    change = read(raw, source)
+    assert change.person.name == "Ada Smith"
+    assert (change.change_type, change.signal) == ("new_company", "contact_tracking")
+    assert change.current.title == "CRO"
+    assert change.current.company is not None
+    assert change.current.company.name == "Globex"
+    assert change.previous.company is not None
+    assert change.previous.company.name == "Initech"
+    assert change.source == source or raw["source"]
+
+
+def test_what_a_row_says_besides_is_kept() -> None:
+    """Numbers and lists of addresses come in the types we want, and a column we do not know goes to custom."""
+    change = read(CLAY)
+    assert (change.score, change.person.emails) == (87.0, ["ada@globex.example", "ada@home.example"])
+    assert change.custom == {"Segment": "Enterprise"}
+    assert read(TAMRADAR, "tamradar").custom["custom_fields"] == {"tier": "A"}
+
+
+def test_a_promotion_stays_inside_the_company() -> None:
+    """The radar's own domain is the company of the person; the signal follows from the kind of change."""
+    change = read(PROMOTION, "tamradar")
+    assert (change.change_type, change.signal) == ("promotion", "new_hires_promotions")
+    assert change.current.company is not None
+    assert change.current.company.domain == "initech.example"
+    assert change.source_event_id == "rec-2"
+
+
+def test_somebody_who_left_has_no_new_company() -> None:
+    """A departure names the company left, and the domain that is watched is not taken for a new one."""
+    left = {**TAMRADAR["content"], "change_type": "departure", "new_role": dict.fromkeys(("title", "company_name"))}
+    change = read({**TAMRADAR, "content": left}, "tamradar")
+    assert change.change_type == "departure"
+    assert change.current.company is None
+
+
+@pytest.mark.parametrize(
+    ("row", "kind"),
+    [
+        ({"company": "Globex", "previous_company": "Initech"}, "new_company"),
+        ({"previous_company": "Initech"}, "departure"),
+        ({"company": "Initech", "previous_company": "initech"}, "lateral"),
+        ({"company": "Globex"}, "new_company"),
+        ({"company": "Globex", "change_type": "Title change"}, "lateral"),
+        ({"company": "Globex", "change_type": "Promoted"}, "promotion"),
+    ],
+)
+def test_the_kind_of_change_follows_from_the_companies(row: dict[str, Any], kind: str) -> None:
+    """Where the sender tells none, or tells it in other words."""
+    assert read({"name": "Ada Smith", "email": "ada@x.example", **row}, "csv").change_type == kind
+
+
+@pytest.mark.parametrize(
+    ("raw", "source", "path"),
+    [
+        ({"name": "Ada Smith", "company": "Globex"}, "csv", "person"),
+        ({"name": "Ada", "email": "a@x.example", "company": "G", "date": "11/01/2026"}, "csv", "occurred_on"),
+        ({"name": "Ada", "email": "a@x.example", "company": "G", "change": "whatever"}, "csv", "change_type"),
+        ({"event_type": "radar_failure"}, "tamradar", "event_type"),
+        ({"event_type": "radar_finding", "data": {"radar_type": "reviews"}}, "tamradar", "data.radar_type"),
+        ({"name": "Ada Smith"}, "unheard_of", "person"),
+    ],
+)
+def test_what_does_not_map_is_refused_with_its_reason(raw: dict[str, Any], source: str, path: str) -> None:
+    """Never guessed, and never taken in by halves."""
+    with pytest.raises(InvalidJobChangeError) as refused:
+        read(raw, source)
+    assert path in [fault.path for fault in refused.value.faults]
+
+
+def test_a_workspace_may_map_rows_itself() -> None:
+    """Paths into the row, values of its own, and its sender's words for ours."""
+    own = RowMapping.parse(
+        {
+            "map": {
+                "contact.fullName": "person.full_name",
+                "contact.mails.0": "person.emails",
+                "move.to": ["current.company.name", "custom.to"],
+                "move.kind": "change_type",
+                "id": "source_event_id",
+            },
+            "set": {"signal": "custom", "relationship": "Champion"},
+            "words": {"change_type": {"A1": "new_hire"}},
+        }
+    )
+    row = {"contact": {"fullName": "Ada", "mails": ["ada@x.example"]}, "move": {"to": "Globex", "kind": "a1"}, "id": 7}
+    change = read(row, "ours", own)
+    assert (change.person.name, change.person.emails) == ("Ada", ["ada@x.example"])
+    assert (change.change_type, change.signal, change.relationship) == ("new_hire", "custom", "Champion")
+    assert (change.source, change.source_event_id, change.custom) == ("ours", "7", {"to": "Globex"})
+
+
+@pytest.mark.parametrize(
+    ("definition", "path"),
+    [
+        ([], ""),
+        ({}, "map"),
+        ({"map": {"Name": "full_name"}}, "map.Name"),
+        ({"map": {"Name": []}}, "map.Name"),
+        ({"map": {"Name": "person.full_name"}, "sets": {}}, "sets"),
+        ({"map": {"Name": "person.full_name"}, "set": {"signal": 5}}, "set.signal"),
+        ({"map": {"Name": "person.full_name"}, "set": {"nothing": "x"}}, "set.nothing"),
+        ({"map": {"Name": "person.full_name"}, "words": {"change_type": ["Left"]}}, "words.change_type"),
+        ({"map": {"Name": "person.full_name"}, "words": 5}, "words"),
+    ],
+)
+def test_a_mapping_that_makes_no_sense_says_where(definition: object, path: str) -> None:
+    """And a field that is nearly right is suggested."""
+    with pytest.raises(InvalidJobChangeError) as refused:
+        RowMapping.parse(definition)
+    assert path in [fault.path for fault in refused.value.faults]
+    if path == "map.Name" and isinstance(definition, dict) and definition["map"]["Name"]:
+        assert "did you mean person.full_name?" in str(refused.value)
+
+
+def test_our_own_form_passes_unchanged() -> None:
+    """A job change that is one already is nobody's to map; the address it came to names its sender if it does not."""
+    ours = {"signal": "custom", "person": {"full_name": "Ada"}}
+    assert senders.read(ours) is ours
+    assert senders.read(ours, "clay") == {"source": "clay"} | ours
+    assert senders.read("nonsense") == "nonsense"

@@ -1,0 +1,128 @@
+"""What Slack is asked during an installation, over real HTTP: what it answers, and what it may answer instead."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+from slack_sdk.web.async_client import AsyncWebClient
+
+from sandbox.slack import SlackSandbox
+from services.errors import TransientError, WorkspaceGoneError
+from services.slack_install import PATIENCE_SECONDS, SlackInstall
+
+
+class Waits(list[float]):
+    """How long was waited, instead of waiting."""
+
+    async def __call__(self, seconds: float) -> None:
+        self.append(seconds)
+
+
+@pytest.fixture
+def waits() -> Waits:
+    return Waits()
+
+
+@pytest.fixture
+async def slack() -> AsyncIterator[SlackSandbox]:
+    sandbox = SlackSandbox(rate_limits=False)
+    async with sandbox.serving():
+        yield sandbox
+
+
+@pytest.fixture
+async def install(slack: SlackSandbox, waits: Waits) -> AsyncIterator[SlackInstall]:
+    team = slack.add_team("Acme", team_id="T1")
+    slack.add_user(team, "Dana Reyes", "dana@acme.example", user_id="U1", is_admin=True)
+    token = slack.install("T1", "U1")
+
+    async def tokens(workspace_id: str) -> str | None:
+        return token if workspace_id == "T1" else None
+
+    async with aiohttp.ClientSession() as session:
+        client = AsyncWebClient(base_url=f"{slack.base_url()}/api/", session=session, retry_handlers=[])
+        yield SlackInstall(client, tokens, waits)
+
+
+def named(answer: dict[str, Any]) -> bytes:
+    return json.dumps({"ok": True, **answer}).encode()
+
+
+async def test_a_code_becomes_an_installation(slack: SlackSandbox, install: SlackInstall) -> None:
+    """With the bot's own id, which only auth.test tells, and the granted scopes."""
+    code = slack.issue_code("U1", ["chat:write", "users:read"], "https://gems.example.com/back")
+
+    installation = await install.exchange(
+        code, slack.app.client_id, slack.app.client_secret, "https://gems.example.com/back"
+    )
+
+    assert installation.team_id == "T1"
+    assert installation.user_id == "U1"
+    assert installation.bot_token
+    assert installation.bot_id
+    assert installation.bot_user_id
+    assert {"chat:write", "users:read"} <= set(installation.bot_scopes or ())
+    assert installation.is_enterprise_install is False
+
+
+async def test_where_the_app_is_not_installed_nothing_is_asked(slack: SlackSandbox, install: SlackInstall) -> None:
+    """No token, no call."""
+    with pytest.raises(WorkspaceGoneError):
+        await install.public_channels("T2", org_wide=False)
+
+    assert slack.calls == []
+
+
+@pytest.mark.parametrize(
+    "body", [b"[]", b"{}", b'"x"', b"", b"<html>", named({"channels": 5}), named({"channels": [5]}), named({})]
+)
+async def test_an_answer_that_makes_no_sense_is_a_passing_failure(
+    slack: SlackSandbox, install: SlackInstall, body: bytes
+) -> None:
+    """Something stands between us and Slack; it may be gone in a minute."""
+    slack.faults.add("conversations.list", body=body)
+
+    with pytest.raises(TransientError):
+        await install.public_channels("T1", org_wide=False)
+
+
+async def test_pages_that_go_round_in_circles_end(slack: SlackSandbox, install: SlackInstall) -> None:
+    """The same cursor again is no way forward."""
+    page = {"channels": [{"id": "C1", "name": "general"}], "response_metadata": {"next_cursor": "again"}}
+    slack.faults.add("conversations.list", body=named(page), times=5)
+
+    listing = await install.public_channels("T1", org_wide=False)
+
+    assert [channel.name for channel in listing.channels] == ["general"]
+
+
+async def test_patience_is_one_for_the_whole_list(slack: SlackSandbox, install: SlackInstall, waits: Waits) -> None:
+    """Many short waits are a long one to whoever sits before the browser."""
+    slack.faults.add("conversations.list", retry_after=15, times=10)
+
+    listing = await install.public_channels("T1", org_wide=False)
+
+    assert waits == [15, 15]
+    assert sum(waits) <= PATIENCE_SECONDS
+    assert listing.channels == []
+    assert not listing.is_complete
+
+
+async def test_an_organisation_is_asked_workspace_by_workspace(slack: SlackSandbox, install: SlackInstall) -> None:
+    """Its token has to say which one it means, and a shared channel is listed once."""
+    slack.faults.add("auth.teams.list", body=named({"teams": [{"id": "T1"}, {"id": "T9"}]}))
+    shared = {"id": "C1", "name": "shared"}
+    for team_id, more in (("T1", {"id": "C2", "name": "b"}), ("T9", {"id": "C3", "name": "a"})):
+        slack.faults.add(
+            "conversations.list",
+            body=named({"channels": [shared, more]}),
+            when=lambda asked, wanted=team_id: asked.get("team_id") == wanted,
+        )
+
+    listing = await install.public_channels("T1", org_wide=True)
+
+    assert [channel.id for channel in listing.channels] == ["C3", "C2", "C1"]

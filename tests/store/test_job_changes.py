@@ -1,0 +1,149 @@
+"""Adding job changes once, whoever else adds them, and reading one back with all it led to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+from sqlalchemy import func, select
+
+from store import job_changes, posts, routing, workspaces
+from store.database import Database
+from store.deliveries import DRI, NewDelivery
+from store.job_changes import Added, NewJobChange
+from store.routing import Routed
+from store.schema import job_changes as table
+from tests.conftest import SOMEDAY
+from tests.store.engine import add_workspace, claim
+
+
+@pytest.fixture(autouse=True)
+async def workspace(database):
+    return await database.run(add_workspace)
+
+
+def new(key: str, workspace_id: str = "T1") -> NewJobChange:
+    return NewJobChange(workspace_id, key, "tests", json.dumps({"key": key}), SOMEDAY)
+
+
+async def stored(database: Database) -> int:
+    return await database.run(
+        lambda connection: connection.execute(select(func.count()).select_from(table)).scalar_one()
+    )
+
+
+async def test_a_job_change_is_due_at_once(database):
+    """The worker need not wait for anything."""
+    [added] = await database.run(job_changes.add, [new("a")])
+
+    batch = await database.run(routing.claim, SOMEDAY, 30_000)
+    assert [(each.id, each.payload) for each in batch.job_changes] == [(added.id, '{"key": "a"}')]
+
+
+async def test_ids_grow_in_order_of_arrival(database):
+    """Although rows are written in the order of their keys."""
+    added = await database.run(job_changes.add, [new(key) for key in "cab"])
+
+    batch = await database.run(routing.claim, SOMEDAY, 30_000)
+    assert [each.id for each in batch.job_changes] == [each.id for each in added]
+
+
+async def test_the_same_key_again_is_the_first_one(database):
+    """A sender may send as often as it likes."""
+    [first] = await database.run(job_changes.add, [new("a")])
+
+    assert await database.run(job_changes.add, [new("a")]) == [Added(first.id, is_new=False)]
+    assert await stored(database) == 1
+
+
+async def test_the_same_key_twice_in_one_group(database):
+    """One of them is new, and both are answered with its id."""
+    known = (await database.run(job_changes.add, [new("known")]))[0]
+
+    first, other, again, before = await database.run(job_changes.add, [new("a"), new("b"), new("a"), new("known")])
+
+    assert first.is_new
+    assert other.is_new
+    assert again == Added(first.id, is_new=False)
+    assert before == Added(known.id, is_new=False)
+    assert await stored(database) == 3
+
+
+async def test_a_key_is_one_of_its_workspace_only(database):
+    """Two workspaces may hear of the same person."""
+    await database.run(add_workspace, "T2")
+
+    added = await database.run(job_changes.add, [new("a"), new("a", "T2")])
+
+    assert [each.is_new for each in added] == [True, True]
+
+
+async def test_what_is_for_no_workspace_takes_nobody_else_with_it(database):
+    """A group holds the requests of many senders; one of their workspaces may be gone."""
+    await database.run(add_workspace, "T2")
+    await database.run(workspaces.mark_gone, "T2", SOMEDAY)
+
+    good, gone, never = await database.run(job_changes.add, [new("a"), new("a", "T2"), new("a", "T3")])
+
+    assert good.is_new
+    assert (gone, never) == (None, None)
+    assert await database.run(job_changes.add, [new("b", "T3")]) == [None]
+
+
+async def test_many_who_add_the_same_at_once_add_it_once(database):
+    """In different orders and on several connections: nobody waits for another for ever, and each hears the one id."""
+    keys = [f"k{number}" for number in range(60)]
+    groups = [keys, keys[::-1], keys[30:] + keys[:30], keys[::2] + keys[1::2]]
+
+    answers = await asyncio.gather(
+        *(database.run(job_changes.add, [new(key) for key in group]) for group in groups for _ in range(3))
+    )
+
+    ids = {key: set() for key in keys}
+    for group, answer in zip([group for group in groups for _ in range(3)], answers, strict=True):
+        for key, added in zip(group, answer, strict=True):
+            ids[key].add(added.id)
+    assert [len(found) for found in ids.values()] == [1] * 60
+    assert sum(added.is_new for answer in answers for added in answer) == 60
+    assert await stored(database) == 60
+
+
+async def test_one_is_found_with_its_decision_its_deliveries_and_its_steps(database):
+    """All that a sender or an operator may want to know of it."""
+    [added] = await database.run(job_changes.add, [new("a")])
+    before = await database.run(job_changes.find, "T1", added.id)
+    batch = await database.run(routing.claim, SOMEDAY, 30_000)
+    routed = Routed(added.id, {"chosen": "Dana"}, (NewDelivery(added.id, "U_DANA", DRI, "You own it."),))
+    await database.run(routing.settle, batch, [routed], [], SOMEDAY)
+
+    found = await database.run(job_changes.find, "T1", added.id)
+
+    assert (before.state, before.decision, before.deliveries) == ("accepted", None, [])
+    assert (found.state, found.decision, found.accepted_at) == ("routed", {"chosen": "Dana"}, SOMEDAY)
+    [told] = found.deliveries
+    assert (told.destination, told.role, told.reason, told.state) == ("U_DANA", "dri", "You own it.", "pending")
+    assert (told.channel, told.ts) == (None, None)
+
+
+async def test_a_delivered_one_says_where(database):
+    """The channel and the time stamp are the message's name in Slack."""
+    [added] = await database.run(job_changes.add, [new("a")])
+    batch = await database.run(routing.claim, SOMEDAY, 30_000)
+    routed = Routed(added.id, {}, (NewDelivery(added.id, "U_DANA", DRI, "You own it."),))
+    await database.run(routing.settle, batch, [routed], [], SOMEDAY)
+    [post] = await database.run(claim)
+    await database.run(posts.settle, [posts.Sent(post, SOMEDAY, "D1", "1.2")])
+
+    found = await database.run(job_changes.find, "T1", added.id)
+
+    assert (found.state, found.outcome, found.told) == ("delivered", "delivered", "dri")
+    assert [(told.channel, told.ts) for told in found.deliveries] == [("D1", "1.2")]
+
+
+async def test_another_workspace_s_is_not_found(database):
+    """Ids are no secrets; workspaces are apart all the same."""
+    await database.run(add_workspace, "T2")
+    [added] = await database.run(job_changes.add, [new("a")])
+
+    assert await database.run(job_changes.find, "T2", added.id) is None

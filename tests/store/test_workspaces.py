@@ -1,0 +1,108 @@
+"""Workspaces and their default channel."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import insert, select
+
+from store import workspaces
+from store.schema import DEFAULT_CHANNEL, lanes
+from store.workspaces import DEFAULT_CHANNEL_BROKEN, Installed
+
+T1 = "T1"
+ACME = Installed(
+    id=T1,
+    enterprise_id=None,
+    is_enterprise_install=False,
+    name="Acme",
+    installer_user_id="U1",
+    bot_user_id="U2",
+    scopes="chat:write,users:read",
+    installed_at=1,
+)
+
+
+@pytest.fixture(autouse=True)
+async def acme(database):
+    await database.run(workspaces.install, ACME)
+    await database.run(workspaces.change, T1, None, default_channel_id="C1", default_channel_name="wins")
+
+
+async def default_lane(database, **values) -> None:
+    row = {"workspace_id": T1, "destination": DEFAULT_CHANNEL, "paced_until": 0} | values
+    await database.run(lambda connection: connection.execute(insert(lanes).values(row)))
+
+
+async def due_at(database) -> int | None:
+    return await database.run(lambda connection: connection.execute(select(lanes.c.due_at)).scalar_one())
+
+
+async def test_a_mended_channel_gets_what_was_kept_for_it(database):
+    """And its trouble may be told again when it comes back."""
+    await default_lane(database, due_at=None)
+    await database.run(workspaces.break_default_channel, T1, "C1", "it was archived")
+    await database.run(workspaces.give_once, T1, DEFAULT_CHANNEL_BROKEN, 5)
+
+    assert await database.run(workspaces.mend_default_channel, T1, "C1", 9) is True
+
+    assert await due_at(database) == 9
+    assert await database.run(workspaces.give_once, T1, DEFAULT_CHANNEL_BROKEN, 10) is True
+
+
+async def test_mending_what_is_not_broken_moves_nothing(database):
+    """Unarchiving another channel is no news."""
+    await default_lane(database, due_at=None)
+
+    assert await database.run(workspaces.mend_default_channel, T1, "C1", 9) is False
+    assert await database.run(workspaces.mend_default_channel, T1, "C2", 9) is False
+
+    assert await due_at(database) is None
+
+
+async def test_a_lane_that_posts_right_now_is_left_alone(database):
+    """Falling due in the middle of it, its post would be taken up by another and told twice."""
+    await default_lane(database, due_at=30_000, lease="somebody")
+
+    await database.run(workspaces.open_default_lane, T1, 9)
+
+    assert await due_at(database) == 30_000
+
+
+async def test_a_lane_keeps_its_pace_when_it_opens(database):
+    """One message a second in a channel, whatever an admin presses."""
+    await default_lane(database, due_at=None, paced_until=700)
+
+    await database.run(workspaces.open_default_lane, T1, 9)
+
+    assert await due_at(database) == 700
+
+
+async def test_only_the_default_channel_can_break(database):
+    """Others are archived every day."""
+    assert await database.run(workspaces.break_default_channel, T1, "C2", "it was archived") is False
+    assert await database.run(workspaces.break_default_channel, T1, "C1", "it was archived") is True
+
+
+async def test_a_workspace_leaves_once(database):
+    """Slack tells it twice."""
+    assert await database.run(workspaces.mark_gone, T1, 5) is True
+    assert await database.run(workspaces.mark_gone, T1, 6) is False
+    assert (await database.run(workspaces.find, T1)).gone_at == 5
+
+
+async def test_who_comes_back_has_the_preferences_they_had(database):
+    """Nothing has to be chosen again."""
+    await database.run(workspaces.mark_gone, T1, 5)
+    await database.run(workspaces.install, ACME)
+
+    back = await database.run(workspaces.find, T1)
+    assert (back.is_active, back.gone_at, back.default_channel_id) == (True, None, "C1")
+
+
+async def test_a_change_of_what_was_not_seen_is_refused(database):
+    """The version grows with each change."""
+    seen = (await database.run(workspaces.find, T1)).version
+
+    assert await database.run(workspaces.change, T1, seen, tell_dris=False) is True
+    assert await database.run(workspaces.change, T1, seen, tell_dris=True) is False
+    assert (await database.run(workspaces.find, T1)).tell_dris is False
