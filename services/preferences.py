@@ -50,22 +50,25 @@ class Preferences:
     ) -> Answer:
         """Check the channel, say a line in it, and remember it. *actor*: a Slack user id."""
         workspace = await self.database.run(workspaces.find, workspace_id)
-        if workspace is None:
-            return Answer(False, _NOT_INSTALLED)
-        if seen_version not in {None, workspace.version}:
-            return Answer(False, _FASTER)
+        if workspace is None or seen_version not in {None, workspace.version}:
+            return Answer(False, _FASTER if workspace else _NOT_INSTALLED)
         if channel_id == workspace.default_channel_id and workspace.default_channel_problem is None:
             return Answer(True, f"<#{channel_id}> is the default channel already.")
+        channel = await self._usable_channel(workspace, channel_id)
+        if isinstance(channel, Answer):
+            return channel
+        return await self._say_and_store(workspace, actor, channel, seen_version)
+
+    async def _usable_channel(self, workspace: Workspace, channel_id: str) -> ChannelInfo | Answer:
+        """The channel, or why it cannot be chosen."""
         try:
-            channel = await self.slack.channel(workspace_id, channel_id)
+            channel = await self.slack.channel(workspace.id, channel_id)
         except TransientError:
             return Answer(False, _TRY_AGAIN)
         except PermanentError as error:
             return Answer(False, f"The channel was not chosen: {error}")
         problem = channel_problem(channel, workspace.bot_user_id)
-        if channel is None or problem:
-            return Answer(False, problem or "")
-        return await self._say_and_store(workspace, actor, channel, seen_version)
+        return Answer(False, problem or "") if channel is None or problem else channel
 
     async def check_default_channel(self, workspace_id: str, actor: str, seen_version: int | None) -> Answer:
         """Whether the channel that was chosen before can be posted to (again)."""

@@ -75,7 +75,7 @@ class SlackUser:
             name=str(profile.get("real_name") or raw.get("real_name") or raw.get("name") or ""),
             email=email.strip().lower() if isinstance(email, str) and email.strip() else None,
             team_ids=_teams_of(raw),
-            is_admin=any(raw.get(flag) is True for flag in ("is_admin", "is_owner", "is_primary_owner")),
+            is_admin=_is_admin(raw) or _is_admin(_organisation(raw)),
             is_bot=raw.get("is_bot") is True or raw.get("id") == "USLACKBOT",
             is_guest=raw.get("is_restricted") is True or raw.get("is_ultra_restricted") is True,
             is_stranger=raw.get("is_stranger") is True,
@@ -91,9 +91,18 @@ def text_of(raw: Json, name: str) -> str:
     return value
 
 
+def _is_admin(raw: Json) -> bool:
+    return any(raw.get(flag) is True for flag in ("is_admin", "is_owner", "is_primary_owner"))
+
+
+def _organisation(raw: Json) -> Json:
+    """Who this person is in their Enterprise Grid organisation; empty outside of one."""
+    told = raw.get("enterprise_user")
+    return told if isinstance(told, dict) else {}
+
+
 def _teams_of(raw: Json) -> frozenset[str]:
-    organisation = raw.get("enterprise_user")
-    organisation = organisation if isinstance(organisation, dict) else {}
+    organisation = _organisation(raw)
     teams = organisation.get("teams")
     named = [raw.get("team_id"), organisation.get("enterprise_id"), *(teams if isinstance(teams, list) else [])]
     return frozenset(team for team in named if isinstance(team, str) and team)
