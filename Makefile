@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint format chaos bench lock
+.PHONY: help demo run test lint format chaos bench pictures lock
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,10 @@ chaos: $(VENV)/dev.stamp ## kill -9 in earnest, on both databases
 
 bench: $(VENV)/dev.stamp ## the benchmarks, each beside its floor
 	$(BIN)/python -m bench $(ARGS)
+
+pictures: $(VENV)/dev.stamp ## the pictures in docs/pictures, made again by running the demo
+	@sh tests/install_chromium.sh
+	$(BIN)/python -m tests.pictures
 
 lock: $(VENV)/dev.stamp ## pin again what pyproject.toml asks for
 	$(BIN)/python -m pip install --quiet uv

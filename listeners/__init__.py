@@ -7,7 +7,19 @@ from collections.abc import Awaitable, Callable
 from slack_bolt.async_app import AsyncApp, AsyncBoltContext
 from slack_bolt.response import BoltResponse
 
-from listeners import app_home, directory, failures, intake_keys, lifecycle, notification, status
+from listeners import (
+    app_home,
+    directory,
+    failures,
+    intake_keys,
+    lifecycle,
+    mappings,
+    notification,
+    ownership,
+    salesforce_settings,
+    sources,
+    status,
+)
 
 
 def register_listeners(app: AsyncApp, **parts: object) -> None:
@@ -25,6 +37,10 @@ def register_listeners(app: AsyncApp, **parts: object) -> None:
     app.middleware(provide)
     app_home.register(app)
     intake_keys.register(app)
+    salesforce_settings.register(app)
+    sources.register(app)
+    mappings.register(app)
+    ownership.register(app)
     notification.register(app)
     status.register(app)
     directory.register(app)

@@ -9,11 +9,12 @@ import json
 
 from listeners.blocks import Block, View, button, context, header, moment, plain, section, select
 from listeners.intake_keys_view import KEY_NAMES, KEY_TITLES
+from listeners.ownership_home_view import ownership_blocks
+from listeners.salesforce_view import salesforce_blocks
 from services.home import HomeState
 from services.intake_keys import ListedKey
 from services.mrkdwn import escape
 from store.audit import OPERATOR
-from store.salesforce_connections import SalesforceConnection
 from store.workspaces import Workspace
 
 CHOOSE_CHANNEL = "home_choose_channel"
@@ -37,7 +38,9 @@ def home_view(state: HomeState, notice: str | None = None) -> View:
         *_channel(state),
         *_choices(state),
         {"type": "divider"},
-        section(f"*Salesforce*\n{salesforce_line(state.salesforce)}"),
+        *salesforce_blocks(state),
+        {"type": "divider"},
+        *ownership_blocks(state),
         {"type": "divider"},
         *(_sending(state) if state.is_admin else [context("Workspace admins and owners can change these settings.")]),
     ]
@@ -110,17 +113,6 @@ def _choices(state: HomeState) -> list[Block]:
 
 def _gets(workspace: Workspace) -> str:
     return workspace.channel_gets if workspace.tell_dris else "everything"
-
-
-def salesforce_line(connection: SalesforceConnection | None) -> str:
-    """How Salesforce is connected, in a line of mrkdwn."""
-    if connection is None:
-        return "Not connected: owners cannot be looked up, so only job changes that name their DRI reach one."
-    if connection.problem:
-        return f":warning: {escape(connection.problem, 300)}"
-    org = f" to *{escape(connection.org_name, 80)}*" if connection.org_name else ""
-    since = f", last answer {moment(connection.last_success_at)}" if connection.last_success_at else ""
-    return f":white_check_mark: Connected{org}{since}."
 
 
 def _sending(state: HomeState) -> list[Block]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,11 +14,17 @@ from listeners.verbs import (
     RefusedError,
     Terminal,
     buried,
-    demo,
+    demo_arguments,
+    doctor,
+    erase,
     explain,
+    importing,
     intake_key,
     manifest,
     migrating,
+    move,
+    ownership,
+    rotate_keys,
     serving,
     status,
 )
@@ -28,6 +32,12 @@ from services.settings import SettingsError
 from store.database import DatabaseUnavailableError
 
 VERSION = "0.1.0"
+
+
+def _demo(asked: Namespace, terminal: Terminal) -> int:
+    from listeners.verbs.demo import demo  # noqa: PLC0415 - brings the whole sandbox, which nobody serves with
+
+    return demo(asked, terminal)
 
 
 @dataclass(frozen=True)
@@ -41,17 +51,26 @@ class Verb:
 
 
 VERBS = (
-    Verb("serve", "web and worker in one process (the default); migrates first on SQLite", serving.serve),
-    Verb("web", "what Slack, senders and browsers reach; any number of them on PostgreSQL", serving.serve_web),
-    Verb("worker", "routes and posts; any number of them on PostgreSQL", serving.serve_worker),
+    Verb("serve", "web and worker in one process, the default; migrates SQLite first", serving.serve),
+    Verb("web", "what Slack, senders and browsers reach; on PostgreSQL any number", serving.serve_web),
+    Verb("worker", "routes and posts; on PostgreSQL any number", serving.serve_worker),
     Verb("migrate", "bring the database to the newest schema", migrating.migrate),
-    Verb("demo", "try it on this machine: sandbox Slack and Salesforce, sample data", demo.demo, demo.arguments),
+    Verb("demo", "try it on this machine: sandbox Slack and Salesforce, sample data", _demo, demo_arguments),
+    Verb("import", "a file of job changes: CSV, JSON or JSON Lines", importing.import_file, importing.arguments),
+    Verb("doctor", "what is wrong with this installation, and what to do", doctor.doctor, doctor.arguments),
     Verb("manifest", "the Slack app's manifest and the link that creates it", manifest.manifest, manifest.arguments),
     Verb("status", "how the workspaces stand", status.status, status.arguments),
     Verb("explain", "all that happened to one job change, and why", explain.explain, explain.arguments),
     Verb("buried", "what could not be delivered, and why", buried.show_buried, buried.buried_arguments),
     Verb("replay", "try again what was buried", buried.replay_buried, buried.replay_arguments),
+    Verb(
+        "ownership", "export, import or check a workspace's ownership rules", ownership.ownership, ownership.arguments
+    ),
+    Verb("simulate", "who would be told of a file's job changes, and why", ownership.simulate, ownership.simulating),
     Verb("intake-key", "a new key for a sender of job changes", intake_key.intake_key, intake_key.arguments),
+    Verb("erase", "forget a person or a workspace, everywhere", erase.erase, erase.arguments),
+    Verb("rotate-keys", "re-encrypt every secret under the first key", rotate_keys.rotate_keys),
+    Verb("move", "from SQLite to PostgreSQL, checked row by row", move.move, move.arguments),
 )
 
 
@@ -60,20 +79,13 @@ def run(argv: Sequence[str], environ: Mapping[str, str], build: Build) -> int:
     asked = _parser().parse_args(argv or ["serve"])
     terminal = Terminal(environ, build, Console(), Console(stderr=True))
     try:
-        return _do(asked, terminal)
-    except BrokenPipeError:
-        # Whoever read our output has read enough; Python would complain once more when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-
-
-def _do(asked: Namespace, terminal: Terminal) -> int:
-    try:
         status: int = asked.do(asked, terminal)
     except SettingsError as error:
         terminal.remark("The settings are not complete (.env.example lists them all):")
         for fault in error.faults:
             terminal.remark(f"  {fault}")
+        if any(fault.startswith("SLACK_CLIENT") for fault in error.faults):
+            terminal.remark("No Slack app yet? python app.py manifest makes one; python app.py demo needs none.")
         return 2
     except RefusedError as error:
         terminal.remark(str(error))
@@ -90,11 +102,16 @@ def _do(asked: Namespace, terminal: Terminal) -> int:
 
 
 def _parser() -> ArgumentParser:
-    parser = ArgumentParser("python app.py", description="Job-change signals, told in Slack to the right person.")
+    parser = ArgumentParser(
+        "python app.py",
+        description="Job-change signals, told in Slack to the right person.",
+        epilog="\n".join(["verbs:", *(f"  {verb.name:<12}{verb.help}" for verb in VERBS)]),
+        formatter_class=RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--version", action="version", version=VERSION)
-    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    verbs = parser.add_subparsers(metavar="VERB", required=True, help="what to do; VERB --help tells more")
     for verb in VERBS:
-        its = verbs.add_parser(verb.name, help=verb.help, description=f"{verb.help[:1].upper()}{verb.help[1:]}.")
+        its = verbs.add_parser(verb.name, description=f"{verb.help[:1].upper()}{verb.help[1:]}.")
         its.set_defaults(do=verb.do)
         if verb.arguments:
             verb.arguments(its)

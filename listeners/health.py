@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
@@ -12,8 +11,10 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import Connection
 
-from listeners.metrics import Metrics
-from store import counts, migrations
+from listeners.metrics import Metrics, Snapshot
+from services.heartbeat import LONGEST_WAIT_MS
+from services.pulse import Pulse
+from store import counts, migrations, vitals
 from store.database import Database, DatabaseUnavailableError
 
 DEADLINE_SECONDS = 3
@@ -22,11 +23,9 @@ DAY_MS = 24 * 60 * 60 * 1_000
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
 
 
-def routes(
-    database: Database, metrics: Metrics, metrics_token: str | None, now: Callable[[], int]
-) -> list[web.RouteDef]:
-    """*metrics_token* None: only this machine may read the metrics."""
-    health = _Health(database, metrics, metrics_token, now)
+def routes(database: Database, metrics: Metrics, metrics_token: str | None, pulse: Pulse) -> list[web.RouteDef]:
+    """*metrics_token* None: only this machine may read the metrics. *pulse*: of the worker, if there is one here."""
+    health = _Health(database, metrics, metrics_token, pulse)
     return [
         web.get("/healthz", health.alive),
         web.get("/readyz", health.ready),
@@ -39,10 +38,14 @@ class _Health:
     database: Database
     metrics: Metrics
     metrics_token: str | None = field(repr=False)
-    now: Callable[[], int]
+    pulse: Pulse
     _is_migrated: bool = False
 
     async def alive(self, _request: web.Request) -> web.Response:
+        """Of a process that works, too: whoever is not alive should be started again."""
+        if missed := self.pulse.missed:
+            reasons = [f"the worker does not go round any more to {half}" for half in missed]
+            return web.json_response({"status": "dead", "reasons": reasons}, status=503)
         return web.json_response({"status": "alive"})
 
     async def ready(self, _request: web.Request) -> web.Response:
@@ -63,13 +66,15 @@ class _Health:
         if not self._may_read_metrics(request):
             advice = "send METRICS_TOKEN as a bearer token, or ask from this machine when none is set\n"
             return web.Response(status=403, text=advice)
-        now = self.now()
+        now = self.pulse.now()
+        snapshot: Snapshot | None = None
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
-                totals = await self.database.run(counts.totals, now - DAY_MS)
+                snapshot = await self.database.run(_snapshot, now)
         except (DatabaseUnavailableError, TimeoutError):
-            totals = None  # what this process counted is worth reading all the same
-        return web.Response(body=self.metrics.exposition(totals, now), headers={"Content-Type": CONTENT_TYPE_LATEST})
+            pass  # what this process counted is worth reading all the same
+        told = self.metrics.exposition(snapshot, now, worker_is_up=self.pulse.beats)
+        return web.Response(body=told, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     def _may_read_metrics(self, request: web.Request) -> bool:
         if self.metrics_token:
@@ -85,6 +90,14 @@ def _is_this_machine(peer: str | None) -> bool:
     except ValueError:
         return False
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
+
+def _snapshot(connection: Connection, now: int) -> Snapshot:
+    return Snapshot(
+        counts.totals(connection, now - DAY_MS),
+        vitals.vitals(connection, now),
+        vitals.is_stuck(connection, now - LONGEST_WAIT_MS, now),
+    )
 
 
 def _is_reached(connection: Connection) -> bool:

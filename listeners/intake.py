@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from pydantic_core import from_json, to_json
 
 from listeners import openapi
+from listeners.intake_view import shown
 from listeners.metrics import Metrics
+from services import senders
 from services.allowance import Allowance
 from services.faults import Fault, InvalidJobChangeError
 from services.intake import MOST_IN_ONE_BATCH, Intake
 from services.intake_keys import IntakeKeys, Proof, Standing
 from services.signatures import Signature
 from store.database import DatabaseUnavailableError
-from store.job_changes import Added, FoundJobChange, Told
+from store.job_changes import Added
 
 JOB_CHANGES = "/v1/workspaces/{workspace_id}/job-changes"
 JOB_CHANGE = JOB_CHANGES + "/{job_change_id}"
@@ -30,12 +32,25 @@ SLOWEST_BODY_SECONDS = 15
 OUTAGE_SECONDS = 5
 """What `Retry-After` says while the database is away."""
 
+log = logging.getLogger(__name__)
+
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-def routes(intake: Intake, keys: IntakeKeys, allowance: Allowance, metrics: Metrics) -> list[web.RouteDef]:
-    """What senders may call. Every answer is JSON, every error `{"error": …, "errors": [{"path", "message"}]}`."""
-    door = _Door(intake, keys, allowance, metrics)
+def routes(
+    intake: Intake,
+    keys: IntakeKeys,
+    allowance: Allowance,
+    metrics: Metrics,
+    *,
+    body_seconds: float = SLOWEST_BODY_SECONDS,
+) -> list[web.RouteDef]:
+    """
+    What senders may call. Every answer is JSON, every error `{"error": …, "errors": [{"path", "message"}]}`.
+
+    *body_seconds*: how long a body may take to arrive.
+    """
+    door = _Door(intake, keys, allowance, metrics, body_seconds)
     return [
         web.post(JOB_CHANGES, door.counted(door.take)),
         web.get(JOB_CHANGE, door.counted(door.show), allow_head=False),
@@ -66,6 +81,7 @@ class _Door:
     keys: IntakeKeys
     allowance: Allowance
     metrics: Metrics
+    body_seconds: float
 
     def counted(self, handler: Handler) -> Handler:
         """Answers what the handler turns away, and counts it."""
@@ -75,7 +91,8 @@ class _Door:
                 return await handler(request)
             except _TurnedAwayError as error:
                 turned_away = error
-            except DatabaseUnavailableError:
+            except DatabaseUnavailableError as error:
+                log.warning("a sender was asked to come back: %s", error)
                 headers = {"Retry-After": str(OUTAGE_SECONDS)}
                 turned_away = _TurnedAwayError(503, "nothing was stored, please send it again", headers=headers)
             self.metrics.turned_away(turned_away.status)
@@ -88,11 +105,10 @@ class _Door:
         self._charge(workspace_id, 1)
         raw = _decoded(request, body)
         if isinstance(raw, dict) and "job_changes" in raw:
-            return await self._take_batch(workspace_id, raw["job_changes"])
+            return await self._take_batch(workspace_id, raw["job_changes"], _sender(request))
         try:
-            added = await self.intake.accept(workspace_id, raw)
+            added = await self.intake.accept(workspace_id, raw, _sender(request))
         except InvalidJobChangeError as error:
-            self.metrics.counted("refused")
             raise _TurnedAwayError(422, "the job change was refused", error.faults) from None
         result = self._result(added)
         return _answer(202 if result["status"] == "accepted" else 200, result)
@@ -104,12 +120,12 @@ class _Door:
         found = await self.intake.find(workspace_id, job_change_id) if _ID.fullmatch(job_change_id) else None
         if found is None:
             raise _TurnedAwayError(404, "this workspace has no such job change")
-        return _answer(200, _shown(found))
+        return _answer(200, shown(found))
 
     async def _genuine(self, request: web.Request) -> tuple[str, bytes]:
         """The workspace and the raw body, which nobody has looked into before this."""
         workspace_id = request.match_info["workspace_id"]
-        body = await _body(request)
+        body = await _body(request, self.body_seconds)
         standing = Standing.STRANGER
         if _ID.fullmatch(workspace_id):
             standing = await self.keys.check(workspace_id, _proof(request), body)
@@ -125,24 +141,22 @@ class _Door:
         if wait is not None:
             raise _TurnedAwayError(429, "too many job changes at once", headers={"Retry-After": str(wait)})
 
-    async def _take_batch(self, workspace_id: str, raws: object) -> web.Response:
+    async def _take_batch(self, workspace_id: str, raws: object, sender: str | None) -> web.Response:
         if not isinstance(raws, list):
             raise _TurnedAwayError(422, "the batch was refused", [Fault("job_changes", "must be a list")])
         if not 1 <= len(raws) <= MOST_IN_ONE_BATCH:
             fault = Fault("job_changes", f"must have from 1 to {MOST_IN_ONE_BATCH:,} items")
             raise _TurnedAwayError(422, "the batch was refused", [fault])
         self._charge(workspace_id, len(raws) - 1)
-        answers = await self.intake.accept_all(workspace_id, raws)
+        answers = await self.intake.accept_all(workspace_id, raws, sender)
         return _answer(202, {"results": [self._result(answer) for answer in answers]})
 
     def _result(self, answer: Added | InvalidJobChangeError | None) -> dict[str, object]:
         if answer is None:
             raise _nowhere()
         if isinstance(answer, InvalidJobChangeError):
-            self.metrics.counted("refused")
             return {"status": "refused", "errors": [asdict(fault) for fault in answer.faults]}
         status = "accepted" if answer.is_new else "duplicate"
-        self.metrics.counted(status)
         return {"id": answer.id, "status": status}
 
 
@@ -157,7 +171,7 @@ def _nowhere() -> _TurnedAwayError:
     return _TurnedAwayError(404, "there is no such workspace: it has uninstalled the app")
 
 
-async def _body(request: web.Request) -> bytes:
+async def _body(request: web.Request, seconds: float) -> bytes:
     """As it was sent: what is signed is bytes."""
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise _TurnedAwayError(415, "send the body as it is, without Content-Encoding")
@@ -166,7 +180,7 @@ async def _body(request: web.Request) -> bytes:
     try:
         if request.content.is_eof():  # all of it is here, which is so for nearly every request
             return request.content.read_nowait()
-        async with asyncio.timeout(SLOWEST_BODY_SECONDS):
+        async with asyncio.timeout(seconds):
             return await _streamed(request)
     except (HttpProcessingError, web.RequestPayloadError):
         raise _TurnedAwayError(400, "the body is malformed") from None
@@ -187,12 +201,24 @@ def _too_large() -> _TurnedAwayError:
     return _TurnedAwayError(413, "the body is larger than 1 MiB: send smaller batches")
 
 
+def _sender(request: web.Request) -> str | None:
+    """`?source=`: for senders who cannot write into the body who they are."""
+    return senders.source_of({"source": request.query.get("source")})
+
+
 def _proof(request: web.Request) -> Proof:
     headers = request.headers
-    parts = [_raw(headers.get(f"webhook-{name}", "")) for name in ("id", "timestamp", "signature")]
     scheme, _, bearer = headers.get("Authorization", "").partition(" ")
     bearers = [headers.get("X-Api-Key", ""), bearer.strip() if scheme.lower() == "bearer" else ""]
-    return Proof(Signature(*parts) if all(parts) else None, tuple(_raw(key) for key in bearers if key))
+    return Proof(_signature(headers), tuple(_raw(key) for key in bearers if key))
+
+
+def _signature(headers: Mapping[str, str]) -> Signature | None:
+    signatures = headers.get("webhook-signature")
+    message_id, timestamp = headers.get("webhook-id"), headers.get("webhook-timestamp")
+    if not (signatures and message_id and timestamp):
+        return None
+    return Signature(_raw(message_id), _raw(timestamp), _raw(signatures))
 
 
 def _raw(header: str) -> bytes:
@@ -209,41 +235,6 @@ def _decoded(request: web.Request, body: bytes) -> object:
     except ValueError as error:
         raise _TurnedAwayError(400, f"the body is not JSON: {error}") from None
     return raw
-
-
-def _shown(found: FoundJobChange) -> dict[str, object]:
-    return {
-        "id": found.id,
-        "source": found.source,
-        "state": found.state,
-        "outcome": found.outcome,
-        "told": found.told,
-        "reason": found.reason,
-        "attempts": found.attempts,
-        "last_error": found.last_error,
-        "accepted_at": _time(found.accepted_at),
-        "routed_at": _time(found.routed_at),
-        "ended_at": _time(found.ended_at),
-        "decision": found.decision,
-        "deliveries": [_shown_delivery(delivery) for delivery in found.deliveries],
-        "trace": [{"at": _time(step.at), "step": step.step, "detail": step.detail} for step in found.trace],
-    }
-
-
-def _shown_delivery(told: Told) -> dict[str, object]:
-    return {
-        "destination": told.destination,
-        "role": told.role,
-        "reason": told.reason,
-        "state": told.state,
-        "attempts": told.attempts,
-        "last_error": told.last_error,
-        "message": {"channel": told.channel, "ts": told.ts} if told.ts else None,
-    }
-
-
-def _time(at: int | None) -> str | None:
-    return None if at is None else datetime.fromtimestamp(at / 1_000, UTC).isoformat(timespec="milliseconds")
 
 
 def _answer(status: int, data: object, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -8,9 +8,12 @@ import re
 import sys
 from datetime import UTC, datetime
 
-OURS = ("app", "listeners", "services", "store")
+OURS = ("listeners", "services", "store")
 LENT = ("listeners.oauth", "store.installations")
 """Loggers of ours that Slack's SDK writes to: at DEBUG it tells rows and answers, tokens among them."""
+
+IDS = ("workspace", "job_change", "post")
+"""What an event may carry besides its message, as `extra`."""
 
 _SECRETS = re.compile(
     r"xox[a-z](?:\.xox[a-z])?-[\w.-]+|xapp-[\w-]+|whsec_[\w+/=-]+|ugk_[\w-]+|00D\w{12,15}![\w.]+|(?<=Bearer )\S+"
@@ -41,6 +44,7 @@ class TextLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         told = f"{_time(record)} {record.levelname} {record.name}: {_message(record)}"
+        told += "".join(f" {name}={value}" for name, value in _ids(record).items())
         if exception := _exception(self, record):
             told += f"\n{exception}"
         return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), told)
@@ -55,6 +59,7 @@ class JsonLines(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "message": _message(record),
+            **_ids(record),
         }
         if exception := _exception(self, record):
             told["exception"] = exception
@@ -67,6 +72,11 @@ def _time(record: logging.LogRecord) -> str:
 
 def _message(record: logging.LogRecord) -> str:
     return without_secrets(record.getMessage())
+
+
+def _ids(record: logging.LogRecord) -> dict[str, str]:
+    told = {name: getattr(record, name, None) for name in IDS}
+    return {name: str(value) for name, value in told.items() if value is not None}
 
 
 def _exception(formatter: logging.Formatter, record: logging.LogRecord) -> str:

@@ -57,7 +57,10 @@ def document() -> dict[str, Any]:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "paths": {
-            "/v1/workspaces/{workspace_id}/job-changes": {"parameters": [_parameter("workspace_id")], "post": _POST},
+            "/v1/workspaces/{workspace_id}/job-changes": {
+                "parameters": [_parameter("workspace_id"), _SENDER],
+                "post": _POST,
+            },
             "/v1/workspaces/{workspace_id}/job-changes/{id}": {
                 "parameters": [_parameter("workspace_id"), _parameter("id")],
                 "get": _GET,
@@ -96,6 +99,13 @@ def _object(**properties: dict[str, Any]) -> dict[str, Any]:
 
 
 _TEXT = {"type": "string"}
+_SENDER = {
+    "name": "source",
+    "in": "query",
+    "description": "Whose rows these are, where they are not in the form below: tamradar, common_room, clay, zapier,"
+    " csv, or any name that an admin has mapped in App Home.",
+    "schema": {"type": "string", "maxLength": 100},
+}
 _TEXT_OR_NULL = {"type": ["string", "null"]}
 _TIME_OR_NULL = {"type": ["string", "null"], "format": "date-time"}
 _FAULTS = {"type": "array", "items": {"$ref": "#/components/schemas/Fault"}}
@@ -130,7 +140,7 @@ _ANSWERS: dict[str, Any] = {
     ),
     "Delivery": _object(
         destination=_TEXT,
-        role={"enum": ["dri", "fallback", "copy"]},
+        role={"enum": ["dri", "fallback", "channel", "copy"]},
         reason=_TEXT,
         state=_TEXT,
         attempts={"type": "integer"},

@@ -10,6 +10,7 @@ from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_bolt.response import BoltResponse
 from slack_sdk.signature import Clock, SignatureVerifier
 
 _IDS = ("team_id", "enterprise_id", "user_id", "channel_id")
@@ -36,17 +37,9 @@ class SlackRequests:
         if not self._is_genuine(raw, request.headers):
             return _refusal(401, "the signature does not match, or is older than five minutes")
         text = raw.decode()  # the signature covers UTF-8 only
-        try:
-            asked = AsyncBoltRequest(body=text, query=request.query_string, headers=dict(request.headers))
-        except (ValueError, TypeError, AttributeError, LookupError, RecursionError):
-            # Bolt looks for ids in whatever it is given, and stumbles over what is of no documented shape.
-            return _refusal(400, "the body cannot be read")
-        if not (_is_readable(asked.body) and _is_known(asked.context)):
+        answer = await answer_of(self.bolt, text, query=request.query_string, headers=dict(request.headers))
+        if answer is None:
             return _refusal(400, "the body is none that Slack sends")
-        answer = await self.bolt.async_dispatch(asked)
-        if answer.status == 404 and asked.body.get("type") == "event_callback":
-            # An event that nobody listens to. Slack would repeat it, and count it as a failure.
-            return web.Response()
         return await to_aiohttp_response(answer)
 
     def _is_genuine(self, raw: bytes, headers: Mapping[str, str]) -> bool:
@@ -59,6 +52,26 @@ class SlackRequests:
             return self.verifier.is_valid(raw, timestamp, signature)
         except UnicodeDecodeError:
             return False
+
+
+async def answer_of(bolt: AsyncApp, body: str | dict[str, Any], **how: Any) -> BoltResponse | None:
+    """
+    What Bolt answers to what Slack sent; None: Slack never sends that.
+
+    *body*: text that came by HTTP, or with `mode="socket_mode"` an object; *how*: the rest of AsyncBoltRequest.
+    """
+    try:
+        asked = AsyncBoltRequest(body=body, **how)
+    except (ValueError, TypeError, AttributeError, LookupError, RecursionError):
+        # Bolt looks for ids in whatever it is given, and stumbles over what is of no documented shape.
+        return None
+    if not (_is_readable(asked.body) and _is_known(asked.context)):
+        return None
+    answer = await bolt.async_dispatch(asked)
+    if answer.status == 404 and asked.body.get("type") == "event_callback":
+        # An event that nobody listens to. Slack would repeat it, and count it as a failure.
+        return BoltResponse(status=200)
+    return answer
 
 
 class _Clock(Clock):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from listeners.blocks import Block, context, moment, section
+from listeners.salesforce_view import health_texts
 from services.mrkdwn import escape
 from services.status import WorkspaceStatus
 from store.counts import BURIED, MUTED, TOLD_CHANNEL, TOLD_DRI
@@ -21,7 +22,7 @@ def status_lines(status: WorkspaceStatus) -> list[str]:
     return [
         f"*Job changes in {escape(status.workspace_name, 100)}*",
         _channel(status),
-        _salesforce(status),
+        *health_texts(status.salesforce),
         _last(status),
         _ended(status),
         _waiting(status),
@@ -43,18 +44,6 @@ def _channel(status: WorkspaceStatus) -> str:
         why = escape(status.default_channel_problem, 300)
         return f":warning: {channel}, the default channel, cannot be posted to: {why}"
     return f":white_check_mark: {channel} is the default channel."
-
-
-def _salesforce(status: WorkspaceStatus) -> str:
-    salesforce = status.salesforce
-    if salesforce is None:
-        return ":heavy_minus_sign: Salesforce is not connected: DRIs are found by what senders say alone."
-    org = f" ({escape(salesforce.org_name, 100)})" if salesforce.org_name else ""
-    if salesforce.problem:
-        return f":warning: Salesforce{org} needs an admin: {escape(salesforce.problem, 300)}"
-    if salesforce.last_success_at is None:
-        return f":white_check_mark: Salesforce{org} is connected, and was not asked yet."
-    return f":white_check_mark: Salesforce{org} is connected, and last answered {moment(salesforce.last_success_at)}."
 
 
 def _last(status: WorkspaceStatus) -> str:

@@ -57,6 +57,13 @@ def create_web(
     return app
 
 
+def create_watched(routes: Sequence[web.AbstractRouteDef]) -> web.Application:
+    """What a worker by itself shows to whoever watches it, and nothing else."""
+    app = web.Application()
+    app.add_routes(routes)
+    return app
+
+
 def create_runner(app: web.Application, idle_seconds: float = IDLE_SECONDS) -> web.AppRunner:
     """Serves it, with limits for clients that connect and then say nothing. Logs no requests: addresses are private."""
     return web.AppRunner(app, access_log=None, keepalive_timeout=idle_seconds, lingering_time=2.0)

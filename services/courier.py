@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import random
-from typing import cast
 
+from services.cards import cards
 from services.errors import (
     DestinationDeadError,
     MessageRefusedError,
@@ -15,14 +14,14 @@ from services.errors import (
     TransientError,
     WorkspaceGoneError,
 )
-from services.job_changes import InvalidJobChangeError, JobChange
-from services.messages import Card, Role, compose
+from services.journal import UNCOUNTED, Journal
+from services.messages import Card, compose
 from services.notices import Notices
 from services.retry import MOST_DOUBTS, backoff_ms, is_hopeless
 from services.slack import Posted, Slack
-from store import pauses, posts, workspaces
+from store import histories, pauses, posts, workspaces
 from store.database import Database
-from store.lanes import Claim, Claimed
+from store.lanes import Claim
 from store.posts import Doubted, Moved, Parked, PutBack, Sent, Settlement, Undeliverable
 from store.schema import DEFAULT_CHANNEL
 
@@ -45,6 +44,7 @@ class Courier:
     slack: Slack
     notices: Notices
     now: Callable[[], int]
+    journal: Journal = UNCOUNTED
 
     async def deliver(self, claim: Claim) -> int | None:
         """Attempt a claimed post and settle it. Answers when its lane is due next; None: nothing waits there."""
@@ -56,7 +56,9 @@ class Courier:
 
     async def settle(self, settlement: Settlement) -> int | None:
         """Record how it went, however long the database takes to come back: only we know it."""
-        return await self.database.insist_together(posts.settle, settlement)
+        due_at = await self.database.insist_together(posts.settle, settlement)
+        self.journal.settled(settlement)
+        return due_at
 
     def stumbled(self, claim: Claim, reason: str) -> Settlement:
         """A bug of ours met one of these deliveries: each is tried alone, then plainer, then buried."""
@@ -66,8 +68,8 @@ class Courier:
         return self._plainer(claim, reason)
 
     async def _attempt(self, claim: Claim) -> Settlement:
-        cards = _cards(claim)
-        if not cards:
+        shown = await self._cards(claim)
+        if not shown:
             return Undeliverable(claim, self.now(), "it was erased before it was told")
         try:
             if claim.in_doubt and (known := await self._resolve_doubt(claim)):
@@ -75,7 +77,7 @@ class Courier:
             # A process that was suspended past its lease must not send what another has taken up.
             if self.now() > claim.lease_until - CALL_MS:
                 return self._wait(claim, self.now(), "the lease was nearly over")
-            posted = await self._post(claim, cards)
+            posted = await self._post(claim, shown)
         except TransientError as error:
             return await self._failed(claim, error)
         except PermanentError as error:
@@ -84,8 +86,13 @@ class Courier:
             await self.database.run(pauses.succeeded, claim.workspace_id, SLACK)
         return Sent(claim, self.now(), posted.channel, posted.ts)
 
-    async def _post(self, claim: Claim, cards: Sequence[Card]) -> Posted:
-        message = compose(cards, plainness=claim.deliveries[0].plainness)
+    async def _cards(self, claim: Claim) -> list[Card]:
+        acted = {member.job_change_id for member in claim.deliveries if member.acted_at is not None}
+        known = await self.database.run(histories.histories, acted) if acted else {}
+        return cards(claim.deliveries, claim.destination, known)
+
+    async def _post(self, claim: Claim, shown: Sequence[Card]) -> Posted:
+        message = compose(shown, plainness=claim.deliveries[0].plainness)
         return await self.slack.post(
             claim.workspace_id, claim.channel, text=message.text, blocks=message.blocks, post_id=claim.post_id
         )
@@ -153,23 +160,3 @@ class Courier:
         if all(member.plainness >= PLAIN_TEXT for member in claim.deliveries):
             return Undeliverable(claim, now, reason)
         return PutBack(claim, now, now, reason, plainer=True)
-
-
-def _cards(claim: Claim) -> list[Card]:
-    return [card for member in claim.deliveries if (card := _card(member))]
-
-
-def _card(member: Claimed) -> Card | None:
-    try:
-        change = JobChange.from_stored(member.payload or "")
-    except InvalidJobChangeError:
-        return None
-    links = json.loads(member.decision or "{}").get("links", {})
-    return Card(
-        job_change=change,
-        reason=member.reason,
-        role=cast("Role", member.role),
-        delivery_id=member.id,
-        contact_url=links.get("contact") or links.get("lead"),
-        account_url=links.get("account"),
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -19,13 +20,14 @@ log = logging.getLogger(__name__)
 LOOKUPS_A_MINUTE = 45
 """Slack allows about 50. https://docs.slack.dev/reference/methods/users.lookupByEmail"""
 
-LOOKUPS_AT_ONCE = 8
+LOOKUPS_AT_ONCE = 16
 LISTED_PAGES = 15
 """Pages of people to read before going on one by one; Slack allows about 20 a minute."""
 
 LISTING = "directory:listing"
 LISTING_SETS_IN_AGAIN_MS = 24 * 60 * 60 * 1000
 _MINUTE = 60_000
+_USER_ID = re.compile(r"[uw][a-z0-9]{2,20}")
 
 
 def member_of(user: SlackUser, workspace_id: str) -> Member:
@@ -48,6 +50,8 @@ class Directory:
     async def find(self, workspace_id: str, emails: Collection[str]) -> dict[str, Member]:
         """
         Who these addresses are in Slack, by the address in lower case; every one of them is in the answer.
+
+        A Slack user id may stand for an address: then it is whether that user can be told.
 
         What could not be learnt now is UNKNOWN. Raises PermanentError when Slack does not let us ask at all.
         """
@@ -98,7 +102,10 @@ class Directory:
 
     async def _ask(self, workspace_id: str, email: str) -> Member:
         try:
-            user = await self.slack.user_by_email(workspace_id, email)
+            if _USER_ID.fullmatch(email):
+                user = await self.slack.user(workspace_id, email.upper())
+            else:
+                user = await self.slack.user_by_email(workspace_id, email)
         except TransientError as error:
             return Member(None, UNKNOWN, error.retry_after)
         return Member(None, NOT_IN_SLACK) if user is None else member_of(user, workspace_id)
@@ -114,14 +121,15 @@ class Directory:
                 pages += 1
                 has_addresses = has_addresses or any(user.email for user in page)
                 for user in page:
-                    if user.email in wanted:
-                        _prefer(found, user.email, member_of(user, workspace_id))
+                    for address in wanted & {user.email, user.id.lower()}:
+                        _prefer(found, address, member_of(user, workspace_id))
                 if pages == LISTED_PAGES:
                     await self._list_no_more(workspace_id)
                     break
             else:
                 if has_addresses:  # without users:read.email nobody has one, and nobody is known to be missing
-                    found |= {email: Member(None, NOT_IN_SLACK) for email in wanted - found.keys()}
+                    missing = (email for email in wanted - found.keys() if not _USER_ID.fullmatch(email))
+                    found |= {email: Member(None, NOT_IN_SLACK) for email in missing}
         except TransientError as error:
             log.warning("listing the members of %s stopped at page %s: %s", workspace_id, pages + 1, error)
         await self.database.run(members.remember, workspace_id, found, self.now(), one_by_one=False)

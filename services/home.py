@@ -5,13 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from services.directory import Directory
 from services.intake_keys import IntakeKeys, ListedKey
 from services.salesforce_auth import SalesforceAuth
-from store import workspaces
+from store import owners, ownership, workspaces
 from store.database import Database
 from store.salesforce_connections import SalesforceConnection
 from store.workspaces import Workspace
+
+
+@dataclass(frozen=True)
+class OwnershipState:
+    """
+    How the ownership rules stand. *version* 0: none are published, and *published_by* is nobody.
+
+    *unmatched*: owners whom Slack does not know; counted up to 100, and for admins alone.
+    """
+
+    version: int = 0
+    published_by: str | None = None
+    has_draft: bool = False
+    unmatched: int = 0
+
+
+NO_OWNERSHIP = OwnershipState()
 
 
 @dataclass(frozen=True)
@@ -29,6 +48,7 @@ class HomeState:
     keys: tuple[ListedKey, ...]
     intake_url: str
     shown_at: int
+    ownership: OwnershipState = NO_OWNERSHIP
 
 
 @dataclass(frozen=True)
@@ -54,8 +74,19 @@ class Home:
             keys=tuple(await self.intake_keys.list(workspace_id)) if is_admin else (),
             intake_url=self.intake_url(workspace_id),
             shown_at=self.now(),
+            ownership=await self.database.run(_ownership, workspace_id, is_admin=is_admin),
         )
 
     def intake_url(self, workspace_id: str) -> str:
         """Where senders post the job changes of this workspace."""
         return f"{self.public_url}/v1/workspaces/{workspace_id}/job-changes"
+
+
+def _ownership(connection: Connection, workspace_id: str, *, is_admin: bool) -> OwnershipState:
+    published = ownership.in_force(connection, workspace_id)
+    return OwnershipState(
+        version=published.version if published else 0,
+        published_by=published.published_by if published else None,
+        has_draft=ownership.draft(connection, workspace_id) is not None,
+        unmatched=len(owners.unmatched(connection, workspace_id)) if is_admin else 0,
+    )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
+from services import senders
 from services.faults import InvalidJobChangeError
 from services.job_changes import JobChange
-from store import job_changes
+from services.journal import UNCOUNTED, Journal
+from services.mappings import RowMapping
+from store import job_changes, mappings
 from store.database import Database
 from store.job_changes import Added, FoundJobChange, NewJobChange
 
@@ -29,27 +32,34 @@ class Intake:
     database: Database
     now: Callable[[], int]
     wake: Callable[[], None]
+    journal: Journal = UNCOUNTED
 
-    async def accept(self, workspace_id: str, raw: object) -> Added | None:
+    async def accept(self, workspace_id: str, raw: object, sender: str | None = None) -> Added | None:
         """
         Accept one job change, as decoded JSON; None when there is no such workspace.
 
-        Raises InvalidJobChangeError.
+        *sender*: whose row it is, where the row need not say so itself. Raises InvalidJobChangeError.
         """
-        row = _row(workspace_id, JobChange.parse(raw), self.now())
-        added = await self.database.gather(job_changes.add, row)
-        self._wake_for([added])
+        change = _parsed(raw, sender, await self._own_mappings(workspace_id, [raw], sender))
+        if isinstance(change, InvalidJobChangeError):
+            self.journal.refused(workspace_id, 1)
+            raise change
+        added = await self.database.gather(job_changes.add, _row(workspace_id, change, self.now()))
+        self._took_in(workspace_id, [added])
         return added
 
     async def accept_all(
-        self, workspace_id: str, raws: Sequence[object]
+        self, workspace_id: str, raws: Sequence[object], sender: str | None = None
     ) -> Sequence[Added | InvalidJobChangeError | None]:
         """One answer an item, in order: those that can be read are accepted in one commit, the others told why not."""
+        own = await self._own_mappings(workspace_id, raws, sender)
         read: list[JobChange | InvalidJobChangeError] = []
         for some in _chunks(raws):
-            read += [_parsed(raw) for raw in some]
+            read += [_parsed(raw, sender, own) for raw in some]
             await asyncio.sleep(0)
-        added = iter(await self.accept_read(workspace_id, [each for each in read if isinstance(each, JobChange)]))
+        changes = [each for each in read if isinstance(each, JobChange)]
+        added = iter(await self.accept_read(workspace_id, changes))
+        self.journal.refused(workspace_id, len(read) - len(changes))
         return [next(added) if isinstance(each, JobChange) else each for each in read]
 
     async def accept_read(self, workspace_id: str, changes: Sequence[JobChange]) -> Sequence[Added | None]:
@@ -58,21 +68,32 @@ class Intake:
             return []
         now = self.now()
         added = await self.database.run(job_changes.add, [_row(workspace_id, change, now) for change in changes])
-        self._wake_for(added)
+        self._took_in(workspace_id, added)
         return added
 
     async def find(self, workspace_id: str, job_change_id: str) -> FoundJobChange | None:
         """What became of one; None also when it belongs to another workspace."""
         return await self.database.run(job_changes.find, workspace_id, job_change_id)
 
-    def _wake_for(self, added: Sequence[Added | None]) -> None:
+    def _took_in(self, workspace_id: str, added: Sequence[Added | None]) -> None:
+        self.journal.added(workspace_id, added)
         if any(each and each.is_new for each in added):
             self.wake()
 
+    async def _own_mappings(
+        self, workspace_id: str, raws: Sequence[object], sender: str | None
+    ) -> Mapping[str, RowMapping]:
+        """By source; none are looked for where every row is in our own form already."""
+        if sender is None and all(map(senders.is_ours, raws)):
+            return {}
+        stored = await self.database.run(mappings.all_of, workspace_id)
+        return {source: RowMapping.parse(definition) for source, definition in stored.items()}
 
-def _parsed(raw: object) -> JobChange | InvalidJobChangeError:
+
+def _parsed(raw: object, sender: str | None, own: Mapping[str, RowMapping]) -> JobChange | InvalidJobChangeError:
     try:
-        return JobChange.parse(raw)
+        mapping = own.get(sender or senders.source_of(raw) or "") if own else None
+        return JobChange.parse(senders.read(raw, sender, mapping))
     except InvalidJobChangeError as error:
         return error
 

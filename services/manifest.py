@@ -71,6 +71,20 @@ class Manifest:
         address = json.dumps(public_url.rstrip("/"))[1:-1]
         return Manifest.parse(json.dumps(self.values).replace(PLACEHOLDER_URL, address))
 
+    def by_socket(self) -> Manifest:
+        """
+        The same app, to which Slack speaks by WebSocket: it needs no address that Slack can reach.
+
+        https://docs.slack.dev/apis/events-api/using-socket-mode
+        """
+        values = json.loads(json.dumps(self.values))
+        values["settings"]["socket_mode_enabled"] = True
+        for part in ("event_subscriptions", "interactivity"):
+            del values["settings"][part]["request_url"]
+        for command in values["features"]["slash_commands"]:
+            del command["url"]
+        return Manifest(values)
+
     def as_json(self) -> str:
         return json.dumps(self.values, indent=2, ensure_ascii=False)
 

@@ -1,7 +1,8 @@
 """How a job change reads in Slack: one card, or several bundled into one message. Pure.
 
-Read in two seconds on a phone: who moved where, from where, what that means, why you, where to read on. The words are
-those of services/wording.py, the limits those of https://docs.slack.dev/reference/block-kit/blocks.
+Read in two seconds on a phone: who moved where, from where, what that means, why you, what came of it; then one line of
+buttons. The words are those of services/wording.py, the limits those of
+https://docs.slack.dev/reference/block-kit/blocks.
 """
 
 from __future__ import annotations
@@ -13,21 +14,31 @@ from urllib.parse import urlsplit
 
 from services.job_changes import JobChange
 from services.mrkdwn import bold, escape, link, web_address
+from services.offers import Offer, Offers
 from services.wording import Side, background, headline, meaning, sentence
 
 MOST_CARDS = 10
 """Job changes in one message. More do not read as a list any more."""
 
-Role = Literal["dri", "fallback", "copy"]
+LONGEST_EDIT = 4_000
+"""Characters of the text of a message that is changed: https://docs.slack.dev/reference/methods/chat.update"""
+
+ACTION = "delivery_"
+"""The action_id of a button, with its verb behind it; its value is the delivery's id."""
+
+MENU = "delivery_menu"
+"""The action_id of the three dots; the value of an option is its verb, a colon, and the delivery's id."""
+
+Role = Literal["dri", "fallback", "channel", "copy"]
 Block = dict[str, Any]
 
 _REASON = 400  # characters that are read
+_NO_OFFERS = Offers((), ())
 _BUNDLES: dict[frozenset[Role], str] = {
     frozenset({"dri"}): "{count} job changes for you",
     frozenset({"fallback"}): "{count} job changes without a DRI",
     frozenset({"copy"}): "{count} job changes, told to their DRIs",
 }
-_SHORT = {"Salesforce contact": "Contact", "Salesforce lead": "Lead", "Salesforce account": "Account"}
 _TEST = "Test message: sample data, nobody changed jobs."
 
 
@@ -39,6 +50,7 @@ class Card:
     *reason*: the sentence that says why it is read here; foreign names may stand in it, unescaped.
     *contact_url*: the person's record in Salesforce, which may be a lead.
     *side*: the side whose owner is told; None: what the change type suggests.
+    *notes*: what came of it, in mrkdwn of ours. *offers*: what its reader may do about it.
     """
 
     job_change: JobChange
@@ -49,6 +61,8 @@ class Card:
     account_url: str | None
     is_test: bool = False
     side: Side | None = None
+    notes: tuple[str, ...] = ()
+    offers: Offers = _NO_OFFERS
 
 
 @dataclass(frozen=True)
@@ -57,6 +71,14 @@ class Message:
 
     text: str
     blocks: list[Block] | None
+
+    @property
+    def short_text(self) -> str:
+        """As many of its lines as fit where a message is changed."""
+        lines = self.text.splitlines()
+        while len(lines) > 1 and len("\n".join(lines)) > LONGEST_EDIT:
+            lines.pop()
+        return "\n".join(lines)
 
 
 def compose(cards: Sequence[Card], *, plainness: int = 0) -> Message:
@@ -80,20 +102,28 @@ def compose(cards: Sequence[Card], *, plainness: int = 0) -> Message:
 
 
 def _card_blocks(card: Card, *, with_links: bool) -> Iterator[Block]:
-    change = card.job_change
-    yield _section("\n".join(filter(None, [headline(change, bold), background(change)])))
+    change, buttons, menu = card.job_change, card.offers.buttons, card.offers.menu
+    told = "\n".join(filter(None, [headline(change, bold, card.side), background(change, card.side)]))
+    yield _section(told, None if buttons else _menu(card, menu))
     if facts := meaning(change, card.side):
         yield _context(" · ".join(facts))
     yield _context(escape(card.reason, _REASON))
-    if with_links and (buttons := [_link_button(card, *place) for place in _links(card)]):
-        yield {"type": "actions", "block_id": f"links_{card.delivery_id}", "elements": buttons}
+    if with_links and (links := _inline_links(card)):
+        yield _context(" · ".join(links))
+    if card.notes:
+        yield _context("\n".join(card.notes))
+    if buttons:
+        elements = [*(_button(card, offer) for offer in buttons), *filter(None, [_menu(card, menu)])]
+        yield {"type": "actions", "block_id": f"{ACTION}{card.delivery_id}", "elements": elements}
 
 
 def _line_blocks(card: Card, *, with_links: bool) -> Iterator[Block]:
     change = card.job_change
-    yield _section(" ".join(filter(None, [sentence(headline(change, bold)), background(change)])))
+    yield _section(sentence(headline(change, bold, card.side)), _menu(card, card.offers.in_one_menu))
     why = " · ".join([*meaning(change, card.side), escape(card.reason, _REASON)])
     yield _context(why, *(_inline_links(card) if with_links else ()))
+    if card.notes:
+        yield _context("\n".join(card.notes))
 
 
 def _text(cards: Sequence[Card], *, with_links: bool = False) -> str:
@@ -106,10 +136,11 @@ def _text(cards: Sequence[Card], *, with_links: bool = False) -> str:
 
 def _lines(card: Card, *, with_links: bool) -> Iterator[str]:
     change = card.job_change
-    yield " ".join(filter(None, [sentence(headline(change, escape)), background(change)]))
+    yield " ".join(filter(None, [sentence(headline(change, escape, card.side)), background(change, card.side)]))
     if facts := meaning(change, card.side):
         yield sentence(", ".join(facts))
     yield sentence(escape(card.reason, _REASON))
+    yield from card.notes
     if with_links and (links := _inline_links(card)):
         yield " · ".join(links)
 
@@ -119,38 +150,40 @@ def _title(cards: Sequence[Card]) -> str:
     return wording.format(count=len(cards))
 
 
-def _links(card: Card) -> Iterator[tuple[str, str, str]]:
-    """What can be opened: a name for it, its label, its address."""
+def _links(card: Card) -> Iterator[tuple[str, str | None]]:
+    """What can be opened, and its address. Short labels: all of them fit into one line of a phone."""
     profile = web_address(card.job_change.person.linkedin_url)
     host = urlsplit(profile or "").hostname or ""
     is_lead = "/00Q" in (card.contact_url or "")  # the key prefix of every lead's id
-    places = [
-        ("profile", "LinkedIn" if host == "linkedin.com" or host.endswith(".linkedin.com") else "Profile", profile),
-        ("contact", "Salesforce lead" if is_lead else "Salesforce contact", web_address(card.contact_url)),
-        ("account", "Salesforce account", web_address(card.account_url)),
-        ("source", "Source", web_address(card.job_change.links.source_url)),
-    ]
-    return ((name, label, address) for name, label, address in places if address)
+    yield "LinkedIn" if host == "linkedin.com" or host.endswith(".linkedin.com") else "Profile", profile
+    yield "Lead" if is_lead else "Contact", card.contact_url
+    yield "Account", card.account_url
+    yield "Source", card.job_change.links.source_url
 
 
 def _inline_links(card: Card) -> list[str]:
-    """Short labels: in a bundle all of them fit into one line of a phone."""
-    rendered = (link(address, _SHORT.get(label, label)) for _, label, address in _links(card))
-    return [text for text in rendered if text]
+    return [rendered for label, address in _links(card) if (rendered := link(address, label))]
 
 
-def _link_button(card: Card, name: str, label: str, address: str) -> Block:
-    return {
+def _button(card: Card, offer: Offer) -> Block:
+    block: Block = {
         "type": "button",
-        "action_id": f"link_{name}",
-        "text": _plain_text(label),
-        "url": address,
+        "action_id": f"{ACTION}{offer.verb}",
+        "text": _plain_text(offer.label),
         "value": str(card.delivery_id),
     }
+    return block | ({"style": "primary"} if offer.is_primary else {})
 
 
-def _section(text: str) -> Block:
-    return {"type": "section", "text": _mrkdwn(text)}
+def _menu(card: Card, menu: Sequence[Offer]) -> Block | None:
+    if not menu:
+        return None
+    options = [{"text": _plain_text(offer.label), "value": f"{offer.verb}:{card.delivery_id}"} for offer in menu]
+    return {"type": "overflow", "action_id": MENU, "options": options}
+
+
+def _section(text: str, accessory: Block | None) -> Block:
+    return {"type": "section", "text": _mrkdwn(text)} | ({"accessory": accessory} if accessory else {})
 
 
 def _context(*texts: str) -> Block:

@@ -11,7 +11,7 @@ from services.mrkdwn import escape
 from services.slack import Slack
 from store import workspaces
 from store.database import Database
-from store.workspaces import DEFAULT_CHANNEL_BROKEN, NO_DEFAULT_CHANNEL
+from store.workspaces import DEFAULT_CHANNEL_BROKEN, NO_DEFAULT_CHANNEL, SALESFORCE_BROKEN, SALESFORCE_CALLS_LOW
 
 log = logging.getLogger(__name__)
 
@@ -39,15 +39,34 @@ class Notices:
         )
         await self._tell_once(workspace_id, DEFAULT_CHANNEL_BROKEN, text)
 
-    async def _tell_once(self, workspace_id: str, notice: str, text: str) -> None:
+    async def salesforce_broken(self, workspace_id: str, problem: str, connected_by: str | None) -> None:
+        """Salesforce cannot be asked until an admin mends it: also told to *connected_by*, a Slack user."""
+        text = (
+            f"Salesforce needs an admin: {escape(problem, 300)}. Job changes wait for a while, and then go to the"
+            " default channel. Open the *Home* tab of this app to connect Salesforce again."
+        )
+        await self._tell_once(workspace_id, SALESFORCE_BROKEN, text, connected_by)
+
+    async def salesforce_calls_low(self, workspace_id: str, used: int, limit: int, connected_by: str | None) -> None:
+        """Of the org's API calls most are used up; also told to *connected_by*, a Slack user."""
+        text = (
+            f"{used:,} of the {limit:,} API calls that Salesforce allows your org in 24 hours are used up, by all apps"
+            " together. At the limit job changes wait. The *Home* tab of this app says how many are ours."
+        )
+        await self._tell_once(workspace_id, SALESFORCE_CALLS_LOW, text, connected_by)
+
+    async def _tell_once(self, workspace_id: str, notice: str, text: str, also: str | None = None) -> None:
         """Never raises for Slack's sake: who cannot be reached now is told the next time somebody asks for it."""
         workspace = await self.database.run(workspaces.find, workspace_id)
-        if workspace is None or workspace.installer_user_id is None:
+        people = list(dict.fromkeys(filter(None, [workspace.installer_user_id, also]))) if workspace else []
+        if not people or not await self.database.run(workspaces.give_once, workspace_id, notice, self.now()):
             return
-        if not await self.database.run(workspaces.give_once, workspace_id, notice, self.now()):
-            return
+        for user_id in people:
+            await self._post(workspace_id, user_id, notice, text)
+
+    async def _post(self, workspace_id: str, user_id: str, notice: str, text: str) -> None:
         try:
-            await self.slack.post_notice(workspace_id, workspace.installer_user_id, text)
+            await self.slack.post_notice(workspace_id, user_id, text)
         except TransientError as error:
             if not error.in_doubt:
                 await self.database.run(workspaces.take_back, workspace_id, notice)

@@ -20,6 +20,8 @@ CHANNEL_GETS = {
     "everything": "it gets every one of them",
 }
 
+DAILY_CALLS = (1_000, 2_500, 5_000, 10_000, 25_000, 100_000)
+
 _FASTER = "Somebody else changed the settings meanwhile, so nothing was saved. This is how they stand now."
 _NOT_INSTALLED = "The app is not installed in this workspace any more."
 _TRY_AGAIN = "Slack did not answer just now, so nothing was saved. Please try again in a minute."
@@ -101,7 +103,15 @@ class Preferences:
     async def set_tell_dris(self, workspace_id: str, actor: str, tell: bool, seen_version: int | None) -> Answer:
         return await self._set(workspace_id, actor, seen_version, tell_dris=tell)
 
-    async def _set(self, workspace_id: str, actor: str, seen_version: int | None, **values: str | bool) -> Answer:
+    async def set_salesforce_daily_calls(
+        self, workspace_id: str, actor: str, calls: int, seen_version: int | None
+    ) -> Answer:
+        """*calls*: our share of the org's API calls a day, one of DAILY_CALLS."""
+        if calls not in DAILY_CALLS:
+            raise ValueError(f"our share of calls cannot be {calls}")
+        return await self._set(workspace_id, actor, seen_version, salesforce_daily_calls=calls)
+
+    async def _set(self, workspace_id: str, actor: str, seen_version: int | None, **values: str | bool | int) -> Answer:
         detail = ", ".join(f"{name} = {value}" for name, value in values.items())
         done = audit.Change(self.now(), actor, "preferences", detail)
         stored = await self.database.run(_store, workspace_id, seen_version, done, values)

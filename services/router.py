@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import random
 
-from services.directory import Directory
-from services.errors import PermanentError, TransientError, WorkspaceGoneError
+from sqlalchemy import Connection
+
+from services.deciding import Decided, Deciding, Rules, Waits, case_of
+from services.errors import PermanentError, TransientError
 from services.job_changes import InvalidJobChangeError, JobChange
+from services.journal import UNCOUNTED, Journal
 from services.notices import Notices
-from services.ownership import Candidate, Choice, candidates, choose, next_to_look_up
-from services.records import PersonLookup, PersonRecords
+from services.ownership.choice import Decision
+from services.ownership.promises import missed, promised, trace_of
+from services.records import Found, PersonRecords
 from services.retry import backoff_ms
-from services.salesforce import Salesforce
-from store import pauses, routing, workspaces
+from store import choosing, owners, pauses, routing, workspaces
 from store.database import Database
-from store.deliveries import COPY, DRI, FALLBACK, NewDelivery
-from store.members import UNKNOWN, Member
+from store.owners import Missed
 from store.routing import Batch, Claimed, Postponed, Routed
 from store.schema import DEFAULT_CHANNEL
 from store.workspaces import Workspace
@@ -26,8 +28,6 @@ LEASE_MS = 30_000
 """Renewed while a batch is being routed, so that a dead process is followed within half a minute."""
 
 SALESFORCE = "salesforce"
-ROUNDS = 6
-"""How many candidates of one job change are looked up in Slack; there are never more in the chain."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,11 @@ class Parsed:
 
 
 @dataclass(frozen=True)
-class Found:
+class Facts:
     """What Salesforce said for the batch. *trouble*: why nobody could be looked up; *base_url*: where records open."""
 
-    records: Mapping[str, PersonRecords] | None
+    found: Found | None
+    unreadable: frozenset[str] = frozenset()
     base_url: str | None = None
     trouble: str | None = None
 
@@ -56,14 +57,24 @@ class NotYet:
 
 
 @dataclass(frozen=True)
+class Settled:
+    """All that is stored of a batch, in one transaction."""
+
+    routed: Sequence[Routed]
+    postponed: Sequence[Postponed]
+    decided: Decided | None = None
+    missed: Sequence[Missed] = ()
+
+
+@dataclass(frozen=True)
 class Router:
     """Decides, for each accepted job change, whom to tell."""
 
     database: Database
-    salesforce: Salesforce
-    directory: Directory
+    deciding: Deciding
     notices: Notices
     now: Callable[[], int]
+    journal: Journal = UNCOUNTED
 
     async def route(self, batch: Batch) -> bool:
         """Decide and settle a claimed batch; True if there are deliveries to post now."""
@@ -71,35 +82,36 @@ class Router:
         if workspace is None:
             return False
         parsed, unreadable = _parse(batch)
-        found = await self._look_up(workspace, parsed)
-        routed, postponed = list(unreadable), list[Postponed]()
-        if isinstance(found, NotYet):
-            postponed = [Postponed(each.claimed.id, found.due_at, found.reason) for each in parsed]
+        rules = await self.deciding.rules_in_force(workspace.id)
+        facts = await self._look_up(workspace, parsed, rules)
+        if isinstance(facts, NotYet):
+            settled = Settled((), [Postponed(each.claimed.id, facts.due_at, facts.reason) for each in parsed])
         else:
-            decided, postponed = await self._decide(workspace, parsed, found)
-            routed += decided
-        await self.database.insist(routing.settle, batch, routed, postponed, self.now())
-        promised = [delivery.destination for each in routed for delivery in each.deliveries]
-        if DEFAULT_CHANNEL in promised and workspace.default_channel_id is None:
+            settled = await self._decide(workspace, parsed, rules, facts)
+        routed = [*unreadable, *settled.routed]
+        if await self.database.insist(_settle, batch, routed, settled, self.now()):
+            self.journal.routed(workspace.id, routed, len(settled.postponed))
+        destinations = {delivery.destination for each in routed for delivery in each.deliveries}
+        if DEFAULT_CHANNEL in destinations and workspace.default_channel_id is None:
             await self.notices.default_channel_missing(workspace.id)
-        return bool(promised)
+        return bool(destinations)
 
-    async def _look_up(self, workspace: Workspace, parsed: Sequence[Parsed]) -> Found | NotYet:
+    async def _look_up(self, workspace: Workspace, parsed: Sequence[Parsed], rules: Rules) -> Facts | NotYet:
         """The records of the whole batch; or when to ask again, while our patience with Salesforce lasts."""
-        lookups = [_lookup(each) for each in parsed]
+        changes = {each.claimed.id: each.change for each in parsed}
         try:
-            records = await self.salesforce.find_people(workspace.id, lookups)
+            found, unreadable = await self.deciding.facts(workspace.id, changes, rules)
         except (TransientError, PermanentError) as error:
             return await self._salesforce_failed(workspace, parsed, error)
         await self.database.run(pauses.succeeded, workspace.id, SALESFORCE)
-        if records is None:
-            return Found(None)
-        connection = await self.salesforce.auth.connection_of(workspace.id)
-        return Found(records, connection.instance_url if connection else None)
+        if found is None:
+            return Facts(None)
+        connection = await self.deciding.salesforce.auth.connection_of(workspace.id)
+        return Facts(found, unreadable, connection.instance_url if connection else None)
 
     async def _salesforce_failed(
         self, workspace: Workspace, parsed: Sequence[Parsed], error: TransientError | PermanentError
-    ) -> Found | NotYet:
+    ) -> Facts | NotYet:
         now, reason = self.now(), str(error)
         failing = await self.database.run(pauses.failed, workspace.id, SALESFORCE, now, reason)
         asked_to_wait = error.retry_after if isinstance(error, TransientError) else None
@@ -109,40 +121,34 @@ class Router:
         patience = workspace.salesforce_patience_minutes * 60_000
         if until - failing.since <= patience or not parsed:
             return NotYet(until, reason)
-        return Found(None, trouble="the owner could not be looked up in Salesforce, which has not answered for a while")
+        return Facts(None, trouble="the owner could not be looked up in Salesforce, which has not answered for a while")
 
-    async def _decide(
-        self, workspace: Workspace, parsed: Sequence[Parsed], found: Found
-    ) -> tuple[list[Routed], list[Postponed]]:
-        chains = {each.claimed.id: _candidates(each, found) for each in parsed}
-        members = await self._find_members(workspace.id, [chain for chain, _ in chains.values()])
-        routed, postponed = [], []
+    async def _decide(self, workspace: Workspace, parsed: Sequence[Parsed], rules: Rules, facts: Facts) -> Settled:
+        cases = {
+            each.claimed.id: case_of(each.claimed.id, each.change, facts.found, facts.unreadable, facts.trouble)
+            for each in parsed
+        }
+        decided = await self.deciding.decide(workspace.id, cases, rules)
+        routed, postponed, unmatched = list[Routed](), list[Postponed](), list[Missed]()
         for each in parsed:
-            chain, nobody = chains[each.claimed.id]
-            if wait := _must_wait(chain, members):
-                due_at = self.now() + round((wait.retry_after or 1.0) * 1_000)
+            choice = decided.choices[each.claimed.id]
+            if isinstance(choice, Waits):
+                due_at = self.now() + round(choice.retry_after * 1_000)
                 postponed.append(Postponed(each.claimed.id, due_at, "waiting to look the owner up in Slack"))
             else:
-                routed.append(_routed(each, choose(chain, members, nobody), workspace, found))
-        return routed, postponed
+                routed.append(_routed(each, choice, workspace, rules, facts))
+                unmatched += missed(each.claimed.id, choice)
+        return Settled(routed, postponed, decided, unmatched)
 
-    async def _find_members(self, workspace_id: str, chains: Sequence[Sequence[Candidate]]) -> dict[str, Member]:
-        """Look up in Slack only whom the choice depends on: the first of each chain, then the next of those in vain."""
-        members: dict[str, Member] = {}
-        for _ in range(ROUNDS):
-            wanted = {email for chain in chains if (email := next_to_look_up(chain, members))}
-            if not wanted:
-                break
-            members |= await self._ask(workspace_id, wanted)
-        return members
 
-    async def _ask(self, workspace_id: str, emails: set[str]) -> dict[str, Member]:
-        try:
-            return await self.directory.find(workspace_id, emails)
-        except WorkspaceGoneError:
-            raise
-        except PermanentError as error:  # a missing scope, say: the default channel is told, and why
-            return {email: Member(None, f"cannot be looked up in Slack: {error}") for email in emails}
+def _settle(connection: Connection, batch: Batch, routed: Sequence[Routed], settled: Settled, now: int) -> bool:
+    """Deliveries, traces and whose turn it is next, together; False, and nothing stored, if the lease was lost."""
+    if not routing.settle(connection, batch, routed, settled.postponed, now):
+        return False
+    if settled.decided:
+        choosing.advance(connection, batch.workspace_id, settled.decided.pools, settled.decided.taken, now)
+    owners.add_missed(connection, batch.workspace_id, settled.missed, now)
+    return True
 
 
 def _parse(batch: Batch) -> tuple[list[Parsed], list[Routed]]:
@@ -156,57 +162,18 @@ def _parse(batch: Batch) -> tuple[list[Parsed], list[Routed]]:
     return parsed, unreadable
 
 
-def _lookup(parsed: Parsed) -> PersonLookup:
-    ids = parsed.change.salesforce
-    return PersonLookup(
-        key=parsed.claimed.id,
-        contact_id=ids.contact_id,
-        lead_id=ids.lead_id,
-        emails=tuple(parsed.change.person.emails),
-    )
-
-
-def _candidates(parsed: Parsed, found: Found) -> tuple[list[Candidate], str | None]:
-    records = None if found.records is None else found.records.get(parsed.claimed.id, PersonRecords())
-    chain, nobody = candidates(parsed.change, records)
-    return chain, (found.trouble or nobody) if not chain or found.trouble else None
-
-
-def _must_wait(chain: Sequence[Candidate], members: Mapping[str, Member]) -> Member | None:
-    """The answer of Slack's that the choice still lacks; None: it can be made."""
-    for candidate in chain:
-        if candidate.problem or not candidate.email:
-            continue
-        member = members.get(candidate.email.lower())
-        if member is None or member.problem == UNKNOWN:
-            return member or Member(None, UNKNOWN)
-        if member.problem is None:
-            return None
-    return None
-
-
-def _routed(parsed: Parsed, choice: Choice, workspace: Workspace, found: Found) -> Routed:
-    records = (found.records or {}).get(parsed.claimed.id, PersonRecords())
-    decision = choice.as_trace() | {"links": _links(records, found.base_url)}
-    return Routed(parsed.claimed.id, decision, tuple(promises(parsed.claimed.id, choice, workspace)))
-
-
-def promises(job_change_id: str, choice: Choice, workspace: Workspace) -> list[NewDelivery]:
-    """Whom to tell, given who was chosen and what the workspace prefers."""
-    if choice.user_id is None:
-        return [NewDelivery(job_change_id, DEFAULT_CHANNEL, FALLBACK, choice.reason)]
-    if not workspace.tell_dris:
-        reason = f"The DRI is {choice.name}. This workspace tells DRIs here, not in person."
-        return [NewDelivery(job_change_id, DEFAULT_CHANNEL, FALLBACK, reason)]
-    told = [NewDelivery(job_change_id, choice.user_id, DRI, choice.reason)]
-    if workspace.channel_gets == "everything" and workspace.default_channel_id:
-        told.append(NewDelivery(job_change_id, DEFAULT_CHANNEL, COPY, f"{choice.name} was told in person."))
-    return told
+def _routed(parsed: Parsed, decision: Decision, workspace: Workspace, rules: Rules, facts: Facts) -> Routed:
+    job_change_id = parsed.claimed.id
+    promise = promised(job_change_id, decision, workspace)
+    records = facts.found.people.get(job_change_id, PersonRecords()) if facts.found else PersonRecords()
+    notes = sorted(f"{name} cannot be read in Salesforce" for name in facts.unreadable)
+    trace = trace_of(decision, promise, rules.version, notes) | {"links": _links(records, facts.base_url)}
+    return Routed(job_change_id, trace, promise.deliveries, promise.outcome, promise.reason)
 
 
 def _links(records: PersonRecords, base_url: str | None) -> dict[str, str | None]:
     contact = records.contact
-    account = contact.account if contact else None
+    account = contact.account if contact else records.current_account
     lead = None if contact else records.lead
     return {
         "contact": f"{base_url}/{contact.id}" if base_url and contact else None,

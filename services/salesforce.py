@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from simple_salesforce.exceptions import SalesforceExpiredSession
+from sqlalchemy import Connection
 
 from services.errors import PermanentError, TransientError
-from services.records import PersonLookup, PersonRecords
+from services.measures import UNMEASURED, Measures
+from services.records import NO_NEEDS, Account, Contact, Found, Lead, Needs, Opportunity, PersonLookup, PersonRecords
 from services.salesforce_auth import SalesforceAuth, Session
 from services.salesforce_client import SalesforceClient
-from services.salesforce_soql import Question, Row, people, questions
+from services.salesforce_rows import Business, people, users, with_business
+from services.salesforce_soql import Question, account_questions, questions, user_questions
 from store import salesforce_connections as connections
+
+Answer = TypeVar("Answer")
 
 DEADLINE_SECONDS = 90.0
 """For all calls of one batch together, so that a trickling answer cannot hold it for ever."""
@@ -25,25 +31,39 @@ class Salesforce:
 
     auth: SalesforceAuth
     deadline_seconds: float = DEADLINE_SECONDS
+    measures: Measures = UNMEASURED
     _clients: dict[str, SalesforceClient] = field(default_factory=dict, init=False, repr=False)
+    _noted: dict[str, str | None] = field(default_factory=dict, init=False, repr=False)
 
-    async def find_people(self, workspace_id: str, lookups: Sequence[PersonLookup]) -> dict[str, PersonRecords] | None:
+    async def find_people(
+        self, workspace_id: str, lookups: Sequence[PersonLookup], needs: Needs = NO_NEEDS
+    ) -> Found | None:
         """
-        What Salesforce knows for each lookup, by its key; None: no Salesforce is connected.
+        What Salesforce knows for each lookup, and what rules need besides; None: no Salesforce is connected.
 
         Up to 200 lookups cost one API call, two when they ask for every kind of record or come with many e-mail
-        addresses. Raises PermanentError (its text says what an admin has to mend) and TransientError.
+        addresses; whatever *needs* says, a few more, and never more the more rules there are. What we may not read is
+        left out and named. Raises PermanentError (its text says what an admin has to mend) and TransientError.
         """
         session = await self.auth.session_for(workspace_id)
         if session is None:
             return None
-        asked = questions(lookups)
+        asked = questions(lookups, needs)
+        if not asked and not needs.user_ids:
+            return Found(people(lookups, {}))
         try:
-            rows = await self._rows(session, asked)
+            told = await self._with_session(session, lambda client: _found(client, lookups, asked, needs))
         except PermanentError as error:
             await self.auth.database.run(connections.note_problem, workspace_id, str(error))
             raise
-        return None if rows is None else people(lookups, rows)
+        if told is None:
+            return None
+        found, unreadable = told
+        named = ", ".join(sorted(unreadable.values())) or None
+        if self._noted.get(workspace_id, "?") != named:
+            await self.auth.database.run(connections.note_unreadable, workspace_id, named)
+            self._noted[workspace_id] = named
+        return found
 
     async def close(self) -> None:
         """Let the connections go."""
@@ -51,35 +71,108 @@ class Salesforce:
             client.http.close()
         self._clients.clear()
 
-    async def _rows(self, session: Session, asked: Sequence[Question]) -> dict[str, list[Row]] | None:
+    async def read(self, workspace_id: str, work: Callable[[SalesforceClient], Answer]) -> Answer | None:
+        """
+        What *work* reads with a client, in a thread of its own; None: no Salesforce is connected.
+
+        Raises PermanentError, TransientError.
+        """
+        session = await self.auth.session_for(workspace_id)
+        return None if session is None else await self._with_session(session, work)
+
+    async def _with_session(self, session: Session, work: Callable[[SalesforceClient], Answer]) -> Answer | None:
         """Ask, once more with a new session if this one has ended; None: disconnected meanwhile."""
         try:
-            return await self._ask(session, asked)
+            return await self._ask(session, work)
         except SalesforceExpiredSession:
             renewed = await self.auth.renew(session.workspace_id, session.access_token)
         if renewed is None:
             return None
         try:
-            return await self._ask(renewed, asked)
+            return await self._ask(renewed, work)
         except SalesforceExpiredSession as error:
             raise TransientError("Salesforce refuses the session that it has just given") from error
 
-    async def _ask(self, session: Session, asked: Sequence[Question]) -> dict[str, list[Row]]:
-        if not asked:
-            return {}
-        client = self._client(session)
+    async def _ask(self, session: Session, work: Callable[[SalesforceClient], Answer]) -> Answer:
+        client, answered = self._client(session), False
         try:
             async with asyncio.timeout(self.deadline_seconds):
-                rows = await asyncio.to_thread(client.rows, asked)
+                answer = await asyncio.to_thread(work, client)
+            answered = True
         except TimeoutError as error:
             self._clients.pop(session.workspace_id, None)  # its thread still has it, and ends in its own time
             raise TransientError(f"Salesforce took longer than {self.deadline_seconds:.0f} seconds") from error
-        now = self.auth.now()
-        await self.auth.database.run(connections.note_answer, session.workspace_id, now, client.usage)
-        return rows
+        finally:
+            await self.auth.database.run(_note, session.workspace_id, self.auth.now(), client, answered=answered)
+        return answer
 
     def _client(self, session: Session) -> SalesforceClient:
         client = self._clients.get(session.workspace_id)
         if client is None or client.session != session:
-            client = self._clients[session.workspace_id] = SalesforceClient.of(session)
+            client = self._clients[session.workspace_id] = SalesforceClient.of(session, self.measures)
         return client
+
+
+def _note(connection: Connection, workspace_id: str, now: int, client: SalesforceClient, *, answered: bool) -> None:
+    connections.spend(connection, workspace_id, now, client.calls_since())
+    if answered:
+        connections.note_answer(connection, workspace_id, now, client.usage)
+
+
+def _found(
+    client: SalesforceClient, lookups: Sequence[PersonLookup], asked: Sequence[Question], needs: Needs
+) -> tuple[Found, Mapping[str, str]]:
+    """Three rounds at most, each of which asks for everybody at once: people, their accounts' business, users."""
+    told = people(lookups, client.rows(asked))
+    about_accounts = account_questions({one.id for one in _accounts(told.values())}, needs)
+    if about_accounts:
+        business = Business.of(client.rows(about_accounts))
+        told = {key: with_business(records, business) for key, records in told.items()}
+    known = {}
+    if needs.users and (about_users := user_questions(_user_ids(told.values(), needs), needs)):
+        known = users(client.rows(about_users)["User"], needs.email_field)
+    unreadable = client.unreadable
+    return Found(told, known, frozenset(unreadable)), unreadable
+
+
+def _accounts(told: Iterable[PersonRecords]) -> Iterator[Account]:
+    for records in told:
+        accounts = [one.account for one in records.contacts]
+        yield from filter(None, [*accounts, records.past_account, records.current_account])
+
+
+def _user_ids(told: Iterable[PersonRecords], needs: Needs) -> set[str]:
+    """Of those whom rules name, whom lookup fields hold, and whose manager or other address is asked for."""
+    ids = set(needs.user_ids)
+    for records in told:
+        ids |= set(_held(records, needs.user_fields))
+        if needs.managers or needs.email_field:
+            ids |= set(_owners(records))
+    return ids
+
+
+def _held(records: PersonRecords, names: frozenset[str]) -> Iterator[str]:
+    """Salesforce ids in the lookup fields that rules name (`account.sdr__c`)."""
+    for sobject, record in _all_records(records):
+        for name, value in record.fields.items():
+            if isinstance(value, str) and f"{sobject}.{name}" in names:
+                yield value
+
+
+def _owners(records: PersonRecords) -> Iterator[str]:
+    for _, record in _all_records(records):
+        if record.owner:
+            yield record.owner.id
+        if isinstance(record, Account | Opportunity):
+            yield from (user.id for members in record.team.values() for user in members)
+        if isinstance(record, Account) and record.parent and record.parent.owner:
+            yield record.parent.owner.id
+
+
+def _all_records(records: PersonRecords) -> Iterator[tuple[str, Contact | Lead | Account | Opportunity]]:
+    yield from (("contact", one) for one in records.contacts)
+    if records.lead:
+        yield "lead", records.lead
+    for account in _accounts([records]):
+        yield "account", account
+        yield from (("opportunity", deal) for deal in (account.open, account.last_won, account.last_lost) if deal)

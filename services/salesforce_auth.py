@@ -12,10 +12,11 @@ from sqlalchemy import Connection
 
 from services.errors import PermanentError, TransientError
 from services.salesforce_tokens import GrantRefusedError, read_tokens
-from store import salesforce_apps, workspaces
+from store import pauses, routing, salesforce_apps, salesforce_sources, workspaces
 from store import salesforce_connections as connections
 from store.database import Database
 from store.encryption import Cipher
+from store.salesforce_apps import SalesforceApp
 from store.salesforce_connections import CLIENT_CREDENTIALS, WEB_SERVER, Renewal, SalesforceConnection, Tokens
 from store.workspaces import SALESFORCE_BROKEN
 
@@ -107,13 +108,17 @@ class SalesforceAuth:
             return _session(workspace_id, known.instance_url, known.access_token)
 
     async def app_of(self, workspace_id: str) -> tuple[str, str] | None:
-        """Id and secret of the External Client App that admins of this workspace connect through; None: there is none."""
-        own = await self.database.run(salesforce_apps.find, self.cipher, workspace_id)
+        """Id and secret of the External Client App that this workspace connects through; None: there is none."""
+        own = await self.own_app_of(workspace_id)
         if own is not None:
             return own.client_id, own.client_secret
         if self.client_id is None or self.client_secret is None:
             return None
         return self.client_id, self.client_secret
+
+    async def own_app_of(self, workspace_id: str) -> SalesforceApp | None:
+        """The one that an admin of this workspace has entered; None: it uses the operator's, if there is one."""
+        return await self.database.run(salesforce_apps.find, self.cipher, workspace_id)
 
     async def exchange_code(
         self,
@@ -126,7 +131,7 @@ class SalesforceAuth:
         redirect_uri: str,
     ) -> None:
         """Connect the workspace with the code that came back. Raises PermanentError, TransientError."""
-        own = await self.database.run(salesforce_apps.find, self.cipher, workspace_id)
+        own = await self.own_app_of(workspace_id)
         new = SalesforceConnection(
             workspace_id=workspace_id,
             flow=WEB_SERVER,
@@ -177,8 +182,8 @@ class SalesforceAuth:
         except GrantRefusedError as error:
             return await self._refused(known, error)
         except (PermanentError, TransientError) as error:
-            problem = str(error) if isinstance(error, PermanentError) else None
-            await self.database.run(connections.give_up_renewal, known.workspace_id, problem)
+            told = str(error) if isinstance(error, PermanentError) else None
+            await self.database.run(connections.give_up_renewal, known.workspace_id, told)
             raise
         # Stored before it is used: a refresh token may be good once, and then this is the only copy of the next.
         # And stored whatever the database does meanwhile, for the same reason.
@@ -231,3 +236,6 @@ def _connect(connection: Connection, cipher: Cipher, new: SalesforceConnection, 
     connections.save(connection, cipher, new)
     connections.store_tokens(connection, cipher, new.workspace_id, tokens, now)
     workspaces.take_back(connection, new.workspace_id, SALESFORCE_BROKEN)
+    pauses.clear(connection, new.workspace_id, "salesforce")
+    routing.wake(connection, new.workspace_id, now)
+    salesforce_sources.wake(connection, new.workspace_id, now)

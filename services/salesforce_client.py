@@ -18,9 +18,11 @@ from simple_salesforce.api import Salesforce
 from simple_salesforce.exceptions import SalesforceError, SalesforceExpiredSession
 
 from services.errors import PermanentError, TransientError
+from services.measures import UNMEASURED, Measures
 from services.salesforce_auth import Session
-from services.salesforce_soql import Question, Row
+from services.salesforce_soql import Hidden, Question, Row
 from services.settings import is_loopback
+from services.vendor_calls import MeasuredSession
 
 API_VERSION = "66.0"
 QUERIES_A_CALL = 5
@@ -50,6 +52,17 @@ _NO_SUCH_TYPE = "INVALID_TYPE"
 _MALFORMED_ID = "INVALID_QUERY_FILTER_OPERATOR"
 
 
+class UnreadableFieldError(PermanentError):
+    """A query names a field that does not exist to us: field-level security, or it was deleted."""
+
+    def __init__(self, sobject: str, field: str) -> None:
+        super().__init__(
+            f"No such column '{field}' on entity '{sobject}': let the user we connect as read it, in Salesforce's Setup"
+        )
+        self.sobject = sobject
+        self.field = field
+
+
 @dataclass(frozen=True)
 class _Answer:
     """What one query was answered; `body` is whatever came."""
@@ -71,10 +84,16 @@ class SalesforceClient:
     salesforce: Salesforce
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _has_composite: bool = field(default=True, init=False)
+    _calls: int = field(default=0, init=False)
+    _hidden: Hidden = field(default=frozenset(), init=False)
+    _named: dict[str, str] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        self.http.hooks["response"].append(self._count)
 
     @classmethod
-    def of(cls, session: Session) -> SalesforceClient:
-        http = requests.Session()
+    def of(cls, session: Session, measures: Measures = UNMEASURED) -> SalesforceClient:
+        http = MeasuredSession(measures)
         http.trust_env = False  # a .netrc would replace our Authorization header
         if session.instance_url.startswith("http://") and is_loopback(urlsplit(session.instance_url).hostname):
             http.mount("https://", _PlainHttp())
@@ -93,19 +112,57 @@ class SalesforceClient:
         usage = self.salesforce.api_usage.get("api-usage")
         return (usage.used, usage.total) if usage else None
 
-    def rows(self, asked: Sequence[Question]) -> dict[str, list[Row]]:
+    def calls_since(self) -> int:
+        """How many API calls were answered since this was last asked."""
+        calls, self._calls = self._calls, 0
+        return calls
+
+    def get(self, path: str, **params: str) -> Any:
         """
-        The answers to all questions, as rows by sObject, five questions a call.
+        What Salesforce answers for a resource below the version's own, as decoded JSON; None where there is none.
 
         Raises SalesforceExpiredSession, PermanentError, TransientError.
         """
-        found: dict[str, list[Row]] = defaultdict(list)
         with self._lock, _translated():
-            for start in range(0, len(asked), QUERIES_A_CALL):
-                some = asked[start : start + QUERIES_A_CALL]
-                for question, answer in zip(some, self._answers(some), strict=True):
-                    found[question.sobject] += self._rows(question, answer)
+            try:
+                return self.salesforce.restful(path, params=params, **_HOW)
+            except SalesforceError as error:
+                if error.status in _NO_SUCH_RESOURCE:
+                    return None
+                raise
+
+    def rows(self, asked: Sequence[Question]) -> dict[str, list[Row]]:
+        """
+        The answers to all questions, as rows by their kind, five questions a call.
+
+        A field that we may not read is left out from then on, and what is left asked again; `unreadable` names it.
+        Raises SalesforceExpiredSession, PermanentError, TransientError.
+        """
+        with self._lock, _translated():
+            while True:
+                try:
+                    return self._all_rows([kept for one in asked if (kept := one.without(self._hidden))])
+                except UnreadableFieldError as error:
+                    if not any(question.uses(error.sobject, error.field) for question in asked):
+                        raise
+                    self._hidden |= {(error.sobject.lower(), error.field.lower())}
+                    self._named[f"{error.sobject}.{error.field}".lower()] = f"{error.sobject}.{error.field}"
+
+    @property
+    def unreadable(self) -> Mapping[str, str]:
+        """Fields and kinds of records that we have not been let read in this session, by their names in lower case."""
+        return dict(self._named)
+
+    def _all_rows(self, asked: Sequence[Question]) -> dict[str, list[Row]]:
+        found: dict[str, list[Row]] = defaultdict(list)
+        for start in range(0, len(asked), QUERIES_A_CALL):
+            some = asked[start : start + QUERIES_A_CALL]
+            for question, answer in zip(some, self._answers(some), strict=True):
+                found[question.kind] += self._rows(question, answer)
         return found
+
+    def _count(self, *_: object, **__: object) -> None:
+        self._calls += 1
 
     def _answers(self, asked: Sequence[Question]) -> Iterable[_Answer]:
         """One composite call; one call a question where there is no such resource, as behind some gateways."""
@@ -143,7 +200,11 @@ class SalesforceClient:
     def _rows(self, question: Question, answer: _Answer) -> Iterator[Row]:
         if answer.status != 200:
             if not _may_be_empty(question, _code(answer.body)):
-                raise refusal(answer.status, answer.body)
+                error = refusal(answer.status, answer.body)
+                if not (question.is_extra and isinstance(error, PermanentError)) or _can_do_without(question, error):
+                    raise error
+            if not question.by_id or question.is_extra:
+                self._named[question.name.lower()] = question.name
             return
         page: Mapping[str, Any] = answer.body if isinstance(answer.body, dict) else {}
         yield from _records(page)
@@ -171,8 +232,10 @@ def refusal(status: int, content: object) -> PermanentError | TransientError:
         return TransientError("the org's daily limit of API calls is reached", retry_after=LIMIT_RETRY_SECONDS)
     if status >= 500 or status == 429 or code in _PASSING:
         return TransientError(f"Salesforce answered {code or status}")
-    if missing := _missing(content):
-        return PermanentError(f"{missing}: let the user we connect as read it, in Salesforce's Setup")
+    if column := re.search(r"No such column '(\w+)' on entity '(\w+)'", _message(content)):
+        return UnreadableFieldError(column[2], column[1])
+    if missing := re.search(r"sObject type '\w+' is not supported", _message(content)):
+        return PermanentError(f"{missing[0]}: let the user we connect as read it, in Salesforce's Setup")
     return PermanentError(f"Salesforce refuses our query: {code or status}")
 
 
@@ -188,6 +251,11 @@ def _translated() -> Iterator[None]:
         raise TransientError(f"Salesforce did not answer: {type(error).__name__}") from error
     except (KeyError, TypeError, ValueError) as error:  # an answer of another shape, to the library or to us
         raise TransientError("Salesforce's answer makes no sense") from error
+
+
+def _can_do_without(question: Question, error: PermanentError) -> bool:
+    """Whether the same question may be asked again without the field that was refused."""
+    return isinstance(error, UnreadableFieldError) and question.uses(error.sobject, error.field)
 
 
 def _may_be_empty(question: Question, code: str | None) -> bool:
@@ -210,8 +278,6 @@ def _code(content: object) -> str | None:
     return code if isinstance(code, str) else None
 
 
-def _missing(content: object) -> str | None:
-    """`No such column 'Website' on entity 'Account'`, of a longer message that quotes the whole query."""
-    message = str(_error(content).get("message", ""))
-    found = re.search(r"No such column '\w+' on entity '\w+'|sObject type '\w+' is not supported", message)
-    return found[0] if found else None
+def _message(content: object) -> str:
+    """Longer than what is told: it quotes the whole query."""
+    return str(_error(content).get("message", ""))

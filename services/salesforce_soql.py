@@ -1,20 +1,20 @@
-"""Which questions find the records of many people at once, and what the rows of the answers say. Pure."""
+"""Which questions find the records of many people at once. Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeGuard, TypeVar
-from urllib.parse import quote, urlsplit
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeGuard
+from urllib.parse import quote
 
 from simple_salesforce.format import format_soql
 
 from services.job_changes import long_salesforce_id
-from services.records import Account, Contact, Lead, Opportunity, PersonLookup, PersonRecords, SalesforceUser
+from services.records import NO_NEEDS, Needs, PersonLookup
+from services.salesforce_rows import OPPORTUNITIES, Row, people
 
-Row = Mapping[str, object]
-Made = TypeVar("Made")
+__all__ = ["Question", "Row", "account_questions", "people", "questions", "user_questions"]
 
 LONGEST_LIST = 10_000
 """
@@ -22,141 +22,218 @@ Bytes of one IN list in an URL. A URI with its headers may be 16,384 bytes long:
 https://developer.salesforce.com/docs/platform/salesforce-app-limits-cheatsheet
 """
 
+MOST_ROWS = 2_000
+"""Of questions that are not about single records: one page, whatever is in the org."""
+
 _ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
 # The first three characters of an id say what it is of: https://help.salesforce.com/s/articleView?id=000385203
-_PREFIXES = {"Contact": "003", "Lead": "00Q", "Account": "001", "Opportunity": "006"}
-_QUEUE_PREFIX = "00G"
+_PREFIXES = {"Contact": "003", "Lead": "00Q", "Account": "001", "Opportunity": "006", "User": "005"}
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+
+# What relationships lead to. An owner may be a queue, and is then of the kind Name.
+_ENTITIES = {"Owner": ("User", "Name", "Group"), "User": ("User",), "Manager": ("User",), "Parent": ("Account",)}
+# Without these there is nothing to go by: that they are hidden is for an admin to mend.
+_ESSENTIAL = {"id", "name", "email", "ownerid", "accountid", "isactive", "userid", "teammemberrole", "lastmodifieddate"}
+_OPTIONAL = {"Lead", "Opportunity", "AccountTeamMember", "OpportunityTeamMember"}
+
+Hidden = frozenset[tuple[str, str]]
+"""Fields that we may not read: the kind of record and the field, in lower case."""
 
 
-def _owner(path: str = "") -> str:
-    return ", ".join(f"{path}{name}" for name in ("OwnerId", "Owner.Name", "Owner.Email", "Owner.IsActive"))
+def _owner(path: str = "") -> tuple[str, ...]:
+    # `Owner.Type` is not among them: only where an owner may be a queue does it exist, and the id says the same.
+    return tuple(f"{path}{name}" for name in ("OwnerId", "Owner.Name", "Owner.Email", "Owner.IsActive"))
 
 
-# All that is ever read, so that no name in a query comes from outside. `Owner.Type` is not among them: only where an
-# owner may be a queue does it exist, and the id says the same.
-_FIELDS = {
-    "Contact": f"Id, Name, Email, LastModifiedDate, {_owner()}, AccountId, Account.Name, Account.Website, "
-    + _owner("Account."),
-    "Lead": f"Id, Name, Email, LastModifiedDate, IsConverted, Company, {_owner()}",
-    "Account": f"Id, Name, Website, {_owner()}",
-    "Opportunity": f"Id, Name, {_owner()}",
+_ACCOUNT = ("Name", "Website", *_owner())
+_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "Contact": (
+        *("Id", "Name", "Email", "LastModifiedDate", *_owner(), "AccountId"),
+        *(f"Account.{name}" for name in _ACCOUNT),
+    ),
+    "Lead": ("Id", "Name", "Email", "LastModifiedDate", "IsConverted", "Company", *_owner()),
+    "Account": ("Id", *_ACCOUNT),
+    "Opportunity": ("Id", "Name", *_owner()),
+    "User": ("Id", "Name", "Email", "IsActive"),
 }
 
 
 @dataclass(frozen=True)
 class Question:
-    """One query; `by_id` when it asks for records by their ids."""
+    """
+    One query. *kind* tells its rows apart; *by* is the field it asks by, *by_id* when that is the record's id.
 
+    *children*: the opportunities asked for of each account, a nested query with *fields* of its own.
+    """
+
+    kind: str
     sobject: str
-    soql: str
-    by_id: bool
+    fields: tuple[str, ...]
+    where: str
+    by: str
+    by_id: bool = False
+    children: str | None = None
+    is_limited: bool = False
+
+    @property
+    def soql(self) -> str:
+        selected = ", ".join(self.fields)
+        if self.children is not None:
+            selected = f"Id, (SELECT {selected} FROM Opportunities {self.children})"  # noqa: S608
+        limit = f" LIMIT {MOST_ROWS}" if self.is_limited else ""
+        # Names come from here, or have passed `_NAME`; values are in *where*, which format_soql has quoted.
+        return f"SELECT {selected} FROM {self.sobject} WHERE {self.where}{limit}"  # noqa: S608
 
     @property
     def is_optional(self) -> bool:
-        """Whether an org may do without: not all use leads or opportunities, or let us read them."""
-        return self.sobject in {"Lead", "Opportunity"}
+        """Whether an org may do without: not all use leads, opportunities or teams, or let us read them."""
+        return self.sobject in _OPTIONAL or self.children is not None
+
+    @property
+    def is_extra(self) -> bool:
+        """Whether only some rules ask for it: whatever Salesforce has against it, people are found without."""
+        return self.children is not None or self.is_limited
+
+    @property
+    def name(self) -> str:
+        """What cannot be read where it is refused."""
+        if self.children is not None:
+            return "Opportunity"
+        return f"{self.sobject}.{self.by}" if self.sobject == "Account" else self.sobject
+
+    def uses(self, sobject: str, field: str) -> bool:
+        """Whether it can do without the field, and would be another question then."""
+        return field.lower() not in _ESSENTIAL and self.without(frozenset({(sobject.lower(), field.lower())})) != self
+
+    def without(self, hidden: Hidden) -> Question | None:
+        """The same without fields that we may not read; None: it asks by one of them."""
+        root = "Opportunity" if self.children is not None else self.sobject
+        if (self.sobject.lower(), self.by.lower()) in hidden:
+            return None
+        kept = tuple(path for path in self.fields if not _is_hidden(path, root, hidden))
+        return self if len(kept) == len(self.fields) else replace(self, fields=kept)
 
 
-def questions(lookups: Sequence[PersonLookup]) -> list[Question]:
+def _is_hidden(path: str, root: str, hidden: Hidden) -> bool:
+    *steps, field = path.split(".")
+    entities = _ENTITIES.get(steps[-1], (steps[-1],)) if steps else (root,)
+    return any((entity.lower(), field.lower()) in hidden for entity in entities)
+
+
+def questions(lookups: Sequence[PersonLookup], needs: Needs = NO_NEEDS) -> list[Question]:
     """
-    As few queries as the lookups need, none with an empty list.
+    The first round: contacts and leads by their ids and e-mail addresses, accounts of both companies.
 
-    What is no id, or no text, is not asked for: one bad value would have the whole query refused.
+    What is no id of such a record, or cannot be part of an address, is not asked about: it finds nothing.
     """
-    ids: dict[str, list[str | None]] = {
-        "Contact": [one.contact_id for one in lookups],
-        "Lead": [one.lead_id for one in lookups],
-        "Account": [account_id for one in lookups for account_id in one.account_ids],
-        "Opportunity": [one.opportunity_id for one in lookups],
+    ids: Mapping[str, Iterable[str | None]] = {
+        "Contact": (one.contact_id for one in lookups),
+        "Lead": (one.lead_id for one in lookups),
+        "Account": (
+            account for one in lookups for account in (*one.account_ids, one.past.account_id, one.current.account_id)
+        ),
+        "Opportunity": (one.opportunity_id for one in lookups),
     }
     emails = sorted({email.lower() for one in lookups for email in one.emails if email.isprintable()})
     asked = [
-        Question(sobject, _query(sobject, "Id", some), by_id=True)
+        _by(sobject, "Id", some, needs, by_id=True)
         for sobject, of_sobject in ids.items()
-        for some in _lists(sorted({long_salesforce_id(one) for one in of_sobject if _is_id(one, _PREFIXES[sobject])}))
+        for some in _lists(_ids(sobject, of_sobject))
     ]
-    asked += [
-        Question(sobject, _query(sobject, "Email", some), by_id=False)
-        for sobject in ("Contact", "Lead")
-        for some in _lists(emails)
-    ]
+    asked += [_by(sobject, "Email", some, needs) for sobject in ("Contact", "Lead") for some in _lists(emails)]
+    return asked + (list(_of_companies(lookups, needs)) if needs.companies else [])
+
+
+def _of_companies(lookups: Sequence[PersonLookup], needs: Needs) -> Iterator[Question]:
+    """Accounts of companies without an id: by domain and by name at once, for one answer decides between them."""
+    companies = [company for one in lookups for company in (one.past, one.current) if not company.account_id]
+    domains = sorted({company.domain for company in companies if company.domain and company.domain.isprintable()})
+    names = sorted({company.name for company in companies if company.name and company.name.isprintable()})
+    for some in _lists(domains, around=40):
+        patterns = [str(format_soql("Website LIKE '%{:like}%'", domain)) for domain in some]
+        yield replace(_by("Account", "Website", [], needs), where=f"({' OR '.join(patterns)})", is_limited=True)
+    for some in _lists(names):
+        yield replace(_by("Account", "Name", some, needs), is_limited=True)
+
+
+def account_questions(account_ids: Collection[str], needs: Needs) -> list[Question]:
+    """The second round: opportunities and teams of the accounts that the first has found."""
+    lists = list(_lists(_ids("Account", account_ids)))
+    asked: list[Question] = []
+    if needs.opportunities:
+        fields = ("Id", "Name", "CloseDate", *_owner(), *_named(needs, "Opportunity"))
+        asked += [
+            Question(kind, "Account", fields, _in("Id", some), "Id", by_id=True, children=children)
+            for kind, children in OPPORTUNITIES.items()
+            for some in lists
+        ]
+    teams = (
+        ("Account", "AccountId", needs.account_roles),
+        ("Opportunity", "Opportunity.AccountId", needs.opportunity_roles),
+    )
+    asked += [_of_teams(of, by, some, roles) for of, by, roles in teams if roles for some in lists]
     return asked
 
 
-def people(lookups: Sequence[PersonLookup], found: Mapping[str, Iterable[Row]]) -> dict[str, PersonRecords]:
-    """
-    The records of each lookup, by its key; *found* is rows by sObject, whatever they were asked by.
-
-    A contact or lead is the one with the id, else the most recently modified one with one of the e-mail addresses,
-    tried in their order; of two modified in the same moment the one with the greater id. A lead that was converted is
-    found by its id only: what became of it is a contact.
-    """
-    rows = {sobject: [row for row in some if _text(row, "Id")] for sobject, some in found.items()}
-    contacts, leads = _Index.of(rows.get("Contact", [])), _Index.of(rows.get("Lead", []))
-    accounts, opportunities = _Index.of(rows.get("Account", [])), _Index.of(rows.get("Opportunity", []))
-    return {
-        one.key: PersonRecords(
-            contact=_made(_contact, contacts.person(one.contact_id, one.emails)),
-            lead=_made(_lead, leads.person(one.lead_id, one.emails)),
-            opportunity=_made(_opportunity, opportunities.by_id(one.opportunity_id)),
-            accounts={
-                account_id: account
-                for account_id in one.account_ids
-                if (account := _made(_account, accounts.by_id(account_id)))
-            },
-        )
-        for one in lookups
-    }
+def _of_teams(of: str, by: str, account_ids: list[str], roles: frozenset[str]) -> Question:
+    sobject = f"{of}TeamMember"
+    fields = (f"{of}Id", "UserId", "TeamMemberRole", "User.Name", "User.Email", "User.IsActive", "CreatedDate")
+    where = f"{_in(by, account_ids)} AND {_in('TeamMemberRole', sorted(roles))}"
+    return Question(sobject, sobject, fields, where, by, is_limited=True)
 
 
-@dataclass(frozen=True)
-class _Index:
-    """Rows by the 15 characters of the id that never vary in length, and by e-mail, the newest last."""
+def user_questions(user_ids: Collection[str], needs: Needs) -> list[Question]:
+    """The third round: the users whom lookup fields name, or of whom more than their name and address is wanted."""
+    fields = list(_FIELDS["User"])
+    if needs.managers:
+        fields += [f"Manager.{name}" for name in ("Id", "Name", "Email", "IsActive")]
+    if needs.email_field and _NAME.fullmatch(needs.email_field):
+        fields += [f"{path}{needs.email_field}" for path in (("", "Manager.") if needs.managers else ("",))]
+    selected = tuple(dict.fromkeys(fields))
+    return [
+        Question("User", "User", selected, _in("Id", some), "Id", by_id=True) for some in _lists(_ids("User", user_ids))
+    ]
 
-    ids: dict[str, Row]
-    emails: dict[str, Row]
 
-    @classmethod
-    def of(cls, rows: Iterable[Row]) -> _Index:
-        ordered = sorted(rows, key=lambda row: (_text(row, "LastModifiedDate") or "", _text(row, "Id") or ""))
-        return cls(
-            ids={(_text(row, "Id") or "")[:15]: row for row in ordered},
-            emails={
-                email.lower(): row
-                for row in ordered
-                if (email := _text(row, "Email")) and row.get("IsConverted") is not True
-            },
-        )
+def _by(sobject: str, by: str, values: list[str], needs: Needs, *, by_id: bool = False) -> Question:
+    return Question(sobject, sobject, _selected(sobject, needs), _in(by, values) if values else "", by, by_id)
 
-    def by_id(self, record_id: str | None) -> Row | None:
-        return self.ids.get(record_id[:15]) if record_id else None
 
-    def person(self, record_id: str | None, emails: Iterable[str]) -> Row | None:
-        by_email = (self.emails.get(email.lower()) for email in emails)
-        return self.by_id(record_id) or next((row for row in by_email if row is not None), None)
+def _selected(sobject: str, needs: Needs) -> tuple[str, ...]:
+    """What is always read and what rules name, which an allow-list has passed before."""
+    fields = [*_FIELDS[sobject], *_named(needs, sobject)]
+    accounts = {"Account": "", "Contact": "Account."}
+    if sobject in accounts:
+        path = accounts[sobject]
+        fields += [f"{path}{name}" for name in _named(needs, "Account")]
+        if needs.parents:
+            fields += [f"{path}Parent.{name}" for name in ("Id", "Name", *_owner())]
+    return tuple(dict.fromkeys(fields))
+
+
+def _named(needs: Needs, sobject: str) -> list[str]:
+    return sorted(name for name in needs.fields.get(sobject, ()) if _NAME.fullmatch(name))
+
+
+def _ids(sobject: str, values: Iterable[str | None]) -> list[str]:
+    return sorted({long_salesforce_id(one) for one in values if _is_id(one, _PREFIXES[sobject])})
 
 
 def _is_id(value: str | None, prefix: str) -> TypeGuard[str]:
     return value is not None and value.startswith(prefix) and _ID.fullmatch(value) is not None
 
 
-def _query(sobject: str, by: str, values: list[str]) -> str:
-    soql: str = format_soql(
-        "SELECT {fields:literal} FROM {sobject:literal} WHERE {by:literal} IN {values}",
-        fields=_FIELDS[sobject],
-        sobject=sobject,
-        by=by,
-        values=values,
-    )
+def _in(by: str, values: list[str]) -> str:
+    soql: str = format_soql("{by:literal} IN {values}", by=by, values=values)
     return soql
 
 
-def _lists(values: list[str]) -> Iterator[list[str]]:
-    """The values in lists that fit, encoded, into an URL."""
+def _lists(values: list[str], around: int = 0) -> Iterator[list[str]]:
+    """The values in lists that fit, encoded, into an URL; *around*: bytes that go with each."""
     some: list[str] = []
     size = 0
     for value in values:
-        length = len(quote(f"'{value}',"))
+        length = len(quote(f"'{value}',")) + around
         if some and size + length > LONGEST_LIST:
             yield some
             some, size = [], 0
@@ -164,75 +241,3 @@ def _lists(values: list[str]) -> Iterator[list[str]]:
         size += length
     if some:
         yield some
-
-
-def _made(make: Callable[[Row], Made], row: Row | None) -> Made | None:
-    return None if row is None else make(row)
-
-
-def _contact(row: Row) -> Contact:
-    account = _part(row, "Account")
-    return Contact(
-        id=_text(row, "Id") or "",
-        name=_text(row, "Name") or "",
-        email=_text(row, "Email"),
-        account=_account({"Id": row.get("AccountId"), **account}) if account else None,
-        owner=_user(row),
-    )
-
-
-def _lead(row: Row) -> Lead:
-    return Lead(
-        id=_text(row, "Id") or "",
-        name=_text(row, "Name") or "",
-        email=_text(row, "Email"),
-        company=_text(row, "Company"),
-        owner=_user(row),
-    )
-
-
-def _opportunity(row: Row) -> Opportunity:
-    return Opportunity(id=_text(row, "Id") or "", name=_text(row, "Name") or "", owner=_user(row))
-
-
-def _account(row: Row) -> Account:
-    return Account(
-        id=_text(row, "Id") or "",
-        name=_text(row, "Name") or "",
-        domain=_domain(_text(row, "Website")),
-        owner=_user(row),
-    )
-
-
-def _user(row: Row) -> SalesforceUser | None:
-    """The owner of a record; None when its user is not shown to us."""
-    owner_id, owner = _text(row, "OwnerId"), _part(row, "Owner")
-    if owner_id is None or owner is None:
-        return None
-    return SalesforceUser(
-        id=owner_id,
-        name=_text(owner, "Name") or owner_id,
-        email=_text(owner, "Email"),
-        is_active=owner.get("IsActive") is not False,
-        kind="queue" if owner_id.startswith(_QUEUE_PREFIX) else "user",
-    )
-
-
-def _domain(website: str | None) -> str | None:
-    if website is None:
-        return None
-    try:
-        host = urlsplit(website if "//" in website else f"//{website}").hostname
-    except ValueError:  # people type anything into that field
-        return None
-    return host.removeprefix("www.") if host else None
-
-
-def _text(row: Row, name: str) -> str | None:
-    value = row.get(name)
-    return value if isinstance(value, str) and value else None
-
-
-def _part(row: Row, name: str) -> Row | None:
-    value = row.get(name)
-    return value if isinstance(value, dict) else None

@@ -131,15 +131,20 @@ def read(raw: object, source: str | None = None, own: RowMapping | None = None) 
     if not isinstance(raw, dict):
         return raw
     name = source or source_of(raw)
-    if own is not None:
+    if own is not None and (source is not None or not is_ours(raw)):
         return own.read(raw, name or DEFAULT_SOURCE)
-    if "person" in raw:
+    if is_ours(raw):
         return raw if source is None else {"source": source} | raw
     if name == "tamradar":
         return _tamradar(raw)
     if name == "common_room":
         return COMMON_ROOM.read(raw, name)
     return flat(raw, name) if name in FLAT_SOURCES else raw
+
+
+def is_ours(raw: object) -> bool:
+    """Whether it is in our own form, or nothing that could be mapped to it."""
+    return not isinstance(raw, dict) or "person" in raw
 
 
 def flat(row: Mapping[str, object], source: str) -> dict[str, Any]:

@@ -40,6 +40,8 @@ class Settings:
     log_level: str
     log_format: str
     metrics_token: str | None = field(repr=False)
+    heartbeat_url: str | None = field(repr=False)  # whoever knows it can say that all is well
+    worker_port: int | None  # None: a worker by itself listens to nobody
     retention_days: int
 
     @classmethod
@@ -53,7 +55,7 @@ class Settings:
         if serving:
             read.require(SLACK_CREDENTIALS, "see Basic Information of your app at https://api.slack.com/apps")
         port = read.number("PORT", 3000, 0, 65535)
-        database_url = read.checked("DATABASE_URL", "sqlite:///./usergems.db", _database_fault)
+        database_url = read.checked("DATABASE_URL", "sqlite:///./usergems.db", database_fault)
         keys = tuple(key.strip() for key in read.text("ENCRYPTION_KEYS", "").split(",") if key.strip())
         read.check("ENCRYPTION_KEYS", all(_is_fernet_key(key) for key in keys), _KEYS_HINT)
         if not database_url.startswith("sqlite"):
@@ -77,6 +79,8 @@ class Settings:
             log_level=read.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
             log_format=read.choice("LOG_FORMAT", "text", ("text", "json")),
             metrics_token=read.text("METRICS_TOKEN", "") or None,
+            heartbeat_url=read.outside_url("HEARTBEAT_URL", "") if read.text("HEARTBEAT_URL", "") else None,
+            worker_port=read.number("WORKER_PORT", 0, 0, 65535) or None,
             retention_days=read.number("RETENTION_DAYS", 90, 1, 36_500),
         )
         if read.faults:
@@ -155,9 +159,14 @@ def _outside_url_fault(value: str) -> str | None:
     return None
 
 
-def _database_fault(value: str) -> str | None:
+def database_fault(value: str) -> str | None:
+    """What is wrong with the address of a database; None: nothing."""
     if not value.startswith(("sqlite:///", "postgresql://", "postgres://")):
         return "must start with sqlite:/// or postgresql://"
+    try:
+        urlsplit(value).port  # noqa: B018 - raises ValueError for a malformed port
+    except ValueError:
+        return "is not an address such as postgresql://user:password@host:5432/database"
     return None
 
 

@@ -111,6 +111,19 @@ class Slack:
         answer = await self._read(workspace_id, "users.info", absent, user=user_id)
         return None if answer is None else SlackUser.of(_object(answer, "user"))
 
+    async def user_group_members(self, workspace_id: str, group_id: str) -> list[str] | None:
+        """
+        The ids of everybody in a user group; None: there is no such group. Needs usergroups:read.
+
+        https://docs.slack.dev/reference/methods/usergroups.users.list
+        """
+        absent = ("no_such_subteam", "subteam_not_found")
+        answer = await self._read(workspace_id, "usergroups.users.list", absent, usergroup=group_id)
+        if answer is None:
+            return None
+        users = answer.get("users")
+        return [user for user in users if isinstance(user, str)] if isinstance(users, list) else []
+
     async def users(self, workspace_id: str) -> AsyncIterator[list[SlackUser]]:
         """Everybody, page by page, the deactivated and bots too. https://docs.slack.dev/reference/methods/users.list"""
         async for page in self._pages(workspace_id, "users.list", "members"):

@@ -51,7 +51,7 @@ class SlackUser:
     https://docs.slack.dev/reference/objects/user-object
 
     *team_ids*: the workspaces and the organisation this person belongs to. *email* in lower case, None when Slack did
-    not tell it.
+    not tell it. *tz*: the name of their time zone, as in "Europe/Oslo".
     """
 
     id: str
@@ -63,13 +63,14 @@ class SlackUser:
     is_guest: bool
     is_stranger: bool
     deleted: bool
+    tz: str | None = None
 
     @classmethod
     def of(cls, raw: Json) -> Self:
         """Raises TransientError for what is no user object."""
         profile = raw.get("profile")
         profile = profile if isinstance(profile, dict) else {}
-        email = profile.get("email")
+        email, tz = profile.get("email"), raw.get("tz")
         return cls(
             id=text_of(raw, "id"),
             name=str(profile.get("real_name") or raw.get("real_name") or raw.get("name") or ""),
@@ -80,6 +81,7 @@ class SlackUser:
             is_guest=raw.get("is_restricted") is True or raw.get("is_ultra_restricted") is True,
             is_stranger=raw.get("is_stranger") is True,
             deleted=raw.get("deleted") is True,
+            tz=tz if isinstance(tz, str) else None,
         )
 
 

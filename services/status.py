@@ -8,9 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from store import counts, workspaces
-from store.counts import SalesforceStatus
+from services.salesforce_health import HealthLine, lines, source_line
+from store import counts, salesforce_connections, salesforce_sources, workspaces
 from store.database import Database
+from store.workspaces import Workspace
 
 DAY_MS = 24 * 60 * 60 * 1_000
 
@@ -26,7 +27,7 @@ class WorkspaceStatus:
     default_channel_id: str | None
     default_channel_name: str | None
     default_channel_problem: str | None
-    salesforce: SalesforceStatus | None
+    salesforce: tuple[HealthLine, ...]
     last_accepted_at: int | None
     last_day: Mapping[str, int]  # how many ended in the last 24 hours, by the names of store.counts
     waiting: int
@@ -63,10 +64,16 @@ def _of(connection: Connection, workspace_id: str, now: int) -> WorkspaceStatus 
         default_channel_id=workspace.default_channel_id,
         default_channel_name=workspace.default_channel_name,
         default_channel_problem=workspace.default_channel_problem,
-        salesforce=counts.salesforce(connection, workspace_id),
+        salesforce=_salesforce(connection, workspace, now),
         last_accepted_at=counts.last_accepted_at(connection, workspace_id),
         last_day=totals.ended,
         waiting=totals.waiting,
         waiting_since=totals.waiting_since,
         buried=totals.buried,
     )
+
+
+def _salesforce(connection: Connection, workspace: Workspace, now: int) -> tuple[HealthLine, ...]:
+    known = salesforce_connections.standing_of(connection, workspace.id)
+    sources = salesforce_sources.all_of(connection, workspace.id)
+    return (*lines(known, workspace.salesforce_daily_calls, now), *map(source_line, sources))

@@ -6,13 +6,13 @@ All that is foreign comes back escaped for mrkdwn.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Literal
 
 from services.job_changes import ChangeType, Company, Job, JobChange
 from services.mrkdwn import escape
 
-Side = Literal["past", "current"]
+Side = Literal["past", "current", "both"]
 Strong = Callable[[str, int], str]
 """How names that matter are set: `mrkdwn.bold`, or `mrkdwn.escape` where nothing can be bold."""
 
@@ -28,26 +28,29 @@ _HEADLINES = {
     ChangeType.ADDITIONAL_ROLE: ("{who} is now also {what} at {where}", "{who} took an additional role at {where}"),
     ChangeType.DEPARTURE: ("{who} left {where}", "{who} left {where}"),
 }
+_PARTING = ("{who} left {left} and joined {where} as {what}", "{who} left {left} and joined {where}")
 _ARRIVALS = {ChangeType.NEW_COMPANY, ChangeType.NEW_HIRE, ChangeType.ADDITIONAL_ROLE}
 _LEAVINGS = {ChangeType.NEW_COMPANY, ChangeType.DEPARTURE}
+_PARTINGS = {ChangeType.NEW_COMPANY, ChangeType.NEW_HIRE}
 
 
-def headline(change: JobChange, strong: Strong) -> str:
-    """Who, and what they did; a sentence without its full stop."""
+def headline(change: JobChange, strong: Strong, side: Side | None = None) -> str:
+    """Who, and what they did, as the *side* that is told sees it; a sentence without its full stop."""
     job = change.previous if change.change_type is ChangeType.DEPARTURE else change.current
-    titled, untitled = _HEADLINES[change.change_type]
+    titled, untitled = _PARTING if _is_parting(change, side) else _HEADLINES[change.change_type]
     return (titled if job.title else untitled).format(
         who=strong(change.person.name, _NAME),
         what=escape(job.title or "", _TITLE),
         where=_company(job.company, strong) or "a company without a name",
+        left=_company(change.previous.company, strong),
     )
 
 
-def background(change: JobChange) -> str:
+def background(change: JobChange, side: Side | None = None) -> str:
     """From where, and since when, in sentences; empty where neither is known."""
     left = change.change_type is ChangeType.DEPARTURE
     day = change.occurred_on and _day(change.occurred_on)
-    phrases = _careers_end(change) if left else _careers_step(change)
+    phrases = _careers_end(change) if left else _careers_step(change, side)
     if day:
         phrases.append(f"{'Left on' if left else 'New role since'} {day}")
     return " ".join(sentence(phrase) for phrase in phrases)
@@ -55,15 +58,25 @@ def background(change: JobChange) -> str:
 
 def meaning(change: JobChange, side: Side | None) -> list[str]:
     """What to make of it: a risk or an opening for the *side* that is told, and who this person is to us."""
-    facts = [_risk_or_opening(change, side)]
+    facts: list[str | None] = [*_calls(change, side)]
     facts += [escape(fact, _FACT) if fact else None for fact in (change.relationship, change.persona)]
     facts += [None if change.score is None else f"score {change.score:g}"]
     return [fact for fact in facts if fact]
 
 
+def moment(at: int) -> str:
+    """
+    A time in milliseconds, in mrkdwn, as each reader's own clock and language have it.
+
+    https://docs.slack.dev/messaging/formatting-message-text#date-formatting
+    """
+    spelled = datetime.fromtimestamp(at / 1_000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return f"<!date^{at // 1_000}^{{date_short_pretty}} at {{time}}|{spelled}>"
+
+
 def sentence(text: str) -> str:
     """With a full stop, unless it has an end of its own ("Globex Inc.")."""
-    return text if text.endswith((".", "…", "!", "?")) else f"{text}."
+    return text if text.endswith((".", "…", "!", "?", "”")) else f"{text}."
 
 
 def _careers_end(change: JobChange) -> list[str]:
@@ -71,20 +84,43 @@ def _careers_end(change: JobChange) -> list[str]:
     return [*([f"Was {escape(was, _TITLE)}"] if was else []), *([f"Now {now}"] if now else [])]
 
 
-def _careers_step(change: JobChange) -> list[str]:
-    job = _job(change.previous, besides=change.current.company)
+def _careers_step(change: JobChange, side: Side | None) -> list[str]:
+    told = change.previous if _is_parting(change, side) else change.current  # whose company the headline names already
+    job = _job(change.previous, besides=told.company)
     verb = "Remains" if change.change_type is ChangeType.ADDITIONAL_ROLE else "Was"
     return [f"{verb} {job}"] if job else []
 
 
-def _risk_or_opening(change: JobChange, side: Side | None) -> str | None:
+def _is_parting(change: JobChange, side: Side | None) -> bool:
+    """Whether it is told to the side that was left, of somebody who joined another."""
+    left = change.previous.company
+    return side == "past" and change.change_type in _PARTINGS and left is not None and bool(left.name or left.domain)
+
+
+def _calls(change: JobChange, side: Side | None) -> list[str]:
+    """What it calls for."""
+    if change.change_type is ChangeType.PROMOTION:
+        return ["🎉 A reason to write"]
     if side is None:
         side = "current" if change.change_type in _ARRIVALS else "past"
-    if side == "past" and change.change_type in _LEAVINGS:
-        return f"⚠️ Risk at {_company(change.previous.company, escape) or 'the company left'}"
-    if side == "current" and change.change_type in _ARRIVALS:
-        return f"🌱 Opening at {_company(change.current.company, escape) or 'the new company'}"
-    return None
+    calls = []
+    if side != "current" and _has_left(change):
+        calls.append(f"⚠️ Risk at {_company(change.previous.company, escape) or 'the company left'}")
+    if side != "past" and _has_arrived(change):
+        calls.append(f"🌱 Opening at {_company(change.current.company, escape) or 'the new company'}")
+    return calls
+
+
+def _has_left(change: JobChange) -> bool:
+    return change.change_type in _LEAVINGS or (
+        change.change_type is ChangeType.NEW_HIRE and change.previous.company is not None
+    )
+
+
+def _has_arrived(change: JobChange) -> bool:
+    return change.change_type in _ARRIVALS or (
+        change.change_type is ChangeType.DEPARTURE and change.current.company is not None
+    )
 
 
 def _job(job: Job, besides: Company | None = None) -> str:

@@ -19,6 +19,7 @@ from store import lanes, routing, workspaces
 from store.bell import Bell
 from store.database import Database
 from store.lanes import Claim
+from store.posts import LANE_GAP_MS
 from store.routing import Batch
 
 logger = logging.getLogger(__name__)
@@ -27,6 +28,9 @@ MOST_POSTS_AT_ONCE = 64
 MOST_BATCHES_AT_ONCE = 4
 POLL_SECONDS = 1.0
 """How long what another process has accepted, or paced, may go unseen."""
+
+LONGEST_PAUSE_SECONDS = 10.0
+"""After so long the database is asked again, however often it failed: who goes round less often counts as dead."""
 
 GRACE_SECONDS = 8.0
 """For what is in flight when we are asked to stop; what takes longer is taken up by the next process."""
@@ -43,6 +47,10 @@ class Worker:
     bell: Bell
     housekeeping: Housekeeping
     now: Callable[[], int]
+    others: tuple[Callable[[], Awaitable[bool]], ...] = ()
+    """Work beside the two halves, bit by bit: each answers whether there was any. Stopped wherever it stands."""
+    beat: Callable[[str], None] = lambda _half: None
+    """Called with the name of a half each time it goes round."""
     _routing: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
     _posting: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
 
@@ -55,6 +63,7 @@ class Worker:
         beside = [
             asyncio.create_task(self.bell.listen(self.wakeups.to_route.set)),
             asyncio.create_task(self._keep_house()),
+            *(asyncio.create_task(self._repeat(other, asyncio.Event(), stop)) for other in self.others),
         ]
         await stop.wait()
         for task in beside:
@@ -73,6 +82,7 @@ class Worker:
 
     async def route_due(self) -> bool:
         """Claim a batch and route it in the background; False if none is due, or enough are being routed."""
+        self.beat("route")
         if len(self._routing) >= MOST_BATCHES_AT_ONCE:
             return False
         batch = await self.database.run(routing.claim, self.now(), router.LEASE_MS)
@@ -83,6 +93,7 @@ class Worker:
 
     async def post_due(self) -> bool:
         """Claim lanes and post in the background; False if none is due, or enough are being posted."""
+        self.beat("post")
         free = MOST_POSTS_AT_ONCE - len(self._posting)
         if not free:
             return False
@@ -102,7 +113,8 @@ class Worker:
                 _log("nothing could be claimed", error)
                 worked = False
             if not worked:
-                await wait_for(bell, backoff_ms(failures, random()) / 1_000 if failures else POLL_SECONDS)  # noqa: S311
+                pause = backoff_ms(failures, random()) / 1_000 if failures else POLL_SECONDS  # noqa: S311
+                await wait_for(bell, min(pause, LONGEST_PAUSE_SECONDS))
 
     async def _keep_house(self) -> None:
         while True:
@@ -147,9 +159,9 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - an edge: a bug must not lose a delivery, nor hold up its lane
             _log("a post could not be delivered", error)
             due_at = await self.courier.settle(self.courier.stumbled(claim, f"{type(error).__name__} while posting"))
-        if due_at is not None:
-            seconds = max(0.0, (due_at - self.now()) / 1_000)
-            asyncio.get_running_loop().call_later(seconds, self.wakeups.to_post.set)
+        # Also for a lane that is empty now: what is routed into it before its pace is over falls due then.
+        wait = LANE_GAP_MS if due_at is None else max(0, due_at - self.now())
+        asyncio.get_running_loop().call_later(wait / 1_000, self.wakeups.to_post.set)
         if was_full:
             self.wakeups.to_post.set()
 

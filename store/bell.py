@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import psycopg
 from sqlalchemy import Connection, func, select
 
 from store.database import Database, DatabaseUnavailableError
@@ -49,6 +48,8 @@ class Bell:
         """Call *heard* at each ring, until cancelled; a connection that was lost is made again."""
         if self.database.is_sqlite:
             return
+        import psycopg  # noqa: PLC0415 - not loaded where there is only SQLite
+
         url = self.database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         silence = 0.1
         while True:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, func, literal_column, select, true
 
-from store.schema import job_changes, salesforce_connections, workspaces
+from store.schema import job_changes, workspaces
 
 TOLD_DRI, TOLD_CHANNEL, BURIED, MUTED = "told_dri", "told_channel", "buried", "muted"
 OUTCOMES = (TOLD_DRI, TOLD_CHANNEL, BURIED, MUTED)
@@ -27,17 +27,6 @@ class Totals:
     waiting_since: int | None
     ended: Mapping[str, int]
     buried: int
-
-
-@dataclass(frozen=True)
-class SalesforceStatus:
-    """The connected org. *problem* None: no trouble known. Times in milliseconds; None: never."""
-
-    org_name: str | None
-    problem: str | None
-    last_success_at: int | None
-    api_used: int | None
-    api_limit: int | None
 
 
 def totals(connection: Connection, since: int, workspace_id: str | None = None) -> Totals:
@@ -87,14 +76,3 @@ def last_accepted_at(connection: Connection, workspace_id: str) -> int | None:
 
 def _of(workspace_id: str | None) -> ColumnElement[bool]:
     return true() if workspace_id is None else job_changes.c.workspace_id == workspace_id
-
-
-_SALESFORCE = [salesforce_connections.c[name] for name in SalesforceStatus.__dataclass_fields__]
-
-
-def salesforce(connection: Connection, workspace_id: str) -> SalesforceStatus | None:
-    """None: no org is connected."""
-    row = connection.execute(
-        select(*_SALESFORCE).where(salesforce_connections.c.workspace_id == workspace_id)
-    ).one_or_none()
-    return SalesforceStatus(*row) if row else None

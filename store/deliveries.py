@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, bindparam, case, select, update
+from sqlalchemy import Connection, and_, bindparam, case, literal, select, update
 
 from store.schema import DEFAULT_CHANNEL, deliveries, job_changes, lanes, workspaces
 from store.upsert import insert_missing
 
-DRI, FALLBACK, COPY = "dri", "fallback", "copy"
-"""Roles. A copy goes to a channel beside the one who was told, and never decides how the job change ended."""
+DRI, FALLBACK, CHANNEL, COPY = "dri", "fallback", "channel", "copy"
+"""
+Roles. A fallback tells a channel because no DRI could be; CHANNEL one that a rule names in place of a DRI. A copy goes
+to a channel beside the one who was told, and never decides how the job change ended.
+"""
 
 PENDING, SENDING, DELIVERED, BURIED, MOVED = "pending", "sending", "delivered", "buried", "moved"
 """States. A moved one was promised again to the default channel."""
@@ -19,12 +22,17 @@ PENDING, SENDING, DELIVERED, BURIED, MOVED = "pending", "sending", "delivered", 
 
 @dataclass(frozen=True)
 class NewDelivery:
-    """A promise; *destination* is a Slack user, a channel or DEFAULT_CHANNEL, *reason* is why, as the message says."""
+    """
+    A promise; *destination* is a Slack user, a channel or DEFAULT_CHANNEL, *reason* is why, as the message says.
+
+    *side*: past, current or both, whose owner is told; None: what the change type suggests.
+    """
 
     job_change_id: str
     destination: str
     role: str
     reason: str
+    side: str | None = None
 
 
 _lock_lanes = (
@@ -68,6 +76,7 @@ def add_deliveries(connection: Connection, workspace_id: str, new: Sequence[NewD
                 "lane_id": ids[each.destination],
                 "role": each.role,
                 "reason": each.reason,
+                "side": each.side,
                 "state": PENDING,
                 "created_at": now,
             }
@@ -107,7 +116,12 @@ class Buried:
 def buried(connection: Connection, workspace_id: str | None = None, limit: int = 1_000) -> list[Buried]:
     """The newest first; of all workspaces when *workspace_id* is None."""
     columns = (job_changes.c.id, job_changes.c.workspace_id, job_changes.c.reason, job_changes.c.ended_at)
-    query = select(*columns).where(job_changes.c.outcome == BURIED).order_by(job_changes.c.ended_at.desc()).limit(limit)
+    query = (
+        select(*columns)
+        .where(job_changes.c.outcome == literal(BURIED, literal_execute=True))
+        .order_by(job_changes.c.ended_at.desc())
+        .limit(limit)
+    )
     if workspace_id is not None:
         query = query.where(job_changes.c.workspace_id == workspace_id)
     return [Buried(*row) for row in connection.execute(query)]

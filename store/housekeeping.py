@@ -6,7 +6,17 @@ from sqlalchemy import Connection, bindparam, case, delete, exists, select, upda
 
 from store import members, pauses
 from store.deliveries import PENDING
-from store.schema import DEFAULT_CHANNEL, deliveries, intake_keys, job_changes, lanes, slack_events, workspaces
+from store.schema import (
+    DEFAULT_CHANNEL,
+    deliveries,
+    intake_keys,
+    job_changes,
+    lanes,
+    ownership_unmatched,
+    slack_events,
+    workspaces,
+    wrong_data,
+)
 
 ERASED_AT_ONCE = 500
 """So that no sweep holds up the door."""
@@ -29,6 +39,12 @@ _erase_reasons = (
     .where(deliveries.c.job_change_id.in_(bindparam("ids", expanding=True)))
     .values(reason="", last_error=None)
 )
+_erase_words = (
+    update(wrong_data).where(wrong_data.c.job_change_id.in_(bindparam("ids", expanding=True))).values(words=None)
+)
+_erase_missed = delete(ownership_unmatched).where(
+    ownership_unmatched.c.job_change_id.in_(bindparam("ids", expanding=True))
+)
 
 
 def erase_expired(connection: Connection, before: int) -> int:
@@ -37,6 +53,8 @@ def erase_expired(connection: Connection, before: int) -> int:
     if ids:
         connection.execute(_erase, {"ids": ids})
         connection.execute(_erase_reasons, {"ids": ids})
+        connection.execute(_erase_words, {"ids": ids})
+        connection.execute(_erase_missed, {"ids": ids})
     return len(ids)
 
 

@@ -17,7 +17,7 @@ from slack_sdk.oauth.installation_store.async_installation_store import (
 from slack_sdk.oauth.installation_store.sqlalchemy import SQLAlchemyInstallationStore
 from slack_sdk.oauth.state_store.async_state_store import AsyncOAuthStateStore as SlackAsyncOAuthStateStore
 from slack_sdk.oauth.state_store.sqlalchemy import SQLAlchemyOAuthStateStore
-from sqlalchemy import ColumnElement, Connection, Engine, MetaData, Table, and_, delete, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, MetaData, Table, and_, bindparam, delete, func, or_, select
 
 from store import workspaces
 from store.database import Database
@@ -154,8 +154,12 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
 
     async def bot_token(self, workspace_id: str) -> str | None:
         """The token to call Slack with on behalf of a workspace; None when there is none (any more)."""
-        stored = await self._database.run(_newest_token, self._client_id, workspace_id)
+        stored = await self._database.gather(self._newest_tokens, workspace_id)
         return self._cipher.decrypt(stored) if stored else None
+
+    def _newest_tokens(self, connection: Connection, workspace_ids: list[str]) -> list[str | None]:
+        tokens = {each: _newest_token(connection, self._client_id, each) for each in sorted(set(workspace_ids))}
+        return [tokens[each] for each in workspace_ids]
 
     async def forget(self, workspace_id: str) -> None:
         """Delete every token of a workspace, or of an organisation that installed as a whole."""
@@ -241,15 +245,26 @@ def forget(connection: Connection, workspace_id: str) -> None:
         connection.execute(delete(table).where(_is_of(table, workspace_id)))
 
 
-def _newest_token(connection: Connection, client_id: str, workspace_id: str) -> str | None:
-    # Read as it is stored: this statement can be cached, one with an EncryptedText column cannot.
-    newest = (
-        select(bots.c.bot_token)
-        .where(bots.c.client_id == client_id, _is_of(bots, workspace_id), bots.c.bot_token.is_not(None))
-        .order_by(bots.c.installed_at.desc(), bots.c.id.desc())
-        .limit(1)
+# Read as it is stored: this statement can be cached, one with an EncryptedText column cannot.
+_newest = (
+    select(bots.c.bot_token)
+    .where(
+        bots.c.client_id == bindparam("of_client"),
+        or_(
+            bots.c.team_id == bindparam("of_workspace"),
+            and_(bots.c.team_id.is_(None), bots.c.enterprise_id == bindparam("of_workspace")),
+        ),
+        bots.c.bot_token.is_not(None),
     )
-    return connection.execute(newest).scalar_one_or_none()
+    .order_by(bots.c.installed_at.desc(), bots.c.id.desc())
+    .limit(1)
+)
+
+
+def _newest_token(connection: Connection, client_id: str, workspace_id: str) -> str | None:
+    asked = {"of_client": client_id, "of_workspace": workspace_id}
+    token: str | None = connection.execute(_newest, asked).scalar_one_or_none()
+    return token
 
 
 def _is_of(table: Table, workspace_id: str) -> ColumnElement[bool]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
+from store.encryption import Cipher
 from store.schema import intake_keys, workspaces
 
 SIGNING, BEARER = "signing", "bearer"
@@ -72,3 +73,12 @@ def roll(
     connection.execute(
         insert(intake_keys).values(workspace_id=workspace_id, kind=kind, secret=secret, made_at=now, made_by=made_by)
     )
+
+
+def rotate(connection: Connection, cipher: Cipher) -> int:
+    """Re-encrypt every signing secret under the first key; how many. Raises WrongKeyError."""
+    signing = select(intake_keys.c.id, intake_keys.c.secret).where(intake_keys.c.kind == SIGNING).with_for_update()
+    rows = connection.execute(signing).all()
+    for key_id, secret in rows:
+        connection.execute(update(intake_keys).where(intake_keys.c.id == key_id).values(secret=cipher.rotate(secret)))
+    return len(rows)

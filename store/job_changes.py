@@ -187,3 +187,16 @@ def origin(connection: Connection, job_change_id: str) -> Origin | None:
     columns = (job_changes.c.workspace_id, job_changes.c.payload)
     row = connection.execute(select(*columns).where(job_changes.c.id == job_change_id)).one_or_none()
     return Origin(*row) if row else None
+
+
+_latest = (
+    select(job_changes.c.id, job_changes.c.payload)
+    .where(job_changes.c.workspace_id == bindparam("of_workspace"), job_changes.c.payload.is_not(None))
+    .order_by(job_changes.c.id.desc())
+    .limit(bindparam("most"))
+)
+
+
+def latest(connection: Connection, workspace_id: str, most: int) -> list[tuple[str, str]]:
+    """Ids and payloads of the job changes accepted last, the newest first, without those that were erased."""
+    return [(row.id, row.payload) for row in connection.execute(_latest, {"of_workspace": workspace_id, "most": most})]

@@ -43,10 +43,12 @@ class Claimed:
     job_change_id: str
     role: str
     reason: str
+    side: str | None
     plainness: int
     created_at: int
     payload: str | None = field(repr=False)
     decision: str | None = field(repr=False)
+    acted_at: int | None = None
 
 
 @dataclass(frozen=True)
@@ -149,10 +151,12 @@ _member_columns = (
     deliveries.c.job_change_id,
     deliveries.c.role,
     deliveries.c.reason,
+    deliveries.c.side,
     deliveries.c.plainness,
     deliveries.c.created_at,
     job_changes.c.payload,
     job_changes.c.decision,
+    job_changes.c.acted_at,
 )
 _members = (
     select(*_member_columns)

@@ -75,6 +75,12 @@ def succeeded(connection: Connection, workspace_id: str, subject: str) -> bool:
     return bool(connection.execute(delete(pauses).where(mine, pauses.c.failures > 0)).rowcount)
 
 
+def clear(connection: Connection, workspace_id: str, subject: str) -> None:
+    """Everything has changed: whatever was waited for is over, and its failures are forgotten."""
+    mine = (pauses.c.workspace_id == workspace_id) & (pauses.c.subject == subject)
+    connection.execute(delete(pauses).where(mine))
+
+
 def prune(connection: Connection, before: int) -> int:
     """Forget waits that were over by *before*; how many."""
     return connection.execute(delete(pauses).where(pauses.c.until < before, pauses.c.failures == 0)).rowcount

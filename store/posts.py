@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, case, exists, func, select, update
 
+from store import redraws
 from store.deliveries import (
     BURIED,
     COPY,
@@ -20,6 +21,7 @@ from store.deliveries import (
     add_deliveries,
 )
 from store.lanes import Claim, Claimed
+from store.promises import promise_again
 from store.schema import DEFAULT_CHANNEL, deliveries, job_changes, lanes, posts, workspaces
 from store.trace import Step, add_steps
 
@@ -161,6 +163,23 @@ _end = (
         outcome=bindparam("ended_as"), told=bindparam("told_whom"), reason=bindparam("why"), ended_at=bindparam("at")
     )
 )
+# Where both sides are told, one promise that was kept does not hide another that was not: that one can be replayed.
+_end_buried = (
+    update(job_changes)
+    .where(job_changes.c.id == bindparam("of_job_change"))
+    .values(
+        outcome=bindparam("ended_as"), told=bindparam("told_whom"), reason=bindparam("why"), ended_at=bindparam("at")
+    )
+)
+_dri_was_told = (
+    update(job_changes)
+    .where(
+        job_changes.c.id == bindparam("of_job_change"),
+        job_changes.c.outcome == DELIVERED,
+        job_changes.c.told == "channel",
+    )
+    .values(told="dri", reason=bindparam("why"))
+)
 _release = (
     update(lanes)
     .where(lanes.c.id == bindparam("of_lane"))
@@ -194,6 +213,9 @@ def _store_sent(connection: Connection, sent: Sequence[Sent]) -> None:
     ]
     if ended:
         connection.execute(_end, ended)
+    if by_dri := [each for each in ended if each["told_whom"] == "dri"]:  # of the other side a channel may have read
+        columns = ("of_job_change", "why")
+        connection.execute(_dri_was_told, [{name: each[name] for name in columns} for each in by_dri])
 
 
 _roles = select(deliveries.c.id, deliveries.c.role, deliveries.c.reason).where(
@@ -305,7 +327,7 @@ def _bury(connection: Connection, ended: Undeliverable | Moved, members: Sequenc
     _end_members(connection, members, BURIED, ended.reason, ended.at)
     deciding = [member for member in members if member.role != COPY]
     if deciding:
-        connection.execute(_end, [_ended(member, BURIED, None, ended.reason, ended.at) for member in deciding])
+        connection.execute(_end_buried, [_ended(member, BURIED, None, ended.reason, ended.at) for member in deciding])
     _trace(connection, members, ended.at, "buried", ended.reason)
     _leave_lane(connection, ended.claim, ended.at)
 
@@ -341,8 +363,15 @@ def _move(connection: Connection, moved: Moved) -> None:
         values = {"of_job_change": member.job_change_id, "of_workspace": claim.workspace_id, "why": moved.reason}
         if connection.execute(_promote_copies, values).scalar_one_or_none() == DELIVERED:
             connection.execute(_end, _ended(member, DELIVERED, "channel", moved.reason, moved.at))
-    new = [NewDelivery(member.job_change_id, DEFAULT_CHANNEL, FALLBACK, moved.reason) for member in promised]
+    new = [
+        NewDelivery(member.job_change_id, DEFAULT_CHANNEL, FALLBACK, moved.reason, member.side) for member in promised
+    ]
     add_deliveries(connection, claim.workspace_id, new, moved.at)
+    acted_on = {member.job_change_id for member in promised if member.acted_at is not None}
+    for each in new:
+        if each.job_change_id in acted_on:  # handed over in vain: the channel reads it even if it was told before
+            promise_again(connection, claim.workspace_id, each, moved.at)
+            redraws.mark(connection, each.job_change_id, moved.at)
     _bury(connection, moved, [member for member in members if member.role == COPY])
 
 

@@ -216,6 +216,12 @@ def prolong(connection: Connection, batch: Batch, until: int) -> None:
     connection.execute(_prolong_lease, {"of_workspace": batch.workspace_id, "our_lease": batch.lease, "until": until})
 
 
+def wake(connection: Connection, workspace_id: str, now: int) -> None:
+    """What they waited for is there: job changes that were postponed are due at once."""
+    waiting = (job_changes.c.workspace_id == workspace_id) & (job_changes.c.due_at > now)
+    connection.execute(update(job_changes).where(waiting).values(due_at=now))
+
+
 def release_all(connection: Connection) -> None:
     """Nobody else is running: what a dead process held is free at once. Lanes it held may hold posts in doubt."""
     connection.execute(update(turns).values(lease=None, lease_until=0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from store.encryption import Cipher
 from store.schema import salesforce_apps as apps
@@ -55,16 +55,6 @@ def save(connection: Connection, cipher: Cipher, workspace_id: str, app: Salesfo
 def remove(connection: Connection, workspace_id: str) -> bool:
     """Whether there was one."""
     return bool(connection.execute(delete(apps).where(apps.c.workspace_id == workspace_id)).rowcount)
-
-
-def rotate(connection: Connection, cipher: Cipher) -> int:
-    """Re-encrypt every secret under the first key; how many. Raises WrongKeyError."""
-    connection.execute(delete(attempts))  # good for minutes only: who is on the way starts again
-    rows = connection.execute(select(apps.c.workspace_id, apps.c.client_secret).with_for_update()).all()
-    for workspace_id, secret in rows:
-        rotated = update(apps).where(apps.c.workspace_id == workspace_id).values(client_secret=cipher.rotate(secret))
-        connection.execute(rotated)
-    return len(rows)
 
 
 def begin(connection: Connection, cipher: Cipher, attempt: Attempt, now: int) -> None:

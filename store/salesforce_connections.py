@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from store.encryption import Cipher
 from store.schema import salesforce_connections as table
+from store.schema import workspaces
 
 CLIENT_CREDENTIALS = "client_credentials"
 WEB_SERVER = "web_server"
@@ -24,18 +25,15 @@ _SECRETS = ("access_token", "refresh_token", "client_secret")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SalesforceConnection:
-    """One row, its secrets readable. Times are in milliseconds."""
+class Standing:
+    """How a workspace is connected, without its secrets. Times are in milliseconds."""
 
     workspace_id: str
     flow: str  # CLIENT_CREDENTIALS | WEB_SERVER
     login_url: str
     connected_at: int
     instance_url: str | None = None
-    access_token: str | None = field(default=None, repr=False)  # None: none yet, or being renewed
-    refresh_token: str | None = field(default=None, repr=False)
     client_id: str | None = None  # None: the operator's
-    client_secret: str | None = field(default=None, repr=False)
     org_id: str | None = None
     org_name: str | None = None
     org_edition: str | None = None
@@ -60,6 +58,15 @@ class SalesforceConnection:
     def is_the_operators(self) -> bool:
         """Whether it stands for the credentials in the environment, which no admin of the workspace entered."""
         return self.flow == CLIENT_CREDENTIALS and self.client_id is None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SalesforceConnection(Standing):
+    """One row, its secrets readable."""
+
+    access_token: str | None = field(default=None, repr=False)  # None: none yet, or being renewed
+    refresh_token: str | None = field(default=None, repr=False)
+    client_secret: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,11 +172,29 @@ def refuse_renewal(
 
 
 def idle(connection: Connection, before: int) -> list[str]:
-    """The workspaces whose refresh token was last used before then."""
-    asked = select(table.c.workspace_id).where(
-        table.c.flow == WEB_SERVER, table.c.refresh_token.is_not(None), table.c.renewed_at < before
-    )
+    """The workspaces whose refresh token was last used before then, or in vain."""
+    long_ago = (table.c.renewed_at < before) | table.c.renewed_at.is_(None)
+    asked = select(table.c.workspace_id).where(table.c.flow == WEB_SERVER, table.c.refresh_token.is_not(None), long_ago)
     return list(connection.execute(asked).scalars())
+
+
+_standing = (
+    select(*(table.c[one.name] for one in fields(Standing)))
+    .join(workspaces, workspaces.c.id == table.c.workspace_id)
+    .order_by(table.c.workspace_id)
+)
+
+
+def standing_of(connection: Connection, workspace_id: str) -> Standing | None:
+    """None: it is not connected, or the operator's credentials have not been used for it yet."""
+    row = connection.execute(_standing.where(table.c.workspace_id == workspace_id)).one_or_none()
+    return Standing(**row._mapping) if row else None  # noqa: SLF001 - its documented API
+
+
+def standing(connection: Connection) -> list[Standing]:
+    """Of every active workspace that is connected."""
+    rows = connection.execute(_standing.where(workspaces.c.state == "active"))
+    return [Standing(**row._mapping) for row in rows]  # noqa: SLF001 - its documented API
 
 
 def note_answer(connection: Connection, workspace_id: str, now: int, usage: tuple[int, int] | None) -> None:
@@ -210,18 +235,6 @@ def note_problem(connection: Connection, workspace_id: str, problem: str) -> Non
 def remove(connection: Connection, workspace_id: str) -> bool:
     """Whether there was one."""
     return bool(connection.execute(delete(table).where(table.c.workspace_id == workspace_id)).rowcount)
-
-
-def rotate(connection: Connection, cipher: Cipher) -> int:
-    """Re-encrypt every secret under the first key; how many rows. Raises WrongKeyError."""
-    rows = connection.execute(select(table).with_for_update()).all()
-    for row in rows:
-        _change(
-            connection,
-            row.workspace_id,
-            **{name: cipher.rotate(row._mapping[name]) for name in _SECRETS if row._mapping[name]},  # noqa: SLF001
-        )
-    return len(rows)
 
 
 def _change(connection: Connection, workspace_id: str, **values: object) -> None:

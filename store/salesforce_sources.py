@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, delete, exists, insert, select, update
 
 from store.schema import salesforce_sources as table
 from store.schema import turns, workspaces
@@ -24,6 +24,7 @@ class Source:
 
     id: int
     workspace_id: str
+    name: str
     sobject: str
     definition: Mapping[str, Any] = field(repr=False)
     org_id: str | None
@@ -46,6 +47,7 @@ class NewSource:
     """*since*: nothing that changed before is told."""
 
     workspace_id: str
+    name: str
     sobject: str
     definition: Mapping[str, Any]
     org_id: str | None
@@ -55,8 +57,8 @@ class NewSource:
 
 
 def save(connection: Connection, new: NewSource) -> None:
-    """In place of the one for this object; it is looked at from the start of the new one, at once."""
-    remove(connection, new.workspace_id, new.sobject)
+    """In place of the one of this name; it is looked at from the start of the new one, at once."""
+    remove(connection, new.workspace_id, new.name)
     stored = vars(new) | {
         "definition": json.dumps(dict(new.definition)),
         "state": ACTIVE,
@@ -68,19 +70,24 @@ def save(connection: Connection, new: NewSource) -> None:
     connection.execute(insert_missing(connection, turns, "workspace_id", "half"), [turn])
 
 
-def remove(connection: Connection, workspace_id: str, sobject: str) -> bool:
+def remove(connection: Connection, workspace_id: str, name: str) -> bool:
     """Whether there was one."""
-    return bool(connection.execute(delete(table).where(_is(workspace_id, sobject))).rowcount)
+    return bool(connection.execute(delete(table).where(_is(workspace_id, name))).rowcount)
 
 
-def set_state(connection: Connection, workspace_id: str, sobject: str, state: str, now: int) -> bool:
+def set_state(connection: Connection, workspace_id: str, name: str, state: str, now: int) -> bool:
     """Pause or go on; going on reads what has changed meanwhile."""
     values = {"state": state, "due_at": now, "problem": None, "failures": 0}
-    return bool(connection.execute(update(table).where(_is(workspace_id, sobject)).values(values)).rowcount)
+    return bool(connection.execute(update(table).where(_is(workspace_id, name)).values(values)).rowcount)
 
 
-def find(connection: Connection, workspace_id: str, sobject: str) -> Source | None:
-    row = connection.execute(select(table).where(_is(workspace_id, sobject))).one_or_none()
+def wake(connection: Connection, workspace_id: str, now: int) -> None:
+    """Salesforce has been connected: there is no need to wait any longer."""
+    connection.execute(update(table).where(table.c.workspace_id == workspace_id).values(due_at=now))
+
+
+def find(connection: Connection, workspace_id: str, name: str) -> Source | None:
+    row = connection.execute(select(table).where(_is(workspace_id, name))).one_or_none()
     return _read(row) if row else None
 
 
@@ -172,9 +179,14 @@ def advance(
     return bool(connection.execute(changed).rowcount)
 
 
-def finish(connection: Connection, source: Source, now: int, due_at: int) -> None:
-    """Read to its end; to be looked at again at *due_at*."""
-    values = {"due_at": due_at, "looked_at": now, "failures": 0, "problem": None}
+def finish(connection: Connection, source: Source, *, seen_to: int, now: int, due_at: int, problem: str | None) -> None:
+    """
+    Read to its end: whatever changed before *seen_to* has been seen, also where nothing did.
+
+    To be looked at again at *due_at*. *problem*: what could not be read of it, None if nothing.
+    """
+    mark = case((table.c.mark < seen_to, seen_to), else_=table.c.mark)
+    values = {"mark": mark, "due_at": due_at, "looked_at": now, "failures": 0, "problem": problem}
     connection.execute(update(table).where(table.c.id == source.id).values(values))
 
 
@@ -185,8 +197,8 @@ def postpone(connection: Connection, source: Source, due_at: int, problem: str |
     connection.execute(update(table).where(table.c.id == source.id).values(values))
 
 
-def _is(workspace_id: str, sobject: str) -> ColumnElement[bool]:
-    return (table.c.workspace_id == workspace_id) & (table.c.sobject == sobject)
+def _is(workspace_id: str, name: str) -> ColumnElement[bool]:
+    return (table.c.workspace_id == workspace_id) & (table.c.name == name)
 
 
 def _read(row: Row[Any]) -> Source:

@@ -97,6 +97,7 @@ job_changes = Table(
     Column("told", Text),  # of a delivered one: dri | channel
     Column("reason", Text),  # of a buried or muted one, or why the channel was told
     Column("ended_at", Milliseconds),
+    Column("acted_at", Milliseconds),  # when somebody who was told last did something about it; null: nobody did
     UniqueConstraint("workspace_id", "key"),
     Index(
         "ix_job_changes_due",
@@ -114,6 +115,13 @@ job_changes = Table(
         postgresql_where=text("ended_at IS NULL"),
     ),
     Index("ix_job_changes_ended", "workspace_id", "ended_at", "outcome", "told"),
+    Index(  # outcome first: SQLite would choose another index otherwise
+        "ix_job_changes_buried",
+        "outcome",
+        "workspace_id",
+        sqlite_where=text("outcome = 'buried'"),
+        postgresql_where=text("outcome = 'buried'"),
+    ),
 )
 
 lanes = Table(
@@ -168,8 +176,9 @@ deliveries = Table(
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
     Column("job_change_id", Text, ForeignKey("job_changes.id", ondelete="CASCADE"), nullable=False),
     Column("lane_id", RowId, ForeignKey("lanes.id", ondelete="CASCADE"), nullable=False),
-    Column("role", Text, nullable=False),  # dri | fallback | copy: a copy never decides the outcome
+    Column("role", Text, nullable=False),  # dri | fallback | channel | copy: a copy never decides the outcome
     Column("reason", Text, nullable=False),  # why it comes here, as the message says it
+    Column("side", Text),  # past | current | both: whose owner is told; null: what the change type suggests
     Column("state", Text, nullable=False),  # pending | sending | delivered | buried | moved
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("plainness", Integer, nullable=False, server_default="0"),  # 0 bundle, 1 alone, 2 plain text
@@ -186,10 +195,10 @@ deliveries = Table(
         postgresql_where=text("state = 'pending'"),
     ),
     Index(
-        "ix_deliveries_sending",
+        "ix_deliveries_post",
         "post_id",
-        sqlite_where=text("state = 'sending'"),
-        postgresql_where=text("state = 'sending'"),
+        sqlite_where=text("post_id IS NOT NULL"),
+        postgresql_where=text("post_id IS NOT NULL"),
     ),
     Index(
         "ix_deliveries_buried",
@@ -279,6 +288,7 @@ salesforce_sources = Table(  # where job changes are found in Salesforce itself
     metadata,
     Column("id", RowId, primary_key=True),
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),  # which preset, or the object: a workspace has one of each
     Column("sobject", Text, nullable=False),
     Column("definition", Text, nullable=False),  # JSON: condition and mapping
     Column("org_id", Text),  # the org it was made for
@@ -294,7 +304,7 @@ salesforce_sources = Table(  # where job changes are found in Salesforce itself
     Column("problem", Text),  # null: no trouble known
     Column("made_by", Text, nullable=False),
     Column("made_at", Milliseconds, nullable=False),
-    UniqueConstraint("workspace_id", "sobject"),
+    UniqueConstraint("workspace_id", "name"),
     Index("ix_salesforce_sources_due", "state", "due_at"),
 )
 
@@ -321,6 +331,19 @@ intake_keys = Table(
     Index("ix_intake_keys_workspace", "workspace_id", "kind"),
 )
 
+imports = Table(  # how far the import of a file has come, until it has come to its end
+    "imports",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("digest", Text, primary_key=True),  # SHA-256 of the file and of how it is read
+    Column("read", Integer, nullable=False),  # rows
+    Column("accepted", Integer, nullable=False),
+    Column("duplicate", Integer, nullable=False),
+    Column("refused", Integer, nullable=False),
+    Column("refused_bytes", BigInteger, nullable=False),  # size of the file of those refused
+    Column("updated_at", Milliseconds, nullable=False),
+)
+
 slack_events = Table(  # Slack repeats an event it got no quick answer to
     "slack_events",
     metadata,
@@ -339,6 +362,159 @@ audit = Table(
     Column("action", Text, nullable=False),
     Column("detail", Text, nullable=False, server_default=""),
     Index("ix_audit_workspace", "workspace_id", "id"),
+)
+
+ownership_rules = Table(  # published rule sets; the greatest version is in force, and none is ever changed
+    "ownership_rules",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("rules", Text, nullable=False),  # JSON
+    Column("published_at", Milliseconds, nullable=False),
+    Column("published_by", Text, nullable=False),  # a Slack user id, or operator
+    Column("note", Text, nullable=False, server_default=""),
+)
+
+ownership_drafts = Table(  # what is being changed and not in force yet
+    "ownership_drafts",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column(
+        "revision", Integer, nullable=False
+    ),  # grows with each change, so that nobody overwrites what they have not seen
+    Column("based_on", Integer, nullable=False),  # the version it started from; 0: nothing was published
+    Column("rules", Text, nullable=False),  # JSON
+    Column("changed_at", Milliseconds, nullable=False),
+    Column("changed_by", Text, nullable=False),
+)
+
+ownership_matching = Table(  # how owners are matched with Slack users beyond their e-mail address
+    "ownership_matching",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("email_field", Text),  # of Salesforce's User
+    Column("alias_domains", Text, nullable=False, server_default="{}"),  # JSON: a domain, and the one Slack knows it by
+)
+
+ownership_links = Table(  # an owner whom an admin matched with a Slack user by hand
+    "ownership_links",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("owner", Text, primary_key=True),  # an e-mail address in lower case, or a Salesforce user id
+    Column("user_id", Text, nullable=False),
+    Column("linked_at", Milliseconds, nullable=False),
+    Column("linked_by", Text, nullable=False),
+)
+
+ownership_unmatched = Table(  # what an owner without a Slack user has missed
+    "ownership_unmatched",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("owner", Text, primary_key=True),
+    Column("job_change_id", Text, ForeignKey("job_changes.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("problem", Text, nullable=False),
+    Column("why", Text, nullable=False),  # why it would have been theirs, as the message says it
+    Column("side", Text),
+    Column("seen_at", Milliseconds, nullable=False),
+    Index("ix_ownership_unmatched_job_change", "job_change_id"),
+)
+
+ownership_pools = Table(  # whose turn it is
+    "ownership_pools",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("pool", Text, primary_key=True),
+    Column("state", Text, nullable=False),  # JSON
+)
+
+ownership_accounts = Table(  # who of a pool has an account
+    "ownership_accounts",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("pool", Text, primary_key=True),
+    Column("account", Text, primary_key=True),  # a Salesforce id, else a domain, else a name
+    Column("member", Text, nullable=False),
+    Column("taken_at", Milliseconds, nullable=False),
+)
+
+absences = Table(  # who is out of office
+    "absences",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", Text, primary_key=True),
+    Column("since", Milliseconds, nullable=False),
+    Column("until", Milliseconds),  # null: until they say so
+    Column("delegate", Text),  # a Slack user id; null: nobody takes their place
+)
+
+mutes = Table(  # what a member does not want to hear
+    "mutes",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", Text, primary_key=True),
+    Column("signal", Text, primary_key=True),  # or *: every one
+    Column("until", Milliseconds),  # null: until they say so
+)
+
+handlings = Table(  # what came of a delivery after it was read; no row: nothing yet
+    "handlings",
+    metadata,
+    Column("delivery_id", RowId, ForeignKey("deliveries.id", ondelete="CASCADE"), primary_key=True),
+    Column("job_change_id", Text, ForeignKey("job_changes.id", ondelete="CASCADE"), nullable=False),
+    Column("state", Text, nullable=False),  # open | taken | given | given_back
+    Column("actor", Text),  # the Slack user who did it; null while open
+    Column("at", Milliseconds),
+    Column("given_to", Text),  # a Slack user
+    Index("ix_handlings_job_change", "job_change_id", "delivery_id"),
+)
+
+laters = Table(  # deliveries that come back, once, because their reader asked
+    "laters",
+    metadata,
+    Column("delivery_id", RowId, ForeignKey("deliveries.id", ondelete="CASCADE"), primary_key=True),
+    Column("job_change_id", Text, ForeignKey("job_changes.id", ondelete="CASCADE"), nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("due_at", Milliseconds),  # null: it came back
+    Column("back_at", Milliseconds),
+    Index("ix_laters_job_change", "job_change_id"),
+    Index(
+        "ix_laters_due",
+        "due_at",
+        sqlite_where=text("due_at IS NOT NULL"),
+        postgresql_where=text("due_at IS NOT NULL"),
+    ),
+)
+
+wrong_data = Table(  # what people say is wrong with a job change, one report each
+    "wrong_data",
+    metadata,
+    Column("job_change_id", Text, ForeignKey("job_changes.id", ondelete="CASCADE"), primary_key=True),
+    Column("actor", Text, primary_key=True),
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
+    Column("at", Milliseconds, nullable=False),
+    Column("kind", Text, nullable=False),  # not_moved | wrong_person | wrong_job | old_news | other
+    Column("words", Text),  # their own; null: none, or erased
+    Index("ix_wrong_data_workspace", "workspace_id", "at"),
+)
+
+earlier_posts = Table(  # messages that carried a delivery before it was told again
+    "earlier_posts",
+    metadata,
+    Column("post_id", Text, ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True),
+    Column("delivery_id", RowId, ForeignKey("deliveries.id", ondelete="CASCADE"), primary_key=True),
+    Index("ix_earlier_posts_delivery", "delivery_id"),
+)
+
+redraws = Table(  # messages that do not show yet what the rows say
+    "redraws",
+    metadata,
+    Column("post_id", Text, ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True),
+    Column("version", Integer, nullable=False),  # grows whenever there is more to show
+    Column("due_at", Milliseconds, nullable=False),  # schedule, retry time and lease in one
+    Column("lease", Text),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Index("ix_redraws_due", "due_at"),
 )
 
 DEFAULT_CHANNEL = "default_channel"

@@ -42,7 +42,7 @@ class Workspace:
     tell_dris: bool
     posts_per_minute: int
     salesforce_patience_minutes: int
-    salesforce_daily_calls: int
+    salesforce_daily_calls: int = 5_000
 
     @property
     def is_active(self) -> bool:
@@ -138,6 +138,15 @@ def take_back(connection: Connection, workspace_id: str, notice: str) -> None:
     given = _notices(connection, workspace_id)
     if given.pop(notice, None) is not None:
         _store_notices(connection, workspace_id, given)
+
+
+def take_back_older(connection: Connection, workspace_id: str, notice: str, before: int) -> None:
+    """The same for a notice that was given before then."""
+    stored = connection.execute(
+        select(workspaces.c.notices).where(workspaces.c.id == workspace_id)
+    ).scalar_one_or_none()
+    if json.loads(stored or "{}").get(notice, before) < before:
+        take_back(connection, workspace_id, notice)
 
 
 def _notices(connection: Connection, workspace_id: str) -> dict[str, int]:

@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from html import escape
+from io import StringIO
 from pathlib import Path
 
 from playwright.async_api import Browser, async_playwright
@@ -21,11 +21,21 @@ ROOT = Path(__file__).parent.parent
 PICTURES = ROOT / "docs" / "pictures"
 COMMAND = "make demo"
 COLUMNS = 112
+SHARPNESS = 1.5
+WIDTH, HEIGHT = 1000, 400
+FITTING = """messages => {
+  const content = document.getElementById("content"), there = [...content.querySelectorAll("article")];
+  const around = innerHeight - content.clientHeight, shown = there.slice(-messages);
+  if (!messages || shown.length == there.length) return around + content.scrollHeight;
+  return around + 24 + shown.at(-1).getBoundingClientRect().bottom - shown[0].getBoundingClientRect().top | 0;
+}"""
+"""How high the window is in which so many of the last messages can be read whole; 0: all that there is."""
+
 LAST_LINE = "Ctrl-C ends the demo"
 TERMINAL = """<style>
   body {{ margin: 0; padding: 20px 24px; background: #1c1b22; color: #e8e6ee; width: max-content }}
   pre {{ margin: 0; font: 13px/1.45 "DejaVu Sans Mono", "Liberation Mono", monospace }}
-</style><pre>$ {command}\n{{code}}</pre>"""
+</style><pre>{code}</pre>"""
 
 
 @asynccontextmanager
@@ -56,10 +66,10 @@ async def demo() -> AsyncIterator[str]:
 
 
 async def take_terminal(browser: Browser, said: str) -> None:
-    console = Console(record=True, width=COLUMNS, file=Path(os.devnull).open("w"), color_system="truecolor")
-    console.print(Text.from_ansi(said))
-    page = await browser.new_page(device_scale_factor=2)
-    html = console.export_html(inline_styles=True, code_format=TERMINAL.format(command=escape(COMMAND)))
+    console = Console(record=True, width=COLUMNS, file=StringIO(), color_system="truecolor")
+    console.print(Text.assemble((f"$ {COMMAND}\n", "bold"), Text.from_ansi(said)))
+    page = await browser.new_page(device_scale_factor=SHARPNESS)
+    html = console.export_html(inline_styles=True, code_format=TERMINAL)
     await page.set_content(html)
     await page.locator("body").screenshot(path=PICTURES / "terminal.png")
 
@@ -69,23 +79,22 @@ async def take_slack(browser: Browser, said: str) -> None:
     plain = Text.from_ansi(said).plain
     direct, channel = (re.findall(rf"http://\S+/archives/{kind}\w+/p\d+", plain)[0] for kind in "DC")
     slack = direct.partition("/archives/")[0]
-    page = await browser.new_page(viewport={"width": 1000, "height": 620}, device_scale_factor=2)
+    page = await browser.new_page(device_scale_factor=SHARPNESS)
     people = (await (await page.request.get(f"{slack}/page/people")).json())["people"]
-    ids = {person["name"]: person["id"] for person in people}
     admin = next(person["id"] for person in people if person["role"] == "admin")
-
-    await page.goto(direct)
-    await page.locator("article").first.wait_for()
-    await page.screenshot(path=PICTURES / "direct-message.png")
-
-    channel_id = channel.split("/")[-2]
-    await page.goto(f"{slack}/?user={ids['Kim Lee']}&channel={channel_id}")
-    await page.locator("article").nth(2).wait_for()
-    await page.screenshot(path=PICTURES / "default-channel.png")
-
-    await page.goto(f"{slack}/?user={admin}&tab=home")
-    await page.locator(".home .section").first.wait_for()
-    await page.screenshot(path=PICTURES / "home.png")
+    shown = {
+        "direct-message": (direct, "article", 2),
+        "default-channel": (f"{slack}/?user={admin}&channel={channel.split('/')[-2]}", "article", 3),
+        "home": (f"{slack}/?user={admin}&tab=home", ".home .section", 0),
+    }
+    for name, (url, awaited, messages) in shown.items():
+        await page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+        await page.goto(url)
+        await page.locator(awaited).nth(max(messages - 1, 0)).wait_for()
+        await page.set_viewport_size({"width": WIDTH, "height": await page.evaluate(FITTING, messages)})
+        await page.reload()
+        await page.locator(awaited).nth(max(messages - 1, 0)).wait_for()
+        await page.screenshot(path=PICTURES / f"{name}.png")
 
 
 async def main() -> None:
@@ -95,8 +104,6 @@ async def main() -> None:
         await take_terminal(browser, said)
         await take_slack(browser, said)
         await browser.close()
-    for picture in sorted(PICTURES.glob("*.png")):
-        print(picture.relative_to(ROOT))
 
 
 if __name__ == "__main__":

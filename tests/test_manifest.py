@@ -176,6 +176,18 @@ def test_the_share_link_carries_the_whole_manifest(manifest: Manifest) -> None:
     assert len(ours.share_link) < 8000
 
 
+def test_for_socket_mode_slack_is_given_no_address_to_call(manifest: Manifest) -> None:
+    """Only browsers come by the public URL; all else is the same, and within the limits."""
+    by_socket = manifest.at("http://localhost:3000").by_socket()
+
+    assert list(pytest.importorskip("jsonschema").Draft7Validator(LIMITS).iter_errors(by_socket.values)) == []
+    assert by_socket.values["settings"]["socket_mode_enabled"] is True
+    assert "/slack/events" not in by_socket.as_json()
+    assert by_socket.values["oauth_config"]["redirect_urls"] == ["http://localhost:3000/slack/oauth_redirect"]
+    assert (by_socket.scopes, by_socket.events) == (manifest.scopes, manifest.events)
+    assert manifest.values["settings"]["socket_mode_enabled"] is False
+
+
 def test_nothing_is_asked_for_that_is_not_needed(manifest: Manifest) -> None:
     """No user token, no rotation of tokens, no Socket Mode, no token in anybody's own name."""
     assert set(manifest.values["oauth_config"]["scopes"]) == {"bot", "bot_optional"}

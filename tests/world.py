@@ -16,13 +16,16 @@ from sandbox.salesforce import SalesforceSandbox
 from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Message, Team, User
 from services.courier import Courier
+from services.deciding import Deciding
 from services.directory import Directory
 from services.housekeeping import Housekeeping
 from services.intake import Intake
 from services.notices import Notices
+from services.org_shape import OrgShapes
 from services.router import Router
 from services.salesforce import Salesforce
 from services.salesforce_auth import SalesforceAuth
+from services.salesforce_describe import SalesforceDescribe
 from services.slack import Slack
 from services.wakeups import Wakeups
 from services.worker import Worker
@@ -158,9 +161,11 @@ async def world_around(database: Database, clock: Clock) -> AsyncIterator[World]
         records, notices = Salesforce(auth), Notices(database, ours, clock)
         stack.push_async_callback(records.close)
         wakeups = Wakeups()
+        directory = Directory(ours, database, clock)
+        deciding = Deciding(database, records, OrgShapes(SalesforceDescribe(records), clock), directory, clock)
         worker = Worker(
             database,
-            Router(database, records, Directory(ours, database, clock), notices, clock),
+            Router(database, deciding, notices, clock),
             Courier(database, ours, notices, clock),
             wakeups,
             Bell(database),

@@ -11,7 +11,12 @@ import jinja2
 from aiohttp import web
 
 HERE = Path(__file__).parent
-ASSETS = {"pages.css": "text/css", "channels.js": "text/javascript", "gem.svg": "image/svg+xml"}
+ASSETS = {
+    "pages.css": "text/css",
+    "salesforce.css": "text/css",
+    "channels.js": "text/javascript",
+    "gem.svg": "image/svg+xml",
+}
 
 
 @dataclass(frozen=True, kw_only=True)

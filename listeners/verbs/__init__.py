@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -12,8 +13,14 @@ from typing import Protocol
 from aiohttp import web
 from rich.console import Console
 
+from listeners.socket_mode import SocketMode
+from services.checkup import Checkup
+from services.heartbeat import Heartbeat
+from services.importing import Importing
 from services.intake_keys import IntakeKeys
+from services.rulebook import Rulebook
 from services.settings import Settings
+from services.simulation import Simulation
 from services.status import Status
 from services.worker import Worker
 from store import migrations
@@ -40,10 +47,31 @@ class App(Protocol):
     def database(self) -> Database: ...
 
     @property
+    def watched(self) -> web.Application: ...
+
+    @property
     def web(self) -> web.Application: ...
 
     @property
+    def socket_mode(self) -> SocketMode | None: ...
+
+    @property
+    def heartbeat(self) -> Heartbeat | None: ...
+
+    @property
     def worker(self) -> Worker: ...
+
+    @property
+    def importing(self) -> Importing: ...
+
+    @property
+    def checkup(self) -> Checkup: ...
+
+    @property
+    def rulebook(self) -> Rulebook: ...
+
+    @property
+    def simulation(self) -> Simulation: ...
 
     @property
     def intake_keys(self) -> IntakeKeys: ...
@@ -65,9 +93,8 @@ class Terminal:
     err: Console
 
     def tell(self, text: str) -> None:
-        """Print a result as it is, at once."""
+        """Print a result as it is: neither wrapped nor coloured."""
         self.out.out(text, highlight=False)
-        self.out.file.flush()
 
     def remark(self, text: str) -> None:
         """Print what is not part of the result."""
@@ -103,3 +130,14 @@ def opened(url: str) -> Iterator[Database]:
 def shown_time(milliseconds: int) -> str:
     """As people read it, in UTC."""
     return f"{datetime.fromtimestamp(milliseconds / 1_000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def demo_arguments(parser: ArgumentParser) -> None:
+    """Here, so that --help need not load the sandbox."""
+    parser.add_argument("--once", action="store_true", help="end by itself: status 0 if all was told as expected")
+    parser.add_argument(
+        "--port",
+        type=int,
+        metavar="N",
+        help="serve the app on N, and the sandboxes on the two ports after it (default: free ones)",
+    )

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import time
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -45,16 +45,6 @@ class Stage:
     office: Office
     app: App
     at: Addresses
-
-
-def arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--once", action="store_true", help="end by itself: status 0 if all was told as expected")
-    parser.add_argument(
-        "--port",
-        type=int,
-        metavar="N",
-        help="serve the app on N, and the sandboxes on the two ports after it (default: free ones)",
-    )
 
 
 def demo(asked: Namespace, terminal: Terminal) -> int:
@@ -138,12 +128,15 @@ async def _served(app: web.Application, port: int) -> AsyncIterator[str]:
 
 
 async def _install(stage: Stage) -> None:
-    """As an admin does it in a browser: Add to Slack, Allow, choose the default channel."""
+    """As an admin does it in a browser: Add to Slack, Allow, choose the default channel. Raises RefusedError."""
     async with Visitor.of(stage.at.app) as visitor:
         consent = await visitor.open(f"{stage.at.app}/slack/install")
         who = f"{stage.office.admin.real_name} (admin)"
-        channels = await visitor.submit(consent, {"user": who}, press={"decision": "allow"})
-        done = await visitor.submit(channels, {"channel": DEFAULT_CHANNEL})
+        try:
+            channels = await visitor.submit(consent, {"user": who}, press={"decision": "allow"})
+            done = await visitor.submit(channels, {"channel": DEFAULT_CHANNEL})
+        except LookupError as error:  # an error page, which has no such form
+            raise RefusedError(f"The app could not be installed: {error}.") from None
     if done.status != 200:
         raise RefusedError(f"The app could not be installed: {done.url.path} answered {done.status}.")
 
@@ -153,7 +146,7 @@ async def _tell_all(terminal: Terminal, stage: Stage) -> list[Row]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     todo = samples(datetime.now(UTC).date())
     async with Sender.of(stage.at.app, stage.office.team.id, secret) as sender:
-        with Progress(*columns, console=terminal.err, transient=True) as progress:
+        with Progress(*columns, console=terminal.err, transient=True, disable=not terminal.err.is_terminal) as progress:
             task = progress.add_task("Telling", total=len(todo))
             rows = []
             for sample in todo:

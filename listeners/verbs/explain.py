@@ -66,7 +66,7 @@ def _headline(origin: Origin) -> str:
 def _outcome(found: FoundJobChange) -> str:
     if found.ended_at is None:
         trouble = f": {found.last_error}" if found.last_error else ""
-        return f"none yet, {found.attempts} attempts so far{trouble}" if found.attempts or trouble else "none yet"
+        return f"none yet, {_attempts(found.attempts)} so far{trouble}" if found.attempts or trouble else "none yet"
     who = {"dri": "to the DRI", "channel": "to the default channel"}.get(found.told or "", "")
     return " ".join(filter(None, [found.outcome, who, shown_time(found.ended_at)])) + (
         f"\n  because     {found.reason}" if found.reason else ""
@@ -87,9 +87,13 @@ def _decision(found: FoundJobChange) -> Iterator[str]:
 
 def _delivery(told: Told) -> Iterator[str]:
     where = "the default channel" if told.destination == DEFAULT_CHANNEL else told.destination
-    yield f"Delivery to {where} ({told.role}): {told.state} after {told.attempts} attempts"
+    yield f"Delivery to {where} ({told.role}): {told.state} after {_attempts(told.attempts)}"
     yield f"  reason      {told.reason}"
     if told.last_error:
         yield f"  last error  {told.last_error}"
     if told.ts:
         yield f"  message     {told.ts} in {told.channel}"
+
+
+def _attempts(number: int) -> str:
+    return f"{number} {'attempt' if number == 1 else 'attempts'}"

@@ -9,7 +9,8 @@ from services.manifest import Manifest
 
 
 def arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--url", required=True, metavar="https://…", help="where Slack reaches this app")
+    parser.add_argument("--url", required=True, metavar="https://…", help="where browsers, and Slack, reach this app")
+    parser.add_argument("--socket-mode", action="store_true", help="Slack needs to reach nothing: set SLACK_APP_TOKEN")
 
 
 def manifest(asked: Namespace, terminal: Terminal) -> int:
@@ -17,6 +18,8 @@ def manifest(asked: Namespace, terminal: Terminal) -> int:
         ours = Manifest.parse(MANIFEST.read_text()).at(asked.url)
     except ValueError as error:
         raise RefusedError(f"{error}.", status=2) from None
+    if asked.socket_mode:
+        ours = ours.by_socket()
     terminal.tell(ours.as_json())
     terminal.remark(f"\nThis link creates the Slack app from it:\n{ours.share_link}")
     return 0

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import os
 import signal
 import threading
 from argparse import Namespace
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from aiohttp import web
 
 from listeners import logs
+from listeners.socket_mode import SocketMode
 from listeners.verbs import App, Build, RefusedError, Terminal
 from listeners.verbs.preparing import prepared
 from listeners.web import create_runner
+from services.errors import PermanentError
 from services.settings import Settings
 from store.encryption import Cipher
 
@@ -67,9 +70,18 @@ async def _until_told(
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with running(terminal.build, settings, cipher, halves):
+        _spare_the_collector()
         terminal.tell(_greeting(settings, halves))
         await stop.wait()
         last_second.start()
+
+
+def _spare_the_collector() -> None:
+    # What is built by now stays until the end, and requests leave few cycles behind: looking through all of it again
+    # and again cost a third of the time of a batch at the door.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @asynccontextmanager
@@ -77,26 +89,45 @@ async def running(build: Build, settings: Settings, cipher: Cipher, halves: Halv
     """The app at work; at the end nothing new is taken, and what is in flight is finished. Raises RefusedError."""
     async with build(settings, cipher) as app:
         stop = asyncio.Event()
-        runner = create_runner(app.web)
-        if halves.web:
-            await _listen(runner, settings)
-        working = asyncio.create_task(app.worker.run(stop)) if halves.worker else None
+        if halves.web and app.socket_mode:
+            await _accepted(app.socket_mode)
+        runner = create_runner(app.web if halves.web else app.watched)
+        port = settings.port if halves.web else settings.worker_port
+        if port is not None:
+            await _listen(runner, settings.host, port)
+        working = [asyncio.create_task(part) for part in _parts(app, halves, stop)]
+        beating = asyncio.create_task(app.heartbeat.run()) if halves.worker and app.heartbeat else None
         try:
             yield app
         finally:
             stop.set()
+            if beating:
+                beating.cancel()
             await _close(runner)
-            if working:
-                await working
+            await asyncio.gather(*working)
 
 
-async def _listen(runner: web.AppRunner, settings: Settings) -> None:
+def _parts(app: App, halves: Halves, stop: asyncio.Event) -> Iterator[Coroutine[None, None, None]]:
+    if halves.worker:
+        yield app.worker.run(stop)
+    if halves.web and app.socket_mode:
+        yield app.socket_mode.run(stop)
+
+
+async def _accepted(socket_mode: SocketMode) -> None:
+    try:
+        await socket_mode.check()
+    except PermanentError as error:
+        raise RefusedError(f"{error}.") from None
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
     await runner.setup()
     try:
-        await web.TCPSite(runner, settings.host, settings.port).start()
+        await web.TCPSite(runner, host, port).start()
     except OSError as error:
         await runner.cleanup()
-        raise RefusedError(_not_listening(error, settings)) from None
+        raise RefusedError(_not_listening(error, host, port)) from None
 
 
 async def _close(runner: web.AppRunner) -> None:
@@ -105,10 +136,10 @@ async def _close(runner: web.AppRunner) -> None:
             await runner.cleanup()
 
 
-def _not_listening(error: OSError, settings: Settings) -> str:
-    where = f"port {settings.port} of {settings.host}"
+def _not_listening(error: OSError, host: str, port: int) -> str:
+    where = f"port {port} of {host}"
     if error.errno == errno.EADDRINUSE:
-        return f"Somebody else listens on {where}: stop that, or set PORT to another."
+        return f"Somebody else listens on {where}: stop that, or set PORT (of a worker WORKER_PORT) to another."
     return f"Nothing can listen on {where} ({os.strerror(error.errno or 0)}): set HOST and PORT."
 
 

@@ -44,7 +44,7 @@ async def _ask(terminal: Terminal, workspace_ids: Sequence[str]) -> list[Workspa
 def _lines(one: WorkspaceStatus) -> Iterator[str]:
     yield f"{one.workspace_name} ({one.workspace_id}){'' if one.is_active else ', which has removed the app'}"
     yield f"  default channel   {_channel(one)}"
-    yield f"  Salesforce        {_salesforce(one)}"
+    yield from _salesforce(one)
     yield f"  last job change   {'never' if one.last_accepted_at is None else shown_time(one.last_accepted_at)}"
     since = f", the oldest since {shown_time(one.waiting_since)}" if one.waiting_since is not None else ""
     yield f"  waiting           {one.waiting:,}{since}"
@@ -60,10 +60,7 @@ def _channel(one: WorkspaceStatus) -> str:
     return f"{name}, which cannot be posted to: {one.default_channel_problem}" if one.default_channel_problem else name
 
 
-def _salesforce(one: WorkspaceStatus) -> str:
-    if one.salesforce is None:
-        return "not connected"
-    if one.salesforce.problem:
-        return f"needs an admin: {one.salesforce.problem}"
-    answered = one.salesforce.last_success_at
-    return "connected" if answered is None else f"connected, last answered {shown_time(answered)}"
+def _salesforce(one: WorkspaceStatus) -> Iterator[str]:
+    for place, line in enumerate(one.salesforce):
+        at = f" {shown_time(line.at)}" if line.at is not None else ""
+        yield f"  {'' if place else 'Salesforce':<17} {line.text}{at}"

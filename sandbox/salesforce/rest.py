@@ -183,6 +183,7 @@ class RestApi:
                 "referenceTo": list(one.refers_to),
                 "relationshipName": one.relationship,
                 "polymorphicForeignKey": one.is_polymorphic,
+                "picklistValues": [{"value": value, "label": value, "active": True} for value in one.values],
             }
             for one in self.org.readable_fields(sobject)
         ]

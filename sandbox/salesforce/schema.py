@@ -18,6 +18,7 @@ class Field:
     refers_to: tuple[str, ...] = ()
     relationship: str | None = None
     children: str | None = None  # the name of the way back
+    values: tuple[str, ...] = ()  # of a picklist
 
     @property
     def is_polymorphic(self) -> bool:
@@ -160,6 +161,27 @@ OPPORTUNITY = SObject(
     ),
     required=("Name", "StageName", "CloseDate"),
 )
+_ROLES = ("Account Manager", "Customer Success Manager", "Sales Rep")
+
+
+def _team(name: str, prefix: str, of: str) -> SObject:
+    """Teams are there where an org has switched them on; `hide_type` switches them off."""
+    return SObject(
+        name,
+        prefix,
+        (
+            Field("Id", "id"),
+            Field("TeamMemberRole", "picklist", values=_ROLES),
+            lookup(f"{of}Id", of, children=f"{name}s"),
+            lookup("UserId", "User"),
+            *AUDIT,
+        ),
+        required=(f"{of}Id", "UserId"),
+    )
+
+
+ACCOUNT_TEAM_MEMBER = _team("AccountTeamMember", "01M", "Account")
+OPPORTUNITY_TEAM_MEMBER = _team("OpportunityTeamMember", "00q", "Opportunity")
 ORGANIZATION = SObject(
     "Organization",
     "00D",
@@ -179,4 +201,14 @@ NAME = SObject(
         Field("IsActive", "boolean"),
     ),
 )
-STANDARD = (USER, GROUP, ACCOUNT, CONTACT, LEAD, OPPORTUNITY, ORGANIZATION)
+STANDARD = (
+    USER,
+    GROUP,
+    ACCOUNT,
+    CONTACT,
+    LEAD,
+    OPPORTUNITY,
+    ACCOUNT_TEAM_MEMBER,
+    OPPORTUNITY_TEAM_MEMBER,
+    ORGANIZATION,
+)

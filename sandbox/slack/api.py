@@ -4,7 +4,7 @@ import asyncio
 import base64
 import binascii
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -40,12 +40,16 @@ class Answer:
 
 @dataclass
 class WebApi:
-    """Serves /api/METHOD. `latency` in seconds is added to each call; `tell` sends on the events a call caused."""
+    """Serves /api/METHOD. `latency` in seconds is added to each call; `tell` sends on the events a call caused.
+
+    `more` are methods that are not about the world.
+    """
 
     world: World
     limits: Limits
     faults: Faults
     tell: Callable[[list[Happening]], None]
+    more: Mapping[str, Method] = field(default_factory=dict)
     latency: float = 0.0
     records: list[Record] = field(default_factory=list)
 
@@ -81,7 +85,7 @@ class WebApi:
         return answer, json.dumps(answer.body).encode() if fault.body is None else fault.body
 
     def _perform(self, name: str, asked: Asked, token: Token | None) -> Answer:
-        method = METHODS.get(name)
+        method = METHODS.get(name) or self.more.get(name)
         headers: dict[str, str] = {}
         if token is not None and token.refused is None:
             headers["x-oauth-scopes"] = ",".join(sorted(token.scopes))
@@ -102,7 +106,7 @@ class WebApi:
             raise Refused("unknown_method", req_method=name)
         if asked.problem:
             raise Refused(asked.problem)
-        call = Call(self.world, self.limits, asked.arguments, token, asked.basic)
+        call = Call(self.world, self.limits, asked.arguments, token, asked.basic, bearer=asked.bearer)
         if method.needs_token:
             _check_token(asked, token)
         workspace = token.home if token else ""

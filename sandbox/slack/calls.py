@@ -50,13 +50,16 @@ class Happening:
 
 @dataclass(slots=True)
 class Call:
-    """A call under way. `token` is None only for methods that need none; `basic` is HTTP Basic, user and password."""
+    """A call under way. `token` is None only for methods that need none; `basic` is HTTP Basic, user and password;
+    `bearer` is what stands in place of a token, one or not.
+    """
 
     world: World
     limits: Limits
     arguments: Json
     token: Token | None = None
     basic: tuple[str, str] | None = None
+    bearer: str = field(default="", repr=False)
     happened: list[Happening] = field(default_factory=list)
 
     @property

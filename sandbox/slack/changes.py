@@ -20,7 +20,7 @@ class Changes(Builders):
     async def emit(self, team_id: str, event: Json) -> int | None:
         self.world.touch()
         token = self.world.token_of(team_id)
-        if token is None or self.wire.app_url is None or not self.wire.subscribed(token, event["type"]):
+        if token is None or not self.wire.leads_somewhere or not self.wire.subscribed(token, event["type"]):
             return None
         return await self.wire.deliver(token, team_id, event)
 

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import aiohttp
 
 from sandbox.slack.calls import Happening
+from sandbox.slack.socket import Sockets
 from sandbox.slack.state import Json, Token
 from sandbox.slack.world import World
 
@@ -40,11 +41,14 @@ class Reply:
 
 @dataclass
 class Wire:
-    """The way to the app. `app_url` is its base URL; `signed_at` answers with the seconds that signatures carry, which
-    the app holds against its own clock; `retry_pauses` are the seconds before each further try of a refused event.
+    """The way to the app: over its `sockets` in Socket Mode, else by HTTP, below `app_url`.
+
+    `signed_at` answers with the seconds that signatures carry, which the app holds against its own clock;
+    `retry_pauses` are the seconds before each further try of a refused event.
     """
 
     world: World
+    sockets: Sockets
     app_url: str | None
     signed_at: Callable[[], float]
     patience: float = 3.0
@@ -76,11 +80,21 @@ class Wire:
         except aiohttp.ClientError:
             return Reply(0, problem="connection_failed")
 
+    @property
+    def leads_somewhere(self) -> bool:
+        """Whether anybody could hear what is sent."""
+        return self.app_url is not None or self.world.app.socket_mode_enabled
+
     async def interact(self, payload: Json) -> Reply:
         """An interaction: a form with one field of JSON."""
+        if self.world.app.socket_mode_enabled:
+            return await self._by_socket("interactive", payload)
         return await self.post(urlencode({"payload": json.dumps(payload)}), "application/x-www-form-urlencoded")
 
     async def form(self, fields: dict[str, str]) -> Reply:
+        """A slash command."""
+        if self.world.app.socket_mode_enabled:
+            return await self._by_socket("slash_commands", dict(fields))
         return await self.post(urlencode(fields), "application/x-www-form-urlencoded")
 
     async def event(self, token: Token, team_id: str, event: Json, event_id: str, extra: dict[str, str]) -> Reply:
@@ -110,9 +124,22 @@ class Wire:
         }
         if team.enterprise_id:
             envelope["enterprise_id"] = team.enterprise_id
-        reply = await self.post(json.dumps(envelope), "application/json", extra)
+        if self.world.app.socket_mode_enabled:
+            reply = await self._by_socket("events_api", envelope, extra)
+        else:
+            reply = await self.post(json.dumps(envelope), "application/json", extra)
         self.replies.append((event["type"], reply.status))
         return reply
+
+    async def _by_socket(self, kind: str, payload: Json, extra: dict[str, str] | None = None) -> Reply:
+        retry: Json = {}
+        if extra:
+            retry = {"retry_attempt": int(extra["X-Slack-Retry-Num"]), "retry_reason": extra["X-Slack-Retry-Reason"]}
+        answer = await self.sockets.send(kind, payload, self.patience, **retry)
+        if answer is None:
+            return Reply(0, problem="timeout")
+        said = answer.get("payload")
+        return Reply(200, json.dumps(said).encode() if said else b"", {"Content-Type": "application/json"})
 
     async def deliver(self, token: Token, team_id: str, event: Json) -> int:
         """Send an event, and again as Slack would when it is refused; the last status.
@@ -132,7 +159,7 @@ class Wire:
     def tell(self, happenings: Iterable[Happening]) -> None:
         """Deliver events in the background: what caused them is answered first."""
         for happening in happenings:
-            if self.app_url is None or not self.subscribed(happening.token, happening.event["type"]):
+            if not self.leads_somewhere or not self.subscribed(happening.token, happening.event["type"]):
                 continue
             task = asyncio.create_task(self.deliver(happening.token, happening.team_id, happening.event))
             self._under_way.add(task)

@@ -14,10 +14,12 @@ from sandbox.slack.calls import Record
 from sandbox.slack.changes import Changes
 from sandbox.slack.faults import Faults
 from sandbox.slack.limits import Limits
+from sandbox.slack.methods import Method
 from sandbox.slack.oauth import ConsentPage
 from sandbox.slack.outgoing import Wire
 from sandbox.slack.people import People
 from sandbox.slack.responses import Responses
+from sandbox.slack.socket import PATH, Sockets
 from sandbox.slack.state import App, Json, Token
 from sandbox.slack.world import World
 
@@ -53,9 +55,12 @@ class SlackSandbox(Changes, People):
         self.world = World(self.app, now)
         self.limits = Limits(enabled=rate_limits)
         self.faults = Faults()
-        self.wire = Wire(self.world, app_url, signed_at)
+        self.sockets = Sockets(self.world, self.base_url)
+        self.wire = Wire(self.world, self.sockets, app_url, signed_at)
         self.responses = Responses(self.world)
-        self.api = WebApi(self.world, self.limits, self.faults, self.wire.tell, latency)
+        # Tier 1 by the book, but asked by every SDK each time a connection ends.
+        more = {"apps.connections.open": Method(self.sockets.open, "special", needs_token=False)}
+        self.api = WebApi(self.world, self.limits, self.faults, self.wire.tell, more, latency)
         self.url: str | None = None
 
     @property
@@ -85,6 +90,7 @@ class SlackSandbox(Changes, People):
                 web.get("/oauth/v2/authorize", consent.show),
                 web.post("/oauth/v2/authorize", consent.decide),
                 web.post("/response/{team}/{secret}", self.responses.handle),
+                web.get(f"{PATH}/", self.sockets.connect, allow_head=False),
             ]
         )
         for routes in more:
@@ -93,6 +99,10 @@ class SlackSandbox(Changes, People):
         async def close(_app: web.Application) -> None:
             await self.wire.close()
 
+        async def hang_up(_app: web.Application) -> None:
+            await self.sockets.close()
+
+        app.on_shutdown.append(hang_up)
         app.on_cleanup.append(close)
         return app
 
@@ -143,6 +153,7 @@ class SlackSandbox(Changes, People):
         self.app.optional_scopes = set(oauth.get("scopes", {}).get("bot_optional", []))
         self.app.events = set(settings.get("event_subscriptions", {}).get("bot_events", []))
         self.app.org_deploy_enabled = settings.get("org_deploy_enabled", False)
+        self.app.socket_mode_enabled = settings.get("socket_mode_enabled", False)
 
     async def send_event(
         self,

@@ -187,5 +187,6 @@ class App:
     redirect_urls: list[str] = field(default_factory=list)
     optional_scopes: set[str] = field(default_factory=set)
     org_deploy_enabled: bool = True
+    socket_mode_enabled: bool = False
     events: set[str] | None = None
     commands: set[str] | None = None

@@ -72,6 +72,14 @@ class Case:
     def views(self) -> Mapping[Side | None, View]:
         return {side: _view(self.change, self.records, side) for side in (None, "past", "current")}
 
+    def account_key(self, side: Side | None) -> str | None:
+        """What stays with a member of a sticky pool: the account, or the company where there is none."""
+        view = self.views[side]
+        if view.account:
+            return view.account.id[:15]
+        company = self.change.previous.company if side == "past" else self.change.current.company
+        return (company.domain or (company.name or "").casefold() or None) if company else None
+
     @property
     def no_records(self) -> str:
         """Why nothing of Salesforce's is known."""
@@ -110,9 +118,9 @@ def segments_of(account: Account | None, segments: Segments) -> frozenset[Segmen
     if account is None:
         return frozenset({"none", "not_in_salesforce"})
     found: set[Segment] = set()
-    if holds(segments.customer, account.fields):
+    if _holds(segments.customer, account.fields):
         found.add("customer")
-    if holds(segments.target, account.fields):
+    if _holds(segments.target, account.fields):
         found.add("target")
     if account.open:
         found.add("open_opportunity")
@@ -121,20 +129,18 @@ def segments_of(account: Account | None, segments: Segments) -> frozenset[Segmen
     return frozenset(found or {"none"})
 
 
-def holds(test: FieldTest, fields: Fields | None) -> bool:
-    """Whether a record's field is as the test wants it; a record or a field that is not there never is."""
-    value = None if fields is None else fields.get(test.field.partition(".")[2].lower())
-    if value is None:
-        return False
-    text = _text(value)
-    wanted = (one.casefold() for one in test.values)
-    return any(one in text for one in wanted) if test.test == "contains" else text in wanted
-
-
-def _text(value: str | float | bool) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
+def text_of(fields: Fields | None, name: str) -> str | None:
+    """A field as it is compared, folded; None: there is no such record, or nothing in the field."""
+    value = None if fields is None else fields.get(name.lower())
+    if value is None or isinstance(value, bool):
+        return None if value is None else str(value).casefold()
     return f"{value:g}" if isinstance(value, float) else str(value).casefold()
+
+
+def _holds(test: FieldTest, fields: Fields) -> bool:
+    text = text_of(fields, test.field.partition(".")[2])
+    wanted = [one.casefold() for one in test.values]
+    return text is not None and (any(one in text for one in wanted) if test.test == "contains" else text in wanted)
 
 
 def _closed(opportunity: Opportunity | None) -> str:
@@ -161,8 +167,10 @@ def _account(change: JobChange, records: PersonRecords, side: Side | None) -> Ac
     if side is None:
         return own
     found, other = records.past_account, records.current_account
+    if change.change_type in _STAYS:
+        return other or own
     if side == "current":
-        return other or (own if change.change_type in _STAYS else None)
+        return other
     if found is not None and _names(change.previous.company, found):
         return found
     moved = own is not None and other is not None and own.id == other.id

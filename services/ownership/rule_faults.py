@@ -13,10 +13,15 @@ from services.errors import PermanentError
 
 @dataclass(frozen=True)
 class RuleFault:
-    """One thing that is wrong; *path* is dotted (`rules.0.tell.1.field`), empty for the whole."""
+    """
+    One thing that is wrong; *path* is dotted (`rules.0.tell.1.field`), empty for the whole.
+
+    *is_warning*: the rules work all the same, and not as somebody meant them to.
+    """
 
     path: str
     message: str
+    is_warning: bool = False
 
     def __str__(self) -> str:
         return f"{self.path or 'the rules'}: {self.message}"
@@ -98,6 +103,9 @@ def _faults_of(detail: ErrorDetails) -> Iterator[RuleFault]:
     elif kind == "too_short":
         what = "members" if path.endswith(".members") else "values"
         yield RuleFault(path, f"has no {what}")
+    elif kind in {"greater_than_equal", "less_than_equal"}:
+        limit = f"at least {ctx['ge']}" if "ge" in ctx else f"at most {ctx['le']}"
+        yield RuleFault(path, f"must be {limit}")
     elif kind == "string_pattern_mismatch":
         yield RuleFault(path, _PATTERNS.get(path.rpartition(".")[2], detail["msg"]))
     else:
@@ -105,10 +113,11 @@ def _faults_of(detail: ErrorDetails) -> Iterator[RuleFault]:
 
 
 def _path(place: tuple[int | str, ...]) -> str:
-    """Without the names of kinds that pydantic puts between a list's number and a field."""
+    """Without the names of kinds that pydantic puts where a source stands, and the mark of a key."""
     steps: list[str] = []
-    for before, step in zip((None, *place), place, strict=False):
-        is_tag = step in _TAGS and (isinstance(before, int) or before in {"of", "fallback"})
-        if not is_tag and step != "[key]":
+    for number, step in enumerate(place):
+        in_chain = number > 1 and place[number - 2] == "tell"
+        is_kind = step in _TAGS and number > 0 and (in_chain or place[number - 1] in {"of", "fallback"})
+        if not is_kind and step != "[key]":
             steps.append(str(step))
     return ".".join(steps)

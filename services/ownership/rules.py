@@ -1,5 +1,5 @@
 """
-A workspace's ownership rules as data, and their JSON form: rules in order, mapping tables, pools, segments, guards. Pure.
+A workspace's ownership rules as data, and their JSON form. Pure.
 
 A rule matches one *side* of a job change: `past`, the company left, or `current`, the company joined. On each side the
 first rule that matches wins; what no rule takes, the catch-all does.
@@ -150,8 +150,8 @@ class RuleSet(Part):
     """All that decides whom to tell in one workspace."""
 
     rules: Annotated[tuple[Rule, ...], Field(max_length=MOST_RULES)] = ()
-    mappings: Annotated[dict[Name, dict[Who, Who]], Field(max_length=50)] = {}
-    pools: Annotated[dict[Name, Pool], Field(max_length=50)] = {}
+    mappings: dict[Name, dict[Who, Who]] = Field(default_factory=dict, max_length=50)
+    pools: dict[Name, Pool] = Field(default_factory=dict, max_length=50)
     segments: Segments = Segments()
     guards: Guards = Guards()
 

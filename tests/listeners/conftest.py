@@ -18,13 +18,22 @@ from slack_sdk.oauth.installation_store import Installation
 from slack_sdk.web.async_client import AsyncWebClient
 
 from listeners import register_listeners
+from listeners.pages import Pages
+from listeners.salesforce_connect import Connecting
 from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Channel, Team, User
+from services.acting import Acting
 from services.directory import Directory
 from services.home import Home
 from services.intake_keys import IntakeKeys
+from services.own_mappings import OwnMappings
 from services.preferences import Preferences
+from services.redrawing import Redrawing
+from services.salesforce import Salesforce
 from services.salesforce_auth import SalesforceAuth
+from services.salesforce_connect import SalesforceConnect
+from services.salesforce_describe import SalesforceDescribe
+from services.salesforce_source import SalesforceSource
 from services.slack import Slack
 from services.status import Status
 from store import workspaces
@@ -95,7 +104,14 @@ async def office(database, clock) -> AsyncIterator[Office]:
         directory = Directory(api, database, clock)
         intake_keys = IntakeKeys(database, cipher, clock)
         salesforce_auth = SalesforceAuth(database, cipher, http, "https://login.salesforce.com", None, None, clock)
+        salesforce = Salesforce(salesforce_auth)
+        describe = SalesforceDescribe(salesforce)
+        connect = SalesforceConnect(salesforce_auth, directory, describe, PUBLIC_URL)
         parts: dict[str, object] = {
+            "connecting": Connecting(connect, Pages.of("UserGems"), cipher),
+            "salesforce_source": SalesforceSource(database, describe, clock),
+            "own_mappings": OwnMappings(database, clock),
+            "acting": Acting(database, api, Redrawing(database, api, clock), clock),
             "database": database,
             "directory": directory,
             "home": Home(database, directory, salesforce_auth, intake_keys, PUBLIC_URL, clock),

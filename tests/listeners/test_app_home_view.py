@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from listeners.app_home_view import home_view, salesforce_line, seen_version
+from listeners.app_home_view import home_view, seen_version
 from listeners.intake_keys_view import how_to_send_view, key_view, no_right_view, wait_view
 from sandbox.slack.blocks import check_view
 from services.home import HomeState
@@ -21,6 +21,7 @@ LIVE = "<!channel> & <https://evil.example|here> *bold*" * 20
 
 # What Home does not show is left out.
 _SHOWN = {"id": "T1", "state": "active", "version": 7, "channel_gets": "unmatched", "tell_dris": True}
+_SHOWN |= {"salesforce_daily_calls": 5_000}
 ACME = Workspace(**dict.fromkeys(Workspace.__dataclass_fields__) | _SHOWN | {"default_channel_id": "C1"})
 SALESFORCE = SalesforceConnection(
     workspace_id="T1",
@@ -102,25 +103,11 @@ def test_members_are_told_whom_to_ask():
 
 def test_rolling_a_key_in_use_is_confirmed_first():
     """One that does not exist yet is made at once."""
-    elements = next(block for block in home_view(replace(STATE, keys=KEYS))["blocks"] if block["type"] == "actions")
+    *_, elements = (block for block in home_view(replace(STATE, keys=KEYS))["blocks"] if block["type"] == "actions")
     signing, bearer, _how = elements["elements"]
 
     assert (signing["text"]["text"], "confirm" in signing) == ("Make signing secret", False)
     assert (bearer["text"]["text"], "confirm" in bearer) == ("Roll API key", True)
-
-
-@pytest.mark.parametrize(
-    ("connection", "said"),
-    [
-        (None, "Not connected"),
-        (SALESFORCE, "Connected to *Acme &amp; Sons*, last answer <!date^"),
-        (replace(SALESFORCE, org_name=None, last_success_at=None), ":white_check_mark: Connected."),
-        (replace(SALESFORCE, problem="Connect it again"), ":warning: Connect it again"),
-    ],
-)
-def test_salesforce_in_a_line(connection, said):
-    """Connected to what, or what to mend."""
-    assert said in salesforce_line(connection)
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,15 @@ from sqlalchemy import text
 
 from listeners import health
 from listeners.metrics import Metrics
+from services.pulse import Pulse
 from store.database import Database
 from tests.conftest import SOMEDAY
 from tests.store.engine import add_job_change, add_workspace
 
 
-def served(database, clock, metrics_token=None):
+def served(database, clock, metrics_token=None, pulse=None):
     app = web.Application()
-    app.add_routes(health.routes(database, Metrics(), metrics_token, clock))
+    app.add_routes(health.routes(database, Metrics(), metrics_token, pulse or Pulse(clock)))
     return TestClient(TestServer(app))
 
 
@@ -68,6 +69,34 @@ async def test_without_its_database_it_is_alive_but_not_ready(away):
     status, told = await read(away, "/readyz")
     assert status == 503
     assert told["reasons"] == ["the database does not answer: check DATABASE_URL and that it is up"]
+
+
+async def test_a_process_whose_worker_goes_round_is_alive(database, clock):
+    """However long it has done so."""
+    pulse = Pulse(clock)
+    async with served(database, clock, pulse=pulse) as client:
+        for _ in range(3):
+            clock.advance(seconds=20)
+            pulse.beat("route")
+            pulse.beat("post")
+            assert await read(client, "/healthz") == (200, {"status": "alive"})
+
+
+async def test_a_process_whose_worker_died_or_hangs_is_dead_within_half_a_minute(database, clock):
+    """One half of it is enough; and alive again if it goes on."""
+    pulse = Pulse(clock)
+    pulse.beat("route")
+    clock.advance(seconds=26)
+    pulse.beat("post")
+    async with served(database, clock, pulse=pulse) as client:
+        status, told = await read(client, "/healthz")
+        metrics = await (await client.get("/metrics")).text()
+        pulse.beat("route")
+        again = (await read(client, "/healthz"))[0]
+
+    assert (status, again) == (503, 200)
+    assert told == {"status": "dead", "reasons": ["the worker does not go round any more to route"]}
+    assert "usergems_worker_up 0.0" in metrics
 
 
 async def test_the_metrics_tell_what_waits_and_how_it_ended(client, database):
@@ -132,7 +161,7 @@ async def test_with_a_token_metrics_are_for_who_knows_it(database, clock, author
 async def test_each_app_has_a_registry_of_its_own():
     """Two in one process do not count each other's."""
     one, other = Metrics(), Metrics()
-    one.counted("accepted")
+    one.received("accepted", 1)
 
     assert b'received_total{result="accepted"} 1.0' in one.exposition(None, SOMEDAY)
     assert b'received_total{result="accepted"} 0.0' in other.exposition(None, SOMEDAY)

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import BytesIO
@@ -22,6 +23,7 @@ from listeners.metrics import Metrics
 from services.allowance import Allowance
 from services.intake import Intake
 from services.intake_keys import IntakeKeys
+from services.journal import Journal
 from store import workspaces
 from store.database import Database
 from store.encryption import Cipher
@@ -92,30 +94,18 @@ async def door(database, clock) -> AsyncIterator[Door]:
         yield door
 
 
-def opened(database: Database, intake_database: Database, clock: Clock, at_once: int = 100_000):
-    return _Opened(database, intake_database, clock, at_once)
-
-
-@dataclass
-class _Opened:
-    database: Database
-    intake_database: Database
-    clock: Clock
-    at_once: int
-
-    async def __aenter__(self) -> Door:
-        woken: list[bool] = []
-        keys = IntakeKeys(self.database, Cipher.of([Fernet.generate_key().decode()]), self.clock)
-        metrics = Metrics()
-        taking = Intake(self.intake_database, self.clock, lambda: woken.append(True))
-        app = web.Application()
-        app.add_routes(intake.routes(taking, keys, Allowance(self.clock, self.at_once, 10), metrics))
-        self.client = TestClient(TestServer(app))
-        await self.client.start_server()
-        return Door(self.client, keys, metrics, self.clock, await keys.make("T1", BEARER, "U_ADMIN"), woken)
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.client.close()
+@asynccontextmanager
+async def opened(
+    database: Database, intake_database: Database, clock: Clock, *, at_once: int = 100_000, body_seconds: float = 15
+) -> AsyncIterator[Door]:
+    woken: list[bool] = []
+    keys = IntakeKeys(database, Cipher.of([Fernet.generate_key().decode()]), clock)
+    metrics, allowance = Metrics(), Allowance(clock, at_once, 10)
+    taking = Intake(intake_database, clock, lambda: woken.append(True), Journal(metrics))
+    app = web.Application()
+    app.add_routes(intake.routes(taking, keys, allowance, metrics, body_seconds=body_seconds))
+    async with TestClient(TestServer(app)) as client:
+        yield Door(client, keys, metrics, clock, await keys.make("T1", BEARER, "U_ADMIN"), woken)
 
 
 async def error_of(answer: ClientResponse) -> list[tuple[str, str]]:
@@ -494,6 +484,19 @@ async def test_a_body_in_many_small_pieces_is_one_body(door):
 
     headers = {"X-Api-Key": door.key, "Content-Type": "application/json"}
     assert (await door.client.post(PATH, data=pieces(), headers=headers)).status == 202
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(database, clock):
+    """Whoever opens connections and then says nothing must not keep others out."""
+    await database.run(add_workspace)
+    async with opened(database, database, clock, body_seconds=0.05) as door:
+        sent = b"POST " + PATH.encode() + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"
+        reader, writer = await asyncio.open_connection(door.client.host, door.client.port)
+        writer.write(sent)
+
+        assert (await reader.readline()).startswith(b"HTTP/1.1 408")
+        writer.close()
+        await writer.wait_closed()
 
 
 async def test_a_chunked_body_that_is_too_large_is_cut_off(door):

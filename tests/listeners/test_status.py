@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from listeners.status_view import status_blocks, status_lines
+from services.salesforce_health import Health, HealthLine, lines
 from services.status import WorkspaceStatus
 from store import workspaces
-from store.counts import SalesforceStatus
 from tests.conftest import SOMEDAY
 
 HOUR = 60 * 60 * 1_000
@@ -23,7 +23,10 @@ def status(**changes: object) -> WorkspaceStatus:
         "default_channel_id": "C1",
         "default_channel_name": "wins",
         "default_channel_problem": None,
-        "salesforce": SalesforceStatus("Acme Sales", None, SOMEDAY - HOUR, 10, 1_000),
+        "salesforce": (
+            HealthLine(Health.GOOD, "Connected to Salesforce: Acme Sales"),
+            HealthLine(Health.GOOD, "Last answered", SOMEDAY - HOUR),
+        ),
         "last_accepted_at": SOMEDAY - HOUR,
         "last_day": {"told_dri": 1_200, "told_channel": 3, "buried": 0, "muted": 1},
         "waiting": 0,
@@ -38,7 +41,8 @@ def test_when_all_is_well():
     assert [line.split("<!date")[0] for line in status_lines(status())] == [
         "*Job changes in Acme*",
         ":white_check_mark: <#C1> is the default channel.",
-        ":white_check_mark: Salesforce (Acme Sales) is connected, and last answered ",
+        ":white_check_mark: Connected to Salesforce: Acme Sales.",
+        "Last answered ",
         "The last job change came in ",
         "Last 24 hours: 1,200 told to the DRI, 3 told to the channel, 0 buried, 1 muted.",
         "Nothing waits.",
@@ -51,14 +55,10 @@ def test_when_all_is_well():
         ({"is_active": False}, "not installed in this workspace any more"),
         ({"default_channel_id": None}, "No default channel yet: an admin chooses one in the Home tab"),
         ({"default_channel_problem": "it is <archived>"}, "cannot be posted to: it is &lt;archived&gt;"),
-        ({"salesforce": None}, "Salesforce is not connected"),
+        ({"salesforce": tuple(lines(None, 5_000, SOMEDAY))}, ":information_source: Not connected to Salesforce"),
         (
-            {"salesforce": SalesforceStatus(None, "the login was revoked", None, None, None)},
-            "needs an admin: the login was",
-        ),
-        (
-            {"salesforce": SalesforceStatus(None, None, None, None, None)},
-            "Salesforce is connected, and was not asked yet",
+            {"salesforce": (HealthLine(Health.BAD, "Salesforce (Acme) needs an admin: the login was revoked"),)},
+            ":warning: Salesforce (Acme) needs an admin: the login was",
         ),
         ({"last_accepted_at": None}, "No job change has come in yet."),
         ({"waiting": 1, "waiting_since": SOMEDAY}, "1 waits to be told, the oldest since <!date"),

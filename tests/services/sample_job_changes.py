@@ -38,6 +38,8 @@ def at(company: str, title: str | None = None) -> Raw:
     return {"title": title, "company": {"name": company}}
 
 
+HOSTILE = "<!channel> *bold* <@U1> & :fire: `x` <https://evil.example|y>"
+
 SAMPLES: dict[str, JobChange] = {
     "new company": job_change(),
     "new company, only what is required": job_change(
@@ -77,5 +79,45 @@ SAMPLES: dict[str, JobChange] = {
     "very long": named("Ada " * 100, current=at("Globex " * 60, "Chief " * 60), relationship="Champion " * 40),
     "a profile elsewhere": job_change(
         person={"full_name": "Ada Smith", "linkedin_url": "https://linkedin.com.example/in/ada"}
+    ),
+    "departure, next company known by its domain": job_change(
+        change_type="departure", current={"company": {"domain": "globex.com"}}
+    ),
+    "new hire, from a company we know": job_change(
+        signal="new_hires_promotions", change_type="new_hire", previous=at("Initech", "Buyer")
+    ),
+    "custom signal": job_change(signal="custom", custom={"segment": "Enterprise"}),
+    "a lead's promotion, low score": job_change(
+        signal="new_hires_promotions", change_type="promotion", previous=at("Globex", "Buyer"), score=3, persona=None
+    ),
+    "markup in every field": job_change(
+        person={"full_name": HOSTILE, "emails": ["ada@globex.com"]},
+        previous=at(HOSTILE, HOSTILE),
+        current=at(HOSTILE, HOSTILE),
+        relationship=HOSTILE,
+        persona=HOSTILE,
+        links={"source_url": "https://evil.example/!channel&amp;x"},
+    ),
+    "right to left in every field": job_change(
+        person={"full_name": "נועה לוי", "emails": ["noa@globex.com"]},
+        previous=at("חברה ישנה", "מנהלת"),
+        current=at("شركة جلوبكس", "مديرة"),
+        relationship="אלופה",
+        persona="קונה",
+    ),
+    "emoji in every field": job_change(
+        person={"full_name": "🧑‍🚀 Ada", "emails": ["ada@globex.com"]},
+        previous=at("Initech 🖨️", "🪑"),
+        current=at("🌍 Globex", "👑 CRO"),
+        relationship="🏆",
+        persona="💰",
+    ),
+    "very long in every field": job_change(
+        change_type="departure",
+        person={"full_name": "Maximiliana " * 40, "emails": ["max@globex.com"]},
+        previous=at("Verwaltungsgesellschaft " * 20, "Geschäftsführerin " * 20),
+        current=at("Beteiligungsgesellschaft " * 20, "Vorstandsvorsitzende " * 20),
+        relationship="Champion " * 40,
+        persona="Buyer " * 40,
     ),
 }

@@ -11,7 +11,7 @@ from standardwebhooks import Webhook
 
 from services.intake_keys import IntakeKeys, Proof, Standing
 from services.signatures import Signature
-from store import audit, workspaces
+from store import audit, intake_keys, workspaces
 from store.encryption import Cipher
 from store.intake_keys import BEARER, SIGNING
 from store.schema import intake_keys as table
@@ -22,8 +22,13 @@ DAY_SECONDS = 24 * 60 * 60
 
 
 @pytest.fixture
-def cipher():
-    return Cipher.of([Fernet.generate_key().decode()])
+def encryption_key():
+    return Fernet.generate_key().decode()
+
+
+@pytest.fixture
+def cipher(encryption_key):
+    return Cipher.of([encryption_key])
 
 
 @pytest.fixture
@@ -167,3 +172,16 @@ async def test_what_proves_nothing_is_a_stranger_s(keys):
 
     assert await keys.check("T1", Proof(None, ()), b"{}") is Standing.STRANGER
     assert await keys.check("T1", Proof(Signature(b"1", b"1", b"v1,x"), ()), b"{}") is Standing.STRANGER
+
+
+async def test_signing_secrets_outlive_the_operator_s_key(keys, database, clock, encryption_key):
+    """Re-encrypted under the newest, they are readable without the old one."""
+    secret = await keys.make("T1", SIGNING, "U_DANA")
+    bearer = await keys.make("T1", BEARER, "U_DANA")
+    newest = Fernet.generate_key().decode()
+
+    assert await database.run(intake_keys.rotate, Cipher.of([newest, encryption_key])) == 1
+
+    rotated = IntakeKeys(database, Cipher.of([newest]), clock)
+    assert await standing(rotated, secret) is Standing.GENUINE
+    assert await standing(rotated, bearer) is Standing.GENUINE

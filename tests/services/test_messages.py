@@ -3,15 +3,17 @@
 import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.cards import MOST_NOTES
 from services.job_changes import ChangeType, JobChange
-from services.messages import MOST_CARDS, Block, Card, Message, Role, compose
+from services.messages import LONGEST_EDIT, MOST_CARDS, Block, Card, Message, Role, compose
+from services.offers import offers
 from services.wording import Side
+from store.promises import GIVEN, GIVEN_BACK, OPEN, TAKEN
 from tests.services.sample_job_changes import SAMPLES, at, job_change, named
 
 OWNED = "You own Ada Smith in Salesforce."
@@ -54,15 +56,18 @@ def test_each_kind_of_change_has_its_words(sample: str, told: str) -> None:
         ("new_company", None, "🌱 Opening at Globex"),
         ("new_company", "past", "⚠️ Risk at Initech"),
         ("departure", None, "⚠️ Risk at Initech"),
-        ("departure", "current", None),
-        ("promotion", None, None),
-        ("promotion", "current", None),
+        ("new_company", "both", "⚠️ Risk at Initech, 🌱 Opening at Globex"),
+        ("departure", "current", "🌱 Opening at Globex"),
+        ("new_hire", "past", "⚠️ Risk at Initech"),
+        ("lateral", None, None),
+        ("promotion", None, "🎉 A reason to write"),
+        ("promotion", "current", "🎉 A reason to write"),
     ],
 )
 def test_a_champion_who_leaves_is_a_risk_and_one_who_arrives_an_opening(
     change_type: str, side: Side | None, told: str | None
 ) -> None:
-    """The side that is told decides, else the kind of change; who stays is neither."""
+    """The side that is told decides, else the kind of change; who stays is neither; a promotion calls for a note."""
     change = job_change(change_type=change_type)
     second = compose([card(change, side=side)]).text.splitlines()[1]
 
@@ -73,29 +78,73 @@ def test_the_text_says_all_that_the_blocks_say() -> None:
     """Notifications and screen readers get the text alone."""
     message = compose([card(SAMPLES["new company"])])
 
-    shown = " ".join(_mrkdwn(message)).replace("*", "")
+    shown = re.sub("<https[^>]*>", "", " ".join(_mrkdwn(message)).replace("*", ""))
     assert set(re.findall(r"\w+", shown)) <= set(re.findall(r"\w+", message.text))
 
 
-def test_a_card_carries_its_links_as_buttons() -> None:
-    """Only links that exist; each says which delivery it belongs to."""
-    change = job_change(links={})
-    blocks = compose([card(change, delivery_id=7, contact_url="https://acme.my.salesforce.com/003")]).blocks or []
+def test_the_owner_of_the_company_left_reads_first_that_they_left() -> None:
+    """To them the loss is the news."""
+    told = compose([card(job_change(), side="past")]).text.splitlines()[0]
 
-    assert [
-        (button["action_id"], button["text"]["text"], button["url"], button["value"])
-        for button in blocks[-1]["elements"]
-    ] == [
-        ("link_profile", "LinkedIn", "https://www.linkedin.com/in/ada", "7"),
-        ("link_contact", "Salesforce contact", "https://acme.my.salesforce.com/003", "7"),
+    assert told == "Ada Smith left Initech and joined Globex as CRO. Was VP Sales. New role since 1 Nov 2026."
+
+
+def test_a_card_carries_its_links_in_one_line() -> None:
+    """Only links that exist, with short labels: the buttons below are for acting."""
+    change = job_change(links={})
+    blocks = compose([card(change, contact_url="https://acme.my.salesforce.com/003")]).blocks or []
+
+    assert blocks[-1]["elements"][0]["text"] == (
+        "<https://www.linkedin.com/in/ada|LinkedIn> · <https://acme.my.salesforce.com/003|Contact>"
+    )
+
+
+def test_a_card_has_one_line_of_buttons_for_its_delivery() -> None:
+    """What most will want first, the rest behind three dots; each says which delivery it is about."""
+    message = compose([card(job_change(), delivery_id=7, offers=offers("dri", "open", in_person=True))])
+
+    *buttons, menu = (message.blocks or [])[-1]["elements"]
+    assert [(button["action_id"], button["text"]["text"], button["value"]) for button in buttons] == [
+        ("delivery_take", "I'm on it", "7"),
+        ("delivery_hand_on", "Not mine…", "7"),
     ]
+    assert [button.get("style") for button in buttons] == ["primary", None]
+    assert [option["value"] for option in menu["options"]] == ["later:7", "why:7", "wrong_data:7", "mute:7"]
+
+
+def test_in_a_bundle_each_job_change_has_a_menu_of_its_own() -> None:
+    """With all that a card of its own would offer, as far as it fits."""
+    some = [card(job_change(), delivery_id=number, offers=offers("dri", "open", in_person=True)) for number in (1, 2)]
+
+    menus = [block["accessory"] for block in compose(some).blocks or [] if "accessory" in block]
+
+    assert [[option["value"] for option in menu["options"]] for menu in menus] == [
+        [f"{verb}:{number}" for verb in ("take", "hand_on", "later", "why", "wrong_data")] for number in (1, 2)
+    ]
+
+
+def test_what_came_of_it_stands_above_the_buttons_and_in_the_text() -> None:
+    """Everybody who got it sees who is on it."""
+    message = compose([card(job_change(), notes=("✅ <@U1> is on it",), offers=offers("dri", "taken", in_person=True))])
+
+    assert (message.blocks or [])[-2]["elements"][0]["text"] == "✅ <@U1> is on it"
+    assert "✅ <@U1> is on it" in message.text
+
+
+def test_a_long_text_is_shortened_to_what_slack_takes_for_a_change() -> None:
+    """chat.update takes less than chat.postMessage: lines go from the end, whole ones."""
+    long = compose([card(job_change(), reason="why " * 100)] * 10)
+
+    assert len(long.text) > LONGEST_EDIT
+    assert len(long.short_text) <= LONGEST_EDIT
+    assert long.text.startswith(long.short_text)
 
 
 def test_a_lead_is_called_a_lead() -> None:
     """Who is no contact yet has a record of another kind."""
     lead = card(SAMPLES["new company"], contact_url="https://acme.my.salesforce.com/00Q000000000001AAA")
 
-    assert "Salesforce lead" in str(compose([lead]).blocks)
+    assert "|Lead>" in str(compose([lead]).blocks)
     assert "|Lead>" in compose([lead], plainness=2).text
 
 
@@ -183,11 +232,14 @@ def cards(draw: st.DrawFn) -> Card:
     return card(
         change,
         reason=draw(noise),
-        role=draw(st.sampled_from(["dri", "fallback", "copy"])),
+        role=(role := draw(st.sampled_from(["dri", "fallback", "channel", "copy"]))),
         delivery_id=draw(st.integers(0, 2**63)),
         contact_url=draw(urls),
         account_url=draw(urls),
         is_test=draw(st.booleans()),
+        side=draw(st.sampled_from([None, "past", "current", "both"])),
+        notes=draw(st.sampled_from([(), ("✅ <@U1> is on it · <!date^1^{date}|then>",) * MOST_NOTES])),
+        offers=offers(role, draw(st.sampled_from([OPEN, TAKEN, GIVEN, GIVEN_BACK])), in_person=role == "dri"),
     )
 
 
@@ -203,11 +255,11 @@ def test_no_input_yields_a_block_over_its_limits(given: list[Card], plainness: i
         assert block["type"] in {"section", "context", "divider", "header", "actions"}
         assert block["type"] != "header" or len(block["text"]["text"]) <= 150
         assert block["type"] != "context" or 1 <= len(block["elements"]) <= 10
-    for button in _buttons(message):
-        assert button["action_id"].startswith("link_")
-        assert len(button["text"]["text"]) <= 75
-        assert len(button["url"]) <= 3_000
-        assert urlsplit(button["url"]).scheme in {"http", "https"}
+    for element in _elements(message):
+        options = element.get("options", [element])
+        assert 1 <= len(options) <= 5
+        assert all(len(option["text"]["text"]) <= 75 and len(option["value"]) <= 75 for option in options)
+    assert len({block["block_id"] for block in message.blocks or [] if "block_id" in block}) <= 1
 
 
 @given(st.lists(cards(), min_size=1, max_size=3), st.integers(0, 2))
@@ -216,9 +268,10 @@ def test_no_input_yields_live_markup(given: list[Card], plainness: int) -> None:
     message = compose(given, plainness=plainness)
 
     for text in (message.text, *_mrkdwn(message)):
-        without_links = re.sub(r"<https?://[^<>|\s]+\|([^<>|]+)>", _our_label, text)
+        without_ours = re.sub(r"<@U1>|<!date\^1\^{date}\|then>", "", text)
+        without_links = re.sub(r"<https?://[^<>|\s]+\|([^<>|]+)>", _our_label, without_ours)
         assert not re.search("[<>`]", without_links)
-        without_bold = re.sub(r"(?<![A-Za-z0-9])\*([^*\n]+)\*(?![A-Za-z0-9])", r"\1", without_links, count=2)
+        without_bold = re.sub(r"(?<![A-Za-z0-9])\*([^*\n]+)\*(?![A-Za-z0-9])", r"\1", without_links, count=3)
         assert not re.search(r"(?<![A-Za-z0-9])([*_~]).+?\1(?![A-Za-z0-9])", without_bold)
 
 
@@ -235,7 +288,9 @@ def _mrkdwn(message: Message) -> Iterator[str]:
             yield from (element["text"] for element in block["elements"])
 
 
-def _buttons(message: Message) -> Iterator[Block]:
+def _elements(message: Message) -> Iterator[Block]:
     for block in message.blocks or []:
         if block["type"] == "actions":
             yield from block["elements"]
+        if "accessory" in block:
+            yield block["accessory"]

@@ -5,18 +5,25 @@
 
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from os import environ
 from pathlib import Path
 
 import pytest
 
 from services.messages import Card, Message, compose
+from services.offers import offers
+from services.wording import moment
+from store.promises import GIVEN, OPEN, TAKEN
 from tests.services.sample_job_changes import SAMPLES
 
 GOLDEN = Path(__file__).parent / "golden"
 OWNED = "You own Ada Smith in Salesforce."
 NOT_FOUND = "No DRI found: the contact's owner, Dana Reyes, is not in Slack."
+THEN = 1_794_000_000_000
+ON_IT = f"✅ <@U0DANA> is on it · {moment(THEN)}"
+GIVEN_ON = f"↪️ <@U0DANA> gave it to <@U0KIM> · {moment(THEN)}"
+PERSON, CHANNEL = {"in_person": True}, {"in_person": False}
 CARDS = {
     name: Card(
         job_change,
@@ -25,20 +32,39 @@ CARDS = {
         delivery_id=number,
         contact_url="https://acme.my.salesforce.example/lightning/r/Contact/003000000000001AAA/view",
         account_url="https://acme.my.salesforce.example/lightning/r/Account/001000000000001AAA/view",
+        offers=offers("dri", OPEN, **PERSON),
     )
     for number, (name, job_change) in enumerate(SAMPLES.items(), start=1)
 }
-BARE = CARDS["new company, only what is required"].job_change
+USUAL, BARE = CARDS["new company"], CARDS["new company, only what is required"].job_change
+FALLBACK = Card(BARE, NOT_FOUND, "fallback", 1, None, None, offers=offers("fallback", OPEN, **CHANNEL))
+TOLD_ELSEWHERE = "Dana Reyes was told in person."
 MESSAGES = {
     **{name: compose([card]) for name, card in CARDS.items()},
-    "fallback": compose([Card(BARE, NOT_FOUND, "fallback", 1, None, None)]),
-    "test message": compose([Card(BARE, OWNED, "dri", 1, None, None, is_test=True)]),
-    "new company, told to the owner of the company left": compose(
-        [Card(SAMPLES["new company"], "You own Initech in Salesforce.", "dri", 1, None, None, side="past")]
+    "fallback": compose([FALLBACK]),
+    "fallback, claimed": compose([replace(FALLBACK, notes=(ON_IT,), offers=offers("fallback", TAKEN, **CHANNEL))]),
+    "fallback, given": compose([replace(FALLBACK, notes=(GIVEN_ON,), offers=offers("fallback", GIVEN, **CHANNEL))]),
+    "copy, its reader is on it": compose(
+        [Card(BARE, TOLD_ELSEWHERE, "copy", 1, None, None, notes=(ON_IT,), offers=offers("copy", OPEN, **CHANNEL))]
     ),
-    "plainer, no links": compose([CARDS["new company"]], plainness=1),
-    "plainest, no blocks": compose([CARDS["new company"]], plainness=2),
+    "on it": compose([replace(USUAL, notes=(ON_IT,), offers=offers("dri", TAKEN, **PERSON))]),
+    "given to a colleague": compose([replace(USUAL, notes=(GIVEN_ON,), offers=offers("dri", GIVEN, **PERSON))]),
+    "handed over": compose([replace(USUAL, reason="Dana Reyes gave it to you: “Hers since May.”")]),
+    "put off": compose([replace(USUAL, notes=(f"⏰ Comes back {moment(THEN)}",))]),
+    "wrong data": compose([replace(USUAL, notes=(f"🚩 Wrong data, says <@U0DANA> · {moment(THEN)}",))]),
+    "test message": compose([replace(FALLBACK, reason=OWNED, role="dri", is_test=True)]),
+    "new company, told to the owner of the company left": compose(
+        [replace(USUAL, reason="You own Initech in Salesforce.", side="past")]
+    ),
+    "new company, told to the owner of both": compose(
+        [replace(USUAL, reason="You own Initech in Salesforce. You own Globex in Salesforce.", side="both")]
+    ),
+    "plainer, no links": compose([USUAL], plainness=1),
+    "plainest, no blocks": compose([USUAL], plainness=2),
     "bundle": compose([CARDS[name] for name in ("new company", "departure", "promotion", "new hire", "lateral")]),
+    "bundle, one is taken": compose(
+        [replace(USUAL, notes=(ON_IT,), offers=offers("dri", TAKEN, **PERSON)), CARDS["departure"]]
+    ),
     "bundle, plainest": compose([CARDS[name] for name in ("new company", "departure")], plainness=2),
 }
 

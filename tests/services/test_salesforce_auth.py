@@ -1,8 +1,6 @@
 """Sessions with Salesforce, asked for over HTTP and shared through the database."""
 
 import asyncio
-import base64
-import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
@@ -16,6 +14,7 @@ from cryptography.fernet import Fernet
 from sandbox.salesforce import SalesforceSandbox
 from services.errors import PermanentError, TransientError
 from services.salesforce_auth import SalesforceAuth
+from services.salesforce_login import authorize_url, challenge_of
 from store import salesforce_connections as connections
 from store import workspaces
 from store.database import Database
@@ -84,15 +83,22 @@ async def known(auth: SalesforceAuth) -> SalesforceConnection:
 async def connect(auth: SalesforceAuth, org: SalesforceSandbox, http: aiohttp.ClientSession) -> None:
     """Dana connects the workspace: consent in the browser, then the code."""
     dana = org.add("User", FirstName="Dana", LastName="Reyes")
-    digest = hashlib.sha256(VERIFIER.encode()).digest()
-    challenge = base64.urlsafe_b64encode(digest).decode().rstrip("=")
-    url = auth.authorize_url(redirect_uri=CALLBACK, state="s1", code_challenge=challenge)
+    url = authorize_url(
+        org.url, client_id="app", redirect_uri=CALLBACK, state="s1", code_challenge=challenge_of(VERIFIER)
+    )
     form = {name: value for name, (value,) in parse_qs(urlsplit(url).query).items()}
     form |= {"user_id": dana, "answer": "allow"}
     async with http.post(url, data=form, allow_redirects=False) as response:
         told = parse_qs(urlsplit(response.headers["Location"]).query)
     assert told["state"] == ["s1"]
-    await auth.exchange_code("T1", code=told["code"][0], code_verifier=VERIFIER, redirect_uri=CALLBACK)
+    await auth.exchange_code(
+        "T1",
+        login_url=org.url,
+        connected_by="U1",
+        code=told["code"][0],
+        code_verifier=VERIFIER,
+        redirect_uri=CALLBACK,
+    )
 
 
 async def test_the_operators_credentials_serve_every_workspace(auth: SalesforceAuth, org: SalesforceSandbox) -> None:

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.salesforce.soql import Compare, parse
-from services.records import PersonLookup, PersonRecords
-from services.salesforce_soql import LONGEST_LIST, people, questions
+from services.records import CompanyLookup, Needs, PersonLookup, PersonRecords
+from services.salesforce_rows import Business, users, with_business
+from services.salesforce_soql import LONGEST_LIST, account_questions, people, questions, user_questions
 
 ID = "003000000000001AAA"
 
@@ -155,3 +156,146 @@ def test_rows_that_make_no_sense_find_nobody() -> None:
     assert told["a"].contact is not None
     assert (told["a"].contact.owner, told["a"].contact.account) == (None, None)
     assert told["b"] == PersonRecords()
+
+
+EVERYTHING = Needs(
+    fields={"Account": frozenset({"SDR__c"}), "Contact": frozenset({"Tier__c"}), "Opportunity": frozenset({"SE__c"})},
+    companies=True,
+    parents=True,
+    opportunities=True,
+    account_roles=frozenset({"Sales Rep"}),
+    opportunity_roles=frozenset({"Sales Rep"}),
+    managers=True,
+    email_field="Work__c",
+)
+
+
+def company(number: int) -> CompanyLookup:
+    return CompanyLookup(domain=f"company-{number}.example.com", name=f"Company {number}")
+
+
+def test_what_rules_need_costs_as_many_questions_however_many_rules() -> None:
+    """Two hundred people at two companies each: a handful of queries in three rounds."""
+    lookups = [
+        PersonLookup(str(n), emails=(f"p{n}@x.example",), past=company(n), current=company(-n)) for n in range(200)
+    ]
+    accounts = [f"001{n:012}" for n in range(400)]
+    people_round = questions(lookups, EVERYTHING)
+    assert len(people_round) <= 10
+    assert (
+        len(account_questions(accounts, EVERYTHING))
+        == 5 * len(account_questions(accounts, Needs(opportunities=True))) // 3
+    )
+    assert len(account_questions(accounts, Needs())) == 0
+    assert len(user_questions([f"005{n:012}" for n in range(300)], EVERYTHING)) == 1
+    for one in people_round:
+        parse(one.soql)
+
+
+@given(st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1).filter(str.isprintable))
+def test_any_company_name_and_domain_stays_a_value(text: str) -> None:
+    """Quotes, backslashes and wild cards are part of the text that is looked for."""
+    asked = questions([PersonLookup("a", current=CompanyLookup(domain=text, name=text))], Needs(companies=True))
+    by_domain, by_name = (parse(one.soql).where for one in asked)
+    assert isinstance(by_domain, Compare)
+    assert by_domain.operator == "like"
+    assert by_name == Compare("Name", "in", (text,))
+
+
+def test_a_field_that_may_not_be_read_is_left_out_of_every_question() -> None:
+    """Wherever it is reached from; a question that asks by it is not asked at all."""
+    asked = questions([PersonLookup("a", contact_id=ID, current=company(1))], EVERYTHING)
+    hidden = frozenset({("account", "sdr__c"), ("account", "website"), ("user", "isactive")})
+    kept = [one.without(hidden) for one in asked]
+    assert [one.by for one in asked] == ["Id", "Website", "Name"]
+    assert [one.by if one else None for one in kept] == ["Id", None, "Name"]
+    for one in kept:
+        assert one is None or not {"SDR__c", "Website", "IsActive"} & set(
+            one.soql.replace(",", " ").replace(".", " ").split()
+        )
+    assert [one.uses("Account", "SDR__c") for one in asked] == [True, True, True]
+    assert not any(one.uses("Account", "Name") or one.uses("Contact", "SDR__c") for one in asked)
+
+
+def test_a_name_that_is_none_is_never_part_of_a_query() -> None:
+    """Rules are checked before; this is the last door."""
+    evil = Needs(fields={"Contact": frozenset({"Id FROM User--", "Ok__c"})}, email_field="x, y", managers=True)
+    (asked,) = questions([PersonLookup("a", contact_id=ID)], evil)
+    assert "Ok__c" in asked.soql
+    assert "--" not in asked.soql
+    (about_users,) = user_questions(["005000000000001AAA"], evil)
+    assert "x, y" not in about_users.soql
+
+
+ACCOUNT = "001000000000001AAA"
+
+
+def test_a_companys_account_is_found_by_id_then_domain_then_name() -> None:
+    """The domain is the host to the letter; of several, the one that was there first."""
+    rows = [
+        row("001000000000003AAA", Name="Globex", Website="http://www.globex.com/en"),
+        row(ACCOUNT, Name="globex", Website="globex.com"),
+        row("001000000000002AAA", Name="Other", Website="shop.globex.com"),
+    ]
+    lookups = [
+        PersonLookup("id", current=CompanyLookup(account_id="001000000000003", domain="shop.globex.com")),
+        PersonLookup("domain", current=CompanyLookup(domain="globex.com", name="Other")),
+        PersonLookup("name", past=CompanyLookup(domain="nowhere.com", name="GLOBEX")),
+        PersonLookup("id that is gone", current=CompanyLookup(account_id="001000000000009", name="Globex")),
+    ]
+    told = people(lookups, {"Account": rows})
+    found = [one and one.id for key in told for one in [told[key].current_account or told[key].past_account]]
+    assert found == ["001000000000003AAA", ACCOUNT, ACCOUNT, None]
+
+
+def test_opportunities_and_teams_are_of_their_account() -> None:
+    """One opportunity of each kind; of a team those with the role, who came first before the others."""
+
+    def deal(number: int, **fields: object) -> dict[str, object]:
+        nested = {
+            "Opportunities": {"records": [{"Id": f"00600000000000{number}AAA", "Name": f"Deal {number}", **fields}]}
+        }
+        return {"Id": ACCOUNT, **nested}
+
+    def member(number: int, role: str, created: str, **of: str) -> dict[str, object]:
+        user_id = f"00500000000000{number}AAA"
+        return {
+            "UserId": user_id,
+            "User": {"Name": f"User {number}"},
+            "TeamMemberRole": role,
+            "CreatedDate": created,
+        } | of
+
+    found = {
+        "open": [deal(1)],
+        "last_lost": [deal(2, CloseDate="2026-01-01"), {"Id": "001000000000009AAA", "Opportunities": None}],
+        "AccountTeamMember": [member(1, "Rep", "2", AccountId=ACCOUNT), member(2, "REP", "1", AccountId=ACCOUNT), {}],
+        "OpportunityTeamMember": [member(3, "SE", "1", OpportunityId="006000000000001AAA")],
+    }
+    told = people([PersonLookup("a", current=CompanyLookup(account_id=ACCOUNT))], {"Account": [row(ACCOUNT)]})["a"]
+    account = with_business(told, Business.of(found)).current_account
+    assert account is not None
+    assert account.open is not None
+    assert account.last_lost is not None
+    assert (account.open.name, account.last_won, account.last_lost.closed_on) == ("Deal 1", None, "2026-01-01")
+    assert [one.name for one in account.team["rep"]] == ["User 2", "User 1"]
+    assert [one.name for one in account.open.team["se"]] == ["User 3"]
+
+
+def test_users_come_with_their_managers_and_other_addresses() -> None:
+    """By the part of their id that never varies in length."""
+    rows = [
+        {
+            "Id": "005000000000001AAA",
+            "Name": "Dana",
+            "Work__c": "d@work.example",
+            "Manager": {"Id": "005000000000002AAA", "Name": "Kim", "IsActive": False},
+        },
+        {"Id": 7},
+    ]
+    found = users(rows, "Work__c")
+    assert list(found) == ["005000000000001"]
+    dana = found["005000000000001"]
+    assert dana.alternate == "d@work.example"
+    assert dana.manager is not None
+    assert (dana.manager.name, dana.manager.is_active) == ("Kim", False)

@@ -36,7 +36,7 @@ async def test_a_new_workspace_has_nothing_to_tell(status):
 
     assert (found.waiting, found.waiting_since, found.buried, found.last_accepted_at) == (0, None, 0, None)
     assert found.last_day == {"told_dri": 0, "told_channel": 0, "buried": 0, "muted": 0}
-    assert found.salesforce is None
+    assert [line.text.partition(":")[0] for line in found.salesforce] == ["Not connected to Salesforce"]
     assert found.default_channel_id == "C_DEFAULT"
 
 
@@ -103,8 +103,10 @@ async def test_the_connections_say_how_they_are(status, database):
     found = await status.of("T1")
 
     assert found.default_channel_problem == "it is archived"
-    assert (found.salesforce.org_name, found.salesforce.problem) == ("Acme Sales", "the login was revoked")
-    assert found.salesforce.last_success_at == SOMEDAY - HOUR
+    assert [(line.text, line.at) for line in found.salesforce] == [
+        ("Salesforce (Acme Sales) needs an admin: the login was revoked", None),
+        ("Last answered", SOMEDAY - HOUR),
+    ]
     assert "ciphertext" not in json.dumps(found.as_dict())
 
 

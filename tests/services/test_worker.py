@@ -136,16 +136,18 @@ class StumblingSalesforce:
     inner: object
     stone: str
 
-    async def find_people(self, workspace_id, lookups):
+    async def find_people(self, workspace_id, lookups, needs):
         if any(self.stone in lookup.emails for lookup in lookups):
             raise ValueError("a bug")
-        return await self.inner.find_people(workspace_id, lookups)
+        return await self.inner.find_people(workspace_id, lookups, needs)
 
 
 async def test_one_poisonous_job_change_never_holds_up_its_batch(world, channel):
     """It ends buried and visible; all the others are told."""
-    inner = world.worker.router.salesforce
-    router = replace(world.worker.router, salesforce=StumblingSalesforce(inner.auth, inner, "poison@hooli.example"))
+    deciding = world.worker.router.deciding
+    inner = deciding.salesforce
+    stumbling = replace(deciding, salesforce=StumblingSalesforce(inner.auth, inner, "poison@hooli.example"))
+    router = replace(world.worker.router, deciding=stumbling)
     worker = replace(world.worker, router=router)
     ids = [await world.accept(**about("nobody@hooli.example", serial)) for serial in range(25)]
     poison = await world.accept(**about("poison@hooli.example", 999))

@@ -136,10 +136,3 @@ def test_an_answer_is_remembered_with_its_usage(connection: Connection) -> None:
     known = connections.find(connection, CIPHER, "T1")
     assert known is not None
     assert (known.last_success_at, known.api_used, known.api_limit) == (SOMEDAY + 1, 18, 15_000)
-
-
-def test_keys_can_be_rotated(connection: Connection) -> None:
-    """Afterwards the new key alone reads what the old one wrote."""
-    new_key = Fernet.generate_key().decode()
-    assert connections.rotate(connection, Cipher.of([new_key, OLD_KEY])) == 1
-    assert connections.find(connection, Cipher.of([new_key]), "T1") == ACME

@@ -126,6 +126,33 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_workspaces")),
     )
     op.create_table(
+        "absences",
+        sa.Column("workspace_id", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=True),
+        sa.Column("delegate", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspaces.id"], name=op.f("fk_absences_workspace_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("workspace_id", "user_id", name=op.f("pk_absences")),
+    )
+    op.create_table(
+        "imports",
+        sa.Column("workspace_id", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("read", sa.Integer(), nullable=False),
+        sa.Column("accepted", sa.Integer(), nullable=False),
+        sa.Column("duplicate", sa.Integer(), nullable=False),
+        sa.Column("refused", sa.Integer(), nullable=False),
+        sa.Column("refused_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspaces.id"], name=op.f("fk_imports_workspace_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("workspace_id", "digest", name=op.f("pk_imports")),
+    )
+    op.create_table(
         "intake_keys",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("workspace_id", sa.Text(), nullable=False),
@@ -159,6 +186,7 @@ def upgrade() -> None:
         sa.Column("told", sa.Text(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.Column("acted_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
             ["workspace_id"], ["workspaces.id"], name=op.f("fk_job_changes_workspace_id"), ondelete="CASCADE"
         ),
@@ -166,6 +194,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("workspace_id", "key", name=op.f("uq_job_changes_workspace_id_key")),
     )
     with op.batch_alter_table("job_changes", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_job_changes_buried",
+            ["outcome", "workspace_id"],
+            unique=False,
+            sqlite_where=sa.text("outcome = 'buried'"),
+            postgresql_where=sa.text("outcome = 'buried'"),
+        )
         batch_op.create_index(
             "ix_job_changes_due",
             ["workspace_id", "due_at", "id"],
@@ -235,6 +270,87 @@ def upgrade() -> None:
     with op.batch_alter_table("members", schema=None) as batch_op:
         batch_op.create_index("ix_members_user", ["workspace_id", "user_id"], unique=False)
 
+    op.create_table(
+        "mutes",
+        sa.Column("workspace_id", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("signal", sa.Text(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspaces.id"], name=op.f("fk_mutes_workspace_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("workspace_id", "user_id", "signal", name=op.f("pk_mutes")),
+    )
+    op.create_table(
+        "ownership_accounts",
+        sa.Column("workspace_id", sa.Text(), nullable=False),
+        sa.Column("pool", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("member", sa.Text(), nullable=False),
+        sa.Column("taken_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspaces.id"], name=op.f("fk_ownership_accounts_workspace_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("workspace_id", "pool", "account", name=op.f("pk_ownership_accounts")),
+    )
+    op.create_table(
+        "ownership_drafts",
+        sa.Column("workspace_id", sa.Text(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("based_on", sa.Integer(), nullable=False),
+        sa.Column("rules", sa.Text(), nullable=False),
+        sa.Column("changed_at", sa.BigInteger(), nullable=False),
+        sa.Column("changed_by", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspaces.id"], name=op.f("fk_ownership_drafts_workspace_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("workspace_id", name=op.f("pk_ownership_drafts")),
+    )
+    op.create_table(
+        "ownership_links",
+        sa.Column("workspace_id", sa.Text(), nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("linked_at", sa.BigInteger(), nullable=False),
+        sa.Column("linked_by", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspaces.id"], name=op.f("fk_ownership_links_workspace_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("workspace_id", "owner", name=op.f("pk_ownership_links")),
+    )
+    op.create_table(
+        "ownership_matching",
+        sa.Column("workspace_id", sa.Text(), nullable=False),
+        sa.Column("email_field", sa.Text(), nullable=True),
+        sa.Column("alias_domains", sa.Text(), server_default="{}", nullable=False),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspaces.id"], name=op.f("fk_ownership_matching_workspace_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("workspace_id", name=op.f("pk_ownership_matching")),
+    )
+    op.create_table(
+        "ownership_pools",
+        sa.Column("workspace_id", sa.Text(), nullable=False),
+        sa.Column("pool", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspaces.id"], name=op.f("fk_ownership_pools_workspace_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("workspace_id", "pool", name=op.f("pk_ownership_pools")),
+    )
+    op.create_table(
+        "ownership_rules",
+        sa.Column("workspace_id", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("rules", sa.Text(), nullable=False),
+        sa.Column("published_at", sa.BigInteger(), nullable=False),
+        sa.Column("published_by", sa.Text(), nullable=False),
+        sa.Column("note", sa.Text(), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspaces.id"], name=op.f("fk_ownership_rules_workspace_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("workspace_id", "version", name=op.f("pk_ownership_rules")),
+    )
     op.create_table(
         "pauses",
         sa.Column("workspace_id", sa.Text(), nullable=False),
@@ -309,6 +425,7 @@ def upgrade() -> None:
         "salesforce_sources",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("workspace_id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
         sa.Column("sobject", sa.Text(), nullable=False),
         sa.Column("definition", sa.Text(), nullable=False),
         sa.Column("org_id", sa.Text(), nullable=True),
@@ -328,7 +445,7 @@ def upgrade() -> None:
             ["workspace_id"], ["workspaces.id"], name=op.f("fk_salesforce_sources_workspace_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_salesforce_sources")),
-        sa.UniqueConstraint("workspace_id", "sobject", name=op.f("uq_salesforce_sources_workspace_id_sobject")),
+        sa.UniqueConstraint("workspace_id", "name", name=op.f("uq_salesforce_sources_workspace_id_name")),
     )
     with op.batch_alter_table("salesforce_sources", schema=None) as batch_op:
         batch_op.create_index("ix_salesforce_sources_due", ["state", "due_at"], unique=False)
@@ -345,6 +462,27 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("workspace_id", "half", name=op.f("pk_turns")),
     )
+    op.create_table(
+        "ownership_unmatched",
+        sa.Column("workspace_id", sa.Text(), nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("job_change_id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("problem", sa.Text(), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("side", sa.Text(), nullable=True),
+        sa.Column("seen_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["job_change_id"], ["job_changes.id"], name=op.f("fk_ownership_unmatched_job_change_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspaces.id"], name=op.f("fk_ownership_unmatched_workspace_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("workspace_id", "owner", "job_change_id", name=op.f("pk_ownership_unmatched")),
+    )
+    with op.batch_alter_table("ownership_unmatched", schema=None) as batch_op:
+        batch_op.create_index("ix_ownership_unmatched_job_change", ["job_change_id"], unique=False)
+
     op.create_table(
         "posts",
         sa.Column("id", sa.Text(), nullable=False),
@@ -389,6 +527,25 @@ def upgrade() -> None:
         batch_op.create_index("ix_trace_job_change", ["job_change_id", "id"], unique=False)
 
     op.create_table(
+        "wrong_data",
+        sa.Column("job_change_id", sa.Text(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("workspace_id", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("words", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["job_change_id"], ["job_changes.id"], name=op.f("fk_wrong_data_job_change_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspaces.id"], name=op.f("fk_wrong_data_workspace_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("job_change_id", "actor", name=op.f("pk_wrong_data")),
+    )
+    with op.batch_alter_table("wrong_data", schema=None) as batch_op:
+        batch_op.create_index("ix_wrong_data_workspace", ["workspace_id", "at"], unique=False)
+
+    op.create_table(
         "deliveries",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("workspace_id", sa.Text(), nullable=False),
@@ -396,6 +553,7 @@ def upgrade() -> None:
         sa.Column("lane_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("role", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("side", sa.Text(), nullable=True),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("plainness", sa.Integer(), server_default="0", nullable=False),
@@ -430,11 +588,81 @@ def upgrade() -> None:
             postgresql_where=sa.text("state = 'pending'"),
         )
         batch_op.create_index(
-            "ix_deliveries_sending",
+            "ix_deliveries_post",
             ["post_id"],
             unique=False,
-            sqlite_where=sa.text("state = 'sending'"),
-            postgresql_where=sa.text("state = 'sending'"),
+            sqlite_where=sa.text("post_id IS NOT NULL"),
+            postgresql_where=sa.text("post_id IS NOT NULL"),
         )
+
+    op.create_table(
+        "redraws",
+        sa.Column("post_id", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=False),
+        sa.Column("lease", sa.Text(), nullable=True),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.ForeignKeyConstraint(["post_id"], ["posts.id"], name=op.f("fk_redraws_post_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("post_id", name=op.f("pk_redraws")),
+    )
+    with op.batch_alter_table("redraws", schema=None) as batch_op:
+        batch_op.create_index("ix_redraws_due", ["due_at"], unique=False)
+
+    op.create_table(
+        "earlier_posts",
+        sa.Column("post_id", sa.Text(), nullable=False),
+        sa.Column("delivery_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["delivery_id"], ["deliveries.id"], name=op.f("fk_earlier_posts_delivery_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["post_id"], ["posts.id"], name=op.f("fk_earlier_posts_post_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("post_id", "delivery_id", name=op.f("pk_earlier_posts")),
+    )
+    with op.batch_alter_table("earlier_posts", schema=None) as batch_op:
+        batch_op.create_index("ix_earlier_posts_delivery", ["delivery_id"], unique=False)
+
+    op.create_table(
+        "handlings",
+        sa.Column("delivery_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("job_change_id", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=True),
+        sa.Column("at", sa.BigInteger(), nullable=True),
+        sa.Column("given_to", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["delivery_id"], ["deliveries.id"], name=op.f("fk_handlings_delivery_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["job_change_id"], ["job_changes.id"], name=op.f("fk_handlings_job_change_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("delivery_id", name=op.f("pk_handlings")),
+    )
+    with op.batch_alter_table("handlings", schema=None) as batch_op:
+        batch_op.create_index("ix_handlings_job_change", ["job_change_id", "delivery_id"], unique=False)
+
+    op.create_table(
+        "laters",
+        sa.Column("delivery_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("job_change_id", sa.Text(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=True),
+        sa.Column("back_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["delivery_id"], ["deliveries.id"], name=op.f("fk_laters_delivery_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["job_change_id"], ["job_changes.id"], name=op.f("fk_laters_job_change_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("delivery_id", name=op.f("pk_laters")),
+    )
+    with op.batch_alter_table("laters", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_laters_due",
+            ["due_at"],
+            unique=False,
+            sqlite_where=sa.text("due_at IS NOT NULL"),
+            postgresql_where=sa.text("due_at IS NOT NULL"),
+        )
+        batch_op.create_index("ix_laters_job_change", ["job_change_id"], unique=False)
 
     # ### end Alembic commands ###

@@ -1,0 +1,26 @@
+# The dependencies are put together in one stage and copied into the next, which has no pip cache and no build files.
+FROM python:3.13-slim AS dependencies
+COPY requirements.lock .
+RUN python -m venv /opt/venv \
+    && /opt/venv/bin/python -m pip install --no-cache-dir --no-deps --require-hashes -r requirements.lock
+
+FROM python:3.13-slim
+ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+    HOST=0.0.0.0 PORT=3000 DATABASE_URL=sqlite:////data/usergems.db
+RUN useradd --system --uid 10001 --home-dir /app usergems \
+    && install --directory --owner=usergems --mode=700 /data
+COPY --from=dependencies /opt/venv /opt/venv
+WORKDIR /app
+COPY app.py manifest.json ./
+COPY listeners listeners
+COPY services services
+COPY store store
+COPY sandbox sandbox
+USER usergems
+# Where SQLite and its key are; on PostgreSQL it stays empty.
+VOLUME /data
+EXPOSE 3000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 \
+    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen(f'http://127.0.0.1:{os.environ[\"PORT\"]}/healthz', timeout=2)"]
+ENTRYPOINT ["python", "app.py"]
+CMD ["serve"]

@@ -1,0 +1,129 @@
+"""
+importing: a million rows of a CSV through `python app.py import`: rows a second, and the memory it takes.
+
+A process of its own, as an operator starts it, on a database as durable as in production; then the same file again,
+when every row is a duplicate. Its floor is the same rows read by the csv module, read as job changes and stored in
+batches of the same size, with nothing around them. Afterwards every row must be one job change.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from bench.databases import POSTGRESQL, SQLITE, Databases
+from bench.installed import Installed, installed
+from bench.processes import ROOT
+from bench.table import Row, least_of_floor, most
+from services.clock import SteadyClock
+from services.import_columns import Reading
+from services.importing import AT_ONCE
+from services.intake import Intake
+from services.job_changes import JobChange
+from store.database import Database
+from store.schema import job_changes
+
+DATABASES = (SQLITE, POSTGRESQL)
+ROWS, FLOOR_ROWS = 1_000_000, 50_000
+MOST_MEGABYTES = 200
+HEADER = (
+    "Event ID",
+    "Full Name",
+    "Work Email",
+    "LinkedIn URL",
+    "Previous Company",
+    "Previous Title",
+    "New Company",
+    "New Title",
+    "Change Date",
+    "Score",
+    "Segment",
+)
+
+
+async def measure(databases: Databases, kind: str) -> list[Row]:
+    path = databases.folder / "people.csv"
+    if not path.exists():
+        _write(path)
+    with databases.fresh(kind) as url:
+        place = await installed(url)
+        floor = await _floor(path, url, place)
+        rate, megabytes = await asyncio.to_thread(_imported, path, place)
+        again, _ = await asyncio.to_thread(_imported, path, place)
+        wrong = abs(await _stored(url) - ROWS - FLOOR_ROWS)
+    return [
+        Row("importing: rows of a CSV", kind, rate, "a second", floor, least_of_floor(0.5)),
+        Row("importing: the same file again", kind, again, "a second", floor),
+        Row("importing: memory", kind, megabytes, "MB", target=most(MOST_MEGABYTES)),
+        Row("importing: rows lost or repeated", kind, wrong, "rows", target=most(0)),
+    ]
+
+
+def _write(path: Path) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(HEADER)
+        writer.writerows(_cells(number) for number in range(ROWS))
+
+
+def _cells(number: int) -> list[str]:
+    person = [f"event-{number}", f"Sample {number}", f"sample-{number}@initech.example"]
+    profile = f"https://www.linkedin.com/in/sample-{number}"
+    return [*person, profile, "Initech", "VP Sales", "Globex", "CRO", "2026-11-01", "87", "Enterprise"]
+
+
+async def _floor(path: Path, url: str, place: Installed) -> float:
+    """Rows a second, under another source, so that they are none of those that are imported."""
+    database, reading = Database(url), Reading("floor", {}, HEADER)
+    intake = Intake(database, SteadyClock(), lambda: None)
+    with path.open(newline="") as file:
+        rows = islice(csv.DictReader(file), FLOOR_ROWS)
+        began = time.monotonic()
+        for batch in _batches(rows):
+            await intake.accept_read(place.workspace_id, [JobChange.parse(reading.read(row)) for row in batch])
+        seconds = time.monotonic() - began
+    await database.close()
+    return FLOOR_ROWS / seconds
+
+
+def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    return iter(lambda: list(islice(rows, AT_ONCE)), [])
+
+
+def _imported(path: Path, place: Installed) -> tuple[float, float]:
+    """Rows a second, from start to end of the process, and its greatest size in megabytes."""
+    command = [sys.executable, "app.py", "import", str(path), "--workspace", place.workspace_id]
+    began = time.monotonic()
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=os.environ | dict(place.environment),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"the import ended with status {process.returncode}")
+    return ROWS / (time.monotonic() - began), usage.ru_maxrss / 1024
+
+
+async def _stored(url: str) -> int:
+    def count(connection: Connection) -> int:
+        found: int = connection.execute(select(func.count()).select_from(job_changes)).scalar_one()
+        return found
+
+    database = Database(url)
+    stored = await database.run(count)
+    await database.close()
+    return stored

@@ -1,0 +1,70 @@
+"""The history of the ownership rules: versions to roll back to, and who changed what and when. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from listeners.blocks import Block, View, button, context, modal, moment, plain, section
+from listeners.ownership_names import mention
+from services.mrkdwn import escape
+from store.audit import Change
+from store.ownership import ACTION, Published
+
+HISTORY_TITLE = "History"
+ROLL_BACK = "ownership_roll_back"
+
+VERSIONS = 15
+LONGEST_SECTION = 2_900
+
+
+def history_view(versions: Sequence[Published], changes: Sequence[Change], note: str | None = None) -> View:
+    """*versions* and *changes* newest first."""
+    blocks = [*([section(note)] if note else []), section("*Versions*")]
+    for number, version in enumerate(versions[:VERSIONS]):
+        blocks.append(_version(version, is_in_force=number == 0))
+    if not versions:
+        blocks.append(context("None was published yet."))
+    blocks += [{"type": "divider"}, section("*Who changed what*"), *_changes(changes)]
+    seen = json.dumps({"version": versions[0].version if versions else 0})
+    return modal(HISTORY_TITLE, blocks) | {"private_metadata": seen}
+
+
+def seen_version(view: View) -> int:
+    """The version that was in force when the history was shown."""
+    return int(json.loads(view["private_metadata"])["version"])
+
+
+def _version(version: Published, *, is_in_force: bool) -> Block:
+    text = f"*Version {version.version}*{' · in force' if is_in_force else ''}\n"
+    text += f"{moment(version.published_at)} by {mention(version.published_by)}: {escape(version.note, 300)}"
+    if is_in_force:
+        return section(text)
+    confirm = {
+        "title": plain(f"Roll back to version {version.version}?"),
+        "text": plain("Its rules are published again, as a new version. A draft is dropped."),
+        "confirm": plain("Roll back"),
+        "deny": plain("Keep it"),
+    }
+    back = button("Roll back", f"{ROLL_BACK}_{version.version}", str(version.version)) | {"confirm": confirm}
+    return section(text, back)
+
+
+def _changes(changes: Sequence[Change]) -> list[Block]:
+    """As many to a block as Slack takes."""
+    parts, lines, length = [], list[str](), 0
+    for change in changes:
+        line = _line(change)
+        if length + len(line) > LONGEST_SECTION:
+            parts.append(section("\n".join(lines)))
+            lines, length = [], 0
+        lines.append(line)
+        length += len(line) + 1
+    parts.append(section("\n".join(lines) if lines else "Nothing was changed yet."))
+    return parts
+
+
+def _line(change: Change) -> str:
+    what = change.action.removeprefix(f"{ACTION}: ")
+    said = f"{what}: {change.detail}" if change.detail else what
+    return f"{moment(change.at)} · {mention(change.actor)} · {escape(said, 200)}"

@@ -1,0 +1,66 @@
+"""How the dialogs about ownership show rules: people and channels as mentions, all other text made inert. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from services.mrkdwn import escape
+from services.mrkdwn import plain as plain_text
+from services.ownership.check import OrgShape
+from services.ownership.rule_faults import RuleFault
+from services.ownership.rules import Rule
+from services.ownership.sentences import Names, sentence, source_name
+from services.ownership.sources import Source
+from services.rulebook import Kept
+from store.audit import OPERATOR
+from store.schema import DEFAULT_CHANNEL
+
+_OPEN, _END = "\ue000", "\ue001"  # in nobody's text: what stands between them is an id
+_MARKED = re.compile(f"{_OPEN}([UWCGS][A-Z0-9]{{2,20}}){_END}")
+_ID = re.compile(r"[UWCGS][A-Z0-9]{2,20}")
+
+
+def mention(who: str) -> str:
+    """A Slack user, channel or user group by its id, in mrkdwn; the operator; or an e-mail address."""
+    if who == DEFAULT_CHANNEL:
+        return "the default channel"
+    if who == OPERATOR:
+        return "the operator"
+    if not _ID.fullmatch(who):
+        return escape(who, 320)
+    return {"C": f"<#{who}>", "G": f"<#{who}>", "S": f"<!subteam^{who}>"}.get(who[0], f"<@{who}>")
+
+
+def shown_sentence(rule: Rule, labels: Mapping[str, str], most: int = 700) -> str:
+    """In mrkdwn, with a full stop. *labels*: what the org calls its fields."""
+    names = Names(lambda who: f"{_OPEN}{who}{_END}" if _ID.fullmatch(who) else who, labels)
+    return _MARKED.sub(lambda found: mention(found[1]), escape(sentence(rule, names), most)) + "."
+
+
+def labels_of(org: OrgShape | None) -> dict[str, str]:
+    """What the org calls its fields; without those that have no label but their API name."""
+    labels = org.labels if org else {}
+    return {name: label for name, label in labels.items() if label.lower() != name.partition(".")[2]}
+
+
+def source_label(source: Source, labels: Mapping[str, str]) -> str:
+    """For an option of a menu, which holds 75 characters."""
+    text = source_name(source, Names(labels=labels))
+    return plain_text(text[:1].upper() + text[1:], 73)
+
+
+def fault_text(fault: RuleFault) -> str:
+    """With the number of the rule it is in, as the list counts them, in mrkdwn."""
+    steps = fault.path.split(".")
+    if steps[0] != "rules":
+        return escape(str(fault) if fault.path else fault.message, 300)
+    return f"Rule {int(steps[1]) + 1}: {escape(fault.message, 300)}"
+
+
+def said(kept: Kept) -> str:
+    """What came of a change, in mrkdwn, with every fault that is in its way."""
+    wrong = [fault for fault in kept.faults if not fault.is_warning]
+    told = "".join(f"\n• {fault_text(fault)}" for fault in wrong[:8])
+    more = f"\n• and {len(wrong) - 8} more, each beside its rule" if len(wrong) > 8 else ""
+    return f"{':white_check_mark:' if kept.stored else ':no_entry:'} {kept.text}{told}{more}"

@@ -1,0 +1,146 @@
+"""The page of owners whom Slack does not know: who they are, what they missed, how all are matched. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from listeners.blocks import Block, View, button, context, modal, moment, plain, section
+from listeners.ownership_names import mention
+from services.mrkdwn import escape
+from store.owners import HowMatched, Link, Unmatched
+
+PEOPLE_TITLE = "Unmatched people"
+LINK, UNLINK, TELL, FORGET = "ownership_link", "ownership_unlink", "ownership_tell", "ownership_forget"
+PEOPLE_FROM, MATCHING = "ownership_people_from", "ownership_matching"
+EMAIL_FIELD, ALIASES = "email_field", "alias_domains"
+
+A_PAGE = 15
+LINKS = 25
+
+
+@dataclass(frozen=True)
+class People:
+    """
+    All that the page shows. *unmatched*: from the one after *after* on; *note*: what came of what was just done.
+
+    *waiting*: an owner who was just linked, and how many job changes could be told to them after all.
+    """
+
+    unmatched: Sequence[Unmatched]
+    links: Sequence[Link]
+    how: HowMatched
+    after: str = ""
+    note: str | None = None
+    waiting: tuple[str, int] | None = None
+
+
+def people_view(people: People) -> View:
+    some = people.unmatched[:A_PAGE]
+    blocks = [
+        *([section(people.note)] if people.note else []),
+        *(_offer(*people.waiting) if people.waiting and people.waiting[1] else []),
+        section("Owners in Salesforce whom Slack does not know by their e-mail address. Say who they are in Slack."),
+        *[block for owner in some for block in _owner(owner)],
+        *([] if some else [context("There is nobody: every owner was found.")]),
+        *_pager(people, some),
+        {"type": "divider"},
+        *_links(people.links),
+        section("*For all owners*"),
+        *_matching(people.how),
+    ]
+    return modal(PEOPLE_TITLE, blocks) | {
+        "callback_id": MATCHING,
+        "submit": plain("Save for all"),
+        "private_metadata": json.dumps({"after": people.after}),
+    }
+
+
+def shown_after(view: View) -> str:
+    """From which owner on the page was shown."""
+    return str(json.loads(view["private_metadata"])["after"])
+
+
+def block_of(owner: str) -> str:
+    """An e-mail address may be longer than a block_id."""
+    return f"owner-{hashlib.sha256(owner.encode()).hexdigest()[:16]}"
+
+
+def alias_lines(aliases: Mapping[str, str]) -> str:
+    return "\n".join(f"{one} = {other}" for one, other in sorted(aliases.items()))
+
+
+def read_aliases(text: str) -> dict[str, str] | str:
+    """What was typed, or what is wrong with it."""
+    found: dict[str, str] = {}
+    for number, line in enumerate(filter(None, map(str.strip, text.splitlines())), 1):
+        one, equals, other = (part.strip() for part in line.partition("="))
+        if not (one and equals and other):
+            return f"Line {number}: write two domains, such as acme.com = acme.io."
+        found[one] = other
+    return found
+
+
+def _owner(owner: Unmatched) -> list[Block]:
+    who = escape(owner.name, 120)
+    if owner.name.lower() != owner.owner:
+        who += f" ({escape(owner.owner, 120)})"
+    waits = "1 job change waits" if owner.waiting == 1 else f"{owner.waiting:,} job changes wait"
+    picker = {"type": "users_select", "action_id": LINK, "placeholder": plain("Who is it?")}
+    text = f"*{who}*\n{escape(owner.problem, 200)} · {waits} · last {moment(owner.last_seen_at)}"
+    return [section(text, picker, block_of(owner.owner))]
+
+
+def _offer(owner: str, waiting: int) -> list[Block]:
+    what = "a job change that went" if waiting == 1 else f"{waiting:,} job changes that went"
+    tell = button("Tell them now", TELL, owner) | {"style": "primary"}
+    return [
+        section(f"They missed {what} to a channel in their place."),
+        {"type": "actions", "elements": [tell, button("No, forget those", FORGET, owner)]},
+    ]
+
+
+def _pager(people: People, some: Sequence[Unmatched]) -> list[Block]:
+    turns = [button("From the start", f"{PEOPLE_FROM}_start", "-")] if people.after else []
+    if len(people.unmatched) > len(some):
+        turns.append(button("More", f"{PEOPLE_FROM}_more", some[-1].owner))
+    return [{"type": "actions", "elements": turns}] if turns else []
+
+
+def _links(links: Sequence[Link]) -> list[Block]:
+    if not links:
+        return []
+    blocks = [section("*Linked by hand*")]
+    for link in links[:LINKS]:
+        text = f"{escape(link.owner, 120)} is {mention(link.user_id)}, says {mention(link.linked_by)}"
+        blocks.append(section(text, button("Unlink", UNLINK, link.owner), f"link-{block_of(link.owner)}"))
+    if len(links) > LINKS:
+        blocks.append(context(f"And {len(links) - LINKS:,} more."))
+    return blocks
+
+
+def _matching(how: HowMatched) -> list[Block]:
+    field = {"type": "plain_text_input", "action_id": EMAIL_FIELD, "max_length": 80}
+    aliases = {"type": "plain_text_input", "action_id": ALIASES, "multiline": True, "max_length": 3000}
+    typed = alias_lines(how.alias_domains)[:3000]
+    return [
+        _input(
+            EMAIL_FIELD,
+            "Another e-mail field of Salesforce's User",
+            field | ({"initial_value": how.email_field} if how.email_field else {}),
+            "Looked at besides Email, such as Slack_Email__c.",
+        ),
+        _input(
+            ALIASES,
+            "Domains that mean the same",
+            aliases | ({"initial_value": typed} if typed else {}),
+            "One pair a line, Salesforce's first: acme.com = acme.io",
+        ),
+    ]
+
+
+def _input(name: str, label: str, element: Block, hint: str) -> Block:
+    named = {"type": "input", "block_id": name, "label": plain(label), "hint": plain(hint)}
+    return named | {"element": element, "optional": True}

@@ -1,0 +1,240 @@
+"""The dialogs of what stands beside the rules: pools, mapping tables, segments, who is never told. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+
+from listeners.blocks import Block, View, button, context, modal, plain, section
+from listeners.ownership_names import mention
+from services.mrkdwn import escape
+from services.ownership.rule_faults import RuleFault
+from services.ownership.rules import FieldTest, Pool
+from services.ownership.sources import is_slack_user
+from services.ownership_beside import MAPPINGS, POOLS
+from services.ownership_editing import Seen
+from services.rulebook import Book
+
+MORE_TITLE = "Pools and more"
+POOL_TITLE, MAPPING_TITLE = "Pool", "Mapping"
+SAVE_SETTINGS, SAVE_POOL, SAVE_MAPPING = "ownership_settings", "ownership_pool", "ownership_mapping"
+EDIT_NAMED, NEW_NAMED, DELETE_NAMED = "ownership_edit_named", "ownership_new_named", "ownership_delete_named"
+
+CUSTOMER, TARGET, EXCLUDED, EXCLUDED_OTHERS, CAP = "customer", "target", "excluded", "excluded_others", "daily_cap"
+NAME, MEMBERS, OTHERS, STICKY, TABLE = "name", "members", "others", "sticky", "table"
+
+LONGEST_ENTRY = 3_000
+MOST_PICKED = 100
+MOST_SHOWN = 20
+
+_TEST = re.compile(r"(\S+?)\s*(?:(=)|\s(in|contains)\s)\s*(.+)", re.IGNORECASE)
+_TESTS = {"=": "equals", "in": "in", "contains": "contains"}
+_SIGNS = {test: sign for sign, test in _TESTS.items()}
+
+Faults = dict[str, str]
+"""By block_id."""
+
+
+def more_view(book: Book, note: str | None = None) -> View:
+    rules = book.shown
+    picked, others = _split(rules.guards.excluded)
+    cap = rules.guards.daily_cap
+    blocks = [
+        *([section(note)] if note else []),
+        *_named(POOLS, "Pools", "taken in turn", {name: _pool_line(pool) for name, pool in rules.pools.items()}),
+        *_named(
+            MAPPINGS,
+            "Mappings",
+            "from one person to another, such as account executive to SDR",
+            {name: f"{len(table)} people" for name, table in rules.mappings.items()},
+        ),
+        {"type": "divider"},
+        _text(CUSTOMER, "An account is a customer when", shown_test(rules.segments.customer)),
+        _text(TARGET, "An account is a target when", shown_test(rules.segments.target)),
+        _people(EXCLUDED, "Never told", picked),
+        _text(
+            EXCLUDED_OTHERS, "Never told: others", "\n".join(others), multiline=True, hint="An e-mail address a line."
+        ),
+        _number(CAP, "Job changes a person is told in 24 hours, at most", None if cap is None else str(cap)),
+    ]
+    return modal(MORE_TITLE, blocks) | {
+        "callback_id": SAVE_SETTINGS,
+        "submit": plain("Save to draft"),
+        "private_metadata": json.dumps({"seen": asdict(Seen.of(book))}),
+    }
+
+
+def pool_view(book: Book, name: str | None) -> View:
+    """*name* None: a new one."""
+    pool = book.shown.pools.get(name) if name else None
+    members = pool.members if pool else ()
+    picked = [one.user for one in members if one.weight == 1 and is_slack_user(one.user)][:MOST_PICKED]
+    others = [f"{one.user} {one.weight}" if one.weight > 1 else one.user for one in members if one.user not in picked]
+    sticky = {"text": plain("An account stays with whoever was told of it last"), "value": "yes"}
+    boxes: Block = {"type": "checkboxes", "action_id": STICKY, "options": [sticky]}
+    if pool is None or pool.sticky:
+        boxes["initial_options"] = [sticky]
+    hint = "One a line: an e-mail address or a user id, and how many turns they take to the others' one: ann@acme.com 2"
+    blocks = [
+        _text(NAME, "Name", name or "", optional=False, longest=80),
+        _people(MEMBERS, "Members", picked),
+        _text(OTHERS, "Members by address, or with a weight", "\n".join(others), multiline=True, hint=hint),
+        _input(STICKY, "Sticky", boxes),
+    ]
+    return _dialog(POOL_TITLE, SAVE_POOL, blocks, book, name)
+
+
+def mapping_view(book: Book, name: str | None) -> View:
+    table = book.shown.mappings.get(name, {}) if name else {}
+    lines = "\n".join(f"{one} = {other}" for one, other in table.items())
+    hint = "One pair a line, by e-mail address or user id: the owner = who is told in their place"
+    if len(lines) > LONGEST_ENTRY:
+        text = f"{len(table)} pairs are more than fit here: export the rules as JSON, and import them again."
+        return modal(MAPPING_TITLE, [section(text)])
+    blocks = [
+        _text(NAME, "Name", name or "", optional=False, longest=80),
+        _text(TABLE, "Who stands for whom", lines, multiline=True, hint=hint, optional=False),
+    ]
+    return _dialog(MAPPING_TITLE, SAVE_MAPPING, blocks, book, name)
+
+
+def acted_on(view: View) -> tuple[Seen, str | None]:
+    """How the rules stood when a dialog was shown, and the name of what it is about; None: something new."""
+    kept = json.loads(view["private_metadata"])
+    return Seen(**kept["seen"]), kept.get("name")
+
+
+def read_members(picked: Sequence[str], text: str) -> list[dict[str, object]] | str:
+    """As JSON has them, or what is wrong with the text."""
+    members: list[dict[str, object]] = [{"user": user} for user in picked]
+    for number, line in enumerate(_lines(text), 1):
+        user, _, weight = line.partition(" ")
+        if weight and not weight.strip().isdigit():
+            return f"Line {number}: write a person, then a whole number as the weight."
+        members.append({"user": user} | ({"weight": int(weight)} if weight else {}))
+    return members
+
+
+def read_table(text: str) -> dict[str, str] | str:
+    """As JSON has it, or what is wrong with the text."""
+    table: dict[str, str] = {}
+    for number, line in enumerate(_lines(text), 1):
+        one, _, other = (part.strip() for part in line.partition("="))
+        if not (one and other):
+            return f"Line {number}: write two people, such as ann@acme.com = bob@acme.com."
+        table[one] = other
+    return table
+
+
+def read_test(text: str) -> dict[str, object] | str:
+    """As JSON has it, or what is wrong with the text."""
+    found = _TEST.fullmatch(text.strip())
+    if found is None:
+        return "Write a field, then =, in or contains, then values: Account.Type contains customer."
+    name, equals, word, values = found.groups()
+    split = [value.strip() for value in values.split(",") if value.strip()]
+    return {"field": name, "test": _TESTS[equals or word.lower()], "values": split}
+
+
+def shown_test(test: FieldTest) -> str:
+    return f"{test.field} {_SIGNS[test.test]} {', '.join(test.values)}"
+
+
+def settings_faults(faults: Sequence[RuleFault]) -> Faults:
+    """Each at its field."""
+    fields = {"customer": CUSTOMER, "target": TARGET, "daily_cap": CAP, "excluded": EXCLUDED_OTHERS}
+    return {
+        next((fields[step] for step in fault.path.split(".") if step in fields), CUSTOMER): fault.message
+        for fault in faults
+    }
+
+
+def named_faults(faults: Sequence[RuleFault], field: str) -> Faults:
+    """At the name what is wrong with it, all else at *field*, with the line it is in."""
+    told: dict[str, list[str]] = {}
+    for fault in faults:
+        steps = fault.path.split(".")
+        where = (
+            NAME
+            if "string_too" in fault.message or (len(steps) == 2 and fault.message.startswith("must be at most"))
+            else field
+        )
+        told.setdefault(where, []).append(
+            f"{steps[-1] if steps[-1] not in {'user', 'members'} else ''} {fault.message}".strip()
+        )
+    return {where: "; ".join(dict.fromkeys(texts))[:500] for where, texts in told.items()}
+
+
+def _named(kind: str, title: str, what: str, lines: Mapping[str, str]) -> list[Block]:
+    head = section(f"*{title}*, {what}", button("Add one", f"{NEW_NAMED}_{kind}", kind))
+    blocks = [head]
+    for name, line in list(lines.items())[:MOST_SHOWN]:
+        options = [
+            {"text": plain("Edit"), "value": f"{EDIT_NAMED}:{name}"},
+            {"text": plain("Delete"), "value": f"{DELETE_NAMED}:{name}"},
+        ]
+        menu = {"type": "overflow", "action_id": f"{EDIT_NAMED}_{kind}", "options": options}
+        blocks.append(section(f"{escape(name, 80)}: {line}", menu))
+    if len(lines) > MOST_SHOWN:
+        blocks.append(context(f"And {len(lines) - MOST_SHOWN} more: export the rules as JSON to see them."))
+    return blocks
+
+
+def _pool_line(pool: Pool) -> str:
+    shown = [mention(one.user) + (f" (weight {one.weight})" if one.weight > 1 else "") for one in pool.members[:8]]
+    more = f" and {len(pool.members) - 8} more" if len(pool.members) > 8 else ""
+    return ", ".join(shown) + more
+
+
+def _split(people: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Those whom a picker can show, and the others."""
+    picked = [one for one in people if is_slack_user(one)][:MOST_PICKED]
+    return picked, [one for one in people if one not in picked]
+
+
+def _lines(text: str) -> Iterator[str]:
+    yield from filter(None, map(str.strip, text.splitlines()))
+
+
+def _dialog(title: str, callback_id: str, blocks: list[Block], book: Book, name: str | None) -> View:
+    kept = {"seen": asdict(Seen.of(book))} | ({"name": name} if name else {})
+    return modal(title, blocks) | {
+        "callback_id": callback_id,
+        "submit": plain("Save to draft"),
+        "close": plain("Cancel"),
+        "private_metadata": json.dumps(kept),
+    }
+
+
+def _text(
+    name: str,
+    label: str,
+    text: str,
+    *,
+    multiline: bool = False,
+    optional: bool = True,
+    hint: str | None = None,
+    longest: int = LONGEST_ENTRY,
+) -> Block:
+    element: Block = {"type": "plain_text_input", "action_id": name, "max_length": longest, "multiline": multiline}
+    if text:
+        element["initial_value"] = text[:longest]
+    block = _input(name, label, element, optional=optional)
+    return block | ({"hint": plain(hint)} if hint else {})
+
+
+def _number(name: str, label: str, text: str | None) -> Block:
+    element: Block = {"type": "number_input", "action_id": name, "is_decimal_allowed": False, "min_value": "1"}
+    block = _input(name, label, element | ({"initial_value": text} if text else {}))
+    return block | {"hint": plain("Left empty: any number.")}
+
+
+def _people(name: str, label: str, chosen: Sequence[str]) -> Block:
+    element: Block = {"type": "multi_users_select", "action_id": name}
+    return _input(name, label, element | ({"initial_users": list(chosen)} if chosen else {}))
+
+
+def _input(name: str, label: str, element: Block, *, optional: bool = True) -> Block:
+    return {"type": "input", "block_id": name, "label": plain(label), "element": element, "optional": optional}

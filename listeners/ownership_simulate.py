@@ -1,0 +1,145 @@
+"""Admins try the ownership rules on a job change, or on the last hundred, telling nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck, AsyncApp
+from slack_sdk.web.async_client import AsyncWebClient
+
+from listeners.blocks import Block, View, section
+from listeners.ownership_dialogs import OwnershipDialogs, entered
+from listeners.ownership_simulate_view import (
+    COMPANY,
+    EMAIL,
+    JOB_CHANGE,
+    REPLAY,
+    SIMULATE_TITLE,
+    TRY,
+    Trying,
+    replayed_blocks,
+    simulate_view,
+    simulated_blocks,
+)
+from listeners.ownership_view import SIMULATE
+from listeners.salesforce_view import wait_view
+from services.job_changes import InvalidJobChangeError, JobChange
+from services.ownership.rules import RuleSet
+from store import job_changes
+
+LATEST = 50
+NOT_CHOSEN = "Choose a job change, or type an e-mail address."
+GONE = "This job change is not among the last ones any more."
+
+
+def register(app: AsyncApp) -> None:
+    app.action(SIMULATE)(show)
+    app.view(TRY)(try_one)
+    app.action(REPLAY)(replay)
+
+
+async def show(
+    ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient, workspace_id: str, ownership: OwnershipDialogs
+) -> None:
+    await ack()
+
+    async def making() -> View:
+        return simulate_view((await _trying(workspace_id, ownership))[0])
+
+    await ownership.open(client, body, workspace_id, SIMULATE_TITLE, making)
+
+
+async def try_one(
+    ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient, workspace_id: str, ownership: OwnershipDialogs
+) -> None:
+    view = body["view"]
+    chosen, email, company = (entered(view, name) for name in (JOB_CHANGE, EMAIL, COMPANY))
+    if not (chosen or email):
+        await ack(response_action="errors", errors={EMAIL: NOT_CHOSEN})
+        return
+    made = imagined(email, company) if email else None
+    if isinstance(made, str):
+        await ack(response_action="errors", errors={EMAIL: made})
+        return
+
+    async def result(trying: Trying, rules: RuleSet) -> Sequence[Block]:
+        change = dict(trying.latest).get(chosen) if made is None else made
+        if made and not company:
+            change = _known(trying.latest, email) or made
+        if change is None:
+            return [section(GONE)]
+        (simulated,) = await ownership.simulation.simulate(workspace_id, [change], rules)
+        return simulated_blocks(simulated)
+
+    making = _making(view, workspace_id, ownership, result)
+    await ownership.answer(ack, client, body, workspace_id, SIMULATE_TITLE, making)
+
+
+async def replay(
+    ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient, workspace_id: str, ownership: OwnershipDialogs
+) -> None:
+    """The last hundred, by the rules in force and by the draft."""
+    await ack()
+    await client.views_update(view_id=body["view"]["id"], view=wait_view(SIMULATE_TITLE))
+
+    async def result(_: Trying, rules: RuleSet) -> Sequence[Block]:
+        return replayed_blocks(await ownership.simulation.replay(workspace_id, rules))
+
+    making = _making(body["view"], workspace_id, ownership, result)
+    await ownership.update(client, body, workspace_id, SIMULATE_TITLE, making)
+
+
+def _making(
+    view: View,
+    workspace_id: str,
+    ownership: OwnershipDialogs,
+    result: Callable[[Trying, RuleSet], Awaitable[Sequence[Block]]],
+) -> Callable[[], Awaitable[View]]:
+    async def making() -> View:
+        trying, rules = await _trying(workspace_id, ownership)
+        typed = replace(
+            trying, chosen=entered(view, JOB_CHANGE), email=entered(view, EMAIL), company=entered(view, COMPANY)
+        )
+        return simulate_view(replace(typed, result=tuple(await result(trying, rules))))
+
+    return making
+
+
+async def _trying(workspace_id: str, ownership: OwnershipDialogs) -> tuple[Trying, RuleSet]:
+    book = await ownership.rulebook.read(workspace_id)
+    stored = await ownership.rulebook.database.run(job_changes.latest, workspace_id, LATEST)
+    latest = [(key, change) for key, payload in stored if (change := _read(payload))]
+    return Trying(latest, book.draft is not None), book.shown
+
+
+def _read(payload: str) -> JobChange | None:
+    try:
+        return JobChange.from_stored(payload)
+    except InvalidJobChangeError:
+        return None
+
+
+def _known(latest: Sequence[tuple[str, JobChange]], email: str) -> JobChange | None:
+    """The last job change of whoever has this address."""
+    address = email.strip().lower()
+    return next((change for _, change in latest if address in change.person.emails), None)
+
+
+def imagined(email: str, company: str | None) -> JobChange | str:
+    """A job change of a person of whom only this is known; or what is wrong with the address."""
+    local, _, domain = email.strip().lower().partition("@")
+    to = (company or domain).strip()
+    joined = {"domain": to} if "." in to and " " not in to else {"name": to}
+    try:
+        return JobChange.parse(
+            {
+                "signal": "contact_tracking",
+                "change_type": "new_company",
+                "person": {"full_name": local, "emails": [email]},
+                "current": {"company": joined},
+            }
+        )
+    except InvalidJobChangeError as error:
+        return f"{error}."

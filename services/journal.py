@@ -1,0 +1,85 @@
+"""What becomes of job changes, told as it happens: a line of the log each, by ids alone, and a count."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.measures import UNMEASURED, Measures
+from store.deliveries import CHANNEL, COPY, DRI
+from store.job_changes import Added
+from store.posts import Doubted, Moved, Parked, PutBack, Sent, Settlement, Undeliverable
+from store.routing import Routed
+
+log = logging.getLogger(__name__)
+
+_ENDS = {Sent: "delivered", Undeliverable: "buried", Moved: "moved", Parked: "parked"}
+_ROLES = {DRI: "dri", CHANNEL: "channel"}
+
+
+@dataclass(frozen=True)
+class Journal:
+    """
+    A job change's id leads from its acceptance to its post, and the post's id to the message: it is in its metadata.
+
+    Reasons are not logged: they name people. `python app.py explain` tells them.
+    """
+
+    measures: Measures = UNMEASURED
+
+    def added(self, workspace_id: str, added: Sequence[Added | None]) -> None:
+        known = [each for each in added if each is not None]
+        new = [each for each in known if each.is_new]
+        self.measures.received("accepted", len(new))
+        self.measures.received("duplicate", len(known) - len(new))
+        if log.isEnabledFor(logging.INFO):
+            for each in known:
+                _tell("accepted" if each.is_new else "sent again", workspace_id, each.id)
+
+    def refused(self, workspace_id: str, count: int) -> None:
+        if count:
+            self.measures.received("refused", count)
+            log.info("%d refused", count, extra={"workspace": workspace_id})
+
+    def routed(self, workspace_id: str, routed: Sequence[Routed], postponed: int) -> None:
+        outcomes = {each.job_change_id: _outcome(each) for each in routed}
+        for outcome, count in (Counter(outcomes.values()) | Counter(postponed=postponed)).items():
+            self.measures.routed(outcome, count)
+        if log.isEnabledFor(logging.INFO):
+            for job_change_id, outcome in outcomes.items():
+                _tell(f"routed: {outcome}", workspace_id, job_change_id)
+            if postponed:
+                log.info("%d postponed", postponed, extra={"workspace": workspace_id})
+
+    def settled(self, settlement: Settlement) -> None:
+        claim, result = settlement.claim, _result(settlement)
+        self.measures.settled(result, len(claim.deliveries))
+        if log.isEnabledFor(logging.INFO):
+            for member in claim.deliveries:
+                _tell(result, claim.workspace_id, member.job_change_id, claim.post_id)
+
+
+UNCOUNTED = Journal()
+
+
+def _tell(what: str, workspace_id: str, job_change_id: str, post_id: str | None = None) -> None:
+    log.info(what, extra={"workspace": workspace_id, "job_change": job_change_id, "post": post_id})
+
+
+def _outcome(routed: Routed) -> str:
+    if routed.outcome is not None:
+        return routed.outcome
+    roles = [each.role for each in routed.deliveries if each.role != COPY]
+    return next((_ROLES[role] for role in (DRI, CHANNEL) if role in roles), "default_channel")
+
+
+def _result(settlement: Settlement) -> str:
+    if isinstance(settlement, PutBack):
+        if settlement.plainer:
+            return "plainer"
+        return "retried" if settlement.is_failure else "put_off"
+    if isinstance(settlement, Doubted):
+        return "in_doubt" if settlement.by_answer else "put_off"
+    return _ENDS[type(settlement)]

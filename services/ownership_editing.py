@@ -1,0 +1,197 @@
+"""Changing the draft of the ownership rules, one step at a time: what a step makes of the rules, and keeping it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from services.ownership.check import OrgShape
+from services.ownership.presets import presets
+from services.ownership.rules import MOST_RULES, Rule, RuleSet
+from services.rulebook import FASTER, Book, Kept, Rulebook
+
+TOO_MANY = f"There can be at most {MOST_RULES} rules. Delete one first."
+CHANGED_MEANWHILE = "Somebody else changed or deleted this rule meanwhile, so nothing was saved."
+UNREADABLE = "The rules that are in force cannot be read by this version, so they cannot be changed here."
+
+
+@dataclass(frozen=True)
+class Seen:
+    """How the rules stood when somebody saw them. *revision* and *changed_at* 0: there was no draft."""
+
+    version: int
+    revision: int
+    changed_at: int
+
+    @classmethod
+    def of(cls, book: Book) -> Seen:
+        draft = book.draft
+        return cls(book.version, draft.revision if draft else 0, draft.changed_at if draft else 0)
+
+
+def mark_of(rule: Rule) -> str:
+    """By which a rule is found again as long as nobody changes it, wherever it is moved."""
+    return hashlib.sha256(rule.model_dump_json().encode()).hexdigest()[:16]
+
+
+def find(rules: RuleSet, mark: str) -> int | None:
+    """Where the rule with this mark stands."""
+    return next((number for number, rule in enumerate(rules.rules) if mark_of(rule) == mark), None)
+
+
+def moved(rules: RuleSet, number: int, by: int) -> RuleSet:
+    """With one rule moved; what would leave the list stays at its end."""
+    order = list(rules.rules)
+    rule = order.pop(number)
+    order.insert(min(max(number + by, 0), len(order)), rule)
+    return _with(rules, order)
+
+
+def switched(rules: RuleSet, number: int) -> RuleSet:
+    """With one rule switched off, or on again."""
+    order = list(rules.rules)
+    order[number] = order[number].model_copy(update={"enabled": not order[number].enabled})
+    return _with(rules, order)
+
+
+def removed(rules: RuleSet, number: int) -> RuleSet:
+    return _with(rules, [rule for place, rule in enumerate(rules.rules) if place != number])
+
+
+def added(rules: RuleSet, new: Sequence[Rule], place: int) -> RuleSet:
+    """With rules put in before the one at *place*; beyond the last: after it."""
+    order = list(rules.rules)
+    order[place:place] = new
+    return _with(rules, order)
+
+
+def replaced(rules: RuleSet, number: int, rule: Rule, place: int) -> RuleSet:
+    """With one rule changed, and moved to its *place*."""
+    order = list(rules.rules)
+    del order[number]
+    order.insert(place, rule)
+    return _with(rules, order)
+
+
+def _with(rules: RuleSet, order: Sequence[Rule]) -> RuleSet:
+    return rules.model_copy(update={"rules": tuple(order)})
+
+
+UP, DOWN, SWITCH, DELETE = "up", "down", "switch", "delete"
+
+STEPS: Mapping[str, Callable[[RuleSet, int], RuleSet]] = {
+    UP: lambda rules, number: moved(rules, number, -1),
+    DOWN: lambda rules, number: moved(rules, number, 1),
+    SWITCH: switched,
+    DELETE: removed,
+}
+"""What can be done to a rule in the list, without a dialog of its own."""
+
+
+def _said(step: str, rule: Rule) -> str:
+    words = {UP: "moved {} up", DOWN: "moved {} down", DELETE: "deleted {}"}
+    words[SWITCH] = "switched {} off" if rule.enabled else "switched {} on"
+    return words[step].format(f"“{rule.name}”")
+
+
+def presets_for(org: OrgShape | None) -> tuple[Rule, ...]:
+    """The ready-made rules, with the fields that this org has for customer success managers and SDRs."""
+    if org is None:
+        return presets(None, None)
+    return presets(
+        _field(org, "csm", "customer success"), _field(org, "sdr", "bdr", "sales development", "business development")
+    )
+
+
+def _field(org: OrgShape, *words: str) -> str | None:
+    """The account's lookup to a user that is called so."""
+    names = [name for name in org.user_fields if name.startswith("account.")]
+    spoken = {name: f"{name.partition('.')[2].replace('_', ' ')} {org.fields[name].label}".lower() for name in names}
+    found = next(
+        (name for word in words for name in names if word in spoken[name].split() or word in spoken[name]), None
+    )
+    return api_name(org, found) if found else None
+
+
+def api_name(org: OrgShape, name: str) -> str:
+    """`Account.SDR__c` of `account.sdr__c`: as the org's label spells it, where it does."""
+    sobject, _, field = name.partition(".")
+    known = org.fields.get(name)
+    spelled = "_".join(known.label.split()) if known else ""
+    for whole in (spelled, f"{spelled}__c"):
+        if whole.lower() == field:
+            return f"{sobject.capitalize()}.{whole}"
+    return f"{sobject.capitalize()}.{field}"
+
+
+@dataclass(frozen=True)
+class OwnershipEditing:
+    """
+    Steps from one draft to the next. Whether somebody may is for the caller to check, at each step.
+
+    *seen*: how the rules stood in the dialog that they act in; nobody overwrites what they have not seen.
+    """
+
+    rulebook: Rulebook
+
+    async def step(self, workspace_id: str, actor: str, seen: Seen, step: str, number: int) -> Kept:
+        """One of STEPS on the rule at *number*."""
+        book = await self.rulebook.read(workspace_id)
+        if book.problem:
+            return Kept(False, UNREADABLE)
+        if Seen.of(book) != seen or not 0 <= number < len(book.shown.rules):
+            return Kept(False, FASTER)
+        changed = STEPS[step](book.shown, number)
+        if changed == book.shown:
+            return Kept(True, "It stands there already.")
+        what = _said(step, book.shown.rules[number])
+        return await self.rulebook.save_draft(workspace_id, actor, changed, seen.revision, what)
+
+    async def change(self, workspace_id: str, actor: str, mark: str, rule: Rule, place: int) -> Kept:
+        """
+        Keep a rule that was changed in its dialog, at its *place* from 0.
+
+        Others may have changed the rest of the rules meanwhile, this one not: *mark* is of how it was seen.
+        """
+        book = await self.rulebook.read(workspace_id)
+        number = find(book.shown, mark)
+        if number is None:
+            return Kept(False, CHANGED_MEANWHILE)
+        changed = replaced(book.shown, number, rule, place)
+        if changed == book.shown:
+            return Kept(True, "Nothing was changed.")
+        what = f"changed “{rule.name}”"
+        return await self.rulebook.save_draft(workspace_id, actor, changed, Seen.of(book).revision, what)
+
+    async def add(self, workspace_id: str, actor: str, new: Sequence[Rule], place: int | None = None) -> Kept:
+        """Keep new rules; *place* None: after all others."""
+        book = await self.rulebook.read(workspace_id)
+        if book.problem:
+            return Kept(False, UNREADABLE)
+        there = len(book.shown.rules)
+        if there + len(new) > MOST_RULES:
+            return Kept(False, TOO_MANY)
+        changed = added(book.shown, new, there if place is None else place)
+        what = f"added “{new[0].name}”" if len(new) == 1 else f"added {len(new)} rules"
+        return await self.rulebook.save_draft(workspace_id, actor, changed, Seen.of(book).revision, what)
+
+    async def set(self, workspace_id: str, actor: str, seen: Seen, changed: RuleSet, what: str) -> Kept:
+        """Keep what stands beside the rules: pools, mappings, segments, guards."""
+        book = await self.rulebook.read(workspace_id)
+        if book.problem or Seen.of(book) != seen:
+            return Kept(False, UNREADABLE if book.problem else FASTER)
+        return await self.rulebook.save_draft(workspace_id, actor, changed, seen.revision, what)
+
+    async def discard(self, workspace_id: str, actor: str, seen: Seen) -> Kept:
+        """Drop the draft, and with it all changes since the last publishing."""
+        if Seen.of(await self.rulebook.read(workspace_id)) != seen:
+            return Kept(False, FASTER)
+        gone = await self.rulebook.discard_draft(workspace_id, actor)
+        return Kept(gone, "The draft is discarded." if gone else "There was no draft.")
+
+    async def publish(self, workspace_id: str, actor: str, seen: Seen) -> Kept:
+        """Put the draft in force, if nothing is wrong with it."""
+        if Seen.of(await self.rulebook.read(workspace_id)) != seen:
+            return Kept(False, FASTER)
+        return await self.rulebook.publish_draft(workspace_id, actor, seen.revision)

@@ -1,0 +1,179 @@
+"""A workspace's ownership rules as its admins keep them: drafted, checked, published, rolled back, exported."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from services.errors import PermanentError, TransientError
+from services.org_shape import OrgShapes
+from services.ownership.check import OrgShape, check
+from services.ownership.rule_faults import InvalidRulesError, RuleFault
+from services.ownership.rules import NO_RULES, RuleSet
+from store import ownership
+from store.audit import Change
+from store.database import Database
+from store.ownership import Draft, Published
+
+FASTER = "Somebody else changed the rules meanwhile, so nothing was saved. This is how they stand now."
+GONE = "There is no such version."
+NO_DRAFT = "There is no draft to publish."
+
+
+@dataclass(frozen=True)
+class Book:
+    """
+    The rules as they stand. *version* 0: none are published, only the catch-all is there.
+
+    *draft* None: nothing is being changed; else *draft_rules* is what it says. *problem*: why the published ones cannot
+    be read by this version of the software.
+    """
+
+    version: int
+    rules: RuleSet
+    draft: Draft | None
+    draft_rules: RuleSet | None
+    problem: str | None = None
+
+    @property
+    def shown(self) -> RuleSet:
+        """What an admin goes on from."""
+        return self.draft_rules or self.rules
+
+
+@dataclass(frozen=True)
+class Kept:
+    """
+    What came of a change. *stored* False: *text* says why, *faults* what is wrong with the rules; nothing was changed.
+
+    *faults* of rules that were stored are warnings. *number*: the draft's new revision, or the version now in force.
+    """
+
+    stored: bool
+    text: str
+    faults: tuple[RuleFault, ...] = ()
+    number: int | None = None
+
+
+@dataclass(frozen=True)
+class Rulebook:
+    """
+    Whether somebody may change anything is for the caller to check, at each step. *actor*: a Slack user id, or
+    audit.OPERATOR. Nothing here raises for what an admin does wrong: the answer says it.
+    """
+
+    database: Database
+    shapes: OrgShapes
+    now: Callable[[], int]
+
+    async def read(self, workspace_id: str) -> Book:
+        published = await self.database.run(ownership.in_force, workspace_id)
+        draft = await self.database.run(ownership.draft, workspace_id)
+        rules, problem = NO_RULES, None
+        try:
+            rules = RuleSet.from_stored(published.rules) if published else NO_RULES
+            draft_rules = RuleSet.from_stored(draft.rules) if draft else None
+        except InvalidRulesError as error:
+            draft, draft_rules, problem = None, None, str(error)
+        return Book(published.version if published else 0, rules, draft, draft_rules, problem)
+
+    async def org(self, workspace_id: str) -> OrgShape | None:
+        """What rules may name, for pickers; None: no Salesforce is connected. Raises PermanentError, TransientError."""
+        return await self.shapes.shape(workspace_id)
+
+    async def check(self, workspace_id: str, rules: RuleSet) -> list[RuleFault]:
+        """All that parsing cannot see, against the org as it is right now; warnings among them."""
+        try:
+            org = await self.shapes.shape(workspace_id, fresh=True)
+        except (PermanentError, TransientError) as error:
+            text = f"could not be checked against Salesforce: {error}"
+            return [*check(rules, None), RuleFault("", text, is_warning=True)]
+        return check(rules, org)
+
+    async def save_draft(
+        self, workspace_id: str, actor: str, rules: RuleSet, seen_revision: int | None, what: str
+    ) -> Kept:
+        """
+        Keep a change without putting it in force. *what*: one phrase for the history, such as "moved rule 3 up".
+
+        *seen_revision*: of the draft that the admin saw, 0 for none; None overwrites whatever is there.
+        """
+        change = self._change(actor, "drafted", what)
+        revision = await self.database.run(ownership.save_draft, workspace_id, rules.to_json(), seen_revision, change)
+        return Kept(False, FASTER) if revision is None else Kept(True, "Saved as a draft.", number=revision)
+
+    async def discard_draft(self, workspace_id: str, actor: str) -> bool:
+        """False: there was none."""
+        change = self._change(actor, "draft discarded", "")
+        return await self.database.run(ownership.drop_draft, workspace_id, change)
+
+    async def publish_draft(self, workspace_id: str, actor: str, seen_revision: int, note: str = "") -> Kept:
+        """Put the draft in force, if it is the one that the admin saw and nothing is wrong with it."""
+        book = await self.read(workspace_id)
+        if book.draft is None or book.draft_rules is None:
+            return Kept(False, NO_DRAFT)
+        if (book.draft.revision, book.draft.based_on) != (seen_revision, book.version):
+            return Kept(False, FASTER)
+        return await self.publish(workspace_id, actor, book.draft_rules, book.version, note)
+
+    async def publish(
+        self, workspace_id: str, actor: str, rules: RuleSet, seen_version: int | None, note: str = ""
+    ) -> Kept:
+        """Put rules in force, unless something is wrong with them or others were published since *seen_version*."""
+        faults = tuple(await self.check(workspace_id, rules))
+        if wrong := [fault for fault in faults if not fault.is_warning]:
+            return Kept(False, f"Nothing was published: {_count(wrong)} to mend first.", faults)
+        change = self._change(actor, "published", note or f"{len(rules.in_force)} rules in force")
+        version = await self.database.run(ownership.publish, workspace_id, rules.to_json(), seen_version, change)
+        if version is None:
+            return Kept(False, FASTER)
+        return Kept(True, f"Published as version {version}.", faults, version)
+
+    async def roll_back(self, workspace_id: str, actor: str, version: int, seen_version: int | None) -> Kept:
+        """Put an earlier version in force again, as a new one: history only grows."""
+        earlier = await self.database.run(ownership.version, workspace_id, version)
+        if earlier is None:
+            return Kept(False, GONE)
+        try:
+            rules = RuleSet.from_stored(earlier.rules)
+        except InvalidRulesError as error:
+            return Kept(False, "That version cannot be read any more.", error.faults)
+        return await self.publish(workspace_id, actor, rules, seen_version, f"rolled back to version {version}")
+
+    async def bring_in(self, workspace_id: str, actor: str, text: str) -> Kept:
+        """Publish rules from JSON, all or nothing: every fault is named, and what is in force stays."""
+        rules = parse(text)
+        if isinstance(rules, InvalidRulesError):
+            return Kept(False, f"Nothing was imported: {_count(rules.faults)} to mend first.", rules.faults)
+        return await self.publish(workspace_id, actor, rules, None, "imported from JSON")
+
+    async def hand_out(self, workspace_id: str) -> str:
+        """The rules in force as JSON, as `bring_in` takes them."""
+        return (await self.read(workspace_id)).rules.to_json(indent=2)
+
+    async def versions(self, workspace_id: str) -> list[Published]:
+        """Newest first."""
+        return await self.database.run(ownership.versions, workspace_id)
+
+    async def history(self, workspace_id: str) -> list[Change]:
+        """Who changed what and when, newest first."""
+        return await self.database.run(ownership.history, workspace_id)
+
+    def _change(self, actor: str, what: str, detail: str) -> Change:
+        return Change(self.now(), actor, f"{ownership.ACTION}: {what}", detail)
+
+
+def parse(text: str) -> RuleSet | InvalidRulesError:
+    """Rules out of JSON text, or every fault in it."""
+    try:
+        return RuleSet.parse(json.loads(text))
+    except (json.JSONDecodeError, RecursionError) as error:
+        where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
+        return InvalidRulesError([RuleFault("", f"is not JSON{where}")])
+    except InvalidRulesError as error:
+        return error
+
+
+def _count(faults: Sequence[RuleFault]) -> str:
+    return "1 fault" if len(faults) == 1 else f"{len(faults)} faults"

@@ -1,0 +1,158 @@
+"""What choosing remembers between batches: whose turn it is, who has which account, who is away or has had enough."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, bindparam, delete, func, or_, select, tuple_, update
+
+from store.deliveries import DRI
+from store.schema import absences, deliveries, lanes, mutes, ownership_accounts, ownership_pools
+from store.upsert import insert_missing
+
+DAY_MS = 24 * 60 * 60 * 1000
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A member of a pool has this account."""
+
+    pool: str
+    account: str
+    member: str
+
+
+@dataclass(frozen=True)
+class State:
+    """
+    How it stands before a batch. *pools*: the state of each as JSON. *delegates*: of those who are away, by Slack user.
+
+    *told*: by Slack user, how many job changes in 24 hours; empty unless asked for. *muted*: users with signals, or *.
+    """
+
+    pools: Mapping[str, str] = field(default_factory=dict)
+    delegates: Mapping[str, str | None] = field(default_factory=dict)
+    told: Mapping[str, int] = field(default_factory=dict)
+    muted: frozenset[tuple[str, str]] = frozenset()
+
+
+def state(connection: Connection, workspace_id: str, now: int, *, count_told: bool) -> State:
+    pools = select(ownership_pools.c.pool, ownership_pools.c.state).where(
+        ownership_pools.c.workspace_id == workspace_id
+    )
+    away = select(absences.c.user_id, absences.c.delegate).where(
+        absences.c.workspace_id == workspace_id,
+        absences.c.since <= now,
+        or_(absences.c.until.is_(None), absences.c.until > now),
+    )
+    muted = select(mutes.c.user_id, mutes.c.signal).where(
+        mutes.c.workspace_id == workspace_id, or_(mutes.c.until.is_(None), mutes.c.until > now)
+    )
+    return State(
+        pools={row.pool: row.state for row in connection.execute(pools)},
+        delegates={row.user_id: row.delegate for row in connection.execute(away)},
+        told=_told_since(connection, workspace_id, now - DAY_MS) if count_told else {},
+        muted=frozenset((row.user_id, row.signal) for row in connection.execute(muted)),
+    )
+
+
+def _told_since(connection: Connection, workspace_id: str, since: int) -> dict[str, int]:
+    counted = (
+        select(lanes.c.destination, func.count().label("told"))
+        .join(deliveries, deliveries.c.lane_id == lanes.c.id)
+        .where(lanes.c.workspace_id == workspace_id, deliveries.c.role == DRI, deliveries.c.created_at > since)
+        .group_by(lanes.c.destination)
+    )
+    return {row.destination: row.told for row in connection.execute(counted)}
+
+
+def accounts(
+    connection: Connection, workspace_id: str, wanted: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], str]:
+    """Who has these accounts, by pool and account."""
+    if not wanted:
+        return {}
+    table = ownership_accounts
+    rows = connection.execute(
+        select(table.c.pool, table.c.account, table.c.member).where(
+            table.c.workspace_id == workspace_id, tuple_(table.c.pool, table.c.account).in_(sorted(wanted))
+        )
+    )
+    return {(pool, account): member for pool, account, member in rows}
+
+
+_set_pool = (
+    update(ownership_pools)
+    .where(ownership_pools.c.workspace_id == bindparam("of_workspace"), ownership_pools.c.pool == bindparam("of_pool"))
+    .values(state=bindparam("new_state"))
+)
+_set_account = (
+    update(ownership_accounts)
+    .where(
+        ownership_accounts.c.workspace_id == bindparam("of_workspace"),
+        ownership_accounts.c.pool == bindparam("of_pool"),
+        ownership_accounts.c.account == bindparam("of_account"),
+    )
+    .values(member=bindparam("new_member"), taken_at=bindparam("at"))
+)
+
+
+def advance(
+    connection: Connection, workspace_id: str, pools: Mapping[str, str], taken: Sequence[Taken], now: int
+) -> None:
+    """Store how pools stand after a batch, in the transaction that settles it."""
+    if pools:
+        rows = [{"of_workspace": workspace_id, "of_pool": pool, "new_state": pools[pool]} for pool in sorted(pools)]
+        missing = insert_missing(connection, ownership_pools, "workspace_id", "pool")
+        new = missing.values(
+            workspace_id=bindparam("of_workspace"), pool=bindparam("of_pool"), state=bindparam("new_state")
+        )
+        connection.execute(new, rows)
+        connection.execute(_set_pool, rows)
+    if taken:
+        rows_taken = [
+            {
+                "of_workspace": workspace_id,
+                "of_pool": each.pool,
+                "of_account": each.account,
+                "new_member": each.member,
+                "at": now,
+            }
+            for each in sorted(taken, key=lambda one: (one.pool, one.account))
+        ]
+        missing = insert_missing(connection, ownership_accounts, "workspace_id", "pool", "account").values(
+            workspace_id=bindparam("of_workspace"),
+            pool=bindparam("of_pool"),
+            account=bindparam("of_account"),
+            member=bindparam("new_member"),
+            taken_at=bindparam("at"),
+        )
+        connection.execute(missing, rows_taken)
+        connection.execute(_set_account, rows_taken)
+
+
+def set_absence(
+    connection: Connection, workspace_id: str, user_id: str, since: int, until: int | None, delegate: str | None
+) -> None:
+    """Somebody is out of office; *until* None: until they say so, *delegate* None: nobody takes their place."""
+    end_absence(connection, workspace_id, user_id)
+    row = {"workspace_id": workspace_id, "user_id": user_id, "since": since, "until": until, "delegate": delegate}
+    connection.execute(insert_missing(connection, absences, "workspace_id", "user_id"), [row])
+
+
+def end_absence(connection: Connection, workspace_id: str, user_id: str) -> None:
+    mine = (absences.c.workspace_id == workspace_id) & (absences.c.user_id == user_id)
+    connection.execute(delete(absences).where(mine))
+
+
+def mute(connection: Connection, workspace_id: str, user_id: str, signal: str, until: int | None = None) -> None:
+    """*signal*: one of JobChange's, or * for all; *until* None: until they say so."""
+    unmute(connection, workspace_id, user_id, signal)
+    row = {"workspace_id": workspace_id, "user_id": user_id, "signal": signal, "until": until}
+    connection.execute(insert_missing(connection, mutes, "workspace_id", "user_id", "signal"), [row])
+
+
+def unmute(connection: Connection, workspace_id: str, user_id: str, signal: str) -> None:
+    mine = (mutes.c.workspace_id == workspace_id) & (mutes.c.user_id == user_id) & (mutes.c.signal == signal)
+    connection.execute(delete(mutes).where(mine))

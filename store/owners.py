@@ -1,0 +1,193 @@
+"""Owners who were not found in Slack: what they missed, whom they were linked with, and telling them after all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from store import audit
+from store.audit import Change
+from store.deliveries import COPY, DRI, NewDelivery, add_deliveries
+from store.schema import (
+    deliveries,
+    job_changes,
+    lanes,
+    ownership_links,
+    ownership_matching,
+    ownership_unmatched,
+)
+from store.trace import Step, add_steps
+from store.upsert import insert_missing
+
+
+@dataclass(frozen=True)
+class Missed:
+    """
+    A job change that would have been this owner's.
+
+    *owner*: their e-mail address in lower case, else their Salesforce user id. *why*: what the message would have said.
+    """
+
+    owner: str
+    job_change_id: str
+    name: str = field(repr=False)
+    problem: str
+    why: str = field(repr=False)
+    side: str | None
+
+
+@dataclass(frozen=True)
+class Unmatched:
+    """An owner without a Slack user. *waiting*: job changes that the default channel got in their place, for replay."""
+
+    owner: str
+    name: str = field(repr=False)
+    problem: str
+    waiting: int
+    last_seen_at: int
+
+
+@dataclass(frozen=True)
+class Link:
+    """An owner and the Slack user they are, set by hand."""
+
+    owner: str
+    user_id: str
+    linked_at: int
+    linked_by: str
+
+
+@dataclass(frozen=True)
+class HowMatched:
+    """*links*: a Slack user by owner. *alias_domains*: a domain, and the one by which Slack may know its people."""
+
+    email_field: str | None = None
+    alias_domains: Mapping[str, str] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
+
+
+def how_matched(connection: Connection, workspace_id: str) -> HowMatched:
+    """How owners are matched with Slack users in this workspace, beyond the e-mail address."""
+    columns = (ownership_matching.c.email_field, ownership_matching.c.alias_domains)
+    row = connection.execute(select(*columns).where(ownership_matching.c.workspace_id == workspace_id)).one_or_none()
+    links = {link.owner: link.user_id for link in linked(connection, workspace_id)}
+    return HowMatched(row.email_field, json.loads(row.alias_domains), links) if row else HowMatched(links=links)
+
+
+def match_by(
+    connection: Connection,
+    workspace_id: str,
+    email_field: str | None,
+    alias_domains: Mapping[str, str],
+    change: Change,
+) -> None:
+    """Store how owners are matched: another e-mail field of Salesforce's User, and domains that mean the same."""
+    values = {"email_field": email_field, "alias_domains": json.dumps(dict(alias_domains))}
+    connection.execute(
+        insert_missing(connection, ownership_matching, "workspace_id").values(workspace_id=workspace_id, **values)
+    )
+    mine = ownership_matching.c.workspace_id == workspace_id
+    connection.execute(update(ownership_matching).where(mine).values(values))
+    audit.record(connection, workspace_id, change)
+
+
+def linked(connection: Connection, workspace_id: str) -> list[Link]:
+    """Every link, by owner."""
+    columns = (ownership_links.c[name] for name in Link.__dataclass_fields__)
+    mine = select(*columns).where(ownership_links.c.workspace_id == workspace_id).order_by(ownership_links.c.owner)
+    return [Link(*row) for row in connection.execute(mine)]
+
+
+def link(connection: Connection, workspace_id: str, owner: str, user_id: str, change: Change) -> None:
+    """From now on this owner (e-mail address in lower case, or Salesforce user id of 18) is this Slack user."""
+    unlink_quietly(connection, workspace_id, owner)
+    values = {"owner": owner, "user_id": user_id, "linked_at": change.at, "linked_by": change.actor}
+    connection.execute(insert(ownership_links).values(workspace_id=workspace_id, **values))
+    audit.record(connection, workspace_id, change)
+
+
+def unlink(connection: Connection, workspace_id: str, owner: str, change: Change) -> bool:
+    """False: there was no such link."""
+    had_one = unlink_quietly(connection, workspace_id, owner)
+    if had_one:
+        audit.record(connection, workspace_id, change)
+    return had_one
+
+
+def unlink_quietly(connection: Connection, workspace_id: str, owner: str) -> bool:
+    mine = (ownership_links.c.workspace_id == workspace_id) & (ownership_links.c.owner == owner)
+    return bool(connection.execute(delete(ownership_links).where(mine)).rowcount)
+
+
+def add_missed(connection: Connection, workspace_id: str, missed: Sequence[Missed], now: int) -> None:
+    """Remember what owners missed, for the list of unmatched ones; what is known already stays."""
+    if missed:
+        connection.execute(
+            insert_missing(connection, ownership_unmatched, "workspace_id", "owner", "job_change_id"),
+            [vars(each) | {"workspace_id": workspace_id, "seen_at": now} for each in missed],
+        )
+
+
+def unmatched(connection: Connection, workspace_id: str, most: int = 100, after: str = "") -> list[Unmatched]:
+    """Owners who were not found in Slack and are not linked, in order of *owner*, from the one *after* on."""
+    table = ownership_unmatched
+    is_linked = select(ownership_links.c.owner).where(ownership_links.c.workspace_id == workspace_id)
+    columns = (
+        table.c.owner,
+        func.max(table.c.name),
+        func.max(table.c.problem),
+        func.count(),
+        func.max(table.c.seen_at),
+    )
+    mine = (table.c.workspace_id == workspace_id) & (table.c.owner > after) & table.c.owner.not_in(is_linked)
+    rows = connection.execute(select(*columns).where(mine).group_by(table.c.owner).order_by(table.c.owner).limit(most))
+    return [Unmatched(*row) for row in rows]
+
+
+def waiting(connection: Connection, workspace_id: str, owner: str) -> list[str]:
+    """The ids of the job changes that the default channel got in this owner's place, oldest first."""
+    mine = (ownership_unmatched.c.workspace_id == workspace_id) & (ownership_unmatched.c.owner == owner)
+    ids = select(ownership_unmatched.c.job_change_id).where(mine).order_by(ownership_unmatched.c.job_change_id)
+    return list(connection.execute(ids).scalars())
+
+
+def forget(connection: Connection, workspace_id: str, owner: str) -> int:
+    """What this owner missed is not offered any more; how many it was."""
+    mine = (ownership_unmatched.c.workspace_id == workspace_id) & (ownership_unmatched.c.owner == owner)
+    return connection.execute(delete(ownership_unmatched).where(mine)).rowcount
+
+
+def tell_after_all(connection: Connection, workspace_id: str, owner: str, now: int) -> int:
+    """
+    Promise a linked owner what they missed; how many job changes.
+
+    Each of them is open again until they have read it: then its DRI was told. 0 also when the owner is not linked.
+    """
+    users = {each.owner: each.user_id for each in linked(connection, workspace_id)}
+    if owner not in users:
+        return 0
+    table = ownership_unmatched
+    mine = (table.c.workspace_id == workspace_id) & (table.c.owner == owner)
+    columns = (table.c.job_change_id, table.c.why, table.c.side)
+    missed = connection.execute(select(*columns).where(mine).order_by(table.c.job_change_id)).all()
+    had = _had_already(connection, workspace_id, users[owner])
+    again = [each for each in missed if each.job_change_id not in had]
+    new = [NewDelivery(each.job_change_id, users[owner], DRI, each.why, each.side) for each in again]
+    ids = [each.job_change_id for each in again]
+    reopened = {"outcome": None, "told": None, "reason": None, "ended_at": None}
+    add_deliveries(connection, workspace_id, new, now)
+    connection.execute(update(job_changes).where(job_changes.c.id.in_(ids)).values(reopened))
+    add_steps(
+        connection, [Step(each, now, "promised to the owner after all", f"linked with {users[owner]}") for each in ids]
+    )
+    forget(connection, workspace_id, owner)
+    return len(ids)
+
+
+def _had_already(connection: Connection, workspace_id: str, user_id: str) -> set[str]:
+    theirs = (lanes.c.workspace_id == workspace_id) & (lanes.c.destination == user_id)
+    chosen = select(deliveries.c.job_change_id).join(lanes, lanes.c.id == deliveries.c.lane_id).where(theirs)
+    return set(connection.execute(chosen.where(deliveries.c.role != COPY)).scalars())

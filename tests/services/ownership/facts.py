@@ -1,0 +1,84 @@
+"""Plain data to choose from: Ada leaves Initech, a customer of Kim's, for Globex, a target of Omar's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from services.job_changes import JobChange
+from services.ownership.choice import Decision, decide
+from services.ownership.conditions import Prepared
+from services.ownership.facts import Case
+from services.ownership.rules import RuleSet
+from services.ownership.standing import Ledger, Standing
+from services.records import Account, Contact, Lead, Opportunity, PersonRecords, SalesforceUser
+from store.members import NOT_IN_SLACK, Member
+
+
+def job_change(**changes: object) -> JobChange:
+    """A champion goes from Initech to Globex."""
+    told: dict[str, object] = {
+        "signal": "contact_tracking",
+        "change_type": "new_company",
+        "person": {"full_name": "Ada Smith", "emails": ["ada@globex.com"]},
+        "previous": {"title": "VP Sales", "company": {"name": "Initech", "domain": "initech.com"}},
+        "current": {"title": "CRO", "company": {"name": "Globex", "domain": "globex.com"}},
+        "relationship": "Champion",
+        "persona": "Economic buyer",
+        "score": 87,
+    }
+    return JobChange.parse(told | changes)
+
+
+def user(name: str, number: int = 0, **fields: object) -> SalesforceUser:
+    """Somebody at acme.example; *number* makes the id."""
+    number = number or sum(map(ord, name))
+    known = {"id": f"005{number:012}AAA", "name": name, "email": f"{name.split(maxsplit=1)[0].lower()}@acme.example"}
+    return SalesforceUser(**{**known, "is_active": True, **fields})  # type: ignore[arg-type]  # by name
+
+
+DANA, KIM, OMAR, SUE, BO = (user(name) for name in ("Dana Reyes", "Kim Lee", "Omar Diaz", "Sue Park", "Bo Chen"))
+USERS = {one.id[:15]: one for one in (DANA, KIM, OMAR, SUE, BO)}
+INITECH = Account("001000000000001AAA", "Initech", "initech.com", KIM, {"type": "Customer - Direct", "csm__c": BO.id})
+GLOBEX = Account("001000000000002AAA", "Globex", "globex.com", OMAR, {"type": "Target", "sdr__c": SUE.id})
+ADA = Contact("003000000000001AAA", "Ada Smith", "ada@initech.com", INITECH, DANA)
+LEAD = Lead("00Q000000000001AAA", "Ada Smith", "ada@initech.com", "Initech", SUE)
+RECORDS = PersonRecords(contact=ADA, contacts=(ADA,), past_account=INITECH, current_account=GLOBEX)
+DEAL = Opportunity("006000000000001AAA", "Big deal", BO, closed_on="2026-01-01")
+
+SLACK = {one.email: Member(f"U{one.name.split()[0].upper()}") for one in USERS.values() if one.email}
+
+
+def case(records: PersonRecords | None = RECORDS, **changes: object) -> Case:
+    return Case(job_change(**changes), records, USERS)
+
+
+def standing(**changes: object) -> Standing:
+    return replace(Standing(members=SLACK), **changes)  # type: ignore[arg-type]  # by name
+
+
+def rules(*some: dict[str, object], **parts: object) -> Prepared:
+    return Prepared.of(RuleSet.parse({"rules": list(some), **parts}))
+
+
+def owner(of: str, **parts: object) -> dict[str, object]:
+    return {"source": "owner", "of": of, **parts}
+
+
+def rule(*tell: dict[str, object], name: str = "One", **parts: object) -> dict[str, object]:
+    return {"name": name, "tell": list(tell), **parts}
+
+
+def chosen(of: Case, prepared: Prepared, how: Standing | None = None, ledger: Ledger | None = None) -> Decision:
+    decision = decide(of, prepared, how or standing(), ledger or Ledger())
+    assert isinstance(decision, Decision)
+    return decision
+
+
+def told(of: Case, prepared: Prepared, how: Standing | None = None) -> dict[str | None, str | None]:
+    """Who is told, by side."""
+    return {choice.side: choice.name if choice.told else None for choice in chosen(of, prepared, how).choices}
+
+
+def missing(email: str | None) -> Standing:
+    """Slack without this person."""
+    return standing(members={**SLACK, str(email): Member(None, NOT_IN_SLACK)})

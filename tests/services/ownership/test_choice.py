@@ -1,0 +1,478 @@
+"""Whose job is it: the scenarios as a table, the order of chains, and what holds whatever the input."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.job_changes import ChangeType
+from services.ownership.choice import Decision, decide
+from services.ownership.conditions import Prepared
+from services.ownership.facts import sides_of
+from services.ownership.presets import presets
+from services.ownership.promises import promised
+from services.ownership.rules import CATCH_ALL, RuleSet
+from services.ownership.standing import Absence, Lacks, Ledger, Matching, Standing
+from services.records import PersonRecords
+from store.deliveries import COPY
+from store.members import BOT, DEACTIVATED, GUEST, NOT_IN_SLACK, STRANGER, UNKNOWN, Member
+from store.workspaces import Workspace
+from tests.services.ownership.facts import (
+    ADA,
+    BO,
+    DANA,
+    DEAL,
+    GLOBEX,
+    INITECH,
+    KIM,
+    LEAD,
+    OMAR,
+    RECORDS,
+    SLACK,
+    SUE,
+    USERS,
+    case,
+    chosen,
+    job_change,
+    missing,
+    owner,
+    rule,
+    rules,
+    standing,
+    told,
+    user,
+)
+
+SCENARIOS = Prepared.of(RuleSet(rules=presets()))
+PROMOTED = {"change_type": "promotion", "previous": {}}
+
+
+def at(past=INITECH, current=GLOBEX, **changes):
+    contact = replace(ADA, account=past)
+    records = PersonRecords(contact=contact, contacts=(contact,), past_account=past, current_account=current)
+    return case(records, **changes)
+
+
+NEUTRAL = replace(INITECH, fields={"type": "Partner"})
+OPEN = replace(NEUTRAL, open=DEAL)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "situation", "side", "rule_name", "who"),
+    [
+        ("leaves a customer", at(current=NEUTRAL), "past", "Leaves a customer", "Bo Chen"),
+        ("joins a customer", at(NEUTRAL, INITECH), "current", "Joins a customer", "Bo Chen"),
+        ("leaves an open opportunity", at(OPEN, NEUTRAL), "past", "Leaves an open opportunity", "Bo Chen"),
+        ("joins an open opportunity", at(NEUTRAL, OPEN), "current", "Joins an open opportunity", "Bo Chen"),
+        ("joins a target", at(NEUTRAL), "current", "Joins a target account", "Sue Park"),
+        ("leaves a target", at(GLOBEX, NEUTRAL), "past", "Leaves a target account", "Sue Park"),
+        (
+            "joins a closed-lost account",
+            at(NEUTRAL, replace(NEUTRAL, last_lost=DEAL)),
+            "current",
+            "Joins a closed-lost account",
+            "Bo Chen",
+        ),
+        ("promotion at a customer", at(**PROMOTED), "current", "A new hire or promotion at a customer", "Bo Chen"),
+        (
+            "new hire at a target",
+            at(change_type="new_hire", previous={}),
+            "current",
+            "A new hire or promotion at a target account",
+            "Sue Park",
+        ),
+        (
+            "joins a company that is not in Salesforce",
+            at(NEUTRAL, None),
+            "current",
+            "Joins a company that is not in Salesforce",
+            "Kim Lee",
+        ),
+        ("anything else", at(NEUTRAL, NEUTRAL, change_type="lateral"), "current", "Anything else", "Dana Reyes"),
+    ],
+)
+def test_the_eleven_scenarios(scenario, situation, side, rule_name, who):
+    """Each preset takes its scenario on its side, and tells whom it should."""
+    if scenario == "promotion at a customer":
+        situation = at(current=INITECH, **PROMOTED)
+    choice = next(one for one in chosen(situation, SCENARIOS).choices if one.side == side)
+    assert (choice.rule.name, choice.name) == (rule_name, who)
+
+
+@pytest.mark.parametrize(
+    ("change_type", "sides"),
+    [
+        ("new_company", ("past", "current")),
+        ("promotion", ("current",)),
+        ("lateral", ("current",)),
+        ("additional_role", ("current",)),
+        ("new_hire", ("past", "current")),
+        ("departure", ("past", "current")),
+    ],
+)
+def test_which_companies_a_job_change_concerns(change_type, sides):
+    """The one left, the one joined; nobody has left in a promotion."""
+    assert sides_of(job_change(change_type=change_type)) == sides
+    assert sides_of(job_change(change_type="departure", current={})) == ("past",)
+
+
+@pytest.mark.parametrize(
+    ("when", "matches"),
+    [
+        ({}, True),
+        ({"signal": ["contact_tracking"]}, True),
+        ({"signal": ["custom"]}, False),
+        ({"change_type": ["promotion", "new_company"]}, True),
+        ({"relationship": ["champion"]}, True),
+        ({"relationship": ["User"]}, False),
+        ({"persona": ["ECONOMIC BUYER"]}, True),
+        ({"title_contains": ["cro"]}, True),
+        ({"title_contains": ["VP"]}, False),
+        ({"title_contains": ["cro"], "title_lacks": ["C"]}, False),
+        ({"min_score": 87}, True),
+        ({"min_score": 87.5}, False),
+        ({"segment": ["target"]}, True),
+        ({"segment": ["customer", "none"]}, False),
+        ({"fields": [{"field": "Account.Type", "test": "equals", "values": ["target"]}]}, True),
+        ({"fields": [{"field": "Account.Type", "test": "contains", "values": ["arg"]}]}, True),
+        ({"fields": [{"field": "Account.Type", "values": ["arg"]}]}, False),
+        ({"fields": [{"field": "Account.Nothing__c", "values": ["x"]}]}, False),
+        ({"fields": [{"field": "Opportunity.Name", "values": ["x"]}]}, False),
+    ],
+)
+def test_conditions(when, matches):
+    """All that are set must hold, without regard to case; what is not known never does."""
+    prepared = rules(rule(owner("account"), when={"side": "current", **when}))
+    assert told(case(), prepared) == ({"current": "Omar Diaz"} if matches else {None: "Dana Reyes"})
+
+
+def test_the_first_rule_a_side_wins():
+    """In order, switched off ones apart; each side for itself."""
+    prepared = rules(
+        rule(owner("lead"), name="off", enabled=False),
+        rule(owner("account"), name="past", when={"side": "past"}),
+        rule(owner("contact"), name="both"),
+        rule(owner("account"), name="late", when={"side": "current"}),
+    )
+    assert [(one.side, one.rule.name) for one in chosen(case(), prepared).choices] == [
+        ("past", "past"),
+        ("current", "both"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "who", "why"),
+    [
+        (owner("contact", side="past"), "Dana Reyes", "You own Ada Smith in Salesforce."),
+        (owner("lead"), "Sue Park", "You own the lead Ada Smith in Salesforce."),
+        (owner("account"), "Omar Diaz", "You own Globex in Salesforce."),
+        (owner("account", side="past"), "Kim Lee", "You own Initech in Salesforce."),
+        ({"source": "field", "field": "Account.SDR__c"}, "Sue Park", "You are the SDR of Globex in Salesforce."),
+        (
+            {"source": "field", "field": "Account.CSM__c", "side": "past"},
+            "Bo Chen",
+            "You are the CSM of Initech in Salesforce.",
+        ),
+        ({"source": "user", "user": "kim@acme.example"}, "kim@acme.example", "The rule “One” names you."),
+        ({"source": "user", "user": KIM.id}, "Kim Lee", "The rule “One” names you."),
+        (
+            {"source": "mapped", "table": "T", "of": owner("account")},
+            "Dana Reyes",
+            "The mapping T names you beside Omar Diaz. Omar Diaz owns Globex in Salesforce.",
+        ),
+    ],
+)
+def test_owner_sources_and_their_reasons(source, who, why):
+    """Each finds its person, and says why it is theirs."""
+    prepared = rules(rule(source, when={"side": "current"}), mappings={"T": {OMAR.id: DANA.id}})
+    (choice,) = chosen(case(replace(RECORDS, lead=LEAD)), prepared).choices
+    assert (choice.name, choice.reason) == (who, why)
+
+
+@pytest.mark.parametrize(
+    ("source", "result"),
+    [
+        (owner("contact"), "no contact of Ada Smith at Globex is in Salesforce"),
+        (owner("lead"), "no lead of Ada Smith is in Salesforce"),
+        (owner("parent_account"), "no parent of Globex is in Salesforce"),
+        ({"source": "opportunity_owner"}, "no open opportunity of Globex is in Salesforce"),
+        ({"source": "field", "field": "Account.CSM__c"}, "is not set"),
+        ({"source": "field", "field": "Account.Type"}, "is nobody that we can see in Salesforce"),
+        ({"source": "field", "field": "Account.Queue__c"}, "is a queue"),
+        ({"source": "field", "field": "Account.Hidden__c"}, "cannot be read in Salesforce"),
+        ({"source": "team", "of": "account", "role": "CSM"}, "is not set or cannot be seen"),
+        ({"source": "mapped", "table": "T", "of": owner("account")}, "is not in the mapping T"),
+        ({"source": "manager", "of": owner("account")}, "is not set or cannot be seen"),
+        ({"source": "user", "user": "005000000000999AAA"}, "is not a user of Salesforce that we can see"),
+        ({"source": "sender"}, "named no DRI"),
+    ],
+)
+def test_who_cannot_be_found_is_passed_over_with_a_reason(source, result):
+    """And the next in the chain is told."""
+    globex = replace(GLOBEX, fields={**GLOBEX.fields, "queue__c": "00G000000000001AAA", "csm__c": None})
+    hidden = replace(case(replace(RECORDS, current_account=globex)), unreadable=frozenset({"account.hidden__c"}))
+    prepared = rules(rule(source, owner("account"), when={"side": "current"}), mappings={"T": {}})
+    (choice,) = chosen(hidden, prepared).choices
+    assert [one.result for one in choice.considered] == [result, "told"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "result"),
+    [
+        ({"is_active": False}, "is inactive in Salesforce"),
+        ({"email": None}, "has no e-mail address in Salesforce"),
+        ({"kind": "queue"}, "is a queue"),
+        ({"email": NOT_IN_SLACK}, "is not in Slack"),
+        ({"email": DEACTIVATED}, "is deactivated in Slack"),
+        ({"email": BOT}, "is a bot in Slack"),
+        ({"email": GUEST}, "is a guest in Slack"),
+        ({"email": STRANGER}, "belongs to another Slack workspace"),
+    ],
+)
+def test_who_cannot_be_told_is_passed_over_with_a_reason(changes, result):
+    """Known of Salesforce or of Slack; the chain goes on."""
+    members = dict(SLACK)
+    if changes.get("email"):
+        problem, changes = changes["email"], {"email": "x@acme.example"}
+        members["x@acme.example"] = Member(None if problem == NOT_IN_SLACK else "UX", problem)
+    globex = replace(GLOBEX, owner=replace(OMAR, id="005000000000888AAA", **changes))
+    prepared = rules(rule(owner("account"), owner("account", side="past"), when={"side": "current"}))
+    (choice,) = chosen(case(replace(RECORDS, current_account=globex)), prepared, standing(members=members)).choices
+    assert [one.result for one in choice.considered] == [result, "told"]
+
+
+def test_a_manager_stands_in_for_whoever_was_passed_over():
+    """The nearest one above who was found."""
+    omar = replace(OMAR, is_active=False, manager=KIM)
+    globex = replace(GLOBEX, owner=omar)
+    prepared = rules(rule(owner("account"), {"source": "manager"}, when={"side": "current"}))
+    found = replace(case(replace(RECORDS, current_account=globex)), users={**USERS, OMAR.id[:15]: omar})
+    (choice,) = chosen(found, prepared).choices
+    assert choice.name == "Kim Lee"
+    assert choice.reason == "You manage Omar Diaz in Salesforce. Omar Diaz owns Globex in Salesforce."
+
+
+def test_a_delegate_takes_the_place_of_who_is_away():
+    """With the reason that it was theirs; where the delegate cannot be told either, the chain goes on."""
+    prepared = rules(rule(owner("account"), owner("contact", side="past"), when={"side": "current"}))
+    members = {**SLACK, "ukim": Member("UKIM")}
+    away = standing(members=members, absences={"UOMAR": Absence("UKIM")})
+    (choice,) = chosen(case(), prepared, away).choices
+    assert choice.told == ("UKIM",)
+    assert choice.reason == "Omar Diaz is out of office and named you. They own Globex in Salesforce."
+    both = replace(away, absences={"UOMAR": Absence("UKIM"), "UKIM": Absence("UOMAR")})
+    assert told(case(), prepared, both) == {"current": "Dana Reyes"}
+
+
+def test_a_link_is_believed_before_the_address():
+    """An admin knows better than two directories."""
+    members = {**SLACK, "ulinked": Member("ULINKED")}
+    for key in (OMAR.id, OMAR.email):
+        linked = standing(members=members, matching=Matching(links={key: "ULINKED"}))
+        (choice,) = chosen(case(), rules(rule(owner("account"), when={"side": "current"})), linked).choices
+        assert choice.told == ("ULINKED",)
+
+
+def test_what_is_not_known_of_slack_is_asked_for_and_nothing_else():
+    """The choice says what it lacks; of a pool everybody at once."""
+    first = rules(rule(owner("account"), owner("contact", side="past"), when={"side": "current"}))
+    assert decide(case(), first, Standing(), Ledger()) == Lacks(frozenset({"omar@acme.example"}))
+    unknown = Standing(members={"omar@acme.example": Member(None, UNKNOWN)})
+    assert decide(case(), first, unknown, Ledger()) == Lacks(frozenset({"omar@acme.example"}))
+    pool = {"members": [{"user": "a@x.example"}, {"user": "b@x.example"}]}
+    pooled = rules(rule({"source": "pool", "pool": "P"}), pools={"P": pool})
+    assert decide(case(), pooled, Standing(), Ledger()) == Lacks(frozenset({"a@x.example", "b@x.example"}))
+
+
+def test_without_salesforce_rules_still_decide_by_what_the_sender_says():
+    """Conditions on the job change hold; of records there are none."""
+    prepared = rules(
+        rule(owner("account"), name="segment", when={"segment": ["none"]}),
+        rule(owner("account"), {"source": "user", "user": "kim@acme.example"}, when={"persona": ["economic buyer"]}),
+    )
+    choices = chosen(case(None), prepared).choices
+    assert {one.told for one in choices} == {("UKIM",)}
+    assert choices[0].considered[0].result == "Salesforce is not connected"
+
+
+WORKSPACE = Workspace(
+    id="T1",
+    enterprise_id=None,
+    is_enterprise_install=False,
+    name="Acme",
+    state="active",
+    installer_user_id=None,
+    bot_user_id=None,
+    scopes=frozenset(),
+    installed_at=0,
+    gone_at=None,
+    version=0,
+    default_channel_id="C_DEFAULT",
+    default_channel_name=None,
+    default_channel_problem=None,
+    channel_gets="unmatched",
+    tell_dris=True,
+    posts_per_minute=300,
+    salesforce_patience_minutes=15,
+    salesforce_daily_calls=5000,
+)
+
+whose = st.one_of(
+    st.builds(owner, st.sampled_from(["contact", "lead", "account", "parent_account"])),
+    st.builds(lambda side: owner("account", side=side), st.sampled_from(["past", "current"])),
+    st.just({"source": "field", "field": "Account.SDR__c"}),
+    st.just({"source": "opportunity_owner"}),
+    st.just({"source": "team", "of": "account", "role": "CSM"}),
+    st.just({"source": "sender"}),
+    st.just({"source": "pool", "pool": "P"}),
+    st.just({"source": "manager", "of": owner("account")}),
+    st.just({"source": "user", "user": "kim@acme.example"}),
+    st.just({"source": "channel", "channel": "C111"}),
+)
+conditions = st.fixed_dictionaries(
+    {},
+    optional={
+        "side": st.sampled_from(["past", "current"]),
+        "change_type": st.lists(st.sampled_from([str(one) for one in ChangeType]), min_size=1, max_size=3),
+        "relationship": st.lists(st.sampled_from(["Champion", "User"]), min_size=1),
+        "segment": st.lists(st.sampled_from(["customer", "target", "none", "closed_lost"]), min_size=1),
+        "min_score": st.integers(0, 100),
+    },
+)
+delivers = st.sampled_from(
+    [
+        {"to": "dri"},
+        {"to": "nobody"},
+        {"to": "channel", "channel": "C222"},
+        {"to": "dri_and_channel", "channel": "C222"},
+    ]
+)
+some_rules = st.lists(
+    st.builds(
+        lambda tell, when, deliver, enabled: {"tell": tell, "when": when, "deliver": deliver, "enabled": enabled},
+        st.lists(
+            whose,
+            min_size=1,
+            max_size=5,
+            unique_by=lambda one: (one["source"], one.get("of", "") if one["source"] == "owner" else ""),
+        ),
+        conditions,
+        delivers,
+        st.booleans(),
+    ),
+    max_size=6,
+).map(lambda some: [{**one, "name": f"Rule {number}"} for number, one in enumerate(some)])
+some_users = st.one_of(
+    st.none(),
+    st.builds(
+        user,
+        st.sampled_from(["Dana Reyes", "Kim Lee", "Nobody Known"]),
+        is_active=st.booleans(),
+        email=st.sampled_from([None, "kim@acme.example", "dana@acme.example", "gone@acme.example"]),
+        kind=st.sampled_from(["user", "queue"]),
+    ),
+)
+some_accounts = st.one_of(
+    st.none(),
+    st.builds(
+        lambda who, kind: replace(GLOBEX, owner=who, fields={"type": kind}),
+        some_users,
+        st.sampled_from([None, "Customer", "Target"]),
+    ),
+)
+some_records = st.one_of(
+    st.none(),
+    st.builds(
+        lambda who, own, past, current: PersonRecords(
+            contact=replace(ADA, owner=who, account=own), past_account=past, current_account=current
+        ),
+        some_users,
+        some_accounts,
+        some_accounts,
+        some_accounts,
+    ),
+)
+EVERYBODY = {
+    **SLACK,
+    "gone@acme.example": Member(None, NOT_IN_SLACK),
+    "nobody@acme.example": Member(None, NOT_IN_SLACK),
+    "dri@acme.example": Member(None, NOT_IN_SLACK),
+}
+POOL = {"P": {"members": [{"user": "dana@acme.example"}, {"user": "gone@acme.example"}]}}
+
+
+@given(
+    some_rules,
+    some_records,
+    st.sampled_from(list(ChangeType)),
+    st.booleans(),
+    st.sampled_from(["unmatched", "everything"]),
+)
+def test_every_job_change_has_an_outcome(raw, records, change_type, tell_dris, channel_gets):
+    """Whatever the rules, the records and the preferences: somebody is told, or it is recorded that nobody is."""
+    change = job_change(change_type=str(change_type), dri_email="dri@acme.example")
+    prepared = Prepared.of(RuleSet.parse({"rules": raw, "pools": POOL}))
+    decision = decide(replace(case(records), change=change), prepared, Standing(members=EVERYBODY), Ledger())
+    assert isinstance(decision, Decision)
+    workspace = replace(WORKSPACE, tell_dris=tell_dris, channel_gets=channel_gets)
+    promise = promised("jc", decision, workspace)
+
+    assert bool([each for each in promise.deliveries if each.role != COPY]) is (promise.outcome is None)
+    destinations = [each.destination for each in promise.deliveries]
+    assert len(destinations) == len(set(destinations))
+    assert all(each.reason for each in promise.deliveries)
+    assert promise.reason if promise.outcome else True
+
+
+@given(some_rules, some_records, st.sampled_from(list(ChangeType)))
+def test_the_first_match_wins_and_chains_keep_their_order(raw, records, change_type):
+    """A side is taken by the first rule that matches it alone; candidates come in the order of the chain."""
+    situation = replace(case(records), change=job_change(change_type=str(change_type)))
+    everybody = Standing(members=EVERYBODY)
+
+    def takes(one):
+        alone = decide(situation, Prepared.of(RuleSet.parse({"rules": [one], "pools": POOL})), everybody, Ledger())
+        return {choice.side for choice in alone.choices if choice.rule is not CATCH_ALL}
+
+    decision = decide(situation, Prepared.of(RuleSet.parse({"rules": raw, "pools": POOL})), everybody, Ledger())
+    first = {}
+    for one in raw:
+        for side in takes(one) if one["enabled"] else ():
+            first.setdefault(side, one["name"])
+
+    assert {one.side: one.rule.name for one in decision.choices if one.rule is not CATCH_ALL} == first
+    for choice in decision.choices:
+        order = [_place(choice.rule, one.source) for one in choice.considered]
+        assert all(before <= after for before, after in pairwise(order))
+        assert all(one.result != "told" for one in choice.considered[:-1])
+
+
+def _place(of, source):
+    names = {
+        "contact": "contact owner",
+        "lead": "lead owner",
+        "account": "account owner",
+        "parent_account": "parent account owner",
+    }
+    kinds = {"field": "SDR", "opportunity_owner": "open opportunity owner", "team": "CSM", "user": "named user"}
+    places = [
+        number
+        for number, one in enumerate(of.tell)
+        if source == (names[one.of] if one.source == "owner" else kinds.get(one.source, one.source))
+        or source.startswith(f"{one.source} ")
+    ]
+    return max(places)
+
+
+def test_an_owner_who_is_missing_in_slack_is_kept_for_linking():
+    """Only where a channel reads it in their place."""
+    alone = rules(rule(owner("account"), when={"side": "current"}))
+    (choice,) = chosen(case(), alone, missing("omar@acme.example")).choices
+    assert [one.name for one in choice.unmatched] == ["Omar Diaz"]
+    assert DANA.name not in choice.reason
+    assert SUE.name not in choice.reason
+    assert BO.name not in choice.reason

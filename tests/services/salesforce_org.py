@@ -1,0 +1,144 @@
+"""An org in which job changes are written down, and two replicas of us beside it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from aiohttp.test_utils import TestServer
+from cryptography.fernet import Fernet
+from sqlalchemy import func, select
+
+from sandbox.salesforce import SalesforceSandbox
+from sandbox.salesforce.schema import AUDIT, Field, SObject, lookup, strings
+from services.intake import Intake
+from services.salesforce import Salesforce
+from services.salesforce_auth import SalesforceAuth
+from services.salesforce_describe import SalesforceDescribe
+from services.salesforce_finder import SalesforceFinder
+from services.salesforce_source import SalesforceSource
+from store import workspaces
+from store.database import Database
+from store.encryption import Cipher
+from store.schema import job_changes
+from tests.conftest import Clock
+
+USERGEM = SObject(
+    "UserGems__UserGem__c",
+    "a01",
+    (
+        Field("Id", "id"),
+        *strings("Name UserGems__New_Title__c UserGems__Past_Relationship_Type__c UserGems__Persona__c"),
+        Field("UserGems__Start_Date__c", "date"),
+        Field("UserGems__LinkedIn_URL__c", "url"),
+        lookup("UserGems__Past_Contact__c", "Contact"),
+        lookup("UserGems__Past_Account__c", "Account"),
+        lookup("UserGems__New_Account__c", "Account"),
+        lookup("OwnerId", "Group", "User"),
+        *AUDIT,
+    ),
+)
+MOVE = SObject(
+    "Job_Move__c",
+    "a02",
+    (
+        Field("Id", "id"),
+        *strings("Name Full_Name__c New_Company__c Previous_Company__c Stage__c"),
+        Field("Work_Email__c", "email"),
+        *AUDIT,
+    ),
+)
+
+
+@dataclass
+class Replica:
+    auth: SalesforceAuth
+    salesforce: Salesforce
+    describe: SalesforceDescribe
+    source: SalesforceSource
+    finder: SalesforceFinder
+
+
+@dataclass
+class Org:
+    """Workspace T1, connected by client credentials; a UserGems object, and a plain custom one of a team's own."""
+
+    sandbox: SalesforceSandbox
+    database: Database
+    cipher: Cipher
+    clock: Clock
+    http: aiohttp.ClientSession
+    replicas: list[Replica]
+
+    @property
+    def finder(self) -> SalesforceFinder:
+        return self.replicas[0].finder
+
+    @property
+    def source(self) -> SalesforceSource:
+        return self.replicas[0].source
+
+    def replica(self, database: Database | None = None, **fields: Any) -> Replica:
+        """Another process with the same settings; *database*: its own connections to the same one."""
+        database = database or self.database
+        auth = SalesforceAuth(database, self.cipher, self.http, self.sandbox.url, "app", "secret", self.clock)
+        salesforce = Salesforce(auth)
+        describe = SalesforceDescribe(salesforce)
+        intake = Intake(database, self.clock, lambda: None)
+        finder = SalesforceFinder(database, describe, intake, self.clock, **fields)
+        made = Replica(auth, salesforce, describe, SalesforceSource(database, describe, self.clock), finder)
+        self.replicas.append(made)
+        return made
+
+    def move(self, name: str = "Ada Smith", **fields: Any) -> str:
+        """A job change as the team writes it down; its id."""
+        first = name.split(maxsplit=1)[0].lower()
+        given = {"Full_Name__c": name, "Work_Email__c": f"{first}@globex.example", "New_Company__c": "Globex"}
+        return self.sandbox.add("Job_Move__c", **given | fields)
+
+    async def told(self) -> int:
+        """How many job changes have been accepted."""
+        count: int = await self.database.run(
+            lambda connection: connection.execute(select(func.count()).select_from(job_changes)).scalar_one()
+        )
+        return count
+
+    async def choose(self, name: str = "Job_Move__c", days: int | None = None, **changed: Any) -> None:
+        """An admin chooses this source as it is proposed."""
+        proposal = await self.source.propose("T1", name)
+        assert proposal is not None
+        proposal.definition.update(changed)
+        await self.source.start("T1", "U1", proposal, days)
+
+    async def look(self, replica: Replica | None = None) -> bool:
+        """A minute later."""
+        self.clock.advance(seconds=61)
+        return await (replica or self.replicas[0]).finder.find_due()
+
+
+@asynccontextmanager
+async def org_beside(database: Database, clock: Clock, **fields: Any) -> AsyncIterator[Org]:
+    sandbox = SalesforceSandbox(now=lambda: clock() / 1000, client_id="app", client_secret="secret")
+    sandbox.org.define(USERGEM)
+    sandbox.org.define(MOVE)
+    installed = workspaces.Installed(
+        id="T1",
+        enterprise_id=None,
+        is_enterprise_install=False,
+        name="Acme",
+        installer_user_id="U1",
+        bot_user_id="B1",
+        scopes="chat:write",
+        installed_at=1,
+    )
+    await database.run(workspaces.install, installed)
+    async with TestServer(sandbox.web_app()) as server, aiohttp.ClientSession() as http:
+        sandbox.url = str(server.make_url("")).rstrip("/")
+        made = Org(sandbox, database, Cipher.of([Fernet.generate_key().decode()]), clock, http, [])
+        made.replica(**fields)
+        yield made
+        for replica in made.replicas:
+            await replica.salesforce.close()

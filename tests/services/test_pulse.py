@@ -1,0 +1,48 @@
+"""Who goes round is alive, and who is not heard of any more is missed."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from services.pulse import LONGEST_ROUND_MS, Pulse
+
+
+def test_nobody_is_missed_who_was_never_heard_of(clock):
+    """A web process has no worker."""
+    clock.advance(seconds=1_000)
+
+    assert Pulse(clock).missed == []
+    assert Pulse(clock).beats is None
+
+
+def test_each_loop_is_missed_by_itself(clock):
+    """That the other goes round does not hide it."""
+    pulse = Pulse(clock)
+    pulse.beat("route")
+    pulse.beat("post")
+    clock.advance(seconds=LONGEST_ROUND_MS / 1_000)
+    assert pulse.beats
+    pulse.beat("post")
+    clock.advance(seconds=1)
+
+    assert pulse.missed == ["route"]
+    assert pulse.beats is False
+
+
+async def test_both_halves_of_the_worker_are_heard_of(world):
+    """Also while there is nothing to do."""
+    heard: set[str] = set()
+    both, stop = asyncio.Event(), asyncio.Event()
+
+    def beat(half: str) -> None:
+        heard.add(half)
+        if len(heard) == 2:
+            both.set()
+
+    working = asyncio.create_task(replace(world.worker, beat=beat).run(stop))
+    await both.wait()
+    stop.set()
+    await working
+
+    assert heard == {"route", "post"}

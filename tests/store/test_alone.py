@@ -1,0 +1,80 @@
+"""One process at a time on a SQLite file, and the key beside it."""
+
+from __future__ import annotations
+
+import stat
+
+import pytest
+from cryptography.fernet import Fernet
+
+from services.intake_keys import IntakeKeys
+from store import stored_secrets
+from store.alone import NotAloneError, alone_on, sqlite_file
+from store.encryption import KEY_FILE, Cipher, WrongKeyError, key_in
+from store.intake_keys import SIGNING
+from tests.conftest import SOMEDAY
+from tests.store.engine import add_workspace
+
+
+def test_a_second_one_is_refused_however_it_names_the_file(tmp_path):
+    """A link to the file is the same file."""
+    file, link = tmp_path / "usergems.db", tmp_path / "link.db"
+    file.touch()
+    link.symlink_to(file)
+
+    with alone_on(file), pytest.raises(NotAloneError, match=r"already works on .*link\.db"), alone_on(link):
+        pass
+
+
+def test_the_next_one_may_come_when_the_first_is_gone(tmp_path):
+    """The lock goes with its holder."""
+    with alone_on(tmp_path / "usergems.db"):
+        pass
+
+    with alone_on(tmp_path / "usergems.db"):
+        assert (tmp_path / "usergems.db.lock").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "file"),
+    [
+        ("sqlite:///./usergems.db", "usergems.db"),
+        ("sqlite:////var/lib/usergems.db", "/var/lib/usergems.db"),
+        ("sqlite:///:memory:", None),
+        ("sqlite://", None),
+        ("postgresql://db/usergems", None),
+    ],
+)
+def test_which_file_a_database_is(url, file):
+    """Only a SQLite file can be locked, and have a key beside it."""
+    found = sqlite_file(url)
+
+    assert (None if found is None else str(found)) == file
+
+
+def test_the_key_is_made_once_for_its_owner_alone(tmp_path):
+    """Who can read it can read every token."""
+    key = key_in(tmp_path)
+
+    assert key_in(tmp_path) == key
+    assert Fernet(key)
+    assert stat.S_IMODE((tmp_path / KEY_FILE).stat().st_mode) == 0o600
+    assert [each.name for each in tmp_path.iterdir()] == [KEY_FILE]
+
+
+async def test_a_wrong_key_is_noticed_before_it_is_needed(database):
+    """Whatever stands encrypted in the database is tried."""
+    await database.run(add_workspace)
+    right, wrong = (Cipher.of([Fernet.generate_key().decode()]) for _ in range(2))
+    await IntakeKeys(database, right, lambda: SOMEDAY).make("T1", SIGNING, "operator")
+
+    await database.run(stored_secrets.check, right)
+    with pytest.raises(WrongKeyError, match=r"ENCRYPTION_KEYS"):
+        await database.run(stored_secrets.check, wrong)
+
+
+async def test_an_empty_database_goes_with_any_key(database):
+    """There is nothing yet that could not be read."""
+    cipher = Cipher.of([Fernet.generate_key().decode()])
+
+    assert await database.run(stored_secrets.check, cipher) is None

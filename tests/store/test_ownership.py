@@ -1,0 +1,166 @@
+"""Rules, pools and unmatched owners as rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqlalchemy import select
+
+from store import choosing, lanes, owners, ownership
+from store.audit import Change
+from store.choosing import Taken
+from store.deliveries import CHANNEL, DRI, FALLBACK, NewDelivery, add_deliveries
+from store.owners import Missed
+from store.posts import Moved, Sent, Undeliverable, settle
+from store.replay import replay
+from store.schema import deliveries, job_changes
+from tests.conftest import SOMEDAY
+from tests.store.engine import LEASE_MS, add_job_change, add_workspace, delivery_states, outcome_of
+
+CHANGE = Change(SOMEDAY, "U1", "ownership: published", "x")
+
+
+async def test_what_was_published_is_never_changed(database):
+    """A newer version stands beside it."""
+    await database.run(add_workspace)
+    assert await database.run(ownership.publish, "T1", "{}", 0, CHANGE) == 1
+    assert await database.run(ownership.publish, "T1", "[]", 1, CHANGE) == 2
+    assert await database.run(ownership.publish, "T1", "no", 1, CHANGE) is None
+    assert await database.run(ownership.publish, "T_NONE", "no", None, CHANGE) is None
+
+    assert (await database.run(ownership.in_force, "T1")).rules == "[]"
+    assert (await database.run(ownership.version, "T1", 1)).rules == "{}"
+    assert await database.run(ownership.version, "T1", 3) is None
+
+
+async def test_the_state_of_pools_is_kept(database):
+    """Whose turn it is, and who has which account; the latest counts."""
+    await database.run(add_workspace)
+    await database.run(choosing.advance, "T1", {"P": "1"}, [Taken("P", "001", "a"), Taken("P", "002", "b")], SOMEDAY)
+    await database.run(choosing.advance, "T1", {"P": "2", "Q": "1"}, [Taken("P", "002", "c")], SOMEDAY)
+
+    state = await database.run(choosing.state, "T1", SOMEDAY, count_told=False)
+    wanted = [("P", "001"), ("P", "002"), ("P", "003"), ("Q", "001")]
+    assert state.pools == {"P": "2", "Q": "1"}
+    assert await database.run(choosing.accounts, "T1", wanted) == {("P", "001"): "a", ("P", "002"): "c"}
+
+
+async def test_absences_and_mutes_end(database):
+    """At their time, or when somebody says so."""
+    await database.run(add_workspace)
+    await database.run(choosing.set_absence, "T1", "U1", SOMEDAY, SOMEDAY + 10, "U2")
+    await database.run(choosing.set_absence, "T1", "U3", SOMEDAY, None, None)
+    await database.run(choosing.mute, "T1", "U1", "*", SOMEDAY + 10)
+
+    def at(moment):
+        return database.run(choosing.state, "T1", moment, count_told=False)
+
+    assert (await at(SOMEDAY - 1)).delegates == {}
+    assert (await at(SOMEDAY + 9)).delegates == {"U1": "U2", "U3": None}
+    assert (await at(SOMEDAY + 9)).muted == {("U1", "*")}
+    assert (await at(SOMEDAY + 10)).delegates == {"U3": None}
+    assert (await at(SOMEDAY + 10)).muted == frozenset()
+    await database.run(choosing.end_absence, "T1", "U3")
+    assert (await at(SOMEDAY + 10)).delegates == {}
+
+
+async def test_what_people_were_told_is_counted_for_a_day(database):
+    """Of those who were told as DRIs."""
+    await database.run(add_workspace)
+    for role, destination in ((DRI, "U1"), (DRI, "U1"), (CHANNEL, "C1")):
+        job_change_id = await database.run(add_job_change, due_at=None)
+        await database.run(add_deliveries, "T1", [NewDelivery(job_change_id, destination, role, "x")], SOMEDAY)
+
+    counted = await database.run(choosing.state, "T1", SOMEDAY + 1, count_told=True)
+    after = await database.run(choosing.state, "T1", SOMEDAY + choosing.DAY_MS, count_told=True)
+    assert (counted.told, after.told) == ({"U1": 2}, {})
+
+
+def both_sides(connection, current="U_DANA"):
+    """A job change that tells Kim of the past side, and of the current one Dana or a channel."""
+    add_workspace(connection)
+    job_change_id = add_job_change(connection, due_at=None)
+    role = DRI if current.startswith("U") else FALLBACK
+    new = [
+        NewDelivery(job_change_id, "U_KIM", DRI, "past", "past"),
+        NewDelivery(job_change_id, current, role, "current", "current"),
+    ]
+    add_deliveries(connection, "T1", new, SOMEDAY)
+    return job_change_id, lanes.claim(connection, SOMEDAY, LEASE_MS, 8)
+
+
+def of(claims, destination):
+    return next(claim for claim in claims if claim.destination == destination)
+
+
+async def test_a_side_that_is_buried_is_not_hidden_by_the_other(database):
+    """Whichever comes first: it ends buried, and a replay tells only what was not told."""
+    job_change_id, claims = await database.run(both_sides)
+    kim, dana = of(claims, "U_KIM"), of(claims, "U_DANA")
+    assert [member.side for member in kim.deliveries + dana.deliveries] == ["past", "current"]
+
+    await database.run(settle, [Sent(kim, SOMEDAY, "D1", "1.1")])
+    assert await database.run(outcome_of, job_change_id) == ("delivered", "dri", "past")
+    await database.run(settle, [Undeliverable(dana, SOMEDAY, "refused")])
+    assert await database.run(outcome_of, job_change_id) == ("buried", None, "refused")
+
+    assert await database.run(replay, [job_change_id], SOMEDAY) == [job_change_id]
+    assert await database.run(delivery_states, job_change_id) == ["delivered", "pending"]
+
+
+async def test_where_a_dri_was_told_the_outcome_says_so(database):
+    """Also when a channel read of the other side before."""
+    job_change_id, claims = await database.run(both_sides, "C_SALES")
+    await database.run(settle, [Sent(of(claims, "C_SALES"), SOMEDAY, "C_SALES", "1.1")])
+    assert (await database.run(outcome_of, job_change_id))[:2] == ("delivered", "channel")
+    await database.run(settle, [Sent(of(claims, "U_KIM"), SOMEDAY, "D1", "1.2")])
+    assert await database.run(outcome_of, job_change_id) == ("delivered", "dri", "past")
+
+
+async def test_what_moves_to_the_default_channel_keeps_its_side(database):
+    """It is the same risk, read by somebody else."""
+    job_change_id, claims = await database.run(both_sides)
+    await database.run(settle, [Moved(of(claims, "U_KIM"), SOMEDAY, "gone")])
+
+    rows = await database.run(
+        lambda connection: connection.execute(
+            select(deliveries.c.role, deliveries.c.side).where(deliveries.c.job_change_id == job_change_id)
+        ).all()
+    )
+    assert (FALLBACK, "past") in {tuple(row) for row in rows}
+
+
+async def test_what_an_owner_missed_is_listed_and_told_once(database):
+    """After they were linked; what they have read meanwhile is not told again."""
+    await database.run(add_workspace)
+    ids = [await database.run(add_job_change, due_at=None) for _ in range(3)]
+    missed = [Missed("dana@x.example", each, "Dana", "is not in Slack", "You own it.", None) for each in ids]
+    other = replace(missed[0], owner="kim@x.example", name="Kim")
+    await database.run(owners.add_missed, "T1", [*missed, other, missed[0]], SOMEDAY)
+    await database.run(add_deliveries, "T1", [NewDelivery(ids[0], "U_DANA", DRI, "x")], SOMEDAY)
+
+    listed = await database.run(owners.unmatched, "T1")
+    assert [(one.owner, one.name, one.waiting) for one in listed] == [
+        ("dana@x.example", "Dana", 3),
+        ("kim@x.example", "Kim", 1),
+    ]
+    assert [one.owner for one in await database.run(owners.unmatched, "T1", after="dana@x.example")] == [
+        "kim@x.example"
+    ]
+    assert await database.run(owners.tell_after_all, "T1", "dana@x.example", SOMEDAY) == 0
+    await database.run(owners.link, "T1", "dana@x.example", "U_DANA", CHANGE)
+    assert await database.run(owners.waiting, "T1", "dana@x.example") == ids
+    assert await database.run(owners.tell_after_all, "T1", "dana@x.example", SOMEDAY) == 2
+    assert [await database.run(delivery_states, each) for each in ids] == [["pending"]] * 3
+    assert await database.run(owners.forget, "T1", "kim@x.example") == 1
+    assert await database.run(owners.unmatched, "T1") == []
+
+
+async def test_an_erased_job_change_takes_with_it_what_was_missed(database):
+    """Nothing of it stays."""
+    await database.run(add_workspace)
+    job_change_id = await database.run(add_job_change, due_at=None)
+    missed = Missed("dana@x.example", job_change_id, "Dana", "is not in Slack", "You own it.", None)
+    await database.run(owners.add_missed, "T1", [missed], SOMEDAY)
+    await database.run(lambda connection: connection.execute(job_changes.delete()))
+    assert await database.run(owners.unmatched, "T1") == []
