@@ -43,6 +43,7 @@ from services.notices import Notices
 from services.org_shape import OrgShapes
 from services.own_mappings import OwnMappings
 from services.ownership_editing import OwnershipEditing
+from services.ownership_pages import OwnershipPages
 from services.preferences import Preferences
 from services.pulse import Pulse
 from services.redrawing import Redrawing
@@ -164,6 +165,7 @@ def _wired(
         editing=OwnershipEditing(rulebook),
         simulation=simulation,
         unmatched=UnmatchedOwners(database, directory, shapes, promised, now),
+        pages=OwnershipPages(database),
     )
     flow = bolt = None
     # Without all of the credentials the verbs that do not serve still work.

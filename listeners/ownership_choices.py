@@ -37,8 +37,14 @@ ASKING: Mapping[str, str] = {
 }
 """Choices that ask for one thing more, in a field of its own below."""
 
+NOBODY = "nobody"
+"""Empties a place: not every client can clear a menu."""
+
 MOST_OPTIONS = 100
 """https://docs.slack.dev/reference/block-kit/block-elements/select-menu-element"""
+
+FEW_SLOTS, FEWER_OPTIONS = 8, 70
+"""A view is at most 250 kB. https://docs.slack.dev/reference/methods/views.update"""
 
 LONGEST_VALUE = 150
 """https://docs.slack.dev/reference/block-kit/composition-objects/option-object"""
@@ -66,8 +72,9 @@ class Choices:
     more_fields: int = 0
 
 
-def choices_of(rules: RuleSet, org: OrgShape | None) -> Choices:
-    """From the rule set's pools and mappings, and the org's own fields and roles."""
+def choices_of(rules: RuleSet, org: OrgShape | None, slots: int = 6) -> Choices:
+    """From the rule set's pools and mappings, and the org's own fields and roles; *slots*: how many menus there are."""
+    most = MOST_OPTIONS if slots <= FEW_SLOTS else FEWER_OPTIONS
     groups: dict[str, list[Source]] = {
         "Owners": list(_owners()),
         "Fields of the record": list(_fields(org)) if org else [],
@@ -75,9 +82,7 @@ def choices_of(rules: RuleSet, org: OrgShape | None) -> Choices:
         "Pools and mappings": list(_ours(rules)),
         "Others": [Manager(), Sender()],
     }
-    room = (
-        MOST_OPTIONS - len(ASKING) - 1 - sum(len(found) for name, found in groups.items() if not name.startswith("F"))
-    )
+    room = most - len(ASKING) - 2 - sum(len(found) for name, found in groups.items() if not name.startswith("F"))
     fields = groups["Fields of the record"]
     groups["Fields of the record"] = fields[: max(room, 0)]
     return Choices(groups, labels_of(org), max(0, len(fields) - max(room, 0)))
@@ -107,15 +112,15 @@ def fields_like(org: OrgShape, typed: str, most: int = 5) -> list[str]:
 
 
 def _roles(org: OrgShape) -> Iterator[Source]:
-    for role in sorted(org.roles.get("account", ()))[:20]:
+    for role in sorted(org.roles.get("account", ()))[:12]:
         yield TeamRole(of="account", role=role)
-    for role in sorted(org.roles.get("opportunity", ()))[:20]:
+    for role in sorted(org.roles.get("opportunity", ()))[:12]:
         yield TeamRole(of="opportunity", role=role)
 
 
 def _ours(rules: RuleSet) -> Iterator[Source]:
-    yield from (Pool(pool=name) for name in sorted(rules.pools)[:15])
-    for table in sorted(rules.mappings)[:7]:
+    yield from (Pool(pool=name) for name in sorted(rules.pools)[:10])
+    for table in sorted(rules.mappings)[:5]:
         yield from (Mapped(table=table, of=Owner(of="account")), Mapped(table=table, of=Owner(of="contact")))
 
 
@@ -167,7 +172,7 @@ def options_of(choices: Choices, slot: Slot, chain: Sequence[Source]) -> Block:
         name: [_option(source_label(source, choices.labels), value) for source in sources if (value := _json(source))]
         for name, sources in choices.groups.items()
     }
-    groups["Others"] += [_option(label, value) for value, label in ASKING.items()]
+    groups["Others"] += [_option(label, value) for value, label in {**ASKING, NOBODY: "Nobody: leave this out"}.items()]
     offered = {option["value"]: option for options in groups.values() for option in options}
     if slot.value and slot.value not in offered:
         option = _option(_kept_label(slot, choices, chain), slot.value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +12,15 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from listeners.blocks import View
-from listeners.ownership_view import Listed, Outlook, list_view
+from listeners.ownership_view import A_PAGE, Outlook, list_view
 from listeners.salesforce_view import said_view, wait_view
 from services.directory import Directory
 from services.errors import PermanentError, TransientError
 from services.mrkdwn import escape
 from services.ownership.check import OrgShape, check
 from services.ownership_editing import OwnershipEditing
+from services.ownership_pages import OwnershipPages
+from services.preferences import channel_problem
 from services.rulebook import Book, Rulebook
 from services.simulation import Simulation
 from services.slack import error_code
@@ -26,6 +28,9 @@ from services.unmatched import UnmatchedOwners
 
 ORG_SECONDS = 1.5
 """How long Salesforce is waited for where Slack waits for us; it gives three seconds in all."""
+
+PATIENCE_SECONDS = 1.0
+"""After which somebody who pressed a button is told to wait."""
 
 QUICK_SECONDS = 2.0
 """How long a submission is kept waiting for its answer."""
@@ -43,6 +48,7 @@ class OwnershipDialogs:
     editing: OwnershipEditing
     simulation: Simulation
     unmatched: UnmatchedOwners
+    pages: OwnershipPages
 
     async def may(self, workspace_id: str, body: Body) -> bool:
         """Whether whoever sent this is an admin or owner right now."""
@@ -71,7 +77,12 @@ class OwnershipDialogs:
         view_id: str | None = None,
     ) -> None:
         """Another content for a dialog, by default the one that was acted in; *making* runs for admins only."""
-        await put(client, view_id or body["view"]["id"], await self._content(body, workspace_id, title, making))
+        view_id = view_id or body["view"]["id"]
+        content = asyncio.create_task(self._content(body, workspace_id, title, making))
+        await asyncio.wait({content}, timeout=PATIENCE_SECONDS)
+        if not content.done():
+            await put(client, view_id, wait_view(title))
+        await put(client, view_id, await content)
 
     async def answer(
         self,
@@ -115,6 +126,27 @@ class OwnershipDialogs:
         except TimeoutError:
             return None
 
+    async def problems(self, workspace_id: str, chosen: Mapping[str, str]) -> dict[str, str]:
+        """Of these channels and user groups those that cannot be told, by field; none where Slack does not say now."""
+        found: dict[str, str] = {}
+        try:
+            async with asyncio.timeout(ORG_SECONDS):
+                for field, where in chosen.items():
+                    found[field] = await self._problem(workspace_id, where) or ""
+        except (TimeoutError, TransientError):
+            pass
+        return {field: problem for field, problem in found.items() if problem}
+
+    async def _problem(self, workspace_id: str, where: str) -> str | None:
+        slack = self.directory.slack
+        try:
+            if where.startswith("S"):
+                members = await slack.user_group_members(workspace_id, where)
+                return "There is no such user group." if members is None else None
+            return channel_problem(await slack.channel(workspace_id, where), None)
+        except PermanentError as error:
+            return f"Slack does not let us use it: {error}."
+
     async def list_view(self, workspace_id: str, page: int = 0, note: str | None = None) -> View:
         """The list as things stand."""
         book = await self.rulebook.read(workspace_id)
@@ -125,12 +157,12 @@ class OwnershipDialogs:
         faults = await asyncio.to_thread(check, book.shown, org)  # hundreds of rules take a moment
         return Outlook(faults, org, trouble)
 
-    async def redraw_list(self, client: AsyncWebClient, body: Body, workspace_id: str, note: str | None = None) -> None:
-        """Show the list that lies below, or that was acted in, as things stand now."""
-        shown = body["view"]
-        root = shown.get("root_view_id") or shown["id"]
-        page = Listed.of(shown).page if root == shown["id"] else 0
-        await put(client, root, await self.list_view(workspace_id, page, note))
+    async def redraw_list(
+        self, client: AsyncWebClient, body: Body, workspace_id: str, note: str | None = None, place: int = 0
+    ) -> None:
+        """Show the list that lies below, or that was acted in, as things stand now; the page with this *place*."""
+        root = body["view"].get("root_view_id") or body["view"]["id"]
+        await put(client, root, await self.list_view(workspace_id, place // A_PAGE, note))
 
 
 async def put(client: AsyncWebClient, view_id: str, view: View) -> None:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from io import StringIO
 from typing import Any
 
 from pydantic import ValidationError
 
-from listeners.ownership_choices import A_FIELD, EMPTY, Slot, fields_like, raw_source, slot_of
+from listeners.ownership_choices import (
+    A_CHANNEL,
+    A_FIELD,
+    A_GROUP,
+    EMPTY,
+    NOBODY,
+    Slot,
+    fields_like,
+    raw_source,
+    slot_of,
+)
+from listeners.ownership_entries import HOW_TO_TEST, lines_of, read_test, read_words, shown_test, shown_words
 from services.ownership.check import OrgShape, check
 from services.ownership.rule_faults import RuleFault, faults_of
-from services.ownership.rules import MOST_SOURCES, FieldTest, Rule, RuleSet
+from services.ownership.rules import MOST_SOURCES, Rule, RuleSet
 from services.ownership.sources import NamedChannel, NamedUser, is_slack_user
 
 NAME, PLACE, SIDE, CHANGE_TYPE, SIGNAL, SEGMENT = "name", "place", "side", "change_type", "signal", "segment"
@@ -31,9 +40,7 @@ LONGEST_ENTRY = 3_000
 SLOTS = 6
 """Places of a chain that are shown at least."""
 
-_TEST = re.compile(r"(\S+?)\s*(?:(=)|\s(in|contains)\s)\s*(.+)", re.IGNORECASE)
-_TESTS = {"=": "equals", "in": "in", "contains": "contains"}
-_SHOWN_TEST = {test: sign for sign, test in _TESTS.items()}
+_PLACE = re.compile(r"[CGS][A-Z0-9]{2,20}")
 
 Faults = dict[str, str]
 """By block_id; one text each."""
@@ -69,13 +76,13 @@ class RuleForm:
             NAME: rule.name,
             SIDE: when.side,
             MIN_SCORE: None if when.min_score is None else f"{when.min_score:g}",
-            FIELDS: "\n".join(map(_shown_test, when.fields or ())) or None,
+            FIELDS: "\n".join(map(shown_test, when.fields or ())) or None,
             TO: deliver.to,
             CHANNEL: deliver.channel,
             FALLBACK_USER: fallback.user if isinstance(fallback, NamedUser) else None,
             FALLBACK_CHANNEL: fallback.channel if isinstance(fallback, NamedChannel) else None,
         }
-        entries |= {name: _shown_words(getattr(when, name)) for name in WORDS}
+        entries |= {name: shown_words(getattr(when, name) or ()) or None for name in WORDS}
         several = {name: [str(one) for one in getattr(when, name) or ()] for name in (CHANGE_TYPE, SIGNAL, SEGMENT)}
         slots = [slot_of(source, number) for number, source in enumerate(rule.tell)]
         empty = max(SLOTS - len(slots), min(1, MOST_SOURCES - len(slots)))
@@ -92,9 +99,21 @@ class RuleForm:
         several = {name: entered(name) or [] for name in self.several}
         slots = []
         for number in range(len(self.slots)):
-            slot = Slot(entered(slot_id(number)) or None)
+            chosen = entered(slot_id(number))
+            slot = EMPTY if chosen == NOBODY else Slot(chosen or None)
             slots.append(Slot(slot.value, entered(more_id(number, slot.asks)) or None) if slot.asks else slot)
         return RuleForm(self.original, entered(PLACE) or "", entries, several, tuple(slots), self.too_long)
+
+    @property
+    def places(self) -> dict[str, str]:
+        """The channels and user groups that are chosen in it, by field."""
+        chosen = {name: self.entries[name] for name in (CHANNEL, FALLBACK_CHANNEL)}
+        for number, slot in enumerate(self.slots):
+            if slot.asks in {A_CHANNEL, A_GROUP}:
+                chosen[more_id(number, slot.asks or "")] = slot.more
+        if self.entries[TO] in {"dri", "nobody"}:
+            chosen[CHANNEL] = None
+        return {field: where for field, where in chosen.items() if where and _PLACE.fullmatch(where)}
 
     def read(self, rules: RuleSet, org: OrgShape | None) -> tuple[Rule, int] | Faults:
         """The rule and its place from 0; *rules* and *org*: what it may name."""
@@ -117,7 +136,7 @@ class RuleForm:
         """As JSON has it, and the slot of each source."""
         entries = self.entries
         when: dict[str, Any] = {name: list(chosen) for name, chosen in self.several.items() if chosen}
-        when |= {name: _read_words(text) for name in WORDS if (text := entries[name])}
+        when |= {name: read_words(text) for name in WORDS if (text := entries[name])}
         if entries[SIDE] in {"past", "current"}:
             when[SIDE] = entries[SIDE]
         if score := entries[MIN_SCORE]:
@@ -179,34 +198,13 @@ class RuleForm:
         return {"deliver": CHANNEL, "fallback": FALLBACK_USER, "name": NAME}.get(step, slot_id(0)), fault.message
 
 
-def _shown_words(words: Sequence[str] | None) -> str | None:
-    return _line(words) if words else None
-
-
-def _line(words: Sequence[str]) -> str:
-    """Separated by commas; one that has a comma in it stands in quotes."""
-    written = StringIO()
-    csv.writer(written, lineterminator="").writerow(words)
-    return written.getvalue().replace(",", ", ") if '"' not in written.getvalue() else written.getvalue()
-
-
-def _read_words(text: str) -> list[str]:
-    rows = csv.reader(text.splitlines(), skipinitialspace=True)
-    return [word.strip() for row in rows for word in row if word.strip()]
-
-
-def _shown_test(test: FieldTest) -> str:
-    return f"{test.field} {_SHOWN_TEST[test.test]} {_line(test.values)}"
-
-
-def _read_tests(text: str, faults: Faults) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(filter(None, map(str.strip, text.splitlines())), 1):
-        found = _TEST.fullmatch(line)
-        if found is None:
-            faults[FIELDS] = f"Line {number}: write a field, then =, in or contains, then values."
-            continue
-        name, equals, word, values = found.groups()
-        yield {"field": name, "test": _TESTS[equals or word.lower()], "values": _read_words(values)}
+def _read_tests(text: str, faults: Faults) -> Iterator[dict[str, object]]:
+    for number, line in enumerate(lines_of(text), 1):
+        test = read_test(line)
+        if test is None:
+            faults[FIELDS] = f"Line {number}: {HOW_TO_TEST}."
+        else:
+            yield test
 
 
 def _number(text: str) -> float | str:

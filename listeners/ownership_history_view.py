@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 
 from listeners.blocks import Block, View, button, context, modal, moment, plain, section
-from listeners.ownership_names import mention
+from listeners.ownership_names import LONGEST_SECTION, mention
 from services.mrkdwn import escape
 from store.audit import Change
 from store.ownership import ACTION, Published
@@ -15,7 +16,7 @@ HISTORY_TITLE = "History"
 ROLL_BACK = "ownership_roll_back"
 
 VERSIONS = 15
-LONGEST_SECTION = 2_900
+_USER = re.compile(r"\b[UW][A-Z0-9]{8,20}\b")
 
 
 def history_view(versions: Sequence[Published], changes: Sequence[Change], note: str | None = None) -> View:
@@ -67,4 +68,5 @@ def _changes(changes: Sequence[Change]) -> list[Block]:
 def _line(change: Change) -> str:
     what = change.action.removeprefix(f"{ACTION}: ")
     said = f"{what}: {change.detail}" if change.detail else what
-    return f"{moment(change.at)} · {mention(change.actor)} · {escape(said, 200)}"
+    shown = _USER.sub(lambda found: mention(found[0]), escape(said, 200))
+    return f"{moment(change.at)} · {mention(change.actor)} · {shown}"

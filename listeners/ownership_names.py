@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from services.mrkdwn import escape
 from services.mrkdwn import plain as plain_text
@@ -15,6 +15,9 @@ from services.ownership.sources import Source
 from services.rulebook import Kept
 from store.audit import OPERATOR
 from store.schema import DEFAULT_CHANNEL
+
+LONGEST_SECTION = 2_900
+"""https://docs.slack.dev/reference/block-kit/blocks/section-block: 3,000, and room for an ellipsis."""
 
 _OPEN, _END = "\ue000", "\ue001"  # in nobody's text: what stands between them is an id
 _MARKED = re.compile(f"{_OPEN}([UWCGS][A-Z0-9]{{2,20}}){_END}")
@@ -56,6 +59,16 @@ def fault_text(fault: RuleFault) -> str:
     if steps[0] != "rules":
         return escape(str(fault) if fault.path else fault.message, 300)
     return f"Rule {int(steps[1]) + 1}: {escape(fault.message, 300)}"
+
+
+def fitting(lines: Iterable[str]) -> str:
+    """As many of these lines as a section holds, each whole."""
+    text = ""
+    for line in lines:
+        if len(text) + len(line) > LONGEST_SECTION:
+            return f"{text}\n…"
+        text += f"\n{line}" if text else line
+    return text
 
 
 def said(kept: Kept) -> str:

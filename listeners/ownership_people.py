@@ -87,10 +87,10 @@ async def link(
         owner = next((each.owner for each in listed if block_of(each.owner) == action["block_id"]), None)
         if owner is None:
             return await _page(workspace_id, ownership, after, NOT_THERE)
-        user_id = action["selected_user"]
+        user_id = action["selected_user"] or ""
         done = await ownership.unmatched.link(workspace_id, body["user"]["id"], owner, user_id)
         note = f"{':white_check_mark:' if done.stored else ':no_entry:'} {done.text}"
-        return await _page(workspace_id, ownership, after, note, (owner, done.waiting))
+        return await _page(workspace_id, ownership, after, note)
 
     await ownership.update(client, body, workspace_id, PEOPLE_TITLE, making)
 
@@ -170,17 +170,11 @@ async def match(ack: AsyncAck, body: dict[str, Any], workspace_id: str, ownershi
     await ack(response_action="update", view=await _page(workspace_id, ownership, shown_after(view), note))
 
 
-async def _page(
-    workspace_id: str,
-    ownership: OwnershipDialogs,
-    after: str = "",
-    note: str | None = None,
-    waiting: tuple[str, int] | None = None,
-) -> View:
+async def _page(workspace_id: str, ownership: OwnershipDialogs, after: str = "", note: str | None = None) -> View:
     unmatched = ownership.unmatched
-    listed = await unmatched.page(workspace_id, after)
-    links, how = await unmatched.links(workspace_id), await unmatched.how_matched(workspace_id)
-    return people_view(People(listed, links, how, after, note, waiting))
+    listed, how = await unmatched.page(workspace_id, after), await unmatched.how_matched(workspace_id)
+    links = await ownership.pages.links(workspace_id)
+    return people_view(People(listed, links, how, after, note))
 
 
 def _count(told: int) -> str:

@@ -18,7 +18,9 @@ PEOPLE_FROM, MATCHING = "ownership_people_from", "ownership_matching"
 EMAIL_FIELD, ALIASES = "email_field", "alias_domains"
 
 A_PAGE = 15
-LINKS = 25
+"""Owners; with those linked, a view holds 100 blocks."""
+
+LINKS = 20
 
 
 @dataclass(frozen=True)
@@ -26,22 +28,20 @@ class People:
     """
     All that the page shows. *unmatched*: from the one after *after* on; *note*: what came of what was just done.
 
-    *waiting*: an owner who was just linked, and how many job changes could be told to them after all.
+    *links*: each with how many job changes could be told to them after all.
     """
 
     unmatched: Sequence[Unmatched]
-    links: Sequence[Link]
+    links: Sequence[tuple[Link, int]]
     how: HowMatched
     after: str = ""
     note: str | None = None
-    waiting: tuple[str, int] | None = None
 
 
 def people_view(people: People) -> View:
     some = people.unmatched[:A_PAGE]
     blocks = [
         *([section(people.note)] if people.note else []),
-        *(_offer(*people.waiting) if people.waiting and people.waiting[1] else []),
         section("Owners in Salesforce whom Slack does not know by their e-mail address. Say who they are in Slack."),
         *[block for owner in some for block in _owner(owner)],
         *([] if some else [context("There is nobody: every owner was found.")]),
@@ -97,7 +97,7 @@ def _offer(owner: str, waiting: int) -> list[Block]:
     what = "a job change that went" if waiting == 1 else f"{waiting:,} job changes that went"
     tell = button("Tell them now", TELL, owner) | {"style": "primary"}
     return [
-        section(f"They missed {what} to a channel in their place."),
+        context(f"They missed {what} to a channel in their place."),
         {"type": "actions", "elements": [tell, button("No, forget those", FORGET, owner)]},
     ]
 
@@ -109,13 +109,15 @@ def _pager(people: People, some: Sequence[Unmatched]) -> list[Block]:
     return [{"type": "actions", "elements": turns}] if turns else []
 
 
-def _links(links: Sequence[Link]) -> list[Block]:
+def _links(links: Sequence[tuple[Link, int]]) -> list[Block]:
+    """Those first who can be told something after all."""
     if not links:
         return []
     blocks = [section("*Linked by hand*")]
-    for link in links[:LINKS]:
+    for link, waiting in sorted(links, key=lambda each: -each[1])[:LINKS]:
         text = f"{escape(link.owner, 120)} is {mention(link.user_id)}, says {mention(link.linked_by)}"
         blocks.append(section(text, button("Unlink", UNLINK, link.owner), f"link-{block_of(link.owner)}"))
+        blocks += _offer(link.owner, waiting) if waiting else []
     if len(links) > LINKS:
         blocks.append(context(f"And {len(links) - LINKS:,} more."))
     return blocks

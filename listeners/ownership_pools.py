@@ -11,6 +11,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from listeners.blocks import View
 from listeners.ownership_dialogs import Body, OwnershipDialogs, entered, put
+from listeners.ownership_entries import HOW_TO_TEST, read_test
 from listeners.ownership_names import fault_text, said
 from listeners.ownership_pools_view import (
     CAP,
@@ -40,7 +41,6 @@ from listeners.ownership_pools_view import (
     pool_view,
     read_members,
     read_table,
-    read_test,
     settings_faults,
 )
 from listeners.ownership_view import MORE
@@ -77,7 +77,7 @@ async def save_settings(
 ) -> None:
     view = body["view"]
     tests = {name: read_test(entered(view, name) or "") for name in (CUSTOMER, TARGET)}
-    if faults := {name: test for name, test in tests.items() if isinstance(test, str)}:
+    if faults := {name: f"Please {HOW_TO_TEST}." for name, test in tests.items() if test is None}:
         await ack(response_action="errors", errors=faults)
         return
     excluded = [*(entered(view, EXCLUDED) or []), *(entered(view, EXCLUDED_OTHERS) or "").split()]
@@ -172,7 +172,16 @@ async def _save_named(
         return with_named(rules, kind, old, name, value)
 
     what = f"{'changed' if old else 'added'} the {'pool' if kind == POOLS else 'mapping'} “{name}”"
-    await _save(ack, body, client, workspace_id, ownership, change, what, lambda faults: named_faults(faults, field))
+    await _save(
+        ack,
+        body,
+        client,
+        workspace_id,
+        ownership,
+        change,
+        what,
+        lambda faults: named_faults(faults, f"{kind}.{name}", field),
+    )
 
 
 async def _save(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from listeners.blocks import Block, View, button, context, modal, plain, section
+from listeners.ownership_entries import lines_of, shown_test
 from listeners.ownership_names import mention
 from services.mrkdwn import escape
 from services.ownership.rule_faults import RuleFault
-from services.ownership.rules import FieldTest, Pool
+from services.ownership.rules import Pool
 from services.ownership.sources import is_slack_user
 from services.ownership_beside import MAPPINGS, POOLS
 from services.ownership_editing import Seen
@@ -29,9 +30,7 @@ LONGEST_ENTRY = 3_000
 MOST_PICKED = 100
 MOST_SHOWN = 20
 
-_TEST = re.compile(r"(\S+?)\s*(?:(=)|\s(in|contains)\s)\s*(.+)", re.IGNORECASE)
-_TESTS = {"=": "equals", "in": "in", "contains": "contains"}
-_SIGNS = {test: sign for sign, test in _TESTS.items()}
+_MEMBER = re.compile(r"members\.([0-9]+)\..*")
 
 Faults = dict[str, str]
 """By block_id."""
@@ -109,7 +108,7 @@ def acted_on(view: View) -> tuple[Seen, str | None]:
 def read_members(picked: Sequence[str], text: str) -> list[dict[str, object]] | str:
     """As JSON has them, or what is wrong with the text."""
     members: list[dict[str, object]] = [{"user": user} for user in picked]
-    for number, line in enumerate(_lines(text), 1):
+    for number, line in enumerate(lines_of(text), 1):
         user, _, weight = line.partition(" ")
         if weight and not weight.strip().isdigit():
             return f"Line {number}: write a person, then a whole number as the weight."
@@ -120,26 +119,12 @@ def read_members(picked: Sequence[str], text: str) -> list[dict[str, object]] | 
 def read_table(text: str) -> dict[str, str] | str:
     """As JSON has it, or what is wrong with the text."""
     table: dict[str, str] = {}
-    for number, line in enumerate(_lines(text), 1):
+    for number, line in enumerate(lines_of(text), 1):
         one, _, other = (part.strip() for part in line.partition("="))
         if not (one and other):
             return f"Line {number}: write two people, such as ann@acme.com = bob@acme.com."
         table[one] = other
     return table
-
-
-def read_test(text: str) -> dict[str, object] | str:
-    """As JSON has it, or what is wrong with the text."""
-    found = _TEST.fullmatch(text.strip())
-    if found is None:
-        return "Write a field, then =, in or contains, then values: Account.Type contains customer."
-    name, equals, word, values = found.groups()
-    split = [value.strip() for value in values.split(",") if value.strip()]
-    return {"field": name, "test": _TESTS[equals or word.lower()], "values": split}
-
-
-def shown_test(test: FieldTest) -> str:
-    return f"{test.field} {_SIGNS[test.test]} {', '.join(test.values)}"
 
 
 def settings_faults(faults: Sequence[RuleFault]) -> Faults:
@@ -151,19 +136,18 @@ def settings_faults(faults: Sequence[RuleFault]) -> Faults:
     }
 
 
-def named_faults(faults: Sequence[RuleFault], field: str) -> Faults:
-    """At the name what is wrong with it, all else at *field*, with the line it is in."""
+def named_faults(faults: Sequence[RuleFault], named: str, field: str) -> Faults:
+    """
+    What is wrong with the name at the name, all else at *field*.
+
+    *named*: the path of the pool or mapping, such as `pools.SDRs`.
+    """
     told: dict[str, list[str]] = {}
     for fault in faults:
-        steps = fault.path.split(".")
-        where = (
-            NAME
-            if "string_too" in fault.message or (len(steps) == 2 and fault.message.startswith("must be at most"))
-            else field
-        )
-        told.setdefault(where, []).append(
-            f"{steps[-1] if steps[-1] not in {'user', 'members'} else ''} {fault.message}".strip()
-        )
+        inner = fault.path.removeprefix(named).removeprefix(".")
+        place = _MEMBER.fullmatch(inner)
+        who = f"{int(place[1]) + 1}: " if place else f"{inner}: " if "@" in inner else ""
+        told.setdefault(field if inner else NAME, []).append(f"{who}{fault.message}")
     return {where: "; ".join(dict.fromkeys(texts))[:500] for where, texts in told.items()}
 
 
@@ -192,10 +176,6 @@ def _split(people: Sequence[str]) -> tuple[list[str], list[str]]:
     """Those whom a picker can show, and the others."""
     picked = [one for one in people if is_slack_user(one)][:MOST_PICKED]
     return picked, [one for one in people if one not in picked]
-
-
-def _lines(text: str) -> Iterator[str]:
-    yield from filter(None, map(str.strip, text.splitlines()))
 
 
 def _dialog(title: str, callback_id: str, blocks: list[Block], book: Book, name: str | None) -> View:

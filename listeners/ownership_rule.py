@@ -31,7 +31,7 @@ from listeners.ownership_view import ADD, Listed
 from listeners.salesforce_view import said_view
 from services.ownership.rules import Rule
 from services.ownership.sources import Owner
-from services.ownership_editing import CHANGED_MEANWHILE, Seen, find, presets_for
+from services.ownership_editing import CHANGED_MEANWHILE, Seen, find, place_for_new, presets_for
 from services.rulebook import FASTER, Book, Kept
 
 NEW_RULE = Rule(name="New rule", tell=(Owner(of="account"), Owner(of="contact")))
@@ -72,7 +72,9 @@ async def begin(
         if chosen != EMPTY_RULE:
             org, _ = await ownership.org(workspace_id)
             rule = presets_for(org)[int(chosen)]
-        return await _rule_view(workspace_id, ownership, RuleForm.of(rule, len(book.shown.rules)), book, is_new=True)
+        return await _rule_view(
+            workspace_id, ownership, RuleForm.of(rule, place_for_new(book.shown)), book, is_new=True
+        )
 
     await ownership.answer(ack, client, body, workspace_id, ADD_TITLE, making)
 
@@ -101,7 +103,7 @@ async def edit_rule(
     async def making() -> View:
         book = await ownership.rulebook.read(workspace_id)
         if Seen.of(book) != seen or number >= len(book.shown.rules):
-            await ownership.redraw_list(client, body, workspace_id)
+            await ownership.redraw_list(client, body, workspace_id, place=number)
             return said_view(RULE_TITLE, FASTER)
         form = RuleForm.of(book.shown.rules[number], number)
         return await _rule_view(workspace_id, ownership, form, book, is_new=False)
@@ -146,15 +148,16 @@ async def save(
         await ack(response_action="update", view=shown)
         return
     read = typed.read(book.shown, await ownership.org_in_time(workspace_id))
-    if isinstance(read, dict):
-        await ack(response_action="errors", errors=read)
+    faults = await ownership.problems(workspace_id, typed.places)
+    if isinstance(read, dict) or faults:
+        await ack(response_action="errors", errors=faults | (read if isinstance(read, dict) else {}))
         return
     kept = await _keep(body, workspace_id, ownership, *read)
     if not kept.stored:
         await ack(response_action="errors", errors={NAME: kept.text})
         return
     await ack()
-    await ownership.redraw_list(client, body, workspace_id, said(kept))
+    await ownership.redraw_list(client, body, workspace_id, said(kept), read[1])
 
 
 async def _keep(body: Body, workspace_id: str, ownership: OwnershipDialogs, rule: Rule, place: int) -> Kept:
@@ -169,7 +172,7 @@ async def _begun(workspace_id: str, ownership: OwnershipDialogs, view: View) -> 
     book = await ownership.rulebook.read(workspace_id)
     began = begun_with(view)
     if isinstance(began, Rule):
-        return RuleForm.of(began, len(book.shown.rules)), book
+        return RuleForm.of(began, place_for_new(book.shown)), book
     number = find(book.shown, began)
     return None if number is None else (RuleForm.of(book.shown.rules[number], number), book)
 
@@ -182,4 +185,4 @@ async def _rule_view(
     workspace_id: str, ownership: OwnershipDialogs, form: RuleForm, book: Book, *, is_new: bool
 ) -> View:
     org, _ = await ownership.org(workspace_id)
-    return rule_view(form, choices_of(book.shown, org), is_new=is_new)
+    return rule_view(form, choices_of(book.shown, org, len(form.slots)), is_new=is_new)

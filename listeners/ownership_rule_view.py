@@ -108,8 +108,14 @@ def rule_view(form: RuleForm, choices: Choices, *, is_new: bool) -> View:
         *_chain(form, choices),
         _choice(form, TO, "Who reads it", _TO),
         _picker(form, CHANNEL, "Channel", _channels()),
-        _picker(form, FALLBACK_USER, "If none of them can be told: a person", {"type": "users_select"}),
-        _picker(form, FALLBACK_CHANNEL, "or a channel", _channels(), "Left empty: the default channel reads it."),
+        _picker(form, FALLBACK_USER, "If none of them can be told: this person", {"type": "users_select"}),
+        _picker(
+            form,
+            FALLBACK_CHANNEL,
+            "If none of them can be told: this channel",
+            _channels(),
+            "Left empty: the default one.",
+        ),
     ]
     shown = [block for block in blocks if block is not None]
     if form.too_long:
@@ -130,7 +136,7 @@ def _mark(form: RuleForm) -> str:
 def _chain(form: RuleForm, choices: Choices) -> list[Block]:
     blocks = [context("From the first to the last: the first one who can be told is the DRI.")]
     for number, slot in enumerate(form.slots):
-        label = "Tell" if number == 0 else "else"
+        label = "Tell" if number == 0 else "Else tell"
         menu = {"type": "static_select", "action_id": SLOT, "placeholder": plain("Nobody")}
         menu |= options_of(choices, slot, form.original.tell)
         blocks.append(_input(slot_id(number), label, menu, optional=True) | {"dispatch_action": True})

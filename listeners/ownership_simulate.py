@@ -24,10 +24,8 @@ from listeners.ownership_simulate_view import (
     simulated_blocks,
 )
 from listeners.ownership_view import SIMULATE
-from listeners.salesforce_view import wait_view
 from services.job_changes import InvalidJobChangeError, JobChange
 from services.ownership.rules import RuleSet
-from store import job_changes
 
 LATEST = 50
 NOT_CHOSEN = "Choose a job change, or type an e-mail address."
@@ -82,7 +80,6 @@ async def replay(
 ) -> None:
     """The last hundred, by the rules in force and by the draft."""
     await ack()
-    await client.views_update(view_id=body["view"]["id"], view=wait_view(SIMULATE_TITLE))
 
     async def result(_: Trying, rules: RuleSet) -> Sequence[Block]:
         return replayed_blocks(await ownership.simulation.replay(workspace_id, rules))
@@ -109,16 +106,8 @@ def _making(
 
 async def _trying(workspace_id: str, ownership: OwnershipDialogs) -> tuple[Trying, RuleSet]:
     book = await ownership.rulebook.read(workspace_id)
-    stored = await ownership.rulebook.database.run(job_changes.latest, workspace_id, LATEST)
-    latest = [(key, change) for key, payload in stored if (change := _read(payload))]
+    latest = await ownership.pages.latest(workspace_id, LATEST)
     return Trying(latest, book.draft is not None), book.shown
-
-
-def _read(payload: str) -> JobChange | None:
-    try:
-        return JobChange.from_stored(payload)
-    except InvalidJobChangeError:
-        return None
 
 
 def _known(latest: Sequence[tuple[str, JobChange]], email: str) -> JobChange | None:

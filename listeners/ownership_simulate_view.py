@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from listeners.blocks import Block, View, button, context, modal, plain, section
-from listeners.ownership_names import mention
+from listeners.ownership_names import fitting, mention
 from services.job_changes import JobChange
 from services.mrkdwn import bold, escape
 from services.mrkdwn import plain as plain_text
@@ -19,7 +19,8 @@ TRY, REPLAY = "ownership_try", "ownership_replay"
 JOB_CHANGE, EMAIL, COMPANY = "job_change", "email", "company"
 
 MOST_DIFFERENCES = 30
-MOST_CONSIDERED = 24
+MOST_CONSIDERED = 12
+MOST_TOLD = 6
 
 _ROLES = {DRI: "as the DRI", COPY: "a copy", CHANNEL: "as a rule says", FALLBACK: "since no DRI was found"}
 _SIDES = {"past": "the company they leave", "current": "the company they join"}
@@ -46,8 +47,8 @@ def simulate_view(trying: Trying) -> View:
         *([*trying.result, {"type": "divider"}] if trying.result else []),
         section(f"Who would be told by *{rules}*, and why. Nobody is told, and nothing is stored."),
         *([_latest(trying)] if trying.latest else []),
-        _typed(EMAIL, "or the e-mail address of a person", trying.email, "As a sender would send it."),
-        _typed(COMPANY, "who joins", trying.company, "A company's domain or name. Left out: by the e-mail address."),
+        _typed(EMAIL, "Or the e-mail address of a person", trying.email, "As a sender would send it."),
+        _typed(COMPANY, "Who joins", trying.company, "A company's domain or name. Left out: by the e-mail address."),
     ]
     if trying.is_draft and trying.latest:
         replay = button("Compare the last 100 job changes", REPLAY)
@@ -57,18 +58,16 @@ def simulate_view(trying: Trying) -> View:
 
 def simulated_blocks(simulated: Simulated) -> list[Block]:
     """Who would be told of one job change, and the way there."""
-    blocks = [section(f"{headline(simulated.change, bold)}\n{_told(simulated)}")]
+    blocks = [section(fitting([headline(simulated.change, bold), *_told(simulated)]))]
     trace = simulated.trace
     if trace is None:
         return blocks
-    if simulated.reason:
-        blocks.append(section(f"*Why*: {escape(simulated.reason, 600)}"))
     for side in trace["sides"]:
         on = f"On the side of {_SIDES[side['side']]}" if side["side"] in _SIDES else "No rule took it, so"
         rule = f"the rule *{escape(side['rule'], 80)}*" if side["side"] in _SIDES else "*Everything else*"
         passed = [one for one in trace["considered"] if one["side"] == side["side"]]
         lines = [f"{number}. {_considered(one)}" for number, one in enumerate(passed[:MOST_CONSIDERED], 1)]
-        blocks.append(section("\n".join([f"{on}, {rule} decides:", *(lines or ["nobody was asked for"])])))
+        blocks.append(section(fitting([f"{on}, {rule} decides:", *(lines or ["nobody was asked for"])])))
     if notes := trace["notes"]:
         blocks.append(context(f"Left out, since Salesforce does not show it: {escape(', '.join(notes), 300)}"))
     return blocks
@@ -80,12 +79,16 @@ def replayed_blocks(replayed: Replayed) -> list[Block]:
     if not replayed.tried:
         return [section("There is no job change yet to compare with.")]
     if not differences:
-        return [section(f":white_check_mark: Of the last {replayed.tried} job changes the draft would change none.")]
-    head = f"*Of the last {replayed.tried} job changes the draft would tell {len(differences)} otherwise.*"
+        return [section(f":white_check_mark: The draft would change nothing for {_last(replayed.tried)}.")]
+    head = f"*Of {_last(replayed.tried)}, the draft would tell {len(differences)} otherwise.*"
     blocks = [section(head), *map(_difference, differences[:MOST_DIFFERENCES])]
     if len(differences) > MOST_DIFFERENCES:
         blocks.append(context(f"And {len(differences) - MOST_DIFFERENCES} more."))
     return blocks
+
+
+def _last(tried: int) -> str:
+    return f"the last {tried} job changes" if tried > 1 else "the last job change"
 
 
 def option_label(change: JobChange) -> str:
@@ -118,18 +121,24 @@ def _input(name: str, label: str, element: Block) -> Block:
     return {"type": "input", "block_id": name, "label": plain(label), "element": element, "optional": True}
 
 
-def _told(simulated: Simulated) -> str:
+def _told(simulated: Simulated) -> list[str]:
+    """One line for each who would be told, with what the message would say of why."""
     if simulated.waits:
-        return ":hourglass: Slack does not say now who somebody is. Please try again in a minute."
+        return [":hourglass: Slack does not say now who somebody is. Please try again in a minute."]
     if not simulated.deliveries:
-        return ":mute: Nobody would be told."
-    return f":bust_in_silhouette: {_destinations(simulated)}"
+        return [f":mute: Nobody would be told. {escape(simulated.reason or '', 300)}"]
+    return [
+        f":arrow_right: {mention(each.destination)}, {_ROLES.get(each.role, each.role)}: {escape(each.reason, 300)}"
+        for each in simulated.deliveries[:MOST_TOLD]
+    ]
 
 
 def _destinations(simulated: Simulated) -> str:
     if simulated.waits:
         return "cannot be said now"
-    told = [f"{mention(each.destination)} ({_ROLES.get(each.role, each.role)})" for each in simulated.deliveries[:10]]
+    told = [
+        f"{mention(each.destination)} ({_ROLES.get(each.role, each.role)})" for each in simulated.deliveries[:MOST_TOLD]
+    ]
     more = len(simulated.deliveries) - len(told)
     return (", ".join(told) or "nobody") + (f" and {more} more" if more > 0 else "")
 
@@ -147,7 +156,7 @@ def _difference(difference: Difference) -> Block:
         f"now: {_destinations(before)}{_by(before)}",
         f"draft: {_destinations(after)}{_by(after)}",
     ]
-    return section("\n".join(lines))
+    return section(fitting(lines))
 
 
 def _by(simulated: Simulated) -> str:

@@ -9,12 +9,34 @@ from datetime import date, timedelta
 from typing import Any
 
 from sandbox.salesforce import SalesforceSandbox
+from sandbox.salesforce.schema import Field
 from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Team, User
 
 Json = dict[str, Any]
 
 DEFAULT_CHANNEL = "job-changes"
+
+RULES: Json = {
+    "rules": [
+        {
+            "name": "Champions at target accounts",
+            "when": {"side": "current", "relationship": ["Champion"], "segment": ["target"]},
+            "tell": [{"source": "field", "field": "Account.SDR__c"}, {"source": "owner", "of": "account"}],
+        },
+        {
+            "name": "Somebody leaves a customer",
+            "when": {"side": "past", "change_type": ["departure"], "segment": ["customer"]},
+            "tell": [{"source": "team", "of": "account", "role": "Customer Success Manager"}],
+        },
+        {
+            "name": "A promotion where a deal is open",
+            "when": {"side": "current", "change_type": ["promotion"], "segment": ["open_opportunity"]},
+            "tell": [{"source": "opportunity_owner", "which": "open"}],
+        },
+    ]
+}
+"""What Acme's revenue operations decided, in the form of docs/ownership.md."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +67,7 @@ def furnish(slack: SlackSandbox, salesforce: SalesforceSandbox) -> Office:
     admin = slack.add_user(team, "Alma Young", "alma@acme.example", is_admin=True, title="Revenue Operations")
     dana = slack.add_user(team, "Dana Reyes", "dana@acme.example", title="Account Executive")
     kim = slack.add_user(team, "Kim Lee", "kim@acme.example", title="Customer Success")
+    slack.add_user(team, "Sue Park", "sue@acme.example", title="Sales Development")
     slack.add_user(team, "Sam Okafor", "sam@acme.example", deleted=True)
     everybody = [admin.id, dana.id, kim.id]
     for name in ("general", DEFAULT_CHANNEL, "wins"):
@@ -68,6 +91,28 @@ def _fill(org: SalesforceSandbox) -> None:
     _person(org, "Contact", "Grace Obi", "grace@vandelay.example", OwnerId=ivan)
     _person(org, "Contact", "Hugo Silva", "hugo@stark.example", OwnerId=noor)
     _person(org, "Contact", "Iris Novak", "iris@wayne.example", OwnerId=sam)
+    _fill_for_rules(org, dana, kim)
+
+
+def _fill_for_rules(org: SalesforceSandbox, dana: str, kim: str) -> None:
+    """A target with an SDR, a customer with a success manager, and an account with a deal in the making."""
+    sdr = Field("SDR__c", "reference", ("User",), "SDR__r")
+    org.org.add_field("Account", sdr)
+    org.add(
+        "Account",
+        Name="Tyrell",
+        Website="https://tyrell.example",
+        Type="Target",
+        OwnerId=dana,
+        SDR__c=_user(org, "Sue Park"),
+    )
+    wonka = org.add("Account", Name="Wonka", Website="https://wonka.example", Type="Customer", OwnerId=dana)
+    org.add("AccountTeamMember", AccountId=wonka, UserId=kim, TeamMemberRole="Customer Success Manager")
+    cyberdyne = org.add("Account", Name="Cyberdyne", Website="https://cyberdyne.example", OwnerId=dana)
+    deal = {"Name": "Cyberdyne renewal", "StageName": "Negotiation", "IsClosed": False, "IsWon": False}
+    org.add("Opportunity", AccountId=cyberdyne, OwnerId=kim, CloseDate="2026-12-31", **deal)
+    _person(org, "Contact", "Milo Stone", "milo@wonka.example", OwnerId=dana, AccountId=wonka)
+    _person(org, "Contact", "Nina Berg", "nina@cyberdyne.example", OwnerId=dana, AccountId=cyberdyne)
 
 
 def _user(org: SalesforceSandbox, name: str, **fields: bool) -> str:
@@ -92,6 +137,9 @@ def samples(today: date) -> Sequence[Sample]:
         _joined("Grace Obi", "vandelay", "CMO", "Globex", "CMO", channel, "Ivan Petrov, is inactive in Salesforce"),
         _left("Deepak Rao", "initech", "Head of Data", kim, "You own Deepak Rao in Salesforce."),
         _joined("Hugo Silva", "stark", "CTO", "Hooli", "CTO", channel, "Noor Haddad, is not in Slack"),
+        _joined("Lena Fox", "wayne", "CISO", "Tyrell", "CISO", "Sue Park", "Tyrell"),
+        _left("Milo Stone", "wonka", "COO", kim, "Wonka"),
+        _promoted("Nina Berg", "cyberdyne", "IT Manager", "Cyberdyne", "CIO", kim, "Cyberdyne"),
         _joined("Iris Novak", "wayne", "COO", "Umbrella", "CEO", channel, "Sam Okafor, is"),
     ]
     for number, sample in enumerate(sent, 1):

@@ -97,8 +97,9 @@ class RowMapping:
                 _put(told, name, self._ours(name, value))
         for name, value in self.always.items():
             _put(told, name, value)
-        told["change_type"] = _change_type(told)
-        told.setdefault("signal", _SIGNALS.get(told["change_type"], "contact_tracking"))
+        change_type = told["change_type"] = _change_type(told)
+        known = _SIGNALS.get(change_type) if isinstance(change_type, str) else None
+        told.setdefault("signal", known or "contact_tracking")
         if unmapped := self._unmapped(row):
             told["custom"] = unmapped | told.get("custom", {})
         return told
@@ -204,7 +205,10 @@ def _change_type(told: Mapping[str, Any]) -> object:
 
 
 def _company(told: Mapping[str, Any], side: str) -> str | None:
-    company = told.get(side, {}).get("company", {})
+    job = told.get(side)
+    company = job.get("company") if isinstance(job, dict) else None
+    if not isinstance(company, dict):
+        return None
     known = company.get("salesforce_id") or company.get("domain") or company.get("name")
     return known.casefold()[:15] if isinstance(known, str) else None
 

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 
 from services.ownership.check import OrgShape
 from services.ownership.presets import presets
-from services.ownership.rules import MOST_RULES, Rule, RuleSet
+from services.ownership.rules import MOST_RULES, Conditions, Rule, RuleSet
 from services.rulebook import FASTER, Book, Kept, Rulebook
 
 TOO_MANY = f"There can be at most {MOST_RULES} rules. Delete one first."
 CHANGED_MEANWHILE = "Somebody else changed or deleted this rule meanwhile, so nothing was saved."
 UNREADABLE = "The rules that are in force cannot be read by this version, so they cannot be changed here."
+
+
+ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,14 @@ def mark_of(rule: Rule) -> str:
 def find(rules: RuleSet, mark: str) -> int | None:
     """Where the rule with this mark stands."""
     return next((number for number, rule in enumerate(rules.rules) if mark_of(rule) == mark), None)
+
+
+def place_for_new(rules: RuleSet) -> int:
+    """After all others, and before those at the end that take everything: there it could never be reached."""
+    place = len(rules.rules)
+    while place and rules.rules[place - 1].when == Conditions():
+        place -= 1
+    return place
 
 
 def moved(rules: RuleSet, number: int, by: int) -> RuleSet:
@@ -154,27 +165,44 @@ class OwnershipEditing:
 
         Others may have changed the rest of the rules meanwhile, this one not: *mark* is of how it was seen.
         """
-        book = await self.rulebook.read(workspace_id)
-        number = find(book.shown, mark)
-        if number is None:
-            return Kept(False, CHANGED_MEANWHILE)
-        changed = replaced(book.shown, number, rule, place)
-        if changed == book.shown:
-            return Kept(True, "Nothing was changed.")
-        what = f"changed “{rule.name}”"
-        return await self.rulebook.save_draft(workspace_id, actor, changed, Seen.of(book).revision, what)
+
+        def change(rules: RuleSet) -> RuleSet | Kept:
+            number = find(rules, mark)
+            if number is None:
+                return Kept(False, CHANGED_MEANWHILE)
+            changed = replaced(rules, number, rule, place)
+            return Kept(True, "Nothing was changed.") if changed == rules else changed
+
+        return await self._rebased(workspace_id, actor, change, f"changed “{rule.name}”")
 
     async def add(self, workspace_id: str, actor: str, new: Sequence[Rule], place: int | None = None) -> Kept:
-        """Keep new rules; *place* None: after all others."""
-        book = await self.rulebook.read(workspace_id)
-        if book.problem:
-            return Kept(False, UNREADABLE)
-        there = len(book.shown.rules)
-        if there + len(new) > MOST_RULES:
-            return Kept(False, TOO_MANY)
-        changed = added(book.shown, new, there if place is None else place)
+        """Keep new rules, whatever others changed meanwhile; *place* None: after all others."""
+
+        def change(rules: RuleSet) -> RuleSet | Kept:
+            there = len(rules.rules)
+            if there + len(new) > MOST_RULES:
+                return Kept(False, TOO_MANY)
+            return added(rules, new, there if place is None else place)
+
         what = f"added “{new[0].name}”" if len(new) == 1 else f"added {len(new)} rules"
-        return await self.rulebook.save_draft(workspace_id, actor, changed, Seen.of(book).revision, what)
+        return await self._rebased(workspace_id, actor, change, what)
+
+    async def _rebased(
+        self, workspace_id: str, actor: str, change: Callable[[RuleSet], RuleSet | Kept], what: str
+    ) -> Kept:
+        """Make a change to the rules as they stand now, again when somebody else was faster in that moment."""
+        kept = Kept(False, FASTER)
+        for _ in range(ATTEMPTS):
+            book = await self.rulebook.read(workspace_id)
+            if book.problem:
+                return Kept(False, UNREADABLE)
+            changed = change(book.shown)
+            if isinstance(changed, Kept):
+                return changed
+            kept = await self.rulebook.save_draft(workspace_id, actor, changed, Seen.of(book).revision, what)
+            if kept.stored:
+                break
+        return kept
 
     async def set(self, workspace_id: str, actor: str, seen: Seen, changed: RuleSet, what: str) -> Kept:
         """Keep what stands beside the rules: pools, mappings, segments, guards."""

@@ -57,7 +57,9 @@ class Settings:
         port = read.number("PORT", 3000, 0, 65535)
         database_url = read.checked("DATABASE_URL", "sqlite:///./usergems.db", database_fault)
         keys = tuple(key.strip() for key in read.text("ENCRYPTION_KEYS", "").split(",") if key.strip())
-        read.check("ENCRYPTION_KEYS", all(_is_fernet_key(key) for key in keys), _KEYS_HINT)
+        read.check(
+            "ENCRYPTION_KEYS", all(_is_fernet_key(key) for key in keys), f"holds what is no Fernet key; {_KEYS_HINT}"
+        )
         if not database_url.startswith("sqlite"):
             read.check("ENCRYPTION_KEYS", bool(keys), f"is required with PostgreSQL; {_KEYS_HINT}")
         salesforce_id, salesforce_secret = read.pair("SALESFORCE_CLIENT_ID", "SALESFORCE_CLIENT_SECRET")

@@ -24,11 +24,12 @@ from listeners.verbs.demo_view import Addresses, Row, closing, table
 from listeners.verbs.preparing import prepared
 from listeners.verbs.serving import Halves, running
 from sandbox.salesforce import SalesforceSandbox
-from sandbox.samples import DEFAULT_CHANNEL, Office, Sample, furnish, samples
+from sandbox.samples import DEFAULT_CHANNEL, RULES, Office, Sample, furnish, samples
 from sandbox.sender import Json, Sender
 from sandbox.slack import SlackSandbox, page
 from sandbox.visitor import Visitor
 from services.manifest import Manifest
+from services.ownership.rules import RuleSet
 from services.settings import Settings
 from store.audit import OPERATOR
 from store.intake_keys import SIGNING
@@ -60,6 +61,8 @@ async def _play(terminal: Terminal, folder: Path, port: int | None, *, once: boo
         terminal.tell("The whole way on this machine, with sample people and sample data.\n")
         await _install(stage)
         terminal.tell(f"{stage.office.admin.real_name} added the app to Slack and chose #{DEFAULT_CHANNEL}.")
+        await _rule(stage)
+        terminal.tell(f"{len(RULES['rules'])} ownership rules are in force; what none of them takes goes to its owner.")
         began = time.monotonic()
         rows = await _tell_all(terminal, stage)
         terminal.tell(f"{len(rows)} job changes were posted to the app, which took {time.monotonic() - began:.1f} s.")
@@ -139,6 +142,13 @@ async def _install(stage: Stage) -> None:
             raise RefusedError(f"The app could not be installed: {error}.") from None
     if done.status != 200:
         raise RefusedError(f"The app could not be installed: {done.url.path} answered {done.status}.")
+
+
+async def _rule(stage: Stage) -> None:
+    """Publish the sample rules. Raises RefusedError."""
+    kept = await stage.app.rulebook.publish(stage.office.team.id, OPERATOR, RuleSet.parse(RULES), None)
+    if not kept.stored:
+        raise RefusedError(f"The sample rules were refused: {kept.text}")
 
 
 async def _tell_all(terminal: Terminal, stage: Stage) -> list[Row]:

@@ -33,8 +33,11 @@ class Org:
         self._records.setdefault(sobject.name, {})
 
     def add_field(self, sobject: str, field: Field) -> None:
+        """Add a custom field; records that are there already have nothing in it."""
         known = self._sobjects[sobject.lower()]
         self.define(replace(known, fields=(*known.fields, field)))
+        for record in self._records[known.name].values():
+            record.setdefault(field.name, None)
 
     def hide_field(self, sobject: str, name: str) -> None:
         """Field-level security: to the integration user it does not exist.

@@ -89,9 +89,18 @@ class Browser:
         if channel is None or not digits.isdecimal():
             raise web.HTTPNotFound(text="There is no such message.")
         where = {"channel": channel.id, "ts": f"{digits[:-6]}.{digits[-6:]}"}
-        if channel.im_user:
-            where["user"] = channel.im_user
+        reader = channel.im_user or self._reader(channel)
+        if reader:
+            where["user"] = reader
         raise web.HTTPFound(f"/?{urlencode(where)}")
+
+    def _reader(self, channel: Channel) -> str | None:
+        """Somebody who can read it, if possible one who has read here before."""
+        users = [user for user in self.slack.world.users.values() if user.team_id == channel.team_id]
+        able = [user for user in users if not (user.bot_id or user.deleted)]
+        able = [user for user in able if not channel.is_private or user.id in channel.members]
+        seen = {user_id for user_id, _ in self.read}
+        return next((user.id for user in sorted(able, key=lambda user: user.id not in seen)), None)
 
     async def people(self, _request: web.Request) -> web.StreamResponse:
         return web.json_response({"people": people(self.slack.world, self.read)})

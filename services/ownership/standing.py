@@ -15,7 +15,7 @@ from store.members import BOT, DEACTIVATED, GUEST, NOT_IN_SLACK, STRANGER, UNKNO
 EVERY_SIGNAL = "*"
 
 SLACK_PROBLEMS = {
-    NOT_IN_SLACK: "is not in Slack",
+    NOT_IN_SLACK: "is not in Slack, or is deactivated there",  # Slack gives one answer to both
     DEACTIVATED: "is deactivated in Slack",
     BOT: "is a bot in Slack",
     GUEST: "is a guest in Slack",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 import aiohttp
@@ -18,24 +18,32 @@ from slack_sdk.oauth.installation_store import Installation
 from slack_sdk.web.async_client import AsyncWebClient
 
 from listeners import register_listeners
+from listeners.ownership_dialogs import OwnershipDialogs
 from listeners.pages import Pages
 from listeners.salesforce_connect import Connecting
 from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Channel, Team, User
 from services.acting import Acting
+from services.deciding import Deciding
 from services.directory import Directory
 from services.home import Home
 from services.intake_keys import IntakeKeys
+from services.org_shape import OrgShapes
 from services.own_mappings import OwnMappings
+from services.ownership_editing import OwnershipEditing
+from services.ownership_pages import OwnershipPages
 from services.preferences import Preferences
 from services.redrawing import Redrawing
+from services.rulebook import Rulebook
 from services.salesforce import Salesforce
 from services.salesforce_auth import SalesforceAuth
 from services.salesforce_connect import SalesforceConnect
 from services.salesforce_describe import SalesforceDescribe
 from services.salesforce_source import SalesforceSource
+from services.simulation import Simulation
 from services.slack import Slack
 from services.status import Status
+from services.unmatched import UnmatchedOwners
 from store import workspaces
 from store.database import Database
 from store.encryption import Cipher
@@ -111,6 +119,7 @@ async def office(database, clock) -> AsyncIterator[Office]:
             "connecting": Connecting(connect, Pages.of("UserGems"), cipher),
             "salesforce_source": SalesforceSource(database, describe, clock),
             "own_mappings": OwnMappings(database, clock),
+            "ownership": _ownership(database, directory, salesforce, clock),
             "acting": Acting(database, api, Redrawing(database, api, clock), clock),
             "database": database,
             "directory": directory,
@@ -146,6 +155,21 @@ async def install(office: Office, user: User) -> None:
             user_id=user.id,
             installed_at=office.slack.world.now(),
         )
+    )
+
+
+def _ownership(
+    database: Database, directory: Directory, salesforce: Salesforce, clock: Callable[[], int]
+) -> OwnershipDialogs:
+    shapes = OrgShapes(SalesforceDescribe(salesforce), clock)
+    rulebook = Rulebook(database, shapes, clock)
+    return OwnershipDialogs(
+        directory=directory,
+        rulebook=rulebook,
+        editing=OwnershipEditing(rulebook),
+        simulation=Simulation(database, Deciding(database, salesforce, shapes, directory, clock)),
+        unmatched=UnmatchedOwners(database, directory, shapes, lambda: None, clock),
+        pages=OwnershipPages(database),
     )
 
 

@@ -88,8 +88,7 @@ async def test_a_job_change_is_tried_on_the_draft_telling_nobody(acme: World, da
     assert dana.options("job_change") == {"Ada Smith: Initech → Globex": job_change}
     assert (await dana.submit(job_change=job_change)).ok
     said = dana.dialog()
-    assert f"<@{acme.noor.id}> (as the DRI)" in said
-    assert "You own Globex in Salesforce." in said
+    assert f"<@{acme.noor.id}>, as the DRI: You own Globex in Salesforce." in said
     assert "On the side of the company they join, the rule *Mine* decides:" in said
     assert "1. account owner Noor Haddad (noor@acme.example): told" in said
     assert "On the side of the company they leave, the rule *Nobody* decides:" in said
@@ -118,7 +117,7 @@ async def test_the_last_job_changes_are_compared_with_the_draft(acme: World, dan
     await dana.menu("switch", 0)
     await dana.act("ownership_simulate")
     said = await dana.act("ownership_replay")
-    assert "Of the last 1 job changes the draft would tell 1 otherwise" in said
+    assert "Of the last job change, the draft would tell 1 otherwise" in said
     assert "now: the default channel (since no DRI was found) by “Leads”" in said
     assert f"draft: <@{acme.noor.id}> (as the DRI) by “Everything else”" in said
 

@@ -157,6 +157,7 @@ async def test_some_sources_ask_for_one_thing_more(acme: World, dana: Desk) -> N
     """A person, a group, a channel, another field; what was typed so far stays."""
     await connected(acme)
     wins = acme.slack.add_channel(acme.team, "wins")
+    sdrs = acme.slack.add_usergroup(acme.team, "sdrs", [acme.noor.id])
     await begin(dana)
     acme.slack.modal(acme.dana.id).typed["name", "name"] = {"type": "plain_text_input", "value": "Mixed"}
     await dana.fill(0, "A person in Slack …")
@@ -167,15 +168,16 @@ async def test_some_sources_ask_for_one_thing_more(acme: World, dana: Desk) -> N
     assert faults.keys() == {"more-0-a_person", "more-1-a_group", "more-2-a_channel", "more-3-a_field"}
     more = {"more-0-a_person": acme.noor.id, "more-1-a_group": "S0123456789", "more-2-a_channel": wins.id}
     faults = (await dana.submit(**more, **{"more-3-a_field": "csm"})).errors
-    assert faults.keys() == {"more-3-a_field"}
+    assert faults.keys() == {"more-1-a_group", "more-3-a_field"}
+    assert faults["more-1-a_group"] == "There is no such user group."
     assert "There is Account.CSM__c" in faults["more-3-a_field"]
-    assert (await dana.submit(**{"more-3-a_field": "Account.CSM__c"})).ok
+    assert (await dana.submit(**{"more-1-a_group": sdrs.id, "more-3-a_field": "Account.CSM__c"})).ok
     saved = await only_rule(dana)
     assert (saved.name, saved.tell) == (
         "Mixed",
         (
             NamedUser(user=acme.noor.id),
-            UserGroup(group="S0123456789"),
+            UserGroup(group=sdrs.id),
             NamedChannel(channel=wins.id),
             UserField(field="Account.CSM__c"),
         ),
@@ -193,6 +195,20 @@ async def test_delivery_and_fallback_are_kept(acme: World, dana: Desk) -> None:
     saved = await only_rule(dana)
     assert saved.deliver == Deliver(to="dri_and_channel", channel=wins.id)
     assert saved.fallback == NamedUser(user=acme.noor.id)
+
+
+async def test_a_channel_that_cannot_be_posted_to_is_refused(acme: World, dana: Desk) -> None:
+    """Wherever in the dialog it is chosen, with what to do."""
+    old = acme.slack.add_channel(acme.team, "old", is_archived=True)
+    deals = acme.slack.add_channel(acme.team, "deals", is_private=True, members=[acme.dana.id])
+    await begin(dana)
+    await dana.fill(0, "A channel …")
+    more = {"more-0-a_channel": old.id}
+    done = await dana.submit(to="dri_and_channel", channel=deals.id, fallback_channel=old.id, **more)
+    archived = "#old is archived. Unarchive it first, or choose another channel."
+    assert done.errors["more-0-a_channel"] == archived
+    assert done.errors["fallback_channel"] == archived
+    assert "write `/invite` the app in it" in done.errors["channel"]
 
 
 async def test_every_fault_is_said_at_its_field_and_nothing_is_saved(acme: World, dana: Desk) -> None:
@@ -216,9 +232,17 @@ async def test_every_fault_is_said_at_its_field_and_nothing_is_saved(acme: World
     }
     done = await dana.submit(place="1", fields="Account.Nope__c = 1", to="dri", fallback_channel=None)
     assert done.errors == {"fields": "Line 1: Account.Nope__c does not exist in Salesforce, or we may not read it."}
-    done = await dana.submit(fields=None, slot__0=None, slot__1=None)
+    done = await dana.submit(fields=None, slot__0="nobody", slot__1=None)
     assert done.errors == {"slot-0": "Needs somebody to tell."}
     assert (await dana.book()).draft is None
+
+
+async def test_a_new_rule_stands_before_those_that_take_everything(acme: World, dana: Desk) -> None:
+    """Behind them it could never be reached."""
+    await publish(acme, rule("A", when={"min_score": 9}), rule("Rest"), rule("Off", enabled=False))
+    await begin(dana)
+    await dana.submit(name="New", min_score="5")
+    assert await dana.rules() == ["A", "New", "Rest", "Off"]
 
 
 async def test_a_rule_is_put_in_its_place(acme: World, dana: Desk) -> None:

@@ -150,6 +150,15 @@ def test_what_does_not_map_is_refused_with_its_reason(raw: dict[str, Any], sourc
     assert path in [fault.path for fault in refused.value.faults]
 
 
+@pytest.mark.parametrize("said", [["x"], {"a": 1}, 5, True])
+def test_a_change_type_of_the_wrong_kind_is_refused_like_any_other_fault(said: object) -> None:
+    """Whatever a row holds, it is told what is wrong with it; nothing falls over."""
+    with pytest.raises(InvalidJobChangeError) as refused:
+        read({"Name": "Ada Smith", "Email": "ada@globex.example", "change_type": said}, "clay")
+
+    assert "change_type" in [fault.path for fault in refused.value.faults]
+
+
 def test_a_workspace_may_map_rows_itself() -> None:
     """Paths into the row, values of its own, and its sender's words for ours."""
     own = RowMapping.parse(

@@ -226,7 +226,7 @@ def test_who_cannot_be_found_is_passed_over_with_a_reason(source, result):
         ({"is_active": False}, "is inactive in Salesforce"),
         ({"email": None}, "has no e-mail address in Salesforce"),
         ({"kind": "queue"}, "is a queue"),
-        ({"email": NOT_IN_SLACK}, "is not in Slack"),
+        ({"email": NOT_IN_SLACK}, "is not in Slack, or is deactivated there"),
         ({"email": DEACTIVATED}, "is deactivated in Slack"),
         ({"email": BOT}, "is a bot in Slack"),
         ({"email": GUEST}, "is a guest in Slack"),

@@ -1,0 +1,165 @@
+"""The ownership dialogs as data: Slack takes them at their fullest, and nothing foreign in them is live."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from listeners.ownership_choices import MOST_OPTIONS, choices_of, options_of
+from listeners.ownership_form import RuleForm
+from listeners.ownership_history_view import history_view
+from listeners.ownership_people_view import People, people_view, read_aliases
+from listeners.ownership_pools_view import mapping_view, more_view, pool_view
+from listeners.ownership_rule_view import begin_view, rule_view
+from listeners.ownership_simulate_view import Trying, replayed_blocks, simulate_view, simulated_blocks
+from listeners.ownership_view import Outlook, list_view
+from sandbox.slack.blocks import check_view
+from services.job_changes import JobChange
+from services.ownership.check import OrgField, OrgShape
+from services.ownership.presets import presets
+from services.ownership.rule_faults import RuleFault
+from services.ownership.rules import RuleSet
+from services.rulebook import Book
+from services.simulation import Difference, Replayed, Simulated
+from store.audit import Change
+from store.deliveries import DRI, NewDelivery
+from store.owners import HowMatched, Link, Unmatched
+from store.ownership import Draft, Published
+from tests.conftest import SOMEDAY
+from tests.world import job_change
+
+LIVE = "<!channel> *x* <@U1> <https://evil.example|here> " * 2
+NAME = LIVE[:80]
+ORG = OrgShape(
+    objects=frozenset({"account"}),
+    fields={f"account.lookup_{number:03}__c": OrgField(LIVE, ("User",)) for number in range(300)},
+    roles={"account": frozenset(f"{LIVE[:70]}{n}" for n in range(50)), "opportunity": frozenset()},
+)
+WIDE = {
+    "name": NAME,
+    "when": {
+        "relationship": [LIVE] * 200,
+        "title_contains": [LIVE] * 200,
+        "fields": [{"field": "Account.Name", "values": [LIVE] * 200}] * 20,
+    },
+    "tell": [{"source": "user", "user": f"{'x' * 300}@acme.example"}] * 12,
+    "deliver": {"to": "dri_and_channel", "channel": "C0123456789"},
+    "fallback": {"source": "user", "user": "vp@acme.example"},
+}
+FULL = RuleSet.parse(
+    {
+        "rules": [WIDE] * 499,
+        "pools": {f"{number:02}{NAME[2:]}": {"members": [{"user": "U0123456789"}] * 200} for number in range(50)},
+        "mappings": {f"{number:02}{NAME[2:]}": {"ann@acme.example": "bob@acme.example"} for number in range(50)},
+        "guards": {"excluded": ["U0123456789"] * 100 + ["x@acme.example"] * 100},
+    }
+)
+DRAFT = Draft(3, 1, "", SOMEDAY, "U0123456789")
+BOOK = Book(2, FULL, DRAFT, FULL)
+CHANGE = JobChange.parse(job_change(person={"full_name": LIVE, "emails": ["ada@initech.example"]}))
+
+
+def taken(view: dict[str, object]) -> str:
+    """The view as text; Slack takes it, and it mentions nobody whom we did not mean."""
+    assert check_view(view, "modal") == []
+    assert len(json.dumps(view, ensure_ascii=False).encode()) < 250_000
+    texts = str(list(mrkdwn_in(view["blocks"])))
+    assert "<!channel>" not in texts
+    assert "<https" not in texts
+    return str(view)
+
+
+def mrkdwn_in(value: object) -> list[str]:
+    if isinstance(value, list):
+        return [text for each in value for text in mrkdwn_in(each)]
+    if not isinstance(value, dict):
+        return []
+    own = [value["text"]] if value.get("type") == "mrkdwn" else []
+    return own + [text for each in value.values() for text in mrkdwn_in(each)]
+
+
+@pytest.mark.parametrize("page", [0, 7, 24, 99])
+def test_the_list_at_its_fullest(page):
+    """500 rules, all with faults, in pages."""
+    faults = [RuleFault(f"rules.{n}.tell.{m}", LIVE) for n in range(499) for m in range(5)] + [RuleFault("", LIVE)] * 30
+    view = list_view(BOOK, Outlook(faults, ORG, LIVE), page, "Saved.")
+    assert "Everything else" in taken(view)
+
+
+def test_the_list_of_rules_that_cannot_be_read():
+    """It says so, and offers no change."""
+    view = list_view(Book(2, RuleSet(), None, None, LIVE), Outlook())
+    assert "ownership_add" not in taken(view)
+
+
+def test_the_rule_dialog_at_its_fullest():
+    """Twelve sources, three hundred lookups, fifty roles, fifty pools; and what a chain may ask for besides."""
+    form = RuleForm.of(FULL.rules[0], 498)
+    choices = choices_of(FULL, ORG, len(form.slots))
+    assert "kept as it is" in taken(rule_view(form, choices, is_new=False))
+    for number in range(len(form.slots)):
+        menu = options_of(choices, form.slots[number], form.original.tell)
+        assert sum(len(group["options"]) for group in menu["option_groups"]) <= MOST_OPTIONS
+    assert choices.more_fields > 200
+
+
+@pytest.mark.parametrize("rule", presets(), ids=lambda rule: rule.name)
+def test_the_rule_dialog_of_each_scenario(rule):
+    """Also where no Salesforce is connected."""
+    taken(begin_view(presets()))
+    assert rule.name in taken(rule_view(RuleForm.of(rule, 0), choices_of(RuleSet(), None), is_new=True))
+
+
+def test_pools_and_more_at_their_fullest():
+    """And each dialog of one."""
+    assert "And 30 more" in taken(more_view(BOOK, "Saved."))
+    taken(pool_view(BOOK, next(iter(FULL.pools))))
+    taken(mapping_view(BOOK, next(iter(FULL.mappings))))
+    taken(pool_view(BOOK, None))
+    taken(mapping_view(BOOK, None))
+
+
+def test_a_mapping_that_is_too_long_for_a_dialog_is_not_cut():
+    """It says what to do instead."""
+    table = {f"person-{number}@acme.example": "bob@acme.example" for number in range(500)}
+    book = Book(1, RuleSet.parse({"mappings": {"Long": table}}), None, None)
+    assert "export the rules as JSON" in taken(mapping_view(book, "Long"))
+
+
+def test_history_at_its_fullest():
+    """Fifty versions, a hundred changes."""
+    versions = [Published(50 - n, "", SOMEDAY, "U0123456789", LIVE) for n in range(50)]
+    changes = [Change(SOMEDAY, "U0123456789", "ownership: drafted", LIVE * 3)] * 100
+    taken(history_view(versions, changes))
+    assert "None was published yet" in taken(history_view([], []))
+
+
+def test_the_page_of_unmatched_people_at_its_fullest():
+    """A hundred owners, a hundred links."""
+    owners = [Unmatched(f"{n}{'x' * 250}@acme.example", LIVE, LIVE, 3, SOMEDAY) for n in range(100)]
+    links = [(Link(f"{n}@acme.example", "U0123456789", SOMEDAY, "operator"), n) for n in range(100)]
+    how = HowMatched("Slack_Email__c", {f"{'x' * 60}{n}.example": "acme.example" for n in range(100)})
+    shown = taken(people_view(People(owners, links, how, "a", LIVE.replace("<", ""))))
+    assert "99 job changes that went to a channel" in shown
+    assert read_aliases("acme.com = acme.io\n\n b.com=b.io ") == {"acme.com": "acme.io", "b.com": "b.io"}
+
+
+def test_what_was_simulated_at_its_fullest():
+    """Long reasons, many candidates, many differences."""
+    considered = [{"side": "past", "source": LIVE, "name": LIVE, "email": LIVE, "result": LIVE * 3}] * 40
+    sides = [{"side": side, "rule": NAME} for side in ("past", "current", None)]
+    trace = {"considered": considered, "sides": sides, "notes": [LIVE] * 30}
+    deliveries = tuple(NewDelivery("j", f"U01234567{n:02}", DRI, LIVE * 10, "past") for n in range(40))
+    simulated = Simulated("j", CHANGE, deliveries, "because", trace)
+    latest = [(f"id-{number}", CHANGE) for number in range(50)]
+    results = [
+        simulated_blocks(simulated),
+        simulated_blocks(Simulated("j", CHANGE, waits=True)),
+        simulated_blocks(Simulated("j", CHANGE, reason=LIVE)),
+        replayed_blocks(Replayed(100, (Difference(simulated, simulated),) * 100)),
+        replayed_blocks(Replayed(0, ())),
+    ]
+    for result in results:
+        shown = taken(simulate_view(Trying(latest, True, "id-3", "ada@initech.example", "Globex", result)))
+        assert "Simulate" in shown
