@@ -21,7 +21,7 @@ def ownership_blocks(state: HomeState) -> list[Block]:
         some = f"{count} owners were" if count != "1" else "One owner was"
         todo.append(f":warning: {some} not found in Slack.")
     text = " ".join([_in_force(standing), *todo])
-    return [section(f"*Ownership (DRIs)*\n{text}", button("Ownership (DRIs)", OPEN))]
+    return [section(f"*Ownership (DRIs)*\n{text}", button("Ownership (DRIs)", OPEN), "ownership")]
 
 
 def _in_force(standing: OwnershipState) -> str:

@@ -22,7 +22,7 @@ MOST_DIFFERENCES = 30
 MOST_CONSIDERED = 12
 MOST_TOLD = 6
 
-_ROLES = {DRI: "as the DRI", COPY: "a copy", CHANNEL: "as a rule says", FALLBACK: "since no DRI was found"}
+_ROLES = {DRI: "as the DRI", COPY: "a copy", CHANNEL: "as a rule says", FALLBACK: "in place of a DRI"}
 _SIDES = {"past": "the company they leave", "current": "the company they join"}
 
 

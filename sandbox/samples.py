@@ -109,8 +109,16 @@ def _fill_for_rules(org: SalesforceSandbox, dana: str, kim: str) -> None:
     wonka = org.add("Account", Name="Wonka", Website="https://wonka.example", Type="Customer", OwnerId=dana)
     org.add("AccountTeamMember", AccountId=wonka, UserId=kim, TeamMemberRole="Customer Success Manager")
     cyberdyne = org.add("Account", Name="Cyberdyne", Website="https://cyberdyne.example", OwnerId=dana)
-    deal = {"Name": "Cyberdyne renewal", "StageName": "Negotiation", "IsClosed": False, "IsWon": False}
-    org.add("Opportunity", AccountId=cyberdyne, OwnerId=kim, CloseDate="2026-12-31", **deal)
+    org.add(
+        "Opportunity",
+        Name="Cyberdyne renewal",
+        AccountId=cyberdyne,
+        OwnerId=kim,
+        StageName="Negotiation",
+        CloseDate="2026-12-31",
+        IsClosed=False,
+        IsWon=False,
+    )
     _person(org, "Contact", "Milo Stone", "milo@wonka.example", OwnerId=dana, AccountId=wonka)
     _person(org, "Contact", "Nina Berg", "nina@cyberdyne.example", OwnerId=dana, AccountId=cyberdyne)
 

@@ -25,11 +25,12 @@ from services.ownership.sources import Side
 from services.ownership.standing import Absence, Group, Lacks, Ledger, Matching, Standing
 from services.records import Found, Needs, PersonRecords
 from services.salesforce import Salesforce
-from store import choosing, owners, ownership
+from store import choosing, owners, ownership, workspaces
 from store.choosing import State, Taken
 from store.database import Database
 from store.members import UNKNOWN, Member
 from store.owners import HowMatched
+from store.workspaces import Workspace
 
 logger = logging.getLogger(__name__)
 
@@ -85,13 +86,17 @@ class Deciding:
 
     async def rules_in_force(self, workspace_id: str) -> Rules:
         """The published rules; only the catch-all where none are, or none that this version can read."""
-        version, how = await self.database.run(_version_and_matching, workspace_id)
+        return (await self.workspace_and_rules(workspace_id))[1]
+
+    async def workspace_and_rules(self, workspace_id: str) -> tuple[Workspace | None, Rules]:
+        """The same with the workspace, read together; None: there is none."""
+        workspace, version, how = await self.database.run(_workspace_and_version, workspace_id)
         known = self._prepared.get(workspace_id)
         if known is None or known[0] != version:
             published = await self.database.run(ownership.in_force, workspace_id)
             known = (version, Prepared.of(_read(published.rules) if published else NO_RULES))
             self._prepared[workspace_id] = known
-        return _ready(*known, how)
+        return workspace, _ready(*known, how)
 
     async def draft(self, workspace_id: str, rule_set: RuleSet) -> Rules:
         """Rules that are not in force, made ready."""
@@ -167,8 +172,9 @@ class Deciding:
         return group
 
 
-def _version_and_matching(connection: Connection, workspace_id: str) -> tuple[int, HowMatched]:
-    return ownership.version_in_force(connection, workspace_id), owners.how_matched(connection, workspace_id)
+def _workspace_and_version(connection: Connection, workspace_id: str) -> tuple[Workspace | None, int, HowMatched]:
+    version = ownership.version_in_force(connection, workspace_id)
+    return workspaces.find(connection, workspace_id), version, owners.how_matched(connection, workspace_id)
 
 
 def _state_and_accounts(

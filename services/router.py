@@ -17,7 +17,7 @@ from services.ownership.choice import Decision
 from services.ownership.promises import missed, promised, trace_of
 from services.records import Found, PersonRecords
 from services.retry import backoff_ms
-from store import choosing, owners, pauses, routing, workspaces
+from store import choosing, owners, pauses, routing
 from store.database import Database
 from store.owners import Missed
 from store.routing import Batch, Claimed, Postponed, Routed
@@ -64,6 +64,7 @@ class Settled:
     postponed: Sequence[Postponed]
     decided: Decided | None = None
     missed: Sequence[Missed] = ()
+    salesforce_answered: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,11 +79,10 @@ class Router:
 
     async def route(self, batch: Batch) -> bool:
         """Decide and settle a claimed batch; True if there are deliveries to post now."""
-        workspace = await self.database.run(workspaces.find, batch.workspace_id)
+        workspace, rules = await self.deciding.workspace_and_rules(batch.workspace_id)
         if workspace is None:
             return False
         parsed, unreadable = _parse(batch)
-        rules = await self.deciding.rules_in_force(workspace.id)
         facts = await self._look_up(workspace, parsed, rules)
         if isinstance(facts, NotYet):
             settled = Settled((), [Postponed(each.claimed.id, facts.due_at, facts.reason) for each in parsed])
@@ -103,7 +103,6 @@ class Router:
             found, unreadable = await self.deciding.facts(workspace.id, changes, rules)
         except (TransientError, PermanentError) as error:
             return await self._salesforce_failed(workspace, parsed, error)
-        await self.database.run(pauses.succeeded, workspace.id, SALESFORCE)
         if found is None:
             return Facts(None)
         connection = await self.deciding.salesforce.auth.connection_of(workspace.id)
@@ -138,7 +137,7 @@ class Router:
             else:
                 routed.append(_routed(each, choice, workspace, rules, facts))
                 unmatched += missed(each.claimed.id, choice)
-        return Settled(routed, postponed, decided, unmatched)
+        return Settled(routed, postponed, decided, unmatched, salesforce_answered=facts.trouble is None)
 
 
 def _settle(connection: Connection, batch: Batch, routed: Sequence[Routed], settled: Settled, now: int) -> bool:
@@ -148,6 +147,8 @@ def _settle(connection: Connection, batch: Batch, routed: Sequence[Routed], sett
     if settled.decided:
         choosing.advance(connection, batch.workspace_id, settled.decided.pools, settled.decided.taken, now)
     owners.add_missed(connection, batch.workspace_id, settled.missed, now)
+    if settled.salesforce_answered:
+        pauses.succeeded(connection, batch.workspace_id, SALESFORCE)
     return True
 
 

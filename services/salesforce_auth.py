@@ -18,7 +18,7 @@ from store.database import Database
 from store.encryption import Cipher
 from store.salesforce_apps import SalesforceApp
 from store.salesforce_connections import CLIENT_CREDENTIALS, WEB_SERVER, Renewal, SalesforceConnection, Tokens
-from store.workspaces import SALESFORCE_BROKEN
+from store.workspaces import SALESFORCE_BROKEN, Workspace
 
 TIMEOUT = aiohttp.ClientTimeout(total=15)  # well inside RENEWAL_LEASE_MS
 BUSY_RETRY_SECONDS = 2.0
@@ -62,17 +62,22 @@ class SalesforceAuth:
 
         Raises PermanentError, and TransientError also when our share of the day's API calls is used up.
         """
-        known = await self.connection_of(workspace_id)
+        stored, workspace = await self.database.run(_connection_and_workspace, self.cipher, workspace_id)
+        known = await self._in_use(workspace_id, stored)
         if known is None:
             return None
-        await self._within_share(known)
+        if workspace is not None:
+            self._keep_within_share(workspace, known)
         if known.access_token is None or known.instance_url is None:
             return await self.renew(workspace_id, known.access_token)
         return Session(workspace_id, known.instance_url, known.access_token)
 
     async def connection_of(self, workspace_id: str) -> SalesforceConnection | None:
         """How the workspace is connected; None: it is not."""
-        known = await self.database.run(connections.find, self.cipher, workspace_id)
+        return await self._in_use(workspace_id, await self.database.run(connections.find, self.cipher, workspace_id))
+
+    async def _in_use(self, workspace_id: str, known: SalesforceConnection | None) -> SalesforceConnection | None:
+        """*known* as it is stored, or the operator's in its place."""
         if known is not None and not known.is_the_operators:
             return known
         if not self._serves_every_workspace:
@@ -156,9 +161,8 @@ class SalesforceAuth:
             await self._revoke(known.login_url, token)
         return True
 
-    async def _within_share(self, known: SalesforceConnection) -> None:
-        workspace = await self.database.run(workspaces.find, known.workspace_id)
-        if workspace is not None and known.our_calls_on(self.now()) >= workspace.salesforce_daily_calls:
+    def _keep_within_share(self, workspace: Workspace, known: SalesforceConnection) -> None:
+        if known.our_calls_on(self.now()) >= workspace.salesforce_daily_calls:
             share = f"{workspace.salesforce_daily_calls:,}"
             raise TransientError(
                 f"our share of {share} Salesforce API calls a day is used up", retry_after=SHARE_RETRY_SECONDS
@@ -226,6 +230,12 @@ class SalesforceAuth:
                 return
         except (aiohttp.ClientError, TimeoutError):
             return  # we have forgotten it; an admin can still revoke it in Salesforce's Setup
+
+
+def _connection_and_workspace(
+    connection: Connection, cipher: Cipher, workspace_id: str
+) -> tuple[SalesforceConnection | None, Workspace | None]:
+    return connections.find(connection, cipher, workspace_id), workspaces.find(connection, workspace_id)
 
 
 def _session(workspace_id: str, instance_url: str | None, access_token: str | None) -> Session | None:

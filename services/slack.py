@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -191,8 +192,7 @@ class Slack:
     async def _call(
         self, workspace_id: str, method: str, verb: str, absent: tuple[str, ...] = (), **arguments: Json
     ) -> AsyncSlackResponse:
-        await self._heed_pause(workspace_id, method)
-        token = await self.tokens(workspace_id)
+        _, token = await asyncio.gather(self._heed_pause(workspace_id, method), self.tokens(workspace_id))
         if token is None:
             raise WorkspaceGoneError("the app is not installed in the workspace")
         headers = {"Authorization": f"Bearer {token}"}

@@ -32,6 +32,9 @@ POLL_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 10.0
 """After so long the database is asked again, however often it failed: who goes round less often counts as dead."""
 
+CLAIMED_FIRST_SECONDS = 0.002
+"""What was just claimed goes ahead of the next look for more, which finds nothing when a job change comes alone."""
+
 GRACE_SECONDS = 8.0
 """For what is in flight when we are asked to stop; what takes longer is taken up by the next process."""
 
@@ -89,6 +92,7 @@ class Worker:
         if batch is None:
             return False
         _start(self._routing, self._route(batch))
+        await asyncio.sleep(CLAIMED_FIRST_SECONDS)
         return True
 
     async def post_due(self) -> bool:
@@ -100,6 +104,8 @@ class Worker:
         claims = await self.database.run(lanes.claim, self.now(), courier.LEASE_MS, free)
         for claim in claims:
             _start(self._posting, self._post(claim))
+        if claims:
+            await asyncio.sleep(CLAIMED_FIRST_SECONDS)
         return bool(claims)
 
     async def _repeat(self, work: Callable[[], Awaitable[bool]], bell: asyncio.Event, stop: asyncio.Event) -> None:

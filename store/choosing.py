@@ -37,23 +37,27 @@ class State:
     muted: frozenset[tuple[str, str]] = frozenset()
 
 
+_pools = select(ownership_pools.c.pool, ownership_pools.c.state).where(
+    ownership_pools.c.workspace_id == bindparam("of_workspace")
+)
+_away = select(absences.c.user_id, absences.c.delegate).where(
+    absences.c.workspace_id == bindparam("of_workspace"),
+    absences.c.since <= bindparam("now"),
+    or_(absences.c.until.is_(None), absences.c.until > bindparam("now")),
+)
+_muted = select(mutes.c.user_id, mutes.c.signal).where(
+    mutes.c.workspace_id == bindparam("of_workspace"),
+    or_(mutes.c.until.is_(None), mutes.c.until > bindparam("now")),
+)
+
+
 def state(connection: Connection, workspace_id: str, now: int, *, count_told: bool) -> State:
-    pools = select(ownership_pools.c.pool, ownership_pools.c.state).where(
-        ownership_pools.c.workspace_id == workspace_id
-    )
-    away = select(absences.c.user_id, absences.c.delegate).where(
-        absences.c.workspace_id == workspace_id,
-        absences.c.since <= now,
-        or_(absences.c.until.is_(None), absences.c.until > now),
-    )
-    muted = select(mutes.c.user_id, mutes.c.signal).where(
-        mutes.c.workspace_id == workspace_id, or_(mutes.c.until.is_(None), mutes.c.until > now)
-    )
+    asked = {"of_workspace": workspace_id, "now": now}
     return State(
-        pools={row.pool: row.state for row in connection.execute(pools)},
-        delegates={row.user_id: row.delegate for row in connection.execute(away)},
+        pools={row.pool: row.state for row in connection.execute(_pools, {"of_workspace": workspace_id})},
+        delegates={row.user_id: row.delegate for row in connection.execute(_away, asked)},
         told=_told_since(connection, workspace_id, now - DAY_MS) if count_told else {},
-        muted=frozenset((row.user_id, row.signal) for row in connection.execute(muted)),
+        muted=frozenset((row.user_id, row.signal) for row in connection.execute(_muted, asked)),
     )
 
 

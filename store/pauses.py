@@ -35,6 +35,7 @@ _count = (
     .values(failures=pauses.c.failures + 1, reason=bindparam("new_reason"))
     .returning(pauses.c.failures, pauses.c.since)
 )
+_recover = delete(pauses).where(_mine, pauses.c.failures > 0)
 _recount = update(pauses).where(_mine, pauses.c.failures == 0).values(since=bindparam("now"))
 
 
@@ -71,8 +72,8 @@ def failed(connection: Connection, workspace_id: str, subject: str, now: int, re
 
 def succeeded(connection: Connection, workspace_id: str, subject: str) -> bool:
     """It works again: its failures are over, a wait that was asked of us is not. True if it had failed."""
-    mine = (pauses.c.workspace_id == workspace_id) & (pauses.c.subject == subject)
-    return bool(connection.execute(delete(pauses).where(mine, pauses.c.failures > 0)).rowcount)
+    mine = {"of_workspace": workspace_id, "of_subject": subject}
+    return bool(connection.execute(_recover, mine).rowcount)
 
 
 def clear(connection: Connection, workspace_id: str, subject: str) -> None:

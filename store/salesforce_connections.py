@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from enum import Enum, auto
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, case, delete, insert, select, update
+from sqlalchemy import Connection, Integer, Row, bindparam, case, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from store.encryption import Cipher
@@ -197,10 +197,22 @@ def standing(connection: Connection) -> list[Standing]:
     return [Standing(**row._mapping) for row in rows]  # noqa: SLF001 - its documented API
 
 
+_answered = (
+    update(table)
+    .where(table.c.workspace_id == bindparam("of_workspace"))
+    .values(
+        last_success_at=bindparam("now"),
+        problem=None,
+        api_used=func.coalesce(bindparam("used", type_=Integer), table.c.api_used),
+        api_limit=func.coalesce(bindparam("limit", type_=Integer), table.c.api_limit),
+    )
+)
+
+
 def note_answer(connection: Connection, workspace_id: str, now: int, usage: tuple[int, int] | None) -> None:
     """Salesforce answered; *usage* is API calls used and allowed in 24 hours, None if it did not say."""
-    told = {} if usage is None else {"api_used": usage[0], "api_limit": usage[1]}
-    _change(connection, workspace_id, last_success_at=now, problem=None, **told)
+    used, limit = usage or (None, None)
+    connection.execute(_answered, {"of_workspace": workspace_id, "now": now, "used": used, "limit": limit})
 
 
 _spend = (

@@ -26,8 +26,15 @@ def test_the_demo_ends_with_status_0_when_all_was_told_as_expected():
     assert ran.stdout.isascii() or "\x1b" not in ran.stdout
     assert max(map(len, ran.stdout.splitlines())) <= 80
     assert ran.stdout.count("✓") == 13
-    assert len(set(re.findall(r"http://127\.0\.0\.1:\d+/archives/[CD]\d+/p\d{16}", ran.stdout))) == 9
-    for words in ("DM to Dana Reyes", "DM to Kim Lee", "#job-changes", "Inbound leads, is a", "All as expected."):
+    assert len(set(re.findall(r"http://127\.0\.0\.1:\d+/archives/[CD]\d+/p\d{16}", ran.stdout))) == 12
+    for words in (
+        "DM to Dana Reyes",
+        "DM to Kim Lee",
+        "DM to Sue Park",
+        "#job-changes",
+        "Inbound leads, is a",
+        "All as expected.",
+    ):
         assert words in ran.stdout
 
 

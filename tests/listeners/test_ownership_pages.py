@@ -118,7 +118,7 @@ async def test_the_last_job_changes_are_compared_with_the_draft(acme: World, dan
     await dana.act("ownership_simulate")
     said = await dana.act("ownership_replay")
     assert "Of the last job change, the draft would tell 1 otherwise" in said
-    assert "now: the default channel (since no DRI was found) by “Leads”" in said
+    assert "now: the default channel (in place of a DRI) by “Leads”" in said
     assert f"draft: <@{acme.noor.id}> (as the DRI) by “Everything else”" in said
 
 
@@ -139,7 +139,8 @@ async def test_an_unmatched_owner_is_linked_and_told_what_they_missed(acme: Worl
     assert "One owner was not found in Slack" in await dana.home()
     shown = await page(dana, "ownership_people")
     assert "Noor Haddad (n.haddad@acme-group.example)" in shown
-    assert "is not in Slack · 1 job change waits" in shown
+    assert "is not in Slack" in shown
+    assert "1 job change waits" in shown
     [block_id] = [one["block_id"] for one in dana.definition()["blocks"] if one["block_id"].startswith("owner-")]
 
     shown = await dana.act("ownership_link", acme.noor.id, block_id)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from listeners.ownership_choices import MOST_OPTIONS, choices_of, options_of
+from listeners.ownership_dialogs import entered
 from listeners.ownership_form import RuleForm
 from listeners.ownership_history_view import history_view
 from listeners.ownership_people_view import People, people_view, read_aliases
@@ -15,6 +19,7 @@ from listeners.ownership_rule_view import begin_view, rule_view
 from listeners.ownership_simulate_view import Trying, replayed_blocks, simulate_view, simulated_blocks
 from listeners.ownership_view import Outlook, list_view
 from sandbox.slack.blocks import check_view
+from sandbox.slack.inputs import values_of
 from services.job_changes import JobChange
 from services.ownership.check import OrgField, OrgShape
 from services.ownership.presets import presets
@@ -109,6 +114,62 @@ def test_the_rule_dialog_of_each_scenario(rule):
     """Also where no Salesforce is connected."""
     taken(begin_view(presets()))
     assert rule.name in taken(rule_view(RuleForm.of(rule, 0), choices_of(RuleSet(), None), is_new=True))
+
+
+texts = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=12)
+words = st.lists(texts | st.sampled_from(["VP, Sales", 'Chief "of" Staff', "a = b", "x in y", "two words"]), max_size=3)
+sides = st.sampled_from([None, "past", "current"])
+sources = st.one_of(
+    st.fixed_dictionaries(
+        {
+            "source": st.just("owner"),
+            "of": st.sampled_from(["contact", "lead", "account", "parent_account"]),
+            "side": sides,
+        }
+    ),
+    st.fixed_dictionaries({"source": st.just("opportunity_owner"), "which": st.sampled_from(["open", "last_won"])}),
+    st.fixed_dictionaries({"source": st.just("team"), "of": st.just("account"), "role": texts, "side": sides}),
+    st.sampled_from(
+        [
+            {"source": "field", "field": "Account.lookup_001__c", "side": "past"},
+            {"source": "field", "field": "Opportunity.Rep__c", "which": "last_lost"},
+            {"source": "user", "user": "U0123456789"},
+            {"source": "user", "user": "ann@acme.example"},
+            {"source": "user_group", "group": "S0123456789"},
+            {"source": "channel", "channel": "C0123456789"},
+            {"source": "manager", "of": {"source": "sender"}},
+            {"source": "sender"},
+        ]
+    ),
+)
+
+
+@st.composite
+def rules(draw):
+    """Any rule that a rule set may hold."""
+    names = ("relationship", "persona", "title_contains", "title_lacks")
+    when = {name: values for name in names if (values := draw(words))}
+    when |= {"side": draw(sides), "min_score": draw(st.none() | st.integers(-5, 100) | st.just(7.5))}
+    if values := draw(words):
+        when["fields"] = [
+            {"field": "Account.Name", "test": draw(st.sampled_from(["in", "equals", "contains"])), "values": values}
+        ]
+    raw = {"name": draw(texts), "when": when, "tell": draw(st.lists(sources, min_size=1, max_size=12))}
+    raw["deliver"] = {"to": draw(st.sampled_from(["dri", "nobody"]))}
+    raw["enabled"] = draw(st.booleans())
+    return RuleSet.parse({"rules": [raw]}).rules[0]
+
+
+@given(rule=rules(), place=st.integers(0, 498))
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+def test_a_rule_that_is_saved_unchanged_is_unchanged(rule, place):
+    """Whatever it holds: the dialog shows all of it, or keeps it."""
+    form = RuleForm.of(rule, place)
+    view = rule_view(form, choices_of(RuleSet(), ORG, len(form.slots)), is_new=False)
+    assert check_view(view, "modal") == []
+    shown = {"state": {"values": values_of(view["blocks"], {})}}
+
+    assert form.typed(partial(entered, shown)).read(RuleSet(), None) == (rule, place)
 
 
 def test_pools_and_more_at_their_fullest():
