@@ -99,6 +99,8 @@ def _explained(pages: Pages) -> Middleware:
                 raise  # a redirect, or an error that says all there is to say
             allow = error.headers.get("Allow")
             return _failure(pages, request, error.status, {"Allow": allow} if allow else {})
+        except (HttpProcessingError, web.RequestPayloadError):
+            return _failure(pages, request, 400, {})
         except DatabaseUnavailableError as error:
             log.warning("%s %s: %s", request.method, _route(request), error)
             return _failure(pages, request, 503, {"Retry-After": "10"})

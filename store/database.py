@@ -144,7 +144,6 @@ def _engine(url: str) -> Engine:
         hide_parameters=True,  # rows hold people and secrets, and an error's text ends in a log
         pool_pre_ping=True,
         pool_size=POSTGRESQL_THREADS + 2,
-        pool_use_lifo=True,  # the server knows our statements best on the connection that was used last
         pool_timeout=10,
         connect_args={"connect_timeout": 5},
     )

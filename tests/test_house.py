@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
+import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -82,6 +85,23 @@ def test_broad_excepts_stand_at_the_edges_only():
     }
 
     assert wrong <= EDGES
+
+
+def test_what_is_run_needs_only_what_is_installed_for_it():
+    """`make demo` and the image install requirements.lock: nothing else may be imported there."""
+    locked = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
+    ours = {"app", "sandbox", *LAYERS, "__future__", *sys.stdlib_module_names}
+    distributions = packages_distributions()
+
+    missing = {
+        name
+        for path in SOURCES
+        if path.name != "picture.py"  # drives a browser, for the README's pictures
+        for name in imported(path) - ours
+        if not {each.lower().replace("_", "-") for each in distributions.get(name, [])} & locked
+    }
+
+    assert missing == set()
 
 
 def test_every_module_says_what_belongs_in_it():

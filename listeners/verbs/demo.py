@@ -34,6 +34,8 @@ from services.settings import Settings
 from store.audit import OPERATOR
 from store.intake_keys import SIGNING
 
+INTERRUPTED = 130
+
 LOOKS, SECONDS_BETWEEN_LOOKS = 400, 0.05
 """How often a job change is looked at until it is told, which takes a second at most."""
 
@@ -51,12 +53,16 @@ class Stage:
 def demo(asked: Namespace, terminal: Terminal) -> int:
     logs.configure("ERROR", "text")
     with TemporaryDirectory(prefix="usergems-demo-") as folder:
-        return asyncio.run(_play(terminal, Path(folder), asked.port, once=asked.once))
+        try:
+            return asyncio.run(_play(terminal, Path(folder), asked.port, once=asked.once))
+        except asyncio.CancelledError:
+            return INTERRUPTED
 
 
 async def _play(terminal: Terminal, folder: Path, port: int | None, *, once: bool) -> int:
-    # Whoever ends us politely is treated as Ctrl-C, so that the folder is removed.
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, signal.raise_signal, signal.SIGINT)
+    if playing := asyncio.current_task():
+        for number in (signal.SIGINT, signal.SIGTERM):  # either way the folder is removed
+            asyncio.get_running_loop().add_signal_handler(number, playing.cancel)
     async with _stage(terminal, folder, port) as stage:
         terminal.tell("The whole way on this machine, with sample people and sample data.\n")
         await _install(stage)

@@ -49,8 +49,10 @@ def erase(asked: Namespace, terminal: Terminal) -> int:
 
 
 def _confirm(asked: Namespace, terminal: Terminal, question: str) -> None:
-    if asked.yes or not sys.stdin.isatty():
+    if asked.yes:
         return
+    if not sys.stdin.isatty():
+        raise RefusedError("Nothing was forgotten: nobody can be asked here, so say --yes if you mean it.", status=2)
     if terminal.err.input(f"{question} [y/N] ", markup=False).strip().lower() not in {"y", "yes"}:
         raise RefusedError("Nothing was forgotten.")
 

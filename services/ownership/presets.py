@@ -8,6 +8,7 @@ from services.ownership.sources import (
     OfOpportunity,
     OpportunityOwner,
     Owner,
+    Sender,
     Side,
     Source,
     TeamRole,
@@ -52,7 +53,7 @@ def presets(csm_field: str | None = CSM_FIELD, sdr_field: str | None = SDR_FIELD
         ),
         Rule(
             name="Anything else",
-            tell=(Owner(of="contact", side="past"), Owner(of="account", side="past"), Owner(of="lead")),
+            tell=(Owner(of="contact", side="past"), Owner(of="account", side="past"), Owner(of="lead"), Sender()),
         ),
     )
 
