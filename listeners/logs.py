@@ -33,6 +33,8 @@ def configure(level: str, log_format: str) -> None:
     handler.setFormatter(JsonLines() if log_format == "json" else TextLines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
+    # It tells each malformed request at length, which any stranger can send; what fails in ours, web.py tells.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     for name in OURS:
         logging.getLogger(name).setLevel(level)
     for name in LENT:

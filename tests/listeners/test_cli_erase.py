@@ -92,6 +92,17 @@ def test_a_person_is_forgotten_wherever_a_job_change_speaks_of_them(operator, wh
     assert "Ada Smith" not in everything_stored(operator)
 
 
+def test_where_nobody_can_be_asked_nothing_is_forgotten_without_yes(operator):
+    """A pipe or a cron job does not mean it by accident."""
+    ada = operator.do(accept)
+
+    operator.types("erase", "--email", "ada@globex.com")
+
+    assert (operator.status, operator.out) == (2, "")
+    assert "--yes" in operator.err
+    assert payload_of(operator, ada) is not None
+
+
 def test_what_waits_is_called_off_and_ends(operator):
     """Nobody is told, and it is on record that it was the operator."""
     ada, bob = operator.do(accept), operator.do(accept, BOB)
