@@ -153,6 +153,7 @@ class Rig:
             "DATABASE_URL": self.database_url,
             "ENCRYPTION_KEYS": self.key,
             "PORT": str(self.port),
+            "LOG_LEVEL": "WARNING",  # nobody reads the pipe, and a full one holds up who writes into it
             "PYTHONPATH": str(ROOT),
         }
         return {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")} | ours
