@@ -10,7 +10,6 @@ from cryptography.fernet import Fernet
 from slack_sdk.oauth.installation_store import Installation
 from sqlalchemy import Connection
 
-from bench.processes import free_port
 from services.clock import SteadyClock
 from services.intake_keys import IntakeKeys
 from store import workspaces
@@ -18,6 +17,7 @@ from store.database import Database
 from store.encryption import Cipher
 from store.installations import AsyncInstallationStore
 from store.intake_keys import SIGNING
+from tests.ports import port_of_our_own
 
 SCOPES = "chat:write,chat:write.public,commands,users:read,users:read.email,channels:read,groups:read,im:history"
 CLIENT_ID = "1111111111.2222222222"
@@ -81,7 +81,7 @@ def _installation(team: Mapping[str, str]) -> Installation:
 
 
 def _environment(url: str, key: str, vendors: Mapping[str, Any]) -> dict[str, str]:
-    port = str(free_port())
+    port = str(port_of_our_own())
     return {
         "DATABASE_URL": url,
         "ENCRYPTION_KEYS": key,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import sys
 import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
@@ -66,12 +65,6 @@ def busy_seconds(process_id: int) -> float:
     times = psutil.Process(process_id).cpu_times()
     seconds: float = times.user + times.system
     return seconds
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 async def _line(process: Process, module: str) -> dict[str, Any]:

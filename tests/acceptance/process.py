@@ -13,13 +13,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aiohttp.test_utils import TestServer, unused_port
+from aiohttp.test_utils import TestServer
 
 from sandbox.salesforce import SalesforceSandbox
 from sandbox.samples import Office, furnish
 from sandbox.sender import Json, Sender
 from sandbox.slack import SlackSandbox
 from services.manifest import Manifest
+from tests.ports import port_of_our_own
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
@@ -101,7 +102,7 @@ async def surroundings(folder: Path) -> AsyncIterator[Served]:
         await server.start_server()
         stack.push_async_callback(server.close)
         salesforce.url = str(server.make_url("")).rstrip("/")
-        port = unused_port()
+        port = port_of_our_own()
         environ = dict.fromkeys(SETTINGS, "") | {
             "DATABASE_URL": "sqlite:///./usergems.db",
             "LOG_LEVEL": "WARNING",  # what is told of each job change would fill the pipe that nobody reads

@@ -7,12 +7,12 @@ import signal
 
 import aiohttp
 import pytest
-from aiohttp.test_utils import unused_port
 
 from sandbox.sender import Sender
 from services.manifest import Manifest
 from tests.acceptance.process import ROOT, Served, ended_all, surroundings, until
 from tests.acceptance.test_processes import install
+from tests.ports import port_of_our_own
 
 pytestmark = pytest.mark.process
 
@@ -118,7 +118,7 @@ async def test_the_metrics_count_the_whole_way_and_name_nobody(served):
 
 async def test_a_worker_by_itself_is_watched_where_it_is_told_to_listen(served):
     """And nobody can post there."""
-    port = unused_port()
+    port = port_of_our_own()
     served.environ["WORKER_PORT"] = str(port)
     await served.serve("web")
     await served.serve("worker")

@@ -16,7 +16,7 @@ from pathlib import Path
 from time import time
 
 import aiohttp
-from aiohttp.test_utils import TestServer, unused_port
+from aiohttp.test_utils import TestServer
 from cryptography.fernet import Fernet
 from slack_sdk.oauth.installation_store import Installation
 from sqlalchemy import func, select, update
@@ -31,6 +31,7 @@ from store.encryption import Cipher
 from store.installations import AsyncInstallationStore
 from store.intake_keys import BEARER
 from store.schema import job_changes, lanes
+from tests.ports import port_of_our_own
 from tests.world import SCOPES, job_change
 
 ROOT = Path(__file__).parents[2]
@@ -68,7 +69,7 @@ class Rig:
     team: Team
     owners: list[User]
     intake_key: str = ""
-    port: int = field(default_factory=unused_port)
+    port: int = field(default_factory=port_of_our_own)
     processes: list[Process] = field(default_factory=list)
     accepted: set[int] = field(default_factory=set)
 

@@ -13,7 +13,6 @@ from urllib.parse import parse_qs, urlsplit
 import aiohttp
 import psycopg
 from aiohttp import web
-from aiohttp.test_utils import unused_port
 from cryptography.fernet import Fernet
 from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
@@ -34,6 +33,7 @@ from services.slack_install import SlackInstall
 from store.database import Database
 from store.encryption import Cipher
 from store.installations import AsyncInstallationStore, AsyncOAuthStateStore
+from tests.ports import port_of_our_own
 
 MANIFEST = Manifest.parse((Path(__file__).parents[2] / "manifest.json").read_text())
 
@@ -115,7 +115,7 @@ async def world(
     noor = slack.add_user(team, "Noor Haddad", "noor@acme.example")
     cipher = Cipher.of([Fernet.generate_key().decode()])
     async with slack.serving() as slack_url, aiohttp.ClientSession() as outgoing:
-        port = unused_port()  # what is served needs to know its address before it is built
+        port = port_of_our_own()  # what is served needs to know its address before it is built
         url = f"http://localhost:{port}"
         settings = Settings.from_environ(
             {

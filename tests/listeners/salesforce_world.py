@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 from aiohttp import web
-from aiohttp.test_utils import TestServer, unused_port
+from aiohttp.test_utils import TestServer
 from cryptography.fernet import Fernet
 from slack_sdk.oauth.installation_store import Installation
 
@@ -26,6 +26,7 @@ from store import salesforce_connections as connections
 from store.encryption import Cipher
 from store.installations import AsyncInstallationStore
 from store.salesforce_connections import SalesforceConnection
+from tests.ports import port_of_our_own
 
 
 @dataclass
@@ -100,7 +101,7 @@ async def world(database_url: str, *, has_app: bool = True, login_url: str | Non
     integration = org.add("User", FirstName="Ines", LastName="Integration", Email="ines@acme.example")
     cipher = Cipher.of([Fernet.generate_key().decode()])
     jar = aiohttp.CookieJar(unsafe=True)
-    port = unused_port()  # what is served needs to know its address before it is built
+    port = port_of_our_own()  # what is served needs to know its address before it is built
     async with (
         slack.serving() as slack_url,
         TestServer(org.web_app()) as server,

@@ -25,6 +25,10 @@ NOWHERE = {
 }
 
 
+ON_A_FILE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""On PostgreSQL there is no key beside the database."""
+
+
 @pytest.fixture
 def operator(database_url, capsys):
     operator = Operator(database_url, capsys)
@@ -100,10 +104,9 @@ def test_a_database_that_is_down_is_told(capsys):
     assert "unknown  workspaces: mend the database first" in out
 
 
+@ON_A_FILE
 def test_a_database_without_its_key_is_told(operator):
     """It was restored, and the key beside it was not; none is made here."""
-    if not operator.database.is_sqlite:
-        pytest.skip("PostgreSQL has no key beside it")
     folder = sqlite_file(operator.environ["DATABASE_URL"]).parent
     secret = {"workspace_id": "T1", "kind": "signing", "secret": "gAAAA", "made_at": 1, "made_by": "U1"}
     operator.do(add_workspace)
@@ -115,10 +118,9 @@ def test_a_database_without_its_key_is_told(operator):
     assert not (folder / KEY_FILE).exists()
 
 
+@ON_A_FILE
 def test_a_key_file_that_holds_no_key_is_told(operator):
     """It was cut off, or edited."""
-    if not operator.database.is_sqlite:
-        pytest.skip("PostgreSQL has no key beside it")
     (sqlite_file(operator.environ["DATABASE_URL"]).parent / KEY_FILE).write_text("nonsense")
 
     out = operator.types("doctor", ENCRYPTION_KEYS="")

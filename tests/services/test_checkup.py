@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
-from socket import create_server
 
 import pytest
 from aiohttp import web
@@ -25,6 +24,7 @@ from store.database import Database
 from store.encryption import Cipher
 from store.installations import AsyncInstallationStore
 from store.schema import deliveries
+from tests.ports import port_of_our_own
 from tests.store.engine import promise
 from tests.world import SCOPES
 
@@ -77,8 +77,7 @@ async def place(database_url: str) -> AsyncIterator[Place]:
     await server.start_server()
     salesforce.url = str(server.make_url("")).rstrip("/")
     async with slack.serving() as url:
-        with create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = port_of_our_own()
         environ = {
             "SLACK_CLIENT_ID": slack.app.client_id,
             "SLACK_CLIENT_SECRET": slack.app.client_secret,
