@@ -13,6 +13,7 @@ import aiohttp
 from aiohttp import web
 from dotenv import load_dotenv
 from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
 from slack_sdk.web.async_client import AsyncWebClient
 
 from listeners import cli, health, intake, register_listeners
@@ -96,157 +97,256 @@ class App:
     status: Status
 
 
+@dataclass(frozen=True)
+class _Ground:
+    """What all the parts stand on."""
+
+    settings: Settings
+    cipher: Cipher
+    database: Database
+    http: aiohttp.ClientSession
+    metrics: Metrics
+    now: Callable[[], int]
+    wakeups: Wakeups
+    bell: Bell
+
+    def accepted(self) -> None:
+        """There is something to route, here and in every other replica."""
+        self.wakeups.to_route.set()
+        self.bell.ring()
+
+    def promised(self) -> None:
+        """There is something to post."""
+        self.wakeups.to_post.set()
+        self.bell.ring()
+
+
+@dataclass(frozen=True)
+class _Slack:
+    """All that speaks with Slack."""
+
+    client: AsyncWebClient
+    installations: AsyncInstallationStore
+    api: Slack
+    directory: Directory
+    notices: Notices
+    manifest: Manifest
+
+
+@dataclass(frozen=True)
+class _Salesforce:
+    """All that speaks with Salesforce."""
+
+    api: Salesforce
+    describe: SalesforceDescribe
+    shapes: OrgShapes
+
+
+@dataclass(frozen=True)
+class _Doers:
+    """What the listeners and the worker share."""
+
+    intake: Intake
+    intake_keys: IntakeKeys
+    acting: Acting
+    deciding: Deciding
+    rulebook: Rulebook
+    simulation: Simulation
+    status: Status
+    preferences: Preferences
+    journal: Journal
+    pulse: Pulse
+
+
 @asynccontextmanager
 async def build(settings: Settings, cipher: Cipher, now: Callable[[], int] | None = None) -> AsyncIterator[App]:
     """Every part, wired; their connections are closed at the end. *now* in milliseconds; None: the real clock."""
-    now = now or SteadyClock()
-    database = Database(settings.database_url)
-    metrics = Metrics()
+    database, metrics = Database(settings.database_url), Metrics()
     traces = [traced(metrics, settings.slack_api_url)]
     async with aiohttp.ClientSession(timeout=CALL_TIMEOUT, trace_configs=traces) as http:
-        auth = SalesforceAuth(
-            database=database,
-            cipher=cipher,
-            http=http,
-            login_url=settings.salesforce_login_url,
-            client_id=settings.salesforce_client_id,
-            client_secret=settings.salesforce_client_secret,
-            now=now,
-        )
-        salesforce = Salesforce(auth, measures=metrics)
+        ground = _Ground(settings, cipher, database, http, metrics, now or SteadyClock(), Wakeups(), Bell(database))
+        salesforce = _salesforce(ground)
         try:
-            yield _wired(settings, cipher, database, http, salesforce, metrics, now)
+            yield _wired(ground, _slack(ground), salesforce)
         finally:
-            await salesforce.close()
+            await salesforce.api.close()
             await database.close()
 
 
-def _wired(
-    settings: Settings,
-    cipher: Cipher,
-    database: Database,
-    http: aiohttp.ClientSession,
-    salesforce: Salesforce,
-    metrics: Metrics,
-    now: Callable[[], int],
-) -> App:
+def _slack(ground: _Ground) -> _Slack:
+    settings, database, now = ground.settings, ground.database, ground.now
     # Never retried by the SDK: whether a message is sent again is for the courier to decide.
-    client = AsyncWebClient(base_url=settings.slack_api_url, session=http, retry_handlers=[])
-    installations = AsyncInstallationStore(database, settings.slack_client_id, cipher)
-    slack = Slack(client, installations.bot_token, database, now)
-    directory, notices = Directory(slack, database, now), Notices(database, slack, now)
-    intake_keys, wakeups = IntakeKeys(database, cipher, now), Wakeups()
-    bell, journal, pulse = Bell(database), Journal(metrics), Pulse(now)
-
-    def accepted() -> None:
-        wakeups.to_route.set()
-        bell.ring()
-
-    taking = Intake(database, now, accepted, journal)
-    status, preferences = Status(database, now), Preferences(slack, database, now)
-    acting = Acting(database, slack, Redrawing(database, slack, now), now)
+    client = AsyncWebClient(base_url=settings.slack_api_url, session=ground.http, retry_handlers=[])
+    installations = AsyncInstallationStore(database, settings.slack_client_id, ground.cipher)
+    api = Slack(client, installations.bot_token, database, now)
     manifest = Manifest.parse((HERE / "manifest.json").read_text())
-    pages, slack_install = Pages.of(manifest.name), SlackInstall(client, installations.bot_token)
-    states = AsyncOAuthStateStore(database)
-    describe = SalesforceDescribe(salesforce)
-    connect = SalesforceConnect(salesforce.auth, directory, describe, settings.public_url)
-    connecting, source = Connecting(connect, pages, cipher), SalesforceSource(database, describe, now)
-    shapes = OrgShapes(describe, now)
-    deciding = Deciding(database, salesforce, shapes, directory, now)
-    rulebook, simulation = Rulebook(database, shapes, now), Simulation(database, deciding)
+    return _Slack(client, installations, api, Directory(api, database, now), Notices(database, api, now), manifest)
 
-    def promised() -> None:
-        wakeups.to_post.set()
-        bell.ring()
 
-    ownership = OwnershipDialogs(
-        directory=directory,
-        rulebook=rulebook,
-        editing=OwnershipEditing(rulebook),
-        simulation=simulation,
-        unmatched=UnmatchedOwners(database, directory, shapes, promised, now),
-        pages=OwnershipPages(database),
+def _salesforce(ground: _Ground) -> _Salesforce:
+    auth = SalesforceAuth(
+        database=ground.database,
+        cipher=ground.cipher,
+        http=ground.http,
+        login_url=ground.settings.salesforce_login_url,
+        client_id=ground.settings.salesforce_client_id,
+        client_secret=ground.settings.salesforce_client_secret,
+        now=ground.now,
     )
-    flow = bolt = None
+    api = Salesforce(auth, measures=ground.metrics)
+    describe = SalesforceDescribe(api)
+    return _Salesforce(api, describe, OrgShapes(describe, ground.now))
+
+
+def _wired(ground: _Ground, slack: _Slack, salesforce: _Salesforce) -> App:
+    settings, doers = ground.settings, _doers(ground, slack, salesforce)
+    pages = Pages.of(slack.manifest.name)
+    connect = SalesforceConnect(salesforce.api.auth, slack.directory, salesforce.describe, settings.public_url)
+    connecting = Connecting(connect, pages, ground.cipher)
+    slack_install = SlackInstall(slack.client, slack.installations.bot_token)
     # Without all of the credentials the verbs that do not serve still work.
-    if settings.slack_client_id and settings.slack_client_secret and settings.slack_signing_secret:
-        flow = create_oauth(settings, manifest, OAuthParts(installations, states, slack_install, cipher, pages))
-        bolt = AsyncApp(
-            client=client,
-            signing_secret=settings.slack_signing_secret,
-            authorize=Authorize(installations),  # type: ignore[arg-type]  # Bolt takes it, its annotation forgot so
-            installation_store=installations,
-            user_facing_authorize_error_message=(
-                f"The app is not installed here (any more): {settings.public_url} adds it."
-            ),
-            oauth_flow=flow,
-            oauth_settings=flow.settings,
-        )
-        register_listeners(
-            bolt,
-            database=database,
-            now=now,
-            installations=installations,
-            directory=directory,
-            preferences=preferences,
-            home=Home(database, directory, salesforce.auth, intake_keys, settings.public_url, now),
-            intake_keys=intake_keys,
-            status=status,
-            acting=acting,
-            connecting=connecting,
-            salesforce_source=source,
-            own_mappings=OwnMappings(database, now),
-            ownership=ownership,
-        )
+    flow = _oauth(ground, slack, slack_install, pages) if settings.has_slack_credentials else None
+    bolt = _bolt(ground, slack, flow) if flow else None
+    if bolt:
+        register_listeners(bolt, **_parts(ground, slack, salesforce, doers), connecting=connecting)
     installing = Installing(
-        manifest=manifest,
+        manifest=slack.manifest,
         public_url=settings.public_url,
         pages=pages,
         flow=flow,
-        slack=slack,
+        slack=slack.api,
         slack_install=slack_install,
-        preferences=preferences,
-        database=database,
-        cipher=cipher,
-        now=now,
+        preferences=doers.preferences,
+        database=ground.database,
+        cipher=ground.cipher,
+        now=ground.now,
     )
-    watching = health.routes(database, metrics, settings.metrics_token, pulse)
-    app_token, heartbeat_url = settings.slack_app_token, settings.heartbeat_url
-    routes = [
-        *connecting.routes(),
-        *intake.routes(taking, intake_keys, Allowance(now), metrics),
-        *watching,
-    ]
+    watching = health.routes(ground.database, ground.metrics, settings.metrics_token, doers.pulse)
+    taking = intake.routes(doers.intake, doers.intake_keys, Allowance(ground.now), ground.metrics)
+    routes = [*connecting.routes(), *taking, *watching]
     return App(
         settings=settings,
-        database=database,
-        web=create_web(bolt, settings.slack_signing_secret, installing, routes, now),
+        database=ground.database,
+        web=create_web(bolt, settings.slack_signing_secret, installing, routes, ground.now),
         watched=create_watched(watching),
-        socket_mode=SocketMode(bolt, SlackSocket(client, app_token), http) if bolt and app_token else None,
-        heartbeat=Heartbeat(heartbeat_url, http, database, pulse) if heartbeat_url else None,
-        worker=Worker(
-            database,
-            Router(database, deciding, notices, now, journal),
-            Courier(database, slack, notices, now, journal),
-            wakeups,
-            bell,
-            Housekeeping(database, settings.retention_days, now),
-            now,
-            (
-                acting.catch_up,
-                SalesforceFinder(database, describe, taking, now).find_due,
-                SalesforceCare(salesforce.auth, describe, notices, now).look_after,
-            ),
-            pulse.beat,
-        ),
-        intake=taking,
-        importing=Importing(taking, database, now),
-        rulebook=rulebook,
-        simulation=simulation,
-        checkup=Checkup(settings, database, cipher, http, slack, salesforce, manifest, now),
-        intake_keys=intake_keys,
-        status=status,
+        socket_mode=_socket_mode(ground, slack, bolt),
+        heartbeat=_heartbeat(ground, doers.pulse),
+        worker=_worker(ground, slack, salesforce, doers),
+        intake=doers.intake,
+        importing=Importing(doers.intake, ground.database, ground.now),
+        rulebook=doers.rulebook,
+        simulation=doers.simulation,
+        checkup=_checkup(ground, slack, salesforce),
+        intake_keys=doers.intake_keys,
+        status=doers.status,
     )
+
+
+def _doers(ground: _Ground, slack: _Slack, salesforce: _Salesforce) -> _Doers:
+    database, now = ground.database, ground.now
+    journal = Journal(ground.metrics)
+    deciding = Deciding(database, salesforce.api, salesforce.shapes, slack.directory, now)
+    return _Doers(
+        intake=Intake(database, now, ground.accepted, journal),
+        intake_keys=IntakeKeys(database, ground.cipher, now),
+        acting=Acting(database, slack.api, Redrawing(database, slack.api, now), now),
+        deciding=deciding,
+        rulebook=Rulebook(database, salesforce.shapes, now),
+        simulation=Simulation(database, deciding),
+        status=Status(database, now),
+        preferences=Preferences(slack.api, database, now),
+        journal=journal,
+        pulse=Pulse(now),
+    )
+
+
+def _oauth(ground: _Ground, slack: _Slack, slack_install: SlackInstall, pages: Pages) -> AsyncOAuthFlow:
+    states = AsyncOAuthStateStore(ground.database)
+    parts = OAuthParts(slack.installations, states, slack_install, ground.cipher, pages)
+    return create_oauth(ground.settings, slack.manifest, parts)
+
+
+def _bolt(ground: _Ground, slack: _Slack, flow: AsyncOAuthFlow) -> AsyncApp:
+    return AsyncApp(
+        client=slack.client,
+        signing_secret=ground.settings.slack_signing_secret,
+        authorize=Authorize(slack.installations),  # type: ignore[arg-type]  # Bolt takes it, its annotation forgot so
+        installation_store=slack.installations,
+        user_facing_authorize_error_message=(
+            f"The app is not installed here (any more): {ground.settings.public_url} adds it."
+        ),
+        oauth_flow=flow,
+        oauth_settings=flow.settings,
+    )
+
+
+def _parts(ground: _Ground, slack: _Slack, salesforce: _Salesforce, doers: _Doers) -> dict[str, object]:
+    """What listeners ask for by name."""
+    database, now = ground.database, ground.now
+    public_url = ground.settings.public_url
+    return {
+        "database": database,
+        "now": now,
+        "installations": slack.installations,
+        "directory": slack.directory,
+        "preferences": doers.preferences,
+        "home": Home(database, slack.directory, salesforce.api.auth, doers.intake_keys, public_url, now),
+        "intake_keys": doers.intake_keys,
+        "status": doers.status,
+        "acting": doers.acting,
+        "salesforce_source": SalesforceSource(database, salesforce.describe, now),
+        "own_mappings": OwnMappings(database, now),
+        "ownership": OwnershipDialogs(
+            directory=slack.directory,
+            rulebook=doers.rulebook,
+            editing=OwnershipEditing(doers.rulebook),
+            simulation=doers.simulation,
+            unmatched=UnmatchedOwners(database, slack.directory, salesforce.shapes, ground.promised, now),
+            pages=OwnershipPages(database),
+        ),
+    }
+
+
+def _worker(ground: _Ground, slack: _Slack, salesforce: _Salesforce, doers: _Doers) -> Worker:
+    database, now = ground.database, ground.now
+    return Worker(
+        database,
+        Router(database, doers.deciding, slack.notices, now, doers.journal),
+        Courier(database, slack.api, slack.notices, now, doers.journal),
+        ground.wakeups,
+        ground.bell,
+        Housekeeping(database, ground.settings.retention_days, now),
+        now,
+        (
+            doers.acting.catch_up,
+            SalesforceFinder(database, salesforce.describe, doers.intake, now).find_due,
+            SalesforceCare(salesforce.api.auth, salesforce.describe, slack.notices, now).look_after,
+        ),
+        doers.pulse.beat,
+    )
+
+
+def _checkup(ground: _Ground, slack: _Slack, salesforce: _Salesforce) -> Checkup:
+    return Checkup(
+        ground.settings,
+        ground.database,
+        ground.cipher,
+        ground.http,
+        slack.api,
+        salesforce.api,
+        slack.manifest,
+        ground.now,
+    )
+
+
+def _socket_mode(ground: _Ground, slack: _Slack, bolt: AsyncApp | None) -> SocketMode | None:
+    token = ground.settings.slack_app_token
+    return SocketMode(bolt, SlackSocket(slack.client, token), ground.http) if bolt and token else None
+
+
+def _heartbeat(ground: _Ground, pulse: Pulse) -> Heartbeat | None:
+    url = ground.settings.heartbeat_url
+    return Heartbeat(url, ground.http, ground.database, pulse) if url else None
 
 
 def main() -> int:

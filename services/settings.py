@@ -44,6 +44,10 @@ class Settings:
     worker_port: int | None  # None: a worker by itself listens to nobody
     retention_days: int
 
+    @property
+    def has_slack_credentials(self) -> bool:
+        return all((self.slack_client_id, self.slack_client_secret, self.slack_signing_secret))
+
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], *, serving: bool = False) -> Settings:
         """
