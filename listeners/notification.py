@@ -25,10 +25,10 @@ from listeners.notification_view import (
     report_view,
     why_view,
 )
-from services.acting import FAULTS, Acted, Acting, Reached
+from services.acting import Acted, Acting, Reached
 from services.later import When
 from services.messages import ACTION, MENU
-from services.offers import Verb
+from services.offers import FAULTS, Verb
 
 LINKS = re.compile(r"^link_")
 """Buttons of older messages that only open a page: Slack tells of them all the same, and wants to hear that we know."""

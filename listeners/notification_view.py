@@ -11,12 +11,12 @@ from typing import Any
 
 from listeners.blocks import Block, View, button, context, modal, plain
 from listeners.blocks import section as _section
-from services.acting import FAULTS, LONGEST_WORDS, Reached
+from services.acting import LONGEST_WORDS, Reached
 from services.job_changes import ChangeType, JobChange, Signal
 from services.later import When
 from services.messages import ACTION
 from services.mrkdwn import bold, escape
-from services.offers import Verb, is_person
+from services.offers import FAULTS, Verb, is_person
 from services.wording import Side, background, headline, meaning, sentence
 
 HAND_ON, LATER, REPORT, MUTE = "hand_on_delivery", "put_off_delivery", "report_delivery", "mute_like_delivery"
@@ -76,7 +76,7 @@ def later_view(reached: Reached) -> View:
 
 
 def report_view(reached: Reached) -> View:
-    blocks = [_what(reached), _input(CHOICE, "What is wrong?", _radio(FAULTS, "not_moved")), _words("In your words")]
+    blocks = [_what(reached), _input(CHOICE, "What is wrong?", _radio(FAULTS)), _words("In your words")]
     return _dialog(reached, REPORT, "Wrong data", "Report", blocks)
 
 
@@ -179,11 +179,8 @@ def _words(label: str) -> Block:
     return _input(WORDS, label, field, optional=True)
 
 
-def _radio(choices: Mapping[Any, str], chosen: str) -> Block:
+def _radio(choices: Mapping[Any, str], chosen: str | None = None) -> Block:
+    """*chosen* None: a claim that nobody should make by overlooking it."""
     options = {str(value): {"text": plain(label), "value": str(value)} for value, label in choices.items()}
-    return {
-        "type": "radio_buttons",
-        "action_id": CHOICE,
-        "options": list(options.values()),
-        "initial_option": options[str(chosen)],
-    }
+    radio = {"type": "radio_buttons", "action_id": CHOICE, "options": list(options.values())}
+    return radio if chosen is None else radio | {"initial_option": options[str(chosen)]}

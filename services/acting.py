@@ -24,15 +24,6 @@ from store.schema import DEFAULT_CHANNEL
 LONGEST_WORDS = 300
 """Characters that somebody may write about it."""
 
-FAULTS = {
-    "not_moved": "Did not change jobs",
-    "wrong_person": "Not the person we know",
-    "wrong_job": "Wrong company or title",
-    "old_news": "Old news",
-    "other": "Something else",
-}
-"""What may be wrong with the data."""
-
 ONLY_MEMBERS = "Only members of this workspace can do that."
 TRY_AGAIN = "Slack did not answer just now, so nothing was changed. Please try again in a minute."
 _NOTED = {

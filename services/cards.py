@@ -8,7 +8,7 @@ from typing import cast
 
 from services.job_changes import InvalidJobChangeError, JobChange
 from services.messages import Card, Role
-from services.offers import is_person, offers
+from services.offers import FAULTS, is_person, offers
 from services.wording import Side, moment
 from store.histories import NOTHING_YET, Handled, History, Later
 from store.lanes import Claimed
@@ -58,7 +58,8 @@ def _notes(history: History, delivery_id: int, destination: str) -> Iterator[str
     yield from (_later(later) for later in history.later if later.delivery_id == delivery_id)
     if history.reports:
         who = ", ".join(f"<@{report.actor}>" for report in history.reports[-MOST_NOTES:])
-        yield f"🚩 Wrong data, says {who} · {moment(history.reports[-1].at)}"
+        last = history.reports[-1]
+        yield f"🚩 Wrong data ({FAULTS[last.kind].lower()}), says {who} · {moment(last.at)}"
 
 
 def _is_told(handled: Handled, destination: str) -> bool:

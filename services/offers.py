@@ -13,6 +13,15 @@ from store.promises import GIVEN, OPEN, TAKEN
 MOST_IN_A_MENU = 5
 """https://docs.slack.dev/reference/block-kit/block-elements/overflow-menu-element"""
 
+FAULTS = {
+    "not_moved": "Did not change jobs",
+    "wrong_person": "Not the person we know",
+    "wrong_job": "Wrong company or title",
+    "old_news": "Old news",
+    "other": "Something else",
+}
+"""What may be wrong with the data of a job change."""
+
 NOT_KEPT = "This job change is not kept any more, so there is nothing left to do about it."
 ERASED = "This message is too old to act on: what it told of has been erased since. Nothing was changed."
 NOT_YOURS = "This was told to somebody else, so only they can do that."

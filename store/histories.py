@@ -35,10 +35,11 @@ class Later:
 
 @dataclass(frozen=True)
 class Report:
-    """Somebody said that something is wrong."""
+    """Somebody said that something is wrong. *kind*: as in `wrong_data`."""
 
     actor: str
     at: int
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -82,4 +83,5 @@ def _later(ids: set[str]) -> Select[Any]:
 
 def _reports(ids: set[str]) -> Select[Any]:
     some = wrong_data.c.job_change_id.in_(ids)
-    return select(wrong_data.c.job_change_id, wrong_data.c.actor, wrong_data.c.at).where(some).order_by(wrong_data.c.at)
+    said = select(wrong_data.c.job_change_id, wrong_data.c.actor, wrong_data.c.at, wrong_data.c.kind)
+    return said.where(some).order_by(wrong_data.c.at)

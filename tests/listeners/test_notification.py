@@ -297,7 +297,7 @@ async def test_wrong_data_is_kept_with_its_reason_and_counted(floor, told):
         await floor.choose(floor.dana, direct(floor), "wrong_data")
         await floor.submit(floor.dana, choice=fault, words=words)
 
-    assert f"🚩 Wrong data, says <@{floor.dana.id}>" in shown(direct(floor))
+    assert f"🚩 Wrong data (wrong company or title), says <@{floor.dana.id}>" in shown(direct(floor))
     assert await floor.world.database.run(acting.reports, floor.world.workspace_id, 0) == 1
     assert await floor.steps(told) == ["wrong data", "wrong data"]
 

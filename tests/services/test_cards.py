@@ -80,9 +80,10 @@ def test_only_its_reader_sees_that_it_was_put_off():
 def test_notes_stay_few():
     """The newest ones; a message is no log."""
     handled = tuple(Handled(number, TAKEN, f"U{number}", number, None) for number in range(10, 30))
-    reports = tuple(Report(f"U{number}", number) for number in range(20))
+    reports = tuple(Report(f"U{number}", number, "old_news") for number in range(20))
 
     notes = card(member(), "U1", History(handled=handled, reports=reports)).notes
 
     assert len(notes) == MOST_NOTES
     assert notes[-1].count("<@") == MOST_NOTES
+    assert "(old news)" in notes[-1]
