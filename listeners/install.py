@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ from store import workspaces
 from store.database import Database, DatabaseUnavailableError
 from store.encryption import Cipher
 from store.workspaces import Workspace
+
+log = logging.getLogger(__name__)
 
 _TEAM_ID = re.compile(r"[A-Z0-9]{1,32}")
 _CHANNEL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -69,7 +72,19 @@ class Installing:
         # It is put into Slack's address as it is, so it must not bring arguments of its own.
         query = {"team": team} if _TEAM_ID.fullmatch(team) else {}
         answer = await self.flow.handle_installation(AsyncBoltRequest(body="", query=query))
-        return _with_lax_cookies(await to_aiohttp_response(answer))
+        return self._with_our_cookies(await to_aiohttp_response(answer))
+
+    @property
+    def _is_secure(self) -> bool:
+        return self.public_url.startswith("https://")
+
+    def _with_our_cookies(self, response: web.Response) -> web.Response:
+        for cookie in response.cookies.values():
+            # Lax: sent along when Slack sends the browser back, and not with what other sites make it ask for.
+            cookie["samesite"] = "Lax"
+            # Not every client sends a secure cookie back to http://localhost, where the app is tried.
+            cookie["secure"] = self._is_secure
+        return response
 
     async def finish(self, request: web.Request) -> web.Response:
         """Slack sent the browser back."""
@@ -85,7 +100,9 @@ class Installing:
         except DatabaseUnavailableError:
             response = self.pages.notice(self._try_again("We could not store the installation", _DATABASE_DOWN, 503))
         # A state is good once, so its cookie is of no use any more.
-        response.del_cookie(self.flow.settings.state_cookie_name, path="/", secure=True, httponly=True, samesite="Lax")
+        response.del_cookie(
+            self.flow.settings.state_cookie_name, path="/", secure=self._is_secure, httponly=True, samesite="Lax"
+        )
         return response
 
     async def show_channels(self, request: web.Request) -> web.Response:
@@ -97,6 +114,7 @@ class Installing:
         try:
             listing = await self.slack_install.public_channels(workspace.id, org_wide=workspace.is_enterprise_install)
         except (PermanentError, TransientError) as error:
+            log.warning("the channels of workspace %s could not be listed: %s", workspace.id, error)
             return self.pages.notice(_slack_failed(error, address(sealed)))
         response = self.pages.page(
             "channels.html",
@@ -214,10 +232,3 @@ def _slack_failed(error: PermanentError | TransientError, here: str) -> Notice:
 def _sentence(error: Exception) -> str:
     text = str(error).rstrip(".")
     return f"{text[:1].upper()}{text[1:]}."
-
-
-def _with_lax_cookies(response: web.Response) -> web.Response:
-    # Lax: sent along when Slack sends the browser back, and not with what other sites make it ask for.
-    for cookie in response.cookies.values():
-        cookie["samesite"] = "Lax"
-    return response

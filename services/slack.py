@@ -6,13 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
-import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from services.errors import TransientError, WorkspaceGoneError
-from services.slack_errors import refusal
+from services.errors import TransientError
+from services.slack_calls import body, call, error_code, failure, token_of
 from services.slack_shapes import ChannelInfo, Identity, Json, Posted, SlackUser, text_of
 from store import pauses
 from store.database import Database
@@ -59,6 +58,15 @@ class Slack:
         """Say something that is no job change. Raises as `post` does."""
         return await self._post(workspace_id, destination, text=text, blocks=blocks)
 
+    async def reply(self, workspace_id: str, posted: Posted, text: str) -> Posted:
+        """
+        Answer a message in its thread, to be seen beside the thread as well. Raises as `post` does.
+
+        https://docs.slack.dev/reference/methods/chat.postMessage#threads
+        """
+        thread = {"thread_ts": posted.ts, "reply_broadcast": True}
+        return await self._post(workspace_id, posted.channel, text=text, **thread)
+
     async def _post(self, workspace_id: str, destination: str, **message: object) -> Posted:
         still = {"unfurl_links": False, "unfurl_media": False}
         return _posted(await self._write(workspace_id, "chat.postMessage", channel=destination, **still, **message))
@@ -83,8 +91,8 @@ class Slack:
         asked = {
             "channel": channel,
             "oldest": f"{since_ms / 1000:.6f}",
-            "inclusive": True,
-            "include_all_metadata": True,
+            "inclusive": "true",
+            "include_all_metadata": "true",
         }
         async for messages in self._pages(workspace_id, "conversations.history", "messages", **asked):
             for message in messages:
@@ -141,7 +149,7 @@ class Slack:
 
         https://docs.slack.dev/reference/methods/conversations.list
         """
-        asked = {"types": "public_channel,private_channel" if private else "public_channel", "exclude_archived": True}
+        asked = {"types": "public_channel,private_channel" if private else "public_channel", "exclude_archived": "true"}
         async for page in self._pages(workspace_id, "conversations.list", "channels", **asked):
             yield [ChannelInfo.of(raw) for raw in page]
 
@@ -154,21 +162,21 @@ class Slack:
 
     async def auth_test(self, workspace_id: str) -> Identity:
         """https://docs.slack.dev/reference/methods/auth.test"""
-        response = await self._call(workspace_id, "auth.test", "POST")
+        response = await self._call(workspace_id, "auth.test")
         granted = str(response.headers.get("x-oauth-scopes") or "")
         scopes = frozenset(scope.strip() for scope in granted.split(",") if scope.strip())
-        answer = _body(response)
+        answer = body(response)
         team_id = str(answer.get("team_id") or answer.get("enterprise_id") or "")
         return Identity(team_id, str(answer.get("team") or ""), str(answer.get("user_id") or ""), scopes)
 
     async def _write(self, workspace_id: str, method: str, **arguments: object) -> Json:
         said = {name: value for name, value in arguments.items() if value is not None}
-        return _body(await self._call(workspace_id, method, "POST", json=said))
+        return body(await self._call(workspace_id, method, json=said))
 
     async def _read(self, workspace_id: str, method: str, absent: tuple[str, ...], **arguments: object) -> Json | None:
-        """The answer, or None when Slack's error is one of *absent*."""
+        """The answer, or None when Slack's error is one of *absent*. Forms by POST, which every method takes."""
         try:
-            return _body(await self._call(workspace_id, method, "GET", absent, params=arguments))
+            return body(await self._call(workspace_id, method, absent, data=arguments))
         except _AbsentError:
             return None
 
@@ -178,7 +186,7 @@ class Slack:
         while cursor not in seen:
             seen.add(cursor)
             asked = {**arguments, "limit": PAGE, "cursor": cursor or None}
-            answer = _body(await self._call(workspace_id, method, "GET", params=asked))
+            answer = body(await self._call(workspace_id, method, data=asked))
             page = answer.get(key)
             if not isinstance(page, list) or not all(isinstance(item, dict) for item in page):
                 raise TransientError(f"Slack's answer to {method} makes no sense")
@@ -190,27 +198,25 @@ class Slack:
         raise TransientError(f"Slack's pages of {method} do not end")
 
     async def _call(
-        self, workspace_id: str, method: str, verb: str, absent: tuple[str, ...] = (), **arguments: Json
+        self,
+        workspace_id: str,
+        method: str,
+        absent: tuple[str, ...] = (),
+        *,
+        data: Json | None = None,
+        json: Json | None = None,
     ) -> AsyncSlackResponse:
-        _, token = await asyncio.gather(self._heed_pause(workspace_id, method), self.tokens(workspace_id))
-        if token is None:
-            raise WorkspaceGoneError("the app is not installed in the workspace")
+        token, _ = await asyncio.gather(token_of(self.tokens, workspace_id), self._heed_pause(workspace_id, method))
         headers = {"Authorization": f"Bearer {token}"}
         try:
-            return await self.client.api_call(method, http_verb=verb, headers=headers, **arguments)
+            return await call(self.client, method, headers, data=data, json=json)
         except SlackApiError as error:
-            failure = _failure(error, absent)
-            if isinstance(failure, TransientError) and failure.retry_after is not None:
-                await self._pause(workspace_id, method, failure.retry_after)
-            raise failure from error
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise TransientError(f"Slack cannot be reached ({type(error).__name__})") from error
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            # The request may have been read before the connection failed.
-            raise TransientError(f"Slack did not answer ({type(error).__name__})", in_doubt=True) from error
-        except (AttributeError, ValueError) as error:
-            # The SDK stumbles over a 200 whose body is text, a list, or not of the encoding it claims.
-            raise TransientError("Slack's answer makes no sense", in_doubt=True) from error
+            if error_code(error) in absent:
+                raise _AbsentError from error
+            failed = failure(error)
+            if isinstance(failed, TransientError) and failed.retry_after is not None:
+                await self._pause(workspace_id, method, failed.retry_after)
+            raise failed from error
 
     async def _heed_pause(self, workspace_id: str, method: str) -> None:
         now = self.now()
@@ -231,30 +237,6 @@ def subject(method: str) -> str:
 
 class _AbsentError(Exception):
     """Slack's way of saying that there is no such thing."""
-
-
-def error_code(error: SlackApiError) -> str | None:
-    """The code by which Slack refused; None where its answer has none."""
-    # The body may be anything: the SDK's own .get() falls over text and lists.
-    body = getattr(error.response, "data", None)
-    code = body.get("error") if isinstance(body, dict) else None
-    return code if isinstance(code, str) else None
-
-
-def _failure(error: SlackApiError, absent: tuple[str, ...]) -> Exception:
-    response = error.response
-    if not isinstance(response, AsyncSlackResponse):  # the body was no JSON: aiohttp's own response
-        return refusal(response.status, {}, response.headers.get("Retry-After"))
-    if error_code(error) in absent:
-        return _AbsentError()
-    answer = response.data if isinstance(response.data, dict) else {}
-    return refusal(response.status_code, answer, response.headers.get("Retry-After"))
-
-
-def _body(response: AsyncSlackResponse) -> Json:
-    if not isinstance(response.data, dict):
-        raise TransientError("Slack's answer makes no sense", in_doubt=True)
-    return response.data
 
 
 def _posted(answer: Json) -> Posted:

@@ -10,10 +10,9 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.oauth.installation_store import Installation
 from slack_sdk.web.async_client import AsyncWebClient
-from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from services.errors import PermanentError, TransientError, WorkspaceGoneError
-from services.slack_errors import refusal
+from services.errors import PermanentError, TransientError
+from services.slack_calls import body, call, error_code, failure, token_of
 from services.slack_shapes import ChannelInfo, Json, text_of
 
 PAGE = 999
@@ -73,7 +72,7 @@ class SlackInstall:
         )
         token = text_of(answer, "access_token")
         # Which of the workspace's bots we are stands only there.
-        identity = await _call(self.client, "auth.test", headers=_bearer(token))
+        identity = await _call(self.client, "auth.test", headers=_bearer(token), data={})
         return _installation(answer, identity, token)
 
     async def public_channels(self, workspace_id: str, *, org_wide: bool) -> Listing:
@@ -82,9 +81,7 @@ class SlackInstall:
 
         https://docs.slack.dev/reference/methods/conversations.list
         """
-        token = await self.tokens(workspace_id)
-        if token is None:
-            raise WorkspaceGoneError("the app is not installed in the workspace")
+        token = await token_of(self.tokens, workspace_id)
         reading = _Reading(self.client, token, self.wait)
         found = []
         for team_id in await reading.teams() if org_wide else [None]:
@@ -128,10 +125,10 @@ class _Reading:
 
     async def _page(self, method: str, asked: Mapping[str, str | None]) -> Json | None:
         """None: Slack asks for more patience than there is left."""
-        params = {"limit": PAGE, **{name: value for name, value in asked.items() if value}}
+        form = {"limit": PAGE, **{name: value for name, value in asked.items() if value}}
         while self.is_complete:
             try:
-                return await _call(self.client, method, headers=_bearer(self.token), params=params)
+                return await _call(self.client, method, headers=_bearer(self.token), data=form)
             except TransientError as error:
                 if error.retry_after is None:
                     raise
@@ -142,19 +139,12 @@ class _Reading:
         return None
 
 
-async def _call(client: AsyncWebClient, method: str, **request: Json) -> Json:
+async def _call(client: AsyncWebClient, method: str, headers: dict[str, str], data: Json) -> Json:
     try:
-        answer = (await client.api_call(method, http_verb="GET" if "params" in request else "POST", **request)).data
+        return body(await call(client, method, headers, data=data))
     except SlackApiError as error:
-        raise _failure(error) from error
-    except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        raise TransientError(f"Slack did not answer ({type(error).__name__})") from error
-    except (AttributeError, ValueError) as error:
-        # The SDK stumbles over a 200 whose body is text, a list, or not of the encoding it claims.
-        raise TransientError("Slack's answer makes no sense") from error
-    if not isinstance(answer, dict):
-        raise TransientError("Slack's answer makes no sense")
-    return answer
+        told = _REFUSED.get(error_code(error) or "")
+        raise (PermanentError(told) if told else failure(error)) from error
 
 
 def _installation(answer: Json, identity: Json, token: str) -> Installation:
@@ -182,14 +172,3 @@ def _part(answer: Json, name: str) -> Json:
 
 def _bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
-
-
-def _failure(error: SlackApiError) -> PermanentError | TransientError:
-    response = error.response
-    if not isinstance(response, AsyncSlackResponse):  # the body was no JSON: aiohttp's own response
-        return refusal(response.status, {}, response.headers.get("Retry-After"))
-    answer = response.data if isinstance(response.data, dict) else {}
-    code = answer.get("error")
-    if code in _REFUSED:
-        return PermanentError(_REFUSED[code])
-    return refusal(response.status_code, answer, response.headers.get("Retry-After"))

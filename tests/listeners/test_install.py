@@ -82,12 +82,22 @@ async def test_add_to_slack_leads_to_slacks_consent_page(acme: World) -> None:
     assert asked["user_scope"] == [""]
     assert asked["client_id"] == [acme.slack.app.client_id]
     assert asked["redirect_uri"] == [f"{acme.url}/slack/oauth_redirect"]
-    assert all(flag in cookie for flag in ("Secure", "HttpOnly", "SameSite=Lax", "Max-Age=600"))
+    assert all(flag in cookie for flag in ("HttpOnly", "SameSite=Lax", "Max-Age=600"))
 
     def states(connection: Connection) -> list[str]:
         return list(connection.execute(select(oauth_states.c.state)).scalars())
 
     assert await acme.database.run(states) == asked["state"]
+
+
+@pytest.mark.parametrize(("public_url", "is_secure"), [("https://signals.example.com", True), (None, False)])
+async def test_the_cookie_is_secure_where_the_address_is(database: Database, public_url: str | None, is_secure: bool):
+    """Not every client sends a secure cookie back to http://localhost."""
+    async with world(database, public_url=public_url) as acme:
+        async with acme.http.get(f"{acme.url}/slack/install", allow_redirects=False) as answer:
+            assert ("; Secure" in answer.headers["Set-Cookie"]) == is_secure
+        async with acme.http.get(f"{acme.url}/slack/oauth_redirect") as answer:
+            assert ("; Secure" in answer.headers["Set-Cookie"]) == is_secure
 
 
 async def test_a_workspace_can_be_preselected_and_nothing_slipped_in(here: World) -> None:
@@ -524,7 +534,8 @@ async def test_the_choice_is_stored_confirmed_and_announced(acme: World) -> None
     (message,) = channel.messages.values()
     assert "default channel" in message.text
     assert "\n" not in message.text
-    (change,) = await acme.database.run(audit.recent, acme.team.id)
+    change, installed = await acme.database.run(audit.recent, acme.team.id)
+    assert (installed.actor, installed.action) == (acme.dana.id, "installed")
     assert change.actor == acme.dana.id
 
 
