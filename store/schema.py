@@ -49,11 +49,16 @@ workspaces = Table(
     Column("default_channel_id", Text),
     Column("default_channel_name", Text),
     Column("default_channel_problem", Text),  # why it cannot be posted to; null: no trouble known
+    Column("default_channel_is_public", Boolean),  # as when it was chosen; null: chosen before that was remembered
     Column("channel_gets", Text, nullable=False, server_default="unmatched"),  # unmatched | everything
     Column("tell_dris", Boolean, nullable=False, server_default=text("true")),
     Column("posts_per_minute", Integer, nullable=False, server_default="300"),
     Column("salesforce_patience_minutes", Integer, nullable=False, server_default="15"),
     Column("salesforce_daily_calls", Integer, nullable=False, server_default="5000"),  # our share of the org's limit
+    Column("reminder_hours", Integer, nullable=False, server_default="0"),  # working hours; 0: nobody is reminded
+    Column("reminder_escalation", Text, nullable=False, server_default="nobody"),  # manager | channel | nobody
+    Column("signal_channels", Text, nullable=False, server_default="{}"),  # JSON: a signal, and its own channel
+    Column("retention_days", Integer),  # shorter than the operator's; null: as the operator has it
     # Notices that are given once: a JSON object of notice name to the time it was given.
     Column("notices", Text, nullable=False, server_default="{}"),
 )
@@ -124,6 +129,17 @@ job_changes = Table(
     ),
 )
 
+day_counts = Table(  # how many job changes ended on a day that is over
+    "day_counts",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("day", Integer, primary_key=True),  # since the epoch, UTC
+    Column("told_dri", Integer, nullable=False),
+    Column("told_channel", Integer, nullable=False),
+    Column("buried", Integer, nullable=False),
+    Column("muted", Integer, nullable=False),
+)
+
 lanes = Table(
     "lanes",
     metadata,
@@ -136,6 +152,7 @@ lanes = Table(
     Column("lease", Text),
     Column("failures", Integer, nullable=False, server_default="0"),  # in a row
     Column("dm", Text),  # of a person's lane: the id of our direct message with them, once Slack has told it
+    Column("kept_until", Milliseconds),  # until when its reader's preferences keep it; null, or past: they do not
     UniqueConstraint("workspace_id", "destination"),
     Index(
         "ix_lanes_due",
@@ -160,6 +177,7 @@ posts = Table(  # one Slack message, written before it is sent
     Column("tried_at", Milliseconds, nullable=False),
     Column("channel", Text),  # where Slack put it
     Column("ts", Text),
+    Column("digest", Text),  # daily | weekly; null: it is none
     Index(
         "ix_posts_sending",
         "lane_id",
@@ -352,6 +370,13 @@ slack_events = Table(  # Slack repeats an event it got no quick answer to
     Index("ix_slack_events_seen", "seen_at"),
 )
 
+slack_signs = Table(  # when Slack was last heard, to the minute: what tells the doctor whether it reaches us
+    "slack_signs",
+    metadata,
+    Column("sign", Text, primary_key=True),  # genuine | event | refused
+    Column("at", Milliseconds, nullable=False),
+)
+
 audit = Table(
     "audit",
     metadata,
@@ -453,8 +478,39 @@ mutes = Table(  # what a member does not want to hear
     metadata,
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
     Column("user_id", Text, primary_key=True),
-    Column("signal", Text, primary_key=True),  # or *: every one
+    Column("signal", Text, primary_key=True),  # or a change type, segment:… of an account, or *: every one
     Column("until", Milliseconds),  # null: until they say so
+)
+
+mute_limits = Table(  # what nobody in a workspace may mute
+    "mute_limits",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("what", Text, primary_key=True),  # as in mutes.signal, see store/muting.py
+)
+
+member_preferences = Table(  # when and how a member wants to be told, see store/reading_hours.py
+    "member_preferences",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", Text, primary_key=True),
+    Column("delivery", Text, nullable=False, server_default="direct"),  # direct | daily | weekly
+    Column("digest_at", Integer, nullable=False, server_default="540"),  # minutes after midnight
+    Column("weekday", Integer, nullable=False, server_default="0"),  # of a weekly digest; 0: Monday
+    Column("quiet_from", Integer),  # minutes after midnight; null: there are no quiet hours
+    Column("quiet_to", Integer),
+    Column("quiet_weekends", Boolean, nullable=False, server_default=text("false")),
+    Column("tz", Text),  # as Slack last told it; null: not known
+    Column("changed_at", Milliseconds, nullable=False),
+)
+
+ownership_denials = Table(  # an owner of whom a member says that it is not them
+    "ownership_denials",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("owner", Text, primary_key=True),  # an e-mail address in lower case, or a Salesforce user id
+    Column("user_id", Text, primary_key=True),
+    Column("denied_at", Milliseconds, nullable=False),
 )
 
 handlings = Table(  # what came of a delivery after it was read; no row: nothing yet
@@ -515,6 +571,53 @@ redraws = Table(  # messages that do not show yet what the rows say
     Column("lease", Text),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Index("ix_redraws_due", "due_at"),
+)
+
+reminders = Table(  # what was told to somebody who is to be reminded while nothing comes of it, once
+    "reminders",
+    metadata,
+    Column("delivery_id", RowId, ForeignKey("deliveries.id", ondelete="CASCADE"), primary_key=True),
+    Column("job_change_id", Text, ForeignKey("job_changes.id", ondelete="CASCADE"), nullable=False),
+    Column("told_at", Milliseconds, nullable=False),
+    Column("hours", Integer, nullable=False),  # working hours of its reader to wait, each time
+    Column("due_at", Milliseconds),  # when to look, and lease in one; null: there is nothing more to do
+    Column("lease", Text),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("begun_at", Milliseconds),  # when we set out to remind: written before Slack is called
+    Column("reminded_at", Milliseconds),
+    Column("escalated_at", Milliseconds),
+    Column("escalated_to", Text),  # a destination
+    Index("ix_reminders_job_change", "job_change_id"),
+    Index(
+        "ix_reminders_due",
+        "due_at",
+        sqlite_where=text("due_at IS NOT NULL"),
+        postgresql_where=text("due_at IS NOT NULL"),
+    ),
+)
+
+notices = Table(  # what somebody who looks after the app is told of it, in a direct message that is kept up to date
+    "notices",
+    metadata,
+    Column("id", Text, primary_key=True),  # a UUID: the message's client_msg_id, and in its metadata
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", Text, nullable=False),  # welcome | nudge | no_default_channel | default_channel_broken
+    Column("user_id", Text, nullable=False),
+    Column("made_at", Milliseconds, nullable=False),
+    Column("due_at", Milliseconds),  # when to look at it (again), and lease in one; null: it stays as it is
+    Column("lease", Text),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("begun_at", Milliseconds),  # written before it is sent
+    Column("channel", Text),  # where Slack put it
+    Column("ts", Text),
+    Column("shown", Text),  # a digest of what it says
+    Index("ix_notices_workspace", "workspace_id", "kind"),
+    Index(
+        "ix_notices_due",
+        "due_at",
+        sqlite_where=text("due_at IS NOT NULL"),
+        postgresql_where=text("due_at IS NOT NULL"),
+    ),
 )
 
 DEFAULT_CHANNEL = "default_channel"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
 
 from store import migrations
 from store.slack_tables import metadata
@@ -21,6 +23,23 @@ async def test_the_migrations_build_exactly_the_schema(database):
 async def test_a_migrated_database_is_known_to_be_the_newest(database):
     """/readyz and doctor ask this before they say yes."""
     assert await database.run(migrations.is_newest)
+
+
+def test_the_newest_migration_is_the_one_at_alembics_head():
+    """It is told from the names of the files, without Alembic."""
+    assert migrations.newest() == ScriptDirectory(str(migrations.HERE)).get_current_head()
+
+
+async def test_a_database_that_was_never_migrated_is_not_the_newest(database):
+    """Nor one that was emptied, or is a migration behind."""
+    await database.run(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '0000'")))
+    assert not await database.run(migrations.is_newest)
+
+    await database.run(lambda connection: connection.execute(text("DELETE FROM alembic_version")))
+    assert not await database.run(migrations.is_newest)
+
+    await database.run(lambda connection: connection.execute(text("DROP TABLE alembic_version")))
+    assert not await database.run(migrations.is_newest)
 
 
 async def test_migrating_twice_changes_nothing(database):

@@ -1,0 +1,257 @@
+"""From the first released schema, with rows in every table of it, to the newest; nobody has to stop for it."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import BigInteger, MetaData, delete, insert, select, text, update
+
+from listeners.verbs import RefusedError
+from listeners.verbs.preparing import migrate
+from store import migrations
+from store.database import Database
+from store.slack_tables import metadata
+from tests.conftest import _administer, _named
+
+FIRST = "0001"
+FIRST_SHA256 = "ab956b5398353787e53c13bc49c3bd96962156d29a5429e093acfcc90c17c3c6"
+VERSIONS = sorted(Path(migrations.HERE, "versions").glob("[0-9]*.py"))
+ROWS = 3
+"""In each table."""
+
+REPLICAS, MORE = 2, 10
+"""Of the old version, and how much each does at least before and after the migration."""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def old(request, tmp_path) -> Iterator[Database]:
+    """A database as version 0.1.0 made it, and as it filled it: rows in every table."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'old.db'}"
+    else:
+        server = request.getfixturevalue("postgresql_server")
+        _administer(server, "DROP DATABASE IF EXISTS usergems_old WITH (FORCE)", "CREATE DATABASE usergems_old")
+        url = _named(server, "usergems_old")
+    database = Database(url)
+    database.run_sync(to_the_first)
+    database.run_sync(fill)
+    yield database
+    database.engine.dispose()
+
+
+on_postgresql = pytest.mark.parametrize("old", ["postgresql"], indirect=True)
+
+
+def to_the_first(connection):
+    config = Config()
+    config.set_main_option("script_location", str(migrations.HERE))
+    config.attributes["connection"] = connection
+    command.upgrade(config, FIRST)
+
+
+def tables_of(connection) -> MetaData:
+    """What is really there, whatever the code thinks."""
+    found = MetaData()
+    found.reflect(connection)
+    return found
+
+
+def fill(connection):
+    for table in tables_of(connection).sorted_tables:
+        if table.name != "alembic_version":
+            connection.execute(insert(table), [row_of(table, number) for number in range(ROWS)])
+
+
+def row_of(table, number):
+    return {column.name: value_of(column, number) for column in table.columns}
+
+
+def value_of(column, number):
+    """Whatever is hardest to keep for a column of its kind; it refers to the row of the same number."""
+    for key in column.foreign_keys:
+        return value_of(key.column, number)
+    kind = column.type.python_type
+    if kind is int:
+        return (9_000_000_000 if isinstance(column.type, BigInteger) else 41) + number
+    naive = datetime(2026, 11, 1, 12, 30, number, 250)  # noqa: DTZ001 - as slack_sdk stores it
+    return {bool: number % 2 == 0, datetime: naive}.get(kind, f"Zoë's 'row' {number} \\ 🦉\t\n")
+
+
+def rows(of: MetaData):
+    """Every row as one who knows only *of* reads it."""
+
+    def read(connection):
+        return {each.name: sorted(map(repr, connection.execute(select(each)).all())) for each in of.sorted_tables}
+
+    return read
+
+
+def the_first(database: Database) -> MetaData:
+    """The tables as the code of version 0.1.0 knows them."""
+    known = database.run_sync(tables_of)
+    known.remove(known.tables["alembic_version"])
+    return known
+
+
+def test_every_row_is_there_afterwards_as_it_was(old):
+    """Table by table, as many and the same; and the schema is the newest, as if it had been made today."""
+    known = the_first(old)
+    before = old.run_sync(rows(known))
+    assert {len(each) for each in before.values()} == {ROWS}
+
+    migrate(old)
+
+    assert old.run_sync(rows(known)) == before
+    assert old.run_sync(migrations.is_newest)
+    assert old.run_sync(lambda connection: compare_metadata(MigrationContext.configure(connection), metadata)) == []
+
+
+def test_code_of_the_first_version_goes_on_beside_the_new_schema(old):
+    """Replicas are replaced one after the other: the old ones read, write, change and delete as they did."""
+    known = the_first(old)
+    migrate(old)
+
+    def work(connection):
+        for table in known.sorted_tables:
+            connection.execute(insert(table).values(row_of(table, ROWS)))
+            connection.execute(update(table).values({name: table.c[name] for name in table.c.keys()}))  # noqa: SIM118
+        counts = {table.name: len(connection.execute(select(table)).all()) for table in known.sorted_tables}
+        for table in reversed(known.sorted_tables):
+            connection.execute(delete(table))
+        return counts
+
+    assert old.run_sync(work) == dict.fromkeys((table.name for table in known.sorted_tables), ROWS + 1)
+
+
+@on_postgresql
+def test_who_writes_and_reads_while_it_migrates_is_not_disturbed(old):
+    """Old replicas are at work the whole time; what they stored before, during and after is all there."""
+    known = the_first(old)
+    workspaces, job_changes, deliveries = (known.tables[name] for name in ("workspaces", "job_changes", "deliveries"))
+    first = row_of(workspaces, 0)["id"]
+    are_warm, is_migrated, stored = threading.Barrier(REPLICAS + 1), threading.Event(), []
+
+    def accept(connection, key):
+        connection.execute(select(workspaces).where(workspaces.c.id == first)).one()
+        connection.execute(insert(job_changes).values(row_of(job_changes, 0) | {"id": key, "key": key}))
+
+    def prefer(connection, key):
+        connection.execute(update(workspaces).where(workspaces.c.id == first).values(name=key))
+
+    def route(connection, key):
+        connection.execute(update(job_changes).where(job_changes.c.id == key).values(outcome="delivered"))
+        connection.execute(update(deliveries).where(deliveries.c.job_change_id == key).values(state="delivered"))
+
+    def serve(replica):
+        after = 0
+        for number in range(100_000):
+            key = f"{replica}-{number}"
+            for step in (accept, prefer, route):
+                old.run_sync(step, key)
+            stored.append(key)
+            if number == MORE:
+                are_warm.wait(timeout=60)
+            after += is_migrated.is_set()
+            if after > MORE:
+                return
+
+    upgrading = Database(old.engine.url.render_as_string(hide_password=False))
+    with ThreadPoolExecutor(REPLICAS) as replicas:
+        serving = [replicas.submit(serve, number) for number in range(REPLICAS)]
+        try:
+            are_warm.wait(timeout=60)
+            migrate(upgrading)
+        finally:
+            is_migrated.set()
+        for each in serving:
+            each.result(timeout=60)
+    upgrading.engine.dispose()
+
+    found = old.run_sync(lambda connection: connection.execute(select(job_changes.c.key)).scalars().all())
+    assert set(stored) <= set(found)
+    assert len(stored) >= 2 * REPLICAS * MORE
+    assert old.run_sync(migrations.is_newest)
+
+
+@on_postgresql
+def test_it_stands_back_from_whoever_holds_a_table(old):
+    """It does not wait with all others queueing behind it, but gives up, lets them pass, and tries again."""
+    holder = old.engine.connect()
+    holder.execute(text("SELECT * FROM workspaces"))  # a transaction that is open, and forgotten
+    waits = []
+
+    def wait(seconds):
+        waits.append(seconds)
+        assert not old.run_sync(migrations.is_newest)
+        assert old.run_sync(lambda connection: connection.execute(text("UPDATE lanes SET failures = 0")).rowcount)
+        holder.close()
+
+    migrate(old, wait)
+
+    assert len(waits) == 1
+    assert old.run_sync(migrations.is_newest)
+
+
+@on_postgresql
+def test_a_table_that_is_never_let_go_is_told(old):
+    """With where to look; and nothing has changed."""
+    with old.engine.connect() as holder:
+        holder.execute(text("SELECT * FROM workspaces"))
+
+        with pytest.raises(RefusedError, match="pg_stat_activity"):
+            migrate(old, lambda _seconds: None, attempts=2)
+
+    assert not old.run_sync(migrations.is_newest)
+
+
+@on_postgresql
+def test_replicas_that_migrate_at_once_follow_one_another(old):
+    """Each of them may be told to when it starts."""
+    with ThreadPoolExecutor(4) as replicas:
+        for each in [replicas.submit(migrate, old) for _ in range(4)]:
+            each.result(timeout=60)
+
+    assert old.run_sync(migrations.is_newest)
+
+
+def test_the_first_migration_is_as_it_was_released():
+    """Who has run it will not run it again: what comes later is a migration of its own."""
+    assert hashlib.sha256(VERSIONS[0].read_bytes()).hexdigest() == FIRST_SHA256
+
+
+@pytest.mark.parametrize("version", VERSIONS[1:], ids=lambda path: path.stem)
+def test_a_migration_only_adds(version):
+    """Tables, columns that old code need not know, and indexes on tables that it has made itself and so are empty."""
+    upgrade = next(node for node in ast.parse(version.read_text()).body if getattr(node, "name", "") == "upgrade")
+    called = [node for node in ast.walk(upgrade) if isinstance(node, ast.Call) and does(node) not in {None, "f"}]
+    made = {node.args[0].value for node in called if does(node) == "create_table"}
+    altered = {
+        block.items[0].context_expr.args[0].value: {does(node) for node in called if node in ast.walk(block)}
+        for block in ast.walk(upgrade)
+        if isinstance(block, ast.With)
+    }
+
+    assert set(map(does, called)) <= {"create_table", "batch_alter_table", "create_index", "add_column"}
+    assert {table: done for table, done in altered.items() if table not in made and "create_index" in done} == {}
+    for node in called:
+        if does(node) == "add_column":
+            told = {keyword.arg: keyword.value for keyword in node.args[0].keywords}
+            assert "server_default" in told or told["nullable"].value is True, ast.unparse(node)
+
+
+def does(call: ast.Call) -> str | None:
+    """Which operation of Alembic's it calls; None: none."""
+    target = call.func
+    is_alembic = isinstance(target, ast.Attribute) and getattr(target.value, "id", "") in {"op", "batch_op"}
+    return target.attr if is_alembic else None
