@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Awaitable, Callable
+from functools import partial
 
-from slack_bolt.async_app import AsyncAck, AsyncApp
-from slack_sdk.web.async_client import AsyncWebClient
+from slack_bolt.async_app import AsyncApp
 
 from listeners import ownership_history, ownership_people, ownership_pools, ownership_rule, ownership_simulate
 from listeners.blocks import View
+from listeners.dialogs import Dialog
 from listeners.ownership_dialogs import OwnershipDialogs
 from listeners.ownership_names import said
 from listeners.ownership_rule import edit_rule
 from listeners.ownership_view import DISCARD, EDIT, OPEN, PUBLISH, RULE_MENU, TITLE, TURN, Listed
+from services.rulebook import Kept
 
 
 def register(app: AsyncApp) -> None:
@@ -26,78 +28,45 @@ def register(app: AsyncApp) -> None:
         part.register(app)
 
 
-async def show(
-    ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient, workspace_id: str, ownership: OwnershipDialogs
-) -> None:
-    await ack()
-
-    async def making() -> View:
-        return await ownership.list_view(workspace_id)
-
-    await ownership.open(client, body, workspace_id, TITLE, making)
+async def show(dialog: Dialog, ownership: OwnershipDialogs) -> None:
+    await dialog.open(TITLE, partial(ownership.list_view, dialog.workspace_id))
 
 
-async def turn(
-    ack: AsyncAck,
-    action: dict[str, Any],
-    body: dict[str, Any],
-    client: AsyncWebClient,
-    workspace_id: str,
-    ownership: OwnershipDialogs,
-) -> None:
+async def turn(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     """To another page of the list."""
-    await ack()
-
-    async def making() -> View:
-        return await ownership.list_view(workspace_id, int(action["value"]))
-
-    await ownership.update(client, body, workspace_id, TITLE, making)
+    await dialog.change(TITLE, partial(ownership.list_view, dialog.workspace_id, int(dialog.action["value"])))
 
 
-async def choose(
-    ack: AsyncAck,
-    action: dict[str, Any],
-    body: dict[str, Any],
-    client: AsyncWebClient,
-    workspace_id: str,
-    ownership: OwnershipDialogs,
-) -> None:
+async def choose(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     """Out of the menu beside a rule: what it does, and to which."""
-    await ack()
-    step, _, number = action["selected_option"]["value"].partition(":")
+    step, _, number = dialog.action["selected_option"]["value"].partition(":")
     if step == EDIT:
-        await edit_rule(client, body, workspace_id, ownership, int(number))
+        await edit_rule(dialog, ownership, int(number))
         return
-    listed = Listed.of(body["view"])
-
-    async def making() -> View:
-        kept = await ownership.editing.step(workspace_id, body["user"]["id"], listed.seen, step, int(number))
-        return await ownership.list_view(workspace_id, listed.page, said(kept))
-
-    await ownership.update(client, body, workspace_id, TITLE, making)
+    listed = Listed.of(dialog.view)
+    doing = partial(ownership.editing.step, dialog.workspace_id, dialog.user_id, listed.seen, step, int(number))
+    await _done(dialog, ownership, doing, listed.page)
 
 
-async def publish(
-    ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient, workspace_id: str, ownership: OwnershipDialogs
+async def publish(dialog: Dialog, ownership: OwnershipDialogs) -> None:
+    listed = Listed.of(dialog.view)
+    doing = partial(ownership.editing.publish, dialog.workspace_id, dialog.user_id, listed.seen)
+    await _done(dialog, ownership, doing, listed.page)
+
+
+async def discard(dialog: Dialog, ownership: OwnershipDialogs) -> None:
+    doing = partial(ownership.editing.discard, dialog.workspace_id, dialog.user_id, Listed.of(dialog.view).seen)
+    await _done(dialog, ownership, doing)
+
+
+async def _done(
+    dialog: Dialog, ownership: OwnershipDialogs, doing: Callable[[], Awaitable[Kept]], page: int = 0
 ) -> None:
-    await ack()
-    listed = Listed.of(body["view"])
+    """Do it, and show what came of it above the list as it stands then."""
 
     async def making() -> View:
-        kept = await ownership.editing.publish(workspace_id, body["user"]["id"], listed.seen)
-        return await ownership.list_view(workspace_id, listed.page, said(kept))
+        kept = await doing()
+        await ownership.redraw_home(dialog)
+        return await ownership.list_view(dialog.workspace_id, page, said(kept))
 
-    await ownership.update(client, body, workspace_id, TITLE, making)
-
-
-async def discard(
-    ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient, workspace_id: str, ownership: OwnershipDialogs
-) -> None:
-    await ack()
-    listed = Listed.of(body["view"])
-
-    async def making() -> View:
-        kept = await ownership.editing.discard(workspace_id, body["user"]["id"], listed.seen)
-        return await ownership.list_view(workspace_id, 0, said(kept))
-
-    await ownership.update(client, body, workspace_id, TITLE, making)
+    await dialog.change(TITLE, making)

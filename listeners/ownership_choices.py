@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import TypeAdapter, ValidationError
 
 from listeners.blocks import Block, plain
 from listeners.ownership_names import labels_of, source_label
-from services.ownership.check import OrgShape
+from services.ownership.check import OrgField, OrgShape
 from services.ownership.rules import RuleSet
 from services.ownership.sources import (
     Manager,
@@ -26,7 +26,6 @@ from services.ownership.sources import (
     UserGroup,
     is_slack_user,
 )
-from services.ownership_editing import api_name
 
 A_PERSON, A_GROUP, A_CHANNEL, A_FIELD = "a_person", "a_group", "a_channel", "a_field"
 ASKING: Mapping[str, str] = {
@@ -64,15 +63,19 @@ class Choices:
     """
     What a chain can be made of. *groups*: sources by their heading; *labels*: what the org calls its fields.
 
-    *more_fields*: how many lookups to users there are that the menu has no room for.
+    *more_fields*: how many lookups to users there are that the menu has no room for. *user_groups*: what those that can
+    be chosen are called, by id; none: their ids are typed.
     """
 
     groups: Mapping[str, Sequence[Source]]
     labels: Mapping[str, str]
     more_fields: int = 0
+    user_groups: Mapping[str, str] = field(default_factory=dict)
 
 
-def choices_of(rules: RuleSet, org: OrgShape | None, slots: int = 6) -> Choices:
+def choices_of(
+    rules: RuleSet, org: OrgShape | None, slots: int = 6, user_groups: Mapping[str, str] | None = None
+) -> Choices:
     """From the rule set's pools and mappings, and the org's own fields and roles; *slots*: how many menus there are."""
     most = MOST_OPTIONS if slots <= FEW_SLOTS else FEWER_OPTIONS
     groups: dict[str, list[Source]] = {
@@ -85,7 +88,9 @@ def choices_of(rules: RuleSet, org: OrgShape | None, slots: int = 6) -> Choices:
     room = most - len(ASKING) - 2 - sum(len(found) for name, found in groups.items() if not name.startswith("F"))
     fields = groups["Fields of the record"]
     groups["Fields of the record"] = fields[: max(room, 0)]
-    return Choices(groups, labels_of(org), max(0, len(fields) - max(room, 0)))
+    more_fields = max(0, len(fields) - max(room, 0))
+    named = user_groups or {}
+    return Choices(groups, labels_of(org), more_fields, named if len(named) < MOST_OPTIONS else {})
 
 
 def _owners() -> Iterator[Source]:
@@ -100,15 +105,27 @@ def _fields(org: OrgShape) -> Iterator[Source]:
     order = ["account", "opportunity", "contact", "lead"]
     names = [name for name in org.user_fields if name.partition(".")[0] in order and not name.endswith(".ownerid")]
     names.sort(key=lambda name: (not name.endswith("__c"), order.index(name.partition(".")[0]), name))
-    return (UserField(field=api_name(org, name)) for name in names)
+    return (UserField(field=org.fields[name].name) for name in names)
+
+
+def field_called(org: OrgShape, typed: str) -> str | None:
+    """The lookup to a user that people call so, as rules write it: `Account.SDR__c` of "SDR" or "Account SDR"."""
+    words = typed.casefold().replace(".", " ").split()
+    found = [one.name for one in map(org.fields.__getitem__, org.user_fields) if words in _spoken(one)]
+    return found[0] if len(found) == 1 else None
+
+
+def _spoken(field: OrgField) -> tuple[list[str], list[str]]:
+    label = field.label.casefold().split()
+    return label, [field.name.partition(".")[0].casefold(), *label]
 
 
 def fields_like(org: OrgShape, typed: str, most: int = 5) -> list[str]:
-    """The lookups to users that have these words in their name or label."""
+    """The lookups to users that have these words in their name or label, each as rules write it and as people do."""
     words = typed.lower().replace(".", " ").split()
-    spoken = {name: f"{name} {org.fields[name].label}".lower() for name in org.user_fields}
-    meant = [name for name in spoken if words and all(word in spoken[name] for word in words)]
-    return [api_name(org, name) for name in meant[:most]]
+    fields = [org.fields[name] for name in org.user_fields]
+    meant = [one for one in fields if words and all(word in f"{one.name} {one.label}".lower() for word in words)]
+    return [f"{one.name} ({one.label})" for one in meant[:most]]
 
 
 def _roles(org: OrgShape) -> Iterator[Source]:

@@ -30,6 +30,7 @@ def shown_words(words: Sequence[str]) -> str:
 
 
 def read_words(text: str) -> list[str]:
+    """What was typed with commas between; a word with a comma in it stands in quotes."""
     rows = csv.reader(text.splitlines(), skipinitialspace=True)
     return [word.strip() for row in rows for word in row if word.strip()]
 

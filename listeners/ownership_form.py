@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,6 +17,7 @@ from listeners.ownership_choices import (
     EMPTY,
     NOBODY,
     Slot,
+    field_called,
     fields_like,
     raw_source,
     slot_of,
@@ -118,7 +119,7 @@ class RuleForm:
     def read(self, rules: RuleSet, org: OrgShape | None) -> tuple[Rule, int] | Faults:
         """The rule and its place from 0; *rules* and *org*: what it may name."""
         faults = Faults()
-        raw, places = self._raw(faults)
+        raw, places = self._raw(faults, self._named(org))
         place = int(self.place) - 1 if re.fullmatch(r"[1-9][0-9]{0,3}", self.place) else None
         if place is None:
             faults[PLACE] = "Enter a number from 1 on."
@@ -132,7 +133,16 @@ class RuleForm:
         faults = self._told(trimmed, places) | faults
         return self._helped(faults, org) or (rule, place or 0)
 
-    def _raw(self, faults: Faults) -> tuple[dict[str, Any], list[int]]:
+    def _named(self, org: OrgShape | None) -> list[Slot]:
+        """The slots, with the names of fields in place of what people call them."""
+        return [
+            replace(slot, more=field_called(org, slot.more) or slot.more)
+            if org and slot.asks == A_FIELD and slot.more
+            else slot
+            for slot in self.slots
+        ]
+
+    def _raw(self, faults: Faults, slots: Sequence[Slot]) -> tuple[dict[str, Any], list[int]]:
         """As JSON has it, and the slot of each source."""
         entries = self.entries
         when: dict[str, Any] = {name: list(chosen) for name, chosen in self.several.items() if chosen}
@@ -143,7 +153,7 @@ class RuleForm:
             when[MIN_SCORE] = _number(score)
         if tests := list(_read_tests(entries[FIELDS] or "", faults)):
             when[FIELDS] = tests
-        places = [number for number, slot in enumerate(self.slots) if slot.value]
+        places = [number for number, slot in enumerate(slots) if slot.value]
         original = self.original
         deliver = {"to": entries[TO] or "dri"} | ({"channel": entries[CHANNEL]} if entries[CHANNEL] else {})
         if deliver["to"] in {"dri", "nobody"}:
@@ -152,7 +162,7 @@ class RuleForm:
             "name": entries[NAME] or "",
             "enabled": original.enabled,
             "when": when,
-            "tell": [raw_source(self.slots[number], original.tell) for number in places],
+            "tell": [raw_source(slots[number], original.tell) for number in places],
             "deliver": deliver,
         }
         return raw | self._fallback(faults), places

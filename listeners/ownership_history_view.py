@@ -6,9 +6,10 @@ import json
 import re
 from collections.abc import Sequence
 
-from listeners.blocks import Block, View, button, context, modal, moment, plain, section
+from listeners.blocks import Block, View, button, context, modal, plain, section
 from listeners.ownership_names import LONGEST_SECTION, mention
 from services.mrkdwn import escape
+from services.wording import moment
 from store.audit import Change
 from store.ownership import ACTION, Published
 

@@ -1,4 +1,4 @@
-"""What App Home says of ownership: how the rules stand, and for admins the way to them. Pure."""
+"""What App Home says of ownership: who is told, and for admins how the rules stand and who was not found. Pure."""
 
 from __future__ import annotations
 
@@ -7,24 +7,33 @@ from listeners.ownership_names import mention
 from listeners.ownership_view import OPEN
 from services.home import HomeState, OwnershipState
 
+MOST_COUNTED = 100
+
 
 def ownership_blocks(state: HomeState) -> list[Block]:
-    """Members read who decides; admins what there is to do."""
-    standing = state.ownership
-    if not state.is_admin:
-        return [section(f"*Ownership (DRIs)*\n{_in_force(standing)} Workspace admins and owners decide on them.")]
-    todo = []
-    if standing.has_draft:
-        todo.append("A draft waits to be published.")
-    if standing.unmatched:
-        count = "100 or more" if standing.unmatched >= 100 else str(standing.unmatched)
-        some = f"{count} owners were" if count != "1" else "One owner was"
-        todo.append(f":warning: {some} not found in Slack.")
-    text = " ".join([_in_force(standing), *todo])
-    return [section(f"*Ownership (DRIs)*\n{text}", button("Ownership (DRIs)", OPEN), "ownership")]
+    """For admins."""
+    draft = " A draft waits to be published." if state.ownership.has_draft else ""
+    text = f"*Ownership (DRIs)*\n{who_is_told(state.ownership)}{draft}"
+    return [section(text, button("Ownership (DRIs)", OPEN), "ownership")]
 
 
-def _in_force(standing: OwnershipState) -> str:
+def who_is_told(standing: OwnershipState) -> str:
+    """In a sentence, for those who may not see the rules."""
     if not standing.version or standing.published_by is None:
-        return "The contact's owner is told, else the account's, else the lead's."
-    return f"Rules decide who is told: version {standing.version}, published by {mention(standing.published_by)}."
+        return (
+            "The owner of the contact in Salesforce, else of its account, else of the lead, else whoever the sender of"
+            " the job change names."
+        )
+    return (
+        f"Whoever the ownership rules name: version {standing.version}, published by {mention(standing.published_by)}."
+    )
+
+
+def unmatched_line(standing: OwnershipState) -> str:
+    """How many owners missed what was theirs."""
+    if not standing.unmatched:
+        return "Every owner was found."
+    if standing.unmatched == 1:
+        return ":warning: One owner was not, so a channel read what was theirs. Say who it is, and they are told."
+    count = f"{MOST_COUNTED} or more" if standing.unmatched >= MOST_COUNTED else str(standing.unmatched)
+    return f":warning: {count} owners were not, so a channel read what was theirs. Say who they are, and they are told."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from services.mrkdwn import escape
@@ -42,9 +43,12 @@ def shown_sentence(rule: Rule, labels: Mapping[str, str], most: int = 700) -> st
 
 
 def labels_of(org: OrgShape | None) -> dict[str, str]:
-    """What the org calls its fields; without those that have no label but their API name."""
-    labels = org.labels if org else {}
-    return {name: label for name, label in labels.items() if label.lower() != name.partition(".")[2]}
+    """What the org calls its fields; without those that share theirs with another one of the same object."""
+    fields = org.fields if org else {}
+    spoken = Counter((name.partition(".")[0], one.label.casefold()) for name, one in fields.items())
+    return {
+        name: one.label for name, one in fields.items() if spoken[name.partition(".")[0], one.label.casefold()] == 1
+    }
 
 
 def source_label(source: Source, labels: Mapping[str, str]) -> str:
@@ -57,7 +61,8 @@ def fault_text(fault: RuleFault) -> str:
     """With the number of the rule it is in, as the list counts them, in mrkdwn."""
     steps = fault.path.split(".")
     if steps[0] != "rules":
-        return escape(str(fault) if fault.path else fault.message, 300)
+        text = str(fault)
+        return escape(text if fault.path else text[:1].upper() + text[1:], 300)
     return f"Rule {int(steps[1]) + 1}: {escape(fault.message, 300)}"
 
 

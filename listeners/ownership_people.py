@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Awaitable, Callable
+from functools import partial
 
-from slack_bolt.async_app import AsyncAck, AsyncApp
-from slack_sdk.web.async_client import AsyncWebClient
+from slack_bolt.async_app import AsyncApp
 
 from listeners.blocks import View
-from listeners.ownership_dialogs import OwnershipDialogs, entered
+from listeners.dialogs import Dialog
+from listeners.ownership_dialogs import OwnershipDialogs
 from listeners.ownership_people_view import (
     ALIASES,
     EMAIL_FIELD,
@@ -27,7 +28,6 @@ from listeners.ownership_people_view import (
     shown_after,
 )
 from listeners.ownership_view import PEOPLE
-from listeners.salesforce_view import said_view
 
 NOT_THERE = ":no_entry: This owner is not on the list any more."
 
@@ -42,132 +42,83 @@ def register(app: AsyncApp) -> None:
     app.view(MATCHING)(match)
 
 
-async def show(
-    ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient, workspace_id: str, ownership: OwnershipDialogs
-) -> None:
-    await ack()
-
-    async def making() -> View:
-        return await _page(workspace_id, ownership)
-
-    await ownership.open(client, body, workspace_id, PEOPLE_TITLE, making)
+async def show(dialog: Dialog, ownership: OwnershipDialogs) -> None:
+    await dialog.open(PEOPLE_TITLE, partial(_page, dialog.workspace_id, ownership))
 
 
-async def turn(
-    ack: AsyncAck,
-    action: dict[str, Any],
-    body: dict[str, Any],
-    client: AsyncWebClient,
-    workspace_id: str,
-    ownership: OwnershipDialogs,
-) -> None:
-    await ack()
+async def turn(dialog: Dialog, ownership: OwnershipDialogs) -> None:
+    action = dialog.action
     after = "" if action["action_id"].endswith("_start") else action["value"]
-
-    async def making() -> View:
-        return await _page(workspace_id, ownership, after)
-
-    await ownership.update(client, body, workspace_id, PEOPLE_TITLE, making)
+    await dialog.change(PEOPLE_TITLE, partial(_page, dialog.workspace_id, ownership, after))
 
 
-async def link(
-    ack: AsyncAck,
-    action: dict[str, Any],
-    body: dict[str, Any],
-    client: AsyncWebClient,
-    workspace_id: str,
-    ownership: OwnershipDialogs,
-) -> None:
+async def link(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     """Somebody was picked beside an owner."""
-    await ack()
-    after = shown_after(body["view"])
+    action, workspace_id = dialog.action, dialog.workspace_id
 
-    async def making() -> View:
-        listed = await ownership.unmatched.page(workspace_id, after)
+    async def linked() -> str:
+        listed = await ownership.unmatched.page(workspace_id, shown_after(dialog.view))
         owner = next((each.owner for each in listed if block_of(each.owner) == action["block_id"]), None)
         if owner is None:
-            return await _page(workspace_id, ownership, after, NOT_THERE)
-        user_id = action["selected_user"] or ""
-        done = await ownership.unmatched.link(workspace_id, body["user"]["id"], owner, user_id)
-        note = f"{':white_check_mark:' if done.stored else ':no_entry:'} {done.text}"
-        return await _page(workspace_id, ownership, after, note)
+            return NOT_THERE
+        done = await ownership.unmatched.link(workspace_id, dialog.user_id, owner, action["selected_user"] or "")
+        return f"{':white_check_mark:' if done.stored else ':no_entry:'} {done.text}"
 
-    await ownership.update(client, body, workspace_id, PEOPLE_TITLE, making)
+    await _done(dialog, ownership, linked)
 
 
-async def unlink(
-    ack: AsyncAck,
-    action: dict[str, Any],
-    body: dict[str, Any],
-    client: AsyncWebClient,
-    workspace_id: str,
-    ownership: OwnershipDialogs,
-) -> None:
-    await ack()
+async def unlink(dialog: Dialog, ownership: OwnershipDialogs) -> None:
+    async def unlinked() -> str:
+        done = await ownership.unmatched.unlink(dialog.workspace_id, dialog.user_id, dialog.action["value"])
+        return ":white_check_mark: The link is gone." if done else NOT_THERE
 
-    async def making() -> View:
-        done = await ownership.unmatched.unlink(workspace_id, body["user"]["id"], action["value"])
-        note = ":white_check_mark: The link is gone." if done else NOT_THERE
-        return await _page(workspace_id, ownership, shown_after(body["view"]), note)
-
-    await ownership.update(client, body, workspace_id, PEOPLE_TITLE, making)
+    await _done(dialog, ownership, unlinked)
 
 
-async def tell(
-    ack: AsyncAck,
-    action: dict[str, Any],
-    body: dict[str, Any],
-    client: AsyncWebClient,
-    workspace_id: str,
-    ownership: OwnershipDialogs,
-) -> None:
+async def tell(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     """What an owner missed is told to the Slack user they are linked with."""
-    await ack()
 
-    async def making() -> View:
-        told = await ownership.unmatched.tell_after_all(workspace_id, action["value"])
-        note = f":white_check_mark: {_count(told)} on the way to them." if told else "There is nothing left to tell."
-        return await _page(workspace_id, ownership, shown_after(body["view"]), note)
+    async def told() -> str:
+        count = await ownership.unmatched.tell_after_all(dialog.workspace_id, dialog.user_id, dialog.action["value"])
+        return f":white_check_mark: {_count(count)} on the way to them." if count else "There is nothing left to tell."
 
-    await ownership.update(client, body, workspace_id, PEOPLE_TITLE, making)
+    await _done(dialog, ownership, told)
 
 
-async def forget(
-    ack: AsyncAck,
-    action: dict[str, Any],
-    body: dict[str, Any],
-    client: AsyncWebClient,
-    workspace_id: str,
-    ownership: OwnershipDialogs,
-) -> None:
-    await ack()
+async def forget(dialog: Dialog, ownership: OwnershipDialogs) -> None:
+    async def forgotten() -> str:
+        await ownership.unmatched.forget(dialog.workspace_id, dialog.user_id, dialog.action["value"])
+        return "What they missed is not offered any more."
 
-    async def making() -> View:
-        await ownership.unmatched.forget(workspace_id, action["value"])
-        note = "What they missed is not offered any more."
-        return await _page(workspace_id, ownership, shown_after(body["view"]), note)
-
-    await ownership.update(client, body, workspace_id, PEOPLE_TITLE, making)
+    await _done(dialog, ownership, forgotten)
 
 
-async def match(ack: AsyncAck, body: dict[str, Any], workspace_id: str, ownership: OwnershipDialogs) -> None:
+async def match(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     """For all owners: another e-mail field, domains that mean the same."""
-    view = body["view"]
-    if not await ownership.may(workspace_id, body):
-        await ack(response_action="update", view=said_view(PEOPLE_TITLE))
+    if await dialog.turned_away(PEOPLE_TITLE):
         return
-    aliases = read_aliases(entered(view, ALIASES) or "")
+    aliases = read_aliases(dialog.entered(ALIASES) or "")
     if isinstance(aliases, str):
-        await ack(response_action="errors", errors={ALIASES: aliases})
+        await dialog.refuse({ALIASES: aliases})
         return
-    email_field = (entered(view, EMAIL_FIELD) or "").strip() or None
-    done = await ownership.unmatched.match_by(workspace_id, body["user"]["id"], email_field, aliases)
+    email_field = (dialog.entered(EMAIL_FIELD) or "").strip() or None
+    done = await ownership.unmatched.match_by(dialog.workspace_id, dialog.user_id, email_field, aliases)
     if not done.stored:
-        wrong = ALIASES if done.text.startswith("Not a domain") else EMAIL_FIELD
-        await ack(response_action="errors", errors={wrong: done.text})
+        await dialog.refuse({ALIASES if done.text.startswith("Not a domain") else EMAIL_FIELD: done.text})
         return
     note = f":white_check_mark: {done.text} Job changes from now on are matched so."
-    await ack(response_action="update", view=await _page(workspace_id, ownership, shown_after(view), note))
+    await dialog.answer(PEOPLE_TITLE, partial(_page, dialog.workspace_id, ownership, shown_after(dialog.view), note))
+
+
+async def _done(dialog: Dialog, ownership: OwnershipDialogs, doing: Callable[[], Awaitable[str]]) -> None:
+    """Do it, and show what came of it above the same page as it stands then."""
+
+    async def making() -> View:
+        note = await doing()
+        await ownership.redraw_home(dialog)
+        return await _page(dialog.workspace_id, ownership, shown_after(dialog.view), note)
+
+    await dialog.change(PEOPLE_TITLE, making)
 
 
 async def _page(workspace_id: str, ownership: OwnershipDialogs, after: str = "", note: str | None = None) -> View:

@@ -7,9 +7,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from listeners.blocks import Block, View, button, context, modal, moment, plain, section
+from listeners.blocks import Block, View, button, context, modal, plain, section
 from listeners.ownership_names import mention
 from services.mrkdwn import escape
+from services.wording import moment
 from store.owners import HowMatched, Link, Unmatched
 
 PEOPLE_TITLE = "Unmatched people"
@@ -39,12 +40,16 @@ class People:
 
 
 def people_view(people: People) -> View:
+    """A page of owners, with those linked by hand below."""
     some = people.unmatched[:A_PAGE]
     blocks = [
         *([section(people.note)] if people.note else []),
-        section("Owners in Salesforce whom Slack does not know by their e-mail address. Say who they are in Slack."),
+        section(
+            "Owners in Salesforce whom Slack does not know by their e-mail address, so that a channel read what was"
+            " theirs. Say who they are in Slack: then they are told, and you can have them told what they missed."
+        ),
         *[block for owner in some for block in _owner(owner)],
-        *([] if some else [context("There is nobody: every owner was found.")]),
+        *([] if some else [context("There is nobody here: every owner so far was found in Slack.")]),
         *_pager(people, some),
         {"type": "divider"},
         *_links(people.links),
@@ -87,9 +92,10 @@ def _owner(owner: Unmatched) -> list[Block]:
     who = escape(owner.name, 120)
     if owner.name.lower() != owner.owner:
         who += f" ({escape(owner.owner, 120)})"
-    waits = "1 job change waits" if owner.waiting == 1 else f"{owner.waiting:,} job changes wait"
+    some = "a job change" if owner.waiting == 1 else f"{owner.waiting:,} job changes"
     picker = {"type": "users_select", "action_id": LINK, "placeholder": plain("Who is it?")}
-    text = f"*{who}*\n{escape(owner.problem, 200)} · {waits} · last {moment(owner.last_seen_at)}"
+    read = f"a channel read {some} in their place, last {moment(owner.last_seen_at)}"
+    text = f"*{who}*\n{escape(owner.problem, 200)} · {read}"
     return [section(text, picker, block_of(owner.owner))]
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from slack_bolt.async_app import AsyncAck, AsyncApp
-from slack_sdk.web.async_client import AsyncWebClient
+from slack_bolt.async_app import AsyncApp
 
 from listeners.blocks import View
-from listeners.ownership_dialogs import Body, OwnershipDialogs, entered, put
+from listeners.dialogs import Dialog
+from listeners.ownership_dialogs import OwnershipDialogs
 from listeners.ownership_entries import HOW_TO_TEST, read_test
 from listeners.ownership_names import fault_text, said
 from listeners.ownership_pools_view import (
@@ -44,12 +44,9 @@ from listeners.ownership_pools_view import (
     settings_faults,
 )
 from listeners.ownership_view import MORE
-from listeners.salesforce_view import said_view
-from services.ownership.rule_faults import InvalidRulesError
+from services.ownership.rule_faults import InvalidRulesError, RuleFault
 from services.ownership.rules import RuleSet
 from services.ownership_beside import MAPPINGS, POOLS, with_named, with_settings, without_named
-
-Change = Callable[[RuleSet], RuleSet]
 
 
 def register(app: AsyncApp) -> None:
@@ -61,63 +58,41 @@ def register(app: AsyncApp) -> None:
     app.view(SAVE_MAPPING)(save_mapping)
 
 
-async def show(
-    ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient, workspace_id: str, ownership: OwnershipDialogs
-) -> None:
-    await ack()
-
+async def show(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     async def making() -> View:
-        return more_view(await ownership.rulebook.read(workspace_id))
+        return more_view(await ownership.rulebook.read(dialog.workspace_id))
 
-    await ownership.open(client, body, workspace_id, MORE_TITLE, making)
+    await dialog.open(MORE_TITLE, making)
 
 
-async def save_settings(
-    ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient, workspace_id: str, ownership: OwnershipDialogs
-) -> None:
-    view = body["view"]
-    tests = {name: read_test(entered(view, name) or "") for name in (CUSTOMER, TARGET)}
+async def save_settings(dialog: Dialog, ownership: OwnershipDialogs) -> None:
+    tests = {name: read_test(dialog.entered(name) or "") for name in (CUSTOMER, TARGET)}
     if faults := {name: f"Please {HOW_TO_TEST}." for name, test in tests.items() if test is None}:
-        await ack(response_action="errors", errors=faults)
+        await dialog.refuse(faults)
         return
-    excluded = [*(entered(view, EXCLUDED) or []), *(entered(view, EXCLUDED_OTHERS) or "").split()]
-    cap = entered(view, CAP)
+    excluded = [*(dialog.entered(EXCLUDED) or []), *(dialog.entered(EXCLUDED_OTHERS) or "").split()]
+    cap = dialog.entered(CAP)
     guards = {"excluded": excluded} | ({"daily_cap": int(cap)} if cap else {})
 
     def change(rules: RuleSet) -> RuleSet:
         return with_settings(rules, tests, guards)
 
-    await _save(ack, body, client, workspace_id, ownership, change, "changed segments and guards", settings_faults)
+    await _save(dialog, ownership, _Edit(change, "changed segments and guards", settings_faults))
 
 
-async def new(
-    ack: AsyncAck,
-    action: dict[str, Any],
-    body: dict[str, Any],
-    client: AsyncWebClient,
-    workspace_id: str,
-    ownership: OwnershipDialogs,
-) -> None:
-    await ack()
-    await _open(client, body, workspace_id, ownership, action["value"], None)
+async def new(dialog: Dialog, ownership: OwnershipDialogs) -> None:
+    await _open(dialog, ownership, dialog.action["value"], None)
 
 
-async def choose(
-    ack: AsyncAck,
-    action: dict[str, Any],
-    body: dict[str, Any],
-    client: AsyncWebClient,
-    workspace_id: str,
-    ownership: OwnershipDialogs,
-) -> None:
+async def choose(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     """Out of the menu beside a pool or a mapping."""
-    await ack()
+    action = dialog.action
     kind = action["action_id"].removeprefix(f"{EDIT_NAMED}_")
     step, _, name = action["selected_option"]["value"].partition(":")
     if step != DELETE_NAMED:
-        await _open(client, body, workspace_id, ownership, kind, name)
+        await _open(dialog, ownership, kind, name)
         return
-    seen, _ = acted_on(body["view"])
+    workspace_id, (seen, _) = dialog.workspace_id, acted_on(dialog.view)
 
     async def making() -> View:
         book = await ownership.rulebook.read(workspace_id)
@@ -126,103 +101,76 @@ async def choose(
         except InvalidRulesError as error:
             faults = "".join(f"\n• {fault_text(fault)}" for fault in error.faults[:8])
             return more_view(book, f":no_entry: Nothing was deleted, rules still name it:{faults}")
-        kept = await ownership.editing.set(workspace_id, body["user"]["id"], seen, changed, f"deleted “{name}”")
-        await ownership.redraw_list(client, body, workspace_id)
+        kept = await ownership.editing.set(workspace_id, dialog.user_id, seen, changed, f"deleted “{name}”")
+        await ownership.redraw(dialog)
         return more_view(await ownership.rulebook.read(workspace_id), said(kept))
 
-    await ownership.update(client, body, workspace_id, MORE_TITLE, making)
+    await dialog.change(MORE_TITLE, making)
 
 
-async def save_pool(
-    ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient, workspace_id: str, ownership: OwnershipDialogs
-) -> None:
-    view = body["view"]
-    members = read_members(entered(view, MEMBERS) or [], entered(view, OTHERS) or "")
+async def save_pool(dialog: Dialog, ownership: OwnershipDialogs) -> None:
+    members = read_members(dialog.entered(MEMBERS) or [], dialog.entered(OTHERS) or "")
     if isinstance(members, str):
-        await ack(response_action="errors", errors={OTHERS: members})
+        await dialog.refuse({OTHERS: members})
         return
-    value = {"members": members, "sticky": bool(entered(view, STICKY))}
-    await _save_named(ack, body, client, workspace_id, ownership, POOLS, value, OTHERS)
+    value = {"members": members, "sticky": bool(dialog.entered(STICKY))}
+    await _save(dialog, ownership, _named(dialog, POOLS, value, OTHERS))
 
 
-async def save_mapping(
-    ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient, workspace_id: str, ownership: OwnershipDialogs
-) -> None:
-    table = read_table(entered(body["view"], TABLE) or "")
+async def save_mapping(dialog: Dialog, ownership: OwnershipDialogs) -> None:
+    table = read_table(dialog.entered(TABLE) or "")
     if isinstance(table, str):
-        await ack(response_action="errors", errors={TABLE: table})
+        await dialog.refuse({TABLE: table})
         return
-    await _save_named(ack, body, client, workspace_id, ownership, MAPPINGS, table, TABLE)
+    await _save(dialog, ownership, _named(dialog, MAPPINGS, table, TABLE))
 
 
-async def _save_named(
-    ack: AsyncAck,
-    body: Body,
-    client: AsyncWebClient,
-    workspace_id: str,
-    ownership: OwnershipDialogs,
-    kind: str,
-    value: object,
-    field: str,
-) -> None:
-    _, old = acted_on(body["view"])
-    name = str(entered(body["view"], NAME) or "").strip()
+@dataclass(frozen=True)
+class _Edit:
+    """What a dialog changes in the rules, *what* as history tells it, and its faults by the field they are shown at."""
 
-    def change(rules: RuleSet) -> RuleSet:
-        return with_named(rules, kind, old, name, value)
+    change: Callable[[RuleSet], RuleSet]
+    what: str
+    faults: Callable[[Sequence[RuleFault]], Faults]
 
+
+def _named(dialog: Dialog, kind: str, value: object, field: str) -> _Edit:
+    """A pool or a mapping, added or in place of the one that the dialog was opened for."""
+    _, old = acted_on(dialog.view)
+    name = str(dialog.entered(NAME) or "").strip()
     what = f"{'changed' if old else 'added'} the {'pool' if kind == POOLS else 'mapping'} “{name}”"
-    await _save(
-        ack,
-        body,
-        client,
-        workspace_id,
-        ownership,
-        change,
+    return _Edit(
+        lambda rules: with_named(rules, kind, old, name, value),
         what,
         lambda faults: named_faults(faults, f"{kind}.{name}", field),
     )
 
 
-async def _save(
-    ack: AsyncAck,
-    body: Body,
-    client: AsyncWebClient,
-    workspace_id: str,
-    ownership: OwnershipDialogs,
-    change: Change,
-    what: str,
-    told: Callable[[Any], Faults],
-) -> None:
+async def _save(dialog: Dialog, ownership: OwnershipDialogs, edit: _Edit) -> None:
     """Into the draft, and close; or every fault at its field."""
-    view = body["view"]
-    if not await ownership.may(workspace_id, body):
-        await ack(response_action="update", view=said_view(MORE_TITLE))
+    if await dialog.turned_away(MORE_TITLE):
         return
-    seen, _ = acted_on(view)
+    workspace_id, (seen, _) = dialog.workspace_id, acted_on(dialog.view)
     book = await ownership.rulebook.read(workspace_id)
     try:
-        changed = change(book.shown)
+        changed = edit.change(book.shown)
     except InvalidRulesError as error:
-        await ack(response_action="errors", errors=told(error.faults))
+        await dialog.refuse(edit.faults(error.faults))
         return
-    kept = await ownership.editing.set(workspace_id, body["user"]["id"], seen, changed, what)
+    kept = await ownership.editing.set(workspace_id, dialog.user_id, seen, changed, edit.what)
     if not kept.stored:
-        first = CUSTOMER if view["callback_id"] == SAVE_SETTINGS else NAME
-        await ack(response_action="errors", errors={first: kept.text})
+        await dialog.refuse({CUSTOMER if dialog.view["callback_id"] == SAVE_SETTINGS else NAME: kept.text})
         return
-    await ack()
-    await ownership.redraw_list(client, body, workspace_id, said(kept))
-    below = view.get("previous_view_id")
-    if below and below != view.get("root_view_id"):
-        await put(client, below, more_view(await ownership.rulebook.read(workspace_id), said(kept)))
+    await dialog.ack()
+    await ownership.redraw(dialog, said(kept))
+    below = dialog.view.get("previous_view_id")
+    if below and below != dialog.view.get("root_view_id"):
+        await dialog.put(below, more_view(await ownership.rulebook.read(workspace_id), said(kept)))
 
 
-async def _open(
-    client: AsyncWebClient, body: Body, workspace_id: str, ownership: OwnershipDialogs, kind: str, name: str | None
-) -> None:
+async def _open(dialog: Dialog, ownership: OwnershipDialogs, kind: str, name: str | None) -> None:
     async def making() -> View:
-        book = await ownership.rulebook.read(workspace_id)
+        book = await ownership.rulebook.read(dialog.workspace_id)
         return pool_view(book, name) if kind == POOLS else mapping_view(book, name)
 
-    await ownership.open(client, body, workspace_id, POOL_TITLE if kind == POOLS else MAPPING_TITLE, making)
+    await dialog.open(POOL_TITLE if kind == POOLS else MAPPING_TITLE, making)

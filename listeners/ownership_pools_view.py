@@ -15,8 +15,8 @@ from services.ownership.rule_faults import RuleFault
 from services.ownership.rules import Pool
 from services.ownership.sources import is_slack_user
 from services.ownership_beside import MAPPINGS, POOLS
-from services.ownership_editing import Seen
 from services.rulebook import Book
+from store.ownership import Seen
 
 MORE_TITLE = "Pools and more"
 POOL_TITLE, MAPPING_TITLE = "Pool", "Mapping"
@@ -37,6 +37,7 @@ Faults = dict[str, str]
 
 
 def more_view(book: Book, note: str | None = None) -> View:
+    """All that stands beside the rules, each to be edited."""
     rules = book.shown
     picked, others = _split(rules.guards.excluded)
     cap = rules.guards.daily_cap
@@ -61,7 +62,7 @@ def more_view(book: Book, note: str | None = None) -> View:
     return modal(MORE_TITLE, blocks) | {
         "callback_id": SAVE_SETTINGS,
         "submit": plain("Save to draft"),
-        "private_metadata": json.dumps({"seen": asdict(Seen.of(book))}),
+        "private_metadata": json.dumps({"seen": asdict(book.seen)}),
     }
 
 
@@ -86,6 +87,7 @@ def pool_view(book: Book, name: str | None) -> View:
 
 
 def mapping_view(book: Book, name: str | None) -> View:
+    """*name* None: a new one."""
     table = book.shown.mappings.get(name, {}) if name else {}
     lines = "\n".join(f"{one} = {other}" for one, other in table.items())
     hint = "One pair a line, by e-mail address or user id: the owner = who is told in their place"
@@ -179,7 +181,7 @@ def _split(people: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _dialog(title: str, callback_id: str, blocks: list[Block], book: Book, name: str | None) -> View:
-    kept = {"seen": asdict(Seen.of(book))} | ({"name": name} if name else {})
+    kept = {"seen": asdict(book.seen)} | ({"name": name} if name else {})
     return modal(title, blocks) | {
         "callback_id": callback_id,
         "submit": plain("Save to draft"),

@@ -13,7 +13,6 @@ from listeners.ownership_form import (
     FALLBACK_CHANNEL,
     FALLBACK_USER,
     FIELDS,
-    LONGEST_ENTRY,
     MIN_SCORE,
     NAME,
     PERSONA,
@@ -29,7 +28,16 @@ from listeners.ownership_form import (
     more_id,
     slot_id,
 )
-from services.mrkdwn import plain as plain_text
+from listeners.ownership_inputs import (
+    channels_select,
+    choice_input,
+    group_select,
+    labelled,
+    picker_input,
+    several_input,
+    static_menu,
+    text_input,
+)
 from services.ownership.rules import Rule
 from services.ownership_editing import mark_of
 
@@ -74,9 +82,9 @@ def begin_view(scenarios: Sequence[Rule]) -> View:
     """What a new rule begins with."""
     choices = {EMPTY_RULE: "An empty rule", ALL_SCENARIOS: f"All {len(scenarios)} scenarios, in order"}
     choices |= {str(number): rule.name for number, rule in enumerate(scenarios)}
-    menu = _menu(PRESET, choices, EMPTY_RULE)
+    menu = static_menu(PRESET, choices, EMPTY_RULE)
     blocks = [
-        _input(PRESET, "Begin with", menu),
+        labelled(PRESET, "Begin with", menu),
         context("You can change everything before you save. Rules take effect when you publish the draft."),
     ]
     return modal(ADD_TITLE, blocks) | {"callback_id": BEGIN, "submit": plain("Next")}
@@ -91,29 +99,29 @@ def begun_with(view: View) -> Rule | str:
 def rule_view(form: RuleForm, choices: Choices, *, is_new: bool) -> View:
     """All fields of a rule. Those that Slack could not show whole are left out and stay as they are."""
     blocks = [
-        _text(form, NAME, "Name", optional=False, longest=80),
+        text_input(form, NAME, "Name", optional=False, longest=80),
         _place(form),
         header("When"),
-        _choice(form, SIDE, "Side of the job change", _SIDES),
-        _several(form, CHANGE_TYPE, "Kind of change", _CHANGE_TYPES, "Any kind"),
-        _several(form, SEGMENT, "The account is", _SEGMENTS, "Any account"),
-        _text(form, RELATIONSHIP, "Relationship", hint="Any of these, separated by commas: Champion, User"),
-        _text(form, PERSONA, "Persona", hint="Any of these, separated by commas"),
-        _text(form, TITLE_CONTAINS, "Title contains", hint="Any of these, separated by commas: VP, Chief"),
-        _text(form, TITLE_LACKS, "Title does not contain", hint="None of these, separated by commas: Assistant"),
+        choice_input(form, SIDE, "Side of the job change", _SIDES),
+        several_input(form, CHANGE_TYPE, "Kind of change", _CHANGE_TYPES, "Any kind"),
+        several_input(form, SEGMENT, "The account is", _SEGMENTS, "Any account"),
+        text_input(form, RELATIONSHIP, "Relationship", hint="Any of these, separated by commas: Champion, User"),
+        text_input(form, PERSONA, "Persona", hint="Any of these, separated by commas"),
+        text_input(form, TITLE_CONTAINS, "Title contains", hint="Any of these, separated by commas: VP, Chief"),
+        text_input(form, TITLE_LACKS, "Title does not contain", hint="None of these, separated by commas: Assistant"),
         _score(form),
-        _several(form, SIGNAL, "Signal", _SIGNALS, "Any signal"),
+        several_input(form, SIGNAL, "Signal", _SIGNALS, "Any signal"),
         _fields(form),
         header("Tell"),
         *_chain(form, choices),
-        _choice(form, TO, "Who reads it", _TO),
-        _picker(form, CHANNEL, "Channel", _channels()),
-        _picker(form, FALLBACK_USER, "If none of them can be told: this person", {"type": "users_select"}),
-        _picker(
+        choice_input(form, TO, "Who reads it", _TO),
+        picker_input(form, CHANNEL, "Channel", channels_select()),
+        picker_input(form, FALLBACK_USER, "If none of them can be told: this person", {"type": "users_select"}),
+        picker_input(
             form,
             FALLBACK_CHANNEL,
             "If none of them can be told: this channel",
-            _channels(),
+            channels_select(),
             "Left empty: the default one.",
         ),
     ]
@@ -139,7 +147,7 @@ def _chain(form: RuleForm, choices: Choices) -> list[Block]:
         label = "Tell" if number == 0 else "Else tell"
         menu = {"type": "static_select", "action_id": SLOT, "placeholder": plain("Nobody")}
         menu |= options_of(choices, slot, form.original.tell)
-        blocks.append(_input(slot_id(number), label, menu, optional=True) | {"dispatch_action": True})
+        blocks.append(labelled(slot_id(number), label, menu, optional=True) | {"dispatch_action": True})
         if slot.asks:
             blocks.append(_more(number, slot, choices))
     return blocks
@@ -150,17 +158,21 @@ def _more(number: int, slot: Slot, choices: Choices) -> Block:
     asks, hint = slot.asks or "", None
     if asks == A_PERSON:
         element: Block = {"type": "users_select"} | ({"initial_user": slot.more} if slot.more else {})
+    elif asks == A_GROUP and choices.user_groups:
+        element = group_select(choices.user_groups, slot.more)
     elif asks == A_CHANNEL:
-        element = _channels() | ({"initial_conversation": slot.more} if slot.more else {})
+        element = channels_select() | ({"initial_conversation": slot.more} if slot.more else {})
     else:
         element = {"type": "plain_text_input", "max_length": 120} | ({"initial_value": slot.more} if slot.more else {})
         hint = {
             A_GROUP: "Its id, such as S0123456789: in Slack under People, User groups, the three dots of the group.",
-            A_FIELD: "A lookup to a user, such as Account.SDR__c. A part of its name will do to search for it.",
+            A_FIELD: "A lookup to a user, by its label or as Account.SDR__c. A part of it will do to search.",
         }[asks]
     if asks == A_FIELD and choices.more_fields:
         hint = f"{hint} {choices.more_fields} are not in the menu."
-    block = _input(more_id(number, asks), ASKING[asks].removesuffix(" …"), element | {"action_id": asks}, optional=True)
+    block = labelled(
+        more_id(number, asks), ASKING[asks].removesuffix(" …"), element | {"action_id": asks}, optional=True
+    )
     return block | ({"hint": plain(hint)} if hint else {})
 
 
@@ -172,13 +184,13 @@ def asks_otherwise(form: RuleForm, shown: Mapping[str, object]) -> bool:
 
 def _place(form: RuleForm) -> Block:
     element = {"type": "number_input", "action_id": PLACE, "is_decimal_allowed": False, "min_value": "1"}
-    return _input(PLACE, "Place in the order", element | ({"initial_value": form.place} if form.place else {}))
+    return labelled(PLACE, "Place in the order", element | ({"initial_value": form.place} if form.place else {}))
 
 
 def _score(form: RuleForm) -> Block:
     element: Block = {"type": "number_input", "action_id": MIN_SCORE, "is_decimal_allowed": True}
     score = form.entries[MIN_SCORE]
-    return _input(MIN_SCORE, "Score at least", element | ({"initial_value": score} if score else {}), optional=True)
+    return labelled(MIN_SCORE, "Score at least", element | ({"initial_value": score} if score else {}), optional=True)
 
 
 def _fields(form: RuleForm) -> Block | None:
@@ -186,73 +198,7 @@ def _fields(form: RuleForm) -> Block | None:
         "Of Contact, Lead, Account or Opportunity, one a line: Account.Industry = Software, or Account.Region__c in "
         "EMEA, APAC, or Contact.Title contains Ops"
     )
-    block = _text(form, FIELDS, "Fields", hint=hint)
+    block = text_input(form, FIELDS, "Fields", hint=hint)
     if block is not None:
         block["element"]["multiline"] = True
     return block
-
-
-def _text(
-    form: RuleForm,
-    name: str,
-    label: str,
-    *,
-    hint: str | None = None,
-    optional: bool = True,
-    longest: int = LONGEST_ENTRY,
-) -> Block | None:
-    if name in form.too_long:
-        return None
-    text = form.entries[name]
-    element = {"type": "plain_text_input", "action_id": name, "max_length": longest}
-    block = _input(name, label, element | ({"initial_value": text} if text else {}), optional=optional)
-    return block | ({"hint": plain(hint)} if hint else {})
-
-
-def _choice(form: RuleForm, name: str, label: str, choices: Mapping[str, str]) -> Block:
-    chosen = form.entries[name]
-    return _input(name, label, _menu(name, choices, chosen if chosen and chosen in choices else next(iter(choices))))
-
-
-def _several(form: RuleForm, name: str, label: str, choices: Mapping[str, str], none: str) -> Block:
-    options = {value: _option(value, text) for value, text in choices.items()}
-    element: Block = {
-        "type": "multi_static_select",
-        "action_id": name,
-        "options": list(options.values()),
-        "placeholder": plain(none),
-    }
-    chosen = [options[value] for value in form.several[name]]
-    return _input(name, label, element | ({"initial_options": chosen} if chosen else {}), optional=True)
-
-
-def _picker(form: RuleForm, name: str, label: str, element: Block, hint: str | None = None) -> Block | None:
-    if name in form.too_long:
-        return None
-    chosen = form.entries[name]
-    initial = "initial_user" if element["type"] == "users_select" else "initial_conversation"
-    element = element | {"action_id": name} | ({initial: chosen} if chosen else {})
-    block = _input(name, label, element, optional=True)
-    return block | ({"hint": plain(hint)} if hint else {})
-
-
-def _channels() -> Block:
-    return {"type": "conversations_select", "filter": {"include": ["public", "private"], "exclude_bot_users": True}}
-
-
-def _menu(name: str, choices: Mapping[str, str], chosen: str) -> Block:
-    options = {value: _option(value, text) for value, text in choices.items()}
-    return {
-        "type": "static_select",
-        "action_id": name,
-        "options": list(options.values()),
-        "initial_option": options[chosen],
-    }
-
-
-def _option(value: str, label: str) -> Block:
-    return {"text": plain(plain_text(label, 73)), "value": value}
-
-
-def _input(name: str, label: str, element: Block, *, optional: bool = False) -> Block:
-    return {"type": "input", "block_id": name, "label": plain(label), "element": element, "optional": optional}

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
-from slack_bolt.async_app import AsyncAck, AsyncApp
-from slack_sdk.web.async_client import AsyncWebClient
+from slack_bolt.async_app import AsyncApp
 
 from listeners.blocks import Block, View, section
-from listeners.ownership_dialogs import OwnershipDialogs, entered
+from listeners.dialogs import Dialog, Making
+from listeners.ownership_dialogs import OwnershipDialogs
 from listeners.ownership_simulate_view import (
     COMPANY,
     EMAIL,
@@ -38,28 +37,21 @@ def register(app: AsyncApp) -> None:
     app.action(REPLAY)(replay)
 
 
-async def show(
-    ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient, workspace_id: str, ownership: OwnershipDialogs
-) -> None:
-    await ack()
-
+async def show(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     async def making() -> View:
-        return simulate_view((await _trying(workspace_id, ownership))[0])
+        return simulate_view((await _trying(dialog.workspace_id, ownership))[0])
 
-    await ownership.open(client, body, workspace_id, SIMULATE_TITLE, making)
+    await dialog.open(SIMULATE_TITLE, making)
 
 
-async def try_one(
-    ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient, workspace_id: str, ownership: OwnershipDialogs
-) -> None:
-    view = body["view"]
-    chosen, email, company = (entered(view, name) for name in (JOB_CHANGE, EMAIL, COMPANY))
+async def try_one(dialog: Dialog, ownership: OwnershipDialogs) -> None:
+    chosen, email, company = (dialog.entered(name) for name in (JOB_CHANGE, EMAIL, COMPANY))
     if not (chosen or email):
-        await ack(response_action="errors", errors={EMAIL: NOT_CHOSEN})
+        await dialog.refuse({EMAIL: NOT_CHOSEN})
         return
     made = imagined(email, company) if email else None
     if isinstance(made, str):
-        await ack(response_action="errors", errors={EMAIL: made})
+        await dialog.refuse({EMAIL: made})
         return
 
     async def result(trying: Trying, rules: RuleSet) -> Sequence[Block]:
@@ -68,37 +60,28 @@ async def try_one(
             change = _known(trying.latest, email) or made
         if change is None:
             return [section(GONE)]
-        (simulated,) = await ownership.simulation.simulate(workspace_id, [change], rules)
+        (simulated,) = await ownership.simulation.simulate(dialog.workspace_id, [change], rules)
         return simulated_blocks(simulated)
 
-    making = _making(view, workspace_id, ownership, result)
-    await ownership.answer(ack, client, body, workspace_id, SIMULATE_TITLE, making)
+    await dialog.answer(SIMULATE_TITLE, _making(dialog, ownership, result))
 
 
-async def replay(
-    ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient, workspace_id: str, ownership: OwnershipDialogs
-) -> None:
+async def replay(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     """The last hundred, by the rules in force and by the draft."""
-    await ack()
 
     async def result(_: Trying, rules: RuleSet) -> Sequence[Block]:
-        return replayed_blocks(await ownership.simulation.replay(workspace_id, rules))
+        return replayed_blocks(await ownership.simulation.replay(dialog.workspace_id, rules))
 
-    making = _making(body["view"], workspace_id, ownership, result)
-    await ownership.update(client, body, workspace_id, SIMULATE_TITLE, making)
+    await dialog.change(SIMULATE_TITLE, _making(dialog, ownership, result))
 
 
 def _making(
-    view: View,
-    workspace_id: str,
-    ownership: OwnershipDialogs,
-    result: Callable[[Trying, RuleSet], Awaitable[Sequence[Block]]],
-) -> Callable[[], Awaitable[View]]:
+    dialog: Dialog, ownership: OwnershipDialogs, result: Callable[[Trying, RuleSet], Awaitable[Sequence[Block]]]
+) -> Making:
     async def making() -> View:
-        trying, rules = await _trying(workspace_id, ownership)
-        typed = replace(
-            trying, chosen=entered(view, JOB_CHANGE), email=entered(view, EMAIL), company=entered(view, COMPANY)
-        )
+        trying, rules = await _trying(dialog.workspace_id, ownership)
+        chosen, email, company = (dialog.entered(name) for name in (JOB_CHANGE, EMAIL, COMPANY))
+        typed = replace(trying, chosen=chosen, email=email, company=company)
         return simulate_view(replace(typed, result=tuple(await result(trying, rules))))
 
     return making

@@ -10,6 +10,7 @@ from listeners.ownership_names import fitting, mention
 from services.job_changes import JobChange
 from services.mrkdwn import bold, escape
 from services.mrkdwn import plain as plain_text
+from services.ownership.words import outcome
 from services.simulation import Difference, Replayed, Simulated
 from services.wording import headline
 from store.deliveries import CHANNEL, COPY, DRI, FALLBACK
@@ -42,6 +43,7 @@ class Trying:
 
 
 def simulate_view(trying: Trying) -> View:
+    """What to try, and above it what came of the last try."""
     rules = "the draft" if trying.is_draft else "the rules in force"
     blocks = [
         *([*trying.result, {"type": "divider"}] if trying.result else []),
@@ -146,7 +148,7 @@ def _destinations(simulated: Simulated) -> str:
 def _considered(one: dict[str, str | None]) -> str:
     who = " ".join(filter(None, [one["source"], one["name"]]))
     address = f" ({one['email']})" if one["email"] else ""
-    return f"{escape(who + address, 160)}: {escape(one['result'] or '', 200)}"
+    return f"{escape(who + address, 160)}: {escape(outcome(one), 200)}"
 
 
 def _difference(difference: Difference) -> Block:

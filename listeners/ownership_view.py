@@ -7,14 +7,16 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from listeners.blocks import Block, View, button, context, modal, moment, plain, section
+from listeners.blocks import Block, View, button, context, modal, plain, section
 from listeners.ownership_names import fault_text, labels_of, mention, shown_sentence
 from services.mrkdwn import escape
 from services.ownership.check import OrgShape
 from services.ownership.rule_faults import RuleFault
 from services.ownership.rules import CATCH_ALL, Rule
-from services.ownership_editing import DELETE, DOWN, SWITCH, UP, Seen
+from services.ownership_editing import DELETE, DOWN, SWITCH, UP
 from services.rulebook import Book
+from services.wording import moment
+from store.ownership import Seen
 
 TITLE = "Ownership (DRIs)"
 OPEN = "ownership_open"
@@ -29,6 +31,13 @@ A_PAGE = 20
 
 MOST_FAULTS = 12
 
+_NO_RULES = (
+    "*Nothing has to be set up here.* What stands below under _Everything else_ finds most people. Add a rule where"
+    " somebody else is to be told, such as the SDR of a target account, or a channel when a champion leaves a customer."
+    " You can begin with one of eleven ready-made scenarios, or with all of them, and try them on past job changes"
+    " before you publish."
+)
+
 
 @dataclass(frozen=True)
 class Listed:
@@ -42,6 +51,7 @@ class Listed:
 
     @classmethod
     def of(cls, view: View) -> Listed:
+        """From the private_metadata that `kept` wrote."""
         kept = json.loads(view["private_metadata"])
         return cls(Seen(**kept["seen"]), kept["page"])
 
@@ -70,7 +80,7 @@ def list_view(book: Book, outlook: Outlook, page: int = 0, note: str | None = No
         *([context(f":warning: {escape(outlook.trouble, 300)}")] if outlook.trouble else []),
         *_beside(outlook.faults),
         {"type": "divider"},
-        *([] if rules else [section("There are no rules yet. Add the first one, or start with the scenarios.")]),
+        *([] if rules else [section(_NO_RULES)]),
     ]
     for number, rule in enumerate(rules[start : start + A_PAGE], start):
         blocks.append(_rule(number, rule, labels, troubles[number]))
@@ -81,7 +91,7 @@ def list_view(book: Book, outlook: Outlook, page: int = 0, note: str | None = No
         section(everything),
         context("The first rule that takes a side of a job change decides. This last one always stays."),
     ]
-    return modal(TITLE, blocks) | {"private_metadata": Listed(Seen.of(book), page).kept()}
+    return modal(TITLE, blocks) | {"private_metadata": Listed(book.seen, page).kept()}
 
 
 def _standing(book: Book) -> str:
@@ -89,7 +99,9 @@ def _standing(book: Book) -> str:
         return f":warning: *The rules cannot be read by this version:* {escape(book.problem, 300)}"
     in_force = len(book.rules.in_force)
     count = "1 rule" if in_force == 1 else f"{in_force} rules"
-    told = f"*Version {book.version} is in force*, with {count}." if book.version else "*No rules are in force yet.*"
+    told = (
+        f"*Version {book.version} is in force*, with {count}." if book.version else "You have no rules of your own yet."
+    )
     if book.draft is None:
         return f":white_check_mark: {told}" if book.version else told
     by = f"{mention(book.draft.changed_by)}, {moment(book.draft.changed_at)}"

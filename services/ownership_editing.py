@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from services.ownership.check import OrgShape
 from services.ownership.presets import presets
 from services.ownership.rules import MOST_RULES, Conditions, Rule, RuleSet
-from services.rulebook import FASTER, Book, Kept, Rulebook
+from services.rulebook import FASTER, Kept, Rulebook
+from store.ownership import Seen
 
 TOO_MANY = f"There can be at most {MOST_RULES} rules. Delete one first."
 CHANGED_MEANWHILE = "Somebody else changed or deleted this rule meanwhile, so nothing was saved."
@@ -17,20 +18,6 @@ UNREADABLE = "The rules that are in force cannot be read by this version, so the
 
 
 ATTEMPTS = 5
-
-
-@dataclass(frozen=True)
-class Seen:
-    """How the rules stood when somebody saw them. *revision* and *changed_at* 0: there was no draft."""
-
-    version: int
-    revision: int
-    changed_at: int
-
-    @classmethod
-    def of(cls, book: Book) -> Seen:
-        draft = book.draft
-        return cls(book.version, draft.revision if draft else 0, draft.changed_at if draft else 0)
 
 
 def mark_of(rule: Rule) -> str:
@@ -122,18 +109,7 @@ def _field(org: OrgShape, *words: str) -> str | None:
     found = next(
         (name for word in words for name in names if word in spoken[name].split() or word in spoken[name]), None
     )
-    return api_name(org, found) if found else None
-
-
-def api_name(org: OrgShape, name: str) -> str:
-    """`Account.SDR__c` of `account.sdr__c`: as the org's label spells it, where it does."""
-    sobject, _, field = name.partition(".")
-    known = org.fields.get(name)
-    spelled = "_".join(known.label.split()) if known else ""
-    for whole in (spelled, f"{spelled}__c"):
-        if whole.lower() == field:
-            return f"{sobject.capitalize()}.{whole}"
-    return f"{sobject.capitalize()}.{field}"
+    return org.fields[found].name if found else None
 
 
 @dataclass(frozen=True)
@@ -151,13 +127,13 @@ class OwnershipEditing:
         book = await self.rulebook.read(workspace_id)
         if book.problem:
             return Kept(False, UNREADABLE)
-        if Seen.of(book) != seen or not 0 <= number < len(book.shown.rules):
+        if book.seen != seen or not 0 <= number < len(book.shown.rules):
             return Kept(False, FASTER)
         changed = STEPS[step](book.shown, number)
         if changed == book.shown:
             return Kept(True, "It stands there already.")
         what = _said(step, book.shown.rules[number])
-        return await self.rulebook.save_draft(workspace_id, actor, changed, seen.revision, what)
+        return await self.rulebook.save_draft(workspace_id, actor, changed, seen, what)
 
     async def change(self, workspace_id: str, actor: str, mark: str, rule: Rule, place: int) -> Kept:
         """
@@ -199,7 +175,7 @@ class OwnershipEditing:
             changed = change(book.shown)
             if isinstance(changed, Kept):
                 return changed
-            kept = await self.rulebook.save_draft(workspace_id, actor, changed, Seen.of(book).revision, what)
+            kept = await self.rulebook.save_draft(workspace_id, actor, changed, book.seen, what)
             if kept.stored:
                 break
         return kept
@@ -207,19 +183,19 @@ class OwnershipEditing:
     async def set(self, workspace_id: str, actor: str, seen: Seen, changed: RuleSet, what: str) -> Kept:
         """Keep what stands beside the rules: pools, mappings, segments, guards."""
         book = await self.rulebook.read(workspace_id)
-        if book.problem or Seen.of(book) != seen:
+        if book.problem or book.seen != seen:
             return Kept(False, UNREADABLE if book.problem else FASTER)
-        return await self.rulebook.save_draft(workspace_id, actor, changed, seen.revision, what)
+        return await self.rulebook.save_draft(workspace_id, actor, changed, seen, what)
 
     async def discard(self, workspace_id: str, actor: str, seen: Seen) -> Kept:
         """Drop the draft, and with it all changes since the last publishing."""
-        if Seen.of(await self.rulebook.read(workspace_id)) != seen:
+        if (await self.rulebook.read(workspace_id)).seen != seen:
             return Kept(False, FASTER)
-        gone = await self.rulebook.discard_draft(workspace_id, actor)
+        gone = await self.rulebook.discard_draft(workspace_id, actor, seen)
         return Kept(gone, "The draft is discarded." if gone else "There was no draft.")
 
     async def publish(self, workspace_id: str, actor: str, seen: Seen) -> Kept:
         """Put the draft in force, if nothing is wrong with it."""
-        if Seen.of(await self.rulebook.read(workspace_id)) != seen:
+        if (await self.rulebook.read(workspace_id)).seen != seen:
             return Kept(False, FASTER)
-        return await self.rulebook.publish_draft(workspace_id, actor, seen.revision)
+        return await self.rulebook.publish_draft(workspace_id, actor, seen)

@@ -14,6 +14,8 @@ from store.owners import Link
 
 @dataclass(frozen=True)
 class OwnershipPages:
+    """Reads what the dialogs about ownership list."""
+
     database: Database
 
     async def links(self, workspace_id: str) -> list[tuple[Link, int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from services.errors import PermanentError, TransientError
@@ -14,7 +14,7 @@ from services.ownership.rules import NO_RULES, RuleSet
 from store import ownership
 from store.audit import Change
 from store.database import Database
-from store.ownership import Draft, Published
+from store.ownership import Draft, Published, Seen
 
 FASTER = "Somebody else changed the rules meanwhile, so nothing was saved. This is how they stand now."
 GONE = "There is no such version."
@@ -40,6 +40,12 @@ class Book:
     def shown(self) -> RuleSet:
         """What an admin goes on from."""
         return self.draft_rules or self.rules
+
+    @property
+    def seen(self) -> Seen:
+        """By which a change is refused when somebody else was faster."""
+        draft = self.draft
+        return Seen(self.version, draft.revision, draft.changed_at) if draft else Seen(self.version)
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,7 @@ class Rulebook:
     now: Callable[[], int]
 
     async def read(self, workspace_id: str) -> Book:
+        """As things stand. Rules that this version cannot read are none, with the problem beside them."""
         published = await self.database.run(ownership.in_force, workspace_id)
         draft = await self.database.run(ownership.draft, workspace_id)
         rules, problem = NO_RULES, None
@@ -91,41 +98,58 @@ class Rulebook:
             return [*check(rules, None), RuleFault("", text, is_warning=True)]
         return check(rules, org)
 
-    async def save_draft(
-        self, workspace_id: str, actor: str, rules: RuleSet, seen_revision: int | None, what: str
-    ) -> Kept:
+    async def save_draft(self, workspace_id: str, actor: str, rules: RuleSet, seen: Seen | None, what: str) -> Kept:
         """
         Keep a change without putting it in force. *what*: one phrase for the history, such as "moved rule 3 up".
 
-        *seen_revision*: of the draft that the admin saw, 0 for none; None overwrites whatever is there.
+        *seen*: how all stood when the admin began; None overwrites whatever is there.
         """
         change = self._change(actor, "drafted", what)
-        revision = await self.database.run(ownership.save_draft, workspace_id, rules.to_json(), seen_revision, change)
+        revision = await self.database.run(ownership.save_draft, workspace_id, rules.to_json(), seen, change)
         return Kept(False, FASTER) if revision is None else Kept(True, "Saved as a draft.", number=revision)
 
-    async def discard_draft(self, workspace_id: str, actor: str) -> bool:
-        """False: there was none."""
+    async def discard_draft(self, workspace_id: str, actor: str, seen: Seen) -> bool:
+        """False: there was none, or not as *seen*."""
         change = self._change(actor, "draft discarded", "")
-        return await self.database.run(ownership.drop_draft, workspace_id, change)
+        return await self.database.run(ownership.drop_draft, workspace_id, seen, change)
 
-    async def publish_draft(self, workspace_id: str, actor: str, seen_revision: int, note: str = "") -> Kept:
+    async def publish_draft(self, workspace_id: str, actor: str, seen: Seen, note: str = "") -> Kept:
         """Put the draft in force, if it is the one that the admin saw and nothing is wrong with it."""
         book = await self.read(workspace_id)
         if book.draft is None or book.draft_rules is None:
             return Kept(False, NO_DRAFT)
-        if (book.draft.revision, book.draft.based_on) != (seen_revision, book.version):
+        if book.seen != seen or book.draft.based_on != book.version:
             return Kept(False, FASTER)
-        return await self.publish(workspace_id, actor, book.draft_rules, book.version, note)
+
+        async def stored(change: Change) -> int | None:
+            return await self.database.run(ownership.publish_draft, workspace_id, seen, change)
+
+        return await self._published(workspace_id, actor, book.draft_rules, note, stored)
 
     async def publish(
         self, workspace_id: str, actor: str, rules: RuleSet, seen_version: int | None, note: str = ""
     ) -> Kept:
         """Put rules in force, unless something is wrong with them or others were published since *seen_version*."""
+
+        async def stored(change: Change) -> int | None:
+            return await self.database.run(ownership.publish, workspace_id, rules.to_json(), seen_version, change)
+
+        return await self._published(workspace_id, actor, rules, note, stored)
+
+    async def _published(
+        self,
+        workspace_id: str,
+        actor: str,
+        rules: RuleSet,
+        note: str,
+        stored: Callable[[Change], Awaitable[int | None]],
+    ) -> Kept:
         faults = tuple(await self.check(workspace_id, rules))
         if wrong := [fault for fault in faults if not fault.is_warning]:
             return Kept(False, f"Nothing was published: {_count(wrong)} to mend first.", faults)
-        change = self._change(actor, "published", note or f"{len(rules.in_force)} rules in force")
-        version = await self.database.run(ownership.publish, workspace_id, rules.to_json(), seen_version, change)
+        count = len(rules.in_force)
+        in_force = "1 rule in force" if count == 1 else f"{count} rules in force"
+        version = await stored(self._change(actor, "published", note or in_force))
         if version is None:
             return Kept(False, FASTER)
         return Kept(True, f"Published as version {version}.", faults, version)
@@ -168,9 +192,11 @@ def parse(text: str) -> RuleSet | InvalidRulesError:
     """Rules out of JSON text, or every fault in it."""
     try:
         return RuleSet.parse(json.loads(text))
-    except (json.JSONDecodeError, RecursionError) as error:
-        where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
-        return InvalidRulesError([RuleFault("", f"is not JSON{where}")])
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}: {error.msg}"
+        return InvalidRulesError([RuleFault("", f"are not JSON ({where})")])
+    except RecursionError:
+        return InvalidRulesError([RuleFault("", "are nested too deeply")])
     except InvalidRulesError as error:
         return error
 

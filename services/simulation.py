@@ -8,15 +8,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from services.deciding import Deciding, Rules, Waits, case_of
+from services.deciding import Deciding, Rules, case_of
 from services.errors import PermanentError
 from services.import_columns import Reading
 from services.import_formats import look
 from services.import_rows import opened
 from services.job_changes import InvalidJobChangeError, JobChange
 from services.mappings import RowMapping
+from services.ownership.batch import Waits
 from services.ownership.promises import Promised, promised, trace_of
 from services.ownership.rules import RuleSet
+from services.slack_names import names_in, with_names
 from store import job_changes, mappings, workspaces
 from store.database import Database
 from store.deliveries import NewDelivery
@@ -94,6 +96,11 @@ class Simulation:
         (simulated,) = await self._tried(workspace_id, {str(n): one for n, one in enumerate(changes)}, [rules])
         return simulated
 
+    async def named(self, workspace_id: str, lines: Sequence[str]) -> list[str]:
+        """With the names of people and channels in place of their Slack ids, as far as Slack tells them."""
+        names = await names_in(self.deciding.directory.slack, workspace_id, lines)
+        return [with_names(line, names) for line in lines]
+
     async def replay(self, workspace_id: str, draft: RuleSet) -> Replayed:
         """The last job changes, by the rules in force and by a draft, on the same facts; and where they differ."""
         stored = await self.database.run(job_changes.latest, workspace_id, MOST_REPLAYED)
@@ -130,7 +137,7 @@ class Simulation:
                     if isinstance(choice, Waits):
                         simulated.append(Simulated(key, change, waits=True))
                         continue
-                    promise = promised(key, choice, workspace)
+                    promise = promised(key, choice, workspace, change.signal)
                     trace = trace_of(choice, promise, each.version, sorted(unreadable))
                     simulated.append(_simulated(key, change, promise, trace))
         return results

@@ -12,7 +12,7 @@ from services.fields import long_salesforce_id
 from services.org_shape import OrgShapes
 from services.ownership.sources import is_salesforce_user, is_slack_user
 from services.ownership.standing import SLACK_PROBLEMS
-from store import owners
+from store import audit, owners
 from store.audit import Change
 from store.database import Database
 from store.members import UNKNOWN
@@ -86,16 +86,24 @@ class UnmatchedOwners:
         await self.database.run(owners.match_by, workspace_id, email_field, aliases, change)
         return Linked(True, "Saved.")
 
-    async def tell_after_all(self, workspace_id: str, owner: str) -> int:
+    async def tell_after_all(self, workspace_id: str, actor: str, owner: str) -> int:
         """Promise a linked owner what they missed; how many job changes."""
         told = await self.database.run(owners.tell_after_all, workspace_id, owner_key(owner) or owner, self.now())
         if told:
             self.wake()
+            await self._record(workspace_id, actor, "told an owner what they missed", told)
         return told
 
-    async def forget(self, workspace_id: str, owner: str) -> int:
+    async def forget(self, workspace_id: str, actor: str, owner: str) -> int:
         """What they missed is not offered any more; how many job changes it was."""
-        return await self.database.run(owners.forget, workspace_id, owner_key(owner) or owner)
+        forgotten = await self.database.run(owners.forget, workspace_id, owner_key(owner) or owner)
+        if forgotten:
+            await self._record(workspace_id, actor, "let go what an owner missed", forgotten)
+        return forgotten
+
+    async def _record(self, workspace_id: str, actor: str, what: str, job_changes: int) -> None:
+        change = Change(self.now(), actor, f"{ACTION}: {what}", f"{job_changes:,} job changes")
+        await self.database.run(audit.record, workspace_id, change)
 
     async def _field_problem(self, workspace_id: str, email_field: str) -> str | None:
         if not _FIELD.fullmatch(email_field):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, bindparam, delete, func, or_, select, tuple_, update
+from sqlalchemy import Connection, bindparam, delete, func, null, or_, select, update
 
 from store.deliveries import DRI
-from store.schema import absences, deliveries, lanes, mutes, ownership_accounts, ownership_pools
+from store.schema import absences, deliveries, lanes, mute_limits, mutes, ownership_accounts, ownership_pools
 from store.upsert import insert_missing
 
 DAY_MS = 24 * 60 * 60 * 1000
@@ -24,19 +24,36 @@ class Taken:
 
 
 @dataclass(frozen=True)
+class Absence:
+    """Out of office; *until* None: until they say so, *delegate* None: nobody takes their place."""
+
+    since: int
+    until: int | None = None
+    delegate: str | None = None
+
+
+@dataclass(frozen=True)
 class State:
     """
     How it stands before a batch. *pools*: the state of each as JSON. *delegates*: of those who are away, by Slack user.
 
-    *told*: by Slack user, how many job changes in 24 hours; empty unless asked for. *muted*: users with signals, or *.
+    *told*: by Slack user, how many job changes in 24 hours; empty unless asked for. *muted*: users with what they do
+    not want to hear of, see store/muting.py; *unmutable*: what they hear of all the same.
     """
 
     pools: Mapping[str, str] = field(default_factory=dict)
     delegates: Mapping[str, str | None] = field(default_factory=dict)
     told: Mapping[str, int] = field(default_factory=dict)
     muted: frozenset[tuple[str, str]] = frozenset()
+    unmutable: frozenset[str] = frozenset()
 
 
+_accounts = select(ownership_accounts.c.pool, ownership_accounts.c.account, ownership_accounts.c.member).where(
+    # Not as pairs: SQLite would read all of the workspace's for them. What matches besides is passed over.
+    ownership_accounts.c.workspace_id == bindparam("of_workspace"),
+    ownership_accounts.c.pool.in_(bindparam("pools", expanding=True)),
+    ownership_accounts.c.account.in_(bindparam("accounts", expanding=True)),
+)
 _pools = select(ownership_pools.c.pool, ownership_pools.c.state).where(
     ownership_pools.c.workspace_id == bindparam("of_workspace")
 )
@@ -45,19 +62,30 @@ _away = select(absences.c.user_id, absences.c.delegate).where(
     absences.c.since <= bindparam("now"),
     or_(absences.c.until.is_(None), absences.c.until > bindparam("now")),
 )
-_muted = select(mutes.c.user_id, mutes.c.signal).where(
-    mutes.c.workspace_id == bindparam("of_workspace"),
-    or_(mutes.c.until.is_(None), mutes.c.until > bindparam("now")),
+_muted = (  # and what may not be, which is nobody's
+    select(mutes.c.user_id, mutes.c.signal)
+    .where(
+        mutes.c.workspace_id == bindparam("of_workspace"),
+        or_(mutes.c.until.is_(None), mutes.c.until > bindparam("now")),
+    )
+    .union_all(select(null(), mute_limits.c.what).where(mute_limits.c.workspace_id == bindparam("of_workspace")))
 )
 
 
 def state(connection: Connection, workspace_id: str, now: int, *, count_told: bool) -> State:
+    """
+    All that choosing needs to know of a workspace beside its rules.
+
+    *count_told*: whether anybody's daily cap asks for it.
+    """
     asked = {"of_workspace": workspace_id, "now": now}
+    muted = connection.execute(_muted, asked).all()
     return State(
         pools={row.pool: row.state for row in connection.execute(_pools, {"of_workspace": workspace_id})},
         delegates={row.user_id: row.delegate for row in connection.execute(_away, asked)},
         told=_told_since(connection, workspace_id, now - DAY_MS) if count_told else {},
-        muted=frozenset((row.user_id, row.signal) for row in connection.execute(_muted, asked)),
+        muted=frozenset((row.user_id, row.signal) for row in muted if row.user_id is not None),
+        unmutable=frozenset(row.signal for row in muted if row.user_id is None),
     )
 
 
@@ -77,13 +105,10 @@ def accounts(
     """Who has these accounts, by pool and account."""
     if not wanted:
         return {}
-    table = ownership_accounts
-    rows = connection.execute(
-        select(table.c.pool, table.c.account, table.c.member).where(
-            table.c.workspace_id == workspace_id, tuple_(table.c.pool, table.c.account).in_(sorted(wanted))
-        )
-    )
-    return {(pool, account): member for pool, account, member in rows}
+    pools, names = ({pair[place] for pair in wanted} for place in (0, 1))
+    asked = {"of_workspace": workspace_id, "pools": sorted(pools), "accounts": sorted(names)}
+    rows = connection.execute(_accounts, asked)
+    return {(pool, account): member for pool, account, member in rows if (pool, account) in wanted}
 
 
 _set_pool = (
@@ -145,7 +170,17 @@ def set_absence(
     connection.execute(insert_missing(connection, absences, "workspace_id", "user_id"), [row])
 
 
+def absence_of(connection: Connection, workspace_id: str, user_id: str, now: int) -> Absence | None:
+    """The one that lasts, or is to come."""
+    mine = (absences.c.workspace_id == workspace_id) & (absences.c.user_id == user_id)
+    not_over = or_(absences.c.until.is_(None), absences.c.until > now)
+    columns = (absences.c[name] for name in Absence.__dataclass_fields__)
+    row = connection.execute(select(*columns).where(mine, not_over)).one_or_none()
+    return Absence(*row) if row else None
+
+
 def end_absence(connection: Connection, workspace_id: str, user_id: str) -> None:
+    """They are back, whenever they said they would be."""
     mine = (absences.c.workspace_id == workspace_id) & (absences.c.user_id == user_id)
     connection.execute(delete(absences).where(mine))
 
@@ -158,5 +193,6 @@ def mute(connection: Connection, workspace_id: str, user_id: str, signal: str, u
 
 
 def unmute(connection: Connection, workspace_id: str, user_id: str, signal: str) -> None:
+    """They hear of it again; what was told meanwhile to others stays there."""
     mine = (mutes.c.workspace_id == workspace_id) & (mutes.c.user_id == user_id) & (mutes.c.signal == signal)
     connection.execute(delete(mutes).where(mine))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, literal, select, update
 
 from store import audit
 from store.audit import Change
@@ -15,6 +15,7 @@ from store.schema import (
     deliveries,
     job_changes,
     lanes,
+    ownership_denials,
     ownership_links,
     ownership_matching,
     ownership_unmatched,
@@ -62,19 +63,46 @@ class Link:
 
 @dataclass(frozen=True)
 class HowMatched:
-    """*links*: a Slack user by owner. *alias_domains*: a domain, and the one by which Slack may know its people."""
+    """
+    *links*: a Slack user by owner. *alias_domains*: a domain, and the one by which Slack may know its people.
+
+    *denied*: owners with a Slack user each who says that it is not them.
+    """
 
     email_field: str | None = None
     alias_domains: Mapping[str, str] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)
+    denied: frozenset[tuple[str, str]] = frozenset()
+
+
+_matching = select(ownership_matching.c.email_field, ownership_matching.c.alias_domains).where(
+    ownership_matching.c.workspace_id == bindparam("of_workspace")
+)
+_links = (
+    select(*(ownership_links.c[name] for name in Link.__dataclass_fields__))
+    .where(ownership_links.c.workspace_id == bindparam("of_workspace"))
+    .order_by(ownership_links.c.owner)
+)
+
+_links_and_denials = (
+    select(ownership_links.c.owner, ownership_links.c.user_id, literal(False).label("is_denied"))
+    .where(ownership_links.c.workspace_id == bindparam("of_workspace"))
+    .union_all(
+        select(ownership_denials.c.owner, ownership_denials.c.user_id, literal(True)).where(
+            ownership_denials.c.workspace_id == bindparam("of_workspace")
+        )
+    )
+)
 
 
 def how_matched(connection: Connection, workspace_id: str) -> HowMatched:
     """How owners are matched with Slack users in this workspace, beyond the e-mail address."""
-    columns = (ownership_matching.c.email_field, ownership_matching.c.alias_domains)
-    row = connection.execute(select(*columns).where(ownership_matching.c.workspace_id == workspace_id)).one_or_none()
-    links = {link.owner: link.user_id for link in linked(connection, workspace_id)}
-    return HowMatched(row.email_field, json.loads(row.alias_domains), links) if row else HowMatched(links=links)
+    row = connection.execute(_matching, {"of_workspace": workspace_id}).one_or_none()
+    known = connection.execute(_links_and_denials, {"of_workspace": workspace_id}).all()
+    links = {each.owner: each.user_id for each in known if not each.is_denied}
+    denied = frozenset((each.owner, each.user_id) for each in known if each.is_denied)
+    domains = json.loads(row.alias_domains) if row else {}
+    return HowMatched(row.email_field if row else None, domains, links, denied)
 
 
 def match_by(
@@ -96,14 +124,13 @@ def match_by(
 
 def linked(connection: Connection, workspace_id: str) -> list[Link]:
     """Every link, by owner."""
-    columns = (ownership_links.c[name] for name in Link.__dataclass_fields__)
-    mine = select(*columns).where(ownership_links.c.workspace_id == workspace_id).order_by(ownership_links.c.owner)
-    return [Link(*row) for row in connection.execute(mine)]
+    return [Link(*row) for row in connection.execute(_links, {"of_workspace": workspace_id})]
 
 
 def link(connection: Connection, workspace_id: str, owner: str, user_id: str, change: Change) -> None:
     """From now on this owner (e-mail address in lower case, or Salesforce user id of 18) is this Slack user."""
     unlink_quietly(connection, workspace_id, owner)
+    take_denial_back(connection, workspace_id, owner, user_id)
     values = {"owner": owner, "user_id": user_id, "linked_at": change.at, "linked_by": change.actor}
     connection.execute(insert(ownership_links).values(workspace_id=workspace_id, **values))
     audit.record(connection, workspace_id, change)
@@ -118,8 +145,36 @@ def unlink(connection: Connection, workspace_id: str, owner: str, change: Change
 
 
 def unlink_quietly(connection: Connection, workspace_id: str, owner: str) -> bool:
+    """Whether there was a link; nothing is written into the audit, which is the caller's to do."""
     mine = (ownership_links.c.workspace_id == workspace_id) & (ownership_links.c.owner == owner)
     return bool(connection.execute(delete(ownership_links).where(mine)).rowcount)
+
+
+def deny(connection: Connection, workspace_id: str, owner: str, user_id: str, change: Change) -> None:
+    """This Slack user says that they are not this owner: they are not matched any more, nor linked."""
+    known = linked(connection, workspace_id)
+    if any(link.owner == owner and link.user_id == user_id for link in known):
+        unlink_quietly(connection, workspace_id, owner)
+    row = {"workspace_id": workspace_id, "owner": owner, "user_id": user_id, "denied_at": change.at}
+    connection.execute(insert_missing(connection, ownership_denials, "workspace_id", "owner", "user_id"), [row])
+    audit.record(connection, workspace_id, change)
+
+
+def take_denial_back(connection: Connection, workspace_id: str, owner: str, user_id: str) -> bool:
+    """False: they had not said so."""
+    table = ownership_denials
+    theirs = (table.c.workspace_id == workspace_id) & (table.c.owner == owner) & (table.c.user_id == user_id)
+    return bool(connection.execute(delete(table).where(theirs)).rowcount)
+
+
+def denied_by(connection: Connection, workspace_id: str, user_id: str) -> list[str]:
+    """The owners of whom this Slack user says that it is not them."""
+    theirs = (ownership_denials.c.workspace_id == workspace_id) & (ownership_denials.c.user_id == user_id)
+    return list(
+        connection.execute(
+            select(ownership_denials.c.owner).where(theirs).order_by(ownership_denials.c.owner)
+        ).scalars()
+    )
 
 
 def add_missed(connection: Connection, workspace_id: str, missed: Sequence[Missed], now: int) -> None:

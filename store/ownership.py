@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from store import audit
 from store.audit import Change
@@ -37,6 +37,19 @@ class Draft:
     changed_by: str
 
 
+@dataclass(frozen=True)
+class Seen:
+    """
+    How the rules stood when somebody saw them. *revision* and *changed_at* 0: there was no draft.
+
+    Nobody overwrites what they have not seen: neither a draft, nor the version that theirs would start from.
+    """
+
+    version: int
+    revision: int = 0
+    changed_at: int = 0
+
+
 _published_columns = (
     ownership_rules.c.version,
     ownership_rules.c.rules,
@@ -53,10 +66,14 @@ def in_force(connection: Connection, workspace_id: str) -> Published | None:
     return Published(*row) if row else None
 
 
+_version_in_force = select(func.max(ownership_rules.c.version)).where(
+    ownership_rules.c.workspace_id == bindparam("of_workspace")
+)
+
+
 def version_in_force(connection: Connection, workspace_id: str) -> int:
     """0: none was published."""
-    greatest = select(func.max(ownership_rules.c.version)).where(ownership_rules.c.workspace_id == workspace_id)
-    return connection.execute(greatest).scalar_one() or 0
+    return connection.execute(_version_in_force, {"of_workspace": workspace_id}).scalar_one() or 0
 
 
 def versions(connection: Connection, workspace_id: str, most: int = 50) -> list[Published]:
@@ -67,6 +84,7 @@ def versions(connection: Connection, workspace_id: str, most: int = 50) -> list[
 
 
 def version(connection: Connection, workspace_id: str, number: int) -> Published | None:
+    """As it was published, also if newer ones are in force; None: there is none of this number."""
     mine = (ownership_rules.c.workspace_id == workspace_id) & (ownership_rules.c.version == number)
     row = connection.execute(select(*_published_columns).where(mine)).one_or_none()
     return Published(*row) if row else None
@@ -86,9 +104,21 @@ def publish(
     newest = version_in_force(connection, workspace_id)
     if seen_version not in {None, newest}:
         return None
+    return _publish(connection, workspace_id, rules, newest + 1, change)
+
+
+def publish_draft(connection: Connection, workspace_id: str, seen: Seen, change: Change) -> int | None:
+    """The same with the draft, if all stands as *seen*."""
+    if not _locked(connection, workspace_id) or _standing(connection, workspace_id) != seen:
+        return None
+    drafted = draft(connection, workspace_id)
+    return _publish(connection, workspace_id, drafted.rules, seen.version + 1, change) if drafted else None
+
+
+def _publish(connection: Connection, workspace_id: str, rules: str, version: int, change: Change) -> int:
     values = {
         "workspace_id": workspace_id,
-        "version": newest + 1,
+        "version": version,
         "rules": rules,
         "published_at": change.at,
         "published_by": change.actor,
@@ -97,29 +127,28 @@ def publish(
     connection.execute(insert(ownership_rules).values(values))
     connection.execute(delete(ownership_drafts).where(ownership_drafts.c.workspace_id == workspace_id))
     audit.record(connection, workspace_id, change)
-    return newest + 1
+    return version
 
 
 def draft(connection: Connection, workspace_id: str) -> Draft | None:
+    """What is being changed and not in force yet; None: nothing is."""
     columns = (ownership_drafts.c[name] for name in Draft.__dataclass_fields__)
     row = connection.execute(select(*columns).where(ownership_drafts.c.workspace_id == workspace_id)).one_or_none()
     return Draft(*row) if row else None
 
 
-def save_draft(
-    connection: Connection, workspace_id: str, rules: str, seen_revision: int | None, change: Change
-) -> int | None:
+def save_draft(connection: Connection, workspace_id: str, rules: str, seen: Seen | None, change: Change) -> int | None:
     """
-    Store the draft; its new revision. *seen_revision* 0: there was none yet; None: whatever is there is overwritten.
+    Store the draft; its new revision. *seen* None: whatever is there is overwritten.
 
-    None, and nothing stored: somebody changed it since, or there is no such workspace.
+    None, and nothing stored: somebody changed or published it since, or there is no such workspace.
     """
     if not _locked(connection, workspace_id):
         return None
+    if seen not in {None, _standing(connection, workspace_id)}:
+        return None
     known = draft(connection, workspace_id)
     revision = known.revision if known else 0
-    if seen_revision not in {None, revision}:
-        return None
     values = {"rules": rules, "revision": revision + 1, "changed_at": change.at, "changed_by": change.actor}
     if known:
         connection.execute(
@@ -132,8 +161,10 @@ def save_draft(
     return revision + 1
 
 
-def drop_draft(connection: Connection, workspace_id: str, change: Change) -> bool:
-    """False: there was none."""
+def drop_draft(connection: Connection, workspace_id: str, seen: Seen, change: Change) -> bool:
+    """False: there was none, or not as *seen*."""
+    if not _locked(connection, workspace_id) or _standing(connection, workspace_id) != seen:
+        return False
     dropped = connection.execute(delete(ownership_drafts).where(ownership_drafts.c.workspace_id == workspace_id))
     if dropped.rowcount:
         audit.record(connection, workspace_id, change)
@@ -146,6 +177,11 @@ def history(connection: Connection, workspace_id: str, most: int = 100) -> list[
     mine = (audit_table.c.workspace_id == workspace_id) & audit_table.c.action.startswith(ACTION)
     rows = connection.execute(select(*columns).where(mine).order_by(audit_table.c.id.desc()).limit(most))
     return [Change(*row) for row in rows]
+
+
+def _standing(connection: Connection, workspace_id: str) -> Seen:
+    version, drafted = version_in_force(connection, workspace_id), draft(connection, workspace_id)
+    return Seen(version, drafted.revision, drafted.changed_at) if drafted else Seen(version)
 
 
 def _locked(connection: Connection, workspace_id: str) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from services.ownership.facts import Case, View
-from services.ownership.rules import Rule, RuleSet
+from services.ownership.facts import Case, View, segments_of
+from services.ownership.rules import Rule, RuleSet, Segment
 from services.ownership.sources import Side, is_salesforce_user, is_slack_user
 from services.records import SalesforceUser
 
@@ -42,6 +42,7 @@ class Candidate:
 
     @property
     def email(self) -> str | None:
+        """Of the Salesforce user, else the name by which a rule or a sender meant them, if it is an address."""
         if self.user and self.user.email:
             return self.user.email
         return self.who if self.who and "@" in self.who else None
@@ -59,6 +60,11 @@ class Place:
     def view(self, side: Side | None) -> View:
         return self.case.views[side or self.side]
 
+    @property
+    def segments(self) -> frozenset[Segment]:
+        """Those of this side's account; empty where Salesforce could not be asked."""
+        return segments_of(self.view(None).account, self.rules.segments) if self.case.records else frozenset()
+
 
 def named(who: str, source: str, why: str, case: Case) -> Candidate:
     """Somebody whom a rule, a pool or a table names."""
@@ -75,6 +81,7 @@ def absent(source: str, missing: str, place: Place) -> Candidate:
 
 
 def owned(source: str, role: str, why: str, owner: SalesforceUser | None) -> Candidate:
+    """*role*: what they are to the record, such as account owner; *owner* None: the field is empty."""
     if owner is None:
         return Candidate(source, role, why, problem=_UNSET)
     return _checked(Candidate(source, f"{role}, {owner.name},", why, owner))

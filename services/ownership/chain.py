@@ -6,24 +6,27 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from services.ownership.candidates import Candidate, Place, named
-from services.ownership.facts import Case
 from services.ownership.finding import candidate
 from services.ownership.pools import PoolState, Turn
+from services.ownership.reasons import none_found, of_catch_all, of_somebody
 from services.ownership.rules import CATCH_ALL, Rule
 from services.ownership.rules import Pool as RoundRobin
 from services.ownership.sources import NamedChannel, Pool, Side, Source
 from services.ownership.standing import LackingError, Lacks, Ledger, Standing, is_excluded
 
+TOLD = "told"
+
 
 @dataclass(frozen=True)
 class Considered:
-    """What became of a candidate. *side* None: the catch-all's."""
+    """What became of a candidate. *side* None: the catch-all's. *match*: how who is told was found in Slack."""
 
     side: Side | None
     source: str
     name: str | None
     email: str | None
     result: str
+    match: str | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class Walk:
         self.absent: list[str] = []
 
     def choose(self) -> SideChoice:
+        """The first of the rule's chain who can be told, else its fallback, else nobody, with what became of each."""
         rule = self.place.rule
         if rule.deliver.to == "nobody":
             return self._nobody_by_rule()
@@ -85,7 +89,7 @@ class Walk:
             self.place.side,
             rule,
             tuple(self.considered),
-            f"No DRI found: {'; '.join(self._reasons())}.",
+            none_found(self._reasons()),
             unmatched=tuple(self.unmatched),
         )
 
@@ -109,7 +113,7 @@ class Walk:
         if user_id is None or problem:
             self._pass_over(found, problem or "is not in Slack")
             return self._try_delegate(found, user_id) if user_id else None
-        self._consider(found, "told")
+        self._consider(found, TOLD)
         return self._told(found, (user_id,))
 
     def _resolved(self, found: Candidate) -> tuple[str | None, str | None]:
@@ -125,21 +129,21 @@ class Walk:
             return None, problem
         if is_excluded(found, user_id, guards):
             return None, "is excluded"
-        return user_id, self.standing.refuses(user_id, self.place.case.change, guards, self.ledger)
+        return user_id, self.standing.refuses(user_id, self.place, self.ledger)
 
     def _try_delegate(self, absent: Candidate, user_id: str) -> SideChoice | None:
         absence = self.standing.absences.get(user_id)
         if absence is None or absence.delegate is None:
             return None
         who = absent.name or absent.who or "Somebody"
-        why = f"{who} is out of office and named you. {_of_somebody(absent)}".strip()
+        why = f"{who} is out of office and named you. {of_somebody(absent)}".strip()
         delegate = named(absence.delegate, f"delegate of the {absent.source}", why, self.place.case)
         delegate = replace(delegate, label=f"the delegate of {who}")
         delegate_id, problem = self._resolved(delegate)
         if delegate_id is None or problem:
             self._pass_over(delegate, problem or "is not in Slack")
             return None
-        self._consider(delegate, "told")
+        self._consider(delegate, TOLD)
         return self._told(delegate, (delegate_id,))
 
     def _try_pool(self, source: Pool) -> SideChoice | None:
@@ -198,16 +202,16 @@ class Walk:
             if known is None or problem:
                 self._pass_over(member, problem or "is not in Slack")
             else:
-                self._consider(member, "told")
+                self._consider(member, TOLD)
                 told.append(known)
         if not told and not group.user_ids:
             self._pass_over(found, group.problem or "has no members")
         return self._told(found, tuple(told)) if told else None
 
     def _channel(self, found: Candidate, *, is_fallback: bool) -> SideChoice:
-        self._consider(found, "told")
+        self._consider(found, TOLD)
         reasons = self._reasons() if is_fallback else []
-        reason = f"No DRI found: {'; '.join(reasons)}." if reasons else found.why
+        reason = none_found(reasons) if reasons else found.why
         return replace(self._told(found, ()), channel=found.channel, name=None, reason=reason, by_default=bool(reasons))
 
     def _told(self, found: Candidate, user_ids: tuple[str, ...]) -> SideChoice:
@@ -227,30 +231,14 @@ class Walk:
         (self.absent if found.is_absent else self.problems).append(text)
 
     def _consider(self, found: Candidate, result: str) -> None:
-        self.considered.append(Considered(self.place.side, found.source, found.name, found.email or found.who, result))
+        match = self.standing.match(found) if result == TOLD and not found.channel else None
+        who = found.email or found.who
+        self.considered.append(Considered(self.place.side, found.source, found.name, who, result, match))
 
     def _reasons(self) -> list[str]:
         """Why it was nobody; that there is no such record only where nothing else is to be said."""
         case = self.place.case
         if self.place.rule is CATCH_ALL:
-            return _of_catch_all(case, self.problems)
+            return of_catch_all(case, self.problems)
         absent = self.absent if case.records is None or not self.problems else []
         return list(dict.fromkeys([*absent, *self.problems])) or ["the rule names nobody"]
-
-
-def _of_catch_all(case: Case, problems: list[str]) -> list[str]:
-    if case.trouble:
-        return [case.trouble, *problems]
-    if problems:
-        return problems
-    if case.records is None:
-        return [f"{case.no_records}, and the sender named no DRI"]
-    asked = "e-mail address or Salesforce id" if case.change.person.emails else "Salesforce id"
-    return [f"no contact or lead in Salesforce has this person's {asked}"]
-
-
-def _of_somebody(absent: Candidate) -> str:
-    """Why it was theirs, told to whoever stands in for them."""
-    if absent.why.startswith("You own "):
-        return f"They own {absent.why.removeprefix('You own ')}"
-    return f"They are {absent.why.removeprefix('You are ')}" if absent.why.startswith("You are ") else ""

@@ -14,14 +14,14 @@ from services.ownership.sources import Manager, Mapped, Source, TeamRole, UserFi
 @dataclass(frozen=True)
 class OrgField:
     """
-    A field as the org describes it; *refers_to*: the kinds of record it may hold, of a lookup.
+    A field as the org describes it. *name*: as rules write it, `Account.SDR__c`; *label*: as people read it, "SDR".
 
-    *name*: as rules write it, `Account.SDR__c`.
+    *refers_to*: the kinds of record it may hold, of a lookup.
     """
 
+    name: str
     label: str
     refers_to: tuple[str, ...] = ()
-    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,6 @@ class OrgShape:
     objects: frozenset[str] = frozenset()
     fields: Mapping[str, OrgField] = field(default_factory=dict)
     roles: Mapping[str, frozenset[str]] = field(default_factory=dict)
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """For sentences: what the org calls its fields."""
-        return {name: one.label for name, one in self.fields.items()}
 
     @property
     def user_fields(self) -> list[str]:

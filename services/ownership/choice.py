@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from services.ownership.candidates import Place
 from services.ownership.chain import SideChoice, Walk
 from services.ownership.conditions import Prepared, Situation
 from services.ownership.facts import Case, sides_of
 from services.ownership.pools import Turn
-from services.ownership.rules import CATCH_ALL, Rule
+from services.ownership.rules import CATCH_ALL, TEST_RULE, Rule
 from services.ownership.sources import Side
 from services.ownership.standing import LackingError, Lacks, Ledger, Standing
 
 
 @dataclass(frozen=True)
 class Decision:
-    """One choice a side that a rule took; where none did, the catch-all's."""
+    """One choice a side that a rule took; where none did, the catch-all's. *labels*: what the org calls its fields."""
 
     choices: tuple[SideChoice, ...]
+    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def told(self) -> frozenset[str]:
@@ -42,10 +45,12 @@ def decide(case: Case, rules: Prepared, standing: Standing, ledger: Ledger) -> D
             continue
         choices.append(choice)
         ledger = ledger.after(choice.turns, frozenset(), rules.rule_set)
-    return lacks or Decision(tuple(choices))
+    return lacks or Decision(tuple(choices), case.labels)
 
 
 def _taken(case: Case, rules: Prepared) -> list[tuple[Side | None, Rule]]:
+    if case.change.is_test:
+        return [(None, TEST_RULE)]
     segments = rules.rule_set.segments
     taken = [
         (side, rule)

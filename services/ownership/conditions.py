@@ -32,6 +32,7 @@ class Situation:
 
     @classmethod
     def of(cls, case: Case, side: Side, segments: Segments) -> Situation:
+        """One side of a job change, folded so that rules compare without regard to case."""
         change = case.change
         job = change.previous if side == "past" else change.current
         return cls(
@@ -96,6 +97,7 @@ class Prepared:
 
     @classmethod
     def of(cls, rule_set: RuleSet) -> Prepared:
+        """The rules in force, indexed by what they ask for: of hundreds only a few are looked at."""
         rules = rule_set.in_force
         whens = [rule.when for rule in rules]
         return cls(

@@ -59,7 +59,8 @@ class Case:
     """
     What a choice is made from. *records* None: no Salesforce could be asked, *trouble* says why.
 
-    *users* by the first 15 characters of their ids; *unreadable*: fields we may not read, `account.sdr__c`.
+    *users* by the first 15 characters of their ids; *unreadable*: fields we may not read, `account.sdr__c`; *labels*:
+    what the org calls its fields, by the same names.
     """
 
     change: JobChange
@@ -67,6 +68,7 @@ class Case:
     users: Mapping[str, SalesforceUser] = field(default_factory=lambda: MappingProxyType({}))
     unreadable: frozenset[str] = frozenset()
     trouble: str | None = None
+    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @cached_property
     def views(self) -> Mapping[Side | None, View]:

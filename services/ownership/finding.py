@@ -110,7 +110,7 @@ def _user_field(source: UserField, place: Place) -> Candidate:
     sobject, _, field = source.field.partition(".")
     opportunity = _opportunity(view.account, source.which) if sobject == "Opportunity" else None
     fields = view.fields(sobject, opportunity)
-    label = field_label(source.field)
+    label = field_label(source.field, place.case.labels)
     of = {"Contact": view.person, "Lead": view.person, "Account": view.company}.get(
         sobject, opportunity.name if opportunity else view.company
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from services.ownership.rules import Rule, RuleSet, Segment
@@ -26,11 +26,15 @@ _BY_OPPORTUNITY: frozenset[Segment] = frozenset({"open_opportunity", "closed_los
 _BY_FIELD: frozenset[Segment] = frozenset({"customer", "target", "none"})
 
 
-def needs_of(rules: RuleSet, email_field: str | None = None) -> Needs:
-    """For the rules in force; *email_field* of User is read besides `Email`, for matching with Slack."""
+def needs_of(rules: RuleSet, email_field: str | None = None, muted: Collection[Segment] = ()) -> Needs:
+    """
+    For the rules in force; *email_field* of User is read besides `Email`, for matching with Slack.
+
+    *muted*: segments of accounts that somebody does not want to hear of.
+    """
     in_force = rules.in_force
     sources = [source for rule in in_force for source in _sources(rule)]
-    segments = {segment for rule in in_force for segment in rule.when.segment or ()}
+    segments = {*muted, *(segment for rule in in_force for segment in rule.when.segment or ())}
     named = {*_tested(in_force), *(source.field for source in sources if isinstance(source, UserField))}
     if segments & _BY_FIELD:
         named |= {rules.segments.customer.field, rules.segments.target.field}

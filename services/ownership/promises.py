@@ -9,8 +9,9 @@ from typing import Any
 from services.ownership.candidates import Candidate
 from services.ownership.chain import SideChoice
 from services.ownership.choice import Decision
-from services.ownership.rules import CATCH_ALL
-from services.ownership.sentences import sentence
+from services.ownership.reasons import all_reasons
+from services.ownership.rules import CATCH_ALL, TEST_RULE
+from services.ownership.sentences import Names, sentence
 from store.deliveries import CHANNEL, COPY, DRI, FALLBACK, NewDelivery
 from store.owners import Missed
 from store.schema import DEFAULT_CHANNEL
@@ -38,24 +39,33 @@ class Promised:
         return frozenset(each.destination for each in self.deliveries if each.role == DRI)
 
 
-def promised(job_change_id: str, decision: Decision, workspace: Workspace) -> Promised:
+def promised(job_change_id: str, decision: Decision, workspace: Workspace, signal: str) -> Promised:
     """Whom to tell, given who was chosen and what the workspace prefers; each destination once."""
-    default = workspace.default_channel_id
+    channel = workspace.channel_of(signal)
     wanted = [
-        replace(each, destination=DEFAULT_CHANNEL) if each.destination == default else each
+        replace(each, destination=DEFAULT_CHANNEL) if each.destination == workspace.default_channel_id else each
         for choice in decision.choices
-        for each in _of_choice(job_change_id, choice, workspace)
+        for each in _of_choice(job_change_id, choice, workspace, channel)
     ]
-    if workspace.channel_gets == "everything" and default and (told := [each for each in wanted if each.role == DRI]):
+    told = [each for each in wanted if each.role == DRI]
+    if told and _is_copied(decision, workspace, channel):
         in_person = [one.name for one in decision.choices if one.told and one.rule.deliver.to != "channel"]
         reason = " ".join(dict.fromkeys(f"{name} was told in person." for name in in_person))
-        wanted.append(NewDelivery(job_change_id, DEFAULT_CHANNEL, COPY, reason, _side(each.side for each in told)))
+        wanted.append(NewDelivery(job_change_id, channel, COPY, reason, _side(each.side for each in told)))
     if not wanted:
         return Promised((), MUTED, " ".join(dict.fromkeys(choice.reason for choice in decision.choices)))
     return Promised(tuple(_merged(wanted)))
 
 
-def _of_choice(job_change_id: str, choice: SideChoice, workspace: Workspace) -> Iterator[NewDelivery]:
+def _is_copied(decision: Decision, workspace: Workspace, channel: str) -> bool:
+    """Whether a channel reads, too, what DRIs are told in person; not while there is none."""
+    if workspace.channel_gets != "everything" or any(choice.rule is TEST_RULE for choice in decision.choices):
+        return False
+    return channel != DEFAULT_CHANNEL or workspace.default_channel_id is not None
+
+
+def _of_choice(job_change_id: str, choice: SideChoice, workspace: Workspace, channel: str) -> Iterator[NewDelivery]:
+    """*channel*: what is told where no DRI is."""
     deliver, side = choice.rule.deliver, choice.side
 
     def delivery(destination: str, role: str, reason: str) -> NewDelivery:
@@ -63,17 +73,20 @@ def _of_choice(job_change_id: str, choice: SideChoice, workspace: Workspace) -> 
 
     if deliver.to == "nobody":
         return
+    if choice.rule is TEST_RULE:
+        yield from (delivery(user_id, DRI, choice.reason) for user_id in choice.told)
+        return
     if deliver.to == "channel" and deliver.channel:
         who = f" The DRI is {choice.name}." if choice.told else ""
         yield delivery(deliver.channel, CHANNEL, f"The rule “{choice.rule.name}” tells this channel.{who}")
         return
     if not choice.told:
-        yield delivery(choice.channel or DEFAULT_CHANNEL, _channel_role(choice), choice.reason)
+        yield delivery(choice.channel or channel, _channel_role(choice), choice.reason)
     elif workspace.tell_dris:
         yield from (delivery(user_id, DRI, choice.reason) for user_id in choice.told)
     else:
         reason = f"The DRI is {choice.name}. This workspace tells DRIs here, not in person."
-        yield delivery(DEFAULT_CHANNEL, FALLBACK, reason)
+        yield delivery(channel, FALLBACK, reason)
     if deliver.to == "dri_and_channel" and deliver.channel:
         in_person = choice.told and workspace.tell_dris
         yield delivery(deliver.channel, COPY, f"{choice.name} was told in person." if in_person else choice.reason)
@@ -91,7 +104,7 @@ def _merged(wanted: Iterable[NewDelivery]) -> Iterator[NewDelivery]:
     for same in by_destination.values():
         foremost = min(same, key=lambda each: _WEIGHT[each.role])
         counted = [each for each in same if each.role != COPY or foremost.role == COPY]
-        reason = " ".join(dict.fromkeys(each.reason for each in counted))
+        reason = all_reasons(each.reason for each in counted)
         yield replace(foremost, reason=reason, side=_side(each.side for each in counted))
 
 
@@ -112,8 +125,8 @@ def trace_of(decision: Decision, promised: Promised, version: int, notes: Iterab
         "rule": "; ".join(choice.rule.name for choice in choices),
         "considered": [asdict(each) for choice in choices for each in choice.considered],
         "chosen": ", ".join(choice.name or "" for choice in choices if choice.told) or None,
-        "reason": " ".join(dict.fromkeys(choice.reason for choice in choices)),
-        "sides": [_traced(choice) for choice in choices],
+        "reason": all_reasons(choice.reason for choice in choices),
+        "sides": [_traced(choice, Names(labels=decision.labels)) for choice in choices],
         "destinations": [
             {"destination": each.destination, "role": each.role, "side": each.side} for each in promised.deliveries
         ],
@@ -121,13 +134,12 @@ def trace_of(decision: Decision, promised: Promised, version: int, notes: Iterab
     }
 
 
-def _traced(choice: SideChoice) -> Mapping[str, Any]:
+def _traced(choice: SideChoice, names: Names) -> Mapping[str, Any]:
+    told = sentence(choice.rule, names)
     return {
         "side": choice.side,
         "rule": choice.rule.name,
-        "sentence": sentence(choice.rule)
-        if choice.rule is not CATCH_ALL
-        else "Everything else: " + sentence(CATCH_ALL),
+        "sentence": f"Everything else: {told}" if choice.rule is CATCH_ALL else told,
         "chosen": choice.name if choice.told or choice.channel else None,
         "reason": choice.reason,
     }

@@ -14,7 +14,7 @@ from services.errors import PermanentError
 @dataclass(frozen=True)
 class RuleFault:
     """
-    One thing that is wrong; *path* is dotted (`rules.0.tell.1.field`), empty for the whole.
+    One thing that is wrong; *path* is dotted (`rules.0.tell.1.field`), empty for the whole: "the rules are not JSON".
 
     *is_warning*: the rules work all the same, and not as somebody meant them to.
     """
@@ -24,7 +24,7 @@ class RuleFault:
     is_warning: bool = False
 
     def __str__(self) -> str:
-        return f"{self.path or 'the rules'}: {self.message}"
+        return f"{self.path}: {self.message}" if self.path else f"the rules {self.message}"
 
 
 class InvalidRulesError(PermanentError):

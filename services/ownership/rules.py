@@ -234,4 +234,7 @@ CATCH_ALL = Rule(
 )
 """Always the last: it takes what no rule took, on neither side. Its account is the contact's."""
 
+TEST_RULE = Rule(name="Test message", tell=(Sender(),))
+"""Takes every test message, whatever the rules say: it is told to whoever asked for it, or to nobody."""
+
 NO_RULES = RuleSet()

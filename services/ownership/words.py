@@ -22,13 +22,19 @@ def field_label(field: str, labels: Mapping[str, str] | None = None) -> str:
 
     *labels*: by object and field in lower case, as the org's describe has them.
     """
-    known = (labels or {}).get(field.lower())
-    if known:
-        return known
     name = field.partition(".")[2]
+    known = (labels or {}).get(field.lower())
+    if known and known.lower() != name.lower():
+        return known
     bare = _IDLE_ENDS.sub("", name)
     namespace, _, rest = bare.partition("__")
     return _CAMEL.sub(" ", (rest or namespace).replace("_", " ")).strip() or name
+
+
+def outcome(considered: Mapping[str, str | None]) -> str:
+    """What became of somebody who was considered, as the trace has it, and how who is told was found in Slack."""
+    match = considered.get("match") or ""  # traces of earlier versions have none
+    return f"{considered['result']}, {match}" if match else str(considered["result"])
 
 
 def listed(words: tuple[str, ...] | list[str], last: str = "or") -> str:

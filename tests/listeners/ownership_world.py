@@ -26,6 +26,10 @@ class Desk:
     async def home(self) -> str:
         await self.acme.slack.open_home(self.user.id)
         await self.settled()
+        return self.home_as_shown()
+
+    def home_as_shown(self) -> str:
+        """Without opening it anew."""
         return str(self.acme.slack.world.homes[self.user.id].definition["blocks"])
 
     async def open(self) -> str:

@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from sandbox.slack.blocks import check_view
-from services.ownership_editing import Seen
-from tests.listeners.ownership_world import Desk, connected, publish, rule
+from tests.listeners.ownership_world import Desk, accept, connected, publish, rule
 from tests.listeners.salesforce_world import World, world
 
 
@@ -30,20 +29,21 @@ def lee(acme: World) -> Desk:
 
 async def test_home_leads_admins_to_the_rules_and_tells_members_who_decides(acme: World, dana: Desk) -> None:
     """A line for everybody, a button for who may."""
-    assert "The contact's owner is told, else the account's" in await dana.home()
+    assert "The owner of the contact in Salesforce, else of its account, else of the lead" in await dana.home()
     await publish(acme, rule("One"))
     assert "version 1, published by the operator" in await dana.home()
     assert "ownership_open" in await dana.home()
 
     member = await Desk(acme, acme.noor).home()
-    assert "Workspace admins and owners decide on them." in member
+    assert "Workspace admins and owners set this up" in member
     assert "ownership_open" not in member
 
 
 async def test_without_rules_only_the_catch_all_stands_there(dana: Desk) -> None:
     """It says what happens anyway, and cannot be removed."""
     dialog = await dana.open()
-    assert "No rules are in force yet" in dialog
+    assert "You have no rules of your own yet" in dialog
+    assert "Nothing has to be set up here" in dialog
     assert "Tell the contact owner, else the account owner, else the lead owner" in dialog
     assert "ownership_rule_menu" not in dialog
     assert "ownership_publish" not in dialog
@@ -82,6 +82,37 @@ async def test_steps_make_a_draft_and_publishing_puts_it_in_force(acme: World, d
     assert "Published as version 2" in await dana.act("ownership_publish")
     book = await dana.book()
     assert (book.version, book.draft, [one.enabled for one in book.rules.rules]) == (2, None, [False, True])
+
+
+async def test_who_sent_a_job_change_reads_the_trace(acme: World) -> None:
+    """Rule, candidates in order, how the DRI was found in Slack, and the destination: by the intake's GET."""
+    await connected(acme)
+    gone = {"source": "user", "user": "gone@acme.example"}
+    await publish(acme, {"name": "Noor's", "tell": [gone, {"source": "sender"}], "when": {"side": "current"}})
+    job_change_id = await accept(acme, dri_email="noor@acme.example")
+    key = await acme.app.intake_keys.make(acme.team.id, "bearer", acme.dana.id)
+    url = f"{acme.url}/v1/workspaces/{acme.team.id}/job-changes/{job_change_id}"
+
+    async with acme.http.get(url, headers={"Authorization": f"Bearer {key}"}) as answer:
+        decision = (await answer.json())["decision"]
+
+    assert (decision["rules_version"], decision["rule"]) == (1, "Noor's")
+    assert [(one["email"], one["result"], one["match"]) for one in decision["considered"]] == [
+        ("gone@acme.example", "is not in Slack, or is deactivated there", None),
+        ("noor@acme.example", "told", "by the e-mail address"),
+    ]
+    assert [(one["destination"], one["role"]) for one in decision["destinations"]] == [(acme.noor.id, "dri")]
+
+
+async def test_home_behind_the_dialog_follows(acme: World, dana: Desk) -> None:
+    """Whoever publishes and closes the dialog does not read what was true before."""
+    await publish(acme, rule("A", when={"min_score": 9}), rule("B"))
+    await dana.open()
+    await dana.menu("up", 1)
+    assert "A draft waits to be published" in dana.home_as_shown()
+    await dana.act("ownership_publish")
+    assert "version 2" in dana.home_as_shown()
+    assert "A draft waits" not in dana.home_as_shown()
 
 
 async def test_moving_the_first_up_changes_nothing(acme: World, dana: Desk) -> None:
@@ -124,7 +155,7 @@ async def test_a_new_draft_is_not_taken_for_the_one_that_was_seen(acme: World, d
     await lee.menu("delete", 1)
     assert "Somebody else changed the rules meanwhile" in await dana.act("ownership_publish")
     book = await dana.book()
-    assert (book.version, Seen.of(book).revision) == (1, 1)
+    assert (book.version, book.seen.revision) == (1, 1)
 
 
 async def test_what_is_wrong_stands_beside_its_rule_and_is_not_published(acme: World, dana: Desk) -> None:
@@ -133,7 +164,7 @@ async def test_what_is_wrong_stands_beside_its_rule_and_is_not_published(acme: W
     await connected(acme)
     wrong = {"name": "Wrong", "tell": [{"source": "field", "field": f"Account.{name}"} for name in ("No__c", "Name")]}
     parsed = (await dana.book()).rules.parse({"rules": [rule("A", when={"min_score": 9}), wrong]})
-    await acme.app.rulebook.save_draft(acme.team.id, "operator", parsed, 0, "wrong")
+    await acme.app.rulebook.save_draft(acme.team.id, "operator", parsed, None, "wrong")
     dialog = await dana.open()
     assert "Something is wrong with rule 2" in dialog
     assert "does not exist in Salesforce, or we may not read it" in dialog

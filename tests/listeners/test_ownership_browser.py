@@ -47,7 +47,7 @@ async def test_an_admin_adds_a_scenario_and_publishes_it(acme: World, page: Page
     """With what a person sees: the button in Home, the dialogs, the sentence of the rule."""
     await page.get_by_role("button", name="Ownership (DRIs)").click()
     dialog = page.get_by_role("dialog")
-    await expect(dialog.get_by_text("There are no rules yet")).to_be_visible()
+    await expect(dialog.get_by_text("Nothing has to be set up here")).to_be_visible()
     await dialog.get_by_role("button", name="Add a rule").click()
     await dialog.get_by_label("Begin with").select_option("Leaves an open opportunity")
     await dialog.get_by_role("button", name="Next").click()

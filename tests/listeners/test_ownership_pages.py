@@ -45,7 +45,7 @@ async def test_history_says_who_changed_what_and_rolls_back(acme: World, dana: D
     history = await dana.act("ownership_history")
     assert "*Version 2* · in force" in history
     assert f"<@{acme.dana.id}> · drafted: switched “A” off" in history
-    assert "the operator · published: 1 rules in force" in history
+    assert "the operator · published: 1 rule in force" in history
     assert "Published as version 3" in await dana.act("ownership_roll_back_1")
     assert (await dana.book()).rules.rules[0].enabled
     await dana.close()
@@ -136,11 +136,11 @@ async def test_an_unmatched_owner_is_linked_and_told_what_they_missed(acme: Worl
     await connected(acme)
     globex_of(acme, "n.haddad@acme-group.example")
     await accept(acme)
-    assert "One owner was not found in Slack" in await dana.home()
+    assert "One owner was not, so a channel read what was theirs" in await dana.home()
     shown = await page(dana, "ownership_people")
     assert "Noor Haddad (n.haddad@acme-group.example)" in shown
     assert "is not in Slack" in shown
-    assert "1 job change waits" in shown
+    assert "a channel read a job change in their place" in shown
     [block_id] = [one["block_id"] for one in dana.definition()["blocks"] if one["block_id"].startswith("owner-")]
 
     shown = await dana.act("ownership_link", acme.noor.id, block_id)
@@ -153,7 +153,7 @@ async def test_an_unmatched_owner_is_linked_and_told_what_they_missed(acme: Worl
     assert "Ada Smith" in next(iter(told[0].messages.values())).text
 
     assert "The link is gone" in await dana.act("ownership_unlink")
-    assert "nobody: every owner was found" in dana.dialog()
+    assert "nobody here: every owner so far was found in Slack" in dana.dialog()
 
 
 async def test_who_cannot_be_told_is_not_linked(acme: World, dana: Desk) -> None:
@@ -178,7 +178,7 @@ async def test_what_an_owner_missed_may_be_forgotten(acme: World, dana: Desk) ->
     await dana.act("ownership_link", acme.noor.id, block_id)
     assert "not offered any more" in await dana.act("ownership_forget")
     await dana.act("ownership_unlink")
-    assert "nobody: every owner was found" in dana.dialog()
+    assert "nobody here: every owner so far was found in Slack" in dana.dialog()
 
 
 async def test_for_all_owners_another_field_and_alias_domains(acme: World, dana: Desk) -> None:

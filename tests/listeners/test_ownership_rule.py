@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+from sqlalchemy import update
 
+from sandbox.salesforce.schema import Field
 from services.job_changes import ChangeType, Signal
 from services.ownership.presets import presets
 from services.ownership.rules import Conditions, Deliver, FieldTest, Rule
@@ -20,6 +22,7 @@ from services.ownership.sources import (
     UserField,
     UserGroup,
 )
+from store.schema import workspaces
 from tests.listeners.ownership_world import Desk, connected, publish, rule
 from tests.listeners.salesforce_world import World, world
 
@@ -153,6 +156,21 @@ async def test_owner_sources_come_from_the_orgs_own_describe(acme: World, dana: 
     )
 
 
+async def test_people_call_fields_by_their_labels(acme: World, dana: Desk) -> None:
+    """In the menu, in the list and where one is typed; two of one label are told apart by their names."""
+    for name, label in (("CSO__c", "Success Owner"), ("Rep1__c", "Rep"), ("Rep2__c", "Rep")):
+        acme.org.org.add_field("Account", Field(name, "reference", ("User",), f"{name[:-1]}r", label=label))
+    await acme.connect()
+    await begin(dana)
+    assert {"The account's Success Owner", "The account's Rep1", "The account's Rep2"} <= set(dana.options("slot-0"))
+    await dana.fill(0, "Another field …")
+    faults = (await dana.submit(**{"more-0-a_field": "rep"})).errors
+    assert "There is Account.Rep1__c (Rep), Account.Rep2__c (Rep)." in faults["more-0-a_field"]
+    assert (await dana.submit(name="Mine", **{"more-0-a_field": "success owner"})).ok
+    assert (await only_rule(dana)).tell[0] == UserField(field="Account.CSO__c")
+    assert "tell the account's Success Owner" in dana.dialog()
+
+
 async def test_some_sources_ask_for_one_thing_more(acme: World, dana: Desk) -> None:
     """A person, a group, a channel, another field; what was typed so far stays."""
     await connected(acme)
@@ -164,14 +182,17 @@ async def test_some_sources_ask_for_one_thing_more(acme: World, dana: Desk) -> N
     await dana.fill(1, "A user group …")
     await dana.fill(2, "A channel …")
     await dana.fill(3, "Another field …")
-    faults = (await dana.submit(**{"more-1-a_group": "sdrs"})).errors
+    assert dana.options("more-1-a_group") == {"@sdrs": sdrs.id}
+    faults = (await dana.submit()).errors
     assert faults.keys() == {"more-0-a_person", "more-1-a_group", "more-2-a_channel", "more-3-a_field"}
-    more = {"more-0-a_person": acme.noor.id, "more-1-a_group": "S0123456789", "more-2-a_channel": wins.id}
+    more = {"more-0-a_person": acme.noor.id, "more-1-a_group": sdrs.id, "more-2-a_channel": wins.id}
+    sdrs.disabled = True
     faults = (await dana.submit(**more, **{"more-3-a_field": "csm"})).errors
     assert faults.keys() == {"more-1-a_group", "more-3-a_field"}
-    assert faults["more-1-a_group"] == "There is no such user group."
-    assert "There is Account.CSM__c" in faults["more-3-a_field"]
-    assert (await dana.submit(**{"more-1-a_group": sdrs.id, "more-3-a_field": "Account.CSM__c"})).ok
+    assert faults["more-1-a_group"] == "This user group is not in Slack."
+    assert "There is Account.CSM__c (" in faults["more-3-a_field"]
+    sdrs.disabled = False
+    assert (await dana.submit(**{"more-3-a_field": "Account.CSM__c"})).ok
     saved = await only_rule(dana)
     assert (saved.name, saved.tell) == (
         "Mixed",
@@ -185,6 +206,21 @@ async def test_some_sources_ask_for_one_thing_more(acme: World, dana: Desk) -> N
     await dana.menu("edit", 0)
     await dana.fill(1, "The account owner")
     assert "more-1-a_group" not in dana.dialog()
+
+
+async def test_a_user_group_wants_a_permission_that_may_have_been_left_out(acme: World, dana: Desk) -> None:
+    """Who saves such a rule reads at once that it would pass everybody over, and what to do."""
+    for token in acme.slack.world.tokens.values():
+        token.scopes.discard("usergroups:read")
+    await acme.app.database.run(
+        lambda connection: connection.execute(update(workspaces).values(scopes="chat:write,users:read"))
+    )
+    sdrs = acme.slack.add_usergroup(acme.team, "sdrs", [acme.noor.id])
+    await begin(dana)
+    await dana.fill(0, "A user group …")
+    assert "Its id, such as S0123456789" in dana.dialog()
+    faults = (await dana.submit(**{"more-0-a_group": sdrs.id})).errors
+    assert "without the optional permission usergroups:read (install the app again" in faults["more-0-a_group"]
 
 
 async def test_delivery_and_fallback_are_kept(acme: World, dana: Desk) -> None:
@@ -209,6 +245,17 @@ async def test_a_channel_that_cannot_be_posted_to_is_refused(acme: World, dana: 
     assert done.errors["more-0-a_channel"] == archived
     assert done.errors["fallback_channel"] == archived
     assert "write `/invite` the app in it" in done.errors["channel"]
+
+
+async def test_a_channel_of_two_companies_is_saved_with_a_warning(acme: World, dana: Desk) -> None:
+    """It may be meant; whoever sets the rule should know who reads along."""
+    partners = acme.slack.add_channel(acme.team, "partners", is_ext_shared=True)
+    await begin(dana)
+
+    assert (await dana.submit(name="Partners", to="dri_and_channel", channel=partners.id)).ok
+
+    assert (await only_rule(dana)).deliver.channel == partners.id
+    assert "#partners is shared with another company" in str(acme.slack.modal(acme.dana.id).definition)
 
 
 async def test_every_fault_is_said_at_its_field_and_nothing_is_saved(acme: World, dana: Desk) -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from listeners.dialogs import entered
 from listeners.ownership_choices import MOST_OPTIONS, choices_of, options_of
-from listeners.ownership_dialogs import entered
 from listeners.ownership_form import RuleForm
 from listeners.ownership_history_view import history_view
 from listeners.ownership_people_view import People, people_view, read_aliases
@@ -38,7 +38,10 @@ LIVE = "<!channel> *x* <@U1> <https://evil.example|here> " * 2
 NAME = LIVE[:80]
 ORG = OrgShape(
     objects=frozenset({"account"}),
-    fields={f"account.lookup_{number:03}__c": OrgField(LIVE, ("User",)) for number in range(300)},
+    fields={
+        f"account.lookup_{number:03}__c": OrgField(f"Account.Lookup_{number:03}__c", f"{LIVE}{number}", ("User",))
+        for number in range(300)
+    },
     roles={"account": frozenset(f"{LIVE[:70]}{n}" for n in range(50)), "opportunity": frozenset()},
 )
 WIDE = {

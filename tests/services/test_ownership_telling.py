@@ -16,7 +16,7 @@ from services.simulation import Simulation
 from services.unmatched import UnmatchedOwners
 from services.wakeups import Wakeups
 from services.worker import Worker
-from store import choosing, owners
+from store import audit, choosing, owners
 from store.bell import Bell
 from store.database import Database
 from store.schema import deliveries, job_changes
@@ -102,7 +102,39 @@ async def test_one_person_on_both_sides_gets_one_message(world, channel):
     await world.tell(current=GLOBEX)
 
     (message,) = world.told("Kim Lee")
+    assert message.text.startswith("Ada Smith left Initech and joined Globex as CRO.")
+    assert "Risk at Initech, 🌱 Opening at Globex" in message.text
     assert "You own Initech in Salesforce. You are the SDR of Globex Corp in Salesforce." in message.text
+
+
+async def test_where_both_sides_find_nobody_the_channel_reads_it_once(world, channel):
+    """One message, and one sentence with all that was in the way, nothing of it twice."""
+    named = {
+        side: [{"source": "user", "user": who} for who in ("all@acme.example", f"{side}@acme.example")]
+        for side in ("past", "current")
+    }
+    await publish(world, *(rule(side, chain, when={"side": side}) for side, chain in named.items()))
+
+    job_change_id = await world.tell(current=GLOBEX)
+
+    (message,) = world.posted("job-changes")
+    names = ("all@acme.example", "past@acme.example", "current@acme.example")
+    text = f"No DRI found: {'; '.join(f'{who} is not in Slack, or is deactivated there' for who in names)}."
+    (delivered,) = (await world.look(job_change_id)).decision["destinations"]
+    assert delivered["side"] == "both"
+    assert (await world.look(job_change_id)).decision["reason"] == text
+    assert text in message.text
+
+
+async def test_a_rules_channel_that_is_gone_is_not_called_a_dri(world, channel):
+    """Else whoever reads it looks for a person who could not be told."""
+    deals = world.slack.add_channel(world.team, "deals")
+    await publish(world, rule("Deals", [], deliver={"to": "channel", "channel": deals.id}))
+    deals.is_archived = True
+
+    await world.tell()
+
+    assert "The rule's channel cannot be posted to: the channel is archived." in world.posted("job-changes")[0].text
 
 
 async def test_what_no_rule_takes_the_catch_all_does(world, channel):
@@ -115,6 +147,21 @@ async def test_what_no_rule_takes_the_catch_all_does(world, channel):
 
     assert len(world.told("Dana Reyes")) == 1
     assert world.told("Sue Park") == []
+
+
+async def test_messages_and_the_trace_call_fields_as_the_org_does(world, channel):
+    """Its label, which people know, and not the name that developers gave it."""
+    kim = world.owner("Kim Lee")
+    field = Field("X7__c", "reference", ("User",), "X7__r", label="Renewals Manager")
+    world.salesforce.org.add_field("Account", field)
+    world.salesforce.add("Account", Name="Globex", OwnerId=kim, X7__c=kim)
+    await publish(world, rule("Renewals", [{"source": "field", "field": "Account.X7__c"}], when={"side": "current"}))
+
+    decision = (await world.look(await world.tell(current={"company": {"name": "Globex"}}))).decision
+
+    assert "You are the Renewals Manager of Globex in Salesforce." in world.told("Kim Lee")[0].text
+    assert decision["considered"][0]["source"] == "Renewals Manager"
+    assert "tell the account's Renewals Manager" in decision["sides"][0]["sentence"]
 
 
 async def test_the_trace_names_rule_candidates_and_destination(world, channel):
@@ -363,8 +410,10 @@ async def test_everybody_in_a_user_group_is_told(world, channel):
     group_first = [{"source": "user_group", "group": group.id}, {"source": "user", "user": "dana@acme.example"}]
     await publish(world, rule("Group", group_first, when={"side": "current"}))
 
-    await world.tell(source_event_id="without the scope")
+    job_change_id = await world.tell(source_event_id="without the scope")
     assert len(world.told("Dana Reyes")) == 1
+    passed_over, _ = (await world.look(job_change_id)).decision["considered"]
+    assert "without the optional permission usergroups:read (install the app again" in passed_over["result"]
     world.tokens[world.team.id] = world.slack.install(
         world.team.id, world.admin.id, [*SCOPES.split(","), "usergroups:read"]
     )
@@ -395,15 +444,17 @@ async def test_an_unmatched_owner_is_linked_and_reads_what_was_missed(world, cha
 
     (listed,) = await desk.page(world.workspace_id)
     linked = await desk.link(world.workspace_id, ADMIN, listed.owner, member.id)
-    told = await desk.tell_after_all(world.workspace_id, listed.owner)
+    told = await desk.tell_after_all(world.workspace_id, "U_ADMIN", listed.owner)
     await world.worker.work_off()
 
     assert (listed.owner, listed.name, listed.waiting) == ("dana@acme.example", "Dana Reyes", 1)
     assert (linked.stored, linked.waiting, told) == (True, 1, 1)
+    done = await world.database.run(audit.recent, world.workspace_id)
+    assert ("U_ADMIN", "1 job changes") in [(change.actor, change.detail) for change in done]
     assert "You own Ada Smith in Salesforce." in world.told("Dana Reyes")[0].text
     assert await world.outcome(job_change_id) == ("delivered", "dri", "You own Ada Smith in Salesforce.")
     assert await desk.page(world.workspace_id) == []
-    assert await desk.tell_after_all(world.workspace_id, listed.owner) == 0
+    assert await desk.tell_after_all(world.workspace_id, "U_ADMIN", listed.owner) == 0
     world.clock.advance(seconds=2)
     await world.tell(source_event_id="next")
     assert sum(len(message.text) > 0 for message in world.told("Dana Reyes")) == 2
@@ -457,6 +508,19 @@ async def test_simulating_tells_nobody(world, channel):
         world.told("Sue Park") == world.told("Kim Lee") == world.told("Dana Reyes") == world.posted("job-changes") == []
     )
     assert (await world.database.run(choosing.state, world.workspace_id, world.clock(), count_told=True)).pools == {}
+
+
+async def test_a_terminal_reads_names_in_place_of_slack_ids(world, channel):
+    """Where Slack tells them; the rest of the line, and what only looks like an id, stays."""
+    dana = world.slack.add_user(world.team, "Dana Reyes", "dana@acme.example")
+    lines = [f"tells {dana.id} (dri)", f"tell {channel}, else UNKNOWN0001, a CUSTOMERSUCCESS"]
+
+    told = await simulation(world).named(world.workspace_id, lines)
+    world.slack.faults.add("users.info", status=503, times=None)
+    untold = await simulation(world).named(world.workspace_id, lines[:1])
+
+    assert told == ["tells Dana Reyes (dri)", "tell #job-changes, else UNKNOWN0001, a CUSTOMERSUCCESS"]
+    assert untold == lines[:1]
 
 
 async def test_replaying_against_a_draft_shows_what_would_change(world, channel):

@@ -9,7 +9,9 @@ from services.ownership.presets import presets
 from services.ownership.rules import Rule, RuleSet
 from services.ownership.sources import Owner, UserField
 from services.rulebook import FASTER, GONE, NO_DRAFT, Rulebook
-from store.audit import OPERATOR
+from store import ownership
+from store.audit import OPERATOR, Change
+from store.ownership import Seen
 
 RULES = RuleSet(rules=(Rule(name="One", tell=(Owner(of="account"),)),))
 OTHER = RuleSet(rules=(Rule(name="Two", tell=(Owner(of="contact"),)),))
@@ -23,9 +25,9 @@ def book(world):
 async def test_a_draft_is_not_in_force_until_it_is_published(world, book):
     """What is being changed and what routes are two things."""
     where = world.workspace_id
-    saved = await book.save_draft(where, "U1", RULES, 0, "added One")
+    saved = await book.save_draft(where, "U1", RULES, Seen(0), "added One")
     drafted = await book.read(where)
-    published = await book.publish_draft(where, "U2", 1, "first rules")
+    published = await book.publish_draft(where, "U2", drafted.seen, "first rules")
     after = await book.read(where)
 
     assert (saved.stored, saved.number) == (True, 1)
@@ -37,13 +39,38 @@ async def test_a_draft_is_not_in_force_until_it_is_published(world, book):
 async def test_nobody_overwrites_what_they_have_not_seen(world, book):
     """Neither a draft nor what was published meanwhile."""
     where = world.workspace_id
-    await book.save_draft(where, "U1", RULES, 0, "added One")
-    assert (await book.save_draft(where, "U2", OTHER, 0, "added Two")).text == FASTER
-    assert (await book.publish_draft(where, "U2", 0)).text == FASTER
+    await book.save_draft(where, "U1", RULES, Seen(0), "added One")
+    drafted = (await book.read(where)).seen
+    assert (await book.save_draft(where, "U2", OTHER, Seen(0), "added Two")).text == FASTER
+    assert (await book.publish_draft(where, "U2", Seen(0))).text == FASTER
     await book.publish(where, "U3", OTHER, None)
-    assert (await book.publish_draft(where, "U1", 1)).text == NO_DRAFT
+    assert (await book.publish_draft(where, "U1", drafted)).text == NO_DRAFT
     assert (await book.publish(where, "U1", RULES, 0)).text == FASTER
     assert (await book.read(where)).rules == OTHER
+
+
+async def test_a_draft_starts_from_the_version_that_was_seen(world, book):
+    """Whoever began before others published must not take back what those decided."""
+    where = world.workspace_id
+    await book.publish(where, "U1", RULES, 0)
+    began = (await book.read(where)).seen
+    await book.publish(where, "U2", OTHER, 1)
+
+    assert (await book.save_draft(where, "U1", RULES, began, "moved One up")).text == FASTER
+    assert (await book.read(where)).draft is None
+
+
+async def test_a_draft_that_was_changed_meanwhile_is_neither_published_nor_dropped(world, book):
+    """It is looked at in the transaction that would do it, not before."""
+    where = world.workspace_id
+    await book.save_draft(where, "U1", RULES, Seen(0), "added One")
+    seen = (await book.read(where)).seen
+    await book.save_draft(where, "U2", OTHER, seen, "added Two")
+    change = Change(world.clock(), "U1", "ownership: published", "")
+
+    assert await world.database.run(ownership.publish_draft, where, seen, change) is None
+    assert not await world.database.run(ownership.drop_draft, where, seen, change)
+    assert (await book.read(where)).shown == OTHER
 
 
 async def test_rolling_back_publishes_the_old_rules_anew(world, book):
@@ -60,7 +87,7 @@ async def test_rolling_back_publishes_the_old_rules_anew(world, book):
     assert [(one.actor, one.action, one.detail) for one in history] == [
         ("U2", "ownership: published", "rolled back to version 1"),
         ("U1", "ownership: published", "better"),
-        ("U1", "ownership: published", "1 rules in force"),
+        ("U1", "ownership: published", "1 rule in force"),
     ]
     assert history[0].at > history[2].at
     assert (await book.roll_back(where, "U2", 9, 3)).text == GONE
@@ -69,9 +96,10 @@ async def test_rolling_back_publishes_the_old_rules_anew(world, book):
 async def test_a_draft_may_be_dropped(world, book):
     """And what is in force stays."""
     await book.publish(world.workspace_id, "U1", RULES, 0)
-    await book.save_draft(world.workspace_id, "U1", OTHER, 0, "x")
-    assert await book.discard_draft(world.workspace_id, "U1")
-    assert not await book.discard_draft(world.workspace_id, "U1")
+    await book.save_draft(world.workspace_id, "U1", OTHER, None, "x")
+    seen = (await book.read(world.workspace_id)).seen
+    assert await book.discard_draft(world.workspace_id, "U1", seen)
+    assert not await book.discard_draft(world.workspace_id, "U1", seen)
     assert (await book.read(world.workspace_id)).shown == RULES
 
 

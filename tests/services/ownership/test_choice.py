@@ -277,6 +277,39 @@ def test_a_link_is_believed_before_the_address():
         assert choice.told == ("ULINKED",)
 
 
+@pytest.mark.parametrize(
+    ("address", "matching", "match"),
+    [
+        ("omar@acme.example", Matching(), "by the e-mail address"),
+        ("ulinked", Matching(links={OMAR.id: "ULINKED"}), "linked by hand"),
+        (
+            "omar@slack.example",
+            Matching(alias_domains={"acme.example": "slack.example"}),
+            "by the alias domain slack.example",
+        ),
+        ("o.diaz@else.example", Matching(email_field="Other__c"), "by the other e-mail field"),
+    ],
+)
+def test_the_trace_says_how_somebody_was_found_in_slack(address, matching, match):
+    """Else nobody could tell why a message went to an account of that name."""
+    omar = replace(OMAR, alternate="o.diaz@else.example")
+    found = replace(case(), users={**USERS, OMAR.id[:15]: omar})
+    prepared = rules(rule(owner("account"), when={"side": "current"}))
+    unknown = dict.fromkeys(
+        ("omar@acme.example", "omar@slack.example", "o.diaz@else.example"), Member(None, NOT_IN_SLACK)
+    )
+    slack = standing(members={**unknown, address: Member("UX")}, matching=matching)
+    (choice,) = chosen(found, prepared, slack).choices
+    assert [(one.result, one.match) for one in choice.considered] == [("told", match)]
+
+
+def test_who_is_named_by_a_slack_id_was_not_looked_for():
+    """There is nothing to say of how they were found."""
+    slack = standing(members={**SLACK, "ukim": Member("UKIM")})
+    (choice,) = chosen(case(), rules(rule({"source": "user", "user": "UKIM"}, when={"side": "current"})), slack).choices
+    assert [(one.result, one.match) for one in choice.considered] == [("told", None)]
+
+
 def test_what_is_not_known_of_slack_is_asked_for_and_nothing_else():
     """The choice says what it lacks; of a pool everybody at once."""
     first = rules(rule(owner("account"), owner("contact", side="past"), when={"side": "current"}))
@@ -419,7 +452,7 @@ def test_every_job_change_has_an_outcome(raw, records, change_type, tell_dris, c
     decision = decide(replace(case(records), change=change), prepared, Standing(members=EVERYBODY), Ledger())
     assert isinstance(decision, Decision)
     workspace = replace(WORKSPACE, tell_dris=tell_dris, channel_gets=channel_gets)
-    promise = promised("jc", decision, workspace)
+    promise = promised("jc", decision, workspace, "contact_tracking")
 
     assert bool([each for each in promise.deliveries if each.role != COPY]) is (promise.outcome is None)
     destinations = [each.destination for each in promise.deliveries]

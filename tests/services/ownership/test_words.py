@@ -183,9 +183,9 @@ def test_no_preset_hides_another():
 ORG = OrgShape(
     objects=frozenset({"account", "accountteammember"}),
     fields={
-        "account.type": OrgField("Type"),
-        "account.sdr__c": OrgField("SDR", ("User",)),
-        "account.parentid": OrgField("Parent", ("Account",)),
+        "account.type": OrgField("Account.Type", "Type"),
+        "account.sdr__c": OrgField("Account.SDR__c", "SDR", ("User",)),
+        "account.parentid": OrgField("Account.ParentId", "Parent", ("Account",)),
     },
     roles={"account": frozenset({"Sales Rep"})},
 )
