@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
-from slack_bolt.async_app import AsyncAck, AsyncApp
-from slack_sdk.web.async_client import AsyncWebClient
+from slack_bolt.async_app import AsyncApp
 
 from listeners.blocks import View
+from listeners.dialogs import Dialog
 from listeners.mappings_view import (
     DEFINITION,
     EDIT,
@@ -23,11 +20,10 @@ from listeners.mappings_view import (
     mapping_view,
     mappings_view,
 )
-from listeners.salesforce_view import MAPPINGS, said_view, wait_view
-from services.directory import Directory
-from services.faults import Fault, InvalidJobChangeError
+from listeners.salesforce_view import MAPPINGS
+from services.faults import InvalidJobChangeError
 from services.home import Home
-from services.mappings import RowMapping
+from services.mappings import RowMapping, decoded
 from services.mrkdwn import escape
 from services.own_mappings import OwnMappings, checked_source, told
 
@@ -40,116 +36,78 @@ def register(app: AsyncApp) -> None:
     app.view(SAVE)(save)
 
 
-async def show(
-    ack: AsyncAck,
-    body: dict[str, Any],
-    client: AsyncWebClient,
-    workspace_id: str,
-    directory: Directory,
-    own_mappings: OwnMappings,
-    home: Home,
-) -> None:
-    await ack()
-    opened = await client.views_open(trigger_id=body["trigger_id"], view=wait_view(TITLE))
-    view = said_view(TITLE)
-    if await directory.is_admin(workspace_id, body["user"]["id"]):
-        view = mappings_view(await own_mappings.all_of(workspace_id), home.intake_url(workspace_id))
-    await client.views_update(view_id=opened["view"]["id"], view=view)
+async def show(dialog: Dialog, own_mappings: OwnMappings, home: Home) -> None:
+    async def making() -> View:
+        return await _mappings_view(dialog, own_mappings, home)
+
+    await dialog.open(TITLE, making)
 
 
-async def edit(
-    ack: AsyncAck,
-    action: dict[str, Any],
-    body: dict[str, Any],
-    client: AsyncWebClient,
-    workspace_id: str,
-    directory: Directory,
-    own_mappings: OwnMappings,
-) -> None:
+async def edit(dialog: Dialog, own_mappings: OwnMappings) -> None:
     """One that there is, or a new one that begins with an example."""
-    await ack()
-    view = said_view(TITLE)
-    if await directory.is_admin(workspace_id, body["user"]["id"]):
-        source = "" if action["value"] == NEW else action["value"]
-        known = (await own_mappings.all_of(workspace_id)).get(source)
-        view = mapping_view(source, as_json(known) if known else "")
-    await client.views_update(view_id=body["view"]["id"], view=view)
+    source = "" if dialog.action["value"] == NEW else dialog.action["value"]
+
+    async def making() -> View:
+        known = (await own_mappings.all_of(dialog.workspace_id)).get(source)
+        return mapping_view(source, as_json(known) if known else "")
+
+    await dialog.change(TITLE, making)
 
 
-async def remove(
-    ack: AsyncAck,
-    action: dict[str, Any],
-    body: dict[str, Any],
-    client: AsyncWebClient,
-    workspace_id: str,
-    directory: Directory,
-    own_mappings: OwnMappings,
-    home: Home,
-) -> None:
-    await ack()
-    user_id, view = body["user"]["id"], said_view(TITLE)
-    if await directory.is_admin(workspace_id, user_id):
-        await own_mappings.remove(workspace_id, user_id, action["value"])
-        view = mappings_view(await own_mappings.all_of(workspace_id), home.intake_url(workspace_id), "Removed.")
-    await client.views_update(view_id=body["view"]["id"], view=view)
+async def remove(dialog: Dialog, own_mappings: OwnMappings, home: Home) -> None:
+    async def making() -> View:
+        await own_mappings.remove(dialog.workspace_id, dialog.user_id, dialog.action["value"])
+        return await _mappings_view(dialog, own_mappings, home, "Removed.")
+
+    await dialog.change(TITLE, making)
 
 
-async def preview(ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
-    """What the row would be told as, or what is wrong with mapping or row. Nothing is stored, so anybody may."""
-    await ack()
-    shown = body["view"]
-    source, typed, row = _typed(shown)
-    await client.views_update(view_id=shown["id"], view=_tried(source, typed, row))
+async def preview(dialog: Dialog) -> None:
+    """What the row would be told as, or what is wrong with mapping or row."""
+    source, typed, row = _typed(dialog)
+
+    async def making() -> View:
+        return _tried(source, typed, row)
+
+    await dialog.change(TITLE, making)
 
 
-async def save(
-    ack: AsyncAck,
-    body: dict[str, Any],
-    workspace_id: str,
-    directory: Directory,
-    own_mappings: OwnMappings,
-    home: Home,
-) -> None:
+async def save(dialog: Dialog, own_mappings: OwnMappings, home: Home) -> None:
     """A mistake is said beside the field it is in."""
-    source, typed, _ = _typed(body["view"])
-    user_id = body["user"]["id"]
+    source, typed, _ = _typed(dialog)
     try:
         name = checked_source(source)
     except InvalidJobChangeError as error:
-        await ack(response_action="errors", errors={SOURCE: str(error)})
+        await dialog.refuse({SOURCE: str(error)})
         return
     try:
-        definition = _decoded(typed, "the mapping")
+        definition = decoded(typed, "the mapping")
         RowMapping.parse(definition)
     except InvalidJobChangeError as error:
-        await ack(response_action="errors", errors={DEFINITION: str(error)[:300]})
+        await dialog.refuse({DEFINITION: str(error)[:300]})
         return
-    if not await directory.is_admin(workspace_id, user_id):
-        await ack(response_action="update", view=said_view(TITLE))
-        return
-    await own_mappings.save(workspace_id, user_id, name, definition)
-    known = await own_mappings.all_of(workspace_id)
-    note = f":white_check_mark: Saved. {escape(name, 100)} is read like this from now on."
-    await ack(response_action="update", view=mappings_view(known, home.intake_url(workspace_id), note))
+
+    async def making() -> View:
+        await own_mappings.save(dialog.workspace_id, dialog.user_id, name, definition)
+        note = f":white_check_mark: Saved. {escape(name, 100)} is read like this from now on."
+        return await _mappings_view(dialog, own_mappings, home, note)
+
+    await dialog.answer(TITLE, making)
+
+
+async def _mappings_view(dialog: Dialog, own_mappings: OwnMappings, home: Home, note: str | None = None) -> View:
+    known = await own_mappings.all_of(dialog.workspace_id)
+    return mappings_view(known, home.intake_url(dialog.workspace_id), note)
 
 
 def _tried(source: str, typed: str, row: str) -> View:
     try:
-        text = told(_decoded(typed, "the mapping"), _decoded(row, "the row"), source)
+        text = told(decoded(typed, "the mapping"), decoded(row, "the row"), source)
     except InvalidJobChangeError as error:
         return mapping_view(source, typed, row, f":no_entry: Refused: {escape(str(error), 800)}")
     return mapping_view(source, typed, row, f"*As it would be told*\n{text}")
 
 
-def _typed(view: dict[str, Any]) -> tuple[str, str, str]:
-    values = view["state"]["values"]
-    source, typed, row = ((values[name][name].get("value") or "").strip() for name in (SOURCE, DEFINITION, ROW))
+def _typed(dialog: Dialog) -> tuple[str, str, str]:
+    source, typed, row = ((dialog.entered(name) or "").strip() for name in (SOURCE, DEFINITION, ROW))
     return source, typed, row
-
-
-def _decoded(typed: str, what: str) -> Any:
-    """Raises InvalidJobChangeError."""
-    try:
-        return json.loads(typed)
-    except ValueError as error:
-        raise InvalidJobChangeError([Fault(what, f"is not JSON: {error}")]) from None

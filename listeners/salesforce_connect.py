@@ -20,7 +20,7 @@ from services.salesforce_connect import (
     NotAnAdminError,
     SalesforceConnect,
 )
-from services.salesforce_login import MY_DOMAIN, PRODUCTION, PRODUCTION_LOGIN, SANDBOX, SANDBOX_LOGIN
+from services.salesforce_login import MY_DOMAIN, PRODUCTION, PRODUCTION_LOGIN, SANDBOX, SANDBOX_LOGIN, SCOPE_NAMES
 from services.settings import is_loopback
 from store import workspaces
 from store.encryption import Cipher
@@ -33,6 +33,8 @@ BODY_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Connecting:
+    """The routes, and what each of them shows."""
+
     connect: SalesforceConnect
     pages: Pages
     cipher: Cipher = field(repr=False)
@@ -198,7 +200,7 @@ _ADVICE = {
     "invalid_client_id": "Check the consumer key against the External Client App of this org.",
     "OAUTH_APP_ACCESS_DENIED": "Ask a Salesforce admin to allow you the External Client App under its policies.",
     "OAUTH_APPROVAL_ERROR_GENERIC": "Ask a Salesforce admin to allow you the External Client App under its policies.",
-    "invalid_scope": "Allow the OAuth scopes “api” and “refresh_token” in the External Client App.",
+    "invalid_scope": f"Allow the OAuth scopes {SCOPE_NAMES} in the External Client App.",
 }
 
 

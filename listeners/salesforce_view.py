@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from listeners.blocks import NO_RIGHT, Block, View, button, context, modal, moment, plain, section, select
+from listeners.blocks import Block, View, button, context, modal, plain, section, select
 from services.home import HomeState
 from services.mrkdwn import escape
 from services.preferences import DAILY_CALLS
 from services.salesforce_health import Health, HealthLine, lines
+from services.salesforce_login import SCOPE_NAMES
+from services.wording import moment
 from store.salesforce_apps import SalesforceApp
 
 CONNECT = "salesforce_connect"
@@ -86,7 +88,12 @@ def connect_view(link: str | None, app: SalesforceApp | None, redirect_uri: str,
     blocks = [section(note)] if note else []
     if link is not None:
         go = button("Go on in the browser", CONNECT_LINK) | {"url": link, "style": "primary"}
-        blocks.append(section("This link is for you alone, and good for 15 minutes."))
+        blocks.append(
+            section(
+                "This link is for you alone, and good for 15 minutes. Log in there as the integration user that the app"
+                " should read as, not as yourself."
+            )
+        )
         blocks.append({"type": "actions", "elements": [go]})
     else:
         blocks.append(section("First create an External Client App in Salesforce's Setup, and enter it here."))
@@ -94,7 +101,7 @@ def connect_view(link: str | None, app: SalesforceApp | None, redirect_uri: str,
     blocks += [
         {"type": "divider"},
         section(
-            f"*External Client App*\n{whose} Its callback URL is `{redirect_uri}`, its scopes `api refresh_token`."
+            f"*External Client App*\n{whose} Its callback URL is `{redirect_uri}`, its OAuth scopes are {SCOPE_NAMES}."
         ),
         _input(CLIENT_ID, "Consumer key"),
         _input(CLIENT_SECRET, "Consumer secret"),
@@ -114,12 +121,3 @@ def _whose(link: str | None) -> str:
 def _input(name: str, label: str) -> Block:
     element = {"type": "plain_text_input", "action_id": name, "max_length": 500}
     return {"type": "input", "block_id": name, "optional": True, "label": plain(label), "element": element}
-
-
-def wait_view(title: str) -> View:
-    """Opened at once, for Slack gives a dialog three seconds; what follows replaces it."""
-    return modal(title, [section("One moment …")])
-
-
-def said_view(title: str, text: str = NO_RIGHT) -> View:
-    return modal(title, [section(text)])

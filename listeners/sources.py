@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable
+from functools import partial
 from typing import Any
 
-from slack_bolt.async_app import AsyncAck, AsyncApp
-from slack_sdk.web.async_client import AsyncWebClient
+from slack_bolt.async_app import AsyncApp
 
-from listeners.blocks import View
-from listeners.salesforce_view import SOURCES, said_view, wait_view
+from listeners.blocks import View, said_view
+from listeners.dialogs import Dialog
+from listeners.salesforce_view import SOURCES
 from listeners.sources_view import (
     BEGIN,
     CHOOSE,
@@ -25,9 +25,9 @@ from listeners.sources_view import (
     source_view,
     sources_view,
 )
-from services.directory import Directory
 from services.errors import PermanentError, TransientError
-from services.faults import Fault, InvalidJobChangeError
+from services.faults import InvalidJobChangeError
+from services.mappings import decoded
 from services.mrkdwn import escape
 from services.salesforce_presets import Proposal
 from services.salesforce_source import SalesforceSource
@@ -46,150 +46,81 @@ def register(app: AsyncApp) -> None:
         app.action(action_id)(change)
 
 
-async def show(
-    ack: AsyncAck,
-    body: dict[str, Any],
-    client: AsyncWebClient,
-    workspace_id: str,
-    directory: Directory,
-    salesforce_source: SalesforceSource,
-) -> None:
-    """The dialog opens before Salesforce is asked: Slack gives it three seconds."""
-    await ack()
-    opened = await client.views_open(trigger_id=body["trigger_id"], view=wait_view(TITLE))
-    view = said_view(TITLE)
-    if await directory.is_admin(workspace_id, body["user"]["id"]):
-        view = await _told(_sources_view(salesforce_source, workspace_id))
-    await client.views_update(view_id=opened["view"]["id"], view=view)
+async def show(dialog: Dialog, salesforce_source: SalesforceSource) -> None:
+    await dialog.open(TITLE, partial(_sources_view, salesforce_source, dialog.workspace_id))
 
 
-async def choose(
-    ack: AsyncAck,
-    action: dict[str, Any],
-    body: dict[str, Any],
-    client: AsyncWebClient,
-    workspace_id: str,
-    directory: Directory,
-    salesforce_source: SalesforceSource,
-) -> None:
+async def choose(dialog: Dialog, salesforce_source: SalesforceSource) -> None:
     """A place to look: proposed from the org's describe, with the last records as they would be told."""
-    await ack()
-    view_id, name = body["view"]["id"], action["selected_option"]["value"]
-    if not await directory.is_admin(workspace_id, body["user"]["id"]):
-        await client.views_update(view_id=view_id, view=said_view(TITLE))
-        return
-    await client.views_update(view_id=view_id, view=wait_view(TITLE))
-    await client.views_update(view_id=view_id, view=await _told(_proposed(salesforce_source, workspace_id, name)))
+    name = dialog.action["selected_option"]["value"]
+
+    async def making() -> View:
+        proposal = await salesforce_source.propose(dialog.workspace_id, name)
+        if proposal is None:
+            return said_view(TITLE, "Salesforce does not show us this object any more.")
+        return await _previewed(salesforce_source, dialog.workspace_id, proposal, as_json(proposal.definition), "now")
+
+    await dialog.change(TITLE, making)
 
 
-async def preview(
-    ack: AsyncAck,
-    body: dict[str, Any],
-    client: AsyncWebClient,
-    workspace_id: str,
-    directory: Directory,
-    salesforce_source: SalesforceSource,
-) -> None:
+async def preview(dialog: Dialog, salesforce_source: SalesforceSource) -> None:
     """The same place with what was typed; what is wrong with it is said above it."""
-    await ack()
-    shown = body["view"]
-    proposal, typed, begin = _typed(shown)
-    view = said_view(TITLE)
-    if await directory.is_admin(workspace_id, body["user"]["id"]):
-        view = await _previewed(salesforce_source, workspace_id, proposal, typed, begin)
-    await client.views_update(view_id=shown["id"], view=view)
+    await dialog.change(TITLE, partial(_previewed, salesforce_source, dialog.workspace_id, *_typed(dialog)))
 
 
-async def start(
-    ack: AsyncAck,
-    body: dict[str, Any],
-    client: AsyncWebClient,
-    workspace_id: str,
-    directory: Directory,
-    salesforce_source: SalesforceSource,
-) -> None:
-    shown, user_id = body["view"], body["user"]["id"]
-    proposal, typed, begin = _typed(shown)
+async def start(dialog: Dialog, salesforce_source: SalesforceSource) -> None:
+    proposal, typed, begin = _typed(dialog)
     try:
         definition = _decoded(typed)
         SourceQuery.parse(proposal.sobject, definition)
     except InvalidJobChangeError as error:
-        await ack(response_action="errors", errors={DEFINITION: str(error)[:300]})
+        await dialog.refuse({DEFINITION: str(error)[:300]})
         return
-    await ack(response_action="update", view=wait_view(TITLE))
-    view = said_view(TITLE)
-    if await directory.is_admin(workspace_id, user_id):
+
+    async def making() -> View:
         chosen = Proposal(proposal.name, proposal.sobject, proposal.label, definition)
-        view = await _told(_started(salesforce_source, workspace_id, user_id, chosen, begin))
-    await client.views_update(view_id=shown["id"], view=view)
+        await salesforce_source.start(dialog.workspace_id, dialog.user_id, chosen, _days(begin))
+        note = f":white_check_mark: Started: {escape(chosen.label, 80)} is looked at every minute."
+        return await _sources_view(salesforce_source, dialog.workspace_id, note)
+
+    await dialog.answer(TITLE, making)
 
 
-async def change(
-    ack: AsyncAck,
-    action: dict[str, Any],
-    body: dict[str, Any],
-    client: AsyncWebClient,
-    workspace_id: str,
-    directory: Directory,
-    salesforce_source: SalesforceSource,
-) -> None:
+async def change(dialog: Dialog, salesforce_source: SalesforceSource) -> None:
     """Pause, go on, or remove."""
-    await ack()
-    user_id, view = body["user"]["id"], said_view(TITLE)
-    if await directory.is_admin(workspace_id, user_id):
-        state = _STATES[action["action_id"]]
-        await salesforce_source.set_state(workspace_id, user_id, action["value"], state)
-        view = await _told(_sources_view(salesforce_source, workspace_id))
-    await client.views_update(view_id=body["view"]["id"], view=view)
+    name, state = dialog.action["value"], _STATES[dialog.action["action_id"]]
+
+    async def making() -> View:
+        await salesforce_source.set_state(dialog.workspace_id, dialog.user_id, name, state)
+        return await _sources_view(salesforce_source, dialog.workspace_id)
+
+    await dialog.change(TITLE, making)
 
 
 async def _sources_view(service: SalesforceSource, workspace_id: str, note: str | None = None) -> View:
     return sources_view(await service.all_of(workspace_id), await service.candidates(workspace_id), note)
 
 
-async def _proposed(service: SalesforceSource, workspace_id: str, name: str) -> View:
-    proposal = await service.propose(workspace_id, name)
-    if proposal is None:
-        return said_view(TITLE, "Salesforce does not show us this object any more.")
-    return await _previewed(service, workspace_id, proposal, as_json(proposal.definition), "now")
-
-
 async def _previewed(service: SalesforceSource, workspace_id: str, proposal: Proposal, typed: str, begin: str) -> View:
-    days = int(begin) if begin.isdigit() else None
     try:
-        seen = await service.preview(workspace_id, proposal.sobject, _decoded(typed), days)
+        seen = await service.preview(workspace_id, proposal.sobject, _decoded(typed), _days(begin))
     except (InvalidJobChangeError, PermanentError, TransientError) as error:
         return source_view(proposal, typed, begin, note=f":no_entry: {escape(str(error), 500)}")
     return source_view(proposal, typed, begin, seen)
 
 
-async def _started(service: SalesforceSource, workspace_id: str, user_id: str, chosen: Proposal, begin: str) -> View:
-    await service.start(workspace_id, user_id, chosen, int(begin) if begin.isdigit() else None)
-    note = f":white_check_mark: Started: {escape(chosen.label, 80)} is looked at every minute."
-    return await _sources_view(service, workspace_id, note)
-
-
-async def _told(making: Awaitable[View]) -> View:
-    """The view; or, when Salesforce does not let us make it, what is in the way."""
-    try:
-        return await making
-    except PermanentError as error:
-        return said_view(TITLE, f":warning: {escape(str(error), 500)}.")
-    except TransientError as error:
-        return said_view(TITLE, f":warning: {escape(str(error), 500)}. Nothing was changed, try again in a minute.")
-
-
-def _typed(view: dict[str, Any]) -> tuple[Proposal, str, str]:
+def _typed(dialog: Dialog) -> tuple[Proposal, str, str]:
     """Which place a dialog is about, the JSON in it, and when to start."""
-    kept, values = json.loads(view["private_metadata"]), view["state"]["values"]
-    typed = values[DEFINITION][DEFINITION].get("value") or ""
-    begin = values[BEGIN][BEGIN]["selected_option"]["value"]
-    return Proposal(kept["name"], kept["sobject"], kept["label"], {}), typed, begin
+    kept = json.loads(dialog.view["private_metadata"])
+    proposal = Proposal(kept["name"], kept["sobject"], kept["label"], {})
+    return proposal, dialog.entered(DEFINITION) or "", dialog.entered(BEGIN)
+
+
+def _days(begin: str) -> int | None:
+    """How far back; None: from now on."""
+    return int(begin) if begin.isdigit() else None
 
 
 def _decoded(typed: str) -> Any:
     """Raises InvalidJobChangeError."""
-    try:
-        return json.loads(typed)
-    except ValueError as error:
-        raise InvalidJobChangeError([Fault("the mapping", f"is not JSON: {error}")]) from None
+    return decoded(typed, "the mapping")

@@ -77,6 +77,7 @@ def furnish(slack: SlackSandbox, salesforce: SalesforceSandbox) -> Office:
 
 
 def _fill(org: SalesforceSandbox) -> None:
+    org.add("Organization", Name="Acme", OrganizationType="Enterprise Edition", IsSandbox=True)
     dana, kim, sam = _user(org, "Dana Reyes"), _user(org, "Kim Lee"), _user(org, "Sam Okafor")
     ivan, noor = _user(org, "Ivan Petrov", IsActive=False), _user(org, "Noor Haddad")
     initech = org.add("Account", Name="Initech", Website="https://initech.example", OwnerId=kim)
@@ -96,7 +97,7 @@ def _fill(org: SalesforceSandbox) -> None:
 
 def _fill_for_rules(org: SalesforceSandbox, dana: str, kim: str) -> None:
     """A target with an SDR, a customer with a success manager, and an account with a deal in the making."""
-    sdr = Field("SDR__c", "reference", ("User",), "SDR__r")
+    sdr = Field("SDR__c", "reference", ("User",), "SDR__r", label="SDR")
     org.org.add_field("Account", sdr)
     org.add(
         "Account",

@@ -148,7 +148,7 @@ def _is_storable(value: JsonValue, levels: int) -> bool:
         return isfinite(value)
     if isinstance(value, dict):
         return levels > 0 and all(
-            _is_storable(name, 0) and _is_storable(inner, levels - 1) for name, inner in value.items()
+            not _SURROGATE.search(name) and _is_storable(inner, levels - 1) for name, inner in value.items()
         )
     if isinstance(value, list):
         return levels > 0 and all(_is_storable(inner, levels - 1) for inner in value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from services.faults import Fault, InvalidJobChangeError
-from services.fields import tidy
+from services.row_values import SIGNALS, change_type_of, converted, says
 
 Row = Mapping[str, object]
 
@@ -41,18 +42,16 @@ FIELDS = (
 MOST_PATHS = 200
 _NAMES = {"map", "set", "words"}
 
-# How senders and people say it; compared without regard to case, and a space is as good as an underscore.
-_CHANGE_TYPES = {
-    "new_company": "new_company new_company_role company_changed changed_company company_change job_change new_job"
-    " joined_new_company joined moved new_role_at_new_company",
-    "new_hire": "new_hire new_hires hired hire",
-    "promotion": "promotion promotions promoted",
-    "lateral": "lateral lateral_move title_change title_changed position_changed role_change new_role",
-    "departure": "departure departed left left_company position_ended no_longer_at_company",
-    "additional_role": "additional_role new_position board_seat advisor",
-}
-_SAYINGS = {saying: ours for ours, sayings in _CHANGE_TYPES.items() for saying in sayings.split()}
-_SIGNALS = {"new_hire": "new_hires_promotions", "promotion": "new_hires_promotions"}
+
+def decoded(typed: str, what: str) -> Any:
+    """JSON that somebody typed; *what* it is, for its fault. Raises InvalidJobChangeError."""
+    try:
+        return json.loads(typed)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}: {error.msg}"
+        raise InvalidJobChangeError([Fault(what, f"is not JSON ({where})")]) from None
+    except RecursionError:
+        raise InvalidJobChangeError([Fault(what, "is nested too deeply")]) from None
 
 
 @dataclass(frozen=True)
@@ -93,12 +92,12 @@ class RowMapping:
         columns = {_plain(name): value for name, value in row.items()}
         for (path, fields), plain in zip(self.paths.items(), self._plain_paths, strict=True):
             value = columns[plain] if plain in columns else _inside(row, path)
-            for name in fields if _says(value) else ():
+            for name in fields if says(value) else ():
                 _put(told, name, self._ours(name, value))
         for name, value in self.always.items():
             _put(told, name, value)
-        change_type = told["change_type"] = _change_type(told)
-        known = _SIGNALS.get(change_type) if isinstance(change_type, str) else None
+        change_type = told["change_type"] = change_type_of(told)
+        known = SIGNALS.get(change_type) if isinstance(change_type, str) else None
         told.setdefault("signal", known or "contact_tracking")
         if unmapped := self._unmapped(row):
             told["custom"] = unmapped | told.get("custom", {})
@@ -108,10 +107,10 @@ class RowMapping:
         if isinstance(value, str):
             words = {theirs.casefold(): ours for theirs, ours in self.words.get(name, {}).items()}
             value = words.get(value.strip().casefold(), value)
-        return _converted(name, value)
+        return converted(name, value)
 
     def _unmapped(self, row: Row) -> dict[str, object]:
-        return {name: value for name, value in row.items() if _says(value) and not self._is_mapped(name, value)}
+        return {name: value for name, value in row.items() if says(value) and not self._is_mapped(name, value)}
 
     def _is_mapped(self, name: str, value: object) -> bool:
         return _plain(name) in self._plain_paths or (isinstance(value, dict | list) and name in self._heads)
@@ -147,10 +146,6 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.casefold())
 
 
-def _says(value: object) -> bool:
-    return value is not None and value not in ("", [], {}) and not (isinstance(value, str) and not tidy(value))
-
-
 def _put(told: dict[str, Any], name: str, value: object) -> None:
     """Set a field by its dotted name, unless it is set; e-mail addresses come together."""
     *steps, last = name.split(".", 1) if name.startswith("custom.") else name.split(".")
@@ -161,56 +156,6 @@ def _put(told: dict[str, Any], name: str, value: object) -> None:
         told[last] = value
     else:
         told.setdefault(last, value)
-
-
-def _converted(name: str, value: object) -> object:
-    """In the type the field wants, where the value means the same; else as it came, to be refused with its reason."""
-    if name.startswith("custom."):
-        return value
-    if name == "person.emails":
-        return _emails(value)
-    if name == "score":
-        return _number(value)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return value
-    return str(value)
-
-
-def _emails(value: object) -> object:
-    if isinstance(value, list):
-        texts = [each.get("email") or each.get("value") if isinstance(each, dict) else each for each in value]
-        return [text for text in texts if _says(text)]
-    return [each for each in re.split(r"[,;\s]+", value) if each] if isinstance(value, str) else value
-
-
-def _number(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        return float(value.strip().removesuffix("%"))
-    except ValueError:
-        return value
-
-
-def _change_type(told: Mapping[str, Any]) -> object:
-    said = told.get("change_type")
-    if isinstance(said, str):
-        return _SAYINGS.get("_".join(re.findall(r"[a-z]+", said.casefold())), said)
-    if said is not None:
-        return said
-    before, now = (_company(told, side) for side in ("previous", "current"))
-    if before and not now:
-        return "departure"
-    return "lateral" if before and before == now else "new_company"
-
-
-def _company(told: Mapping[str, Any], side: str) -> str | None:
-    job = told.get(side)
-    company = job.get("company") if isinstance(job, dict) else None
-    if not isinstance(company, dict):
-        return None
-    known = company.get("salesforce_id") or company.get("domain") or company.get("name")
-    return known.casefold()[:15] if isinstance(known, str) else None
 
 
 def _listed(fields: str | list[str]) -> list[str]:

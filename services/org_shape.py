@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from services.errors import PermanentError, TransientError
@@ -19,6 +19,8 @@ _NAMED = ("Contact", "Lead", "Account", "Opportunity", "User", *_TEAMS.values())
 
 @dataclass(frozen=True)
 class OrgShapes:
+    """What rules may name in each workspace's org, remembered for a while."""
+
     describe: SalesforceDescribe
     now: Callable[[], int]
     _known: dict[tuple[str, str], tuple[int, ObjectInfo | None]] = field(default_factory=dict, init=False, repr=False)
@@ -38,6 +40,16 @@ class OrgShapes:
             found[sobject] = frozenset(name.lower() for name in info.fields) if info else frozenset()
         return found
 
+    def labels(self, workspace_id: str, fields: Mapping[str, Collection[str]]) -> dict[str, str]:
+        """What the org calls these fields by sObject, as far as it was asked lately; by `account.sdr__c`."""
+        return {
+            f"{sobject}.{name}".lower(): field.label
+            for sobject, names in fields.items()
+            if (known := self._known.get((workspace_id, sobject))) and (info := known[1])
+            for name in names
+            if (field := info.field(name))
+        }
+
     async def shape(self, workspace_id: str, *, fresh: bool = False) -> OrgShape | None:
         """
         All that rules may name; None: no Salesforce is connected. *fresh*: asked for right now.
@@ -54,7 +66,7 @@ class OrgShapes:
         return OrgShape(
             objects=frozenset(name.lower() for name in known),
             fields={
-                f"{name}.{one.name}".lower(): OrgField(one.label, one.refers_to, f"{name}.{one.name}")
+                f"{name}.{one.name}".lower(): OrgField(f"{name}.{one.name}", one.label, one.refers_to)
                 for name, info in known.items()
                 for one in info.fields.values()
             },

@@ -172,9 +172,11 @@ class Found:
     The answer for a batch.
 
     *people* by the keys of the lookups; *users* by the first 15 characters of their ids, as far as *needs* asked for
-    them. *unreadable*: `Account.SDR__c` and the like, which rules name and we may not read, in lower case.
+    them. *unreadable*: `Account.SDR__c` and the like, which rules name and we may not read, in lower case. *base_url*:
+    where people open the records; None: there are none.
     """
 
     people: Mapping[str, PersonRecords]
     users: Mapping[str, SalesforceUser] = field(default_factory=lambda: MappingProxyType({}))
     unreadable: frozenset[str] = frozenset()
+    base_url: str | None = None

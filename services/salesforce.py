@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from simple_salesforce.exceptions import SalesforceExpiredSession
 from sqlalchemy import Connection
 
 from services.errors import PermanentError, TransientError
 from services.measures import UNMEASURED, Measures
 from services.records import NO_NEEDS, Account, Contact, Found, Lead, Needs, Opportunity, PersonLookup, PersonRecords
-from services.salesforce_auth import SalesforceAuth, Session
-from services.salesforce_client import SalesforceClient
+from services.salesforce_auth import SalesforceAuth, Session, SessionEndedError
 from services.salesforce_rows import Business, people, users, with_business
 from services.salesforce_soql import Question, account_questions, questions, user_questions
 from store import salesforce_connections as connections
+
+if TYPE_CHECKING:
+    from services.salesforce_client import SalesforceClient
 
 Answer = TypeVar("Answer")
 
@@ -84,17 +85,17 @@ class Salesforce:
         """Ask, once more with a new session if this one has ended; None: disconnected meanwhile."""
         try:
             return await self._ask(session, work)
-        except SalesforceExpiredSession:
+        except SessionEndedError:
             renewed = await self.auth.renew(session.workspace_id, session.access_token)
         if renewed is None:
             return None
         try:
             return await self._ask(renewed, work)
-        except SalesforceExpiredSession as error:
+        except SessionEndedError as error:
             raise TransientError("Salesforce refuses the session that it has just given") from error
 
     async def _ask(self, session: Session, work: Callable[[SalesforceClient], Answer]) -> Answer:
-        client, answered = self._client(session), False
+        client, answered = await self._client(session), False
         try:
             async with asyncio.timeout(self.deadline_seconds):
                 answer = await asyncio.to_thread(work, client)
@@ -106,11 +107,19 @@ class Salesforce:
             await self.auth.database.run(_note, session.workspace_id, self.auth.now(), client, answered=answered)
         return answer
 
-    def _client(self, session: Session) -> SalesforceClient:
+    async def _client(self, session: Session) -> SalesforceClient:
         client = self._clients.get(session.workspace_id)
         if client is None or client.session != session:
-            client = self._clients[session.workspace_id] = SalesforceClient.of(session, self.measures)
+            client = await asyncio.to_thread(_client_of, session, self.measures)
+            self._clients[session.workspace_id] = client
         return client
+
+
+def _client_of(session: Session, measures: Measures) -> SalesforceClient:
+    # It brings simple-salesforce and requests, and memory that nobody needs who has connected no Salesforce.
+    from services.salesforce_client import SalesforceClient  # noqa: PLC0415
+
+    return SalesforceClient.of(session, measures)
 
 
 def _note(connection: Connection, workspace_id: str, now: int, client: SalesforceClient, *, answered: bool) -> None:
@@ -132,7 +141,7 @@ def _found(
     if needs.users and (about_users := user_questions(_user_ids(told.values(), needs), needs)):
         known = users(client.rows(about_users)["User"], needs.email_field)
     unreadable = client.unreadable
-    return Found(told, known, frozenset(unreadable)), unreadable
+    return Found(told, known, frozenset(unreadable), client.session.instance_url), unreadable
 
 
 def _accounts(told: Iterable[PersonRecords]) -> Iterator[Account]:

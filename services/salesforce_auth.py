@@ -38,6 +38,10 @@ class Session:
     access_token: str = field(repr=False)
 
 
+class SessionEndedError(Exception):
+    """Salesforce does not know this session any more: there is another to be had, or to be asked for."""
+
+
 @dataclass(frozen=True)
 class SalesforceAuth:
     """

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -19,10 +17,11 @@ from simple_salesforce.exceptions import SalesforceError, SalesforceExpiredSessi
 
 from services.errors import PermanentError, TransientError
 from services.measures import UNMEASURED, Measures
-from services.salesforce_auth import Session
+from services.salesforce_auth import Session, SessionEndedError
+from services.salesforce_calls import MeasuredSession
+from services.salesforce_refusals import MALFORMED_ID, NO_SUCH_TYPE, UnreadableFieldError, code_of, refusal
 from services.salesforce_soql import Hidden, Question, Row
 from services.settings import is_loopback
-from services.vendor_calls import MeasuredSession
 
 API_VERSION = "66.0"
 QUERIES_A_CALL = 5
@@ -31,36 +30,10 @@ QUERIES_A_CALL = 5
 MOST_PAGES = 20
 """Of 2,000 rows: no 200 people have more."""
 
-LIMIT_RETRY_SECONDS = 15 * 60.0
-"""The daily limit is a sliding one, and its refusal names no time to wait."""
-
 _DATA = f"/services/data/v{API_VERSION}/"
 # Seconds to connect, and between two bytes. A redirect would carry our session to somewhere else.
 _HOW: dict[str, Any] = {"timeout": (5.0, 20.0), "allow_redirects": False}
 _NO_SUCH_RESOURCE = {404, 405}
-
-# https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/errorcodes.htm
-_LIMIT = "REQUEST_LIMIT_EXCEEDED"
-_PASSING = {
-    "QUERY_TIMEOUT",
-    "SERVER_UNAVAILABLE",
-    "UNABLE_TO_LOCK_ROW",
-    "REQUEST_RUNNING_TOO_LONG",
-    "UNKNOWN_EXCEPTION",
-}
-_NO_SUCH_TYPE = "INVALID_TYPE"
-_MALFORMED_ID = "INVALID_QUERY_FILTER_OPERATOR"
-
-
-class UnreadableFieldError(PermanentError):
-    """A query names a field that does not exist to us: field-level security, or it was deleted."""
-
-    def __init__(self, sobject: str, field: str) -> None:
-        super().__init__(
-            f"No such column '{field}' on entity '{sobject}': let the user we connect as read it, in Salesforce's Setup"
-        )
-        self.sobject = sobject
-        self.field = field
 
 
 @dataclass(frozen=True)
@@ -76,7 +49,7 @@ class SalesforceClient:
     """
     For one session, one thread at a time.
 
-    Only `restful` and `query_all_iter` are used: the library's other ways repeat a refused session without end.
+    Only `restful` is used: the library's other ways repeat a refused session without end.
     """
 
     session: Session
@@ -93,6 +66,7 @@ class SalesforceClient:
 
     @classmethod
     def of(cls, session: Session, measures: Measures = UNMEASURED) -> SalesforceClient:
+        """For a session's own host. Plain http is spoken to this machine only."""
         http = MeasuredSession(measures)
         http.trust_env = False  # a .netrc would replace our Authorization header
         if session.instance_url.startswith("http://") and is_loopback(urlsplit(session.instance_url).hostname):
@@ -121,7 +95,7 @@ class SalesforceClient:
         """
         What Salesforce answers for a resource below the version's own, as decoded JSON; None where there is none.
 
-        Raises SalesforceExpiredSession, PermanentError, TransientError.
+        Raises SessionEndedError, PermanentError, TransientError.
         """
         with self._lock, _translated():
             try:
@@ -136,7 +110,7 @@ class SalesforceClient:
         The answers to all questions, as rows by their kind, five questions a call.
 
         A field that we may not read is left out from then on, and what is left asked again; `unreadable` names it.
-        Raises SalesforceExpiredSession, PermanentError, TransientError.
+        Raises SessionEndedError, PermanentError, TransientError.
         """
         with self._lock, _translated():
             while True:
@@ -190,16 +164,17 @@ class SalesforceClient:
 
     def _answer(self, question: Question) -> _Answer:
         try:
-            records = list(islice(self.salesforce.query_all_iter(question.soql, **_HOW), MOST_PAGES * 2_000))
+            # Not the library's own paging: that goes wherever the answer points, and takes our session along.
+            page = self.salesforce.restful("query", params={"q": question.soql}, **_HOW)
         except SalesforceError as error:
             if error.status != 400:
                 raise
             return _Answer(400, error.content)
-        return _Answer(200, {"records": records, "done": True})
+        return _Answer(200, page)
 
     def _rows(self, question: Question, answer: _Answer) -> Iterator[Row]:
         if answer.status != 200:
-            if not _may_be_empty(question, _code(answer.body)):
+            if not _may_be_empty(question, code_of(answer.body)):
                 error = refusal(answer.status, answer.body)
                 if not (question.is_extra and isinstance(error, PermanentError)) or _can_do_without(question, error):
                     raise error
@@ -225,26 +200,12 @@ class _PlainHttp(HTTPAdapter):
         return super().send(request, *args, **kwargs)
 
 
-def refusal(status: int, content: object) -> PermanentError | TransientError:
-    """What a refusal of Salesforce's means for us; its text is told to admins and so names no record."""
-    code = _code(content)
-    if code == _LIMIT:
-        return TransientError("the org's daily limit of API calls is reached", retry_after=LIMIT_RETRY_SECONDS)
-    if status >= 500 or status == 429 or code in _PASSING:
-        return TransientError(f"Salesforce answered {code or status}")
-    if column := re.search(r"No such column '(\w+)' on entity '(\w+)'", _message(content)):
-        return UnreadableFieldError(column[2], column[1])
-    if missing := re.search(r"sObject type '\w+' is not supported", _message(content)):
-        return PermanentError(f"{missing[0]}: let the user we connect as read it, in Salesforce's Setup")
-    return PermanentError(f"Salesforce refuses our query: {code or status}")
-
-
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield
-    except SalesforceExpiredSession:
-        raise
+    except SalesforceExpiredSession as error:
+        raise SessionEndedError from error
     except SalesforceError as error:
         raise refusal(error.status, error.content) from error
     except requests.RequestException as error:
@@ -260,24 +221,8 @@ def _can_do_without(question: Question, error: PermanentError) -> bool:
 
 def _may_be_empty(question: Question, code: str | None) -> bool:
     """An org may do without some kinds of records, and an id that is none finds nothing."""
-    return (code == _NO_SUCH_TYPE and question.is_optional) or (code == _MALFORMED_ID and question.by_id)
+    return (code == NO_SUCH_TYPE and question.is_optional) or (code == MALFORMED_ID and question.by_id)
 
 
 def _records(page: Mapping[str, Any]) -> list[Row]:
     return [row for row in page["records"] if isinstance(row, dict)]
-
-
-def _error(content: object) -> Mapping[str, object]:
-    """The first of the list of errors that Salesforce answers with; empty for anything else."""
-    first = content[0] if isinstance(content, list) and content else None
-    return first if isinstance(first, dict) else {}
-
-
-def _code(content: object) -> str | None:
-    code = _error(content).get("errorCode")
-    return code if isinstance(code, str) else None
-
-
-def _message(content: object) -> str:
-    """Longer than what is told: it quotes the whole query."""
-    return str(_error(content).get("message", ""))

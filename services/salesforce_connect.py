@@ -39,6 +39,8 @@ class NotAnAdminError(PermanentError):
 
 @dataclass(frozen=True)
 class SalesforceConnect:
+    """Whoever connects, changes or lets go is asked for as an admin each time, and it is written into the audit."""
+
     auth: SalesforceAuth
     directory: Directory
     describe: SalesforceDescribe

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from simple_salesforce.format import format_soql
+from typing import TYPE_CHECKING, Any
 
 from services.errors import PermanentError
 from services.salesforce import Salesforce
-from services.salesforce_client import SalesforceClient
 from services.salesforce_soql import Row
+from services.soql import format_soql
 from store import salesforce_connections as connections
 from store.salesforce_connections import About
+
+if TYPE_CHECKING:
+    from services.salesforce_client import SalesforceClient
 
 _OF_ANYBODY = {"id", "name", "email", "isactive", "firstname", "lastname", "title", "username", "type"}
 

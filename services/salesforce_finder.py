@@ -11,8 +11,8 @@ from services.errors import PermanentError, TransientError
 from services.faults import InvalidJobChangeError
 from services.intake import Intake
 from services.retry import backoff_ms
-from services.salesforce_client import LIMIT_RETRY_SECONDS
 from services.salesforce_describe import NOT_CONNECTED, SalesforceDescribe
+from services.salesforce_refusals import LIMIT_RETRY_SECONDS
 from services.salesforce_soql import Row
 from services.salesforce_source import SKEW_MS, checked
 from services.source_query import Place, SourceQuery

@@ -17,6 +17,9 @@ MY_DOMAIN = "domain"
 PRODUCTION_LOGIN = "https://login.salesforce.com"
 SANDBOX_LOGIN = "https://test.salesforce.com"
 SCOPES = "api refresh_token"
+SCOPE_NAMES = "“Manage user data via APIs (api)” and “Perform requests at any time (refresh_token, offline_access)”"
+"""What Salesforce's Setup calls them."""
+
 
 # What people copy from the browser's address bar stands beside the domain that gives tokens:
 # https://help.salesforce.com/s/articleView?id=xcloud.domain_name_url_formats.htm

@@ -1,4 +1,4 @@
-"""What the rows of Salesforce's answers say: people with their records, users with their managers. Pure."""
+"""Whose the rows of Salesforce's answers are: people with their records, accounts with their opportunities. Pure."""
 
 from __future__ import annotations
 
@@ -6,21 +6,20 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
-from urllib.parse import urlsplit
 
-from services.records import (
-    Account,
-    CompanyLookup,
-    Contact,
-    Fields,
-    Lead,
-    Opportunity,
-    PersonLookup,
-    PersonRecords,
-    SalesforceUser,
+from services.records import Account, CompanyLookup, Contact, Opportunity, PersonLookup, PersonRecords, SalesforceUser
+from services.salesforce_records import (
+    Row,
+    account_of,
+    contact_of,
+    lead_of,
+    manager_of,
+    opportunity_of,
+    part_of,
+    person_of,
+    text_of,
 )
 
-Row = Mapping[str, object]
 Made = TypeVar("Made")
 
 OPPORTUNITIES: Mapping[str, str] = {
@@ -29,9 +28,6 @@ OPPORTUNITIES: Mapping[str, str] = {
     "last_lost": "WHERE IsClosed = true AND IsWon = false ORDER BY CloseDate DESC LIMIT 1",
 }
 """Which opportunity of an account is meant; one each, so that an account with thousands costs no more."""
-
-_QUEUE_PREFIX = "00G"
-_EXPECTED = frozenset({"attributes", "owner", "account", "parent"})
 
 
 def people(lookups: Sequence[PersonLookup], found: Mapping[str, Iterable[Row]]) -> dict[str, PersonRecords]:
@@ -43,17 +39,17 @@ def people(lookups: Sequence[PersonLookup], found: Mapping[str, Iterable[Row]]) 
     found by its id only: what became of it is a contact. A company's account is the one with the id, else one with the
     host of its website, else one of exactly its name; of several the one with the smallest id, which is the oldest.
     """
-    rows = {kind: [row for row in some if _text(row, "Id")] for kind, some in found.items()}
+    rows = {kind: [row for row in some if text_of(row, "Id")] for kind, some in found.items()}
     contacts, leads = _Index.of(rows.get("Contact", [])), _Index.of(rows.get("Lead", []))
     opportunities = _Index.of(rows.get("Opportunity", []))
     accounts = _Accounts.of(rows)
     return {
         one.key: PersonRecords(
-            contact=_made(_contact, contacts.person(one.contact_id, one.emails)),
-            lead=_made(_lead, leads.person(one.lead_id, one.emails)),
-            opportunity=_made(_opportunity, opportunities.by_id(one.opportunity_id)),
+            contact=_made(contact_of, contacts.person(one.contact_id, one.emails)),
+            lead=_made(lead_of, leads.person(one.lead_id, one.emails)),
+            opportunity=_made(opportunity_of, opportunities.by_id(one.opportunity_id)),
             accounts={account_id: account for account_id in one.account_ids if (account := accounts.by_id(account_id))},
-            contacts=tuple(_contact(row) for row in contacts.everybody(one.contact_id, one.emails)),
+            contacts=tuple(contact_of(row) for row in contacts.everybody(one.contact_id, one.emails)),
             past_account=accounts.of_company(one.past),
             current_account=accounts.of_company(one.current),
         )
@@ -64,9 +60,9 @@ def people(lookups: Sequence[PersonLookup], found: Mapping[str, Iterable[Row]]) 
 def users(rows: Iterable[Row], email_field: str | None) -> dict[str, SalesforceUser]:
     """Users with their managers, by the first 15 characters of their ids."""
     return {
-        user_id[:15]: replace(_person(user_id, row, email_field), manager=_manager(row, email_field))
+        user_id[:15]: replace(person_of(user_id, row, email_field), manager=manager_of(row, email_field))
         for row in rows
-        if (user_id := _text(row, "Id"))
+        if (user_id := text_of(row, "Id"))
     }
 
 
@@ -97,12 +93,13 @@ class Business:
             for row in found.get(kind, ()):
                 child = next(_children(row), None)
                 if child is not None:
-                    made = _opportunity(child)
-                    key = (_text(row, "Id") or "")[:15]
+                    made = opportunity_of(child)
+                    key = (text_of(row, "Id") or "")[:15]
                     opportunities[key][kind] = replace(made, team=deal_teams.get(made.id[:15], {}))
         return cls(opportunities, _teams(found.get("AccountTeamMember", ()), "AccountId"))
 
     def of_account(self, account: Account | None) -> Account | None:
+        """The account with its open and closed deals, as far as they were asked for."""
         if account is None:
             return None
         key = account.id[:15]
@@ -128,11 +125,11 @@ class _Index:
 
     @classmethod
     def of(cls, rows: Iterable[Row]) -> _Index:
-        ordered = sorted(rows, key=lambda row: (_text(row, "LastModifiedDate") or "", _text(row, "Id") or ""))
-        ids = {(_text(row, "Id") or "")[:15]: row for row in ordered}
+        ordered = sorted(rows, key=lambda row: (text_of(row, "LastModifiedDate") or "", text_of(row, "Id") or ""))
+        ids = {(text_of(row, "Id") or "")[:15]: row for row in ordered}
         emails: dict[str, list[Row]] = defaultdict(list)
         for row in reversed(list(ids.values())):
-            if (email := _text(row, "Email")) and row.get("IsConverted") is not True:
+            if (email := text_of(row, "Email")) and row.get("IsConverted") is not True:
                 emails[email.lower()].append(row)
         return cls(ids, emails)
 
@@ -162,7 +159,7 @@ class _Accounts:
 
     @classmethod
     def of(cls, rows: Mapping[str, Iterable[Row]]) -> _Accounts:
-        made = [_account(row) for row in rows.get("Account", ())]
+        made = [account_of(row) for row in rows.get("Account", ())]
         ids = {account.id[:15]: account for account in sorted(made, key=lambda one: one.id, reverse=True)}
         oldest_last = list(ids.values())
         domains = {account.domain.lower(): account for account in oldest_last if account.domain}
@@ -181,117 +178,20 @@ class _Accounts:
 def _teams(rows: Iterable[Row], by: str) -> dict[str, dict[str, tuple[SalesforceUser, ...]]]:
     """Members by the id they are of and their role in lower case, those added first before the others."""
     teams: dict[str, dict[str, tuple[SalesforceUser, ...]]] = defaultdict(dict)
-    for row in sorted(rows, key=lambda one: _text(one, "CreatedDate") or ""):
-        of, user_id, role = _text(row, by), _text(row, "UserId"), _text(row, "TeamMemberRole")
-        user = _part(row, "User")
+    for row in sorted(rows, key=lambda one: text_of(one, "CreatedDate") or ""):
+        of, user_id, role = text_of(row, by), text_of(row, "UserId"), text_of(row, "TeamMemberRole")
+        user = part_of(row, "User")
         if of and user_id and role and user:
             members = teams[of[:15]]
-            members[role.casefold()] = (*members.get(role.casefold(), ()), _person(user_id, user, None))
+            members[role.casefold()] = (*members.get(role.casefold(), ()), person_of(user_id, user, None))
     return teams
 
 
 def _children(row: Row) -> Iterator[Row]:
-    told = _part(row, "Opportunities")
+    told = part_of(row, "Opportunities")
     records = told.get("records") if told else None
     yield from (child for child in records if isinstance(child, dict)) if isinstance(records, list) else ()
 
 
 def _made(make: Callable[[Row], Made], row: Row | None) -> Made | None:
     return None if row is None else make(row)
-
-
-def _contact(row: Row) -> Contact:
-    account = _part(row, "Account")
-    return Contact(
-        id=_text(row, "Id") or "",
-        name=_text(row, "Name") or "",
-        email=_text(row, "Email"),
-        account=_account({"Id": row.get("AccountId"), **account}) if account else None,
-        owner=_user(row),
-        fields=_fields(row),
-    )
-
-
-def _lead(row: Row) -> Lead:
-    return Lead(
-        id=_text(row, "Id") or "",
-        name=_text(row, "Name") or "",
-        email=_text(row, "Email"),
-        company=_text(row, "Company"),
-        owner=_user(row),
-        fields=_fields(row),
-    )
-
-
-def _opportunity(row: Row) -> Opportunity:
-    return Opportunity(
-        id=_text(row, "Id") or "",
-        name=_text(row, "Name") or "",
-        owner=_user(row),
-        fields=_fields(row),
-        closed_on=_text(row, "CloseDate"),
-    )
-
-
-def _account(row: Row) -> Account:
-    parent = _part(row, "Parent")
-    return Account(
-        id=_text(row, "Id") or "",
-        name=_text(row, "Name") or "",
-        domain=_domain(_text(row, "Website")),
-        owner=_user(row),
-        fields=_fields(row),
-        parent=_account(parent) if parent else None,
-    )
-
-
-def _fields(row: Row) -> Fields:
-    """The record's own values, by name in lower case."""
-    return {
-        name.lower(): value
-        for name, value in row.items()
-        if value is None or (isinstance(value, str | float | int) and name.lower() not in _EXPECTED)
-    }
-
-
-def _user(row: Row) -> SalesforceUser | None:
-    """The owner of a record; None when its user is not shown to us."""
-    owner_id, owner = _text(row, "OwnerId"), _part(row, "Owner")
-    return None if owner_id is None or owner is None else _person(owner_id, owner, None)
-
-
-def _person(user_id: str, row: Row, email_field: str | None) -> SalesforceUser:
-    return SalesforceUser(
-        id=user_id,
-        name=_text(row, "Name") or user_id,
-        email=_text(row, "Email"),
-        is_active=row.get("IsActive") is not False,
-        kind="queue" if user_id.startswith(_QUEUE_PREFIX) else "user",
-        alternate=_text(row, email_field) if email_field else None,
-    )
-
-
-def _manager(row: Row, email_field: str | None) -> SalesforceUser | None:
-    manager = _part(row, "Manager")
-    manager_id = _text(manager, "Id") if manager else None
-    return _person(manager_id, manager, email_field) if manager and manager_id else None
-
-
-def _domain(website: str | None) -> str | None:
-    if website is None:
-        return None
-    try:
-        host = urlsplit(website if "//" in website else f"//{website}").hostname
-    except ValueError:  # people type anything into that field
-        return None
-    return host.removeprefix("www.") if host else None
-
-
-def _text(row: Row, name: str) -> str | None:
-    value = row.get(name)
-    return value if isinstance(value, str) and value else None
-
-
-def _part(row: Row, name: str) -> Row | None:
-    value = row.get(name)
-    return value if isinstance(value, dict) else None

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import TypeGuard
 from urllib.parse import quote
 
-from simple_salesforce.format import format_soql
-
 from services.job_changes import long_salesforce_id
 from services.records import NO_NEEDS, Needs, PersonLookup
-from services.salesforce_rows import OPPORTUNITIES, Row, people
+from services.salesforce_records import Row
+from services.salesforce_rows import OPPORTUNITIES, people
+from services.soql import format_soql
 
 __all__ = ["Question", "Row", "account_questions", "people", "questions", "user_questions"]
 
@@ -77,6 +77,7 @@ class Question:
 
     @property
     def soql(self) -> str:
+        """The query. Values in it are quoted, names have been checked."""
         selected = ", ".join(self.fields)
         if self.children is not None:
             selected = f"Id, (SELECT {selected} FROM Opportunities {self.children})"  # noqa: S608
@@ -150,7 +151,7 @@ def _of_companies(lookups: Sequence[PersonLookup], needs: Needs) -> Iterator[Que
     domains = sorted({company.domain for company in companies if company.domain and company.domain.isprintable()})
     names = sorted({company.name for company in companies if company.name and company.name.isprintable()})
     for some in _lists(domains, around=40):
-        patterns = [str(format_soql("Website LIKE '%{:like}%'", domain)) for domain in some]
+        patterns = [format_soql("Website LIKE '%{:like}%'", domain) for domain in some]
         yield replace(_by("Account", "Website", [], needs), where=f"({' OR '.join(patterns)})", is_limited=True)
     for some in _lists(names):
         yield replace(_by("Account", "Name", some, needs), is_limited=True)
@@ -224,8 +225,7 @@ def _is_id(value: str | None, prefix: str) -> TypeGuard[str]:
 
 
 def _in(by: str, values: list[str]) -> str:
-    soql: str = format_soql("{by:literal} IN {values}", by=by, values=values)
-    return soql
+    return format_soql("{by:literal} IN {values}", by=by, values=values)
 
 
 def _lists(values: list[str], around: int = 0) -> Iterator[list[str]]:

@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from simple_salesforce.format import format_soql
-
 from services.faults import Fault, InvalidJobChangeError
 from services.mappings import RowMapping, value_at
 from services.salesforce_soql import Row
+from services.soql import format_soql
 
 OPERATORS = ("=", "!=", "<", "<=", ">", ">=", "is set", "is not set")
 STALE_DAYS = 90
@@ -46,18 +45,20 @@ class Place:
 
 @dataclass(frozen=True)
 class Condition:
+    """One test of a field of a record, as an admin wrote it, with its names checked."""
+
     path: str
     operator: str
     value: str | float | bool
 
     @property
     def soql(self) -> str:
+        """The value in quotes, unless it is a number, a truth value or a time."""
         if self.operator in {"is set", "is not set"}:
             return f"{self.path} {'!=' if self.operator == 'is set' else '='} null"
         if isinstance(self.value, str) and _TIME.fullmatch(self.value):  # of a date field: never in quotes
             return f"{self.path} {self.operator} {self.value}"
-        compared: str = format_soql(f"{self.path} {self.operator} {{}}", self.value)
-        return compared
+        return format_soql(f"{self.path} {self.operator} {{}}", self.value)
 
 
 @dataclass(frozen=True)

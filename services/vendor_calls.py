@@ -1,14 +1,12 @@
-"""How long vendors take: every call over the shared session, and every one of simple-salesforce's, is measured."""
+"""How long vendors take: every call over the shared session is measured."""
 
 from __future__ import annotations
 
 import time
 from types import SimpleNamespace
-from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
-import requests
 
 from services.measures import Measures
 
@@ -35,32 +33,9 @@ def traced(measures: Measures, slack_api_url: str) -> aiohttp.TraceConfig:
     return config
 
 
-class MeasuredSession(requests.Session):
-    """For simple-salesforce."""
-
-    def __init__(self, measures: Measures) -> None:
-        super().__init__()
-        self._measures = measures
-
-    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        began, status = time.perf_counter(), None
-        try:
-            response = super().send(request, **kwargs)
-            status = response.status_code
-        finally:
-            seconds = time.perf_counter() - began
-            self._measures.called("salesforce", _resource(urlsplit(request.url or "").path), status, seconds)
-        return response
-
-
 def _named(url: str, slack_api_url: str) -> tuple[str, str] | None:
     """Vendor and method."""
     if url.startswith(slack_api_url):
         return "slack", url[len(slack_api_url) :].partition("?")[0]
     path = urlsplit(url).path
     return ("salesforce", path.rpartition("/")[2]) if path.startswith("/services/oauth2/") else None
-
-
-def _resource(path: str) -> str:
-    """`query` of `/services/data/v66.0/query/01g…`: ids would make a series each."""
-    return "".join(path.split("/")[4:5])

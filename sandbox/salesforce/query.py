@@ -1,18 +1,15 @@
 """Answering a SOQL query from the records of the org."""
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 
+from sandbox.salesforce.comparing import key, like, literal, ordered, sort_key
 from sandbox.salesforce.errors import SalesforceError, malformed_query, no_such_field
-from sandbox.salesforce.ids import to_18
 from sandbox.salesforce.org import Org, Record
 from sandbox.salesforce.schema import NAME, Field, SObject, Value
-from sandbox.salesforce.soql import All, Compare, Condition, Literal, Not, Order, Query, Some
+from sandbox.salesforce.soql import All, Compare, Condition, Not, Order, Query, Some
 
 Row = dict[str, object]
-Comparable = str | float | datetime | date
 _MAX_STEPS = 5  # up to five levels from a child to its parents
 
 
@@ -190,19 +187,19 @@ class Select:
     def _comparison(self, sobject: SObject, compare: Compare) -> Callable[[Record], bool]:
         read, field = self._read(sobject, compare.path)
         if isinstance(compare.value, Query):
-            wanted = {self._key(field, value) for value in self._semi_join(compare.value)}
+            wanted = {key(field, value) for value in self._semi_join(compare.value)}
         else:
             values = compare.value if isinstance(compare.value, tuple) else (compare.value,)
-            wanted = {_literal(field, value) for value in values}
+            wanted = {literal(field, value) for value in values}
         if compare.operator == "like":
-            pattern = _like(field, compare.value)
+            pattern = like(field, compare.value)
             return lambda record: bool(pattern.fullmatch(str(read(record) or "")))
         if compare.operator in {"=", "in"}:
-            return lambda record: self._key(field, read(record)) in wanted
+            return lambda record: key(field, read(record)) in wanted
         if compare.operator in {"!=", "not in"}:
-            return lambda record: self._key(field, read(record)) not in wanted
+            return lambda record: key(field, read(record)) not in wanted
         (limit,) = wanted
-        return lambda record: _ordered(self._key(field, read(record)), compare.operator, limit)
+        return lambda record: ordered(key(field, read(record)), compare.operator, limit)
 
     def _semi_join(self, query: Query) -> Iterable[Value]:
         if len(query.fields) != 1 or not isinstance(query.fields[0], str):
@@ -212,86 +209,8 @@ class Select:
 
     def _sorted(self, sobject: SObject, found: list[Record], order: Order) -> list[Record]:
         read, field = self._read(sobject, order.path)
-        keys = {str(record["Id"]): self._key(field, read(record)) for record in found}
+        keys = {str(record["Id"]): key(field, read(record)) for record in found}
         empty = [record for record in found if keys[str(record["Id"])] is None]
         filled = [record for record in found if keys[str(record["Id"])] is not None]
-        filled.sort(key=lambda record: _sort_key(keys[str(record["Id"])]), reverse=order.descending)
+        filled.sort(key=lambda record: sort_key(keys[str(record["Id"])]), reverse=order.descending)
         return filled + empty if order.nulls_last else empty + filled
-
-    def _key(self, field: Field, value: Value) -> Comparable | None:
-        """What is compared: text without regard to case, moments as moments.
-
-        https://developer.salesforce.com/docs/platform/soql-and-sosl/guide/sforce-api-calls-soql-select-comparisonoperators.html
-        """
-        if value is None or value == "":
-            return None
-        if field.type == "datetime":
-            return datetime.fromisoformat(str(value)).astimezone(UTC)
-        if field.type == "date":
-            return date.fromisoformat(str(value))
-        if field.type in {"id", "reference"}:
-            return str(value)
-        return value.lower() if isinstance(value, str) else value
-
-
-def _literal(field: Field, value: Literal) -> Comparable | None:
-    """The right side of a comparison, which has to be of the field's type."""
-    if value is None or value == "":
-        return None
-    if field.type in {"id", "reference"}:
-        id18 = to_18(str(value))
-        if id18 is None:
-            raise SalesforceError(
-                400, "INVALID_QUERY_FILTER_OPERATOR", f"\nERROR at Row:1:Column:1\ninvalid ID field: {value}"
-            )
-        return id18
-    if not isinstance(value, _type_of(field)) or isinstance(value, bool) != (field.type == "boolean"):
-        quotes = "should be" if _type_of(field) is str else "should not be"
-        raise SalesforceError(
-            400,
-            "INVALID_FIELD",
-            f"\nERROR at Row:1:Column:1\nvalue of filter criterion for field '{field.name}' must be of type "
-            f"{field.type} and {quotes} enclosed in quotes",
-        )
-    return value.lower() if isinstance(value, str) else value
-
-
-def _type_of(field: Field) -> type | tuple[type, ...]:
-    by_type: dict[str, type | tuple[type, ...]] = {
-        "boolean": bool,
-        "datetime": datetime,
-        "date": date,
-        "int": int,
-        "double": (int, float),
-        "currency": (int, float),
-    }
-    return by_type.get(field.type, str)
-
-
-def _like(field: Field, value: object) -> re.Pattern[str]:
-    """`%` is any text, `_` one character; a backslash makes either ordinary."""
-    if field.type in {"id", "reference"} or not isinstance(value, str):
-        raise SalesforceError(
-            400, "INVALID_QUERY_FILTER_OPERATOR", f"invalid operator on {field.name} field of type {field.type}"
-        )
-    parts = re.findall(r"\\[%_]|.", value, flags=re.DOTALL)
-    wild = {"%": ".*", "_": "."}
-    return re.compile(
-        "".join(wild.get(part) or re.escape(part.removeprefix("\\") or part) for part in parts),
-        re.IGNORECASE | re.DOTALL,
-    )
-
-
-def _sort_key(value: Comparable | None) -> tuple[float, str]:
-    if isinstance(value, datetime):
-        return value.timestamp(), ""
-    if isinstance(value, date):
-        return value.toordinal(), ""
-    return (0.0, value) if isinstance(value, str) else (float(value or 0), "")
-
-
-def _ordered(value: Comparable | None, operator: str, limit: Comparable | None) -> bool:
-    if value is None or limit is None:
-        return False
-    left, right = _sort_key(value), _sort_key(limit)
-    return {"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right}[operator]

@@ -176,7 +176,7 @@ class RestApi:
         fields = [
             {
                 "name": one.name,
-                "label": one.name,
+                "label": one.label or one.name,
                 "type": one.type,
                 "custom": one.name.endswith("__c"),
                 "nillable": one.name not in sobject.required and one.type != "boolean",

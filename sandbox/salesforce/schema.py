@@ -11,7 +11,10 @@ Value = str | int | float | bool | None
 
 @dataclass(frozen=True)
 class Field:
-    """`type` is Salesforce's name of it; `relationship` is the name of the way to the record it refers to."""
+    """`type` is Salesforce's name of it; `relationship` is the name of the way to the record it refers to.
+
+    `label` is what people read; left out, it is the name.
+    """
 
     name: str
     type: str = "string"
@@ -19,6 +22,7 @@ class Field:
     relationship: str | None = None
     children: str | None = None  # the name of the way back
     values: tuple[str, ...] = ()  # of a picklist
+    label: str | None = None
 
     @property
     def is_polymorphic(self) -> bool:

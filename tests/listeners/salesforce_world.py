@@ -26,6 +26,7 @@ from store import salesforce_connections as connections
 from store.encryption import Cipher
 from store.installations import AsyncInstallationStore
 from store.salesforce_connections import SalesforceConnection
+from tests.patience import UNHURRIED
 from tests.ports import port_of_our_own
 
 
@@ -92,6 +93,7 @@ class World:
 async def world(database_url: str, *, has_app: bool = True, login_url: str | None = None) -> AsyncIterator[World]:
     """*has_app*: whether the operator has an External Client App; *login_url*: other than the org on this machine."""
     slack = SlackSandbox()
+    slack.wire.patience = UNHURRIED
     team = slack.add_team("Acme")
     dana = slack.add_user(team, "Dana Reyes", "dana@acme.example", is_admin=True)
     noor = slack.add_user(team, "Noor Haddad", "noor@acme.example")

@@ -17,7 +17,7 @@ from services.errors import PermanentError, TransientError
 from services.records import PersonLookup, PersonRecords
 from services.salesforce import Salesforce
 from services.salesforce_auth import SalesforceAuth
-from services.salesforce_client import LIMIT_RETRY_SECONDS
+from services.salesforce_refusals import LIMIT_RETRY_SECONDS
 from store import salesforce_connections as connections
 from store import workspaces
 from store.database import Database

@@ -7,7 +7,8 @@ import pytest
 import requests
 
 from services.measures import Unmeasured
-from services.vendor_calls import MeasuredSession, traced
+from services.salesforce_calls import MeasuredSession
+from services.vendor_calls import traced
 
 
 class Calls(Unmeasured):
