@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta, tzinfo
+from datetime import datetime, time, timedelta
 from enum import StrEnum
-from zoneinfo import ZoneInfo
+
+from store.reading_hours import zone_of
 
 MORNING = time(9)
 MONDAY = 0
@@ -24,14 +25,7 @@ def comes_back_at(when: When, now: int, tz: str | None) -> int:
 
     Monday is the next one, never today; next week is this day of it.
     """
-    zone = _zone(tz)
+    zone = zone_of(tz)
     today = datetime.fromtimestamp(now / 1_000, zone).date()
     days = {When.TOMORROW: 1, When.MONDAY: (MONDAY - today.weekday() - 1) % 7 + 1, When.NEXT_WEEK: 7}[when]
     return round(datetime.combine(today + timedelta(days), MORNING, zone).timestamp() * 1_000)
-
-
-def _zone(tz: str | None) -> tzinfo:
-    try:
-        return ZoneInfo(tz or "UTC")
-    except (KeyError, ValueError, OSError):  # a zone that this machine does not know, or no name of one at all
-        return UTC

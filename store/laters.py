@@ -12,7 +12,7 @@ from store.schema import deliveries, laters
 from store.upsert import insert_missing
 
 _due = (
-    select(laters.c.delivery_id, deliveries.c.workspace_id)
+    select(laters.c.delivery_id, laters.c.due_at, deliveries.c.workspace_id)
     .join(deliveries, deliveries.c.id == laters.c.delivery_id)
     .where(laters.c.due_at <= bindparam("now"))
     .order_by(laters.c.due_at)
@@ -46,6 +46,7 @@ def come_back(connection: Connection, now: int) -> bool:
     delivery = acting.find(connection, row.workspace_id, row.delivery_id)
     if delivery is not None and delivery.payload is not None:  # what was erased meanwhile stays erased
         same = (delivery.job_change_id, delivery.destination, delivery.role, delivery.reason, delivery.side)
-        promise_again(connection, delivery.workspace_id, NewDelivery(*same), now)
+        # As of the moment it was put off to: a digest at that very minute is not over yet.
+        promise_again(connection, delivery.workspace_id, NewDelivery(*same), row.due_at)
         acting.acted(connection, delivery, now, "came back", "as its reader asked")
     return True

@@ -98,6 +98,13 @@ def refresh(connection: Connection, workspace_id: str, email: str | None, member
     connection.execute(update(members).where(theirs).values(_values(member, now)))
 
 
+def addresses_of(connection: Connection, workspace_id: str, user_id: str) -> list[str]:
+    """The e-mail addresses of owners who are this Slack user, as far as anybody asked lately."""
+    mine = (members.c.workspace_id == workspace_id) & (members.c.user_id == user_id) & members.c.problem.is_(None)
+    found = select(members.c.email).where(mine, members.c.email.contains("@")).order_by(members.c.email)
+    return list(connection.execute(found).scalars())
+
+
 def prune(connection: Connection, before: int) -> int:
     """Forget what has not been believed since that moment; how many."""
     return connection.execute(delete(members).where(members.c.expires_at < before)).rowcount

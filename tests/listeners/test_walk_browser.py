@@ -1,0 +1,198 @@
+"""One person's way through the whole app in a real browser: installed, told, acted on, muted, and then a digest."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from os import environ
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from cryptography.fernet import Fernet
+from playwright.async_api import Locator, Page, async_playwright, expect
+from playwright.async_api import TimeoutError as PlaywrightTimeout
+
+import app
+from listeners.web import create_runner
+from sandbox.slack import SlackSandbox
+from sandbox.slack import page as sandbox_page
+from sandbox.slack.state import Team, User
+from services.manifest import Manifest
+from services.settings import Settings
+from store import member_preferences
+from store.encryption import Cipher
+from tests.ports import port_of_our_own
+from tests.world import job_change
+
+CHROMIUM = Path("/usr/bin/chromium")
+MANIFEST = Manifest.parse((Path(__file__).parents[2] / "manifest.json").read_text())
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists() and not environ.get("CI"), reason="Chromium is not installed"),
+]
+
+
+@dataclass
+class Acme:
+    """A Slack workspace where nothing is installed yet, its page at *slack_url*; our app, at work, at *url*."""
+
+    slack: SlackSandbox
+    team: Team
+    dana: User
+    slack_url: str
+    url: str
+    late_by_ms: int = 0
+    app: app.App = field(init=False)
+
+    def now(self) -> int:
+        """The real time, moved on by *late_by_ms*."""
+        return round(time.time() * 1_000) + self.late_by_ms
+
+    async def tell(self, event: str, name: str, **changes: object) -> None:
+        """Somebody whom Dana is responsible for, as the sender says, changes jobs."""
+        person = {"full_name": name, "emails": [f"{event}@initech.example"]}
+        change = job_change(source_event_id=event, person=person, dri_email="dana@acme.example", **changes)
+        assert await self.app.intake.accept(self.team.id, change)
+
+    async def wait_for_the_digest(self) -> None:
+        """As if it were due now."""
+        mine = await self.app.database.run(member_preferences.waiting, self.team.id, self.dana.id, self.now())
+        assert mine.kept_until is not None
+        self.late_by_ms += mine.kept_until - self.now()
+
+
+@pytest.fixture
+async def acme(sqlite_url: str) -> AsyncIterator[Acme]:
+    slack = SlackSandbox(rate_limits=False)
+    team = slack.add_team("Acme")
+    dana = slack.add_user(team, "Dana Reyes", "dana@acme.example", is_admin=True)
+    for name in ("general", "job-changes"):
+        slack.add_channel(team, name, members=[dana.id])
+    port = port_of_our_own()  # what is served needs to know its address before it is built
+    async with slack.serving(0, sandbox_page.routes(slack)) as slack_url:
+        made = Acme(slack, team, dana, slack_url, f"http://localhost:{port}")
+        settings = Settings.from_environ(
+            {
+                "SLACK_CLIENT_ID": slack.app.client_id,
+                "SLACK_CLIENT_SECRET": slack.app.client_secret,
+                "SLACK_SIGNING_SECRET": slack.app.signing_secret,
+                "SLACK_API_URL": f"{slack_url}/api/",
+                "SLACK_AUTHORIZE_URL": f"{slack_url}/oauth/v2/authorize",
+                "PUBLIC_URL": made.url,
+                "DATABASE_URL": sqlite_url,
+            }
+        )
+        slack.configure(MANIFEST.at(made.url).values)
+        slack.app_url = made.url
+        cipher = Cipher.of([Fernet.generate_key().decode()])
+        async with app.build(settings, cipher, made.now) as made.app, at_work(made.app, port):
+            yield made
+
+
+@asynccontextmanager
+async def at_work(built: app.App, port: int) -> AsyncIterator[None]:
+    """Both the web side and the worker."""
+    stop = asyncio.Event()
+    runner = create_runner(built.web)
+    await runner.setup()
+    working = asyncio.create_task(built.worker.run(stop))
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        yield
+    finally:
+        stop.set()
+        await working
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def page() -> AsyncIterator[Page]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        page = await browser.new_page(locale="en-GB")
+        page.set_default_timeout(20_000)
+        yield page
+        await browser.close()
+
+
+async def test_from_installing_to_a_digest(page: Page, acme: Acme) -> None:
+    """What a person sees and presses: Add to Slack, a channel, I'm on it, Mute messages like this, a daily digest."""
+    await install(page, acme)
+
+    await acme.tell("first", "Ada Smith")
+    await page.goto(f"{acme.slack_url}/?user={acme.dana.id}&tab=messages")
+    message = article(page, "Ada Smith")
+    await message.get_by_role("button", name="I'm on it").click()
+    await expect(message.get_by_text("✅ @Dana Reyes is on it")).to_be_visible(timeout=20_000)
+
+    await message.get_by_label("More actions").click()
+    await message.get_by_role("button", name="Mute messages like this…").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_role("button", name="Mute").click()
+    await expect(dialog.get_by_text("People who join another company")).to_be_visible(timeout=20_000)
+    await dialog.get_by_role("button", name="Close").first.click()
+    await acme.tell("second", "Eva Lund")
+    await page.get_by_role("button", name="job-changes").click()
+    await expect(article(page, "Eva Lund")).to_be_visible(timeout=20_000)
+
+    await choose_a_daily_digest(page, acme)
+    for event, name in (("third", "Tom Berg"), ("fourth", "Lea Roth")):
+        await acme.tell(event, name, change_type="promotion")
+    await expect_waiting(page, acme, "2 job changes wait for you, kept until")
+    await acme.wait_for_the_digest()
+    await page.goto(f"{acme.slack_url}/?user={acme.dana.id}&tab=messages")
+
+    digest = article(page, "Your daily digest: 2 job changes")
+    await expect(digest).to_be_visible(timeout=20_000)
+    for name in ("Tom Berg", "Lea Roth"):
+        await expect(digest.get_by_text(name)).to_be_visible()
+
+
+async def install(page: Page, acme: Acme) -> None:
+    await page.goto(acme.url)
+    await page.get_by_role("link", name="Add to Slack").click()
+    await page.locator("#user").select_option(label="Dana Reyes (admin)")
+    await page.get_by_role("button", name="Allow").click()
+    await page.get_by_text("job-changes").click()
+    await page.get_by_role("button", name="Use #job-changes").click()
+    await expect(page.get_by_role("heading", name="#job-changes it is.")).to_be_visible(timeout=20_000)
+
+
+async def choose_a_daily_digest(page: Page, acme: Acme) -> None:
+    await page.goto(f"{acme.slack_url}/?user={acme.dana.id}&tab=home")
+    section = page.locator(".block.section", has_text="How you are told")
+    dialog = page.get_by_role("dialog")
+    await press_until(section.get_by_role("button", name="Change…"), dialog.get_by_label("In a digest, daily"))
+    await dialog.get_by_label("In a digest, daily").check()
+    await dialog.get_by_label("Digest at").fill("17:30")
+    await dialog.get_by_role("button", name="Save").click()
+    await expect(page.get_by_text("In a daily digest at 17:30.")).to_be_visible(timeout=20_000)
+
+
+async def press_until(button: Locator, shown: Locator) -> None:
+    """Home is drawn anew when it is opened: what was pressed before that is gone, as it is for people."""
+    async with asyncio.timeout(20):
+        while True:
+            await button.click()
+            with suppress(PlaywrightTimeout):
+                return await shown.wait_for(timeout=2_000)
+
+
+async def expect_waiting(page: Page, acme: Acme, text: str) -> None:
+    """In Home, which is drawn when it is opened: it is opened until it says so."""
+    async with asyncio.timeout(20):
+        while True:
+            await page.goto(f"{acme.slack_url}/?user={acme.dana.id}&tab=home")
+            await page.get_by_text("In a daily digest at 17:30.").wait_for()
+            if await page.get_by_text(text).count():
+                return
+
+
+def article(page: Page, text: str) -> Locator:
+    """The message in which it stands."""
+    return page.locator("article", has_text=text)

@@ -1,0 +1,336 @@
+"""What a reader's preferences keep: when it goes out, what the trace says, and what changing them does."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import delete, event, select, text, update
+
+from store import member_preferences, redraws, replay, vitals
+from store.deliveries import DRI, NewDelivery, add_deliveries
+from store.member_preferences import Waiting
+from store.posts import LANE_GAP_MS, Doubted, PutBack, Sent, Undeliverable, settle
+from store.reading_hours import DAILY, WEEKLY, ReadingHours
+from store.schema import DEFAULT_CHANNEL, job_changes, lanes, posts
+from store.trace import steps_of
+from tests.store.engine import LEASE_MS, add_workspace, claim, lane_of, promise
+
+OSLO = "Europe/Oslo"
+MINUTE = 60_000
+NIGHT = ReadingHours(quiet_from=18 * 60, quiet_to=8 * 60, tz=OSLO)
+MORNINGS = ReadingHours(DAILY, digest_at=9 * 60, tz=OSLO)
+
+
+def at(text: str) -> int:
+    return round(datetime.fromisoformat(f"2026-11-{text}").replace(tzinfo=ZoneInfo(OSLO)).timestamp() * 1_000)
+
+
+EVENING, BEFORE_EIGHT, EIGHT, NINE = at("19 19:00"), at("20 07:59"), at("20 08:00"), at("20 09:00")
+
+
+@pytest.fixture
+async def run(database):
+    await database.run(add_workspace)
+    return database.run
+
+
+async def prefer(run, hours, now=EVENING, user_id="U_DANA"):
+    await run(member_preferences.save, "T1", user_id, hours, now)
+
+
+def details(connection, job_change_id):
+    return [step.detail for step in steps_of(connection, job_change_id) if step.step == "kept"]
+
+
+async def sent(run, claimed, now):
+    return (await run(settle, [Sent(claimed, now, "D1", f"{now}.1")]))[0]
+
+
+async def test_quiet_hours_keep_it_until_they_are_over(run):
+    """Nothing is claimed before, all of it then; and the trace says until when, and why."""
+    await prefer(run, NIGHT)
+    (kept,) = await run(promise, "U_DANA", now=EVENING)
+
+    assert await run(claim, EVENING) == []
+    assert await run(claim, BEFORE_EIGHT) == []
+    (claimed,) = await run(claim, EIGHT)
+
+    assert [each.job_change_id for each in claimed.deliveries] == [kept]
+    assert await run(details, kept) == ["until Fri 20 Nov, 08:00 (Europe/Oslo): their quiet hours"]
+
+
+async def test_what_is_said_to_a_channel_is_never_kept(run):
+    """Nor to anybody who prefers nothing."""
+    await prefer(run, NIGHT)
+    await run(promise, DEFAULT_CHANNEL, "C_SALES", "U_KIM", now=EVENING)
+
+    assert {claimed.destination for claimed in await run(claim, EVENING)} == {DEFAULT_CHANNEL, "C_SALES", "U_KIM"}
+
+
+async def test_a_digest_is_one_post_of_all_that_came_since_the_last_one(run):
+    """It is written down as one, also for whoever draws it again."""
+    await prefer(run, MORNINGS)
+    ids = [*await run(promise, "U_DANA", now=EVENING), *await run(promise, "U_DANA", "U_DANA", now=BEFORE_EIGHT)]
+
+    (claimed,) = await run(claim, NINE)
+
+    assert [each.job_change_id for each in claimed.deliveries] == ids
+    assert claimed.digest == DAILY
+    await sent(run, claimed, NINE)
+    await run(redraws.mark, ids[0], NINE)
+    assert [each.digest for each in await run(redraws.claim, NINE, LEASE_MS, 8)] == [DAILY]
+
+
+async def test_a_digest_of_one_is_an_ordinary_message(run):
+    """With its buttons."""
+    await prefer(run, MORNINGS)
+    await run(promise, "U_DANA", now=EVENING)
+
+    (claimed,) = await run(claim, NINE)
+
+    assert claimed.digest is None
+
+
+async def test_what_does_not_fit_into_one_message_of_a_digest_follows_in_others(run):
+    """Nothing of it waits for the next day."""
+    await prefer(run, MORNINGS)
+    ids = await run(promise, *["U_DANA"] * 23, now=EVENING)
+    told, now = [], NINE
+
+    while claims := await run(claim, now):
+        told += [each.job_change_id for each in claims[0].deliveries]
+        now = await sent(run, claims[0], now) or now + LANE_GAP_MS
+
+    assert told == ids
+    assert now < NINE + 10 * LANE_GAP_MS
+
+
+async def test_what_comes_while_a_digest_is_on_its_way_waits_for_the_next_one(run):
+    """Also where the lane is due again a second later."""
+    await prefer(run, MORNINGS)
+    await run(promise, "U_DANA", now=EVENING)
+    (claimed,) = await run(claim, NINE)
+    (late,) = await run(promise, "U_DANA", now=NINE + 1)
+    await sent(run, claimed, NINE + 2)
+
+    assert await run(claim, NINE + 2 * LANE_GAP_MS) == []
+    assert await run(details, late) == ["until Sat 21 Nov, 09:00 (Europe/Oslo): their daily digest"]
+    assert [each.deliveries[0].job_change_id for each in await run(claim, at("21 09:00"))] == [late]
+
+
+async def test_what_has_to_be_tried_again_is_kept_when_quiet_hours_have_begun_meanwhile(run):
+    """It was not to be kept when it was promised, so the trace says so now; nothing has been attempted."""
+    await prefer(run, NIGHT)
+    (job_change_id,) = await run(promise, "U_DANA", now=at("19 17:59"))
+    (claimed,) = await run(claim, at("19 17:59"))
+    await run(settle, [PutBack(claimed, at("19 17:59"), at("19 18:01"), "Slack was away")])
+
+    assert await run(claim, at("19 18:01")) == []
+
+    assert await run(details, job_change_id) == ["until Fri 20 Nov, 08:00 (Europe/Oslo): their quiet hours"]
+    assert await run(lambda connection: len(connection.execute(select(posts.c.id)).all())) == 1
+    assert len(await run(claim, EIGHT)) == 1
+
+
+async def test_what_is_replayed_in_quiet_hours_is_kept_too(run):
+    """Replaying makes its lane due; the trace says why nothing comes."""
+    (job_change_id,) = await run(promise, "U_DANA", now=at("19 17:00"))
+    (claimed,) = await run(claim, at("19 17:00"))
+    await run(settle, [Undeliverable(claimed, at("19 17:00"), "Slack refuses it")])
+    await prefer(run, NIGHT)
+    await run(replay.replay, [job_change_id], EVENING)
+
+    assert await run(claim, EVENING) == []
+
+    assert await run(details, job_change_id) == ["until Fri 20 Nov, 08:00 (Europe/Oslo): their quiet hours"]
+    assert len(await run(claim, EIGHT)) == 1
+
+
+async def test_a_post_that_was_begun_is_finished_whatever_the_hour(run):
+    """Whether it arrived has to be found out; keeping it would tell it twice or never."""
+    await prefer(run, NIGHT)
+    await run(promise, "U_DANA", now=at("19 17:59"))
+    (claimed,) = await run(claim, at("19 17:59"))
+    await run(settle, [Doubted(claimed, EVENING, EVENING, "no answer", by_answer=True)])
+
+    (again,) = await run(claim, EVENING)
+
+    assert again.in_doubt
+
+
+async def test_who_ends_their_quiet_hours_is_told_what_waits_at_once(run):
+    """Every job change that waited says so in its trace."""
+    await prefer(run, NIGHT)
+    ids = await run(promise, "U_DANA", "U_DANA", now=EVENING)
+
+    await prefer(run, ReadingHours(tz=OSLO), EVENING + MINUTE)
+
+    (claimed,) = await run(claim, EVENING + MINUTE)
+    assert [each.job_change_id for each in claimed.deliveries] == ids
+    assert (await run(details, ids[1]))[1:] == ["not any longer"]
+
+
+async def test_who_chooses_a_digest_gets_what_waits_already_in_it(run):
+    """From quiet hours that end at eight to a digest at nine."""
+    await prefer(run, NIGHT)
+    (job_change_id,) = await run(promise, "U_DANA", now=EVENING)
+
+    await prefer(run, MORNINGS)
+
+    assert await run(claim, EIGHT) == []
+    assert (await run(details, job_change_id))[1:] == ["until Fri 20 Nov, 09:00 (Europe/Oslo): their daily digest"]
+    assert len(await run(claim, NINE)) == 1
+
+
+async def test_who_leaves_the_digest_while_it_is_being_sent_loses_nothing(run):
+    """The lane is somebody's: it is asked for their preferences when it is due again."""
+    await prefer(run, MORNINGS)
+    await run(promise, *["U_DANA"] * 12, now=EVENING)
+    (claimed,) = await run(claim, NINE)
+    await prefer(run, ReadingHours(tz=OSLO), NINE)
+    await sent(run, claimed, NINE)
+
+    (rest,) = await run(claim, NINE + LANE_GAP_MS)
+
+    assert (len(rest.deliveries), rest.digest) == (2, None)
+
+
+async def test_changing_preferences_does_not_hurry_what_waits_for_slack(run):
+    """A retry that is due in a minute stays due in a minute."""
+    await run(promise, "U_DANA", now=EVENING)
+    (claimed,) = await run(claim, EVENING)
+    await run(settle, [PutBack(claimed, EVENING, EVENING + MINUTE, "Slack was away")])
+
+    await prefer(run, ReadingHours(tz=OSLO))
+
+    assert await run(claim, EVENING) == []
+    assert len(await run(claim, EVENING + MINUTE)) == 1
+
+
+@pytest.mark.parametrize("has_lane", [True, False])
+@pytest.mark.parametrize("first", ["save", "promise"])
+async def test_what_is_promised_while_preferences_change_follows_the_new_ones(run, database, first, has_lane):
+    """Whoever comes second waits for the other, and nothing stays kept by hours that nobody has any more."""
+    await prefer(run, NIGHT)
+    if has_lane:
+        await run(promise, "U_DANA", now=at("19 12:00"))
+        (claimed,) = await run(claim, at("19 12:00"))
+        await sent(run, claimed, at("19 12:00"))
+    else:
+        await run(lambda connection: connection.execute(delete(lanes)))
+    deeds = {
+        "save": lambda connection: member_preferences.save(connection, "T1", "U_DANA", ReadingHours(tz=OSLO), EVENING),
+        "promise": lambda connection: promise(connection, "U_DANA", now=EVENING),
+    }
+
+    await overlapping(database, deeds.pop(first), *deeds.values())
+
+    assert len(await run(claim, EVENING)) == 1
+
+
+async def overlapping(database, first, second):
+    """Each in a transaction of its own; the first one commits when the second one waits for it."""
+
+    def do(deed):
+        with database.begin() as connection:
+            deed(connection)
+
+    with database.begin() as connection:
+        first(connection)
+        other = asyncio.create_task(asyncio.to_thread(do, second))
+        async with asyncio.timeout(30):
+            while not database.is_sqlite and not await asyncio.to_thread(somebody_waits, database):
+                pass
+    await other
+
+
+def somebody_waits(database):
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    with database.begin() as connection:
+        return connection.execute(waiting).scalar_one() > 0
+
+
+async def test_quiet_hours_follow_whoever_travels(run):
+    """Slack tells of the new time zone: eight in New York is six hours later."""
+    await prefer(run, NIGHT)
+    await run(promise, "U_DANA", now=EVENING)
+
+    await run(member_preferences.follow, "T1", "U_DANA", "America/New_York", EVENING)
+
+    assert (await run(member_preferences.find, "T1", "U_DANA")).tz == "America/New_York"
+    assert len(await run(claim, EVENING)) == 1, "it is one in the afternoon there"
+
+
+async def test_who_prefers_nothing_is_not_followed(run):
+    """A time zone alone is no preference."""
+    await run(member_preferences.follow, "T1", "U_DANA", OSLO, EVENING)
+
+    assert await run(member_preferences.find, "T1", "U_DANA") == ReadingHours()
+
+
+async def test_what_waits_is_counted_with_until_when(run):
+    """For the one whom it waits for."""
+    await prefer(run, NIGHT)
+    await run(promise, "U_DANA", "U_DANA", "U_KIM", now=EVENING)
+
+    assert await run(member_preferences.waiting, "T1", "U_DANA", EVENING) == Waiting(2, EVENING, EIGHT)
+    assert await run(member_preferences.waiting, "T1", "U_KIM", EVENING) == Waiting(1, EVENING, None)
+    assert await run(member_preferences.waiting, "T1", "U_MO", EVENING) == Waiting()
+
+
+async def test_what_is_kept_does_not_hang(run):
+    """Until a few minutes after it should have gone out."""
+    await prefer(run, ReadingHours(WEEKLY, digest_at=9 * 60, weekday=4, tz=OSLO))
+    await run(promise, "U_DANA", now=at("16 12:00"))
+    await run(lambda connection: connection.execute(update(job_changes).values(routed_at=at("16 12:00"))))
+
+    def is_stuck(connection, now):
+        return vitals.is_stuck(connection, now - 5 * MINUTE, now)
+
+    assert not await run(is_stuck, BEFORE_EIGHT)
+    assert not await run(is_stuck, NINE + MINUTE)
+    assert await run(is_stuck, NINE + 6 * MINUTE)
+
+
+async def test_a_delivery_counts_as_promised_from_when_its_reader_wants_it(run):
+    """A weekly digest must not use up our patience with Slack before it is tried."""
+    await prefer(run, ReadingHours(WEEKLY, digest_at=9 * 60, weekday=4, tz=OSLO))
+    await run(promise, "U_DANA", now=at("16 12:00"))
+
+    (claimed,) = await run(claim, NINE)
+
+    assert claimed.promised_at(claimed.deliveries[0]) == NINE
+
+
+async def test_keeping_costs_the_same_for_two_readers_as_for_many(run, database):
+    """Statements, whatever a batch holds."""
+
+    async def statements(*readers):
+        count = 0
+
+        def counted(*_):
+            nonlocal count
+            count += 1
+
+        for reader in readers:
+            await prefer(run, NIGHT, user_id=reader)
+        ids = await run(lambda connection: [promise(connection, "C_1")[0] for _ in readers])
+        event.listen(database.engine, "before_cursor_execute", counted)
+        try:
+            await run(_promise_all, ids, readers)
+        finally:
+            event.remove(database.engine, "before_cursor_execute", counted)
+        assert [(await run(lane_of, reader)).kept_until for reader in readers] == [EIGHT] * len(readers)
+        return count
+
+    assert await statements("U_A", "U_B") == await statements(*[f"U_{number}" for number in range(20)])
+
+
+def _promise_all(connection, ids, readers):
+    new = [NewDelivery(each, reader, DRI, "You own it.") for each, reader in zip(ids, readers, strict=True)]
+    add_deliveries(connection, "T1", new, EVENING)
