@@ -1,0 +1,150 @@
+"""What those who look after the app are told of it: one direct message each, which follows what happens after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection, and_, delete, exists, func, insert, select, update
+
+from store.schema import audit, job_changes, lanes, notices, ownership_rules, salesforce_connections
+
+WELCOME, NUDGE = "welcome", "nudge"
+"""Kinds: what is done and what is left after the app was added; and once more a day later, if something is left."""
+
+DAY_MS = 24 * 60 * 60 * 1_000
+MOST_CARETAKERS = 5
+
+
+@dataclass(frozen=True)
+class Notice:
+    """
+    A message to somebody, ours while *lease* is.
+
+    *begun_at*: when somebody set out to send it; None: nobody did. *ts* None: we do not know that Slack has it.
+    *shown*: a digest of what it says.
+    """
+
+    id: str
+    workspace_id: str
+    kind: str
+    user_id: str
+    made_at: int
+    attempts: int
+    begun_at: int | None
+    channel: str | None
+    ts: str | None
+    shown: str | None
+    lease: str
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What there is to do once after the app was added, and is done. *rules* are optional."""
+
+    salesforce: bool
+    job_change: bool
+    rules: bool
+
+
+def welcome(connection: Connection, workspace_id: str, user_id: str, now: int, *, anew: bool) -> None:
+    """*user_id* has just added the app; *anew*: it was not there (any more), so that all of it begins again."""
+    of_first_steps = (notices.c.workspace_id == workspace_id) & notices.c.kind.in_((WELCOME, NUDGE))
+    if anew:
+        connection.execute(delete(notices).where(of_first_steps))
+    elif connection.execute(select(notices.c.id).where(of_first_steps, notices.c.user_id == user_id)).first():
+        return
+    promise(connection, workspace_id, WELCOME, [user_id], now)
+    promise(connection, workspace_id, NUDGE, [user_id], now, due_at=now + DAY_MS)
+
+
+def promise(
+    connection: Connection, workspace_id: str, kind: str, user_ids: list[str], now: int, due_at: int | None = None
+) -> None:
+    """
+    These people are to be told, now or at *due_at*; whose earlier message still follows what happens has it brought
+    up to date instead. Whoever calls it has locked the workspace.
+    """
+    mine = and_(notices.c.workspace_id == workspace_id, notices.c.kind == kind, notices.c.due_at.is_not(None))
+    following = set(connection.execute(select(notices.c.user_id).where(mine)).scalars())
+    rows = [
+        {
+            "id": str(uuid4()),
+            "workspace_id": workspace_id,
+            "kind": kind,
+            "user_id": user_id,
+            "made_at": now,
+            "due_at": now if due_at is None else due_at,
+        }
+        for user_id in user_ids
+        if user_id not in following
+    ]
+    if rows:
+        connection.execute(insert(notices), rows)
+    wake(connection, workspace_id, now)
+
+
+def wake(connection: Connection, workspace_id: str, now: int) -> None:
+    """Something of this workspace has changed that a message may tell of. Those that somebody has in hand go on."""
+    followed = and_(notices.c.workspace_id == workspace_id, notices.c.due_at > now, notices.c.lease.is_(None))
+    connection.execute(update(notices).where(followed, notices.c.ts.is_not(None)).values(due_at=now))
+
+
+def claim(connection: Connection, now: int, lease_ms: int, workspace_id: str | None = None) -> Notice | None:
+    """The longest due, of this workspace or of any; None: none is due."""
+    due = select(notices).where(notices.c.due_at <= now).order_by(notices.c.due_at, notices.c.id).limit(1)
+    if workspace_id is not None:
+        due = due.where(notices.c.workspace_id == workspace_id)
+    row = connection.execute(due.with_for_update(skip_locked=True)).one_or_none()
+    if row is None:
+        return None
+    lease = uuid4().hex
+    mine = update(notices).where(notices.c.id == row.id)
+    connection.execute(mine.values(lease=lease, due_at=now + lease_ms))
+    values = {name: row._mapping[name] for name in Notice.__dataclass_fields__}  # noqa: SLF001 - its documented API
+    return Notice(**values | {"lease": lease})
+
+
+def begin(connection: Connection, notice: Notice, now: int) -> bool:
+    """Write down that it is about to be sent; False: it is not ours any more."""
+    ours = (notices.c.id == notice.id) & (notices.c.lease == notice.lease)
+    return bool(connection.execute(update(notices).where(ours).values(begun_at=now)).rowcount)
+
+
+def settle(connection: Connection, /, notice: Notice, due_at: int | None, **values: Any) -> None:
+    """It is looked at again at *due_at*; None: never, it stays as it is."""
+    ours = (notices.c.id == notice.id) & (notices.c.lease == notice.lease)
+    connection.execute(update(notices).where(ours).values(lease=None, due_at=due_at, **values))
+
+
+def drop(connection: Connection, notice: Notice) -> None:
+    """There is nothing to tell (any more), and nothing was told."""
+    connection.execute(delete(notices).where(notices.c.id == notice.id, notices.c.lease == notice.lease))
+
+
+def steps(connection: Connection, workspace_id: str, tests: str) -> Steps:
+    """What is done beside choosing a channel, of which the workspace itself tells. *tests*: the source of test data."""
+    sent = (job_changes.c.workspace_id == workspace_id) & (job_changes.c.source != tests)
+    connected = salesforce_connections.c.workspace_id == workspace_id
+    published = ownership_rules.c.workspace_id == workspace_id
+    row = connection.execute(select(exists().where(connected), exists().where(sent), exists().where(published))).one()
+    return Steps(*(bool(each) for each in row))
+
+
+def caretakers(connection: Connection, workspace_id: str) -> list[str]:
+    """Slack users who have changed something about the app, the latest first; whether they still may is not said."""
+    people = (
+        select(audit.c.actor)
+        .where(audit.c.workspace_id == workspace_id, audit.c.actor.like("U%") | audit.c.actor.like("W%"))
+        .group_by(audit.c.actor)
+        .order_by(func.max(audit.c.id).desc())
+        .limit(MOST_CARETAKERS)
+    )
+    return list(connection.execute(people).scalars())
+
+
+def known_dm(connection: Connection, workspace_id: str, user_id: str) -> str | None:
+    """The id of our direct message with this person, once Slack has told it."""
+    theirs = (lanes.c.workspace_id == workspace_id) & (lanes.c.destination == user_id)
+    return connection.execute(select(lanes.c.dm).where(theirs)).scalar_one_or_none()

@@ -1,0 +1,72 @@
+"""The default channel breaks, in every way a channel can: what belongs there is kept, and sent once that is mended."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.notices import Notices
+from services.preferences import Preferences
+
+
+def archive(world, channel_id):
+    world.slack.world.channels[channel_id].is_archived = True
+
+
+def delete(world, channel_id):
+    del world.slack.world.channels[channel_id]
+    world.team.channels.remove(channel_id)
+
+
+def make_private(world, channel_id):
+    """Whoever converts a channel keeps its members in it: the app, which was none, is outside."""
+    world.slack.world.channels[channel_id].is_private = True
+
+
+def refuse(error):
+    def restrict(world, _channel_id):
+        world.slack.faults.add("chat.postMessage", error=error)
+
+    return restrict
+
+
+WAYS = {
+    "archived": (archive, "the channel is archived"),
+    "deleted": (delete, "Slack cannot find it, or it is private and the app was not invited"),
+    "made private": (make_private, "Slack cannot find it, or it is private and the app was not invited"),
+    "the app was removed": (refuse("not_in_channel"), "the app is not in that channel"),
+    "posting restricted": (refuse("restricted_action"), "the workspace lets only some people post there"),
+    "read-only": (refuse("restricted_action_read_only_channel"), "the channel is read-only for apps"),
+    "threads only": (refuse("restricted_action_thread_only_channel"), "the channel takes replies in threads only"),
+    "not threadable": (refuse("restricted_action_non_threadable_channel"), "the channel takes no such messages"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_what_belongs_there_is_kept_and_sent_when_an_admin_chooses_another(world, way):
+    """One message tells why, whatever comes in meanwhile; nothing is lost, and nothing is told twice."""
+    breaks, why = WAYS[way]
+    channel_id = await world.default_channel()
+    other = world.slack.add_channel(world.team, "other")
+    breaks(world, channel_id)
+    slack = world.worker.courier.slack
+    notices = Notices(world.database, slack, world.clock)
+
+    first = await world.tell(source_event_id="1")
+    second = await world.tell(source_event_id="2")
+    (told,) = world.told("Alma Admin")
+    kept, said = (await world.look(first)).outcome, told.text
+    world.slack.faults.clear()
+    preferences = Preferences(slack, world.database, world.clock)
+    assert (await preferences.choose_default_channel(world.workspace_id, world.admin.id, other.id, None)).stored
+    world.clock.advance(seconds=5)
+    await world.worker.work_off()
+    await notices.show(world.workspace_id)
+
+    assert kept is None
+    assert why in said
+    chosen, bundle = world.posted("other")
+    assert "made this the default channel" in chosen.text
+    assert "2 job changes without a DRI" in bundle.text
+    assert [(await world.look(each)).outcome for each in (first, second)] == ["delivered", "delivered"]
+    (told,) = world.told("Alma Admin")
+    assert f"go to <#{other.id}>" in told.text
