@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,11 +11,16 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from listeners.app_home_view import CHANNEL_GETS, CHECK_CHANNEL, CHOOSE_CHANNEL, TELL_DRIS, home_view, seen_version
+from listeners.admin_home_view import CHANNEL_GETS, TELL_DRIS
+from listeners.app_home_view import home_view, seen_version
 from listeners.blocks import NO_RIGHT
+from listeners.home_health import CHECK_CHANNEL, CHOOSE_CHANNEL
 from services.home import Home
 from services.preferences import Answer, Preferences
 from services.slack import error_code
+
+_NOT_TAKEN = frozenset({"invalid_arguments", "invalid_blocks"})
+"""What Slack says of a view that it does not take."""
 
 
 def register(app: AsyncApp) -> None:
@@ -42,7 +48,7 @@ async def choose_channel(
     await ack()
     chosen = action["selected_conversation"]
     choose = partial(preferences.choose_default_channel, workspace_id, body["user"]["id"], chosen)
-    await _change(choose, body, client, workspace_id, home)
+    await change_setting(choose, body, client, workspace_id, home)
 
 
 async def check_channel(
@@ -55,7 +61,7 @@ async def check_channel(
 ) -> None:
     await ack()
     check = partial(preferences.check_default_channel, workspace_id, body["user"]["id"])
-    await _change(check, body, client, workspace_id, home)
+    await change_setting(check, body, client, workspace_id, home)
 
 
 async def choose_what_the_channel_gets(
@@ -70,7 +76,7 @@ async def choose_what_the_channel_gets(
     await ack()
     gets = action["selected_option"]["value"]
     choose = partial(preferences.set_channel_gets, workspace_id, body["user"]["id"], gets)
-    await _change(choose, body, client, workspace_id, home)
+    await change_setting(choose, body, client, workspace_id, home)
 
 
 async def choose_whether_dris_are_told(
@@ -85,10 +91,10 @@ async def choose_whether_dris_are_told(
     await ack()
     tell = action["selected_option"]["value"] == "yes"
     choose = partial(preferences.set_tell_dris, workspace_id, body["user"]["id"], tell)
-    await _change(choose, body, client, workspace_id, home)
+    await change_setting(choose, body, client, workspace_id, home)
 
 
-async def _change(
+async def change_setting(
     change: Callable[[int], Awaitable[Answer]],
     body: dict[str, Any],
     client: AsyncWebClient,
@@ -121,6 +127,11 @@ async def publish(
     try:
         await client.views_publish(user_id=user_id, view=home_view(state, notice), hash=(view or {}).get("hash"))
     except SlackApiError as error:
+        if error_code(error) in _NOT_TAKEN and state.workspace.default_channel_is_public:
+            # Perhaps the channel was made private since it was chosen, and cannot be shown to them.
+            hidden = replace(state.workspace, default_channel_is_public=None)
+            await client.views_publish(user_id=user_id, view=home_view(replace(state, workspace=hidden), notice))
+            return
         if error_code(error) != "hash_conflict":
             raise
         # They have been shown a newer one since: what we have read may be older than that.

@@ -1,27 +1,136 @@
-"""Somebody asks with /usergems-status how things are going."""
+"""Somebody asks with /usergems-status how things are going, for a test, or what became of a job change."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
 
-from listeners.status_view import COMMAND, HELP, NOT_INSTALLED, status_blocks, status_lines
+from listeners.explain_view import explained_blocks, explained_text, not_found
+from listeners.status_view import (
+    COMMAND,
+    EXPLAIN_WHAT,
+    HELP,
+    NOT_INSTALLED,
+    NOTHING_BURIED,
+    ONLY_ADMINS,
+    buried_blocks,
+    buried_lines,
+    mine_line,
+    not_known,
+    sent_test,
+    status_blocks,
+    status_lines,
+)
+from services.burials import Burials
+from services.directory import Directory
+from services.explaining import Explaining
+from services.sampling import Sampling
 from services.status import Status
+
+SHOWN = 5
+"""Of those that are buried: an answer has room for few, the dialog for all."""
+
+_MAILTO = re.compile(r"<mailto:([^|>]+)(?:\|[^>]*)?>")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who asks what; *rest*: what stands behind the first word."""
+
+    respond: Callable[..., Awaitable[object]]
+    workspace_id: str
+    user_id: str
+    rest: str
+
+
+@dataclass(frozen=True)
+class Desk:
+    """All that the command can be answered from."""
+
+    directory: Directory
+    status: Status
+    sampling: Sampling
+    explaining: Explaining
+    burials: Burials
 
 
 def register(app: AsyncApp) -> None:
-    app.command(COMMAND)(show_status)
+    app.command(COMMAND)(answer)
 
 
-async def show_status(
-    ack: AsyncAck, command: dict[str, str], respond: AsyncRespond, status: Status, workspace_id: str | None
+async def answer(
+    ack: AsyncAck, command: dict[str, str], respond: AsyncRespond, desk: Desk, workspace_id: str | None
 ) -> None:
-    """For any member, and only they see it: numbers and the state of the connections, nothing of people."""
-    await ack()
-    if command.get("text", "").strip():
-        await respond(HELP)  # asked for, or a word that we do not know
-        return
-    shown = await status.of(workspace_id) if workspace_id else None
+    """Only whoever asked reads the answer. https://docs.slack.dev/interactivity/implementing-slash-commands"""
+    say: Callable[..., Awaitable[object]] = ack  # whoever is no Slack, and waits for nothing later, is answered at once
+    if command.get("response_url"):
+        await ack()
+        say = respond
+    word, _, rest = command.get("text", "").strip().partition(" ")
+    if workspace_id is None:
+        await say(NOT_INSTALLED)
+    elif word.lower() in _ANSWERS:
+        await _ANSWERS[word.lower()](desk, Asked(say, workspace_id, command["user_id"], rest.strip()))
+    else:
+        await say(not_known(word))
+
+
+async def _status(desk: Desk, asked: Asked) -> None:
+    """For any member: numbers and the state of the connections, nothing of people."""
+    shown = await desk.status.of(asked.workspace_id)
     if shown is None:
-        await respond(NOT_INSTALLED)
+        await asked.respond(NOT_INSTALLED)
         return
-    await respond(text="\n".join(status_lines(shown)), blocks=status_blocks(shown))
+    mine = mine_line(await desk.status.waiting_for(asked.workspace_id, asked.user_id))
+    text = "\n".join(filter(None, [*status_lines(shown), mine]))
+    await asked.respond(text=text, blocks=status_blocks(shown, mine))
+
+
+async def _help(_desk: Desk, asked: Asked) -> None:
+    await asked.respond(HELP)
+
+
+async def _test(desk: Desk, asked: Asked) -> None:
+    job_change_id, why_not = await desk.sampling.send(asked.workspace_id, asked.user_id)
+    await asked.respond(sent_test(job_change_id) if job_change_id else why_not)
+
+
+async def _explain(desk: Desk, asked: Asked) -> None:
+    """Admins of any, members only of what came to them: to them, another's is as if it were not there."""
+    which = _MAILTO.sub(r"\1", asked.rest).strip("`“”\"' ")
+    if not which:
+        await asked.respond(EXPLAIN_WHAT)
+        return
+    may = await desk.directory.is_admin(asked.workspace_id, asked.user_id)
+    explained = await desk.explaining.of(asked.workspace_id, which, None if may else asked.user_id)
+    if explained is None:
+        await asked.respond(not_found(which, may=may))
+        return
+    reader = None if may else asked.user_id
+    await asked.respond(text=explained_text(explained), blocks=explained_blocks(explained, reader))
+
+
+async def _buried(desk: Desk, asked: Asked) -> None:
+    if not await desk.directory.is_admin(asked.workspace_id, asked.user_id):
+        await asked.respond(ONLY_ADMINS)
+        return
+    shown = await desk.status.of(asked.workspace_id)
+    listed = await desk.burials.page(asked.workspace_id, None, SHOWN)
+    if shown is None or not listed:
+        await asked.respond(NOTHING_BURIED)
+        return
+    buried = max(shown.buried, len(listed))
+    await asked.respond(text="\n".join(buried_lines(listed, buried)), blocks=buried_blocks(listed, buried))
+
+
+_ANSWERS: dict[str, Callable[[Desk, Asked], Awaitable[None]]] = {
+    "": _status,
+    "status": _status,
+    "help": _help,
+    "test": _test,
+    "explain": _explain,
+    "buried": _buried,
+}

@@ -2,19 +2,51 @@
 
 from __future__ import annotations
 
-from listeners.blocks import Block, context, moment, section
+from collections.abc import Sequence
+
+from listeners.blocks import Block, button, context, section
+from listeners.burials_view import A_PAGE, BURIED, line_of
 from listeners.salesforce_view import health_texts
 from services.mrkdwn import escape
-from services.status import WorkspaceStatus
-from store.counts import BURIED, MUTED, TOLD_CHANNEL, TOLD_DRI
+from services.status import REPORTED_DAYS, WorkspaceStatus
+from services.wording import moment
+from store.burials import Burial
+from store.counts import BURIED as WERE_BURIED
+from store.counts import MUTED, TOLD_CHANNEL, TOLD_DRI
+from store.member_preferences import Waiting
 
 COMMAND = "/usergems-status"
 
 HELP = (
     f"`{COMMAND}` shows how job changes are doing in this workspace: whether they can be told, how those of the last"
-    f" 24 hours ended, and what waits.\n`{COMMAND} help` shows this. Settings are in the Home tab of this app."
+    " 24 hours ended, and what waits.\n"
+    f"`{COMMAND} test` sends a sample to you the whole way, marked as a test.\n"
+    f"`{COMMAND} explain ada@example.com` tells what became of the latest job change of that person, and why;"
+    " the id of a job change does, too. You read of what came to you; admins of everything.\n"
+    f"`{COMMAND} buried` lists what could not be delivered, to try it again: for admins.\n"
+    f"`{COMMAND} help` shows this. What is yours to choose is in the Home tab of this app."
 )
 NOT_INSTALLED = "This app is not installed in this workspace any more: ask an admin to install it again."
+ONLY_ADMINS = (
+    ":no_entry: What could not be delivered is shown to workspace admins and owners, and Slack did not confirm that you"
+    " are one. If you are, please try again in a minute."
+)
+NOTHING_BURIED = ":white_check_mark: Nothing is buried: all was delivered."
+EXPLAIN_WHAT = f"Say which one: `{COMMAND} explain` and the person's e-mail address, or the id of a job change."
+
+_LONGEST_WORD = 60
+
+
+def not_known(word: str) -> str:
+    """*word*: what was typed after the command."""
+    return f"I do not know “{escape(word, _LONGEST_WORD)}”. This is what there is:\n{HELP}"
+
+
+def sent_test(job_change_id: str) -> str:
+    return (
+        ":white_check_mark: A test is on its way to you, as a direct message: it goes the whole way, and nobody else is"
+        f" told. If it does not come within a minute, `{COMMAND} explain {job_change_id}` says why."
+    )
 
 
 def status_lines(status: WorkspaceStatus) -> list[str]:
@@ -23,15 +55,42 @@ def status_lines(status: WorkspaceStatus) -> list[str]:
         f"*Job changes in {escape(status.workspace_name, 100)}*",
         _channel(status),
         *health_texts(status.salesforce),
+        *_silent(status),
         _last(status),
         _ended(status),
         _waiting(status),
         *_buried(status),
+        *_reported(status),
     ]
 
 
-def status_blocks(status: WorkspaceStatus) -> list[Block]:
-    return [section("\n".join(status_lines(status))), context(f"As of {moment(status.at)}. Only you can see this.")]
+def mine_line(waiting: Waiting) -> str | None:
+    """What waits for whoever asks; None: nothing."""
+    if not waiting.count:
+        return None
+    many = "One job change waits" if waiting.count == 1 else f"{waiting.count:,} job changes wait"
+    if waiting.kept_until is None:
+        return f"{many} for you, and will be with you in a moment."
+    return f":crescent_moon: {many} for you until {moment(waiting.kept_until)}, as you prefer: see the Home tab."
+
+
+def status_blocks(status: WorkspaceStatus, mine: str | None = None) -> list[Block]:
+    """*mine*: a line for whoever asks alone."""
+    text = "\n".join(filter(None, [*status_lines(status), mine]))
+    return [section(text), context(f"As of {moment(status.at)}. Only you can see this.")]
+
+
+def buried_lines(listed: Sequence[Burial], buried: int) -> list[str]:
+    """The newest of them; *buried*: how many there are in all."""
+    title = "*One job change could not be delivered*" if buried == 1 else f"*{buried:,} could not be delivered*"
+    more = [f"… and {buried - len(listed):,} more."] if buried > len(listed) else []
+    return [title, *(f"• {line_of(each)}" for each in listed), *more]
+
+
+def buried_blocks(listed: Sequence[Burial], buried: int) -> list[Block]:
+    """With the way to the dialog in which they are tried again."""
+    title, *lines = buried_lines(listed[:A_PAGE], buried)
+    return [section(title, button("Look and try again", BURIED)), *map(section, lines)]
 
 
 def _channel(status: WorkspaceStatus) -> str:
@@ -46,6 +105,13 @@ def _channel(status: WorkspaceStatus) -> str:
     return f":white_check_mark: {channel} is the default channel."
 
 
+def _silent(status: WorkspaceStatus) -> list[str]:
+    return [
+        f":hourglass: {vendor} does not answer since {moment(since)}. What needs it is kept, and tried again."
+        for vendor, since in status.silent.items()
+    ]
+
+
 def _last(status: WorkspaceStatus) -> str:
     if status.last_accepted_at is None:
         return "No job change has come in yet."
@@ -55,8 +121,8 @@ def _last(status: WorkspaceStatus) -> str:
 def _ended(status: WorkspaceStatus) -> str:
     day = status.last_day
     return (
-        f"Last 24 hours: {day[TOLD_DRI]:,} told to the DRI, {day[TOLD_CHANNEL]:,} told to the channel,"
-        f" {day[BURIED]:,} buried, {day[MUTED]:,} muted."
+        f"Last 24 hours: {day[TOLD_DRI]:,} told to the DRI, {day[TOLD_CHANNEL]:,} told to a channel,"
+        f" {day[WERE_BURIED]:,} buried, {day[MUTED]:,} told to nobody by a rule."
     )
 
 
@@ -70,5 +136,13 @@ def _waiting(status: WorkspaceStatus) -> str:
 def _buried(status: WorkspaceStatus) -> list[str]:
     if not status.buried:
         return []
-    how = "`python app.py buried` says why, `python app.py replay` tries again"
-    return [f":warning: {status.buried:,} could not be delivered. For the operator: {how}."]
+    return [
+        f":warning: {status.buried:,} could not be delivered. `{COMMAND} buried` shows an admin why, and tries again."
+    ]
+
+
+def _reported(status: WorkspaceStatus) -> list[str]:
+    if not status.reported:
+        return []
+    reports = "One report" if status.reported == 1 else f"{status.reported:,} reports"
+    return [f"🚩 {reports} of wrong data in the last {REPORTED_DAYS} days."]

@@ -9,6 +9,8 @@ from sqlalchemy import Connection
 
 from services.directory import Directory
 from services.intake_keys import IntakeKeys, ListedKey
+from services.my_home import Mine, MyHome
+from services.overview import Overview, Overviews
 from services.salesforce_auth import SalesforceAuth
 from store import owners, ownership, workspaces
 from store.database import Database
@@ -39,6 +41,7 @@ class HomeState:
     All that Home shows. *waiting*: deliveries that are kept for the default channel.
 
     *keys*: those good now, newest first; empty for who may not change anything. *shown_at* in milliseconds.
+    *overview*: for admins alone. *retention_days*: the operator's, who has the last word. *mine*: of whoever looks.
     """
 
     workspace: Workspace
@@ -49,15 +52,22 @@ class HomeState:
     intake_url: str
     shown_at: int
     ownership: OwnershipState = NO_OWNERSHIP
+    overview: Overview | None = None
+    retention_days: int = 90
+    mine: Mine | None = None
 
 
 @dataclass(frozen=True)
 class Home:
+    """Gathers what one person's Home shows."""
+
     database: Database
     directory: Directory
     salesforce_auth: SalesforceAuth
     intake_keys: IntakeKeys
+    my_home: MyHome
     public_url: str
+    retention_days: int
     now: Callable[[], int]
 
     async def read(self, workspace_id: str, user_id: str) -> HomeState | None:
@@ -75,6 +85,9 @@ class Home:
             intake_url=self.intake_url(workspace_id),
             shown_at=self.now(),
             ownership=await self.database.run(_ownership, workspace_id, is_admin=is_admin),
+            overview=await Overviews(self.database, self.now).of(workspace_id) if is_admin else None,
+            retention_days=self.retention_days,
+            mine=await self.my_home.read(workspace_id, user_id),
         )
 
     def intake_url(self, workspace_id: str) -> str:

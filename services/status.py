@@ -9,11 +9,20 @@ from typing import Any
 from sqlalchemy import Connection
 
 from services.salesforce_health import HealthLine, lines, source_line
-from store import counts, salesforce_connections, salesforce_sources, workspaces
+from store import acting, counts, member_preferences, pauses, salesforce_connections, salesforce_sources, workspaces
 from store.database import Database
+from store.member_preferences import Waiting
 from store.workspaces import Workspace
 
 DAY_MS = 24 * 60 * 60 * 1_000
+
+REPORTED_DAYS = 30
+"""For how long a report of wrong data counts."""
+
+SILENT_MS = 5 * 60 * 1_000
+"""Somebody who does not answer for so long is worth a word."""
+
+VENDORS = {"slack": "Slack", "salesforce": "Salesforce"}
 
 
 @dataclass(frozen=True)
@@ -33,10 +42,12 @@ class WorkspaceStatus:
     waiting: int
     waiting_since: int | None
     buried: int
+    reported: int  # who said in REPORTED_DAYS that the data of a job change is wrong
+    silent: Mapping[str, int]  # those of VENDORS that do not answer, by name, and since when
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return asdict(self) | {"last_day": dict(self.last_day)}
+        return asdict(self) | {"last_day": dict(self.last_day), "silent": dict(self.silent)}
 
 
 @dataclass(frozen=True)
@@ -45,6 +56,10 @@ class Status:
 
     database: Database
     now: Callable[[], int]
+
+    async def waiting_for(self, workspace_id: str, user_id: str) -> Waiting:
+        """What this Slack user is promised and has not been told yet."""
+        return await self.database.run(member_preferences.waiting, workspace_id, user_id, self.now())
 
     async def of(self, workspace_id: str) -> WorkspaceStatus | None:
         """None when there is no such workspace. Raises DatabaseUnavailableError."""
@@ -70,7 +85,14 @@ def _of(connection: Connection, workspace_id: str, now: int) -> WorkspaceStatus 
         waiting=totals.waiting,
         waiting_since=totals.waiting_since,
         buried=totals.buried,
+        reported=acting.reports(connection, workspace_id, now - REPORTED_DAYS * DAY_MS),
+        silent=_silent(connection, workspace_id, now),
     )
+
+
+def _silent(connection: Connection, workspace_id: str, now: int) -> dict[str, int]:
+    failing = pauses.failing_since(connection, workspace_id, now - SILENT_MS)
+    return {name: failing[subject] for subject, name in VENDORS.items() if subject in failing}
 
 
 def _salesforce(connection: Connection, workspace: Workspace, now: int) -> tuple[HealthLine, ...]:

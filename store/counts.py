@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, func, literal_column, select, true
+from sqlalchemy import ColumnElement, Connection, func, literal_column, or_, select, true
 
-from store.schema import job_changes, workspaces
+from store.schema import job_changes, lanes, posts, workspaces
 
 TOLD_DRI, TOLD_CHANNEL, BURIED, MUTED = "told_dri", "told_channel", "buried", "muted"
 OUTCOMES = (TOLD_DRI, TOLD_CHANNEL, BURIED, MUTED)
 
 _LATELY_ENDED = 100
+
+MOST_POSTS_COUNTED = 10_000
+"""Who had most is told of the latest so many messages, so that it costs the same in every workspace."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,35 @@ def last_accepted_at(connection: Connection, workspace_id: str) -> int | None:
     )
     ended_one = connection.execute(select(func.max(lately.c.accepted_at))).scalar()
     return max((at for at in (open_one, ended_one) if at is not None), default=None)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Somebody who is told in person, and how many messages they had."""
+
+    user_id: str
+    messages: int
+
+
+def busiest(connection: Connection, workspace_id: str, since: int, most: int) -> list[Reader]:
+    """Who had most messages since then (milliseconds), of the latest MOST_POSTS_COUNTED in the workspace."""
+    lately = (
+        select(posts.c.lane_id)
+        .where(posts.c.workspace_id == workspace_id, posts.c.tried_at > since, posts.c.state == "sent")
+        .order_by(posts.c.tried_at.desc())
+        .limit(MOST_POSTS_COUNTED)
+        .subquery()
+    )
+    messages = func.count().label("messages")
+    rows = connection.execute(
+        select(lanes.c.destination, messages)
+        .join(lately, lately.c.lane_id == lanes.c.id)
+        .where(or_(lanes.c.destination.startswith("U"), lanes.c.destination.startswith("W")))
+        .group_by(lanes.c.destination)
+        .order_by(messages.desc(), lanes.c.destination)
+        .limit(most)
+    )
+    return [Reader(*row) for row in rows]
 
 
 def _of(workspace_id: str | None) -> ColumnElement[bool]:

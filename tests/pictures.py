@@ -1,21 +1,32 @@
-"""Makes the pictures in docs/pictures: the demo is run, and what it shows is taken in a real browser."""
+"""The pictures in docs/pictures: what the demo prints, and what its people and admins see, taken in a real browser.
+
+`make pictures` takes them; they are looked at and committed when the software looks different.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, Page, async_playwright
 from rich.console import Console
 from rich.text import Text
+from slack_sdk.web.async_client import AsyncWebClient
 
+from listeners.app_home_view import home_view
+from sandbox.slack import SlackSandbox
+from sandbox.slack import page as slack_page
 from sandbox.slack.picture import CHROMIUM
+from tests.listeners.home_states import admin_state, trouble_state
+from tests.services.test_messages_golden import MESSAGES
 
 ROOT = Path(__file__).parent.parent
 PICTURES = ROOT / "docs" / "pictures"
@@ -36,6 +47,9 @@ TERMINAL = """<style>
   body {{ margin: 0; padding: 20px 24px; background: #1c1b22; color: #e8e6ee; width: max-content }}
   pre {{ margin: 0; font: 13px/1.45 "DejaVu Sans Mono", "Liberation Mono", monospace }}
 </style><pre>{code}</pre>"""
+
+KINDS = ("new company", "departure", "promotion", "fallback, claimed", "handed over", "bundle")
+"""Of the golden messages, those that differ most."""
 
 
 @asynccontextmanager
@@ -65,6 +79,39 @@ async def demo() -> AsyncIterator[str]:
         await process.communicate()
 
 
+@dataclass(frozen=True)
+class Camera:
+    """A page of the sandbox's Slack, at this address."""
+
+    slack: str
+    page: Page
+
+    async def see(self, url: str, awaited: str, messages: int = 0) -> None:
+        """Go there, and make the window as high as what is to be seen."""
+        await self.page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+        await self.page.goto(url)
+        await self.page.locator(awaited).nth(max(messages - 1, 0)).wait_for()
+        await self.fit(messages)
+        await self.page.reload()
+        await self.page.locator(awaited).nth(max(messages - 1, 0)).wait_for()
+
+    async def fit(self, messages: int = 0) -> None:
+        await self.page.set_viewport_size({"width": WIDTH, "height": await self.page.evaluate(FITTING, messages)})
+
+    async def take(self, name: str) -> None:
+        await self.page.screenshot(path=PICTURES / f"{name}.png")
+
+    async def take_dialog(self, name: str) -> None:
+        """The dialog that opens, whole and by itself; then it is closed."""
+        await self.page.set_viewport_size({"width": WIDTH, "height": 900})
+        dialog = self.page.locator("#modal")
+        await dialog.get_by_text("One moment").wait_for(state="hidden")
+        await dialog.locator(".block").first.wait_for()
+        await dialog.screenshot(path=PICTURES / f"{name}.png")
+        await self.page.keyboard.press("Escape")
+        await dialog.wait_for(state="hidden")
+
+
 async def take_terminal(browser: Browser, said: str) -> None:
     console = Console(record=True, width=COLUMNS, file=StringIO(), color_system="truecolor")
     console.print(Text.assemble((f"$ {COMMAND}\n", "bold"), Text.from_ansi(said)))
@@ -75,34 +122,104 @@ async def take_terminal(browser: Browser, said: str) -> None:
 
 
 async def take_slack(browser: Browser, said: str) -> None:
-    """A direct message and the default channel by their permalinks, and Home."""
+    """What the demo's people see: messages by their permalinks, dialogs, Home, and the command."""
     plain = Text.from_ansi(said).plain
     direct, channel = (re.findall(rf"http://\S+/archives/{kind}\w+/p\d+", plain)[0] for kind in "DC")
     slack = direct.partition("/archives/")[0]
-    page = await browser.new_page(device_scale_factor=SHARPNESS)
-    people = (await (await page.request.get(f"{slack}/page/people")).json())["people"]
+    camera = Camera(slack, await browser.new_page(device_scale_factor=SHARPNESS))
+    people = (await (await camera.page.request.get(f"{slack}/page/people")).json())["people"]
     admin = next(person["id"] for person in people if person["role"] == "admin")
-    shown = {
-        "direct-message": (direct, "article", 2),
-        "default-channel": (f"{slack}/?user={admin}&channel={channel.split('/')[-2]}", "article", 3),
-        "home": (f"{slack}/?user={admin}&tab=home", ".home .section", 0),
-    }
-    for name, (url, awaited, messages) in shown.items():
-        await page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
-        await page.goto(url)
-        await page.locator(awaited).nth(max(messages - 1, 0)).wait_for()
-        await page.set_viewport_size({"width": WIDTH, "height": await page.evaluate(FITTING, messages)})
-        await page.reload()
-        await page.locator(awaited).nth(max(messages - 1, 0)).wait_for()
-        await page.screenshot(path=PICTURES / f"{name}.png")
+    await camera.see(f"{slack}/?user={admin}&channel={channel.split('/')[-2]}", "article", 3)
+    await camera.take("default-channel")
+    await camera.see(direct, "article", 2)
+    await camera.take("direct-message")
+    reader = await camera.page.evaluate("new URLSearchParams(location.search).get('user')")
+    await take_dialogs_of_a_message(camera)
+    await camera.see(f"{slack}/?user={reader}&tab=home", ".home .section")
+    await camera.take("my-home")
+    await take_dialogs_of_home(camera, admin)
+    await take_command(camera, admin)
+
+
+async def take_dialogs_of_a_message(camera: Camera) -> None:
+    message = camera.page.locator("article").last
+    await message.get_by_role("button", name="Not mine…").click()
+    await camera.take_dialog("not-mine")
+    await message.get_by_label("More actions").click()
+    await message.get_by_role("button", name="Why me?").click()
+    await camera.take_dialog("why-me")
+
+
+async def take_dialogs_of_home(camera: Camera, admin: str) -> None:
+    await camera.see(f"{camera.slack}/?user={admin}&tab=home", ".home .section")
+    for section, button, name in (
+        ("Channels of their own", "Change…", "signal-channels"),
+        ("Pace and retention", "Change…", "pace"),
+        ("Ownership (DRIs)", "Ownership (DRIs)", "ownership"),
+    ):
+        row = camera.page.locator(".home .section", has_text=section)
+        await row.get_by_role("button", name=button).click()
+        await camera.take_dialog(name)
+
+
+async def take_command(camera: Camera, admin: str) -> None:
+    """What it answers, to a word it does not know as well, and the test that it sends."""
+    await camera.page.goto(f"{camera.slack}/?user={admin}&tab=messages")
+    for number, typed in enumerate(("/usergems-status", "/usergems-status sttaus", "/usergems-status test"), 1):
+        box = camera.page.get_by_label("Command")
+        await box.fill(typed)
+        await box.press("Enter")
+        await camera.page.locator(".only-you").nth(number - 1).wait_for()
+    await camera.page.locator("article:not(.only-you)", has_text="Test message").wait_for()
+    await camera.fit(4)
+    await camera.take("status")
+
+
+async def take_samples(browser: Browser) -> None:
+    """Admins' Home after a month, in light and dark, in trouble too; and a message of each kind."""
+    slack = SlackSandbox()
+    team = slack.add_team("Acme")
+    admin = slack.add_user(team, "Alma Admin", "alma@acme.example", is_admin=True)
+    names = ("Dana Reyes", "Kim Lee", "Mo Chen", "Sue Park", "Lee Park")
+    people = [slack.add_user(team, name, f"{name.split()[0].lower()}@acme.example").id for name in names]
+    channel, hires = slack.add_channel(team, "job-changes").id, slack.add_channel(team, "new-hires").id
+    client = AsyncWebClient(slack.install(team.id, admin.id))
+    async with slack.serving(0, slack_page.routes(slack)) as url:
+        client.base_url = f"{url}/api/"
+        for state, name in (
+            (admin_state(channel, hires, people), "home"),
+            (trouble_state(channel, people), "home-in-trouble"),
+        ):
+            await client.views_publish(user_id=admin.id, view=home_view(state))
+            for scheme in ("light", "dark") if name == "home" else ("light",):
+                page = await browser.new_page(device_scale_factor=SHARPNESS, color_scheme=scheme)
+                camera = Camera(url, page)
+                await camera.see(f"{url}/?user={admin.id}&tab=home", ".home .section")
+                await page.locator("#toast").evaluate("toast => toast.hidePopover()")  # there is no app behind it
+                await camera.take(name if scheme == "light" else f"{name}-{scheme}")
+        await take_kinds(browser, client, url, admin.id, people[0])
+
+
+async def take_kinds(browser: Browser, client: AsyncWebClient, url: str, reader: str, colleague: str) -> None:
+    """*colleague*: whoever has done something about it."""
+    messages = [MESSAGES[kind] for kind in KINDS]
+    for message in messages:
+        blocks = json.loads(json.dumps(message.blocks).replace("U0DANA", colleague))
+        sent = await client.chat_postMessage(channel=reader, text=message.text, blocks=blocks)
+        await asyncio.sleep(1.1)  # Slack takes one a second
+    camera = Camera(url, await browser.new_page(device_scale_factor=SHARPNESS))
+    await camera.see(f"{url}/?user={reader}&channel={sent['channel']}", "article", len(messages))
+    await camera.take("messages")
 
 
 async def main() -> None:
     PICTURES.mkdir(parents=True, exist_ok=True)
-    async with demo() as said, async_playwright() as playwright:
+    async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        await take_terminal(browser, said)
-        await take_slack(browser, said)
+        await take_samples(browser)
+        async with demo() as said:
+            await take_terminal(browser, said)
+            await take_slack(browser, said)
         await browser.close()
 
 

@@ -119,7 +119,8 @@ class People:
         """
         actor = self._actor(user_id)
         if actor.app.commands is not None and command not in actor.app.commands:
-            raise LookupError(f"{command} is not a valid command; there is {sorted(actor.app.commands)}")
+            known = " and ".join(sorted(actor.app.commands)) or "no command"
+            raise LookupError(f"{command} is not a valid command: there is {known}")
         place = self.world.channels[channel] if channel else self.world.dm(actor.token, actor.user)
         path = self.responses.add(actor.token, place, actor.user)
         fields = payloads.slash_command(actor, place, command, text, self.base_url() + path)

@@ -30,12 +30,13 @@ async def test_the_messages_tab_publishes_no_home(office):
     assert office.slack.world.homes == {}
 
 
-async def test_a_member_reads_the_settings_and_can_change_none(office):
-    """Settings are for admins and owners; everybody may know them."""
+async def test_a_member_reads_who_is_told_and_can_change_no_setting(office):
+    """Settings, and how others are doing, are for admins and owners."""
     home = await office.open_home(office.mo)
 
-    assert "Default channel" in home
-    assert "action_id" not in home
+    assert "Who is told" in home
+    assert "home_" not in home
+    assert "last 30 days" not in home
 
 
 async def test_choosing_the_default_channel_stores_announces_and_records_it(office):
@@ -50,7 +51,8 @@ async def test_choosing_the_default_channel_stores_announces_and_records_it(offi
         f"<@{office.dana.id}> made this the default channel for job changes: it gets those that no DRI was found for."
     ]
     assert f"Saved: <#{office.wins.id}> is the default channel." in home
-    [change] = await office.database.run(audit.recent, office.team.id)
+    change, installed = await office.database.run(audit.recent, office.team.id)
+    assert installed.action == "installed"
     assert (change.actor, change.action, change.detail) == (
         office.dana.id,
         "default_channel",
@@ -92,7 +94,7 @@ async def test_who_lost_the_admin_role_meanwhile_can_change_nothing(office):
     home = await office.pick(office.dana, CHOOSE, office.wins.id)
 
     assert "did not confirm that you are an admin" in home
-    assert "action_id" not in home
+    assert "home_" not in home
     assert (await office.workspace()).default_channel_id is None
 
 
@@ -172,6 +174,7 @@ async def test_what_the_channel_gets_and_whether_dris_are_told_can_be_chosen(off
     assert [change.detail for change in await office.database.run(audit.recent, office.team.id)] == [
         "tell_dris = False",
         "channel_gets = everything",
+        "",
     ]
 
 

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import pytest
 
-from listeners.status_view import status_blocks, status_lines
+from listeners.explain_view import explained_blocks, explained_text
+from listeners.status_view import HELP, buried_blocks, buried_lines, status_blocks, status_lines
+from sandbox.slack.blocks import check_message
+from services.explaining import Explained
+from services.job_changes import TEST_SOURCE
 from services.salesforce_health import Health, HealthLine, lines
 from services.status import WorkspaceStatus
-from store import workspaces
+from store import job_changes, workspaces
+from store.burials import Burial
+from store.deliveries import DRI, NewDelivery, add_deliveries
+from store.job_changes import FoundJobChange, NewJobChange, Told
+from store.schema import job_changes as table
+from store.trace import Step
 from tests.conftest import SOMEDAY
+from tests.services.sample_job_changes import SAMPLES, job_change
+from tests.store.engine import add_job_change, add_workspace
 
 HOUR = 60 * 60 * 1_000
 COMMAND = "/usergems-status"
+LIVE = "<!channel> & <https://evil.example|here> *bold*" * 20
 
 
 def status(**changes: object) -> WorkspaceStatus:
@@ -32,6 +44,8 @@ def status(**changes: object) -> WorkspaceStatus:
         "waiting": 0,
         "waiting_since": None,
         "buried": 0,
+        "reported": 0,
+        "silent": {},
     }
     return WorkspaceStatus(**values | changes)
 
@@ -44,7 +58,7 @@ def test_when_all_is_well():
         ":white_check_mark: Connected to Salesforce: Acme Sales.",
         "Last answered ",
         "The last job change came in ",
-        "Last 24 hours: 1,200 told to the DRI, 3 told to the channel, 0 buried, 1 muted.",
+        "Last 24 hours: 1,200 told to the DRI, 3 told to a channel, 0 buried, 1 told to nobody by a rule.",
         "Nothing waits.",
     ]
 
@@ -63,7 +77,10 @@ def test_when_all_is_well():
         ({"last_accepted_at": None}, "No job change has come in yet."),
         ({"waiting": 1, "waiting_since": SOMEDAY}, "1 waits to be told, the oldest since <!date"),
         ({"waiting": 2_000, "waiting_since": SOMEDAY}, "2,000 wait to be told"),
-        ({"buried": 2}, "2 could not be delivered. For the operator: `python app.py buried`"),
+        ({"buried": 2}, "2 could not be delivered. `/usergems-status buried` shows an admin why"),
+        ({"reported": 1}, "🚩 One report of wrong data in the last 30 days."),
+        ({"reported": 1_200}, "🚩 1,200 reports of wrong data"),
+        ({"silent": {"Slack": SOMEDAY}}, ":hourglass: Slack does not answer since <!date"),
     ],
 )
 def test_what_is_not_well_is_said(changes, line):
@@ -78,6 +95,9 @@ def test_the_text_says_all_that_the_blocks_say():
     assert shown["text"]["text"] == "\n".join(status_lines(status(buried=2)))
 
 
+# ---- words
+
+
 async def test_anybody_may_ask_and_only_they_read_it(office):
     """Numbers, nothing of people."""
     answer = await office.slack.command(office.mo.id, COMMAND)
@@ -88,12 +108,25 @@ async def test_anybody_may_ask_and_only_they_read_it(office):
     assert "No default channel yet" in str(answer.message.blocks)
 
 
-@pytest.mark.parametrize("word", ["help", " HELP ", "restart", "<@U1>"])
-async def test_any_word_is_answered_with_help(office, word):
-    """What was asked for, or how to ask."""
+@pytest.mark.parametrize("word", ["help", " HELP ", "help me"])
+async def test_help_says_what_there_is(office, word):
+    """Every word of the command."""
     answer = await office.slack.command(office.mo.id, COMMAND, word)
 
-    assert answer.message.text.startswith(f"`{COMMAND}` shows how job changes are doing")
+    assert answer.message.text == HELP
+    assert all(f"`{COMMAND} {each}" in HELP for each in ("test", "explain", "buried", "help"))
+
+
+@pytest.mark.parametrize(
+    ("word", "named"),
+    [("xyz", "xyz"), ("restart now", "restart"), ("<!channel>", "&lt;!channel&gt;"), ("é" * 99, "é" * 59)],
+)
+async def test_a_word_that_is_not_known_is_named_and_gets_help(office, word, named):
+    """No error, and no guessing which word it was."""
+    answer = await office.slack.command(office.mo.id, COMMAND, word)
+
+    assert answer.message.text.startswith(f"I do not know “{named}")
+    assert HELP in answer.message.text
 
 
 async def test_the_default_channel_is_named(office):
@@ -109,3 +142,229 @@ async def test_the_default_channel_is_named(office):
     answer = await office.slack.command(office.mo.id, COMMAND)
 
     assert f"<#{office.wins.id}>, the default channel, cannot be posted to: it is archived" in answer.message.text
+
+
+# ---- test
+
+
+async def test_a_test_is_taken_in_for_whoever_asks(office):
+    """As a sender would send it: marked, for one person, and never the same as another."""
+    first = await office.slack.command(office.mo.id, COMMAND, "test")
+    await office.slack.command(office.mo.id, COMMAND, "test")
+
+    assert "A test is on its way to you" in first.message.text
+    stored = await office.database.run(lambda connection: connection.execute(table.select()).all())
+    assert [row.source for row in stored] == [TEST_SOURCE] * 2
+    assert all('"dri_email":"mo@acme.example"' in row.payload for row in stored)
+    assert f"`{COMMAND} explain {stored[0].id}`" in first.message.text
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ({"status": 503}, "Slack did not answer just now"),
+        ({"error": "missing_scope"}, "does not let us look who you are"),
+    ],
+)
+async def test_no_test_is_sent_where_slack_does_not_say_who_asks(office, fault, said):
+    """The person reads why."""
+    office.slack.faults.add("users.info", **fault)
+
+    answer = await office.slack.command(office.mo.id, COMMAND, "test")
+
+    assert said in answer.message.text
+    assert await office.database.run(job_changes.latest, office.team.id, 1) == []
+
+
+async def test_no_test_is_sent_to_somebody_without_an_address(office):
+    """By their address DRIs are found."""
+    office.mo.email = None
+
+    answer = await office.slack.command(office.mo.id, COMMAND, "test")
+
+    assert "Slack does not tell us your e-mail address" in answer.message.text
+
+
+# ---- explain
+
+
+@pytest.fixture
+async def told(office):
+    """A job change of Ada's that came to Mo, and one of Bo's that came to somebody else; their ids."""
+
+    def store(connection):
+        ids = []
+        for name, to in (("ada", office.mo.id), ("bo", office.dana.id)):
+            change = job_change(person={"full_name": name, "emails": [f"{name}@initech.example"]})
+            new = NewJobChange(office.team.id, name, "tests", change.to_stored(), SOMEDAY)
+            [added] = job_changes.add(connection, [new])
+            add_deliveries(connection, office.team.id, [NewDelivery(added.id, to, DRI, "You own it.")], SOMEDAY)
+            ids.append(added.id)
+        return ids
+
+    return await office.database.run(store)
+
+
+async def ask(office, user, text) -> str:
+    answer = await office.slack.command(user.id, COMMAND, f"explain {text}")
+    assert answer.problem == ""
+    assert answer.message.ephemeral_to == user.id
+    return f"{answer.message.text} {answer.message.blocks}"
+
+
+@pytest.mark.parametrize("which", ["ada@initech.example", "ADA@Initech.example", "`ada@initech.example`"])
+async def test_a_job_change_is_found_by_the_address_of_its_person(office, told, which):
+    """However it is typed, and also as Slack turns it into a link."""
+    assert told[0] in await ask(office, office.mo, which)
+    assert told[0] in await ask(office, office.dana, f"<mailto:{which.strip('`')}|{which.strip('`')}>")
+
+
+async def test_members_read_only_of_what_came_to_them(office, told):
+    """Another's is as if it were not there, by its id or by an address; admins read of all."""
+    mine, other = told
+
+    assert mine in await ask(office, office.mo, mine)
+    for which in (other, "bo@initech.example", "nobody@initech.example", "jc-no-such"):
+        said = await ask(office, office.mo, which)
+        assert "came to you. Admins can ask" in said
+        assert "Bo" not in said
+    assert other in await ask(office, office.dana, "bo@initech.example")
+    assert mine in await ask(office, office.dana, mine)
+
+
+async def test_members_read_nothing_of_what_others_did_with_it(office, told):
+    """The steps name people; admins read them."""
+    await office.database.run(
+        lambda connection: connection.execute(
+            table.update().where(table.c.id == told[0]).values(decision='{"rule": "R", "considered": []}')
+        )
+    )
+
+    assert "Step by step" not in await ask(office, office.mo, told[0])
+    assert "The rule" in await ask(office, office.mo, told[0])
+
+
+async def test_explaining_nothing_asks_which(office):
+    """And what has no such person or id is said to be unknown, inert."""
+    assert "Say which one" in await ask(office, office.dana, "")
+    assert "no job change like “&lt;!channel&gt;”" in await ask(office, office.dana, "<!channel>")
+    assert "among the latest 5,000 in this workspace" in await ask(office, office.dana, "no@globex.example")
+
+
+async def test_another_workspaces_job_change_is_not_explained(office):
+    """An id is no key."""
+    await office.database.run(add_workspace, "T9")
+    theirs = await office.database.run(add_job_change, "T9")
+
+    assert f"There is no job change like “{theirs}” in this workspace." in await ask(office, office.dana, theirs)
+
+
+def found(**changes: object) -> FoundJobChange:
+    values: dict[str, object] = {
+        "id": "jc",
+        "source": LIVE,
+        "accepted_at": SOMEDAY,
+        "routed_at": SOMEDAY,
+        "ended_at": SOMEDAY,
+        "outcome": "delivered",
+        "told": "dri",
+        "reason": LIVE,
+        "attempts": 1,
+        "last_error": LIVE,
+        "decision": {
+            "rule": LIVE,
+            "considered": [{"source": LIVE, "name": LIVE, "email": LIVE, "result": LIVE}] * 99,
+        },
+        "deliveries": [Told("U1", "dri", LIVE, "buried", 3, LIVE, SOMEDAY, "D1", "1.1")] * 99,
+        "trace": [Step("jc", SOMEDAY, LIVE, LIVE)] * 99,
+    }
+    return FoundJobChange(**values | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "Told to the DRI, <!date"),
+        ({"told": "channel"}, "Told to a channel, <!date"),
+        ({"outcome": "buried", "told": None}, "Buried: nobody could be told, <!date"),
+        ({"outcome": "muted", "told": None}, "Told to nobody, <!date"),
+        ({"ended_at": None, "outcome": None}, "It waits to be told. The last try:"),
+        ({"ended_at": None, "outcome": None, "routed_at": None}, "It waits for its DRI to be found."),
+        ({"decision": None, "deliveries": [], "trace": [], "reason": None}, "Told to the DRI"),
+    ],
+)
+@pytest.mark.parametrize("change", [SAMPLES["new company"], None])
+def test_slack_takes_every_explanation(changes, said, change):
+    """However long the names, and inert whatever they are."""
+    explained = Explained(found(**changes), change, ("jc-2", "jc-3"))
+
+    for reader in (None, "U1", "U2"):
+        blocks = explained_blocks(explained, reader)
+        assert check_message(blocks) == []
+        assert said in str(blocks)
+        assert "<!channel>" not in str(blocks)
+    assert said in explained_text(explained)
+
+
+# ---- buried
+
+
+async def test_admins_are_shown_what_is_buried_with_the_way_to_try_again(office):
+    """The answer's button opens the same dialog as the one in Home."""
+    [one] = await buried_in(office, "Slack refused it")
+
+    answer = await office.slack.command(office.dana.id, COMMAND, "buried")
+    assert "*One job change could not be delivered*" in answer.message.text
+    assert "Slack refused it." in answer.message.text
+    reply = await office.slack.press(office.dana.id, answer.message.channel_id, answer.message.ts, "home_buried")
+    await office.settled()
+
+    assert reply.status == 200
+    assert one in str(office.slack.modal(office.dana.id).definition)
+
+
+async def test_members_are_not_shown_what_is_buried(office):
+    """Reasons name people."""
+    await buried_in(office, "Slack refused it")
+
+    answer = await office.slack.command(office.mo.id, COMMAND, "buried")
+
+    assert "is shown to workspace admins and owners" in answer.message.text
+    assert "refused" not in str(answer.message)
+
+
+async def test_nothing_buried_is_good_news(office):
+    """And said."""
+    answer = await office.slack.command(office.dana.id, COMMAND, "buried")
+
+    assert answer.message.text == ":white_check_mark: Nothing is buried: all was delivered."
+
+
+def test_slack_takes_a_list_of_the_buried():
+    """However many there are."""
+    listed = [Burial(f"jc-{each}", None, LIVE, SOMEDAY) for each in range(5)]
+
+    assert check_message(buried_blocks(listed, 1_000_000)) == []
+    assert buried_lines(listed, 1_000_000)[-1] == "… and 999,995 more."
+    assert len("\n".join(buried_lines(listed, 9)).encode()) < 40_000
+
+
+async def buried_in(office, reason) -> list[str]:
+    def store(connection):
+        [added] = job_changes.add(
+            connection, [NewJobChange(office.team.id, "key", "tests", job_change().to_stored(), SOMEDAY)]
+        )
+        values = {"outcome": "buried", "reason": reason, "ended_at": SOMEDAY, "due_at": None}
+        connection.execute(table.update().where(table.c.id == added.id).values(values))
+        return [added.id]
+
+    return await office.database.run(store)
+
+
+async def test_who_leaves_no_address_to_answer_later_is_answered_at_once(office):
+    """Slack always leaves one; a script that asks by hand does not."""
+    asked = {"command": COMMAND, "text": "help", "team_id": office.team.id, "user_id": office.mo.id}
+
+    reply = await office.slack.wire.form(asked)
+
+    assert (reply.status, reply.body.decode()) == (200, HELP)

@@ -1,5 +1,6 @@
 """The sandbox's page: what it tells a browser, and what it lets a person do."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from aiohttp import web
 from slack_sdk.web.async_client import AsyncWebClient
 
 from sandbox.slack import SlackSandbox, page
+from sandbox.slack.elements import in_actions, in_input, in_section
 from sandbox.slack.state import Team, User
 
 HOME = {"type": "home", "blocks": [{"type": "divider"}]}
@@ -128,6 +130,28 @@ async def test_what_cannot_be_done_is_told(desk: Desk) -> None:
     desk.slack.app.commands = {"/usergems-status"}
     told = await desk.does("command", desk.sam, text="/usergems-status")
     assert told["problem"] == "The app is not running, or cannot be reached."
+
+
+async def test_an_unknown_command_is_told_in_words(desk: Desk) -> None:
+    """With the one there is: what a person reads is no list of a program's."""
+    desk.slack.app.commands = {"/usergems-status"}
+
+    told = await desk.does("command", desk.sam, text="/usergems")
+
+    assert told == {"problem": "/usergems is not a valid command: there is /usergems-status"}
+
+
+def test_the_page_draws_whatever_the_app_shows() -> None:
+    """A person can see and use every block and element of ours; what Slack knows besides need not be there."""
+    root = page.STATIC.parents[2]
+    sources = [path.read_text() for room in ("listeners", "services") for path in (root / room).glob("*.py")]
+    ours = {name for source in sources for name in re.findall(r'"type": "([a-z_]+)"', source)}
+    scripts = "".join((page.STATIC / name).read_text() for name in ("blocks.js", "fields.js"))
+    drawn = set(re.findall(r"(?m)^  ([a-z_]+):", scripts)) | set(re.findall(r'type === "([a-z_]+)"', scripts))
+    known = {*in_section.shapes, *in_actions.shapes, *in_input.shapes, "rich_text", "rich_text_preformatted"}
+
+    assert {"button", "overflow", "conversations_select", "rich_text_preformatted"} <= ours & known
+    assert (ours & known) - drawn == set()
 
 
 async def test_a_page_of_another_origin_cannot_act(desk: Desk) -> None:
