@@ -10,9 +10,11 @@ from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
 from listeners.verbs import (
+    COMMAND,
     Build,
     RefusedError,
     Terminal,
+    audit,
     buried,
     demo_arguments,
     doctor,
@@ -29,9 +31,8 @@ from listeners.verbs import (
     status,
 )
 from services.settings import SettingsError
+from services.version import VERSION
 from store.database import DatabaseUnavailableError
-
-VERSION = "0.1.0"
 
 
 def _demo(asked: Namespace, terminal: Terminal) -> int:
@@ -62,6 +63,7 @@ VERBS = (
     Verb("status", "how the workspaces stand", status.status, status.arguments),
     Verb("explain", "all that happened to one job change, and why", explain.explain, explain.arguments),
     Verb("buried", "what could not be delivered, and why", buried.show_buried, buried.buried_arguments),
+    Verb("audit", "who changed what in a workspace, and when", audit.show_audit, audit.arguments),
     Verb("replay", "try again what was buried", buried.replay_buried, buried.replay_arguments),
     Verb(
         "ownership", "export, import or check a workspace's ownership rules", ownership.ownership, ownership.arguments
@@ -74,10 +76,14 @@ VERBS = (
 )
 
 
-def run(argv: Sequence[str], environ: Mapping[str, str], build: Build) -> int:
-    """Do what was typed; answers the exit status. Raises SystemExit for --help, --version and what makes no sense."""
-    asked = _parser().parse_args(argv or ["serve"])
-    terminal = Terminal(environ, build, Console(), Console(stderr=True))
+def run(argv: Sequence[str], environ: Mapping[str, str], build: Build, command: str = COMMAND) -> int:
+    """
+    Do what was typed; answers the exit status. Raises SystemExit for --help, --version and what makes no sense.
+
+    *command*: what has to be typed before a verb at this terminal, for hints.
+    """
+    asked = _parser(command).parse_args(argv or ["serve"])
+    terminal = Terminal(environ, build, Console(), Console(stderr=True), command)
     try:
         status: int = asked.do(asked, terminal)
     except SettingsError as error:
@@ -101,9 +107,9 @@ def run(argv: Sequence[str], environ: Mapping[str, str], build: Build) -> int:
     return status
 
 
-def _parser() -> ArgumentParser:
+def _parser(command: str) -> ArgumentParser:
     parser = ArgumentParser(
-        "python app.py",
+        command,
         description="Job-change signals, told in Slack to the right person.",
         epilog="\n".join(["verbs:", *(f"  {verb.name:<12}{verb.help}" for verb in VERBS)]),
         formatter_class=RawDescriptionHelpFormatter,

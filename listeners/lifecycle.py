@@ -12,9 +12,6 @@ from sqlalchemy import Connection
 from store import audit, installations, slack_events, workspaces
 from store.database import Database
 
-SLACK = "slack"
-"""Who did it, in the audit."""
-
 
 def register(app: AsyncApp) -> None:
     app.event("app_uninstalled")(leave_workspace)
@@ -65,4 +62,4 @@ def _ours(connection: Connection, ids: list[str | None], happened_at: int | None
 def _leave(connection: Connection, workspace_id: str, now: int) -> None:
     installations.forget(connection, workspace_id)
     if workspaces.mark_gone(connection, workspace_id, now):
-        audit.record(connection, workspace_id, audit.Change(now, SLACK, "uninstalled", ""))
+        audit.record(connection, workspace_id, audit.Change(now, audit.SLACK, "uninstalled", ""))

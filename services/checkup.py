@@ -22,6 +22,7 @@ from services.slack import Slack
 from store import checks, migrations, salesforce_connections, stored_secrets, workspaces
 from store.database import Database
 from store.encryption import Cipher
+from store.installations import OtherAppError
 from store.workspaces import Workspace
 
 DEADLINE_SECONDS = 15.0
@@ -104,13 +105,13 @@ class Checkup:
             told = f"Slack cannot reach {url}: set PUBLIC_URL to the https:// address of this app, or use Socket Mode"
             return [Finding("public address", State.FAILED, told)]
         findings = [await self._found("public address", slack.is_alive())]
-        if not self.settings.slack_signing_secret:
+        if is_socket or not self.settings.slack_signing_secret:
             return findings
-        last = await self.database.run(checks.last_slack_event) if has_database else None
-        findings.append(signing_secret(self.settings, last))
-        if not is_socket and findings[0].state is State.OK:
+        signs = await self.database.run(checks.signs) if has_database else checks.Signs()
+        findings.append(signing_secret(self.settings, signs, self.now()))
+        if findings[0].state is State.OK:
             challenged = await self._found("event subscriptions", slack.answers_challenge())
-            findings.append(events(last) if challenged.state is State.OK else challenged)
+            findings.append(events(signs, self.now()) if challenged.state is State.OK else challenged)
         return findings
 
     async def _workspaces(self) -> AsyncIterator[Finding]:
@@ -124,6 +125,9 @@ class Checkup:
                     yield finding
 
     async def _workspace(self, workspace: Workspace) -> list[Finding]:
+        installation = await self._found(f"{workspace.id} installation", self._is_ours(workspace))
+        if installation.state is not State.OK:
+            return [installation]
         checks_of_one: Mapping[str, Callable[[Workspace], Awaitable[str]]] = {
             "scopes": self._scopes,
             "default channel": self._default_channel,
@@ -133,6 +137,17 @@ class Checkup:
         return await asyncio.gather(
             *(self._found(f"{workspace.id} {name}", of(workspace)) for name, of in checks_of_one.items())
         )
+
+    async def _is_ours(self, workspace: Workspace) -> str:
+        try:
+            await self.slack.tokens(workspace.id)
+        except OtherAppError as error:
+            again = f"or install the app again at {self.settings.public_url}"
+            raise PermanentError(
+                f"{workspace.name} has installed another Slack app than that of SLACK_CLIENT_ID: put its client id,"
+                f" {error}, and its secrets back, {again}"
+            ) from error
+        return "is that of SLACK_CLIENT_ID"
 
     async def _scopes(self, workspace: Workspace) -> str:
         identity = await self.slack.auth_test(workspace.id)

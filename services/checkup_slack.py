@@ -19,9 +19,14 @@ from slack_sdk.signature import SignatureVerifier
 from services.errors import PermanentError, TransientError
 from services.findings import Finding, State
 from services.settings import Settings
+from store.checks import Signs
 
 APPS = "https://api.slack.com/apps"
 MOST_SKEW_SECONDS = 60.0
+LATELY_MS = 2 * 24 * 3_600 * 1_000
+
+DOCTOR = "usergems-slack doctor"
+"""The User-Agent of what we send to ourselves as Slack would, so that it is no sign of Slack."""
 
 _BOGUS_CODE = "0000000000.doctor"
 _GOOD_ENOUGH = {"invalid_code", "code_expired", "code_already_used", "invalid_grant"}
@@ -95,6 +100,7 @@ class SlackCheck:
             "X-Slack-Request-Timestamp": timestamp,
             "X-Slack-Signature": signature,
             "Content-Type": "application/json",
+            "User-Agent": DOCTOR,
         }
         url = f"{self.settings.public_url}/slack/events"
         async with self.http.post(url, data=body, headers=headers, allow_redirects=False) as response:
@@ -131,26 +137,36 @@ def clock(skew_seconds: float | None) -> Finding:
     return Finding("clock", State.OK, f"within {MOST_SKEW_SECONDS:.0f} seconds of Slack's")
 
 
-def signing_secret(settings: Settings, last_event: int | None) -> Finding:
-    """*last_event*: when something that Slack signed was last genuine, in milliseconds; None: not lately."""
+def signing_secret(settings: Settings, signs: Signs, now: int) -> Finding:
+    """*signs*: of what came signed; what is older than two days says nothing any more."""
     name, is_slack = "signing secret", urlsplit(settings.slack_api_url).hostname == "slack.com"
     if is_slack and not _SIGNING_SECRET.fullmatch(settings.slack_signing_secret):
         return Finding(name, State.FAILED, f"SLACK_SIGNING_SECRET is not 32 of the digits 0-9a-f: {_WHERE}")
-    if last_event is None:
+    right, wrong = _lately(now, signs.genuine, signs.event), _lately(now, signs.refused)
+    if wrong > right:
+        told = f"what came as Slack's at {_time(wrong)} is not signed with SLACK_SIGNING_SECRET, nothing since is"
+        return Finding(name, State.FAILED, f"{told}: {_WHERE}, and start the app again")
+    if not right:
         told = "Slack tells nobody whether it is right: type /usergems-status in Slack; if nothing answers,"
         return Finding(name, State.UNKNOWN, f"{told} {_WHERE}")
-    return Finding(name, State.OK, f"what Slack signed was genuine, last at {_time(last_event)}")
+    return Finding(name, State.OK, f"what Slack signed was genuine, last at {_time(right)}")
 
 
-def events(last_event: int | None) -> Finding:
+def events(signs: Signs, now: int) -> Finding:
     """Of an address that answers Slack's challenge."""
-    name = "event subscriptions"
-    if last_event is None:
+    name, last = "event subscriptions", _lately(now, signs.event)
+    if not last:
         told = (
             "the address would pass, but nothing has come in two days: open the app's Home in Slack; if it stays empty,"
         )
         return Finding(name, State.UNKNOWN, f"{told} verify the Request URL under Event Subscriptions at {APPS}")
-    return Finding(name, State.OK, f"the last event came at {_time(last_event)}")
+    return Finding(name, State.OK, f"the last event came at {_time(last)}")
+
+
+def _lately(now: int, *moments: int | None) -> int:
+    """The last of these; 0: there was none in two days."""
+    last = max(moment or 0 for moment in moments)
+    return last if last > now - LATELY_MS else 0
 
 
 def _time(milliseconds: int) -> str:

@@ -1,18 +1,23 @@
-"""Keeping the house in order while it runs: retention, stale memories, and a second look for anything forgotten."""
+"""Keeping the house in order while it runs: retention, workspaces that left, stale memories, and a second look."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from store import housekeeping
+from services.month import Month
+from store import erasing, housekeeping, workspaces
 from store.database import Database
+from store.workspaces import Workspace
 
 log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 600.0
 DAY_MS = 24 * 3_600 * 1_000
+
+GONE_DAYS = 30
+"""So long after the app was removed from a workspace all that it had is kept, in case it is added again."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,8 @@ class Housekeeping:
     database: Database
     retention_days: int
     now: Callable[[], int]
+    at_once: int = housekeeping.ERASED_AT_ONCE
+    _swept: dict[str, int] = field(default_factory=dict, init=False, repr=False)
 
     async def tidy(self) -> None:
         """One round; what is left of a large one is done in the next."""
@@ -32,3 +39,20 @@ class Housekeeping:
         erased = housekeeping.ERASED_AT_ONCE
         while erased == housekeeping.ERASED_AT_ONCE:
             erased = await self.database.run(housekeeping.erase_expired, now - self.retention_days * DAY_MS)
+        for workspace in await self.database.run(workspaces.all_active):
+            await self._tidy(workspace, now)
+        while await self.database.run(erasing.erase_long_gone, now - GONE_DAYS * DAY_MS, now, self.at_once):
+            log.info("a workspace that removed the app %d days ago was erased, or some of it", GONE_DAYS)
+
+    async def _tidy(self, workspace: Workspace, now: int) -> None:
+        """Count the days that are over, and forget earlier than the operator would where a workspace wants that."""
+        await Month(self.database, self.now).close(workspace.id)
+        days = workspace.retention_days
+        if days is None or days >= self.retention_days:
+            return
+        # What ended before the last round has been seen to: nothing ends in the past.
+        since, before = self._swept.get(workspace.id, 0), now - days * DAY_MS
+        erased = housekeeping.ERASED_AT_ONCE
+        while erased == housekeeping.ERASED_AT_ONCE:
+            erased = await self.database.run(housekeeping.erase_expired_of, workspace.id, since, before)
+        self._swept[workspace.id] = before

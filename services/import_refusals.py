@@ -12,6 +12,9 @@ from typing import TextIO
 from services.import_formats import RowsFile
 from services.import_rows import REFUSED_BECAUSE, REFUSED_LINE, FileRow
 
+MOST_TOLD = 20
+"""Refused rows that are told where none are written."""
+
 _AS_IT_IS = "row"
 """The column of rows that have none of their own: those of JSON."""
 
@@ -67,14 +70,35 @@ class Refusals:
         return self._file
 
 
+@dataclass
+class Remarks:
+    """The same of a rehearsal, which writes nothing: the first of them, to be told."""
+
+    told: list[str]
+
+    def write(self, row: FileRow, reason: str) -> None:
+        if len(self.told) < MOST_TOLD:
+            self.told.append(f"line {row.line:,}: {reason}")
+
+    def flush(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        pass
+
+
 def refusals_of(path: Path) -> Path:
     """Where the refused rows of this file go."""
     return path.with_name(f"{path.name}.refused.csv")
 
 
+_FORMULAS = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")
+"""How formulas begin, also in the full width of East Asian spreadsheets."""
+
+
 def harmless(cell: str) -> str:
     """A spreadsheet would run what begins like a formula. https://owasp.org/www-community/attacks/CSV_Injection"""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+    return f"'{cell}" if cell.startswith(_FORMULAS) else cell
 
 
 def _cell(value: object) -> str:

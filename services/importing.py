@@ -16,7 +16,7 @@ from services.errors import PermanentError
 from services.faults import Fault, InvalidJobChangeError
 from services.import_columns import Reading
 from services.import_formats import RowsFile, look
-from services.import_refusals import Refusals, refusals_of
+from services.import_refusals import Refusals, Remarks, refusals_of
 from services.import_rows import FileRow, opened
 from services.intake import Intake
 from services.job_changes import JobChange
@@ -72,10 +72,15 @@ class Plan:
 
 @dataclass
 class Watch:
-    """Between a running import and whoever looks at it: how far it is, in rows and bytes; *stop* ends it."""
+    """
+    Between a running import and whoever looks at it: how far it is, in rows and bytes; *stop* ends it.
+
+    *refused*: in a rehearsal, the first rows that would be, with their reasons.
+    """
 
     progress: Progress = field(default_factory=Progress)
     bytes_read: int = 0
+    refused: list[str] = field(default_factory=list, repr=False)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -112,7 +117,7 @@ class Importing:
         """Import what is left of it; whether it came to its end, or was stopped."""
         watch.progress = plan.progress
         with (
-            closing(Refusals.of(plan.file, plan.progress.refused_bytes)) as refusals,
+            closing(_refusals(plan, watch)) as refusals,
             closing(Rehearsal()) as rehearsal,
             opened(plan.file) as (rows, position),
         ):
@@ -165,7 +170,11 @@ def _batches(rows: Iterator[FileRow]) -> Iterator[list[FileRow]]:
         yield batch
 
 
-def _changes(reading: Reading, batch: Sequence[FileRow], refusals: Refusals) -> list[JobChange]:
+def _refusals(plan: Plan, watch: Watch) -> Refusals | Remarks:
+    return Remarks(watch.refused) if plan.is_rehearsal else Refusals.of(plan.file, plan.progress.refused_bytes)
+
+
+def _changes(reading: Reading, batch: Sequence[FileRow], refusals: Refusals | Remarks) -> list[JobChange]:
     """Those of these rows that can be read; the others are written down with their reasons."""
     changes = []
     for row in batch:

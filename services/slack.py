@@ -133,6 +133,17 @@ class Slack:
         users = answer.get("users")
         return [user for user in users if isinstance(user, str)] if isinstance(users, list) else []
 
+    async def user_groups(self, workspace_id: str) -> dict[str, str]:
+        """
+        The handles of all user groups that are in use, by id. Needs usergroups:read.
+
+        https://docs.slack.dev/reference/methods/usergroups.list
+        """
+        answer = await self._read(workspace_id, "usergroups.list", ()) or {}
+        listed = answer.get("usergroups")
+        groups = [group for group in listed if isinstance(group, dict)] if isinstance(listed, list) else []
+        return {text_of(group, "id"): str(group.get("handle") or group.get("name") or "") for group in groups}
+
     async def users(self, workspace_id: str) -> AsyncIterator[list[SlackUser]]:
         """Everybody, page by page, the deactivated and bots too. https://docs.slack.dev/reference/methods/users.list"""
         async for page in self._pages(workspace_id, "users.list", "members"):

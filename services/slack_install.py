@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -40,7 +40,11 @@ _REFUSED = {
 
 @dataclass(frozen=True)
 class Listing:
-    """Public channels that are not archived, by name. *is_complete* False: Slack asked us to wait for too long."""
+    """
+    Channels that are not archived, by name: all public ones, and private ones that the app is in.
+
+    *is_complete* False: Slack asked us to wait for too long.
+    """
 
     channels: list[ChannelInfo]
     is_complete: bool
@@ -75,19 +79,22 @@ class SlackInstall:
         identity = await _call(self.client, "auth.test", headers=_bearer(token), data={})
         return _installation(answer, identity, token)
 
-    async def public_channels(self, workspace_id: str, *, org_wide: bool) -> Listing:
+    async def channels(self, workspace_id: str, *, org_wide: bool) -> Listing:
         """
-        Every one, waiting where Slack asks us to. *org_wide*: of all the organisation's workspaces we were let into.
+        Every one that can be chosen, waiting where Slack asks us to.
+
+        *org_wide*: of all the organisation's workspaces we were let into.
 
         https://docs.slack.dev/reference/methods/conversations.list
         """
         token = await token_of(self.tokens, workspace_id)
         reading = _Reading(self.client, token, self.wait)
-        found = []
-        for team_id in await reading.teams() if org_wide else [None]:
-            asked = {"types": "public_channel", "exclude_archived": "true", "team_id": team_id}
-            found += await reading.all("conversations.list", "channels", asked)
-        channels = {channel.id: channel for channel in map(ChannelInfo.of, found) if not channel.is_archived}
+        teams = await reading.teams() if org_wide else [None]
+        try:
+            found = await reading.channels(teams, "public_channel,private_channel")
+        except PermanentError:  # without groups:read there are the public ones
+            found = await reading.channels(teams, "public_channel")
+        channels = {channel.id: channel for channel in map(ChannelInfo.of, found) if _can_be_chosen(channel)}
         return Listing(sorted(channels.values(), key=lambda channel: channel.name), reading.is_complete)
 
 
@@ -107,6 +114,13 @@ class _Reading:
             return [text_of(team, "id") for team in await self.all("auth.teams.list", "teams", {})]
         except PermanentError:
             return [None]
+
+    async def channels(self, teams: Sequence[str | None], types: str) -> list[Json]:
+        found: list[Json] = []
+        for team_id in teams:
+            asked = {"types": types, "exclude_archived": "true", "team_id": team_id}
+            found += await self.all("conversations.list", "channels", asked)
+        return found
 
     async def all(self, method: str, key: str, asked: Mapping[str, str | None]) -> list[Json]:
         found: list[Json] = []
@@ -163,6 +177,10 @@ def _installation(answer: Json, identity: Json, token: str) -> Installation:
         is_enterprise_install=answer.get("is_enterprise_install") is True,
         token_type=answer.get("token_type"),
     )
+
+
+def _can_be_chosen(channel: ChannelInfo) -> bool:
+    return not channel.is_archived and (channel.is_member or not channel.is_private)
 
 
 def _part(answer: Json, name: str) -> Json:

@@ -41,6 +41,7 @@ class ChannelInfo:
 
     @classmethod
     def of(cls, raw: Json) -> Self:
+        """From Slack's conversation object; a flag that is missing is off."""
         flags = ("is_private", "is_archived", "is_member", "is_ext_shared")
         return cls(text_of(raw, "id"), text_of(raw, "name"), *(raw.get(flag) is True for flag in flags))
 

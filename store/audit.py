@@ -11,7 +11,7 @@ from store.schema import audit
 
 @dataclass(frozen=True)
 class Change:
-    """One change. *actor* is a Slack user id, or OPERATOR; *at* in milliseconds."""
+    """One change. *actor* is a Slack user id, or one of those below; *at* in milliseconds."""
 
     at: int
     actor: str
@@ -20,6 +20,9 @@ class Change:
 
 
 OPERATOR = "operator"
+SLACK = "slack"
+APP = "app"
+"""Whoever is at the terminal; Slack, which told us; and we by ourselves."""
 
 _recent = (
     select(audit.c.at, audit.c.actor, audit.c.action, audit.c.detail)

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, func, or_, select
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, or_, select, update
 
 from store.deliveries import BURIED, PENDING
-from store.schema import deliveries, slack_events
+from store.schema import deliveries, slack_signs
+from store.upsert import insert_missing
+
+GENUINE, EVENT, REFUSED = "genuine", "event", "refused"
+"""Slack's signature was right; so it was, and it was an event; it looked like one, and was not right."""
 
 
-def last_slack_event(connection: Connection) -> int | None:
-    """When the last genuine event of Slack's came, in milliseconds; None: none in two days."""
-    last: int | None = connection.execute(select(func.max(slack_events.c.seen_at))).scalar()
-    return last
+@dataclass(frozen=True)
+class Signs:
+    """When each last came, in milliseconds; None: it never did."""
+
+    genuine: int | None = None
+    event: int | None = None
+    refused: int | None = None
+
+
+def note(connection: Connection, sign: str, now: int) -> None:
+    """*sign*: one of those above."""
+    connection.execute(insert_missing(connection, slack_signs, "sign").values(sign=sign, at=now))
+    connection.execute(update(slack_signs).where(slack_signs.c.sign == sign).values(at=now))
+
+
+def signs(connection: Connection) -> Signs:
+    return Signs(**{row.sign: row.at for row in connection.execute(select(slack_signs))})
 
 
 def has_failed_with(connection: Connection, workspace_id: str, words: str) -> bool:

@@ -17,6 +17,7 @@ from store.schema import (
     lanes,
     laters,
     members,
+    ownership_denials,
     ownership_links,
     ownership_unmatched,
     posts,
@@ -26,6 +27,7 @@ from store.schema import (
     wrong_data,
 )
 from store.trace import Step, add_steps
+from store.workspaces import GONE
 
 MUTED, BY_WHOM = "muted", "erased by the operator"
 ERASED_STEP = "erased"
@@ -176,7 +178,12 @@ def forget_address(connection: Connection, email: str) -> int:
     """Forget which Slack user this address is; how many rows said so."""
     return sum(
         connection.execute(delete(column.table).where(column == email)).rowcount
-        for column in (members.c.email, ownership_links.c.owner, ownership_unmatched.c.owner)
+        for column in (
+            members.c.email,
+            ownership_links.c.owner,
+            ownership_unmatched.c.owner,
+            ownership_denials.c.owner,
+        )
     )
 
 
@@ -190,7 +197,7 @@ def close(connection: Connection, workspace_id: str, now: int) -> bool:
     known = connection.execute(select(workspaces.c.id).where(workspaces.c.id == workspace_id)).one_or_none()
     if known is None:
         return False
-    values = {"state": "gone", "gone_at": now}
+    values = {"state": GONE, "gone_at": now}
     connection.execute(update(workspaces).where(workspaces.c.id == workspace_id).values(values))
     installations.forget(connection, workspace_id)
     return True
@@ -213,10 +220,34 @@ def erase_some(connection: Connection, workspace_id: str, most: int) -> int:
     return len(ids)
 
 
-def erase_rest(connection: Connection, workspace_id: str, now: int) -> None:
+def erase_rest(connection: Connection, workspace_id: str, now: int, actor: str = audit.OPERATOR) -> None:
     """Its job changes are deleted: delete all else, and leave a line that says so."""
+    installations.forget(connection, workspace_id)
     connection.execute(delete(posts).where(posts.c.workspace_id == workspace_id))
     connection.execute(delete(lanes).where(lanes.c.workspace_id == workspace_id))
     connection.execute(delete(workspaces).where(workspaces.c.id == workspace_id))
     connection.execute(delete(audit_table).where(audit_table.c.workspace_id == workspace_id))
-    audit.record(connection, workspace_id, audit.Change(now, audit.OPERATOR, "erased the workspace", ""))
+    audit.record(connection, workspace_id, audit.Change(now, actor, "erased the workspace", ""))
+
+
+_long_gone = (
+    select(workspaces.c.id)
+    .where(workspaces.c.state == GONE, workspaces.c.gone_at < bindparam("before"))
+    .order_by(workspaces.c.gone_at)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
+
+
+def erase_long_gone(connection: Connection, before: int, now: int, most: int) -> bool:
+    """
+    Delete a workspace that is gone since before then, or, if it has more than *most* job changes, so many of them.
+
+    False: there is none. Whoever installs it meanwhile waits for us, and then keeps what is left.
+    """
+    workspace_id = connection.execute(_long_gone, {"before": before}).scalar_one_or_none()
+    if workspace_id is None:
+        return False
+    if erase_some(connection, workspace_id, most) < most:
+        erase_rest(connection, workspace_id, now, audit.APP)
+    return True

@@ -29,6 +29,9 @@ _expired = (
     .where(job_changes.c.ended_at < bindparam("before"), job_changes.c.payload.is_not(None))
     .limit(ERASED_AT_ONCE)
 )
+_expired_of = _expired.where(
+    job_changes.c.workspace_id == bindparam("of_workspace"), job_changes.c.ended_at >= bindparam("since")
+)
 _erase = (
     update(job_changes)
     .where(job_changes.c.id.in_(bindparam("ids", expanding=True)))
@@ -49,7 +52,16 @@ _erase_missed = delete(ownership_unmatched).where(
 
 def erase_expired(connection: Connection, before: int) -> int:
     """Forget who it was about in job changes that ended before then, some at a time; how many. Counts stay."""
-    ids = list(connection.execute(_expired, {"before": before}).scalars())
+    return _forget(connection, list(connection.execute(_expired, {"before": before}).scalars()))
+
+
+def erase_expired_of(connection: Connection, workspace_id: str, since: int, before: int) -> int:
+    """The same in one workspace that keeps them for a shorter time, of those that ended between the two."""
+    asked = {"of_workspace": workspace_id, "since": since, "before": before}
+    return _forget(connection, list(connection.execute(_expired_of, asked).scalars()))
+
+
+def _forget(connection: Connection, ids: list[str]) -> int:
     if ids:
         connection.execute(_erase, {"ids": ids})
         connection.execute(_erase_reasons, {"ids": ids})

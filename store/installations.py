@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar, cast
 
@@ -17,9 +17,22 @@ from slack_sdk.oauth.installation_store.async_installation_store import (
 from slack_sdk.oauth.installation_store.sqlalchemy import SQLAlchemyInstallationStore
 from slack_sdk.oauth.state_store.async_state_store import AsyncOAuthStateStore as SlackAsyncOAuthStateStore
 from slack_sdk.oauth.state_store.sqlalchemy import SQLAlchemyOAuthStateStore
-from sqlalchemy import ColumnElement, Connection, Engine, MetaData, Table, and_, bindparam, delete, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    MetaData,
+    Table,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    or_,
+    select,
+)
 
-from store import workspaces
+from store import audit, notices, workspaces
 from store.database import Database
 from store.encryption import Cipher, EncryptedText
 from store.slack_tables import SECRET_COLUMNS, bots, installations, oauth_states
@@ -80,6 +93,10 @@ class _States(SQLAlchemyOAuthStateStore):
         mine = and_(oauth_states.c.state == state, oauth_states.c.expire_at > _utc_now())
         with self.engine.begin() as connection:
             return bool(connection.execute(delete(oauth_states).where(mine)).rowcount)
+
+
+class OtherAppError(Exception):
+    """The workspace has installed the app, but as another Slack app than the one of our client id."""
 
 
 class AsyncInstallationStore(SlackAsyncInstallationStore):
@@ -153,11 +170,19 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
             await self.forget(workspace_id)
 
     async def bot_token(self, workspace_id: str) -> str | None:
-        """The token to call Slack with on behalf of a workspace; None when there is none (any more)."""
-        stored = await self._database.gather(self._newest_tokens, workspace_id)
-        return self._cipher.decrypt(stored) if stored else None
+        """
+        The token to call Slack with on behalf of a workspace; None when there is none (any more).
 
-    def _newest_tokens(self, connection: Connection, workspace_ids: list[str]) -> list[str | None]:
+        Raises OtherAppError besides.
+        """
+        stored = await self._database.gather(self._newest_tokens, workspace_id)
+        if stored is None:
+            return None
+        if stored.client_id != self._client_id:
+            raise OtherAppError(stored.client_id)
+        return self._cipher.decrypt(stored.token)
+
+    def _newest_tokens(self, connection: Connection, workspace_ids: list[str]) -> list[_Stored | None]:
         tokens = {each: _newest_token(connection, self._client_id, each) for each in sorted(set(workspace_ids))}
         return [tokens[each] for each in workspace_ids]
 
@@ -175,8 +200,10 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
 
     def _save(self, connection: Connection, installation: Installation) -> None:
         workspace_id = workspace_of(installation)
+        known = workspaces.find(connection, workspace_id)
         forget(connection, workspace_id)
         self._within(connection).save(installation)
+        installed_at = round(installation.installed_at * 1000)
         workspaces.install(
             connection,
             workspaces.Installed(
@@ -187,9 +214,12 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
                 installer_user_id=installation.user_id,
                 bot_user_id=installation.bot_user_id,
                 scopes=",".join(installation.bot_scopes or ()),
-                installed_at=round(installation.installed_at * 1000),
+                installed_at=installed_at,
             ),
         )
+        anew = known is None or not known.is_active
+        notices.welcome(connection, workspace_id, installation.user_id, installed_at, anew=anew)
+        audit.record(connection, workspace_id, audit.Change(installed_at, installation.user_id, "installed", ""))
 
     def _find(self, connection: Connection, workspace_id: str) -> Installation | None:
         c = installations.c
@@ -245,26 +275,34 @@ def forget(connection: Connection, workspace_id: str) -> None:
         connection.execute(delete(table).where(_is_of(table, workspace_id)))
 
 
+@dataclass(frozen=True)
+class _Stored:
+    """A token as it is stored, and which Slack app's it is."""
+
+    client_id: str
+    token: str = field(repr=False)
+
+
 # Read as it is stored: this statement can be cached, one with an EncryptedText column cannot.
 _newest = (
-    select(bots.c.bot_token)
+    select(bots.c.client_id, bots.c.bot_token)
     .where(
-        bots.c.client_id == bindparam("of_client"),
         or_(
             bots.c.team_id == bindparam("of_workspace"),
             and_(bots.c.team_id.is_(None), bots.c.enterprise_id == bindparam("of_workspace")),
         ),
         bots.c.bot_token.is_not(None),
     )
+    .order_by(case((bots.c.client_id == bindparam("of_client"), 0), else_=1))
     .order_by(bots.c.installed_at.desc(), bots.c.id.desc())
     .limit(1)
 )
 
 
-def _newest_token(connection: Connection, client_id: str, workspace_id: str) -> str | None:
-    asked = {"of_client": client_id, "of_workspace": workspace_id}
-    token: str | None = connection.execute(_newest, asked).scalar_one_or_none()
-    return token
+def _newest_token(connection: Connection, client_id: str, workspace_id: str) -> _Stored | None:
+    """Of our own Slack app; where there is none, of another."""
+    row = connection.execute(_newest, {"of_client": client_id, "of_workspace": workspace_id}).one_or_none()
+    return _Stored(*row) if row else None
 
 
 def _is_of(table: Table, workspace_id: str) -> ColumnElement[bool]:

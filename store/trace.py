@@ -1,4 +1,4 @@
-"""What happened to a job change after it was accepted, step by step; rows are only ever added."""
+"""What happened to a job change beside what its own row tells, step by step; rows are only ever added."""
 
 from __future__ import annotations
 

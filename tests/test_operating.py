@@ -181,8 +181,11 @@ def waiting(url: str) -> int:
         database.engine.dispose()
 
 
-def test_a_backup_of_sqlite_made_while_it_is_used_can_be_restored(migrated_sqlite, tmp_path):
+@pytest.mark.parametrize("way", ["sqlite backup", "sqlite backup with its shell"])
+def test_a_backup_of_sqlite_made_while_it_is_used_can_be_restored(migrated_sqlite, tmp_path, way):
     """With its key, and with what was committed a moment before; what came later is gone."""
+    if way.endswith("shell") and not shutil.which("sqlite3"):
+        pytest.skip("SQLite's shell is not installed")
     shutil.copy(migrated_sqlite, tmp_path / "usergems.db")
     (tmp_path / ".venv/bin").mkdir(parents=True)
     (tmp_path / ".venv/bin/python").symlink_to(sys.executable)
@@ -192,7 +195,7 @@ def test_a_backup_of_sqlite_made_while_it_is_used_can_be_restored(migrated_sqlit
     database.run_sync(add_workspace)
     database.run_sync(add_job_change)
 
-    run("sqlite backup", tmp_path)
+    run(way, tmp_path)
     database.run_sync(add_job_change)
     database.engine.dispose()
     (tmp_path / "usergems.key").unlink()
@@ -202,6 +205,27 @@ def test_a_backup_of_sqlite_made_while_it_is_used_can_be_restored(migrated_sqlit
     restored = Database(f"sqlite:///{tmp_path}/usergems.db")
     restored.run_sync(check, Cipher.of([key_in(tmp_path)]))
     restored.engine.dispose()
+
+
+def test_a_move_to_postgresql_takes_everything_along(migrated_sqlite, postgresql_server, tmp_path):
+    """Into an empty database; the file stays."""
+    shutil.copy(migrated_sqlite, tmp_path / "usergems.db")
+    for name in (".venv", "app.py", "manifest.json"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    database = Database(f"sqlite:///{tmp_path}/usergems.db")
+    database.run_sync(add_workspace)
+    database.run_sync(add_job_change)
+    database.engine.dispose()
+    _administer(
+        postgresql_server, "DROP DATABASE IF EXISTS usergems_moved WITH (FORCE)", "CREATE DATABASE usergems_moved"
+    )
+    new = _named(postgresql_server, "usergems_moved")
+
+    run(
+        "move to postgresql", tmp_path, NEW_DATABASE_URL=new, DATABASE_URL="sqlite:///./usergems.db", ENCRYPTION_KEYS=""
+    )
+
+    assert waiting(new) == waiting(f"sqlite:///{tmp_path}/usergems.db") == 1
 
 
 def test_a_backup_of_postgresql_can_be_restored(postgresql_server, postgresql_url, tmp_path):

@@ -29,7 +29,10 @@ from store.database import Database
 from store.encryption import Cipher
 
 MANIFEST = Path(__file__).parents[2] / "manifest.json"
-MIGRATE = "run python app.py migrate"
+COMMAND = "python app.py"
+"""How hints call the app; at a terminal they are told as they have to be typed there."""
+
+MIGRATE = f"run {COMMAND} migrate"
 
 
 class RefusedError(Exception):
@@ -91,14 +94,18 @@ class Terminal:
     build: Build
     out: Console
     err: Console
+    command: str = COMMAND
 
     def tell(self, text: str) -> None:
         """Print a result as it is: neither wrapped nor coloured."""
-        self.out.out(text, highlight=False)
+        self.out.out(self._typeable(text), highlight=False)
 
     def remark(self, text: str) -> None:
         """Print what is not part of the result."""
-        self.err.out(text, highlight=False)
+        self.err.out(self._typeable(text), highlight=False)
+
+    def _typeable(self, text: str) -> str:
+        return text.replace(f"{COMMAND} ", f"{self.command} ")
 
     def settings(self, *, serving: bool = False) -> Settings:
         """Raises SettingsError."""

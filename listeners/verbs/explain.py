@@ -12,6 +12,7 @@ from listeners.verbs import RefusedError, Terminal, shown_time
 from services.faults import InvalidJobChangeError
 from services.job_changes import JobChange
 from services.mrkdwn import escape
+from services.ownership.words import outcome
 from services.wording import headline
 from store import job_changes
 from store.job_changes import FoundJobChange, Origin, Told
@@ -48,8 +49,7 @@ def _lines(origin: Origin, found: FoundJobChange) -> Iterator[str]:
     yield from _decision(found)
     for told in found.deliveries:
         yield from _delivery(told)
-    if found.trace:
-        yield "Steps"
+    yield "Steps"
     for step in found.trace:
         yield f"  {shown_time(step.at)}  {step.step}{f': {step.detail}' if step.detail else ''}"
 
@@ -80,7 +80,7 @@ def _decision(found: FoundJobChange) -> Iterator[str]:
     yield f"Considered, by the rule: {found.decision.get('rule', 'none')}"
     for number, each in enumerate(considered, 1):
         who = " ".join(filter(None, [each["name"], f"<{each['email']}>" if each["email"] else ""]))
-        yield f"  {number}. {each['source']}{f', {who}' if who else ''}: {each['result']}"
+        yield f"  {number}. {each['source']}{f', {who}' if who else ''}: {outcome(each)}"
     if not considered:
         yield "  nobody"
 
@@ -88,7 +88,8 @@ def _decision(found: FoundJobChange) -> Iterator[str]:
 def _delivery(told: Told) -> Iterator[str]:
     where = "the default channel" if told.destination == DEFAULT_CHANNEL else told.destination
     yield f"Delivery to {where} ({told.role}): {told.state} after {_attempts(told.attempts)}"
-    yield f"  reason      {told.reason}"
+    if told.reason:  # else it was erased
+        yield f"  reason      {told.reason}"
     if told.last_error:
         yield f"  last error  {told.last_error}"
     if told.ts:

@@ -151,7 +151,13 @@ def _tell_counts(plan: Plan, watch: Watch, terminal: Terminal) -> None:
     terminal.tell(f"accepted   {progress.accepted:,}")
     terminal.tell(f"duplicate  {progress.duplicate:,}")
     terminal.tell(f"refused    {progress.refused:,}")
-    if plan.is_rehearsal:
-        terminal.remark("This was a dry run: nothing was accepted.")
-    if progress.refused:
-        terminal.remark(f"The refused rows, with the reasons: {refusals_of(plan.file.path)}")
+    written = refusals_of(plan.file.path)
+    if not plan.is_rehearsal:
+        if progress.refused:
+            terminal.remark(f"The refused rows, with the reasons: {written}")
+        return
+    for refused in watch.refused:
+        terminal.remark(f"  {refused}")
+    if progress.refused > len(watch.refused):
+        terminal.remark(f"  and more; without --dry-run all of them are written to {written}")
+    terminal.remark("This was a dry run: nothing was accepted, and nothing written.")

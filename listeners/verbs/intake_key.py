@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 
 from listeners.verbs import RefusedError, Terminal
 from listeners.verbs.preparing import cipher_of
+from services.intake_keys import GRACE_MS
 from store import workspaces
 from store.audit import OPERATOR
 from store.intake_keys import BEARER, SIGNING
@@ -20,18 +21,21 @@ def arguments(parser: ArgumentParser) -> None:
         default=SIGNING,
         help="signing: a secret that signs each request (the default); bearer: a key that is sent along",
     )
+    parser.add_argument("--stolen", action="store_true", help="those before end at once, instead of in 24 hours")
 
 
 def intake_key(asked: Namespace, terminal: Terminal) -> int:
     with terminal.database() as database:
         if database.run_sync(workspaces.find, asked.workspace) is None:
             raise RefusedError(f"No workspace {asked.workspace} has installed the app.")
-    terminal.tell(asyncio.run(_make(asked.workspace, asked.kind, terminal)))
-    terminal.remark("This is shown once. The key before it, if there was one, stays good for 24 hours.")
+    grace_ms = 0 if asked.stolen else GRACE_MS
+    terminal.tell(asyncio.run(_make(asked.workspace, asked.kind, grace_ms, terminal)))
+    until = "is refused within seconds" if asked.stolen else "stays good for 24 hours"
+    terminal.remark(f"This is shown once. The key before it, if there was one, {until}.")
     return 0
 
 
-async def _make(workspace_id: str, kind: str, terminal: Terminal) -> str:
+async def _make(workspace_id: str, kind: str, grace_ms: int, terminal: Terminal) -> str:
     settings = terminal.settings()
     async with terminal.build(settings, cipher_of(settings)) as app:
-        return await app.intake_keys.make(workspace_id, kind, OPERATOR)
+        return await app.intake_keys.make(workspace_id, kind, OPERATOR, grace_ms)

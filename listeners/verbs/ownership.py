@@ -15,6 +15,7 @@ from services.errors import PermanentError, TransientError
 from services.mrkdwn import escape
 from services.ownership.rule_faults import InvalidRulesError, RuleFault
 from services.ownership.rules import RuleSet
+from services.ownership.words import outcome
 from services.rulebook import parse
 from services.simulation import Simulated
 from services.wording import headline
@@ -103,8 +104,8 @@ async def _simulate(asked: Namespace, terminal: Terminal, app: App) -> int:
     if asked.json:
         terminal.tell(json.dumps([_as_json(each) for each in simulated], indent=2))
     else:
-        for each in simulated:
-            terminal.tell("\n".join(_lines(each)))
+        for line in await app.simulation.named(asked.workspace, [line for each in simulated for line in _lines(each)]):
+            terminal.tell(line)
     for fault in refused:
         terminal.remark(f"cannot be read, row {fault}")
     terminal.remark("Nobody was told.")
@@ -144,7 +145,7 @@ def _lines(simulated: Simulated) -> list[str]:
     lines += [f"  by {side['rule']}: {side['sentence']}" for side in trace.get("sides", ())]
     for each in trace.get("considered", ()):
         who = " ".join(filter(None, [each["name"], f"<{each['email']}>" if each["email"] else ""]))
-        lines.append(f"    {each['source']}{f', {who}' if who else ''}: {each['result']}")
+        lines.append(f"    {each['source']}{f', {who}' if who else ''}: {outcome(each)}")
     return lines
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from listeners.verbs import MIGRATE, RefusedError, opened
+from listeners.verbs.modes import is_open, warn_of_open
 from services.clock import SteadyClock
 from services.settings import Settings
 from store import lanes, migrations, routing, stored_secrets
 from store.alone import NotAloneError, alone_on, sqlite_file
 from store.database import Database
 from store.encryption import KEY_FILE, Cipher, WrongKeyError, key_in
+
+ATTEMPTS, WAIT_SECONDS = 100, 0.3
+"""How often a migration tries to have its tables to itself, and how long it stands back in between."""
 
 
 @contextmanager
@@ -27,6 +31,7 @@ def prepared(settings: Settings, *, works: bool) -> Iterator[Cipher]:
     Raises RefusedError, DatabaseUnavailableError.
     """
     file = sqlite_file(settings.database_url)
+    warn_of_open([Path(".env"), *([file] if file else [])])
     with ExitStack() as stack:
         if file and works:
             stack.enter_context(_alone_on(file))
@@ -39,12 +44,18 @@ def prepared(settings: Settings, *, works: bool) -> Iterator[Cipher]:
         yield cipher
 
 
-def migrate(database: Database) -> None:
-    """Bring it to the newest schema. Raises RefusedError, DatabaseUnavailableError."""
-    try:
-        database.run_sync(migrations.upgrade)
-    except CommandError:
-        raise RefusedError("The database is newer than this version of the app: install the newest version.") from None
+def migrate(database: Database, wait: Callable[[float], None] = time.sleep, attempts: int = ATTEMPTS) -> None:
+    """Bring it to the newest schema, beside those who serve from it. Raises RefusedError, DatabaseUnavailableError."""
+    for _ in range(attempts):
+        try:
+            return database.run_sync(migrations.upgrade)
+        except migrations.NewerSchemaError:
+            newer = "The database is newer than this version of the app: install the newest version."
+            raise RefusedError(newer) from None
+        except migrations.LockedError:
+            wait(WAIT_SECONDS)
+    held = "Something holds a table of the database: look into pg_stat_activity for what runs long, and try again."
+    raise RefusedError(held)
 
 
 def cipher_of(settings: Settings) -> Cipher:
@@ -62,9 +73,13 @@ def _key_beside(file: Path | None) -> str:
     if file is None:
         raise RefusedError("DATABASE_URL names no file: nothing would be left after a restart.", status=2)
     try:
-        return key_in(file.parent)
+        key = key_in(file.parent)
     except OSError as error:
         raise RefusedError(f"{file.parent / KEY_FILE} cannot be read or made: {error.strerror}.") from None
+    if is_open(file.parent / KEY_FILE):
+        place = file.parent / KEY_FILE
+        raise RefusedError(f"{place}, which opens every secret, can be read by everybody here: chmod 600 {place}.")
+    return key
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import gc
 import os
+import resource
 import signal
 import threading
 from argparse import Namespace
@@ -26,6 +27,9 @@ from store.encryption import Cipher
 
 GRACE_SECONDS = 8.0
 """For requests that are being answered when we are asked to stop, as long as the worker has for its own."""
+
+OPEN_FILES = 65_536
+"""Connections and files at once; the usual 1,024 would let a few hundred slow clients keep everybody else out."""
 
 LAST_SECOND = 9.5
 """After so many seconds we are gone, whatever hangs: what we have promised stands in the database."""
@@ -54,6 +58,7 @@ def serve_worker(_asked: Namespace, terminal: Terminal) -> int:
 def _serve(terminal: Terminal, halves: Halves) -> int:
     settings = terminal.settings(serving=True)
     logs.configure(settings.log_level, settings.log_format)
+    _raise_limit_of_files()
     # A thread that hangs in a call would keep the process alive for as long.
     last_second = threading.Timer(LAST_SECOND, os._exit, [0])
     last_second.daemon = True
@@ -61,6 +66,14 @@ def _serve(terminal: Terminal, halves: Halves) -> int:
         asyncio.run(_until_told(terminal, settings, cipher, halves, last_second))
     last_second.cancel()
     return 0
+
+
+def _raise_limit_of_files() -> None:
+    """As far as the system lets us by ourselves."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _until_told(

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from listeners.verbs import RefusedError, Terminal, shown_time
 from listeners.verbs.preparing import cipher_of
-from services.status import WorkspaceStatus
+from services.status import REPORTED_DAYS, WorkspaceStatus
 from store import workspaces
 
 
@@ -51,6 +51,7 @@ def _lines(one: WorkspaceStatus) -> Iterator[str]:
     for name, count in one.last_day.items():
         yield f"  {name.replace('_', ' '):<17} {count:,} in 24 hours"
     yield f"  buried in all     {one.buried:,}{' (python app.py buried tells why)' if one.buried else ''}"
+    yield f"  wrong data        {one.reported:,} reports in {REPORTED_DAYS} days"
 
 
 def _channel(one: WorkspaceStatus) -> str:

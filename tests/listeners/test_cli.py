@@ -13,11 +13,11 @@ from sqlalchemy import text
 
 from app import build
 from listeners import cli
-from store import routing, trace
+from store import audit, erasing, routing, trace
 from store.database import Database
 from store.deliveries import DRI, NewDelivery
 from store.job_changes import NewJobChange, add
-from store.posts import Undeliverable, settle
+from store.posts import Sent, Undeliverable, settle
 from store.routing import Routed
 from tests.conftest import SOMEDAY
 from tests.services.sample_job_changes import job_change
@@ -73,6 +73,17 @@ def bury(connection, key="one"):
     return job_change_id
 
 
+def deliver(connection):
+    """The same, and posted to Dana."""
+    job_change_id = accept(connection)
+    batch = routing.claim(connection, SOMEDAY, 30_000)
+    promised = NewDelivery(job_change_id, "U_DANA", DRI, "You own Initech in Salesforce.")
+    decision = {"rule": "contact owner", "considered": []}
+    routing.settle(connection, batch, [Routed(job_change_id, decision, (promised,))], [], SOMEDAY)
+    settle(connection, [Sent(each, SOMEDAY + 2_000, "D1", "1.1") for each in claim(connection, SOMEDAY + 2_000)])
+    return job_change_id
+
+
 @pytest.mark.parametrize("verb", [verb.name for verb in cli.VERBS])
 def test_every_verb_says_what_it_does(verb, capsys):
     """One clear line, before anything is read or begun."""
@@ -100,6 +111,15 @@ def test_the_version_is_that_of_the_project(capsys):
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert capsys.readouterr().out.strip() == project["version"]
+
+
+def test_hints_can_be_typed_as_they_stand(tmp_path, capsys):
+    """With the Python and the path that were typed, wherever the terminal is."""
+    environ = {"DATABASE_URL": f"sqlite:///{tmp_path / 'none.db'}"}
+
+    cli.run(["status"], environ, build, ".venv/bin/python app.py")
+
+    assert capsys.readouterr().err.endswith("start with .venv/bin/python app.py serve.\n")
 
 
 @pytest.mark.parametrize("verb", [[], ["serve"], ["web"], ["worker"]])
@@ -178,8 +198,8 @@ def test_a_wrong_key_refuses_to_start(operator):
     operator.types("serve", **credentials, ENCRYPTION_KEYS=Fernet.generate_key().decode())
 
     assert operator.status == 1
-    assert operator.err.count("\n") == 1
-    assert "ENCRYPTION_KEYS" in operator.err
+    assert "ENCRYPTION_KEYS" in operator.err.splitlines()[-1]
+    assert "Traceback" not in operator.err
 
 
 def test_a_database_in_memory_is_refused(capsys):
@@ -254,6 +274,48 @@ def test_explain_tells_that_one_was_just_accepted(operator):
 
     assert "outcome     none yet" in told
     assert "Considered" not in told
+
+
+def test_explain_tells_the_steps_of_one_that_was_delivered(operator):
+    """Those that every job change takes, with when."""
+    operator.do(add_workspace)
+    job_change_id = operator.do(deliver)
+
+    told = operator.types("explain", job_change_id).partition("Steps\n")[2]
+
+    steps = [line.split("UTC  ")[1] for line in told.splitlines()]
+    assert steps == ["accepted: from tests", "routed: contact owner", "posted: to U_DANA", "delivered: to the DRI"]
+
+
+def test_explain_leaves_out_what_was_erased(operator):
+    """The steps stay, and no line is empty."""
+    operator.do(add_workspace)
+    job_change_id = operator.do(deliver)
+    operator.do(erasing.erase, [job_change_id], SOMEDAY)
+
+    told = operator.types("explain", job_change_id)
+
+    assert "whose content was erased" in told
+    assert not re.search(r"(?m)^  (reason|because)", told)
+    assert all(line.rstrip() == line for line in told.splitlines())
+
+
+def test_what_was_changed_is_told_newest_first(operator):
+    """Who, what and when; also after the workspace is gone."""
+    operator.do(add_workspace)
+    operator.do(audit.record, "T1", audit.Change(SOMEDAY, "U_DANA", "preferences", "tell_dris = False"))
+    operator.do(audit.record, "T1", audit.Change(SOMEDAY + 1_000, audit.OPERATOR, "erased a person", ""))
+
+    told = operator.types("audit", "--workspace", "T1").splitlines()
+    as_json = json.loads(operator.types("audit", "--workspace", "T1", "--json"))
+
+    assert [line.split("UTC  ")[1] for line in told] == [
+        "operator     erased a person",
+        "U_DANA       preferences: tell_dris = False",
+    ]
+    assert as_json[1] == {"at": SOMEDAY, "actor": "U_DANA", "action": "preferences", "detail": "tell_dris = False"}
+    operator.types("audit", "--workspace", "T404")
+    assert (operator.status, operator.out) == (1, "")
 
 
 def test_explain_does_not_know_every_id(operator):

@@ -121,7 +121,9 @@ def test_a_database_without_its_key_is_told(operator):
 @ON_A_FILE
 def test_a_key_file_that_holds_no_key_is_told(operator):
     """It was cut off, or edited."""
-    (sqlite_file(operator.environ["DATABASE_URL"]).parent / KEY_FILE).write_text("nonsense")
+    file = sqlite_file(operator.environ["DATABASE_URL"]).parent / KEY_FILE
+    file.write_text("nonsense")
+    file.chmod(0o600)
 
     out = operator.types("doctor", ENCRYPTION_KEYS="")
 

@@ -6,15 +6,21 @@ import asyncio
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from argparse import Namespace
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from sqlalchemy import func, select
 
+from app import build
+from listeners.verbs import Terminal, importing
 from services.importing import AT_ONCE, Importing, Watch
 from services.intake import Intake
 from services.job_changes import JobChange
@@ -155,8 +161,10 @@ def test_a_dry_run_tells_the_same_and_stores_nothing(operator, tmp_path):
     rehearsed = operator.types("import", str(path), "--workspace", "T1", "--dry-run")
 
     assert (operator.status, counts(rehearsed)) == (1, [15, 10, 1])
-    assert "nothing was accepted" in operator.err
+    assert "nothing was accepted, and nothing written" in operator.err
+    assert re.search(r"(?m)^  line 27: .*current.company is required", operator.err)
     assert len(stored(operator)) == 5
+    assert not (tmp_path / "people.csv.refused.csv").exists()
     assert operator.types("import", str(path), "--workspace", "T1") == rehearsed
 
 
@@ -230,6 +238,19 @@ def test_what_no_column_tells_is_told_before_it_starts(operator, tmp_path):
     operator.types("import", str(path), "--workspace", "T1", "--dry-run")
 
     assert "No column tells a company: every row needs it." in operator.err
+
+
+def test_a_dry_run_leaves_the_refused_rows_of_an_interrupted_import(operator, tmp_path):
+    """They are half of what it takes to go on; and of many refused rows it tells some."""
+    path = written(tmp_path / "people.csv", [["", "Nobody", "", "", "", ""]] * (AT_ONCE + 1))
+    asyncio.run(stopped_early(operator, path))
+    before = refused_size(path)
+
+    operator.types("import", str(path), "--workspace", "T1", "--dry-run")
+
+    assert refused_size(path) == before > 0
+    assert len(re.findall(r"(?m)^  line ", operator.err)) == 20
+    assert "  and more; without --dry-run" in operator.err
 
 
 def test_an_interrupted_import_goes_on_where_it_was(operator, tmp_path):
@@ -332,3 +353,17 @@ def test_flat_rows_of_json_are_read_like_columns(operator, tmp_path):
 
     assert counts(out) == [1, 0, 0]
     assert "company  current.company.name" in operator.err
+
+
+def test_at_a_terminal_a_bar_tells_rows_rate_and_time_left(operator, tmp_path):
+    """And what may be piped is the counts alone, without colours."""
+    path = written(tmp_path / "people.csv", rows(AT_ONCE))
+    seen, piped = StringIO(), StringIO()
+    bar = Console(file=seen, force_terminal=True, width=120)
+
+    asked = Namespace(file=path, workspace="T1", source=None, dry_run=False)
+    status = importing.import_file(asked, Terminal(operator.environ, build, Console(file=piped), bar))
+
+    assert status == 0
+    assert re.search(rf"100%.*{AT_ONCE} rows, [\d,]+ a second, .*\d:\d\d:\d\d", seen.getvalue())
+    assert piped.getvalue() == f"accepted   {AT_ONCE}\nduplicate  0\nrefused    0\n"

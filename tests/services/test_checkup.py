@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
+import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -19,7 +21,7 @@ from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Channel, Team
 from services.findings import State
 from services.settings import Settings
-from store import slack_events, workspaces
+from store import checks, workspaces
 from store.database import Database
 from store.encryption import Cipher
 from store.installations import AsyncInstallationStore
@@ -44,6 +46,9 @@ class Place:
     ahead_seconds: float = 0.0
     deadline_seconds: float = 5.0
     served: dict[str, str] = field(default_factory=dict)
+    dana: str = ""
+    heard: Callable[[], Awaitable[object]] | None = None
+    """What comes from Slack, or from anybody, while the app is served."""
 
     def now(self) -> int:
         return round((time.time() + self.ahead_seconds) * 1_000)
@@ -60,6 +65,8 @@ class Place:
             await runner.setup()
             try:
                 await web.TCPSite(runner, "127.0.0.1", int(self.environ["PORT"])).start()
+                if self.heard:
+                    await self.heard()
                 checkup = replace(ours.checkup, deadline_seconds=self.deadline_seconds)
                 found = {finding.name: (finding.state, finding.text) async for finding in checkup.run()}
             finally:
@@ -96,6 +103,7 @@ async def place(database_url: str) -> AsyncIterator[Place]:
         wins = slack.add_channel(team, "wins")
         place = Place(slack, salesforce, database, team, wins, environ)
         await install(place)
+        slack.app_url = environ["PUBLIC_URL"]
         yield place
         await database.close()
     await server.close()
@@ -103,6 +111,7 @@ async def place(database_url: str) -> AsyncIterator[Place]:
 
 async def install(place: Place) -> None:
     dana = place.slack.add_user(place.team, "Dana Reyes", "dana@acme.example", is_admin=True)
+    place.dana = dana.id
     token = place.slack.install(place.team.id, dana.id, SCOPES.split(","))
     cipher = Cipher.of([place.environ["ENCRYPTION_KEYS"]])
     installation = Installation(
@@ -122,7 +131,7 @@ async def install(place: Place) -> None:
 
 async def test_where_all_is_well_nothing_fails(place):
     """One finding a check; what nobody can know says how to find out."""
-    await place.database.run(slack_events.first_seen, "Ev1", place.now())
+    await place.database.run(checks.note, checks.EVENT, place.now())
 
     found = await place.look()
 
@@ -164,6 +173,18 @@ async def test_a_wrong_credential_is_told_by_name(place, name, said):
     assert "wrong" not in told
 
 
+async def test_a_client_id_of_another_slack_app_is_told_as_such(place):
+    """And not as workspaces that have removed the app: their installations are there, under the other id."""
+    place.served["SLACK_CLIENT_ID"] = place.environ["SLACK_CLIENT_ID"]
+
+    found = await place.look(SLACK_CLIENT_ID="3333333333.4444444444")
+
+    state, told = found["installation"]
+    assert state is FAILED
+    assert f"put its client id, {place.slack.app.client_id}, and its secrets back" in told
+    assert "scopes" not in found
+
+
 async def test_another_signing_secret_than_the_served_app_has_is_found(place):
     """Somebody changed .env and did not restart."""
     place.served["SLACK_SIGNING_SECRET"] = "another"
@@ -175,13 +196,61 @@ async def test_another_signing_secret_than_the_served_app_has_is_found(place):
 
 
 async def test_whether_slack_signs_with_our_secret_is_known_by_what_came(place):
-    """Slack tells nobody; without an event there is a way to find out."""
+    """Slack tells nobody; without anything there is a way to find out. What the doctor itself sends is no sign."""
+    for _ in range(2):
+        found = await place.look()
+
+        assert found["signing secret"][0] is UNKNOWN
+        assert "type /usergems-status" in found["signing secret"][1]
+        assert found["event subscriptions"][0] is UNKNOWN
+        assert "verify the Request URL" in found["event subscriptions"][1]
+
+
+@pytest.mark.parametrize(("secret", "state"), [("sandbox-signing-secret", OK), ("another", FAILED)])
+async def test_what_slack_sends_shows_whether_the_signing_secret_is_right(place, secret, state):
+    """Anything does: here its challenge. That events reach us it does not show."""
+    place.slack.app.signing_secret = secret
+    place.heard = place.slack.verify_url
+
     found = await place.look()
 
-    assert found["signing secret"][0] is UNKNOWN
-    assert "type /usergems-status" in found["signing secret"][1]
+    assert found["signing secret"][0] is state
+    assert ("is not signed with SLACK_SIGNING_SECRET" in found["signing secret"][1]) is (state is FAILED)
     assert found["event subscriptions"][0] is UNKNOWN
-    assert "verify the Request URL" in found["event subscriptions"][1]
+
+
+async def test_an_event_shows_that_events_come(place):
+    """For two days; what is older shows nothing any more."""
+    event = {"type": "app_home_opened", "user": place.dana, "channel": "D0DANA", "tab": "home"}
+    place.heard = partial(place.slack.send_event, place.team.id, event)
+    found = await place.look()
+    assert (found["signing secret"][0], found["event subscriptions"][0]) == (OK, OK)
+
+    place.heard, place.ahead_seconds = None, 2 * 24 * 3_600
+    found = await place.look()
+    assert (found["signing secret"][0], found["event subscriptions"][0]) == (UNKNOWN, FAILED)  # by the clock
+
+
+async def test_what_anybody_sends_is_no_sign_of_a_wrong_secret(place):
+    """Scanners find every address; only what is signed in Slack's form, and now, could have been Slack's."""
+
+    async def garbage():
+        async with aiohttp.ClientSession() as http:
+            for headers in ({}, {"X-Slack-Request-Timestamp": "9" * 5_000, "X-Slack-Signature": f"v0={'0' * 64}"}):
+                async with http.post(f"{place.environ['PUBLIC_URL']}/slack/events", headers=headers) as response:
+                    assert response.status == 401
+
+    place.heard = garbage
+
+    assert (await place.look())["signing secret"][0] is UNKNOWN
+
+
+async def test_a_secret_that_was_mended_is_right_again(place):
+    """The last word counts."""
+    await place.database.run(checks.note, checks.REFUSED, place.now() - 5_000)
+    place.heard = place.slack.verify_url
+
+    assert (await place.look())["signing secret"][0] is OK
 
 
 @pytest.mark.parametrize(
@@ -197,7 +266,7 @@ async def test_slack_s_own_signing_secrets_have_a_form(place, url, secret, said)
 
     settings = Settings.from_environ(place.environ | {"SLACK_API_URL": url, "SLACK_SIGNING_SECRET": secret})
 
-    finding = signing_secret(settings, None)
+    finding = signing_secret(settings, checks.Signs(), place.now())
 
     assert (finding.state is FAILED, said is not None and said in finding.text) == (said is not None, said is not None)
 

@@ -1,13 +1,16 @@
-"""Retention, stale memories, and lanes that lost their turn."""
+"""Retention, workspaces that removed the app, stale memories, and lanes that lost their turn."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from sqlalchemy import func, select, update
 
 from services.housekeeping import DAY_MS, Housekeeping
-from store import pauses
-from store.schema import DEFAULT_CHANNEL, deliveries, job_changes, lanes, slack_events
+from store import audit, pauses, workspaces
+from store.schema import DEFAULT_CHANNEL, day_counts, deliveries, job_changes, lanes, slack_events
 from store.schema import pauses as pauses_table
+from store.slack_tables import metadata
 from tests.conftest import SOMEDAY
 from tests.store.engine import add_workspace, claim, promise
 
@@ -38,6 +41,40 @@ async def test_payloads_are_forgotten_after_their_retention_and_counts_stay(data
     rows = await database.run(kept)
     assert (rows[old].payload, rows[old].reason, rows[old].outcome) == (None, None, "delivered")
     assert rows[young].payload is not None
+
+
+async def test_a_workspace_may_forget_earlier_than_the_operator(database, clock):
+    """Its own job changes alone; a longer time than the operator's changes nothing."""
+    for workspace_id, days in (("T1", 30), ("T2", None), ("T3", 365)):
+        await database.run(add_workspace, workspace_id)
+        await database.run(workspaces.change, workspace_id, None, retention_days=days)
+    by_age = {}
+    for workspace_id, age in (("T1", 29), ("T1", 31), ("T2", 31), ("T2", 91), ("T3", 91)):
+        [one] = await database.run(promise, "U_DANA", workspace_id=workspace_id)
+        await database.run(end, one, SOMEDAY - age * DAY_MS)
+        by_age[workspace_id, age] = one
+    tidied = house(database, clock)
+
+    await tidied.tidy()
+
+    assert {age for age, one in by_age.items() if await is_forgotten(database, one)} == {
+        ("T1", 31),
+        ("T2", 91),
+        ("T3", 91),
+    }
+    clock.advance(seconds=2 * 24 * 3600)
+    await tidied.tidy()
+    assert await is_forgotten(database, by_age["T1", 29])
+
+
+def end(connection, job_change_id, at):
+    values = {"outcome": "delivered", "ended_at": at, "payload": "{}"}
+    connection.execute(update(job_changes).where(job_changes.c.id == job_change_id).values(values))
+
+
+async def is_forgotten(database, job_change_id) -> bool:
+    payload = select(job_changes.c.payload).where(job_changes.c.id == job_change_id)
+    return await database.run(lambda connection: connection.execute(payload).scalar_one()) is None
 
 
 async def test_what_has_not_ended_is_kept_however_old(database, clock):
@@ -106,3 +143,67 @@ async def test_events_and_waits_of_long_ago_are_forgotten(database, clock):
         return [connection.execute(select(func.count()).select_from(table)).scalar_one() for table in tables]
 
     assert await database.run(left) == [0, 0]
+
+
+def rows_of(workspace_id):
+    """How many rows speak of a workspace, table by table; days are counted as they pass."""
+
+    def count(connection):
+        tables = [table for table in metadata.sorted_tables if "workspace_id" in table.c and table is not day_counts]
+        counted = {
+            table.name: connection.execute(
+                select(func.count()).select_from(table).where(table.c.workspace_id == workspace_id)
+            ).scalar_one()
+            for table in tables
+        }
+        return {name: rows for name, rows in counted.items() if rows}
+
+    return count
+
+
+async def uninstalled(database, clock, *, installs_again=False):
+    """Two workspaces, of which one removed the app a moment ago."""
+    for each in ("T1", "T2"):
+        await database.run(add_workspace, each)
+        await database.run(promise, "U_DANA", "U_DANA", DEFAULT_CHANNEL, workspace_id=each)
+    await database.run(workspaces.mark_gone, "T1", clock())
+    if installs_again:
+        clock.advance(seconds=29 * 24 * 3600)
+        await database.run(add_workspace, "T1")
+
+
+async def test_a_workspace_that_removed_the_app_is_erased_after_thirty_days(database, clock):
+    """With all that it had, however much; a line in the audit stays, and the other workspaces."""
+    await uninstalled(database, clock)
+    others = await database.run(rows_of("T2"))
+    clock.advance(seconds=30 * 24 * 3600 + 1)
+
+    await replace(house(database, clock), at_once=2).tidy()
+
+    assert await database.run(workspaces.find, "T1") is None
+    assert await database.run(rows_of("T1")) == {"audit": 1}
+    assert await database.run(audit.recent, "T1") == [audit.Change(clock(), audit.APP, "erased the workspace", "")]
+    assert await database.run(rows_of("T2")) == others
+
+
+async def test_until_then_it_is_kept(database, clock):
+    """Somebody may have pressed the wrong button."""
+    await uninstalled(database, clock)
+    before = await database.run(rows_of("T1"))
+    clock.advance(seconds=30 * 24 * 3600 - 1)
+
+    await house(database, clock).tidy()
+
+    assert await database.run(rows_of("T1")) == before
+
+
+async def test_whoever_installs_again_finds_everything_as_it_was(database, clock):
+    """However long ago it was removed."""
+    await uninstalled(database, clock, installs_again=True)
+    before = await database.run(rows_of("T1"))
+    clock.advance(seconds=2 * 24 * 3600)
+
+    await house(database, clock).tidy()
+
+    assert await database.run(rows_of("T1")) == before
+    assert (await database.run(workspaces.find, "T1")).is_active

@@ -72,7 +72,7 @@ async def test_a_code_becomes_an_installation(slack: SlackSandbox, install: Slac
 async def test_where_the_app_is_not_installed_nothing_is_asked(slack: SlackSandbox, install: SlackInstall) -> None:
     """No token, no call."""
     with pytest.raises(WorkspaceGoneError):
-        await install.public_channels("T2", org_wide=False)
+        await install.channels("T2", org_wide=False)
 
     assert slack.calls == []
 
@@ -87,7 +87,7 @@ async def test_an_answer_that_makes_no_sense_is_a_passing_failure(
     slack.faults.add("conversations.list", body=body)
 
     with pytest.raises(TransientError):
-        await install.public_channels("T1", org_wide=False)
+        await install.channels("T1", org_wide=False)
 
 
 async def test_pages_that_go_round_in_circles_end(slack: SlackSandbox, install: SlackInstall) -> None:
@@ -95,7 +95,7 @@ async def test_pages_that_go_round_in_circles_end(slack: SlackSandbox, install: 
     page = {"channels": [{"id": "C1", "name": "general"}], "response_metadata": {"next_cursor": "again"}}
     slack.faults.add("conversations.list", body=named(page), times=5)
 
-    listing = await install.public_channels("T1", org_wide=False)
+    listing = await install.channels("T1", org_wide=False)
 
     assert [channel.name for channel in listing.channels] == ["general"]
 
@@ -104,7 +104,7 @@ async def test_patience_is_one_for_the_whole_list(slack: SlackSandbox, install: 
     """Many short waits are a long one to whoever sits before the browser."""
     slack.faults.add("conversations.list", retry_after=15, times=10)
 
-    listing = await install.public_channels("T1", org_wide=False)
+    listing = await install.channels("T1", org_wide=False)
 
     assert waits == [15, 15]
     assert sum(waits) <= PATIENCE_SECONDS
@@ -123,6 +123,6 @@ async def test_an_organisation_is_asked_workspace_by_workspace(slack: SlackSandb
             when=lambda asked, wanted=team_id: asked.get("team_id") == wanted,
         )
 
-    listing = await install.public_channels("T1", org_wide=True)
+    listing = await install.channels("T1", org_wide=True)
 
     assert [channel.id for channel in listing.channels] == ["C3", "C2", "C1"]

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, select, text
 from store import workspaces
 from store.database import Database, DatabaseUnavailableError
 from store.encryption import Cipher, WrongKeyError
-from store.installations import AsyncInstallationStore, AsyncOAuthStateStore, workspace_of
+from store.installations import AsyncInstallationStore, AsyncOAuthStateStore, OtherAppError, workspace_of
 from store.slack_tables import bots, installations, oauth_states
 
 KEY = Fernet.generate_key().decode()
@@ -223,11 +223,12 @@ async def test_a_workspaces_own_installation_comes_before_its_organisations(stor
 
 
 async def test_another_apps_installation_is_not_ours(store: AsyncInstallationStore, database: Database) -> None:
-    """Tokens belong to the client id that they were given to."""
+    """Tokens belong to the client id that they were given to; that there are some is not forgotten."""
     await store.async_save(installation())
     other = AsyncInstallationStore(database, "999.999", Cipher.of([KEY]))
 
-    assert await other.bot_token("T1") is None
+    with pytest.raises(OtherAppError):
+        await other.bot_token("T1")
     assert await other.async_find_installation(enterprise_id=None, team_id="T1") is None
 
 
