@@ -14,7 +14,7 @@ from slack_bolt.adapter.aiohttp import to_aiohttp_response
 from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
 from slack_bolt.request.async_request import AsyncBoltRequest
 
-from listeners.install_link import InstallLink, address
+from listeners.install_link import COOKIE, InstallLink, address
 from listeners.oauth import failure
 from listeners.pages import Notice, Pages
 from services.errors import PermanentError, TransientError, WorkspaceGoneError
@@ -50,6 +50,7 @@ class Installing:
     now: Callable[[], int]
 
     async def landing(self, _request: web.Request) -> web.Response:
+        """What the app is, what it may do and why; how to create it, where there are no credentials yet."""
         optional = self.manifest.optional_scopes
         host = self.public_url.removeprefix("https://").removeprefix("http://")
         return self.pages.page(
@@ -92,7 +93,7 @@ class Installing:
             raise web.HTTPSeeOther("/")
         asked = AsyncBoltRequest(body="", query=request.query_string, headers=dict(request.headers))
         try:
-            response = await to_aiohttp_response(await self.flow.handle_callback(asked))
+            response = self._with_our_cookies(await to_aiohttp_response(await self.flow.handle_callback(asked)))
         except PermanentError as error:
             response = self.pages.notice(self._try_again("Slack did not finish the installation", str(error), 400))
         except TransientError:
@@ -106,13 +107,14 @@ class Installing:
         return response
 
     async def show_channels(self, request: web.Request) -> web.Response:
+        """The page that picks the default channel, for the admin who installed and in their browser."""
         sealed = request.query.get("link", "")
-        allowed = await self._allowed(sealed)
+        allowed = await self._allowed(sealed, request.cookies.get(COOKIE, ""))
         if isinstance(allowed, web.Response):
             return allowed
         _link, workspace = allowed
         try:
-            listing = await self.slack_install.public_channels(workspace.id, org_wide=workspace.is_enterprise_install)
+            listing = await self.slack_install.channels(workspace.id, org_wide=workspace.is_enterprise_install)
         except (PermanentError, TransientError) as error:
             log.warning("the channels of workspace %s could not be listed: %s", workspace.id, error)
             return self.pages.notice(_slack_failed(error, address(sealed)))
@@ -128,10 +130,11 @@ class Installing:
         return response
 
     async def choose_channel(self, request: web.Request) -> web.Response:
+        """What the form of that page sends; choosing the same one again posts nothing."""
         # The sealed link inside the form is what a page of another site cannot know.
         form = dict(parse_qsl((await request.read()).decode(errors="replace")))
         sealed, channel_id = form.get("link", ""), form.get("channel", "")
-        allowed = await self._allowed(sealed)
+        allowed = await self._allowed(sealed, request.cookies.get(COOKIE, ""))
         if isinstance(allowed, web.Response):
             return allowed
         link, workspace = allowed
@@ -158,11 +161,11 @@ class Installing:
             home_link=link.home_link,
         )
 
-    async def _allowed(self, sealed: str) -> tuple[InstallLink, Workspace] | web.Response:
+    async def _allowed(self, sealed: str, browser: str) -> tuple[InstallLink, Workspace] | web.Response:
         """Who is here and for which workspace; else the page that says what is in the way."""
         link = InstallLink.unseal(self.cipher, sealed, self.now())
         workspace = await self.database.run(workspaces.find, link.workspace_id) if link else None
-        if link is None or workspace is None or not workspace.is_active or _is_stale(link, workspace):
+        if link is None or workspace is None or not workspace.is_active or not _is_for(link, workspace, browser):
             return self.pages.notice(_STALE)
         try:
             installer = await self.slack.user(workspace.id, link.user_id)
@@ -183,7 +186,7 @@ _DATABASE_DOWN = "Slack allowed the app, but our database did not answer. Wait a
 _STALE = Notice(
     title="This link is no longer good",
     text=(
-        "It works for one hour after the app was added to Slack, and for that installation only.",
+        "It works for one hour after the app was added to Slack, and only in the browser where that was done.",
         "You can choose the default channel in the app's Home in Slack at any time, or add the app once more.",
     ),
     action="Go to the start",
@@ -191,8 +194,9 @@ _STALE = Notice(
 )
 
 
-def _is_stale(link: InstallLink, workspace: Workspace) -> bool:
-    return link.installed_at != str(workspace.installed_at)
+def _is_for(link: InstallLink, workspace: Workspace, browser: str) -> bool:
+    """This installation, and no earlier one; and by whom it was made."""
+    return link.installed_at == str(workspace.installed_at) and link.is_of(browser)
 
 
 def plain(mrkdwn: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from dataclasses import asdict, dataclass
 from urllib.parse import urlencode
 
@@ -9,6 +11,7 @@ from store.encryption import Cipher
 
 PATH = "/slack/default-channel"
 PURPOSE = "default-channel"
+COOKIE = "default_channel"
 LIFETIME_SECONDS = 60 * 60
 
 
@@ -17,7 +20,8 @@ class InstallLink:
     """
     What a link says. *installed_at*, in milliseconds, ties it to one installation: the next one makes it stale.
 
-    *team_id* is empty for an organisation that installed as a whole.
+    *browser*: the mark of the cookie of whoever installed; in another browser the link opens nothing. *team_id* is
+    empty for an organisation that installed as a whole.
     """
 
     workspace_id: str
@@ -25,6 +29,11 @@ class InstallLink:
     app_id: str
     user_id: str
     installed_at: str
+    browser: str
+
+    def is_of(self, cookie: str) -> bool:
+        """Whether this is the browser that installed, by the cookie it was given then."""
+        return hmac.compare_digest(self.browser, mark_of(cookie))
 
     def seal(self, cipher: Cipher) -> str:
         return cipher.seal(PURPOSE, asdict(self))
@@ -49,6 +58,11 @@ class InstallLink:
         if not (self.team_id and self.app_id):
             return None
         return f"{address}?{urlencode({'team': self.team_id, app: self.app_id, **more})}"
+
+
+def mark_of(cookie: str) -> str:
+    """What a link says of a cookie, which is not the cookie itself."""
+    return hashlib.sha256(cookie.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def address(sealed: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import secrets
 from dataclasses import dataclass, field
 
 from slack_bolt.authorization import AuthorizeResult
@@ -15,7 +16,7 @@ from slack_bolt.oauth.async_oauth_settings import AsyncOAuthSettings
 from slack_bolt.response import BoltResponse
 from slack_sdk.oauth.installation_store import Installation
 
-from listeners.install_link import InstallLink, address
+from listeners.install_link import COOKIE, LIFETIME_SECONDS, PATH, InstallLink, address, mark_of
 from listeners.pages import Notice, Pages
 from services.manifest import Manifest
 from services.settings import Settings
@@ -121,15 +122,17 @@ class Authorize(AsyncAuthorize):
 
 def _callbacks(parts: OAuthParts, public_url: str) -> AsyncCallbackOptions:
     async def go_on(args: AsyncSuccessArgs) -> BoltResponse:
-        installation = args.installation
+        installation, browser = args.installation, secrets.token_urlsafe(32)
         link = InstallLink(
             workspace_id=workspace_of(installation),
             team_id=installation.team_id or "",
             app_id=installation.app_id or "",
             user_id=installation.user_id,
             installed_at=str(round(installation.installed_at * 1000)),
+            browser=mark_of(browser),
         )
-        return BoltResponse(status=303, headers={"Location": address(link.seal(parts.cipher))})
+        cookie = f"{COOKIE}={browser}; Path={PATH}; Max-Age={LIFETIME_SECONDS}"
+        return BoltResponse(status=303, headers={"Location": address(link.seal(parts.cipher)), "Set-Cookie": cookie})
 
     async def explain(args: AsyncFailureArgs) -> BoltResponse:
         notice = failure(args.reason, public_url)

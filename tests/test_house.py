@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
+
+from app import build
+from listeners.cli import VERBS
+from services.settings import Settings
+from store.encryption import Cipher
+from tests.fuzz.corpus import ROUTES
 
 ROOT = Path(__file__).parent.parent
 LAYERS = ["store", "services", "listeners"]  # each may import itself and what stands before it
@@ -115,6 +124,58 @@ def test_every_module_says_what_belongs_in_it():
     assert wrong == []
 
 
+def test_what_a_name_does_not_say_its_docstring_says():
+    """
+    Every public class, function and method in services/, store/ and listeners/ has one.
+
+    Except for what says all by itself: a body of one statement, a method that a base class asks for, and what is
+    handed to Bolt in `register` or to the table of verbs, where the id beside it says when it is called.
+    """
+    wrong = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for layer in LAYERS
+        for path in sorted((ROOT / layer).rglob("*.py"))
+        if "versions" not in path.parts
+        for name in silent(parsed(path))
+    ]
+
+    assert wrong == []
+
+
+def silent(module: ast.Module) -> Iterator[str]:
+    """What is public, has no docstring and needs one."""
+    handed_over = {
+        argument.id
+        for node in ast.walk(module)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Call)
+        for argument in node.args
+        if isinstance(argument, ast.Name)
+    }
+    for node in module.body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            if not ast.get_docstring(node):
+                yield node.name
+            if not node.bases:
+                yield from (f"{node.name}.{each.name}" for each in node.body if needs_words(each))
+        elif needs_words(node) and node.name not in handed_over | {"register"} and not is_verb(node):
+            yield node.name
+
+
+def needs_words(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and not node.name.startswith("_")
+        and not ast.get_docstring(node)
+        and len(node.body) > 1
+    )
+
+
+def is_verb(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """What listeners/cli.py lists with a line of help: it is called with what was typed, and fills in a parser."""
+    asked = [argument.arg for argument in node.args.args]
+    return asked in (["asked", "terminal"], ["_asked", "terminal"], ["parser"])
+
+
 def test_pure_modules_do_nothing_outside():
     """A module that calls itself pure imports nothing that reads a clock, a network, a database or chance."""
     outside = {"aiohttp", "requests", "sqlalchemy", "asyncio", "time", "random", "os", "socket", "slack_sdk"}
@@ -122,6 +183,49 @@ def test_pure_modules_do_nothing_outside():
 
     assert len(pure) >= 8
     assert [str(path.relative_to(ROOT)) for path in pure if imported(path) & outside] == []
+
+
+DOCS = "\n".join(path.read_text() for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))])
+
+
+def test_every_setting_is_in_the_docs_and_in_the_example():
+    """By its name: what settings.py reads is what operators can read of."""
+    read = set(re.findall(r'"([A-Z]{2,}(?:_[A-Z]+)*)"', (ROOT / "services/settings.py").read_text())) - {
+        "INFO",
+        "DEBUG",
+    }
+    settings = {name for name in read if name not in {"WARNING", "ERROR"}}
+    example = set(re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+
+    assert len(settings) > 15
+    assert settings == example
+    assert {name for name in settings if f"`{name}`" not in DOCS} == set()
+
+
+def test_every_verb_is_in_the_docs():
+    """With its name as it is typed."""
+    assert [verb.name for verb in VERBS if f"`{verb.name}`" not in DOCS] == []
+
+
+async def test_every_route_is_in_the_docs_and_under_fire(tmp_path):
+    """By its pattern: what is served is told of, and gets its share of garbage. Metrics: tests/test_operating.py."""
+    environ = dict.fromkeys(("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET", "SLACK_SIGNING_SECRET"), "sample")
+    settings = Settings.from_environ(environ | {"DATABASE_URL": f"sqlite:///{tmp_path}/none.db"})
+    async with build(settings, Cipher.of([Fernet.generate_key().decode()])) as app:
+        routes = {resource.canonical for resource in app.web.router.resources()}
+
+    assert len(routes) > 12
+    assert {route for route in routes if f" {route}`" not in DOCS} == set()
+    assert routes == set(ROUTES)
+
+
+def test_what_most_do_without_is_not_loaded_at_the_start():
+    """Each costs memory and time at every start: the driver of the other database, migrations, Salesforce's client."""
+    asked = "import sys, app; print(sorted({'alembic', 'psycopg', 'requests', 'simple_salesforce'} & set(sys.modules)))"
+
+    told = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert told.stdout == "[]\n"
 
 
 def test_no_test_is_without_an_assertion():

@@ -62,11 +62,13 @@ class Pages:
         return web.Response(text=self.html(template, **values), status=status, content_type="text/html")
 
     def notice(self, notice: Notice) -> web.Response:
+        """As a page, with the status and headers it brings."""
         response = self.page("notice.html", notice.status, notice=notice)
         response.headers.update(notice.headers or {})
         return response
 
     async def asset(self, request: web.Request) -> web.Response:
+        """By a name of ASSETS, kept by browsers for a day; anything else is 404."""
         name = request.match_info["name"]
         if name not in self.assets:
             raise web.HTTPNotFound

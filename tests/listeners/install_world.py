@@ -22,6 +22,7 @@ from yarl import URL
 from listeners.install import Installing
 from listeners.oauth import Authorize, OAuthParts, create_oauth
 from listeners.pages import Pages
+from listeners.slack_requests import SlackRequests
 from listeners.web import create_runner, create_web
 from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Team, User
@@ -30,9 +31,11 @@ from services.preferences import Preferences
 from services.settings import Settings
 from services.slack import Slack
 from services.slack_install import SlackInstall
+from services.slack_signs import SlackSigns
 from store.database import Database
 from store.encryption import Cipher
 from store.installations import AsyncInstallationStore, AsyncOAuthStateStore
+from tests.patience import UNHURRIED
 from tests.ports import port_of_our_own
 
 MANIFEST = Manifest.parse((Path(__file__).parents[2] / "manifest.json").read_text())
@@ -110,6 +113,7 @@ async def world(
     public_url: str | None = None,
 ) -> AsyncIterator[World]:
     slack = SlackSandbox(signing_secret=signing_secret, rate_limits=rate_limits)
+    slack.wire.patience = UNHURRIED
     team = slack.add_team("Acme")
     dana = slack.add_user(team, "Dana Reyes", "dana@acme.example", is_admin=True)
     noor = slack.add_user(team, "Noor Haddad", "noor@acme.example")
@@ -160,7 +164,9 @@ async def world(
                 cipher=cipher,
                 now=made.now,
             )
-            app = create_web(made.bolt, signing_secret, installing, routes, made.now, patience_seconds)
+            signs = SlackSigns(made.database, made.now)
+            heard = SlackRequests.of(made.bolt, signing_secret, signs) if made.bolt else None
+            app = create_web(heard, installing, routes, patience_seconds)
             serving = create_runner(app, patience_seconds)
             await serving.setup()
             try:

@@ -150,7 +150,7 @@ async def test_who_leaves_out_an_optional_permission_is_let_in(here: World) -> N
         asked["redirect_uri"], params={"code": code, "state": asked["state"]}, allow_redirects=False
     ) as answer:
         assert answer.status == 303
-        assert 'slack-app-oauth-state=""' in answer.headers["Set-Cookie"]
+        assert 'slack-app-oauth-state=""' in str(answer.headers.getall("Set-Cookie"))
 
     workspace = await here.database.run(workspaces.find, here.team.id)
     assert workspace is not None
@@ -477,7 +477,7 @@ async def test_a_slack_that_fails_to_list_is_told_and_the_link_stays_good(here: 
 async def test_a_missing_permission_is_told(here: World) -> None:
     """What Slack will never allow is said in words, with what to do."""
     link = await here.channels_link(here.dana)
-    here.slack.faults.add("conversations.list", "missing_scope")
+    here.slack.faults.add("conversations.list", "missing_scope", times=None)
 
     page = await here.read(link, status=409)
 
@@ -489,7 +489,47 @@ async def test_a_workspace_without_public_channels_is_told(here: World) -> None:
     """An empty list is explained."""
     page = await here.read(await here.channels_link(here.dana))
 
-    assert "There is no public channel to choose yet" in page
+    assert "There is no channel to choose yet" in page
+
+
+async def test_private_channels_that_the_app_is_in_can_be_chosen(here: World) -> None:
+    """Marked as such. Others cannot be posted to, so they are not offered."""
+    inside = here.slack.add_channel(here.team, "deals", is_private=True)
+    here.slack.add_channel(here.team, "board", is_private=True)
+    link = await here.channels_link(here.dana)
+    await here.slack.invite_bot(inside.id)
+
+    page = await here.read(link)
+    await here.choose(link, inside.id)
+
+    assert '<b>deals</b><span class="tag">private</span>' in page
+    assert "board" not in page
+    workspace = await here.database.run(workspaces.find, here.team.id)
+    assert workspace is not None
+    assert (workspace.default_channel_id, workspace.default_channel_is_public) == (inside.id, False)
+
+
+async def test_without_the_permission_for_private_channels_there_are_the_public_ones(here: World) -> None:
+    """Slack refuses to list both where it may list one."""
+    here.slack.add_channel(here.team, "signals")
+    link = await here.channels_link(here.dana)
+    here.slack.faults.add(
+        "conversations.list", "missing_scope", times=None, when=lambda asked: "private" in asked.get("types", "")
+    )
+
+    assert "<b>signals</b>" in await here.read(link)
+
+
+async def test_who_reads_along_in_a_shared_channel_is_said(here: World) -> None:
+    """Before it is chosen, and once it is."""
+    shared = here.slack.add_channel(here.team, "partners", is_ext_shared=True)
+    link = await here.channels_link(here.dana)
+
+    page = await here.read(link)
+    done = await here.choose(link, shared.id)
+
+    assert '<b>partners</b><span class="tag">shared with another company</span>' in page
+    assert "#partners is shared with another company, whose people will read job changes too." in done
 
 
 async def test_names_from_slack_cannot_become_markup(here: World) -> None:

@@ -109,7 +109,7 @@ async def test_nothing_is_sent_before_something_is_chosen(page: Page, acme: Worl
     await page.get_by_role("searchbox").fill("no such channel")
     await page.keyboard.press("Enter")
 
-    await expect(page.get_by_text("No public channel has this in its name.")).to_be_visible()
+    await expect(page.get_by_text("No channel has this in its name.")).to_be_visible()
     await expect(page.get_by_role("button")).to_be_disabled()
 
 

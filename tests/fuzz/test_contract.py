@@ -1,0 +1,77 @@
+"""The served app held against its own openapi.json, by a tool that knows nothing else of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis.checks import CheckFunction
+from schemathesis.generation import GenerationMode
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.chaos.rig import Rig, rig_on
+
+pytestmark = pytest.mark.process
+
+CHECKS: list[CheckFunction] = [
+    schemathesis.checks.not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+    response_headers_conformance,
+]
+
+
+@pytest.fixture
+async def rig(sqlite_url: str) -> AsyncIterator[Rig]:
+    async with rig_on(sqlite_url, owners=1) as made:
+        await made.start("serve")
+        yield made
+
+
+@pytest.mark.parametrize("mode", GenerationMode)
+async def test_whatever_the_contract_allows_or_forbids_is_answered_as_it_says(
+    rig: Rig, mode: GenerationMode, request: pytest.FixtureRequest
+) -> None:
+    """Every status, header and body is described; nothing is a 5xx."""
+    number = request.config.getoption("--requests") // 3  # of each kind, and for each of the two operations
+
+    answered = await asyncio.to_thread(_hold_against_contract, rig, mode, number)
+
+    assert answered >= number
+
+
+def _hold_against_contract(rig: Rig, mode: GenerationMode, number: int) -> int:
+    """How many requests were answered. Raises what schemathesis finds."""
+    schema = schemathesis.openapi.from_url(f"http://127.0.0.1:{rig.port}/openapi.json")
+    headers = {"X-Api-Key": rig.intake_key}
+    answered = 0
+    for found in schema.get_all_operations():
+        operation = found.ok()
+
+        @settings(
+            max_examples=number,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def hold(case: schemathesis.Case) -> None:
+            nonlocal answered
+            case.path_parameters = {**(case.path_parameters or {}), "workspace_id": rig.team.id}
+            response = case.call(headers=headers)
+            case.validate_response(response, checks=CHECKS, headers=headers)
+            answered += 1
+
+        hold()
+    return answered

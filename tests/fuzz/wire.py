@@ -1,0 +1,118 @@
+"""Bytes to a server and back, many at once, and what came of it; and an honest sender in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.fuzz.corpus import Garbage
+
+ROOT = Path(__file__).parents[2]
+AT_ONCE = 2
+HANGS_AFTER_SECONDS = 25.0
+"""Longer than a body may take to arrive."""
+
+_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
+
+
+@dataclass
+class Tally:
+    """What was answered. *accepted*: job changes that were said to be stored; *bad*: what should not have happened."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    unanswered: int = 0
+    accepted: int = 0
+    bad: list[tuple[object, bytes]] = field(default_factory=list)
+
+    def add(self, sent: Garbage, answer: bytes) -> None:
+        statuses = [int(found) for found in _STATUS.findall(answer)]
+        self.statuses.update(statuses)
+        self.accepted += answer.count(b'"status":"accepted"')
+        if any(status >= 500 for status in statuses):
+            self.bad.append((statuses, sent.sent[:2_000]))
+        if not statuses:
+            self.unanswered += 1
+            if sent.is_answered:
+                self.bad.append(("no answer", sent.sent[:2_000]))
+
+
+async def throw(port: int, requests: Iterator[Garbage], tally: Tally) -> Tally:
+    """All of them, a few at a time."""
+
+    async def work() -> None:
+        for each in requests:
+            try:
+                async with asyncio.timeout(HANGS_AFTER_SECONDS):
+                    answer = await exchange(port, each)
+            except TimeoutError:
+                tally.bad.append(("hangs", each.sent[:2_000]))
+            else:
+                tally.add(each, answer)
+
+    await asyncio.gather(*(work() for _ in range(AT_ONCE)))
+    return tally
+
+
+async def exchange(port: int, sent: Garbage) -> bytes:
+    """One connection: all that comes back. Where nobody knows where the request ends, we say that nothing follows."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    answer = b""
+    with suppress(ConnectionError):
+        writer.write(sent.sent)
+        if sent.is_answered:
+            answer = await _answer(reader)
+        else:
+            await asyncio.sleep(0.002)
+            writer.write_eof()
+            answer = await reader.read()
+    writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
+    return answer
+
+
+async def _answer(reader: asyncio.StreamReader) -> bytes:
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        line = await reader.readline()
+        if not line:
+            return head
+        head += line
+    length = re.search(rb"\r\nContent-Length: (\d+)", head)
+    with suppress(asyncio.IncompleteReadError):
+        head += await reader.readexactly(int(length[1])) if length else await reader.read()
+    return head
+
+
+class Honest:
+    """A sender in a process of its own, so that what it measures is the server and not who throws the garbage."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def start(cls, url: str, key: str, name: str) -> Honest:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, str(Path(__file__).with_name("honest.py")), url, key, name, stdin=PIPE, stdout=PIPE
+        )
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"sending\n"
+        return cls(process)
+
+    async def stop(self) -> tuple[dict[str, int], list[tuple[float, float]]]:
+        """How many times it read which answer; and of each when it was asked, by perf_counter, and how long it took."""
+        out, _ = await self._process.communicate(b"\n")
+        told = json.loads(out)
+        return told["answers"], [(begun, seconds) for begun, seconds in told["took"]]
+
+
+def p99(seconds: list[float]) -> float:
+    return sorted(seconds)[int(len(seconds) * 0.99) - 1]

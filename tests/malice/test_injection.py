@@ -1,0 +1,230 @@
+"""What strangers write stays text, wherever it is shown or sent on: Slack, SOQL, logs, spreadsheets, headers, pages."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import json
+import logging
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from listeners.logs import JsonLines, TextLines
+from services.errors import PermanentError
+from services.import_refusals import harmless
+from services.records import PersonLookup
+from services.salesforce_auth import Session
+from services.salesforce_client import SalesforceClient
+from services.salesforce_soql import questions
+from services.salesforce_tokens import checked_instance_url
+from tests.listeners.ownership_world import accept
+from tests.malice.fort import Fort, fort
+
+PAYLOADS = [
+    "<!channel>",
+    "<!here|here>",
+    "<!subteam^S0123456789>",
+    "<@U0000000001>",
+    "<#C0000000001>",
+    "<https://evil.example|Click here>",
+    "<mailto:a@evil.example|x>",
+    "&lt;!channel&gt;",
+    "*bold* _it_ ~no~ `code`",
+    "```\nfence\n```",
+    ":rotating_light: :smile:",
+    "> quoted\n>>> more",
+    "\u202eevil\u202c\u2066x",
+    "a\r\nb\nc\x0bd\x85e\u2028f",
+    "\x1b[31mred\x1b[0m",
+    "https://evil.example/ www.evil.example evil.example",
+    "@channel @here @everyone",
+    "' OR Name != '",
+    "\\' OR Id != null --",
+    "x' LIMIT 1 OFFSET 0",
+    '{"type": "section"}',
+    "{{ 7 * 7 }}${7*7}<%= 7 * 7 %>",
+    "%s %(levelname)s {0}",
+    '=HYPERLINK("https://evil.example")',
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+]
+
+
+@pytest.fixture
+async def castle(sqlite_url: str) -> AsyncIterator[Fort]:
+    async with fort(sqlite_url) as made:
+        yield made
+
+
+def hostile(payload: str, number: int) -> dict[str, Any]:
+    """A job change with the payload in every field that takes text; only the person's address tells who they are."""
+    return {
+        "source": "tests",
+        "source_event_id": f"{number}",
+        "person": {"full_name": payload, "title": payload, "emails": ["ada@initech.example"]},
+        "previous": {"title": payload, "company": {"name": payload}},
+        "current": {"title": payload, "company": {"name": payload}},
+        "relationship": payload,
+        "persona": payload,
+        "custom": {payload[:40]: payload},
+    }
+
+
+async def test_no_field_of_a_sender_is_live_in_slack(castle: Fort) -> None:
+    """Not in messages, not in notifications of phones, not in Why me: no mention, no link, no formatting of theirs."""
+    acme = castle.acme
+    begun = len(acme.slack.calls)
+    for number, payload in enumerate(PAYLOADS):
+        acme.late_by = number * 60
+        await accept(acme, **hostile(payload, number))
+
+    sent = [call.arguments for call in acme.slack.calls[begun:] if call.method.startswith("chat.")]
+    assert len(sent) >= len(PAYLOADS) - 1
+    for arguments in sent:
+        blocks = arguments.get("blocks") or []
+        texts = [*_texts(json.loads(blocks) if isinstance(blocks, str) else blocks), str(arguments["text"])]
+        for text in texts:
+            assert "<!" not in text
+            assert set(re.findall(r"<@(\w+)", text)) <= {acme.dana.id}, text
+            assert not re.search(r"<(?:#|mailto:)", text), text
+            assert not re.search(r"<[^@>]*evil", text), text
+            assert not re.search("[\u202a-\u202e\x00-\x09\x0b-\x1f\x85\u2028]", text), ascii(text)
+        assert not arguments.get("unfurl_links")
+
+
+def _texts(found: Any) -> Any:
+    """Every text in mrkdwn of a message's blocks."""
+    if isinstance(found, dict):
+        if found.get("type") == "mrkdwn":
+            yield found["text"]
+        for part in found.values():
+            yield from _texts(part)
+    elif isinstance(found, list):
+        for part in found:
+            yield from _texts(part)
+
+
+async def test_what_strangers_send_is_one_line_of_the_log_at_most(
+    castle: Fort, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each event is one line, names nobody, and holds nothing of what was sent."""
+    caplog.set_level(logging.DEBUG)
+    for number, payload in enumerate(PAYLOADS[:14]):
+        await accept(castle.acme, **hostile(f"Mallory {payload}", number))
+        address = f"{castle.acme.url}/v1/workspaces/{quote(payload, safe='')}/job-changes"
+        async with castle.acme.http.post(address, data=payload.encode(), headers={"X-Api-Key": "Mallory"}):
+            pass
+
+    ours = [record for record in caplog.records if record.name.startswith(("listeners", "services", "store", "app"))]
+    for formatter in (TextLines(), JsonLines()):
+        for record in ours:
+            line = formatter.format(record)
+            assert "Mallory" not in line
+            assert "evil" not in line
+            assert len(line.splitlines()) == 1
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "=cmd|' /C calc'!A0", "\n=1", "\uff1d", "\uff20"])
+def test_no_cell_that_is_written_runs_in_a_spreadsheet(start: str, tmp_path) -> None:
+    """Refused rows are opened by people; tests/listeners/test_cli_import.py writes a whole file of them."""
+    with (tmp_path / "refused.csv").open("w", newline="") as file:
+        csv.writer(file).writerow([harmless(f"{start}1")])
+    with (tmp_path / "refused.csv").open(newline="") as file:
+        (cell,) = next(csv.reader(file))
+
+    assert cell.startswith("'")
+
+
+HEADERS = [
+    "%0d%0aSet-Cookie:%20evil=1",
+    "%0d%0a%0d%0a<script>",
+    "\u560d\u560aSet-Cookie: evil=1",
+    "%E5%98%8A%E5%98%8Devil",
+]
+
+
+@pytest.mark.parametrize("evil", HEADERS)
+async def test_no_argument_of_an_address_becomes_a_header_or_a_redirect(castle: Fort, evil: str) -> None:
+    """Into Location and Set-Cookie goes what we made, and Slack's own address."""
+    for path in (
+        f"/slack/install?team={evil}",
+        f"/slack/install?team=T1%26redirect_uri=https://evil.example{evil}",
+        f"/slack/oauth_redirect?error={evil}&state={evil}",
+        f"/slack/default-channel?link={evil}",
+        f"/salesforce/callback?error={evil}&error_description={evil}&state={evil}",
+        f"//evil.example/{evil}",
+    ):
+        async with castle.acme.http.get(castle.acme.url + path, allow_redirects=False) as answer:
+            told = "".join(f"{name}: {value}\n" for name, value in answer.headers.items())
+            assert "evil" not in told, path
+            assert "<script>" not in await answer.text(), path
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://127.0.0.1",
+        "https://localhost:6379",
+        "https://[::1]/",
+        "https://169.254.169.254/latest/meta-data",
+        "https://10.0.0.1",
+        "https://192.168.1.1:8443",
+        "http://acme.my.salesforce.com",
+        "https://acme.my.salesforce.com@10.0.0.1",
+        "https://10.0.0.1#.my.salesforce.com",
+        "https://10.0.0.1?.my.salesforce.com",
+        "https://10.0.0.1/.my.salesforce.com",
+        "https://evil.example/acme.my.salesforce.com",
+        "https://my.salesforce.com.evil.example",
+        "https://evilsalesforce.com",
+        "https://acme.my.salesforce.com:22",
+        "https://acme.my.salesforce.com\\@10.0.0.1",
+        "https://acme.my.salesforce.com\r\nHost: evil",
+        "gopher://acme.my.salesforce.com",
+        "//10.0.0.1",
+        "",
+    ],
+)
+def test_no_instance_url_leads_inside(url: str) -> None:
+    """SSRF: tokens and queries go to Salesforce's own domains, whatever its answer, or somebody on the way, says."""
+    with pytest.raises(PermanentError):
+        checked_instance_url(url, "https://login.salesforce.com")
+
+
+@pytest.mark.parametrize("has_composite", [True, False])
+@pytest.mark.parametrize("pointer", ["@{}/query/01g-1", "//{}/query/01g-1", "https://{}/query/01g-1", "/\\{}/01g-1"])
+async def test_no_pointer_to_the_next_page_leads_elsewhere(pointer: str, *, has_composite: bool) -> None:
+    """Of `nextRecordsUrl` only the last part counts, on the host that we know: our session goes nowhere else."""
+    strayed: list[str] = []
+
+    async def elsewhere(request: web.Request) -> web.Response:
+        strayed.append(request.path)
+        return web.json_response({"done": True, "records": []})
+
+    async def answer(request: web.Request) -> web.Response:
+        if request.path.endswith("/01g-1"):
+            return web.json_response({"done": True, "records": []})
+        page = {"done": False, "records": [], "nextRecordsUrl": pointer.format(f"127.0.0.1:{evil.port}")}
+        if request.method == "GET":
+            return web.json_response(page)
+        told = {"referenceId": "q0", "httpStatusCode": 200, "body": page}
+        return web.json_response({"compositeResponse": [told]}, status=200 if has_composite else 404)
+
+    async with _serving(elsewhere) as evil, _serving(answer) as org:
+        client = SalesforceClient.of(Session("T1", f"http://127.0.0.1:{org.port}", "a-session"))
+        asked = questions([PersonLookup("ada", emails=("ada@initech.example",))])[:1]
+        assert await asyncio.to_thread(client.rows, asked) == {asked[0].kind: []}
+
+    assert strayed == []
+
+
+def _serving(handler: Any) -> TestServer:
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handler)
+    return TestServer(app)
