@@ -17,10 +17,12 @@ from services.errors import (
 from services.journal import UNCOUNTED, Journal
 from services.messages import Card, compose
 from services.notices import Notices
+from services.offers import is_person
 from services.retry import MOST_DOUBTS, backoff_ms, is_hopeless
 from services.slack import Posted, Slack
 from store import histories, pauses, posts, workspaces
 from store.database import Database
+from store.deliveries import CHANNEL
 from store.lanes import Claim
 from store.posts import Doubted, Moved, Parked, PutBack, Sent, Settlement, Undeliverable
 from store.schema import DEFAULT_CHANNEL
@@ -51,7 +53,7 @@ class Courier:
         settlement = await self._attempt(claim)
         due_at = await self.settle(settlement)
         if isinstance(settlement, Parked):
-            await self.notices.default_channel_broken(claim.workspace_id, settlement.reason)
+            await self.notices.default_channel_broken(claim.workspace_id)
         return due_at
 
     async def settle(self, settlement: Settlement) -> int | None:
@@ -59,6 +61,10 @@ class Courier:
         due_at = await self.database.insist_together(posts.settle, settlement)
         self.journal.settled(settlement)
         return due_at
+
+    def interrupted(self, claim: Claim, reason: str) -> Settlement:
+        """The database was away before anything was sent: that is no failure of these deliveries."""
+        return self._wait(claim, self.now(), reason)
 
     def stumbled(self, claim: Claim, reason: str) -> Settlement:
         """A bug of ours met one of these deliveries: each is tried alone, then plainer, then buried."""
@@ -82,8 +88,8 @@ class Courier:
             return await self._failed(claim, error)
         except PermanentError as error:
             return await self._refused(claim, error)
-        if claim.slack_is_failing:
-            await self.database.run(pauses.succeeded, claim.workspace_id, SLACK)
+        if claim.slack_is_failing:  # insisted on: whoever fell over here would not know any more that it was sent
+            await self.database.insist(pauses.succeeded, claim.workspace_id, SLACK)
         return Sent(claim, self.now(), posted.channel, posted.ts)
 
     async def _cards(self, claim: Claim) -> list[Card]:
@@ -92,12 +98,19 @@ class Courier:
         return cards(claim.deliveries, claim.destination, known)
 
     async def _post(self, claim: Claim, shown: Sequence[Card]) -> Posted:
-        message = compose(shown, plainness=claim.deliveries[0].plainness)
+        message = compose(shown, plainness=claim.deliveries[0].plainness, digest=claim.digest)
         return await self.slack.post(
             claim.workspace_id, claim.channel, text=message.text, blocks=message.blocks, post_id=claim.post_id
         )
 
     async def _resolve_doubt(self, claim: Claim) -> Settlement | None:
+        try:
+            return await self._look_back(claim)
+        except TransientError as error:
+            # Whatever became of the question, it was no attempt to send.
+            raise TransientError(str(error), retry_after=error.retry_after) from error
+
+    async def _look_back(self, claim: Claim) -> Settlement | None:
         """How an earlier attempt went, where that can be learnt; None: send it (again)."""
         workspace = await self.database.run(workspaces.find, claim.workspace_id)
         if workspace and claim.destination != DEFAULT_CHANNEL and "im:history" in workspace.scopes:
@@ -126,7 +139,7 @@ class Courier:
         await self._count_failure(claim.workspace_id, now, str(error))
         if error.in_doubt or claim.in_doubt:
             return Doubted(claim, now, due_at, str(error), by_answer=error.in_doubt)
-        if any(is_hopeless(member.created_at, now) for member in claim.deliveries):
+        if any(is_hopeless(claim.promised_at(member), now) for member in claim.deliveries):
             return Undeliverable(claim, now, f"it could not be delivered for three days: {error}")
         return PutBack(claim, now, due_at, str(error))
 
@@ -137,26 +150,33 @@ class Courier:
         return PutBack(claim, self.now(), due_at, reason, is_failure=False)
 
     async def _count_failure(self, workspace_id: str, now: int, reason: str) -> None:
-        failing = await self.database.run(pauses.failed, workspace_id, SLACK, now, reason)
+        failing = await self.database.insist(pauses.failed, workspace_id, SLACK, now, reason)
         if failing.failures >= FAILURES_BEFORE_PAUSE:
             until = now + backoff_ms(failing.failures - FAILURES_BEFORE_PAUSE + 1, random())  # noqa: S311
-            await self.database.run(pauses.pause, workspace_id, SLACK, until, now, reason)
+            await self.database.insist(pauses.pause, workspace_id, SLACK, until, now, reason)
 
     async def _refused(self, claim: Claim, error: PermanentError) -> Settlement:
         now = self.now()
         if isinstance(error, WorkspaceGoneError):
-            await self.database.run(workspaces.mark_gone, claim.workspace_id, now)
+            await self.database.insist(workspaces.mark_gone, claim.workspace_id, now)
             return self._wait(claim, now, str(error))
         if isinstance(error, MessageRefusedError):
             return self._plainer(claim, str(error))
         if claim.destination == DEFAULT_CHANNEL:
             return Parked(claim, now, str(error))
-        if isinstance(error, DestinationDeadError):
-            return Moved(claim, now, f"No DRI could be told: {error}.")
-        return Moved(claim, now, f"The DRI could not be told: {error}.")
+        return Moved(claim, now, f"{_untold(claim, error)}: {error}.")
 
     def _plainer(self, claim: Claim, reason: str) -> Settlement:
         now = self.now()
         if all(member.plainness >= PLAIN_TEXT for member in claim.deliveries):
             return Undeliverable(claim, now, reason)
         return PutBack(claim, now, now, reason, plainer=True)
+
+
+def _untold(claim: Claim, error: PermanentError) -> str:
+    """Who did not get it, as the beginning of why another channel reads it."""
+    if is_person(claim.destination):
+        return "No DRI could be told" if isinstance(error, DestinationDeadError) else "The DRI could not be told"
+    is_the_rules = all(each.role == CHANNEL for each in claim.deliveries)
+    whose = "rule's channel" if is_the_rules else "channel chosen for it"
+    return f"The {whose} cannot be posted to"

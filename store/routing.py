@@ -191,7 +191,11 @@ def _release(connection: Connection, batch: Batch) -> bool:
 _back_off = (
     update(job_changes)
     .where(job_changes.c.id.in_(bindparam("ids", expanding=True)))
-    .values(due_at=bindparam("due"), last_error=bindparam("error"))
+    .values(
+        due_at=bindparam("due"),
+        last_error=bindparam("error"),
+        attempts=job_changes.c.attempts - bindparam("given_back"),
+    )
 )
 _bury = (
     update(job_changes)
@@ -233,13 +237,14 @@ def give_up(
     """
     Something stopped this batch: its members come back in smaller batches at *due_at*.
 
-    Those that have been stopped *most_attempts* times are buried; None: none are.
+    Those that have been stopped *most_attempts* times are buried; None: it was not about them and counts as no attempt.
     """
     if not _release(connection, batch):
         return
     limit = most_attempts or sys.maxsize
     spent = [each.id for each in batch.job_changes if each.attempts + 1 >= limit]
     again = [each.id for each in batch.job_changes if each.attempts + 1 < limit]
-    connection.execute(_back_off, {"ids": again, "due": due_at, "error": reason})
+    given_back = 1 if most_attempts is None else 0
+    connection.execute(_back_off, {"ids": again, "due": due_at, "error": reason, "given_back": given_back})
     connection.execute(_bury, {"ids": spent, "error": reason, "now": now})
     add_steps(connection, [Step(each, now, "buried", reason) for each in spent])

@@ -4,57 +4,45 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import signal
 import sys
+import time
 from asyncio.subprocess import PIPE, Process
-from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
-from time import time
+from tempfile import TemporaryFile
+from typing import IO, Any, TypeVar
 
 import aiohttp
 from aiohttp.test_utils import TestServer
 from cryptography.fernet import Fernet
 from slack_sdk.oauth.installation_store import Installation
-from sqlalchemy import func, select, update
+from sqlalchemy import Connection
 
 from sandbox.salesforce import SalesforceSandbox
 from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Team, User
 from services.intake_keys import IntakeKeys
 from store import workspaces
-from store.database import Database
+from store.database import Database, DatabaseUnavailableError
 from store.encryption import Cipher
 from store.installations import AsyncInstallationStore
 from store.intake_keys import BEARER
-from store.schema import job_changes, lanes
+from tests.chaos.account import Account, account, count_open, numbered
+from tests.patience import UNHURRIED
 from tests.ports import port_of_our_own
-from tests.world import SCOPES, job_change
+from tests.world import SCOPES
 
 ROOT = Path(__file__).parents[2]
-READY_SECONDS = 30
-DRAINED_SECONDS = 120
+YES = frozenset({200, 202})
+CUT_OFF, NOBODY_THERE = -1, -2
+READY_SECONDS = 60
+DRAINED_SECONDS = 240
 
-
-@dataclass(frozen=True)
-class Account:
-    """
-    What came out against what was accepted, after Jepsen's total queue.
-
-    *lost*: accepted and never told; *repeated*: told more than once, by serial; *without_outcome*: no end recorded.
-    """
-
-    accepted: int
-    lost: list[int]
-    repeated: dict[int, int]
-    without_outcome: int
-
-    @property
-    def is_even(self) -> bool:
-        return not (self.lost or self.repeated or self.without_outcome)
+Seen = TypeVar("Seen")
 
 
 @dataclass
@@ -71,75 +59,97 @@ class Rig:
     intake_key: str = ""
     port: int = field(default_factory=port_of_our_own)
     processes: list[Process] = field(default_factory=list)
-    accepted: set[int] = field(default_factory=set)
+    accepted: dict[int, str | None] = field(default_factory=dict)
+    serials: Iterator[int] = field(default_factory=count)
+    log: IO[bytes] = field(default_factory=TemporaryFile)
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1/workspaces/{self.team.id}/job-changes"
+
+    async def begin(self, verb: str = "serve") -> Process:
+        """A process that has yet to say that it is ready. What it logs goes where it never waits for a reader."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "app.py", verb, cwd=ROOT, env=self._environment(), stdout=PIPE, stderr=self.log
+        )
+        self.processes.append(process)
+        return process
 
     async def start(self, verb: str = "serve") -> Process:
         """A process that is ready: it has said its first line."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "app.py", verb, cwd=ROOT, env=self._environment(), stdout=PIPE, stderr=PIPE
-        )
-        self.processes.append(process)
-        assert process.stdout is not None
-        async with asyncio.timeout(READY_SECONDS):
-            line = await process.stdout.readline()
-        assert line, f"it ended at once: {(await process.communicate())[1].decode()}"
+        process = await self.begin(verb)
+        assert await said(process), f"it ended at once: {self.logged()}"
         return process
 
-    async def kill(self, process: Process) -> None:
-        """As the machine would, without a word."""
+    async def end(self, process: Process, number: int = signal.SIGKILL) -> int:
+        """By a signal, if nothing else is said one that leaves no time for a word; its status."""
         if process.returncode is None:
-            process.send_signal(signal.SIGKILL)
-        await process.communicate()
+            process.send_signal(number)
+        return await process.wait()
+
+    def logged(self) -> str:
+        """The last of what all processes have logged."""
+        self.log.seek(0)
+        return self.log.read().decode(errors="replace")[-4_000:]
 
     async def post(self, serials: range) -> None:
         """Send job changes until each is answered with yes; the sender tries again as any sender would."""
-        url = f"http://127.0.0.1:{self.port}/v1/workspaces/{self.team.id}/job-changes"
-        body = {"job_changes": [self._job_change(serial) for serial in serials]}
-        headers = {"Authorization": f"Bearer {self.intake_key}"}
-        while True:
-            try:
-                async with self.http.post(url, json=body, headers=headers) as answer:
-                    if answer.status == 202:
-                        break
-            except aiohttp.ClientError:
-                pass
-            await asyncio.sleep(0.05)
-        self.accepted |= set(serials)
+        await until(lambda: self._posted(list(serials)))
+
+    async def offer(self, serials: list[int]) -> tuple[int, bool]:
+        """One request: its status, or why there is none, and whether it says when to come back."""
+        changes = [self._job_change(serial) for serial in serials]
+        body = changes[0] if len(changes) == 1 else {"job_changes": changes}
+        try:
+            async with self.http.post(self.url, json=body, headers=self.credentials) as answer:
+                if answer.status not in YES:
+                    return answer.status, "Retry-After" in answer.headers
+                told = await answer.json()
+        except aiohttp.ClientConnectorError:
+            return NOBODY_THERE, False
+        except (aiohttp.ClientError, TimeoutError):
+            return CUT_OFF, False
+        results = told.get("results", [told])
+        self.accepted |= {serial: result["id"] for serial, result in zip(serials, results, strict=True)}
+        return answer.status, False
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.intake_key}"}
 
     async def drained(self) -> None:
         """Until every accepted job change has its outcome, in this database as a process leaves it."""
         async with asyncio.timeout(DRAINED_SECONDS):
-            while await self._count_open():  # noqa: ASYNC110 - it happens in another process
-                await asyncio.sleep(0.1)
+            await until(self._is_drained, every=0.1)
 
-    async def account(self) -> Account:
-        told = Counter(
-            serial
-            for channel in self.slack.world.channels.values()
-            for message in channel.messages.values()
-            for serial in _serials(message.text)
-        )
-        return Account(
-            accepted=len(self.accepted),
-            lost=sorted(self.accepted - told.keys()),
-            repeated={serial: count for serial, count in told.items() if count > 1},
-            without_outcome=await self._count_open(),
-        )
+    async def account(self, scenario: str) -> Account:
+        """To be asked for while nothing is under way."""
+        database = Database(self.database_url)
+        try:
+            return await account(scenario, self.accepted, database, self.slack, time.monotonic() - self.began)
+        finally:
+            await database.close()
 
-    async def look(self, read: Callable[..., object]) -> object:
+    async def look(self, read: Callable[[Connection], Seen]) -> Seen:
         database = Database(self.database_url)
         try:
             return await database.run(read)
         finally:
             await database.close()
 
-    async def _count_open(self) -> int:
-        return int(str(await self.look(_open)))
+    async def _posted(self, serials: list[int]) -> bool:
+        status, _ = await self.offer(serials)
+        return status in YES
 
-    def _job_change(self, serial: int) -> dict[str, object]:
-        owner = serial % len(self.owners)
-        person = {"full_name": f"Serial {serial:06}", "emails": [f"contact{owner}@hooli.example"]}
-        return job_change(source_event_id=str(serial), person=person)
+    async def _is_drained(self) -> bool:
+        try:
+            return await self.look(count_open) == 0
+        except DatabaseUnavailableError:
+            return False
+
+    def _job_change(self, serial: int) -> dict[str, Any]:
+        return numbered(serial, serial % len(self.owners))
 
     def _environment(self) -> dict[str, str]:
         ours = {
@@ -160,12 +170,19 @@ class Rig:
         return {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")} | ours
 
 
-def _open(connection: object) -> int:
-    return connection.execute(select(func.count()).where(job_changes.c.ended_at.is_(None))).scalar_one()  # type: ignore[attr-defined]
+async def until(holds: Callable[[], Awaitable[bool]], every: float = 0.05) -> None:
+    """Ask again after so many seconds: what is waited for happens in another process."""
+    while True:
+        if await holds():
+            return
+        await asyncio.sleep(every)
 
 
-def _serials(text: str) -> list[int]:
-    return [int(serial) for serial in re.findall(r"Serial (\d{6}) joined", text)]
+async def said(process: Process) -> bytes:
+    """The first line of a process, empty when it has ended without."""
+    assert process.stdout is not None
+    async with asyncio.timeout(READY_SECONDS):
+        return await process.stdout.readline()
 
 
 @asynccontextmanager
@@ -177,6 +194,7 @@ async def rig_on(database_url: str, *, owners: int = 50, scopes: str = SCOPES) -
     """
     async with AsyncExitStack() as stack:
         slack = SlackSandbox(rate_limits=False)
+        slack.wire.patience = UNHURRIED
         await stack.enter_async_context(slack.serving())
         salesforce = SalesforceSandbox()
         server = TestServer(salesforce.web_app())
@@ -192,9 +210,12 @@ async def rig_on(database_url: str, *, owners: int = 50, scopes: str = SCOPES) -
         key = Fernet.generate_key().decode()
         rig = Rig(database_url, key, slack, salesforce, http, team, people)
         await _install(rig, scopes)
-        yield rig
-        for process in rig.processes:
-            await rig.kill(process)
+        try:
+            yield rig
+        finally:
+            for process in rig.processes:
+                await rig.end(process)
+            rig.log.close()
 
 
 async def _install(rig: Rig, scopes: str) -> None:
@@ -211,10 +232,10 @@ async def _install(rig: Rig, scopes: str) -> None:
         bot_id="B1",
         bot_user_id=rig.slack.world.tokens[token].bot_user,
         bot_scopes=scopes,
-        installed_at=time(),
+        installed_at=time.time(),
     )
     await AsyncInstallationStore(database, rig.slack.app.client_id, cipher).async_save(installation)
-    rig.intake_key = await IntakeKeys(database, cipher, lambda: round(time() * 1_000)).make(
+    rig.intake_key = await IntakeKeys(database, cipher, lambda: round(time.time() * 1_000)).make(
         rig.team.id, BEARER, "operator"
     )
     await database.run(workspaces.change, rig.team.id, None, default_channel_id=channel.id, posts_per_minute=100_000)
@@ -224,9 +245,5 @@ async def _install(rig: Rig, scopes: str) -> None:
 async def greet(rig: Rig) -> None:
     """Every owner's first message; from then on their conversation is known."""
     await rig.post(range(len(rig.owners)))
+    rig.serials = count(len(rig.owners))
     await rig.drained()
-
-
-def forget_pace(connection: object) -> None:
-    """Lanes may post again at once: for runs that are not about pacing."""
-    connection.execute(update(lanes).values(paced_until=0))  # type: ignore[attr-defined]

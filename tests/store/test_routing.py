@@ -127,6 +127,19 @@ async def test_giving_up_leaves_the_rest_for_later(database):
     assert (await take(database, SOMEDAY + 1_000)).job_changes[0].attempts == 1
 
 
+async def test_what_was_not_about_them_counts_as_no_attempt(database):
+    """After an outage they come back together, and are no nearer to being buried."""
+    for _ in range(30):
+        await database.run(add_job_change)
+    for _ in range(8):
+        await database.run(routing.give_up, await take(database), "the database was away", SOMEDAY, SOMEDAY, None)
+
+    again = await take(database)
+
+    assert {each.attempts for each in again.job_changes} == {0}
+    assert len(again.job_changes) == 30
+
+
 async def test_the_workspace_that_waited_longest_is_served_first(database):
     """A workspace with a huge backlog does not delay another's single job change."""
     await database.run(add_workspace, "T2")

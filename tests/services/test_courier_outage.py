@@ -1,0 +1,115 @@
+"""The two halves while the database is away: what was sent stays sent, and what was not is no worse for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from store import pauses
+from store.database import Database, DatabaseUnavailableError
+from tests.world import world_around
+
+POST = "chat.postMessage"
+
+
+class Absent(Database):
+    """Away each time one of these functions is to run, so often."""
+
+    def __init__(self, url, *functions, times):
+        super().__init__(url)
+        self.functions, self.times = functions, times
+
+    async def run(self, function, *args, **kwargs):
+        if function in self.functions and self.times:
+            self.times -= 1
+            raise DatabaseUnavailableError("away")
+        return await super().run(function, *args, **kwargs)
+
+
+async def pass_time(world, seconds, step=5):
+    for _ in range(round(seconds / step)):
+        world.clock.advance(seconds=step)
+        await world.worker.work_off()
+
+
+async def dana(world):
+    """Owns Ada, and has had a message before."""
+    await world.default_channel()
+    owner = world.owner("Dana Reyes")
+    world.salesforce.add("Contact", LastName="Smith", Email="ada@initech.example", OwnerId=owner)
+    await world.tell(source_event_id="before")
+    world.clock.advance(seconds=2)
+
+
+async def test_away_before_the_call_it_is_told_later_and_no_plainer(world):
+    """However often: a message keeps its blocks, and is never buried for that."""
+    await dana(world)
+    slack = world.worker.courier.slack
+    outages = iter(range(5))
+
+    async def token(workspace_id):
+        if next(outages, None) is not None:
+            raise DatabaseUnavailableError("away")
+        return world.tokens[workspace_id]
+
+    away = replace(world.worker.courier, slack=replace(slack, tokens=token))
+    world.worker = replace(world.worker, courier=away)
+    job_change_id = await world.tell(source_event_id="away")
+    await pass_time(world, 10)
+
+    assert next(outages, None) is None
+    assert world.told("Dana Reyes")[-1].blocks
+    assert len(world.told("Dana Reyes")) == 2
+    assert (await world.outcome(job_change_id))[:2] == ("delivered", "dri")
+
+
+async def test_away_while_a_batch_is_routed_it_is_routed_later(world):
+    """However often: an outage counts as no attempt of these job changes."""
+    await dana(world)
+    deciding = world.worker.router.deciding
+    outages = iter(range(12))
+
+    class Away:
+        def __getattr__(self, name):
+            if next(outages, None) is not None:
+                raise DatabaseUnavailableError("away")
+            return getattr(deciding, name)
+
+    world.worker = replace(world.worker, router=replace(world.worker.router, deciding=Away()))
+    job_change_id = await world.tell(source_event_id="away")
+    await pass_time(world, 600, step=30)
+
+    assert next(outages, None) is None
+    assert (await world.outcome(job_change_id))[:2] == ("delivered", "dri")
+
+
+@pytest.mark.parametrize(("function", "performed"), [(pauses.failed, True), (pauses.succeeded, False)])
+async def test_away_after_the_call_it_is_not_told_again(sqlite_url, clock, function, performed):
+    """What only this process knows is insisted on: that Slack may have performed it, and that it did."""
+    database = Absent(sqlite_url, function, times=0)
+    async with world_around(database, clock) as world:
+        await dana(world)
+        world.slack.faults.add(POST, status=500, perform=performed, times=1)
+        database.times = 2
+        await world.tell(source_event_id="away")
+        await pass_time(world, 60)
+
+        assert database.times == 0
+        assert len(world.told("Dana Reyes")) == 2
+    await database.close()
+
+
+async def test_a_channel_is_told_when_slack_is_back(world):
+    """A question that Slack did not answer is no second doubt: nothing is buried for an outage."""
+    await world.default_channel()
+    outage = world.slack.faults.add("*", status=503, times=None)
+    job_change_id = await world.tell()
+    await pass_time(world, 600)
+    assert len([call for call in world.slack.calls if call.method == POST]) == 1
+
+    world.slack.faults.remove(outage)
+    await pass_time(world, 70)
+
+    assert len(world.posted("job-changes")) == 1
+    assert (await world.outcome(job_change_id))[:2] == ("delivered", "channel")
