@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint format chaos bench pictures lock
+.PHONY: help demo run test lint format chaos bench pictures lock fuzz sbom audit
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -18,7 +18,7 @@ run: $(VENV)/run.stamp ## serve for real, from .env
 
 test: $(VENV)/dev.stamp lint ## every check that CI runs
 	@sh tests/install_chromium.sh
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal $(ARGS)
 
 lint: $(VENV)/dev.stamp ## ruff and mypy
 	$(BIN)/ruff check .
@@ -29,11 +29,22 @@ format: $(VENV)/dev.stamp ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-chaos: $(VENV)/dev.stamp ## kill -9 in earnest, on both databases
-	$(BIN)/python -m pytest tests/chaos --kills 30 --job-changes 1000 $(ARGS)
+chaos: $(VENV)/dev.stamp ## kill -9, outages and floods in earnest, on both databases
+	$(BIN)/python -m pytest tests/chaos --in-full $(ARGS)
 
 bench: $(VENV)/dev.stamp ## the benchmarks, each beside its floor
 	$(BIN)/python -m bench $(ARGS)
+
+fuzz: $(VENV)/dev.stamp ## 10,000 hostile requests on every route of the served app
+	$(BIN)/python -m pytest tests/fuzz --requests 10000 $(ARGS)
+
+sbom: $(VENV)/run.stamp ## a CycloneDX bill of materials in sbom.json, and docs/licences.md
+	@$(BIN)/python -m ops.supply sbom
+
+audit: $(VENV)/dev.stamp ## known vulnerabilities of what is locked, where the data can be had
+	@$(BIN)/python -m venv $(VENV)/audit
+	@$(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit || true
+	@$(BIN)/python -m ops.supply audit
 
 pictures: $(VENV)/dev.stamp ## the pictures in docs/pictures, made again by running the demo
 	@sh tests/install_chromium.sh

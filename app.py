@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -23,15 +24,20 @@ from listeners.oauth import Authorize, OAuthParts, create_oauth
 from listeners.ownership_dialogs import OwnershipDialogs
 from listeners.pages import Pages
 from listeners.salesforce_connect import Connecting
+from listeners.slack_requests import SlackRequests
 from listeners.socket_mode import SocketMode
+from listeners.status import Desk
+from listeners.verbs.modes import UMASK
 from listeners.web import create_watched, create_web
 from services.acting import Acting
 from services.allowance import Allowance
+from services.burials import Burials
 from services.checkup import Checkup
 from services.clock import SteadyClock
 from services.courier import Courier
 from services.deciding import Deciding
 from services.directory import Directory
+from services.explaining import Explaining
 from services.heartbeat import Heartbeat
 from services.home import Home
 from services.housekeeping import Housekeeping
@@ -39,7 +45,10 @@ from services.importing import Importing
 from services.intake import Intake
 from services.intake_keys import IntakeKeys
 from services.journal import Journal
+from services.managers import Managers
 from services.manifest import Manifest
+from services.muting_limits import MutingLimits
+from services.my_home import MyHome
 from services.notices import Notices
 from services.org_shape import OrgShapes
 from services.own_mappings import OwnMappings
@@ -48,6 +57,7 @@ from services.ownership_pages import OwnershipPages
 from services.preferences import Preferences
 from services.pulse import Pulse
 from services.redrawing import Redrawing
+from services.reminding import Reminding
 from services.router import Router
 from services.rulebook import Rulebook
 from services.salesforce import Salesforce
@@ -57,13 +67,17 @@ from services.salesforce_connect import SalesforceConnect
 from services.salesforce_describe import SalesforceDescribe
 from services.salesforce_finder import SalesforceFinder
 from services.salesforce_source import SalesforceSource
+from services.sampling import Sampling
 from services.settings import Settings
+from services.signal_channels import SignalChannels
 from services.simulation import Simulation
 from services.slack import Slack
 from services.slack_install import SlackInstall
+from services.slack_signs import SlackSigns
 from services.slack_socket import SlackSocket
 from services.status import Status
 from services.unmatched import UnmatchedOwners
+from services.user_groups import UserGroups
 from services.vendor_calls import traced
 from services.wakeups import Wakeups
 from services.worker import Worker
@@ -120,6 +134,11 @@ class _Ground:
         self.wakeups.to_post.set()
         self.bell.ring()
 
+    def replayed(self) -> None:
+        """There is something to route, or to post."""
+        self.wakeups.to_route.set()
+        self.promised()
+
 
 @dataclass(frozen=True)
 class _Slack:
@@ -129,6 +148,7 @@ class _Slack:
     installations: AsyncInstallationStore
     api: Slack
     directory: Directory
+    groups: UserGroups
     notices: Notices
     manifest: Manifest
 
@@ -180,7 +200,15 @@ def _slack(ground: _Ground) -> _Slack:
     installations = AsyncInstallationStore(database, settings.slack_client_id, ground.cipher)
     api = Slack(client, installations.bot_token, database, now)
     manifest = Manifest.parse((HERE / "manifest.json").read_text())
-    return _Slack(client, installations, api, Directory(api, database, now), Notices(database, api, now), manifest)
+    return _Slack(
+        client=client,
+        installations=installations,
+        api=api,
+        directory=Directory(api, database, now),
+        groups=UserGroups(api, database, now),
+        notices=Notices(database, api, now),
+        manifest=manifest,
+    )
 
 
 def _salesforce(ground: _Ground) -> _Salesforce:
@@ -227,7 +255,7 @@ def _wired(ground: _Ground, slack: _Slack, salesforce: _Salesforce) -> App:
     return App(
         settings=settings,
         database=ground.database,
-        web=create_web(bolt, settings.slack_signing_secret, installing, routes, ground.now),
+        web=create_web(_slack_requests(ground, bolt), installing, routes),
         watched=create_watched(watching),
         socket_mode=_socket_mode(ground, slack, bolt),
         heartbeat=_heartbeat(ground, doers.pulse),
@@ -245,7 +273,7 @@ def _wired(ground: _Ground, slack: _Slack, salesforce: _Salesforce) -> App:
 def _doers(ground: _Ground, slack: _Slack, salesforce: _Salesforce) -> _Doers:
     database, now = ground.database, ground.now
     journal = Journal(ground.metrics)
-    deciding = Deciding(database, salesforce.api, salesforce.shapes, slack.directory, now)
+    deciding = Deciding(database, salesforce.api, salesforce.shapes, slack.directory, slack.groups, now)
     return _Doers(
         intake=Intake(database, now, ground.accepted, journal),
         intake_keys=IntakeKeys(database, ground.cipher, now),
@@ -284,13 +312,31 @@ def _parts(ground: _Ground, slack: _Slack, salesforce: _Salesforce, doers: _Doer
     """What listeners ask for by name."""
     database, now = ground.database, ground.now
     public_url = ground.settings.public_url
+    retention_days = ground.settings.retention_days
+    burials = Burials(database, ground.replayed, now)
+    my_home = MyHome(database, slack.directory, slack.notices, now)
+    home = Home(
+        database, slack.directory, salesforce.api.auth, doers.intake_keys, my_home, public_url, retention_days, now
+    )
     return {
         "database": database,
         "now": now,
         "installations": slack.installations,
         "directory": slack.directory,
+        "notices": slack.notices,
         "preferences": doers.preferences,
-        "home": Home(database, slack.directory, salesforce.api.auth, doers.intake_keys, public_url, now),
+        "home": home,
+        "my_home": my_home,
+        "muting_limits": MutingLimits(database, now),
+        "signal_channels": SignalChannels(slack.api, database, now),
+        "burials": burials,
+        "desk": Desk(
+            directory=slack.directory,
+            status=doers.status,
+            sampling=Sampling(doers.intake, slack.api),
+            explaining=Explaining(database),
+            burials=burials,
+        ),
         "intake_keys": doers.intake_keys,
         "status": doers.status,
         "acting": doers.acting,
@@ -298,6 +344,8 @@ def _parts(ground: _Ground, slack: _Slack, salesforce: _Salesforce, doers: _Doer
         "own_mappings": OwnMappings(database, now),
         "ownership": OwnershipDialogs(
             directory=slack.directory,
+            groups=slack.groups,
+            home=home,
             rulebook=doers.rulebook,
             editing=OwnershipEditing(doers.rulebook),
             simulation=doers.simulation,
@@ -309,6 +357,7 @@ def _parts(ground: _Ground, slack: _Slack, salesforce: _Salesforce, doers: _Doer
 
 def _worker(ground: _Ground, slack: _Slack, salesforce: _Salesforce, doers: _Doers) -> Worker:
     database, now = ground.database, ground.now
+    managers = Managers(database, salesforce.describe, slack.directory)
     return Worker(
         database,
         Router(database, doers.deciding, slack.notices, now, doers.journal),
@@ -319,6 +368,8 @@ def _worker(ground: _Ground, slack: _Slack, salesforce: _Salesforce, doers: _Doe
         now,
         (
             doers.acting.catch_up,
+            slack.notices.catch_up,
+            Reminding(database, slack.api, managers, now).catch_up,
             SalesforceFinder(database, salesforce.describe, doers.intake, now).find_due,
             SalesforceCare(salesforce.api.auth, salesforce.describe, slack.notices, now).look_after,
         ),
@@ -339,6 +390,11 @@ def _checkup(ground: _Ground, slack: _Slack, salesforce: _Salesforce) -> Checkup
     )
 
 
+def _slack_requests(ground: _Ground, bolt: AsyncApp | None) -> SlackRequests | None:
+    secret, signs = ground.settings.slack_signing_secret, SlackSigns(ground.database, ground.now)
+    return SlackRequests.of(bolt, secret, signs) if bolt else None
+
+
 def _socket_mode(ground: _Ground, slack: _Slack, bolt: AsyncApp | None) -> SocketMode | None:
     token = ground.settings.slack_app_token
     return SocketMode(bolt, SlackSocket(slack.client, token), ground.http) if bolt and token else None
@@ -351,8 +407,17 @@ def _heartbeat(ground: _Ground, pulse: Pulse) -> Heartbeat | None:
 
 def main() -> int:
     """Run the verb on the command line; answers the exit status."""
+    os.umask(UMASK)
     load_dotenv()
-    return cli.run(sys.argv[1:], os.environ, build)
+    return cli.run(sys.argv[1:], os.environ, build, _command())
+
+
+def _command() -> str:
+    """What was typed before the verb, so that hints can be typed as they are."""
+    python = Path(sys.executable)
+    if Path(shutil.which("python") or "") == python:
+        return f"python {sys.argv[0]}"
+    return f"{python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python} {sys.argv[0]}"
 
 
 if __name__ == "__main__":

@@ -9,13 +9,19 @@ from slack_bolt.response import BoltResponse
 
 from listeners import (
     app_home,
+    burials,
+    dialogs,
     directory,
     failures,
+    home_dialogs,
     intake_keys,
     lifecycle,
     mappings,
+    my_home,
+    notices,
     notification,
     ownership,
+    reminders,
     salesforce_settings,
     sources,
     status,
@@ -26,8 +32,8 @@ def register_listeners(app: AsyncApp, **parts: object) -> None:
     """
     Let *app* hear all that Slack can say.
 
-    Bolt hands each listener what it names: its own arguments, *parts*, and `workspace_id`, the one we know the
-    workspace by.
+    Bolt hands each listener what it names: its own arguments, *parts*, `workspace_id`, the one we know the workspace
+    by, and `dialog`.
     """
 
     async def provide(context: AsyncBoltContext, next_: Callable[[], Awaitable[BoltResponse]]) -> BoltResponse:
@@ -35,13 +41,19 @@ def register_listeners(app: AsyncApp, **parts: object) -> None:
         return await next_()
 
     app.middleware(provide)
+    dialogs.register(app)
     app_home.register(app)
+    home_dialogs.register(app)
+    burials.register(app)
     intake_keys.register(app)
     salesforce_settings.register(app)
     sources.register(app)
     mappings.register(app)
     ownership.register(app)
+    my_home.register(app)
     notification.register(app)
+    notices.register(app)
+    reminders.register(app)
     status.register(app)
     directory.register(app)
     lifecycle.register(app)

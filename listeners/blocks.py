@@ -5,7 +5,6 @@ https://docs.slack.dev/reference/block-kit/blocks
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 Block = dict[str, Any]
@@ -19,6 +18,7 @@ NO_RIGHT = (
 
 
 def section(text: str, accessory: Block | None = None, block_id: str | None = None) -> Block:
+    """*text* in mrkdwn. https://docs.slack.dev/reference/block-kit/blocks/section-block"""
     block: Block = {"type": "section", "text": {"type": "mrkdwn", "text": text}}
     return block | ({"accessory": accessory} if accessory else {}) | ({"block_id": block_id} if block_id else {})
 
@@ -36,6 +36,7 @@ def button(label: str, action_id: str, value: str | None = None) -> Block:
 
 
 def select(action_id: str, choices: dict[str, str], chosen: str) -> Block:
+    """*choices*: labels by value, of which one is chosen already."""
     options = {value: {"text": plain(label), "value": value} for value, label in choices.items()}
     return {
         "type": "static_select",
@@ -49,11 +50,14 @@ def plain(text: str) -> Block:
     return {"type": "plain_text", "text": text}
 
 
-def moment(at: int) -> str:
-    """A time in the reader's own time zone. https://docs.slack.dev/messaging/formatting-message-text#date-formatting"""
-    spelled = datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return f"<!date^{at // 1000}^{{date_short_pretty}} {{time}}|{spelled}>"
-
-
 def modal(title: str, blocks: list[Block]) -> View:
     return {"type": "modal", "title": plain(title), "close": plain("Close"), "blocks": blocks}
+
+
+def wait_view(title: str) -> View:
+    """Opened at once, for Slack gives a dialog three seconds; what follows replaces it."""
+    return modal(title, [section("One moment …")])
+
+
+def said_view(title: str, text: str = NO_RIGHT) -> View:
+    return modal(title, [section(text)])

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from slack_bolt.async_app import AsyncApp
+from slack_bolt.async_app import AsyncApp, AsyncBoltContext
+from sqlalchemy import Connection
 
 from services.directory import member_of
 from services.slack_shapes import SlackUser
-from store import members, slack_events, workspaces
+from store import member_preferences, members, slack_events, workspaces
 from store.database import Database
 
 BROKEN = {
@@ -24,10 +25,12 @@ def register(app: AsyncApp) -> None:
         app.event(event)(refresh_member)
     for event in ("channel_rename", "group_rename"):
         app.event(event)(rename_channel)
-    for event in ("channel_archive", "channel_deleted", "group_archive", "group_deleted", "group_left"):
-        app.event(event)(break_channel)
+    for event in ("archive", "deleted", "left"):
+        for kind in ("channel", "group"):
+            app.event(f"{kind}_{event}")(break_channel)
     for event in ("channel_unarchive", "group_unarchive"):
         app.event(event)(mend_channel)
+    app.event("member_joined_channel")(welcome_back)
     app.event("channel_id_changed")(move_channel)
 
 
@@ -36,10 +39,12 @@ async def refresh_member(
 ) -> None:
     """https://docs.slack.dev/reference/events/user_change: the user as they are now, as an object."""
     user = SlackUser.of(event["user"])
-    member = member_of(user, workspace_id)
-    await database.run(
-        slack_events.once, body.get("event_id"), now(), members.refresh, workspace_id, user.email, member, now()
-    )
+    await database.run(slack_events.once, body.get("event_id"), now(), _refresh, workspace_id, user, now())
+
+
+def _refresh(connection: Connection, workspace_id: str, user: SlackUser, now: int) -> None:
+    members.refresh(connection, workspace_id, user.email, member_of(user, workspace_id), now)
+    member_preferences.follow(connection, workspace_id, user.id, user.tz, now)
 
 
 async def rename_channel(
@@ -53,6 +58,12 @@ async def rename_channel(
 async def break_channel(
     event: dict[str, Any], body: dict[str, Any], workspace_id: str, database: Database, now: Callable[[], int]
 ) -> None:
+    """
+    Whoever looks after the app is told by the worker, see services/notices.py.
+
+    A public channel that the app was removed from could still be posted to; whoever removed it did not want that.
+    https://docs.slack.dev/reference/events/channel_archive, /channel_deleted, /channel_left, and the same of group_
+    """
     problem = BROKEN[event["type"].partition("_")[2]]
     broken = workspaces.break_default_channel
     await database.run(slack_events.once, body.get("event_id"), now(), broken, workspace_id, event["channel"], problem)
@@ -65,10 +76,23 @@ async def mend_channel(
     await database.run(slack_events.once, body.get("event_id"), now(), mend, workspace_id, event["channel"], now())
 
 
+async def welcome_back(
+    event: dict[str, Any],
+    body: dict[str, Any],
+    context: AsyncBoltContext,
+    workspace_id: str,
+    database: Database,
+    now: Callable[[], int],
+) -> None:
+    """https://docs.slack.dev/reference/events/member_joined_channel comes for everybody; the app itself matters."""
+    if event.get("user") == context.bot_user_id:
+        await mend_channel(event, body, workspace_id, database, now)
+
+
 async def move_channel(
     event: dict[str, Any], body: dict[str, Any], workspace_id: str, database: Database, now: Callable[[], int]
 ) -> None:
     """https://docs.slack.dev/reference/events/channel_id_changed"""
     old_id, new_id = event["old_channel_id"], event["new_channel_id"]
-    move = workspaces.move_default_channel
+    move = workspaces.move_channel
     await database.run(slack_events.once, body.get("event_id"), now(), move, workspace_id, old_id, new_id)

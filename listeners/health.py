@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from listeners.metrics import Metrics, Snapshot
 from services.heartbeat import LONGEST_WAIT_MS
 from services.pulse import Pulse
+from services.version import VERSION
 from store import counts, migrations, vitals
 from store.database import Database, DatabaseUnavailableError
 
@@ -46,7 +47,7 @@ class _Health:
         if missed := self.pulse.missed:
             reasons = [f"the worker does not go round any more to {half}" for half in missed]
             return web.json_response({"status": "dead", "reasons": reasons}, status=503)
-        return web.json_response({"status": "alive"})
+        return web.json_response({"status": "alive", "version": VERSION})
 
     async def ready(self, _request: web.Request) -> web.Response:
         reasons = await self._reasons_not_to_serve()

@@ -25,7 +25,7 @@ from store.database import DatabaseUnavailableError
 from store.job_changes import Added
 
 JOB_CHANGES = "/v1/workspaces/{workspace_id}/job-changes"
-JOB_CHANGE = JOB_CHANGES + "/{job_change_id}"
+JOB_CHANGE = JOB_CHANGES + "/{id}"
 
 LARGEST_BODY = 1024 * 1024
 SLOWEST_BODY_SECONDS = 15
@@ -116,7 +116,7 @@ class _Door:
     async def show(self, request: web.Request) -> web.Response:
         workspace_id, _ = await self._genuine(request)
         self._charge(workspace_id, 1)
-        job_change_id = request.match_info["job_change_id"]
+        job_change_id = request.match_info["id"]
         found = await self.intake.find(workspace_id, job_change_id) if _ID.fullmatch(job_change_id) else None
         if found is None:
             raise _TurnedAwayError(404, "this workspace has no such job change")
@@ -130,7 +130,7 @@ class _Door:
         if _ID.fullmatch(workspace_id):
             standing = await self.keys.check(workspace_id, _proof(request), body)
         if standing is Standing.STRANGER:
-            text = "not genuine: sign the request, or send a key of this workspace (App Home, Intake keys)"
+            text = "not genuine: sign the request, or send a key of this workspace (App Home, Sending job changes)"
             raise _TurnedAwayError(401, text, headers={"WWW-Authenticate": "Bearer"})
         if standing is Standing.GONE:
             raise _nowhere()

@@ -9,8 +9,15 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from listeners.app_home import publish
-from listeners.app_home_view import HOW_TO_SEND, MAKE_KEY
-from listeners.intake_keys_view import KEY_TITLES, how_to_send_view, key_view, no_right_view, wait_view
+from listeners.intake_keys_view import (
+    HOW_TO_SEND,
+    KEY_TITLES,
+    MAKE_KEY,
+    how_to_send_view,
+    key_view,
+    no_right_view,
+    wait_view,
+)
 from services.directory import Directory
 from services.home import Home
 from services.intake_keys import IntakeKeys

@@ -7,6 +7,9 @@ import json
 from listeners.blocks import NO_RIGHT, View, context, modal, section
 from store.intake_keys import BEARER, SIGNING
 
+MAKE_KEY = "home_make_key"  # with _signing or _bearer behind it
+HOW_TO_SEND = "home_how_to_send"
+
 KEY_NAMES = {SIGNING: "signing secret", BEARER: "API key"}
 KEY_TITLES = {SIGNING: "Signing secret", BEARER: "API key"}
 

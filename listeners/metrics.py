@@ -45,15 +45,17 @@ class Metrics:
             registry=self._registry,
             buckets=SECONDS,
         )
-        for counter, names in ((self._received, RECEIVED), (self._routed, ROUTED), (self._settled, SETTLED)):
-            for name in names:  # a series that begins with its first event hides that one from rate()
+        # Also because a series that begins with its first event hides that one from rate().
+        self._by_result = {name: self._received.labels(name) for name in RECEIVED}
+        for counter, names in ((self._routed, ROUTED), (self._settled, SETTLED)):
+            for name in names:
                 counter.labels(name)
 
     def _counter(self, name: str, told: str, *labels: str) -> Counter:
         return Counter(f"usergems_{name}", told, labels, registry=self._registry)
 
     def received(self, result: str, count: int) -> None:
-        self._received.labels(result).inc(count)
+        self._by_result[result].inc(count)
 
     def routed(self, outcome: str, count: int) -> None:
         self._routed.labels(outcome).inc(count)
@@ -62,6 +64,7 @@ class Metrics:
         self._settled.labels(result).inc(count)
 
     def called(self, vendor: str, method: str, status: int | None, seconds: float) -> None:
+        """One call of Slack or Salesforce. *status* None: no answer came."""
         self._answers.labels(vendor, method, _kind(status)).inc()
         self._seconds.labels(vendor, method).observe(seconds)
 

@@ -12,11 +12,13 @@ from typing import Any
 from listeners.blocks import Block, View, button, context, modal, plain
 from listeners.blocks import section as _section
 from services.acting import LONGEST_WORDS, Reached
-from services.job_changes import ChangeType, JobChange, Signal
+from services.job_changes import JobChange, Signal
 from services.later import When
 from services.messages import ACTION
 from services.mrkdwn import bold, escape
+from services.mutables import CHANGES
 from services.offers import FAULTS, Verb, is_person
+from services.ownership.words import outcome
 from services.wording import Side, background, headline, meaning, sentence
 
 HAND_ON, LATER, REPORT, MUTE = "hand_on_delivery", "put_off_delivery", "report_delivery", "mute_like_delivery"
@@ -35,14 +37,6 @@ _SIGNALS = {
     Signal.CONTACT_TRACKING: "Everything from contact tracking",
     Signal.NEW_HIRES_PROMOTIONS: "All new hires and promotions",
     Signal.CUSTOM: "Everything from custom signals",
-}
-_CHANGES = {
-    ChangeType.NEW_COMPANY: "People who join another company",
-    ChangeType.NEW_HIRE: "New hires",
-    ChangeType.PROMOTION: "Promotions",
-    ChangeType.LATERAL: "Moves within a company",
-    ChangeType.DEPARTURE: "Departures",
-    ChangeType.ADDITIONAL_ROLE: "Additional roles",
 }
 
 
@@ -70,12 +64,14 @@ def hand_on_view(reached: Reached) -> View:
 
 
 def later_view(reached: Reached) -> View:
+    """When it comes back: three mornings to choose from."""
     hint = "It comes back once, at nine in the morning of your own time zone."
     choice = _input(CHOICE, "Tell me again", _radio(_WHEN, When.TOMORROW), hint)
     return _dialog(reached, LATER, "Later", "Put off", [_what(reached), choice])
 
 
 def report_view(reached: Reached) -> View:
+    """What is wrong with the data; nothing is chosen beforehand."""
     blocks = [_what(reached), _input(CHOICE, "What is wrong?", _radio(FAULTS)), _words("In your words")]
     return _dialog(reached, REPORT, "Wrong data", "Report", blocks)
 
@@ -83,9 +79,11 @@ def report_view(reached: Reached) -> View:
 def mute_view(reached: Reached) -> View:
     """What is muted, each with its undo; and what can be."""
     change = reached.job_change
-    choices: dict[str, str] = {change.change_type: _CHANGES[change.change_type], change.signal: _SIGNALS[change.signal]}
+    choices: dict[str, str] = {change.change_type: CHANGES[change.change_type], change.signal: _SIGNALS[change.signal]}
     blocks = [_undo(what, label, reached) for what, label in choices.items() if what in reached.muted]
-    rest = {what: label for what, label in choices.items() if what not in reached.muted}
+    if kept := [label for what, label in choices.items() if what in reached.unmutable]:
+        blocks.append(context(f"Your admins want everybody to hear of: {', '.join(kept)}."))
+    rest = {what: label for what, label in choices.items() if what not in reached.muted | reached.unmutable}
     if not rest:
         return modal("Muted", blocks)
     hint = "They go to the next one whom the ownership rules name, else to the default channel. You can undo it here."
@@ -126,7 +124,7 @@ def _candidates(considered: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for number, each in enumerate(considered[:_MOST_CANDIDATES], 1):
         who = each.get("name") or each.get("email")
         named = f", {escape(who, 80)}" if who else ""
-        result = "✅ told" if each["result"] == "told" else escape(each["result"], 200)
+        result = f"{'✅ ' if each['result'] == 'told' else ''}{escape(outcome(each), 200)}"
         yield f"{number}. {escape(each['source'], 80)}{named}: {result}"
     if len(considered) > _MOST_CANDIDATES:
         yield f"… and {len(considered) - _MOST_CANDIDATES} more"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,11 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 from slack_sdk.signature import Clock, SignatureVerifier
 
+from services.checkup_slack import DOCTOR
+from services.slack_signs import SlackSigns
+from store.checks import EVENT, GENUINE, REFUSED
+
+_SIGNATURE, _TIMESTAMP = re.compile(r"v0=[0-9a-f]{64}"), re.compile(r"[0-9]{1,12}")
 _IDS = ("team_id", "enterprise_id", "user_id", "channel_id")
 
 
@@ -26,17 +32,24 @@ class SlackRequests:
 
     bolt: AsyncApp
     verifier: SignatureVerifier
+    signs: SlackSigns
 
     @classmethod
-    def of(cls, bolt: AsyncApp, signing_secret: str, now: Callable[[], int]) -> SlackRequests:
-        """*now* in milliseconds. Raises ValueError for an empty secret."""
-        return cls(bolt, SignatureVerifier(signing_secret, _Clock(now)))
+    def of(cls, bolt: AsyncApp, signing_secret: str, signs: SlackSigns) -> SlackRequests:
+        """Raises ValueError for an empty secret."""
+        return cls(bolt, SignatureVerifier(signing_secret, _Clock(signs.now)), signs)
 
     async def hear(self, request: web.Request) -> web.Response:
+        """401: Slack did not sign it, 400: Slack never sends that; else what Bolt answers."""
         raw = await request.read()
+        is_the_doctor = request.headers.get("User-Agent") == DOCTOR
         if not self._is_genuine(raw, request.headers):
+            if self._could_be_genuine(request.headers) and not is_the_doctor:
+                await self.signs.note(REFUSED)
             return _refusal(401, "the signature does not match, or is older than five minutes")
         text = raw.decode()  # the signature covers UTF-8 only
+        if not is_the_doctor:
+            await self.signs.note(EVENT if '"event_callback"' in text else GENUINE)
         answer = await answer_of(self.bolt, text, query=request.query_string, headers=dict(request.headers))
         if answer is None:
             return _refusal(400, "the body is none that Slack sends")
@@ -46,12 +59,19 @@ class SlackRequests:
         """https://docs.slack.dev/authentication/verifying-requests-from-slack"""
         timestamp = headers.get("X-Slack-Request-Timestamp", "")
         signature = headers.get("X-Slack-Signature", "")
-        if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12 and signature.isascii()):
+        if not (_TIMESTAMP.fullmatch(timestamp) and signature.isascii()):
             return False
         try:
             return self.verifier.is_valid(raw, timestamp, signature)
         except UnicodeDecodeError:
             return False
+
+    def _could_be_genuine(self, headers: Mapping[str, str]) -> bool:
+        """Whether it is signed as Slack signs, and now: what just anybody sends here is no sign of a wrong secret."""
+        timestamp, signature = (headers.get(f"X-Slack-{name}", "") for name in ("Request-Timestamp", "Signature"))
+        if not (_SIGNATURE.fullmatch(signature) and _TIMESTAMP.fullmatch(timestamp)):
+            return False
+        return abs(self.signs.now() / 1_000 - int(timestamp)) < 300
 
 
 async def answer_of(bolt: AsyncApp, body: str | dict[str, Any], **how: Any) -> BoltResponse | None:

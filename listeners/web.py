@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
-from slack_bolt.app.async_app import AsyncApp
 
+from listeners import limits
 from listeners.install import Installing
 from listeners.install_link import PATH as CHANNEL_PATH
 from listeners.oauth import INSTALL_PATH, REDIRECT_PATH
@@ -19,6 +19,9 @@ from listeners.slack_requests import SlackRequests
 from store.database import DatabaseUnavailableError
 
 BODY_LIMIT = 1024 * 1024
+LONGEST_HEADER, MOST_HEADERS = 8_190, 128
+"""Bytes of one line of a request's head, its first included, and how many lines it may have."""
+
 BODY_SECONDS = 20.0
 """How long a client may take to send a body; who is slower holds a connection and no more."""
 
@@ -29,16 +32,14 @@ log = logging.getLogger(__name__)
 
 
 def create_web(
-    bolt: AsyncApp | None,
-    signing_secret: str,
+    slack: SlackRequests | None,
     installing: Installing,
     routes: Sequence[web.AbstractRouteDef],
-    now: Callable[[], int],
     body_seconds: float = BODY_SECONDS,
 ) -> web.Application:
-    """*bolt* None: no Slack credentials yet. *routes*: the other listeners' own. *now* in milliseconds."""
+    """*slack* None: no Slack credentials yet. *routes*: the other listeners' own."""
     pages = installing.pages
-    app = web.Application(client_max_size=BODY_LIMIT, middlewares=[_explained(pages)])
+    app = web.Application(client_max_size=BODY_LIMIT, middlewares=[_explained(pages), limits.pacing(installing.now)])
     app.add_routes(
         [
             web.get("/", installing.landing),
@@ -50,9 +51,8 @@ def create_web(
             *routes,
         ]
     )
-    if bolt is not None:
-        hear = SlackRequests.of(bolt, signing_secret, now).hear
-        app.add_routes([web.post("/slack/events", _timely(hear, body_seconds))])
+    if slack is not None:
+        app.add_routes([web.post("/slack/events", _timely(slack.hear, body_seconds))])
     app.on_response_prepare.append(_headers(is_https=installing.public_url.startswith("https://")))
     return app
 
@@ -66,7 +66,15 @@ def create_watched(routes: Sequence[web.AbstractRouteDef]) -> web.Application:
 
 def create_runner(app: web.Application, idle_seconds: float = IDLE_SECONDS) -> web.AppRunner:
     """Serves it, with limits for clients that connect and then say nothing. Logs no requests: addresses are private."""
-    return web.AppRunner(app, access_log=None, keepalive_timeout=idle_seconds, lingering_time=2.0)
+    return web.AppRunner(
+        app,
+        access_log=None,
+        keepalive_timeout=idle_seconds,
+        lingering_time=2.0,
+        max_line_size=LONGEST_HEADER,
+        max_field_size=LONGEST_HEADER,
+        max_headers=MOST_HEADERS,
+    )
 
 
 def _timely(handler: Handler, seconds: float) -> Handler:
@@ -97,8 +105,8 @@ def _explained(pages: Pages) -> Middleware:
         except web.HTTPException as error:
             if error.status < 400 or error.content_type != "text/plain":
                 raise  # a redirect, or an error that says all there is to say
-            allow = error.headers.get("Allow")
-            return _failure(pages, request, error.status, {"Allow": allow} if allow else {})
+            told = {name: error.headers[name] for name in _KEPT if name in error.headers}
+            return _failure(pages, request, error.status, told)
         except (HttpProcessingError, web.RequestPayloadError):
             return _failure(pages, request, 400, {})
         except DatabaseUnavailableError as error:
@@ -119,12 +127,14 @@ def _failure(pages: Pages, request: web.Request, status: int, headers: dict[str,
     return pages.notice(Notice(title=title, text=(text,), action="Go to the start", status=status, headers=headers))
 
 
+_KEPT = ("Allow", "Retry-After", "Connection")
 _TOLD = {
     400: ("This request makes no sense", "It is not of the form that is expected here."),
     404: ("There is nothing here", "The address may be mistyped, or the page may have moved."),
     405: ("This cannot be asked for in this way", "The address is right, but the method is not."),
     408: ("That took too long", "The request did not arrive in time. Send it again."),
     413: ("That is too much at once", "A request may be 1 MiB at most. Send it in smaller parts."),
+    429: ("That was too often", "Wait a moment, and try again."),
     500: ("Something went wrong on our side", "It has been logged. Try again, and tell whoever runs this server."),
     503: ("Our database does not answer", "Nothing was stored. Try again in a moment."),
 }
@@ -152,8 +162,7 @@ def _headers(*, is_https: bool) -> Callable[[web.Request, web.StreamResponse], A
         headers["Strict-Transport-Security"] = "max-age=31536000"
 
     async def add(_request: web.Request, response: web.StreamResponse) -> None:
-        for name, value in headers.items():
-            response.headers.setdefault(name, value)
+        response.headers.merge(headers)  # what a handler has said itself stands
         response.headers.pop("Server", None)
 
     return add

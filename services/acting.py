@@ -14,7 +14,7 @@ from services.offers import ERASED, Verb, is_person, refusal
 from services.redrawing import Drawn, Redrawing
 from services.slack import Slack
 from services.slack_shapes import SlackUser
-from store import acting, laters, muting
+from store import acting, laters, member_preferences, muting, workspaces
 from store.acting import Delivery
 from store.database import Database, DatabaseUnavailableError
 from store.deliveries import DRI, FALLBACK, NewDelivery
@@ -24,6 +24,7 @@ from store.schema import DEFAULT_CHANNEL
 LONGEST_WORDS = 300
 """Characters that somebody may write about it."""
 
+UNMUTABLE = "Your admins want everybody to hear of these, so they cannot be muted."
 ONLY_MEMBERS = "Only members of this workspace can do that."
 TRY_AGAIN = "Slack did not answer just now, so nothing was changed. Please try again in a minute."
 _NOTED = {
@@ -59,11 +60,12 @@ class Acted:
 
 @dataclass(frozen=True)
 class Reached:
-    """A delivery that somebody may act on, and what it tells of."""
+    """A delivery that somebody may act on, and what it tells of. *unmutable*: what nobody in the workspace may mute."""
 
     delivery: Delivery
     job_change: JobChange
     muted: frozenset[str] = frozenset()
+    unmutable: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,8 @@ class Acting:
             return stranger
         if verb not in {Verb.MUTE, Verb.WHY}:
             return Reached(delivery, change)
-        return Reached(delivery, change, await self.database.run(muting.muted, workspace_id, actor, self.now()))
+        muted = await self.database.run(muting.muted, workspace_id, actor, self.now())
+        return Reached(delivery, change, muted, await self.database.run(muting.limits, workspace_id))
 
     async def take(self, workspace_id: str, delivery_id: int, actor: str) -> Acted:
         """*actor* is on it; in a channel, the first one is."""
@@ -114,7 +117,7 @@ class Acting:
         name = await self._name(workspace_id, actor)
         delivery, said = reached.delivery, f": “{words.strip()[:LONGEST_WORDS]}”" if words.strip() else "."
         if to is None:
-            channel = DEFAULT_CHANNEL if is_person(delivery.destination) else delivery.destination
+            channel = await self._channel_of(reached) if is_person(delivery.destination) else delivery.destination
             new = _promise(delivery, channel, FALLBACK, f"{name} says that it is not theirs{said}")
             handed_on = await self.database.run(acting.give_back, delivery, actor, new, self.now())
         else:
@@ -125,7 +128,7 @@ class Acting:
         return await self._too_late(delivery, actor, Verb.HAND_ON)
 
     async def put_off(self, workspace_id: str, delivery_id: int, actor: str, when: When) -> Acted:
-        """It comes back in the morning, by *actor*'s clock."""
+        """It comes back in the morning, by *actor*'s clock; later where their preferences would keep it then."""
         reached = await self.reach(workspace_id, delivery_id, actor, Verb.LATER)
         if isinstance(reached, str):
             return Acted(reached)
@@ -136,7 +139,9 @@ class Acting:
         except PermanentError:
             user = None  # we may not know where they are: then it is UTC
         due_at = comes_back_at(when, self.now(), user.tz if user else None)
-        await self.database.run(laters.put_off, reached.delivery, actor, due_at, self.now())
+        hours = await self.database.run(member_preferences.find, workspace_id, actor)
+        back_at = hours.kept_until(due_at, due_at)
+        await self.database.run(laters.put_off, reached.delivery, actor, back_at, self.now())
         return Acted(job_change_id=reached.delivery.job_change_id)
 
     async def report(self, workspace_id: str, delivery_id: int, actor: str, fault: str, words: str) -> Acted:
@@ -161,6 +166,8 @@ class Acting:
             return reached
         if what not in {reached.job_change.signal, reached.job_change.change_type}:
             return "That cannot be muted from this message."
+        if muted and what in reached.unmutable:
+            return UNMUTABLE
         turn = muting.mute if muted else muting.unmute
         await self.database.run(turn, reached.delivery, actor, what, self.now())
         return await self.reach(workspace_id, delivery_id, actor, Verb.MUTE)
@@ -177,6 +184,11 @@ class Acting:
     async def catch_up(self) -> bool:
         """A bit of what is due: bring back what was put off until now, or draw what could not be drawn before."""
         return await self.database.run(laters.come_back, self.now()) or await self.redrawing.catch_up()
+
+    async def _channel_of(self, reached: Reached) -> str:
+        """Where job changes of this signal are read that have no DRI."""
+        workspace = await self.database.run(workspaces.find, reached.delivery.workspace_id)
+        return workspace.channel_of(reached.job_change.signal) if workspace else DEFAULT_CHANNEL
 
     async def _too_late(self, delivery: Delivery, actor: str, verb: Verb) -> Acted:
         """Somebody was faster, or the same person pressed twice."""

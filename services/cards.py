@@ -15,9 +15,6 @@ from store.lanes import Claimed
 from store.promises import GIVEN, GIVEN_BACK, OPEN, TAKEN
 from store.schema import DEFAULT_CHANNEL
 
-TEST_SOURCE = "usergems-test"
-"""The source of job changes that were made up to try the whole way."""
-
 MOST_NOTES = 5
 _SIDES = {"past", "current", "both"}
 
@@ -43,7 +40,7 @@ def card(member: Claimed, destination: str, history: History = NOTHING_YET) -> C
         delivery_id=member.id,
         contact_url=links.get("contact") or links.get("lead"),
         account_url=links.get("account"),
-        is_test=change.source == TEST_SOURCE,
+        is_test=change.is_test,
         side=cast("Side", member.side) if member.side in _SIDES else None,
         notes=tuple(_notes(history, member.id, destination))[-MOST_NOTES:],
         offers=offers(member.role, state, in_person=is_person(destination)),

@@ -43,6 +43,8 @@ def member_of(user: SlackUser, workspace_id: str) -> Member:
 
 @dataclass(frozen=True)
 class Directory:
+    """Asks Slack who somebody is, and remembers the answer for all replicas; rights are asked for anew each time."""
+
     slack: Slack
     database: Database
     now: Callable[[], int]

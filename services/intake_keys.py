@@ -83,9 +83,9 @@ class IntakeKeys:
     now: Callable[[], int]
     _remembered: dict[str, _Known] = field(default_factory=dict, init=False, repr=False)
 
-    async def make(self, workspace_id: str, kind: str, made_by: str) -> str:
+    async def make(self, workspace_id: str, kind: str, made_by: str, grace_ms: int = GRACE_MS) -> str:
         """
-        A new key of this *kind*, SIGNING or BEARER, to be shown once; the one before stays good for a day.
+        A new key of this *kind*, SIGNING or BEARER, to be shown once; those before stay good for *grace_ms*.
 
         *made_by* is a Slack user id, or OPERATOR.
         """
@@ -95,7 +95,7 @@ class IntakeKeys:
         else:
             key = BEARER_PREFIX + secrets.token_urlsafe(32)
             stored = _digest(key.encode()).hex()
-        await self.database.run(_roll, workspace_id, kind, stored, made_by, self.now())
+        await self.database.run(_roll, workspace_id, kind, stored, made_by, self.now(), grace_ms)
         return key
 
     async def list(self, workspace_id: str) -> list[ListedKey]:
@@ -160,6 +160,8 @@ def _digest(key: bytes) -> bytes:
     return hashlib.sha256(key).digest()
 
 
-def _roll(connection: Connection, workspace_id: str, kind: str, stored: str, made_by: str, now: int) -> None:
-    intake_keys.roll(connection, workspace_id, kind, stored, made_by, now, grace_ms=GRACE_MS)
+def _roll(
+    connection: Connection, workspace_id: str, kind: str, stored: str, made_by: str, now: int, grace_ms: int
+) -> None:
+    intake_keys.roll(connection, workspace_id, kind, stored, made_by, now, grace_ms=grace_ms)
     audit.record(connection, workspace_id, audit.Change(now, made_by, "made an intake key", kind))

@@ -30,10 +30,12 @@ class Journal:
     measures: Measures = UNMEASURED
 
     def added(self, workspace_id: str, added: Sequence[Added | None]) -> None:
+        """Of what a sender posted or an import brought; None: the workspace had left."""
         known = [each for each in added if each is not None]
-        new = [each for each in known if each.is_new]
-        self.measures.received("accepted", len(new))
-        self.measures.received("duplicate", len(known) - len(new))
+        new = sum(each.is_new for each in known)
+        for result, count in (("accepted", new), ("duplicate", len(known) - new)):
+            if count:
+                self.measures.received(result, count)
         if log.isEnabledFor(logging.INFO):
             for each in known:
                 _tell("accepted" if each.is_new else "sent again", workspace_id, each.id)
@@ -44,6 +46,7 @@ class Journal:
             log.info("%d refused", count, extra={"workspace": workspace_id})
 
     def routed(self, workspace_id: str, routed: Sequence[Routed], postponed: int) -> None:
+        """Of one batch; *postponed*: how many could not be decided yet."""
         outcomes = {each.job_change_id: _outcome(each) for each in routed}
         for outcome, count in (Counter(outcomes.values()) | Counter(postponed=postponed)).items():
             self.measures.routed(outcome, count)
@@ -54,6 +57,7 @@ class Journal:
                 log.info("%d postponed", postponed, extra={"workspace": workspace_id})
 
     def settled(self, settlement: Settlement) -> None:
+        """Of one attempt to tell somebody, for each job change that the message carried."""
         claim, result = settlement.claim, _result(settlement)
         self.measures.settled(result, len(claim.deliveries))
         if log.isEnabledFor(logging.INFO):

@@ -24,6 +24,10 @@ REASONS = {
         "After a crash, look into its own direct messages to see whether a message had gone out, so that nothing is"
         " told twice."
     ),
+    "usergroups:read": (
+        "Know who is in a user group, where a rule of yours tells everybody in one. Without it such a rule passes on to"
+        " whom it names next."
+    ),
 }
 """Why each scope is asked for, as the people who are asked to allow it read it."""
 
@@ -41,6 +45,7 @@ class Manifest:
 
     @property
     def name(self) -> str:
+        """What the app is called in Slack. https://docs.slack.dev/reference/app-manifest"""
         name: str = self.values["display_information"]["name"]
         return name
 

@@ -81,9 +81,9 @@ class Message:
         return "\n".join(lines)
 
 
-def compose(cards: Sequence[Card], *, plainness: int = 0) -> Message:
+def compose(cards: Sequence[Card], *, plainness: int = 0, digest: str | None = None) -> Message:
     """
-    One to MOST_CARDS cards as one message.
+    One to MOST_CARDS cards as one message. *digest*: daily or weekly, if its reader asked for one.
 
     *plainness*: how much to leave out after Slack refused the message. 0: nothing; 1: links, for an address Slack does
     not take is the likeliest cause; 2: blocks, all is in the text.
@@ -91,14 +91,14 @@ def compose(cards: Sequence[Card], *, plainness: int = 0) -> Message:
     if not 1 <= len(cards) <= MOST_CARDS:
         raise ValueError(f"a message carries 1 to {MOST_CARDS} job changes, not {len(cards)}")
     if plainness >= 2:
-        return Message(_text(cards, with_links=True), None)
+        return Message(_text(cards, digest, with_links=True), None)
     render = _card_blocks if len(cards) == 1 else _line_blocks
     blocks = [block for card in cards for block in render(card, with_links=not plainness)]
     if len(cards) > 1:
-        blocks.insert(0, {"type": "header", "text": _plain_text(_title(cards))})
+        blocks.insert(0, {"type": "header", "text": _plain_text(_title(cards, digest))})
     if any(card.is_test for card in cards):
         blocks.insert(0, _context(_TEST))
-    return Message(_text(cards), blocks)
+    return Message(_text(cards, digest), blocks)
 
 
 def _card_blocks(card: Card, *, with_links: bool) -> Iterator[Block]:
@@ -126,12 +126,12 @@ def _line_blocks(card: Card, *, with_links: bool) -> Iterator[Block]:
         yield _context("\n".join(card.notes))
 
 
-def _text(cards: Sequence[Card], *, with_links: bool = False) -> str:
+def _text(cards: Sequence[Card], digest: str | None, *, with_links: bool = False) -> str:
     lines = [_TEST] if any(card.is_test for card in cards) else []
     if len(cards) == 1:
         return "\n".join([*lines, *_lines(cards[0], with_links=with_links)])
     items = (" ".join(_lines(card, with_links=with_links)) for card in cards)
-    return "\n".join([*lines, _title(cards), *(f"• {item}" for item in items)])
+    return "\n".join([*lines, _title(cards, digest), *(f"• {item}" for item in items)])
 
 
 def _lines(card: Card, *, with_links: bool) -> Iterator[str]:
@@ -145,7 +145,9 @@ def _lines(card: Card, *, with_links: bool) -> Iterator[str]:
         yield " · ".join(links)
 
 
-def _title(cards: Sequence[Card]) -> str:
+def _title(cards: Sequence[Card], digest: str | None) -> str:
+    if digest is not None:
+        return f"Your {digest} digest: {len(cards)} job changes"
     wording = _BUNDLES.get(frozenset(card.role for card in cards), "{count} job changes")
     return wording.format(count=len(cards))
 

@@ -87,7 +87,7 @@ class Redrawing:
         return True
 
     async def _update_as_fits(self, redraw: Redraw, posted: Posted, shown: list[Card], plainness: int) -> None:
-        message = compose(shown, plainness=plainness)
+        message = compose(shown, plainness=plainness, digest=redraw.digest)
         try:
             await self.slack.update(redraw.workspace_id, posted, text=message.short_text, blocks=message.blocks)
         except MessageRefusedError:

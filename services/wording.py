@@ -92,9 +92,11 @@ def _careers_step(change: JobChange, side: Side | None) -> list[str]:
 
 
 def _is_parting(change: JobChange, side: Side | None) -> bool:
-    """Whether it is told to the side that was left, of somebody who joined another."""
+    """Whether it is told to the side that was left, or to both, of somebody who joined another."""
+    if side not in {"past", "both"} or change.change_type not in _PARTINGS:
+        return False
     left = change.previous.company
-    return side == "past" and change.change_type in _PARTINGS and left is not None and bool(left.name or left.domain)
+    return left is not None and bool(left.name or left.domain)
 
 
 def _calls(change: JobChange, side: Side | None) -> list[str]:

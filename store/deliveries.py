@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, bindparam, case, literal, select, update
 
-from store.schema import DEFAULT_CHANNEL, deliveries, job_changes, lanes, workspaces
+from store.kept import HOURS, hours_of, hours_of_readers, keep_empty, kept_step, of_reader
+from store.reading_hours import ReadingHours
+from store.schema import DEFAULT_CHANNEL, deliveries, job_changes, lanes, member_preferences, workspaces
+from store.trace import add_steps
 from store.upsert import insert_missing
 
 DRI, FALLBACK, CHANNEL, COPY = "dri", "fallback", "channel", "copy"
@@ -36,13 +39,14 @@ class NewDelivery:
 
 
 _lock_lanes = (
-    select(lanes.c.destination, lanes.c.id)
+    select(lanes.c.destination, lanes.c.id, *HOURS)
+    .outerjoin(member_preferences, of_reader)
     .where(
         lanes.c.workspace_id == bindparam("workspace_id"),
         lanes.c.destination.in_(bindparam("destinations", expanding=True)),
     )
     .order_by(lanes.c.id)  # one order everywhere, or two replicas lock each other out
-    .with_for_update()
+    .with_for_update(of=lanes)
 )
 _default_channel_is_usable = (
     select(and_(workspaces.c.default_channel_id.is_not(None), workspaces.c.default_channel_problem.is_(None)))
@@ -60,13 +64,14 @@ def add_deliveries(connection: Connection, workspace_id: str, new: Sequence[NewD
     """
     Put deliveries into their lanes, in order, and make the lanes due; a lane that is paced stays paced.
 
-    The default channel's lane stays parked while there is no default channel that can be posted to.
+    What its reader wants to read later is kept until then, and the trace says so. The default channel's lane stays
+    parked while there is no default channel that can be posted to.
     """
     if not new:
         return
     destinations = {each.destination for each in new}
     parked = DEFAULT_CHANNEL in destinations and not _default_channel_usable(connection, workspace_id)
-    ids = _locked_lanes(connection, workspace_id, sorted(destinations))
+    ids, readers = _locked_lanes(connection, workspace_id, sorted(destinations))
     connection.execute(
         insert_missing(connection, deliveries, "job_change_id", "lane_id"),
         [
@@ -85,6 +90,18 @@ def add_deliveries(connection: Connection, workspace_id: str, new: Sequence[NewD
     )
     if parked:
         del ids[DEFAULT_CHANNEL]
+    kept = {destination: hours for destination, hours in readers.items() if hours.kept_until(now, now) > now}
+    if kept:
+        waits = [{"of_lane": ids.pop(each), "until": hours.kept_until(now, now)} for each, hours in kept.items()]
+        connection.execute(keep_empty, waits)
+        add_steps(
+            connection,
+            [
+                kept_step(each.job_change_id, kept[each.destination], now, now)
+                for each in new
+                if each.destination in kept
+            ],
+        )
     connection.execute(_make_due, {"ids": list(ids.values()), "now": now})
 
 
@@ -94,13 +111,19 @@ def _default_channel_usable(connection: Connection, workspace_id: str) -> bool:
     return bool(connection.execute(_default_channel_is_usable, {"workspace_id": workspace_id}).scalar_one())
 
 
-def _locked_lanes(connection: Connection, workspace_id: str, destinations: list[str]) -> dict[str, int]:
+def _locked_lanes(
+    connection: Connection, workspace_id: str, destinations: list[str]
+) -> tuple[dict[str, int], dict[str, ReadingHours]]:
+    """The ids of the lanes, and the hours of those readers who prefer any; by destination."""
     connection.execute(
         insert_missing(connection, lanes, "workspace_id", "destination"),
         [{"workspace_id": workspace_id, "destination": destination} for destination in destinations],
     )
-    rows = connection.execute(_lock_lanes, {"workspace_id": workspace_id, "destinations": destinations})
-    return {row.destination: row.id for row in rows}
+    rows = connection.execute(_lock_lanes, {"workspace_id": workspace_id, "destinations": destinations}).all()
+    ids = {row.destination: row.id for row in rows}
+    readers = [row.destination for row in rows if hours_of(row)]
+    # Read again now that the lanes are ours: who changed what they prefer while we waited for that has done so.
+    return ids, hours_of_readers(connection, workspace_id, readers) if readers else {}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from store.encryption import Cipher
 from store.schema import intake_keys, workspaces
 
 SIGNING, BEARER = "signing", "bearer"
@@ -62,23 +61,14 @@ def of_workspace(connection: Connection, workspace_id: str) -> list[StoredKey]:
 def roll(
     connection: Connection, workspace_id: str, kind: str, secret: str, made_by: str, now: int, *, grace_ms: int
 ) -> None:
-    """Put a new key in force; the one before stays good for *grace_ms*, and what is past its time is removed."""
+    """Put a new key in force; those before stay good for *grace_ms* at most, and what is past its time is removed."""
     same = (intake_keys.c.workspace_id == workspace_id) & (intake_keys.c.kind == kind)
     # Locked, so that of two admins who roll at once the second sees the first one's key.
     connection.execute(select(workspaces.c.id).where(workspaces.c.id == workspace_id).with_for_update())
     connection.execute(delete(intake_keys).where(same, intake_keys.c.expires_at <= now))
-    connection.execute(
-        update(intake_keys).where(same, intake_keys.c.expires_at.is_(None)).values(expires_at=now + grace_ms)
-    )
+    until = now + grace_ms
+    longer = intake_keys.c.expires_at.is_(None) | (intake_keys.c.expires_at > until)
+    connection.execute(update(intake_keys).where(same, longer).values(expires_at=until))
     connection.execute(
         insert(intake_keys).values(workspace_id=workspace_id, kind=kind, secret=secret, made_at=now, made_by=made_by)
     )
-
-
-def rotate(connection: Connection, cipher: Cipher) -> int:
-    """Re-encrypt every signing secret under the first key; how many. Raises WrongKeyError."""
-    signing = select(intake_keys.c.id, intake_keys.c.secret).where(intake_keys.c.kind == SIGNING).with_for_update()
-    rows = connection.execute(signing).all()
-    for key_id, secret in rows:
-        connection.execute(update(intake_keys).where(intake_keys.c.id == key_id).values(secret=cipher.rotate(secret)))
-    return len(rows)

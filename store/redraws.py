@@ -24,6 +24,7 @@ class Redraw:
     version: int
     attempts: int
     lease: str
+    digest: str | None = None
 
 
 def _posts_of(job_change_id: str) -> Select[str]:
@@ -75,6 +76,7 @@ def claim(connection: Connection, now: int, lease_ms: int, most: int, job_change
             posts.c.ts,
             redraws.c.version,
             redraws.c.attempts,
+            posts.c.digest,
         )
         .join(posts, posts.c.id == redraws.c.post_id)
         .join(lanes, lanes.c.id == posts.c.lane_id)
@@ -100,6 +102,7 @@ def claim(connection: Connection, now: int, lease_ms: int, most: int, job_change
             version=row.version,
             attempts=row.attempts,
             lease=lease,
+            digest=row.digest,
         )
         for row in rows
     ]
@@ -127,6 +130,7 @@ def finish(connection: Connection, redraw: Redraw, now: int) -> None:
 
 
 def postpone(connection: Connection, redraw: Redraw, due_at: int) -> None:
+    """It was tried and is tried again at *due_at*, unless another process has taken it over."""
     ours = (redraws.c.post_id == redraw.post_id) & (redraws.c.lease == redraw.lease)
     connection.execute(update(redraws).where(ours).values(lease=None, due_at=due_at, attempts=redraws.c.attempts + 1))
 

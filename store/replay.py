@@ -74,7 +74,7 @@ def buried_until(connection: Connection, until: int, most: int) -> list[str]:
     return list(connection.execute(_buried_until, {"until": until, "most": most}).scalars())
 
 
-def replay(connection: Connection, job_change_ids: Sequence[str], now: int) -> list[str]:
+def replay(connection: Connection, job_change_ids: Sequence[str], now: int, by: str = "by the operator") -> list[str]:
     """
     Those of these job changes that are buried go again; their ids.
 
@@ -93,5 +93,5 @@ def replay(connection: Connection, job_change_ids: Sequence[str], now: int) -> l
     connection.execute(_reopen, {"ids": buried})
     connection.execute(_route_again, {"ids": [each for each in buried if each not in promised], "now": now})
     connection.execute(_make_due, {"ids": waking, "now": now})
-    add_steps(connection, [Step(each, now, "replayed", "by the operator") for each in buried])
+    add_steps(connection, [Step(each, now, "replayed", by) for each in buried])
     return buried

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from hmac import compare_digest
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
@@ -78,7 +79,7 @@ def take(connection: Connection, cipher: Cipher, state: str, browser: str, now: 
     None: unknown, over, or begun in another browser. Raises WrongKeyError.
     """
     row = connection.execute(_take, {"of_state": _hash(state)}).one_or_none()
-    if row is None or row.expires_at <= now or row.browser != _hash(browser):
+    if row is None or row.expires_at <= now or not compare_digest(row.browser, _hash(browser)):
         return None
     return Attempt(
         state=state,
@@ -92,4 +93,4 @@ def take(connection: Connection, cipher: Cipher, state: str, browser: str, now: 
 
 
 def _hash(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()  # a cookie may be any bytes

@@ -87,6 +87,7 @@ def wake(connection: Connection, workspace_id: str, now: int) -> None:
 
 
 def find(connection: Connection, workspace_id: str, name: str) -> Source | None:
+    """None: this workspace has no source of this name (any more)."""
     row = connection.execute(select(table).where(_is(workspace_id, name))).one_or_none()
     return _read(row) if row else None
 

@@ -121,6 +121,7 @@ _begun_long_ago = exists().where(
 _untold = (
     exists()
     .where(lanes.c.workspace_id == workspaces.c.id, lanes.c.due_at.is_not(None))
+    .where(func.coalesce(lanes.c.kept_until, 0) < bindparam("before"))
     .where(or_(_promised_long_ago, _begun_long_ago))
     .where(turns.c.half == POST, ~and_(_is_served, lanes.c.failures == 0), ~_slack_asked_to_wait)
 )
@@ -136,8 +137,9 @@ def is_stuck(connection: Connection, before: int, now: int) -> bool:
     """
     Whether anything accepted or promised *before* still waits without a reason.
 
-    Reasons are: its lane is parked; Slack asked us to wait; Salesforce is paused, which our patience with it ends; or
-    there is much to do and it is being done. That a vendor keeps failing what is to be posted is none.
+    Reasons are: its lane is parked, or kept for its reader; Slack asked us to wait; Salesforce is paused, which our
+    patience with it ends; or there is much to do and it is being done. That a vendor keeps failing what is to be posted
+    is none.
     """
     asked = {"before": before, "now": now, "lately": now - MOVING_MS}
     return connection.execute(_stuck, asked).first() is not None

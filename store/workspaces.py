@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, insert, literal, select, update
 
+from store.notices import wake
 from store.schema import DEFAULT_CHANNEL, deliveries, lanes, turns, workspaces
 
 ACTIVE = "active"
@@ -22,7 +24,11 @@ SALESFORCE_CALLS_LOW = "salesforce_calls_low"
 
 @dataclass(frozen=True, kw_only=True)
 class Workspace:
-    """A workspace and its preferences, as one row."""
+    """
+    A workspace and its preferences, as one row.
+
+    *signal_channels*: the channel of each signal that has its own. *retention_days* None: as the operator has it.
+    """
 
     id: str
     enterprise_id: str | None
@@ -43,26 +49,43 @@ class Workspace:
     posts_per_minute: int
     salesforce_patience_minutes: int
     salesforce_daily_calls: int = 5_000
+    default_channel_is_public: bool | None = None
+    reminder_hours: int = 0
+    reminder_escalation: str = "nobody"
+    signal_channels: Mapping[str, str] = field(default_factory=dict)
+    retention_days: int | None = None
 
     @property
     def is_active(self) -> bool:
         return self.state == ACTIVE
 
+    def channel_of(self, signal: str) -> str:
+        """The destination of job changes of this signal that no DRI is told of: its own channel, or the default one."""
+        channel = self.signal_channels.get(signal)
+        return channel if channel and channel != self.default_channel_id else DEFAULT_CHANNEL
+
     @classmethod
     def of(cls, row: Row[Any]) -> Self:
+        """From a row with at least the columns that there are fields."""
         values = {name: row._mapping[name] for name in cls.__dataclass_fields__}  # noqa: SLF001 - its documented API
-        return cls(**values | {"scopes": frozenset(filter(None, values["scopes"].split(",")))})
+        read = {
+            "scopes": frozenset(filter(None, values["scopes"].split(","))),
+            "signal_channels": json.loads(values["signal_channels"]),
+        }
+        return cls(**values | read)
 
 
 _find = select(workspaces).where(workspaces.c.id == bindparam("workspace_id"))
 
 
 def find(connection: Connection, workspace_id: str) -> Workspace | None:
+    """None: it was never installed, or was erased. One that has left is found, see `is_active`."""
     row = connection.execute(_find, {"workspace_id": workspace_id}).one_or_none()
     return Workspace.of(row) if row else None
 
 
 def all_active(connection: Connection) -> list[Workspace]:
+    """Those that have the app now, by id."""
     rows = connection.execute(select(workspaces).where(workspaces.c.state == ACTIVE).order_by(workspaces.c.id))
     return [Workspace.of(row) for row in rows]
 
@@ -86,6 +109,7 @@ def install(connection: Connection, installed: Installed) -> None:
     values = vars(installed) | {"state": ACTIVE, "gone_at": None, "default_channel_problem": None}
     changed = connection.execute(update(workspaces).where(workspaces.c.id == installed.id).values(values))
     if changed.rowcount:
+        take_back(connection, installed.id, DEFAULT_CHANNEL_BROKEN)  # if it still is, that shows with the next message
         return
     connection.execute(insert(workspaces).values(values))
     connection.execute(insert(turns), [{"workspace_id": installed.id, "half": half} for half in ("route", "post")])
@@ -133,6 +157,19 @@ def give_once(connection: Connection, workspace_id: str, notice: str, now: int) 
     return True
 
 
+def was_given(connection: Connection, workspace_id: str, notice: str) -> bool:
+    """Whether somebody has asked for this notice, and nobody has taken it back since."""
+    given = select(workspaces.c.notices).where(workspaces.c.id == workspace_id)
+    return notice in json.loads(connection.execute(given).scalar_one_or_none() or "{}")
+
+
+def untold(connection: Connection) -> list[str]:
+    """The ids of workspaces whose default channel is broken without anybody having been told."""
+    broken = (workspaces.c.state == ACTIVE) & workspaces.c.default_channel_problem.is_not(None)
+    told = workspaces.c.notices.contains(f'"{DEFAULT_CHANNEL_BROKEN}"', autoescape=True)
+    return list(connection.execute(select(workspaces.c.id).where(broken, ~told)).scalars())
+
+
 def take_back(connection: Connection, workspace_id: str, notice: str) -> None:
     """The trouble is over: the notice may be given again when it comes back."""
     given = _notices(connection, workspace_id)
@@ -168,9 +205,15 @@ def rename_default_channel(connection: Connection, workspace_id: str, channel_id
     )
 
 
-def move_default_channel(connection: Connection, workspace_id: str, old_id: str, new_id: str) -> None:
-    """Slack gave the channel another id; nothing if it was not the default channel."""
+def move_channel(connection: Connection, workspace_id: str, old_id: str, new_id: str) -> None:
+    """Slack gave a channel another id; nothing if it is neither the default channel nor that of a signal."""
     connection.execute(update(workspaces).where(_default_is(workspace_id, old_id)).values(default_channel_id=new_id))
+    mine = workspaces.c.id == workspace_id
+    stored = connection.execute(select(workspaces.c.signal_channels).where(mine).with_for_update()).scalar_one_or_none()
+    channels: dict[str, str] = json.loads(stored or "{}")
+    if old_id in channels.values():
+        moved = {signal: new_id if channel == old_id else channel for signal, channel in channels.items()}
+        connection.execute(update(workspaces).where(mine).values(signal_channels=json.dumps(moved)))
 
 
 def break_default_channel(connection: Connection, workspace_id: str, channel_id: str, problem: str) -> bool:
@@ -186,6 +229,7 @@ def mend_default_channel(connection: Connection, workspace_id: str, channel_id: 
     if mended.rowcount:
         open_default_lane(connection, workspace_id, now)
         take_back(connection, workspace_id, DEFAULT_CHANNEL_BROKEN)
+        wake(connection, workspace_id, now)
     return bool(mended.rowcount)
 
 

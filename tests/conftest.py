@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
@@ -20,14 +21,20 @@ from store.database import Database
 if TYPE_CHECKING:
     from tests.world import World
 
+# The same examples on every machine, however busy it is; `make fuzz` looks for new ones.
+settings.register_profile(
+    "every machine", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("every machine")
+
 SOMEDAY = 1_795_000_000_000
 """A fixed moment of November 2026, in milliseconds."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How hard tests/chaos tries; `make chaos` asks for more."""
-    parser.addoption("--kills", type=int, default=4, help="kill -9 so many times in each run of tests/chaos")
-    parser.addoption("--job-changes", type=int, default=160, help="send so many in each run of tests/chaos")
+    """How hard tests/chaos tries."""
+    parser.addoption("--in-full", action="store_true", help="run tests/chaos as `make chaos` does")
+    parser.addoption("--requests", type=int, default=60, help="throw so many at each route in tests/fuzz")
 
 
 @dataclass
@@ -76,9 +83,9 @@ def postgresql_server() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def migrated_postgresql(postgresql_server: str) -> str:
-    """The name of a PostgreSQL database at the newest schema, to copy from."""
-    name = "usergems_template"
+def migrated_postgresql(postgresql_server: str, worker_id: str) -> str:
+    """The name of a PostgreSQL database at the newest schema, to copy from; each process of the tests has its own."""
+    name = f"usergems_template_{worker_id}"
     _administer(postgresql_server, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)", f"CREATE DATABASE {name}")
     database = Database(_named(postgresql_server, name))
     database.run_sync(migrations.upgrade)
@@ -94,9 +101,9 @@ def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def postgresql_url(postgresql_server: str, migrated_postgresql: str) -> str:
+def postgresql_url(postgresql_server: str, migrated_postgresql: str, worker_id: str) -> str:
     """A PostgreSQL database of this test's own, at the newest schema."""
-    name = "usergems_test"
+    name = f"usergems_test_{worker_id}"
     _administer(
         postgresql_server,
         f"DROP DATABASE IF EXISTS {name} WITH (FORCE)",

@@ -89,8 +89,16 @@ def test_the_manifest_keeps_to_the_documented_limits(manifest: Manifest) -> None
 
 def test_an_optional_scope_is_also_among_the_bot_scopes(manifest: Manifest) -> None:
     """Slack wants a scope that may be left out in both lists."""
-    assert manifest.optional_scopes == ("im:history",)
+    assert manifest.optional_scopes == ("im:history", "usergroups:read")
     assert set(manifest.optional_scopes) < set(manifest.scopes)
+
+
+def test_who_leaves_out_what_is_optional_grants_seven_scopes(manifest: Manifest) -> None:
+    """The whole way from a sender to a DRI needs no more than these."""
+    assert set(manifest.scopes) - set(manifest.optional_scopes) == {
+        *("chat:write", "chat:write.public", "commands", "users:read", "users:read.email"),
+        *("channels:read", "groups:read"),
+    }
 
 
 def test_every_scope_has_its_reason_and_no_reason_is_left_over(manifest: Manifest) -> None:
@@ -106,7 +114,10 @@ NEEDED = {
     "team_join": "users:read",
     "user_change": "users:read",
     **dict.fromkeys(
-        ("channel_archive", "channel_deleted", "channel_id_changed", "channel_rename", "channel_unarchive"),
+        (
+            *("channel_archive", "channel_deleted", "channel_id_changed", "channel_left", "channel_rename"),
+            *("channel_unarchive", "member_joined_channel"),
+        ),
         "channels:read",
     ),
     **dict.fromkeys(("group_archive", "group_deleted", "group_left", "group_rename", "group_unarchive"), "groups:read"),

@@ -27,6 +27,7 @@ from services.salesforce import Salesforce
 from services.salesforce_auth import SalesforceAuth
 from services.salesforce_describe import SalesforceDescribe
 from services.slack import Slack
+from services.user_groups import UserGroups
 from services.wakeups import Wakeups
 from services.worker import Worker
 from store import workspaces
@@ -35,6 +36,7 @@ from store.database import Database
 from store.encryption import Cipher
 from store.job_changes import FoundJobChange, find
 from tests.conftest import Clock
+from tests.patience import UNHURRIED
 
 SCOPES = "chat:write,chat:write.public,commands,users:read,users:read.email,channels:read,groups:read,im:history"
 
@@ -131,6 +133,7 @@ async def world_around(database: Database, clock: Clock) -> AsyncIterator[World]
     """An installed workspace with an admin and no default channel; a connected org with nobody in it."""
     async with AsyncExitStack() as stack:
         slack = SlackSandbox(now=lambda: clock() / 1_000)
+        slack.wire.patience = UNHURRIED
         url = await stack.enter_async_context(slack.serving())
         salesforce = SalesforceSandbox(now=lambda: clock() / 1_000)
         server = TestServer(salesforce.web_app())
@@ -162,7 +165,8 @@ async def world_around(database: Database, clock: Clock) -> AsyncIterator[World]
         stack.push_async_callback(records.close)
         wakeups = Wakeups()
         directory = Directory(ours, database, clock)
-        deciding = Deciding(database, records, OrgShapes(SalesforceDescribe(records), clock), directory, clock)
+        shapes, groups = OrgShapes(SalesforceDescribe(records), clock), UserGroups(ours, database, clock)
+        deciding = Deciding(database, records, shapes, directory, groups, clock)
         worker = Worker(
             database,
             Router(database, deciding, notices, clock),

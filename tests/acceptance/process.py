@@ -20,6 +20,7 @@ from sandbox.samples import Office, furnish
 from sandbox.sender import Json, Sender
 from sandbox.slack import SlackSandbox
 from services.manifest import Manifest
+from tests.patience import UNHURRIED
 from tests.ports import port_of_our_own
 
 ROOT = Path(__file__).parents[2]
@@ -96,6 +97,7 @@ class Served:
 async def surroundings(folder: Path) -> AsyncIterator[Served]:
     async with AsyncExitStack() as stack:
         slack, salesforce = SlackSandbox(), SalesforceSandbox()
+        slack.wire.patience = UNHURRIED
         office = furnish(slack, salesforce)
         slack_url = await stack.enter_async_context(slack.serving())
         server = TestServer(salesforce.web_app())

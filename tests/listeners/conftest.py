@@ -21,13 +21,20 @@ from listeners import register_listeners
 from listeners.ownership_dialogs import OwnershipDialogs
 from listeners.pages import Pages
 from listeners.salesforce_connect import Connecting
+from listeners.status import Desk
 from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Channel, Team, User
 from services.acting import Acting
+from services.burials import Burials
 from services.deciding import Deciding
 from services.directory import Directory
+from services.explaining import Explaining
 from services.home import Home
+from services.intake import Intake
 from services.intake_keys import IntakeKeys
+from services.muting_limits import MutingLimits
+from services.my_home import MyHome
+from services.notices import Notices
 from services.org_shape import OrgShapes
 from services.own_mappings import OwnMappings
 from services.ownership_editing import OwnershipEditing
@@ -40,15 +47,19 @@ from services.salesforce_auth import SalesforceAuth
 from services.salesforce_connect import SalesforceConnect
 from services.salesforce_describe import SalesforceDescribe
 from services.salesforce_source import SalesforceSource
+from services.sampling import Sampling
+from services.signal_channels import SignalChannels
 from services.simulation import Simulation
 from services.slack import Slack
 from services.status import Status
 from services.unmatched import UnmatchedOwners
+from services.user_groups import UserGroups
 from store import workspaces
 from store.database import Database
 from store.encryption import Cipher
 from store.installations import AsyncInstallationStore
 from store.workspaces import Workspace
+from tests.patience import UNHURRIED
 
 PUBLIC_URL = "https://usergems.example.com"
 
@@ -99,6 +110,7 @@ class Office:
 @pytest.fixture
 async def office(database, clock) -> AsyncIterator[Office]:
     slack = SlackSandbox(now=lambda: clock() / 1000)
+    slack.wire.patience = UNHURRIED
     team = slack.add_team("Acme")
     dana = slack.add_user(team, "Dana Reyes", "dana@acme.example", is_admin=True)
     mo = slack.add_user(team, "Mo Chen", "mo@acme.example")
@@ -115,16 +127,32 @@ async def office(database, clock) -> AsyncIterator[Office]:
         salesforce = Salesforce(salesforce_auth)
         describe = SalesforceDescribe(salesforce)
         connect = SalesforceConnect(salesforce_auth, directory, describe, PUBLIC_URL)
+        notices = Notices(database, api, clock)
+        my_home = MyHome(database, directory, notices, clock)
+        home = Home(database, directory, salesforce_auth, intake_keys, my_home, PUBLIC_URL, 90, clock)
+        burials = Burials(database, lambda: None, clock)
         parts: dict[str, object] = {
             "connecting": Connecting(connect, Pages.of("UserGems"), cipher),
             "salesforce_source": SalesforceSource(database, describe, clock),
             "own_mappings": OwnMappings(database, clock),
-            "ownership": _ownership(database, directory, salesforce, clock),
+            "ownership": _ownership(database, directory, salesforce, home, clock),
             "acting": Acting(database, api, Redrawing(database, api, clock), clock),
             "database": database,
             "directory": directory,
-            "home": Home(database, directory, salesforce_auth, intake_keys, PUBLIC_URL, clock),
+            "home": home,
+            "my_home": my_home,
+            "muting_limits": MutingLimits(database, clock),
+            "signal_channels": SignalChannels(api, database, clock),
+            "burials": burials,
+            "desk": Desk(
+                directory=directory,
+                status=Status(database, clock),
+                sampling=Sampling(Intake(database, clock, lambda: None), api),
+                explaining=Explaining(database),
+                burials=burials,
+            ),
             "intake_keys": intake_keys,
+            "notices": notices,
             "now": clock,
             "preferences": Preferences(api, database, clock),
             "status": Status(database, clock),
@@ -159,15 +187,17 @@ async def install(office: Office, user: User) -> None:
 
 
 def _ownership(
-    database: Database, directory: Directory, salesforce: Salesforce, clock: Callable[[], int]
+    database: Database, directory: Directory, salesforce: Salesforce, home: Home, clock: Callable[[], int]
 ) -> OwnershipDialogs:
     shapes = OrgShapes(SalesforceDescribe(salesforce), clock)
-    rulebook = Rulebook(database, shapes, clock)
+    rulebook, groups = Rulebook(database, shapes, clock), UserGroups(directory.slack, database, clock)
     return OwnershipDialogs(
         directory=directory,
+        groups=groups,
+        home=home,
         rulebook=rulebook,
         editing=OwnershipEditing(rulebook),
-        simulation=Simulation(database, Deciding(database, salesforce, shapes, directory, clock)),
+        simulation=Simulation(database, Deciding(database, salesforce, shapes, directory, groups, clock)),
         unmatched=UnmatchedOwners(database, directory, shapes, lambda: None, clock),
         pages=OwnershipPages(database),
     )

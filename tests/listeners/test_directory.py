@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from store import members, workspaces
@@ -112,6 +114,17 @@ async def test_a_channel_that_gets_another_id_stays_the_default_channel(office, 
     await office.settled()
 
     assert (await office.workspace()).default_channel_id == "C0NEWID"
+
+
+async def test_a_channel_that_gets_another_id_stays_that_of_its_signal(office):
+    """As above, where it is a signal's own; the others stay."""
+    channels = {"custom": office.wins.id, "contact_tracking": "C0OTHER"}
+    await office.database.run(workspaces.change, office.team.id, None, signal_channels=json.dumps(channels))
+
+    await office.slack.change_channel_id(office.wins.id, "C0NEWID")
+    await office.settled()
+
+    assert (await office.workspace()).signal_channels == {"custom": "C0NEWID", "contact_tracking": "C0OTHER"}
 
 
 async def test_a_repeated_event_acts_once(office, wins_is_default):

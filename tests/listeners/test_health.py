@@ -10,6 +10,7 @@ from sqlalchemy import text
 from listeners import health
 from listeners.metrics import Metrics
 from services.pulse import Pulse
+from services.version import VERSION
 from store.database import Database
 from tests.conftest import SOMEDAY
 from tests.store.engine import add_job_change, add_workspace
@@ -65,7 +66,7 @@ async def test_an_old_schema_is_not_ready(client, database):
 
 async def test_without_its_database_it_is_alive_but_not_ready(away):
     """Restarting it would not help."""
-    assert await read(away, "/healthz") == (200, {"status": "alive"})
+    assert await read(away, "/healthz") == (200, {"status": "alive", "version": VERSION})
     status, told = await read(away, "/readyz")
     assert status == 503
     assert told["reasons"] == ["the database does not answer: check DATABASE_URL and that it is up"]
@@ -79,7 +80,7 @@ async def test_a_process_whose_worker_goes_round_is_alive(database, clock):
             clock.advance(seconds=20)
             pulse.beat("route")
             pulse.beat("post")
-            assert await read(client, "/healthz") == (200, {"status": "alive"})
+            assert await read(client, "/healthz") == (200, {"status": "alive", "version": VERSION})
 
 
 async def test_a_process_whose_worker_died_or_hangs_is_dead_within_half_a_minute(database, clock):

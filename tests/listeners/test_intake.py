@@ -420,7 +420,13 @@ async def test_what_became_of_it_is_shown(door):
         "ended_at": None,
         "decision": None,
         "deliveries": [],
-        "trace": [],
+        "trace": [
+            {
+                "at": datetime.fromtimestamp(SOMEDAY / 1_000, UTC).isoformat(timespec="milliseconds"),
+                "step": "accepted",
+                "detail": "from tests",
+            }
+        ],
     }
 
 

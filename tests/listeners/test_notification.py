@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 
 from services.acting import Acted
-from store import acting, choosing
+from store import acting, audit, choosing, muting
 from store.database import Database
 from tests.listeners.acting_world import Floor, buttons_of, floor_of, menu_of, shown
 
@@ -153,6 +154,20 @@ async def test_not_mine_without_a_name_goes_back_to_the_channel_for_somebody_to_
     await floor.press(floor.mo, channel(floor), "take")
     assert f"<@{floor.mo.id}> is on it" in shown(direct(floor))
     assert await floor.steps(told) == ["given back", "taken"]
+
+
+async def test_not_mine_goes_back_to_the_channel_of_its_signal(floor, told):
+    """Where that has one of its own, people who know it look there."""
+    own = floor.world.slack.add_channel(floor.world.team, "tracking")
+    await floor.world.prefer(signal_channels=json.dumps({"contact_tracking": own.id}))
+
+    await floor.press(floor.dana, direct(floor), "hand_on")
+    await floor.submit(floor.dana)
+    await floor.pass_time()
+
+    [message] = floor.world.posted("tracking")
+    assert "Dana Reyes says that it is not theirs." in message.text
+    assert floor.world.posted("job-changes") == []
 
 
 async def test_the_channels_copy_becomes_a_message_to_claim(floor):
@@ -342,6 +357,23 @@ async def test_messages_like_this_can_be_muted_and_that_undone(floor, told):
     assert await muted(floor) == set()
     assert "Undo" not in floor.modal(floor.dana)
     assert await floor.steps(told) == ["muted", "unmuted"]
+
+
+async def test_what_nobody_may_mute_is_not_offered(floor, told):
+    """The dialog says so, and one that was open before mutes nothing of it."""
+    where = floor.world.workspace_id
+    change = audit.Change(0, "U_ADMIN", "mute_limits", "")
+    await floor.choose(floor.dana, direct(floor), "mute")
+    await floor.world.database.run(muting.limit, where, ["contact_tracking", "new_company"], change)
+
+    await floor.submit(floor.dana, choice="contact_tracking")
+
+    assert "so they cannot be muted" in floor.modal(floor.dana)
+    assert await muted(floor) == set()
+    await floor.world.slack.close_view(floor.dana.id)
+    await floor.choose(floor.dana, direct(floor), "mute")
+    assert "Your admins want everybody to hear of" in floor.modal(floor.dana)
+    assert "radio_buttons" not in floor.modal(floor.dana)
 
 
 @pytest.mark.parametrize(

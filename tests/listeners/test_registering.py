@@ -15,7 +15,7 @@ SUBSCRIBED = json.loads(Path("manifest.json").read_text(encoding="utf-8"))["sett
 
 def test_listeners_ask_only_for_what_they_are_given(office):
     """Bolt passes None for a name it does not know, and fills no keyword-only ones; both show after the answer."""
-    given = {*AsyncArgs.__annotations__, *office.parts, "workspace_id"}
+    given = {*AsyncArgs.__annotations__, *office.parts, "workspace_id", "dialog"}
 
     for listener in office.bolt._async_listeners:
         spec = inspect.getfullargspec(listener.ack_function)

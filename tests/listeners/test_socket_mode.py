@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from slack_bolt.response import BoltResponse
 
-from listeners.app_home_view import CHOOSE_CHANNEL
+from listeners.home_health import CHOOSE_CHANNEL
 from listeners.socket_mode import SocketMode
 from services.errors import PermanentError
 from services.slack_socket import SlackSocket

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from services.cards import MOST_NOTES, TEST_SOURCE, card, cards
+from services.cards import MOST_NOTES, card, cards
+from services.job_changes import TEST_SOURCE
 from services.messages import compose
 from store.histories import Handled, History, Later, Report
 from store.lanes import Claimed

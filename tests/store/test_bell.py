@@ -41,6 +41,25 @@ async def test_a_ring_is_heard_in_another_process(elsewhere, heard):
         await heard.get()
 
 
+async def test_nobody_hears_its_own_rings(elsewhere, postgresql_url):
+    """Whose process accepts and works alike has woken its worker already; looking twice would only cost."""
+    rings: asyncio.Queue[None] = asyncio.Queue()
+    bell = Bell(elsewhere)
+    listening = asyncio.create_task(bell.listen(lambda: rings.put_nowait(None)))
+    async with asyncio.timeout(10):
+        await rings.get()  # it listens
+
+    bell.ring()
+    await bell._ringing
+    Bell(elsewhere).ring()
+
+    async with asyncio.timeout(10):
+        await rings.get()
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
+    assert rings.empty()
+
+
 async def test_a_lost_connection_is_made_again(elsewhere, heard):
     """A restarted database does not leave the worker deaf."""
     kill = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import IntegrityError
 
 from store.database import GROUP_LIMIT, Database, DatabaseUnavailableError
@@ -24,15 +25,20 @@ class Door:
     """A store function that can be held up, and remembers the groups it was called with."""
 
     def __init__(self):
-        self.open = threading.Event()
+        self.begun, self.open = threading.Event(), threading.Event()
         self.groups = []
 
     def __call__(self, connection, items):
         self.groups.append(list(items))
+        self.begun.set()
         self.open.wait(10)
         for item in items:
             see(connection, item)
         return [item.upper() for item in items]
+
+    async def is_at_work(self):
+        """What comes from now on is too late for the first group."""
+        await asyncio.to_thread(self.begun.wait, 10)
 
 
 async def test_a_call_is_a_transaction(database):
@@ -52,7 +58,7 @@ async def test_what_waits_together_commits_together(database):
     """What arrives while one group commits is the next group, in order, each answered for itself."""
     door = Door()
     first = asyncio.create_task(database.gather(door, "a"))
-    await asyncio.sleep(0)
+    await door.is_at_work()
     others = [asyncio.create_task(database.gather(door, name)) for name in "bcd"]
     await asyncio.sleep(0)
     door.open.set()
@@ -64,13 +70,24 @@ async def test_what_waits_together_commits_together(database):
     assert await database.run(count) == 4
 
 
+async def test_what_has_arrived_already_joins_the_group(database):
+    """A request that was read from its socket a moment later shares the commit, though nobody waits for it."""
+    door = Door()
+    door.open.set()
+    first = asyncio.create_task(database.gather(door, "a"))
+    await asyncio.sleep(0)  # a turn of the loop, in which another request is read
+
+    assert await asyncio.gather(first, database.gather(door, "b")) == ["A", "B"]
+    assert door.groups == [["a", "b"]]
+
+
 async def test_a_failed_commit_fails_all_of_its_group(database):
     """Nobody is told yes for a row that is not there."""
     await database.run(see, "b")
     door = Door()
     door.open.set()
     first = asyncio.create_task(database.gather(door, "a"))
-    await asyncio.sleep(0)
+    await door.is_at_work()
 
     others = await asyncio.gather(*(database.gather(door, name) for name in "bc"), first, return_exceptions=True)
 
@@ -82,7 +99,7 @@ async def test_a_group_is_bounded(database):
     """Nobody waits for more than so many others."""
     door = Door()
     first = asyncio.create_task(database.gather(door, "first"))
-    await asyncio.sleep(0)
+    await door.is_at_work()
     rest = [asyncio.create_task(database.gather(door, f"e{number}")) for number in range(GROUP_LIMIT + 1)]
     await asyncio.sleep(0)
     door.open.set()
@@ -143,6 +160,24 @@ async def test_a_connection_that_died_while_idle_is_replaced(postgresql_url):
     assert await database.run(count) == 0
     await database.close()
     await other.close()
+
+
+async def test_a_connection_that_was_quiet_for_long_is_tried_before_it_is_used(postgresql_url):
+    """A firewall may have dropped it without a word, and then the next transaction would hang or fail."""
+    database = Database(postgresql_url)
+    pings: list[object] = []
+    ping = database.engine.dialect.do_ping
+    database.engine.dialect.do_ping = lambda connection: pings.append(ping(connection))
+    await database.run(count)
+    await database.run(count)
+    assert not pings
+
+    event.listen(database.engine, "checkin", lambda _, record: record.info.update(used_at=time.monotonic() - 60))
+    await database.run(count)
+    await database.run(count)
+
+    assert len(pings) == 1
+    await database.close()
 
 
 async def test_sqlite_is_opened_so_that_a_commit_is_on_the_disk(sqlite_url):

@@ -6,7 +6,7 @@ import asyncio
 import json
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from store import job_changes, posts, routing, workspaces
 from store.database import Database
@@ -55,6 +55,36 @@ async def test_the_same_key_again_is_the_first_one(database):
 
     assert await database.run(job_changes.add, [new("a")]) == [Added(first.id, is_new=False)]
     assert await stored(database) == 1
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_what_is_sent_again_is_found_by_an_index(database):
+    """Whoever sends a file of a million rows again is answered as soon. PostgreSQL plans by the size of its tables."""
+    plans = []
+
+    def look(connection):
+        def tell(_connection, cursor, statement, parameters, *_rest):
+            if statement.startswith("SELECT") and "FROM job_changes" in statement:
+                plans.extend(row[3] for row in cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters))
+
+        event.listen(connection, "before_cursor_execute", tell)
+        return job_changes.add(connection, [new("a"), new("b"), new("a")])
+
+    await database.run(look)
+
+    assert plans
+    assert all("USING INDEX" in plan and "key=?" in plan for plan in plans)
+
+
+async def test_keys_of_other_workspaces_are_not_mixed_up(database):
+    """Two of them, in one group, with each other's keys."""
+    await database.run(add_workspace, "T2")
+    before = await database.run(job_changes.add, [new("a"), new("b"), new("a", "T2")])
+
+    again = await database.run(job_changes.add, [new("a", "T2"), new("b"), new("b", "T2"), new("a")])
+
+    assert [each.id for each in again[:2]] == [before[2].id, before[1].id]
+    assert (again[2].is_new, again[3].id) == (True, before[0].id)
 
 
 async def test_the_same_key_twice_in_one_group(database):
