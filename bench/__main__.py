@@ -1,4 +1,4 @@
-"""Runs the benchmarks, prints their table and writes results.json: `python -m bench --help`."""
+"""Runs the benchmarks, prints their table and writes it into results.json and README: `python -m bench --help`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pathlib import Path
 
 from bench import accept, choose, drain, idle, importing, jit, replicas, scale
 from bench.databases import POSTGRESQL, SQLITE, Databases
-from bench.table import Row, keep, show
+from bench.readme import rewritten
+from bench.table import Row, keep, kept, show
 
 BENCHMARKS = {
     "accept": accept,
@@ -24,6 +25,7 @@ BENCHMARKS = {
     "importing": importing,
 }
 RESULTS = Path(__file__).parent / "results.json"
+README = Path(__file__).parent.parent / "README.md"
 
 
 async def run(names: list[str], kinds: set[str], databases: Databases) -> list[Row]:
@@ -38,22 +40,31 @@ async def run(names: list[str], kinds: set[str], databases: Databases) -> list[R
 
 
 def main() -> int:
-    """0 when every target holds, 1 otherwise."""
+    """0 when every target holds that was measured, 1 otherwise."""
     about = "\n".join(str(module.__doc__).strip() + "\n" for module in BENCHMARKS.values())
     parser = argparse.ArgumentParser(
         prog="python -m bench", description=__doc__, epilog=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", metavar="NAME", nargs="*", help=f"of {', '.join(BENCHMARKS)}; none: all of them")
+    parser.add_argument("--readme", action="store_true", help="measure nothing: write what is known into README")
     parser.add_argument("--on", choices=(SQLITE, POSTGRESQL), help="one of the databases; else both")
     asked = parser.parse_args()
+    if asked.readme:
+        _tell_readme()
+        return 0
     names, kinds = asked.names or list(BENCHMARKS), {asked.on} if asked.on else {SQLITE, POSTGRESQL}
     if unknown := set(names) - BENCHMARKS.keys():
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}")
     with tempfile.TemporaryDirectory(prefix="usergems-bench-") as folder:
         rows = asyncio.run(run(names, kinds, Databases(Path(folder))))
     show(rows)
-    keep(rows, RESULTS)
+    keep(rows, RESULTS, among_others=bool(asked.names or asked.on))
+    _tell_readme()
     return 0 if all(row.holds for row in rows) else 1
+
+
+def _tell_readme() -> None:
+    README.write_text(rewritten(README.read_text(), kept(RESULTS)))
 
 
 if __name__ == "__main__":

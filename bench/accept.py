@@ -3,9 +3,10 @@ accept: durable job changes a second through the real door, and how long each wa
 
 The app's web half in a process of its own, 64 connections, signed requests of about 1 KB, the load generator in
 another process. Its floor is a bare aiohttp handler in the same process model that reads the body, parses the JSON and
-answers 202, measured in turns with it. The generator is lean (plain sockets, all signed beforehand), so that the bare
-handler is as fast as it can be. The CPU of a job change is that of the server's process alone, which tells the same
-on a busy machine. Afterwards every id that was answered must be a row.
+answers 202, measured in turns with it. The generator is lean (plain sockets, all signed beforehand): an ordinary client
+spends more on a request than the bare handler does, so it would measure itself, and flatter us. The CPU of a job change
+is that of the server's process alone, which tells the same on a busy machine. Afterwards every id that was answered
+must be a row.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from os import environ
 from pathlib import Path
 
@@ -26,6 +27,7 @@ class Databases:
 
     folder: Path
     _server: list[str] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=count)
 
     @contextmanager
     def fresh(self, kind: str) -> Iterator[str]:
@@ -46,13 +48,13 @@ class Databases:
     def _postgresql(self) -> Iterator[str]:
         if not self._server:
             self._server.append(environ.get("TEST_DATABASE_URL") or self._start())
-        server = make_url(self._server[0]).set(drivername="postgresql+psycopg")
+        server, name = make_url(self._server[0]).set(drivername="postgresql+psycopg"), f"{NAME}_{next(self._numbers)}"
         engine = create_engine(server, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            connection.execute(text(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)"))
-            connection.execute(text(f"CREATE DATABASE {NAME}"))
-            yield server.set(drivername="postgresql", database=NAME).render_as_string(hide_password=False)
-            connection.execute(text(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)"))
+            connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+            connection.execute(text(f"CREATE DATABASE {name}"))
+            yield server.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
+            connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
         engine.dispose()
 
     def _start(self) -> str:

@@ -1,8 +1,8 @@
 """
-importing: a million rows of a CSV through `python app.py import`: rows a second, and the memory it takes.
+importing: a million rows of a CSV (on PostgreSQL a quarter) through `python app.py import`: rows a second, and memory.
 
-A process of its own, as an operator starts it, on a database as durable as in production; then the same file again,
-when every row is a duplicate. Its floor is the same rows read by the csv module, read as job changes and stored in
+A process of its own, as an operator starts it, on a database as durable as in production; then the first 100,000 again,
+when every one is a duplicate. Its floor is the same rows read by the csv module, read as job changes and stored in
 batches of the same size, with nothing around them. Afterwards every row must be one job change.
 """
 
@@ -34,7 +34,8 @@ from store.database import Database
 from store.schema import job_changes
 
 DATABASES = (SQLITE, POSTGRESQL)
-ROWS, FLOOR_ROWS = 1_000_000, 50_000
+ROWS = {SQLITE: 1_000_000, POSTGRESQL: 250_000}
+KNOWN_ROWS, FLOOR_ROWS = 100_000, 50_000
 MOST_MEGABYTES = 200
 HEADER = (
     "Event ID",
@@ -52,28 +53,28 @@ HEADER = (
 
 
 async def measure(databases: Databases, kind: str) -> list[Row]:
-    path = databases.folder / "people.csv"
-    if not path.exists():
-        _write(path)
+    path, known, rows = databases.folder / "people.csv", databases.folder / "known.csv", ROWS[kind]
+    _write(path, rows)
+    _write(known, KNOWN_ROWS)
     with databases.fresh(kind) as url:
         place = await installed(url)
         floor = await _floor(path, url, place)
-        rate, megabytes = await asyncio.to_thread(_imported, path, place)
-        again, _ = await asyncio.to_thread(_imported, path, place)
-        wrong = abs(await _stored(url) - ROWS - FLOOR_ROWS)
+        seconds, megabytes = await asyncio.to_thread(_imported, path, place)
+        again, _ = await asyncio.to_thread(_imported, known, place)
+        wrong = abs(await _stored(url) - rows - FLOOR_ROWS)
     return [
-        Row("importing: rows of a CSV", kind, rate, "a second", floor, least_of_floor(0.5)),
-        Row("importing: the same file again", kind, again, "a second", floor),
+        Row("importing: rows of a CSV", kind, rows / seconds, "a second", floor, least_of_floor(0.5)),
+        Row("importing: rows that are known already", kind, KNOWN_ROWS / again, "a second", floor),
         Row("importing: memory", kind, megabytes, "MB", target=most(MOST_MEGABYTES)),
         Row("importing: rows lost or repeated", kind, wrong, "rows", target=most(0)),
     ]
 
 
-def _write(path: Path) -> None:
+def _write(path: Path, rows: int) -> None:
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(HEADER)
-        writer.writerows(_cells(number) for number in range(ROWS))
+        writer.writerows(_cells(number) for number in range(rows))
 
 
 def _cells(number: int) -> list[str]:
@@ -101,7 +102,7 @@ def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 
 
 def _imported(path: Path, place: Installed) -> tuple[float, float]:
-    """Rows a second, from start to end of the process, and its greatest size in megabytes."""
+    """Seconds from start to end of the process, and its greatest size in megabytes."""
     command = [sys.executable, "app.py", "import", str(path), "--workspace", place.workspace_id]
     began = time.monotonic()
     process = subprocess.Popen(
@@ -115,7 +116,7 @@ def _imported(path: Path, place: Installed) -> tuple[float, float]:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"the import ended with status {process.returncode}")
-    return ROWS / (time.monotonic() - began), usage.ru_maxrss / 1024
+    return time.monotonic() - began, usage.ru_maxrss / 1024
 
 
 async def _stored(url: str) -> int:

@@ -1,12 +1,14 @@
 """
 jit: how long after its 202 a lone job change arrives at Slack, one at a time, each for another owner, all known.
 
-The vendors answer at once here, so what is left is ours (and their own work). There is no floor but zero.
+Of that time the share that is ours: what the vendors spent on answering meanwhile is taken off. What it takes to reach
+them is not, nor is their reading and writing of HTTP. There is no floor but zero.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from statistics import median, quantiles
 
 from bench.databases import POSTGRESQL, SQLITE, Databases
@@ -15,6 +17,7 @@ from bench.load import Plan, run
 from bench.processes import app, helper
 from bench.table import Row, most
 from bench.telling import all_told, told_at
+from bench.vendors import Span
 
 DATABASES = (SQLITE, POSTGRESQL)
 LONE = 150
@@ -35,12 +38,22 @@ async def measure(databases: Databases, kind: str) -> list[Row]:
                 for number in range(LONE, 2 * LONE):
                     answered[number] = await _send(place, number)
                     await asyncio.sleep(PAUSE_SECONDS)
-                arrived = told_at(await all_told(vendors, 2 * LONE))
+                said = await all_told(vendors, 2 * LONE)
+    arrived = told_at(said)
     waits = [(arrived[number] - at) * 1_000 for number, at in answered.items()]
+    ours = [_ours(at, arrived[number], said["at_work"]) * 1_000 for number, at in answered.items()]
     return [
-        Row("jit: from the 202 to Slack, p50", kind, median(waits), "ms", target=most(30)),
-        Row("jit: from the 202 to Slack, p99", kind, quantiles(waits, n=100)[98], "ms", target=most(150)),
+        Row("jit: from the 202 to Slack, our share, p50", kind, median(ours), "ms", target=most(30)),
+        Row("jit: from the 202 to Slack, our share, p99", kind, quantiles(ours, n=100)[98], "ms", target=most(150)),
+        Row("jit: from the 202 to Slack, all of it, p50", kind, median(waits), "ms"),
+        Row("jit: from the 202 to Slack, all of it, p99", kind, quantiles(waits, n=100)[98], "ms"),
     ]
+
+
+def _ours(answered: float, arrived: float, at_work: Sequence[Span]) -> float:
+    """Seconds from one to the other without those in which a vendor was at work."""
+    theirs = sum(max(0.0, min(end, arrived) - max(began, answered)) for began, end in at_work)
+    return arrived - answered - theirs
 
 
 async def _send(place: Installed, first: int, requests: int = 1) -> float:

@@ -6,9 +6,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+from bench.readme import figure
 
 
 @dataclass(frozen=True)
@@ -79,16 +82,19 @@ def show(rows: Sequence[Row]) -> None:
     for row in rows:
         told = "" if row.target is None else str(row.target)
         verdict = "" if row.target is None else "yes" if row.holds else "[bold red]NO"
-        figures = [_figure(figure) for figure in (row.value, row.floor, row.ratio)]
+        figures = ["" if number is None else figure(number) for number in (row.value, row.floor, row.ratio)]
         table.add_row(row.name, row.database, figures[0], row.unit, figures[1], figures[2], told, verdict)
     Console(width=None if Console().is_terminal else 140).print(table)
 
 
-def keep(rows: Sequence[Row], path: Path) -> None:
-    path.write_text(json.dumps([row.as_json() for row in rows], indent=2) + "\n")
+def keep(rows: Sequence[Row], path: Path, *, among_others: bool) -> None:
+    """Write them down. *among_others*: what was not measured this time stays as it was."""
+    new = {(row.name, row.database): row.as_json() for row in rows}
+    old = {(row["name"], row["database"]): row for row in kept(path)} if among_others else {}
+    path.write_text(json.dumps(list((old | new).values()), indent=2) + "\n")
 
 
-def _figure(figure: float | None) -> str:
-    if figure is None:
-        return ""
-    return f"{figure:,.0f}" if abs(figure) >= 100 or figure == round(figure) else f"{figure:,.3g}"
+def kept(path: Path) -> list[dict[str, Any]]:
+    """What was written down."""
+    rows: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
+    return rows

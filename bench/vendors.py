@@ -1,5 +1,6 @@
 """
-Slack and Salesforce on this machine, in a process of their own; `/report` tells what was called and posted.
+Slack and Salesforce on this machine, in a process of their own; `/report` tells what was called and posted, and when
+the two were at work on it.
 
 Slack's limits are on and strict: one message a second a channel, with no burst.
 """
@@ -10,11 +11,14 @@ import asyncio
 import json
 import re
 import sys
+import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from bench.installed import SCOPES
 from bench.samples import owner_email, person_email
@@ -23,6 +27,9 @@ from sandbox.slack import SlackSandbox
 from sandbox.slack.calls import Record
 
 _SAMPLE = re.compile(r"Sample (\d+)")
+
+Span = tuple[float, float]
+"""Begin and end, in seconds since the epoch."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +47,15 @@ class Scene:
         slack.limits.post_burst, slack.limits.posts_a_minute = 1, self.posts_a_minute
         teams = [self._team(slack, number) for number in range(self.teams)]
         self._org(salesforce)
-        salesforce.url = await _served(salesforce.web_app())
+        at_work: list[Span] = []
 
         async def report(_: web.Request) -> web.Response:
-            return web.json_response(_report(slack, salesforce))
+            return web.json_response(_report(slack, salesforce, at_work))
 
-        async with slack.serving(0, [web.get("/report", report)]) as url:
-            print(json.dumps({"slack": url, "salesforce": salesforce.url, "teams": teams}), flush=True)
-            await asyncio.Event().wait()
+        slack.url = await _served(slack.web_app([web.get("/report", report)]), at_work)
+        salesforce.url = await _served(salesforce.web_app(), at_work)
+        print(json.dumps({"slack": slack.url, "salesforce": salesforce.url, "teams": teams}), flush=True)
+        await asyncio.Event().wait()
 
     def _team(self, slack: SlackSandbox, number: int) -> dict[str, Any]:
         team = slack.add_team(f"Acme {number}")
@@ -67,7 +75,7 @@ class Scene:
             salesforce.add("Contact", FirstName="Sample", LastName=str(number), Email=email, OwnerId=owner)
 
 
-def _report(slack: SlackSandbox, salesforce: SalesforceSandbox) -> dict[str, Any]:
+def _report(slack: SlackSandbox, salesforce: SalesforceSandbox, at_work: Sequence[Span]) -> dict[str, Any]:
     """Calls by name, how many were answered 429, and each message: when, in which lane, of which samples in order."""
     calls = Counter(record.method for record in slack.calls)
     calls["salesforce"] = sum(call.kind != "token" for call in salesforce.calls)
@@ -79,6 +87,7 @@ def _report(slack: SlackSandbox, salesforce: SalesforceSandbox) -> dict[str, Any
             {"at": each.at, "lane": [each.team_id, each.arguments["channel"]], "samples": _samples(each)}
             for each in posted
         ],
+        "at_work": at_work,
     }
 
 
@@ -87,7 +96,16 @@ def _samples(record: Record) -> list[int]:
     return list(dict.fromkeys(int(number) for number in _SAMPLE.findall(said)))
 
 
-async def _served(app: web.Application) -> str:
+async def _served(app: web.Application, at_work: list[Span]) -> str:
+    @web.middleware
+    async def timed(request: web.Request, handler: Handler) -> web.StreamResponse:
+        began = time.time()
+        try:
+            return await handler(request)
+        finally:
+            at_work.append((began, time.time()))
+
+    app.middlewares.append(timed)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -16,8 +16,8 @@ PAYLOAD = JobChange.parse(job_change(0) | {"custom": {}, "links": {}}).to_stored
 
 _PLACES = {"workspaces": WORKSPACES, "lanes": LANES, "in_a_lane": IN_A_LANE, "in_a_workspace": IN_A_WORKSPACE}
 _SERIES = {
-    "sqlite": "RECURSIVE series(i) AS (SELECT :start UNION ALL SELECT i + 1 FROM series WHERE i + 1 < :end)",
-    "postgresql": "series(i) AS (SELECT * FROM generate_series(CAST(:start AS BIGINT), :end - 1))",
+    "sqlite": "RECURSIVE series(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM series WHERE i + 1 < :end)",
+    "postgresql": "series(i) AS (SELECT * FROM generate_series(0, CAST(:end AS BIGINT) - 1))",
 }
 _EMPTY_LANES = """
     INSERT INTO lanes (id, workspace_id, destination)
@@ -36,13 +36,7 @@ _DELIVERIES = """
            i / :in_a_lane % :lanes + 1, 'dri', 'You own it.', 'pending', :now
     FROM series
 """
-_AGAIN = (
-    "UPDATE deliveries SET state = 'pending', post_id = NULL WHERE state = 'sending'",
-    "DELETE FROM posts",
-    "UPDATE lanes SET lease = NULL, due_at = :now WHERE id <= :end / :in_a_lane",
-    "UPDATE turns SET served_at = 0, lease_until = 0, lease = NULL",
-    "UPDATE job_changes SET attempts = 0 WHERE attempts > 0",
-)
+_DUE = "UPDATE lanes SET due_at = :now WHERE id <= :end / :in_a_lane"
 
 
 def add_places(connection: Connection) -> None:
@@ -59,15 +53,11 @@ def add_places(connection: Connection) -> None:
             installed_at=NOW,
         )
         workspaces.install(connection, installed)
-    _insert(connection, _EMPTY_LANES, 0, LANES)
+    _insert(connection, _EMPTY_LANES, LANES)
 
 
-def fill(database: Database, start: int, end: int) -> None:
-    """
-    Job changes *start* to *end*: accepted, not routed yet, and promised to somebody already besides.
-
-    What an earlier measurement has claimed waits again.
-    """
+def fill(database: Database, size: int) -> None:
+    """So many job changes: accepted, not routed yet, and promised to somebody already besides."""
     database.engine.dispose()
     engine = create_engine(database.engine.url)
     with engine.connect() as connection:
@@ -76,10 +66,9 @@ def fill(database: Database, start: int, end: int) -> None:
                 connection.exec_driver_sql(f"PRAGMA {pragma}")
         elif connection.exec_driver_sql("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").scalar():
             connection.exec_driver_sql("SET session_replication_role = replica")  # no look at each foreign key
-        for statement in _AGAIN:
-            connection.execute(text(statement), _named(statement, {"now": NOW, "end": end}))
-        _insert(connection, _JOB_CHANGES, start, end)
-        _insert(connection, _DELIVERIES, start, end)
+        connection.execute(text(_DUE), _named(_DUE, {"now": NOW, "end": size}))
+        _insert(connection, _JOB_CHANGES, size)
+        _insert(connection, _DELIVERIES, size)
         connection.commit()
     if not database.is_sqlite:  # as autovacuum would
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -87,9 +76,9 @@ def fill(database: Database, start: int, end: int) -> None:
     engine.dispose()
 
 
-def _insert(connection: Connection, statement: str, start: int, end: int) -> None:
+def _insert(connection: Connection, statement: str, rows: int) -> None:
     whole = f"WITH {_SERIES[connection.dialect.name]} {statement}"
-    values = {"start": start, "end": end, "now": NOW, "payload": PAYLOAD}
+    values = {"end": rows, "now": NOW, "payload": PAYLOAD}
     connection.execute(text(whole), _named(whole, values))
 
 

@@ -8,11 +8,12 @@ from random import random
 
 from sqlalchemy import Connection
 
-from services.deciding import Decided, Deciding, Rules, Waits, case_of
+from services.deciding import Deciding, Rules, case_of
 from services.errors import PermanentError, TransientError
 from services.job_changes import InvalidJobChangeError, JobChange
 from services.journal import UNCOUNTED, Journal
 from services.notices import Notices
+from services.ownership.batch import Decided, Waits
 from services.ownership.choice import Decision
 from services.ownership.promises import missed, promised, trace_of
 from services.records import Found, PersonRecords
@@ -40,11 +41,10 @@ class Parsed:
 
 @dataclass(frozen=True)
 class Facts:
-    """What Salesforce said for the batch. *trouble*: why nobody could be looked up; *base_url*: where records open."""
+    """What Salesforce said for the batch. *trouble*: why nobody could be looked up."""
 
     found: Found | None
     unreadable: frozenset[str] = frozenset()
-    base_url: str | None = None
     trouble: str | None = None
 
 
@@ -103,10 +103,7 @@ class Router:
             found, unreadable = await self.deciding.facts(workspace.id, changes, rules)
         except (TransientError, PermanentError) as error:
             return await self._salesforce_failed(workspace, parsed, error)
-        if found is None:
-            return Facts(None)
-        connection = await self.deciding.salesforce.auth.connection_of(workspace.id)
-        return Facts(found, unreadable, connection.instance_url if connection else None)
+        return Facts(found, unreadable)
 
     async def _salesforce_failed(
         self, workspace: Workspace, parsed: Sequence[Parsed], error: TransientError | PermanentError
@@ -165,10 +162,11 @@ def _parse(batch: Batch) -> tuple[list[Parsed], list[Routed]]:
 
 def _routed(parsed: Parsed, decision: Decision, workspace: Workspace, rules: Rules, facts: Facts) -> Routed:
     job_change_id = parsed.claimed.id
-    promise = promised(job_change_id, decision, workspace)
-    records = facts.found.people.get(job_change_id, PersonRecords()) if facts.found else PersonRecords()
+    promise = promised(job_change_id, decision, workspace, parsed.change.signal)
+    found = facts.found or Found({})
+    records = found.people.get(job_change_id, PersonRecords())
     notes = sorted(f"{name} cannot be read in Salesforce" for name in facts.unreadable)
-    trace = trace_of(decision, promise, rules.version, notes) | {"links": _links(records, facts.base_url)}
+    trace = trace_of(decision, promise, rules.version, notes) | {"links": _links(records, found.base_url)}
     return Routed(job_change_id, trace, promise.deliveries, promise.outcome, promise.reason)
 
 

@@ -17,7 +17,7 @@ from services.router import Router
 from services.wakeups import Wakeups, wait_for
 from store import lanes, routing, workspaces
 from store.bell import Bell
-from store.database import Database
+from store.database import Database, DatabaseUnavailableError
 from store.lanes import Claim
 from store.posts import LANE_GAP_MS
 from store.routing import Batch
@@ -32,8 +32,11 @@ POLL_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 10.0
 """After so long the database is asked again, however often it failed: who goes round less often counts as dead."""
 
-CLAIMED_FIRST_SECONDS = 0.002
+CLAIMED_FIRST_SECONDS = 0.02
 """What was just claimed goes ahead of the next look for more, which finds nothing when a job change comes alone."""
+
+NEXT_LOOK_SECONDS = 0.002
+"""The same when the look before has found something, too: there is more."""
 
 GRACE_SECONDS = 8.0
 """For what is in flight when we are asked to stop; what takes longer is taken up by the next process."""
@@ -92,7 +95,6 @@ class Worker:
         if batch is None:
             return False
         _start(self._routing, self._route(batch))
-        await asyncio.sleep(CLAIMED_FIRST_SECONDS)
         return True
 
     async def post_due(self) -> bool:
@@ -104,12 +106,10 @@ class Worker:
         claims = await self.database.run(lanes.claim, self.now(), courier.LEASE_MS, free)
         for claim in claims:
             _start(self._posting, self._post(claim))
-        if claims:
-            await asyncio.sleep(CLAIMED_FIRST_SECONDS)
         return bool(claims)
 
     async def _repeat(self, work: Callable[[], Awaitable[bool]], bell: asyncio.Event, stop: asyncio.Event) -> None:
-        failures = 0
+        failures, pause = 0, POLL_SECONDS
         while not stop.is_set():
             try:
                 worked = await work()
@@ -118,9 +118,11 @@ class Worker:
                 failures += 1
                 _log("nothing could be claimed", error)
                 worked = False
-            if not worked:
+            if worked:
+                pause = NEXT_LOOK_SECONDS if pause <= CLAIMED_FIRST_SECONDS else CLAIMED_FIRST_SECONDS
+            else:
                 pause = backoff_ms(failures, random()) / 1_000 if failures else POLL_SECONDS  # noqa: S311
-                await wait_for(bell, min(pause, LONGEST_PAUSE_SECONDS))
+            await wait_for(bell, min(pause, LONGEST_PAUSE_SECONDS))
 
     async def _keep_house(self) -> None:
         while True:
@@ -136,6 +138,8 @@ class Worker:
             await self.router.route(batch)
         except WorkspaceGoneError as error:
             await self.database.insist(workspaces.mark_gone, batch.workspace_id, self.now())
+            await self._give_up(batch, str(error), failed=False)
+        except DatabaseUnavailableError as error:
             await self._give_up(batch, str(error), failed=False)
         except Exception as error:  # noqa: BLE001 - an edge: a bug must not lose a job change
             _log("a batch could not be routed", error)
@@ -162,6 +166,8 @@ class Worker:
         was_full = len(self._posting) >= MOST_POSTS_AT_ONCE
         try:
             due_at = await self.courier.deliver(claim)
+        except DatabaseUnavailableError as error:
+            due_at = await self.courier.settle(self.courier.interrupted(claim, str(error)))
         except Exception as error:  # noqa: BLE001 - an edge: a bug must not lose a delivery, nor hold up its lane
             _log("a post could not be delivered", error)
             due_at = await self.courier.settle(self.courier.stumbled(claim, f"{type(error).__name__} while posting"))

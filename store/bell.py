@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from uuid import uuid4
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from store.database import Database, DatabaseUnavailableError
 
@@ -23,6 +24,7 @@ class Bell:
     """
 
     database: Database
+    _name: str = field(default_factory=lambda: uuid4().hex, init=False, repr=False)
     _ringing: asyncio.Task[None] | None = field(default=None, repr=False)
     _again: bool = field(default=False, repr=False)
 
@@ -40,12 +42,12 @@ class Bell:
         while self._again:
             self._again = False
             try:
-                await self.database.run(_notify)
+                await self.database.run(_notify, self._name)
             except DatabaseUnavailableError:
                 return  # they will look by themselves
 
     async def listen(self, heard: Callable[[], None]) -> None:
-        """Call *heard* at each ring, until cancelled; a connection that was lost is made again."""
+        """Call *heard* at each ring of others, until cancelled; a connection that was lost is made again."""
         if self.database.is_sqlite:
             return
         import psycopg  # noqa: PLC0415 - not loaded where there is only SQLite
@@ -58,12 +60,16 @@ class Bell:
                     await connection.execute(f"LISTEN {CHANNEL}")
                     heard()  # what was rung while nobody listened
                     silence = 0.1
-                    async for _ in connection.notifies():
-                        heard()
+                    async for ring in connection.notifies():
+                        if ring.payload != self._name:  # who rings has told its own worker already
+                            heard()
             except psycopg.OperationalError:
                 await asyncio.sleep(silence)
                 silence = min(2 * silence, LONGEST_SILENCE_SECONDS)
 
 
-def _notify(connection: Connection) -> None:
-    connection.execute(select(func.pg_notify(CHANNEL, "")))
+_ring = select(func.pg_notify(CHANNEL, bindparam("by")))
+
+
+def _notify(connection: Connection, by: str) -> None:
+    connection.execute(_ring, {"by": by})

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, tuple_
+from sqlalchemy import Connection, bindparam, select
 from uuid6 import uuid7
 
 from store.database import DatabaseUnavailableError
-from store.schema import deliveries, job_changes, lanes, posts, workspaces
+from store.schema import DEFAULT_CHANNEL, deliveries, job_changes, lanes, posts, workspaces
 from store.trace import Step, steps_of
 from store.upsert import insert_missing
 from store.workspaces import ACTIVE
@@ -43,7 +43,9 @@ _lock_workspaces = (
     .with_for_update(read=True, key_share=True)  # FOR KEY SHARE: nobody can erase it until we commit
 )
 _ids_of_keys = select(job_changes.c.workspace_id, job_changes.c.key, job_changes.c.id).where(
-    tuple_(job_changes.c.workspace_id, job_changes.c.key).in_(bindparam("keys", expanding=True))
+    # Not as pairs: SQLite would read the whole table for them. What matches besides is passed over.
+    job_changes.c.workspace_id.in_(bindparam("workspace_ids", expanding=True)),
+    job_changes.c.key.in_(bindparam("keys", expanding=True)),
 )
 
 
@@ -60,7 +62,8 @@ def add(connection: Connection, items: Sequence[NewJobChange]) -> list[Added | N
         return [None] * len(items)
     # In one order everywhere, or two replicas that add the same keys could each wait for the other's row.
     rows.sort(key=lambda row: (row["workspace_id"], row["key"], row["id"]))
-    inserted = connection.execute(insert_missing(connection, job_changes, "workspace_id", "key"), rows)
+    missing = insert_missing(connection, job_changes, "workspace_id", "key")
+    inserted = connection.execute(missing, rows, execution_options={"preserve_rowcount": True})
     known = {} if inserted.rowcount == len(rows) else _known_ids(connection, rows)
     return [
         _added(new_id, known.get((item.workspace_id, item.key), new_id)) if item.workspace_id in active else None
@@ -81,9 +84,9 @@ def _row(new_id: str, item: NewJobChange) -> dict[str, Any]:
 
 
 def _known_ids(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], str]:
-    keys = {(row["workspace_id"], row["key"]) for row in rows}
-    known = {(row.workspace_id, row.key): row.id for row in connection.execute(_ids_of_keys, {"keys": list(keys)})}
-    if known.keys() != keys:
+    asked = {"workspace_ids": list({row["workspace_id"] for row in rows}), "keys": list({row["key"] for row in rows})}
+    known = {(row.workspace_id, row.key): row.id for row in connection.execute(_ids_of_keys, asked)}
+    if not {(row["workspace_id"], row["key"]) for row in rows} <= known.keys():
         raise DatabaseUnavailableError("a job change was erased while it was sent again")
     return known
 
@@ -102,6 +105,7 @@ class Told:
     state: str
     attempts: int
     last_error: str | None
+    settled_at: int | None
     channel: str | None
     ts: str | None
 
@@ -151,6 +155,7 @@ _told = (
         deliveries.c.state,
         deliveries.c.attempts,
         deliveries.c.last_error,
+        deliveries.c.settled_at,
         posts.c.channel,
         posts.c.ts,
     )
@@ -166,12 +171,28 @@ def find(connection: Connection, workspace_id: str, job_change_id: str) -> Found
     row = connection.execute(_find, {"of_workspace": workspace_id, "of_job_change": job_change_id}).one_or_none()
     if row is None:
         return None
-    told = connection.execute(_told, {"of_job_change": job_change_id})
-    return FoundJobChange(
-        **dict(row._mapping) | {"decision": json.loads(row.decision) if row.decision else None},  # noqa: SLF001
-        deliveries=[Told(*delivery) for delivery in told],
+    told = [Told(*delivery) for delivery in connection.execute(_told, {"of_job_change": job_change_id})]
+    decision = json.loads(row.decision) if row.decision else None
+    found = FoundJobChange(
+        **dict(row._mapping) | {"decision": decision},  # noqa: SLF001 - its documented API
+        deliveries=told,
         trace=steps_of(connection, job_change_id),
     )
+    return replace(found, trace=sorted([*_course(found), *found.trace], key=lambda step: step.at))
+
+
+def _course(found: FoundJobChange) -> Iterator[Step]:
+    """The steps of every job change, which its rows tell; how it ended only where no step of its own says so."""
+    yield Step(found.id, found.accepted_at, "accepted", f"from {found.source}")
+    if found.routed_at is not None:
+        yield Step(found.id, found.routed_at, "routed", str((found.decision or {}).get("rule", "")))
+    for told in found.deliveries:
+        if told.state == "delivered" and told.settled_at is not None:
+            where = "the default channel" if told.destination == DEFAULT_CHANNEL else told.destination
+            yield Step(found.id, told.settled_at, "posted", f"to {where}")
+    if found.ended_at is not None and found.outcome not in {None, *(step.step for step in found.trace)}:
+        whom = {"dri": "to the DRI", "channel": "to the default channel"}
+        yield Step(found.id, found.ended_at, str(found.outcome), whom.get(found.told or "", found.reason or ""))
 
 
 @dataclass(frozen=True)

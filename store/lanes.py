@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -22,7 +22,20 @@ from sqlalchemy import (
 )
 
 from store.deliveries import PENDING, SENDING
-from store.schema import DEFAULT_CHANNEL, deliveries, job_changes, lanes, pauses, posts, turns, workspaces
+from store.kept import HOURS, hours_of, keep_claimed, kept_step, of_reader, unsaid
+from store.reading_hours import ReadingHours
+from store.schema import (
+    DEFAULT_CHANNEL,
+    deliveries,
+    job_changes,
+    lanes,
+    member_preferences,
+    pauses,
+    posts,
+    turns,
+    workspaces,
+)
+from store.trace import add_steps
 
 POST = "post"
 MOST_IN_A_POST = 10
@@ -59,6 +72,7 @@ class Claim:
     *channel* is where to post: of the default channel's lane the channel it stands for now.
     *in_doubt*: an earlier attempt may have been performed; *doubts* counts those whose answer was ambiguous (one that
     died with its process counts none). *dm* is the id of the direct message channel, where an earlier post learnt it.
+    *digest*: daily or weekly, if it is one. *hours*: when its reader wants to be told, where they prefer anything.
     """
 
     lane_id: int
@@ -75,6 +89,13 @@ class Claim:
     failures: int
     slack_is_failing: bool
     deliveries: tuple[Claimed, ...]
+    digest: str | None = None
+    hours: ReadingHours | None = None
+
+    def promised_at(self, delivery: Claimed) -> int:
+        """Since when it could have been told: its reader's hours are no delay of ours."""
+        since = delivery.created_at
+        return self.hours.kept_until(since, since) if self.hours else since
 
 
 @dataclass(frozen=True)
@@ -86,6 +107,7 @@ class _Lane:
     failures: int
     dm: str | None
     slack_is_failing: bool
+    hours: ReadingHours | None
 
 
 _lane_due = exists().where(lanes.c.workspace_id == turns.c.workspace_id, lanes.c.due_at <= bindparam("now"))
@@ -123,11 +145,12 @@ _served = (
     .values(served_at=bindparam("now"))
 )
 _due_lanes = (
-    select(lanes.c.id, lanes.c.workspace_id, lanes.c.destination, lanes.c.failures, lanes.c.dm)
+    select(lanes.c.id, lanes.c.workspace_id, lanes.c.destination, lanes.c.failures, lanes.c.dm, *HOURS)
+    .outerjoin(member_preferences, of_reader)
     .where(lanes.c.workspace_id == bindparam("of_workspace"), lanes.c.due_at <= bindparam("now"))
     .order_by(lanes.c.due_at, lanes.c.id)
     .limit(bindparam("most"))
-    .with_for_update(skip_locked=True)
+    .with_for_update(of=lanes, skip_locked=True)
 )
 _lease = (
     update(lanes)
@@ -135,7 +158,7 @@ _lease = (
     .values(lease=bindparam("new_lease"), due_at=bindparam("until"))
 )
 _let_go = update(lanes).where(lanes.c.id.in_(bindparam("ids", expanding=True))).values(lease=None, due_at=None)
-_begun_posts = select(posts.c.lane_id, posts.c.id, posts.c.begun_at, posts.c.doubts).where(
+_begun_posts = select(posts.c.lane_id, posts.c.id, posts.c.begun_at, posts.c.doubts, posts.c.digest).where(
     posts.c.lane_id.in_(bindparam("ids", expanding=True)), posts.c.state == SENDING
 )
 _try_again = (
@@ -203,7 +226,8 @@ def claim(connection: Connection, now: int, lease_ms: int, most: int) -> list[Cl
 
     Workspaces take turns, least recently served first, each within what its posts per minute leave. A post of an
     earlier attempt whose outcome nobody knows is taken up again with the same members, marked in doubt; else the first
-    deliveries that wait in the lane join a new post. Both are rows before anybody calls Slack.
+    deliveries that wait in the lane join a new post, unless its reader wants to read later: then the lane is kept until
+    that time. Both are rows before anybody calls Slack.
     """
     taken = _due(connection, now, most)
     if not taken:
@@ -214,8 +238,11 @@ def claim(connection: Connection, now: int, lease_ms: int, most: int) -> list[Cl
     begun = connection.execute(_begun_posts, {"ids": list(by_id)}).all()
     claims = _resumed(connection, begun, by_id, lease, until, now) if begun else []
     resumed = {each.lane_id for each in claims}
-    claims += _begun(connection, [lane_id for lane_id in by_id if lane_id not in resumed], by_id, lease, until, now)
-    busy = {each.lane_id for each in claims}
+    waiting = _waiting(connection, [lane_id for lane_id in by_id if lane_id not in resumed])
+    kept = _keep(connection, waiting, by_id, now)
+    open_now = {lane_id: members for lane_id, members in waiting.items() if lane_id not in kept}
+    claims += _begun(connection, open_now, by_id, lease, until, now)
+    busy = {each.lane_id for each in claims} | kept
     if empty := [lane_id for lane_id in by_id if lane_id not in busy]:
         connection.execute(_let_go, {"ids": empty})
     return claims
@@ -236,7 +263,8 @@ def _due(connection: Connection, now: int, most: int) -> list[_Lane]:
             if channel is None:
                 parked.append(row.id)
             else:
-                taken.append(_Lane(row.id, workspace_id, row.destination, channel, row.failures, row.dm, failures > 0))
+                lane = (row.id, workspace_id, row.destination, channel, row.failures, row.dm, failures > 0)
+                taken.append(_Lane(*lane, hours_of(row)))
     if parked:
         connection.execute(_let_go, {"ids": parked})
     return taken
@@ -256,20 +284,53 @@ def _resumed(
     alive = [post for post in begun if post.lane_id in members]
     connection.execute(_try_again, {"ids": [post.id for post in alive], "now": now})
     return [
-        _claim(by_id[post.lane_id], lease, until, post.id, post.begun_at, members[post.lane_id], doubts=post.doubts)
+        _claim(
+            by_id[post.lane_id],
+            lease,
+            until,
+            post.id,
+            post.begun_at,
+            members[post.lane_id],
+            doubts=post.doubts,
+            digest=post.digest,
+        )
         for post in alive
     ]
 
 
+def _waiting(connection: Connection, ids: list[int]) -> dict[int, tuple[Claimed, ...]]:
+    """The first that wait in each of these lanes."""
+    return _by_lane(connection.execute(_first_pending, {"ids": ids}).all()) if ids else {}
+
+
+def _keep(
+    connection: Connection, waiting: Mapping[int, tuple[Claimed, ...]], by_id: Mapping[int, _Lane], now: int
+) -> set[int]:
+    """Give back the lanes whose readers do not want to read now; which they were."""
+    rows, steps = [], []
+    for lane_id, members in waiting.items():
+        hours = by_id[lane_id].hours
+        since = min(each.created_at for each in members)
+        if hours is not None and (until := hours.kept_until(since, now)) > now:
+            rows.append({"of_lane": lane_id, "until": until})
+            steps += [kept_step(each.job_change_id, hours, since, now) for each in members]
+    if rows:
+        connection.execute(keep_claimed, rows)
+        add_steps(connection, unsaid(connection, steps))
+    return {row["of_lane"] for row in rows}
+
+
 def _begun(
-    connection: Connection, ids: list[int], by_id: dict[int, _Lane], lease: str, until: int, now: int
+    connection: Connection,
+    waiting: Mapping[int, tuple[Claimed, ...]],
+    by_id: dict[int, _Lane],
+    lease: str,
+    until: int,
+    now: int,
 ) -> list[Claim]:
-    if not ids:
-        return []
-    waiting = _by_lane(connection.execute(_first_pending, {"ids": ids}).all())
     claims = [
-        _claim(by_id[lane_id], lease, until, str(uuid4()), now, together(members))
-        for lane_id, members in waiting.items()
+        _claim(by_id[lane_id], lease, until, str(uuid4()), now, members, digest=_digest(by_id[lane_id], members))
+        for lane_id, members in ((lane_id, together(waits)) for lane_id, waits in waiting.items())
     ]
     if claims:
         connection.execute(
@@ -281,6 +342,7 @@ def _begun(
                     "lane_id": each.lane_id,
                     "begun_at": now,
                     "tried_at": now,
+                    "digest": each.digest,
                 }
                 for each in claims
             ],
@@ -320,6 +382,10 @@ def together(waiting: Sequence[Claimed]) -> tuple[Claimed, ...]:
     return tuple(company)
 
 
+def _digest(lane: _Lane, members: Sequence[Claimed]) -> str | None:
+    return lane.hours.delivery if lane.hours and lane.hours.is_digest and len(members) > 1 else None
+
+
 def _claim(
     lane: _Lane,
     lease: str,
@@ -329,6 +395,7 @@ def _claim(
     members: tuple[Claimed, ...],
     *,
     doubts: int | None = None,
+    digest: str | None = None,
 ) -> Claim:
     return Claim(
         lane_id=lane.id,
@@ -345,6 +412,8 @@ def _claim(
         failures=lane.failures,
         slack_is_failing=lane.slack_is_failing,
         deliveries=members,
+        digest=digest,
+        hours=lane.hours,
     )
 
 

@@ -76,6 +76,13 @@ def succeeded(connection: Connection, workspace_id: str, subject: str) -> bool:
     return bool(connection.execute(_recover, mine).rowcount)
 
 
+def failing_since(connection: Connection, workspace_id: str, before: int) -> dict[str, int]:
+    """Which subjects fail, and have since before then, with the time of the first failure (milliseconds)."""
+    mine = (pauses.c.workspace_id == workspace_id) & (pauses.c.failures > 0) & (pauses.c.since < before)
+    rows = connection.execute(select(pauses.c.subject, pauses.c.since).where(mine).order_by(pauses.c.subject))
+    return {row.subject: row.since for row in rows}
+
+
 def clear(connection: Connection, workspace_id: str, subject: str) -> None:
     """Everything has changed: whatever was waited for is over, and its failures are forgotten."""
     mine = (pauses.c.workspace_id == workspace_id) & (pauses.c.subject == subject)

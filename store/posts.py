@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, case, exists, func, select, update
 
-from store import redraws
+from store import redraws, reminders
 from store.deliveries import (
     BURIED,
     COPY,
@@ -203,6 +203,7 @@ def _store_sent(connection: Connection, sent: Sequence[Sent]) -> None:
         _set_sent, [{"of_post": each.claim.post_id, "to_channel": each.channel, "message_ts": each.ts} for each in sent]
     )
     connection.execute(_set_delivered, [{"of_post": each.claim.post_id, "at": each.at} for each in sent])
+    reminders.enrol(connection, {each.claim.post_id: each.at for each in sent})
     roles = _roles_now(connection, sent)
     ended = [
         _ended(member, DELIVERED, "dri" if role == DRI else "channel", reason, each.at)
@@ -360,11 +361,13 @@ def _move(connection: Connection, moved: Moved) -> None:
     _trace(connection, promised, moved.at, "moved to the default channel", moved.reason)
     for member in promised:
         # The default channel may have been promised a copy already; that copy now is what tells it.
-        values = {"of_job_change": member.job_change_id, "of_workspace": claim.workspace_id, "why": moved.reason}
+        why = _why_moved(moved, member)
+        values = {"of_job_change": member.job_change_id, "of_workspace": claim.workspace_id, "why": why}
         if connection.execute(_promote_copies, values).scalar_one_or_none() == DELIVERED:
-            connection.execute(_end, _ended(member, DELIVERED, "channel", moved.reason, moved.at))
+            connection.execute(_end, _ended(member, DELIVERED, "channel", why, moved.at))
     new = [
-        NewDelivery(member.job_change_id, DEFAULT_CHANNEL, FALLBACK, moved.reason, member.side) for member in promised
+        NewDelivery(member.job_change_id, DEFAULT_CHANNEL, FALLBACK, _why_moved(moved, member), member.side)
+        for member in promised
     ]
     add_deliveries(connection, claim.workspace_id, new, moved.at)
     acted_on = {member.job_change_id for member in promised if member.acted_at is not None}
@@ -373,6 +376,11 @@ def _move(connection: Connection, moved: Moved) -> None:
             promise_again(connection, claim.workspace_id, each, moved.at)
             redraws.mark(connection, each.job_change_id, moved.at)
     _bury(connection, moved, [member for member in members if member.role == COPY])
+
+
+def _why_moved(moved: Moved, member: Claimed) -> str:
+    """Where it was to be a fallback already, why that was is told as well."""
+    return f"{member.reason} {moved.reason}" if member.role == FALLBACK else moved.reason
 
 
 _default_channel_broke = (
