@@ -16,6 +16,7 @@ from listeners.socket_mode import SocketMode
 from services.errors import PermanentError
 from services.slack_socket import SlackSocket
 from tests.listeners.conftest import Office
+from tests.patience import UNHURRIED
 
 SHORT = aiohttp.ClientTimeout(total=0.5)
 
@@ -209,9 +210,10 @@ async def test_stopping_answers_what_was_heard_and_hears_no_more(link):
     await began.wait()
 
     link.stop.set()
+    office.slack.wire.patience = 0.2  # nobody will answer
     late = asyncio.create_task(office.slack.command(office.dana.id, "/usergems-status", wait=False))
     go_on.set()
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(UNHURRIED):
         await running
         assert (await heard).reply.status == 200
     assert sockets.connections == []

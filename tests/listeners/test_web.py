@@ -23,6 +23,7 @@ from slack_bolt.context.async_context import AsyncBoltContext
 from listeners.web import BODY_LIMIT
 from store.database import Database, DatabaseUnavailableError
 from tests.listeners.install_world import World, break_database, world
+from tests.patience import UNHURRIED
 
 SECRET = "sample-signing-secret"
 
@@ -239,7 +240,7 @@ async def _contexts(acme: World) -> Callable[[int], Awaitable[list[AsyncBoltCont
     acme.bolt.event("team_join")(note)
 
     async def heard(number: int) -> list[AsyncBoltContext]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(UNHURRIED):
             return [await queue.get() for _ in range(number)]
 
     return heard
@@ -493,7 +494,7 @@ async def test_broken_http_is_answered_below_500(acme: World, request_text: byte
     """What a client sends is never our failure, down to the bytes on the wire."""
     reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(acme.url).port, family=socket.AF_INET)
     writer.write(request_text)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(UNHURRIED):
         status = (await reader.readline()).split(b" ")[1]
     writer.close()
     await writer.wait_closed()
@@ -519,7 +520,7 @@ async def test_who_is_too_slow_is_let_go(sqlite_url: str) -> None:
     async with world(database, patience_seconds=0.2) as made:
         port = urlsplit(made.url).port
         start = b"POST /slack/events HTTP/1.1\r\nHost: x\r\n"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(UNHURRIED):
             slow_body = await _said(port, start + b"Content-Length: 9\r\n\r\nhalf")
             slow_head = await _said(port, start)
     await database.close()

@@ -16,6 +16,7 @@ from store import workspaces
 from store.bell import Bell
 from store.database import Database
 from store.schema import deliveries, job_changes, lanes
+from tests.patience import UNHURRIED
 from tests.world import world_around
 
 
@@ -123,7 +124,7 @@ async def test_a_workspace_with_a_backlog_does_not_delay_anothers_single_job_cha
 
 async def until(holds):
     """Let the others work until it holds."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(UNHURRIED):
         while not holds():  # noqa: ASYNC110 - the sandbox has no event to wait for
             await asyncio.sleep(0)
 

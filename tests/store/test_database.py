@@ -11,6 +11,7 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import IntegrityError
 
 from store.database import GROUP_LIMIT, Database, DatabaseUnavailableError
+from tests.patience import UNHURRIED
 
 
 def see(connection, event_id="Ev1"):
@@ -140,7 +141,7 @@ async def test_what_only_we_know_is_stored_when_the_database_is_back(tmp_path, m
 
     (tmp_path / "later").mkdir()
     (tmp_path / "later" / "usergems.db").write_bytes(migrated_sqlite.read_bytes())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(UNHURRIED):
         await insisting
 
     assert await database.run(count) == 1
