@@ -41,16 +41,16 @@ class Managers:
 
     async def of(self, workspace_id: str, user_id: str, email: str | None) -> Manager | None:
         """
-        The manager of a Slack user with this e-mail address; None: they have none who can be told, or Salesforce does
-        not tell. Raises TransientError, and WorkspaceGoneError of Slack's.
+        The manager of a Slack user with this e-mail address; None: they have none who can be told, or Salesforce or
+        Slack does not tell. Raises TransientError.
         """
         how = await self.database.run(owners.how_matched, workspace_id)
         try:
             manager = await self._in_salesforce(workspace_id, _known_as(how, user_id, email), how.email_field)
+            return await self._in_slack(workspace_id, manager, how) if manager and manager.is_active else None
         except PermanentError as error:  # not connected, or not allowed to read that
             log.info("the manager of %s in %s cannot be looked up: %s", user_id, workspace_id, error)
             return None
-        return await self._in_slack(workspace_id, manager, how) if manager and manager.is_active else None
 
     async def _in_salesforce(
         self, workspace_id: str, known_as: list[str], email_field: str | None

@@ -124,6 +124,21 @@ async def test_what_was_put_off_comes_back_when_its_reader_reads(world, dana):
     assert ReadingHours().spelled(due_at)[-11:] == "16:00 (UTC)"
 
 
+async def test_what_was_put_off_to_the_minute_of_a_digest_comes_with_that_one(world, dana):
+    """It is promised a moment after nine, when the digest of nine is past: not a day later all the same."""
+    await world.tell()
+    await prefer(world, dana, ReadingHours(DAILY, digest_at=9 * 60, tz="America/New_York"))
+    acting = acting_in(world)
+    await acting.put_off(world.workspace_id, 1, dana, When.TOMORROW)
+    (due_at,) = await world.database.run(lambda connection: connection.execute(select(laters.c.due_at)).scalars().all())
+
+    world.clock.advance(seconds=(due_at - world.clock()) / 1_000 + 5)
+    await acting.catch_up()
+    await world.worker.work_off()
+
+    assert len(world.told("Dana Reyes")) == 2
+
+
 async def test_a_muted_segment_passes_on_what_is_of_it_and_nothing_else(world, dana):
     """Initech is a customer, so it is left to the channel; of the kind of account the rules did not ask."""
     await world.database.run(muting.mute_only, world.workspace_id, dana, ["segment:target"])

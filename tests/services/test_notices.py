@@ -209,6 +209,30 @@ async def test_where_slack_does_not_say_who_is_an_admin_those_we_know_are_told(a
     assert posts_to(acme, acme.dana) == 1
 
 
+async def test_where_one_of_two_could_be_told_the_other_is_not_waited_for(acme, ours):
+    """Or who was told already would read it once more."""
+    kim = acme.sandbox.add_user(acme.team, "Kim Lee", "kim@acme.example", is_admin=True)
+    acme.sandbox.faults.add("chat.postMessage", error="something_new")
+
+    await ours.salesforce_broken(acme.id, "the app was removed", kim.id)
+    await ours.salesforce_broken(acme.id, "the app was removed", kim.id)
+
+    assert (len(told(acme)), len(told(acme, kim))) == (0, 1)
+
+
+async def test_where_nobody_could_be_told_it_is_told_the_next_time(acme, ours):
+    """Slack was busy for both of them; the trouble is still there."""
+    kim = acme.sandbox.add_user(acme.team, "Kim Lee", "kim@acme.example", is_admin=True)
+    acme.sandbox.faults.add("chat.postMessage", error="something_new", times=2)
+
+    await ours.salesforce_broken(acme.id, "the app was removed", kim.id)
+    before = (told(acme), told(acme, kim))
+    await ours.salesforce_broken(acme.id, "the app was removed", kim.id)
+
+    assert before == ([], [])
+    assert (len(told(acme)), len(told(acme, kim))) == (1, 1)
+
+
 async def test_what_could_not_be_told_is_told_later(acme, ours, clock):
     """Slack was busy; the trouble is still there."""
     acme.sandbox.faults.add("chat.postMessage", error="something_new")

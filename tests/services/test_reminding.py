@@ -15,7 +15,8 @@ from services.managers import Managers
 from services.redrawing import Redrawing
 from services.reminding import LEASE_MS, Reminding
 from services.salesforce_describe import SalesforceDescribe
-from store import acting, reminders
+from store import acting, audit, member_preferences, muting, reminders
+from store.reading_hours import ReadingHours
 from store.schema import deliveries, job_changes
 from store.schema import reminders as rows
 from store.trace import steps_of
@@ -167,7 +168,9 @@ async def test_after_as_long_again_the_channel_is_told_once(watched):
     assert len(watched.reminders()) == 1
 
 
-@pytest.mark.parametrize("why", ["none in Salesforce", "inactive", "not in Slack", "Salesforce is gone", "themselves"])
+@pytest.mark.parametrize(
+    "why", ["none in Salesforce", "inactive", "not in Slack", "Salesforce is gone", "Slack does not tell", "themselves"]
+)
 async def test_where_no_manager_can_be_told_the_channel_is(watched, why):
     """A setting that leads nowhere loses nothing, and the channel reads why it came there."""
     world, org = watched.world, watched.world.salesforce.org
@@ -184,6 +187,8 @@ async def test_where_no_manager_can_be_told_the_channel_is(watched, why):
     await world.tell()
     if why == "Salesforce is gone":
         world.salesforce.faults.add("query", error="INVALID_FIELD", times=None)
+    elif why == "Slack does not tell":
+        world.slack.faults.add("users.lookupByEmail", error="missing_scope", times=None)
 
     for _ in range(4):
         await watched.pass_time(2 * DAY)
@@ -258,6 +263,55 @@ async def test_what_was_put_off_is_waited_for_once_it_is_back(watched):
     await watched.pass_time(DAY)
 
     assert still_off == []
+    assert len(watched.reminders()) == 1
+
+
+async def test_what_is_told_anew_while_somebody_looks_at_it_is_still_waited_for(watched):
+    """They found it over, as it was on its way again; it has arrived meanwhile."""
+    job_change_id = await watched.world.tell()
+    watched.world.clock.advance(seconds=DAY)
+    database, now = watched.world.database, watched.world.clock()
+    held = await database.run(reminders.claim, now, LEASE_MS, 20)
+    post_id = await database.run(post_of, job_change_id)
+
+    await database.run(reminders.enrol, {post_id: now})
+    await database.run(reminders.end, held)
+    await watched.pass_time(2 * DAY)
+
+    assert len(watched.reminders()) == 1
+
+
+def post_of(connection, job_change_id):
+    return connection.execute(
+        select(deliveries.c.post_id).where(deliveries.c.job_change_id == job_change_id)
+    ).scalar_one()
+
+
+async def test_nobody_is_reminded_in_their_quiet_hours(watched):
+    """Four working hours have passed at one in New York; until three it is quiet."""
+    quiet = ReadingHours(quiet_from=12 * 60, quiet_to=15 * 60, tz="America/New_York")
+    await watched.world.tell()
+    who = (watched.world.workspace_id, watched.slack_id("Dana Reyes"))
+    await watched.world.database.run(member_preferences.save, *who, quiet, watched.world.clock())
+
+    await watched.pass_time(7.1 * HOUR)
+    at_one = watched.reminders()
+    await watched.pass_time(2 * HOUR)
+
+    assert at_one == []
+    assert len(watched.reminders()) == 1
+
+
+async def test_a_mute_without_effect_does_not_keep_a_reminder_away(watched):
+    """Nobody may mute it, so it was told all the same."""
+    who = (watched.world.workspace_id, watched.slack_id("Dana Reyes"))
+    await watched.world.database.run(muting.mute_only, *who, ["contact_tracking"])
+    limit = audit.Change(0, "U_ADMIN", "mute_limits", "")
+    await watched.world.database.run(muting.limit, watched.world.workspace_id, ["contact_tracking"], limit)
+    await watched.world.tell()
+
+    await watched.pass_time(DAY)
+
     assert len(watched.reminders()) == 1
 
 
