@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from html import unescape
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response
@@ -69,6 +69,10 @@ class Installing:
         """To Slack's consent page. *team* preselects a workspace there."""
         if self.flow is None:
             raise web.HTTPSeeOther("/")
+        here, ours = request.url.host, urlsplit(self.public_url).hostname
+        if here != ours and is_loopback(here) and is_loopback(ours):
+            # 127.0.0.1 and localhost are one machine and two addresses: the cookie has to be of the one Slack sends to.
+            raise web.HTTPTemporaryRedirect(f"{self.public_url}{request.rel_url}")
         team = request.query.get("team", "")
         # It is put into Slack's address as it is, so it must not bring arguments of its own.
         query = {"team": team} if _TEAM_ID.fullmatch(team) else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
@@ -28,6 +28,7 @@ from listeners.notification_view import (
 from services.acting import Acted, Acting, Reached
 from services.later import When
 from services.messages import ACTION, MENU
+from services.mutables import ALL
 from services.offers import FAULTS, Verb
 
 LINKS = re.compile(r"^link_")
@@ -122,22 +123,21 @@ async def hand_on(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], wor
 
 
 async def put_off(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], workspace_id: str, acting: Acting) -> None:
-    when = When(_option(view))
-    await _answer(ack, await acting.put_off(workspace_id, _about(view), body["user"]["id"], when), acting)
+    if when := await _chosen(ack, view, set(When)):
+        await _answer(ack, await acting.put_off(workspace_id, _about(view), body["user"]["id"], When(when)), acting)
 
 
 async def report(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], workspace_id: str, acting: Acting) -> None:
-    fault = _option(view)
-    if fault not in FAULTS:
-        raise ValueError("no such fault")
-    acted = await acting.report(workspace_id, _about(view), body["user"]["id"], fault, _words(view))
-    await _answer(ack, acted, acting)
+    if fault := await _chosen(ack, view, FAULTS):
+        acted = await acting.report(workspace_id, _about(view), body["user"]["id"], fault, _words(view))
+        await _answer(ack, acted, acting)
 
 
 async def mute(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], workspace_id: str, acting: Acting) -> None:
     """The dialog stays, and shows what is muted with an undo."""
-    muted = await acting.mute(workspace_id, _about(view), body["user"]["id"], _option(view))
-    await ack(response_action="update", view=note_view(muted) if isinstance(muted, str) else mute_view(muted))
+    if what := await _chosen(ack, view, ALL):
+        muted = await acting.mute(workspace_id, _about(view), body["user"]["id"], what)
+        await ack(response_action="update", view=note_view(muted) if isinstance(muted, str) else mute_view(muted))
 
 
 async def unmute(
@@ -179,8 +179,14 @@ def _filled_in(view: dict[str, Any], kind: str) -> Any:
     return view["state"]["values"][CHOICE][CHOICE][kind]
 
 
-def _option(view: dict[str, Any]) -> str:
-    return str(_filled_in(view, "selected_option")["value"])
+async def _chosen(ack: AsyncAck, view: dict[str, Any], allowed: Collection[str]) -> str | None:
+    """The one that was chosen; None, and said in the dialog: none of those that can be."""
+    option = _filled_in(view, "selected_option")
+    value = option.get("value") if isinstance(option, dict) else None
+    if value in allowed:
+        return str(value)
+    await ack(response_action="errors", errors={CHOICE: "Choose one of these."})
+    return None
 
 
 def _words(view: dict[str, Any]) -> str:

@@ -71,6 +71,7 @@ def create_runner(app: web.Application, idle_seconds: float = IDLE_SECONDS) -> w
         access_log=None,
         keepalive_timeout=idle_seconds,
         lingering_time=2.0,
+        auto_decompress=False,  # nobody needs it, and a small body could become a large one
         max_line_size=LONGEST_HEADER,
         max_field_size=LONGEST_HEADER,
         max_headers=MOST_HEADERS,

@@ -62,6 +62,10 @@ class _Known:
     signing: Sequence[tuple[bytes, int | None]] = field(repr=False)
     bearer: Sequence[tuple[bytes, int | None]] = field(repr=False)
 
+    @property
+    def is_active(self) -> bool:
+        return self.holder.state == ACTIVE
+
     def proves(self, proof: Proof, body: bytes, now: int) -> bool:
         if proof.signature and proof.signature.is_timely(now):
             for secret, expires_at in self.signing:
@@ -114,11 +118,15 @@ class IntakeKeys:
         if not proof.bearers and not (proof.signature and proof.signature.is_timely(now)):
             return Standing.STRANGER
         known = self._remembered.get(workspace_id)
-        if known and abs(now - known.known_at) <= REMEMBERED_MS and known.proves(proof, body, now):
-            return _standing(known)
-        # A key that was made a moment ago works at once. Strangers cost a read here, shared by all who wait for it.
+        is_fresh = known is not None and known.is_active and abs(now - known.known_at) <= REMEMBERED_MS
+        if known and is_fresh and known.proves(proof, body, now):
+            return Standing.GENUINE
+        # A key that was made a moment ago works at once, as does a workspace that came back a moment ago. Strangers
+        # cost a read here, shared by all who wait for it.
         known = await self._look_up(workspace_id, now)
-        return _standing(known) if known and known.proves(proof, body, now) else Standing.STRANGER
+        if known is None or not known.proves(proof, body, now):
+            return Standing.STRANGER
+        return Standing.GENUINE if known.is_active else Standing.GONE
 
     async def _look_up(self, workspace_id: str, now: int) -> _Known | None:
         holder = await self.database.gather(intake_keys.holders, workspace_id)
@@ -145,10 +153,6 @@ class IntakeKeys:
 
 def _still(known: _Known, now: int) -> _Known:
     return _Known(known.holder, now, known.signing, known.bearer)
-
-
-def _standing(known: _Known) -> Standing:
-    return Standing.GENUINE if known.holder.state == ACTIVE else Standing.GONE
 
 
 def _is_good(expires_at: int | None, now: int) -> bool:

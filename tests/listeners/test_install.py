@@ -753,3 +753,10 @@ async def test_nothing_secret_is_logged(here: World, caplog: pytest.LogCaptureFi
 def test_words_for_slack_become_words_for_a_page(mrkdwn: str, text: str) -> None:
     """One text, in both places."""
     assert plain(mrkdwn) == text
+
+
+async def test_one_machines_other_name_leads_to_the_address_that_slack_sends_to(acme: World) -> None:
+    """A cookie that is set at 127.0.0.1 does not come back to localhost."""
+    other = acme.url.replace("localhost", "127.0.0.1")
+    async with acme.http.get(f"{other}/slack/install?team=T1", allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["Location"]) == (307, f"{acme.url}/slack/install?team=T1")

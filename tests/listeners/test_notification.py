@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from sandbox.slack.payloads import view_submission
 from services.acting import Acted
 from store import acting, audit, choosing, muting
 from store.database import Database
@@ -292,6 +293,20 @@ async def test_later_comes_back_once_in_the_morning_of_the_readers_clock(floor, 
     assert "⏰ Back, as you asked" in shown(direct(floor))
     assert buttons_of(direct(floor)) == ["I'm on it", "Not mine…"]
     assert await floor.steps(told) == ["put off", "came back"]
+
+
+@pytest.mark.parametrize("verb", ["wrong_data", "later", "mute"])
+@pytest.mark.parametrize("option", [None, {"value": "bogus"}, {}])
+async def test_a_dialog_that_comes_back_without_a_choice_asks_for_one(floor, told, verb, option):
+    """Slack's own client does not send it so; others may."""
+    await floor.choose(floor.dana, direct(floor), verb)
+    slack = floor.world.slack
+    payload = view_submission(slack._actor(floor.dana.id), slack.modal(floor.dana.id))
+    payload["view"]["state"]["values"]["choice"] = {"choice": {"type": "radio_buttons", "selected_option": option}}
+
+    reply = await slack.wire.interact(payload)
+
+    assert reply.json == {"response_action": "errors", "errors": {"choice": "Choose one of these."}}
 
 
 async def test_what_was_dealt_with_meanwhile_does_not_come_back(floor, told):

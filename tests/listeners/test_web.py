@@ -514,6 +514,12 @@ async def test_a_query_may_hold_anything(acme: World) -> None:
                 assert answer.status < 500
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "br", "zstd", "anything"])
+async def test_nothing_is_unpacked(acme: World, encoding: str) -> None:
+    """What was signed are the bytes as they came, and a few of them could become gigabytes."""
+    assert await say(acme, EVENT, None, **{"Content-Encoding": encoding}) == 200
+
+
 async def test_who_is_too_slow_is_let_go(sqlite_url: str) -> None:
     """Half a body gets a 408, half a header nothing: neither may hold a connection for ever."""
     database = Database(sqlite_url)

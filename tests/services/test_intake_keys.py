@@ -176,7 +176,6 @@ async def test_the_keys_of_a_workspace_that_uninstalled_us_prove_who_asks(keys, 
             installed_at=SOMEDAY,
         ),
     )
-    keys.now.advance(seconds=6)
     assert await standing(keys, key) is Standing.GENUINE
 
 
