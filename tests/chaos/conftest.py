@@ -33,10 +33,6 @@ SHORT = Size(kills=2, seconds=4, waiting=20_000, longest_p99_ms=10_000)
 FULL = Size(kills=100, seconds=120, waiting=1_000_000, longest_p99_ms=2_000)
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "in_full: only in `make chaos`")
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave what is long to `make chaos`."""
     if config.getoption("--in-full"):

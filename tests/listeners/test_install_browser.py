@@ -67,6 +67,15 @@ async def install(page: Page, acme: World, person: str = "Dana Reyes (admin)") -
     await page.wait_for_url(f"{acme.url}/slack/default-channel**")
 
 
+async def channels_link(page: Page, acme: World) -> str:
+    """Where an installation ended that this browser has begun, by its cookie."""
+    link = await acme.channels_link(acme.dana)
+    await page.context.add_cookies(
+        [{"name": one.key, "value": one.value, "url": acme.url} for one in acme.http.cookie_jar]
+    )
+    return link
+
+
 async def test_from_the_landing_page_to_the_first_line_in_the_channel(page: Page, acme: World) -> None:
     """The whole installation, as an admin does it."""
     await install(page, acme)
@@ -88,7 +97,7 @@ async def test_from_the_landing_page_to_the_first_line_in_the_channel(page: Page
 
 async def test_the_keyboard_alone_is_enough(page: Page, acme: World) -> None:
     """Search, Enter takes the first that is left, Enter again sends."""
-    await page.goto(await acme.channels_link(acme.dana))
+    await page.goto(await channels_link(page, acme))
 
     await page.get_by_role("searchbox").focus()
     await page.keyboard.type("#SALES-")
@@ -103,7 +112,7 @@ async def test_the_keyboard_alone_is_enough(page: Page, acme: World) -> None:
 
 async def test_nothing_is_sent_before_something_is_chosen(page: Page, acme: World) -> None:
     """The button waits for a choice, and a search without a match says so."""
-    await page.goto(await acme.channels_link(acme.dana))
+    await page.goto(await channels_link(page, acme))
     await expect(page.get_by_role("button")).to_be_disabled()
 
     await page.get_by_role("searchbox").fill("no such channel")
@@ -115,10 +124,9 @@ async def test_nothing_is_sent_before_something_is_chosen(page: Page, acme: Worl
 
 async def test_it_works_without_scripts(browser: Browser, acme: World) -> None:
     """The list and the button are plain HTML."""
-    link = await acme.channels_link(acme.dana)
     context = await browser.new_context(java_script_enabled=False)
     page = await context.new_page()
-    await page.goto(link)
+    await page.goto(await channels_link(page, acme))
 
     await expect(page.get_by_role("searchbox")).to_be_hidden()
     await page.get_by_text("general").click()
@@ -150,7 +158,7 @@ async def test_twelve_thousand_channels_are_searched_without_a_stutter(page: Pag
     """A tenth of a second a keystroke is what people call at once."""
     for number in range(12_000):
         acme.slack.add_channel(acme.team, f"project-{number:05}")
-    await page.goto(await acme.channels_link(acme.dana))
+    await page.goto(await channels_link(page, acme))
     await expect(page.get_by_role("status")).to_have_text("12,005")
 
     slowest = await page.evaluate(
@@ -174,7 +182,7 @@ async def test_twelve_thousand_channels_are_searched_without_a_stutter(page: Pag
 
 async def test_what_is_chosen_stays_in_sight_and_is_what_is_sent(page: Page, acme: World) -> None:
     """Searching on after choosing does not lose the choice."""
-    await page.goto(await acme.channels_link(acme.dana))
+    await page.goto(await channels_link(page, acme))
     await page.get_by_text("general").click()
 
     await page.get_by_role("searchbox").fill("sales")
@@ -189,9 +197,8 @@ async def test_what_is_chosen_stays_in_sight_and_is_what_is_sent(page: Page, acm
 async def test_nothing_sticks_out_on_a_phone(browser: Browser, acme: World, path: str) -> None:
     """Readable at 320 pixels, the narrowest that the accessibility guidelines ask for."""
     acme.slack.add_channel(acme.team, "x" * 80, is_ext_shared=True)
-    url = await acme.channels_link(acme.dana) if path == "channels" else acme.url + path
     page = await browser.new_page(viewport={"width": 320, "height": 640})
-    await page.goto(url)
+    await page.goto(await channels_link(page, acme) if path == "channels" else acme.url + path)
 
     assert await page.evaluate("document.documentElement.scrollWidth") == 320
     for button in await page.locator("a.button, button").all():
@@ -203,7 +210,7 @@ async def test_nothing_sticks_out_on_a_phone(browser: Browser, acme: World, path
 @pytest.mark.parametrize("path", ["/", "channels", "/nowhere"])
 async def test_headings_come_in_order_and_everything_has_a_name(page: Page, acme: World, path: str) -> None:
     """What a screen reader reads out: one first heading, no level left out, no control without a name."""
-    url = await acme.channels_link(acme.dana) if path == "channels" else acme.url + path
+    url = await channels_link(page, acme) if path == "channels" else acme.url + path
     await page.goto(url)
 
     levels = await page.locator("h1, h2, h3").evaluate_all("all => all.map(one => Number(one.tagName[1]))")
