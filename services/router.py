@@ -29,6 +29,7 @@ LEASE_MS = 30_000
 """Renewed while a batch is being routed, so that a dead process is followed within half a minute."""
 
 SALESFORCE = "salesforce"
+AWAY = "the owner could not be looked up in Salesforce, which could not be asked for a while"
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,26 @@ class Parsed:
 
 @dataclass(frozen=True)
 class Facts:
-    """What Salesforce said for the batch. *trouble*: why nobody could be looked up."""
+    """
+    What Salesforce said for the batch. *trouble*: that nobody could be looked up, as the reason that people read;
+    *why*: what has failed, for the trace.
+    """
 
     found: Found | None
     unreadable: frozenset[str] = frozenset()
     trouble: str | None = None
+    why: str | None = None
+
+    @property
+    def is_an_answer(self) -> bool:
+        """Whether Salesforce works, or none is connected; not so where there was nothing to ask it about."""
+        return self.trouble is None and (self.found is None or self.found.base_url is not None)
+
+    @property
+    def notes(self) -> list[str]:
+        """For the trace: what a decision was made without, a sentence each, without its full stop."""
+        unreadable = sorted(f"{name} cannot be read in Salesforce" for name in self.unreadable)
+        return [*unreadable, *([f"Salesforce could not be asked: {self.why}"] if self.why else [])]
 
 
 @dataclass(frozen=True)
@@ -83,7 +99,10 @@ class Router:
         if workspace is None:
             return False
         parsed, unreadable = _parse(batch)
-        facts = await self._look_up(workspace, parsed, rules)
+        if batch.salesforce_away is None:
+            facts = await self._look_up(workspace, parsed, rules)
+        else:
+            facts = Facts(None, trouble=AWAY, why=batch.salesforce_away)
         if isinstance(facts, NotYet):
             settled = Settled((), [Postponed(each.claimed.id, facts.due_at, facts.reason) for each in parsed])
         else:
@@ -102,22 +121,21 @@ class Router:
         try:
             found, unreadable = await self.deciding.facts(workspace.id, changes, rules)
         except (TransientError, PermanentError) as error:
-            return await self._salesforce_failed(workspace, parsed, error)
+            return await self._salesforce_failed(workspace, error)
         return Facts(found, unreadable)
 
-    async def _salesforce_failed(
-        self, workspace: Workspace, parsed: Sequence[Parsed], error: TransientError | PermanentError
-    ) -> Facts | NotYet:
+    async def _salesforce_failed(self, workspace: Workspace, error: TransientError | PermanentError) -> Facts | NotYet:
+        """The pause is everybody's; while it lasts, batches wait until our patience ends, and then go without."""
         now, reason = self.now(), str(error)
         failing = await self.database.run(pauses.failed, workspace.id, SALESFORCE, now, reason)
         asked_to_wait = error.retry_after if isinstance(error, TransientError) else None
         wait = round(asked_to_wait * 1_000) if asked_to_wait else backoff_ms(failing.failures, random())  # noqa: S311
         until = now + wait
         await self.database.run(pauses.pause, workspace.id, SALESFORCE, until, now, reason)
-        patience = workspace.salesforce_patience_minutes * 60_000
-        if until - failing.since <= patience or not parsed:
-            return NotYet(until, reason)
-        return Facts(None, trouble="the owner could not be looked up in Salesforce, which has not answered for a while")
+        patience_ends = failing.since + workspace.salesforce_patience_minutes * 60_000
+        if now < patience_ends:
+            return NotYet(min(until, patience_ends), reason)
+        return Facts(None, trouble=AWAY, why=reason)
 
     async def _decide(self, workspace: Workspace, parsed: Sequence[Parsed], rules: Rules, facts: Facts) -> Settled:
         cases = {
@@ -134,7 +152,7 @@ class Router:
             else:
                 routed.append(_routed(each, choice, workspace, rules, facts))
                 unmatched += missed(each.claimed.id, choice)
-        return Settled(routed, postponed, decided, unmatched, salesforce_answered=facts.trouble is None)
+        return Settled(routed, postponed, decided, unmatched, salesforce_answered=facts.is_an_answer)
 
 
 def _settle(connection: Connection, batch: Batch, routed: Sequence[Routed], settled: Settled, now: int) -> bool:
@@ -165,8 +183,7 @@ def _routed(parsed: Parsed, decision: Decision, workspace: Workspace, rules: Rul
     promise = promised(job_change_id, decision, workspace, parsed.change.signal)
     found = facts.found or Found({})
     records = found.people.get(job_change_id, PersonRecords())
-    notes = sorted(f"{name} cannot be read in Salesforce" for name in facts.unreadable)
-    trace = trace_of(decision, promise, rules.version, notes) | {"links": _links(records, found.base_url)}
+    trace = trace_of(decision, promise, rules.version, facts.notes) | {"links": _links(records, found.base_url)}
     return Routed(job_change_id, trace, promise.deliveries, promise.outcome, promise.reason)
 
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, func, select
 from uuid6 import uuid7
 
 from store.database import DatabaseUnavailableError
-from store.schema import DEFAULT_CHANNEL, deliveries, job_changes, lanes, posts, workspaces
+from store.schema import DEFAULT_CHANNEL, deliveries, job_changes, lanes, pauses, posts, workspaces
 from store.trace import Step, steps_of
 from store.upsert import insert_missing
 from store.workspaces import ACTIVE
@@ -134,6 +134,16 @@ class FoundJobChange:
         return self.outcome or ("accepted" if self.routed_at is None else "routed")
 
 
+_awaited = (
+    select(pauses.c.reason)
+    .where(
+        pauses.c.workspace_id == job_changes.c.workspace_id,
+        pauses.c.subject == "salesforce",
+        pauses.c.until > job_changes.c.accepted_at,
+        job_changes.c.due_at.is_not(None),
+    )
+    .scalar_subquery()
+)
 _find = select(
     job_changes.c.id,
     job_changes.c.source,
@@ -144,7 +154,7 @@ _find = select(
     job_changes.c.told,
     job_changes.c.reason,
     job_changes.c.attempts,
-    job_changes.c.last_error,
+    func.coalesce(job_changes.c.last_error, _awaited).label("last_error"),  # it waits, though it was no part of a try
     job_changes.c.decision,
 ).where(job_changes.c.workspace_id == bindparam("of_workspace"), job_changes.c.id == bindparam("of_job_change"))
 _told = (

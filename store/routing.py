@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, bindparam, exists, select, update
+from sqlalchemy import Connection, bindparam, exists, or_, select, update
 
 from store.deliveries import NewDelivery, add_deliveries
 from store.schema import job_changes, pauses, turns, workspaces
@@ -30,12 +30,18 @@ class Claimed:
 
 @dataclass(frozen=True)
 class Batch:
-    """Job changes of one workspace, in order of arrival, ours until *lease_until*."""
+    """
+    Job changes of one workspace, in order of arrival, ours until *lease_until*.
+
+    *salesforce_away*: why Salesforce is not to be asked about them, the workspace's patience with it being over; None:
+    ask it.
+    """
 
     workspace_id: str
     lease: str
     lease_until: int
     job_changes: tuple[Claimed, ...]
+    salesforce_away: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,20 +75,29 @@ def batch_size(attempts: int) -> int:
 
 
 _due = exists().where(job_changes.c.workspace_id == turns.c.workspace_id, job_changes.c.due_at <= bindparam("now"))
-_salesforce_paused = exists().where(
-    pauses.c.workspace_id == turns.c.workspace_id,
-    pauses.c.subject == "salesforce",
-    pauses.c.until > bindparam("now"),
+_salesforce_paused = (
+    (pauses.c.workspace_id == turns.c.workspace_id)
+    & (pauses.c.subject == "salesforce")
+    & (pauses.c.until > bindparam("now"))
 )
+_patience_ends = pauses.c.since + workspaces.c.salesforce_patience_minutes * 60_000
+salesforce_awaited = (
+    exists()
+    .where(_salesforce_paused, or_(pauses.c.failures == 0, _patience_ends > bindparam("now")))
+    .correlate_except(pauses)
+)
+"""Of *turns* joined with *workspaces*: Salesforce is not called *now*, and our patience with it is not over."""
+
+_salesforce_away = select(pauses.c.reason).where(_salesforce_paused).correlate_except(pauses).scalar_subquery()
 _next_workspace = (
-    select(turns.c.workspace_id)
+    select(turns.c.workspace_id, _salesforce_away.label("salesforce_away"))
     .join(workspaces, workspaces.c.id == turns.c.workspace_id)
     .where(
         turns.c.half == ROUTE,
         turns.c.lease_until <= bindparam("now"),
         workspaces.c.state == "active",
         _due,
-        ~_salesforce_paused,
+        ~salesforce_awaited,
     )
     .order_by(turns.c.served_at)
     .limit(1)
@@ -111,11 +126,13 @@ def claim(connection: Connection, now: int, lease_ms: int) -> Batch | None:
     The next workspace's batch, least recently served first; None if nothing is due.
 
     One batch a workspace at a time, or the order of arrival would be lost. If this process dies, the lease runs out.
+    While Salesforce is paused, nothing of a workspace is claimed before its patience is over; the first batch after the
+    pause finds out whether Salesforce is back, whichever replica takes it.
     """
-    workspace_id = connection.execute(_next_workspace, {"now": now}).scalar_one_or_none()
-    if workspace_id is None:
+    next_one = connection.execute(_next_workspace, {"now": now}).one_or_none()
+    if next_one is None:
         return None
-    lease = uuid4().hex
+    workspace_id, lease = next_one.workspace_id, uuid4().hex
     connection.execute(
         _take_turn, {"of_workspace": workspace_id, "new_lease": lease, "until": now + lease_ms, "now": now}
     )
@@ -123,7 +140,7 @@ def claim(connection: Connection, now: int, lease_ms: int) -> Batch | None:
     size = batch_size(rows[0].attempts) if rows else 0
     taken = tuple(row for row in rows[:size] if batch_size(row.attempts) >= size)
     connection.execute(_count_attempt, {"ids": [row.id for row in taken]})
-    return Batch(workspace_id, lease, now + lease_ms, taken)
+    return Batch(workspace_id, lease, now + lease_ms, taken, next_one.salesforce_away)
 
 
 _give_turn_back = (

@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from store.deliveries import PENDING
 from store.lanes import POST
-from store.routing import ROUTE
+from store.routing import ROUTE, salesforce_awaited
 from store.salesforce_connections import DAY_MS
 from store.schema import DEFAULT_CHANNEL, deliveries, job_changes, lanes, pauses, posts, turns, workspaces
 from store.schema import salesforce_connections as salesforce
@@ -96,7 +96,6 @@ def _salesforce(connection: Connection, now: int) -> SalesforceUse:
 
 _is_served = turns.c.served_at > bindparam("lately")
 _mine = (pauses.c.workspace_id == turns.c.workspace_id) & (pauses.c.until > bindparam("now"))
-_salesforce_paused = exists().where(_mine, pauses.c.subject == "salesforce").correlate_except(pauses)
 _slack_asked_to_wait = (
     exists()
     .where(_mine, pauses.c.subject.in_(("slack", "slack:chat.postMessage")), pauses.c.failures == 0)
@@ -110,7 +109,7 @@ _unrouted = (
         job_changes.c.routed_at.is_(None),
         job_changes.c.accepted_at < bindparam("before"),
     )
-    .where(turns.c.half == ROUTE, ~_is_served, ~_salesforce_paused)
+    .where(turns.c.half == ROUTE, ~_is_served, ~salesforce_awaited)
 )
 _promised_long_ago = exists().where(
     deliveries.c.lane_id == lanes.c.id, deliveries.c.state == _PENDING, deliveries.c.created_at < bindparam("before")

@@ -8,7 +8,7 @@ import json
 import pytest
 from sqlalchemy import event, func, select
 
-from store import job_changes, posts, routing, workspaces
+from store import job_changes, pauses, posts, routing, workspaces
 from store.database import Database
 from store.deliveries import DRI, NewDelivery
 from store.job_changes import Added, NewJobChange
@@ -154,6 +154,21 @@ async def test_one_is_found_with_its_decision_its_deliveries_and_its_steps(datab
     [told] = found.deliveries
     assert (told.destination, told.role, told.reason, told.state) == ("U_DANA", "dri", "You own it.", "pending")
     assert (told.channel, told.ts) == (None, None)
+
+
+async def test_one_that_waits_for_salesforce_says_why(database):
+    """Until it is routed, and only for a pause that it has met."""
+    await database.run(pauses.pause, "T1", "salesforce", SOMEDAY + 1_000, SOMEDAY, "503")
+    later = NewJobChange("T1", "later", "tests", "{}", SOMEDAY + 1_000)
+    waiting, after = await database.run(job_changes.add, [new("a"), later])
+    found = [await database.run(job_changes.find, "T1", one.id) for one in (waiting, after)]
+    assert [one.last_error for one in found] == ["503", None]
+
+    batch = await database.run(routing.claim, SOMEDAY + 1_000, 30_000)
+    routed = Routed(waiting.id, {}, (NewDelivery(waiting.id, "U_DANA", DRI, "You own it."),))
+    await database.run(routing.settle, batch, [routed], [], SOMEDAY)
+
+    assert (await database.run(job_changes.find, "T1", waiting.id)).last_error is None
 
 
 async def test_a_delivered_one_says_where(database):

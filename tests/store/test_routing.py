@@ -163,6 +163,34 @@ async def test_nothing_is_routed_while_salesforce_is_paused(database):
     assert await take(database, SOMEDAY + 5_000) is not None
 
 
+async def test_after_our_patience_a_pause_of_salesforce_keeps_nobody_waiting(database):
+    """Until then they wait; from then on they go without it, and after each pause one batch asks."""
+    await database.run(add_job_change)
+    await database.run(pauses.failed, "T1", "salesforce", SOMEDAY, "503")
+    over = SOMEDAY + 15 * 60_000
+    await database.run(pauses.pause, "T1", "salesforce", over + 5_000, SOMEDAY, "503")
+    assert await take(database, over - 1) is None
+
+    without = await take(database, over)
+    await database.run(routing.settle, without, [], [], over)
+    asking = await take(database, over + 5_000)
+
+    assert (without.salesforce_away, asking.salesforce_away) == ("503", None)
+    assert without.job_changes[0].id == asking.job_changes[0].id
+
+
+async def test_being_asked_to_wait_is_waited_for(database):
+    """Patience is with failures; and it is each workspace's own."""
+    await database.run(add_job_change)
+    await database.run(workspaces.change, "T1", None, salesforce_patience_minutes=5)
+    await database.run(pauses.pause, "T1", "salesforce", SOMEDAY + 900_000, SOMEDAY, "asked to wait")
+    assert await take(database, SOMEDAY + 400_000) is None
+
+    await database.run(pauses.failed, "T1", "salesforce", SOMEDAY, "503")
+
+    assert (await take(database, SOMEDAY + 400_000)).salesforce_away == "503"
+
+
 async def test_nothing_is_routed_for_a_workspace_that_left(database):
     """Its job changes wait for it to come back."""
     await database.run(add_job_change)

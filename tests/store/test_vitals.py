@@ -60,6 +60,15 @@ async def test_who_waits_for_salesforce_has_a_reason(run):
     assert await run(is_stuck, SOMEDAY + 2 * MINUTE)
 
 
+async def test_after_our_patience_salesforce_is_no_reason(run):
+    """However long it is paused: job changes go without it."""
+    await run(add_job_change, due_at=LONG_AGO)
+    await run(pauses.failed, "T1", "salesforce", SOMEDAY - 15 * MINUTE, "no answer")
+    await run(pauses.pause, "T1", "salesforce", SOMEDAY + MINUTE, LONG_AGO, "no answer")
+
+    assert await run(is_stuck)
+
+
 async def test_another_workspace_s_reason_is_none(run):
     """Each has its own pauses, and its own turns."""
     await run(add_workspace, "T2")
