@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from listeners.blocks import Block, button, plain, section
 from listeners.burials_view import BURIED
 from listeners.intake_keys_view import HOW_TO_SEND
-from listeners.salesforce_view import CONNECT, SOURCES
+from listeners.salesforce_view import CONNECT, SOURCES, TRY_AGAIN
 from services.home import HomeState
 from services.mrkdwn import escape
 from services.salesforce_health import Health
@@ -68,7 +68,8 @@ def _of_salesforce(state: HomeState) -> Iterator[Block]:
     if connection and connection.problem:
         why = escape(connection.problem, 300)
         text = f":warning: *Salesforce needs you:* {why}. Until then no owners are looked up."
-        again = None if connection.is_the_operators else button("Connect again", CONNECT)
+        is_ours = connection.is_the_operators  # an admin mends it in Salesforce, not by connecting
+        again = button("Try again", TRY_AGAIN) if is_ours else button("Connect again", CONNECT)
         yield section(text, again)
         return
     lines = state.overview.status.salesforce if state.overview else ()

@@ -20,8 +20,10 @@ from listeners.salesforce_view import (
     DISCONNECT,
     SET_APP,
     TITLE,
+    TRY_AGAIN,
     connect_view,
 )
+from services.errors import PermanentError, TransientError
 from services.home import Home
 from services.preferences import Preferences
 from services.salesforce_connect import NotAnAdminError
@@ -32,6 +34,7 @@ def register(app: AsyncApp) -> None:
     app.action(CONNECT_LINK)(follow)
     app.view(SET_APP)(set_app)
     app.action(DISCONNECT)(disconnect)
+    app.action(TRY_AGAIN)(try_again)
     app.action(DAILY)(choose_our_share)
 
 
@@ -72,6 +75,21 @@ async def disconnect(dialog: Dialog, connecting: Connecting, home: Home) -> None
         )
     except NotAnAdminError:
         notice = NO_RIGHT
+    await publish(dialog.client, home, dialog.workspace_id, dialog.user_id, notice, dialog.view)
+
+
+async def try_again(dialog: Dialog, connecting: Connecting, home: Home) -> None:
+    """What has failed is in Home itself, so that it is not said twice."""
+    await dialog.ack()
+    try:
+        await connecting.connect.try_again(dialog.workspace_id, dialog.user_id)
+        notice = "Salesforce answers again."
+    except NotAnAdminError:
+        notice = NO_RIGHT
+    except PermanentError:
+        notice = "Salesforce still refuses us."
+    except TransientError:
+        notice = "Salesforce did not answer. Try again in a moment."
     await publish(dialog.client, home, dialog.workspace_id, dialog.user_id, notice, dialog.view)
 
 

@@ -16,6 +16,7 @@ from store.salesforce_apps import SalesforceApp
 CONNECT = "salesforce_connect"
 CONNECT_LINK = "salesforce_connect_link"
 DISCONNECT = "salesforce_disconnect"
+TRY_AGAIN = "salesforce_try_again"
 SET_APP = "salesforce_app"
 DAILY = "salesforce_daily_calls"
 SOURCES = "salesforce_sources"
@@ -60,8 +61,9 @@ def _buttons(state: HomeState) -> list[Block]:
     connection = state.salesforce
     if connection is None:
         return [button("Connect Salesforce", CONNECT) | {"style": "primary"}, button("Rows of other senders", MAPPINGS)]
+    other = "Connect another org" if connection.has_worked else "Connect Salesforce"
     buttons = [
-        button("Connect again" if connection.connected_by else "Connect another org", CONNECT),
+        button("Connect again" if connection.connected_by else other, CONNECT),
         button("Find job changes in it", SOURCES),
         button("Rows of other senders", MAPPINGS),
     ]

@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 from services.errors import PermanentError, TransientError
 from services.measures import UNMEASURED, Measures
 from services.records import NO_NEEDS, Account, Contact, Found, Lead, Needs, Opportunity, PersonLookup, PersonRecords
-from services.salesforce_auth import SalesforceAuth, Session, SessionEndedError
+from services.salesforce_auth import SalesforceAuth, Session
+from services.salesforce_moves import Moves, SessionEndedError, UnreachableError
 from services.salesforce_rows import Business, people, users, with_business
 from services.salesforce_soql import Question, account_questions, questions, user_questions
 from store import salesforce_connections as connections
@@ -33,6 +34,7 @@ class Salesforce:
     auth: SalesforceAuth
     deadline_seconds: float = DEADLINE_SECONDS
     measures: Measures = UNMEASURED
+    moves: Moves = field(default_factory=Moves, init=False, repr=False)
     _clients: dict[str, SalesforceClient] = field(default_factory=dict, init=False, repr=False)
     _noted: dict[str, str | None] = field(default_factory=dict, init=False, repr=False)
 
@@ -82,17 +84,32 @@ class Salesforce:
         return None if session is None else await self._with_session(session, work)
 
     async def _with_session(self, session: Session, work: Callable[[SalesforceClient], Answer]) -> Answer | None:
-        """Ask, once more with a new session if this one has ended; None: disconnected meanwhile."""
+        """Ask, once more with a new session if this one has ended or its host is gone; None: disconnected meanwhile."""
         try:
             return await self._ask(session, work)
-        except SessionEndedError:
-            renewed = await self.auth.renew(session.workspace_id, session.access_token)
-        if renewed is None:
+        except (SessionEndedError, UnreachableError) as error:
+            another = await self._another(session, error)
+        if another is None:
             return None
         try:
-            return await self._ask(renewed, work)
+            return await self._ask(another, work)
         except SessionEndedError as error:
-            raise TransientError("Salesforce refuses the session that it has just given") from error
+            raise error.otherwise from error
+
+    async def _another(self, session: Session, error: SessionEndedError | UnreachableError) -> Session | None:
+        """The session to use after this failure; raises what the failure is where another would not help."""
+        workspace_id = session.workspace_id
+        if type(error) is SessionEndedError:
+            return await self.auth.renew(workspace_id, session.access_token)
+        if not self.moves.suspects(workspace_id, error) or not await self.auth.can_renew(workspace_id):
+            raise error.otherwise from error
+        async with self.moves.one_at_a_time(workspace_id):
+            stored = await self.auth.session_for(workspace_id)
+            if stored != session:  # somebody else has asked for it meanwhile
+                return stored
+            if not self.moves.may_renew(workspace_id, self.auth.now()):
+                raise error.otherwise from error
+            return await self.auth.renew(workspace_id, session.access_token)
 
     async def _ask(self, session: Session, work: Callable[[SalesforceClient], Answer]) -> Answer:
         client, answered = await self._client(session), False
@@ -100,6 +117,7 @@ class Salesforce:
             async with asyncio.timeout(self.deadline_seconds):
                 answer = await asyncio.to_thread(work, client)
             answered = True
+            self.moves.answered(session.workspace_id)
         except TimeoutError as error:
             self._clients.pop(session.workspace_id, None)  # its thread still has it, and ends in its own time
             raise TransientError(f"Salesforce took longer than {self.deadline_seconds:.0f} seconds") from error

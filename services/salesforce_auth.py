@@ -38,10 +38,6 @@ class Session:
     access_token: str = field(repr=False)
 
 
-class SessionEndedError(Exception):
-    """Salesforce does not know this session any more: there is another to be had, or to be asked for."""
-
-
 @dataclass(frozen=True)
 class SalesforceAuth:
     """
@@ -84,7 +80,7 @@ class SalesforceAuth:
         """*known* as it is stored, or the operator's in its place."""
         if known is not None and not known.is_the_operators:
             return known
-        if not self._serves_every_workspace:
+        if not self.serves_every_workspace:
             return None
         if known is not None and known.login_url == self.login_url:
             return known
@@ -115,6 +111,11 @@ class SalesforceAuth:
             if whose is Renewal.OURS:
                 return await self._renewed(known)
             return _session(workspace_id, known.instance_url, known.access_token)
+
+    async def can_renew(self, workspace_id: str) -> bool:
+        """Whether a session can be had without an admin: what there is must not be given up where it cannot."""
+        known = await self.connection_of(workspace_id)
+        return known is not None and (known.flow == CLIENT_CREDENTIALS or known.refresh_token is not None)
 
     async def app_of(self, workspace_id: str) -> tuple[str, str] | None:
         """Id and secret of the External Client App that this workspace connects through; None: there is none."""
@@ -173,7 +174,8 @@ class SalesforceAuth:
             )
 
     @property
-    def _serves_every_workspace(self) -> bool:
+    def serves_every_workspace(self) -> bool:
+        """Whether the operator's credentials may do for client credentials, which only an org's own domain answers."""
         has_credentials = self.client_id is not None and self.client_secret is not None
         return has_credentials and urlsplit(self.login_url).hostname not in SHARED_LOGIN_HOSTS
 

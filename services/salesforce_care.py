@@ -16,8 +16,14 @@ from store.salesforce_connections import Standing
 from store.workspaces import SALESFORCE_BROKEN, SALESFORCE_CALLS_LOW
 
 EVERY_MS = 60_000
+NEW_EVERY_MS = 5_000
+"""Whoever has just installed the app is watching."""
+
 IDLE_MS = 5 * 24 * 60 * 60_000
 """A refresh token that nobody uses dies, after 30 days where that is asked of an app: ours are used weekly at least."""
+
+BEGIN_AGAIN_MS = 10 * 60_000
+"""So long Salesforce may take until a new External Client App works."""
 
 TRY_AGAIN_MS = 60 * 60_000
 CALLS_ARE_LOW, CALLS_ARE_FINE = 0.8, 0.7
@@ -34,11 +40,14 @@ class SalesforceCare:
     notices: Notices
     now: Callable[[], int]
     _due_at: int = field(default=0, init=False)
+    _new_due_at: int = field(default=0, init=False)
     _tried: dict[str, int] = field(default_factory=dict, init=False)
     _introduced: set[str] = field(default_factory=set, init=False)
 
     async def look_after(self) -> bool:
         """Always False: there is never more to do at once."""
+        if self.auth.serves_every_workspace and self.now() >= self._new_due_at:
+            await self._begin()
         if self.now() < self._due_at:
             return False
         self._due_at = self.now() + EVERY_MS
@@ -48,6 +57,21 @@ class SalesforceCare:
             await self._tell(known)
             await self._introduce(known)
         return False
+
+    async def _begin(self) -> None:
+        """Where the operator's credentials have not worked yet, ask the org its name: then they are known to work."""
+        self._new_due_at = self.now() + NEW_EVERY_MS
+        for workspace_id in await self.auth.database.run(connections.not_begun):
+            if self.now() < self._tried.get(workspace_id, -BEGIN_AGAIN_MS) + BEGIN_AGAIN_MS:
+                continue
+            try:
+                await self.auth.session_for(workspace_id)
+                await self.describe.introduce(workspace_id)
+            except PermanentError:
+                self._tried[workspace_id] = self.now()  # remembered with the connection, and told from there
+            except TransientError:  # it is one org for all of them
+                self._new_due_at = self.now() + EVERY_MS
+                return
 
     async def _use(self, workspace_id: str) -> None:
         known = await self.auth.connection_of(workspace_id)

@@ -17,8 +17,9 @@ from simple_salesforce.exceptions import SalesforceError, SalesforceExpiredSessi
 
 from services.errors import PermanentError, TransientError
 from services.measures import UNMEASURED, Measures
-from services.salesforce_auth import Session, SessionEndedError
+from services.salesforce_auth import Session
 from services.salesforce_calls import MeasuredSession
+from services.salesforce_moves import MovedAwayError, SessionEndedError, UnreachableError
 from services.salesforce_refusals import MALFORMED_ID, NO_SUCH_TYPE, UnreadableFieldError, code_of, refusal
 from services.salesforce_soql import Hidden, Question, Row
 from services.settings import is_loopback
@@ -34,6 +35,7 @@ _DATA = f"/services/data/v{API_VERSION}/"
 # Seconds to connect, and between two bytes. A redirect would carry our session to somewhere else.
 _HOW: dict[str, Any] = {"timeout": (5.0, 20.0), "allow_redirects": False}
 _NO_SUCH_RESOURCE = {404, 405}
+_MOVED = {301, 302, 303, 307, 308}
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class SalesforceClient:
         """
         What Salesforce answers for a resource below the version's own, as decoded JSON; None where there is none.
 
-        Raises SessionEndedError, PermanentError, TransientError.
+        Raises SessionEndedError, UnreachableError, PermanentError, TransientError.
         """
         with self._lock, _translated():
             try:
@@ -110,7 +112,7 @@ class SalesforceClient:
         The answers to all questions, as rows by their kind, five questions a call.
 
         A field that we may not read is left out from then on, and what is left asked again; `unreadable` names it.
-        Raises SessionEndedError, PermanentError, TransientError.
+        Raises SessionEndedError, UnreachableError, PermanentError, TransientError.
         """
         with self._lock, _translated():
             while True:
@@ -207,7 +209,10 @@ def _translated() -> Iterator[None]:
     except SalesforceExpiredSession as error:
         raise SessionEndedError from error
     except SalesforceError as error:
-        raise refusal(error.status, error.content) from error
+        told = refusal(error.status, error.content)
+        raise (MovedAwayError(told) if error.status in _MOVED else told) from error
+    except requests.ConnectionError as error:
+        raise UnreachableError(f"Salesforce did not answer: {type(error).__name__}") from error
     except requests.RequestException as error:
         raise TransientError(f"Salesforce did not answer: {type(error).__name__}") from error
     except (KeyError, TypeError, ValueError) as error:  # an answer of another shape, to the library or to us

@@ -102,6 +102,14 @@ class SalesforceConnect:
         await self._record(attempt.workspace_id, attempt.user_id, "salesforce_connected", detail)
         return known
 
+    async def try_again(self, workspace_id: str, user_id: str) -> None:
+        """A new session, and a word with the org. Raises NotAnAdminError, PermanentError, TransientError."""
+        await self._is_admin(workspace_id, user_id)
+        known = await self.auth.connection_of(workspace_id)
+        if known is not None:
+            await self.auth.renew(workspace_id, known.access_token)
+            await self.describe.introduce(workspace_id)
+
     async def disconnect(self, workspace_id: str, user_id: str) -> bool:
         """Forget and revoke the tokens, keep all rules; False: nothing was connected. Raises NotAnAdminError."""
         await self._is_admin(workspace_id, user_id)

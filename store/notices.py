@@ -126,7 +126,10 @@ def drop(connection: Connection, notice: Notice) -> None:
 def steps(connection: Connection, workspace_id: str, tests: str) -> Steps:
     """What is done beside choosing a channel, of which the workspace itself tells. *tests*: the source of test data."""
     sent = (job_changes.c.workspace_id == workspace_id) & (job_changes.c.source != tests)
-    connected = salesforce_connections.c.workspace_id == workspace_id
+    # The operator's credentials may be for a browser's flow only: then they fail at once, and an admin connects.
+    salesforce = salesforce_connections.c
+    works = salesforce.problem.is_(None) | salesforce.last_success_at.is_not(None)
+    connected = (salesforce.workspace_id == workspace_id) & works
     published = ownership_rules.c.workspace_id == workspace_id
     row = connection.execute(select(exists().where(connected), exists().where(sent), exists().where(published))).one()
     return Steps(*(bool(each) for each in row))

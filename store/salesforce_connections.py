@@ -55,6 +55,11 @@ class Standing:
         return self.our_calls if self.our_calls_day == now // DAY_MS else 0
 
     @property
+    def has_worked(self) -> bool:
+        """Or not been found not to, as the operator's credentials are where they are for a browser's flow only."""
+        return self.problem is None or self.last_success_at is not None
+
+    @property
     def is_the_operators(self) -> bool:
         """Whether it stands for the credentials in the environment, which no admin of the workspace entered."""
         return self.flow == CLIENT_CREDENTIALS and self.client_id is None
@@ -175,6 +180,19 @@ def idle(connection: Connection, before: int) -> list[str]:
     """The workspaces whose refresh token was last used before then, or in vain."""
     long_ago = (table.c.renewed_at < before) | table.c.renewed_at.is_(None)
     asked = select(table.c.workspace_id).where(table.c.flow == WEB_SERVER, table.c.refresh_token.is_not(None), long_ago)
+    return list(connection.execute(asked).scalars())
+
+
+def not_begun(connection: Connection) -> list[str]:
+    """The active workspaces that nobody has connected, and for which the operator's credentials gave no session yet."""
+    is_the_operators = (table.c.flow == CLIENT_CREDENTIALS) & table.c.client_id.is_(None)
+    not_yet = table.c.renewed_at.is_(None) & table.c.last_success_at.is_(None)
+    asked = (
+        select(workspaces.c.id)
+        .outerjoin(table, table.c.workspace_id == workspaces.c.id)
+        .where(workspaces.c.state == "active", table.c.workspace_id.is_(None) | (is_the_operators & not_yet))
+        .order_by(workspaces.c.id)
+    )
     return list(connection.execute(asked).scalars())
 
 

@@ -268,13 +268,13 @@ def test_what_is_wrong_comes_with_the_button_that_mends_it(changes, said, mends_
     assert label == mends_it
 
 
-def test_a_connection_of_the_operators_is_not_for_admins_to_connect_again():
-    """They are told, and have no button that would lead nowhere."""
+def test_a_connection_of_the_operators_is_tried_again():
+    """Admins mend it in Salesforce, and not by connecting once more."""
     connection = replace(SALESFORCE, flow="client_credentials", client_id=None, problem="the secret is wrong")
     [(text, label)] = health_of(replace(ADMIN, salesforce=connection))
 
     assert "the secret is wrong" in text
-    assert label is None
+    assert label == "Try again"
 
 
 def test_everything_that_is_wrong_is_said():

@@ -14,6 +14,7 @@ from sandbox.slack.modals import Submission
 from sandbox.slack.state import User
 from store import audit, salesforce_apps, workspaces
 from store import mappings as own
+from store import salesforce_connections as connections
 from store import salesforce_sources as sources
 from tests.listeners.salesforce_world import World, world
 from tests.services.salesforce_org import MOVE
@@ -100,6 +101,30 @@ async def test_home_leads_to_the_browser_and_back(acme: World, dana: Desk) -> No
     assert known is None or known.is_the_operators
     actions = [done.action for done in await acme.app.database.run(audit.recent, acme.team.id)]
     assert actions[:2] == ["salesforce_disconnected", "salesforce_connected"]
+
+
+async def test_the_operators_connection_is_tried_again_from_home(acme: World, dana: Desk) -> None:
+    """The org refuses client credentials until somebody mends it there; then one click shows that it works."""
+
+    async def try_again() -> str:
+        reply = await acme.slack.act_in_home(acme.dana.id, "salesforce_try_again")
+        assert reply.status == 200
+        await dana._settled()
+        return str(acme.slack.world.homes[acme.dana.id].definition["blocks"])
+
+    known = await acme.known()
+    assert known is None
+    await dana.home()
+    await acme.app.database.run(connections.note_problem, acme.team.id, "the app has no Run As user")
+    home = await dana.home()
+    assert "the app has no Run As user" in home
+    assert "'Connect Salesforce'" in home
+    assert "still refuses us" in await try_again()
+    acme.org.oauth.run_as = acme.integration
+    home = await try_again()
+    assert "Salesforce answers again" in home
+    assert "Connected to Salesforce: Acme Corp" in home
+    assert "Salesforce needs you" not in home
 
 
 async def test_who_is_no_admin_sees_no_button(acme: World) -> None:

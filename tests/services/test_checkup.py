@@ -25,7 +25,7 @@ from store import checks, workspaces
 from store.database import Database
 from store.encryption import Cipher
 from store.installations import AsyncInstallationStore
-from store.schema import deliveries
+from store.schema import deliveries, salesforce_connections
 from tests.ports import port_of_our_own
 from tests.store.engine import promise
 from tests.world import SCOPES
@@ -335,6 +335,17 @@ async def test_salesforce_that_refuses_is_told(place):
 
     assert found["Salesforce"][0] is FAILED
     assert "wrong" not in found["Salesforce"][1]
+
+
+async def test_an_org_that_has_moved_is_found_where_it_is_now(place):
+    """The host of the stored session is gone: doctor asks for another one at once."""
+    await place.look()
+    gone = f"http://127.0.0.1:{port_of_our_own()}"
+    await place.database.run(
+        lambda connection: connection.execute(update(salesforce_connections).values(instance_url=gone))
+    )
+
+    assert (await place.look())["Salesforce"][0] is OK
 
 
 async def test_a_workspace_without_salesforce_is_not_a_failure(place):

@@ -301,6 +301,18 @@ async def test_the_message_ticks_itself_off(acme, ours, preferences, clock):
     assert posts_to(acme, acme.dana) == 1
 
 
+@pytest.mark.parametrize(("worked_at", "is_done"), [(None, False), (1, True)])
+async def test_credentials_that_never_worked_leave_salesforce_to_be_connected(acme, ours, clock, worked_at, is_done):
+    """They may be for a browser's flow; what has worked before is connected, and its trouble is told elsewhere."""
+    about = {"flow": "client_credentials", "problem": "unsupported_grant_type", "last_success_at": worked_at}
+    about |= {"login_url": "https://acme.my.salesforce.com", "connected_at": clock()}
+    await insert(acme, salesforce_connections, workspace_id=acme.id, **about)
+    await welcome(acme, clock)
+    await work(ours)
+
+    assert ("✅ Salesforce is connected" in told(acme)[0]) is is_done
+
+
 async def test_nothing_is_changed_while_nothing_happens(acme, ours, clock):
     """Slack is not called to draw the same again."""
     await welcome(acme, clock)

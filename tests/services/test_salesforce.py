@@ -1,5 +1,6 @@
 """Finding people in Salesforce, over HTTP, with all that can go wrong there."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ from services.errors import PermanentError, TransientError
 from services.records import PersonLookup, PersonRecords
 from services.salesforce import Salesforce
 from services.salesforce_auth import SalesforceAuth
+from services.salesforce_moves import FAILURES_IN_A_ROW, RENEW_AGAIN_MS
 from services.salesforce_refusals import LIMIT_RETRY_SECONDS
 from store import salesforce_connections as connections
 from store import workspaces
@@ -370,3 +372,130 @@ async def test_what_sharing_hides_is_not_found(salesforce: Salesforce, org: Sale
     hidden = (await find(salesforce, *ADA))["ada"].contact
     assert hidden is not None
     assert (hidden.owner, hidden.account) == (None, None)
+
+
+class Elsewhere:
+    """Where an org used to be: an old host that answers with a status, or not at all; *heard* counts its calls."""
+
+    def __init__(self, status: int) -> None:
+        self.status, self.heard = status, 0
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.heard += 1
+        if not self.status and request.transport is not None:
+            request.transport.abort()
+        return web.Response(status=self.status or 500, headers={"Location": "http://127.0.0.1:1/"})
+
+
+@asynccontextmanager
+async def moved_from(salesforce: Salesforce, status: int) -> AsyncIterator[Elsewhere]:
+    """The stored session is for a host where the org is not any more; 0: it hangs up."""
+    await find(salesforce, *ADA)
+    old = Elsewhere(status)
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", old.answer)
+    async with TestServer(app) as server:
+        url = str(server.make_url("")).rstrip("/")
+        await salesforce.auth.database.run(connections._change, "T1", instance_url=url)
+        yield old
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+async def test_an_org_that_has_moved_is_followed_by_a_new_session(
+    salesforce: Salesforce, org: SalesforceSandbox, status: int
+) -> None:
+    """After a renamed My Domain the old host redirects: the token endpoint says where the org is now, once for all."""
+    async with moved_from(salesforce, status) as old:
+        org.calls.clear()
+        for _ in range(2):
+            assert (await find(salesforce, *ADA))["ada"].contact is not None
+        assert [call.kind for call in org.calls] == ["token", "composite", "composite"]
+        assert old.heard == 1
+    assert (await known(salesforce)).instance_url == org.url
+    assert (await known(salesforce)).problem is None
+
+
+async def test_all_who_find_the_org_moved_get_on_with_one_new_session(
+    salesforce: Salesforce, org: SalesforceSandbox
+) -> None:
+    """Batches that were under way together are all answered, and none is refused for having been late."""
+    async with moved_from(salesforce, 301):
+        org.calls.clear()
+        told = await asyncio.gather(*(find(salesforce, *ADA) for _ in range(5)))
+        assert all(one["ada"].contact for one in told)
+        assert len(org.calls_of("token")) == 1
+
+
+async def test_a_redirect_that_stays_is_an_admins_to_mend_and_no_storm(
+    salesforce: Salesforce, org: SalesforceSandbox, clock: Clock
+) -> None:
+    """A new session is tried at once, and then every five minutes."""
+    await find(salesforce, *ADA)
+    org.faults.add("composite", status=301, times=None)
+    org.calls.clear()
+    for _ in range(5):
+        with pytest.raises(PermanentError, match="301"):
+            await find(salesforce, *ADA)
+    assert len(org.calls_of("token")) == 1
+    clock.advance(seconds=RENEW_AGAIN_MS / 1_000)
+    with pytest.raises(PermanentError, match="301"):
+        await find(salesforce, *ADA)
+    assert len(org.calls_of("token")) == 2
+    assert (await known(salesforce)).problem is not None
+
+
+async def test_a_host_that_is_gone_is_doubted_at_the_third_failure(
+    salesforce: Salesforce, org: SalesforceSandbox
+) -> None:
+    """The first ones may pass; then the token endpoint is asked where the org is, and it is found there."""
+    async with moved_from(salesforce, 0):
+        org.calls.clear()
+        for _ in range(FAILURES_IN_A_ROW - 1):
+            with pytest.raises(TransientError):
+                await find(salesforce, *ADA)
+        assert org.calls == []
+        assert (await find(salesforce, *ADA))["ada"].contact is not None
+    assert (await known(salesforce)).instance_url == org.url
+
+
+async def test_a_host_that_stays_away_costs_few_sessions(
+    salesforce: Salesforce, org: SalesforceSandbox, clock: Clock
+) -> None:
+    """It may come back where it was: one new session in five minutes, and what waits goes on waiting."""
+    await find(salesforce, *ADA)
+    org.faults.add("composite", drop=True, times=None)
+    org.calls.clear()
+    for _ in range(8):
+        with pytest.raises(TransientError):
+            await find(salesforce, *ADA)
+    assert len(org.calls_of("token")) == 1
+    clock.advance(seconds=RENEW_AGAIN_MS / 1_000)
+    with pytest.raises(TransientError):
+        await find(salesforce, *ADA)
+    assert len(org.calls_of("token")) == 2
+    org.faults.clear()
+    assert (await find(salesforce, *ADA))["ada"].contact is not None
+
+
+@pytest.mark.parametrize("status", [301, 0])
+async def test_a_session_that_cannot_be_had_again_is_kept(
+    salesforce: Salesforce, org: SalesforceSandbox, status: int
+) -> None:
+    """Without a refresh token an outage must not end what an admin has connected."""
+    async with moved_from(salesforce, status):
+        about = {"flow": "web_server", "connected_by": "U1", "refresh_token": None}
+        await salesforce.auth.database.run(connections._change, "T1", **about)
+        for _ in range(FAILURES_IN_A_ROW + 1):
+            with pytest.raises((PermanentError, TransientError)):
+                await find(salesforce, *ADA)
+    assert (await known(salesforce)).access_token is not None
+
+
+async def test_nobody_follows_an_org_to_a_host_that_is_not_salesforces(
+    salesforce: Salesforce, org: SalesforceSandbox
+) -> None:
+    """The new address passes the same check as the first one."""
+    async with moved_from(salesforce, 301):
+        org.url = "https://salesforce.example.com"
+        with pytest.raises(PermanentError, match="not one of its own"):
+            await find(salesforce, *ADA)

@@ -15,10 +15,13 @@ from services.salesforce_auth import SalesforceAuth, Session
 from services.salesforce_care import IDLE_MS, SalesforceCare
 from services.salesforce_describe import SalesforceDescribe
 from services.salesforce_login import authorize_url, challenge_of
+from services.status import Status
+from store import notices as noticing
 from store import salesforce_connections as connections
 from store import workspaces
 from store.database import Database
 from store.salesforce_connections import SalesforceConnection
+from tests.services.test_salesforce_auth import installed
 from tests.world import World
 
 CALLBACK = "http://localhost:3000/salesforce/callback"
@@ -243,3 +246,70 @@ async def test_an_org_that_nobody_connected_in_a_browser_is_asked_for_its_name(w
     assert known is not None
     assert (known.org_name, known.org_edition, known.user_name) == ("Acme Corp", "Unlimited Edition", "Integration")
     assert len(world.salesforce.calls_of("query")) == 2
+
+
+def care_of(world: World) -> SalesforceCare:
+    salesforce = world.worker.router.deciding.salesforce
+    notices = Notices(world.database, world.worker.courier.slack, world.clock)
+    return SalesforceCare(salesforce.auth, SalesforceDescribe(salesforce), notices, world.clock)
+
+
+async def test_the_operators_credentials_are_tried_right_after_the_installation(world: World) -> None:
+    """Before the first job change: status says as whom, and Salesforce is nothing that is left to do."""
+    world.salesforce.add("Organization", Name="Acme Corp", OrganizationType="Unlimited Edition")
+    status = Status(world.database, world.clock)
+    care = care_of(world)
+    for _ in range(5):
+        await care.look_after()
+        world.clock.advance(seconds=6)
+    found = await status.of(world.workspace_id)
+    assert found is not None
+    told = "Connected to Salesforce: Acme Corp (Unlimited Edition) as Integration"
+    assert found.salesforce[0].text == told
+    assert [call.kind for call in world.salesforce.calls] == ["token", "query", "query"]
+    steps = await world.database.run(noticing.steps, world.workspace_id, "usergems-test")
+    assert steps.salesforce is True
+
+
+async def test_credentials_that_are_refused_are_tried_every_ten_minutes(world: World) -> None:
+    """A new app may take so long to work; or they are for a browser's flow, and an admin has to connect."""
+    world.salesforce.faults.add("token", error="unsupported_grant_type", times=None)
+    care = care_of(world)
+    await world.database.run(workspaces.install, installed("T2"))
+    for _ in range(5):
+        await care.look_after()
+        world.clock.advance(seconds=6)
+    assert len(world.salesforce.calls_of("token")) == 2  # once each of two workspaces
+    steps = await world.database.run(noticing.steps, world.workspace_id, "usergems-test")
+    assert steps.salesforce is False
+    world.salesforce.faults.clear()
+    world.clock.advance(seconds=600)
+    await care.look_after()
+    steps = await world.database.run(noticing.steps, world.workspace_id, "usergems-test")
+    assert steps.salesforce is True
+
+
+async def test_an_org_that_is_away_is_tried_again_a_minute_later(world: World) -> None:
+    """By one workspace for all of them, since it is the same org."""
+    world.salesforce.faults.add("token", status=503, times=None)
+    care = care_of(world)
+    await world.database.run(workspaces.install, installed("T2"))
+    for _ in range(5):
+        await care.look_after()
+        world.clock.advance(seconds=6)
+    assert len(world.salesforce.calls_of("token")) == 1
+    world.salesforce.faults.clear()
+    world.clock.advance(seconds=60)
+    await care.look_after()
+    assert len(world.salesforce.calls_of("token")) == 3
+    steps = await world.database.run(noticing.steps, world.workspace_id, "usergems-test")
+    assert steps.salesforce is True
+
+
+async def test_where_an_admin_connects_nothing_is_tried(world: World) -> None:
+    """On the shared login hosts client credentials are never answered."""
+    care = care_of(world)
+    care.auth = replace(care.auth, login_url="https://login.salesforce.com")
+    await care.look_after()
+    assert world.salesforce.calls == []
+    assert await world.database.run(connections.standing_of, world.workspace_id) is None
