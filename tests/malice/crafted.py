@@ -122,6 +122,7 @@ def deeds(facts: Facts) -> list[Deed]:
         Deed("view", "salesforce_app", entered={"client_id": text("3MVG9evil"), "client_secret": text("evil")}),
         Deed("action", "salesforce_daily_calls", "home", option("1000"), home),
         Deed("action", "salesforce_sources", "home", {}, home),
+        Deed("action", "salesforce_try_again", "home", {}, home),
         Deed("action", "source_choose", acted=option(facts.sobject)),
         Deed("action", "source_preview", kept=place, entered={"definition": text(definition), "begin": option("now")}),
         Deed("view", "source_start", kept=place, entered={"definition": text(definition), "begin": option("now")}),
