@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from cryptography.fernet import Fernet
+from playwright.async_api import Browser, Page, async_playwright
 from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
@@ -166,6 +167,30 @@ async def office(database, clock) -> AsyncIterator[Office]:
             await install(office, dana)
             yield office
             await office.settled()
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    """A page on which nothing may go wrong: no error, and no request to anybody but us and the sandbox."""
+    complaints: list[str] = []
+    page = await browser.new_page(locale="en-GB")
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: complaints.append(said.text) if "Security Policy" in said.text else None)
+    page.on("request", lambda asked: None if _is_local(asked.url) else complaints.append(asked.url))
+    yield page
+    assert complaints == []
+
+
+def _is_local(url: str) -> bool:
+    return url.startswith(("http://localhost:", "http://127.0.0.1:"))
 
 
 async def install(office: Office, user: User) -> None:

@@ -9,7 +9,7 @@ from os import environ
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from listeners.pages import HERE
 from store import workspaces
@@ -32,30 +32,6 @@ async def acme(sqlite_url: str) -> AsyncIterator[World]:
             made.slack.add_channel(made.team, name)
         yield made
     await database.close()
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield browser
-        await browser.close()
-
-
-@pytest.fixture
-async def page(browser: Browser) -> AsyncIterator[Page]:
-    """A page on which nothing may go wrong: no error in the console, no request to anybody but us and the sandbox."""
-    complaints: list[str] = []
-    page = await browser.new_page(locale="en-GB")
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda said: complaints.append(said.text) if "Security Policy" in said.text else None)
-    page.on("request", lambda asked: None if _is_local(asked.url) else complaints.append(asked.url))
-    yield page
-    assert complaints == []
-
-
-def _is_local(url: str) -> bool:
-    return url.startswith(("http://localhost:", "http://127.0.0.1:"))
 
 
 async def install(page: Page, acme: World, person: str = "Dana Reyes (admin)") -> None:
