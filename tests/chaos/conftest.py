@@ -30,7 +30,7 @@ class Size:
 
 
 SHORT = Size(kills=2, seconds=4, waiting=20_000, longest_p99_ms=10_000)
-FULL = Size(kills=100, seconds=120, waiting=1_000_000, longest_p99_ms=2_000)
+FULL = Size(kills=100, seconds=120, waiting=1_000_000, longest_p99_ms=1_000)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -19,7 +19,7 @@ from tests.chaos.load import under_load
 from tests.chaos.rig import greet, rig_on, until
 from tests.chaos.waiting import wait
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.alone]
 
 USUAL_A_SECOND = 30
 MOST_MEMORY_MB = 250

@@ -6,17 +6,20 @@ import asyncio
 import json
 import re
 import sys
+import time
 from asyncio.subprocess import PIPE, Process
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 
 from tests.fuzz.corpus import Garbage
 
 ROOT = Path(__file__).parents[2]
 AT_ONCE = 2
+CATCH_UP_SECONDS = 0.1
 HANGS_AFTER_SECONDS = 25.0
 """Longer than a body may take to arrive."""
 
@@ -44,11 +47,15 @@ class Tally:
                 self.bad.append(("no answer", sent.sent[:2_000]))
 
 
-async def throw(port: int, requests: Iterator[Garbage], tally: Tally) -> Tally:
+async def throw(port: int, requests: Iterator[Garbage], tally: Tally, a_second: float = inf) -> Tally:
     """All of them, a few at a time."""
+    due = time.monotonic()
 
     async def work() -> None:
+        nonlocal due
         for each in requests:
+            due = max(due, time.monotonic() - CATCH_UP_SECONDS) + 1 / a_second
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
             try:
                 async with asyncio.timeout(HANGS_AFTER_SECONDS):
                     answer = await exchange(port, each)
@@ -65,7 +72,7 @@ async def exchange(port: int, sent: Garbage) -> bytes:
     """One connection: all that comes back. Where nobody knows where the request ends, we say that nothing follows."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     answer = b""
-    with suppress(ConnectionError):
+    with suppress(OSError):  # also when it is cut off before we say that nothing follows
         writer.write(sent.sent)
         if sent.is_answered:
             answer = await _answer(reader)
