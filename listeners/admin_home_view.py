@@ -40,7 +40,7 @@ def overview_blocks(state: HomeState) -> Iterator[Block]:
     yield picture(overview.month)
     if reported := overview.status.reported:
         who = "One report" if reported == 1 else f"{reported:,} reports"
-        yield context(f"🚩 {who} of wrong data in these days, by whoever was told.")
+        yield context(f"🚩 {who} of wrong data in these days, from people who were told.")
     yield section(f"*Who is told most*\n{_most(overview)}", _all(overview))
     unmatched = button("Match people", PEOPLE)
     yield section(f"*People not found in Slack*\n{unmatched_line(state.ownership)}", unmatched, "unmatched")
@@ -67,7 +67,7 @@ def settings_blocks(state: HomeState) -> Iterator[Block]:
 
 def _most(overview: Overview) -> str:
     named = [f"<@{reader.user_id}> {reader.messages:,}" for reader in overview.busiest[:_MOST_NAMED]]
-    return " · ".join(named) if named else "Nobody had a direct message in these days."
+    return " · ".join(named) if named else "Nobody got a direct message in these days."
 
 
 def _all(overview: Overview) -> Block | None:
@@ -79,13 +79,13 @@ def _channels(state: HomeState) -> Iterator[Block]:
     if workspace.default_channel_id:  # else it is the first thing that Home asks for
         text = f"*Default channel*: <#{workspace.default_channel_id}>"
         yield section(text, channel_picker(workspace), fresh("channel", state))
-        yield context("A line is posted there when you choose it. The app must be invited into a private one first.")
+        yield context("Choosing a channel posts a short note there. Invite the app to a private channel first.")
     told = "yes" if workspace.tell_dris else "no"
     yield section("*Tell DRIs directly?*", select(TELL_DRIS, _TELL, told), fresh("tell", state))
     if workspace.tell_dris:  # else the channel gets everything, there is nothing to choose
         gets = select(CHANNEL_GETS, _GETS, workspace.channel_gets)
         yield section("*What the channel gets*", gets, fresh("gets", state))
-    own = f"*Channels of their own*\n{signal_line(workspace)}"
+    own = f"*Channels by signal*\n{signal_line(workspace)}"
     yield section(own, button("Change…", SIGNAL_CHANNELS), "signals")
 
 
@@ -111,7 +111,7 @@ def _key_button(kind: str, state: HomeState) -> Block:
         return made
     confirm = {
         "title": plain(f"Roll the {name}?"),
-        "text": plain("You get a new one, shown once. The one in use stays good for 24 hours."),
+        "text": plain("You get a new one, shown once. The one in use still works for 24 hours."),
         "confirm": plain("Roll it"),
         "deny": plain("Keep it"),
     }

@@ -63,7 +63,7 @@ def _standing(state: HomeState) -> str:
     if workspace.default_channel_problem:
         return (
             f":warning: *<#{workspace.default_channel_id}> cannot be posted to*, so job changes without a DRI are kept"
-            " until it can. Ask a workspace admin to mend it here."
+            " until it can. Ask a workspace admin to fix it here."
         )
     if state.salesforce and state.salesforce.problem:
         return (
@@ -82,5 +82,5 @@ def _the_rest(state: HomeState) -> str:
     if not workspace.tell_dris:
         return f"They read it in {channel} not in person."
     if workspace.channel_gets == "everything":
-        return f"Besides, {channel} reads every job change."
+        return f"In addition, {channel} gets every job change."
     return f"When nobody can be found, {channel} reads it with the reason."

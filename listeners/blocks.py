@@ -5,10 +5,14 @@ https://docs.slack.dev/reference/block-kit/blocks
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 Block = dict[str, Any]
 View = dict[str, Any]
+
+LONGEST_SECTION = 2_900
+"""https://docs.slack.dev/reference/block-kit/blocks/section-block: 3,000, and room for an ellipsis."""
 
 NO_RIGHT = (
     ":no_entry: Slack did not confirm that you are an admin or owner of this workspace, so nothing was changed."
@@ -21,6 +25,17 @@ def section(text: str, accessory: Block | None = None, block_id: str | None = No
     """*text* in mrkdwn. https://docs.slack.dev/reference/block-kit/blocks/section-block"""
     block: Block = {"type": "section", "text": {"type": "mrkdwn", "text": text}}
     return block | ({"accessory": accessory} if accessory else {}) | ({"block_id": block_id} if block_id else {})
+
+
+def sections(lines: Iterable[str], made: Callable[[str], Block] = section) -> list[Block]:
+    """As many as these lines take, each whole: Slack limits each section. *made*: how text becomes one."""
+    texts: list[str] = []
+    for line in lines:
+        if texts and len(texts[-1]) + len(line) <= LONGEST_SECTION:
+            texts[-1] += f"\n{line}"
+        else:
+            texts.append(line)
+    return [made(text) for text in texts]
 
 
 def context(text: str) -> Block:

@@ -26,7 +26,7 @@ def burials_view(listed: Sequence[Burial], after: tuple[int, str] | None, note: 
     some = listed[:A_PAGE]
     blocks = [
         *([section(note)] if note else []),
-        *([_all_again()] if some else [section(":white_check_mark: Nothing is left here: all was delivered.")]),
+        *([_all_again()] if some else [section(":white_check_mark: Nothing is left here: everything was delivered.")]),
         *[_burial(each) for each in some],
         *_pager(listed, after),
     ]

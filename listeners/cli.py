@@ -53,14 +53,14 @@ class Verb:
 
 VERBS = (
     Verb("serve", "web and worker in one process, the default; migrates SQLite first", serving.serve),
-    Verb("web", "what Slack, senders and browsers reach; on PostgreSQL any number", serving.serve_web),
-    Verb("worker", "routes and posts; on PostgreSQL any number", serving.serve_worker),
+    Verb("web", "serves Slack, senders and browsers; several on PostgreSQL", serving.serve_web),
+    Verb("worker", "routes and posts; several on PostgreSQL", serving.serve_worker),
     Verb("migrate", "bring the database to the newest schema", migrating.migrate),
     Verb("demo", "try it on this machine: sandbox Slack and Salesforce, sample data", _demo, demo_arguments),
     Verb("import", "a file of job changes: CSV, JSON or JSON Lines", importing.import_file, importing.arguments),
     Verb("doctor", "what is wrong with this installation, and what to do", doctor.doctor, doctor.arguments),
-    Verb("manifest", "the Slack app's manifest and the link that creates it", manifest.manifest, manifest.arguments),
-    Verb("status", "how the workspaces stand", status.status, status.arguments),
+    Verb("manifest", "the Slack app's manifest, and the link to create it", manifest.manifest, manifest.arguments),
+    Verb("status", "how each workspace is doing", status.status, status.arguments),
     Verb("explain", "all that happened to one job change, and why", explain.explain, explain.arguments),
     Verb("buried", "what could not be delivered, and why", buried.show_buried, buried.buried_arguments),
     Verb("audit", "who changed what in a workspace, and when", audit.show_audit, audit.arguments),
@@ -87,11 +87,12 @@ def run(argv: Sequence[str], environ: Mapping[str, str], build: Build, command: 
     try:
         status: int = asked.do(asked, terminal)
     except SettingsError as error:
-        terminal.remark("The settings are not complete (.env.example lists them all):")
+        terminal.remark("Some settings are missing or wrong (.env.example lists them all):")
         for fault in error.faults:
             terminal.remark(f"  {fault}")
         if any(fault.startswith("SLACK_CLIENT") for fault in error.faults):
-            terminal.remark("No Slack app yet? python app.py manifest makes one; python app.py demo needs none.")
+            terminal.remark("No Slack app yet? python app.py manifest --url https://your-address leads to one.")
+            terminal.remark("To try it without one: python app.py demo.")
         return 2
     except RefusedError as error:
         terminal.remark(str(error))
@@ -110,7 +111,7 @@ def run(argv: Sequence[str], environ: Mapping[str, str], build: Build, command: 
 def _parser(command: str) -> ArgumentParser:
     parser = ArgumentParser(
         command,
-        description="Job-change signals, told in Slack to the right person.",
+        description="Tells the right person in Slack when a Salesforce contact changes jobs.",
         epilog="\n".join(["verbs:", *(f"  {verb.name:<12}{verb.help}" for verb in VERBS)]),
         formatter_class=RawDescriptionHelpFormatter,
     )

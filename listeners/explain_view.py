@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from listeners.blocks import Block, context, section
+from listeners.blocks import Block, context, section, sections
 from listeners.burials_view import UNREADABLE
+from listeners.considered_view import considered_lines
 from listeners.ownership_names import mention
 from services.explaining import Explained
 from services.job_changes import JobChange
 from services.mrkdwn import bold, escape
 from services.offers import is_person
-from services.ownership.words import outcome
 from services.wording import background, headline, moment, sentence
 from store.deliveries import CHANNEL, COPY, DRI, FALLBACK
 from store.explaining import MOST_SEARCHED
@@ -21,8 +21,6 @@ from store.job_changes import FoundJobChange, Told
 from store.trace import Step
 
 MOST_CONSIDERED, MOST_STEPS, MOST_DELIVERIES = 15, 12, 8
-_LONGEST = 2_900
-"""https://docs.slack.dev/reference/block-kit/blocks/section-block: 3,000 characters."""
 
 _MEMBER = re.compile(r"\b([UW][A-Z0-9]{8,20})\b")
 """A Slack user, as the trace names them."""
@@ -54,8 +52,8 @@ def explained_blocks(explained: Explained, reader: str | None) -> list[Block]:
         section(about),
         section(f"*What became of it*\n{_outcome(found)}"),
         *_decided(found.decision or {}),
-        *_lines("*Where it went*", [_delivery(each) for each in told[:MOST_DELIVERIES]]),
-        *(_lines("*Step by step*", [_step(each) for each in found.trace[-MOST_STEPS:]]) if reader is None else []),
+        *_titled("*Where it went*", [_delivery(each) for each in told[:MOST_DELIVERIES]]),
+        *(_titled("*Step by step*", [_step(each) for each in found.trace[-MOST_STEPS:]]) if reader is None else []),
         context(f"`{found.id}`, from {escape(found.source, 80)}, came in {moment(found.accepted_at)}."),
         *([context(_others(explained.others))] if explained.others else []),
     ]
@@ -81,15 +79,7 @@ def _decided(decision: Mapping[str, Any]) -> Iterator[Block]:
     if not decision:
         return
     yield section(f"*The rule*\n{escape(decision.get('rule') or 'none', 300)}")
-    considered = [_considered(*each) for each in enumerate(decision.get("considered", [])[:MOST_CONSIDERED], 1)]
-    yield from _lines("*Asked, in this order*", considered or ["nobody"])
-
-
-def _considered(number: int, each: Mapping[str, Any]) -> str:
-    who = each.get("name") or each.get("email")
-    named = f", {escape(who, 80)}" if who else ""
-    result = f"{'✅ ' if each['result'] == 'told' else ''}{escape(outcome(each), 200)}"
-    return f"{number}. {escape(each['source'], 80)}{named}: {result}"
+    yield from sections(["*Asked, in this order*", *considered_lines(decision.get("considered", []), MOST_CONSIDERED)])
 
 
 def _delivery(told: Told) -> str:
@@ -105,18 +95,8 @@ def _step(step: Step) -> str:
     return f"• {moment(step.at)} {escape(step.step, 60)}{': ' if detail else ''}{detail}"
 
 
-def _lines(title: str, lines: Sequence[str]) -> Iterator[Block]:
-    """As many sections as it takes."""
-    if not lines:
-        return
-    text = title
-    for line in lines:
-        if len(text) + len(line) > _LONGEST:
-            yield section(text)
-            text = line
-        else:
-            text = f"{text}\n{line}"
-    yield section(text)
+def _titled(title: str, lines: Sequence[str]) -> list[Block]:
+    return sections([title, *lines]) if lines else []
 
 
 def _others(others: Sequence[str]) -> str:

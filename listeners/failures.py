@@ -12,6 +12,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from listeners.dialogs import DATABASE_AWAY
 from services.slack import error_code
 from store.database import DatabaseUnavailableError
 
@@ -55,7 +56,7 @@ def what_happened(error: Exception) -> str:
             "That took too long for Slack to open the dialog, and nothing was changed. Please press the button again."
         )
     if isinstance(error, DatabaseUnavailableError):
-        return "The database does not answer just now, so nothing was changed. Please try again in a minute."
+        return DATABASE_AWAY
     return "Sorry, that did not work. It has been logged; please try again in a minute."
 
 

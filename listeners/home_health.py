@@ -20,7 +20,7 @@ CHECK_CHANNEL = "home_check_channel"
 MOST_LINES = 3
 """About the places in Salesforce where job changes are found: the dialog behind the button has all."""
 
-ALL_WELL = ":white_check_mark: All is well: job changes are told as they come in."
+ALL_WELL = ":white_check_mark: All is well: job changes are delivered as they come in."
 
 
 def health_blocks(state: HomeState) -> list[Block]:
@@ -54,12 +54,12 @@ def _of_the_channel(state: HomeState) -> Iterator[Block]:
     workspace = state.workspace
     kept = f" {_count(state.waiting)} kept until then." if state.waiting else ""
     if workspace.default_channel_id is None:
-        text = f":warning: *No default channel yet.* Choose one, so that job changes without a DRI are read.{kept}"
+        text = f":warning: *No default channel yet.* Choose one, so that job changes without a DRI are seen.{kept}"
         yield section(text, channel_picker(workspace), fresh("no-channel", state))
     elif workspace.default_channel_problem:
         why = escape(workspace.default_channel_problem, 300)
         text = f":warning: *<#{workspace.default_channel_id}> cannot be posted to:* {why}."
-        text += f" Mend it in Slack and check again, or choose another channel below.{kept}"
+        text += f" Fix it in Slack and check again, or choose another channel below.{kept}"
         yield section(text, button("Check again", CHECK_CHANNEL))
 
 
@@ -85,10 +85,10 @@ def _of_the_rest(state: HomeState) -> Iterator[Block]:
     if state.overview is None:
         return
     if buried := state.overview.status.buried:
-        text = f":warning: *{_could(buried)} not be delivered*, although we tried for long. See why, and try again."
+        text = f":warning: *{_could(buried)} not be delivered*, although we kept trying. See why, and try again."
         yield section(text, button("Look and try again", BURIED))
     for vendor, since in state.overview.status.silent.items():
-        text = f":hourglass: *{vendor} does not answer* since {moment(since)}. What needs it is kept, and tried again."
+        text = f":hourglass: *{vendor} has not answered* since {moment(since)}. What needs it is kept, and tried again."
         yield section(text)
 
 

@@ -12,7 +12,7 @@ from services.preferences import PATIENCE_MINUTES, POSTS_PER_MINUTE, RETENTION_D
 from store.counts import MOST_POSTS_COUNTED, Reader
 from store.workspaces import Workspace
 
-SIGNAL_CHANNELS, SIGNALS_TITLE = "home_signal_channels", "Channels of their own"
+SIGNAL_CHANNELS, SIGNALS_TITLE = "home_signal_channels", "Channels by signal"
 OWN, NO_OWN = "signal_channel_", "signal_default_"
 """The action_ids of the pickers and the buttons in that dialog, with the signal behind them."""
 
@@ -29,7 +29,7 @@ def busiest_view(busiest: Sequence[Reader]) -> View:
     """Who was told most in the last 30 days, the first one first."""
     lines = [f"{place}. <@{reader.user_id}>: {_messages(reader)}" for place, reader in enumerate(busiest, 1)]
     hint = f"Direct messages of the last 30 days, at most the latest {MOST_POSTS_COUNTED:,} in this workspace."
-    return modal(BUSIEST_TITLE, [section("\n".join(lines) or "Nobody had a direct message yet."), context(hint)])
+    return modal(BUSIEST_TITLE, [section("\n".join(lines) or "Nobody has got a direct message yet."), context(hint)])
 
 
 def signal_line(workspace: Workspace) -> str:
@@ -45,14 +45,14 @@ def signals_view(workspace: Workspace, shown_at: int, note: str | None = None) -
     *shown_at*, in milliseconds, makes new block ids: with the old ones Slack keeps showing what was picked.
     """
     intro = (
-        "What no DRI is found for goes to the default channel, or to the channel that its signal has here. If such a"
-        " channel cannot be posted to, the default channel reads it after all."
+        "Job changes without a DRI go to the default channel, or to the channel chosen here for their signal. If the"
+        " app cannot post there, the default channel gets them after all."
     )
     blocks = [
         *([section(note)] if note else []),
         section(intro),
         *[block for signal in Signal for block in _signal(signal, workspace, shown_at)],
-        context("A line is posted into each that you choose. The app must be invited into a private one first."),
+        context("Choosing a channel posts a short note there. Invite the app to a private channel first."),
     ]
     return modal(SIGNALS_TITLE, blocks) | {"private_metadata": _seen(workspace)}
 
@@ -66,8 +66,8 @@ def pace_line(workspace: Workspace, retention_days: int) -> str:
     """*retention_days*: the operator's."""
     kept = min(workspace.retention_days or retention_days, retention_days)
     return (
-        f"Up to {workspace.posts_per_minute:,} messages a minute. Salesforce is waited for"
-        f" {_minutes(workspace.salesforce_patience_minutes)}. Who changed jobs is kept for {_days(kept)}."
+        f"Up to {workspace.posts_per_minute:,} messages a minute. Waits"
+        f" {_minutes(workspace.salesforce_patience_minutes)} for Salesforce. Keeps who changed jobs for {_days(kept)}."
     )
 
 
@@ -77,7 +77,7 @@ def pace_view(workspace: Workspace, retention_days: int, note: str | None = None
     patience: _Choices = {
         each: _minutes(each) for each in sorted({*PATIENCE_MINUTES, workspace.salesforce_patience_minutes})
     }
-    kept: dict[int | str, str] = {AS_THE_OPERATOR: f"{_days(retention_days)}, as the operator has it"}
+    kept: dict[int | str, str] = {AS_THE_OPERATOR: f"{_days(retention_days)}, as the operator set it"}
     kept |= {each: _days(each) for each in RETENTION_DAYS if each < retention_days}
     chosen = workspace.retention_days if workspace.retention_days in kept else AS_THE_OPERATOR
     blocks = [
@@ -95,8 +95,8 @@ def chosen_pace(values: Mapping[str, str]) -> Pace:
     return Pace(int(values[POSTS]), int(values[PATIENCE]), None if kept == AS_THE_OPERATOR else int(kept))
 
 
-_POSTS_HINT = "Slack allows several hundred. Fewer leave room for other apps; more than that wait their turn."
-_PATIENCE_HINT = "When it does not answer for longer, job changes go to the channel, saying so."
+_POSTS_HINT = "Slack allows several hundred a minute. Fewer leave room for other apps; what exceeds it waits its turn."
+_PATIENCE_HINT = "If Salesforce is silent for longer, job changes go to the channel and say so."
 _RETENTION_HINT = "Counted from the day it was told. Then names, jobs and reasons are erased; counts stay."
 
 

@@ -188,7 +188,7 @@ class Installing:
 _SLACK_SILENT = "Nothing was stored. Wait a moment, and start again: Slack may ask you to allow the app once more."
 _DATABASE_DOWN = "Slack allowed the app, but our database did not answer. Wait a moment, and start again."
 _STALE = Notice(
-    title="This link is no longer good",
+    title="This link is no longer valid",
     text=(
         "It works for one hour after the app was added to Slack, and only in the browser where that was done.",
         "You can choose the default channel in the app's Home in Slack at any time, or add the app once more.",

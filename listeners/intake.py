@@ -184,6 +184,8 @@ async def _body(request: web.Request, seconds: float) -> bytes:
             return await _streamed(request)
     except (HttpProcessingError, web.RequestPayloadError):
         raise _TurnedAwayError(400, "the body is malformed") from None
+    except ConnectionResetError:  # nobody is there any more to read this
+        raise _TurnedAwayError(400, "the body ended too early") from None
     except TimeoutError:
         raise _TurnedAwayError(408, "the body took too long", headers={"Connection": "close"}) from None
 

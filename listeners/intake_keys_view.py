@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from listeners.blocks import NO_RIGHT, View, context, modal, section
+from listeners.blocks import View, context, modal, section
 from store.intake_keys import BEARER, SIGNING
 
 MAKE_KEY = "home_make_key"  # with _signing or _bearer behind it
@@ -14,31 +14,22 @@ KEY_NAMES = {SIGNING: "signing secret", BEARER: "API key"}
 KEY_TITLES = {SIGNING: "Signing secret", BEARER: "API key"}
 
 
-def wait_view(title: str) -> View:
-    """Opened at once, for Slack gives a dialog three seconds; what follows replaces it."""
-    return modal(title, [section("One moment …")])
-
-
 def key_view(kind: str, key: str, intake_url: str) -> View:
     """The one time a key is shown."""
     use = {
         SIGNING: "Sign each request with it as https://www.standardwebhooks.com describes: the headers `webhook-id`, "
         "`webhook-timestamp` and `webhook-signature`.",
-        BEARER: "Send it along with each request: `Authorization: Bearer KEY`, or `X-Api-Key: KEY`.",
+        BEARER: "Send it with each request: `Authorization: Bearer KEY`, or `X-Api-Key: KEY`.",
     }[kind]
     return modal(
         KEY_TITLES[kind],
         [
-            section(f"Copy it now, it is shown this once:\n```{key}```"),
+            section(f"Copy it now; it is shown only once:\n```{key}```"),
             section(use),
             section(f"Post job changes to\n```{intake_url}```"),
-            context("One that was in use before stays good for 24 hours."),
+            context("One that was in use before still works for 24 hours."),
         ],
     )
-
-
-def no_right_view(title: str) -> View:
-    return modal(title, [section(NO_RIGHT)])
 
 
 def how_to_send_view(intake_url: str) -> View:
@@ -61,6 +52,6 @@ def how_to_send_view(intake_url: str) -> View:
         [
             section("Make an API key, put it in place of YOUR_API_KEY, and run:"),
             section(f"```{command}```"),
-            section("202 means that the job change is stored and will be told; 200, that it was sent before."),
+            section("202 means that the job change is stored and will be delivered; 200, that it was sent before."),
         ],
     )

@@ -35,10 +35,17 @@ def configure(level: str, log_format: str) -> None:
     logging.captureWarnings(capture=True)
     # It tells each malformed request at length, which any stranger can send; what fails in ours, web.py tells.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+    # It calls an error what is usual: Slack asks on behalf of a workspace that has just removed the app. Its level is
+    # set anew with each app of Bolt's, a filter stays; listeners/oauth.py tells of it.
+    logging.getLogger("slack_bolt.AsyncMultiTeamsAuthorization").addFilter(_is_silenced)
     for name in OURS:
         logging.getLogger(name).setLevel(level)
     for name in LENT:
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLevelNamesMapping()[level]))
+
+
+def _is_silenced(_record: logging.LogRecord) -> bool:
+    return False
 
 
 class TextLines(logging.Formatter):

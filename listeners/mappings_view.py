@@ -13,6 +13,9 @@ from services.mrkdwn import escape
 TITLE = "Rows of other senders"
 EDIT, REMOVE, PREVIEW, SAVE = "mapping_edit", "mapping_remove", "mapping_preview", "mapping_save"
 SOURCE, DEFINITION, ROW = "source", "definition", "row"
+MOST_SHOWN = 45
+"""Two blocks each; a view holds 100."""
+
 NEW = "+"
 """The value of the button that begins a new one; no sender is called so."""
 
@@ -21,7 +24,7 @@ _EXAMPLE = {
     "set": {"signal": "contact_tracking"},
     "words": {"change_type": {"Left": "departure"}},
 }
-_LONGEST = 3_000
+LONGEST_DEFINITION = 3_000
 """https://docs.slack.dev/reference/block-kit/block-elements/plain-text-input-element"""
 
 
@@ -30,18 +33,20 @@ def mappings_view(known: Mapping[str, Mapping[str, Any]], intake_url: str, note:
     blocks = [section(note)] if note else []
     blocks.append(
         section(
-            "TAMradar, Common Room and flat rows as of Clay or Zapier are understood as they are: let them post to"
-            f"\n`{intake_url}?source=tamradar` (or `common_room`, `clay`, `zapier`, `csv`).\nFor any other sender say"
+            "TAMradar, Common Room and flat rows, as from Clay or Zapier, are understood as they are: have them post to"
+            f"\n`{intake_url}?source=tamradar` (or `common_room`, `clay`, `zapier`, `csv`).\nFor any other sender, say"
             " here which of its fields is which of ours."
         )
     )
-    for source, definition in list(known.items())[:20]:
+    for source, definition in list(known.items())[:MOST_SHOWN]:
         buttons = [button("Edit", EDIT, source), button("Remove", REMOVE, source) | {"style": "danger"}]
         count = len(definition.get("map", {}))
         blocks += [
             section(f"*{escape(source, 100)}*: {count} fields, posted to `…?source={escape(source, 100)}`"),
             {"type": "actions", "block_id": f"mapping-{source}", "elements": buttons},
         ]
+    if len(known) > MOST_SHOWN:
+        blocks.append(context(f"And {len(known) - MOST_SHOWN} more, shown once others are removed."))
     blocks.append({"type": "actions", "elements": [button("Map another sender", EDIT, NEW)]})
     return modal(TITLE, blocks)
 
@@ -50,8 +55,8 @@ def mapping_view(source: str, definition: str = "", row: str = "", note: str | N
     """One sender's mapping as JSON, and a row to try it on. *note*: what came of trying it, in mrkdwn."""
     blocks: list[Block] = [
         _input(SOURCE, "Name of the sender", source, most=100),
-        _input(DEFINITION, "Mapping: path to field, as JSON", definition or as_json(_EXAMPLE), most=_LONGEST),
-        _input(ROW, "A row to try it on, as JSON", row, most=_LONGEST, optional=True),
+        _input(DEFINITION, "Mapping: path to field, as JSON", definition or as_json(_EXAMPLE), most=LONGEST_DEFINITION),
+        _input(ROW, "A row to try it on, as JSON", row, most=LONGEST_DEFINITION, optional=True),
         {"type": "actions", "elements": [button("Preview", PREVIEW)]},
         *([section(note)] if note else []),
         context(f"Fields: {', '.join(f'`{name}`' for name in FIELDS)}, `custom.…`"),
@@ -60,7 +65,11 @@ def mapping_view(source: str, definition: str = "", row: str = "", note: str | N
 
 
 def as_json(definition: Mapping[str, Any]) -> str:
-    return json.dumps(definition, indent=1)
+    """To be edited: as wide as fits, for what was cut could not be saved any more."""
+    wide = json.dumps(definition, indent=1, ensure_ascii=False)
+    return (
+        wide if len(wide) <= LONGEST_DEFINITION else json.dumps(definition, separators=(",", ":"), ensure_ascii=False)
+    )
 
 
 def _input(name: str, label: str, value: str, *, most: int, optional: bool = False) -> Block:

@@ -37,6 +37,8 @@ from services.home import Home
 from services.muting_limits import MutingLimits
 from services.my_home import Mine, MyHome, hours_faults
 
+MINE_TITLE = "For you"
+
 
 def register(app: AsyncApp) -> None:
     for name in (READING, MUTES, AWAY, NOT_ME):
@@ -59,10 +61,13 @@ async def open_dialog(dialog: Dialog, my_home: MyHome) -> None:
     name = dialog.action["action_id"]
     # Who they are in Salesforce depends on their address in Slack; all else we know ourselves, at once.
     read = my_home.read if name == NOT_ME else my_home.stored
-    mine = await read(dialog.workspace_id, dialog.user_id)
+    mine, waiting = await dialog.waited(MINE_TITLE, read(dialog.workspace_id, dialog.user_id))
     views: dict[str, Callable[[Mine], View]] = {READING: reading_view, MUTES: mutes_view, AWAY: away_view}
     view = views.get(name, not_me_view)(mine)
-    await dialog.client.views_open(trigger_id=dialog.body["trigger_id"], view=view)
+    if waiting:
+        await dialog.put(waiting, view)
+    else:
+        await dialog.put_on_top(view)
 
 
 async def show_lately(dialog: Dialog, my_home: MyHome) -> None:
@@ -80,7 +85,7 @@ async def turn_page(dialog: Dialog, my_home: MyHome) -> None:
 async def come_back(dialog: Dialog, my_home: MyHome, home: Home) -> None:
     await dialog.ack()
     await my_home.come_back(dialog.workspace_id, dialog.user_id)
-    await _show(dialog, home, "Welcome back: what is yours comes to you again.")
+    await _show(dialog, home, "Welcome back: you get your job changes again.")
 
 
 async def admit(dialog: Dialog, my_home: MyHome, home: Home) -> None:
@@ -95,31 +100,37 @@ async def save_reading(dialog: Dialog, my_home: MyHome, home: Home) -> None:
     if faults := hours_faults(hours):
         await dialog.refuse(faults)
         return
-    await dialog.ack()
-    await my_home.prefer(dialog.workspace_id, dialog.user_id, hours)
-    await _show(dialog, home, "Saved: that is how you are told from now on.")
+
+    async def doing() -> None:
+        await my_home.prefer(dialog.workspace_id, dialog.user_id, hours)
+        await _saved(dialog, home, "Saved. You will be told this way from now on.")
+
+    await dialog.in_time(doing())
 
 
 async def save_mutes(dialog: Dialog, my_home: MyHome, home: Home) -> None:
-    await dialog.ack()
-    await my_home.mute(dialog.workspace_id, dialog.user_id, chosen_in(dialog.view), offered_in(dialog.view))
-    await _show(dialog, home, "Saved: that is what you are told of from now on.")
+    async def doing() -> None:
+        await my_home.mute(dialog.workspace_id, dialog.user_id, chosen_in(dialog.view), offered_in(dialog.view))
+        await _saved(dialog, home, "Saved. This holds for job changes from now on.")
+
+    await dialog.in_time(doing())
 
 
 async def save_away(dialog: Dialog, my_home: MyHome, home: Home) -> None:
-    first, last = days_in(dialog.view)
-    delegate = delegate_in(dialog.view)
-    if faults := await my_home.leave(dialog.workspace_id, dialog.user_id, first, last, delegate):
-        await dialog.refuse(faults)
-        return
-    await dialog.ack()
-    await _show(dialog, home, "Saved. Enjoy your time off.")
+    async def doing() -> None:
+        away = (*days_in(dialog.view), delegate_in(dialog.view))
+        if faults := await my_home.leave(dialog.workspace_id, dialog.user_id, *away):
+            await dialog.refuse(faults)
+        else:
+            await _saved(dialog, home, "Saved. Enjoy your time off.")
+
+    await dialog.in_time(doing())
 
 
 async def save_not_me(dialog: Dialog, my_home: MyHome, home: Home) -> None:
     await dialog.ack()
     if await my_home.deny(dialog.workspace_id, dialog.user_id, owner_in(dialog.view)):
-        await _show(dialog, home, "Saved: you are not told in that owner's place any more, and your admins know.")
+        await _show(dialog, home, "Saved. You no longer get that owner's job changes, and your admins know.")
 
 
 async def open_limits(dialog: Dialog, muting_limits: MutingLimits) -> None:
@@ -130,11 +141,18 @@ async def open_limits(dialog: Dialog, muting_limits: MutingLimits) -> None:
 
 
 async def save_limits(dialog: Dialog, muting_limits: MutingLimits, home: Home) -> None:
-    if await dialog.turned_away(LIMITS_TITLE):
-        return
-    await dialog.ack()
-    await muting_limits.choose(dialog.workspace_id, dialog.user_id, chosen_in(dialog.view))
-    await _show(dialog, home, "Saved: that is what nobody can mute from now on.")
+    async def doing() -> None:
+        if await dialog.turned_away(LIMITS_TITLE):
+            return
+        await muting_limits.choose(dialog.workspace_id, dialog.user_id, chosen_in(dialog.view))
+        await _saved(dialog, home, "Saved. Nobody can mute these from now on.")
+
+    await dialog.in_time(doing())
+
+
+async def _saved(dialog: Dialog, home: Home, said: str) -> None:
+    await dialog.close()
+    await _show(dialog, home, said)
 
 
 async def _show(dialog: Dialog, home: Home, said: str | None = None) -> None:

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Any
 
 from listeners.blocks import Block, View, button, context, modal, plain, section
-from listeners.dialogs import entered
+from listeners.entries import entered
 from listeners.my_home_view import told_block
 from listeners.my_home_words import WEEKDAYS, clock
 from services.messages import ACTION
@@ -32,15 +32,15 @@ QUIET_FROM, QUIET_TO, WEEKENDS = "quiet_from", "quiet_to", "weekends"
 FIRST, LAST, DELEGATE, OWNER = "first", "last", "delegate", "owner"
 """The block_ids, and action_ids, of what is filled in."""
 
-_DELIVERIES = {DIRECT: "Of each job change, at once", DAILY: "In a digest, daily", WEEKLY: "In a digest, weekly"}
+_DELIVERIES = {DIRECT: "About each job change, right away", DAILY: "In a daily digest", WEEKLY: "In a weekly digest"}
 _QUIET = "quiet"
 _GROUPS = {"signals": "Signals", "changes": "Kinds of change", "segments": "Accounts"}
 _EVERYTHING = "everything"
 _LONGEST_VALUE = 150
 """https://docs.slack.dev/reference/block-kit/composition-objects/option-object"""
 
-_NOBODY = "Without anybody, the next one whom the ownership rules name is told, or the channel."
-_HINT = "They go to the next one whom the ownership rules name, else to the channel."
+_NOBODY = "If you choose nobody, the next person the ownership rules name is told, or the channel."
+_HINT = "They go to the next person the ownership rules name, or else to the channel."
 
 
 def lately_view(page: Page, user_id: str) -> View:
@@ -69,8 +69,8 @@ def reading_view(mine: Mine) -> View:
         _input(QUIET_TO, "until", _time(QUIET_TO, hours.quiet_to), optional=True),
         _input(WEEKENDS, "Weekends", weekends, optional=True),
         context(
-            "By the clock of your time zone in Slack. Nothing is lost: what comes in a quiet time is kept, and told"
-            " when that is over. Channels are told at once."
+            "Times are in your Slack time zone. Nothing is lost: what comes in a quiet time is kept, and sent when it"
+            " is over. Channels are told right away."
         ),
     ]
     return _dialog(SAVE_READING, "How you are told", "Save", blocks)
@@ -96,15 +96,15 @@ def mutes_view(mine: Mine) -> View:
     everything = {EVERYTHING: "Everything: no direct messages at all"}
     blocks = _groups(mine.muted, without=mine.unmutable)
     all_of_it = _checkboxes(_EVERYTHING, everything, mine.muted)
-    blocks.insert(0, _input(_EVERYTHING, "Do not tell me of", all_of_it, optional=True))
+    blocks.insert(0, _input(_EVERYTHING, "Do not tell me about", all_of_it, optional=True))
     unmutable = ", ".join(labels(mine.unmutable))
-    kept = [context(f"Your admins want everybody to hear of: {unmutable}.")] if unmutable else []
+    kept = [context(f"Your admins want everybody to hear about: {unmutable}.")] if unmutable else []
     return _dialog(SAVE_MUTES, "Muted", "Save", [*blocks, *kept, context(_HINT)])
 
 
 def limits_view(unmutable: Collection[str]) -> View:
     """What nobody may mute, for admins to choose."""
-    said = section("Everybody whose it is hears of these, whatever they have muted.")
+    said = section("People always hear about these when they are theirs, whatever they have muted.")
     return _dialog(SAVE_LIMITS, LIMITS_TITLE, "Save", [said, *_groups(unmutable)])
 
 
@@ -127,12 +127,8 @@ def away_view(mine: Mine) -> View:
     who = {"type": "users_select", "action_id": DELEGATE, "placeholder": plain("Choose a colleague")}
     blocks = [
         _input(FIRST, "First day away", first, optional=True),
-        _input(
-            LAST, "Last day away", last, "Leave it empty to be away until you say that you are back.", optional=True
-        ),
-        _input(
-            DELEGATE, "Who takes your place?", who, f"Job changes that are yours go to them. {_NOBODY}", optional=True
-        ),
+        _input(LAST, "Last day away", last, "Leave it empty to be away until you say you are back.", optional=True),
+        _input(DELEGATE, "Who takes your place?", who, f"Your job changes go to them. {_NOBODY}", optional=True),
     ]
     return _dialog(SAVE_AWAY, "Out of office", "Save", blocks)
 
@@ -154,10 +150,10 @@ def not_me_view(mine: Mine) -> View:
     owners = {each.owner: ", ".join(filter(None, [each.name, each.owner]))[:75] for each in known}
     undo = [_undo(owner) for owner in mine.denied[:20]]
     if not owners:
-        return modal("That's not me", undo or [section("We do not take you for any owner in Salesforce.")])
+        return modal("That's not me", undo or [section("You are not matched to any owner in Salesforce.")])
     choice = _choice("radio_buttons", OWNER, owners, None)
-    hint = "Your admins are told, and you are not told in that owner's place any more."
-    blocks = [_input(OWNER, "Who are you not?", choice, hint), *undo]
+    hint = "Your admins are told, and you no longer get that owner's job changes."
+    blocks = [_input(OWNER, "Which of these is not you?", choice, hint), *undo]
     return _dialog(SAVE_NOT_ME, "That's not me", "That's not me", blocks)
 
 

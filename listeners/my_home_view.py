@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from itertools import accumulate
 
-from listeners.blocks import Block, button, context, header, section
+from listeners.blocks import LONGEST_SECTION, Block, button, context, header, section
 from listeners.my_home_words import away, come, mute_list, reading, told_line
 from services.mrkdwn import escape
 from services.mutables import labels
@@ -16,10 +16,6 @@ LATELY, READING, MUTES = "my_lately", "my_reading", "my_mutes"
 AWAY, BACK, NOT_ME = "my_away", "my_back", "my_not_me"
 LIMITS = "home_mute_limits"
 """The action_ids of the buttons that open the dialogs, see listeners/my_home_dialogs.py."""
-
-
-_LONGEST = 2_900
-"""Characters: https://docs.slack.dev/reference/block-kit/blocks/section-block"""
 
 
 def my_blocks(mine: Mine) -> list[Block]:
@@ -76,15 +72,15 @@ def _away(mine: Mine) -> Block:
 def _known_as(mine: Mine) -> str:
     known = [f"• {_owner(each)}" for each in mine.known_as]
     denied = [f"• not as `{escape(owner, 120)}`, as you said" for owner in mine.denied]
-    lines = [*(known or ["We have not taken you for any owner there yet."]), *denied]
+    lines = [*(known or ["You have not been matched to any owner there yet."]), *denied]
     lengths = accumulate(len(line) + 1 for line in lines)
-    return "\n".join(line for line, length in zip(lines, lengths, strict=True) if length < _LONGEST)
+    return "\n".join(line for line, length in zip(lines, lengths, strict=True) if length < LONGEST_SECTION)
 
 
 def _owner(known: KnownAs) -> str:
     owner = f"`{escape(known.owner, 120)}`"
     who = f"{escape(known.name, 60)}, {owner}" if known.name else owner
-    return f"{who}, as <@{known.linked_by}> said" if known.linked_by else f"{who}, by this address"
+    return f"{who}, as <@{known.linked_by}> said" if known.linked_by else f"{who}, matched by this address"
 
 
 def _not_me(mine: Mine) -> Block | None:

@@ -15,7 +15,7 @@ from store.promises import GIVEN, GIVEN_BACK, TAKEN
 from store.reading_hours import DAILY, WEEKLY, ReadingHours
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_NOWHERE = "UTC, for Slack does not say where you are"
+_NOWHERE = "UTC, as Slack does not say where you are"
 _DAY_MS = 24 * 60 * 60 * 1_000
 _SIDES: tuple[Side, ...] = ("past", "current", "both")
 
@@ -33,33 +33,31 @@ def reading(hours: ReadingHours) -> str:
     if hours.quiet_weekends:
         sentences.append("Nothing on weekends.")
     if len(sentences) > 1 or hours.is_digest:
-        sentences.append(f"By the clock of {(hours.tz or _NOWHERE).replace('_', ' ')}.")
+        sentences.append(f"Times are in {(hours.tz or _NOWHERE).replace('_', ' ')}.")
     return " ".join(sentences)
 
 
 def mute_list(muted: Collection[str], unmutable: Collection[str]) -> str:
     """What this person has muted, and what their admins do not let them mute."""
-    listed = ", ".join(labels(muted)) or "Nothing: you are told of all that is yours."
+    listed = ", ".join(labels(muted)) or "Nothing: you hear about everything that is yours."
     kept = labels(unmutable)
-    return f"{listed}\nYour admins want everybody to hear of: {', '.join(kept)}." if kept else listed
+    return f"{listed}\nYour admins want everybody to hear about: {', '.join(kept)}." if kept else listed
 
 
 def away(absence: Absence | None, hours: ReadingHours, now: int) -> str:
     """Whether somebody is out of office, or will be, until when, and who takes their place."""
     if absence is None:
-        return "No. While you are away, somebody else is told."
+        return "Not set. While you are away, somebody else gets what is yours."
     verb = "You are away" if absence.since <= now else f"You will be away from {_day(absence.since, hours)}"
-    until = (
-        f" until {_day(absence.until - _DAY_MS // 2, hours)}" if absence.until else " until you say that you are back"
-    )
+    until = f" until {_day(absence.until - _DAY_MS // 2, hours)}" if absence.until else " until you say you are back"
     instead = f"<@{absence.delegate}>, else the" if absence.delegate else "the"
-    return f"{verb}{until}. Told in your place: {instead} next one in the rules, or the channel."
+    return f"{verb}{until}. In your place: {instead} next person in the rules, or the channel."
 
 
 def told_line(told: Told) -> str:
     """What happened, in mrkdwn."""
     if told.job_change is None:
-        return "_A job change that has been erased since._"
+        return "_A job change that has since been erased._"
     side = next((each for each in _SIDES if each == told.side), None)
     return sentence(headline(told.job_change, bold, side))
 
@@ -90,7 +88,7 @@ def _delivery(hours: ReadingHours) -> str:
         return f"In a daily digest at {clock(hours.digest_at)}."
     if hours.delivery == WEEKLY:
         return f"In a weekly digest, on {WEEKDAYS[hours.weekday]}s at {clock(hours.digest_at)}."
-    return "Of each job change, at once."
+    return "About each job change, right away."
 
 
 def _day(at: int, hours: ReadingHours) -> str:

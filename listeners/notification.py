@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
-from slack_sdk.web.async_client import AsyncWebClient
 
+from listeners.dialogs import Dialog
 from listeners.notification_view import (
     CHOICE,
     HAND_ON,
     LATER,
     MUTE,
+    NOTE_TITLE,
     REPORT,
     UNMUTE,
     WORDS,
@@ -59,111 +60,92 @@ async def open_link(ack: AsyncAck) -> None:
     await ack()
 
 
-async def press(
-    ack: AsyncAck,
-    action: dict[str, Any],
-    body: dict[str, Any],
-    respond: AsyncRespond,
-    client: AsyncWebClient,
-    workspace_id: str,
-    acting: Acting,
-) -> None:
-    await ack()
-    verb = action["action_id"].removeprefix(ACTION)
-    await _do(verb, action["value"], body, respond, client, workspace_id, acting)
+async def press(dialog: Dialog, respond: AsyncRespond, acting: Acting) -> None:
+    await dialog.ack()
+    verb = dialog.action["action_id"].removeprefix(ACTION)
+    await _do(verb, dialog.action["value"], dialog, respond, acting)
 
 
-async def choose_in_menu(
-    ack: AsyncAck,
-    action: dict[str, Any],
-    body: dict[str, Any],
-    respond: AsyncRespond,
-    client: AsyncWebClient,
-    workspace_id: str,
-    acting: Acting,
-) -> None:
-    await ack()
-    verb, _, delivery = action["selected_option"]["value"].partition(":")
-    await _do(verb, delivery, body, respond, client, workspace_id, acting)
+async def choose_in_menu(dialog: Dialog, respond: AsyncRespond, acting: Acting) -> None:
+    await dialog.ack()
+    verb, _, delivery = dialog.action["selected_option"]["value"].partition(":")
+    await _do(verb, delivery, dialog, respond, acting)
 
 
-async def _do(
-    name: str,
-    delivery: str,
-    body: dict[str, Any],
-    respond: AsyncRespond,
-    client: AsyncWebClient,
-    workspace_id: str,
-    acting: Acting,
-) -> None:
+async def _do(name: str, delivery: str, dialog: Dialog, respond: AsyncRespond, acting: Acting) -> None:
     """Take it, or open the dialog; who may not reads why."""
     if name not in set(Verb):
         await respond(_OF_ANOTHER_VERSION, replace_original=False)
         return
-    verb, actor = Verb(name), body["user"]["id"]
+    verb, about = Verb(name), (dialog.workspace_id, _id(delivery), dialog.user_id)
     if verb is Verb.TAKE:
-        acted = await acting.take(workspace_id, _id(delivery), actor)
+        acted = await acting.take(*about)
         if text := await acting.show(acted):
             await respond(text, replace_original=False)
         return
-    reached = await acting.reach(workspace_id, _id(delivery), actor, verb)
-    if not isinstance(reached, str):
-        show = client.views_push if body.get("view") else client.views_open
-        await show(trigger_id=body["trigger_id"], view=_DIALOGS[verb](reached))
-    elif body.get("view"):
-        await client.views_update(view_id=body["view"]["id"], view=note_view(reached))
+    reached, waiting = await dialog.waited(NOTE_TITLE, acting.reach(*about, verb))
+    view = note_view(reached) if isinstance(reached, str) else _DIALOGS[verb](reached)
+    if waiting:
+        await dialog.put(waiting, view)
+    elif not isinstance(reached, str):
+        await dialog.put_on_top(view)
+    elif dialog.body.get("view"):
+        await dialog.put(dialog.view["id"], view)
     else:
         await respond(reached, replace_original=False)
 
 
-async def hand_on(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], workspace_id: str, acting: Acting) -> None:
-    to, words = _filled_in(view, "selected_user"), _words(view)
-    acted = await acting.hand_on(workspace_id, _about(view), body["user"]["id"], to, words)
-    await _answer(ack, acted, acting)
+async def hand_on(dialog: Dialog, acting: Acting) -> None:
+    about, to, words = _about(dialog.view), dialog.entered(CHOICE), _words(dialog)
+    await _act(dialog, acting, acting.hand_on(dialog.workspace_id, about, dialog.user_id, to, words))
 
 
-async def put_off(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], workspace_id: str, acting: Acting) -> None:
-    if when := await _chosen(ack, view, set(When)):
-        await _answer(ack, await acting.put_off(workspace_id, _about(view), body["user"]["id"], When(when)), acting)
+async def put_off(dialog: Dialog, acting: Acting) -> None:
+    if when := await _chosen(dialog, set(When)):
+        about = _about(dialog.view)
+        await _act(dialog, acting, acting.put_off(dialog.workspace_id, about, dialog.user_id, When(when)))
 
 
-async def report(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], workspace_id: str, acting: Acting) -> None:
-    if fault := await _chosen(ack, view, FAULTS):
-        acted = await acting.report(workspace_id, _about(view), body["user"]["id"], fault, _words(view))
-        await _answer(ack, acted, acting)
+async def report(dialog: Dialog, acting: Acting) -> None:
+    if fault := await _chosen(dialog, FAULTS):
+        about, words = _about(dialog.view), _words(dialog)
+        await _act(dialog, acting, acting.report(dialog.workspace_id, about, dialog.user_id, fault, words))
 
 
-async def mute(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], workspace_id: str, acting: Acting) -> None:
+async def mute(dialog: Dialog, acting: Acting) -> None:
     """The dialog stays, and shows what is muted with an undo."""
-    if what := await _chosen(ack, view, ALL):
-        muted = await acting.mute(workspace_id, _about(view), body["user"]["id"], what)
-        await ack(response_action="update", view=note_view(muted) if isinstance(muted, str) else mute_view(muted))
+    what = await _chosen(dialog, ALL)
+    if what is None:
+        return
+
+    async def doing() -> None:
+        muted = await acting.mute(dialog.workspace_id, _about(dialog.view), dialog.user_id, what)
+        await dialog.show(note_view(muted) if isinstance(muted, str) else mute_view(muted))
+
+    await dialog.in_time(doing())
 
 
-async def unmute(
-    ack: AsyncAck,
-    action: dict[str, Any],
-    body: dict[str, Any],
-    client: AsyncWebClient,
-    workspace_id: str,
-    acting: Acting,
-) -> None:
-    await ack()
-    what, _, delivery = action["value"].partition(":")
-    left = await acting.mute(workspace_id, _id(delivery), body["user"]["id"], what, muted=False)
-    shown = note_view(left) if isinstance(left, str) else mute_view(left)
-    await client.views_update(view_id=body["view"]["id"], view=shown)
+async def unmute(dialog: Dialog, acting: Acting) -> None:
+    await dialog.ack()
+    what, _, delivery = dialog.action["value"].partition(":")
+    left = await acting.mute(dialog.workspace_id, _id(delivery), dialog.user_id, what, muted=False)
+    await dialog.put(dialog.view["id"], note_view(left) if isinstance(left, str) else mute_view(left))
 
 
-async def _answer(ack: AsyncAck, acted: Acted, acting: Acting) -> None:
+async def _act(dialog: Dialog, acting: Acting, deed: Awaitable[Acted]) -> None:
     """Close the dialog, or say in it what stood in the way; then bring the messages up to date."""
-    if acted.done:
-        await ack()
-        await acting.show(acted)
-    elif acted.can_choose_again:
-        await ack(response_action="errors", errors={CHOICE: acted.text or ""})
-    else:
-        await ack(response_action="update", view=note_view(acted.text or ""))
+
+    async def doing() -> None:
+        acted = await deed
+        if acted.done:
+            await dialog.close()
+            await acting.show(acted)
+        elif acted.can_choose_again:
+            await dialog.refuse({CHOICE: acted.text or ""})
+        else:
+            await dialog.show(note_view(acted.text or ""))
+
+    await dialog.in_time(doing())
 
 
 def _id(text: str) -> int:
@@ -175,19 +157,14 @@ def _about(view: dict[str, Any]) -> int:
     return _id(json.loads(view["private_metadata"])["delivery"])
 
 
-def _filled_in(view: dict[str, Any], kind: str) -> Any:
-    return view["state"]["values"][CHOICE][CHOICE][kind]
-
-
-async def _chosen(ack: AsyncAck, view: dict[str, Any], allowed: Collection[str]) -> str | None:
+async def _chosen(dialog: Dialog, allowed: Collection[str]) -> str | None:
     """The one that was chosen; None, and said in the dialog: none of those that can be."""
-    option = _filled_in(view, "selected_option")
-    value = option.get("value") if isinstance(option, dict) else None
+    value = dialog.entered(CHOICE)
     if value in allowed:
         return str(value)
-    await ack(response_action="errors", errors={CHOICE: "Choose one of these."})
+    await dialog.refuse({CHOICE: "Choose one of these."})
     return None
 
 
-def _words(view: dict[str, Any]) -> str:
-    return view["state"]["values"][WORDS][WORDS]["value"] or ""
+def _words(dialog: Dialog) -> str:
+    return dialog.entered(WORDS) or ""

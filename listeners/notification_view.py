@@ -9,8 +9,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from listeners.blocks import Block, View, button, context, modal, plain
+from listeners.blocks import Block, View, button, context, modal, plain, sections
 from listeners.blocks import section as _section
+from listeners.considered_view import considered_lines
 from services.acting import LONGEST_WORDS, Reached
 from services.job_changes import JobChange, Signal
 from services.later import When
@@ -18,7 +19,6 @@ from services.messages import ACTION
 from services.mrkdwn import bold, escape
 from services.mutables import CHANGES
 from services.offers import FAULTS, Verb, is_person
-from services.ownership.words import outcome
 from services.wording import Side, background, headline, meaning, sentence
 
 HAND_ON, LATER, REPORT, MUTE = "hand_on_delivery", "put_off_delivery", "report_delivery", "mute_like_delivery"
@@ -27,11 +27,12 @@ HAND_ON, LATER, REPORT, MUTE = "hand_on_delivery", "put_off_delivery", "report_d
 UNMUTE = "delivery_unmute"
 """The action_id of an undo button; its value is what was muted, a colon, and the delivery's id."""
 
+NOTE_TITLE = "Job change"
+
 CHOICE, WORDS = "choice", "words"
 """The block_ids, and action_ids, of what is filled in."""
 
 _MOST_CANDIDATES = 25
-_LONGEST_SECTION = 2_900
 _WHEN = {When.TOMORROW: "Tomorrow", When.MONDAY: "On Monday", When.NEXT_WEEK: "In a week"}
 _SIGNALS = {
     Signal.CONTACT_TRACKING: "Everything from contact tracking",
@@ -48,7 +49,7 @@ def section(text: str, accessory: Block | None = None) -> Block:
 
 def note_view(text: str) -> View:
     """*text* in mrkdwn, to be read and closed."""
-    return modal("Job change", [section(text)])
+    return modal(NOTE_TITLE, [section(text)])
 
 
 def hand_on_view(reached: Reached) -> View:
@@ -65,7 +66,7 @@ def hand_on_view(reached: Reached) -> View:
 
 def later_view(reached: Reached) -> View:
     """When it comes back: three mornings to choose from."""
-    hint = "It comes back once, at nine in the morning of your own time zone."
+    hint = "It comes back once, at nine in the morning in your own time zone."
     choice = _input(CHOICE, "Tell me again", _radio(_WHEN, When.TOMORROW), hint)
     return _dialog(reached, LATER, "Later", "Put off", [_what(reached), choice])
 
@@ -82,12 +83,12 @@ def mute_view(reached: Reached) -> View:
     choices: dict[str, str] = {change.change_type: CHANGES[change.change_type], change.signal: _SIGNALS[change.signal]}
     blocks = [_undo(what, label, reached) for what, label in choices.items() if what in reached.muted]
     if kept := [label for what, label in choices.items() if what in reached.unmutable]:
-        blocks.append(context(f"Your admins want everybody to hear of: {', '.join(kept)}."))
+        blocks.append(context(f"Your admins want everybody to hear about: {', '.join(kept)}."))
     rest = {what: label for what, label in choices.items() if what not in reached.muted | reached.unmutable}
     if not rest:
         return modal("Muted", blocks)
-    hint = "They go to the next one whom the ownership rules name, else to the default channel. You can undo it here."
-    blocks.append(_input(CHOICE, "Do not tell me any more of", _radio(rest, next(iter(rest))), hint))
+    hint = "They go to the next person the ownership rules name, or else to the default channel. You can undo it here."
+    blocks.append(_input(CHOICE, "Stop telling me about", _radio(rest, next(iter(rest))), hint))
     return _dialog(reached, MUTE, "Mute", "Mute", blocks)
 
 
@@ -100,7 +101,7 @@ def why_view(reached: Reached) -> View:
     blocks = [
         _what(reached),
         *([context(" · ".join(facts))] if facts else []),
-        section(f"*Why {'you' if in_person else 'here'}*\n{escape(delivery.reason, 600)}"),
+        section(f"*Why {'you' if in_person else 'here'}*\n{escape(delivery.reason, 500)}"),
         *_ruled(decision, change),
         *([context("\n".join(escape(note, 300) for note in decision["notes"][:5]))] if decision.get("notes") else []),
     ]
@@ -114,32 +115,10 @@ def _ruled(decision: Mapping[str, Any], change: JobChange) -> Iterator[Block]:
     considered: Sequence[Mapping[str, Any]] = decision.get("considered", [])
     for side in decision.get("sides") or [{"side": None, "rule": decision.get("rule")}]:
         where = _where(side["side"], change)
-        rule = escape(side.get("sentence") or side["rule"] or "none", 600)
+        rule = escape(side.get("sentence") or side["rule"] or "none", 450)
         yield section(f"*The rule{where}*\n{rule}")
         asked = [each for each in considered if each.get("side") == side["side"]]
-        yield from _sections("*Asked, in this order*", list(_candidates(asked)))
-
-
-def _candidates(considered: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    for number, each in enumerate(considered[:_MOST_CANDIDATES], 1):
-        who = each.get("name") or each.get("email")
-        named = f", {escape(who, 80)}" if who else ""
-        result = f"{'✅ ' if each['result'] == 'told' else ''}{escape(outcome(each), 200)}"
-        yield f"{number}. {escape(each['source'], 80)}{named}: {result}"
-    if len(considered) > _MOST_CANDIDATES:
-        yield f"… and {len(considered) - _MOST_CANDIDATES} more"
-
-
-def _sections(title: str, lines: Sequence[str]) -> Iterator[Block]:
-    """As many as it takes: Slack limits each."""
-    text = title
-    for line in lines or ["nobody"]:
-        if len(text) + len(line) > _LONGEST_SECTION:
-            yield section(text)
-            text = line
-        else:
-            text = f"{text}\n{line}"
-    yield section(text)
+        yield from sections(["*Asked, in this order*", *considered_lines(asked, _MOST_CANDIDATES)], section)
 
 
 def _where(side: str | None, change: JobChange) -> str:
@@ -158,7 +137,7 @@ def _what(reached: Reached) -> Block:
 
 def _undo(what: str, label: str, reached: Reached) -> Block:
     value = f"{what}:{reached.delivery.id}"
-    return section(f"🔕 *{label}*: you are not told of them any more.", button("Undo", UNMUTE, value))
+    return section(f"🔕 *{label}*: you are no longer told about them.", button("Undo", UNMUTE, value))
 
 
 def _dialog(reached: Reached, callback_id: str, title: str, submit: str, blocks: list[Block]) -> View:

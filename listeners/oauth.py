@@ -108,6 +108,7 @@ class Authorize(AsyncAuthorize):
             enterprise_id=enterprise_id, team_id=team_id, is_enterprise_install=context.is_enterprise_install
         )
         if found is None:
+            log.info("a request of workspace %s, which has not installed the app", team_id or enterprise_id)
             return None
         return AuthorizeResult(
             enterprise_id=found.enterprise_id,
@@ -173,7 +174,7 @@ _FAILURES = {
     "invalid_state": (
         "This attempt is over",
         (
-            "An installation is good for 10 minutes, and once. This one is older, or was finished already.",
+            "An installation can be finished once, within 10 minutes. This one is older, or already finished.",
             "If Slack shows the app in your workspace, you are done. Otherwise start again.",
         ),
         400,

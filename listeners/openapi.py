@@ -8,7 +8,7 @@ from aiohttp import web
 from pydantic_core import to_json
 
 from services.intake import MOST_IN_ONE_BATCH
-from services.job_changes import JobChange
+from services.job_changes import ChangeType, JobChange
 
 PATH = "/openapi.json"
 
@@ -74,7 +74,9 @@ def document() -> dict[str, Any]:
 def _schemas() -> dict[str, Any]:
     job_change = JobChange.model_json_schema(ref_template="#/components/schemas/{model}")
     parts: dict[str, Any] = job_change.pop("$defs")
-    return parts | {"JobChange": job_change | {"examples": [EXAMPLE]}} | _ANSWERS
+    parts["Person"] |= {"description": "Who changed jobs: a full name, or a first and a last one.", "anyOf": _NAMES}
+    whole = {"description": _JOB_CHANGE, "allOf": [{"anyOf": _KEYS}, {"anyOf": _PLACES}], "examples": [EXAMPLE]}
+    return parts | {"JobChange": job_change | whole} | _ANSWERS
 
 
 def _parameter(name: str) -> dict[str, Any]:
@@ -97,6 +99,31 @@ def _error(description: str, *headers: str) -> dict[str, Any]:
 def _object(**properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(properties)}
 
+
+def _with(**properties: dict[str, Any]) -> dict[str, Any]:
+    """An object in which these are, as described; whatever else is there."""
+    return {"properties": properties, "required": list(properties)}
+
+
+# What the model can say of its fields only together, and says when it reads one: services/job_changes.py.
+_SOME = {"type": "string", "pattern": r"\S"}
+_NAMES = [_with(full_name=_SOME), _with(first_name=_SOME, last_name=_SOME)]
+_KEYS = [
+    _with(person=_with(emails={"type": "array", "minItems": 1})),
+    _with(person=_with(linkedin_url=_SOME)),
+    _with(salesforce=_with(contact_id=_SOME)),
+    _with(salesforce=_with(lead_id=_SOME)),
+]
+_KNOWN = {"anyOf": [_with(name=_SOME), _with(domain=_SOME), _with(salesforce_id=_SOME)]}
+_PLACES = [
+    _with(change_type={"const": ChangeType.DEPARTURE}, previous=_with(company=_KNOWN)),
+    _with(change_type={"not": {"const": ChangeType.DEPARTURE}}, current=_with(company=_KNOWN)),
+]
+_JOB_CHANGE = (
+    "A person has a new job. It needs a name and one key of the person (an e-mail address, a LinkedIn URL, or the id of"
+    " a contact or lead in Salesforce), and the company that was joined; of a departure the one that was left. Fields"
+    " that are not named here are kept under custom."
+)
 
 _TEXT = {"type": "string"}
 _SENDER = {
@@ -165,11 +192,13 @@ _SECURITY_SCHEMES: dict[str, Any] = {
 }
 
 _ERRORS = {
+    "400": _error("The body is malformed, or not JSON."),
     "401": _error("Not genuine: no key of this workspace, and no signature made with its secret."),
     "404": _error("There is no such workspace, or no such job change. Told only to the genuine."),
     "405": _error("Another method is understood here.", "Allow"),
     "408": _error("The body took too long."),
     "413": _error("The body is larger than 1 MiB."),
+    "415": _error("The Content-Type is not application/json, or there is a Content-Encoding."),
     "429": _error("Too many at once.", "Retry-After"),
     "503": _error("The database is away; nothing was stored.", "Retry-After"),
 }
@@ -187,8 +216,6 @@ _POST: dict[str, Any] = {
             "Stored, and will be told. For a batch one result an item, in order.",
             {"oneOf": [_ref("Accepted"), _ref("Results")]},
         ),
-        "400": _error("The body is not JSON."),
-        "415": _error("The Content-Type is not application/json."),
         "422": _error("Refused, with every fault by its path."),
     }
     | _ERRORS,

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any
 
 from pydantic import ValidationError
@@ -76,7 +77,7 @@ class RuleForm:
         entries: dict[str, str | None] = {
             NAME: rule.name,
             SIDE: when.side,
-            MIN_SCORE: None if when.min_score is None else f"{when.min_score:g}",
+            MIN_SCORE: None if when.min_score is None else _shown_number(when.min_score),
             FIELDS: "\n".join(map(shown_test, when.fields or ())) or None,
             TO: deliver.to,
             CHANNEL: deliver.channel,
@@ -215,6 +216,11 @@ def _read_tests(text: str, faults: Faults) -> Iterator[dict[str, object]]:
             faults[FIELDS] = f"Line {number}: {HOW_TO_TEST}."
         else:
             yield test
+
+
+def _shown_number(number: float) -> str:
+    """All of its digits, as Slack takes them: what is left out would be lost once the rule is saved."""
+    return f"{Decimal(str(number)):f}".removesuffix(".0")
 
 
 def _number(text: str) -> float | str:

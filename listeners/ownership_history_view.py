@@ -6,8 +6,8 @@ import json
 import re
 from collections.abc import Sequence
 
-from listeners.blocks import Block, View, button, context, modal, plain, section
-from listeners.ownership_names import LONGEST_SECTION, mention
+from listeners.blocks import Block, View, button, context, modal, plain, section, sections
+from listeners.ownership_names import mention
 from services.mrkdwn import escape
 from services.wording import moment
 from store.audit import Change
@@ -27,7 +27,8 @@ def history_view(versions: Sequence[Published], changes: Sequence[Change], note:
         blocks.append(_version(version, is_in_force=number == 0))
     if not versions:
         blocks.append(context("None was published yet."))
-    blocks += [{"type": "divider"}, section("*Who changed what*"), *_changes(changes)]
+    blocks += [{"type": "divider"}, section("*Who changed what*")]
+    blocks += sections([_line(change) for change in changes] or ["Nothing was changed yet."])
     seen = json.dumps({"version": versions[0].version if versions else 0})
     return modal(HISTORY_TITLE, blocks) | {"private_metadata": seen}
 
@@ -50,20 +51,6 @@ def _version(version: Published, *, is_in_force: bool) -> Block:
     }
     back = button("Roll back", f"{ROLL_BACK}_{version.version}", str(version.version)) | {"confirm": confirm}
     return section(text, back)
-
-
-def _changes(changes: Sequence[Change]) -> list[Block]:
-    """As many to a block as Slack takes."""
-    parts, lines, length = [], list[str](), 0
-    for change in changes:
-        line = _line(change)
-        if length + len(line) > LONGEST_SECTION:
-            parts.append(section("\n".join(lines)))
-            lines, length = [], 0
-        lines.append(line)
-        length += len(line) + 1
-    parts.append(section("\n".join(lines) if lines else "Nothing was changed yet."))
-    return parts
 
 
 def _line(change: Change) -> str:

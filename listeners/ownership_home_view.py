@@ -12,7 +12,7 @@ MOST_COUNTED = 100
 
 def ownership_blocks(state: HomeState) -> list[Block]:
     """For admins."""
-    draft = " A draft waits to be published." if state.ownership.has_draft else ""
+    draft = " A draft is waiting to be published." if state.ownership.has_draft else ""
     text = f"*Ownership (DRIs)*\n{who_is_told(state.ownership)}{draft}"
     return [section(text, button("Ownership (DRIs)", OPEN), "ownership")]
 
@@ -34,6 +34,8 @@ def unmatched_line(standing: OwnershipState) -> str:
     if not standing.unmatched:
         return "Every owner was found."
     if standing.unmatched == 1:
-        return ":warning: One owner was not, so a channel read what was theirs. Say who it is, and they are told."
+        return ":warning: One owner was not, so a channel got their job changes. Say who it is, and they are told."
     count = f"{MOST_COUNTED} or more" if standing.unmatched >= MOST_COUNTED else str(standing.unmatched)
-    return f":warning: {count} owners were not, so a channel read what was theirs. Say who they are, and they are told."
+    return (
+        f":warning: {count} owners were not, so a channel got their job changes. Say who they are, and they are told."
+    )

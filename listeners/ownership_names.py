@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from listeners.blocks import LONGEST_SECTION
 from services.mrkdwn import escape
 from services.mrkdwn import plain as plain_text
 from services.ownership.check import OrgShape
@@ -16,9 +17,6 @@ from services.ownership.sources import Source
 from services.rulebook import Kept
 from store.audit import OPERATOR
 from store.schema import DEFAULT_CHANNEL
-
-LONGEST_SECTION = 2_900
-"""https://docs.slack.dev/reference/block-kit/blocks/section-block: 3,000, and room for an ellipsis."""
 
 _OPEN, _END = "\ue000", "\ue001"  # in nobody's text: what stands between them is an id
 _MARKED = re.compile(f"{_OPEN}([UWCGS][A-Z0-9]{{2,20}}){_END}")

@@ -95,6 +95,10 @@ async def forget(dialog: Dialog, ownership: OwnershipDialogs) -> None:
 
 async def match(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     """For all owners: another e-mail field, domains that mean the same."""
+    await dialog.in_time(_match(dialog, ownership))
+
+
+async def _match(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     if await dialog.turned_away(PEOPLE_TITLE):
         return
     aliases = read_aliases(dialog.entered(ALIASES) or "")
@@ -107,7 +111,7 @@ async def match(dialog: Dialog, ownership: OwnershipDialogs) -> None:
         await dialog.refuse({ALIASES if done.text.startswith("Not a domain") else EMAIL_FIELD: done.text})
         return
     note = f":white_check_mark: {done.text} Job changes from now on are matched so."
-    await dialog.answer(PEOPLE_TITLE, partial(_page, dialog.workspace_id, ownership, shown_after(dialog.view), note))
+    await dialog.show(await _page(dialog.workspace_id, ownership, shown_after(dialog.view), note))
 
 
 async def _done(dialog: Dialog, ownership: OwnershipDialogs, doing: Callable[[], Awaitable[str]]) -> None:

@@ -22,6 +22,8 @@ A_PAGE = 15
 """Owners; with those linked, a view holds 100 blocks."""
 
 LINKS = 20
+LONGEST_ALIASES = 3_000
+"""https://docs.slack.dev/reference/block-kit/block-elements/plain-text-input-element"""
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,8 @@ def people_view(people: People) -> View:
     blocks = [
         *([section(people.note)] if people.note else []),
         section(
-            "Owners in Salesforce whom Slack does not know by their e-mail address, so that a channel read what was"
-            " theirs. Say who they are in Slack: then they are told, and you can have them told what they missed."
+            "Salesforce owners whose e-mail address nobody in Slack has, so a channel got their job changes. Say who"
+            " they are in Slack: from then on they are told, and you can send them what they missed."
         ),
         *[block for owner in some for block in _owner(owner)],
         *([] if some else [context("There is nobody here: every owner so far was found in Slack.")]),
@@ -74,7 +76,10 @@ def block_of(owner: str) -> str:
 
 
 def alias_lines(aliases: Mapping[str, str]) -> str:
-    return "\n".join(f"{one} = {other}" for one, other in sorted(aliases.items()))
+    """As wide as fits: all that was entered has to be seen, or saving would drop what is not."""
+    pairs = sorted(aliases.items())
+    wide = "\n".join(f"{one} = {other}" for one, other in pairs)
+    return wide if len(wide) <= LONGEST_ALIASES else "\n".join(f"{one}={other}" for one, other in pairs)
 
 
 def read_aliases(text: str) -> dict[str, str] | str:
@@ -94,7 +99,7 @@ def _owner(owner: Unmatched) -> list[Block]:
         who += f" ({escape(owner.owner, 120)})"
     some = "a job change" if owner.waiting == 1 else f"{owner.waiting:,} job changes"
     picker = {"type": "users_select", "action_id": LINK, "placeholder": plain("Who is it?")}
-    read = f"a channel read {some} in their place, last {moment(owner.last_seen_at)}"
+    read = f"a channel got {some} in their place, last {moment(owner.last_seen_at)}"
     text = f"*{who}*\n{escape(owner.problem, 200)} · {read}"
     return [section(text, picker, block_of(owner.owner))]
 
@@ -131,20 +136,20 @@ def _links(links: Sequence[tuple[Link, int]]) -> list[Block]:
 
 def _matching(how: HowMatched) -> list[Block]:
     field = {"type": "plain_text_input", "action_id": EMAIL_FIELD, "max_length": 80}
-    aliases = {"type": "plain_text_input", "action_id": ALIASES, "multiline": True, "max_length": 3000}
-    typed = alias_lines(how.alias_domains)[:3000]
+    aliases = {"type": "plain_text_input", "action_id": ALIASES, "multiline": True, "max_length": LONGEST_ALIASES}
+    typed = alias_lines(how.alias_domains)[:LONGEST_ALIASES]
     return [
         _input(
             EMAIL_FIELD,
-            "Another e-mail field of Salesforce's User",
+            "Another e-mail field on the Salesforce User",
             field | ({"initial_value": how.email_field} if how.email_field else {}),
-            "Looked at besides Email, such as Slack_Email__c.",
+            "Checked in addition to Email, such as Slack_Email__c.",
         ),
         _input(
             ALIASES,
-            "Domains that mean the same",
+            "Domains that are the same company",
             aliases | ({"initial_value": typed} if typed else {}),
-            "One pair a line, Salesforce's first: acme.com = acme.io",
+            "One pair per line, Salesforce's first: acme.com = acme.io",
         ),
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from slack_bolt.async_app import AsyncApp
 
@@ -42,6 +43,7 @@ from listeners.ownership_pools_view import (
     read_members,
     read_table,
     settings_faults,
+    split,
 )
 from listeners.ownership_view import MORE
 from services.ownership.rule_faults import InvalidRulesError, RuleFault
@@ -66,18 +68,19 @@ async def show(dialog: Dialog, ownership: OwnershipDialogs) -> None:
 
 
 async def save_settings(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    tests = {name: read_test(dialog.entered(name) or "") for name in (CUSTOMER, TARGET)}
+    shown = dialog.view["state"]["values"]  # without what is too long for the dialog, which stays as it is
+    tests = {name: read_test(dialog.entered(name) or "") for name in (CUSTOMER, TARGET) if name in shown}
     if faults := {name: f"Please {HOW_TO_TEST}." for name, test in tests.items() if test is None}:
         await dialog.refuse(faults)
         return
-    excluded = [*(dialog.entered(EXCLUDED) or []), *(dialog.entered(EXCLUDED_OTHERS) or "").split()]
+    picked, others = dialog.entered(EXCLUDED) or [], (dialog.entered(EXCLUDED_OTHERS) or "").split()
     cap = dialog.entered(CAP)
-    guards = {"excluded": excluded} | ({"daily_cap": int(cap)} if cap else {})
 
     def change(rules: RuleSet) -> RuleSet:
-        return with_settings(rules, tests, guards)
+        kept = others if EXCLUDED_OTHERS in shown else split(rules.guards.excluded)[1]
+        return with_settings(rules, tests, {"excluded": [*picked, *kept]} | ({"daily_cap": int(cap)} if cap else {}))
 
-    await _save(dialog, ownership, _Edit(change, "changed segments and guards", settings_faults))
+    await _save(dialog, ownership, _Edit(change, "changed segments and guards", partial(settings_faults, shown=shown)))
 
 
 async def new(dialog: Dialog, ownership: OwnershipDialogs) -> None:
@@ -148,6 +151,10 @@ def _named(dialog: Dialog, kind: str, value: object, field: str) -> _Edit:
 
 async def _save(dialog: Dialog, ownership: OwnershipDialogs, edit: _Edit) -> None:
     """Into the draft, and close; or every fault at its field."""
+    await dialog.in_time(_into_draft(dialog, ownership, edit))
+
+
+async def _into_draft(dialog: Dialog, ownership: OwnershipDialogs, edit: _Edit) -> None:
     if await dialog.turned_away(MORE_TITLE):
         return
     workspace_id, (seen, _) = dialog.workspace_id, acted_on(dialog.view)
@@ -159,9 +166,9 @@ async def _save(dialog: Dialog, ownership: OwnershipDialogs, edit: _Edit) -> Non
         return
     kept = await ownership.editing.set(workspace_id, dialog.user_id, seen, changed, edit.what)
     if not kept.stored:
-        await dialog.refuse({CUSTOMER if dialog.view["callback_id"] == SAVE_SETTINGS else NAME: kept.text})
+        await dialog.refuse({next(iter(dialog.view["state"]["values"])): kept.text})
         return
-    await dialog.ack()
+    await dialog.close()
     await ownership.redraw(dialog, said(kept))
     below = dialog.view.get("previous_view_id")
     if below and below != dialog.view.get("root_view_id"):

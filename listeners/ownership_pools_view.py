@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict
 
 from listeners.blocks import Block, View, button, context, modal, plain, section
@@ -30,6 +30,11 @@ LONGEST_ENTRY = 3_000
 MOST_PICKED = 100
 MOST_SHOWN = 20
 
+_LABELS = {
+    CUSTOMER: "An account is a customer when",
+    TARGET: "An account is a target when",
+    EXCLUDED_OTHERS: "Never told: others",
+}
 _MEMBER = re.compile(r"members\.([0-9]+)\..*")
 
 Faults = dict[str, str]
@@ -37,10 +42,16 @@ Faults = dict[str, str]
 
 
 def more_view(book: Book, note: str | None = None) -> View:
-    """All that stands beside the rules, each to be edited."""
+    """All that stands beside the rules, each to be edited. What Slack could not show whole is left out, and stays."""
     rules = book.shown
-    picked, others = _split(rules.guards.excluded)
+    picked, others = split(rules.guards.excluded)
     cap = rules.guards.daily_cap
+    texts = {
+        CUSTOMER: shown_test(rules.segments.customer),
+        TARGET: shown_test(rules.segments.target),
+        EXCLUDED_OTHERS: "\n".join(others),
+    }
+    too_long = [_LABELS[name] for name, text in texts.items() if len(text) > LONGEST_ENTRY]
     blocks = [
         *([section(note)] if note else []),
         *_named(POOLS, "Pools", "taken in turn", {name: _pool_line(pool) for name, pool in rules.pools.items()}),
@@ -51,13 +62,12 @@ def more_view(book: Book, note: str | None = None) -> View:
             {name: f"{len(table)} people" for name, table in rules.mappings.items()},
         ),
         {"type": "divider"},
-        _text(CUSTOMER, "An account is a customer when", shown_test(rules.segments.customer)),
-        _text(TARGET, "An account is a target when", shown_test(rules.segments.target)),
+        *_whole(CUSTOMER, texts),
+        *_whole(TARGET, texts),
         _people(EXCLUDED, "Never told", picked),
-        _text(
-            EXCLUDED_OTHERS, "Never told: others", "\n".join(others), multiline=True, hint="An e-mail address a line."
-        ),
-        _number(CAP, "Job changes a person is told in 24 hours, at most", None if cap is None else str(cap)),
+        *_whole(EXCLUDED_OTHERS, texts, multiline=True, hint="One e-mail address per line."),
+        _number(CAP, "Most job changes a person is told of in 24 hours", None if cap is None else str(cap)),
+        *([context(f"Too long for this dialog, kept as it is: {', '.join(too_long).lower()}.")] if too_long else []),
     ]
     return modal(MORE_TITLE, blocks) | {
         "callback_id": SAVE_SETTINGS,
@@ -72,11 +82,15 @@ def pool_view(book: Book, name: str | None) -> View:
     members = pool.members if pool else ()
     picked = [one.user for one in members if one.weight == 1 and is_slack_user(one.user)][:MOST_PICKED]
     others = [f"{one.user} {one.weight}" if one.weight > 1 else one.user for one in members if one.user not in picked]
+    if len("\n".join(others)) > LONGEST_ENTRY:
+        return _too_many(POOL_TITLE, f"{len(members)} members")
     sticky = {"text": plain("An account stays with whoever was told of it last"), "value": "yes"}
     boxes: Block = {"type": "checkboxes", "action_id": STICKY, "options": [sticky]}
     if pool is None or pool.sticky:
         boxes["initial_options"] = [sticky]
-    hint = "One a line: an e-mail address or a user id, and how many turns they take to the others' one: ann@acme.com 2"
+    hint = (
+        "One per line: an e-mail address or a user id, and a weight if they take more turns than others: ann@acme.com 2"
+    )
     blocks = [
         _text(NAME, "Name", name or "", optional=False, longest=80),
         _people(MEMBERS, "Members", picked),
@@ -90,10 +104,9 @@ def mapping_view(book: Book, name: str | None) -> View:
     """*name* None: a new one."""
     table = book.shown.mappings.get(name, {}) if name else {}
     lines = "\n".join(f"{one} = {other}" for one, other in table.items())
-    hint = "One pair a line, by e-mail address or user id: the owner = who is told in their place"
+    hint = "One pair per line, by e-mail address or user id: the owner = who is told in their place"
     if len(lines) > LONGEST_ENTRY:
-        text = f"{len(table)} pairs are more than fit here: export the rules as JSON, and import them again."
-        return modal(MAPPING_TITLE, [section(text)])
+        return _too_many(MAPPING_TITLE, f"{len(table)} pairs")
     blocks = [
         _text(NAME, "Name", name or "", optional=False, longest=80),
         _text(TABLE, "Who stands for whom", lines, multiline=True, hint=hint, optional=False),
@@ -129,13 +142,14 @@ def read_table(text: str) -> dict[str, str] | str:
     return table
 
 
-def settings_faults(faults: Sequence[RuleFault]) -> Faults:
-    """Each at its field."""
+def settings_faults(faults: Sequence[RuleFault], shown: Container[str]) -> Faults:
+    """Each at its field, if that is *shown*."""
     fields = {"customer": CUSTOMER, "target": TARGET, "daily_cap": CAP, "excluded": EXCLUDED_OTHERS}
-    return {
+    told = {
         next((fields[step] for step in fault.path.split(".") if step in fields), CUSTOMER): fault.message
         for fault in faults
     }
+    return {where if where in shown else CAP: message for where, message in told.items()}
 
 
 def named_faults(faults: Sequence[RuleFault], named: str, field: str) -> Faults:
@@ -174,7 +188,7 @@ def _pool_line(pool: Pool) -> str:
     return ", ".join(shown) + more
 
 
-def _split(people: Sequence[str]) -> tuple[list[str], list[str]]:
+def split(people: Sequence[str]) -> tuple[list[str], list[str]]:
     """Those whom a picker can show, and the others."""
     picked = [one for one in people if is_slack_user(one)][:MOST_PICKED]
     return picked, [one for one in people if one not in picked]
@@ -207,10 +221,22 @@ def _text(
     return block | ({"hint": plain(hint)} if hint else {})
 
 
+def _whole(name: str, texts: Mapping[str, str], *, multiline: bool = False, hint: str | None = None) -> list[Block]:
+    """None, where Slack could not show it whole."""
+    if len(texts[name]) > LONGEST_ENTRY:
+        return []
+    return [_text(name, _LABELS[name], texts[name], multiline=multiline, hint=hint)]
+
+
+def _too_many(title: str, what: str) -> View:
+    text = f"{what} are more than fit here: export the rules as JSON, and import them again."
+    return modal(title, [section(text)])
+
+
 def _number(name: str, label: str, text: str | None) -> Block:
     element: Block = {"type": "number_input", "action_id": name, "is_decimal_allowed": False, "min_value": "1"}
     block = _input(name, label, element | ({"initial_value": text} if text else {}))
-    return block | {"hint": plain("Left empty: any number.")}
+    return block | {"hint": plain("Leave it empty for no limit.")}
 
 
 def _people(name: str, label: str, chosen: Sequence[str]) -> Block:

@@ -54,7 +54,7 @@ async def begin(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     """The dialog of the new rule takes the place of the question; or all scenarios are added at once."""
     chosen = dialog.entered(PRESET)
     if chosen == ALL_SCENARIOS:
-        await _add_all(dialog, ownership)
+        await dialog.in_time(_add_all(dialog, ownership))
         return
 
     async def making() -> View:
@@ -77,7 +77,7 @@ async def _add_all(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     if not kept.stored:
         await dialog.refuse({PRESET: kept.text})
         return
-    await dialog.ack()
+    await dialog.close()
     await ownership.redraw(dialog, said(kept))
 
 
@@ -114,6 +114,10 @@ async def fill_slot(dialog: Dialog, ownership: OwnershipDialogs) -> None:
 
 async def save(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     """Into the draft; what is wrong is said at its field, and nothing is saved."""
+    await dialog.in_time(_save(dialog, ownership))
+
+
+async def _save(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     if await dialog.turned_away(RULE_TITLE):
         return
     workspace_id, view = dialog.workspace_id, dialog.view
@@ -125,7 +129,7 @@ async def save(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     typed = form.typed(dialog.entered)
     if asks_otherwise(typed, view["state"]["values"]):  # the fields that it asks for were not shown in time
         shown = await _rule_view(workspace_id, ownership, typed, book, is_new=_is_new(view))
-        await dialog.ack(response_action="update", view=shown)
+        await dialog.show(shown)
         return
     read = typed.read(book.shown, await ownership.org_in_time(workspace_id))
     faults = await ownership.problems(workspace_id, typed.places)
@@ -136,7 +140,7 @@ async def save(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     if not kept.stored:
         await dialog.refuse({NAME: kept.text})
         return
-    await dialog.ack()
+    await dialog.close()
     warnings = await ownership.warnings(workspace_id, typed.places.values())
     await ownership.redraw(dialog, "\n".join(filter(None, [said(kept), warnings])), read[1])
 

@@ -47,10 +47,15 @@ def simulate_view(trying: Trying) -> View:
     rules = "the draft" if trying.is_draft else "the rules in force"
     blocks = [
         *([*trying.result, {"type": "divider"}] if trying.result else []),
-        section(f"Who would be told by *{rules}*, and why. Nobody is told, and nothing is stored."),
+        section(f"Who would be told under *{rules}*, and why. This tells nobody and stores nothing."),
         *([_latest(trying)] if trying.latest else []),
         _typed(EMAIL, "Or the e-mail address of a person", trying.email, "As a sender would send it."),
-        _typed(COMPANY, "Who joins", trying.company, "A company's domain or name. Left out: by the e-mail address."),
+        _typed(
+            COMPANY,
+            "Who joins",
+            trying.company,
+            "A company's domain or name. If left empty, it is taken from the e-mail address.",
+        ),
     ]
     if trying.is_draft and trying.latest:
         replay = button("Compare the last 100 job changes", REPLAY)
@@ -82,7 +87,7 @@ def replayed_blocks(replayed: Replayed) -> list[Block]:
         return [section("There is no job change yet to compare with.")]
     if not differences:
         return [section(f":white_check_mark: The draft would change nothing for {_last(replayed.tried)}.")]
-    head = f"*Of {_last(replayed.tried)}, the draft would tell {len(differences)} otherwise.*"
+    head = f"*Of {_last(replayed.tried)}, the draft would tell {len(differences)} differently.*"
     blocks = [section(head), *map(_difference, differences[:MOST_DIFFERENCES])]
     if len(differences) > MOST_DIFFERENCES:
         blocks.append(context(f"And {len(differences) - MOST_DIFFERENCES} more."))
@@ -126,7 +131,7 @@ def _input(name: str, label: str, element: Block) -> Block:
 def _told(simulated: Simulated) -> list[str]:
     """One line for each who would be told, with what the message would say of why."""
     if simulated.waits:
-        return [":hourglass: Slack does not say now who somebody is. Please try again in a minute."]
+        return [":hourglass: Slack cannot look people up right now. Please try again in a minute."]
     if not simulated.deliveries:
         return [f":mute: Nobody would be told. {escape(simulated.reason or '', 300)}"]
     return [

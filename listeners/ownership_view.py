@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from listeners.blocks import Block, View, button, context, modal, plain, section
-from listeners.ownership_names import fault_text, labels_of, mention, shown_sentence
+from listeners.ownership_names import fault_text, fitting, labels_of, mention, shown_sentence
 from services.mrkdwn import escape
 from services.ownership.check import OrgShape
 from services.ownership.rule_faults import RuleFault
@@ -32,10 +32,10 @@ A_PAGE = 20
 MOST_FAULTS = 12
 
 _NO_RULES = (
-    "*Nothing has to be set up here.* What stands below under _Everything else_ finds most people. Add a rule where"
-    " somebody else is to be told, such as the SDR of a target account, or a channel when a champion leaves a customer."
-    " You can begin with one of eleven ready-made scenarios, or with all of them, and try them on past job changes"
-    " before you publish."
+    "*Nothing has to be set up here.* _Everything else_ below finds the right person in most cases. Add a rule where"
+    " somebody else should be told, such as the SDR of a target account, or a channel when a champion leaves a"
+    " customer. You can begin with one of eleven ready-made scenarios, or with all of them, and try them on past job"
+    " changes before you publish."
 )
 
 
@@ -89,7 +89,7 @@ def list_view(book: Book, outlook: Outlook, page: int = 0, note: str | None = No
     everything = f"*Everything else*\n{shown_sentence(CATCH_ALL, labels)}"
     blocks += [
         section(everything),
-        context("The first rule that takes a side of a job change decides. This last one always stays."),
+        context("For each side of a job change, the first rule that matches decides. This last one is always there."),
     ]
     return modal(TITLE, blocks) | {"private_metadata": Listed(book.seen, page).kept()}
 
@@ -108,9 +108,9 @@ def _standing(book: Book) -> str:
     older = (
         " Others were published since it was begun: discard it and begin again."
         if book.draft.based_on != book.version
-        else " Nothing of it is in force until you publish it."
+        else " None of it is in force until you publish it."
     )
-    return f":pencil2: *You see a draft*, last changed by {by}.{older}\n{told}"
+    return f":pencil2: *This is a draft*, last changed by {by}.{older}\n{told}"
 
 
 def _buttons(book: Book) -> list[Block]:
@@ -174,4 +174,4 @@ def _beside(faults: Sequence[RuleFault]) -> list[Block]:
         places = [str(number + 1) for number in sorted(of_rules)]
         more = f" and {len(places) - 20} more" if len(places) > 20 else ""
         lines.append(f":warning: Something is wrong with rule {', '.join(places[:20])}{more}: see there.")
-    return [section("\n".join(lines[:MOST_FAULTS]))] if lines else []
+    return [section(fitting(lines[:MOST_FAULTS]))] if lines else []

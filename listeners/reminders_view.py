@@ -16,8 +16,8 @@ _ESCALATIONS = {
     CHANNEL: "The channel",
 }
 _HINT = (
-    "Working hours are nine to five, Monday to Friday, by the reader's own clock. Whoever takes it, hands it on, puts"
-    " it off, mutes it or reports it hears no more of it. Holds for what is told from now on."
+    "Working hours are nine to five, Monday to Friday, in the reader's own time zone. Whoever takes it, hands it"
+    " on, puts it off, mutes it or reports it is not reminded. Applies to what is told from now on."
 )
 
 
@@ -26,7 +26,7 @@ def reminder_blocks(workspace: Workspace, shown_at: int) -> list[Block]:
     hours = {str(each): _waiting(each) for each in REMINDER_HOURS}
     chosen = workspace.reminder_hours if workspace.reminder_hours in REMINDER_HOURS else 0
     menu = select(REMINDER_HOURS_CHOSEN, hours, str(chosen))
-    blocks = [section("*Remind whoever has not acted?*", menu, f"remind-{shown_at}")]
+    blocks = [section("*Remind people who have not acted?*", menu, f"remind-{shown_at}")]
     if not chosen:
         return blocks
     escalation = workspace.reminder_escalation if workspace.reminder_escalation in _ESCALATIONS else NOBODY

@@ -75,7 +75,7 @@ def _buttons(state: HomeState) -> list[Block]:
 def _confirm_disconnect() -> Block:
     return {
         "title": plain("Disconnect Salesforce?"),
-        "text": plain("Its token is revoked. All rules stay, and owners are not looked up until you connect again."),
+        "text": plain("Its token is revoked. All rules stay, but owners are not looked up until you connect again."),
         "confirm": plain("Disconnect"),
         "deny": plain("Keep it"),
     }
@@ -89,7 +89,7 @@ def connect_view(link: str | None, app: SalesforceApp | None, redirect_uri: str,
     """
     blocks = [section(note)] if note else []
     if link is not None:
-        go = button("Go on in the browser", CONNECT_LINK) | {"url": link, "style": "primary"}
+        go = button("Continue in the browser", CONNECT_LINK) | {"url": link, "style": "primary"}
         blocks.append(
             section(
                 "This link is for you alone, and good for 15 minutes. Log in there as the integration user that the app"

@@ -10,6 +10,7 @@ from slack_bolt.async_app import AsyncApp
 
 from listeners.blocks import View, said_view
 from listeners.dialogs import Dialog
+from listeners.mappings_view import as_json
 from listeners.salesforce_view import SOURCES
 from listeners.sources_view import (
     BEGIN,
@@ -21,7 +22,6 @@ from listeners.sources_view import (
     REMOVE,
     START,
     TITLE,
-    as_json,
     source_view,
     sources_view,
 )

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 
 from listeners.blocks import Block, View, button, context, modal, plain, section
+from listeners.mappings_view import LONGEST_DEFINITION
 from listeners.salesforce_view import health_text
 from services.mrkdwn import escape
 from services.mrkdwn import plain as plain_text
@@ -30,22 +31,24 @@ STARTS = {
 MOST_OPTIONS = 100
 """https://docs.slack.dev/reference/block-kit/block-elements/select-menu-element"""
 
-LONGEST_DEFINITION = 3_000
-"""https://docs.slack.dev/reference/block-kit/block-elements/plain-text-input-element"""
+MOST_SHOWN = 30
+"""Three blocks each; a view holds 100."""
 
 
 def sources_view(sources: Sequence[Source], candidates: Sequence[Proposal], note: str | None = None) -> View:
     """What is looked at now, and what could be."""
     blocks = [section(note)] if note else []
-    blocks.append(section("Where UserGems, or a tool of your own, writes job changes to Salesforce, they are found."))
-    for source in sources:
+    blocks.append(section("If UserGems or another tool writes job changes to Salesforce, the app can find them there."))
+    for source in sources[:MOST_SHOWN]:
         blocks += _source(source)
+    if len(sources) > MOST_SHOWN:
+        blocks.append(context(f"And {len(sources) - MOST_SHOWN} more, shown once others are removed."))
     if candidates:
         options = [_option(each.label, each.name) for each in candidates[:MOST_OPTIONS]]
         chooser = {"type": "static_select", "action_id": CHOOSE, "placeholder": plain("Choose"), "options": options}
         blocks += [{"type": "divider"}, section("*Look somewhere else as well*", chooser)]
     else:
-        blocks.append(context("There is no object in this org that we may read and that could hold job changes."))
+        blocks.append(context("This org has no object that we may read and that could hold job changes."))
     return modal(TITLE, blocks)
 
 
@@ -77,11 +80,6 @@ def source_view(
     ]
     kept = json.dumps({"name": proposal.name, "sobject": proposal.sobject, "label": proposal.label[:80]})
     return modal(TITLE, blocks) | {"callback_id": START, "submit": plain("Start"), "private_metadata": kept}
-
-
-def as_json(definition: object) -> str:
-    """As an admin edits it: compact enough for Slack, and one line a path."""
-    return json.dumps(definition, indent=1)
 
 
 def _preview(preview: Preview) -> list[Block]:

@@ -69,7 +69,8 @@ async def answer(
     if command.get("response_url"):
         await ack()
         say = respond
-    word, _, rest = command.get("text", "").strip().partition(" ")
+    # Whatever stands between: a line break, or the space that a phone puts there.
+    word, rest = [*command.get("text", "").split(maxsplit=1), "", ""][:2]
     if workspace_id is None:
         await say(NOT_INSTALLED)
     elif word.lower() in _ANSWERS:
@@ -79,14 +80,15 @@ async def answer(
 
 
 async def _status(desk: Desk, asked: Asked) -> None:
-    """For any member: numbers and the state of the connections, nothing of people."""
+    """For any member: numbers and the state of the connections, nothing of people; for admins what is wrong, too."""
     shown = await desk.status.of(asked.workspace_id)
     if shown is None:
         await asked.respond(NOT_INSTALLED)
         return
     mine = mine_line(await desk.status.waiting_for(asked.workspace_id, asked.user_id))
-    text = "\n".join(filter(None, [*status_lines(shown), mine]))
-    await asked.respond(text=text, blocks=status_blocks(shown, mine))
+    may = await desk.directory.is_admin(asked.workspace_id, asked.user_id)
+    text = "\n".join(filter(None, [*status_lines(shown, may=may), mine]))
+    await asked.respond(text=text, blocks=status_blocks(shown, mine, may=may))
 
 
 async def _help(_desk: Desk, asked: Asked) -> None:

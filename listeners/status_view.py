@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from listeners.blocks import Block, button, context, section
+from listeners.blocks import Block, button, context, section, sections
 from listeners.burials_view import A_PAGE, BURIED, line_of
 from listeners.salesforce_view import health_texts
 from services.mrkdwn import escape
+from services.salesforce_health import Health
 from services.status import REPORTED_DAYS, WorkspaceStatus
 from services.wording import moment
 from store.burials import Burial
@@ -18,23 +19,30 @@ from store.member_preferences import Waiting
 COMMAND = "/usergems-status"
 
 HELP = (
-    f"`{COMMAND}` shows how job changes are doing in this workspace: whether they can be told, how those of the last"
-    " 24 hours ended, and what waits.\n"
-    f"`{COMMAND} test` sends a sample to you the whole way, marked as a test.\n"
-    f"`{COMMAND} explain ada@example.com` tells what became of the latest job change of that person, and why;"
-    " the id of a job change does, too. You read of what came to you; admins of everything.\n"
-    f"`{COMMAND} buried` lists what could not be delivered, to try it again: for admins.\n"
-    f"`{COMMAND} help` shows this. What is yours to choose is in the Home tab of this app."
+    f"`{COMMAND}` shows how job changes are doing in this workspace: whether they can be delivered, what became of"
+    " those of the last 24 hours, and what is waiting.\n"
+    f"`{COMMAND} test` sends you a sample all the way through, marked as a test.\n"
+    f"`{COMMAND} explain ada@example.com` says what became of that person's latest job change, and why;"
+    " the id of a job change works too. You can ask about what came to you, admins about everything.\n"
+    f"`{COMMAND} buried` lists what could not be delivered, so that admins can try again.\n"
+    f"`{COMMAND} help` shows this. Your own choices are in this app's Home tab."
 )
 NOT_INSTALLED = "This app is not installed in this workspace any more: ask an admin to install it again."
 ONLY_ADMINS = (
     ":no_entry: What could not be delivered is shown to workspace admins and owners, and Slack did not confirm that you"
     " are one. If you are, please try again in a minute."
 )
-NOTHING_BURIED = ":white_check_mark: Nothing is buried: all was delivered."
+NOTHING_BURIED = ":white_check_mark: Nothing is buried: everything was delivered."
 EXPLAIN_WHAT = f"Say which one: `{COMMAND} explain` and the person's e-mail address, or the id of a job change."
 
+_FOR_AN_ADMIN = (
+    ":warning: Something about Salesforce needs an admin, so some job changes may come late or go to a channel."
+    f" An admin who types `{COMMAND}` sees what it is."
+)
 _LONGEST_WORD = 60
+
+_MOST_OF_SALESFORCE = 12
+"""Lines of its connection, and of the places in it where job changes are found; their dialog has all."""
 
 
 def not_known(word: str) -> str:
@@ -44,17 +52,21 @@ def not_known(word: str) -> str:
 
 def sent_test(job_change_id: str) -> str:
     return (
-        ":white_check_mark: A test is on its way to you, as a direct message: it goes the whole way, and nobody else is"
-        f" told. If it does not come within a minute, `{COMMAND} explain {job_change_id}` says why."
+        ":white_check_mark: A test is on its way to you, as a direct message: it goes all the way through, and nobody"
+        f" else is told. If it does not arrive within a minute, `{COMMAND} explain {job_change_id}` says why."
     )
 
 
-def status_lines(status: WorkspaceStatus) -> list[str]:
-    """Each a line of mrkdwn; together they say everything, also where blocks are not shown."""
+def status_lines(status: WorkspaceStatus, *, may: bool) -> list[str]:
+    """
+    Each a line of mrkdwn; together they say everything, also where blocks are not shown.
+
+    *may*: whether whoever asks may mend things; others are spared what exactly Salesforce said.
+    """
     return [
         f"*Job changes in {escape(status.workspace_name, 100)}*",
         _channel(status),
-        *health_texts(status.salesforce),
+        *(_salesforce(status) if may else _whether_salesforce_works(status)),
         *_silent(status),
         _last(status),
         _ended(status),
@@ -74,10 +86,10 @@ def mine_line(waiting: Waiting) -> str | None:
     return f":crescent_moon: {many} for you until {moment(waiting.kept_until)}, as you prefer: see the Home tab."
 
 
-def status_blocks(status: WorkspaceStatus, mine: str | None = None) -> list[Block]:
-    """*mine*: a line for whoever asks alone."""
-    text = "\n".join(filter(None, [*status_lines(status), mine]))
-    return [section(text), context(f"As of {moment(status.at)}. Only you can see this.")]
+def status_blocks(status: WorkspaceStatus, mine: str | None = None, *, may: bool) -> list[Block]:
+    """*mine*: a line for whoever asks alone; *may* as in `status_lines`."""
+    lines = filter(None, [*status_lines(status, may=may), mine])
+    return [*sections(lines), context(f"As of {moment(status.at)}. Only you can see this.")]
 
 
 def buried_lines(listed: Sequence[Burial], buried: int) -> list[str]:
@@ -105,9 +117,24 @@ def _channel(status: WorkspaceStatus) -> str:
     return f":white_check_mark: {channel} is the default channel."
 
 
+def _salesforce(status: WorkspaceStatus) -> list[str]:
+    """For admins."""
+    texts = health_texts(status.salesforce)
+    more = len(texts) - _MOST_OF_SALESFORCE
+    return [*texts[:_MOST_OF_SALESFORCE], *([f"… and {more:,} more, see the Home tab."] if more > 0 else [])]
+
+
+def _whether_salesforce_works(status: WorkspaceStatus) -> list[str]:
+    """For members: what is wrong is for an admin to read, and to mend."""
+    told = status.salesforce
+    if any(line.health is Health.BAD for line in told):
+        return [_FOR_AN_ADMIN]
+    return health_texts([line for line in told if line.health is Health.GOOD or line is told[0]])
+
+
 def _silent(status: WorkspaceStatus) -> list[str]:
     return [
-        f":hourglass: {vendor} does not answer since {moment(since)}. What needs it is kept, and tried again."
+        f":hourglass: {vendor} has not answered since {moment(since)}. What needs it is kept, and tried again."
         for vendor, since in status.silent.items()
     ]
 
@@ -128,9 +155,9 @@ def _ended(status: WorkspaceStatus) -> str:
 
 def _waiting(status: WorkspaceStatus) -> str:
     if status.waiting_since is None:
-        return "Nothing waits."
-    verb = "waits" if status.waiting == 1 else "wait"
-    return f"{status.waiting:,} {verb} to be told, the oldest since {moment(status.waiting_since)}."
+        return "Nothing is waiting."
+    verb = "is" if status.waiting == 1 else "are"
+    return f"{status.waiting:,} {verb} waiting to be told, the oldest since {moment(status.waiting_since)}."
 
 
 def _buried(status: WorkspaceStatus) -> list[str]:

@@ -89,7 +89,7 @@ def _timely(handler: Handler, seconds: float) -> Handler:
                 await request.read()
         except TimeoutError as error:
             raise web.HTTPRequestTimeout from error
-        except (HttpProcessingError, web.RequestPayloadError) as error:
+        except (HttpProcessingError, web.RequestPayloadError, ConnectionResetError) as error:
             raise web.HTTPBadRequest from error
         return await handler(request)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from services.directory import member_of
 from services.errors import PermanentError, TransientError
-from services.job_changes import InvalidJobChangeError, JobChange
+from services.job_changes import JobChange
 from services.later import When, comes_back_at
 from services.offers import ERASED, Verb, is_person, refusal
 from services.redrawing import Drawn, Redrawing
@@ -24,7 +24,7 @@ from store.schema import DEFAULT_CHANNEL
 LONGEST_WORDS = 300
 """Characters that somebody may write about it."""
 
-UNMUTABLE = "Your admins want everybody to hear of these, so they cannot be muted."
+UNMUTABLE = "Your admins want everybody to hear about these, so they cannot be muted."
 ONLY_MEMBERS = "Only members of this workspace can do that."
 TRY_AGAIN = "Slack did not answer just now, so nothing was changed. Please try again in a minute."
 _NOTED = {
@@ -87,9 +87,8 @@ class Acting:
         refused = refusal(delivery, verb, actor)
         if refused is not None or delivery is None:
             return refused or ""
-        try:
-            change = JobChange.from_stored(delivery.payload or "")
-        except InvalidJobChangeError:
+        change = JobChange.if_readable(delivery.payload)
+        if change is None:
             return ERASED
         if not is_person(delivery.destination) and (stranger := await self._is_stranger(workspace_id, actor)):
             return stranger

@@ -38,14 +38,10 @@ class Burials:
 
     async def try_all_again(self, workspace_id: str, actor: str) -> int:
         """The longest buried first, up to MOST_AT_A_PRESS of those that are buried now; how many."""
-        until, replayed = self.now(), 0
-        while replayed < MOST_AT_A_PRESS:
-            # Only those of now: what fails again at once must not be tried for ever.
-            some = await self.database.run(burials.oldest, workspace_id, until, AT_ONCE)
-            if not some:
-                break
-            replayed += await self.try_again(workspace_id, actor, some)
-        return replayed
+        # Only those of now: what fails again at once must not be tried for ever.
+        oldest = await self.database.run(burials.oldest, workspace_id, self.now(), MOST_AT_A_PRESS)
+        some = (oldest[first : first + AT_ONCE] for first in range(0, len(oldest), AT_ONCE))
+        return sum([await self.try_again(workspace_id, actor, each) for each in some])
 
 
 def _replay(connection: Connection, workspace_id: str, actor: str, job_change_ids: Sequence[str], now: int) -> int:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
-from services.job_changes import InvalidJobChangeError, JobChange
+from services.job_changes import JobChange
 from services.messages import Card, Role
 from services.offers import FAULTS, is_person, offers
 from services.wording import Side, moment
@@ -27,9 +27,8 @@ def cards(members: Sequence[Claimed], destination: str, histories: Mapping[str, 
 
 def card(member: Claimed, destination: str, history: History = NOTHING_YET) -> Card | None:
     """None when the job change was erased, or cannot be read. *destination*: as of its lane."""
-    try:
-        change = JobChange.from_stored(member.payload or "")
-    except InvalidJobChangeError:
+    change = JobChange.if_readable(member.payload)
+    if change is None:
         return None
     links = json.loads(member.decision or "{}").get("links", {})
     state = next((each.state for each in history.handled if each.delivery_id == member.id), OPEN)

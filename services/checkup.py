@@ -85,7 +85,7 @@ class Checkup:
 
     async def _reads_secrets(self) -> str:
         await self.database.run(stored_secrets.check, self.cipher)
-        return "they are those of the data"
+        return "they open what is stored"
 
     async def _slack(self, slack: SlackCheck) -> list[Finding]:
         if not (self.settings.slack_client_id and self.settings.slack_client_secret):
@@ -161,7 +161,7 @@ class Checkup:
 
     async def _default_channel(self, workspace: Workspace) -> str:
         if workspace.default_channel_id is None:
-            raise PermanentError("none is chosen, so what finds nobody waits: an admin chooses one in the app's Home")
+            raise PermanentError("none is chosen, so what has no DRI waits: an admin chooses one in the app's Home")
         name = f"#{workspace.default_channel_name or workspace.default_channel_id}"
         channel = await self.slack.channel(workspace.id, workspace.default_channel_id)
         mend = "choose another in the app's Home, or"
@@ -176,7 +176,7 @@ class Checkup:
     async def _messages_tab(self, workspace: Workspace) -> str:
         if await self.database.run(checks.has_failed_with, workspace.id, "Messages tab is off"):
             raise PermanentError(f"it is off, so nobody can be told in private: switch it on under App Home at {APPS}")
-        return "no message has failed for want of it"
+        return "no message has failed because of it"
 
     async def _salesforce(self, workspace: Workspace) -> str:
         self.salesforce.moves.doubt(workspace.id)  # an org that has moved to another host is found there at once

@@ -34,7 +34,7 @@ _WHERE = f"copy it from Basic Information of your app at {APPS}"
 _SIGNING_SECRET = re.compile(r"[0-9a-f]{32}")
 _CREDENTIALS = {
     "invalid_client_id": f"Slack does not know SLACK_CLIENT_ID: {_WHERE}",
-    "bad_client_secret": f"SLACK_CLIENT_SECRET is not that of SLACK_CLIENT_ID: {_WHERE}",
+    "bad_client_secret": f"SLACK_CLIENT_SECRET does not belong to SLACK_CLIENT_ID: {_WHERE}",
 }
 
 
@@ -54,7 +54,7 @@ class SlackCheck:
 
     async def knows_us(self) -> str:
         """
-        Whether Slack takes client id and secret.
+        Whether Slack accepts the client id and secret.
 
         A code that is none is refused as such only after the credentials have been looked at:
         https://docs.slack.dev/reference/methods/oauth.v2.access#errors
@@ -66,7 +66,7 @@ class SlackCheck:
             raise PermanentError(_CREDENTIALS[error])
         if error not in _GOOD_ENOUGH:
             raise TransientError(f"Slack answered {error} to a code that is none")
-        return "Slack takes client id and secret"
+        return "Slack accepts the client id and secret"
 
     async def takes_app_token(self) -> str:
         """Socket Mode. https://docs.slack.dev/reference/methods/apps.connections.open"""
@@ -77,7 +77,7 @@ class SlackCheck:
                 f"Slack refuses SLACK_APP_TOKEN ({error}): make one with the scope connections:write under Basic"
                 f" Information at {APPS}, and switch Socket Mode on there"
             )
-        return "Slack takes the app token"
+        return "Slack accepts the app token"
 
     async def is_alive(self) -> str:
         """Whether the public address leads to a running app of ours."""
@@ -147,9 +147,9 @@ def signing_secret(settings: Settings, signs: Signs, now: int) -> Finding:
         told = f"what came as Slack's at {_time(wrong)} is not signed with SLACK_SIGNING_SECRET, nothing since is"
         return Finding(name, State.FAILED, f"{told}: {_WHERE}, and start the app again")
     if not right:
-        told = "Slack tells nobody whether it is right: type /usergems-status in Slack; if nothing answers,"
+        told = "Slack has no way to ask whether it is right: type /usergems-status in Slack; if nothing answers,"
         return Finding(name, State.UNKNOWN, f"{told} {_WHERE}")
-    return Finding(name, State.OK, f"what Slack signed was genuine, last at {_time(right)}")
+    return Finding(name, State.OK, f"it matches what Slack signs, last at {_time(right)}")
 
 
 def events(signs: Signs, now: int) -> Finding:

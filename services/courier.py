@@ -164,7 +164,7 @@ class Courier:
             return self._plainer(claim, str(error))
         if claim.destination == DEFAULT_CHANNEL:
             return Parked(claim, now, str(error))
-        return Moved(claim, now, f"{_untold(claim, error)}: {error}.")
+        return Moved(claim, now, f"{_untold(claim, error)}: {error}.", str(error))
 
     def _plainer(self, claim: Claim, reason: str) -> Settlement:
         now = self.now()

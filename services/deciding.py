@@ -15,9 +15,9 @@ from services.org_shape import OrgShapes
 from services.ownership.batch import Decided, Waits, accounts, choose, decided, pool_state, waiting
 from services.ownership.conditions import Prepared
 from services.ownership.facts import Case, lookup_of
-from services.ownership.needs import allowed, needs_of, together
+from services.ownership.needs import allowed, needs_of, segments_asked_for, together
 from services.ownership.rule_faults import InvalidRulesError
-from services.ownership.rules import NO_RULES, SEGMENTS, RuleSet
+from services.ownership.rules import NO_RULES, SEGMENTS, RuleSet, Segment
 from services.ownership.standing import Absence, Ledger, Matching, Standing
 from services.records import Found, Needs, PersonRecords
 from services.salesforce import Salesforce
@@ -34,12 +34,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Rules:
-    """A rule set made ready. *version* 0: none is published."""
+    """A rule set made ready. *version* 0: none is published. *segments*: those that it or somebody's mute asks for."""
 
     version: int
     prepared: Prepared
     matching: Matching
     needs: Needs
+    segments: frozenset[Segment]
 
     @property
     def rule_set(self) -> RuleSet:
@@ -151,8 +152,8 @@ def _state_and_accounts(
 
 def _ready(version: int, prepared: Prepared, how: HowMatched, muted: frozenset[str]) -> Rules:
     matching = Matching(how.links, how.email_field, how.alias_domains, how.denied)
-    segments = [segment for segment in SEGMENTS if segment in muted]
-    return Rules(version, prepared, matching, needs_of(prepared.rule_set, how.email_field, segments))
+    segments = segments_asked_for(prepared.rule_set, [segment for segment in SEGMENTS if segment in muted])
+    return Rules(version, prepared, matching, needs_of(prepared.rule_set, how.email_field, segments), segments)
 
 
 def case_of(

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from services.errors import PermanentError
 from services.identities import Identity
-from services.job_changes import InvalidJobChangeError, JobChange
+from services.job_changes import JobChange
 from store import explaining, job_changes
 from store.database import Database
 from store.job_changes import FoundJobChange
@@ -61,11 +61,4 @@ def _explained(
     if found is None:
         return None
     origin = job_changes.origin(connection, found.id)
-    return Explained(found, _read(origin.payload if origin else None), tuple(theirs[1:MOST_FOUND]))
-
-
-def _read(payload: str | None) -> JobChange | None:
-    try:
-        return JobChange.from_stored(payload or "")
-    except InvalidJobChangeError:
-        return None
+    return Explained(found, JobChange.if_readable(origin.payload if origin else None), tuple(theirs[1:MOST_FOUND]))

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from services.month import Month
-from store import erasing, housekeeping, workspaces
+from store import erasing_workspaces, housekeeping, workspaces
 from store.database import Database
-from store.workspaces import Workspace
 
 log = logging.getLogger(__name__)
 
@@ -36,23 +35,18 @@ class Housekeeping:
         await self.database.run(housekeeping.forget_stale, now)
         if stranded := await self.database.run(housekeeping.wake_stranded, now):
             log.warning("%d lanes had lost their turn and were woken", stranded)
-        erased = housekeeping.ERASED_AT_ONCE
-        while erased == housekeeping.ERASED_AT_ONCE:
-            erased = await self.database.run(housekeeping.erase_expired, now - self.retention_days * DAY_MS)
+        for workspace_id, days in (await self.database.run(housekeeping.retentions)).items():
+            kept = min(days or self.retention_days, self.retention_days)
+            await self._erase_expired(workspace_id, now - kept * DAY_MS)
         for workspace in await self.database.run(workspaces.all_active):
-            await self._tidy(workspace, now)
-        while await self.database.run(erasing.erase_long_gone, now - GONE_DAYS * DAY_MS, now, self.at_once):
+            await Month(self.database, self.now).close(workspace.id)
+        gone = now - GONE_DAYS * DAY_MS
+        while await self.database.run(erasing_workspaces.erase_long_gone, gone, now, self.at_once):
             log.info("a workspace that removed the app %d days ago was erased, or some of it", GONE_DAYS)
 
-    async def _tidy(self, workspace: Workspace, now: int) -> None:
-        """Count the days that are over, and forget earlier than the operator would where a workspace wants that."""
-        await Month(self.database, self.now).close(workspace.id)
-        days = workspace.retention_days
-        if days is None or days >= self.retention_days:
-            return
+    async def _erase_expired(self, workspace_id: str, before: int) -> None:
         # What ended before the last round has been seen to: nothing ends in the past.
-        since, before = self._swept.get(workspace.id, 0), now - days * DAY_MS
-        erased = housekeeping.ERASED_AT_ONCE
-        while erased == housekeeping.ERASED_AT_ONCE:
-            erased = await self.database.run(housekeeping.erase_expired_of, workspace.id, since, before)
-        self._swept[workspace.id] = before
+        since = self._swept.get(workspace_id, 0)
+        while since < before:
+            since = await self.database.run(housekeeping.erase_expired, workspace_id, since, before, self.at_once)
+        self._swept[workspace_id] = before

@@ -187,6 +187,14 @@ class JobChange(_Part):
         except ValidationError:
             raise InvalidJobChangeError([Fault("", "is not stored as this version stores it")]) from None
 
+    @classmethod
+    def if_readable(cls, payload: str | None) -> JobChange | None:
+        """The same; None: it was erased, or this version cannot read it."""
+        try:
+            return cls.from_stored(payload or "")
+        except InvalidJobChangeError:
+            return None
+
     def to_stored(self) -> str:
         """As JSON, without what is not set."""
         return self.model_dump_json(exclude_none=True)

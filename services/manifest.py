@@ -21,12 +21,11 @@ REASONS = {
     "channels:read": "List public channels to choose from, and notice when the chosen one is renamed or archived.",
     "groups:read": "The same for private channels that the app has been invited to. It sees no others.",
     "im:history": (
-        "After a crash, look into its own direct messages to see whether a message had gone out, so that nothing is"
-        " told twice."
+        "After a crash, check its own direct messages to see whether a message went out, so that nothing is told twice."
     ),
     "usergroups:read": (
-        "Know who is in a user group, where a rule of yours tells everybody in one. Without it such a rule passes on to"
-        " whom it names next."
+        "Know who is in a user group, if one of your rules tells everybody in it. Without it, such a rule moves on to"
+        " the next person it names."
     ),
 }
 """Why each scope is asked for, as the people who are asked to allow it read it."""

@@ -93,9 +93,10 @@ class RowMapping:
         for (path, fields), plain in zip(self.paths.items(), self._plain_paths, strict=True):
             value = columns[plain] if plain in columns else _inside(row, path)
             for name in fields if says(value) else ():
-                _put(told, name, self._ours(name, value))
+                put = _add if name == "person.emails" else _put
+                put(told, name, self._ours(name, value))
         for name, value in self.always.items():
-            _put(told, name, value)
+            _put(told, name, converted(name, value))
         change_type = told["change_type"] = change_type_of(told)
         known = SIGNALS.get(change_type) if isinstance(change_type, str) else None
         told.setdefault("signal", known or "contact_tracking")
@@ -147,15 +148,24 @@ def _plain(name: str) -> str:
 
 
 def _put(told: dict[str, Any], name: str, value: object) -> None:
-    """Set a field by its dotted name, unless it is set; e-mail addresses come together."""
+    """Set a field by its dotted name, unless it is set."""
+    part, last = _place(told, name)
+    part.setdefault(last, value)
+
+
+def _add(told: dict[str, Any], name: str, values: Any) -> None:
+    """E-mail addresses come together, each once; what is no text stays, to be refused."""
+    part, last = _place(told, name)
+    together = enumerate([*part.get(last, ()), *values])
+    part[last] = list({each if isinstance(each, str) else number: each for number, each in together}.values())
+
+
+def _place(told: dict[str, Any], name: str) -> tuple[dict[str, Any], str]:
+    """The object in which a field stands, and what it is called there."""
     *steps, last = name.split(".", 1) if name.startswith("custom.") else name.split(".")
     for step in steps:
         told = told.setdefault(step, {})
-    if name == "person.emails" and isinstance(value, list):
-        value = list(dict.fromkeys([*told.get(last, []), *value]))
-        told[last] = value
-    else:
-        told.setdefault(last, value)
+    return told, last
 
 
 def _listed(fields: str | list[str]) -> list[str]:

@@ -11,12 +11,11 @@ from sqlalchemy import Connection
 
 from services.directory import Directory
 from services.errors import PermanentError, TransientError
-from services.job_changes import InvalidJobChangeError, JobChange
+from services.job_changes import JobChange
 from services.mutables import ALL
 from services.notices import Notices
 from services.slack_shapes import SlackUser
 from store import choosing, histories, lately, member_preferences, members, muting, owners
-from store.audit import Change
 from store.choosing import Absence
 from store.database import Database
 from store.histories import NOTHING_YET, History
@@ -149,9 +148,7 @@ class MyHome:
         mine = await self.read(workspace_id, user_id)
         if owner not in {each.owner for each in mine.known_as}:
             return False
-        change = Change(self.now(), user_id, "not_me", owner)
-        await self.database.run(owners.deny, workspace_id, owner, user_id, change)
-        await self.notices.not_me(workspace_id, user_id, owner)
+        await self.notices.not_me(workspace_id, owner, user_id)
         return True
 
     async def admit(self, workspace_id: str, user_id: str, owner: str) -> None:
@@ -210,7 +207,7 @@ def known_as(address: str | None, known: Sequence[KnownAs], denied: Collection[s
 def _read(connection: Connection, workspace_id: str, user_id: str, now: int) -> Mine:
     recent = lately.told(connection, workspace_id, user_id, now, 0, A_PAGE)
     names = dict(name for each in recent for name in _names(each.decision))
-    links = {each.owner: each.linked_by for each in owners.linked(connection, workspace_id) if each.user_id == user_id}
+    links = owners.linked_by(connection, workspace_id, user_id)
     addresses = {*links, *members.addresses_of(connection, workspace_id, user_id)}
     return Mine(
         user_id=user_id,
@@ -241,16 +238,9 @@ def _page(connection: Connection, workspace_id: str, user_id: str, now: int, ski
 def _told(connection: Connection, found: Sequence[Lately]) -> tuple[Told, ...]:
     known = histories.histories(connection, {each.job_change_id for each in found})
     return tuple(
-        Told(each.delivery_id, each.told_at, each.side, _job_change(each.payload), known[each.job_change_id])
+        Told(each.delivery_id, each.told_at, each.side, JobChange.if_readable(each.payload), known[each.job_change_id])
         for each in found
     )
-
-
-def _job_change(payload: str | None) -> JobChange | None:
-    try:
-        return JobChange.from_stored(payload or "")
-    except InvalidJobChangeError:
-        return None
 
 
 def _mute(

@@ -12,13 +12,13 @@ from sqlalchemy import Connection
 from services.directory import member_of
 from services.errors import PermanentError, TransientError
 from services.job_changes import TEST_SOURCE
-from services.mrkdwn import escape
 from services.notice_words import Said, Standing, look_again_at, said
 from services.retry import backoff_ms
 from services.slack import Posted, Slack
-from store import notices, workspaces
+from store import notices, owners, salesforce_connections, workspaces
+from store.audit import Change
 from store.database import Database
-from store.notices import MOST_CARETAKERS, Notice
+from store.notices import MOST_CARETAKERS, NOT_ME, Notice
 from store.workspaces import (
     DEFAULT_CHANNEL_BROKEN,
     NO_DEFAULT_CHANNEL,
@@ -51,8 +51,8 @@ class Notices:
 
     async def catch_up(self) -> bool:
         """A bit of what is due: somebody is told, or what they were told is brought up to date; False if nothing is."""
-        for workspace_id in await self.database.run(workspaces.untold):
-            await self._tell_caretakers(workspace_id, DEFAULT_CHANNEL_BROKEN)
+        for workspace_id, kind in await self.database.run(workspaces.untold):
+            await self._tell_caretakers(workspace_id, kind)
         notice = await self.database.run(notices.claim, self.now(), LEASE_MS)
         if notice is not None:
             await self._bring(notice)
@@ -73,12 +73,31 @@ class Notices:
         await self._tell_caretakers(workspace_id, DEFAULT_CHANNEL_BROKEN)
         await self.show(workspace_id)
 
-    async def _tell_caretakers(self, workspace_id: str, kind: str) -> None:
+    async def salesforce_broken(self, workspace_id: str, connected_by: str | None) -> None:
+        """Salesforce cannot be asked until an admin mends it: also told to *connected_by*, a Slack user."""
+        if await self._tell_caretakers(workspace_id, SALESFORCE_BROKEN, connected_by):
+            await self.show(workspace_id)
+
+    async def salesforce_calls_low(self, workspace_id: str, connected_by: str | None) -> None:
+        """Of the org's API calls most are used up; also told to *connected_by*, a Slack user."""
+        if await self._tell_caretakers(workspace_id, SALESFORCE_CALLS_LOW, connected_by):
+            await self.show(workspace_id)
+
+    async def not_me(self, workspace_id: str, owner: str, user_id: str) -> None:
+        """A member says that they are not this owner: it is stored, and somebody has to say who is."""
+        workspace = await self.database.run(workspaces.find, workspace_id)
+        people = await self._caretakers(workspace) if workspace else []
+        change = Change(self.now(), user_id, NOT_ME, owner)
+        if await self.database.run(_deny, workspace_id, owner, user_id, change, people):
+            await self.show(workspace_id)
+
+    async def _tell_caretakers(self, workspace_id: str, kind: str, also: str | None = None) -> bool:
+        """False: they have been told before."""
         workspace = await self.database.run(workspaces.find, workspace_id)
         if workspace is None or await self.database.run(workspaces.was_given, workspace_id, kind):
-            return
-        people = await self._caretakers(workspace)
-        await self.database.run(_promise_once, workspace_id, kind, people, self.now())
+            return False
+        people = list(dict.fromkeys([*await self._caretakers(workspace), *([also] if also else [])]))
+        return await self.database.run(_promise_once, workspace_id, kind, people, self.now())
 
     async def _caretakers(self, workspace: Workspace) -> list[str]:
         """
@@ -108,7 +127,7 @@ class Notices:
         return found[:MOST_CARETAKERS]
 
     async def _bring(self, notice: Notice) -> None:
-        standing = await self.database.run(_standing, notice.workspace_id)
+        standing = await self.database.run(_standing, notice)
         if standing is None or not standing.workspace.is_active:
             await self.database.run(notices.drop, notice)
             return
@@ -167,68 +186,33 @@ class Notices:
         too_old = due_at - notice.made_at > LONGEST_TRY_MS and notice.ts is None
         await self.database.run(notices.settle, notice, None if too_old else due_at, **values)
 
-    async def salesforce_broken(self, workspace_id: str, problem: str, connected_by: str | None) -> None:
-        """Salesforce cannot be asked until an admin mends it: also told to *connected_by*, a Slack user."""
-        text = (
-            f"Salesforce needs an admin: {escape(problem, 300)}. Job changes wait for a while, and then go to the"
-            " default channel. Open the *Home* tab of this app to connect Salesforce again."
-        )
-        await self._tell_once(workspace_id, SALESFORCE_BROKEN, text, connected_by)
 
-    async def salesforce_calls_low(self, workspace_id: str, used: int, limit: int, connected_by: str | None) -> None:
-        """Of the org's API calls most are used up; also told to *connected_by*, a Slack user."""
-        text = (
-            f"{used:,} of the {limit:,} API calls that Salesforce allows your org in 24 hours are used up, by all apps"
-            " together. At the limit job changes wait. The *Home* tab of this app says how many are ours."
-        )
-        await self._tell_once(workspace_id, SALESFORCE_CALLS_LOW, text, connected_by)
-
-    async def not_me(self, workspace_id: str, user_id: str, owner: str) -> None:
-        """A member says that they are not this owner: somebody has to say who is."""
-        workspace = await self.database.run(workspaces.find, workspace_id)
-        text = (
-            f"<@{user_id}> is not `{escape(owner, 200)}` in Salesforce, they say, so they are not told in that owner's"
-            " place any more. Link the right person in the *Home* tab of this app, under Ownership (DRIs), Unmatched"
-            " people; until then the next one in the rules is told, or the channel."
-        )
-        for person in await self._caretakers(workspace) if workspace else ():
-            try:
-                await self.slack.post_notice(workspace_id, person, text)
-            except (TransientError, PermanentError) as error:
-                log.warning("that somebody is no owner was not told in %s: %s", workspace_id, error)
-
-    async def _tell_once(self, workspace_id: str, notice: str, text: str, also: str | None = None) -> None:
-        """
-        Never raises for Slack's sake. Where nobody could be reached now, it is told the next time somebody asks for it;
-        where one of them could, it was: nobody is told twice.
-        """
-        workspace = await self.database.run(workspaces.find, workspace_id)
-        people = list(dict.fromkeys(filter(None, [workspace.installer_user_id, also]))) if workspace else []
-        if not people or not await self.database.run(workspaces.give_once, workspace_id, notice, self.now()):
-            return
-        missed = [await self._missed(workspace_id, user_id, notice, text) for user_id in people]
-        if True in missed and False not in missed:
-            await self.database.run(workspaces.take_back, workspace_id, notice)
-
-    async def _missed(self, workspace_id: str, user_id: str, notice: str, text: str) -> bool | None:
-        """Whether they have certainly not been told, and could be later; None: they can never be."""
-        try:
-            await self.slack.post_notice(workspace_id, user_id, text)
-        except TransientError as error:
-            log.warning("the notice %s of %s was not given: %s", notice, workspace_id, error)
-            return not error.in_doubt
-        except PermanentError as error:
-            log.warning("the notice %s of %s cannot be given: %s", notice, workspace_id, error)
-            return None
-        return False
-
-
-def _promise_once(connection: Connection, workspace_id: str, kind: str, people: list[str], now: int) -> None:
+def _promise_once(connection: Connection, workspace_id: str, kind: str, people: list[str], now: int) -> bool:
     """Of two who find out at the same time only one promises."""
-    if workspaces.give_once(connection, workspace_id, kind, now):
+    is_first = workspaces.give_once(connection, workspace_id, kind, now)
+    if is_first:
         notices.promise(connection, workspace_id, kind, people, now)
+    return is_first
 
 
-def _standing(connection: Connection, workspace_id: str) -> Standing | None:
+def _deny(
+    connection: Connection, workspace_id: str, owner: str, user_id: str, change: Change, people: list[str]
+) -> bool:
+    is_first = owners.deny(connection, workspace_id, owner, user_id, change)
+    if is_first:
+        notices.promise(connection, workspace_id, NOT_ME, people, change.at)
+    return is_first
+
+
+def _standing(connection: Connection, notice: Notice) -> Standing | None:
+    workspace_id = notice.workspace_id
     workspace = workspaces.find(connection, workspace_id)
-    return Standing(workspace, notices.steps(connection, workspace_id, TEST_SOURCE)) if workspace else None
+    if workspace is None:
+        return None
+    denials = owners.denials_at(connection, workspace_id, notice.made_at) if notice.kind == NOT_ME else ()
+    return Standing(
+        workspace=workspace,
+        steps=notices.steps(connection, workspace_id, TEST_SOURCE),
+        salesforce=salesforce_connections.standing_of(connection, workspace_id),
+        denials=tuple(denials),
+    )

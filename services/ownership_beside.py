@@ -41,8 +41,8 @@ def without_named(rules: RuleSet, kind: str, name: str) -> RuleSet:
 
 
 def with_settings(rules: RuleSet, segments: Mapping[str, object], guards: Mapping[str, object]) -> RuleSet:
-    """Raises InvalidRulesError."""
-    return _changed(rules, lambda raw: raw.update(segments=dict(segments), guards=dict(guards)))
+    """*segments*: those that change. Raises InvalidRulesError."""
+    return _changed(rules, lambda raw: raw.update(segments=raw["segments"] | segments, guards=dict(guards)))
 
 
 def _changed(rules: RuleSet, change: Callable[[Raw], object]) -> RuleSet:

@@ -18,7 +18,7 @@ from store.workspaces import DEFAULT_CHANNEL_BROKEN, NO_DEFAULT_CHANNEL, Workspa
 
 CHANNEL_GETS = {
     "unmatched": "it gets those that no DRI was found for",
-    "everything": "it gets every one of them",
+    "everything": "it gets every job change",
 }
 
 REMINDER_HOURS = (0, 1, 2, 4, 8, 16, 24, 40)
@@ -31,7 +31,7 @@ POSTS_PER_MINUTE = (30, 60, 120, 300, 600)
 PATIENCE_MINUTES = (5, 15, 30, 60, 240, 1_440)
 RETENTION_DAYS = (7, 14, 30, 60, 90, 180, 365)
 
-FASTER = "Somebody else changed the settings meanwhile, so nothing was saved. This is how they stand now."
+FASTER = "Somebody else changed the settings in the meantime, so nothing was saved. This is how they are now."
 NOT_INSTALLED = "The app is not installed in this workspace any more."
 TRY_AGAIN = "Slack did not answer just now, so nothing was saved. Please try again in a minute."
 
@@ -85,7 +85,7 @@ class Preferences:
         if workspace is None or seen_version not in {None, workspace.version}:
             return Answer(False, FASTER if workspace else NOT_INSTALLED)
         if channel_id == workspace.default_channel_id and workspace.default_channel_problem is None:
-            return Answer(True, f"<#{channel_id}> is the default channel already.")
+            return Answer(True, f"<#{channel_id}> is already the default channel.")
         channel = await self._usable_channel(workspace, channel_id)
         if isinstance(channel, Answer):
             return channel
@@ -116,7 +116,7 @@ class Preferences:
         try:
             await self.slack.post_notice(workspace.id, channel.id, _first_line(workspace, actor))
         except PermanentError as error:
-            return Answer(False, f"{_named(channel)} was not chosen, it cannot be posted to: {error}.")
+            return Answer(False, f"{_named(channel)} was not chosen, as it cannot be posted to: {error}.")
         except TransientError:
             text += " Slack did not take the test message just now; job changes will be tried again."
         done = audit.Change(self.now(), actor, "default_channel", f"{workspace.default_channel_id} → {channel.id}")

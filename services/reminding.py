@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from random import random
 from typing import cast
 
 from services.errors import PermanentError, TransientError
-from services.job_changes import InvalidJobChangeError, JobChange
+from services.job_changes import JobChange
 from services.managers import Managers
 from services.reminder_words import CHANNEL, MANAGER, Open, passed_on, reminder
 from services.retry import backoff_ms
@@ -60,7 +61,8 @@ class Reminding:
         workspace = await self.database.run(workspaces.find, due[0].workspace_id)
         changes = await self._open(due)
         over = [each for each in due if each.delivery_id not in changes]
-        await self.database.run(reminders.end, over)
+        if over:
+            await self.database.run(reminders.end, over)
         if workspace is None or not changes:
             return
         left = [each for each in due if each.delivery_id in changes]
@@ -80,13 +82,10 @@ class Reminding:
         muted = await self.database.run(muting.muted, first.workspace_id, first.reader, self.now())
         unmutable = await self.database.run(muting.limits, first.workspace_id) if muted else frozenset[str]()
         for each in due:
-            try:
-                change = JobChange.from_stored(each.payload or "")
-            except InvalidJobChangeError:
+            change = JobChange.if_readable(each.payload)
+            if change is None:
                 continue
-            what = {change.signal.value, change.change_type.value}
-            is_muted = muted & {*what, muting.EVERYTHING} and not unmutable & what
-            if not each.is_over and not is_muted:
+            if not each.is_over and not _is_muted(each, change, muted, unmutable):
                 found[each.delivery_id] = change
         return found
 
@@ -99,7 +98,7 @@ class Reminding:
 
     async def _ripe(self, some: Sequence[Reminder], tz: str | None) -> list[Reminder]:
         """Those whose time has come, by the reader's own clock; the others come back when it has."""
-        ripe, now = [], self.now()
+        ripe, later, now = [], [], self.now()
         quiet = await self.database.run(member_preferences.find, some[0].workspace_id, some[0].reader)
         for each in some:
             due_at = max(now, after_working_hours(each.hours, each.reminded_at or each.told_at, tz))
@@ -108,7 +107,9 @@ class Reminding:
             if due_at <= now:
                 ripe.append(each)
             else:
-                await self.database.run(reminders.postpone, [each], due_at)
+                later.append((each, due_at))
+        if later:
+            await self.database.run(reminders.wait, later)
         return ripe
 
     async def _remind(self, some: Sequence[Reminder], changes: dict[int, JobChange], workspace: Workspace) -> None:
@@ -174,6 +175,18 @@ class Reminding:
         wait = backoff_ms(max(each.attempts for each in some) + 1, random())  # noqa: S311
         due_at = self.now() + (round(error.retry_after * 1_000) if error.retry_after else wait)
         await self.database.run(reminders.postpone, some, due_at, failed=True, unsent=unsent)
+
+
+def _is_muted(each: Reminder, change: JobChange, muted: Collection[str], unmutable: Collection[str]) -> bool:
+    """By its reader since they were told; of both sides only what is muted on each."""
+    what = {change.signal.value, change.change_type.value}
+    sides = json.loads(each.decision or "{}").get("sides", [])
+    told = [side for side in sides if each.side in {"both", side["side"]}]
+    segments = [{f"{muting.SEGMENT}{segment}" for segment in side.get("segments", ())} for side in told]
+    if what.union(*segments) & frozenset(unmutable):
+        return False
+    in_segments = bool(segments) and all(each & frozenset(muted) for each in segments)
+    return in_segments or bool({*what, muting.EVERYTHING} & frozenset(muted))
 
 
 def _shown(each: Reminder, change: JobChange, addresses: dict[Posted, str | None]) -> Open:

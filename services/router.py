@@ -15,7 +15,9 @@ from services.journal import UNCOUNTED, Journal
 from services.notices import Notices
 from services.ownership.batch import Decided, Waits
 from services.ownership.choice import Decision
+from services.ownership.facts import Case, segments_of
 from services.ownership.promises import missed, promised, trace_of
+from services.ownership.sources import Side
 from services.records import Found, PersonRecords
 from services.retry import backoff_ms
 from store import choosing, owners, pauses, routing
@@ -53,9 +55,14 @@ class Facts:
     why: str | None = None
 
     @property
+    def base_url(self) -> str | None:
+        """Of links into the org; None: it was not asked."""
+        return self.found.base_url if self.found else None
+
+    @property
     def is_an_answer(self) -> bool:
         """Whether Salesforce works, or none is connected; not so where there was nothing to ask it about."""
-        return self.trouble is None and (self.found is None or self.found.base_url is not None)
+        return self.trouble is None and (self.found is None or self.base_url is not None)
 
     @property
     def notes(self) -> list[str]:
@@ -150,7 +157,7 @@ class Router:
                 due_at = self.now() + round(choice.retry_after * 1_000)
                 postponed.append(Postponed(each.claimed.id, due_at, "waiting to look the owner up in Slack"))
             else:
-                routed.append(_routed(each, choice, workspace, rules, facts))
+                routed.append(_routed(each.claimed.id, cases[each.claimed.id], choice, workspace, rules, facts))
                 unmatched += missed(each.claimed.id, choice)
         return Settled(routed, postponed, decided, unmatched, salesforce_answered=facts.is_an_answer)
 
@@ -178,13 +185,21 @@ def _parse(batch: Batch) -> tuple[list[Parsed], list[Routed]]:
     return parsed, unreadable
 
 
-def _routed(parsed: Parsed, decision: Decision, workspace: Workspace, rules: Rules, facts: Facts) -> Routed:
-    job_change_id = parsed.claimed.id
-    promise = promised(job_change_id, decision, workspace, parsed.change.signal)
-    found = facts.found or Found({})
-    records = found.people.get(job_change_id, PersonRecords())
-    trace = trace_of(decision, promise, rules.version, facts.notes) | {"links": _links(records, found.base_url)}
+def _routed(
+    job_change_id: str, case: Case, decision: Decision, workspace: Workspace, rules: Rules, facts: Facts
+) -> Routed:
+    promise = promised(job_change_id, decision, workspace, case.change.signal)
+    trace = trace_of(decision, promise, rules.version, facts.notes)
+    sides = [told | {"segments": _segments(case, told["side"], rules)} for told in trace["sides"]]
+    trace |= {"sides": sides, "links": _links(case.records or PersonRecords(), facts.base_url)}
     return Routed(job_change_id, trace, promise.deliveries, promise.outcome, promise.reason)
+
+
+def _segments(case: Case, side: Side | None, rules: Rules) -> list[str]:
+    """Those that this side's account is in, as far as somebody asks for them."""
+    if case.records is None:
+        return []
+    return sorted(segments_of(case.views[side].account, rules.prepared.rule_set.segments) & rules.segments)
 
 
 def _links(records: PersonRecords, base_url: str | None) -> dict[str, str | None]:

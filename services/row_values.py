@@ -40,11 +40,12 @@ def converted(name: str, value: object) -> object:
     return str(value)
 
 
-def _emails(value: object) -> object:
-    if isinstance(value, list):
-        texts = [each.get("email") or each.get("value") if isinstance(each, dict) else each for each in value]
-        return [text for text in texts if says(text)]
-    return [each for each in re.split(r"[,;\s]+", value) if each] if isinstance(value, str) else value
+def _emails(value: object) -> list[object]:
+    if isinstance(value, str):
+        return [each for each in re.split(r"[,;\s]+", value) if each]
+    listed = value if isinstance(value, list) else [value]
+    texts = [each.get("email") or each.get("value") if isinstance(each, dict) else each for each in listed]
+    return [text for text in texts if says(text)]
 
 
 def _number(value: object) -> object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -26,6 +27,13 @@ Answer = TypeVar("Answer")
 DEADLINE_SECONDS = 90.0
 """For all calls of one batch together, so that a trickling answer cannot hold it for ever."""
 
+THREADS = 16
+
+
+def _threads() -> ThreadPoolExecutor:
+    """Of our own: an org that hangs must not hold up whoever needs one of the usual threads, such as to find Slack."""
+    return ThreadPoolExecutor(THREADS, thread_name_prefix="salesforce")
+
 
 @dataclass(frozen=True)
 class Salesforce:
@@ -37,6 +45,7 @@ class Salesforce:
     moves: Moves = field(default_factory=Moves, init=False, repr=False)
     _clients: dict[str, SalesforceClient] = field(default_factory=dict, init=False, repr=False)
     _noted: dict[str, str | None] = field(default_factory=dict, init=False, repr=False)
+    _threads: ThreadPoolExecutor = field(default_factory=_threads, init=False, repr=False)
 
     async def find_people(
         self, workspace_id: str, lookups: Sequence[PersonLookup], needs: Needs = NO_NEEDS
@@ -73,6 +82,7 @@ class Salesforce:
         for client in self._clients.values():
             client.http.close()
         self._clients.clear()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def read(self, workspace_id: str, work: Callable[[SalesforceClient], Answer]) -> Answer | None:
         """
@@ -115,7 +125,7 @@ class Salesforce:
         client, answered = await self._client(session), False
         try:
             async with asyncio.timeout(self.deadline_seconds):
-                answer = await asyncio.to_thread(work, client)
+                answer = await asyncio.get_running_loop().run_in_executor(self._threads, work, client)
             answered = True
             self.moves.answered(session.workspace_id)
         except TimeoutError as error:

@@ -10,6 +10,7 @@ from services.errors import PermanentError, TransientError
 from services.notices import Notices
 from services.salesforce_auth import SalesforceAuth
 from services.salesforce_describe import SalesforceDescribe
+from services.salesforce_health import CALLS_ARE_FINE, CALLS_ARE_LOW
 from store import salesforce_connections as connections
 from store import workspaces
 from store.salesforce_connections import Standing
@@ -26,7 +27,6 @@ BEGIN_AGAIN_MS = 10 * 60_000
 """So long Salesforce may take until a new External Client App works."""
 
 TRY_AGAIN_MS = 60 * 60_000
-CALLS_ARE_LOW, CALLS_ARE_FINE = 0.8, 0.7
 QUIET_MS = 24 * 60 * 60_000
 """How long a trouble must be away before it counts as a new one: a trouble that comes and goes is told once a day."""
 
@@ -83,12 +83,12 @@ class SalesforceCare:
 
     async def _tell(self, known: Standing) -> None:
         if known.problem:
-            await self.notices.salesforce_broken(known.workspace_id, known.problem, known.connected_by)
+            await self.notices.salesforce_broken(known.workspace_id, known.connected_by)
         else:
             await self._over(known.workspace_id, SALESFORCE_BROKEN)
         used, limit = known.api_used or 0, known.api_limit or 0
         if limit and used >= limit * CALLS_ARE_LOW:
-            await self.notices.salesforce_calls_low(known.workspace_id, used, limit, known.connected_by)
+            await self.notices.salesforce_calls_low(known.workspace_id, known.connected_by)
         elif used < limit * CALLS_ARE_FINE:
             await self._over(known.workspace_id, SALESFORCE_CALLS_LOW)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -22,19 +23,22 @@ from services.salesforce_calls import MeasuredSession
 from services.salesforce_moves import MovedAwayError, SessionEndedError, UnreachableError
 from services.salesforce_refusals import MALFORMED_ID, NO_SUCH_TYPE, UnreadableFieldError, code_of, refusal
 from services.salesforce_soql import Hidden, Question, Row
+from services.salesforce_versions import API_VERSION, nearest_version
 from services.settings import is_loopback
 
-API_VERSION = "66.0"
+Answer = TypeVar("Answer")
+
 QUERIES_A_CALL = 5
 """https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_composite_composite.htm"""
 
 MOST_PAGES = 20
 """Of 2,000 rows: no 200 people have more."""
 
-_DATA = f"/services/data/v{API_VERSION}/"
 # Seconds to connect, and between two bytes. A redirect would carry our session to somewhere else.
 _HOW: dict[str, Any] = {"timeout": (5.0, 20.0), "allow_redirects": False}
 _NO_SUCH_RESOURCE = {404, 405}
+_NO_COMPOSITE = {*_NO_SUCH_RESOURCE, 501}
+_NO_SUCH_VERSION = {404, 410}
 _MOVED = {301, 302, 303, 307, 308}
 
 
@@ -59,6 +63,7 @@ class SalesforceClient:
     salesforce: Salesforce
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _has_composite: bool = field(default=True, init=False)
+    _asked_for_versions: bool = field(default=False, init=False)
     _calls: int = field(default=0, init=False)
     _hidden: Hidden = field(default=frozenset(), init=False)
     _named: dict[str, str] = field(default_factory=dict, init=False)
@@ -73,14 +78,7 @@ class SalesforceClient:
         http.trust_env = False  # a .netrc would replace our Authorization header
         if session.instance_url.startswith("http://") and is_loopback(urlsplit(session.instance_url).hostname):
             http.mount("https://", _PlainHttp())
-        salesforce = Salesforce(
-            session_id=session.access_token,
-            instance_url=session.instance_url,
-            version=API_VERSION,
-            session=http,
-            object_pairs_hook=dict,
-        )
-        return cls(session, http, salesforce)
+        return cls(session, http, _speaking(API_VERSION, session, http))
 
     @property
     def usage(self) -> tuple[int, int] | None:
@@ -101,7 +99,7 @@ class SalesforceClient:
         """
         with self._lock, _translated():
             try:
-                return self.salesforce.restful(path, params=params, **_HOW)
+                return self._in_a_version(lambda: self.salesforce.restful(path, params=params, **_HOW))
             except SalesforceError as error:
                 if error.status in _NO_SUCH_RESOURCE:
                     return None
@@ -117,7 +115,8 @@ class SalesforceClient:
         with self._lock, _translated():
             while True:
                 try:
-                    return self._all_rows([kept for one in asked if (kept := one.without(self._hidden))])
+                    left = [kept for one in asked if (kept := one.without(self._hidden))]
+                    return self._in_a_version(partial(self._all_rows, left))
                 except UnreadableFieldError as error:
                     if not any(question.uses(error.sobject, error.field) for question in asked):
                         raise
@@ -128,6 +127,28 @@ class SalesforceClient:
     def unreadable(self) -> Mapping[str, str]:
         """Fields and kinds of records that we have not been let read in this session, by their names in lower case."""
         return dict(self._named)
+
+    def _in_a_version(self, ask: Callable[[], Answer]) -> Answer:
+        """Ask, once more in a version that the org has if it does not have ours: Salesforce retires old ones."""
+        try:
+            return ask()
+        except SalesforceError as error:
+            if error.status not in _NO_SUCH_VERSION or not self._takes_another_version():
+                raise
+        return ask()
+
+    def _takes_another_version(self) -> bool:
+        """Whether there is another one to speak; asked once a session, and only after something was not there."""
+        if self._asked_for_versions:
+            return False
+        self._asked_for_versions = True
+        told = self.http.get(f"{self.session.instance_url}/services/data", **_HOW)
+        version = nearest_version(told.json()) if told.status_code == 200 else API_VERSION
+        if version == API_VERSION:
+            return False
+        self.salesforce = _speaking(version, self.session, self.http)
+        self._has_composite = True
+        return True
 
     def _all_rows(self, asked: Sequence[Question]) -> dict[str, list[Row]]:
         found: dict[str, list[Row]] = defaultdict(list)
@@ -147,15 +168,16 @@ class SalesforceClient:
         try:
             return self._composite(asked)
         except SalesforceError as error:
-            if error.status not in _NO_SUCH_RESOURCE:
+            if not _refuses_composite(error):
                 raise
         self._has_composite = False
         return [self._answer(question) for question in asked]
 
     def _composite(self, asked: Sequence[Question]) -> Iterable[_Answer]:
         """The queries travel in the body, where they may be longer than in an URL."""
+        data = f"/services/data/v{self.salesforce.sf_version}/"
         subrequests = [
-            {"method": "GET", "url": f"{_DATA}query?q={quote(one.soql, safe='')}", "referenceId": f"q{number}"}
+            {"method": "GET", "url": f"{data}query?q={quote(one.soql, safe='')}", "referenceId": f"q{number}"}
             for number, one in enumerate(asked)
         ]
         body = {"allOrNone": False, "compositeRequest": subrequests}
@@ -202,6 +224,16 @@ class _PlainHttp(HTTPAdapter):
         return super().send(request, *args, **kwargs)
 
 
+def _speaking(version: str, session: Session, http: requests.Session) -> Salesforce:
+    return Salesforce(
+        session_id=session.access_token,
+        instance_url=session.instance_url,
+        version=version,
+        session=http,
+        object_pairs_hook=dict,
+    )
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
@@ -217,6 +249,12 @@ def _translated() -> Iterator[None]:
         raise TransientError(f"Salesforce did not answer: {type(error).__name__}") from error
     except (KeyError, TypeError, ValueError) as error:  # an answer of another shape, to the library or to us
         raise TransientError("Salesforce's answer makes no sense") from error
+
+
+def _refuses_composite(error: SalesforceError) -> bool:
+    """Whether it is the resource that is not served; what is wrong with a query stands inside the answer."""
+    is_refused = error.status == 400 and isinstance(refusal(400, error.content), PermanentError)
+    return is_refused or error.status in _NO_COMPOSITE
 
 
 def _can_do_without(question: Question, error: PermanentError) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from services.errors import PermanentError
+from services.errors import PermanentError, TransientError
 from services.salesforce import Salesforce
 from services.salesforce_soql import Row
 from services.soql import format_soql
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _OF_ANYBODY = {"id", "name", "email", "isactive", "firstname", "lastname", "title", "username", "type"}
 
 NOT_CONNECTED = "Salesforce is not connected"
+SENSELESS = "Salesforce's answer makes no sense"
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class SalesforceDescribe:
     async def objects(self, workspace_id: str) -> dict[str, str]:
         """Labels of the objects that can be queried, by name."""
         told = await self._get(workspace_id, "sobjects/")
-        listed = _list(told, "sobjects")
+        listed = _named(told, "sobjects")
         return {str(one["name"]): str(one.get("label") or one["name"]) for one in listed if one.get("queryable")}
 
     async def object(self, workspace_id: str, name: str) -> ObjectInfo | None:
@@ -81,15 +82,22 @@ class SalesforceDescribe:
         if not name.replace("_", "").isalnum():
             return None
         told = await self._get(workspace_id, f"sobjects/{name}/describe")
-        if not isinstance(told, dict):
+        if told is None:
             return None
-        fields = [_field(one) for one in _list(told, "fields")]
-        return ObjectInfo(str(told["name"]), str(told.get("label") or name), {one.name: one for one in fields})
+        if not isinstance(told, dict) or not isinstance(told.get("fields"), list):
+            raise TransientError(SENSELESS)
+        fields = [_field(one) for one in _named(told, "fields")]
+        return ObjectInfo(
+            str(told.get("name") or name), str(told.get("label") or name), {one.name: one for one in fields}
+        )
 
     async def page(self, workspace_id: str, soql: str) -> Page:
         """The rows of one answer: at most 2,000, and fewer where records are long, whatever the query says."""
-        told = await self._get(workspace_id, "query", q=soql)
-        return Page(_list(told, "records"), is_all=isinstance(told, dict) and told.get("done") is True)
+        told = await self._query(workspace_id, soql)
+        page = Page(_list(told, "records"), is_all=told.get("done") is True)
+        if not isinstance(told.get("records"), list) or not (page.rows or page.is_all):
+            raise TransientError(SENSELESS)  # whoever reads on would get the same for ever
+        return page
 
     async def unreadable(self, workspace_id: str, sobject: str, paths: Sequence[str]) -> dict[str, str]:
         """Of these paths those that we may not read, each with the reason; one call for each object on the way."""
@@ -119,8 +127,10 @@ class SalesforceDescribe:
 
     async def count(self, workspace_id: str, soql: str) -> int:
         """Of a `SELECT COUNT() …`."""
-        told = await self._get(workspace_id, "query", q=soql)
-        return int(told["totalSize"]) if isinstance(told, dict) else 0
+        count = (await self._query(workspace_id, soql)).get("totalSize")
+        if not isinstance(count, int):
+            raise TransientError(SENSELESS)
+        return count
 
     async def introduce(self, workspace_id: str) -> None:
         """Ask the org what it is called, and remember it for status and Home."""
@@ -148,6 +158,14 @@ class SalesforceDescribe:
         except PermanentError:  # nothing depends on it
             return ()
 
+    async def _query(self, workspace_id: str, soql: str) -> dict[str, Any]:
+        told = await self._get(workspace_id, "query", q=soql)
+        if told is None:
+            raise PermanentError("Salesforce has no such resource as query, or a gateway does not let it through")
+        if not isinstance(told, dict):
+            raise TransientError(SENSELESS)
+        return told
+
     async def _get(self, workspace_id: str, path: str, **params: str) -> Any:
         def work(client: SalesforceClient) -> tuple[Any]:
             return (client.get(path, **params),)
@@ -159,14 +177,23 @@ class SalesforceDescribe:
 
 
 def _field(told: Mapping[str, Any]) -> FieldInfo:
+    refers_to = told.get("referenceTo")
     return FieldInfo(
         name=str(told["name"]),
         label=str(told.get("label") or told["name"]),
         type=str(told.get("type") or "string"),
         relationship=_text(told.get("relationshipName")),
-        refers_to=tuple(map(str, told.get("referenceTo") or ())),
-        values=tuple(str(one["value"]) for one in _list(told, "picklistValues") if one.get("active") is not False),
+        refers_to=tuple(map(str, refers_to)) if isinstance(refers_to, list) else (),
+        values=tuple(
+            str(one["value"])
+            for one in _list(told, "picklistValues")
+            if "value" in one and one.get("active") is not False
+        ),
     )
+
+
+def _named(told: object, name: str) -> list[dict[str, Any]]:
+    return [one for one in _list(told, name) if one.get("name")]
 
 
 def _list(told: object, name: str) -> list[dict[str, Any]]:

@@ -111,11 +111,12 @@ class SalesforceFinder:
                     raise
                 query, problem = await self._readable(source, query)
                 continue
+            places = [Place.of(row) for row in page.rows]
             refused = await self._take_in(source, query, page.rows)
             if refused is None:
                 return
-            if page.rows:
-                after = Place.of(page.rows[-1])
+            if places:
+                after = places[-1]
                 if not await self._advance(turn, source, after, len(page.rows), refused):
                     return
             if page.is_all and len(page.rows) < self.page_size:

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from services.salesforce_care import CALLS_ARE_LOW
 from store.salesforce_connections import Standing
 from store.salesforce_sources import PAUSED, Source
+
+CALLS_ARE_LOW, CALLS_ARE_FINE = 0.8, 0.7
+"""The part of the calls that an org is allowed from which on somebody should know, and below which all is well."""
 
 
 class Health(StrEnum):
@@ -60,11 +62,11 @@ def _connected(connection: Standing) -> Iterator[HealthLine]:
     if connection.problem:
         yield HealthLine(Health.BAD, f"Salesforce ({org}) needs an admin: {connection.problem}")
     elif connection.last_success_at is None:
-        yield HealthLine(Health.FAIR, f"Salesforce is set up for {org}, and was not asked yet")
+        yield HealthLine(Health.FAIR, f"Salesforce is set up for {org}, and has not been asked yet")
     else:
         yield HealthLine(Health.GOOD, f"Connected to Salesforce: {org}{f' ({kind})' if kind else ''}{user}")
     if connection.last_success_at is not None:
-        yield HealthLine(Health.GOOD, "Last answered", connection.last_success_at)
+        yield HealthLine(Health.GOOD, "Last answer:", connection.last_success_at)
     if connection.unreadable:
         yield HealthLine(Health.FAIR, f"Cannot be read, so it is left out: {connection.unreadable}")
 

@@ -33,7 +33,7 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 # What relationships lead to. An owner may be a queue, and is then of the kind Name.
 _ENTITIES = {"Owner": ("User", "Name", "Group"), "User": ("User",), "Manager": ("User",), "Parent": ("Account",)}
 # Without these there is nothing to go by: that they are hidden is for an admin to mend.
-_ESSENTIAL = {"id", "name", "email", "ownerid", "accountid", "isactive", "userid", "teammemberrole", "lastmodifieddate"}
+_ESSENTIAL = {"id", "name", "email", "ownerid", "accountid", "isactive", "userid", "teammemberrole"}
 _OPTIONAL = {"Lead", "Opportunity", "AccountTeamMember", "OpportunityTeamMember"}
 
 Hidden = frozenset[tuple[str, str]]

@@ -145,7 +145,7 @@ async def checked(describe: SalesforceDescribe, workspace_id: str, query: Source
 
 
 def _line(query: SourceQuery, row: Row) -> PreviewLine:
-    record_id = str(row["Id"])
+    record_id = str(row.get("Id"))
     try:
         change = JobChange.parse(query.read(row))
     except InvalidJobChangeError as error:

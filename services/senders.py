@@ -164,9 +164,9 @@ def _tamradar(raw: Mapping[str, Any]) -> dict[str, Any]:
     if raw.get("event_type", "radar_finding") != "radar_finding":
         raise InvalidJobChangeError([Fault("event_type", "is not a finding, so there is no job change in it")])
     moves = {"contact_job_changes": _TAMRADAR_MOVES, "promotions": _TAMRADAR_INSIDE, "new_hires": _TAMRADAR_INSIDE}
-    if kind not in moves:
+    if not isinstance(kind, str) or kind not in moves:
         raise InvalidJobChangeError([Fault("data.radar_type", "is not a radar of job changes")])
-    told = moves[str(kind)].read(raw, "tamradar")
+    told = moves[kind].read(raw, "tamradar")
     person = told.setdefault("person", {})
     if not person.keys() & {"full_name", "first_name", "last_name"} and (name := name_of(person.get("linkedin_url"))):
         person["full_name"] = name  # this radar tells no name: the one in the address is better than a refusal

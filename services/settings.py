@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
@@ -62,7 +63,9 @@ class Settings:
         database_url = read.checked("DATABASE_URL", "sqlite:///./usergems.db", database_fault)
         keys = tuple(key.strip() for key in read.text("ENCRYPTION_KEYS", "").split(",") if key.strip())
         read.check(
-            "ENCRYPTION_KEYS", all(_is_fernet_key(key) for key in keys), f"holds what is no Fernet key; {_KEYS_HINT}"
+            "ENCRYPTION_KEYS",
+            all(_is_fernet_key(key) for key in keys),
+            f"holds a value that is not a Fernet key; {_KEYS_HINT}",
         )
         if not database_url.startswith("sqlite"):
             read.check("ENCRYPTION_KEYS", bool(keys), f"is required with PostgreSQL; {_KEYS_HINT}")
@@ -129,7 +132,7 @@ class _Reader:
 
     def number(self, name: str, default: int, least: int, most: int) -> int:
         value = self.text(name, str(default))
-        if value.isascii() and value.isdigit() and least <= int(value[:9]) <= most:
+        if value.isascii() and value.isdigit() and len(value) < 10 and least <= int(value) <= most:
             return int(value)
         self.faults.append(f"{name} must be a whole number from {least} to {most}")
         return default
@@ -149,7 +152,12 @@ class _Reader:
 
 def is_loopback(host: str | None) -> bool:
     """Whether this host name is this machine."""
-    return host is not None and (host in {"localhost", "::1"} or host.startswith("127."))
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host or "").is_loopback
+    except ValueError:  # a name, such as 127.example.com
+        return False
 
 
 def _outside_url_fault(value: str) -> str | None:

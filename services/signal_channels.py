@@ -35,7 +35,7 @@ class SignalChannels:
             return Answer(False, FASTER if workspace else NOT_INSTALLED)
         had = workspace.signal_channels
         if had.get(signal) == channel_id:
-            return Answer(True, "It is so already.")
+            return Answer(True, "That is already so.")
         if channel_id and (problem := await self._problem(workspace, actor, signal, channel_id)):
             return Answer(False, problem)
         channels = {name: channel for name, channel in had.items() if name != signal}
@@ -55,7 +55,7 @@ class SignalChannels:
         except TransientError:
             return TRY_AGAIN
         except PermanentError as error:
-            return f"<#{channel_id}> was not chosen, it cannot be posted to: {error}."
+            return f"<#{channel_id}> was not chosen, as it cannot be posted to: {error}."
         return problem
 
 

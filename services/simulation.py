@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -104,7 +104,7 @@ class Simulation:
     async def replay(self, workspace_id: str, draft: RuleSet) -> Replayed:
         """The last job changes, by the rules in force and by a draft, on the same facts; and where they differ."""
         stored = await self.database.run(job_changes.latest, workspace_id, MOST_REPLAYED)
-        changes = dict(_readable(stored))
+        changes = {key: change for key, payload in stored if (change := JobChange.if_readable(payload))}
         rules = [await self.deciding.rules_in_force(workspace_id), await self.deciding.draft(workspace_id, draft)]
         before, after = await self._tried(workspace_id, changes, rules)
         pairs = zip(before, after, strict=True)
@@ -145,14 +145,6 @@ class Simulation:
 
 def _simulated(key: str, change: JobChange, promise: Promised, trace: Mapping[str, Any]) -> Simulated:
     return Simulated(key, change, promise.deliveries, promise.reason or trace["reason"], trace)
-
-
-def _readable(stored: Sequence[tuple[str, str]]) -> Iterator[tuple[str, JobChange]]:
-    for job_change_id, payload in stored:
-        try:
-            yield job_change_id, JobChange.from_stored(payload)
-        except InvalidJobChangeError:
-            continue
 
 
 def _outcome(simulated: Simulated) -> tuple[bool, frozenset[tuple[str, str]]]:

@@ -17,8 +17,12 @@ _ID = re.compile(r"\b[UWCG](?=[A-Z]*[0-9])[A-Z0-9]{8,20}\b")
 
 async def names_in(slack: Slack, workspace_id: str, texts: Iterable[str]) -> dict[str, str]:
     """The names of those whose Slack ids stand in these texts, by id; without those that Slack does not tell now."""
-    ids = dict.fromkeys(one for text in texts for one in _ID.findall(text))
-    return {one: name async for one, name in _asked(slack, workspace_id, list(ids)[:MOST_ASKED]) if name}
+    return {one: name async for one, name in _asked(slack, workspace_id, ids_in(texts)[:MOST_ASKED]) if name}
+
+
+def ids_in(texts: Iterable[str]) -> list[str]:
+    """Each Slack id that stands in these texts, once."""
+    return list(dict.fromkeys(one for text in texts for one in _ID.findall(text)))
 
 
 def with_names(text: str, names: Mapping[str, str]) -> str:

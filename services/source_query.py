@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from services.errors import TransientError
 from services.faults import Fault, InvalidJobChangeError
 from services.mappings import RowMapping, value_at
 from services.salesforce_soql import Row
@@ -21,6 +22,7 @@ DEEPEST_PATH = 5
 """https://developer.salesforce.com/docs/platform/soql-and-sosl/guide/sforce-api-calls-soql-relationships-query-limits"""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:?\d\d)")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\dZ)?")
 _PARTS = {"map", "set", "words", "where", "event", "dated_by"}
 _ALWAYS = ("Id", "SystemModstamp")
@@ -35,7 +37,11 @@ class Place:
 
     @classmethod
     def of(cls, row: Row) -> Place:
-        return cls(str(row["SystemModstamp"]), str(row["Id"]))
+        """Raises TransientError for a record without an id, or of no time."""
+        stamp, record_id = row.get("SystemModstamp"), row.get("Id")
+        if not (isinstance(stamp, str) and _STAMP.fullmatch(stamp) and isinstance(record_id, str) and record_id):
+            raise TransientError("Salesforce's answer makes no sense: a record has no Id, or no SystemModstamp")
+        return cls(stamp, record_id)
 
     @property
     def moment(self) -> int:
@@ -139,7 +145,10 @@ class SourceQuery:
         """A record as a job change in our own names, for JobChange.parse to check."""
         flat = {path: value_at(row, path) for path in self.mapping.paths}
         told = self.mapping.read(flat, f"salesforce:{self.sobject}")
-        told["source_event_id"] = "/".join(str(value_at(row, path)) for path in self.event)
+        marks = [value_at(row, path) for path in self.event]
+        if not any(marks):  # else all that lack them would be one
+            marks = [row.get("Id")]
+        told["source_event_id"] = "/".join(map(str, marks))
         for name, fits in (("occurred_on", _as_day), ("detected_at", _as_moment)):
             if isinstance(told.get(name), str):
                 told[name] = fits(told[name])

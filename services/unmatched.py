@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from services.directory import Directory
 from services.errors import PermanentError
@@ -18,6 +19,9 @@ from store.database import Database
 from store.members import UNKNOWN
 from store.owners import HowMatched, Link, Unmatched
 from store.ownership import ACTION
+
+AT_ONCE = 200
+"""Job changes that are told after all in one transaction."""
 
 _DOMAIN = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+")
 _FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
@@ -88,7 +92,10 @@ class UnmatchedOwners:
 
     async def tell_after_all(self, workspace_id: str, actor: str, owner: str) -> int:
         """Promise a linked owner what they missed; how many job changes."""
-        told = await self.database.run(owners.tell_after_all, workspace_id, owner_key(owner) or owner, self.now())
+        key, told, some = owner_key(owner) or owner, 0, cast("int | None", 0)
+        while some is not None:
+            told += some
+            some = await self.database.run(owners.tell_after_all, workspace_id, key, self.now(), AT_ONCE)
         if told:
             self.wake()
             await self._record(workspace_id, actor, "told an owner what they missed", told)

@@ -56,7 +56,7 @@ class Bell:
         silence = 0.1
         while True:
             try:
-                async with await psycopg.AsyncConnection.connect(url, autocommit=True, connect_timeout=5) as connection:
+                async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
                     await connection.execute(f"LISTEN {CHANNEL}")
                     heard()  # what was rung while nobody listened
                     silence = 0.1

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, literal, select, update
 
 from store.deliveries import BURIED, PENDING
-from store.schema import deliveries, slack_signs
+from store.schema import deliveries, lanes, slack_signs
 from store.upsert import insert_missing
 
 GENUINE, EVENT, REFUSED = "genuine", "event", "refused"
 """Slack's signature was right; so it was, and it was an event; it looked like one, and was not right."""
+
+
+# Literally, or SQLite could not use the indexes over those that wait and those that are buried.
+_PENDING, _BURIED = (literal(state, literal_execute=True) for state in (PENDING, BURIED))
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,9 @@ def signs(connection: Connection) -> Signs:
 
 def has_failed_with(connection: Connection, workspace_id: str, words: str) -> bool:
     """Whether a delivery that waits, or is buried, failed last with an error that has these words in it."""
-    stuck = or_(deliveries.c.state == PENDING, deliveries.c.state == BURIED)
-    failed = select(deliveries.c.id).where(
-        deliveries.c.workspace_id == workspace_id, stuck, deliveries.c.last_error.contains(words, autoescape=True)
+    failed = select(deliveries.c.id).where(deliveries.c.last_error.contains(words, autoescape=True)).limit(1)
+    buried = failed.where(deliveries.c.workspace_id == workspace_id, deliveries.c.state == _BURIED)
+    waiting = failed.join(lanes, lanes.c.id == deliveries.c.lane_id).where(
+        lanes.c.workspace_id == workspace_id, deliveries.c.state == _PENDING
     )
-    return connection.execute(failed.limit(1)).one_or_none() is not None
+    return any(connection.execute(stuck).one_or_none() is not None for stuck in (buried, waiting))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, bindparam, delete, func, null, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, func, literal, null, or_, select, update
 
-from store.deliveries import DRI
-from store.schema import absences, deliveries, lanes, mute_limits, mutes, ownership_accounts, ownership_pools
-from store.upsert import insert_missing
+from store.deliveries import DRI, PENDING
+from store.schema import absences, deliveries, lanes, mute_limits, mutes, ownership_accounts, ownership_pools, posts
+from store.upsert import insert_missing, put
 
 DAY_MS = 24 * 60 * 60 * 1000
 
@@ -89,14 +89,32 @@ def state(connection: Connection, workspace_id: str, now: int, *, count_told: bo
     )
 
 
-def _told_since(connection: Connection, workspace_id: str, since: int) -> dict[str, int]:
-    counted = (
-        select(lanes.c.destination, func.count().label("told"))
-        .join(deliveries, deliveries.c.lane_id == lanes.c.id)
-        .where(lanes.c.workspace_id == workspace_id, deliveries.c.role == DRI, deliveries.c.created_at > since)
-        .group_by(lanes.c.destination)
+_promised = (deliveries.c.role == DRI) & (deliveries.c.created_at > bindparam("since"))
+_posted = (  # by their posts, of which none was tried before what it carries was promised
+    select(deliveries.c.lane_id)
+    .join(posts, posts.c.id == deliveries.c.post_id)
+    .where(posts.c.workspace_id == bindparam("of_workspace"), posts.c.tried_at > bindparam("since"), _promised)
+)
+_waiting = (
+    select(deliveries.c.lane_id)
+    .join(lanes, lanes.c.id == deliveries.c.lane_id)
+    .where(
+        lanes.c.workspace_id == bindparam("of_workspace"),
+        deliveries.c.state == literal(PENDING, literal_execute=True),  # literal: the partial index must match
+        _promised,
     )
-    return {row.destination: row.told for row in connection.execute(counted)}
+)
+_told_lanes = _posted.union_all(_waiting).subquery()
+_told = (
+    select(lanes.c.destination, func.count().label("told"))
+    .join(_told_lanes, _told_lanes.c.lane_id == lanes.c.id)
+    .group_by(lanes.c.destination)
+)
+
+
+def _told_since(connection: Connection, workspace_id: str, since: int) -> dict[str, int]:
+    rows = connection.execute(_told, {"of_workspace": workspace_id, "since": since})
+    return {row.destination: row.told for row in rows}
 
 
 def accounts(
@@ -165,9 +183,8 @@ def set_absence(
     connection: Connection, workspace_id: str, user_id: str, since: int, until: int | None, delegate: str | None
 ) -> None:
     """Somebody is out of office; *until* None: until they say so, *delegate* None: nobody takes their place."""
-    end_absence(connection, workspace_id, user_id)
-    row = {"workspace_id": workspace_id, "user_id": user_id, "since": since, "until": until, "delegate": delegate}
-    connection.execute(insert_missing(connection, absences, "workspace_id", "user_id"), [row])
+    key = {"workspace_id": workspace_id, "user_id": user_id}
+    put(connection, absences, key | {"since": since, "until": until, "delegate": delegate}, *key)
 
 
 def absence_of(connection: Connection, workspace_id: str, user_id: str, now: int) -> Absence | None:
@@ -187,9 +204,8 @@ def end_absence(connection: Connection, workspace_id: str, user_id: str) -> None
 
 def mute(connection: Connection, workspace_id: str, user_id: str, signal: str, until: int | None = None) -> None:
     """*signal*: one of JobChange's, or * for all; *until* None: until they say so."""
-    unmute(connection, workspace_id, user_id, signal)
-    row = {"workspace_id": workspace_id, "user_id": user_id, "signal": signal, "until": until}
-    connection.execute(insert_missing(connection, mutes, "workspace_id", "user_id", "signal"), [row])
+    key = {"workspace_id": workspace_id, "user_id": user_id, "signal": signal}
+    put(connection, mutes, key | {"until": until}, *key)
 
 
 def unmute(connection: Connection, workspace_id: str, user_id: str, signal: str) -> None:

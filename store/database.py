@@ -29,6 +29,20 @@ TURNS_TO_ARRIVE = 2
 
 POSTGRESQL_THREADS = 4
 BUSY_TIMEOUT_MS = 10_000
+NETWORK_PATIENCE = {
+    "connect_timeout": "5",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
+"""
+Of libpq, unless DATABASE_URL says otherwise: a server that vanished without a word is given up in half a minute.
+
+Linux would wait for two hours where we wait for an answer, and for a quarter of one where we speak:
+https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+"""
+
 QUIET_SECONDS = 5.0
 """A connection that nobody used for so long may have died without a word: it is tried before it is used."""
 
@@ -108,18 +122,31 @@ class Database:
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """A transaction in the calling thread. Raises DatabaseUnavailableError."""
-        try:
-            with self.engine.begin() as connection:
-                yield connection
-        except (DBAPIError, PoolTimeoutError) as error:
-            if _is_outage(error):
-                raise DatabaseUnavailableError(f"the database did not answer: {type(error).__name__}") from error
-            raise
+        with _outages(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def without_transaction(self) -> Iterator[Connection]:
+        """A connection in the calling thread, thrown away after it, that commits each statement by itself."""
+        with _outages(), self.engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            connection.detach()
+            yield connection
 
     async def close(self) -> None:
         """Wait for what is running and let the connections go."""
         await asyncio.to_thread(self._threads.shutdown)
         self.engine.dispose()
+
+
+@contextmanager
+def _outages() -> Iterator[None]:
+    try:
+        yield
+    except (DBAPIError, PoolTimeoutError) as error:
+        if _is_outage(error):
+            raise DatabaseUnavailableError(f"the database did not answer: {type(error).__name__}") from error
+        raise
 
 
 async def _until_no_more_come(waiting: list[Any]) -> None:
@@ -159,11 +186,10 @@ def _engine(url: str) -> Engine:
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     engine = create_engine(
-        parsed.set(drivername="postgresql+psycopg"),
+        parsed.set(drivername="postgresql+psycopg", query=NETWORK_PATIENCE | dict(parsed.query)),
         hide_parameters=True,  # rows hold people and secrets, and an error's text ends in a log
         pool_size=POSTGRESQL_THREADS + 2,
         pool_timeout=10,
-        connect_args={"connect_timeout": 5},
     )
     event.listen(engine, "checkin", _note_use)
     event.listen(engine, "checkout", partial(_replace_if_dead, engine))

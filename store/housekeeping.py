@@ -14,6 +14,7 @@ from store.schema import (
     lanes,
     ownership_unmatched,
     slack_events,
+    trace,
     workspaces,
     wrong_data,
 )
@@ -21,27 +22,34 @@ from store.schema import (
 ERASED_AT_ONCE = 500
 """So that no sweep holds up the door."""
 
+MOST_WOKEN = 1_000
+"""Lanes, in a round; PostgreSQL takes 65,535 values in a statement, and the next round is soon."""
+
 EVENT_MEMORY_MS = 2 * 24 * 3_600 * 1_000
 """Slack repeats an event for a day at most: https://docs.slack.dev/apis/events-api"""
 
 _expired = (
-    select(job_changes.c.id)
-    .where(job_changes.c.ended_at < bindparam("before"), job_changes.c.payload.is_not(None))
-    .limit(ERASED_AT_ONCE)
-)
-_expired_of = _expired.where(
-    job_changes.c.workspace_id == bindparam("of_workspace"), job_changes.c.ended_at >= bindparam("since")
+    select(job_changes.c.id, job_changes.c.ended_at)
+    .where(
+        job_changes.c.workspace_id == bindparam("of_workspace"),
+        job_changes.c.ended_at >= bindparam("since"),
+        job_changes.c.ended_at < bindparam("before"),
+        job_changes.c.payload.is_not(None),
+    )
+    .order_by(job_changes.c.ended_at)
+    .limit(bindparam("most"))
 )
 _erase = (
     update(job_changes)
     .where(job_changes.c.id.in_(bindparam("ids", expanding=True)))
-    .values(payload=None, decision=None, reason=None)
+    .values(payload=None, decision=None, reason=None, last_error=None)
 )
 _erase_reasons = (
     update(deliveries)
     .where(deliveries.c.job_change_id.in_(bindparam("ids", expanding=True)))
     .values(reason="", last_error=None)
 )
+_erase_details = update(trace).where(trace.c.job_change_id.in_(bindparam("ids", expanding=True))).values(detail="")
 _erase_words = (
     update(wrong_data).where(wrong_data.c.job_change_id.in_(bindparam("ids", expanding=True))).values(words=None)
 )
@@ -50,24 +58,27 @@ _erase_missed = delete(ownership_unmatched).where(
 )
 
 
-def erase_expired(connection: Connection, before: int) -> int:
-    """Forget who it was about in job changes that ended before then, some at a time; how many. Counts stay."""
-    return _forget(connection, list(connection.execute(_expired, {"before": before}).scalars()))
+def retentions(connection: Connection) -> dict[str, int | None]:
+    """Every workspace, also one that left, and for how many days it keeps payloads; None: as the operator has it."""
+    rows = connection.execute(select(workspaces.c.id, workspaces.c.retention_days).order_by(workspaces.c.id))
+    return {row.id: row.retention_days for row in rows}
 
 
-def erase_expired_of(connection: Connection, workspace_id: str, since: int, before: int) -> int:
-    """The same in one workspace that keeps them for a shorter time, of those that ended between the two."""
-    asked = {"of_workspace": workspace_id, "since": since, "before": before}
-    return _forget(connection, list(connection.execute(_expired_of, asked).scalars()))
+def erase_expired(
+    connection: Connection, workspace_id: str, since: int, before: int, most: int = ERASED_AT_ONCE
+) -> int:
+    """
+    Forget who it was about in the first *most* job changes that ended between the two. Counts stay.
 
-
-def _forget(connection: Connection, ids: list[str]) -> int:
-    if ids:
-        connection.execute(_erase, {"ids": ids})
-        connection.execute(_erase_reasons, {"ids": ids})
-        connection.execute(_erase_words, {"ids": ids})
-        connection.execute(_erase_missed, {"ids": ids})
-    return len(ids)
+    Answers since when there may be more; *before*: there are no more.
+    """
+    asked = {"of_workspace": workspace_id, "since": since, "before": before, "most": most}
+    rows = connection.execute(_expired, asked).all()
+    ids = {"ids": [row.id for row in rows]}
+    if rows:
+        for statement in (_erase, _erase_reasons, _erase_details, _erase_words, _erase_missed):
+            connection.execute(statement, ids)
+    return rows[-1].ended_at if len(rows) == most else before
 
 
 def forget_stale(connection: Connection, now: int) -> None:
@@ -83,10 +94,14 @@ _usable_default = exists().where(
     workspaces.c.default_channel_id.is_not(None),
     workspaces.c.default_channel_problem.is_(None),
 )
-_stranded = select(lanes.c.id).where(
-    lanes.c.due_at.is_(None),
-    exists().where(deliveries.c.lane_id == lanes.c.id, deliveries.c.state == PENDING),
-    (lanes.c.destination != DEFAULT_CHANNEL) | _usable_default,
+_stranded = (
+    select(lanes.c.id)
+    .where(
+        lanes.c.due_at.is_(None),
+        exists().where(deliveries.c.lane_id == lanes.c.id, deliveries.c.state == PENDING),
+        (lanes.c.destination != DEFAULT_CHANNEL) | _usable_default,
+    )
+    .limit(MOST_WOKEN)
 )
 _wake = (
     update(lanes)

@@ -6,9 +6,10 @@ import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, select
 
 from store.schema import imports, job_changes
+from store.upsert import put
 
 FORGOTTEN_MS = 30 * 24 * 60 * 60 * 1_000
 """An import that nobody went on with for so long is not gone on with."""
@@ -50,9 +51,8 @@ def begin(connection: Connection, workspace_id: str, digest: str, now: int) -> P
 
 def save(connection: Connection, workspace_id: str, digest: str, progress: Progress, now: int) -> None:
     """All that it counts has been accepted, or written to the file of the refused."""
-    finish(connection, workspace_id, digest)
-    values = vars(progress) | {"workspace_id": workspace_id, "digest": digest, "updated_at": now}
-    connection.execute(insert(imports).values(values))
+    key = {"workspace_id": workspace_id, "digest": digest}
+    put(connection, imports, key | vars(progress) | {"updated_at": now}, *key)
 
 
 def finish(connection: Connection, workspace_id: str, digest: str) -> None:

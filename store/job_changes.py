@@ -220,14 +220,27 @@ def origin(connection: Connection, job_change_id: str) -> Origin | None:
     return Origin(*row) if row else None
 
 
-_latest = (
-    select(job_changes.c.id, job_changes.c.payload)
-    .where(job_changes.c.workspace_id == bindparam("of_workspace"), job_changes.c.payload.is_not(None))
-    .order_by(job_changes.c.id.desc())
+_of_workspace = select(job_changes.c.id, job_changes.c.payload).where(
+    job_changes.c.workspace_id == bindparam("of_workspace")
+)
+_open_last = (
+    _of_workspace.where(job_changes.c.ended_at.is_(None))
+    .order_by(job_changes.c.accepted_at.desc(), job_changes.c.id.desc())
+    .limit(bindparam("most"))
+)
+_ended_last = (
+    _of_workspace.where(job_changes.c.ended_at.is_not(None))
+    .order_by(job_changes.c.ended_at.desc(), job_changes.c.id.desc())
     .limit(bindparam("most"))
 )
 
 
 def latest(connection: Connection, workspace_id: str, most: int) -> list[tuple[str, str]]:
-    """Ids and payloads of the job changes accepted last, the newest first, without those that were erased."""
-    return [(row.id, row.payload) for row in connection.execute(_latest, {"of_workspace": workspace_id, "most": most})]
+    """
+    Ids and payloads of the job changes of late, the newest first, without those that were erased.
+
+    Of those that are open and of those that ended, the last: to sort all there are by when they came is not for a page.
+    """
+    asked = {"of_workspace": workspace_id, "most": most}
+    found = [(row.id, row.payload) for last in (_open_last, _ended_last) for row in connection.execute(last, asked)]
+    return sorted((each for each in found if each[1] is not None), reverse=True)[:most]

@@ -10,7 +10,7 @@ from store.deliveries import DELIVERED
 from store.schema import deliveries, job_changes, lanes, posts
 
 LATELY_MS = 14 * 24 * 60 * 60 * 1_000
-"""What is older is not looked for: posts are found by their time."""
+"""What is older is not looked for."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ _told = (
     .join(deliveries, deliveries.c.post_id == posts.c.id)
     .join(job_changes, job_changes.c.id == deliveries.c.job_change_id)
     .where(
-        posts.c.workspace_id == bindparam("of_workspace"),
-        posts.c.tried_at > bindparam("since"),
         lanes.c.workspace_id == bindparam("of_workspace"),
         lanes.c.destination == bindparam("of_user"),
+        posts.c.state == "sent",
+        posts.c.tried_at > bindparam("since"),
         deliveries.c.state == DELIVERED,
     )
     .order_by(posts.c.tried_at.desc(), deliveries.c.id.desc())

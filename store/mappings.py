@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, select
 
 from store.schema import mappings
+from store.upsert import put
 
 Definition = dict[str, Any]
 
@@ -33,16 +34,9 @@ def save(
     connection: Connection, workspace_id: str, source: str, definition: Definition, made_by: str, made_at: int
 ) -> None:
     """In place of the one for this source. *made_at* in milliseconds."""
-    remove(connection, workspace_id, source)
-    connection.execute(
-        insert(mappings).values(
-            workspace_id=workspace_id,
-            source=source,
-            definition=json.dumps(definition),
-            made_by=made_by,
-            made_at=made_at,
-        )
-    )
+    key = {"workspace_id": workspace_id, "source": source}
+    row = key | {"definition": json.dumps(definition), "made_by": made_by, "made_at": made_at}
+    put(connection, mappings, row, *key)
 
 
 def remove(connection: Connection, workspace_id: str, source: str) -> bool:

@@ -105,6 +105,13 @@ def addresses_of(connection: Connection, workspace_id: str, user_id: str) -> lis
     return list(connection.execute(found).scalars())
 
 
+def addresses(connection: Connection, workspace_id: str, user_ids: Collection[str]) -> dict[str, str]:
+    """An e-mail address of each of these Slack users that anybody asked about lately."""
+    theirs = (members.c.workspace_id == workspace_id) & members.c.user_id.in_(user_ids) & members.c.email.contains("@")
+    found = select(members.c.user_id, members.c.email).where(theirs).order_by(members.c.email.desc())
+    return {row.user_id: row.email for row in connection.execute(found)}
+
+
 def prune(connection: Connection, before: int) -> int:
     """Forget what has not been believed since that moment; how many."""
     return connection.execute(delete(members).where(members.c.expires_at < before)).rowcount

@@ -13,8 +13,13 @@ from store.schema import audit, job_changes, lanes, notices, ownership_rules, sa
 WELCOME, NUDGE = "welcome", "nudge"
 """Kinds: what is done and what is left after the app was added; and once more a day later, if something is left."""
 
+NOT_ME = "not_me"
+"""A kind: a member says that they are not an owner whom they were taken for."""
+
 DAY_MS = 24 * 60 * 60 * 1_000
 MOST_CARETAKERS = 5
+MOST_CHANGES = 5_000
+"""Who looks after the app is told by so many of the latest changes."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ def promise(
 ) -> None:
     """
     These people are to be told, now or at *due_at*; whose earlier message still follows what happens has it brought
-    up to date instead. Whoever calls it has locked the workspace.
+    up to date instead, but for NOT_ME: each is about somebody else. Whoever calls it has locked the workspace.
     """
     mine = and_(notices.c.workspace_id == workspace_id, notices.c.kind == kind, notices.c.due_at.is_not(None))
     following = set(connection.execute(select(notices.c.user_id).where(mine)).scalars())
@@ -78,7 +83,7 @@ def promise(
             "due_at": now if due_at is None else due_at,
         }
         for user_id in user_ids
-        if user_id not in following
+        if user_id not in following or kind == NOT_ME
     ]
     if rows:
         connection.execute(insert(notices), rows)
@@ -136,12 +141,14 @@ def steps(connection: Connection, workspace_id: str, tests: str) -> Steps:
 
 
 def caretakers(connection: Connection, workspace_id: str) -> list[str]:
-    """Slack users who have changed something about the app, the latest first; whether they still may is not said."""
+    """Slack users who changed something about the app lately, the latest first; whether they still may is not said."""
+    lately = select(audit.c.id, audit.c.actor).where(audit.c.workspace_id == workspace_id)
+    changes = lately.order_by(audit.c.id.desc()).limit(MOST_CHANGES).subquery()
     people = (
-        select(audit.c.actor)
-        .where(audit.c.workspace_id == workspace_id, audit.c.actor.like("U%") | audit.c.actor.like("W%"))
-        .group_by(audit.c.actor)
-        .order_by(func.max(audit.c.id).desc())
+        select(changes.c.actor)
+        .where(changes.c.actor.like("U%") | changes.c.actor.like("W%"))
+        .group_by(changes.c.actor)
+        .order_by(func.max(changes.c.id).desc())
         .limit(MOST_CARETAKERS)
     )
     return list(connection.execute(people).scalars())

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, literal, select, update
+from sqlalchemy import Connection, bindparam, delete, func, literal, select, update
 
 from store import audit
 from store.audit import Change
@@ -21,7 +21,7 @@ from store.schema import (
     ownership_unmatched,
 )
 from store.trace import Step, add_steps
-from store.upsert import insert_missing
+from store.upsert import insert_missing, put
 
 
 @dataclass(frozen=True)
@@ -114,11 +114,7 @@ def match_by(
 ) -> None:
     """Store how owners are matched: another e-mail field of Salesforce's User, and domains that mean the same."""
     values = {"email_field": email_field, "alias_domains": json.dumps(dict(alias_domains))}
-    connection.execute(
-        insert_missing(connection, ownership_matching, "workspace_id").values(workspace_id=workspace_id, **values)
-    )
-    mine = ownership_matching.c.workspace_id == workspace_id
-    connection.execute(update(ownership_matching).where(mine).values(values))
+    put(connection, ownership_matching, values | {"workspace_id": workspace_id}, "workspace_id")
     audit.record(connection, workspace_id, change)
 
 
@@ -127,12 +123,37 @@ def linked(connection: Connection, workspace_id: str) -> list[Link]:
     return [Link(*row) for row in connection.execute(_links, {"of_workspace": workspace_id})]
 
 
+def linked_by(connection: Connection, workspace_id: str, user_id: str) -> dict[str, str]:
+    """The owners who are linked with this Slack user, each with who did that."""
+    theirs = (ownership_links.c.workspace_id == workspace_id) & (ownership_links.c.user_id == user_id)
+    rows = connection.execute(select(ownership_links.c.owner, ownership_links.c.linked_by).where(theirs))
+    return {row.owner: row.linked_by for row in rows}
+
+
+def waiting_of_links(connection: Connection, workspace_id: str) -> list[tuple[Link, int]]:
+    """Every link, by owner, with how many job changes the default channel got in that owner's place."""
+    missed = ownership_unmatched
+    is_theirs = (missed.c.workspace_id == ownership_links.c.workspace_id) & (missed.c.owner == ownership_links.c.owner)
+    count = select(func.count()).select_from(missed).where(is_theirs).scalar_subquery()
+    rows = connection.execute(_links.add_columns(count), {"of_workspace": workspace_id})
+    return [(Link(*link), waits) for *link, waits in rows]
+
+
+def _linked_with(connection: Connection, workspace_id: str, owner: str) -> str | None:
+    mine = (ownership_links.c.workspace_id == workspace_id) & (ownership_links.c.owner == owner)
+    return connection.execute(select(ownership_links.c.user_id).where(mine)).scalar_one_or_none()
+
+
 def link(connection: Connection, workspace_id: str, owner: str, user_id: str, change: Change) -> None:
     """From now on this owner (e-mail address in lower case, or Salesforce user id of 18) is this Slack user."""
-    unlink_quietly(connection, workspace_id, owner)
     take_denial_back(connection, workspace_id, owner, user_id)
-    values = {"owner": owner, "user_id": user_id, "linked_at": change.at, "linked_by": change.actor}
-    connection.execute(insert(ownership_links).values(workspace_id=workspace_id, **values))
+    key = {"workspace_id": workspace_id, "owner": owner}
+    put(
+        connection,
+        ownership_links,
+        key | {"user_id": user_id, "linked_at": change.at, "linked_by": change.actor},
+        *key,
+    )
     audit.record(connection, workspace_id, change)
 
 
@@ -150,14 +171,20 @@ def unlink_quietly(connection: Connection, workspace_id: str, owner: str) -> boo
     return bool(connection.execute(delete(ownership_links).where(mine)).rowcount)
 
 
-def deny(connection: Connection, workspace_id: str, owner: str, user_id: str, change: Change) -> None:
-    """This Slack user says that they are not this owner: they are not matched any more, nor linked."""
-    known = linked(connection, workspace_id)
-    if any(link.owner == owner and link.user_id == user_id for link in known):
-        unlink_quietly(connection, workspace_id, owner)
+def deny(connection: Connection, workspace_id: str, owner: str, user_id: str, change: Change) -> bool:
+    """
+    This Slack user says that they are not this owner: they are not matched any more, nor linked.
+
+    False: they had said so already.
+    """
     row = {"workspace_id": workspace_id, "owner": owner, "user_id": user_id, "denied_at": change.at}
-    connection.execute(insert_missing(connection, ownership_denials, "workspace_id", "owner", "user_id"), [row])
+    missing = insert_missing(connection, ownership_denials, "workspace_id", "owner", "user_id")
+    if not connection.execute(missing, row, execution_options={"preserve_rowcount": True}).rowcount:
+        return False
+    if _linked_with(connection, workspace_id, owner) == user_id:
+        unlink_quietly(connection, workspace_id, owner)
     audit.record(connection, workspace_id, change)
+    return True
 
 
 def take_denial_back(connection: Connection, workspace_id: str, owner: str, user_id: str) -> bool:
@@ -175,6 +202,14 @@ def denied_by(connection: Connection, workspace_id: str, user_id: str) -> list[s
             select(ownership_denials.c.owner).where(theirs).order_by(ownership_denials.c.owner)
         ).scalars()
     )
+
+
+def denials_at(connection: Connection, workspace_id: str, at: int) -> list[tuple[str, str]]:
+    """Who said at this time that they are not an owner: the owner, and the Slack user."""
+    table = ownership_denials
+    said_then = (table.c.workspace_id == workspace_id) & (table.c.denied_at == at)
+    rows = connection.execute(select(table.c.owner, table.c.user_id).where(said_then).order_by(table.c.owner))
+    return [(row.owner, row.user_id) for row in rows]
 
 
 def add_missed(connection: Connection, workspace_id: str, missed: Sequence[Missed], now: int) -> None:
@@ -215,34 +250,35 @@ def forget(connection: Connection, workspace_id: str, owner: str) -> int:
     return connection.execute(delete(ownership_unmatched).where(mine)).rowcount
 
 
-def tell_after_all(connection: Connection, workspace_id: str, owner: str, now: int) -> int:
+def tell_after_all(connection: Connection, workspace_id: str, owner: str, now: int, most: int) -> int | None:
     """
-    Promise a linked owner what they missed; how many job changes.
+    Promise a linked owner the first *most* of what they missed; how many job changes.
 
-    Each of them is open again until they have read it: then its DRI was told. 0 also when the owner is not linked.
+    Each of them is open again until they have read it: then its DRI was told. What they have had is passed over. None:
+    there is nothing left, or the owner is not linked.
     """
-    users = {each.owner: each.user_id for each in linked(connection, workspace_id)}
-    if owner not in users:
-        return 0
+    user_id = _linked_with(connection, workspace_id, owner)
     table = ownership_unmatched
     mine = (table.c.workspace_id == workspace_id) & (table.c.owner == owner)
     columns = (table.c.job_change_id, table.c.why, table.c.side)
-    missed = connection.execute(select(*columns).where(mine).order_by(table.c.job_change_id)).all()
-    had = _had_already(connection, workspace_id, users[owner])
+    missed = connection.execute(select(*columns).where(mine).order_by(table.c.job_change_id).limit(most)).all()
+    if user_id is None or not missed:
+        return None
+    had = _had_already(connection, workspace_id, user_id, [each.job_change_id for each in missed])
     again = [each for each in missed if each.job_change_id not in had]
-    new = [NewDelivery(each.job_change_id, users[owner], DRI, each.why, each.side) for each in again]
+    new = [NewDelivery(each.job_change_id, user_id, DRI, each.why, each.side) for each in again]
     ids = [each.job_change_id for each in again]
     reopened = {"outcome": None, "told": None, "reason": None, "ended_at": None}
     add_deliveries(connection, workspace_id, new, now)
     connection.execute(update(job_changes).where(job_changes.c.id.in_(ids)).values(reopened))
-    add_steps(
-        connection, [Step(each, now, "promised to the owner after all", f"linked with {users[owner]}") for each in ids]
-    )
-    forget(connection, workspace_id, owner)
+    detail = f"linked with {user_id}"
+    add_steps(connection, [Step(each, now, "promised to the owner after all", detail) for each in ids])
+    connection.execute(delete(table).where(mine, table.c.job_change_id.in_([each.job_change_id for each in missed])))
     return len(ids)
 
 
-def _had_already(connection: Connection, workspace_id: str, user_id: str) -> set[str]:
+def _had_already(connection: Connection, workspace_id: str, user_id: str, job_change_ids: Sequence[str]) -> set[str]:
     theirs = (lanes.c.workspace_id == workspace_id) & (lanes.c.destination == user_id)
     chosen = select(deliveries.c.job_change_id).join(lanes, lanes.c.id == deliveries.c.lane_id).where(theirs)
-    return set(connection.execute(chosen.where(deliveries.c.role != COPY)).scalars())
+    among = deliveries.c.job_change_id.in_(job_change_ids)
+    return set(connection.execute(chosen.where(among, deliveries.c.role != COPY)).scalars())

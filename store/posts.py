@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, case, exists, func, select, update
 
-from store import redraws, reminders
+from store import decisions, redraws, reminders
 from store.deliveries import (
     BURIED,
     COPY,
@@ -77,11 +77,16 @@ class Undeliverable:
 
 @dataclass(frozen=True)
 class Moved:
-    """Nobody reads this destination any more: the members are promised to the default channel instead."""
+    """
+    Nobody reads this destination any more: the members are promised to the default channel instead.
+
+    *reason*: why it reads them; *problem*: what stood in the way, without its full stop.
+    """
 
     claim: Claim
     at: int
     reason: str
+    problem: str
 
 
 @dataclass(frozen=True)
@@ -359,6 +364,7 @@ def _move(connection: Connection, moved: Moved) -> None:
     promised = [member for member in members if member.role != COPY]
     _end_members(connection, promised, MOVED, moved.reason, moved.at)
     _trace(connection, promised, moved.at, "moved to the default channel", moved.reason)
+    decisions.could_not_be_told(connection, promised, claim.destination, moved.problem)
     for member in promised:
         # The default channel may have been promised a copy already; that copy now is what tells it.
         why = _why_moved(moved, member)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import uuid4
 
-from sqlalchemy import Connection, Select, bindparam, case, delete, or_, select, update
+from sqlalchemy import Connection, Select, bindparam, case, delete, select, update
 
 from store.lanes import Claimed
 from store.schema import deliveries, earlier_posts, job_changes, lanes, posts, redraws
@@ -34,7 +34,8 @@ def _posts_of(job_change_id: str) -> Select[str]:
     )
     carried = select(earlier_posts.c.post_id).where(earlier_posts.c.delivery_id.in_(theirs))
     alive = posts.c.state.in_(("sending", "sent"))
-    return select(posts.c.id).where(or_(posts.c.id.in_(carrying), posts.c.id.in_(carried)), alive)
+    # A union: for "in these or in those" PostgreSQL would read every post there is.
+    return select(posts.c.id).where(posts.c.id.in_(carrying.union(carried)), alive)
 
 
 _ask_again = (
@@ -112,11 +113,12 @@ def members(connection: Connection, post_id: str) -> list[Claimed]:
     """What a message tells of, in its order: also what was told anew in another one since."""
     columns = (deliveries.c.id, deliveries.c.job_change_id, deliveries.c.role, deliveries.c.reason, deliveries.c.side)
     rest = (deliveries.c.plainness, deliveries.c.created_at)
+    carries = select(deliveries.c.id).where(deliveries.c.post_id == post_id)
     carried = select(earlier_posts.c.delivery_id).where(earlier_posts.c.post_id == post_id)
     query = (
         select(*columns, *rest, job_changes.c.payload, job_changes.c.decision, job_changes.c.acted_at)
         .join(job_changes, job_changes.c.id == deliveries.c.job_change_id)
-        .where(or_(deliveries.c.post_id == post_id, deliveries.c.id.in_(carried)))
+        .where(deliveries.c.id.in_(carries.union(carried)))
         .order_by(deliveries.c.id)
     )
     return [Claimed(*tuple(row)) for row in connection.execute(query)]

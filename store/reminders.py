@@ -34,7 +34,7 @@ class Reminder:
     A delivery that nobody has acted on, as far as we know, ours while *lease* is.
 
     *reader*: the Slack user who was told, in the message at *channel* and *ts*. *hours*: working hours to wait, each
-    time. *begun_at*: when somebody set out to remind them. *payload* None: erased.
+    time. *begun_at*: when somebody set out to remind them. *payload* None: erased. *decision*: that of the router.
     """
 
     delivery_id: int
@@ -50,6 +50,7 @@ class Reminder:
     ts: str | None
     side: str | None
     payload: str | None = field(repr=False)
+    decision: str | None = field(repr=False)
     is_over: bool
     lease: str
 
@@ -148,6 +149,7 @@ def _known() -> Select[Any]:
             posts.c.ts,
             deliveries.c.side,
             job_changes.c.payload,
+            job_changes.c.decision,
             _is_over,
         )
         .join(deliveries, deliveries.c.id == reminders.c.delivery_id)
@@ -215,6 +217,12 @@ def begin(connection: Connection, some: Sequence[Reminder], now: int) -> list[Re
             _set_out, {"of_delivery": each.delivery_id, "our_lease": each.lease, "now": now}
         ).rowcount
     ]
+
+
+def wait(connection: Connection, until: Sequence[tuple[Reminder, int]]) -> None:
+    """Their time has not come: each is looked at again at its own (milliseconds)."""
+    for each, due_at in until:
+        _free(connection, each, due_at=due_at, attempts=0)
 
 
 def postpone(

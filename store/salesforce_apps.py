@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 from store.encryption import Cipher
 from store.schema import salesforce_apps as apps
 from store.schema import salesforce_attempts as attempts
+from store.upsert import put
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,8 @@ def find(connection: Connection, cipher: Cipher, workspace_id: str) -> Salesforc
 
 def save(connection: Connection, cipher: Cipher, workspace_id: str, app: SalesforceApp) -> None:
     """In place of the one it had."""
-    remove(connection, workspace_id)
     secret = cipher.encrypt(app.client_secret)
-    connection.execute(insert(apps).values(vars(app) | {"workspace_id": workspace_id, "client_secret": secret}))
+    put(connection, apps, vars(app) | {"workspace_id": workspace_id, "client_secret": secret}, "workspace_id")
 
 
 def remove(connection: Connection, workspace_id: str) -> bool:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from store.encryption import Cipher
 from store.schema import salesforce_connections as table
 from store.schema import workspaces
+from store.upsert import put
 
 CLIENT_CREDENTIALS = "client_credentials"
 WEB_SERVER = "web_server"
@@ -114,8 +115,7 @@ def find(connection: Connection, cipher: Cipher, workspace_id: str) -> Salesforc
 
 def save(connection: Connection, cipher: Cipher, new: SalesforceConnection) -> None:
     """Connect a workspace, in place of what it was connected to."""
-    remove(connection, new.workspace_id)
-    connection.execute(insert(table).values(_encrypted(cipher, vars(new))))
+    put(connection, table, _encrypted(cipher, vars(new)), "workspace_id")
 
 
 def add_if_absent(connection: Connection, cipher: Cipher, new: SalesforceConnection) -> SalesforceConnection | None:

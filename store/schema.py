@@ -185,6 +185,7 @@ posts = Table(  # one Slack message, written before it is sent
         postgresql_where=text("state = 'sending'"),
     ),
     Index("ix_posts_tried", "workspace_id", "tried_at"),
+    Index("ix_posts_lane", "lane_id", "state", "tried_at"),
 )
 
 deliveries = Table(
@@ -205,6 +206,7 @@ deliveries = Table(
     Column("created_at", Milliseconds, nullable=False),
     Column("settled_at", Milliseconds),
     UniqueConstraint("job_change_id", "lane_id"),
+    Index("ix_deliveries_lane", "lane_id", "state", "id"),  # as good as the next one, which SQLite may pass over for it
     Index(
         "ix_deliveries_pending",
         "lane_id",
@@ -601,7 +603,7 @@ notices = Table(  # what somebody who looks after the app is told of it, in a di
     metadata,
     Column("id", Text, primary_key=True),  # a UUID: the message's client_msg_id, and in its metadata
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
-    Column("kind", Text, nullable=False),  # welcome | nudge | no_default_channel | default_channel_broken
+    Column("kind", Text, nullable=False),  # see services/notice_words.py
     Column("user_id", Text, nullable=False),
     Column("made_at", Milliseconds, nullable=False),
     Column("due_at", Milliseconds),  # when to look at it (again), and lease in one; null: it stays as it is

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, select
 
+from store import rotating
 from store.encryption import Cipher
-from store.intake_keys import SIGNING
-from store.schema import intake_keys, salesforce_connections
-from store.slack_tables import bots
 
-_COLUMNS = (bots.c.bot_token, *(salesforce_connections.c[name] for name in ("access_token", "refresh_token")))
 _samples = [
-    *(select(column).where(column.is_not(None)).limit(1) for column in _COLUMNS),
-    select(intake_keys.c.secret).where(intake_keys.c.kind == SIGNING).limit(1),
+    select(secrets.table.c[name]).where(secrets.where, secrets.table.c[name].is_not(None)).limit(1)
+    for secrets in rotating.ALL
+    for name in secrets.names
 ]
 
 

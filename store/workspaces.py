@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, exists, func, literal, select, update
 
 from store.notices import wake
 from store.schema import DEFAULT_CHANNEL, deliveries, lanes, turns, workspaces
+from store.upsert import insert_missing
 
 ACTIVE = "active"
 GONE = "gone"
@@ -107,12 +108,13 @@ class Installed:
 def install(connection: Connection, installed: Installed) -> None:
     """Remember a new workspace, or bring one back with the preferences it had; what waited for it goes on."""
     values = vars(installed) | {"state": ACTIVE, "gone_at": None, "default_channel_problem": None}
-    changed = connection.execute(update(workspaces).where(workspaces.c.id == installed.id).values(values))
-    if changed.rowcount:
-        take_back(connection, installed.id, DEFAULT_CHANNEL_BROKEN)  # if it still is, that shows with the next message
-        return
-    connection.execute(insert(workspaces).values(values))
-    connection.execute(insert(turns), [{"workspace_id": installed.id, "half": half} for half in ("route", "post")])
+    bring_back = update(workspaces).where(workspaces.c.id == installed.id).values(values)
+    if not connection.execute(bring_back).rowcount:
+        connection.execute(insert_missing(connection, workspaces, "id").values(values))
+        halves = [{"workspace_id": installed.id, "half": half} for half in ("route", "post")]
+        connection.execute(insert_missing(connection, turns, "workspace_id", "half"), halves)
+        connection.execute(bring_back)  # somebody else may have been faster
+    take_back(connection, installed.id, DEFAULT_CHANNEL_BROKEN)  # if it still is, that shows with the next message
 
 
 def mark_gone(connection: Connection, workspace_id: str, now: int) -> bool:
@@ -163,11 +165,29 @@ def was_given(connection: Connection, workspace_id: str, notice: str) -> bool:
     return notice in json.loads(connection.execute(given).scalar_one_or_none() or "{}")
 
 
-def untold(connection: Connection) -> list[str]:
-    """The ids of workspaces whose default channel is broken without anybody having been told."""
-    broken = (workspaces.c.state == ACTIVE) & workspaces.c.default_channel_problem.is_not(None)
-    told = workspaces.c.notices.contains(f'"{DEFAULT_CHANNEL_BROKEN}"', autoescape=True)
-    return list(connection.execute(select(workspaces.c.id).where(broken, ~told)).scalars())
+_in_default_lane = (lanes.c.destination == DEFAULT_CHANNEL) & (
+    deliveries.c.state == literal("pending", literal_execute=True)
+)
+_is_waiting = (
+    exists()
+    .select_from(lanes.join(deliveries, deliveries.c.lane_id == lanes.c.id))
+    .where(lanes.c.workspace_id == workspaces.c.id, _in_default_lane)
+)
+
+
+def untold(connection: Connection) -> list[tuple[str, str]]:
+    """The ids of workspaces whose default channel is broken, or missed, without anybody having been told, and which."""
+    is_broken = workspaces.c.default_channel_problem.is_not(None)
+    is_missed = workspaces.c.default_channel_id.is_(None) & _is_waiting
+    return [
+        (workspace_id, notice)
+        for notice, holds in ((DEFAULT_CHANNEL_BROKEN, is_broken), (NO_DEFAULT_CHANNEL, is_missed))
+        for workspace_id in connection.execute(
+            select(workspaces.c.id).where(
+                workspaces.c.state == ACTIVE, ~workspaces.c.notices.contains(f'"{notice}"', autoescape=True), holds
+            )
+        ).scalars()
+    ]
 
 
 def take_back(connection: Connection, workspace_id: str, notice: str) -> None:
@@ -207,13 +227,14 @@ def rename_default_channel(connection: Connection, workspace_id: str, channel_id
 
 def move_channel(connection: Connection, workspace_id: str, old_id: str, new_id: str) -> None:
     """Slack gave a channel another id; nothing if it is neither the default channel nor that of a signal."""
-    connection.execute(update(workspaces).where(_default_is(workspace_id, old_id)).values(default_channel_id=new_id))
     mine = workspaces.c.id == workspace_id
+    anew = update(workspaces).values(version=workspaces.c.version + 1)  # or who saw the old id could store it again
+    connection.execute(anew.where(_default_is(workspace_id, old_id)).values(default_channel_id=new_id))
     stored = connection.execute(select(workspaces.c.signal_channels).where(mine).with_for_update()).scalar_one_or_none()
     channels: dict[str, str] = json.loads(stored or "{}")
     if old_id in channels.values():
         moved = {signal: new_id if channel == old_id else channel for signal, channel in channels.items()}
-        connection.execute(update(workspaces).where(mine).values(signal_channels=json.dumps(moved)))
+        connection.execute(anew.where(mine).values(signal_channels=json.dumps(moved)))
 
 
 def break_default_channel(connection: Connection, workspace_id: str, channel_id: str, problem: str) -> bool:
@@ -235,11 +256,8 @@ def mend_default_channel(connection: Connection, workspace_id: str, channel_id: 
 
 def waiting_for_default_channel(connection: Connection, workspace_id: str) -> int:
     """How many deliveries wait in its lane."""
-    in_lane = (lanes.c.workspace_id == workspace_id) & (lanes.c.destination == DEFAULT_CHANNEL)
     waiting = select(func.count()).select_from(deliveries).join(lanes, lanes.c.id == deliveries.c.lane_id)
-    count: int = connection.execute(
-        waiting.where(in_lane, deliveries.c.state == literal("pending", literal_execute=True))
-    ).scalar_one()
+    count: int = connection.execute(waiting.where(lanes.c.workspace_id == workspace_id, _in_default_lane)).scalar_one()
     return count
 
 

@@ -153,7 +153,7 @@ async def take_dialogs_of_a_message(camera: Camera) -> None:
 async def take_dialogs_of_home(camera: Camera, admin: str) -> None:
     await camera.see(f"{camera.slack}/?user={admin}&tab=home", ".home .section")
     for section, button, name in (
-        ("Channels of their own", "Change…", "signal-channels"),
+        ("Channels by signal", "Change…", "signal-channels"),
         ("Pace and retention", "Change…", "pace"),
         ("Ownership (DRIs)", "Ownership (DRIs)", "ownership"),
     ):

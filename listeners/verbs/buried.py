@@ -15,7 +15,7 @@ from store.database import Database
 AT_ONCE = 500
 """Job changes that are replayed in one transaction."""
 
-MOST_SHOWN = 10_000
+MOST_SHOWN = MOST_FOUND = 10_000
 
 
 def buried_arguments(parser: ArgumentParser) -> None:
@@ -37,7 +37,7 @@ def show_buried(asked: Namespace, terminal: Terminal) -> int:
 def replay_arguments(parser: ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("ids", nargs="*", default=[], metavar="ID", help="job changes, as buried lists them")
-    which.add_argument("--all", action="store_true", help="all that are buried now")
+    which.add_argument("--all", action="store_true", help="everything that is buried now")
 
 
 def replay_buried(asked: Namespace, terminal: Terminal) -> int:
@@ -56,7 +56,8 @@ def replay_buried(asked: Namespace, terminal: Terminal) -> int:
 def _replay_all(database: Database, terminal: Terminal) -> int:
     # Only those of now: what fails again at once must not be tried for ever.
     until = SteadyClock()()
-    replayed = _replayed(database, iter(lambda: database.run_sync(replay.buried_until, until, AT_ONCE), []))
+    pages = iter(lambda: database.run_sync(replay.buried_until, until, MOST_FOUND), [])
+    replayed = _replayed(database, (portion for page in pages for portion in _portions(page)))
     terminal.tell(f"{len(replayed):,} will be tried again.")
     return 0
 

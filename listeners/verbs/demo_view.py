@@ -57,9 +57,9 @@ def _line(mark: Text, *cells: str, style: str = "") -> Table:
 def closing(at: Addresses) -> str:
     return f"""
   {at.slack}/
-      the sandbox's Slack: be Dana, Kim or Alma, read what they were told,
+      the sandbox's Slack: be Dana, Kim or Alma, read their messages,
       open the app's Home, type /usergems-status
   {at.app}/
-      the app that all this went through
+      the app itself, as served to a browser
 
 Ctrl-C ends the demo; nothing of it is kept."""

@@ -66,7 +66,7 @@ def _settings_findings(terminal: Terminal) -> list[Finding]:
         terminal.settings(serving=True)
     except SettingsError as error:
         return [Finding(NAME, State.FAILED, fault) for fault in error.faults]
-    return [Finding(NAME, State.OK, "all that is needed is there")]
+    return [Finding(NAME, State.OK, "everything required is set")]
 
 
 def _problem_with_file(settings: Settings) -> Finding | None:

@@ -15,7 +15,7 @@ from listeners.verbs import RefusedError, Terminal
 from services.clock import SteadyClock
 from services.errors import PermanentError
 from services.identities import Identity, payload_without
-from store import erasing, workspaces
+from store import erasing, erasing_workspaces, workspaces
 from store.database import Database
 from store.erasing import Content, Erased
 
@@ -33,7 +33,7 @@ def arguments(parser: ArgumentParser) -> None:
     which.add_argument("--email", metavar="E", help="forget the person with this address")
     which.add_argument("--linkedin-url", metavar="U", help="forget the person with this profile")
     which.add_argument("--workspace", metavar="ID", help="forget this workspace, with all that it ever had")
-    parser.add_argument("--yes", action="store_true", help="do not ask whether it is meant")
+    parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
 
 
 def erase(asked: Namespace, terminal: Terminal) -> int:
@@ -52,7 +52,7 @@ def _confirm(asked: Namespace, terminal: Terminal, question: str) -> None:
     if asked.yes:
         return
     if not sys.stdin.isatty():
-        raise RefusedError("Nothing was forgotten: nobody can be asked here, so say --yes if you mean it.", status=2)
+        raise RefusedError("Nothing was forgotten: nobody can be asked here, so add --yes if you mean it.", status=2)
     if terminal.err.input(f"{question} [y/N] ", markup=False).strip().lower() not in {"y", "yes"}:
         raise RefusedError("Nothing was forgotten.")
 
@@ -154,13 +154,15 @@ def _erase_workspace(asked: Namespace, database: Database, terminal: Terminal) -
         raise RefusedError(f"There is no workspace {asked.workspace}.")
     _confirm(asked, terminal, f"Forget {workspace.name} ({workspace.id}) with all that it has? It is gone then.")
     now = SteadyClock()
-    database.run_sync(erasing.close, workspace.id, now())
-    if not _until(lambda: database.run_sync(erasing.is_at_rest, workspace.id, now())):
+    database.run_sync(erasing_workspaces.close, workspace.id, now())
+    if not _until(lambda: database.run_sync(erasing_workspaces.is_at_rest, workspace.id, now())):
         raise RefusedError("Something of it is still being sent: run the same again in a minute.")
     erased = 0
-    while count := database.run_sync(erasing.erase_some, workspace.id, DELETED_AT_ONCE):
+    while count := database.run_sync(erasing_workspaces.erase_some, workspace.id, DELETED_AT_ONCE):
         erased += count
-    database.run_sync(erasing.erase_rest, workspace.id, now())
+    while database.run_sync(erasing_workspaces.erase_some_posts, workspace.id, DELETED_AT_ONCE):
+        pass
+    database.run_sync(erasing_workspaces.erase_rest, workspace.id, now())
     terminal.tell(f"job changes erased    {erased:,}")
     terminal.tell(f"workspace erased      {workspace.id}")
     terminal.remark("Its messages stay in Slack. If the app is still there, remove it in Slack, under Manage apps.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from html import unescape
 
 from sqlalchemy import Connection
@@ -13,14 +13,15 @@ from services.faults import InvalidJobChangeError
 from services.job_changes import JobChange
 from services.mrkdwn import escape
 from services.ownership.words import outcome
+from services.slack_names import ids_in, with_names
 from services.wording import headline
-from store import job_changes
+from store import job_changes, members
 from store.job_changes import FoundJobChange, Origin, Told
 from store.schema import DEFAULT_CHANNEL
 
 
 def arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("id", metavar="JOB_CHANGE_ID", help="as intake answered it, or as buried lists it")
+    parser.add_argument("id", metavar="JOB_CHANGE_ID", help="the id that intake answered, or that buried lists")
 
 
 def explain(asked: Namespace, terminal: Terminal) -> int:
@@ -28,14 +29,25 @@ def explain(asked: Namespace, terminal: Terminal) -> int:
         found = database.run_sync(_find, asked.id)
     if found is None:
         raise RefusedError(f"There is no job change {asked.id}.")
-    terminal.tell("\n".join(_lines(*found)))
+    terminal.tell("\n".join(found))
     return 0
 
 
-def _find(connection: Connection, job_change_id: str) -> tuple[Origin, FoundJobChange] | None:
+def _find(connection: Connection, job_change_id: str) -> list[str] | None:
     origin = job_changes.origin(connection, job_change_id)
     found = job_changes.find(connection, origin.workspace_id, job_change_id) if origin else None
-    return (origin, found) if origin and found else None
+    if origin is None or found is None:
+        return None
+    lines = list(_lines(origin, found))
+    known = members.addresses(connection, origin.workspace_id, ids_in(lines))
+    return [with_names(line, _names(found, known)) for line in lines]
+
+
+def _names(found: FoundJobChange, known: Mapping[str, str]) -> dict[str, str]:
+    """By Slack id: the name that Salesforce had when it was decided, else the address; with the id. *known*: those."""
+    considered = (found.decision or {}).get("considered", [])
+    named = {each["email"].lower(): each["name"] for each in considered if each["email"]}
+    return {user_id: f"{named.get(address) or address} ({user_id})" for user_id, address in known.items()}
 
 
 def _lines(origin: Origin, found: FoundJobChange) -> Iterator[str]:

@@ -32,9 +32,9 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", type=Path, help="CSV, JSON or JSON Lines, of any size")
     parser.add_argument("--workspace", required=True, metavar="ID", help="the workspace, such as T0123456789")
     parser.add_argument(
-        "--source", metavar="NAME", help=f"whose rows they are (default: as they say, or {DEFAULT_SOURCE})"
+        "--source", metavar="NAME", help=f"who made the rows (default: what they say, else {DEFAULT_SOURCE})"
     )
-    parser.add_argument("--dry-run", action="store_true", help="only tell what would be accepted, and what refused")
+    parser.add_argument("--dry-run", action="store_true", help="only show what would be accepted and what refused")
 
 
 def import_file(asked: Namespace, terminal: Terminal) -> int:
@@ -61,7 +61,7 @@ async def _import(asked: Namespace, terminal: Terminal) -> int:
         is_done = await _watched(app.importing, plan, watch, terminal)
     _tell_counts(plan, watch, terminal)
     if not is_done:
-        terminal.remark("Interrupted. The same command goes on from here.")
+        terminal.remark("Interrupted. Run the same command to continue from here.")
         return INTERRUPTED
     return 1 if watch.progress.refused else 0
 
@@ -71,13 +71,13 @@ def _tell_plan(plan: Plan, terminal: Terminal) -> None:
     by = f", separated by {_SEPARATORS.get(file.separator, file.separator)}" if file.separator else ""
     terminal.remark(f"{file.path.name}: {file.kind}, {file.encoding}{by}, {file.size:,} bytes")
     if plan.is_in_our_form:
-        terminal.remark("Its rows are in the form of the documentation.")
+        terminal.remark("Its rows are in the documented form.")
     else:
         _tell_columns(plan, terminal)
     if fault := plan.first_fault:
         terminal.remark(f"Its first row will be refused: {fault}")
     if plan.progress.read:
-        terminal.remark(f"Going on after {plan.progress.read:,} rows, where the last import of it was interrupted.")
+        terminal.remark(f"Continuing after {plan.progress.read:,} rows, where its last import was interrupted.")
 
 
 def _tell_columns(plan: Plan, terminal: Terminal) -> None:

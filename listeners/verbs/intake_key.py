@@ -19,9 +19,9 @@ def arguments(parser: ArgumentParser) -> None:
         "--kind",
         choices=(SIGNING, BEARER),
         default=SIGNING,
-        help="signing: a secret that signs each request (the default); bearer: a key that is sent along",
+        help="signing: a secret that signs each request (the default); bearer: a key that is sent with it",
     )
-    parser.add_argument("--stolen", action="store_true", help="those before end at once, instead of in 24 hours")
+    parser.add_argument("--stolen", action="store_true", help="end the previous ones at once instead of after 24 hours")
 
 
 def intake_key(asked: Namespace, terminal: Terminal) -> int:
@@ -30,7 +30,7 @@ def intake_key(asked: Namespace, terminal: Terminal) -> int:
             raise RefusedError(f"No workspace {asked.workspace} has installed the app.")
     grace_ms = 0 if asked.stolen else GRACE_MS
     terminal.tell(asyncio.run(_make(asked.workspace, asked.kind, grace_ms, terminal)))
-    until = "is refused within seconds" if asked.stolen else "stays good for 24 hours"
+    until = "is refused within seconds" if asked.stolen else "still works for 24 hours"
     terminal.remark(f"This is shown once. The key before it, if there was one, {until}.")
     return 0
 

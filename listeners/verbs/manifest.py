@@ -10,7 +10,11 @@ from services.manifest import Manifest
 
 def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--url", required=True, metavar="https://…", help="where browsers, and Slack, reach this app")
-    parser.add_argument("--socket-mode", action="store_true", help="Slack needs to reach nothing: set SLACK_APP_TOKEN")
+    parser.add_argument(
+        "--socket-mode",
+        action="store_true",
+        help="for Socket Mode, where Slack need not reach the app; set SLACK_APP_TOKEN too",
+    )
 
 
 def manifest(asked: Namespace, terminal: Terminal) -> int:

@@ -22,7 +22,7 @@ from store.moving import Sum
 
 def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--to", required=True, metavar="URL", help="postgresql://…, a database with nothing of ours in it"
+        "--to", required=True, metavar="URL", help="postgresql://…, a database without the app's tables"
     )
 
 
@@ -97,4 +97,4 @@ def _checked(url: str) -> str:
 
 def _afterwards(settings: Settings, file: Path) -> str:
     keys = "" if settings.encryption_keys else f" and ENCRYPTION_KEYS to what stands in {file.parent / KEY_FILE}"
-    return f"All has arrived. Set DATABASE_URL to the new address{keys}, and start the app. {file} is as it was."
+    return f"Everything has arrived. Set DATABASE_URL to the new address{keys}, and start the app. {file} is as it was."

@@ -34,7 +34,7 @@ def simulating(parser: ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", type=Path, help="job changes: JSON, JSON Lines or CSV")
     parser.add_argument("--workspace", required=True, metavar="ID", help="the workspace, such as T0123456789")
     parser.add_argument("--rules", metavar="FILE", type=Path, help="rules to try (default: those in force)")
-    parser.add_argument("--source", metavar="NAME", help="whose rows they are, as in import")
+    parser.add_argument("--source", metavar="NAME", help="who made the rows, as in import")
     parser.add_argument("--json", action="store_true", help="as JSON, with the whole trace of each")
 
 
@@ -135,7 +135,7 @@ def _tell(faults: Sequence[RuleFault], terminal: Terminal) -> None:
 def _lines(simulated: Simulated) -> list[str]:
     lines = [unescape(headline(simulated.change, escape))]
     if simulated.waits:
-        return [*lines, "  cannot be told now: Slack does not answer who somebody is"]
+        return [*lines, "  cannot be said now: Slack does not answer"]
     for delivery in simulated.deliveries:
         where = "the default channel" if delivery.destination == DEFAULT_CHANNEL else delivery.destination
         lines.append(f"  tells {where} ({delivery.role}): {delivery.reason}")

@@ -48,6 +48,8 @@ def migrate(database: Database, wait: Callable[[float], None] = time.sleep, atte
     """Bring it to the newest schema, beside those who serve from it. Raises RefusedError, DatabaseUnavailableError."""
     for _ in range(attempts):
         try:
+            with database.without_transaction() as connection:
+                migrations.build_beside(connection)
             return database.run_sync(migrations.upgrade)
         except migrations.NewerSchemaError:
             newer = "The database is newer than this version of the app: install the newest version."
@@ -66,7 +68,7 @@ def cipher_of(settings: Settings) -> Cipher:
     try:
         return Cipher.of(keys)
     except ValueError:
-        raise RefusedError(f"What stands in {KEY_FILE} beside the database is no key: put the key back.") from None
+        raise RefusedError(f"{KEY_FILE} beside the database holds no key: put the key back.") from None
 
 
 def _key_beside(file: Path | None) -> str:

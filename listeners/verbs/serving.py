@@ -153,7 +153,7 @@ async def _close(runner: web.AppRunner) -> None:
 def _not_listening(error: OSError, host: str, port: int) -> str:
     where = f"port {port} of {host}"
     if error.errno == errno.EADDRINUSE:
-        return f"Somebody else listens on {where}: stop that, or set PORT (of a worker WORKER_PORT) to another."
+        return f"Something else already listens on {where}: stop it, or set PORT (WORKER_PORT for a worker) to another."
     return f"Nothing can listen on {where} ({os.strerror(error.errno or 0)}): set HOST and PORT."
 
 

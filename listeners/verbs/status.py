@@ -50,7 +50,7 @@ def _lines(one: WorkspaceStatus) -> Iterator[str]:
     yield f"  waiting           {one.waiting:,}{since}"
     for name, count in one.last_day.items():
         yield f"  {name.replace('_', ' '):<17} {count:,} in 24 hours"
-    yield f"  buried in all     {one.buried:,}{' (python app.py buried tells why)' if one.buried else ''}"
+    yield f"  buried in all     {one.buried:,}{' (python app.py buried says why)' if one.buried else ''}"
     yield f"  wrong data        {one.reported:,} reports in {REPORTED_DAYS} days"
 
 

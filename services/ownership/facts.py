@@ -32,7 +32,8 @@ class View:
     """
     The records on one side, or of the person whatever the side. *company*: what to call the account's company.
 
-    *side* None: the person's contact, that contact's account, their lead.
+    *side* None: the person's contact, that contact's account, their lead. Where they have no account, it is the one of
+    a company whose id the sender knew.
     """
 
     side: Side | None
@@ -103,15 +104,21 @@ def sides_of(change: JobChange) -> tuple[Side, ...]:
 
 
 def lookup_of(key: str, change: JobChange, *, companies: bool) -> PersonLookup:
-    """What to ask Salesforce about a job change; *companies*: also for the accounts of both companies."""
+    """
+    What to ask Salesforce about a job change.
+
+    *companies*: also for the accounts of both companies, however they can be found; else for those only whose ids the
+    sender knows.
+    """
     ids = change.salesforce
+    find = _company_lookup if companies else _named_company
     return PersonLookup(
         key=key,
         contact_id=ids.contact_id,
         lead_id=ids.lead_id,
         emails=tuple(change.person.emails),
-        past=_company_lookup(change.previous.company) if companies else CompanyLookup(),
-        current=_company_lookup(change.current.company) if companies else CompanyLookup(),
+        past=find(change.previous.company),
+        current=find(change.current.company),
     )
 
 
@@ -153,6 +160,10 @@ def _company_lookup(company: Company | None) -> CompanyLookup:
     return CompanyLookup(company.salesforce_id, company.domain, company.name) if company else CompanyLookup()
 
 
+def _named_company(company: Company | None) -> CompanyLookup:
+    return CompanyLookup(company.salesforce_id) if company else CompanyLookup()
+
+
 def _view(change: JobChange, records: PersonRecords | None, side: Side | None) -> View:
     company = change.previous.company if side == "past" else change.current.company
     view = View(side, change.person.name, company.label if company else "the company")
@@ -166,9 +177,9 @@ def _view(change: JobChange, records: PersonRecords | None, side: Side | None) -
 
 def _account(change: JobChange, records: PersonRecords, side: Side | None) -> Account | None:
     own = records.contact.account if records.contact else None
-    if side is None:
-        return own
     found, other = records.past_account, records.current_account
+    if side is None:
+        return own or _named_by_sender(change, records)
     if change.change_type in _STAYS:
         return other or own
     if side == "current":
@@ -177,6 +188,14 @@ def _account(change: JobChange, records: PersonRecords, side: Side | None) -> Ac
         return found
     moved = own is not None and other is not None and own.id == other.id
     return found if own is None or moved else own
+
+
+def _named_by_sender(change: JobChange, records: PersonRecords) -> Account | None:
+    """The account of the company left, else of the one where the person is now, if its id came with the job change."""
+    past, current = records.past_account, records.current_account
+    if past and change.change_type in _LEAVES and _names(change.previous.company, past):
+        return past
+    return current if current and _names(change.current.company, current) else None
 
 
 def _names(company: Company | None, account: Account) -> bool:

@@ -75,12 +75,14 @@ def _record_owner(source: Owner, place: Place) -> Candidate:
             "lead owner", "the lead's owner", f"You own the lead {view.person} in Salesforce.", view.lead.owner
         )
     if view.account is None:
-        return absent(f"{source.of.replace('_', ' ')} owner", f"no account of {view.company}", place)
+        whose = view.person if view.side is None else view.company
+        return absent(f"{source.of.replace('_', ' ')} owner", f"no account of {whose}", place)
     return _account_owner(view, view.account) if source.of == "account" else _parent_owner(view.account, place)
 
 
 def _account_owner(view: View, account: Account) -> Candidate:
-    whose = f", the account of {view.person}" if view.side is None else ""
+    is_theirs = view.contact is not None and view.contact.account == account
+    whose = f", the account of {view.person}" if view.side is None and is_theirs else ""
     why = f"You own {account.name} in Salesforce{whose}."
     return owned("account owner", f"the owner of {account.name}", why, account.owner)
 

@@ -26,6 +26,11 @@ _BY_OPPORTUNITY: frozenset[Segment] = frozenset({"open_opportunity", "closed_los
 _BY_FIELD: frozenset[Segment] = frozenset({"customer", "target", "none"})
 
 
+def segments_asked_for(rules: RuleSet, muted: Collection[Segment]) -> frozenset[Segment]:
+    """By the rules in force, or by somebody who has *muted* them: of others it is not known whether accounts are in."""
+    return frozenset({*muted, *(segment for rule in rules.in_force for segment in rule.when.segment or ())})
+
+
 def needs_of(rules: RuleSet, email_field: str | None = None, muted: Collection[Segment] = ()) -> Needs:
     """
     For the rules in force; *email_field* of User is read besides `Email`, for matching with Slack.
@@ -34,7 +39,7 @@ def needs_of(rules: RuleSet, email_field: str | None = None, muted: Collection[S
     """
     in_force = rules.in_force
     sources = [source for rule in in_force for source in _sources(rule)]
-    segments = {*muted, *(segment for rule in in_force for segment in rule.when.segment or ())}
+    segments = segments_asked_for(rules, muted)
     named = {*_tested(in_force), *(source.field for source in sources if isinstance(source, UserField))}
     if segments & _BY_FIELD:
         named |= {rules.segments.customer.field, rules.segments.target.field}

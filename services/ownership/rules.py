@@ -232,7 +232,10 @@ CATCH_ALL = Rule(
     name="Everything else",
     tell=(Owner(of="contact"), Owner(of="account"), Owner(of="lead"), Sender()),
 )
-"""Always the last: it takes what no rule took, on neither side. Its account is the contact's."""
+"""
+Always the last: it takes what no rule took, on neither side. Its account is the contact's, else that of a company whose
+id the sender knew.
+"""
 
 TEST_RULE = Rule(name="Test message", tell=(Sender(),))
 """Takes every test message, whatever the rules say: it is told to whoever asked for it, or to nobody."""

@@ -15,11 +15,12 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from sqlalchemy import update
 
-from listeners import failures, notification
+from listeners import dialogs, failures, notification
 from sandbox.slack.modals import Submission
 from sandbox.slack.outgoing import Reply
 from sandbox.slack.state import Json, Message, User
 from services.acting import Acting
+from services.directory import Directory
 from services.redrawing import Redrawing
 from store.schema import job_changes
 from store.trace import steps_of
@@ -98,6 +99,7 @@ class Floor:
 async def floor_of(world: World) -> AsyncIterator[Floor]:
     slack = world.worker.courier.slack
     acting = Acting(world.database, slack, Redrawing(world.database, slack, world.clock), world.clock)
+    directory = Directory(slack, world.database, world.clock)
     owner = world.owner("Dana Reyes")
     world.owner("Kim Lee")
     world.owner("Mo Chen")
@@ -107,10 +109,11 @@ async def floor_of(world: World) -> AsyncIterator[Floor]:
     bolt = AsyncApp(signing_secret=world.slack.app.signing_secret, client=slack.client, authorize=_authorize(world))
 
     async def provide(context, next_):
-        context.update(acting=acting, workspace_id=context.team_id)
+        context.update(acting=acting, workspace_id=context.team_id, directory=directory)
         return await next_()
 
     bolt.middleware(provide)
+    dialogs.register(bolt)
     notification.register(bolt)
     failures.register(bolt)
     async with TestServer(_web(bolt)) as server:

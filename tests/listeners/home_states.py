@@ -61,7 +61,7 @@ STATUS = WorkspaceStatus(
     default_channel_problem=None,
     salesforce=(
         HealthLine(Health.GOOD, "Connected to Salesforce: Acme Sales"),
-        HealthLine(Health.GOOD, "Last answered", SOMEDAY),
+        HealthLine(Health.GOOD, "Last answer:", SOMEDAY),
     ),
     last_accepted_at=SOMEDAY,
     last_day={"told_dri": 1_200, "told_channel": 3, "buried": 0, "muted": 1},

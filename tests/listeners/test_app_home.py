@@ -80,7 +80,7 @@ async def test_of_two_admins_the_later_one_sees_what_the_earlier_one_chose(offic
 
     home = await office.pick(lee, CHOOSE, losses.id)
 
-    assert "Somebody else changed the settings meanwhile" in home
+    assert "Somebody else changed the settings in the meantime" in home
     assert f"<#{office.wins.id}>" in home
     assert (await office.workspace()).default_channel_id == office.wins.id
     assert posted_in(office, losses.id) == []

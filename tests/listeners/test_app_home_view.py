@@ -9,10 +9,11 @@ from itertools import product
 import pytest
 
 from listeners.app_home_view import home_view, seen_version
+from listeners.blocks import said_view, wait_view
 from listeners.burials_view import A_PAGE, burials_view, cursor_of, shown_after
 from listeners.home_picture import WIDE, picture, summary
 from listeners.home_settings_view import busiest_view, chosen_pace, pace_view, signals_view
-from listeners.intake_keys_view import how_to_send_view, key_view, no_right_view, wait_view
+from listeners.intake_keys_view import how_to_send_view, key_view
 from sandbox.slack.blocks import check_view
 from services.home import HomeState, OwnershipState
 from services.intake_keys import ListedKey
@@ -135,7 +136,7 @@ def test_members_read_nothing_that_is_for_admins():
         wait_view("Signing secret"),
         key_view("signing", "whsec_abc", URL),
         key_view("bearer", "ugk_abc", URL),
-        no_right_view("API key"),
+        said_view("API key"),
         how_to_send_view(URL),
         busiest_view([]),
         busiest_view([Reader(f"U{each}", 1 + each) for each in range(10)]),
@@ -196,7 +197,7 @@ def test_members_read_who_is_told_by_default_to_the_last():
     ("changes", "said"),
     [
         ({"tell_dris": False}, "They read it in the default channel, <#C1>, not in person."),
-        ({"channel_gets": "everything"}, "Besides, the default channel, <#C1>, reads every job change."),
+        ({"channel_gets": "everything"}, "In addition, the default channel, <#C1>, gets every job change."),
     ],
 )
 def test_members_read_where_the_rest_goes(changes, said):
@@ -222,7 +223,7 @@ def health_of(state: HomeState) -> list[tuple[str, str | None]]:
 
 def test_a_green_line_when_all_is_well():
     """And nothing else."""
-    assert health_of(ADMIN) == [(":white_check_mark: All is well: job changes are told as they come in.", None)]
+    assert health_of(ADMIN) == [(":white_check_mark: All is well: job changes are delivered as they come in.", None)]
 
 
 @pytest.mark.parametrize(
@@ -246,7 +247,7 @@ def test_a_green_line_when_all_is_well():
         ),
         (
             {"overview": replace(QUIET_OVERVIEW, status=replace(STATUS, silent={"Slack": SOMEDAY}))},
-            "*Slack does not answer* since",
+            "*Slack has not answered* since",
             None,
         ),
         (
@@ -363,7 +364,7 @@ def test_only_a_shorter_retention_is_offered():
     *_, kept = pace_view(replace(ACME, retention_days=90), 30)["blocks"]
 
     assert [option["text"]["text"] for option in kept["element"]["options"]] == [
-        "30 days, as the operator has it",
+        "30 days, as the operator set it",
         "7 days",
         "14 days",
     ]

@@ -15,8 +15,9 @@ from app import build
 from listeners import cli
 from store import audit, erasing, routing, trace
 from store.database import Database
-from store.deliveries import DRI, NewDelivery
+from store.deliveries import DRI, NewDelivery, add_deliveries
 from store.job_changes import NewJobChange, add
+from store.members import Member, remember
 from store.posts import Sent, Undeliverable, settle
 from store.routing import Routed
 from tests.conftest import SOMEDAY
@@ -264,6 +265,24 @@ def test_explain_tells_the_whole_way_of_a_job_change(operator):
         "buried: it was refused",
     ):
         assert words in told
+
+
+def test_explain_names_people_beside_their_ids(operator):
+    """By the name that Salesforce has for their address, else by the address; who is not known stays an id."""
+    ivan, kim, lee = "U000000IVAN1", "U0000000KIM1", "U0000000LEE1"
+    job_change_id = operator.do(bury)
+
+    def tell_more(connection):
+        remember(connection, "T1", {"ivan@acme.example": Member(ivan), "kim@acme.example": Member(kim)}, SOMEDAY)
+        new = [NewDelivery(job_change_id, to, DRI, "Handed on.") for to in (ivan, kim, lee)]
+        add_deliveries(connection, "T1", new, SOMEDAY)
+
+    operator.do(tell_more)
+    told = operator.types("explain", job_change_id)
+
+    assert f"Delivery to Ivan Petrov ({ivan}) (dri)" in told
+    assert f"Delivery to kim@acme.example ({kim}) (dri)" in told
+    assert f"Delivery to {lee} (dri)" in told
 
 
 def test_explain_tells_that_one_was_just_accepted(operator):

@@ -45,7 +45,7 @@ def test_nothing_that_answers_is_a_line_each_and_no_traceback(operator):
 
     assert (operator.status, operator.err) == (1, "")
     lines = out.splitlines()
-    assert "ok       settings: all that is needed is there" in lines
+    assert "ok       settings: everything required is set" in lines
     assert "ok       database: answers" in lines
     assert any(line.startswith("FAILED   Slack credentials: it cannot be reached") for line in lines)
     assert any(line.startswith("FAILED   T1 scopes: the app is not installed in the workspace") for line in lines)
@@ -128,4 +128,4 @@ def test_a_key_file_that_holds_no_key_is_told(operator):
     out = operator.types("doctor", ENCRYPTION_KEYS="")
 
     assert operator.status == 1
-    assert f"FAILED   encryption keys: What stands in {KEY_FILE} beside the database is no key" in out
+    assert f"FAILED   encryption keys: {KEY_FILE} beside the database holds no key" in out

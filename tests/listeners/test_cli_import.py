@@ -261,7 +261,7 @@ def test_an_interrupted_import_goes_on_where_it_was(operator, tmp_path):
 
     out = operator.types("import", str(path), "--workspace", "T1")
 
-    assert f"Going on after {AT_ONCE} rows" in operator.err
+    assert f"Continuing after {AT_ONCE} rows" in operator.err
     assert counts(out) == [2 * AT_ONCE, 0, 2]
     assert stored(operator) == [f"evt-{n}" for n in range(2 * AT_ONCE)]
     with (tmp_path / "people.csv.refused.csv").open(encoding="utf-8-sig", newline="") as file:
@@ -327,7 +327,7 @@ def test_neither_a_crash_nor_ctrl_c_loses_or_repeats_a_row(operator, tmp_path):
 
     out = operator.types("import", str(path), "--workspace", "T1")
 
-    assert "Going on after" in operator.err
+    assert "Continuing after" in operator.err
     assert counts(out)[2] == 0
     assert sum(counts(out)) == 30 * AT_ONCE
     assert sorted(stored(operator)) == sorted(f"evt-{n}" for n in range(30 * AT_ONCE))

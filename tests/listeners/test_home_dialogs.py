@@ -86,7 +86,7 @@ async def test_a_channel_of_its_own_can_be_taken_back(office):
     await opened(office, SIGNALS)
     await chosen(office, "custom", office.wins.id)
     await chosen(office, "contact_tracking", office.wins.id)
-    assert "It is so already." in await chosen(office, "custom", office.wins.id)
+    assert "That is already so." in await chosen(office, "custom", office.wins.id)
 
     await chosen(office, "contact_tracking")
 
@@ -130,7 +130,7 @@ async def test_of_two_admins_the_later_one_sees_what_the_earlier_one_chose(offic
 
     await submitted(office, {"posts_per_minute": "60"}, lee)
 
-    assert "Somebody else changed the settings meanwhile" in modal_of(office, lee)
+    assert "Somebody else changed the settings in the meantime" in modal_of(office, lee)
     assert (await office.workspace()).posts_per_minute == 300
 
 
@@ -150,7 +150,7 @@ async def test_the_pace_is_chosen_and_recorded(office):
         240,
         30,
     )
-    assert "Up to 60 messages a minute. Salesforce is waited for 4 hours. Who changed jobs is kept for 30 days." in (
+    assert "Up to 60 messages a minute. Waits 4 hours for Salesforce. Keeps who changed jobs for 30 days." in (
         await office.home_of(office.dana)
     )
     change = (await office.database.run(audit.recent, office.team.id))[0]
@@ -282,7 +282,7 @@ async def test_channels_are_nobody_who_is_told_most(office):
     )
     await office.database.run(lambda connection: connection.execute(update(posts).values(state="sent")))
 
-    assert "Nobody had a direct message in these days." in await office.open_home(office.dana)
+    assert "Nobody got a direct message in these days." in await office.open_home(office.dana)
 
 
 async def test_home_shows_how_the_month_went(office):

@@ -20,6 +20,7 @@ from standardwebhooks import Webhook
 
 from listeners import intake
 from listeners.metrics import Metrics
+from listeners.web import create_runner
 from services.allowance import Allowance
 from services.intake import Intake
 from services.intake_keys import IntakeKeys
@@ -29,6 +30,7 @@ from store.database import Database
 from store.encryption import Cipher
 from store.intake_keys import BEARER, SIGNING
 from tests.conftest import SOMEDAY, Clock
+from tests.patience import UNHURRIED
 from tests.store.engine import add_workspace
 
 PATH = "/v1/workspaces/T1/job-changes"
@@ -503,6 +505,28 @@ async def test_a_body_that_does_not_come_is_not_waited_for(database, clock):
         assert (await reader.readline()).startswith(b"HTTP/1.1 408")
         writer.close()
         await writer.wait_closed()
+
+
+@pytest.mark.parametrize("ending", [b"Content-Length: 9\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n9\r\n{"])
+async def test_a_sender_who_hangs_up_is_no_failure_of_ours(door, caplog, ending):
+    """Any stranger could fill the log with tracebacks otherwise."""
+    runner = create_runner(door.client.app)  # a server for tests cancels the handler, which hides it
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    _, writer = await asyncio.open_connection(*runner.addresses[0])
+    writer.write(b"POST " + PATH.encode() + b" HTTP/1.1\r\nHost: x\r\n" + ending)
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+
+    def counted_400() -> bool:
+        return b'turned_away_total{status="400"} 1.0' in door.metrics.exposition(None, SOMEDAY)
+
+    async with asyncio.timeout(UNHURRIED):
+        while not counted_400():  # noqa: ASYNC110 - who has hung up is told of nothing
+            await asyncio.sleep(0.01)
+    await runner.cleanup()
+    assert "Traceback" not in caplog.text
 
 
 async def test_a_chunked_body_that_is_too_large_is_cut_off(door):

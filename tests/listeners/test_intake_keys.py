@@ -7,6 +7,7 @@ import json
 import pytest
 
 from services.intake_keys import Proof, Standing
+from tests.listeners.install_world import break_database
 
 
 def modal_of(office, user) -> str:
@@ -45,6 +46,17 @@ async def test_who_lost_the_admin_role_gets_no_key(office, keys):
 
     assert "did not confirm that you are an admin" in modal_of(office, office.dana)
     assert await keys.list(office.team.id) == []
+
+
+async def test_a_database_that_goes_away_meanwhile_is_said_in_the_dialog(office):
+    """It does not ask for a moment for ever."""
+    await office.open_home(office.dana)
+    office.slack.faults.add("views.open", delay=0.01, when=lambda _: break_database(office.database) is None)
+
+    await office.slack.act_in_home(office.dana.id, "home_make_key_bearer")
+    await office.settled()
+
+    assert "The database does not answer just now" in modal_of(office, office.dana)
 
 
 async def test_no_key_is_made_for_a_dialog_that_slack_does_not_open(office, keys):

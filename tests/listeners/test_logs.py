@@ -6,15 +6,21 @@ import json
 import logging
 
 import pytest
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.logger import get_bolt_logger
+from slack_bolt.middleware.authorization.async_multi_teams_authorization import AsyncMultiTeamsAuthorization
 
 from listeners import logs
 from listeners.logs import JsonLines, TextLines
+
+BOLTS = logging.getLogger("slack_bolt.AsyncMultiTeamsAuthorization")
 
 
 @pytest.fixture
 def configured():
     """Puts logging back as it was."""
     root, names = logging.getLogger(), (*logs.OURS, *logs.LENT, "py.warnings")
+    filters = BOLTS.filters[:]
     before = root.level, root.handlers[:], {name: logging.getLogger(name).level for name in names}
     yield logs.configure
     logging.captureWarnings(capture=False)
@@ -22,6 +28,7 @@ def configured():
     root.handlers[:] = before[1]
     for name, level in before[2].items():
         logging.getLogger(name).setLevel(level)
+    BOLTS.filters[:] = filters
 
 
 def record(message: str, *args: object, exc_info=None) -> logging.LogRecord:
@@ -95,6 +102,18 @@ def test_vendors_libraries_are_never_heard_below_warning(configured):
         assert not logging.getLogger(name).isEnabledFor(logging.INFO), name
     for name in logs.LENT:
         assert not logging.getLogger(name).isEnabledFor(logging.DEBUG), name
+
+
+def test_a_workspace_that_has_removed_the_app_is_no_error(configured, capsys):
+    """Slack's last events of it come after that; Bolt sets the level of its loggers anew with each app."""
+    configured("INFO", "text")
+
+    get_bolt_logger(AsyncMultiTeamsAuthorization).error("Although the app should be installed into this workspace …")
+    get_bolt_logger(AsyncApp).error("something that is one")
+
+    assert get_bolt_logger(AsyncMultiTeamsAuthorization) is BOLTS
+    assert "something that is one" in (said := capsys.readouterr().err)
+    assert "Although" not in said
 
 
 def test_the_level_is_for_what_we_say_ourselves(configured):

@@ -89,8 +89,8 @@ async def test_somebody_to_whom_nothing_came_reads_so(office, mo):
     home = await office.home_of(mo)
 
     assert "Nothing came to you in the last two weeks" in home
-    assert "Of each job change, at once." in home
-    assert "`mo@acme.example`, by this address" in home
+    assert "About each job change, right away." in home
+    assert "`mo@acme.example`, matched by this address" in home
 
 
 async def test_home_shows_what_came_lately_with_its_state(office, mo, clock):
@@ -122,7 +122,7 @@ async def test_what_was_erased_is_still_counted_among_what_came(office, mo):
 
     home = await office.open_home(mo)
 
-    assert "has been erased since" in home
+    assert "has since been erased" in home
     assert "Ada" not in home
 
 
@@ -166,7 +166,7 @@ async def test_quiet_hours_a_digest_and_weekends_are_chosen_in_one_dialog(office
     assert await hours(office, mo) == ReadingHours(WEEKLY, 17 * 60 + 30, 4, 18 * 60, 8 * 60, True, "Europe/Oslo")
     home = await office.home_of(mo)
     assert "In a weekly digest, on Fridays at 17:30. Quiet from 18:00 to 08:00. Nothing on weekends." in home
-    assert "By the clock of Europe/Oslo." in home
+    assert "Times are in Europe/Oslo." in home
 
 
 async def test_the_dialog_shows_what_was_chosen_and_can_take_it_back(office, mo):
@@ -211,7 +211,7 @@ async def test_slack_that_does_not_say_where_somebody_is_means_utc(office, mo):
     assert await hours(office, mo) == ReadingHours(DAILY)
     office.slack.faults.clear()
     mo.tz = ""
-    assert "UTC, for Slack does not say where you are" in await office.open_home(mo)
+    assert "UTC, as Slack does not say where you are" in await office.open_home(mo)
 
 
 async def test_home_and_the_command_say_how_many_wait_and_until_when(office, mo):
@@ -273,7 +273,7 @@ async def test_what_admins_want_everybody_to_hear_of_is_not_offered(office, mo):
     await office.database.run(muting.mute_only, office.team.id, mo.id, ["departure"])
     await limit(office, "departure", "segment:customer")
     await press(office, mo, "my_mutes")
-    assert "Your admins want everybody to hear of: Departures, Customers." in dialog(office, mo)
+    assert "Your admins want everybody to hear about: Departures, Customers." in dialog(office, mo)
     assert "'departure'" not in dialog(office, mo)
 
     await submit(office, mo, changes=["promotion"])
@@ -332,10 +332,10 @@ async def test_out_of_office_has_a_delegate_and_an_end(office, mo, clock):
     assert (absence.since, absence.delegate) == (clock(), office.dana.id)
     assert 3 * DAY < absence.until - clock() < 4 * DAY
     home = await office.home_of(mo)
-    assert f"Told in your place: <@{office.dana.id}>, else the next one in the rules, or the channel." in home
+    assert f"In your place: <@{office.dana.id}>, else the next person in the rules, or the channel." in home
     await press(office, mo, "my_back")
     assert await office.database.run(choosing.absence_of, office.team.id, mo.id, clock()) is None
-    assert "While you are away, somebody else is told." in await office.home_of(mo)
+    assert "While you are away, somebody else gets what is yours." in await office.home_of(mo)
 
 
 async def test_an_absence_may_begin_later_and_have_no_end(office, mo, clock):
@@ -349,7 +349,7 @@ async def test_an_absence_may_begin_later_and_have_no_end(office, mo, clock):
     assert absence.since > clock() + 9 * DAY
     assert (absence.until, absence.delegate) == (None, None)
     home = await office.home_of(mo)
-    assert f"You will be away from {monday:%A}, {monday.day} {monday:%B} until you say that you are back." in home
+    assert f"You will be away from {monday:%A}, {monday.day} {monday:%B} until you say you are back." in home
     assert (await office.database.run(choosing.state, office.team.id, clock(), count_told=False)).delegates == {}
 
 
@@ -393,7 +393,7 @@ async def test_how_salesforce_knows_me_names_owners_and_who_said_so(office, mo, 
 
     home = await office.open_home(mo)
 
-    assert "Mo Q. Chen, `m.chen@acme.example`, by this address" in home
+    assert "Mo Q. Chen, `m.chen@acme.example`, matched by this address" in home
     assert f"`sales@acme.example`, as <@{office.dana.id}> said" in home
     assert "u0" not in home
 
@@ -414,7 +414,7 @@ async def test_thats_not_me_stops_the_matching_and_tells_the_admins(office, mo, 
         if channel.im_user == office.dana.id
         for message in channel.messages.values()
     ]
-    assert [f"<@{mo.id}> is not `sales@acme.example` in Salesforce" in text for text in told] == [True]
+    assert len([text for text in told if f"<@{mo.id}> is not `sales@acme.example` in Salesforce" in text]) == 1
     assert (await office.database.run(audit.recent, office.team.id))[0].action == "not_me"
     assert "not as `sales@acme.example`, as you said" in await office.home_of(mo)
 
@@ -429,7 +429,7 @@ async def test_a_denial_can_be_taken_back(office, mo):
     await office.settled()
 
     assert (await office.database.run(owners.how_matched, office.team.id)).denied == frozenset()
-    assert "`mo@acme.example`, by this address" in await office.home_of(mo)
+    assert "`mo@acme.example`, matched by this address" in await office.home_of(mo)
 
 
 async def test_an_admin_who_links_them_again_has_the_last_word(office, mo, clock):

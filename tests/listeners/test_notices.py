@@ -99,7 +99,7 @@ async def test_a_channel_mended_in_slack_is_checked_by_one_press(office, broken)
 
     assert "cannot be posted to" in refused
     assert "#wins is archived" in heard(office, office.dana)[0]
-    assert "*Mended.*" in text
+    assert "*Fixed.*" in text
 
 
 async def test_what_slack_tells_of_as_mended_ends_it_by_itself(office, broken):
@@ -114,9 +114,9 @@ async def test_what_slack_tells_of_as_mended_ends_it_by_itself(office, broken):
     await office.settled()
     await work(office)
 
-    assert "*Mended.*" in unarchived
+    assert "*Fixed.*" in unarchived
     assert removed.ts == told.ts
-    assert [message.text.count("Mended") for message in messages(office, office.dana)[1:]] == [1, 1]
+    assert [message.text.count("Fixed") for message in messages(office, office.dana)[1:]] == [1, 1]
 
 
 async def test_somebody_else_who_joins_mends_nothing(office, broken):

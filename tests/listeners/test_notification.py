@@ -229,6 +229,43 @@ async def test_it_cannot_be_given_to_somebody_who_cannot_be_told(floor, told, fl
     assert await floor.steps(told) == []
 
 
+@pytest.mark.parametrize(
+    ("flags", "said", "steps"),
+    [
+        ({}, "It is done", ["given"]),
+        ({"is_restricted": True}, "They cannot be told: guests are not told of job changes", []),
+    ],
+)
+async def test_a_slow_slack_does_not_keep_a_dialog_waiting_for_its_answer(floor, told, flags, said, steps):
+    """It gives three seconds in all, and what came of it follows: without an answer people would do it again."""
+    other = floor.world.slack.add_user(floor.world.team, "Lee Park", "lee@acme.example", **flags)
+    await floor.press(floor.dana, direct(floor), "hand_on")
+    floor.world.slack.faults.add("users.info", delay=2.2)
+
+    done = await floor.submit(floor.dana, choice=other.id, words="Not my patch")
+
+    assert done.reply.json["response_action"] == "update"
+    assert said in floor.modal(floor.dana)
+    assert await floor.steps(told) == steps
+    if not steps:  # what was chosen and typed is there once more
+        assert other.id in floor.modal(floor.dana)
+        assert "Not my patch" in floor.modal(floor.dana)
+        await floor.submit(floor.dana, choice=floor.kim.id)
+        assert await floor.steps(told) == ["given"]
+
+
+async def test_a_dialog_that_has_to_wait_for_slack_is_opened_meanwhile(floor):
+    """After three seconds Slack opens none any more; who looks at a channel is asked of Slack first."""
+    await unowned(floor)
+    floor.world.slack.faults.add("users.info", delay=1.3)
+
+    await floor.choose(floor.kim, channel(floor), "why")
+
+    [opened] = [call for call in floor.world.slack.calls if call.method == "views.open"]
+    assert "One moment" in str(opened.arguments["view"])
+    assert "Why here" in floor.modal(floor.kim)
+
+
 async def test_a_hand_over_that_cannot_be_told_goes_to_the_channel(floor):
     """Their account was closed a moment later: the channel can claim it again."""
     await unowned(floor)
@@ -387,7 +424,7 @@ async def test_what_nobody_may_mute_is_not_offered(floor, told):
     assert await muted(floor) == set()
     await floor.world.slack.close_view(floor.dana.id)
     await floor.choose(floor.dana, direct(floor), "mute")
-    assert "Your admins want everybody to hear of" in floor.modal(floor.dana)
+    assert "Your admins want everybody to hear about" in floor.modal(floor.dana)
     assert "radio_buttons" not in floor.modal(floor.dana)
 
 
@@ -413,7 +450,7 @@ async def test_muting_is_offered_behind_why_me_too(floor, told):
     await floor.world.slack.act_in_modal(floor.dana.id, "delivery_mute")
     await floor.settled()
 
-    assert "Do not tell me any more of" in floor.modal(floor.dana)
+    assert "Stop telling me about" in floor.modal(floor.dana)
 
 
 async def muted(floor):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -56,6 +57,16 @@ def test_slack_takes_every_dialog_about_every_sample(change):
     ):
         about = reached(change, destination=destination, decision=decision)
         assert check_view(view(about), "modal") == [], view
+
+
+def test_slack_takes_why_me_with_nothing_but_what_has_to_be_escaped():
+    """An escaped character is five times as long, and the limit is of what is sent."""
+    worst = "&" * 700
+    decision = {"sides": [{"side": "past", "rule": worst, "sentence": worst}], "considered": [], "notes": []}
+    about = reached(decision=decision)
+    about = replace(about, delivery=replace(about.delivery, reason=worst))
+
+    assert check_view(why_view(about), "modal") == []
 
 
 def test_nothing_foreign_is_live_in_a_dialog():

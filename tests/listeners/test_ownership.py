@@ -68,7 +68,7 @@ async def test_steps_make_a_draft_and_publishing_puts_it_in_force(acme: World, d
     """Moved, switched off, deleted: nothing of it counts before it is published."""
     await publish(acme, rule("A", when={"min_score": 9}), rule("B", when={"min_score": 8}), rule("C"))
     await dana.open()
-    assert "You see a draft" in await dana.menu("up", 1)
+    assert "This is a draft" in await dana.menu("up", 1)
     assert await dana.rules() == ["B", "A", "C"]
     await dana.menu("down", 0)
     assert await dana.rules() == ["A", "B", "C"]
@@ -109,7 +109,7 @@ async def test_home_behind_the_dialog_follows(acme: World, dana: Desk) -> None:
     await publish(acme, rule("A", when={"min_score": 9}), rule("B"))
     await dana.open()
     await dana.menu("up", 1)
-    assert "A draft waits to be published" in dana.home_as_shown()
+    assert "A draft is waiting to be published" in dana.home_as_shown()
     await dana.act("ownership_publish")
     assert "version 2" in dana.home_as_shown()
     assert "A draft waits" not in dana.home_as_shown()

@@ -57,7 +57,7 @@ async def test_an_admin_adds_a_scenario_and_publishes_it(acme: World, page: Page
     await dialog.get_by_role("button", name="Save to draft").click()
     sentence = "When a champion leaves an account with an open opportunity, tell the owner of the account's open"
     await expect(dialog.get_by_text(sentence)).to_be_visible()
-    await expect(dialog.get_by_text("You see a draft")).to_be_visible()
+    await expect(dialog.get_by_text("This is a draft")).to_be_visible()
     await dialog.get_by_role("button", name="Publish").click()
     await expect(dialog.get_by_text("Published as version 1.")).to_be_visible()
     assert [rule.name for rule in (await acme.app.rulebook.read(acme.team.id)).rules.rules] == ["A deal at risk"]

@@ -84,7 +84,7 @@ async def test_a_job_change_is_tried_on_the_draft_telling_nobody(acme: World, da
     await dana.act("ownership_add")
     await dana.submit(preset="empty")
     await dana.submit(name="Mine", place="1", side="current")
-    assert "by *the draft*" in await dana.act("ownership_simulate")
+    assert "under *the draft*" in await dana.act("ownership_simulate")
     assert dana.options("job_change") == {"Ada Smith: Initech → Globex": job_change}
     assert (await dana.submit(job_change=job_change)).ok
     said = dana.dialog()
@@ -117,7 +117,7 @@ async def test_the_last_job_changes_are_compared_with_the_draft(acme: World, dan
     await dana.menu("switch", 0)
     await dana.act("ownership_simulate")
     said = await dana.act("ownership_replay")
-    assert "Of the last job change, the draft would tell 1 otherwise" in said
+    assert "Of the last job change, the draft would tell 1 differently" in said
     assert "now: the default channel (in place of a DRI) by “Leads”" in said
     assert f"draft: <@{acme.noor.id}> (as the DRI) by “Everything else”" in said
 
@@ -136,11 +136,11 @@ async def test_an_unmatched_owner_is_linked_and_told_what_they_missed(acme: Worl
     await connected(acme)
     globex_of(acme, "n.haddad@acme-group.example")
     await accept(acme)
-    assert "One owner was not, so a channel read what was theirs" in await dana.home()
+    assert "One owner was not, so a channel got their job changes" in await dana.home()
     shown = await page(dana, "ownership_people")
     assert "Noor Haddad (n.haddad@acme-group.example)" in shown
     assert "is not in Slack" in shown
-    assert "a channel read a job change in their place" in shown
+    assert "a channel got a job change in their place" in shown
     [block_id] = [one["block_id"] for one in dana.definition()["blocks"] if one["block_id"].startswith("owner-")]
 
     shown = await dana.act("ownership_link", acme.noor.id, block_id)
@@ -260,4 +260,33 @@ async def test_pools_that_others_changed_meanwhile_are_not_overwritten(acme: Wor
     await publish(acme, rule("A"))
     done = await dana.submit(daily_cap="5")
     assert "Somebody else changed the rules meanwhile" in done.errors["customer"]
+    assert (await dana.book()).draft is None
+
+
+async def test_what_is_too_long_for_the_dialog_stays_as_it_is(acme: World, dana: Desk) -> None:
+    """A list that was cut would tell those whom nobody wants told, once it is saved."""
+    never = [f"firstname.lastname-{number}@acme.example" for number in range(150)]
+    targets = {"field": "Account.Name", "test": "in", "values": [f"{number} {'x' * 30}" for number in range(150)]}
+    await publish(acme, rule("A"), guards={"excluded": never}, segments={"target": targets})
+
+    shown = await page(dana, "ownership_more")
+    assert "Too long for this dialog, kept as it is: an account is a target when, never told: others" in shown
+    assert (await dana.submit(daily_cap="5", excluded=[acme.noor.id])).ok
+
+    rules = (await dana.book()).shown
+    assert (rules.guards.excluded, rules.guards.daily_cap) == ((acme.noor.id, *never), 5)
+    assert len(rules.segments.target.values) == 150
+
+
+async def test_faults_of_what_the_dialog_does_not_show_are_said_where_it_shows_something(
+    acme: World, dana: Desk
+) -> None:
+    """Slack shows no error at a field that is not there."""
+    never = [f"firstname.lastname-{number}@acme.example" for number in range(200)]
+    await publish(acme, rule("A"), guards={"excluded": never})
+    await page(dana, "ownership_more")
+
+    done = await dana.submit(excluded=[acme.noor.id])
+
+    assert done.errors.keys() == {"daily_cap"}
     assert (await dana.book()).draft is None

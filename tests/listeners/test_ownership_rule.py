@@ -377,3 +377,31 @@ async def test_no_more_rules_than_a_set_can_hold(acme: World, dana: Desk) -> Non
     await begin(dana)
     done = await dana.submit(name="One more")
     assert done.errors == {"name": "There can be at most 499 rules. Delete one first."}
+
+
+async def test_a_slow_slack_does_not_keep_the_dialog_waiting_for_its_answer(acme: World, dana: Desk) -> None:
+    """Slack gives three seconds in all: it is said that it takes a moment, and then that it is done."""
+    await begin(dana)
+    acme.slack.faults.add("users.info", delay=2.2)
+
+    done = await dana.submit(name="Mine", place="1")
+
+    assert done.reply is not None
+    assert done.reply.json["response_action"] == "update"
+    assert "It is done" in dana.dialog()
+    await dana.close()
+    assert "*1. Mine*" in dana.dialog()
+    assert await dana.rules() == ["Mine"]
+
+
+async def test_faults_that_come_late_are_said_above_what_was_typed(acme: World, dana: Desk) -> None:
+    """Nobody fills in a rule twice because Slack was slow."""
+    await begin(dana)
+    acme.slack.faults.add("users.info", delay=2.2)
+
+    await dana.submit(name="Mine", place="1", side="past", min_score="7.5", fields="Account.Type is x")
+
+    assert "Line 1: write a field" in dana.dialog()
+    assert (await dana.submit(fields="Account.Type in x")).ok
+    saved = await only_rule(dana)
+    assert (saved.name, saved.when.side, saved.when.min_score) == ("Mine", "past", 7.5)

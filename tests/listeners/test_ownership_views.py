@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from listeners.dialogs import entered
+from listeners.entries import entered
 from listeners.ownership_choices import MOST_OPTIONS, choices_of, options_of
 from listeners.ownership_form import RuleForm
 from listeners.ownership_history_view import history_view
@@ -189,6 +189,38 @@ def test_a_mapping_that_is_too_long_for_a_dialog_is_not_cut():
     table = {f"person-{number}@acme.example": "bob@acme.example" for number in range(500)}
     book = Book(1, RuleSet.parse({"mappings": {"Long": table}}), None, None)
     assert "export the rules as JSON" in taken(mapping_view(book, "Long"))
+
+
+@pytest.mark.parametrize(("score", "shown"), [(7.5, "7.5"), (9, "9"), (1_234_567.25, "1234567.25"), (1e6, "1000000")])
+def test_a_score_is_shown_with_all_of_its_digits(score, shown):
+    """What the field left out would be gone once the rule is saved."""
+    (rule,) = RuleSet.parse(
+        {"rules": [{"name": "A", "when": {"min_score": score}, "tell": [{"source": "sender"}]}]}
+    ).rules
+    assert RuleForm.of(rule, 0).entries["min_score"] == shown
+
+
+def test_many_long_faults_beside_the_rules_are_shown_as_far_as_they_fit():
+    """The list is where they are mended, so it has to open."""
+    faults = [RuleFault(f"mappings.{NAME} {number}", LIVE * 4) for number in range(20)]
+    assert "…" in taken(list_view(BOOK, Outlook(faults)))
+
+
+def test_a_pool_that_is_too_long_for_a_dialog_is_not_cut():
+    """Whoever would be missing there would be out of the pool once it is saved."""
+    members = [{"user": f"firstname.lastname-{number}@acme.example"} for number in range(150)]
+    book = Book(1, RuleSet.parse({"pools": {"Long": {"members": members}}}), None, None)
+    assert "export the rules as JSON" in taken(pool_view(book, "Long"))
+
+
+def test_as_many_alias_domains_as_can_be_entered_are_shown_whole():
+    """What is cut would be gone once it is saved."""
+    how = HowMatched(None, {f"{number:04}.example": "acme.example" for number in range(110)})
+    typed = "\n".join(f"{one}={other}" for one, other in how.alias_domains.items())
+    assert len(typed) < 3_000
+    blocks = people_view(People([], [], how))["blocks"]
+    [shown] = [block["element"]["initial_value"] for block in blocks if block.get("block_id") == "alias_domains"]
+    assert read_aliases(shown) == how.alias_domains
 
 
 def test_history_at_its_fullest():

@@ -84,7 +84,7 @@ def dana(acme: World) -> Desk:
 
 async def test_home_leads_to_the_browser_and_back(acme: World, dana: Desk) -> None:
     """Not used yet; a link for this admin; connected; and let go again, the token revoked."""
-    assert "was not asked yet" in await dana.home()
+    assert "has not been asked yet" in await dana.home()
     dialog = await dana.press("salesforce_connect")
     link = re.search(r"'url': '([^']+)'", dialog)
     assert link is not None
@@ -155,7 +155,7 @@ async def test_a_workspace_enters_its_own_app(sqlite_url: str) -> None:
         assert f"{acme.url}/salesforce/callback" in dialog
         assert (await dana.submit(client_id="3MVG9sample")).errors.keys() == {"client_secret"}
         assert (await dana.submit(client_id="3MVG9sample", client_secret="sample-secret")).ok
-        assert "Go on in the browser" in dana.dialog()
+        assert "Continue in the browser" in dana.dialog()
         assert "sample-secret" not in dana.dialog()
         app = await acme.app.database.run(salesforce_apps.find, acme.cipher, acme.team.id)
         assert app is not None

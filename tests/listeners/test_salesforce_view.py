@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
+from listeners.mappings_view import as_json, mappings_view
 from listeners.salesforce_view import connect_view, health_text, health_texts
 from listeners.sources_view import source_view, sources_view
 from sandbox.slack.blocks import check_view
@@ -64,7 +66,7 @@ SOURCE = Source(
             ACME,
             ":white_check_mark: Connected to Salesforce: Acme &amp; Sons (Enterprise Edition, a sandbox) as Ines",
         ),
-        (ACME, "Last answered <!date^"),
+        (ACME, "Last answer: <!date^"),
         (ACME, "310 of our share of 5,000 used today; 4,200 of the org's 100,000 in 24 hours"),
         (
             replace(ACME, org_name=None, org_edition=None, is_sandbox=None),
@@ -134,3 +136,30 @@ def _live(part: object) -> Iterator[str]:
     elif isinstance(part, list):
         for inner in part:
             yield from _live(inner)
+
+
+def test_a_mapping_is_shown_whole_and_as_it_was_typed() -> None:
+    """What was cut would be no JSON any more, and could not be saved again; other letters are no codes."""
+    row = {f"Feld für {number}": "custom.größe" for number in range(100)}
+    definition = {"map": row, "set": {"signal": "contact_tracking"}}
+    typed = json.dumps(definition, separators=(",", ":"), ensure_ascii=False)
+    assert len(typed) < 3_000 < len(json.dumps(definition, indent=1, ensure_ascii=False))
+
+    shown = as_json(definition)
+
+    assert json.loads(shown) == definition
+    assert len(shown) <= 3_000
+    assert as_json({"map": {"größe": "score"}}) == '{\n "map": {\n  "größe": "score"\n }\n}'
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        mappings_view({f"sender {number}": {"map": {}} for number in range(60)}, "https://example.com/", "Saved."),
+        sources_view([replace(SOURCE, name=f"O{number}__c") for number in range(45)], [], "Started."),
+    ],
+)
+def test_slack_takes_a_list_that_is_longer_than_a_dialog(view: dict[str, object]) -> None:
+    """With how many are not shown."""
+    assert check_view(view, "modal") == []
+    assert "And 15 more, shown once others are removed." in str(view)

@@ -37,7 +37,7 @@ def status(**changes: object) -> WorkspaceStatus:
         "default_channel_problem": None,
         "salesforce": (
             HealthLine(Health.GOOD, "Connected to Salesforce: Acme Sales"),
-            HealthLine(Health.GOOD, "Last answered", SOMEDAY - HOUR),
+            HealthLine(Health.GOOD, "Last answer:", SOMEDAY - HOUR),
         ),
         "last_accepted_at": SOMEDAY - HOUR,
         "last_day": {"told_dri": 1_200, "told_channel": 3, "buried": 0, "muted": 1},
@@ -52,14 +52,14 @@ def status(**changes: object) -> WorkspaceStatus:
 
 def test_when_all_is_well():
     """A line for each thing one may wonder about."""
-    assert [line.split("<!date")[0] for line in status_lines(status())] == [
+    assert [line.split("<!date")[0] for line in status_lines(status(), may=True)] == [
         "*Job changes in Acme*",
         ":white_check_mark: <#C1> is the default channel.",
         ":white_check_mark: Connected to Salesforce: Acme Sales.",
-        "Last answered ",
+        "Last answer: ",
         "The last job change came in ",
         "Last 24 hours: 1,200 told to the DRI, 3 told to a channel, 0 buried, 1 told to nobody by a rule.",
-        "Nothing waits.",
+        "Nothing is waiting.",
     ]
 
 
@@ -75,24 +75,58 @@ def test_when_all_is_well():
             ":warning: Salesforce (Acme) needs an admin: the login was",
         ),
         ({"last_accepted_at": None}, "No job change has come in yet."),
-        ({"waiting": 1, "waiting_since": SOMEDAY}, "1 waits to be told, the oldest since <!date"),
-        ({"waiting": 2_000, "waiting_since": SOMEDAY}, "2,000 wait to be told"),
+        ({"waiting": 1, "waiting_since": SOMEDAY}, "1 is waiting to be told, the oldest since <!date"),
+        ({"waiting": 2_000, "waiting_since": SOMEDAY}, "2,000 are waiting to be told"),
         ({"buried": 2}, "2 could not be delivered. `/usergems-status buried` shows an admin why"),
         ({"reported": 1}, "🚩 One report of wrong data in the last 30 days."),
         ({"reported": 1_200}, "🚩 1,200 reports of wrong data"),
-        ({"silent": {"Slack": SOMEDAY}}, ":hourglass: Slack does not answer since <!date"),
+        ({"silent": {"Slack": SOMEDAY}}, ":hourglass: Slack has not answered since <!date"),
     ],
 )
 def test_what_is_not_well_is_said(changes, line):
     """With what to do about it."""
-    assert line in "\n".join(status_lines(status(**changes)))
+    assert line in "\n".join(status_lines(status(**changes), may=True))
 
 
 def test_the_text_says_all_that_the_blocks_say():
     """Notifications and screen readers know only the text."""
-    shown, _ = status_blocks(status(buried=2))
+    shown, _ = status_blocks(status(buried=2), may=True)
 
-    assert shown["text"]["text"] == "\n".join(status_lines(status(buried=2)))
+    assert shown["text"]["text"] == "\n".join(status_lines(status(buried=2), may=True))
+
+
+def test_slack_takes_the_status_of_a_workspace_with_much_trouble():
+    """A section holds 3,000 characters; what Salesforce says of one place alone may be five hundred."""
+    trouble = tuple(HealthLine(Health.BAD, LIVE, SOMEDAY) for _ in range(40))
+    told = status(workspace_name=LIVE, default_channel_problem=LIVE, salesforce=trouble)
+
+    assert check_message(status_blocks(told, "One waits for you.", may=True)) == []
+    assert "… and 28 more, see the Home tab." in status_lines(told, may=True)
+    assert len("\n".join(status_lines(told, may=True)).encode()) < 40_000
+
+
+def test_members_read_whether_salesforce_works_and_admins_what_is_wrong():
+    """What exactly it said is for those who can mend it."""
+    raw = "Salesforce (Acme) needs an admin: INVALID_LOGIN: the login was revoked"
+    broken = status(salesforce=(HealthLine(Health.BAD, raw), HealthLine(Health.GOOD, "Last answer:", SOMEDAY)))
+
+    read = "\n".join(status_lines(broken, may=False))
+
+    assert "INVALID_LOGIN" not in read
+    assert ":warning: Something about Salesforce needs an admin" in read
+    assert "INVALID_LOGIN" in "\n".join(status_lines(broken, may=True))
+
+
+def test_members_are_spared_why_single_records_were_refused():
+    """Those texts quote what stands in Salesforce."""
+    refused = HealthLine(Health.FAIR, "Signals: 9 found, 1 refused, the last one because of its person, looked at")
+    some = status(salesforce=(HealthLine(Health.GOOD, "Connected to Salesforce: Acme Sales"), refused))
+
+    assert "because" not in "\n".join(status_lines(some, may=False))
+    assert ":white_check_mark: Connected to Salesforce: Acme Sales." in status_lines(some, may=False)
+    assert "because" in "\n".join(status_lines(some, may=True))
+    alone = status(salesforce=tuple(lines(None, 5_000, SOMEDAY)))
+    assert "Not connected to Salesforce" in "\n".join(status_lines(alone, may=False))
 
 
 # ---- words
@@ -108,7 +142,7 @@ async def test_anybody_may_ask_and_only_they_read_it(office):
     assert "No default channel yet" in str(answer.message.blocks)
 
 
-@pytest.mark.parametrize("word", ["help", " HELP ", "help me"])
+@pytest.mark.parametrize("word", ["help", " HELP ", "help me", "help\nme", "help\u00a0me"])
 async def test_help_says_what_there_is(office, word):
     """Every word of the command."""
     answer = await office.slack.command(office.mo.id, COMMAND, word)
@@ -217,6 +251,14 @@ async def test_a_job_change_is_found_by_the_address_of_its_person(office, told, 
     """However it is typed, and also as Slack turns it into a link."""
     assert told[0] in await ask(office, office.mo, which)
     assert told[0] in await ask(office, office.dana, f"<mailto:{which.strip('`')}|{which.strip('`')}>")
+
+
+@pytest.mark.parametrize("between", ["\n", "\t", "\u00a0", "   "])
+async def test_whatever_stands_between_the_words_is_a_space(office, told, between):
+    """A line break, or the space that does not break and that phones put there."""
+    answer = await office.slack.command(office.mo.id, COMMAND, f"explain{between}ada@initech.example")
+
+    assert told[0] in str(answer.message.blocks)
 
 
 async def test_members_read_only_of_what_came_to_them(office, told):
@@ -337,7 +379,7 @@ async def test_nothing_buried_is_good_news(office):
     """And said."""
     answer = await office.slack.command(office.dana.id, COMMAND, "buried")
 
-    assert answer.message.text == ":white_check_mark: Nothing is buried: all was delivered."
+    assert answer.message.text == ":white_check_mark: Nothing is buried: everything was delivered."
 
 
 def test_slack_takes_a_list_of_the_buried():

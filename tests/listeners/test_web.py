@@ -215,6 +215,20 @@ async def test_a_listener_speaks_for_its_workspace_without_asking_slack_who_it_i
     assert acme.slack.calls == []
 
 
+async def test_a_workspace_that_is_not_there_is_told_of_and_no_error(
+    acme: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Slack's last requests come after the app was removed, and that is nobody's fault."""
+    caplog.set_level("INFO", "listeners.oauth")
+
+    assert await say(acme, EVENT.replace("T0000000001", "T0GONE")) == 200
+
+    told = [record for record in caplog.records if record.name == "listeners.oauth"]
+    assert [(record.levelname, record.getMessage()) for record in told] == [
+        ("INFO", "a request of workspace T0GONE, which has not installed the app")
+    ]
+
+
 async def test_a_listener_speaks_for_an_organisation_that_installed_as_a_whole(acme: World) -> None:
     """An event comes from a workspace that has no installation of its own."""
     grid = acme.slack.add_team("Acme East", enterprise_id="E0001", enterprise_name="Acme Group")

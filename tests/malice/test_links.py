@@ -57,7 +57,7 @@ async def test_a_channel_link_opens_nothing_in_another_browser(here: World) -> N
         for cookies in ({}, {"default_channel": secrets.token_urlsafe(32)}, {"default_channel": ""}):
             async with another.get(link, cookies=cookies) as answer:
                 assert answer.status == 403
-                assert "This link is no longer good" in await answer.text()
+                assert "This link is no longer valid" in await answer.text()
             async with another.post(link.partition("?")[0], data=form, cookies=cookies) as answer:
                 assert answer.status == 403
 

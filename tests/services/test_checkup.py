@@ -160,7 +160,7 @@ async def test_asking_changes_nothing_and_posts_nothing(place):
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("SLACK_CLIENT_ID", "Slack does not know SLACK_CLIENT_ID"), ("SLACK_CLIENT_SECRET", "SLACK_CLIENT_SECRET is not")],
+    [("SLACK_CLIENT_ID", "Slack does not know SLACK_CLIENT_ID"), ("SLACK_CLIENT_SECRET", "CLIENT_SECRET does not")],
 )
 async def test_a_wrong_credential_is_told_by_name(place, name, said):
     """Slack is asked with a code that is none, and looks at the credentials first."""

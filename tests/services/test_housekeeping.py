@@ -11,6 +11,7 @@ from store import audit, pauses, workspaces
 from store.schema import DEFAULT_CHANNEL, day_counts, deliveries, job_changes, lanes, slack_events
 from store.schema import pauses as pauses_table
 from store.slack_tables import metadata
+from store.trace import Step, add_steps, steps_of
 from tests.conftest import SOMEDAY
 from tests.store.engine import add_workspace, claim, promise
 
@@ -96,17 +97,51 @@ async def test_what_has_not_ended_is_kept_however_old(database, clock):
 
 
 async def test_reasons_of_forgotten_job_changes_are_forgotten_too(database, clock):
-    """They hold names."""
+    """They hold names; and so may what is told of their way, and of what went wrong on it."""
     await database.run(add_workspace)
-    await database.run(promise, "U_DANA")
+    [one] = await database.run(promise, "U_DANA")
+    await database.run(add_steps, [Step(one, SOMEDAY, "passed on", "to C1: Dana Reyes did not act")])
     await database.run(
-        lambda connection: connection.execute(update(job_changes).values(outcome="delivered", ended_at=1))
+        lambda connection: connection.execute(
+            update(job_changes).values(outcome="delivered", ended_at=1, last_error="Ada Smith")
+        )
     )
 
     await house(database, clock).tidy()
 
     reasons = await database.run(lambda connection: connection.execute(select(deliveries.c.reason)).scalars().all())
     assert reasons == [""]
+    assert [step.detail for step in await database.run(steps_of, one)] == [""]
+    errors = await database.run(lambda connection: connection.execute(select(job_changes.c.last_error)).scalars().all())
+    assert errors == [None]
+
+
+async def test_a_workspace_that_left_keeps_nothing_longer_than_others(database, clock):
+    """Before it is erased as a whole."""
+    await database.run(add_workspace)
+    [one] = await database.run(promise, "U_DANA")
+    await database.run(end, one, SOMEDAY - 8 * DAY_MS)
+    await database.run(workspaces.mark_gone, "T1", SOMEDAY)
+
+    await Housekeeping(database, 7, clock).tidy()
+
+    assert await is_forgotten(database, one)
+
+
+async def test_more_than_is_forgotten_at_once_is_forgotten_in_one_round(database, clock):
+    """Also where many ended at the same moment; what ended since the last round is forgotten in the next."""
+    await database.run(add_workspace)
+    some = await database.run(promise, *["U_DANA"] * 8)
+    for one, age in zip(some, (95, 95, 95, 95, 94, 94, 93, 89), strict=True):
+        await database.run(end, one, SOMEDAY - age * DAY_MS)
+    tidied = Housekeeping(database, 90, clock, at_once=2)
+
+    await tidied.tidy()
+
+    assert [await is_forgotten(database, one) for one in some] == [True] * 7 + [False]
+    clock.advance(seconds=2 * 24 * 3600)
+    await tidied.tidy()
+    assert await is_forgotten(database, some[-1])
 
 
 async def test_a_lane_that_lost_its_turn_is_woken(database, clock):

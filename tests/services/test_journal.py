@@ -91,7 +91,7 @@ def test_what_was_decided_is_told_without_the_reason(counted, caplog, routed, ou
         (Doubted(CLAIM, 0, 0, "Dana", by_answer=True), "in_doubt"),
         (Doubted(CLAIM, 0, 0, "Dana", by_answer=False), "put_off"),
         (Undeliverable(CLAIM, 0, "Dana"), "buried"),
-        (Moved(CLAIM, 0, "Dana"), "moved"),
+        (Moved(CLAIM, 0, "Dana", "gone"), "moved"),
         (Parked(CLAIM, 0, "Dana"), "parked"),
     ],
 )

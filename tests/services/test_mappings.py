@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services import senders
 from services.faults import InvalidJobChangeError
@@ -159,6 +161,55 @@ def test_a_change_type_of_the_wrong_kind_is_refused_like_any_other_fault(said: o
     assert "change_type" in [fault.path for fault in refused.value.faults]
 
 
+@pytest.mark.parametrize(
+    ("row", "source", "path"),
+    [
+        ({"email": 5, "work_email": "ada@globex.example"}, "clay", "person.emails.0"),
+        ({"email": [{"email": 5}], "work_email": "ada@globex.example"}, "clay", "person.emails.0"),
+        ({"email": "ada@globex.example", "work_email": True}, "clay", "person.emails.1"),
+        ({"emails": [["ada@globex.example"]]}, "clay", "person.emails.0"),
+        ({"emails": [{"email": {"a": 1}}]}, "clay", "person.emails.0"),
+        ({"data": {"radar_type": ["promotions"]}}, "tamradar", "data.radar_type"),
+        ({"data": {"radar_type": {}}}, "tamradar", "data.radar_type"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused_where_others_of_the_field_can_be_read(
+    row: dict[str, Any], source: str, path: str
+) -> None:
+    """It is named like any other fault: nothing falls over, and nothing is left out in silence."""
+    with pytest.raises(InvalidJobChangeError) as refused:
+        read(row, source)
+
+    assert path in [fault.path for fault in refused.value.faults]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+NAMES = sorted({path for mapping in (senders.FLAT, senders.COMMON_ROOM) for path in mapping.paths})
+INSIDE = {"radar_type": "promotions", "custom_fields": {}}
+
+
+@given(
+    st.dictionaries(st.sampled_from([*NAMES, "payload", "member", "content", "data"]), JSON, max_size=6),
+    st.sampled_from(["clay", "common_room", "tamradar", "ours"]),
+    JSON,
+)
+def test_whatever_a_row_holds_it_is_read_or_refused(row: dict[str, Any], source: str, said: object) -> None:
+    """A sender reads what to mend: one row that is beyond all sense does not take the others of its batch with it."""
+    if source == "tamradar":
+        row = {"data": INSIDE} | row
+    own = RowMapping.parse({"map": {"a": ["person.emails", "custom.a"], "a.0": "person.emails", "b": "score"}})
+    told: JobChange | InvalidJobChangeError
+    try:
+        told = read({"a": said} | row, source, own if source == "ours" else None)
+    except InvalidJobChangeError as refused:
+        told = refused
+    assert isinstance(told, JobChange) or all(fault.message for fault in told.faults)
+
+
 def test_a_workspace_may_map_rows_itself() -> None:
     """Paths into the row, values of its own, and its sender's words for ours."""
     own = RowMapping.parse(
@@ -179,6 +230,21 @@ def test_a_workspace_may_map_rows_itself() -> None:
     assert (change.person.name, change.person.emails) == ("Ada", ["ada@x.example"])
     assert (change.change_type, change.signal, change.relationship) == ("new_hire", "custom", "Champion")
     assert (change.source, change.source_event_id, change.custom) == ("ours", "7", {"to": "Globex"})
+
+
+def test_a_value_that_a_mapping_sets_is_of_the_kind_of_its_field_and_only_where_the_row_has_none() -> None:
+    """Written as text, like all that a mapping sets: an address, a number, a word."""
+    own = RowMapping.parse(
+        {
+            "map": {"n": "person.full_name", "at": "current.company.name", "mail": "person.emails"},
+            "set": {"person.emails": "desk@acme.example", "score": "50", "salesforce.contact_id": "003000000000001"},
+        }
+    )
+    row = {"n": "Ada Smith", "at": "Globex"}
+
+    assert read(row, "ours", own).person.emails == ["desk@acme.example"]
+    assert read(row, "ours", own).score == 50
+    assert read(row | {"mail": "ada@x.example"}, "ours", own).person.emails == ["ada@x.example"]
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,11 @@ import pytest
 
 from services.notices import LEASE_MS, Notices
 from services.preferences import Preferences
-from store import audit, notices, workspaces
+from store import audit, notices, owners, workspaces
+from store import salesforce_connections as salesforce_connections_store
 from store.audit import Change
-from store.schema import job_changes, lanes, ownership_rules, salesforce_connections
+from store.deliveries import DRI, FALLBACK, NewDelivery, add_deliveries
+from store.schema import DEFAULT_CHANNEL, job_changes, lanes, ownership_rules, salesforce_connections
 from tests.services.slack_world import acme_in
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
@@ -92,6 +94,20 @@ async def test_a_missing_default_channel_is_told_once(acme, ours):
     assert "conversations_select" in blocks(acme)
 
 
+async def test_who_dies_before_telling_that_a_default_channel_is_missed_is_followed(acme, ours, clock):
+    """The job change waits in the lane of the default channel; one that is told in person is no reason to tell."""
+    await take_in(acme, clock)
+    await acme.database.run(add_deliveries, acme.id, [NewDelivery("sender", acme.dana.id, DRI, "")], clock())
+    await work(ours)
+    before = told(acme)
+
+    await acme.database.run(add_deliveries, acme.id, [NewDelivery("sender", DEFAULT_CHANNEL, FALLBACK, "")], clock())
+    await work(ours)
+    await work(ours)
+
+    assert (before, ["wait for a default channel" in text for text in told(acme)]) == ([], [True])
+
+
 async def test_a_broken_default_channel_is_told_once_with_a_picker(acme, ours, clock):
     """Whoever finds out, and however often. The reason is shown as text: nothing in it is live."""
     await break_channel(acme, "it was archived <!channel>")
@@ -131,7 +147,7 @@ async def test_the_message_says_when_it_is_mended(acme, ours, preferences):
     await work(ours)
 
     [text] = told(acme)
-    assert f"*Mended.* Job changes that no DRI is found for go to <#{acme.wins.id}>" in text
+    assert f"*Fixed.* Job changes that no DRI is found for go to <#{acme.wins.id}>" in text
     assert "conversations_select" not in blocks(acme)
 
 
@@ -146,7 +162,7 @@ async def test_a_default_channel_that_breaks_again_is_told_again(acme, ours, pre
     await work(ours)
 
     mended, broken = told(acme)
-    assert "Mended" in mended
+    assert "Fixed" in mended
     assert "it was deleted" in broken
 
 
@@ -209,28 +225,92 @@ async def test_where_slack_does_not_say_who_is_an_admin_those_we_know_are_told(a
     assert posts_to(acme, acme.dana) == 1
 
 
-async def test_where_one_of_two_could_be_told_the_other_is_not_waited_for(acme, ours):
-    """Or who was told already would read it once more."""
+async def break_salesforce(acme, clock, problem="the app was removed") -> None:
+    await connect_salesforce(acme, clock)
+    await acme.database.run(salesforce_connections_store.note_problem, acme.id, problem)
+
+
+async def test_where_one_of_two_could_not_be_told_they_are_told_later_and_the_other_once(acme, ours, clock):
+    """Whoever connected Salesforce is told beside those who look after the app."""
     kim = acme.sandbox.add_user(acme.team, "Kim Lee", "kim@acme.example", is_admin=True)
     acme.sandbox.faults.add("chat.postMessage", error="something_new")
+    await break_salesforce(acme, clock)
 
-    await ours.salesforce_broken(acme.id, "the app was removed", kim.id)
-    await ours.salesforce_broken(acme.id, "the app was removed", kim.id)
+    await ours.salesforce_broken(acme.id, kim.id)
+    before = sorted([len(told(acme)), len(told(acme, kim))])
+    await pass_time(ours, clock, MINUTE)
+    await ours.salesforce_broken(acme.id, kim.id)
 
-    assert (len(told(acme)), len(told(acme, kim))) == (0, 1)
+    assert before == [0, 1]
+    assert [len(told(acme)), len(told(acme, kim))] == [1, 1]
 
 
-async def test_where_nobody_could_be_told_it_is_told_the_next_time(acme, ours):
-    """Slack was busy for both of them; the trouble is still there."""
-    kim = acme.sandbox.add_user(acme.team, "Kim Lee", "kim@acme.example", is_admin=True)
+async def test_what_salesforce_needs_is_told_although_nobody_asks_for_it_again(acme, ours, clock):
+    """It is a row before Slack is called: whoever dies in between is followed, and so is a Slack that was away."""
+    acme.sandbox.faults.add("chat.postMessage", error="something_new")
+    await break_salesforce(acme, clock)
+    await ours.salesforce_broken(acme.id, None)
+    before = told(acme)
+
+    await pass_time(Notices(acme.database, acme.api, clock), clock, MINUTE)
+
+    assert (before, len(told(acme))) == ([], 1)
+    assert "Salesforce needs an admin: the app was removed." in told(acme)[0]
+
+
+async def test_a_salesforce_that_was_mended_before_it_was_told_is_not_told(acme, ours, clock):
+    """Nor how many calls were left once there are enough of them."""
     acme.sandbox.faults.add("chat.postMessage", error="something_new", times=2)
+    await break_salesforce(acme, clock)
+    await acme.database.run(salesforce_connections_store.note_answer, acme.id, clock(), (14_000, 15_000))
+    await acme.database.run(salesforce_connections_store.note_problem, acme.id, "the app was removed")
+    await ours.salesforce_broken(acme.id, None)
+    await ours.salesforce_calls_low(acme.id, None)
 
-    await ours.salesforce_broken(acme.id, "the app was removed", kim.id)
-    before = (told(acme), told(acme, kim))
-    await ours.salesforce_broken(acme.id, "the app was removed", kim.id)
+    await acme.database.run(salesforce_connections_store.note_answer, acme.id, clock(), (100, 15_000))
+    await pass_time(ours, clock, MINUTE)
 
-    assert before == ([], [])
-    assert (len(told(acme)), len(told(acme, kim))) == (1, 1)
+    assert (posts_to(acme, acme.dana), told(acme)) == (2, [])
+
+
+async def test_two_presses_of_not_me_at_once_are_one_message(acme, ours, database, clock):
+    """On two replicas; it is written down once, too."""
+    mo = acme.sandbox.add_user(acme.team, "Mo Chen", "mo@acme.example")
+    other = Notices(database, acme.api, clock)
+
+    await asyncio.gather(*(each.not_me(acme.id, "sales@acme.example", mo.id) for each in (ours, other)))
+    await work(ours)
+
+    assert ["is not `sales@acme.example` in Salesforce" in text for text in told(acme)] == [True]
+    written = await database.run(audit.recent, acme.id)
+    assert [change.action for change in written] == ["not_me"]
+
+
+async def test_each_denial_is_told_also_while_another_waits_to_be(acme, ours, clock):
+    """Slack was busy at the first."""
+    mo = acme.sandbox.add_user(acme.team, "Mo Chen", "mo@acme.example")
+    acme.sandbox.faults.add("chat.postMessage", error="something_new")
+
+    await ours.not_me(acme.id, "sales@acme.example", mo.id)
+    clock.advance(seconds=0.01)
+    await ours.not_me(acme.id, "desk@acme.example", mo.id)
+    before = told(acme)
+    await pass_time(ours, clock, MINUTE)
+
+    assert ["`desk@acme.example`" in text for text in before] == [True]
+    assert ["`sales@acme.example`" in text for text in told(acme)] == [False, True]
+
+
+async def test_a_denial_that_was_taken_back_before_it_was_told_is_not_told(acme, ours, clock):
+    """There is nothing left to do for anybody."""
+    mo = acme.sandbox.add_user(acme.team, "Mo Chen", "mo@acme.example")
+    acme.sandbox.faults.add("chat.postMessage", error="something_new")
+
+    await ours.not_me(acme.id, "sales@acme.example", mo.id)
+    await acme.database.run(owners.take_denial_back, acme.id, "sales@acme.example", mo.id)
+    await pass_time(ours, clock, MINUTE)
+
+    assert told(acme) == []
 
 
 async def test_what_could_not_be_told_is_told_later(acme, ours, clock):

@@ -132,9 +132,30 @@ async def test_a_rules_channel_that_is_gone_is_not_called_a_dri(world, channel):
     await publish(world, rule("Deals", [], deliver={"to": "channel", "channel": deals.id}))
     deals.is_archived = True
 
-    await world.tell()
+    job_change_id = await world.tell()
 
     assert "The rule's channel cannot be posted to: the channel is archived." in world.posted("job-changes")[0].text
+    assert "could not be told" not in str((await world.look(job_change_id)).decision)  # nobody was to be
+
+
+async def test_of_a_group_only_the_one_whose_message_failed_is_said_not_to_be_told(world, channel):
+    """Whoever asks why reads who was told, and who was not and why."""
+    people = [world.slack.add_user(world.team, name, f"{name[:3]}@acme.example").id for name in ("Kim Lee", "Lou Ray")]
+    group = world.slack.add_usergroup(world.team, "csms", people)
+    scopes = [*SCOPES.split(","), "usergroups:read"]
+    world.tokens[world.team.id] = world.slack.install(world.team.id, world.admin.id, scopes)
+    await publish(world, rule("CSMs", [{"source": "user_group", "group": group.id}]))
+    world.slack.faults.add("chat.postMessage", error="user_disabled", times=1)
+
+    job_change_id = await world.tell()
+    await world.worker.work_off()
+
+    found = await world.look(job_change_id)
+    results = {each["email"]: each["result"] for each in found.decision["considered"]}
+    states = {each.destination: each.state for each in found.deliveries if each.destination in people}
+    assert sorted(states.values()) == ["delivered", "moved"]
+    failed = "could not be told: the person's account is deactivated"
+    assert results == {who: "told" if state == "delivered" else failed for who, state in states.items()}
 
 
 async def test_what_no_rule_takes_the_catch_all_does(world, channel):

@@ -94,4 +94,4 @@ async def test_what_the_channel_reads_first_says_what_it_gets(acme, preferences,
     await preferences.choose_default_channel(acme.id, acme.dana.id, acme.wins.id, None)
 
     [message] = acme.wins.messages.values()
-    assert "it gets every one of them" in message.text
+    assert "it gets every job change" in message.text

@@ -315,6 +315,22 @@ async def test_a_mute_without_effect_does_not_keep_a_reminder_away(watched):
     assert len(watched.reminders()) == 1
 
 
+@pytest.mark.parametrize(("muted", "reminded"), [("customer", 0), ("target", 1)])
+async def test_nobody_is_reminded_of_a_segment_that_they_have_muted_since(watched, muted, reminded):
+    """Of which segments the account is in is as good as known wherever somebody asks for it: a rule, or a mute."""
+    org, world = watched.world.salesforce, watched.world
+    initech = org.add("Account", Name="Initech", Type="Customer - Direct")
+    org.org.update(next(row["Id"] for row in org.org.rows(org.org.sobject("Contact"))), AccountId=initech)
+    kim, dana = watched.slack_id("Kim Lee"), watched.slack_id("Dana Reyes")
+    await world.database.run(muting.mute_only, world.workspace_id, kim, ["segment:customer", "segment:target"])
+    await world.tell()
+
+    await world.database.run(muting.mute_only, world.workspace_id, dana, [f"segment:{muted}"])
+    await watched.pass_time(DAY)
+
+    assert (len(world.told("Dana Reyes")) - reminded, len(watched.reminders())) == (1, reminded)
+
+
 async def test_a_colleague_who_was_given_it_is_reminded_in_turn(watched):
     """It is theirs now."""
     job_change_id = await watched.world.tell()

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -167,6 +168,42 @@ async def test_ids_that_salesforce_refuses_take_nothing_from_the_others(salesfor
     assert told["odd"] == PersonRecords()
 
 
+@pytest.mark.parametrize("gone", [404, 410])
+async def test_an_org_without_our_version_is_asked_in_the_nearest_one(salesforce: Salesforce, gone: int) -> None:
+    """Salesforce retires old versions, and says which there are; that is found out once a session."""
+    ada, asked = {"Id": "003000000000001AAA", "Name": "Ada Smith", "Email": "ada@initech.com"}, []
+
+    async def newer(request: web.Request) -> web.Response:
+        asked.append(request.path.removeprefix("/services/data"))
+        if not asked[-1]:
+            return web.json_response([{"version": "90.0"}, {"version": "88.0"}])
+        if not asked[-1].startswith("/v88.0/"):
+            return web.json_response([{"errorCode": "NOT_FOUND", "message": "Not here."}], status=gone)
+        subrequests = (await request.json())["compositeRequest"]
+        assert all(one["url"].startswith("/services/data/v88.0/query?") for one in subrequests)
+        found = {"done": True, "records": [ada]}
+        told = [{"referenceId": one["referenceId"], "httpStatusCode": 200, "body": found} for one in subrequests]
+        return web.json_response({"compositeResponse": told})
+
+    async with stand_in(salesforce, newer) as future:
+        for _ in range(2):
+            assert (await find(future, *ADA))["ada"].contact is not None
+    assert asked.count("") == 1
+    assert asked[-2:] == ["/v88.0/composite"] * 2
+
+
+async def test_an_org_that_has_our_version_is_not_asked_for_others_twice(
+    salesforce: Salesforce, org: SalesforceSandbox
+) -> None:
+    """What is not there in our version is not there in another one."""
+    org.faults.add("composite", status=404, times=None)
+    org.faults.add("query", status=404, times=None)
+    for _ in range(2):
+        with pytest.raises(PermanentError, match="404"):
+            await find(salesforce, *ADA)
+    assert [call.path for call in org.calls].count("/services/data") == 1
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -203,6 +240,12 @@ async def test_pages_without_end_are_given_up(salesforce: Salesforce) -> None:
     async with stand_in(salesforce, endless) as tiring:
         with pytest.raises(TransientError):
             await find(tiring, *ADA)
+
+
+async def test_without_the_date_of_a_change_people_are_found(salesforce: Salesforce, org: SalesforceSandbox) -> None:
+    """It only decides between several with one address."""
+    org.org.hide_field("Contact", "LastModifiedDate")
+    assert (await find(salesforce, *ADA))["ada"].contact is not None
 
 
 async def test_all_pages_are_read(salesforce: Salesforce, org: SalesforceSandbox, clock: Clock) -> None:
@@ -350,11 +393,12 @@ async def test_an_org_may_do_without_leads(salesforce: Salesforce, org: Salesfor
         await find(salesforce, *ADA)
 
 
+@pytest.mark.parametrize("status", [400, 404, 405, 501])
 async def test_without_the_composite_resource_queries_go_one_by_one(
-    salesforce: Salesforce, org: SalesforceSandbox
+    salesforce: Salesforce, org: SalesforceSandbox, status: int
 ) -> None:
-    """Some gateways let only queries through; that is found out once."""
-    org.faults.add("composite", status=404, times=None)
+    """Some gateways let only queries through, and say so in ways of their own; that is found out once."""
+    org.faults.add("composite", status=status, times=None)
     org.org.hide_type("Lead")
     for _ in range(2):
         assert (await find(salesforce, *ADA))["ada"].contact is not None
@@ -489,6 +533,24 @@ async def test_a_session_that_cannot_be_had_again_is_kept(
             with pytest.raises((PermanentError, TransientError)):
                 await find(salesforce, *ADA)
     assert (await known(salesforce)).access_token is not None
+
+
+async def test_a_salesforce_that_hangs_takes_no_thread_from_anybody_else(salesforce: Salesforce) -> None:
+    """Slack's name is looked up in a thread, and rules are checked in one before they are published."""
+    session = await salesforce.auth.session_for("T1")
+    assert session is not None
+    answered = threading.Event()
+    await salesforce.read("T1", lambda _client: None)
+
+    calls = [salesforce._ask(session, lambda _client: answered.wait(60)) for _ in range(40)]
+    asking = [asyncio.create_task(call) for call in calls]  # more than a machine's usual threads
+    await asyncio.sleep(0)
+    try:
+        async with asyncio.timeout(10):
+            assert await asyncio.to_thread(lambda: "free") == "free"
+    finally:
+        answered.set()
+        assert all(await asyncio.gather(*asking))
 
 
 async def test_nobody_follows_an_org_to_a_host_that_is_not_salesforces(

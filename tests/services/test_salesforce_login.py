@@ -54,6 +54,12 @@ def test_the_secret_goes_to_salesforce_only(domain: str) -> None:
         login_url_of("domain", domain, CLOUD)
 
 
+def test_whose_name_only_looks_like_this_machines_is_not_on_it() -> None:
+    """Where the operator's login is on this machine, the secret stays on it."""
+    with pytest.raises(PermanentError, match="My Domain"):
+        login_url_of("domain", "http://127.0.0.1.evil.example", "http://localhost:4507")
+
+
 def test_nothing_chosen_is_said() -> None:
     """A form can be sent without a choice."""
     with pytest.raises(PermanentError, match="Choose"):

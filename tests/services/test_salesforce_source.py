@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from sandbox.salesforce.rest import Answer, Request
 from sandbox.salesforce.schema import Field, lookup
-from services.errors import PermanentError
+from services.errors import PermanentError, TransientError
 from services.faults import InvalidJobChangeError
 from services.salesforce_finder import LEASE_MS
 from services.salesforce_presets import Proposal
@@ -368,6 +368,94 @@ async def test_a_query_that_salesforce_cannot_read_is_an_admins_to_mend(org: Org
     await org.look()
     assert "MALFORMED_QUERY" in str((await the_source(org)).problem)
     assert await org.look() is False
+
+
+ADA = {"Id": "a02000000000001AAA", "Full_Name__c": "Ada Smith", "New_Company__c": "Globex"}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        7,
+        {"done": False},
+        {"done": False, "records": []},
+        {"done": True, "records": 7},
+        {"done": True, "records": [ADA]},
+        {"done": True, "records": [ADA | {"SystemModstamp": "yesterday"}]},
+        {"done": True, "records": [{"SystemModstamp": "2026-11-20T09:30:00.000+0000", "Full_Name__c": "Ada Smith"}]},
+        {"done": True, "records": [ADA | {"SystemModstamp": "2026-11-20T09:30:00"}]},
+    ],
+    ids=str,
+)
+async def test_an_answer_of_another_shape_is_tried_again_and_no_storm(org: Org, told: object) -> None:
+    """Nothing is taken in that could not be told from what comes next; it is said, and costs a call a look."""
+    await org.choose()
+    org.clock.advance(seconds=1)
+    answer = org.sandbox.api.answer
+    org.sandbox.api.answer = lambda _request: Answer(200, told)  # type: ignore[method-assign]
+    org.sandbox.calls.clear()
+    async with asyncio.timeout(20):
+        await org.look()
+    assert len(org.sandbox.calls_of("query")) == 1
+    assert (await org.told(), "makes no sense" in str((await the_source(org)).problem)) == (0, True)
+
+    org.sandbox.api.answer = answer  # type: ignore[method-assign]
+    org.move("Ada Smith")
+    await org.look()
+    assert (await org.told(), (await the_source(org)).problem) == (1, None)
+
+
+@pytest.mark.parametrize("answer", [Answer(404), Answer(200, {}), Answer(200, [])], ids=str)
+async def test_where_queries_are_not_let_through_an_admin_is_told(org: Org, answer: Answer) -> None:
+    """A gateway may not know the way: asking again at once would use up the org's calls."""
+    await org.choose()
+    known = org.sandbox.api.answer
+
+    def gateway(request: Request) -> Answer:
+        return answer if "/query" in request.path else known(request)
+
+    org.sandbox.api.answer = gateway  # type: ignore[method-assign]
+    org.sandbox.calls.clear()
+    async with asyncio.timeout(20):
+        await org.look()
+    assert len(org.sandbox.calls_of("query")) <= 2
+    assert "no such resource" in str((await the_source(org)).problem)
+
+
+@pytest.mark.parametrize(
+    ("told", "fields"),
+    [
+        ({"fields": [{"name": "Id"}, {"label": "Nameless"}]}, ["Id"]),
+        ({"fields": [{"name": "Stage__c", "picklistValues": [{"label": "New"}], "referenceTo": 7}]}, ["Stage__c"]),
+        ({"name": "Job_Move__c"}, None),
+        ([{}], None),
+        ({"fields": "none"}, None),
+    ],
+    ids=str,
+)
+async def test_a_describe_is_read_as_far_as_it_makes_sense(org: Org, told: object, fields: list[str] | None) -> None:
+    """What has no name cannot be named; what is no describe may be tried again."""
+    org.sandbox.api.answer = lambda _request: Answer(200, told)  # type: ignore[method-assign]
+    describe = org.replicas[0].describe
+    if fields is None:
+        with pytest.raises(TransientError):
+            await describe.object("T1", "Job_Move__c")
+        return
+
+    described = await describe.object("T1", "Job_Move__c")
+    assert described is not None
+    assert (described.name, list(described.fields)) == ("Job_Move__c", fields)
+
+
+async def test_records_without_what_tells_them_apart_are_told_apart_by_their_ids(org: Org) -> None:
+    """An admin names the field that tells events apart; where it is empty, two people are not one event."""
+    await org.choose(event=["Stage__c"])
+    org.move("Ada Smith", Stage__c="E-1")
+    org.move("Ada Smith", Stage__c="E-1")
+    org.move("Dana Reyes")
+    org.move("Lee Park")
+    await org.look()
+    assert await org.told() == 3
 
 
 async def test_a_source_can_be_paused_and_removed(org: Org) -> None:

@@ -105,7 +105,7 @@ async def test_the_connections_say_how_they_are(status, database):
     assert found.default_channel_problem == "it is archived"
     assert [(line.text, line.at) for line in found.salesforce] == [
         ("Salesforce (Acme Sales) needs an admin: the login was revoked", None),
-        ("Last answered", SOMEDAY - HOUR),
+        ("Last answer:", SOMEDAY - HOUR),
     ]
     assert "ciphertext" not in json.dumps(found.as_dict())
 

@@ -50,6 +50,31 @@ async def test_the_accounts_owner_is_told_where_the_contacts_owner_cannot_be(wor
 
 
 @pytest.mark.parametrize(
+    ("change_type", "sides", "told", "company"),
+    [
+        ("new_hire", {"current": "Globex"}, "Kim Lee", "Globex"),
+        ("new_hire", {"previous": "Initech", "current": "Globex"}, "Kim Lee", "Globex"),
+        ("new_company", {"previous": "Initech", "current": "Globex"}, "Lou Park", "Initech"),
+        ("departure", {"previous": "Initech"}, "Lou Park", "Initech"),
+    ],
+)
+async def test_of_somebody_unknown_the_owner_of_an_account_that_the_sender_knew_is_told(
+    world, channel, change_type, sides, told, company
+):
+    """No rule is needed for that. Of a move it is the company left, as of a contact; of a new hire the new one."""
+    accounts = {
+        name: world.salesforce.add("Account", Name=name, OwnerId=world.owner(owner))
+        for name, owner in {"Globex": "Kim Lee", "Initech": "Lou Park"}.items()
+    }
+    known = {side: {"company": {"name": name, "salesforce_id": accounts[name]}} for side, name in sides.items()}
+
+    await world.tell(**{"previous": None, "current": None} | known, change_type=change_type)
+
+    (message,) = world.told(told)
+    assert f"You own {company} in Salesforce." in message.text
+
+
+@pytest.mark.parametrize(
     ("case", "why"),
     [
         ("nobody", "no contact or lead in Salesforce has this person's e-mail address or Salesforce id"),

@@ -219,7 +219,7 @@ async def test_what_people_wrote_is_forgotten_with_the_job_change_and_still_coun
     [delivery] = await told(database, "U_DANA")
     await database.run(acting.report, delivery, "U_DANA", "other", "Ada is my sister", SOMEDAY)
 
-    assert await database.run(housekeeping.erase_expired, SOMEDAY + 1) == 1
+    assert await database.run(housekeeping.erase_expired, "T1", 0, SOMEDAY + 1) == SOMEDAY + 1  # there is no more
 
     words = await database.run(lambda connection: connection.execute(select(wrong_data.c.words)).scalars().all())
     assert words == [None]

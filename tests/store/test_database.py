@@ -8,6 +8,7 @@ import time
 
 import pytest
 from sqlalchemy import event, text
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 
 from store.database import GROUP_LIMIT, Database, DatabaseUnavailableError
@@ -179,6 +180,26 @@ async def test_a_connection_that_was_quiet_for_long_is_tried_before_it_is_used(p
 
     assert len(pings) == 1
     await database.close()
+
+
+async def test_a_server_that_vanished_without_a_word_is_not_waited_for_for_hours(postgresql_url):
+    """As its machine does when it loses its power: nothing comes any more, not even that it has gone."""
+    waits = await patience(postgresql_url)
+    chosen = make_url(postgresql_url).update_query_string("keepalives_idle=60&connect_timeout=20")
+    theirs = await patience(chosen.render_as_string(hide_password=False))
+
+    idle, tried = int(waits["keepalives_idle"]), int(waits["keepalives_interval"]) * int(waits["keepalives_count"])
+    assert idle + tried <= 30
+    assert 0 < int(waits["tcp_user_timeout"]) <= 30_000
+    assert (theirs["keepalives_idle"], theirs["connect_timeout"]) == ("60", "20")  # an operator may know better
+
+
+async def patience(url):
+    """What a connection of ours was opened with."""
+    database = Database(url)
+    opened = await database.run(lambda connection: connection.connection.dbapi_connection.info.get_parameters())
+    await database.close()
+    return opened
 
 
 async def test_sqlite_is_opened_so_that_a_commit_is_on_the_disk(sqlite_url):

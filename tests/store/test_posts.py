@@ -134,7 +134,7 @@ async def test_a_dead_direct_message_moves_to_the_default_channel(database):
     """The job change is told after all, with the reason, and ends once."""
     (job_change_id,) = await database.run(promise, "U_GONE")
     (claimed,) = await database.run(claim)
-    await database.run(settle, [Moved(claimed, SOMEDAY, "The DRI's account is disabled.")])
+    await database.run(settle, [Moved(claimed, SOMEDAY, "The DRI's account is disabled.", "disabled")])
 
     (moved,) = await database.run(claim)
     await database.run(settle, [Sent(moved, SOMEDAY, "C_DEFAULT", "1.1")])
@@ -152,7 +152,7 @@ async def test_a_copy_that_the_channel_was_promised_becomes_what_tells_it(databa
     await database.run(promise, DEFAULT_CHANNEL, role=COPY, job_change_id=job_change_id)
     by_channel = {each.channel: each for each in await database.run(claim)}
     copy, dm = by_channel["C_DEFAULT"], by_channel["U_GONE"]
-    sent, moved = Sent(copy, SOMEDAY, "C_DEFAULT", "1.1"), Moved(dm, SOMEDAY, "The DRI is gone.")
+    sent, moved = Sent(copy, SOMEDAY, "C_DEFAULT", "1.1"), Moved(dm, SOMEDAY, "The DRI is gone.", "gone")
 
     for settlement in [sent, moved] if copy_went_first else [moved, sent]:
         await database.run(settle, [settlement])

@@ -15,7 +15,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import BigInteger, MetaData, delete, insert, select, text, update
+from sqlalchemy import BigInteger, MetaData, delete, event, insert, select, text, update
 
 from listeners.verbs import RefusedError
 from listeners.verbs.preparing import migrate
@@ -32,6 +32,8 @@ ROWS = 3
 
 REPLICAS, MORE = 2, 10
 """Of the old version, and how much each does at least before and after the migration."""
+
+_OF = " WHERE indexrelid = to_regclass(:n)"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -232,7 +234,7 @@ def test_the_first_migration_is_as_it_was_released():
 
 @pytest.mark.parametrize("version", VERSIONS[1:], ids=lambda path: path.stem)
 def test_a_migration_only_adds(version):
-    """Tables, columns that old code need not know, and indexes on tables that it has made itself and so are empty."""
+    """Tables, columns that old code need not know, indexes on tables that it has just made, and those of BESIDE."""
     upgrade = next(node for node in ast.parse(version.read_text()).body if getattr(node, "name", "") == "upgrade")
     called = [node for node in ast.walk(upgrade) if isinstance(node, ast.Call) and does(node) not in {None, "f"}]
     made = {node.args[0].value for node in called if does(node) == "create_table"}
@@ -244,6 +246,8 @@ def test_a_migration_only_adds(version):
 
     assert set(map(does, called)) <= {"create_table", "batch_alter_table", "create_index", "add_column"}
     assert {table: done for table, done in altered.items() if table not in made and "create_index" in done} == {}
+    apart = {node.args[0].value for node in called if ast.unparse(node.func) == "op.create_index"}
+    assert apart <= set(migrations.BESIDE)
     for node in called:
         if does(node) == "add_column":
             told = {keyword.arg: keyword.value for keyword in node.args[0].keywords}
@@ -255,3 +259,34 @@ def does(call: ast.Call) -> str | None:
     target = call.func
     is_alembic = isinstance(target, ast.Attribute) and getattr(target.value, "id", "") in {"op", "batch_op"}
     return target.attr if is_alembic else None
+
+
+@on_postgresql
+def test_an_index_on_a_large_table_is_built_while_others_write_to_it(old):
+    """Nobody waits until it stands; and the migration itself finds it there."""
+    seen = []
+
+    def watched(connection, cursor, statement, *_rest):
+        if "CREATE INDEX" in statement and any(name in statement for name in migrations.BESIDE):
+            seen.append((statement, cursor.connection.autocommit))
+
+    event.listen(old.engine, "before_cursor_execute", watched)
+    migrate(old)
+
+    built = [statement for statement, is_alone in seen if is_alone and "CONCURRENTLY" in statement]
+    assert len(built) == len(migrations.BESIDE)
+    assert all("IF NOT EXISTS" in statement for statement, _ in seen)
+
+
+@on_postgresql
+def test_an_index_that_somebody_died_over_is_built_anew(old):
+    """PostgreSQL leaves it behind, unusable, under its name."""
+    name = next(iter(migrations.BESIDE))
+    migrate(old)
+    spoil = text("UPDATE pg_index SET indisvalid = false" + _OF)
+    old.run_sync(lambda connection: connection.execute(spoil, {"n": name}))
+
+    migrate(old)
+
+    valid = text("SELECT indisvalid FROM pg_index" + _OF)
+    assert old.run_sync(lambda connection: connection.execute(valid, {"n": name}).scalar_one())

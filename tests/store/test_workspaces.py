@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from sqlalchemy import insert, select
 
@@ -106,3 +108,16 @@ async def test_a_change_of_what_was_not_seen_is_refused(database):
     assert await database.run(workspaces.change, T1, seen, tell_dris=False) is True
     assert await database.run(workspaces.change, T1, seen, tell_dris=True) is False
     assert (await database.run(workspaces.find, T1)).tell_dris is False
+
+
+async def test_a_channel_with_another_id_is_not_given_its_old_one_again(database):
+    """By who saw the preferences before Slack told of it, and stores what they were about to."""
+    mine = {"default_channel_id": "C_OLD", "signal_channels": json.dumps({"custom": "C_OLD"})}
+    await database.run(workspaces.change, "T1", None, **mine)
+    seen = await database.run(workspaces.find, "T1")
+
+    await database.run(workspaces.move_channel, "T1", "C_OLD", "C_NEW")
+
+    assert not await database.run(workspaces.change, "T1", seen.version, **mine)
+    found = await database.run(workspaces.find, "T1")
+    assert (found.default_channel_id, found.signal_channels) == ("C_NEW", {"custom": "C_NEW"})

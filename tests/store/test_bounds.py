@@ -1,0 +1,153 @@
+"""What is asked of a table that grows without end is found by an index, on both databases."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from sqlalchemy import UniqueConstraint, event, text
+
+from store import (
+    checks,
+    choosing,
+    housekeeping,
+    job_changes,
+    lately,
+    member_preferences,
+    owners,
+    posts,
+    redraws,
+    reminders,
+    vitals,
+)
+from store.slack_tables import metadata
+from tests.conftest import SOMEDAY
+from tests.store.engine import LEASE_MS, add_workspace, claim, promise
+
+ENDLESS = {"job_changes", "deliveries", "posts", "trace", "audit"}
+
+ASKED = {
+    "a day's messages of each reader": lambda c: choosing.state(c, "T1", SOMEDAY, count_told=True),
+    "whether Slack refused a message": lambda c: checks.has_failed_with(c, "T1", "Messages tab is off"),
+    "what is past its retention": lambda c: housekeeping.erase_expired(c, "T1", 0, SOMEDAY),
+    "what a member was told": lambda c: lately.told(c, "T1", "U1", SOMEDAY, 0, 10),
+    "what an owner had already": lambda c: owners.tell_after_all(c, "T1", "dana@x.example", SOMEDAY, 10),
+    "the messages of a job change": lambda c: redraws.mark(c, "jc", SOMEDAY),
+    "the messages of a job change that are due": lambda c: redraws.claim(c, SOMEDAY, 1_000, 10, "jc"),
+    "what a message tells of": lambda c: redraws.members(c, "post"),
+    "whom to remind": lambda c: reminders.claim(c, SOMEDAY, 1_000, 10),
+}
+
+
+@pytest.mark.parametrize("ask", ASKED.values(), ids=ASKED)
+async def test_no_table_without_end_is_read_through(database, ask):
+    """The door waits behind it on SQLite, and a replica's threads on PostgreSQL."""
+    await database.run(add_workspace)
+    await database.run(owners.link, "T1", "dana@x.example", "U1", owners.Change(SOMEDAY, "U1", "linked", ""))
+
+    read_through = await database.run(_looked_at, ask)
+
+    assert read_through == []
+
+
+def _looked_at(connection, ask) -> list[str]:
+    """The steps of the plans of all that *ask* executes in which an endless table is read from one end to the other."""
+    is_sqlite, steps = connection.dialect.name == "sqlite", []
+
+    def look(_connection, cursor, statement, parameters, _context, is_many):
+        if is_many or statement.startswith("INSERT"):
+            return
+        plans = cursor.connection.cursor()
+        if is_sqlite:
+            rows = plans.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
+            steps.extend(row[3] for row in rows if row[3].startswith("SCAN ") and set(row[3].split()) & ENDLESS)
+        else:
+            [[plan]] = plans.execute(f"EXPLAIN (FORMAT JSON) {statement}", parameters).fetchall()
+            steps.extend(_scans(plan[0]["Plan"]))
+
+    if not is_sqlite:  # as if the tables were large already
+        connection.execute(text("SET LOCAL enable_seqscan = off"))
+    event.listen(connection, "before_cursor_execute", look)
+    ask(connection)
+    return steps
+
+
+def _scans(node) -> list[str]:
+    whole = node["Node Type"] == "Seq Scan" or ("Index" in node["Node Type"] and "Index Cond" not in node)
+    partial = str(node.get("Index Name", "")).endswith(("_pending", "_buried", "_due", "_sending"))
+    here = [json.dumps(node)] if whole and not partial and node.get("Relation Name") in ENDLESS else []
+    return here + [step for child in node.get("Plans", ()) for step in _scans(child)]
+
+
+KEYS_THAT_A_WORKSPACE_ALONE_REFERS_BY = {("deliveries", "workspace_id"), ("salesforce_attempts", "workspace_id")}
+
+
+def test_whatever_is_deleted_finds_what_refers_to_it_by_an_index():
+    """Else each lane of a workspace that is erased reads all deliveries there are; a workspace may, once."""
+    unfound = {
+        (table.name, key.parent.name)
+        for table in metadata.sorted_tables
+        for key in table.foreign_keys
+        if key.parent.name not in {next(iter(index)).name for index in _indexed(table)}
+    }
+
+    assert unfound == KEYS_THAT_A_WORKSPACE_ALONE_REFERS_BY
+
+
+def _indexed(table):
+    """The columns of whatever finds every row of a table."""
+    yield table.primary_key.columns
+    for index in table.indexes:
+        condition = index.dialect_options["sqlite"]["where"]
+        if condition is None or str(condition).endswith("IS NOT NULL"):
+            yield index.columns
+    yield from (each.columns for each in table.constraints if isinstance(each, UniqueConstraint))
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_the_latest_job_changes_are_not_sorted_out_of_all(database):
+    """With the payload of each: a second of the only thread there is, where there are some 200,000."""
+    await database.run(add_workspace)
+
+    plans = await database.run(_plans, lambda c: job_changes.latest(c, "T1", 50))
+
+    assert plans
+    assert not any(step == "USE TEMP B-TREE FOR ORDER BY" for step in plans)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_what_waits_in_a_lane_is_not_looked_for_among_all_it_ever_had(database):
+    """SQLite would rather use an index over all of them than the one over those that wait."""
+    await database.run(add_workspace)
+    await database.run(promise, "U1", "U1")
+
+    def work(connection):
+        for now in (SOMEDAY, SOMEDAY + 2 * LEASE_MS):  # the second time its post is in doubt
+            claims = claim(connection, now)
+        posts.settle(connection, [posts.Sent(each, SOMEDAY, "D1", "1.1") for each in claims])
+        member_preferences.waiting(connection, "T1", "U1", SOMEDAY)
+        housekeeping.wake_stranded(connection, SOMEDAY)
+        vitals.vitals(connection, SOMEDAY)
+
+    plans = await database.run(_plans, work)
+
+    found = [step for step in plans if "lane_id=?" in step]
+    assert any("deliveries" in step for step in found)
+    assert any("posts" in step for step in found)
+    assert [step for step in found if "state=?" not in step and not step.endswith(_OF_WHAT_WAITS)] == []
+
+
+_OF_WHAT_WAITS = ("ix_deliveries_pending (lane_id=?)", "ix_posts_sending (lane_id=?)")
+
+
+def _plans(connection, ask) -> list[str]:
+    steps = []
+
+    def look(_connection, cursor, statement, parameters, _context, is_many):
+        values = parameters[0] if is_many else parameters
+        rows = cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall()
+        steps.extend(row[3] for row in rows)
+
+    event.listen(connection, "before_cursor_execute", look)
+    ask(connection)
+    return steps

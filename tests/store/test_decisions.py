@@ -1,0 +1,60 @@
+"""Correcting what was decided by what became of it: whoever could not be told is not said to have been."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from store.decisions import correct
+from store.deliveries import CHANNEL, DRI
+
+PAST: dict[str, Any] = {"side": "past", "source": "contact owner", "email": "dana@acme.example", "result": "told"}
+CURRENT: dict[str, Any] = {"side": "current", "source": "account owner", "email": "sam@acme.example", "result": "told"}
+AWAY: dict[str, Any] = {"side": "past", "source": "sender", "email": "lee@acme.example", "result": "is out of office"}
+KIM: dict[str, Any] = {"side": "current", "source": "user group", "email": "U_KIM", "result": "told"}
+LOU: dict[str, Any] = {"side": "current", "source": "user group", "email": "U_LOU", "result": "told"}
+ROOM: dict[str, Any] = {"side": "current", "source": "channel", "email": None, "result": "told"}
+
+
+@pytest.mark.parametrize(
+    ("considered", "role", "side", "destination", "untold"),
+    [
+        ([AWAY, PAST, CURRENT], DRI, "past", "U_DANA", [1]),
+        ([AWAY, PAST, CURRENT], DRI, "both", "U_DANA", [1, 2]),
+        ([PAST | {"side": None}], DRI, None, "U_DANA", [0]),
+        ([PAST, KIM, LOU], DRI, "current", "U_LOU", [2]),
+        ([PAST, KIM, LOU], DRI, "both", "U_KIM", [0, 1]),
+        ([PAST, ROOM], CHANNEL, "current", "C_ROOM", [1]),
+        ([PAST, ROOM], DRI, "past", "U_DANA", [0]),
+        ([CURRENT], CHANNEL, "current", "C_ROOM", []),
+        ([PAST, CURRENT], DRI, "past", "U_COLLEAGUE", []),
+    ],
+    ids=[
+        "their side",
+        "both sides",
+        "no side",
+        "one of a group",
+        "one of a group and an owner",
+        "a channel",
+        "beside a channel",
+        "a rule that tells a channel",
+        "somebody it was given to",
+    ],
+)
+def test_only_those_whom_the_destination_stands_for_are_corrected(
+    considered: list[dict[str, Any]], role: str, side: str | None, destination: str, untold: list[int]
+) -> None:
+    """Nobody else's result changes, nor that of whom it was handed to by somebody."""
+    chosen = [{"destination": each} for each in ("U_DANA", "U_KIM", "U_LOU", "C_ROOM")]
+    decision: dict[str, Any] = {"considered": [dict(each) for each in considered], "destinations": chosen}
+
+    correct(decision, role, side, destination, "the account is deactivated")
+
+    changed = [
+        place for place, each in enumerate(decision["considered"]) if each["result"] != considered[place]["result"]
+    ]
+    assert changed == untold
+    assert {decision["considered"][place]["result"] for place in changed} <= {
+        "could not be told: the account is deactivated"
+    }

@@ -1,0 +1,111 @@
+"""Putting a row in place of another while somebody else does the same."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from cryptography.fernet import Fernet
+from sqlalchemy import select, text
+
+from store import choosing, imports, mappings, owners, salesforce_apps, salesforce_connections, workspaces
+from store.audit import Change
+from store.database import Database
+from store.encryption import Cipher
+from store.imports import Progress
+from store.salesforce_apps import SalesforceApp
+from store.salesforce_connections import SalesforceConnection
+from store.schema import absences, mutes, ownership_links
+from store.schema import imports as imports_table
+from store.schema import mappings as mappings_table
+from store.schema import salesforce_apps as apps_table
+from store.schema import salesforce_connections as connections_table
+from tests.conftest import SOMEDAY
+from tests.patience import UNHURRIED
+from tests.store.engine import add_workspace
+
+CIPHER = Cipher.of([Fernet.generate_key().decode()])
+
+
+def connected(who: str) -> SalesforceConnection:
+    return SalesforceConnection(
+        workspace_id="T1", flow="web_server", login_url="https://x.example", connected_at=SOMEDAY, connected_by=who
+    )
+
+
+SAVED = {
+    "absence": (absences.c.delegate, lambda c, who: choosing.set_absence(c, "T1", "U1", SOMEDAY, None, who)),
+    "import": (imports_table.c.read, lambda c, who: imports.save(c, "T1", "x", Progress(read=len(who)), SOMEDAY)),
+    "link": (
+        ownership_links.c.user_id,
+        lambda c, who: owners.link(c, "T1", "dana@x.example", who, Change(SOMEDAY, who, "linked", "")),
+    ),
+    "mapping": (mappings_table.c.made_by, lambda c, who: mappings.save(c, "T1", "crm", {}, who, SOMEDAY)),
+    "mute": (mutes.c.until, lambda c, who: choosing.mute(c, "T1", "U1", "*", len(who))),
+    "Salesforce app": (
+        apps_table.c.set_by,
+        lambda c, who: salesforce_apps.save(c, CIPHER, "T1", SalesforceApp("id", "secret", who, SOMEDAY)),
+    ),
+    "Salesforce connection": (
+        connections_table.c.connected_by,
+        lambda c, who: salesforce_connections.save(c, CIPHER, connected(who)),
+    ),
+}
+
+
+@pytest.mark.parametrize(("column", "save"), SAVED.values(), ids=SAVED)
+def test_of_two_who_save_at_once_the_later_one_stays(postgresql_url, column, save):
+    """Neither fails, and what the later one chose is not dropped without a word."""
+    database = Database(postgresql_url)
+    database.run_sync(add_workspace)
+
+    _at_once(database, save)
+
+    expected = len("U_SECOND") if column.name in {"read", "until"} else "U_SECOND"
+    assert database.run_sync(lambda connection: connection.execute(select(column)).scalars().all()) == [expected]
+    database.engine.dispose()
+
+
+def test_of_two_who_install_at_once_the_later_one_stays(postgresql_url):
+    """Both came back from Slack with their consent."""
+    database = Database(postgresql_url)
+
+    _at_once(
+        database, lambda connection, who: workspaces.install(connection, replace(INSTALLED, installer_user_id=who))
+    )
+
+    found = database.run_sync(workspaces.find, "T1")
+    assert (found.is_active, found.installer_user_id) == (True, "U_SECOND")
+    database.engine.dispose()
+
+
+INSTALLED = workspaces.Installed(
+    id="T1",
+    enterprise_id=None,
+    is_enterprise_install=False,
+    name="Acme",
+    installer_user_id="U1",
+    bot_user_id="U_BOT",
+    scopes="chat:write",
+    installed_at=SOMEDAY,
+)
+
+
+def _at_once(database, save):
+    with ThreadPoolExecutor(1) as other, database.begin() as first:
+        save(first, "U_FIRST")
+        later = other.submit(database.run_sync, save, "U_SECOND")
+        _until_it_waits(database)
+        first.commit()
+        later.result(timeout=UNHURRIED)
+
+
+def _until_it_waits(database):
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    end = time.monotonic() + UNHURRIED
+    while not database.run_sync(lambda connection: connection.execute(waiting).scalar_one()):
+        assert time.monotonic() < end
