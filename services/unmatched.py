@@ -17,7 +17,7 @@ from store import audit, owners
 from store.audit import Change
 from store.database import Database
 from store.members import UNKNOWN
-from store.owners import HowMatched, Link, Unmatched
+from store.owners import HowMatched, Unmatched
 from store.ownership import ACTION
 
 AT_ONCE = 200
@@ -49,9 +49,6 @@ class UnmatchedOwners:
     async def page(self, workspace_id: str, after: str = "") -> list[Unmatched]:
         """A page of owners without a Slack user, from the one *after* on, each with what waits for them."""
         return await self.database.run(owners.unmatched, workspace_id, after=after)
-
-    async def links(self, workspace_id: str) -> list[Link]:
-        return await self.database.run(owners.linked, workspace_id)
 
     async def how_matched(self, workspace_id: str) -> HowMatched:
         return await self.database.run(owners.how_matched, workspace_id)

@@ -118,11 +118,6 @@ def match_by(
     audit.record(connection, workspace_id, change)
 
 
-def linked(connection: Connection, workspace_id: str) -> list[Link]:
-    """Every link, by owner."""
-    return [Link(*row) for row in connection.execute(_links, {"of_workspace": workspace_id})]
-
-
 def linked_by(connection: Connection, workspace_id: str, user_id: str) -> dict[str, str]:
     """The owners who are linked with this Slack user, each with who did that."""
     theirs = (ownership_links.c.workspace_id == workspace_id) & (ownership_links.c.user_id == user_id)

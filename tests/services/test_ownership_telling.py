@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from sandbox.salesforce.schema import Field, lookup
 from services.ownership.rules import RuleSet
+from services.ownership_pages import OwnershipPages
 from services.rulebook import Rulebook
 from services.simulation import Simulation
 from services.unmatched import UnmatchedOwners
@@ -644,7 +645,8 @@ async def test_links_may_be_taken_back(world, channel):
     assert not (await desk.link(world.workspace_id, ADMIN, "nonsense", member.id)).stored
     assert not (await desk.link(world.workspace_id, ADMIN, "x@y.example", "U0NOBODY")).stored
     assert (await desk.link(world.workspace_id, ADMIN, "X@y.example", member.id)).stored
-    assert [(one.owner, one.user_id) for one in await desk.links(world.workspace_id)] == [("x@y.example", member.id)]
+    (link,) = await OwnershipPages(world.database).links(world.workspace_id)
+    assert link == (owners.Link("x@y.example", member.id, world.clock(), ADMIN), 0)
     assert await desk.unlink(world.workspace_id, ADMIN, "x@y.example")
     assert not await desk.unlink(world.workspace_id, ADMIN, "x@y.example")
     assert (await desk.how_matched(world.workspace_id)) == owners.HowMatched()
