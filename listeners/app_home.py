@@ -7,13 +7,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from slack_bolt.async_app import AsyncAck, AsyncApp
+from slack_bolt.async_app import AsyncApp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from listeners.admin_home_view import CHANNEL_GETS, TELL_DRIS
 from listeners.app_home_view import home_view, seen_version
 from listeners.blocks import NO_RIGHT
+from listeners.dialogs import Dialog
 from listeners.home_health import CHECK_CHANNEL, CHOOSE_CHANNEL
 from services.home import Home
 from services.preferences import Answer, Preferences
@@ -36,76 +37,37 @@ async def show_home(event: dict[str, Any], client: AsyncWebClient, workspace_id:
         await publish(client, home, workspace_id, event["user"], view=event.get("view"))
 
 
-async def choose_channel(
-    ack: AsyncAck,
-    action: dict[str, Any],
-    body: dict[str, Any],
-    client: AsyncWebClient,
-    workspace_id: str,
-    preferences: Preferences,
-    home: Home,
-) -> None:
-    await ack()
-    chosen = action["selected_conversation"]
-    choose = partial(preferences.choose_default_channel, workspace_id, body["user"]["id"], chosen)
-    await change_setting(choose, body, client, workspace_id, home)
+async def choose_channel(dialog: Dialog, preferences: Preferences, home: Home) -> None:
+    chosen = dialog.action["selected_conversation"]
+    choose = partial(preferences.choose_default_channel, dialog.workspace_id, dialog.user_id, chosen)
+    await change_setting(dialog, home, choose)
 
 
-async def check_channel(
-    ack: AsyncAck,
-    body: dict[str, Any],
-    client: AsyncWebClient,
-    workspace_id: str,
-    preferences: Preferences,
-    home: Home,
-) -> None:
-    await ack()
-    check = partial(preferences.check_default_channel, workspace_id, body["user"]["id"])
-    await change_setting(check, body, client, workspace_id, home)
+async def check_channel(dialog: Dialog, preferences: Preferences, home: Home) -> None:
+    check = partial(preferences.check_default_channel, dialog.workspace_id, dialog.user_id)
+    await change_setting(dialog, home, check)
 
 
-async def choose_what_the_channel_gets(
-    ack: AsyncAck,
-    action: dict[str, Any],
-    body: dict[str, Any],
-    client: AsyncWebClient,
-    workspace_id: str,
-    preferences: Preferences,
-    home: Home,
-) -> None:
-    await ack()
-    gets = action["selected_option"]["value"]
-    choose = partial(preferences.set_channel_gets, workspace_id, body["user"]["id"], gets)
-    await change_setting(choose, body, client, workspace_id, home)
+async def choose_what_the_channel_gets(dialog: Dialog, preferences: Preferences, home: Home) -> None:
+    gets = chosen_option(dialog)
+    await change_setting(dialog, home, partial(preferences.set_channel_gets, dialog.workspace_id, dialog.user_id, gets))
 
 
-async def choose_whether_dris_are_told(
-    ack: AsyncAck,
-    action: dict[str, Any],
-    body: dict[str, Any],
-    client: AsyncWebClient,
-    workspace_id: str,
-    preferences: Preferences,
-    home: Home,
-) -> None:
-    await ack()
-    tell = action["selected_option"]["value"] == "yes"
-    choose = partial(preferences.set_tell_dris, workspace_id, body["user"]["id"], tell)
-    await change_setting(choose, body, client, workspace_id, home)
+async def choose_whether_dris_are_told(dialog: Dialog, preferences: Preferences, home: Home) -> None:
+    tell = chosen_option(dialog) == "yes"
+    await change_setting(dialog, home, partial(preferences.set_tell_dris, dialog.workspace_id, dialog.user_id, tell))
 
 
-async def change_setting(
-    change: Callable[[int], Awaitable[Answer]],
-    body: dict[str, Any],
-    client: AsyncWebClient,
-    workspace_id: str,
-    home: Home,
-) -> None:
-    """Call *change* with the version that was seen, if this person may, and show what came of it."""
-    user_id, view = body["user"]["id"], body["view"]
-    may = await home.directory.is_admin(workspace_id, user_id)
-    notice = (await change(seen_version(view))).text if may else NO_RIGHT
-    await publish(client, home, workspace_id, user_id, notice, view)
+def chosen_option(dialog: Dialog) -> str:
+    """The value of what was chosen in a select."""
+    return str(dialog.action["selected_option"]["value"])
+
+
+async def change_setting(dialog: Dialog, home: Home, change: Callable[[int], Awaitable[Answer]]) -> None:
+    """Call *change* with the version that was seen, if this person may, and show in Home what came of it."""
+    await dialog.ack()
+    notice = (await change(seen_version(dialog.view))).text if await dialog.may() else NO_RIGHT
+    await publish(dialog.client, home, dialog.workspace_id, dialog.user_id, notice, dialog.view)
 
 
 async def publish(
