@@ -84,7 +84,8 @@ from services.worker import Worker
 from store.bell import Bell
 from store.database import Database
 from store.encryption import Cipher
-from store.installations import AsyncInstallationStore, AsyncOAuthStateStore
+from store.installations import AsyncInstallationStore
+from store.oauth_states import AsyncOAuthStateStore
 
 HERE = Path(__file__).parent
 CALL_TIMEOUT = aiohttp.ClientTimeout(total=10, connect=5)

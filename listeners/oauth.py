@@ -22,7 +22,8 @@ from services.manifest import Manifest
 from services.settings import Settings
 from services.slack_install import SlackInstall
 from store.encryption import Cipher
-from store.installations import AsyncInstallationStore, AsyncOAuthStateStore, workspace_of
+from store.installations import AsyncInstallationStore, workspace_of
+from store.oauth_states import AsyncOAuthStateStore
 
 INSTALL_PATH = "/slack/install"
 REDIRECT_PATH = "/slack/oauth_redirect"

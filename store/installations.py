@@ -1,13 +1,11 @@
-"""Slack's tokens and OAuth states: slack_sdk's own stores, encrypted, inside our transactions and off the loop."""
+"""Slack's tokens: slack_sdk's own store, encrypted, inside our transactions and off the loop."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TypeVar, cast
 
 from slack_sdk.oauth.installation_store import Bot, Installation
@@ -15,8 +13,6 @@ from slack_sdk.oauth.installation_store.async_installation_store import (
     AsyncInstallationStore as SlackAsyncInstallationStore,
 )
 from slack_sdk.oauth.installation_store.sqlalchemy import SQLAlchemyInstallationStore
-from slack_sdk.oauth.state_store.async_state_store import AsyncOAuthStateStore as SlackAsyncOAuthStateStore
-from slack_sdk.oauth.state_store.sqlalchemy import SQLAlchemyOAuthStateStore
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -27,7 +23,6 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
-    func,
     or_,
     select,
 )
@@ -35,30 +30,12 @@ from sqlalchemy import (
 from store import audit, notices, workspaces
 from store.database import Database
 from store.encryption import Cipher, EncryptedText
-from store.slack_tables import SECRET_COLUMNS, bots, installations, oauth_states
+from store.open_transaction import OpenTransaction
+from store.slack_tables import SECRET_COLUMNS, bots, installations
 
 Result = TypeVar("Result")
 
-STATE_SECONDS = 600
-"""How long somebody may think about Slack's consent page."""
-
-MOST_STATES = 10_000
-"""How many may be thinking at once. Anybody can start an installation, so the table must not grow with those who do."""
-
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _OpenTransaction:
-    """Stands in for the Engine of slack_sdk's stores, so that what they do is part of the transaction at hand."""
-
-    connection: Connection
-
-    @contextmanager
-    def begin(self) -> Iterator[Connection]:
-        yield self.connection
-
-    connect = begin
 
 
 class _Installations(SQLAlchemyInstallationStore):
@@ -68,31 +45,6 @@ class _Installations(SQLAlchemyInstallationStore):
         super().__init__(client_id, engine, logger=log)
         self.bots = _encrypted(bots, cipher)
         self.installations = _encrypted(installations, cipher)
-
-
-class _States(SQLAlchemyOAuthStateStore):
-    """slack_sdk's store on our table."""
-
-    def __init__(self, engine: Engine, seconds: int, most: int) -> None:
-        super().__init__(seconds, engine, logger=log)
-        self.oauth_states = oauth_states
-        self.most = most
-
-    def issue(self, *args: object, **kwargs: object) -> str:
-        """A new state; those that nobody came back with are swept out."""
-        last = select(func.max(oauth_states.c.id)).scalar_subquery()
-        old = or_(oauth_states.c.expire_at <= _utc_now(), oauth_states.c.id <= last - self.most)
-        with self.engine.begin() as connection:
-            connection.execute(delete(oauth_states).where(old))
-        state: str = super().issue(*args, **kwargs)
-        return state
-
-    def consume(self, state: str) -> bool:
-        # One statement, so that of two callbacks with one state only one passes, and a database that is down is not
-        # mistaken for a state that is wrong.
-        mine = and_(oauth_states.c.state == state, oauth_states.c.expire_at > _utc_now())
-        with self.engine.begin() as connection:
-            return bool(connection.execute(delete(oauth_states).where(mine)).rowcount)
 
 
 class OtherAppError(Exception):
@@ -195,7 +147,7 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
 
     def _within(self, connection: Connection) -> _Installations:
         store = copy(self._store)
-        store.engine = cast("Engine", _OpenTransaction(connection))
+        store.engine = cast("Engine", OpenTransaction(connection))
         return store
 
     def _save(self, connection: Connection, installation: Installation) -> None:
@@ -234,31 +186,6 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
             return None
         found: Installation | None = self._within(connection).find_installation(**row._asdict())
         return found
-
-
-class AsyncOAuthStateStore(SlackAsyncOAuthStateStore):
-    """Who started an installation may finish it, once. Both methods raise DatabaseUnavailableError."""
-
-    def __init__(self, database: Database, seconds: int = STATE_SECONDS, most: int = MOST_STATES) -> None:
-        """*seconds*: how long a state is good; *most*: how many are, the newest."""
-        self._database = database
-        self._store = _States(database.engine, seconds, most)
-
-    @property
-    def logger(self) -> logging.Logger:
-        return log
-
-    async def async_issue(self, *_args: object, **_kwargs: object) -> str:
-        return await self._database.run(lambda connection: self._within(connection).issue())
-
-    async def async_consume(self, state: str) -> bool:
-        """False: made up, used before, or too old."""
-        return await self._database.run(lambda connection: self._within(connection).consume(state))
-
-    def _within(self, connection: Connection) -> _States:
-        store = copy(self._store)
-        store.engine = cast("Engine", _OpenTransaction(connection))
-        return store
 
 
 def workspace_of(installation: Installation) -> str:
@@ -317,8 +244,3 @@ def _encrypted(table: Table, cipher: Cipher) -> Table:
         if column.name in SECRET_COLUMNS:
             column.type = EncryptedText(cipher)
     return table
-
-
-def _utc_now() -> datetime:
-    # As slack_sdk writes expire_at: UTC, without saying so.
-    return datetime.now(UTC).replace(tzinfo=None)

@@ -34,7 +34,8 @@ from services.slack_install import SlackInstall
 from services.slack_signs import SlackSigns
 from store.database import Database
 from store.encryption import Cipher
-from store.installations import AsyncInstallationStore, AsyncOAuthStateStore
+from store.installations import AsyncInstallationStore
+from store.oauth_states import AsyncOAuthStateStore
 from tests.patience import UNHURRIED
 from tests.ports import port_of_our_own
 

@@ -1,4 +1,4 @@
-"""Slack's tokens and OAuth states: found by every id that Slack may tell, unreadable at rest, gone when forgotten."""
+"""Slack's tokens: found by every id that Slack may tell, unreadable at rest, gone when forgotten."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from sqlalchemy import Connection, func, select, text
 from store import workspaces
 from store.database import Database, DatabaseUnavailableError
 from store.encryption import Cipher, WrongKeyError
-from store.installations import AsyncInstallationStore, AsyncOAuthStateStore, OtherAppError, workspace_of
-from store.slack_tables import bots, installations, oauth_states
+from store.installations import AsyncInstallationStore, OtherAppError, workspace_of
+from store.slack_tables import bots, installations
 
 KEY = Fernet.generate_key().decode()
 CLIENT_ID = "111.222"
@@ -24,11 +24,6 @@ TOKEN = "xoxb-sample-token"
 @pytest.fixture
 def store(database: Database) -> AsyncInstallationStore:
     return AsyncInstallationStore(database, CLIENT_ID, Cipher.of([KEY]))
-
-
-@pytest.fixture
-def states(database: Database) -> AsyncOAuthStateStore:
-    return AsyncOAuthStateStore(database)
 
 
 def installation(**changes: Any) -> Installation:
@@ -319,62 +314,11 @@ async def test_many_readers_and_writers_at_once_do_not_lock_each_other_out(store
     assert [await store.bot_token(f"T{number}") for number in range(2, 12)] == [TOKEN] * 10
 
 
-async def test_a_state_is_good_once(states: AsyncOAuthStateStore) -> None:
-    """A state that was used lets nobody else in."""
-    state = await states.async_issue()
-
-    assert await states.async_consume(state) is True
-    assert await states.async_consume(state) is False
-
-
-async def test_of_two_callbacks_with_one_state_one_passes(states: AsyncOAuthStateStore) -> None:
-    """The state is taken and checked in one statement."""
-    state = await states.async_issue()
-
-    assert sorted(await asyncio.gather(*(states.async_consume(state) for _ in range(4)))) == [False, False, False, True]
-
-
-@pytest.mark.parametrize("state", ["", "made-up", "'; DROP TABLE workspaces; --", "\N{SNOWMAN}"])
-async def test_a_made_up_state_is_refused(states: AsyncOAuthStateStore, state: str) -> None:
-    """Only what we gave out counts."""
-    await states.async_issue()
-
-    assert await states.async_consume(state) is False
-
-
-async def test_an_expired_state_is_refused_and_swept_out(database: Database) -> None:
-    """Whoever comes back too late starts again, and the table does not grow with those who never come back."""
-    stale = await AsyncOAuthStateStore(database, seconds=-1).async_issue()
-    states = AsyncOAuthStateStore(database)
-
-    assert await states.async_consume(stale) is False
-    await states.async_issue()
-
-    def count(connection: Connection) -> int:
-        return connection.execute(select(func.count()).select_from(oauth_states)).scalar_one()
-
-    assert await database.run(count) == 1
-
-
-async def test_states_that_pile_up_push_out_the_oldest(database: Database) -> None:
-    """Anybody can start an installation, over and over; the table stays bounded."""
-    states = AsyncOAuthStateStore(database, most=3)
-    issued = [await states.async_issue() for _ in range(6)]
-
-    assert await states.async_consume(issued[0]) is False
-    assert await states.async_consume(issued[-1]) is True
-
-
-async def test_a_database_that_is_down_is_not_a_wrong_state() -> None:
-    """Telling somebody that their link is stale when our database is down would send them in circles."""
+async def test_a_database_that_is_down_is_not_a_missing_installation() -> None:
+    """Telling somebody that the app is not installed when our database is down would send them in circles."""
     database = Database("postgresql://nobody@127.0.0.1:1/none")
-    states = AsyncOAuthStateStore(database)
     store = AsyncInstallationStore(database, CLIENT_ID, Cipher.of([KEY]))
 
-    with pytest.raises(DatabaseUnavailableError):
-        await states.async_issue()
-    with pytest.raises(DatabaseUnavailableError):
-        await states.async_consume("any")
     with pytest.raises(DatabaseUnavailableError):
         await store.async_find_bot(enterprise_id=None, team_id="T1")
     with pytest.raises(DatabaseUnavailableError):

@@ -1,0 +1,75 @@
+"""Slack's OAuth states: each is good once, for a while, and they do not pile up."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from sqlalchemy import Connection, func, select
+
+from store.database import Database, DatabaseUnavailableError
+from store.oauth_states import AsyncOAuthStateStore
+from store.slack_tables import oauth_states
+
+
+@pytest.fixture
+def states(database: Database) -> AsyncOAuthStateStore:
+    return AsyncOAuthStateStore(database)
+
+
+async def test_a_state_is_good_once(states: AsyncOAuthStateStore) -> None:
+    """A state that was used lets nobody else in."""
+    state = await states.async_issue()
+
+    assert await states.async_consume(state) is True
+    assert await states.async_consume(state) is False
+
+
+async def test_of_two_callbacks_with_one_state_one_passes(states: AsyncOAuthStateStore) -> None:
+    """The state is taken and checked in one statement."""
+    state = await states.async_issue()
+
+    assert sorted(await asyncio.gather(*(states.async_consume(state) for _ in range(4)))) == [False, False, False, True]
+
+
+@pytest.mark.parametrize("state", ["", "made-up", "'; DROP TABLE workspaces; --", "\N{SNOWMAN}"])
+async def test_a_made_up_state_is_refused(states: AsyncOAuthStateStore, state: str) -> None:
+    """Only what we gave out counts."""
+    await states.async_issue()
+
+    assert await states.async_consume(state) is False
+
+
+async def test_an_expired_state_is_refused_and_swept_out(database: Database) -> None:
+    """Whoever comes back too late starts again, and the table does not grow with those who never come back."""
+    stale = await AsyncOAuthStateStore(database, seconds=-1).async_issue()
+    states = AsyncOAuthStateStore(database)
+
+    assert await states.async_consume(stale) is False
+    await states.async_issue()
+
+    def count(connection: Connection) -> int:
+        return connection.execute(select(func.count()).select_from(oauth_states)).scalar_one()
+
+    assert await database.run(count) == 1
+
+
+async def test_states_that_pile_up_push_out_the_oldest(database: Database) -> None:
+    """Anybody can start an installation, over and over; the table stays bounded."""
+    states = AsyncOAuthStateStore(database, most=3)
+    issued = [await states.async_issue() for _ in range(6)]
+
+    assert await states.async_consume(issued[0]) is False
+    assert await states.async_consume(issued[-1]) is True
+
+
+async def test_a_database_that_is_down_is_not_a_wrong_state() -> None:
+    """Telling somebody that their link is stale when our database is down would send them in circles."""
+    database = Database("postgresql://nobody@127.0.0.1:1/none")
+    states = AsyncOAuthStateStore(database)
+
+    with pytest.raises(DatabaseUnavailableError):
+        await states.async_issue()
+    with pytest.raises(DatabaseUnavailableError):
+        await states.async_consume("any")
+    await database.close()
