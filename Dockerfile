@@ -12,6 +12,7 @@ RUN useradd --system --uid 10001 --home-dir /app usergems \
 COPY --from=dependencies /opt/venv /opt/venv
 WORKDIR /app
 COPY app.py manifest.json ./
+COPY domain domain
 COPY listeners listeners
 COPY services services
 COPY store store

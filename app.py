@@ -17,75 +17,78 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
 from slack_sdk.web.async_client import AsyncWebClient
 
-from listeners import cli, health, intake, register_listeners
-from listeners.install import Installing
-from listeners.metrics import Metrics
-from listeners.oauth import Authorize, OAuthParts, create_oauth
-from listeners.ownership_dialogs import OwnershipDialogs
+from listeners import register_listeners
+from listeners.cli import table
+from listeners.cli.running.modes import UMASK
+from listeners.http import health
+from listeners.http.metrics import Metrics
+from listeners.http.server import create_watched, create_web
+from listeners.intake import api as intake
+from listeners.ownership.dialogs import OwnershipDialogs
 from listeners.pages import Pages
-from listeners.salesforce_connect import Connecting
-from listeners.slack_requests import SlackRequests
-from listeners.socket_mode import SocketMode
-from listeners.status import Desk
-from listeners.verbs.modes import UMASK
-from listeners.web import create_watched, create_web
-from services.acting import Acting
-from services.allowance import Allowance
-from services.burials import Burials
-from services.checkup import Checkup
+from listeners.salesforce.connect import Connecting
+from listeners.slack.install import Installing
+from listeners.slack.oauth import Authorize, OAuthParts, create_oauth
+from listeners.slack.requests import SlackRequests
+from listeners.slack.socket_mode import SocketMode
+from listeners.status.status import Desk
 from services.clock import SteadyClock
-from services.courier import Courier
-from services.deciding import Deciding
-from services.directory import Directory
-from services.explaining import Explaining
-from services.heartbeat import Heartbeat
-from services.home import Home
-from services.housekeeping import Housekeeping
-from services.importing import Importing
-from services.intake import Intake
-from services.intake_keys import IntakeKeys
+from services.delivery.courier import Courier
+from services.delivery.explain import Explaining
+from services.delivery.failed import Burials
+from services.delivery.router import Router
+from services.delivery.wakeups import Wakeups
+from services.delivery.worker import Worker
+from services.home.home import Home
+from services.home.member_home import MyHome
+from services.home.preferences import Preferences
+from services.home.required_notifications import MutingLimits
+from services.home.signal_channels import SignalChannels
+from services.home.status import Status
+from services.intake.accepting import Intake
+from services.intake.files.importing import Importing
+from services.intake.keys import IntakeKeys
+from services.intake.rate_limit import Allowance
+from services.intake.salesforce.finder import SalesforceFinder
+from services.intake.salesforce.setup import SalesforceSource
+from services.intake.sample import Sampling
+from services.intake.senders.own_mappings import OwnMappings
 from services.journal import Journal
-from services.managers import Managers
-from services.manifest import Manifest
-from services.muting_limits import MutingLimits
-from services.my_home import MyHome
-from services.notices import Notices
-from services.org_shape import OrgShapes
-from services.own_mappings import OwnMappings
-from services.ownership_editing import OwnershipEditing
-from services.ownership_pages import OwnershipPages
-from services.preferences import Preferences
-from services.pulse import Pulse
-from services.redrawing import Redrawing
-from services.reminding import Reminding
-from services.router import Router
-from services.rulebook import Rulebook
-from services.salesforce import Salesforce
-from services.salesforce_auth import SalesforceAuth
-from services.salesforce_care import SalesforceCare
-from services.salesforce_connect import SalesforceConnect
-from services.salesforce_describe import SalesforceDescribe
-from services.salesforce_finder import SalesforceFinder
-from services.salesforce_source import SalesforceSource
-from services.sampling import Sampling
+from services.messages.actions import Acting
+from services.messages.managers import Managers
+from services.messages.redraws import Redrawing
+from services.messages.reminders import Reminding
+from services.operations.doctor import Checkup
+from services.operations.heartbeat import Heartbeat
+from services.operations.housekeeping import Housekeeping
+from services.operations.notices import Notices
+from services.operations.vendor_calls import traced
+from services.operations.watchdog import Pulse
+from services.ownership.deciding import Deciding
+from services.ownership.editing import OwnershipEditing
+from services.ownership.org_shape import OrgShapes
+from services.ownership.ownership_pages import OwnershipPages
+from services.ownership.rulebook import Rulebook
+from services.ownership.simulation import Simulation
+from services.ownership.unmatched import UnmatchedOwners
+from services.ownership.user_groups import UserGroups
+from services.salesforce.connect import SalesforceConnect
+from services.salesforce.connection_watch import SalesforceCare
+from services.salesforce.queries.describe import SalesforceDescribe
+from services.salesforce.queries.lookup import Salesforce
+from services.salesforce.sessions import SalesforceAuth
 from services.settings import Settings
-from services.signal_channels import SignalChannels
-from services.simulation import Simulation
-from services.slack import Slack
-from services.slack_install import SlackInstall
-from services.slack_signs import SlackSigns
-from services.slack_socket import SlackSocket
-from services.status import Status
-from services.unmatched import UnmatchedOwners
-from services.user_groups import UserGroups
-from services.vendor_calls import traced
-from services.wakeups import Wakeups
-from services.worker import Worker
-from store.bell import Bell
+from services.slack.api import Slack
+from services.slack.directory import Directory
+from services.slack.inbound_health import SlackSigns
+from services.slack.install import SlackInstall
+from services.slack.manifest import Manifest
+from services.slack.socket import SlackSocket
 from store.database import Database
 from store.encryption import Cipher
-from store.installations import AsyncInstallationStore
-from store.oauth_states import AsyncOAuthStateStore
+from store.notify import Bell
+from store.slack.installations import AsyncInstallationStore
+from store.slack.oauth_states import AsyncOAuthStateStore
 
 HERE = Path(__file__).parent
 CALL_TIMEOUT = aiohttp.ClientTimeout(total=10, connect=5)
@@ -410,7 +413,7 @@ def main() -> int:
     """Run the verb on the command line; answers the exit status."""
     os.umask(UMASK)
     load_dotenv()
-    return cli.run(sys.argv[1:], os.environ, build, _command())
+    return table.run(sys.argv[1:], os.environ, build, _command())
 
 
 def _command() -> str:

@@ -14,14 +14,14 @@ from statistics import median
 from bench.databases import SQLITE, Databases
 from bench.samples import job_change, owner_email
 from bench.table import Row, most
-from services.job_changes import JobChange
-from services.ownership.choice import Decision, decide
-from services.ownership.conditions import Prepared
-from services.ownership.facts import Case
-from services.ownership.rules import NO_RULES, RuleSet
-from services.ownership.standing import Ledger, Standing
-from services.records import Account, Contact, PersonRecords, SalesforceUser
-from store.members import Member
+from domain.job_change import JobChange
+from services.ownership.choice.availability import Ledger, Standing
+from services.ownership.choice.case import Case
+from services.ownership.choice.conditions import Prepared
+from services.ownership.choice.decide import Decision, decide
+from services.ownership.rules.rule_set import NO_RULES, RuleSet
+from services.salesforce.records import Account, Contact, PersonRecords, SalesforceUser
+from store.slack.members import Member
 
 DATABASES = (SQLITE,)
 BATCH, ROUNDS, RULES = 200, 15, 100

@@ -27,11 +27,11 @@ from bench.databases import POSTGRESQL, SQLITE, Databases
 from bench.installed import Installed, installed
 from bench.processes import ROOT
 from bench.table import Row, least_of_floor, most
+from domain.job_change import JobChange
 from services.clock import SteadyClock
-from services.import_columns import Reading
-from services.importing import AT_ONCE
-from services.intake import Intake
-from services.job_changes import JobChange
+from services.intake.accepting import Intake
+from services.intake.files.columns import Reading
+from services.intake.files.importing import AT_ONCE
 from store.database import Database
 from store.schema import job_changes
 

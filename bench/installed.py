@@ -11,12 +11,12 @@ from slack_sdk.oauth.installation_store import Installation
 from sqlalchemy import Connection
 
 from services.clock import SteadyClock
-from services.intake_keys import IntakeKeys
-from store import workspaces
+from services.intake.keys import IntakeKeys
 from store.database import Database
 from store.encryption import Cipher
-from store.installations import AsyncInstallationStore
-from store.intake_keys import SIGNING
+from store.intake.keys import SIGNING
+from store.slack import workspaces
+from store.slack.installations import AsyncInstallationStore
 from tests.ports import port_of_our_own
 
 SCOPES = "chat:write,chat:write.public,commands,users:read,users:read.email,channels:read,groups:read,im:history"

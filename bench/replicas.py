@@ -25,12 +25,13 @@ from bench.processes import app, helper
 from bench.samples import job_change, owner_email
 from bench.table import Row, Target, most
 from bench.telling import all_told, told_at, told_twice
+from domain.job_change import JobChange
 from services.clock import SteadyClock
-from services.job_changes import JobChange
-from store import job_changes, members
 from store.database import Database
-from store.job_changes import NewJobChange
-from store.members import Member
+from store.intake import job_changes
+from store.intake.job_changes import NewJobChange
+from store.slack import members
+from store.slack.members import Member
 
 DATABASES = (POSTGRESQL,)
 PROCESSES = (1, 2, 4)

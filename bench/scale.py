@@ -19,9 +19,10 @@ from statistics import median
 from bench.databases import POSTGRESQL, SQLITE, Databases
 from bench.table import Row, most_of_floor
 from bench.waiting import IN_A_LANE, IN_A_WORKSPACE, NOW, PAYLOAD, WORKSPACES, add_places, fill
-from store import job_changes, lanes, routing
 from store.database import Database
-from store.job_changes import NewJobChange
+from store.delivery import lanes, routing
+from store.intake import job_changes
+from store.intake.job_changes import NewJobChange
 
 DATABASES = (SQLITE, POSTGRESQL)
 SIZES = (10_000, 100_000, 1_000_000)

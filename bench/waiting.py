@@ -6,9 +6,9 @@ from sqlalchemy import Connection, create_engine, text
 
 from bench.installed import SCOPES
 from bench.samples import job_change
-from services.job_changes import JobChange
-from store import workspaces
+from domain.job_change import JobChange
 from store.database import Database
+from store.slack import workspaces
 
 WORKSPACES, LANES, IN_A_LANE, IN_A_WORKSPACE = 100, 10_000, 10, 200
 NOW = 1_795_000_000_000

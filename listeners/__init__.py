@@ -7,25 +7,14 @@ from collections.abc import Awaitable, Callable
 from slack_bolt.async_app import AsyncApp, AsyncBoltContext
 from slack_bolt.response import BoltResponse
 
-from listeners import (
-    app_home,
-    burials,
-    dialogs,
-    directory,
-    failures,
-    home_dialogs,
-    intake_keys,
-    lifecycle,
-    mappings,
-    my_home,
-    notices,
-    notification,
-    ownership,
-    reminders,
-    salesforce_settings,
-    sources,
-    status,
-)
+from listeners.dialogs import dialog, failures
+from listeners.home import admin_dialogs, app_home, member_home, notice_actions, reminders
+from listeners.intake import keys, mappings
+from listeners.messages import actions
+from listeners.ownership import rule_list
+from listeners.salesforce import settings, sources
+from listeners.slack import directory, lifecycle
+from listeners.status import failed, status
 
 
 def register_listeners(app: AsyncApp, **parts: object) -> None:
@@ -41,18 +30,18 @@ def register_listeners(app: AsyncApp, **parts: object) -> None:
         return await next_()
 
     app.middleware(provide)
-    dialogs.register(app)
+    dialog.register(app)
     app_home.register(app)
-    home_dialogs.register(app)
-    burials.register(app)
-    intake_keys.register(app)
-    salesforce_settings.register(app)
+    admin_dialogs.register(app)
+    failed.register(app)
+    keys.register(app)
+    settings.register(app)
     sources.register(app)
     mappings.register(app)
-    ownership.register(app)
-    my_home.register(app)
-    notification.register(app)
-    notices.register(app)
+    rule_list.register(app)
+    member_home.register(app)
+    actions.register(app)
+    notice_actions.register(app)
     reminders.register(app)
     status.register(app)
     directory.register(app)

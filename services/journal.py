@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.measures import UNMEASURED, Measures
-from store.deliveries import CHANNEL, COPY, DRI
-from store.job_changes import Added
-from store.posts import Doubted, Moved, Parked, PutBack, Sent, Settlement, Undeliverable
-from store.routing import Routed
+from store.delivery.deliveries import CHANNEL, COPY, DRI
+from store.delivery.posts import Doubted, Moved, Parked, PutBack, Sent, Settlement, Undeliverable
+from store.delivery.routing import Routed
+from store.intake.job_changes import Added
 
 log = logging.getLogger(__name__)
 

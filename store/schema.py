@@ -488,10 +488,10 @@ mute_limits = Table(  # what nobody in a workspace may mute
     "mute_limits",
     metadata,
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
-    Column("what", Text, primary_key=True),  # as in mutes.signal, see store/muting.py
+    Column("what", Text, primary_key=True),  # as in mutes.signal, see store/ownership/muting.py
 )
 
-member_preferences = Table(  # when and how a member wants to be told, see store/reading_hours.py
+member_preferences = Table(  # when and how a member wants to be told, see domain/notification_hours.py
     "member_preferences",
     metadata,
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
@@ -603,7 +603,7 @@ notices = Table(  # what somebody who looks after the app is told of it, in a di
     metadata,
     Column("id", Text, primary_key=True),  # a UUID: the message's client_msg_id, and in its metadata
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
-    Column("kind", Text, nullable=False),  # see services/notice_words.py
+    Column("kind", Text, nullable=False),  # see services/operations/notice_text.py
     Column("user_id", Text, nullable=False),
     Column("made_at", Milliseconds, nullable=False),
     Column("due_at", Milliseconds),  # when to look at it (again), and lease in one; null: it stays as it is

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.text import Text
 from slack_sdk.web.async_client import AsyncWebClient
 
-from listeners.app_home_view import home_view
+from listeners.home.app_home_view import home_view
 from sandbox.slack import SlackSandbox
 from sandbox.slack import page as slack_page
 from sandbox.slack.picture import CHROMIUM

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from listeners.verbs.demo_view import Row, table
+from listeners.cli.running.demo_view import Row, table
 
 ROOT = Path(__file__).parent.parent
 PERMALINK = "http://127.0.0.1:54321/archives/D0000000013/p1795364003861824"

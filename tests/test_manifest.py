@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from services.manifest import REASONS, Manifest
+from services.slack.manifest import REASONS, Manifest
 
 FILE = Path(__file__).parent.parent / "manifest.json"
 

@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from listeners.metrics import Metrics, Snapshot
-from store import counts, vitals
+from listeners.http.metrics import Metrics, Snapshot
 from store.database import Database
 from store.encryption import Cipher, key_in
-from store.stored_secrets import check
+from store.home import counts
+from store.operations import health_figures
+from store.operations.stored_secrets import check
 from tests.conftest import SOMEDAY, _administer, _named
 from tests.store.engine import add_job_change, add_workspace
 
@@ -39,7 +40,7 @@ def exposed() -> dict[str, set[str]]:
     metrics.called("slack", "auth.test", None, 0.1)
     snapshot = Snapshot(
         counts.Totals(0, None, dict.fromkeys(counts.OUTCOMES, 0), 0),
-        vitals.Vitals(0, 0, {("slack", "asked"): 1}, vitals.SalesforceUse(0, 0, 0, 0.0, 0.0)),
+        health_figures.Vitals(0, 0, {("slack", "asked"): 1}, health_figures.SalesforceUse(0, 0, 0, 0.0, 0.0)),
         is_stuck=False,
     )
     text = metrics.exposition(snapshot, SOMEDAY, worker_is_up=True).decode()

@@ -13,8 +13,8 @@ from cryptography.fernet import Fernet
 
 from app import build
 from bench.readme import rewritten, table
-from listeners.cli import VERBS
-from services.job_changes import JobChange
+from domain.job_change import JobChange
+from listeners.cli.table import VERBS
 from services.settings import SLACK_CREDENTIALS, Settings
 from store.encryption import Cipher
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from listeners.cli import VERBS
+from listeners.cli.table import VERBS
 from services.settings import Settings
 
 ROOT = Path(__file__).parent.parent

@@ -15,26 +15,26 @@ from slack_sdk.web.async_client import AsyncWebClient
 from sandbox.salesforce import SalesforceSandbox
 from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Message, Team, User
-from services.courier import Courier
-from services.deciding import Deciding
-from services.directory import Directory
-from services.housekeeping import Housekeeping
-from services.intake import Intake
-from services.notices import Notices
-from services.org_shape import OrgShapes
-from services.router import Router
-from services.salesforce import Salesforce
-from services.salesforce_auth import SalesforceAuth
-from services.salesforce_describe import SalesforceDescribe
-from services.slack import Slack
-from services.user_groups import UserGroups
-from services.wakeups import Wakeups
-from services.worker import Worker
-from store import workspaces
-from store.bell import Bell
+from services.delivery.courier import Courier
+from services.delivery.router import Router
+from services.delivery.wakeups import Wakeups
+from services.delivery.worker import Worker
+from services.intake.accepting import Intake
+from services.operations.housekeeping import Housekeeping
+from services.operations.notices import Notices
+from services.ownership.deciding import Deciding
+from services.ownership.org_shape import OrgShapes
+from services.ownership.user_groups import UserGroups
+from services.salesforce.queries.describe import SalesforceDescribe
+from services.salesforce.queries.lookup import Salesforce
+from services.salesforce.sessions import SalesforceAuth
+from services.slack.api import Slack
+from services.slack.directory import Directory
 from store.database import Database
 from store.encryption import Cipher
-from store.job_changes import FoundJobChange, find
+from store.intake.job_changes import FoundJobChange, find
+from store.notify import Bell
+from store.slack import workspaces
 from tests.conftest import Clock
 from tests.patience import UNHURRIED
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from store.slack_tables import metadata
+from store.slack.sdk_stores import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

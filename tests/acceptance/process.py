@@ -19,7 +19,7 @@ from sandbox.salesforce import SalesforceSandbox
 from sandbox.samples import Office, furnish
 from sandbox.sender import Json, Sender
 from sandbox.slack import SlackSandbox
-from services.manifest import Manifest
+from services.slack.manifest import Manifest
 from tests.patience import UNHURRIED
 from tests.ports import port_of_our_own
 

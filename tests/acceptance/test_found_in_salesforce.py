@@ -13,12 +13,12 @@ from cryptography.fernet import Fernet
 from slack_sdk.oauth.installation_store import Installation
 from sqlalchemy import func, select, update
 
-from store import salesforce_sources as sources
 from store.database import Database
 from store.encryption import Cipher
-from store.installations import AsyncInstallationStore
-from store.salesforce_sources import FIND, NewSource
+from store.salesforce import sources
+from store.salesforce.sources import FIND, NewSource
 from store.schema import job_changes, turns
+from store.slack.installations import AsyncInstallationStore
 from tests.acceptance.process import Served, surroundings
 from tests.services.salesforce_org import MOVE
 

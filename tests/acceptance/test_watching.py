@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from sandbox.sender import Sender
-from services.manifest import Manifest
+from services.slack.manifest import Manifest
 from tests.acceptance.process import ROOT, Served, ended_all, surroundings, until
 from tests.acceptance.test_processes import install
 from tests.ports import port_of_our_own

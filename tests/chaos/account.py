@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 
 from sandbox.slack import SlackSandbox
 from store.database import Database
-from store.deliveries import DELIVERED
+from store.delivery.deliveries import DELIVERED
 from store.schema import deliveries, job_changes, posts
 from tests.world import job_change
 

@@ -25,12 +25,12 @@ from sqlalchemy import Connection
 from sandbox.salesforce import SalesforceSandbox
 from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Team, User
-from services.intake_keys import IntakeKeys
-from store import workspaces
+from services.intake.keys import IntakeKeys
 from store.database import Database, DatabaseUnavailableError
 from store.encryption import Cipher
-from store.installations import AsyncInstallationStore
-from store.intake_keys import BEARER
+from store.intake.keys import BEARER
+from store.slack import workspaces
+from store.slack.installations import AsyncInstallationStore
 from tests.chaos.account import Account, account, count_open, numbered
 from tests.patience import UNHURRIED
 from tests.ports import port_of_our_own

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
-from services.wakeups import Wakeups
-from services.worker import Worker
-from store.bell import Bell
+from services.delivery.wakeups import Wakeups
+from services.delivery.worker import Worker
 from store.database import Database
+from store.notify import Bell
 from tests.chaos.account import Account, account, count_open, numbered
 from tests.conftest import Clock
 from tests.world import World, world_around

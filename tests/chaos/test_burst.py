@@ -12,8 +12,8 @@ import psutil
 import pytest
 from sqlalchemy.engine import make_url
 
-from services.allowance import A_SECOND, AT_ONCE
-from services.job_changes import JobChange
+from domain.job_change import JobChange
+from services.intake.rate_limit import A_SECOND, AT_ONCE
 from tests.chaos.account import numbered
 from tests.chaos.load import under_load
 from tests.chaos.rig import greet, rig_on, until

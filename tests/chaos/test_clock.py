@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from services import courier, router
 from services.clock import SteadyClock
-from store import lanes, routing
+from services.delivery import courier, router
 from store.database import Database
+from store.delivery import lanes, routing
 from tests.chaos.simulated import simulated
 from tests.conftest import SOMEDAY
 

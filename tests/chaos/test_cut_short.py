@@ -8,8 +8,8 @@ from random import Random
 
 import pytest
 
-from store import lanes, routing
 from store.database import Database
+from store.delivery import lanes, routing
 from tests.chaos.simulated import closing, replica, simulated
 
 

@@ -9,8 +9,8 @@ from random import Random
 import aiohttp
 import pytest
 
-from services.slack import Slack
-from store import workspaces
+from services.slack.api import Slack
+from store.slack import workspaces
 from tests.chaos.load import under_load
 from tests.chaos.rig import greet, rig_on
 from tests.chaos.simulated import simulated

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, create_engine, text
 
-from services.job_changes import JobChange
+from domain.job_change import JobChange
 from store.database import Database
 from tests.chaos.account import numbered
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from sqlalchemy import Connection, func, select
 
-from store.slack_tables import metadata
+from store.slack.sdk_stores import metadata
 from tests.chaos.rig import Rig, rig_on
 from tests.fuzz.corpus import ROUTES, Garbage, Target, garbage
 from tests.fuzz.wire import Honest, Tally, p99, throw

@@ -15,15 +15,16 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from sqlalchemy import update
 
-from listeners import dialogs, failures, notification
+from listeners.dialogs import dialog, failures
+from listeners.messages import actions
 from sandbox.slack.modals import Submission
 from sandbox.slack.outgoing import Reply
 from sandbox.slack.state import Json, Message, User
-from services.acting import Acting
-from services.directory import Directory
-from services.redrawing import Redrawing
+from services.messages.actions import Acting
+from services.messages.redraws import Redrawing
+from services.slack.directory import Directory
+from store.delivery.trace import steps_of
 from store.schema import job_changes
-from store.trace import steps_of
 from tests.world import World
 
 
@@ -113,8 +114,8 @@ async def floor_of(world: World) -> AsyncIterator[Floor]:
         return await next_()
 
     bolt.middleware(provide)
-    dialogs.register(bolt)
-    notification.register(bolt)
+    dialog.register(bolt)
+    actions.register(bolt)
     failures.register(bolt)
     async with TestServer(_web(bolt)) as server:
         world.slack.app_url = str(server.make_url("")).rstrip("/")

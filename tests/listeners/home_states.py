@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import sin
 
-from services.home import HomeState, OwnershipState
-from services.intake_keys import ListedKey
-from services.month import MONTH
-from services.my_home import KnownAs, Mine
-from services.overview import Overview
-from services.salesforce_health import Health, HealthLine
-from services.status import WorkspaceStatus
-from store.counts import Reader
-from store.days import DAY_MS, Day
-from store.salesforce_connections import WEB_SERVER, SalesforceConnection
-from store.workspaces import Workspace
+from services.home.home import HomeState, OwnershipState
+from services.home.member_home import KnownAs, Mine
+from services.home.overview import Overview
+from services.home.status import WorkspaceStatus
+from services.intake.keys import ListedKey
+from services.operations.day_counts import MONTH
+from services.salesforce.health import Health, HealthLine
+from store.home.counts import Reader
+from store.home.day_counts import DAY_MS, Day
+from store.salesforce.connections import WEB_SERVER, SalesforceConnection
+from store.slack.workspaces import Workspace
 from tests.conftest import SOMEDAY
 
 URL = "https://usergems.example.com/v1/workspaces/T1/job-changes"

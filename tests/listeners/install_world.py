@@ -19,23 +19,23 @@ from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy import event
 from yarl import URL
 
-from listeners.install import Installing
-from listeners.oauth import Authorize, OAuthParts, create_oauth
+from listeners.http.server import create_runner, create_web
 from listeners.pages import Pages
-from listeners.slack_requests import SlackRequests
-from listeners.web import create_runner, create_web
+from listeners.slack.install import Installing
+from listeners.slack.oauth import Authorize, OAuthParts, create_oauth
+from listeners.slack.requests import SlackRequests
 from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Team, User
-from services.manifest import Manifest
-from services.preferences import Preferences
+from services.home.preferences import Preferences
 from services.settings import Settings
-from services.slack import Slack
-from services.slack_install import SlackInstall
-from services.slack_signs import SlackSigns
+from services.slack.api import Slack
+from services.slack.inbound_health import SlackSigns
+from services.slack.install import SlackInstall
+from services.slack.manifest import Manifest
 from store.database import Database
 from store.encryption import Cipher
-from store.installations import AsyncInstallationStore
-from store.oauth_states import AsyncOAuthStateStore
+from store.slack.installations import AsyncInstallationStore
+from store.slack.oauth_states import AsyncOAuthStateStore
 from tests.patience import UNHURRIED
 from tests.ports import port_of_our_own
 

@@ -9,8 +9,8 @@ from typing import Any
 from sandbox.salesforce.schema import lookup
 from sandbox.slack.modals import Submission
 from sandbox.slack.state import Json, User
-from services.ownership.rules import RuleSet
-from services.rulebook import Book
+from services.ownership.rulebook import Book
+from services.ownership.rules.rule_set import RuleSet
 from tests.listeners.salesforce_world import World
 
 GLOBEX = {"title": "CRO", "company": {"name": "Globex", "domain": "globex.example"}}

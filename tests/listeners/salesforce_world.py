@@ -16,16 +16,16 @@ from cryptography.fernet import Fernet
 from slack_sdk.oauth.installation_store import Installation
 
 import app
-from listeners.connect_link import ConnectLink
-from listeners.web import create_runner
+from listeners.http.server import create_runner
+from listeners.slack.connect_link import ConnectLink
 from sandbox.salesforce import SalesforceSandbox
 from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Team, User
 from services.settings import Settings
-from store import salesforce_connections as connections
 from store.encryption import Cipher
-from store.installations import AsyncInstallationStore
-from store.salesforce_connections import SalesforceConnection
+from store.salesforce import connections
+from store.salesforce.connections import SalesforceConnection
+from store.slack.installations import AsyncInstallationStore
 from tests.patience import UNHURRIED
 from tests.ports import port_of_our_own
 

@@ -8,21 +8,21 @@ from itertools import product
 
 import pytest
 
-from listeners.app_home_view import home_view, seen_version
-from listeners.blocks import said_view, wait_view
-from listeners.burials_view import A_PAGE, burials_view, cursor_of, shown_after
-from listeners.home_picture import WIDE, picture, summary
-from listeners.home_settings_view import busiest_view, chosen_pace, pace_view, signals_view
-from listeners.intake_keys_view import how_to_send_view, key_view
+from listeners.dialogs.blocks import said_view, wait_view
+from listeners.home.admin_dialogs_view import busiest_view, chosen_pace, pace_view, signals_view
+from listeners.home.app_home_view import home_view, seen_version
+from listeners.home.month_chart import WIDE, picture, summary
+from listeners.intake.keys_view import how_to_send_view, key_view
+from listeners.status.failed_view import A_PAGE, burials_view, cursor_of, shown_after
 from sandbox.slack.blocks import check_view
-from services.home import HomeState, OwnershipState
-from services.intake_keys import ListedKey
-from services.my_home import KnownAs, Mine, Page, Told
-from services.overview import Overview
-from services.preferences import Pace
-from services.salesforce_health import Health, HealthLine
-from store.burials import Burial
-from store.counts import Reader
+from services.home.home import HomeState, OwnershipState
+from services.home.member_home import KnownAs, Mine, Page, Told
+from services.home.overview import Overview
+from services.home.preferences import Pace
+from services.intake.keys import ListedKey
+from services.salesforce.health import Health, HealthLine
+from store.delivery.burials import Burial
+from store.home.counts import Reader
 from tests.conftest import SOMEDAY
 from tests.listeners.home_states import (
     ACME,

@@ -12,14 +12,15 @@ from cryptography.fernet import Fernet
 from sqlalchemy import text
 
 from app import build
-from listeners import cli
-from store import audit, erasing, routing, trace
+from listeners.cli import table
 from store.database import Database
-from store.deliveries import DRI, NewDelivery, add_deliveries
-from store.job_changes import NewJobChange, add
-from store.members import Member, remember
-from store.posts import Sent, Undeliverable, settle
-from store.routing import Routed
+from store.delivery import routing, trace
+from store.delivery.deliveries import DRI, NewDelivery, add_deliveries
+from store.delivery.posts import Sent, Undeliverable, settle
+from store.delivery.routing import Routed
+from store.intake.job_changes import NewJobChange, add
+from store.operations import audit, erasure
+from store.slack.members import Member, remember
 from tests.conftest import SOMEDAY
 from tests.services.sample_job_changes import job_change
 from tests.store.engine import add_workspace, claim, delivery_states, outcome_of
@@ -41,7 +42,7 @@ class Operator:
         self.status, self.out, self.err = 0, "", ""
 
     def types(self, *argv: str, **environ: str) -> str:
-        self.status = cli.run(argv, self.environ | environ, build)
+        self.status = table.run(argv, self.environ | environ, build)
         self.out, self.err = self.capsys.readouterr()
         return self.out
 
@@ -85,11 +86,11 @@ def deliver(connection):
     return job_change_id
 
 
-@pytest.mark.parametrize("verb", [verb.name for verb in cli.VERBS])
+@pytest.mark.parametrize("verb", [verb.name for verb in table.VERBS])
 def test_every_verb_says_what_it_does(verb, capsys):
     """One clear line, before anything is read or begun."""
     with pytest.raises(SystemExit) as ended:
-        cli.run([verb, "--help"], {}, build)
+        table.run([verb, "--help"], {}, build)
 
     assert ended.value.code == 0
     assert re.search(r"^[A-Z][^\n]+\.$", capsys.readouterr().out, re.MULTILINE)
@@ -98,17 +99,17 @@ def test_every_verb_says_what_it_does(verb, capsys):
 def test_the_help_fits_a_terminal(capsys):
     """Eighty columns, a line a verb."""
     with pytest.raises(SystemExit):
-        cli.run(["--help"], {}, build)
+        table.run(["--help"], {}, build)
 
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
-    assert all(any(line.startswith(f"  {verb.name} ") for line in lines) for verb in cli.VERBS)
+    assert all(any(line.startswith(f"  {verb.name} ") for line in lines) for verb in table.VERBS)
 
 
 def test_the_version_is_that_of_the_project(capsys):
     """It is written twice, so it is compared."""
     with pytest.raises(SystemExit):
-        cli.run(["--version"], {}, build)
+        table.run(["--version"], {}, build)
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert capsys.readouterr().out.strip() == project["version"]
@@ -118,7 +119,7 @@ def test_hints_can_be_typed_as_they_stand(tmp_path, capsys):
     """With the Python and the path that were typed, wherever the terminal is."""
     environ = {"DATABASE_URL": f"sqlite:///{tmp_path / 'none.db'}"}
 
-    cli.run(["status"], environ, build, ".venv/bin/python app.py")
+    table.run(["status"], environ, build, ".venv/bin/python app.py")
 
     assert capsys.readouterr().err.endswith("start with .venv/bin/python app.py serve.\n")
 
@@ -126,7 +127,7 @@ def test_hints_can_be_typed_as_they_stand(tmp_path, capsys):
 @pytest.mark.parametrize("verb", [[], ["serve"], ["web"], ["worker"]])
 def test_all_that_is_wrong_with_the_settings_is_told_at_once(verb, capsys):
     """By name, before anything starts, with status 2."""
-    status = cli.run(verb, {"PORT": "high", "DATABASE_URL": "mysql://db", "SLACK_CLIENT_ID": "1.2"}, build)
+    status = table.run(verb, {"PORT": "high", "DATABASE_URL": "mysql://db", "SLACK_CLIENT_ID": "1.2"}, build)
 
     told = capsys.readouterr()
     assert (status, told.out) == (2, "")
@@ -177,7 +178,7 @@ def test_a_database_that_is_not_there_is_one_sentence(url, capsys):
     """With what to do, and no traceback."""
     environ = {"DATABASE_URL": url, "ENCRYPTION_KEYS": Fernet.generate_key().decode()}
 
-    assert cli.run(["buried"], environ, build) == 1
+    assert table.run(["buried"], environ, build) == 1
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
@@ -186,7 +187,7 @@ def test_a_file_that_is_no_database_is_one_sentence(tmp_path, capsys):
     (tmp_path / "letter.txt").write_text("Dear Ada, this is no database at all.")
     environ = {"DATABASE_URL": f"sqlite:///{tmp_path / 'letter.txt'}"}
 
-    assert cli.run(["buried"], environ, build) == 1
+    assert table.run(["buried"], environ, build) == 1
     assert capsys.readouterr().err == "The database cannot be used: file is not a database.\n"
 
 
@@ -207,7 +208,7 @@ def test_a_database_in_memory_is_refused(capsys):
     """What is accepted must outlive the process."""
     credentials = {"SLACK_CLIENT_ID": "1.2", "SLACK_CLIENT_SECRET": "s", "SLACK_SIGNING_SECRET": "s"}
 
-    assert cli.run(["serve"], credentials | {"DATABASE_URL": "sqlite:///:memory:"}, build) == 2
+    assert table.run(["serve"], credentials | {"DATABASE_URL": "sqlite:///:memory:"}, build) == 2
     assert "DATABASE_URL names no file" in capsys.readouterr().err
 
 
@@ -310,7 +311,7 @@ def test_explain_leaves_out_what_was_erased(operator):
     """The steps stay, and no line is empty."""
     operator.do(add_workspace)
     job_change_id = operator.do(deliver)
-    operator.do(erasing.erase, [job_change_id], SOMEDAY)
+    operator.do(erasure.erase, [job_change_id], SOMEDAY)
 
     told = operator.types("explain", job_change_id)
 

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import insert
 
 from app import build
-from listeners import cli
-from store.alone import sqlite_file
+from listeners.cli import table
 from store.encryption import KEY_FILE
+from store.operations.single_process import sqlite_file
 from store.schema import intake_keys
 from tests.listeners.test_cli import Operator
 from tests.store.engine import add_workspace
@@ -74,7 +74,7 @@ def test_every_missing_setting_is_a_line(operator):
 @pytest.mark.parametrize("url", ["mysql://db", "postgresql://host:port/name"])
 def test_settings_that_make_no_sense_are_told_and_nothing_else(url, capsys):
     """There is nothing to look at."""
-    status = cli.run(["doctor"], {"DATABASE_URL": url, "PORT": "high"}, build)
+    status = table.run(["doctor"], {"DATABASE_URL": url, "PORT": "high"}, build)
 
     told = capsys.readouterr()
     assert (status, told.err) == (1, "")
@@ -85,7 +85,7 @@ def test_settings_that_make_no_sense_are_told_and_nothing_else(url, capsys):
 
 def test_a_database_that_is_not_there_is_not_made(tmp_path, capsys):
     """Whoever only asks leaves nothing behind, no key either."""
-    status = cli.run(["doctor"], NOWHERE | {"DATABASE_URL": f"sqlite:///{tmp_path / 'none.db'}"}, build)
+    status = table.run(["doctor"], NOWHERE | {"DATABASE_URL": f"sqlite:///{tmp_path / 'none.db'}"}, build)
 
     assert status == 1
     assert "start with python app.py serve" in capsys.readouterr().out
@@ -96,7 +96,7 @@ def test_a_database_that_is_down_is_told(capsys):
     """PostgreSQL on a port where nobody listens."""
     environ = NOWHERE | {"DATABASE_URL": "postgresql://127.0.0.1:1/none"}
 
-    status = cli.run(["doctor"], environ | {"ENCRYPTION_KEYS": "A" * 43 + "="}, build)
+    status = table.run(["doctor"], environ | {"ENCRYPTION_KEYS": "A" * 43 + "="}, build)
 
     out = capsys.readouterr().out
     assert status == 1

@@ -13,16 +13,19 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, insert, select, text, update
 
-from listeners.verbs import erase as verb
-from store import erasing, job_changes, members, routing
-from store.deliveries import DRI, NewDelivery
-from store.job_changes import NewJobChange
-from store.members import Member
-from store.posts import Sent, settle
-from store.routing import Routed
+from listeners.cli import erase as verb
+from store.delivery import routing
+from store.delivery.deliveries import DRI, NewDelivery
+from store.delivery.posts import Sent, settle
+from store.delivery.routing import Routed
+from store.intake import job_changes
+from store.intake.job_changes import NewJobChange
+from store.operations import erasure
 from store.schema import deliveries, metadata, ownership_unmatched, trace, wrong_data
 from store.schema import job_changes as table
-from store.slack_tables import metadata as everything
+from store.slack import members
+from store.slack.members import Member
+from store.slack.sdk_stores import metadata as everything
 from tests.conftest import SOMEDAY
 from tests.listeners.test_cli import Operator
 from tests.services.sample_job_changes import job_change
@@ -205,11 +208,11 @@ def test_one_that_is_being_decided_is_waited_for(operator):
     ada = operator.do(accept)
     batch = operator.do(lambda connection: routing.claim(connection, verb.SteadyClock()(), 600_000))
 
-    erased = operator.do(erasing.erase, [ada], verb.SteadyClock()())
+    erased = operator.do(erasure.erase, [ada], verb.SteadyClock()())
     assert (erased.job_changes, erased.busy) == (0, (ada,))
 
     operator.do(routing.settle, batch, [Routed(ada, DECISION, ())], [], SOMEDAY)
-    erased = operator.do(erasing.erase, [ada], verb.SteadyClock()())
+    erased = operator.do(erasure.erase, [ada], verb.SteadyClock()())
     assert (erased.job_changes, erased.busy) == (1, ())
 
 

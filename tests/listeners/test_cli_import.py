@@ -20,14 +20,16 @@ from rich.console import Console
 from sqlalchemy import func, select
 
 from app import build
-from listeners.verbs import Terminal, importing
-from services.importing import AT_ONCE, Importing, Watch
-from services.intake import Intake
-from services.job_changes import JobChange
-from store import mappings, workspaces
+from domain.job_change import JobChange
+from listeners.cli import importing
+from listeners.cli.terminal import Terminal
+from services.intake.accepting import Intake
+from services.intake.files.importing import AT_ONCE, Importing, Watch
 from store.database import Database
-from store.imports import Progress
+from store.intake import mappings
+from store.intake.imports import Progress
 from store.schema import imports, job_changes
+from store.slack import workspaces
 from tests.conftest import SOMEDAY
 from tests.listeners.test_cli import Operator
 from tests.services.sample_job_changes import job_change

@@ -10,16 +10,17 @@ from cryptography.fernet import Fernet
 from slack_sdk.oauth.installation_store import Installation
 from sqlalchemy import insert, select
 
-from services.intake_keys import IntakeKeys
-from store import rotating, salesforce_apps, salesforce_connections
+from services.intake.keys import IntakeKeys
 from store.database import Database
 from store.encryption import Cipher, EncryptedText, WrongKeyError
-from store.installations import AsyncInstallationStore
-from store.intake_keys import BEARER, SIGNING
-from store.salesforce_apps import Attempt, SalesforceApp
-from store.salesforce_connections import WEB_SERVER, SalesforceConnection
+from store.intake.keys import BEARER, SIGNING
+from store.operations import secrets as rotating
+from store.salesforce import apps, connections
+from store.salesforce.apps import Attempt, SalesforceApp
+from store.salesforce.connections import WEB_SERVER, SalesforceConnection
 from store.schema import intake_keys
-from store.slack_tables import metadata
+from store.slack.installations import AsyncInstallationStore
+from store.slack.sdk_stores import metadata
 from tests.conftest import SOMEDAY
 from tests.listeners.test_cli import Operator
 
@@ -52,8 +53,8 @@ async def _furnish(url: str) -> None:
         refresh_token="5Aep-refresh",
         client_secret="own-secret",
     )
-    await database.run(salesforce_connections.save, cipher, connected)
-    await database.run(salesforce_apps.save, cipher, "T1", SalesforceApp("3MVG9", "app-secret", "U1", 1))
+    await database.run(connections.save, cipher, connected)
+    await database.run(apps.save, cipher, "T1", SalesforceApp("3MVG9", "app-secret", "U1", 1))
     attempt = Attempt(
         state="state",
         workspace_id="T1",
@@ -63,7 +64,7 @@ async def _furnish(url: str) -> None:
         verifier="pkce-verifier",
         expires_at=SOMEDAY,
     )
-    await database.run(salesforce_apps.begin, cipher, attempt, 1)
+    await database.run(apps.begin, cipher, attempt, 1)
     keys = IntakeKeys(database, cipher, lambda: SOMEDAY)
     await keys.make("T1", SIGNING, "U1")
     await keys.make("T1", BEARER, "U1")

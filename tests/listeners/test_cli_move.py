@@ -7,13 +7,13 @@ from datetime import datetime
 import pytest
 from sqlalchemy import BigInteger, func, insert, select, text
 
-from store import moving
-from store.alone import alone_on, sqlite_file
 from store.database import Database
 from store.encryption import KEY_FILE
+from store.operations import moving
+from store.operations.single_process import alone_on, sqlite_file
 from store.schema import deliveries, workspaces
 from store.schema import job_changes as table
-from store.slack_tables import metadata
+from store.slack.sdk_stores import metadata
 from tests.listeners.test_cli import Operator, accept, bury
 from tests.store.engine import add_workspace
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from store import members, workspaces
-from store.members import DEACTIVATED, NOT_IN_SLACK, Member
+from store.slack import members, workspaces
+from store.slack.members import DEACTIVATED, NOT_IN_SLACK, Member
 
 ADA = "ada@acme.example"
 

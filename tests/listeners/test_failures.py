@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from listeners.failures import what_happened
+from listeners.dialogs.failures import what_happened
 from store.database import DatabaseUnavailableError
 
 BUTTON = {"type": "button", "action_id": "gone_since_version_2", "text": {"type": "plain_text", "text": "Old"}}

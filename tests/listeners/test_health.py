@@ -7,9 +7,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import text
 
-from listeners import health
-from listeners.metrics import Metrics
-from services.pulse import Pulse
+from listeners.http import health
+from listeners.http.metrics import Metrics
+from services.operations.watchdog import Pulse
 from services.version import VERSION
 from store.database import Database
 from tests.conftest import SOMEDAY

@@ -5,13 +5,16 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import event, insert, select, update
 
-from services.month import MONTH
-from store import audit, burials, counts, days, explaining
-from store.burials import among
-from store.days import DAY_MS
-from store.deliveries import FALLBACK
+from services.operations.day_counts import MONTH
+from store.delivery import burials, explain
+from store.delivery.burials import among
+from store.delivery.deliveries import FALLBACK
+from store.delivery.trace import steps_of
+from store.home import counts
+from store.home import day_counts as days
+from store.home.day_counts import DAY_MS
+from store.operations import audit
 from store.schema import day_counts, job_changes, lanes, posts
-from store.trace import steps_of
 from tests.conftest import SOMEDAY
 from tests.store.engine import add_job_change, promise
 
@@ -350,7 +353,7 @@ async def test_every_question_about_the_month_is_answered_by_an_index(office):
         days.count(connection, office.team.id, SOMEDAY // DAY_MS)
         counts.busiest(connection, office.team.id, 0, 10)
         burials.page(connection, office.team.id, (SOMEDAY, "jc"), 10)
-        explaining.mentions(connection, office.team.id, "ada@globex.example")
+        explain.mentions(connection, office.team.id, "ada@globex.example")
 
     await office.database.run(look)
 

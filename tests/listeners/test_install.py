@@ -10,13 +10,14 @@ import aiohttp
 import pytest
 from sqlalchemy import Connection, insert, select, text
 
-from listeners.install import plain
-from listeners.oauth import failure
-from store import audit, workspaces
+from listeners.slack.install import plain
+from listeners.slack.oauth import failure
 from store.database import Database
+from store.operations import audit
 from store.schema import DEFAULT_CHANNEL
 from store.schema import lanes as lanes_table
-from store.slack_tables import oauth_states
+from store.slack import workspaces
+from store.slack.sdk_stores import oauth_states
 from tests.listeners.install_world import MANIFEST, World, break_database, world
 
 

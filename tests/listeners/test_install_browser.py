@@ -12,8 +12,8 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from listeners.pages import HERE
-from store import workspaces
 from store.database import Database
+from store.slack import workspaces
 from tests.listeners.install_world import World, world
 
 CHROMIUM = Path("/usr/bin/chromium")

@@ -18,17 +18,17 @@ from aiohttp.test_utils import TestClient, TestServer
 from cryptography.fernet import Fernet
 from standardwebhooks import Webhook
 
-from listeners import intake
-from listeners.metrics import Metrics
-from listeners.web import create_runner
-from services.allowance import Allowance
-from services.intake import Intake
-from services.intake_keys import IntakeKeys
+from listeners.http.metrics import Metrics
+from listeners.http.server import create_runner
+from listeners.intake import api
+from services.intake.accepting import Intake
+from services.intake.keys import IntakeKeys
+from services.intake.rate_limit import Allowance
 from services.journal import Journal
-from store import workspaces
 from store.database import Database
 from store.encryption import Cipher
-from store.intake_keys import BEARER, SIGNING
+from store.intake.keys import BEARER, SIGNING
+from store.slack import workspaces
 from tests.conftest import SOMEDAY, Clock
 from tests.patience import UNHURRIED
 from tests.store.engine import add_workspace
@@ -105,7 +105,7 @@ async def opened(
     metrics, allowance = Metrics(), Allowance(clock, at_once, 10)
     taking = Intake(intake_database, clock, lambda: woken.append(True), Journal(metrics))
     app = web.Application()
-    app.add_routes(intake.routes(taking, keys, allowance, metrics, body_seconds=body_seconds))
+    app.add_routes(api.routes(taking, keys, allowance, metrics, body_seconds=body_seconds))
     async with TestClient(TestServer(app)) as client:
         yield Door(client, keys, metrics, clock, await keys.make("T1", BEARER, "U_ADMIN"), woken)
 
@@ -395,7 +395,7 @@ async def test_nobody_is_a_stranger_only_because_the_database_is_away(database, 
     async with opened(database, database, clock) as door:
         keys = IntakeKeys(away, door.keys.cipher, clock)
         app = web.Application()
-        app.add_routes(intake.routes(Intake(away, clock, lambda: None), keys, Allowance(clock), Metrics()))
+        app.add_routes(api.routes(Intake(away, clock, lambda: None), keys, Allowance(clock), Metrics()))
         async with TestClient(TestServer(app)) as client:
             answer = await client.post(PATH, data=b"{}", headers={"X-Api-Key": door.key})
             assert answer.status == 503

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from services.intake_keys import Proof, Standing
+from services.intake.keys import Proof, Standing
 from tests.listeners.install_world import break_database
 
 

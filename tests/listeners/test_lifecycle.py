@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from slack_sdk.oauth.installation_store import Installation
 
-from store import workspaces
-from store.workspaces import GONE
+from store.slack import workspaces
+from store.slack.workspaces import GONE
 from tests.listeners.conftest import install
 
 UNINSTALLED = {"type": "app_uninstalled"}

@@ -10,8 +10,8 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.logger import get_bolt_logger
 from slack_bolt.middleware.authorization.async_multi_teams_authorization import AsyncMultiTeamsAuthorization
 
-from listeners import logs
-from listeners.logs import JsonLines, TextLines
+from listeners.http import logs
+from listeners.http.logs import JsonLines, TextLines
 
 BOLTS = logging.getLogger("slack_bolt.AsyncMultiTeamsAuthorization")
 
@@ -32,7 +32,7 @@ def configured():
 
 
 def record(message: str, *args: object, exc_info=None) -> logging.LogRecord:
-    made = logging.LogRecord("services.worker", logging.INFO, "", 0, message, args, exc_info)
+    made = logging.LogRecord("services.delivery.worker", logging.INFO, "", 0, message, args, exc_info)
     made.created = 1_795_000_000.123
     return made
 
@@ -44,7 +44,9 @@ def failure(text: str):
 
 def test_a_line_tells_when_how_grave_and_who():
     """Times are UTC and to the millisecond, as everywhere."""
-    assert TextLines().format(record("%d lanes", 3)) == "2026-11-18T11:06:40.123Z INFO services.worker: 3 lanes"
+    assert (
+        TextLines().format(record("%d lanes", 3)) == "2026-11-18T11:06:40.123Z INFO services.delivery.worker: 3 lanes"
+    )
 
 
 @pytest.mark.parametrize("formatter", [TextLines(), JsonLines()])
@@ -61,7 +63,7 @@ def test_json_carries_the_same_in_fields():
     """For machines."""
     told = json.loads(JsonLines().format(record("%d lanes", 3, exc_info=failure("broken"))))
 
-    assert (told["level"], told["logger"], told["message"]) == ("INFO", "services.worker", "3 lanes")
+    assert (told["level"], told["logger"], told["message"]) == ("INFO", "services.delivery.worker", "3 lanes")
     assert "ValueError: broken" in told["exception"]
 
 
@@ -97,7 +99,7 @@ def test_vendors_libraries_are_never_heard_below_warning(configured):
     """At DEBUG they tell request bodies, tokens and the addresses in queries."""
     configured("DEBUG", "text")
 
-    assert logging.getLogger("services.worker").isEnabledFor(logging.DEBUG)
+    assert logging.getLogger("services.delivery.worker").isEnabledFor(logging.DEBUG)
     for name in ("slack_bolt.AsyncApp", "slack_sdk.web.async_base_client", "urllib3.connectionpool", "app.py:hear"):
         assert not logging.getLogger(name).isEnabledFor(logging.INFO), name
     for name in logs.LENT:
@@ -120,4 +122,4 @@ def test_the_level_is_for_what_we_say_ourselves(configured):
     """INFO by default, less on demand."""
     configured("ERROR", "json")
 
-    assert not logging.getLogger("listeners.web").isEnabledFor(logging.WARNING)
+    assert not logging.getLogger("listeners.http.server").isEnabledFor(logging.WARNING)

@@ -8,13 +8,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import insert, update
 
-from services.my_home import A_PAGE, SHOWN_AT_ONCE
-from store import acting, audit, choosing, deliveries, member_preferences, members, muting, owners
-from store.member_preferences import Waiting
-from store.members import Member
-from store.posts import Sent, settle
-from store.reading_hours import DAILY, WEEKLY, ReadingHours
+from domain.notification_hours import DAILY, WEEKLY, ReadingHours
+from services.home.member_home import A_PAGE, SHOWN_AT_ONCE
+from store.delivery import deliveries
+from store.delivery.posts import Sent, settle
+from store.home import member_preferences
+from store.home.member_preferences import Waiting
+from store.messages import acting
+from store.operations import audit
+from store.ownership import choice_state, muting, owners
 from store.schema import job_changes
+from store.slack import members
+from store.slack.members import Member
 from tests.listeners.conftest import Office
 from tests.store.engine import claim
 from tests.world import job_change
@@ -328,13 +333,13 @@ async def test_out_of_office_has_a_delegate_and_an_end(office, mo, clock):
 
     await submit(office, mo, first=today.isoformat(), last=(today + timedelta(3)).isoformat(), delegate=office.dana.id)
 
-    absence = await office.database.run(choosing.absence_of, office.team.id, mo.id, clock())
+    absence = await office.database.run(choice_state.absence_of, office.team.id, mo.id, clock())
     assert (absence.since, absence.delegate) == (clock(), office.dana.id)
     assert 3 * DAY < absence.until - clock() < 4 * DAY
     home = await office.home_of(mo)
     assert f"In your place: <@{office.dana.id}>, else the next person in the rules, or the channel." in home
     await press(office, mo, "my_back")
-    assert await office.database.run(choosing.absence_of, office.team.id, mo.id, clock()) is None
+    assert await office.database.run(choice_state.absence_of, office.team.id, mo.id, clock()) is None
     assert "While you are away, somebody else gets what is yours." in await office.home_of(mo)
 
 
@@ -345,12 +350,12 @@ async def test_an_absence_may_begin_later_and_have_no_end(office, mo, clock):
 
     await submit(office, mo, first=monday.isoformat())
 
-    absence = await office.database.run(choosing.absence_of, office.team.id, mo.id, clock())
+    absence = await office.database.run(choice_state.absence_of, office.team.id, mo.id, clock())
     assert absence.since > clock() + 9 * DAY
     assert (absence.until, absence.delegate) == (None, None)
     home = await office.home_of(mo)
     assert f"You will be away from {monday:%A}, {monday.day} {monday:%B} until you say you are back." in home
-    assert (await office.database.run(choosing.state, office.team.id, clock(), count_told=False)).delegates == {}
+    assert (await office.database.run(choice_state.state, office.team.id, clock(), count_told=False)).delegates == {}
 
 
 @pytest.mark.parametrize(
@@ -379,7 +384,7 @@ async def test_an_absence_that_cannot_be_is_refused_at_its_field(office, mo, clo
     done = await submit(office, mo, **days, delegate=delegate)
 
     assert list(done.errors) == [field]
-    assert await office.database.run(choosing.absence_of, office.team.id, mo.id, clock()) is None
+    assert await office.database.run(choice_state.absence_of, office.team.id, mo.id, clock()) is None
 
 
 async def test_how_salesforce_knows_me_names_owners_and_who_said_so(office, mo, clock):

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from listeners.app_home_view import home_view
-from listeners.my_home_dialogs import (
+from domain.job_change import JobChange
+from domain.notification_hours import WEEKLY, ReadingHours
+from listeners.home.app_home_view import home_view
+from listeners.home.member_dialogs import (
     away_view,
     chosen_in,
     days_in,
@@ -20,17 +22,15 @@ from listeners.my_home_dialogs import (
     offered_in,
     reading_view,
 )
-from listeners.my_home_view import mute_limits_blocks, my_blocks
+from listeners.home.member_home_view import mute_limits_blocks, my_blocks
 from sandbox.slack.blocks import check_view
-from services.job_changes import JobChange
-from services.mutables import ALL, CHANGES, SEGMENTS, SIGNALS
-from services.my_home import A_PAGE, MOST_OWNERS, SHOWN_AT_ONCE, KnownAs, Mine, Page, Told, known_as
-from store.choosing import Absence
-from store.histories import Handled, History, Later
-from store.member_preferences import Waiting
-from store.muting import EVERYTHING
-from store.promises import GIVEN, GIVEN_BACK, TAKEN
-from store.reading_hours import WEEKLY, ReadingHours
+from services.home.member_home import A_PAGE, MOST_OWNERS, SHOWN_AT_ONCE, KnownAs, Mine, Page, Told, known_as
+from services.home.mutables import ALL, CHANGES, SEGMENTS, SIGNALS
+from store.delivery.promises import GIVEN, GIVEN_BACK, TAKEN
+from store.home.member_preferences import Waiting
+from store.messages.histories import Handled, History, Later
+from store.ownership.choice_state import Absence
+from store.ownership.muting import EVERYTHING
 from tests.conftest import SOMEDAY
 from tests.listeners.home_states import member_state, trouble_state
 from tests.world import job_change

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sandbox.slack.state import Message
-from store import audit, workspaces
+from store.operations import audit
+from store.slack import workspaces
 from tests.listeners.conftest import install
 
 CHOOSE, CHECK = "notice_choose_channel", "notice_check_channel"

@@ -10,9 +10,11 @@ from dataclasses import replace
 import pytest
 
 from sandbox.slack.payloads import view_submission
-from services.acting import Acted
-from store import acting, audit, choosing, muting
+from services.messages.actions import Acted
 from store.database import Database
+from store.messages import acting
+from store.operations import audit
+from store.ownership import choice_state, muting
 from tests.listeners.acting_world import Floor, buttons_of, floor_of, menu_of, shown
 
 UPDATE = "chat.update"
@@ -455,7 +457,7 @@ async def test_muting_is_offered_behind_why_me_too(floor, told):
 
 async def muted(floor):
     state = await floor.world.database.run(
-        choosing.state, floor.world.workspace_id, floor.world.clock(), count_told=False
+        choice_state.state, floor.world.workspace_id, floor.world.clock(), count_told=False
     )
     return set(state.muted)
 

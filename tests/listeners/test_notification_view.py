@@ -8,10 +8,10 @@ from itertools import product
 
 import pytest
 
-from listeners.notification_view import hand_on_view, later_view, mute_view, note_view, report_view, why_view
+from listeners.messages.actions_view import hand_on_view, later_view, mute_view, note_view, report_view, why_view
 from sandbox.slack.blocks import check_view
-from services.acting import Reached
-from store.acting import Delivery
+from services.messages.actions import Reached
+from store.messages.acting import Delivery
 from tests.services.sample_job_changes import SAMPLES
 
 LIVE = "<!channel> & <https://evil.example|here> *bold*" * 20

@@ -10,8 +10,8 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 from jsonschema import Draft202012Validator
 
-from listeners import openapi
-from services.job_changes import InvalidJobChangeError, JobChange
+from domain.job_change import InvalidJobChangeError, JobChange
+from listeners.intake import openapi
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from services.ownership.rules import FieldTest, Pool, PoolMember
+from services.ownership.rules.rule_set import FieldTest, Pool, PoolMember
 from tests.listeners.ownership_world import Desk, accept, connected, publish, rule
 from tests.listeners.salesforce_world import World, world
 

@@ -7,11 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy import update
 
+from domain.job_change import ChangeType, Signal
 from sandbox.salesforce.schema import Field
-from services.job_changes import ChangeType, Signal
-from services.ownership.presets import presets
-from services.ownership.rules import Conditions, Deliver, FieldTest, Rule
-from services.ownership.sources import (
+from services.ownership.rules.owner_sources import (
     Manager,
     Mapped,
     NamedChannel,
@@ -22,6 +20,8 @@ from services.ownership.sources import (
     UserField,
     UserGroup,
 )
+from services.ownership.rules.presets import presets
+from services.ownership.rules.rule_set import Conditions, Deliver, FieldTest, Rule
 from store.schema import workspaces
 from tests.listeners.ownership_world import Desk, connected, publish, rule
 from tests.listeners.salesforce_world import World, world

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from store import ownership
+from store.ownership import rule_sets
 from tests.listeners.test_cli import Operator
 from tests.store.engine import add_workspace
 
@@ -60,7 +60,7 @@ def test_rules_come_in_and_go_out_as_json(operator, file, tmp_path):
 
     operator.types("ownership", "export", str(tmp_path / "out.json"), "--workspace", "T1")
     operator.types("ownership", "import", str(tmp_path / "out.json"), "--workspace", "T1")
-    assert operator.do(ownership.version_in_force, "T1") == 2
+    assert operator.do(rule_sets.version_in_force, "T1") == 2
 
 
 def test_faulty_rules_are_refused_with_every_fault(operator, file):
@@ -70,7 +70,7 @@ def test_faulty_rules_are_refused_with_every_fault(operator, file):
     assert operator.status == 1
     assert operator.out.splitlines() == ["pools.P.members: has no members", "y: is not known here"]
     assert "Nothing was imported: 2 faults to mend first." in operator.err
-    assert operator.do(ownership.version_in_force, "T1") == 1
+    assert operator.do(rule_sets.version_in_force, "T1") == 1
 
     operator.types("ownership", "import", file("{"), "--workspace", "T1")
     assert operator.status == 1
@@ -83,7 +83,7 @@ def test_check_changes_nothing(operator, file):
     operator.types("ownership", "check", file(twice), "--workspace", "T1")
     assert operator.status == 0
     assert "warning rules.1: “Again” can never be reached" in operator.out
-    assert operator.do(ownership.version_in_force, "T1") == 0
+    assert operator.do(rule_sets.version_in_force, "T1") == 0
     operator.types("ownership", "check", "--workspace", "T1")
     assert (operator.status, operator.out, operator.err) == (0, "", "0 rules, nothing wrong.\n")
     operator.types("ownership", "check", file(FAULTY), "--workspace", "T1")

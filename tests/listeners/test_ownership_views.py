@@ -9,28 +9,28 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from listeners.entries import entered
-from listeners.ownership_choices import MOST_OPTIONS, choices_of, options_of
-from listeners.ownership_form import RuleForm
-from listeners.ownership_history_view import history_view
-from listeners.ownership_people_view import People, people_view, read_aliases
-from listeners.ownership_pools_view import mapping_view, more_view, pool_view
-from listeners.ownership_rule_view import begin_view, rule_view
-from listeners.ownership_simulate_view import Trying, replayed_blocks, simulate_view, simulated_blocks
-from listeners.ownership_view import Outlook, list_view
+from domain.job_change import JobChange
+from listeners.dialogs.form_values import entered
+from listeners.ownership.history_view import history_view
+from listeners.ownership.pools_view import mapping_view, more_view, pool_view
+from listeners.ownership.rule_form.choices import MOST_OPTIONS, choices_of, options_of
+from listeners.ownership.rule_form.form import RuleForm
+from listeners.ownership.rule_form.rule_view import begin_view, rule_view
+from listeners.ownership.rule_list_view import Outlook, list_view
+from listeners.ownership.simulate_view import Trying, replayed_blocks, simulate_view, simulated_blocks
+from listeners.ownership.unmatched_owners_view import People, people_view, read_aliases
 from sandbox.slack.blocks import check_view
 from sandbox.slack.inputs import values_of
-from services.job_changes import JobChange
-from services.ownership.check import OrgField, OrgShape
-from services.ownership.presets import presets
-from services.ownership.rule_faults import RuleFault
-from services.ownership.rules import RuleSet
-from services.rulebook import Book
-from services.simulation import Difference, Replayed, Simulated
-from store.audit import Change
-from store.deliveries import DRI, NewDelivery
-from store.owners import HowMatched, Link, Unmatched
-from store.ownership import Draft, Published
+from services.ownership.rulebook import Book
+from services.ownership.rules.check import OrgField, OrgShape
+from services.ownership.rules.faults import RuleFault
+from services.ownership.rules.presets import presets
+from services.ownership.rules.rule_set import RuleSet
+from services.ownership.simulation import Difference, Replayed, Simulated
+from store.delivery.deliveries import DRI, NewDelivery
+from store.operations.audit import Change
+from store.ownership.owners import HowMatched, Link, Unmatched
+from store.ownership.rule_sets import Draft, Published
 from tests.conftest import SOMEDAY
 from tests.world import job_change
 

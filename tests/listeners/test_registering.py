@@ -27,7 +27,7 @@ async def test_every_event_of_the_manifest_has_a_listener_of_its_own(office, cap
     """What is subscribed to is heard; the listener for everything else says in the log that nobody was there."""
     for event in SUBSCRIBED:
         caplog.clear()
-        with caplog.at_level("INFO", "listeners.failures"):
+        with caplog.at_level("INFO", "listeners.dialogs.failures"):
             await office.slack.send_event(office.team.id, {"type": event, "channel": "C0X", "tab": "messages"})
             await office.settled()
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from store import audit, workspaces
+from store.operations import audit
+from store.slack import workspaces
 
 HOURS, ESCALATION, CHANNEL = "home_reminder_hours", "home_reminder_escalation", "home_choose_channel"
 

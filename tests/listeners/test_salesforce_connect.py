@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from services.salesforce_connect import ATTEMPT_SECONDS
-from store import audit, salesforce_apps
-from store.salesforce_apps import SalesforceApp
+from services.salesforce.connect import ATTEMPT_SECONDS
+from store.operations import audit
+from store.salesforce import apps
+from store.salesforce.apps import SalesforceApp
 from tests.listeners.salesforce_world import World, world
 
 
@@ -171,12 +172,12 @@ async def test_a_workspace_may_have_its_own_app(sqlite_url: str) -> None:
         page = await acme.get(acme.link(), status=409)
         assert f"{acme.url}/salesforce/callback" in page
         own = SalesforceApp("3MVG9sample", "sample-secret", acme.dana.id, acme.now())
-        await acme.app.database.run(salesforce_apps.save, acme.cipher, acme.team.id, own)
+        await acme.app.database.run(apps.save, acme.cipher, acme.team.id, own)
         await acme.connect()
         known = await acme.known()
         assert known is not None
         assert known.client_id == "3MVG9sample"
-        await acme.app.database.run(salesforce_apps.remove, acme.team.id)
+        await acme.app.database.run(apps.remove, acme.team.id)
         known = await acme.known()
         assert known is not None
         assert known.client_secret == "sample-secret"

@@ -12,10 +12,10 @@ import pytest
 
 from sandbox.slack.modals import Submission
 from sandbox.slack.state import User
-from store import audit, salesforce_apps, workspaces
-from store import mappings as own
-from store import salesforce_connections as connections
-from store import salesforce_sources as sources
+from store.intake import mappings as own
+from store.operations import audit
+from store.salesforce import apps, connections, sources
+from store.slack import workspaces
 from tests.listeners.salesforce_world import World, world
 from tests.services.salesforce_org import MOVE
 
@@ -157,7 +157,7 @@ async def test_a_workspace_enters_its_own_app(sqlite_url: str) -> None:
         assert (await dana.submit(client_id="3MVG9sample", client_secret="sample-secret")).ok
         assert "Continue in the browser" in dana.dialog()
         assert "sample-secret" not in dana.dialog()
-        app = await acme.app.database.run(salesforce_apps.find, acme.cipher, acme.team.id)
+        app = await acme.app.database.run(apps.find, acme.cipher, acme.team.id)
         assert app is not None
         assert (app.client_secret, app.set_by) == ("sample-secret", acme.dana.id)
         await acme.connect()

@@ -11,10 +11,10 @@ import aiohttp
 import pytest
 from slack_bolt.response import BoltResponse
 
-from listeners.home_health import CHOOSE_CHANNEL
-from listeners.socket_mode import SocketMode
-from services.errors import PermanentError
-from services.slack_socket import SlackSocket
+from domain.errors import PermanentError
+from listeners.home.health_view import CHOOSE_CHANNEL
+from listeners.slack.socket_mode import SocketMode
+from services.slack.socket import SlackSocket
 from tests.listeners.conftest import Office
 from tests.patience import UNHURRIED
 
@@ -137,7 +137,7 @@ async def test_a_slack_that_is_away_is_asked_again(link, caplog):
     await running
 
     assert link.office.slack.sockets.opened == 1
-    told = [record.getMessage() for record in caplog.records if record.name == "listeners.socket_mode"]
+    told = [record.getMessage() for record in caplog.records if record.name == "listeners.slack.socket_mode"]
     assert len(told) == 2
     assert "ticket" not in caplog.text
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from listeners.explain_view import explained_blocks, explained_text
-from listeners.status_view import HELP, buried_blocks, buried_lines, status_blocks, status_lines
+from domain.job_change import TEST_SOURCE
+from listeners.status.explain_view import explained_blocks, explained_text
+from listeners.status.status_view import HELP, buried_blocks, buried_lines, status_blocks, status_lines
 from sandbox.slack.blocks import check_message
-from services.explaining import Explained
-from services.job_changes import TEST_SOURCE
-from services.salesforce_health import Health, HealthLine, lines
-from services.status import WorkspaceStatus
-from store import job_changes, workspaces
-from store.burials import Burial
-from store.deliveries import DRI, NewDelivery, add_deliveries
-from store.job_changes import FoundJobChange, NewJobChange, Told
+from services.delivery.explain import Explained
+from services.home.status import WorkspaceStatus
+from services.salesforce.health import Health, HealthLine, lines
+from store.delivery.burials import Burial
+from store.delivery.deliveries import DRI, NewDelivery, add_deliveries
+from store.delivery.trace import Step
+from store.intake import job_changes
+from store.intake.job_changes import FoundJobChange, NewJobChange, Told
 from store.schema import job_changes as table
-from store.trace import Step
+from store.slack import workspaces
 from tests.conftest import SOMEDAY
 from tests.services.sample_job_changes import SAMPLES, job_change
 from tests.store.engine import add_job_change, add_workspace

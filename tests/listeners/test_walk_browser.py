@@ -17,14 +17,14 @@ from playwright.async_api import Locator, Page, async_playwright, expect
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 import app
-from listeners.web import create_runner
+from listeners.http.server import create_runner
 from sandbox.slack import SlackSandbox
 from sandbox.slack import page as sandbox_page
 from sandbox.slack.state import Team, User
-from services.manifest import Manifest
 from services.settings import Settings
-from store import member_preferences
+from services.slack.manifest import Manifest
 from store.encryption import Cipher
+from store.home import member_preferences
 from tests.ports import port_of_our_own
 from tests.world import job_change
 

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from slack_bolt.context.async_context import AsyncBoltContext
 
-from listeners.web import BODY_LIMIT
+from listeners.http.server import BODY_LIMIT
 from store.database import Database, DatabaseUnavailableError
 from tests.listeners.install_world import World, break_database, world
 from tests.patience import UNHURRIED
@@ -219,11 +219,11 @@ async def test_a_workspace_that_is_not_there_is_told_of_and_no_error(
     acme: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Slack's last requests come after the app was removed, and that is nobody's fault."""
-    caplog.set_level("INFO", "listeners.oauth")
+    caplog.set_level("INFO", "listeners.slack.oauth")
 
     assert await say(acme, EVENT.replace("T0000000001", "T0GONE")) == 200
 
-    told = [record for record in caplog.records if record.name == "listeners.oauth"]
+    told = [record for record in caplog.records if record.name == "listeners.slack.oauth"]
     assert [(record.levelname, record.getMessage()) for record in told] == [
         ("INFO", "a request of workspace T0GONE, which has not installed the app")
     ]

@@ -13,7 +13,7 @@ from typing import Any
 from slack_bolt.async_app import AsyncApp
 
 from listeners import register_listeners
-from listeners.ownership_people_view import block_of
+from listeners.ownership.unmatched_owners_view import block_of
 
 KINDS = ("action", "view", "view_closed", "shortcut", "command", "options", "function")
 ANYTHING = re.compile("")

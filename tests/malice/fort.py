@@ -12,15 +12,17 @@ from typing import Any
 from slack_sdk.oauth.installation_store import Installation
 from sqlalchemy import Connection, select
 
-from listeners.blocks import plain
+from listeners.dialogs.blocks import plain
 from sandbox.slack.shapes import view_json
 from sandbox.slack.state import Channel, Message, Team, User, View
-from services.ownership_editing import mark_of
-from store import mappings, salesforce_sources, workspaces
-from store.installations import AsyncInstallationStore
-from store.intake_keys import BEARER
+from services.ownership.editing import mark_of
+from store.intake import mappings
+from store.intake.keys import BEARER
+from store.salesforce import sources
 from store.schema import deliveries, job_changes, ownership_links, ownership_unmatched
-from store.slack_tables import metadata
+from store.slack import workspaces
+from store.slack.installations import AsyncInstallationStore
+from store.slack.sdk_stores import metadata
 from tests.listeners.ownership_world import accept, connected, publish, rule
 from tests.listeners.salesforce_world import World, world
 from tests.malice.crafted import Deed, Facts
@@ -197,7 +199,7 @@ def _choose(connection: Connection, workspace_id: str, channel_id: str) -> None:
 
 def _furnish(connection: Connection, acme: World, job_change: str) -> None:
     """What no sandbox leads to by itself: a source, a mapping of a sender, an owner whom Slack does not know."""
-    source = salesforce_sources.NewSource(
+    source = sources.NewSource(
         workspace_id=acme.team.id,
         name="Moves",
         sobject="Job_Move__c",
@@ -207,7 +209,7 @@ def _furnish(connection: Connection, acme: World, job_change: str) -> None:
         made_by=acme.dana.id,
         made_at=acme.now(),
     )
-    salesforce_sources.save(connection, source)
+    sources.save(connection, source)
     mappings.save(connection, acme.team.id, "gems", {"set": {}}, acme.dana.id, acme.now())
     link = {"workspace_id": acme.team.id, "owner": "linked@acme.example", "user_id": acme.dana.id}
     connection.execute(ownership_links.insert().values(**link, linked_at=acme.now(), linked_by="operator"))

@@ -16,8 +16,8 @@ from random import Random
 import pytest
 from standardwebhooks import Webhook
 
-from services.signatures import text_of
-from store.intake_keys import SIGNING
+from services.intake.signatures import text_of
+from store.intake.keys import SIGNING
 from tests.malice.fort import Fort, fort
 from tests.world import job_change
 
@@ -156,11 +156,11 @@ async def test_forged_requests_of_slack_are_refused(castle: Fort) -> None:
 
 
 COMPARED = {
-    "services/signatures.py": ["is_made_with"],
-    "services/intake_keys.py": ["proves"],
-    "listeners/health.py": ["_may_read_metrics"],
-    "listeners/install_link.py": ["is_of"],
-    "store/salesforce_apps.py": ["take"],
+    "services/intake/signatures.py": ["is_made_with"],
+    "services/intake/keys.py": ["proves"],
+    "listeners/http/health.py": ["_may_read_metrics"],
+    "listeners/slack/links.py": ["is_of"],
+    "store/salesforce/apps.py": ["take"],
 }
 """Where a secret that somebody brought is held against the one we know."""
 

@@ -15,14 +15,14 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from listeners.logs import JsonLines, TextLines
-from services.errors import PermanentError
-from services.import_refusals import harmless
-from services.records import PersonLookup
-from services.salesforce_auth import Session
-from services.salesforce_client import SalesforceClient
-from services.salesforce_soql import questions
-from services.salesforce_tokens import checked_instance_url
+from domain.errors import PermanentError
+from listeners.http.logs import JsonLines, TextLines
+from services.intake.files.refusals import harmless
+from services.salesforce.queries.client import SalesforceClient
+from services.salesforce.queries.statements import questions
+from services.salesforce.records import PersonLookup
+from services.salesforce.sessions import Session
+from services.salesforce.tokens import checked_instance_url
 from tests.listeners.ownership_world import accept
 from tests.malice.fort import Fort, fort
 

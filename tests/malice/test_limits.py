@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from listeners.limits import PAGES_A_SECOND, PAGES_AT_ONCE, REFUSALS_AT_ONCE, address_of
-from services.allowance import MOST_KNOWN, Allowance
+from listeners.http.limits import PAGES_A_SECOND, PAGES_AT_ONCE, REFUSALS_AT_ONCE, address_of
+from services.intake.rate_limit import MOST_KNOWN, Allowance
 from tests.malice.fort import Fort, fort
 from tests.world import job_change
 

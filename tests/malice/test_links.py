@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import aiohttp
 import pytest
 
-from listeners.install_link import PURPOSE
+from listeners.slack.links import PURPOSE
 from store.database import Database
 from tests.listeners.install_world import MANIFEST, World, world
 from tests.listeners.salesforce_world import World as SalesforceWorld

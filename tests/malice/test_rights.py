@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from listeners.blocks import NO_RIGHT
+from listeners.dialogs.blocks import NO_RIGHT
 from sandbox.slack.state import User
 from tests.malice.crafted import Deed, deeds, heard
 from tests.malice.fort import SECRET, Fort, fort

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, select
 
-from listeners.cli import VERBS
-from listeners.verbs import RefusedError
-from listeners.verbs.modes import is_open, warn_of_open
-from listeners.verbs.preparing import cipher_of
+from listeners.cli.running.modes import is_open, warn_of_open
+from listeners.cli.running.preparing import cipher_of
+from listeners.cli.table import VERBS
+from listeners.cli.terminal import RefusedError
 from services.settings import Settings
 from store.encryption import KEY_FILE, key_in
-from store.slack_tables import metadata
+from store.slack.sdk_stores import metadata
 from tests.acceptance.process import surroundings
 from tests.malice.fort import Fort, fort
 
@@ -180,7 +180,7 @@ def test_settings_print_without_their_secrets() -> None:
 
 def test_the_openapi_document_names_no_server_and_no_secret() -> None:
     """It describes keys, and gives none."""
-    from listeners.openapi import document  # noqa: PLC0415 - built at import
+    from listeners.intake.openapi import document  # noqa: PLC0415 - built at import
 
     text = json.dumps(document())
     for marker in ("whsec_", "ugk_", "xox", "Bearer ey"):

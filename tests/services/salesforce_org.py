@@ -14,16 +14,16 @@ from sqlalchemy import func, select
 
 from sandbox.salesforce import SalesforceSandbox
 from sandbox.salesforce.schema import AUDIT, Field, SObject, lookup, strings
-from services.intake import Intake
-from services.salesforce import Salesforce
-from services.salesforce_auth import SalesforceAuth
-from services.salesforce_describe import SalesforceDescribe
-from services.salesforce_finder import SalesforceFinder
-from services.salesforce_source import SalesforceSource
-from store import workspaces
+from services.intake.accepting import Intake
+from services.intake.salesforce.finder import SalesforceFinder
+from services.intake.salesforce.setup import SalesforceSource
+from services.salesforce.queries.describe import SalesforceDescribe
+from services.salesforce.queries.lookup import Salesforce
+from services.salesforce.sessions import SalesforceAuth
 from store.database import Database
 from store.encryption import Cipher
 from store.schema import job_changes
+from store.slack import workspaces
 from tests.conftest import Clock
 
 USERGEM = SObject(

@@ -11,10 +11,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Channel, Team, User
-from services.slack import Slack
-from store import workspaces
+from services.slack.api import Slack
 from store.database import Database
-from store.workspaces import Installed, Workspace
+from store.slack import workspaces
+from store.slack.workspaces import Installed, Workspace
 from tests.conftest import Clock
 
 

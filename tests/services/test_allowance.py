@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.allowance import AT_ONCE, Allowance
+from services.intake.rate_limit import AT_ONCE, Allowance
 
 
 @pytest.fixture

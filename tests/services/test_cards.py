@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from services.cards import MOST_NOTES, card, cards
-from services.job_changes import TEST_SOURCE
-from services.messages import compose
-from store.histories import Handled, History, Later, Report
-from store.lanes import Claimed
-from store.promises import GIVEN, GIVEN_BACK, TAKEN
+from domain.job_change import TEST_SOURCE
+from services.messages.cards import MOST_NOTES, card, cards
+from services.messages.compose import compose
+from store.delivery.lanes import Claimed
+from store.delivery.promises import GIVEN, GIVEN_BACK, TAKEN
+from store.messages.histories import Handled, History, Later, Report
 from store.schema import DEFAULT_CHANNEL
 from tests.services.sample_job_changes import SAMPLES, job_change
 

@@ -19,13 +19,13 @@ import app as our_app
 from sandbox.salesforce import SalesforceSandbox
 from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Channel, Team
-from services.findings import State
+from services.operations.check_results import State
 from services.settings import Settings
-from store import checks, workspaces
 from store.database import Database
 from store.encryption import Cipher
-from store.installations import AsyncInstallationStore
 from store.schema import deliveries, salesforce_connections
+from store.slack import inbound_health, workspaces
+from store.slack.installations import AsyncInstallationStore
 from tests.ports import port_of_our_own
 from tests.store.engine import promise
 from tests.world import SCOPES
@@ -131,7 +131,7 @@ async def install(place: Place) -> None:
 
 async def test_where_all_is_well_nothing_fails(place):
     """One finding a check; what nobody can know says how to find out."""
-    await place.database.run(checks.note, checks.EVENT, place.now())
+    await place.database.run(inbound_health.note, inbound_health.EVENT, place.now())
 
     found = await place.look()
 
@@ -247,7 +247,7 @@ async def test_what_anybody_sends_is_no_sign_of_a_wrong_secret(place):
 
 async def test_a_secret_that_was_mended_is_right_again(place):
     """The last word counts."""
-    await place.database.run(checks.note, checks.REFUSED, place.now() - 5_000)
+    await place.database.run(inbound_health.note, inbound_health.REFUSED, place.now() - 5_000)
     place.heard = place.slack.verify_url
 
     assert (await place.look())["signing secret"][0] is OK
@@ -262,11 +262,11 @@ async def test_a_secret_that_was_mended_is_right_again(place):
 )
 async def test_slack_s_own_signing_secrets_have_a_form(place, url, secret, said):
     """A slip when copying is found without asking anybody."""
-    from services.checkup_slack import signing_secret  # noqa: PLC0415 - the only test of it alone
+    from services.operations.doctor_slack import signing_secret  # noqa: PLC0415 - the only test of it alone
 
     settings = Settings.from_environ(place.environ | {"SLACK_API_URL": url, "SLACK_SIGNING_SECRET": secret})
 
-    finding = signing_secret(settings, checks.Signs(), place.now())
+    finding = signing_secret(settings, inbound_health.Signs(), place.now())
 
     assert (finding.state is FAILED, said is not None and said in finding.text) == (said is not None, said is not None)
 

@@ -7,11 +7,12 @@ import asyncio
 import pytest
 from sqlalchemy import select, update
 
-from services import courier
-from store import lanes, pauses, workspaces
-from store.deliveries import buried
+from services.delivery import courier
+from store.delivery import lanes, pauses
+from store.delivery.deliveries import buried
+from store.delivery.trace import steps_of
 from store.schema import deliveries, job_changes
-from store.trace import steps_of
+from store.slack import workspaces
 
 POST = "chat.postMessage"
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from store import pauses
 from store.database import Database, DatabaseUnavailableError
+from store.delivery import pauses
 from tests.world import world_around
 
 POST = "chat.postMessage"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from services.notices import Notices
-from services.preferences import Preferences
+from services.home.preferences import Preferences
+from services.operations.notices import Notices
 
 
 def archive(world, channel_id):

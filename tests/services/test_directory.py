@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from services.directory import LOOKUPS_A_MINUTE, Directory, member_of
-from services.errors import PermanentError
-from services.slack_shapes import SlackUser
-from store import pauses
-from store.members import BOT, DEACTIVATED, GUEST, NOT_IN_SLACK, STRANGER, UNKNOWN, Member
+from domain.errors import PermanentError
+from services.slack.directory import LOOKUPS_A_MINUTE, Directory, member_of
+from services.slack.shapes import SlackUser
+from store.delivery import pauses
+from store.slack.members import BOT, DEACTIVATED, GUEST, NOT_IN_SLACK, STRANGER, UNKNOWN, Member
 from tests.services.slack_world import acme_in
 
 DANA = "dana@acme.example"

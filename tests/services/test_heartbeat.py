@@ -11,8 +11,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from services.heartbeat import Heartbeat
-from services.pulse import Pulse
+from services.operations.heartbeat import Heartbeat
+from services.operations.watchdog import Pulse
 from services.settings import Settings, SettingsError
 from store.database import Database
 from tests.conftest import SOMEDAY, Clock

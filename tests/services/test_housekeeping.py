@@ -6,12 +6,14 @@ from dataclasses import replace
 
 from sqlalchemy import func, select, update
 
-from services.housekeeping import DAY_MS, Housekeeping
-from store import audit, pauses, workspaces
+from services.operations.housekeeping import DAY_MS, Housekeeping
+from store.delivery import pauses
+from store.delivery.trace import Step, add_steps, steps_of
+from store.operations import audit
 from store.schema import DEFAULT_CHANNEL, day_counts, deliveries, job_changes, lanes, slack_events
 from store.schema import pauses as pauses_table
-from store.slack_tables import metadata
-from store.trace import Step, add_steps, steps_of
+from store.slack import workspaces
+from store.slack.sdk_stores import metadata
 from tests.conftest import SOMEDAY
 from tests.store.engine import add_workspace, claim, promise
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from services.errors import PermanentError
-from services.identities import Identity, payload_without
+from domain.errors import PermanentError
+from services.operations.erasure_matching import Identity, payload_without
 
 ADA = Identity.of_email(" Ada@Globex.com ")
 PROFILE = Identity.of_page("https://uk.linkedin.com/in/Zo%C3%AB-Smith/?trk=1")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from services.faults import InvalidJobChangeError
-from services.import_columns import Reading, missing
-from services.job_changes import JobChange
-from services.mappings import RowMapping
+from domain.job_change import JobChange
+from domain.validation import InvalidJobChangeError
+from services.intake.files.columns import Reading, missing
+from services.intake.senders.row_mapping import RowMapping
 
 ROW = {"Full Name": "Ada Smith", "Work Email": "ada@globex.example", "New Company": "Globex", "Segment": "Enterprise"}
 

@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from services.import_formats import CSV, JSON, JSON_LINES, UnreadableFileError, look
-from services.import_rows import LONGEST_ROW, opened
+from services.intake.files.formats import CSV, JSON, JSON_LINES, UnreadableFileError, look
+from services.intake.files.rows import LONGEST_ROW, opened
 
 
 @pytest.fixture

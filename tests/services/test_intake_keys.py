@@ -9,12 +9,13 @@ from cryptography.fernet import Fernet
 from sqlalchemy import select
 from standardwebhooks import Webhook
 
-from services.intake_keys import REMEMBERED_MS, IntakeKeys, Proof, Standing
-from services.signatures import Signature
-from store import audit, workspaces
+from services.intake.keys import REMEMBERED_MS, IntakeKeys, Proof, Standing
+from services.intake.signatures import Signature
 from store.encryption import Cipher
-from store.intake_keys import BEARER, SIGNING
+from store.intake.keys import BEARER, SIGNING
+from store.operations import audit
 from store.schema import intake_keys as table
+from store.slack import workspaces
 from tests.conftest import SOMEDAY
 from tests.store.engine import add_workspace
 

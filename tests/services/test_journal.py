@@ -9,11 +9,11 @@ import pytest
 
 from services.journal import Journal
 from services.measures import SETTLED, Unmeasured
-from store.deliveries import CHANNEL, COPY, DRI, FALLBACK, NewDelivery
-from store.job_changes import Added
-from store.lanes import Claim, Claimed
-from store.posts import Doubted, Moved, Parked, PutBack, Sent, Undeliverable
-from store.routing import Routed
+from store.delivery.deliveries import CHANNEL, COPY, DRI, FALLBACK, NewDelivery
+from store.delivery.lanes import Claim, Claimed
+from store.delivery.posts import Doubted, Moved, Parked, PutBack, Sent, Undeliverable
+from store.delivery.routing import Routed
+from store.intake.job_changes import Added
 
 MEMBERS = tuple(Claimed(number, f"jc-{number}", DRI, "Dana owns it", None, 0, 0, "{}", "{}") for number in (1, 2))
 CLAIM = Claim(1, "lease", 0, "T1", "U1", "U1", "post-1", 0, False, 0, None, 0, False, MEMBERS)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from services.later import When, comes_back_at
+from services.messages.snooze import When, comes_back_at
 
 
 def ms(moment: str) -> int:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services import senders
-from services.faults import InvalidJobChangeError
-from services.job_changes import JobChange
-from services.mappings import RowMapping
+from domain.job_change import JobChange
+from domain.validation import InvalidJobChangeError
+from services.intake.senders import senders
+from services.intake.senders.row_mapping import RowMapping
 
 TAMRADAR: dict[str, Any] = {
     "event_id": "evt-1",

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.cards import MOST_NOTES
-from services.job_changes import ChangeType, JobChange
-from services.messages import LONGEST_EDIT, MOST_CARDS, Block, Card, Message, Role, compose
-from services.offers import offers
-from services.wording import Side
-from store.promises import GIVEN, GIVEN_BACK, OPEN, TAKEN
+from domain.job_change import ChangeType, JobChange
+from services.messages.available_actions import offers
+from services.messages.cards import MOST_NOTES
+from services.messages.compose import LONGEST_EDIT, MOST_CARDS, Block, Card, Message, Role, compose
+from services.messages.wording import Side
+from store.delivery.promises import GIVEN, GIVEN_BACK, OPEN, TAKEN
 from tests.services.sample_job_changes import SAMPLES, at, job_change, named
 
 OWNED = "You own Ada Smith in Salesforce."

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from services.messages import Card, Message, compose
-from services.offers import offers
-from services.wording import moment
-from store.promises import GIVEN, OPEN, TAKEN
+from services.messages.available_actions import offers
+from services.messages.compose import Card, Message, compose
+from services.messages.wording import moment
+from store.delivery.promises import GIVEN, OPEN, TAKEN
 from tests.services.sample_job_changes import SAMPLES
 
 GOLDEN = Path(__file__).parent / "golden"

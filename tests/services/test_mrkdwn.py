@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.mrkdwn import LONGEST_ADDRESS, LONGEST_LINK, bold, escape, link, plain, web_address
+from services.slack.mrkdwn import LONGEST_ADDRESS, LONGEST_LINK, bold, escape, link, plain, web_address
 
 HOSTILE = st.text(
     st.one_of(

@@ -5,13 +5,15 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
-from services.acting import Acting
-from services.later import When
-from services.redrawing import Redrawing
-from store import audit, choosing, member_preferences, muting, owners
-from store.reading_hours import DAILY, WEEKLY, ReadingHours
+from domain.notification_hours import DAILY, WEEKLY, ReadingHours
+from services.messages.actions import Acting
+from services.messages.redraws import Redrawing
+from services.messages.snooze import When
+from store.delivery.trace import steps_of
+from store.home import member_preferences
+from store.operations import audit
+from store.ownership import choice_state, muting, owners
 from store.schema import laters
-from store.trace import steps_of
 from tests.world import World
 
 MINUTE, DAY = 60_000, 24 * 60 * 60_000
@@ -196,7 +198,7 @@ async def test_who_is_away_is_stood_in_for_until_the_end_date(world, dana):
     world.owner("Kim Lee")
     kim = next(user.id for user in world.slack.world.users.values() if user.real_name == "Kim Lee")
     until = world.clock() + DAY
-    await world.database.run(choosing.set_absence, world.workspace_id, dana, world.clock(), until, kim)
+    await world.database.run(choice_state.set_absence, world.workspace_id, dana, world.clock(), until, kim)
 
     await world.tell(source_event_id="away")
     world.clock.advance(seconds=DAY / 1_000)

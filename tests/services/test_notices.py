@@ -6,13 +6,15 @@ import asyncio
 
 import pytest
 
-from services.notices import LEASE_MS, Notices
-from services.preferences import Preferences
-from store import audit, notices, owners, workspaces
-from store import salesforce_connections as salesforce_connections_store
-from store.audit import Change
-from store.deliveries import DRI, FALLBACK, NewDelivery, add_deliveries
+from services.home.preferences import Preferences
+from services.operations.notices import LEASE_MS, Notices
+from store.delivery.deliveries import DRI, FALLBACK, NewDelivery, add_deliveries
+from store.operations import audit, notices
+from store.operations.audit import Change
+from store.ownership import owners
+from store.salesforce import connections as salesforce_connections_store
 from store.schema import DEFAULT_CHANNEL, job_changes, lanes, ownership_rules, salesforce_connections
+from store.slack import workspaces
 from tests.services.slack_world import acme_in
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400

@@ -6,10 +6,10 @@ from itertools import product
 
 import pytest
 
-from services.offers import ERASED, MOST_IN_A_MENU, NOT_KEPT, NOT_YOURS, Verb, offers, refusal
-from store.acting import Delivery
-from store.deliveries import CHANNEL, COPY, DRI, FALLBACK
-from store.promises import GIVEN, GIVEN_BACK, OPEN, TAKEN
+from services.messages.available_actions import ERASED, MOST_IN_A_MENU, NOT_KEPT, NOT_YOURS, Verb, offers, refusal
+from store.delivery.deliveries import CHANNEL, COPY, DRI, FALLBACK
+from store.delivery.promises import GIVEN, GIVEN_BACK, OPEN, TAKEN
+from store.messages.acting import Delivery
 
 STATES = (OPEN, TAKEN, GIVEN, GIVEN_BACK)
 

@@ -8,13 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ownership.check import OrgField, OrgShape
-from services.ownership.presets import presets
-from services.ownership.rule_faults import InvalidRulesError
-from services.ownership.rules import CATCH_ALL, Conditions, Rule, RuleSet
-from services.ownership.sources import Mapped, Owner, Pool
-from services.ownership_beside import with_named, with_settings, without_named
-from services.ownership_editing import (
+from services.ownership.editing import (
     DELETE,
     SWITCH,
     UP,
@@ -29,7 +23,13 @@ from services.ownership_editing import (
     replaced,
     switched,
 )
-from services.rulebook import FASTER, Rulebook
+from services.ownership.ownership_beside import with_named, with_settings, without_named
+from services.ownership.rulebook import FASTER, Rulebook
+from services.ownership.rules.check import OrgField, OrgShape
+from services.ownership.rules.faults import InvalidRulesError
+from services.ownership.rules.owner_sources import Mapped, Owner, Pool
+from services.ownership.rules.presets import presets
+from services.ownership.rules.rule_set import CATCH_ALL, Conditions, Rule, RuleSet
 
 
 def named(name: str, **when: object) -> Rule:

@@ -10,16 +10,17 @@ import pytest
 from sqlalchemy import select
 
 from sandbox.salesforce.schema import Field, lookup
-from services.ownership.rules import RuleSet
-from services.ownership_pages import OwnershipPages
-from services.rulebook import Rulebook
-from services.simulation import Simulation
-from services.unmatched import UnmatchedOwners
-from services.wakeups import Wakeups
-from services.worker import Worker
-from store import audit, choosing, owners
-from store.bell import Bell
+from services.delivery.wakeups import Wakeups
+from services.delivery.worker import Worker
+from services.ownership.ownership_pages import OwnershipPages
+from services.ownership.rulebook import Rulebook
+from services.ownership.rules.rule_set import RuleSet
+from services.ownership.simulation import Simulation
+from services.ownership.unmatched import UnmatchedOwners
 from store.database import Database
+from store.notify import Bell
+from store.operations import audit
+from store.ownership import choice_state, owners
 from store.schema import deliveries, job_changes
 from tests.world import SCOPES, job_change, world_around
 
@@ -401,8 +402,8 @@ async def test_guards_pass_people_over_each_with_its_reason(world, channel):
     org = two_accounts(world)
     slack = {user.real_name: user.id for user in world.slack.world.users.values()}
     run, where = world.database.run, world.workspace_id
-    await run(choosing.set_absence, where, slack["Sue Park"], 0, None, slack["Omar Diaz"])
-    await run(choosing.mute, where, slack["Omar Diaz"], "contact_tracking")
+    await run(choice_state.set_absence, where, slack["Sue Park"], 0, None, slack["Omar Diaz"])
+    await run(choice_state.mute, where, slack["Omar Diaz"], "contact_tracking")
     named = [{"source": "user", "user": who} for who in ("sue@acme.example", org["dana"], "kim@acme.example")]
     await publish(world, rule("All", named), guards={"excluded": [org["dana"]], "daily_cap": 1})
 
@@ -511,7 +512,7 @@ async def test_alias_domains_and_another_email_field_match_everybody(world, chan
 
 async def test_simulating_tells_nobody(world, channel):
     """Who would be told, and why, without a trace of it anywhere."""
-    from services.job_changes import JobChange  # noqa: PLC0415
+    from domain.job_change import JobChange  # noqa: PLC0415
 
     two_accounts(world)
     pools = {"P": {"members": [{"user": "sue@acme.example"}, {"user": "kim@acme.example"}]}}
@@ -529,7 +530,9 @@ async def test_simulating_tells_nobody(world, channel):
     assert (
         world.told("Sue Park") == world.told("Kim Lee") == world.told("Dana Reyes") == world.posted("job-changes") == []
     )
-    assert (await world.database.run(choosing.state, world.workspace_id, world.clock(), count_told=True)).pools == {}
+    assert (
+        await world.database.run(choice_state.state, world.workspace_id, world.clock(), count_told=True)
+    ).pools == {}
 
 
 async def test_a_terminal_reads_names_in_place_of_slack_ids(world, channel):
@@ -562,12 +565,12 @@ async def test_replaying_against_a_draft_shows_what_would_change(world, channel)
 
 async def test_broken_published_rules_leave_the_catch_all(world, channel):
     """Rules of another version of the software hold up nobody."""
-    from store import ownership  # noqa: PLC0415
-    from store.audit import Change  # noqa: PLC0415
+    from store.operations.audit import Change  # noqa: PLC0415
+    from store.ownership import rule_sets  # noqa: PLC0415
 
     two_accounts(world)
     change = Change(world.clock(), ADMIN, "ownership: published", "")
-    await world.database.run(ownership.publish, world.workspace_id, '{"rules": 7}', None, change)
+    await world.database.run(rule_sets.publish, world.workspace_id, '{"rules": 7}', None, change)
 
     await world.tell()
 

@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
-from services.preferences import Preferences
-from store import audit, workspaces
+from services.home.preferences import Preferences
+from store.operations import audit
+from store.slack import workspaces
 from tests.services.slack_world import acme_in
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from services.pulse import LONGEST_ROUND_MS, Pulse
+from services.operations.watchdog import LONGEST_ROUND_MS, Pulse
 
 
 def test_nobody_is_missed_who_was_never_heard_of(clock):

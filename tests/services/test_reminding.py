@@ -8,18 +8,21 @@ from dataclasses import dataclass
 import pytest
 from sqlalchemy import select, update
 
+from domain.notification_hours import ReadingHours
 from sandbox.slack.state import Message
-from services.acting import Acting
-from services.later import When
-from services.managers import Managers
-from services.redrawing import Redrawing
-from services.reminding import LEASE_MS, Reminding
-from services.salesforce_describe import SalesforceDescribe
-from store import acting, audit, member_preferences, muting, reminders
-from store.reading_hours import ReadingHours
+from services.messages.actions import Acting
+from services.messages.managers import Managers
+from services.messages.redraws import Redrawing
+from services.messages.reminders import LEASE_MS, Reminding
+from services.messages.snooze import When
+from services.salesforce.queries.describe import SalesforceDescribe
+from store.delivery.trace import steps_of
+from store.home import member_preferences
+from store.messages import acting, reminders
+from store.operations import audit
+from store.ownership import muting
 from store.schema import deliveries, job_changes
 from store.schema import reminders as rows
-from store.trace import steps_of
 from tests.world import World
 
 HOUR = 3_600

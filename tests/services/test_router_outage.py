@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
+from services.delivery.router import AWAY
 from services.retry import LONGEST_WAIT_MS
-from services.router import AWAY
 from store.database import Database
 from tests.chaos.simulated import replica
 from tests.world import world_around

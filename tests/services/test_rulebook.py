@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from sandbox.salesforce.schema import lookup
-from services.ownership.presets import presets
-from services.ownership.rules import Rule, RuleSet
-from services.ownership.sources import Owner, UserField
-from services.rulebook import FASTER, GONE, NO_DRAFT, Rulebook
-from store import ownership
-from store.audit import OPERATOR, Change
-from store.ownership import Seen
+from services.ownership.rulebook import FASTER, GONE, NO_DRAFT, Rulebook
+from services.ownership.rules.owner_sources import Owner, UserField
+from services.ownership.rules.presets import presets
+from services.ownership.rules.rule_set import Rule, RuleSet
+from store.operations.audit import OPERATOR, Change
+from store.ownership import rule_sets
+from store.ownership.rule_sets import Seen
 
 RULES = RuleSet(rules=(Rule(name="One", tell=(Owner(of="account"),)),))
 OTHER = RuleSet(rules=(Rule(name="Two", tell=(Owner(of="contact"),)),))
@@ -68,8 +68,8 @@ async def test_a_draft_that_was_changed_meanwhile_is_neither_published_nor_dropp
     await book.save_draft(where, "U2", OTHER, seen, "added Two")
     change = Change(world.clock(), "U1", "ownership: published", "")
 
-    assert await world.database.run(ownership.publish_draft, where, seen, change) is None
-    assert not await world.database.run(ownership.drop_draft, where, seen, change)
+    assert await world.database.run(rule_sets.publish_draft, where, seen, change) is None
+    assert not await world.database.run(rule_sets.drop_draft, where, seen, change)
     assert (await book.read(where)).shown == OTHER
 
 

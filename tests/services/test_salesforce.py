@@ -14,18 +14,18 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from cryptography.fernet import Fernet
 
+from domain.errors import PermanentError, TransientError
 from sandbox.salesforce import SalesforceSandbox
-from services.errors import PermanentError, TransientError
-from services.records import PersonLookup, PersonRecords
-from services.salesforce import Salesforce
-from services.salesforce_auth import SalesforceAuth
-from services.salesforce_moves import FAILURES_IN_A_ROW, RENEW_AGAIN_MS
-from services.salesforce_refusals import LIMIT_RETRY_SECONDS
-from store import salesforce_connections as connections
-from store import workspaces
+from services.salesforce.moved_orgs import FAILURES_IN_A_ROW, RENEW_AGAIN_MS
+from services.salesforce.queries.lookup import Salesforce
+from services.salesforce.records import PersonLookup, PersonRecords
+from services.salesforce.refusals import LIMIT_RETRY_SECONDS
+from services.salesforce.sessions import SalesforceAuth
 from store.database import Database
 from store.encryption import Cipher
-from store.salesforce_connections import SalesforceConnection
+from store.salesforce import connections
+from store.salesforce.connections import SalesforceConnection
+from store.slack import workspaces
 from tests.conftest import Clock
 
 ADA = (PersonLookup("ada", emails=("ada@initech.com",)),)

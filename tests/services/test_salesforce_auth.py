@@ -11,15 +11,15 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from cryptography.fernet import Fernet
 
+from domain.errors import PermanentError, TransientError
 from sandbox.salesforce import SalesforceSandbox
-from services.errors import PermanentError, TransientError
-from services.salesforce_auth import SalesforceAuth
-from services.salesforce_login import authorize_url, challenge_of
-from store import salesforce_connections as connections
-from store import workspaces
+from services.salesforce.login import authorize_url, challenge_of
+from services.salesforce.sessions import SalesforceAuth
 from store.database import Database
 from store.encryption import Cipher
-from store.salesforce_connections import RENEWAL_LEASE_MS, SalesforceConnection
+from store.salesforce import connections
+from store.salesforce.connections import RENEWAL_LEASE_MS, SalesforceConnection
+from store.slack import workspaces
 from tests.conftest import Clock
 
 CALLBACK = "http://localhost:3000/salesforce/callback"

@@ -7,20 +7,20 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from domain.errors import PermanentError, TransientError
 from sandbox.slack.state import Message
-from services.errors import PermanentError, TransientError
-from services.notices import Notices
-from services.salesforce import Salesforce
-from services.salesforce_auth import SalesforceAuth, Session
-from services.salesforce_care import IDLE_MS, SalesforceCare
-from services.salesforce_describe import SalesforceDescribe
-from services.salesforce_login import authorize_url, challenge_of
-from services.status import Status
-from store import notices as noticing
-from store import salesforce_connections as connections
-from store import workspaces
+from services.home.status import Status
+from services.operations.notices import Notices
+from services.salesforce.connection_watch import IDLE_MS, SalesforceCare
+from services.salesforce.login import authorize_url, challenge_of
+from services.salesforce.queries.describe import SalesforceDescribe
+from services.salesforce.queries.lookup import Salesforce
+from services.salesforce.sessions import SalesforceAuth, Session
 from store.database import Database
-from store.salesforce_connections import SalesforceConnection
+from store.operations import notices as noticing
+from store.salesforce import connections
+from store.salesforce.connections import SalesforceConnection
+from store.slack import workspaces
 from tests.services.test_salesforce_auth import installed
 from tests.world import World
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.errors import PermanentError
-from services.salesforce_login import challenge_of, login_url_of
+from domain.errors import PermanentError
+from services.salesforce.login import challenge_of, login_url_of
 
 CLOUD = "https://login.salesforce.com"
 

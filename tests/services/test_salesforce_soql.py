@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.salesforce.soql import Compare, parse
-from services.records import CompanyLookup, Needs, PersonLookup, PersonRecords
-from services.salesforce_rows import Business, users, with_business
-from services.salesforce_soql import LONGEST_LIST, account_questions, people, questions, user_questions
+from services.salesforce.queries.rows import Business, users, with_business
+from services.salesforce.queries.statements import LONGEST_LIST, account_questions, people, questions, user_questions
+from services.salesforce.records import CompanyLookup, Needs, PersonLookup, PersonRecords
 
 ID = "003000000000001AAA"
 

@@ -9,17 +9,17 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy import select
 
+from domain.errors import PermanentError, TransientError
+from domain.validation import InvalidJobChangeError
 from sandbox.salesforce.rest import Answer, Request
 from sandbox.salesforce.schema import Field, lookup
-from services.errors import PermanentError, TransientError
-from services.faults import InvalidJobChangeError
-from services.salesforce_finder import LEASE_MS
-from services.salesforce_presets import Proposal
-from store import salesforce_sources as sources
-from store import workspaces
+from services.intake.salesforce.finder import LEASE_MS
+from services.intake.salesforce.presets import Proposal
 from store.database import Database
-from store.salesforce_sources import Source
+from store.salesforce import sources
+from store.salesforce.sources import Source
 from store.schema import job_changes
+from store.slack import workspaces
 from tests.conftest import Clock
 from tests.services.salesforce_org import Org, org_beside
 

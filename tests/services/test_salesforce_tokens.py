@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from services.errors import PermanentError, TransientError
-from services.salesforce_tokens import checked_instance_url, read_tokens
+from domain.errors import PermanentError, TransientError
+from services.salesforce.tokens import checked_instance_url, read_tokens
 
 LOGIN = "https://acme.my.salesforce.com"
 GOOD = {

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from services.sampling import Sampling
-from store import choosing, ownership
-from store.audit import Change
+from services.intake.sample import Sampling
+from store.operations.audit import Change
+from store.ownership import choice_state, rule_sets
 
 
 def sampling(world) -> Sampling:
@@ -57,7 +57,7 @@ async def test_no_rule_takes_it(world):
     channel = await world.default_channel()
     rules = json.dumps({"rules": [{"name": "All", "deliver": {"to": "channel", "channel": channel}}]})
     published = Change(world.clock(), "U1", "published", "")
-    await world.database.run(ownership.publish, world.workspace_id, rules, None, published)
+    await world.database.run(rule_sets.publish, world.workspace_id, rules, None, published)
 
     await sent(world)
 
@@ -69,7 +69,7 @@ async def test_whoever_has_muted_all_is_told_why_there_was_no_test(world):
     """It ends with its reason, and goes to no channel in their place."""
     await world.default_channel()
     dana = world.slack.add_user(world.team, "Dana Reyes", "dana@acme.example")
-    await world.database.run(choosing.mute, world.workspace_id, dana.id, "*")
+    await world.database.run(choice_state.mute, world.workspace_id, dana.id, "*")
 
     job_change_id, _ = await sampling(world).send(world.workspace_id, dana.id)
     await world.worker.work_off()

@@ -7,9 +7,9 @@ import json
 
 import pytest
 
-from services.job_changes import Signal
-from services.signal_channels import SignalChannels
-from store import audit
+from domain.job_change import Signal
+from services.home.signal_channels import SignalChannels
+from store.operations import audit
 from tests.services.slack_world import acme_in
 
 

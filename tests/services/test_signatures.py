@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
-from services.signatures import Signature, secret_of, text_of
+from services.intake.signatures import Signature, secret_of, text_of
 from tests.conftest import SOMEDAY
 
 SECRET = bytes(range(32))

@@ -8,15 +8,15 @@ import pytest
 from aiohttp.test_utils import unused_port
 from slack_sdk.web.async_client import AsyncWebClient
 
-from services.errors import (
+from domain.errors import (
     DestinationDeadError,
     MessageRefusedError,
     PermanentError,
     TransientError,
     WorkspaceGoneError,
 )
-from services.slack import Slack
-from store import pauses
+from services.slack.api import Slack
+from store.delivery import pauses
 from tests.services.slack_world import Acme, acme_in
 
 

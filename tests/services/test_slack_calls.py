@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from services.errors import TransientError, WorkspaceGoneError
-from services.slack_calls import token_of
-from store.installations import OtherAppError
+from domain.errors import TransientError, WorkspaceGoneError
+from services.slack.call import token_of
+from store.slack.installations import OtherAppError
 
 
 async def test_without_a_token_the_workspace_is_gone():

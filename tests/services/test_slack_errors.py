@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from services.errors import (
+from domain.errors import (
     DestinationDeadError,
     MessageRefusedError,
     PermanentError,
     TransientError,
     WorkspaceGoneError,
 )
-from services.slack_errors import LONGEST_WAIT, WAIT_UNSAID, refusal, seconds
+from services.slack.errors import LONGEST_WAIT, WAIT_UNSAID, refusal, seconds
 
 
 def failure(status=200, retry_after=None, **answer):

@@ -10,9 +10,9 @@ import aiohttp
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
+from domain.errors import TransientError, WorkspaceGoneError
 from sandbox.slack import SlackSandbox
-from services.errors import TransientError, WorkspaceGoneError
-from services.slack_install import PATIENCE_SECONDS, SlackInstall
+from services.slack.install import PATIENCE_SECONDS, SlackInstall
 
 
 class Waits(list[float]):

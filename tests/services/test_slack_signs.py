@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from services.slack_signs import EVERY_MS, SlackSigns
-from store import checks
-from store.checks import EVENT, GENUINE, Signs
+from services.slack.inbound_health import EVERY_MS, SlackSigns
 from store.database import Database
+from store.slack import inbound_health
+from store.slack.inbound_health import EVENT, GENUINE, Signs
 from tests.conftest import SOMEDAY
 
 
@@ -15,12 +15,12 @@ async def test_a_sign_is_stored_once_a_minute(database, clock):
     await signs.note(GENUINE)
     clock.now += EVERY_MS - 1
     await signs.note(GENUINE)
-    assert await database.run(checks.signs) == Signs(genuine=SOMEDAY)
+    assert await database.run(inbound_health.signs) == Signs(genuine=SOMEDAY)
 
     clock.now += 1
     await signs.note(GENUINE)
     await signs.note(EVENT)
-    assert await database.run(checks.signs) == Signs(genuine=SOMEDAY + EVERY_MS, event=SOMEDAY + EVERY_MS)
+    assert await database.run(inbound_health.signs) == Signs(genuine=SOMEDAY + EVERY_MS, event=SOMEDAY + EVERY_MS)
 
 
 async def test_without_the_database_slack_is_answered_all_the_same(clock, tmp_path):

@@ -7,9 +7,9 @@ import json
 import pytest
 from sqlalchemy import insert, text
 
-from services.status import Status
-from store import workspaces
+from services.home.status import Status
 from store.schema import salesforce_connections
+from store.slack import workspaces
 from tests.conftest import SOMEDAY
 from tests.store.engine import add_job_change, add_workspace
 

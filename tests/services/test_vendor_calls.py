@@ -7,8 +7,8 @@ import pytest
 import requests
 
 from services.measures import Unmeasured
-from services.salesforce_calls import MeasuredSession
-from services.vendor_calls import traced
+from services.operations.vendor_calls import traced
+from services.salesforce.measured_session import MeasuredSession
 
 
 class Calls(Unmeasured):

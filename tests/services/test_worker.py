@@ -10,12 +10,12 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import func, select
 
-from services.wakeups import Wakeups
-from services.worker import Worker
-from store import workspaces
-from store.bell import Bell
+from services.delivery.wakeups import Wakeups
+from services.delivery.worker import Worker
 from store.database import Database
+from store.notify import Bell
 from store.schema import deliveries, job_changes, lanes
+from store.slack import workspaces
 from tests.patience import UNHURRIED
 from tests.world import world_around
 

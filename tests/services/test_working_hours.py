@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.working_hours import after_working_hours
+from services.messages.working_hours import after_working_hours
 
 ZONES = ["UTC", "Europe/Oslo", "America/New_York", "Asia/Kolkata", "Pacific/Apia", "Australia/Lord_Howe"]
 FIRST, LAST = 1_767_225_600_000, 1_830_297_600_000  # 2026 and 2027, with every change of clocks in them

@@ -7,11 +7,11 @@ from itertools import count
 
 from sqlalchemy import Connection, insert, select, update
 
-from store import lanes as lanes_store
-from store import workspaces
-from store.deliveries import DRI, NewDelivery, add_deliveries
+from store.delivery import lanes as lanes_store
+from store.delivery.deliveries import DRI, NewDelivery, add_deliveries
 from store.schema import deliveries, job_changes, lanes, posts
-from store.workspaces import Installed
+from store.slack import workspaces
+from store.slack.workspaces import Installed
 from tests.conftest import SOMEDAY
 
 LEASE_MS = 30_000

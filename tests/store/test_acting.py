@@ -6,9 +6,11 @@ import asyncio
 
 from sqlalchemy import select, update
 
-from store import acting, histories, housekeeping, laters, posts, redraws
-from store.deliveries import DELIVERED, DRI, FALLBACK, PENDING, SENDING, NewDelivery
-from store.posts import Sent
+from store.delivery import posts
+from store.delivery.deliveries import DELIVERED, DRI, FALLBACK, PENDING, SENDING, NewDelivery
+from store.delivery.posts import Sent
+from store.messages import acting, histories, laters, redraws
+from store.operations import housekeeping
 from store.schema import DEFAULT_CHANNEL, deliveries, job_changes, lanes, wrong_data
 from tests.conftest import SOMEDAY
 from tests.store.engine import LEASE_MS, add_workspace, claim, delivery_states, promise

@@ -7,12 +7,13 @@ import stat
 import pytest
 from cryptography.fernet import Fernet
 
-from services.intake_keys import IntakeKeys
-from store import salesforce_apps, stored_secrets
-from store.alone import NotAloneError, alone_on, sqlite_file
+from services.intake.keys import IntakeKeys
 from store.encryption import KEY_FILE, Cipher, WrongKeyError, key_in
-from store.intake_keys import SIGNING
-from store.salesforce_apps import SalesforceApp
+from store.intake.keys import SIGNING
+from store.operations import stored_secrets
+from store.operations.single_process import NotAloneError, alone_on, sqlite_file
+from store.salesforce import apps
+from store.salesforce.apps import SalesforceApp
 from tests.conftest import SOMEDAY
 from tests.store.engine import add_workspace
 
@@ -78,7 +79,7 @@ async def test_a_secret_of_any_kind_is_tried(database):
     """Also where it is the only one there is."""
     right, wrong = (Cipher.of([Fernet.generate_key().decode()]) for _ in range(2))
     await database.run(add_workspace)
-    await database.run(salesforce_apps.save, right, "T1", SalesforceApp("id", "secret", "U1", SOMEDAY))
+    await database.run(apps.save, right, "T1", SalesforceApp("id", "secret", "U1", SOMEDAY))
 
     await database.run(stored_secrets.check, right)
     with pytest.raises(WrongKeyError):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from store import audit
-from store.audit import Change
+from store.operations import audit
+from store.operations.audit import Change
 from tests.conftest import SOMEDAY
 
 SERVICES = sorted((Path(__file__).parents[2] / "services").rglob("*.py"))

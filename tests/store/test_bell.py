@@ -7,8 +7,8 @@ import asyncio
 import pytest
 from sqlalchemy import text
 
-from store.bell import Bell
 from store.database import Database
+from store.notify import Bell
 from tests.patience import UNHURRIED
 
 

@@ -7,28 +7,22 @@ import json
 import pytest
 from sqlalchemy import UniqueConstraint, event, text
 
-from store import (
-    checks,
-    choosing,
-    housekeeping,
-    job_changes,
-    lately,
-    member_preferences,
-    owners,
-    posts,
-    redraws,
-    reminders,
-    vitals,
-)
-from store.slack_tables import metadata
+from store.delivery import posts
+from store.home import member_preferences
+from store.intake import job_changes
+from store.messages import lately, redraws, reminders
+from store.operations import health_figures, housekeeping
+from store.ownership import choice_state, owners
+from store.slack import inbound_health
+from store.slack.sdk_stores import metadata
 from tests.conftest import SOMEDAY
 from tests.store.engine import LEASE_MS, add_workspace, claim, promise
 
 ENDLESS = {"job_changes", "deliveries", "posts", "trace", "audit"}
 
 ASKED = {
-    "a day's messages of each reader": lambda c: choosing.state(c, "T1", SOMEDAY, count_told=True),
-    "whether Slack refused a message": lambda c: checks.has_failed_with(c, "T1", "Messages tab is off"),
+    "a day's messages of each reader": lambda c: choice_state.state(c, "T1", SOMEDAY, count_told=True),
+    "whether Slack refused a message": lambda c: inbound_health.has_failed_with(c, "T1", "Messages tab is off"),
     "what is past its retention": lambda c: housekeeping.erase_expired(c, "T1", 0, SOMEDAY),
     "what a member was told": lambda c: lately.told(c, "T1", "U1", SOMEDAY, 0, 10),
     "what an owner had already": lambda c: owners.tell_after_all(c, "T1", "dana@x.example", SOMEDAY, 10),
@@ -127,7 +121,7 @@ async def test_what_waits_in_a_lane_is_not_looked_for_among_all_it_ever_had(data
         posts.settle(connection, [posts.Sent(each, SOMEDAY, "D1", "1.1") for each in claims])
         member_preferences.waiting(connection, "T1", "U1", SOMEDAY)
         housekeeping.wake_stranded(connection, SOMEDAY)
-        vitals.vitals(connection, SOMEDAY)
+        health_figures.vitals(connection, SOMEDAY)
 
     plans = await database.run(_plans, work)
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from store.decisions import correct
-from store.deliveries import CHANNEL, DRI
+from store.delivery.decisions import correct
+from store.delivery.deliveries import CHANNEL, DRI
 
 PAST: dict[str, Any] = {"side": "past", "source": "contact owner", "email": "dana@acme.example", "result": "told"}
 CURRENT: dict[str, Any] = {"side": "current", "source": "account owner", "email": "sam@acme.example", "result": "told"}

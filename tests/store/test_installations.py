@@ -10,11 +10,11 @@ from cryptography.fernet import Fernet
 from slack_sdk.oauth.installation_store import Bot, Installation
 from sqlalchemy import Connection, func, select, text
 
-from store import workspaces
 from store.database import Database, DatabaseUnavailableError
 from store.encryption import Cipher, WrongKeyError
-from store.installations import AsyncInstallationStore, OtherAppError, workspace_of
-from store.slack_tables import bots, installations
+from store.slack import workspaces
+from store.slack.installations import AsyncInstallationStore, OtherAppError, workspace_of
+from store.slack.sdk_stores import bots, installations
 
 KEY = Fernet.generate_key().decode()
 CLIENT_ID = "111.222"

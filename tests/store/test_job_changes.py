@@ -8,12 +8,14 @@ import json
 import pytest
 from sqlalchemy import event, func, select
 
-from store import job_changes, pauses, posts, routing, workspaces
 from store.database import Database
-from store.deliveries import DRI, NewDelivery
-from store.job_changes import Added, NewJobChange
-from store.routing import Routed
+from store.delivery import pauses, posts, routing
+from store.delivery.deliveries import DRI, NewDelivery
+from store.delivery.routing import Routed
+from store.intake import job_changes
+from store.intake.job_changes import Added, NewJobChange
 from store.schema import job_changes as table
+from store.slack import workspaces
 from tests.conftest import SOMEDAY
 from tests.store.engine import add_workspace, claim
 

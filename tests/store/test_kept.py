@@ -9,13 +9,16 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import delete, event, select, text, update
 
-from store import member_preferences, redraws, replay, vitals
-from store.deliveries import DRI, NewDelivery, add_deliveries
-from store.member_preferences import Waiting
-from store.posts import LANE_GAP_MS, Doubted, PutBack, Sent, Undeliverable, settle
-from store.reading_hours import DAILY, WEEKLY, ReadingHours
+from domain.notification_hours import DAILY, WEEKLY, ReadingHours
+from store.delivery import failed
+from store.delivery.deliveries import DRI, NewDelivery, add_deliveries
+from store.delivery.posts import LANE_GAP_MS, Doubted, PutBack, Sent, Undeliverable, settle
+from store.delivery.trace import steps_of
+from store.home import member_preferences
+from store.home.member_preferences import Waiting
+from store.messages import redraws
+from store.operations import health_figures
 from store.schema import DEFAULT_CHANNEL, job_changes, lanes, posts
-from store.trace import steps_of
 from tests.store.engine import LEASE_MS, add_workspace, claim, lane_of, promise
 
 OSLO = "Europe/Oslo"
@@ -141,7 +144,7 @@ async def test_what_is_replayed_in_quiet_hours_is_kept_too(run):
     (claimed,) = await run(claim, at("19 17:00"))
     await run(settle, [Undeliverable(claimed, at("19 17:00"), "Slack refuses it")])
     await prefer(run, NIGHT)
-    await run(replay.replay, [job_change_id], EVENING)
+    await run(failed.replay, [job_change_id], EVENING)
 
     assert await run(claim, EVENING) == []
 
@@ -290,7 +293,7 @@ async def test_what_is_kept_does_not_hang(run):
     await run(lambda connection: connection.execute(update(job_changes).values(routed_at=at("16 12:00"))))
 
     def is_stuck(connection, now):
-        return vitals.is_stuck(connection, now - 5 * MINUTE, now)
+        return health_figures.is_stuck(connection, now - 5 * MINUTE, now)
 
     assert not await run(is_stuck, BEFORE_EIGHT)
     assert not await run(is_stuck, NINE + MINUTE)

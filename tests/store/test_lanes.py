@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from store import pauses, workspaces
-from store.lanes import together
-from store.posts import Doubted, PutBack, Sent, settle
+from store.delivery import pauses
+from store.delivery.lanes import together
+from store.delivery.posts import Doubted, PutBack, Sent, settle
 from store.schema import DEFAULT_CHANNEL
+from store.slack import workspaces
 from tests.conftest import SOMEDAY
 from tests.store.engine import (
     LEASE_MS,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from store import members, workspaces
-from store.members import DEACTIVATED, GUEST, NOT_IN_SLACK, Member
-from store.workspaces import Installed
+from store.slack import members, workspaces
+from store.slack.members import DEACTIVATED, GUEST, NOT_IN_SLACK, Member
+from store.slack.workspaces import Installed
 
 T1, ADA, BO = "T1", "ada@acme.example", "bo@acme.example"
 

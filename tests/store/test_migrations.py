@@ -8,7 +8,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from store import migrations
-from store.slack_tables import metadata
+from store.slack.sdk_stores import metadata
 
 
 async def test_the_migrations_build_exactly_the_schema(database):

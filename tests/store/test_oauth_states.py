@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import Connection, func, select
 
 from store.database import Database, DatabaseUnavailableError
-from store.oauth_states import AsyncOAuthStateStore
-from store.slack_tables import oauth_states
+from store.slack.oauth_states import AsyncOAuthStateStore
+from store.slack.sdk_stores import oauth_states
 
 
 @pytest.fixture

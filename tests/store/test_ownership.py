@@ -6,13 +6,14 @@ from dataclasses import replace
 
 from sqlalchemy import select
 
-from store import choosing, lanes, owners, ownership
-from store.audit import Change
-from store.choosing import Taken
-from store.deliveries import CHANNEL, DRI, FALLBACK, NewDelivery, add_deliveries
-from store.owners import Missed
-from store.posts import Moved, Sent, Undeliverable, settle
-from store.replay import replay
+from store.delivery import lanes
+from store.delivery.deliveries import CHANNEL, DRI, FALLBACK, NewDelivery, add_deliveries
+from store.delivery.failed import replay
+from store.delivery.posts import Moved, Sent, Undeliverable, settle
+from store.operations.audit import Change
+from store.ownership import choice_state, owners, rule_sets
+from store.ownership.choice_state import Taken
+from store.ownership.owners import Missed
 from store.schema import deliveries, job_changes
 from tests.conftest import SOMEDAY
 from tests.store.engine import LEASE_MS, add_job_change, add_workspace, delivery_states, outcome_of
@@ -23,44 +24,46 @@ CHANGE = Change(SOMEDAY, "U1", "ownership: published", "x")
 async def test_what_was_published_is_never_changed(database):
     """A newer version stands beside it."""
     await database.run(add_workspace)
-    assert await database.run(ownership.publish, "T1", "{}", 0, CHANGE) == 1
-    assert await database.run(ownership.publish, "T1", "[]", 1, CHANGE) == 2
-    assert await database.run(ownership.publish, "T1", "no", 1, CHANGE) is None
-    assert await database.run(ownership.publish, "T_NONE", "no", None, CHANGE) is None
+    assert await database.run(rule_sets.publish, "T1", "{}", 0, CHANGE) == 1
+    assert await database.run(rule_sets.publish, "T1", "[]", 1, CHANGE) == 2
+    assert await database.run(rule_sets.publish, "T1", "no", 1, CHANGE) is None
+    assert await database.run(rule_sets.publish, "T_NONE", "no", None, CHANGE) is None
 
-    assert (await database.run(ownership.in_force, "T1")).rules == "[]"
-    assert (await database.run(ownership.version, "T1", 1)).rules == "{}"
-    assert await database.run(ownership.version, "T1", 3) is None
+    assert (await database.run(rule_sets.in_force, "T1")).rules == "[]"
+    assert (await database.run(rule_sets.version, "T1", 1)).rules == "{}"
+    assert await database.run(rule_sets.version, "T1", 3) is None
 
 
 async def test_the_state_of_pools_is_kept(database):
     """Whose turn it is, and who has which account; the latest counts."""
     await database.run(add_workspace)
-    await database.run(choosing.advance, "T1", {"P": "1"}, [Taken("P", "001", "a"), Taken("P", "002", "b")], SOMEDAY)
-    await database.run(choosing.advance, "T1", {"P": "2", "Q": "1"}, [Taken("P", "002", "c")], SOMEDAY)
+    await database.run(
+        choice_state.advance, "T1", {"P": "1"}, [Taken("P", "001", "a"), Taken("P", "002", "b")], SOMEDAY
+    )
+    await database.run(choice_state.advance, "T1", {"P": "2", "Q": "1"}, [Taken("P", "002", "c")], SOMEDAY)
 
-    state = await database.run(choosing.state, "T1", SOMEDAY, count_told=False)
+    state = await database.run(choice_state.state, "T1", SOMEDAY, count_told=False)
     wanted = [("P", "001"), ("P", "002"), ("P", "003"), ("Q", "001")]
     assert state.pools == {"P": "2", "Q": "1"}
-    assert await database.run(choosing.accounts, "T1", wanted) == {("P", "001"): "a", ("P", "002"): "c"}
+    assert await database.run(choice_state.accounts, "T1", wanted) == {("P", "001"): "a", ("P", "002"): "c"}
 
 
 async def test_absences_and_mutes_end(database):
     """At their time, or when somebody says so."""
     await database.run(add_workspace)
-    await database.run(choosing.set_absence, "T1", "U1", SOMEDAY, SOMEDAY + 10, "U2")
-    await database.run(choosing.set_absence, "T1", "U3", SOMEDAY, None, None)
-    await database.run(choosing.mute, "T1", "U1", "*", SOMEDAY + 10)
+    await database.run(choice_state.set_absence, "T1", "U1", SOMEDAY, SOMEDAY + 10, "U2")
+    await database.run(choice_state.set_absence, "T1", "U3", SOMEDAY, None, None)
+    await database.run(choice_state.mute, "T1", "U1", "*", SOMEDAY + 10)
 
     def at(moment):
-        return database.run(choosing.state, "T1", moment, count_told=False)
+        return database.run(choice_state.state, "T1", moment, count_told=False)
 
     assert (await at(SOMEDAY - 1)).delegates == {}
     assert (await at(SOMEDAY + 9)).delegates == {"U1": "U2", "U3": None}
     assert (await at(SOMEDAY + 9)).muted == {("U1", "*")}
     assert (await at(SOMEDAY + 10)).delegates == {"U3": None}
     assert (await at(SOMEDAY + 10)).muted == frozenset()
-    await database.run(choosing.end_absence, "T1", "U3")
+    await database.run(choice_state.end_absence, "T1", "U3")
     assert (await at(SOMEDAY + 10)).delegates == {}
 
 
@@ -71,8 +74,8 @@ async def test_what_people_were_told_is_counted_for_a_day(database):
         job_change_id = await database.run(add_job_change, due_at=None)
         await database.run(add_deliveries, "T1", [NewDelivery(job_change_id, destination, role, "x")], SOMEDAY)
 
-    counted = await database.run(choosing.state, "T1", SOMEDAY + 1, count_told=True)
-    after = await database.run(choosing.state, "T1", SOMEDAY + choosing.DAY_MS, count_told=True)
+    counted = await database.run(choice_state.state, "T1", SOMEDAY + 1, count_told=True)
+    after = await database.run(choice_state.state, "T1", SOMEDAY + choice_state.DAY_MS, count_told=True)
     assert (counted.told, after.told) == ({"U1": 2}, {})
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from store import pauses, workspaces
-from store.pauses import Failing
-from store.workspaces import Installed
+from store.delivery import pauses
+from store.delivery.pauses import Failing
+from store.slack import workspaces
+from store.slack.workspaces import Installed
 
 T1, POSTING = "T1", "slack:chat.postMessage"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from store import workspaces
-from store.deliveries import COPY, DRI, FALLBACK, buried
-from store.posts import Doubted, Moved, Parked, PutBack, Sent, Undeliverable, settle
+from store.delivery.deliveries import COPY, DRI, FALLBACK, buried
+from store.delivery.posts import Doubted, Moved, Parked, PutBack, Sent, Undeliverable, settle
+from store.delivery.trace import steps_of
 from store.schema import DEFAULT_CHANNEL
-from store.trace import steps_of
+from store.slack import workspaces
 from tests.conftest import SOMEDAY
 from tests.store.engine import (
     LEASE_MS,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.reading_hours import DAILY, DIRECT, WEEKLY, ReadingHours, zone_of
+from domain.notification_hours import DAILY, DIRECT, WEEKLY, ReadingHours, zone_of
 
 OSLO = "Europe/Oslo"
 ZONES = (OSLO, "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Auckland", "Africa/Casablanca", None)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import insert, select, update
 
-from store import lanes, posts, routing, trace, workspaces
-from store.deliveries import DRI, FALLBACK
-from store.posts import Undeliverable
-from store.replay import buried_until, replay
+from store.delivery import lanes, posts, routing, trace
+from store.delivery.deliveries import DRI, FALLBACK
+from store.delivery.failed import buried_until, replay
+from store.delivery.posts import Undeliverable
 from store.schema import DEFAULT_CHANNEL, deliveries, job_changes
+from store.slack import workspaces
 from tests.conftest import SOMEDAY
 from tests.store.engine import (
     add_job_change,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from store import pauses, routing, workspaces
-from store.deliveries import DRI, NewDelivery
-from store.routing import Postponed, Routed, batch_size
+from store.delivery import pauses, routing
+from store.delivery.deliveries import DRI, NewDelivery
+from store.delivery.routing import Postponed, Routed, batch_size
+from store.slack import workspaces
 from tests.conftest import SOMEDAY
 from tests.store.engine import add_job_change, add_workspace, claim, delivery_states, outcome_of
 

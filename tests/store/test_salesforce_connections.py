@@ -6,12 +6,12 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import Connection, select
 
-from store import salesforce_connections as connections
-from store import workspaces
 from store.database import Database
 from store.encryption import Cipher
-from store.salesforce_connections import RENEWAL_LEASE_MS, Renewal, SalesforceConnection, Tokens
+from store.salesforce import connections
+from store.salesforce.connections import RENEWAL_LEASE_MS, Renewal, SalesforceConnection, Tokens
 from store.schema import salesforce_connections as table
+from store.slack import workspaces
 from tests.conftest import SOMEDAY
 
 OLD_KEY = Fernet.generate_key().decode()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from store import audit, slack_events
+from store.operations import audit
+from store.slack import seen_events
 
 JOINED = audit.Change(1, "U1", "joined", "")
 
@@ -12,7 +13,7 @@ JOINED = audit.Change(1, "U1", "joined", "")
 async def test_the_first_who_brings_an_event_acts(database, clock):
     """Slack repeats it with the same id, perhaps to another replica."""
     for _ in range(2):
-        await database.run(slack_events.once, "Ev1", clock(), audit.record, "T1", JOINED)
+        await database.run(seen_events.once, "Ev1", clock(), audit.record, "T1", JOINED)
 
     assert await database.run(audit.recent, "T1") == [JOINED]
 
@@ -24,22 +25,22 @@ async def test_an_event_that_failed_may_come_again(database, clock):
         raise ValueError("the database said no")
 
     with pytest.raises(ValueError, match="said no"):
-        await database.run(slack_events.once, "Ev1", clock(), fail)
+        await database.run(seen_events.once, "Ev1", clock(), fail)
 
-    assert await database.run(slack_events.once, "Ev1", clock(), audit.record, "T1", JOINED) is True
+    assert await database.run(seen_events.once, "Ev1", clock(), audit.record, "T1", JOINED) is True
 
 
 async def test_an_event_without_an_id_acts(database, clock):
     """It cannot be told from another one."""
-    assert await database.run(slack_events.once, None, clock(), audit.record, "T1", JOINED) is True
+    assert await database.run(seen_events.once, None, clock(), audit.record, "T1", JOINED) is True
 
 
 async def test_old_events_are_forgotten(database, clock):
     """Slack repeats itself for a day at most."""
-    await database.run(slack_events.first_seen, "Ev1", clock())
+    await database.run(seen_events.first_seen, "Ev1", clock())
 
-    assert await database.run(slack_events.prune, clock()) == 0
-    assert await database.run(slack_events.prune, clock() + 1) == 1
+    assert await database.run(seen_events.prune, clock()) == 0
+    assert await database.run(seen_events.prune, clock() + 1) == 1
 
 
 async def test_the_audit_tells_the_newest_first(database):

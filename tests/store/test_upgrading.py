@@ -17,11 +17,11 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import BigInteger, MetaData, delete, event, insert, select, text, update
 
-from listeners.verbs import RefusedError
-from listeners.verbs.preparing import migrate
+from listeners.cli.running.preparing import migrate
+from listeners.cli.terminal import RefusedError
 from store import migrations
 from store.database import Database
-from store.slack_tables import metadata
+from store.slack.sdk_stores import metadata
 from tests.conftest import _administer, _named
 
 FIRST = "0001"

@@ -10,18 +10,21 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import select, text
 
-from store import choosing, imports, mappings, owners, salesforce_apps, salesforce_connections, workspaces
-from store.audit import Change
 from store.database import Database
 from store.encryption import Cipher
-from store.imports import Progress
-from store.salesforce_apps import SalesforceApp
-from store.salesforce_connections import SalesforceConnection
+from store.intake import imports, mappings
+from store.intake.imports import Progress
+from store.operations.audit import Change
+from store.ownership import choice_state, owners
+from store.salesforce import apps, connections
+from store.salesforce.apps import SalesforceApp
+from store.salesforce.connections import SalesforceConnection
 from store.schema import absences, mutes, ownership_links
 from store.schema import imports as imports_table
 from store.schema import mappings as mappings_table
 from store.schema import salesforce_apps as apps_table
 from store.schema import salesforce_connections as connections_table
+from store.slack import workspaces
 from tests.conftest import SOMEDAY
 from tests.patience import UNHURRIED
 from tests.store.engine import add_workspace
@@ -36,21 +39,21 @@ def connected(who: str) -> SalesforceConnection:
 
 
 SAVED = {
-    "absence": (absences.c.delegate, lambda c, who: choosing.set_absence(c, "T1", "U1", SOMEDAY, None, who)),
+    "absence": (absences.c.delegate, lambda c, who: choice_state.set_absence(c, "T1", "U1", SOMEDAY, None, who)),
     "import": (imports_table.c.read, lambda c, who: imports.save(c, "T1", "x", Progress(read=len(who)), SOMEDAY)),
     "link": (
         ownership_links.c.user_id,
         lambda c, who: owners.link(c, "T1", "dana@x.example", who, Change(SOMEDAY, who, "linked", "")),
     ),
     "mapping": (mappings_table.c.made_by, lambda c, who: mappings.save(c, "T1", "crm", {}, who, SOMEDAY)),
-    "mute": (mutes.c.until, lambda c, who: choosing.mute(c, "T1", "U1", "*", len(who))),
+    "mute": (mutes.c.until, lambda c, who: choice_state.mute(c, "T1", "U1", "*", len(who))),
     "Salesforce app": (
         apps_table.c.set_by,
-        lambda c, who: salesforce_apps.save(c, CIPHER, "T1", SalesforceApp("id", "secret", who, SOMEDAY)),
+        lambda c, who: apps.save(c, CIPHER, "T1", SalesforceApp("id", "secret", who, SOMEDAY)),
     ),
     "Salesforce connection": (
         connections_table.c.connected_by,
-        lambda c, who: salesforce_connections.save(c, CIPHER, connected(who)),
+        lambda c, who: connections.save(c, CIPHER, connected(who)),
     ),
 }
 

@@ -7,9 +7,9 @@ import json
 import pytest
 from sqlalchemy import insert, select
 
-from store import workspaces
 from store.schema import DEFAULT_CHANNEL, lanes
-from store.workspaces import DEFAULT_CHANNEL_BROKEN, Installed
+from store.slack import workspaces
+from store.slack.workspaces import DEFAULT_CHANNEL_BROKEN, Installed
 
 T1 = "T1"
 ACME = Installed(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from services.job_changes import JobChange
-from services.ownership.choice import Decision, decide
-from services.ownership.conditions import Prepared
-from services.ownership.facts import Case
-from services.ownership.rules import RuleSet
-from services.ownership.standing import Ledger, Standing
-from services.records import Account, Contact, Lead, Opportunity, PersonRecords, SalesforceUser
-from store.members import NOT_IN_SLACK, Member
+from domain.job_change import JobChange
+from services.ownership.choice.availability import Ledger, Standing
+from services.ownership.choice.case import Case
+from services.ownership.choice.conditions import Prepared
+from services.ownership.choice.decide import Decision, decide
+from services.ownership.rules.rule_set import RuleSet
+from services.salesforce.records import Account, Contact, Lead, Opportunity, PersonRecords, SalesforceUser
+from store.slack.members import NOT_IN_SLACK, Member
 
 
 def job_change(**changes: object) -> JobChange:

@@ -9,18 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.job_changes import ChangeType
-from services.ownership.choice import Decision, decide
-from services.ownership.conditions import Prepared
-from services.ownership.facts import sides_of
-from services.ownership.presets import presets
-from services.ownership.promises import promised
-from services.ownership.rules import CATCH_ALL, RuleSet
-from services.ownership.standing import Absence, Lacks, Ledger, Matching, Standing
-from services.records import PersonRecords
-from store.deliveries import COPY
-from store.members import BOT, DEACTIVATED, GUEST, NOT_IN_SLACK, STRANGER, UNKNOWN, Member
-from store.workspaces import Workspace
+from domain.job_change import ChangeType
+from services.ownership.choice.availability import Absence, Lacks, Ledger, Matching, Standing
+from services.ownership.choice.case import sides_of
+from services.ownership.choice.conditions import Prepared
+from services.ownership.choice.decide import Decision, decide
+from services.ownership.choice.outcome import promised
+from services.ownership.rules.presets import presets
+from services.ownership.rules.rule_set import CATCH_ALL, RuleSet
+from services.salesforce.records import PersonRecords
+from store.delivery.deliveries import COPY
+from store.slack.members import BOT, DEACTIVATED, GUEST, NOT_IN_SLACK, STRANGER, UNKNOWN, Member
+from store.slack.workspaces import Workspace
 from tests.services.ownership.facts import (
     ADA,
     BO,

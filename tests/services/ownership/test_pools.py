@@ -7,10 +7,10 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ownership.pools import PoolState
-from services.ownership.rules import Pool, PoolMember
-from services.ownership.standing import Ledger
-from store.members import Member
+from services.ownership.choice.availability import Ledger
+from services.ownership.choice.pools import PoolState
+from services.ownership.rules.rule_set import Pool, PoolMember
+from store.slack.members import Member
 from tests.services.ownership.facts import case, chosen, rule, rules, standing
 
 

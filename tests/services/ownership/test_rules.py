@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from services.ownership.presets import presets
-from services.ownership.reach import unreachable
-from services.ownership.rule_faults import InvalidRulesError
-from services.ownership.rules import MOST_RULES, RuleSet
-from services.rulebook import parse
+from services.ownership.rulebook import parse
+from services.ownership.rules.faults import InvalidRulesError
+from services.ownership.rules.presets import presets
+from services.ownership.rules.rule_set import MOST_RULES, RuleSet
+from services.ownership.rules.unreachable import unreachable
 
 GOOD = {
     "rules": [

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from services.ownership.check import OrgField, OrgShape, check
-from services.ownership.presets import presets
-from services.ownership.reach import unreachable
-from services.ownership.rules import CATCH_ALL, Rule, RuleSet
-from services.ownership.sentences import Names, sentence
+from services.ownership.rules.check import OrgField, OrgShape, check
+from services.ownership.rules.presets import presets
+from services.ownership.rules.rule_set import CATCH_ALL, Rule, RuleSet
+from services.ownership.rules.sentences import Names, sentence
+from services.ownership.rules.unreachable import unreachable
 
 OWNER = {"source": "owner", "of": "account"}
 

@@ -1,0 +1,1 @@
+"""What every subject speaks of: job changes, states, outcomes, notification hours, limits. Pure; imports no room."""

@@ -1,0 +1,1 @@
+"""The terminal: every verb of `python app.py`."""

@@ -1,0 +1,1 @@
+"""The verbs that start something: serve, web, worker, migrate and demo."""

@@ -1,0 +1,67 @@
+"""How the workspaces stand, for the operator."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Sequence
+
+from listeners.cli.running.preparing import cipher_of
+from listeners.cli.terminal import RefusedError, Terminal, shown_time
+from services.home.status import REPORTED_DAYS, WorkspaceStatus
+from store.slack import workspaces
+
+
+def arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--workspace", metavar="ID", help="only this one")
+    parser.add_argument("--json", action="store_true", help="as JSON, times in milliseconds since the epoch")
+
+
+def status(asked: Namespace, terminal: Terminal) -> int:
+    with terminal.database() as database:
+        active = [each.id for each in database.run_sync(workspaces.all_active)]
+    found = asyncio.run(_ask(terminal, [asked.workspace] if asked.workspace else active))
+    if asked.workspace and not found:
+        raise RefusedError(f"No workspace {asked.workspace} has installed the app.")
+    if asked.json:
+        told = [each.as_dict() for each in found]
+        terminal.tell(json.dumps(told[0] if asked.workspace else told, indent=2))
+    elif found:
+        terminal.tell("\n\n".join("\n".join(_lines(each)) for each in found))
+    else:
+        terminal.remark("No workspace has installed the app yet.")
+    return 0
+
+
+async def _ask(terminal: Terminal, workspace_ids: Sequence[str]) -> list[WorkspaceStatus]:
+    settings = terminal.settings()
+    async with terminal.build(settings, cipher_of(settings)) as app:
+        found = [await app.status.of(each) for each in workspace_ids]
+    return [each for each in found if each]
+
+
+def _lines(one: WorkspaceStatus) -> Iterator[str]:
+    yield f"{one.workspace_name} ({one.workspace_id}){'' if one.is_active else ', which has removed the app'}"
+    yield f"  default channel   {_channel(one)}"
+    yield from _salesforce(one)
+    yield f"  last job change   {'never' if one.last_accepted_at is None else shown_time(one.last_accepted_at)}"
+    since = f", the oldest since {shown_time(one.waiting_since)}" if one.waiting_since is not None else ""
+    yield f"  waiting           {one.waiting:,}{since}"
+    for name, count in one.last_day.items():
+        yield f"  {name.replace('_', ' '):<17} {count:,} in 24 hours"
+    yield f"  buried in all     {one.buried:,}{' (python app.py buried says why)' if one.buried else ''}"
+    yield f"  wrong data        {one.reported:,} reports in {REPORTED_DAYS} days"
+
+
+def _channel(one: WorkspaceStatus) -> str:
+    if one.default_channel_id is None:
+        return "none is chosen: an admin does that in the app's Home"
+    name = f"#{one.default_channel_name} ({one.default_channel_id})"
+    return f"{name}, which cannot be posted to: {one.default_channel_problem}" if one.default_channel_problem else name
+
+
+def _salesforce(one: WorkspaceStatus) -> Iterator[str]:
+    for place, line in enumerate(one.salesforce):
+        at = f" {shown_time(line.at)}" if line.at is not None else ""
+        yield f"  {'' if place else 'Salesforce':<17} {line.text}{at}"

@@ -1,0 +1,1 @@
+"""App Home: the tab itself and the dialogs behind its settings."""

@@ -1,0 +1,1 @@
+"""The HTTP server: routes, guards, health, metrics and logs."""

@@ -1,0 +1,108 @@
+"""How we are, for machines: alive, able to serve, and the numbers Prometheus reads."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
+from sqlalchemy import Connection
+
+from listeners.http.metrics import Metrics, Snapshot
+from services.operations.heartbeat import LONGEST_WAIT_MS
+from services.operations.watchdog import Pulse
+from services.version import VERSION
+from store import migrations
+from store.database import Database, DatabaseUnavailableError
+from store.home import counts
+from store.operations import health_figures
+
+DEADLINE_SECONDS = 3
+DAY_MS = 24 * 60 * 60 * 1_000
+
+_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
+
+
+def routes(database: Database, metrics: Metrics, metrics_token: str | None, pulse: Pulse) -> list[web.RouteDef]:
+    """*metrics_token* None: only this machine may read the metrics. *pulse*: of the worker, if there is one here."""
+    health = _Health(database, metrics, metrics_token, pulse)
+    return [
+        web.get("/healthz", health.alive),
+        web.get("/readyz", health.ready),
+        web.get("/metrics", health.read_metrics),
+    ]
+
+
+@dataclass
+class _Health:
+    database: Database
+    metrics: Metrics
+    metrics_token: str | None = field(repr=False)
+    pulse: Pulse
+    _is_migrated: bool = False
+
+    async def alive(self, _request: web.Request) -> web.Response:
+        """Of a process that works, too: whoever is not alive should be started again."""
+        if missed := self.pulse.missed:
+            reasons = [f"the worker does not go round any more to {half}" for half in missed]
+            return web.json_response({"status": "dead", "reasons": reasons}, status=503)
+        return web.json_response({"status": "alive", "version": VERSION})
+
+    async def ready(self, _request: web.Request) -> web.Response:
+        reasons = await self._reasons_not_to_serve()
+        status = "not ready" if reasons else "ready"
+        return web.json_response({"status": status, "reasons": reasons}, status=503 if reasons else 200)
+
+    async def _reasons_not_to_serve(self) -> list[str]:
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                # A schema only ever grows newer, so it is looked into until it is the newest, and then no more.
+                self._is_migrated = await self.database.run(_is_reached if self._is_migrated else migrations.is_newest)
+        except (DatabaseUnavailableError, TimeoutError):
+            return ["the database does not answer: check DATABASE_URL and that it is up"]
+        return [] if self._is_migrated else ["the database is not at the newest schema: run python app.py migrate"]
+
+    async def read_metrics(self, request: web.Request) -> web.Response:
+        if not self._may_read_metrics(request):
+            advice = "send METRICS_TOKEN as a bearer token, or ask from this machine when none is set\n"
+            return web.Response(status=403, text=advice)
+        now = self.pulse.now()
+        snapshot: Snapshot | None = None
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                snapshot = await self.database.run(_snapshot, now)
+        except (DatabaseUnavailableError, TimeoutError):
+            pass  # what this process counted is worth reading all the same
+        told = self.metrics.exposition(snapshot, now, worker_is_up=self.pulse.beats)
+        return web.Response(body=told, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    def _may_read_metrics(self, request: web.Request) -> bool:
+        if self.metrics_token:
+            given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
+            return hmac.compare_digest(given, f"Bearer {self.metrics_token}".encode())
+        # Behind a proxy on this machine every peer looks like this machine.
+        return _is_this_machine(request.remote) and not any(name in request.headers for name in _FORWARDED)
+
+
+def _is_this_machine(peer: str | None) -> bool:
+    try:
+        address = ip_address(peer or "")
+    except ValueError:
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
+
+def _snapshot(connection: Connection, now: int) -> Snapshot:
+    return Snapshot(
+        counts.totals(connection, now - DAY_MS),
+        health_figures.vitals(connection, now),
+        health_figures.is_stuck(connection, now - LONGEST_WAIT_MS, now),
+    )
+
+
+def _is_reached(connection: Connection) -> bool:
+    connection.exec_driver_sql("SELECT 1")
+    return True

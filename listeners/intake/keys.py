@@ -1,0 +1,37 @@
+"""Admins make and roll the keys that senders of job changes prove themselves with, and read how to send."""
+
+from __future__ import annotations
+
+import re
+
+from slack_bolt.async_app import AsyncApp
+
+from listeners.dialogs.blocks import View
+from listeners.dialogs.dialog import Dialog
+from listeners.home.app_home import publish
+from listeners.intake.keys_view import HOW_TO_SEND, KEY_TITLES, MAKE_KEY, how_to_send_view, key_view
+from services.home.home import Home
+from services.intake.keys import IntakeKeys
+
+
+def register(app: AsyncApp) -> None:
+    app.action(re.compile(f"^{MAKE_KEY}_({'|'.join(KEY_TITLES)})$"))(make_key)
+    app.action(HOW_TO_SEND)(show_how_to_send)
+
+
+async def make_key(dialog: Dialog, intake_keys: IntakeKeys, home: Home) -> None:
+    """The dialog opens before the key is made: an unseen key helps nobody."""
+    kind = dialog.action["action_id"].removeprefix(f"{MAKE_KEY}_")
+
+    async def making() -> View:
+        key = await intake_keys.make(dialog.workspace_id, kind, dialog.user_id)
+        return key_view(kind, key, home.intake_url(dialog.workspace_id))
+
+    await dialog.open(KEY_TITLES[kind], making)
+    await publish(dialog.client, home, dialog.workspace_id, dialog.user_id, view=dialog.view)
+
+
+async def show_how_to_send(dialog: Dialog, home: Home) -> None:
+    await dialog.ack()
+    view = how_to_send_view(home.intake_url(dialog.workspace_id))
+    await dialog.client.views_open(trigger_id=dialog.body["trigger_id"], view=view)

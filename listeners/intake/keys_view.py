@@ -1,0 +1,57 @@
+"""The dialogs about sending job changes: a key that is shown once, and an example to paste. Pure."""
+
+from __future__ import annotations
+
+import json
+
+from listeners.dialogs.blocks import View, context, modal, section
+from store.intake.keys import BEARER, SIGNING
+
+MAKE_KEY = "home_make_key"  # with _signing or _bearer behind it
+HOW_TO_SEND = "home_how_to_send"
+
+KEY_NAMES = {SIGNING: "signing secret", BEARER: "API key"}
+KEY_TITLES = {SIGNING: "Signing secret", BEARER: "API key"}
+
+
+def key_view(kind: str, key: str, intake_url: str) -> View:
+    """The one time a key is shown."""
+    use = {
+        SIGNING: "Sign each request with it as https://www.standardwebhooks.com describes: the headers `webhook-id`, "
+        "`webhook-timestamp` and `webhook-signature`.",
+        BEARER: "Send it with each request: `Authorization: Bearer KEY`, or `X-Api-Key: KEY`.",
+    }[kind]
+    return modal(
+        KEY_TITLES[kind],
+        [
+            section(f"Copy it now; it is shown only once:\n```{key}```"),
+            section(use),
+            section(f"Post job changes to\n```{intake_url}```"),
+            context("One that was in use before still works for 24 hours."),
+        ],
+    )
+
+
+def how_to_send_view(intake_url: str) -> View:
+    """An example to paste into a terminal."""
+    example = {
+        "source": "example",
+        "source_event_id": "1",
+        "signal": "contact_tracking",
+        "change_type": "new_company",
+        "person": {"full_name": "Ada Smith", "emails": ["ada@globex.example"]},
+        "current": {"title": "CRO", "company": {"name": "Globex"}},
+    }
+    command = (
+        f"curl {intake_url} \\\n  -H 'Authorization: Bearer YOUR_API_KEY' \\\n"
+        f"  -H 'Content-Type: application/json' \\\n"
+        f"  -d '{json.dumps(example)}'"
+    )
+    return modal(
+        "Sending job changes",
+        [
+            section("Make an API key, put it in place of YOUR_API_KEY, and run:"),
+            section(f"```{command}```"),
+            section("202 means that the job change is stored and will be delivered; 200, that it was sent before."),
+        ],
+    )

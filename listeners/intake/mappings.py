@@ -1,0 +1,113 @@
+"""An admin says how the rows of a sender are read, and tries it on one."""
+
+from __future__ import annotations
+
+from slack_bolt.async_app import AsyncApp
+
+from domain.validation import InvalidJobChangeError
+from listeners.dialogs.blocks import View
+from listeners.dialogs.dialog import Dialog
+from listeners.intake.mappings_view import (
+    DEFINITION,
+    EDIT,
+    NEW,
+    PREVIEW,
+    REMOVE,
+    ROW,
+    SAVE,
+    SOURCE,
+    TITLE,
+    as_json,
+    mapping_view,
+    mappings_view,
+)
+from listeners.salesforce.settings_view import MAPPINGS
+from services.home.home import Home
+from services.intake.senders.own_mappings import OwnMappings, checked_source, told
+from services.intake.senders.row_mapping import RowMapping, decoded
+from services.slack.mrkdwn import escape
+
+
+def register(app: AsyncApp) -> None:
+    app.action(MAPPINGS)(show)
+    app.action(EDIT)(edit)
+    app.action(REMOVE)(remove)
+    app.action(PREVIEW)(preview)
+    app.view(SAVE)(save)
+
+
+async def show(dialog: Dialog, own_mappings: OwnMappings, home: Home) -> None:
+    async def making() -> View:
+        return await _mappings_view(dialog, own_mappings, home)
+
+    await dialog.open(TITLE, making)
+
+
+async def edit(dialog: Dialog, own_mappings: OwnMappings) -> None:
+    """One that there is, or a new one that begins with an example."""
+    source = "" if dialog.action["value"] == NEW else dialog.action["value"]
+
+    async def making() -> View:
+        known = (await own_mappings.all_of(dialog.workspace_id)).get(source)
+        return mapping_view(source, as_json(known) if known else "")
+
+    await dialog.change(TITLE, making)
+
+
+async def remove(dialog: Dialog, own_mappings: OwnMappings, home: Home) -> None:
+    async def making() -> View:
+        await own_mappings.remove(dialog.workspace_id, dialog.user_id, dialog.action["value"])
+        return await _mappings_view(dialog, own_mappings, home, "Removed.")
+
+    await dialog.change(TITLE, making)
+
+
+async def preview(dialog: Dialog) -> None:
+    """What the row would be told as, or what is wrong with mapping or row."""
+    source, typed, row = _typed(dialog)
+
+    async def making() -> View:
+        return _tried(source, typed, row)
+
+    await dialog.change(TITLE, making)
+
+
+async def save(dialog: Dialog, own_mappings: OwnMappings, home: Home) -> None:
+    """A mistake is said beside the field it is in."""
+    source, typed, _ = _typed(dialog)
+    try:
+        name = checked_source(source)
+    except InvalidJobChangeError as error:
+        await dialog.refuse({SOURCE: str(error)})
+        return
+    try:
+        definition = decoded(typed, "the mapping")
+        RowMapping.parse(definition)
+    except InvalidJobChangeError as error:
+        await dialog.refuse({DEFINITION: str(error)[:300]})
+        return
+
+    async def making() -> View:
+        await own_mappings.save(dialog.workspace_id, dialog.user_id, name, definition)
+        note = f":white_check_mark: Saved. {escape(name, 100)} is read like this from now on."
+        return await _mappings_view(dialog, own_mappings, home, note)
+
+    await dialog.answer(TITLE, making)
+
+
+async def _mappings_view(dialog: Dialog, own_mappings: OwnMappings, home: Home, note: str | None = None) -> View:
+    known = await own_mappings.all_of(dialog.workspace_id)
+    return mappings_view(known, home.intake_url(dialog.workspace_id), note)
+
+
+def _tried(source: str, typed: str, row: str) -> View:
+    try:
+        text = told(decoded(typed, "the mapping"), decoded(row, "the row"), source)
+    except InvalidJobChangeError as error:
+        return mapping_view(source, typed, row, f":no_entry: Refused: {escape(str(error), 800)}")
+    return mapping_view(source, typed, row, f"*As it would be told*\n{text}")
+
+
+def _typed(dialog: Dialog) -> tuple[str, str, str]:
+    source, typed, row = ((dialog.entered(name) or "").strip() for name in (SOURCE, DEFINITION, ROW))
+    return source, typed, row

@@ -1,0 +1,1 @@
+"""The buttons under a message, and the dialogs behind them."""

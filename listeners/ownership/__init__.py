@@ -1,0 +1,1 @@
+"""Admins edit ownership rules, try them, and match unmatched owners."""

@@ -1,0 +1,183 @@
+"""Admins change what stands beside the ownership rules: pools, mapping tables, segments, who is never told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from slack_bolt.async_app import AsyncApp
+
+from listeners.dialogs.blocks import View
+from listeners.dialogs.dialog import Dialog
+from listeners.dialogs.mentions import fault_text, said
+from listeners.ownership.dialogs import OwnershipDialogs
+from listeners.ownership.pools_view import (
+    CAP,
+    CUSTOMER,
+    DELETE_NAMED,
+    EDIT_NAMED,
+    EXCLUDED,
+    EXCLUDED_OTHERS,
+    MAPPING_TITLE,
+    MEMBERS,
+    MORE_TITLE,
+    NAME,
+    NEW_NAMED,
+    OTHERS,
+    POOL_TITLE,
+    SAVE_MAPPING,
+    SAVE_POOL,
+    SAVE_SETTINGS,
+    STICKY,
+    TABLE,
+    TARGET,
+    Faults,
+    acted_on,
+    mapping_view,
+    more_view,
+    named_faults,
+    pool_view,
+    read_members,
+    read_table,
+    settings_faults,
+    split,
+)
+from listeners.ownership.rule_form.form_values import HOW_TO_TEST, read_test
+from listeners.ownership.rule_list_view import MORE
+from services.ownership.ownership_beside import MAPPINGS, POOLS, with_named, with_settings, without_named
+from services.ownership.rules.faults import InvalidRulesError, RuleFault
+from services.ownership.rules.rule_set import RuleSet
+
+
+def register(app: AsyncApp) -> None:
+    app.action(MORE)(show)
+    app.view(SAVE_SETTINGS)(save_settings)
+    app.action(re.compile(f"^{NEW_NAMED}_"))(new)
+    app.action(re.compile(f"^{EDIT_NAMED}_"))(choose)
+    app.view(SAVE_POOL)(save_pool)
+    app.view(SAVE_MAPPING)(save_mapping)
+
+
+async def show(dialog: Dialog, ownership: OwnershipDialogs) -> None:
+    async def making() -> View:
+        return more_view(await ownership.rulebook.read(dialog.workspace_id))
+
+    await dialog.open(MORE_TITLE, making)
+
+
+async def save_settings(dialog: Dialog, ownership: OwnershipDialogs) -> None:
+    shown = dialog.view["state"]["values"]  # without what is too long for the dialog, which stays as it is
+    tests = {name: read_test(dialog.entered(name) or "") for name in (CUSTOMER, TARGET) if name in shown}
+    if faults := {name: f"Please {HOW_TO_TEST}." for name, test in tests.items() if test is None}:
+        await dialog.refuse(faults)
+        return
+    picked, others = dialog.entered(EXCLUDED) or [], (dialog.entered(EXCLUDED_OTHERS) or "").split()
+    cap = dialog.entered(CAP)
+
+    def change(rules: RuleSet) -> RuleSet:
+        kept = others if EXCLUDED_OTHERS in shown else split(rules.guards.excluded)[1]
+        return with_settings(rules, tests, {"excluded": [*picked, *kept]} | ({"daily_cap": int(cap)} if cap else {}))
+
+    await _save(dialog, ownership, _Edit(change, "changed segments and guards", partial(settings_faults, shown=shown)))
+
+
+async def new(dialog: Dialog, ownership: OwnershipDialogs) -> None:
+    await _open(dialog, ownership, dialog.action["value"], None)
+
+
+async def choose(dialog: Dialog, ownership: OwnershipDialogs) -> None:
+    """Out of the menu beside a pool or a mapping."""
+    action = dialog.action
+    kind = action["action_id"].removeprefix(f"{EDIT_NAMED}_")
+    step, _, name = action["selected_option"]["value"].partition(":")
+    if step != DELETE_NAMED:
+        await _open(dialog, ownership, kind, name)
+        return
+    workspace_id, (seen, _) = dialog.workspace_id, acted_on(dialog.view)
+
+    async def making() -> View:
+        book = await ownership.rulebook.read(workspace_id)
+        try:
+            changed = without_named(book.shown, kind, name)
+        except InvalidRulesError as error:
+            faults = "".join(f"\n• {fault_text(fault)}" for fault in error.faults[:8])
+            return more_view(book, f":no_entry: Nothing was deleted, rules still name it:{faults}")
+        kept = await ownership.editing.set(workspace_id, dialog.user_id, seen, changed, f"deleted “{name}”")
+        await ownership.redraw(dialog)
+        return more_view(await ownership.rulebook.read(workspace_id), said(kept))
+
+    await dialog.change(MORE_TITLE, making)
+
+
+async def save_pool(dialog: Dialog, ownership: OwnershipDialogs) -> None:
+    members = read_members(dialog.entered(MEMBERS) or [], dialog.entered(OTHERS) or "")
+    if isinstance(members, str):
+        await dialog.refuse({OTHERS: members})
+        return
+    value = {"members": members, "sticky": bool(dialog.entered(STICKY))}
+    await _save(dialog, ownership, _named(dialog, POOLS, value, OTHERS))
+
+
+async def save_mapping(dialog: Dialog, ownership: OwnershipDialogs) -> None:
+    table = read_table(dialog.entered(TABLE) or "")
+    if isinstance(table, str):
+        await dialog.refuse({TABLE: table})
+        return
+    await _save(dialog, ownership, _named(dialog, MAPPINGS, table, TABLE))
+
+
+@dataclass(frozen=True)
+class _Edit:
+    """What a dialog changes in the rules, *what* as history tells it, and its faults by the field they are shown at."""
+
+    change: Callable[[RuleSet], RuleSet]
+    what: str
+    faults: Callable[[Sequence[RuleFault]], Faults]
+
+
+def _named(dialog: Dialog, kind: str, value: object, field: str) -> _Edit:
+    """A pool or a mapping, added or in place of the one that the dialog was opened for."""
+    _, old = acted_on(dialog.view)
+    name = str(dialog.entered(NAME) or "").strip()
+    what = f"{'changed' if old else 'added'} the {'pool' if kind == POOLS else 'mapping'} “{name}”"
+    return _Edit(
+        lambda rules: with_named(rules, kind, old, name, value),
+        what,
+        lambda faults: named_faults(faults, f"{kind}.{name}", field),
+    )
+
+
+async def _save(dialog: Dialog, ownership: OwnershipDialogs, edit: _Edit) -> None:
+    """Into the draft, and close; or every fault at its field."""
+    await dialog.in_time(_into_draft(dialog, ownership, edit))
+
+
+async def _into_draft(dialog: Dialog, ownership: OwnershipDialogs, edit: _Edit) -> None:
+    if await dialog.turned_away(MORE_TITLE):
+        return
+    workspace_id, (seen, _) = dialog.workspace_id, acted_on(dialog.view)
+    book = await ownership.rulebook.read(workspace_id)
+    try:
+        changed = edit.change(book.shown)
+    except InvalidRulesError as error:
+        await dialog.refuse(edit.faults(error.faults))
+        return
+    kept = await ownership.editing.set(workspace_id, dialog.user_id, seen, changed, edit.what)
+    if not kept.stored:
+        await dialog.refuse({next(iter(dialog.view["state"]["values"])): kept.text})
+        return
+    await dialog.close()
+    await ownership.redraw(dialog, said(kept))
+    below = dialog.view.get("previous_view_id")
+    if below and below != dialog.view.get("root_view_id"):
+        await dialog.put(below, more_view(await ownership.rulebook.read(workspace_id), said(kept)))
+
+
+async def _open(dialog: Dialog, ownership: OwnershipDialogs, kind: str, name: str | None) -> None:
+    async def making() -> View:
+        book = await ownership.rulebook.read(dialog.workspace_id)
+        return pool_view(book, name) if kind == POOLS else mapping_view(book, name)
+
+    await dialog.open(POOL_TITLE if kind == POOLS else MAPPING_TITLE, making)

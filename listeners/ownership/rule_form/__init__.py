@@ -1,0 +1,1 @@
+"""The dialog of one ownership rule: its fields, choices and validation."""

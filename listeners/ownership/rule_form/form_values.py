@@ -1,0 +1,48 @@
+"""What stands as text in the fields of the ownership dialogs: words, comparisons of a record's field. Pure."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from io import StringIO
+
+from services.ownership.rules.rule_set import FieldTest
+
+HOW_TO_TEST = "write a field, then =, in or contains, then values"
+
+_TEST = re.compile(r"(\S+?)\s*(?:(=)|\s(in|contains)\s)\s*(.+)", re.IGNORECASE)
+_TESTS = {"=": "equals", "in": "in", "contains": "contains"}
+_SIGNS = {test: sign for sign, test in _TESTS.items()}
+
+
+def lines_of(text: str) -> Iterator[str]:
+    """Those that say something."""
+    yield from filter(None, map(str.strip, text.splitlines()))
+
+
+def shown_words(words: Sequence[str]) -> str:
+    """Separated by commas; one that has a comma in it stands in quotes."""
+    written = StringIO()
+    csv.writer(written, lineterminator="").writerow(words)
+    line = written.getvalue()
+    return line if '"' in line else line.replace(",", ", ")
+
+
+def read_words(text: str) -> list[str]:
+    """What was typed with commas between; a word with a comma in it stands in quotes."""
+    rows = csv.reader(text.splitlines(), skipinitialspace=True)
+    return [word.strip() for row in rows for word in row if word.strip()]
+
+
+def shown_test(test: FieldTest) -> str:
+    return f"{test.field} {_SIGNS[test.test]} {shown_words(test.values)}"
+
+
+def read_test(line: str) -> dict[str, object] | None:
+    """A FieldTest as JSON has it, not yet checked; None: it is not written as one."""
+    found = _TEST.fullmatch(line.strip())
+    if found is None:
+        return None
+    name, equals, word, values = found.groups()
+    return {"field": name, "test": _TESTS[equals or word.lower()], "values": read_words(values)}

@@ -1,0 +1,1 @@
+"""Admins connect Salesforce and choose where job changes are read in it."""

@@ -1,0 +1,126 @@
+"""An admin chooses where job changes are found in Salesforce, sees what would be told, and starts it."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import Any
+
+from slack_bolt.async_app import AsyncApp
+
+from domain.errors import PermanentError, TransientError
+from domain.validation import InvalidJobChangeError
+from listeners.dialogs.blocks import View, said_view
+from listeners.dialogs.dialog import Dialog
+from listeners.intake.mappings_view import as_json
+from listeners.salesforce.settings_view import SOURCES
+from listeners.salesforce.sources_view import (
+    BEGIN,
+    CHOOSE,
+    DEFINITION,
+    GO_ON,
+    PAUSE,
+    PREVIEW,
+    REMOVE,
+    START,
+    TITLE,
+    source_view,
+    sources_view,
+)
+from services.intake.salesforce.presets import Proposal
+from services.intake.salesforce.query import SourceQuery
+from services.intake.salesforce.setup import SalesforceSource
+from services.intake.senders.row_mapping import decoded
+from services.slack.mrkdwn import escape
+from store.salesforce.sources import ACTIVE, PAUSED
+
+_STATES = {PAUSE: PAUSED, GO_ON: ACTIVE, REMOVE: None}
+
+
+def register(app: AsyncApp) -> None:
+    app.action(SOURCES)(show)
+    app.action(CHOOSE)(choose)
+    app.action(PREVIEW)(preview)
+    app.view(START)(start)
+    for action_id in _STATES:
+        app.action(action_id)(change)
+
+
+async def show(dialog: Dialog, salesforce_source: SalesforceSource) -> None:
+    await dialog.open(TITLE, partial(_sources_view, salesforce_source, dialog.workspace_id))
+
+
+async def choose(dialog: Dialog, salesforce_source: SalesforceSource) -> None:
+    """A place to look: proposed from the org's describe, with the last records as they would be told."""
+    name = dialog.action["selected_option"]["value"]
+
+    async def making() -> View:
+        proposal = await salesforce_source.propose(dialog.workspace_id, name)
+        if proposal is None:
+            return said_view(TITLE, "Salesforce does not show us this object any more.")
+        return await _previewed(salesforce_source, dialog.workspace_id, proposal, as_json(proposal.definition), "now")
+
+    await dialog.change(TITLE, making)
+
+
+async def preview(dialog: Dialog, salesforce_source: SalesforceSource) -> None:
+    """The same place with what was typed; what is wrong with it is said above it."""
+    await dialog.change(TITLE, partial(_previewed, salesforce_source, dialog.workspace_id, *_typed(dialog)))
+
+
+async def start(dialog: Dialog, salesforce_source: SalesforceSource) -> None:
+    proposal, typed, begin = _typed(dialog)
+    try:
+        definition = _decoded(typed)
+        SourceQuery.parse(proposal.sobject, definition)
+    except InvalidJobChangeError as error:
+        await dialog.refuse({DEFINITION: str(error)[:300]})
+        return
+
+    async def making() -> View:
+        chosen = Proposal(proposal.name, proposal.sobject, proposal.label, definition)
+        await salesforce_source.start(dialog.workspace_id, dialog.user_id, chosen, _days(begin))
+        note = f":white_check_mark: Started: {escape(chosen.label, 80)} is looked at every minute."
+        return await _sources_view(salesforce_source, dialog.workspace_id, note)
+
+    await dialog.answer(TITLE, making)
+
+
+async def change(dialog: Dialog, salesforce_source: SalesforceSource) -> None:
+    """Pause, go on, or remove."""
+    name, state = dialog.action["value"], _STATES[dialog.action["action_id"]]
+
+    async def making() -> View:
+        await salesforce_source.set_state(dialog.workspace_id, dialog.user_id, name, state)
+        return await _sources_view(salesforce_source, dialog.workspace_id)
+
+    await dialog.change(TITLE, making)
+
+
+async def _sources_view(service: SalesforceSource, workspace_id: str, note: str | None = None) -> View:
+    return sources_view(await service.all_of(workspace_id), await service.candidates(workspace_id), note)
+
+
+async def _previewed(service: SalesforceSource, workspace_id: str, proposal: Proposal, typed: str, begin: str) -> View:
+    try:
+        seen = await service.preview(workspace_id, proposal.sobject, _decoded(typed), _days(begin))
+    except (InvalidJobChangeError, PermanentError, TransientError) as error:
+        return source_view(proposal, typed, begin, note=f":no_entry: {escape(str(error), 500)}")
+    return source_view(proposal, typed, begin, seen)
+
+
+def _typed(dialog: Dialog) -> tuple[Proposal, str, str]:
+    """Which place a dialog is about, the JSON in it, and when to start."""
+    kept = json.loads(dialog.view["private_metadata"])
+    proposal = Proposal(kept["name"], kept["sobject"], kept["label"], {})
+    return proposal, dialog.entered(DEFINITION) or "", dialog.entered(BEGIN)
+
+
+def _days(begin: str) -> int | None:
+    """How far back; None: from now on."""
+    return int(begin) if begin.isdigit() else None
+
+
+def _decoded(typed: str) -> Any:
+    """Raises InvalidJobChangeError."""
+    return decoded(typed, "the mapping")

@@ -1,0 +1,1 @@
+"""What Slack sends, and installing the app: OAuth, events, Socket Mode."""

@@ -1,0 +1,66 @@
+"""The app was removed from a workspace, or its token was: nothing of it is kept that could still call Slack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from slack_bolt.async_app import AsyncApp, AsyncBoltContext
+from slack_bolt.request.async_request import AsyncBoltRequest
+from sqlalchemy import Connection
+
+from store.database import Database
+from store.operations import audit
+from store.slack import installations, seen_events, workspaces
+
+
+def register(app: AsyncApp) -> None:
+    app.event("app_uninstalled")(leave_workspace)
+    app.event("tokens_revoked")(lose_tokens)
+
+
+async def leave_workspace(
+    body: dict[str, Any],
+    context: AsyncBoltContext,
+    request: AsyncBoltRequest,
+    database: Database,
+    now: Callable[[], int],
+) -> None:
+    """https://docs.slack.dev/reference/events/app_uninstalled; tokens_revoked comes before or after it, or alone."""
+    ids = [context.enterprise_id] if context.is_enterprise_install else [context.team_id, context.enterprise_id]
+    is_repeated = "x-slack-retry-num" in request.headers and "event_time" in body
+    workspace_id = await database.run(_ours, ids, body["event_time"] * 1000 if is_repeated else None)
+    if workspace_id is not None:
+        await database.run(seen_events.once, body.get("event_id"), now(), _leave, workspace_id, now())
+
+
+async def lose_tokens(
+    event: dict[str, Any],
+    body: dict[str, Any],
+    context: AsyncBoltContext,
+    request: AsyncBoltRequest,
+    database: Database,
+    now: Callable[[], int],
+) -> None:
+    """https://docs.slack.dev/reference/events/tokens_revoked names users whose tokens are gone, under oauth and bot."""
+    if event.get("tokens", {}).get("bot"):
+        await leave_workspace(body, context, request, database, now)
+
+
+def _ours(connection: Connection, ids: list[str | None], happened_at: int | None) -> str | None:
+    """
+    The workspace an event is about: the team if we know it, else its organisation.
+
+    *happened_at* (milliseconds): a repeated event may be older than the installation we have now; None: it is not.
+    """
+    for workspace_id in filter(None, ids):
+        workspace = workspaces.find(connection, workspace_id)
+        if workspace is not None:
+            return None if happened_at is not None and happened_at < workspace.installed_at else workspace_id
+    return None
+
+
+def _leave(connection: Connection, workspace_id: str, now: int) -> None:
+    installations.forget(connection, workspace_id)
+    if workspaces.mark_gone(connection, workspace_id, now):
+        audit.record(connection, workspace_id, audit.Change(now, audit.SLACK, "uninstalled", ""))

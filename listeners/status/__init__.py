@@ -1,0 +1,1 @@
+"""The slash command /usergems-status and the dialogs it opens."""

@@ -1,0 +1,72 @@
+"""Admins look at what could not be delivered, and try it again."""
+
+from __future__ import annotations
+
+from slack_bolt.async_app import AsyncApp
+
+from listeners.dialogs.blocks import View
+from listeners.dialogs.dialog import Dialog
+from listeners.home.app_home import publish
+from listeners.status.failed_view import (
+    A_PAGE,
+    AGAIN,
+    ALL_AGAIN,
+    BURIED,
+    FROM_THE_START,
+    MORE,
+    TITLE,
+    burials_view,
+    cursor_of,
+    shown_after,
+)
+from services.delivery.failed import Burials
+from services.home.home import Home
+
+
+def register(app: AsyncApp) -> None:
+    app.action(BURIED)(show)
+    app.action(MORE)(turn)
+    app.action(FROM_THE_START)(turn)
+    app.action(AGAIN)(try_again)
+    app.action(ALL_AGAIN)(try_all_again)
+
+
+async def show(dialog: Dialog, burials: Burials) -> None:
+    async def making() -> View:
+        return await _page(dialog, burials, None)
+
+    await dialog.open(TITLE, making)
+
+
+async def turn(dialog: Dialog, burials: Burials) -> None:
+    async def making() -> View:
+        is_more = dialog.action["action_id"] == MORE
+        return await _page(dialog, burials, cursor_of(dialog.action["value"]) if is_more else None)
+
+    await dialog.change(TITLE, making)
+
+
+async def try_again(dialog: Dialog, burials: Burials, home: Home) -> None:
+    async def making() -> View:
+        again = await burials.try_again(dialog.workspace_id, dialog.user_id, [dialog.action["value"]])
+        note = ":white_check_mark: It is on its way again." if again else "That one is not buried any more."
+        return await _page(dialog, burials, shown_after(dialog.view), note)
+
+    await dialog.change(TITLE, making)
+    await publish(dialog.client, home, dialog.workspace_id, dialog.user_id)
+
+
+async def try_all_again(dialog: Dialog, burials: Burials, home: Home) -> None:
+    async def making() -> View:
+        again = await burials.try_all_again(dialog.workspace_id, dialog.user_id)
+        many = "One job change is" if again == 1 else f"{again:,} job changes are"
+        note = f":white_check_mark: {many} on the way again." if again else "Nothing is buried any more."
+        return await _page(dialog, burials, None, note)
+
+    await dialog.change(TITLE, making)
+    await publish(dialog.client, home, dialog.workspace_id, dialog.user_id)
+
+
+async def _page(dialog: Dialog, burials: Burials, after: tuple[int, str] | None, note: str | None = None) -> View:
+    listed = await burials.page(dialog.workspace_id, after, A_PAGE + 1)
+    return burials_view(listed, after, note)

@@ -1,0 +1,1 @@
+"""The engine: routes accepted job changes and posts them, with retries."""

@@ -1,0 +1,44 @@
+"""How a workspace is doing, for its admins' Home: what waits, how the month went, and who had most of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from services.home.status import Status, WorkspaceStatus
+from services.operations.day_counts import MONTH, Month
+from store.database import Database
+from store.home import counts
+from store.home.counts import Reader
+from store.home.day_counts import DAY_MS, Day
+
+MOST_READERS = 10
+
+
+@dataclass(frozen=True)
+class Overview:
+    """*month*: the last days, oldest first. *busiest*: who had most messages in these days, in person."""
+
+    status: WorkspaceStatus
+    month: Sequence[Day]
+    busiest: Sequence[Reader]
+
+
+@dataclass(frozen=True)
+class Overviews:
+    """A constant number of statements, each answered by an index, however large the workspace."""
+
+    database: Database
+    now: Callable[[], int]
+
+    async def of(self, workspace_id: str) -> Overview | None:
+        """None: there is no such workspace."""
+        status = await Status(self.database, self.now).of(workspace_id)
+        if status is None:
+            return None
+        since = self.now() - MONTH * DAY_MS
+        return Overview(
+            status=status,
+            month=await Month(self.database, self.now).of(workspace_id),
+            busiest=await self.database.run(counts.busiest, workspace_id, since, MOST_READERS),
+        )

@@ -1,0 +1,106 @@
+"""How are we doing, in numbers: the same for the slash command and the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from services.salesforce.health import HealthLine, lines, source_line
+from store.database import Database
+from store.delivery import pauses
+from store.home import counts, member_preferences
+from store.home.member_preferences import Waiting
+from store.messages import acting
+from store.salesforce import connections
+from store.salesforce import sources as salesforce_sources
+from store.slack import workspaces
+from store.slack.workspaces import Workspace
+
+DAY_MS = 24 * 60 * 60 * 1_000
+
+REPORTED_DAYS = 30
+"""For how long a report of wrong data counts."""
+
+SILENT_MS = 5 * 60 * 1_000
+"""Somebody who does not answer for so long is worth a word."""
+
+VENDORS = {"slack": "Slack", "salesforce": "Salesforce"}
+
+
+@dataclass(frozen=True)
+class WorkspaceStatus:
+    """How a workspace stands *at* this time. Times in milliseconds; None: never, or nothing."""
+
+    at: int
+    workspace_id: str
+    workspace_name: str
+    is_active: bool
+    default_channel_id: str | None
+    default_channel_name: str | None
+    default_channel_problem: str | None
+    salesforce: tuple[HealthLine, ...]
+    last_accepted_at: int | None
+    last_day: Mapping[str, int]  # how many ended in the last 24 hours, by the names of store.counts
+    waiting: int
+    waiting_since: int | None
+    buried: int
+    reported: int  # who said in REPORTED_DAYS that the data of a job change is wrong
+    silent: Mapping[str, int]  # those of VENDORS that do not answer, by name, and since when
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self) | {"last_day": dict(self.last_day), "silent": dict(self.silent)}
+
+
+@dataclass(frozen=True)
+class Status:
+    """Counts on demand; nothing outside is asked."""
+
+    database: Database
+    now: Callable[[], int]
+
+    async def waiting_for(self, workspace_id: str, user_id: str) -> Waiting:
+        """What this Slack user is promised and has not been told yet."""
+        return await self.database.run(member_preferences.waiting, workspace_id, user_id, self.now())
+
+    async def of(self, workspace_id: str) -> WorkspaceStatus | None:
+        """None when there is no such workspace. Raises DatabaseUnavailableError."""
+        return await self.database.run(_of, workspace_id, self.now())
+
+
+def _of(connection: Connection, workspace_id: str, now: int) -> WorkspaceStatus | None:
+    workspace = workspaces.find(connection, workspace_id)
+    if workspace is None:
+        return None
+    totals = counts.totals(connection, now - DAY_MS, workspace_id)
+    return WorkspaceStatus(
+        at=now,
+        workspace_id=workspace.id,
+        workspace_name=workspace.name,
+        is_active=workspace.is_active,
+        default_channel_id=workspace.default_channel_id,
+        default_channel_name=workspace.default_channel_name,
+        default_channel_problem=workspace.default_channel_problem,
+        salesforce=_salesforce(connection, workspace, now),
+        last_accepted_at=counts.last_accepted_at(connection, workspace_id),
+        last_day=totals.ended,
+        waiting=totals.waiting,
+        waiting_since=totals.waiting_since,
+        buried=totals.buried,
+        reported=acting.reports(connection, workspace_id, now - REPORTED_DAYS * DAY_MS),
+        silent=_silent(connection, workspace_id, now),
+    )
+
+
+def _silent(connection: Connection, workspace_id: str, now: int) -> dict[str, int]:
+    failing = pauses.failing_since(connection, workspace_id, now - SILENT_MS)
+    return {name: failing[subject] for subject, name in VENDORS.items() if subject in failing}
+
+
+def _salesforce(connection: Connection, workspace: Workspace, now: int) -> tuple[HealthLine, ...]:
+    known = connections.standing_of(connection, workspace.id)
+    sources = salesforce_sources.all_of(connection, workspace.id)
+    return (*lines(known, workspace.salesforce_daily_calls, now), *map(source_line, sources))

@@ -1,0 +1,1 @@
+"""Job changes come in: keys, rate limits, validation and storing."""

@@ -1,0 +1,1 @@
+"""Importing job changes from CSV, JSON and JSON Lines files."""

@@ -1,0 +1,195 @@
+"""Importing a file of job changes: row by row into the same intake, interrupted and gone on with at will."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+
+from domain.errors import PermanentError
+from domain.job_change import JobChange
+from domain.validation import Fault, InvalidJobChangeError
+from services.intake.accepting import Intake
+from services.intake.files.columns import Reading
+from services.intake.files.formats import RowsFile, look
+from services.intake.files.refusals import Refusals, Remarks, refusals_of
+from services.intake.files.rows import FileRow, opened
+from services.intake.senders.row_mapping import RowMapping
+from store.database import Database, DatabaseUnavailableError
+from store.intake import imports, mappings
+from store.intake.imports import Progress, Rehearsal
+from store.intake.job_changes import Added
+
+AT_ONCE = 500
+"""Rows that share a commit; while they are read, others may write."""
+
+SAVED_EVERY = 10
+"""After so many batches it is stored how far we are; rows since then would be read again, and be duplicates."""
+
+ATTEMPTS, WAIT_SECONDS = 5, 1.0
+"""How often a commit is tried, and how long to wait before the next time."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A file, and how it is going to be imported. *progress*: how far an interrupted import of the same came."""
+
+    workspace_id: str
+    file: RowsFile
+    reading: Reading
+    first: FileRow | None
+    digest: str
+    progress: Progress
+    is_rehearsal: bool
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns, or the names in the first row of JSON."""
+        content = self.first.content if self.first else None
+        return self.file.header or (tuple(content) if isinstance(content, dict) else ())
+
+    @property
+    def first_fault(self) -> str | None:
+        """Why the first row is going to be refused; None: it is not."""
+        if self.first is not None:
+            try:
+                _change(self.reading, self.first)
+            except InvalidJobChangeError as error:
+                return str(error)
+        return None
+
+    @property
+    def is_in_our_form(self) -> bool:
+        """Whether the first row says things as the documentation does, so that its names need no mapping."""
+        return not self.file.header and "person" in self.names
+
+
+@dataclass
+class Watch:
+    """
+    Between a running import and whoever looks at it: how far it is, in rows and bytes; *stop* ends it.
+
+    *refused*: in a rehearsal, the first rows that would be, with their reasons.
+    """
+
+    progress: Progress = field(default_factory=Progress)
+    bytes_read: int = 0
+    refused: list[str] = field(default_factory=list, repr=False)
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(frozen=True)
+class Importing:
+    """
+    Any size: no more of a file is in memory than one batch.
+
+    Its methods raise PermanentError for what the file or the workspace is, OSError, DatabaseUnavailableError.
+    """
+
+    intake: Intake
+    database: Database
+    now: Callable[[], int]
+    wait: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    async def plan(self, path: Path, workspace_id: str, source: str | None, *, is_rehearsal: bool = False) -> Plan:
+        """Look at a file, which takes seconds where it has millions of rows."""
+        file = await asyncio.to_thread(look, path)
+        definitions = await self.database.run(mappings.all_of, workspace_id)
+        own = {of: RowMapping.parse(definition) for of, definition in definitions.items()}
+        how = json.dumps([file.digest, source, definitions], sort_keys=True)
+        digest = hashlib.sha256(how.encode()).hexdigest()
+        progress = Progress()
+        if not is_rehearsal:
+            progress = await self.database.run(imports.begin, workspace_id, digest, self.now())
+        if progress.refused_bytes > _size(refusals_of(path)):  # somebody has put it away: then from the beginning
+            progress = Progress()
+        with opened(file) as (rows, _):
+            first = next(rows, None)
+        return Plan(workspace_id, file, Reading(source, own, file.header), first, digest, progress, is_rehearsal)
+
+    async def run(self, plan: Plan, watch: Watch) -> bool:
+        """Import what is left of it; whether it came to its end, or was stopped."""
+        watch.progress = plan.progress
+        with (
+            closing(_refusals(plan, watch)) as refusals,
+            closing(Rehearsal()) as rehearsal,
+            opened(plan.file) as (rows, position),
+        ):
+            for number, batch in enumerate(_batches(islice(rows, plan.progress.read, None)), 1):
+                changes = _changes(plan.reading, batch, refusals)
+                new = await (
+                    self._rehearsed(plan, changes, rehearsal) if plan.is_rehearsal else self._new(plan, changes)
+                )
+                counted = watch.progress.plus(
+                    accepted=new, duplicate=len(changes) - new, refused=len(batch) - len(changes)
+                )
+                watch.progress, watch.bytes_read = replace(counted, refused_bytes=refusals.flush()), position()
+                is_stopped = watch.stop.is_set()
+                if is_stopped or number % SAVED_EVERY == 0:
+                    await self._save(plan, watch.progress)
+                if is_stopped:
+                    return False
+        await self.database.run(imports.finish, plan.workspace_id, plan.digest)
+        return True
+
+    async def _save(self, plan: Plan, progress: Progress) -> None:
+        if not plan.is_rehearsal:
+            await self.database.run(imports.save, plan.workspace_id, plan.digest, progress, self.now())
+
+    async def _new(self, plan: Plan, changes: Sequence[JobChange]) -> int:
+        """Accept them; how many of them are new."""
+        added = await self._accepted(plan.workspace_id, changes)
+        if None in added:
+            raise PermanentError(f"Workspace {plan.workspace_id} has removed the app meanwhile")
+        return sum(each is not None and each.is_new for each in added)
+
+    async def _accepted(self, workspace_id: str, changes: Sequence[JobChange]) -> Sequence[Added | None]:
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return await self.intake.accept_read(workspace_id, changes)
+            except DatabaseUnavailableError:
+                await self.wait(WAIT_SECONDS)
+        return await self.intake.accept_read(workspace_id, changes)
+
+    async def _rehearsed(self, plan: Plan, changes: Sequence[JobChange], rehearsal: Rehearsal) -> int:
+        """How many of them would be new."""
+        today = datetime.fromtimestamp(self.now() / 1_000, UTC).date()
+        keys = [change.key(today) for change in changes]
+        known = await self.database.run(imports.existing, plan.workspace_id, keys)
+        return rehearsal.new([key for key in keys if key not in known])
+
+
+def _batches(rows: Iterator[FileRow]) -> Iterator[list[FileRow]]:
+    while batch := list(islice(rows, AT_ONCE)):
+        yield batch
+
+
+def _refusals(plan: Plan, watch: Watch) -> Refusals | Remarks:
+    return Remarks(watch.refused) if plan.is_rehearsal else Refusals.of(plan.file, plan.progress.refused_bytes)
+
+
+def _changes(reading: Reading, batch: Sequence[FileRow], refusals: Refusals | Remarks) -> list[JobChange]:
+    """Those of these rows that can be read; the others are written down with their reasons."""
+    changes = []
+    for row in batch:
+        try:
+            changes.append(_change(reading, row))
+        except InvalidJobChangeError as error:
+            refusals.write(row, str(error))
+    return changes
+
+
+def _change(reading: Reading, row: FileRow) -> JobChange:
+    if row.fault:
+        raise InvalidJobChangeError([Fault("", row.fault)])
+    return JobChange.parse(reading.read(row.content))
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

@@ -1,0 +1,128 @@
+"""The rows of a file, one at a time, however large it is; what cannot be read is a row at fault."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import TextIOWrapper
+from typing import TextIO
+
+from services.intake.files.formats import CHUNK, CSV, JSON_LINES, OPENING, RowsFile
+
+LONGEST_ROW = 1024 * 1024
+"""In characters, as large as a body that is posted may be: what goes on for longer is no row."""
+
+REFUSED_LINE, REFUSED_BECAUSE = "refused_line", "refused_because"
+"""The columns that a file of refused rows has besides."""
+
+_SHOWN = 1_000
+_BETWEEN = re.compile(r"[\s,]*")
+_MADE_HARMLESS = re.compile(r"'(?=[=+\-@\t\r])")
+
+
+@dataclass(frozen=True)
+class FileRow:
+    """One row. *line*: where it begins, in JSON which one it is. *content* is a dict, or whatever JSON says instead."""
+
+    line: int
+    content: object
+    fault: str | None = None
+
+
+@contextmanager
+def opened(file: RowsFile) -> Iterator[tuple[Iterator[FileRow], Callable[[], int]]]:
+    """Its rows, and a function that tells how many bytes have been read."""
+    with (
+        file.path.open("rb") as content,
+        TextIOWrapper(content, encoding=file.encoding, errors="replace", newline="") as text,
+    ):
+        rows = _csv_rows(text, file) if file.kind == CSV else _json_rows(text, file.kind)
+        yield rows, content.tell
+
+
+def _csv_rows(text: TextIO, file: RowsFile) -> Iterator[FileRow]:
+    # Not line by line as it is: a file of something else may have none.
+    reader = csv.reader(iter(lambda: text.readline(LONGEST_ROW), ""), delimiter=file.separator)
+    mended = {REFUSED_LINE, REFUSED_BECAUSE} <= set(file.header)
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield FileRow(line, {}, f"cannot be read ({error}); a quote may not be closed")
+            continue
+        if line > file.lines_before and any(cells):
+            yield _csv_row(line, [_MADE_HARMLESS.sub("", cell, count=1) for cell in cells] if mended else cells, file)
+
+
+def _csv_row(line: int, cells: Sequence[str], file: RowsFile) -> FileRow:
+    content = dict(zip(file.header, cells, strict=False))
+    content.pop(REFUSED_LINE, None)
+    content.pop(REFUSED_BECAUSE, None)
+    if any(cells[len(file.header) :]):
+        return FileRow(line, content, f"has {len(cells)} cells, and the first line has {len(file.header)}")
+    return FileRow(line, content)
+
+
+def _json_rows(text: TextIO, kind: str) -> Iterator[FileRow]:
+    yield from _lines(text) if kind == JSON_LINES else _values(text)
+
+
+def _lines(text: TextIO) -> Iterator[FileRow]:
+    number, goes_on = 0, False
+    while line := text.readline(LONGEST_ROW):
+        number += not goes_on
+        is_rest, goes_on = goes_on, not line.endswith(("\n", "\r")) and len(line) == LONGEST_ROW
+        if is_rest or not line.strip():
+            continue
+        value, end = (None, None) if goes_on else _decoded(line.strip(), 0, whole=True)
+        yield FileRow(number, line if end is None else value, "is not JSON" if end is None else None)
+
+
+def _values(text: TextIO) -> Iterator[FileRow]:
+    """The items of an array, or values that stand one after another; the last is at fault if they break off."""
+    window = text.read(CHUNK)
+    opening = OPENING.match(window)
+    at, number = opening.end() if opening else 0, 1
+    while True:
+        at = _next(window, at)
+        if opening and window.startswith("]", at):
+            return
+        value, end = _decoded(window, at)
+        if end is not None and (end < len(window) or isinstance(value, dict | list)):
+            yield FileRow(number, value)
+            number, at = number + 1, end
+            continue
+        more = text.read(CHUNK) if len(window) - at <= LONGEST_ROW else ""
+        if more:
+            window, at = window[at:] + more, 0
+        elif at == len(window) and not opening:
+            return
+        else:
+            yield FileRow(
+                number, window[at : at + _SHOWN], "is no JSON, or the file ends in it: all from here on is left"
+            )
+            return
+
+
+def _next(text: str, at: int) -> int:
+    between = _BETWEEN.match(text, at)
+    return between.end() if between else at
+
+
+_decoder = json.JSONDecoder()
+
+
+def _decoded(text: str, at: int, *, whole: bool = False) -> tuple[object, int | None]:
+    """A value and where it ends; None: no value (yet), or with *whole* not the only one."""
+    try:
+        value, end = _decoder.raw_decode(text, at)
+    except (ValueError, RecursionError):
+        return None, None
+    return (None, None) if whole and end != len(text) else (value, end)

@@ -1,0 +1,1 @@
+"""Reading job changes out of Salesforce records."""

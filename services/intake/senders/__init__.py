@@ -1,0 +1,1 @@
+"""Senders whose rows have other field names, and how those are mapped."""

@@ -1,0 +1,220 @@
+"""A row with names of its own, read as a job change: which of its paths is which of our fields. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from domain.validation import Fault, InvalidJobChangeError
+from services.intake.senders.row_values import SIGNALS, change_type_of, converted, says
+
+Row = Mapping[str, object]
+
+FIELDS = (
+    "source_event_id",
+    "signal",
+    "change_type",
+    "occurred_on",
+    "detected_at",
+    "person.full_name",
+    "person.first_name",
+    "person.last_name",
+    "person.linkedin_url",
+    "person.emails",
+    *(f"{side}.{of}" for side in ("previous", "current") for of in ("title", "company.name", "company.domain")),
+    "previous.company.salesforce_id",
+    "current.company.salesforce_id",
+    "relationship",
+    "persona",
+    "score",
+    "salesforce.contact_id",
+    "salesforce.lead_id",
+    "salesforce.opportunity_id",
+    "dri_email",
+    "links.source_url",
+)
+"""What a path can be mapped to; besides, `custom.ANYTHING`."""
+
+MOST_PATHS = 200
+_NAMES = {"map", "set", "words"}
+
+
+def decoded(typed: str, what: str) -> Any:
+    """JSON that somebody typed; *what* it is, for its fault. Raises InvalidJobChangeError."""
+    try:
+        return json.loads(typed)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}: {error.msg}"
+        raise InvalidJobChangeError([Fault(what, f"is not JSON ({where})")]) from None
+    except RecursionError:
+        raise InvalidJobChangeError([Fault(what, "is nested too deeply")]) from None
+
+
+@dataclass(frozen=True)
+class RowMapping:
+    """
+    *paths*: what a row has at a path, to our fields; of several paths to one field the first that holds something wins.
+
+    *always*: fields with a value of their own, where the row has none. *words*: by field, their word to ours.
+    """
+
+    paths: Mapping[str, Sequence[str]]
+    always: Mapping[str, str] = field(default_factory=dict)
+    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, definition: object) -> RowMapping:
+        """
+        Read `{"map": {path: field}, "set": {field: value}, "words": {field: {theirs: ours}}}`.
+
+        A path may have a list of fields. Raises InvalidJobChangeError with every fault.
+        """
+        if not isinstance(definition, dict):
+            raise InvalidJobChangeError([Fault("", 'must be an object with "map"')])
+        faults = list(_faults(definition))
+        if faults:
+            raise InvalidJobChangeError(faults)
+        paths = {path: _listed(fields) for path, fields in definition["map"].items()}
+        return cls(paths, definition.get("set", {}), definition.get("words", {}))
+
+    def read(self, row: Row, source: str) -> dict[str, Any]:
+        """
+        The row as a job change in our own names, for JobChange.parse to check.
+
+        What the mapping says nothing of is kept under `custom`. Change type and signal follow from the rest where
+        neither row nor mapping tell them.
+        """
+        told: dict[str, Any] = {"source": source}
+        columns = {_plain(name): value for name, value in row.items()}
+        for (path, fields), plain in zip(self.paths.items(), self._plain_paths, strict=True):
+            value = columns[plain] if plain in columns else _inside(row, path)
+            for name in fields if says(value) else ():
+                put = _add if name == "person.emails" else _put
+                put(told, name, self._ours(name, value))
+        for name, value in self.always.items():
+            _put(told, name, converted(name, value))
+        change_type = told["change_type"] = change_type_of(told)
+        known = SIGNALS.get(change_type) if isinstance(change_type, str) else None
+        told.setdefault("signal", known or "contact_tracking")
+        if unmapped := self._unmapped(row):
+            told["custom"] = unmapped | told.get("custom", {})
+        return told
+
+    def _ours(self, name: str, value: object) -> object:
+        if isinstance(value, str):
+            words = {theirs.casefold(): ours for theirs, ours in self.words.get(name, {}).items()}
+            value = words.get(value.strip().casefold(), value)
+        return converted(name, value)
+
+    def _unmapped(self, row: Row) -> dict[str, object]:
+        return {name: value for name, value in row.items() if says(value) and not self._is_mapped(name, value)}
+
+    def _is_mapped(self, name: str, value: object) -> bool:
+        return _plain(name) in self._plain_paths or (isinstance(value, dict | list) and name in self._heads)
+
+    @cached_property
+    def _plain_paths(self) -> list[str]:
+        return [_plain(path) for path in self.paths]
+
+    @cached_property
+    def _heads(self) -> set[str]:
+        return {path.partition(".")[0] for path in self.paths}
+
+
+def value_at(row: Row, path: str) -> object:
+    """
+    What stands there: a column by its name, else a dotted path into nested objects and lists; None: nothing.
+
+    Columns are found without regard to case and to what is neither letter nor digit.
+    """
+    columns = {_plain(name): value for name, value in row.items()}
+    return columns[_plain(path)] if _plain(path) in columns else _inside(row, path)
+
+
+def _inside(row: Row, path: str) -> object:
+    head, _, rest = path.partition(".")
+    inner = row.get(head) if rest else None
+    if isinstance(inner, list):
+        inner = {str(place): each for place, each in enumerate(inner)}
+    return value_at(inner, rest) if isinstance(inner, dict) else None
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.casefold())
+
+
+def _put(told: dict[str, Any], name: str, value: object) -> None:
+    """Set a field by its dotted name, unless it is set."""
+    part, last = _place(told, name)
+    part.setdefault(last, value)
+
+
+def _add(told: dict[str, Any], name: str, values: Any) -> None:
+    """E-mail addresses come together, each once; what is no text stays, to be refused."""
+    part, last = _place(told, name)
+    together = enumerate([*part.get(last, ()), *values])
+    part[last] = list({each if isinstance(each, str) else number: each for number, each in together}.values())
+
+
+def _place(told: dict[str, Any], name: str) -> tuple[dict[str, Any], str]:
+    """The object in which a field stands, and what it is called there."""
+    *steps, last = name.split(".", 1) if name.startswith("custom.") else name.split(".")
+    for step in steps:
+        told = told.setdefault(step, {})
+    return told, last
+
+
+def _listed(fields: str | list[str]) -> list[str]:
+    return [fields] if isinstance(fields, str) else fields
+
+
+def _faults(definition: Mapping[str, Any]) -> Iterator[Fault]:
+    for name in definition.keys() - _NAMES:
+        yield Fault(str(name)[:80], "is not part of a mapping; its parts are map, set and words")
+    for name in ("set", "words"):
+        if not isinstance(definition.get(name, {}), dict):
+            yield Fault(name, "must be an object")
+    yield from _path_faults(definition.get("map"))
+    for name, value in _object(definition, "set").items():
+        if not _is_field(name):
+            yield _no_field(f"set.{name}", name)
+        elif not isinstance(value, str):
+            yield Fault(f"set.{name}", "must be text")
+    for name, words in _object(definition, "words").items():
+        if not isinstance(words, dict) or not all(isinstance(ours, str) for ours in words.values()):
+            yield Fault(f"words.{name}", 'must be an object of their words and ours, such as {"Left": "departure"}')
+
+
+def _path_faults(paths: object) -> Iterator[Fault]:
+    if not isinstance(paths, dict) or not paths:
+        yield Fault("map", 'must be an object of paths and fields, such as {"Name": "person.full_name"}')
+        return
+    if len(paths) > MOST_PATHS:
+        yield Fault("map", f"must have at most {MOST_PATHS} paths")
+    for path, fields in paths.items():
+        listed = [fields] if isinstance(fields, str) else fields
+        if not isinstance(listed, list) or not listed:
+            yield Fault(f"map.{path}"[:80], "must be the name of a field, or a list of names")
+            continue
+        for name in listed:
+            if not isinstance(name, str) or not _is_field(name):
+                yield _no_field(f"map.{path}", str(name))
+
+
+def _object(definition: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = definition.get(name, {})
+    return value if isinstance(value, dict) else {}
+
+
+def _is_field(name: str) -> bool:
+    return name in FIELDS or (name.startswith("custom.") and len(name) > len("custom."))
+
+
+def _no_field(path: str, name: str) -> Fault:
+    close = [field for field in FIELDS if _plain(name) and _plain(name) in _plain(field)]
+    hint = f"; did you mean {close[0]}?" if close else ""
+    return Fault(path[:80], f"has no field {name[:80]!r} to go to{hint}")

@@ -1,0 +1,1 @@
+"""What people read in Slack and what they can do with it: cards, actions, reminders."""

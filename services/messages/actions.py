@@ -1,0 +1,239 @@
+"""What people do about what they were told, each checked against our rows, done once, and traced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from domain.errors import PermanentError, TransientError
+from domain.job_change import JobChange
+from services.messages.available_actions import ERASED, Verb, is_person, refusal
+from services.messages.redraws import Drawn, Redrawing
+from services.messages.snooze import When, comes_back_at
+from services.slack.api import Slack
+from services.slack.directory import member_of
+from services.slack.shapes import SlackUser
+from store.database import Database, DatabaseUnavailableError
+from store.delivery.deliveries import DRI, FALLBACK, NewDelivery
+from store.home import member_preferences
+from store.messages import acting, laters
+from store.messages.acting import Delivery
+from store.ownership import muting
+from store.schema import DEFAULT_CHANNEL
+from store.slack import workspaces
+from store.slack.members import BOT, DEACTIVATED, GUEST, STRANGER
+
+LONGEST_WORDS = 300
+"""Characters that somebody may write about it."""
+
+UNMUTABLE = "Your admins want everybody to hear about these, so they cannot be muted."
+ONLY_MEMBERS = "Only members of this workspace can do that."
+TRY_AGAIN = "Slack did not answer just now, so nothing was changed. Please try again in a minute."
+_NOTED = {
+    Drawn.NOW: None,
+    Drawn.LATER: "Noted: the message will show it in a moment.",
+    Drawn.NEVER: "Noted, though a message of it cannot be changed any more.",
+}
+_PROBLEMS = {
+    DEACTIVATED: "that account is deactivated",
+    BOT: "that is an app",
+    GUEST: "guests are not told of job changes",
+    STRANGER: "they belong to another workspace",
+}
+
+
+@dataclass(frozen=True)
+class Acted:
+    """
+    What came of it. *text*: what the person reads, in mrkdwn; None: the message itself shows it.
+
+    *job_change_id*: whose messages are to be drawn again, see `Acting.show`; None: nothing has changed.
+    *can_choose_again*: it was what they chose that cannot be; *text* then is plain.
+    """
+
+    text: str | None = None
+    job_change_id: str | None = None
+    can_choose_again: bool = False
+
+    @property
+    def done(self) -> bool:
+        return self.job_change_id is not None
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A delivery that somebody may act on, and what it tells of. *unmutable*: what nobody in the workspace may mute."""
+
+    delivery: Delivery
+    job_change: JobChange
+    muted: frozenset[str] = frozenset()
+    unmutable: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Acting:
+    """
+    Who presses is who Slack says, in a request that it signed; whether they may is read from our rows, each time.
+
+    Every method takes the workspace, the delivery and the Slack user who acts. The first who takes something has it.
+    """
+
+    database: Database
+    slack: Slack
+    redrawing: Redrawing
+    now: Callable[[], int]
+
+    async def reach(self, workspace_id: str, delivery_id: int, actor: str, verb: Verb) -> Reached | str:
+        """The delivery, if *actor* may do this to it; else why not, in mrkdwn."""
+        delivery = await self.database.run(acting.find, workspace_id, delivery_id)
+        refused = refusal(delivery, verb, actor)
+        if refused is not None or delivery is None:
+            return refused or ""
+        change = JobChange.if_readable(delivery.payload)
+        if change is None:
+            return ERASED
+        if not is_person(delivery.destination) and (stranger := await self._is_stranger(workspace_id, actor)):
+            return stranger
+        if verb not in {Verb.MUTE, Verb.WHY}:
+            return Reached(delivery, change)
+        muted = await self.database.run(muting.muted, workspace_id, actor, self.now())
+        return Reached(delivery, change, muted, await self.database.run(muting.limits, workspace_id))
+
+    async def take(self, workspace_id: str, delivery_id: int, actor: str) -> Acted:
+        """*actor* is on it; in a channel, the first one is."""
+        reached = await self.reach(workspace_id, delivery_id, actor, Verb.TAKE)
+        if isinstance(reached, str):
+            return Acted(reached)
+        if await self.database.run(acting.take, reached.delivery, actor, self.now()):
+            return Acted(job_change_id=reached.delivery.job_change_id)
+        return await self._too_late(reached.delivery, actor, Verb.TAKE)
+
+    async def hand_on(self, workspace_id: str, delivery_id: int, actor: str, to: str | None, words: str) -> Acted:
+        """Give it to the Slack user *to*, or (None) back to the channel; *words*: why, for whoever gets it."""
+        reached = await self.reach(workspace_id, delivery_id, actor, Verb.HAND_ON)
+        if isinstance(reached, str):
+            return Acted(reached)
+        if problem := await self._cannot_get_it(reached.delivery, actor, to):
+            return Acted(problem, can_choose_again=True)
+        name = await self._name(workspace_id, actor)
+        delivery, said = reached.delivery, f": “{words.strip()[:LONGEST_WORDS]}”" if words.strip() else "."
+        if to is None:
+            channel = await self._channel_of(reached) if is_person(delivery.destination) else delivery.destination
+            new = _promise(delivery, channel, FALLBACK, f"{name} says that it is not theirs{said}")
+            handed_on = await self.database.run(acting.give_back, delivery, actor, new, self.now())
+        else:
+            new = _promise(delivery, to, DRI, f"{name} gave it to you{said}")
+            handed_on = await self.database.run(acting.give, delivery, actor, to, new, self.now())
+        if handed_on:
+            return Acted(job_change_id=delivery.job_change_id)
+        return await self._too_late(delivery, actor, Verb.HAND_ON)
+
+    async def put_off(self, workspace_id: str, delivery_id: int, actor: str, when: When) -> Acted:
+        """It comes back in the morning, by *actor*'s clock; later where their preferences would keep it then."""
+        reached = await self.reach(workspace_id, delivery_id, actor, Verb.LATER)
+        if isinstance(reached, str):
+            return Acted(reached)
+        try:
+            user = await self.slack.user(workspace_id, actor)
+        except TransientError:
+            return Acted(TRY_AGAIN)
+        except PermanentError:
+            user = None  # we may not know where they are: then it is UTC
+        due_at = comes_back_at(when, self.now(), user.tz if user else None)
+        hours = await self.database.run(member_preferences.find, workspace_id, actor)
+        back_at = hours.kept_until(due_at, due_at)
+        await self.database.run(laters.put_off, reached.delivery, actor, back_at, self.now())
+        return Acted(job_change_id=reached.delivery.job_change_id)
+
+    async def report(self, workspace_id: str, delivery_id: int, actor: str, fault: str, words: str) -> Acted:
+        """Something is wrong with it: one of FAULTS, and *words* of their own."""
+        reached = await self.reach(workspace_id, delivery_id, actor, Verb.WRONG_DATA)
+        if isinstance(reached, str):
+            return Acted(reached)
+        said = words.strip()[:LONGEST_WORDS] or None
+        await self.database.run(acting.report, reached.delivery, actor, fault, said, self.now())
+        return Acted(job_change_id=reached.delivery.job_change_id)
+
+    async def mute(
+        self, workspace_id: str, delivery_id: int, actor: str, what: str, *, muted: bool = True
+    ) -> Reached | str:
+        """
+        *actor* is not told of such job changes any more, or (*muted* False) is again; else why not.
+
+        *what*: the signal or the change type of this one.
+        """
+        reached = await self.reach(workspace_id, delivery_id, actor, Verb.MUTE)
+        if isinstance(reached, str):
+            return reached
+        if what not in {reached.job_change.signal, reached.job_change.change_type}:
+            return "That cannot be muted from this message."
+        if muted and what in reached.unmutable:
+            return UNMUTABLE
+        turn = muting.mute if muted else muting.unmute
+        await self.database.run(turn, reached.delivery, actor, what, self.now())
+        return await self.reach(workspace_id, delivery_id, actor, Verb.MUTE)
+
+    async def show(self, acted: Acted) -> str | None:
+        """Draw every message of it anew; what the person reads, in mrkdwn, where the messages do not say it all."""
+        if acted.job_change_id is None:
+            return acted.text
+        try:
+            return _NOTED[await self.redrawing.of(acted.job_change_id)]
+        except DatabaseUnavailableError:
+            return _NOTED[Drawn.LATER]
+
+    async def catch_up(self) -> bool:
+        """A bit of what is due: bring back what was put off until now, or draw what could not be drawn before."""
+        return await self.database.run(laters.come_back, self.now()) or await self.redrawing.catch_up()
+
+    async def _channel_of(self, reached: Reached) -> str:
+        """Where job changes of this signal are read that have no DRI."""
+        workspace = await self.database.run(workspaces.find, reached.delivery.workspace_id)
+        return workspace.channel_of(reached.job_change.signal) if workspace else DEFAULT_CHANNEL
+
+    async def _too_late(self, delivery: Delivery, actor: str, verb: Verb) -> Acted:
+        """Somebody was faster, or the same person pressed twice."""
+        now = await self.database.run(acting.find, delivery.workspace_id, delivery.id)
+        return Acted(refusal(now, verb, actor) or TRY_AGAIN)
+
+    async def _cannot_get_it(self, delivery: Delivery, actor: str, to: str | None) -> str | None:
+        if to is None:
+            may_go_back = is_person(delivery.destination) or delivery.actor == actor
+            return None if may_go_back else "It is in the channel already. Choose a colleague to give it to."
+        if to == actor:
+            return "That is you. Choose a colleague, or nobody to give it back to the channel."
+        try:
+            problem = await self._problem(delivery.workspace_id, to)
+        except TransientError:
+            return TRY_AGAIN
+        except PermanentError as error:
+            return f"Slack does not let us look whether they can be told: {error}."
+        return f"They cannot be told: {problem}." if problem else None
+
+    async def _is_stranger(self, workspace_id: str, actor: str) -> str | None:
+        """What somebody reads who looks at a channel of this workspace from outside; None: they are of it."""
+        try:
+            return ONLY_MEMBERS if await self._problem(workspace_id, actor) else None
+        except TransientError:
+            return TRY_AGAIN
+        except PermanentError as error:
+            return f"Slack does not let us look who you are: {error}."
+
+    async def _problem(self, workspace_id: str, user_id: str) -> str | None:
+        """Why this person can neither be told nor take anything; None: they can. Raises as Slack's methods do."""
+        user = await self.slack.user(workspace_id, user_id)
+        if user is None:
+            return "Slack does not know them"
+        problem = member_of(user, workspace_id).problem
+        return _PROBLEMS.get(problem, "they are not a member of this workspace") if problem else None
+
+    async def _name(self, workspace_id: str, user_id: str) -> str:
+        user: SlackUser | None = None
+        with suppress(TransientError, PermanentError):  # a nicety
+            user = await self.slack.user(workspace_id, user_id)
+        return (user and user.name) or "A colleague"
+
+
+def _promise(delivery: Delivery, destination: str, role: str, reason: str) -> NewDelivery:
+    return NewDelivery(delivery.job_change_id, destination, role, reason, delivery.side)

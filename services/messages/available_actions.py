@@ -1,0 +1,119 @@
+"""What somebody may do about a delivery, and what they read when they may not. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from services.messages.wording import moment
+from store.delivery.deliveries import COPY
+from store.delivery.promises import GIVEN, OPEN, TAKEN
+from store.messages.acting import Delivery
+
+MOST_IN_A_MENU = 5
+"""https://docs.slack.dev/reference/block-kit/block-elements/overflow-menu-element"""
+
+FAULTS = {
+    "not_moved": "Did not change jobs",
+    "wrong_person": "Not the person we know",
+    "wrong_job": "Wrong company or title",
+    "old_news": "Old news",
+    "other": "Something else",
+}
+"""What may be wrong with the data of a job change."""
+
+NOT_KEPT = "This job change is not kept any more, so there is nothing left to do about it."
+ERASED = "This message is too old to act on: what it told of has been erased since. Nothing was changed."
+NOT_YOURS = "This was told to somebody else, so only they can do that."
+
+
+class Verb(StrEnum):
+    """What can be done about a delivery."""
+
+    TAKE = "take"
+    HAND_ON = "hand_on"
+    LATER = "later"
+    WRONG_DATA = "wrong_data"
+    WHY = "why"
+    MUTE = "mute"
+
+
+@dataclass(frozen=True)
+class Offer:
+    """Something to press. *is_primary*: what most will want."""
+
+    verb: Verb
+    label: str
+    is_primary: bool = False
+
+
+@dataclass(frozen=True)
+class Offers:
+    """*buttons* stand in the message, *menu* behind the three dots beside them."""
+
+    buttons: tuple[Offer, ...]
+    menu: tuple[Offer, ...]
+
+    @property
+    def in_one_menu(self) -> tuple[Offer, ...]:
+        """Where there is no room for buttons. What does not fit is offered in the answer to *Why me?*, too."""
+        return (*self.buttons, *self.menu)[:MOST_IN_A_MENU]
+
+
+_WRONG_DATA = Offer(Verb.WRONG_DATA, "Wrong data…")
+_WHY_ME = Offer(Verb.WHY, "Why me?")
+_WHY_HERE = Offer(Verb.WHY, "Why here?")
+_MUTE = Offer(Verb.MUTE, "Mute messages like this…")
+_NOT_MINE = Offer(Verb.HAND_ON, "Not mine…")
+_LATER = Offer(Verb.LATER, "Later…")
+
+
+def is_person(destination: str) -> bool:
+    """Whether a destination is a Slack user, and not a channel."""
+    return destination.startswith(("U", "W"))
+
+
+def offers(role: str, state: str, *, in_person: bool) -> Offers:
+    """What the message of a delivery in this *state* offers."""
+    if in_person:
+        menu = (_WHY_ME, _WRONG_DATA, _MUTE)
+        if state == OPEN:
+            return Offers((Offer(Verb.TAKE, "I'm on it", is_primary=True), _NOT_MINE), (_LATER, *menu))
+        return Offers((_NOT_MINE,), (_LATER, *menu)) if state == TAKEN else Offers((), menu)
+    if role == COPY:
+        return Offers((), (_WHY_HERE, _WRONG_DATA))
+    if state == OPEN:
+        give = Offer(Verb.HAND_ON, "Give to a colleague…")
+        return Offers((Offer(Verb.TAKE, "Claim", is_primary=True),), (give, _WHY_HERE, _WRONG_DATA))
+    return Offers((_NOT_MINE,) if state == TAKEN else (), (_WHY_HERE, _WRONG_DATA))
+
+
+def refusal(delivery: Delivery | None, verb: Verb, actor: str) -> str | None:
+    """Why *actor* may not do this now, in mrkdwn; None: they may."""
+    if delivery is None:
+        return NOT_KEPT
+    in_person = is_person(delivery.destination)
+    if in_person and delivery.destination != actor:
+        return NOT_YOURS
+    if delivery.payload is None:
+        return ERASED
+    if verb in {Verb.WHY, Verb.WRONG_DATA} or (verb is Verb.MUTE and in_person):
+        return None
+    if delivery.role == COPY or (verb in {Verb.LATER, Verb.MUTE} and not in_person):
+        return "This was told to the channel, not to you, so you cannot do that here."
+    return _spoken_for(delivery, verb, actor)
+
+
+def _spoken_for(delivery: Delivery, verb: Verb, actor: str) -> str | None:
+    """What somebody has made of it already, where that leaves nothing to do."""
+    if delivery.state == OPEN or delivery.at is None:
+        return None
+    mine, when = delivery.actor == actor, moment(delivery.at)
+    who = "You" if mine else f"<@{delivery.actor}>"
+    if delivery.state == GIVEN:
+        return f"{who} gave it to <@{delivery.given_to}> · {when}. Nothing was changed."
+    if delivery.state != TAKEN:
+        return f"{who} gave it back to the channel · {when}. Nothing was changed."
+    if not mine:
+        return f"{who} is on it · {when}. Nothing was changed."
+    return f"You are on it already · {when}." if verb is Verb.TAKE else None

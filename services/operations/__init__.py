@@ -1,0 +1,1 @@
+"""Running the app for years: doctor, notices, housekeeping, health."""

@@ -1,0 +1,1 @@
+"""Choosing the recipient of a job change from its candidates. Pure."""

@@ -1,0 +1,131 @@
+"""What a rule set asks of Salesforce: fields, accounts of both companies, opportunities, teams, users. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from services.ownership.rules.owner_sources import (
+    Manager,
+    Mapped,
+    NamedUser,
+    OpportunityOwner,
+    Owner,
+    Pool,
+    Source,
+    TeamRole,
+    UserField,
+    innermost,
+    is_salesforce_user,
+)
+from services.ownership.rules.rule_set import Rule, RuleSet, Segment
+from services.salesforce.records import Needs
+
+_BY_OPPORTUNITY: frozenset[Segment] = frozenset({"open_opportunity", "closed_lost", "none"})
+_BY_FIELD: frozenset[Segment] = frozenset({"customer", "target", "none"})
+
+
+def segments_asked_for(rules: RuleSet, muted: Collection[Segment]) -> frozenset[Segment]:
+    """By the rules in force, or by somebody who has *muted* them: of others it is not known whether accounts are in."""
+    return frozenset({*muted, *(segment for rule in rules.in_force for segment in rule.when.segment or ())})
+
+
+def needs_of(rules: RuleSet, email_field: str | None = None, muted: Collection[Segment] = ()) -> Needs:
+    """
+    For the rules in force; *email_field* of User is read besides `Email`, for matching with Slack.
+
+    *muted*: segments of accounts that somebody does not want to hear of.
+    """
+    in_force = rules.in_force
+    sources = [source for rule in in_force for source in _sources(rule)]
+    segments = segments_asked_for(rules, muted)
+    named = {*_tested(in_force), *(source.field for source in sources if isinstance(source, UserField))}
+    if segments & _BY_FIELD:
+        named |= {rules.segments.customer.field, rules.segments.target.field}
+    pools = [rules.pools[source.pool] for source in sources if isinstance(source, Pool)]
+    needs = Needs(
+        fields=_by_object(named),
+        companies=bool(segments or named or pools) or any(map(_is_of_a_side, sources)),
+        parents=any(isinstance(source, Owner) and source.of == "parent_account" for source in sources),
+        opportunities=bool(segments & _BY_OPPORTUNITY)
+        or any(field.startswith("Opportunity.") for field in named)
+        or any(map(_is_of_opportunity, sources)),
+        account_roles=frozenset(one.role for one in sources if isinstance(one, TeamRole) and one.of == "account"),
+        opportunity_roles=frozenset(one.role for one in sources if isinstance(one, TeamRole) and one.of != "account"),
+        user_fields=frozenset(one.field.lower() for one in sources if isinstance(one, UserField)),
+        managers=any(isinstance(source, Manager) for rule in in_force for source in rule.tell),
+        user_ids=frozenset(filter(is_salesforce_user, _named_people(rules, sources))),
+    )
+    return replace(needs, email_field=email_field)
+
+
+def together(first: Needs, second: Needs) -> Needs:
+    """What serves two rule sets at once, so that both decide on the same facts."""
+    objects = {*first.fields, *second.fields}
+    return Needs(
+        fields={name: first.fields.get(name, frozenset()) | second.fields.get(name, frozenset()) for name in objects},
+        companies=first.companies or second.companies,
+        parents=first.parents or second.parents,
+        opportunities=first.opportunities or second.opportunities,
+        account_roles=first.account_roles | second.account_roles,
+        opportunity_roles=first.opportunity_roles | second.opportunity_roles,
+        user_fields=first.user_fields | second.user_fields,
+        managers=first.managers or second.managers,
+        user_ids=first.user_ids | second.user_ids,
+        email_field=first.email_field or second.email_field,
+    )
+
+
+def allowed(needs: Needs, readable: Mapping[str, frozenset[str]]) -> tuple[Needs, frozenset[str]]:
+    """
+    The same with no field but those of the org that we may read, and the ones that are left out, in lower case.
+
+    *readable*: field names in lower case by sObject; an sObject that is not in it is not known well enough to judge.
+    """
+    kept: dict[str, frozenset[str]] = {}
+    dropped: set[str] = set()
+    for sobject, names in needs.fields.items():
+        known = readable.get(sobject)
+        kept[sobject] = frozenset(name for name in names if known is None or name.lower() in known)
+        dropped |= {f"{sobject}.{name}".lower() for name in names - kept[sobject]}
+    email_field, known = needs.email_field, readable.get("User")
+    if email_field and known is not None and email_field.lower() not in known:
+        email_field = None
+        dropped.add(f"user.{needs.email_field}".lower())
+    return replace(needs, fields=kept, email_field=email_field), frozenset(dropped)
+
+
+def _sources(rule: Rule) -> Iterator[Source]:
+    chain = [*rule.tell, *([rule.fallback] if rule.fallback else [])]
+    yield from filter(None, (innermost(source) for source in chain))
+
+
+def _tested(rules: Iterable[Rule]) -> set[str]:
+    return {test.field for rule in rules for test in rule.when.fields or ()}
+
+
+def _is_of_a_side(source: Source) -> bool:
+    return isinstance(source, Owner | OpportunityOwner | UserField | TeamRole)
+
+
+def _is_of_opportunity(source: Source) -> bool:
+    return isinstance(source, OpportunityOwner) or (isinstance(source, TeamRole) and source.of == "opportunity")
+
+
+def _named_people(rules: RuleSet, sources: Iterable[Source]) -> Iterator[str]:
+    for source in sources:
+        if isinstance(source, NamedUser):
+            yield source.user
+        elif isinstance(source, Pool):
+            yield from (member.user for member in rules.pools[source.pool].members)
+    tables = {source.table for rule in rules.in_force for source in rule.tell if isinstance(source, Mapped)}
+    yield from (user for table in tables for user in rules.mappings[table].values())
+
+
+def _by_object(fields: Iterable[str]) -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for field in fields:
+        sobject, _, name = field.partition(".")
+        found[sobject].add(name)
+    return {sobject: frozenset(names) for sobject, names in found.items()}

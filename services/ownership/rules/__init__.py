@@ -1,0 +1,1 @@
+"""Ownership rules as data: their JSON form, validation and wording. Pure."""

@@ -1,0 +1,191 @@
+"""A rule in plain English: "When a champion joins a target account, tell the account's SDR, else …". Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from domain.job_change import ChangeType, Signal
+from services.ownership.rules.owner_sources import (
+    Manager,
+    Mapped,
+    NamedChannel,
+    NamedUser,
+    OpportunityOwner,
+    Owner,
+    Pool,
+    Sender,
+    Side,
+    Source,
+    TeamRole,
+    UserField,
+    UserGroup,
+)
+from services.ownership.rules.rule_set import CATCH_ALL, Conditions, FieldTest, Rule, Segment
+from services.ownership.rules.words import OPPORTUNITY, field_label, listed, with_article
+
+_SIGNALS = {
+    Signal.CONTACT_TRACKING: "contact tracking",
+    Signal.NEW_HIRES_PROMOTIONS: "new hires and promotions",
+    Signal.CUSTOM: "a custom signal",
+}
+_MOVES: Mapping[ChangeType, tuple[str, str]] = {  # on the past side, on the current side
+    ChangeType.NEW_COMPANY: ("leaves", "joins"),
+    ChangeType.NEW_HIRE: ("leaves", "is newly hired by"),
+    ChangeType.PROMOTION: ("leaves", "is promoted at"),
+    ChangeType.LATERAL: ("leaves", "changes roles at"),
+    ChangeType.DEPARTURE: ("leaves", "joins"),
+    ChangeType.ADDITIONAL_ROLE: ("leaves", "takes an additional role at"),
+}
+_SEGMENTS: Mapping[Segment, str] = {
+    "customer": "a customer",
+    "target": "a target account",
+    "open_opportunity": "an account with an open opportunity",
+    "closed_lost": "an account whose last opportunity was lost",
+    "none": "a company in no segment",
+    "not_in_salesforce": "a company that is not in Salesforce",
+}
+_RECORDS = {
+    "contact": "contact owner",
+    "lead": "lead owner",
+    "account": "account owner",
+    "parent_account": "parent account's owner",
+}
+
+
+@dataclass(frozen=True)
+class Names:
+    """
+    How people, channels and groups are shown, and what the org calls its fields.
+
+    *labels*: by object and field in lower case (`account.sdr__c`), as the org's describe has them.
+    """
+
+    show: Callable[[str], str] = str
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+PLAIN = Names()
+
+
+def sentence(rule: Rule, names: Names = PLAIN) -> str:
+    """Without a full stop."""
+    if rule == CATCH_ALL:
+        return f"Tell {_chain(rule, names)}, else the default channel"
+    when = rule.when
+    return f"When {_who(when)} {_moves(when)}{_besides(when, names)}, {_tell(rule, names)}"
+
+
+def _who(when: Conditions) -> str:
+    who = with_article(listed([_small(one) for one in when.relationship])) if when.relationship else "somebody"
+    if when.persona:
+        who += f" ({listed([_small(one) for one in when.persona])})"
+    if when.title_contains:
+        who += f" whose title contains {listed(_quoted(when.title_contains))}"
+    if when.title_lacks:
+        joint = "but not" if when.title_contains else "whose title does not contain"
+        who += f" {joint} {listed(_quoted(when.title_lacks))}"
+    return who
+
+
+def _moves(when: Conditions) -> str:
+    where = listed([_SEGMENTS[segment] for segment in when.segment]) if when.segment else "a company"
+    if when.change_type is None:
+        if when.side is None and when.segment is None:
+            return "changes jobs"
+        verbs = {"past": "leaves", "current": "joins or changes roles at", None: "leaves, joins or changes roles at"}
+        return f"{verbs[when.side]} {where}"
+    # Who is newly hired joins, too: it is said only where it is told apart.
+    joins = ChangeType.NEW_COMPANY in when.change_type
+    kinds = [one for one in when.change_type if not (joins and one is ChangeType.NEW_HIRE)]
+    moves = dict.fromkeys(_verb(change_type, when.side) for change_type in kinds)
+    return f"{listed(list(moves))} {where}"
+
+
+def _verb(change_type: ChangeType, side: Side | None) -> str:
+    past, current = _MOVES[change_type]
+    if side is None:
+        moves = change_type in {ChangeType.NEW_COMPANY, ChangeType.DEPARTURE}
+        return f"{past} or {current}" if moves else current
+    return past if side == "past" else current
+
+
+def _besides(when: Conditions, names: Names) -> str:
+    parts = []
+    if when.signal:
+        parts.append(f"on {listed([_SIGNALS[signal] for signal in when.signal])}")
+    if when.min_score is not None:
+        parts.append(f"with a score of at least {when.min_score:g}")
+    parts += [f"where {_field_test(test, names)}" for test in when.fields or ()]
+    return "".join(f", {part}" for part in parts)
+
+
+def _field_test(test: FieldTest, names: Names) -> str:
+    sobject = test.field.partition(".")[0].lower()
+    verb = "contains" if test.test == "contains" else "is"
+    return f"the {sobject}'s {field_label(test.field, names.labels)} {verb} {listed(_quoted(test.values))}"
+
+
+def _tell(rule: Rule, names: Names) -> str:
+    deliver = rule.deliver
+    if deliver.to == "nobody":
+        return "tell nobody"
+    channel = names.show(deliver.channel or "")
+    if deliver.to == "channel":
+        return f"tell {channel}"
+    also = f", and {channel} too" if deliver.to == "dri_and_channel" else ""
+    return f"tell {_chain(rule, names)}{also}"
+
+
+def _chain(rule: Rule, names: Names) -> str:
+    sources = [*rule.tell, *([rule.fallback] if rule.fallback else [])]
+    return ", else ".join(source_name(source, names) for source in sources)
+
+
+def source_name(source: Source, names: Names = PLAIN) -> str:
+    """ "the account's SDR", "the next one of the pool SDRs" """
+    match source:
+        case Mapped():
+            return f"whom {source.table} names for {source_name(source.of, names)}"
+        case Manager():
+            return f"the manager of {source_name(source.of, names)}" if source.of else "that person's manager"
+        case Pool():
+            return f"the next one of the pool {source.pool}"
+        case Sender():
+            return "whom the sender names"
+        case NamedUser() | UserGroup() | NamedChannel():
+            return _named(source, names)
+    return _of_a_record(source, names)
+
+
+def _named(source: NamedUser | UserGroup | NamedChannel, names: Names) -> str:
+    if isinstance(source, UserGroup):
+        return f"everybody in {names.show(source.group)}"
+    return names.show(source.user if isinstance(source, NamedUser) else source.channel)
+
+
+def _of_a_record(source: Owner | OpportunityOwner | UserField | TeamRole, names: Names) -> str:
+    side = _side(source.side)
+    match source:
+        case Owner():
+            return f"the {side}{_RECORDS[source.of]}"
+        case OpportunityOwner():
+            return f"the owner of the {side}account's {OPPORTUNITY[source.which]}"
+        case UserField():
+            sobject = source.field.partition(".")[0].lower()
+            return f"the {side}{sobject}'s {field_label(source.field, names.labels)}"
+        case TeamRole():
+            return f"the {source.role} on the {side}{source.of} team"
+
+
+def _side(side: Side | None) -> str:
+    return "" if side is None else {"past": "past ", "current": "new "}[side]
+
+
+def _small(word: str) -> str:
+    """In the middle of a sentence; what is not one capitalised word ("CFO") stays as it is."""
+    return word.lower() if word[1:] == word[1:].lower() else word
+
+
+def _quoted(words: tuple[str, ...]) -> list[str]:
+    return [f"“{word}”" for word in words]

@@ -1,0 +1,1 @@
+"""Calling Salesforce: sessions, logging in, connecting, errors."""

@@ -1,0 +1,1 @@
+"""Calling Slack: its Web API, its error codes, installing, members and channels."""

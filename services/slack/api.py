@@ -1,0 +1,270 @@
+"""Slack's Web API: the only module that calls it outside a listener, and knows how its answers and failures read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
+
+from domain.errors import TransientError
+from services.slack.call import body, call, error_code, failure, token_of
+from services.slack.shapes import ChannelInfo, Identity, Json, Posted, SlackUser, text_of
+from store.database import Database
+from store.delivery import pauses
+
+__all__ = ["ChannelInfo", "Identity", "Posted", "Slack", "SlackUser", "error_code"]
+
+PAGE = 200
+"""People or channels a page: what Slack recommends. https://docs.slack.dev/apis/web-api/pagination"""
+
+METADATA_TYPE = "job_change_post"
+
+
+@dataclass(frozen=True)
+class Slack:
+    """
+    *client* carries the base URL and the shared session, whose time limits hold, and neither token nor retries;
+    *tokens* answers with a workspace's bot token, or None.
+
+    Every method raises WorkspaceGoneError, PermanentError or TransientError; what is not found is None.
+    """
+
+    client: AsyncWebClient = field(repr=False)
+    tokens: Callable[[str], Awaitable[str | None]]
+    database: Database
+    now: Callable[[], int]
+
+    async def post(
+        self, workspace_id: str, destination: str, *, text: str, blocks: list[Json] | None = None, post_id: str
+    ) -> Posted:
+        """
+        Say something to a user id or in a channel. Raises DestinationDeadError, MessageRefusedError besides.
+
+        *post_id*, a UUID, goes along as `client_msg_id`, for which Slack promises nothing, and in the metadata, by
+        which `find_post` finds it. https://docs.slack.dev/reference/methods/chat.postMessage
+        """
+        metadata = {"event_type": METADATA_TYPE, "event_payload": {"post_id": post_id}}
+        return await self._post(
+            workspace_id, destination, text=text, blocks=blocks, metadata=metadata, client_msg_id=post_id
+        )
+
+    async def post_notice(
+        self, workspace_id: str, destination: str, text: str, blocks: list[Json] | None = None
+    ) -> Posted:
+        """Say something that is no job change. Raises as `post` does."""
+        return await self._post(workspace_id, destination, text=text, blocks=blocks)
+
+    async def reply(self, workspace_id: str, posted: Posted, text: str) -> Posted:
+        """
+        Answer a message in its thread, to be seen beside the thread as well. Raises as `post` does.
+
+        https://docs.slack.dev/reference/methods/chat.postMessage#threads
+        """
+        thread = {"thread_ts": posted.ts, "reply_broadcast": True}
+        return await self._post(workspace_id, posted.channel, text=text, **thread)
+
+    async def _post(self, workspace_id: str, destination: str, **message: object) -> Posted:
+        still = {"unfurl_links": False, "unfurl_media": False}
+        return _posted(await self._write(workspace_id, "chat.postMessage", channel=destination, **still, **message))
+
+    async def update(self, workspace_id: str, posted: Posted, *, text: str, blocks: list[Json] | None = None) -> Posted:
+        """Change a message. https://docs.slack.dev/reference/methods/chat.update"""
+        where = {"channel": posted.channel, "ts": posted.ts}
+        return _posted(await self._write(workspace_id, "chat.update", text=text, blocks=blocks, **where))
+
+    async def find_post(self, workspace_id: str, channel: str, post_id: str, since_ms: int) -> Posted | None:
+        """
+        The message that `post` sent with *post_id*, not before *since_ms* by Slack's clock; None if there is none.
+
+        Needs the history scope of that kind of channel, and im:read when *channel* is a user id: without, a
+        PermanentError says that it cannot be known. https://docs.slack.dev/reference/methods/conversations.history
+        """
+        if channel.startswith(("U", "W")):
+            direct = await self.direct_channel(workspace_id, channel)
+            if direct is None:  # the first post would have opened it
+                return None
+            channel = direct
+        asked = {
+            "channel": channel,
+            "oldest": f"{since_ms / 1000:.6f}",
+            "inclusive": "true",
+            "include_all_metadata": "true",
+        }
+        async for messages in self._pages(workspace_id, "conversations.history", "messages", **asked):
+            for message in messages:
+                if _post_id_of(message) == post_id:
+                    return Posted(channel, text_of(message, "ts"))
+        return None
+
+    async def direct_channel(self, workspace_id: str, user_id: str) -> str | None:
+        """The D… id of our direct messages with this person; None if there were none yet. Needs im:read."""
+        async for channels in self._pages(workspace_id, "conversations.list", "channels", types="im"):
+            for channel in channels:
+                if channel.get("user") == user_id:
+                    return text_of(channel, "id")
+        return None
+
+    async def user_by_email(self, workspace_id: str, email: str) -> SlackUser | None:
+        """https://docs.slack.dev/reference/methods/users.lookupByEmail; who is deactivated is not found."""
+        absent = ("users_not_found", "user_not_found", "invalid_email", "invalid_arguments", "user_not_visible")
+        answer = await self._read(workspace_id, "users.lookupByEmail", absent, email=email)
+        return None if answer is None else SlackUser.of(_object(answer, "user"))
+
+    async def user(self, workspace_id: str, user_id: str) -> SlackUser | None:
+        """https://docs.slack.dev/reference/methods/users.info"""
+        absent = ("user_not_found", "users_not_found", "user_not_visible")
+        answer = await self._read(workspace_id, "users.info", absent, user=user_id)
+        return None if answer is None else SlackUser.of(_object(answer, "user"))
+
+    async def user_group_members(self, workspace_id: str, group_id: str) -> list[str] | None:
+        """
+        The ids of everybody in a user group; None: there is no such group. Needs usergroups:read.
+
+        https://docs.slack.dev/reference/methods/usergroups.users.list
+        """
+        absent = ("no_such_subteam", "subteam_not_found")
+        answer = await self._read(workspace_id, "usergroups.users.list", absent, usergroup=group_id)
+        if answer is None:
+            return None
+        users = answer.get("users")
+        return [user for user in users if isinstance(user, str)] if isinstance(users, list) else []
+
+    async def user_groups(self, workspace_id: str) -> dict[str, str]:
+        """
+        The handles of all user groups that are in use, by id. Needs usergroups:read.
+
+        https://docs.slack.dev/reference/methods/usergroups.list
+        """
+        answer = await self._read(workspace_id, "usergroups.list", ()) or {}
+        listed = answer.get("usergroups")
+        groups = [group for group in listed if isinstance(group, dict)] if isinstance(listed, list) else []
+        return {text_of(group, "id"): str(group.get("handle") or group.get("name") or "") for group in groups}
+
+    async def users(self, workspace_id: str) -> AsyncIterator[list[SlackUser]]:
+        """Everybody, page by page, the deactivated and bots too. https://docs.slack.dev/reference/methods/users.list"""
+        async for page in self._pages(workspace_id, "users.list", "members"):
+            yield [SlackUser.of(raw) for raw in page]
+
+    async def channel(self, workspace_id: str, channel_id: str) -> ChannelInfo | None:
+        """None: there is none, or it is private without us. https://docs.slack.dev/reference/methods/conversations.info"""
+        answer = await self._read(workspace_id, "conversations.info", ("channel_not_found",), channel=channel_id)
+        return None if answer is None else ChannelInfo.of(_object(answer, "channel"))
+
+    async def channels(self, workspace_id: str, *, private: bool = True) -> AsyncIterator[list[ChannelInfo]]:
+        """
+        All that are not archived, page by page; a page may be empty. *private* needs groups:read.
+
+        https://docs.slack.dev/reference/methods/conversations.list
+        """
+        asked = {"types": "public_channel,private_channel" if private else "public_channel", "exclude_archived": "true"}
+        async for page in self._pages(workspace_id, "conversations.list", "channels", **asked):
+            yield [ChannelInfo.of(raw) for raw in page]
+
+    async def permalink(self, workspace_id: str, posted: Posted) -> str | None:
+        """https://docs.slack.dev/reference/methods/chat.getPermalink"""
+        absent = ("message_not_found", "channel_not_found")
+        asked = {"channel": posted.channel, "message_ts": posted.ts}
+        answer = await self._read(workspace_id, "chat.getPermalink", absent, **asked)
+        return None if answer is None else text_of(answer, "permalink")
+
+    async def auth_test(self, workspace_id: str) -> Identity:
+        """https://docs.slack.dev/reference/methods/auth.test"""
+        response = await self._call(workspace_id, "auth.test")
+        granted = str(response.headers.get("x-oauth-scopes") or "")
+        scopes = frozenset(scope.strip() for scope in granted.split(",") if scope.strip())
+        answer = body(response)
+        team_id = str(answer.get("team_id") or answer.get("enterprise_id") or "")
+        return Identity(team_id, str(answer.get("team") or ""), str(answer.get("user_id") or ""), scopes)
+
+    async def _write(self, workspace_id: str, method: str, **arguments: object) -> Json:
+        said = {name: value for name, value in arguments.items() if value is not None}
+        return body(await self._call(workspace_id, method, json=said))
+
+    async def _read(self, workspace_id: str, method: str, absent: tuple[str, ...], **arguments: object) -> Json | None:
+        """The answer, or None when Slack's error is one of *absent*. Forms by POST, which every method takes."""
+        try:
+            return body(await self._call(workspace_id, method, absent, data=arguments))
+        except _AbsentError:
+            return None
+
+    async def _pages(self, workspace_id: str, method: str, key: str, **arguments: object) -> AsyncIterator[list[Json]]:
+        """https://docs.slack.dev/apis/web-api/pagination: a page may be short or empty with more to come."""
+        cursor, seen = "", set[str]()
+        while cursor not in seen:
+            seen.add(cursor)
+            asked = {**arguments, "limit": PAGE, "cursor": cursor or None}
+            answer = body(await self._call(workspace_id, method, data=asked))
+            page = answer.get(key)
+            if not isinstance(page, list) or not all(isinstance(item, dict) for item in page):
+                raise TransientError(f"Slack's answer to {method} makes no sense")
+            yield page
+            metadata = answer.get("response_metadata")
+            cursor = str(metadata.get("next_cursor") or "") if isinstance(metadata, dict) else ""
+            if not cursor:
+                return
+        raise TransientError(f"Slack's pages of {method} do not end")
+
+    async def _call(
+        self,
+        workspace_id: str,
+        method: str,
+        absent: tuple[str, ...] = (),
+        *,
+        data: Json | None = None,
+        json: Json | None = None,
+    ) -> AsyncSlackResponse:
+        token, _ = await asyncio.gather(token_of(self.tokens, workspace_id), self._heed_pause(workspace_id, method))
+        headers = {"Authorization": f"Bearer {token}"}
+        try:
+            return await call(self.client, method, headers, data=data, json=json)
+        except SlackApiError as error:
+            if error_code(error) in absent:
+                raise _AbsentError from error
+            failed = failure(error)
+            if isinstance(failed, TransientError) and failed.retry_after is not None:
+                await self._pause(workspace_id, method, failed.retry_after)
+            raise failed from error
+
+    async def _heed_pause(self, workspace_id: str, method: str) -> None:
+        now = self.now()
+        until = await self.database.gather(pauses.paused_until_each, (workspace_id, subject(method), now))
+        if until is not None:
+            raise TransientError(f"Slack asked us to wait with {method}", retry_after=(until - now) / 1000)
+
+    async def _pause(self, workspace_id: str, method: str, seconds: float) -> None:
+        now = self.now()
+        until = now + round(seconds * 1000)
+        await self.database.run(pauses.pause, workspace_id, subject(method), until, now, "Slack asked us to wait")
+
+
+def subject(method: str) -> str:
+    """The name under which a wait for this method is remembered: limits are per method and workspace."""
+    return f"slack:{method}"
+
+
+class _AbsentError(Exception):
+    """Slack's way of saying that there is no such thing."""
+
+
+def _posted(answer: Json) -> Posted:
+    channel, ts = answer.get("channel"), answer.get("ts")
+    if not (isinstance(channel, str) and channel and isinstance(ts, str) and ts):
+        raise TransientError("Slack did not say where the message is", in_doubt=True)
+    return Posted(channel, ts)
+
+
+def _object(answer: Json, name: str) -> Json:
+    value = answer.get(name)
+    if not isinstance(value, dict):
+        raise TransientError(f"Slack's answer has no {name}")
+    return value
+
+
+def _post_id_of(message: Json) -> object:
+    metadata = message.get("metadata")
+    payload = metadata.get("event_payload") if isinstance(metadata, dict) else None
+    return payload.get("post_id") if isinstance(payload, dict) else None

@@ -1,0 +1,1 @@
+"""Rows of the engine: routing batches, lanes, deliveries, posts and decisions."""

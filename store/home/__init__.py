@@ -1,0 +1,1 @@
+"""Rows behind App Home: counts, days, and preferences of members."""

@@ -1,0 +1,94 @@
+"""When and how members want to be told, and what waits for them because of that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection, and_, bindparam, func, literal, select, update
+
+from domain.notification_hours import ReadingHours
+from store.delivery.deliveries import PENDING
+from store.delivery.trace import add_steps
+from store.home.held_back import hours_of_readers, kept_step
+from store.schema import deliveries, lanes, member_preferences
+from store.upsert import insert_missing
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """
+    What a member is promised and has not been told yet. *since*: the oldest of it.
+
+    *kept_until*: until when their preferences keep it; None: they do not, it is on its way.
+    """
+
+    count: int = 0
+    since: int | None = None
+    kept_until: int | None = None
+
+
+_lane = select(lanes.c.id, lanes.c.lease, lanes.c.paced_until, lanes.c.kept_until).where(
+    lanes.c.workspace_id == bindparam("of_workspace"), lanes.c.destination == bindparam("of_user")
+)
+_is_pending = and_(
+    deliveries.c.lane_id == bindparam("of_lane"),
+    deliveries.c.state == literal(PENDING, literal_execute=True),  # literal: the partial index must match
+)
+_pending = select(deliveries.c.job_change_id, deliveries.c.created_at).where(_is_pending).order_by(deliveries.c.id)
+_how_many = select(func.count(), func.min(deliveries.c.created_at)).where(_is_pending)
+_schedule = (
+    update(lanes)
+    .where(lanes.c.id == bindparam("of_lane"))
+    .values(due_at=bindparam("due"), kept_until=bindparam("until"))
+)
+
+
+def find(connection: Connection, workspace_id: str, user_id: str) -> ReadingHours:
+    """The ordinary ones where nothing was chosen."""
+    return hours_of_readers(connection, workspace_id, [user_id]).get(user_id) or ReadingHours()
+
+
+def save(connection: Connection, workspace_id: str, user_id: str, hours: ReadingHours, now: int) -> None:
+    """What waits for them is kept as they prefer from now on, or goes out."""
+    key = {"workspace_id": workspace_id, "user_id": user_id}
+    missing = insert_missing(connection, member_preferences, "workspace_id", "user_id")
+    connection.execute(missing, [key | {"changed_at": now}])
+    mine = (member_preferences.c.workspace_id == workspace_id) & (member_preferences.c.user_id == user_id)
+    chosen = {name: getattr(hours, name) for name in ReadingHours.__dataclass_fields__}
+    connection.execute(update(member_preferences).where(mine).values(**chosen, changed_at=now))
+    _schedule_anew(connection, workspace_id, user_id, hours, now)
+
+
+def follow(connection: Connection, workspace_id: str, user_id: str, tz: str | None, now: int) -> None:
+    """Slack told in which time zone they are; nothing if they prefer nothing, or are where they were."""
+    hours = hours_of_readers(connection, workspace_id, [user_id]).get(user_id)
+    if hours and tz and hours.tz != tz:
+        save(connection, workspace_id, user_id, replace(hours, tz=tz), now)
+
+
+def waiting(connection: Connection, workspace_id: str, user_id: str, now: int) -> Waiting:
+    """What is kept for this person at *now*; nothing of it: an empty one."""
+    lane = connection.execute(_lane, {"of_workspace": workspace_id, "of_user": user_id}).one_or_none()
+    if lane is None:
+        return Waiting()
+    count, since = connection.execute(_how_many, {"of_lane": lane.id}).one()
+    kept = lane.kept_until if count and lane.kept_until is not None and lane.kept_until > now else None
+    return Waiting(count, since, kept)
+
+
+def _schedule_anew(connection: Connection, workspace_id: str, user_id: str, hours: ReadingHours, now: int) -> None:
+    # Their lane, if there is none yet: whoever promises them something at this moment is making it, and we wait.
+    row = {"workspace_id": workspace_id, "destination": user_id}
+    connection.execute(insert_missing(connection, lanes, "workspace_id", "destination"), [row])
+    lane = connection.execute(_lane.with_for_update(), {"of_workspace": workspace_id, "of_user": user_id}).one()
+    if lane.lease is not None:  # being posted to: `lanes.claim` asks for their hours each time
+        return
+    pending = connection.execute(_pending, {"of_lane": lane.id}).all()
+    since = min((row.created_at for row in pending), default=now)
+    until = hours.kept_until(since, now)
+    was_kept = lane.kept_until is not None and lane.kept_until > now
+    if not pending or until == lane.kept_until or (until == now and not was_kept):
+        return
+    kept = until if until > now else None
+    connection.execute(_schedule, {"of_lane": lane.id, "due": max(until, lane.paced_until), "until": kept})
+    add_steps(connection, [kept_step(row.job_change_id, hours, since, now) for row in pending])

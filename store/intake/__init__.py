@@ -1,0 +1,1 @@
+"""Rows of what came in: job changes, keys, imports and field mappings."""

@@ -1,0 +1,1 @@
+"""Rows of what people did with messages, and of redraws and reminders."""

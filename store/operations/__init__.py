@@ -1,0 +1,1 @@
+"""Rows for operators: audit, notices, housekeeping, erasure, secrets."""

@@ -1,0 +1,144 @@
+"""How the machinery stands, for whoever watches it: what hangs, what is in doubt, who asked us to wait."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+)
+
+from store.delivery.deliveries import PENDING
+from store.delivery.lanes import POST
+from store.delivery.routing import ROUTE, salesforce_awaited
+from store.salesforce.connections import DAY_MS
+from store.schema import DEFAULT_CHANNEL, deliveries, job_changes, lanes, pauses, posts, turns, workspaces
+from store.schema import salesforce_connections as salesforce
+from store.slack.workspaces import ACTIVE
+
+MOVING_MS = 60_000
+"""Who was served so lately is getting on, however much there is to do."""
+
+_SENDING: ColumnElement[str] = literal_column("'sending'")  # literally, or SQLite could not use the index over them
+_PENDING = literal(PENDING, literal_execute=True)
+
+
+@dataclass(frozen=True)
+class SalesforceUse:
+    """Shares are of the workspace where they are greatest, 1.0 being all of it; 0 where none is known."""
+
+    connected: int
+    troubled: int
+    our_calls: int
+    our_share: float
+    org_share: float
+
+
+@dataclass(frozen=True)
+class Vitals:
+    """*pauses*: how many are open, by what is paused and whether it was asked for or is because of failures."""
+
+    in_doubt: int
+    parked: int
+    pauses: Mapping[tuple[str, str], int]
+    salesforce: SalesforceUse
+
+
+def vitals(connection: Connection, now: int) -> Vitals:
+    """Of all workspaces together."""
+    in_doubt = select(func.count()).where(posts.c.state == _SENDING, or_(posts.c.doubts > 0, posts.c.tries > 1))
+    return Vitals(
+        in_doubt=connection.execute(in_doubt).scalar_one(),
+        parked=connection.execute(_parked).scalar_one(),
+        pauses=_pauses(connection, now),
+        salesforce=_salesforce(connection, now),
+    )
+
+
+_waits = exists().where(deliveries.c.lane_id == lanes.c.id, deliveries.c.state == _PENDING)
+_parked = select(func.count()).where(lanes.c.destination == DEFAULT_CHANNEL, lanes.c.due_at.is_(None), _waits)
+
+
+def _pauses(connection: Connection, now: int) -> dict[tuple[str, str], int]:
+    why = case((pauses.c.failures > 0, "failing"), else_="asked")
+    rows = connection.execute(
+        select(pauses.c.subject, why, func.count()).where(pauses.c.until > now).group_by(pauses.c.subject, why)
+    )
+    return {(subject, reason): count for subject, reason, count in rows}
+
+
+def _salesforce(connection: Connection, now: int) -> SalesforceUse:
+    ours = case((salesforce.c.our_calls_day == now // DAY_MS, salesforce.c.our_calls), else_=0)
+    share = ours * 1.0 / func.nullif(workspaces.c.salesforce_daily_calls, 0)
+    row = connection.execute(
+        select(
+            func.count(),
+            func.count(salesforce.c.problem),
+            func.coalesce(func.sum(ours), 0),
+            func.coalesce(func.max(share), 0),
+            func.coalesce(func.max(salesforce.c.api_used * 1.0 / func.nullif(salesforce.c.api_limit, 0)), 0),
+        ).join(workspaces, workspaces.c.id == salesforce.c.workspace_id)
+    ).one()
+    connected, troubled, our_calls, our_share, org_share = row
+    return SalesforceUse(connected, troubled, int(our_calls), float(our_share), float(org_share))
+
+
+_is_served = turns.c.served_at > bindparam("lately")
+_mine = (pauses.c.workspace_id == turns.c.workspace_id) & (pauses.c.until > bindparam("now"))
+_slack_asked_to_wait = (
+    exists()
+    .where(_mine, pauses.c.subject.in_(("slack", "slack:chat.postMessage")), pauses.c.failures == 0)
+    .correlate_except(pauses)
+)
+_unrouted = (
+    exists()
+    .where(
+        job_changes.c.workspace_id == workspaces.c.id,
+        job_changes.c.ended_at.is_(None),
+        job_changes.c.routed_at.is_(None),
+        job_changes.c.accepted_at < bindparam("before"),
+    )
+    .where(turns.c.half == ROUTE, ~_is_served, ~salesforce_awaited)
+)
+_promised_long_ago = exists().where(
+    deliveries.c.lane_id == lanes.c.id, deliveries.c.state == _PENDING, deliveries.c.created_at < bindparam("before")
+)
+_begun_long_ago = exists().where(
+    posts.c.lane_id == lanes.c.id, posts.c.state == _SENDING, posts.c.begun_at < bindparam("before")
+)
+_untold = (
+    exists()
+    .where(lanes.c.workspace_id == workspaces.c.id, lanes.c.due_at.is_not(None))
+    .where(func.coalesce(lanes.c.kept_until, 0) < bindparam("before"))
+    .where(or_(_promised_long_ago, _begun_long_ago))
+    .where(turns.c.half == POST, ~and_(_is_served, lanes.c.failures == 0), ~_slack_asked_to_wait)
+)
+_stuck = (
+    select(turns.c.workspace_id)
+    .join(workspaces, workspaces.c.id == turns.c.workspace_id)
+    .where(workspaces.c.state == ACTIVE, or_(_unrouted, _untold))
+    .limit(1)
+)
+
+
+def is_stuck(connection: Connection, before: int, now: int) -> bool:
+    """
+    Whether anything accepted or promised *before* still waits without a reason.
+
+    Reasons are: its lane is parked, or kept for its reader; Slack asked us to wait; Salesforce is paused, which our
+    patience with it ends; or there is much to do and it is being done. That a vendor keeps failing what is to be posted
+    is none.
+    """
+    asked = {"before": before, "now": now, "lately": now - MOVING_MS}
+    return connection.execute(_stuck, asked).first() is not None

@@ -1,0 +1,1 @@
+"""Rows of ownership: rule sets, unmatched owners, pools and muting."""

@@ -1,0 +1,1 @@
+"""Rows of Salesforce: connections, apps and sources."""

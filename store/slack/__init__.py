@@ -1,0 +1,1 @@
+"""Rows of Slack: workspaces, installations, members and events."""

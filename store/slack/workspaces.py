@@ -1,0 +1,265 @@
+"""The Slack workspaces that installed us, their preferences, and the notices each was given once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, exists, func, literal, select, update
+
+from store.operations.notices import wake
+from store.schema import DEFAULT_CHANNEL, deliveries, lanes, turns, workspaces
+from store.upsert import insert_missing
+
+ACTIVE = "active"
+GONE = "gone"
+
+NO_DEFAULT_CHANNEL = "no_default_channel"
+DEFAULT_CHANNEL_BROKEN = "default_channel_broken"
+SALESFORCE_BROKEN = "salesforce_broken"
+SALESFORCE_CALLS_LOW = "salesforce_calls_low"
+"""Notices that are given once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """
+    A workspace and its preferences, as one row.
+
+    *signal_channels*: the channel of each signal that has its own. *retention_days* None: as the operator has it.
+    """
+
+    id: str
+    enterprise_id: str | None
+    is_enterprise_install: bool
+    name: str
+    state: str
+    installer_user_id: str | None
+    bot_user_id: str | None
+    scopes: frozenset[str]
+    installed_at: int
+    gone_at: int | None
+    version: int
+    default_channel_id: str | None
+    default_channel_name: str | None
+    default_channel_problem: str | None
+    channel_gets: str
+    tell_dris: bool
+    posts_per_minute: int
+    salesforce_patience_minutes: int
+    salesforce_daily_calls: int = 5_000
+    default_channel_is_public: bool | None = None
+    reminder_hours: int = 0
+    reminder_escalation: str = "nobody"
+    signal_channels: Mapping[str, str] = field(default_factory=dict)
+    retention_days: int | None = None
+
+    @property
+    def is_active(self) -> bool:
+        return self.state == ACTIVE
+
+    def channel_of(self, signal: str) -> str:
+        """The destination of job changes of this signal that no DRI is told of: its own channel, or the default one."""
+        channel = self.signal_channels.get(signal)
+        return channel if channel and channel != self.default_channel_id else DEFAULT_CHANNEL
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> Self:
+        """From a row with at least the columns that there are fields."""
+        values = {name: row._mapping[name] for name in cls.__dataclass_fields__}  # noqa: SLF001 - its documented API
+        read = {
+            "scopes": frozenset(filter(None, values["scopes"].split(","))),
+            "signal_channels": json.loads(values["signal_channels"]),
+        }
+        return cls(**values | read)
+
+
+_find = select(workspaces).where(workspaces.c.id == bindparam("workspace_id"))
+
+
+def find(connection: Connection, workspace_id: str) -> Workspace | None:
+    """None: it was never installed, or was erased. One that has left is found, see `is_active`."""
+    row = connection.execute(_find, {"workspace_id": workspace_id}).one_or_none()
+    return Workspace.of(row) if row else None
+
+
+def all_active(connection: Connection) -> list[Workspace]:
+    """Those that have the app now, by id."""
+    rows = connection.execute(select(workspaces).where(workspaces.c.state == ACTIVE).order_by(workspaces.c.id))
+    return [Workspace.of(row) for row in rows]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Installed:
+    """What an installation says of its workspace."""
+
+    id: str
+    enterprise_id: str | None
+    is_enterprise_install: bool
+    name: str
+    installer_user_id: str
+    bot_user_id: str | None
+    scopes: str
+    installed_at: int
+
+
+def install(connection: Connection, installed: Installed) -> None:
+    """Remember a new workspace, or bring one back with the preferences it had; what waited for it goes on."""
+    values = vars(installed) | {"state": ACTIVE, "gone_at": None, "default_channel_problem": None}
+    bring_back = update(workspaces).where(workspaces.c.id == installed.id).values(values)
+    if not connection.execute(bring_back).rowcount:
+        connection.execute(insert_missing(connection, workspaces, "id").values(values))
+        halves = [{"workspace_id": installed.id, "half": half} for half in ("route", "post")]
+        connection.execute(insert_missing(connection, turns, "workspace_id", "half"), halves)
+        connection.execute(bring_back)  # somebody else may have been faster
+    take_back(connection, installed.id, DEFAULT_CHANNEL_BROKEN)  # if it still is, that shows with the next message
+
+
+def mark_gone(connection: Connection, workspace_id: str, now: int) -> bool:
+    """Nothing is routed or posted for it any more, until it installs again. False: it was not active."""
+    active = (workspaces.c.id == workspace_id) & (workspaces.c.state == ACTIVE)
+    return bool(connection.execute(update(workspaces).where(active).values(state=GONE, gone_at=now)).rowcount)
+
+
+def change(connection: Connection, workspace_id: str, seen_version: int | None, **preferences: object) -> bool:
+    """
+    Store preferences; False, and nothing stored, if somebody changed them since *seen_version*.
+
+    *seen_version* None: whatever is there may be overwritten.
+    """
+    mine = workspaces.c.id == workspace_id
+    if seen_version is not None:
+        mine &= workspaces.c.version == seen_version
+    changed = connection.execute(update(workspaces).where(mine).values(version=workspaces.c.version + 1, **preferences))
+    return bool(changed.rowcount)
+
+
+def open_default_lane(connection: Connection, workspace_id: str, now: int) -> None:
+    """
+    The default channel can be posted to (again): what was kept for it falls due.
+
+    A lane that somebody holds is posting right now and goes on by itself.
+    """
+    may_post = case((lanes.c.paced_until > now, lanes.c.paced_until), else_=now)
+    connection.execute(
+        update(lanes)
+        .where(lanes.c.workspace_id == workspace_id, lanes.c.destination == DEFAULT_CHANNEL, lanes.c.lease.is_(None))
+        .values(due_at=may_post, failures=0)
+    )
+
+
+def give_once(connection: Connection, workspace_id: str, notice: str, now: int) -> bool:
+    """True to the first who asks for this notice, and False from then on, until `take_back`."""
+    given = _notices(connection, workspace_id)
+    if notice in given:
+        return False
+    _store_notices(connection, workspace_id, given | {notice: now})
+    return True
+
+
+def was_given(connection: Connection, workspace_id: str, notice: str) -> bool:
+    """Whether somebody has asked for this notice, and nobody has taken it back since."""
+    given = select(workspaces.c.notices).where(workspaces.c.id == workspace_id)
+    return notice in json.loads(connection.execute(given).scalar_one_or_none() or "{}")
+
+
+_in_default_lane = (lanes.c.destination == DEFAULT_CHANNEL) & (
+    deliveries.c.state == literal("pending", literal_execute=True)
+)
+_is_waiting = (
+    exists()
+    .select_from(lanes.join(deliveries, deliveries.c.lane_id == lanes.c.id))
+    .where(lanes.c.workspace_id == workspaces.c.id, _in_default_lane)
+)
+
+
+def untold(connection: Connection) -> list[tuple[str, str]]:
+    """The ids of workspaces whose default channel is broken, or missed, without anybody having been told, and which."""
+    is_broken = workspaces.c.default_channel_problem.is_not(None)
+    is_missed = workspaces.c.default_channel_id.is_(None) & _is_waiting
+    return [
+        (workspace_id, notice)
+        for notice, holds in ((DEFAULT_CHANNEL_BROKEN, is_broken), (NO_DEFAULT_CHANNEL, is_missed))
+        for workspace_id in connection.execute(
+            select(workspaces.c.id).where(
+                workspaces.c.state == ACTIVE, ~workspaces.c.notices.contains(f'"{notice}"', autoescape=True), holds
+            )
+        ).scalars()
+    ]
+
+
+def take_back(connection: Connection, workspace_id: str, notice: str) -> None:
+    """The trouble is over: the notice may be given again when it comes back."""
+    given = _notices(connection, workspace_id)
+    if given.pop(notice, None) is not None:
+        _store_notices(connection, workspace_id, given)
+
+
+def take_back_older(connection: Connection, workspace_id: str, notice: str, before: int) -> None:
+    """The same for a notice that was given before then."""
+    stored = connection.execute(
+        select(workspaces.c.notices).where(workspaces.c.id == workspace_id)
+    ).scalar_one_or_none()
+    if json.loads(stored or "{}").get(notice, before) < before:
+        take_back(connection, workspace_id, notice)
+
+
+def _notices(connection: Connection, workspace_id: str) -> dict[str, int]:
+    stored = connection.execute(
+        select(workspaces.c.notices).where(workspaces.c.id == workspace_id).with_for_update()
+    ).scalar_one_or_none()
+    notices: dict[str, int] = json.loads(stored or "{}")
+    return notices
+
+
+def _store_notices(connection: Connection, workspace_id: str, notices: dict[str, int]) -> None:
+    connection.execute(update(workspaces).where(workspaces.c.id == workspace_id).values(notices=json.dumps(notices)))
+
+
+def rename_default_channel(connection: Connection, workspace_id: str, channel_id: str, name: str) -> None:
+    """Its name changed in Slack; nothing if it is not the default channel."""
+    connection.execute(
+        update(workspaces).where(_default_is(workspace_id, channel_id)).values(default_channel_name=name)
+    )
+
+
+def move_channel(connection: Connection, workspace_id: str, old_id: str, new_id: str) -> None:
+    """Slack gave a channel another id; nothing if it is neither the default channel nor that of a signal."""
+    mine = workspaces.c.id == workspace_id
+    anew = update(workspaces).values(version=workspaces.c.version + 1)  # or who saw the old id could store it again
+    connection.execute(anew.where(_default_is(workspace_id, old_id)).values(default_channel_id=new_id))
+    stored = connection.execute(select(workspaces.c.signal_channels).where(mine).with_for_update()).scalar_one_or_none()
+    channels: dict[str, str] = json.loads(stored or "{}")
+    if old_id in channels.values():
+        moved = {signal: new_id if channel == old_id else channel for signal, channel in channels.items()}
+        connection.execute(anew.where(mine).values(signal_channels=json.dumps(moved)))
+
+
+def break_default_channel(connection: Connection, workspace_id: str, channel_id: str, problem: str) -> bool:
+    """It cannot be posted to, *problem* says why; False if it is not the default channel."""
+    broken = update(workspaces).where(_default_is(workspace_id, channel_id)).values(default_channel_problem=problem)
+    return bool(connection.execute(broken).rowcount)
+
+
+def mend_default_channel(connection: Connection, workspace_id: str, channel_id: str, now: int) -> bool:
+    """It can be posted to again, and what was kept for it falls due; False if there was no trouble."""
+    troubled = _default_is(workspace_id, channel_id) & workspaces.c.default_channel_problem.is_not(None)
+    mended = connection.execute(update(workspaces).where(troubled).values(default_channel_problem=None))
+    if mended.rowcount:
+        open_default_lane(connection, workspace_id, now)
+        take_back(connection, workspace_id, DEFAULT_CHANNEL_BROKEN)
+        wake(connection, workspace_id, now)
+    return bool(mended.rowcount)
+
+
+def waiting_for_default_channel(connection: Connection, workspace_id: str) -> int:
+    """How many deliveries wait in its lane."""
+    waiting = select(func.count()).select_from(deliveries).join(lanes, lanes.c.id == deliveries.c.lane_id)
+    count: int = connection.execute(waiting.where(lanes.c.workspace_id == workspace_id, _in_default_lane)).scalar_one()
+    return count
+
+
+def _default_is(workspace_id: str, channel_id: str) -> ColumnElement[bool]:
+    return (workspaces.c.id == workspace_id) & (workspaces.c.default_channel_id == channel_id)
