@@ -17,7 +17,7 @@ run: $(VENV)/run.stamp ## serve for real, from .env
 	@$(BIN)/python app.py serve $(ARGS)
 
 test: $(VENV)/dev.stamp lint ## every check that CI runs
-	@sh tests/install_chromium.sh
+	@sh .ci/install_chromium.sh
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal $(ARGS)
 
 lint: $(VENV)/dev.stamp ## ruff and mypy
@@ -48,7 +48,7 @@ audit: $(VENV)/dev.stamp ## known vulnerabilities of what is locked, where the d
 	@$(BIN)/python -m ops.supply audit
 
 pictures: $(VENV)/dev.stamp ## the pictures in docs/pictures, made again by running the demo
-	@sh tests/install_chromium.sh
+	@sh .ci/install_chromium.sh
 	$(BIN)/python -m tests.pictures
 
 lock: $(VENV)/dev.stamp ## pin again what pyproject.toml asks for

@@ -9,9 +9,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import accept, choose, drain, idle, importing, jit, replicas, scale
-from bench.databases import POSTGRESQL, SQLITE, Databases
+from bench.kit.databases import POSTGRESQL, SQLITE, Databases
 from bench.readme import rewritten
+from bench.rows import accept, choose, drain, idle, importing, jit, replicas, scale
 from bench.table import Row, keep, kept, show
 
 BENCHMARKS = {

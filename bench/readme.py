@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.databases import POSTGRESQL, SQLITE
+from bench.kit.databases import POSTGRESQL, SQLITE
 
 HEAD = "| what | SQLite | PostgreSQL | to reach |\n| --- | --- | --- | --- |\n"
 _TABLE = re.compile(re.escape(HEAD) + r"(?:\|.*\n)*")

@@ -23,10 +23,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from listeners.home.app_home_view import home_view
 from sandbox.slack import SlackSandbox
-from sandbox.slack import page as slack_page
-from sandbox.slack.picture import CHROMIUM
-from tests.listeners.home_states import admin_state, trouble_state
-from tests.services.test_messages_golden import MESSAGES
+from sandbox.slack.page import page as slack_page
+from sandbox.slack.page.picture import CHROMIUM
+from tests.listeners.home.home_states import admin_state, trouble_state
+from tests.services.messages.test_golden_messages import MESSAGES
 
 ROOT = Path(__file__).parent.parent
 PICTURES = ROOT / "docs" / "pictures"

@@ -10,9 +10,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 from sandbox.salesforce.errors import SalesforceError, malformed_query, not_found
 from sandbox.salesforce.org import Org, Record
-from sandbox.salesforce.query import Row, Select
 from sandbox.salesforce.schema import SObject, Value
-from sandbox.salesforce.soql import Query, parse
+from sandbox.salesforce.soql.parser import Query, parse
+from sandbox.salesforce.soql.query import Row, Select
 
 VERSIONS = [f"{number}.0" for number in range(31, 69)]
 _PATH = re.compile(r"/services/data/v(\d+\.0)(?:/(.*?))?/?")

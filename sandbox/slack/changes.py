@@ -2,9 +2,9 @@
 
 from typing import Unpack
 
-from sandbox.slack import installs
 from sandbox.slack.builders import Builders, Flags
-from sandbox.slack.outgoing import Wire
+from sandbox.slack.oauth import installs
+from sandbox.slack.outgoing.sender import Wire
 from sandbox.slack.shapes import user_json
 from sandbox.slack.state import Channel, Json, Team, User
 

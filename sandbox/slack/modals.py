@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from sandbox.slack.blocks import check_view
-from sandbox.slack.inputs import values_of
-from sandbox.slack.outgoing import Reply
-from sandbox.slack.parts import keep
-from sandbox.slack.payloads import Actor
+from sandbox.slack.block_kit.blocks import check_view
+from sandbox.slack.block_kit.inputs import values_of
+from sandbox.slack.block_kit.parts import keep
+from sandbox.slack.outgoing.payloads import Actor
+from sandbox.slack.outgoing.sender import Reply
 from sandbox.slack.state import Json, View
 from sandbox.slack.world import World
 

@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sandbox.slack import payloads
-from sandbox.slack.inputs import Value, find, holds_state, parts_of, state_of, values_of
+from sandbox.slack.block_kit.inputs import Value, find, holds_state, parts_of, state_of, values_of
 from sandbox.slack.modals import Submission, answer_submission, missing_entries
-from sandbox.slack.outgoing import Reply, Wire
-from sandbox.slack.payloads import Actor
-from sandbox.slack.responses import Responses
+from sandbox.slack.outgoing import payloads
+from sandbox.slack.outgoing.payloads import Actor
+from sandbox.slack.outgoing.sender import Reply, Wire
 from sandbox.slack.shapes import view_json
 from sandbox.slack.state import Channel, Json, Message, View
+from sandbox.slack.web_api.responses import Responses
 from sandbox.slack.world import World
 
 

@@ -8,19 +8,19 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from sandbox.slack import installs
-from sandbox.slack.api import WebApi
-from sandbox.slack.calls import Record
 from sandbox.slack.changes import Changes
 from sandbox.slack.faults import Faults
-from sandbox.slack.limits import Limits
-from sandbox.slack.methods import Method
-from sandbox.slack.oauth import ConsentPage
-from sandbox.slack.outgoing import Wire
+from sandbox.slack.oauth import installs
+from sandbox.slack.oauth.oauth import ConsentPage
+from sandbox.slack.outgoing.sender import Wire
+from sandbox.slack.outgoing.socket import PATH, Sockets
 from sandbox.slack.people import People
-from sandbox.slack.responses import Responses
-from sandbox.slack.socket import PATH, Sockets
 from sandbox.slack.state import App, Json, Token
+from sandbox.slack.web_api.api import WebApi
+from sandbox.slack.web_api.calls import Record
+from sandbox.slack.web_api.limits import Limits
+from sandbox.slack.web_api.methods import Method
+from sandbox.slack.web_api.responses import Responses
 from sandbox.slack.world import World
 
 # What the app is given when a test installs it without a word on scopes.

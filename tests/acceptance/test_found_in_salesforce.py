@@ -20,7 +20,7 @@ from store.salesforce.sources import FIND, NewSource
 from store.schema import job_changes, turns
 from store.slack.installations import AsyncInstallationStore
 from tests.acceptance.process import Served, surroundings
-from tests.services.salesforce_org import MOVE
+from tests.services.intake.salesforce_org import MOVE
 
 RECORDS = 10_000
 FOR_EVER = 3_600.0

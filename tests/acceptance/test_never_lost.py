@@ -12,7 +12,7 @@ from playwright.async_api import async_playwright, expect
 
 from sandbox.samples import DEFAULT_CHANNEL
 from sandbox.sender import Sender
-from sandbox.slack.picture import CHROMIUM
+from sandbox.slack.page.picture import CHROMIUM
 from tests.acceptance.process import Served, ended_all, surroundings, until
 
 OWNERS, JOB_CHANGES = 4, 100

@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.chaos.account import Account, as_table
-from tests.chaos.postgresql import OwnServer
+from tests.chaos.rig.account import Account, as_table
+from tests.chaos.rig.postgresql import OwnServer
 
 ACCOUNT = "account"
 

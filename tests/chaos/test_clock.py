@@ -10,7 +10,7 @@ from services.clock import SteadyClock
 from services.delivery import courier, router
 from store.database import Database
 from store.delivery import lanes, routing
-from tests.chaos.simulated import simulated
+from tests.chaos.rig.simulated import simulated
 from tests.conftest import SOMEDAY
 
 HOUR = 3_600.0

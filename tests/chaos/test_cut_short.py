@@ -10,7 +10,7 @@ import pytest
 
 from store.database import Database
 from store.delivery import lanes, routing
-from tests.chaos.simulated import closing, replica, simulated
+from tests.chaos.rig.simulated import closing, replica, simulated
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ from sqlalchemy import func, select
 from sqlalchemy.engine import make_url
 
 from store.schema import deliveries
-from tests.chaos.load import under_load
-from tests.chaos.postgresql import Disk
-from tests.chaos.rig import greet, rig_on, until
+from tests.chaos.rig.load import under_load
+from tests.chaos.rig.postgresql import Disk
+from tests.chaos.rig.processes import greet, rig_on, until
 
 pytestmark = pytest.mark.process
 

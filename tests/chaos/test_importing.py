@@ -9,7 +9,7 @@ from asyncio.subprocess import PIPE
 
 import pytest
 
-from tests.chaos.rig import ROOT, greet, rig_on
+from tests.chaos.rig.processes import ROOT, greet, rig_on
 
 pytestmark = pytest.mark.process
 

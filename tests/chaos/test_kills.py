@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import func, select
 
 from store.schema import posts, turns
-from tests.chaos.load import under_load
-from tests.chaos.rig import greet, rig_on, said
+from tests.chaos.rig.load import under_load
+from tests.chaos.rig.processes import greet, rig_on, said
 
 pytestmark = pytest.mark.process
 

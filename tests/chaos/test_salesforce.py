@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.chaos.simulated import simulated
+from tests.chaos.rig.simulated import simulated
 
 JOB_CHANGES = range(100, 260)
 TROUBLES = {

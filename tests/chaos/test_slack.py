@@ -11,9 +11,9 @@ import pytest
 
 from services.slack.api import Slack
 from store.slack import workspaces
-from tests.chaos.load import under_load
-from tests.chaos.rig import greet, rig_on
-from tests.chaos.simulated import simulated
+from tests.chaos.rig.load import under_load
+from tests.chaos.rig.processes import greet, rig_on
+from tests.chaos.rig.simulated import simulated
 
 POST = "chat.postMessage"
 JOB_CHANGES = range(100, 260)

@@ -11,8 +11,8 @@ from sqlalchemy import func, select
 
 from store.database import Database, DatabaseUnavailableError
 from store.schema import deliveries
-from tests.chaos.simulated import closing, simulated
-from tests.chaos.unreliable import UnreliableDatabase
+from tests.chaos.rig.simulated import closing, simulated
+from tests.chaos.rig.unreliable import UnreliableDatabase
 
 
 @pytest.fixture

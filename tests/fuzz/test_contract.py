@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.chaos.rig import Rig, rig_on
+from tests.chaos.rig.processes import Rig, rig_on
 
 pytestmark = pytest.mark.process
 

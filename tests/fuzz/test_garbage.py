@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Connection, func, select
 
 from store.slack.sdk_stores import metadata
-from tests.chaos.rig import Rig, rig_on
+from tests.chaos.rig.processes import Rig, rig_on
 from tests.fuzz.corpus import ROUTES, Garbage, Target, garbage
 from tests.fuzz.wire import Honest, Tally, p99, throw
 

@@ -7,7 +7,7 @@ import pytest
 from domain.job_change import TEST_SOURCE
 from listeners.status.explain_view import explained_blocks, explained_text
 from listeners.status.status_view import HELP, buried_blocks, buried_lines, status_blocks, status_lines
-from sandbox.slack.blocks import check_message
+from sandbox.slack.block_kit.blocks import check_message
 from services.delivery.explain import Explained
 from services.home.status import WorkspaceStatus
 from services.salesforce.health import Health, HealthLine, lines
@@ -19,7 +19,7 @@ from store.intake.job_changes import FoundJobChange, NewJobChange, Told
 from store.schema import job_changes as table
 from store.slack import workspaces
 from tests.conftest import SOMEDAY
-from tests.services.sample_job_changes import SAMPLES, job_change
+from tests.services.messages.sample_job_changes import SAMPLES, job_change
 from tests.store.engine import add_job_change, add_workspace
 
 HOUR = 60 * 60 * 1_000

@@ -19,7 +19,7 @@ from playwright.async_api import TimeoutError as PlaywrightTimeout
 import app
 from listeners.http.server import create_runner
 from sandbox.slack import SlackSandbox
-from sandbox.slack import page as sandbox_page
+from sandbox.slack.page import page as sandbox_page
 from sandbox.slack.state import Team, User
 from services.settings import Settings
 from services.slack.manifest import Manifest

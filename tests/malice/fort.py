@@ -23,10 +23,10 @@ from store.schema import deliveries, job_changes, ownership_links, ownership_unm
 from store.slack import workspaces
 from store.slack.installations import AsyncInstallationStore
 from store.slack.sdk_stores import metadata
-from tests.listeners.ownership_world import accept, connected, publish, rule
-from tests.listeners.salesforce_world import World, world
+from tests.listeners.ownership.ownership_world import accept, connected, publish, rule
+from tests.listeners.salesforce.salesforce_world import World, world
 from tests.malice.crafted import Deed, Facts
-from tests.services.salesforce_org import MOVE
+from tests.services.intake.salesforce_org import MOVE
 
 SECRET = "Topsecret"
 """Stands in what Acme keeps to itself; what an insider can name is in the Facts."""

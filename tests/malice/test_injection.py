@@ -23,7 +23,7 @@ from services.salesforce.queries.statements import questions
 from services.salesforce.records import PersonLookup
 from services.salesforce.sessions import Session
 from services.salesforce.tokens import checked_instance_url
-from tests.listeners.ownership_world import accept
+from tests.listeners.ownership.ownership_world import accept
 from tests.malice.fort import Fort, fort
 
 PAYLOADS = [
@@ -132,7 +132,7 @@ async def test_what_strangers_send_is_one_line_of_the_log_at_most(
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "=cmd|' /C calc'!A0", "\n=1", "\uff1d", "\uff20"])
 def test_no_cell_that_is_written_runs_in_a_spreadsheet(start: str, tmp_path) -> None:
-    """Refused rows are opened by people; tests/listeners/test_cli_import.py writes a whole file of them."""
+    """Refused rows are opened by people; tests/listeners/cli/test_importing.py writes a whole file of them."""
     with (tmp_path / "refused.csv").open("w", newline="") as file:
         csv.writer(file).writerow([harmless(f"{start}1")])
     with (tmp_path / "refused.csv").open(newline="") as file:

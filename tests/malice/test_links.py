@@ -11,9 +11,9 @@ import pytest
 
 from listeners.slack.links import PURPOSE
 from store.database import Database
-from tests.listeners.install_world import MANIFEST, World, world
-from tests.listeners.salesforce_world import World as SalesforceWorld
-from tests.listeners.salesforce_world import world as salesforce_world
+from tests.listeners.salesforce.salesforce_world import World as SalesforceWorld
+from tests.listeners.salesforce.salesforce_world import world as salesforce_world
+from tests.listeners.slack.install_world import MANIFEST, World, world
 
 
 @pytest.fixture

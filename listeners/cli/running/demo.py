@@ -26,7 +26,8 @@ from listeners.http import logs
 from sandbox.salesforce import SalesforceSandbox
 from sandbox.samples import DEFAULT_CHANNEL, RULES, Office, Sample, furnish, samples
 from sandbox.sender import Json, Sender
-from sandbox.slack import SlackSandbox, page
+from sandbox.slack import SlackSandbox
+from sandbox.slack.page import page
 from sandbox.visitor import Visitor
 from services.ownership.rules.rule_set import RuleSet
 from services.settings import Settings

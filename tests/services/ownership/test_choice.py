@@ -21,7 +21,7 @@ from services.salesforce.records import PersonRecords
 from store.delivery.deliveries import COPY
 from store.slack.members import BOT, DEACTIVATED, GUEST, NOT_IN_SLACK, STRANGER, UNKNOWN, Member
 from store.slack.workspaces import Workspace
-from tests.services.ownership.facts import (
+from tests.services.ownership.cases import (
     ADA,
     BO,
     DANA,

@@ -11,7 +11,7 @@ from services.ownership.choice.availability import Ledger
 from services.ownership.choice.pools import PoolState
 from services.ownership.rules.rule_set import Pool, PoolMember
 from store.slack.members import Member
-from tests.services.ownership.facts import case, chosen, rule, rules, standing
+from tests.services.ownership.cases import case, chosen, rule, rules, standing
 
 
 def pool(*weights: int) -> Pool:

@@ -1,0 +1,1 @@
+"""What the benchmarks share: databases, processes, load, vendors and samples."""

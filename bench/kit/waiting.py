@@ -1,0 +1,86 @@
+"""Filling a database with job changes that wait, by the million and quickly: the same rows on both databases."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, create_engine, text
+
+from bench.kit.installed import SCOPES
+from bench.kit.samples import job_change
+from domain.job_change import JobChange
+from store.database import Database
+from store.slack import workspaces
+
+WORKSPACES, LANES, IN_A_LANE, IN_A_WORKSPACE = 100, 10_000, 10, 200
+NOW = 1_795_000_000_000
+PAYLOAD = JobChange.parse(job_change(0) | {"custom": {}, "links": {}}).to_stored()
+
+_PLACES = {"workspaces": WORKSPACES, "lanes": LANES, "in_a_lane": IN_A_LANE, "in_a_workspace": IN_A_WORKSPACE}
+_SERIES = {
+    "sqlite": "RECURSIVE series(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM series WHERE i + 1 < :end)",
+    "postgresql": "series(i) AS (SELECT * FROM generate_series(0, CAST(:end AS BIGINT) - 1))",
+}
+_EMPTY_LANES = """
+    INSERT INTO lanes (id, workspace_id, destination)
+    SELECT i + 1, 'T' || (i / (:in_a_workspace / :in_a_lane) % :workspaces), 'U' || i FROM series
+"""
+# Their keys come in no order, as hashes do.
+_JOB_CHANGES = """
+    INSERT INTO job_changes (id, workspace_id, key, source, payload, accepted_at, due_at)
+    SELECT 'jc-' || (100000000 + i), 'T' || (i / :in_a_workspace % :workspaces),
+           'event:' || ((i * 2654435761) % 4294967296), 'bench', :payload, :now, :now
+    FROM series
+"""
+_DELIVERIES = """
+    INSERT INTO deliveries (workspace_id, job_change_id, lane_id, role, reason, state, created_at)
+    SELECT 'T' || (i / :in_a_workspace % :workspaces), 'jc-' || (100000000 + i),
+           i / :in_a_lane % :lanes + 1, 'dri', 'You own it.', 'pending', :now
+    FROM series
+"""
+_DUE = "UPDATE lanes SET due_at = :now WHERE id <= :end / :in_a_lane"
+
+
+def add_places(connection: Connection) -> None:
+    """The workspaces, and their lanes: empty."""
+    for number in range(WORKSPACES):
+        installed = workspaces.Installed(
+            id=f"T{number}",
+            enterprise_id=None,
+            is_enterprise_install=False,
+            name="Acme",
+            installer_user_id="U_ADMIN",
+            bot_user_id="U_BOT",
+            scopes=SCOPES,
+            installed_at=NOW,
+        )
+        workspaces.install(connection, installed)
+    _insert(connection, _EMPTY_LANES, LANES)
+
+
+def fill(database: Database, size: int) -> None:
+    """So many job changes: accepted, not routed yet, and promised to somebody already besides."""
+    database.engine.dispose()
+    engine = create_engine(database.engine.url)
+    with engine.connect() as connection:
+        if database.is_sqlite:  # this much at once needs no journal: whoever fails here starts again
+            for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -1000000"):
+                connection.exec_driver_sql(f"PRAGMA {pragma}")
+        elif connection.exec_driver_sql("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").scalar():
+            connection.exec_driver_sql("SET session_replication_role = replica")  # no look at each foreign key
+        connection.execute(text(_DUE), _named(_DUE, {"now": NOW, "end": size}))
+        _insert(connection, _JOB_CHANGES, size)
+        _insert(connection, _DELIVERIES, size)
+        connection.commit()
+    if not database.is_sqlite:  # as autovacuum would
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("VACUUM ANALYZE")
+    engine.dispose()
+
+
+def _insert(connection: Connection, statement: str, rows: int) -> None:
+    whole = f"WITH {_SERIES[connection.dialect.name]} {statement}"
+    values = {"end": rows, "now": NOW, "payload": PAYLOAD}
+    connection.execute(text(whole), _named(whole, values))
+
+
+def _named(statement: str, values: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in (_PLACES | values).items() if f":{name}" in statement}

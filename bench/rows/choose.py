@@ -1,0 +1,84 @@
+"""
+choose: what it costs to choose whom to tell of a job change, with 100 rules, in milliseconds of CPU.
+
+Pure work on plain data, no database in it, as the router does it for a batch of 200: rules that match late or never,
+chains of three, and everybody known in Slack. Its floor is the catch-all alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from statistics import median
+
+from bench.kit.databases import SQLITE, Databases
+from bench.kit.samples import job_change, owner_email
+from bench.table import Row, most
+from domain.job_change import JobChange
+from services.ownership.choice.availability import Ledger, Standing
+from services.ownership.choice.case import Case
+from services.ownership.choice.conditions import Prepared
+from services.ownership.choice.decide import Decision, decide
+from services.ownership.rules.rule_set import NO_RULES, RuleSet
+from services.salesforce.records import Account, Contact, PersonRecords, SalesforceUser
+from store.slack.members import Member
+
+DATABASES = (SQLITE,)
+BATCH, ROUNDS, RULES = 200, 15, 100
+
+
+async def measure(_: Databases, kind: str) -> list[Row]:
+    floor = _milliseconds(Prepared.of(NO_RULES))
+    return [
+        Row("choose: a job change, 100 rules", kind, _milliseconds(Prepared.of(_rules())), "ms", floor, most(0.2)),
+    ]
+
+
+def _milliseconds(rules: Prepared) -> float:
+    """Of one job change: the median of several batches, each of new cases, for what is computed once is kept."""
+    standing = Standing(members={owner_email(number): Member(f"U{number}") for number in range(BATCH)})
+    spent = []
+    for _ in range(ROUNDS):
+        cases = [_case(number) for number in range(BATCH)]
+        began = time.thread_time()
+        _decided(cases, rules, standing)
+        spent.append((time.thread_time() - began) * 1_000 / BATCH)
+    return median(spent)
+
+
+def _decided(cases: Sequence[Case], rules: Prepared, standing: Standing) -> None:
+    ledger = Ledger()
+    for case in cases:
+        decision = decide(case, rules, standing, ledger)
+        if not isinstance(decision, Decision):
+            raise TypeError("everybody is known, so nothing is lacking")
+        ledger = ledger.after(decision.turns, decision.told, rules.rule_set)
+
+
+def _case(number: int) -> Case:
+    owner = SalesforceUser(f"005{number:012}AAA", f"Owner {number}", owner_email(number), is_active=True)
+    fields = {"type": "Customer" if number % 2 else "Prospect", "industry": "Banking", "sdr__c": None}
+    past = Account(f"001{number:012}AAA", "Initech", "initech.example", owner, fields)
+    current = Account(f"001{number:09}999AAA", "Globex", "globex.example", owner, fields)
+    contact = Contact(f"003{number:012}AAA", f"Sample {number}", None, past, owner)
+    records = PersonRecords(contact=contact, contacts=(contact,), past_account=past, current_account=current)
+    return Case(JobChange.parse(job_change(number)), records, {owner.id[:15]: owner})
+
+
+def _rules() -> RuleSet:
+    """Of every kind; half of the job changes are taken by the last one on a side, the others by none."""
+    conditions: list[dict[str, object]] = [
+        {"segment": ["open_opportunity", "closed_lost"]},
+        {"side": "current", "segment": ["customer"], "relationship": ["User"]},
+        {"relationship": ["Champion"], "persona": ["Technical buyer"], "min_score": 90},
+        {"title_contains": ["Director", "Head of", "VP"], "title_lacks": ["Assistant", "VP"]},
+        {"fields": [{"field": "Account.Industry", "test": "contains", "values": ["insurance", "retail"]}]},
+    ]
+    chain = [
+        {"source": "field", "field": "Account.SDR__c"},
+        {"source": "opportunity_owner"},
+        {"source": "owner", "of": "account"},
+    ]
+    some = [{"name": f"Rule {n}", "when": conditions[n % len(conditions)], "tell": chain} for n in range(RULES - 1)]
+    last = {"name": "Last", "when": {"segment": ["customer"], "relationship": ["champion"]}, "tell": chain}
+    return RuleSet.parse({"rules": [*some, last]})

@@ -1,0 +1,1 @@
+"""SOQL: parsing a statement and answering it from the records of the org."""

@@ -1,0 +1,216 @@
+"""Answering a SOQL query from the records of the org."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from sandbox.salesforce.errors import SalesforceError, malformed_query, no_such_field
+from sandbox.salesforce.org import Org, Record
+from sandbox.salesforce.schema import NAME, Field, SObject, Value
+from sandbox.salesforce.soql.comparing import key, like, literal, ordered, sort_key
+from sandbox.salesforce.soql.parser import All, Compare, Condition, Not, Order, Query, Some
+
+Row = dict[str, object]
+_MAX_STEPS = 5  # up to five levels from a child to its parents
+
+
+@dataclass(frozen=True)
+class Select:
+    """One query against one org, for the API version `version` of the request."""
+
+    org: Org
+    version: str
+
+    def count(self, query: Query) -> int:
+        return len(self._found(query))
+
+    def rows(self, query: Query) -> list[Row]:
+        return self.rows_of(self.org.sobject(query.source), self._found(query), query)
+
+    def rows_of(self, sobject: SObject, records: list[Record], query: Query) -> list[Row]:
+        """These records, with the fields that the query selects."""
+        self._check(sobject, query)
+        return [self._row(sobject, record, query) for record in records]
+
+    def attributes(self, sobject: SObject, record: Record) -> Row:
+        return {"type": sobject.name, "url": f"/services/data/v{self.version}/sobjects/{sobject.name}/{record['Id']}"}
+
+    def _found(self, query: Query) -> list[Record]:
+        sobject = self.org.sobject(query.source)
+        matches = self._condition(sobject, query.where) if query.where else lambda _: True
+        found = [record for record in self.org.rows(sobject) if matches(record)]
+        for order in reversed(query.order):
+            found = self._sorted(sobject, found, order)
+        end = None if query.limit is None else query.offset + query.limit
+        return found[query.offset : end]
+
+    def _check(self, sobject: SObject, query: Query) -> None:
+        """What is selected has to exist, whether or not there are rows."""
+        for selected in query.fields:
+            if isinstance(selected, Query):
+                _, child = self._children(sobject, selected.source)
+                self._check(child, selected)
+            else:
+                self._resolve(sobject, selected)
+
+    def _row(self, sobject: SObject, record: Record, query: Query) -> Row:
+        row: Row = {"attributes": self.attributes(sobject, record)}
+        for selected in query.fields:
+            if isinstance(selected, Query):
+                field, child = self._children(sobject, selected.source)
+                row[field.children or ""] = self._nested(field, child, record, selected)
+            else:
+                self._put(row, sobject, record, selected.split("."))
+        return row
+
+    def _put(self, row: Row, sobject: SObject, record: Record, path: list[str]) -> None:
+        """Write one selected path into the row: a relationship becomes a nested object, or null."""
+        if len(path) == 1:
+            field = self._field(sobject, path[0])
+            row[field.name] = self._value(sobject, record, field)
+            return
+        field = self._relationship(sobject, path[0])
+        parent, name = self._parent(record, field), field.relationship or ""
+        if parent is None:
+            row.setdefault(name, None)
+            return
+        real, record = parent
+        attributes = self.attributes(real, record)
+        nested = row.setdefault(
+            name, {"attributes": {**attributes, "type": "Name"} if field.is_polymorphic else attributes}
+        )
+        if isinstance(nested, dict):
+            self._put(nested, NAME if field.is_polymorphic else real, record, path[1:])
+
+    def _nested(self, field: Field, child: SObject, parent: Record, query: Query) -> object:
+        """The child rows of a nested SELECT: a result of its own, or null when there are none."""
+        only = Query(child.name, query.fields, query.where, query.order, None, 0)
+        found = [record for record in self._found(only) if record[field.name] == parent["Id"]]
+        found = found[query.offset : None if query.limit is None else query.offset + query.limit]
+        if not found:
+            return None
+        return {
+            "totalSize": len(found),
+            "done": True,
+            "records": [self._row(child, record, only) for record in found],
+        }
+
+    def _children(self, sobject: SObject, name: str) -> tuple[Field, SObject]:
+        for child in self.org.sobjects():
+            for field in child.fields:
+                if (field.children or "").lower() == name.lower() and sobject.name in field.refers_to:
+                    return field, child
+        raise SalesforceError(
+            400,
+            "INVALID_TYPE",
+            f"\nERROR at Row:1:Column:1\nDidn't understand relationship '{name}' in FROM part of query call. If you "
+            "are attempting to use a custom relationship, be sure to append the '__r' after the custom relationship "
+            "name. Please reference your WSDL or the describe call for the appropriate names.",
+        )
+
+    def _field(self, sobject: SObject, name: str) -> Field:
+        field = sobject.field(name)
+        if field is None or not self.org.is_visible_field(sobject, field):
+            raise no_such_field(name, sobject.name)
+        return field
+
+    def _relationship(self, sobject: SObject, name: str) -> Field:
+        field = sobject.relationship(name)
+        if field is None or not self.org.is_visible_field(sobject, field):
+            raise SalesforceError(
+                400,
+                "INVALID_FIELD",
+                f"\nERROR at Row:1:Column:1\nDidn't understand relationship '{name}' in field path. If you are "
+                "attempting to use a custom relationship, be sure to append the '__r' after the custom relationship "
+                "name. Please reference your WSDL or the describe call for the appropriate names.",
+            )
+        return field
+
+    def _resolve(self, sobject: SObject, path: str) -> tuple[list[Field], SObject, Field]:
+        """The relationships to walk, and the field at the end of them. Raises INVALID_FIELD."""
+        *names, last = path.split(".")
+        if len(names) > _MAX_STEPS:
+            raise malformed_query("only up to 5 levels of parent relationships may be queried")
+        steps = []
+        for name in names:
+            field = self._relationship(sobject, name)
+            steps.append(field)
+            sobject = NAME if field.is_polymorphic else self.org.sobject(field.refers_to[0])
+        return steps, sobject, self._field(sobject, last)
+
+    def _parent(self, record: Record, field: Field) -> tuple[SObject, Record] | None:
+        reference = record[field.name]
+        parent = self.org.find(str(reference)) if reference else None
+        sobject = self.org.sobject_of(str(reference)) if reference else None
+        return (sobject, parent) if parent is not None and sobject is not None else None
+
+    def _value(self, sobject: SObject, record: Record, field: Field) -> Value:
+        """Through a polymorphic relationship `Type` is the kind of record, and users' fields are a queue's nulls.
+
+        https://developer.salesforce.com/docs/platform/object-reference/guide/sforce-api-objects-name.html
+        """
+        if sobject is not NAME:
+            return record[field.name]
+        real = self.org.sobject_of(str(record["Id"]))
+        if field.name == "Type":
+            return {"Group": "Queue"}.get(real.name, real.name) if real else None
+        if field.name in {"Id", "Name"} or (real and real.name == "User"):
+            return record.get(field.name)
+        return None
+
+    def _read(self, sobject: SObject, path: str) -> tuple[Callable[[Record], Value], Field]:
+        steps, owner, field = self._resolve(sobject, path)
+
+        def read(record: Record) -> Value:
+            for step in steps:
+                parent = self._parent(record, step)
+                if parent is None:
+                    return None
+                record = parent[1]
+            return self._value(owner, record, field)
+
+        return read, field
+
+    def _condition(self, sobject: SObject, condition: Condition) -> Callable[[Record], bool]:
+        match condition:
+            case Not(inner):
+                negated = self._condition(sobject, inner)
+                return lambda record: not negated(record)
+            case All(conditions):
+                every = [self._condition(sobject, one) for one in conditions]
+                return lambda record: all(matches(record) for matches in every)
+            case Some(conditions):
+                some = [self._condition(sobject, one) for one in conditions]
+                return lambda record: any(matches(record) for matches in some)
+            case Compare():
+                return self._comparison(sobject, condition)
+
+    def _comparison(self, sobject: SObject, compare: Compare) -> Callable[[Record], bool]:
+        read, field = self._read(sobject, compare.path)
+        if isinstance(compare.value, Query):
+            wanted = {key(field, value) for value in self._semi_join(compare.value)}
+        else:
+            values = compare.value if isinstance(compare.value, tuple) else (compare.value,)
+            wanted = {literal(field, value) for value in values}
+        if compare.operator == "like":
+            pattern = like(field, compare.value)
+            return lambda record: bool(pattern.fullmatch(str(read(record) or "")))
+        if compare.operator in {"=", "in"}:
+            return lambda record: key(field, read(record)) in wanted
+        if compare.operator in {"!=", "not in"}:
+            return lambda record: key(field, read(record)) not in wanted
+        (limit,) = wanted
+        return lambda record: ordered(key(field, read(record)), compare.operator, limit)
+
+    def _semi_join(self, query: Query) -> Iterable[Value]:
+        if len(query.fields) != 1 or not isinstance(query.fields[0], str):
+            raise malformed_query("Semi join sub-selects can only query one field")
+        read, _ = self._read(self.org.sobject(query.source), query.fields[0])
+        return [value for record in self._found(query) if (value := read(record)) is not None]
+
+    def _sorted(self, sobject: SObject, found: list[Record], order: Order) -> list[Record]:
+        read, field = self._read(sobject, order.path)
+        keys = {str(record["Id"]): key(field, read(record)) for record in found}
+        empty = [record for record in found if keys[str(record["Id"])] is None]
+        filled = [record for record in found if keys[str(record["Id"])] is not None]
+        filled.sort(key=lambda record: sort_key(keys[str(record["Id"])]), reverse=order.descending)
+        return filled + empty if order.nulls_last else empty + filled

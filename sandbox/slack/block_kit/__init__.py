@@ -1,0 +1,1 @@
+"""What Slack accepts as blocks and views, and what a person can enter into them. Pure."""

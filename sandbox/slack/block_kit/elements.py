@@ -1,0 +1,129 @@
+"""The interactive parts of Block Kit and their limits, as tables. Pure.
+
+https://docs.slack.dev/reference/block-kit/block-elements and /composition-objects, where each has its page.
+"""
+
+from collections.abc import Mapping
+
+from sandbox.slack.block_kit.schema import (
+    Check,
+    Shape,
+    Typed,
+    anything,
+    boolean,
+    choice,
+    integer,
+    items,
+    string,
+    text,
+    url,
+)
+
+any_type: dict[str, Check] = {"type": anything}
+action_id: dict[str, Check] = {"action_id": string(255)}
+plain = "plain_text"
+
+# /composition-objects/confirmation-dialog-object
+confirm = Shape(
+    {"title": text(100, plain), "text": text(300), "confirm": text(30, plain), "deny": text(30, plain)},
+    {"style": choice("primary", "danger")},
+)
+# /composition-objects/option-object, /option-group-object
+option = Shape({"text": text(75, plain), "value": string(150)}, {"description": text(75, plain), "url": url(3000)})
+option_with_mrkdwn = Shape({"text": text(75), "value": string(150)}, {"description": text(75)})
+option_group = Shape({"label": text(75, plain), "options": items(option, 100)})
+# /composition-objects/conversation-filter-object: "at least one of these, include not empty"
+conversation_filter = Shape(
+    {},
+    {
+        "include": items(choice("im", "mpim", "private", "public"), 4),
+        "exclude_external_shared_channels": boolean,
+        "exclude_bot_users": boolean,
+    },
+    one_of=("include", "exclude_external_shared_channels", "exclude_bot_users"),
+)
+dispatch = Shape({}, {"trigger_actions_on": items(choice("on_enter_pressed", "on_character_entered"), 2)})
+
+
+def element(
+    required: Mapping[str, Check], optional: Mapping[str, Check] | None = None, one_of: tuple[str, ...] = ()
+) -> Shape:
+    return Shape({**any_type, **required}, {**action_id, "confirm": confirm, **(optional or {})}, one_of)
+
+
+def entry(
+    optional: Mapping[str, Check], required: Mapping[str, Check] | None = None, one_of: tuple[str, ...] = ()
+) -> Shape:
+    """An element that is filled in: it may have a placeholder (150) and take the focus."""
+    common: dict[str, Check] = {"placeholder": text(150, plain), "focus_on_load": boolean}
+    return element(required or {}, {**common, **optional}, one_of)
+
+
+several: dict[str, Check] = {"max_selected_items": integer}
+chosen = items(string(255), 100)
+conversations: dict[str, Check] = {"filter": conversation_filter, "default_to_current_conversation": boolean}
+response_url: dict[str, Check] = {"response_url_enabled": boolean}
+options: dict[str, Check] = {"options": items(option, 100), "option_groups": items(option_group, 100)}
+
+button = element(
+    {"text": text(75, plain)},
+    {
+        "url": url(3000),
+        "value": string(2000),
+        "style": choice("primary", "danger"),
+        "accessibility_label": string(75),
+        "agent_prompt": string(4000),
+        "agent_prompt_display": anything,
+        "visible_to_user_ids": anything,
+    },
+)
+overflow = element({"options": items(option, 5)})
+image = Shape(
+    {**any_type, "alt_text": string(2000)},
+    {"image_url": url(3000), "slack_file": anything},
+    ("image_url", "slack_file"),
+)
+
+selects: dict[str, Shape] = {
+    "static_select": entry({**options, "initial_option": option}, one_of=("options", "option_groups")),
+    "external_select": entry({"initial_option": option, "min_query_length": integer}),
+    "users_select": entry({"initial_user": string(255)}),
+    "conversations_select": entry({"initial_conversation": string(255), **conversations, **response_url}),
+    "channels_select": entry({"initial_channel": string(255), **response_url}),
+    "multi_static_select": entry(
+        {**options, **several, "initial_options": items(option, 100)}, one_of=("options", "option_groups")
+    ),
+    "multi_external_select": entry({**several, "initial_options": items(option, 100), "min_query_length": integer}),
+    "multi_users_select": entry({**several, "initial_users": chosen}),
+    "multi_conversations_select": entry({**several, **conversations, "initial_conversations": chosen}),
+    "multi_channels_select": entry({**several, "initial_channels": chosen}),
+}
+pickers: dict[str, Shape] = {
+    "checkboxes": entry({"initial_options": items(option_with_mrkdwn, 10)}, {"options": items(option_with_mrkdwn, 10)}),
+    "radio_buttons": entry({"initial_option": option_with_mrkdwn}, {"options": items(option_with_mrkdwn, 10)}),
+    "datepicker": entry({"initial_date": string(10)}),
+    "timepicker": entry({"initial_time": string(5), "timezone": string(255)}),
+    "datetimepicker": entry({"initial_date_time": integer}),
+}
+_typing: dict[str, Check] = {"dispatch_action_config": dispatch, "initial_value": string(3000)}
+inputs: dict[str, Shape] = {
+    "plain_text_input": entry({**_typing, "multiline": boolean, "min_length": integer, "max_length": integer}),
+    "email_text_input": entry(_typing),
+    "url_text_input": entry(_typing),
+    "number_input": entry(
+        {**_typing, "min_value": string(30), "max_value": string(30)}, {"is_decimal_allowed": boolean}
+    ),
+    "file_input": entry({"filetypes": anything, "max_files": integer}),
+    "rich_text_input": entry({"dispatch_action_config": dispatch, "initial_value": anything}),
+}
+workflow_button = element(
+    {"text": text(75, plain), "workflow": anything},
+    {"style": choice("primary", "danger"), "accessibility_label": string(75)},
+)
+buttons: dict[str, Shape] = {"button": button, "overflow": overflow, "workflow_button": workflow_button}
+
+# Which elements a block may hold: the "Works with block types" line of each element's page.
+in_section = Typed({**buttons, **selects, **pickers, "image": image})
+in_actions = Typed({**buttons, **selects, **pickers, "rich_text_input": inputs["rich_text_input"]})
+in_input = Typed({**selects, **pickers, **inputs})
+in_card = Typed({"button": button, "workflow_button": workflow_button, "overflow": overflow})

@@ -1,0 +1,1 @@
+"""Slack's consent page, and installing and removing the app."""

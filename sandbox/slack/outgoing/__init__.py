@@ -1,0 +1,1 @@
+"""What Slack sends the app: signed requests, events and Socket Mode envelopes."""

@@ -1,0 +1,119 @@
+"""What people do, as Slack words it for the app. Pure.
+
+https://docs.slack.dev/reference/interaction-payloads
+"""
+
+from dataclasses import dataclass
+
+from sandbox.slack.block_kit.inputs import Value, state_of, values_of
+from sandbox.slack.shapes import enterprise_json, message_json, view_json
+from sandbox.slack.state import App, Channel, Json, Message, Team, Token, User, View
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who does it, where, through which installation; `trigger_id` is fresh for this one deed."""
+
+    app: App
+    token: Token
+    team: Team
+    user: User
+    trigger_id: str
+
+
+def _common(actor: Actor, kind: str) -> Json:
+    team, user = actor.team, actor.user
+    place: Json = {"id": team.id, "domain": team.domain}
+    if team.enterprise_id:
+        place |= {"enterprise_id": team.enterprise_id, "enterprise_name": team.enterprise_name}
+    return {
+        "type": kind,
+        "user": {"id": user.id, "username": user.name, "name": user.name, "team_id": user.team_id},
+        "api_app_id": actor.app.id,
+        "token": actor.app.verification_token,
+        "trigger_id": actor.trigger_id,
+        # None with an organisation's installation: https://github.com/slackapi/bolt-python/pull/23
+        "team": None if actor.token.is_enterprise_install else place,
+        "enterprise": enterprise_json(team),
+        "is_enterprise_install": actor.token.is_enterprise_install,
+    }
+
+
+def action(block: Json, element: Json, value: Value, ts: str) -> Json:
+    """One entry of `actions`: the element that was used, and what was chosen in it."""
+    shape: Json = {"action_id": element["action_id"], "block_id": block["block_id"]}
+    if element["type"] in ("button", "workflow_button"):
+        told = {name: element[name] for name in ("text", "value", "style", "url") if name in element}
+        shape |= told | {"type": element["type"]}
+    else:
+        shape |= state_of(element, value)
+    return shape | {"action_ts": ts}
+
+
+def message_action(actor: Actor, channel: Channel, message: Message, acted: Json, response_url: str) -> Json:
+    """block_actions from a message. https://docs.slack.dev/reference/interaction-payloads/block_actions-payload"""
+    ephemeral = message.ephemeral_to is not None
+    container = {
+        "type": "message",
+        "message_ts": message.ts,
+        "channel_id": channel.id,
+        "is_ephemeral": ephemeral,
+    }
+    payload = _common(actor, "block_actions") | {
+        "container": container,
+        "channel": {"id": channel.id, "name": "privategroup" if channel.is_private else channel.name},
+        "state": {"values": values_of(message.blocks or [], message.typed)},
+        "response_url": response_url,
+        "actions": [acted],
+    }
+    # What only one person sees is not kept by Slack, so it is not in the payload either.
+    return payload if ephemeral else payload | {"message": message_json(message, actor.app, with_metadata=False)}
+
+
+def view_action(actor: Actor, view: View, acted: Json) -> Json:
+    """block_actions from a Home or a modal: the view with its hash, no message and no response_url."""
+    return _common(actor, "block_actions") | {
+        "container": {"type": "view", "view_id": view.id},
+        "view": view_json(view, actor.app, values_of(view.blocks, view.typed)),
+        "actions": [acted],
+    }
+
+
+def view_submission(actor: Actor, view: View) -> Json:
+    """https://docs.slack.dev/reference/interaction-payloads/view-interactions-payload#view_submission"""
+    return _common(actor, "view_submission") | {
+        "view": view_json(view, actor.app, values_of(view.blocks, view.typed)),
+        "response_urls": [],
+    }
+
+
+def view_closed(actor: Actor, view: View, *, is_cleared: bool) -> Json:
+    """https://docs.slack.dev/reference/interaction-payloads/view-interactions-payload#view_closed"""
+    payload = _common(actor, "view_closed") | {
+        "view": view_json(view, actor.app, values_of(view.blocks, view.typed)),
+        "is_cleared": is_cleared,
+    }
+    del payload["trigger_id"]
+    return payload
+
+
+def slash_command(actor: Actor, channel: Channel, command: str, text: str, response_url: str) -> dict[str, str]:
+    """A form, whose flags are words. https://docs.slack.dev/interactivity/implementing-slash-commands"""
+    team, user = actor.team, actor.user
+    enterprise = {"enterprise_id": team.enterprise_id, "enterprise_name": team.enterprise_name}
+    return {
+        "token": actor.app.verification_token,
+        "team_id": team.id,
+        "team_domain": team.domain,
+        **({name: value for name, value in enterprise.items() if value}),
+        "channel_id": channel.id,
+        "channel_name": "privategroup" if channel.is_private else channel.name,
+        "user_id": user.id,
+        "user_name": user.name,
+        "command": command,
+        "text": text,
+        "api_app_id": actor.app.id,
+        "is_enterprise_install": str(actor.token.is_enterprise_install).lower(),
+        "response_url": response_url,
+        "trigger_id": actor.trigger_id,
+    }

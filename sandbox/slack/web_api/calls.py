@@ -1,0 +1,131 @@
+"""One call of the Web API: what the app asked, what it may do, and how a method refuses it."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.slack.state import Channel, Json, Team, Token, User
+from sandbox.slack.web_api.limits import Limits
+from sandbox.slack.world import World
+
+
+class Refused(Exception):  # noqa: N818 - Slack refuses, nothing is broken
+    """The call ends with `"ok": false`; `extra` is what stands beside the error, `retry_after` makes it a 429."""
+
+    def __init__(self, error: str, *, retry_after: int | None = None, **extra: object) -> None:
+        super().__init__(error)
+        self.error = error
+        self.retry_after = retry_after
+        self.extra = extra
+
+
+def invalid_arguments(*messages: str) -> Refused:
+    """https://docs.slack.dev/apis/web-api/#responses: the messages say what is wrong and where."""
+    return Refused("invalid_arguments", response_metadata={"messages": [f"[ERROR] {message}" for message in messages]})
+
+
+@dataclass(slots=True)
+class Record:
+    """One call that was made, kept for tests to read.
+
+    `arguments` are without tokens and secrets, `at` is in seconds, `status` is 0 when the connection was cut.
+    """
+
+    method: str
+    team_id: str | None
+    arguments: Json
+    at: float
+    status: int
+    error: str | None
+
+
+@dataclass(slots=True)
+class Happening:
+    """An event that a call caused, to be told to the app; `token` is the installation it goes to."""
+
+    token: Token
+    team_id: str
+    event: Json
+
+
+@dataclass(slots=True)
+class Call:
+    """A call under way. `token` is None only for methods that need none; `basic` is HTTP Basic, user and password;
+    `bearer` is what stands in place of a token, one or not.
+    """
+
+    world: World
+    limits: Limits
+    arguments: Json
+    token: Token | None = None
+    basic: tuple[str, str] | None = None
+    bearer: str = field(default="", repr=False)
+    happened: list[Happening] = field(default_factory=list)
+
+    @property
+    def bot(self) -> Token:
+        if self.token is None:
+            raise Refused("not_authed")
+        return self.token
+
+    def text(self, name: str) -> str:
+        """An argument as text, empty when it is missing."""
+        value = self.arguments.get(name)
+        return "" if value is None else str(value)
+
+    def required(self, name: str) -> str:
+        value = self.text(name)
+        if not value:
+            raise invalid_arguments(f"missing required field: {name}")
+        return value
+
+    def flag(self, name: str) -> bool:
+        return self.arguments.get(name) in (True, 1, "1", "true", "True")
+
+    def json(self, name: str, error: str) -> Any:
+        """An argument that is JSON, or a form field holding JSON; `error` is how Slack names one it cannot read."""
+        value = self.arguments.get(name)
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value) if value else None
+        except ValueError:
+            raise Refused(error) from None
+
+    def need(self, *scopes: str) -> None:
+        """Refuse unless one of these scopes was granted."""
+        if not self.bot.scopes.intersection(scopes):
+            raise Refused("missing_scope", needed=",".join(scopes), provided=",".join(sorted(self.bot.scopes)))
+
+    def team(self) -> Team:
+        """The workspace asked about: the token's own; with an organisation's token `team_id` has to say which."""
+        if self.bot.team_id:
+            return self.world.teams[self.bot.team_id]
+        if not self.text("team_id"):
+            raise Refused("missing_argument")
+        team = self.world.teams.get(self.text("team_id"))
+        if team is None or team.enterprise_id != self.bot.enterprise_id:
+            raise Refused("team_not_found")
+        return team
+
+    def reaches(self, team_id: str) -> bool:
+        """Whether the token's workspace or organisation holds this workspace."""
+        if self.bot.team_id:
+            return team_id == self.bot.team_id
+        return self.world.teams[team_id].enterprise_id == self.bot.enterprise_id
+
+    def user(self, name: str = "user") -> User:
+        user = self.world.users.get(self.required(name))
+        if user is None or not self.reaches(user.team_id):
+            raise Refused("user_not_found")
+        return user
+
+    def channel(self, name: str = "channel") -> Channel:
+        """A conversation the bot may know of: public, or one it is in."""
+        channel = self.world.channels.get(self.required(name))
+        if channel is None or not self.reaches(channel.team_id) or not self.sees(channel):
+            raise Refused("channel_not_found")
+        return channel
+
+    def sees(self, channel: Channel) -> bool:
+        return (not channel.is_private and not channel.is_im) or self.bot.bot_user in channel.members

@@ -1,0 +1,64 @@
+"""Whose token it is, how it is given and how it is taken back."""
+
+from sandbox.slack.oauth import installs
+from sandbox.slack.shapes import install_json
+from sandbox.slack.state import Json
+from sandbox.slack.web_api.calls import Call, Refused
+
+
+def api_test(call: Call) -> Json:
+    if call.text("error"):
+        raise Refused(call.text("error"), args=dict(call.arguments))
+    return {"ok": True, "args": dict(call.arguments)}
+
+
+def test(call: Call) -> Json:
+    """https://docs.slack.dev/reference/methods/auth.test"""
+    token, world = call.bot, call.world
+    team = next(team for team in world.teams.values() if token.home in (team.id, team.enterprise_id))
+    name = team.enterprise_name if token.is_enterprise_install else team.name
+    return {
+        "ok": True,
+        "url": f"https://{team.domain}.slack.com/",
+        "team": name,
+        "user": world.users[token.bot_user].name,
+        "team_id": token.home,
+        "user_id": token.bot_user,
+        "bot_id": token.bot_id,
+        "is_enterprise_install": token.is_enterprise_install,
+        **({"enterprise_id": team.enterprise_id} if team.enterprise_id else {}),
+    }
+
+
+def revoke(call: Call) -> Json:
+    """https://docs.slack.dev/reference/methods/auth.revoke"""
+    if call.flag("test"):
+        return {"ok": True, "revoked": False}
+    call.happened.extend(installs.revoke(call.world, call.bot, "token_revoked"))
+    return {"ok": True, "revoked": True}
+
+
+def uninstall(call: Call) -> Json:
+    """https://docs.slack.dev/reference/methods/apps.uninstall"""
+    app = call.world.app
+    if call.text("client_id") != app.client_id:
+        raise Refused("invalid_client_id")
+    if call.text("client_secret") != app.client_secret:
+        raise Refused("bad_client_secret")
+    call.happened.extend(installs.uninstall(call.world, call.bot))
+    return {"ok": True}
+
+
+def oauth_access(call: Call) -> Json:
+    """https://docs.slack.dev/reference/methods/oauth.v2.access: who asks is known by HTTP Basic, or by form fields."""
+    app = call.world.app
+    client_id, secret = call.basic or (call.text("client_id"), call.text("client_secret"))
+    if client_id != app.client_id:
+        raise Refused("invalid_client_id")
+    if secret != app.client_secret:
+        raise Refused("bad_client_secret")
+    if call.text("grant_type") not in ("", "authorization_code"):
+        # Token rotation is off for the app, so there is nothing to refresh.
+        raise Refused("invalid_grant_type")
+    token = installs.exchange(call.world, call.text("code"), call.text("redirect_uri"))
+    return install_json(token, app, call.world.teams)

@@ -1,0 +1,177 @@
+"""Messages: posting, changing and linking to them."""
+
+from sandbox.slack.block_kit.blocks import check_message
+from sandbox.slack.block_kit.parts import keep
+from sandbox.slack.shapes import message_json
+from sandbox.slack.state import Channel, Json, Message
+from sandbox.slack.web_api.calls import Call, Refused
+
+MAX_TEXT = 40_000  # "will truncate messages containing more than 40,000 characters", chat.postMessage
+MAX_EDIT = 4_000  # "The text field cannot exceed 4,000 characters.", chat.update
+MAX_MARKDOWN = 12_000  # "Limit this field to 12,000 characters.", chat.postMessage
+MAX_METADATA = 8_000  # Slack has a limit and does not publish it; this one is the sandbox's own
+
+
+def post_message(call: Call) -> Json:
+    """https://docs.slack.dev/reference/methods/chat.postMessage
+
+    `client_msg_id` is taken and has no effect: Slack promises none for apps.
+    """
+    channel = _destination(call)
+    content = _content(call)
+    wait = call.limits.wait_for_channel(call.bot.home, channel.id, call.world.now())
+    if wait:
+        raise Refused("ratelimited", retry_after=wait)
+    message = _message(call, channel, content)
+    channel.messages[message.ts] = message
+    call.world.touch()
+    shape = message_json(message, call.world.app, with_metadata=True)
+    return {"ok": True, "channel": channel.id, "ts": message.ts, "message": shape}
+
+
+def post_ephemeral(call: Call) -> Json:
+    """https://docs.slack.dev/reference/methods/chat.postEphemeral"""
+    channel = _destination(call)
+    content = _content(call)
+    user = call.world.users.get(call.required("user"))
+    if user is None or (user.id not in channel.members and (channel.is_private or channel.is_im)):
+        raise Refused("user_not_in_channel")
+    message = _message(call, channel, content)
+    message.ephemeral_to, message.metadata = user.id, None
+    call.world.ephemerals.append(message)
+    call.world.touch()
+    return {"ok": True, "message_ts": message.ts}
+
+
+def update(call: Call) -> Json:
+    """https://docs.slack.dev/reference/methods/chat.update: without `text` the old blocks stay, with it they go."""
+    channel = call.channel()
+    message = channel.messages.get(call.required("ts"))
+    if message is None:
+        raise Refused("message_not_found")
+    if channel.is_archived:
+        raise Refused("is_inactive")
+    if message.bot_id != call.bot.bot_id:
+        raise Refused("cant_update_message")
+    if len(call.text("text")) > MAX_EDIT:
+        raise Refused("msg_too_long")
+    content = _content(call)
+    message.text = content["text"]
+    message.blocks = content["blocks"] if content["blocks"] is not None or content["text"] else message.blocks
+    message.attachments = content["attachments"]
+    if call.arguments.get("metadata") is not None:
+        message.metadata = content["metadata"] or None
+    if content["blocks"] is None:
+        message.edited_ts = call.world.new_ts()
+    call.world.touch()
+    shape = message_json(message, call.world.app, with_metadata=True)
+    return {"ok": True, "channel": channel.id, "ts": message.ts, "text": message.text, "message": shape}
+
+
+def get_permalink(call: Call) -> Json:
+    """https://docs.slack.dev/reference/methods/chat.getPermalink"""
+    channel = call.channel()
+    ts = call.required("message_ts")
+    if ts not in channel.messages:
+        raise Refused("message_not_found")
+    return {"ok": True, "channel": channel.id, "permalink": call.world.permalink(channel, ts)}
+
+
+def _destination(call: Call) -> Channel:
+    """The conversation to post to: its id or name, or a person's id for the app's direct message with them."""
+    name, world = call.required("channel"), call.world
+    person = world.users.get(name)
+    if person is not None:
+        if not call.reaches(person.team_id) or person.bot_id:
+            raise Refused("channel_not_found")
+        # A deactivated person's direct message takes the post, ok and all, and nobody reads it:
+        # https://github.com/slackapi/python-slack-sdk/issues/1156
+        channel = world.dm(call.bot, person)
+    elif name in world.channels:
+        channel = call.channel()
+    else:
+        if call.bot.team_id is None:
+            raise Refused("team_not_found")  # "using an org-wide token, the channel_name is passed"
+        by_name = world.channel_by_name(call.bot.team_id, name)
+        if by_name is None or not call.sees(by_name):
+            raise Refused("channel_not_found")
+        channel = by_name
+    if channel.is_im and not world.app.messages_tab_enabled:
+        raise Refused("messages_tab_disabled")
+    if channel.is_archived:
+        raise Refused("is_archived")
+    # https://docs.slack.dev/reference/scopes/chat.write.public
+    if call.bot.bot_user not in channel.members and "chat:write.public" not in call.bot.scopes:
+        raise Refused("not_in_channel")
+    return channel
+
+
+def _content(call: Call) -> Json:
+    """What the message says, checked the way Slack checks it."""
+    text, markdown = call.text("text"), call.text("markdown_text")
+    blocks = call.json("blocks", "invalid_blocks_format")
+    attachments = call.json("attachments", "invalid_attachments")
+    if markdown and (text or blocks):
+        raise Refused("markdown_text_conflict")
+    if len(markdown) > MAX_MARKDOWN:
+        raise Refused("msg_too_long")
+    if blocks is not None:
+        _check_blocks(blocks)
+    if attachments is not None:
+        _check_attachments(attachments)
+    if not (text or markdown or blocks or attachments):
+        raise Refused("no_text")
+    return {
+        "text": (text or markdown)[:MAX_TEXT],
+        "blocks": None if blocks is None else keep(blocks),
+        "attachments": attachments,
+        "metadata": _metadata(call),
+    }
+
+
+def _check_blocks(blocks: object) -> None:
+    if not isinstance(blocks, list):
+        raise Refused("invalid_blocks_format")
+    faults = check_message(blocks)
+    if faults:
+        raise Refused(
+            "invalid_blocks", errors=faults, response_metadata={"messages": [f"[ERROR] {fault}" for fault in faults]}
+        )
+    # "12,000 characters … cumulative": https://docs.slack.dev/reference/block-kit/blocks/markdown-block
+    if sum(len(block["text"]) for block in blocks if block["type"] == "markdown") > MAX_MARKDOWN:
+        raise Refused("msg_blocks_too_long")
+
+
+def _check_attachments(attachments: object) -> None:
+    if not isinstance(attachments, list):
+        raise Refused("invalid_attachments")
+    if len(attachments) > 100:
+        raise Refused("too_many_attachments")
+
+
+def _metadata(call: Call) -> Json | None:
+    """https://docs.slack.dev/messaging/message-metadata"""
+    metadata = call.json("metadata", "invalid_metadata_format")
+    if not metadata:
+        return None
+    if not isinstance(metadata, dict):
+        raise Refused("invalid_metadata_format")
+    if not isinstance(metadata.get("event_type"), str) or not isinstance(metadata.get("event_payload"), dict):
+        raise Refused("invalid_metadata_schema")
+    if len(str(metadata)) > MAX_METADATA:
+        raise Refused("metadata_too_large")
+    return metadata
+
+
+def _message(call: Call, channel: Channel, content: Json) -> Message:
+    token = call.bot
+    return Message(
+        ts=call.world.new_ts(),
+        channel_id=channel.id,
+        team_id=channel.team_id,
+        user=token.bot_user,
+        bot_id=token.bot_id,
+        thread_ts=call.text("thread_ts") or None,
+        arguments=call.arguments,
+        **content,
+    )

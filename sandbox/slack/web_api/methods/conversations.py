@@ -1,0 +1,152 @@
+"""Channels and direct messages: which there are, who is in them, what was said."""
+
+from sandbox.slack.shapes import channel_json, message_json
+from sandbox.slack.state import Channel, Json, Message
+from sandbox.slack.web_api.calls import Call, Refused, invalid_arguments
+from sandbox.slack.web_api.paging import page
+
+_KINDS = {"public_channel": "channels", "private_channel": "groups", "im": "im", "mpim": "mpim"}
+
+
+def list_all(call: Call) -> Json:
+    """https://docs.slack.dev/reference/methods/conversations.list"""
+    kinds = _kinds(call)
+    team = call.team()
+    everything = [call.world.channels[channel_id] for channel_id in team.channels]
+    if "im" in kinds:
+        everything += [c for c in call.world.channels.values() if c.is_im and c.team_id == team.id]
+    return _listed(call, [c for c in everything if c.kind in kinds and call.sees(c)])
+
+
+def list_mine(call: Call) -> Json:
+    """https://docs.slack.dev/reference/methods/users.conversations: the bot's own, or those of `user` it can see."""
+    kinds = _kinds(call)
+    team = call.team()
+    user = call.user().id if call.text("user") else call.bot.bot_user
+    found = [
+        channel
+        for channel in call.world.channels.values()
+        if channel.team_id == team.id and channel.kind in kinds and user in channel.members and call.sees(channel)
+    ]
+    return _listed(call, found)
+
+
+def _kinds(call: Call) -> set[str]:
+    asked = (call.text("types") or "public_channel").split(",")
+    kinds = {_KINDS.get(kind.strip(), "") for kind in asked}
+    if "" in kinds:
+        raise Refused("invalid_types")
+    for kind in sorted(kinds):
+        call.need(f"{kind}:read")
+    return kinds
+
+
+def _listed(call: Call, channels: list[Channel]) -> Json:
+    shown, cursor = page(call, channels, default=100)
+    # Archived channels are left out after the page was cut, so a page may be short, or empty, with more to come.
+    # Of `limit` the page says: "Fewer than the requested number of items may be returned, even if the end of the list
+    # hasn't been reached."
+    if call.flag("exclude_archived"):
+        shown = [channel for channel in shown if not channel.is_archived]
+    return {
+        "ok": True,
+        "channels": [channel_json(channel, call.bot.bot_user) for channel in shown],
+        "response_metadata": {"next_cursor": cursor},
+    }
+
+
+def info(call: Call) -> Json:
+    """https://docs.slack.dev/reference/methods/conversations.info"""
+    channel = _readable(call, "read")
+    return {"ok": True, "channel": channel_json(channel, call.bot.bot_user)}
+
+
+def members(call: Call) -> Json:
+    """https://docs.slack.dev/reference/methods/conversations.members"""
+    channel = _readable(call, "read")
+    shown, cursor = page(call, list(channel.members), default=100)
+    return {"ok": True, "members": list(shown), "response_metadata": {"next_cursor": cursor}}
+
+
+def join(call: Call) -> Json:
+    """https://docs.slack.dev/reference/methods/conversations.join"""
+    channel = call.channel()
+    if channel.is_private or channel.is_im:
+        raise Refused("method_not_supported_for_channel_type")
+    if channel.is_archived:
+        raise Refused("is_archived")
+    channel.members[call.bot.bot_user] = None
+    call.world.touch()
+    return {"ok": True, "channel": channel_json(channel, call.bot.bot_user)}
+
+
+def open_dm(call: Call) -> Json:
+    """https://docs.slack.dev/reference/methods/conversations.open, for the direct message with one person."""
+    if call.text("channel"):
+        channel = call.channel()
+        if not channel.is_im:
+            raise Refused("method_not_supported_for_channel_type")
+    else:
+        channel = _dm_with(call)
+    shape = channel_json(channel, call.bot.bot_user) if call.flag("return_im") else {"id": channel.id}
+    return {"ok": True, "channel": shape}
+
+
+def _dm_with(call: Call) -> Channel:
+    users = [user for user in call.text("users").split(",") if user]
+    if not users:
+        raise Refused("users_list_not_supplied")
+    if len(users) > 1:
+        raise invalid_arguments("the sandbox opens direct messages with one person only")
+    call.need("im:write")
+    user = call.world.users.get(users[0])
+    if user is None or not call.reaches(user.team_id):
+        raise Refused("user_not_found")
+    if user.bot_id:
+        raise Refused("cannot_dm_bot")
+    if user.deleted:
+        raise Refused("user_disabled")
+    return call.world.dm(call.bot, user)
+
+
+def history(call: Call) -> Json:
+    """https://docs.slack.dev/reference/methods/conversations.history: the newest first."""
+    channel = _readable(call, "history")
+    if call.bot.bot_user not in channel.members:
+        raise Refused("not_in_channel")
+    found = [message for message in reversed(channel.messages.values()) if _wanted(call, message)]
+    shown, cursor = page(call, found, default=100)
+    with_metadata = call.flag("include_all_metadata")
+    answer: Json = {
+        "ok": True,
+        "messages": [message_json(message, call.world.app, with_metadata=with_metadata) for message in shown],
+        "has_more": bool(cursor),
+        "pin_count": 0,
+    }
+    return answer | {"response_metadata": {"next_cursor": cursor}} if cursor else answer
+
+
+def _wanted(call: Call, message: Message) -> bool:
+    if message.thread_ts not in (None, message.ts):
+        return False
+    ts = float(message.ts)
+    oldest, latest = _moment(call, "oldest", "invalid_ts_oldest"), _moment(call, "latest", "invalid_ts_latest")
+    if call.flag("inclusive"):
+        return (oldest is None or ts >= oldest) and (latest is None or ts <= latest)
+    return (oldest is None or ts > oldest) and (latest is None or ts < latest)
+
+
+def _moment(call: Call, name: str, error: str) -> float | None:
+    try:
+        return float(call.text(name)) if call.text(name) else None
+    except ValueError:
+        raise Refused(error) from None
+
+
+def _readable(call: Call, verb: str) -> Channel:
+    """The channel, once the scope for its kind is there. One it may not know of is not found, whatever the scope."""
+    if not any(scope.endswith(f":{verb}") and scope.split(":")[0] in _KINDS.values() for scope in call.bot.scopes):
+        call.need(*(f"{kind}:{verb}" for kind in _KINDS.values()))
+    channel = call.channel()
+    call.need(f"{channel.kind}:{verb}")
+    return channel

@@ -1,0 +1,109 @@
+"""Views: the Home tab of one person, and modals on their stack."""
+
+import json
+from typing import Any
+
+from sandbox.slack.block_kit.blocks import check_view
+from sandbox.slack.block_kit.inputs import values_of
+from sandbox.slack.block_kit.parts import keep
+from sandbox.slack.shapes import view_json
+from sandbox.slack.state import Json, Trigger, View
+from sandbox.slack.web_api.calls import Call, Refused, invalid_arguments
+
+MAX_BYTES = 250_000  # "Error returned if the provided view is greater than 250kb.", views.publish
+TRIGGER_LIVES = 3  # seconds; https://docs.slack.dev/interactivity/handling-user-interaction#modal_responses
+STACK = 3  # "Currently the limit is 3.", views.push
+
+
+def publish(call: Call) -> Json:
+    """https://docs.slack.dev/reference/methods/views.publish"""
+    user = call.user("user_id")
+    definition = _definition(call, "home")
+    if not call.world.app.home_tab_enabled:
+        raise Refused("not_enabled")
+    home = call.world.homes.get(user.id)
+    if call.text("hash") and (home is None or call.text("hash") != home.hash):
+        raise Refused("hash_conflict")
+    if home is None:
+        home = call.world.homes[user.id] = call.world.new_view(call.bot, user, definition)
+    else:
+        _replace(call, home, definition)
+    call.world.touch()
+    return _answer(call, home)
+
+
+def open_modal(call: Call) -> Json:
+    """https://docs.slack.dev/reference/methods/views.open"""
+    definition = _definition(call, "modal")
+    trigger = _spend_trigger(call)
+    view = call.world.new_view(call.bot, call.world.users[trigger.user_id], definition)
+    call.world.modals[trigger.user_id] = [view]
+    call.world.touch()
+    return _answer(call, view)
+
+
+def push(call: Call) -> Json:
+    """https://docs.slack.dev/reference/methods/views.push"""
+    definition = _definition(call, "modal")
+    trigger = _spend_trigger(call)
+    stack = call.world.modals.get(trigger.user_id, [])
+    if not stack or stack[0].id != trigger.root_view_id:
+        raise Refused("not_found")
+    if len(stack) >= STACK:
+        raise Refused("push_limit_reached")
+    view = call.world.new_view(call.bot, call.world.users[trigger.user_id], definition)
+    view.root_view_id, view.previous_view_id = stack[0].id, stack[-1].id
+    stack.append(view)
+    call.world.touch()
+    return _answer(call, view)
+
+
+def update(call: Call) -> Json:
+    """https://docs.slack.dev/reference/methods/views.update"""
+    view = call.world.view(call.text("view_id") or None, call.text("external_id") or None)
+    if view is None or view.bot_id != call.bot.bot_id:
+        raise Refused("not_found")
+    definition = _definition(call, str(view.definition["type"]), besides=view)
+    if call.text("hash") and call.text("hash") != view.hash:
+        raise Refused("hash_conflict")
+    _replace(call, view, definition)
+    call.world.touch()
+    return _answer(call, view)
+
+
+def _replace(call: Call, view: View, definition: Json) -> None:
+    """What was typed stays where a block_id and action_id stay. https://docs.slack.dev/surfaces/modals#updating"""
+    view.definition, view.hash = definition, call.world.new_hash()
+
+
+def _definition(call: Call, kind: str, besides: View | None = None) -> Json:
+    definition: Any = call.json("view", "invalid_arguments")
+    if definition is None:
+        raise invalid_arguments("missing required field: view")
+    faults = check_view(definition, kind)
+    if faults:
+        raise invalid_arguments(*faults)
+    if len(json.dumps(definition, ensure_ascii=False).encode()) > MAX_BYTES:
+        raise Refused("view_too_large")
+    external_id = definition.get("external_id")
+    holder = call.world.view(external_id=external_id) if external_id else None
+    if holder is not None and holder is not besides:
+        raise Refused("duplicate_external_id")
+    return {**definition, "blocks": keep(definition["blocks"])}
+
+
+def _spend_trigger(call: Call) -> Trigger:
+    """https://docs.slack.dev/reference/methods/views.open: good for three seconds, once."""
+    trigger = call.world.triggers.get(call.required("trigger_id"))
+    if trigger is None or not call.reaches(trigger.team_id):
+        raise Refused("invalid_trigger_id")
+    if trigger.used:
+        raise Refused("exchanged_trigger_id")
+    if call.world.now() - trigger.at > TRIGGER_LIVES:
+        raise Refused("expired_trigger_id")
+    trigger.used = True
+    return trigger
+
+
+def _answer(call: Call, view: View) -> Json:
+    return {"ok": True, "view": view_json(view, call.world.app, values_of(view.blocks, view.typed))}

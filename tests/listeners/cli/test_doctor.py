@@ -1,0 +1,131 @@
+"""What the doctor says at the terminal before anything can be asked; what it finds besides: test_checkup.py."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from sqlalchemy import insert
+
+from app import build
+from listeners.cli import table
+from store.encryption import KEY_FILE
+from store.operations.single_process import sqlite_file
+from store.schema import intake_keys
+from tests.listeners.cli.test_table import Operator
+from tests.store.engine import add_workspace
+
+NOWHERE = {
+    "SLACK_CLIENT_ID": "1.2",
+    "SLACK_CLIENT_SECRET": "client-secret",
+    "SLACK_SIGNING_SECRET": "signing-secret",
+    "SLACK_API_URL": "http://127.0.0.1:9/api/",
+    "SALESFORCE_LOGIN_URL": "http://127.0.0.1:9",
+    "PUBLIC_URL": "http://127.0.0.1:9",
+}
+
+
+ON_A_FILE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""On PostgreSQL there is no key beside the database."""
+
+
+@pytest.fixture
+def operator(database_url, capsys):
+    operator = Operator(database_url, capsys)
+    operator.environ |= NOWHERE
+    yield operator
+    operator.database.engine.dispose()
+
+
+def test_nothing_that_answers_is_a_line_each_and_no_traceback(operator):
+    """With what to do, and status 1."""
+    operator.do(add_workspace)
+
+    out = operator.types("doctor")
+
+    assert (operator.status, operator.err) == (1, "")
+    lines = out.splitlines()
+    assert "ok       settings: everything required is set" in lines
+    assert "ok       database: answers" in lines
+    assert any(line.startswith("FAILED   Slack credentials: it cannot be reached") for line in lines)
+    assert any(line.startswith("FAILED   T1 scopes: the app is not installed in the workspace") for line in lines)
+    assert not any(secret in out for secret in ("client-secret", "signing-secret"))
+
+
+def test_json_is_for_machines(operator):
+    """The same findings, by name and state."""
+    found = json.loads(operator.types("doctor", "--json"))
+
+    assert operator.status == 1
+    assert {"name": "database", "state": "ok", "text": "answers"} in found
+    assert {each["state"] for each in found} == {"ok", "failed", "unknown"}
+
+
+def test_every_missing_setting_is_a_line(operator):
+    """And the rest is looked at all the same."""
+    out = operator.types("doctor", SLACK_CLIENT_SECRET="", SLACK_SIGNING_SECRET="")
+
+    assert operator.status == 1
+    assert "FAILED   settings: SLACK_CLIENT_SECRET is missing" in out
+    assert "FAILED   settings: SLACK_SIGNING_SECRET is missing" in out
+    assert "ok       database: answers" in out
+
+
+@pytest.mark.parametrize("url", ["mysql://db", "postgresql://host:port/name"])
+def test_settings_that_make_no_sense_are_told_and_nothing_else(url, capsys):
+    """There is nothing to look at."""
+    status = table.run(["doctor"], {"DATABASE_URL": url, "PORT": "high"}, build)
+
+    told = capsys.readouterr()
+    assert (status, told.err) == (1, "")
+    assert all(line.startswith("FAILED   settings: ") for line in told.out.splitlines())
+    assert "DATABASE_URL" in told.out
+    assert "PORT" in told.out
+
+
+def test_a_database_that_is_not_there_is_not_made(tmp_path, capsys):
+    """Whoever only asks leaves nothing behind, no key either."""
+    status = table.run(["doctor"], NOWHERE | {"DATABASE_URL": f"sqlite:///{tmp_path / 'none.db'}"}, build)
+
+    assert status == 1
+    assert "start with python app.py serve" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_that_is_down_is_told(capsys):
+    """PostgreSQL on a port where nobody listens."""
+    environ = NOWHERE | {"DATABASE_URL": "postgresql://127.0.0.1:1/none"}
+
+    status = table.run(["doctor"], environ | {"ENCRYPTION_KEYS": "A" * 43 + "="}, build)
+
+    out = capsys.readouterr().out
+    assert status == 1
+    assert "FAILED   database: the database did not answer" in out
+    assert "unknown  workspaces: mend the database first" in out
+
+
+@ON_A_FILE
+def test_a_database_without_its_key_is_told(operator):
+    """It was restored, and the key beside it was not; none is made here."""
+    folder = sqlite_file(operator.environ["DATABASE_URL"]).parent
+    secret = {"workspace_id": "T1", "kind": "signing", "secret": "gAAAA", "made_at": 1, "made_by": "U1"}
+    operator.do(add_workspace)
+    operator.do(lambda connection: connection.execute(insert(intake_keys).values(secret)))
+
+    out = operator.types("doctor", ENCRYPTION_KEYS="")
+
+    assert "FAILED   encryption keys: A stored secret cannot be read" in out
+    assert not (folder / KEY_FILE).exists()
+
+
+@ON_A_FILE
+def test_a_key_file_that_holds_no_key_is_told(operator):
+    """It was cut off, or edited."""
+    file = sqlite_file(operator.environ["DATABASE_URL"]).parent / KEY_FILE
+    file.write_text("nonsense")
+    file.chmod(0o600)
+
+    out = operator.types("doctor", ENCRYPTION_KEYS="")
+
+    assert operator.status == 1
+    assert f"FAILED   encryption keys: {KEY_FILE} beside the database holds no key" in out

@@ -1,0 +1,300 @@
+"""Forgetting a person or a workspace at the terminal, on both databases."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, insert, select, text, update
+
+from listeners.cli import erase as verb
+from store.delivery import routing
+from store.delivery.deliveries import DRI, NewDelivery
+from store.delivery.posts import Sent, settle
+from store.delivery.routing import Routed
+from store.intake import job_changes
+from store.intake.job_changes import NewJobChange
+from store.operations import erasure
+from store.schema import deliveries, metadata, ownership_unmatched, trace, wrong_data
+from store.schema import job_changes as table
+from store.slack import members
+from store.slack.members import Member
+from store.slack.sdk_stores import metadata as everything
+from tests.conftest import SOMEDAY
+from tests.listeners.cli.test_table import Operator
+from tests.services.messages.sample_job_changes import job_change
+from tests.store.engine import add_workspace, claim, delivery_states
+
+ROOT = Path(__file__).parents[3]
+ADA = {"full_name": "Ada Smith", "emails": ["ada@globex.com"], "linkedin_url": "https://www.linkedin.com/in/ada"}
+BOB = {"full_name": "Bob Jones", "emails": ["bob@initech.example"]}
+DECISION = {"considered": [{"source": "contact owner", "name": "Dana Reyes", "email": "dana@acme.example"}]}
+
+
+@pytest.fixture
+def operator(database_url, capsys):
+    operator = Operator(database_url, capsys)
+    operator.do(add_workspace)
+    yield operator
+    operator.database.engine.dispose()
+
+
+def accept(connection, person=None, workspace_id="T1", fields=None):
+    change = job_change(person=person or ADA, **(fields or {}))
+    new = NewJobChange(workspace_id, change.key(date(2026, 11, 1)), "tests", change.to_stored(), SOMEDAY)
+    return job_changes.add(connection, [new])[0].id
+
+
+def routed(connection, *ids, decision=DECISION):
+    """Decided for Dana, and waiting in her lane."""
+    batch = routing.claim(connection, SOMEDAY, 30_000)
+    promised = [Routed(each, decision, (NewDelivery(each, "U_DANA", DRI, "You own Initech."),)) for each in ids]
+    routing.settle(connection, batch, promised, [], SOMEDAY)
+
+
+def found(operator, job_change_id):
+    return operator.do(job_changes.find, "T1", job_change_id)
+
+
+def payload_of(operator, job_change_id):
+    return operator.do(job_changes.origin, job_change_id).payload
+
+
+def everything_stored(operator) -> str:
+    """Every value in every table, as one text."""
+
+    def read(connection):
+        return str([connection.execute(select(each)).all() for each in everything.sorted_tables])
+
+    return operator.do(read)
+
+
+@pytest.mark.parametrize(
+    "who",
+    [
+        ("--email", "Ada@Globex.com"),
+        ("--linkedin-url", "https://www.linkedin.com/in/ada"),
+        ("--linkedin-url", "uk.linkedin.com/in/Ada/?trk=1"),
+    ],
+)
+def test_a_person_is_forgotten_wherever_a_job_change_speaks_of_them(operator, who):
+    """However the address is written; others are left alone, and a report says how much it was."""
+    ada, bob = operator.do(accept), operator.do(accept, BOB)
+
+    out = operator.types("erase", *who, "--yes")
+
+    assert (operator.status, out.split()[3]) == (0, "1")
+    assert payload_of(operator, ada) is None
+    assert "Bob Jones" in payload_of(operator, bob)
+    assert "Ada Smith" not in everything_stored(operator)
+
+
+def test_where_nobody_can_be_asked_nothing_is_forgotten_without_yes(operator):
+    """A pipe or a cron job does not mean it by accident."""
+    ada = operator.do(accept)
+
+    operator.types("erase", "--email", "ada@globex.com")
+
+    assert (operator.status, operator.out) == (2, "")
+    assert "--yes" in operator.err
+    assert payload_of(operator, ada) is not None
+
+
+def test_what_waits_is_called_off_and_ends(operator):
+    """Nobody is told, and it is on record that it was the operator."""
+    ada, bob = operator.do(accept), operator.do(accept, BOB)
+    operator.do(routed, ada, bob)
+
+    operator.types("erase", "--email", "ada@globex.com", "--yes")
+
+    after = found(operator, ada)
+    assert (after.outcome, after.reason, after.decision) == ("muted", "erased by the operator", None)
+    assert [told.state for told in after.deliveries] == ["buried"]
+    assert [told.reason for told in after.deliveries] == [""]
+    assert after.trace[-1].step == "erased"
+    [post] = operator.do(claim, SOMEDAY + 1_000)
+    assert [each.job_change_id for each in post.deliveries] == [bob]
+
+
+def test_one_that_is_not_routed_yet_never_is(operator):
+    """It is not due any more."""
+    operator.do(accept)
+
+    operator.types("erase", "--email", "ada@globex.com", "--yes")
+
+    assert operator.do(routing.claim, SOMEDAY, 30_000) is None
+
+
+def test_how_a_delivered_one_ended_stays(operator):
+    """Counts stay as they were; the message in Slack is not ours to delete, which is told."""
+    ada = operator.do(accept)
+    operator.do(routed, ada)
+    [post] = operator.do(claim)
+    operator.do(settle, [Sent(post, SOMEDAY, "D1", "1.2")])
+
+    operator.types("erase", "--email", "ada@globex.com", "--yes")
+
+    after = found(operator, ada)
+    assert (after.outcome, after.told, after.decision) == ("delivered", "dri", None)
+    assert "1 messages stay in Slack" in operator.err
+
+
+def test_an_erased_one_that_is_sent_again_is_a_duplicate(operator):
+    """Forgotten does not mean told anew."""
+    ada = operator.do(accept)
+    operator.types("erase", "--email", "ada@globex.com", "--yes")
+
+    assert operator.do(accept) == ada
+    assert payload_of(operator, ada) is None
+
+
+def test_words_about_a_person_are_forgotten_too(operator):
+    """Steps, errors, complaints and what an owner missed, where they belong to such a job change."""
+    ada = operator.do(accept)
+    operator.do(routed, ada)
+
+    def speak(connection):
+        connection.execute(update(deliveries).values(last_error="Ada Smith"))
+        connection.execute(insert(trace).values(job_change_id=ada, at=1, step="in doubt", detail="Ada Smith"))
+        said = {"job_change_id": ada, "actor": "U1", "workspace_id": "T1", "at": 1, "kind": "other"}
+        connection.execute(insert(wrong_data).values(said | {"words": "Ada Smith is no CRO"}))
+        missed = {"workspace_id": "T1", "owner": "dana@acme.example", "job_change_id": ada, "name": "Dana"}
+        connection.execute(
+            insert(ownership_unmatched).values(missed | {"problem": "guest", "why": "Ada Smith", "seen_at": 1})
+        )
+
+    operator.do(speak)
+    operator.types("erase", "--email", "ada@globex.com", "--yes")
+
+    assert "Ada Smith" not in everything_stored(operator)
+
+
+def test_an_address_in_the_sender_s_own_fields_counts(operator):
+    """People are named in custom fields as well; a longer address is another person's."""
+    noted = operator.do(accept, BOB, "T1", {"custom": {"referred by": {"who": ["see ADA@globex.com."]}}})
+    longer = operator.do(accept, {"full_name": "Nada", "emails": ["nada@globex.com"]})
+
+    operator.types("erase", "--email", "ada@globex.com", "--yes")
+
+    assert payload_of(operator, noted) is None
+    assert payload_of(operator, longer) is not None
+
+
+def test_somebody_who_only_is_to_be_told_is_taken_out(operator):
+    """The job change is another person's; it stays, and goes on."""
+    bob = operator.do(accept, BOB, "T1", {"dri_email": "dana@acme.example"})
+    operator.do(routed, bob)
+    operator.do(members.remember, "T1", {"dana@acme.example": Member("U_DANA")}, SOMEDAY)
+
+    out = operator.types("erase", "--email", "dana@acme.example", "--yes")
+
+    assert "mentions taken out    1" in out
+    assert "addresses forgotten   1" in out
+    stored = everything_stored(operator)
+    assert "dana@acme.example" not in stored
+    assert "Dana Reyes" not in stored
+    assert json.loads(payload_of(operator, bob))["person"] == BOB | {}
+    assert operator.do(delivery_states, bob) == ["pending"]
+
+
+def test_one_that_is_being_decided_is_waited_for(operator):
+    """Otherwise what a router has in hand would come back."""
+    ada = operator.do(accept)
+    batch = operator.do(lambda connection: routing.claim(connection, verb.SteadyClock()(), 600_000))
+
+    erased = operator.do(erasure.erase, [ada], verb.SteadyClock()())
+    assert (erased.job_changes, erased.busy) == (0, (ada,))
+
+    operator.do(routing.settle, batch, [Routed(ada, DECISION, ())], [], SOMEDAY)
+    erased = operator.do(erasure.erase, [ada], verb.SteadyClock()())
+    assert (erased.job_changes, erased.busy) == (1, ())
+
+
+def test_more_than_one_page_is_looked_at(operator):
+    """However many there are."""
+    count = verb.AT_ONCE + 5
+    rows = [
+        {"id": f"x-{n:06}", "workspace_id": "T1", "key": f"k{n}", "source": "tests", "accepted_at": 1}
+        | {"payload": json.dumps({"person": {"emails": [f"p{n % 2}@x.example"]}})}
+        for n in range(count)
+    ]
+    operator.do(lambda connection: connection.execute(insert(table), rows))
+
+    out = operator.types("erase", "--email", "p0@x.example", "--yes")
+
+    assert out.split()[3] == f"{-(-count // 2)}"
+
+
+def test_a_workspace_is_forgotten_with_all_it_had(operator):
+    """Every row of it in every table; another one is untouched."""
+    operator.do(add_workspace, "T2")
+    operator.do(routed, operator.do(accept))
+    kept = operator.do(accept, BOB, "T2")
+
+    out = operator.types("erase", "--workspace", "T1", "--yes")
+
+    assert (operator.status, out.split()[3]) == (0, "1")
+
+    def left(connection):
+        return {
+            each.name: connection.execute(select(func.count()).where(each.c.workspace_id == "T1")).scalar()
+            for each in metadata.sorted_tables
+            if "workspace_id" in each.c
+        }
+
+    assert {name: count for name, count in operator.do(left).items() if count} == {"audit": 1}
+    assert operator.do(job_changes.origin, kept).workspace_id == "T2"
+
+
+@pytest.mark.parametrize(
+    ("argv", "status", "said"),
+    [
+        (("--email", "ada"), 2, "ada is not an e-mail address"),
+        (("--linkedin-url", "ada"), 2, "is not the address of a profile"),
+        (("--linkedin-url", "https://www.linkedin.com/"), 2, "is not the address of a profile"),
+        (("--workspace", "T9"), 1, "There is no workspace T9"),
+    ],
+)
+def test_what_cannot_be_forgotten_is_told(operator, argv, status, said):
+    """A slip must not forget everybody, or look as if it had forgotten somebody."""
+    out = operator.types("erase", *argv, "--yes")
+
+    assert (operator.status, out) == (status, "")
+    assert said in operator.err
+
+
+def test_rows_that_no_version_can_read_stop_nothing(operator):
+    """Payloads are JSON whatever else they are."""
+    operator.do(accept)
+    operator.do(
+        lambda connection: connection.execute(text('UPDATE job_changes SET payload = \'{"x": "ada@globex.com"}\''))
+    )
+
+    out = operator.types("erase", "--email", "ada@globex.com", "--yes")
+
+    assert out.split()[3] == "1"
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(("answer", "forgotten"), [(b"n\n", False), (b"\n", False), (b"y\n", True)])
+def test_at_a_terminal_it_asks_whether_it_is_meant(operator, answer, forgotten):
+    """What is forgotten is gone, so that only a yes is a yes."""
+    ada = operator.do(accept)
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "app.py", "erase", "--email", "ada@globex.com"]
+    environ = {"PATH": os.environ["PATH"], **operator.environ}
+    with subprocess.Popen(command, cwd=ROOT, env=environ, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.write(ours, answer)
+        assert process.wait(60) == (0 if forgotten else 1)
+    said = os.read(ours, 10_000).decode()
+    os.close(ours)
+    os.close(theirs)
+
+    assert "Forget ada@globex.com in every workspace?" in said
+    assert (payload_of(operator, ada) is None) == forgotten

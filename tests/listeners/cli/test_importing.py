@@ -1,0 +1,371 @@
+"""Importing a file at the terminal, on both databases."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from argparse import Namespace
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from sqlalchemy import func, select
+
+from app import build
+from domain.job_change import JobChange
+from listeners.cli import importing
+from listeners.cli.terminal import Terminal
+from services.intake.accepting import Intake
+from services.intake.files.importing import AT_ONCE, Importing, Watch
+from store.database import Database
+from store.intake import mappings
+from store.intake.imports import Progress
+from store.schema import imports, job_changes
+from store.slack import workspaces
+from tests.conftest import SOMEDAY
+from tests.listeners.cli.test_table import Operator
+from tests.services.messages.sample_job_changes import job_change
+from tests.store.engine import add_workspace
+
+ROOT = Path(__file__).parents[3]
+HEADER = ["Event ID", "Full Name", "Work Email", "New Company", "New Title", "Phone"]
+
+
+@pytest.fixture
+def operator(database_url, capsys):
+    operator = Operator(database_url, capsys)
+    operator.do(add_workspace)
+    yield operator
+    operator.database.engine.dispose()
+
+
+def rows(count: int, first: int = 0):
+    return [
+        [f"evt-{n}", f"Sample {n}", f"sample-{n}@globex.example", "Globex", "CRO", "+1 555 0100"]
+        for n in range(first, first + count)
+    ]
+
+
+def written(path: Path, cells) -> Path:
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([HEADER, *cells])
+    return path
+
+
+def counts(out: str) -> list[int]:
+    """Accepted, duplicate, refused: all that stands in the output."""
+    lines = [line.split() for line in out.splitlines()]
+    assert [line[0] for line in lines] == ["accepted", "duplicate", "refused"]
+    return [int(line[1].replace(",", "")) for line in lines]
+
+
+def stored(operator: Operator) -> list[str]:
+    """The ids of the sender's events, of all that was accepted."""
+    return operator.do(
+        lambda connection: [
+            JobChange.from_stored(payload).source_event_id
+            for payload in connection.execute(select(job_changes.c.payload).order_by(job_changes.c.id)).scalars()
+        ]
+    )
+
+
+def how_many(operator: Operator) -> int:
+    return operator.do(
+        lambda connection: connection.execute(select(func.count()).select_from(job_changes)).scalar_one()
+    )
+
+
+def test_rows_are_accepted_in_their_order(operator, tmp_path):
+    """What was understood is shown beside the output, which holds the counts alone."""
+    path = written(tmp_path / "people.csv", rows(1_200))
+
+    out = operator.types("import", str(path), "--workspace", "T1", "--source", "clay")
+
+    assert (operator.status, counts(out)) == (0, [1_200, 0, 0])
+    assert stored(operator) == [f"evt-{n}" for n in range(1_200)]
+    assert "people.csv: CSV, utf-8, separated by commas" in operator.err
+    assert "Work Email   person.emails" in operator.err
+    assert "Phone        kept under custom" in operator.err
+    assert list(tmp_path.glob("*.refused.csv")) == []
+
+
+def test_the_same_file_again_tells_nobody_twice(operator, tmp_path):
+    """All of its rows stand there already."""
+    path = written(tmp_path / "people.csv", rows(30))
+    operator.types("import", str(path), "--workspace", "T1")
+
+    out = operator.types("import", str(path), "--workspace", "T1")
+
+    assert (operator.status, counts(out)) == (0, [0, 30, 0])
+    assert operator.do(lambda connection: connection.execute(select(func.count()).select_from(imports)).scalar()) == 0
+
+
+def test_refused_rows_are_written_down_with_their_reasons(operator, tmp_path):
+    """So that they can be mended there, and imported again."""
+    wrong = [
+        ["evt-7", "", "no address", "Globex", "CRO", ""],
+        ["evt-8", "Bob", "bob@globex.example", "", "", "", "more"],
+    ]
+    path = written(tmp_path / "people.csv", [*rows(3), *wrong])
+
+    out = operator.types("import", str(path), "--workspace", "T1")
+
+    assert (operator.status, counts(out)) == (1, [3, 0, 2])
+    refused = tmp_path / "people.csv.refused.csv"
+    assert str(refused) in operator.err
+    with refused.open(encoding="utf-8-sig", newline="") as file:
+        first, second = csv.DictReader(file)
+    assert (first["refused_line"], first["Event ID"], first["Work Email"]) == ("5", "evt-7", "no address")
+    assert "is not an e-mail address" in first["refused_because"]
+    assert "person.full_name is required" in first["refused_because"]
+    assert "has 7 cells, and the first line has 6" in second["refused_because"]
+
+
+def test_refused_rows_can_be_mended_and_imported(operator, tmp_path):
+    """The file of those refused is a file like any other, without the columns that say why."""
+    path = written(tmp_path / "people.csv", [["evt-7", "Ada", "no address", "Globex", "CRO", "+1 555 0100"]])
+    operator.types("import", str(path), "--workspace", "T1", "--source", "clay")
+    refused = tmp_path / "people.csv.refused.csv"
+    refused.write_text(refused.read_text(encoding="utf-8-sig").replace("no address", "ada@globex.example"))
+
+    out = operator.types("import", str(refused), "--workspace", "T1", "--source", "clay")
+
+    assert (operator.status, counts(out)) == (0, [1, 0, 0])
+    payload = operator.do(lambda connection: connection.execute(select(job_changes.c.payload)).scalar_one())
+    assert JobChange.from_stored(payload).custom == {"Phone": "+1 555 0100"}
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+1 555", "-2", "@SUM(A1)", "\t=1"])
+def test_a_refused_cell_cannot_run_in_a_spreadsheet(operator, tmp_path, cell):
+    """https://owasp.org/www-community/attacks/CSV_Injection"""
+    path = written(tmp_path / "people.csv", [["evt-1", cell, "no address", "Globex", "", ""]])
+
+    operator.types("import", str(path), "--workspace", "T1")
+
+    with (tmp_path / "people.csv.refused.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert next(csv.DictReader(file))["Full Name"] == f"'{cell}"
+
+
+def test_a_dry_run_tells_the_same_and_stores_nothing(operator, tmp_path):
+    """Duplicates of what is stored, and of rows before, among them."""
+    known = written(tmp_path / "known.csv", rows(5))
+    operator.types("import", str(known), "--workspace", "T1")
+    path = written(tmp_path / "people.csv", [*rows(20), *rows(5, first=15), ["", "", "", "", "", "x"]])
+
+    rehearsed = operator.types("import", str(path), "--workspace", "T1", "--dry-run")
+
+    assert (operator.status, counts(rehearsed)) == (1, [15, 10, 1])
+    assert "nothing was accepted, and nothing written" in operator.err
+    assert re.search(r"(?m)^  line 27: .*current.company is required", operator.err)
+    assert len(stored(operator)) == 5
+    assert not (tmp_path / "people.csv.refused.csv").exists()
+    assert operator.types("import", str(path), "--workspace", "T1") == rehearsed
+
+
+@pytest.mark.parametrize("write", [json.dumps, lambda items: "\n".join(map(json.dumps, items))], ids=["array", "lines"])
+def test_json_is_imported_in_our_own_form(operator, tmp_path, write):
+    """As it is posted over HTTP; what is wrong is told by its path, and the row is kept as it was."""
+    good = job_change().to_stored()
+    path = tmp_path / "people.json"
+    path.write_text(write([json.loads(good), {"person": {"full_name": "Bob"}}, "nonsense"]))
+
+    out = operator.types("import", str(path), "--workspace", "T1")
+
+    assert (operator.status, counts(out)) == (1, [1, 0, 2])
+    with (tmp_path / "people.json.refused.csv").open(encoding="utf-8-sig", newline="") as file:
+        first, second = csv.DictReader(file)
+    assert json.loads(first["row"]) == {"person": {"full_name": "Bob"}}
+    assert "change_type is required" in first["refused_because"]
+    assert second["refused_because"] == "the job change must be an object"
+
+
+def test_a_file_that_breaks_off_is_imported_so_far(operator, tmp_path):
+    """And is not taken for whole: status 1."""
+    path = tmp_path / "people.json"
+    path.write_text(f"[{job_change().to_stored()}, {{")
+
+    out = operator.types("import", str(path), "--workspace", "T1")
+
+    assert (operator.status, counts(out)) == (1, [1, 0, 1])
+
+
+def test_a_workspace_s_own_mapping_reads_its_rows(operator, tmp_path):
+    """The same that reads what this sender posts."""
+    definition = {"map": {"Wer": "person.full_name", "Firma": "current.company.name", "Post": "person.emails"}}
+    operator.do(mappings.save, "T1", "kartei", definition, "U1", SOMEDAY)
+    path = tmp_path / "leute.csv"
+    path.write_bytes("Wer;Firma;Post\r\nZoë Müller;Globex;zoe@globex.example\r\n".encode("cp1252"))
+
+    out = operator.types("import", str(path), "--workspace", "T1", "--source", "kartei")
+
+    assert (operator.status, counts(out)) == (0, [1, 0, 0])
+    payload = operator.do(lambda connection: connection.execute(select(job_changes.c.payload)).scalar_one())
+    assert JobChange.from_stored(payload).person.name == "Zoë Müller"
+
+
+def test_what_cannot_be_imported_is_told_before_anything_is(operator, tmp_path):
+    """No such file, no such workspace, one that removed the app, columns nobody understands, nothing at all."""
+    path, odd, empty = written(tmp_path / "people.csv", rows(1)), tmp_path / "odd.csv", tmp_path / "empty.csv"
+    odd.write_text("a,b\n1,2\n")
+    empty.write_text("")
+    operator.do(add_workspace, "T2")
+    operator.do(workspaces.mark_gone, "T2", SOMEDAY)
+
+    for argv, said in {
+        (str(tmp_path / "none.csv"), "--workspace", "T1"): "There is no file",
+        (str(path), "--workspace", "T9"): "No workspace T9 has installed the app",
+        (str(path), "--workspace", "T2"): "No workspace T2 has installed the app",
+        (str(odd), "--workspace", "T1"): "None of the names in odd.csv is understood (a, b)",
+        (str(empty), "--workspace", "T1"): "is empty",
+    }.items():
+        out = operator.types("import", *argv)
+        assert operator.status > 0
+        assert out == ""
+        assert said in operator.err
+
+
+def test_what_no_column_tells_is_told_before_it_starts(operator, tmp_path):
+    """All rows are going to be refused for it."""
+    path = tmp_path / "people.csv"
+    path.write_text("name,email\nAda,ada@globex.example\n")
+
+    operator.types("import", str(path), "--workspace", "T1", "--dry-run")
+
+    assert "No column tells a company: every row needs it." in operator.err
+
+
+def test_a_dry_run_leaves_the_refused_rows_of_an_interrupted_import(operator, tmp_path):
+    """They are half of what it takes to go on; and of many refused rows it tells some."""
+    path = written(tmp_path / "people.csv", [["", "Nobody", "", "", "", ""]] * (AT_ONCE + 1))
+    asyncio.run(stopped_early(operator, path))
+    before = refused_size(path)
+
+    operator.types("import", str(path), "--workspace", "T1", "--dry-run")
+
+    assert refused_size(path) == before > 0
+    assert len(re.findall(r"(?m)^  line ", operator.err)) == 20
+    assert "  and more; without --dry-run" in operator.err
+
+
+def test_an_interrupted_import_goes_on_where_it_was(operator, tmp_path):
+    """Its counts are of the whole file, and so are the refused rows."""
+    wrong = ["", "Nobody", "", "", "", ""]
+    path = written(tmp_path / "people.csv", [wrong, *rows(2 * AT_ONCE), wrong])
+    assert asyncio.run(stopped_early(operator, path)) == Progress(AT_ONCE, AT_ONCE - 1, 0, 1, refused_size(path))
+
+    out = operator.types("import", str(path), "--workspace", "T1")
+
+    assert f"Continuing after {AT_ONCE} rows" in operator.err
+    assert counts(out) == [2 * AT_ONCE, 0, 2]
+    assert stored(operator) == [f"evt-{n}" for n in range(2 * AT_ONCE)]
+    with (tmp_path / "people.csv.refused.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert [row["refused_line"] for row in csv.DictReader(file)] == ["2", str(2 * AT_ONCE + 3)]
+
+
+async def stopped_early(operator: Operator, path: Path) -> Progress:
+    """Somebody presses Ctrl-C during the first batch."""
+    database = Database(operator.environ["DATABASE_URL"])
+    importing = Importing(Intake(database, lambda: SOMEDAY, lambda: None), database, lambda: SOMEDAY)
+    watch = Watch()
+    watch.stop.set()
+    assert not await importing.run(await importing.plan(path, "T1", None), watch)
+    await database.close()
+    return watch.progress
+
+
+def refused_size(path: Path) -> int:
+    return path.with_name(f"{path.name}.refused.csv").stat().st_size
+
+
+def test_when_the_refused_rows_were_put_away_it_begins_anew(operator, tmp_path):
+    """Otherwise some of them would be nowhere; what was accepted is a duplicate then."""
+    path = written(tmp_path / "people.csv", [["", "Nobody", "", "", "", ""], *rows(AT_ONCE)])
+    asyncio.run(stopped_early(operator, path))
+    (tmp_path / "people.csv.refused.csv").unlink()
+
+    out = operator.types("import", str(path), "--workspace", "T1")
+
+    assert counts(out) == [1, AT_ONCE - 1, 1]
+
+
+def test_another_file_of_the_same_name_begins_at_its_beginning(operator, tmp_path):
+    """Files are known by what is in them."""
+    path = written(tmp_path / "people.csv", rows(2 * AT_ONCE))
+    asyncio.run(stopped_early(operator, path))
+    written(path, rows(AT_ONCE, first=5_000))
+
+    out = operator.types("import", str(path), "--workspace", "T1")
+
+    assert counts(out) == [AT_ONCE, 0, 0]
+
+
+@pytest.mark.process
+def test_neither_a_crash_nor_ctrl_c_loses_or_repeats_a_row(operator, tmp_path):
+    """kill -9 in the middle, Ctrl-C in the middle, and then to the end."""
+    path = written(tmp_path / "people.csv", rows(30 * AT_ONCE))
+    command = [sys.executable, "app.py", "import", str(path), "--workspace", "T1"]
+    environ = {"PATH": os.environ["PATH"], **operator.environ}
+
+    for how, status in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)):
+        before = how_many(operator)
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        deadline = time.monotonic() + 60
+        while how_many(operator) <= before and process.poll() is None and time.monotonic() < deadline:
+            pass
+        process.send_signal(how)
+        said = process.communicate(timeout=60)[1]
+        assert process.returncode == status, said
+        assert "Traceback" not in said
+
+    out = operator.types("import", str(path), "--workspace", "T1")
+
+    assert "Continuing after" in operator.err
+    assert counts(out)[2] == 0
+    assert sum(counts(out)) == 30 * AT_ONCE
+    assert sorted(stored(operator)) == sorted(f"evt-{n}" for n in range(30 * AT_ONCE))
+
+
+def test_a_first_row_that_is_refused_is_told_before(operator, tmp_path):
+    """It stands for the others, most of the time; and those are read all the same."""
+    path = tmp_path / "people.jsonl"
+    path.write_text(f'{{"person": \n{job_change().to_stored()}\n')
+
+    out = operator.types("import", str(path), "--workspace", "T1")
+
+    assert "Its first row will be refused: the job change is not JSON" in operator.err
+    assert counts(out) == [1, 0, 1]
+
+
+def test_flat_rows_of_json_are_read_like_columns(operator, tmp_path):
+    """As tools export them; what their names are taken for is shown too."""
+    path = tmp_path / "people.json"
+    path.write_text(json.dumps([{"name": "Ada Smith", "email": "ada@globex.example", "company": "Globex"}]))
+
+    out = operator.types("import", str(path), "--workspace", "T1")
+
+    assert counts(out) == [1, 0, 0]
+    assert "company  current.company.name" in operator.err
+
+
+def test_at_a_terminal_a_bar_tells_rows_rate_and_time_left(operator, tmp_path):
+    """And what may be piped is the counts alone, without colours."""
+    path = written(tmp_path / "people.csv", rows(AT_ONCE))
+    seen, piped = StringIO(), StringIO()
+    bar = Console(file=seen, force_terminal=True, width=120)
+
+    asked = Namespace(file=path, workspace="T1", source=None, dry_run=False)
+    status = importing.import_file(asked, Terminal(operator.environ, build, Console(file=piped), bar))
+
+    assert status == 0
+    assert re.search(rf"100%.*{AT_ONCE} rows, [\d,]+ a second, .*\d:\d\d:\d\d", seen.getvalue())
+    assert piped.getvalue() == f"accepted   {AT_ONCE}\nduplicate  0\nrefused    0\n"

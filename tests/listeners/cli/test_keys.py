@@ -1,0 +1,166 @@
+"""Changing keys at the terminal while everything is at work, on both databases."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+import pytest
+from cryptography.fernet import Fernet
+from slack_sdk.oauth.installation_store import Installation
+from sqlalchemy import insert, select
+
+from services.intake.keys import IntakeKeys
+from store.database import Database
+from store.encryption import Cipher, EncryptedText, WrongKeyError
+from store.intake.keys import BEARER, SIGNING
+from store.operations import secrets as rotating
+from store.salesforce import apps, connections
+from store.salesforce.apps import Attempt, SalesforceApp
+from store.salesforce.connections import WEB_SERVER, SalesforceConnection
+from store.schema import intake_keys
+from store.slack.installations import AsyncInstallationStore
+from store.slack.sdk_stores import metadata
+from tests.conftest import SOMEDAY
+from tests.listeners.cli.test_table import Operator
+
+OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+SECRETS = ("xoxb-1", "00D-access", "5Aep-refresh", "own-secret", "app-secret", "pkce-verifier")
+
+
+@pytest.fixture
+def operator(database_url, capsys):
+    """An installation whose every secret is under the old key, and an operator who has both."""
+    operator = Operator(database_url, capsys)
+    operator.environ["ENCRYPTION_KEYS"] = f"{NEW},{OLD}"
+    asyncio.run(_furnish(database_url))
+    yield operator
+    operator.database.engine.dispose()
+
+
+async def _furnish(url: str) -> None:
+    database, cipher = Database(url), Cipher.of([OLD])
+    installation = Installation(
+        app_id="A1", team_id="T1", team_name="Acme", user_id="U1", bot_token="xoxb-1", bot_id="B1", bot_user_id="UB"
+    )
+    await AsyncInstallationStore(database, "1.2", cipher).async_save(installation)
+    connected = SalesforceConnection(
+        workspace_id="T1",
+        flow=WEB_SERVER,
+        login_url="https://login.salesforce.com",
+        connected_at=1,
+        access_token="00D-access",
+        refresh_token="5Aep-refresh",
+        client_secret="own-secret",
+    )
+    await database.run(connections.save, cipher, connected)
+    await database.run(apps.save, cipher, "T1", SalesforceApp("3MVG9", "app-secret", "U1", 1))
+    attempt = Attempt(
+        state="state",
+        workspace_id="T1",
+        user_id="U1",
+        browser="browser",
+        login_url="https://login.salesforce.com",
+        verifier="pkce-verifier",
+        expires_at=SOMEDAY,
+    )
+    await database.run(apps.begin, cipher, attempt, 1)
+    keys = IntakeKeys(database, cipher, lambda: SOMEDAY)
+    await keys.make("T1", SIGNING, "U1")
+    await keys.make("T1", BEARER, "U1")
+    await database.close()
+
+
+def readable_with(operator: Operator, key: str) -> list[str]:
+    """All that this key alone reads, wherever it stands."""
+
+    def read(connection):
+        return [value for table in metadata.sorted_tables for row in connection.execute(select(table)) for value in row]
+
+    ciphertexts = [value for value in operator.do(read) if isinstance(value, str) and value.startswith("gAAAA")]
+    return [secret for secret in map(partial(_read, Cipher.of([key])), ciphertexts) if secret]
+
+
+def _read(cipher: Cipher, stored: str) -> str | None:
+    try:
+        return cipher.decrypt(stored)
+    except WrongKeyError:
+        return None
+
+
+def test_every_secret_at_rest_is_put_under_the_first_key(operator):
+    """So that the old key can be thrown away; keys that are only compared stay as they are."""
+    before = readable_with(operator, OLD)
+    assert set(SECRETS) < set(before)
+
+    out = operator.types("rotate-keys")
+
+    assert (operator.status, readable_with(operator, OLD)) == (0, [])
+    assert sorted(readable_with(operator, NEW)) == sorted(before)
+    assert out.splitlines()[-1].split() == ["in", "all", str(len(before)), "encrypted", "anew", "0", "were", "already"]
+    assert not any(secret in out + operator.err for secret in SECRETS)
+
+
+def test_no_table_with_secrets_is_forgotten():
+    """What is marked as encrypted in the schema is what is rotated."""
+    known = {(secrets.table.name, name) for secrets in rotating.ALL for name in secrets.names}
+    suspicious = {"token", "secret", "verifier", "webhook_url"}
+
+    found = {
+        (table.name, column.name)
+        for table in metadata.sorted_tables
+        for column in table.columns
+        if any(column.name.endswith(word) for word in suspicious)
+    }
+    assert found - known == set()
+
+
+def test_again_there_is_nothing_left_to_do(operator):
+    """Whoever was interrupted runs it again, and it goes on where it was."""
+    operator.types("rotate-keys")
+
+    last = operator.types("rotate-keys").splitlines()[-1].split()
+
+    assert (operator.status, last[2], last[5]) == (0, "0", str(len(readable_with(operator, NEW))))
+
+
+def test_half_of_them_may_be_new_already(operator):
+    """Processes that were restarted with both keys write under the new one."""
+    cipher = Cipher.of([NEW, OLD])
+    fresh = {"workspace_id": "T1", "kind": SIGNING, "made_at": 2, "made_by": "U1"}
+    rows = [fresh | {"secret": cipher.encrypt(f"whsec_{n}")} for n in range(2 * rotating.AT_ONCE + 1)]
+    operator.do(lambda connection: connection.execute(insert(intake_keys), rows))
+
+    line = next(each for each in operator.types("rotate-keys").splitlines() if each.startswith("intake_keys"))
+
+    assert line.split()[1::3][:2] == ["1", str(2 * rotating.AT_ONCE + 1)]
+
+
+def test_one_key_alone_is_nothing_to_rotate(operator):
+    """It says how to get a second one."""
+    out = operator.types("rotate-keys", ENCRYPTION_KEYS=OLD)
+
+    assert (operator.status, out) == (1, "")
+    assert "ENCRYPTION_KEYS=NEW,OLD" in operator.err
+
+
+def test_without_the_old_key_nothing_is_changed(operator):
+    """A secret that nobody can read is told, not lost."""
+    before = readable_with(operator, OLD)
+
+    operator.types("rotate-keys", ENCRYPTION_KEYS=f"{NEW},{Fernet.generate_key().decode()}")
+
+    assert operator.status == 1
+    assert "Put the key back" in operator.err
+    assert readable_with(operator, OLD) == before
+
+
+def test_encrypted_columns_are_found_by_their_type_too(operator):
+    """slack_sdk's own store encrypts by type; its columns are all named."""
+    store = AsyncInstallationStore(operator.database, "1.2", Cipher.of([OLD]))._store
+
+    for table in (store.bots, store.installations):
+        encrypted = {column.name for column in table.columns if isinstance(column.type, EncryptedText)}
+        assert encrypted == {
+            name for secrets in rotating.ALL if secrets.table.name == table.name for name in secrets.names
+        }

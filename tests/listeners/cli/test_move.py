@@ -1,0 +1,174 @@
+"""Moving from SQLite to PostgreSQL at the terminal."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+from sqlalchemy import BigInteger, func, insert, select, text
+
+from store.database import Database
+from store.encryption import KEY_FILE
+from store.operations import moving
+from store.operations.single_process import alone_on, sqlite_file
+from store.schema import deliveries, workspaces
+from store.schema import job_changes as table
+from store.slack.sdk_stores import metadata
+from tests.listeners.cli.test_table import Operator, accept, bury
+from tests.store.engine import add_workspace
+
+
+@pytest.fixture
+def operator(sqlite_url, capsys):
+    """Somebody whose SQLite has a buried job change, one that waits, and a row of every other kind."""
+    operator = Operator(sqlite_url, capsys)
+    operator.do(bury)
+    operator.do(accept, "two")
+    operator.do(fill)
+    yield operator
+    operator.database.engine.dispose()
+
+
+@pytest.fixture
+def target(postgresql_url):
+    database = Database(postgresql_url)
+    yield database
+    database.engine.dispose()
+
+
+def fill(connection):
+    """A row in every table that has none."""
+    for each in metadata.sorted_tables:
+        if connection.execute(select(func.count()).select_from(each)).scalar_one() == 0:
+            values = {column.name: sample(connection, column) for column in each.columns}
+            connection.execute(insert(each).values(values))
+
+
+def sample(connection, column):
+    """Whatever is hardest to carry over for a column of its kind."""
+    for key in column.foreign_keys:
+        return connection.execute(select(key.column).limit(1)).scalar_one()
+    kind = column.type.python_type
+    if kind is int:
+        return 9_000_000_000 if isinstance(column.type, BigInteger) else 41
+    naive = datetime(2026, 11, 1, 12, 30, 15, 250)  # noqa: DTZ001 - as slack_sdk stores it
+    return {bool: True, datetime: naive}.get(kind, "Zoë's 'row' \\ 🦉\t\n")
+
+
+def read(connection):
+    return {each.name: sorted(map(repr, connection.execute(select(each)).all())) for each in metadata.sorted_tables}
+
+
+def test_every_row_arrives_as_it_was(operator, target, postgresql_url):
+    """And a count of each table says so."""
+    before = operator.do(read)
+
+    out = operator.types("move", "--to", postgresql_url)
+
+    assert operator.status == 0, operator.err
+    assert target.run_sync(read) == before
+    counts = dict(line.rsplit(maxsplit=1) for line in out.splitlines())
+    assert counts["job_changes"] == "2"
+    assert counts["rows in all, compared"] == str(sum(map(len, before.values())))
+    assert operator.do(read) == before
+
+
+def test_the_app_goes_on_there(operator, target, postgresql_url):
+    """What waited is posted, what was buried can be replayed, and what is new gets numbers of its own."""
+    operator.types("move", "--to", postgresql_url)
+
+    highest = target.run_sync(lambda connection: connection.execute(select(func.max(deliveries.c.id))).scalar_one())
+    moved = Operator(postgresql_url, operator.capsys)
+    assert "1 of 1 will be tried again" in moved.types("replay", buried_id(target))
+    moved.do(bury_another)
+
+    assert (
+        target.run_sync(lambda connection: connection.execute(select(func.max(deliveries.c.id))).scalar_one()) > highest
+    )
+    moved.database.engine.dispose()
+
+
+def buried_id(database):
+    return database.run_sync(
+        lambda connection: connection.execute(select(table.c.id).where(table.c.outcome == "buried")).scalar_one()
+    )
+
+
+def bury_another(connection):
+    return bury(connection, "three")
+
+
+def test_a_database_that_is_not_empty_is_left_alone(operator, target, postgresql_url):
+    """Two histories cannot be made one."""
+    target.run_sync(add_workspace, "T9")
+
+    out = operator.types("move", "--to", postgresql_url)
+
+    assert (operator.status, out) == (1, "")
+    assert "is not empty: workspaces, turns" in operator.err
+    assert target.run_sync(lambda connection: connection.execute(select(workspaces.c.id)).scalars().all()) == ["T9"]
+
+
+def test_a_row_that_changed_on_the_way_undoes_all(operator, target, postgresql_url):
+    """It is compared before it counts."""
+
+    def falsify(connection):
+        body = "BEGIN NEW.name = 'x'; RETURN NEW; END"
+        connection.execute(text(f"CREATE FUNCTION falsify() RETURNS trigger AS $${body}$$ LANGUAGE plpgsql"))
+        trigger = "CREATE TRIGGER falsify BEFORE INSERT ON workspaces FOR EACH ROW EXECUTE FUNCTION falsify()"
+        connection.execute(text(trigger))
+
+    target.run_sync(falsify)
+
+    out = operator.types("move", "--to", postgresql_url)
+
+    assert (operator.status, out) == (1, "")
+    assert "workspaces is not the same in the new database" in operator.err
+    assert target.run_sync(moving.filled) == []
+
+
+def test_nobody_may_be_at_work_meanwhile(operator, postgresql_url):
+    """What is accepted or sent during the move would be missing afterwards."""
+    with alone_on(sqlite_file(operator.environ["DATABASE_URL"])):
+        operator.types("move", "--to", postgresql_url)
+
+    assert operator.status == 1
+    assert "stop it first" in operator.err
+
+
+@pytest.mark.parametrize(
+    ("to", "status", "said"),
+    [
+        ("sqlite:///other.db", 2, "--to must start with postgresql://"),
+        ("postgresql://host:port/none", 2, "--to is not an address"),
+        ("postgresql://127.0.0.1:1/none", 1, "The new database does not answer"),
+    ],
+)
+def test_what_cannot_be_moved_to_is_told(operator, to, status, said):
+    """Before anything is read."""
+    out = operator.types("move", "--to", to)
+
+    assert (operator.status, out) == (status, "")
+    assert said in operator.err
+
+
+def test_where_the_key_is_is_told_after_the_move(operator, postgresql_url):
+    """PostgreSQL has no place for it; the key itself is not shown."""
+    folder = sqlite_file(operator.environ["DATABASE_URL"]).parent
+    (folder / KEY_FILE).write_text(operator.environ["ENCRYPTION_KEYS"])
+
+    operator.types("move", "--to", postgresql_url, ENCRYPTION_KEYS="")
+
+    assert f"ENCRYPTION_KEYS to what stands in {folder / KEY_FILE}" in operator.err
+    assert operator.environ["ENCRYPTION_KEYS"] not in operator.err
+
+
+def test_there_must_be_a_file_to_move(postgresql_url, capsys):
+    """From PostgreSQL, use its own tools."""
+    operator = Operator(postgresql_url, capsys)
+
+    operator.types("move", "--to", postgresql_url)
+
+    assert operator.status == 2
+    assert "not a SQLite file" in operator.err
+    operator.database.engine.dispose()

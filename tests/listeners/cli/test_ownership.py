@@ -1,0 +1,130 @@
+"""Ownership at the terminal: rules as JSON, checked, and tried on a file of job changes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from store.ownership import rule_sets
+from tests.listeners.cli.test_table import Operator
+from tests.store.engine import add_workspace
+
+RULES = {
+    "rules": [
+        {
+            "name": "Champions",
+            "when": {"relationship": ["Champion"]},
+            "tell": [{"source": "sender"}],
+            "deliver": {"to": "channel", "channel": "C0SALES"},
+        }
+    ]
+}
+FAULTY = {"rules": [{"name": "x", "tell": [{"source": "pool", "pool": "P"}]}], "pools": {"P": {"members": []}}, "y": 1}
+CHANGES = [
+    {
+        "signal": "contact_tracking",
+        "change_type": "new_company",
+        "person": {"full_name": "Ada Smith", "emails": ["ada@initech.example"]},
+        "current": {"company": {"name": "Globex"}},
+        "relationship": relationship,
+    }
+    for relationship in ("Champion", "User")
+]
+
+
+@pytest.fixture
+def operator(database_url, capsys):
+    operator = Operator(database_url, capsys)
+    operator.do(add_workspace)
+    yield operator
+    operator.database.engine.dispose()
+
+
+@pytest.fixture
+def file(tmp_path):
+    def written(content):
+        path = tmp_path / "file.json"
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+        return str(path)
+
+    return written
+
+
+def test_rules_come_in_and_go_out_as_json(operator, file, tmp_path):
+    """The same rules, published by the operator."""
+    operator.types("ownership", "import", file(RULES), "--workspace", "T1")
+    assert (operator.status, operator.err) == (0, "Published as version 1.\n")
+    exported = json.loads(operator.types("ownership", "export", "--workspace", "T1"))
+    assert exported["rules"][0]["name"] == "Champions"
+
+    operator.types("ownership", "export", str(tmp_path / "out.json"), "--workspace", "T1")
+    operator.types("ownership", "import", str(tmp_path / "out.json"), "--workspace", "T1")
+    assert operator.do(rule_sets.version_in_force, "T1") == 2
+
+
+def test_faulty_rules_are_refused_with_every_fault(operator, file):
+    """And what is in force stays."""
+    operator.types("ownership", "import", file(RULES), "--workspace", "T1")
+    operator.types("ownership", "import", file(FAULTY), "--workspace", "T1")
+    assert operator.status == 1
+    assert operator.out.splitlines() == ["pools.P.members: has no members", "y: is not known here"]
+    assert "Nothing was imported: 2 faults to mend first." in operator.err
+    assert operator.do(rule_sets.version_in_force, "T1") == 1
+
+    operator.types("ownership", "import", file("{"), "--workspace", "T1")
+    assert operator.status == 1
+    assert operator.out.startswith("the rules are not JSON (line 1, column 2: ")
+
+
+def test_check_changes_nothing(operator, file):
+    """It names what can never be reached, of a file or of what is in force."""
+    twice = {"rules": [*RULES["rules"], RULES["rules"][0] | {"name": "Again"}]}
+    operator.types("ownership", "check", file(twice), "--workspace", "T1")
+    assert operator.status == 0
+    assert "warning rules.1: “Again” can never be reached" in operator.out
+    assert operator.do(rule_sets.version_in_force, "T1") == 0
+    operator.types("ownership", "check", "--workspace", "T1")
+    assert (operator.status, operator.out, operator.err) == (0, "", "0 rules, nothing wrong.\n")
+    operator.types("ownership", "check", file(FAULTY), "--workspace", "T1")
+    assert operator.status == 1
+
+
+def test_simulate_says_who_would_be_told_and_why(operator, file, tmp_path):
+    """By the rules in force or by others, telling nobody."""
+    rules = tmp_path / "rules.json"
+    rules.write_text(json.dumps(RULES))
+    out = operator.types("simulate", file(CHANGES), "--workspace", "T1", "--rules", str(rules))
+    assert operator.status == 0
+    assert "  tells C0SALES (channel): The rule “Champions” tells this channel." in out
+    assert "  by Champions: When a champion changes jobs, tell C0SALES" in out
+    assert "  tells the default channel (fallback): No DRI found: Salesforce is not connected" in out
+    assert "    sender: named no DRI" in out
+    assert operator.err == "Nobody was told.\n"
+
+    told = json.loads(operator.types("simulate", file(CHANGES), "--workspace", "T1", "--json"))
+    assert [one["tells"][0]["destination"] for one in told] == ["default_channel", "default_channel"]
+
+
+def test_rows_that_cannot_be_read_are_said(operator, file):
+    """The others are simulated all the same."""
+    out = operator.types("simulate", file([CHANGES[0], {"signal": "x"}]), "--workspace", "T1")
+    assert operator.status == 1
+    assert "Ada Smith joined Globex" in out
+    assert "cannot be read, row 2:" in operator.err
+
+
+@pytest.mark.parametrize(
+    ("typed", "status", "said"),
+    [
+        (["ownership", "export", "--workspace", "T9"], 1, "No workspace T9 has installed the app."),
+        (["ownership", "import", "--workspace", "T1"], 2, "Name the FILE to import."),
+        (["ownership", "import", "nowhere.json", "--workspace", "T1"], 1, "nowhere.json cannot be used"),
+        (["simulate", "nowhere.json", "--workspace", "T1"], 1, "nowhere.json cannot be used"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_line(operator, typed, status, said):
+    """With what to do, and without a traceback."""
+    operator.types(*typed)
+    assert (operator.status, operator.out) == (status, "")
+    assert said in operator.err

@@ -1,0 +1,567 @@
+"""The HTTP surface: what is served, how it is guarded, and that garbage never becomes our failure."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import random
+import socket
+import string
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from io import BytesIO
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import pytest
+from aiohttp import web
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from slack_bolt.context.async_context import AsyncBoltContext
+
+from listeners.http.server import BODY_LIMIT
+from store.database import Database, DatabaseUnavailableError
+from tests.listeners.slack.install_world import World, break_database, world
+from tests.patience import UNHURRIED
+
+SECRET = "sample-signing-secret"
+
+
+async def fail(request: web.Request) -> web.Response:
+    raise RuntimeError("a secret inside")
+
+
+async def be_down(request: web.Request) -> web.Response:
+    raise DatabaseUnavailableError("the database did not answer")
+
+
+async def refuse(request: web.Request) -> web.Response:
+    raise web.HTTPConflict(text='{"error": "mine"}', content_type="application/json")
+
+
+ROUTES = [
+    web.get("/v1/fail/{secret}", fail),
+    web.get("/fail/{secret}", fail),
+    web.get("/v1/down", be_down),
+    web.get("/down", be_down),
+    web.get("/v1/mine", refuse),
+    web.post("/v1/mine", refuse),
+]
+
+
+@pytest.fixture
+async def acme(sqlite_url: str) -> AsyncIterator[World]:
+    database = Database(sqlite_url)
+    async with world(database, signing_secret=SECRET, routes=ROUTES) as made:
+        assert made.bolt is not None
+        made.bolt.event("app_home_opened")(_hear)
+        made.bolt.action("press")(_hear)
+        made.bolt.view("dialog")(_hear)
+        made.bolt.command("/usergems-status")(_hear)
+        assert (await made.allow(made.dana)).status == 303
+        yield made
+    await database.close()
+
+
+async def _hear(ack: Any) -> None:
+    await ack()
+
+
+def signed(body: bytes, *, at: float | None = None, secret: str = SECRET) -> dict[str, str]:
+    """The headers that Slack would send along."""
+    moment = str(int(time.time() if at is None else at))
+    mark = hmac.new(secret.encode(), b"v0:" + moment.encode() + b":" + body, "sha256").hexdigest()
+    return {"X-Slack-Request-Timestamp": moment, "X-Slack-Signature": f"v0={mark}"}
+
+
+async def say(acme: World, body: bytes | str, headers: dict[str, str] | None = None, **more: str) -> int:
+    """Post to /slack/events, signed unless *headers* says otherwise; the status."""
+    body = body.encode() if isinstance(body, str) else body
+    headers = signed(body) if headers is None else headers
+    kind = "application/json" if body.startswith(b"{") else "application/x-www-form-urlencoded"
+    async with acme.http.post(
+        f"{acme.url}/slack/events", data=BytesIO(body), headers={"Content-Type": kind, **headers, **more}
+    ) as answer:
+        await answer.read()
+        return answer.status
+
+
+# Every answer
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/nowhere", "/v1/nowhere", "/fail/1", "/v1/fail/1", "/down", "/slack/install", "/assets/pages.css"]
+)
+async def test_every_answer_carries_the_security_headers(acme: World, path: str) -> None:
+    """Pages, errors and redirects alike; nothing may be loaded from elsewhere, framed, or sniffed."""
+    async with acme.http.get(acme.url + path, allow_redirects=False) as answer:
+        policy = answer.headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'")
+        assert "unsafe" not in policy
+        assert "http" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert "Server" not in answer.headers
+        cached = answer.headers["Cache-Control"]
+        assert cached == "no-store" if "assets" not in path else "max-age" in cached
+
+
+async def test_browsers_are_told_to_stay_on_https_only_where_there_is_some(sqlite_url: str) -> None:
+    """On http, as on this machine, the header would be a lie."""
+    database = Database(sqlite_url)
+    async with world(database) as made, made.http.get(made.url) as answer:
+        assert "Strict-Transport-Security" not in answer.headers
+    async with world(database, public_url="https://gems.example.com") as made, made.http.get(made.url) as answer:
+        assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
+    await database.close()
+
+
+@pytest.mark.parametrize("name", ["pages.css", "channels.js", "gem.svg"])
+async def test_the_files_of_the_pages_are_served(acme: World, name: str) -> None:
+    """By name, with their kind, and with a version in their address."""
+    async with acme.http.get(f"{acme.url}/assets/{name}") as answer:
+        assert answer.status == 200
+        assert await answer.read()
+
+
+@pytest.mark.parametrize("name", ["landing.html", "__init__.py", "..%2F..%2F..%2Fapp.py", "%00", "pages.css/x"])
+async def test_nothing_else_beside_them_is(acme: World, name: str) -> None:
+    """Templates and code are not for the world."""
+    assert await acme.read(f"{acme.url}/assets/{name}", status=404)
+
+
+async def test_an_unknown_address_is_a_page_for_people_and_json_for_programs(acme: World) -> None:
+    """Whoever asks gets an answer in their own language."""
+    assert "There is nothing here" in await acme.read(f"{acme.url}/nowhere", status=404)
+    said = json.loads(await acme.read(f"{acme.url}/v1/nowhere", status=404))
+    assert said == {
+        "error": "There is nothing here. The address may be mistyped, or the page may have moved.",
+        "errors": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("POST", "/", "GET,HEAD"),
+        ("DELETE", "/slack/events", "POST"),
+        ("GET", "/slack/events", "POST"),
+        ("POST", "/slack/install", "GET"),
+        ("HEAD", "/slack/install", "GET"),
+        ("PUT", "/slack/default-channel", "GET,POST"),
+    ],
+)
+async def test_a_wrong_method_is_told_which_would_be_right(acme: World, method: str, path: str, allowed: str) -> None:
+    """405, with Allow. A HEAD of a link's preview starts no installation."""
+    async with acme.http.request(method, acme.url + path) as answer:
+        assert answer.status == 405
+        assert answer.headers["Allow"] == allowed
+
+
+async def test_what_fails_inside_says_nothing_of_the_inside(acme: World, caplog: pytest.LogCaptureFixture) -> None:
+    """One line in the log, with the route and not the address; a plain word to whoever asked."""
+    page = await acme.read(f"{acme.url}/fail/abc", status=500)
+    said = await acme.read(f"{acme.url}/v1/fail/abc", status=500)
+
+    assert "Something went wrong on our side" in page
+    assert json.loads(said)["errors"] == []
+    assert "a secret inside" not in page + said
+    assert "RuntimeError" not in page + said
+    told = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert [record.getMessage() for record in told] == ["GET /fail/{secret} failed", "GET /v1/fail/{secret} failed"]
+
+
+@pytest.mark.parametrize("path", ["/down", "/v1/down"])
+async def test_a_database_that_is_down_is_a_503(acme: World, path: str) -> None:
+    """With when to try again."""
+    async with acme.http.get(acme.url + path) as answer:
+        assert answer.status == 503
+        assert answer.headers["Retry-After"] == "10"
+
+
+async def test_an_error_that_a_listener_words_itself_stays_as_it_is(acme: World) -> None:
+    """The guard adds words only where there are none."""
+    assert await acme.read(f"{acme.url}/v1/mine", status=409) == '{"error": "mine"}'
+
+
+# What Slack sends
+
+
+async def test_slack_verifies_the_address(acme: World) -> None:
+    """The first thing Slack does with a request URL."""
+    assert await acme.slack.verify_url()
+
+
+async def test_an_event_is_heard(acme: World) -> None:
+    """Signed, known, answered."""
+    assert await acme.slack.send_event(acme.team.id, {"type": "app_home_opened", "user": "U1", "tab": "home"}) == 200
+
+
+async def test_a_listener_speaks_for_its_workspace_without_asking_slack_who_it_is(acme: World) -> None:
+    """Token, bot and scopes are our own rows; Bolt's way asks auth.test with every request."""
+    heard = await _contexts(acme)
+    acme.slack.api.records.clear()
+
+    await acme.slack.send_event(acme.team.id, {"type": "team_join", "user": {"id": "U1"}})
+    (context,) = await heard(1)
+
+    installed = acme.slack.world.token_of(acme.team.id)
+    assert installed is not None
+    assert context.bot_token == installed.value
+    assert (context.bot_user_id, context.bot_id) == (installed.bot_user, installed.bot_id)
+    assert (context.team_id, context.enterprise_id) == (acme.team.id, None)
+    assert acme.slack.calls == []
+
+
+async def test_a_workspace_that_is_not_there_is_told_of_and_no_error(
+    acme: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Slack's last requests come after the app was removed, and that is nobody's fault."""
+    caplog.set_level("INFO", "listeners.slack.oauth")
+
+    assert await say(acme, EVENT.replace("T0000000001", "T0GONE")) == 200
+
+    told = [record for record in caplog.records if record.name == "listeners.slack.oauth"]
+    assert [(record.levelname, record.getMessage()) for record in told] == [
+        ("INFO", "a request of workspace T0GONE, which has not installed the app")
+    ]
+
+
+async def test_a_listener_speaks_for_an_organisation_that_installed_as_a_whole(acme: World) -> None:
+    """An event comes from a workspace that has no installation of its own."""
+    grid = acme.slack.add_team("Acme East", enterprise_id="E0001", enterprise_name="Acme Group")
+    owner = acme.slack.add_user(grid, "Kim Park", "kim@acme.example", is_owner=True)
+    assert (await acme.allow(owner, org_wide=True)).status == 303
+    heard = await _contexts(acme)
+
+    await acme.slack.send_event(grid.id, {"type": "team_join", "user": {"id": "U1"}})
+    (context,) = await heard(1)
+
+    assert context.bot_token == await acme.installations.bot_token("E0001")
+    assert (context.team_id, context.enterprise_id) == (None, "E0001")
+
+
+async def _contexts(acme: World) -> Callable[[int], Awaitable[list[AsyncBoltContext]]]:
+    """Notes the context of each team_join; the answer waits for so many of them."""
+    queue: asyncio.Queue[AsyncBoltContext] = asyncio.Queue()
+
+    async def note(context: AsyncBoltContext) -> None:
+        queue.put_nowait(context)
+
+    assert acme.bolt is not None
+    acme.bolt.event("team_join")(note)
+
+    async def heard(number: int) -> list[AsyncBoltContext]:
+        async with asyncio.timeout(UNHURRIED):
+            return [await queue.get() for _ in range(number)]
+
+    return heard
+
+
+@pytest.mark.parametrize("kind", ["never_heard_of", "message", "channel_created"])
+async def test_an_event_nobody_listens_to_is_answered_too(acme: World, kind: str) -> None:
+    """Slack counts a 404 as a failure, repeats the event, and in the end switches the app off."""
+    assert await acme.slack.send_event(acme.team.id, {"type": kind, "user": "U1"}) == 200
+
+
+async def test_a_database_that_is_down_makes_slack_repeat_the_event(acme: World) -> None:
+    """Not 200, which would lose it, and not a reply that the app is not installed."""
+    break_database(acme.database)
+
+    assert await acme.slack.send_event(acme.team.id, {"type": "app_home_opened", "tab": "home"}) >= 500
+
+
+EVENT = json.dumps({"type": "event_callback", "team_id": "T0000000001", "event": {"type": "app_home_opened"}})
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"X-Slack-Signature": "v0=abc"},
+        {"X-Slack-Request-Timestamp": "1"},
+        signed(EVENT.encode(), secret="another"),
+        signed(b"another body"),
+        signed(EVENT.encode(), at=time.time() - 400),
+        signed(EVENT.encode(), at=time.time() + 100_000),
+        {**signed(EVENT.encode()), "X-Slack-Request-Timestamp": "soon"},
+        {**signed(EVENT.encode()), "X-Slack-Request-Timestamp": "9" * 5000},
+        {**signed(EVENT.encode()), "X-Slack-Request-Timestamp": "-1"},
+        {**signed(EVENT.encode()), "X-Slack-Request-Timestamp": "1e9"},
+        {**signed(EVENT.encode()), "X-Slack-Request-Timestamp": ""},
+        {**signed(EVENT.encode()), "X-Slack-Request-Timestamp": "\u0661\u0662"},
+        {**signed(EVENT.encode()), "X-Slack-Signature": "v0=\u00e9\u2603"},
+        {**signed(EVENT.encode()), "X-Slack-Signature": ""},
+    ],
+)
+async def test_what_slack_did_not_sign_is_refused(acme: World, headers: dict[str, str]) -> None:
+    """401 for every kind of forgery, and for what was signed too long ago."""
+    assert await say(acme, EVENT, headers) == 401
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe\xfd", b"payload=\xff", b'{"type": "\xe9"}', b"", b"\x00" * 100])
+async def test_bytes_that_nobody_signed_are_refused(acme: World, body: bytes) -> None:
+    """Whatever they are; of bytes that are no text not even a signature helps, since Slack signs text."""
+    assert await say(acme, body, {}) == 401
+    if b"\xff" in body:
+        assert await say(acme, body) == 401
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{",
+        "{]",
+        '{"type": "event_callback", "event": ',
+        '{"a":' * 100_000,
+        '{"a":' + "[" * 100_000 + "]" * 100_000 + "}",
+        "payload=",
+        "payload={",
+        "payload=[]",
+        "payload=1",
+        "payload=null",
+        "payload=%7B%22type%22%3A",
+        "payload=" + quote("[" * 50_000),
+        '{"type": "event_callback"}',
+        '{"type": "event_callback", "event": null}',
+        '{"type": "event_callback", "event": "x"}',
+        '{"type": "event_callback", "event": {}}',
+        '{"type": "event_callback", "event": {"type": 5}}',
+        '{"type": 5}',
+        '{"authorizations": 5}',
+        '{"authorizations": [5]}',
+        '{"team": 5}',
+        '{"enterprise": 5}',
+        '{"view": 5}',
+        '{"response_urls": 5}',
+        '{"response_urls": [5]}',
+        "payload=" + quote('{"type": "block_actions"}'),
+        "payload=" + quote('{"type": "block_actions", "actions": []}'),
+        "payload=" + quote('{"type": "block_actions", "actions": [5]}'),
+        "payload=" + quote('{"type": "view_submission"}'),
+        "payload=" + quote('{"type": "view_submission", "view": {}}'),
+    ],
+    ids=range(30),
+)
+async def test_signed_garbage_is_the_senders_fault(acme: World, body: str) -> None:
+    """Bolt would answer most of these with a 500; ours is 400, as nothing is wrong on our side."""
+    assert await say(acme, body) == 400
+
+
+@pytest.mark.parametrize("depth", range(880, 1020, 20))
+async def test_no_depth_of_nesting_makes_it_fail(acme: World, depth: int) -> None:
+    """Python allows a thousand calls inside each other, and Bolt looks for ids in the events inside an event."""
+    assert await say(acme, '{"event":' * depth + "{}" + "}" * depth) < 500
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "nonsense", "\u00fc"])
+async def test_the_charset_that_a_client_claims_is_of_no_matter(acme: World, charset: str) -> None:
+    """Slack signs UTF-8, so that is what is read."""
+    assert await say(acme, EVENT, None, **{"Content-Type": f"application/json; charset={charset}"}) == 200
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+KEYS = [
+    "type",
+    "team",
+    "team_id",
+    "enterprise",
+    "enterprise_id",
+    "user",
+    "user_id",
+    "event",
+    "view",
+    "actions",
+    "channel",
+    "channel_id",
+    "message",
+    "container",
+    "authorizations",
+    "is_enterprise_install",
+    "response_url",
+    "response_urls",
+    "callback_id",
+    "command",
+    "api_app_id",
+    "trigger_id",
+    "ssl_check",
+    "challenge",
+    "block_id",
+    "action_id",
+    "text",
+    "token",
+    "event_id",
+    "bot_id",
+    "state",
+    "function_data",
+    "interactivity",
+    "function_execution_id",
+    "is_ext_shared_channel",
+    "event_ts",
+    "ts",
+    "thread_ts",
+    "subtype",
+]
+KINDS = [
+    "T0000000001",
+    "event_callback",
+    "block_actions",
+    "view_submission",
+    "view_closed",
+    "url_verification",
+    "shortcut",
+    "message_action",
+    "interactive_message",
+    "block_suggestion",
+    "dialog_submission",
+    "app_home_opened",
+    "press",
+    "dialog",
+    "app_rate_limited",
+]
+payloads = st.dictionaries(
+    st.sampled_from(KEYS),
+    st.sampled_from(KINDS)
+    | json_values
+    | st.dictionaries(st.sampled_from([*KEYS, "id", "team_id"]), st.sampled_from(KINDS) | json_values, max_size=4)
+    | st.lists(st.dictionaries(st.sampled_from([*KEYS, "id"]), st.sampled_from(KINDS) | json_values), max_size=2),
+    max_size=7,
+)
+
+
+async def test_no_signed_payload_makes_it_fail(acme: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Property: whatever has Slack's signature is answered with less than 500."""
+    caplog.set_level("CRITICAL")
+    found: list[tuple[int, str]] = []
+
+    @settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(payload=payloads, is_form=st.booleans())
+    def collect(payload: dict[str, Any], is_form: bool) -> None:
+        text = json.dumps(payload)
+        bodies.append(urlencode({"payload": text}) if is_form else text)
+
+    bodies: list[str] = []
+    collect()
+    for body in bodies:
+        status = await say(acme, body)
+        if status >= 500:
+            found.append((status, body))
+
+    assert found == []
+
+
+async def test_random_bytes_never_make_it_fail(acme: World) -> None:
+    """Property: no bytes, wherever they are sent, are answered with a 5xx."""
+    chance = random.Random(7)
+    for _ in range(60):
+        body = chance.randbytes(chance.randrange(200))
+        path = chance.choice(["/slack/events", "/slack/default-channel", "/", "/v1/mine"])
+        kind = chance.choice(["application/json", "multipart/form-data; boundary=x", "text/plain; charset=x", "x"])
+        async with acme.http.post(acme.url + path, data=body, headers={"Content-Type": kind}) as answer:
+            assert answer.status < 500, (path, body)
+
+
+# How much, and how slowly
+
+
+async def test_a_body_may_be_a_mebibyte_and_no_more(acme: World) -> None:
+    """To the byte."""
+    padded = EVENT[:-1] + " " * (BODY_LIMIT - len(EVENT)) + "}"
+    assert len(padded) == BODY_LIMIT
+    assert await say(acme, padded) == 200
+    assert await say(acme, padded + " ") == 413
+
+
+async def test_a_body_whose_size_is_not_told_is_limited_too(acme: World) -> None:
+    """Chunked, it is counted as it comes."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(40):
+            yield b"x" * 65_536
+
+    async with acme.http.post(f"{acme.url}/slack/events", data=chunks()) as answer:
+        assert answer.status == 413
+
+
+@pytest.mark.parametrize(
+    "request_text",
+    [
+        b"POST /slack/events HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope",
+        b"POST /slack/events HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"GARBAGE\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 20_000 + b"\r\n\r\n",
+        b"GET /%ff%00 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /slack/oauth_redirect?code=%ff&state=\xff HTTP/1.1\r\nHost: x\r\nCookie: \xff\r\n\r\n",
+        b"GET //example.com/%2e%2e HTTP/1.1\r\nHost: x\r\n\r\n",
+    ],
+    ids=range(9),
+)
+async def test_broken_http_is_answered_below_500(acme: World, request_text: bytes) -> None:
+    """What a client sends is never our failure, down to the bytes on the wire."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(acme.url).port, family=socket.AF_INET)
+    writer.write(request_text)
+    async with asyncio.timeout(UNHURRIED):
+        status = (await reader.readline()).split(b" ")[1]
+    writer.close()
+    await writer.wait_closed()
+
+    assert b"400" <= status < b"500"
+
+
+async def test_a_query_may_hold_anything(acme: World) -> None:
+    """Every page takes whatever stands behind the question mark."""
+    chance = random.Random(11)
+    for path in ("/", "/slack/install", "/slack/oauth_redirect", "/slack/default-channel"):
+        for _ in range(15):
+            query = "".join(chance.choices(string.printable, k=chance.randrange(60)))
+            async with acme.http.get(
+                f"{acme.url}{path}?link={quote(query)}&state={quote(query)}&error={quote(query)}", allow_redirects=False
+            ) as answer:
+                assert answer.status < 500
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "zstd", "anything"])
+async def test_nothing_is_unpacked(acme: World, encoding: str) -> None:
+    """What was signed are the bytes as they came, and a few of them could become gigabytes."""
+    assert await say(acme, EVENT, None, **{"Content-Encoding": encoding}) == 200
+
+
+async def test_who_is_too_slow_is_let_go(sqlite_url: str) -> None:
+    """Half a body gets a 408, half a header nothing: neither may hold a connection for ever."""
+    database = Database(sqlite_url)
+    async with world(database, patience_seconds=0.2) as made:
+        port = urlsplit(made.url).port
+        start = b"POST /slack/events HTTP/1.1\r\nHost: x\r\n"
+        async with asyncio.timeout(UNHURRIED):
+            slow_body = await _said(port, start + b"Content-Length: 9\r\n\r\nhalf")
+            slow_head = await _said(port, start)
+    await database.close()
+
+    assert slow_body.startswith(b"HTTP/1.1 408")
+    assert slow_head == b""
+
+
+async def _said(port: int | None, request: bytes) -> bytes:
+    """All that comes back until the server hangs up."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, family=socket.AF_INET)
+    writer.write(request)
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+async def test_no_credentials_means_no_door_for_slack(sqlite_url: str) -> None:
+    """Without a signing secret nothing could be told genuine."""
+    database = Database(sqlite_url)
+    async with world(database, has_credentials=False) as made:
+        assert await say(made, EVENT) == 404
+    await database.close()

@@ -1,0 +1,165 @@
+"""A world whose people can press what they are told: the app hears them over real, signed HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from sqlalchemy import update
+
+from listeners.dialogs import dialog, failures
+from listeners.messages import actions
+from sandbox.slack.modals import Submission
+from sandbox.slack.outgoing.sender import Reply
+from sandbox.slack.state import Json, Message, User
+from services.messages.actions import Acting
+from services.messages.redraws import Redrawing
+from services.slack.directory import Directory
+from store.delivery.trace import steps_of
+from store.schema import job_changes
+from tests.world import World
+
+
+@dataclass
+class Floor:
+    """The office of the world, where Dana, Kim and Mo work; Dana owns Ada Smith in Salesforce."""
+
+    world: World
+    acting: Acting
+    dana: User
+    kim: User
+    mo: User
+
+    async def press(self, user: User, message: Message, action_id: str, value: str | None = None) -> Reply:
+        """Use an element of a message, by its verb; what the app answered at once."""
+        name = f"delivery_{action_id}"
+        reply = await self.world.slack.press(user.id, message.channel_id, message.ts, name, value)
+        assert reply.status == 200
+        await self.settled()
+        return reply
+
+    async def choose(self, user: User, message: Message, verb: str) -> Reply:
+        """Choose in the menu of a message that tells of one job change."""
+        [option] = [value for value in menu_of(message) if value.startswith(f"{verb}:")]
+        return await self.press(user, message, "menu", option)
+
+    async def submit(self, user: User, **values: Any) -> Submission:
+        done = await self.world.slack.submit_view(user.id, values)
+        await self.settled()
+        return done
+
+    async def settled(self) -> None:
+        """Return once every listener has run."""
+        while running := [task for task in asyncio.all_tasks() if "run_ack_function" in task.get_coro().__qualname__]:
+            await asyncio.wait(running)
+
+    async def pass_time(self, seconds: float = 2) -> None:
+        """As a running worker would spend it."""
+        self.world.clock.advance(seconds=seconds)
+        await self.catch_up()
+        await self.world.worker.work_off()
+        await self.catch_up()
+
+    async def catch_up(self) -> None:
+        while await self.acting.catch_up():
+            pass
+
+    def heard(self, user: User) -> list[str]:
+        """What the app has said to this person alone, where they pressed."""
+        return [message.text for message in self.world.slack.world.ephemerals if message.ephemeral_to == user.id]
+
+    def modal(self, user: User) -> str:
+        """All that the dialog this person has open says."""
+        return str(self.world.slack.modal(user.id).definition)
+
+    def is_closed(self, user: User) -> bool:
+        return not self.world.slack.world.modals.get(user.id)
+
+    async def steps(self, job_change_id: str) -> list[str]:
+        return [step.step for step in await self.world.database.run(steps_of, job_change_id)]
+
+    async def erase(self, job_change_id: str) -> None:
+        """As retention does after a while."""
+        values = {"payload": None, "decision": None, "reason": None}
+        await self.world.database.run(
+            lambda connection: connection.execute(
+                update(job_changes).where(job_changes.c.id == job_change_id).values(values)
+            )
+        )
+
+
+@asynccontextmanager
+async def floor_of(world: World) -> AsyncIterator[Floor]:
+    slack = world.worker.courier.slack
+    acting = Acting(world.database, slack, Redrawing(world.database, slack, world.clock), world.clock)
+    directory = Directory(slack, world.database, world.clock)
+    owner = world.owner("Dana Reyes")
+    world.owner("Kim Lee")
+    world.owner("Mo Chen")
+    ada = {"FirstName": "Ada", "LastName": "Smith", "Email": "ada@initech.example", "OwnerId": owner}
+    world.salesforce.add("Contact", **ada)
+    people = {user.real_name: user for user in world.slack.world.users.values()}
+    bolt = AsyncApp(signing_secret=world.slack.app.signing_secret, client=slack.client, authorize=_authorize(world))
+
+    async def provide(context, next_):
+        context.update(acting=acting, workspace_id=context.team_id, directory=directory)
+        return await next_()
+
+    bolt.middleware(provide)
+    dialog.register(bolt)
+    actions.register(bolt)
+    failures.register(bolt)
+    async with TestServer(_web(bolt)) as server:
+        world.slack.app_url = str(server.make_url("")).rstrip("/")
+        floor = Floor(world, acting, people["Dana Reyes"], people["Kim Lee"], people["Mo Chen"])
+        yield floor
+        await floor.settled()
+
+
+def menu_of(message: Message) -> list[str]:
+    return [option["value"] for element in elements_of(message) for option in element.get("options", [])]
+
+
+def buttons_of(message: Message) -> list[str]:
+    return [element["text"]["text"] for element in elements_of(message) if element["type"] == "button"]
+
+
+def elements_of(message: Message) -> list[Json]:
+    blocks = message.blocks or []
+    found = [element for block in blocks if block["type"] == "actions" for element in block["elements"]]
+    return found + [block["accessory"] for block in blocks if "accessory" in block]
+
+
+def shown(message: Message) -> str:
+    """All that its blocks say."""
+    return str(message.blocks)
+
+
+def _authorize(world: World):
+    async def authorize(enterprise_id: str | None, team_id: str) -> AuthorizeResult | None:
+        token = world.tokens.get(team_id)
+        if token is None:
+            return None
+        bot = world.slack.world.tokens[token]
+        return AuthorizeResult(
+            enterprise_id=enterprise_id, team_id=team_id, bot_token=token, bot_user_id=bot.bot_user, bot_id=bot.bot_id
+        )
+
+    return authorize
+
+
+def _web(bolt: AsyncApp) -> web.Application:
+    async def hear(request: web.Request) -> web.Response:
+        return await to_aiohttp_response(await bolt.async_dispatch(await to_bolt_request(request)))
+
+    app = web.Application()
+    app.router.add_post("/slack/events", hear)
+    return app

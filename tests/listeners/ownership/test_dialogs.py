@@ -1,0 +1,292 @@
+"""The pages beside the rules: history, simulation, unmatched people, pools and more."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from services.ownership.rules.rule_set import FieldTest, Pool, PoolMember
+from tests.listeners.ownership.ownership_world import Desk, accept, connected, publish, rule
+from tests.listeners.salesforce.salesforce_world import World, world
+
+
+@pytest.fixture
+async def acme(sqlite_url: str) -> AsyncIterator[World]:
+    async with world(sqlite_url) as made:
+        yield made
+
+
+@pytest.fixture
+def dana(acme: World) -> Desk:
+    return Desk(acme, acme.dana)
+
+
+async def page(desk: Desk, action_id: str) -> str:
+    await desk.open()
+    return await desk.act(action_id)
+
+
+def globex_of(acme: World, email: str = "noor@acme.example") -> None:
+    """Globex is an account, Ada a contact at Initech; both belong to somebody with this address."""
+    owner = acme.org.add("User", FirstName="Noor", LastName="Haddad", Email=email)
+    acme.org.add("Account", Name="Globex", Website="https://globex.example", Type="Target", OwnerId=owner)
+    initech = acme.org.add("Account", Name="Initech", Type="Customer", OwnerId=owner)
+    ada = {"FirstName": "Ada", "LastName": "Smith", "Email": "ada@initech.example"}
+    acme.org.add("Contact", OwnerId=owner, AccountId=initech, **ada)
+
+
+async def test_history_says_who_changed_what_and_rolls_back(acme: World, dana: Desk) -> None:
+    """An earlier version is published again as a new one; the list below shows it."""
+    await publish(acme, rule("A"))
+    await dana.open()
+    await dana.menu("switch", 0)
+    await dana.act("ownership_publish")
+    history = await dana.act("ownership_history")
+    assert "*Version 2* · in force" in history
+    assert f"<@{acme.dana.id}> · drafted: switched “A” off" in history
+    assert "the operator · published: 1 rule in force" in history
+    assert "Published as version 3" in await dana.act("ownership_roll_back_1")
+    assert (await dana.book()).rules.rules[0].enabled
+    await dana.close()
+    assert "Version 3 is in force" in dana.dialog()
+
+
+async def test_a_roll_back_that_others_were_faster_than_is_refused(acme: World, dana: Desk) -> None:
+    """The history is shown anew."""
+    await publish(acme, rule("A"))
+    await publish(acme, rule("B"))
+    await page(dana, "ownership_history")
+    await publish(acme, rule("C"))
+    said = await dana.act("ownership_roll_back_1")
+    assert "Somebody else changed the rules meanwhile" in said
+    assert "*Version 3* · in force" in said
+    assert await dana.rules() == ["C"]
+
+
+async def test_history_of_hundreds_of_changes_fits(acme: World, dana: Desk) -> None:
+    """Slack takes it whole."""
+    await publish(acme, rule("A" * 80))
+    await dana.open()
+    for _ in range(60):
+        await acme.app.rulebook.save_draft(acme.team.id, acme.dana.id, (await dana.book()).rules, None, "x" * 300)
+    assert "Who changed what" in await page(dana, "ownership_history")
+
+
+async def test_a_job_change_is_tried_on_the_draft_telling_nobody(acme: World, dana: Desk) -> None:
+    """Who would be told and why, in order; nothing is stored and nobody is told."""
+    await connected(acme)
+    globex_of(acme)
+    job_change = await accept(acme)
+    posted = len(acme.slack.calls)
+    await publish(acme, rule("Nobody", deliver={"to": "nobody"}))
+    await dana.open()
+    await dana.act("ownership_add")
+    await dana.submit(preset="empty")
+    await dana.submit(name="Mine", place="1", side="current")
+    assert "under *the draft*" in await dana.act("ownership_simulate")
+    assert dana.options("job_change") == {"Ada Smith: Initech → Globex": job_change}
+    assert (await dana.submit(job_change=job_change)).ok
+    said = dana.dialog()
+    assert f"<@{acme.noor.id}>, as the DRI: You own Globex in Salesforce." in said
+    assert "On the side of the company they join, the rule *Mine* decides:" in said
+    assert "1. account owner Noor Haddad (noor@acme.example): told" in said
+    assert "On the side of the company they leave, the rule *Nobody* decides:" in said
+    assert not [call for call in acme.slack.calls[posted:] if call.method == "chat.postMessage"]
+
+    await dana.submit(job_change=None, email="ada@initech.example")
+    assert "account owner Noor Haddad" in dana.dialog()
+    await dana.submit(email="zoe@globex.example", company="nobody.example")
+    assert "no account of nobody.example is in Salesforce" in dana.dialog()
+
+
+async def test_simulating_asks_for_something_to_try(dana: Desk) -> None:
+    """And says what is wrong with an address."""
+    await page(dana, "ownership_simulate")
+    assert (await dana.submit()).errors == {"email": "Choose a job change, or type an e-mail address."}
+    assert "is not an e-mail address" in (await dana.submit(email="ada")).errors["email"]
+
+
+async def test_the_last_job_changes_are_compared_with_the_draft(acme: World, dana: Desk) -> None:
+    """What would change, with the rules that decide; nobody is told."""
+    await connected(acme)
+    globex_of(acme)
+    await accept(acme)
+    await publish(acme, rule("Leads", "lead"))
+    await dana.open()
+    await dana.menu("switch", 0)
+    await dana.act("ownership_simulate")
+    said = await dana.act("ownership_replay")
+    assert "Of the last job change, the draft would tell 1 differently" in said
+    assert "now: the default channel (in place of a DRI) by “Leads”" in said
+    assert f"draft: <@{acme.noor.id}> (as the DRI) by “Everything else”" in said
+
+
+async def test_an_outage_of_salesforce_is_said_when_simulating(acme: World, dana: Desk) -> None:
+    """With what to do."""
+    await connected(acme)
+    await page(dana, "ownership_simulate")
+    acme.org.faults.add("*", status=503, times=None)
+    await dana.submit(email="ada@initech.example")
+    assert "Please try again in a minute" in dana.dialog()
+
+
+async def test_an_unmatched_owner_is_linked_and_told_what_they_missed(acme: World, dana: Desk) -> None:
+    """The page names them, what waits is offered, and goes to whom they were linked with."""
+    await connected(acme)
+    globex_of(acme, "n.haddad@acme-group.example")
+    await accept(acme)
+    assert "One owner was not, so a channel got their job changes" in await dana.home()
+    shown = await page(dana, "ownership_people")
+    assert "Noor Haddad (n.haddad@acme-group.example)" in shown
+    assert "is not in Slack" in shown
+    assert "a channel got a job change in their place" in shown
+    [block_id] = [one["block_id"] for one in dana.definition()["blocks"] if one["block_id"].startswith("owner-")]
+
+    shown = await dana.act("ownership_link", acme.noor.id, block_id)
+    assert f"Saved: it is <@{acme.noor.id}> from now on." in shown
+    assert "They missed a job change that went to a channel in their place." in shown
+    assert f"n.haddad@acme-group.example is <@{acme.noor.id}>, says <@{acme.dana.id}>" in shown
+    assert "1 job change is on the way to them" in await dana.act("ownership_tell")
+    await acme.app.worker.work_off()
+    told = [each for each in acme.slack.world.channels.values() if each.im_user == acme.noor.id]
+    assert "Ada Smith" in next(iter(told[0].messages.values())).text
+
+    assert "The link is gone" in await dana.act("ownership_unlink")
+    assert "nobody here: every owner so far was found in Slack" in dana.dialog()
+
+
+async def test_who_cannot_be_told_is_not_linked(acme: World, dana: Desk) -> None:
+    """A bot, a guest: the reason is said."""
+    await connected(acme)
+    globex_of(acme, "n.haddad@acme-group.example")
+    await accept(acme)
+    await page(dana, "ownership_people")
+    [block_id] = [one["block_id"] for one in dana.definition()["blocks"] if one["block_id"].startswith("owner-")]
+    acme.noor.is_restricted = True
+    assert "is a guest in Slack" in await dana.act("ownership_link", acme.noor.id, block_id)
+    assert "Linked by hand" not in dana.dialog()
+
+
+async def test_what_an_owner_missed_may_be_forgotten(acme: World, dana: Desk) -> None:
+    """It is not offered any more."""
+    await connected(acme)
+    globex_of(acme, "n.haddad@acme-group.example")
+    await accept(acme)
+    await page(dana, "ownership_people")
+    [block_id] = [one["block_id"] for one in dana.definition()["blocks"] if one["block_id"].startswith("owner-")]
+    await dana.act("ownership_link", acme.noor.id, block_id)
+    assert "not offered any more" in await dana.act("ownership_forget")
+    await dana.act("ownership_unlink")
+    assert "nobody here: every owner so far was found in Slack" in dana.dialog()
+
+
+async def test_for_all_owners_another_field_and_alias_domains(acme: World, dana: Desk) -> None:
+    """Faults are said at their field; what was saved is shown again."""
+    await connected(acme)
+    await page(dana, "ownership_people")
+    assert (await dana.submit(alias_domains="acme.example acme.io")).errors == {
+        "alias_domains": "Line 1: write two domains, such as acme.com = acme.io."
+    }
+    assert "Not a domain" in (await dana.submit(alias_domains="acme.example = x")).errors["alias_domains"]
+    wrong = await dana.submit(alias_domains="acme.example = acme.io", email_field="Nope__c")
+    assert "User.Nope__c does not exist in Salesforce" in wrong.errors["email_field"]
+    assert (await dana.submit(email_field="Username")).ok
+    assert "Saved." in dana.dialog()
+    assert "acme.example = acme.io" in dana.dialog()
+    assert "'initial_value': 'Username'" in dana.dialog()
+
+
+async def test_pools_are_made_changed_and_deleted(acme: World, dana: Desk) -> None:
+    """Slack users by a picker, others by address and weight; rules follow a new name."""
+    await page(dana, "ownership_more")
+    await dana.act("ownership_new_named_pools")
+    assert (await dana.submit(name="SDRs")).errors == {"others": "has no members"}
+    assert (await dana.submit(others="ann@acme.example x")).errors == {
+        "others": "Line 1: write a person, then a whole number as the weight."
+    }
+    assert (await dana.submit(members=[acme.noor.id], others="ann@acme.example 3")).ok
+    assert f"SDRs: <@{acme.noor.id}>, ann@acme.example (weight 3)" in dana.dialog()
+    members = (PoolMember(user=acme.noor.id), PoolMember(user="ann@acme.example", weight=3))
+    assert (await dana.book()).shown.pools == {"SDRs": Pool(members=members)}
+
+    await dana.close()
+    await dana.act("ownership_add")
+    await dana.submit(preset="empty")
+    await dana.fill(0, "The next one of the pool SDRs")
+    assert (await dana.submit(name="In turn")).ok
+    await dana.act("ownership_more")
+    assert "rules still name it" in await dana.act("ownership_edit_named_pools", "ownership_delete_named:SDRs")
+    await dana.act("ownership_edit_named_pools", "ownership_edit_named:SDRs")
+    assert (await dana.submit(name="Reps", sticky=[])).ok
+    book = await dana.book()
+    assert book.shown.pools == {"Reps": Pool(members=members, sticky=False)}
+    assert book.shown.rules[0].tell[0].pool == "Reps"
+
+
+async def test_mappings_are_made_and_deleted(acme: World, dana: Desk) -> None:
+    """One pair a line."""
+    await page(dana, "ownership_more")
+    await dana.act("ownership_new_named_mappings")
+    assert "Line 1: write two people" in (await dana.submit(name="AE to SDR", table="ann")).errors["table"]
+    wrong = await dana.submit(table="ann@acme.example = bob")
+    assert "must be an e-mail address" in wrong.errors["table"]
+    assert (await dana.submit(table="ann@acme.example = bob@acme.example")).ok
+    assert (await dana.book()).shown.mappings == {"AE to SDR": {"ann@acme.example": "bob@acme.example"}}
+    await dana.act("ownership_new_named_mappings")
+    again = await dana.submit(name="AE to SDR", table="cid@acme.example = bob@acme.example")
+    assert "there is one of this name already" in str(again.errors)
+    await dana.close()
+    await dana.act("ownership_edit_named_mappings", "ownership_delete_named:AE to SDR")
+    assert (await dana.book()).shown.mappings == {}
+
+
+async def test_segments_and_guards_are_kept(acme: World, dana: Desk) -> None:
+    """How customers and targets are told, who is never told, how many a day."""
+    await page(dana, "ownership_more")
+    done = await dana.submit(customer="Account.Type is x", excluded_others="nobody")
+    assert done.errors.keys() == {"customer"}
+    done = await dana.submit(customer="Account.Tier__c in A, B")
+    assert done.errors.keys() == {"excluded_others"}
+    assert (await dana.submit(excluded=[acme.noor.id], excluded_others="vp@acme.example", daily_cap="5")).ok
+    rules = (await dana.book()).shown
+    assert rules.segments.customer == FieldTest(field="Account.Tier__c", values=("A", "B"))
+    assert (rules.guards.excluded, rules.guards.daily_cap) == ((acme.noor.id, "vp@acme.example"), 5)
+
+
+async def test_pools_that_others_changed_meanwhile_are_not_overwritten(acme: World, dana: Desk) -> None:
+    """Each dialog says how the rules stood when it was opened."""
+    await page(dana, "ownership_more")
+    await publish(acme, rule("A"))
+    done = await dana.submit(daily_cap="5")
+    assert "Somebody else changed the rules meanwhile" in done.errors["customer"]
+    assert (await dana.book()).draft is None
+
+
+async def test_what_is_too_long_for_the_dialog_stays_as_it_is(acme: World, dana: Desk) -> None:
+    """A list that was cut would tell those whom nobody wants told, once it is saved."""
+    never = [f"firstname.lastname-{number}@acme.example" for number in range(150)]
+    targets = {"field": "Account.Name", "test": "in", "values": [f"{number} {'x' * 30}" for number in range(150)]}
+    await publish(acme, rule("A"), guards={"excluded": never}, segments={"target": targets})
+
+    shown = await page(dana, "ownership_more")
+    assert "Too long for this dialog, kept as it is: an account is a target when, never told: others" in shown
+    assert (await dana.submit(daily_cap="5", excluded=[acme.noor.id])).ok
+
+    rules = (await dana.book()).shown
+    assert (rules.guards.excluded, rules.guards.daily_cap) == ((acme.noor.id, *never), 5)
+    assert len(rules.segments.target.values) == 150
+
+
+async def test_faults_of_what_the_dialog_does_not_show_are_said_where_it_shows_something(
+    acme: World, dana: Desk
+) -> None:
+    """Slack shows no error at a field that is not there."""
+    never = [f"firstname.lastname-{number}@acme.example" for number in range(200)]
+    await publish(acme, rule("A"), guards={"excluded": never})
+    await page(dana, "ownership_more")
+
+    done = await dana.submit(excluded=[acme.noor.id])
+
+    assert done.errors.keys() == {"daily_cap"}
+    assert (await dana.book()).draft is None

@@ -1,0 +1,78 @@
+"""The ownership dialogs in a real browser, on the sandbox's page: from Home to a published rule, and a simulation."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from os import environ
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from playwright.async_api import Page, async_playwright, expect
+
+from sandbox.slack.page import page as sandbox_page
+from tests.listeners.ownership.ownership_world import Desk, accept, connected
+from tests.listeners.salesforce.salesforce_world import World, world
+
+CHROMIUM = Path("/usr/bin/chromium")
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists() and not environ.get("CI"), reason="Chromium is not installed"),
+]
+
+
+@pytest.fixture
+async def acme(sqlite_url: str) -> AsyncIterator[World]:
+    async with world(sqlite_url) as made:
+        yield made
+
+
+@pytest.fixture
+async def page(acme: World) -> AsyncIterator[Page]:
+    """Dana's Home in the sandbox."""
+    shown = web.Application()
+    shown.add_routes(sandbox_page.routes(acme.slack))
+    await Desk(acme, acme.dana).home()
+    async with TestServer(shown) as server, async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        page = await browser.new_page(locale="en-GB")
+        await page.goto(str(server.make_url(f"/?user={acme.dana.id}&tab=home")))
+        yield page
+        await browser.close()
+
+
+async def test_an_admin_adds_a_scenario_and_publishes_it(acme: World, page: Page) -> None:
+    """With what a person sees: the button in Home, the dialogs, the sentence of the rule."""
+    await page.get_by_role("button", name="Ownership (DRIs)").click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog.get_by_text("Nothing has to be set up here")).to_be_visible()
+    await dialog.get_by_role("button", name="Add a rule").click()
+    await dialog.get_by_label("Begin with").select_option("Leaves an open opportunity")
+    await dialog.get_by_role("button", name="Next").click()
+    await expect(dialog.get_by_label("Name")).to_have_value("Leaves an open opportunity")
+    await dialog.get_by_label("Name").fill("A deal at risk")
+    await dialog.get_by_label("Relationship").fill("Champion")
+    await dialog.get_by_role("button", name="Save to draft").click()
+    sentence = "When a champion leaves an account with an open opportunity, tell the owner of the account's open"
+    await expect(dialog.get_by_text(sentence)).to_be_visible()
+    await expect(dialog.get_by_text("This is a draft")).to_be_visible()
+    await dialog.get_by_role("button", name="Publish").click()
+    await expect(dialog.get_by_text("Published as version 1.")).to_be_visible()
+    assert [rule.name for rule in (await acme.app.rulebook.read(acme.team.id)).rules.rules] == ["A deal at risk"]
+
+
+async def test_an_admin_simulates_a_job_change(acme: World, page: Page) -> None:
+    """Who would be told, why, and whom it was passed over for."""
+    await connected(acme)
+    owner = acme.org.add("User", FirstName="Kim", LastName="Doe", Email="kim@elsewhere.example")
+    ada = {"FirstName": "Ada", "LastName": "Smith", "Email": "ada@initech.example"}
+    acme.org.add("Contact", OwnerId=owner, **ada)
+    await accept(acme)
+    await page.get_by_role("button", name="Ownership (DRIs)").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_role("button", name="Simulate").click()
+    await dialog.get_by_label("One of the last job changes").select_option("Ada Smith: Initech → Globex")
+    await dialog.get_by_role("button", name="Simulate").click()
+    await expect(dialog.get_by_text("contact owner Kim Doe (kim@elsewhere.example): is not in Slack")).to_be_visible()

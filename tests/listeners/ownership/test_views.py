@@ -1,0 +1,261 @@
+"""The ownership dialogs as data: Slack takes them at their fullest, and nothing foreign in them is live."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from domain.job_change import JobChange
+from listeners.dialogs.form_values import entered
+from listeners.ownership.history_view import history_view
+from listeners.ownership.pools_view import mapping_view, more_view, pool_view
+from listeners.ownership.rule_form.choices import MOST_OPTIONS, choices_of, options_of
+from listeners.ownership.rule_form.form import RuleForm
+from listeners.ownership.rule_form.rule_view import begin_view, rule_view
+from listeners.ownership.rule_list_view import Outlook, list_view
+from listeners.ownership.simulate_view import Trying, replayed_blocks, simulate_view, simulated_blocks
+from listeners.ownership.unmatched_owners_view import People, people_view, read_aliases
+from sandbox.slack.block_kit.blocks import check_view
+from sandbox.slack.block_kit.inputs import values_of
+from services.ownership.rulebook import Book
+from services.ownership.rules.check import OrgField, OrgShape
+from services.ownership.rules.faults import RuleFault
+from services.ownership.rules.presets import presets
+from services.ownership.rules.rule_set import RuleSet
+from services.ownership.simulation import Difference, Replayed, Simulated
+from store.delivery.deliveries import DRI, NewDelivery
+from store.operations.audit import Change
+from store.ownership.owners import HowMatched, Link, Unmatched
+from store.ownership.rule_sets import Draft, Published
+from tests.conftest import SOMEDAY
+from tests.world import job_change
+
+LIVE = "<!channel> *x* <@U1> <https://evil.example|here> " * 2
+NAME = LIVE[:80]
+ORG = OrgShape(
+    objects=frozenset({"account"}),
+    fields={
+        f"account.lookup_{number:03}__c": OrgField(f"Account.Lookup_{number:03}__c", f"{LIVE}{number}", ("User",))
+        for number in range(300)
+    },
+    roles={"account": frozenset(f"{LIVE[:70]}{n}" for n in range(50)), "opportunity": frozenset()},
+)
+WIDE = {
+    "name": NAME,
+    "when": {
+        "relationship": [LIVE] * 200,
+        "title_contains": [LIVE] * 200,
+        "fields": [{"field": "Account.Name", "values": [LIVE] * 200}] * 20,
+    },
+    "tell": [{"source": "user", "user": f"{'x' * 300}@acme.example"}] * 12,
+    "deliver": {"to": "dri_and_channel", "channel": "C0123456789"},
+    "fallback": {"source": "user", "user": "vp@acme.example"},
+}
+FULL = RuleSet.parse(
+    {
+        "rules": [WIDE] * 499,
+        "pools": {f"{number:02}{NAME[2:]}": {"members": [{"user": "U0123456789"}] * 200} for number in range(50)},
+        "mappings": {f"{number:02}{NAME[2:]}": {"ann@acme.example": "bob@acme.example"} for number in range(50)},
+        "guards": {"excluded": ["U0123456789"] * 100 + ["x@acme.example"] * 100},
+    }
+)
+DRAFT = Draft(3, 1, "", SOMEDAY, "U0123456789")
+BOOK = Book(2, FULL, DRAFT, FULL)
+CHANGE = JobChange.parse(job_change(person={"full_name": LIVE, "emails": ["ada@initech.example"]}))
+
+
+def taken(view: dict[str, object]) -> str:
+    """The view as text; Slack takes it, and it mentions nobody whom we did not mean."""
+    assert check_view(view, "modal") == []
+    assert len(json.dumps(view, ensure_ascii=False).encode()) < 250_000
+    texts = str(list(mrkdwn_in(view["blocks"])))
+    assert "<!channel>" not in texts
+    assert "<https" not in texts
+    return str(view)
+
+
+def mrkdwn_in(value: object) -> list[str]:
+    if isinstance(value, list):
+        return [text for each in value for text in mrkdwn_in(each)]
+    if not isinstance(value, dict):
+        return []
+    own = [value["text"]] if value.get("type") == "mrkdwn" else []
+    return own + [text for each in value.values() for text in mrkdwn_in(each)]
+
+
+@pytest.mark.parametrize("page", [0, 7, 24, 99])
+def test_the_list_at_its_fullest(page):
+    """500 rules, all with faults, in pages."""
+    faults = [RuleFault(f"rules.{n}.tell.{m}", LIVE) for n in range(499) for m in range(5)] + [RuleFault("", LIVE)] * 30
+    view = list_view(BOOK, Outlook(faults, ORG, LIVE), page, "Saved.")
+    assert "Everything else" in taken(view)
+
+
+def test_the_list_of_rules_that_cannot_be_read():
+    """It says so, and offers no change."""
+    view = list_view(Book(2, RuleSet(), None, None, LIVE), Outlook())
+    assert "ownership_add" not in taken(view)
+
+
+def test_the_rule_dialog_at_its_fullest():
+    """Twelve sources, three hundred lookups, fifty roles, fifty pools; and what a chain may ask for besides."""
+    form = RuleForm.of(FULL.rules[0], 498)
+    choices = choices_of(FULL, ORG, len(form.slots))
+    assert "kept as it is" in taken(rule_view(form, choices, is_new=False))
+    for number in range(len(form.slots)):
+        menu = options_of(choices, form.slots[number], form.original.tell)
+        assert sum(len(group["options"]) for group in menu["option_groups"]) <= MOST_OPTIONS
+    assert choices.more_fields > 200
+
+
+@pytest.mark.parametrize("rule", presets(), ids=lambda rule: rule.name)
+def test_the_rule_dialog_of_each_scenario(rule):
+    """Also where no Salesforce is connected."""
+    taken(begin_view(presets()))
+    assert rule.name in taken(rule_view(RuleForm.of(rule, 0), choices_of(RuleSet(), None), is_new=True))
+
+
+texts = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=12)
+words = st.lists(texts | st.sampled_from(["VP, Sales", 'Chief "of" Staff', "a = b", "x in y", "two words"]), max_size=3)
+sides = st.sampled_from([None, "past", "current"])
+sources = st.one_of(
+    st.fixed_dictionaries(
+        {
+            "source": st.just("owner"),
+            "of": st.sampled_from(["contact", "lead", "account", "parent_account"]),
+            "side": sides,
+        }
+    ),
+    st.fixed_dictionaries({"source": st.just("opportunity_owner"), "which": st.sampled_from(["open", "last_won"])}),
+    st.fixed_dictionaries({"source": st.just("team"), "of": st.just("account"), "role": texts, "side": sides}),
+    st.sampled_from(
+        [
+            {"source": "field", "field": "Account.lookup_001__c", "side": "past"},
+            {"source": "field", "field": "Opportunity.Rep__c", "which": "last_lost"},
+            {"source": "user", "user": "U0123456789"},
+            {"source": "user", "user": "ann@acme.example"},
+            {"source": "user_group", "group": "S0123456789"},
+            {"source": "channel", "channel": "C0123456789"},
+            {"source": "manager", "of": {"source": "sender"}},
+            {"source": "sender"},
+        ]
+    ),
+)
+
+
+@st.composite
+def rules(draw):
+    """Any rule that a rule set may hold."""
+    names = ("relationship", "persona", "title_contains", "title_lacks")
+    when = {name: values for name in names if (values := draw(words))}
+    when |= {"side": draw(sides), "min_score": draw(st.none() | st.integers(-5, 100) | st.just(7.5))}
+    if values := draw(words):
+        when["fields"] = [
+            {"field": "Account.Name", "test": draw(st.sampled_from(["in", "equals", "contains"])), "values": values}
+        ]
+    raw = {"name": draw(texts), "when": when, "tell": draw(st.lists(sources, min_size=1, max_size=12))}
+    raw["deliver"] = {"to": draw(st.sampled_from(["dri", "nobody"]))}
+    raw["enabled"] = draw(st.booleans())
+    return RuleSet.parse({"rules": [raw]}).rules[0]
+
+
+@given(rule=rules(), place=st.integers(0, 498))
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+def test_a_rule_that_is_saved_unchanged_is_unchanged(rule, place):
+    """Whatever it holds: the dialog shows all of it, or keeps it."""
+    form = RuleForm.of(rule, place)
+    view = rule_view(form, choices_of(RuleSet(), ORG, len(form.slots)), is_new=False)
+    assert check_view(view, "modal") == []
+    shown = {"state": {"values": values_of(view["blocks"], {})}}
+
+    assert form.typed(partial(entered, shown)).read(RuleSet(), None) == (rule, place)
+
+
+def test_pools_and_more_at_their_fullest():
+    """And each dialog of one."""
+    assert "And 30 more" in taken(more_view(BOOK, "Saved."))
+    taken(pool_view(BOOK, next(iter(FULL.pools))))
+    taken(mapping_view(BOOK, next(iter(FULL.mappings))))
+    taken(pool_view(BOOK, None))
+    taken(mapping_view(BOOK, None))
+
+
+def test_a_mapping_that_is_too_long_for_a_dialog_is_not_cut():
+    """It says what to do instead."""
+    table = {f"person-{number}@acme.example": "bob@acme.example" for number in range(500)}
+    book = Book(1, RuleSet.parse({"mappings": {"Long": table}}), None, None)
+    assert "export the rules as JSON" in taken(mapping_view(book, "Long"))
+
+
+@pytest.mark.parametrize(("score", "shown"), [(7.5, "7.5"), (9, "9"), (1_234_567.25, "1234567.25"), (1e6, "1000000")])
+def test_a_score_is_shown_with_all_of_its_digits(score, shown):
+    """What the field left out would be gone once the rule is saved."""
+    (rule,) = RuleSet.parse(
+        {"rules": [{"name": "A", "when": {"min_score": score}, "tell": [{"source": "sender"}]}]}
+    ).rules
+    assert RuleForm.of(rule, 0).entries["min_score"] == shown
+
+
+def test_many_long_faults_beside_the_rules_are_shown_as_far_as_they_fit():
+    """The list is where they are mended, so it has to open."""
+    faults = [RuleFault(f"mappings.{NAME} {number}", LIVE * 4) for number in range(20)]
+    assert "…" in taken(list_view(BOOK, Outlook(faults)))
+
+
+def test_a_pool_that_is_too_long_for_a_dialog_is_not_cut():
+    """Whoever would be missing there would be out of the pool once it is saved."""
+    members = [{"user": f"firstname.lastname-{number}@acme.example"} for number in range(150)]
+    book = Book(1, RuleSet.parse({"pools": {"Long": {"members": members}}}), None, None)
+    assert "export the rules as JSON" in taken(pool_view(book, "Long"))
+
+
+def test_as_many_alias_domains_as_can_be_entered_are_shown_whole():
+    """What is cut would be gone once it is saved."""
+    how = HowMatched(None, {f"{number:04}.example": "acme.example" for number in range(110)})
+    typed = "\n".join(f"{one}={other}" for one, other in how.alias_domains.items())
+    assert len(typed) < 3_000
+    blocks = people_view(People([], [], how))["blocks"]
+    [shown] = [block["element"]["initial_value"] for block in blocks if block.get("block_id") == "alias_domains"]
+    assert read_aliases(shown) == how.alias_domains
+
+
+def test_history_at_its_fullest():
+    """Fifty versions, a hundred changes."""
+    versions = [Published(50 - n, "", SOMEDAY, "U0123456789", LIVE) for n in range(50)]
+    changes = [Change(SOMEDAY, "U0123456789", "ownership: drafted", LIVE * 3)] * 100
+    taken(history_view(versions, changes))
+    assert "None was published yet" in taken(history_view([], []))
+
+
+def test_the_page_of_unmatched_people_at_its_fullest():
+    """A hundred owners, a hundred links."""
+    owners = [Unmatched(f"{n}{'x' * 250}@acme.example", LIVE, LIVE, 3, SOMEDAY) for n in range(100)]
+    links = [(Link(f"{n}@acme.example", "U0123456789", SOMEDAY, "operator"), n) for n in range(100)]
+    how = HowMatched("Slack_Email__c", {f"{'x' * 60}{n}.example": "acme.example" for n in range(100)})
+    shown = taken(people_view(People(owners, links, how, "a", LIVE.replace("<", ""))))
+    assert "99 job changes that went to a channel" in shown
+    assert read_aliases("acme.com = acme.io\n\n b.com=b.io ") == {"acme.com": "acme.io", "b.com": "b.io"}
+
+
+def test_what_was_simulated_at_its_fullest():
+    """Long reasons, many candidates, many differences."""
+    considered = [{"side": "past", "source": LIVE, "name": LIVE, "email": LIVE, "result": LIVE * 3}] * 40
+    sides = [{"side": side, "rule": NAME} for side in ("past", "current", None)]
+    trace = {"considered": considered, "sides": sides, "notes": [LIVE] * 30}
+    deliveries = tuple(NewDelivery("j", f"U01234567{n:02}", DRI, LIVE * 10, "past") for n in range(40))
+    simulated = Simulated("j", CHANGE, deliveries, "because", trace)
+    latest = [(f"id-{number}", CHANGE) for number in range(50)]
+    results = [
+        simulated_blocks(simulated),
+        simulated_blocks(Simulated("j", CHANGE, waits=True)),
+        simulated_blocks(Simulated("j", CHANGE, reason=LIVE)),
+        replayed_blocks(Replayed(100, (Difference(simulated, simulated),) * 100)),
+        replayed_blocks(Replayed(0, ())),
+    ]
+    for result in results:
+        shown = taken(simulate_view(Trying(latest, True, "id-3", "ada@initech.example", "Globex", result)))
+        assert "Simulate" in shown

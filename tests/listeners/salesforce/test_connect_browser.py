@@ -1,0 +1,91 @@
+"""Connecting Salesforce in a real browser, over the org's consent page and back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from os import environ
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from tests.listeners.salesforce.salesforce_world import World, world
+
+CHROMIUM = Path("/usr/bin/chromium")
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists() and not environ.get("CI"), reason="Chromium is not installed"),
+]
+
+
+@pytest.fixture
+async def acme(sqlite_url: str) -> AsyncIterator[World]:
+    async with world(sqlite_url) as made:
+        yield made
+
+
+async def consent(page: Page, acme: World, answer: str) -> None:
+    await page.wait_for_url(f"{acme.org.url}/**")
+    await page.get_by_label("You are").select_option(acme.integration)
+    await page.get_by_role("button", name=answer).click()
+    await page.wait_for_url(f"{acme.url}/**")
+
+
+async def test_from_the_link_to_the_connected_org(page: Page, acme: World) -> None:
+    """As an admin does it: choose, log in, and read what was connected."""
+    await page.goto(acme.link())
+    await expect(page.get_by_role("heading", name="Connect Salesforce to Acme")).to_be_visible()
+    await expect(page.get_by_label("Your My Domain")).to_be_hidden()
+    await page.get_by_role("button", name="Continue to Salesforce").click()
+    await consent(page, acme, "Allow")
+
+    await expect(page.get_by_role("heading", name="Acme Corp is connected.")).to_be_visible()
+    await expect(page.get_by_text("Ines Integration")).to_be_visible()
+    known = await acme.known()
+    assert known is not None
+    assert known.org_name == "Acme Corp"
+
+    await page.reload()
+    await expect(page.get_by_role("heading", name="This attempt is over")).to_be_visible()
+
+
+async def test_a_domain_is_asked_for_where_it_matters(page: Page, acme: World) -> None:
+    """With the keyboard alone; what is wrong is said beside the field, and what was typed stays."""
+    await page.goto(acme.link())
+    await page.get_by_role("radio").first.focus()
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_label("Your My Domain")).to_be_focused()
+    await page.keyboard.type("evil.example")
+    await page.keyboard.press("Enter")
+
+    await expect(page.get_by_role("alert")).to_contain_text("acme.my.salesforce.com")
+    await expect(page.get_by_label("Your My Domain")).to_have_value("evil.example")
+    await page.get_by_label("Your My Domain").fill(acme.org.url)
+    await page.keyboard.press("Enter")
+    await consent(page, acme, "Allow")
+    await expect(page.get_by_role("heading", name="Acme Corp is connected.")).to_be_visible()
+
+
+async def test_who_declines_comes_back_to_the_choice(page: Page, acme: World) -> None:
+    """One click, without a way through Slack."""
+    await page.goto(acme.link())
+    await page.get_by_role("button", name="Continue to Salesforce").click()
+    await consent(page, acme, "Deny")
+    await page.get_by_role("link", name="Try again").click()
+    await expect(page.get_by_role("button", name="Continue to Salesforce")).to_be_visible()
+
+
+async def test_it_works_without_scripts_and_on_a_phone(browser: Browser, acme: World) -> None:
+    """Plain HTML, and nothing is wider than the screen."""
+    context = await browser.new_context(java_script_enabled=False, viewport={"width": 360, "height": 740})
+    page = await context.new_page()
+    await page.goto(acme.link())
+    box = await page.locator("form").bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= 360
+    await page.get_by_role("button", name="Continue to Salesforce").click()
+    await consent(page, acme, "Allow")
+    await expect(page.get_by_role("heading", name="Acme Corp is connected.")).to_be_visible()
+    await context.close()

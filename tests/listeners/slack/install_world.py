@@ -1,0 +1,188 @@
+"""The app's web side on loopback, with a sandbox Slack outside it: what an installation passes through, for real."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import aiohttp
+import psycopg
+from aiohttp import web
+from cryptography.fernet import Fernet
+from slack_bolt.app.async_app import AsyncApp
+from slack_sdk.web.async_client import AsyncWebClient
+from sqlalchemy import event
+from yarl import URL
+
+from listeners.http.server import create_runner, create_web
+from listeners.pages import Pages
+from listeners.slack.install import Installing
+from listeners.slack.oauth import Authorize, OAuthParts, create_oauth
+from listeners.slack.requests import SlackRequests
+from sandbox.slack import SlackSandbox
+from sandbox.slack.state import Team, User
+from services.home.preferences import Preferences
+from services.settings import Settings
+from services.slack.api import Slack
+from services.slack.inbound_health import SlackSigns
+from services.slack.install import SlackInstall
+from services.slack.manifest import Manifest
+from store.database import Database
+from store.encryption import Cipher
+from store.slack.installations import AsyncInstallationStore
+from store.slack.oauth_states import AsyncOAuthStateStore
+from tests.patience import UNHURRIED
+from tests.ports import port_of_our_own
+
+MANIFEST = Manifest.parse((Path(__file__).parents[3] / "manifest.json").read_text())
+
+
+@dataclass
+class World:
+    """Acme's Slack with Dana, an admin, and Noor, who is none; our app beside it at *url*; a browser's *http*."""
+
+    slack: SlackSandbox
+    team: Team
+    dana: User
+    noor: User
+    url: str
+    http: aiohttp.ClientSession
+    database: Database
+    installations: AsyncInstallationStore
+    cipher: Cipher
+    bolt: AsyncApp | None
+    waits: list[float] = field(default_factory=list)
+    late_by: float = 0.0
+
+    def now(self) -> int:
+        """The real time, since sealed links carry it, moved on by *late_by* seconds."""
+        return round((time.time() + self.late_by) * 1000)
+
+    async def wait(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.slack.limits.enabled = False
+
+    async def begin(self, path: str = "/slack/install") -> dict[str, str]:
+        """Start an installation; the arguments that Slack's consent page is opened with."""
+        async with self.http.get(self.url + path, allow_redirects=False) as answer:
+            assert answer.status == 302, await answer.text()
+            return {name: values[0] for name, values in parse_qs(urlsplit(answer.headers["Location"]).query).items()}
+
+    async def allow(self, user: User, *, org_wide: bool = False) -> aiohttp.ClientResponse:
+        """Start, allow, and come back; not yet on to the page of channels."""
+        asked = await self.begin()
+        code = self.slack.issue_code(user.id, MANIFEST.scopes, asked["redirect_uri"], org_wide=org_wide)
+        query = {"code": code, "state": asked["state"]}
+        return await self.http.get(asked["redirect_uri"], params=query, allow_redirects=False)
+
+    async def channels_link(self, user: User, *, org_wide: bool = False) -> str:
+        """Install, and tell where that ends: the page of channels."""
+        answer = await self.allow(user, org_wide=org_wide)
+        assert answer.status == 303, await answer.text()
+        return self.url + answer.headers["Location"]
+
+    async def read(self, url: str, *, status: int = 200) -> str:
+        async with self.http.get(url) as answer:
+            text = await answer.text()
+            assert answer.status == status, text
+            return text
+
+    async def choose(self, link: str, channel_id: str, *, status: int = 200) -> str:
+        """What the form on the page of channels sends."""
+        address, _, query = link.partition("?")
+        form = {"link": parse_qs(query)["link"][0], "channel": channel_id}
+        async with self.http.post(address, data=form) as answer:
+            text = await answer.text()
+            assert answer.status == status, text
+            return text
+
+
+@asynccontextmanager
+async def world(
+    database: Database,
+    *,
+    signing_secret: str = "sample-signing-secret",
+    has_credentials: bool = True,
+    routes: Sequence[web.AbstractRouteDef] = (),
+    rate_limits: bool = False,
+    patience_seconds: float = 20,
+    public_url: str | None = None,
+) -> AsyncIterator[World]:
+    slack = SlackSandbox(signing_secret=signing_secret, rate_limits=rate_limits)
+    slack.wire.patience = UNHURRIED
+    team = slack.add_team("Acme")
+    dana = slack.add_user(team, "Dana Reyes", "dana@acme.example", is_admin=True)
+    noor = slack.add_user(team, "Noor Haddad", "noor@acme.example")
+    cipher = Cipher.of([Fernet.generate_key().decode()])
+    async with slack.serving() as slack_url, aiohttp.ClientSession() as outgoing:
+        port = port_of_our_own()  # what is served needs to know its address before it is built
+        url = f"http://localhost:{port}"
+        settings = Settings.from_environ(
+            {
+                "SLACK_CLIENT_ID": slack.app.client_id,
+                "SLACK_CLIENT_SECRET": slack.app.client_secret,
+                "SLACK_SIGNING_SECRET": signing_secret,
+                "SLACK_API_URL": f"{slack_url}/api/",
+                "SLACK_AUTHORIZE_URL": f"{slack_url}/oauth/v2/authorize",
+                "PUBLIC_URL": url,
+            }
+        )
+        slack.configure(MANIFEST.at(url).values)
+        slack.app_url = url
+        client = AsyncWebClient(base_url=settings.slack_api_url, session=outgoing, retry_handlers=[])
+        installations = AsyncInstallationStore(database, settings.slack_client_id, cipher)
+        states = AsyncOAuthStateStore(database)
+        jar = aiohttp.CookieJar(unsafe=True, treat_as_secure_origin=[URL(url)])
+        async with aiohttp.ClientSession(cookie_jar=jar) as http:
+            made = World(slack, team, dana, noor, url, http, database, installations, cipher, None)
+            slack_install = SlackInstall(client, installations.bot_token, made.wait)
+            pages = Pages.of(MANIFEST.name)
+            flow = create_oauth(settings, MANIFEST, OAuthParts(installations, states, slack_install, cipher, pages))
+            if has_credentials:
+                made.bolt = AsyncApp(
+                    client=client,
+                    signing_secret=signing_secret,
+                    authorize=Authorize(installations),
+                    installation_store=installations,
+                    oauth_flow=flow,
+                    oauth_settings=flow.settings,
+                )
+            calls = Slack(client, installations.bot_token, database, made.now)
+            installing = Installing(
+                manifest=MANIFEST,
+                public_url=public_url or url,
+                pages=pages,
+                flow=flow if has_credentials else None,
+                slack=calls,
+                slack_install=slack_install,
+                preferences=Preferences(calls, database, made.now),
+                database=database,
+                cipher=cipher,
+                now=made.now,
+            )
+            signs = SlackSigns(made.database, made.now)
+            heard = SlackRequests.of(made.bolt, signing_secret, signs) if made.bolt else None
+            app = create_web(heard, installing, routes, patience_seconds)
+            serving = create_runner(app, patience_seconds)
+            await serving.setup()
+            try:
+                await web.TCPSite(serving, "127.0.0.1", port).start()
+                yield made
+            finally:
+                await serving.cleanup()
+
+
+def break_database(database: Database) -> None:
+    """Every connection from now on fails."""
+    database.engine.dispose()
+    error = sqlite3.OperationalError if database.is_sqlite else psycopg.OperationalError
+
+    def refuse(*_args: object) -> None:
+        raise error("gone")
+
+    event.listen(database.engine, "do_connect", refuse)

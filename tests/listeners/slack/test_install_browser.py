@@ -1,0 +1,230 @@
+"""The pages in a real browser: what people see, with the keyboard alone, on a phone, and in a huge workspace."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from itertools import pairwise
+from os import environ
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from listeners.pages import HERE
+from store.database import Database
+from store.slack import workspaces
+from tests.listeners.slack.install_world import World, world
+
+CHROMIUM = Path("/usr/bin/chromium")
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists() and not environ.get("CI"), reason="Chromium is not installed"),
+]
+
+
+@pytest.fixture
+async def acme(sqlite_url: str) -> AsyncIterator[World]:
+    database = Database(sqlite_url)
+    async with world(database) as made:
+        for name in ("general", "random", "signals", "sales-wins", "sales-emea"):
+            made.slack.add_channel(made.team, name)
+        yield made
+    await database.close()
+
+
+async def install(page: Page, acme: World, person: str = "Dana Reyes (admin)") -> None:
+    """From the landing page over Slack's consent page back to ours."""
+    await page.goto(acme.url)
+    await page.get_by_role("link", name="Add to Slack").click()
+    await page.locator("#user").select_option(label=person)
+    await page.get_by_role("button", name="Allow").click()
+    await page.wait_for_url(f"{acme.url}/slack/default-channel**")
+
+
+async def channels_link(page: Page, acme: World) -> str:
+    """Where an installation ended that this browser has begun, by its cookie."""
+    link = await acme.channels_link(acme.dana)
+    await page.context.add_cookies(
+        [{"name": one.key, "value": one.value, "url": acme.url} for one in acme.http.cookie_jar]
+    )
+    return link
+
+
+async def test_from_the_landing_page_to_the_first_line_in_the_channel(page: Page, acme: World) -> None:
+    """The whole installation, as an admin does it."""
+    await install(page, acme)
+    await expect(page.get_by_role("heading", name="Choose a default channel")).to_be_visible()
+
+    await page.get_by_role("searchbox", name="Find a channel").fill("sign")
+    await expect(page.get_by_role("radio")).to_have_count(1)
+    await expect(page.get_by_role("status")).to_have_text("1 of 5")
+    await page.get_by_text("signals").click()
+    await page.get_by_role("button", name="Use #signals").click()
+
+    await expect(page.get_by_role("heading", name="#signals it is.")).to_be_visible()
+    link = page.get_by_role("link", name="Open the app's Home in Slack")
+    assert (await link.get_attribute("href") or "").startswith(f"slack://app?team={acme.team.id}")
+    workspace = await acme.database.run(workspaces.find, acme.team.id)
+    assert workspace is not None
+    assert workspace.default_channel_name == "signals"
+
+
+async def test_the_keyboard_alone_is_enough(page: Page, acme: World) -> None:
+    """Search, Enter takes the first that is left, Enter again sends."""
+    await page.goto(await channels_link(page, acme))
+
+    await page.get_by_role("searchbox").focus()
+    await page.keyboard.type("#SALES-")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("radio", name="sales-emea")).to_be_checked()
+    await page.keyboard.press("ArrowDown")
+    await expect(page.get_by_role("radio", name="sales-wins")).to_be_checked()
+    await page.keyboard.press("Enter")
+
+    await expect(page.get_by_role("heading", name="#sales-wins it is.")).to_be_visible()
+
+
+async def test_nothing_is_sent_before_something_is_chosen(page: Page, acme: World) -> None:
+    """The button waits for a choice, and a search without a match says so."""
+    await page.goto(await channels_link(page, acme))
+    await expect(page.get_by_role("button")).to_be_disabled()
+
+    await page.get_by_role("searchbox").fill("no such channel")
+    await page.keyboard.press("Enter")
+
+    await expect(page.get_by_text("No channel has this in its name.")).to_be_visible()
+    await expect(page.get_by_role("button")).to_be_disabled()
+
+
+async def test_it_works_without_scripts(browser: Browser, acme: World) -> None:
+    """The list and the button are plain HTML."""
+    context = await browser.new_context(java_script_enabled=False)
+    page = await context.new_page()
+    await page.goto(await channels_link(page, acme))
+
+    await expect(page.get_by_role("searchbox")).to_be_hidden()
+    await page.get_by_text("general").click()
+    await page.get_by_role("button", name="Use this channel").click()
+
+    await expect(page.get_by_role("heading", name="#general it is.")).to_be_visible()
+
+
+async def test_who_is_no_admin_reads_whom_to_ask(page: Page, acme: World) -> None:
+    """A kind word instead of a form."""
+    await install(page, acme, "Noor Haddad")
+
+    await expect(page.get_by_role("heading", name="A workspace admin has the next step")).to_be_visible()
+    await expect(page.get_by_role("button")).to_have_count(0)
+
+
+async def test_cancelling_leads_back(page: Page, acme: World) -> None:
+    """Who said no by mistake is one press away from trying again."""
+    await page.goto(acme.url)
+    await page.get_by_role("link", name="Add to Slack").click()
+    await page.get_by_role("button", name="Cancel").click()
+
+    await expect(page.get_by_role("heading", name="Nothing was installed")).to_be_visible()
+    await page.get_by_role("link", name="Start again").click()
+    await expect(page.get_by_role("button", name="Allow")).to_be_visible()
+
+
+async def test_twelve_thousand_channels_are_searched_without_a_stutter(page: Page, acme: World) -> None:
+    """A tenth of a second a keystroke is what people call at once."""
+    for number in range(12_000):
+        acme.slack.add_channel(acme.team, f"project-{number:05}")
+    await page.goto(await channels_link(page, acme))
+    await expect(page.get_by_role("status")).to_have_text("12,005")
+
+    slowest = await page.evaluate(
+        """() => {
+            const search = document.getElementById("search");
+            let slowest = 0;
+            for (const typed of ["p", "pr", "project-1", "project-11", "project-119", "", "s", "si"]) {
+                const began = performance.now();
+                search.value = typed;
+                search.dispatchEvent(new Event("input"));
+                document.getElementById("channels").getBoundingClientRect();
+                slowest = Math.max(slowest, performance.now() - began);
+            }
+            return slowest;
+        }"""
+    )
+
+    await expect(page.get_by_role("status")).to_have_text("1 of 12,005")
+    assert slowest < 250  # milliseconds; a tenth of that on a quiet machine
+
+
+async def test_what_is_chosen_stays_in_sight_and_is_what_is_sent(page: Page, acme: World) -> None:
+    """Searching on after choosing does not lose the choice."""
+    await page.goto(await channels_link(page, acme))
+    await page.get_by_text("general").click()
+
+    await page.get_by_role("searchbox").fill("sales")
+
+    await expect(page.get_by_role("status")).to_have_text("2 of 5")
+    await expect(page.get_by_role("radio", name="general")).to_be_checked()
+    await page.get_by_role("button", name="Use #general").click()
+    await expect(page.get_by_role("heading", name="#general it is.")).to_be_visible()
+
+
+@pytest.mark.parametrize("path", ["/", "channels", "/nowhere", "/slack/oauth_redirect?error=access_denied"])
+async def test_nothing_sticks_out_on_a_phone(browser: Browser, acme: World, path: str) -> None:
+    """Readable at 320 pixels, the narrowest that the accessibility guidelines ask for."""
+    acme.slack.add_channel(acme.team, "x" * 80, is_ext_shared=True)
+    page = await browser.new_page(viewport={"width": 320, "height": 640})
+    await page.goto(await channels_link(page, acme) if path == "channels" else acme.url + path)
+
+    assert await page.evaluate("document.documentElement.scrollWidth") == 320
+    for button in await page.locator("a.button, button").all():
+        box = await button.bounding_box()
+        assert box is not None
+        assert box["height"] >= 44
+
+
+@pytest.mark.parametrize("path", ["/", "channels", "/nowhere"])
+async def test_headings_come_in_order_and_everything_has_a_name(page: Page, acme: World, path: str) -> None:
+    """What a screen reader reads out: one first heading, no level left out, no control without a name."""
+    url = await channels_link(page, acme) if path == "channels" else acme.url + path
+    await page.goto(url)
+
+    levels = await page.locator("h1, h2, h3").evaluate_all("all => all.map(one => Number(one.tagName[1]))")
+    assert levels.count(1) == 1
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    assert await page.locator("html").get_attribute("lang") == "en"
+    for control in await page.locator("a, button, input:not([type=hidden])").all():
+        name = await control.evaluate("one => one.textContent.trim() || (one.labels && one.labels[0].textContent)")
+        assert name
+
+
+def test_colours_can_be_told_apart() -> None:
+    """Text has a contrast of 4.5 to 1 at least, by day and by night. https://www.w3.org/TR/WCAG22/#contrast-minimum"""
+    css = (HERE / "pages.css").read_text()
+    light, dark = (dict(re.findall(r"--([\w-]+): (#\w{6});", part)) for part in css.split("@media", 2)[:2])
+    pairs = [
+        *((text, ground) for text in ("text", "soft", "accent") for ground in ("ground", "card")),
+        ("text", "tag"),
+        ("on-accent", "accent"),
+        ("on-accent", "accent-strong"),
+        ("good", "good-ground"),
+    ]
+    weak = [
+        (text, ground, colours[text], colours[ground])
+        for colours in (light, dark)
+        for text, ground in pairs
+        if _contrast(colours[text], colours[ground]) < 4.5
+    ]
+    assert weak == []
+
+
+def _contrast(one: str, other: str) -> float:
+    darker, lighter = sorted((_luminance(one), _luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

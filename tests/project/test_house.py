@@ -1,0 +1,271 @@
+"""The rules of the house that a machine can hold."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+
+from app import build
+from listeners.cli.table import VERBS
+from services.settings import Settings
+from store.encryption import Cipher
+from tests.fuzz.corpus import ROUTES
+
+ROOT = Path(__file__).parents[2]
+LAYERS = ["domain", "store", "services", "listeners"]  # each may import itself and what stands before it
+SOURCES = [path for layer in [*LAYERS, "sandbox"] for path in sorted((ROOT / layer).rglob("*.py"))] + [ROOT / "app.py"]
+EDGES = {
+    "services/delivery/worker.py",  # a bug must not lose a job change
+    "listeners/http/server.py",  # a bug must not be shown to a stranger
+}
+
+
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+def imported(path: Path) -> set[str]:
+    """The first names of all that a module imports."""
+    found = set()
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.ImportFrom):
+            found.add((node.module or "").split(".")[0])
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_imports_point_down(layer):
+    """app → listeners → services → store, and never back."""
+    forbidden = {"app", *LAYERS[LAYERS.index(layer) + 1 :]}
+
+    wrong = [str(path) for path in sorted((ROOT / layer).rglob("*.py")) if imported(path) & forbidden]
+
+    assert wrong == []
+
+
+def test_the_sandbox_knows_nothing_of_us():
+    """It stands in for the vendors, so it must not share our mistakes."""
+    wrong = [str(path) for path in sorted((ROOT / "sandbox").rglob("*.py")) if imported(path) & {"app", *LAYERS}]
+
+    assert wrong == []
+
+
+def test_only_app_reads_the_environment():
+    """Settings are a value that is handed down."""
+    wrong = [
+        str(path.relative_to(ROOT))
+        for path in SOURCES
+        if path.name != "app.py"
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Attribute)
+        and node.attr in {"environ", "getenv"}
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "os"
+    ]
+
+    assert wrong == []
+
+
+def test_broad_excepts_stand_at_the_edges_only():
+    """Elsewhere an error is translated, or it is a bug that must be seen."""
+
+    def is_broad(node):
+        return isinstance(node, ast.ExceptHandler) and getattr(node.type, "id", None) in {
+            None,
+            "Exception",
+            "BaseException",
+        }
+
+    wrong = {
+        str(path.relative_to(ROOT))
+        for path in SOURCES
+        for node in ast.walk(parsed(path))
+        if is_broad(node) and not (isinstance(node.type, ast.Tuple | ast.Attribute))
+    }
+
+    assert wrong <= EDGES
+
+
+def test_what_is_run_needs_only_what_is_installed_for_it():
+    """`make demo` and the image install requirements.lock: nothing else may be imported there."""
+    locked = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
+    ours = {"app", "sandbox", *LAYERS, "__future__", *sys.stdlib_module_names}
+    distributions = packages_distributions()
+
+    missing = {
+        name
+        for path in SOURCES
+        if path.name != "picture.py"  # drives a browser, for the README's pictures
+        for name in imported(path) - ours
+        if not {each.lower().replace("_", "-") for each in distributions.get(name, [])} & locked
+    }
+
+    assert missing == set()
+
+
+def test_every_module_says_what_belongs_in_it():
+    """One sentence, first thing."""
+    wrong = [
+        str(path.relative_to(ROOT))
+        for path in SOURCES
+        if path.read_text().strip() and "versions" not in path.parts and not ast.get_docstring(parsed(path))
+    ]
+
+    assert wrong == []
+
+
+def test_what_a_name_does_not_say_its_docstring_says():
+    """
+    Every public class, function and method in services/, store/ and listeners/ has one.
+
+    Except for what says all by itself: a body of one statement, a method that a base class asks for, and what is
+    handed to Bolt in `register` or to the table of verbs, where the id beside it says when it is called.
+    """
+    wrong = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for layer in LAYERS
+        for path in sorted((ROOT / layer).rglob("*.py"))
+        if "versions" not in path.parts
+        for name in silent(parsed(path))
+    ]
+
+    assert wrong == []
+
+
+def silent(module: ast.Module) -> Iterator[str]:
+    """What is public, has no docstring and needs one."""
+    handed_over = {
+        argument.id
+        for node in ast.walk(module)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Call)
+        for argument in node.args
+        if isinstance(argument, ast.Name)
+    }
+    for node in module.body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            if not ast.get_docstring(node):
+                yield node.name
+            if not node.bases:
+                yield from (f"{node.name}.{each.name}" for each in node.body if needs_words(each))
+        elif needs_words(node) and node.name not in handed_over | {"register"} and not is_verb(node):
+            yield node.name
+
+
+def needs_words(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and not node.name.startswith("_")
+        and not ast.get_docstring(node)
+        and len(node.body) > 1
+    )
+
+
+def is_verb(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """A verb of listeners/cli/table.py: it is called with what was typed, and fills in a parser."""
+    asked = [argument.arg for argument in node.args.args]
+    return asked in (["asked", "terminal"], ["_asked", "terminal"], ["parser"])
+
+
+def test_pure_modules_do_nothing_outside():
+    """A module that calls itself pure imports nothing that reads a clock, a network, a database or chance."""
+    outside = {"aiohttp", "requests", "sqlalchemy", "asyncio", "time", "random", "os", "socket", "slack_sdk"}
+    pure = [path for path in SOURCES if "Pure." in (ast.get_docstring(parsed(path)) or "").splitlines()[:1].__str__()]
+
+    assert len(pure) >= 8
+    assert [str(path.relative_to(ROOT)) for path in pure if imported(path) & outside] == []
+
+
+DOCS = "\n".join(path.read_text() for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))])
+
+
+def test_every_setting_is_in_the_docs_and_in_the_example():
+    """By its name: what settings.py reads is what operators can read of."""
+    read = set(re.findall(r'"([A-Z]{2,}(?:_[A-Z]+)*)"', (ROOT / "services/settings.py").read_text())) - {
+        "INFO",
+        "DEBUG",
+    }
+    settings = {name for name in read if name not in {"WARNING", "ERROR"}}
+    example = set(re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+
+    assert len(settings) > 15
+    assert settings == example
+    assert {name for name in settings if f"`{name}`" not in DOCS} == set()
+
+
+def test_every_verb_is_in_the_docs():
+    """With its name as it is typed."""
+    assert [verb.name for verb in VERBS if f"`{verb.name}`" not in DOCS] == []
+
+
+async def test_every_route_is_in_the_docs_and_under_fire(tmp_path):
+    """By its pattern: what is served is told of, and gets its share of garbage."""
+    environ = dict.fromkeys(("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET", "SLACK_SIGNING_SECRET"), "sample")
+    settings = Settings.from_environ(environ | {"DATABASE_URL": f"sqlite:///{tmp_path}/none.db"})
+    async with build(settings, Cipher.of([Fernet.generate_key().decode()])) as app:
+        routes = {resource.canonical for resource in app.web.router.resources()}
+
+    assert len(routes) > 12
+    assert {route for route in routes if f" {route}`" not in DOCS} == set()
+    assert routes == set(ROUTES)
+
+
+def test_what_most_do_without_is_not_loaded_at_the_start():
+    """Each costs memory and time at every start: the driver of the other database, migrations, Salesforce's client."""
+    asked = "import sys, app; print(sorted({'alembic', 'psycopg', 'requests', 'simple_salesforce'} & set(sys.modules)))"
+
+    told = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert told.stdout == "[]\n"
+
+
+def test_no_test_is_without_an_assertion():
+    """A test that asserts nothing shows nothing; what a helper of the tests asserts counts."""
+    functions = {
+        path: [each for each in ast.walk(parsed(path)) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)]
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+    }
+    helpers: set[str] = set()
+    for _ in range(3):  # helpers that call helpers
+        everything = [each for found in functions.values() for each in found if not each.name.startswith("test_")]
+        helpers |= {each.name for each in everything if asserts(each, helpers)}
+
+    wrong = [
+        f"{path.relative_to(ROOT)}::{each.name}"
+        for path, found in functions.items()
+        for each in found
+        if each.name.startswith("test_") and not asserts(each, helpers)
+    ]
+    assert wrong == []
+
+
+def asserts(function: ast.AST, helpers: set[str]) -> bool:
+    return any(
+        isinstance(part, ast.Assert)
+        or (isinstance(part, ast.Attribute) and part.attr in {"raises", "fail", *helpers})
+        or (isinstance(part, ast.Name) and (part.id in helpers or part.id == "expect"))
+        for part in ast.walk(function)
+    )
+
+
+def test_every_test_states_its_rule():
+    """The docstring is the rule; the name is the case."""
+    wrong = [
+        f"{path.relative_to(ROOT)}::{node.name}"
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))
+        for node in parsed(path).body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.name.startswith("test_")
+        and not ast.get_docstring(node)
+    ]
+
+    assert wrong == []

@@ -1,0 +1,130 @@
+"""docs/security.md says what is so: each threat has its test, each limit its value, each cookie its guards."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import AsyncIterator
+from importlib import import_module
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+
+from store.database import Database
+from tests.listeners.salesforce.salesforce_world import world as salesforce_world
+from tests.listeners.slack.install_world import MANIFEST, World, world
+
+ROOT = Path(__file__).parents[2]
+GUIDE = (ROOT / "docs/security.md").read_text()
+
+
+def rows(section: str) -> list[list[str]]:
+    """The cells of each row of the table under a heading."""
+    part = GUIDE.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    lines = [line for line in part.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
+
+
+def test_every_threat_names_the_test_that_shows_its_defence():
+    """And the test is there, under that very name."""
+    threats = rows("Threats")
+
+    assert len(threats) >= 40
+    for threat, defence, shown in threats:
+        file, _, name = shown.strip("`").partition("::")
+        names = {
+            node.name
+            for node in ast.walk(ast.parse((ROOT / file).read_text()))
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        }
+        assert name in names, threat
+        assert defence, threat
+
+
+def test_every_test_of_malice_is_named():
+    """Nothing is defended that the guide keeps quiet about, except for what only tries the tests themselves."""
+    named = {shown.strip("`").partition("::")[2] for _, _, shown in rows("Threats")}
+    besides = {
+        "test_who_may_can",
+        "test_only_so_many_addresses_are_remembered",
+        "test_whose_a_request_is",
+        "test_the_limits_are_for_floods_not_for_people",
+        "test_no_verb_takes_a_secret_from_the_command_line",
+        "test_open_files_are_told_at_the_start",
+        "test_settings_print_without_their_secrets",
+        "test_the_openapi_document_names_no_server_and_no_secret",
+    }
+    there = {
+        node.name
+        for path in (ROOT / "tests/malice").glob("test_*.py")
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
+    }
+
+    assert there - named == besides
+
+
+@pytest.mark.parametrize(("limit", "value", "place"), rows("Limits"))
+def test_every_limit_is_what_the_guide_says(limit: str, value: str, place: str) -> None:
+    """By the name that the code has for it."""
+    module, _, name = place.strip("`").rpartition(".")
+    set_to = getattr(import_module(module), name)
+
+    assert f"{set_to:,.0f}" == value, limit
+    assert set_to == float(value.replace(",", ""))
+
+
+def test_the_guide_says_what_it_does_not_defend():
+    """Whoever decides to run this has to know."""
+    told = GUIDE.partition("## What is not defended")[2].partition("\n## ")[0]
+
+    assert len(re.findall(r"^\* \*\*", told, re.MULTILINE)) >= 8
+
+
+@pytest.fixture
+async def here(sqlite_url: str) -> AsyncIterator[World]:
+    database = Database(sqlite_url)
+    async with world(database, public_url="https://gems.example.com") as made:
+        yield made
+    await database.close()
+
+
+async def test_every_cookie_is_for_this_server_alone(here: World, sqlite_url: str) -> None:
+    """Each that is ever set, on https: no script reads it, no other site sends it, no plain line carries it."""
+    cookies: list[str] = []
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
+        async with http.get(f"{here.url}/slack/install", allow_redirects=False) as answer:
+            cookies += answer.headers.getall("Set-Cookie")
+            state = answer.cookies["slack-app-oauth-state"].value
+        address = f"{here.url}/slack/oauth_redirect"
+        code = here.slack.issue_code(here.dana.id, MANIFEST.scopes, address)
+        async with http.get(
+            address,
+            params={"code": code, "state": state},
+            headers={"Cookie": f"slack-app-oauth-state={state}"},
+            allow_redirects=False,
+        ) as answer:
+            assert answer.status == 303
+            cookies += answer.headers.getall("Set-Cookie")
+
+    assert {cookie.partition("=")[0] for cookie in cookies} == {"slack-app-oauth-state", "default_channel"}
+    for cookie in cookies:
+        assert re.search(r"; HttpOnly(;|$)", cookie), cookie
+        assert re.search(r"; SameSite=Lax(;|$)", cookie), cookie
+        assert re.search(r"; Secure(;|$)", cookie), cookie
+        assert "; Path=/" in cookie
+
+
+async def test_the_cookie_of_connecting_salesforce_is_guarded_too(sqlite_url: str) -> None:
+    """It says which browser went to Salesforce."""
+    async with salesforce_world(sqlite_url) as acme:
+        link = urlsplit(acme.link())
+        form = {"link": link.query.removeprefix("link="), "choice": "production"}
+        async with acme.http.post(f"{acme.url}/salesforce/connect", data=form) as answer:
+            (cookie,) = answer.headers.getall("Set-Cookie")
+
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    assert "Path=/salesforce" in cookie

@@ -1,0 +1,206 @@
+"""Which blocks and views Slack takes, and what it says of the others."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandbox.slack.block_kit.blocks import check_message, check_view
+from sandbox.slack.block_kit.parts import keep
+
+WORDS = ("type", "text", "fields", "accessory", "elements", "element", "label", "options", "block_id", "action_id")
+NAMES = st.sampled_from(WORDS) | st.text(max_size=3)
+
+
+def plain(text: str = "Text") -> dict[str, Any]:
+    return {"type": "plain_text", "text": text}
+
+
+def mrkdwn(text: str = "*Text*") -> dict[str, Any]:
+    return {"type": "mrkdwn", "text": text}
+
+
+def section(**fields: Any) -> dict[str, Any]:
+    return {"type": "section", "text": mrkdwn(), **fields}
+
+
+def button(**fields: Any) -> dict[str, Any]:
+    return {"type": "button", "text": plain(), "action_id": "go", **fields}
+
+
+def option(value: str = "one") -> dict[str, Any]:
+    return {"text": plain(), "value": value}
+
+
+def field(**element: Any) -> dict[str, Any]:
+    return {"type": "input", "label": plain(), "element": {"action_id": "a", **element}}
+
+
+GOOD = [
+    section(),
+    {"type": "section", "fields": [mrkdwn("x" * 2000)] * 10},
+    section(accessory={"type": "overflow", "options": [option()] * 5}),
+    section(accessory={"type": "image", "image_url": "https://a.example/b.png", "alt_text": "A face"}),
+    {"type": "divider"},
+    {"type": "header", "text": plain("x" * 150)},
+    {"type": "actions", "elements": [button(action_id=f"a{number}") for number in range(25)]},
+    {"type": "actions", "elements": [button(style="primary", url="https://a.example", value="v" * 2000)]},
+    {"type": "context", "elements": [mrkdwn(), plain()] * 5},
+    {"type": "card", "title": mrkdwn("x" * 150), "body": mrkdwn("x" * 200), "actions": [button()]},
+    {"type": "carousel", "elements": [{"type": "card", "title": mrkdwn()}]},
+    {
+        "type": "actions",
+        "elements": [{"type": "conversations_select", "filter": {"include": ["public"]}, "placeholder": plain()}],
+    },
+]
+
+
+@pytest.mark.parametrize("block", GOOD)
+def test_what_the_pages_allow_is_taken_in_messages_and_home(block: dict[str, Any]) -> None:
+    """Blocks as Slack's reference describes them are taken on both surfaces."""
+    assert check_message([block]) == []
+    assert check_view({"type": "home", "blocks": [block]}, "home") == []
+
+
+@pytest.mark.parametrize(
+    ("block", "problem"),
+    [
+        ({}, "missing required field: type [json-pointer:/blocks/0]"),
+        ({"type": "sectoin"}, "unsupported type: sectoin [json-pointer:/blocks/0/type]"),
+        ({"type": "section"}, "must define either `text` or `fields` [json-pointer:/blocks/0]"),
+        (section(colour="red"), "invalid additional property: colour [json-pointer:/blocks/0]"),
+        (section(text=mrkdwn("")), "must be more than 0 characters [json-pointer:/blocks/0/text/text]"),
+        (section(text=mrkdwn("x" * 3001)), "must be less than 3001 characters [json-pointer:/blocks/0/text/text]"),
+        (section(text="words"), "must provide an object [json-pointer:/blocks/0/text]"),
+        (section(text={"type": "markdown", "text": "a"}), "unsupported type: markdown"),
+        (section(fields=[mrkdwn()] * 11), "no more than 10 items allowed [json-pointer:/blocks/0/fields]"),
+        (section(fields=[mrkdwn("x" * 2001)]), "must be less than 2001 characters"),
+        (section(accessory=[button()]), "must provide an object [json-pointer:/blocks/0/accessory]"),
+        (section(block_id="x" * 256), "must be less than 256 characters [json-pointer:/blocks/0/block_id]"),
+        ({"type": "header", "text": mrkdwn()}, "unsupported type: mrkdwn [json-pointer:/blocks/0/text/type]"),
+        ({"type": "header", "text": plain("x" * 151)}, "must be less than 151 characters"),
+        ({"type": "context", "elements": [mrkdwn()] * 11}, "no more than 10 items allowed"),
+        ({"type": "context", "elements": []}, "no fewer than 1 items allowed"),
+        ({"type": "actions", "elements": [button()] * 26}, "no more than 25 items allowed"),
+        ({"type": "actions", "elements": [button(text=plain("x" * 76))]}, "must be less than 76 characters"),
+        ({"type": "actions", "elements": [button(text=mrkdwn())]}, "unsupported type: mrkdwn"),
+        ({"type": "actions", "elements": [button(value="x" * 2001)]}, "must be less than 2001 characters"),
+        ({"type": "actions", "elements": [button(style="warning")]}, "must be one of: primary, danger"),
+        ({"type": "actions", "elements": [button(disabled=True)]}, "invalid additional property: disabled"),
+        ({"type": "actions", "elements": [button(url="javascript:a")]}, "must be a valid url"),
+        ({"type": "actions", "elements": [button(action_id="x" * 256)]}, "must be less than 256 characters"),
+        ({"type": "actions", "elements": [button(), button()]}, "`action_id` go already exists"),
+        (section(accessory={"type": "overflow", "options": [option()] * 6}), "no more than 5 items allowed"),
+        (section(accessory={"type": "static_select"}), "must define either `options` or `option_groups`"),
+        (section(accessory={"type": "static_select", "options": [option("x" * 151)]}), "less than 151 characters"),
+        (section(accessory={"type": "conversations_select", "filter": {}}), "must define either `include`"),
+        (section(accessory={"type": "conversations_select", "filter": {"include": []}}), "no fewer than 1 items"),
+        ({"type": "card", "subtitle": mrkdwn()}, "must define either `hero_image`"),
+        ({"type": "card", "body": mrkdwn("x" * 201)}, "must be less than 201 characters"),
+        ({"type": "carousel", "elements": [{"type": "card", "title": mrkdwn()}] * 11}, "no more than 10 items"),
+        ({"type": "file", "external_id": "a", "source": "remote"}, "unsupported type: file"),
+        ({"type": "alert", "text": mrkdwn()}, "unsupported type: alert"),
+        (field(type="number_input", is_decimal_allowed=False), "unsupported type: number_input"),
+    ],
+)
+def test_a_block_that_breaks_a_rule_is_refused_with_the_rule(block: dict[str, Any], problem: str) -> None:
+    """Slack says which rule is broken and points at the place; so must the sandbox, for each limit of the reference."""
+    faults = check_message([block])
+    assert any(problem in fault for fault in faults), faults
+
+
+def test_a_message_holds_fifty_blocks_and_a_view_a_hundred() -> None:
+    """The two limits are Slack's, and the last block within them is still taken."""
+    divider = {"type": "divider"}
+    assert check_message([divider] * 50) == []
+    assert check_message([divider] * 51) == ["no more than 50 items allowed [json-pointer:/blocks]"]
+    assert check_view({"type": "home", "blocks": [divider] * 100}, "home") == []
+    assert check_view({"type": "home", "blocks": [divider] * 101}, "home") == [
+        "no more than 100 items allowed [json-pointer:/view/blocks]"
+    ]
+
+
+def test_a_block_id_stands_once() -> None:
+    """Slack refuses two blocks of the same id in one message."""
+    assert check_message([section(block_id="a"), section(block_id="b")]) == []
+    assert "already exists" in check_message([section(block_id="a")] * 2)[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "home", "modal"),
+    [
+        ({"type": "alert", "text": mrkdwn()}, False, False, True),
+        ({"type": "card", "title": mrkdwn()}, True, True, False),
+        ({"type": "markdown", "text": "# Hello"}, True, False, False),
+        ({"type": "table", "rows": [[{"type": "raw_text", "text": "a"}]]}, True, False, False),
+        ({"type": "data_table", "caption": "Jobs", "rows": [[], []]}, True, False, False),
+        ({"type": "container", "title": plain(), "child_blocks": [{"type": "divider"}]}, True, False, False),
+        ({"type": "divider"}, True, True, True),
+        (field(type="plain_text_input"), True, True, True),
+        (field(type="number_input", is_decimal_allowed=True), False, False, True),
+        (field(type="datetimepicker"), True, False, True),
+    ],
+)
+def test_a_block_belongs_to_some_surfaces(kind: dict[str, Any], message: bool, home: bool, modal: bool) -> None:
+    """Slack takes some blocks and inputs in messages, in Home or in modals only."""
+    view = {"type": "modal", "title": plain(), "submit": plain("Save"), "blocks": [kind]}
+    assert (check_message([kind]) == []) is message
+    assert (check_view({"type": "home", "blocks": [kind]}, "home") == []) is home
+    assert (check_view(view, "modal") == []) is modal
+
+
+@pytest.mark.parametrize(
+    ("view", "problem"),
+    [
+        ("home", "must provide an object"),
+        ({"type": "modal", "blocks": []}, "must be one of: home"),
+        ({"type": "home"}, "missing required field: blocks"),
+        ({"type": "home", "blocks": [], "submit": plain()}, "invalid additional property: submit"),
+        ({"type": "home", "blocks": [], "private_metadata": "x" * 3001}, "must be less than 3001 characters"),
+    ],
+)
+def test_a_home_that_breaks_a_rule_is_refused(view: object, problem: str) -> None:
+    """A Home is a view of type `home` with blocks, no submit button and at most 3,000 characters of metadata."""
+    assert problem in check_view(view, "home")[0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"title": plain("x" * 25)}, "must be less than 25 characters [json-pointer:/view/title/text]"),
+        ({"submit": plain("x" * 25)}, "must be less than 25 characters [json-pointer:/view/submit/text]"),
+        ({"callback_id": "x" * 256}, "must be less than 256 characters"),
+        ({"blocks": [field(type="plain_text_input")]}, "`submit` is required"),
+    ],
+)
+def test_a_modal_that_breaks_a_rule_is_refused(fields: dict[str, Any], problem: str) -> None:
+    """A modal's titles hold 24 characters, and one with inputs needs a submit button."""
+    assert problem in check_view({"type": "modal", "title": plain(), "blocks": [], **fields}, "modal")[0]
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.lists(st.dictionaries(NAMES, ANYTHING, max_size=6), max_size=3))
+def test_whatever_is_sent_is_taken_or_refused_with_words(blocks: list[dict[str, Any]]) -> None:
+    """The check itself never fails, and what it takes can be kept."""
+    faults = check_message(blocks)
+    check_view({"type": "modal", "title": plain(), "blocks": blocks}, "modal")
+    if not faults:
+        assert all(block["block_id"] for block in keep(blocks))
+    assert all("[json-pointer:/blocks" in fault for fault in faults)
+
+
+def test_every_block_and_element_that_is_kept_has_an_id() -> None:
+    """Slack makes up the ids that were left out, and keeps those that were given."""
+    nested = {"type": "carousel", "elements": [{"type": "card", "title": mrkdwn(), "actions": [{"type": "button"}]}]}
+    kept = keep([section(accessory={"type": "button"}, block_id="mine"), nested], lambda: "new")
+    assert kept[0]["block_id"] == "mine"
+    assert kept[0]["accessory"]["action_id"] == "new"
+    assert kept[1]["elements"][0]["actions"][0]["action_id"] == "new"
+    assert "block_id" not in nested

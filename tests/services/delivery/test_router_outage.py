@@ -1,0 +1,149 @@
+"""Salesforce is away: job changes wait as long as the workspace's patience lasts, and then go without it, at once."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from services.delivery.router import AWAY
+from services.retry import LONGEST_WAIT_MS
+from store.database import Database
+from tests.chaos.rig.simulated import replica
+from tests.world import world_around
+
+PATIENCE_SECONDS = 15 * 60
+PAUSE_SECONDS = LONGEST_WAIT_MS / 1_000
+
+
+@pytest.fixture
+async def channel(world):
+    return await world.default_channel()
+
+
+def asked(world):
+    """How often Salesforce was asked for records."""
+    return len(world.salesforce.calls_of("composite"))
+
+
+async def away(world, for_seconds):
+    """Salesforce refuses, and has for so long; the id of the job change that waited first."""
+    owner = world.owner("Dana Reyes")
+    world.salesforce.add("Contact", LastName="Smith", Email="ada@initech.example", OwnerId=owner)
+    world.salesforce.faults.add("composite", status=503, times=None)
+    first = await world.tell(source_event_id="first")
+    for _ in range(for_seconds // 20):
+        world.clock.advance(seconds=20)
+        await world.worker.work_off()
+    return first
+
+
+async def until_asked(world):
+    """Somebody finds out whether Salesforce is back."""
+    before = asked(world)
+    for _ in range(round(PAUSE_SECONDS / 5)):
+        world.clock.advance(seconds=5)
+        await world.tell(source_event_id=f"{world.clock()}")
+        if asked(world) > before:
+            return
+    pytest.fail("nobody asked Salesforce within the longest pause")
+
+
+async def test_they_wait_for_a_quarter_of_an_hour_and_no_longer(world, channel):
+    """To the second, whenever the next try would be due."""
+    first = await away(world, PATIENCE_SECONDS - 20)
+    world.clock.advance(seconds=19.9)
+    await world.worker.work_off()
+    assert (await world.look(first)).state == "accepted"
+
+    world.clock.advance(seconds=0.1)
+    await world.worker.work_off()
+
+    (message,) = world.posted("job-changes")
+    assert AWAY in message.text
+    found = await world.look(first)
+    assert (found.outcome, found.told) == ("delivered", "channel")
+    assert found.decision["notes"] == ["Salesforce could not be asked: Salesforce answered 503"]
+
+
+async def test_while_they_wait_each_says_why(world, channel):
+    """Also those that were no part of the batch that asked."""
+    first = await away(world, 300)
+    later = await world.tell(source_event_id="later")
+
+    reasons = [(await world.look(one)).last_error for one in (first, later)]
+
+    assert reasons == ["Salesforce answered 503"] * 2
+
+
+async def test_after_that_thousands_go_at_once_and_salesforce_is_asked_no_oftener(world, channel):
+    """The pause is for those who ask Salesforce, not for those who go without it."""
+    await away(world, PATIENCE_SECONDS + 120)
+    await until_asked(world)
+    before = asked(world)
+    ids = [await world.accept(source_event_id=f"many {number}") for number in range(1_000)]
+
+    await world.worker.work_off()
+
+    assert {(await world.look(one)).state for one in ids} <= {"routed", "delivered"}
+    assert asked(world) == before
+
+
+async def test_after_that_the_dri_whom_the_sender_named_is_told_at_once(world, channel):
+    """What needs no Salesforce goes the whole way without it."""
+    await away(world, PATIENCE_SECONDS + 120)
+    await until_asked(world)
+    before = asked(world)
+
+    job_change_id = await world.tell(source_event_id="named", dri_email="dana@acme.example")
+
+    assert asked(world) == before
+    assert (await world.outcome(job_change_id))[:2] == ("delivered", "dri")
+    assert "The sender of this job change named you as its DRI." in world.told("Dana Reyes")[-1].text
+
+
+async def test_when_salesforce_is_back_it_is_noticed_within_the_pause(world, channel):
+    """One batch after each pause asks; from then on owners are told again."""
+    await away(world, PATIENCE_SECONDS + 120)
+    await until_asked(world)
+    world.salesforce.faults.clear()
+    world.clock.advance(seconds=PAUSE_SECONDS)
+
+    job_change_id = await world.tell(source_event_id="back")
+
+    assert (await world.outcome(job_change_id))[:2] == ("delivered", "dri")
+    assert world.told("Dana Reyes")
+
+
+async def test_what_salesforce_is_not_asked_about_says_nothing_of_it(world, channel):
+    """A person without address or id ends no outage, nor makes our patience begin anew."""
+    await away(world, PATIENCE_SECONDS + 120)
+    world.clock.advance(seconds=PAUSE_SECONDS)
+    await world.tell(
+        source_event_id="unknown",
+        person={"full_name": "Bo Sample", "linkedin_url": "https://www.linkedin.com/in/bo-sample"},
+    )
+
+    job_change_id = await world.tell(source_event_id="known")
+
+    (promised,) = (await world.look(job_change_id)).deliveries
+    assert AWAY in promised.reason
+
+
+async def test_of_several_replicas_one_asks(postgresql_url, clock):
+    """The pause and the turn are rows that all of them see."""
+    databases = [Database(postgresql_url) for _ in range(3)]
+    async with world_around(databases[0], clock) as world:
+        await world.default_channel()
+        await away(world, PATIENCE_SECONDS + 120)
+        workers = [replica(world, database) for database in databases]
+        clock.advance(seconds=PAUSE_SECONDS)
+        before = asked(world)
+        ids = [await world.accept(source_event_id=f"many {number}") for number in range(1_000)]
+
+        await asyncio.gather(*(worker.work_off() for worker in workers))
+
+        assert asked(world) == before + 1
+        assert {(await world.look(one)).state for one in ids} <= {"routed", "delivered"}
+    for database in databases:
+        await database.close()

@@ -1,0 +1,90 @@
+"""From rows to cards: what is told of whom, what came of it, and what is left out because it is said already."""
+
+from __future__ import annotations
+
+import pytest
+
+from domain.job_change import TEST_SOURCE
+from services.messages.cards import MOST_NOTES, card, cards
+from services.messages.compose import compose
+from store.delivery.lanes import Claimed
+from store.delivery.promises import GIVEN, GIVEN_BACK, TAKEN
+from store.messages.histories import Handled, History, Later, Report
+from store.schema import DEFAULT_CHANNEL
+from tests.services.messages.sample_job_changes import SAMPLES, job_change
+
+
+def member(change=None, **changes):
+    stored = (change or SAMPLES["new company"]).to_stored()
+    given = {"id": 7, "job_change_id": "jc", "role": "dri", "reason": "You own it.", "side": None, "plainness": 0}
+    return Claimed(**given | {"created_at": 0, "payload": stored, "decision": None} | changes)
+
+
+def test_what_was_erased_or_cannot_be_read_is_no_card():
+    """The others of its message are."""
+    unreadable = [member(payload=None), member(payload="{}"), member(id=8)]
+
+    assert [each.delivery_id for each in cards(unreadable, "U1", {})] == [8]
+
+
+@pytest.mark.parametrize("side", ["past", "current", "both", None])
+def test_the_side_that_is_told_reaches_the_words(side):
+    """It makes a risk of an opening."""
+    shown = card(member(side=side), "U1")
+
+    assert shown.side == side
+    assert ("Risk at Initech" in compose([shown]).text) == (side in {"past", "both"})
+
+
+def test_links_are_the_records_that_routing_found():
+    """The lead where there is no contact."""
+    shown = card(
+        member(decision='{"links": {"contact": null, "lead": "https://a.example/00Q1", "account": null}}'), "U1"
+    )
+
+    assert (shown.contact_url, shown.account_url) == ("https://a.example/00Q1", None)
+
+
+def test_a_job_change_made_up_for_a_test_says_so():
+    """Nobody acts on sample data."""
+    assert card(member(job_change(source=TEST_SOURCE)), "U1").is_test
+    assert not card(member(), "U1").is_test
+
+
+@pytest.mark.parametrize(
+    ("handled", "destination", "noted"),
+    [
+        (Handled(9, TAKEN, "U2", 0, None), "U1", "✅ <@U2> is on it"),
+        (Handled(9, GIVEN, "U2", 0, "U3"), "U1", "↪️ <@U2> gave it to <@U3>"),
+        (Handled(9, GIVEN, "U2", 0, "U1"), "U1", None),  # the reason says that
+        (Handled(9, GIVEN_BACK, "U2", 0, None), "U1", "↩️ <@U2> gave it back to the channel"),
+        (Handled(9, GIVEN_BACK, "U2", 0, None), DEFAULT_CHANNEL, None),
+    ],
+)
+def test_what_others_did_is_noted_unless_the_reason_says_it(handled, destination, noted):
+    """Everybody who got it sees what came of it, once."""
+    notes = card(member(), destination, History(handled=(handled,))).notes
+
+    assert [note.partition(" · ")[0] for note in notes] == ([noted] if noted else [])
+
+
+def test_only_its_reader_sees_that_it_was_put_off():
+    """When it comes back is nobody else's business."""
+    history = History(later=(Later(7, "U1", 5_000, None),))
+
+    assert card(member(), "U1", history).notes == (
+        "⏰ Comes back <!date^5^{date_short_pretty} at {time}|1970-01-01 00:00 UTC>",
+    )
+    assert card(member(id=8), "U2", history).notes == ()
+
+
+def test_notes_stay_few():
+    """The newest ones; a message is no log."""
+    handled = tuple(Handled(number, TAKEN, f"U{number}", number, None) for number in range(10, 30))
+    reports = tuple(Report(f"U{number}", number, "old_news") for number in range(20))
+
+    notes = card(member(), "U1", History(handled=handled, reports=reports)).notes
+
+    assert len(notes) == MOST_NOTES
+    assert notes[-1].count("<@") == MOST_NOTES
+    assert "(old news)" in notes[-1]

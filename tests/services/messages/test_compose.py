@@ -1,0 +1,296 @@
+"""How a job change reads in Slack: the words, and the limits no input breaks."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.job_change import ChangeType, JobChange
+from services.messages.available_actions import offers
+from services.messages.cards import MOST_NOTES
+from services.messages.compose import LONGEST_EDIT, MOST_CARDS, Block, Card, Message, Role, compose
+from services.messages.wording import Side
+from store.delivery.promises import GIVEN, GIVEN_BACK, OPEN, TAKEN
+from tests.services.messages.sample_job_changes import SAMPLES, at, job_change, named
+
+OWNED = "You own Ada Smith in Salesforce."
+LABELS = {"LinkedIn", "Profile", "Contact", "Lead", "Account", "Source"}
+
+
+def card(change: JobChange, **changes: Any) -> Card:
+    given: dict[str, Any] = {"reason": OWNED, "role": "dri", "delivery_id": 1, "contact_url": None, "account_url": None}
+    return Card(change, **{**given, **changes})
+
+
+@pytest.mark.parametrize(
+    ("sample", "told"),
+    [
+        ("new company", "Ada Smith joined Globex as CRO. Was VP Sales at Initech. New role since 1 Nov 2026."),
+        ("new company, only what is required", "Ada Smith joined Globex."),
+        ("new company, no titles", "Ada Smith joined Globex. Was at Initech. New role since 1 Nov 2026."),
+        ("new hire", "Ada Smith was hired by Globex as CRO. Was VP Sales at Initech. New role since 1 Nov 2026."),
+        ("promotion", "Ada Smith was promoted to CRO at Globex. Was VP Sales. New role since 1 Nov 2026."),
+        ("lateral", "Ada Smith moved to VP Partnerships at Initech. Was VP Sales. New role since 1 Nov 2026."),
+        ("departure", "Ada Smith left Initech. Was VP Sales. Left on 1 Nov 2026."),
+        (
+            "departure, next job known",
+            "Ada Smith left Initech. Was VP Sales. Now CRO at Globex. Left on 1 Nov 2026.",
+        ),
+        (
+            "additional role",
+            "Ada Smith is now also Board member at Globex. Remains VP Sales at Initech. New role since 1 Nov 2026.",
+        ),
+    ],
+)
+def test_each_kind_of_change_has_its_words(sample: str, told: str) -> None:
+    """Who moved where comes first, then from where, then since when; what is unknown is not spoken of."""
+    assert compose([card(SAMPLES[sample])]).text.splitlines()[0] == told
+
+
+@pytest.mark.parametrize(
+    ("change_type", "side", "told"),
+    [
+        ("new_company", None, "🌱 Opening at Globex"),
+        ("new_company", "past", "⚠️ Risk at Initech"),
+        ("departure", None, "⚠️ Risk at Initech"),
+        ("new_company", "both", "⚠️ Risk at Initech, 🌱 Opening at Globex"),
+        ("departure", "current", "🌱 Opening at Globex"),
+        ("new_hire", "past", "⚠️ Risk at Initech"),
+        ("lateral", None, None),
+        ("promotion", None, "🎉 A reason to write"),
+        ("promotion", "current", "🎉 A reason to write"),
+    ],
+)
+def test_a_champion_who_leaves_is_a_risk_and_one_who_arrives_an_opening(
+    change_type: str, side: Side | None, told: str | None
+) -> None:
+    """The side that is told decides, else the kind of change; who stays is neither; a promotion calls for a note."""
+    change = job_change(change_type=change_type)
+    second = compose([card(change, side=side)]).text.splitlines()[1]
+
+    assert second == ", ".join([*([told] if told else []), "Champion", "Economic buyer", "score 87."])
+
+
+def test_the_text_says_all_that_the_blocks_say() -> None:
+    """Notifications and screen readers get the text alone."""
+    message = compose([card(SAMPLES["new company"])])
+
+    shown = re.sub("<https[^>]*>", "", " ".join(_mrkdwn(message)).replace("*", ""))
+    assert set(re.findall(r"\w+", shown)) <= set(re.findall(r"\w+", message.text))
+
+
+def test_the_owner_of_the_company_left_reads_first_that_they_left() -> None:
+    """To them the loss is the news."""
+    told = compose([card(job_change(), side="past")]).text.splitlines()[0]
+
+    assert told == "Ada Smith left Initech and joined Globex as CRO. Was VP Sales. New role since 1 Nov 2026."
+
+
+def test_a_card_carries_its_links_in_one_line() -> None:
+    """Only links that exist, with short labels: the buttons below are for acting."""
+    change = job_change(links={})
+    blocks = compose([card(change, contact_url="https://acme.my.salesforce.com/003")]).blocks or []
+
+    assert blocks[-1]["elements"][0]["text"] == (
+        "<https://www.linkedin.com/in/ada|LinkedIn> · <https://acme.my.salesforce.com/003|Contact>"
+    )
+
+
+def test_a_card_has_one_line_of_buttons_for_its_delivery() -> None:
+    """What most will want first, the rest behind three dots; each says which delivery it is about."""
+    message = compose([card(job_change(), delivery_id=7, offers=offers("dri", "open", in_person=True))])
+
+    *buttons, menu = (message.blocks or [])[-1]["elements"]
+    assert [(button["action_id"], button["text"]["text"], button["value"]) for button in buttons] == [
+        ("delivery_take", "I'm on it", "7"),
+        ("delivery_hand_on", "Not mine…", "7"),
+    ]
+    assert [button.get("style") for button in buttons] == ["primary", None]
+    assert [option["value"] for option in menu["options"]] == ["later:7", "why:7", "wrong_data:7", "mute:7"]
+
+
+def test_in_a_bundle_each_job_change_has_a_menu_of_its_own() -> None:
+    """With all that a card of its own would offer, as far as it fits."""
+    some = [card(job_change(), delivery_id=number, offers=offers("dri", "open", in_person=True)) for number in (1, 2)]
+
+    menus = [block["accessory"] for block in compose(some).blocks or [] if "accessory" in block]
+
+    assert [[option["value"] for option in menu["options"]] for menu in menus] == [
+        [f"{verb}:{number}" for verb in ("take", "hand_on", "later", "why", "wrong_data")] for number in (1, 2)
+    ]
+
+
+def test_what_came_of_it_stands_above_the_buttons_and_in_the_text() -> None:
+    """Everybody who got it sees who is on it."""
+    message = compose([card(job_change(), notes=("✅ <@U1> is on it",), offers=offers("dri", "taken", in_person=True))])
+
+    assert (message.blocks or [])[-2]["elements"][0]["text"] == "✅ <@U1> is on it"
+    assert "✅ <@U1> is on it" in message.text
+
+
+def test_a_long_text_is_shortened_to_what_slack_takes_for_a_change() -> None:
+    """chat.update takes less than chat.postMessage: lines go from the end, whole ones."""
+    long = compose([card(job_change(), reason="why " * 100)] * 10)
+
+    assert len(long.text) > LONGEST_EDIT
+    assert len(long.short_text) <= LONGEST_EDIT
+    assert long.text.startswith(long.short_text)
+
+
+def test_a_lead_is_called_a_lead() -> None:
+    """Who is no contact yet has a record of another kind."""
+    lead = card(SAMPLES["new company"], contact_url="https://acme.my.salesforce.com/00Q000000000001AAA")
+
+    assert "|Lead>" in str(compose([lead]).blocks)
+    assert "|Lead>" in compose([lead], plainness=2).text
+
+
+def test_a_profile_that_is_not_at_linkedin_does_not_say_so() -> None:
+    """A link's label does not lie about where it leads."""
+    assert "Profile" in str(compose([card(SAMPLES["a profile elsewhere"])]).blocks)
+    assert "LinkedIn" not in str(compose([card(SAMPLES["a profile elsewhere"])]).blocks)
+
+
+@pytest.mark.parametrize(
+    ("roles", "header"),
+    [
+        (["dri", "dri"], "2 job changes for you"),
+        (["fallback"] * 3, "3 job changes without a DRI"),
+        (["copy", "copy"], "2 job changes, told to their DRIs"),
+        (["dri", "copy"], "2 job changes"),
+    ],
+)
+def test_a_bundle_says_how_many_and_why_they_came(roles: list[Role], header: str) -> None:
+    """One header, then each with a line and a reason of its own."""
+    cards = [card(named(f"Ada {number}"), role=role, reason=f"Reason {number}.") for number, role in enumerate(roles)]
+    message = compose(cards)
+
+    assert message.blocks is not None
+    assert message.blocks[0]["text"]["text"] == header
+    assert message.text.splitlines()[0] == header
+    for number, line in enumerate(message.text.splitlines()[1:]):
+        assert line.startswith(f"• Ada {number} joined Globex as CRO.")
+        assert line.endswith(f"Reason {number}.")
+        assert f"*Ada {number}*" in message.blocks[1 + 2 * number]["text"]["text"]
+        assert f"Reason {number}." in message.blocks[2 + 2 * number]["elements"][0]["text"]
+
+
+def test_a_test_message_says_so_first() -> None:
+    """Nobody acts on sample data."""
+    message = compose([card(SAMPLES["new company"], is_test=True)])
+
+    assert message.text.startswith("Test message")
+    assert "Test message" in (message.blocks or [])[0]["elements"][0]["text"]
+
+
+def test_a_refused_message_is_rendered_plainer() -> None:
+    """First without links, then without blocks, where the links stand in the text."""
+    plainer, plainest = (compose([card(SAMPLES["new company"])], plainness=level) for level in (1, 2))
+
+    assert plainer.blocks
+    assert "https://" not in str(plainer.blocks)
+    assert plainest.blocks is None
+    assert "<https://www.linkedin.com/in/ada|LinkedIn>" in plainest.text
+
+
+@pytest.mark.parametrize("count", [0, MOST_CARDS + 1])
+def test_a_message_carries_one_to_ten_job_changes(count: int) -> None:
+    """More is the caller's mistake."""
+    with pytest.raises(ValueError, match="carries 1 to 10"):
+        compose([card(SAMPLES["new company"])] * count)
+
+
+def test_a_name_keeps_its_small_letter() -> None:
+    """The text begins a sentence with a name, which is not ours to change."""
+    assert compose([card(named("de Vries"))]).text.startswith("de Vries joined")
+
+
+@st.composite
+def cards(draw: st.DrawFn) -> Card:
+    """Cards that a hostile sender, Salesforce org or colleague could cause."""
+    noise = st.one_of(
+        st.text("*_~`<>&|!@#: \n\u202eaע🚀", min_size=1, max_size=120),
+        st.sampled_from(["&" * 500, "<!channel>", "<@U1>", "*x*", "<http://x|y>", "ﷺ" * 500]),
+    ).filter(lambda text: any(char.isprintable() and char != " " for char in text))
+    urls = st.one_of(
+        st.none(),
+        st.sampled_from(["https://a.example/" + "&" * 900, "javascript:x", "https://a.example/|>`<!here>"]),
+        st.text(max_size=30).map(lambda path: f"https://a.example/{path}"),
+    )
+    change = job_change(
+        change_type=draw(st.sampled_from(ChangeType)),
+        person={"full_name": draw(noise)[:500], "emails": ["ada@globex.com"]},
+        previous=at(draw(noise)[:500], draw(noise)[:500]),
+        current=at(draw(noise)[:500], draw(noise)[:500]),
+        relationship=draw(noise)[:500],
+        persona=draw(noise)[:500],
+        score=draw(st.floats(allow_nan=False, allow_infinity=False)),
+    )
+    return card(
+        change,
+        reason=draw(noise),
+        role=(role := draw(st.sampled_from(["dri", "fallback", "channel", "copy"]))),
+        delivery_id=draw(st.integers(0, 2**63)),
+        contact_url=draw(urls),
+        account_url=draw(urls),
+        is_test=draw(st.booleans()),
+        side=draw(st.sampled_from([None, "past", "current", "both"])),
+        notes=draw(st.sampled_from([(), ("✅ <@U1> is on it · <!date^1^{date}|then>",) * MOST_NOTES])),
+        offers=offers(role, draw(st.sampled_from([OPEN, TAKEN, GIVEN, GIVEN_BACK])), in_person=role == "dri"),
+    )
+
+
+@given(st.lists(cards(), min_size=1, max_size=MOST_CARDS), st.integers(0, 2))
+def test_no_input_yields_a_block_over_its_limits(given: list[Card], plainness: int) -> None:
+    """The limits of https://docs.slack.dev/reference/block-kit/blocks and of chat.postMessage."""
+    message = compose(given, plainness=plainness)
+
+    assert 0 < len(message.text) <= 40_000
+    assert len(message.blocks or []) <= 50
+    assert all(0 < len(text) <= 3_000 for text in _mrkdwn(message))
+    for block in message.blocks or []:
+        assert block["type"] in {"section", "context", "divider", "header", "actions"}
+        assert block["type"] != "header" or len(block["text"]["text"]) <= 150
+        assert block["type"] != "context" or 1 <= len(block["elements"]) <= 10
+    for element in _elements(message):
+        options = element.get("options", [element])
+        assert 1 <= len(options) <= 5
+        assert all(len(option["text"]["text"]) <= 75 and len(option["value"]) <= 75 for option in options)
+    assert len({block["block_id"] for block in message.blocks or [] if "block_id" in block}) <= 1
+
+
+@given(st.lists(cards(), min_size=1, max_size=3), st.integers(0, 2))
+def test_no_input_yields_live_markup(given: list[Card], plainness: int) -> None:
+    """What is live in a message is ours: links with our labels, and what we set in bold."""
+    message = compose(given, plainness=plainness)
+
+    for text in (message.text, *_mrkdwn(message)):
+        without_ours = re.sub(r"<@U1>|<!date\^1\^{date}\|then>", "", text)
+        without_links = re.sub(r"<https?://[^<>|\s]+\|([^<>|]+)>", _our_label, without_ours)
+        assert not re.search("[<>`]", without_links)
+        without_bold = re.sub(r"(?<![A-Za-z0-9])\*([^*\n]+)\*(?![A-Za-z0-9])", r"\1", without_links, count=3)
+        assert not re.search(r"(?<![A-Za-z0-9])([*_~]).+?\1(?![A-Za-z0-9])", without_bold)
+
+
+def _our_label(found: re.Match[str]) -> str:
+    assert found[1] in LABELS
+    return found[1]
+
+
+def _mrkdwn(message: Message) -> Iterator[str]:
+    for block in message.blocks or []:
+        if block["type"] == "section":
+            yield block["text"]["text"]
+        if block["type"] == "context":
+            yield from (element["text"] for element in block["elements"])
+
+
+def _elements(message: Message) -> Iterator[Block]:
+    for block in message.blocks or []:
+        if block["type"] == "actions":
+            yield from block["elements"]
+        if "accessory" in block:
+            yield block["accessory"]

@@ -1,0 +1,248 @@
+"""Slack's Web API over real HTTP: what is asked, how answers read, and how it fails."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+from aiohttp.test_utils import unused_port
+from slack_sdk.web.async_client import AsyncWebClient
+
+from domain.errors import (
+    DestinationDeadError,
+    MessageRefusedError,
+    PermanentError,
+    TransientError,
+    WorkspaceGoneError,
+)
+from services.slack.api import Slack
+from store.delivery import pauses
+from tests.services.slack.slack_world import Acme, acme_in
+
+
+@pytest.fixture
+async def acme(database, clock):
+    async with acme_in(database, clock) as acme:
+        yield acme
+
+
+async def say(acme: Acme) -> None:
+    await acme.api.post(acme.id, acme.wins.id, text="Ada Smith joined Globex", post_id=str(uuid4()))
+
+
+async def test_a_post_says_which_one_it_is_and_unfurls_nothing(acme):
+    """By its id it is found again; previews of links would bury the message."""
+    post_id = str(uuid4())
+    posted = await acme.api.post(acme.id, acme.wins.id, text="Ada Smith joined Globex", post_id=post_id)
+
+    assert posted.channel == acme.wins.id
+    [asked] = acme.calls_of("chat.postMessage")
+    assert asked == {
+        "channel": acme.wins.id,
+        "text": "Ada Smith joined Globex",
+        "client_msg_id": post_id,
+        "metadata": {"event_type": "job_change_post", "event_payload": {"post_id": post_id}},
+        "unfurl_links": False,
+        "unfurl_media": False,
+    }
+
+
+async def test_a_post_to_a_person_tells_the_id_of_the_direct_message(acme):
+    """Reading back and changing a message need that id, not the person's."""
+    posted = await acme.api.post(acme.id, acme.dana.id, text="Ada Smith joined Globex", post_id=str(uuid4()))
+
+    assert posted.channel.startswith("D")
+
+
+async def test_a_post_is_found_again_by_its_id_on_whatever_page(acme, clock):
+    """After a crash nothing is told twice, however much was said since."""
+    acme.sandbox.limits.enabled = False
+    post_id = str(uuid4())
+    began = clock()
+    posted = await acme.api.post(acme.id, acme.dana.id, text="Ada Smith joined Globex", post_id=post_id)
+    for number in range(205):
+        await acme.api.post_notice(acme.id, acme.dana.id, f"number {number}")
+
+    assert await acme.api.find_post(acme.id, posted.channel, post_id, began - 1000) == posted
+    assert await acme.api.find_post(acme.id, acme.dana.id, post_id, began - 1000) == posted
+    assert await acme.api.find_post(acme.id, posted.channel, str(uuid4()), began - 1000) is None
+
+
+async def test_a_person_who_was_never_written_to_has_no_post(acme, clock):
+    """The first message would have opened the conversation."""
+    assert await acme.api.find_post(acme.id, acme.dana.id, str(uuid4()), clock()) is None
+
+
+async def test_without_the_history_scope_nobody_knows(acme, clock):
+    """None would mean that nothing was posted."""
+    next(iter(acme.sandbox.world.tokens.values())).scopes -= {"channels:history"}
+
+    with pytest.raises(PermanentError, match="channels:history"):
+        await acme.api.find_post(acme.id, acme.wins.id, str(uuid4()), clock())
+
+
+async def test_a_message_can_be_changed_and_linked_to(acme):
+    """Both need where it is, as the post told."""
+    posted = await acme.api.post(acme.id, acme.wins.id, text="before", post_id=str(uuid4()))
+
+    changed = await acme.api.update(acme.id, posted, text="after")
+
+    assert changed == posted
+    assert acme.wins.messages[posted.ts].text == "after"
+    assert "/archives/" in await acme.api.permalink(acme.id, posted)
+
+
+@pytest.mark.parametrize(
+    ("fault", "in_doubt"),
+    [
+        ({"status": 500}, True),
+        ({"status": 503, "body": b"<html>upstream</html>"}, True),
+        ({"error": "internal_error"}, True),
+        ({"error": "fatal_error", "perform": True}, True),
+        ({"drop": "before"}, True),
+        ({"drop": "after"}, True),
+        ({"delay": 0.7}, True),
+        ({"body": b"OK"}, True),
+        ({"body": b"[1, 2]"}, True),
+        ({"body": b'"text"'}, True),
+        ({"body": b"\xff\xfe\x00"}, True),
+        ({"body": b""}, True),
+        ({"body": b"null"}, True),
+        ({"body": b'{"ok": true}'}, True),
+        ({"body": b'{"ok": true, "channel": 3, "ts": null}'}, True),
+        ({"status": 404, "body": b"not here"}, False),
+        ({"error": "something_new"}, False),
+    ],
+)
+async def test_a_post_that_fails_says_whether_it_may_have_arrived(acme, fault, in_doubt):
+    """What may have arrived is looked for before it is sent again."""
+    acme.sandbox.faults.add("chat.postMessage", **fault)
+
+    with pytest.raises(TransientError) as failure:
+        await say(acme)
+
+    assert failure.value.in_doubt is in_doubt
+    assert failure.value.retry_after is None
+
+
+async def test_what_was_never_sent_is_not_in_doubt(acme, database, clock):
+    """Nobody listens there, so nobody has heard it."""
+    client = AsyncWebClient(base_url=f"http://127.0.0.1:{unused_port()}/api/", session=acme.http, retry_handlers=[])
+    nowhere = Slack(client, acme.api.tokens, database, clock)
+
+    with pytest.raises(TransientError) as failure:
+        await nowhere.post_notice(acme.id, acme.wins.id, "hello")
+
+    assert failure.value.in_doubt is False
+
+
+async def test_a_post_is_never_sent_twice_by_the_client_itself(acme):
+    """The SDK repeats requests by default when a connection breaks."""
+    acme.sandbox.faults.add("chat.postMessage", drop="after", times=None)
+
+    with pytest.raises(TransientError):
+        await say(acme)
+
+    assert len(acme.calls_of("chat.postMessage")) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        ("is_archived", DestinationDeadError),
+        ("invalid_blocks", MessageRefusedError),
+        ("token_revoked", WorkspaceGoneError),
+        ("missing_scope", PermanentError),
+    ],
+)
+async def test_a_post_that_can_never_work_says_which_kind(acme, error, kind):
+    """The table itself is tested beside this."""
+    acme.sandbox.faults.add("chat.postMessage", error=error)
+
+    with pytest.raises(kind):
+        await say(acme)
+
+
+async def test_without_a_token_the_workspace_is_gone(acme):
+    """Nothing is asked of Slack then."""
+    with pytest.raises(WorkspaceGoneError):
+        await acme.api.post_notice("T0ELSE", acme.wins.id, "hello")
+
+    assert acme.calls_of("chat.postMessage") == []
+
+
+async def test_a_wait_holds_for_every_replica_and_for_this_method_alone(acme, database, clock):
+    """Slack's limits are per method and workspace; a call during the wait would only prolong it."""
+    acme.sandbox.faults.add("chat.postMessage", retry_after=30)
+    with pytest.raises(TransientError) as told:
+        await say(acme)
+    replica = Slack(acme.api.client, acme.api.tokens, database, clock)
+    clock.advance(seconds=29)
+
+    with pytest.raises(TransientError) as waiting:
+        await replica.post_notice(acme.id, acme.wins.id, "hello")
+
+    assert told.value.retry_after == 30
+    assert waiting.value.retry_after == 1
+    assert len(acme.calls_of("chat.postMessage")) == 1
+    assert (await acme.api.auth_test(acme.id)).team_id == acme.id
+    clock.advance(seconds=1)
+    await replica.post_notice(acme.id, acme.wins.id, "hello")
+    assert await database.run(pauses.paused_until, acme.id, "slack:chat.postMessage", clock()) is None
+
+
+async def test_who_is_not_there_is_none(acme):
+    """Not found is an answer, not a failure."""
+    assert await acme.api.user_by_email(acme.id, "nobody@acme.example") is None
+    assert await acme.api.user(acme.id, "U0NOBODY") is None
+    assert await acme.api.channel(acme.id, "C0NOWHERE") is None
+
+
+async def test_a_person_reads_as_slack_tells_them(acme):
+    """The address is told in lower case, and an owner is an admin."""
+    acme.sandbox.add_user(acme.team, "Lee Park", "Lee.Park@acme.example", is_primary_owner=True)
+
+    lee = await acme.api.user_by_email(acme.id, "lee.park@acme.example")
+
+    assert (lee.email, lee.is_admin, lee.is_guest, lee.deleted) == ("lee.park@acme.example", True, False, False)
+    assert lee.team_ids == {acme.id}
+    assert "lee" not in repr(lee).lower()
+
+
+async def test_everybody_is_read_page_by_page(acme):
+    """In pages of 200, as Slack recommends."""
+    for number in range(450):
+        acme.sandbox.add_user(acme.team, f"Person {number}", f"person{number}@acme.example")
+
+    pages = [len(page) async for page in acme.api.users(acme.id)]
+
+    assert sum(pages) == 452  # and Dana, and the bot
+    assert [asked["limit"] for asked in acme.calls_of("users.list")] == ["200", "200", "200"]
+
+
+async def test_channels_tell_what_the_app_can_do_there(acme):
+    """Archived ones are left out; a page may be empty with more to come."""
+    acme.sandbox.add_channel(acme.team, "old", is_archived=True)
+    acme.sandbox.add_channel(acme.team, "secret", is_private=True)
+
+    channels = [channel async for page in acme.api.channels(acme.id) for channel in page]
+
+    assert [(channel.name, channel.is_member, channel.is_private) for channel in channels] == [("wins", True, False)]
+
+
+async def test_pages_that_go_round_in_circles_end(acme):
+    """A cursor that comes back would be asked for ever."""
+    body = b'{"ok": true, "members": [], "response_metadata": {"next_cursor": "again"}}'
+    acme.sandbox.faults.add("users.list", body=body, times=None)
+
+    with pytest.raises(TransientError, match="do not end"):
+        async for _ in acme.api.users(acme.id):
+            pass
+
+
+async def test_the_token_tells_who_it_is_and_what_it_may(acme):
+    """For doctor: the scopes that were really granted."""
+    identity = await acme.api.auth_test(acme.id)
+
+    assert (identity.team_id, identity.team_name) == (acme.id, "Acme")
+    assert "chat:write" in identity.scopes

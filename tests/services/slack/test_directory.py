@@ -1,0 +1,241 @@
+"""From an e-mail address to somebody who can be told, asking Slack no more than is needed."""
+
+from __future__ import annotations
+
+import pytest
+
+from domain.errors import PermanentError
+from services.slack.directory import LOOKUPS_A_MINUTE, Directory, member_of
+from services.slack.shapes import SlackUser
+from store.delivery import pauses
+from store.slack.members import BOT, DEACTIVATED, GUEST, NOT_IN_SLACK, STRANGER, UNKNOWN, Member
+from tests.services.slack.slack_world import acme_in
+
+DANA = "dana@acme.example"
+
+
+@pytest.fixture
+async def acme(database, clock):
+    async with acme_in(database, clock) as acme:
+        yield acme
+
+
+@pytest.fixture
+def directory(acme, database, clock):
+    return Directory(acme.api, database, clock)
+
+
+def people(acme, count: int) -> dict[str, str]:
+    """So many members: e-mail address to user id."""
+    added = [acme.sandbox.add_user(acme.team, f"P {number}", f"p{number}@acme.example") for number in range(count)]
+    return {user.email: user.id for user in added}
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ({}, None),
+        ({"is_admin": True}, None),
+        ({"deleted": True}, DEACTIVATED),
+        ({"is_bot": True}, BOT),
+        ({"id": "USLACKBOT"}, BOT),
+        ({"is_restricted": True}, GUEST),
+        ({"is_ultra_restricted": True}, GUEST),
+        ({"is_stranger": True}, STRANGER),
+        ({"team_id": "T2"}, STRANGER),
+        ({"team_id": "T2", "enterprise_user": {"enterprise_id": "E1", "teams": ["T1", "T2"]}}, None),
+        ({"team_id": None}, None),
+        ({"deleted": True, "is_bot": True, "team_id": "T2"}, DEACTIVATED),
+        ({"profile": "not an object", "deleted": "yes"}, None),
+    ],
+)
+def test_who_may_be_told(said, problem):
+    """Members of this workspace; not accounts that are closed, guests, bots or another company's people."""
+    user = SlackUser.of({"id": "U1", "team_id": "T1"} | said)
+
+    assert member_of(user, "T1").problem == problem
+
+
+@pytest.mark.parametrize(
+    ("organisation", "problem"),
+    [({"enterprise_id": "E1"}, None), (None, None), ({"enterprise_id": "E2"}, STRANGER)],
+)
+def test_who_may_be_told_where_an_organisation_installed_the_app(organisation, problem):
+    """The workspace we know is then the organisation itself."""
+    user = SlackUser.of({"id": "W1", "team_id": "T2", "enterprise_user": organisation})
+
+    assert member_of(user, "E1").problem == problem
+
+
+async def test_an_address_is_asked_about_once_a_day_however_it_is_spelled(directory, acme, clock):
+    """Everything else comes from the cache."""
+    assert await directory.find(acme.id, ["Dana@Acme.example"]) == {DANA: Member(acme.dana.id)}
+    assert await directory.find(acme.id, [DANA, "DANA@ACME.EXAMPLE"]) == {DANA: Member(acme.dana.id)}
+    clock.advance(seconds=24 * 60 * 60 - 1)
+    await directory.find(acme.id, [DANA])
+    assert len(acme.calls_of("users.lookupByEmail")) == 1
+
+    clock.advance(seconds=1)
+    await directory.find(acme.id, [DANA])
+
+    assert len(acme.calls_of("users.lookupByEmail")) == 2
+
+
+async def test_who_is_missing_is_asked_about_again_after_a_quarter_of_an_hour(directory, acme, clock):
+    """They may join; nobody should wait a day for that."""
+    ada = "ada@acme.example"
+    assert await directory.find(acme.id, [ada]) == {ada: Member(None, NOT_IN_SLACK)}
+    acme.sandbox.add_user(acme.team, "Ada Smith", ada)
+    clock.advance(seconds=15 * 60 - 1)
+    assert (await directory.find(acme.id, [ada]))[ada].problem == NOT_IN_SLACK
+
+    clock.advance(seconds=1)
+
+    assert (await directory.find(acme.id, [ada]))[ada].problem is None
+
+
+async def test_a_guest_stays_refused_when_remembered(directory, acme):
+    """The rule holds for what comes from the cache as well."""
+    guest = acme.sandbox.add_user(acme.team, "Gil Guest", "gil@agency.example", is_restricted=True)
+
+    first = await directory.find(acme.id, [guest.email])
+    again = await directory.find(acme.id, [guest.email])
+
+    assert first == again == {guest.email: Member(guest.id, GUEST)}
+
+
+async def test_more_than_a_minute_of_look_ups_is_read_from_the_list_of_everybody(directory, acme):
+    """Sixty calls become one, and who is on the list as deactivated is known to be."""
+    known = people(acme, 60)
+    gone = acme.sandbox.add_user(acme.team, "Gus Gone", "gus@acme.example", deleted=True)
+
+    found = await directory.find(acme.id, [*known, gone.email, "nobody@acme.example"])
+
+    assert {email: member.user_id for email, member in found.items() if member.problem is None} == known
+    assert found[gone.email] == Member(gone.id, DEACTIVATED)
+    assert found["nobody@acme.example"] == Member(None, NOT_IN_SLACK)
+    assert acme.calls_of("users.lookupByEmail") == []
+    assert len(acme.calls_of("users.list")) == 1
+
+
+async def test_of_two_accounts_with_one_address_the_living_one_counts(directory, acme):
+    """Somebody left and came back."""
+    acme.sandbox.add_user(acme.team, "Ada Old", "ada@acme.example", deleted=True)
+    ada = acme.sandbox.add_user(acme.team, "Ada Smith", "ada@acme.example")
+
+    found = await directory.find(acme.id, [*people(acme, 50), "ada@acme.example"])
+
+    assert found["ada@acme.example"] == Member(ada.id)
+
+
+async def test_a_workspace_too_large_to_list_is_asked_one_by_one_for_a_day(directory, acme, database, clock):
+    """Reading everybody would take longer than asking; that it is so large is remembered, for every replica."""
+    wanted = people(acme, 4_000)
+    wanted = dict(list(wanted.items())[-50:])  # on none of the pages that are read
+
+    found = await directory.find(acme.id, wanted)
+    await directory.find(acme.id, wanted)
+
+    assert len(acme.calls_of("users.list")) == 15
+    assert len(acme.calls_of("users.lookupByEmail")) == LOOKUPS_A_MINUTE
+    assert sum(member.problem == UNKNOWN for member in found.values()) == 5
+    assert await database.run(pauses.paused_until, acme.id, "directory:listing", clock()) is not None
+
+
+async def test_the_look_ups_of_a_minute_are_counted_across_replicas(directory, acme, database, clock):
+    """Slack allows about fifty; who cannot be asked about now is unknown, with the time to ask again."""
+    await database.run(pauses.pause, acme.id, "directory:listing", clock() + 10**9, clock(), "")
+    wanted = list(people(acme, 60))
+    replica = Directory(acme.api, database, clock)
+    await replica.find(acme.id, wanted[:30])
+    clock.advance(seconds=20)
+
+    found = await directory.find(acme.id, wanted[30:])
+
+    unknown = [member for member in found.values() if member.problem == UNKNOWN]
+    assert len(unknown) == 15
+    assert {member.retry_after for member in unknown} == {40.0}
+    clock.advance(seconds=40)
+    assert UNKNOWN not in {member.problem for member in (await directory.find(acme.id, wanted[30:])).values()}
+
+
+async def test_reading_the_list_costs_the_next_look_up_nothing(directory, acme):
+    """After an import the first new person is still found at once."""
+    await directory.find(acme.id, people(acme, 60))
+
+    assert (await directory.find(acme.id, [DANA]))[DANA] == Member(acme.dana.id)
+
+
+async def test_when_slack_asks_to_wait_the_rest_is_not_even_tried(directory, acme):
+    """What was learnt before stays learnt."""
+    wanted = list(people(acme, 40))
+    acme.sandbox.faults.add("users.lookupByEmail", retry_after=17, when=lambda asked: asked["email"] == wanted[20])
+
+    found = await directory.find(acme.id, wanted)
+
+    assert found[wanted[20]] == Member(None, UNKNOWN, 17.0)
+    assert sum(member.problem is None for member in found.values()) < 40
+    assert len(acme.calls_of("users.lookupByEmail")) < 40
+    assert {member.problem for member in found.values()} == {None, UNKNOWN}
+
+
+async def test_a_slack_that_fails_makes_nobody_missing(directory, acme):
+    """An outage must not send a DRI's job changes to the channel."""
+    acme.sandbox.faults.add("users.lookupByEmail", status=503, times=None)
+
+    found = await directory.find(acme.id, [DANA])
+    acme.sandbox.faults.clear()
+
+    assert found == {DANA: Member(None, UNKNOWN)}
+    assert (await directory.find(acme.id, [DANA]))[DANA].problem is None
+
+
+async def test_a_list_that_breaks_off_makes_nobody_missing(directory, acme):
+    """Who was not on the pages that came may be on those that did not."""
+    wanted = people(acme, 300)
+    acme.sandbox.faults.add("users.list", status=500, when=lambda asked: "cursor" in asked)
+
+    found = await directory.find(acme.id, wanted)
+
+    assert NOT_IN_SLACK not in {member.problem for member in found.values()}
+
+
+async def test_a_list_without_addresses_makes_nobody_missing(directory, acme):
+    """Without users:read.email nobody has one; the look-up says what is lacking."""
+    next(iter(acme.sandbox.world.tokens.values())).scopes -= {"users:read.email"}
+
+    with pytest.raises(PermanentError, match=r"users:read\.email"):
+        await directory.find(acme.id, people(acme, 60))
+
+
+async def test_strange_addresses_are_nobody(directory, acme):
+    """Salesforce holds what people typed."""
+    found = await directory.find(acme.id, [" ", "not an address", "ünï@çødé.example", " dana@acme.example "])
+
+    assert found[" dana@acme.example "] == Member(acme.dana.id)
+    assert found["not an address"].problem == NOT_IN_SLACK
+
+
+@pytest.mark.parametrize(
+    ("flags", "may"),
+    [
+        ({"is_admin": True}, True),
+        ({"is_owner": True}, True),
+        ({"is_primary_owner": True}, True),
+        ({}, False),
+        ({"is_admin": True, "deleted": True}, False),
+        ({"is_admin": True, "is_stranger": True}, False),
+    ],
+)
+async def test_who_is_an_admin(directory, acme, flags, may):
+    """Owners are; what Slack does not tell is a no."""
+    user = acme.sandbox.add_user(acme.team, "Lee Park", "lee@acme.example", **flags)
+
+    assert await directory.is_admin(acme.id, user.id) is may
+
+
+async def test_nobody_is_an_admin_while_slack_does_not_answer(directory, acme):
+    """It fails closed."""
+    acme.sandbox.faults.add("users.info", status=500)
+
+    assert await directory.is_admin(acme.id, acme.dana.id) is False
