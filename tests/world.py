@@ -36,7 +36,7 @@ from store.intake.job_changes import FoundJobChange, find
 from store.notify import Bell
 from store.slack import workspaces
 from tests.conftest import Clock
-from tests.patience import UNHURRIED
+from tests.servers import GENEROUS_TIMEOUT
 
 SCOPES = "chat:write,chat:write.public,commands,users:read,users:read.email,channels:read,groups:read,im:history"
 
@@ -133,7 +133,7 @@ async def world_around(database: Database, clock: Clock) -> AsyncIterator[World]
     """An installed workspace with an admin and no default channel; a connected org with nobody in it."""
     async with AsyncExitStack() as stack:
         slack = SlackSandbox(now=lambda: clock() / 1_000)
-        slack.wire.patience = UNHURRIED
+        slack.wire.patience = GENEROUS_TIMEOUT
         url = await stack.enter_async_context(slack.serving())
         salesforce = SalesforceSandbox(now=lambda: clock() / 1_000)
         server = TestServer(salesforce.web_app())

@@ -17,7 +17,7 @@ from store.encryption import Cipher
 from store.intake.keys import SIGNING
 from store.slack import workspaces
 from store.slack.installations import AsyncInstallationStore
-from tests.ports import port_of_our_own
+from tests.servers import free_port
 
 SCOPES = "chat:write,chat:write.public,commands,users:read,users:read.email,channels:read,groups:read,im:history"
 CLIENT_ID = "1111111111.2222222222"
@@ -81,7 +81,7 @@ def _installation(team: Mapping[str, str]) -> Installation:
 
 
 def _environment(url: str, key: str, vendors: Mapping[str, Any]) -> dict[str, str]:
-    port = str(port_of_our_own())
+    port = str(free_port())
     return {
         "DATABASE_URL": url,
         "ENCRYPTION_KEYS": key,

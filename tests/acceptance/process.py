@@ -20,8 +20,7 @@ from sandbox.samples import Office, furnish
 from sandbox.sender import Json, Sender
 from sandbox.slack import SlackSandbox
 from services.slack.manifest import Manifest
-from tests.patience import UNHURRIED
-from tests.ports import port_of_our_own
+from tests.servers import GENEROUS_TIMEOUT, free_port
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
@@ -97,14 +96,14 @@ class Served:
 async def surroundings(folder: Path) -> AsyncIterator[Served]:
     async with AsyncExitStack() as stack:
         slack, salesforce = SlackSandbox(), SalesforceSandbox()
-        slack.wire.patience = UNHURRIED
+        slack.wire.patience = GENEROUS_TIMEOUT
         office = furnish(slack, salesforce)
         slack_url = await stack.enter_async_context(slack.serving())
         server = TestServer(salesforce.web_app())
         await server.start_server()
         stack.push_async_callback(server.close)
         salesforce.url = str(server.make_url("")).rstrip("/")
-        port = port_of_our_own()
+        port = free_port()
         environ = dict.fromkeys(SETTINGS, "") | {
             "DATABASE_URL": "sqlite:///./usergems.db",
             "LOG_LEVEL": "WARNING",  # what is told of each job change would fill the pipe that nobody reads

@@ -12,7 +12,7 @@ from sandbox.sender import Sender
 from services.slack.manifest import Manifest
 from tests.acceptance.process import ROOT, Served, ended_all, surroundings, until
 from tests.acceptance.test_processes import install
-from tests.ports import port_of_our_own
+from tests.servers import free_port
 
 pytestmark = pytest.mark.process
 
@@ -118,7 +118,7 @@ async def test_the_metrics_count_the_whole_way_and_name_nobody(served):
 
 async def test_a_worker_by_itself_is_watched_where_it_is_told_to_listen(served):
     """And nobody can post there."""
-    port = port_of_our_own()
+    port = free_port()
     served.environ["WORKER_PORT"] = str(port)
     await served.serve("web")
     await served.serve("worker")

@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.chaos.rig.account import Account, as_table
 from tests.chaos.rig.postgresql import OwnServer
+from tests.chaos.rig.reconciliation import Account, as_table
 
 ACCOUNT = "account"
 

@@ -14,10 +14,10 @@ from sqlalchemy.engine import make_url
 
 from domain.job_change import JobChange
 from services.intake.rate_limit import A_SECOND, AT_ONCE
-from tests.chaos.rig.account import numbered
+from tests.chaos.rig.backlog import wait
 from tests.chaos.rig.load import under_load
 from tests.chaos.rig.processes import greet, rig_on, until
-from tests.chaos.rig.waiting import wait
+from tests.chaos.rig.reconciliation import numbered
 
 pytestmark = [pytest.mark.process, pytest.mark.alone]
 

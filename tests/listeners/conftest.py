@@ -60,7 +60,7 @@ from store.encryption import Cipher
 from store.slack import workspaces
 from store.slack.installations import AsyncInstallationStore
 from store.slack.workspaces import Workspace
-from tests.patience import UNHURRIED
+from tests.servers import GENEROUS_TIMEOUT
 
 PUBLIC_URL = "https://usergems.example.com"
 
@@ -111,7 +111,7 @@ class Office:
 @pytest.fixture
 async def office(database, clock) -> AsyncIterator[Office]:
     slack = SlackSandbox(now=lambda: clock() / 1000)
-    slack.wire.patience = UNHURRIED
+    slack.wire.patience = GENEROUS_TIMEOUT
     team = slack.add_team("Acme")
     dana = slack.add_user(team, "Dana Reyes", "dana@acme.example", is_admin=True)
     mo = slack.add_user(team, "Mo Chen", "mo@acme.example")

@@ -20,7 +20,7 @@ from store.schema import job_changes as table
 from store.slack import workspaces
 from tests.conftest import SOMEDAY
 from tests.services.messages.sample_job_changes import SAMPLES, job_change
-from tests.store.engine import add_job_change, add_workspace
+from tests.store.sample_rows import add_job_change, add_workspace
 
 HOUR = 60 * 60 * 1_000
 COMMAND = "/usergems-status"

@@ -25,7 +25,7 @@ from services.settings import Settings
 from services.slack.manifest import Manifest
 from store.encryption import Cipher
 from store.home import member_preferences
-from tests.ports import port_of_our_own
+from tests.servers import free_port
 from tests.world import job_change
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -73,7 +73,7 @@ async def acme(sqlite_url: str) -> AsyncIterator[Acme]:
     dana = slack.add_user(team, "Dana Reyes", "dana@acme.example", is_admin=True)
     for name in ("general", "job-changes"):
         slack.add_channel(team, name, members=[dana.id])
-    port = port_of_our_own()  # what is served needs to know its address before it is built
+    port = free_port()  # what is served needs to know its address before it is built
     async with slack.serving(0, sandbox_page.routes(slack)) as slack_url:
         made = Acme(slack, team, dana, slack_url, f"http://localhost:{port}")
         settings = Settings.from_environ(

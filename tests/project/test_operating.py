@@ -22,7 +22,7 @@ from store.home import counts
 from store.operations import health_figures
 from store.operations.stored_secrets import check
 from tests.conftest import SOMEDAY, _administer, _named
-from tests.store.engine import add_job_change, add_workspace
+from tests.store.sample_rows import add_job_change, add_workspace
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs/operating.md").read_text()

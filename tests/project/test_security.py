@@ -43,7 +43,7 @@ def test_every_threat_names_the_test_that_shows_its_defence():
         assert defence, threat
 
 
-def test_every_test_of_malice_is_named():
+def test_the_guide_names_every_security_test():
     """Nothing is defended that the guide keeps quiet about, except for what only tries the tests themselves."""
     named = {shown.strip("`").partition("::")[2] for _, _, shown in rows("Threats")}
     besides = {
@@ -58,7 +58,7 @@ def test_every_test_of_malice_is_named():
     }
     there = {
         node.name
-        for path in (ROOT / "tests/malice").glob("test_*.py")
+        for path in (ROOT / "tests/security").glob("test_*.py")
         for node in ast.parse(path.read_text()).body
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
     }

@@ -13,7 +13,7 @@ from store.messages import acting, histories, laters, redraws
 from store.operations import housekeeping
 from store.schema import DEFAULT_CHANNEL, deliveries, job_changes, lanes, wrong_data
 from tests.conftest import SOMEDAY
-from tests.store.engine import LEASE_MS, add_workspace, claim, delivery_states, promise
+from tests.store.sample_rows import LEASE_MS, add_workspace, claim, delivery_states, promise
 
 WORDS = "Dana Reyes gave it to you."
 

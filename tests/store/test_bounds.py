@@ -16,7 +16,7 @@ from store.ownership import choice_state, owners
 from store.slack import inbound_health
 from store.slack.sdk_stores import metadata
 from tests.conftest import SOMEDAY
-from tests.store.engine import LEASE_MS, add_workspace, claim, promise
+from tests.store.sample_rows import LEASE_MS, add_workspace, claim, promise
 
 ENDLESS = {"job_changes", "deliveries", "posts", "trace", "audit"}
 

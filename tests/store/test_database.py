@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 
 from store.database import GROUP_LIMIT, Database, DatabaseUnavailableError
-from tests.patience import UNHURRIED
+from tests.servers import GENEROUS_TIMEOUT
 
 
 def see(connection, event_id="Ev1"):
@@ -142,7 +142,7 @@ async def test_what_only_we_know_is_stored_when_the_database_is_back(tmp_path, m
 
     (tmp_path / "later").mkdir()
     (tmp_path / "later" / "usergems.db").write_bytes(migrated_sqlite.read_bytes())
-    async with asyncio.timeout(UNHURRIED):
+    async with asyncio.timeout(GENEROUS_TIMEOUT):
         await insisting
 
     assert await database.run(count) == 1

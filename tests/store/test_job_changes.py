@@ -17,7 +17,7 @@ from store.intake.job_changes import Added, NewJobChange
 from store.schema import job_changes as table
 from store.slack import workspaces
 from tests.conftest import SOMEDAY
-from tests.store.engine import add_workspace, claim
+from tests.store.sample_rows import add_workspace, claim
 
 
 @pytest.fixture(autouse=True)

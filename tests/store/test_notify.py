@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from store.database import Database
 from store.notify import Bell
-from tests.patience import UNHURRIED
+from tests.servers import GENEROUS_TIMEOUT
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ async def heard(postgresql_url):
     rings: asyncio.Queue[None] = asyncio.Queue()
     database = Database(postgresql_url)
     listening = asyncio.create_task(Bell(database).listen(lambda: rings.put_nowait(None)))
-    async with asyncio.timeout(UNHURRIED):
+    async with asyncio.timeout(GENEROUS_TIMEOUT):
         await rings.get()
     yield rings
     listening.cancel()
@@ -38,7 +38,7 @@ async def test_a_ring_is_heard_in_another_process(elsewhere, heard):
     """A worker replica starts at once on what a web replica accepted."""
     Bell(elsewhere).ring()
 
-    async with asyncio.timeout(UNHURRIED):
+    async with asyncio.timeout(GENEROUS_TIMEOUT):
         await heard.get()
 
 
@@ -47,14 +47,14 @@ async def test_nobody_hears_its_own_rings(elsewhere, postgresql_url):
     rings: asyncio.Queue[None] = asyncio.Queue()
     bell = Bell(elsewhere)
     listening = asyncio.create_task(bell.listen(lambda: rings.put_nowait(None)))
-    async with asyncio.timeout(UNHURRIED):
+    async with asyncio.timeout(GENEROUS_TIMEOUT):
         await rings.get()  # it listens
 
     bell.ring()
     await bell._ringing
     Bell(elsewhere).ring()
 
-    async with asyncio.timeout(UNHURRIED):
+    async with asyncio.timeout(GENEROUS_TIMEOUT):
         await rings.get()
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
@@ -66,7 +66,7 @@ async def test_a_lost_connection_is_made_again(elsewhere, heard):
     kill = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
     await elsewhere.run(lambda connection: connection.execute(kill))
 
-    async with asyncio.timeout(UNHURRIED):
+    async with asyncio.timeout(GENEROUS_TIMEOUT):
         await heard.get()  # it listens again
 
 
@@ -76,7 +76,7 @@ async def test_many_rings_at_once_are_few_transactions(elsewhere, heard):
     for _ in range(1_000):
         bell.ring()
 
-    async with asyncio.timeout(UNHURRIED):
+    async with asyncio.timeout(GENEROUS_TIMEOUT):
         await heard.get()
     await bell._ringing
     assert heard.qsize() <= 2

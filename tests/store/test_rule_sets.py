@@ -16,7 +16,7 @@ from store.ownership.choice_state import Taken
 from store.ownership.owners import Missed
 from store.schema import deliveries, job_changes
 from tests.conftest import SOMEDAY
-from tests.store.engine import LEASE_MS, add_job_change, add_workspace, delivery_states, outcome_of
+from tests.store.sample_rows import LEASE_MS, add_job_change, add_workspace, delivery_states, outcome_of
 
 CHANGE = Change(SOMEDAY, "U1", "ownership: published", "x")
 

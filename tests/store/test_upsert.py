@@ -26,8 +26,8 @@ from store.schema import salesforce_apps as apps_table
 from store.schema import salesforce_connections as connections_table
 from store.slack import workspaces
 from tests.conftest import SOMEDAY
-from tests.patience import UNHURRIED
-from tests.store.engine import add_workspace
+from tests.servers import GENEROUS_TIMEOUT
+from tests.store.sample_rows import add_workspace
 
 CIPHER = Cipher.of([Fernet.generate_key().decode()])
 
@@ -102,13 +102,13 @@ def _at_once(database, save):
         later = other.submit(database.run_sync, save, "U_SECOND")
         _until_it_waits(database)
         first.commit()
-        later.result(timeout=UNHURRIED)
+        later.result(timeout=GENEROUS_TIMEOUT)
 
 
 def _until_it_waits(database):
     waiting = text(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
-    end = time.monotonic() + UNHURRIED
+    end = time.monotonic() + GENEROUS_TIMEOUT
     while not database.run_sync(lambda connection: connection.execute(waiting).scalar_one()):
         assert time.monotonic() < end

@@ -31,9 +31,8 @@ from store.encryption import Cipher
 from store.intake.keys import BEARER
 from store.slack import workspaces
 from store.slack.installations import AsyncInstallationStore
-from tests.chaos.rig.account import Account, account, count_open, numbered
-from tests.patience import UNHURRIED
-from tests.ports import port_of_our_own
+from tests.chaos.rig.reconciliation import Account, account, count_open, numbered
+from tests.servers import GENEROUS_TIMEOUT, free_port
 from tests.world import SCOPES
 
 ROOT = Path(__file__).parents[3]
@@ -57,7 +56,7 @@ class Rig:
     team: Team
     owners: list[User]
     intake_key: str = ""
-    port: int = field(default_factory=port_of_our_own)
+    port: int = field(default_factory=free_port)
     processes: list[Process] = field(default_factory=list)
     accepted: dict[int, str | None] = field(default_factory=dict)
     serials: Iterator[int] = field(default_factory=count)
@@ -194,7 +193,7 @@ async def rig_on(database_url: str, *, owners: int = 50, scopes: str = SCOPES) -
     """
     async with AsyncExitStack() as stack:
         slack = SlackSandbox(rate_limits=False)
-        slack.wire.patience = UNHURRIED
+        slack.wire.patience = GENEROUS_TIMEOUT
         await stack.enter_async_context(slack.serving())
         salesforce = SalesforceSandbox()
         server = TestServer(salesforce.web_app())

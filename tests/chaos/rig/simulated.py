@@ -11,7 +11,7 @@ from services.delivery.wakeups import Wakeups
 from services.delivery.worker import Worker
 from store.database import Database
 from store.notify import Bell
-from tests.chaos.rig.account import Account, account, count_open, numbered
+from tests.chaos.rig.reconciliation import Account, account, count_open, numbered
 from tests.conftest import Clock
 from tests.world import World, world_around
 

@@ -13,7 +13,7 @@ from store.encryption import KEY_FILE
 from store.operations.single_process import sqlite_file
 from store.schema import intake_keys
 from tests.listeners.cli.test_table import Operator
-from tests.store.engine import add_workspace
+from tests.store.sample_rows import add_workspace
 
 NOWHERE = {
     "SLACK_CLIENT_ID": "1.2",

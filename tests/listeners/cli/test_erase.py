@@ -29,7 +29,7 @@ from store.slack.sdk_stores import metadata as everything
 from tests.conftest import SOMEDAY
 from tests.listeners.cli.test_table import Operator
 from tests.services.messages.sample_job_changes import job_change
-from tests.store.engine import add_workspace, claim, delivery_states
+from tests.store.sample_rows import add_workspace, claim, delivery_states
 
 ROOT = Path(__file__).parents[3]
 ADA = {"full_name": "Ada Smith", "emails": ["ada@globex.com"], "linkedin_url": "https://www.linkedin.com/in/ada"}

@@ -33,7 +33,7 @@ from store.slack import workspaces
 from tests.conftest import SOMEDAY
 from tests.listeners.cli.test_table import Operator
 from tests.services.messages.sample_job_changes import job_change
-from tests.store.engine import add_workspace
+from tests.store.sample_rows import add_workspace
 
 ROOT = Path(__file__).parents[3]
 HEADER = ["Event ID", "Full Name", "Work Email", "New Company", "New Title", "Phone"]

@@ -15,7 +15,7 @@ from store.schema import deliveries, workspaces
 from store.schema import job_changes as table
 from store.slack.sdk_stores import metadata
 from tests.listeners.cli.test_table import Operator, accept, bury
-from tests.store.engine import add_workspace
+from tests.store.sample_rows import add_workspace
 
 
 @pytest.fixture

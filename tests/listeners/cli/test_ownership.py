@@ -8,7 +8,7 @@ import pytest
 
 from store.ownership import rule_sets
 from tests.listeners.cli.test_table import Operator
-from tests.store.engine import add_workspace
+from tests.store.sample_rows import add_workspace
 
 RULES = {
     "rules": [

@@ -23,7 +23,7 @@ from store.operations import audit, erasure
 from store.slack.members import Member, remember
 from tests.conftest import SOMEDAY
 from tests.services.messages.sample_job_changes import job_change
-from tests.store.engine import add_workspace, claim, delivery_states, outcome_of
+from tests.store.sample_rows import add_workspace, claim, delivery_states, outcome_of
 
 ROOT = Path(__file__).parents[3]
 CONSIDERED = [

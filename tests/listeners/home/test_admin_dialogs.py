@@ -16,7 +16,7 @@ from store.home.day_counts import DAY_MS
 from store.operations import audit
 from store.schema import day_counts, job_changes, lanes, posts
 from tests.conftest import SOMEDAY
-from tests.store.engine import add_job_change, promise
+from tests.store.sample_rows import add_job_change, promise
 
 SIGNALS, PACE, BURIED, BUSIEST = "home_signal_channels", "home_pace", "home_buried", "home_busiest"
 

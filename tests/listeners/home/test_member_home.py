@@ -21,7 +21,7 @@ from store.schema import job_changes
 from store.slack import members
 from store.slack.members import Member
 from tests.listeners.conftest import Office
-from tests.store.engine import claim
+from tests.store.sample_rows import claim
 from tests.world import job_change
 
 DAY = 24 * 60 * 60 * 1_000

@@ -13,7 +13,7 @@ from services.operations.watchdog import Pulse
 from services.version import VERSION
 from store.database import Database
 from tests.conftest import SOMEDAY
-from tests.store.engine import add_job_change, add_workspace
+from tests.store.sample_rows import add_job_change, add_workspace
 
 
 def served(database, clock, metrics_token=None, pulse=None):

@@ -23,7 +23,7 @@ from slack_bolt.context.async_context import AsyncBoltContext
 from listeners.http.server import BODY_LIMIT
 from store.database import Database, DatabaseUnavailableError
 from tests.listeners.slack.install_world import World, break_database, world
-from tests.patience import UNHURRIED
+from tests.servers import GENEROUS_TIMEOUT
 
 SECRET = "sample-signing-secret"
 
@@ -254,7 +254,7 @@ async def _contexts(acme: World) -> Callable[[int], Awaitable[list[AsyncBoltCont
     acme.bolt.event("team_join")(note)
 
     async def heard(number: int) -> list[AsyncBoltContext]:
-        async with asyncio.timeout(UNHURRIED):
+        async with asyncio.timeout(GENEROUS_TIMEOUT):
             return [await queue.get() for _ in range(number)]
 
     return heard
@@ -508,7 +508,7 @@ async def test_broken_http_is_answered_below_500(acme: World, request_text: byte
     """What a client sends is never our failure, down to the bytes on the wire."""
     reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(acme.url).port, family=socket.AF_INET)
     writer.write(request_text)
-    async with asyncio.timeout(UNHURRIED):
+    async with asyncio.timeout(GENEROUS_TIMEOUT):
         status = (await reader.readline()).split(b" ")[1]
     writer.close()
     await writer.wait_closed()
@@ -540,7 +540,7 @@ async def test_who_is_too_slow_is_let_go(sqlite_url: str) -> None:
     async with world(database, patience_seconds=0.2) as made:
         port = urlsplit(made.url).port
         start = b"POST /slack/events HTTP/1.1\r\nHost: x\r\n"
-        async with asyncio.timeout(UNHURRIED):
+        async with asyncio.timeout(GENEROUS_TIMEOUT):
             slow_body = await _said(port, start + b"Content-Length: 9\r\n\r\nhalf")
             slow_head = await _said(port, start)
     await database.close()

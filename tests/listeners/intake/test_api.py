@@ -30,8 +30,8 @@ from store.encryption import Cipher
 from store.intake.keys import BEARER, SIGNING
 from store.slack import workspaces
 from tests.conftest import SOMEDAY, Clock
-from tests.patience import UNHURRIED
-from tests.store.engine import add_workspace
+from tests.servers import GENEROUS_TIMEOUT
+from tests.store.sample_rows import add_workspace
 
 PATH = "/v1/workspaces/T1/job-changes"
 
@@ -522,7 +522,7 @@ async def test_a_sender_who_hangs_up_is_no_failure_of_ours(door, caplog, ending)
     def counted_400() -> bool:
         return b'turned_away_total{status="400"} 1.0' in door.metrics.exposition(None, SOMEDAY)
 
-    async with asyncio.timeout(UNHURRIED):
+    async with asyncio.timeout(GENEROUS_TIMEOUT):
         while not counted_400():  # noqa: ASYNC110 - who has hung up is told of nothing
             await asyncio.sleep(0.01)
     await runner.cleanup()

@@ -26,8 +26,7 @@ from store.encryption import Cipher
 from store.salesforce import connections
 from store.salesforce.connections import SalesforceConnection
 from store.slack.installations import AsyncInstallationStore
-from tests.patience import UNHURRIED
-from tests.ports import port_of_our_own
+from tests.servers import GENEROUS_TIMEOUT, free_port
 
 
 @dataclass
@@ -93,7 +92,7 @@ class World:
 async def world(database_url: str, *, has_app: bool = True, login_url: str | None = None) -> AsyncIterator[World]:
     """*has_app*: whether the operator has an External Client App; *login_url*: other than the org on this machine."""
     slack = SlackSandbox()
-    slack.wire.patience = UNHURRIED
+    slack.wire.patience = GENEROUS_TIMEOUT
     team = slack.add_team("Acme")
     dana = slack.add_user(team, "Dana Reyes", "dana@acme.example", is_admin=True)
     noor = slack.add_user(team, "Noor Haddad", "noor@acme.example")
@@ -103,7 +102,7 @@ async def world(database_url: str, *, has_app: bool = True, login_url: str | Non
     integration = org.add("User", FirstName="Ines", LastName="Integration", Email="ines@acme.example")
     cipher = Cipher.of([Fernet.generate_key().decode()])
     jar = aiohttp.CookieJar(unsafe=True)
-    port = port_of_our_own()  # what is served needs to know its address before it is built
+    port = free_port()  # what is served needs to know its address before it is built
     async with (
         slack.serving() as slack_url,
         TestServer(org.web_app()) as server,

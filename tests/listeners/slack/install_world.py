@@ -36,8 +36,7 @@ from store.database import Database
 from store.encryption import Cipher
 from store.slack.installations import AsyncInstallationStore
 from store.slack.oauth_states import AsyncOAuthStateStore
-from tests.patience import UNHURRIED
-from tests.ports import port_of_our_own
+from tests.servers import GENEROUS_TIMEOUT, free_port
 
 MANIFEST = Manifest.parse((Path(__file__).parents[3] / "manifest.json").read_text())
 
@@ -114,13 +113,13 @@ async def world(
     public_url: str | None = None,
 ) -> AsyncIterator[World]:
     slack = SlackSandbox(signing_secret=signing_secret, rate_limits=rate_limits)
-    slack.wire.patience = UNHURRIED
+    slack.wire.patience = GENEROUS_TIMEOUT
     team = slack.add_team("Acme")
     dana = slack.add_user(team, "Dana Reyes", "dana@acme.example", is_admin=True)
     noor = slack.add_user(team, "Noor Haddad", "noor@acme.example")
     cipher = Cipher.of([Fernet.generate_key().decode()])
     async with slack.serving() as slack_url, aiohttp.ClientSession() as outgoing:
-        port = port_of_our_own()  # what is served needs to know its address before it is built
+        port = free_port()  # what is served needs to know its address before it is built
         url = f"http://localhost:{port}"
         settings = Settings.from_environ(
             {

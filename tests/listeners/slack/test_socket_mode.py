@@ -16,7 +16,7 @@ from listeners.home.health_view import CHOOSE_CHANNEL
 from listeners.slack.socket_mode import SocketMode
 from services.slack.socket import SlackSocket
 from tests.listeners.conftest import Office
-from tests.patience import UNHURRIED
+from tests.servers import GENEROUS_TIMEOUT
 
 SHORT = aiohttp.ClientTimeout(total=0.5)
 
@@ -213,7 +213,7 @@ async def test_stopping_answers_what_was_heard_and_hears_no_more(link):
     office.slack.wire.patience = 0.2  # nobody will answer
     late = asyncio.create_task(office.slack.command(office.dana.id, "/usergems-status", wait=False))
     go_on.set()
-    async with asyncio.timeout(UNHURRIED):
+    async with asyncio.timeout(GENEROUS_TIMEOUT):
         await running
         assert (await heard).reply.status == 200
     assert sockets.connections == []

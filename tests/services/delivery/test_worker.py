@@ -16,7 +16,7 @@ from store.database import Database
 from store.notify import Bell
 from store.schema import deliveries, job_changes, lanes
 from store.slack import workspaces
-from tests.patience import UNHURRIED
+from tests.servers import GENEROUS_TIMEOUT
 from tests.world import world_around
 
 
@@ -124,7 +124,7 @@ async def test_a_workspace_with_a_backlog_does_not_delay_anothers_single_job_cha
 
 async def until(holds):
     """Let the others work until it holds."""
-    async with asyncio.timeout(UNHURRIED):
+    async with asyncio.timeout(GENEROUS_TIMEOUT):
         while not holds():  # noqa: ASYNC110 - the sandbox has no event to wait for
             await asyncio.sleep(0)
 

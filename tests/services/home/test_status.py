@@ -11,7 +11,7 @@ from services.home.status import Status
 from store.schema import salesforce_connections
 from store.slack import workspaces
 from tests.conftest import SOMEDAY
-from tests.store.engine import add_job_change, add_workspace
+from tests.store.sample_rows import add_job_change, add_workspace
 
 HOUR = 60 * 60 * 1_000
 

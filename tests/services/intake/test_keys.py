@@ -17,7 +17,7 @@ from store.operations import audit
 from store.schema import intake_keys as table
 from store.slack import workspaces
 from tests.conftest import SOMEDAY
-from tests.store.engine import add_workspace
+from tests.store.sample_rows import add_workspace
 
 DAY_SECONDS = 24 * 60 * 60
 

@@ -9,7 +9,7 @@ from services.operations.day_counts import CLOSES_AFTER_MS, MONTH, Month
 from store.home.day_counts import DAY_MS
 from store.schema import day_counts, job_changes
 from tests.conftest import SOMEDAY
-from tests.store.engine import add_job_change, add_workspace
+from tests.store.sample_rows import add_job_change, add_workspace
 
 TODAY = SOMEDAY // DAY_MS
 

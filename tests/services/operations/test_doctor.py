@@ -26,8 +26,8 @@ from store.encryption import Cipher
 from store.schema import deliveries, salesforce_connections
 from store.slack import inbound_health, workspaces
 from store.slack.installations import AsyncInstallationStore
-from tests.ports import port_of_our_own
-from tests.store.engine import promise
+from tests.servers import free_port
+from tests.store.sample_rows import promise
 from tests.world import SCOPES
 
 OK, FAILED, UNKNOWN = State.OK, State.FAILED, State.UNKNOWN
@@ -84,7 +84,7 @@ async def place(database_url: str) -> AsyncIterator[Place]:
     await server.start_server()
     salesforce.url = str(server.make_url("")).rstrip("/")
     async with slack.serving() as url:
-        port = port_of_our_own()
+        port = free_port()
         environ = {
             "SLACK_CLIENT_ID": slack.app.client_id,
             "SLACK_CLIENT_SECRET": slack.app.client_secret,
@@ -340,7 +340,7 @@ async def test_salesforce_that_refuses_is_told(place):
 async def test_an_org_that_has_moved_is_found_where_it_is_now(place):
     """The host of the stored session is gone: doctor asks for another one at once."""
     await place.look()
-    gone = f"http://127.0.0.1:{port_of_our_own()}"
+    gone = f"http://127.0.0.1:{free_port()}"
     await place.database.run(
         lambda connection: connection.execute(update(salesforce_connections).values(instance_url=gone))
     )

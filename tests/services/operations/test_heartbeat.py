@@ -16,7 +16,7 @@ from services.operations.watchdog import Pulse
 from services.settings import Settings, SettingsError
 from store.database import Database
 from tests.conftest import SOMEDAY, Clock
-from tests.store.engine import add_job_change, add_workspace
+from tests.store.sample_rows import add_job_change, add_workspace
 
 MINUTE = 60_000
 

@@ -15,7 +15,7 @@ from store.schema import pauses as pauses_table
 from store.slack import workspaces
 from store.slack.sdk_stores import metadata
 from tests.conftest import SOMEDAY
-from tests.store.engine import add_workspace, claim, promise
+from tests.store.sample_rows import add_workspace, claim, promise
 
 
 def house(database, clock):

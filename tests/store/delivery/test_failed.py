@@ -12,7 +12,7 @@ from store.delivery.posts import Undeliverable
 from store.schema import DEFAULT_CHANNEL, deliveries, job_changes
 from store.slack import workspaces
 from tests.conftest import SOMEDAY
-from tests.store.engine import (
+from tests.store.sample_rows import (
     add_job_change,
     add_workspace,
     claim,

@@ -19,7 +19,7 @@ from store.home.member_preferences import Waiting
 from store.messages import redraws
 from store.operations import health_figures
 from store.schema import DEFAULT_CHANNEL, job_changes, lanes, posts
-from tests.store.engine import LEASE_MS, add_workspace, claim, lane_of, promise
+from tests.store.sample_rows import LEASE_MS, add_workspace, claim, lane_of, promise
 
 OSLO = "Europe/Oslo"
 MINUTE = 60_000

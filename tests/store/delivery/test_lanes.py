@@ -10,7 +10,7 @@ from store.delivery.posts import Doubted, PutBack, Sent, settle
 from store.schema import DEFAULT_CHANNEL
 from store.slack import workspaces
 from tests.conftest import SOMEDAY
-from tests.store.engine import (
+from tests.store.sample_rows import (
     LEASE_MS,
     add_job_change,
     add_workspace,

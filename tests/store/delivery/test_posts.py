@@ -10,7 +10,7 @@ from store.delivery.trace import steps_of
 from store.schema import DEFAULT_CHANNEL
 from store.slack import workspaces
 from tests.conftest import SOMEDAY
-from tests.store.engine import (
+from tests.store.sample_rows import (
     LEASE_MS,
     add_workspace,
     claim,

@@ -9,7 +9,7 @@ from store.delivery.deliveries import DRI, NewDelivery
 from store.delivery.routing import Postponed, Routed, batch_size
 from store.slack import workspaces
 from tests.conftest import SOMEDAY
-from tests.store.engine import add_job_change, add_workspace, claim, delivery_states, outcome_of
+from tests.store.sample_rows import add_job_change, add_workspace, claim, delivery_states, outcome_of
 
 LEASE_MS = 30_000
 

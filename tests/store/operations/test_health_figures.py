@@ -11,7 +11,7 @@ from store.operations import health_figures
 from store.schema import job_changes, salesforce_connections
 from store.slack import workspaces
 from tests.conftest import SOMEDAY
-from tests.store.engine import add_job_change, add_workspace, claim, promise, set_lane
+from tests.store.sample_rows import add_job_change, add_workspace, claim, promise, set_lane
 
 MINUTE = 60_000
 LONG_AGO = SOMEDAY - 10 * MINUTE

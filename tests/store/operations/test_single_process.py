@@ -15,7 +15,7 @@ from store.operations.single_process import NotAloneError, alone_on, sqlite_file
 from store.salesforce import apps
 from store.salesforce.apps import SalesforceApp
 from tests.conftest import SOMEDAY
-from tests.store.engine import add_workspace
+from tests.store.sample_rows import add_workspace
 
 
 def test_a_second_one_is_refused_however_it_names_the_file(tmp_path):

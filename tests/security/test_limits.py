@@ -12,7 +12,7 @@ import pytest
 
 from listeners.http.limits import PAGES_A_SECOND, PAGES_AT_ONCE, REFUSALS_AT_ONCE, address_of
 from services.intake.rate_limit import MOST_KNOWN, Allowance
-from tests.malice.fort import Fort, fort
+from tests.security.two_workspaces import Fort, fort
 from tests.world import job_change
 
 

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, create_engine, text
 
 from domain.job_change import JobChange
 from store.database import Database
-from tests.chaos.rig.account import numbered
+from tests.chaos.rig.reconciliation import numbered
 
 _SERIES = {
     "sqlite": "RECURSIVE series(i) AS (SELECT :start UNION ALL SELECT i + 1 FROM series WHERE i + 1 < :stop)",

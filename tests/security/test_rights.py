@@ -10,8 +10,8 @@ import pytest
 
 from listeners.dialogs.blocks import NO_RIGHT
 from sandbox.slack.state import User
-from tests.malice.crafted import Deed, deeds, heard
-from tests.malice.fort import SECRET, Fort, fort
+from tests.security.forged_requests import Deed, deeds, heard
+from tests.security.two_workspaces import SECRET, Fort, fort
 
 FOR_ANYBODY = {("command", f"^{re.escape('/usergems-status')}$")}
 """What it answers to whom is tried by itself below."""

@@ -25,7 +25,7 @@ from store.slack.installations import AsyncInstallationStore
 from store.slack.sdk_stores import metadata
 from tests.listeners.ownership.ownership_world import accept, connected, publish, rule
 from tests.listeners.salesforce.salesforce_world import World, world
-from tests.malice.crafted import Deed, Facts
+from tests.security.forged_requests import Deed, Facts
 from tests.services.intake.salesforce_org import MOVE
 
 SECRET = "Topsecret"

@@ -21,7 +21,7 @@ from services.settings import Settings
 from store.encryption import KEY_FILE, key_in
 from store.slack.sdk_stores import metadata
 from tests.acceptance.process import surroundings
-from tests.malice.fort import Fort, fort
+from tests.security.two_workspaces import Fort, fort
 
 
 @pytest.fixture

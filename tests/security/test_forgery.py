@@ -18,7 +18,7 @@ from standardwebhooks import Webhook
 
 from services.intake.signatures import text_of
 from store.intake.keys import SIGNING
-from tests.malice.fort import Fort, fort
+from tests.security.two_workspaces import Fort, fort
 from tests.world import job_change
 
 ROOT = Path(__file__).parents[2]

@@ -24,7 +24,7 @@ from services.salesforce.records import PersonLookup
 from services.salesforce.sessions import Session
 from services.salesforce.tokens import checked_instance_url
 from tests.listeners.ownership.ownership_world import accept
-from tests.malice.fort import Fort, fort
+from tests.security.two_workspaces import Fort, fort
 
 PAYLOADS = [
     "<!channel>",
