@@ -19,7 +19,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from listeners import register_listeners
 from listeners.cli import table
-from listeners.cli.running.modes import UMASK
+from listeners.cli.running.preparing import UMASK
 from listeners.http import health
 from listeners.http.metrics import Metrics
 from listeners.http.server import create_watched, create_web

@@ -9,6 +9,9 @@ from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
 
+VERSION = "0.2.0"
+"""The same as in pyproject.toml."""
+
 SLACK_CREDENTIALS = ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET", "SLACK_SIGNING_SECRET")
 
 

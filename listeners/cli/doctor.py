@@ -35,9 +35,9 @@ async def _examine(terminal: Terminal, *, as_json: bool) -> int:
     async for finding in _findings(terminal):
         found.append(finding)
         if not as_json:
-            terminal.tell(f"{_SIGNS[finding.state]:<8} {finding.name}: {finding.text}")
+            terminal.write(f"{_SIGNS[finding.state]:<8} {finding.name}: {finding.text}")
     if as_json:
-        terminal.tell(json.dumps([asdict(finding) for finding in found], indent=2))
+        terminal.write(json.dumps([asdict(finding) for finding in found], indent=2))
     return 1 if any(finding.state is State.FAILED for finding in found) else 0
 
 

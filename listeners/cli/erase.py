@@ -137,15 +137,15 @@ def _until(holds: Callable[[], bool]) -> bool:
 
 def _tell(report: _Report, terminal: Terminal) -> int:
     erased = report.erased
-    terminal.tell(f"job changes erased    {erased.job_changes:,}")
-    terminal.tell(f"  that had not ended  {erased.open:,}")
-    terminal.tell(f"deliveries called off {erased.promises:,}")
-    terminal.tell(f"mentions taken out    {report.mentions:,}")
-    terminal.tell(f"addresses forgotten   {report.addresses:,}")
+    terminal.write(f"job changes erased    {erased.job_changes:,}")
+    terminal.write(f"  that had not ended  {erased.open:,}")
+    terminal.write(f"deliveries called off {erased.promises:,}")
+    terminal.write(f"mentions taken out    {report.mentions:,}")
+    terminal.write(f"addresses forgotten   {report.addresses:,}")
     if erased.messages:
-        terminal.remark(f"{erased.messages:,} messages stay in Slack, where only Slack's own tools delete them.")
+        terminal.note(f"{erased.messages:,} messages stay in Slack, where only Slack's own tools delete them.")
     if erased.busy:
-        terminal.remark(f"{len(erased.busy):,} job changes are still being decided: run the same again in a minute.")
+        terminal.note(f"{len(erased.busy):,} job changes are still being decided: run the same again in a minute.")
     return 1 if erased.busy else 0
 
 
@@ -164,7 +164,7 @@ def _erase_workspace(asked: Namespace, database: Database, terminal: Terminal) -
     while database.run_sync(workspace_erasure.erase_some_posts, workspace.id, DELETED_AT_ONCE):
         pass
     database.run_sync(workspace_erasure.erase_rest, workspace.id, now())
-    terminal.tell(f"job changes erased    {erased:,}")
-    terminal.tell(f"workspace erased      {workspace.id}")
-    terminal.remark("Its messages stay in Slack. If the app is still there, remove it in Slack, under Manage apps.")
+    terminal.write(f"job changes erased    {erased:,}")
+    terminal.write(f"workspace erased      {workspace.id}")
+    terminal.note("Its messages stay in Slack. If the app is still there, remove it in Slack, under Manage apps.")
     return 0

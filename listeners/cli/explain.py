@@ -30,7 +30,7 @@ def explain(asked: Namespace, terminal: Terminal) -> int:
         found = database.run_sync(_find, asked.id)
     if found is None:
         raise RefusedError(f"There is no job change {asked.id}.")
-    terminal.tell("\n".join(found))
+    terminal.write("\n".join(found))
     return 0
 
 

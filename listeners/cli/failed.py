@@ -27,11 +27,11 @@ def show_buried(asked: Namespace, terminal: Terminal) -> int:
     with terminal.database() as database:
         found = database.run_sync(deliveries.buried, limit=MOST_SHOWN)
     if asked.json:
-        terminal.tell(json.dumps([asdict(each) for each in found], indent=2))
+        terminal.write(json.dumps([asdict(each) for each in found], indent=2))
         return 0
     for each in found:
-        terminal.tell(f"{each.job_change_id}  {each.workspace_id}  {shown_time(each.ended_at)}  {each.reason}")
-    terminal.remark("Try again with: python app.py replay ID, or replay --all" if found else "Nothing is buried.")
+        terminal.write(f"{each.job_change_id}  {each.workspace_id}  {shown_time(each.ended_at)}  {each.reason}")
+    terminal.note("Try again with: python app.py replay ID, or replay --all" if found else "Nothing is buried.")
     return 0
 
 
@@ -47,10 +47,10 @@ def replay_buried(asked: Namespace, terminal: Terminal) -> int:
             return _replay_all(database, terminal)
         ids = list(dict.fromkeys(asked.ids))
         replayed = _replayed(database, _portions(ids))
-        terminal.tell(f"{len(replayed):,} of {len(ids):,} will be tried again.")
+        terminal.write(f"{len(replayed):,} of {len(ids):,} will be tried again.")
         left = [each for each in ids if each not in set(replayed)]
         for each in left:
-            terminal.remark(_why_not(database, each))
+            terminal.note(_why_not(database, each))
     return 1 if left else 0
 
 
@@ -59,7 +59,7 @@ def _replay_all(database: Database, terminal: Terminal) -> int:
     until = SteadyClock()()
     pages = iter(lambda: database.run_sync(failed.buried_until, until, MOST_FOUND), [])
     replayed = _replayed(database, (portion for page in pages for portion in _portions(page)))
-    terminal.tell(f"{len(replayed):,} will be tried again.")
+    terminal.write(f"{len(replayed):,} will be tried again.")
     return 0
 
 

@@ -61,7 +61,7 @@ async def _import(asked: Namespace, terminal: Terminal) -> int:
         is_done = await _watched(app.importing, plan, watch, terminal)
     _tell_counts(plan, watch, terminal)
     if not is_done:
-        terminal.remark("Interrupted. Run the same command to continue from here.")
+        terminal.note("Interrupted. Run the same command to continue from here.")
         return INTERRUPTED
     return 1 if watch.progress.refused else 0
 
@@ -69,15 +69,15 @@ async def _import(asked: Namespace, terminal: Terminal) -> int:
 def _tell_plan(plan: Plan, terminal: Terminal) -> None:
     file = plan.file
     by = f", separated by {_SEPARATORS.get(file.separator, file.separator)}" if file.separator else ""
-    terminal.remark(f"{file.path.name}: {file.kind}, {file.encoding}{by}, {file.size:,} bytes")
+    terminal.note(f"{file.path.name}: {file.kind}, {file.encoding}{by}, {file.size:,} bytes")
     if plan.is_in_our_form:
-        terminal.remark("Its rows are in the documented form.")
+        terminal.note("Its rows are in the documented form.")
     else:
         _tell_columns(plan, terminal)
     if fault := plan.first_fault:
-        terminal.remark(f"Its first row will be refused: {fault}")
+        terminal.note(f"Its first row will be refused: {fault}")
     if plan.progress.read:
-        terminal.remark(f"Continuing after {plan.progress.read:,} rows, where its last import was interrupted.")
+        terminal.note(f"Continuing after {plan.progress.read:,} rows, where its last import was interrupted.")
 
 
 def _tell_columns(plan: Plan, terminal: Terminal) -> None:
@@ -90,10 +90,10 @@ def _tell_columns(plan: Plan, terminal: Terminal) -> None:
         )
     width = max(map(len, understood), default=0)
     for name, field in understood.items():
-        terminal.remark(f"  {name:<{width}}  {field or 'kept under custom'}")
+        terminal.note(f"  {name:<{width}}  {field or 'kept under custom'}")
     if plan.file.header:
         for what in missing(list(understood.values())):
-            terminal.remark(f"No column tells {what}: every row needs it.")
+            terminal.note(f"No column tells {what}: every row needs it.")
 
 
 async def _watched(importing: Importing, plan: Plan, watch: Watch, terminal: Terminal) -> bool:
@@ -148,16 +148,16 @@ def _show(bar: Progress, watch: Watch) -> None:
 
 def _tell_counts(plan: Plan, watch: Watch, terminal: Terminal) -> None:
     progress = watch.progress
-    terminal.tell(f"accepted   {progress.accepted:,}")
-    terminal.tell(f"duplicate  {progress.duplicate:,}")
-    terminal.tell(f"refused    {progress.refused:,}")
+    terminal.write(f"accepted   {progress.accepted:,}")
+    terminal.write(f"duplicate  {progress.duplicate:,}")
+    terminal.write(f"refused    {progress.refused:,}")
     written = refusals_of(plan.file.path)
     if not plan.is_rehearsal:
         if progress.refused:
-            terminal.remark(f"The refused rows, with the reasons: {written}")
+            terminal.note(f"The refused rows, with the reasons: {written}")
         return
     for refused in watch.refused:
-        terminal.remark(f"  {refused}")
+        terminal.note(f"  {refused}")
     if progress.refused > len(watch.refused):
-        terminal.remark(f"  and more; without --dry-run all of them are written to {written}")
-    terminal.remark("This was a dry run: nothing was accepted, and nothing written.")
+        terminal.note(f"  and more; without --dry-run all of them are written to {written}")
+    terminal.note("This was a dry run: nothing was accepted, and nothing written.")

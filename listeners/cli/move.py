@@ -37,9 +37,9 @@ def move(asked: Namespace, terminal: Terminal) -> int:
             raise RefusedError(f"The new database is not empty: {', '.join(full)}. Nothing was copied.")
         sums = _moved(source, target, terminal)
     for name, found in sums:
-        terminal.tell(f"{name:<24}{found.rows:>12,}")
-    terminal.tell(f"{'rows in all, compared':<24}{sum(found.rows for _, found in sums):>12,}")
-    terminal.remark(_afterwards(settings, file))
+        terminal.write(f"{name:<24}{found.rows:>12,}")
+    terminal.write(f"{'rows in all, compared':<24}{sum(found.rows for _, found in sums):>12,}")
+    terminal.note(_afterwards(settings, file))
     return 0
 
 

@@ -70,17 +70,17 @@ def _run(asked: Namespace, terminal: Terminal, work: Callable[[Namespace, Termin
 async def _export(asked: Namespace, terminal: Terminal, app: App) -> int:
     rules = await app.rulebook.hand_out(asked.workspace)
     if asked.file is None:
-        terminal.tell(rules)
+        terminal.write(rules)
     else:
         asked.file.write_text(f"{rules}\n", encoding="utf-8")
-        terminal.remark(f"Written to {asked.file}.")
+        terminal.note(f"Written to {asked.file}.")
     return 0
 
 
 async def _import(asked: Namespace, terminal: Terminal, app: App) -> int:
     kept = await app.rulebook.bring_in(asked.workspace, OPERATOR, _text(asked.file))
     _tell(kept.faults, terminal)
-    terminal.remark(kept.text)
+    terminal.note(kept.text)
     return 0 if kept.stored else 1
 
 
@@ -91,7 +91,7 @@ async def _check(asked: Namespace, terminal: Terminal, app: App) -> int:
     faults = await app.rulebook.check(asked.workspace, rules)
     _tell(faults, terminal)
     if not faults:
-        terminal.remark(f"{len(rules.rules)} rules, nothing wrong.")
+        terminal.note(f"{len(rules.rules)} rules, nothing wrong.")
     return 1 if any(not fault.is_warning for fault in faults) else 0
 
 
@@ -102,13 +102,13 @@ async def _simulate(asked: Namespace, terminal: Terminal, app: App) -> int:
     changes, refused = await app.simulation.read(asked.workspace, asked.file, asked.source)
     simulated = await app.simulation.simulate(asked.workspace, changes, rules)
     if asked.json:
-        terminal.tell(json.dumps([_as_json(each) for each in simulated], indent=2))
+        terminal.write(json.dumps([_as_json(each) for each in simulated], indent=2))
     else:
         for line in await app.simulation.named(asked.workspace, [line for each in simulated for line in _lines(each)]):
-            terminal.tell(line)
+            terminal.write(line)
     for fault in refused:
-        terminal.remark(f"cannot be read, row {fault}")
-    terminal.remark("Nobody was told.")
+        terminal.note(f"cannot be read, row {fault}")
+    terminal.note("Nobody was told.")
     return 1 if refused else 0
 
 
@@ -129,7 +129,7 @@ def _rules(path: Path, terminal: Terminal) -> RuleSet | None:
 
 def _tell(faults: Sequence[RuleFault], terminal: Terminal) -> None:
     for fault in faults:
-        terminal.tell(f"{'warning ' if fault.is_warning else ''}{fault}")
+        terminal.write(f"{'warning ' if fault.is_warning else ''}{fault}")
 
 
 def _lines(simulated: Simulated) -> list[str]:

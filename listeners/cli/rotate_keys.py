@@ -26,9 +26,9 @@ def rotate_keys(_asked: Namespace, terminal: Terminal) -> int:
         for secrets in rotating.ALL:
             counts = _rotate(database, secrets, cipher, first)
             anew, already = anew + counts[0], already + counts[1]
-            terminal.tell(f"{secrets.table.name:<24}{counts[0]:>8,} encrypted anew  {counts[1]:>8,} were already")
-    terminal.tell(f"{'in all':<24}{anew:>8,} encrypted anew  {already:>8,} were already")
-    terminal.remark("All secrets are under the first key: the others may be removed from ENCRYPTION_KEYS.")
+            terminal.write(f"{secrets.table.name:<24}{counts[0]:>8,} encrypted anew  {counts[1]:>8,} were already")
+    terminal.write(f"{'in all':<24}{anew:>8,} encrypted anew  {already:>8,} were already")
+    terminal.note("All secrets are under the first key: the others may be removed from ENCRYPTION_KEYS.")
     return 0
 
 

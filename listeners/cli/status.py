@@ -1,4 +1,4 @@
-"""How the workspaces stand, for the operator."""
+"""What an operator looks at: the status of each workspace, and its audit log."""
 
 from __future__ import annotations
 
@@ -6,19 +6,24 @@ import asyncio
 import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 
 from listeners.cli.running.preparing import cipher_of
-from listeners.cli.terminal import RefusedError, Terminal, shown_time
+from listeners.cli.terminal import RefusedError, Terminal, add_workspace_argument, shown_time
 from services.home.status import REPORTED_DAYS, WorkspaceStatus
+from store.operations import audit
 from store.slack import workspaces
 
+MOST_SHOWN = 1_000
+"""Audit entries."""
 
-def arguments(parser: ArgumentParser) -> None:
+
+def add_status_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--workspace", metavar="ID", help="only this one")
     parser.add_argument("--json", action="store_true", help="as JSON, times in milliseconds since the epoch")
 
 
-def status(asked: Namespace, terminal: Terminal) -> int:
+def show_status(asked: Namespace, terminal: Terminal) -> int:
     with terminal.database() as database:
         active = [each.id for each in database.run_sync(workspaces.all_active)]
     found = asyncio.run(_ask(terminal, [asked.workspace] if asked.workspace else active))
@@ -26,11 +31,11 @@ def status(asked: Namespace, terminal: Terminal) -> int:
         raise RefusedError(f"No workspace {asked.workspace} has installed the app.")
     if asked.json:
         told = [each.as_dict() for each in found]
-        terminal.tell(json.dumps(told[0] if asked.workspace else told, indent=2))
+        terminal.write(json.dumps(told[0] if asked.workspace else told, indent=2))
     elif found:
-        terminal.tell("\n\n".join("\n".join(_lines(each)) for each in found))
+        terminal.write("\n\n".join("\n".join(_lines(each)) for each in found))
     else:
-        terminal.remark("No workspace has installed the app yet.")
+        terminal.note("No workspace has installed the app yet.")
     return 0
 
 
@@ -65,3 +70,22 @@ def _salesforce(one: WorkspaceStatus) -> Iterator[str]:
     for place, line in enumerate(one.salesforce):
         at = f" {shown_time(line.at)}" if line.at is not None else ""
         yield f"  {'' if place else 'Salesforce':<17} {line.text}{at}"
+
+
+def add_audit_arguments(parser: ArgumentParser) -> None:
+    add_workspace_argument(parser)
+    parser.add_argument("--json", action="store_true", help="as JSON, times in milliseconds since the epoch")
+
+
+def show_audit(options: Namespace, terminal: Terminal) -> int:
+    with terminal.database() as database:
+        entries = database.run_sync(audit.recent, options.workspace, MOST_SHOWN)
+        if not entries and database.run_sync(workspaces.find, options.workspace) is None:
+            raise RefusedError(f"There is no audit log for workspace {options.workspace}.")
+    if options.json:
+        terminal.write(json.dumps([asdict(entry) for entry in entries], indent=2))
+        return 0
+    for entry in entries:
+        action = f"{entry.action}: {entry.detail}" if entry.detail else entry.action
+        terminal.write(f"{shown_time(entry.at)}  {entry.actor:<11}  {action}")
+    return 0

@@ -96,11 +96,11 @@ class Terminal:
     err: Console
     command: str = COMMAND
 
-    def tell(self, text: str) -> None:
+    def write(self, text: str) -> None:
         """Print a result as it is: neither wrapped nor coloured."""
         self.out.out(self._typeable(text), highlight=False)
 
-    def remark(self, text: str) -> None:
+    def note(self, text: str) -> None:
         """Print what is not part of the result."""
         self.err.out(self._typeable(text), highlight=False)
 
@@ -120,7 +120,7 @@ class Terminal:
             raise RefusedError(f"There is no database at {file} yet: start with python app.py serve.")
         with opened(url) as database:
             if not database.run_sync(migrations.is_newest):
-                raise RefusedError(f"The database is not at the newest schema: {MIGRATE}.")
+                raise RefusedError(f"The database schema is out of date: {MIGRATE}.")
             yield database
 
 
@@ -139,9 +139,15 @@ def shown_time(milliseconds: int) -> str:
     return f"{datetime.fromtimestamp(milliseconds / 1_000, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def demo_arguments(parser: ArgumentParser) -> None:
-    """Here, so that --help need not load the sandbox."""
-    parser.add_argument("--once", action="store_true", help="end by itself: status 0 if all was told as expected")
+def add_workspace_argument(parser: ArgumentParser) -> None:
+    parser.add_argument("--workspace", required=True, metavar="ID", help="the workspace, such as T0123456789")
+
+
+def add_demo_arguments(parser: ArgumentParser) -> None:
+    # Defined here so that --help does not have to load the sandbox.
+    parser.add_argument(
+        "--once", action="store_true", help="exit after the samples: status 0 if every outcome is as expected"
+    )
     parser.add_argument(
         "--port",
         type=int,

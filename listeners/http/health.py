@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from listeners.http.metrics import Metrics, Snapshot
 from services.operations.heartbeat import LONGEST_WAIT_MS
 from services.operations.watchdog import Pulse
-from services.version import VERSION
+from services.settings import VERSION
 from store import migrations
 from store.database import Database, DatabaseUnavailableError
 from store.home import counts
@@ -63,7 +63,7 @@ class _Health:
                 self._is_migrated = await self.database.run(_is_reached if self._is_migrated else migrations.is_newest)
         except (DatabaseUnavailableError, TimeoutError):
             return ["the database does not answer: check DATABASE_URL and that it is up"]
-        return [] if self._is_migrated else ["the database is not at the newest schema: run python app.py migrate"]
+        return [] if self._is_migrated else ["the database schema is out of date: run python app.py migrate"]
 
     async def read_metrics(self, request: web.Request) -> web.Response:
         if not self._may_read_metrics(request):

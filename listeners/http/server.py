@@ -13,7 +13,7 @@ from aiohttp.typedefs import Handler, Middleware
 from listeners.http import limits
 from listeners.pages import Notice, Pages
 from listeners.slack.install import Installing
-from listeners.slack.links import PATH as CHANNEL_PATH
+from listeners.slack.links import CHANNEL_PATH
 from listeners.slack.oauth import INSTALL_PATH, REDIRECT_PATH
 from listeners.slack.requests import SlackRequests
 from store.database import DatabaseUnavailableError

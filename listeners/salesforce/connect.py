@@ -11,7 +11,7 @@ from aiohttp import web
 
 from domain.errors import PermanentError, TransientError
 from listeners.pages import Notice, Pages
-from listeners.slack.connect_link import PATH, ConnectLink
+from listeners.slack.links import CONNECT_PATH, ConnectLink
 from services.salesforce.connect import (
     ATTEMPT_SECONDS,
     CALLBACK_PATH,
@@ -41,8 +41,8 @@ class Connecting:
 
     def routes(self) -> list[web.RouteDef]:
         return [
-            web.get(PATH, self.ask, allow_head=False),
-            web.post(PATH, self.depart),
+            web.get(CONNECT_PATH, self.ask, allow_head=False),
+            web.post(CONNECT_PATH, self.depart),
             web.get(CALLBACK_PATH, self.come_back, allow_head=False),
         ]
 

@@ -16,7 +16,7 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 
 from domain.errors import PermanentError, TransientError, WorkspaceGoneError
 from listeners.pages import Notice, Pages
-from listeners.slack.links import COOKIE, InstallLink, address
+from listeners.slack.links import CHANNEL_COOKIE, InstallLink, channel_address
 from listeners.slack.oauth import failure
 from services.home.preferences import Preferences
 from services.settings import is_loopback
@@ -113,7 +113,7 @@ class Installing:
     async def show_channels(self, request: web.Request) -> web.Response:
         """The page that picks the default channel, for the admin who installed and in their browser."""
         sealed = request.query.get("link", "")
-        allowed = await self._allowed(sealed, request.cookies.get(COOKIE, ""))
+        allowed = await self._allowed(sealed, request.cookies.get(CHANNEL_COOKIE, ""))
         if isinstance(allowed, web.Response):
             return allowed
         _link, workspace = allowed
@@ -121,14 +121,14 @@ class Installing:
             listing = await self.slack_install.channels(workspace.id, org_wide=workspace.is_enterprise_install)
         except (PermanentError, TransientError) as error:
             log.warning("the channels of workspace %s could not be listed: %s", workspace.id, error)
-            return self.pages.notice(_slack_failed(error, address(sealed)))
+            return self.pages.notice(_slack_failed(error, channel_address(sealed)))
         response = self.pages.page(
             "channels.html",
             workspace_name=workspace.name,
             listing=listing,
             chosen=workspace.default_channel_id,
             link=sealed,
-            here=address(sealed),
+            here=channel_address(sealed),
         )
         response.enable_compression()
         return response
@@ -138,7 +138,7 @@ class Installing:
         # The sealed link inside the form is what a page of another site cannot know.
         form = dict(parse_qsl((await request.read()).decode(errors="replace")))
         sealed, channel_id = form.get("link", ""), form.get("channel", "")
-        allowed = await self._allowed(sealed, request.cookies.get(COOKIE, ""))
+        allowed = await self._allowed(sealed, request.cookies.get(CHANNEL_COOKIE, ""))
         if isinstance(allowed, web.Response):
             return allowed
         link, workspace = allowed
@@ -174,7 +174,7 @@ class Installing:
         try:
             installer = await self.slack.user(workspace.id, link.user_id)
         except (PermanentError, TransientError) as error:
-            return self.pages.notice(_slack_failed(error, address(sealed)))
+            return self.pages.notice(_slack_failed(error, channel_address(sealed)))
         if installer is None or not installer.is_admin:
             return self.pages.page("admin.html", 403, workspace_name=workspace.name, home_link=link.home_link)
         return link, workspace
@@ -200,7 +200,7 @@ _STALE = Notice(
 
 def _is_for(link: InstallLink, workspace: Workspace, browser: str) -> bool:
     """This installation, and no earlier one; and by whom it was made."""
-    return link.installed_at == str(workspace.installed_at) and link.is_of(browser)
+    return link.installed_at == str(workspace.installed_at) and link.is_for_browser(browser)
 
 
 def plain(mrkdwn: str) -> str:
@@ -214,7 +214,7 @@ def _not_chosen(why: str, sealed: str) -> Notice:
         title="The default channel was not changed",
         text=(why,),
         action="Choose another channel",
-        url=address(sealed),
+        url=channel_address(sealed),
         status=409,
     )
 

@@ -1,4 +1,4 @@
-"""The short-lived link to the page that picks the default channel: who may use it, for which installation. Pure."""
+"""Short-lived, sealed links to our own pages: choosing the default channel, and connecting Salesforce. Pure."""
 
 from __future__ import annotations
 
@@ -9,19 +9,25 @@ from urllib.parse import urlencode
 
 from store.encryption import Cipher
 
-PATH = "/slack/default-channel"
-PURPOSE = "default-channel"
-COOKIE = "default_channel"
-LIFETIME_SECONDS = 60 * 60
+CHANNEL_PATH = "/slack/default-channel"
+CONNECT_PATH = "/salesforce/connect"
+
+CHANNEL_COOKIE = "default_channel"
+CHANNEL_LIFETIME_SECONDS = 60 * 60
+CONNECT_LIFETIME_SECONDS = 15 * 60
+
+CHANNEL_PURPOSE = "default-channel"
+CONNECT_PURPOSE = "salesforce-connect"
 
 
 @dataclass(frozen=True, kw_only=True)
 class InstallLink:
     """
-    What a link says. *installed_at*, in milliseconds, ties it to one installation: the next one makes it stale.
+    The claims of a link to the page that chooses the default channel.
 
-    *browser*: the mark of the cookie of whoever installed; in another browser the link opens nothing. *team_id* is
-    empty for an organisation that installed as a whole.
+    `installed_at`, in milliseconds, ties the link to one installation: a later installation makes it stale. `browser`
+    is the hash of the cookie set in the installer's browser; the link does not work in any other browser. `team_id` is
+    empty if the app was installed for a whole organization.
     """
 
     workspace_id: str
@@ -31,27 +37,27 @@ class InstallLink:
     installed_at: str
     browser: str
 
-    def is_of(self, cookie: str) -> bool:
-        """Whether this is the browser that installed, by the cookie it was given then."""
-        return hmac.compare_digest(self.browser, mark_of(cookie))
+    def is_for_browser(self, cookie: str) -> bool:
+        """Whether `cookie` is the one that was set in the installer's browser."""
+        return hmac.compare_digest(self.browser, hash_of(cookie))
 
     def seal(self, cipher: Cipher) -> str:
-        return cipher.seal(PURPOSE, asdict(self))
+        return cipher.seal(CHANNEL_PURPOSE, asdict(self))
 
     @classmethod
     def unseal(cls, cipher: Cipher, sealed: str, now: int) -> InstallLink | None:
-        """None: made up, or older than an hour. *now* in milliseconds."""
-        claims = cipher.unseal(PURPOSE, sealed, now=now, max_age=LIFETIME_SECONDS)
+        """Return None if the link is forged or older than an hour. `now` is in milliseconds."""
+        claims = cipher.unseal(CHANNEL_PURPOSE, sealed, now=now, max_age=CHANNEL_LIFETIME_SECONDS)
         return None if claims is None else cls(**claims)
 
     @property
     def app_link(self) -> str | None:
-        """Opens the app's Home in Slack's own app. https://docs.slack.dev/interactivity/deep-linking"""
+        """A link that opens the app's Home in the Slack client: https://docs.slack.dev/interactivity/deep-linking"""
         return self._link("slack://app", "id", tab="home")
 
     @property
     def home_link(self) -> str | None:
-        """The same from a browser. It carries no permission, so that it can be sent to anybody."""
+        """A link that opens the app's Home from a browser. It grants nothing, so it is safe to share."""
         return self._link("https://slack.com/app_redirect", "app", tab="home")
 
     def _link(self, address: str, app: str, **more: str) -> str | None:
@@ -60,11 +66,36 @@ class InstallLink:
         return f"{address}?{urlencode({'team': self.team_id, app: self.app_id, **more})}"
 
 
-def mark_of(cookie: str) -> str:
-    """What a link says of a cookie, which is not the cookie itself."""
+@dataclass(frozen=True)
+class ConnectLink:
+    """
+    The claims of a link to the page that connects Salesforce.
+
+    A browser carries no Slack identity, so App Home gives this link to the admin who asks to connect.
+    """
+
+    workspace_id: str
+    user_id: str
+
+    def address(self, cipher: Cipher) -> str:
+        """Path and query on this server."""
+        return f"{CONNECT_PATH}?{urlencode({'link': self.seal(cipher)})}"
+
+    def seal(self, cipher: Cipher) -> str:
+        return cipher.seal(CONNECT_PURPOSE, asdict(self))
+
+    @classmethod
+    def unseal(cls, cipher: Cipher, sealed: str, now: int) -> ConnectLink | None:
+        """Return None if the link is forged or older than 15 minutes. `now` is in milliseconds."""
+        claims = cipher.unseal(CONNECT_PURPOSE, sealed, now=now, max_age=CONNECT_LIFETIME_SECONDS)
+        return None if claims is None else cls(**claims)
+
+
+def hash_of(cookie: str) -> str:
+    """The hash that a link carries in place of the cookie."""
     return hashlib.sha256(cookie.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def address(sealed: str) -> str:
-    """Where a sealed link leads, on this server."""
-    return f"{PATH}?{urlencode({'link': sealed})}"
+def channel_address(sealed: str) -> str:
+    """Path and query of the default channel page for a sealed link."""
+    return f"{CHANNEL_PATH}?{urlencode({'link': sealed})}"

@@ -17,7 +17,14 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.oauth.installation_store import Installation
 
 from listeners.pages import Notice, Pages
-from listeners.slack.links import COOKIE, LIFETIME_SECONDS, PATH, InstallLink, address, mark_of
+from listeners.slack.links import (
+    CHANNEL_COOKIE,
+    CHANNEL_LIFETIME_SECONDS,
+    CHANNEL_PATH,
+    InstallLink,
+    channel_address,
+    hash_of,
+)
 from services.settings import Settings
 from services.slack.install import SlackInstall
 from services.slack.manifest import Manifest
@@ -131,10 +138,11 @@ def _callbacks(parts: OAuthParts, public_url: str) -> AsyncCallbackOptions:
             app_id=installation.app_id or "",
             user_id=installation.user_id,
             installed_at=str(round(installation.installed_at * 1000)),
-            browser=mark_of(browser),
+            browser=hash_of(browser),
         )
-        cookie = f"{COOKIE}={browser}; Path={PATH}; Max-Age={LIFETIME_SECONDS}"
-        return BoltResponse(status=303, headers={"Location": address(link.seal(parts.cipher)), "Set-Cookie": cookie})
+        cookie = f"{CHANNEL_COOKIE}={browser}; Path={CHANNEL_PATH}; Max-Age={CHANNEL_LIFETIME_SECONDS}"
+        location = channel_address(link.seal(parts.cipher))
+        return BoltResponse(status=303, headers={"Location": location, "Set-Cookie": cookie})
 
     async def explain(args: AsyncFailureArgs) -> BoltResponse:
         notice = failure(args.reason, public_url)

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import aiohttp
 import pytest
 
-from listeners.slack.links import PURPOSE
+from listeners.slack.links import CHANNEL_PURPOSE
 from store.database import Database
 from tests.listeners.salesforce.salesforce_world import World as SalesforceWorld
 from tests.listeners.salesforce.salesforce_world import world as salesforce_world
@@ -70,7 +70,7 @@ async def test_a_channel_link_is_no_use_for_another_installation(here: World) ->
     (cookie,) = [each for each in here.http.cookie_jar if each.key == "default_channel"]
     assert cookie["httponly"]
     claims = {"workspace_id": "T_NONE", "team_id": "", "app_id": "", "user_id": here.dana.id}
-    sealed = here.cipher.seal(PURPOSE, {**claims, "installed_at": "1", "browser": cookie.value})
+    sealed = here.cipher.seal(CHANNEL_PURPOSE, {**claims, "installed_at": "1", "browser": cookie.value})
     assert link
     await here.read(f"{here.url}/slack/default-channel?link={sealed}", status=403)
 

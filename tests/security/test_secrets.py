@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, select
 
-from listeners.cli.running.modes import is_open, warn_of_open
-from listeners.cli.running.preparing import cipher_of
+from listeners.cli.running.preparing import cipher_of, is_readable_by_others, warn_of_readable
 from listeners.cli.table import VERBS
 from listeners.cli.terminal import RefusedError
 from services.settings import Settings
@@ -160,9 +159,9 @@ def test_open_files_are_told_at_the_start(
     file.chmod(mode)
 
     with caplog.at_level(logging.WARNING):
-        warn_of_open([file, tmp_path / "not-there"])
+        warn_of_readable([file, tmp_path / "not-there"])
 
-    assert is_open(file) is is_told
+    assert is_readable_by_others(file) is is_told
     assert (f"chmod o= {file}" in caplog.text) is is_told
 
 

@@ -65,18 +65,18 @@ async def _play(terminal: Terminal, folder: Path, port: int | None, *, once: boo
         for number in (signal.SIGINT, signal.SIGTERM):  # either way the folder is removed
             asyncio.get_running_loop().add_signal_handler(number, playing.cancel)
     async with _stage(terminal, folder, port) as stage:
-        terminal.tell("All the way through on this machine, with sample people and sample data.\n")
+        terminal.write("All the way through on this machine, with sample people and sample data.\n")
         await _install(stage)
-        terminal.tell(f"{stage.office.admin.real_name} added the app to Slack and chose #{DEFAULT_CHANNEL}.")
+        terminal.write(f"{stage.office.admin.real_name} added the app to Slack and chose #{DEFAULT_CHANNEL}.")
         await _rule(stage)
-        terminal.tell(f"{len(RULES['rules'])} ownership rules are in force; where none matches, the owner is told.")
+        terminal.write(f"{len(RULES['rules'])} ownership rules are in force; where none matches, the owner is told.")
         began = time.monotonic()
         rows = await _tell_all(terminal, stage)
-        terminal.tell(f"{len(rows)} job changes were posted and dealt with in {time.monotonic() - began:.1f} s.")
+        terminal.write(f"{len(rows)} job changes were posted and dealt with in {time.monotonic() - began:.1f} s.")
         terminal.out.print(table(rows))
         all_well = all(row.is_expected for row in rows)
         if not once:
-            terminal.tell(closing(stage.at))
+            terminal.write(closing(stage.at))
             with suppress(asyncio.CancelledError):  # Ctrl-C
                 await asyncio.Event().wait()
     return 0 if all_well or not once else 1

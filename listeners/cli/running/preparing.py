@@ -1,16 +1,18 @@
-"""What has to be so before anything is served: nobody else at work, the newest schema, the right keys."""
+"""What happens before anything is served: file permissions, the process lock, migrations and encryption keys."""
 
 from __future__ import annotations
 
+import logging
+import stat
 import time
-from collections.abc import Callable, Iterator
+from argparse import Namespace
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection
 
-from listeners.cli.running.modes import is_open, warn_of_open
-from listeners.cli.terminal import MIGRATE, RefusedError, opened
+from listeners.cli.terminal import MIGRATE, RefusedError, Terminal, opened
 from services.clock import SteadyClock
 from services.settings import Settings
 from store import migrations
@@ -20,70 +22,111 @@ from store.encryption import KEY_FILE, Cipher, WrongKeyError, key_in
 from store.operations import stored_secrets
 from store.operations.single_process import NotAloneError, alone_on, sqlite_file
 
+UMASK = 0o077
+"""Process umask: files that the app creates are readable by its own user only."""
+
 ATTEMPTS, WAIT_SECONDS = 100, 0.3
-"""How often a migration tries to have its tables to itself, and how long it stands back in between."""
+"""How often a migration tries to lock its tables, and how long it waits between two attempts."""
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
 def prepared(settings: Settings, *, works: bool) -> Iterator[Cipher]:
     """
-    Make the database ready and keep others away from it; answers with the keys to it.
+    Prepare the database for serving and yield the cipher for its secrets.
 
-    *works*: whether this process will route and post, which on SQLite only one may do at a time.
+    `works` is True if this process will route and post. On SQLite only one process may do that at a time.
     Raises RefusedError, DatabaseUnavailableError.
     """
     file = sqlite_file(settings.database_url)
-    warn_of_open([Path(".env"), *([file] if file else [])])
+    warn_of_readable([Path(".env"), *([file] if file else [])])
     with ExitStack() as stack:
         if file and works:
             stack.enter_context(_alone_on(file))
         cipher = cipher_of(settings)
         with opened(settings.database_url) as database:
-            _bring_up(database)
+            if database.is_sqlite:
+                migrate(database)
+            elif not database.run_sync(migrations.is_newest):
+                raise RefusedError(f"The database schema is out of date: {MIGRATE}.")
             if file and works:
-                database.run_sync(_release)
-            _check(database, cipher)
+                database.run_sync(_release_leases)
+            try:
+                database.run_sync(stored_secrets.check, cipher)
+            except WrongKeyError as error:
+                raise RefusedError(str(error)) from None
         yield cipher
 
 
+def migrate_database(_arguments: Namespace, terminal: Terminal) -> int:
+    with opened(terminal.settings().database_url) as database:
+        migrate(database)
+    terminal.write("The database schema is up to date.")
+    return 0
+
+
 def migrate(database: Database, wait: Callable[[float], None] = time.sleep, attempts: int = ATTEMPTS) -> None:
-    """Bring it to the newest schema, beside those who serve from it. Raises RefusedError, DatabaseUnavailableError."""
+    """
+    Migrate to the newest schema while other processes may be serving from the database.
+
+    Raises RefusedError, DatabaseUnavailableError.
+    """
     for _ in range(attempts):
         try:
             with database.without_transaction() as connection:
                 migrations.build_beside(connection)
             return database.run_sync(migrations.upgrade)
         except migrations.NewerSchemaError:
-            newer = "The database is newer than this version of the app: install the newest version."
+            newer = "The database was migrated by a newer version of the app. Install the newest version."
             raise RefusedError(newer) from None
         except migrations.LockedError:
             wait(WAIT_SECONDS)
-    held = "Something holds a table of the database: look into pg_stat_activity for what runs long, and try again."
-    raise RefusedError(held)
+    raise RefusedError(
+        "The migration could not lock a table. Check pg_stat_activity for long-running statements, then try again."
+    )
 
 
 def cipher_of(settings: Settings) -> Cipher:
-    """The operator's keys; on SQLite, when none are named, the one beside the file. Raises RefusedError."""
+    """
+    Return the cipher for the operator's keys.
+
+    On SQLite without ENCRYPTION_KEYS, the key is read from a file beside the database, and created if it is missing.
+    Raises RefusedError.
+    """
     keys = settings.encryption_keys
     if not keys:
         keys = (_key_beside(sqlite_file(settings.database_url)),)
     try:
         return Cipher.of(keys)
     except ValueError:
-        raise RefusedError(f"{KEY_FILE} beside the database holds no key: put the key back.") from None
+        raise RefusedError(f"{KEY_FILE} beside the database holds no key. Restore the file from a backup.") from None
 
 
 def _key_beside(file: Path | None) -> str:
     if file is None:
-        raise RefusedError("DATABASE_URL names no file: nothing would be left after a restart.", status=2)
+        raise RefusedError("DATABASE_URL names no file, so nothing would survive a restart.", status=2)
+    place = file.parent / KEY_FILE
     try:
         key = key_in(file.parent)
     except OSError as error:
-        raise RefusedError(f"{file.parent / KEY_FILE} cannot be read or made: {error.strerror}.") from None
-    if is_open(file.parent / KEY_FILE):
-        place = file.parent / KEY_FILE
-        raise RefusedError(f"{place}, which opens every secret, can be read by everybody here: chmod 600 {place}.")
+        raise RefusedError(f"{place} cannot be read or created: {error.strerror}.") from None
+    if is_readable_by_others(place):
+        raise RefusedError(
+            f"{place} decrypts every secret, and every user of this machine can read it. Run: chmod 600 {place}"
+        )
     return key
+
+
+def is_readable_by_others(file: Path) -> bool:
+    """Whether every user may read or write the file. Group permissions are left to the operator."""
+    return file.exists() and bool(stat.S_IMODE(file.stat().st_mode) & stat.S_IRWXO)
+
+
+def warn_of_readable(files: Iterable[Path]) -> None:
+    for file in files:
+        if is_readable_by_others(file):
+            log.warning("%s can be read by every user of this machine. Run: chmod o= %s", file, file)
 
 
 @contextmanager
@@ -98,20 +141,7 @@ def _alone_on(file: Path) -> Iterator[None]:
         yield
 
 
-def _bring_up(database: Database) -> None:
-    if database.is_sqlite:
-        migrate(database)
-    elif not database.run_sync(migrations.is_newest):
-        raise RefusedError(f"The database is not at the newest schema: {MIGRATE}.")
-
-
-def _release(connection: Connection) -> None:
+def _release_leases(connection: Connection) -> None:
+    # This is the only process that works on the file, so every lease was left behind by one that has ended.
     routing.release_all(connection)
     lanes.release_all(connection, SteadyClock()())
-
-
-def _check(database: Database, cipher: Cipher) -> None:
-    try:
-        database.run_sync(stored_secrets.check, cipher)
-    except WrongKeyError as error:
-        raise RefusedError(str(error)) from None

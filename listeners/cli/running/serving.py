@@ -84,7 +84,7 @@ async def _until_told(
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with running(terminal.build, settings, cipher, halves):
         _spare_the_collector()
-        terminal.tell(_greeting(settings, halves))
+        terminal.write(_greeting(settings, halves))
         await stop.wait()
         last_second.start()
 

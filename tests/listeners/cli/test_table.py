@@ -153,7 +153,7 @@ def test_a_replica_does_not_serve_an_old_schema(postgresql_url, capsys):
     operator.database.engine.dispose()
 
     assert (operator.status, operator.out) == (1, "")
-    assert operator.err == "The database is not at the newest schema: run python app.py migrate.\n"
+    assert operator.err == "The database schema is out of date: run python app.py migrate.\n"
 
 
 def test_a_schema_of_the_future_is_told_from_an_old_one(operator):
@@ -163,14 +163,14 @@ def test_a_schema_of_the_future_is_told_from_an_old_one(operator):
     operator.types("migrate")
 
     assert operator.status == 1
-    assert "newer than this version" in operator.err
+    assert "newer version of the app" in operator.err
 
 
 def test_migrating_twice_is_once(operator):
     """Nothing happens when the schema is the newest."""
     operator.types("migrate")
 
-    assert (operator.status, operator.out) == (0, "The database is at the newest schema.\n")
+    assert (operator.status, operator.out) == (0, "The database schema is up to date.\n")
 
 
 @pytest.mark.parametrize("url", ["sqlite:////nowhere/usergems.db", "postgresql://localhost:1/none"])
@@ -237,7 +237,7 @@ def test_a_new_intake_key_is_all_that_goes_to_the_pipe(operator, kind, prefix):
 
     assert operator.status == 0
     assert re.fullmatch(rf"{prefix}\S{{40,}}\n", key)
-    assert "shown once" in operator.err
+    assert "shown only once" in operator.err
 
 
 def test_an_unknown_workspace_gets_no_key(operator):
@@ -245,7 +245,7 @@ def test_an_unknown_workspace_gets_no_key(operator):
     operator.types("intake-key", "--workspace", "T404")
 
     assert (operator.status, operator.out) == (1, "")
-    assert operator.err == "No workspace T404 has installed the app.\n"
+    assert operator.err == "The app is not installed in workspace T404.\n"
 
 
 def test_explain_tells_the_whole_way_of_a_job_change(operator):

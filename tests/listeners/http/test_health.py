@@ -10,7 +10,7 @@ from sqlalchemy import text
 from listeners.http import health
 from listeners.http.metrics import Metrics
 from services.operations.watchdog import Pulse
-from services.version import VERSION
+from services.settings import VERSION
 from store.database import Database
 from tests.conftest import SOMEDAY
 from tests.store.sample_rows import add_job_change, add_workspace
@@ -58,7 +58,7 @@ async def test_an_old_schema_is_not_ready(client, database):
 
     status, told = await read(client, "/readyz")
     assert status == 503
-    assert told["reasons"] == ["the database is not at the newest schema: run python app.py migrate"]
+    assert told["reasons"] == ["the database schema is out of date: run python app.py migrate"]
 
     await database.run(lambda connection: connection.execute(set_version, {"version": newest}))
     assert (await read(client, "/readyz"))[0] == 200

@@ -17,7 +17,7 @@ from slack_sdk.oauth.installation_store import Installation
 
 import app
 from listeners.http.server import create_runner
-from listeners.slack.connect_link import ConnectLink
+from listeners.slack.links import ConnectLink
 from sandbox.salesforce import SalesforceSandbox
 from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Team, User
