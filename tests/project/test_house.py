@@ -6,7 +6,6 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -122,58 +121,6 @@ def test_every_module_says_what_belongs_in_it():
     ]
 
     assert wrong == []
-
-
-def test_what_a_name_does_not_say_its_docstring_says():
-    """
-    Every public class, function and method in services/, store/ and listeners/ has one.
-
-    Except for what says all by itself: a body of one statement, a method that a base class asks for, and what is
-    handed to Bolt in `register` or to the table of verbs, where the id beside it says when it is called.
-    """
-    wrong = [
-        f"{path.relative_to(ROOT)}: {name}"
-        for layer in LAYERS
-        for path in sorted((ROOT / layer).rglob("*.py"))
-        if "versions" not in path.parts
-        for name in silent(parsed(path))
-    ]
-
-    assert wrong == []
-
-
-def silent(module: ast.Module) -> Iterator[str]:
-    """What is public, has no docstring and needs one."""
-    handed_over = {
-        argument.id
-        for node in ast.walk(module)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Call)
-        for argument in node.args
-        if isinstance(argument, ast.Name)
-    }
-    for node in module.body:
-        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-            if not ast.get_docstring(node):
-                yield node.name
-            if not node.bases:
-                yield from (f"{node.name}.{each.name}" for each in node.body if needs_words(each))
-        elif needs_words(node) and node.name not in handed_over | {"register"} and not is_verb(node):
-            yield node.name
-
-
-def needs_words(node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and not node.name.startswith("_")
-        and not ast.get_docstring(node)
-        and len(node.body) > 1
-    )
-
-
-def is_verb(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """A verb of listeners/cli/table.py: it is called with what was typed, and fills in a parser."""
-    asked = [argument.arg for argument in node.args.args]
-    return asked in (["asked", "terminal"], ["_asked", "terminal"], ["parser"])
 
 
 def test_pure_modules_do_nothing_outside():
