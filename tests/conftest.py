@@ -142,7 +142,7 @@ def _named(server_url: str, database: str) -> str:
 @pytest.fixture
 async def world(database: Database, clock: Clock) -> AsyncIterator[World]:
     """Slack, Salesforce and our two halves between them."""
-    from tests.world import world_around  # noqa: PLC0415 - it needs the Clock of this module
+    from tests.world import open_world  # noqa: PLC0415 - it needs the Clock of this module
 
-    async with world_around(database, clock) as world:
+    async with open_world(database, clock) as world:
         yield world

@@ -61,17 +61,17 @@ class World:
 
     async def accept(self, **changes: Any) -> str:
         """A job change, taken in; its id."""
-        added = await self.intake.accept(self.workspace_id, job_change(**changes))
+        added = await self.intake.accept(self.workspace_id, sample_job_change(**changes))
         assert added is not None
         return added.id
 
-    async def tell(self, **changes: Any) -> str:
+    async def deliver(self, **changes: Any) -> str:
         """A job change, taken in, routed and told; its id."""
         job_change_id = await self.accept(**changes)
         await self.worker.work_off()
         return job_change_id
 
-    def owner(self, name: str, *, in_slack: bool = True, **fields: Any) -> str:
+    def add_owner(self, name: str, *, in_slack: bool = True, **fields: Any) -> str:
         """A Salesforce user, by default a member of the Slack workspace too; the Salesforce id."""
         first, last = name.split()
         email = f"{first.lower()}@acme.example"
@@ -79,13 +79,13 @@ class World:
             self.slack.add_user(self.team, name, email)
         return self.salesforce.add("User", FirstName=first, LastName=last, Email=email, **fields)
 
-    def told(self, name: str) -> list[Message]:
+    def direct_messages(self, name: str) -> list[Message]:
         """What this person has read in a direct message."""
         member = next(user for user in self.slack.world.users.values() if user.real_name == name)
         channels = [each for each in self.slack.world.channels.values() if each.im_user == member.id]
         return [message for channel in channels for message in channel.messages.values()]
 
-    def posted(self, channel: str) -> list[Message]:
+    def channel_messages(self, channel: str) -> list[Message]:
         """What a channel, by name, has read."""
         found = self.slack.world.channel_by_name(self.team.id, channel)
         return list(found.messages.values()) if found else []
@@ -101,21 +101,21 @@ class World:
         await self.database.run(choose)
         return channel.id
 
-    async def prefer(self, **preferences: object) -> None:
+    async def set_preferences(self, **preferences: object) -> None:
         await self.database.run(workspaces.change, self.workspace_id, None, **preferences)
 
     async def outcome(self, job_change_id: str) -> tuple[str | None, str | None, str | None]:
         """Outcome, who was told, and the reason."""
-        found = await self.look(job_change_id)
+        found = await self.find(job_change_id)
         return found.outcome, found.told, found.reason
 
-    async def look(self, job_change_id: str) -> FoundJobChange:
+    async def find(self, job_change_id: str) -> FoundJobChange:
         found = await self.database.run(find, self.workspace_id, job_change_id)
         assert found is not None
         return found
 
 
-def job_change(**changes: Any) -> dict[str, Any]:
+def sample_job_change(**changes: Any) -> dict[str, Any]:
     """The ordinary case: Ada Smith goes from Initech to Globex."""
     return {
         "source": "tests",
@@ -129,7 +129,7 @@ def job_change(**changes: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def world_around(database: Database, clock: Clock) -> AsyncIterator[World]:
+async def open_world(database: Database, clock: Clock) -> AsyncIterator[World]:
     """An installed workspace with an admin and no default channel; a connected org with nobody in it."""
     async with AsyncExitStack() as stack:
         slack = SlackSandbox(now=lambda: clock() / 1_000)

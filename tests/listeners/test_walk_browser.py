@@ -26,7 +26,7 @@ from services.slack.manifest import Manifest
 from store.encryption import Cipher
 from store.home import member_preferences
 from tests.servers import free_port
-from tests.world import job_change
+from tests.world import sample_job_change
 
 CHROMIUM = Path("/usr/bin/chromium")
 MANIFEST = Manifest.parse((Path(__file__).parents[2] / "manifest.json").read_text())
@@ -56,7 +56,7 @@ class Acme:
     async def tell(self, event: str, name: str, **changes: object) -> None:
         """Somebody whom Dana is responsible for, as the sender says, changes jobs."""
         person = {"full_name": name, "emails": [f"{event}@initech.example"]}
-        change = job_change(source_event_id=event, person=person, dri_email="dana@acme.example", **changes)
+        change = sample_job_change(source_event_id=event, person=person, dri_email="dana@acme.example", **changes)
         assert await self.app.intake.accept(self.team.id, change)
 
     async def wait_for_the_digest(self) -> None:

@@ -19,13 +19,13 @@ from standardwebhooks import Webhook
 from services.intake.signatures import text_of
 from store.intake.keys import SIGNING
 from tests.security.two_workspaces import Fort, fort
-from tests.world import job_change
+from tests.world import sample_job_change
 
 ROOT = Path(__file__).parents[2]
 TIMES = 12
 """Each kind of forgery, on each door."""
 
-BODY = json.dumps(job_change(source="forger")).encode()
+BODY = json.dumps(sample_job_change(source="forger")).encode()
 EVENT = json.dumps({"type": "event_callback", "team_id": "T0000000001", "event": {"type": "app_uninstalled"}}).encode()
 
 

@@ -13,7 +13,7 @@ import pytest
 from listeners.http.limits import PAGES_A_SECOND, PAGES_AT_ONCE, REFUSALS_AT_ONCE, address_of
 from services.intake.rate_limit import MOST_KNOWN, Allowance
 from tests.security.two_workspaces import Fort, fort
-from tests.world import job_change
+from tests.world import sample_job_change
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ async def test_strangers_at_the_door_wait_and_the_genuine_do_not(castle: Fort) -
     statuses = Counter([(await who.ask(path, "POST", **guessed))[0] for _ in range(REFUSALS_AT_ONCE + 20)])
 
     assert statuses == {401: REFUSALS_AT_ONCE, 429: 20}
-    assert await who.ask(path, "POST", json=job_change(), headers={"X-Api-Key": key}) == (202, None)
+    assert await who.ask(path, "POST", json=sample_job_change(), headers={"X-Api-Key": key}) == (202, None)
 
 
 def test_only_so_many_addresses_are_remembered(clock) -> None:

@@ -52,7 +52,7 @@ def add_job_change(connection: Connection, workspace_id: str = "T1", *, due_at: 
     return job_change_id
 
 
-def promise(
+def add_routed(
     connection: Connection,
     *destinations: str,
     workspace_id: str = "T1",

@@ -13,16 +13,16 @@ from store.messages import acting, histories, laters, redraws
 from store.operations import housekeeping
 from store.schema import DEFAULT_CHANNEL, deliveries, job_changes, lanes, wrong_data
 from tests.conftest import SOMEDAY
-from tests.store.sample_rows import LEASE_MS, add_workspace, claim, delivery_states, promise
+from tests.store.sample_rows import LEASE_MS, add_routed, add_workspace, claim, delivery_states
 
 WORDS = "Dana Reyes gave it to you."
 
 
 def tell(connection, *destinations, now=SOMEDAY):
     """One job change, told to all of these; its id."""
-    [job_change_id] = promise(connection, destinations[0], now=now)
+    [job_change_id] = add_routed(connection, destinations[0], now=now)
     for other in destinations[1:]:
-        promise(connection, other, role=FALLBACK, job_change_id=job_change_id, now=now)
+        add_routed(connection, other, role=FALLBACK, job_change_id=job_change_id, now=now)
     send(connection, now)
     return job_change_id
 
@@ -164,7 +164,7 @@ async def test_every_message_of_it_is_marked_in_the_same_commit(database):
 async def test_a_message_on_its_way_is_marked_too(database):
     """It was composed before, and may show what is not true any more."""
     await database.run(add_workspace)
-    [job_change_id] = await database.run(promise, "U_DANA")
+    [job_change_id] = await database.run(add_routed, "U_DANA")
     await database.run(claim)
     delivery = await database.run(found, job_change_id, "U_DANA")
     await database.run(acting.report, delivery, "U_DANA", "other", None, SOMEDAY)

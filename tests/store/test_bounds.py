@@ -16,7 +16,7 @@ from store.ownership import choice_state, owners
 from store.slack import inbound_health
 from store.slack.sdk_stores import metadata
 from tests.conftest import SOMEDAY
-from tests.store.sample_rows import LEASE_MS, add_workspace, claim, promise
+from tests.store.sample_rows import LEASE_MS, add_routed, add_workspace, claim
 
 ENDLESS = {"job_changes", "deliveries", "posts", "trace", "audit"}
 
@@ -113,7 +113,7 @@ async def test_the_latest_job_changes_are_not_sorted_out_of_all(database):
 async def test_what_waits_in_a_lane_is_not_looked_for_among_all_it_ever_had(database):
     """SQLite would rather use an index over all of them than the one over those that wait."""
     await database.run(add_workspace)
-    await database.run(promise, "U1", "U1")
+    await database.run(add_routed, "U1", "U1")
 
     def work(connection):
         for now in (SOMEDAY, SOMEDAY + 2 * LEASE_MS):  # the second time its post is in doubt

@@ -14,7 +14,7 @@ from sandbox.slack import SlackSandbox
 from store.database import Database
 from store.delivery.deliveries import DELIVERED
 from store.schema import deliveries, job_changes, posts
-from tests.world import job_change
+from tests.world import sample_job_change
 
 SERIAL = re.compile(r"Serial (\d{7}) joined")
 
@@ -77,7 +77,7 @@ class Ended:
 def numbered(serial: int, owner: int) -> dict[str, Any]:
     """A job change that can be told from every other, of a contact of this owner's."""
     person = {"full_name": f"Serial {serial:07}", "emails": [f"contact{owner}@hooli.example"]}
-    return job_change(source_event_id=str(serial), person=person)
+    return sample_job_change(source_event_id=str(serial), person=person)
 
 
 async def account(

@@ -13,7 +13,7 @@ from store.database import Database
 from store.notify import Bell
 from tests.chaos.rig.reconciliation import Account, account, count_open, numbered
 from tests.conftest import Clock
-from tests.world import World, world_around
+from tests.world import World, open_world
 
 
 @dataclass
@@ -56,12 +56,12 @@ class Simulated:
 @asynccontextmanager
 async def simulated(database: Database, clock: Clock, *, owners: int = 5) -> AsyncIterator[Simulated]:
     """Slack with limits so wide that they are met only where a run is about them."""
-    async with world_around(database, clock) as world:
+    async with open_world(database, clock) as world:
         world.slack.limits.posts_a_minute = 100_000
-        await world.prefer(posts_per_minute=100_000)
+        await world.set_preferences(posts_per_minute=100_000)
         await world.default_channel()
         for number in range(owners):
-            owner = world.owner(f"Owner{number} Sample")
+            owner = world.add_owner(f"Owner{number} Sample")
             world.salesforce.add(
                 "Contact", LastName=f"C{number}", Email=f"contact{number}@hooli.example", OwnerId=owner
             )

@@ -16,7 +16,7 @@ from store.home.day_counts import DAY_MS
 from store.operations import audit
 from store.schema import day_counts, job_changes, lanes, posts
 from tests.conftest import SOMEDAY
-from tests.store.sample_rows import add_job_change, promise
+from tests.store.sample_rows import add_job_change, add_routed
 
 SIGNALS, PACE, BURIED, BUSIEST = "home_signal_channels", "home_pace", "home_buried", "home_busiest"
 
@@ -281,7 +281,7 @@ async def test_who_had_most_messages_is_named(office):
 async def test_channels_are_nobody_who_is_told_most(office):
     """Their messages are not counted among people's."""
     await office.database.run(
-        lambda connection: promise(connection, office.wins.id, workspace_id=office.team.id, role=FALLBACK)
+        lambda connection: add_routed(connection, office.wins.id, workspace_id=office.team.id, role=FALLBACK)
     )
     await office.database.run(lambda connection: connection.execute(update(posts).values(state="sent")))
 

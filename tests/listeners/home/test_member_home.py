@@ -22,7 +22,7 @@ from store.slack import members
 from store.slack.members import Member
 from tests.listeners.conftest import Office
 from tests.store.sample_rows import claim
-from tests.world import job_change
+from tests.world import sample_job_change
 
 DAY = 24 * 60 * 60 * 1_000
 
@@ -30,13 +30,13 @@ DAY = 24 * 60 * 60 * 1_000
 async def tell(office: Office, user, *, now=None, **changes) -> str:
     """Somebody is told of a job change as the worker would; its id."""
     now = now or office.slack.world.now() * 1_000
-    job_change_id = await promise(office, user, now, **changes)
+    job_change_id = await add_routed(office, user, now, **changes)
     (claimed,) = await office.database.run(claim, round(now))
     await office.database.run(settle, [Sent(claimed, round(now), "D1", f"{now}.1")])
     return job_change_id
 
 
-async def promise(office: Office, user, now, decision=None, **changes) -> str:
+async def add_routed(office: Office, user, now, decision=None, **changes) -> str:
     def add(connection):
         known = f"jc-{now}-{changes}"
         row = {
@@ -44,7 +44,7 @@ async def promise(office: Office, user, now, decision=None, **changes) -> str:
             "workspace_id": office.team.id,
             "key": known,
             "source": "tests",
-            "payload": json.dumps(job_change(**changes)),
+            "payload": json.dumps(sample_job_change(**changes)),
             "decision": json.dumps(decision or {}),
             "accepted_at": round(now),
             "routed_at": round(now),
@@ -228,7 +228,7 @@ async def test_home_and_the_command_say_how_many_wait_and_until_when(office, mo)
         quiet_from=quiet[0].hour * 60 + quiet[0].minute, quiet_to=quiet[1].hour * 60 + quiet[1].minute
     )
     await office.database.run(member_preferences.save, office.team.id, mo.id, chosen, now)
-    await promise(office, mo, now)
+    await add_routed(office, mo, now)
 
     home = await office.open_home(mo)
     said = (await office.slack.command(mo.id, "/usergems-status")).messages[0].text

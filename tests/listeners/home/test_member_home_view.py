@@ -33,14 +33,14 @@ from store.ownership.choice_state import Absence
 from store.ownership.muting import EVERYTHING
 from tests.conftest import SOMEDAY
 from tests.listeners.home.home_states import member_state, trouble_state
-from tests.world import job_change
+from tests.world import sample_job_change
 
 NASTY = "<!channel> *b* `c` & " * 20
 
 
 def told(number=1, history=None, name="Ada Smith", **changes):
     person = {"full_name": name, "emails": ["ada@initech.example"]}
-    change = JobChange.parse(job_change(person=person, **changes))
+    change = JobChange.parse(sample_job_change(person=person, **changes))
     return Told(number, SOMEDAY, None, change, history or History())
 
 

@@ -101,9 +101,9 @@ async def floor_of(world: World) -> AsyncIterator[Floor]:
     slack = world.worker.courier.slack
     acting = Acting(world.database, slack, Redrawing(world.database, slack, world.clock), world.clock)
     directory = Directory(slack, world.database, world.clock)
-    owner = world.owner("Dana Reyes")
-    world.owner("Kim Lee")
-    world.owner("Mo Chen")
+    owner = world.add_owner("Dana Reyes")
+    world.add_owner("Kim Lee")
+    world.add_owner("Mo Chen")
     ada = {"FirstName": "Ada", "LastName": "Smith", "Email": "ada@initech.example", "OwnerId": owner}
     world.salesforce.add("Contact", **ada)
     people = {user.real_name: user for user in world.slack.world.users.values()}

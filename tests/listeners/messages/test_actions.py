@@ -30,22 +30,22 @@ async def floor(world) -> AsyncIterator[Floor]:
 @pytest.fixture
 async def told(floor):
     """Dana has been told of Ada; the job change's id."""
-    return await floor.world.tell()
+    return await floor.world.deliver()
 
 
 def direct(floor, name="Dana Reyes"):
     """The newest message that this person has read."""
-    return floor.world.told(name)[-1]
+    return floor.world.direct_messages(name)[-1]
 
 
 def channel(floor):
-    return floor.world.posted("job-changes")[-1]
+    return floor.world.channel_messages("job-changes")[-1]
 
 
 async def unowned(floor, **changes):
     """A job change that the default channel is told of; its id."""
     nobody = {"person": {"full_name": "Eva Lund", "emails": ["eva@soylent.example"]}} | changes
-    return await floor.world.tell(**nobody)
+    return await floor.world.deliver(**nobody)
 
 
 async def test_a_direct_message_offers_two_buttons_and_a_menu(floor, told):
@@ -56,8 +56,8 @@ async def test_a_direct_message_offers_two_buttons_and_a_menu(floor, told):
 
 async def test_im_on_it_is_shown_to_all_who_got_it(floor):
     """In the direct message and in the channel's copy: who, and when."""
-    await floor.world.prefer(channel_gets="everything")
-    told = await floor.world.tell()
+    await floor.world.set_preferences(channel_gets="everything")
+    told = await floor.world.deliver()
 
     await floor.press(floor.dana, direct(floor), "take")
 
@@ -137,11 +137,13 @@ async def test_a_message_that_was_given_away_and_comes_back_is_open_again(floor,
     await floor.submit(floor.kim, choice=floor.dana.id, words="Yours")
     await floor.pass_time()
 
-    assert len(floor.world.told("Dana Reyes")) == 2
+    assert len(floor.world.direct_messages("Dana Reyes")) == 2
     assert "Kim Lee gave it to you: “Yours”" in direct(floor).text
     assert buttons_of(direct(floor)) == ["I'm on it", "Not mine…"]
     await floor.press(floor.dana, direct(floor), "take")
-    assert all(f"<@{floor.dana.id}> is on it" in shown(message) for message in floor.world.told("Dana Reyes"))
+    assert all(
+        f"<@{floor.dana.id}> is on it" in shown(message) for message in floor.world.direct_messages("Dana Reyes")
+    )
     assert f"<@{floor.dana.id}> is on it" in shown(direct(floor, "Kim Lee"))
 
 
@@ -162,26 +164,26 @@ async def test_not_mine_without_a_name_goes_back_to_the_channel_for_somebody_to_
 async def test_not_mine_goes_back_to_the_channel_of_its_signal(floor, told):
     """Where that has one of its own, people who know it look there."""
     own = floor.world.slack.add_channel(floor.world.team, "tracking")
-    await floor.world.prefer(signal_channels=json.dumps({"contact_tracking": own.id}))
+    await floor.world.set_preferences(signal_channels=json.dumps({"contact_tracking": own.id}))
 
     await floor.press(floor.dana, direct(floor), "hand_on")
     await floor.submit(floor.dana)
     await floor.pass_time()
 
-    [message] = floor.world.posted("tracking")
+    [message] = floor.world.channel_messages("tracking")
     assert "Dana Reyes says that it is not theirs." in message.text
-    assert floor.world.posted("job-changes") == []
+    assert floor.world.channel_messages("job-changes") == []
 
 
 async def test_the_channels_copy_becomes_a_message_to_claim(floor):
     """It is told there once more: nobody looks at an old copy."""
-    await floor.world.prefer(channel_gets="everything")
-    await floor.world.tell()
+    await floor.world.set_preferences(channel_gets="everything")
+    await floor.world.deliver()
     await floor.press(floor.dana, direct(floor), "hand_on")
     await floor.submit(floor.dana)
     await floor.pass_time()
 
-    copy, again = floor.world.posted("job-changes")
+    copy, again = floor.world.channel_messages("job-changes")
     assert "Dana Reyes says that it is not theirs." in again.text
     assert buttons_of(copy) == buttons_of(again) == ["Claim"]
 
@@ -196,7 +198,7 @@ async def test_who_claimed_by_mistake_puts_it_back(floor):
     await floor.pass_time()
 
     assert "Kim Lee says that it is not theirs." in channel(floor).text
-    assert [buttons_of(each) for each in floor.world.posted("job-changes")] == [["Claim"], ["Claim"]]
+    assert [buttons_of(each) for each in floor.world.channel_messages("job-changes")] == [["Claim"], ["Claim"]]
 
 
 async def test_only_who_claimed_it_can_hand_it_on(floor):
@@ -279,7 +281,7 @@ async def test_a_hand_over_that_cannot_be_told_goes_to_the_channel(floor):
     await floor.pass_time()
 
     assert "No DRI could be told" in channel(floor).text
-    assert [buttons_of(each) for each in floor.world.posted("job-changes")] == [["Claim"], ["Claim"]]
+    assert [buttons_of(each) for each in floor.world.channel_messages("job-changes")] == [["Claim"], ["Claim"]]
 
 
 async def test_it_cannot_be_given_to_oneself(floor, told):
@@ -324,11 +326,11 @@ async def test_later_comes_back_once_in_the_morning_of_the_readers_clock(floor, 
     due = (now // 86_400_000 + 1) * 86_400_000 + 14 * 3_600_000
 
     await floor.pass_time((due - now) / 1_000 - 1)
-    assert len(floor.world.told("Dana Reyes")) == 1
+    assert len(floor.world.direct_messages("Dana Reyes")) == 1
     await floor.pass_time(1)
     await floor.pass_time(7 * 86_400)
 
-    assert len(floor.world.told("Dana Reyes")) == 2
+    assert len(floor.world.direct_messages("Dana Reyes")) == 2
     assert "⏰ Back, as you asked" in shown(direct(floor))
     assert buttons_of(direct(floor)) == ["I'm on it", "Not mine…"]
     assert await floor.steps(told) == ["put off", "came back"]
@@ -356,7 +358,7 @@ async def test_what_was_dealt_with_meanwhile_does_not_come_back(floor, told):
     await floor.press(floor.dana, direct(floor), "take")
     await floor.pass_time(9 * 86_400)
 
-    assert len(floor.world.told("Dana Reyes")) == 1
+    assert len(floor.world.direct_messages("Dana Reyes")) == 1
     assert "⏰" not in shown(direct(floor))
 
 
@@ -374,11 +376,11 @@ async def test_wrong_data_is_kept_with_its_reason_and_counted(floor, told):
 async def test_why_me_shows_the_candidates_in_order_and_what_became_of_each(floor):
     """Whose it would have been, and why it is not."""
     world = floor.world
-    account = world.salesforce.add("Account", Name="Initech", OwnerId=world.owner("Lee Park"))
-    gone = world.owner("Ivan Petrov", IsActive=False)
+    account = world.salesforce.add("Account", Name="Initech", OwnerId=world.add_owner("Lee Park"))
+    gone = world.add_owner("Ivan Petrov", IsActive=False)
     bob = {"FirstName": "Bob", "LastName": "Ray", "Email": "bob@hooli.example"}
     world.salesforce.add("Contact", OwnerId=gone, AccountId=account, **bob)
-    await world.tell(person={"full_name": "Bob Ray", "emails": ["bob@hooli.example"]})
+    await world.deliver(person={"full_name": "Bob Ray", "emails": ["bob@hooli.example"]})
     lee = next(user for user in world.slack.world.users.values() if user.real_name == "Lee Park")
 
     await floor.choose(lee, direct(floor, "Lee Park"), "why")
@@ -439,9 +441,9 @@ async def test_who_muted_it_is_passed_over_with_that_reason(floor, told, what, w
     await floor.choose(floor.dana, direct(floor), "mute")
     await floor.submit(floor.dana, choice=what)
 
-    await floor.world.tell(source_event_id="after")
+    await floor.world.deliver(source_event_id="after")
 
-    assert len(floor.world.told("Dana Reyes")) == 1
+    assert len(floor.world.direct_messages("Dana Reyes")) == 1
     assert why in channel(floor).text
 
 
@@ -519,7 +521,7 @@ async def test_what_comes_back_after_it_was_erased_does_not(floor, told):
 
     await floor.pass_time(9 * 86_400)
 
-    assert len(floor.world.told("Dana Reyes")) == 1
+    assert len(floor.world.direct_messages("Dana Reyes")) == 1
 
 
 async def test_somebody_who_did_not_get_it_can_do_nothing(floor, told):
@@ -695,7 +697,7 @@ async def test_a_change_that_slack_refuses_is_drawn_plainer(floor, told):
 
 async def test_a_copy_that_is_told_after_somebody_acted_says_so_at_once(floor):
     """The channel's lane may be slower than the reader."""
-    await floor.world.prefer(channel_gets="everything")
+    await floor.world.set_preferences(channel_gets="everything")
     floor.world.slack.faults.add(
         "chat.postMessage",
         error="ratelimited",
@@ -704,7 +706,7 @@ async def test_a_copy_that_is_told_after_somebody_acted_says_so_at_once(floor):
         times=1,
         when=lambda arguments: arguments["channel"].startswith("C"),
     )
-    await floor.world.tell()
+    await floor.world.deliver()
     await floor.press(floor.dana, direct(floor), "take")
 
     await floor.pass_time(6)

@@ -32,7 +32,7 @@ from store.operations.audit import Change
 from store.ownership.owners import HowMatched, Link, Unmatched
 from store.ownership.rule_sets import Draft, Published
 from tests.conftest import SOMEDAY
-from tests.world import job_change
+from tests.world import sample_job_change
 
 LIVE = "<!channel> *x* <@U1> <https://evil.example|here> " * 2
 NAME = LIVE[:80]
@@ -65,7 +65,7 @@ FULL = RuleSet.parse(
 )
 DRAFT = Draft(3, 1, "", SOMEDAY, "U0123456789")
 BOOK = Book(2, FULL, DRAFT, FULL)
-CHANGE = JobChange.parse(job_change(person={"full_name": LIVE, "emails": ["ada@initech.example"]}))
+CHANGE = JobChange.parse(sample_job_change(person={"full_name": LIVE, "emails": ["ada@initech.example"]}))
 
 
 def taken(view: dict[str, object]) -> str:

@@ -25,10 +25,10 @@ async def channel(world):
 @pytest.fixture
 async def dana(world, channel):
     """Owns Ada in Salesforce, and has had a message before, so that their conversation is known."""
-    owner = world.owner("Dana Reyes")
+    owner = world.add_owner("Dana Reyes")
     ada = {"FirstName": "Ada", "LastName": "Smith", "Email": "ada@initech.example", "OwnerId": owner}
     world.salesforce.add("Contact", **ada)
-    await world.tell(source_event_id="before")
+    await world.deliver(source_event_id="before")
     world.clock.advance(seconds=2)
     return owner
 
@@ -49,12 +49,12 @@ async def test_a_dead_direct_message_falls_back_to_the_default_channel(world, da
     """The job change is told there, with the reason, and the trace says so."""
     world.slack.faults.add(POST, error=error, times=1)
 
-    job_change_id = await world.tell(source_event_id="dead")
+    job_change_id = await world.deliver(source_event_id="dead")
 
-    assert len(world.told("Dana Reyes")) == 1
-    assert "No DRI could be told" in world.posted("job-changes")[0].text
+    assert len(world.direct_messages("Dana Reyes")) == 1
+    assert "No DRI could be told" in world.channel_messages("job-changes")[0].text
     assert (await world.outcome(job_change_id))[:2] == ("delivered", "channel")
-    (considered,) = (await world.look(job_change_id)).decision["considered"]
+    (considered,) = (await world.find(job_change_id)).decision["considered"]
     assert considered["result"].startswith("could not be told: ")
 
 
@@ -63,9 +63,9 @@ async def test_what_only_an_admin_can_mend_is_told_in_the_default_channel(world,
     """The DRI cannot be told as things are; the channel reads why."""
     world.slack.faults.add(POST, error=error, times=1)
 
-    await world.tell(source_event_id="scope")
+    await world.deliver(source_event_id="scope")
 
-    assert "The DRI could not be told" in world.posted("job-changes")[0].text
+    assert "The DRI could not be told" in world.channel_messages("job-changes")[0].text
 
 
 @pytest.mark.parametrize(
@@ -76,10 +76,10 @@ async def test_an_ambiguous_failure_that_was_performed_is_not_repeated(world, da
     """In a direct message we may read, we look before we send again."""
     world.slack.faults.add(POST, perform=True, times=1, **fault)
 
-    job_change_id = await world.tell(source_event_id="doubt")
+    job_change_id = await world.deliver(source_event_id="doubt")
     await pass_time(world, 10)
 
-    assert len(world.told("Dana Reyes")) == 2
+    assert len(world.direct_messages("Dana Reyes")) == 2
     assert (await world.outcome(job_change_id))[:2] == ("delivered", "dri")
     assert "in doubt" in [step.step for step in await world.database.run(steps_of, job_change_id)]
 
@@ -88,20 +88,20 @@ async def test_an_ambiguous_failure_that_was_not_performed_is_sent_again(world, 
     """Not there when we look: so it is sent, and arrives once."""
     world.slack.faults.add(POST, status=500, times=3)
 
-    await world.tell(source_event_id="doubt")
+    await world.deliver(source_event_id="doubt")
     await pass_time(world, 30)
 
-    assert len(world.told("Dana Reyes")) == 2
+    assert len(world.direct_messages("Dana Reyes")) == 2
 
 
 async def test_where_we_cannot_look_it_is_sent_once_more_and_then_buried(world, channel):
     """A channel's history is not ours to read: one more attempt, with the same id, and then a person decides."""
     world.slack.faults.add(POST, status=500, perform=True, times=None)
 
-    job_change_id = await world.tell()
+    job_change_id = await world.deliver()
     await pass_time(world, 200)
 
-    assert len(world.posted("job-changes")) == 2
+    assert len(world.channel_messages("job-changes")) == 2
     assert len({post.arguments["client_msg_id"] for post in posts(world)}) == 1
     outcome, _, reason = await world.outcome(job_change_id)
     assert outcome == "buried"
@@ -119,7 +119,7 @@ async def test_a_crash_is_no_answer_and_is_sent_again_each_time(world, channel):
 
     await world.worker.work_off()
 
-    assert len(world.posted("job-changes")) == 1
+    assert len(world.channel_messages("job-changes")) == 1
     assert (await world.outcome(job_change_id))[0] == "delivered"
 
 
@@ -135,7 +135,7 @@ async def test_ten_minutes_without_slack_lose_nothing_and_cost_little(world, dan
     await pass_time(world, 70)
 
     assert {(await world.outcome(each))[0] for each in ids} == {"delivered"}
-    texts = " ".join(message.text for message in world.told("Dana Reyes"))
+    texts = " ".join(message.text for message in world.direct_messages("Dana Reyes"))
     assert texts.count("Ada Smith joined Globex") == 31
     assert during < 60
 
@@ -151,7 +151,7 @@ async def test_a_bundle_that_slack_refuses_is_told_apart(world, dana):
 
     await pass_time(world, 20, step=1)
 
-    assert len(world.told("Dana Reyes")) == 4
+    assert len(world.direct_messages("Dana Reyes")) == 4
     assert {(await world.outcome(each))[:2] for each in ids} == {("delivered", "dri")}
 
 
@@ -159,11 +159,11 @@ async def test_a_message_that_slack_refuses_even_alone_goes_as_plain_text(world,
     """Blocks are a nicety; the words arrive."""
     world.slack.faults.add(POST, error="invalid_blocks", times=None, when=lambda arguments: arguments.get("blocks"))
 
-    await world.tell(source_event_id="fancy")
+    await world.deliver(source_event_id="fancy")
     await pass_time(world, 10, step=1)
 
-    assert world.told("Dana Reyes")[-1].blocks is None
-    assert "Ada Smith joined Globex" in world.told("Dana Reyes")[-1].text
+    assert world.direct_messages("Dana Reyes")[-1].blocks is None
+    assert "Ada Smith joined Globex" in world.direct_messages("Dana Reyes")[-1].text
 
 
 async def test_only_what_is_refused_as_plain_text_too_is_buried(world, dana):
@@ -186,10 +186,10 @@ async def test_only_what_is_refused_as_plain_text_too_is_buried(world, dana):
 async def test_a_revoked_token_stops_the_workspace_until_it_installs_again(world, dana):
     """Nothing is posted with a dead token; what waits goes on after a new installation."""
     world.slack.faults.add(POST, error="token_revoked", times=1)
-    job_change_id = await world.tell(source_event_id="revoked")
+    job_change_id = await world.deliver(source_event_id="revoked")
     gone = await world.database.run(workspaces.find, world.workspace_id)
     await pass_time(world, 60)
-    before = len(world.told("Dana Reyes"))
+    before = len(world.direct_messages("Dana Reyes"))
 
     installed = workspaces.Installed(
         id=world.workspace_id,
@@ -211,11 +211,11 @@ async def test_a_revoked_token_stops_the_workspace_until_it_installs_again(world
 
 async def test_being_asked_to_wait_uses_up_no_attempt_and_pauses_everybody(world, dana):
     """429 is about the method in the workspace: no other lane calls it meanwhile."""
-    kim = world.owner("Kim Lee")
+    kim = world.add_owner("Kim Lee")
     bob = {"FirstName": "Bob", "LastName": "Ray", "Email": "bob@hooli.example", "OwnerId": kim}
     world.salesforce.add("Contact", **bob)
     world.slack.faults.add(POST, error="ratelimited", status=429, retry_after=30, times=1)
-    await world.tell(source_event_id="first")
+    await world.deliver(source_event_id="first")
     calls = len(posts(world))
     await world.accept(source_event_id="second", person={"full_name": "Bob Ray", "emails": ["bob@hooli.example"]})
 
@@ -224,7 +224,7 @@ async def test_being_asked_to_wait_uses_up_no_attempt_and_pauses_everybody(world
     await pass_time(world, 10)
 
     assert during == 0
-    assert (len(world.told("Dana Reyes")), len(world.told("Kim Lee"))) == (2, 1)
+    assert (len(world.direct_messages("Dana Reyes")), len(world.direct_messages("Kim Lee"))) == (2, 1)
     attempts = await world.database.run(
         lambda connection: connection.execute(select(deliveries.c.attempts)).scalars().all()
     )
@@ -241,7 +241,7 @@ async def test_a_worker_that_outlived_its_lease_sends_nothing(world, dana):
 
     await world.worker.courier.deliver(claim)
 
-    assert len(world.told("Dana Reyes")) == 1
+    assert len(world.direct_messages("Dana Reyes")) == 1
 
 
 async def test_a_job_change_that_cannot_be_read_is_buried_and_holds_nobody_up(world, dana):
@@ -269,7 +269,7 @@ async def test_an_erased_job_change_is_not_told(world, dana):
 
     await world.worker.work_off()
 
-    assert len(world.told("Dana Reyes")) == 1
+    assert len(world.direct_messages("Dana Reyes")) == 1
     assert (await world.outcome(job_change_id))[0] == "buried"
 
 
@@ -289,9 +289,9 @@ async def test_salesforce_links_are_in_the_message(world, dana):
     """The next click is where the DRI works."""
     contact = next(iter(world.salesforce.org.rows(world.salesforce.org.sobject("Contact"))))
 
-    await world.tell(source_event_id="links")
+    await world.deliver(source_event_id="links")
 
-    assert f"{world.salesforce.url}/{contact['Id']}" in str(world.told("Dana Reyes")[-1].blocks)
+    assert f"{world.salesforce.url}/{contact['Id']}" in str(world.direct_messages("Dana Reyes")[-1].blocks)
 
 
 async def test_pauses_are_lifted_by_the_first_success(world, dana):

@@ -8,7 +8,7 @@ import pytest
 
 from store.database import Database, DatabaseUnavailableError
 from store.delivery import pauses
-from tests.world import world_around
+from tests.world import open_world
 
 POST = "chat.postMessage"
 
@@ -36,9 +36,9 @@ async def pass_time(world, seconds, step=5):
 async def dana(world):
     """Owns Ada, and has had a message before."""
     await world.default_channel()
-    owner = world.owner("Dana Reyes")
+    owner = world.add_owner("Dana Reyes")
     world.salesforce.add("Contact", LastName="Smith", Email="ada@initech.example", OwnerId=owner)
-    await world.tell(source_event_id="before")
+    await world.deliver(source_event_id="before")
     world.clock.advance(seconds=2)
 
 
@@ -55,12 +55,12 @@ async def test_away_before_the_call_it_is_told_later_and_no_plainer(world):
 
     away = replace(world.worker.courier, slack=replace(slack, tokens=token))
     world.worker = replace(world.worker, courier=away)
-    job_change_id = await world.tell(source_event_id="away")
+    job_change_id = await world.deliver(source_event_id="away")
     await pass_time(world, 10)
 
     assert next(outages, None) is None
-    assert world.told("Dana Reyes")[-1].blocks
-    assert len(world.told("Dana Reyes")) == 2
+    assert world.direct_messages("Dana Reyes")[-1].blocks
+    assert len(world.direct_messages("Dana Reyes")) == 2
     assert (await world.outcome(job_change_id))[:2] == ("delivered", "dri")
 
 
@@ -77,7 +77,7 @@ async def test_away_while_a_batch_is_routed_it_is_routed_later(world):
             return getattr(deciding, name)
 
     world.worker = replace(world.worker, router=replace(world.worker.router, deciding=Away()))
-    job_change_id = await world.tell(source_event_id="away")
+    job_change_id = await world.deliver(source_event_id="away")
     await pass_time(world, 600, step=30)
 
     assert next(outages, None) is None
@@ -88,15 +88,15 @@ async def test_away_while_a_batch_is_routed_it_is_routed_later(world):
 async def test_away_after_the_call_it_is_not_told_again(sqlite_url, clock, function, performed):
     """What only this process knows is insisted on: that Slack may have performed it, and that it did."""
     database = Absent(sqlite_url, function, times=0)
-    async with world_around(database, clock) as world:
+    async with open_world(database, clock) as world:
         await dana(world)
         world.slack.faults.add(POST, status=500, perform=performed, times=1)
         database.times = 2
-        await world.tell(source_event_id="away")
+        await world.deliver(source_event_id="away")
         await pass_time(world, 60)
 
         assert database.times == 0
-        assert len(world.told("Dana Reyes")) == 2
+        assert len(world.direct_messages("Dana Reyes")) == 2
     await database.close()
 
 
@@ -104,12 +104,12 @@ async def test_a_channel_is_told_when_slack_is_back(world):
     """A question that Slack did not answer is no second doubt: nothing is buried for an outage."""
     await world.default_channel()
     outage = world.slack.faults.add("*", status=503, times=None)
-    job_change_id = await world.tell()
+    job_change_id = await world.deliver()
     await pass_time(world, 600)
     assert len([call for call in world.slack.calls if call.method == POST]) == 1
 
     world.slack.faults.remove(outage)
     await pass_time(world, 70)
 
-    assert len(world.posted("job-changes")) == 1
+    assert len(world.channel_messages("job-changes")) == 1
     assert (await world.outcome(job_change_id))[:2] == ("delivered", "channel")

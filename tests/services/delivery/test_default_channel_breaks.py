@@ -51,10 +51,10 @@ async def test_what_belongs_there_is_kept_and_sent_when_an_admin_chooses_another
     slack = world.worker.courier.slack
     notices = Notices(world.database, slack, world.clock)
 
-    first = await world.tell(source_event_id="1")
-    second = await world.tell(source_event_id="2")
-    (told,) = world.told("Alma Admin")
-    kept, said = (await world.look(first)).outcome, told.text
+    first = await world.deliver(source_event_id="1")
+    second = await world.deliver(source_event_id="2")
+    (told,) = world.direct_messages("Alma Admin")
+    kept, said = (await world.find(first)).outcome, told.text
     world.slack.faults.clear()
     preferences = Preferences(slack, world.database, world.clock)
     assert (await preferences.choose_default_channel(world.workspace_id, world.admin.id, other.id, None)).stored
@@ -64,9 +64,9 @@ async def test_what_belongs_there_is_kept_and_sent_when_an_admin_chooses_another
 
     assert kept is None
     assert why in said
-    chosen, bundle = world.posted("other")
+    chosen, bundle = world.channel_messages("other")
     assert "made this the default channel" in chosen.text
     assert "2 job changes without a DRI" in bundle.text
-    assert [(await world.look(each)).outcome for each in (first, second)] == ["delivered", "delivered"]
-    (told,) = world.told("Alma Admin")
+    assert [(await world.find(each)).outcome for each in (first, second)] == ["delivered", "delivered"]
+    (told,) = world.direct_messages("Alma Admin")
     assert f"go to <#{other.id}>" in told.text

@@ -17,36 +17,36 @@ def contact(world, owner, **fields):
 
 async def test_the_contacts_owner_is_told_in_person(world, channel):
     """An owner whose Salesforce e-mail is a Slack member's reads it as a direct message, with why."""
-    contact(world, world.owner("Dana Reyes"))
+    contact(world, world.add_owner("Dana Reyes"))
 
-    job_change_id = await world.tell()
+    job_change_id = await world.deliver()
 
-    (message,) = world.told("Dana Reyes")
+    (message,) = world.direct_messages("Dana Reyes")
     assert "Ada Smith joined Globex as CRO" in message.text
     assert "You own Ada Smith in Salesforce." in message.text
-    assert world.posted("job-changes") == []
+    assert world.channel_messages("job-changes") == []
     assert await world.outcome(job_change_id) == ("delivered", "dri", "You own Ada Smith in Salesforce.")
 
 
 async def test_a_contact_is_found_by_its_id(world, channel):
     """The sender's id decides, whatever the e-mail says."""
-    contact_id = contact(world, world.owner("Dana Reyes"), Email="other@initech.example")
+    contact_id = contact(world, world.add_owner("Dana Reyes"), Email="other@initech.example")
 
-    await world.tell(salesforce={"contact_id": contact_id[:15]})
+    await world.deliver(salesforce={"contact_id": contact_id[:15]})
 
-    assert len(world.told("Dana Reyes")) == 1
+    assert len(world.direct_messages("Dana Reyes")) == 1
 
 
 async def test_the_accounts_owner_is_told_where_the_contacts_owner_cannot_be(world, channel):
     """The next candidate is told, with their own reason."""
-    account = world.salesforce.add("Account", Name="Initech", OwnerId=world.owner("Kim Lee"))
-    contact(world, world.owner("Dana Reyes", IsActive=False), AccountId=account)
+    account = world.salesforce.add("Account", Name="Initech", OwnerId=world.add_owner("Kim Lee"))
+    contact(world, world.add_owner("Dana Reyes", IsActive=False), AccountId=account)
 
-    await world.tell()
+    await world.deliver()
 
-    (message,) = world.told("Kim Lee")
+    (message,) = world.direct_messages("Kim Lee")
     assert "You own Initech in Salesforce, the account of Ada Smith." in message.text
-    assert world.told("Dana Reyes") == []
+    assert world.direct_messages("Dana Reyes") == []
 
 
 @pytest.mark.parametrize(
@@ -63,14 +63,14 @@ async def test_of_somebody_unknown_the_owner_of_an_account_that_the_sender_knew_
 ):
     """No rule is needed for that. Of a move it is the company left, as of a contact; of a new hire the new one."""
     accounts = {
-        name: world.salesforce.add("Account", Name=name, OwnerId=world.owner(owner))
+        name: world.salesforce.add("Account", Name=name, OwnerId=world.add_owner(owner))
         for name, owner in {"Globex": "Kim Lee", "Initech": "Lou Park"}.items()
     }
     known = {side: {"company": {"name": name, "salesforce_id": accounts[name]}} for side, name in sides.items()}
 
-    await world.tell(**{"previous": None, "current": None} | known, change_type=change_type)
+    await world.deliver(**{"previous": None, "current": None} | known, change_type=change_type)
 
-    (message,) = world.told(told)
+    (message,) = world.direct_messages(told)
     assert f"You own {company} in Salesforce." in message.text
 
 
@@ -89,9 +89,9 @@ async def test_when_nobody_can_be_found_the_default_channel_reads_why(world, cha
     """Each way of not finding a DRI has its own reason."""
     _set_up(world, case)
 
-    job_change_id = await world.tell()
+    job_change_id = await world.deliver()
 
-    (message,) = world.posted("job-changes")
+    (message,) = world.channel_messages("job-changes")
     assert why in message.text
     outcome, told, reason = await world.outcome(job_change_id)
     assert (outcome, told) == ("delivered", "channel")
@@ -105,142 +105,142 @@ def _set_up(world, case):
             lead = {"FirstName": "Ada", "LastName": "Smith", "Company": "Initech", "Email": "ada@initech.example"}
             world.salesforce.add("Lead", OwnerId=queue, **lead)
         case "inactive":
-            contact(world, world.owner("Dana Reyes", IsActive=False))
+            contact(world, world.add_owner("Dana Reyes", IsActive=False))
         case "not in slack":
-            contact(world, world.owner("Dana Reyes", in_slack=False))
+            contact(world, world.add_owner("Dana Reyes", in_slack=False))
         case "no e-mail":
-            owner = world.owner("Dana Reyes", in_slack=False)
+            owner = world.add_owner("Dana Reyes", in_slack=False)
             world.salesforce.org.update(owner, Email=None)
             contact(world, owner)
         case "deactivated":
-            contact(world, world.owner("Dana Reyes"))
+            contact(world, world.add_owner("Dana Reyes"))
             member = next(user for user in world.slack.world.users.values() if user.real_name == "Dana Reyes")
             member.deleted = True
 
 
 async def test_a_duplicate_is_told_once(world, channel):
     """The same job change sent twice is one row, one delivery, one message."""
-    contact(world, world.owner("Dana Reyes"))
+    contact(world, world.add_owner("Dana Reyes"))
 
-    first = await world.tell()
-    second = await world.tell()
+    first = await world.deliver()
+    second = await world.deliver()
 
     assert first == second
-    assert len(world.told("Dana Reyes")) == 1
+    assert len(world.direct_messages("Dana Reyes")) == 1
 
 
 async def test_without_a_default_channel_it_waits_and_the_installer_is_told_once(world):
     """Nothing is lost: the message goes out when a channel is chosen."""
-    await world.tell(source_event_id="1")
-    await world.tell(source_event_id="2")
-    notices = [message.text for message in world.told("Alma Admin")]
+    await world.deliver(source_event_id="1")
+    await world.deliver(source_event_id="2")
+    notices = [message.text for message in world.direct_messages("Alma Admin")]
 
     await world.default_channel()
     await world.worker.work_off()
 
     assert len(notices) == 1
     assert "default channel" in notices[0]
-    assert len(world.posted("job-changes")) == 1
-    assert "2 job changes" in world.posted("job-changes")[0].text
+    assert len(world.channel_messages("job-changes")) == 1
+    assert "2 job changes" in world.channel_messages("job-changes")[0].text
 
 
 async def test_without_salesforce_the_senders_dri_is_told(world, channel):
     """The sender may know whose job it is."""
-    world.owner("Dana Reyes")
+    world.add_owner("Dana Reyes")
 
-    await world.tell(dri_email="Dana@acme.example")
+    await world.deliver(dri_email="Dana@acme.example")
 
-    (message,) = world.told("Dana Reyes")
+    (message,) = world.direct_messages("Dana Reyes")
     assert "The sender of this job change named you as its DRI." in message.text
 
 
 async def test_a_workspace_may_tell_its_channel_only(world, channel):
     """Where DRIs are not told in person, the channel reads who it would be."""
-    contact(world, world.owner("Dana Reyes"))
-    await world.prefer(tell_dris=False)
+    contact(world, world.add_owner("Dana Reyes"))
+    await world.set_preferences(tell_dris=False)
 
-    await world.tell()
+    await world.deliver()
 
-    assert world.told("Dana Reyes") == []
-    assert "The DRI is Dana Reyes." in world.posted("job-changes")[0].text
+    assert world.direct_messages("Dana Reyes") == []
+    assert "The DRI is Dana Reyes." in world.channel_messages("job-changes")[0].text
 
 
 async def test_a_workspace_may_copy_everything_to_its_channel(world, channel):
     """The copy says who was told; the DRI's message decides the outcome."""
-    contact(world, world.owner("Dana Reyes"))
-    await world.prefer(channel_gets="everything")
+    contact(world, world.add_owner("Dana Reyes"))
+    await world.set_preferences(channel_gets="everything")
 
-    job_change_id = await world.tell()
+    job_change_id = await world.deliver()
 
-    assert len(world.told("Dana Reyes")) == 1
-    assert "Dana Reyes was told in person." in world.posted("job-changes")[0].text
+    assert len(world.direct_messages("Dana Reyes")) == 1
+    assert "Dana Reyes was told in person." in world.channel_messages("job-changes")[0].text
     assert (await world.outcome(job_change_id))[:2] == ("delivered", "dri")
 
 
 async def test_a_rate_limited_post_waits_as_long_as_slack_asked(world, channel):
     """Retry-After is obeyed to the second, for the whole workspace, and the message still arrives."""
-    contact(world, world.owner("Dana Reyes"))
+    contact(world, world.add_owner("Dana Reyes"))
     world.slack.faults.add("chat.postMessage", error="ratelimited", status=429, retry_after=30, times=1)
-    await world.tell()
+    await world.deliver()
 
     world.clock.advance(seconds=29)
     await world.worker.work_off()
-    assert world.told("Dana Reyes") == []
+    assert world.direct_messages("Dana Reyes") == []
     world.clock.advance(seconds=1.1)
     await world.worker.work_off()
-    assert len(world.told("Dana Reyes")) == 1
+    assert len(world.direct_messages("Dana Reyes")) == 1
 
 
 async def test_a_channel_that_was_archived_keeps_what_waits(world, channel):
     """The installer is told once; another channel gets it all."""
     world.slack.world.channels[channel].is_archived = True
-    await world.tell(source_event_id="1")
-    await world.tell(source_event_id="2")
+    await world.deliver(source_event_id="1")
+    await world.deliver(source_event_id="2")
 
     await world.default_channel("rescue")
     await world.worker.work_off()
 
-    assert len(world.told("Alma Admin")) == 1
-    assert len(world.posted("rescue")) == 1
+    assert len(world.direct_messages("Alma Admin")) == 1
+    assert len(world.channel_messages("rescue")) == 1
 
 
 async def test_when_slack_performs_and_answers_500_a_direct_message_is_told_once(world, channel):
     """In doubt, we read back before we send again."""
-    contact(world, world.owner("Dana Reyes"))
-    await world.tell(source_event_id="warm the conversation up")
+    contact(world, world.add_owner("Dana Reyes"))
+    await world.deliver(source_event_id="warm the conversation up")
     world.clock.advance(seconds=2)
     world.slack.faults.add("chat.postMessage", status=500, perform=True, times=1)
-    job_change_id = await world.tell(source_event_id="in doubt")
+    job_change_id = await world.deliver(source_event_id="in doubt")
 
     world.clock.advance(seconds=5)
     await world.worker.work_off()
 
-    assert len(world.told("Dana Reyes")) == 2
+    assert len(world.direct_messages("Dana Reyes")) == 2
     assert (await world.outcome(job_change_id))[0] == "delivered"
 
 
 async def test_salesforce_down_for_long_goes_to_the_default_channel(world, channel):
     """After a quarter of an hour what waits is told there, saying that the owner could not be looked up."""
-    contact(world, world.owner("Dana Reyes"))
+    contact(world, world.add_owner("Dana Reyes"))
     world.salesforce.faults.add("*", status=503, times=None)
-    job_change_id = await world.tell()
+    job_change_id = await world.deliver()
 
     for _ in range(20):
         world.clock.advance(seconds=61)
         await world.worker.work_off()
 
-    assert "the owner could not be looked up in Salesforce" in world.posted("job-changes")[0].text
+    assert "the owner could not be looked up in Salesforce" in world.channel_messages("job-changes")[0].text
     assert (await world.outcome(job_change_id))[:2] == ("delivered", "channel")
 
 
 async def test_salesforce_back_in_time_is_asked_again(world, channel):
     """A short outage delays the message and changes nothing else."""
-    contact(world, world.owner("Dana Reyes"))
+    contact(world, world.add_owner("Dana Reyes"))
     world.salesforce.faults.add("composite", status=503, times=2)
-    await world.tell()
+    await world.deliver()
 
     for _ in range(5):
         world.clock.advance(seconds=5)
         await world.worker.work_off()
 
-    assert len(world.told("Dana Reyes")) == 1
+    assert len(world.direct_messages("Dana Reyes")) == 1

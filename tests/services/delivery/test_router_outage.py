@@ -10,7 +10,7 @@ from services.delivery.router import AWAY
 from services.retry import LONGEST_WAIT_MS
 from store.database import Database
 from tests.chaos.rig.simulated import replica
-from tests.world import world_around
+from tests.world import open_world
 
 PATIENCE_SECONDS = 15 * 60
 PAUSE_SECONDS = LONGEST_WAIT_MS / 1_000
@@ -28,10 +28,10 @@ def asked(world):
 
 async def away(world, for_seconds):
     """Salesforce refuses, and has for so long; the id of the job change that waited first."""
-    owner = world.owner("Dana Reyes")
+    owner = world.add_owner("Dana Reyes")
     world.salesforce.add("Contact", LastName="Smith", Email="ada@initech.example", OwnerId=owner)
     world.salesforce.faults.add("composite", status=503, times=None)
-    first = await world.tell(source_event_id="first")
+    first = await world.deliver(source_event_id="first")
     for _ in range(for_seconds // 20):
         world.clock.advance(seconds=20)
         await world.worker.work_off()
@@ -43,7 +43,7 @@ async def until_asked(world):
     before = asked(world)
     for _ in range(round(PAUSE_SECONDS / 5)):
         world.clock.advance(seconds=5)
-        await world.tell(source_event_id=f"{world.clock()}")
+        await world.deliver(source_event_id=f"{world.clock()}")
         if asked(world) > before:
             return
     pytest.fail("nobody asked Salesforce within the longest pause")
@@ -54,14 +54,14 @@ async def test_they_wait_for_a_quarter_of_an_hour_and_no_longer(world, channel):
     first = await away(world, PATIENCE_SECONDS - 20)
     world.clock.advance(seconds=19.9)
     await world.worker.work_off()
-    assert (await world.look(first)).state == "accepted"
+    assert (await world.find(first)).state == "accepted"
 
     world.clock.advance(seconds=0.1)
     await world.worker.work_off()
 
-    (message,) = world.posted("job-changes")
+    (message,) = world.channel_messages("job-changes")
     assert AWAY in message.text
-    found = await world.look(first)
+    found = await world.find(first)
     assert (found.outcome, found.told) == ("delivered", "channel")
     assert found.decision["notes"] == ["Salesforce could not be asked: Salesforce answered 503"]
 
@@ -69,9 +69,9 @@ async def test_they_wait_for_a_quarter_of_an_hour_and_no_longer(world, channel):
 async def test_while_they_wait_each_says_why(world, channel):
     """Also those that were no part of the batch that asked."""
     first = await away(world, 300)
-    later = await world.tell(source_event_id="later")
+    later = await world.deliver(source_event_id="later")
 
-    reasons = [(await world.look(one)).last_error for one in (first, later)]
+    reasons = [(await world.find(one)).last_error for one in (first, later)]
 
     assert reasons == ["Salesforce answered 503"] * 2
 
@@ -85,7 +85,7 @@ async def test_after_that_thousands_go_at_once_and_salesforce_is_asked_no_oftene
 
     await world.worker.work_off()
 
-    assert {(await world.look(one)).state for one in ids} <= {"routed", "delivered"}
+    assert {(await world.find(one)).state for one in ids} <= {"routed", "delivered"}
     assert asked(world) == before
 
 
@@ -95,11 +95,11 @@ async def test_after_that_the_dri_whom_the_sender_named_is_told_at_once(world, c
     await until_asked(world)
     before = asked(world)
 
-    job_change_id = await world.tell(source_event_id="named", dri_email="dana@acme.example")
+    job_change_id = await world.deliver(source_event_id="named", dri_email="dana@acme.example")
 
     assert asked(world) == before
     assert (await world.outcome(job_change_id))[:2] == ("delivered", "dri")
-    assert "The sender of this job change named you as its DRI." in world.told("Dana Reyes")[-1].text
+    assert "The sender of this job change named you as its DRI." in world.direct_messages("Dana Reyes")[-1].text
 
 
 async def test_when_salesforce_is_back_it_is_noticed_within_the_pause(world, channel):
@@ -109,31 +109,31 @@ async def test_when_salesforce_is_back_it_is_noticed_within_the_pause(world, cha
     world.salesforce.faults.clear()
     world.clock.advance(seconds=PAUSE_SECONDS)
 
-    job_change_id = await world.tell(source_event_id="back")
+    job_change_id = await world.deliver(source_event_id="back")
 
     assert (await world.outcome(job_change_id))[:2] == ("delivered", "dri")
-    assert world.told("Dana Reyes")
+    assert world.direct_messages("Dana Reyes")
 
 
 async def test_what_salesforce_is_not_asked_about_says_nothing_of_it(world, channel):
     """A person without address or id ends no outage, nor makes our patience begin anew."""
     await away(world, PATIENCE_SECONDS + 120)
     world.clock.advance(seconds=PAUSE_SECONDS)
-    await world.tell(
+    await world.deliver(
         source_event_id="unknown",
         person={"full_name": "Bo Sample", "linkedin_url": "https://www.linkedin.com/in/bo-sample"},
     )
 
-    job_change_id = await world.tell(source_event_id="known")
+    job_change_id = await world.deliver(source_event_id="known")
 
-    (promised,) = (await world.look(job_change_id)).deliveries
+    (promised,) = (await world.find(job_change_id)).deliveries
     assert AWAY in promised.reason
 
 
 async def test_of_several_replicas_one_asks(postgresql_url, clock):
     """The pause and the turn are rows that all of them see."""
     databases = [Database(postgresql_url) for _ in range(3)]
-    async with world_around(databases[0], clock) as world:
+    async with open_world(databases[0], clock) as world:
         await world.default_channel()
         await away(world, PATIENCE_SECONDS + 120)
         workers = [replica(world, database) for database in databases]
@@ -144,6 +144,6 @@ async def test_of_several_replicas_one_asks(postgresql_url, clock):
         await asyncio.gather(*(worker.work_off() for worker in workers))
 
         assert asked(world) == before + 1
-        assert {(await world.look(one)).state for one in ids} <= {"routed", "delivered"}
+        assert {(await world.find(one)).state for one in ids} <= {"routed", "delivered"}
     for database in databases:
         await database.close()

@@ -17,7 +17,7 @@ from store.notify import Bell
 from store.schema import deliveries, job_changes, lanes
 from store.slack import workspaces
 from tests.servers import GENEROUS_TIMEOUT
-from tests.world import world_around
+from tests.world import open_world
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ async def channel(world):
 def people(world, count):
     """Owners and the e-mail addresses of their contacts."""
     for number in range(count):
-        owner = world.owner(f"Owner{number} Sample")
+        owner = world.add_owner(f"Owner{number} Sample")
         world.salesforce.add("Contact", LastName=f"C{number}", Email=f"c{number}@hooli.example", OwnerId=owner)
     return [f"c{number}@hooli.example" for number in range(count)]
 
@@ -55,7 +55,7 @@ def replica_of(world, database):
 async def test_replicas_tell_each_job_change_once_in_order_and_in_pace(postgresql_url, clock, count):
     """Lanes are claimed, ordered and paced by the database, whoever posts: no 429, nothing twice, nothing lost."""
     databases = [Database(postgresql_url) for _ in range(count)]
-    async with world_around(databases[0], clock) as world:
+    async with open_world(databases[0], clock) as world:
         world.slack.limits.post_burst = 1
         await world.default_channel()
         emails = people(world, 20)
@@ -68,13 +68,13 @@ async def test_replicas_tell_each_job_change_once_in_order_and_in_pace(postgresq
             clock.advance(seconds=1.05)
 
         calls = [call for call in world.slack.calls if call.method == "chat.postMessage"]
-        texts = [message.text for number in range(20) for message in world.told(f"Owner{number} Sample")]
+        texts = [message.text for number in range(20) for message in world.direct_messages(f"Owner{number} Sample")]
         told = Counter(serial for serial in range(160) for text in texts if f"Change {serial:04}" in text)
         assert told == Counter(range(160))
         assert {call.status for call in calls} == {200}
         assert smallest_gap(calls) >= 1.0
         for number in range(20):
-            lines = "\n".join(message.text for message in world.told(f"Owner{number} Sample"))
+            lines = "\n".join(message.text for message in world.direct_messages(f"Owner{number} Sample"))
             places = [lines.index(f"Change {serial:04}") for serial in range(number, 160, 20)]
             assert places == sorted(places)
     for database in databases:
@@ -167,7 +167,7 @@ async def test_a_running_worker_hears_of_a_new_job_change_at_once(world, channel
     running = asyncio.create_task(world.worker.run(stop))
 
     job_change_id = await world.accept()
-    await until(lambda: world.posted("job-changes"))
+    await until(lambda: world.channel_messages("job-changes"))
     stop.set()
     await running
 

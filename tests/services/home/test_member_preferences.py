@@ -25,7 +25,7 @@ async def dana(world: World):
     await world.default_channel()
     initech = world.salesforce.add("Account", Name="Initech", Type="Customer - Direct")
     contact = {"FirstName": "Ada", "LastName": "Smith", "Email": "ada@initech.example", "AccountId": initech}
-    world.salesforce.add("Contact", OwnerId=world.owner("Dana Reyes"), **contact)
+    world.salesforce.add("Contact", OwnerId=world.add_owner("Dana Reyes"), **contact)
     return next(user.id for user in world.slack.world.users.values() if user.real_name == "Dana Reyes")
 
 
@@ -45,13 +45,13 @@ async def test_a_digest_reads_as_one_message_with_everything_in_it(world, dana):
     """Nothing before, all of it then; how it ended is told of each."""
     hours, wait = in_an_hour(world)
     await prefer(world, dana, hours)
-    ids = [await world.tell(source_event_id=f"e{number}") for number in range(3)]
-    assert world.told("Dana Reyes") == []
+    ids = [await world.deliver(source_event_id=f"e{number}") for number in range(3)]
+    assert world.direct_messages("Dana Reyes") == []
 
     world.clock.advance(seconds=wait / 1_000)
     await world.worker.work_off()
 
-    (message,) = world.told("Dana Reyes")
+    (message,) = world.direct_messages("Dana Reyes")
     assert message.text.splitlines()[0] == "Your daily digest: 3 job changes"
     assert message.blocks[0]["text"]["text"] == "Your daily digest: 3 job changes"
     assert [await world.outcome(each) for each in ids] == [("delivered", "dri", "You own Ada Smith in Salesforce.")] * 3
@@ -62,7 +62,7 @@ async def test_a_digest_that_is_drawn_again_stays_a_digest(world, dana):
     hours, wait = in_an_hour(world)
     await prefer(world, dana, hours)
     for number in range(2):
-        await world.tell(source_event_id=f"e{number}")
+        await world.deliver(source_event_id=f"e{number}")
     world.clock.advance(seconds=wait / 1_000)
     await world.worker.work_off()
     acting = acting_in(world)
@@ -70,7 +70,7 @@ async def test_a_digest_that_is_drawn_again_stays_a_digest(world, dana):
     acted = await acting.take(world.workspace_id, 1, dana)
     await acting.show(acted)
 
-    (message,) = world.told("Dana Reyes")
+    (message,) = world.direct_messages("Dana Reyes")
     assert "is on it" in message.text
     assert message.text.splitlines()[0] == "Your daily digest: 2 job changes"
 
@@ -80,7 +80,7 @@ async def test_a_week_in_a_digest_is_no_week_of_failing(world, dana):
     hours, wait = in_an_hour(world, WEEKLY)
     await prefer(world, dana, hours)
     world.clock.advance(seconds=-6 * DAY / 1_000)
-    told = await world.tell()
+    told = await world.deliver()
     world.clock.advance(seconds=(6 * DAY + wait) / 1_000)
     fault = world.slack.faults.add("chat.postMessage", status=503)
     await world.worker.work_off()
@@ -95,20 +95,20 @@ async def test_a_week_in_a_digest_is_no_week_of_failing(world, dana):
 
 async def test_the_channel_is_told_at_once_whatever_its_members_prefer(world, dana):
     """Its copy does not wait for the digest of the DRI."""
-    await world.prefer(channel_gets="everything")
+    await world.set_preferences(channel_gets="everything")
     await prefer(world, dana, in_an_hour(world)[0])
 
-    await world.tell()
+    await world.deliver()
 
-    assert world.told("Dana Reyes") == []
-    assert len(world.posted("job-changes")) == 1
+    assert world.direct_messages("Dana Reyes") == []
+    assert len(world.channel_messages("job-changes")) == 1
 
 
 async def test_the_trace_tells_until_when_and_why(world, dana):
     """For whoever asks where it is."""
     await prefer(world, dana, in_an_hour(world)[0])
 
-    told = await world.tell()
+    told = await world.deliver()
 
     (kept,) = [step for step in await world.database.run(steps_of, told) if step.step == "kept"]
     assert kept.detail.startswith("until ")
@@ -117,7 +117,7 @@ async def test_the_trace_tells_until_when_and_why(world, dana):
 
 async def test_what_was_put_off_comes_back_when_its_reader_reads(world, dana):
     """Until four it is quiet: nine in the morning, as Slack has it where she is, would be too early."""
-    await world.tell()
+    await world.deliver()
     await prefer(world, dana, ReadingHours(quiet_from=0, quiet_to=16 * 60))
 
     await acting_in(world).put_off(world.workspace_id, 1, dana, When.TOMORROW)
@@ -128,7 +128,7 @@ async def test_what_was_put_off_comes_back_when_its_reader_reads(world, dana):
 
 async def test_what_was_put_off_to_the_minute_of_a_digest_comes_with_that_one(world, dana):
     """It is promised a moment after nine, when the digest of nine is past: not a day later all the same."""
-    await world.tell()
+    await world.deliver()
     await prefer(world, dana, ReadingHours(DAILY, digest_at=9 * 60, tz="America/New_York"))
     acting = acting_in(world)
     await acting.put_off(world.workspace_id, 1, dana, When.TOMORROW)
@@ -138,16 +138,16 @@ async def test_what_was_put_off_to_the_minute_of_a_digest_comes_with_that_one(wo
     await acting.catch_up()
     await world.worker.work_off()
 
-    assert len(world.told("Dana Reyes")) == 2
+    assert len(world.direct_messages("Dana Reyes")) == 2
 
 
 async def test_a_muted_segment_passes_on_what_is_of_it_and_nothing_else(world, dana):
     """Initech is a customer, so it is left to the channel; of the kind of account the rules did not ask."""
     await world.database.run(muting.mute_only, world.workspace_id, dana, ["segment:target"])
-    first = await world.tell(source_event_id="first")
+    first = await world.deliver(source_event_id="first")
     await world.database.run(muting.mute_only, world.workspace_id, dana, ["segment:customer"])
 
-    second = await world.tell(source_event_id="second")
+    second = await world.deliver(source_event_id="second")
 
     assert (await world.outcome(first))[:2] == ("delivered", "dri")
     outcome, told, reason = await world.outcome(second)
@@ -163,7 +163,7 @@ async def test_what_nobody_may_mute_is_told_to_who_has_muted_it(world, dana, mut
     limit = audit.Change(0, "U_ADMIN", "mute_limits", "")
     await world.database.run(muting.limit, world.workspace_id, [unmutable], limit)
 
-    told = await world.tell()
+    told = await world.deliver()
 
     assert (await world.outcome(told))[:2] == ("delivered", "dri")
 
@@ -174,7 +174,7 @@ async def test_a_limit_on_something_else_leaves_a_mute_in_force(world, dana):
     limit = audit.Change(0, "U_ADMIN", "mute_limits", "")
     await world.database.run(muting.limit, world.workspace_id, ["departure"], limit)
 
-    told = await world.tell()
+    told = await world.deliver()
 
     assert (await world.outcome(told))[:2] == ("delivered", "channel")
 
@@ -184,7 +184,7 @@ async def test_who_says_that_they_are_not_the_owner_is_not_told_in_their_place(w
     denied = audit.Change(world.clock(), dana, "not_me", "dana@acme.example")
     await world.database.run(owners.deny, world.workspace_id, "dana@acme.example", dana, denied)
 
-    told = await world.tell()
+    told = await world.deliver()
 
     outcome, whom, reason = await world.outcome(told)
     assert (outcome, whom) == ("delivered", "channel")
@@ -195,18 +195,18 @@ async def test_who_says_that_they_are_not_the_owner_is_not_told_in_their_place(w
 
 async def test_who_is_away_is_stood_in_for_until_the_end_date(world, dana):
     """And told again after it."""
-    world.owner("Kim Lee")
+    world.add_owner("Kim Lee")
     kim = next(user.id for user in world.slack.world.users.values() if user.real_name == "Kim Lee")
     until = world.clock() + DAY
     await world.database.run(choice_state.set_absence, world.workspace_id, dana, world.clock(), until, kim)
 
-    await world.tell(source_event_id="away")
+    await world.deliver(source_event_id="away")
     world.clock.advance(seconds=DAY / 1_000)
-    await world.tell(source_event_id="back")
+    await world.deliver(source_event_id="back")
 
-    (stood_in,) = world.told("Kim Lee")
+    (stood_in,) = world.direct_messages("Kim Lee")
     assert "Dana Reyes is out of office and named you." in stood_in.text
-    assert len(world.told("Dana Reyes")) == 1
+    assert len(world.direct_messages("Dana Reyes")) == 1
 
 
 def acting_in(world):

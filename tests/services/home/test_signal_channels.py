@@ -16,7 +16,7 @@ from tests.services.slack.slack_world import acme_in
 async def own_channel(world, signal="custom"):
     """A channel of this signal's own."""
     channel = world.slack.add_channel(world.team, "own")
-    await world.prefer(signal_channels=json.dumps({signal: channel.id}))
+    await world.set_preferences(signal_channels=json.dumps({signal: channel.id}))
     return channel
 
 
@@ -25,24 +25,24 @@ async def test_what_no_dri_is_found_for_goes_to_the_channel_of_its_signal(world)
     await world.default_channel()
     await own_channel(world)
 
-    theirs = await world.tell(signal="custom")
-    await world.tell(source_event_id="2")
+    theirs = await world.deliver(signal="custom")
+    await world.deliver(source_event_id="2")
 
-    assert len(world.posted("own")) == 1
-    assert len(world.posted("job-changes")) == 1
+    assert len(world.channel_messages("own")) == 1
+    assert len(world.channel_messages("job-changes")) == 1
     outcome, told, reason = await world.outcome(theirs)
     assert (outcome, told) == ("delivered", "channel")
     assert reason.startswith("No DRI found:")
-    assert reason in world.posted("own")[0].text
+    assert reason in world.channel_messages("own")[0].text
 
 
 async def test_it_needs_no_default_channel(world):
     """What has a channel need not wait for another."""
     await own_channel(world)
 
-    await world.tell(signal="custom")
+    await world.deliver(signal="custom")
 
-    assert len(world.posted("own")) == 1
+    assert len(world.channel_messages("own")) == 1
 
 
 async def test_the_default_channel_reads_what_the_own_one_cannot(world):
@@ -51,9 +51,9 @@ async def test_the_default_channel_reads_what_the_own_one_cannot(world):
     channel = await own_channel(world)
     channel.is_archived = True
 
-    job_change_id = await world.tell(signal="custom")
+    job_change_id = await world.deliver(signal="custom")
 
-    [message] = world.posted("job-changes")
+    [message] = world.channel_messages("job-changes")
     assert "archived" in message.text
     assert "No DRI found:" in message.text
     assert (await world.outcome(job_change_id))[:2] == ("delivered", "channel")
@@ -62,27 +62,27 @@ async def test_the_default_channel_reads_what_the_own_one_cannot(world):
 async def test_the_same_channel_in_both_places_is_the_default_one(world):
     """It is told once, in one order."""
     default = await world.default_channel()
-    await world.prefer(signal_channels=json.dumps({"custom": default}))
+    await world.set_preferences(signal_channels=json.dumps({"custom": default}))
 
-    await world.tell(signal="custom", dri_email=None)
+    await world.deliver(signal="custom", dri_email=None)
     world.clock.advance(seconds=2)
-    await world.tell(source_event_id="2")
+    await world.deliver(source_event_id="2")
 
-    assert len(world.posted("job-changes")) == 2
+    assert len(world.channel_messages("job-changes")) == 2
 
 
 async def test_copies_go_to_the_channel_of_the_signal_too(world):
     """Where the channel gets everything, this is the channel."""
     await world.default_channel()
     await own_channel(world)
-    await world.prefer(channel_gets="everything")
+    await world.set_preferences(channel_gets="everything")
     world.slack.add_user(world.team, "Dana Reyes", "dana@acme.example")
 
-    await world.tell(signal="custom", dri_email="dana@acme.example")
+    await world.deliver(signal="custom", dri_email="dana@acme.example")
 
-    assert len(world.told("Dana Reyes")) == 1
-    assert len(world.posted("own")) == 1
-    assert world.posted("job-changes") == []
+    assert len(world.direct_messages("Dana Reyes")) == 1
+    assert len(world.channel_messages("own")) == 1
+    assert world.channel_messages("job-changes") == []
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ async def test_it_arrives_marked_as_a_test(world):
     """Sample data about nobody, and the reason why it came."""
     job_change_id = await sent(world)
 
-    [message] = world.told("Dana Reyes")
+    [message] = world.direct_messages("Dana Reyes")
     assert message.text.startswith("Test message: sample data, nobody changed jobs.")
     assert "The sender of this job change named you as its DRI." in message.text
     assert await world.outcome(job_change_id) == (
@@ -44,12 +44,12 @@ async def test_it_arrives_marked_as_a_test(world):
 async def test_no_channel_reads_it(world, preferences):
     """Neither where DRIs are not told in person, nor where a channel reads along."""
     await world.default_channel()
-    await world.prefer(**preferences)
+    await world.set_preferences(**preferences)
 
     await sent(world)
 
-    assert len(world.told("Dana Reyes")) == 1
-    assert world.posted("job-changes") == []
+    assert len(world.direct_messages("Dana Reyes")) == 1
+    assert world.channel_messages("job-changes") == []
 
 
 async def test_no_rule_takes_it(world):
@@ -61,8 +61,8 @@ async def test_no_rule_takes_it(world):
 
     await sent(world)
 
-    assert len(world.told("Dana Reyes")) == 1
-    assert world.posted("job-changes") == []
+    assert len(world.direct_messages("Dana Reyes")) == 1
+    assert world.channel_messages("job-changes") == []
 
 
 async def test_whoever_has_muted_all_is_told_why_there_was_no_test(world):
@@ -77,4 +77,4 @@ async def test_whoever_has_muted_all_is_told_why_there_was_no_test(world):
     outcome, told, reason = await world.outcome(job_change_id)
     assert (outcome, told) == ("muted", None)
     assert "dana@acme.example" in reason
-    assert world.posted("job-changes") == []
+    assert world.channel_messages("job-changes") == []

@@ -50,7 +50,7 @@ class Watched:
         await self.world.worker.work_off()
 
     def reminders(self, name: str = "Dana Reyes") -> list[Message]:
-        return [message for message in self.world.told(name) if "till open" in message.text]
+        return [message for message in self.world.direct_messages(name) if "till open" in message.text]
 
     async def delivery(self, job_change_id: str) -> acting.Delivery:
         def find(connection):
@@ -71,10 +71,10 @@ class Watched:
 async def watched(world, clock):
     assert clock() == WEDNESDAY_AT_SIX
     await world.default_channel()
-    await world.prefer(reminder_hours=4)
-    boss = world.owner("Mo Chen")
-    world.owner("Kim Lee")
-    owner = world.owner("Dana Reyes", ManagerId=boss)
+    await world.set_preferences(reminder_hours=4)
+    boss = world.add_owner("Mo Chen")
+    world.add_owner("Kim Lee")
+    owner = world.add_owner("Dana Reyes", ManagerId=boss)
     world.salesforce.add("Contact", FirstName="Ada", LastName="Smith", Email="ada@initech.example", OwnerId=owner)
     deciding, slack = world.worker.router.deciding, world.worker.courier.slack
     managers = Managers(world.database, SalesforceDescribe(deciding.salesforce), deciding.directory)
@@ -87,24 +87,24 @@ async def watched(world, clock):
 
 async def test_nobody_is_reminded_unless_the_workspace_wants_it(watched):
     """It is off to begin with, and what was told before it is switched on is left alone."""
-    await watched.world.prefer(reminder_hours=0)
-    await watched.world.tell()
-    await watched.world.prefer(reminder_hours=4)
+    await watched.world.set_preferences(reminder_hours=0)
+    await watched.world.deliver()
+    await watched.world.set_preferences(reminder_hours=4)
 
     await watched.pass_time(30 * DAY)
 
-    assert len(watched.world.told("Dana Reyes")) == 1
+    assert len(watched.world.direct_messages("Dana Reyes")) == 1
 
 
 async def test_a_reminder_comes_after_working_hours_of_the_readers_own_clock(watched):
     """Told at six in the morning: four working hours have passed at one. It stands in the thread of the message."""
-    job_change_id = await watched.world.tell()
+    job_change_id = await watched.world.deliver()
 
     await watched.pass_time(6.8 * HOUR)
     early = watched.reminders()
     await watched.pass_time(0.3 * HOUR)
 
-    told, reminder = watched.world.told("Dana Reyes")
+    told, reminder = watched.world.direct_messages("Dana Reyes")
     assert early == []
     assert reminder.thread_ts == told.ts
     assert "*Ada Smith* joined *Globex* as CRO" in reminder.text
@@ -115,7 +115,7 @@ async def test_a_reminder_comes_after_working_hours_of_the_readers_own_clock(wat
 async def test_nobody_is_reminded_at_the_weekend(watched):
     """Told on a Friday afternoon, reminded on Monday."""
     await watched.pass_time(2 * DAY + 9 * HOUR)  # Friday at three
-    await watched.world.tell()
+    await watched.world.deliver()
 
     await watched.pass_time(2.7 * DAY)  # Monday, at about eight
     before = watched.reminders()
@@ -126,30 +126,30 @@ async def test_nobody_is_reminded_at_the_weekend(watched):
 
 async def test_a_reminder_comes_once(watched):
     """Whatever time passes, where nobody else is to be told."""
-    await watched.world.tell()
+    await watched.world.deliver()
 
     for _ in range(10):
         await watched.pass_time(2 * DAY)
 
     assert len(watched.reminders()) == 1
     assert "If nothing happens" not in watched.reminders()[0].text
-    assert watched.world.posted("job-changes") == []
+    assert watched.world.channel_messages("job-changes") == []
 
 
 async def test_after_as_long_again_the_manager_is_told_once(watched):
     """The reader knows beforehand, the manager reads why, and nobody asks the manager in turn."""
-    await watched.world.prefer(reminder_escalation="manager")
-    job_change_id = await watched.world.tell()
+    await watched.world.set_preferences(reminder_escalation="manager")
+    job_change_id = await watched.world.deliver()
 
     await watched.pass_time(8 * HOUR)
-    before = watched.world.told("Mo Chen")
+    before = watched.world.direct_messages("Mo Chen")
     for _ in range(10):
         await watched.pass_time(2 * DAY)
 
     (reminder,) = watched.reminders()
     assert "If nothing happens for 4 more working hours, your manager is told." in reminder.text
     assert before == []
-    (told,) = watched.world.told("Mo Chen")
+    (told,) = watched.world.direct_messages("Mo Chen")
     assert "Dana Reyes was told of this and reminded, and has not acted on it. They report to you" in told.text
     assert "delivery_take" in str(told.blocks)
     steps = [step for step, _ in await watched.steps(job_change_id)]
@@ -159,13 +159,13 @@ async def test_after_as_long_again_the_manager_is_told_once(watched):
 
 async def test_after_as_long_again_the_channel_is_told_once(watched):
     """There whoever is first can claim it."""
-    await watched.world.prefer(reminder_escalation="channel")
-    await watched.world.tell()
+    await watched.world.set_preferences(reminder_escalation="channel")
+    await watched.world.deliver()
 
     for _ in range(10):
         await watched.pass_time(2 * DAY)
 
-    (told,) = watched.world.posted("job-changes")
+    (told,) = watched.world.channel_messages("job-changes")
     assert "Dana Reyes was told of this and reminded, and has not acted on it." in told.text
     assert "Claim" in str(told.blocks)
     assert len(watched.reminders()) == 1
@@ -186,8 +186,8 @@ async def test_where_no_manager_can_be_told_the_channel_is(watched, why):
         org.update(people["Chen"], Email="somebody@else.example")
     elif why == "themselves":
         org.update(people["Reyes"], ManagerId=people["Reyes"])
-    await world.prefer(reminder_escalation="manager")
-    await world.tell()
+    await world.set_preferences(reminder_escalation="manager")
+    await world.deliver()
     if why == "Salesforce is gone":
         world.salesforce.faults.add("query", error="INVALID_FIELD", times=None)
     elif why == "Slack does not tell":
@@ -196,8 +196,8 @@ async def test_where_no_manager_can_be_told_the_channel_is(watched, why):
     for _ in range(4):
         await watched.pass_time(2 * DAY)
 
-    assert world.told("Mo Chen") == []
-    (told,) = world.posted("job-changes")
+    assert world.direct_messages("Mo Chen") == []
+    (told,) = world.channel_messages("job-changes")
     assert "No manager of theirs could be told." in told.text
 
 
@@ -223,7 +223,7 @@ async def erase(watched, delivery):
 
 
 async def switch_off(watched, _delivery):
-    await watched.world.prefer(reminder_hours=0)
+    await watched.world.set_preferences(reminder_hours=0)
 
 
 ENDS = [take, hand_on, report, mute, erase, switch_off]
@@ -232,7 +232,7 @@ ENDS = [take, hand_on, report, mute, erase, switch_off]
 @pytest.mark.parametrize("act", ENDS, ids=lambda act: act.__name__)
 async def test_who_acts_is_not_reminded(watched, act):
     """Taken, handed on, reported or muted: all of these are acting."""
-    job_change_id = await watched.world.tell()
+    job_change_id = await watched.world.deliver()
 
     await act(watched, await watched.delivery(job_change_id))
     await watched.pass_time(10 * DAY)
@@ -243,20 +243,20 @@ async def test_who_acts_is_not_reminded(watched, act):
 @pytest.mark.parametrize("act", [take, switch_off], ids=lambda act: act.__name__)
 async def test_who_acts_after_a_reminder_is_not_passed_over(watched, act):
     """Nobody else is told then."""
-    await watched.world.prefer(reminder_escalation="manager")
-    job_change_id = await watched.world.tell()
+    await watched.world.set_preferences(reminder_escalation="manager")
+    job_change_id = await watched.world.deliver()
     await watched.pass_time(8 * HOUR)
 
     await act(watched, await watched.delivery(job_change_id))
     await watched.pass_time(10 * DAY)
 
     assert len(watched.reminders()) == 1
-    assert watched.world.told("Mo Chen") == []
+    assert watched.world.direct_messages("Mo Chen") == []
 
 
 async def test_what_was_put_off_is_waited_for_once_it_is_back(watched):
     """Putting it off is acting; when it comes back it is told anew, and the time begins anew."""
-    job_change_id = await watched.world.tell()
+    job_change_id = await watched.world.deliver()
     delivery = await watched.delivery(job_change_id)
 
     await watched.acting.put_off(delivery.workspace_id, delivery.id, delivery.destination, When.TOMORROW)
@@ -271,7 +271,7 @@ async def test_what_was_put_off_is_waited_for_once_it_is_back(watched):
 
 async def test_what_is_told_anew_while_somebody_looks_at_it_is_still_waited_for(watched):
     """They found it over, as it was on its way again; it has arrived meanwhile."""
-    job_change_id = await watched.world.tell()
+    job_change_id = await watched.world.deliver()
     watched.world.clock.advance(seconds=DAY)
     database, now = watched.world.database, watched.world.clock()
     held = await database.run(reminders.claim, now, LEASE_MS, 20)
@@ -293,7 +293,7 @@ def post_of(connection, job_change_id):
 async def test_nobody_is_reminded_in_their_quiet_hours(watched):
     """Four working hours have passed at one in New York; until three it is quiet."""
     quiet = ReadingHours(quiet_from=12 * 60, quiet_to=15 * 60, tz="America/New_York")
-    await watched.world.tell()
+    await watched.world.deliver()
     who = (watched.world.workspace_id, watched.slack_id("Dana Reyes"))
     await watched.world.database.run(member_preferences.save, *who, quiet, watched.world.clock())
 
@@ -311,7 +311,7 @@ async def test_a_mute_without_effect_does_not_keep_a_reminder_away(watched):
     await watched.world.database.run(muting.mute_only, *who, ["contact_tracking"])
     limit = audit.Change(0, "U_ADMIN", "mute_limits", "")
     await watched.world.database.run(muting.limit, watched.world.workspace_id, ["contact_tracking"], limit)
-    await watched.world.tell()
+    await watched.world.deliver()
 
     await watched.pass_time(DAY)
 
@@ -326,17 +326,17 @@ async def test_nobody_is_reminded_of_a_segment_that_they_have_muted_since(watche
     org.org.update(next(row["Id"] for row in org.org.rows(org.org.sobject("Contact"))), AccountId=initech)
     kim, dana = watched.slack_id("Kim Lee"), watched.slack_id("Dana Reyes")
     await world.database.run(muting.mute_only, world.workspace_id, kim, ["segment:customer", "segment:target"])
-    await world.tell()
+    await world.deliver()
 
     await world.database.run(muting.mute_only, world.workspace_id, dana, [f"segment:{muted}"])
     await watched.pass_time(DAY)
 
-    assert (len(world.told("Dana Reyes")) - reminded, len(watched.reminders())) == (1, reminded)
+    assert (len(world.direct_messages("Dana Reyes")) - reminded, len(watched.reminders())) == (1, reminded)
 
 
 async def test_a_colleague_who_was_given_it_is_reminded_in_turn(watched):
     """It is theirs now."""
-    job_change_id = await watched.world.tell()
+    job_change_id = await watched.world.deliver()
     delivery = await watched.delivery(job_change_id)
     kim = watched.slack_id("Kim Lee")
     await watched.acting.hand_on(delivery.workspace_id, delivery.id, delivery.destination, kim, "")
@@ -349,11 +349,11 @@ async def test_a_colleague_who_was_given_it_is_reminded_in_turn(watched):
 
 async def test_what_a_colleague_took_is_nobody_elses_worry(watched):
     """Every message of it says who is on it."""
-    await watched.world.prefer(reminder_escalation="channel")
-    job_change_id = await watched.world.tell()
+    await watched.world.set_preferences(reminder_escalation="channel")
+    job_change_id = await watched.world.deliver()
     await watched.pass_time(2 * DAY)
     await watched.pass_time(2 * DAY)
-    (in_channel,) = watched.world.posted("job-changes")
+    (in_channel,) = watched.world.channel_messages("job-changes")
     ids = [
         element["value"] for block in in_channel.blocks for element in block.get("elements", []) if "value" in element
     ]
@@ -375,7 +375,7 @@ async def test_several_in_one_message_are_one_reminder(watched):
     for number in range(3):
         await watched.world.accept(source_event_id=str(number), previous={"title": f"VP {number}"})
     await watched.world.worker.work_off()
-    (told,) = watched.world.told("Dana Reyes")
+    (told,) = watched.world.direct_messages("Dana Reyes")
 
     await watched.pass_time(DAY)
 
@@ -388,7 +388,7 @@ async def test_several_in_one_message_are_one_reminder(watched):
 async def test_several_messages_are_one_reminder_with_links(watched):
     """Nobody finds a row of reminders on Monday morning."""
     for number in range(3):
-        await watched.world.tell(source_event_id=str(number), previous={"title": f"VP {number}"})
+        await watched.world.deliver(source_event_id=str(number), previous={"title": f"VP {number}"})
         watched.world.clock.advance(seconds=60)
         await watched.world.worker.work_off()
 
@@ -401,7 +401,7 @@ async def test_several_messages_are_one_reminder_with_links(watched):
 
 async def test_two_replicas_remind_once(watched):
     """Each claims what no other has."""
-    await watched.world.tell()
+    await watched.world.deliver()
     watched.world.clock.advance(seconds=DAY)
 
     await asyncio.gather(*(each.catch_up() for each in (watched.reminding, watched.replica(), watched.replica())))
@@ -411,21 +411,21 @@ async def test_two_replicas_remind_once(watched):
 
 async def test_two_replicas_pass_it_on_once(watched):
     """The same for the manager."""
-    await watched.world.prefer(reminder_escalation="manager")
-    await watched.world.tell()
+    await watched.world.set_preferences(reminder_escalation="manager")
+    await watched.world.deliver()
     await watched.pass_time(DAY)
     watched.world.clock.advance(seconds=2 * DAY)
 
     await asyncio.gather(*(each.catch_up() for each in (watched.reminding, watched.replica(), watched.replica())))
     await watched.pass_time(DAY)
 
-    assert len(watched.world.told("Mo Chen")) == 1
+    assert len(watched.world.direct_messages("Mo Chen")) == 1
 
 
 async def test_who_dies_on_the_way_reminds_nobody_twice(watched):
     """Whether it arrived is not known then; the trace says so, and the manager is told in time all the same."""
-    await watched.world.prefer(reminder_escalation="manager")
-    job_change_id = await watched.world.tell()
+    await watched.world.set_preferences(reminder_escalation="manager")
+    job_change_id = await watched.world.deliver()
     watched.world.clock.advance(seconds=DAY)
     database, now = watched.world.database, watched.world.clock
     claimed = await database.run(reminders.claim, now(), LEASE_MS, 20)
@@ -436,7 +436,7 @@ async def test_who_dies_on_the_way_reminds_nobody_twice(watched):
 
     assert watched.reminders() == []
     assert ("reminded", "it is not known whether that arrived") in await watched.steps(job_change_id)
-    assert len(watched.world.told("Mo Chen")) == 1
+    assert len(watched.world.direct_messages("Mo Chen")) == 1
 
 
 @pytest.mark.parametrize(
@@ -448,7 +448,7 @@ async def test_who_dies_on_the_way_reminds_nobody_twice(watched):
 )
 async def test_slack_in_trouble_is_no_reason_to_remind_twice(watched, fault, reminded):
     """Once means once; where Slack did not take it, it is tried again."""
-    await watched.world.tell()
+    await watched.world.deliver()
     watched.world.slack.faults.add("chat.postMessage", **fault)
 
     await watched.pass_time(DAY)
@@ -459,7 +459,7 @@ async def test_slack_in_trouble_is_no_reason_to_remind_twice(watched, fault, rem
 
 async def test_slack_that_does_not_tell_who_somebody_is_delays_a_reminder(watched):
     """Their working hours are not known then."""
-    await watched.world.tell()
+    await watched.world.deliver()
     watched.world.slack.faults.add("users.info", status=503)
 
     await watched.pass_time(DAY)
@@ -471,8 +471,8 @@ async def test_slack_that_does_not_tell_who_somebody_is_delays_a_reminder(watche
 
 async def test_a_thread_that_slack_never_takes_is_given_up(watched):
     """The message was deleted, say; what comes after a reminder comes all the same."""
-    await watched.world.prefer(reminder_escalation="channel")
-    await watched.world.tell()
+    await watched.world.set_preferences(reminder_escalation="channel")
+    await watched.world.deliver()
     watched.world.clock.advance(seconds=DAY)
     watched.world.slack.faults.add("chat.postMessage", error="cannot_reply_to_message", times=None)
     for _ in range(40):
@@ -483,4 +483,4 @@ async def test_a_thread_that_slack_never_takes_is_given_up(watched):
     await watched.pass_time(2 * DAY)
 
     assert watched.reminders() == []
-    assert len(watched.world.posted("job-changes")) == 1
+    assert len(watched.world.channel_messages("job-changes")) == 1

@@ -27,7 +27,7 @@ from store.schema import deliveries, salesforce_connections
 from store.slack import inbound_health, workspaces
 from store.slack.installations import AsyncInstallationStore
 from tests.servers import free_port
-from tests.store.sample_rows import promise
+from tests.store.sample_rows import add_routed
 from tests.world import SCOPES
 
 OK, FAILED, UNKNOWN = State.OK, State.FAILED, State.UNKNOWN
@@ -322,7 +322,7 @@ async def test_a_default_channel_that_cannot_be_posted_to_is_told(place, change)
 
 async def test_a_messages_tab_that_is_off_is_known_by_what_failed(place):
     """No method of Slack's tells it beforehand."""
-    await place.database.run(promise, "U_DANA", workspace_id=place.team.id)
+    await place.database.run(add_routed, "U_DANA", workspace_id=place.team.id)
     said = "The app's Messages tab is off. Switch it on under App Home at https://api.slack.com/apps."
     await place.database.run(lambda connection: connection.execute(update(deliveries).values(last_error=said)))
 

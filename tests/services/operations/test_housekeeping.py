@@ -15,7 +15,7 @@ from store.schema import pauses as pauses_table
 from store.slack import workspaces
 from store.slack.sdk_stores import metadata
 from tests.conftest import SOMEDAY
-from tests.store.sample_rows import add_workspace, claim, promise
+from tests.store.sample_rows import add_routed, add_workspace, claim
 
 
 def house(database, clock):
@@ -25,7 +25,7 @@ def house(database, clock):
 async def test_payloads_are_forgotten_after_their_retention_and_counts_stay(database, clock):
     """Who it was about goes; that it was delivered stays."""
     await database.run(add_workspace)
-    old, young = await database.run(promise, "U_DANA", "U_DANA")
+    old, young = await database.run(add_routed, "U_DANA", "U_DANA")
 
     def age(connection):
         connection.execute(
@@ -53,7 +53,7 @@ async def test_a_workspace_may_forget_earlier_than_the_operator(database, clock)
         await database.run(workspaces.change, workspace_id, None, retention_days=days)
     by_age = {}
     for workspace_id, age in (("T1", 29), ("T1", 31), ("T2", 31), ("T2", 91), ("T3", 91)):
-        [one] = await database.run(promise, "U_DANA", workspace_id=workspace_id)
+        [one] = await database.run(add_routed, "U_DANA", workspace_id=workspace_id)
         await database.run(end, one, SOMEDAY - age * DAY_MS)
         by_age[workspace_id, age] = one
     tidied = house(database, clock)
@@ -83,7 +83,7 @@ async def is_forgotten(database, job_change_id) -> bool:
 async def test_what_has_not_ended_is_kept_however_old(database, clock):
     """Nothing that is still promised is forgotten."""
     await database.run(add_workspace)
-    await database.run(promise, "U_DANA")
+    await database.run(add_routed, "U_DANA")
     clock.advance(seconds=365 * 24 * 3600)
 
     await house(database, clock).tidy()
@@ -101,7 +101,7 @@ async def test_what_has_not_ended_is_kept_however_old(database, clock):
 async def test_reasons_of_forgotten_job_changes_are_forgotten_too(database, clock):
     """They hold names; and so may what is told of their way, and of what went wrong on it."""
     await database.run(add_workspace)
-    [one] = await database.run(promise, "U_DANA")
+    [one] = await database.run(add_routed, "U_DANA")
     await database.run(add_steps, [Step(one, SOMEDAY, "passed on", "to C1: Dana Reyes did not act")])
     await database.run(
         lambda connection: connection.execute(
@@ -121,7 +121,7 @@ async def test_reasons_of_forgotten_job_changes_are_forgotten_too(database, cloc
 async def test_a_workspace_that_left_keeps_nothing_longer_than_others(database, clock):
     """Before it is erased as a whole."""
     await database.run(add_workspace)
-    [one] = await database.run(promise, "U_DANA")
+    [one] = await database.run(add_routed, "U_DANA")
     await database.run(end, one, SOMEDAY - 8 * DAY_MS)
     await database.run(workspaces.mark_gone, "T1", SOMEDAY)
 
@@ -133,7 +133,7 @@ async def test_a_workspace_that_left_keeps_nothing_longer_than_others(database, 
 async def test_more_than_is_forgotten_at_once_is_forgotten_in_one_round(database, clock):
     """Also where many ended at the same moment; what ended since the last round is forgotten in the next."""
     await database.run(add_workspace)
-    some = await database.run(promise, *["U_DANA"] * 8)
+    some = await database.run(add_routed, *["U_DANA"] * 8)
     for one, age in zip(some, (95, 95, 95, 95, 94, 94, 93, 89), strict=True):
         await database.run(end, one, SOMEDAY - age * DAY_MS)
     tidied = Housekeeping(database, 90, clock, at_once=2)
@@ -149,7 +149,7 @@ async def test_more_than_is_forgotten_at_once_is_forgotten_in_one_round(database
 async def test_a_lane_that_lost_its_turn_is_woken(database, clock):
     """A second look, should a bug or a restored backup have left something waiting with nobody to call it."""
     await database.run(add_workspace)
-    await database.run(promise, "U_DANA")
+    await database.run(add_routed, "U_DANA")
     await database.run(lambda connection: connection.execute(update(lanes).values(due_at=None)))
 
     await house(database, clock).tidy()
@@ -160,7 +160,7 @@ async def test_a_lane_that_lost_its_turn_is_woken(database, clock):
 async def test_a_parked_default_channel_stays_parked(database, clock):
     """It waits for a person, not for a sweep."""
     await database.run(add_workspace, channel=None)
-    await database.run(promise, DEFAULT_CHANNEL)
+    await database.run(add_routed, DEFAULT_CHANNEL)
 
     await house(database, clock).tidy()
 
@@ -202,7 +202,7 @@ async def uninstalled(database, clock, *, installs_again=False):
     """Two workspaces, of which one removed the app a moment ago."""
     for each in ("T1", "T2"):
         await database.run(add_workspace, each)
-        await database.run(promise, "U_DANA", "U_DANA", DEFAULT_CHANNEL, workspace_id=each)
+        await database.run(add_routed, "U_DANA", "U_DANA", DEFAULT_CHANNEL, workspace_id=each)
     await database.run(workspaces.mark_gone, "T1", clock())
     if installs_again:
         clock.advance(seconds=29 * 24 * 3600)

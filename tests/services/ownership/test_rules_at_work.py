@@ -22,7 +22,7 @@ from store.notify import Bell
 from store.operations import audit
 from store.ownership import choice_state, owners
 from store.schema import deliveries, job_changes
-from tests.world import SCOPES, job_change, world_around
+from tests.world import SCOPES, open_world, sample_job_change
 
 ADMIN = "U_ADMIN"
 GLOBEX = {"title": "CRO", "company": {"name": "Globex", "domain": "globex.example"}}
@@ -61,7 +61,7 @@ def two_accounts(world):
     """Ada is Dana's contact at Initech, a customer of Kim's; Globex is a target of Omar's, with Sue as its SDR."""
     org = world.salesforce
     org.org.add_field("Account", lookup("SDR__c", "User"))
-    dana, kim, omar, sue = (world.owner(name) for name in ("Dana Reyes", "Kim Lee", "Omar Diaz", "Sue Park"))
+    dana, kim, omar, sue = (world.add_owner(name) for name in ("Dana Reyes", "Kim Lee", "Omar Diaz", "Sue Park"))
     initech = org.add("Account", Name="Initech", Type="Customer - Direct", OwnerId=kim)
     globex = org.add(
         "Account", Name="Globex Corp", Website="https://www.globex.example/en", Type="Target", OwnerId=omar, SDR__c=sue
@@ -84,14 +84,14 @@ async def test_each_side_tells_its_own_owner_in_its_own_words(world, channel):
     two_accounts(world)
     await publish(world, JOINS_TARGET, LEAVES_CUSTOMER)
 
-    job_change_id = await world.tell(current=GLOBEX)
+    job_change_id = await world.deliver(current=GLOBEX)
 
-    (opening,), (risk,) = world.told("Sue Park"), world.told("Kim Lee")
+    (opening,), (risk,) = world.direct_messages("Sue Park"), world.direct_messages("Kim Lee")
     assert "You are the SDR of Globex Corp in Salesforce." in opening.text
     assert "Opening at Globex" in opening.text
     assert "You own Initech in Salesforce." in risk.text
     assert "Risk at Initech" in risk.text
-    assert world.told("Dana Reyes") == world.posted("job-changes") == []
+    assert world.direct_messages("Dana Reyes") == world.channel_messages("job-changes") == []
     assert (await world.outcome(job_change_id))[:2] == ("delivered", "dri")
 
 
@@ -101,9 +101,9 @@ async def test_one_person_on_both_sides_gets_one_message(world, channel):
     world.salesforce.org.update(org["globex"], SDR__c=org["kim"])
     await publish(world, JOINS_TARGET, LEAVES_CUSTOMER)
 
-    await world.tell(current=GLOBEX)
+    await world.deliver(current=GLOBEX)
 
-    (message,) = world.told("Kim Lee")
+    (message,) = world.direct_messages("Kim Lee")
     assert message.text.startswith("Ada Smith left Initech and joined Globex as CRO.")
     assert "Risk at Initech, 🌱 Opening at Globex" in message.text
     assert "You own Initech in Salesforce. You are the SDR of Globex Corp in Salesforce." in message.text
@@ -117,14 +117,14 @@ async def test_where_both_sides_find_nobody_the_channel_reads_it_once(world, cha
     }
     await publish(world, *(rule(side, chain, when={"side": side}) for side, chain in named.items()))
 
-    job_change_id = await world.tell(current=GLOBEX)
+    job_change_id = await world.deliver(current=GLOBEX)
 
-    (message,) = world.posted("job-changes")
+    (message,) = world.channel_messages("job-changes")
     names = ("all@acme.example", "past@acme.example", "current@acme.example")
     text = f"No DRI found: {'; '.join(f'{who} is not in Slack, or is deactivated there' for who in names)}."
-    (delivered,) = (await world.look(job_change_id)).decision["destinations"]
+    (delivered,) = (await world.find(job_change_id)).decision["destinations"]
     assert delivered["side"] == "both"
-    assert (await world.look(job_change_id)).decision["reason"] == text
+    assert (await world.find(job_change_id)).decision["reason"] == text
     assert text in message.text
 
 
@@ -134,10 +134,13 @@ async def test_a_rules_channel_that_is_gone_is_not_called_a_dri(world, channel):
     await publish(world, rule("Deals", [], deliver={"to": "channel", "channel": deals.id}))
     deals.is_archived = True
 
-    job_change_id = await world.tell()
+    job_change_id = await world.deliver()
 
-    assert "The rule's channel cannot be posted to: the channel is archived." in world.posted("job-changes")[0].text
-    assert "could not be told" not in str((await world.look(job_change_id)).decision)  # nobody was to be
+    assert (
+        "The rule's channel cannot be posted to: the channel is archived."
+        in world.channel_messages("job-changes")[0].text
+    )
+    assert "could not be told" not in str((await world.find(job_change_id)).decision)  # nobody was to be
 
 
 async def test_of_a_group_only_the_one_whose_message_failed_is_said_not_to_be_told(world, channel):
@@ -149,10 +152,10 @@ async def test_of_a_group_only_the_one_whose_message_failed_is_said_not_to_be_to
     await publish(world, rule("CSMs", [{"source": "user_group", "group": group.id}]))
     world.slack.faults.add("chat.postMessage", error="user_disabled", times=1)
 
-    job_change_id = await world.tell()
+    job_change_id = await world.deliver()
     await world.worker.work_off()
 
-    found = await world.look(job_change_id)
+    found = await world.find(job_change_id)
     results = {each["email"]: each["result"] for each in found.decision["considered"]}
     states = {each.destination: each.state for each in found.deliveries if each.destination in people}
     assert sorted(states.values()) == ["delivered", "moved"]
@@ -166,23 +169,23 @@ async def test_what_no_rule_takes_the_catch_all_does(world, channel):
     await publish(world, JOINS_TARGET)
     world.salesforce.org.update(org["globex"], Type="Partner")
 
-    await world.tell(current=GLOBEX)
+    await world.deliver(current=GLOBEX)
 
-    assert len(world.told("Dana Reyes")) == 1
-    assert world.told("Sue Park") == []
+    assert len(world.direct_messages("Dana Reyes")) == 1
+    assert world.direct_messages("Sue Park") == []
 
 
 async def test_messages_and_the_trace_call_fields_as_the_org_does(world, channel):
     """Its label, which people know, and not the name that developers gave it."""
-    kim = world.owner("Kim Lee")
+    kim = world.add_owner("Kim Lee")
     field = Field("X7__c", "reference", ("User",), "X7__r", label="Renewals Manager")
     world.salesforce.org.add_field("Account", field)
     world.salesforce.add("Account", Name="Globex", OwnerId=kim, X7__c=kim)
     await publish(world, rule("Renewals", [{"source": "field", "field": "Account.X7__c"}], when={"side": "current"}))
 
-    decision = (await world.look(await world.tell(current={"company": {"name": "Globex"}}))).decision
+    decision = (await world.find(await world.deliver(current={"company": {"name": "Globex"}}))).decision
 
-    assert "You are the Renewals Manager of Globex in Salesforce." in world.told("Kim Lee")[0].text
+    assert "You are the Renewals Manager of Globex in Salesforce." in world.direct_messages("Kim Lee")[0].text
     assert decision["considered"][0]["source"] == "Renewals Manager"
     assert "tell the account's Renewals Manager" in decision["sides"][0]["sentence"]
 
@@ -193,7 +196,7 @@ async def test_the_trace_names_rule_candidates_and_destination(world, channel):
     world.salesforce.org.update(org["globex"], SDR__c=None)
     await publish(world, JOINS_TARGET)
 
-    decision = (await world.look(await world.tell(current=GLOBEX))).decision
+    decision = (await world.find(await world.deliver(current=GLOBEX))).decision
 
     assert decision["rules_version"] == 1
     assert decision["rule"] == "Joins a target"
@@ -222,9 +225,9 @@ async def test_the_current_account_is_found_by_domain_or_exact_name(world, chann
     two_accounts(world)
     await publish(world, JOINS_TARGET)
 
-    await world.tell(current={"title": "CRO", "company": current})
+    await world.deliver(current={"title": "CRO", "company": current})
 
-    assert bool(world.told("Sue Park")) is found
+    assert bool(world.direct_messages("Sue Park")) is found
 
 
 async def test_the_current_accounts_id_decides(world, channel):
@@ -232,22 +235,22 @@ async def test_the_current_accounts_id_decides(world, channel):
     org = two_accounts(world)
     await publish(world, JOINS_TARGET)
 
-    await world.tell(current={"company": {"name": "Initech", "salesforce_id": org["globex"][:15]}})
+    await world.deliver(current={"company": {"name": "Initech", "salesforce_id": org["globex"][:15]}})
 
-    assert len(world.told("Sue Park")) == 1
+    assert len(world.direct_messages("Sue Park")) == 1
 
 
 async def test_a_field_that_was_hidden_is_passed_over_and_routing_goes_on(world, channel):
     """Field-level security takes away one candidate, not the job change."""
     two_accounts(world)
     await publish(world, JOINS_TARGET)
-    await world.tell(current=GLOBEX, source_event_id="before")
+    await world.deliver(current=GLOBEX, source_event_id="before")
     world.salesforce.org.hide_field("Account", "SDR__c")
 
-    decision = (await world.look(await world.tell(current=GLOBEX, source_event_id="after"))).decision
+    decision = (await world.find(await world.deliver(current=GLOBEX, source_event_id="after"))).decision
 
-    assert len(world.told("Sue Park")) == 1
-    assert len(world.told("Omar Diaz")) == 1
+    assert len(world.direct_messages("Sue Park")) == 1
+    assert len(world.direct_messages("Omar Diaz")) == 1
     assert decision["considered"][0]["result"] == "cannot be read in Salesforce"
     assert decision["notes"] == ["account.sdr__c cannot be read in Salesforce"]
 
@@ -262,14 +265,14 @@ async def test_kinds_of_records_that_are_hidden_are_passed_over_too(world, chann
         world.salesforce.org.hide_type(sobject)
     world.salesforce.org.hide_field("Account", "Website")
 
-    job_change_id = await world.tell(current={"company": {"name": "Globex Corp", "domain": "globex.example"}})
+    job_change_id = await world.deliver(current={"company": {"name": "Globex Corp", "domain": "globex.example"}})
 
-    decision = (await world.look(job_change_id)).decision
+    decision = (await world.find(job_change_id)).decision
     assert [one["result"] for one in decision["considered"]] == ["cannot be read in Salesforce"] * 2 + ["told"]
     assert decision["notes"] == [
         f"{name} cannot be read in Salesforce" for name in ("account.website", "accountteammember", "opportunity")
     ]
-    assert len(world.told("Omar Diaz")) == 1
+    assert len(world.direct_messages("Omar Diaz")) == 1
 
 
 def with_opportunities(world, org):
@@ -286,9 +289,9 @@ async def test_the_owner_of_a_lost_opportunity_is_told(world, channel):
     lost = {"side": "current", "segment": ["closed_lost"]}
     await publish(world, rule("Lost", [{"source": "opportunity_owner", "which": "last_lost"}], when=lost))
 
-    await world.tell(current=GLOBEX)
+    await world.deliver(current=GLOBEX)
 
-    (message,) = world.told("Kim Lee")
+    (message,) = world.direct_messages("Kim Lee")
     assert "You own Lost in Salesforce, the last lost opportunity of Globex Corp." in message.text
 
 
@@ -313,10 +316,10 @@ async def test_teams_managers_mappings_and_parents_find_people(world, channel):
     ):
         mappings = {"AE to SDR": {"omar.diaz@x.example": "x@x.example", org["omar"]: "sue@acme.example"}}
         await publish(world, rule("One", [source], when=at), mappings=mappings)
-        before = len(world.told(name))
-        await world.tell(current=GLOBEX, source_event_id=why)
+        before = len(world.direct_messages(name))
+        await world.deliver(current=GLOBEX, source_event_id=why)
         world.clock.advance(seconds=2)
-        assert why in world.told(name)[before].text
+        assert why in world.direct_messages(name)[before].text
 
 
 async def test_a_batch_costs_a_constant_number_of_calls(world, channel):
@@ -372,16 +375,16 @@ async def test_deliveries_go_where_the_rule_says(world, channel):
 
     outcomes = []
     for name in cases:
-        job_change_id = await world.tell(persona=name, change_type="promotion", source_event_id=name)
+        job_change_id = await world.deliver(persona=name, change_type="promotion", source_event_id=name)
         outcomes.append(await world.outcome(job_change_id))
         world.clock.advance(seconds=2)
 
     assert [outcome[:2] for outcome in outcomes] == [("delivered", "dri"), ("delivered", "channel"), ("muted", None)]
     assert outcomes[2][2] == "The rule “nobody” tells nobody."
-    first, second = [message.text for message in world.posted("sales")]
+    first, second = [message.text for message in world.channel_messages("sales")]
     assert "Kim Lee was told in person." in first
     assert "The rule “channel” tells this channel. The DRI is Kim Lee." in second
-    assert world.posted("job-changes") == []
+    assert world.channel_messages("job-changes") == []
 
 
 async def test_a_rules_fallback_comes_before_the_default_channel(world, channel):
@@ -390,11 +393,11 @@ async def test_a_rules_fallback_comes_before_the_default_channel(world, channel)
     sales = world.slack.world.channel_by_name(world.team.id, "sales").id
     await publish(world, rule("One", [owner_of("account")], fallback={"source": "channel", "channel": sales}))
 
-    await world.tell(current=GLOBEX)
+    await world.deliver(current=GLOBEX)
 
-    (message,) = world.posted("sales")
+    (message,) = world.channel_messages("sales")
     assert "No DRI found: no account of Initech is in Salesforce" in message.text
-    assert world.posted("job-changes") == []
+    assert world.channel_messages("job-changes") == []
 
 
 async def test_guards_pass_people_over_each_with_its_reason(world, channel):
@@ -407,7 +410,7 @@ async def test_guards_pass_people_over_each_with_its_reason(world, channel):
     named = [{"source": "user", "user": who} for who in ("sue@acme.example", org["dana"], "kim@acme.example")]
     await publish(world, rule("All", named), guards={"excluded": [org["dana"]], "daily_cap": 1})
 
-    decisions = [(await world.look(await world.tell(source_event_id=n))).decision for n in ("1", "2")]
+    decisions = [(await world.find(await world.deliver(source_event_id=n))).decision for n in ("1", "2")]
 
     results = [[(one["name"] or one["email"], one["result"]) for one in each["considered"]] for each in decisions]
     passed = [
@@ -417,8 +420,8 @@ async def test_guards_pass_people_over_each_with_its_reason(world, channel):
     ]
     assert results[0][:4] == [*passed, ("kim@acme.example", "told")]
     assert results[1][:4] == [*passed, ("kim@acme.example", "has had 1 job change in 24 hours, which is the cap")]
-    assert len(world.told("Kim Lee")) == 1
-    assert "has had 1 job change in" in world.posted("job-changes")[0].text
+    assert len(world.direct_messages("Kim Lee")) == 1
+    assert "has had 1 job change in" in world.channel_messages("job-changes")[0].text
 
 
 async def test_everybody_in_a_user_group_is_told(world, channel):
@@ -433,25 +436,25 @@ async def test_everybody_in_a_user_group_is_told(world, channel):
     group_first = [{"source": "user_group", "group": group.id}, {"source": "user", "user": "dana@acme.example"}]
     await publish(world, rule("Group", group_first, when={"side": "current"}))
 
-    job_change_id = await world.tell(source_event_id="without the scope")
-    assert len(world.told("Dana Reyes")) == 1
-    passed_over, _ = (await world.look(job_change_id)).decision["considered"]
+    job_change_id = await world.deliver(source_event_id="without the scope")
+    assert len(world.direct_messages("Dana Reyes")) == 1
+    passed_over, _ = (await world.find(job_change_id)).decision["considered"]
     assert "without the optional permission usergroups:read (install the app again" in passed_over["result"]
     world.tokens[world.team.id] = world.slack.install(
         world.team.id, world.admin.id, [*SCOPES.split(","), "usergroups:read"]
     )
-    job_change_id = await world.tell(source_event_id="with it")
+    job_change_id = await world.deliver(source_event_id="with it")
 
-    assert len(world.told("Sue Park")) == len(world.told("Kim Lee")) == 1
-    assert "The rule “Group” names your user group." in world.told("Sue Park")[0].text
-    assert len(world.told("Dana Reyes")) == 1
-    results = [one["result"] for one in (await world.look(job_change_id)).decision["considered"]]
+    assert len(world.direct_messages("Sue Park")) == len(world.direct_messages("Kim Lee")) == 1
+    assert "The rule “Group” names your user group." in world.direct_messages("Sue Park")[0].text
+    assert len(world.direct_messages("Dana Reyes")) == 1
+    results = [one["result"] for one in (await world.find(job_change_id)).decision["considered"]]
     assert results == ["told", "is deactivated in Slack", "told"]
 
 
 async def test_an_unmatched_owner_is_linked_and_reads_what_was_missed(world, channel):
     """Who has another address in Slack is listed, linked by hand, and told after all."""
-    owner = world.owner("Dana Reyes", in_slack=False)
+    owner = world.add_owner("Dana Reyes", in_slack=False)
     member = world.slack.add_user(world.team, "Dana Reyes", "d.reyes@elsewhere.example")
     fields = {"LastName": "Smith", "Email": "ada@initech.example"}
     world.salesforce.add("Contact", FirstName="Ada", OwnerId=owner, **fields)
@@ -462,7 +465,7 @@ async def test_an_unmatched_owner_is_linked_and_reads_what_was_missed(world, cha
         lambda: None,
         world.clock,
     )
-    job_change_id = await world.tell()
+    job_change_id = await world.deliver()
     assert (await world.outcome(job_change_id))[:2] == ("delivered", "channel")
 
     (listed,) = await desk.page(world.workspace_id)
@@ -474,14 +477,14 @@ async def test_an_unmatched_owner_is_linked_and_reads_what_was_missed(world, cha
     assert (linked.stored, linked.waiting, told) == (True, 1, 1)
     done = await world.database.run(audit.recent, world.workspace_id)
     assert ("U_ADMIN", "1 job changes") in [(change.actor, change.detail) for change in done]
-    assert "You own Ada Smith in Salesforce." in world.told("Dana Reyes")[0].text
+    assert "You own Ada Smith in Salesforce." in world.direct_messages("Dana Reyes")[0].text
     assert await world.outcome(job_change_id) == ("delivered", "dri", "You own Ada Smith in Salesforce.")
     assert await desk.page(world.workspace_id) == []
     assert await desk.tell_after_all(world.workspace_id, "U_ADMIN", listed.owner) == 0
     world.clock.advance(seconds=2)
-    await world.tell(source_event_id="next")
-    assert sum(len(message.text) > 0 for message in world.told("Dana Reyes")) == 2
-    assert len(world.posted("job-changes")) == 1
+    await world.deliver(source_event_id="next")
+    assert sum(len(message.text) > 0 for message in world.direct_messages("Dana Reyes")) == 2
+    assert len(world.channel_messages("job-changes")) == 1
 
 
 async def test_alias_domains_and_another_email_field_match_everybody(world, channel):
@@ -504,10 +507,10 @@ async def test_alias_domains_and_another_email_field_match_everybody(world, chan
     refused = await desk.match_by(world.workspace_id, ADMIN, "Nonsense__c", {})
     saved = await desk.match_by(world.workspace_id, ADMIN, "Work_Email__c", {"old.example": "acme.example"})
     for name in ("one", "two"):
-        await world.tell(person={"full_name": name, "emails": [f"{name}@initech.example"]})
+        await world.deliver(person={"full_name": name, "emails": [f"{name}@initech.example"]})
 
     assert (refused.stored, saved.stored) == (False, True)
-    assert len(world.told("Dana Reyes")) == len(world.told("Kim Lee")) == 1
+    assert len(world.direct_messages("Dana Reyes")) == len(world.direct_messages("Kim Lee")) == 1
 
 
 async def test_simulating_tells_nobody(world, channel):
@@ -519,16 +522,20 @@ async def test_simulating_tells_nobody(world, channel):
     draft = RuleSet.parse({"rules": [rule("Pool", [{"source": "pool", "pool": "P"}])], "pools": pools})
 
     simulated = await simulation(world).simulate(
-        world.workspace_id, [JobChange.parse(job_change(source_event_id=str(n))) for n in range(2)], draft
+        world.workspace_id, [JobChange.parse(sample_job_change(source_event_id=str(n))) for n in range(2)], draft
     )
-    (catch_all,) = await simulation(world).simulate(world.workspace_id, [JobChange.parse(job_change())])
+    (catch_all,) = await simulation(world).simulate(world.workspace_id, [JobChange.parse(sample_job_change())])
 
     reasons = [one.deliveries[0].reason for one in simulated]
     assert reasons[0].startswith("It is your turn in the pool P.")
     assert catch_all.deliveries[0].reason == "You own Ada Smith in Salesforce."
     await world.worker.work_off()
     assert (
-        world.told("Sue Park") == world.told("Kim Lee") == world.told("Dana Reyes") == world.posted("job-changes") == []
+        world.direct_messages("Sue Park")
+        == world.direct_messages("Kim Lee")
+        == world.direct_messages("Dana Reyes")
+        == world.channel_messages("job-changes")
+        == []
     )
     assert (
         await world.database.run(choice_state.state, world.workspace_id, world.clock(), count_told=True)
@@ -551,8 +558,8 @@ async def test_a_terminal_reads_names_in_place_of_slack_ids(world, channel):
 async def test_replaying_against_a_draft_shows_what_would_change(world, channel):
     """Of the latest job changes, those that somebody else would read."""
     two_accounts(world)
-    await world.tell(source_event_id="same", current={"company": {"name": "Hooli"}})
-    changed = await world.tell(source_event_id="other", current=GLOBEX)
+    await world.deliver(source_event_id="same", current={"company": {"name": "Hooli"}})
+    changed = await world.deliver(source_event_id="other", current=GLOBEX)
 
     replayed = await simulation(world).replay(world.workspace_id, RuleSet.parse({"rules": [JOINS_TARGET]}))
 
@@ -572,18 +579,18 @@ async def test_broken_published_rules_leave_the_catch_all(world, channel):
     change = Change(world.clock(), ADMIN, "ownership: published", "")
     await world.database.run(rule_sets.publish, world.workspace_id, '{"rules": 7}', None, change)
 
-    await world.tell()
+    await world.deliver()
 
-    assert len(world.told("Dana Reyes")) == 1
+    assert len(world.direct_messages("Dana Reyes")) == 1
 
 
 async def test_a_pool_is_fair_and_sticky_across_replicas(postgresql_url, clock):
     """Two workers share the turns through the database: to one each, and an account stays where it is."""
     databases = [Database(postgresql_url) for _ in range(2)]
-    async with world_around(databases[0], clock) as world:
+    async with open_world(databases[0], clock) as world:
         await world.default_channel()
         for name in ("Dana Reyes", "Kim Lee", "Sue Park"):
-            world.owner(name)
+            world.add_owner(name)
         members = [{"user": f"{name}@acme.example"} for name in ("dana", "kim", "sue")]
         members[0]["weight"] = 2
         await publish(

@@ -47,7 +47,7 @@ class Connected:
         await self.care.look_after()
 
     def notices(self) -> list[Message]:
-        return self.world.told("Alma Admin")
+        return self.world.direct_messages("Alma Admin")
 
     async def connect(self) -> None:
         org = self.world.salesforce
@@ -122,13 +122,13 @@ async def test_a_refused_refresh_token_is_one_notice_and_no_storm(acme: Connecte
     assert len(org.calls_of("token")) == 2  # connecting, and the one refusal
     (notice,) = acme.notices()
     assert "connect Salesforce again" in notice.text
-    assert acme.world.posted("job-changes") == []
+    assert acme.world.channel_messages("job-changes") == []
 
     await acme.connect()
-    dana = acme.world.owner("Dana Reyes")
+    dana = acme.world.add_owner("Dana Reyes")
     org.add("Contact", LastName="Smith", Email="ada@initech.example", OwnerId=dana)
     await acme.world.worker.work_off()
-    assert len(acme.world.told("Dana Reyes")) == 1
+    assert len(acme.world.direct_messages("Dana Reyes")) == 1
 
 
 async def test_a_trouble_that_comes_and_goes_is_told_once_a_day(acme: Connected) -> None:

@@ -14,12 +14,12 @@ from store.slack import workspaces
 from tests.conftest import SOMEDAY
 from tests.store.sample_rows import (
     add_job_change,
+    add_routed,
     add_workspace,
     claim,
     delivery_states,
     lane_of,
     outcome_of,
-    promise,
     set_lane,
 )
 
@@ -34,7 +34,7 @@ async def workspace(database):
 
 async def bury_in_lane(database, destination="U_DANA", role=DRI):
     """A job change whose delivery Slack refused for good; its id."""
-    (job_change_id,) = await database.run(promise, destination, role=role)
+    (job_change_id,) = await database.run(add_routed, destination, role=role)
     claims = await database.run(claim)
     settled = [Undeliverable(each, SOMEDAY, "Slack refused it") for each in claims]
     await database.run(posts.settle, settled)
@@ -95,8 +95,8 @@ async def test_a_replay_is_a_step_of_the_trace(database):
 
 async def test_only_what_is_buried_is_replayed(database):
     """What waits or was delivered stays as it is: nothing is told twice."""
-    (waiting,) = await database.run(promise, "U_DANA")
-    (delivered,) = await database.run(promise, "U_KIM")
+    (waiting,) = await database.run(add_routed, "U_DANA")
+    (delivered,) = await database.run(add_routed, "U_KIM")
     ended = update(job_changes).where(job_changes.c.id == delivered).values(outcome="delivered", ended_at=SOMEDAY)
     await database.run(lambda connection: connection.execute(ended).rowcount)
 
@@ -121,7 +121,7 @@ async def test_a_copy_is_not_told_again(database):
     copy_lane = (await database.run(lambda connection: lane_of(connection, "U_DANA"))).id + 1
 
     def add_buried_copy(connection):
-        promise(connection, "C_COPIES", role=FALLBACK)
+        add_routed(connection, "C_COPIES", role=FALLBACK)
         values = {
             "workspace_id": "T1",
             "job_change_id": job_change_id,
@@ -171,7 +171,7 @@ async def test_all_that_is_buried_is_listed_in_portions(database):
 
 async def test_after_a_restart_lanes_are_due_soon_with_their_posts_in_doubt(database):
     """A call made with the last breath has time to arrive before we look for it; nobody waits for the lease."""
-    await database.run(promise, "U_DANA")
+    await database.run(add_routed, "U_DANA")
     (held,) = await database.run(claim)
 
     await database.run(lanes.release_all, SOMEDAY)
@@ -183,7 +183,7 @@ async def test_after_a_restart_lanes_are_due_soon_with_their_posts_in_doubt(data
 
 async def test_a_restart_leaves_lanes_alone_that_nobody_held(database):
     """What waits for Slack's Retry-After goes on waiting."""
-    await database.run(promise, "U_DANA")
+    await database.run(add_routed, "U_DANA")
     await database.run(set_lane, "U_DANA", due_at=SOMEDAY + 60_000)
 
     await database.run(lanes.release_all, SOMEDAY)

@@ -19,7 +19,7 @@ from store.home.member_preferences import Waiting
 from store.messages import redraws
 from store.operations import health_figures
 from store.schema import DEFAULT_CHANNEL, job_changes, lanes, posts
-from tests.store.sample_rows import LEASE_MS, add_workspace, claim, lane_of, promise
+from tests.store.sample_rows import LEASE_MS, add_routed, add_workspace, claim, lane_of
 
 OSLO = "Europe/Oslo"
 MINUTE = 60_000
@@ -55,7 +55,7 @@ async def sent(run, claimed, now):
 async def test_quiet_hours_keep_it_until_they_are_over(run):
     """Nothing is claimed before, all of it then; and the trace says until when, and why."""
     await prefer(run, NIGHT)
-    (kept,) = await run(promise, "U_DANA", now=EVENING)
+    (kept,) = await run(add_routed, "U_DANA", now=EVENING)
 
     assert await run(claim, EVENING) == []
     assert await run(claim, BEFORE_EIGHT) == []
@@ -68,7 +68,7 @@ async def test_quiet_hours_keep_it_until_they_are_over(run):
 async def test_what_is_said_to_a_channel_is_never_kept(run):
     """Nor to anybody who prefers nothing."""
     await prefer(run, NIGHT)
-    await run(promise, DEFAULT_CHANNEL, "C_SALES", "U_KIM", now=EVENING)
+    await run(add_routed, DEFAULT_CHANNEL, "C_SALES", "U_KIM", now=EVENING)
 
     assert {claimed.destination for claimed in await run(claim, EVENING)} == {DEFAULT_CHANNEL, "C_SALES", "U_KIM"}
 
@@ -76,7 +76,7 @@ async def test_what_is_said_to_a_channel_is_never_kept(run):
 async def test_a_digest_is_one_post_of_all_that_came_since_the_last_one(run):
     """It is written down as one, also for whoever draws it again."""
     await prefer(run, MORNINGS)
-    ids = [*await run(promise, "U_DANA", now=EVENING), *await run(promise, "U_DANA", "U_DANA", now=BEFORE_EIGHT)]
+    ids = [*await run(add_routed, "U_DANA", now=EVENING), *await run(add_routed, "U_DANA", "U_DANA", now=BEFORE_EIGHT)]
 
     (claimed,) = await run(claim, NINE)
 
@@ -90,7 +90,7 @@ async def test_a_digest_is_one_post_of_all_that_came_since_the_last_one(run):
 async def test_a_digest_of_one_is_an_ordinary_message(run):
     """With its buttons."""
     await prefer(run, MORNINGS)
-    await run(promise, "U_DANA", now=EVENING)
+    await run(add_routed, "U_DANA", now=EVENING)
 
     (claimed,) = await run(claim, NINE)
 
@@ -100,7 +100,7 @@ async def test_a_digest_of_one_is_an_ordinary_message(run):
 async def test_what_does_not_fit_into_one_message_of_a_digest_follows_in_others(run):
     """Nothing of it waits for the next day."""
     await prefer(run, MORNINGS)
-    ids = await run(promise, *["U_DANA"] * 23, now=EVENING)
+    ids = await run(add_routed, *["U_DANA"] * 23, now=EVENING)
     told, now = [], NINE
 
     while claims := await run(claim, now):
@@ -114,9 +114,9 @@ async def test_what_does_not_fit_into_one_message_of_a_digest_follows_in_others(
 async def test_what_comes_while_a_digest_is_on_its_way_waits_for_the_next_one(run):
     """Also where the lane is due again a second later."""
     await prefer(run, MORNINGS)
-    await run(promise, "U_DANA", now=EVENING)
+    await run(add_routed, "U_DANA", now=EVENING)
     (claimed,) = await run(claim, NINE)
-    (late,) = await run(promise, "U_DANA", now=NINE + 1)
+    (late,) = await run(add_routed, "U_DANA", now=NINE + 1)
     await sent(run, claimed, NINE + 2)
 
     assert await run(claim, NINE + 2 * LANE_GAP_MS) == []
@@ -127,7 +127,7 @@ async def test_what_comes_while_a_digest_is_on_its_way_waits_for_the_next_one(ru
 async def test_what_has_to_be_tried_again_is_kept_when_quiet_hours_have_begun_meanwhile(run):
     """It was not to be kept when it was promised, so the trace says so now; nothing has been attempted."""
     await prefer(run, NIGHT)
-    (job_change_id,) = await run(promise, "U_DANA", now=at("19 17:59"))
+    (job_change_id,) = await run(add_routed, "U_DANA", now=at("19 17:59"))
     (claimed,) = await run(claim, at("19 17:59"))
     await run(settle, [PutBack(claimed, at("19 17:59"), at("19 18:01"), "Slack was away")])
 
@@ -140,7 +140,7 @@ async def test_what_has_to_be_tried_again_is_kept_when_quiet_hours_have_begun_me
 
 async def test_what_is_replayed_in_quiet_hours_is_kept_too(run):
     """Replaying makes its lane due; the trace says why nothing comes."""
-    (job_change_id,) = await run(promise, "U_DANA", now=at("19 17:00"))
+    (job_change_id,) = await run(add_routed, "U_DANA", now=at("19 17:00"))
     (claimed,) = await run(claim, at("19 17:00"))
     await run(settle, [Undeliverable(claimed, at("19 17:00"), "Slack refuses it")])
     await prefer(run, NIGHT)
@@ -155,7 +155,7 @@ async def test_what_is_replayed_in_quiet_hours_is_kept_too(run):
 async def test_a_post_that_was_begun_is_finished_whatever_the_hour(run):
     """Whether it arrived has to be found out; keeping it would tell it twice or never."""
     await prefer(run, NIGHT)
-    await run(promise, "U_DANA", now=at("19 17:59"))
+    await run(add_routed, "U_DANA", now=at("19 17:59"))
     (claimed,) = await run(claim, at("19 17:59"))
     await run(settle, [Doubted(claimed, EVENING, EVENING, "no answer", by_answer=True)])
 
@@ -167,7 +167,7 @@ async def test_a_post_that_was_begun_is_finished_whatever_the_hour(run):
 async def test_who_ends_their_quiet_hours_is_told_what_waits_at_once(run):
     """Every job change that waited says so in its trace."""
     await prefer(run, NIGHT)
-    ids = await run(promise, "U_DANA", "U_DANA", now=EVENING)
+    ids = await run(add_routed, "U_DANA", "U_DANA", now=EVENING)
 
     await prefer(run, ReadingHours(tz=OSLO), EVENING + MINUTE)
 
@@ -179,7 +179,7 @@ async def test_who_ends_their_quiet_hours_is_told_what_waits_at_once(run):
 async def test_who_chooses_a_digest_gets_what_waits_already_in_it(run):
     """From quiet hours that end at eight to a digest at nine."""
     await prefer(run, NIGHT)
-    (job_change_id,) = await run(promise, "U_DANA", now=EVENING)
+    (job_change_id,) = await run(add_routed, "U_DANA", now=EVENING)
 
     await prefer(run, MORNINGS)
 
@@ -191,7 +191,7 @@ async def test_who_chooses_a_digest_gets_what_waits_already_in_it(run):
 async def test_who_leaves_the_digest_while_it_is_being_sent_loses_nothing(run):
     """The lane is somebody's: it is asked for their preferences when it is due again."""
     await prefer(run, MORNINGS)
-    await run(promise, *["U_DANA"] * 12, now=EVENING)
+    await run(add_routed, *["U_DANA"] * 12, now=EVENING)
     (claimed,) = await run(claim, NINE)
     await prefer(run, ReadingHours(tz=OSLO), NINE)
     await sent(run, claimed, NINE)
@@ -203,7 +203,7 @@ async def test_who_leaves_the_digest_while_it_is_being_sent_loses_nothing(run):
 
 async def test_changing_preferences_does_not_hurry_what_waits_for_slack(run):
     """A retry that is due in a minute stays due in a minute."""
-    await run(promise, "U_DANA", now=EVENING)
+    await run(add_routed, "U_DANA", now=EVENING)
     (claimed,) = await run(claim, EVENING)
     await run(settle, [PutBack(claimed, EVENING, EVENING + MINUTE, "Slack was away")])
 
@@ -219,14 +219,14 @@ async def test_what_is_promised_while_preferences_change_follows_the_new_ones(ru
     """Whoever comes second waits for the other, and nothing stays kept by hours that nobody has any more."""
     await prefer(run, NIGHT)
     if has_lane:
-        await run(promise, "U_DANA", now=at("19 12:00"))
+        await run(add_routed, "U_DANA", now=at("19 12:00"))
         (claimed,) = await run(claim, at("19 12:00"))
         await sent(run, claimed, at("19 12:00"))
     else:
         await run(lambda connection: connection.execute(delete(lanes)))
     deeds = {
         "save": lambda connection: member_preferences.save(connection, "T1", "U_DANA", ReadingHours(tz=OSLO), EVENING),
-        "promise": lambda connection: promise(connection, "U_DANA", now=EVENING),
+        "promise": lambda connection: add_routed(connection, "U_DANA", now=EVENING),
     }
 
     await overlapping(database, deeds.pop(first), *deeds.values())
@@ -261,7 +261,7 @@ def somebody_waits(database):
 async def test_quiet_hours_follow_whoever_travels(run):
     """Slack tells of the new time zone: eight in New York is six hours later."""
     await prefer(run, NIGHT)
-    await run(promise, "U_DANA", now=EVENING)
+    await run(add_routed, "U_DANA", now=EVENING)
 
     await run(member_preferences.follow, "T1", "U_DANA", "America/New_York", EVENING)
 
@@ -279,7 +279,7 @@ async def test_who_prefers_nothing_is_not_followed(run):
 async def test_what_waits_is_counted_with_until_when(run):
     """For the one whom it waits for."""
     await prefer(run, NIGHT)
-    await run(promise, "U_DANA", "U_DANA", "U_KIM", now=EVENING)
+    await run(add_routed, "U_DANA", "U_DANA", "U_KIM", now=EVENING)
 
     assert await run(member_preferences.waiting, "T1", "U_DANA", EVENING) == Waiting(2, EVENING, EIGHT)
     assert await run(member_preferences.waiting, "T1", "U_KIM", EVENING) == Waiting(1, EVENING, None)
@@ -289,7 +289,7 @@ async def test_what_waits_is_counted_with_until_when(run):
 async def test_what_is_kept_does_not_hang(run):
     """Until a few minutes after it should have gone out."""
     await prefer(run, ReadingHours(WEEKLY, digest_at=9 * 60, weekday=4, tz=OSLO))
-    await run(promise, "U_DANA", now=at("16 12:00"))
+    await run(add_routed, "U_DANA", now=at("16 12:00"))
     await run(lambda connection: connection.execute(update(job_changes).values(routed_at=at("16 12:00"))))
 
     def is_stuck(connection, now):
@@ -303,7 +303,7 @@ async def test_what_is_kept_does_not_hang(run):
 async def test_a_delivery_counts_as_promised_from_when_its_reader_wants_it(run):
     """A weekly digest must not use up our patience with Slack before it is tried."""
     await prefer(run, ReadingHours(WEEKLY, digest_at=9 * 60, weekday=4, tz=OSLO))
-    await run(promise, "U_DANA", now=at("16 12:00"))
+    await run(add_routed, "U_DANA", now=at("16 12:00"))
 
     (claimed,) = await run(claim, NINE)
 
@@ -322,7 +322,7 @@ async def test_keeping_costs_the_same_for_two_readers_as_for_many(run, database)
 
         for reader in readers:
             await prefer(run, NIGHT, user_id=reader)
-        ids = await run(lambda connection: [promise(connection, "C_1")[0] for _ in readers])
+        ids = await run(lambda connection: [add_routed(connection, "C_1")[0] for _ in readers])
         event.listen(database.engine, "before_cursor_execute", counted)
         try:
             await run(_promise_all, ids, readers)

@@ -13,12 +13,12 @@ from tests.conftest import SOMEDAY
 from tests.store.sample_rows import (
     LEASE_MS,
     add_job_change,
+    add_routed,
     add_workspace,
     claim,
     delivery_states,
     lane_of,
     post_states,
-    promise,
     set_lane,
 )
 
@@ -30,7 +30,7 @@ async def workspace(database):
 
 async def test_a_lone_delivery_is_claimed_at_once(database, workspace):
     """A lone job change is never held back to wait for company."""
-    (job_change_id,) = await database.run(promise, "U_DANA")
+    (job_change_id,) = await database.run(add_routed, "U_DANA")
 
     (claimed,) = await database.run(claim)
 
@@ -40,7 +40,7 @@ async def test_a_lone_delivery_is_claimed_at_once(database, workspace):
 
 async def test_the_post_is_written_down_before_it_is_sent(database, workspace):
     """A claim commits the intent, so a crash during the call leaves a post in doubt and not a lost one."""
-    ids = await database.run(promise, "U_DANA")
+    ids = await database.run(add_routed, "U_DANA")
 
     await database.run(claim)
 
@@ -50,7 +50,7 @@ async def test_the_post_is_written_down_before_it_is_sent(database, workspace):
 
 async def test_what_waits_in_one_lane_goes_as_one_post_of_ten_at_most(database, workspace):
     """A backlog is bundled, in order of arrival, and the rest waits for the next second."""
-    ids = await database.run(promise, *["U_DANA"] * 12)
+    ids = await database.run(add_routed, *["U_DANA"] * 12)
 
     (claimed,) = await database.run(claim)
 
@@ -59,7 +59,7 @@ async def test_what_waits_in_one_lane_goes_as_one_post_of_ten_at_most(database, 
 
 async def test_a_claimed_lane_is_not_claimed_twice(database, workspace):
     """The lease keeps every other worker away until it is over."""
-    await database.run(promise, "U_DANA", "U_DANA")
+    await database.run(add_routed, "U_DANA", "U_DANA")
     await database.run(claim)
 
     assert await database.run(claim, SOMEDAY + LEASE_MS - 1) == []
@@ -67,9 +67,9 @@ async def test_a_claimed_lane_is_not_claimed_twice(database, workspace):
 
 async def test_a_post_whose_worker_died_is_taken_up_in_doubt_with_the_same_members(database, workspace):
     """Nobody knows whether it was sent: the same post is resolved, no second one begun."""
-    await database.run(promise, "U_DANA", "U_DANA")
+    await database.run(add_routed, "U_DANA", "U_DANA")
     (first,) = await database.run(claim)
-    await database.run(promise, "U_DANA")
+    await database.run(add_routed, "U_DANA")
 
     (second,) = await database.run(claim, SOMEDAY + LEASE_MS)
 
@@ -81,7 +81,7 @@ async def test_a_post_whose_worker_died_is_taken_up_in_doubt_with_the_same_membe
 
 async def test_an_ambiguous_answer_is_counted_as_a_doubt(database, workspace):
     """Only answers count; a process that died told us nothing about Slack."""
-    await database.run(promise, "U_DANA")
+    await database.run(add_routed, "U_DANA")
     (claimed,) = await database.run(claim)
     await database.run(settle, [Doubted(claimed, SOMEDAY, SOMEDAY + 5_000, "timed out", by_answer=True)])
 
@@ -92,7 +92,7 @@ async def test_an_ambiguous_answer_is_counted_as_a_doubt(database, workspace):
 
 async def test_a_lane_posts_once_a_second(database, workspace):
     """The pace is kept by the database, whoever posts."""
-    await database.run(promise, *["U_DANA"] * 11)
+    await database.run(add_routed, *["U_DANA"] * 11)
     (claimed,) = await database.run(claim)
     await database.run(settle, [Sent(claimed, SOMEDAY + 100, "D_DANA", "1.1")])
 
@@ -102,21 +102,21 @@ async def test_a_lane_posts_once_a_second(database, workspace):
 
 async def test_an_empty_lane_stays_paced(database, workspace):
     """What arrives right after the last message of a lane waits for its second too."""
-    await database.run(promise, "U_DANA")
+    await database.run(add_routed, "U_DANA")
     (claimed,) = await database.run(claim)
     await database.run(settle, [Sent(claimed, SOMEDAY + 100, "D_DANA", "1.1")])
 
-    await database.run(promise, "U_DANA", now=SOMEDAY + 200)
+    await database.run(add_routed, "U_DANA", now=SOMEDAY + 200)
 
     assert (await database.run(lane_of, "U_DANA")).due_at == SOMEDAY + 1_100
 
 
 async def test_the_id_of_a_direct_message_is_learnt(database, workspace):
     """Reading back needs it, and only an earlier answer of Slack's can tell it."""
-    await database.run(promise, "U_DANA")
+    await database.run(add_routed, "U_DANA")
     (claimed,) = await database.run(claim)
     await database.run(settle, [Sent(claimed, SOMEDAY, "D_DANA", "1.1")])
-    await database.run(promise, "U_DANA")
+    await database.run(add_routed, "U_DANA")
 
     (next_claim,) = await database.run(claim, SOMEDAY + 1_000)
 
@@ -126,7 +126,7 @@ async def test_the_id_of_a_direct_message_is_learnt(database, workspace):
 async def test_no_more_than_the_ceiling_a_minute_is_posted_in_a_workspace(database, workspace):
     """Slack limits a workspace as a whole too; what was posted in the last minute counts."""
     await database.run(workspaces.change, "T1", None, posts_per_minute=3)
-    await database.run(promise, *[f"U_{number}" for number in range(5)])
+    await database.run(add_routed, *[f"U_{number}" for number in range(5)])
 
     first = await database.run(claim)
     after = await database.run(claim, SOMEDAY + 59_999)
@@ -138,7 +138,7 @@ async def test_no_more_than_the_ceiling_a_minute_is_posted_in_a_workspace(databa
 
 async def test_a_pause_of_posting_holds_for_the_whole_workspace(database, workspace):
     """Slack's Retry-After is about the method in the workspace, not about one channel."""
-    await database.run(promise, "U_DANA")
+    await database.run(add_routed, "U_DANA")
     await database.run(pauses.pause, "T1", "slack:chat.postMessage", SOMEDAY + 30_000, SOMEDAY, "429")
 
     assert await database.run(claim, SOMEDAY + 29_999) == []
@@ -147,7 +147,7 @@ async def test_a_pause_of_posting_holds_for_the_whole_workspace(database, worksp
 
 async def test_while_slack_fails_one_lane_tries_it(database, workspace):
     """A hundred lanes at a vendor that is down would be a hundred posts in doubt."""
-    await database.run(promise, "U_DANA", "U_KIM", "U_LEE")
+    await database.run(add_routed, "U_DANA", "U_KIM", "U_LEE")
     await database.run(pauses.failed, "T1", "slack", SOMEDAY, "500")
 
     (claimed,) = await database.run(claim)
@@ -158,8 +158,8 @@ async def test_while_slack_fails_one_lane_tries_it(database, workspace):
 async def test_a_small_workspace_does_not_wait_for_a_large_one(database, workspace):
     """Workspaces share a claim, least recently served first."""
     await database.run(add_workspace, "T2")
-    await database.run(promise, *[f"U_{number}" for number in range(40)])
-    await database.run(promise, "U_KIM", workspace_id="T2")
+    await database.run(add_routed, *[f"U_{number}" for number in range(40)])
+    await database.run(add_routed, "U_KIM", workspace_id="T2")
 
     claimed = await database.run(claim, SOMEDAY, 8)
 
@@ -169,7 +169,7 @@ async def test_a_small_workspace_does_not_wait_for_a_large_one(database, workspa
 
 async def test_nothing_is_posted_for_a_workspace_that_left_until_it_is_back(database, workspace):
     """Its deliveries wait, and go on when it installs again."""
-    await database.run(promise, "U_DANA")
+    await database.run(add_routed, "U_DANA")
     await database.run(workspaces.mark_gone, "T1", SOMEDAY)
     gone = await database.run(claim)
 
@@ -182,7 +182,7 @@ async def test_nothing_is_posted_for_a_workspace_that_left_until_it_is_back(data
 async def test_without_a_default_channel_its_lane_is_parked_until_one_is_chosen(database):
     """Nothing is lost: what no DRI was found for waits for the choice, and then falls due."""
     await database.run(add_workspace, channel=None)
-    await database.run(promise, DEFAULT_CHANNEL)
+    await database.run(add_routed, DEFAULT_CHANNEL)
     before = await database.run(claim)
 
     def choose(connection):
@@ -198,7 +198,7 @@ async def test_without_a_default_channel_its_lane_is_parked_until_one_is_chosen(
 
 async def test_a_delivery_that_slack_refused_in_company_goes_alone(database, workspace):
     """One rendering that Slack refuses holds nobody else up."""
-    ids = await database.run(promise, "U_DANA", "U_DANA", "U_DANA")
+    ids = await database.run(add_routed, "U_DANA", "U_DANA", "U_DANA")
     (bundle,) = await database.run(claim)
     await database.run(settle, [PutBack(bundle, SOMEDAY, SOMEDAY, "invalid_blocks", plainer=True)])
 
@@ -210,14 +210,14 @@ async def test_a_delivery_that_slack_refused_in_company_goes_alone(database, wor
 
 async def test_a_begun_post_whose_members_are_gone_does_not_hold_up_its_lane(database, workspace):
     """Erasing a person may take a post's members away."""
-    await database.run(promise, "U_DANA")
+    await database.run(add_routed, "U_DANA")
     await database.run(claim)
 
     def erase(connection):
         connection.exec_driver_sql("DELETE FROM deliveries")
 
     await database.run(erase)
-    await database.run(promise, "U_DANA")
+    await database.run(add_routed, "U_DANA")
     await database.run(lambda connection: set_lane(connection, "U_DANA", due_at=SOMEDAY))
 
     (claimed,) = await database.run(claim)
@@ -231,7 +231,7 @@ async def test_a_begun_post_whose_members_are_gone_does_not_hold_up_its_lane(dat
 
 async def test_a_lane_that_is_due_with_nothing_in_it_falls_silent(database, workspace):
     """It must not be claimed again and again."""
-    await database.run(promise, "U_DANA")
+    await database.run(add_routed, "U_DANA")
     await database.run(lambda connection: connection.exec_driver_sql("DELETE FROM deliveries").close())
 
     assert await database.run(claim) == []
@@ -241,8 +241,8 @@ async def test_a_lane_that_is_due_with_nothing_in_it_falls_silent(database, work
 async def test_deliveries_of_one_job_change_to_one_lane_are_one(database, workspace):
     """Routing the same job change twice promises nothing twice."""
     job_change_id = await database.run(add_job_change)
-    await database.run(promise, "U_DANA", job_change_id=job_change_id)
-    await database.run(promise, "U_DANA", job_change_id=job_change_id)
+    await database.run(add_routed, "U_DANA", job_change_id=job_change_id)
+    await database.run(add_routed, "U_DANA", job_change_id=job_change_id)
 
     assert await database.run(delivery_states, job_change_id) == ["pending"]
 

@@ -12,13 +12,13 @@ from store.slack import workspaces
 from tests.conftest import SOMEDAY
 from tests.store.sample_rows import (
     LEASE_MS,
+    add_routed,
     add_workspace,
     claim,
     delivery_states,
     lane_of,
     outcome_of,
     post_states,
-    promise,
 )
 
 
@@ -29,7 +29,7 @@ async def workspace(database):
 
 async def test_a_sent_post_ends_its_job_changes_as_delivered_to_the_dri(database):
     """Every job change ends in exactly one recorded outcome."""
-    ids = await database.run(promise, "U_DANA", "U_DANA")
+    ids = await database.run(add_routed, "U_DANA", "U_DANA")
     (claimed,) = await database.run(claim)
 
     await database.run(settle, [Sent(claimed, SOMEDAY + 1, "D_DANA", "1.1")])
@@ -41,7 +41,7 @@ async def test_a_sent_post_ends_its_job_changes_as_delivered_to_the_dri(database
 
 async def test_what_the_default_channel_was_told_is_recorded_with_its_reason(database):
     """The reason why no DRI was told is part of the outcome."""
-    (job_change_id,) = await database.run(promise, DEFAULT_CHANNEL, role=FALLBACK)
+    (job_change_id,) = await database.run(add_routed, DEFAULT_CHANNEL, role=FALLBACK)
     (claimed,) = await database.run(claim)
 
     await database.run(settle, [Sent(claimed, SOMEDAY, "C_DEFAULT", "1.1")])
@@ -51,7 +51,7 @@ async def test_what_the_default_channel_was_told_is_recorded_with_its_reason(dat
 
 async def test_a_copy_never_decides_the_outcome(database):
     """The channel's copy may arrive while the DRI's message still waits."""
-    (job_change_id,) = await database.run(promise, DEFAULT_CHANNEL, role=COPY)
+    (job_change_id,) = await database.run(add_routed, DEFAULT_CHANNEL, role=COPY)
     (claimed,) = await database.run(claim)
 
     await database.run(settle, [Sent(claimed, SOMEDAY, "C_DEFAULT", "1.1")])
@@ -61,7 +61,7 @@ async def test_a_copy_never_decides_the_outcome(database):
 
 async def test_sent_is_recorded_even_when_the_lease_was_lost(database):
     """A success is a fact; the lane, which another worker holds now, is left alone."""
-    ids = await database.run(promise, "U_DANA")
+    ids = await database.run(add_routed, "U_DANA")
     (late,) = await database.run(claim)
     (other,) = await database.run(claim, SOMEDAY + LEASE_MS)
 
@@ -73,7 +73,7 @@ async def test_sent_is_recorded_even_when_the_lease_was_lost(database):
 
 async def test_whoever_lost_the_lease_changes_nothing_else(database):
     """A worker that outlived its lease must not free what another one is sending."""
-    ids = await database.run(promise, "U_DANA")
+    ids = await database.run(add_routed, "U_DANA")
     (late,) = await database.run(claim)
     await database.run(claim, SOMEDAY + LEASE_MS)
 
@@ -85,10 +85,10 @@ async def test_whoever_lost_the_lease_changes_nothing_else(database):
 
 async def test_what_was_put_back_waits_in_its_place(database):
     """Known not to be sent: the members may be grouped anew, in the same order, when the wait is over."""
-    ids = await database.run(promise, "U_DANA")
+    ids = await database.run(add_routed, "U_DANA")
     (claimed,) = await database.run(claim)
     await database.run(settle, [PutBack(claimed, SOMEDAY, SOMEDAY + 4_000, "connection refused")])
-    ids += await database.run(promise, "U_DANA")
+    ids += await database.run(add_routed, "U_DANA")
 
     assert await database.run(claim, SOMEDAY + 3_999) == []
     (again,) = await database.run(claim, SOMEDAY + 4_000)
@@ -98,7 +98,7 @@ async def test_what_was_put_back_waits_in_its_place(database):
 
 async def test_being_asked_to_wait_is_not_a_failure(database):
     """It uses up no attempt and lengthens no back-off."""
-    await database.run(promise, "U_DANA")
+    await database.run(add_routed, "U_DANA")
     (claimed,) = await database.run(claim)
 
     await database.run(settle, [PutBack(claimed, SOMEDAY, SOMEDAY + 30_000, "429", is_failure=False)])
@@ -108,7 +108,7 @@ async def test_being_asked_to_wait_is_not_a_failure(database):
 
 async def test_a_post_in_doubt_keeps_its_members(database):
     """Until it is known, they can neither be sent in another post nor be forgotten."""
-    ids = await database.run(promise, "U_DANA")
+    ids = await database.run(add_routed, "U_DANA")
     (claimed,) = await database.run(claim)
 
     await database.run(settle, [Doubted(claimed, SOMEDAY, SOMEDAY + 1_000, "timed out", by_answer=True)])
@@ -119,7 +119,7 @@ async def test_a_post_in_doubt_keeps_its_members(database):
 
 async def test_the_undeliverable_is_buried_with_its_reason(database):
     """It ends, visibly, and frees its lane."""
-    (job_change_id,) = await database.run(promise, "U_DANA")
+    (job_change_id,) = await database.run(add_routed, "U_DANA")
     (claimed,) = await database.run(claim)
 
     await database.run(settle, [Undeliverable(claimed, SOMEDAY, "too long")])
@@ -132,7 +132,7 @@ async def test_the_undeliverable_is_buried_with_its_reason(database):
 
 async def test_a_dead_direct_message_moves_to_the_default_channel(database):
     """The job change is told after all, with the reason, and ends once."""
-    (job_change_id,) = await database.run(promise, "U_GONE")
+    (job_change_id,) = await database.run(add_routed, "U_GONE")
     (claimed,) = await database.run(claim)
     await database.run(settle, [Moved(claimed, SOMEDAY, "The DRI's account is disabled.", "disabled")])
 
@@ -148,8 +148,8 @@ async def test_a_dead_direct_message_moves_to_the_default_channel(database):
 @pytest.mark.parametrize("copy_went_first", [True, False])
 async def test_a_copy_that_the_channel_was_promised_becomes_what_tells_it(database, copy_went_first):
     """The default channel is told once, also when it had been promised a copy before the direct message died."""
-    (job_change_id,) = await database.run(promise, "U_GONE", role=DRI)
-    await database.run(promise, DEFAULT_CHANNEL, role=COPY, job_change_id=job_change_id)
+    (job_change_id,) = await database.run(add_routed, "U_GONE", role=DRI)
+    await database.run(add_routed, DEFAULT_CHANNEL, role=COPY, job_change_id=job_change_id)
     by_channel = {each.channel: each for each in await database.run(claim)}
     copy, dm = by_channel["C_DEFAULT"], by_channel["U_GONE"]
     sent, moved = Sent(copy, SOMEDAY, "C_DEFAULT", "1.1"), Moved(dm, SOMEDAY, "The DRI is gone.", "gone")
@@ -163,7 +163,7 @@ async def test_a_copy_that_the_channel_was_promised_becomes_what_tells_it(databa
 
 async def test_a_broken_default_channel_parks_its_lane(database):
     """What waits there is kept, and the problem is known to Home and status."""
-    ids = await database.run(promise, DEFAULT_CHANNEL, role=FALLBACK)
+    ids = await database.run(add_routed, DEFAULT_CHANNEL, role=FALLBACK)
     (claimed,) = await database.run(claim)
 
     await database.run(settle, [Parked(claimed, SOMEDAY, "it is archived")])
@@ -175,7 +175,7 @@ async def test_a_broken_default_channel_parks_its_lane(database):
 
 async def test_a_channel_chosen_while_the_old_one_broke_is_tried_at_once(database):
     """The problem of the old channel is not the new one's."""
-    await database.run(promise, DEFAULT_CHANNEL, role=FALLBACK)
+    await database.run(add_routed, DEFAULT_CHANNEL, role=FALLBACK)
     (claimed,) = await database.run(claim)
     await database.run(workspaces.change, "T1", None, default_channel_id="C_NEW")
 
@@ -188,7 +188,7 @@ async def test_a_channel_chosen_while_the_old_one_broke_is_tried_at_once(databas
 
 async def test_many_posts_are_settled_in_one_transaction(database):
     """Settlements that wait together commit together, each lane told when it is due next."""
-    await database.run(promise, *["U_DANA"] * 11, "U_KIM", "U_LEE")
+    await database.run(add_routed, *["U_DANA"] * 11, "U_KIM", "U_LEE")
     claims = {each.channel: each for each in await database.run(claim)}
 
     due = await database.run(

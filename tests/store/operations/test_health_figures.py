@@ -11,7 +11,7 @@ from store.operations import health_figures
 from store.schema import job_changes, salesforce_connections
 from store.slack import workspaces
 from tests.conftest import SOMEDAY
-from tests.store.sample_rows import add_job_change, add_workspace, claim, promise, set_lane
+from tests.store.sample_rows import add_job_change, add_routed, add_workspace, claim, set_lane
 
 MINUTE = 60_000
 LONG_AGO = SOMEDAY - 10 * MINUTE
@@ -77,14 +77,14 @@ async def test_another_workspace_s_reason_is_none(run):
     for subject in ("salesforce", "slack"):
         await run(pauses.pause, "T2", subject, SOMEDAY + MINUTE, SOMEDAY, "asked to wait")
     await run(add_job_change, "T2", due_at=LONG_AGO)
-    await run(promise, "U2", workspace_id="T2", now=LONG_AGO)
+    await run(add_routed, "U2", workspace_id="T2", now=LONG_AGO)
     assert not await run(is_stuck)
 
     old = await run(add_job_change, due_at=LONG_AGO)
     assert await run(is_stuck)
 
     await run(forget, old)
-    await run(promise, "U1", now=LONG_AGO)
+    await run(add_routed, "U1", now=LONG_AGO)
     assert await run(is_stuck)
 
 
@@ -94,14 +94,14 @@ def forget(connection, job_change_id):
 
 async def test_what_nobody_posts_hangs(run):
     """Also when it was promised long after it was accepted."""
-    await run(promise, "U1", now=BEFORE - 1)
+    await run(add_routed, "U1", now=BEFORE - 1)
 
     assert await run(is_stuck)
 
 
 async def test_a_parked_lane_has_a_reason(run):
     """Somebody has to mend the default channel, and has been told."""
-    await run(promise, "default_channel", now=LONG_AGO)
+    await run(add_routed, "default_channel", now=LONG_AGO)
     await run(set_lane_parked)
 
     assert not await run(is_stuck)
@@ -114,7 +114,7 @@ def set_lane_parked(connection):
 
 async def test_being_asked_to_wait_is_a_reason_and_failing_is_none(run):
     """Slack that keeps failing is what somebody should hear of."""
-    await run(promise, "U1", now=LONG_AGO)
+    await run(add_routed, "U1", now=LONG_AGO)
     await run(pauses.pause, "T1", "slack:chat.postMessage", SOMEDAY + MINUTE, SOMEDAY, "asked to wait")
     assert not await run(is_stuck)
 
@@ -124,7 +124,7 @@ async def test_being_asked_to_wait_is_a_reason_and_failing_is_none(run):
 
 async def test_what_fails_again_and_again_hangs_though_it_is_tried(run):
     """Being served is no progress then."""
-    await run(promise, "U1", now=LONG_AGO)
+    await run(add_routed, "U1", now=LONG_AGO)
     (claimed,) = await run(claim)
     await run(posts.settle, [PutBack(claimed, SOMEDAY, SOMEDAY + 1_000, "Slack answered with HTTP 500")])
 
@@ -133,7 +133,7 @@ async def test_what_fails_again_and_again_hangs_though_it_is_tried(run):
 
 async def test_a_post_in_doubt_for_long_hangs_and_is_counted(run):
     """Its members wait for nobody but us."""
-    await run(promise, "U1", now=LONG_AGO)
+    await run(add_routed, "U1", now=LONG_AGO)
     (claimed,) = await run(claim, LONG_AGO)
     await run(posts.settle, [Doubted(claimed, LONG_AGO, SOMEDAY + 1_000, "no answer", by_answer=True)])
 
