@@ -27,6 +27,8 @@ settings.register_profile(
 )
 settings.load_profile("every machine")
 
+STORE_TESTS = Path(__file__).parent / "store"
+
 SOMEDAY = 1_795_000_000_000
 """A fixed moment of November 2026, in milliseconds."""
 
@@ -112,16 +114,30 @@ def postgresql_url(postgresql_server: str, migrated_postgresql: str, worker_id: 
     return _named(postgresql_server, name)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """
+    Tests of the store run on both databases, and so do those marked `both_databases`; the others run on SQLite.
+
+    Mark a test where SQL dialects, locks or several replicas could make a difference.
+    """
+    if "database_url" not in metafunc.fixturenames:
+        return
+    test = metafunc.definition
+    is_of_store = STORE_TESTS in test.path.parents and not test.get_closest_marker("sqlite_only")
+    if is_of_store or test.get_closest_marker("both_databases"):
+        metafunc.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture
 def database_url(request: pytest.FixtureRequest) -> str:
-    """Each test that asks for this runs on both databases."""
-    url: str = request.getfixturevalue(f"{request.param}_url")
+    """An empty database at the newest schema; see `pytest_generate_tests` for its kind."""
+    kind = getattr(request, "param", "sqlite")
+    url: str = request.getfixturevalue(f"{kind}_url")
     return url
 
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    """An empty database at the newest schema; the test runs once on each kind."""
     database = Database(database_url)
     yield database
     await database.close()

@@ -248,6 +248,7 @@ async def ask(office, user, text) -> str:
 
 
 @pytest.mark.parametrize("which", ["ada@initech.example", "ADA@Initech.example", "`ada@initech.example`"])
+@pytest.mark.both_databases
 async def test_a_job_change_is_found_by_the_address_of_its_person(office, told, which):
     """However it is typed, and also as Slack turns it into a link."""
     assert told[0] in await ask(office, office.mo, which)

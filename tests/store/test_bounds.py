@@ -98,7 +98,7 @@ def _indexed(table):
     yield from (each.columns for each in table.constraints if isinstance(each, UniqueConstraint))
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.sqlite_only
 async def test_the_latest_job_changes_are_not_sorted_out_of_all(database):
     """With the payload of each: a second of the only thread there is, where there are some 200,000."""
     await database.run(add_workspace)
@@ -109,7 +109,7 @@ async def test_the_latest_job_changes_are_not_sorted_out_of_all(database):
     assert not any(step == "USE TEMP B-TREE FOR ORDER BY" for step in plans)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.sqlite_only
 async def test_what_waits_in_a_lane_is_not_looked_for_among_all_it_ever_had(database):
     """SQLite would rather use an index over all of them than the one over those that wait."""
     await database.run(add_workspace)

@@ -59,7 +59,7 @@ async def test_the_same_key_again_is_the_first_one(database):
     assert await stored(database) == 1
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.sqlite_only
 async def test_what_is_sent_again_is_found_by_an_index(database):
     """Whoever sends a file of a million rows again is answered as soon. PostgreSQL plans by the size of its tables."""
     plans = []

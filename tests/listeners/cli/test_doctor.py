@@ -25,10 +25,6 @@ NOWHERE = {
 }
 
 
-ON_A_FILE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-"""On PostgreSQL there is no key beside the database."""
-
-
 @pytest.fixture
 def operator(database_url, capsys):
     operator = Operator(database_url, capsys)
@@ -104,7 +100,6 @@ def test_a_database_that_is_down_is_told(capsys):
     assert "unknown  workspaces: mend the database first" in out
 
 
-@ON_A_FILE
 def test_a_database_without_its_key_is_told(operator):
     """It was restored, and the key beside it was not; none is made here."""
     folder = sqlite_file(operator.environ["DATABASE_URL"]).parent
@@ -118,7 +113,6 @@ def test_a_database_without_its_key_is_told(operator):
     assert not (folder / KEY_FILE).exists()
 
 
-@ON_A_FILE
 def test_a_key_file_that_holds_no_key_is_told(operator):
     """It was cut off, or edited."""
     file = sqlite_file(operator.environ["DATABASE_URL"]).parent / KEY_FILE

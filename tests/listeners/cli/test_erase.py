@@ -83,6 +83,7 @@ def everything_stored(operator) -> str:
         ("--linkedin-url", "uk.linkedin.com/in/Ada/?trk=1"),
     ],
 )
+@pytest.mark.both_databases
 def test_a_person_is_forgotten_wherever_a_job_change_speaks_of_them(operator, who):
     """However the address is written; others are left alone, and a report says how much it was."""
     ada, bob = operator.do(accept), operator.do(accept, BOB)
@@ -131,6 +132,7 @@ def test_one_that_is_not_routed_yet_never_is(operator):
     assert operator.do(routing.claim, SOMEDAY, 30_000) is None
 
 
+@pytest.mark.both_databases
 def test_how_a_delivered_one_ended_stays(operator):
     """Counts stay as they were; the message in Slack is not ours to delete, which is told."""
     ada = operator.do(accept)
@@ -231,6 +233,7 @@ def test_more_than_one_page_is_looked_at(operator):
     assert out.split()[3] == f"{-(-count // 2)}"
 
 
+@pytest.mark.both_databases
 def test_a_workspace_is_forgotten_with_all_it_had(operator):
     """Every row of it in every table; another one is untouched."""
     operator.do(add_workspace, "T2")

@@ -97,6 +97,7 @@ def test_rows_are_accepted_in_their_order(operator, tmp_path):
     assert list(tmp_path.glob("*.refused.csv")) == []
 
 
+@pytest.mark.both_databases
 def test_the_same_file_again_tells_nobody_twice(operator, tmp_path):
     """All of its rows stand there already."""
     path = written(tmp_path / "people.csv", rows(30))
@@ -308,6 +309,7 @@ def test_another_file_of_the_same_name_begins_at_its_beginning(operator, tmp_pat
 
 
 @pytest.mark.process
+@pytest.mark.both_databases
 def test_neither_a_crash_nor_ctrl_c_loses_or_repeats_a_row(operator, tmp_path):
     """kill -9 in the middle, Ctrl-C in the middle, and then to the end."""
     path = written(tmp_path / "people.csv", rows(30 * AT_ONCE))

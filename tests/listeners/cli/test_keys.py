@@ -88,6 +88,7 @@ def _read(cipher: Cipher, stored: str) -> str | None:
         return None
 
 
+@pytest.mark.both_databases
 def test_every_secret_at_rest_is_put_under_the_first_key(operator):
     """So that the old key can be thrown away; keys that are only compared stay as they are."""
     before = readable_with(operator, OLD)

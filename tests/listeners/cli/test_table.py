@@ -248,6 +248,7 @@ def test_an_unknown_workspace_gets_no_key(operator):
     assert operator.err == "The app is not installed in workspace T404.\n"
 
 
+@pytest.mark.both_databases
 def test_explain_tells_the_whole_way_of_a_job_change(operator):
     """When it came, who was considered and what became of each, where it went, and each step."""
     job_change_id = operator.do(bury)
@@ -320,6 +321,7 @@ def test_explain_leaves_out_what_was_erased(operator):
     assert all(line.rstrip() == line for line in told.splitlines())
 
 
+@pytest.mark.both_databases
 def test_what_was_changed_is_told_newest_first(operator):
     """Who, what and when; also after the workspace is gone."""
     operator.do(add_workspace)
@@ -370,6 +372,7 @@ def test_replay_tries_again_and_says_what_it_could_not(operator):
     assert (operator.status, operator.err.partition(":")[0]) == (1, f"{job_change_id} is not buried")
 
 
+@pytest.mark.both_databases
 def test_replay_all_takes_everything_that_is_buried_now(operator):
     """One command after an outage."""
     ids = [operator.do(bury, "one"), operator.do(bury, "two")]
@@ -381,6 +384,7 @@ def test_replay_all_takes_everything_that_is_buried_now(operator):
     assert operator.err == "Nothing is buried.\n"
 
 
+@pytest.mark.both_databases
 def test_status_tells_how_each_workspace_stands(operator):
     """The same numbers as the slash command, by name."""
     operator.do(bury)

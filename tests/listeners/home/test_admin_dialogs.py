@@ -124,6 +124,7 @@ async def test_a_channel_shared_with_another_company_is_stored_with_a_warning(of
     assert (await office.workspace()).signal_channels == {"custom": shared.id}
 
 
+@pytest.mark.both_databases
 async def test_of_two_admins_the_later_one_sees_what_the_earlier_one_chose(office):
     """The dialog says which version it showed."""
     lee = office.slack.add_user(office.team, "Lee Park", "lee@acme.example", is_owner=True)
@@ -207,6 +208,7 @@ async def test_what_is_buried_is_told_with_its_reason_and_tried_again(office):
     assert "One job change could not be delivered" in await office.home_of(office.dana)
 
 
+@pytest.mark.both_databases
 async def test_all_that_is_buried_is_tried_again_at_one_press(office):
     """Also what stands on later pages; another workspace's stays."""
     await bury(office, *(f"why {number}" for number in range(12)))
@@ -266,6 +268,7 @@ def add_reader(place, messages=1):
     return store
 
 
+@pytest.mark.both_databases
 async def test_who_had_most_messages_is_named(office):
     """In order, in person only; more than three behind a button."""
     for place in range(5):
@@ -288,6 +291,7 @@ async def test_channels_are_nobody_who_is_told_most(office):
     assert "Nobody got a direct message in these days." in await office.open_home(office.dana)
 
 
+@pytest.mark.both_databases
 async def test_home_shows_how_the_month_went(office):
     """Days that are over are counted once and kept; today as it stands."""
     ended = {"outcome": "delivered", "told": "dri", "ended_at": SOMEDAY - 10 * DAY_MS}
@@ -338,7 +342,6 @@ async def statements(office, user) -> int:
     return len([one for one in told if one.lstrip().upper().startswith("SELECT")])
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_every_question_about_the_month_is_answered_by_an_index(office):
     """At a million job changes a scan of them would hold everybody up. PostgreSQL plans by the size of its tables."""
     plans = []

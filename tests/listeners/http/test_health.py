@@ -48,6 +48,7 @@ async def test_a_migrated_database_is_ready(client):
     assert await read(client, "/readyz") == (200, {"status": "ready", "reasons": []})
 
 
+@pytest.mark.both_databases
 async def test_an_old_schema_is_not_ready(client, database):
     """And says what to do, until it is done."""
     newest = await database.run(
@@ -100,6 +101,7 @@ async def test_a_process_whose_worker_died_or_hangs_is_dead_within_half_a_minute
     assert "usergems_worker_up 0.0" in metrics
 
 
+@pytest.mark.both_databases
 async def test_the_metrics_tell_what_waits_and_how_it_ended(client, database):
     """And name neither a workspace nor a person."""
     await database.run(add_workspace, "T1")

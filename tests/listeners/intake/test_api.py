@@ -140,6 +140,7 @@ async def test_sent_again_it_is_a_duplicate_with_the_first_one_s_id(door):
     assert door.woken == [True]
 
 
+@pytest.mark.both_databases
 async def test_the_same_sent_many_times_at_once_is_accepted_once(door):
     """A sender that retries before it hears the answer."""
     answers = await asyncio.gather(*(door.post(job_change()) for _ in range(20)))
@@ -171,6 +172,7 @@ async def test_a_batch_is_answered_item_by_item_in_order(door):
     assert no_object == {"status": "refused", "errors": [{"path": "", "message": "must be an object"}]}
 
 
+@pytest.mark.both_databases
 async def test_a_batch_of_a_thousand_in_order(door):
     """The most that one request may carry."""
     items = [job_change(source_event_id=str(number)) for number in range(1_000)]
@@ -347,6 +349,7 @@ async def test_a_workspace_that_uninstalled_us_is_gone_for_the_genuine_only(door
     assert (await door.post(job_change(), Authorization="Bearer ugk_wrong")).status == 401
 
 
+@pytest.mark.both_databases
 async def test_a_workspace_that_uninstalls_meanwhile_is_gone_at_once(door, database):
     """Its keys are remembered for some seconds; it takes nothing all the same."""
     assert (await door.post(job_change(source_event_id="1"))).status == 202

@@ -82,6 +82,7 @@ async def test_pressing_twice_changes_nothing_and_says_so(floor, told):
     assert await floor.steps(told) == ["taken"]
 
 
+@pytest.mark.both_databases
 async def test_of_two_who_claim_at_once_the_first_has_it_and_the_other_reads_who(floor):
     """Both get a 200, one gets the job change, and the channel sees which."""
     told = await unowned(floor)
@@ -111,6 +112,7 @@ async def test_what_nobody_has_claimed_can_be_given_to_a_colleague(floor):
     assert await floor.steps(told) == ["given"]
 
 
+@pytest.mark.both_databases
 async def test_not_mine_goes_to_a_colleague_with_the_trace_kept(floor, told):
     """Who gave it cannot take it any more, and reads when and to whom it went."""
     message = direct(floor)
@@ -317,6 +319,7 @@ async def test_a_dialog_that_was_open_while_another_acted_says_so(floor):
     assert await floor.steps(told) == ["taken"]
 
 
+@pytest.mark.both_databases
 async def test_later_comes_back_once_in_the_morning_of_the_readers_clock(floor, told):
     """Tomorrow at nine in New York is 14:00 UTC in November; the message says that it was asked for."""
     await floor.choose(floor.dana, direct(floor), "later")
@@ -633,6 +636,7 @@ async def test_while_slack_asks_us_to_wait_the_row_counts_and_the_message_follow
     assert "is on it" in shown(direct(floor))
 
 
+@pytest.mark.both_databases
 async def test_a_process_that_dies_before_the_message_is_drawn_loses_nothing(floor, told):
     """The row and the wish to draw it are one commit; the next process draws it."""
     delivery = await floor.world.database.run(acting.find, floor.world.workspace_id, int(delivery_of(direct(floor))))

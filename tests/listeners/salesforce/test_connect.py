@@ -20,6 +20,7 @@ async def acme(database_url: str) -> AsyncIterator[World]:
         yield made
 
 
+@pytest.mark.both_databases
 async def test_an_admin_connects(acme: World) -> None:
     """Who connected, which org, which user, edition and API use: shown, and remembered."""
     page = await acme.connect()

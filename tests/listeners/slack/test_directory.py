@@ -127,6 +127,7 @@ async def test_a_channel_that_gets_another_id_stays_that_of_its_signal(office):
     assert (await office.workspace()).signal_channels == {"custom": "C0NEWID", "contact_tracking": "C0OTHER"}
 
 
+@pytest.mark.both_databases
 async def test_a_repeated_event_acts_once(office, wins_is_default):
     """Slack repeats what was answered late, when the world may have moved on."""
     renamed = {"type": "channel_rename", "channel": {"id": office.wins.id, "name": "first"}}

@@ -559,6 +559,7 @@ async def test_the_channel_chosen_before_is_still_chosen(here: World) -> None:
 # The choice
 
 
+@pytest.mark.both_databases
 async def test_the_choice_is_stored_confirmed_and_announced(acme: World) -> None:
     """By name on the page, by a line in the channel, and with who did it in the audit."""
     channel = acme.slack.add_channel(acme.team, "signals")

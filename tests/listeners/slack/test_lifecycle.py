@@ -16,6 +16,7 @@ async def token_of(office) -> str | None:
     return await office.installations.bot_token(office.team.id)
 
 
+@pytest.mark.both_databases
 async def test_uninstalling_forgets_the_token_and_marks_the_workspace(office):
     """Slack tells it twice, as tokens_revoked and as app_uninstalled."""
     await office.slack.uninstall(office.team.id)

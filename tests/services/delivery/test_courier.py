@@ -84,6 +84,7 @@ async def test_an_ambiguous_failure_that_was_performed_is_not_repeated(world, da
     assert "in doubt" in [step.step for step in await world.database.run(steps_of, job_change_id)]
 
 
+@pytest.mark.both_databases
 async def test_an_ambiguous_failure_that_was_not_performed_is_sent_again(world, dana):
     """Not there when we look: so it is sent, and arrives once."""
     world.slack.faults.add(POST, status=500, times=3)
@@ -140,6 +141,7 @@ async def test_ten_minutes_without_slack_lose_nothing_and_cost_little(world, dan
     assert during < 60
 
 
+@pytest.mark.both_databases
 async def test_a_bundle_that_slack_refuses_is_told_apart(world, dana):
     """Each alone, in order, and all of them arrive."""
 
@@ -183,6 +185,7 @@ async def test_only_what_is_refused_as_plain_text_too_is_buried(world, dana):
     assert [each.job_change_id for each in await world.database.run(buried)] == [ids[1]]
 
 
+@pytest.mark.both_databases
 async def test_a_revoked_token_stops_the_workspace_until_it_installs_again(world, dana):
     """Nothing is posted with a dead token; what waits goes on after a new installation."""
     world.slack.faults.add(POST, error="token_revoked", times=1)
@@ -209,6 +212,7 @@ async def test_a_revoked_token_stops_the_workspace_until_it_installs_again(world
     assert (await world.outcome(job_change_id))[0] == "delivered"
 
 
+@pytest.mark.both_databases
 async def test_being_asked_to_wait_uses_up_no_attempt_and_pauses_everybody(world, dana):
     """429 is about the method in the workspace: no other lane calls it meanwhile."""
     kim = world.add_owner("Kim Lee")
@@ -231,6 +235,7 @@ async def test_being_asked_to_wait_uses_up_no_attempt_and_pauses_everybody(world
     assert set(attempts) == {1}
 
 
+@pytest.mark.both_databases
 async def test_a_worker_that_outlived_its_lease_sends_nothing(world, dana):
     """A suspended process must not send what another has taken up."""
     await world.accept(source_event_id="late")

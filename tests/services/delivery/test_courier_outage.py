@@ -42,6 +42,7 @@ async def dana(world):
     world.clock.advance(seconds=2)
 
 
+@pytest.mark.both_databases
 async def test_away_before_the_call_it_is_told_later_and_no_plainer(world):
     """However often: a message keeps its blocks, and is never buried for that."""
     await dana(world)

@@ -76,6 +76,7 @@ async def test_while_they_wait_each_says_why(world, channel):
     assert reasons == ["Salesforce answered 503"] * 2
 
 
+@pytest.mark.both_databases
 async def test_after_that_thousands_go_at_once_and_salesforce_is_asked_no_oftener(world, channel):
     """The pause is for those who ask Salesforce, not for those who go without it."""
     await away(world, PATIENCE_SECONDS + 120)

@@ -90,6 +90,7 @@ def smallest_gap(calls):
     return min(gaps, default=1.0)
 
 
+@pytest.mark.both_databases
 async def test_a_workspace_with_a_backlog_does_not_delay_anothers_single_job_change(world, channel):
     """Workspaces take turns: the one that waited longest is served next."""
     for serial in range(600):
@@ -161,6 +162,7 @@ async def test_one_poisonous_job_change_never_holds_up_its_batch(world, channel)
     assert await world.outcome(poison) == ("buried", None, "ValueError while routing")
 
 
+@pytest.mark.both_databases
 async def test_a_running_worker_hears_of_a_new_job_change_at_once(world, channel):
     """No poll stands between the 202 and the message."""
     stop = asyncio.Event()
@@ -193,6 +195,7 @@ async def test_a_worker_that_is_told_to_stop_finishes_what_is_in_flight(world, c
     assert await world.database.run(unsettled) == (0, 0)
 
 
+@pytest.mark.both_databases
 async def test_every_job_change_has_exactly_one_outcome(world, channel):
     """Whatever the mixture of people, what was accepted is what has ended, and is what was told."""
     emails = [*people(world, 3), "nobody@hooli.example"]

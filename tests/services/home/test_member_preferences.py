@@ -41,6 +41,7 @@ def in_an_hour(world, delivery=DAILY, **more):
     return hours, minute * MINUTE - world.clock()
 
 
+@pytest.mark.both_databases
 async def test_a_digest_reads_as_one_message_with_everything_in_it(world, dana):
     """Nothing before, all of it then; how it ended is told of each."""
     hours, wait = in_an_hour(world)
@@ -115,6 +116,7 @@ async def test_the_trace_tells_until_when_and_why(world, dana):
     assert kept.detail.endswith("(UTC): their daily digest")
 
 
+@pytest.mark.both_databases
 async def test_what_was_put_off_comes_back_when_its_reader_reads(world, dana):
     """Until four it is quiet: nine in the morning, as Slack has it where she is, would be too early."""
     await world.deliver()

@@ -23,6 +23,7 @@ def preferences(acme, database, clock):
     return Preferences(acme.api, database, clock)
 
 
+@pytest.mark.both_databases
 async def test_of_two_who_choose_at_the_same_moment_one_is_stored(acme, preferences):
     """The other is told; which one it is does not matter."""
     losses = acme.sandbox.add_channel(acme.team, "losses")

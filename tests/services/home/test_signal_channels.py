@@ -91,6 +91,7 @@ async def acme(database, clock):
         yield acme
 
 
+@pytest.mark.both_databases
 async def test_of_two_who_choose_at_the_same_moment_one_is_stored(acme, database, clock):
     """The other is told; which one it is does not matter."""
     channels = SignalChannels(acme.api, database, clock)

@@ -40,6 +40,7 @@ async def test_a_new_workspace_has_nothing_to_tell(status):
     assert found.default_channel_id == "C_DEFAULT"
 
 
+@pytest.mark.both_databases
 async def test_outcomes_of_the_last_day_are_counted(status, database):
     """Each under its own name; those of yesterday are over, but what is buried is buried."""
     for outcome, told in (
@@ -55,6 +56,7 @@ async def test_outcomes_of_the_last_day_are_counted(status, database):
     assert found.buried == 2
 
 
+@pytest.mark.both_databases
 async def test_what_waits_and_since_when(status, database):
     """The oldest is the one to worry about."""
     await database.run(add_job_change, due_at=SOMEDAY - 2 * HOUR)

@@ -484,6 +484,7 @@ async def test_another_org_is_not_read_with_the_rules_of_the_first(org: Org) -> 
     assert "another org" in str((await the_source(org)).problem)
 
 
+@pytest.mark.both_databases
 async def test_one_replica_reads_a_workspace_at_a_time(org: Org) -> None:
     """Also when it has several sources; who dies is followed once the lease has run out."""
     await org.choose()
@@ -497,6 +498,7 @@ async def test_one_replica_reads_a_workspace_at_a_time(org: Org) -> None:
     assert await org.database.run(sources.hold, turn, org.clock()) is False
 
 
+@pytest.mark.both_databases
 async def test_all_are_found_once_by_two_replicas_one_of_which_dies(database: Database, clock: Clock) -> None:
     """Two thousand records; the first replica is stopped in the middle of its work, wherever that is."""
     async with org_beside(database, clock, page_size=200) as org:

@@ -71,6 +71,7 @@ async def test_a_key_made_elsewhere_works_at_once(keys, database, clock, cipher,
 
 
 @pytest.mark.parametrize("kind", [SIGNING, BEARER])
+@pytest.mark.both_databases
 async def test_a_rolled_key_stays_good_for_a_day(keys, clock, kind):
     """Its sender is told the new one in the meantime."""
     old = await keys.make("T1", kind, "U_DANA")

@@ -385,6 +385,7 @@ async def test_several_in_one_message_are_one_reminder(watched):
     assert reminder.text.count("• ") == 3
 
 
+@pytest.mark.both_databases
 async def test_several_messages_are_one_reminder_with_links(watched):
     """Nobody finds a row of reminders on Monday morning."""
     for number in range(3):
@@ -399,6 +400,7 @@ async def test_several_messages_are_one_reminder_with_links(watched):
     assert reminder.text.count("|open it>") == 3
 
 
+@pytest.mark.both_databases
 async def test_two_replicas_remind_once(watched):
     """Each claims what no other has."""
     await watched.world.deliver()
@@ -409,6 +411,7 @@ async def test_two_replicas_remind_once(watched):
     assert len(watched.reminders()) == 1
 
 
+@pytest.mark.both_databases
 async def test_two_replicas_pass_it_on_once(watched):
     """The same for the manager."""
     await watched.world.set_preferences(reminder_escalation="manager")

@@ -39,6 +39,7 @@ async def test_a_new_workspace_has_thirty_quiet_days(month):
     assert all(count == 0 for day in days for count in day.ended.values())
 
 
+@pytest.mark.both_databases
 async def test_each_ending_counts_on_its_day(month, database):
     """From midnight to midnight, UTC; what is older than thirty days, or another's, does not."""
     midnight = (TODAY - 1) * DAY_MS
@@ -76,6 +77,7 @@ async def test_a_day_is_counted_for_good_an_hour_after_its_end(month, database, 
     assert await kept(database) == MONTH - 1
 
 
+@pytest.mark.both_databases
 async def test_several_replicas_may_count_at_once(month, database, clock):
     """The one who is later finds the row there."""
     await month.close("T1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from sqlalchemy import func, select, update
 
 from services.operations.housekeeping import DAY_MS, Housekeeping
@@ -22,6 +23,7 @@ def house(database, clock):
     return Housekeeping(database, 90, clock)
 
 
+@pytest.mark.both_databases
 async def test_payloads_are_forgotten_after_their_retention_and_counts_stay(database, clock):
     """Who it was about goes; that it was delivered stays."""
     await database.run(add_workspace)
@@ -130,6 +132,7 @@ async def test_a_workspace_that_left_keeps_nothing_longer_than_others(database, 
     assert await is_forgotten(database, one)
 
 
+@pytest.mark.both_databases
 async def test_more_than_is_forgotten_at_once_is_forgotten_in_one_round(database, clock):
     """Also where many ended at the same moment; what ended since the last round is forgotten in the next."""
     await database.run(add_workspace)
@@ -146,6 +149,7 @@ async def test_more_than_is_forgotten_at_once_is_forgotten_in_one_round(database
     assert await is_forgotten(database, some[-1])
 
 
+@pytest.mark.both_databases
 async def test_a_lane_that_lost_its_turn_is_woken(database, clock):
     """A second look, should a bug or a restored backup have left something waiting with nobody to call it."""
     await database.run(add_workspace)
@@ -209,6 +213,7 @@ async def uninstalled(database, clock, *, installs_again=False):
         await database.run(add_workspace, "T1")
 
 
+@pytest.mark.both_databases
 async def test_a_workspace_that_removed_the_app_is_erased_after_thirty_days(database, clock):
     """With all that it had, however much; a line in the audit stays, and the other workspaces."""
     await uninstalled(database, clock)

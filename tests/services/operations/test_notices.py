@@ -124,6 +124,7 @@ async def test_a_broken_default_channel_is_told_once_with_a_picker(acme, ours, c
     assert "notice_check_channel" in blocks(acme)
 
 
+@pytest.mark.both_databases
 async def test_two_replicas_and_two_failures_are_one_message(acme, ours, database, clock):
     """The courier of one, the event that another heard, and the worker of both."""
     await break_channel(acme)
@@ -275,6 +276,7 @@ async def test_a_salesforce_that_was_mended_before_it_was_told_is_not_told(acme,
     assert (posts_to(acme, acme.dana), told(acme)) == (2, [])
 
 
+@pytest.mark.both_databases
 async def test_two_presses_of_not_me_at_once_are_one_message(acme, ours, database, clock):
     """On two replicas; it is written down once, too."""
     mo = acme.sandbox.add_user(acme.team, "Mo Chen", "mo@acme.example")
@@ -446,6 +448,7 @@ async def test_who_dies_between_the_installation_and_the_message_is_followed(acm
     assert posts_to(acme, acme.dana) == 1
 
 
+@pytest.mark.both_databases
 async def test_who_dies_while_sending_does_not_tell_it_twice(acme, ours, clock):
     """Whether it arrived cannot be looked up in a conversation whose id nobody has learnt."""
     await welcome(acme, clock)

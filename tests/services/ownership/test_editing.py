@@ -173,6 +173,7 @@ async def test_of_two_who_step_at_once_one_is_told_so(world, editing):
     assert (await editing.rulebook.read(world.workspace_id)).draft.revision == 1
 
 
+@pytest.mark.both_databases
 async def test_rules_that_are_added_at_once_are_not_lost(world, editing):
     """Adding overwrites nothing, so whoever was overtaken adds to what stands there then."""
     done = await asyncio.gather(*(editing.add(world.workspace_id, "U1", [named(f"R{n}")], 0) for n in range(4)))

@@ -36,6 +36,7 @@ async def test_a_draft_is_not_in_force_until_it_is_published(world, book):
     assert (after.version, after.rules, after.draft) == (1, RULES, None)
 
 
+@pytest.mark.both_databases
 async def test_nobody_overwrites_what_they_have_not_seen(world, book):
     """Neither a draft nor what was published meanwhile."""
     where = world.workspace_id

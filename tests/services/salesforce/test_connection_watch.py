@@ -93,6 +93,7 @@ async def renew(auth: SalesforceAuth, workspace_id: str, stale: str | None) -> S
         return str(error)
 
 
+@pytest.mark.both_databases
 async def test_two_replicas_that_race_use_a_refresh_token_once(acme: Connected, database: Database) -> None:
     """It is good once: one of them renews, the others are told to come back, and then they have the new session."""
     own = Database(database.engine.url.render_as_string(hide_password=False))

@@ -159,6 +159,7 @@ async def test_however_many_ask_a_session_is_renewed_once(auth: SalesforceAuth, 
     assert len(org.calls_of("token")) == 1
 
 
+@pytest.mark.both_databases
 async def test_while_one_replica_renews_the_other_comes_back_later(
     auth: SalesforceAuth, org: SalesforceSandbox, clock: Clock
 ) -> None:

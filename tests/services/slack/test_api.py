@@ -171,6 +171,7 @@ async def test_without_a_token_the_workspace_is_gone(acme):
     assert acme.calls_of("chat.postMessage") == []
 
 
+@pytest.mark.both_databases
 async def test_a_wait_holds_for_every_replica_and_for_this_method_alone(acme, database, clock):
     """Slack's limits are per method and workspace; a call during the wait would only prolong it."""
     acme.sandbox.faults.add("chat.postMessage", retry_after=30)

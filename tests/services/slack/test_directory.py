@@ -142,6 +142,7 @@ async def test_a_workspace_too_large_to_list_is_asked_one_by_one_for_a_day(direc
     assert await database.run(pauses.paused_until, acme.id, "directory:listing", clock()) is not None
 
 
+@pytest.mark.both_databases
 async def test_the_look_ups_of_a_minute_are_counted_across_replicas(directory, acme, database, clock):
     """Slack allows about fifty; who cannot be asked about now is unknown, with the time to ask again."""
     await database.run(pauses.pause, acme.id, "directory:listing", clock() + 10**9, clock(), "")
