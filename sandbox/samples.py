@@ -40,7 +40,7 @@ RULES: Json = {
 
 
 @dataclass(frozen=True)
-class Office:
+class Company:
     """The company, and who installs the app there."""
 
     team: Team
@@ -61,7 +61,7 @@ class Sample:
     is_repeat: bool = False
 
 
-def furnish(slack: SlackSandbox, salesforce: SalesforceSandbox) -> Office:
+def build_company(slack: SlackSandbox, salesforce: SalesforceSandbox) -> Company:
     """Acme: Alma runs Slack; Dana and Kim own records, and so do some who cannot be told."""
     team = slack.add_team("Acme")
     admin = slack.add_user(team, "Alma Young", "alma@acme.example", is_admin=True, title="Revenue Operations")
@@ -73,7 +73,7 @@ def furnish(slack: SlackSandbox, salesforce: SalesforceSandbox) -> Office:
     for name in ("general", DEFAULT_CHANNEL, "wins"):
         slack.add_channel(team, name, members=everybody)
     _fill(salesforce)
-    return Office(team, admin)
+    return Company(team, admin)
 
 
 def _fill(org: SalesforceSandbox) -> None:

@@ -133,7 +133,7 @@ async def open_world(database: Database, clock: Clock) -> AsyncIterator[World]:
     """An installed workspace with an admin and no default channel; a connected org with nobody in it."""
     async with AsyncExitStack() as stack:
         slack = SlackSandbox(now=lambda: clock() / 1_000)
-        slack.wire.patience = GENEROUS_TIMEOUT
+        slack.app_client.timeout = GENEROUS_TIMEOUT
         url = await stack.enter_async_context(slack.serving())
         salesforce = SalesforceSandbox(now=lambda: clock() / 1_000)
         server = TestServer(salesforce.web_app())

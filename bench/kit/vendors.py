@@ -24,7 +24,7 @@ from bench.kit.installed import SCOPES
 from bench.kit.samples import owner_email, person_email
 from sandbox.salesforce import SalesforceSandbox
 from sandbox.slack import SlackSandbox
-from sandbox.slack.web_api.calls import Record
+from sandbox.slack.web_api.calls import CallRecord
 
 _SAMPLE = re.compile(r"Sample (\d+)")
 
@@ -91,7 +91,7 @@ def _report(slack: SlackSandbox, salesforce: SalesforceSandbox, at_work: Sequenc
     }
 
 
-def _samples(record: Record) -> list[int]:
+def _samples(record: CallRecord) -> list[int]:
     said = json.dumps([record.arguments.get("blocks") or record.arguments["text"]])
     return list(dict.fromkeys(int(number) for number in _SAMPLE.findall(said)))
 

@@ -55,7 +55,7 @@ class Builders:
         handle = ".".join(name.lower().split())
         user_id = user_id or self.world.new_id("U")
         user = User(user_id, place.id, handle, name, email, updated=int(self.world.now()), **flags)
-        self.world.keep_user(user)
+        self.world.save_user(user)
         return user
 
     def add_channel(
@@ -76,7 +76,7 @@ class Builders:
         channel.created = int(self.world.now())
         channel.members.update(dict.fromkeys(members))
         if is_member:
-            token = self.world.token_of(place.id)
+            token = self.world.active_token(place.id)
             if token is None:
                 raise LookupError(f"the app is not installed in {place.id}, so its bot cannot be in #{name}")
             channel.members[token.bot_user] = None

@@ -4,7 +4,7 @@ from typing import Unpack
 
 from sandbox.slack.builders import Builders, Flags
 from sandbox.slack.oauth import installs
-from sandbox.slack.outgoing.sender import Wire
+from sandbox.slack.outgoing.app_client import AppClient
 from sandbox.slack.shapes import user_json
 from sandbox.slack.state import Channel, Json, Team, User
 
@@ -15,14 +15,14 @@ class Changes(Builders):
     None: it was not told, since it is not installed there, did not subscribe or lacks the scope.
     """
 
-    wire: Wire
+    app_client: AppClient
 
     async def emit(self, team_id: str, event: Json) -> int | None:
         self.world.touch()
-        token = self.world.token_of(team_id)
-        if token is None or not self.wire.leads_somewhere or not self.wire.subscribed(token, event["type"]):
+        token = self.world.active_token(team_id)
+        if token is None or not self.app_client.has_destination or not self.app_client.subscribed(token, event["type"]):
             return None
-        return await self.wire.deliver(token, team_id, event)
+        return await self.app_client.deliver(token, team_id, event)
 
     async def join_user(self, team: Team | str, name: str, email: str | None = None, **flags: Unpack[Flags]) -> User:
         """https://docs.slack.dev/reference/events/team_join"""
@@ -42,7 +42,7 @@ class Changes(Builders):
                 raise AttributeError(f"a user has no {name}")
             setattr(user, name, value)
         user.updated = int(self.world.now())
-        self.world.keep_user(user)
+        self.world.save_user(user)
         cache_ts = int(self.world.now())
         return await self.emit(user.team_id, {"type": "user_change", "user": self._seen(user), "cache_ts": cache_ts})
 
@@ -100,22 +100,22 @@ class Changes(Builders):
 
     async def uninstall(self, team_id: str) -> None:
         """Someone removes the app: tokens_revoked and app_uninstalled."""
-        token = self.world.token_of(team_id)
+        token = self.world.active_token(team_id)
         if token is None:
             raise LookupError(f"the app is not installed in {team_id}")
-        self.wire.tell(installs.uninstall(self.world, token))
-        await self.wire.settled()
+        self.app_client.send_events(installs.uninstall(self.world, token))
+        await self.app_client.wait_for_events()
 
     async def revoke_token(self, team_id: str) -> None:
         """The bot token alone is taken back: tokens_revoked."""
-        token = self.world.token_of(team_id)
+        token = self.world.active_token(team_id)
         if token is None:
             raise LookupError(f"the app is not installed in {team_id}")
-        self.wire.tell(installs.revoke(self.world, token, "token_revoked"))
-        await self.wire.settled()
+        self.app_client.send_events(installs.revoke(self.world, token, "token_revoked"))
+        await self.app_client.wait_for_events()
 
     def _seen(self, user: User) -> Json:
-        token = self.world.token_of(user.team_id)
+        token = self.world.active_token(user.team_id)
         return user_json(user, with_email=token is not None and "users:read.email" in token.scopes)
 
     def _someone(self, channel: Channel) -> str:
@@ -123,7 +123,7 @@ class Changes(Builders):
 
     def _bot_in(self, channel_id: str) -> tuple[Channel, str]:
         channel = self.world.channels[channel_id]
-        token = self.world.token_of(channel.team_id)
+        token = self.world.active_token(channel.team_id)
         if token is None:
             raise LookupError(f"the app is not installed in {channel.team_id}")
         return channel, token.bot_user
@@ -131,7 +131,7 @@ class Changes(Builders):
     async def _channel_event(self, channel: Channel, verb: str, fields: Json) -> int | None:
         """Private channels tell only the apps that are in them."""
         self.world.touch()
-        token = self.world.token_of(channel.team_id)
+        token = self.world.active_token(channel.team_id)
         if channel.is_private and (token is None or token.bot_user not in channel.members):
             return None
         return await self.emit(channel.team_id, {"type": f"{_prefix(channel)}_{verb}", **fields})

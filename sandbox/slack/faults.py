@@ -36,7 +36,7 @@ class Fault:
 class Faults:
     """The faults in force, the oldest first. `"*"` as method means any."""
 
-    standing: list[Fault] = field(default_factory=list)
+    active: list[Fault] = field(default_factory=list)
 
     def add(
         self,
@@ -60,22 +60,22 @@ class Faults:
         if retry_after is not None and status == 200:
             status, error = 429, error or "ratelimited"
         fault = Fault(method, error, status, retry_after, delay, drop, perform, body, times, when)
-        self.standing.append(fault)
+        self.active.append(fault)
         return fault
 
     def remove(self, fault: Fault) -> None:
-        if fault in self.standing:
-            self.standing.remove(fault)
+        if fault in self.active:
+            self.active.remove(fault)
 
     def clear(self) -> None:
-        self.standing.clear()
+        self.active.clear()
 
     def take(self, method: str, arguments: Json) -> Fault | None:
         """The fault that hits this call, used up by one."""
-        for fault in self.standing:
+        for fault in self.active:
             if fault.method in (method, "*") and (fault.when is None or fault.when(arguments)):
                 fault.hits += 1
                 if fault.times is not None and fault.hits >= fault.times:
-                    self.standing.remove(fault)
+                    self.active.remove(fault)
                 return fault
         return None

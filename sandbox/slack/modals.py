@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 from sandbox.slack.block_kit.blocks import check_view
 from sandbox.slack.block_kit.inputs import values_of
-from sandbox.slack.block_kit.parts import keep
+from sandbox.slack.block_kit.parts import with_ids
+from sandbox.slack.outgoing.app_client import Reply
 from sandbox.slack.outgoing.payloads import Actor
-from sandbox.slack.outgoing.sender import Reply
 from sandbox.slack.state import Json, View
 from sandbox.slack.world import World
 
@@ -29,9 +29,9 @@ class Submission:
         return not self.errors and not self.problem
 
 
-def missing_entries(view: View) -> dict[str, str]:
+def missing_fields(view: View) -> dict[str, str]:
     """Input blocks that are not optional and stand empty."""
-    values = values_of(view.blocks, view.typed)
+    values = values_of(view.blocks, view.input_states)
     missing = {}
     for block in view.blocks:
         if block["type"] != "input" or block.get("optional"):
@@ -77,7 +77,7 @@ def _next_view(world: World, actor: Actor, view: View, reply: Reply, answer: Jso
     faults = check_view(definition, "modal")
     if faults or not isinstance(definition, dict):
         return Submission(reply, problem="; ".join(faults))
-    kept = {**definition, "blocks": keep(definition["blocks"])}
+    kept = {**definition, "blocks": with_ids(definition["blocks"])}
     stack = world.modals.setdefault(actor.user.id, [])
     if answer["response_action"] == "update":
         view.definition, view.hash = kept, world.new_hash()

@@ -12,19 +12,19 @@ from sandbox.slack.changes import Changes
 from sandbox.slack.faults import Faults
 from sandbox.slack.oauth import installs
 from sandbox.slack.oauth.oauth import ConsentPage
-from sandbox.slack.outgoing.sender import Wire
+from sandbox.slack.outgoing.app_client import AppClient
 from sandbox.slack.outgoing.socket import PATH, Sockets
-from sandbox.slack.people import People
 from sandbox.slack.state import App, Json, Token
+from sandbox.slack.user_actions import UserActions
 from sandbox.slack.web_api.api import WebApi
-from sandbox.slack.web_api.calls import Record
+from sandbox.slack.web_api.calls import CallRecord
 from sandbox.slack.web_api.limits import Limits
 from sandbox.slack.web_api.methods import Method
-from sandbox.slack.web_api.responses import Responses
+from sandbox.slack.web_api.response_urls import ResponseUrls
 from sandbox.slack.world import World
 
 # What the app is given when a test installs it without a word on scopes.
-EVERYTHING = frozenset(
+ALL_SCOPES = frozenset(
     {
         *("chat:write", "chat:write.public", "commands", "team:read", "usergroups:read"),
         *("users:read", "users:read.email", "channels:read", "groups:read", "im:read"),
@@ -33,11 +33,11 @@ EVERYTHING = frozenset(
 )
 
 
-class SlackSandbox(Changes, People):
+class SlackSandbox(Changes, UserActions):
     """A Slack on this machine. `now` answers in seconds; `latency` (seconds) is added to every Web API call.
 
     `app_url` is the base URL of the app and may be set later; all that Slack sends goes to /slack/events below it.
-    `signed_at` is the clock that signatures carry, real by default since the app checks them against its own.
+    `signing_clock` is the clock that signatures carry, real by default since the app checks them against its own.
     """
 
     def __init__(
@@ -49,30 +49,30 @@ class SlackSandbox(Changes, People):
         app_url: str | None = None,
         rate_limits: bool = True,
         latency: float = 0.0,
-        signed_at: Callable[[], float] = time.time,
+        signing_clock: Callable[[], float] = time.time,
     ) -> None:
         self.app = App(client_id, client_secret, signing_secret)
         self.world = World(self.app, now)
         self.limits = Limits(enabled=rate_limits)
         self.faults = Faults()
         self.sockets = Sockets(self.world, self.base_url)
-        self.wire = Wire(self.world, self.sockets, app_url, signed_at)
-        self.responses = Responses(self.world)
+        self.app_client = AppClient(self.world, self.sockets, app_url, signing_clock)
+        self.response_urls = ResponseUrls(self.world)
         # Tier 1 by the book, but asked by every SDK each time a connection ends.
         more = {"apps.connections.open": Method(self.sockets.open, "special", needs_token=False)}
-        self.api = WebApi(self.world, self.limits, self.faults, self.wire.tell, more, latency)
+        self.api = WebApi(self.world, self.limits, self.faults, self.app_client.send_events, more, latency)
         self.url: str | None = None
 
     @property
     def app_url(self) -> str | None:
-        return self.wire.app_url
+        return self.app_client.app_url
 
     @app_url.setter
     def app_url(self, url: str | None) -> None:
-        self.wire.app_url = url
+        self.app_client.app_url = url
 
     @property
-    def calls(self) -> list[Record]:
+    def calls(self) -> list[CallRecord]:
         """Every Web API call so far, the oldest first."""
         return self.api.records
 
@@ -89,7 +89,7 @@ class SlackSandbox(Changes, People):
                 web.post("/api/{method}", self.api.handle),
                 web.get("/oauth/v2/authorize", consent.show),
                 web.post("/oauth/v2/authorize", consent.decide),
-                web.post("/response/{team}/{secret}", self.responses.handle),
+                web.post("/response/{team}/{secret}", self.response_urls.handle),
                 web.get(f"{PATH}/", self.sockets.connect, allow_head=False),
             ]
         )
@@ -97,7 +97,7 @@ class SlackSandbox(Changes, People):
             app.add_routes(routes)
 
         async def close(_app: web.Application) -> None:
-            await self.wire.close()
+            await self.app_client.close()
 
         async def hang_up(_app: web.Application) -> None:
             await self.sockets.close()
@@ -131,7 +131,7 @@ class SlackSandbox(Changes, People):
         user = self.world.users[user_id]
         if user.team_id != team_id:
             raise LookupError(f"{user_id} is not in {team_id}")
-        return installs.install(self.world, user, EVERYTHING if scopes is None else scopes, org_wide=org_wide).value
+        return installs.install(self.world, user, ALL_SCOPES if scopes is None else scopes, org_wide=org_wide).value
 
     def issue_code(self, user_id: str, scopes: Iterable[str], redirect_uri: str, *, org_wide: bool = False) -> str:
         """The code that the consent page would send to `redirect_uri`, had this person pressed Allow."""
@@ -167,12 +167,12 @@ class SlackSandbox(Changes, People):
 
         The same `event_id` twice is how Slack repeats itself: https://docs.slack.dev/apis/events-api/#retries
         """
-        token = self.world.token_of(team_id) or self._last_token(team_id)
+        token = self.world.active_token(team_id) or self._last_token(team_id)
         extra = {}
         if retry_num is not None:
             reason = retry_reason or "http_timeout"
             extra = {"X-Slack-Retry-Num": str(retry_num), "X-Slack-Retry-Reason": reason}
-        reply = await self.wire.event(token, team_id, event, event_id or self.world.new_id("Ev"), extra)
+        reply = await self.app_client.event(token, team_id, event, event_id or self.world.new_id("Ev"), extra)
         return reply.status
 
     async def verify_url(self) -> bool:
@@ -180,12 +180,12 @@ class SlackSandbox(Changes, People):
         challenge = secrets.token_urlsafe(32)
         token = self.app.verification_token
         body = json.dumps({"token": token, "challenge": challenge, "type": "url_verification"})
-        reply = await self.wire.post(body, "application/json")
+        reply = await self.app_client.post(body, "application/json")
         return reply.status == 200 and challenge in (reply.body.decode(), reply.json.get("challenge"))
 
-    async def settled(self) -> None:
+    async def wait_for_events(self) -> None:
         """Return once every event under way is answered."""
-        await self.wire.settled()
+        await self.app_client.wait_for_events()
 
     def _last_token(self, team_id: str) -> Token:
         team = self.world.teams[team_id]

@@ -102,7 +102,7 @@ class Message:
     thread_ts: str | None = None
     edited_ts: str | None = None
     ephemeral_to: str | None = None
-    typed: dict[tuple[str, str], Json] = field(default_factory=dict, repr=False)
+    input_states: dict[tuple[str, str], Json] = field(default_factory=dict, repr=False)
     arguments: Json = field(default_factory=dict, repr=False)
 
 
@@ -118,7 +118,7 @@ class View:
     hash: str
     root_view_id: str
     previous_view_id: str | None = None
-    typed: dict[tuple[str, str], Json] = field(default_factory=dict)
+    input_states: dict[tuple[str, str], Json] = field(default_factory=dict)
 
     @property
     def blocks(self) -> list[Json]:
@@ -137,7 +137,7 @@ class Token:
     bot_id: str
     scopes: set[str]
     installed_by: str
-    refused: str | None = None
+    error: str | None = None
 
     @property
     def is_enterprise_install(self) -> bool:

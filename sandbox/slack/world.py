@@ -48,7 +48,7 @@ class World:
     def touch(self) -> None:
         self.version += 1
 
-    def keep_user(self, user: User) -> None:
+    def save_user(self, user: User) -> None:
         if user.id not in self.users:
             self.teams[user.team_id].users.append(user.id)
         self.users[user.id] = user
@@ -56,11 +56,11 @@ class World:
             self._by_email[user.team_id, user.email.lower()] = user.id
         self.touch()
 
-    def token_of(self, team_id: str) -> Token | None:
+    def active_token(self, team_id: str) -> Token | None:
         """The living installation that serves this workspace: its own, or its organisation's."""
         team = self.teams[team_id]
         for token in self.tokens.values():
-            if token.refused is None and (
+            if token.error is None and (
                 token.team_id == team_id
                 or (token.is_enterprise_install and token.enterprise_id and token.enterprise_id == team.enterprise_id)
             ):
@@ -82,7 +82,7 @@ class World:
                 return channel
         return None
 
-    def dm(self, token: Token, user: User) -> Channel:
+    def open_dm(self, token: Token, user: User) -> Channel:
         """The app's direct message with this person, opened if need be."""
         known = self._dms.get((token.bot_user, user.id))
         if known:

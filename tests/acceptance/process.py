@@ -16,7 +16,7 @@ from pathlib import Path
 from aiohttp.test_utils import TestServer
 
 from sandbox.salesforce import SalesforceSandbox
-from sandbox.samples import Office, furnish
+from sandbox.samples import Company, build_company
 from sandbox.sender import Json, Sender
 from sandbox.slack import SlackSandbox
 from services.slack.manifest import Manifest
@@ -46,7 +46,7 @@ class Served:
     folder: Path
     slack: SlackSandbox
     salesforce: SalesforceSandbox
-    office: Office
+    office: Company
     environ: dict[str, str]
     running: list[Process] = field(default_factory=list)
 
@@ -96,8 +96,8 @@ class Served:
 async def surroundings(folder: Path) -> AsyncIterator[Served]:
     async with AsyncExitStack() as stack:
         slack, salesforce = SlackSandbox(), SalesforceSandbox()
-        slack.wire.patience = GENEROUS_TIMEOUT
-        office = furnish(slack, salesforce)
+        slack.app_client.timeout = GENEROUS_TIMEOUT
+        office = build_company(slack, salesforce)
         slack_url = await stack.enter_async_context(slack.serving())
         server = TestServer(salesforce.web_app())
         await server.start_server()

@@ -136,8 +136,8 @@ async def test_over_socket_mode_slack_needs_no_address(served):
     served.environ["SLACK_APP_TOKEN"] = slack.sockets.issue_token()
     process = await served.serve()
     await install(served)
-    slack.sockets.cut()
-    slack.wire.retry_pauses = (0.1, 1.0, 1.0)
+    slack.sockets.drop_connections()
+    slack.app_client.retry_delays = (0.1, 1.0, 1.0)
 
     assert await slack.open_home(served.office.admin.id) == 200
     await until(lambda: served.office.admin.id in slack.world.homes)

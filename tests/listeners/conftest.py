@@ -111,7 +111,7 @@ class Office:
 @pytest.fixture
 async def office(database, clock) -> AsyncIterator[Office]:
     slack = SlackSandbox(now=lambda: clock() / 1000)
-    slack.wire.patience = GENEROUS_TIMEOUT
+    slack.app_client.timeout = GENEROUS_TIMEOUT
     team = slack.add_team("Acme")
     dana = slack.add_user(team, "Dana Reyes", "dana@acme.example", is_admin=True)
     mo = slack.add_user(team, "Mo Chen", "mo@acme.example")

@@ -97,6 +97,6 @@ async def test_suggestions_nobody_makes_are_none(office):
         "user": {"id": office.mo.id},
     }
 
-    reply = await office.slack.wire.interact(asked)
+    reply = await office.slack.app_client.interact(asked)
 
     assert (reply.status, reply.json) == (200, {"options": []})

@@ -409,6 +409,6 @@ async def test_who_leaves_no_address_to_answer_later_is_answered_at_once(office)
     """Slack always leaves one; a script that asks by hand does not."""
     asked = {"command": COMMAND, "text": "help", "team_id": office.team.id, "user_id": office.mo.id}
 
-    reply = await office.slack.wire.form(asked)
+    reply = await office.slack.app_client.form(asked)
 
     assert (reply.status, reply.body.decode()) == (200, HELP)

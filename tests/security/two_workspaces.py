@@ -74,7 +74,7 @@ class Fort:
         slack = self.acme.slack
         view = await self._surface(user, deed)
         begun = len(slack.calls)
-        reply = await slack.wire.interact(self._payload(user, deed, view))
+        reply = await slack.app_client.interact(self._payload(user, deed, view))
         await self.settled()
         assert reply.status == 200, (deed.name, reply)
         shown = [json.dumps(call.arguments) for call in slack.calls[begun:]]
@@ -91,7 +91,7 @@ class Fort:
             await slack.open_home(user.id)
             await self.settled()
             return slack.world.homes[user.id]
-        token = slack.world.token_of(user.team_id)
+        token = slack.world.active_token(user.team_id)
         assert token is not None
         opened = slack.world.new_view(token, user, {"type": "modal", "title": plain("Open"), "blocks": []})
         slack.world.modals[user.id] = [opened]
@@ -123,14 +123,14 @@ class Fort:
     def _message(self, user: User) -> dict[str, Any]:
         """Where it is pressed: the very message that Dana was told in."""
         slack = self.acme.slack
-        token = slack.world.token_of(user.team_id)
+        token = slack.world.active_token(user.team_id)
         assert token is not None
-        place = slack.world.dm(token, user)
+        place = slack.world.open_dm(token, user)
         return {
             "container": {"type": "message", "message_ts": self.told.ts, "channel_id": self.told.channel_id},
             "channel": {"id": self.told.channel_id, "name": "directmessage"},
             "message": {"ts": self.told.ts, "text": self.told.text, "blocks": self.told.blocks},
-            "response_url": slack.base_url() + slack.responses.add(token, place, user),
+            "response_url": slack.base_url() + slack.response_urls.add(token, place, user),
         }
 
     async def rows(self, *, without: str = "") -> Rows:

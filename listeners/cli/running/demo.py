@@ -24,7 +24,7 @@ from listeners.cli.running.serving import Halves, running
 from listeners.cli.terminal import MANIFEST, App, RefusedError, Terminal
 from listeners.http import logs
 from sandbox.salesforce import SalesforceSandbox
-from sandbox.samples import DEFAULT_CHANNEL, RULES, Office, Sample, furnish, samples
+from sandbox.samples import DEFAULT_CHANNEL, RULES, Company, Sample, build_company, samples
 from sandbox.sender import Json, Sender
 from sandbox.slack import SlackSandbox
 from sandbox.slack.page import page
@@ -46,7 +46,7 @@ class Stage:
     """All that takes part."""
 
     slack: SlackSandbox
-    office: Office
+    office: Company
     app: App
     at: Addresses
 
@@ -86,7 +86,7 @@ async def _play(terminal: Terminal, folder: Path, port: int | None, *, once: boo
 async def _stage(terminal: Terminal, folder: Path, port: int | None) -> AsyncIterator[Stage]:
     app_port, slack_port, salesforce_port = [_free(port + nth if port else 0) for nth in range(3)]
     slack, salesforce = SlackSandbox(), SalesforceSandbox()
-    office = furnish(slack, salesforce)
+    office = build_company(slack, salesforce)
     async with AsyncExitStack() as stack:
         slack_url = await stack.enter_async_context(slack.serving(slack_port, page.routes(slack)))
         salesforce.url = await stack.enter_async_context(_served(salesforce.web_app(), salesforce_port))

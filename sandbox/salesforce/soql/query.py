@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sandbox.salesforce.errors import SalesforceError, malformed_query, no_such_field
 from sandbox.salesforce.org import Org, Record
 from sandbox.salesforce.schema import NAME, Field, SObject, Value
-from sandbox.salesforce.soql.comparing import key, like, literal, ordered, sort_key
+from sandbox.salesforce.soql.comparison import key, like, literal, ordered, sort_key
 from sandbox.salesforce.soql.parser import All, Compare, Condition, Not, Order, Query, Some
 
 Row = dict[str, object]

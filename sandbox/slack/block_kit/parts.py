@@ -27,7 +27,7 @@ def _random_id() -> str:
     return secrets.token_urlsafe(4)
 
 
-def keep(blocks: Blocks, new_id: Callable[[], str] = _random_id) -> Blocks:
+def with_ids(blocks: Blocks, new_id: Callable[[], str] = _random_id) -> Blocks:
     """The blocks as Slack keeps them: what came without a `block_id` or `action_id` has been given one."""
     return [_keep_block(block, new_id) for block in blocks]
 

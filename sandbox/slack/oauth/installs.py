@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Iterable
 
 from sandbox.slack.state import Code, Team, Token, User
-from sandbox.slack.web_api.calls import Happening, Refused
+from sandbox.slack.web_api.calls import ApiError, AppEvent
 from sandbox.slack.world import World
 
 CODE_LIVES = 600  # seconds; https://docs.slack.dev/authentication/installing-with-oauth: "valid for 10 minutes"
@@ -24,10 +24,10 @@ def exchange(world: World, value: str, redirect_uri: str) -> Token:
     """The token for a code. Refuses one that is unknown, stale or was exchanged before."""
     code = world.codes.get(value)
     if code is None or world.now() - code.at > CODE_LIVES:
-        raise Refused("invalid_code")
+        raise ApiError("invalid_code")
     # The page of oauth.v2.access: "This must match the originally submitted URI (if one was sent)."
     if code.redirect_uri and redirect_uri != code.redirect_uri:
-        raise Refused("bad_redirect_uri")
+        raise ApiError("bad_redirect_uri")
     del world.codes[value]
     return install(world, world.users[code.user_id], code.scopes, org_wide=code.org_wide)
 
@@ -40,7 +40,7 @@ def install(world: World, user: User, scopes: Iterable[str], *, org_wide: bool =
     team = world.teams[user.team_id]
     place = (None, team.enterprise_id) if org_wide else (team.id, team.enterprise_id)
     for token in world.tokens.values():
-        if token.refused is None and (token.team_id, token.enterprise_id) == place:
+        if token.error is None and (token.team_id, token.enterprise_id) == place:
             token.scopes.update(scopes)
             token.installed_by = user.id
             return token
@@ -59,33 +59,33 @@ def _bot_user(world: World, team: Team) -> User:
         world.users[known].deleted = False
         return world.users[known]
     bot = User(world.new_id("U"), team.id, world.app.bot_name, world.app.name, None, bot_id=world.new_id("B"))
-    world.keep_user(bot)
+    world.save_user(bot)
     world.bots[team.id] = bot.id
     return bot
 
 
-def revoke(world: World, token: Token, refused: str) -> list[Happening]:
+def revoke(world: World, token: Token, refused: str) -> list[AppEvent]:
     """The token is worth nothing from now on; `refused` is the error it gets.
 
     https://docs.slack.dev/reference/events/tokens_revoked carries the ids of users, not tokens.
     """
-    token.refused = refused
+    token.error = refused
     world.touch()
     event = {"type": "tokens_revoked", "tokens": {"oauth": [], "bot": [token.bot_user]}}
-    return [Happening(token, team_id, dict(event)) for team_id in _reached(world, token)]
+    return [AppEvent(token, team_id, dict(event)) for team_id in _reached(world, token)]
 
 
-def uninstall(world: World, token: Token) -> list[Happening]:
+def uninstall(world: World, token: Token) -> list[AppEvent]:
     """Both events, tokens_revoked and app_uninstalled, are told; their order is not promised.
 
     https://docs.slack.dev/reference/events/app_uninstalled. A bot token then answers account_inactive:
     "for a deleted user or workspace when using a bot token", https://docs.slack.dev/reference/methods/auth.test
     """
-    happened = revoke(world, token, "account_inactive")
+    events = revoke(world, token, "account_inactive")
     world.users[token.bot_user].deleted = True
     for view in [view for view in world.homes.values() if view.bot_id == token.bot_id]:
         del world.homes[view.user_id]
-    return happened + [Happening(token, team_id, {"type": "app_uninstalled"}) for team_id in _reached(world, token)]
+    return events + [AppEvent(token, team_id, {"type": "app_uninstalled"}) for team_id in _reached(world, token)]
 
 
 def _reached(world: World, token: Token) -> list[str]:

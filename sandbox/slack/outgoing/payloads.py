@@ -62,7 +62,7 @@ def message_action(actor: Actor, channel: Channel, message: Message, acted: Json
     payload = _common(actor, "block_actions") | {
         "container": container,
         "channel": {"id": channel.id, "name": "privategroup" if channel.is_private else channel.name},
-        "state": {"values": values_of(message.blocks or [], message.typed)},
+        "state": {"values": values_of(message.blocks or [], message.input_states)},
         "response_url": response_url,
         "actions": [acted],
     }
@@ -74,7 +74,7 @@ def view_action(actor: Actor, view: View, acted: Json) -> Json:
     """block_actions from a Home or a modal: the view with its hash, no message and no response_url."""
     return _common(actor, "block_actions") | {
         "container": {"type": "view", "view_id": view.id},
-        "view": view_json(view, actor.app, values_of(view.blocks, view.typed)),
+        "view": view_json(view, actor.app, values_of(view.blocks, view.input_states)),
         "actions": [acted],
     }
 
@@ -82,7 +82,7 @@ def view_action(actor: Actor, view: View, acted: Json) -> Json:
 def view_submission(actor: Actor, view: View) -> Json:
     """https://docs.slack.dev/reference/interaction-payloads/view-interactions-payload#view_submission"""
     return _common(actor, "view_submission") | {
-        "view": view_json(view, actor.app, values_of(view.blocks, view.typed)),
+        "view": view_json(view, actor.app, values_of(view.blocks, view.input_states)),
         "response_urls": [],
     }
 
@@ -90,7 +90,7 @@ def view_submission(actor: Actor, view: View) -> Json:
 def view_closed(actor: Actor, view: View, *, is_cleared: bool) -> Json:
     """https://docs.slack.dev/reference/interaction-payloads/view-interactions-payload#view_closed"""
     payload = _common(actor, "view_closed") | {
-        "view": view_json(view, actor.app, values_of(view.blocks, view.typed)),
+        "view": view_json(view, actor.app, values_of(view.blocks, view.input_states)),
         "is_cleared": is_cleared,
     }
     del payload["trigger_id"]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from aiohttp import WSMsgType, web
 
 from sandbox.slack.state import Json
-from sandbox.slack.web_api.calls import Call, Refused
+from sandbox.slack.web_api.calls import ApiError, Call
 from sandbox.slack.world import World
 
 PATH = "/link"
@@ -32,7 +32,7 @@ class Sockets:
     tokens: dict[str, frozenset[str]] = field(default_factory=dict, repr=False)
     connections: list[web.WebSocketResponse] = field(default_factory=list)
     sent: list[Json] = field(default_factory=list)
-    heard: list[str] = field(default_factory=list)
+    acknowledged: list[str] = field(default_factory=list)
     opened: int = 0
     _tickets: set[str] = field(default_factory=set, repr=False)
     _waiting: dict[str, "asyncio.Future[Json]"] = field(default_factory=dict, repr=False)
@@ -47,13 +47,13 @@ class Sockets:
     def open(self, call: Call) -> Json:
         """https://docs.slack.dev/reference/methods/apps.connections.open"""
         if not call.bearer:
-            raise Refused("not_authed")
+            raise ApiError("not_authed")
         if call.bearer not in self.tokens:
-            raise Refused("not_allowed_token_type" if call.bearer in self.world.tokens else "invalid_auth")
+            raise ApiError("not_allowed_token_type" if call.bearer in self.world.tokens else "invalid_auth")
         if "connections:write" not in self.tokens[call.bearer]:
-            raise Refused("missing_scope", needed="connections:write", provided="")
+            raise ApiError("missing_scope", needed="connections:write", provided="")
         if not self.world.app.socket_mode_enabled:
-            raise Refused("forbidden_team")
+            raise ApiError("forbidden_team")
         ticket = secrets.token_hex(16)
         self._tickets.add(ticket)
         url = self.base_url().replace("http", "ws", 1)
@@ -83,7 +83,7 @@ class Sockets:
             self._forget(link)
         return link
 
-    async def send(self, kind: str, payload: Json, patience: float, **retry: object) -> Json | None:
+    async def send(self, kind: str, payload: Json, seconds: float, **retry: object) -> Json | None:
         """One envelope over one of the connections; what was answered, None: nothing in time.
 
         Waits for a connection where there is none. A connection that ends before the answer is as if nothing came.
@@ -94,7 +94,7 @@ class Sockets:
         answer: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
         self._waiting[envelope_id] = answer
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(seconds):
                 await self._hand_over(envelope)
                 return await answer
         except (TimeoutError, ConnectionError):
@@ -102,13 +102,13 @@ class Sockets:
         finally:
             del self._waiting[envelope_id]
 
-    async def connected(self) -> None:
+    async def wait_for_connection(self) -> None:
         """Return once there is a connection."""
         while not self.connections:
             self._changed.clear()
             await self._changed.wait()
 
-    async def refresh(self) -> None:
+    async def refresh_connections(self) -> None:
         """Ask the app for another connection, and close each that is open once it has come."""
         old, before = list(self.connections), self.opened
         for link in old:
@@ -120,7 +120,7 @@ class Sockets:
         for link in old:
             await link.close()
 
-    def cut(self) -> None:
+    def drop_connections(self) -> None:
         """End every connection without a word."""
         for link in list(self.connections):
             if link._req is not None and link._req.transport is not None:  # noqa: SLF001 - aiohttp has no way to abort
@@ -133,7 +133,7 @@ class Sockets:
                 await link.close()
 
     async def _hand_over(self, envelope: Json) -> None:
-        await self.connected()
+        await self.wait_for_connection()
         self.sent.append(envelope)
         # The newest: an app that was asked for another connection is about to leave the others.
         await self.connections[-1].send_json(envelope)
@@ -142,7 +142,7 @@ class Sockets:
         envelope_id = said.get("envelope_id")
         waiting = self._waiting.get(envelope_id) if isinstance(envelope_id, str) else None
         if waiting is not None and not waiting.done():
-            self.heard.append(str(envelope_id))
+            self.acknowledged.append(str(envelope_id))
             waiting.set_result(said)
 
     def _forget(self, link: web.WebSocketResponse) -> None:

@@ -13,10 +13,10 @@ from aiohttp import web
 
 from sandbox.slack.block_kit.inputs import Value, parts_of, state_of
 from sandbox.slack.modals import Submission
-from sandbox.slack.outgoing.sender import Reply
-from sandbox.slack.page.shown import conversations, page, people
-from sandbox.slack.people import CommandReply
+from sandbox.slack.outgoing.app_client import Reply
+from sandbox.slack.page.page_state import conversations, page, people
 from sandbox.slack.state import Channel, Json, User, View
+from sandbox.slack.user_actions import CommandReply
 from sandbox.slack.world import World
 
 STATIC = Path(__file__).with_name("static")
@@ -196,7 +196,7 @@ def _type_in(view: View | None, asked: Json) -> None:
     for block, element in parts_of(view.blocks if view else []):
         value = entered.get(block["block_id"], {})
         if view and element.get("action_id") in value:
-            view.typed[block["block_id"], element["action_id"]] = state_of(element, value[element["action_id"]])
+            view.input_states[block["block_id"], element["action_id"]] = state_of(element, value[element["action_id"]])
 
 
 def _answer(reply: Reply | None) -> Json:

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from sandbox.slack.faults import Fault, Faults
 from sandbox.slack.state import Json, Token
-from sandbox.slack.web_api.calls import Call, Happening, Record, Refused
+from sandbox.slack.web_api.calls import ApiError, AppEvent, Call, CallRecord
 from sandbox.slack.web_api.limits import Limits
 from sandbox.slack.web_api.methods import METHODS, Method
 from sandbox.slack.world import World
@@ -48,10 +48,10 @@ class WebApi:
     world: World
     limits: Limits
     faults: Faults
-    tell: Callable[[list[Happening]], None]
+    tell: Callable[[list[AppEvent]], None]
     more: Mapping[str, Method] = field(default_factory=dict)
     latency: float = 0.0
-    records: list[Record] = field(default_factory=list)
+    records: list[CallRecord] = field(default_factory=list)
 
     async def handle(self, request: web.Request) -> web.Response:
         name = request.match_info["method"]
@@ -87,13 +87,13 @@ class WebApi:
     def _perform(self, name: str, asked: Asked, token: Token | None) -> Answer:
         method = METHODS.get(name) or self.more.get(name)
         headers: dict[str, str] = {}
-        if token is not None and token.refused is None:
+        if token is not None and token.error is None:
             headers["x-oauth-scopes"] = ",".join(sorted(token.scopes))
         if method is not None and method.scopes:
             headers["x-accepted-oauth-scopes"] = ",".join(method.scopes)
         try:
             body = self._call(name, method, asked, token)
-        except Refused as refusal:
+        except ApiError as refusal:
             answer = {"ok": False, "error": refusal.error, **refusal.extra}
             if refusal.retry_after is None:
                 return Answer(answer, 200, headers)
@@ -103,38 +103,38 @@ class WebApi:
 
     def _call(self, name: str, method: Method | None, asked: Asked, token: Token | None) -> Json:
         if method is None:
-            raise Refused("unknown_method", req_method=name)
+            raise ApiError("unknown_method", req_method=name)
         if asked.problem:
-            raise Refused(asked.problem)
+            raise ApiError(asked.problem)
         call = Call(self.world, self.limits, asked.arguments, token, asked.basic, bearer=asked.bearer)
         if method.needs_token:
             _check_token(asked, token)
         workspace = token.home if token else ""
         wait = self.limits.wait(name, workspace, method.tier, self.world.now())
         if wait:
-            raise Refused("ratelimited", retry_after=wait)
+            raise ApiError("ratelimited", retry_after=wait)
         if method.scopes:
             call.need(*method.scopes)
         body = method.answer(call)
-        if call.happened:
-            self.tell(call.happened)
+        if call.events:
+            self.tell(call.events)
         return body
 
     def _record(self, name: str, asked: Asked, token: Token | None, answer: Answer) -> None:
         shown = {key: value for key, value in asked.arguments.items() if key not in _SECRETS}
         error = answer.body.get("error")
         team_id = token.team_id if token else None
-        self.records.append(Record(name, team_id, shown, self.world.now(), answer.status, error))
+        self.records.append(CallRecord(name, team_id, shown, self.world.now(), answer.status, error))
 
 
 def _check_token(asked: Asked, token: Token | None) -> None:
     """https://docs.slack.dev/reference/methods/auth.test tells these errors apart."""
     if not asked.bearer:
-        raise Refused("not_authed")
+        raise ApiError("not_authed")
     if token is None:
-        raise Refused("invalid_auth")
-    if token.refused:
-        raise Refused(token.refused)
+        raise ApiError("invalid_auth")
+    if token.error:
+        raise ApiError(token.error)
 
 
 async def read(request: web.Request) -> Asked:

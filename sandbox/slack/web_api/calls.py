@@ -9,7 +9,7 @@ from sandbox.slack.web_api.limits import Limits
 from sandbox.slack.world import World
 
 
-class Refused(Exception):  # noqa: N818 - Slack refuses, nothing is broken
+class ApiError(Exception):
     """The call ends with `"ok": false`; `extra` is what stands beside the error, `retry_after` makes it a 429."""
 
     def __init__(self, error: str, *, retry_after: int | None = None, **extra: object) -> None:
@@ -19,13 +19,13 @@ class Refused(Exception):  # noqa: N818 - Slack refuses, nothing is broken
         self.extra = extra
 
 
-def invalid_arguments(*messages: str) -> Refused:
+def invalid_arguments(*messages: str) -> ApiError:
     """https://docs.slack.dev/apis/web-api/#responses: the messages say what is wrong and where."""
-    return Refused("invalid_arguments", response_metadata={"messages": [f"[ERROR] {message}" for message in messages]})
+    return ApiError("invalid_arguments", response_metadata={"messages": [f"[ERROR] {message}" for message in messages]})
 
 
 @dataclass(slots=True)
-class Record:
+class CallRecord:
     """One call that was made, kept for tests to read.
 
     `arguments` are without tokens and secrets, `at` is in seconds, `status` is 0 when the connection was cut.
@@ -40,7 +40,7 @@ class Record:
 
 
 @dataclass(slots=True)
-class Happening:
+class AppEvent:
     """An event that a call caused, to be told to the app; `token` is the installation it goes to."""
 
     token: Token
@@ -60,12 +60,12 @@ class Call:
     token: Token | None = None
     basic: tuple[str, str] | None = None
     bearer: str = field(default="", repr=False)
-    happened: list[Happening] = field(default_factory=list)
+    events: list[AppEvent] = field(default_factory=list)
 
     @property
     def bot(self) -> Token:
         if self.token is None:
-            raise Refused("not_authed")
+            raise ApiError("not_authed")
         return self.token
 
     def text(self, name: str) -> str:
@@ -90,22 +90,22 @@ class Call:
         try:
             return json.loads(value) if value else None
         except ValueError:
-            raise Refused(error) from None
+            raise ApiError(error) from None
 
     def need(self, *scopes: str) -> None:
         """Refuse unless one of these scopes was granted."""
         if not self.bot.scopes.intersection(scopes):
-            raise Refused("missing_scope", needed=",".join(scopes), provided=",".join(sorted(self.bot.scopes)))
+            raise ApiError("missing_scope", needed=",".join(scopes), provided=",".join(sorted(self.bot.scopes)))
 
     def team(self) -> Team:
         """The workspace asked about: the token's own; with an organisation's token `team_id` has to say which."""
         if self.bot.team_id:
             return self.world.teams[self.bot.team_id]
         if not self.text("team_id"):
-            raise Refused("missing_argument")
+            raise ApiError("missing_argument")
         team = self.world.teams.get(self.text("team_id"))
         if team is None or team.enterprise_id != self.bot.enterprise_id:
-            raise Refused("team_not_found")
+            raise ApiError("team_not_found")
         return team
 
     def reaches(self, team_id: str) -> bool:
@@ -117,14 +117,14 @@ class Call:
     def user(self, name: str = "user") -> User:
         user = self.world.users.get(self.required(name))
         if user is None or not self.reaches(user.team_id):
-            raise Refused("user_not_found")
+            raise ApiError("user_not_found")
         return user
 
     def channel(self, name: str = "channel") -> Channel:
         """A conversation the bot may know of: public, or one it is in."""
         channel = self.world.channels.get(self.required(name))
         if channel is None or not self.reaches(channel.team_id) or not self.sees(channel):
-            raise Refused("channel_not_found")
+            raise ApiError("channel_not_found")
         return channel
 
     def sees(self, channel: Channel) -> bool:

@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Sequence
 from typing import TypeVar
 
-from sandbox.slack.web_api.calls import Call, Refused
+from sandbox.slack.web_api.calls import ApiError, Call
 
 T = TypeVar("T")
 
@@ -21,10 +21,10 @@ def limit(call: Call, default: int, most: int = 999) -> int:
     try:
         asked = int(call.text("limit") or default)
     except ValueError:
-        raise Refused("invalid_limit") from None
+        raise ApiError("invalid_limit") from None
     # "Must be an integer under 1000": https://docs.slack.dev/reference/methods/conversations.list
     if not 0 < asked <= most:
-        raise Refused("invalid_limit")
+        raise ApiError("invalid_limit")
     return asked
 
 
@@ -39,7 +39,7 @@ def _position(cursor: str, length: int) -> int:
         name, _, position = base64.b64decode(cursor, validate=True).decode().partition(":")
         start = int(position)
     except (binascii.Error, ValueError):
-        raise Refused("invalid_cursor") from None
+        raise ApiError("invalid_cursor") from None
     if name != "next" or not 0 <= start <= length:
-        raise Refused("invalid_cursor")
+        raise ApiError("invalid_cursor")
     return start

@@ -193,7 +193,7 @@ async def rig_on(database_url: str, *, owners: int = 50, scopes: str = SCOPES) -
     """
     async with AsyncExitStack() as stack:
         slack = SlackSandbox(rate_limits=False)
-        slack.wire.patience = GENEROUS_TIMEOUT
+        slack.app_client.timeout = GENEROUS_TIMEOUT
         await stack.enter_async_context(slack.serving())
         salesforce = SalesforceSandbox()
         server = TestServer(salesforce.web_app())

@@ -65,7 +65,7 @@ EVENTS = {
 async def test_each_way_of_breaking_is_told_before_anything_is_posted_in_vain(office, broken, event, is_private):
     """channel_… of public ones, group_… of private ones that the app is in."""
     office.wins.is_private = is_private
-    office.wins.members[office.slack.world.token_of(office.team.id).bot_user] = None
+    office.wins.members[office.slack.world.active_token(office.team.id).bot_user] = None
     breaks, why = EVENTS[event]
 
     told = await broken(getattr(office.slack, breaks))

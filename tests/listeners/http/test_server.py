@@ -207,7 +207,7 @@ async def test_a_listener_speaks_for_its_workspace_without_asking_slack_who_it_i
     await acme.slack.send_event(acme.team.id, {"type": "team_join", "user": {"id": "U1"}})
     (context,) = await heard(1)
 
-    installed = acme.slack.world.token_of(acme.team.id)
+    installed = acme.slack.world.active_token(acme.team.id)
     assert installed is not None
     assert context.bot_token == installed.value
     assert (context.bot_user_id, context.bot_id) == (installed.bot_user, installed.bot_id)

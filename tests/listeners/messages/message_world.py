@@ -18,7 +18,7 @@ from sqlalchemy import update
 from listeners.dialogs import dialog, failures
 from listeners.messages import actions
 from sandbox.slack.modals import Submission
-from sandbox.slack.outgoing.sender import Reply
+from sandbox.slack.outgoing.app_client import Reply
 from sandbox.slack.state import Json, Message, User
 from services.messages.actions import Acting
 from services.messages.redraws import Redrawing

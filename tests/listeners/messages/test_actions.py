@@ -348,7 +348,7 @@ async def test_a_dialog_that_comes_back_without_a_choice_asks_for_one(floor, tol
     payload = view_submission(slack._actor(floor.dana.id), slack.modal(floor.dana.id))
     payload["view"]["state"]["values"]["choice"] = {"choice": {"type": "radio_buttons", "selected_option": option}}
 
-    reply = await slack.wire.interact(payload)
+    reply = await slack.app_client.interact(payload)
 
     assert reply.json == {"response_action": "errors", "errors": {"choice": "Choose one of these."}}
 

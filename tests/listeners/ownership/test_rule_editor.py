@@ -177,7 +177,7 @@ async def test_some_sources_ask_for_one_thing_more(acme: World, dana: Desk) -> N
     wins = acme.slack.add_channel(acme.team, "wins")
     sdrs = acme.slack.add_usergroup(acme.team, "sdrs", [acme.noor.id])
     await begin(dana)
-    acme.slack.modal(acme.dana.id).typed["name", "name"] = {"type": "plain_text_input", "value": "Mixed"}
+    acme.slack.modal(acme.dana.id).input_states["name", "name"] = {"type": "plain_text_input", "value": "Mixed"}
     await dana.fill(0, "A person in Slack …")
     await dana.fill(1, "A user group …")
     await dana.fill(2, "A channel …")

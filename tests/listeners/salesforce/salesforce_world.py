@@ -92,7 +92,7 @@ class World:
 async def world(database_url: str, *, has_app: bool = True, login_url: str | None = None) -> AsyncIterator[World]:
     """*has_app*: whether the operator has an External Client App; *login_url*: other than the org on this machine."""
     slack = SlackSandbox()
-    slack.wire.patience = GENEROUS_TIMEOUT
+    slack.app_client.timeout = GENEROUS_TIMEOUT
     team = slack.add_team("Acme")
     dana = slack.add_user(team, "Dana Reyes", "dana@acme.example", is_admin=True)
     noor = slack.add_user(team, "Noor Haddad", "noor@acme.example")

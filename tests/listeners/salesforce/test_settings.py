@@ -50,7 +50,7 @@ class Desk:
     async def type(self, name: str, value: str) -> None:
         view = self.acme.slack.modal(self.user.id)
         element = next(block["element"] for block in view.blocks if block.get("block_id") == name)
-        view.typed[name, name] = {"type": element["type"], "value": value}
+        view.input_states[name, name] = {"type": element["type"], "value": value}
 
     async def submit(self, **values: str) -> Submission:
         outcome = await self.acme.slack.submit_view(self.user.id, values)
@@ -181,7 +181,7 @@ async def test_a_source_is_chosen_previewed_and_started(acme: World, dana: Desk)
     definition["map"]["New_Company__c"] = "current.company.name"
     await dana.type("definition", json.dumps(definition))
     view = acme.slack.modal(acme.dana.id)
-    view.typed["begin", "begin"] = {"type": "static_select", "selected_option": {"value": "7"}}
+    view.input_states["begin", "begin"] = {"type": "static_select", "selected_option": {"value": "7"}}
     assert "2 records are told at once" in await dana.act("source_preview")
 
     assert (await dana.submit(definition='{"map": {"Full_Name__c": "nobody"}}')).errors.keys() == {"definition"}

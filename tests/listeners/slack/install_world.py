@@ -113,7 +113,7 @@ async def world(
     public_url: str | None = None,
 ) -> AsyncIterator[World]:
     slack = SlackSandbox(signing_secret=signing_secret, rate_limits=rate_limits)
-    slack.wire.patience = GENEROUS_TIMEOUT
+    slack.app_client.timeout = GENEROUS_TIMEOUT
     team = slack.add_team("Acme")
     dana = slack.add_user(team, "Dana Reyes", "dana@acme.example", is_admin=True)
     noor = slack.add_user(team, "Noor Haddad", "noor@acme.example")

@@ -124,7 +124,7 @@ async def test_after_allow_comes_the_page_of_channels(acme: World) -> None:
     assert workspace is not None
     assert workspace.installer_user_id == acme.dana.id
     assert workspace.scopes == set(MANIFEST.scopes)
-    assert await acme.installations.bot_token(acme.team.id) == acme.slack.world.token_of(acme.team.id).value
+    assert await acme.installations.bot_token(acme.team.id) == acme.slack.world.active_token(acme.team.id).value
 
 
 async def test_the_way_through_slacks_own_page_works(here: World) -> None:
@@ -410,7 +410,7 @@ async def test_a_link_ends_with_the_installation(here: World) -> None:
 async def test_a_revoked_token_is_told(here: World) -> None:
     """Slack uninstalled us, and we have not heard of it yet."""
     link = await here.channels_link(here.dana)
-    here.slack.world.token_of(here.team.id).refused = "account_inactive"
+    here.slack.world.active_token(here.team.id).error = "account_inactive"
 
     page = await here.read(link, status=409)
 

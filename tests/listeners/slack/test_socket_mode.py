@@ -31,7 +31,7 @@ class Link:
 
     async def start(self) -> asyncio.Task[None]:
         running = asyncio.create_task(self.mode.run(self.stop))
-        await self.office.slack.sockets.connected()
+        await self.office.slack.sockets.wait_for_connection()
         return running
 
 
@@ -39,7 +39,7 @@ class Link:
 async def link(office) -> AsyncIterator[Link]:
     slack = office.slack
     slack.app.socket_mode_enabled, slack.app_url = True, None
-    slack.wire.retry_pauses = (0.01, 0.01, 0.01)
+    slack.app_client.retry_delays = (0.01, 0.01, 0.01)
     async with aiohttp.ClientSession(timeout=SHORT) as http:
         socket = SlackSocket(office.api.client, slack.sockets.issue_token())
         yield Link(office, SocketMode(office.bolt, socket, http, pause=lambda _failures: 0.01))
@@ -67,7 +67,7 @@ async def test_home_a_button_and_the_slash_command_come_by_socket(connected):
     assert "Salesforce" in str(reply.message.blocks)
     kinds = [envelope["type"] for envelope in office.slack.sockets.sent]
     assert kinds == ["events_api", "interactive", "slash_commands"]
-    assert len(office.slack.sockets.heard) == 3
+    assert len(office.slack.sockets.acknowledged) == 3
 
 
 async def test_a_connection_outlives_the_time_limit_of_calls(connected):
@@ -82,7 +82,7 @@ async def test_what_comes_while_the_connection_is_cut_is_heard_afterwards(connec
     """Slack repeats what nobody acknowledged."""
     office = connected.office
     await choose_wins(office)
-    office.slack.sockets.cut()
+    office.slack.sockets.drop_connections()
 
     assert await office.slack.rename_channel(office.wins.id, "deals") == 200
 
@@ -105,7 +105,7 @@ async def test_an_event_whose_acknowledgement_was_lost_is_acted_on_once(connecte
 
     assert await office.slack.send_event(office.team.id, first, "Ev1") == 200
     await office.settled()
-    office.slack.sockets.cut()
+    office.slack.sockets.drop_connections()
     assert await office.slack.send_event(office.team.id, repeat, "Ev1", retry_num=1, retry_reason="timeout") == 200
 
     await office.settled()
@@ -118,7 +118,7 @@ async def test_a_connection_that_is_to_end_is_replaced_before_it_does(connected)
     office = connected.office
     late = asyncio.create_task(office.slack.open_home(office.dana.id))
 
-    await office.slack.sockets.refresh()
+    await office.slack.sockets.refresh_connections()
 
     assert await late == 200
     assert await office.slack.open_home(office.dana.id) == 200
@@ -210,7 +210,7 @@ async def test_stopping_answers_what_was_heard_and_hears_no_more(link):
     await began.wait()
 
     link.stop.set()
-    office.slack.wire.patience = 0.2  # nobody will answer
+    office.slack.app_client.timeout = 0.2  # nobody will answer
     late = asyncio.create_task(office.slack.command(office.dana.id, "/usergems-status", wait=False))
     go_on.set()
     async with asyncio.timeout(GENEROUS_TIMEOUT):

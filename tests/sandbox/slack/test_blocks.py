@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.slack.block_kit.blocks import check_message, check_view
-from sandbox.slack.block_kit.parts import keep
+from sandbox.slack.block_kit.parts import with_ids
 
 WORDS = ("type", "text", "fields", "accessory", "elements", "element", "label", "options", "block_id", "action_id")
 NAMES = st.sampled_from(WORDS) | st.text(max_size=3)
@@ -192,14 +192,14 @@ def test_whatever_is_sent_is_taken_or_refused_with_words(blocks: list[dict[str, 
     faults = check_message(blocks)
     check_view({"type": "modal", "title": plain(), "blocks": blocks}, "modal")
     if not faults:
-        assert all(block["block_id"] for block in keep(blocks))
+        assert all(block["block_id"] for block in with_ids(blocks))
     assert all("[json-pointer:/blocks" in fault for fault in faults)
 
 
 def test_every_block_and_element_that_is_kept_has_an_id() -> None:
     """Slack makes up the ids that were left out, and keeps those that were given."""
     nested = {"type": "carousel", "elements": [{"type": "card", "title": mrkdwn(), "actions": [{"type": "button"}]}]}
-    kept = keep([section(accessory={"type": "button"}, block_id="mine"), nested], lambda: "new")
+    kept = with_ids([section(accessory={"type": "button"}, block_id="mine"), nested], lambda: "new")
     assert kept[0]["block_id"] == "mine"
     assert kept[0]["accessory"]["action_id"] == "new"
     assert kept[1]["elements"][0]["actions"][0]["action_id"] == "new"

@@ -74,7 +74,7 @@ async def test_a_repeated_event_says_so(office, heard) -> None:
 
 async def test_a_refused_event_is_sent_again_under_the_same_id(office, heard) -> None:
     """After anything but a 2xx Slack sends the same `event_id` again, up to three times."""
-    office.slack.wire.retry_pauses = (0, 0, 0)
+    office.slack.app_client.retry_delays = (0, 0, 0)
     heard.answers = [web.Response(status=500), web.Response(status=503)]
     assert await office.slack.change_user(office.dana.id, title="CRO") == 200
     assert len({event(heard, position)["event_id"] for position in range(3)}) == 1
@@ -83,7 +83,7 @@ async def test_a_refused_event_is_sent_again_under_the_same_id(office, heard) ->
 
 async def test_an_app_may_ask_not_to_be_told_again(office, heard) -> None:
     """`X-Slack-No-Retry: 1` ends the repeats."""
-    office.slack.wire.retry_pauses = (0, 0, 0)
+    office.slack.app_client.retry_delays = (0, 0, 0)
     heard.answers = [web.Response(status=500, headers={"X-Slack-No-Retry": "1"})]
     assert await office.slack.change_user(office.dana.id, title="CRO") == 500
     assert len(heard.bodies) == 1
@@ -179,7 +179,7 @@ async def test_a_token_alone_may_be_revoked(office, heard) -> None:
     """Then `tokens_revoked` comes without `app_uninstalled`, and the token is refused."""
     await office.slack.revoke_token(office.team.id)
     assert [event(heard, position)["event"]["type"] for position in range(len(heard.bodies))] == ["tokens_revoked"]
-    assert office.slack.world.tokens[office.token].refused == "token_revoked"
+    assert office.slack.world.tokens[office.token].error == "token_revoked"
 
 
 async def test_an_invited_bot_can_read_a_private_channel(office, heard) -> None:
@@ -194,7 +194,7 @@ async def test_a_call_that_uninstalls_tells_it_too(office, heard) -> None:
     """An app that removes itself hears the same two events, in no certain order."""
     app = office.slack.app
     await office.client.apps_uninstall(client_id=app.client_id, client_secret=app.client_secret)
-    await office.slack.settled()
+    await office.slack.wait_for_events()
     assert sorted(event(heard, n)["event"]["type"] for n in range(2)) == ["app_uninstalled", "tokens_revoked"]
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -15,6 +16,7 @@ from sandbox.slack.block_kit.elements import in_actions, in_input, in_section
 from sandbox.slack.page import page
 from sandbox.slack.state import Team, User
 
+ROOT = Path(__file__).parents[3]
 HOME = {"type": "home", "blocks": [{"type": "divider"}]}
 
 
@@ -144,8 +146,7 @@ async def test_an_unknown_command_is_told_in_words(desk: Desk) -> None:
 
 def test_the_page_draws_whatever_the_app_shows() -> None:
     """A person can see and use every block and element of ours; what Slack knows besides need not be there."""
-    root = page.STATIC.parents[2]
-    sources = [path.read_text() for room in ("listeners", "services") for path in (root / room).glob("*.py")]
+    sources = [path.read_text() for layer in ("listeners", "services") for path in (ROOT / layer).rglob("*.py")]
     ours = {name for source in sources for name in re.findall(r'"type": "([a-z_]+)"', source)}
     scripts = "".join((page.STATIC / name).read_text() for name in ("blocks.js", "fields.js"))
     drawn = set(re.findall(r"(?m)^  ([a-z_]+):", scripts)) | set(re.findall(r'type === "([a-z_]+)"', scripts))

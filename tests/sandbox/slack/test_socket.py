@@ -37,7 +37,7 @@ async def listener(office) -> AsyncIterator[Heard]:
     client = SocketModeClient(office.slack.sockets.issue_token(), web_client=office.as_bot(""), ping_interval=0.1)
     client.socket_mode_request_listeners.append(heard.hear)
     await client.connect()
-    await office.slack.sockets.connected()
+    await office.slack.sockets.wait_for_connection()
     yield heard
     await client.close()
     await asyncio.gather(client.message_processor, return_exceptions=True)
@@ -67,12 +67,12 @@ async def test_a_command_is_answered_in_the_acknowledgement(office, listener) ->
 async def test_what_nobody_acknowledges_comes_again_over_the_next_connection(office) -> None:
     """Under the same event_id, and marked as a repeat."""
     office.slack.app.socket_mode_enabled = True
-    office.slack.wire.patience, office.slack.wire.retry_pauses = 0.2, (0,)
+    office.slack.app_client.timeout, office.slack.app_client.retry_delays = 0.2, (0,)
     token = office.slack.sockets.issue_token()
     sending = asyncio.create_task(office.slack.change_user(office.dana.id, title="CEO"))
     first, _link = await next_envelope(office, token)
-    office.slack.wire.patience = 3.0
-    office.slack.sockets.cut()
+    office.slack.app_client.timeout = 3.0
+    office.slack.sockets.drop_connections()
     second, link = await next_envelope(office, token)
     await link.send_json({"envelope_id": second["envelope_id"]})
 

@@ -296,7 +296,7 @@ async def test_a_missing_scope_is_told_against_the_manifest(place):
 async def test_a_revoked_token_is_told(place):
     """The workspace has thrown us out, and we have not heard of it."""
     for token in place.slack.world.tokens.values():
-        token.refused = "token_revoked"
+        token.error = "token_revoked"
 
     assert (await place.look())["scopes"][0] is FAILED
 

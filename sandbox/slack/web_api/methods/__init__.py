@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sandbox.slack.state import Json
 from sandbox.slack.web_api.calls import Call
-from sandbox.slack.web_api.methods import auth, chat, conversations, people, views
+from sandbox.slack.web_api.methods import auth, chat, conversations, directory, views
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,13 @@ METHODS: dict[str, Method] = {
     "conversations.join": Method(conversations.join, 3, ("channels:join",)),
     "conversations.history": Method(conversations.history, 3),
     "users.conversations": Method(conversations.list_mine, 3),
-    "users.info": Method(people.info, 4, ("users:read",)),
-    "users.list": Method(people.list_all, 2, ("users:read",)),
-    "users.lookupByEmail": Method(people.lookup_by_email, 3, ("users:read.email",)),
-    "usergroups.list": Method(people.usergroups, 2, ("usergroups:read",)),
-    "usergroups.users.list": Method(people.usergroup_users, 2, ("usergroups:read",)),
-    "team.info": Method(people.team_info, 3, ("team:read",)),
-    "bots.info": Method(people.bot_info, 3, ("users:read",)),
+    "users.info": Method(directory.info, 4, ("users:read",)),
+    "users.list": Method(directory.list_all, 2, ("users:read",)),
+    "users.lookupByEmail": Method(directory.lookup_by_email, 3, ("users:read.email",)),
+    "usergroups.list": Method(directory.usergroups, 2, ("usergroups:read",)),
+    "usergroups.users.list": Method(directory.usergroup_users, 2, ("usergroups:read",)),
+    "team.info": Method(directory.team_info, 3, ("team:read",)),
+    "bots.info": Method(directory.bot_info, 3, ("users:read",)),
     "views.publish": Method(views.publish, 4),
     "views.open": Method(views.open_modal, 4),
     "views.update": Method(views.update, 4),

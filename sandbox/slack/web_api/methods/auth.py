@@ -3,12 +3,12 @@
 from sandbox.slack.oauth import installs
 from sandbox.slack.shapes import install_json
 from sandbox.slack.state import Json
-from sandbox.slack.web_api.calls import Call, Refused
+from sandbox.slack.web_api.calls import ApiError, Call
 
 
 def api_test(call: Call) -> Json:
     if call.text("error"):
-        raise Refused(call.text("error"), args=dict(call.arguments))
+        raise ApiError(call.text("error"), args=dict(call.arguments))
     return {"ok": True, "args": dict(call.arguments)}
 
 
@@ -34,7 +34,7 @@ def revoke(call: Call) -> Json:
     """https://docs.slack.dev/reference/methods/auth.revoke"""
     if call.flag("test"):
         return {"ok": True, "revoked": False}
-    call.happened.extend(installs.revoke(call.world, call.bot, "token_revoked"))
+    call.events.extend(installs.revoke(call.world, call.bot, "token_revoked"))
     return {"ok": True, "revoked": True}
 
 
@@ -42,10 +42,10 @@ def uninstall(call: Call) -> Json:
     """https://docs.slack.dev/reference/methods/apps.uninstall"""
     app = call.world.app
     if call.text("client_id") != app.client_id:
-        raise Refused("invalid_client_id")
+        raise ApiError("invalid_client_id")
     if call.text("client_secret") != app.client_secret:
-        raise Refused("bad_client_secret")
-    call.happened.extend(installs.uninstall(call.world, call.bot))
+        raise ApiError("bad_client_secret")
+    call.events.extend(installs.uninstall(call.world, call.bot))
     return {"ok": True}
 
 
@@ -54,11 +54,11 @@ def oauth_access(call: Call) -> Json:
     app = call.world.app
     client_id, secret = call.basic or (call.text("client_id"), call.text("client_secret"))
     if client_id != app.client_id:
-        raise Refused("invalid_client_id")
+        raise ApiError("invalid_client_id")
     if secret != app.client_secret:
-        raise Refused("bad_client_secret")
+        raise ApiError("bad_client_secret")
     if call.text("grant_type") not in ("", "authorization_code"):
         # Token rotation is off for the app, so there is nothing to refresh.
-        raise Refused("invalid_grant_type")
+        raise ApiError("invalid_grant_type")
     token = installs.exchange(call.world, call.text("code"), call.text("redirect_uri"))
     return install_json(token, app, call.world.teams)

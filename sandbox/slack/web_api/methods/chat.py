@@ -1,10 +1,10 @@
 """Messages: posting, changing and linking to them."""
 
 from sandbox.slack.block_kit.blocks import check_message
-from sandbox.slack.block_kit.parts import keep
+from sandbox.slack.block_kit.parts import with_ids
 from sandbox.slack.shapes import message_json
 from sandbox.slack.state import Channel, Json, Message
-from sandbox.slack.web_api.calls import Call, Refused
+from sandbox.slack.web_api.calls import ApiError, Call
 
 MAX_TEXT = 40_000  # "will truncate messages containing more than 40,000 characters", chat.postMessage
 MAX_EDIT = 4_000  # "The text field cannot exceed 4,000 characters.", chat.update
@@ -21,7 +21,7 @@ def post_message(call: Call) -> Json:
     content = _content(call)
     wait = call.limits.wait_for_channel(call.bot.home, channel.id, call.world.now())
     if wait:
-        raise Refused("ratelimited", retry_after=wait)
+        raise ApiError("ratelimited", retry_after=wait)
     message = _message(call, channel, content)
     channel.messages[message.ts] = message
     call.world.touch()
@@ -35,7 +35,7 @@ def post_ephemeral(call: Call) -> Json:
     content = _content(call)
     user = call.world.users.get(call.required("user"))
     if user is None or (user.id not in channel.members and (channel.is_private or channel.is_im)):
-        raise Refused("user_not_in_channel")
+        raise ApiError("user_not_in_channel")
     message = _message(call, channel, content)
     message.ephemeral_to, message.metadata = user.id, None
     call.world.ephemerals.append(message)
@@ -48,13 +48,13 @@ def update(call: Call) -> Json:
     channel = call.channel()
     message = channel.messages.get(call.required("ts"))
     if message is None:
-        raise Refused("message_not_found")
+        raise ApiError("message_not_found")
     if channel.is_archived:
-        raise Refused("is_inactive")
+        raise ApiError("is_inactive")
     if message.bot_id != call.bot.bot_id:
-        raise Refused("cant_update_message")
+        raise ApiError("cant_update_message")
     if len(call.text("text")) > MAX_EDIT:
-        raise Refused("msg_too_long")
+        raise ApiError("msg_too_long")
     content = _content(call)
     message.text = content["text"]
     message.blocks = content["blocks"] if content["blocks"] is not None or content["text"] else message.blocks
@@ -73,7 +73,7 @@ def get_permalink(call: Call) -> Json:
     channel = call.channel()
     ts = call.required("message_ts")
     if ts not in channel.messages:
-        raise Refused("message_not_found")
+        raise ApiError("message_not_found")
     return {"ok": True, "channel": channel.id, "permalink": call.world.permalink(channel, ts)}
 
 
@@ -83,26 +83,26 @@ def _destination(call: Call) -> Channel:
     person = world.users.get(name)
     if person is not None:
         if not call.reaches(person.team_id) or person.bot_id:
-            raise Refused("channel_not_found")
+            raise ApiError("channel_not_found")
         # A deactivated person's direct message takes the post, ok and all, and nobody reads it:
         # https://github.com/slackapi/python-slack-sdk/issues/1156
-        channel = world.dm(call.bot, person)
+        channel = world.open_dm(call.bot, person)
     elif name in world.channels:
         channel = call.channel()
     else:
         if call.bot.team_id is None:
-            raise Refused("team_not_found")  # "using an org-wide token, the channel_name is passed"
+            raise ApiError("team_not_found")  # "using an org-wide token, the channel_name is passed"
         by_name = world.channel_by_name(call.bot.team_id, name)
         if by_name is None or not call.sees(by_name):
-            raise Refused("channel_not_found")
+            raise ApiError("channel_not_found")
         channel = by_name
     if channel.is_im and not world.app.messages_tab_enabled:
-        raise Refused("messages_tab_disabled")
+        raise ApiError("messages_tab_disabled")
     if channel.is_archived:
-        raise Refused("is_archived")
+        raise ApiError("is_archived")
     # https://docs.slack.dev/reference/scopes/chat.write.public
     if call.bot.bot_user not in channel.members and "chat:write.public" not in call.bot.scopes:
-        raise Refused("not_in_channel")
+        raise ApiError("not_in_channel")
     return channel
 
 
@@ -112,18 +112,18 @@ def _content(call: Call) -> Json:
     blocks = call.json("blocks", "invalid_blocks_format")
     attachments = call.json("attachments", "invalid_attachments")
     if markdown and (text or blocks):
-        raise Refused("markdown_text_conflict")
+        raise ApiError("markdown_text_conflict")
     if len(markdown) > MAX_MARKDOWN:
-        raise Refused("msg_too_long")
+        raise ApiError("msg_too_long")
     if blocks is not None:
         _check_blocks(blocks)
     if attachments is not None:
         _check_attachments(attachments)
     if not (text or markdown or blocks or attachments):
-        raise Refused("no_text")
+        raise ApiError("no_text")
     return {
         "text": (text or markdown)[:MAX_TEXT],
-        "blocks": None if blocks is None else keep(blocks),
+        "blocks": None if blocks is None else with_ids(blocks),
         "attachments": attachments,
         "metadata": _metadata(call),
     }
@@ -131,22 +131,22 @@ def _content(call: Call) -> Json:
 
 def _check_blocks(blocks: object) -> None:
     if not isinstance(blocks, list):
-        raise Refused("invalid_blocks_format")
+        raise ApiError("invalid_blocks_format")
     faults = check_message(blocks)
     if faults:
-        raise Refused(
+        raise ApiError(
             "invalid_blocks", errors=faults, response_metadata={"messages": [f"[ERROR] {fault}" for fault in faults]}
         )
     # "12,000 characters … cumulative": https://docs.slack.dev/reference/block-kit/blocks/markdown-block
     if sum(len(block["text"]) for block in blocks if block["type"] == "markdown") > MAX_MARKDOWN:
-        raise Refused("msg_blocks_too_long")
+        raise ApiError("msg_blocks_too_long")
 
 
 def _check_attachments(attachments: object) -> None:
     if not isinstance(attachments, list):
-        raise Refused("invalid_attachments")
+        raise ApiError("invalid_attachments")
     if len(attachments) > 100:
-        raise Refused("too_many_attachments")
+        raise ApiError("too_many_attachments")
 
 
 def _metadata(call: Call) -> Json | None:
@@ -155,11 +155,11 @@ def _metadata(call: Call) -> Json | None:
     if not metadata:
         return None
     if not isinstance(metadata, dict):
-        raise Refused("invalid_metadata_format")
+        raise ApiError("invalid_metadata_format")
     if not isinstance(metadata.get("event_type"), str) or not isinstance(metadata.get("event_payload"), dict):
-        raise Refused("invalid_metadata_schema")
+        raise ApiError("invalid_metadata_schema")
     if len(str(metadata)) > MAX_METADATA:
-        raise Refused("metadata_too_large")
+        raise ApiError("metadata_too_large")
     return metadata
 
 

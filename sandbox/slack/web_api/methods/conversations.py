@@ -2,7 +2,7 @@
 
 from sandbox.slack.shapes import channel_json, message_json
 from sandbox.slack.state import Channel, Json, Message
-from sandbox.slack.web_api.calls import Call, Refused, invalid_arguments
+from sandbox.slack.web_api.calls import ApiError, Call, invalid_arguments
 from sandbox.slack.web_api.paging import page
 
 _KINDS = {"public_channel": "channels", "private_channel": "groups", "im": "im", "mpim": "mpim"}
@@ -35,7 +35,7 @@ def _kinds(call: Call) -> set[str]:
     asked = (call.text("types") or "public_channel").split(",")
     kinds = {_KINDS.get(kind.strip(), "") for kind in asked}
     if "" in kinds:
-        raise Refused("invalid_types")
+        raise ApiError("invalid_types")
     for kind in sorted(kinds):
         call.need(f"{kind}:read")
     return kinds
@@ -72,9 +72,9 @@ def join(call: Call) -> Json:
     """https://docs.slack.dev/reference/methods/conversations.join"""
     channel = call.channel()
     if channel.is_private or channel.is_im:
-        raise Refused("method_not_supported_for_channel_type")
+        raise ApiError("method_not_supported_for_channel_type")
     if channel.is_archived:
-        raise Refused("is_archived")
+        raise ApiError("is_archived")
     channel.members[call.bot.bot_user] = None
     call.world.touch()
     return {"ok": True, "channel": channel_json(channel, call.bot.bot_user)}
@@ -85,7 +85,7 @@ def open_dm(call: Call) -> Json:
     if call.text("channel"):
         channel = call.channel()
         if not channel.is_im:
-            raise Refused("method_not_supported_for_channel_type")
+            raise ApiError("method_not_supported_for_channel_type")
     else:
         channel = _dm_with(call)
     shape = channel_json(channel, call.bot.bot_user) if call.flag("return_im") else {"id": channel.id}
@@ -95,25 +95,25 @@ def open_dm(call: Call) -> Json:
 def _dm_with(call: Call) -> Channel:
     users = [user for user in call.text("users").split(",") if user]
     if not users:
-        raise Refused("users_list_not_supplied")
+        raise ApiError("users_list_not_supplied")
     if len(users) > 1:
         raise invalid_arguments("the sandbox opens direct messages with one person only")
     call.need("im:write")
     user = call.world.users.get(users[0])
     if user is None or not call.reaches(user.team_id):
-        raise Refused("user_not_found")
+        raise ApiError("user_not_found")
     if user.bot_id:
-        raise Refused("cannot_dm_bot")
+        raise ApiError("cannot_dm_bot")
     if user.deleted:
-        raise Refused("user_disabled")
-    return call.world.dm(call.bot, user)
+        raise ApiError("user_disabled")
+    return call.world.open_dm(call.bot, user)
 
 
 def history(call: Call) -> Json:
     """https://docs.slack.dev/reference/methods/conversations.history: the newest first."""
     channel = _readable(call, "history")
     if call.bot.bot_user not in channel.members:
-        raise Refused("not_in_channel")
+        raise ApiError("not_in_channel")
     found = [message for message in reversed(channel.messages.values()) if _wanted(call, message)]
     shown, cursor = page(call, found, default=100)
     with_metadata = call.flag("include_all_metadata")
@@ -140,7 +140,7 @@ def _moment(call: Call, name: str, error: str) -> float | None:
     try:
         return float(call.text(name)) if call.text(name) else None
     except ValueError:
-        raise Refused(error) from None
+        raise ApiError(error) from None
 
 
 def _readable(call: Call, verb: str) -> Channel:

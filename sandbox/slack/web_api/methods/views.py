@@ -5,10 +5,10 @@ from typing import Any
 
 from sandbox.slack.block_kit.blocks import check_view
 from sandbox.slack.block_kit.inputs import values_of
-from sandbox.slack.block_kit.parts import keep
+from sandbox.slack.block_kit.parts import with_ids
 from sandbox.slack.shapes import view_json
 from sandbox.slack.state import Json, Trigger, View
-from sandbox.slack.web_api.calls import Call, Refused, invalid_arguments
+from sandbox.slack.web_api.calls import ApiError, Call, invalid_arguments
 
 MAX_BYTES = 250_000  # "Error returned if the provided view is greater than 250kb.", views.publish
 TRIGGER_LIVES = 3  # seconds; https://docs.slack.dev/interactivity/handling-user-interaction#modal_responses
@@ -20,10 +20,10 @@ def publish(call: Call) -> Json:
     user = call.user("user_id")
     definition = _definition(call, "home")
     if not call.world.app.home_tab_enabled:
-        raise Refused("not_enabled")
+        raise ApiError("not_enabled")
     home = call.world.homes.get(user.id)
     if call.text("hash") and (home is None or call.text("hash") != home.hash):
-        raise Refused("hash_conflict")
+        raise ApiError("hash_conflict")
     if home is None:
         home = call.world.homes[user.id] = call.world.new_view(call.bot, user, definition)
     else:
@@ -48,9 +48,9 @@ def push(call: Call) -> Json:
     trigger = _spend_trigger(call)
     stack = call.world.modals.get(trigger.user_id, [])
     if not stack or stack[0].id != trigger.root_view_id:
-        raise Refused("not_found")
+        raise ApiError("not_found")
     if len(stack) >= STACK:
-        raise Refused("push_limit_reached")
+        raise ApiError("push_limit_reached")
     view = call.world.new_view(call.bot, call.world.users[trigger.user_id], definition)
     view.root_view_id, view.previous_view_id = stack[0].id, stack[-1].id
     stack.append(view)
@@ -62,10 +62,10 @@ def update(call: Call) -> Json:
     """https://docs.slack.dev/reference/methods/views.update"""
     view = call.world.view(call.text("view_id") or None, call.text("external_id") or None)
     if view is None or view.bot_id != call.bot.bot_id:
-        raise Refused("not_found")
+        raise ApiError("not_found")
     definition = _definition(call, str(view.definition["type"]), besides=view)
     if call.text("hash") and call.text("hash") != view.hash:
-        raise Refused("hash_conflict")
+        raise ApiError("hash_conflict")
     _replace(call, view, definition)
     call.world.touch()
     return _answer(call, view)
@@ -84,26 +84,26 @@ def _definition(call: Call, kind: str, besides: View | None = None) -> Json:
     if faults:
         raise invalid_arguments(*faults)
     if len(json.dumps(definition, ensure_ascii=False).encode()) > MAX_BYTES:
-        raise Refused("view_too_large")
+        raise ApiError("view_too_large")
     external_id = definition.get("external_id")
     holder = call.world.view(external_id=external_id) if external_id else None
     if holder is not None and holder is not besides:
-        raise Refused("duplicate_external_id")
-    return {**definition, "blocks": keep(definition["blocks"])}
+        raise ApiError("duplicate_external_id")
+    return {**definition, "blocks": with_ids(definition["blocks"])}
 
 
 def _spend_trigger(call: Call) -> Trigger:
     """https://docs.slack.dev/reference/methods/views.open: good for three seconds, once."""
     trigger = call.world.triggers.get(call.required("trigger_id"))
     if trigger is None or not call.reaches(trigger.team_id):
-        raise Refused("invalid_trigger_id")
+        raise ApiError("invalid_trigger_id")
     if trigger.used:
-        raise Refused("exchanged_trigger_id")
+        raise ApiError("exchanged_trigger_id")
     if call.world.now() - trigger.at > TRIGGER_LIVES:
-        raise Refused("expired_trigger_id")
+        raise ApiError("expired_trigger_id")
     trigger.used = True
     return trigger
 
 
 def _answer(call: Call, view: View) -> Json:
-    return {"ok": True, "view": view_json(view, call.world.app, values_of(view.blocks, view.typed))}
+    return {"ok": True, "view": view_json(view, call.world.app, values_of(view.blocks, view.input_states))}

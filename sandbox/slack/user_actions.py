@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sandbox.slack.block_kit.inputs import Value, find, holds_state, parts_of, state_of, values_of
-from sandbox.slack.modals import Submission, answer_submission, missing_entries
+from sandbox.slack.modals import Submission, answer_submission, missing_fields
 from sandbox.slack.outgoing import payloads
+from sandbox.slack.outgoing.app_client import AppClient, Reply
 from sandbox.slack.outgoing.payloads import Actor
-from sandbox.slack.outgoing.sender import Reply, Wire
 from sandbox.slack.shapes import view_json
 from sandbox.slack.state import Channel, Json, Message, View
-from sandbox.slack.web_api.responses import Responses
+from sandbox.slack.web_api.response_urls import ResponseUrls
 from sandbox.slack.world import World
 
 
@@ -31,12 +31,12 @@ class CommandReply:
         return self.messages[0] if self.messages else None
 
 
-class People:
+class UserActions:
     """Nobody can do here what Slack would not show them: a LookupError says what there is instead."""
 
     world: World
-    wire: Wire
-    responses: Responses
+    app_client: AppClient
+    response_urls: ResponseUrls
 
     def base_url(self) -> str:
         raise NotImplementedError
@@ -44,14 +44,14 @@ class People:
     async def open_home(self, user_id: str, tab: str = "home") -> int | None:
         """https://docs.slack.dev/reference/events/app_home_opened: told for the messages tab as well."""
         actor = self._actor(user_id)
-        channel = self.world.dm(actor.token, actor.user)
+        channel = self.world.open_dm(actor.token, actor.user)
         event: Json = {"type": "app_home_opened", "user": user_id, "channel": channel.id, "tab": tab}
         home = self.world.homes.get(user_id)
         if home is not None and tab == "home":
-            event["view"] = view_json(home, actor.app, values_of(home.blocks, home.typed))
-        if not self.wire.subscribed(actor.token, "app_home_opened"):
+            event["view"] = view_json(home, actor.app, values_of(home.blocks, home.input_states))
+        if not self.app_client.subscribed(actor.token, "app_home_opened"):
             return None
-        return await self.wire.deliver(actor.token, actor.team.id, event)
+        return await self.app_client.deliver(actor.token, actor.team.id, event)
 
     async def press(
         self, user_id: str, channel: str, ts: str, action_id: str, value: Value = None, block_id: str | None = None
@@ -61,10 +61,10 @@ class People:
         if message is None or message.ephemeral_to not in (None, user_id) or not self._reads(user_id, place):
             raise LookupError(f"{user_id} sees no message {ts} in {channel}")
         block, element = find(message.blocks or [], action_id, value, block_id)
-        acted = _enter(message.typed, block, element, value, self.world.new_ts())
+        acted = _enter(message.input_states, block, element, value, self.world.new_ts())
         actor = self._actor(user_id)
-        url = self.base_url() + self.responses.add(actor.token, place, actor.user, message)
-        return await self.wire.interact(payloads.message_action(actor, place, message, acted, url))
+        url = self.base_url() + self.response_urls.add(actor.token, place, actor.user, message)
+        return await self.app_client.interact(payloads.message_action(actor, place, message, acted, url))
 
     async def act_in_home(
         self, user_id: str, action_id: str, value: Value = None, block_id: str | None = None
@@ -89,12 +89,12 @@ class People:
         view = self.modal(user_id)
         for name, value in (values or {}).items():
             block, element = _entry(view, name)
-            view.typed[block["block_id"], element["action_id"]] = state_of(element, value)
-        missing = missing_entries(view)
+            view.input_states[block["block_id"], element["action_id"]] = state_of(element, value)
+        missing = missing_fields(view)
         if missing:
             return Submission(None, missing)
         actor = self._actor(user_id, view.root_view_id)
-        reply = await self.wire.interact(payloads.view_submission(actor, view))
+        reply = await self.app_client.interact(payloads.view_submission(actor, view))
         return answer_submission(self.world, actor, view, reply)
 
     async def close_view(self, user_id: str, *, clear: bool = False) -> Reply | None:
@@ -107,7 +107,7 @@ class People:
         self.world.touch()
         if not view.definition.get("notify_on_close"):
             return None
-        return await self.wire.interact(payloads.view_closed(actor, view, is_cleared=cleared))
+        return await self.app_client.interact(payloads.view_closed(actor, view, is_cleared=cleared))
 
     async def command(
         self, user_id: str, command: str, text: str = "", channel: str | None = None, *, wait: bool = True
@@ -121,16 +121,16 @@ class People:
         if actor.app.commands is not None and command not in actor.app.commands:
             known = " and ".join(sorted(actor.app.commands)) or "no command"
             raise LookupError(f"{command} is not a valid command: there is {known}")
-        place = self.world.channels[channel] if channel else self.world.dm(actor.token, actor.user)
-        path = self.responses.add(actor.token, place, actor.user)
+        place = self.world.channels[channel] if channel else self.world.open_dm(actor.token, actor.user)
+        path = self.response_urls.add(actor.token, place, actor.user)
         fields = payloads.slash_command(actor, place, command, text, self.base_url() + path)
-        reply = await self.wire.form(fields)
-        where = self.responses.behind(path)
+        reply = await self.app_client.form(fields)
+        where = self.response_urls.behind(path)
         problem = reply.problem
         if reply.status == 200 and reply.body.strip():
-            problem = self.responses.say(where, reply.json or {"text": reply.body.decode()}) or ""
+            problem = self.response_urls.say(where, reply.json or {"text": reply.body.decode()}) or ""
         elif reply.status == 200 and wait:
-            await asyncio.wait_for(where.answered.wait(), self.wire.patience)
+            await asyncio.wait_for(where.answered.wait(), self.app_client.timeout)
         return CommandReply(reply, where.posts, problem)
 
     def modal(self, user_id: str) -> View:
@@ -142,13 +142,13 @@ class People:
 
     async def _act(self, user_id: str, view: View, action_id: str, value: Value, block_id: str | None) -> Reply:
         block, element = find(view.blocks, action_id, value, block_id)
-        acted = _enter(view.typed, block, element, value, self.world.new_ts())
+        acted = _enter(view.input_states, block, element, value, self.world.new_ts())
         root = view.root_view_id if view.definition["type"] == "modal" else None
-        return await self.wire.interact(payloads.view_action(self._actor(user_id, root), view, acted))
+        return await self.app_client.interact(payloads.view_action(self._actor(user_id, root), view, acted))
 
     def _actor(self, user_id: str, root_view_id: str | None = None) -> Actor:
         user = self.world.users[user_id]
-        token = self.world.token_of(user.team_id)
+        token = self.world.active_token(user.team_id)
         if token is None:
             raise LookupError(f"the app is not installed in {user.team_id}")
         if user.deleted:

@@ -2,7 +2,7 @@
 
 from sandbox.slack.shapes import team_json, user_json, usergroup_json
 from sandbox.slack.state import Json, User
-from sandbox.slack.web_api.calls import Call, Refused
+from sandbox.slack.web_api.calls import ApiError, Call
 from sandbox.slack.web_api.paging import page
 
 LARGE = 2_000  # members; Slack says "for large teams a limit is required" and no number, this one is the sandbox's own
@@ -17,7 +17,7 @@ def list_all(call: Call) -> Json:
     """https://docs.slack.dev/reference/methods/users.list: the deactivated and the bots are among them."""
     team = call.team()
     if not call.text("limit") and len(team.users) > LARGE:
-        raise Refused("limit_required")
+        raise ApiError("limit_required")
     shown, cursor = page(call, team.users, default=LARGE, most=999 if call.text("limit") else LARGE)
     return {
         "ok": True,
@@ -35,7 +35,7 @@ def lookup_by_email(call: Call) -> Json:
         user = call.world.user_by_email(team_id, email)
         if user and not user.deleted and not user.bot_id:
             return {"ok": True, "user": _shape(call, user)}
-    raise Refused("users_not_found")
+    raise ApiError("users_not_found")
 
 
 def usergroups(call: Call) -> Json:
@@ -52,7 +52,7 @@ def usergroup_users(call: Call) -> Json:
     """https://docs.slack.dev/reference/methods/usergroups.users.list"""
     group = call.team().usergroups.get(call.required("usergroup"))
     if group is None or (group.disabled and not call.flag("include_disabled")):
-        raise Refused("no_such_subteam")
+        raise ApiError("no_such_subteam")
     return {"ok": True, "users": list(group.users)}
 
 
@@ -61,7 +61,7 @@ def team_info(call: Call) -> Json:
     asked = call.text("team")
     team = call.world.teams.get(asked) if asked else call.team()
     if team is None or not call.reaches(team.id):
-        raise Refused("team_not_found")
+        raise ApiError("team_not_found")
     return {"ok": True, "team": team_json(team)}
 
 
@@ -70,7 +70,7 @@ def bot_info(call: Call) -> Json:
     app = call.world.app
     bot_id = call.text("bot") or call.bot.bot_id
     if bot_id != call.bot.bot_id:
-        raise Refused("bot_not_found")
+        raise ApiError("bot_not_found")
     bot = {"id": bot_id, "deleted": False, "name": app.bot_name, "app_id": app.id, "user_id": call.bot.bot_user}
     return {"ok": True, "bot": bot}
 

@@ -35,7 +35,7 @@ def people(world: World, read: Read, team_id: str | None = None) -> list[Json]:
 
 def page(world: World, user: User, channel: Channel | None, read: Read) -> Json:
     """All that this person's page shows; `channel` is the open conversation, None on Home."""
-    team, app, token = world.teams[user.team_id], world.app, world.token_of(user.team_id)
+    team, app, token = world.teams[user.team_id], world.app, world.active_token(user.team_id)
     stack = world.modals.get(user.id, [])
     return {
         "version": world.version,
@@ -60,7 +60,7 @@ def page(world: World, user: User, channel: Channel | None, read: Read) -> Json:
 
 def conversations(world: World, user: User) -> list[Channel]:
     """The channels this person can see, by name, and last the app's direct message if there is one."""
-    token = world.token_of(user.team_id)
+    token = world.active_token(user.team_id)
     bot = token.bot_user if token else None
     seen = [
         channel for channel in world.channels.values() if channel.team_id == user.team_id and _reads(user, channel, bot)
@@ -104,7 +104,7 @@ def _newer(timestamps: Iterable[str], seen: str) -> int:
 
 
 def _view(world: World, view: View | None) -> Json | None:
-    return view_json(view, world.app, values_of(view.blocks, view.typed)) if view else None
+    return view_json(view, world.app, values_of(view.blocks, view.input_states)) if view else None
 
 
 def _role(user: User) -> str:

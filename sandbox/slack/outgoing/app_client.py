@@ -12,7 +12,7 @@ import aiohttp
 
 from sandbox.slack.outgoing.socket import Sockets
 from sandbox.slack.state import Json, Token
-from sandbox.slack.web_api.calls import Happening
+from sandbox.slack.web_api.calls import AppEvent
 from sandbox.slack.world import World
 
 # The scope an event needs, "Required scopes" of each page under https://docs.slack.dev/reference/events
@@ -40,19 +40,19 @@ class Reply:
 
 
 @dataclass
-class Wire:
+class AppClient:
     """The way to the app: over its `sockets` in Socket Mode, else by HTTP, below `app_url`.
 
-    `signed_at` answers with the seconds that signatures carry, which the app holds against its own clock;
-    `retry_pauses` are the seconds before each further try of a refused event.
+    `signing_clock` answers with the seconds that signatures carry, which the app holds against its own clock;
+    `retry_delays` are the seconds before each further try of a refused event.
     """
 
     world: World
     sockets: Sockets
     app_url: str | None
-    signed_at: Callable[[], float]
-    patience: float = 3.0
-    retry_pauses: tuple[float, ...] = ()
+    signing_clock: Callable[[], float]
+    timeout: float = 3.0
+    retry_delays: tuple[float, ...] = ()
     replies: list[tuple[str, int]] = field(default_factory=list)
     _session: aiohttp.ClientSession | None = None
     _under_way: set[asyncio.Task[int]] = field(default_factory=set)
@@ -61,7 +61,7 @@ class Wire:
         """A request signed as https://docs.slack.dev/authentication/verifying-requests-from-slack says."""
         if self.app_url is None:
             raise RuntimeError("the sandbox does not know where the app is: set app_url")
-        moment = str(int(self.signed_at()))
+        moment = str(int(self.signing_clock()))
         mac = hmac.new(self.world.app.signing_secret.encode(), f"v0:{moment}:{body}".encode(), hashlib.sha256)
         headers = {
             "Content-Type": content_type,
@@ -71,7 +71,7 @@ class Wire:
             **(extra or {}),
         }
         url = self.app_url.rstrip("/") + "/slack/events"
-        timeout = aiohttp.ClientTimeout(total=self.patience)
+        timeout = aiohttp.ClientTimeout(total=self.timeout)
         try:
             async with self._open().post(url, data=body.encode(), headers=headers, timeout=timeout) as response:
                 return Reply(response.status, await response.read(), dict(response.headers))
@@ -81,7 +81,7 @@ class Wire:
             return Reply(0, problem="connection_failed")
 
     @property
-    def leads_somewhere(self) -> bool:
+    def has_destination(self) -> bool:
         """Whether anybody could hear what is sent."""
         return self.app_url is not None or self.world.app.socket_mode_enabled
 
@@ -135,7 +135,7 @@ class Wire:
         retry: Json = {}
         if extra:
             retry = {"retry_attempt": int(extra["X-Slack-Retry-Num"]), "retry_reason": extra["X-Slack-Retry-Reason"]}
-        answer = await self.sockets.send(kind, payload, self.patience, **retry)
+        answer = await self.sockets.send(kind, payload, self.timeout, **retry)
         if answer is None:
             return Reply(0, problem="timeout")
         said = answer.get("payload")
@@ -148,7 +148,7 @@ class Wire:
         """
         event_id = self.world.new_id("Ev")
         reply = await self.event(token, team_id, event, event_id, {})
-        for number, seconds in enumerate(self.retry_pauses, 1):
+        for number, seconds in enumerate(self.retry_delays, 1):
             if 200 <= reply.status < 300 or reply.headers.get("X-Slack-No-Retry") == "1":
                 break
             await asyncio.sleep(seconds)
@@ -156,12 +156,12 @@ class Wire:
             reply = await self.event(token, team_id, event, event_id, extra)
         return reply.status
 
-    def tell(self, happenings: Iterable[Happening]) -> None:
+    def send_events(self, events: Iterable[AppEvent]) -> None:
         """Deliver events in the background: what caused them is answered first."""
-        for happening in happenings:
-            if not self.leads_somewhere or not self.subscribed(happening.token, happening.event["type"]):
+        for event in events:
+            if not self.has_destination or not self.subscribed(event.token, event.event["type"]):
                 continue
-            task = asyncio.create_task(self.deliver(happening.token, happening.team_id, happening.event))
+            task = asyncio.create_task(self.deliver(event.token, event.team_id, event.event))
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
 
@@ -172,13 +172,13 @@ class Wire:
         scope = EVENT_SCOPES.get(kind) or next((s for p, s in KIND_SCOPES.items() if kind.startswith(p)), None)
         return scope is None or scope in token.scopes
 
-    async def settled(self) -> None:
+    async def wait_for_events(self) -> None:
         """Return once every event under way is answered."""
         while self._under_way:
             await asyncio.wait(self._under_way)
 
     async def close(self) -> None:
-        await self.settled()
+        await self.wait_for_events()
         if self._session is not None:
             await self._session.close()
             self._session = None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from sandbox.slack.block_kit.blocks import check_message
-from sandbox.slack.block_kit.parts import keep
+from sandbox.slack.block_kit.parts import with_ids
 from sandbox.slack.state import Channel, Json, Message, Token, User
 from sandbox.slack.world import World
 
@@ -32,7 +32,7 @@ class ResponseUrl:
 
 
 @dataclass
-class Responses:
+class ResponseUrls:
     """Makes response_urls and serves them under /response/."""
 
     world: World
@@ -111,4 +111,4 @@ class Responses:
 
 
 def _kept(blocks: list[Json] | None) -> list[Json] | None:
-    return None if blocks is None else keep(blocks)
+    return None if blocks is None else with_ids(blocks)
