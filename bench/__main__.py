@@ -10,14 +10,14 @@ import time
 from pathlib import Path
 
 from bench.kit.databases import POSTGRESQL, SQLITE, Databases
-from bench.readme import rewritten
-from bench.rows import accept, choose, drain, idle, importing, jit, replicas, scale
+from bench.documents import rewritten
+from bench.rows import accept, choose, drain, idle, importing, latency, replicas, scale
 from bench.table import Row, keep, kept, show
 
 BENCHMARKS = {
     "accept": accept,
     "drain": drain,
-    "jit": jit,
+    "latency": latency,
     "scale": scale,
     "replicas": replicas,
     "idle": idle,

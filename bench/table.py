@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench.readme import figure
+from bench.documents import figure
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from bench.kit.installed import SCOPES
+from bench.kit.installation import SCOPES
 from bench.kit.samples import owner_email, person_email
 from sandbox.salesforce import SalesforceSandbox
 from sandbox.slack import SlackSandbox

@@ -19,7 +19,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from bench.kit.databases import POSTGRESQL, SQLITE, Databases
-from bench.kit.installed import installed
+from bench.kit.installation import installed
 from bench.kit.processes import app, busy_seconds, errand, helper
 from bench.table import Row, least_of_floor, most
 from store.database import Database

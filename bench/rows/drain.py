@@ -15,10 +15,10 @@ from typing import Any
 import aiohttp
 
 from bench.kit.databases import POSTGRESQL, SQLITE, Databases
-from bench.kit.installed import installed
+from bench.kit.installation import installed
 from bench.kit.processes import app, errand, helper
 from bench.kit.samples import job_change
-from bench.kit.telling import all_told, told_at, told_twice
+from bench.kit.deliveries import all_told, told_at, told_twice
 from bench.table import Row, most
 
 DATABASES = (SQLITE, POSTGRESQL)

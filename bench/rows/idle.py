@@ -14,7 +14,7 @@ from statistics import median
 import psutil
 
 from bench.kit.databases import SQLITE, Databases
-from bench.kit.installed import Installed, installed
+from bench.kit.installation import Installed, installed
 from bench.kit.processes import app, busy_seconds
 from bench.table import Row, most
 

@@ -24,7 +24,7 @@ import psutil
 from sqlalchemy import Connection, func, select
 
 from bench.kit.databases import POSTGRESQL, SQLITE, Databases
-from bench.kit.installed import Installed, installed
+from bench.kit.installation import Installed, installed
 from bench.kit.processes import ROOT
 from bench.table import Row, least_of_floor, most
 from domain.job_change import JobChange

@@ -20,10 +20,10 @@ from typing import Any
 from sqlalchemy import Connection
 
 from bench.kit.databases import POSTGRESQL, Databases
-from bench.kit.installed import Installed, installed
+from bench.kit.installation import Installed, installed
 from bench.kit.processes import app, helper
 from bench.kit.samples import job_change, owner_email
-from bench.kit.telling import all_told, told_at, told_twice
+from bench.kit.deliveries import all_told, told_at, told_twice
 from bench.table import Row, Target, most
 from domain.job_change import JobChange
 from services.clock import SteadyClock

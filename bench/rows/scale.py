@@ -17,7 +17,7 @@ from itertools import count
 from statistics import median
 
 from bench.kit.databases import POSTGRESQL, SQLITE, Databases
-from bench.kit.waiting import IN_A_LANE, IN_A_WORKSPACE, NOW, PAYLOAD, WORKSPACES, add_places, fill
+from bench.kit.backlog import IN_A_LANE, IN_A_WORKSPACE, NOW, PAYLOAD, WORKSPACES, add_places, fill
 from bench.table import Row, most_of_floor
 from store.database import Database
 from store.delivery import lanes, routing

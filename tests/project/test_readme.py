@@ -12,7 +12,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from app import build
-from bench.readme import rewritten, table
+from bench.documents import rewritten, table
 from domain.job_change import JobChange
 from listeners.cli.table import VERBS
 from services.settings import SLACK_CREDENTIALS, Settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, create_engine, text
 
-from bench.kit.installed import SCOPES
+from bench.kit.installation import SCOPES
 from bench.kit.samples import job_change
 from domain.job_change import JobChange
 from store.database import Database

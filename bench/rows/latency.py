@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from statistics import median, quantiles
 
 from bench.kit.databases import POSTGRESQL, SQLITE, Databases
-from bench.kit.installed import Installed, installed
+from bench.kit.installation import Installed, installed
 from bench.kit.load import Plan, run
 from bench.kit.processes import app, helper
-from bench.kit.telling import all_told, told_at
+from bench.kit.deliveries import all_told, told_at
 from bench.kit.vendors import Span
 from bench.table import Row, most
 
