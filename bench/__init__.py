@@ -1,1 +1,1 @@
-"""The benchmarks: what it costs to keep the promises, each measured beside its own floor in one run."""
+"""Benchmarks: what the app costs, measured beside a baseline. `python -m bench --help` explains each."""

@@ -1,4 +1,4 @@
-"""Runs the benchmarks, prints their table and writes it into results.json and README: `python -m bench --help`."""
+"""Run the benchmarks, print their results, and write them to results.json, docs/performance.md and README.md."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench.documents import write_documents
 from bench.kit.databases import POSTGRESQL, SQLITE, Databases
-from bench.documents import rewritten
 from bench.rows import accept, choose, drain, idle, importing, latency, replicas, scale
-from bench.table import Row, keep, kept, show
+from bench.table import Row, load, show, store
 
 BENCHMARKS = {
     "accept": accept,
@@ -22,10 +22,9 @@ BENCHMARKS = {
     "replicas": replicas,
     "idle": idle,
     "choose": choose,
-    "importing": importing,
+    "import": importing,
 }
 RESULTS = Path(__file__).parent / "results.json"
-README = Path(__file__).parent.parent / "README.md"
 
 
 async def run(names: list[str], kinds: set[str], databases: Databases) -> list[Row]:
@@ -40,31 +39,27 @@ async def run(names: list[str], kinds: set[str], databases: Databases) -> list[R
 
 
 def main() -> int:
-    """0 when every target holds that was measured, 1 otherwise."""
+    """The exit status: 0 when every measured target is met, 1 otherwise."""
     about = "\n".join(str(module.__doc__).strip() + "\n" for module in BENCHMARKS.values())
     parser = argparse.ArgumentParser(
         prog="python -m bench", description=__doc__, epilog=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("names", metavar="NAME", nargs="*", help=f"of {', '.join(BENCHMARKS)}; none: all of them")
-    parser.add_argument("--readme", action="store_true", help="measure nothing: write what is known into README")
-    parser.add_argument("--on", choices=(SQLITE, POSTGRESQL), help="one of the databases; else both")
-    asked = parser.parse_args()
-    if asked.readme:
-        _tell_readme()
+    parser.add_argument("names", metavar="NAME", nargs="*", help=f"any of {', '.join(BENCHMARKS)} (default: all)")
+    parser.add_argument("--docs", action="store_true", help="only write the stored results into the documents")
+    parser.add_argument("--on", choices=(SQLITE, POSTGRESQL), help="only this database (default: both)")
+    arguments = parser.parse_args()
+    if arguments.docs:
+        write_documents(load(RESULTS))
         return 0
-    names, kinds = asked.names or list(BENCHMARKS), {asked.on} if asked.on else {SQLITE, POSTGRESQL}
-    if unknown := set(names) - BENCHMARKS.keys():
-        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}")
+    if unknown := set(arguments.names) - BENCHMARKS.keys():
+        parser.error(f"unknown benchmark: {', '.join(sorted(unknown))}")
+    names, kinds = arguments.names or list(BENCHMARKS), {arguments.on} if arguments.on else {SQLITE, POSTGRESQL}
     with tempfile.TemporaryDirectory(prefix="usergems-bench-") as folder:
         rows = asyncio.run(run(names, kinds, Databases(Path(folder))))
     show(rows)
-    keep(rows, RESULTS, among_others=bool(asked.names or asked.on))
-    _tell_readme()
+    store(rows, RESULTS, keep_others=bool(arguments.names or arguments.on))
+    write_documents(load(RESULTS))
     return 0 if all(row.holds for row in rows) else 1
-
-
-def _tell_readme() -> None:
-    README.write_text(rewritten(README.read_text(), kept(RESULTS)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Filling a database with job changes that wait, by the million and quickly: the same rows on both databases."""
+"""Fills a database with up to a million waiting job changes, with the same rows on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WORKSPACES, LANES, IN_A_LANE, IN_A_WORKSPACE = 100, 10_000, 10, 200
 NOW = 1_795_000_000_000
 PAYLOAD = JobChange.parse(job_change(0) | {"custom": {}, "links": {}}).to_stored()
 
-_PLACES = {"workspaces": WORKSPACES, "lanes": LANES, "in_a_lane": IN_A_LANE, "in_a_workspace": IN_A_WORKSPACE}
+_SIZES = {"workspaces": WORKSPACES, "lanes": LANES, "in_a_lane": IN_A_LANE, "in_a_workspace": IN_A_WORKSPACE}
 _SERIES = {
     "sqlite": "RECURSIVE series(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM series WHERE i + 1 < :end)",
     "postgresql": "series(i) AS (SELECT * FROM generate_series(0, CAST(:end AS BIGINT) - 1))",
@@ -23,7 +23,7 @@ _EMPTY_LANES = """
     INSERT INTO lanes (id, workspace_id, destination)
     SELECT i + 1, 'T' || (i / (:in_a_workspace / :in_a_lane) % :workspaces), 'U' || i FROM series
 """
-# Their keys come in no order, as hashes do.
+# The keys are in no order, as hashes are.
 _JOB_CHANGES = """
     INSERT INTO job_changes (id, workspace_id, key, source, payload, accepted_at, due_at)
     SELECT 'jc-' || (100000000 + i), 'T' || (i / :in_a_workspace % :workspaces),
@@ -39,8 +39,8 @@ _DELIVERIES = """
 _DUE = "UPDATE lanes SET due_at = :now WHERE id <= :end / :in_a_lane"
 
 
-def add_places(connection: Connection) -> None:
-    """The workspaces, and their lanes: empty."""
+def add_workspaces(connection: Connection) -> None:
+    """Add the workspaces and their lanes, without deliveries."""
     for number in range(WORKSPACES):
         installed = workspaces.Installed(
             id=f"T{number}",
@@ -57,30 +57,30 @@ def add_places(connection: Connection) -> None:
 
 
 def fill(database: Database, size: int) -> None:
-    """So many job changes: accepted, not routed yet, and promised to somebody already besides."""
+    """Add `size` job changes that wait for routing, each with a delivery that waits in a lane."""
     database.engine.dispose()
     engine = create_engine(database.engine.url)
     with engine.connect() as connection:
-        if database.is_sqlite:  # this much at once needs no journal: whoever fails here starts again
+        if database.is_sqlite:  # No journal: a run that fails here starts again.
             for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -1000000"):
                 connection.exec_driver_sql(f"PRAGMA {pragma}")
         elif connection.exec_driver_sql("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").scalar():
-            connection.exec_driver_sql("SET session_replication_role = replica")  # no look at each foreign key
-        connection.execute(text(_DUE), _named(_DUE, {"now": NOW, "end": size}))
+            connection.exec_driver_sql("SET session_replication_role = replica")  # Skips foreign keys.
+        connection.execute(text(_DUE), _parameters(_DUE, {"now": NOW, "end": size}))
         _insert(connection, _JOB_CHANGES, size)
         _insert(connection, _DELIVERIES, size)
         connection.commit()
-    if not database.is_sqlite:  # as autovacuum would
+    if not database.is_sqlite:  # Autovacuum would do the same, later.
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("VACUUM ANALYZE")
     engine.dispose()
 
 
 def _insert(connection: Connection, statement: str, rows: int) -> None:
-    whole = f"WITH {_SERIES[connection.dialect.name]} {statement}"
+    with_series = f"WITH {_SERIES[connection.dialect.name]} {statement}"
     values = {"end": rows, "now": NOW, "payload": PAYLOAD}
-    connection.execute(text(whole), _named(whole, values))
+    connection.execute(text(with_series), _parameters(with_series, values))
 
 
-def _named(statement: str, values: dict[str, object]) -> dict[str, object]:
-    return {name: value for name, value in (_PLACES | values).items() if f":{name}" in statement}
+def _parameters(statement: str, values: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in (_SIZES | values).items() if f":{name}" in statement}

@@ -1,4 +1,4 @@
-"""The floor of the door: an aiohttp handler that reads the body, parses the JSON, answers 202 and stores nothing."""
+"""Baseline of `accept`: an aiohttp handler that reads the body, parses the JSON and answers 202, and stores nothing."""
 
 from __future__ import annotations
 

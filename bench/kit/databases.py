@@ -1,4 +1,4 @@
-"""Fresh databases at the newest schema, as durable as in production: SQLite in FULL, PostgreSQL with fsync on."""
+"""Empty databases at the newest schema, as durable as in production (SQLite in FULL, PostgreSQL with fsync)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NAME = "usergems_bench"
 
 @dataclass(frozen=True)
 class Databases:
-    """Gives out databases, and keeps the PostgreSQL server for all of them."""
+    """Makes databases in `folder`; the PostgreSQL server is started once."""
 
     folder: Path
     _server: list[str] = field(default_factory=list)
@@ -31,7 +31,7 @@ class Databases:
 
     @contextmanager
     def fresh(self, kind: str) -> Iterator[str]:
-        """The URL of an empty database, gone afterwards."""
+        """Yields the URL of an empty database, which is removed afterwards."""
         with self._sqlite() if kind == SQLITE else self._postgresql() as url:
             database = Database(url)
             database.run_sync(migrations.upgrade)
@@ -60,7 +60,7 @@ class Databases:
     def _start(self) -> str:
         folder = self.folder / "postgresql"
         folder.mkdir()
-        # Ends with this process.
+        # The server ends with this process.
         uri: str = get_server(folder, cleanup_mode="delete").get_uri()
         return uri
 
@@ -73,4 +73,4 @@ def _check_durable(connection: Connection) -> None:
         settings = [connection.exec_driver_sql(f"SHOW {name}").scalar() for name in ("fsync", "synchronous_commit")]
         durable = settings == ["on", "on"]
     if not durable:
-        raise RuntimeError("this database does not wait for the disk: its figures would mean nothing")
+        raise RuntimeError("this database does not wait for the disk, so its figures would mean nothing")

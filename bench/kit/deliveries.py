@@ -1,4 +1,4 @@
-"""Waiting until the vendors have heard of every job change, and what they then report."""
+"""Waiting until every job change was delivered, and reading the deliveries from the vendors' report."""
 
 from __future__ import annotations
 
@@ -9,36 +9,39 @@ from typing import Any
 
 import aiohttp
 
-PATIENCE_SECONDS = 90
+TIMEOUT_SECONDS = 90
 
 
-async def report(vendors: Mapping[str, Any]) -> dict[str, Any]:
-    """See `bench.vendors`."""
-    async with aiohttp.ClientSession() as http, http.get(f"{vendors['slack']}/report") as response:
-        answer: dict[str, Any] = await response.json()
-        return answer
+async def wait_for_deliveries(vendors: Mapping[str, Any], job_changes: int) -> dict[str, Any]:
+    """
+    Wait until this many different job changes were delivered, and return the report of `bench.kit.vendors`.
 
-
-async def all_told(vendors: Mapping[str, Any], job_changes: int) -> dict[str, Any]:
-    """The report once so many different job changes have been told. Raises RuntimeError if they never are."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    Raises RuntimeError after 90 seconds.
+    """
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < deadline:
-        said = await report(vendors)
-        if len(told_at(said)) >= job_changes:
-            return said
+        report = await _read_report(vendors)
+        if len(delivered_at(report)) >= job_changes:
+            return report
         await asyncio.sleep(0.5)
-    raise RuntimeError(f"only {len(told_at(said))} of {job_changes} were told")
+    raise RuntimeError(f"only {len(delivered_at(report))} of {job_changes} were delivered")
 
 
-def told_at(said: Mapping[str, Any]) -> dict[int, float]:
+def delivered_at(report: Mapping[str, Any]) -> dict[int, float]:
     """When each sample first arrived at Slack, in seconds since the epoch."""
-    arrived: dict[int, float] = {}
-    for post in said["posts"]:
+    arrivals: dict[int, float] = {}
+    for post in report["posts"]:
         for sample in post["samples"]:
-            arrived.setdefault(sample, post["at"])
-    return arrived
+            arrivals.setdefault(sample, post["at"])
+    return arrivals
 
 
-def told_twice(said: Mapping[str, Any]) -> int:
-    """How many messages about a sample came after the first one about it."""
-    return sum(len(post["samples"]) for post in said["posts"]) - len(told_at(said))
+def count_duplicates(report: Mapping[str, Any]) -> int:
+    """How many messages repeated a sample that was already delivered."""
+    return sum(len(post["samples"]) for post in report["posts"]) - len(delivered_at(report))
+
+
+async def _read_report(vendors: Mapping[str, Any]) -> dict[str, Any]:
+    async with aiohttp.ClientSession() as http, http.get(f"{vendors['slack']}/report") as response:
+        report: dict[str, Any] = await response.json()
+        return report

@@ -1,4 +1,4 @@
-"""An installed workspace, or several, in a database, and the environment that the app is started with."""
+"""Installs workspaces in a database, and makes the environment that the app is started with."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from tests.servers import free_port
 
 SCOPES = "chat:write,chat:write.public,commands,users:read,users:read.email,channels:read,groups:read,im:history"
 CLIENT_ID = "1111111111.2222222222"
-NOWHERE = "http://127.0.0.1:9"
-ALONE: Mapping[str, Any] = {
-    "slack": NOWHERE,
-    "salesforce": NOWHERE,
+UNREACHABLE = "http://127.0.0.1:9"
+NO_VENDORS: Mapping[str, Any] = {
+    "slack": UNREACHABLE,
+    "salesforce": UNREACHABLE,
     "teams": [{"id": "T0BENCH", "token": "xoxb-bench", "admin": "U0ADMIN", "channel": "C0DEFAULT"}],
 }
-"""A workspace whose vendors are not there, for what never calls them."""
+"""A workspace without vendors, for benchmarks that never call them."""
 
 
 @dataclass(frozen=True)
-class Installed:
-    """*secret* signs the job changes of the first workspace."""
+class InstalledApp:
+    """`secret` signs the job changes of the first workspace."""
 
     workspace_ids: Sequence[str]
     secret: str = field(repr=False)
@@ -47,24 +47,24 @@ class Installed:
         return int(self.environment["PORT"])
 
 
-async def installed(url: str, vendors: Mapping[str, Any] = ALONE, *, posts_per_minute: int = 300) -> Installed:
-    """*vendors*: what `bench.vendors` says when it is ready."""
+async def install(url: str, vendors: Mapping[str, Any] = NO_VENDORS, *, posts_per_minute: int = 300) -> InstalledApp:
+    """`vendors` is the line that `bench.kit.vendors` prints when it is ready."""
     key = Fernet.generate_key().decode()
     database, cipher, now = Database(url), Cipher.of([key]), SteadyClock()
     store = AsyncInstallationStore(database, CLIENT_ID, cipher)
     for team in vendors["teams"]:
         await store.async_save(_installation(team))
 
-        def prefer(connection: Connection, team: Mapping[str, str] = team) -> None:
+        def set_preferences(connection: Connection, team: Mapping[str, str] = team) -> None:
             preferences = {"default_channel_id": team["channel"], "posts_per_minute": posts_per_minute}
             workspaces.change(connection, team["id"], None, **preferences)
             workspaces.open_default_lane(connection, team["id"], now())
 
-        await database.run(prefer)
+        await database.run(set_preferences)
     ids = [team["id"] for team in vendors["teams"]]
     secret = await IntakeKeys(database, cipher, now).make(ids[0], SIGNING, "operator")
     await database.close()
-    return Installed(ids, secret, _environment(url, key, vendors))
+    return InstalledApp(ids, secret, _environment(url, key, vendors))
 
 
 def _installation(team: Mapping[str, str]) -> Installation:

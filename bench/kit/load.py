@@ -1,7 +1,7 @@
 """
-The load generator: signed requests over keep-alive connections, each sent as soon as the one before is answered.
+Load generator: signed requests over keep-alive connections, each sent as soon as the previous one is answered.
 
-Plain sockets, and every request signed before the clock starts, so that what is measured is the server.
+It uses plain sockets and signs every request before the clock starts, so that only the server is measured.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
 @dataclass
 class Answers:
-    """Seconds and bodies of what was answered 202, and the statuses of all the rest."""
+    """`seconds` and `bodies` are of the 202 answers, `others` has the status line of every other answer."""
 
     seconds: list[float] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
@@ -33,12 +33,12 @@ class Answers:
 
 
 class _Connection(asyncio.Protocol):
-    """One connection: a request, its answer, the next request."""
+    """One connection, with one request at a time."""
 
     def __init__(self, work: Iterator[bytes], answers: Answers) -> None:
         self.work, self.answers = work, answers
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.heard, self.sent_at = b"", 0.0
+        self.buffer, self.sent_at = b"", 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -46,8 +46,8 @@ class _Connection(asyncio.Protocol):
         self._send()
 
     def data_received(self, data: bytes) -> None:
-        self.heard += data
-        head, _, body = self.heard.partition(b"\r\n\r\n")
+        self.buffer += data
+        head, _, body = self.buffer.partition(b"\r\n\r\n")
         length = _LENGTH.search(head)
         if length is None or len(body) < int(length[1]):
             return
@@ -56,12 +56,12 @@ class _Connection(asyncio.Protocol):
             self.answers.bodies.append(body)
         else:
             self.answers.others.append(head[:12].decode("latin-1"))
-        self.heard = b""
+        self.buffer = b""
         self._send()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.done.done():
-            self.done.set_exception(exc or ConnectionResetError("the server hung up"))
+            self.done.set_exception(exc or ConnectionResetError("the server closed the connection"))
 
     def _send(self) -> None:
         request = next(self.work, None)
@@ -75,7 +75,7 @@ class _Connection(asyncio.Protocol):
 
 @dataclass(frozen=True)
 class Plan:
-    """*first*: the number of the first sample; *batch* 1: a job change a request, else so many of them."""
+    """`first` is the number of the first sample, `batch` the number of job changes per request."""
 
     port: int
     workspace_id: str
@@ -90,7 +90,7 @@ class Plan:
         changes = [job_change(number) for number in range(start, start + self.batch)]
         return json.dumps(changes[0] if self.batch == 1 else {"job_changes": changes}).encode()
 
-    def written(self) -> list[bytes]:
+    def signed_requests(self) -> list[bytes]:
         signer, now = Webhook(self.secret), datetime.now(UTC)
         return [self._request(signer, now, str(number), self.body(number)) for number in range(self.requests)]
 
@@ -108,14 +108,14 @@ class Plan:
 
 
 async def run(plan: Plan) -> dict[str, Any]:
-    """Send all of it; `began` is the time of day, `seconds` how long it took, `latencies` those of the answers."""
-    requests, answers = iter(plan.written()), Answers()
+    """Send all requests. In the result, `began` is in seconds since the epoch, `latencies` are per request."""
+    requests, answers = iter(plan.signed_requests()), Answers()
     loop, began, start = asyncio.get_running_loop(), time.time(), time.perf_counter()
-    opened = [
+    connections = [
         await loop.create_connection(lambda: _Connection(requests, answers), "127.0.0.1", plan.port)
         for _ in range(plan.connections)
     ]
-    await asyncio.gather(*(connection.done for _, connection in opened))
+    await asyncio.gather(*(connection.done for _, connection in connections))
     seconds = time.perf_counter() - start
     return {
         "began": began,
@@ -127,11 +127,11 @@ async def run(plan: Plan) -> dict[str, Any]:
 
 
 def _ids(bodies: Sequence[bytes]) -> list[str]:
-    found = []
+    ids = []
     for body in bodies:
-        said = json.loads(body)
-        found += [result["id"] for result in said.get("results", [said]) if "id" in result]
-    return found
+        answer = json.loads(body)
+        ids += [result["id"] for result in answer.get("results", [answer]) if "id" in result]
+    return ids
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The processes of a benchmark: started by it, told what to do on their command line, ended by their process id."""
+"""The processes that a benchmark starts and ends: the app, helpers that serve, and programs that run to their end."""
 
 from __future__ import annotations
 
@@ -22,31 +22,38 @@ START_SECONDS = 30
 
 
 @asynccontextmanager
-async def helper(module: str, **told: object) -> AsyncIterator[dict[str, Any]]:
-    """A module of ours that prints one line of JSON when it is ready, and serves until it is ended."""
-    async with _started("-m", f"bench.{module}", json.dumps(told), stdout=PIPE) as process:
-        yield await _line(process, module)
+async def helper(module: str, **arguments: object) -> AsyncIterator[dict[str, Any]]:
+    """Run a module of bench/kit that serves, and yield the line of JSON that it prints when it is ready."""
+    async with _started("-m", f"bench.kit.{module}", json.dumps(arguments), stdout=PIPE) as process:
+        yield await _read_line(process, module)
 
 
-async def errand(module: str, **told: object) -> dict[str, Any]:
-    """What a module of ours that runs to its end has to say."""
-    async with _started("-m", f"bench.{module}", json.dumps(told), stdout=PIPE) as process:
-        said = await _line(process, module)
+async def program(module: str, **arguments: object) -> dict[str, Any]:
+    """Run a module of bench/kit to its end, and return the line of JSON that it prints."""
+    async with _started("-m", f"bench.kit.{module}", json.dumps(arguments), stdout=PIPE) as process:
+        output = await _read_line(process, module)
         await process.wait()
-        return said
+        return output
 
 
 @asynccontextmanager
 async def app(verb: str, environment: Mapping[str, str]) -> AsyncIterator[int]:
-    """The app as an operator starts it; its process id, once a verb that serves says that it is ready."""
+    """Run the app as an operator does, and yield its process id. Verbs that serve HTTP are ready by then."""
     async with _started("app.py", verb, environment=environment) as process:
         if verb != "worker":
-            await until_ready(f"http://127.0.0.1:{environment['PORT']}/readyz", process)
+            await _wait_until_ready(f"http://127.0.0.1:{environment['PORT']}/readyz", process)
         yield process.pid
 
 
-async def until_ready(url: str, process: Process) -> None:
-    """Until the address answers 200. Raises RuntimeError when it does not, or the process has ended."""
+def cpu_seconds(process_id: int) -> float:
+    """The CPU time that a process has used since it was started."""
+    times = psutil.Process(process_id).cpu_times()
+    seconds: float = times.user + times.system
+    return seconds
+
+
+async def _wait_until_ready(url: str, process: Process) -> None:
+    """Raises RuntimeError when the URL does not answer 200 within 30 seconds, or when the process ends."""
     deadline = time.monotonic() + START_SECONDS
     async with aiohttp.ClientSession() as http:
         while time.monotonic() < deadline and process.returncode is None:
@@ -60,20 +67,13 @@ async def until_ready(url: str, process: Process) -> None:
     raise RuntimeError(f"{url} never became ready")
 
 
-def busy_seconds(process_id: int) -> float:
-    """The CPU that a process has used since it was started."""
-    times = psutil.Process(process_id).cpu_times()
-    seconds: float = times.user + times.system
-    return seconds
-
-
-async def _line(process: Process, module: str) -> dict[str, Any]:
+async def _read_line(process: Process, module: str) -> dict[str, Any]:
     assert process.stdout is not None
     line = await process.stdout.readline()
     if not line:
-        raise RuntimeError(f"bench.{module} ended before it said anything")
-    said: dict[str, Any] = json.loads(line)
-    return said
+        raise RuntimeError(f"bench.kit.{module} ended without output")
+    output: dict[str, Any] = json.loads(line)
+    return output
 
 
 @asynccontextmanager

@@ -1,10 +1,10 @@
-"""Sample job changes of about 1 KB, and the people and owners in them."""
+"""Sample job changes of about 1 KB each, and the e-mail addresses of their people and owners."""
 
 from __future__ import annotations
 
 from typing import Any
 
-FILLER = "A sentence or two of context, as senders put it beside a job change. " * 6
+FILLER = "A sentence or two of context, as senders add it to a job change. " * 6
 
 
 def owner_email(owner: int) -> str:
@@ -16,7 +16,7 @@ def person_email(number: int) -> str:
 
 
 def job_change(number: int, dri_email: str | None = None) -> dict[str, Any]:
-    """Number *number* of a source; its person is called Sample and the number."""
+    """The person is called "Sample", followed by the number, so that it can be found in a message."""
     return {
         "source": "bench",
         "source_event_id": f"event-{number}",

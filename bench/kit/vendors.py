@@ -1,8 +1,8 @@
 """
-Slack and Salesforce on this machine, in a process of their own; `/report` tells what was called and posted, and when
-the two were at work on it.
+The sandbox Slack and Salesforce in a process of their own.
 
-Slack's limits are on and strict: one message a second a channel, with no burst.
+`/report` returns what was called and posted, and when the two were busy. Slack's limits are strict: one message per
+second and channel, without a burst.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from sandbox.slack.web_api.calls import CallRecord
 _SAMPLE = re.compile(r"Sample (\d+)")
 
 Span = tuple[float, float]
-"""Begin and end, in seconds since the epoch."""
+"""Start and end, in seconds since the epoch."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """*owners* in each team; contact *n* belongs to owner *n* modulo owners. *latency* in seconds, of every call."""
+    """`owners` is per team; contact n belongs to owner n modulo `owners`. `latency` is in seconds, for every call."""
 
     owners: int
     contacts: int
@@ -47,13 +47,13 @@ class Scene:
         slack.limits.post_burst, slack.limits.posts_a_minute = 1, self.posts_a_minute
         teams = [self._team(slack, number) for number in range(self.teams)]
         self._org(salesforce)
-        at_work: list[Span] = []
+        busy_spans: list[Span] = []
 
         async def report(_: web.Request) -> web.Response:
-            return web.json_response(_report(slack, salesforce, at_work))
+            return web.json_response(_report(slack, salesforce, busy_spans))
 
-        slack.url = await _served(slack.web_app([web.get("/report", report)]), at_work)
-        salesforce.url = await _served(salesforce.web_app(), at_work)
+        slack.url = await _serve(slack.web_app([web.get("/report", report)]), busy_spans)
+        salesforce.url = await _serve(salesforce.web_app(), busy_spans)
         print(json.dumps({"slack": slack.url, "salesforce": salesforce.url, "teams": teams}), flush=True)
         await asyncio.Event().wait()
 
@@ -75,35 +75,35 @@ class Scene:
             salesforce.add("Contact", FirstName="Sample", LastName=str(number), Email=email, OwnerId=owner)
 
 
-def _report(slack: SlackSandbox, salesforce: SalesforceSandbox, at_work: Sequence[Span]) -> dict[str, Any]:
-    """Calls by name, how many were answered 429, and each message: when, in which lane, of which samples in order."""
+def _report(slack: SlackSandbox, salesforce: SalesforceSandbox, busy_spans: Sequence[Span]) -> dict[str, Any]:
+    """`calls` counts by method, `refused` counts 429 responses, `posts` has the samples of each message in order."""
     calls = Counter(record.method for record in slack.calls)
     calls["salesforce"] = sum(call.kind != "token" for call in salesforce.calls)
-    posted = [each for each in slack.calls if each.method == "chat.postMessage" and each.error is None]
+    posts = [record for record in slack.calls if record.method == "chat.postMessage" and record.error is None]
     return {
         "calls": calls,
         "refused": sum(record.status == 429 for record in slack.calls),
         "posts": [
-            {"at": each.at, "lane": [each.team_id, each.arguments["channel"]], "samples": _samples(each)}
-            for each in posted
+            {"at": post.at, "lane": [post.team_id, post.arguments["channel"]], "samples": _samples(post)}
+            for post in posts
         ],
-        "at_work": at_work,
+        "busy_spans": busy_spans,
     }
 
 
 def _samples(record: CallRecord) -> list[int]:
-    said = json.dumps([record.arguments.get("blocks") or record.arguments["text"]])
-    return list(dict.fromkeys(int(number) for number in _SAMPLE.findall(said)))
+    content = json.dumps([record.arguments.get("blocks") or record.arguments["text"]])
+    return list(dict.fromkeys(int(number) for number in _SAMPLE.findall(content)))
 
 
-async def _served(app: web.Application, at_work: list[Span]) -> str:
+async def _serve(app: web.Application, busy_spans: list[Span]) -> str:
     @web.middleware
     async def timed(request: web.Request, handler: Handler) -> web.StreamResponse:
         began = time.time()
         try:
             return await handler(request)
         finally:
-            at_work.append((began, time.time()))
+            busy_spans.append((began, time.time()))
 
     app.middlewares.append(timed)
     runner = web.AppRunner(app, access_log=None)

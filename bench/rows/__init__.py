@@ -1,1 +1,1 @@
-"""The benchmarks, a module for each row of the table."""
+"""One module per benchmark, each with a `measure` that returns its rows."""

@@ -1,11 +1,11 @@
 """
-replicas: 2,000 job changes of 8 workspaces told by 1, 2 and 4 worker processes on PostgreSQL.
+replicas: 2,000 job changes of 8 workspaces, delivered by 1, 2 and 4 worker processes on PostgreSQL.
 
-Half of them go to a DRI each, half to 48 who get 20 or more each: two or three messages a lane. The vendors answer at
-once and the posts per minute are raised; one message a second a channel still stands, strictly. Counted from the first
-message to the last, so that when the workers looked up does not matter. All processes, PostgreSQL and the vendors
-share this machine's cores: on two of them, more replicas prove order and pace, not speed. The floor of each figure is
-that of one worker.
+Half of them go to a different DRI each. The other half goes to 48 DRIs with 20 or more each, which makes two or three
+messages per lane. The vendors answer at once and the limit of posts per minute is raised; one message per second and
+channel still applies. The rate counts from the first message to the last, so the time to start does not matter. All
+processes, PostgreSQL and the vendors share the cores of one machine: on two cores, more replicas show order and pace,
+not speed. The baseline is one worker.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from typing import Any
 from sqlalchemy import Connection
 
 from bench.kit.databases import POSTGRESQL, Databases
-from bench.kit.installation import Installed, installed
+from bench.kit.deliveries import count_duplicates, delivered_at, wait_for_deliveries
+from bench.kit.installation import InstalledApp, install
 from bench.kit.processes import app, helper
 from bench.kit.samples import job_change, owner_email
-from bench.kit.deliveries import all_told, told_at, told_twice
-from bench.table import Row, Target, most
+from bench.table import Row, at_least, at_most
 from domain.job_change import JobChange
 from services.clock import SteadyClock
 from store.database import Database
@@ -36,70 +36,69 @@ from store.slack.members import Member
 DATABASES = (POSTGRESQL,)
 PROCESSES = (1, 2, 4)
 JOB_CHANGES, TEAMS, OWNERS, BUSY = 2_000, 8, 131, 6
-RAISED = 1_000_000
-STARTED_SECONDS = 3
+POSTS_PER_MINUTE = 1_000_000
+START_SECONDS = 3
 
 
 async def measure(databases: Databases, kind: str) -> list[Row]:
     rows: list[Row] = []
     for processes in PROCESSES:
-        said = await _told(databases, kind, processes)
-        rows += _rows(kind, processes, said, rows[0].value if rows else None)
+        report = await _deliver(databases, kind, processes)
+        rows += _rows(kind, processes, report, rows[0].value if rows else None)
     return rows
 
 
-def _rows(kind: str, processes: int, said: Mapping[str, Any], alone: float | None) -> Iterator[Row]:
+def _rows(kind: str, processes: int, report: Mapping[str, Any], baseline: float | None) -> Iterator[Row]:
     name = f"replicas: {processes} worker{'s' if processes > 1 else ''}"
-    arrived = told_at(said).values()
-    lanes = _lanes(said)
+    arrivals = delivered_at(report).values()
+    rate = JOB_CHANGES / (max(arrivals) - min(arrivals))
+    lanes = _posts_by_lane(report)
     gaps = [after["at"] - before["at"] for posts in lanes for before, after in pairwise(posts)]
-    out_of_order = sum(
-        samples != sorted(samples)
-        for samples in ([each for post in posts for each in post["samples"]] for posts in lanes)
-    )
-    yield Row(f"{name}, told", kind, JOB_CHANGES / (max(arrived) - min(arrived)), "a second", alone)
-    yield Row(f"{name}, smallest gap in a lane", kind, min(gaps), "s", target=Target(1, is_most=False))
-    yield Row(f"{name}, lanes out of order", kind, out_of_order, "lanes", target=most(0))
-    yield Row(f"{name}, 429s met", kind, said["refused"], "answers", target=most(0))
-    yield Row(f"{name}, told twice", kind, told_twice(said), "job changes", target=most(0))
+    samples_by_lane = ([sample for post in posts for sample in post["samples"]] for posts in lanes)
+    out_of_order = sum(samples != sorted(samples) for samples in samples_by_lane)
+    yield Row(f"{name}, delivered", kind, rate, "per second", baseline)
+    yield Row(f"{name}, smallest gap in a lane", kind, min(gaps), "s", target=at_least(1))
+    yield Row(f"{name}, lanes out of order", kind, out_of_order, "lanes", target=at_most(0))
+    yield Row(f"{name}, 429 responses", kind, report["refused"], "responses", target=at_most(0))
+    yield Row(f"{name}, delivered twice", kind, count_duplicates(report), "job changes", target=at_most(0))
 
 
-def _lanes(said: Mapping[str, Any]) -> list[list[dict[str, Any]]]:
+def _posts_by_lane(report: Mapping[str, Any]) -> list[list[dict[str, Any]]]:
     lanes: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
-    for post in said["posts"]:
+    for post in report["posts"]:
         lanes[tuple(post["lane"])].append(post)
     return list(lanes.values())
 
 
-async def _told(databases: Databases, kind: str, processes: int) -> dict[str, Any]:
-    scene = {"owners": OWNERS, "contacts": 0, "teams": TEAMS, "posts_a_minute": RAISED}
+async def _deliver(databases: Databases, kind: str, processes: int) -> dict[str, Any]:
+    scene = {"owners": OWNERS, "contacts": 0, "teams": TEAMS, "posts_a_minute": POSTS_PER_MINUTE}
     with databases.fresh(kind) as url:
         async with AsyncExitStack() as stack:
             vendors = await stack.enter_async_context(helper("vendors", **scene))
-            place = await installed(url, vendors, posts_per_minute=RAISED)
+            installed = await install(url, vendors, posts_per_minute=POSTS_PER_MINUTE)
             for _ in range(processes):
-                await stack.enter_async_context(app("worker", place.environment))
-            await asyncio.sleep(STARTED_SECONDS)
-            await _accept(url, place, vendors)
-            return await all_told(vendors, JOB_CHANGES)
+                await stack.enter_async_context(app("worker", installed.environment))
+            await asyncio.sleep(START_SECONDS)
+            await _accept(url, installed, vendors)
+            return await wait_for_deliveries(vendors, JOB_CHANGES)
 
 
-async def _accept(url: str, place: Installed, vendors: Mapping[str, Any]) -> None:
-    """All of them at once, their DRIs named by the sender and known already."""
+async def _accept(url: str, installed: InstalledApp, vendors: Mapping[str, Any]) -> None:
+    """Store all job changes in one transaction. The sender names each DRI, whose Slack user is already cached."""
     database, now = Database(url), SteadyClock()()
 
     def accept(connection: Connection) -> None:
         for team in vendors["teams"]:
-            known = {owner_email(number): Member(user_id) for number, user_id in enumerate(team["owners"])}
-            members.remember(connection, team["id"], known, now, one_by_one=False)
-        job_changes.add(connection, [_accepted(place, number, now) for number in range(JOB_CHANGES)])
+            cached = {owner_email(number): Member(user_id) for number, user_id in enumerate(team["owners"])}
+            members.remember(connection, team["id"], cached, now, one_by_one=False)
+        job_changes.add(connection, [_new_job_change(installed, number, now) for number in range(JOB_CHANGES)])
 
     await database.run(accept)
     await database.close()
 
 
-def _accepted(place: Installed, number: int, now: int) -> NewJobChange:
+def _new_job_change(installed: InstalledApp, number: int, now: int) -> NewJobChange:
     turn = number // TEAMS
     owner = turn // 2 % (OWNERS - BUSY) + BUSY if turn % 2 else turn // 2 % BUSY
-    change = JobChange.parse(job_change(number, dri_email=owner_email(owner)))
-    return NewJobChange(place.workspace_ids[number % TEAMS], f"event:{number}", "bench", change.to_stored(), now)
+    payload = JobChange.parse(job_change(number, dri_email=owner_email(owner))).to_stored()
+    return NewJobChange(installed.workspace_ids[number % TEAMS], f"event:{number}", "bench", payload, now)
