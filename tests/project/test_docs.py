@@ -1,4 +1,4 @@
-"""Every command and program in the documents is run as it stands there, or says why it cannot be."""
+"""Runs every command and program in the documents exactly as printed, or requires a reason why it cannot be run."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ COMMANDS = r"(?:\$ )?(?:\S*python|curl|make|docker|sqlite3|pg_dump|systemctl)\b"
 ROWS = (
     "signal,change_type,full_name,email,new_company\ncontact_tracking,new_company,Gil Ash,gil@globex.example,Globex\n"
 )
-"""Of the file that documents call job-changes.csv."""
+"""The content of the file that documents call job-changes.csv."""
 
-SENT = {"README.md": 2, "sending.md": 5}
-"""How many answers say that something was accepted, to whoever types all of a document."""
+SENT = {"sending.md": 6}
+"""How many answers say "accepted" to a reader who types all commands of a document."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """What stands between fences. *mark*: the comment before it, which readers do not see."""
+    """The text between two fences. `mark` is the comment before it, which readers do not see."""
 
     document: str
     mark: str
@@ -55,33 +55,32 @@ class Block:
 
 def blocks() -> list[Block]:
     return [
-        Block(path.name, found["mark"] or "", found["language"], textwrap.dedent(found["text"]))
+        Block(path.name, match["mark"] or "", match["language"], textwrap.dedent(match["text"]))
         for path in DOCUMENTS
-        for found in BLOCK.finditer(path.read_text())
+        for match in BLOCK.finditer(path.read_text())
     ]
 
 
 def sessions() -> dict[str, str]:
-    """By document, all of it that is run, as whoever reads it types it into one shell."""
-    run = [block for block in blocks() if block.is_run_here]
-    grouped = groupby(run, lambda block: block.document)
-    return {document: "\n".join(block.as_shell() for block in its) for document, its in grouped}
+    """All commands of each document that are run, as a reader types them into one shell."""
+    grouped = groupby((block for block in blocks() if block.is_run_here), lambda block: block.document)
+    return {document: "\n".join(block.as_shell() for block in group) for document, group in grouped}
 
 
-def test_what_is_not_run_here_says_why_or_where():
-    """A mark names a reason, or the test of docs/operating.md that runs it."""
-    left = [block for block in blocks() if block.is_code and not block.is_run_here]
+def test_a_command_that_is_not_run_here_has_a_reason():
+    """Its mark says why it is not run, or names the test of docs/operating.md that runs it."""
+    marked = [block for block in blocks() if block.is_code and not block.is_run_here]
 
-    for block in left:
-        kind, _, what = block.mark.partition(": ")
+    for block in marked:
+        kind, _, reason = block.mark.partition(": ")
         assert kind in {"not run", "test"}, block
-        assert len(what) > 20 if kind == "not run" else f"<!-- {block.mark} -->" in GUIDE, block
-    assert len(left) >= 5
+        assert len(reason) > 20 if kind == "not run" else f"<!-- {block.mark} -->" in GUIDE, block
+    assert len(marked) >= 5
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_no_command_hides_outside_a_fence(document):
-    """Indented text is shown as code too, and would not be run."""
+def test_every_command_is_inside_a_fence(document):
+    """Indented text is shown as code too, but would not be run."""
     outside = BLOCK.sub("", document.read_text())
 
     assert re.findall(rf"(?m)^ {{4,}}{COMMANDS}.*", outside) == []
@@ -90,10 +89,10 @@ def test_no_command_hides_outside_a_fence(document):
 
 @pytest.fixture
 async def served(tmp_path):
-    """The app at work in a folder like a checkout, with the sample workspace around it."""
-    for each in ROOT.iterdir():
-        if each.name not in {".env", ".git"} and not each.name.startswith("usergems."):
-            (tmp_path / each.name).symlink_to(each)
+    """The running app in a folder like a checkout, with the sample workspace installed."""
+    for path in ROOT.iterdir():
+        if path.name not in {".env", ".git"} and not path.name.startswith("usergems."):
+            (tmp_path / path.name).symlink_to(path)
     (tmp_path / "job-changes.csv").write_text(ROWS)
     async with surroundings(tmp_path) as served:
         await served.serve()
@@ -101,23 +100,23 @@ async def served(tmp_path):
 
 
 @pytest.mark.process
-async def test_every_command_does_what_it_says(served):
-    """Document after document, each in one shell; what is sent in them is accepted, and told."""
+async def test_every_command_in_the_documents_succeeds(served):
+    """Each document runs in one shell, and every job change that it sends is accepted and delivered."""
     key = await install(served)
     ids = []
     for document, script in sessions().items():
-        real = script.replace("https://gems.example.com", served.url).replace("T0123456789", served.office.team.id)
+        adapted = script.replace("https://gems.example.com", served.url).replace("T0123456789", served.office.team.id)
         shell = await asyncio.create_subprocess_exec(
-            *("sh", "-euc", real),
+            *("sh", "-euc", adapted),
             cwd=served.folder,
             env=served.environ | {"PATH": "/usr/bin:/bin"},
             stdout=PIPE,
             stderr=PIPE,
         )
-        out, err = [each.decode() for each in await asyncio.wait_for(shell.communicate(), 120)]
+        out, err = [output.decode() for output in await asyncio.wait_for(shell.communicate(), 120)]
         assert shell.returncode == 0, f"{document}\n{out}\n{err}"
-        sent = ACCEPTED.findall(out)
-        assert len(sent) == SENT.get(document, 0), f"{document}\n{out}\n{err}"
-        ids += sent
+        accepted = ACCEPTED.findall(out)
+        assert len(accepted) == SENT.get(document, 0), f"{document}\n{out}\n{err}"
+        ids += accepted
     async with Sender.of(served.url, served.office.team.id, key) as sender:
-        assert {each["outcome"] for each in await ended_all(sender, ids)} == {"delivered"}
+        assert {job_change["outcome"] for job_change in await ended_all(sender, ids)} == {"delivered"}
