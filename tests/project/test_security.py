@@ -13,8 +13,8 @@ import aiohttp
 import pytest
 
 from store.database import Database
-from tests.listeners.salesforce.salesforce_world import world as salesforce_world
-from tests.listeners.slack.install_world import MANIFEST, World, world
+from tests.listeners.salesforce.salesforce_world import open_salesforce_world
+from tests.listeners.slack.install_world import MANIFEST, InstallWorld, open_install_world
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs/security.md").read_text()
@@ -84,14 +84,14 @@ def test_the_guide_says_what_it_does_not_defend():
 
 
 @pytest.fixture
-async def here(sqlite_url: str) -> AsyncIterator[World]:
+async def here(sqlite_url: str) -> AsyncIterator[InstallWorld]:
     database = Database(sqlite_url)
-    async with world(database, public_url="https://gems.example.com") as made:
+    async with open_install_world(database, public_url="https://gems.example.com") as made:
         yield made
     await database.close()
 
 
-async def test_every_cookie_is_for_this_server_alone(here: World, sqlite_url: str) -> None:
+async def test_every_cookie_is_for_this_server_alone(here: InstallWorld, sqlite_url: str) -> None:
     """Each that is ever set, on https: no script reads it, no other site sends it, no plain line carries it."""
     cookies: list[str] = []
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
@@ -119,8 +119,8 @@ async def test_every_cookie_is_for_this_server_alone(here: World, sqlite_url: st
 
 async def test_the_cookie_of_connecting_salesforce_is_guarded_too(sqlite_url: str) -> None:
     """It says which browser went to Salesforce."""
-    async with salesforce_world(sqlite_url) as acme:
-        link = urlsplit(acme.link())
+    async with open_salesforce_world(sqlite_url) as acme:
+        link = urlsplit(acme.connect_link())
         form = {"link": link.query.removeprefix("link="), "choice": "production"}
         async with acme.http.post(f"{acme.url}/salesforce/connect", data=form) as answer:
             (cookie,) = answer.headers.getall("Set-Cookie")

@@ -112,7 +112,7 @@ async def test_a_recorded_request_told_again_tells_nobody_twice(castle: Fort) ->
     recorded = standard(secret, BODY, castle.acme.now() // 1_000) | _JSON
     told = []
     for late_by in (0, 0, 200, 320):
-        castle.acme.late_by = late_by
+        castle.acme.clock_offset = late_by
         async with castle.acme.http.post(url, data=BODY, headers=recorded) as answer:
             told.append((answer.status, (await answer.json()).get("status")))
 
@@ -159,7 +159,7 @@ COMPARED = {
     "services/intake/signatures.py": ["is_made_with"],
     "services/intake/keys.py": ["proves"],
     "listeners/http/health.py": ["_may_read_metrics"],
-    "listeners/slack/links.py": ["is_of"],
+    "listeners/slack/links.py": ["is_for_browser"],
     "store/salesforce/apps.py": ["take"],
 }
 """Where a secret that somebody brought is held against the one we know."""

@@ -23,7 +23,7 @@ from services.salesforce.queries.statements import questions
 from services.salesforce.records import PersonLookup
 from services.salesforce.sessions import Session
 from services.salesforce.tokens import checked_instance_url
-from tests.listeners.ownership.ownership_world import accept
+from tests.listeners.ownership.ownership_world import accept_and_route
 from tests.security.two_workspaces import Fort, fort
 
 PAYLOADS = [
@@ -81,8 +81,8 @@ async def test_no_field_of_a_sender_is_live_in_slack(castle: Fort) -> None:
     acme = castle.acme
     begun = len(acme.slack.calls)
     for number, payload in enumerate(PAYLOADS):
-        acme.late_by = number * 60
-        await accept(acme, **hostile(payload, number))
+        acme.clock_offset = number * 60
+        await accept_and_route(acme, **hostile(payload, number))
 
     sent = [call.arguments for call in acme.slack.calls[begun:] if call.method.startswith("chat.")]
     assert len(sent) >= len(PAYLOADS) - 1
@@ -116,7 +116,7 @@ async def test_what_strangers_send_is_one_line_of_the_log_at_most(
     """Each event is one line, names nobody, and holds nothing of what was sent."""
     caplog.set_level(logging.DEBUG)
     for number, payload in enumerate(PAYLOADS[:14]):
-        await accept(castle.acme, **hostile(f"Mallory {payload}", number))
+        await accept_and_route(castle.acme, **hostile(f"Mallory {payload}", number))
         address = f"{castle.acme.url}/v1/workspaces/{quote(payload, safe='')}/job-changes"
         async with castle.acme.http.post(address, data=payload.encode(), headers={"X-Api-Key": "Mallory"}):
             pass

@@ -42,7 +42,7 @@ class Visitor:
 
     async def ask(self, path: str, method: str = "GET", **more: Any) -> tuple[int, str | None]:
         """The status, and when to come back."""
-        self.castle.acme.late_by = _Stopped(self.begun)
+        self.castle.acme.clock_offset = _Stopped(self.begun)
         headers = {"X-Forwarded-For": self.address, **more.pop("headers", {})}
         async with self.castle.acme.http.request(
             method, self.castle.acme.url + path, headers=headers, allow_redirects=False, **more

@@ -32,7 +32,7 @@ async def castle(sqlite_url: str) -> AsyncIterator[Fort]:
 async def secrets_of(castle: Fort) -> dict[str, str]:
     """All that would open a door, by what it is."""
     acme = castle.acme
-    known = await acme.known()
+    known = await acme.connection()
     assert known is not None
     settings = acme.app.settings
     return {

@@ -23,8 +23,8 @@ from store.schema import deliveries, job_changes, ownership_links, ownership_unm
 from store.slack import workspaces
 from store.slack.installations import AsyncInstallationStore
 from store.slack.sdk_stores import metadata
-from tests.listeners.ownership.ownership_world import accept, connected, publish, rule
-from tests.listeners.salesforce.salesforce_world import World, world
+from tests.listeners.ownership.ownership_world import accept_and_route, connect_org, publish, rule
+from tests.listeners.salesforce.salesforce_world import SalesforceWorld, open_salesforce_world
 from tests.security.forged_requests import Deed, Facts
 from tests.services.intake.salesforce_org import MOVE
 
@@ -41,7 +41,7 @@ Rows = dict[str, list[tuple[Any, ...]]]
 class Fort:
     """Acme with Dana, an admin and the DRI of what was told, and Noor, a member; Rival with Rex, its admin."""
 
-    acme: World
+    acme: SalesforceWorld
     wins: Channel
     told: Message
     rival: Team
@@ -144,12 +144,12 @@ class Fort:
 
 @asynccontextmanager
 async def fort(database_url: str) -> AsyncIterator[Fort]:
-    async with world(database_url) as acme:
+    async with open_salesforce_world(database_url) as acme:
         acme.slack.limits.enabled = False
         acme.org.org.define(MOVE)
         wins = acme.slack.add_channel(acme.team, "wins")
         await acme.app.database.run(_choose, acme.team.id, wins.id)
-        await connected(acme)
+        await connect_org(acme)
         owner = acme.org.add("User", FirstName="Dana", LastName="Reyes", Email=acme.dana.email)
         acme.org.add("Contact", FirstName="Ada", LastName="Smith", Email="ada@initech.example", OwnerId=owner)
         pool = {"SDRs": {"members": [{"user": acme.dana.id}]}}
@@ -158,7 +158,7 @@ async def fort(database_url: str) -> AsyncIterator[Fort]:
         await publish(acme, rule(f"{SECRET} rule", tell=contact), pools=pool)
         rules = (await acme.app.rulebook.read(acme.team.id)).rules
         await acme.app.rulebook.save_draft(acme.team.id, acme.dana.id, rules, None, SECRET)
-        job_change = await accept(acme, relationship=SECRET)
+        job_change = await accept_and_route(acme, relationship=SECRET)
         await acme.app.database.run(_furnish, acme, job_change)
         await acme.app.intake_keys.make(acme.team.id, BEARER, acme.dana.id)
         rival = acme.slack.add_team("Rival")
@@ -174,7 +174,7 @@ async def fort(database_url: str) -> AsyncIterator[Fort]:
         yield Fort(acme, wins, told, rival, rex, key)
 
 
-async def _install(acme: World, user: User) -> None:
+async def _install(acme: SalesforceWorld, user: User) -> None:
     token = acme.slack.world.tokens[acme.slack.install(user.team_id, user.id)]
     store = AsyncInstallationStore(acme.app.database, acme.app.settings.slack_client_id, acme.cipher)
     await store.async_save(
@@ -197,7 +197,7 @@ def _choose(connection: Connection, workspace_id: str, channel_id: str) -> None:
     workspaces.open_default_lane(connection, workspace_id, 0)
 
 
-def _furnish(connection: Connection, acme: World, job_change: str) -> None:
+def _furnish(connection: Connection, acme: SalesforceWorld, job_change: str) -> None:
     """What no sandbox leads to by itself: a source, a mapping of a sender, an owner whom Slack does not know."""
     source = sources.NewSource(
         workspace_id=acme.team.id,

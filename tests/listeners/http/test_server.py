@@ -22,7 +22,7 @@ from slack_bolt.context.async_context import AsyncBoltContext
 
 from listeners.http.server import BODY_LIMIT
 from store.database import Database, DatabaseUnavailableError
-from tests.listeners.slack.install_world import World, break_database, world
+from tests.listeners.slack.install_world import InstallWorld, break_database, open_install_world
 from tests.servers import GENEROUS_TIMEOUT
 
 SECRET = "sample-signing-secret"
@@ -51,15 +51,15 @@ ROUTES = [
 
 
 @pytest.fixture
-async def acme(sqlite_url: str) -> AsyncIterator[World]:
+async def acme(sqlite_url: str) -> AsyncIterator[InstallWorld]:
     database = Database(sqlite_url)
-    async with world(database, signing_secret=SECRET, routes=ROUTES) as made:
+    async with open_install_world(database, signing_secret=SECRET, routes=ROUTES) as made:
         assert made.bolt is not None
         made.bolt.event("app_home_opened")(_hear)
         made.bolt.action("press")(_hear)
         made.bolt.view("dialog")(_hear)
         made.bolt.command("/usergems-status")(_hear)
-        assert (await made.allow(made.dana)).status == 303
+        assert (await made.approve_install(made.dana)).status == 303
         yield made
     await database.close()
 
@@ -75,7 +75,7 @@ def signed(body: bytes, *, at: float | None = None, secret: str = SECRET) -> dic
     return {"X-Slack-Request-Timestamp": moment, "X-Slack-Signature": f"v0={mark}"}
 
 
-async def say(acme: World, body: bytes | str, headers: dict[str, str] | None = None, **more: str) -> int:
+async def say(acme: InstallWorld, body: bytes | str, headers: dict[str, str] | None = None, **more: str) -> int:
     """Post to /slack/events, signed unless *headers* says otherwise; the status."""
     body = body.encode() if isinstance(body, str) else body
     headers = signed(body) if headers is None else headers
@@ -93,7 +93,7 @@ async def say(acme: World, body: bytes | str, headers: dict[str, str] | None = N
 @pytest.mark.parametrize(
     "path", ["/", "/nowhere", "/v1/nowhere", "/fail/1", "/v1/fail/1", "/down", "/slack/install", "/assets/pages.css"]
 )
-async def test_every_answer_carries_the_security_headers(acme: World, path: str) -> None:
+async def test_every_answer_carries_the_security_headers(acme: InstallWorld, path: str) -> None:
     """Pages, errors and redirects alike; nothing may be loaded from elsewhere, framed, or sniffed."""
     async with acme.http.get(acme.url + path, allow_redirects=False) as answer:
         policy = answer.headers["Content-Security-Policy"]
@@ -111,15 +111,18 @@ async def test_every_answer_carries_the_security_headers(acme: World, path: str)
 async def test_browsers_are_told_to_stay_on_https_only_where_there_is_some(sqlite_url: str) -> None:
     """On http, as on this machine, the header would be a lie."""
     database = Database(sqlite_url)
-    async with world(database) as made, made.http.get(made.url) as answer:
+    async with open_install_world(database) as made, made.http.get(made.url) as answer:
         assert "Strict-Transport-Security" not in answer.headers
-    async with world(database, public_url="https://gems.example.com") as made, made.http.get(made.url) as answer:
+    async with (
+        open_install_world(database, public_url="https://gems.example.com") as made,
+        made.http.get(made.url) as answer,
+    ):
         assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
     await database.close()
 
 
 @pytest.mark.parametrize("name", ["pages.css", "channels.js", "gem.svg"])
-async def test_the_files_of_the_pages_are_served(acme: World, name: str) -> None:
+async def test_the_files_of_the_pages_are_served(acme: InstallWorld, name: str) -> None:
     """By name, with their kind, and with a version in their address."""
     async with acme.http.get(f"{acme.url}/assets/{name}") as answer:
         assert answer.status == 200
@@ -127,15 +130,15 @@ async def test_the_files_of_the_pages_are_served(acme: World, name: str) -> None
 
 
 @pytest.mark.parametrize("name", ["landing.html", "__init__.py", "..%2F..%2F..%2Fapp.py", "%00", "pages.css/x"])
-async def test_nothing_else_beside_them_is(acme: World, name: str) -> None:
+async def test_nothing_else_beside_them_is(acme: InstallWorld, name: str) -> None:
     """Templates and code are not for the world."""
-    assert await acme.read(f"{acme.url}/assets/{name}", status=404)
+    assert await acme.get_page(f"{acme.url}/assets/{name}", status=404)
 
 
-async def test_an_unknown_address_is_a_page_for_people_and_json_for_programs(acme: World) -> None:
+async def test_an_unknown_address_is_a_page_for_people_and_json_for_programs(acme: InstallWorld) -> None:
     """Whoever asks gets an answer in their own language."""
-    assert "There is nothing here" in await acme.read(f"{acme.url}/nowhere", status=404)
-    said = json.loads(await acme.read(f"{acme.url}/v1/nowhere", status=404))
+    assert "There is nothing here" in await acme.get_page(f"{acme.url}/nowhere", status=404)
+    said = json.loads(await acme.get_page(f"{acme.url}/v1/nowhere", status=404))
     assert said == {
         "error": "There is nothing here. The address may be mistyped, or the page may have moved.",
         "errors": [],
@@ -153,17 +156,21 @@ async def test_an_unknown_address_is_a_page_for_people_and_json_for_programs(acm
         ("PUT", "/slack/default-channel", "GET,POST"),
     ],
 )
-async def test_a_wrong_method_is_told_which_would_be_right(acme: World, method: str, path: str, allowed: str) -> None:
+async def test_a_wrong_method_is_told_which_would_be_right(
+    acme: InstallWorld, method: str, path: str, allowed: str
+) -> None:
     """405, with Allow. A HEAD of a link's preview starts no installation."""
     async with acme.http.request(method, acme.url + path) as answer:
         assert answer.status == 405
         assert answer.headers["Allow"] == allowed
 
 
-async def test_what_fails_inside_says_nothing_of_the_inside(acme: World, caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_fails_inside_says_nothing_of_the_inside(
+    acme: InstallWorld, caplog: pytest.LogCaptureFixture
+) -> None:
     """One line in the log, with the route and not the address; a plain word to whoever asked."""
-    page = await acme.read(f"{acme.url}/fail/abc", status=500)
-    said = await acme.read(f"{acme.url}/v1/fail/abc", status=500)
+    page = await acme.get_page(f"{acme.url}/fail/abc", status=500)
+    said = await acme.get_page(f"{acme.url}/v1/fail/abc", status=500)
 
     assert "Something went wrong on our side" in page
     assert json.loads(said)["errors"] == []
@@ -174,32 +181,32 @@ async def test_what_fails_inside_says_nothing_of_the_inside(acme: World, caplog:
 
 
 @pytest.mark.parametrize("path", ["/down", "/v1/down"])
-async def test_a_database_that_is_down_is_a_503(acme: World, path: str) -> None:
+async def test_a_database_that_is_down_is_a_503(acme: InstallWorld, path: str) -> None:
     """With when to try again."""
     async with acme.http.get(acme.url + path) as answer:
         assert answer.status == 503
         assert answer.headers["Retry-After"] == "10"
 
 
-async def test_an_error_that_a_listener_words_itself_stays_as_it_is(acme: World) -> None:
+async def test_an_error_that_a_listener_words_itself_stays_as_it_is(acme: InstallWorld) -> None:
     """The guard adds words only where there are none."""
-    assert await acme.read(f"{acme.url}/v1/mine", status=409) == '{"error": "mine"}'
+    assert await acme.get_page(f"{acme.url}/v1/mine", status=409) == '{"error": "mine"}'
 
 
 # What Slack sends
 
 
-async def test_slack_verifies_the_address(acme: World) -> None:
+async def test_slack_verifies_the_address(acme: InstallWorld) -> None:
     """The first thing Slack does with a request URL."""
     assert await acme.slack.verify_url()
 
 
-async def test_an_event_is_heard(acme: World) -> None:
+async def test_an_event_is_heard(acme: InstallWorld) -> None:
     """Signed, known, answered."""
     assert await acme.slack.send_event(acme.team.id, {"type": "app_home_opened", "user": "U1", "tab": "home"}) == 200
 
 
-async def test_a_listener_speaks_for_its_workspace_without_asking_slack_who_it_is(acme: World) -> None:
+async def test_a_listener_speaks_for_its_workspace_without_asking_slack_who_it_is(acme: InstallWorld) -> None:
     """Token, bot and scopes are our own rows; Bolt's way asks auth.test with every request."""
     heard = await _contexts(acme)
     acme.slack.api.records.clear()
@@ -216,7 +223,7 @@ async def test_a_listener_speaks_for_its_workspace_without_asking_slack_who_it_i
 
 
 async def test_a_workspace_that_is_not_there_is_told_of_and_no_error(
-    acme: World, caplog: pytest.LogCaptureFixture
+    acme: InstallWorld, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Slack's last requests come after the app was removed, and that is nobody's fault."""
     caplog.set_level("INFO", "listeners.slack.oauth")
@@ -229,11 +236,11 @@ async def test_a_workspace_that_is_not_there_is_told_of_and_no_error(
     ]
 
 
-async def test_a_listener_speaks_for_an_organisation_that_installed_as_a_whole(acme: World) -> None:
+async def test_a_listener_speaks_for_an_organisation_that_installed_as_a_whole(acme: InstallWorld) -> None:
     """An event comes from a workspace that has no installation of its own."""
     grid = acme.slack.add_team("Acme East", enterprise_id="E0001", enterprise_name="Acme Group")
     owner = acme.slack.add_user(grid, "Kim Park", "kim@acme.example", is_owner=True)
-    assert (await acme.allow(owner, org_wide=True)).status == 303
+    assert (await acme.approve_install(owner, org_wide=True)).status == 303
     heard = await _contexts(acme)
 
     await acme.slack.send_event(grid.id, {"type": "team_join", "user": {"id": "U1"}})
@@ -243,7 +250,7 @@ async def test_a_listener_speaks_for_an_organisation_that_installed_as_a_whole(a
     assert (context.team_id, context.enterprise_id) == (None, "E0001")
 
 
-async def _contexts(acme: World) -> Callable[[int], Awaitable[list[AsyncBoltContext]]]:
+async def _contexts(acme: InstallWorld) -> Callable[[int], Awaitable[list[AsyncBoltContext]]]:
     """Notes the context of each team_join; the answer waits for so many of them."""
     queue: asyncio.Queue[AsyncBoltContext] = asyncio.Queue()
 
@@ -261,12 +268,12 @@ async def _contexts(acme: World) -> Callable[[int], Awaitable[list[AsyncBoltCont
 
 
 @pytest.mark.parametrize("kind", ["never_heard_of", "message", "channel_created"])
-async def test_an_event_nobody_listens_to_is_answered_too(acme: World, kind: str) -> None:
+async def test_an_event_nobody_listens_to_is_answered_too(acme: InstallWorld, kind: str) -> None:
     """Slack counts a 404 as a failure, repeats the event, and in the end switches the app off."""
     assert await acme.slack.send_event(acme.team.id, {"type": kind, "user": "U1"}) == 200
 
 
-async def test_a_database_that_is_down_makes_slack_repeat_the_event(acme: World) -> None:
+async def test_a_database_that_is_down_makes_slack_repeat_the_event(acme: InstallWorld) -> None:
     """Not 200, which would lose it, and not a reply that the app is not installed."""
     break_database(acme.database)
 
@@ -296,13 +303,13 @@ EVENT = json.dumps({"type": "event_callback", "team_id": "T0000000001", "event":
         {**signed(EVENT.encode()), "X-Slack-Signature": ""},
     ],
 )
-async def test_what_slack_did_not_sign_is_refused(acme: World, headers: dict[str, str]) -> None:
+async def test_what_slack_did_not_sign_is_refused(acme: InstallWorld, headers: dict[str, str]) -> None:
     """401 for every kind of forgery, and for what was signed too long ago."""
     assert await say(acme, EVENT, headers) == 401
 
 
 @pytest.mark.parametrize("body", [b"\xff\xfe\xfd", b"payload=\xff", b'{"type": "\xe9"}', b"", b"\x00" * 100])
-async def test_bytes_that_nobody_signed_are_refused(acme: World, body: bytes) -> None:
+async def test_bytes_that_nobody_signed_are_refused(acme: InstallWorld, body: bytes) -> None:
     """Whatever they are; of bytes that are no text not even a signature helps, since Slack signs text."""
     assert await say(acme, body, {}) == 401
     if b"\xff" in body:
@@ -345,19 +352,19 @@ async def test_bytes_that_nobody_signed_are_refused(acme: World, body: bytes) ->
     ],
     ids=range(30),
 )
-async def test_signed_garbage_is_the_senders_fault(acme: World, body: str) -> None:
+async def test_signed_garbage_is_the_senders_fault(acme: InstallWorld, body: str) -> None:
     """Bolt would answer most of these with a 500; ours is 400, as nothing is wrong on our side."""
     assert await say(acme, body) == 400
 
 
 @pytest.mark.parametrize("depth", range(880, 1020, 20))
-async def test_no_depth_of_nesting_makes_it_fail(acme: World, depth: int) -> None:
+async def test_no_depth_of_nesting_makes_it_fail(acme: InstallWorld, depth: int) -> None:
     """Python allows a thousand calls inside each other, and Bolt looks for ids in the events inside an event."""
     assert await say(acme, '{"event":' * depth + "{}" + "}" * depth) < 500
 
 
 @pytest.mark.parametrize("charset", ["utf-16", "nonsense", "\u00fc"])
-async def test_the_charset_that_a_client_claims_is_of_no_matter(acme: World, charset: str) -> None:
+async def test_the_charset_that_a_client_claims_is_of_no_matter(acme: InstallWorld, charset: str) -> None:
     """Slack signs UTF-8, so that is what is read."""
     assert await say(acme, EVENT, None, **{"Content-Type": f"application/json; charset={charset}"}) == 200
 
@@ -435,7 +442,7 @@ payloads = st.dictionaries(
 )
 
 
-async def test_no_signed_payload_makes_it_fail(acme: World, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_signed_payload_makes_it_fail(acme: InstallWorld, caplog: pytest.LogCaptureFixture) -> None:
     """Property: whatever has Slack's signature is answered with less than 500."""
     caplog.set_level("CRITICAL")
     found: list[tuple[int, str]] = []
@@ -456,7 +463,7 @@ async def test_no_signed_payload_makes_it_fail(acme: World, caplog: pytest.LogCa
     assert found == []
 
 
-async def test_random_bytes_never_make_it_fail(acme: World) -> None:
+async def test_random_bytes_never_make_it_fail(acme: InstallWorld) -> None:
     """Property: no bytes, wherever they are sent, are answered with a 5xx."""
     chance = random.Random(7)
     for _ in range(60):
@@ -470,7 +477,7 @@ async def test_random_bytes_never_make_it_fail(acme: World) -> None:
 # How much, and how slowly
 
 
-async def test_a_body_may_be_a_mebibyte_and_no_more(acme: World) -> None:
+async def test_a_body_may_be_a_mebibyte_and_no_more(acme: InstallWorld) -> None:
     """To the byte."""
     padded = EVENT[:-1] + " " * (BODY_LIMIT - len(EVENT)) + "}"
     assert len(padded) == BODY_LIMIT
@@ -478,7 +485,7 @@ async def test_a_body_may_be_a_mebibyte_and_no_more(acme: World) -> None:
     assert await say(acme, padded + " ") == 413
 
 
-async def test_a_body_whose_size_is_not_told_is_limited_too(acme: World) -> None:
+async def test_a_body_whose_size_is_not_told_is_limited_too(acme: InstallWorld) -> None:
     """Chunked, it is counted as it comes."""
 
     async def chunks() -> AsyncIterator[bytes]:
@@ -504,7 +511,7 @@ async def test_a_body_whose_size_is_not_told_is_limited_too(acme: World) -> None
     ],
     ids=range(9),
 )
-async def test_broken_http_is_answered_below_500(acme: World, request_text: bytes) -> None:
+async def test_broken_http_is_answered_below_500(acme: InstallWorld, request_text: bytes) -> None:
     """What a client sends is never our failure, down to the bytes on the wire."""
     reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(acme.url).port, family=socket.AF_INET)
     writer.write(request_text)
@@ -516,7 +523,7 @@ async def test_broken_http_is_answered_below_500(acme: World, request_text: byte
     assert b"400" <= status < b"500"
 
 
-async def test_a_query_may_hold_anything(acme: World) -> None:
+async def test_a_query_may_hold_anything(acme: InstallWorld) -> None:
     """Every page takes whatever stands behind the question mark."""
     chance = random.Random(11)
     for path in ("/", "/slack/install", "/slack/oauth_redirect", "/slack/default-channel"):
@@ -529,7 +536,7 @@ async def test_a_query_may_hold_anything(acme: World) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "zstd", "anything"])
-async def test_nothing_is_unpacked(acme: World, encoding: str) -> None:
+async def test_nothing_is_unpacked(acme: InstallWorld, encoding: str) -> None:
     """What was signed are the bytes as they came, and a few of them could become gigabytes."""
     assert await say(acme, EVENT, None, **{"Content-Encoding": encoding}) == 200
 
@@ -537,7 +544,7 @@ async def test_nothing_is_unpacked(acme: World, encoding: str) -> None:
 async def test_who_is_too_slow_is_let_go(sqlite_url: str) -> None:
     """Half a body gets a 408, half a header nothing: neither may hold a connection for ever."""
     database = Database(sqlite_url)
-    async with world(database, patience_seconds=0.2) as made:
+    async with open_install_world(database, patience_seconds=0.2) as made:
         port = urlsplit(made.url).port
         start = b"POST /slack/events HTTP/1.1\r\nHost: x\r\n"
         async with asyncio.timeout(GENEROUS_TIMEOUT):
@@ -562,6 +569,6 @@ async def _said(port: int | None, request: bytes) -> bytes:
 async def test_no_credentials_means_no_door_for_slack(sqlite_url: str) -> None:
     """Without a signing secret nothing could be told genuine."""
     database = Database(sqlite_url)
-    async with world(database, has_credentials=False) as made:
+    async with open_install_world(database, has_credentials=False) as made:
         assert await say(made, EVENT) == 404
     await database.close()

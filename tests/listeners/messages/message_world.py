@@ -29,7 +29,7 @@ from tests.world import World
 
 
 @dataclass
-class Floor:
+class MessageWorld:
     """The office of the world, where Dana, Kim and Mo work; Dana owns Ada Smith in Salesforce."""
 
     world: World
@@ -43,20 +43,20 @@ class Floor:
         name = f"delivery_{action_id}"
         reply = await self.world.slack.press(user.id, message.channel_id, message.ts, name, value)
         assert reply.status == 200
-        await self.settled()
+        await self.wait_for_listeners()
         return reply
 
-    async def choose(self, user: User, message: Message, verb: str) -> Reply:
+    async def choose_in_menu(self, user: User, message: Message, verb: str) -> Reply:
         """Choose in the menu of a message that tells of one job change."""
-        [option] = [value for value in menu_of(message) if value.startswith(f"{verb}:")]
+        [option] = [value for value in menu_values(message) if value.startswith(f"{verb}:")]
         return await self.press(user, message, "menu", option)
 
     async def submit(self, user: User, **values: Any) -> Submission:
         done = await self.world.slack.submit_view(user.id, values)
-        await self.settled()
+        await self.wait_for_listeners()
         return done
 
-    async def settled(self) -> None:
+    async def wait_for_listeners(self) -> None:
         """Return once every listener has run."""
         while running := [task for task in asyncio.all_tasks() if "run_ack_function" in task.get_coro().__qualname__]:
             await asyncio.wait(running)
@@ -72,21 +72,21 @@ class Floor:
         while await self.acting.catch_up():
             pass
 
-    def heard(self, user: User) -> list[str]:
+    def ephemeral_texts(self, user: User) -> list[str]:
         """What the app has said to this person alone, where they pressed."""
         return [message.text for message in self.world.slack.world.ephemerals if message.ephemeral_to == user.id]
 
-    def modal(self, user: User) -> str:
+    def dialog_text(self, user: User) -> str:
         """All that the dialog this person has open says."""
         return str(self.world.slack.modal(user.id).definition)
 
     def is_closed(self, user: User) -> bool:
         return not self.world.slack.world.modals.get(user.id)
 
-    async def steps(self, job_change_id: str) -> list[str]:
+    async def trail(self, job_change_id: str) -> list[str]:
         return [step.step for step in await self.world.database.run(steps_of, job_change_id)]
 
-    async def erase(self, job_change_id: str) -> None:
+    async def erase_payload(self, job_change_id: str) -> None:
         """As retention does after a while."""
         values = {"payload": None, "decision": None, "reason": None}
         await self.world.database.run(
@@ -97,7 +97,7 @@ class Floor:
 
 
 @asynccontextmanager
-async def floor_of(world: World) -> AsyncIterator[Floor]:
+async def open_message_world(world: World) -> AsyncIterator[MessageWorld]:
     slack = world.worker.courier.slack
     acting = Acting(world.database, slack, Redrawing(world.database, slack, world.clock), world.clock)
     directory = Directory(slack, world.database, world.clock)
@@ -119,26 +119,26 @@ async def floor_of(world: World) -> AsyncIterator[Floor]:
     failures.register(bolt)
     async with TestServer(_web(bolt)) as server:
         world.slack.app_url = str(server.make_url("")).rstrip("/")
-        floor = Floor(world, acting, people["Dana Reyes"], people["Kim Lee"], people["Mo Chen"])
-        yield floor
-        await floor.settled()
+        acme = MessageWorld(world, acting, people["Dana Reyes"], people["Kim Lee"], people["Mo Chen"])
+        yield acme
+        await acme.wait_for_listeners()
 
 
-def menu_of(message: Message) -> list[str]:
-    return [option["value"] for element in elements_of(message) for option in element.get("options", [])]
+def menu_values(message: Message) -> list[str]:
+    return [option["value"] for element in interactive_elements(message) for option in element.get("options", [])]
 
 
-def buttons_of(message: Message) -> list[str]:
-    return [element["text"]["text"] for element in elements_of(message) if element["type"] == "button"]
+def button_labels(message: Message) -> list[str]:
+    return [element["text"]["text"] for element in interactive_elements(message) if element["type"] == "button"]
 
 
-def elements_of(message: Message) -> list[Json]:
+def interactive_elements(message: Message) -> list[Json]:
     blocks = message.blocks or []
     found = [element for block in blocks if block["type"] == "actions" for element in block["elements"]]
     return found + [block["accessory"] for block in blocks if "accessory" in block]
 
 
-def shown(message: Message) -> str:
+def blocks_text(message: Message) -> str:
     """All that its blocks say."""
     return str(message.blocks)
 

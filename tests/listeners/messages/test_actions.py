@@ -15,204 +15,210 @@ from store.database import Database
 from store.messages import acting
 from store.operations import audit
 from store.ownership import choice_state, muting
-from tests.listeners.messages.message_world import Floor, buttons_of, floor_of, menu_of, shown
+from tests.listeners.messages.message_world import (
+    MessageWorld,
+    blocks_text,
+    button_labels,
+    menu_values,
+    open_message_world,
+)
 
 UPDATE = "chat.update"
 
 
 @pytest.fixture
-async def floor(world) -> AsyncIterator[Floor]:
+async def acme(world) -> AsyncIterator[MessageWorld]:
     await world.default_channel()
-    async with floor_of(world) as floor:
-        yield floor
+    async with open_message_world(world) as acme:
+        yield acme
 
 
 @pytest.fixture
-async def told(floor):
+async def told(acme):
     """Dana has been told of Ada; the job change's id."""
-    return await floor.world.deliver()
+    return await acme.world.deliver()
 
 
-def direct(floor, name="Dana Reyes"):
+def direct(acme, name="Dana Reyes"):
     """The newest message that this person has read."""
-    return floor.world.direct_messages(name)[-1]
+    return acme.world.direct_messages(name)[-1]
 
 
-def channel(floor):
-    return floor.world.channel_messages("job-changes")[-1]
+def channel(acme):
+    return acme.world.channel_messages("job-changes")[-1]
 
 
-async def unowned(floor, **changes):
+async def unowned(acme, **changes):
     """A job change that the default channel is told of; its id."""
     nobody = {"person": {"full_name": "Eva Lund", "emails": ["eva@soylent.example"]}} | changes
-    return await floor.world.deliver(**nobody)
+    return await acme.world.deliver(**nobody)
 
 
-async def test_a_direct_message_offers_two_buttons_and_a_menu(floor, told):
+async def test_a_direct_message_offers_two_buttons_and_a_menu(acme, told):
     """One line on a phone."""
-    assert buttons_of(direct(floor)) == ["I'm on it", "Not mine…"]
-    assert [value.partition(":")[0] for value in menu_of(direct(floor))] == ["later", "why", "wrong_data", "mute"]
+    assert button_labels(direct(acme)) == ["I'm on it", "Not mine…"]
+    assert [value.partition(":")[0] for value in menu_values(direct(acme))] == ["later", "why", "wrong_data", "mute"]
 
 
-async def test_im_on_it_is_shown_to_all_who_got_it(floor):
+async def test_im_on_it_is_shown_to_all_who_got_it(acme):
     """In the direct message and in the channel's copy: who, and when."""
-    await floor.world.set_preferences(channel_gets="everything")
-    told = await floor.world.deliver()
+    await acme.world.set_preferences(channel_gets="everything")
+    told = await acme.world.deliver()
 
-    await floor.press(floor.dana, direct(floor), "take")
+    await acme.press(acme.dana, direct(acme), "take")
 
-    assert f"✅ <@{floor.dana.id}> is on it" in shown(direct(floor))
-    assert f"✅ <@{floor.dana.id}> is on it" in shown(channel(floor))
-    assert buttons_of(direct(floor)) == ["Not mine…"]
-    assert buttons_of(channel(floor)) == []
-    assert await floor.steps(told) == ["taken"]
-    assert floor.heard(floor.dana) == []
+    assert f"✅ <@{acme.dana.id}> is on it" in blocks_text(direct(acme))
+    assert f"✅ <@{acme.dana.id}> is on it" in blocks_text(channel(acme))
+    assert button_labels(direct(acme)) == ["Not mine…"]
+    assert button_labels(channel(acme)) == []
+    assert await acme.trail(told) == ["taken"]
+    assert acme.ephemeral_texts(acme.dana) == []
 
 
-async def test_pressing_twice_changes_nothing_and_says_so(floor, told):
+async def test_pressing_twice_changes_nothing_and_says_so(acme, told):
     """An answer only for who pressed, not an error."""
-    message = direct(floor)
+    message = direct(acme)
     button = message.blocks
 
-    await floor.press(floor.dana, message, "take")
+    await acme.press(acme.dana, message, "take")
     message.blocks = button  # as a phone that has not caught up yet still shows it
-    await floor.press(floor.dana, message, "take")
+    await acme.press(acme.dana, message, "take")
 
-    assert [text.startswith("You are on it already") for text in floor.heard(floor.dana)] == [True]
-    assert await floor.steps(told) == ["taken"]
+    assert [text.startswith("You are on it already") for text in acme.ephemeral_texts(acme.dana)] == [True]
+    assert await acme.trail(told) == ["taken"]
 
 
 @pytest.mark.both_databases
-async def test_of_two_who_claim_at_once_the_first_has_it_and_the_other_reads_who(floor):
+async def test_of_two_who_claim_at_once_the_first_has_it_and_the_other_reads_who(acme):
     """Both get a 200, one gets the job change, and the channel sees which."""
-    told = await unowned(floor)
-    message = channel(floor)
+    told = await unowned(acme)
+    message = channel(acme)
 
-    await asyncio.gather(floor.press(floor.kim, message, "take"), floor.press(floor.mo, message, "take"))
+    await asyncio.gather(acme.press(acme.kim, message, "take"), acme.press(acme.mo, message, "take"))
 
-    winner, loser = (floor.kim, floor.mo) if f"<@{floor.kim.id}> is on it" in shown(message) else (floor.mo, floor.kim)
-    assert f"<@{winner.id}> is on it" in shown(message)
-    assert floor.heard(winner) == []
-    assert [f"<@{winner.id}> is on it" in text for text in floor.heard(loser)] == [True]
-    assert await floor.steps(told) == ["taken"]
+    winner, loser = (acme.kim, acme.mo) if f"<@{acme.kim.id}> is on it" in blocks_text(message) else (acme.mo, acme.kim)
+    assert f"<@{winner.id}> is on it" in blocks_text(message)
+    assert acme.ephemeral_texts(winner) == []
+    assert [f"<@{winner.id}> is on it" in text for text in acme.ephemeral_texts(loser)] == [True]
+    assert await acme.trail(told) == ["taken"]
 
 
-async def test_what_nobody_has_claimed_can_be_given_to_a_colleague(floor):
+async def test_what_nobody_has_claimed_can_be_given_to_a_colleague(acme):
     """They get a direct message with the hand-over and the reason; the channel sees to whom it went."""
-    told = await unowned(floor)
-    await floor.choose(floor.kim, channel(floor), "hand_on")
+    told = await unowned(acme)
+    await acme.choose_in_menu(acme.kim, channel(acme), "hand_on")
 
-    await floor.submit(floor.kim, choice=floor.mo.id, words="Your region")
-    await floor.pass_time()
+    await acme.submit(acme.kim, choice=acme.mo.id, words="Your region")
+    await acme.pass_time()
 
-    assert "Kim Lee gave it to you: “Your region”" in direct(floor, "Mo Chen").text
-    assert buttons_of(direct(floor, "Mo Chen")) == ["I'm on it", "Not mine…"]
-    assert f"<@{floor.kim.id}> gave it to <@{floor.mo.id}>" in shown(channel(floor))
-    assert buttons_of(channel(floor)) == []
-    assert await floor.steps(told) == ["given"]
+    assert "Kim Lee gave it to you: “Your region”" in direct(acme, "Mo Chen").text
+    assert button_labels(direct(acme, "Mo Chen")) == ["I'm on it", "Not mine…"]
+    assert f"<@{acme.kim.id}> gave it to <@{acme.mo.id}>" in blocks_text(channel(acme))
+    assert button_labels(channel(acme)) == []
+    assert await acme.trail(told) == ["given"]
 
 
 @pytest.mark.both_databases
-async def test_not_mine_goes_to_a_colleague_with_the_trace_kept(floor, told):
+async def test_not_mine_goes_to_a_colleague_with_the_trace_kept(acme, told):
     """Who gave it cannot take it any more, and reads when and to whom it went."""
-    message = direct(floor)
-    await floor.press(floor.dana, message, "hand_on")
-    await floor.submit(floor.dana, choice=floor.kim.id, words="Hers <!channel> since May")
-    await floor.pass_time()
+    message = direct(acme)
+    await acme.press(acme.dana, message, "hand_on")
+    await acme.submit(acme.dana, choice=acme.kim.id, words="Hers <!channel> since May")
+    await acme.pass_time()
 
-    assert "Dana Reyes gave it to you: “Hers &lt;!channel&gt; since May”" in shown(direct(floor, "Kim Lee"))
-    assert f"<@{floor.dana.id}> gave it to <@{floor.kim.id}>" in shown(message)
-    assert buttons_of(message) == []
-    assert f"gave it to <@{floor.kim.id}>" not in shown(direct(floor, "Kim Lee"))
-    await floor.press(floor.kim, direct(floor, "Kim Lee"), "take")
-    assert f"<@{floor.kim.id}> is on it" in shown(message)
-    assert await floor.steps(told) == ["given", "taken"]
-    assert (await floor.world.outcome(told))[:2] == ("delivered", "dri")
+    assert "Dana Reyes gave it to you: “Hers &lt;!channel&gt; since May”" in blocks_text(direct(acme, "Kim Lee"))
+    assert f"<@{acme.dana.id}> gave it to <@{acme.kim.id}>" in blocks_text(message)
+    assert button_labels(message) == []
+    assert f"gave it to <@{acme.kim.id}>" not in blocks_text(direct(acme, "Kim Lee"))
+    await acme.press(acme.kim, direct(acme, "Kim Lee"), "take")
+    assert f"<@{acme.kim.id}> is on it" in blocks_text(message)
+    assert await acme.trail(told) == ["given", "taken"]
+    assert (await acme.world.outcome(told))[:2] == ("delivered", "dri")
 
 
-async def test_a_message_that_was_given_away_and_comes_back_is_open_again(floor, told):
+async def test_a_message_that_was_given_away_and_comes_back_is_open_again(acme, told):
     """Dana to Kim, Kim to Dana: a new message, which she can act on."""
-    await floor.press(floor.dana, direct(floor), "hand_on")
-    await floor.submit(floor.dana, choice=floor.kim.id)
-    await floor.pass_time()
-    await floor.press(floor.kim, direct(floor, "Kim Lee"), "hand_on")
-    await floor.submit(floor.kim, choice=floor.dana.id, words="Yours")
-    await floor.pass_time()
+    await acme.press(acme.dana, direct(acme), "hand_on")
+    await acme.submit(acme.dana, choice=acme.kim.id)
+    await acme.pass_time()
+    await acme.press(acme.kim, direct(acme, "Kim Lee"), "hand_on")
+    await acme.submit(acme.kim, choice=acme.dana.id, words="Yours")
+    await acme.pass_time()
 
-    assert len(floor.world.direct_messages("Dana Reyes")) == 2
-    assert "Kim Lee gave it to you: “Yours”" in direct(floor).text
-    assert buttons_of(direct(floor)) == ["I'm on it", "Not mine…"]
-    await floor.press(floor.dana, direct(floor), "take")
+    assert len(acme.world.direct_messages("Dana Reyes")) == 2
+    assert "Kim Lee gave it to you: “Yours”" in direct(acme).text
+    assert button_labels(direct(acme)) == ["I'm on it", "Not mine…"]
+    await acme.press(acme.dana, direct(acme), "take")
     assert all(
-        f"<@{floor.dana.id}> is on it" in shown(message) for message in floor.world.direct_messages("Dana Reyes")
+        f"<@{acme.dana.id}> is on it" in blocks_text(message) for message in acme.world.direct_messages("Dana Reyes")
     )
-    assert f"<@{floor.dana.id}> is on it" in shown(direct(floor, "Kim Lee"))
+    assert f"<@{acme.dana.id}> is on it" in blocks_text(direct(acme, "Kim Lee"))
 
 
-async def test_not_mine_without_a_name_goes_back_to_the_channel_for_somebody_to_claim(floor, told):
+async def test_not_mine_without_a_name_goes_back_to_the_channel_for_somebody_to_claim(acme, told):
     """With who says so and why; the first who claims it has it, and Dana sees who."""
-    await floor.press(floor.dana, direct(floor), "hand_on")
-    await floor.submit(floor.dana, words="Left my patch")
-    await floor.pass_time()
+    await acme.press(acme.dana, direct(acme), "hand_on")
+    await acme.submit(acme.dana, words="Left my patch")
+    await acme.pass_time()
 
-    assert "Dana Reyes says that it is not theirs: “Left my patch”" in channel(floor).text
-    assert buttons_of(channel(floor)) == ["Claim"]
-    assert "gave it back to the channel" in shown(direct(floor))
-    await floor.press(floor.mo, channel(floor), "take")
-    assert f"<@{floor.mo.id}> is on it" in shown(direct(floor))
-    assert await floor.steps(told) == ["given back", "taken"]
+    assert "Dana Reyes says that it is not theirs: “Left my patch”" in channel(acme).text
+    assert button_labels(channel(acme)) == ["Claim"]
+    assert "gave it back to the channel" in blocks_text(direct(acme))
+    await acme.press(acme.mo, channel(acme), "take")
+    assert f"<@{acme.mo.id}> is on it" in blocks_text(direct(acme))
+    assert await acme.trail(told) == ["given back", "taken"]
 
 
-async def test_not_mine_goes_back_to_the_channel_of_its_signal(floor, told):
+async def test_not_mine_goes_back_to_the_channel_of_its_signal(acme, told):
     """Where that has one of its own, people who know it look there."""
-    own = floor.world.slack.add_channel(floor.world.team, "tracking")
-    await floor.world.set_preferences(signal_channels=json.dumps({"contact_tracking": own.id}))
+    own = acme.world.slack.add_channel(acme.world.team, "tracking")
+    await acme.world.set_preferences(signal_channels=json.dumps({"contact_tracking": own.id}))
 
-    await floor.press(floor.dana, direct(floor), "hand_on")
-    await floor.submit(floor.dana)
-    await floor.pass_time()
+    await acme.press(acme.dana, direct(acme), "hand_on")
+    await acme.submit(acme.dana)
+    await acme.pass_time()
 
-    [message] = floor.world.channel_messages("tracking")
+    [message] = acme.world.channel_messages("tracking")
     assert "Dana Reyes says that it is not theirs." in message.text
-    assert floor.world.channel_messages("job-changes") == []
+    assert acme.world.channel_messages("job-changes") == []
 
 
-async def test_the_channels_copy_becomes_a_message_to_claim(floor):
+async def test_the_channels_copy_becomes_a_message_to_claim(acme):
     """It is told there once more: nobody looks at an old copy."""
-    await floor.world.set_preferences(channel_gets="everything")
-    await floor.world.deliver()
-    await floor.press(floor.dana, direct(floor), "hand_on")
-    await floor.submit(floor.dana)
-    await floor.pass_time()
+    await acme.world.set_preferences(channel_gets="everything")
+    await acme.world.deliver()
+    await acme.press(acme.dana, direct(acme), "hand_on")
+    await acme.submit(acme.dana)
+    await acme.pass_time()
 
-    copy, again = floor.world.channel_messages("job-changes")
+    copy, again = acme.world.channel_messages("job-changes")
     assert "Dana Reyes says that it is not theirs." in again.text
-    assert buttons_of(copy) == buttons_of(again) == ["Claim"]
+    assert button_labels(copy) == button_labels(again) == ["Claim"]
 
 
-async def test_who_claimed_by_mistake_puts_it_back(floor):
+async def test_who_claimed_by_mistake_puts_it_back(acme):
     """And it is told anew, so that somebody else sees it."""
-    await unowned(floor)
-    message = channel(floor)
-    await floor.press(floor.kim, message, "take")
-    await floor.press(floor.kim, message, "hand_on")
-    await floor.submit(floor.kim)
-    await floor.pass_time()
+    await unowned(acme)
+    message = channel(acme)
+    await acme.press(acme.kim, message, "take")
+    await acme.press(acme.kim, message, "hand_on")
+    await acme.submit(acme.kim)
+    await acme.pass_time()
 
-    assert "Kim Lee says that it is not theirs." in channel(floor).text
-    assert [buttons_of(each) for each in floor.world.channel_messages("job-changes")] == [["Claim"], ["Claim"]]
+    assert "Kim Lee says that it is not theirs." in channel(acme).text
+    assert [button_labels(each) for each in acme.world.channel_messages("job-changes")] == [["Claim"], ["Claim"]]
 
 
-async def test_only_who_claimed_it_can_hand_it_on(floor):
+async def test_only_who_claimed_it_can_hand_it_on(acme):
     """Everybody sees the button; the others read who has it."""
-    await unowned(floor)
-    message = channel(floor)
-    await floor.press(floor.kim, message, "take")
+    await unowned(acme)
+    message = channel(acme)
+    await acme.press(acme.kim, message, "take")
 
-    await floor.press(floor.mo, message, "hand_on")
+    await acme.press(acme.mo, message, "hand_on")
 
-    assert f"<@{floor.kim.id}> is on it" in floor.heard(floor.mo)[0]
-    assert floor.is_closed(floor.mo)
+    assert f"<@{acme.kim.id}> is on it" in acme.ephemeral_texts(acme.mo)[0]
+    assert acme.is_closed(acme.mo)
 
 
 @pytest.mark.parametrize(
@@ -224,15 +230,15 @@ async def test_only_who_claimed_it_can_hand_it_on(floor):
         ({"is_stranger": True}, "they belong to another workspace"),
     ],
 )
-async def test_it_cannot_be_given_to_somebody_who_cannot_be_told(floor, told, flags, why):
+async def test_it_cannot_be_given_to_somebody_who_cannot_be_told(acme, told, flags, why):
     """The dialog says why and stays open; nothing has changed."""
-    other = floor.world.slack.add_user(floor.world.team, "Lee Park", "lee@acme.example", **flags)
-    await floor.press(floor.dana, direct(floor), "hand_on")
+    other = acme.world.slack.add_user(acme.world.team, "Lee Park", "lee@acme.example", **flags)
+    await acme.press(acme.dana, direct(acme), "hand_on")
 
-    done = await floor.submit(floor.dana, choice=other.id)
+    done = await acme.submit(acme.dana, choice=other.id)
 
     assert why in done.errors["choice"]
-    assert await floor.steps(told) == []
+    assert await acme.trail(told) == []
 
 
 @pytest.mark.parametrize(
@@ -242,110 +248,110 @@ async def test_it_cannot_be_given_to_somebody_who_cannot_be_told(floor, told, fl
         ({"is_restricted": True}, "They cannot be told: guests are not told of job changes", []),
     ],
 )
-async def test_a_slow_slack_does_not_keep_a_dialog_waiting_for_its_answer(floor, told, flags, said, steps):
+async def test_a_slow_slack_does_not_keep_a_dialog_waiting_for_its_answer(acme, told, flags, said, steps):
     """It gives three seconds in all, and what came of it follows: without an answer people would do it again."""
-    other = floor.world.slack.add_user(floor.world.team, "Lee Park", "lee@acme.example", **flags)
-    await floor.press(floor.dana, direct(floor), "hand_on")
-    floor.world.slack.faults.add("users.info", delay=2.2)
+    other = acme.world.slack.add_user(acme.world.team, "Lee Park", "lee@acme.example", **flags)
+    await acme.press(acme.dana, direct(acme), "hand_on")
+    acme.world.slack.faults.add("users.info", delay=2.2)
 
-    done = await floor.submit(floor.dana, choice=other.id, words="Not my patch")
+    done = await acme.submit(acme.dana, choice=other.id, words="Not my patch")
 
     assert done.reply.json["response_action"] == "update"
-    assert said in floor.modal(floor.dana)
-    assert await floor.steps(told) == steps
+    assert said in acme.dialog_text(acme.dana)
+    assert await acme.trail(told) == steps
     if not steps:  # what was chosen and typed is there once more
-        assert other.id in floor.modal(floor.dana)
-        assert "Not my patch" in floor.modal(floor.dana)
-        await floor.submit(floor.dana, choice=floor.kim.id)
-        assert await floor.steps(told) == ["given"]
+        assert other.id in acme.dialog_text(acme.dana)
+        assert "Not my patch" in acme.dialog_text(acme.dana)
+        await acme.submit(acme.dana, choice=acme.kim.id)
+        assert await acme.trail(told) == ["given"]
 
 
-async def test_a_dialog_that_has_to_wait_for_slack_is_opened_meanwhile(floor):
+async def test_a_dialog_that_has_to_wait_for_slack_is_opened_meanwhile(acme):
     """After three seconds Slack opens none any more; who looks at a channel is asked of Slack first."""
-    await unowned(floor)
-    floor.world.slack.faults.add("users.info", delay=1.3)
+    await unowned(acme)
+    acme.world.slack.faults.add("users.info", delay=1.3)
 
-    await floor.choose(floor.kim, channel(floor), "why")
+    await acme.choose_in_menu(acme.kim, channel(acme), "why")
 
-    [opened] = [call for call in floor.world.slack.calls if call.method == "views.open"]
+    [opened] = [call for call in acme.world.slack.calls if call.method == "views.open"]
     assert "One moment" in str(opened.arguments["view"])
-    assert "Why here" in floor.modal(floor.kim)
+    assert "Why here" in acme.dialog_text(acme.kim)
 
 
-async def test_a_hand_over_that_cannot_be_told_goes_to_the_channel(floor):
+async def test_a_hand_over_that_cannot_be_told_goes_to_the_channel(acme):
     """Their account was closed a moment later: the channel can claim it again."""
-    await unowned(floor)
-    await floor.choose(floor.kim, channel(floor), "hand_on")
-    await floor.submit(floor.kim, choice=floor.mo.id)
-    floor.world.slack.faults.add("chat.postMessage", error="user_disabled", times=1)
+    await unowned(acme)
+    await acme.choose_in_menu(acme.kim, channel(acme), "hand_on")
+    await acme.submit(acme.kim, choice=acme.mo.id)
+    acme.world.slack.faults.add("chat.postMessage", error="user_disabled", times=1)
 
-    await floor.pass_time()
-    await floor.pass_time()
+    await acme.pass_time()
+    await acme.pass_time()
 
-    assert "No DRI could be told" in channel(floor).text
-    assert [buttons_of(each) for each in floor.world.channel_messages("job-changes")] == [["Claim"], ["Claim"]]
+    assert "No DRI could be told" in channel(acme).text
+    assert [button_labels(each) for each in acme.world.channel_messages("job-changes")] == [["Claim"], ["Claim"]]
 
 
-async def test_it_cannot_be_given_to_oneself(floor, told):
+async def test_it_cannot_be_given_to_oneself(acme, told):
     """That would tell them again for nothing."""
-    await floor.press(floor.dana, direct(floor), "hand_on")
+    await acme.press(acme.dana, direct(acme), "hand_on")
 
-    done = await floor.submit(floor.dana, choice=floor.dana.id)
+    done = await acme.submit(acme.dana, choice=acme.dana.id)
 
     assert "That is you" in done.errors["choice"]
 
 
-async def test_when_slack_does_not_answer_nothing_is_given(floor, told):
+async def test_when_slack_does_not_answer_nothing_is_given(acme, told):
     """Whether somebody can be told is not guessed."""
-    await floor.press(floor.dana, direct(floor), "hand_on")
-    floor.world.slack.faults.add("users.info", status=503, times=1)
+    await acme.press(acme.dana, direct(acme), "hand_on")
+    acme.world.slack.faults.add("users.info", status=503, times=1)
 
-    done = await floor.submit(floor.dana, choice=floor.kim.id)
+    done = await acme.submit(acme.dana, choice=acme.kim.id)
 
     assert "try again" in done.errors["choice"]
-    assert await floor.steps(told) == []
+    assert await acme.trail(told) == []
 
 
-async def test_a_dialog_that_was_open_while_another_acted_says_so(floor):
+async def test_a_dialog_that_was_open_while_another_acted_says_so(acme):
     """The rows decide when it is submitted, not when it was opened."""
-    told = await unowned(floor)
-    await floor.choose(floor.kim, channel(floor), "hand_on")
-    await floor.press(floor.mo, channel(floor), "take")
+    told = await unowned(acme)
+    await acme.choose_in_menu(acme.kim, channel(acme), "hand_on")
+    await acme.press(acme.mo, channel(acme), "take")
 
-    done = await floor.submit(floor.kim, choice=floor.dana.id)
+    done = await acme.submit(acme.kim, choice=acme.dana.id)
 
     assert done.ok
-    assert f"<@{floor.mo.id}> is on it" in floor.modal(floor.kim)
-    assert await floor.steps(told) == ["taken"]
+    assert f"<@{acme.mo.id}> is on it" in acme.dialog_text(acme.kim)
+    assert await acme.trail(told) == ["taken"]
 
 
 @pytest.mark.both_databases
-async def test_later_comes_back_once_in_the_morning_of_the_readers_clock(floor, told):
+async def test_later_comes_back_once_in_the_morning_of_the_readers_clock(acme, told):
     """Tomorrow at nine in New York is 14:00 UTC in November; the message says that it was asked for."""
-    await floor.choose(floor.dana, direct(floor), "later")
-    await floor.submit(floor.dana, choice="tomorrow")
-    assert "⏰ Comes back" in shown(direct(floor))
-    now = floor.world.clock()
+    await acme.choose_in_menu(acme.dana, direct(acme), "later")
+    await acme.submit(acme.dana, choice="tomorrow")
+    assert "⏰ Comes back" in blocks_text(direct(acme))
+    now = acme.world.clock()
     due = (now // 86_400_000 + 1) * 86_400_000 + 14 * 3_600_000
 
-    await floor.pass_time((due - now) / 1_000 - 1)
-    assert len(floor.world.direct_messages("Dana Reyes")) == 1
-    await floor.pass_time(1)
-    await floor.pass_time(7 * 86_400)
+    await acme.pass_time((due - now) / 1_000 - 1)
+    assert len(acme.world.direct_messages("Dana Reyes")) == 1
+    await acme.pass_time(1)
+    await acme.pass_time(7 * 86_400)
 
-    assert len(floor.world.direct_messages("Dana Reyes")) == 2
-    assert "⏰ Back, as you asked" in shown(direct(floor))
-    assert buttons_of(direct(floor)) == ["I'm on it", "Not mine…"]
-    assert await floor.steps(told) == ["put off", "came back"]
+    assert len(acme.world.direct_messages("Dana Reyes")) == 2
+    assert "⏰ Back, as you asked" in blocks_text(direct(acme))
+    assert button_labels(direct(acme)) == ["I'm on it", "Not mine…"]
+    assert await acme.trail(told) == ["put off", "came back"]
 
 
 @pytest.mark.parametrize("verb", ["wrong_data", "later", "mute"])
 @pytest.mark.parametrize("option", [None, {"value": "bogus"}, {}])
-async def test_a_dialog_that_comes_back_without_a_choice_asks_for_one(floor, told, verb, option):
+async def test_a_dialog_that_comes_back_without_a_choice_asks_for_one(acme, told, verb, option):
     """Slack's own client does not send it so; others may."""
-    await floor.choose(floor.dana, direct(floor), verb)
-    slack = floor.world.slack
-    payload = view_submission(slack._actor(floor.dana.id), slack.modal(floor.dana.id))
+    await acme.choose_in_menu(acme.dana, direct(acme), verb)
+    slack = acme.world.slack
+    payload = view_submission(slack._actor(acme.dana.id), slack.modal(acme.dana.id))
     payload["view"]["state"]["values"]["choice"] = {"choice": {"type": "radio_buttons", "selected_option": option}}
 
     reply = await slack.app_client.interact(payload)
@@ -353,32 +359,32 @@ async def test_a_dialog_that_comes_back_without_a_choice_asks_for_one(floor, tol
     assert reply.json == {"response_action": "errors", "errors": {"choice": "Choose one of these."}}
 
 
-async def test_what_was_dealt_with_meanwhile_does_not_come_back(floor, told):
+async def test_what_was_dealt_with_meanwhile_does_not_come_back(acme, told):
     """Being on it is what the reminder was for."""
-    await floor.choose(floor.dana, direct(floor), "later")
-    await floor.submit(floor.dana, choice="monday")
+    await acme.choose_in_menu(acme.dana, direct(acme), "later")
+    await acme.submit(acme.dana, choice="monday")
 
-    await floor.press(floor.dana, direct(floor), "take")
-    await floor.pass_time(9 * 86_400)
+    await acme.press(acme.dana, direct(acme), "take")
+    await acme.pass_time(9 * 86_400)
 
-    assert len(floor.world.direct_messages("Dana Reyes")) == 1
-    assert "⏰" not in shown(direct(floor))
+    assert len(acme.world.direct_messages("Dana Reyes")) == 1
+    assert "⏰" not in blocks_text(direct(acme))
 
 
-async def test_wrong_data_is_kept_with_its_reason_and_counted(floor, told):
+async def test_wrong_data_is_kept_with_its_reason_and_counted(acme, told):
     """One report a person; what they say last counts."""
     for fault, words in (("old_news", "From 2023"), ("wrong_job", "She is CFO")):
-        await floor.choose(floor.dana, direct(floor), "wrong_data")
-        await floor.submit(floor.dana, choice=fault, words=words)
+        await acme.choose_in_menu(acme.dana, direct(acme), "wrong_data")
+        await acme.submit(acme.dana, choice=fault, words=words)
 
-    assert f"🚩 Wrong data (wrong company or title), says <@{floor.dana.id}>" in shown(direct(floor))
-    assert await floor.world.database.run(acting.reports, floor.world.workspace_id, 0) == 1
-    assert await floor.steps(told) == ["wrong data", "wrong data"]
+    assert f"🚩 Wrong data (wrong company or title), says <@{acme.dana.id}>" in blocks_text(direct(acme))
+    assert await acme.world.database.run(acting.reports, acme.world.workspace_id, 0) == 1
+    assert await acme.trail(told) == ["wrong data", "wrong data"]
 
 
-async def test_why_me_shows_the_candidates_in_order_and_what_became_of_each(floor):
+async def test_why_me_shows_the_candidates_in_order_and_what_became_of_each(acme):
     """Whose it would have been, and why it is not."""
-    world = floor.world
+    world = acme.world
     account = world.salesforce.add("Account", Name="Initech", OwnerId=world.add_owner("Lee Park"))
     gone = world.add_owner("Ivan Petrov", IsActive=False)
     bob = {"FirstName": "Bob", "LastName": "Ray", "Email": "bob@hooli.example"}
@@ -386,101 +392,101 @@ async def test_why_me_shows_the_candidates_in_order_and_what_became_of_each(floo
     await world.deliver(person={"full_name": "Bob Ray", "emails": ["bob@hooli.example"]})
     lee = next(user for user in world.slack.world.users.values() if user.real_name == "Lee Park")
 
-    await floor.choose(lee, direct(floor, "Lee Park"), "why")
+    await acme.choose_in_menu(lee, direct(acme, "Lee Park"), "why")
 
-    said = floor.modal(lee)
+    said = acme.dialog_text(lee)
     assert "Why me?" in said
     assert "1. contact owner, Ivan Petrov: is inactive in Salesforce" in said
     assert "2. account owner, Lee Park: ✅ told" in said
 
 
-async def test_why_here_is_for_everybody_in_the_channel(floor):
+async def test_why_here_is_for_everybody_in_the_channel(acme):
     """Why no DRI was found."""
-    await unowned(floor)
+    await unowned(acme)
 
-    await floor.choose(floor.mo, channel(floor), "why")
+    await acme.choose_in_menu(acme.mo, channel(acme), "why")
 
-    assert "Why here?" in floor.modal(floor.mo)
-    assert "no contact or lead in Salesforce" in floor.modal(floor.mo)
+    assert "Why here?" in acme.dialog_text(acme.mo)
+    assert "no contact or lead in Salesforce" in acme.dialog_text(acme.mo)
 
 
-async def test_messages_like_this_can_be_muted_and_that_undone(floor, told):
+async def test_messages_like_this_can_be_muted_and_that_undone(acme, told):
     """By the signal or by the kind of change; the dialog shows what is muted, with an undo."""
-    await floor.choose(floor.dana, direct(floor), "mute")
-    await floor.submit(floor.dana, choice="contact_tracking")
+    await acme.choose_in_menu(acme.dana, direct(acme), "mute")
+    await acme.submit(acme.dana, choice="contact_tracking")
 
-    assert "Everything from contact tracking" in floor.modal(floor.dana)
-    assert await muted(floor) == {(floor.dana.id, "contact_tracking")}
-    await floor.world.slack.act_in_modal(floor.dana.id, "delivery_unmute")
-    await floor.settled()
-    assert await muted(floor) == set()
-    assert "Undo" not in floor.modal(floor.dana)
-    assert await floor.steps(told) == ["muted", "unmuted"]
+    assert "Everything from contact tracking" in acme.dialog_text(acme.dana)
+    assert await muted(acme) == {(acme.dana.id, "contact_tracking")}
+    await acme.world.slack.act_in_modal(acme.dana.id, "delivery_unmute")
+    await acme.wait_for_listeners()
+    assert await muted(acme) == set()
+    assert "Undo" not in acme.dialog_text(acme.dana)
+    assert await acme.trail(told) == ["muted", "unmuted"]
 
 
-async def test_what_nobody_may_mute_is_not_offered(floor, told):
+async def test_what_nobody_may_mute_is_not_offered(acme, told):
     """The dialog says so, and one that was open before mutes nothing of it."""
-    where = floor.world.workspace_id
+    where = acme.world.workspace_id
     change = audit.Change(0, "U_ADMIN", "mute_limits", "")
-    await floor.choose(floor.dana, direct(floor), "mute")
-    await floor.world.database.run(muting.limit, where, ["contact_tracking", "new_company"], change)
+    await acme.choose_in_menu(acme.dana, direct(acme), "mute")
+    await acme.world.database.run(muting.limit, where, ["contact_tracking", "new_company"], change)
 
-    await floor.submit(floor.dana, choice="contact_tracking")
+    await acme.submit(acme.dana, choice="contact_tracking")
 
-    assert "so they cannot be muted" in floor.modal(floor.dana)
-    assert await muted(floor) == set()
-    await floor.world.slack.close_view(floor.dana.id)
-    await floor.choose(floor.dana, direct(floor), "mute")
-    assert "Your admins want everybody to hear about" in floor.modal(floor.dana)
-    assert "radio_buttons" not in floor.modal(floor.dana)
+    assert "so they cannot be muted" in acme.dialog_text(acme.dana)
+    assert await muted(acme) == set()
+    await acme.world.slack.close_view(acme.dana.id)
+    await acme.choose_in_menu(acme.dana, direct(acme), "mute")
+    assert "Your admins want everybody to hear about" in acme.dialog_text(acme.dana)
+    assert "radio_buttons" not in acme.dialog_text(acme.dana)
 
 
 @pytest.mark.parametrize(
     ("what", "why"),
     [("contact_tracking", "has muted this signal"), ("new_company", "has muted this kind of change")],
 )
-async def test_who_muted_it_is_passed_over_with_that_reason(floor, told, what, why):
+async def test_who_muted_it_is_passed_over_with_that_reason(acme, told, what, why):
     """The next candidate is told, else the channel, and the reason says that it was muted."""
-    await floor.choose(floor.dana, direct(floor), "mute")
-    await floor.submit(floor.dana, choice=what)
+    await acme.choose_in_menu(acme.dana, direct(acme), "mute")
+    await acme.submit(acme.dana, choice=what)
 
-    await floor.world.deliver(source_event_id="after")
+    await acme.world.deliver(source_event_id="after")
 
-    assert len(floor.world.direct_messages("Dana Reyes")) == 1
-    assert why in channel(floor).text
+    assert len(acme.world.direct_messages("Dana Reyes")) == 1
+    assert why in channel(acme).text
 
 
-async def test_muting_is_offered_behind_why_me_too(floor, told):
+async def test_muting_is_offered_behind_why_me_too(acme, told):
     """In a bundle there is no room for it in the menu."""
-    await floor.choose(floor.dana, direct(floor), "why")
+    await acme.choose_in_menu(acme.dana, direct(acme), "why")
 
-    await floor.world.slack.act_in_modal(floor.dana.id, "delivery_mute")
-    await floor.settled()
+    await acme.world.slack.act_in_modal(acme.dana.id, "delivery_mute")
+    await acme.wait_for_listeners()
 
-    assert "Stop telling me about" in floor.modal(floor.dana)
+    assert "Stop telling me about" in acme.dialog_text(acme.dana)
 
 
-async def muted(floor):
-    state = await floor.world.database.run(
-        choice_state.state, floor.world.workspace_id, floor.world.clock(), count_told=False
+async def muted(acme):
+    state = await acme.world.database.run(
+        choice_state.state, acme.world.workspace_id, acme.world.clock(), count_told=False
     )
     return set(state.muted)
 
 
-async def test_in_a_bundle_each_job_change_is_acted_on_by_itself(floor):
+async def test_in_a_bundle_each_job_change_is_acted_on_by_itself(acme):
     """The menu of a line; the other lines stay as they are."""
     for number in range(3):
-        await floor.world.accept(source_event_id=str(number), person=_ada(f"Ada {number}"))
-    await floor.world.worker.work_off()
-    bundle = direct(floor)
-    second = menu_of(bundle)[5].partition(":")[2]
+        await acme.world.accept(source_event_id=str(number), person=_ada(f"Ada {number}"))
+    await acme.world.worker.work_off()
+    bundle = direct(acme)
+    second = menu_values(bundle)[5].partition(":")[2]
 
-    await floor.world.slack.press(
-        floor.dana.id, bundle.channel_id, bundle.ts, "delivery_menu", f"take:{second}", bundle.blocks[3]["block_id"]
+    await acme.world.slack.press(
+        acme.dana.id, bundle.channel_id, bundle.ts, "delivery_menu", f"take:{second}", bundle.blocks[3]["block_id"]
     )
-    await floor.settled()
+    await acme.wait_for_listeners()
 
-    assert shown(bundle).count("is on it") == 1
+    assert blocks_text(bundle).count("is on it") == 1
     texts = [block["elements"][0]["text"] if block["type"] == "context" else "" for block in bundle.blocks]
     assert "is on it" in texts[5]
     assert "Ada 2" in str(bundle.blocks[6])
@@ -491,121 +497,125 @@ def _ada(name):
 
 
 @pytest.mark.parametrize("verb", ["take", "hand_on"])
-async def test_a_year_old_message_whose_details_were_erased_says_so(floor, told, verb):
+async def test_a_year_old_message_whose_details_were_erased_says_so(acme, told, verb):
     """Nothing is changed, and the message stays as it was."""
-    before = shown(direct(floor))
-    await floor.erase(told)
+    before = blocks_text(direct(acme))
+    await acme.erase_payload(told)
 
-    await floor.press(floor.dana, direct(floor), verb)
+    await acme.press(acme.dana, direct(acme), verb)
 
-    assert floor.heard(floor.dana) == [
+    assert acme.ephemeral_texts(acme.dana) == [
         "This message is too old to act on: what it told of has been erased since. Nothing was changed."
     ]
-    assert shown(direct(floor)) == before
-    assert await floor.steps(told) == []
+    assert blocks_text(direct(acme)) == before
+    assert await acme.trail(told) == []
 
 
 @pytest.mark.parametrize("verb", ["later", "why", "wrong_data", "mute"])
-async def test_the_menu_of_an_erased_message_says_so(floor, told, verb):
+async def test_the_menu_of_an_erased_message_says_so(acme, told, verb):
     """No dialog opens over nothing."""
-    await floor.erase(told)
+    await acme.erase_payload(told)
 
-    await floor.choose(floor.dana, direct(floor), verb)
+    await acme.choose_in_menu(acme.dana, direct(acme), verb)
 
-    assert "too old to act on" in floor.heard(floor.dana)[0]
-    assert floor.is_closed(floor.dana)
+    assert "too old to act on" in acme.ephemeral_texts(acme.dana)[0]
+    assert acme.is_closed(acme.dana)
 
 
-async def test_what_comes_back_after_it_was_erased_does_not(floor, told):
+async def test_what_comes_back_after_it_was_erased_does_not(acme, told):
     """Forgotten is forgotten."""
-    await floor.choose(floor.dana, direct(floor), "later")
-    await floor.submit(floor.dana, choice="next_week")
-    await floor.erase(told)
+    await acme.choose_in_menu(acme.dana, direct(acme), "later")
+    await acme.submit(acme.dana, choice="next_week")
+    await acme.erase_payload(told)
 
-    await floor.pass_time(9 * 86_400)
+    await acme.pass_time(9 * 86_400)
 
-    assert len(floor.world.direct_messages("Dana Reyes")) == 1
+    assert len(acme.world.direct_messages("Dana Reyes")) == 1
 
 
-async def test_somebody_who_did_not_get_it_can_do_nothing(floor, told):
+async def test_somebody_who_did_not_get_it_can_do_nothing(acme, told):
     """A button's value is no right: whose message it is, is read from our rows."""
-    await unowned(floor)
-    own = direct(floor)
-    theirs = channel(floor)
+    await unowned(acme)
+    own = direct(acme)
+    theirs = channel(acme)
     forge(theirs, delivery_of(own))
 
-    await floor.press(floor.kim, theirs, "take", delivery_of(own))
+    await acme.press(acme.kim, theirs, "take", delivery_of(own))
 
-    assert floor.heard(floor.kim) == ["This was told to somebody else, so only they can do that."]
-    assert await floor.steps(told) == []
+    assert acme.ephemeral_texts(acme.kim) == ["This was told to somebody else, so only they can do that."]
+    assert await acme.trail(told) == []
 
 
 @pytest.mark.parametrize("value", ["999999", "0", "-1", "x", "9" * 30, "٣"])
-async def test_a_delivery_that_there_is_not_gets_a_short_answer(floor, told, value):
+async def test_a_delivery_that_there_is_not_gets_a_short_answer(acme, told, value):
     """An id of another workspace, or garbage: the same as one that is not kept any more."""
-    forge(direct(floor), value)
+    forge(direct(acme), value)
 
-    await floor.press(floor.dana, direct(floor), "take", value)
+    await acme.press(acme.dana, direct(acme), "take", value)
 
-    assert floor.heard(floor.dana) == ["This job change is not kept any more, so there is nothing left to do about it."]
+    assert acme.ephemeral_texts(acme.dana) == [
+        "This job change is not kept any more, so there is nothing left to do about it."
+    ]
 
 
-async def test_another_workspaces_delivery_is_not_there(floor, told):
+async def test_another_workspaces_delivery_is_not_there(acme, told):
     """Ids count up over all workspaces: who knows one still has no part in it."""
-    team = floor.world.slack.add_team("Rival")
-    eve = floor.world.slack.add_user(team, "Eve Moss", "eve@rival.example")
-    floor.world.tokens[team.id] = floor.world.slack.install(team.id, eve.id)
-    room = floor.world.slack.add_channel(team, "room")
-    posted = await floor.world.worker.courier.slack.post_notice(team.id, room.id, "x", direct(floor).blocks)
-    copied = floor.world.slack.world.message(posted.channel, posted.ts)
+    team = acme.world.slack.add_team("Rival")
+    eve = acme.world.slack.add_user(team, "Eve Moss", "eve@rival.example")
+    acme.world.tokens[team.id] = acme.world.slack.install(team.id, eve.id)
+    room = acme.world.slack.add_channel(team, "room")
+    posted = await acme.world.worker.courier.slack.post_notice(team.id, room.id, "x", direct(acme).blocks)
+    copied = acme.world.slack.world.message(posted.channel, posted.ts)
 
-    await floor.press(eve, copied, "take")
+    await acme.press(eve, copied, "take")
 
-    assert floor.heard(eve) == ["This job change is not kept any more, so there is nothing left to do about it."]
-    assert await floor.steps(told) == []
+    assert acme.ephemeral_texts(eve) == [
+        "This job change is not kept any more, so there is nothing left to do about it."
+    ]
+    assert await acme.trail(told) == []
 
 
 @pytest.mark.parametrize("verb", ["take", "why"])
-async def test_a_visitor_from_another_company_can_neither_claim_nor_look(floor, verb):
+async def test_a_visitor_from_another_company_can_neither_claim_nor_look(acme, verb):
     """The channel may be shared with people whose job it is not, and whom the rules do not concern."""
-    told = await unowned(floor)
-    guest = floor.world.slack.add_user(floor.world.team, "Vera Visitor", "vera@other.example", is_stranger=True)
+    told = await unowned(acme)
+    guest = acme.world.slack.add_user(acme.world.team, "Vera Visitor", "vera@other.example", is_stranger=True)
 
     if verb == "take":
-        await floor.press(guest, channel(floor), "take")
+        await acme.press(guest, channel(acme), "take")
     else:
-        await floor.choose(guest, channel(floor), verb)
+        await acme.choose_in_menu(guest, channel(acme), verb)
 
-    assert floor.heard(guest) == ["Only members of this workspace can do that."]
-    assert floor.is_closed(guest)
-    assert await floor.steps(told) == []
+    assert acme.ephemeral_texts(guest) == ["Only members of this workspace can do that."]
+    assert acme.is_closed(guest)
+    assert await acme.trail(told) == []
 
 
-async def test_a_claim_that_cannot_be_checked_changes_nothing(floor):
+async def test_a_claim_that_cannot_be_checked_changes_nothing(acme):
     """It fails closed, and says what to do."""
-    told = await unowned(floor)
-    floor.world.slack.faults.add("users.info", status=503, times=1)
+    told = await unowned(acme)
+    acme.world.slack.faults.add("users.info", status=503, times=1)
 
-    await floor.press(floor.kim, channel(floor), "take")
+    await acme.press(acme.kim, channel(acme), "take")
 
-    assert "Please try again" in floor.heard(floor.kim)[0]
-    assert await floor.steps(told) == []
+    assert "Please try again" in acme.ephemeral_texts(acme.kim)[0]
+    assert await acme.trail(told) == []
 
 
-async def test_a_button_of_another_version_says_so(floor, told):
+async def test_a_button_of_another_version_says_so(acme, told):
     """After an update, old messages may offer what we do not know any more."""
-    message = direct(floor)
+    message = direct(acme)
     menu = next(element for block in message.blocks for element in block.get("elements", []) if "options" in element)
     menu["options"][0]["value"] = "applaud:1"
 
-    await floor.press(floor.dana, message, "menu", "applaud:1")
+    await acme.press(acme.dana, message, "menu", "applaud:1")
 
-    assert "another version of the app" in floor.heard(floor.dana)[0]
+    assert "another version of the app" in acme.ephemeral_texts(acme.dana)[0]
 
 
-async def test_buttons_of_older_messages_that_open_a_page_are_acknowledged(floor, told, caplog):
+async def test_buttons_of_older_messages_that_open_a_page_are_acknowledged(acme, told, caplog):
     """Else Slack shows a warning sign beside a link that works."""
-    message = direct(floor)
+    message = direct(acme)
     message.blocks[-1]["elements"].append(
         {
             "type": "button",
@@ -615,94 +625,92 @@ async def test_buttons_of_older_messages_that_open_a_page_are_acknowledged(floor
         }
     )
 
-    reply = await floor.world.slack.press(floor.dana.id, message.channel_id, message.ts, "link_profile")
-    await floor.settled()
+    reply = await acme.world.slack.press(acme.dana.id, message.channel_id, message.ts, "link_profile")
+    await acme.wait_for_listeners()
 
     assert reply.status == 200
     assert caplog.text == ""
 
 
-async def test_while_slack_asks_us_to_wait_the_row_counts_and_the_message_follows(floor, told):
+async def test_while_slack_asks_us_to_wait_the_row_counts_and_the_message_follows(acme, told):
     """A 429 loses nothing: who pressed reads that it was noted, and the worker draws it later."""
-    floor.world.slack.faults.add(UPDATE, error="ratelimited", status=429, retry_after=10, times=1)
+    acme.world.slack.faults.add(UPDATE, error="ratelimited", status=429, retry_after=10, times=1)
 
-    await floor.press(floor.dana, direct(floor), "take")
+    await acme.press(acme.dana, direct(acme), "take")
 
-    assert "the message will show it in a moment" in floor.heard(floor.dana)[0]
-    assert "is on it" not in shown(direct(floor))
-    await floor.pass_time(9)
-    assert "is on it" not in shown(direct(floor))
-    await floor.pass_time(1.1)
-    assert "is on it" in shown(direct(floor))
+    assert "the message will show it in a moment" in acme.ephemeral_texts(acme.dana)[0]
+    assert "is on it" not in blocks_text(direct(acme))
+    await acme.pass_time(9)
+    assert "is on it" not in blocks_text(direct(acme))
+    await acme.pass_time(1.1)
+    assert "is on it" in blocks_text(direct(acme))
 
 
 @pytest.mark.both_databases
-async def test_a_process_that_dies_before_the_message_is_drawn_loses_nothing(floor, told):
+async def test_a_process_that_dies_before_the_message_is_drawn_loses_nothing(acme, told):
     """The row and the wish to draw it are one commit; the next process draws it."""
-    delivery = await floor.world.database.run(acting.find, floor.world.workspace_id, int(delivery_of(direct(floor))))
-    await floor.world.database.run(acting.take, delivery, floor.dana.id, floor.world.clock())
+    delivery = await acme.world.database.run(acting.find, acme.world.workspace_id, int(delivery_of(direct(acme))))
+    await acme.world.database.run(acting.take, delivery, acme.dana.id, acme.world.clock())
 
-    await floor.catch_up()
+    await acme.catch_up()
 
-    assert f"<@{floor.dana.id}> is on it" in shown(direct(floor))
+    assert f"<@{acme.dana.id}> is on it" in blocks_text(direct(acme))
 
 
-async def test_a_message_that_was_deleted_stands_in_nobodys_way(floor, told):
+async def test_a_message_that_was_deleted_stands_in_nobodys_way(acme, told):
     """There is nothing to draw; what was done is done, and who pressed reads so."""
-    message = direct(floor)
-    floor.world.slack.faults.add(UPDATE, error="message_not_found", times=1)
+    message = direct(acme)
+    acme.world.slack.faults.add(UPDATE, error="message_not_found", times=1)
 
-    await floor.press(floor.dana, message, "take")
+    await acme.press(acme.dana, message, "take")
 
-    assert await floor.steps(told) == ["taken"]
-    assert floor.heard(floor.dana) == ["Noted, though a message of it cannot be changed any more."]
-    assert not await floor.acting.catch_up()
+    assert await acme.trail(told) == ["taken"]
+    assert acme.ephemeral_texts(acme.dana) == ["Noted, though a message of it cannot be changed any more."]
+    assert not await acme.acting.catch_up()
 
 
-async def test_a_bundle_of_which_a_part_was_erased_stays_as_it_is(floor):
+async def test_a_bundle_of_which_a_part_was_erased_stays_as_it_is(acme):
     """Drawn anew it would lack a line; what was done about the rest counts all the same."""
-    ids = [await floor.world.accept(source_event_id=str(number), person=_ada(f"Ada {number}")) for number in range(2)]
-    await floor.world.worker.work_off()
-    bundle = direct(floor)
-    before = shown(bundle)
-    await floor.erase(ids[1])
+    ids = [await acme.world.accept(source_event_id=str(number), person=_ada(f"Ada {number}")) for number in range(2)]
+    await acme.world.worker.work_off()
+    bundle = direct(acme)
+    before = blocks_text(bundle)
+    await acme.erase_payload(ids[1])
 
     first = bundle.blocks[1]
     value = first["accessory"]["options"][0]["value"]
-    await floor.world.slack.press(
-        floor.dana.id, bundle.channel_id, bundle.ts, "delivery_menu", value, first["block_id"]
-    )
-    await floor.settled()
+    await acme.world.slack.press(acme.dana.id, bundle.channel_id, bundle.ts, "delivery_menu", value, first["block_id"])
+    await acme.wait_for_listeners()
 
-    assert shown(bundle) == before
-    assert await floor.steps(ids[0]) == ["taken"]
-    assert "cannot be changed any more" in floor.heard(floor.dana)[0]
+    assert blocks_text(bundle) == before
+    assert await acme.trail(ids[0]) == ["taken"]
+    assert "cannot be changed any more" in acme.ephemeral_texts(acme.dana)[0]
 
 
-async def test_when_the_database_fails_while_drawing_it_is_not_said_that_nothing_changed(floor, told):
+async def test_when_the_database_fails_while_drawing_it_is_not_said_that_nothing_changed(acme, told):
     """The row was committed before."""
-    gone = replace(floor.acting.redrawing, database=Database("sqlite:////nowhere/at.db"))
-    acting_without = replace(floor.acting, redrawing=gone)
+    gone = replace(acme.acting.redrawing, database=Database("sqlite:////nowhere/at.db"))
+    acting_without = replace(acme.acting, redrawing=gone)
 
     assert await acting_without.show(Acted(job_change_id=told)) == "Noted: the message will show it in a moment."
     await gone.database.close()
 
 
-async def test_a_change_that_slack_refuses_is_drawn_plainer(floor, told):
+async def test_a_change_that_slack_refuses_is_drawn_plainer(acme, told):
     """Blocks are a nicety; who is on it is said in words."""
-    floor.world.slack.faults.add(
+    acme.world.slack.faults.add(
         UPDATE, error="invalid_blocks", times=None, when=lambda arguments: arguments.get("blocks")
     )
 
-    await floor.press(floor.dana, direct(floor), "take")
+    await acme.press(acme.dana, direct(acme), "take")
 
-    assert f"✅ <@{floor.dana.id}> is on it" in direct(floor).text
+    assert f"✅ <@{acme.dana.id}> is on it" in direct(acme).text
 
 
-async def test_a_copy_that_is_told_after_somebody_acted_says_so_at_once(floor):
+async def test_a_copy_that_is_told_after_somebody_acted_says_so_at_once(acme):
     """The channel's lane may be slower than the reader."""
-    await floor.world.set_preferences(channel_gets="everything")
-    floor.world.slack.faults.add(
+    await acme.world.set_preferences(channel_gets="everything")
+    acme.world.slack.faults.add(
         "chat.postMessage",
         error="ratelimited",
         status=429,
@@ -710,27 +718,27 @@ async def test_a_copy_that_is_told_after_somebody_acted_says_so_at_once(floor):
         times=1,
         when=lambda arguments: arguments["channel"].startswith("C"),
     )
-    await floor.world.deliver()
-    await floor.press(floor.dana, direct(floor), "take")
+    await acme.world.deliver()
+    await acme.press(acme.dana, direct(acme), "take")
 
-    await floor.pass_time(6)
+    await acme.pass_time(6)
 
-    assert f"<@{floor.dana.id}> is on it" in channel(floor).text
+    assert f"<@{acme.dana.id}> is on it" in channel(acme).text
 
 
-async def test_a_dialog_that_opens_too_late_changes_nothing(floor, told):
+async def test_a_dialog_that_opens_too_late_changes_nothing(acme, told):
     """Slack gives three seconds; the person reads what to do."""
-    floor.world.slack.faults.add("views.open", error="expired_trigger_id")
+    acme.world.slack.faults.add("views.open", error="expired_trigger_id")
 
-    await floor.press(floor.dana, direct(floor), "hand_on")
+    await acme.press(acme.dana, direct(acme), "hand_on")
     await asyncio.sleep(0)
-    await floor.settled()
+    await acme.wait_for_listeners()
 
-    assert "took too long" in floor.heard(floor.dana)[0]
+    assert "took too long" in acme.ephemeral_texts(acme.dana)[0]
 
 
 def delivery_of(message):
-    return menu_of(message)[0].partition(":")[2]
+    return menu_values(message)[0].partition(":")[2]
 
 
 def forge(message, delivery_id):

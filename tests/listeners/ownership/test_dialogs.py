@@ -7,27 +7,27 @@ from collections.abc import AsyncIterator
 import pytest
 
 from services.ownership.rules.rule_set import FieldTest, Pool, PoolMember
-from tests.listeners.ownership.ownership_world import Desk, accept, connected, publish, rule
-from tests.listeners.salesforce.salesforce_world import World, world
+from tests.listeners.ownership.ownership_world import AdminSession, accept_and_route, connect_org, publish, rule
+from tests.listeners.salesforce.salesforce_world import SalesforceWorld, open_salesforce_world
 
 
 @pytest.fixture
-async def acme(sqlite_url: str) -> AsyncIterator[World]:
-    async with world(sqlite_url) as made:
+async def acme(sqlite_url: str) -> AsyncIterator[SalesforceWorld]:
+    async with open_salesforce_world(sqlite_url) as made:
         yield made
 
 
 @pytest.fixture
-def dana(acme: World) -> Desk:
-    return Desk(acme, acme.dana)
+def dana(acme: SalesforceWorld) -> AdminSession:
+    return AdminSession(acme, acme.dana)
 
 
-async def page(desk: Desk, action_id: str) -> str:
-    await desk.open()
+async def page(desk: AdminSession, action_id: str) -> str:
+    await desk.open_rules()
     return await desk.act(action_id)
 
 
-def globex_of(acme: World, email: str = "noor@acme.example") -> None:
+def globex_of(acme: SalesforceWorld, email: str = "noor@acme.example") -> None:
     """Globex is an account, Ada a contact at Initech; both belong to somebody with this address."""
     owner = acme.org.add("User", FirstName="Noor", LastName="Haddad", Email=email)
     acme.org.add("Account", Name="Globex", Website="https://globex.example", Type="Target", OwnerId=owner)
@@ -36,23 +36,23 @@ def globex_of(acme: World, email: str = "noor@acme.example") -> None:
     acme.org.add("Contact", OwnerId=owner, AccountId=initech, **ada)
 
 
-async def test_history_says_who_changed_what_and_rolls_back(acme: World, dana: Desk) -> None:
+async def test_history_says_who_changed_what_and_rolls_back(acme: SalesforceWorld, dana: AdminSession) -> None:
     """An earlier version is published again as a new one; the list below shows it."""
     await publish(acme, rule("A"))
-    await dana.open()
-    await dana.menu("switch", 0)
+    await dana.open_rules()
+    await dana.choose_in_rule_menu("switch", 0)
     await dana.act("ownership_publish")
     history = await dana.act("ownership_history")
     assert "*Version 2* · in force" in history
     assert f"<@{acme.dana.id}> · drafted: switched “A” off" in history
     assert "the operator · published: 1 rule in force" in history
     assert "Published as version 3" in await dana.act("ownership_roll_back_1")
-    assert (await dana.book()).rules.rules[0].enabled
+    assert (await dana.rule_book()).rules.rules[0].enabled
     await dana.close()
-    assert "Version 3 is in force" in dana.dialog()
+    assert "Version 3 is in force" in dana.dialog_text()
 
 
-async def test_a_roll_back_that_others_were_faster_than_is_refused(acme: World, dana: Desk) -> None:
+async def test_a_roll_back_that_others_were_faster_than_is_refused(acme: SalesforceWorld, dana: AdminSession) -> None:
     """The history is shown anew."""
     await publish(acme, rule("A"))
     await publish(acme, rule("B"))
@@ -61,33 +61,33 @@ async def test_a_roll_back_that_others_were_faster_than_is_refused(acme: World, 
     said = await dana.act("ownership_roll_back_1")
     assert "Somebody else changed the rules meanwhile" in said
     assert "*Version 3* · in force" in said
-    assert await dana.rules() == ["C"]
+    assert await dana.rule_names() == ["C"]
 
 
-async def test_history_of_hundreds_of_changes_fits(acme: World, dana: Desk) -> None:
+async def test_history_of_hundreds_of_changes_fits(acme: SalesforceWorld, dana: AdminSession) -> None:
     """Slack takes it whole."""
     await publish(acme, rule("A" * 80))
-    await dana.open()
+    await dana.open_rules()
     for _ in range(60):
-        await acme.app.rulebook.save_draft(acme.team.id, acme.dana.id, (await dana.book()).rules, None, "x" * 300)
+        await acme.app.rulebook.save_draft(acme.team.id, acme.dana.id, (await dana.rule_book()).rules, None, "x" * 300)
     assert "Who changed what" in await page(dana, "ownership_history")
 
 
-async def test_a_job_change_is_tried_on_the_draft_telling_nobody(acme: World, dana: Desk) -> None:
+async def test_a_job_change_is_tried_on_the_draft_telling_nobody(acme: SalesforceWorld, dana: AdminSession) -> None:
     """Who would be told and why, in order; nothing is stored and nobody is told."""
-    await connected(acme)
+    await connect_org(acme)
     globex_of(acme)
-    job_change = await accept(acme)
+    job_change = await accept_and_route(acme)
     posted = len(acme.slack.calls)
     await publish(acme, rule("Nobody", deliver={"to": "nobody"}))
-    await dana.open()
+    await dana.open_rules()
     await dana.act("ownership_add")
     await dana.submit(preset="empty")
     await dana.submit(name="Mine", place="1", side="current")
     assert "under *the draft*" in await dana.act("ownership_simulate")
     assert dana.options("job_change") == {"Ada Smith: Initech → Globex": job_change}
     assert (await dana.submit(job_change=job_change)).ok
-    said = dana.dialog()
+    said = dana.dialog_text()
     assert f"<@{acme.noor.id}>, as the DRI: You own Globex in Salesforce." in said
     assert "On the side of the company they join, the rule *Mine* decides:" in said
     assert "1. account owner Noor Haddad (noor@acme.example): told" in said
@@ -95,26 +95,26 @@ async def test_a_job_change_is_tried_on_the_draft_telling_nobody(acme: World, da
     assert not [call for call in acme.slack.calls[posted:] if call.method == "chat.postMessage"]
 
     await dana.submit(job_change=None, email="ada@initech.example")
-    assert "account owner Noor Haddad" in dana.dialog()
+    assert "account owner Noor Haddad" in dana.dialog_text()
     await dana.submit(email="zoe@globex.example", company="nobody.example")
-    assert "no account of nobody.example is in Salesforce" in dana.dialog()
+    assert "no account of nobody.example is in Salesforce" in dana.dialog_text()
 
 
-async def test_simulating_asks_for_something_to_try(dana: Desk) -> None:
+async def test_simulating_asks_for_something_to_try(dana: AdminSession) -> None:
     """And says what is wrong with an address."""
     await page(dana, "ownership_simulate")
     assert (await dana.submit()).errors == {"email": "Choose a job change, or type an e-mail address."}
     assert "is not an e-mail address" in (await dana.submit(email="ada")).errors["email"]
 
 
-async def test_the_last_job_changes_are_compared_with_the_draft(acme: World, dana: Desk) -> None:
+async def test_the_last_job_changes_are_compared_with_the_draft(acme: SalesforceWorld, dana: AdminSession) -> None:
     """What would change, with the rules that decide; nobody is told."""
-    await connected(acme)
+    await connect_org(acme)
     globex_of(acme)
-    await accept(acme)
+    await accept_and_route(acme)
     await publish(acme, rule("Leads", "lead"))
-    await dana.open()
-    await dana.menu("switch", 0)
+    await dana.open_rules()
+    await dana.choose_in_rule_menu("switch", 0)
     await dana.act("ownership_simulate")
     said = await dana.act("ownership_replay")
     assert "Of the last job change, the draft would tell 1 differently" in said
@@ -122,26 +122,28 @@ async def test_the_last_job_changes_are_compared_with_the_draft(acme: World, dan
     assert f"draft: <@{acme.noor.id}> (as the DRI) by “Everything else”" in said
 
 
-async def test_an_outage_of_salesforce_is_said_when_simulating(acme: World, dana: Desk) -> None:
+async def test_an_outage_of_salesforce_is_said_when_simulating(acme: SalesforceWorld, dana: AdminSession) -> None:
     """With what to do."""
-    await connected(acme)
+    await connect_org(acme)
     await page(dana, "ownership_simulate")
     acme.org.faults.add("*", status=503, times=None)
     await dana.submit(email="ada@initech.example")
-    assert "Please try again in a minute" in dana.dialog()
+    assert "Please try again in a minute" in dana.dialog_text()
 
 
-async def test_an_unmatched_owner_is_linked_and_told_what_they_missed(acme: World, dana: Desk) -> None:
+async def test_an_unmatched_owner_is_linked_and_told_what_they_missed(
+    acme: SalesforceWorld, dana: AdminSession
+) -> None:
     """The page names them, what waits is offered, and goes to whom they were linked with."""
-    await connected(acme)
+    await connect_org(acme)
     globex_of(acme, "n.haddad@acme-group.example")
-    await accept(acme)
-    assert "One owner was not, so a channel got their job changes" in await dana.home()
+    await accept_and_route(acme)
+    assert "One owner was not, so a channel got their job changes" in await dana.open_home()
     shown = await page(dana, "ownership_people")
     assert "Noor Haddad (n.haddad@acme-group.example)" in shown
     assert "is not in Slack" in shown
     assert "a channel got a job change in their place" in shown
-    [block_id] = [one["block_id"] for one in dana.definition()["blocks"] if one["block_id"].startswith("owner-")]
+    [block_id] = [one["block_id"] for one in dana.dialog_definition()["blocks"] if one["block_id"].startswith("owner-")]
 
     shown = await dana.act("ownership_link", acme.noor.id, block_id)
     assert f"Saved: it is <@{acme.noor.id}> from now on." in shown
@@ -153,37 +155,37 @@ async def test_an_unmatched_owner_is_linked_and_told_what_they_missed(acme: Worl
     assert "Ada Smith" in next(iter(told[0].messages.values())).text
 
     assert "The link is gone" in await dana.act("ownership_unlink")
-    assert "nobody here: every owner so far was found in Slack" in dana.dialog()
+    assert "nobody here: every owner so far was found in Slack" in dana.dialog_text()
 
 
-async def test_who_cannot_be_told_is_not_linked(acme: World, dana: Desk) -> None:
+async def test_who_cannot_be_told_is_not_linked(acme: SalesforceWorld, dana: AdminSession) -> None:
     """A bot, a guest: the reason is said."""
-    await connected(acme)
+    await connect_org(acme)
     globex_of(acme, "n.haddad@acme-group.example")
-    await accept(acme)
+    await accept_and_route(acme)
     await page(dana, "ownership_people")
-    [block_id] = [one["block_id"] for one in dana.definition()["blocks"] if one["block_id"].startswith("owner-")]
+    [block_id] = [one["block_id"] for one in dana.dialog_definition()["blocks"] if one["block_id"].startswith("owner-")]
     acme.noor.is_restricted = True
     assert "is a guest in Slack" in await dana.act("ownership_link", acme.noor.id, block_id)
-    assert "Linked by hand" not in dana.dialog()
+    assert "Linked by hand" not in dana.dialog_text()
 
 
-async def test_what_an_owner_missed_may_be_forgotten(acme: World, dana: Desk) -> None:
+async def test_what_an_owner_missed_may_be_forgotten(acme: SalesforceWorld, dana: AdminSession) -> None:
     """It is not offered any more."""
-    await connected(acme)
+    await connect_org(acme)
     globex_of(acme, "n.haddad@acme-group.example")
-    await accept(acme)
+    await accept_and_route(acme)
     await page(dana, "ownership_people")
-    [block_id] = [one["block_id"] for one in dana.definition()["blocks"] if one["block_id"].startswith("owner-")]
+    [block_id] = [one["block_id"] for one in dana.dialog_definition()["blocks"] if one["block_id"].startswith("owner-")]
     await dana.act("ownership_link", acme.noor.id, block_id)
     assert "not offered any more" in await dana.act("ownership_forget")
     await dana.act("ownership_unlink")
-    assert "nobody here: every owner so far was found in Slack" in dana.dialog()
+    assert "nobody here: every owner so far was found in Slack" in dana.dialog_text()
 
 
-async def test_for_all_owners_another_field_and_alias_domains(acme: World, dana: Desk) -> None:
+async def test_for_all_owners_another_field_and_alias_domains(acme: SalesforceWorld, dana: AdminSession) -> None:
     """Faults are said at their field; what was saved is shown again."""
-    await connected(acme)
+    await connect_org(acme)
     await page(dana, "ownership_people")
     assert (await dana.submit(alias_domains="acme.example acme.io")).errors == {
         "alias_domains": "Line 1: write two domains, such as acme.com = acme.io."
@@ -192,12 +194,12 @@ async def test_for_all_owners_another_field_and_alias_domains(acme: World, dana:
     wrong = await dana.submit(alias_domains="acme.example = acme.io", email_field="Nope__c")
     assert "User.Nope__c does not exist in Salesforce" in wrong.errors["email_field"]
     assert (await dana.submit(email_field="Username")).ok
-    assert "Saved." in dana.dialog()
-    assert "acme.example = acme.io" in dana.dialog()
-    assert "'initial_value': 'Username'" in dana.dialog()
+    assert "Saved." in dana.dialog_text()
+    assert "acme.example = acme.io" in dana.dialog_text()
+    assert "'initial_value': 'Username'" in dana.dialog_text()
 
 
-async def test_pools_are_made_changed_and_deleted(acme: World, dana: Desk) -> None:
+async def test_pools_are_made_changed_and_deleted(acme: SalesforceWorld, dana: AdminSession) -> None:
     """Slack users by a picker, others by address and weight; rules follow a new name."""
     await page(dana, "ownership_more")
     await dana.act("ownership_new_named_pools")
@@ -206,25 +208,25 @@ async def test_pools_are_made_changed_and_deleted(acme: World, dana: Desk) -> No
         "others": "Line 1: write a person, then a whole number as the weight."
     }
     assert (await dana.submit(members=[acme.noor.id], others="ann@acme.example 3")).ok
-    assert f"SDRs: <@{acme.noor.id}>, ann@acme.example (weight 3)" in dana.dialog()
+    assert f"SDRs: <@{acme.noor.id}>, ann@acme.example (weight 3)" in dana.dialog_text()
     members = (PoolMember(user=acme.noor.id), PoolMember(user="ann@acme.example", weight=3))
-    assert (await dana.book()).shown.pools == {"SDRs": Pool(members=members)}
+    assert (await dana.rule_book()).shown.pools == {"SDRs": Pool(members=members)}
 
     await dana.close()
     await dana.act("ownership_add")
     await dana.submit(preset="empty")
-    await dana.fill(0, "The next one of the pool SDRs")
+    await dana.choose_slot(0, "The next one of the pool SDRs")
     assert (await dana.submit(name="In turn")).ok
     await dana.act("ownership_more")
     assert "rules still name it" in await dana.act("ownership_edit_named_pools", "ownership_delete_named:SDRs")
     await dana.act("ownership_edit_named_pools", "ownership_edit_named:SDRs")
     assert (await dana.submit(name="Reps", sticky=[])).ok
-    book = await dana.book()
+    book = await dana.rule_book()
     assert book.shown.pools == {"Reps": Pool(members=members, sticky=False)}
     assert book.shown.rules[0].tell[0].pool == "Reps"
 
 
-async def test_mappings_are_made_and_deleted(acme: World, dana: Desk) -> None:
+async def test_mappings_are_made_and_deleted(acme: SalesforceWorld, dana: AdminSession) -> None:
     """One pair a line."""
     await page(dana, "ownership_more")
     await dana.act("ownership_new_named_mappings")
@@ -232,16 +234,16 @@ async def test_mappings_are_made_and_deleted(acme: World, dana: Desk) -> None:
     wrong = await dana.submit(table="ann@acme.example = bob")
     assert "must be an e-mail address" in wrong.errors["table"]
     assert (await dana.submit(table="ann@acme.example = bob@acme.example")).ok
-    assert (await dana.book()).shown.mappings == {"AE to SDR": {"ann@acme.example": "bob@acme.example"}}
+    assert (await dana.rule_book()).shown.mappings == {"AE to SDR": {"ann@acme.example": "bob@acme.example"}}
     await dana.act("ownership_new_named_mappings")
     again = await dana.submit(name="AE to SDR", table="cid@acme.example = bob@acme.example")
     assert "there is one of this name already" in str(again.errors)
     await dana.close()
     await dana.act("ownership_edit_named_mappings", "ownership_delete_named:AE to SDR")
-    assert (await dana.book()).shown.mappings == {}
+    assert (await dana.rule_book()).shown.mappings == {}
 
 
-async def test_segments_and_guards_are_kept(acme: World, dana: Desk) -> None:
+async def test_segments_and_guards_are_kept(acme: SalesforceWorld, dana: AdminSession) -> None:
     """How customers and targets are told, who is never told, how many a day."""
     await page(dana, "ownership_more")
     done = await dana.submit(customer="Account.Type is x", excluded_others="nobody")
@@ -249,21 +251,23 @@ async def test_segments_and_guards_are_kept(acme: World, dana: Desk) -> None:
     done = await dana.submit(customer="Account.Tier__c in A, B")
     assert done.errors.keys() == {"excluded_others"}
     assert (await dana.submit(excluded=[acme.noor.id], excluded_others="vp@acme.example", daily_cap="5")).ok
-    rules = (await dana.book()).shown
+    rules = (await dana.rule_book()).shown
     assert rules.segments.customer == FieldTest(field="Account.Tier__c", values=("A", "B"))
     assert (rules.guards.excluded, rules.guards.daily_cap) == ((acme.noor.id, "vp@acme.example"), 5)
 
 
-async def test_pools_that_others_changed_meanwhile_are_not_overwritten(acme: World, dana: Desk) -> None:
+async def test_pools_that_others_changed_meanwhile_are_not_overwritten(
+    acme: SalesforceWorld, dana: AdminSession
+) -> None:
     """Each dialog says how the rules stood when it was opened."""
     await page(dana, "ownership_more")
     await publish(acme, rule("A"))
     done = await dana.submit(daily_cap="5")
     assert "Somebody else changed the rules meanwhile" in done.errors["customer"]
-    assert (await dana.book()).draft is None
+    assert (await dana.rule_book()).draft is None
 
 
-async def test_what_is_too_long_for_the_dialog_stays_as_it_is(acme: World, dana: Desk) -> None:
+async def test_what_is_too_long_for_the_dialog_stays_as_it_is(acme: SalesforceWorld, dana: AdminSession) -> None:
     """A list that was cut would tell those whom nobody wants told, once it is saved."""
     never = [f"firstname.lastname-{number}@acme.example" for number in range(150)]
     targets = {"field": "Account.Name", "test": "in", "values": [f"{number} {'x' * 30}" for number in range(150)]}
@@ -273,13 +277,13 @@ async def test_what_is_too_long_for_the_dialog_stays_as_it_is(acme: World, dana:
     assert "Too long for this dialog, kept as it is: an account is a target when, never told: others" in shown
     assert (await dana.submit(daily_cap="5", excluded=[acme.noor.id])).ok
 
-    rules = (await dana.book()).shown
+    rules = (await dana.rule_book()).shown
     assert (rules.guards.excluded, rules.guards.daily_cap) == ((acme.noor.id, *never), 5)
     assert len(rules.segments.target.values) == 150
 
 
 async def test_faults_of_what_the_dialog_does_not_show_are_said_where_it_shows_something(
-    acme: World, dana: Desk
+    acme: SalesforceWorld, dana: AdminSession
 ) -> None:
     """Slack shows no error at a field that is not there."""
     never = [f"firstname.lastname-{number}@acme.example" for number in range(200)]
@@ -289,4 +293,4 @@ async def test_faults_of_what_the_dialog_does_not_show_are_said_where_it_shows_s
     done = await dana.submit(excluded=[acme.noor.id])
 
     assert done.errors.keys() == {"daily_cap"}
-    assert (await dana.book()).draft is None
+    assert (await dana.rule_book()).draft is None

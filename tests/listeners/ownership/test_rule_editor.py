@@ -23,69 +23,69 @@ from services.ownership.rules.owner_sources import (
 from services.ownership.rules.presets import presets
 from services.ownership.rules.rule_set import Conditions, Deliver, FieldTest, Rule
 from store.schema import workspaces
-from tests.listeners.ownership.ownership_world import Desk, connected, publish, rule
-from tests.listeners.salesforce.salesforce_world import World, world
+from tests.listeners.ownership.ownership_world import AdminSession, connect_org, publish, rule
+from tests.listeners.salesforce.salesforce_world import SalesforceWorld, open_salesforce_world
 
 
 @pytest.fixture
-async def acme(sqlite_url: str) -> AsyncIterator[World]:
-    async with world(sqlite_url) as made:
+async def acme(sqlite_url: str) -> AsyncIterator[SalesforceWorld]:
+    async with open_salesforce_world(sqlite_url) as made:
         yield made
 
 
 @pytest.fixture
-def dana(acme: World) -> Desk:
-    return Desk(acme, acme.dana)
+def dana(acme: SalesforceWorld) -> AdminSession:
+    return AdminSession(acme, acme.dana)
 
 
 @pytest.fixture
-def lee(acme: World) -> Desk:
-    return Desk(acme, acme.slack.add_user(acme.team, "Lee Park", "lee@acme.example", is_owner=True))
+def lee(acme: SalesforceWorld) -> AdminSession:
+    return AdminSession(acme, acme.slack.add_user(acme.team, "Lee Park", "lee@acme.example", is_owner=True))
 
 
-async def begin(desk: Desk, preset: str = "empty") -> str:
-    await desk.open()
+async def begin(desk: AdminSession, preset: str = "empty") -> str:
+    await desk.open_rules()
     await desk.act("ownership_add")
     await desk.submit(preset=preset)
-    return desk.dialog()
+    return desk.dialog_text()
 
 
-async def only_rule(desk: Desk) -> Rule:
-    (found,) = (await desk.book()).shown.rules
+async def only_rule(desk: AdminSession) -> Rule:
+    (found,) = (await desk.rule_book()).shown.rules
     return found
 
 
-async def test_a_rule_begins_empty_and_is_saved_as_a_draft(dana: Desk) -> None:
+async def test_a_rule_begins_empty_and_is_saved_as_a_draft(dana: AdminSession) -> None:
     """The list below shows it when the dialog closes."""
     assert "New rule" in await begin(dana)
     assert (await dana.submit(name="Everybody", slot__1=None)).ok
-    assert dana.depth == 1
-    assert "Saved as a draft" in dana.dialog()
-    assert "*1. Everybody*\\nWhen somebody changes jobs, tell the account owner." in dana.dialog()
+    assert dana.dialog_depth == 1
+    assert "Saved as a draft" in dana.dialog_text()
+    assert "*1. Everybody*\\nWhen somebody changes jobs, tell the account owner." in dana.dialog_text()
     assert await only_rule(dana) == Rule(name="Everybody", tell=(Owner(of="account"),))
 
 
 @pytest.mark.parametrize("number", range(len(presets())))
-async def test_each_scenario_is_saved_as_it_is(acme: World, dana: Desk, number: int) -> None:
+async def test_each_scenario_is_saved_as_it_is(acme: SalesforceWorld, dana: AdminSession, number: int) -> None:
     """What the dialog shows of a scenario is all of it."""
-    await connected(acme)
+    await connect_org(acme)
     await begin(dana, str(number))
     assert (await dana.submit()).ok
     assert await only_rule(dana) == presets()[number]
 
 
-async def test_all_scenarios_are_added_at_once(acme: World, dana: Desk) -> None:
+async def test_all_scenarios_are_added_at_once(acme: SalesforceWorld, dana: AdminSession) -> None:
     """In their order; with the fields that this org has, else without."""
     await begin(dana, "all")
-    assert "Saved as a draft" in dana.dialog()
-    assert (await dana.book()).shown.rules == presets(None, None)
+    assert "Saved as a draft" in dana.dialog_text()
+    assert (await dana.rule_book()).shown.rules == presets(None, None)
     await dana.act("ownership_discard")
-    await connected(acme)
+    await connect_org(acme)
     await begin(dana, "all")
-    assert (await dana.book()).shown.rules == presets()
+    assert (await dana.rule_book()).shown.rules == presets()
 
 
-async def test_every_condition_is_kept(acme: World, dana: Desk) -> None:
+async def test_every_condition_is_kept(acme: SalesforceWorld, dana: AdminSession) -> None:
     """Texts of several values are separated by commas; quotes hold a comma together."""
     await begin(dana)
     done = await dana.submit(
@@ -119,14 +119,14 @@ async def test_every_condition_is_kept(acme: World, dana: Desk) -> None:
             FieldTest(field="Account.Region__c", test="in", values=("EMEA", "APAC")),
         ),
     )
-    await dana.menu("edit", 0)
+    await dana.choose_in_rule_menu("edit", 0)
     assert (await dana.submit()).ok
-    assert "Nothing was changed" in dana.dialog()
+    assert "Nothing was changed" in dana.dialog_text()
 
 
-async def test_owner_sources_come_from_the_orgs_own_describe(acme: World, dana: Desk) -> None:
+async def test_owner_sources_come_from_the_orgs_own_describe(acme: SalesforceWorld, dana: AdminSession) -> None:
     """Lookups to users and team roles that it has, pools and mappings that are defined; nothing else."""
-    await connected(acme)
+    await connect_org(acme)
     who = {"ann@acme.example": "bob@acme.example"}
     await publish(acme, pools={"SDRs": {"members": [{"user": acme.noor.id}]}}, mappings={"AE to SDR": who})
     await begin(dana)
@@ -145,7 +145,7 @@ async def test_owner_sources_come_from_the_orgs_own_describe(acme: World, dana: 
             "That person's manager",
         ]
     ):
-        await dana.fill(number, label)
+        await dana.choose_slot(number, label)
     assert (await dana.submit(name="Long")).ok
     assert (await only_rule(dana)).tell == (
         UserField(field="Account.SDR__c"),
@@ -156,32 +156,32 @@ async def test_owner_sources_come_from_the_orgs_own_describe(acme: World, dana: 
     )
 
 
-async def test_people_call_fields_by_their_labels(acme: World, dana: Desk) -> None:
+async def test_people_call_fields_by_their_labels(acme: SalesforceWorld, dana: AdminSession) -> None:
     """In the menu, in the list and where one is typed; two of one label are told apart by their names."""
     for name, label in (("CSO__c", "Success Owner"), ("Rep1__c", "Rep"), ("Rep2__c", "Rep")):
         acme.org.org.add_field("Account", Field(name, "reference", ("User",), f"{name[:-1]}r", label=label))
     await acme.connect()
     await begin(dana)
     assert {"The account's Success Owner", "The account's Rep1", "The account's Rep2"} <= set(dana.options("slot-0"))
-    await dana.fill(0, "Another field …")
+    await dana.choose_slot(0, "Another field …")
     faults = (await dana.submit(**{"more-0-a_field": "rep"})).errors
     assert "There is Account.Rep1__c (Rep), Account.Rep2__c (Rep)." in faults["more-0-a_field"]
     assert (await dana.submit(name="Mine", **{"more-0-a_field": "success owner"})).ok
     assert (await only_rule(dana)).tell[0] == UserField(field="Account.CSO__c")
-    assert "tell the account's Success Owner" in dana.dialog()
+    assert "tell the account's Success Owner" in dana.dialog_text()
 
 
-async def test_some_sources_ask_for_one_thing_more(acme: World, dana: Desk) -> None:
+async def test_some_sources_ask_for_one_thing_more(acme: SalesforceWorld, dana: AdminSession) -> None:
     """A person, a group, a channel, another field; what was typed so far stays."""
-    await connected(acme)
+    await connect_org(acme)
     wins = acme.slack.add_channel(acme.team, "wins")
     sdrs = acme.slack.add_usergroup(acme.team, "sdrs", [acme.noor.id])
     await begin(dana)
     acme.slack.modal(acme.dana.id).input_states["name", "name"] = {"type": "plain_text_input", "value": "Mixed"}
-    await dana.fill(0, "A person in Slack …")
-    await dana.fill(1, "A user group …")
-    await dana.fill(2, "A channel …")
-    await dana.fill(3, "Another field …")
+    await dana.choose_slot(0, "A person in Slack …")
+    await dana.choose_slot(1, "A user group …")
+    await dana.choose_slot(2, "A channel …")
+    await dana.choose_slot(3, "Another field …")
     assert dana.options("more-1-a_group") == {"@sdrs": sdrs.id}
     faults = (await dana.submit()).errors
     assert faults.keys() == {"more-0-a_person", "more-1-a_group", "more-2-a_channel", "more-3-a_field"}
@@ -203,12 +203,14 @@ async def test_some_sources_ask_for_one_thing_more(acme: World, dana: Desk) -> N
             UserField(field="Account.CSM__c"),
         ),
     )
-    await dana.menu("edit", 0)
-    await dana.fill(1, "The account owner")
-    assert "more-1-a_group" not in dana.dialog()
+    await dana.choose_in_rule_menu("edit", 0)
+    await dana.choose_slot(1, "The account owner")
+    assert "more-1-a_group" not in dana.dialog_text()
 
 
-async def test_a_user_group_wants_a_permission_that_may_have_been_left_out(acme: World, dana: Desk) -> None:
+async def test_a_user_group_wants_a_permission_that_may_have_been_left_out(
+    acme: SalesforceWorld, dana: AdminSession
+) -> None:
     """Who saves such a rule reads at once that it would pass everybody over, and what to do."""
     for token in acme.slack.world.tokens.values():
         token.scopes.discard("usergroups:read")
@@ -217,13 +219,13 @@ async def test_a_user_group_wants_a_permission_that_may_have_been_left_out(acme:
     )
     sdrs = acme.slack.add_usergroup(acme.team, "sdrs", [acme.noor.id])
     await begin(dana)
-    await dana.fill(0, "A user group …")
-    assert "Its id, such as S0123456789" in dana.dialog()
+    await dana.choose_slot(0, "A user group …")
+    assert "Its id, such as S0123456789" in dana.dialog_text()
     faults = (await dana.submit(**{"more-0-a_group": sdrs.id})).errors
     assert "without the optional permission usergroups:read (install the app again" in faults["more-0-a_group"]
 
 
-async def test_delivery_and_fallback_are_kept(acme: World, dana: Desk) -> None:
+async def test_delivery_and_fallback_are_kept(acme: SalesforceWorld, dana: AdminSession) -> None:
     """To the DRI and a channel; then to a person."""
     wins = acme.slack.add_channel(acme.team, "wins")
     await begin(dana)
@@ -233,12 +235,12 @@ async def test_delivery_and_fallback_are_kept(acme: World, dana: Desk) -> None:
     assert saved.fallback == NamedUser(user=acme.noor.id)
 
 
-async def test_a_channel_that_cannot_be_posted_to_is_refused(acme: World, dana: Desk) -> None:
+async def test_a_channel_that_cannot_be_posted_to_is_refused(acme: SalesforceWorld, dana: AdminSession) -> None:
     """Wherever in the dialog it is chosen, with what to do."""
     old = acme.slack.add_channel(acme.team, "old", is_archived=True)
     deals = acme.slack.add_channel(acme.team, "deals", is_private=True, members=[acme.dana.id])
     await begin(dana)
-    await dana.fill(0, "A channel …")
+    await dana.choose_slot(0, "A channel …")
     more = {"more-0-a_channel": old.id}
     done = await dana.submit(to="dri_and_channel", channel=deals.id, fallback_channel=old.id, **more)
     archived = "#old is archived. Unarchive it first, or choose another channel."
@@ -247,7 +249,7 @@ async def test_a_channel_that_cannot_be_posted_to_is_refused(acme: World, dana: 
     assert "write `/invite` the app in it" in done.errors["channel"]
 
 
-async def test_a_channel_of_two_companies_is_saved_with_a_warning(acme: World, dana: Desk) -> None:
+async def test_a_channel_of_two_companies_is_saved_with_a_warning(acme: SalesforceWorld, dana: AdminSession) -> None:
     """It may be meant; whoever sets the rule should know who reads along."""
     partners = acme.slack.add_channel(acme.team, "partners", is_ext_shared=True)
     await begin(dana)
@@ -258,9 +260,9 @@ async def test_a_channel_of_two_companies_is_saved_with_a_warning(acme: World, d
     assert "#partners is shared with another company" in str(acme.slack.modal(acme.dana.id).definition)
 
 
-async def test_every_fault_is_said_at_its_field_and_nothing_is_saved(acme: World, dana: Desk) -> None:
+async def test_every_fault_is_said_at_its_field_and_nothing_is_saved(acme: SalesforceWorld, dana: AdminSession) -> None:
     """All at once: what is missing, what the org has not, what cannot be read."""
-    await connected(acme)
+    await connect_org(acme)
     wins = acme.slack.add_channel(acme.team, "wins")
     await begin(dana)
     done = await dana.submit(
@@ -281,29 +283,29 @@ async def test_every_fault_is_said_at_its_field_and_nothing_is_saved(acme: World
     assert done.errors == {"fields": "Line 1: Account.Nope__c does not exist in Salesforce, or we may not read it."}
     done = await dana.submit(fields=None, slot__0="nobody", slot__1=None)
     assert done.errors == {"slot-0": "Needs somebody to tell."}
-    assert (await dana.book()).draft is None
+    assert (await dana.rule_book()).draft is None
 
 
-async def test_a_new_rule_stands_before_those_that_take_everything(acme: World, dana: Desk) -> None:
+async def test_a_new_rule_stands_before_those_that_take_everything(acme: SalesforceWorld, dana: AdminSession) -> None:
     """Behind them it could never be reached."""
     await publish(acme, rule("A", when={"min_score": 9}), rule("Rest"), rule("Off", enabled=False))
     await begin(dana)
     await dana.submit(name="New", min_score="5")
-    assert await dana.rules() == ["A", "New", "Rest", "Off"]
+    assert await dana.rule_names() == ["A", "New", "Rest", "Off"]
 
 
-async def test_a_rule_is_put_in_its_place(acme: World, dana: Desk) -> None:
+async def test_a_rule_is_put_in_its_place(acme: SalesforceWorld, dana: AdminSession) -> None:
     """By the number that stands before it in the list."""
     await publish(acme, rule("A", when={"min_score": 9}), rule("B", when={"min_score": 8}), rule("C"))
     await begin(dana)
     await dana.submit(name="New", place="2")
-    assert await dana.rules() == ["A", "New", "B", "C"]
-    await dana.menu("edit", 1)
+    assert await dana.rule_names() == ["A", "New", "B", "C"]
+    await dana.choose_in_rule_menu("edit", 1)
     await dana.submit(place="9")
-    assert await dana.rules() == ["A", "B", "C", "New"]
+    assert await dana.rule_names() == ["A", "B", "C", "New"]
 
 
-async def test_what_the_dialog_cannot_show_stays_as_it_is(acme: World, dana: Desk) -> None:
+async def test_what_the_dialog_cannot_show_stays_as_it_is(acme: SalesforceWorld, dana: AdminSession) -> None:
     """Rules from JSON may hold more: an address as fallback, long lists, sources of a side, a switched-off rule."""
     words = [f"{number} {'x' * 190}" for number in range(20)]
     whole = rule("Whole", enabled=False, when={"title_contains": words})
@@ -315,63 +317,69 @@ async def test_what_the_dialog_cannot_show_stays_as_it_is(acme: World, dana: Des
     ]
     await publish(acme, whole)
     before = await only_rule(dana)
-    await dana.open()
-    assert "kept as it is: fallback_user, title_contains" in await dana.menu("edit", 0)
+    await dana.open_rules()
+    assert "kept as it is: fallback_user, title_contains" in await dana.choose_in_rule_menu("edit", 0)
     assert (await dana.submit(min_score="5")).ok
     after = await only_rule(dana)
     assert after == before.model_copy(update={"when": before.when.model_copy(update={"min_score": 5.0})})
 
 
-async def test_what_others_changed_meanwhile_is_not_overwritten(acme: World, dana: Desk, lee: Desk) -> None:
+async def test_what_others_changed_meanwhile_is_not_overwritten(
+    acme: SalesforceWorld, dana: AdminSession, lee: AdminSession
+) -> None:
     """Changes to other rules are fine; to this one they are said, and what was typed stays to be read."""
     await publish(acme, rule("A", when={"min_score": 9}), rule("B"))
-    await dana.open()
-    await dana.menu("edit", 1)
-    await lee.open()
-    await lee.menu("edit", 0)
+    await dana.open_rules()
+    await dana.choose_in_rule_menu("edit", 1)
+    await lee.open_rules()
+    await lee.choose_in_rule_menu("edit", 0)
     assert (await lee.submit(name="A2")).ok
     assert (await dana.submit(name="B2")).ok
-    assert await dana.rules() == ["A2", "B2"]
+    assert await dana.rule_names() == ["A2", "B2"]
 
-    await dana.menu("edit", 0)
-    await lee.open()
-    await lee.menu("edit", 0)
+    await dana.choose_in_rule_menu("edit", 0)
+    await lee.open_rules()
+    await lee.choose_in_rule_menu("edit", 0)
     assert (await lee.submit(name="Lee's")).ok
     done = await dana.submit(name="Dana's")
     assert done.errors == {"name": "Somebody else changed or deleted this rule meanwhile, so nothing was saved."}
-    assert await dana.rules() == ["Lee's", "B2"]
+    assert await dana.rule_names() == ["Lee's", "B2"]
 
 
-async def test_a_rule_that_moved_meanwhile_is_not_opened_for_another(acme: World, dana: Desk, lee: Desk) -> None:
+async def test_a_rule_that_moved_meanwhile_is_not_opened_for_another(
+    acme: SalesforceWorld, dana: AdminSession, lee: AdminSession
+) -> None:
     """The list is as somebody saw it before."""
     await publish(acme, rule("A", when={"min_score": 9}), rule("B"))
-    await dana.open()
-    await lee.open()
-    await lee.menu("up", 1)
-    assert "Somebody else changed the rules meanwhile" in await dana.menu("edit", 0)
+    await dana.open_rules()
+    await lee.open_rules()
+    await lee.choose_in_rule_menu("up", 1)
+    assert "Somebody else changed the rules meanwhile" in await dana.choose_in_rule_menu("edit", 0)
     await dana.close()
-    assert dana.dialog().index("1. B") < dana.dialog().index("2. A")
+    assert dana.dialog_text().index("1. B") < dana.dialog_text().index("2. A")
 
 
-async def test_who_is_no_admin_any_more_saves_nothing(acme: World, dana: Desk) -> None:
+async def test_who_is_no_admin_any_more_saves_nothing(acme: SalesforceWorld, dana: AdminSession) -> None:
     """Rights are checked when a dialog is submitted."""
     await begin(dana)
     acme.dana.is_admin = False
     await dana.submit(name="Mine")
-    assert "did not confirm that you are an admin" in dana.dialog()
-    assert (await dana.book()).draft is None
+    assert "did not confirm that you are an admin" in dana.dialog_text()
+    assert (await dana.rule_book()).draft is None
 
 
-async def test_a_dialog_that_was_submitted_before_it_could_ask_asks_then(acme: World, dana: Desk) -> None:
+async def test_a_dialog_that_was_submitted_before_it_could_ask_asks_then(
+    acme: SalesforceWorld, dana: AdminSession
+) -> None:
     """On a slow line the field that a source asks for may come too late."""
     await begin(dana)
     assert (await dana.submit(name="Person", slot__0="a_person")).ok
-    assert "more-0-a_person" in dana.dialog()
+    assert "more-0-a_person" in dana.dialog_text()
     assert (await dana.submit(**{"more-0-a_person": acme.noor.id})).ok
     assert (await only_rule(dana)).tell[0] == NamedUser(user=acme.noor.id)
 
 
-async def test_no_more_rules_than_a_set_can_hold(acme: World, dana: Desk) -> None:
+async def test_no_more_rules_than_a_set_can_hold(acme: SalesforceWorld, dana: AdminSession) -> None:
     """The five-hundredth is the catch-all."""
     await publish(acme, *(rule(f"Rule {number}", when={"min_score": 1000 - number}) for number in range(499)))
     await begin(dana)
@@ -379,7 +387,9 @@ async def test_no_more_rules_than_a_set_can_hold(acme: World, dana: Desk) -> Non
     assert done.errors == {"name": "There can be at most 499 rules. Delete one first."}
 
 
-async def test_a_slow_slack_does_not_keep_the_dialog_waiting_for_its_answer(acme: World, dana: Desk) -> None:
+async def test_a_slow_slack_does_not_keep_the_dialog_waiting_for_its_answer(
+    acme: SalesforceWorld, dana: AdminSession
+) -> None:
     """Slack gives three seconds in all: it is said that it takes a moment, and then that it is done."""
     await begin(dana)
     acme.slack.faults.add("users.info", delay=2.2)
@@ -388,20 +398,20 @@ async def test_a_slow_slack_does_not_keep_the_dialog_waiting_for_its_answer(acme
 
     assert done.reply is not None
     assert done.reply.json["response_action"] == "update"
-    assert "It is done" in dana.dialog()
+    assert "It is done" in dana.dialog_text()
     await dana.close()
-    assert "*1. Mine*" in dana.dialog()
-    assert await dana.rules() == ["Mine"]
+    assert "*1. Mine*" in dana.dialog_text()
+    assert await dana.rule_names() == ["Mine"]
 
 
-async def test_faults_that_come_late_are_said_above_what_was_typed(acme: World, dana: Desk) -> None:
+async def test_faults_that_come_late_are_said_above_what_was_typed(acme: SalesforceWorld, dana: AdminSession) -> None:
     """Nobody fills in a rule twice because Slack was slow."""
     await begin(dana)
     acme.slack.faults.add("users.info", delay=2.2)
 
     await dana.submit(name="Mine", place="1", side="past", min_score="7.5", fields="Account.Type is x")
 
-    assert "Line 1: write a field" in dana.dialog()
+    assert "Line 1: write a field" in dana.dialog_text()
     assert (await dana.submit(fields="Account.Type in x")).ok
     saved = await only_rule(dana)
     assert (saved.name, saved.when.side, saved.when.min_score) == ("Mine", "past", 7.5)

@@ -12,8 +12,8 @@ from aiohttp.test_utils import TestServer
 from playwright.async_api import Page, async_playwright, expect
 
 from sandbox.slack.page import page as sandbox_page
-from tests.listeners.ownership.ownership_world import Desk, accept, connected
-from tests.listeners.salesforce.salesforce_world import World, world
+from tests.listeners.ownership.ownership_world import AdminSession, accept_and_route, connect_org
+from tests.listeners.salesforce.salesforce_world import SalesforceWorld, open_salesforce_world
 
 CHROMIUM = Path("/usr/bin/chromium")
 
@@ -24,17 +24,17 @@ pytestmark = [
 
 
 @pytest.fixture
-async def acme(sqlite_url: str) -> AsyncIterator[World]:
-    async with world(sqlite_url) as made:
+async def acme(sqlite_url: str) -> AsyncIterator[SalesforceWorld]:
+    async with open_salesforce_world(sqlite_url) as made:
         yield made
 
 
 @pytest.fixture
-async def page(acme: World) -> AsyncIterator[Page]:
+async def page(acme: SalesforceWorld) -> AsyncIterator[Page]:
     """Dana's Home in the sandbox."""
     shown = web.Application()
     shown.add_routes(sandbox_page.routes(acme.slack))
-    await Desk(acme, acme.dana).home()
+    await AdminSession(acme, acme.dana).open_home()
     async with TestServer(shown) as server, async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
         page = await browser.new_page(locale="en-GB")
@@ -43,7 +43,7 @@ async def page(acme: World) -> AsyncIterator[Page]:
         await browser.close()
 
 
-async def test_an_admin_adds_a_scenario_and_publishes_it(acme: World, page: Page) -> None:
+async def test_an_admin_adds_a_scenario_and_publishes_it(acme: SalesforceWorld, page: Page) -> None:
     """With what a person sees: the button in Home, the dialogs, the sentence of the rule."""
     await page.get_by_role("button", name="Ownership (DRIs)").click()
     dialog = page.get_by_role("dialog")
@@ -63,13 +63,13 @@ async def test_an_admin_adds_a_scenario_and_publishes_it(acme: World, page: Page
     assert [rule.name for rule in (await acme.app.rulebook.read(acme.team.id)).rules.rules] == ["A deal at risk"]
 
 
-async def test_an_admin_simulates_a_job_change(acme: World, page: Page) -> None:
+async def test_an_admin_simulates_a_job_change(acme: SalesforceWorld, page: Page) -> None:
     """Who would be told, why, and whom it was passed over for."""
-    await connected(acme)
+    await connect_org(acme)
     owner = acme.org.add("User", FirstName="Kim", LastName="Doe", Email="kim@elsewhere.example")
     ada = {"FirstName": "Ada", "LastName": "Smith", "Email": "ada@initech.example"}
     acme.org.add("Contact", OwnerId=owner, **ada)
-    await accept(acme)
+    await accept_and_route(acme)
     await page.get_by_role("button", name="Ownership (DRIs)").click()
     dialog = page.get_by_role("dialog")
     await dialog.get_by_role("button", name="Simulate").click()

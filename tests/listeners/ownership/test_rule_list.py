@@ -7,41 +7,43 @@ from collections.abc import AsyncIterator
 import pytest
 
 from sandbox.slack.block_kit.blocks import check_view
-from tests.listeners.ownership.ownership_world import Desk, accept, connected, publish, rule
-from tests.listeners.salesforce.salesforce_world import World, world
+from tests.listeners.ownership.ownership_world import AdminSession, accept_and_route, connect_org, publish, rule
+from tests.listeners.salesforce.salesforce_world import SalesforceWorld, open_salesforce_world
 
 
 @pytest.fixture
-async def acme(sqlite_url: str) -> AsyncIterator[World]:
-    async with world(sqlite_url) as made:
+async def acme(sqlite_url: str) -> AsyncIterator[SalesforceWorld]:
+    async with open_salesforce_world(sqlite_url) as made:
         yield made
 
 
 @pytest.fixture
-def dana(acme: World) -> Desk:
-    return Desk(acme, acme.dana)
+def dana(acme: SalesforceWorld) -> AdminSession:
+    return AdminSession(acme, acme.dana)
 
 
 @pytest.fixture
-def lee(acme: World) -> Desk:
-    return Desk(acme, acme.slack.add_user(acme.team, "Lee Park", "lee@acme.example", is_owner=True))
+def lee(acme: SalesforceWorld) -> AdminSession:
+    return AdminSession(acme, acme.slack.add_user(acme.team, "Lee Park", "lee@acme.example", is_owner=True))
 
 
-async def test_home_leads_admins_to_the_rules_and_tells_members_who_decides(acme: World, dana: Desk) -> None:
+async def test_home_leads_admins_to_the_rules_and_tells_members_who_decides(
+    acme: SalesforceWorld, dana: AdminSession
+) -> None:
     """A line for everybody, a button for who may."""
-    assert "The owner of the contact in Salesforce, else of its account, else of the lead" in await dana.home()
+    assert "The owner of the contact in Salesforce, else of its account, else of the lead" in await dana.open_home()
     await publish(acme, rule("One"))
-    assert "version 1, published by the operator" in await dana.home()
-    assert "ownership_open" in await dana.home()
+    assert "version 1, published by the operator" in await dana.open_home()
+    assert "ownership_open" in await dana.open_home()
 
-    member = await Desk(acme, acme.noor).home()
+    member = await AdminSession(acme, acme.noor).open_home()
     assert "Workspace admins and owners set this up" in member
     assert "ownership_open" not in member
 
 
-async def test_without_rules_only_the_catch_all_stands_there(dana: Desk) -> None:
+async def test_without_rules_only_the_catch_all_stands_there(dana: AdminSession) -> None:
     """It says what happens anyway, and cannot be removed."""
-    dialog = await dana.open()
+    dialog = await dana.open_rules()
     assert "You have no rules of your own yet" in dialog
     assert "Nothing has to be set up here" in dialog
     assert "Tell the contact owner, else the account owner, else the lead owner" in dialog
@@ -49,13 +51,15 @@ async def test_without_rules_only_the_catch_all_stands_there(dana: Desk) -> None
     assert "ownership_publish" not in dialog
 
 
-async def test_rules_are_told_in_plain_sentences_in_order_with_the_orgs_own_words(acme: World, dana: Desk) -> None:
+async def test_rules_are_told_in_plain_sentences_in_order_with_the_orgs_own_words(
+    acme: SalesforceWorld, dana: AdminSession
+) -> None:
     """People and channels as mentions, fields as the org calls them."""
-    await connected(acme)
+    await connect_org(acme)
     joins = rule("Champions", when={"side": "current", "segment": ["target"], "relationship": ["Champion"]})
     joins["tell"] = [{"source": "field", "field": "Account.SDR__c"}, {"source": "user", "user": acme.noor.id}]
     await publish(acme, joins, rule("<!here> else", "contact", enabled=False))
-    dialog = await dana.open()
+    dialog = await dana.open_rules()
     sentence = (
         f"When a champion joins or changes roles at a target account, tell the account's SDR, else <@{acme.noor.id}>."
     )
@@ -64,32 +68,32 @@ async def test_rules_are_told_in_plain_sentences_in_order_with_the_orgs_own_word
     assert dialog.index("Champions") < dialog.index("Everything else")
 
 
-async def test_steps_make_a_draft_and_publishing_puts_it_in_force(acme: World, dana: Desk) -> None:
+async def test_steps_make_a_draft_and_publishing_puts_it_in_force(acme: SalesforceWorld, dana: AdminSession) -> None:
     """Moved, switched off, deleted: nothing of it counts before it is published."""
     await publish(acme, rule("A", when={"min_score": 9}), rule("B", when={"min_score": 8}), rule("C"))
-    await dana.open()
-    assert "This is a draft" in await dana.menu("up", 1)
-    assert await dana.rules() == ["B", "A", "C"]
-    await dana.menu("down", 0)
-    assert await dana.rules() == ["A", "B", "C"]
-    assert "_switched off_" in await dana.menu("switch", 0)
-    assert "Switch on" in dana.dialog()
-    await dana.menu("delete", 2)
-    assert await dana.rules() == ["A", "B"]
-    book = await dana.book()
+    await dana.open_rules()
+    assert "This is a draft" in await dana.choose_in_rule_menu("up", 1)
+    assert await dana.rule_names() == ["B", "A", "C"]
+    await dana.choose_in_rule_menu("down", 0)
+    assert await dana.rule_names() == ["A", "B", "C"]
+    assert "_switched off_" in await dana.choose_in_rule_menu("switch", 0)
+    assert "Switch on" in dana.dialog_text()
+    await dana.choose_in_rule_menu("delete", 2)
+    assert await dana.rule_names() == ["A", "B"]
+    book = await dana.rule_book()
     assert (book.version, len(book.rules.rules), book.rules.rules[0].enabled) == (1, 3, True)
 
     assert "Published as version 2" in await dana.act("ownership_publish")
-    book = await dana.book()
+    book = await dana.rule_book()
     assert (book.version, book.draft, [one.enabled for one in book.rules.rules]) == (2, None, [False, True])
 
 
-async def test_who_sent_a_job_change_reads_the_trace(acme: World) -> None:
+async def test_who_sent_a_job_change_reads_the_trace(acme: SalesforceWorld) -> None:
     """Rule, candidates in order, how the DRI was found in Slack, and the destination: by the intake's GET."""
-    await connected(acme)
+    await connect_org(acme)
     gone = {"source": "user", "user": "gone@acme.example"}
     await publish(acme, {"name": "Noor's", "tell": [gone, {"source": "sender"}], "when": {"side": "current"}})
-    job_change_id = await accept(acme, dri_email="noor@acme.example")
+    job_change_id = await accept_and_route(acme, dri_email="noor@acme.example")
     key = await acme.app.intake_keys.make(acme.team.id, "bearer", acme.dana.id)
     url = f"{acme.url}/v1/workspaces/{acme.team.id}/job-changes/{job_change_id}"
 
@@ -104,115 +108,121 @@ async def test_who_sent_a_job_change_reads_the_trace(acme: World) -> None:
     assert [(one["destination"], one["role"]) for one in decision["destinations"]] == [(acme.noor.id, "dri")]
 
 
-async def test_home_behind_the_dialog_follows(acme: World, dana: Desk) -> None:
+async def test_home_behind_the_dialog_follows(acme: SalesforceWorld, dana: AdminSession) -> None:
     """Whoever publishes and closes the dialog does not read what was true before."""
     await publish(acme, rule("A", when={"min_score": 9}), rule("B"))
-    await dana.open()
-    await dana.menu("up", 1)
-    assert "A draft is waiting to be published" in dana.home_as_shown()
+    await dana.open_rules()
+    await dana.choose_in_rule_menu("up", 1)
+    assert "A draft is waiting to be published" in dana.home_text()
     await dana.act("ownership_publish")
-    assert "version 2" in dana.home_as_shown()
-    assert "A draft waits" not in dana.home_as_shown()
+    assert "version 2" in dana.home_text()
+    assert "A draft waits" not in dana.home_text()
 
 
-async def test_moving_the_first_up_changes_nothing(acme: World, dana: Desk) -> None:
+async def test_moving_the_first_up_changes_nothing(acme: SalesforceWorld, dana: AdminSession) -> None:
     """And makes no draft."""
     await publish(acme, rule("A", when={"min_score": 9}), rule("B"))
-    await dana.open()
-    assert "It stands there already" in await dana.menu("up", 0)
-    assert (await dana.book()).draft is None
+    await dana.open_rules()
+    assert "It stands there already" in await dana.choose_in_rule_menu("up", 0)
+    assert (await dana.rule_book()).draft is None
 
 
-async def test_a_draft_may_be_discarded(acme: World, dana: Desk) -> None:
+async def test_a_draft_may_be_discarded(acme: SalesforceWorld, dana: AdminSession) -> None:
     """And what is in force stays."""
     await publish(acme, rule("A"))
-    await dana.open()
-    await dana.menu("delete", 0)
+    await dana.open_rules()
+    await dana.choose_in_rule_menu("delete", 0)
     assert "The draft is discarded" in await dana.act("ownership_discard")
-    assert await dana.rules() == ["A"]
+    assert await dana.rule_names() == ["A"]
 
 
-async def test_of_two_admins_the_later_one_sees_what_the_earlier_one_did(acme: World, dana: Desk, lee: Desk) -> None:
+async def test_of_two_admins_the_later_one_sees_what_the_earlier_one_did(
+    acme: SalesforceWorld, dana: AdminSession, lee: AdminSession
+) -> None:
     """Nobody overwrites what they have not seen: not a draft, not a published version."""
     await publish(acme, rule("A", when={"min_score": 9}), rule("B"))
-    await dana.open()
-    await lee.open()
-    await dana.menu("delete", 0)
-    assert "Somebody else changed the rules meanwhile" in await lee.menu("delete", 0)
-    assert await lee.rules() == ["B"]
+    await dana.open_rules()
+    await lee.open_rules()
+    await dana.choose_in_rule_menu("delete", 0)
+    assert "Somebody else changed the rules meanwhile" in await lee.choose_in_rule_menu("delete", 0)
+    assert await lee.rule_names() == ["B"]
     assert "Published" in await lee.act("ownership_publish")
     assert "Somebody else changed the rules meanwhile" in await dana.act("ownership_publish")
 
 
-async def test_a_new_draft_is_not_taken_for_the_one_that_was_seen(acme: World, dana: Desk, lee: Desk) -> None:
+async def test_a_new_draft_is_not_taken_for_the_one_that_was_seen(
+    acme: SalesforceWorld, dana: AdminSession, lee: AdminSession
+) -> None:
     """Both are revision 1: one was dropped, another begun."""
     await publish(acme, rule("A", when={"min_score": 9}), rule("B"))
-    await dana.open()
-    await dana.menu("delete", 0)
-    await lee.open()
+    await dana.open_rules()
+    await dana.choose_in_rule_menu("delete", 0)
+    await lee.open_rules()
     await lee.act("ownership_discard")
-    acme.late_by += 1
-    await lee.menu("delete", 1)
+    acme.clock_offset += 1
+    await lee.choose_in_rule_menu("delete", 1)
     assert "Somebody else changed the rules meanwhile" in await dana.act("ownership_publish")
-    book = await dana.book()
+    book = await dana.rule_book()
     assert (book.version, book.seen.revision) == (1, 1)
 
 
-async def test_what_is_wrong_stands_beside_its_rule_and_is_not_published(acme: World, dana: Desk) -> None:
+async def test_what_is_wrong_stands_beside_its_rule_and_is_not_published(
+    acme: SalesforceWorld, dana: AdminSession
+) -> None:
     """Every fault is named; the published rules are untouched."""
     await publish(acme, rule("A", when={"min_score": 9}))
-    await connected(acme)
+    await connect_org(acme)
     wrong = {"name": "Wrong", "tell": [{"source": "field", "field": f"Account.{name}"} for name in ("No__c", "Name")]}
-    parsed = (await dana.book()).rules.parse({"rules": [rule("A", when={"min_score": 9}), wrong]})
+    parsed = (await dana.rule_book()).rules.parse({"rules": [rule("A", when={"min_score": 9}), wrong]})
     await acme.app.rulebook.save_draft(acme.team.id, "operator", parsed, None, "wrong")
-    dialog = await dana.open()
+    dialog = await dana.open_rules()
     assert "Something is wrong with rule 2" in dialog
     assert "does not exist in Salesforce, or we may not read it" in dialog
     said = await dana.act("ownership_publish")
     assert "Nothing was published: 2 faults to mend first" in said
     assert "Rule 2: Account.Name is not a lookup to a user" in said
-    assert (await dana.book()).version == 1
+    assert (await dana.rule_book()).version == 1
 
 
-async def test_five_hundred_rules_are_shown_in_pages(acme: World, dana: Desk) -> None:
+async def test_five_hundred_rules_are_shown_in_pages(acme: SalesforceWorld, dana: AdminSession) -> None:
     """With the catch-all there are five hundred; Slack takes every page."""
     await publish(acme, *(rule(f"Rule {number}", when={"min_score": 1000 - number}) for number in range(499)))
-    dialog = await dana.open()
+    dialog = await dana.open_rules()
     assert "Rules 1 to 20 of 499" in dialog
     assert "Rule 19" in dialog
     assert "Rule 20*" not in dialog
     assert "Rules 21 to 40 of 499" in await dana.act("ownership_turn_next")
     assert "Rules 1 to 20 of 499" in await dana.act("ownership_turn_previous")
-    assert check_view(dana.definition(), "modal") == []
-    await dana.menu("edit", 19)
+    assert check_view(dana.dialog_definition(), "modal") == []
+    await dana.choose_in_rule_menu("edit", 19)
     await dana.submit(place="499")
-    assert (await dana.rules())[-1] == "Rule 19"
+    assert (await dana.rule_names())[-1] == "Rule 19"
 
 
 @pytest.mark.parametrize("action_id", ["ownership_add", "ownership_publish", "ownership_history", "ownership_people"])
-async def test_rights_are_checked_at_each_step(acme: World, dana: Desk, action_id: str) -> None:
+async def test_rights_are_checked_at_each_step(acme: SalesforceWorld, dana: AdminSession, action_id: str) -> None:
     """Not when the list was opened: who lost the role meanwhile sees and changes nothing more."""
     await publish(acme, rule("A"))
-    await dana.open()
-    await dana.menu("switch", 0)
+    await dana.open_rules()
+    await dana.choose_in_rule_menu("switch", 0)
     acme.dana.is_admin = False
     assert "did not confirm that you are an admin" in await dana.act(action_id)
-    assert (await dana.book()).version == 1
+    assert (await dana.rule_book()).version == 1
 
 
-async def test_a_menu_is_of_no_use_to_who_is_no_admin_any_more(acme: World, dana: Desk) -> None:
+async def test_a_menu_is_of_no_use_to_who_is_no_admin_any_more(acme: SalesforceWorld, dana: AdminSession) -> None:
     """Nothing is drafted."""
     await publish(acme, rule("A"))
-    await dana.open()
+    await dana.open_rules()
     acme.dana.is_admin = False
-    assert "did not confirm that you are an admin" in await dana.menu("delete", 0)
-    assert (await dana.book()).draft is None
+    assert "did not confirm that you are an admin" in await dana.choose_in_rule_menu("delete", 0)
+    assert (await dana.rule_book()).draft is None
 
 
-async def test_the_list_opens_also_while_salesforce_is_down(acme: World, dana: Desk) -> None:
+async def test_the_list_opens_also_while_salesforce_is_down(acme: SalesforceWorld, dana: AdminSession) -> None:
     """It says that it could not be asked, and rules can be changed all the same."""
     await publish(acme, rule("A"))
-    await connected(acme)
+    await connect_org(acme)
     acme.org.faults.add("*", status=503, times=None)
-    assert "Salesforce cannot be asked now" in await dana.open()
-    assert "_switched off_" in await dana.menu("switch", 0)
+    assert "Salesforce cannot be asked now" in await dana.open_rules()
+    assert "_switched off_" in await dana.choose_in_rule_menu("switch", 0)

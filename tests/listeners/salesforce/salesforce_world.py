@@ -30,7 +30,7 @@ from tests.servers import GENEROUS_TIMEOUT, free_port
 
 
 @dataclass
-class World:
+class SalesforceWorld:
     """Acme's Slack with Dana, an admin, and Noor, who is none; Acme's org; our app at *url*; a browser's *http*."""
 
     slack: SlackSandbox
@@ -42,14 +42,14 @@ class World:
     url: str
     cipher: Cipher
     http: aiohttp.ClientSession
-    late_by: float = 0.0
+    clock_offset: float = 0.0
     app: app.App = field(init=False)
 
     def now(self) -> int:
-        """The real time, since sealed links carry it, moved on by *late_by* seconds."""
-        return round((time.time() + self.late_by) * 1000)
+        """The real time, since sealed links carry it, moved on by *clock_offset* seconds."""
+        return round((time.time() + self.clock_offset) * 1000)
 
-    def link(self, user: User | None = None) -> str:
+    def connect_link(self, user: User | None = None) -> str:
         """What App Home hands to an admin."""
         return self.url + ConnectLink(self.team.id, (user or self.dana).id).address(self.cipher)
 
@@ -59,9 +59,9 @@ class World:
             assert answer.status == status, text
             return text
 
-    async def depart(self, link: str | None = None, *, status: int = 200, **form: str) -> str:
+    async def submit_connect_form(self, link: str | None = None, *, status: int = 200, **form: str) -> str:
         """Send the form; the page that leads on."""
-        link = link or self.link()
+        link = link or self.connect_link()
         address, _, query = link.partition("?")
         fields = {"link": parse_qs(query)["link"][0], "choice": "production", **form}
         async with self.http.post(address, data=fields, allow_redirects=False) as answer:
@@ -69,7 +69,7 @@ class World:
             assert answer.status == status, text
             return text
 
-    async def allow(self, page: str, answer: str = "allow") -> str:
+    async def answer_consent(self, page: str, answer: str = "allow") -> str:
         """Salesforce's consent page, which the page leads to; where it sends the browser back to."""
         found = re.search(r'content="0; url=([^"]+)"', page)
         assert found is not None
@@ -82,14 +82,16 @@ class World:
 
     async def connect(self) -> str:
         """All the way; the last page."""
-        return await self.get(await self.allow(await self.depart()))
+        return await self.get(await self.answer_consent(await self.submit_connect_form()))
 
-    async def known(self) -> SalesforceConnection | None:
+    async def connection(self) -> SalesforceConnection | None:
         return await self.app.database.run(connections.find, self.cipher, self.team.id)
 
 
 @asynccontextmanager
-async def world(database_url: str, *, has_app: bool = True, login_url: str | None = None) -> AsyncIterator[World]:
+async def open_salesforce_world(
+    database_url: str, *, has_app: bool = True, login_url: str | None = None
+) -> AsyncIterator[SalesforceWorld]:
     """*has_app*: whether the operator has an External Client App; *login_url*: other than the org on this machine."""
     slack = SlackSandbox()
     slack.app_client.timeout = GENEROUS_TIMEOUT
@@ -123,7 +125,7 @@ async def world(database_url: str, *, has_app: bool = True, login_url: str | Non
         if has_app:
             environ |= {"SALESFORCE_CLIENT_ID": "3MVG9sample", "SALESFORCE_CLIENT_SECRET": "sample-secret"}
         settings = Settings.from_environ(environ)
-        made = World(slack, team, dana, noor, org, integration, settings.public_url, cipher, http)
+        made = SalesforceWorld(slack, team, dana, noor, org, integration, settings.public_url, cipher, http)
         async with app.build(settings, cipher, made.now) as made.app:
             await _install(made, settings.slack_client_id)
             slack.app_url = settings.public_url
@@ -136,7 +138,7 @@ async def world(database_url: str, *, has_app: bool = True, login_url: str | Non
                 await runner.cleanup()
 
 
-async def _install(made: World, client_id: str) -> None:
+async def _install(made: SalesforceWorld, client_id: str) -> None:
     token = made.slack.world.tokens[made.slack.install(made.team.id, made.dana.id)]
     await AsyncInstallationStore(made.app.database, client_id, made.cipher).async_save(
         Installation(

@@ -11,23 +11,23 @@ from services.salesforce.connect import ATTEMPT_SECONDS
 from store.operations import audit
 from store.salesforce import apps
 from store.salesforce.apps import SalesforceApp
-from tests.listeners.salesforce.salesforce_world import World, world
+from tests.listeners.salesforce.salesforce_world import SalesforceWorld, open_salesforce_world
 
 
 @pytest.fixture
-async def acme(database_url: str) -> AsyncIterator[World]:
-    async with world(database_url) as made:
+async def acme(database_url: str) -> AsyncIterator[SalesforceWorld]:
+    async with open_salesforce_world(database_url) as made:
         yield made
 
 
 @pytest.mark.both_databases
-async def test_an_admin_connects(acme: World) -> None:
+async def test_an_admin_connects(acme: SalesforceWorld) -> None:
     """Who connected, which org, which user, edition and API use: shown, and remembered."""
     page = await acme.connect()
 
     for said in ("Acme Corp", "sandbox", "Enterprise Edition", "Ines Integration", "of 15,000"):
         assert said in page
-    known = await acme.known()
+    known = await acme.connection()
     assert known is not None
     assert (known.connected_by, known.user_id, known.flow) == (acme.dana.id, acme.integration, "web_server")
     assert known.refresh_token in acme.org.oauth.refresh_tokens
@@ -36,72 +36,72 @@ async def test_an_admin_connects(acme: World) -> None:
     assert "Acme Corp" in done.detail
 
 
-async def test_the_page_is_for_who_comes_from_app_home(acme: World) -> None:
+async def test_the_page_is_for_who_comes_from_app_home(acme: SalesforceWorld) -> None:
     """Without the sealed link, or with one that is old or made up, there is only a way back."""
     assert "no longer good" in await acme.get(f"{acme.url}/salesforce/connect", status=403)
     assert "no longer good" in await acme.get(f"{acme.url}/salesforce/connect?link=made-up", status=403)
-    link = acme.link()
+    link = acme.connect_link()
     assert "Continue to Salesforce" in await acme.get(link)
-    acme.late_by = 16 * 60
+    acme.clock_offset = 16 * 60
     await acme.get(link, status=403)
-    await acme.depart(link, status=403)
-    assert await acme.known() is None
+    await acme.submit_connect_form(link, status=403)
+    assert await acme.connection() is None
 
 
-async def test_only_an_admin_connects(acme: World) -> None:
+async def test_only_an_admin_connects(acme: SalesforceWorld) -> None:
     """Slack is asked again when it counts: at the start, and when the browser comes back."""
-    assert "for an admin" in await acme.depart(acme.link(acme.noor), status=403)
-    back = await acme.allow(await acme.depart())
+    assert "for an admin" in await acme.submit_connect_form(acme.connect_link(acme.noor), status=403)
+    back = await acme.answer_consent(await acme.submit_connect_form())
     acme.dana.is_admin = False
     await acme.get(back, status=403)
-    assert await acme.known() is None
+    assert await acme.connection() is None
 
 
-async def test_an_attempt_is_good_once(acme: World) -> None:
+async def test_an_attempt_is_good_once(acme: SalesforceWorld) -> None:
     """Coming back a second time changes nothing."""
-    back = await acme.allow(await acme.depart())
+    back = await acme.answer_consent(await acme.submit_connect_form())
     await acme.get(back)
-    first = await acme.known()
+    first = await acme.connection()
     assert "This attempt is over" in await acme.get(back, status=400)
-    assert await acme.known() == first
+    assert await acme.connection() == first
 
 
-async def test_an_attempt_is_good_for_ten_minutes(acme: World) -> None:
+async def test_an_attempt_is_good_for_ten_minutes(acme: SalesforceWorld) -> None:
     """Who comes back later starts again."""
-    back = await acme.allow(await acme.depart())
-    acme.late_by = ATTEMPT_SECONDS + 1
+    back = await acme.answer_consent(await acme.submit_connect_form())
+    acme.clock_offset = ATTEMPT_SECONDS + 1
     await acme.get(back, status=400)
-    assert await acme.known() is None
+    assert await acme.connection() is None
 
 
-async def test_an_attempt_belongs_to_its_browser(acme: World) -> None:
+async def test_an_attempt_belongs_to_its_browser(acme: SalesforceWorld) -> None:
     """Somebody else who is sent the address of the callback connects nothing, and it is used up then."""
-    back = await acme.allow(await acme.depart())
+    back = await acme.answer_consent(await acme.submit_connect_form())
     async with aiohttp.ClientSession() as stranger, stranger.get(back) as answer:
         assert answer.status == 400
     await acme.get(back, status=400)
-    assert await acme.known() is None
+    assert await acme.connection() is None
 
 
 @pytest.mark.parametrize("query", ["", "code=x", "state=x", "code=x&state=x", "error=access_denied&state=x"])
-async def test_a_made_up_callback_connects_nothing(acme: World, query: str) -> None:
+async def test_a_made_up_callback_connects_nothing(acme: SalesforceWorld, query: str) -> None:
     """Whatever it says, and without a look at Salesforce."""
-    await acme.depart()
+    await acme.submit_connect_form()
     assert "This attempt is over" in await acme.get(f"{acme.url}/salesforce/callback?{query}", status=400)
     assert acme.org.calls == []
 
 
-async def test_who_declines_can_try_again(acme: World) -> None:
+async def test_who_declines_can_try_again(acme: SalesforceWorld) -> None:
     """Nothing is connected, and the page leads back to the choice."""
-    page = await acme.get(await acme.allow(await acme.depart(), "deny"))
+    page = await acme.get(await acme.answer_consent(await acme.submit_connect_form(), "deny"))
     assert "Nothing was connected" in page
     assert "/salesforce/connect?link=" in page
-    assert await acme.known() is None
+    assert await acme.connection() is None
 
 
-async def test_what_salesforce_says_is_not_trusted(acme: World) -> None:
+async def test_what_salesforce_says_is_not_trusted(acme: SalesforceWorld) -> None:
     """An error is shown with its code; what could be markup or an address is not shown as such."""
-    back = await acme.allow(await acme.depart())
+    back = await acme.answer_consent(await acme.submit_connect_form())
     state = back.rpartition("state=")[2]
     trouble = f"error=redirect_uri_mismatch&error_description=%3Cb%3Ego+to+https://evil.example&state={state}"
     page = await acme.get(f"{acme.url}/salesforce/callback?{trouble}", status=400)
@@ -111,27 +111,27 @@ async def test_what_salesforce_says_is_not_trusted(acme: World) -> None:
     assert "https://evil" not in page
 
 
-async def test_a_code_for_another_verifier_is_refused(acme: World) -> None:
+async def test_a_code_for_another_verifier_is_refused(acme: SalesforceWorld) -> None:
     """The org checks PKCE: a code that was asked for with another challenge is worth nothing."""
-    one = await acme.depart()
-    other = await acme.depart()  # in the same browser: its cookie takes the place of the first
-    stolen = await acme.allow(one)
+    one = await acme.submit_connect_form()
+    other = await acme.submit_connect_form()  # in the same browser: its cookie takes the place of the first
+    stolen = await acme.answer_consent(one)
     code = stolen.partition("code=")[2].partition("&")[0]
-    state = (await acme.allow(other)).rpartition("state=")[2]
+    state = (await acme.answer_consent(other)).rpartition("state=")[2]
     page = await acme.get(f"{acme.url}/salesforce/callback?code={code}&state={state}", status=409)
     assert "invalid code verifier" in page
-    assert await acme.known() is None
+    assert await acme.connection() is None
 
 
-async def test_an_outage_is_told_as_one(acme: World) -> None:
+async def test_an_outage_is_told_as_one(acme: SalesforceWorld) -> None:
     """Nothing is changed, and it can be tried again."""
     acme.org.faults.add("token", status=503)
-    back = await acme.allow(await acme.depart())
+    back = await acme.answer_consent(await acme.submit_connect_form())
     assert "did not answer" in await acme.get(back, status=503)
-    assert await acme.known() is None
+    assert await acme.connection() is None
 
 
-async def test_an_org_that_does_not_introduce_itself_is_connected(acme: World) -> None:
+async def test_an_org_that_does_not_introduce_itself_is_connected(acme: SalesforceWorld) -> None:
     """Its name cannot be read: that is said, and nothing depends on it."""
     acme.org.org.hide_type("Organization")
     page = await acme.connect()
@@ -139,55 +139,55 @@ async def test_an_org_that_does_not_introduce_itself_is_connected(acme: World) -
     assert "Ines Integration" in page
 
 
-async def test_a_connection_that_will_not_last_is_said(acme: World) -> None:
+async def test_a_connection_that_will_not_last_is_said(acme: SalesforceWorld) -> None:
     """An app without the scope refresh_token gives a session, and nothing to renew it with."""
-    page = (await acme.depart()).replace("api+refresh_token", "api")
-    assert "gave no refresh token" in await acme.get(await acme.allow(page))
-    known = await acme.known()
+    page = (await acme.submit_connect_form()).replace("api+refresh_token", "api")
+    assert "gave no refresh token" in await acme.get(await acme.answer_consent(page))
+    known = await acme.connection()
     assert known is not None
     assert known.refresh_token is None
 
 
-async def test_connecting_again_takes_the_place_of_the_first(acme: World) -> None:
+async def test_connecting_again_takes_the_place_of_the_first(acme: SalesforceWorld) -> None:
     """As after a revoked token: the problem is over."""
     await acme.connect()
-    first = await acme.known()
+    first = await acme.connection()
     await acme.connect()
-    second = await acme.known()
+    second = await acme.connection()
     assert first is not None
     assert second is not None
     assert first.refresh_token != second.refresh_token
 
 
 @pytest.mark.parametrize("typed", ["evil.example", "acme.my.salesforce.com.evil.example", "", "10.0.0.1"])
-async def test_a_domain_that_is_not_salesforces_is_refused(acme: World, typed: str) -> None:
+async def test_a_domain_that_is_not_salesforces_is_refused(acme: SalesforceWorld, typed: str) -> None:
     """The page says what to enter, and keeps what was typed."""
-    page = await acme.depart(status=400, choice="domain", domain=typed)
+    page = await acme.submit_connect_form(status=400, choice="domain", domain=typed)
     assert "such as acme.my.salesforce.com" in page
     assert f'value="{typed}"' in page
 
 
 async def test_a_workspace_may_have_its_own_app(sqlite_url: str) -> None:
     """Without the operator's app the page says what is missing; with the workspace's own it works, encrypted."""
-    async with world(sqlite_url, has_app=False) as acme:
-        page = await acme.get(acme.link(), status=409)
+    async with open_salesforce_world(sqlite_url, has_app=False) as acme:
+        page = await acme.get(acme.connect_link(), status=409)
         assert f"{acme.url}/salesforce/callback" in page
         own = SalesforceApp("3MVG9sample", "sample-secret", acme.dana.id, acme.now())
         await acme.app.database.run(apps.save, acme.cipher, acme.team.id, own)
         await acme.connect()
-        known = await acme.known()
+        known = await acme.connection()
         assert known is not None
         assert known.client_id == "3MVG9sample"
         await acme.app.database.run(apps.remove, acme.team.id)
-        known = await acme.known()
+        known = await acme.connection()
         assert known is not None
         assert known.client_secret == "sample-secret"
 
 
 async def test_where_the_operator_is_in_the_cloud_all_three_are_offered(sqlite_url: str) -> None:
     """Production, sandbox and My Domain each lead to their own host, the challenge with them."""
-    async with world(sqlite_url, login_url="https://login.salesforce.com") as acme:
-        page = await acme.get(acme.link())
+    async with open_salesforce_world(sqlite_url, login_url="https://login.salesforce.com") as acme:
+        page = await acme.get(acme.connect_link())
         assert all(choice in page for choice in ('value="production"', 'value="sandbox"', 'value="domain"'))
         for form, host in (
             ({"choice": "production"}, "https://login.salesforce.com/"),
@@ -196,6 +196,6 @@ async def test_where_the_operator_is_in_the_cloud_all_three_are_offered(sqlite_u
         ):
             if form["choice"] == "domain":
                 form["domain"] += ".my.salesforce.com"
-            departing = await acme.depart(**form)
+            departing = await acme.submit_connect_form(**form)
             assert f'content="0; url={host}services/oauth2/authorize?' in departing
             assert "code_challenge_method=S256" in departing

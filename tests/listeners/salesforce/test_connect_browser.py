@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.listeners.salesforce.salesforce_world import World, world
+from tests.listeners.salesforce.salesforce_world import SalesforceWorld, open_salesforce_world
 
 CHROMIUM = Path("/usr/bin/chromium")
 
@@ -20,21 +20,21 @@ pytestmark = [
 
 
 @pytest.fixture
-async def acme(sqlite_url: str) -> AsyncIterator[World]:
-    async with world(sqlite_url) as made:
+async def acme(sqlite_url: str) -> AsyncIterator[SalesforceWorld]:
+    async with open_salesforce_world(sqlite_url) as made:
         yield made
 
 
-async def consent(page: Page, acme: World, answer: str) -> None:
+async def consent(page: Page, acme: SalesforceWorld, answer: str) -> None:
     await page.wait_for_url(f"{acme.org.url}/**")
     await page.get_by_label("You are").select_option(acme.integration)
     await page.get_by_role("button", name=answer).click()
     await page.wait_for_url(f"{acme.url}/**")
 
 
-async def test_from_the_link_to_the_connected_org(page: Page, acme: World) -> None:
+async def test_from_the_link_to_the_connected_org(page: Page, acme: SalesforceWorld) -> None:
     """As an admin does it: choose, log in, and read what was connected."""
-    await page.goto(acme.link())
+    await page.goto(acme.connect_link())
     await expect(page.get_by_role("heading", name="Connect Salesforce to Acme")).to_be_visible()
     await expect(page.get_by_label("Your My Domain")).to_be_hidden()
     await page.get_by_role("button", name="Continue to Salesforce").click()
@@ -42,7 +42,7 @@ async def test_from_the_link_to_the_connected_org(page: Page, acme: World) -> No
 
     await expect(page.get_by_role("heading", name="Acme Corp is connected.")).to_be_visible()
     await expect(page.get_by_text("Ines Integration")).to_be_visible()
-    known = await acme.known()
+    known = await acme.connection()
     assert known is not None
     assert known.org_name == "Acme Corp"
 
@@ -50,9 +50,9 @@ async def test_from_the_link_to_the_connected_org(page: Page, acme: World) -> No
     await expect(page.get_by_role("heading", name="This attempt is over")).to_be_visible()
 
 
-async def test_a_domain_is_asked_for_where_it_matters(page: Page, acme: World) -> None:
+async def test_a_domain_is_asked_for_where_it_matters(page: Page, acme: SalesforceWorld) -> None:
     """With the keyboard alone; what is wrong is said beside the field, and what was typed stays."""
-    await page.goto(acme.link())
+    await page.goto(acme.connect_link())
     await page.get_by_role("radio").first.focus()
     await page.keyboard.press("ArrowDown")
     await page.keyboard.press("Tab")
@@ -68,20 +68,20 @@ async def test_a_domain_is_asked_for_where_it_matters(page: Page, acme: World) -
     await expect(page.get_by_role("heading", name="Acme Corp is connected.")).to_be_visible()
 
 
-async def test_who_declines_comes_back_to_the_choice(page: Page, acme: World) -> None:
+async def test_who_declines_comes_back_to_the_choice(page: Page, acme: SalesforceWorld) -> None:
     """One click, without a way through Slack."""
-    await page.goto(acme.link())
+    await page.goto(acme.connect_link())
     await page.get_by_role("button", name="Continue to Salesforce").click()
     await consent(page, acme, "Deny")
     await page.get_by_role("link", name="Try again").click()
     await expect(page.get_by_role("button", name="Continue to Salesforce")).to_be_visible()
 
 
-async def test_it_works_without_scripts_and_on_a_phone(browser: Browser, acme: World) -> None:
+async def test_it_works_without_scripts_and_on_a_phone(browser: Browser, acme: SalesforceWorld) -> None:
     """Plain HTML, and nothing is wider than the screen."""
     context = await browser.new_context(java_script_enabled=False, viewport={"width": 360, "height": 740})
     page = await context.new_page()
-    await page.goto(acme.link())
+    await page.goto(acme.connect_link())
     box = await page.locator("form").bounding_box()
     assert box is not None
     assert box["x"] + box["width"] <= 360

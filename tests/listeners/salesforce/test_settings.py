@@ -16,7 +16,7 @@ from store.intake import mappings as own
 from store.operations import audit
 from store.salesforce import apps, connections, sources
 from store.slack import workspaces
-from tests.listeners.salesforce.salesforce_world import World, world
+from tests.listeners.salesforce.salesforce_world import SalesforceWorld, open_salesforce_world
 from tests.services.intake.salesforce_org import MOVE
 
 
@@ -24,7 +24,7 @@ from tests.services.intake.salesforce_org import MOVE
 class Desk:
     """Somebody in front of the app's Home."""
 
-    acme: World
+    acme: SalesforceWorld
     user: User
 
     async def home(self) -> str:
@@ -71,24 +71,24 @@ class Desk:
 
 
 @pytest.fixture
-async def acme(sqlite_url: str) -> AsyncIterator[World]:
-    async with world(sqlite_url) as made:
+async def acme(sqlite_url: str) -> AsyncIterator[SalesforceWorld]:
+    async with open_salesforce_world(sqlite_url) as made:
         made.org.org.define(MOVE)
         yield made
 
 
 @pytest.fixture
-def dana(acme: World) -> Desk:
+def dana(acme: SalesforceWorld) -> Desk:
     return Desk(acme, acme.dana)
 
 
-async def test_home_leads_to_the_browser_and_back(acme: World, dana: Desk) -> None:
+async def test_home_leads_to_the_browser_and_back(acme: SalesforceWorld, dana: Desk) -> None:
     """Not used yet; a link for this admin; connected; and let go again, the token revoked."""
     assert "has not been asked yet" in await dana.home()
     dialog = await dana.press("salesforce_connect")
     link = re.search(r"'url': '([^']+)'", dialog)
     assert link is not None
-    page = await acme.get(await acme.allow(await acme.depart(link[1])))
+    page = await acme.get(await acme.answer_consent(await acme.submit_connect_form(link[1])))
     assert "Acme Corp is connected" in page
     home = await dana.home()
     assert "Connected to Salesforce: Acme Corp (Enterprise Edition, a sandbox) as Ines Integration" in home
@@ -97,13 +97,13 @@ async def test_home_leads_to_the_browser_and_back(acme: World, dana: Desk) -> No
     await dana._settled()
     assert "Salesforce is disconnected" in str(acme.slack.world.homes[acme.dana.id].definition)
     assert acme.org.oauth.sessions == {}
-    known = await acme.known()
+    known = await acme.connection()
     assert known is None or known.is_the_operators
     actions = [done.action for done in await acme.app.database.run(audit.recent, acme.team.id)]
     assert actions[:2] == ["salesforce_disconnected", "salesforce_connected"]
 
 
-async def test_the_operators_connection_is_tried_again_from_home(acme: World, dana: Desk) -> None:
+async def test_the_operators_connection_is_tried_again_from_home(acme: SalesforceWorld, dana: Desk) -> None:
     """The org refuses client credentials until somebody mends it there; then one click shows that it works."""
 
     async def try_again() -> str:
@@ -112,7 +112,7 @@ async def test_the_operators_connection_is_tried_again_from_home(acme: World, da
         await dana._settled()
         return str(acme.slack.world.homes[acme.dana.id].definition["blocks"])
 
-    known = await acme.known()
+    known = await acme.connection()
     assert known is None
     await dana.home()
     await acme.app.database.run(connections.note_problem, acme.team.id, "the app has no Run As user")
@@ -127,7 +127,7 @@ async def test_the_operators_connection_is_tried_again_from_home(acme: World, da
     assert "Salesforce needs you" not in home
 
 
-async def test_who_is_no_admin_sees_no_button(acme: World) -> None:
+async def test_who_is_no_admin_sees_no_button(acme: SalesforceWorld) -> None:
     """But who set it up."""
     await acme.connect()
     home = await Desk(acme, acme.noor).home()
@@ -136,7 +136,7 @@ async def test_who_is_no_admin_sees_no_button(acme: World) -> None:
 
 
 @pytest.mark.parametrize("action_id", ["salesforce_connect", "salesforce_sources", "sender_mappings"])
-async def test_rights_are_checked_when_a_button_is_pressed(acme: World, dana: Desk, action_id: str) -> None:
+async def test_rights_are_checked_when_a_button_is_pressed(acme: SalesforceWorld, dana: Desk, action_id: str) -> None:
     """Not when Home was drawn."""
     await acme.connect()
     await dana.home()
@@ -148,7 +148,7 @@ async def test_rights_are_checked_when_a_button_is_pressed(acme: World, dana: De
 
 async def test_a_workspace_enters_its_own_app(sqlite_url: str) -> None:
     """Key and secret together, kept encrypted, and then there is a way to the browser."""
-    async with world(sqlite_url, has_app=False) as acme:
+    async with open_salesforce_world(sqlite_url, has_app=False) as acme:
         dana = Desk(acme, acme.dana)
         dialog = await dana.press("salesforce_connect")
         assert "First create an External Client App" in dialog
@@ -163,7 +163,7 @@ async def test_a_workspace_enters_its_own_app(sqlite_url: str) -> None:
         await acme.connect()
 
 
-async def test_a_source_is_chosen_previewed_and_started(acme: World, dana: Desk) -> None:
+async def test_a_source_is_chosen_previewed_and_started(acme: SalesforceWorld, dana: Desk) -> None:
     """From the org's describe, with the last records as they would be told; a back-fill says how many."""
     await acme.connect()
     for name in ("Ada Smith", "Lee Chen"):
@@ -197,7 +197,9 @@ async def test_a_source_is_chosen_previewed_and_started(acme: World, dana: Desk)
     assert await acme.app.database.run(sources.all_of, acme.team.id) == []
 
 
-async def test_a_source_that_is_slow_to_start_is_answered_in_time_and_shown_then(acme: World, dana: Desk) -> None:
+async def test_a_source_that_is_slow_to_start_is_answered_in_time_and_shown_then(
+    acme: SalesforceWorld, dana: Desk
+) -> None:
     """Slack waits three seconds for an answer; what comes after it must not be overtaken by it."""
     await acme.connect()
     await dana.press("salesforce_sources")
@@ -209,7 +211,7 @@ async def test_a_source_that_is_slow_to_start_is_answered_in_time_and_shown_then
     assert "is looked at every minute" in dana.dialog()
 
 
-async def test_our_share_of_api_calls_is_a_preference(acme: World, dana: Desk) -> None:
+async def test_our_share_of_api_calls_is_a_preference(acme: SalesforceWorld, dana: Desk) -> None:
     """Chosen in Home by an admin, and written down."""
     await acme.connect()
     assert "of our share of 5,000 used today" in await dana.home()
@@ -226,7 +228,7 @@ async def test_our_share_of_api_calls_is_a_preference(acme: World, dana: Desk) -
     assert done.detail == "salesforce_daily_calls = 10000"
 
 
-async def test_what_is_in_the_way_of_a_source_is_said(acme: World, dana: Desk) -> None:
+async def test_what_is_in_the_way_of_a_source_is_said(acme: SalesforceWorld, dana: Desk) -> None:
     """An outage, or a connection that is gone."""
     await acme.connect()
     await dana.home()
@@ -234,7 +236,7 @@ async def test_what_is_in_the_way_of_a_source_is_said(acme: World, dana: Desk) -
     assert "Salesforce answered 503" in await dana.press("salesforce_sources")
 
 
-async def test_a_mapping_is_tried_on_a_row_and_saved(acme: World, dana: Desk) -> None:
+async def test_a_mapping_is_tried_on_a_row_and_saved(acme: SalesforceWorld, dana: Desk) -> None:
     """And then rows that this sender posts are read by it."""
     dialog = await dana.press("sender_mappings")
     assert "?source=tamradar" in dialog

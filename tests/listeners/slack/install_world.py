@@ -42,7 +42,7 @@ MANIFEST = Manifest.parse((Path(__file__).parents[3] / "manifest.json").read_tex
 
 
 @dataclass
-class World:
+class InstallWorld:
     """Acme's Slack with Dana, an admin, and Noor, who is none; our app beside it at *url*; a browser's *http*."""
 
     slack: SlackSandbox
@@ -56,42 +56,42 @@ class World:
     cipher: Cipher
     bolt: AsyncApp | None
     waits: list[float] = field(default_factory=list)
-    late_by: float = 0.0
+    clock_offset: float = 0.0
 
     def now(self) -> int:
-        """The real time, since sealed links carry it, moved on by *late_by* seconds."""
-        return round((time.time() + self.late_by) * 1000)
+        """The real time, since sealed links carry it, moved on by *clock_offset* seconds."""
+        return round((time.time() + self.clock_offset) * 1000)
 
     async def wait(self, seconds: float) -> None:
         self.waits.append(seconds)
         self.slack.limits.enabled = False
 
-    async def begin(self, path: str = "/slack/install") -> dict[str, str]:
+    async def start_install(self, path: str = "/slack/install") -> dict[str, str]:
         """Start an installation; the arguments that Slack's consent page is opened with."""
         async with self.http.get(self.url + path, allow_redirects=False) as answer:
             assert answer.status == 302, await answer.text()
             return {name: values[0] for name, values in parse_qs(urlsplit(answer.headers["Location"]).query).items()}
 
-    async def allow(self, user: User, *, org_wide: bool = False) -> aiohttp.ClientResponse:
+    async def approve_install(self, user: User, *, org_wide: bool = False) -> aiohttp.ClientResponse:
         """Start, allow, and come back; not yet on to the page of channels."""
-        asked = await self.begin()
+        asked = await self.start_install()
         code = self.slack.issue_code(user.id, MANIFEST.scopes, asked["redirect_uri"], org_wide=org_wide)
         query = {"code": code, "state": asked["state"]}
         return await self.http.get(asked["redirect_uri"], params=query, allow_redirects=False)
 
-    async def channels_link(self, user: User, *, org_wide: bool = False) -> str:
+    async def install(self, user: User, *, org_wide: bool = False) -> str:
         """Install, and tell where that ends: the page of channels."""
-        answer = await self.allow(user, org_wide=org_wide)
+        answer = await self.approve_install(user, org_wide=org_wide)
         assert answer.status == 303, await answer.text()
         return self.url + answer.headers["Location"]
 
-    async def read(self, url: str, *, status: int = 200) -> str:
+    async def get_page(self, url: str, *, status: int = 200) -> str:
         async with self.http.get(url) as answer:
             text = await answer.text()
             assert answer.status == status, text
             return text
 
-    async def choose(self, link: str, channel_id: str, *, status: int = 200) -> str:
+    async def choose_channel(self, link: str, channel_id: str, *, status: int = 200) -> str:
         """What the form on the page of channels sends."""
         address, _, query = link.partition("?")
         form = {"link": parse_qs(query)["link"][0], "channel": channel_id}
@@ -102,7 +102,7 @@ class World:
 
 
 @asynccontextmanager
-async def world(
+async def open_install_world(
     database: Database,
     *,
     signing_secret: str = "sample-signing-secret",
@@ -111,7 +111,7 @@ async def world(
     rate_limits: bool = False,
     patience_seconds: float = 20,
     public_url: str | None = None,
-) -> AsyncIterator[World]:
+) -> AsyncIterator[InstallWorld]:
     slack = SlackSandbox(signing_secret=signing_secret, rate_limits=rate_limits)
     slack.app_client.timeout = GENEROUS_TIMEOUT
     team = slack.add_team("Acme")
@@ -138,7 +138,7 @@ async def world(
         states = AsyncOAuthStateStore(database)
         jar = aiohttp.CookieJar(unsafe=True, treat_as_secure_origin=[URL(url)])
         async with aiohttp.ClientSession(cookie_jar=jar) as http:
-            made = World(slack, team, dana, noor, url, http, database, installations, cipher, None)
+            made = InstallWorld(slack, team, dana, noor, url, http, database, installations, cipher, None)
             slack_install = SlackInstall(client, installations.bot_token, made.wait)
             pages = Pages.of(MANIFEST.name)
             flow = create_oauth(settings, MANIFEST, OAuthParts(installations, states, slack_install, cipher, pages))

@@ -18,20 +18,20 @@ from store.schema import DEFAULT_CHANNEL
 from store.schema import lanes as lanes_table
 from store.slack import workspaces
 from store.slack.sdk_stores import oauth_states
-from tests.listeners.slack.install_world import MANIFEST, World, break_database, world
+from tests.listeners.slack.install_world import MANIFEST, InstallWorld, break_database, open_install_world
 
 
 @pytest.fixture
-async def acme(database: Database) -> AsyncIterator[World]:
-    async with world(database) as made:
+async def acme(database: Database) -> AsyncIterator[InstallWorld]:
+    async with open_install_world(database) as made:
         yield made
 
 
 @pytest.fixture
-async def here(sqlite_url: str) -> AsyncIterator[World]:
+async def here(sqlite_url: str) -> AsyncIterator[InstallWorld]:
     """The same on SQLite alone, where the database does not matter."""
     database = Database(sqlite_url)
-    async with world(database) as made:
+    async with open_install_world(database) as made:
         yield made
     await database.close()
 
@@ -39,9 +39,9 @@ async def here(sqlite_url: str) -> AsyncIterator[World]:
 # The landing page
 
 
-async def test_the_landing_page_gives_a_reason_for_every_permission(here: World) -> None:
+async def test_the_landing_page_gives_a_reason_for_every_permission(here: InstallWorld) -> None:
     """Whoever is asked to allow something reads why, before Slack asks."""
-    page = await here.read(here.url + "/")
+    page = await here.get_page(here.url + "/")
 
     assert all(f"<code>{scope}</code>" in page for scope in MANIFEST.scopes)
     assert page.count("<dd>") == len(MANIFEST.scopes)
@@ -54,8 +54,8 @@ async def test_the_landing_page_gives_a_reason_for_every_permission(here: World)
 async def test_without_credentials_the_landing_page_says_how_to_create_the_app(sqlite_url: str) -> None:
     """Somebody who starts from nothing is led to Slack's page with the manifest filled in."""
     database = Database(sqlite_url)
-    async with world(database, has_credentials=False) as made:
-        page = await made.read(made.url + "/")
+    async with open_install_world(database, has_credentials=False) as made:
+        page = await made.get_page(made.url + "/")
         async with made.http.get(made.url + "/slack/install") as answer:
             assert str(answer.url) == made.url + "/"
         async with made.http.get(made.url + "/slack/oauth_redirect") as answer:
@@ -71,7 +71,7 @@ async def test_without_credentials_the_landing_page_says_how_to_create_the_app(s
 # To Slack and back
 
 
-async def test_add_to_slack_leads_to_slacks_consent_page(acme: World) -> None:
+async def test_add_to_slack_leads_to_slacks_consent_page(acme: InstallWorld) -> None:
     """It asks for what the manifest says, and for nothing in the installer's own name."""
     async with acme.http.get(f"{acme.url}/slack/install", allow_redirects=False) as answer:
         location = urlsplit(answer.headers["Location"])
@@ -94,28 +94,28 @@ async def test_add_to_slack_leads_to_slacks_consent_page(acme: World) -> None:
 @pytest.mark.parametrize(("public_url", "is_secure"), [("https://signals.example.com", True), (None, False)])
 async def test_the_cookie_is_secure_where_the_address_is(database: Database, public_url: str | None, is_secure: bool):
     """Not every client sends a secure cookie back to http://localhost."""
-    async with world(database, public_url=public_url) as acme:
+    async with open_install_world(database, public_url=public_url) as acme:
         async with acme.http.get(f"{acme.url}/slack/install", allow_redirects=False) as answer:
             assert ("; Secure" in answer.headers["Set-Cookie"]) == is_secure
         async with acme.http.get(f"{acme.url}/slack/oauth_redirect") as answer:
             assert ("; Secure" in answer.headers["Set-Cookie"]) == is_secure
 
 
-async def test_a_workspace_can_be_preselected_and_nothing_slipped_in(here: World) -> None:
+async def test_a_workspace_can_be_preselected_and_nothing_slipped_in(here: InstallWorld) -> None:
     """What stands behind `team` is put into Slack's address; a link must not widen what we ask for."""
-    assert (await here.begin("/slack/install?team=T0001"))["team"] == "T0001"
-    slipped = await here.begin("/slack/install?team=T1%26scope%3Dadmin")
+    assert (await here.start_install("/slack/install?team=T0001"))["team"] == "T0001"
+    slipped = await here.start_install("/slack/install?team=T1%26scope%3Dadmin")
     assert "team" not in slipped
     assert slipped["scope"] == ",".join(MANIFEST.scopes)
 
 
-async def test_after_allow_comes_the_page_of_channels(acme: World) -> None:
+async def test_after_allow_comes_the_page_of_channels(acme: InstallWorld) -> None:
     """The whole way: consent, the code for a token, the workspace stored, the channels shown."""
     acme.slack.add_channel(acme.team, "signals")
     acme.slack.add_channel(acme.team, "old-stuff", is_archived=True)
     acme.slack.add_channel(acme.team, "secret", is_private=True)
 
-    page = await acme.read(await acme.channels_link(acme.dana))
+    page = await acme.get_page(await acme.install(acme.dana))
 
     assert "<b>signals</b>" in page
     assert "old-stuff" not in page
@@ -127,7 +127,7 @@ async def test_after_allow_comes_the_page_of_channels(acme: World) -> None:
     assert await acme.installations.bot_token(acme.team.id) == acme.slack.world.active_token(acme.team.id).value
 
 
-async def test_the_way_through_slacks_own_page_works(here: World) -> None:
+async def test_the_way_through_slacks_own_page_works(here: InstallWorld) -> None:
     """As a browser goes: from our button over Slack's form to the channels, by redirects alone."""
     here.slack.add_channel(here.team, "signals")
     async with here.http.get(f"{here.url}/slack/install") as consent:
@@ -141,9 +141,9 @@ async def test_the_way_through_slacks_own_page_works(here: World) -> None:
         assert "signals" in await answer.text()
 
 
-async def test_who_leaves_out_an_optional_permission_is_let_in(here: World) -> None:
+async def test_who_leaves_out_an_optional_permission_is_let_in(here: InstallWorld) -> None:
     """Optional means optional; what was granted is what is remembered."""
-    asked = await here.begin()
+    asked = await here.start_install()
     granted = set(MANIFEST.scopes) - set(MANIFEST.optional_scopes)
     code = here.slack.issue_code(here.dana.id, granted, asked["redirect_uri"])
 
@@ -158,11 +158,11 @@ async def test_who_leaves_out_an_optional_permission_is_let_in(here: World) -> N
     assert workspace.scopes == granted
 
 
-async def test_who_says_no_reads_that_nothing_was_installed(here: World) -> None:
+async def test_who_says_no_reads_that_nothing_was_installed(here: InstallWorld) -> None:
     """Cancelling is not an error, and the page says how to go on."""
-    asked = await here.begin()
+    asked = await here.start_install()
 
-    page = await here.read(f"{asked['redirect_uri']}?error=access_denied&state={asked['state']}")
+    page = await here.get_page(f"{asked['redirect_uri']}?error=access_denied&state={asked['state']}")
 
     assert "Nothing was installed" in page
     assert f'href="{here.url}/slack/install"' in page
@@ -180,18 +180,18 @@ async def test_who_says_no_reads_that_nothing_was_installed(here: World) -> None
         "?code",
     ],
 )
-async def test_a_callback_that_nobody_started_is_refused(here: World, query: str) -> None:
+async def test_a_callback_that_nobody_started_is_refused(here: InstallWorld, query: str) -> None:
     """A stranger's link must not finish an installation in somebody's browser."""
-    page = await here.read(f"{here.url}/slack/oauth_redirect{query}", status=400)
+    page = await here.get_page(f"{here.url}/slack/oauth_redirect{query}", status=400)
 
     assert "This browser did not start the installation" in page
     assert "Start again" in page
     assert here.slack.calls == []
 
 
-async def test_another_browser_cannot_finish_an_installation(here: World) -> None:
+async def test_another_browser_cannot_finish_an_installation(here: InstallWorld) -> None:
     """The state is tied to the cookie of the browser that began."""
-    asked = await here.begin()
+    asked = await here.start_install()
     code = here.slack.issue_code(here.dana.id, MANIFEST.scopes, asked["redirect_uri"])
     async with (
         aiohttp.ClientSession() as other,
@@ -201,9 +201,9 @@ async def test_another_browser_cannot_finish_an_installation(here: World) -> Non
         assert "This browser did not start the installation" in await answer.text()
 
 
-async def test_a_state_that_was_used_is_refused(here: World) -> None:
+async def test_a_state_that_was_used_is_refused(here: InstallWorld) -> None:
     """Going back and reloading does not install twice."""
-    asked = await here.begin()
+    asked = await here.start_install()
     code = here.slack.issue_code(here.dana.id, MANIFEST.scopes, asked["redirect_uri"])
     query = {"code": code, "state": asked["state"]}
     cookie = {"Cookie": f"slack-app-oauth-state={asked['state']}"}
@@ -215,21 +215,21 @@ async def test_a_state_that_was_used_is_refused(here: World) -> None:
         assert "This attempt is over" in await second.text()
 
 
-async def test_a_state_that_expired_is_refused(here: World) -> None:
+async def test_a_state_that_expired_is_refused(here: InstallWorld) -> None:
     """Ten minutes, then one starts again."""
-    asked = await here.begin()
+    asked = await here.start_install()
     await here.database.run(lambda connection: connection.execute(text("DELETE FROM slack_oauth_states")))
 
-    page = await here.read(f"{asked['redirect_uri']}?code=1&state={asked['state']}", status=400)
+    page = await here.get_page(f"{asked['redirect_uri']}?code=1&state={asked['state']}", status=400)
 
     assert "This attempt is over" in page
 
 
-async def test_a_missing_code_is_told(here: World) -> None:
+async def test_a_missing_code_is_told(here: InstallWorld) -> None:
     """Slack came back with the state and no code."""
-    asked = await here.begin()
+    asked = await here.start_install()
 
-    page = await here.read(f"{asked['redirect_uri']}?state={asked['state']}", status=400)
+    page = await here.get_page(f"{asked['redirect_uri']}?state={asked['state']}", status=400)
 
     assert "Slack did not say whether it was allowed" in page
 
@@ -242,10 +242,10 @@ async def test_a_missing_code_is_told(here: World) -> None:
         ("bad_redirect_uri", "redirect URLs"),
     ],
 )
-async def test_a_code_that_slack_refuses_is_told_with_its_reason(here: World, error: str, told: str) -> None:
+async def test_a_code_that_slack_refuses_is_told_with_its_reason(here: InstallWorld, error: str, told: str) -> None:
     """What to do differs: the installer starts again, or the operator mends the settings."""
     here.slack.faults.add("oauth.v2.access", error)
-    answer = await here.allow(here.dana)
+    answer = await here.approve_install(here.dana)
 
     page = await answer.text()
 
@@ -270,11 +270,11 @@ async def test_a_code_that_slack_refuses_is_told_with_its_reason(here: World, er
     ids=["cut off", "503", "html", "429", "a list", "empty", "internal_error"],
 )
 async def test_a_slack_that_does_not_answer_is_not_a_refused_code(
-    here: World, method: str, fault: dict[str, object]
+    here: InstallWorld, method: str, fault: dict[str, object]
 ) -> None:
     """The installer did nothing wrong, and trying again may help."""
     here.slack.faults.add(method, **fault)  # type: ignore[arg-type]
-    answer = await here.allow(here.dana)
+    answer = await here.approve_install(here.dana)
 
     assert answer.status == 503
     assert answer.headers["Retry-After"] == "30"
@@ -282,9 +282,9 @@ async def test_a_slack_that_does_not_answer_is_not_a_refused_code(
     assert await here.installations.bot_token(here.team.id) is None
 
 
-async def test_a_database_that_is_down_is_told(acme: World) -> None:
+async def test_a_database_that_is_down_is_told(acme: InstallWorld) -> None:
     """Allowed by Slack and not stored by us: neither a stack trace nor a false yes."""
-    asked = await acme.begin()
+    asked = await acme.start_install()
     code = acme.slack.issue_code(acme.dana.id, MANIFEST.scopes, asked["redirect_uri"])
     break_database(acme.database)
 
@@ -314,11 +314,11 @@ def test_a_reason_that_slack_may_give_is_shown() -> None:
 # Who may go on
 
 
-async def test_who_is_no_admin_reads_whom_to_ask(acme: World) -> None:
+async def test_who_is_no_admin_reads_whom_to_ask(acme: InstallWorld) -> None:
     """The app is installed; what comes next belongs to an admin, who proves being one by opening the app's Home."""
-    link = await acme.channels_link(acme.noor)
+    link = await acme.install(acme.noor)
 
-    page = await acme.read(link, status=403)
+    page = await acme.get_page(link, status=403)
 
     assert "A workspace admin has the next step" in page
     assert "https://slack.com/app_redirect?team=" in page
@@ -326,12 +326,12 @@ async def test_who_is_no_admin_reads_whom_to_ask(acme: World) -> None:
     assert quote(link.partition("link=")[2]) not in page
 
 
-async def test_who_is_no_admin_cannot_choose_either(acme: World) -> None:
+async def test_who_is_no_admin_cannot_choose_either(acme: InstallWorld) -> None:
     """Hiding a form is no protection."""
     channel = acme.slack.add_channel(acme.team, "signals")
-    link = await acme.channels_link(acme.noor)
+    link = await acme.install(acme.noor)
 
-    await acme.choose(link, channel.id, status=403)
+    await acme.choose_channel(link, channel.id, status=403)
 
     workspace = await acme.database.run(workspaces.find, acme.team.id)
     assert workspace is not None
@@ -339,28 +339,28 @@ async def test_who_is_no_admin_cannot_choose_either(acme: World) -> None:
 
 
 @pytest.mark.parametrize("role", ["is_admin", "is_owner", "is_primary_owner"])
-async def test_admins_and_owners_may_go_on(here: World, role: str) -> None:
+async def test_admins_and_owners_may_go_on(here: InstallWorld, role: str) -> None:
     """Each of Slack's three kinds."""
     here.slack.add_channel(here.team, "signals")
     person = here.slack.add_user(here.team, "Kim Park", "kim@acme.example", **{role: True})
 
-    assert "signals" in await here.read(await here.channels_link(person))
+    assert "signals" in await here.get_page(await here.install(person))
 
 
-async def test_an_admin_who_is_one_no_more_is_stopped(here: World) -> None:
+async def test_an_admin_who_is_one_no_more_is_stopped(here: InstallWorld) -> None:
     """Asked at every step, not once."""
     channel = here.slack.add_channel(here.team, "signals")
-    link = await here.channels_link(here.dana)
-    await here.read(link)
+    link = await here.install(here.dana)
+    await here.get_page(link)
     here.dana.is_admin = False
 
-    await here.choose(link, channel.id, status=403)
+    await here.choose_channel(link, channel.id, status=403)
 
 
 @pytest.mark.parametrize("link", ["", "made-up", "gAAAAAB" + "A" * 80, "\N{SNOWMAN}", "%00", "a" * 4000])
-async def test_a_forged_link_opens_nothing(here: World, link: str) -> None:
+async def test_a_forged_link_opens_nothing(here: InstallWorld, link: str) -> None:
     """The page belongs to one installation, and its address cannot be guessed."""
-    page = await here.read(f"{here.url}/slack/default-channel?link={quote(link)}", status=403)
+    page = await here.get_page(f"{here.url}/slack/default-channel?link={quote(link)}", status=403)
     async with here.http.post(f"{here.url}/slack/default-channel", data={"link": link, "channel": "C1"}) as answer:
         assert answer.status == 403
 
@@ -368,51 +368,51 @@ async def test_a_forged_link_opens_nothing(here: World, link: str) -> None:
     assert here.slack.calls == []
 
 
-async def test_a_link_for_another_purpose_opens_nothing(here: World) -> None:
+async def test_a_link_for_another_purpose_opens_nothing(here: InstallWorld) -> None:
     """Every sealed link is good for one thing."""
-    await here.channels_link(here.dana)
+    await here.install(here.dana)
     sealed = here.cipher.seal("salesforce", {"workspace_id": here.team.id, "user_id": here.dana.id})
 
-    await here.read(f"{here.url}/slack/default-channel?link={sealed}", status=403)
+    await here.get_page(f"{here.url}/slack/default-channel?link={sealed}", status=403)
 
 
-async def test_a_link_is_good_for_an_hour(here: World) -> None:
+async def test_a_link_is_good_for_an_hour(here: InstallWorld) -> None:
     """Then the way is through the app's Home."""
     here.slack.add_channel(here.team, "signals")
-    link = await here.channels_link(here.dana)
-    here.late_by = 3590
-    await here.read(link)
-    here.late_by = 3610
+    link = await here.install(here.dana)
+    here.clock_offset = 3590
+    await here.get_page(link)
+    here.clock_offset = 3610
 
-    page = await here.read(link, status=403)
+    page = await here.get_page(link, status=403)
 
     assert "in the app&#39;s Home" in page
 
 
-async def test_a_newer_installation_makes_older_links_stale(here: World) -> None:
+async def test_a_newer_installation_makes_older_links_stale(here: InstallWorld) -> None:
     """Who installed a year ago and kept the link has no say in what is there now."""
     channel = here.slack.add_channel(here.team, "signals")
-    old = await here.channels_link(here.dana)
-    new = await here.channels_link(here.dana)
+    old = await here.install(here.dana)
+    new = await here.install(here.dana)
 
-    await here.choose(old, channel.id, status=403)
-    await here.read(new)
+    await here.choose_channel(old, channel.id, status=403)
+    await here.get_page(new)
 
 
-async def test_a_link_ends_with_the_installation(here: World) -> None:
+async def test_a_link_ends_with_the_installation(here: InstallWorld) -> None:
     """Uninstalled is uninstalled."""
-    link = await here.channels_link(here.dana)
+    link = await here.install(here.dana)
     await here.database.run(workspaces.mark_gone, here.team.id, 1)
 
-    await here.read(link, status=403)
+    await here.get_page(link, status=403)
 
 
-async def test_a_revoked_token_is_told(here: World) -> None:
+async def test_a_revoked_token_is_told(here: InstallWorld) -> None:
     """Slack uninstalled us, and we have not heard of it yet."""
-    link = await here.channels_link(here.dana)
+    link = await here.install(here.dana)
     here.slack.world.active_token(here.team.id).error = "account_inactive"
 
-    page = await here.read(link, status=409)
+    page = await here.get_page(link, status=409)
 
     assert "The app is not in Slack any more" in page
 
@@ -420,14 +420,14 @@ async def test_a_revoked_token_is_told(here: World) -> None:
 # The page of channels
 
 
-async def test_every_page_of_slacks_list_is_read(here: World) -> None:
+async def test_every_page_of_slacks_list_is_read(here: InstallWorld) -> None:
     """A workspace of 12,000 channels is shown whole, by name, in few enough calls for Slack's limit."""
     here.slack.limits.enabled = True
     for number in range(12_000):
         here.slack.add_channel(here.team, f"team-{number:05}", is_archived=number % 3 == 0)
-    link = await here.channels_link(here.dana)
+    link = await here.install(here.dana)
 
-    page = await here.read(link)
+    page = await here.get_page(link)
 
     names = [part.partition("</b>")[0] for part in page.split("<b>")[1:]]
     assert names == [f"team-{number:05}" for number in range(12_000) if number % 3]
@@ -436,28 +436,28 @@ async def test_every_page_of_slacks_list_is_read(here: World) -> None:
     assert here.waits == []
 
 
-async def test_slacks_wish_to_wait_is_honoured_in_place(here: World) -> None:
+async def test_slacks_wish_to_wait_is_honoured_in_place(here: InstallWorld) -> None:
     """A limit in the middle of the list costs time, not channels."""
     for number in range(2_500):
         here.slack.add_channel(here.team, f"team-{number:05}")
     here.slack.faults.add("conversations.list", retry_after=7, when=lambda asked: bool(asked.get("cursor")))
-    link = await here.channels_link(here.dana)
+    link = await here.install(here.dana)
 
-    page = await here.read(link)
+    page = await here.get_page(link)
 
     assert here.waits == [7]
     assert page.count('name="channel"') == 2_500
     assert "only some of" not in page
 
 
-async def test_a_wait_that_is_too_long_for_a_browser_shows_what_there_is(here: World) -> None:
+async def test_a_wait_that_is_too_long_for_a_browser_shows_what_there_is(here: InstallWorld) -> None:
     """Rather a part of the channels with a word on it than a page that never comes."""
     for number in range(2_500):
         here.slack.add_channel(here.team, f"team-{number:05}")
     here.slack.faults.add("conversations.list", retry_after=300, when=lambda asked: bool(asked.get("cursor")))
-    link = await here.channels_link(here.dana)
+    link = await here.install(here.dana)
 
-    page = await here.read(link)
+    page = await here.get_page(link)
 
     assert here.waits == []
     assert page.count('name="channel"') == 999
@@ -465,43 +465,43 @@ async def test_a_wait_that_is_too_long_for_a_browser_shows_what_there_is(here: W
 
 
 @pytest.mark.parametrize("method", ["users.info", "conversations.list"])
-async def test_a_slack_that_fails_to_list_is_told_and_the_link_stays_good(here: World, method: str) -> None:
+async def test_a_slack_that_fails_to_list_is_told_and_the_link_stays_good(here: InstallWorld, method: str) -> None:
     """The app is installed; reloading is all it takes."""
     here.slack.add_channel(here.team, "signals")
-    link = await here.channels_link(here.dana)
+    link = await here.install(here.dana)
     here.slack.faults.add(method, status=500)
 
-    assert "nothing is lost" in await here.read(link, status=503)
-    assert "signals" in await here.read(link)
+    assert "nothing is lost" in await here.get_page(link, status=503)
+    assert "signals" in await here.get_page(link)
 
 
-async def test_a_missing_permission_is_told(here: World) -> None:
+async def test_a_missing_permission_is_told(here: InstallWorld) -> None:
     """What Slack will never allow is said in words, with what to do."""
-    link = await here.channels_link(here.dana)
+    link = await here.install(here.dana)
     here.slack.faults.add("conversations.list", "missing_scope", times=None)
 
-    page = await here.read(link, status=409)
+    page = await here.get_page(link, status=409)
 
     assert "Slack does not let us go on here" in page
     assert "permission" in page
 
 
-async def test_a_workspace_without_public_channels_is_told(here: World) -> None:
+async def test_a_workspace_without_public_channels_is_told(here: InstallWorld) -> None:
     """An empty list is explained."""
-    page = await here.read(await here.channels_link(here.dana))
+    page = await here.get_page(await here.install(here.dana))
 
     assert "There is no channel to choose yet" in page
 
 
-async def test_private_channels_that_the_app_is_in_can_be_chosen(here: World) -> None:
+async def test_private_channels_that_the_app_is_in_can_be_chosen(here: InstallWorld) -> None:
     """Marked as such. Others cannot be posted to, so they are not offered."""
     inside = here.slack.add_channel(here.team, "deals", is_private=True)
     here.slack.add_channel(here.team, "board", is_private=True)
-    link = await here.channels_link(here.dana)
+    link = await here.install(here.dana)
     await here.slack.invite_bot(inside.id)
 
-    page = await here.read(link)
-    await here.choose(link, inside.id)
+    page = await here.get_page(link)
+    await here.choose_channel(link, inside.id)
 
     assert '<b>deals</b><span class="tag">private</span>' in page
     assert "board" not in page
@@ -510,48 +510,48 @@ async def test_private_channels_that_the_app_is_in_can_be_chosen(here: World) ->
     assert (workspace.default_channel_id, workspace.default_channel_is_public) == (inside.id, False)
 
 
-async def test_without_the_permission_for_private_channels_there_are_the_public_ones(here: World) -> None:
+async def test_without_the_permission_for_private_channels_there_are_the_public_ones(here: InstallWorld) -> None:
     """Slack refuses to list both where it may list one."""
     here.slack.add_channel(here.team, "signals")
-    link = await here.channels_link(here.dana)
+    link = await here.install(here.dana)
     here.slack.faults.add(
         "conversations.list", "missing_scope", times=None, when=lambda asked: "private" in asked.get("types", "")
     )
 
-    assert "<b>signals</b>" in await here.read(link)
+    assert "<b>signals</b>" in await here.get_page(link)
 
 
-async def test_who_reads_along_in_a_shared_channel_is_said(here: World) -> None:
+async def test_who_reads_along_in_a_shared_channel_is_said(here: InstallWorld) -> None:
     """Before it is chosen, and once it is."""
     shared = here.slack.add_channel(here.team, "partners", is_ext_shared=True)
-    link = await here.channels_link(here.dana)
+    link = await here.install(here.dana)
 
-    page = await here.read(link)
-    done = await here.choose(link, shared.id)
+    page = await here.get_page(link)
+    done = await here.choose_channel(link, shared.id)
 
     assert '<b>partners</b><span class="tag">shared with another company</span>' in page
     assert "#partners is shared with another company, whose people will read job changes too." in done
 
 
-async def test_names_from_slack_cannot_become_markup(here: World) -> None:
+async def test_names_from_slack_cannot_become_markup(here: InstallWorld) -> None:
     """What people call their workspace and channels is text."""
     here.team.name = "<img src=x onerror=alert(1)>"
     here.slack.add_channel(here.team, '"><script>alert(1)</script>', is_ext_shared=True)
 
-    page = await here.read(await here.channels_link(here.dana))
+    page = await here.get_page(await here.install(here.dana))
 
     assert "<img src=x" not in page
     assert "<script>alert" not in page
     assert "shared with another company" in page
 
 
-async def test_the_channel_chosen_before_is_still_chosen(here: World) -> None:
+async def test_the_channel_chosen_before_is_still_chosen(here: InstallWorld) -> None:
     """Installing again shows how things stand."""
     here.slack.add_channel(here.team, "general")
     channel = here.slack.add_channel(here.team, "signals")
-    await here.choose(await here.channels_link(here.dana), channel.id)
+    await here.choose_channel(await here.install(here.dana), channel.id)
 
-    page = await here.read(await here.channels_link(here.dana))
+    page = await here.get_page(await here.install(here.dana))
 
     assert f'value="{channel.id}" required checked' in page
 
@@ -560,12 +560,12 @@ async def test_the_channel_chosen_before_is_still_chosen(here: World) -> None:
 
 
 @pytest.mark.both_databases
-async def test_the_choice_is_stored_confirmed_and_announced(acme: World) -> None:
+async def test_the_choice_is_stored_confirmed_and_announced(acme: InstallWorld) -> None:
     """By name on the page, by a line in the channel, and with who did it in the audit."""
     channel = acme.slack.add_channel(acme.team, "signals")
-    link = await acme.channels_link(acme.dana)
+    link = await acme.install(acme.dana)
 
-    page = await acme.choose(link, channel.id)
+    page = await acme.choose_channel(link, channel.id)
 
     assert "#signals" in page
     assert f"slack://app?team={acme.team.id}&amp;id={acme.slack.app.id}" in page
@@ -581,85 +581,85 @@ async def test_the_choice_is_stored_confirmed_and_announced(acme: World) -> None
     assert change.actor == acme.dana.id
 
 
-async def test_what_waited_for_a_default_channel_is_due_at_once(acme: World) -> None:
+async def test_what_waited_for_a_default_channel_is_due_at_once(acme: InstallWorld) -> None:
     """Job changes that came before the channel was chosen are told now."""
     channel = acme.slack.add_channel(acme.team, "signals")
-    link = await acme.channels_link(acme.dana)
+    link = await acme.install(acme.dana)
     parked = insert(lanes_table).values(workspace_id=acme.team.id, destination=DEFAULT_CHANNEL, due_at=None)
     await acme.database.run(lambda connection: connection.execute(parked))
 
-    await acme.choose(link, channel.id)
+    await acme.choose_channel(link, channel.id)
 
     due = select(lanes_table.c.due_at).where(lanes_table.c.destination == DEFAULT_CHANNEL)
     assert await acme.database.run(lambda connection: connection.execute(due).scalar_one()) is not None
 
 
-async def test_pressing_twice_posts_once(here: World) -> None:
+async def test_pressing_twice_posts_once(here: InstallWorld) -> None:
     """A form that is sent again says the same, and the channel is left in peace."""
     channel = here.slack.add_channel(here.team, "signals")
-    link = await here.channels_link(here.dana)
+    link = await here.install(here.dana)
 
-    await here.choose(link, channel.id)
-    page = await here.choose(link, channel.id)
+    await here.choose_channel(link, channel.id)
+    page = await here.choose_channel(link, channel.id)
 
     assert "#signals" in page
     assert len(channel.messages) == 1
 
 
-async def test_another_choice_replaces_the_first(here: World) -> None:
+async def test_another_choice_replaces_the_first(here: InstallWorld) -> None:
     """Going back and choosing again is allowed for as long as the link is good."""
     first = here.slack.add_channel(here.team, "general")
     second = here.slack.add_channel(here.team, "signals")
-    link = await here.channels_link(here.dana)
+    link = await here.install(here.dana)
 
-    await here.choose(link, first.id)
-    await here.choose(link, second.id)
+    await here.choose_channel(link, first.id)
+    await here.choose_channel(link, second.id)
 
     workspace = await here.database.run(workspaces.find, here.team.id)
     assert workspace is not None
     assert workspace.default_channel_id == second.id
 
 
-async def test_a_channel_archived_meanwhile_is_told(here: World) -> None:
+async def test_a_channel_archived_meanwhile_is_told(here: InstallWorld) -> None:
     """Between listing and choosing anything can happen."""
     channel = here.slack.add_channel(here.team, "signals")
-    link = await here.channels_link(here.dana)
+    link = await here.install(here.dana)
     channel.is_archived = True
 
-    page = await here.choose(link, channel.id, status=409)
+    page = await here.choose_channel(link, channel.id, status=409)
 
     assert "#signals is archived" in page
     assert "Choose another channel" in page
 
 
 @pytest.mark.parametrize("channel_id", ["", "C404", "../../etc", "x" * 500, "\N{SNOWMAN}", "C1&token=x"])
-async def test_a_channel_that_is_not_there_is_told(here: World, channel_id: str) -> None:
+async def test_a_channel_that_is_not_there_is_told(here: InstallWorld, channel_id: str) -> None:
     """Deleted meanwhile, or made up."""
-    link = await here.channels_link(here.dana)
+    link = await here.install(here.dana)
 
-    page = await here.choose(link, channel_id, status=409)
+    page = await here.choose_channel(link, channel_id, status=409)
 
     assert "The default channel was not changed" in page
 
 
-async def test_a_channel_of_another_workspace_cannot_be_chosen(here: World) -> None:
+async def test_a_channel_of_another_workspace_cannot_be_chosen(here: InstallWorld) -> None:
     """A link acts for its own workspace, whatever the form says."""
     elsewhere = here.slack.add_team("Globex")
     channel = here.slack.add_channel(elsewhere, "signals")
-    link = await here.channels_link(here.dana)
+    link = await here.install(here.dana)
 
-    await here.choose(link, channel.id, status=409)
+    await here.choose_channel(link, channel.id, status=409)
 
     assert channel.messages == {}
 
 
-async def test_a_channel_that_cannot_be_posted_to_is_not_chosen(here: World) -> None:
+async def test_a_channel_that_cannot_be_posted_to_is_not_chosen(here: InstallWorld) -> None:
     """Better to learn it now than with the first job change."""
     channel = here.slack.add_channel(here.team, "announcements")
-    link = await here.channels_link(here.dana)
+    link = await here.install(here.dana)
     here.slack.faults.add("chat.postMessage", "restricted_action")
 
-    page = await here.choose(link, channel.id, status=409)
+    page = await here.choose_channel(link, channel.id, status=409)
 
     assert "lets only some people post there" in page
     workspace = await here.database.run(workspaces.find, here.team.id)
@@ -667,21 +667,21 @@ async def test_a_channel_that_cannot_be_posted_to_is_not_chosen(here: World) -> 
     assert workspace.default_channel_id is None
 
 
-async def test_a_busy_slack_does_not_undo_the_choice(here: World) -> None:
+async def test_a_busy_slack_does_not_undo_the_choice(here: InstallWorld) -> None:
     """The channel is good as far as we know, and the first line in it is a courtesy."""
     channel = here.slack.add_channel(here.team, "signals")
-    link = await here.channels_link(here.dana)
+    link = await here.install(here.dana)
     here.slack.faults.add("chat.postMessage", retry_after=60)
 
-    page = await here.choose(link, channel.id)
+    page = await here.choose_channel(link, channel.id)
 
     assert "Slack did not take the test message" in page
 
 
-async def test_a_form_without_the_sealed_link_changes_nothing(here: World) -> None:
+async def test_a_form_without_the_sealed_link_changes_nothing(here: InstallWorld) -> None:
     """A page of another site can make a browser send a form, but does not know the link."""
     channel = here.slack.add_channel(here.team, "signals")
-    await here.channels_link(here.dana)
+    await here.install(here.dana)
 
     async with here.http.post(f"{here.url}/slack/default-channel", data={"channel": channel.id}) as answer:
         assert answer.status == 403
@@ -694,7 +694,7 @@ async def test_a_form_without_the_sealed_link_changes_nothing(here: World) -> No
 # An organisation that installs as a whole
 
 
-async def test_an_organisation_can_install_as_a_whole(acme: World) -> None:
+async def test_an_organisation_can_install_as_a_whole(acme: InstallWorld) -> None:
     """Known by its own id, with the channels of its workspaces to choose from."""
     grid = acme.slack.add_team("Acme East", enterprise_id="E0001", enterprise_name="Acme Group")
     owner = acme.slack.add_user(grid, "Kim Park", "kim@acme.example", is_owner=True)
@@ -702,39 +702,39 @@ async def test_an_organisation_can_install_as_a_whole(acme: World) -> None:
     teams = {"ok": True, "teams": [{"id": grid.id, "name": grid.name}]}
     acme.slack.faults.add("auth.teams.list", body=json.dumps(teams).encode())
 
-    link = await acme.channels_link(owner, org_wide=True)
+    link = await acme.install(owner, org_wide=True)
 
     workspace = await acme.database.run(workspaces.find, "E0001")
     assert workspace is not None
     assert workspace.is_enterprise_install
     assert workspace.name == "Acme Group"
     assert await acme.installations.bot_token("E0001")
-    page = await acme.read(link)
+    page = await acme.get_page(link)
     assert "<b>signals</b>" in page
-    page = await acme.choose(link, channel.id)
+    page = await acme.choose_channel(link, channel.id)
     assert "#signals" in page
 
 
-async def test_an_organisation_whose_workspaces_slack_does_not_tell_is_sent_to_slack(here: World) -> None:
+async def test_an_organisation_whose_workspaces_slack_does_not_tell_is_sent_to_slack(here: InstallWorld) -> None:
     """Where the channels cannot be listed, the app's Home can still choose one."""
     grid = here.slack.add_team("Acme East", enterprise_id="E0001", enterprise_name="Acme Group")
     owner = here.slack.add_user(grid, "Kim Park", "kim@acme.example", is_owner=True)
-    link = await here.channels_link(owner, org_wide=True)
+    link = await here.install(owner, org_wide=True)
     here.slack.faults.add("auth.teams.list", "unknown_method")
 
-    page = await here.read(link, status=409)
+    page = await here.get_page(link, status=409)
 
     assert "Choose the default channel in its Home" in page
 
 
-async def test_nothing_secret_is_logged(here: World, caplog: pytest.LogCaptureFixture) -> None:
+async def test_nothing_secret_is_logged(here: InstallWorld, caplog: pytest.LogCaptureFixture) -> None:
     """Neither the code, nor the token, nor the sealed link, nor whoever installs."""
     caplog.set_level("INFO")
     here.slack.faults.add("oauth.v2.access", "invalid_code")
-    await here.allow(here.dana)
+    await here.approve_install(here.dana)
     channel = here.slack.add_channel(here.team, "signals")
-    link = await here.channels_link(here.dana)
-    await here.choose(link, channel.id)
+    link = await here.install(here.dana)
+    await here.choose_channel(link, channel.id)
 
     said = caplog.text
     assert "xoxb" not in said
@@ -757,7 +757,7 @@ def test_words_for_slack_become_words_for_a_page(mrkdwn: str, text: str) -> None
     assert plain(mrkdwn) == text
 
 
-async def test_one_machines_other_name_leads_to_the_address_that_slack_sends_to(acme: World) -> None:
+async def test_one_machines_other_name_leads_to_the_address_that_slack_sends_to(acme: InstallWorld) -> None:
     """A cookie that is set at 127.0.0.1 does not come back to localhost."""
     other = acme.url.replace("localhost", "127.0.0.1")
     async with acme.http.get(f"{other}/slack/install?team=T1", allow_redirects=False) as answer:

@@ -14,7 +14,7 @@ from playwright.async_api import Browser, Page, expect
 from listeners.pages import HERE
 from store.database import Database
 from store.slack import workspaces
-from tests.listeners.slack.install_world import World, world
+from tests.listeners.slack.install_world import InstallWorld, open_install_world
 
 CHROMIUM = Path("/usr/bin/chromium")
 
@@ -25,16 +25,16 @@ pytestmark = [
 
 
 @pytest.fixture
-async def acme(sqlite_url: str) -> AsyncIterator[World]:
+async def acme(sqlite_url: str) -> AsyncIterator[InstallWorld]:
     database = Database(sqlite_url)
-    async with world(database) as made:
+    async with open_install_world(database) as made:
         for name in ("general", "random", "signals", "sales-wins", "sales-emea"):
             made.slack.add_channel(made.team, name)
         yield made
     await database.close()
 
 
-async def install(page: Page, acme: World, person: str = "Dana Reyes (admin)") -> None:
+async def install(page: Page, acme: InstallWorld, person: str = "Dana Reyes (admin)") -> None:
     """From the landing page over Slack's consent page back to ours."""
     await page.goto(acme.url)
     await page.get_by_role("link", name="Add to Slack").click()
@@ -43,16 +43,16 @@ async def install(page: Page, acme: World, person: str = "Dana Reyes (admin)") -
     await page.wait_for_url(f"{acme.url}/slack/default-channel**")
 
 
-async def channels_link(page: Page, acme: World) -> str:
+async def channels_link(page: Page, acme: InstallWorld) -> str:
     """Where an installation ended that this browser has begun, by its cookie."""
-    link = await acme.channels_link(acme.dana)
+    link = await acme.install(acme.dana)
     await page.context.add_cookies(
         [{"name": one.key, "value": one.value, "url": acme.url} for one in acme.http.cookie_jar]
     )
     return link
 
 
-async def test_from_the_landing_page_to_the_first_line_in_the_channel(page: Page, acme: World) -> None:
+async def test_from_the_landing_page_to_the_first_line_in_the_channel(page: Page, acme: InstallWorld) -> None:
     """The whole installation, as an admin does it."""
     await install(page, acme)
     await expect(page.get_by_role("heading", name="Choose a default channel")).to_be_visible()
@@ -71,7 +71,7 @@ async def test_from_the_landing_page_to_the_first_line_in_the_channel(page: Page
     assert workspace.default_channel_name == "signals"
 
 
-async def test_the_keyboard_alone_is_enough(page: Page, acme: World) -> None:
+async def test_the_keyboard_alone_is_enough(page: Page, acme: InstallWorld) -> None:
     """Search, Enter takes the first that is left, Enter again sends."""
     await page.goto(await channels_link(page, acme))
 
@@ -86,7 +86,7 @@ async def test_the_keyboard_alone_is_enough(page: Page, acme: World) -> None:
     await expect(page.get_by_role("heading", name="#sales-wins it is.")).to_be_visible()
 
 
-async def test_nothing_is_sent_before_something_is_chosen(page: Page, acme: World) -> None:
+async def test_nothing_is_sent_before_something_is_chosen(page: Page, acme: InstallWorld) -> None:
     """The button waits for a choice, and a search without a match says so."""
     await page.goto(await channels_link(page, acme))
     await expect(page.get_by_role("button")).to_be_disabled()
@@ -98,7 +98,7 @@ async def test_nothing_is_sent_before_something_is_chosen(page: Page, acme: Worl
     await expect(page.get_by_role("button")).to_be_disabled()
 
 
-async def test_it_works_without_scripts(browser: Browser, acme: World) -> None:
+async def test_it_works_without_scripts(browser: Browser, acme: InstallWorld) -> None:
     """The list and the button are plain HTML."""
     context = await browser.new_context(java_script_enabled=False)
     page = await context.new_page()
@@ -111,7 +111,7 @@ async def test_it_works_without_scripts(browser: Browser, acme: World) -> None:
     await expect(page.get_by_role("heading", name="#general it is.")).to_be_visible()
 
 
-async def test_who_is_no_admin_reads_whom_to_ask(page: Page, acme: World) -> None:
+async def test_who_is_no_admin_reads_whom_to_ask(page: Page, acme: InstallWorld) -> None:
     """A kind word instead of a form."""
     await install(page, acme, "Noor Haddad")
 
@@ -119,7 +119,7 @@ async def test_who_is_no_admin_reads_whom_to_ask(page: Page, acme: World) -> Non
     await expect(page.get_by_role("button")).to_have_count(0)
 
 
-async def test_cancelling_leads_back(page: Page, acme: World) -> None:
+async def test_cancelling_leads_back(page: Page, acme: InstallWorld) -> None:
     """Who said no by mistake is one press away from trying again."""
     await page.goto(acme.url)
     await page.get_by_role("link", name="Add to Slack").click()
@@ -130,7 +130,7 @@ async def test_cancelling_leads_back(page: Page, acme: World) -> None:
     await expect(page.get_by_role("button", name="Allow")).to_be_visible()
 
 
-async def test_twelve_thousand_channels_are_searched_without_a_stutter(page: Page, acme: World) -> None:
+async def test_twelve_thousand_channels_are_searched_without_a_stutter(page: Page, acme: InstallWorld) -> None:
     """A tenth of a second a keystroke is what people call at once."""
     for number in range(12_000):
         acme.slack.add_channel(acme.team, f"project-{number:05}")
@@ -156,7 +156,7 @@ async def test_twelve_thousand_channels_are_searched_without_a_stutter(page: Pag
     assert slowest < 250  # milliseconds; a tenth of that on a quiet machine
 
 
-async def test_what_is_chosen_stays_in_sight_and_is_what_is_sent(page: Page, acme: World) -> None:
+async def test_what_is_chosen_stays_in_sight_and_is_what_is_sent(page: Page, acme: InstallWorld) -> None:
     """Searching on after choosing does not lose the choice."""
     await page.goto(await channels_link(page, acme))
     await page.get_by_text("general").click()
@@ -170,7 +170,7 @@ async def test_what_is_chosen_stays_in_sight_and_is_what_is_sent(page: Page, acm
 
 
 @pytest.mark.parametrize("path", ["/", "channels", "/nowhere", "/slack/oauth_redirect?error=access_denied"])
-async def test_nothing_sticks_out_on_a_phone(browser: Browser, acme: World, path: str) -> None:
+async def test_nothing_sticks_out_on_a_phone(browser: Browser, acme: InstallWorld, path: str) -> None:
     """Readable at 320 pixels, the narrowest that the accessibility guidelines ask for."""
     acme.slack.add_channel(acme.team, "x" * 80, is_ext_shared=True)
     page = await browser.new_page(viewport={"width": 320, "height": 640})
@@ -184,7 +184,7 @@ async def test_nothing_sticks_out_on_a_phone(browser: Browser, acme: World, path
 
 
 @pytest.mark.parametrize("path", ["/", "channels", "/nowhere"])
-async def test_headings_come_in_order_and_everything_has_a_name(page: Page, acme: World, path: str) -> None:
+async def test_headings_come_in_order_and_everything_has_a_name(page: Page, acme: InstallWorld, path: str) -> None:
     """What a screen reader reads out: one first heading, no level left out, no control without a name."""
     url = await channels_link(page, acme) if path == "channels" else acme.url + path
     await page.goto(url)

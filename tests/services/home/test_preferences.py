@@ -9,12 +9,12 @@ import pytest
 from services.home.preferences import Preferences
 from store.operations import audit
 from store.slack import workspaces
-from tests.services.slack.slack_world import acme_in
+from tests.services.slack.slack_world import open_slack_workspace
 
 
 @pytest.fixture
 async def acme(database, clock):
-    async with acme_in(database, clock) as acme:
+    async with open_slack_workspace(database, clock) as acme:
         yield acme
 
 

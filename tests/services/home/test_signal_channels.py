@@ -10,7 +10,7 @@ import pytest
 from domain.job_change import Signal
 from services.home.signal_channels import SignalChannels
 from store.operations import audit
-from tests.services.slack.slack_world import acme_in
+from tests.services.slack.slack_world import open_slack_workspace
 
 
 async def own_channel(world, signal="custom"):
@@ -87,7 +87,7 @@ async def test_copies_go_to_the_channel_of_the_signal_too(world):
 
 @pytest.fixture
 async def acme(database, clock):
-    async with acme_in(database, clock) as acme:
+    async with open_slack_workspace(database, clock) as acme:
         yield acme
 
 

@@ -15,14 +15,14 @@ from store.ownership import owners
 from store.salesforce import connections as salesforce_connections_store
 from store.schema import DEFAULT_CHANNEL, job_changes, lanes, ownership_rules, salesforce_connections
 from store.slack import workspaces
-from tests.services.slack.slack_world import acme_in
+from tests.services.slack.slack_world import open_slack_workspace
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 
 
 @pytest.fixture
 async def acme(database, clock):
-    async with acme_in(database, clock) as acme:
+    async with open_slack_workspace(database, clock) as acme:
         yield acme
 
 

@@ -19,7 +19,7 @@ from tests.conftest import Clock
 
 
 @dataclass
-class Acme:
+class SlackWorkspace:
     """Dana installed the app, and its bot is in #wins. A call to the sandbox may take half a second."""
 
     sandbox: SlackSandbox
@@ -44,7 +44,7 @@ class Acme:
 
 
 @asynccontextmanager
-async def acme_in(database: Database, clock: Clock) -> AsyncIterator[Acme]:
+async def open_slack_workspace(database: Database, clock: Clock) -> AsyncIterator[SlackWorkspace]:
     sandbox = SlackSandbox(now=lambda: clock() / 1000)
     team = sandbox.add_team("Acme")
     dana = sandbox.add_user(team, "Dana Reyes", "dana@acme.example", is_admin=True)
@@ -70,4 +70,4 @@ async def acme_in(database: Database, clock: Clock) -> AsyncIterator[Acme]:
 
     async with sandbox.serving() as url, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=0.5)) as http:
         client = AsyncWebClient(base_url=f"{url}/api/", session=http, retry_handlers=[])
-        yield Acme(sandbox, team, dana, wins, database, Slack(client, tokens, database, clock), http)
+        yield SlackWorkspace(sandbox, team, dana, wins, database, Slack(client, tokens, database, clock), http)

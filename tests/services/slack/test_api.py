@@ -17,16 +17,16 @@ from domain.errors import (
 )
 from services.slack.api import Slack
 from store.delivery import pauses
-from tests.services.slack.slack_world import Acme, acme_in
+from tests.services.slack.slack_world import SlackWorkspace, open_slack_workspace
 
 
 @pytest.fixture
 async def acme(database, clock):
-    async with acme_in(database, clock) as acme:
+    async with open_slack_workspace(database, clock) as acme:
         yield acme
 
 
-async def say(acme: Acme) -> None:
+async def say(acme: SlackWorkspace) -> None:
     await acme.api.post(acme.id, acme.wins.id, text="Ada Smith joined Globex", post_id=str(uuid4()))
 
 

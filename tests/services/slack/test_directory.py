@@ -9,14 +9,14 @@ from services.slack.directory import LOOKUPS_A_MINUTE, Directory, member_of
 from services.slack.shapes import SlackUser
 from store.delivery import pauses
 from store.slack.members import BOT, DEACTIVATED, GUEST, NOT_IN_SLACK, STRANGER, UNKNOWN, Member
-from tests.services.slack.slack_world import acme_in
+from tests.services.slack.slack_world import open_slack_workspace
 
 DANA = "dana@acme.example"
 
 
 @pytest.fixture
 async def acme(database, clock):
-    async with acme_in(database, clock) as acme:
+    async with open_slack_workspace(database, clock) as acme:
         yield acme
 
 
