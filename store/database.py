@@ -21,6 +21,9 @@ P = ParamSpec("P")
 Result = TypeVar("Result")
 Item = TypeVar("Item")
 
+SQLITE_SYNCHRONOUS = "FULL"
+"""A commit is on the disk before a request is answered with yes. Tests set it to OFF."""
+
 GROUP_LIMIT = 500
 """How many items at most share one transaction, so that none of them waits long for its commit."""
 
@@ -223,7 +226,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
     for pragma in (
         "journal_mode = WAL",
-        "synchronous = FULL",  # a commit is on the disk before anybody is told yes
+        f"synchronous = {SQLITE_SYNCHRONOUS}",
         f"busy_timeout = {BUSY_TIMEOUT_MS}",
         "foreign_keys = ON",
     ):

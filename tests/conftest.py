@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
+import store.database
 from store import migrations
 from store.database import Database
 
@@ -93,6 +94,13 @@ def migrated_postgresql(postgresql_server: str, worker_id: str) -> str:
     database.run_sync(migrations.upgrade)
     database.engine.dispose()
     return name
+
+
+@pytest.fixture(autouse=True)
+def sqlite_without_fsync(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test cuts the power, so commits of this process need not wait for the disk."""
+    if not request.node.get_closest_marker("fsync"):
+        monkeypatch.setattr(store.database, "SQLITE_SYNCHRONOUS", "OFF")
 
 
 @pytest.fixture

@@ -202,6 +202,7 @@ async def patience(url):
     return opened
 
 
+@pytest.mark.fsync
 async def test_sqlite_is_opened_so_that_a_commit_is_on_the_disk(sqlite_url):
     """WAL, synchronous FULL, foreign keys on, and patience with other processes."""
     database = Database(sqlite_url)
