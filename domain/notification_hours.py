@@ -29,7 +29,7 @@ def zone_of(tz: str | None) -> tzinfo:
 
 
 @dataclass(frozen=True)
-class ReadingHours:
+class NotificationHours:
     """
     *digest_at*, *quiet_from* and *quiet_to* are minutes after midnight in *tz*; *weekday* 0 is Monday.
 
@@ -134,3 +134,16 @@ class ReadingHours:
 
 def _minute_of(here: datetime) -> int:
     return here.hour * 60 + here.minute
+
+
+@dataclass(frozen=True)
+class HeldBack:
+    """
+    What a member is promised and has not been told yet. *since*: the oldest of it.
+
+    *kept_until*: until when their preferences keep it; None: they do not, it is on its way.
+    """
+
+    count: int = 0
+    since: int | None = None
+    kept_until: int | None = None

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from domain.states import Role
 from services.measures import UNMEASURED, Measures
-from store.delivery.deliveries import CHANNEL, COPY, DRI
 from store.delivery.posts import Doubted, Moved, Parked, PutBack, Sent, Settlement, Undeliverable
 from store.delivery.routing import Routed
 from store.intake.job_changes import Added
@@ -16,7 +16,7 @@ from store.intake.job_changes import Added
 log = logging.getLogger(__name__)
 
 _ENDS = {Sent: "delivered", Undeliverable: "buried", Moved: "moved", Parked: "parked"}
-_ROLES = {DRI: "dri", CHANNEL: "channel"}
+_ROLES = {Role.DRI: "dri", Role.CHANNEL: "channel"}
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ def _tell(what: str, workspace_id: str, job_change_id: str, post_id: str | None 
 def _outcome(routed: Routed) -> str:
     if routed.outcome is not None:
         return routed.outcome
-    roles = [each.role for each in routed.deliveries if each.role != COPY]
-    return next((_ROLES[role] for role in (DRI, CHANNEL) if role in roles), "default_channel")
+    roles = [each.role for each in routed.deliveries if each.role != Role.COPY]
+    return next((_ROLES[role] for role in (Role.DRI, Role.CHANNEL) if role in roles), "default_channel")
 
 
 def _result(settlement: Settlement) -> str:

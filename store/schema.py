@@ -621,6 +621,3 @@ notices = Table(  # what somebody who looks after the app is told of it, in a di
         postgresql_where=text("due_at IS NOT NULL"),
     ),
 )
-
-DEFAULT_CHANNEL = "default_channel"
-"""The destination of the lane of the default channel: which channel that is, is looked up when it posts."""

@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestServer
 from cryptography.fernet import Fernet
 from slack_sdk.web.async_client import AsyncWebClient
 
+from domain.history import JobChangeRecord
 from sandbox.salesforce import SalesforceSandbox
 from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Message, Team, User
@@ -32,7 +33,7 @@ from services.slack.api import Slack
 from services.slack.directory import Directory
 from store.database import Database
 from store.encryption import Cipher
-from store.intake.job_changes import FoundJobChange, find
+from store.intake.job_changes import find
 from store.notify import Bell
 from store.slack import workspaces
 from tests.conftest import Clock
@@ -109,7 +110,7 @@ class World:
         found = await self.find(job_change_id)
         return found.outcome, found.told, found.reason
 
-    async def find(self, job_change_id: str) -> FoundJobChange:
+    async def find(self, job_change_id: str) -> JobChangeRecord:
         found = await self.database.run(find, self.workspace_id, job_change_id)
         assert found is not None
         return found

@@ -10,11 +10,11 @@ from cryptography.fernet import Fernet
 from slack_sdk.oauth.installation_store import Installation
 from sqlalchemy import Connection
 
+from domain.intake_key import SIGNING
 from services.clock import SteadyClock
 from services.intake.keys import IntakeKeys
 from store.database import Database
 from store.encryption import Cipher
-from store.intake.keys import SIGNING
 from store.slack import workspaces
 from store.slack.installations import AsyncInstallationStore
 from tests.servers import free_port

@@ -15,13 +15,13 @@ from bench.kit.databases import SQLITE, Databases
 from bench.kit.samples import job_change, owner_email
 from bench.table import Row, at_most
 from domain.job_change import JobChange
+from domain.people import Member
 from services.ownership.choice.availability import Ledger, Standing
 from services.ownership.choice.case import Case
 from services.ownership.choice.conditions import Prepared
 from services.ownership.choice.decide import Decision, decide
 from services.ownership.rules.rule_set import NO_RULES, RuleSet
 from services.salesforce.records import Account, Contact, PersonRecords, SalesforceUser
-from store.slack.members import Member
 
 DATABASES = (SQLITE,)
 BATCH, ROUNDS, RULES = 200, 15, 100

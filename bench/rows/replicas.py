@@ -26,12 +26,12 @@ from bench.kit.processes import app, helper
 from bench.kit.samples import job_change, owner_email
 from bench.table import Row, at_least, at_most
 from domain.job_change import JobChange
+from domain.people import Member
 from services.clock import SteadyClock
 from store.database import Database
 from store.intake import job_changes
 from store.intake.job_changes import NewJobChange
 from store.slack import members
-from store.slack.members import Member
 
 DATABASES = (POSTGRESQL,)
 PROCESSES = (1, 2, 4)

@@ -8,7 +8,10 @@ from html import unescape
 
 from sqlalchemy import Connection
 
+from domain.delivery import DeliveryRecord
+from domain.history import JobChangeRecord
 from domain.job_change import JobChange
+from domain.states import DEFAULT_CHANNEL
 from domain.validation import InvalidJobChangeError
 from listeners.cli.terminal import RefusedError, Terminal, shown_time
 from services.messages.wording import headline
@@ -16,8 +19,7 @@ from services.ownership.rules.words import outcome
 from services.slack.mrkdwn import escape
 from services.slack.names import ids_in, with_names
 from store.intake import job_changes
-from store.intake.job_changes import FoundJobChange, Origin, Told
-from store.schema import DEFAULT_CHANNEL
+from store.intake.job_changes import Origin
 from store.slack import members
 
 
@@ -44,14 +46,14 @@ def _find(connection: Connection, job_change_id: str) -> list[str] | None:
     return [with_names(line, _names(found, known)) for line in lines]
 
 
-def _names(found: FoundJobChange, known: Mapping[str, str]) -> dict[str, str]:
+def _names(found: JobChangeRecord, known: Mapping[str, str]) -> dict[str, str]:
     """By Slack id: the name that Salesforce had when it was decided, else the address; with the id. *known*: those."""
     considered = (found.decision or {}).get("considered", [])
     named = {each["email"].lower(): each["name"] for each in considered if each["email"]}
     return {user_id: f"{named.get(address) or address} ({user_id})" for user_id, address in known.items()}
 
 
-def _lines(origin: Origin, found: FoundJobChange) -> Iterator[str]:
+def _lines(origin: Origin, found: JobChangeRecord) -> Iterator[str]:
     yield _headline(origin)
     yield f"  job change  {found.id}"
     yield f"  workspace   {origin.workspace_id}"
@@ -76,7 +78,7 @@ def _headline(origin: Origin) -> str:
         return "A job change that cannot be read"
 
 
-def _outcome(found: FoundJobChange) -> str:
+def _outcome(found: JobChangeRecord) -> str:
     if found.ended_at is None:
         trouble = f": {found.last_error}" if found.last_error else ""
         return f"none yet, {_attempts(found.attempts)} so far{trouble}" if found.attempts or trouble else "none yet"
@@ -86,7 +88,7 @@ def _outcome(found: FoundJobChange) -> str:
     )
 
 
-def _decision(found: FoundJobChange) -> Iterator[str]:
+def _decision(found: JobChangeRecord) -> Iterator[str]:
     if not found.decision:
         return
     considered = found.decision.get("considered", [])
@@ -98,7 +100,7 @@ def _decision(found: FoundJobChange) -> Iterator[str]:
         yield "  nobody"
 
 
-def _delivery(told: Told) -> Iterator[str]:
+def _delivery(told: DeliveryRecord) -> Iterator[str]:
     where = "the default channel" if told.destination == DEFAULT_CHANNEL else told.destination
     yield f"Delivery to {where} ({told.role}): {told.state} after {_attempts(told.attempts)}"
     if told.reason:  # else it was erased

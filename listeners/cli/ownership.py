@@ -9,7 +9,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from html import unescape
 from pathlib import Path
 
+from domain.audit import OPERATOR
 from domain.errors import PermanentError, TransientError
+from domain.states import DEFAULT_CHANNEL
 from listeners.cli.running.preparing import cipher_of
 from listeners.cli.terminal import App, RefusedError, Terminal
 from services.messages.wording import headline
@@ -17,10 +19,8 @@ from services.ownership.rulebook import parse
 from services.ownership.rules.faults import InvalidRulesError, RuleFault
 from services.ownership.rules.rule_set import RuleSet
 from services.ownership.rules.words import outcome
-from services.ownership.simulation import Simulated
+from services.ownership.simulated import SimulatedJobChange
 from services.slack.mrkdwn import escape
-from store.operations.audit import OPERATOR
-from store.schema import DEFAULT_CHANNEL
 from store.slack import workspaces
 
 
@@ -132,7 +132,7 @@ def _tell(faults: Sequence[RuleFault], terminal: Terminal) -> None:
         terminal.write(f"{'warning ' if fault.is_warning else ''}{fault}")
 
 
-def _lines(simulated: Simulated) -> list[str]:
+def _lines(simulated: SimulatedJobChange) -> list[str]:
     lines = [unescape(headline(simulated.change, escape))]
     if simulated.waits:
         return [*lines, "  cannot be said now: Slack does not answer"]
@@ -149,7 +149,7 @@ def _lines(simulated: Simulated) -> list[str]:
     return lines
 
 
-def _as_json(simulated: Simulated) -> dict[str, object]:
+def _as_json(simulated: SimulatedJobChange) -> dict[str, object]:
     return {
         "person": simulated.change.person.name,
         "waits": simulated.waits,

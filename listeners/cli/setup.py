@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from argparse import ArgumentParser, Namespace
 
+from domain.audit import OPERATOR
+from domain.intake_key import BEARER, SIGNING
 from listeners.cli.running.preparing import cipher_of
 from listeners.cli.terminal import MANIFEST, RefusedError, Terminal, add_workspace_argument
 from services.intake.keys import GRACE_MS
 from services.slack.manifest import Manifest
-from store.intake.keys import BEARER, SIGNING
-from store.operations.audit import OPERATOR
 from store.slack import workspaces
 
 

@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 from listeners.cli.running.preparing import cipher_of
 from listeners.cli.terminal import RefusedError, Terminal, add_workspace_argument, shown_time
-from services.home.status import REPORTED_DAYS, WorkspaceStatus
+from services.home.home_state import REPORTED_DAYS, WorkspaceStatus
 from store.operations import audit
 from store.slack import workspaces
 

@@ -6,17 +6,17 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from domain.audit import OPERATOR
+from domain.states import DEFAULT_CHANNEL
 from listeners.dialogs.blocks import LONGEST_SECTION
-from services.ownership.rulebook import Kept
 from services.ownership.rules.check import OrgShape
 from services.ownership.rules.faults import RuleFault
 from services.ownership.rules.owner_sources import Source
+from services.ownership.rules.rule_book import SaveResult
 from services.ownership.rules.rule_set import Rule
 from services.ownership.rules.sentences import Names, sentence, source_name
 from services.slack.mrkdwn import escape
 from services.slack.mrkdwn import plain as plain_text
-from store.operations.audit import OPERATOR
-from store.schema import DEFAULT_CHANNEL
 
 _OPEN, _END = "\ue000", "\ue001"  # in nobody's text: what stands between them is an id
 _MARKED = re.compile(f"{_OPEN}([UWCGS][A-Z0-9]{{2,20}}){_END}")
@@ -74,7 +74,7 @@ def fitting(lines: Iterable[str]) -> str:
     return text
 
 
-def said(kept: Kept) -> str:
+def said(kept: SaveResult) -> str:
     """What came of a change, in mrkdwn, with every fault that is in its way."""
     wrong = [fault for fault in kept.faults if not fault.is_warning]
     told = "".join(f"\n• {fault_text(fault)}" for fault in wrong[:8])

@@ -7,6 +7,7 @@ import re
 from slack_bolt.async_app import AsyncApp
 
 from domain.job_change import Signal
+from domain.workspace import Workspace
 from listeners.dialogs.blocks import View, said_view
 from listeners.dialogs.dialog import Dialog
 from listeners.home.admin_dialogs_view import (
@@ -34,7 +35,6 @@ from services.home.preferences import NOT_INSTALLED, Preferences
 from services.home.signal_channels import SignalChannels
 from store.database import Database
 from store.slack import workspaces
-from store.slack.workspaces import Workspace
 
 
 def register(app: AsyncApp) -> None:

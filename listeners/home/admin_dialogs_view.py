@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
+from domain.day_counts import MOST_POSTS_COUNTED, RecipientCount
 from domain.job_change import Signal
+from domain.preferences import PATIENCE_MINUTES, POSTS_PER_MINUTE, RETENTION_DAYS, Pace
+from domain.workspace import Workspace
 from listeners.dialogs.blocks import Block, View, button, context, modal, plain, section
 from services.home.mutables import SIGNALS
-from services.home.preferences import PATIENCE_MINUTES, POSTS_PER_MINUTE, RETENTION_DAYS, Pace
-from store.home.counts import MOST_POSTS_COUNTED, Reader
-from store.slack.workspaces import Workspace
 
 SIGNAL_CHANNELS, SIGNALS_TITLE = "home_signal_channels", "Channels by signal"
 OWN, NO_OWN = "signal_channel_", "signal_default_"
@@ -25,7 +25,7 @@ AS_THE_OPERATOR = "operator"
 _Choices = Mapping[int | str, str]
 
 
-def busiest_view(busiest: Sequence[Reader]) -> View:
+def busiest_view(busiest: Sequence[RecipientCount]) -> View:
     """Who was told most in the last 30 days, the first one first."""
     lines = [f"{place}. <@{reader.user_id}>: {_messages(reader)}" for place, reader in enumerate(busiest, 1)]
     hint = f"Direct messages of the last 30 days, at most the latest {MOST_POSTS_COUNTED:,} in this workspace."
@@ -140,7 +140,7 @@ def _seen(workspace: Workspace) -> str:
     return json.dumps({"version": workspace.version})
 
 
-def _messages(reader: Reader) -> str:
+def _messages(reader: RecipientCount) -> str:
     return "1 message" if reader.messages == 1 else f"{reader.messages:,} messages"
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from domain.audit import OPERATOR
+from domain.intake_key import ListedKey
 from listeners.dialogs.blocks import Block, button, context, header, plain, section, select
 from listeners.home.admin_dialogs_view import PACE, SIGNAL_CHANNELS, pace_line, signal_line
 from listeners.home.health_view import channel_picker, fresh
@@ -14,11 +16,8 @@ from listeners.intake.keys_view import HOW_TO_SEND, KEY_NAMES, KEY_TITLES, MAKE_
 from listeners.ownership.home_view import ownership_blocks, unmatched_line
 from listeners.ownership.rule_list_view import PEOPLE
 from listeners.salesforce.settings_view import salesforce_blocks
-from services.home.home import HomeState
-from services.home.overview import Overview
-from services.intake.keys import ListedKey
+from services.home.home_state import HomeState, Overview
 from services.messages.wording import moment
-from store.operations.audit import OPERATOR
 
 CHANNEL_GETS = "home_channel_gets"
 TELL_DRIS = "home_tell_dris"

@@ -14,7 +14,7 @@ from listeners.home.admin_home_view import overview_blocks, settings_blocks
 from listeners.home.health_view import ALL_WELL, health_blocks
 from listeners.home.member_home_view import my_blocks
 from listeners.ownership.home_view import who_is_told
-from services.home.home import HomeState
+from services.home.home_state import HomeState
 
 _DIVIDER: Block = {"type": "divider"}
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from domain.workspace import Workspace
 from listeners.dialogs.blocks import Block, button, plain, section
 from listeners.intake.keys_view import HOW_TO_SEND
 from listeners.salesforce.settings_view import CONNECT, SOURCES, TRY_AGAIN
-from listeners.status.failed_view import BURIED
-from services.home.home import HomeState
+from listeners.status.failed_view import SHOW_FAILED
+from services.home.home_state import HomeState
 from services.messages.wording import moment
 from services.salesforce.health import Health
 from services.slack.mrkdwn import escape
-from store.slack.workspaces import Workspace
 
 CHOOSE_CHANNEL = "home_choose_channel"
 CHECK_CHANNEL = "home_check_channel"
@@ -86,7 +86,7 @@ def _of_the_rest(state: HomeState) -> Iterator[Block]:
         return
     if buried := state.overview.status.buried:
         text = f":warning: *{_could(buried)} not be delivered*, although we kept trying. See why, and try again."
-        yield section(text, button("Look and try again", BURIED))
+        yield section(text, button("Look and try again", SHOW_FAILED))
     for vendor, since in state.overview.status.silent.items():
         text = f":hourglass: *{vendor} has not answered* since {moment(since)}. What needs it is kept, and tried again."
         yield section(text)

@@ -9,17 +9,17 @@ from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from typing import Any
 
-from domain.notification_hours import DAILY, DIRECT, MORNING, WEEKLY, ReadingHours, zone_of
+from domain.notification_hours import DAILY, DIRECT, MORNING, WEEKLY, NotificationHours, zone_of
+from domain.preferences import EVERYTHING
 from listeners.dialogs.blocks import Block, View, button, context, modal, plain, section
 from listeners.dialogs.form_values import entered
 from listeners.home.member_home_view import told_block
 from listeners.home.my_home_words import WEEKDAYS, clock
-from services.home.member_home import A_PAGE, Mine, Page
+from services.home.home_state import A_PAGE, MemberHome, RecentDeliveries
 from services.home.mutables import ALL, GROUPS, labels
 from services.messages.available_actions import Verb
 from services.messages.compose import ACTION
 from services.slack.mrkdwn import escape
-from store.ownership.muting import EVERYTHING
 
 SAVE_READING, SAVE_MUTES, SAVE_AWAY = "my_reading_saved", "my_mutes_saved", "my_away_saved"
 SAVE_NOT_ME, SAVE_LIMITS = "my_not_me_saved", "home_mute_limits_saved"
@@ -43,7 +43,7 @@ _NOBODY = "If you choose nobody, the next person the ownership rules name is tol
 _HINT = "They go to the next person the ownership rules name, or else to the channel."
 
 
-def lately_view(page: Page, user_id: str) -> View:
+def lately_view(page: RecentDeliveries, user_id: str) -> View:
     """A page of what came to them, each with its reason on demand."""
     why = {told.delivery_id: button("Why me?", f"{ACTION}{Verb.WHY}", str(told.delivery_id)) for told in page.told}
     blocks = [told_block(told, user_id, why[told.delivery_id] if told.job_change else None) for told in page.told]
@@ -54,7 +54,7 @@ def lately_view(page: Page, user_id: str) -> View:
     return modal("What came to you", [*(blocks or nothing), *turn])
 
 
-def reading_view(mine: Mine) -> View:
+def reading_view(mine: MemberHome) -> View:
     """When somebody wants to be told."""
     hours = mine.hours
     days = {str(number): day for number, day in enumerate(WEEKDAYS)}
@@ -76,12 +76,12 @@ def reading_view(mine: Mine) -> View:
     return _dialog(SAVE_READING, "How you are told", "Save", blocks)
 
 
-def hours_in(view: View) -> ReadingHours:
+def hours_in(view: View) -> NotificationHours:
     """What was chosen in `reading_view`; the time zone is for the caller to know."""
     quiet_from, quiet_to = _minute(entered(view, QUIET_FROM)), _minute(entered(view, QUIET_TO))
     digest_at = _minute(entered(view, DIGEST_AT))
     delivery, weekday = entered(view, DELIVERY), entered(view, WEEKDAY)
-    return ReadingHours(
+    return NotificationHours(
         delivery=delivery if delivery in _DELIVERIES else DIRECT,
         digest_at=MORNING if digest_at is None else digest_at,
         weekday=int(weekday) if weekday in set("0123456") else 0,
@@ -91,7 +91,7 @@ def hours_in(view: View) -> ReadingHours:
     )
 
 
-def mutes_view(mine: Mine) -> View:
+def mutes_view(mine: MemberHome) -> View:
     """All that they may mute."""
     everything = {EVERYTHING: "Everything: no direct messages at all"}
     blocks = _groups(mine.muted, without=mine.unmutable)
@@ -119,7 +119,7 @@ def offered_in(view: View) -> frozenset[str]:
     return frozenset(option["value"] for element in elements for option in element.get("options", ()))
 
 
-def away_view(mine: Mine) -> View:
+def away_view(mine: MemberHome) -> View:
     """From when to when somebody is out of office, and who takes their place."""
     today = datetime.fromtimestamp(mine.shown_at / 1_000, zone_of(mine.hours.tz)).date()
     first = {"type": "datepicker", "action_id": FIRST, "initial_date": today.isoformat()}
@@ -144,7 +144,7 @@ def delegate_in(view: View) -> str | None:
     return str(delegate) if delegate else None
 
 
-def not_me_view(mine: Mine) -> View:
+def not_me_view(mine: MemberHome) -> View:
     """Which of the owners they are not; and those of whom they said so, to take that back."""
     known = [each for each in mine.known_as if len(each.owner) <= _LONGEST_VALUE]
     owners = {each.owner: ", ".join(filter(None, [each.name, each.owner]))[:75] for each in known}

@@ -34,7 +34,8 @@ from listeners.home.member_dialogs import (
 )
 from listeners.home.member_home_view import AWAY, BACK, LATELY, LIMITS, MUTES, NOT_ME, READING
 from services.home.home import Home
-from services.home.member_home import Mine, MyHome, hours_faults
+from services.home.home_state import MemberHome
+from services.home.member_home import MyHome, hours_faults
 from services.home.required_notifications import MutingLimits
 
 MINE_TITLE = "For you"
@@ -62,7 +63,7 @@ async def open_dialog(dialog: Dialog, my_home: MyHome) -> None:
     # Who they are in Salesforce depends on their address in Slack; all else we know ourselves, at once.
     read = my_home.read if name == NOT_ME else my_home.stored
     mine, waiting = await dialog.waited(MINE_TITLE, read(dialog.workspace_id, dialog.user_id))
-    views: dict[str, Callable[[Mine], View]] = {READING: reading_view, MUTES: mutes_view, AWAY: away_view}
+    views: dict[str, Callable[[MemberHome], View]] = {READING: reading_view, MUTES: mutes_view, AWAY: away_view}
     view = views.get(name, not_me_view)(mine)
     if waiting:
         await dialog.put(waiting, view)

@@ -7,7 +7,7 @@ from itertools import accumulate
 
 from listeners.dialogs.blocks import LONGEST_SECTION, Block, button, context, header, section
 from listeners.home.my_home_words import away, come, mute_list, reading, told_line
-from services.home.member_home import KnownAs, Mine, Told
+from services.home.home_state import MemberHome, RecentDelivery, SalesforceIdentity
 from services.home.mutables import labels
 from services.messages.wording import moment
 from services.slack.mrkdwn import escape
@@ -18,7 +18,7 @@ LIMITS = "home_mute_limits"
 """The action_ids of the buttons that open the dialogs, see listeners/home/member_dialogs.py."""
 
 
-def my_blocks(mine: Mine) -> list[Block]:
+def my_blocks(mine: MemberHome) -> list[Block]:
     """At most 16 blocks."""
     return [
         header("For you"),
@@ -37,14 +37,14 @@ def mute_limits_blocks(unmutable: Collection[str]) -> list[Block]:
     return [section(f"*What nobody may mute*\n{text}", button("Change…", LIMITS))]
 
 
-def told_block(told: Told, user_id: str, accessory: Block | None = None) -> Block:
+def told_block(told: RecentDelivery, user_id: str, accessory: Block | None = None) -> Block:
     """One line of what came to them, and one of what has become of it."""
     text = f"{told_line(told)}\n{come(told, user_id)} · {moment(told.at)}"
     block = section(text, accessory)
     return block | {"text": block["text"] | {"verbatim": True}}
 
 
-def _waiting(mine: Mine) -> Iterator[Block]:
+def _waiting(mine: MemberHome) -> Iterator[Block]:
     waiting = mine.waiting
     if not waiting.count or waiting.since is None:
         return
@@ -56,7 +56,7 @@ def _waiting(mine: Mine) -> Iterator[Block]:
     yield context(f"🌙 {many} for you, kept until {moment(waiting.kept_until)}: your {why}.")
 
 
-def _lately(mine: Mine) -> Iterator[Block]:
+def _lately(mine: MemberHome) -> Iterator[Block]:
     if not mine.lately.told:
         yield section("*Lately*\nNothing came to you in the last two weeks.")
         return
@@ -64,12 +64,12 @@ def _lately(mine: Mine) -> Iterator[Block]:
     yield from (told_block(told, mine.user_id) for told in mine.lately.told)
 
 
-def _away(mine: Mine) -> Block:
+def _away(mine: MemberHome) -> Block:
     text = f"*Out of office*\n{away(mine.absence, mine.hours, mine.shown_at)}"
     return section(text, button("I am back", BACK) if mine.absence else button("Set…", AWAY))
 
 
-def _known_as(mine: Mine) -> str:
+def _known_as(mine: MemberHome) -> str:
     known = [f"• {_owner(each)}" for each in mine.known_as]
     denied = [f"• not as `{escape(owner, 120)}`, as you said" for owner in mine.denied]
     lines = [*(known or ["You have not been matched to any owner there yet."]), *denied]
@@ -77,11 +77,11 @@ def _known_as(mine: Mine) -> str:
     return "\n".join(line for line, length in zip(lines, lengths, strict=True) if length < LONGEST_SECTION)
 
 
-def _owner(known: KnownAs) -> str:
+def _owner(known: SalesforceIdentity) -> str:
     owner = f"`{escape(known.owner, 120)}`"
     who = f"{escape(known.name, 60)}, {owner}" if known.name else owner
     return f"{who}, as <@{known.linked_by}> said" if known.linked_by else f"{who}, matched by this address"
 
 
-def _not_me(mine: Mine) -> Block | None:
+def _not_me(mine: MemberHome) -> Block | None:
     return button("That's not me…", NOT_ME) if mine.known_as or mine.denied else None

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from domain.notification_hours import DAILY, WEEKLY, ReadingHours
-from services.home.member_home import Told
+from domain.history import Handling
+from domain.notification_hours import DAILY, WEEKLY, NotificationHours
+from domain.people import Absence
+from domain.states import HandlingState
+from services.home.home_state import RecentDelivery
 from services.home.mutables import labels
 from services.messages.wording import Side, headline, moment, sentence
 from services.slack.mrkdwn import bold
-from store.delivery.promises import GIVEN, GIVEN_BACK, TAKEN
-from store.messages.histories import Handled
-from store.ownership.choice_state import Absence
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _NOWHERE = "UTC, as Slack does not say where you are"
@@ -25,7 +25,7 @@ def clock(minute: int) -> str:
     return "{:02}:{:02}".format(*divmod(minute, 60))
 
 
-def reading(hours: ReadingHours) -> str:
+def reading(hours: NotificationHours) -> str:
     """When and how somebody is told, in sentences."""
     sentences = [_delivery(hours)]
     if hours.quiet_from is not None and hours.quiet_to is not None:
@@ -44,7 +44,7 @@ def mute_list(muted: Collection[str], unmutable: Collection[str]) -> str:
     return f"{listed}\nYour admins want everybody to hear about: {', '.join(kept)}." if kept else listed
 
 
-def away(absence: Absence | None, hours: ReadingHours, now: int) -> str:
+def away(absence: Absence | None, hours: NotificationHours, now: int) -> str:
     """Whether somebody is out of office, or will be, until when, and who takes their place."""
     if absence is None:
         return "Not set. While you are away, somebody else gets what is yours."
@@ -54,7 +54,7 @@ def away(absence: Absence | None, hours: ReadingHours, now: int) -> str:
     return f"{verb}{until}. In your place: {instead} next person in the rules, or the channel."
 
 
-def told_line(told: Told) -> str:
+def told_line(told: RecentDelivery) -> str:
     """What happened, in mrkdwn."""
     if told.job_change is None:
         return "_A job change that has since been erased._"
@@ -62,28 +62,28 @@ def told_line(told: Told) -> str:
     return sentence(headline(told.job_change, bold, side))
 
 
-def come(told: Told, user_id: str) -> str:
+def come(told: RecentDelivery, user_id: str) -> str:
     """What has become of something that this person was told: by themselves, else by somebody else who was told."""
     history = told.history
     own = next((each for each in history.handled if each.delivery_id == told.delivery_id), None)
     later = next((each for each in history.later if each.delivery_id == told.delivery_id and each.due_at), None)
     if own is None and later and later.due_at:
         return f"⏰ Comes back {moment(later.due_at)}"
-    handled = own or next((each for each in history.handled if each.state == TAKEN), None)
+    handled = own or next((each for each in history.handled if each.state == HandlingState.TAKEN), None)
     return _handled(handled, user_id) if handled else "⚪ Open"
 
 
-def _handled(handled: Handled, user_id: str) -> str:
+def _handled(handled: Handling, user_id: str) -> str:
     mine = handled.actor == user_id
     who = "You" if mine else f"<@{handled.actor}>"
-    if handled.state == TAKEN:
+    if handled.state == HandlingState.TAKEN:
         return f"✅ {who} {'are' if mine else 'is'} on it"
-    if handled.state == GIVEN:
+    if handled.state == HandlingState.REASSIGNED:
         return f"↪️ {who} gave it to <@{handled.given_to}>"
-    return f"↩️ {who} gave it back to the channel" if handled.state == GIVEN_BACK else "⚪ Open"
+    return f"↩️ {who} gave it back to the channel" if handled.state == HandlingState.RETURNED else "⚪ Open"
 
 
-def _delivery(hours: ReadingHours) -> str:
+def _delivery(hours: NotificationHours) -> str:
     if hours.delivery == DAILY:
         return f"In a daily digest at {clock(hours.digest_at)}."
     if hours.delivery == WEEKLY:
@@ -91,6 +91,6 @@ def _delivery(hours: ReadingHours) -> str:
     return "About each job change, right away."
 
 
-def _day(at: int, hours: ReadingHours) -> str:
+def _day(at: int, hours: NotificationHours) -> str:
     here = datetime.fromtimestamp(at / 1_000, hours.zone)
     return f"{here:%A}, {here.day} {here:%B}"

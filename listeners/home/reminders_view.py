@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from domain.preferences import ESCALATE_TO_CHANNEL, ESCALATE_TO_MANAGER, NO_ESCALATION, REMINDER_HOURS
+from domain.workspace import Workspace
 from listeners.dialogs.blocks import Block, context, section, select
-from services.home.preferences import REMINDER_HOURS
-from services.messages.reminder_text import CHANNEL, MANAGER, NOBODY
-from store.slack.workspaces import Workspace
 
 REMINDER_HOURS_CHOSEN = "home_reminder_hours"
 REMINDER_ESCALATION_CHOSEN = "home_reminder_escalation"
 
 _ESCALATIONS = {
-    NOBODY: "Nobody",
-    MANAGER: "Their manager in Salesforce",
-    CHANNEL: "The channel",
+    NO_ESCALATION: "Nobody",
+    ESCALATE_TO_MANAGER: "Their manager in Salesforce",
+    ESCALATE_TO_CHANNEL: "The channel",
 }
 _HINT = (
     "Working hours are nine to five, Monday to Friday, in the reader's own time zone. Whoever takes it, hands it"
@@ -29,7 +28,7 @@ def reminder_blocks(workspace: Workspace, shown_at: int) -> list[Block]:
     blocks = [section("*Remind people who have not acted?*", menu, f"remind-{shown_at}")]
     if not chosen:
         return blocks
-    escalation = workspace.reminder_escalation if workspace.reminder_escalation in _ESCALATIONS else NOBODY
+    escalation = workspace.reminder_escalation if workspace.reminder_escalation in _ESCALATIONS else NO_ESCALATION
     then = select(REMINDER_ESCALATION_CHOSEN, _ESCALATIONS, escalation)
     told = f"*After {_hours(chosen)} more, tell*"
     return [*blocks, section(told, then, f"escalate-{shown_at}"), context(_HINT)]

@@ -10,8 +10,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from domain.day_counts import JobChangeTotals
 from services.measures import RECEIVED, ROUTED, SETTLED
-from store.home.counts import Totals
 from store.operations.health_figures import SalesforceUse, Vitals
 
 SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
@@ -21,7 +21,7 @@ SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 class Snapshot:
     """How the database stands at one moment, the same whichever replica is asked."""
 
-    totals: Totals
+    totals: JobChangeTotals
     vitals: Vitals
     is_stuck: bool
 
@@ -107,7 +107,7 @@ class _Moment(Collector):
         yield _gauge("stuck", "Whether anything waits for over five minutes without a reason", self.snapshot.is_stuck)
 
 
-def _of_totals(totals: Totals, now: int) -> Iterable[Metric]:
+def _of_totals(totals: JobChangeTotals, now: int) -> Iterable[Metric]:
     age = 0.0 if totals.waiting_since is None else max(0, now - totals.waiting_since) / 1_000
     yield _gauge("job_changes_waiting", "Job changes without an outcome yet", totals.waiting)
     yield _gauge("job_changes_waiting_oldest_seconds", "How long the oldest has waited", age)

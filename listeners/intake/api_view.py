@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from store.intake.job_changes import FoundJobChange, Told
+from domain.delivery import DeliveryRecord
+from domain.history import JobChangeRecord
 
 
-def shown(found: FoundJobChange) -> dict[str, object]:
+def shown(found: JobChangeRecord) -> dict[str, object]:
     """Its state, its outcome, and how it came to that; times in ISO 8601, UTC."""
     return {
         "id": found.id,
@@ -27,7 +28,7 @@ def shown(found: FoundJobChange) -> dict[str, object]:
     }
 
 
-def _delivery(told: Told) -> dict[str, object]:
+def _delivery(told: DeliveryRecord) -> dict[str, object]:
     return {
         "destination": told.destination,
         "role": told.role,

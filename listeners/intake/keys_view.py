@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
+from domain.intake_key import BEARER, SIGNING
 from listeners.dialogs.blocks import View, context, modal, section
-from store.intake.keys import BEARER, SIGNING
 
 MAKE_KEY = "home_make_key"  # with _signing or _bearer behind it
 HOW_TO_SEND = "home_how_to_send"

@@ -27,8 +27,8 @@ from listeners.messages.actions_view import (
     why_view,
 )
 from services.home.mutables import ALL
-from services.messages.actions import Acted, Acting, Reached
-from services.messages.available_actions import FAULTS, Verb
+from services.messages.actions import Acted, Acting
+from services.messages.available_actions import FAULTS, Reached, Verb
 from services.messages.compose import ACTION, MENU
 from services.messages.snooze import When
 

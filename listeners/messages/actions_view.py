@@ -14,8 +14,7 @@ from listeners.dialogs.blocks import Block, View, button, context, modal, plain,
 from listeners.dialogs.blocks import section as _section
 from listeners.messages.why_view import considered_lines
 from services.home.mutables import CHANGES
-from services.messages.actions import LONGEST_WORDS, Reached
-from services.messages.available_actions import FAULTS, Verb, is_person
+from services.messages.available_actions import FAULTS, LONGEST_WORDS, Reached, Verb, is_person
 from services.messages.compose import ACTION
 from services.messages.snooze import When
 from services.messages.wording import Side, background, headline, meaning, sentence

@@ -15,8 +15,9 @@ from services.home.home import Home
 from services.home.preferences import channel_problem, shared_warnings
 from services.ownership.editing import OwnershipEditing
 from services.ownership.ownership_pages import OwnershipPages
-from services.ownership.rulebook import Book, Rulebook
+from services.ownership.rulebook import Rulebook
 from services.ownership.rules.check import OrgShape, check
+from services.ownership.rules.rule_book import RuleBook
 from services.ownership.simulation import Simulation
 from services.ownership.unmatched import UnmatchedOwners
 from services.ownership.user_groups import UserGroups
@@ -84,7 +85,7 @@ class OwnershipDialogs:
         book = await self.rulebook.read(workspace_id)
         return list_view(book, await self._outlook(workspace_id, book), page, note)
 
-    async def _outlook(self, workspace_id: str, book: Book) -> Outlook:
+    async def _outlook(self, workspace_id: str, book: RuleBook) -> Outlook:
         org, trouble = await self.org(workspace_id)
         faults = await asyncio.to_thread(check, book.shown, org)  # hundreds of rules take a moment
         return Outlook(faults, org, trouble)

@@ -6,12 +6,12 @@ import json
 import re
 from collections.abc import Sequence
 
+from domain.audit import AuditEntry
+from domain.rule_versions import ACTION, PublishedRules
 from listeners.dialogs.blocks import Block, View, button, context, modal, plain, section, sections
 from listeners.dialogs.mentions import mention
 from services.messages.wording import moment
 from services.slack.mrkdwn import escape
-from store.operations.audit import Change
-from store.ownership.rule_sets import ACTION, Published
 
 HISTORY_TITLE = "History"
 ROLL_BACK = "ownership_roll_back"
@@ -20,7 +20,7 @@ VERSIONS = 15
 _USER = re.compile(r"\b[UW][A-Z0-9]{8,20}\b")
 
 
-def history_view(versions: Sequence[Published], changes: Sequence[Change], note: str | None = None) -> View:
+def history_view(versions: Sequence[PublishedRules], changes: Sequence[AuditEntry], note: str | None = None) -> View:
     """*versions* and *changes* newest first."""
     blocks = [*([section(note)] if note else []), section("*Versions*")]
     for number, version in enumerate(versions[:VERSIONS]):
@@ -38,7 +38,7 @@ def seen_version(view: View) -> int:
     return int(json.loads(view["private_metadata"])["version"])
 
 
-def _version(version: Published, *, is_in_force: bool) -> Block:
+def _version(version: PublishedRules, *, is_in_force: bool) -> Block:
     text = f"*Version {version.version}*{' · in force' if is_in_force else ''}\n"
     text += f"{moment(version.published_at)} by {mention(version.published_by)}: {escape(version.note, 300)}"
     if is_in_force:
@@ -53,7 +53,7 @@ def _version(version: Published, *, is_in_force: bool) -> Block:
     return section(text, back)
 
 
-def _line(change: Change) -> str:
+def _line(change: AuditEntry) -> str:
     what = change.action.removeprefix(f"{ACTION}: ")
     said = f"{what}: {change.detail}" if change.detail else what
     shown = _USER.sub(lambda found: mention(found[0]), escape(said, 200))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from listeners.dialogs.blocks import Block, button, section
 from listeners.dialogs.mentions import mention
 from listeners.ownership.rule_list_view import OPEN
-from services.home.home import HomeState, OwnershipState
+from services.home.home_state import HomeState, OwnershipState
 
 MOST_COUNTED = 100
 

@@ -46,7 +46,7 @@ from listeners.ownership.pools_view import (
 )
 from listeners.ownership.rule_form.form_values import HOW_TO_TEST, read_test
 from listeners.ownership.rule_list_view import MORE
-from services.ownership.ownership_beside import MAPPINGS, POOLS, with_named, with_settings, without_named
+from services.ownership.rules.edits import MAPPINGS, POOLS, with_named, with_settings, without_named
 from services.ownership.rules.faults import InvalidRulesError, RuleFault
 from services.ownership.rules.rule_set import RuleSet
 

@@ -7,16 +7,16 @@ import re
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict
 
+from domain.rule_versions import SeenVersion
 from listeners.dialogs.blocks import Block, View, button, context, modal, plain, section
 from listeners.dialogs.mentions import mention
 from listeners.ownership.rule_form.form_values import lines_of, shown_test
-from services.ownership.ownership_beside import MAPPINGS, POOLS
-from services.ownership.rulebook import Book
+from services.ownership.rules.edits import MAPPINGS, POOLS
 from services.ownership.rules.faults import RuleFault
 from services.ownership.rules.owner_sources import is_slack_user
+from services.ownership.rules.rule_book import RuleBook
 from services.ownership.rules.rule_set import Pool
 from services.slack.mrkdwn import escape
-from store.ownership.rule_sets import Seen
 
 MORE_TITLE = "Pools and more"
 POOL_TITLE, MAPPING_TITLE = "Pool", "Mapping"
@@ -41,7 +41,7 @@ Faults = dict[str, str]
 """By block_id."""
 
 
-def more_view(book: Book, note: str | None = None) -> View:
+def more_view(book: RuleBook, note: str | None = None) -> View:
     """All that stands beside the rules, each to be edited. What Slack could not show whole is left out, and stays."""
     rules = book.shown
     picked, others = split(rules.guards.excluded)
@@ -76,7 +76,7 @@ def more_view(book: Book, note: str | None = None) -> View:
     }
 
 
-def pool_view(book: Book, name: str | None) -> View:
+def pool_view(book: RuleBook, name: str | None) -> View:
     """*name* None: a new one."""
     pool = book.shown.pools.get(name) if name else None
     members = pool.members if pool else ()
@@ -100,7 +100,7 @@ def pool_view(book: Book, name: str | None) -> View:
     return _dialog(POOL_TITLE, SAVE_POOL, blocks, book, name)
 
 
-def mapping_view(book: Book, name: str | None) -> View:
+def mapping_view(book: RuleBook, name: str | None) -> View:
     """*name* None: a new one."""
     table = book.shown.mappings.get(name, {}) if name else {}
     lines = "\n".join(f"{one} = {other}" for one, other in table.items())
@@ -114,10 +114,10 @@ def mapping_view(book: Book, name: str | None) -> View:
     return _dialog(MAPPING_TITLE, SAVE_MAPPING, blocks, book, name)
 
 
-def acted_on(view: View) -> tuple[Seen, str | None]:
+def acted_on(view: View) -> tuple[SeenVersion, str | None]:
     """How the rules stood when a dialog was shown, and the name of what it is about; None: something new."""
     kept = json.loads(view["private_metadata"])
-    return Seen(**kept["seen"]), kept.get("name")
+    return SeenVersion(**kept["seen"]), kept.get("name")
 
 
 def read_members(picked: Sequence[str], text: str) -> list[dict[str, object]] | str:
@@ -194,7 +194,7 @@ def split(people: Sequence[str]) -> tuple[list[str], list[str]]:
     return picked, [one for one in people if one not in picked]
 
 
-def _dialog(title: str, callback_id: str, blocks: list[Block], book: Book, name: str | None) -> View:
+def _dialog(title: str, callback_id: str, blocks: list[Block], book: RuleBook, name: str | None) -> View:
     kept = {"seen": asdict(book.seen)} | ({"name": name} if name else {})
     return modal(title, blocks) | {
         "callback_id": callback_id,

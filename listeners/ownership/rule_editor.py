@@ -25,9 +25,11 @@ from listeners.ownership.rule_form.rule_view import (
     rule_view,
 )
 from listeners.ownership.rule_list_view import ADD, Listed
-from services.ownership.editing import CHANGED_MEANWHILE, find, place_for_new, presets_for
-from services.ownership.rulebook import FASTER, Book, Kept
+from services.ownership.editing import CHANGED_MEANWHILE, presets_for
+from services.ownership.rulebook import FASTER
+from services.ownership.rules.edits import find, place_for_new
 from services.ownership.rules.owner_sources import Owner
+from services.ownership.rules.rule_book import RuleBook, SaveResult
 from services.ownership.rules.rule_set import Rule
 
 NEW_RULE = Rule(name="New rule", tell=(Owner(of="account"), Owner(of="contact")))
@@ -145,14 +147,14 @@ async def _save(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     await ownership.redraw(dialog, "\n".join(filter(None, [said(kept), warnings])), read[1])
 
 
-async def _keep(dialog: Dialog, ownership: OwnershipDialogs, rule: Rule, place: int) -> Kept:
+async def _keep(dialog: Dialog, ownership: OwnershipDialogs, rule: Rule, place: int) -> SaveResult:
     began = begun_with(dialog.view)
     if isinstance(began, str):
         return await ownership.editing.change(dialog.workspace_id, dialog.user_id, began, rule, place)
     return await ownership.editing.add(dialog.workspace_id, dialog.user_id, [rule], place)
 
 
-async def _begun(workspace_id: str, ownership: OwnershipDialogs, view: View) -> tuple[RuleForm, Book] | None:
+async def _begun(workspace_id: str, ownership: OwnershipDialogs, view: View) -> tuple[RuleForm, RuleBook] | None:
     """The form as the dialog began; None: its rule was changed or deleted meanwhile."""
     book = await ownership.rulebook.read(workspace_id)
     began = begun_with(view)
@@ -167,7 +169,7 @@ def _is_new(view: View) -> bool:
 
 
 async def _rule_view(
-    workspace_id: str, ownership: OwnershipDialogs, form: RuleForm, book: Book, *, is_new: bool
+    workspace_id: str, ownership: OwnershipDialogs, form: RuleForm, book: RuleBook, *, is_new: bool
 ) -> View:
     org, _ = await ownership.org(workspace_id)
     asks = any(slot.asks == A_GROUP for slot in form.slots)

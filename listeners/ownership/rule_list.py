@@ -15,7 +15,7 @@ from listeners.ownership import history, pools, rule_editor, simulate, unmatched
 from listeners.ownership.dialogs import OwnershipDialogs
 from listeners.ownership.rule_editor import edit_rule
 from listeners.ownership.rule_list_view import DISCARD, EDIT, OPEN, PUBLISH, RULE_MENU, TITLE, TURN, Listed
-from services.ownership.rulebook import Kept
+from services.ownership.rules.rule_book import SaveResult
 
 
 def register(app: AsyncApp) -> None:
@@ -60,7 +60,7 @@ async def discard(dialog: Dialog, ownership: OwnershipDialogs) -> None:
 
 
 async def _done(
-    dialog: Dialog, ownership: OwnershipDialogs, doing: Callable[[], Awaitable[Kept]], page: int = 0
+    dialog: Dialog, ownership: OwnershipDialogs, doing: Callable[[], Awaitable[SaveResult]], page: int = 0
 ) -> None:
     """Do it, and show what came of it above the list as it stands then."""
 

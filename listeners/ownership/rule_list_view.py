@@ -7,16 +7,16 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from domain.rule_versions import SeenVersion
 from listeners.dialogs.blocks import Block, View, button, context, modal, plain, section
 from listeners.dialogs.mentions import fault_text, fitting, labels_of, mention, shown_sentence
 from services.messages.wording import moment
-from services.ownership.editing import DELETE, DOWN, SWITCH, UP
-from services.ownership.rulebook import Book
 from services.ownership.rules.check import OrgShape
+from services.ownership.rules.edits import DELETE, DOWN, SWITCH, UP
 from services.ownership.rules.faults import RuleFault
+from services.ownership.rules.rule_book import RuleBook
 from services.ownership.rules.rule_set import CATCH_ALL, Rule
 from services.slack.mrkdwn import escape
-from store.ownership.rule_sets import Seen
 
 TITLE = "Ownership (DRIs)"
 OPEN = "ownership_open"
@@ -43,7 +43,7 @@ _NO_RULES = (
 class Listed:
     """What a list showed: how the rules stood, and which page, from 0."""
 
-    seen: Seen
+    seen: SeenVersion
     page: int
 
     def kept(self) -> str:
@@ -53,7 +53,7 @@ class Listed:
     def of(cls, view: View) -> Listed:
         """From the private_metadata that `kept` wrote."""
         kept = json.loads(view["private_metadata"])
-        return cls(Seen(**kept["seen"]), kept["page"])
+        return cls(SeenVersion(**kept["seen"]), kept["page"])
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Outlook:
     trouble: str | None = None
 
 
-def list_view(book: Book, outlook: Outlook, page: int = 0, note: str | None = None) -> View:
+def list_view(book: RuleBook, outlook: Outlook, page: int = 0, note: str | None = None) -> View:
     """*note*: what came of what was just done, in mrkdwn."""
     rules = book.shown.rules
     last = max(0, (len(rules) - 1) // A_PAGE)
@@ -94,7 +94,7 @@ def list_view(book: Book, outlook: Outlook, page: int = 0, note: str | None = No
     return modal(TITLE, blocks) | {"private_metadata": Listed(book.seen, page).kept()}
 
 
-def _standing(book: Book) -> str:
+def _standing(book: RuleBook) -> str:
     if book.problem:
         return f":warning: *The rules cannot be read by this version:* {escape(book.problem, 300)}"
     in_force = len(book.rules.in_force)
@@ -113,7 +113,7 @@ def _standing(book: Book) -> str:
     return f":pencil2: *This is a draft*, last changed by {by}.{older}\n{told}"
 
 
-def _buttons(book: Book) -> list[Block]:
+def _buttons(book: RuleBook) -> list[Block]:
     drafting = [
         button("Publish", PUBLISH) | {"style": "primary"},
         button("Discard draft", DISCARD)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from domain.job_change import JobChange
+from domain.states import Role
 from listeners.dialogs.blocks import Block, View, button, context, modal, plain, section
 from listeners.dialogs.mentions import fitting, mention
 from services.messages.wording import headline
 from services.ownership.rules.words import outcome
-from services.ownership.simulation import Difference, Replayed, Simulated
+from services.ownership.simulated import Difference, SimulatedJobChange, SimulationReport
 from services.slack.mrkdwn import bold, escape
 from services.slack.mrkdwn import plain as plain_text
-from store.delivery.deliveries import CHANNEL, COPY, DRI, FALLBACK
 
 SIMULATE_TITLE = "Simulate"
 TRY, REPLAY = "ownership_try", "ownership_replay"
@@ -23,7 +23,12 @@ MOST_DIFFERENCES = 30
 MOST_CONSIDERED = 12
 MOST_TOLD = 6
 
-_ROLES = {DRI: "as the DRI", COPY: "a copy", CHANNEL: "as a rule says", FALLBACK: "in place of a DRI"}
+_ROLES: Mapping[str, str] = {
+    Role.DRI: "as the DRI",
+    Role.COPY: "a copy",
+    Role.CHANNEL: "as a rule says",
+    Role.FALLBACK: "in place of a DRI",
+}
 _SIDES = {"past": "the company they leave", "current": "the company they join"}
 
 
@@ -63,7 +68,7 @@ def simulate_view(trying: Trying) -> View:
     return modal(SIMULATE_TITLE, blocks) | {"callback_id": TRY, "submit": plain("Simulate")}
 
 
-def simulated_blocks(simulated: Simulated) -> list[Block]:
+def simulated_blocks(simulated: SimulatedJobChange) -> list[Block]:
     """Who would be told of one job change, and the way there."""
     blocks = [section(fitting([headline(simulated.change, bold), *_told(simulated)]))]
     trace = simulated.trace
@@ -80,7 +85,7 @@ def simulated_blocks(simulated: Simulated) -> list[Block]:
     return blocks
 
 
-def replayed_blocks(replayed: Replayed) -> list[Block]:
+def replayed_blocks(replayed: SimulationReport) -> list[Block]:
     """What a draft would change of the latest job changes."""
     differences = replayed.differences
     if not replayed.tried:
@@ -128,7 +133,7 @@ def _input(name: str, label: str, element: Block) -> Block:
     return {"type": "input", "block_id": name, "label": plain(label), "element": element, "optional": True}
 
 
-def _told(simulated: Simulated) -> list[str]:
+def _told(simulated: SimulatedJobChange) -> list[str]:
     """One line for each who would be told, with what the message would say of why."""
     if simulated.waits:
         return [":hourglass: Slack cannot look people up right now. Please try again in a minute."]
@@ -140,7 +145,7 @@ def _told(simulated: Simulated) -> list[str]:
     ]
 
 
-def _destinations(simulated: Simulated) -> str:
+def _destinations(simulated: SimulatedJobChange) -> str:
     if simulated.waits:
         return "cannot be said now"
     told = [
@@ -166,11 +171,11 @@ def _difference(difference: Difference) -> Block:
     return section(fitting(lines))
 
 
-def _by(simulated: Simulated) -> str:
+def _by(simulated: SimulatedJobChange) -> str:
     rules = dict.fromkeys(_rules(simulated))
     return f" by {' and '.join(escape(rule, 80) for rule in rules)}" if rules else ""
 
 
-def _rules(simulated: Simulated) -> Iterator[str]:
+def _rules(simulated: SimulatedJobChange) -> Iterator[str]:
     for side in (simulated.trace or {}).get("sides", ()):
         yield f"“{side['rule']}”"

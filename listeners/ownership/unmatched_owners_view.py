@@ -7,13 +7,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from domain.people import OwnerLink, OwnerMatching, UnmatchedOwner
 from listeners.dialogs.blocks import Block, View, button, context, modal, plain, section
 from listeners.dialogs.mentions import mention
 from services.messages.wording import moment
 from services.slack.mrkdwn import escape
-from store.ownership.owners import HowMatched, Link, Unmatched
 
-PEOPLE_TITLE = "Unmatched people"
+PEOPLE_TITLE = "UnmatchedOwner people"
 LINK, UNLINK, TELL, FORGET = "ownership_link", "ownership_unlink", "ownership_tell", "ownership_forget"
 PEOPLE_FROM, MATCHING = "ownership_people_from", "ownership_matching"
 EMAIL_FIELD, ALIASES = "email_field", "alias_domains"
@@ -34,9 +34,9 @@ class People:
     *links*: each with how many job changes could be told to them after all.
     """
 
-    unmatched: Sequence[Unmatched]
-    links: Sequence[tuple[Link, int]]
-    how: HowMatched
+    unmatched: Sequence[UnmatchedOwner]
+    links: Sequence[tuple[OwnerLink, int]]
+    how: OwnerMatching
     after: str = ""
     note: str | None = None
 
@@ -93,7 +93,7 @@ def read_aliases(text: str) -> dict[str, str] | str:
     return found
 
 
-def _owner(owner: Unmatched) -> list[Block]:
+def _owner(owner: UnmatchedOwner) -> list[Block]:
     who = escape(owner.name, 120)
     if owner.name.lower() != owner.owner:
         who += f" ({escape(owner.owner, 120)})"
@@ -113,14 +113,14 @@ def _offer(owner: str, waiting: int) -> list[Block]:
     ]
 
 
-def _pager(people: People, some: Sequence[Unmatched]) -> list[Block]:
+def _pager(people: People, some: Sequence[UnmatchedOwner]) -> list[Block]:
     turns = [button("From the start", f"{PEOPLE_FROM}_start", "-")] if people.after else []
     if len(people.unmatched) > len(some):
         turns.append(button("More", f"{PEOPLE_FROM}_more", some[-1].owner))
     return [{"type": "actions", "elements": turns}] if turns else []
 
 
-def _links(links: Sequence[tuple[Link, int]]) -> list[Block]:
+def _links(links: Sequence[tuple[OwnerLink, int]]) -> list[Block]:
     """Those first who can be told something after all."""
     if not links:
         return []
@@ -134,7 +134,7 @@ def _links(links: Sequence[tuple[Link, int]]) -> list[Block]:
     return blocks
 
 
-def _matching(how: HowMatched) -> list[Block]:
+def _matching(how: OwnerMatching) -> list[Block]:
     field = {"type": "plain_text_input", "action_id": EMAIL_FIELD, "max_length": 80}
     aliases = {"type": "plain_text_input", "action_id": ALIASES, "multiline": True, "max_length": LONGEST_ALIASES}
     typed = alias_lines(how.alias_domains)[:LONGEST_ALIASES]

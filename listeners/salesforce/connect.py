@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 from aiohttp import web
 
 from domain.errors import PermanentError, TransientError
+from domain.workspace import Workspace
 from listeners.pages import Notice, Pages
 from listeners.slack.links import CONNECT_PATH, ConnectLink
 from services.salesforce.connect import (
@@ -25,7 +26,6 @@ from services.settings import is_loopback
 from store.encryption import Cipher
 from store.salesforce.apps import Attempt
 from store.slack import workspaces
-from store.slack.workspaces import Workspace
 
 COOKIE = "salesforce_connect"
 BODY_SECONDS = 20.0

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from domain.preferences import DAILY_CALLS
+from domain.salesforce_connection import SalesforceApp
 from listeners.dialogs.blocks import Block, View, button, context, modal, plain, section, select
-from services.home.home import HomeState
-from services.home.preferences import DAILY_CALLS
+from services.home.home_state import HomeState
 from services.messages.wording import moment
 from services.salesforce.health import Health, HealthLine, lines
 from services.salesforce.login import SCOPE_NAMES
 from services.slack.mrkdwn import escape
-from store.salesforce.apps import SalesforceApp
 
 CONNECT = "salesforce_connect"
 CONNECT_LINK = "salesforce_connect_link"

@@ -9,6 +9,7 @@ from typing import Any
 from slack_bolt.async_app import AsyncApp
 
 from domain.errors import PermanentError, TransientError
+from domain.salesforce_source import ACTIVE, PAUSED
 from domain.validation import InvalidJobChangeError
 from listeners.dialogs.blocks import View, said_view
 from listeners.dialogs.dialog import Dialog
@@ -32,7 +33,6 @@ from services.intake.salesforce.query import SourceQuery
 from services.intake.salesforce.setup import SalesforceSource
 from services.intake.senders.row_mapping import decoded
 from services.slack.mrkdwn import escape
-from store.salesforce.sources import ACTIVE, PAUSED
 
 _STATES = {PAUSE: PAUSED, GO_ON: ACTIVE, REMOVE: None}
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from domain.salesforce_source import PAUSED, Preview, Source
 from listeners.dialogs.blocks import Block, View, button, context, modal, plain, section
 from listeners.intake.mappings_view import LONGEST_DEFINITION
 from listeners.salesforce.settings_view import health_text
 from services.intake.salesforce.presets import Proposal
-from services.intake.salesforce.setup import Preview
 from services.salesforce.health import source_line
 from services.slack.mrkdwn import escape
 from services.slack.mrkdwn import plain as plain_text
-from store.salesforce.sources import PAUSED, Source
 
 TITLE = "Found in Salesforce"
 CHOOSE = "source_choose"

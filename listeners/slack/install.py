@@ -15,6 +15,7 @@ from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
 from slack_bolt.request.async_request import AsyncBoltRequest
 
 from domain.errors import PermanentError, TransientError, WorkspaceGoneError
+from domain.workspace import Workspace
 from listeners.pages import Notice, Pages
 from listeners.slack.links import CHANNEL_COOKIE, InstallLink, channel_address
 from listeners.slack.oauth import failure
@@ -26,7 +27,6 @@ from services.slack.manifest import REASONS, Manifest
 from store.database import Database, DatabaseUnavailableError
 from store.encryption import Cipher
 from store.slack import workspaces
-from store.slack.workspaces import Workspace
 
 log = logging.getLogger(__name__)
 

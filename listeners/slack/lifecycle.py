@@ -9,6 +9,7 @@ from slack_bolt.async_app import AsyncApp, AsyncBoltContext
 from slack_bolt.request.async_request import AsyncBoltRequest
 from sqlalchemy import Connection
 
+from domain.audit import SLACK, AuditEntry
 from store.database import Database
 from store.operations import audit
 from store.slack import installations, seen_events, workspaces
@@ -63,4 +64,4 @@ def _ours(connection: Connection, ids: list[str | None], happened_at: int | None
 def _leave(connection: Connection, workspace_id: str, now: int) -> None:
     installations.forget(connection, workspace_id)
     if workspaces.mark_gone(connection, workspace_id, now):
-        audit.record(connection, workspace_id, audit.Change(now, audit.SLACK, "uninstalled", ""))
+        audit.record(connection, workspace_id, AuditEntry(now, SLACK, "uninstalled", ""))

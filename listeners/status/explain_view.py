@@ -6,27 +6,30 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from domain.delivery import DeliveryRecord
+from domain.history import MOST_SEARCHED, Explanation, JobChangeRecord, TraceStep
 from domain.job_change import JobChange
+from domain.states import Role
 from listeners.dialogs.blocks import Block, context, section, sections
 from listeners.dialogs.mentions import mention
 from listeners.messages.why_view import considered_lines
 from listeners.status.failed_view import UNREADABLE
-from services.delivery.explain import Explained
 from services.messages.available_actions import is_person
 from services.messages.wording import background, headline, moment, sentence
 from services.slack.mrkdwn import bold, escape
-from store.delivery.deliveries import CHANNEL, COPY, DRI, FALLBACK
-from store.delivery.explain import MOST_SEARCHED
-from store.delivery.trace import Step
-from store.intake.job_changes import FoundJobChange, Told
 
 MOST_CONSIDERED, MOST_STEPS, MOST_DELIVERIES = 15, 12, 8
 
 _MEMBER = re.compile(r"\b([UW][A-Z0-9]{8,20})\b")
 """A Slack user, as the trace names them."""
 
-_ROLES = {DRI: "as the DRI", FALLBACK: "as no DRI was found", CHANNEL: "by a rule", COPY: "as a copy"}
-_ENDED = {"buried": "Buried: nobody could be told", "muted": "Told to nobody"}
+_ROLES: Mapping[str, str] = {
+    Role.DRI: "as the DRI",
+    Role.FALLBACK: "as no DRI was found",
+    Role.CHANNEL: "by a rule",
+    Role.COPY: "as a copy",
+}
+_ENDED = {"buried": "Buried: nobody could be told", "muted": "DeliveryRecord to nobody"}
 
 
 def not_found(which: str, *, may: bool) -> str:
@@ -38,12 +41,12 @@ def not_found(which: str, *, may: bool) -> str:
     return f"There is no job change like “{asked}”{looked} in this workspace."
 
 
-def explained_text(explained: Explained) -> str:
+def explained_text(explained: Explanation) -> str:
     """In one line, where blocks are not shown."""
     return f"{_headline(explained.change)} {_outcome(explained.found)}"
 
 
-def explained_blocks(explained: Explained, reader: str | None) -> list[Block]:
+def explained_blocks(explained: Explanation, reader: str | None) -> list[Block]:
     """*reader*: the Slack user who may read only of what came to them; None: of everything."""
     found, change = explained.found, explained.change
     about = "\n".join(filter(None, [_headline(change), background(change) if change else ""]))
@@ -63,12 +66,12 @@ def _headline(change: JobChange | None) -> str:
     return sentence(headline(change, bold)) if change else f"{UNREADABLE}."
 
 
-def _outcome(found: FoundJobChange) -> str:
+def _outcome(found: JobChangeRecord) -> str:
     if found.ended_at is None:
         trouble = f" The last try: {sentence(escape(found.last_error, 300))}" if found.last_error else ""
         where = "It waits to be told." if found.routed_at is not None else "It waits for its DRI to be found."
         return where + trouble
-    who = {"dri": "Told to the DRI", "channel": "Told to a channel"}.get(found.told or "", "")
+    who = {"dri": "DeliveryRecord to the DRI", "channel": "DeliveryRecord to a channel"}.get(found.told or "", "")
     how = who or _ENDED.get(found.outcome or "", "Ended")
     why = f" {sentence(escape(found.reason, 500))}" if found.reason else ""
     why = f" They read: “{why.strip()}”" if why and found.told == "dri" else why  # it speaks to them
@@ -82,7 +85,7 @@ def _decided(decision: Mapping[str, Any]) -> Iterator[Block]:
     yield from sections(["*Asked, in this order*", *considered_lines(decision.get("considered", []), MOST_CONSIDERED)])
 
 
-def _delivery(told: Told) -> str:
+def _delivery(told: DeliveryRecord) -> str:
     who = mention(told.destination)
     if not is_person(told.destination) and told.channel:
         who = f"{who} (<#{told.channel}>)" if told.destination != told.channel else who
@@ -90,7 +93,7 @@ def _delivery(told: Told) -> str:
     return f"• {who}, {_ROLES.get(told.role, told.role)}: {told.state}{error}"
 
 
-def _step(step: Step) -> str:
+def _step(step: TraceStep) -> str:
     detail = _MEMBER.sub(r"<@\1>", escape(step.detail, 200)) if step.detail else ""
     return f"• {moment(step.at)} {escape(step.step, 60)}{': ' if detail else ''}{detail}"
 

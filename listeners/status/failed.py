@@ -11,9 +11,9 @@ from listeners.status.failed_view import (
     A_PAGE,
     AGAIN,
     ALL_AGAIN,
-    BURIED,
     FROM_THE_START,
     MORE,
+    SHOW_FAILED,
     TITLE,
     burials_view,
     cursor_of,
@@ -24,7 +24,7 @@ from services.home.home import Home
 
 
 def register(app: AsyncApp) -> None:
-    app.action(BURIED)(show)
+    app.action(SHOW_FAILED)(show)
     app.action(MORE)(turn)
     app.action(FROM_THE_START)(turn)
     app.action(AGAIN)(try_again)

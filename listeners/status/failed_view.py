@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from domain.history import FailedJobChange
 from domain.job_change import InvalidJobChangeError, JobChange
 from listeners.dialogs.blocks import Block, View, button, modal, plain, section
 from services.messages.wording import headline, moment, sentence
 from services.slack.mrkdwn import bold, escape
-from store.delivery.burials import Burial
 
-BURIED, TITLE = "home_buried", "Not delivered"
+SHOW_FAILED, TITLE = "home_buried", "Not delivered"
 AGAIN, ALL_AGAIN = "buried_again", "buried_all_again"
 MORE, FROM_THE_START = "buried_more", "buried_from_the_start"
 
@@ -21,7 +21,7 @@ A_PAGE = 10
 UNREADABLE = "A job change whose content is not kept any more"
 
 
-def burials_view(listed: Sequence[Burial], after: tuple[int, str] | None, note: str | None = None) -> View:
+def burials_view(listed: Sequence[FailedJobChange], after: tuple[int, str] | None, note: str | None = None) -> View:
     """*listed*: those from the one *after* on, one more than a page if there are more. *note*: what was just done."""
     some = listed[:A_PAGE]
     blocks = [
@@ -45,7 +45,7 @@ def cursor_of(value: str) -> tuple[int, str]:
     return int(ended_at), job_change_id
 
 
-def name_of(each: Burial) -> str:
+def name_of(each: FailedJobChange) -> str:
     """What happened, in mrkdwn."""
     try:
         return sentence(headline(JobChange.from_stored(each.payload or ""), bold))
@@ -53,13 +53,13 @@ def name_of(each: Burial) -> str:
         return f"{UNREADABLE}."
 
 
-def line_of(each: Burial) -> str:
+def line_of(each: FailedJobChange) -> str:
     """In mrkdwn: what happened, why nobody read it, and when we gave up."""
     why = sentence(escape(each.reason or "nobody knows why any more", 300))
     return f"{name_of(each)}\n{why} {moment(each.ended_at)}"
 
 
-def _burial(each: Burial) -> Block:
+def _burial(each: FailedJobChange) -> Block:
     again = button("Try again", AGAIN, each.job_change_id)
     return section(line_of(each), again, f"buried-{each.job_change_id}")
 
@@ -75,7 +75,7 @@ def _all_again() -> Block:
     return section(text, button("Try all again", ALL_AGAIN) | {"confirm": confirm})
 
 
-def _pager(listed: Sequence[Burial], after: tuple[int, str] | None) -> list[Block]:
+def _pager(listed: Sequence[FailedJobChange], after: tuple[int, str] | None) -> list[Block]:
     turns = [button("From the start", FROM_THE_START)] if after else []
     if len(listed) > A_PAGE:
         last = listed[A_PAGE - 1]

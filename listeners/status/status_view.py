@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from domain.day_counts import FAILED, MUTED, SENT_TO_CHANNEL, SENT_TO_DRI
+from domain.history import FailedJobChange
+from domain.notification_hours import HeldBack
 from listeners.dialogs.blocks import Block, button, context, section, sections
 from listeners.salesforce.settings_view import health_texts
-from listeners.status.failed_view import A_PAGE, BURIED, line_of
-from services.home.status import REPORTED_DAYS, WorkspaceStatus
+from listeners.status.failed_view import A_PAGE, SHOW_FAILED, line_of
+from services.home.home_state import REPORTED_DAYS, WorkspaceStatus
 from services.messages.wording import moment
 from services.salesforce.health import Health
 from services.slack.mrkdwn import escape
-from store.delivery.burials import Burial
-from store.home.counts import BURIED as WERE_BURIED
-from store.home.counts import MUTED, TOLD_CHANNEL, TOLD_DRI
-from store.home.member_preferences import Waiting
 
 COMMAND = "/usergems-status"
 
@@ -76,7 +75,7 @@ def status_lines(status: WorkspaceStatus, *, may: bool) -> list[str]:
     ]
 
 
-def mine_line(waiting: Waiting) -> str | None:
+def mine_line(waiting: HeldBack) -> str | None:
     """What waits for whoever asks; None: nothing."""
     if not waiting.count:
         return None
@@ -92,17 +91,17 @@ def status_blocks(status: WorkspaceStatus, mine: str | None = None, *, may: bool
     return [*sections(lines), context(f"As of {moment(status.at)}. Only you can see this.")]
 
 
-def buried_lines(listed: Sequence[Burial], buried: int) -> list[str]:
+def buried_lines(listed: Sequence[FailedJobChange], buried: int) -> list[str]:
     """The newest of them; *buried*: how many there are in all."""
     title = "*One job change could not be delivered*" if buried == 1 else f"*{buried:,} could not be delivered*"
     more = [f"… and {buried - len(listed):,} more."] if buried > len(listed) else []
     return [title, *(f"• {line_of(each)}" for each in listed), *more]
 
 
-def buried_blocks(listed: Sequence[Burial], buried: int) -> list[Block]:
+def buried_blocks(listed: Sequence[FailedJobChange], buried: int) -> list[Block]:
     """With the way to the dialog in which they are tried again."""
     title, *lines = buried_lines(listed[:A_PAGE], buried)
-    return [section(title, button("Look and try again", BURIED)), *map(section, lines)]
+    return [section(title, button("Look and try again", SHOW_FAILED)), *map(section, lines)]
 
 
 def _channel(status: WorkspaceStatus) -> str:
@@ -148,8 +147,8 @@ def _last(status: WorkspaceStatus) -> str:
 def _ended(status: WorkspaceStatus) -> str:
     day = status.last_day
     return (
-        f"Last 24 hours: {day[TOLD_DRI]:,} told to the DRI, {day[TOLD_CHANNEL]:,} told to a channel,"
-        f" {day[WERE_BURIED]:,} buried, {day[MUTED]:,} told to nobody by a rule."
+        f"Last 24 hours: {day[SENT_TO_DRI]:,} told to the DRI, {day[SENT_TO_CHANNEL]:,} told to a channel,"
+        f" {day[FAILED]:,} buried, {day[MUTED]:,} told to nobody by a rule."
     )
 
 

@@ -13,6 +13,7 @@ from domain.errors import (
     TransientError,
     WorkspaceGoneError,
 )
+from domain.states import DEFAULT_CHANNEL, Role
 from services.journal import UNCOUNTED, Journal
 from services.messages.available_actions import is_person
 from services.messages.cards import cards
@@ -22,11 +23,9 @@ from services.retry import MOST_DOUBTS, backoff_ms, is_hopeless
 from services.slack.api import Posted, Slack
 from store.database import Database
 from store.delivery import pauses, posts
-from store.delivery.deliveries import CHANNEL
 from store.delivery.lanes import Claim
 from store.delivery.posts import Doubted, Moved, Parked, PutBack, Sent, Settlement, Undeliverable
 from store.messages import histories
-from store.schema import DEFAULT_CHANNEL
 from store.slack import workspaces
 
 LEASE_MS = 30_000
@@ -179,6 +178,6 @@ def _untold(claim: Claim, error: PermanentError) -> str:
     """Who did not get it, as the beginning of why another channel reads it."""
     if is_person(claim.destination):
         return "No DRI could be told" if isinstance(error, DestinationDeadError) else "The DRI could not be told"
-    is_the_rules = all(each.role == CHANNEL for each in claim.deliveries)
+    is_the_rules = all(each.role == Role.CHANNEL for each in claim.deliveries)
     whose = "rule's channel" if is_the_rules else "channel chosen for it"
     return f"The {whose} cannot be posted to"

@@ -8,28 +8,15 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from domain.errors import PermanentError
+from domain.history import Explanation
 from domain.job_change import JobChange
 from services.operations.erasure_matching import Identity
 from store.database import Database
 from store.delivery import explain
 from store.intake import job_changes
-from store.intake.job_changes import FoundJobChange
 
 MOST_FOUND = 5
 """Job changes of one person that are named; the newest is explained."""
-
-
-@dataclass(frozen=True)
-class Explained:
-    """
-    A job change with all it led to. *change* None: it was erased, or cannot be read.
-
-    *others*: the ids of further ones of the same person, newest first.
-    """
-
-    found: FoundJobChange
-    change: JobChange | None
-    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -38,7 +25,7 @@ class Explaining:
 
     database: Database
 
-    async def of(self, workspace_id: str, asked: str, for_user: str | None) -> Explained | None:
+    async def of(self, workspace_id: str, asked: str, for_user: str | None) -> Explanation | None:
         """*asked*: the id of a job change, or the e-mail address of whoever changed jobs. None: there is none."""
         if "@" not in asked:
             return await self.database.run(_explained, workspace_id, [asked], for_user)
@@ -53,7 +40,7 @@ class Explaining:
 
 def _explained(
     connection: Connection, workspace_id: str, job_change_ids: list[str], for_user: str | None
-) -> Explained | None:
+) -> Explanation | None:
     theirs = job_change_ids
     if for_user is not None:
         came = explain.came_to(connection, workspace_id, for_user, job_change_ids)
@@ -62,4 +49,4 @@ def _explained(
     if found is None:
         return None
     origin = job_changes.origin(connection, found.id)
-    return Explained(found, JobChange.if_readable(origin.payload if origin else None), tuple(theirs[1:MOST_FOUND]))
+    return Explanation(found, JobChange.if_readable(origin.payload if origin else None), tuple(theirs[1:MOST_FOUND]))

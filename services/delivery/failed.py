@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from domain.audit import AuditEntry
+from domain.history import FailedJobChange
 from store.database import Database
 from store.delivery import burials, failed
-from store.delivery.burials import Burial
 from store.operations import audit
 
 AT_ONCE = 500
@@ -26,7 +27,7 @@ class Burials:
     wake: Callable[[], None]
     now: Callable[[], int]
 
-    async def page(self, workspace_id: str, after: tuple[int, str] | None, most: int) -> list[Burial]:
+    async def page(self, workspace_id: str, after: tuple[int, str] | None, most: int) -> list[FailedJobChange]:
         """The newest first, from the one *after* (its time and id) on; None: from the start."""
         return await self.database.run(burials.page, workspace_id, after, most)
 
@@ -49,5 +50,5 @@ def _replay(connection: Connection, workspace_id: str, actor: str, job_change_id
     theirs = burials.among(connection, workspace_id, job_change_ids)
     replayed = failed.replay(connection, theirs, now, f"by {actor}")
     if replayed:
-        audit.record(connection, workspace_id, audit.Change(now, actor, "tried buried ones again", f"{len(replayed)}"))
+        audit.record(connection, workspace_id, AuditEntry(now, actor, "tried buried ones again", f"{len(replayed)}"))
     return len(replayed)

@@ -8,8 +8,11 @@ from random import random
 
 from sqlalchemy import Connection
 
+from domain.delivery import MissedJobChange
 from domain.errors import PermanentError, TransientError
 from domain.job_change import InvalidJobChangeError, JobChange
+from domain.states import DEFAULT_CHANNEL
+from domain.workspace import Workspace
 from services.journal import UNCOUNTED, Journal
 from services.operations.notices import Notices
 from services.ownership.choice.batch import Decided, Waits
@@ -24,9 +27,6 @@ from store.database import Database
 from store.delivery import pauses, routing
 from store.delivery.routing import Batch, Claimed, Postponed, Routed
 from store.ownership import choice_state, owners
-from store.ownership.owners import Missed
-from store.schema import DEFAULT_CHANNEL
-from store.slack.workspaces import Workspace
 
 LEASE_MS = 30_000
 """Renewed while a batch is being routed, so that a dead process is followed within half a minute."""
@@ -87,7 +87,7 @@ class Settled:
     routed: Sequence[Routed]
     postponed: Sequence[Postponed]
     decided: Decided | None = None
-    missed: Sequence[Missed] = ()
+    missed: Sequence[MissedJobChange] = ()
     salesforce_answered: bool = False
 
 
@@ -151,7 +151,7 @@ class Router:
             for each in parsed
         }
         decided = await self.deciding.decide(workspace.id, cases, rules)
-        routed, postponed, unmatched = list[Routed](), list[Postponed](), list[Missed]()
+        routed, postponed, unmatched = list[Routed](), list[Postponed](), list[MissedJobChange]()
         for each in parsed:
             choice = decided.choices[each.claimed.id]
             if isinstance(choice, Waits):

@@ -7,56 +7,16 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from services.home.member_home import Mine, MyHome
-from services.home.overview import Overview, Overviews
-from services.intake.keys import IntakeKeys, ListedKey
+from services.home.home_state import HomeState, OwnershipState
+from services.home.member_home import MyHome
+from services.home.overview import Overviews
+from services.intake.keys import IntakeKeys
 from services.salesforce.sessions import SalesforceAuth
 from services.slack.directory import Directory
 from store.database import Database
 from store.ownership import owners
 from store.ownership import rule_sets as ownership
-from store.salesforce.connections import SalesforceConnection
 from store.slack import workspaces
-from store.slack.workspaces import Workspace
-
-
-@dataclass(frozen=True)
-class OwnershipState:
-    """
-    How the ownership rules stand. *version* 0: none are published, and *published_by* is nobody.
-
-    *unmatched*: owners whom Slack does not know; counted up to 100, and for admins alone.
-    """
-
-    version: int = 0
-    published_by: str | None = None
-    has_draft: bool = False
-    unmatched: int = 0
-
-
-NO_OWNERSHIP = OwnershipState()
-
-
-@dataclass(frozen=True)
-class HomeState:
-    """
-    All that Home shows. *waiting*: deliveries that are kept for the default channel.
-
-    *keys*: those good now, newest first; empty for who may not change anything. *shown_at* in milliseconds.
-    *overview*: for admins alone. *retention_days*: the operator's, who has the last word. *mine*: of whoever looks.
-    """
-
-    workspace: Workspace
-    is_admin: bool
-    waiting: int
-    salesforce: SalesforceConnection | None
-    keys: tuple[ListedKey, ...]
-    intake_url: str
-    shown_at: int
-    ownership: OwnershipState = NO_OWNERSHIP
-    overview: Overview | None = None
-    retention_days: int = 90
-    mine: Mine | None = None
 
 
 @dataclass(frozen=True)

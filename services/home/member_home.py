@@ -4,84 +4,36 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 
 from sqlalchemy import Connection
 
 from domain.errors import PermanentError, TransientError
+from domain.history import Lately
 from domain.job_change import JobChange
-from domain.notification_hours import WEEKEND, WEEKLY, ReadingHours, zone_of
+from domain.notification_hours import WEEKEND, WEEKLY, NotificationHours, zone_of
+from domain.people import UNKNOWN
+from services.home.home_state import (
+    A_PAGE,
+    SHOWN_AT_ONCE,
+    MemberHome,
+    RecentDeliveries,
+    RecentDelivery,
+    SalesforceIdentity,
+)
 from services.home.mutables import ALL
 from services.operations.notices import Notices
 from services.slack.directory import Directory
 from services.slack.shapes import SlackUser
 from store.database import Database
 from store.home import member_preferences
-from store.home.member_preferences import Waiting
 from store.messages import histories, lately
-from store.messages.histories import NOTHING_YET, History
-from store.messages.lately import Lately
 from store.ownership import choice_state, muting, owners
-from store.ownership.choice_state import Absence
 from store.slack import members
-from store.slack.members import UNKNOWN
-
-SHOWN_AT_ONCE = 5
-A_PAGE = 15
-"""How many of what came lately Home and a page of the dialog show."""
 
 MOST_OWNERS = 10
 LONGEST_ABSENCE = timedelta(days=366)
-
-
-@dataclass(frozen=True)
-class Told:
-    """Something that came to them, and what has become of it. *job_change* None: erased."""
-
-    delivery_id: int
-    at: int
-    side: str | None
-    job_change: JobChange | None
-    history: History = NOTHING_YET
-
-
-@dataclass(frozen=True)
-class Page:
-    """*skipped*: how many are newer; *has_more*: some are older."""
-
-    told: tuple[Told, ...] = ()
-    skipped: int = 0
-    has_more: bool = False
-
-
-@dataclass(frozen=True)
-class KnownAs:
-    """
-    An owner in Salesforce whom we take this member for.
-
-    *owner*: an e-mail address, or a Salesforce user id; *linked_by*: who said so, None: the address says so.
-    """
-
-    owner: str
-    name: str | None = field(default=None, repr=False)
-    linked_by: str | None = None
-
-
-@dataclass(frozen=True)
-class Mine:
-    """What My Home shows to the one whose it is. *unmutable*: what nobody may mute; *denied*: owners they are not."""
-
-    user_id: str
-    hours: ReadingHours = field(default_factory=ReadingHours)
-    waiting: Waiting = field(default_factory=Waiting)
-    lately: Page = field(default_factory=Page)
-    muted: frozenset[str] = frozenset()
-    unmutable: frozenset[str] = frozenset()
-    absence: Absence | None = None
-    known_as: tuple[KnownAs, ...] = ()
-    denied: tuple[str, ...] = ()
-    shown_at: int = 0
 
 
 @dataclass(frozen=True)
@@ -93,21 +45,21 @@ class MyHome:
     notices: Notices
     now: Callable[[], int]
 
-    async def stored(self, workspace_id: str, user_id: str) -> Mine:
+    async def stored(self, workspace_id: str, user_id: str) -> MemberHome:
         """As far as we know it ourselves: quick."""
         return await self.database.run(_read, workspace_id, user_id, self.now())
 
-    async def read(self, workspace_id: str, user_id: str) -> Mine:
+    async def read(self, workspace_id: str, user_id: str) -> MemberHome:
         """With what Slack says of them now, if it does: their time zone, and their address."""
         user, mine = await self._user(workspace_id, user_id), await self.stored(workspace_id, user_id)
         known = known_as(user.email if user else None, mine.known_as, mine.denied)
         tz = (user.tz if user else None) or mine.hours.tz
         return replace(mine, hours=replace(mine.hours, tz=tz), known_as=known)
 
-    async def lately(self, workspace_id: str, user_id: str, skip: int = 0) -> Page:
+    async def lately(self, workspace_id: str, user_id: str, skip: int = 0) -> RecentDeliveries:
         return await self.database.run(_page, workspace_id, user_id, self.now(), skip, A_PAGE)
 
-    async def prefer(self, workspace_id: str, user_id: str, hours: ReadingHours) -> None:
+    async def prefer(self, workspace_id: str, user_id: str, hours: NotificationHours) -> None:
         """How they want to be told, by the clock that Slack says is theirs; what waits already is kept accordingly."""
         known = await self.database.run(member_preferences.find, workspace_id, user_id)
         user = await self._user(workspace_id, user_id)
@@ -187,7 +139,7 @@ def absence_faults(today: date, first: date | None, last: date | None) -> dict[s
     return {"first": "That is more than a year away."} if first and first > today + LONGEST_ABSENCE else {}
 
 
-def hours_faults(hours: ReadingHours) -> dict[str, str]:
+def hours_faults(hours: NotificationHours) -> dict[str, str]:
     """What of these preferences cannot be, by the name of the field."""
     if (hours.quiet_from is None) != (hours.quiet_to is None):
         missing = "quiet_from" if hours.quiet_from is None else "quiet_to"
@@ -201,26 +153,28 @@ def hours_faults(hours: ReadingHours) -> dict[str, str]:
     return {}
 
 
-def known_as(address: str | None, known: Sequence[KnownAs], denied: Collection[str]) -> tuple[KnownAs, ...]:
+def known_as(
+    address: str | None, known: Sequence[SalesforceIdentity], denied: Collection[str]
+) -> tuple[SalesforceIdentity, ...]:
     """With their own *address* in Slack, which is what owners are matched by; without those they are not."""
-    own = [KnownAs(address)] if address and address not in {each.owner for each in known} else []
+    own = [SalesforceIdentity(address)] if address and address not in {each.owner for each in known} else []
     return tuple(each for each in [*known, *own] if each.owner not in denied)[:MOST_OWNERS]
 
 
-def _read(connection: Connection, workspace_id: str, user_id: str, now: int) -> Mine:
+def _read(connection: Connection, workspace_id: str, user_id: str, now: int) -> MemberHome:
     recent = lately.told(connection, workspace_id, user_id, now, 0, A_PAGE)
     names = dict(name for each in recent for name in _names(each.decision))
     links = owners.linked_by(connection, workspace_id, user_id)
     addresses = {*links, *members.addresses_of(connection, workspace_id, user_id)}
-    return Mine(
+    return MemberHome(
         user_id=user_id,
         hours=member_preferences.find(connection, workspace_id, user_id),
         waiting=member_preferences.waiting(connection, workspace_id, user_id, now),
-        lately=Page(_told(connection, recent[:SHOWN_AT_ONCE]), 0, len(recent) > SHOWN_AT_ONCE),
+        lately=RecentDeliveries(_told(connection, recent[:SHOWN_AT_ONCE]), 0, len(recent) > SHOWN_AT_ONCE),
         muted=muting.muted(connection, workspace_id, user_id, now),
         unmutable=muting.limits(connection, workspace_id),
         absence=choice_state.absence_of(connection, workspace_id, user_id, now),
-        known_as=tuple(KnownAs(owner, names.get(owner), links.get(owner)) for owner in sorted(addresses)),
+        known_as=tuple(SalesforceIdentity(owner, names.get(owner), links.get(owner)) for owner in sorted(addresses)),
         denied=tuple(owners.denied_by(connection, workspace_id, user_id)),
         shown_at=now,
     )
@@ -233,15 +187,17 @@ def _names(decision: str | None) -> Iterator[tuple[str, str]]:
             yield each["email"].lower(), each["name"]
 
 
-def _page(connection: Connection, workspace_id: str, user_id: str, now: int, skip: int, most: int) -> Page:
+def _page(connection: Connection, workspace_id: str, user_id: str, now: int, skip: int, most: int) -> RecentDeliveries:
     found = lately.told(connection, workspace_id, user_id, now, skip, most + 1)
-    return Page(_told(connection, found[:most]), skip, len(found) > most)
+    return RecentDeliveries(_told(connection, found[:most]), skip, len(found) > most)
 
 
-def _told(connection: Connection, found: Sequence[Lately]) -> tuple[Told, ...]:
+def _told(connection: Connection, found: Sequence[Lately]) -> tuple[RecentDelivery, ...]:
     known = histories.histories(connection, {each.job_change_id for each in found})
     return tuple(
-        Told(each.delivery_id, each.told_at, each.side, JobChange.if_readable(each.payload), known[each.job_change_id])
+        RecentDelivery(
+            each.delivery_id, each.told_at, each.side, JobChange.if_readable(each.payload), known[each.job_change_id]
+        )
         for each in found
     )
 

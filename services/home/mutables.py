@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from domain.job_change import ChangeType, Signal
+from domain.preferences import EVERYTHING, SEGMENT
 from services.ownership.rules.rule_set import Segment
-from store.ownership.muting import EVERYTHING, SEGMENT
 
 _SEGMENTS: Mapping[Segment, str] = {
     "customer": "Customers",

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from services.home.status import Status, WorkspaceStatus
+from domain.day_counts import DAY_MS
+from services.home.home_state import Overview
+from services.home.status import Status
 from services.operations.day_counts import MONTH, Month
 from store.database import Database
 from store.home import counts
-from store.home.counts import Reader
-from store.home.day_counts import DAY_MS, Day
 
 MOST_READERS = 10
-
-
-@dataclass(frozen=True)
-class Overview:
-    """*month*: the last days, oldest first. *busiest*: who had most messages in these days, in person."""
-
-    status: WorkspaceStatus
-    month: Sequence[Day]
-    busiest: Sequence[Reader]
 
 
 @dataclass(frozen=True)

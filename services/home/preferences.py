@@ -7,30 +7,17 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from domain.audit import AuditEntry
 from domain.errors import PermanentError, TransientError
-from services.messages.reminder_text import CHANNEL, MANAGER, NOBODY
+from domain.notices import DEFAULT_CHANNEL_BROKEN, NO_DEFAULT_CHANNEL
+from domain.preferences import CHANNEL_GETS, DAILY_CALLS, REMINDER_ESCALATIONS, REMINDER_HOURS, Pace
+from domain.workspace import Workspace
 from services.slack.api import Slack
 from services.slack.mrkdwn import escape
 from services.slack.shapes import ChannelInfo
 from store.database import Database
 from store.operations import audit, notices
 from store.slack import workspaces
-from store.slack.workspaces import DEFAULT_CHANNEL_BROKEN, NO_DEFAULT_CHANNEL, Workspace
-
-CHANNEL_GETS = {
-    "unmatched": "it gets those that no DRI was found for",
-    "everything": "it gets every job change",
-}
-
-REMINDER_HOURS = (0, 1, 2, 4, 8, 16, 24, 40)
-"""Working hours; 0: nobody is reminded."""
-
-REMINDER_ESCALATIONS = (MANAGER, CHANNEL, NOBODY)
-
-DAILY_CALLS = (1_000, 2_500, 5_000, 10_000, 25_000, 100_000)
-POSTS_PER_MINUTE = (30, 60, 120, 300, 600)
-PATIENCE_MINUTES = (5, 15, 30, 60, 240, 1_440)
-RETENTION_DAYS = (7, 14, 30, 60, 90, 180, 365)
 
 FASTER = "Somebody else changed the settings in the meantime, so nothing was saved. This is how they are now."
 NOT_INSTALLED = "The app is not installed in this workspace any more."
@@ -43,27 +30,6 @@ class Answer:
 
     stored: bool
     text: str
-
-
-@dataclass(frozen=True)
-class Pace:
-    """
-    How fast, how patient, how long: one of POSTS_PER_MINUTE, PATIENCE_MINUTES and RETENTION_DAYS each.
-
-    *retention_days* None: as the operator has it, who has the last word also when it is longer.
-    """
-
-    posts_per_minute: int
-    salesforce_patience_minutes: int
-    retention_days: int | None
-
-    @property
-    def is_offered(self) -> bool:
-        return (
-            self.posts_per_minute in POSTS_PER_MINUTE
-            and self.salesforce_patience_minutes in PATIENCE_MINUTES
-            and self.retention_days in {None, *RETENTION_DAYS}
-        )
 
 
 @dataclass(frozen=True)
@@ -120,7 +86,7 @@ class Preferences:
             return Answer(False, f"{_named(channel)} was not chosen, as it cannot be posted to: {error}.")
         except TransientError:
             text += " Slack did not take the test message just now; job changes will be tried again."
-        done = audit.Change(self.now(), actor, "default_channel", f"{workspace.default_channel_id} → {channel.id}")
+        done = AuditEntry(self.now(), actor, "default_channel", f"{workspace.default_channel_id} → {channel.id}")
         if not await self.database.run(_store_channel, workspace.id, seen_version, channel, done):
             return Answer(False, FASTER)
         return Answer(True, text + (f" {_shared(channel)}" if channel.is_ext_shared else ""))
@@ -166,7 +132,7 @@ class Preferences:
         self, workspace_id: str, actor: str, seen_version: int | None, **values: str | bool | int | None
     ) -> Answer:
         detail = ", ".join(f"{name} = {value}" for name, value in values.items())
-        done = audit.Change(self.now(), actor, "preferences", detail)
+        done = AuditEntry(self.now(), actor, "preferences", detail)
         stored = await self.database.run(_store, workspace_id, seen_version, done, values)
         return Answer(True, "Saved.") if stored else Answer(False, FASTER)
 
@@ -206,7 +172,7 @@ def _first_line(workspace: Workspace, actor: str) -> str:
 
 
 def _store_channel(
-    connection: Connection, workspace_id: str, seen_version: int | None, channel: ChannelInfo, done: audit.Change
+    connection: Connection, workspace_id: str, seen_version: int | None, channel: ChannelInfo, done: AuditEntry
 ) -> bool:
     chosen = {
         "default_channel_id": channel.id,
@@ -227,7 +193,7 @@ def _store(
     connection: Connection,
     workspace_id: str,
     seen_version: int | None,
-    done: audit.Change,
+    done: AuditEntry,
     values: Mapping[str, object],
 ) -> bool:
     stored = workspaces.change(connection, workspace_id, seen_version, **values)

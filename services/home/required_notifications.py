@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from domain.audit import AuditEntry
 from services.home.mutables import GROUPS, labels
 from store.database import Database
-from store.operations.audit import Change
 from store.ownership import muting
 
 _KNOWN = frozenset(what for group in GROUPS.values() for what in group)
@@ -27,5 +27,5 @@ class MutingLimits:
     async def choose(self, workspace_id: str, actor: str, chosen: Collection[str]) -> None:
         """From now on nobody may mute these; who has muted them already is told again."""
         known = _KNOWN & frozenset(chosen)
-        change = Change(self.now(), actor, "mute_limits", ", ".join(labels(known)) or "none")
+        change = AuditEntry(self.now(), actor, "mute_limits", ", ".join(labels(known)) or "none")
         await self.database.run(muting.limit, workspace_id, known, change)

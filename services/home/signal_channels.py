@@ -8,15 +8,16 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from domain.audit import AuditEntry
 from domain.errors import PermanentError, TransientError
 from domain.job_change import Signal
+from domain.workspace import Workspace
 from services.home.mutables import SIGNALS
 from services.home.preferences import FASTER, NOT_INSTALLED, TRY_AGAIN, Answer, channel_problem, shared_warnings
 from services.slack.api import Slack
 from store.database import Database
 from store.operations import audit
 from store.slack import workspaces
-from store.slack.workspaces import Workspace
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class SignalChannels:
             return Answer(False, problem)
         channels = {name: channel for name, channel in had.items() if name != signal}
         channels |= {signal.value: channel_id} if channel_id else {}
-        done = audit.Change(self.now(), actor, "signal_channels", f"{signal}: {had.get(signal)} → {channel_id}")
+        done = AuditEntry(self.now(), actor, "signal_channels", f"{signal}: {had.get(signal)} → {channel_id}")
         if not await self.database.run(_store, workspace_id, seen_version, channels, done):
             return Answer(False, FASTER)
         warnings = await shared_warnings(self.slack, workspace_id, [channel_id] if channel_id else [])
@@ -69,7 +70,7 @@ def _store(
     workspace_id: str,
     seen_version: int | None,
     channels: Mapping[str, str],
-    done: audit.Change,
+    done: AuditEntry,
 ) -> bool:
     stored = workspaces.change(connection, workspace_id, seen_version, signal_channels=json.dumps(channels))
     if stored:

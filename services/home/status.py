@@ -2,57 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from domain.notification_hours import HeldBack
+from domain.workspace import Workspace
+from services.home.home_state import REPORTED_DAYS, WorkspaceStatus
 from services.salesforce.health import HealthLine, lines, source_line
 from store.database import Database
 from store.delivery import pauses
 from store.home import counts, member_preferences
-from store.home.member_preferences import Waiting
 from store.messages import acting
 from store.salesforce import connections
 from store.salesforce import sources as salesforce_sources
 from store.slack import workspaces
-from store.slack.workspaces import Workspace
 
 DAY_MS = 24 * 60 * 60 * 1_000
 
-REPORTED_DAYS = 30
-"""For how long a report of wrong data counts."""
 
 SILENT_MS = 5 * 60 * 1_000
 """Somebody who does not answer for so long is worth a word."""
 
 VENDORS = {"slack": "Slack", "salesforce": "Salesforce"}
-
-
-@dataclass(frozen=True)
-class WorkspaceStatus:
-    """How a workspace stands *at* this time. Times in milliseconds; None: never, or nothing."""
-
-    at: int
-    workspace_id: str
-    workspace_name: str
-    is_active: bool
-    default_channel_id: str | None
-    default_channel_name: str | None
-    default_channel_problem: str | None
-    salesforce: tuple[HealthLine, ...]
-    last_accepted_at: int | None
-    last_day: Mapping[str, int]  # how many ended in the last 24 hours, by the names of store.counts
-    waiting: int
-    waiting_since: int | None
-    buried: int
-    reported: int  # who said in REPORTED_DAYS that the data of a job change is wrong
-    silent: Mapping[str, int]  # those of VENDORS that do not answer, by name, and since when
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self) | {"last_day": dict(self.last_day), "silent": dict(self.silent)}
 
 
 @dataclass(frozen=True)
@@ -62,7 +35,7 @@ class Status:
     database: Database
     now: Callable[[], int]
 
-    async def waiting_for(self, workspace_id: str, user_id: str) -> Waiting:
+    async def waiting_for(self, workspace_id: str, user_id: str) -> HeldBack:
         """What this Slack user is promised and has not been told yet."""
         return await self.database.run(member_preferences.waiting, workspace_id, user_id, self.now())
 

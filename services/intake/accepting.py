@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
+from domain.history import JobChangeRecord
 from domain.job_change import JobChange
 from domain.validation import InvalidJobChangeError
 from services.intake.senders import senders
@@ -14,7 +15,7 @@ from services.intake.senders.row_mapping import RowMapping
 from services.journal import UNCOUNTED, Journal
 from store.database import Database
 from store.intake import job_changes, mappings
-from store.intake.job_changes import Added, FoundJobChange, NewJobChange
+from store.intake.job_changes import Added, NewJobChange
 
 MOST_IN_ONE_BATCH = 1_000
 READ_AT_ONCE = 50
@@ -71,7 +72,7 @@ class Intake:
         self._took_in(workspace_id, added)
         return added
 
-    async def find(self, workspace_id: str, job_change_id: str) -> FoundJobChange | None:
+    async def find(self, workspace_id: str, job_change_id: str) -> JobChangeRecord | None:
         """What became of one; None also when it belongs to another workspace."""
         return await self.database.run(job_changes.find, workspace_id, job_change_id)
 

@@ -11,13 +11,15 @@ from enum import Enum, auto
 
 from sqlalchemy import Connection
 
+from domain.audit import AuditEntry
+from domain.intake_key import BEARER, SIGNING, ListedKey
+from domain.states import WorkspaceState
 from services.intake.signatures import Signature, secret_of, text_of
 from store.database import Database
 from store.encryption import Cipher
 from store.intake import keys
-from store.intake.keys import BEARER, SIGNING, Holder
+from store.intake.keys import Holder
 from store.operations import audit
-from store.slack.workspaces import ACTIVE
 
 GRACE_MS = 24 * 60 * 60 * 1_000
 """How long a rolled key stays good."""
@@ -45,16 +47,6 @@ class Standing(Enum):
 
 
 @dataclass(frozen=True)
-class ListedKey:
-    """A key as Home lists it: everything but the secret. Times in milliseconds; *expires_at* None: in force."""
-
-    kind: str
-    made_at: int
-    made_by: str
-    expires_at: int | None
-
-
-@dataclass(frozen=True)
 class _Known:
     """A workspace's keys, ready to compare. Each with the time it expires, None: never."""
 
@@ -65,7 +57,7 @@ class _Known:
 
     @property
     def is_active(self) -> bool:
-        return self.holder.state == ACTIVE
+        return self.holder.state == WorkspaceState.ACTIVE
 
     def proves(self, proof: Proof, body: bytes, now: int) -> bool:
         if proof.signature and proof.signature.is_timely(now):
@@ -169,4 +161,4 @@ def _roll(
     connection: Connection, workspace_id: str, kind: str, stored: str, made_by: str, now: int, grace_ms: int
 ) -> None:
     keys.roll(connection, workspace_id, kind, stored, made_by, now, grace_ms=grace_ms)
-    audit.record(connection, workspace_id, audit.Change(now, made_by, "made an intake key", kind))
+    audit.record(connection, workspace_id, AuditEntry(now, made_by, "made an intake key", kind))

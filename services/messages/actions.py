@@ -6,26 +6,22 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from domain.delivery import Delivery, NewDelivery
 from domain.errors import PermanentError, TransientError
 from domain.job_change import JobChange
-from services.messages.available_actions import ERASED, Verb, is_person, refusal
+from domain.people import BOT, DEACTIVATED, GUEST, STRANGER
+from domain.states import DEFAULT_CHANNEL, Role
+from services.messages.available_actions import ERASED, LONGEST_WORDS, Reached, Verb, is_person, refusal
 from services.messages.redraws import Drawn, Redrawing
 from services.messages.snooze import When, comes_back_at
 from services.slack.api import Slack
 from services.slack.directory import member_of
 from services.slack.shapes import SlackUser
 from store.database import Database, DatabaseUnavailableError
-from store.delivery.deliveries import DRI, FALLBACK, NewDelivery
 from store.home import member_preferences
 from store.messages import acting, laters
-from store.messages.acting import Delivery
 from store.ownership import muting
-from store.schema import DEFAULT_CHANNEL
 from store.slack import workspaces
-from store.slack.members import BOT, DEACTIVATED, GUEST, STRANGER
-
-LONGEST_WORDS = 300
-"""Characters that somebody may write about it."""
 
 UNMUTABLE = "Your admins want everybody to hear about these, so they cannot be muted."
 ONLY_MEMBERS = "Only members of this workspace can do that."
@@ -59,16 +55,6 @@ class Acted:
     @property
     def done(self) -> bool:
         return self.job_change_id is not None
-
-
-@dataclass(frozen=True)
-class Reached:
-    """A delivery that somebody may act on, and what it tells of. *unmutable*: what nobody in the workspace may mute."""
-
-    delivery: Delivery
-    job_change: JobChange
-    muted: frozenset[str] = frozenset()
-    unmutable: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -120,10 +106,10 @@ class Acting:
         delivery, said = reached.delivery, f": “{words.strip()[:LONGEST_WORDS]}”" if words.strip() else "."
         if to is None:
             channel = await self._channel_of(reached) if is_person(delivery.destination) else delivery.destination
-            new = _promise(delivery, channel, FALLBACK, f"{name} says that it is not theirs{said}")
+            new = _promise(delivery, channel, Role.FALLBACK, f"{name} says that it is not theirs{said}")
             handed_on = await self.database.run(acting.give_back, delivery, actor, new, self.now())
         else:
-            new = _promise(delivery, to, DRI, f"{name} gave it to you{said}")
+            new = _promise(delivery, to, Role.DRI, f"{name} gave it to you{said}")
             handed_on = await self.database.run(acting.give, delivery, actor, to, new, self.now())
         if handed_on:
             return Acted(job_change_id=delivery.job_change_id)
@@ -235,5 +221,5 @@ class Acting:
         return (user and user.name) or "A colleague"
 
 
-def _promise(delivery: Delivery, destination: str, role: str, reason: str) -> NewDelivery:
+def _promise(delivery: Delivery, destination: str, role: Role, reason: str) -> NewDelivery:
     return NewDelivery(delivery.job_change_id, destination, role, reason, delivery.side)

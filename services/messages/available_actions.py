@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from domain.delivery import Delivery
+from domain.job_change import JobChange
+from domain.states import HandlingState, Role
 from services.messages.wording import moment
-from store.delivery.deliveries import COPY
-from store.delivery.promises import GIVEN, OPEN, TAKEN
-from store.messages.acting import Delivery
 
 MOST_IN_A_MENU = 5
 """https://docs.slack.dev/reference/block-kit/block-elements/overflow-menu-element"""
@@ -77,15 +77,15 @@ def offers(role: str, state: str, *, in_person: bool) -> Offers:
     """What the message of a delivery in this *state* offers."""
     if in_person:
         menu = (_WHY_ME, _WRONG_DATA, _MUTE)
-        if state == OPEN:
+        if state == HandlingState.OPEN:
             return Offers((Offer(Verb.TAKE, "I'm on it", is_primary=True), _NOT_MINE), (_LATER, *menu))
-        return Offers((_NOT_MINE,), (_LATER, *menu)) if state == TAKEN else Offers((), menu)
-    if role == COPY:
+        return Offers((_NOT_MINE,), (_LATER, *menu)) if state == HandlingState.TAKEN else Offers((), menu)
+    if role == Role.COPY:
         return Offers((), (_WHY_HERE, _WRONG_DATA))
-    if state == OPEN:
+    if state == HandlingState.OPEN:
         give = Offer(Verb.HAND_ON, "Give to a colleague…")
         return Offers((Offer(Verb.TAKE, "Claim", is_primary=True),), (give, _WHY_HERE, _WRONG_DATA))
-    return Offers((_NOT_MINE,) if state == TAKEN else (), (_WHY_HERE, _WRONG_DATA))
+    return Offers((_NOT_MINE,) if state == HandlingState.TAKEN else (), (_WHY_HERE, _WRONG_DATA))
 
 
 def refusal(delivery: Delivery | None, verb: Verb, actor: str) -> str | None:
@@ -99,21 +99,35 @@ def refusal(delivery: Delivery | None, verb: Verb, actor: str) -> str | None:
         return ERASED
     if verb in {Verb.WHY, Verb.WRONG_DATA} or (verb is Verb.MUTE and in_person):
         return None
-    if delivery.role == COPY or (verb in {Verb.LATER, Verb.MUTE} and not in_person):
+    if delivery.role == Role.COPY or (verb in {Verb.LATER, Verb.MUTE} and not in_person):
         return "This was told to the channel, not to you, so you cannot do that here."
     return _spoken_for(delivery, verb, actor)
 
 
 def _spoken_for(delivery: Delivery, verb: Verb, actor: str) -> str | None:
     """What somebody has made of it already, where that leaves nothing to do."""
-    if delivery.state == OPEN or delivery.at is None:
+    if delivery.state == HandlingState.OPEN or delivery.at is None:
         return None
     mine, when = delivery.actor == actor, moment(delivery.at)
     who = "You" if mine else f"<@{delivery.actor}>"
-    if delivery.state == GIVEN:
+    if delivery.state == HandlingState.REASSIGNED:
         return f"{who} gave it to <@{delivery.given_to}> · {when}. Nothing was changed."
-    if delivery.state != TAKEN:
+    if delivery.state != HandlingState.TAKEN:
         return f"{who} gave it back to the channel · {when}. Nothing was changed."
     if not mine:
         return f"{who} is on it · {when}. Nothing was changed."
     return f"You are on it already · {when}." if verb is Verb.TAKE else None
+
+
+LONGEST_WORDS = 300
+"""Characters that somebody may write about it."""
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A delivery that somebody may act on, and what it tells of. *unmutable*: what nobody in the workspace may mute."""
+
+    delivery: Delivery
+    job_change: JobChange
+    muted: frozenset[str] = frozenset()
+    unmutable: frozenset[str] = frozenset()

@@ -6,36 +6,35 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
+from domain.delivery import ClaimedDelivery
+from domain.history import NO_HISTORY, Handling, History, Snooze
 from domain.job_change import JobChange
+from domain.states import DEFAULT_CHANNEL, HandlingState, Role
 from services.messages.available_actions import FAULTS, is_person, offers
-from services.messages.compose import Card, Role
+from services.messages.compose import Card
 from services.messages.wording import Side, moment
-from store.delivery.lanes import Claimed
-from store.delivery.promises import GIVEN, GIVEN_BACK, OPEN, TAKEN
-from store.messages.histories import NOTHING_YET, Handled, History, Later
-from store.schema import DEFAULT_CHANNEL
 
 MOST_NOTES = 5
 _SIDES = {"past", "current", "both"}
 
 
-def cards(members: Sequence[Claimed], destination: str, histories: Mapping[str, History]) -> list[Card]:
+def cards(members: Sequence[ClaimedDelivery], destination: str, histories: Mapping[str, History]) -> list[Card]:
     """In order; without those that have been erased. *histories*: by job change, of those that somebody acted on."""
-    found = (card(member, destination, histories.get(member.job_change_id, NOTHING_YET)) for member in members)
+    found = (card(member, destination, histories.get(member.job_change_id, NO_HISTORY)) for member in members)
     return [each for each in found if each]
 
 
-def card(member: Claimed, destination: str, history: History = NOTHING_YET) -> Card | None:
+def card(member: ClaimedDelivery, destination: str, history: History = NO_HISTORY) -> Card | None:
     """None when the job change was erased, or cannot be read. *destination*: as of its lane."""
     change = JobChange.if_readable(member.payload)
     if change is None:
         return None
     links = json.loads(member.decision or "{}").get("links", {})
-    state = next((each.state for each in history.handled if each.delivery_id == member.id), OPEN)
+    state = next((each.state for each in history.handled if each.delivery_id == member.id), HandlingState.OPEN)
     return Card(
         job_change=change,
         reason=member.reason,
-        role=cast("Role", member.role),
+        role=Role(member.role),
         delivery_id=member.id,
         contact_url=links.get("contact") or links.get("lead"),
         account_url=links.get("account"),
@@ -58,20 +57,20 @@ def _notes(history: History, delivery_id: int, destination: str) -> Iterator[str
         yield f"🚩 Wrong data ({FAULTS[last.kind].lower()}), says {who} · {moment(last.at)}"
 
 
-def _is_told(handled: Handled, destination: str) -> bool:
-    if handled.state == GIVEN:
+def _is_told(handled: Handling, destination: str) -> bool:
+    if handled.state == HandlingState.REASSIGNED:
         return handled.given_to == destination
-    return handled.state == GIVEN_BACK and destination == DEFAULT_CHANNEL
+    return handled.state == HandlingState.RETURNED and destination == DEFAULT_CHANNEL
 
 
-def _handled(handled: Handled) -> str:
+def _handled(handled: Handling) -> str:
     who, when = f"<@{handled.actor}>", moment(handled.at)
-    if handled.state == TAKEN:
+    if handled.state == HandlingState.TAKEN:
         return f"✅ {who} is on it · {when}"
-    if handled.state == GIVEN:
+    if handled.state == HandlingState.REASSIGNED:
         return f"↪️ {who} gave it to <@{handled.given_to}> · {when}"
     return f"↩️ {who} gave it back to the channel · {when}"
 
 
-def _later(later: Later) -> str:
+def _later(later: Snooze) -> str:
     return f"⏰ Comes back {moment(later.due_at)}" if later.due_at else "⏰ Back, as you asked"

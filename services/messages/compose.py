@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 from domain.job_change import JobChange
+from domain.states import Role
 from services.messages.available_actions import Offer, Offers
 from services.messages.wording import Side, background, headline, meaning, sentence
 from services.slack.mrkdwn import bold, escape, link, web_address
@@ -29,15 +30,15 @@ ACTION = "delivery_"
 MENU = "delivery_menu"
 """The action_id of the three dots; the value of an option is its verb, a colon, and the delivery's id."""
 
-Role = Literal["dri", "fallback", "channel", "copy"]
+
 Block = dict[str, Any]
 
 _REASON = 400  # characters that are read
 _NO_OFFERS = Offers((), ())
 _BUNDLES: dict[frozenset[Role], str] = {
-    frozenset({"dri"}): "{count} job changes for you",
-    frozenset({"fallback"}): "{count} job changes without a DRI",
-    frozenset({"copy"}): "{count} job changes, told to their DRIs",
+    frozenset({Role.DRI}): "{count} job changes for you",
+    frozenset({Role.FALLBACK}): "{count} job changes without a DRI",
+    frozenset({Role.COPY}): "{count} job changes, told to their DRIs",
 }
 _TEST = "Test message: sample data, nobody changed jobs."
 

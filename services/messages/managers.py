@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass, field
 
 from domain.errors import PermanentError, TransientError
+from domain.people import UNKNOWN, OwnerMatching
 from services.ownership.choice.availability import Matching
 from services.ownership.choice.candidates import Candidate
 from services.salesforce.queries.describe import SalesforceDescribe
@@ -15,8 +16,6 @@ from services.salesforce.records import SalesforceUser
 from services.slack.directory import Directory
 from store.database import Database
 from store.ownership import owners
-from store.ownership.owners import HowMatched
-from store.slack.members import UNKNOWN
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +65,7 @@ class Managers:
         found = users(page.rows, email_field).values()
         return next((user.manager for user in found if user.manager), None)
 
-    async def _in_slack(self, workspace_id: str, manager: SalesforceUser, how: HowMatched) -> Manager | None:
+    async def _in_slack(self, workspace_id: str, manager: SalesforceUser, how: OwnerMatching) -> Manager | None:
         matching = Matching(how.links, how.email_field, how.alias_domains)
         addresses = matching.addresses(Candidate("manager", "", "", manager))
         members = await self.directory.find(workspace_id, addresses)
@@ -79,7 +78,7 @@ class Managers:
         return None
 
 
-def _known_as(how: HowMatched, user_id: str, email: str | None) -> list[str]:
+def _known_as(how: OwnerMatching, user_id: str, email: str | None) -> list[str]:
     """Addresses and ids under which Salesforce may know a Slack user: the other way round than owners are found."""
     linked = [owner for owner, linked_to in how.links.items() if linked_to == user_id]
     if email is None:

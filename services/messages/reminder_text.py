@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.job_change import JobChange
+from domain.preferences import ESCALATE_TO_CHANNEL, ESCALATE_TO_MANAGER
 from services.messages.wording import Side, headline, sentence
 from services.slack.mrkdwn import bold, link
 
-MANAGER, CHANNEL, NOBODY = "manager", "channel", "nobody"
-"""Who is told where a reminder is of no use either."""
-
-_NEXT = {MANAGER: "your manager is told", CHANNEL: "the channel is told"}
+_NEXT = {ESCALATE_TO_MANAGER: "your manager is told", ESCALATE_TO_CHANNEL: "the channel is told"}
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ def passed_on(reader: str, report_of: str | None, escalation: str) -> str:
     was = f"{reader} was told of this and reminded, and has not acted on it."
     if report_of is not None:
         return f"{was} They report to you in Salesforce."
-    return f"{was} No manager of theirs could be told." if escalation == MANAGER else was
+    return f"{was} No manager of theirs could be told." if escalation == ESCALATE_TO_MANAGER else was
 
 
 def _line(each: Open) -> str:

@@ -9,24 +9,25 @@ from dataclasses import dataclass
 from random import random
 from typing import cast
 
+from domain.delivery import NewDelivery
 from domain.errors import PermanentError, TransientError
 from domain.job_change import JobChange
+from domain.preferences import ESCALATE_TO_CHANNEL, ESCALATE_TO_MANAGER, EVERYTHING, SEGMENT
+from domain.states import Role
+from domain.workspace import Workspace
 from services.messages.managers import Managers
-from services.messages.reminder_text import CHANNEL, MANAGER, Open, passed_on, reminder
+from services.messages.reminder_text import Open, passed_on, reminder
 from services.messages.wording import Side
 from services.messages.working_hours import after_working_hours
 from services.retry import backoff_ms
 from services.slack.api import Posted, Slack
 from services.slack.shapes import SlackUser
 from store.database import Database
-from store.delivery.deliveries import CHANNEL as TO_CHANNEL
-from store.delivery.deliveries import DRI, NewDelivery
 from store.home import member_preferences
 from store.messages import reminders
 from store.messages.reminders import Reminder
 from store.ownership import muting
 from store.slack import workspaces
-from store.slack.workspaces import Workspace
 
 log = logging.getLogger(__name__)
 
@@ -155,21 +156,21 @@ class Reminding:
             return {}
 
     async def _reminded(self, some: Sequence[Reminder], workspace: Workspace, detail: str) -> None:
-        escalates = workspace.reminder_escalation in {MANAGER, CHANNEL}
+        escalates = workspace.reminder_escalation in {ESCALATE_TO_MANAGER, ESCALATE_TO_CHANNEL}
         await self.database.insist(reminders.reminded, some, self.now(), detail, escalates=escalates)
 
     async def _pass_on(self, one: Reminder, change: JobChange, workspace: Workspace, reader: SlackUser | None) -> None:
         escalation = workspace.reminder_escalation
-        if escalation not in {MANAGER, CHANNEL}:  # chosen since
+        if escalation not in {ESCALATE_TO_MANAGER, ESCALATE_TO_CHANNEL}:  # chosen since
             await self.database.run(reminders.end, [one])
             return
         found = None
-        if escalation == MANAGER:
+        if escalation == ESCALATE_TO_MANAGER:
             found = await self.managers.of(workspace.id, one.reader, reader.email if reader else None)
         manager = found if found and found.user_id != one.reader else None
         name = (reader and reader.name) or "The DRI"
         reason = passed_on(name, manager.name if manager else None, escalation)
-        to, role = (manager.user_id, DRI) if manager else (workspace.channel_of(change.signal), TO_CHANNEL)
+        to, role = (manager.user_id, Role.DRI) if manager else (workspace.channel_of(change.signal), Role.CHANNEL)
         new = NewDelivery(one.job_change_id, to, role, reason, one.side)
         if not await self.database.run(reminders.escalate, one, new, self.now()):
             await self.database.run(reminders.end, [one])
@@ -185,11 +186,11 @@ def _is_muted(each: Reminder, change: JobChange, muted: Collection[str], unmutab
     what = {change.signal.value, change.change_type.value}
     sides = json.loads(each.decision or "{}").get("sides", [])
     told = [side for side in sides if each.side in {"both", side["side"]}]
-    segments = [{f"{muting.SEGMENT}{segment}" for segment in side.get("segments", ())} for side in told]
+    segments = [{f"{SEGMENT}{segment}" for segment in side.get("segments", ())} for side in told]
     if what.union(*segments) & frozenset(unmutable):
         return False
     in_segments = bool(segments) and all(each & frozenset(muted) for each in segments)
-    return in_segments or bool({*what, muting.EVERYTHING} & frozenset(muted))
+    return in_segments or bool({*what, EVERYTHING} & frozenset(muted))
 
 
 def _shown(each: Reminder, change: JobChange, addresses: dict[Posted, str | None]) -> Open:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from domain.day_counts import DAY_MS, DayCount
 from store.database import Database
 from store.home import day_counts
-from store.home.day_counts import DAY_MS, Day
 
 MONTH = 30
 """Days, today among them."""
@@ -26,7 +26,7 @@ class Month:
     database: Database
     now: Callable[[], int]
 
-    async def of(self, workspace_id: str) -> Sequence[Day]:
+    async def of(self, workspace_id: str) -> Sequence[DayCount]:
         """The oldest first, today last."""
         today = self.now() // DAY_MS
         known = await self.close(workspace_id)
@@ -34,7 +34,7 @@ class Month:
             known[number] = await self.database.run(day_counts.count, workspace_id, number)
         return [known[number] for number in range(today - MONTH + 1, today + 1)]
 
-    async def close(self, workspace_id: str) -> dict[int, Day]:
+    async def close(self, workspace_id: str) -> dict[int, DayCount]:
         """Count the days that are over and were not yet; all of those that are over, by their numbers."""
         now = self.now()
         first, last = now // DAY_MS - MONTH + 1, (now - CLOSES_AFTER_MS) // DAY_MS - 1

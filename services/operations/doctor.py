@@ -11,6 +11,7 @@ import aiohttp
 from sqlalchemy import Connection, text
 
 from domain.errors import PermanentError
+from domain.workspace import Workspace
 from services.operations.check_results import Finding, State, UnknownError, found
 from services.operations.doctor_slack import APPS, SlackCheck, clock, events, signing_secret
 from services.salesforce.health import lines
@@ -26,7 +27,6 @@ from store.operations import stored_secrets
 from store.salesforce import connections
 from store.slack import inbound_health, workspaces
 from store.slack.installations import OtherAppError
-from store.slack.workspaces import Workspace
 
 DEADLINE_SECONDS = 15.0
 AT_ONCE = 8

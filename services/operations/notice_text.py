@@ -10,17 +10,20 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from services.salesforce.health import CALLS_ARE_FINE
-from services.slack.mrkdwn import escape
-from store.operations.notices import NOT_ME, NUDGE, WELCOME, Steps
-from store.salesforce import connections
-from store.slack.workspaces import (
+from domain.notices import (
     DEFAULT_CHANNEL_BROKEN,
     NO_DEFAULT_CHANNEL,
+    NOT_ME,
+    NUDGE,
     SALESFORCE_BROKEN,
     SALESFORCE_CALLS_LOW,
-    Workspace,
+    WELCOME,
+    SetupSteps,
 )
+from domain.salesforce_connection import ConnectionStatus
+from domain.workspace import Workspace
+from services.salesforce.health import CALLS_ARE_FINE
+from services.slack.mrkdwn import escape
 
 CHOOSE_CHANNEL = "notice_choose_channel"
 CHECK_CHANNEL = "notice_check_channel"
@@ -44,8 +47,8 @@ class Standing:
     """
 
     workspace: Workspace
-    steps: Steps
-    salesforce: connections.Standing | None = None
+    steps: SetupSteps
+    salesforce: ConnectionStatus | None = None
     denials: tuple[tuple[str, str], ...] = ()
 
     @property

@@ -9,26 +9,28 @@ from random import random
 
 from sqlalchemy import Connection
 
+from domain.audit import AuditEntry
 from domain.errors import PermanentError, TransientError
 from domain.job_change import TEST_SOURCE
+from domain.notices import (
+    DEFAULT_CHANNEL_BROKEN,
+    NO_DEFAULT_CHANNEL,
+    NOT_ME,
+    SALESFORCE_BROKEN,
+    SALESFORCE_CALLS_LOW,
+    Notice,
+)
+from domain.workspace import Workspace
 from services.operations.notice_text import Said, Standing, look_again_at, said
 from services.retry import backoff_ms
 from services.slack.api import Posted, Slack
 from services.slack.directory import member_of
 from store.database import Database
 from store.operations import notices
-from store.operations.audit import Change
-from store.operations.notices import MOST_CARETAKERS, NOT_ME, Notice
+from store.operations.notices import MOST_CARETAKERS
 from store.ownership import owners
 from store.salesforce import connections
 from store.slack import workspaces
-from store.slack.workspaces import (
-    DEFAULT_CHANNEL_BROKEN,
-    NO_DEFAULT_CHANNEL,
-    SALESFORCE_BROKEN,
-    SALESFORCE_CALLS_LOW,
-    Workspace,
-)
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +92,7 @@ class Notices:
         """A member says that they are not this owner: it is stored, and somebody has to say who is."""
         workspace = await self.database.run(workspaces.find, workspace_id)
         people = await self._caretakers(workspace) if workspace else []
-        change = Change(self.now(), user_id, NOT_ME, owner)
+        change = AuditEntry(self.now(), user_id, NOT_ME, owner)
         if await self.database.run(_deny, workspace_id, owner, user_id, change, people):
             await self.show(workspace_id)
 
@@ -199,7 +201,7 @@ def _promise_once(connection: Connection, workspace_id: str, kind: str, people: 
 
 
 def _deny(
-    connection: Connection, workspace_id: str, owner: str, user_id: str, change: Change, people: list[str]
+    connection: Connection, workspace_id: str, owner: str, user_id: str, change: AuditEntry, people: list[str]
 ) -> bool:
     is_first = owners.deny(connection, workspace_id, owner, user_id, change)
     if is_first:

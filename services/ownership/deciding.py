@@ -10,6 +10,8 @@ from sqlalchemy import Connection
 
 from domain.errors import PermanentError, WorkspaceGoneError
 from domain.job_change import JobChange
+from domain.people import Member, OwnerMatching
+from domain.workspace import Workspace
 from services.ownership.choice.availability import Absence, Ledger, Matching, Standing
 from services.ownership.choice.batch import Decided, Waits, accounts, choose, decided, pool_state, waiting
 from services.ownership.choice.case import Case, lookup_of
@@ -25,10 +27,7 @@ from services.slack.directory import Directory
 from store.database import Database
 from store.ownership import choice_state, muting, owners, rule_sets
 from store.ownership.choice_state import State
-from store.ownership.owners import HowMatched
 from store.slack import workspaces
-from store.slack.members import Member
-from store.slack.workspaces import Workspace
 
 logger = logging.getLogger(__name__)
 
@@ -139,7 +138,7 @@ class Deciding:
 
 def _workspace_and_version(
     connection: Connection, workspace_id: str
-) -> tuple[Workspace | None, int, HowMatched, frozenset[str]]:
+) -> tuple[Workspace | None, int, OwnerMatching, frozenset[str]]:
     version, muted = rule_sets.version_in_force(connection, workspace_id), muting.segments(connection, workspace_id)
     return workspaces.find(connection, workspace_id), version, owners.how_matched(connection, workspace_id), muted
 
@@ -151,7 +150,7 @@ def _state_and_accounts(
     return state, choice_state.accounts(connection, workspace_id, wanted)
 
 
-def _ready(version: int, prepared: Prepared, how: HowMatched, muted: frozenset[str]) -> Rules:
+def _ready(version: int, prepared: Prepared, how: OwnerMatching, muted: frozenset[str]) -> Rules:
     matching = Matching(how.links, how.email_field, how.alias_domains, how.denied)
     segments = segments_asked_for(prepared.rule_set, [segment for segment in SEGMENTS if segment in muted])
     return Rules(version, prepared, matching, needs_of(prepared.rule_set, how.email_field, segments), segments)

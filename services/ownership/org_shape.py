@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from domain.errors import PermanentError, TransientError
 from services.ownership.rules.check import OrgField, OrgShape
-from services.salesforce.queries.describe import ObjectInfo, SalesforceDescribe
+from services.salesforce.queries.describe import SalesforceDescribe
+from services.salesforce.queries.objects import ObjectInfo
 
 BELIEVED_MS = 60 * 60 * 1000
 """A field that is hidden meanwhile is left out when a query says so."""

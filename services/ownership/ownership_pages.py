@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from domain.job_change import JobChange
+from domain.people import OwnerLink
 from store.database import Database
 from store.intake import job_changes
 from store.ownership import owners
-from store.ownership.owners import Link
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class OwnershipPages:
 
     database: Database
 
-    async def links(self, workspace_id: str) -> list[tuple[Link, int]]:
+    async def links(self, workspace_id: str) -> list[tuple[OwnerLink, int]]:
         """Every link, with how many job changes could be told to that owner after all."""
         return await self.database.run(owners.waiting_of_links, workspace_id)
 

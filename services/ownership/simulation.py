@@ -18,47 +18,15 @@ from services.ownership.choice.batch import Waits
 from services.ownership.choice.outcome import Promised, promised, trace_of
 from services.ownership.deciding import Deciding, Rules, case_of
 from services.ownership.rules.rule_set import RuleSet
+from services.ownership.simulated import Difference, SimulatedJobChange, SimulationReport
 from services.slack.names import names_in, with_names
 from store.database import Database
-from store.delivery.deliveries import NewDelivery
 from store.intake import job_changes, mappings
 from store.slack import workspaces
 
 AT_ONCE = 200
 MOST_SIMULATED = 10_000
 MOST_REPLAYED = 100
-
-
-@dataclass(frozen=True)
-class Simulated:
-    """
-    What would become of one job change. *waits*: Slack does not say now who somebody is, so it cannot be told.
-
-    *trace* as it would be stored; *deliveries* empty and no wait: nobody is told, *reason* says why.
-    """
-
-    key: str
-    change: JobChange
-    deliveries: tuple[NewDelivery, ...] = ()
-    reason: str | None = None
-    trace: Mapping[str, Any] | None = None
-    waits: bool = False
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A job change that a draft would tell of otherwise than the rules in force."""
-
-    before: Simulated
-    after: Simulated
-
-
-@dataclass(frozen=True)
-class Replayed:
-    """*tried*: how many of the latest job changes could be read."""
-
-    tried: int
-    differences: tuple[Difference, ...]
 
 
 @dataclass(frozen=True)
@@ -91,7 +59,7 @@ class Simulation:
 
     async def simulate(
         self, workspace_id: str, changes: Sequence[JobChange], rule_set: RuleSet | None = None
-    ) -> list[Simulated]:
+    ) -> list[SimulatedJobChange]:
         """Who would be told of these; *rule_set* None: by the rules in force."""
         rules = await self._rules(workspace_id, rule_set)
         (simulated,) = await self._tried(workspace_id, {str(n): one for n, one in enumerate(changes)}, [rules])
@@ -102,14 +70,14 @@ class Simulation:
         names = await names_in(self.deciding.directory.slack, workspace_id, lines)
         return [with_names(line, names) for line in lines]
 
-    async def replay(self, workspace_id: str, draft: RuleSet) -> Replayed:
+    async def replay(self, workspace_id: str, draft: RuleSet) -> SimulationReport:
         """The last job changes, by the rules in force and by a draft, on the same facts; and where they differ."""
         stored = await self.database.run(job_changes.latest, workspace_id, MOST_REPLAYED)
         changes = {key: change for key, payload in stored if (change := JobChange.if_readable(payload))}
         rules = [await self.deciding.rules_in_force(workspace_id), await self.deciding.draft(workspace_id, draft)]
         before, after = await self._tried(workspace_id, changes, rules)
         pairs = zip(before, after, strict=True)
-        return Replayed(
+        return SimulationReport(
             len(changes), tuple(Difference(*pair) for pair in pairs if _outcome(pair[0]) != _outcome(pair[1]))
         )
 
@@ -120,12 +88,12 @@ class Simulation:
 
     async def _tried(
         self, workspace_id: str, changes: Mapping[str, JobChange], rules: Sequence[Rules]
-    ) -> list[list[Simulated]]:
+    ) -> list[list[SimulatedJobChange]]:
         """One list for each of the rules, in the order of *changes*."""
         workspace = await self.database.run(workspaces.find, workspace_id)
         if workspace is None:
             raise PermanentError(f"there is no workspace {workspace_id}")
-        results: list[list[Simulated]] = [[] for _ in rules]
+        results: list[list[SimulatedJobChange]] = [[] for _ in rules]
         keys = list(changes)
         for start in range(0, len(keys), AT_ONCE):
             some = {key: changes[key] for key in keys[start : start + AT_ONCE]}
@@ -136,7 +104,7 @@ class Simulation:
                 for key, change in some.items():
                     choice = decided.choices[key]
                     if isinstance(choice, Waits):
-                        simulated.append(Simulated(key, change, waits=True))
+                        simulated.append(SimulatedJobChange(key, change, waits=True))
                         continue
                     promise = promised(key, choice, workspace, change.signal)
                     trace = trace_of(choice, promise, each.version, sorted(unreadable))
@@ -144,10 +112,10 @@ class Simulation:
         return results
 
 
-def _simulated(key: str, change: JobChange, promise: Promised, trace: Mapping[str, Any]) -> Simulated:
-    return Simulated(key, change, promise.deliveries, promise.reason or trace["reason"], trace)
+def _simulated(key: str, change: JobChange, promise: Promised, trace: Mapping[str, Any]) -> SimulatedJobChange:
+    return SimulatedJobChange(key, change, promise.deliveries, promise.reason or trace["reason"], trace)
 
 
-def _outcome(simulated: Simulated) -> tuple[bool, frozenset[tuple[str, str]]]:
+def _outcome(simulated: SimulatedJobChange) -> tuple[bool, frozenset[tuple[str, str]]]:
     """What people would notice of it: who is told, and as what."""
     return simulated.waits, frozenset((each.destination, each.role) for each in simulated.deliveries)

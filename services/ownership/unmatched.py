@@ -7,19 +7,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
+from domain.audit import AuditEntry
 from domain.errors import PermanentError
 from domain.field_types import long_salesforce_id
+from domain.people import UNKNOWN, OwnerMatching, UnmatchedOwner
+from domain.rule_versions import ACTION
 from services.ownership.choice.availability import SLACK_PROBLEMS
 from services.ownership.org_shape import OrgShapes
 from services.ownership.rules.owner_sources import is_salesforce_user, is_slack_user
 from services.slack.directory import Directory
 from store.database import Database
 from store.operations import audit
-from store.operations.audit import Change
 from store.ownership import owners
-from store.ownership.owners import HowMatched, Unmatched
-from store.ownership.rule_sets import ACTION
-from store.slack.members import UNKNOWN
 
 AT_ONCE = 200
 """Job changes that are told after all in one transaction."""
@@ -47,11 +46,11 @@ class UnmatchedOwners:
     wake: Callable[[], None]
     now: Callable[[], int]
 
-    async def page(self, workspace_id: str, after: str = "") -> list[Unmatched]:
+    async def page(self, workspace_id: str, after: str = "") -> list[UnmatchedOwner]:
         """A page of owners without a Slack user, from the one *after* on, each with what waits for them."""
         return await self.database.run(owners.unmatched, workspace_id, after=after)
 
-    async def how_matched(self, workspace_id: str) -> HowMatched:
+    async def how_matched(self, workspace_id: str) -> OwnerMatching:
         return await self.database.run(owners.how_matched, workspace_id)
 
     async def link(self, workspace_id: str, actor: str, owner: str, user_id: str) -> Linked:
@@ -64,14 +63,14 @@ class UnmatchedOwners:
             return Linked(False, "Slack did not answer just now, so nothing was saved. Please try again in a minute.")
         if member.problem is not None:
             return Linked(False, f"<@{user_id}> {SLACK_PROBLEMS.get(member.problem, member.problem)}.")
-        change = Change(self.now(), actor, f"{ACTION}: linked an owner", f"with {user_id}")
+        change = AuditEntry(self.now(), actor, f"{ACTION}: linked an owner", f"with {user_id}")
         await self.database.run(owners.link, workspace_id, key, user_id, change)
         waiting = await self.database.run(owners.waiting, workspace_id, key)
         return Linked(True, f"Saved: it is <@{user_id}> from now on.", len(waiting))
 
     async def unlink(self, workspace_id: str, actor: str, owner: str) -> bool:
         """False: there was no such link."""
-        change = Change(self.now(), actor, f"{ACTION}: unlinked an owner", "")
+        change = AuditEntry(self.now(), actor, f"{ACTION}: unlinked an owner", "")
         return await self.database.run(owners.unlink, workspace_id, owner_key(owner) or owner, change)
 
     async def match_by(
@@ -84,7 +83,7 @@ class UnmatchedOwners:
         if email_field and (problem := await self._field_problem(workspace_id, email_field)):
             return Linked(False, problem)
         detail = f"e-mail field {email_field or 'Email'}, {len(aliases)} alias domains"
-        change = Change(self.now(), actor, f"{ACTION}: matching changed", detail)
+        change = AuditEntry(self.now(), actor, f"{ACTION}: matching changed", detail)
         await self.database.run(owners.match_by, workspace_id, email_field, aliases, change)
         return Linked(True, "Saved.")
 
@@ -107,7 +106,7 @@ class UnmatchedOwners:
         return forgotten
 
     async def _record(self, workspace_id: str, actor: str, what: str, job_changes: int) -> None:
-        change = Change(self.now(), actor, f"{ACTION}: {what}", f"{job_changes:,} job changes")
+        change = AuditEntry(self.now(), actor, f"{ACTION}: {what}", f"{job_changes:,} job changes")
         await self.database.run(audit.record, workspace_id, change)
 
     async def _field_problem(self, workspace_id: str, email_field: str) -> str | None:

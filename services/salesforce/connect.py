@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from domain.audit import AuditEntry
 from domain.errors import PermanentError, TransientError
+from domain.salesforce_connection import SalesforceApp, SalesforceConnection
 from services.salesforce.login import authorize_url, challenge_of, login_url_of
 from services.salesforce.queries.describe import SalesforceDescribe
 from services.salesforce.sessions import SalesforceAuth
 from services.slack.directory import Directory
 from store.operations import audit
 from store.salesforce import apps
-from store.salesforce.apps import Attempt, SalesforceApp
-from store.salesforce.connections import SalesforceConnection
+from store.salesforce.apps import Attempt
 
 CALLBACK_PATH = "/salesforce/callback"
 ATTEMPT_SECONDS = 10 * 60
@@ -126,7 +127,7 @@ class SalesforceConnect:
         await self._is_admin(workspace_id, user_id)
         now = self.auth.now()
         app = SalesforceApp(client_id, client_secret, user_id, now) if client_id else None
-        done = audit.Change(now, user_id, "salesforce_app", f"id {client_id[:12]}…" if client_id else "removed")
+        done = AuditEntry(now, user_id, "salesforce_app", f"id {client_id[:12]}…" if client_id else "removed")
         await self.auth.database.run(_set_app, self, workspace_id, app, done)
 
     @property
@@ -139,12 +140,12 @@ class SalesforceConnect:
             raise NotAnAdminError("Slack did not confirm that you are an admin or owner of this workspace.")
 
     async def _record(self, workspace_id: str, user_id: str, action: str, detail: str) -> None:
-        change = audit.Change(self.auth.now(), user_id, action, detail)
+        change = AuditEntry(self.auth.now(), user_id, action, detail)
         await self.auth.database.run(audit.record, workspace_id, change)
 
 
 def _set_app(
-    connection: Connection, connect: SalesforceConnect, workspace_id: str, app: SalesforceApp | None, done: audit.Change
+    connection: Connection, connect: SalesforceConnect, workspace_id: str, app: SalesforceApp | None, done: AuditEntry
 ) -> None:
     if app is None:
         apps.remove(connection, workspace_id)

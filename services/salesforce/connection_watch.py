@@ -7,14 +7,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from domain.errors import PermanentError, TransientError
+from domain.notices import SALESFORCE_BROKEN, SALESFORCE_CALLS_LOW
+from domain.salesforce_connection import ConnectionStatus
 from services.operations.notices import Notices
 from services.salesforce.health import CALLS_ARE_FINE, CALLS_ARE_LOW
 from services.salesforce.queries.describe import SalesforceDescribe
 from services.salesforce.sessions import SalesforceAuth
 from store.salesforce import connections
-from store.salesforce.connections import Standing
 from store.slack import workspaces
-from store.slack.workspaces import SALESFORCE_BROKEN, SALESFORCE_CALLS_LOW
 
 EVERY_MS = 60_000
 NEW_EVERY_MS = 5_000
@@ -81,7 +81,7 @@ class SalesforceCare:
         with suppress(PermanentError, TransientError):  # remembered with the connection, and told from there
             await self.auth.renew(workspace_id, known.access_token)
 
-    async def _tell(self, known: Standing) -> None:
+    async def _tell(self, known: ConnectionStatus) -> None:
         if known.problem:
             await self.notices.salesforce_broken(known.workspace_id, known.connected_by)
         else:
@@ -96,7 +96,7 @@ class SalesforceCare:
         before = self.now() - QUIET_MS
         await self.auth.database.run(workspaces.take_back_older, workspace_id, notice, before)
 
-    async def _introduce(self, known: Standing) -> None:
+    async def _introduce(self, known: ConnectionStatus) -> None:
         """Of a connection that nobody made in a browser the org's name is not known yet."""
         if known.user_name or known.last_success_at is None or known.workspace_id in self._introduced:
             return

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from store.salesforce.connections import Standing
-from store.salesforce.sources import PAUSED, Source
+from domain.salesforce_connection import ConnectionStatus
+from domain.salesforce_source import PAUSED, Source
 
 CALLS_ARE_LOW, CALLS_ARE_FINE = 0.8, 0.7
 """The part of the calls that an org is allowed from which on somebody should know, and below which all is well."""
@@ -30,7 +30,7 @@ class HealthLine:
     at: int | None = None
 
 
-def lines(connection: Standing | None, daily_calls: int, now: int) -> list[HealthLine]:
+def lines(connection: ConnectionStatus | None, daily_calls: int, now: int) -> list[HealthLine]:
     """
     Connected as whom, last success, calls used today, what cannot be read.
 
@@ -55,7 +55,7 @@ def source_line(source: Source) -> HealthLine:
     return HealthLine(Health.FAIR if refused else Health.GOOD, f"{told}{refused}, looked at", source.looked_at)
 
 
-def _connected(connection: Standing) -> Iterator[HealthLine]:
+def _connected(connection: ConnectionStatus) -> Iterator[HealthLine]:
     org = connection.org_name or connection.instance_url or connection.login_url
     kind = ", ".join(filter(None, [connection.org_edition, "a sandbox" if connection.is_sandbox else None]))
     user = f" as {connection.user_name}" if connection.user_name else ""
@@ -71,7 +71,7 @@ def _connected(connection: Standing) -> Iterator[HealthLine]:
         yield HealthLine(Health.FAIR, f"Cannot be read, so it is left out: {connection.unreadable}")
 
 
-def _calls(connection: Standing, daily_calls: int, now: int) -> Iterator[HealthLine]:
+def _calls(connection: ConnectionStatus, daily_calls: int, now: int) -> Iterator[HealthLine]:
     ours = connection.our_calls_on(now)
     text = f"API calls: {ours:,} of our share of {daily_calls:,} used today"
     used, limit = connection.api_used, connection.api_limit

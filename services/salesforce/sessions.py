@@ -11,15 +11,22 @@ import aiohttp
 from sqlalchemy import Connection
 
 from domain.errors import PermanentError, TransientError
+from domain.notices import SALESFORCE_BROKEN
+from domain.salesforce_connection import (
+    CLIENT_CREDENTIALS,
+    WEB_SERVER,
+    SalesforceApp,
+    SalesforceConnection,
+    SalesforceTokens,
+)
+from domain.workspace import Workspace
 from services.salesforce.tokens import GrantRefusedError, read_tokens
 from store.database import Database
 from store.delivery import pauses, routing
 from store.encryption import Cipher
 from store.salesforce import apps, connections, sources
-from store.salesforce.apps import SalesforceApp
-from store.salesforce.connections import CLIENT_CREDENTIALS, WEB_SERVER, Renewal, SalesforceConnection, Tokens
+from store.salesforce.connections import Renewal
 from store.slack import workspaces
-from store.slack.workspaces import SALESFORCE_BROKEN, Workspace
 
 TIMEOUT = aiohttp.ClientTimeout(total=15)  # well inside RENEWAL_LEASE_MS
 BUSY_RETRY_SECONDS = 2.0
@@ -213,7 +220,7 @@ class SalesforceAuth:
             raise error
         return _session(newer.workspace_id, newer.instance_url, newer.access_token)
 
-    async def _ask(self, known: SalesforceConnection, asked: dict[str, str]) -> Tokens:
+    async def _ask(self, known: SalesforceConnection, asked: dict[str, str]) -> SalesforceTokens:
         client_id, secret = known.client_id or self.client_id, known.client_secret or self.client_secret
         if client_id is None or secret is None:
             raise PermanentError(
@@ -249,7 +256,9 @@ def _session(workspace_id: str, instance_url: str | None, access_token: str | No
     return Session(workspace_id, instance_url, access_token) if instance_url and access_token else None
 
 
-def _connect(connection: Connection, cipher: Cipher, new: SalesforceConnection, tokens: Tokens, now: int) -> None:
+def _connect(
+    connection: Connection, cipher: Cipher, new: SalesforceConnection, tokens: SalesforceTokens, now: int
+) -> None:
     connections.save(connection, cipher, new)
     connections.store_tokens(connection, cipher, new.workspace_id, tokens, now)
     workspaces.take_back(connection, new.workspace_id, SALESFORCE_BROKEN)

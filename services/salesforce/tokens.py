@@ -7,8 +7,8 @@ import re
 from urllib.parse import urlsplit
 
 from domain.errors import PermanentError, TransientError
+from domain.salesforce_connection import SalesforceTokens
 from services.settings import is_loopback
-from store.salesforce.connections import Tokens
 
 # https://help.salesforce.com/s/articleView?id=xcloud.domain_name_app_url_changes.htm
 SALESFORCE_DOMAINS = ("salesforce.com", "force.com", "cloudforce.com", "salesforce.mil", "crmforce.mil", "sfcrmapps.cn")
@@ -28,7 +28,7 @@ class GrantRefusedError(PermanentError):
     """Salesforce will not take this grant any more, however often we ask."""
 
 
-def read_tokens(status: int, body: bytes, login_url: str) -> Tokens:
+def read_tokens(status: int, body: bytes, login_url: str) -> SalesforceTokens:
     """What an answer of the token endpoint holds. Raises PermanentError, TransientError."""
     try:
         told = json.loads(body)
@@ -43,7 +43,7 @@ def read_tokens(status: int, body: bytes, login_url: str) -> Tokens:
         raise _refusal(str(told.get("error"))[:50], str(told.get("error_description"))[:200])
     org_id, user_id = _identity(told.get("id"))
     refresh_token = told.get("refresh_token")
-    return Tokens(
+    return SalesforceTokens(
         access_token=told["access_token"],
         refresh_token=refresh_token if isinstance(refresh_token, str) else None,
         instance_url=checked_instance_url(told.get("instance_url"), login_url),

@@ -9,12 +9,12 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from domain.errors import PermanentError, TransientError
+from domain.people import BOT, DEACTIVATED, GUEST, NOT_IN_SLACK, STRANGER, UNKNOWN, Member
 from services.slack.api import Slack
 from services.slack.shapes import SlackUser
 from store.database import Database
 from store.delivery import pauses
 from store.slack import members
-from store.slack.members import BOT, DEACTIVATED, GUEST, NOT_IN_SLACK, STRANGER, UNKNOWN, Member
 
 log = logging.getLogger(__name__)
 

@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, literal, or_, select
 
-from store.delivery.deliveries import BURIED
+from domain.history import FailedJobChange
+from domain.states import DeliveryState
 from store.schema import job_changes
-
-
-@dataclass(frozen=True)
-class Burial:
-    """A job change that could not be delivered; *payload* None: erased. *ended_at* in milliseconds."""
-
-    job_change_id: str
-    payload: str | None = field(repr=False)
-    reason: str | None
-    ended_at: int
-
 
 _ids: BindParameter[list[str]] = bindparam("ids", expanding=True)
 # Literally, or SQLite could not use the index over the buried ones.
-_is_buried = job_changes.c.outcome == literal(BURIED, literal_execute=True)
+_is_buried = job_changes.c.outcome == literal(DeliveryState.FAILED, literal_execute=True)
 
 
-def page(connection: Connection, workspace_id: str, after: tuple[int, str] | None, most: int) -> list[Burial]:
+def page(connection: Connection, workspace_id: str, after: tuple[int, str] | None, most: int) -> list[FailedJobChange]:
     """The newest first, from the one *after* (its time and id) on; None: from the start."""
     columns = (job_changes.c.id, job_changes.c.payload, job_changes.c.reason, job_changes.c.ended_at)
     older = [_is_older(*after)] if after else []
     some = select(*columns).where(_is_buried, job_changes.c.workspace_id == workspace_id, *older)
     rows = connection.execute(some.order_by(job_changes.c.ended_at.desc(), job_changes.c.id.desc()).limit(most))
-    return [Burial(*row) for row in rows]
+    return [FailedJobChange(*row) for row in rows]
 
 
 def _is_older(ended_at: int, job_change_id: str) -> ColumnElement[bool]:

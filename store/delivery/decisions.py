@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from store.delivery.deliveries import DRI
-from store.delivery.lanes import Claimed
+from domain.delivery import ClaimedDelivery
+from domain.states import Role
 from store.schema import job_changes
 
 _TOLD, _CHANNEL, _BOTH = "told", "channel", "both"
@@ -22,7 +22,9 @@ _correct = (
 )
 
 
-def could_not_be_told(connection: Connection, members: Sequence[Claimed], destination: str, problem: str) -> None:
+def could_not_be_told(
+    connection: Connection, members: Sequence[ClaimedDelivery], destination: str, problem: str
+) -> None:
     """Whoever reads the decisions later reads that too. Whoever calls it has locked the workspace."""
     stored = connection.execute(_decisions, {"ids": sorted({member.job_change_id for member in members})})
     known = {row.id: json.loads(row.decision) for row in stored}
@@ -47,7 +49,7 @@ def _meant(decision: dict[str, Any], role: str, side: str | None, destination: s
     told = [
         each
         for each in decision.get("considered", ())
-        if each.get("result") == _TOLD and (each.get("source") == _CHANNEL) == (role != DRI)
+        if each.get("result") == _TOLD and (each.get("source") == _CHANNEL) == (role != Role.DRI)
     ]
     for each in told:
         same_side = [other for other in told if other.get("side") == each.get("side")]

@@ -7,36 +7,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, bindparam, case, literal, select, update
 
-from domain.notification_hours import ReadingHours
+from domain.delivery import NewDelivery
+from domain.notification_hours import NotificationHours
+from domain.states import DEFAULT_CHANNEL, DeliveryState
 from store.delivery.trace import add_steps
 from store.home.held_back import HOURS, hours_of, hours_of_readers, keep_empty, kept_step, of_reader
-from store.schema import DEFAULT_CHANNEL, deliveries, job_changes, lanes, member_preferences, workspaces
+from store.schema import deliveries, job_changes, lanes, member_preferences, workspaces
 from store.upsert import insert_missing
-
-DRI, FALLBACK, CHANNEL, COPY = "dri", "fallback", "channel", "copy"
-"""
-Roles. A fallback tells a channel because no DRI could be; CHANNEL one that a rule names in place of a DRI. A copy goes
-to a channel beside the one who was told, and never decides how the job change ended.
-"""
-
-PENDING, SENDING, DELIVERED, BURIED, MOVED = "pending", "sending", "delivered", "buried", "moved"
-"""States. A moved one was promised again to the default channel."""
-
-
-@dataclass(frozen=True)
-class NewDelivery:
-    """
-    A promise; *destination* is a Slack user, a channel or DEFAULT_CHANNEL, *reason* is why, as the message says.
-
-    *side*: past, current or both, whose owner is told; None: what the change type suggests.
-    """
-
-    job_change_id: str
-    destination: str
-    role: str
-    reason: str
-    side: str | None = None
-
 
 _lock_lanes = (
     select(lanes.c.destination, lanes.c.id, *HOURS)
@@ -82,7 +59,7 @@ def add_deliveries(connection: Connection, workspace_id: str, new: Sequence[NewD
                 "role": each.role,
                 "reason": each.reason,
                 "side": each.side,
-                "state": PENDING,
+                "state": DeliveryState.PENDING,
                 "created_at": now,
             }
             for each in new
@@ -113,7 +90,7 @@ def _default_channel_usable(connection: Connection, workspace_id: str) -> bool:
 
 def _locked_lanes(
     connection: Connection, workspace_id: str, destinations: list[str]
-) -> tuple[dict[str, int], dict[str, ReadingHours]]:
+) -> tuple[dict[str, int], dict[str, NotificationHours]]:
     """The ids of the lanes, and the hours of those readers who prefer any; by destination."""
     connection.execute(
         insert_missing(connection, lanes, "workspace_id", "destination"),
@@ -141,7 +118,7 @@ def buried(connection: Connection, workspace_id: str | None = None, limit: int =
     columns = (job_changes.c.id, job_changes.c.workspace_id, job_changes.c.reason, job_changes.c.ended_at)
     query = (
         select(*columns)
-        .where(job_changes.c.outcome == literal(BURIED, literal_execute=True))
+        .where(job_changes.c.outcome == literal(DeliveryState.FAILED, literal_execute=True))
         .order_by(job_changes.c.ended_at.desc())
         .limit(limit)
     )

@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, bindparam, func, select
 
+from domain.history import MOST_SEARCHED
 from store.schema import deliveries, job_changes, lanes
-
-MOST_SEARCHED = 5_000
-"""Job changes that are read to find an address, which no index knows."""
 
 
 @dataclass(frozen=True)

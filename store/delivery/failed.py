@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 from sqlalchemy import BindParameter, Connection, and_, bindparam, case, select, update
 
-from store.delivery.deliveries import BURIED, COPY, PENDING
-from store.delivery.trace import Step, add_steps
-from store.schema import DEFAULT_CHANNEL, deliveries, job_changes, lanes, workspaces
+from domain.history import TraceStep
+from domain.states import DEFAULT_CHANNEL, DeliveryState, Role
+from store.delivery.trace import add_steps
+from store.schema import deliveries, job_changes, lanes, workspaces
 
 _ids: BindParameter[list[str]] = bindparam("ids", expanding=True)
 _buried_until = (
     select(job_changes.c.id)
-    .where(job_changes.c.outcome == BURIED, job_changes.c.ended_at <= bindparam("until"))
+    .where(job_changes.c.outcome == DeliveryState.FAILED, job_changes.c.ended_at <= bindparam("until"))
     .order_by(job_changes.c.ended_at, job_changes.c.id)
     .limit(bindparam("most"))
 )
@@ -28,7 +29,7 @@ _lock_workspaces = (
     .order_by(workspaces.c.id)
     .with_for_update(read=True)
 )
-_given_up = (deliveries.c.state == BURIED) & (deliveries.c.role != COPY)
+_given_up = (deliveries.c.state == DeliveryState.FAILED) & (deliveries.c.role != Role.COPY)
 _lock_lanes = (
     select(lanes.c.id, lanes.c.workspace_id, lanes.c.destination)
     .where(lanes.c.id.in_(select(deliveries.c.lane_id).where(deliveries.c.job_change_id.in_(_ids), _given_up)))
@@ -37,7 +38,7 @@ _lock_lanes = (
 )
 _lock_buried = (
     select(job_changes.c.id)
-    .where(job_changes.c.id.in_(_ids), job_changes.c.outcome == BURIED)
+    .where(job_changes.c.id.in_(_ids), job_changes.c.outcome == DeliveryState.FAILED)
     .order_by(job_changes.c.id)
     .with_for_update()
 )
@@ -45,7 +46,7 @@ _promise_again = (
     update(deliveries)
     .where(deliveries.c.job_change_id.in_(_ids), _given_up)
     .values(
-        state=PENDING,
+        state=DeliveryState.PENDING,
         attempts=0,
         plainness=0,
         post_id=None,
@@ -93,5 +94,5 @@ def replay(connection: Connection, job_change_ids: Sequence[str], now: int, by: 
     connection.execute(_reopen, {"ids": buried})
     connection.execute(_route_again, {"ids": [each for each in buried if each not in promised], "now": now})
     connection.execute(_make_due, {"ids": waking, "now": now})
-    add_steps(connection, [Step(each, now, "replayed", by) for each in buried])
+    add_steps(connection, [TraceStep(each, now, "replayed", by) for each in buried])
     return buried

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 from uuid import uuid4
@@ -21,21 +21,12 @@ from sqlalchemy import (
     update,
 )
 
-from domain.notification_hours import ReadingHours
-from store.delivery.deliveries import PENDING, SENDING
+from domain.delivery import ClaimedDelivery
+from domain.notification_hours import NotificationHours
+from domain.states import DEFAULT_CHANNEL, DeliveryState
 from store.delivery.trace import add_steps
 from store.home.held_back import HOURS, hours_of, keep_claimed, kept_step, of_reader, unsaid
-from store.schema import (
-    DEFAULT_CHANNEL,
-    deliveries,
-    job_changes,
-    lanes,
-    member_preferences,
-    pauses,
-    posts,
-    turns,
-    workspaces,
-)
+from store.schema import deliveries, job_changes, lanes, member_preferences, pauses, posts, turns, workspaces
 
 POST = "post"
 MOST_IN_A_POST = 10
@@ -46,22 +37,6 @@ LAST_BREATH_MS = 2_000
 
 ALONE = 1
 """From this plainness on a delivery is posted by itself."""
-
-
-@dataclass(frozen=True)
-class Claimed:
-    """A delivery in a claimed post."""
-
-    id: int
-    job_change_id: str
-    role: str
-    reason: str
-    side: str | None
-    plainness: int
-    created_at: int
-    payload: str | None = field(repr=False)
-    decision: str | None = field(repr=False)
-    acted_at: int | None = None
 
 
 @dataclass(frozen=True)
@@ -88,11 +63,11 @@ class Claim:
     dm: str | None
     failures: int
     slack_is_failing: bool
-    deliveries: tuple[Claimed, ...]
+    deliveries: tuple[ClaimedDelivery, ...]
     digest: str | None = None
-    hours: ReadingHours | None = None
+    hours: NotificationHours | None = None
 
-    def promised_at(self, delivery: Claimed) -> int:
+    def promised_at(self, delivery: ClaimedDelivery) -> int:
         """Since when it could have been told: its reader's hours are no delay of ours."""
         since = delivery.created_at
         return self.hours.kept_until(since, since) if self.hours else since
@@ -107,7 +82,7 @@ class _Lane:
     failures: int
     dm: str | None
     slack_is_failing: bool
-    hours: ReadingHours | None
+    hours: NotificationHours | None
 
 
 _lane_due = exists().where(lanes.c.workspace_id == turns.c.workspace_id, lanes.c.due_at <= bindparam("now"))
@@ -159,7 +134,7 @@ _lease = (
 )
 _let_go = update(lanes).where(lanes.c.id.in_(bindparam("ids", expanding=True))).values(lease=None, due_at=None)
 _begun_posts = select(posts.c.lane_id, posts.c.id, posts.c.begun_at, posts.c.doubts, posts.c.digest).where(
-    posts.c.lane_id.in_(bindparam("ids", expanding=True)), posts.c.state == SENDING
+    posts.c.lane_id.in_(bindparam("ids", expanding=True)), posts.c.state == DeliveryState.SENDING
 )
 _try_again = (
     update(posts)
@@ -167,7 +142,7 @@ _try_again = (
     .values(tries=posts.c.tries + 1, tried_at=bindparam("now"))
 )
 _drop = update(posts).where(posts.c.id.in_(bindparam("ids", expanding=True))).values(state="failed")
-_begin = insert(posts).values(state=SENDING)
+_begin = insert(posts).values(state=DeliveryState.SENDING)
 _member_columns = (
     deliveries.c.lane_id,
     deliveries.c.id,
@@ -184,13 +159,13 @@ _member_columns = (
 _members = (
     select(*_member_columns)
     .join(job_changes, job_changes.c.id == deliveries.c.job_change_id)
-    .where(deliveries.c.post_id.in_(bindparam("ids", expanding=True)), deliveries.c.state == SENDING)
+    .where(deliveries.c.post_id.in_(bindparam("ids", expanding=True)), deliveries.c.state == DeliveryState.SENDING)
     .order_by(deliveries.c.lane_id, deliveries.c.id)
 )
 _earlier = deliveries.alias("earlier")
 _last_of_the_first_few = (
     select(_earlier.c.id)
-    .where(_earlier.c.lane_id == lanes.c.id, _earlier.c.state == literal(PENDING, literal_execute=True))
+    .where(_earlier.c.lane_id == lanes.c.id, _earlier.c.state == literal(DeliveryState.PENDING, literal_execute=True))
     .order_by(_earlier.c.id)
     .offset(MOST_IN_A_POST - 1)
     .limit(1)
@@ -208,7 +183,9 @@ _first_pending = (
         deliveries,
         (deliveries.c.lane_id == _heads.c.id)
         & (deliveries.c.id <= _heads.c.last)
-        & (deliveries.c.state == literal(PENDING, literal_execute=True)),  # literal: the partial index must match
+        & (
+            deliveries.c.state == literal(DeliveryState.PENDING, literal_execute=True)
+        ),  # literal: the partial index must match
     )
     .join(job_changes, job_changes.c.id == deliveries.c.job_change_id)
     .order_by(deliveries.c.lane_id, deliveries.c.id)
@@ -216,7 +193,7 @@ _first_pending = (
 _join_post = (
     update(deliveries)
     .where(deliveries.c.id == bindparam("of_delivery"))
-    .values(post_id=bindparam("new_post"), state=SENDING, attempts=deliveries.c.attempts + 1)
+    .values(post_id=bindparam("new_post"), state=DeliveryState.SENDING, attempts=deliveries.c.attempts + 1)
 )
 
 
@@ -298,13 +275,13 @@ def _resumed(
     ]
 
 
-def _waiting(connection: Connection, ids: list[int]) -> dict[int, tuple[Claimed, ...]]:
+def _waiting(connection: Connection, ids: list[int]) -> dict[int, tuple[ClaimedDelivery, ...]]:
     """The first that wait in each of these lanes."""
     return _by_lane(connection.execute(_first_pending, {"ids": ids}).all()) if ids else {}
 
 
 def _keep(
-    connection: Connection, waiting: Mapping[int, tuple[Claimed, ...]], by_id: Mapping[int, _Lane], now: int
+    connection: Connection, waiting: Mapping[int, tuple[ClaimedDelivery, ...]], by_id: Mapping[int, _Lane], now: int
 ) -> set[int]:
     """Give back the lanes whose readers do not want to read now; which they were."""
     rows, steps = [], []
@@ -322,7 +299,7 @@ def _keep(
 
 def _begun(
     connection: Connection,
-    waiting: Mapping[int, tuple[Claimed, ...]],
+    waiting: Mapping[int, tuple[ClaimedDelivery, ...]],
     by_id: dict[int, _Lane],
     lease: str,
     until: int,
@@ -370,7 +347,7 @@ def release_all(connection: Connection, now: int) -> None:
     connection.execute(_release_held, {"soon": now + LAST_BREATH_MS})
 
 
-def together(waiting: Sequence[Claimed]) -> tuple[Claimed, ...]:
+def together(waiting: Sequence[ClaimedDelivery]) -> tuple[ClaimedDelivery, ...]:
     """What goes into the next post: the first that wait, until one that Slack refused in company goes alone."""
     if waiting[0].plainness >= ALONE:
         return (waiting[0],)
@@ -382,7 +359,7 @@ def together(waiting: Sequence[Claimed]) -> tuple[Claimed, ...]:
     return tuple(company)
 
 
-def _digest(lane: _Lane, members: Sequence[Claimed]) -> str | None:
+def _digest(lane: _Lane, members: Sequence[ClaimedDelivery]) -> str | None:
     return lane.hours.delivery if lane.hours and lane.hours.is_digest and len(members) > 1 else None
 
 
@@ -392,7 +369,7 @@ def _claim(
     until: int,
     post_id: str,
     begun_at: int,
-    members: tuple[Claimed, ...],
+    members: tuple[ClaimedDelivery, ...],
     *,
     doubts: int | None = None,
     digest: str | None = None,
@@ -417,8 +394,8 @@ def _claim(
     )
 
 
-def _by_lane(rows: Sequence[Row[*tuple[Any, ...]]]) -> dict[int, tuple[Claimed, ...]]:
+def _by_lane(rows: Sequence[Row[*tuple[Any, ...]]]) -> dict[int, tuple[ClaimedDelivery, ...]]:
     return {
-        lane_id: tuple(Claimed(*row[1:]) for row in members)
+        lane_id: tuple(ClaimedDelivery(*row[1:]) for row in members)
         for lane_id, members in groupby(rows, key=lambda row: row.lane_id)
     }

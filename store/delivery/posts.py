@@ -7,24 +7,16 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, case, exists, func, select, update
 
+from domain.delivery import ClaimedDelivery, NewDelivery
+from domain.history import TraceStep
+from domain.states import DEFAULT_CHANNEL, DeliveryState, Role
 from store.delivery import decisions
-from store.delivery.deliveries import (
-    BURIED,
-    COPY,
-    DELIVERED,
-    DRI,
-    FALLBACK,
-    MOVED,
-    PENDING,
-    SENDING,
-    NewDelivery,
-    add_deliveries,
-)
-from store.delivery.lanes import Claim, Claimed
+from store.delivery.deliveries import add_deliveries
+from store.delivery.lanes import Claim
 from store.delivery.promises import promise_again
-from store.delivery.trace import Step, add_steps
+from store.delivery.trace import add_steps
 from store.messages import redraws, reminders
-from store.schema import DEFAULT_CHANNEL, deliveries, job_changes, lanes, posts, workspaces
+from store.schema import deliveries, job_changes, lanes, posts, workspaces
 
 LANE_GAP_MS = 1_000
 """One message a second a channel: https://docs.slack.dev/apis/web-api/rate-limits"""
@@ -159,8 +151,8 @@ _set_sent = (
 )
 _set_delivered = (
     update(deliveries)
-    .where(deliveries.c.post_id == bindparam("of_post"), deliveries.c.state == SENDING)
-    .values(state=DELIVERED, settled_at=bindparam("at"), last_error=None)
+    .where(deliveries.c.post_id == bindparam("of_post"), deliveries.c.state == DeliveryState.SENDING)
+    .values(state=DeliveryState.DELIVERED, settled_at=bindparam("at"), last_error=None)
 )
 _end = (
     update(job_changes)
@@ -181,7 +173,7 @@ _dri_was_told = (
     update(job_changes)
     .where(
         job_changes.c.id == bindparam("of_job_change"),
-        job_changes.c.outcome == DELIVERED,
+        job_changes.c.outcome == DeliveryState.DELIVERED,
         job_changes.c.told == "channel",
     )
     .values(told="dri", reason=bindparam("why"))
@@ -195,7 +187,10 @@ _release = (
         paced_until=bindparam("next"),
         dm=func.coalesce(bindparam("learnt_dm"), lanes.c.dm),
         due_at=case(
-            (exists().where(deliveries.c.lane_id == lanes.c.id, deliveries.c.state == PENDING), bindparam("next")),
+            (
+                exists().where(deliveries.c.lane_id == lanes.c.id, deliveries.c.state == DeliveryState.PENDING),
+                bindparam("next"),
+            ),
             else_=None,
         ),
     )
@@ -212,11 +207,11 @@ def _store_sent(connection: Connection, sent: Sequence[Sent]) -> None:
     reminders.enrol(connection, {each.claim.post_id: each.at for each in sent})
     roles = _roles_now(connection, sent)
     ended = [
-        _ended(member, DELIVERED, "dri" if role == DRI else "channel", reason, each.at)
+        _ended(member, DeliveryState.DELIVERED, "dri" if role == Role.DRI else "channel", reason, each.at)
         for each in sent
         for member in each.claim.deliveries
         for role, reason in [roles.get(member.id, (member.role, member.reason))]
-        if role != COPY
+        if role != Role.COPY
     ]
     if ended:
         connection.execute(_end, ended)
@@ -232,13 +227,13 @@ _roles = select(deliveries.c.id, deliveries.c.role, deliveries.c.reason).where(
 
 def _roles_now(connection: Connection, sent: Sequence[Sent]) -> dict[int, tuple[str, str]]:
     """A copy may have become the one that decides while it was on its way, see `_move`."""
-    copies = [member.id for each in sent for member in each.claim.deliveries if member.role == COPY]
+    copies = [member.id for each in sent for member in each.claim.deliveries if member.role == Role.COPY]
     if not copies:
         return {}
     return {row.id: (row.role, row.reason) for row in connection.execute(_roles, {"ids": copies})}
 
 
-def _ended(member: Claimed, outcome: str, told: str | None, why: str, at: int) -> dict[str, object]:
+def _ended(member: ClaimedDelivery, outcome: str, told: str | None, why: str, at: int) -> dict[str, object]:
     return {
         "of_job_change": member.job_change_id,
         "ended_as": outcome,
@@ -271,9 +266,9 @@ _free_lane = (
 _fail_post = update(posts).where(posts.c.id == bindparam("of_post")).values(state="failed")
 _free_members = (
     update(deliveries)
-    .where(deliveries.c.post_id == bindparam("of_post"), deliveries.c.state == SENDING)
+    .where(deliveries.c.post_id == bindparam("of_post"), deliveries.c.state == DeliveryState.SENDING)
     .values(
-        state=PENDING,
+        state=DeliveryState.PENDING,
         post_id=None,
         last_error=bindparam("error"),
         attempts=deliveries.c.attempts - bindparam("given_back"),
@@ -303,7 +298,7 @@ def _put_back(connection: Connection, back: PutBack) -> None:
 
 _raise_doubts = (
     update(posts)
-    .where(posts.c.id == bindparam("of_post"), posts.c.state == SENDING)
+    .where(posts.c.id == bindparam("of_post"), posts.c.state == DeliveryState.SENDING)
     .values(doubts=posts.c.doubts + bindparam("by"))
 )
 
@@ -319,22 +314,24 @@ def _doubt(connection: Connection, doubted: Doubted) -> None:
 
 _set_ended_members = (
     update(deliveries)
-    .where(deliveries.c.id == bindparam("of_delivery"), deliveries.c.state == SENDING)
+    .where(deliveries.c.id == bindparam("of_delivery"), deliveries.c.state == DeliveryState.SENDING)
     .values(state=bindparam("ended_as"), settled_at=bindparam("at"), last_error=bindparam("error"))
 )
 
 
-def _end_members(connection: Connection, members: Iterable[Claimed], state: str, reason: str, at: int) -> None:
+def _end_members(connection: Connection, members: Iterable[ClaimedDelivery], state: str, reason: str, at: int) -> None:
     rows = [{"of_delivery": member.id, "ended_as": state, "at": at, "error": reason} for member in members]
     if rows:
         connection.execute(_set_ended_members, rows)
 
 
-def _bury(connection: Connection, ended: Undeliverable | Moved, members: Sequence[Claimed]) -> None:
-    _end_members(connection, members, BURIED, ended.reason, ended.at)
-    deciding = [member for member in members if member.role != COPY]
+def _bury(connection: Connection, ended: Undeliverable | Moved, members: Sequence[ClaimedDelivery]) -> None:
+    _end_members(connection, members, DeliveryState.FAILED, ended.reason, ended.at)
+    deciding = [member for member in members if member.role != Role.COPY]
     if deciding:
-        connection.execute(_end_buried, [_ended(member, BURIED, None, ended.reason, ended.at) for member in deciding])
+        connection.execute(
+            _end_buried, [_ended(member, DeliveryState.FAILED, None, ended.reason, ended.at) for member in deciding]
+        )
     _trace(connection, members, ended.at, "buried", ended.reason)
     _leave_lane(connection, ended.claim, ended.at)
 
@@ -353,27 +350,27 @@ _promote_copies = (
                 lanes.c.workspace_id == bindparam("of_workspace"), lanes.c.destination == DEFAULT_CHANNEL
             )
         ),
-        deliveries.c.role == COPY,
+        deliveries.c.role == Role.COPY,
     )
-    .values(role=FALLBACK, reason=bindparam("why"))
+    .values(role=Role.FALLBACK, reason=bindparam("why"))
     .returning(deliveries.c.state)
 )
 
 
 def _move(connection: Connection, moved: Moved) -> None:
     claim, members = moved.claim, moved.claim.deliveries
-    promised = [member for member in members if member.role != COPY]
-    _end_members(connection, promised, MOVED, moved.reason, moved.at)
+    promised = [member for member in members if member.role != Role.COPY]
+    _end_members(connection, promised, DeliveryState.MOVED, moved.reason, moved.at)
     _trace(connection, promised, moved.at, "moved to the default channel", moved.reason)
     decisions.could_not_be_told(connection, promised, claim.destination, moved.problem)
     for member in promised:
         # The default channel may have been promised a copy already; that copy now is what tells it.
         why = _why_moved(moved, member)
         values = {"of_job_change": member.job_change_id, "of_workspace": claim.workspace_id, "why": why}
-        if connection.execute(_promote_copies, values).scalar_one_or_none() == DELIVERED:
-            connection.execute(_end, _ended(member, DELIVERED, "channel", why, moved.at))
+        if connection.execute(_promote_copies, values).scalar_one_or_none() == DeliveryState.DELIVERED:
+            connection.execute(_end, _ended(member, DeliveryState.DELIVERED, "channel", why, moved.at))
     new = [
-        NewDelivery(member.job_change_id, DEFAULT_CHANNEL, FALLBACK, _why_moved(moved, member), member.side)
+        NewDelivery(member.job_change_id, DEFAULT_CHANNEL, Role.FALLBACK, _why_moved(moved, member), member.side)
         for member in promised
     ]
     add_deliveries(connection, claim.workspace_id, new, moved.at)
@@ -382,12 +379,12 @@ def _move(connection: Connection, moved: Moved) -> None:
         if each.job_change_id in acted_on:  # handed over in vain: the channel reads it even if it was told before
             promise_again(connection, claim.workspace_id, each, moved.at)
             redraws.mark(connection, each.job_change_id, moved.at)
-    _bury(connection, moved, [member for member in members if member.role == COPY])
+    _bury(connection, moved, [member for member in members if member.role == Role.COPY])
 
 
-def _why_moved(moved: Moved, member: Claimed) -> str:
+def _why_moved(moved: Moved, member: ClaimedDelivery) -> str:
     """Where it was to be a fallback already, why that was is told as well."""
-    return f"{member.reason} {moved.reason}" if member.role == FALLBACK else moved.reason
+    return f"{member.reason} {moved.reason}" if member.role == Role.FALLBACK else moved.reason
 
 
 _default_channel_broke = (
@@ -409,5 +406,5 @@ def _park(connection: Connection, parked: Parked) -> None:
     connection.execute(_free_lane, {"of_lane": claim.lane_id, "due": due, "new_failures": 0})
 
 
-def _trace(connection: Connection, members: Iterable[Claimed], at: int, step: str, detail: str) -> None:
-    add_steps(connection, [Step(member.job_change_id, at, step, detail) for member in members])
+def _trace(connection: Connection, members: Iterable[ClaimedDelivery], at: int, step: str, detail: str) -> None:
+    add_steps(connection, [TraceStep(member.job_change_id, at, step, detail) for member in members])

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from store.delivery.deliveries import BURIED, DELIVERED, MOVED, PENDING, NewDelivery, add_deliveries
+from domain.delivery import NewDelivery
+from domain.states import DeliveryState, HandlingState
+from store.delivery.deliveries import add_deliveries
 from store.schema import deliveries, earlier_posts, handlings, lanes
 from store.upsert import insert_missing
-
-OPEN, TAKEN, GIVEN, GIVEN_BACK = "open", "taken", "given", "given_back"
-"""What came of a delivery: nothing yet; somebody is on it; it went to a colleague; it went back to the channel."""
 
 _of_destination = (
     select(deliveries.c.id, deliveries.c.state, deliveries.c.post_id)
@@ -29,7 +28,7 @@ _tell_anew = (
     update(deliveries)
     .where(deliveries.c.id == bindparam("of_delivery"))
     .values(
-        state=PENDING,
+        state=DeliveryState.PENDING,
         attempts=0,
         plainness=0,
         post_id=None,
@@ -40,8 +39,11 @@ _tell_anew = (
 )
 _open_again = (
     update(handlings)
-    .where(handlings.c.delivery_id == bindparam("of_delivery"), handlings.c.state.in_((GIVEN, GIVEN_BACK)))
-    .values(state=OPEN, actor=None, at=None, given_to=None)
+    .where(
+        handlings.c.delivery_id == bindparam("of_delivery"),
+        handlings.c.state.in_((HandlingState.REASSIGNED, HandlingState.RETURNED)),
+    )
+    .values(state=HandlingState.OPEN, actor=None, at=None, given_to=None)
 )
 
 
@@ -57,7 +59,7 @@ def promise_again(connection: Connection, workspace_id: str, new: NewDelivery, n
     delivery_id, state, post_id = connection.execute(_of_destination, whose).one()
     words = {"new_role": new.role, "new_reason": new.reason, "new_side": new.side}
     connection.execute(_reword, {"of_delivery": delivery_id, **words})
-    if state in {DELIVERED, BURIED, MOVED}:
+    if state in {DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.MOVED}:
         if post_id is not None:
             carried = insert_missing(connection, earlier_posts, "post_id", "delivery_id")
             connection.execute(carried, [{"post_id": post_id, "delivery_id": delivery_id}])

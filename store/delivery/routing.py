@@ -11,8 +11,10 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, bindparam, exists, or_, select, update
 
-from store.delivery.deliveries import NewDelivery, add_deliveries
-from store.delivery.trace import Step, add_steps
+from domain.delivery import NewDelivery
+from domain.history import TraceStep
+from store.delivery.deliveries import add_deliveries
+from store.delivery.trace import add_steps
 from store.schema import job_changes, pauses, turns, workspaces
 
 ROUTE = "route"
@@ -264,4 +266,4 @@ def give_up(
     given_back = 1 if most_attempts is None else 0
     connection.execute(_back_off, {"ids": again, "due": due_at, "error": reason, "given_back": given_back})
     connection.execute(_bury, {"ids": spent, "error": reason, "now": now})
-    add_steps(connection, [Step(each, now, "buried", reason) for each in spent])
+    add_steps(connection, [TraceStep(each, now, "buried", reason) for each in spent])

@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, select
 
+from domain.history import TraceStep
 from store.schema import trace
 
 
-@dataclass(frozen=True)
-class Step:
-    """One thing that happened; *detail* is fit to be shown to an admin."""
-
-    job_change_id: str
-    at: int
-    step: str
-    detail: str = ""
-
-
-def add_steps(connection: Connection, steps: Sequence[Step]) -> None:
+def add_steps(connection: Connection, steps: Sequence[TraceStep]) -> None:
     if steps:
         connection.execute(insert(trace), [vars(step) for step in steps])
 
 
-def steps_of(connection: Connection, job_change_id: str) -> list[Step]:
+def steps_of(connection: Connection, job_change_id: str) -> list[TraceStep]:
     """Every step of one job change, oldest first."""
     columns = (trace.c.job_change_id, trace.c.at, trace.c.step, trace.c.detail)
     rows = connection.execute(select(*columns).where(trace.c.job_change_id == job_change_id).order_by(trace.c.id))
-    return [Step(*row) for row in rows]
+    return [TraceStep(*row) for row in rows]

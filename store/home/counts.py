@@ -2,37 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 from sqlalchemy import ColumnElement, Connection, func, literal_column, or_, select, true
 
+from domain.day_counts import FAILED, MOST_POSTS_COUNTED, OUTCOMES, JobChangeTotals, RecipientCount
 from store.schema import job_changes, lanes, posts, workspaces
-
-TOLD_DRI, TOLD_CHANNEL, BURIED, MUTED = "told_dri", "told_channel", "buried", "muted"
-OUTCOMES = (TOLD_DRI, TOLD_CHANNEL, BURIED, MUTED)
 
 _LATELY_ENDED = 100
 
-MOST_POSTS_COUNTED = 10_000
-"""Who had most is told of the latest so many messages, so that it costs the same in every workspace."""
 
-
-@dataclass(frozen=True)
-class Totals:
-    """
-    *waiting_since*: when the oldest of those without an outcome was accepted; None: nothing waits.
-
-    *ended*: how many had each of OUTCOMES since the time asked for; *buried*: how many are, whenever that was.
-    """
-
-    waiting: int
-    waiting_since: int | None
-    ended: Mapping[str, int]
-    buried: int
-
-
-def totals(connection: Connection, since: int, workspace_id: str | None = None) -> Totals:
+def totals(connection: Connection, since: int, workspace_id: str | None = None) -> JobChangeTotals:
     """How all workspaces stand, or one of them. *since* in milliseconds. An index answers each question."""
     waiting, waiting_since = connection.execute(
         select(func.count(), func.min(job_changes.c.accepted_at)).where(
@@ -41,9 +19,9 @@ def totals(connection: Connection, since: int, workspace_id: str | None = None) 
     ).one()
     buried = connection.execute(
         # Literally, or SQLite could not use an index over the buried ones.
-        select(func.count()).where(_of(workspace_id), job_changes.c.outcome == literal_column(f"'{BURIED}'"))
+        select(func.count()).where(_of(workspace_id), job_changes.c.outcome == literal_column(f"'{FAILED}'"))
     ).scalar_one()
-    return Totals(waiting, waiting_since, _ended(connection, since, workspace_id), buried)
+    return JobChangeTotals(waiting, waiting_since, _ended(connection, since, workspace_id), buried)
 
 
 def _ended(connection: Connection, since: int, workspace_id: str | None) -> dict[str, int]:
@@ -77,15 +55,7 @@ def last_accepted_at(connection: Connection, workspace_id: str) -> int | None:
     return max((at for at in (open_one, ended_one) if at is not None), default=None)
 
 
-@dataclass(frozen=True)
-class Reader:
-    """Somebody who is told in person, and how many messages they had."""
-
-    user_id: str
-    messages: int
-
-
-def busiest(connection: Connection, workspace_id: str, since: int, most: int) -> list[Reader]:
+def busiest(connection: Connection, workspace_id: str, since: int, most: int) -> list[RecipientCount]:
     """Who had most messages since then (milliseconds), of the latest MOST_POSTS_COUNTED in the workspace."""
     lately = (
         select(posts.c.lane_id)
@@ -103,7 +73,7 @@ def busiest(connection: Connection, workspace_id: str, since: int, most: int) ->
         .order_by(messages.desc(), lanes.c.destination)
         .limit(most)
     )
-    return [Reader(*row) for row in rows]
+    return [RecipientCount(*row) for row in rows]
 
 
 def _of(workspace_id: str | None) -> ColumnElement[bool]:

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 from sqlalchemy import Connection, bindparam, func, select
 
-from store.home.counts import OUTCOMES
+from domain.day_counts import DAY_MS, OUTCOMES, DayCount
 from store.schema import day_counts, job_changes
 from store.upsert import insert_missing
-
-DAY_MS = 24 * 60 * 60 * 1_000
-
-
-@dataclass(frozen=True)
-class Day:
-    """*number*: days since the epoch, UTC. *ended*: how many had each of OUTCOMES."""
-
-    number: int
-    ended: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
-
 
 _kept = select(day_counts.c.day, *(day_counts.c[name] for name in OUTCOMES)).where(
     day_counts.c.workspace_id == bindparam("of_workspace"), day_counts.c.day >= bindparam("first")
@@ -36,22 +24,22 @@ _ended_on = (
 )
 
 
-def kept(connection: Connection, workspace_id: str, first: int) -> dict[int, Day]:
+def kept(connection: Connection, workspace_id: str, first: int) -> dict[int, DayCount]:
     """The days from this one on that were counted when they were over, by their numbers."""
     rows = connection.execute(_kept, {"of_workspace": workspace_id, "first": first})
-    return {row.day: Day(row.day, dict(zip(OUTCOMES, row[1:], strict=True))) for row in rows}
+    return {row.day: DayCount(row.day, dict(zip(OUTCOMES, row[1:], strict=True))) for row in rows}
 
 
-def count(connection: Connection, workspace_id: str, number: int) -> Day:
+def count(connection: Connection, workspace_id: str, number: int) -> DayCount:
     """What has ended on a day so far, by an index alone."""
     asked = {"of_workspace": workspace_id, "since": number * DAY_MS, "until": (number + 1) * DAY_MS}
     ended = dict.fromkeys(OUTCOMES, 0)
     for outcome, told, counted in connection.execute(_ended_on, asked):
         ended[f"told_{told}" if outcome == "delivered" else outcome] = counted
-    return Day(number, {name: ended[name] for name in OUTCOMES})
+    return DayCount(number, {name: ended[name] for name in OUTCOMES})
 
 
-def keep(connection: Connection, workspace_id: str, numbers: Sequence[int]) -> list[Day]:
+def keep(connection: Connection, workspace_id: str, numbers: Sequence[int]) -> list[DayCount]:
     """Count days that are over, and remember them: what is replayed later counts on the day on which it ends then."""
     counted = [count(connection, workspace_id, number) for number in numbers]
     rows = [{"workspace_id": workspace_id, "day": day.number, **day.ended} for day in counted]

@@ -7,12 +7,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, select, update
 
-from domain.notification_hours import ReadingHours
-from store.delivery.trace import Step
+from domain.history import TraceStep
+from domain.notification_hours import NotificationHours
 from store.schema import lanes, member_preferences, trace
 
-HOURS = tuple(member_preferences.c[name] for name in ReadingHours.__dataclass_fields__)
-"""The columns of a `ReadingHours`, in its order."""
+HOURS = tuple(member_preferences.c[name] for name in NotificationHours.__dataclass_fields__)
+"""The columns of a `NotificationHours`, in its order."""
 
 KEPT = "kept"
 """The step in the trace of a job change that waits for its reader."""
@@ -36,10 +36,10 @@ keep_claimed = (
 )
 
 
-def hours_of(row: Row[Any]) -> ReadingHours | None:
+def hours_of(row: Row[Any]) -> NotificationHours | None:
     """From a row that has HOURS; None: they prefer nothing."""
     values = row._mapping  # noqa: SLF001 - its documented API
-    return None if values[HOURS[0]] is None else ReadingHours(*(values[column] for column in HOURS))
+    return None if values[HOURS[0]] is None else NotificationHours(*(values[column] for column in HOURS))
 
 
 _of_readers = select(member_preferences.c.user_id, *HOURS).where(
@@ -48,13 +48,15 @@ _of_readers = select(member_preferences.c.user_id, *HOURS).where(
 )
 
 
-def hours_of_readers(connection: Connection, workspace_id: str, user_ids: Collection[str]) -> dict[str, ReadingHours]:
+def hours_of_readers(
+    connection: Connection, workspace_id: str, user_ids: Collection[str]
+) -> dict[str, NotificationHours]:
     """By Slack user, of those who prefer any."""
     rows = connection.execute(_of_readers, {"of_workspace": workspace_id, "users": list(user_ids)})
     return {row.user_id: hours for row in rows if (hours := hours_of(row))}
 
 
-def unsaid(connection: Connection, steps: Sequence[Step]) -> list[Step]:
+def unsaid(connection: Connection, steps: Sequence[TraceStep]) -> list[TraceStep]:
     """Those that the traces do not have yet: until when something is kept was said when it was promised, as a rule."""
     ids = {step.job_change_id for step in steps}
     said = select(trace.c.job_change_id, trace.c.detail).where(trace.c.job_change_id.in_(ids), trace.c.step == KEPT)
@@ -62,8 +64,8 @@ def unsaid(connection: Connection, steps: Sequence[Step]) -> list[Step]:
     return [step for step in steps if (step.job_change_id, step.detail) not in known]
 
 
-def kept_step(job_change_id: str, hours: ReadingHours, since: int, now: int) -> Step:
+def kept_step(job_change_id: str, hours: NotificationHours, since: int, now: int) -> TraceStep:
     """Until when what was promised at *since* is kept by its reader's preferences, and which of them does it."""
     until = hours.kept_until(since, now)
     detail = f"until {hours.spelled(until)}: their {hours.why(since, now)}" if until > now else "not any longer"
-    return Step(job_change_id, now, KEPT, detail)
+    return TraceStep(job_change_id, now, KEPT, detail)

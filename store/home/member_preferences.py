@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sqlalchemy import Connection, and_, bindparam, func, literal, select, update
 
-from domain.notification_hours import ReadingHours
-from store.delivery.deliveries import PENDING
+from domain.notification_hours import HeldBack, NotificationHours
+from domain.states import DeliveryState
 from store.delivery.trace import add_steps
 from store.home.held_back import hours_of_readers, kept_step
 from store.schema import deliveries, lanes, member_preferences
 from store.upsert import insert_missing
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """
-    What a member is promised and has not been told yet. *since*: the oldest of it.
-
-    *kept_until*: until when their preferences keep it; None: they do not, it is on its way.
-    """
-
-    count: int = 0
-    since: int | None = None
-    kept_until: int | None = None
-
 
 _lane = select(lanes.c.id, lanes.c.lease, lanes.c.paced_until, lanes.c.kept_until).where(
     lanes.c.workspace_id == bindparam("of_workspace"), lanes.c.destination == bindparam("of_user")
 )
 _is_pending = and_(
     deliveries.c.lane_id == bindparam("of_lane"),
-    deliveries.c.state == literal(PENDING, literal_execute=True),  # literal: the partial index must match
+    deliveries.c.state == literal(DeliveryState.PENDING, literal_execute=True),  # literal: the partial index must match
 )
 _pending = select(deliveries.c.job_change_id, deliveries.c.created_at).where(_is_pending).order_by(deliveries.c.id)
 _how_many = select(func.count(), func.min(deliveries.c.created_at)).where(_is_pending)
@@ -43,18 +29,18 @@ _schedule = (
 )
 
 
-def find(connection: Connection, workspace_id: str, user_id: str) -> ReadingHours:
+def find(connection: Connection, workspace_id: str, user_id: str) -> NotificationHours:
     """The ordinary ones where nothing was chosen."""
-    return hours_of_readers(connection, workspace_id, [user_id]).get(user_id) or ReadingHours()
+    return hours_of_readers(connection, workspace_id, [user_id]).get(user_id) or NotificationHours()
 
 
-def save(connection: Connection, workspace_id: str, user_id: str, hours: ReadingHours, now: int) -> None:
+def save(connection: Connection, workspace_id: str, user_id: str, hours: NotificationHours, now: int) -> None:
     """What waits for them is kept as they prefer from now on, or goes out."""
     key = {"workspace_id": workspace_id, "user_id": user_id}
     missing = insert_missing(connection, member_preferences, "workspace_id", "user_id")
     connection.execute(missing, [key | {"changed_at": now}])
     mine = (member_preferences.c.workspace_id == workspace_id) & (member_preferences.c.user_id == user_id)
-    chosen = {name: getattr(hours, name) for name in ReadingHours.__dataclass_fields__}
+    chosen = {name: getattr(hours, name) for name in NotificationHours.__dataclass_fields__}
     connection.execute(update(member_preferences).where(mine).values(**chosen, changed_at=now))
     _schedule_anew(connection, workspace_id, user_id, hours, now)
 
@@ -66,17 +52,17 @@ def follow(connection: Connection, workspace_id: str, user_id: str, tz: str | No
         save(connection, workspace_id, user_id, replace(hours, tz=tz), now)
 
 
-def waiting(connection: Connection, workspace_id: str, user_id: str, now: int) -> Waiting:
+def waiting(connection: Connection, workspace_id: str, user_id: str, now: int) -> HeldBack:
     """What is kept for this person at *now*; nothing of it: an empty one."""
     lane = connection.execute(_lane, {"of_workspace": workspace_id, "of_user": user_id}).one_or_none()
     if lane is None:
-        return Waiting()
+        return HeldBack()
     count, since = connection.execute(_how_many, {"of_lane": lane.id}).one()
     kept = lane.kept_until if count and lane.kept_until is not None and lane.kept_until > now else None
-    return Waiting(count, since, kept)
+    return HeldBack(count, since, kept)
 
 
-def _schedule_anew(connection: Connection, workspace_id: str, user_id: str, hours: ReadingHours, now: int) -> None:
+def _schedule_anew(connection: Connection, workspace_id: str, user_id: str, hours: NotificationHours, now: int) -> None:
     # Their lane, if there is none yet: whoever promises them something at this moment is making it, and we wait.
     row = {"workspace_id": workspace_id, "destination": user_id}
     connection.execute(insert_missing(connection, lanes, "workspace_id", "destination"), [row])

@@ -10,10 +10,12 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, select
 from uuid6 import uuid7
 
+from domain.delivery import DeliveryRecord
+from domain.history import JobChangeRecord, TraceStep
+from domain.states import DEFAULT_CHANNEL, WorkspaceState
 from store.database import DatabaseUnavailableError
-from store.delivery.trace import Step, steps_of
-from store.schema import DEFAULT_CHANNEL, deliveries, job_changes, lanes, pauses, posts, workspaces
-from store.slack.workspaces import ACTIVE
+from store.delivery.trace import steps_of
+from store.schema import deliveries, job_changes, lanes, pauses, posts, workspaces
 from store.upsert import insert_missing
 
 
@@ -38,7 +40,7 @@ class Added:
 
 _lock_workspaces = (
     select(workspaces.c.id)
-    .where(workspaces.c.id.in_(bindparam("ids", expanding=True)), workspaces.c.state == ACTIVE)
+    .where(workspaces.c.id.in_(bindparam("ids", expanding=True)), workspaces.c.state == WorkspaceState.ACTIVE)
     .order_by(workspaces.c.id)
     .with_for_update(read=True, key_share=True)  # FOR KEY SHARE: nobody can erase it until we commit
 )
@@ -95,45 +97,6 @@ def _added(new_id: str, known_id: str) -> Added:
     return Added(known_id, is_new=known_id == new_id)
 
 
-@dataclass(frozen=True)
-class Told:
-    """One delivery of a job change, and the message that carried it."""
-
-    destination: str
-    role: str
-    reason: str
-    state: str
-    attempts: int
-    last_error: str | None
-    settled_at: int | None
-    channel: str | None
-    ts: str | None
-
-
-@dataclass(frozen=True)
-class FoundJobChange:
-    """A job change, how far it is, how it ended, and every step that led there. Times in milliseconds."""
-
-    id: str
-    source: str
-    accepted_at: int
-    routed_at: int | None
-    ended_at: int | None
-    outcome: str | None
-    told: str | None
-    reason: str | None
-    attempts: int
-    last_error: str | None
-    decision: Mapping[str, Any] | None = field(repr=False)
-    deliveries: Sequence[Told]
-    trace: Sequence[Step]
-
-    @property
-    def state(self) -> str:
-        """The outcome, or how far it is on its way there: accepted or routed."""
-        return self.outcome or ("accepted" if self.routed_at is None else "routed")
-
-
 _awaited = (
     select(pauses.c.reason)
     .where(
@@ -176,14 +139,14 @@ _told = (
 )
 
 
-def find(connection: Connection, workspace_id: str, job_change_id: str) -> FoundJobChange | None:
+def find(connection: Connection, workspace_id: str, job_change_id: str) -> JobChangeRecord | None:
     """None also when it belongs to another workspace."""
     row = connection.execute(_find, {"of_workspace": workspace_id, "of_job_change": job_change_id}).one_or_none()
     if row is None:
         return None
-    told = [Told(*delivery) for delivery in connection.execute(_told, {"of_job_change": job_change_id})]
+    told = [DeliveryRecord(*delivery) for delivery in connection.execute(_told, {"of_job_change": job_change_id})]
     decision = json.loads(row.decision) if row.decision else None
-    found = FoundJobChange(
+    found = JobChangeRecord(
         **dict(row._mapping) | {"decision": decision},  # noqa: SLF001 - its documented API
         deliveries=told,
         trace=steps_of(connection, job_change_id),
@@ -191,18 +154,18 @@ def find(connection: Connection, workspace_id: str, job_change_id: str) -> Found
     return replace(found, trace=sorted([*_course(found), *found.trace], key=lambda step: step.at))
 
 
-def _course(found: FoundJobChange) -> Iterator[Step]:
+def _course(found: JobChangeRecord) -> Iterator[TraceStep]:
     """The steps of every job change, which its rows tell; how it ended only where no step of its own says so."""
-    yield Step(found.id, found.accepted_at, "accepted", f"from {found.source}")
+    yield TraceStep(found.id, found.accepted_at, "accepted", f"from {found.source}")
     if found.routed_at is not None:
-        yield Step(found.id, found.routed_at, "routed", str((found.decision or {}).get("rule", "")))
+        yield TraceStep(found.id, found.routed_at, "routed", str((found.decision or {}).get("rule", "")))
     for told in found.deliveries:
         if told.state == "delivered" and told.settled_at is not None:
             where = "the default channel" if told.destination == DEFAULT_CHANNEL else told.destination
-            yield Step(found.id, told.settled_at, "posted", f"to {where}")
+            yield TraceStep(found.id, told.settled_at, "posted", f"to {where}")
     if found.ended_at is not None and found.outcome not in {None, *(step.step for step in found.trace)}:
         whom = {"dri": "to the DRI", "channel": "to the default channel"}
-        yield Step(found.id, found.ended_at, str(found.outcome), whom.get(found.told or "", found.reason or ""))
+        yield TraceStep(found.id, found.ended_at, str(found.outcome), whom.get(found.told or "", found.reason or ""))
 
 
 @dataclass(frozen=True)

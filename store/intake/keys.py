@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
+from domain.intake_key import StoredKey
 from store.schema import intake_keys, workspaces
-
-SIGNING, BEARER = "signing", "bearer"
-
-
-@dataclass(frozen=True)
-class StoredKey:
-    """A key at rest. *secret* is encrypted for SIGNING, a SHA-256 for BEARER. *expires_at* None: in force."""
-
-    id: int
-    kind: str
-    secret: str = field(repr=False)
-    made_at: int
-    made_by: str
-    expires_at: int | None
 
 
 @dataclass(frozen=True)

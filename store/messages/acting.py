@@ -2,41 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, select, update
 
-from store.delivery.deliveries import NewDelivery
-from store.delivery.promises import GIVEN, GIVEN_BACK, OPEN, TAKEN, promise_again
-from store.delivery.trace import Step, add_steps
+from domain.delivery import Delivery, NewDelivery
+from domain.history import TraceStep
+from domain.states import HandlingState
+from store.delivery.promises import promise_again
+from store.delivery.trace import add_steps
 from store.messages import redraws
 from store.schema import deliveries, handlings, job_changes, lanes, laters, wrong_data
 from store.upsert import insert_missing
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """
-    A delivery, as somebody reaches for it. *destination*: a Slack user, a channel or DEFAULT_CHANNEL.
-
-    *payload* None: erased. *actor* and *at*: who brought it into its *state*, and when; None while it is open.
-    """
-
-    id: int
-    workspace_id: str
-    job_change_id: str
-    destination: str
-    role: str
-    reason: str
-    side: str | None
-    payload: str | None = field(repr=False)
-    decision: str | None = field(repr=False)
-    state: str
-    actor: str | None
-    at: int | None
-    given_to: str | None
-
 
 _find = (
     select(
@@ -49,7 +26,7 @@ _find = (
         deliveries.c.side,
         job_changes.c.payload,
         job_changes.c.decision,
-        func.coalesce(handlings.c.state, OPEN),
+        func.coalesce(handlings.c.state, HandlingState.OPEN),
         handlings.c.actor,
         handlings.c.at,
         handlings.c.given_to,
@@ -70,7 +47,15 @@ def find(connection: Connection, workspace_id: str, delivery_id: int) -> Deliver
 
 def take(connection: Connection, delivery: Delivery, actor: str, now: int) -> bool:
     """*actor* is on it; False if it is not open any more."""
-    if not _turn(connection, delivery, handlings.c.state == OPEN, state=TAKEN, actor=actor, at=now, given_to=None):
+    if not _turn(
+        connection,
+        delivery,
+        handlings.c.state == HandlingState.OPEN,
+        state=HandlingState.TAKEN,
+        actor=actor,
+        at=now,
+        given_to=None,
+    ):
         return False
     _forget_later(connection, delivery)
     acted(connection, delivery, now, "taken", f"{actor} is on it")
@@ -79,25 +64,27 @@ def take(connection: Connection, delivery: Delivery, actor: str, now: int) -> bo
 
 def give(connection: Connection, delivery: Delivery, actor: str, to: str, new: NewDelivery, now: int) -> bool:
     """*actor* gives it to the Slack user *to*, who is promised *new*; False if it is not theirs to give any more."""
-    values: dict[str, Any] = {"state": GIVEN, "actor": actor, "at": now, "given_to": to}
+    values: dict[str, Any] = {"state": HandlingState.REASSIGNED, "actor": actor, "at": now, "given_to": to}
     return _hand_on(
-        connection, delivery, new, now, Step(delivery.job_change_id, now, "given", f"{actor} to {to}"), values
+        connection, delivery, new, now, TraceStep(delivery.job_change_id, now, "given", f"{actor} to {to}"), values
     )
 
 
 def give_back(connection: Connection, delivery: Delivery, actor: str, new: NewDelivery, now: int) -> bool:
     """*actor* gives it back to a channel, which is promised *new*; False if it is not theirs to give back any more."""
-    values: dict[str, Any] = {"state": GIVEN_BACK, "actor": actor, "at": now, "given_to": None}
-    step = Step(delivery.job_change_id, now, "given back", f"by {actor}")
+    values: dict[str, Any] = {"state": HandlingState.RETURNED, "actor": actor, "at": now, "given_to": None}
+    step = TraceStep(delivery.job_change_id, now, "given back", f"by {actor}")
     return _hand_on(connection, delivery, new, now, step, values)
 
 
 def _hand_on(
-    connection: Connection, delivery: Delivery, new: NewDelivery, now: int, step: Step, values: dict[str, Any]
+    connection: Connection, delivery: Delivery, new: NewDelivery, now: int, step: TraceStep, values: dict[str, Any]
 ) -> bool:
     _ensure(connection, delivery)
     _lock_all(connection, delivery.job_change_id)
-    may = (handlings.c.state == OPEN) | ((handlings.c.state == TAKEN) & (handlings.c.actor == values["actor"]))
+    may = (handlings.c.state == HandlingState.OPEN) | (
+        (handlings.c.state == HandlingState.TAKEN) & (handlings.c.actor == values["actor"])
+    )
     if not _turn(connection, delivery, may, **values):
         return False
     _forget_later(connection, delivery)
@@ -124,7 +111,7 @@ def reports(connection: Connection, workspace_id: str, since: int) -> int:
 
 
 def _ensure(connection: Connection, delivery: Delivery) -> None:
-    row = {"delivery_id": delivery.id, "job_change_id": delivery.job_change_id, "state": OPEN}
+    row = {"delivery_id": delivery.id, "job_change_id": delivery.job_change_id, "state": HandlingState.OPEN}
     connection.execute(insert_missing(connection, handlings, "delivery_id"), [row])
 
 
@@ -153,5 +140,5 @@ def acted(connection: Connection, delivery: Delivery, now: int, step: str, detai
     Last in its transaction: lanes are locked before job changes everywhere.
     """
     connection.execute(update(job_changes).where(job_changes.c.id == delivery.job_change_id).values(acted_at=now))
-    add_steps(connection, [Step(delivery.job_change_id, now, step, detail)])
+    add_steps(connection, [TraceStep(delivery.job_change_id, now, step, detail)])
     redraws.mark(connection, delivery.job_change_id, now)

@@ -3,62 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Select, select
 
-from store.delivery.promises import OPEN
+from domain.history import Handling, History, Report, Snooze
+from domain.states import HandlingState
 from store.schema import handlings, laters, wrong_data
-
-
-@dataclass(frozen=True)
-class Handled:
-    """A delivery that somebody took, gave or gave back."""
-
-    delivery_id: int
-    state: str
-    actor: str
-    at: int
-    given_to: str | None
-
-
-@dataclass(frozen=True)
-class Later:
-    """A delivery that comes back at *due_at*, or (None) came back at *back_at*."""
-
-    delivery_id: int
-    actor: str
-    due_at: int | None
-    back_at: int | None
-
-
-@dataclass(frozen=True)
-class Report:
-    """Somebody said that something is wrong. *kind*: as in `wrong_data`."""
-
-    actor: str
-    at: int
-    kind: str
-
-
-@dataclass(frozen=True)
-class History:
-    """Each in the order in which it happened."""
-
-    handled: tuple[Handled, ...] = ()
-    later: tuple[Later, ...] = ()
-    reports: tuple[Report, ...] = ()
-
-
-NOTHING_YET = History()
 
 
 def histories(connection: Connection, job_change_ids: Collection[str]) -> dict[str, History]:
     """By job change, for each that was asked for."""
     ids = set(job_change_ids)
-    handled = [(each, Handled(*row)) for each, *row in connection.execute(_handled(ids))]
-    later = [(each, Later(*row)) for each, *row in connection.execute(_later(ids))]
+    handled = [(each, Handling(*row)) for each, *row in connection.execute(_handled(ids))]
+    later = [(each, Snooze(*row)) for each, *row in connection.execute(_later(ids))]
     reports = [(each, Report(*row)) for each, *row in connection.execute(_reports(ids))]
     return {
         wanted: History(
@@ -71,13 +29,13 @@ def histories(connection: Connection, job_change_ids: Collection[str]) -> dict[s
 
 
 def _handled(ids: set[str]) -> Select[Any]:
-    columns = (handlings.c[name] for name in Handled.__dataclass_fields__)
-    some = handlings.c.job_change_id.in_(ids) & (handlings.c.state != OPEN)
+    columns = (handlings.c[name] for name in Handling.__dataclass_fields__)
+    some = handlings.c.job_change_id.in_(ids) & (handlings.c.state != HandlingState.OPEN)
     return select(handlings.c.job_change_id, *columns).where(some).order_by(handlings.c.at)
 
 
 def _later(ids: set[str]) -> Select[Any]:
-    columns = (laters.c[name] for name in Later.__dataclass_fields__)
+    columns = (laters.c[name] for name in Snooze.__dataclass_fields__)
     return select(laters.c.job_change_id, *columns).where(laters.c.job_change_id.in_(ids))
 
 

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from sqlalchemy import Connection, bindparam, select
 
-from store.delivery.deliveries import DELIVERED
+from domain.history import Lately
+from domain.states import DeliveryState
 from store.schema import deliveries, job_changes, lanes, posts
 
 LATELY_MS = 14 * 24 * 60 * 60 * 1_000
 """What is older is not looked for."""
-
-
-@dataclass(frozen=True)
-class Lately:
-    """A delivery that somebody has read. *payload* and *decision* None: erased."""
-
-    delivery_id: int
-    job_change_id: str
-    side: str | None
-    told_at: int
-    payload: str | None = field(repr=False)
-    decision: str | None = field(repr=False)
 
 
 _told = (
@@ -43,7 +30,7 @@ _told = (
         lanes.c.destination == bindparam("of_user"),
         posts.c.state == "sent",
         posts.c.tried_at > bindparam("since"),
-        deliveries.c.state == DELIVERED,
+        deliveries.c.state == DeliveryState.DELIVERED,
     )
     .order_by(posts.c.tried_at.desc(), deliveries.c.id.desc())
     .offset(bindparam("skip"))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from store.delivery.deliveries import NewDelivery
+from domain.delivery import Delivery, NewDelivery
+from domain.states import Role
 from store.delivery.promises import promise_again
 from store.messages import acting
-from store.messages.acting import Delivery
 from store.schema import deliveries, laters
 from store.upsert import insert_missing
 
@@ -45,8 +45,10 @@ def come_back(connection: Connection, now: int) -> bool:
     connection.execute(_back, {"of_delivery": row.delivery_id, "now": now})
     delivery = acting.find(connection, row.workspace_id, row.delivery_id)
     if delivery is not None and delivery.payload is not None:  # what was erased meanwhile stays erased
-        same = (delivery.job_change_id, delivery.destination, delivery.role, delivery.reason, delivery.side)
+        new = NewDelivery(
+            delivery.job_change_id, delivery.destination, Role(delivery.role), delivery.reason, delivery.side
+        )
         # As of the moment it was put off to: a digest at that very minute is not over yet.
-        promise_again(connection, delivery.workspace_id, NewDelivery(*same), row.due_at)
+        promise_again(connection, delivery.workspace_id, new, row.due_at)
         acting.acted(connection, delivery, now, "came back", "as its reader asked")
     return True

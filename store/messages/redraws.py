@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, Select, bindparam, case, delete, select, update
 
-from store.delivery.lanes import Claimed
+from domain.delivery import ClaimedDelivery
 from store.schema import deliveries, earlier_posts, job_changes, lanes, posts, redraws
 from store.upsert import insert_missing
 
@@ -109,7 +109,7 @@ def claim(connection: Connection, now: int, lease_ms: int, most: int, job_change
     ]
 
 
-def members(connection: Connection, post_id: str) -> list[Claimed]:
+def members(connection: Connection, post_id: str) -> list[ClaimedDelivery]:
     """What a message tells of, in its order: also what was told anew in another one since."""
     columns = (deliveries.c.id, deliveries.c.job_change_id, deliveries.c.role, deliveries.c.reason, deliveries.c.side)
     rest = (deliveries.c.plainness, deliveries.c.created_at)
@@ -121,7 +121,7 @@ def members(connection: Connection, post_id: str) -> list[Claimed]:
         .where(deliveries.c.id.in_(carries.union(carried)))
         .order_by(deliveries.c.id)
     )
-    return [Claimed(*tuple(row)) for row in connection.execute(query)]
+    return [ClaimedDelivery(*tuple(row)) for row in connection.execute(query)]
 
 
 def finish(connection: Connection, redraw: Redraw, now: int) -> None:

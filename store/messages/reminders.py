@@ -9,9 +9,11 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, Select, and_, bindparam, exists, or_, select, update
 
-from store.delivery.deliveries import DELIVERED, DRI, NewDelivery
-from store.delivery.promises import OPEN, TAKEN, promise_again
-from store.delivery.trace import Step, add_steps
+from domain.delivery import NewDelivery
+from domain.history import TraceStep
+from domain.states import DeliveryState, HandlingState, Role
+from store.delivery.promises import promise_again
+from store.delivery.trace import add_steps
 from store.schema import (
     deliveries,
     handlings,
@@ -65,8 +67,8 @@ _told = (
     .join(workspaces, workspaces.c.id == deliveries.c.workspace_id)
     .where(
         deliveries.c.post_id.in_(bindparam("ids", expanding=True)),
-        deliveries.c.state == DELIVERED,
-        deliveries.c.role == DRI,
+        deliveries.c.state == DeliveryState.DELIVERED,
+        deliveries.c.role == Role.DRI,
         workspaces.c.reminder_hours > 0,
         ~_is_passed_on,  # whoever reads it because nobody else acted is not asked in turn
     )
@@ -122,12 +124,14 @@ def enrol(connection: Connection, told_at: Mapping[str, int]) -> None:
 _theirs = handlings.c.delivery_id == deliveries.c.id
 _of_the_same = handlings.c.job_change_id == deliveries.c.job_change_id
 _is_over = or_(
-    deliveries.c.state != DELIVERED,  # told anew, or called off
+    deliveries.c.state != DeliveryState.DELIVERED,  # told anew, or called off
     workspaces.c.reminder_hours == 0,
     workspaces.c.state != "active",
     job_changes.c.payload.is_(None),
-    exists().where(_theirs, handlings.c.state != OPEN),
-    exists().where(_of_the_same, handlings.c.state == TAKEN),  # a colleague is on it, as every message of it says
+    exists().where(_theirs, handlings.c.state != HandlingState.OPEN),
+    exists().where(
+        _of_the_same, handlings.c.state == HandlingState.TAKEN
+    ),  # a colleague is on it, as every message of it says
     exists().where(wrong_data.c.job_change_id == deliveries.c.job_change_id),
     exists().where(laters.c.delivery_id == deliveries.c.id, laters.c.due_at.is_not(None)),
 )
@@ -239,7 +243,7 @@ def reminded(connection: Connection, some: Sequence[Reminder], now: int, detail:
     for each in some:
         due_at = now + each.hours * HOUR_MS if escalates else None
         _free(connection, each, due_at=due_at, reminded_at=now, attempts=0)
-    add_steps(connection, [Step(each.job_change_id, now, "reminded", detail) for each in some])
+    add_steps(connection, [TraceStep(each.job_change_id, now, "reminded", detail) for each in some])
 
 
 def end(connection: Connection, some: Sequence[Reminder]) -> None:
@@ -254,7 +258,7 @@ def escalate(connection: Connection, reminder: Reminder, new: NewDelivery, now: 
         return False
     _free(connection, reminder, due_at=None, escalated_at=now, escalated_to=new.destination)
     promise_again(connection, reminder.workspace_id, new, now)
-    add_steps(connection, [Step(reminder.job_change_id, now, "passed on", f"to {new.destination}: {new.reason}")])
+    add_steps(connection, [TraceStep(reminder.job_change_id, now, "passed on", f"to {new.destination}: {new.reason}")])
     return True
 
 

@@ -2,27 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sqlalchemy import Connection, bindparam, insert, select
 
+from domain.audit import AuditEntry
 from store.schema import audit
-
-
-@dataclass(frozen=True)
-class Change:
-    """One change. *actor* is a Slack user id, or one of those below; *at* in milliseconds."""
-
-    at: int
-    actor: str
-    action: str
-    detail: str
-
-
-OPERATOR = "operator"
-SLACK = "slack"
-APP = "app"
-"""Whoever is at the terminal; Slack, which told us; and we by ourselves."""
 
 _recent = (
     select(audit.c.at, audit.c.actor, audit.c.action, audit.c.detail)
@@ -32,10 +15,10 @@ _recent = (
 )
 
 
-def record(connection: Connection, workspace_id: str, change: Change) -> None:
+def record(connection: Connection, workspace_id: str, change: AuditEntry) -> None:
     connection.execute(insert(audit).values(workspace_id=workspace_id, **vars(change)))
 
 
-def recent(connection: Connection, workspace_id: str, most: int = 100) -> list[Change]:
+def recent(connection: Connection, workspace_id: str, most: int = 100) -> list[AuditEntry]:
     """The latest changes, newest first."""
-    return [Change(*row) for row in connection.execute(_recent, {"of_workspace": workspace_id, "most": most})]
+    return [AuditEntry(*row) for row in connection.execute(_recent, {"of_workspace": workspace_id, "most": most})]

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, fields
 
 from sqlalchemy import BindParameter, Connection, and_, bindparam, delete, or_, select, update
 
-from store.delivery.deliveries import BURIED, DELIVERED, PENDING
+from domain.audit import OPERATOR, AuditEntry
+from domain.history import TraceStep
+from domain.states import DeliveryState
 from store.delivery.routing import ROUTE
-from store.delivery.trace import Step, add_steps
+from store.delivery.trace import add_steps
 from store.operations import audit
 from store.schema import (
     deliveries,
@@ -103,10 +105,12 @@ _lock_lanes = (
 )
 _call_off = (
     update(deliveries)
-    .where(deliveries.c.job_change_id.in_(_ids), deliveries.c.state == PENDING)
-    .values(state=BURIED, settled_at=bindparam("now"))
+    .where(deliveries.c.job_change_id.in_(_ids), deliveries.c.state == DeliveryState.PENDING)
+    .values(state=DeliveryState.FAILED, settled_at=bindparam("now"))
 )
-_delivered = select(deliveries.c.id).where(deliveries.c.job_change_id.in_(_ids), deliveries.c.state == DELIVERED)
+_delivered = select(deliveries.c.id).where(
+    deliveries.c.job_change_id.in_(_ids), deliveries.c.state == DeliveryState.DELIVERED
+)
 _end = (
     update(job_changes)
     .where(job_changes.c.id.in_(_ids), job_changes.c.ended_at.is_(None))
@@ -143,7 +147,7 @@ def erase(connection: Connection, asked: Sequence[str], now: int) -> Erased:
     ended = connection.execute(_end, ids | {"now": now}).rowcount
     for statement in _forget_besides:
         connection.execute(statement, ids)
-    add_steps(connection, [Step(each, now, ERASED_STEP, "by the operator") for each in ids["ids"]])
+    add_steps(connection, [TraceStep(each, now, ERASED_STEP, "by the operator") for each in ids["ids"]])
     return Erased(forgotten, ended, promises, messages, busy)
 
 
@@ -161,7 +165,7 @@ _redact = (
 
 
 def redact(connection: Connection, job_change_ids: Sequence[str], redacted: Callable[[Content], Content]) -> None:
-    """Change what job changes say, as they stand at this moment."""
+    """AuditEntry what job changes say, as they stand at this moment."""
     found = [redacted(Content(*row)) for row in connection.execute(_locked, {"ids": list(job_change_ids)})]
     if found:
         connection.execute(
@@ -185,4 +189,4 @@ def forget_address(connection: Connection, email: str) -> int:
 
 def note(connection: Connection, workspace_id: str, now: int) -> None:
     """An erasure is itself a change that an admin may ask about; whose it was is not said."""
-    audit.record(connection, workspace_id, audit.Change(now, audit.OPERATOR, "erased a person", ""))
+    audit.record(connection, workspace_id, AuditEntry(now, OPERATOR, "erased a person", ""))

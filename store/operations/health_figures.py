@@ -19,19 +19,18 @@ from sqlalchemy import (
     select,
 )
 
-from store.delivery.deliveries import PENDING
+from domain.states import DEFAULT_CHANNEL, DeliveryState, WorkspaceState
 from store.delivery.lanes import POST
 from store.delivery.routing import ROUTE, salesforce_awaited
 from store.salesforce.connections import DAY_MS
-from store.schema import DEFAULT_CHANNEL, deliveries, job_changes, lanes, pauses, posts, turns, workspaces
+from store.schema import deliveries, job_changes, lanes, pauses, posts, turns, workspaces
 from store.schema import salesforce_connections as salesforce
-from store.slack.workspaces import ACTIVE
 
 MOVING_MS = 60_000
 """Who was served so lately is getting on, however much there is to do."""
 
 _SENDING: ColumnElement[str] = literal_column("'sending'")  # literally, or SQLite could not use the index over them
-_PENDING = literal(PENDING, literal_execute=True)
+_PENDING = literal(DeliveryState.PENDING, literal_execute=True)
 
 
 @dataclass(frozen=True)
@@ -127,7 +126,7 @@ _untold = (
 _stuck = (
     select(turns.c.workspace_id)
     .join(workspaces, workspaces.c.id == turns.c.workspace_id)
-    .where(workspaces.c.state == ACTIVE, or_(_unrouted, _untold))
+    .where(workspaces.c.state == WorkspaceState.ACTIVE, or_(_unrouted, _untold))
     .limit(1)
 )
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, bindparam, case, delete, exists, select, update
 
+from domain.states import DEFAULT_CHANNEL, DeliveryState
 from store.delivery import pauses
-from store.delivery.deliveries import PENDING
 from store.schema import (
-    DEFAULT_CHANNEL,
     deliveries,
     intake_keys,
     job_changes,
@@ -99,7 +98,7 @@ _stranded = (
     select(lanes.c.id)
     .where(
         lanes.c.due_at.is_(None),
-        exists().where(deliveries.c.lane_id == lanes.c.id, deliveries.c.state == PENDING),
+        exists().where(deliveries.c.lane_id == lanes.c.id, deliveries.c.state == DeliveryState.PENDING),
         (lanes.c.destination != DEFAULT_CHANNEL) | _usable_default,
     )
     .limit(MOST_WOKEN)

@@ -2,55 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Connection, and_, delete, exists, func, insert, select, update
 
+from domain.notices import NOT_ME, NUDGE, WELCOME, Notice, SetupSteps
 from store.schema import audit, job_changes, lanes, notices, ownership_rules, salesforce_connections
-
-WELCOME, NUDGE = "welcome", "nudge"
-"""Kinds: what is done and what is left after the app was added; and once more a day later, if something is left."""
-
-NOT_ME = "not_me"
-"""A kind: a member says that they are not an owner whom they were taken for."""
 
 DAY_MS = 24 * 60 * 60 * 1_000
 MOST_CARETAKERS = 5
 MOST_CHANGES = 5_000
 """Who looks after the app is told by so many of the latest changes."""
-
-
-@dataclass(frozen=True)
-class Notice:
-    """
-    A message to somebody, ours while *lease* is.
-
-    *begun_at*: when somebody set out to send it; None: nobody did. *ts* None: we do not know that Slack has it.
-    *shown*: a digest of what it says.
-    """
-
-    id: str
-    workspace_id: str
-    kind: str
-    user_id: str
-    made_at: int
-    attempts: int
-    begun_at: int | None
-    channel: str | None
-    ts: str | None
-    shown: str | None
-    lease: str
-
-
-@dataclass(frozen=True)
-class Steps:
-    """What there is to do once after the app was added, and is done. *rules* are optional."""
-
-    salesforce: bool
-    job_change: bool
-    rules: bool
 
 
 def welcome(connection: Connection, workspace_id: str, user_id: str, now: int, *, anew: bool) -> None:
@@ -128,7 +91,7 @@ def drop(connection: Connection, notice: Notice) -> None:
     connection.execute(delete(notices).where(notices.c.id == notice.id, notices.c.lease == notice.lease))
 
 
-def steps(connection: Connection, workspace_id: str, tests: str) -> Steps:
+def steps(connection: Connection, workspace_id: str, tests: str) -> SetupSteps:
     """What is done beside choosing a channel, of which the workspace itself tells. *tests*: the source of test data."""
     sent = (job_changes.c.workspace_id == workspace_id) & (job_changes.c.source != tests)
     # The operator's credentials may be for a browser's flow only: then they fail at once, and an admin connects.
@@ -137,7 +100,7 @@ def steps(connection: Connection, workspace_id: str, tests: str) -> Steps:
     connected = (salesforce.workspace_id == workspace_id) & works
     published = ownership_rules.c.workspace_id == workspace_id
     row = connection.execute(select(exists().where(connected), exists().where(sent), exists().where(published))).one()
-    return Steps(*(bool(each) for each in row))
+    return SetupSteps(*(bool(each) for each in row))
 
 
 def caretakers(connection: Connection, workspace_id: str) -> list[str]:

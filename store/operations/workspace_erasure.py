@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
+from domain.audit import APP, OPERATOR, AuditEntry
+from domain.states import WorkspaceState
 from store.operations import audit
 from store.schema import audit as audit_table
 from store.schema import job_changes, lanes, posts, turns, workspaces
 from store.slack import installations
-from store.slack.workspaces import GONE
 
 
 def close(connection: Connection, workspace_id: str, now: int) -> bool:
@@ -16,7 +17,7 @@ def close(connection: Connection, workspace_id: str, now: int) -> bool:
     known = connection.execute(select(workspaces.c.id).where(workspaces.c.id == workspace_id)).one_or_none()
     if known is None:
         return False
-    values = {"state": GONE, "gone_at": now}
+    values = {"state": WorkspaceState.GONE, "gone_at": now}
     connection.execute(update(workspaces).where(workspaces.c.id == workspace_id).values(values))
     installations.forget(connection, workspace_id)
     return True
@@ -47,19 +48,19 @@ def erase_some_posts(connection: Connection, workspace_id: str, most: int) -> in
     return len(ids)
 
 
-def erase_rest(connection: Connection, workspace_id: str, now: int, actor: str = audit.OPERATOR) -> None:
+def erase_rest(connection: Connection, workspace_id: str, now: int, actor: str = OPERATOR) -> None:
     """Its job changes and posts are deleted: delete all else, and leave a line that says so."""
     installations.forget(connection, workspace_id)
     connection.execute(delete(posts).where(posts.c.workspace_id == workspace_id))
     connection.execute(delete(lanes).where(lanes.c.workspace_id == workspace_id))
     connection.execute(delete(workspaces).where(workspaces.c.id == workspace_id))
     connection.execute(delete(audit_table).where(audit_table.c.workspace_id == workspace_id))
-    audit.record(connection, workspace_id, audit.Change(now, actor, "erased the workspace", ""))
+    audit.record(connection, workspace_id, AuditEntry(now, actor, "erased the workspace", ""))
 
 
 _long_gone = (
     select(workspaces.c.id)
-    .where(workspaces.c.state == GONE, workspaces.c.gone_at < bindparam("before"))
+    .where(workspaces.c.state == WorkspaceState.GONE, workspaces.c.gone_at < bindparam("before"))
     .order_by(workspaces.c.gone_at)
     .limit(1)
     .with_for_update(skip_locked=True)
@@ -76,5 +77,5 @@ def erase_long_gone(connection: Connection, before: int, now: int, most: int) ->
     if workspace_id is None:
         return False
     if not (erase_some(connection, workspace_id, most) or erase_some_posts(connection, workspace_id, most)):
-        erase_rest(connection, workspace_id, now, audit.APP)
+        erase_rest(connection, workspace_id, now, APP)
     return True

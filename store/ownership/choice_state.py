@@ -7,29 +7,13 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, bindparam, delete, func, literal, null, or_, select, update
 
-from store.delivery.deliveries import DRI, PENDING
+from domain.people import Absence
+from domain.rule_versions import PoolAssignment
+from domain.states import DeliveryState, Role
 from store.schema import absences, deliveries, lanes, mute_limits, mutes, ownership_accounts, ownership_pools, posts
 from store.upsert import insert_missing, put
 
 DAY_MS = 24 * 60 * 60 * 1000
-
-
-@dataclass(frozen=True)
-class Taken:
-    """A member of a pool has this account."""
-
-    pool: str
-    account: str
-    member: str
-
-
-@dataclass(frozen=True)
-class Absence:
-    """Out of office; *until* None: until they say so, *delegate* None: nobody takes their place."""
-
-    since: int
-    until: int | None = None
-    delegate: str | None = None
 
 
 @dataclass(frozen=True)
@@ -89,7 +73,7 @@ def state(connection: Connection, workspace_id: str, now: int, *, count_told: bo
     )
 
 
-_promised = (deliveries.c.role == DRI) & (deliveries.c.created_at > bindparam("since"))
+_promised = (deliveries.c.role == Role.DRI) & (deliveries.c.created_at > bindparam("since"))
 _posted = (  # by their posts, of which none was tried before what it carries was promised
     select(deliveries.c.lane_id)
     .join(posts, posts.c.id == deliveries.c.post_id)
@@ -100,7 +84,8 @@ _waiting = (
     .join(lanes, lanes.c.id == deliveries.c.lane_id)
     .where(
         lanes.c.workspace_id == bindparam("of_workspace"),
-        deliveries.c.state == literal(PENDING, literal_execute=True),  # literal: the partial index must match
+        deliveries.c.state
+        == literal(DeliveryState.PENDING, literal_execute=True),  # literal: the partial index must match
         _promised,
     )
 )
@@ -146,7 +131,7 @@ _set_account = (
 
 
 def advance(
-    connection: Connection, workspace_id: str, pools: Mapping[str, str], taken: Sequence[Taken], now: int
+    connection: Connection, workspace_id: str, pools: Mapping[str, str], taken: Sequence[PoolAssignment], now: int
 ) -> None:
     """Store how pools stand after a batch, in the transaction that settles it."""
     if pools:

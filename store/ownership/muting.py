@@ -6,20 +6,15 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection, bindparam, delete, insert, or_, select
 
-from store.delivery.trace import Step, add_steps
-from store.messages.acting import Delivery
+from domain.audit import AuditEntry
+from domain.delivery import Delivery
+from domain.history import TraceStep
+from domain.preferences import SEGMENT
+from store.delivery.trace import add_steps
 from store.operations import audit
 from store.ownership import choice_state
 from store.schema import mute_limits, mutes
 from store.upsert import insert_missing
-
-EVERYTHING = "*"
-SEGMENT = "segment:"
-"""
-What is muted is a signal, a change type, SEGMENT with a segment of accounts behind it, or EVERYTHING.
-
-The last is for whoever wants no direct messages at all.
-"""
 
 _segments = (
     select(mutes.c.signal)
@@ -48,13 +43,13 @@ def segments(connection: Connection, workspace_id: str) -> frozenset[str]:
 def mute(connection: Connection, delivery: Delivery, user_id: str, what: str, now: int) -> None:
     """*what*: a signal or a change type; the trace of the job change says that it was the last straw."""
     choice_state.mute(connection, delivery.workspace_id, user_id, what)
-    add_steps(connection, [Step(delivery.job_change_id, now, "muted", f"{what}, by {user_id}")])
+    add_steps(connection, [TraceStep(delivery.job_change_id, now, "muted", f"{what}, by {user_id}")])
 
 
 def unmute(connection: Connection, delivery: Delivery, user_id: str, what: str, now: int) -> None:
     """As `mute`, undone; both are steps of the trace."""
     choice_state.unmute(connection, delivery.workspace_id, user_id, what)
-    add_steps(connection, [Step(delivery.job_change_id, now, "unmuted", f"{what}, by {user_id}")])
+    add_steps(connection, [TraceStep(delivery.job_change_id, now, "unmuted", f"{what}, by {user_id}")])
 
 
 def mute_only(connection: Connection, workspace_id: str, user_id: str, chosen: Collection[str]) -> None:
@@ -72,7 +67,7 @@ def limits(connection: Connection, workspace_id: str) -> frozenset[str]:
     return frozenset(connection.execute(select(mute_limits.c.what).where(mine)).scalars())
 
 
-def limit(connection: Connection, workspace_id: str, chosen: Collection[str], change: audit.Change) -> None:
+def limit(connection: Connection, workspace_id: str, chosen: Collection[str], change: AuditEntry) -> None:
     """All that nobody may mute from now on; what is muted already is without effect while it stands here."""
     connection.execute(delete(mute_limits).where(mute_limits.c.workspace_id == workspace_id))
     if chosen:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, bindparam, delete, func, literal, select, update
 
-from store.delivery.deliveries import COPY, DRI, NewDelivery, add_deliveries
-from store.delivery.trace import Step, add_steps
+from domain.audit import AuditEntry
+from domain.delivery import MissedJobChange, NewDelivery
+from domain.history import TraceStep
+from domain.people import OwnerLink, OwnerMatching, UnmatchedOwner
+from domain.states import Role
+from store.delivery.deliveries import add_deliveries
+from store.delivery.trace import add_steps
 from store.operations import audit
-from store.operations.audit import Change
 from store.schema import (
     deliveries,
     job_changes,
@@ -23,63 +26,11 @@ from store.schema import (
 )
 from store.upsert import insert_missing, put
 
-
-@dataclass(frozen=True)
-class Missed:
-    """
-    A job change that would have been this owner's.
-
-    *owner*: their e-mail address in lower case, else their Salesforce user id. *why*: what the message would have said.
-    """
-
-    owner: str
-    job_change_id: str
-    name: str = field(repr=False)
-    problem: str
-    why: str = field(repr=False)
-    side: str | None
-
-
-@dataclass(frozen=True)
-class Unmatched:
-    """An owner without a Slack user. *waiting*: job changes that the default channel got in their place, for replay."""
-
-    owner: str
-    name: str = field(repr=False)
-    problem: str
-    waiting: int
-    last_seen_at: int
-
-
-@dataclass(frozen=True)
-class Link:
-    """An owner and the Slack user they are, set by hand."""
-
-    owner: str
-    user_id: str
-    linked_at: int
-    linked_by: str
-
-
-@dataclass(frozen=True)
-class HowMatched:
-    """
-    *links*: a Slack user by owner. *alias_domains*: a domain, and the one by which Slack may know its people.
-
-    *denied*: owners with a Slack user each who says that it is not them.
-    """
-
-    email_field: str | None = None
-    alias_domains: Mapping[str, str] = field(default_factory=dict)
-    links: Mapping[str, str] = field(default_factory=dict)
-    denied: frozenset[tuple[str, str]] = frozenset()
-
-
 _matching = select(ownership_matching.c.email_field, ownership_matching.c.alias_domains).where(
     ownership_matching.c.workspace_id == bindparam("of_workspace")
 )
 _links = (
-    select(*(ownership_links.c[name] for name in Link.__dataclass_fields__))
+    select(*(ownership_links.c[name] for name in OwnerLink.__dataclass_fields__))
     .where(ownership_links.c.workspace_id == bindparam("of_workspace"))
     .order_by(ownership_links.c.owner)
 )
@@ -95,14 +46,14 @@ _links_and_denials = (
 )
 
 
-def how_matched(connection: Connection, workspace_id: str) -> HowMatched:
+def how_matched(connection: Connection, workspace_id: str) -> OwnerMatching:
     """How owners are matched with Slack users in this workspace, beyond the e-mail address."""
     row = connection.execute(_matching, {"of_workspace": workspace_id}).one_or_none()
     known = connection.execute(_links_and_denials, {"of_workspace": workspace_id}).all()
     links = {each.owner: each.user_id for each in known if not each.is_denied}
     denied = frozenset((each.owner, each.user_id) for each in known if each.is_denied)
     domains = json.loads(row.alias_domains) if row else {}
-    return HowMatched(row.email_field if row else None, domains, links, denied)
+    return OwnerMatching(row.email_field if row else None, domains, links, denied)
 
 
 def match_by(
@@ -110,7 +61,7 @@ def match_by(
     workspace_id: str,
     email_field: str | None,
     alias_domains: Mapping[str, str],
-    change: Change,
+    change: AuditEntry,
 ) -> None:
     """Store how owners are matched: another e-mail field of Salesforce's User, and domains that mean the same."""
     values = {"email_field": email_field, "alias_domains": json.dumps(dict(alias_domains))}
@@ -125,13 +76,13 @@ def linked_by(connection: Connection, workspace_id: str, user_id: str) -> dict[s
     return {row.owner: row.linked_by for row in rows}
 
 
-def waiting_of_links(connection: Connection, workspace_id: str) -> list[tuple[Link, int]]:
+def waiting_of_links(connection: Connection, workspace_id: str) -> list[tuple[OwnerLink, int]]:
     """Every link, by owner, with how many job changes the default channel got in that owner's place."""
     missed = ownership_unmatched
     is_theirs = (missed.c.workspace_id == ownership_links.c.workspace_id) & (missed.c.owner == ownership_links.c.owner)
     count = select(func.count()).select_from(missed).where(is_theirs).scalar_subquery()
     rows = connection.execute(_links.add_columns(count), {"of_workspace": workspace_id})
-    return [(Link(*link), waits) for *link, waits in rows]
+    return [(OwnerLink(*link), waits) for *link, waits in rows]
 
 
 def _linked_with(connection: Connection, workspace_id: str, owner: str) -> str | None:
@@ -139,7 +90,7 @@ def _linked_with(connection: Connection, workspace_id: str, owner: str) -> str |
     return connection.execute(select(ownership_links.c.user_id).where(mine)).scalar_one_or_none()
 
 
-def link(connection: Connection, workspace_id: str, owner: str, user_id: str, change: Change) -> None:
+def link(connection: Connection, workspace_id: str, owner: str, user_id: str, change: AuditEntry) -> None:
     """From now on this owner (e-mail address in lower case, or Salesforce user id of 18) is this Slack user."""
     take_denial_back(connection, workspace_id, owner, user_id)
     key = {"workspace_id": workspace_id, "owner": owner}
@@ -152,7 +103,7 @@ def link(connection: Connection, workspace_id: str, owner: str, user_id: str, ch
     audit.record(connection, workspace_id, change)
 
 
-def unlink(connection: Connection, workspace_id: str, owner: str, change: Change) -> bool:
+def unlink(connection: Connection, workspace_id: str, owner: str, change: AuditEntry) -> bool:
     """False: there was no such link."""
     had_one = unlink_quietly(connection, workspace_id, owner)
     if had_one:
@@ -166,7 +117,7 @@ def unlink_quietly(connection: Connection, workspace_id: str, owner: str) -> boo
     return bool(connection.execute(delete(ownership_links).where(mine)).rowcount)
 
 
-def deny(connection: Connection, workspace_id: str, owner: str, user_id: str, change: Change) -> bool:
+def deny(connection: Connection, workspace_id: str, owner: str, user_id: str, change: AuditEntry) -> bool:
     """
     This Slack user says that they are not this owner: they are not matched any more, nor linked.
 
@@ -207,7 +158,7 @@ def denials_at(connection: Connection, workspace_id: str, at: int) -> list[tuple
     return [(row.owner, row.user_id) for row in rows]
 
 
-def add_missed(connection: Connection, workspace_id: str, missed: Sequence[Missed], now: int) -> None:
+def add_missed(connection: Connection, workspace_id: str, missed: Sequence[MissedJobChange], now: int) -> None:
     """Remember what owners missed, for the list of unmatched ones; what is known already stays."""
     if missed:
         connection.execute(
@@ -216,7 +167,7 @@ def add_missed(connection: Connection, workspace_id: str, missed: Sequence[Misse
         )
 
 
-def unmatched(connection: Connection, workspace_id: str, most: int = 100, after: str = "") -> list[Unmatched]:
+def unmatched(connection: Connection, workspace_id: str, most: int = 100, after: str = "") -> list[UnmatchedOwner]:
     """Owners who were not found in Slack and are not linked, in order of *owner*, from the one *after* on."""
     table = ownership_unmatched
     is_linked = select(ownership_links.c.owner).where(ownership_links.c.workspace_id == workspace_id)
@@ -229,7 +180,7 @@ def unmatched(connection: Connection, workspace_id: str, most: int = 100, after:
     )
     mine = (table.c.workspace_id == workspace_id) & (table.c.owner > after) & table.c.owner.not_in(is_linked)
     rows = connection.execute(select(*columns).where(mine).group_by(table.c.owner).order_by(table.c.owner).limit(most))
-    return [Unmatched(*row) for row in rows]
+    return [UnmatchedOwner(*row) for row in rows]
 
 
 def waiting(connection: Connection, workspace_id: str, owner: str) -> list[str]:
@@ -261,13 +212,13 @@ def tell_after_all(connection: Connection, workspace_id: str, owner: str, now: i
         return None
     had = _had_already(connection, workspace_id, user_id, [each.job_change_id for each in missed])
     again = [each for each in missed if each.job_change_id not in had]
-    new = [NewDelivery(each.job_change_id, user_id, DRI, each.why, each.side) for each in again]
+    new = [NewDelivery(each.job_change_id, user_id, Role.DRI, each.why, each.side) for each in again]
     ids = [each.job_change_id for each in again]
     reopened = {"outcome": None, "told": None, "reason": None, "ended_at": None}
     add_deliveries(connection, workspace_id, new, now)
     connection.execute(update(job_changes).where(job_changes.c.id.in_(ids)).values(reopened))
     detail = f"linked with {user_id}"
-    add_steps(connection, [Step(each, now, "promised to the owner after all", detail) for each in ids])
+    add_steps(connection, [TraceStep(each, now, "promised to the owner after all", detail) for each in ids])
     connection.execute(delete(table).where(mine, table.c.job_change_id.in_([each.job_change_id for each in missed])))
     return len(ids)
 
@@ -276,4 +227,4 @@ def _had_already(connection: Connection, workspace_id: str, user_id: str, job_ch
     theirs = (lanes.c.workspace_id == workspace_id) & (lanes.c.destination == user_id)
     chosen = select(deliveries.c.job_change_id).join(lanes, lanes.c.id == deliveries.c.lane_id).where(theirs)
     among = deliveries.c.job_change_id.in_(job_change_ids)
-    return set(connection.execute(chosen.where(among, deliveries.c.role != COPY)).scalars())
+    return set(connection.execute(chosen.where(among, deliveries.c.role != Role.COPY)).scalars())

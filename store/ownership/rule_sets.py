@@ -2,53 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
+from domain.audit import AuditEntry
+from domain.rule_versions import ACTION, DraftRules, PublishedRules, SeenVersion
 from store.operations import audit
-from store.operations.audit import Change
 from store.schema import audit as audit_table
 from store.schema import ownership_drafts, ownership_rules, workspaces
-
-ACTION = "ownership"
-"""What the actions of the history begin with."""
-
-
-@dataclass(frozen=True)
-class Published:
-    """A rule set that is or was in force. *rules* as JSON; *published_by* a Slack user id or audit.OPERATOR."""
-
-    version: int
-    rules: str = field(repr=False)
-    published_at: int
-    published_by: str
-    note: str
-
-
-@dataclass(frozen=True)
-class Draft:
-    """What is being changed. *revision* grows with each change; *based_on*: the version it started from."""
-
-    revision: int
-    based_on: int
-    rules: str = field(repr=False)
-    changed_at: int
-    changed_by: str
-
-
-@dataclass(frozen=True)
-class Seen:
-    """
-    How the rules stood when somebody saw them. *revision* and *changed_at* 0: there was no draft.
-
-    Nobody overwrites what they have not seen: neither a draft, nor the version that theirs would start from.
-    """
-
-    version: int
-    revision: int = 0
-    changed_at: int = 0
-
 
 _published_columns = (
     ownership_rules.c.version,
@@ -59,11 +19,11 @@ _published_columns = (
 )
 
 
-def in_force(connection: Connection, workspace_id: str) -> Published | None:
+def in_force(connection: Connection, workspace_id: str) -> PublishedRules | None:
     """The rule set by which job changes are routed; None: only the catch-all is there."""
     mine = select(*_published_columns).where(ownership_rules.c.workspace_id == workspace_id)
     row = connection.execute(mine.order_by(ownership_rules.c.version.desc()).limit(1)).one_or_none()
-    return Published(*row) if row else None
+    return PublishedRules(*row) if row else None
 
 
 _version_in_force = select(func.max(ownership_rules.c.version)).where(
@@ -76,22 +36,22 @@ def version_in_force(connection: Connection, workspace_id: str) -> int:
     return connection.execute(_version_in_force, {"of_workspace": workspace_id}).scalar_one() or 0
 
 
-def versions(connection: Connection, workspace_id: str, most: int = 50) -> list[Published]:
+def versions(connection: Connection, workspace_id: str, most: int = 50) -> list[PublishedRules]:
     """The newest first."""
     mine = select(*_published_columns).where(ownership_rules.c.workspace_id == workspace_id)
     rows = connection.execute(mine.order_by(ownership_rules.c.version.desc()).limit(most))
-    return [Published(*row) for row in rows]
+    return [PublishedRules(*row) for row in rows]
 
 
-def version(connection: Connection, workspace_id: str, number: int) -> Published | None:
+def version(connection: Connection, workspace_id: str, number: int) -> PublishedRules | None:
     """As it was published, also if newer ones are in force; None: there is none of this number."""
     mine = (ownership_rules.c.workspace_id == workspace_id) & (ownership_rules.c.version == number)
     row = connection.execute(select(*_published_columns).where(mine)).one_or_none()
-    return Published(*row) if row else None
+    return PublishedRules(*row) if row else None
 
 
 def publish(
-    connection: Connection, workspace_id: str, rules: str, seen_version: int | None, change: Change
+    connection: Connection, workspace_id: str, rules: str, seen_version: int | None, change: AuditEntry
 ) -> int | None:
     """
     Put a rule set in force and drop the draft; its version.
@@ -107,7 +67,7 @@ def publish(
     return _publish(connection, workspace_id, rules, newest + 1, change)
 
 
-def publish_draft(connection: Connection, workspace_id: str, seen: Seen, change: Change) -> int | None:
+def publish_draft(connection: Connection, workspace_id: str, seen: SeenVersion, change: AuditEntry) -> int | None:
     """The same with the draft, if all stands as *seen*."""
     if not _locked(connection, workspace_id) or _standing(connection, workspace_id) != seen:
         return None
@@ -115,7 +75,7 @@ def publish_draft(connection: Connection, workspace_id: str, seen: Seen, change:
     return _publish(connection, workspace_id, drafted.rules, seen.version + 1, change) if drafted else None
 
 
-def _publish(connection: Connection, workspace_id: str, rules: str, version: int, change: Change) -> int:
+def _publish(connection: Connection, workspace_id: str, rules: str, version: int, change: AuditEntry) -> int:
     values = {
         "workspace_id": workspace_id,
         "version": version,
@@ -130,14 +90,16 @@ def _publish(connection: Connection, workspace_id: str, rules: str, version: int
     return version
 
 
-def draft(connection: Connection, workspace_id: str) -> Draft | None:
+def draft(connection: Connection, workspace_id: str) -> DraftRules | None:
     """What is being changed and not in force yet; None: nothing is."""
-    columns = (ownership_drafts.c[name] for name in Draft.__dataclass_fields__)
+    columns = (ownership_drafts.c[name] for name in DraftRules.__dataclass_fields__)
     row = connection.execute(select(*columns).where(ownership_drafts.c.workspace_id == workspace_id)).one_or_none()
-    return Draft(*row) if row else None
+    return DraftRules(*row) if row else None
 
 
-def save_draft(connection: Connection, workspace_id: str, rules: str, seen: Seen | None, change: Change) -> int | None:
+def save_draft(
+    connection: Connection, workspace_id: str, rules: str, seen: SeenVersion | None, change: AuditEntry
+) -> int | None:
     """
     Store the draft; its new revision. *seen* None: whatever is there is overwritten.
 
@@ -161,7 +123,7 @@ def save_draft(connection: Connection, workspace_id: str, rules: str, seen: Seen
     return revision + 1
 
 
-def drop_draft(connection: Connection, workspace_id: str, seen: Seen, change: Change) -> bool:
+def drop_draft(connection: Connection, workspace_id: str, seen: SeenVersion, change: AuditEntry) -> bool:
     """False: there was none, or not as *seen*."""
     if not _locked(connection, workspace_id) or _standing(connection, workspace_id) != seen:
         return False
@@ -171,17 +133,17 @@ def drop_draft(connection: Connection, workspace_id: str, seen: Seen, change: Ch
     return bool(dropped.rowcount)
 
 
-def history(connection: Connection, workspace_id: str, most: int = 100) -> list[Change]:
+def history(connection: Connection, workspace_id: str, most: int = 100) -> list[AuditEntry]:
     """Who changed what about ownership and when, newest first."""
     columns = (audit_table.c.at, audit_table.c.actor, audit_table.c.action, audit_table.c.detail)
     mine = (audit_table.c.workspace_id == workspace_id) & audit_table.c.action.startswith(ACTION)
     rows = connection.execute(select(*columns).where(mine).order_by(audit_table.c.id.desc()).limit(most))
-    return [Change(*row) for row in rows]
+    return [AuditEntry(*row) for row in rows]
 
 
-def _standing(connection: Connection, workspace_id: str) -> Seen:
+def _standing(connection: Connection, workspace_id: str) -> SeenVersion:
     version, drafted = version_in_force(connection, workspace_id), draft(connection, workspace_id)
-    return Seen(version, drafted.revision, drafted.changed_at) if drafted else Seen(version)
+    return SeenVersion(version, drafted.revision, drafted.changed_at) if drafted else SeenVersion(version)
 
 
 def _locked(connection: Connection, workspace_id: str) -> bool:

@@ -8,20 +8,11 @@ from hmac import compare_digest
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
+from domain.salesforce_connection import SalesforceApp
 from store.encryption import Cipher
 from store.schema import salesforce_apps as apps
 from store.schema import salesforce_attempts as attempts
 from store.upsert import put
-
-
-@dataclass(frozen=True)
-class SalesforceApp:
-    """Consumer key and secret. *set_by*: a Slack user id; *set_at* in milliseconds."""
-
-    client_id: str
-    client_secret: str = field(repr=False)
-    set_by: str
-    set_at: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from enum import Enum, auto
 from typing import Any
 
 from sqlalchemy import Connection, Integer, Row, bindparam, case, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from domain.salesforce_connection import (
+    CLIENT_CREDENTIALS,
+    WEB_SERVER,
+    ConnectionStatus,
+    SalesforceConnection,
+    SalesforceTokens,
+)
 from store.encryption import Cipher
 from store.schema import salesforce_connections as table
 from store.schema import workspaces
 from store.upsert import put
-
-CLIENT_CREDENTIALS = "client_credentials"
-WEB_SERVER = "web_server"
 
 RENEWAL_LEASE_MS = 30_000
 """How long one replica has to renew a session, longer than the time limit of that call, before another may try."""
@@ -26,56 +30,6 @@ _SECRETS = ("access_token", "refresh_token", "client_secret")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
-    """How a workspace is connected, without its secrets. Times are in milliseconds."""
-
-    workspace_id: str
-    flow: str  # CLIENT_CREDENTIALS | WEB_SERVER
-    login_url: str
-    connected_at: int
-    instance_url: str | None = None
-    client_id: str | None = None  # None: the operator's
-    org_id: str | None = None
-    org_name: str | None = None
-    org_edition: str | None = None
-    is_sandbox: bool | None = None
-    user_id: str | None = None
-    user_name: str | None = None
-    unreadable: str | None = None  # what we may not read; routing goes on without
-    problem: str | None = None
-    connected_by: str | None = None  # a Slack user id; None: the operator
-    renewed_at: int | None = None  # when the session was renewed, or when renewing it began
-    last_success_at: int | None = None
-    api_used: int | None = None  # by everybody, in 24 hours
-    api_limit: int | None = None
-    our_calls: int = 0  # on the day of `our_calls_day`
-    our_calls_day: int = 0  # days since the epoch, UTC
-
-    def our_calls_on(self, now: int) -> int:
-        """How many API calls we have made on the day, UTC, of *now*."""
-        return self.our_calls if self.our_calls_day == now // DAY_MS else 0
-
-    @property
-    def has_worked(self) -> bool:
-        """Or not been found not to, as the operator's credentials are where they are for a browser's flow only."""
-        return self.problem is None or self.last_success_at is not None
-
-    @property
-    def is_the_operators(self) -> bool:
-        """Whether it stands for the credentials in the environment, which no admin of the workspace entered."""
-        return self.flow == CLIENT_CREDENTIALS and self.client_id is None
-
-
-@dataclass(frozen=True, kw_only=True)
-class SalesforceConnection(Standing):
-    """One row, its secrets readable."""
-
-    access_token: str | None = field(default=None, repr=False)  # None: none yet, or being renewed
-    refresh_token: str | None = field(default=None, repr=False)
-    client_secret: str | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, kw_only=True)
 class About:
     """What an org says of itself and of the user we are in it; None: it does not say."""
 
@@ -83,17 +37,6 @@ class About:
     org_edition: str | None
     is_sandbox: bool | None
     user_name: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tokens:
-    """What Salesforce answered to a request for a session. `refresh_token` None: the one we have stays good."""
-
-    access_token: str = field(repr=False)
-    refresh_token: str | None = field(repr=False)
-    instance_url: str
-    org_id: str | None
-    user_id: str | None
 
 
 class Renewal(Enum):
@@ -148,7 +91,7 @@ def claim_renewal(
     return Renewal.OURS, known
 
 
-def store_tokens(connection: Connection, cipher: Cipher, workspace_id: str, tokens: Tokens, now: int) -> None:
+def store_tokens(connection: Connection, cipher: Cipher, workspace_id: str, tokens: SalesforceTokens, now: int) -> None:
     """The session is renewed. Stored even by one whose lease ran out: a rotated refresh token is the only one."""
     told = {name: value for name, value in vars(tokens).items() if value is not None}
     _change(connection, workspace_id, **_encrypted(cipher, told), renewed_at=now, problem=None)
@@ -197,22 +140,22 @@ def not_begun(connection: Connection) -> list[str]:
 
 
 _standing = (
-    select(*(table.c[one.name] for one in fields(Standing)))
+    select(*(table.c[one.name] for one in fields(ConnectionStatus)))
     .join(workspaces, workspaces.c.id == table.c.workspace_id)
     .order_by(table.c.workspace_id)
 )
 
 
-def standing_of(connection: Connection, workspace_id: str) -> Standing | None:
+def standing_of(connection: Connection, workspace_id: str) -> ConnectionStatus | None:
     """None: it is not connected, or the operator's credentials have not been used for it yet."""
     row = connection.execute(_standing.where(table.c.workspace_id == workspace_id)).one_or_none()
-    return Standing(**row._mapping) if row else None  # noqa: SLF001 - its documented API
+    return ConnectionStatus(**row._mapping) if row else None  # noqa: SLF001 - its documented API
 
 
-def standing(connection: Connection) -> list[Standing]:
+def standing(connection: Connection) -> list[ConnectionStatus]:
     """Of every active workspace that is connected."""
     rows = connection.execute(_standing.where(workspaces.c.state == "active"))
-    return [Standing(**row._mapping) for row in rows]  # noqa: SLF001 - its documented API
+    return [ConnectionStatus(**row._mapping) for row in rows]  # noqa: SLF001 - its documented API
 
 
 _answered = (

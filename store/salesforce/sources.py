@@ -3,57 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, delete, exists, insert, select, update
 
+from domain.salesforce_source import ACTIVE, NewSource, Source
 from store.schema import salesforce_sources as table
 from store.schema import turns, workspaces
 from store.upsert import insert_missing
-
-ACTIVE = "active"
-PAUSED = "paused"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """One row. Times in milliseconds; *definition* is decoded JSON."""
-
-    id: int
-    workspace_id: str
-    name: str
-    sobject: str
-    definition: Mapping[str, Any] = field(repr=False)
-    org_id: str | None
-    state: str
-    since: int
-    mark: int
-    due_at: int
-    failures: int
-    looked_at: int | None
-    found: int
-    refused: int
-    refusal: str | None
-    problem: str | None
-    made_by: str
-    made_at: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewSource:
-    """*since*: nothing that changed before is told."""
-
-    workspace_id: str
-    name: str
-    sobject: str
-    definition: Mapping[str, Any]
-    org_id: str | None
-    since: int
-    made_by: str
-    made_at: int
 
 
 def save(connection: Connection, new: NewSource) -> None:

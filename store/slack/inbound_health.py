@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, literal, select, update
 
-from store.delivery.deliveries import BURIED, PENDING
+from domain.states import DeliveryState
 from store.schema import deliveries, lanes, slack_signs
 from store.upsert import insert_missing
 
@@ -15,7 +15,7 @@ GENUINE, EVENT, REFUSED = "genuine", "event", "refused"
 
 
 # Literally, or SQLite could not use the indexes over those that wait and those that are buried.
-_PENDING, _BURIED = (literal(state, literal_execute=True) for state in (PENDING, BURIED))
+_PENDING, _BURIED = (literal(state, literal_execute=True) for state in (DeliveryState.PENDING, DeliveryState.FAILED))
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from sqlalchemy import (
     select,
 )
 
+from domain.audit import AuditEntry
 from store.database import Database
 from store.encryption import Cipher, EncryptedText
 from store.operations import audit, notices
@@ -172,7 +173,7 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
         )
         anew = known is None or not known.is_active
         notices.welcome(connection, workspace_id, installation.user_id, installed_at, anew=anew)
-        audit.record(connection, workspace_id, audit.Change(installed_at, installation.user_id, "installed", ""))
+        audit.record(connection, workspace_id, AuditEntry(installed_at, installation.user_id, "installed", ""))
 
     def _find(self, connection: Connection, workspace_id: str) -> Installation | None:
         c = installations.c

@@ -3,37 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 
+from domain.people import Member
 from store.schema import members
 from store.upsert import insert_missing
-
-NOT_IN_SLACK = "not_in_slack"
-DEACTIVATED = "deactivated"
-BOT = "bot"
-GUEST = "guest"
-STRANGER = "stranger"
-UNKNOWN = "unknown"
 
 BELIEVED_MS = 24 * 60 * 60 * 1000
 REFUSED_MS = 15 * 60 * 1000
 """A missing or refused person is looked up again sooner: they may have joined meanwhile."""
-
-
-@dataclass(frozen=True)
-class Member:
-    """
-    Who an e-mail address is in Slack.
-
-    *problem*: why nobody can be told there; None: they can. UNKNOWN is never stored: it could not be learnt now, and
-    *retry_after* seconds is when to ask again (None: soon).
-    """
-
-    user_id: str | None
-    problem: str | None = None
-    retry_after: float | None = None
 
 
 _known = select(members.c.email, members.c.user_id, members.c.problem).where(

@@ -3,78 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, exists, func, literal, select, update
 
+from domain.notices import DEFAULT_CHANNEL_BROKEN, NO_DEFAULT_CHANNEL
+from domain.states import DEFAULT_CHANNEL, WorkspaceState
+from domain.workspace import Workspace
 from store.operations.notices import wake
-from store.schema import DEFAULT_CHANNEL, deliveries, lanes, turns, workspaces
+from store.schema import deliveries, lanes, turns, workspaces
 from store.upsert import insert_missing
-
-ACTIVE = "active"
-GONE = "gone"
-
-NO_DEFAULT_CHANNEL = "no_default_channel"
-DEFAULT_CHANNEL_BROKEN = "default_channel_broken"
-SALESFORCE_BROKEN = "salesforce_broken"
-SALESFORCE_CALLS_LOW = "salesforce_calls_low"
-"""Notices that are given once."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Workspace:
-    """
-    A workspace and its preferences, as one row.
-
-    *signal_channels*: the channel of each signal that has its own. *retention_days* None: as the operator has it.
-    """
-
-    id: str
-    enterprise_id: str | None
-    is_enterprise_install: bool
-    name: str
-    state: str
-    installer_user_id: str | None
-    bot_user_id: str | None
-    scopes: frozenset[str]
-    installed_at: int
-    gone_at: int | None
-    version: int
-    default_channel_id: str | None
-    default_channel_name: str | None
-    default_channel_problem: str | None
-    channel_gets: str
-    tell_dris: bool
-    posts_per_minute: int
-    salesforce_patience_minutes: int
-    salesforce_daily_calls: int = 5_000
-    default_channel_is_public: bool | None = None
-    reminder_hours: int = 0
-    reminder_escalation: str = "nobody"
-    signal_channels: Mapping[str, str] = field(default_factory=dict)
-    retention_days: int | None = None
-
-    @property
-    def is_active(self) -> bool:
-        return self.state == ACTIVE
-
-    def channel_of(self, signal: str) -> str:
-        """The destination of job changes of this signal that no DRI is told of: its own channel, or the default one."""
-        channel = self.signal_channels.get(signal)
-        return channel if channel and channel != self.default_channel_id else DEFAULT_CHANNEL
-
-    @classmethod
-    def of(cls, row: Row[Any]) -> Self:
-        """From a row with at least the columns that there are fields."""
-        values = {name: row._mapping[name] for name in cls.__dataclass_fields__}  # noqa: SLF001 - its documented API
-        read = {
-            "scopes": frozenset(filter(None, values["scopes"].split(","))),
-            "signal_channels": json.loads(values["signal_channels"]),
-        }
-        return cls(**values | read)
-
 
 _find = select(workspaces).where(workspaces.c.id == bindparam("workspace_id"))
 
@@ -82,13 +21,24 @@ _find = select(workspaces).where(workspaces.c.id == bindparam("workspace_id"))
 def find(connection: Connection, workspace_id: str) -> Workspace | None:
     """None: it was never installed, or was erased. One that has left is found, see `is_active`."""
     row = connection.execute(_find, {"workspace_id": workspace_id}).one_or_none()
-    return Workspace.of(row) if row else None
+    return _workspace(row) if row else None
 
 
 def all_active(connection: Connection) -> list[Workspace]:
     """Those that have the app now, by id."""
-    rows = connection.execute(select(workspaces).where(workspaces.c.state == ACTIVE).order_by(workspaces.c.id))
-    return [Workspace.of(row) for row in rows]
+    rows = connection.execute(
+        select(workspaces).where(workspaces.c.state == WorkspaceState.ACTIVE).order_by(workspaces.c.id)
+    )
+    return [_workspace(row) for row in rows]
+
+
+def _workspace(row: Row[Any]) -> Workspace:
+    values = {name: row._mapping[name] for name in Workspace.__dataclass_fields__}  # noqa: SLF001 - its documented API
+    parsed = {
+        "scopes": frozenset(filter(None, values["scopes"].split(","))),
+        "signal_channels": json.loads(values["signal_channels"]),
+    }
+    return Workspace(**values | parsed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +57,7 @@ class Installed:
 
 def install(connection: Connection, installed: Installed) -> None:
     """Remember a new workspace, or bring one back with the preferences it had; what waited for it goes on."""
-    values = vars(installed) | {"state": ACTIVE, "gone_at": None, "default_channel_problem": None}
+    values = vars(installed) | {"state": WorkspaceState.ACTIVE, "gone_at": None, "default_channel_problem": None}
     bring_back = update(workspaces).where(workspaces.c.id == installed.id).values(values)
     if not connection.execute(bring_back).rowcount:
         connection.execute(insert_missing(connection, workspaces, "id").values(values))
@@ -119,8 +69,10 @@ def install(connection: Connection, installed: Installed) -> None:
 
 def mark_gone(connection: Connection, workspace_id: str, now: int) -> bool:
     """Nothing is routed or posted for it any more, until it installs again. False: it was not active."""
-    active = (workspaces.c.id == workspace_id) & (workspaces.c.state == ACTIVE)
-    return bool(connection.execute(update(workspaces).where(active).values(state=GONE, gone_at=now)).rowcount)
+    active = (workspaces.c.id == workspace_id) & (workspaces.c.state == WorkspaceState.ACTIVE)
+    return bool(
+        connection.execute(update(workspaces).where(active).values(state=WorkspaceState.GONE, gone_at=now)).rowcount
+    )
 
 
 def change(connection: Connection, workspace_id: str, seen_version: int | None, **preferences: object) -> bool:
@@ -184,7 +136,9 @@ def untold(connection: Connection) -> list[tuple[str, str]]:
         for notice, holds in ((DEFAULT_CHANNEL_BROKEN, is_broken), (NO_DEFAULT_CHANNEL, is_missed))
         for workspace_id in connection.execute(
             select(workspaces.c.id).where(
-                workspaces.c.state == ACTIVE, ~workspaces.c.notices.contains(f'"{notice}"', autoescape=True), holds
+                workspaces.c.state == WorkspaceState.ACTIVE,
+                ~workspaces.c.notices.contains(f'"{notice}"', autoescape=True),
+                holds,
             )
         ).scalars()
     ]

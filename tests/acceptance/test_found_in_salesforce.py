@@ -13,10 +13,11 @@ from cryptography.fernet import Fernet
 from slack_sdk.oauth.installation_store import Installation
 from sqlalchemy import func, select, update
 
+from domain.salesforce_source import NewSource
 from store.database import Database
 from store.encryption import Cipher
 from store.salesforce import sources
-from store.salesforce.sources import FIND, NewSource
+from store.salesforce.sources import FIND
 from store.schema import job_changes, turns
 from store.slack.installations import AsyncInstallationStore
 from tests.acceptance.process import Served, surroundings

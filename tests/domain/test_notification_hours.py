@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.notification_hours import DAILY, DIRECT, WEEKLY, ReadingHours, zone_of
+from domain.notification_hours import DAILY, DIRECT, WEEKLY, NotificationHours, zone_of
 
 OSLO = "Europe/Oslo"
 ZONES = (OSLO, "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Auckland", "Africa/Casablanca", None)
@@ -24,20 +24,20 @@ def clock(hours: int, minutes: int = 0) -> int:
     return hours * 60 + minutes
 
 
-NIGHT = ReadingHours(quiet_from=clock(18), quiet_to=clock(8), tz=OSLO)
-LUNCH = ReadingHours(quiet_from=clock(12), quiet_to=clock(13), tz=OSLO)
-WEEKDAYS = ReadingHours(quiet_weekends=True, tz=OSLO)
-WORK = ReadingHours(quiet_from=clock(18), quiet_to=clock(8), quiet_weekends=True, tz=OSLO)
-EVENING = ReadingHours(DAILY, digest_at=clock(17), tz=OSLO)
-SATURDAYS = ReadingHours(WEEKLY, digest_at=clock(9), weekday=5, quiet_weekends=True, tz=OSLO)
-TOO_EARLY = ReadingHours(DAILY, digest_at=clock(6), quiet_from=clock(22), quiet_to=clock(7), tz=OSLO)
-MONDAYS = ReadingHours(WEEKLY, digest_at=clock(9), weekday=0, tz=OSLO)
+NIGHT = NotificationHours(quiet_from=clock(18), quiet_to=clock(8), tz=OSLO)
+LUNCH = NotificationHours(quiet_from=clock(12), quiet_to=clock(13), tz=OSLO)
+WEEKDAYS = NotificationHours(quiet_weekends=True, tz=OSLO)
+WORK = NotificationHours(quiet_from=clock(18), quiet_to=clock(8), quiet_weekends=True, tz=OSLO)
+EVENING = NotificationHours(DAILY, digest_at=clock(17), tz=OSLO)
+SATURDAYS = NotificationHours(WEEKLY, digest_at=clock(9), weekday=5, quiet_weekends=True, tz=OSLO)
+TOO_EARLY = NotificationHours(DAILY, digest_at=clock(6), quiet_from=clock(22), quiet_to=clock(7), tz=OSLO)
+MONDAYS = NotificationHours(WEEKLY, digest_at=clock(9), weekday=0, tz=OSLO)
 
 
 @pytest.mark.parametrize(
     ("hours", "promised", "read"),
     [
-        (ReadingHours(), "2026-11-20 23:00", "2026-11-20 23:00"),
+        (NotificationHours(), "2026-11-20 23:00", "2026-11-20 23:00"),
         (NIGHT, "2026-11-20 17:59", "2026-11-20 17:59"),
         (NIGHT, "2026-11-20 18:00", "2026-11-21 08:00"),
         (NIGHT, "2026-11-20 03:00", "2026-11-20 08:00"),
@@ -50,7 +50,7 @@ MONDAYS = ReadingHours(WEEKLY, digest_at=clock(9), weekday=0, tz=OSLO)
         (EVENING, "2026-11-20 16:59", "2026-11-20 17:00"),
         (EVENING, "2026-11-20 17:00", "2026-11-20 17:00"),
         (EVENING, "2026-11-20 17:01", "2026-11-21 17:00"),
-        (ReadingHours(DAILY, clock(17), quiet_weekends=True, tz=OSLO), "2026-11-20 17:01", "2026-11-23 17:00"),
+        (NotificationHours(DAILY, clock(17), quiet_weekends=True, tz=OSLO), "2026-11-20 17:01", "2026-11-23 17:00"),
         (MONDAYS, "2026-11-20 12:00", "2026-11-23 09:00"),
         (MONDAYS, "2026-11-23 09:01", "2026-11-30 09:00"),
         (SATURDAYS, "2026-11-20 12:00", "2026-11-23 09:00"),
@@ -71,14 +71,14 @@ def test_what_is_promised_is_read_at_the_first_moment_its_reader_wants(hours, pr
 )
 def test_quiet_hours_end_on_the_days_when_clocks_change(promised, read):
     """Europe goes forward in March and back in October, both at night."""
-    hours = ReadingHours(quiet_from=clock(22), quiet_to=clock(2, 30), tz=OSLO)
+    hours = NotificationHours(quiet_from=clock(22), quiet_to=clock(2, 30), tz=OSLO)
 
     assert hours.kept_until(at(promised), at(promised)) == at(read)
 
 
 def test_quiet_hours_that_come_twice_are_quiet_twice():
     """Within the hour that clocks repeat: the second 2:15 is as quiet as the first."""
-    hours = ReadingHours(quiet_from=clock(22), quiet_to=clock(2, 30), tz=OSLO)
+    hours = NotificationHours(quiet_from=clock(22), quiet_to=clock(2, 30), tz=OSLO)
     second = at("2026-10-25 02:15") + 60 * MINUTE
 
     assert hours.kept_until(second, second) == second + 15 * MINUTE
@@ -86,7 +86,7 @@ def test_quiet_hours_that_come_twice_are_quiet_twice():
 
 def test_a_digest_whose_time_is_over_goes_out_as_soon_as_nothing_is_quiet():
     """Slack was away at nine, and is back in the evening: it is not kept for a whole day more."""
-    hours = ReadingHours(DAILY, digest_at=clock(9), quiet_from=clock(18), quiet_to=clock(8), tz=OSLO)
+    hours = NotificationHours(DAILY, digest_at=clock(9), quiet_from=clock(18), quiet_to=clock(8), tz=OSLO)
     promised = at("2026-11-19 12:00")
 
     assert hours.kept_until(promised, at("2026-11-20 14:00")) == at("2026-11-20 14:00")
@@ -97,7 +97,7 @@ def test_a_digest_whose_time_is_over_goes_out_as_soon_as_nothing_is_quiet():
 def test_an_unknown_time_zone_is_utc(tz):
     """Nobody is kept waiting because Slack says something strange."""
     assert str(zone_of(tz)) == "UTC"
-    assert ReadingHours(quiet_from=0, quiet_to=clock(1), tz=tz).kept_until(0, 0) == 60 * MINUTE
+    assert NotificationHours(quiet_from=0, quiet_to=clock(1), tz=tz).kept_until(0, 0) == 60 * MINUTE
 
 
 def test_the_reason_names_what_keeps_it():
@@ -112,7 +112,7 @@ def test_the_reason_names_what_keeps_it():
 
 minutes = st.integers(0, clock(23, 59))
 any_hours = st.builds(
-    ReadingHours,
+    NotificationHours,
     delivery=st.sampled_from([DIRECT, DAILY, WEEKLY]),
     digest_at=minutes,
     weekday=st.integers(0, 6),
@@ -147,6 +147,6 @@ def test_what_is_promised_later_is_never_read_earlier(hours, promised):
 @given(any_hours, moments)
 def test_who_wants_it_at_once_and_has_no_quiet_time_waits_for_nothing(hours, promised):
     """Preferences that say nothing change nothing."""
-    plain = ReadingHours(tz=hours.tz)
+    plain = NotificationHours(tz=hours.tz)
 
     assert plain.kept_until(promised, promised) == promised

@@ -18,6 +18,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.oauth.installation_store import Installation
 from slack_sdk.web.async_client import AsyncWebClient
 
+from domain.workspace import Workspace
 from listeners import register_listeners
 from listeners.ownership.dialogs import OwnershipDialogs
 from listeners.pages import Pages
@@ -59,7 +60,6 @@ from store.database import Database
 from store.encryption import Cipher
 from store.slack import workspaces
 from store.slack.installations import AsyncInstallationStore
-from store.slack.workspaces import Workspace
 from tests.servers import GENEROUS_TIMEOUT
 
 PUBLIC_URL = "https://usergems.example.com"

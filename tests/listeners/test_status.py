@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from domain.delivery import DeliveryRecord, NewDelivery
+from domain.history import Explanation, FailedJobChange, JobChangeRecord, TraceStep
 from domain.job_change import TEST_SOURCE
+from domain.states import Role
 from listeners.status.explain_view import explained_blocks, explained_text
 from listeners.status.status_view import HELP, buried_blocks, buried_lines, status_blocks, status_lines
 from sandbox.slack.block_kit.blocks import check_message
-from services.delivery.explain import Explained
-from services.home.status import WorkspaceStatus
+from services.home.home_state import WorkspaceStatus
 from services.salesforce.health import Health, HealthLine, lines
-from store.delivery.burials import Burial
-from store.delivery.deliveries import DRI, NewDelivery, add_deliveries
-from store.delivery.trace import Step
+from store.delivery.deliveries import add_deliveries
 from store.intake import job_changes
-from store.intake.job_changes import FoundJobChange, NewJobChange, Told
+from store.intake.job_changes import NewJobChange
 from store.schema import job_changes as table
 from store.slack import workspaces
 from tests.conftest import SOMEDAY
@@ -233,7 +233,7 @@ async def told(office):
             change = job_change(person={"full_name": name, "emails": [f"{name}@initech.example"]})
             new = NewJobChange(office.team.id, name, "tests", change.to_stored(), SOMEDAY)
             [added] = job_changes.add(connection, [new])
-            add_deliveries(connection, office.team.id, [NewDelivery(added.id, to, DRI, "You own it.")], SOMEDAY)
+            add_deliveries(connection, office.team.id, [NewDelivery(added.id, to, Role.DRI, "You own it.")], SOMEDAY)
             ids.append(added.id)
         return ids
 
@@ -284,7 +284,7 @@ async def test_members_read_nothing_of_what_others_did_with_it(office, told):
         )
     )
 
-    assert "Step by step" not in await ask(office, office.mo, told[0])
+    assert "TraceStep by step" not in await ask(office, office.mo, told[0])
     assert "The rule" in await ask(office, office.mo, told[0])
 
 
@@ -303,7 +303,7 @@ async def test_another_workspaces_job_change_is_not_explained(office):
     assert f"There is no job change like “{theirs}” in this workspace." in await ask(office, office.dana, theirs)
 
 
-def found(**changes: object) -> FoundJobChange:
+def found(**changes: object) -> JobChangeRecord:
     values: dict[str, object] = {
         "id": "jc",
         "source": LIVE,
@@ -319,28 +319,28 @@ def found(**changes: object) -> FoundJobChange:
             "rule": LIVE,
             "considered": [{"source": LIVE, "name": LIVE, "email": LIVE, "result": LIVE}] * 99,
         },
-        "deliveries": [Told("U1", "dri", LIVE, "buried", 3, LIVE, SOMEDAY, "D1", "1.1")] * 99,
-        "trace": [Step("jc", SOMEDAY, LIVE, LIVE)] * 99,
+        "deliveries": [DeliveryRecord("U1", "dri", LIVE, "buried", 3, LIVE, SOMEDAY, "D1", "1.1")] * 99,
+        "trace": [TraceStep("jc", SOMEDAY, LIVE, LIVE)] * 99,
     }
-    return FoundJobChange(**values | changes)
+    return JobChangeRecord(**values | changes)
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({}, "Told to the DRI, <!date"),
-        ({"told": "channel"}, "Told to a channel, <!date"),
+        ({}, "DeliveryRecord to the DRI, <!date"),
+        ({"told": "channel"}, "DeliveryRecord to a channel, <!date"),
         ({"outcome": "buried", "told": None}, "Buried: nobody could be told, <!date"),
-        ({"outcome": "muted", "told": None}, "Told to nobody, <!date"),
+        ({"outcome": "muted", "told": None}, "DeliveryRecord to nobody, <!date"),
         ({"ended_at": None, "outcome": None}, "It waits to be told. The last try:"),
         ({"ended_at": None, "outcome": None, "routed_at": None}, "It waits for its DRI to be found."),
-        ({"decision": None, "deliveries": [], "trace": [], "reason": None}, "Told to the DRI"),
+        ({"decision": None, "deliveries": [], "trace": [], "reason": None}, "DeliveryRecord to the DRI"),
     ],
 )
 @pytest.mark.parametrize("change", [SAMPLES["new company"], None])
 def test_slack_takes_every_explanation(changes, said, change):
     """However long the names, and inert whatever they are."""
-    explained = Explained(found(**changes), change, ("jc-2", "jc-3"))
+    explained = Explanation(found(**changes), change, ("jc-2", "jc-3"))
 
     for reader in (None, "U1", "U2"):
         blocks = explained_blocks(explained, reader)
@@ -386,7 +386,7 @@ async def test_nothing_buried_is_good_news(office):
 
 def test_slack_takes_a_list_of_the_buried():
     """However many there are."""
-    listed = [Burial(f"jc-{each}", None, LIVE, SOMEDAY) for each in range(5)]
+    listed = [FailedJobChange(f"jc-{each}", None, LIVE, SOMEDAY) for each in range(5)]
 
     assert check_message(buried_blocks(listed, 1_000_000)) == []
     assert buried_lines(listed, 1_000_000)[-1] == "… and 999,995 more."

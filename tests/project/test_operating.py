@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
+from domain.day_counts import OUTCOMES, JobChangeTotals
 from listeners.http.metrics import Metrics, Snapshot
 from store.database import Database
 from store.encryption import Cipher, key_in
@@ -39,7 +40,7 @@ def exposed() -> dict[str, set[str]]:
     metrics.turned_away(401)
     metrics.called("slack", "auth.test", None, 0.1)
     snapshot = Snapshot(
-        counts.Totals(0, None, dict.fromkeys(counts.OUTCOMES, 0), 0),
+        JobChangeTotals(0, None, dict.fromkeys(OUTCOMES, 0), 0),
         health_figures.Vitals(0, 0, {("slack", "asked"): 1}, health_figures.SalesforceUse(0, 0, 0, 0.0, 0.0)),
         is_stuck=False,
     )

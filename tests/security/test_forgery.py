@@ -16,8 +16,8 @@ from random import Random
 import pytest
 from standardwebhooks import Webhook
 
+from domain.intake_key import SIGNING
 from services.intake.signatures import text_of
-from store.intake.keys import SIGNING
 from tests.security.two_workspaces import Fort, fort
 from tests.world import sample_job_change
 

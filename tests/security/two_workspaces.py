@@ -12,12 +12,13 @@ from typing import Any
 from slack_sdk.oauth.installation_store import Installation
 from sqlalchemy import Connection, select
 
+from domain.intake_key import BEARER
+from domain.salesforce_source import NewSource
 from listeners.dialogs.blocks import plain
 from sandbox.slack.shapes import view_json
 from sandbox.slack.state import Channel, Message, Team, User, View
-from services.ownership.editing import mark_of
+from services.ownership.rules.edits import mark_of
 from store.intake import mappings
-from store.intake.keys import BEARER
 from store.salesforce import sources
 from store.schema import deliveries, job_changes, ownership_links, ownership_unmatched
 from store.slack import workspaces
@@ -199,7 +200,7 @@ def _choose(connection: Connection, workspace_id: str, channel_id: str) -> None:
 
 def _furnish(connection: Connection, acme: SalesforceWorld, job_change: str) -> None:
     """What no sandbox leads to by itself: a source, a mapping of a sender, an owner whom Slack does not know."""
-    source = sources.NewSource(
+    source = NewSource(
         workspace_id=acme.team.id,
         name="Moves",
         sobject="Job_Move__c",

@@ -7,15 +7,18 @@ import logging
 
 import pytest
 
+from domain.delivery import ClaimedDelivery, NewDelivery
+from domain.states import Role
 from services.journal import Journal
 from services.measures import SETTLED, Unmeasured
-from store.delivery.deliveries import CHANNEL, COPY, DRI, FALLBACK, NewDelivery
-from store.delivery.lanes import Claim, Claimed
+from store.delivery.lanes import Claim
 from store.delivery.posts import Doubted, Moved, Parked, PutBack, Sent, Undeliverable
 from store.delivery.routing import Routed
 from store.intake.job_changes import Added
 
-MEMBERS = tuple(Claimed(number, f"jc-{number}", DRI, "Dana owns it", None, 0, 0, "{}", "{}") for number in (1, 2))
+MEMBERS = tuple(
+    ClaimedDelivery(number, f"jc-{number}", Role.DRI, "Dana owns it", None, 0, 0, "{}", "{}") for number in (1, 2)
+)
 CLAIM = Claim(1, "lease", 0, "T1", "U1", "U1", "post-1", 0, False, 0, None, 0, False, MEMBERS)
 
 
@@ -64,10 +67,10 @@ def new(role: str) -> NewDelivery:
 @pytest.mark.parametrize(
     ("routed", "outcome"),
     [
-        (Routed("jc-1", {}, (new(DRI), new(COPY))), "dri"),
-        (Routed("jc-1", {}, (new(FALLBACK), new(DRI))), "dri"),
-        (Routed("jc-1", {}, (new(FALLBACK),)), "default_channel"),
-        (Routed("jc-1", {}, (new(CHANNEL),)), "channel"),
+        (Routed("jc-1", {}, (new(Role.DRI), new(Role.COPY))), "dri"),
+        (Routed("jc-1", {}, (new(Role.FALLBACK), new(Role.DRI))), "dri"),
+        (Routed("jc-1", {}, (new(Role.FALLBACK),)), "default_channel"),
+        (Routed("jc-1", {}, (new(Role.CHANNEL),)), "channel"),
         (Routed("jc-1", {}, (), "muted", "Dana mutes it"), "muted"),
         (Routed("jc-1", {}, (), "buried", "it cannot be read"), "buried"),
     ],

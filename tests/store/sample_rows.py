@@ -7,8 +7,10 @@ from itertools import count
 
 from sqlalchemy import Connection, insert, select, update
 
+from domain.delivery import NewDelivery
+from domain.states import Role
 from store.delivery import lanes as lanes_store
-from store.delivery.deliveries import DRI, NewDelivery, add_deliveries
+from store.delivery.deliveries import add_deliveries
 from store.schema import deliveries, job_changes, lanes, posts
 from store.slack import workspaces
 from store.slack.workspaces import Installed
@@ -56,7 +58,7 @@ def add_routed(
     connection: Connection,
     *destinations: str,
     workspace_id: str = "T1",
-    role: str = DRI,
+    role: str = Role.DRI,
     job_change_id: str | None = None,
     now: int = SOMEDAY,
 ) -> list[str]:

@@ -6,12 +6,13 @@ import asyncio
 
 from sqlalchemy import select, update
 
+from domain.delivery import NewDelivery
+from domain.states import DEFAULT_CHANNEL, DeliveryState, Role
 from store.delivery import posts
-from store.delivery.deliveries import DELIVERED, DRI, FALLBACK, PENDING, SENDING, NewDelivery
 from store.delivery.posts import Sent
 from store.messages import acting, histories, laters, redraws
 from store.operations import housekeeping
-from store.schema import DEFAULT_CHANNEL, deliveries, job_changes, lanes, wrong_data
+from store.schema import deliveries, job_changes, lanes, wrong_data
 from tests.conftest import SOMEDAY
 from tests.store.sample_rows import LEASE_MS, add_routed, add_workspace, claim, delivery_states
 
@@ -22,7 +23,7 @@ def tell(connection, *destinations, now=SOMEDAY):
     """One job change, told to all of these; its id."""
     [job_change_id] = add_routed(connection, destinations[0], now=now)
     for other in destinations[1:]:
-        add_routed(connection, other, role=FALLBACK, job_change_id=job_change_id, now=now)
+        add_routed(connection, other, role=Role.FALLBACK, job_change_id=job_change_id, now=now)
     send(connection, now)
     return job_change_id
 
@@ -50,7 +51,7 @@ async def told(database, *destinations):
     return [await database.run(found, job_change_id, destination) for destination in destinations]
 
 
-def to(delivery, destination, role=DRI):
+def to(delivery, destination, role=Role.DRI):
     return NewDelivery(delivery.job_change_id, destination, role, WORDS, delivery.side)
 
 
@@ -76,7 +77,7 @@ async def test_taking_and_giving_at_once_leaves_one_of_them(database):
 
         assert took != gave
         promised = (await database.run(delivery_states, channel.job_change_id))[1:]
-        assert promised == ([PENDING] if gave else [])
+        assert promised == ([DeliveryState.PENDING] if gave else [])
 
 
 async def told_again(database, number):
@@ -98,7 +99,7 @@ async def test_two_who_give_it_to_each_other_at_once_both_get_it(database):
     )
 
     assert gave == [True, True]
-    assert await database.run(delivery_states, dana.job_change_id) == [PENDING, PENDING]
+    assert await database.run(delivery_states, dana.job_change_id) == [DeliveryState.PENDING, DeliveryState.PENDING]
 
 
 async def test_what_was_given_away_cannot_be_given_again(database):
@@ -128,7 +129,7 @@ async def test_what_is_promised_again_is_one_delivery_with_new_words(database):
     assert await database.run(laters.come_back, SOMEDAY + 5_000)
     assert not await database.run(laters.come_back, SOMEDAY + 5_000)
 
-    assert await database.run(delivery_states, delivery.job_change_id) == [PENDING]
+    assert await database.run(delivery_states, delivery.job_change_id) == [DeliveryState.PENDING]
     await database.run(send, SOMEDAY + 6_000)
     drawn = await database.run(redraws.claim, SOMEDAY + 6_000, LEASE_MS, 9)
     assert [await members(database, each) for each in drawn] == [[delivery.id]]
@@ -172,7 +173,7 @@ async def test_a_message_on_its_way_is_marked_too(database):
     [redraw] = await database.run(redraws.claim, SOMEDAY, LEASE_MS, 9)
 
     assert redraw.ts is None
-    assert await database.run(delivery_states, job_change_id) == [SENDING]
+    assert await database.run(delivery_states, job_change_id) == [DeliveryState.SENDING]
 
 
 async def test_one_at_a_time_draws_a_message_and_again_if_more_happened_meanwhile(database):
@@ -213,7 +214,7 @@ async def test_a_put_off_job_change_that_was_erased_stays_where_it_is(database):
 
     assert await database.run(laters.come_back, SOMEDAY + 1)
 
-    assert await database.run(delivery_states, delivery.job_change_id) == [DELIVERED]
+    assert await database.run(delivery_states, delivery.job_change_id) == [DeliveryState.DELIVERED]
 
 
 async def test_what_people_wrote_is_forgotten_with_the_job_change_and_still_counted(database):

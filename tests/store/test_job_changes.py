@@ -8,9 +8,10 @@ import json
 import pytest
 from sqlalchemy import event, func, select
 
+from domain.delivery import NewDelivery
+from domain.states import Role
 from store.database import Database
 from store.delivery import pauses, posts, routing
-from store.delivery.deliveries import DRI, NewDelivery
 from store.delivery.routing import Routed
 from store.intake import job_changes
 from store.intake.job_changes import Added, NewJobChange
@@ -146,7 +147,7 @@ async def test_one_is_found_with_its_decision_its_deliveries_and_its_steps(datab
     [added] = await database.run(job_changes.add, [new("a")])
     before = await database.run(job_changes.find, "T1", added.id)
     batch = await database.run(routing.claim, SOMEDAY, 30_000)
-    routed = Routed(added.id, {"chosen": "Dana"}, (NewDelivery(added.id, "U_DANA", DRI, "You own it."),))
+    routed = Routed(added.id, {"chosen": "Dana"}, (NewDelivery(added.id, "U_DANA", Role.DRI, "You own it."),))
     await database.run(routing.settle, batch, [routed], [], SOMEDAY)
 
     found = await database.run(job_changes.find, "T1", added.id)
@@ -167,7 +168,7 @@ async def test_one_that_waits_for_salesforce_says_why(database):
     assert [one.last_error for one in found] == ["503", None]
 
     batch = await database.run(routing.claim, SOMEDAY + 1_000, 30_000)
-    routed = Routed(waiting.id, {}, (NewDelivery(waiting.id, "U_DANA", DRI, "You own it."),))
+    routed = Routed(waiting.id, {}, (NewDelivery(waiting.id, "U_DANA", Role.DRI, "You own it."),))
     await database.run(routing.settle, batch, [routed], [], SOMEDAY)
 
     assert (await database.run(job_changes.find, "T1", waiting.id)).last_error is None
@@ -177,7 +178,7 @@ async def test_a_delivered_one_says_where(database):
     """The channel and the time stamp are the message's name in Slack."""
     [added] = await database.run(job_changes.add, [new("a")])
     batch = await database.run(routing.claim, SOMEDAY, 30_000)
-    routed = Routed(added.id, {}, (NewDelivery(added.id, "U_DANA", DRI, "You own it."),))
+    routed = Routed(added.id, {}, (NewDelivery(added.id, "U_DANA", Role.DRI, "You own it."),))
     await database.run(routing.settle, batch, [routed], [], SOMEDAY)
     [post] = await database.run(claim)
     await database.run(posts.settle, [posts.Sent(post, SOMEDAY, "D1", "1.2")])

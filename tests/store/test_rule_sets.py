@@ -6,19 +6,20 @@ from dataclasses import replace
 
 from sqlalchemy import select
 
+from domain.audit import AuditEntry
+from domain.delivery import MissedJobChange, NewDelivery
+from domain.rule_versions import PoolAssignment
+from domain.states import Role
 from store.delivery import lanes
-from store.delivery.deliveries import CHANNEL, DRI, FALLBACK, NewDelivery, add_deliveries
+from store.delivery.deliveries import add_deliveries
 from store.delivery.failed import replay
 from store.delivery.posts import Moved, Sent, Undeliverable, settle
-from store.operations.audit import Change
 from store.ownership import choice_state, owners, rule_sets
-from store.ownership.choice_state import Taken
-from store.ownership.owners import Missed
 from store.schema import deliveries, job_changes
 from tests.conftest import SOMEDAY
 from tests.store.sample_rows import LEASE_MS, add_job_change, add_workspace, delivery_states, outcome_of
 
-CHANGE = Change(SOMEDAY, "U1", "ownership: published", "x")
+CHANGE = AuditEntry(SOMEDAY, "U1", "ownership: published", "x")
 
 
 async def test_what_was_published_is_never_changed(database):
@@ -38,9 +39,13 @@ async def test_the_state_of_pools_is_kept(database):
     """Whose turn it is, and who has which account; the latest counts."""
     await database.run(add_workspace)
     await database.run(
-        choice_state.advance, "T1", {"P": "1"}, [Taken("P", "001", "a"), Taken("P", "002", "b")], SOMEDAY
+        choice_state.advance,
+        "T1",
+        {"P": "1"},
+        [PoolAssignment("P", "001", "a"), PoolAssignment("P", "002", "b")],
+        SOMEDAY,
     )
-    await database.run(choice_state.advance, "T1", {"P": "2", "Q": "1"}, [Taken("P", "002", "c")], SOMEDAY)
+    await database.run(choice_state.advance, "T1", {"P": "2", "Q": "1"}, [PoolAssignment("P", "002", "c")], SOMEDAY)
 
     state = await database.run(choice_state.state, "T1", SOMEDAY, count_told=False)
     wanted = [("P", "001"), ("P", "002"), ("P", "003"), ("Q", "001")]
@@ -70,7 +75,7 @@ async def test_absences_and_mutes_end(database):
 async def test_what_people_were_told_is_counted_for_a_day(database):
     """Of those who were told as DRIs."""
     await database.run(add_workspace)
-    for role, destination in ((DRI, "U1"), (DRI, "U1"), (CHANNEL, "C1")):
+    for role, destination in ((Role.DRI, "U1"), (Role.DRI, "U1"), (Role.CHANNEL, "C1")):
         job_change_id = await database.run(add_job_change, due_at=None)
         await database.run(add_deliveries, "T1", [NewDelivery(job_change_id, destination, role, "x")], SOMEDAY)
 
@@ -83,9 +88,9 @@ def both_sides(connection, current="U_DANA"):
     """A job change that tells Kim of the past side, and of the current one Dana or a channel."""
     add_workspace(connection)
     job_change_id = add_job_change(connection, due_at=None)
-    role = DRI if current.startswith("U") else FALLBACK
+    role = Role.DRI if current.startswith("U") else Role.FALLBACK
     new = [
-        NewDelivery(job_change_id, "U_KIM", DRI, "past", "past"),
+        NewDelivery(job_change_id, "U_KIM", Role.DRI, "past", "past"),
         NewDelivery(job_change_id, current, role, "current", "current"),
     ]
     add_deliveries(connection, "T1", new, SOMEDAY)
@@ -130,17 +135,17 @@ async def test_what_moves_to_the_default_channel_keeps_its_side(database):
             select(deliveries.c.role, deliveries.c.side).where(deliveries.c.job_change_id == job_change_id)
         ).all()
     )
-    assert (FALLBACK, "past") in {tuple(row) for row in rows}
+    assert (Role.FALLBACK, "past") in {tuple(row) for row in rows}
 
 
 async def test_what_an_owner_missed_is_listed_and_told_once(database):
     """After they were linked; what they have read meanwhile is not told again."""
     await database.run(add_workspace)
     ids = [await database.run(add_job_change, due_at=None) for _ in range(3)]
-    missed = [Missed("dana@x.example", each, "Dana", "is not in Slack", "You own it.", None) for each in ids]
+    missed = [MissedJobChange("dana@x.example", each, "Dana", "is not in Slack", "You own it.", None) for each in ids]
     other = replace(missed[0], owner="kim@x.example", name="Kim")
     await database.run(owners.add_missed, "T1", [*missed, other, missed[0]], SOMEDAY)
-    await database.run(add_deliveries, "T1", [NewDelivery(ids[0], "U_DANA", DRI, "x")], SOMEDAY)
+    await database.run(add_deliveries, "T1", [NewDelivery(ids[0], "U_DANA", Role.DRI, "x")], SOMEDAY)
 
     listed = await database.run(owners.unmatched, "T1")
     assert [(one.owner, one.name, one.waiting) for one in listed] == [
@@ -164,7 +169,7 @@ async def test_an_erased_job_change_takes_with_it_what_was_missed(database):
     """Nothing of it stays."""
     await database.run(add_workspace)
     job_change_id = await database.run(add_job_change, due_at=None)
-    missed = Missed("dana@x.example", job_change_id, "Dana", "is not in Slack", "You own it.", None)
+    missed = MissedJobChange("dana@x.example", job_change_id, "Dana", "is not in Slack", "You own it.", None)
     await database.run(owners.add_missed, "T1", [missed], SOMEDAY)
     await database.run(lambda connection: connection.execute(job_changes.delete()))
     assert await database.run(owners.unmatched, "T1") == []

@@ -6,10 +6,11 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import Connection, select
 
+from domain.salesforce_connection import CLIENT_CREDENTIALS, WEB_SERVER, SalesforceConnection, SalesforceTokens
 from store.database import Database
 from store.encryption import Cipher
 from store.salesforce import connections
-from store.salesforce.connections import RENEWAL_LEASE_MS, Renewal, SalesforceConnection, Tokens
+from store.salesforce.connections import RENEWAL_LEASE_MS, Renewal
 from store.schema import salesforce_connections as table
 from store.slack import workspaces
 from tests.conftest import SOMEDAY
@@ -18,7 +19,7 @@ OLD_KEY = Fernet.generate_key().decode()
 CIPHER = Cipher.of([OLD_KEY])
 ACME = SalesforceConnection(
     workspace_id="T1",
-    flow=connections.WEB_SERVER,
+    flow=WEB_SERVER,
     login_url="https://acme.my.salesforce.com",
     connected_at=SOMEDAY,
     instance_url="https://acme.my.salesforce.com",
@@ -26,7 +27,7 @@ ACME = SalesforceConnection(
     refresh_token="refresh-1",
     client_secret="secret",
 )
-TOKENS = Tokens(
+TOKENS = SalesforceTokens(
     access_token="access-2",
     refresh_token="refresh-2",
     instance_url="https://moved.my.salesforce.com",
@@ -71,7 +72,7 @@ def test_secrets_are_readable_with_the_key_only(connection: Connection) -> None:
 def test_connecting_again_takes_the_place_of_the_first(connection: Connection) -> None:
     """A workspace has one Salesforce org."""
     again = SalesforceConnection(
-        workspace_id="T1", flow=connections.CLIENT_CREDENTIALS, login_url="https://b.my.salesforce.com", connected_at=1
+        workspace_id="T1", flow=CLIENT_CREDENTIALS, login_url="https://b.my.salesforce.com", connected_at=1
     )
     connections.save(connection, CIPHER, again)
     assert connections.find(connection, CIPHER, "T1") == again
@@ -82,7 +83,7 @@ def test_connecting_again_takes_the_place_of_the_first(connection: Connection) -
 def test_a_connection_is_added_where_there_is_none(connection: Connection) -> None:
     """What is there stays; a workspace that does not exist gets nothing."""
     new = SalesforceConnection(
-        workspace_id="T2", flow=connections.CLIENT_CREDENTIALS, login_url="https://b.my.salesforce.com", connected_at=1
+        workspace_id="T2", flow=CLIENT_CREDENTIALS, login_url="https://b.my.salesforce.com", connected_at=1
     )
     for workspace_id, expected in (("T2", new), ("T1", ACME), ("T3", None)):
         added = SalesforceConnection(**vars(new) | {"workspace_id": workspace_id})
@@ -120,7 +121,7 @@ def test_who_dies_renewing_is_followed_by_another(connection: Connection) -> Non
 def test_a_refresh_token_stays_unless_there_is_a_new_one(connection: Connection) -> None:
     """Without rotation Salesforce names none; a renewal also ends the trouble."""
     connections.note_problem(connection, "T1", "mend it")
-    same = Tokens(**vars(TOKENS) | {"refresh_token": None})
+    same = SalesforceTokens(**vars(TOKENS) | {"refresh_token": None})
     for tokens, expected in ((same, "refresh-1"), (TOKENS, "refresh-2")):
         connections.store_tokens(connection, CIPHER, "T1", tokens, SOMEDAY)
         known = connections.find(connection, CIPHER, "T1")

@@ -10,15 +10,14 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import select, text
 
+from domain.audit import AuditEntry
+from domain.salesforce_connection import SalesforceApp, SalesforceConnection
 from store.database import Database
 from store.encryption import Cipher
 from store.intake import imports, mappings
 from store.intake.imports import Progress
-from store.operations.audit import Change
 from store.ownership import choice_state, owners
 from store.salesforce import apps, connections
-from store.salesforce.apps import SalesforceApp
-from store.salesforce.connections import SalesforceConnection
 from store.schema import absences, mutes, ownership_links
 from store.schema import imports as imports_table
 from store.schema import mappings as mappings_table
@@ -43,7 +42,7 @@ SAVED = {
     "import": (imports_table.c.read, lambda c, who: imports.save(c, "T1", "x", Progress(read=len(who)), SOMEDAY)),
     "link": (
         ownership_links.c.user_id,
-        lambda c, who: owners.link(c, "T1", "dana@x.example", who, Change(SOMEDAY, who, "linked", "")),
+        lambda c, who: owners.link(c, "T1", "dana@x.example", who, AuditEntry(SOMEDAY, who, "linked", "")),
     ),
     "mapping": (mappings_table.c.made_by, lambda c, who: mappings.save(c, "T1", "crm", {}, who, SOMEDAY)),
     "mute": (mutes.c.until, lambda c, who: choice_state.mute(c, "T1", "U1", "*", len(who))),

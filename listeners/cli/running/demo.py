@@ -18,6 +18,8 @@ from tempfile import TemporaryDirectory
 from aiohttp import web
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from domain.audit import OPERATOR
+from domain.intake_key import SIGNING
 from listeners.cli.running.demo_view import Addresses, Row, closing, table
 from listeners.cli.running.preparing import prepared
 from listeners.cli.running.serving import Halves, running
@@ -32,8 +34,6 @@ from sandbox.visitor import Visitor
 from services.ownership.rules.rule_set import RuleSet
 from services.settings import Settings
 from services.slack.manifest import Manifest
-from store.intake.keys import SIGNING
-from store.operations.audit import OPERATOR
 
 INTERRUPTED = 130
 

@@ -47,7 +47,7 @@ from listeners.ownership.rule_form.inputs import (
     static_menu,
     text_input,
 )
-from services.ownership.editing import mark_of
+from services.ownership.rules.edits import mark_of
 from services.ownership.rules.rule_set import Rule
 
 ADD_TITLE, RULE_TITLE = "Add a rule", "Rule"

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from random import random
 
 from domain.errors import PermanentError, TransientError
+from domain.salesforce_connection import SalesforceConnection
+from domain.salesforce_source import Source
 from domain.validation import InvalidJobChangeError
 from services.intake.accepting import Intake
 from services.intake.salesforce.query import Place, SourceQuery
@@ -19,8 +21,7 @@ from services.salesforce.refusals import LIMIT_RETRY_SECONDS
 from store.database import Database
 from store.delivery import pauses
 from store.salesforce import sources
-from store.salesforce.connections import SalesforceConnection
-from store.salesforce.sources import Source, Turn
+from store.salesforce.sources import Turn
 from store.slack import workspaces
 
 PAGE = 2_000

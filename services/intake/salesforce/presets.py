@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.salesforce.queries.describe import FieldInfo, ObjectInfo
+from services.salesforce.queries.objects import FieldInfo, ObjectInfo
 
 USERGEMS = "UserGems__"
 """The namespace of UserGems' managed package, whose object has one record a job change."""

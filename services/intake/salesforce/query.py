@@ -1,4 +1,4 @@
-"""A source of job changes in Salesforce: what is asked of it, and what its records say. Pure."""
+"""A source of job changes in Salesforce: what is asked of it, and what its records say."""
 
 from __future__ import annotations
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from domain.audit import AuditEntry
 from domain.errors import PermanentError
 from domain.job_change import JobChange
+from domain.salesforce_source import NewSource, Preview, PreviewLine, Source
 from domain.validation import InvalidJobChangeError
 from services.intake.salesforce.presets import USERGEMS, Proposal, proposals
 from services.intake.salesforce.query import Place, SourceQuery
@@ -18,7 +20,6 @@ from services.salesforce.queries.statements import Row
 from store.database import Database
 from store.operations import audit
 from store.salesforce import sources
-from store.salesforce.sources import NewSource, Source
 
 SKEW_MS = 60 * 60_000
 """How far our clock and Salesforce's may be apart."""
@@ -26,24 +27,6 @@ SKEW_MS = 60 * 60_000
 PREVIEWED = 5
 MOST_BACKFILL_DAYS = 365
 DAY_MS = 24 * 60 * 60_000
-
-
-@dataclass(frozen=True)
-class PreviewLine:
-    """One record: *told* as it would be, in mrkdwn, or why it would be *refused*."""
-
-    record_id: str
-    told: str | None
-    refused: str | None
-
-
-@dataclass(frozen=True)
-class Preview:
-    """*count*: how many a back-fill of so many days would tell; None: none was asked for. *unreadable* says why."""
-
-    lines: Sequence[PreviewLine]
-    count: int | None
-    unreadable: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -120,7 +103,7 @@ class SalesforceSource:
             made_at=now,
         )
         detail = f"{proposal.name}, from {f'{days} days ago' if days else 'now'}"
-        await self.database.run(_start, new, audit.Change(now, actor, "salesforce_source", detail))
+        await self.database.run(_start, new, AuditEntry(now, actor, "salesforce_source", detail))
 
     async def _from_now(self, workspace_id: str, query: SourceQuery) -> int:
         """Behind the newest record there is, by Salesforce's clock: ours may be wrong."""
@@ -129,7 +112,7 @@ class SalesforceSource:
 
     async def set_state(self, workspace_id: str, actor: str, name: str, state: str | None) -> bool:
         """Pause a source, let it go on, or with None remove it; False: there is no such source."""
-        done = audit.Change(self.now(), actor, "salesforce_source", f"{name}: {state or 'removed'}")
+        done = AuditEntry(self.now(), actor, "salesforce_source", f"{name}: {state or 'removed'}")
         return await self.database.run(_set_state, workspace_id, name, state, done)
 
     async def all_of(self, workspace_id: str) -> list[Source]:
@@ -153,12 +136,12 @@ def _line(query: SourceQuery, row: Row) -> PreviewLine:
     return PreviewLine(record_id, change_told(change), None)
 
 
-def _start(connection: Connection, new: NewSource, done: audit.Change) -> None:
+def _start(connection: Connection, new: NewSource, done: AuditEntry) -> None:
     sources.save(connection, new)
     audit.record(connection, new.workspace_id, done)
 
 
-def _set_state(connection: Connection, workspace_id: str, name: str, state: str | None, done: audit.Change) -> bool:
+def _set_state(connection: Connection, workspace_id: str, name: str, state: str | None, done: AuditEntry) -> bool:
     if state is None:
         changed = sources.remove(connection, workspace_id, name)
     else:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from domain.audit import AuditEntry
 from domain.job_change import JobChange
 from domain.validation import Fault, InvalidJobChangeError
 from services.intake.senders import senders
@@ -64,11 +65,11 @@ def _save(
     connection: Connection, workspace_id: str, source: str, definition: dict[str, Any], actor: str, now: int
 ) -> None:
     mappings.save(connection, workspace_id, source, definition, actor, now)
-    audit.record(connection, workspace_id, audit.Change(now, actor, "sender_mapping", f"{source}: saved"))
+    audit.record(connection, workspace_id, AuditEntry(now, actor, "sender_mapping", f"{source}: saved"))
 
 
 def _remove(connection: Connection, workspace_id: str, source: str, actor: str, now: int) -> bool:
     removed = mappings.remove(connection, workspace_id, source)
     if removed:
-        audit.record(connection, workspace_id, audit.Change(now, actor, "sender_mapping", f"{source}: removed"))
+        audit.record(connection, workspace_id, AuditEntry(now, actor, "sender_mapping", f"{source}: removed"))
     return removed

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from domain.people import BOT, DEACTIVATED, GUEST, NOT_IN_SLACK, STRANGER, UNKNOWN, Member
+from domain.preferences import EVERYTHING, SEGMENT
 from services.ownership.choice.candidates import Candidate, Place
 from services.ownership.choice.pools import PoolState, Turn
 from services.ownership.rules.owner_sources import is_slack_user
 from services.ownership.rules.rule_set import Guards, RuleSet
-from store.ownership.muting import EVERYTHING, SEGMENT
-from store.slack.members import BOT, DEACTIVATED, GUEST, NOT_IN_SLACK, STRANGER, UNKNOWN, Member
 
 SLACK_PROBLEMS = {
     NOT_IN_SLACK: "is not in Slack, or is deactivated there",  # Slack gives one answer to both

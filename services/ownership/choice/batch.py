@@ -6,6 +6,8 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 
+from domain.people import UNKNOWN, Member
+from domain.rule_versions import PoolAssignment
 from services.ownership.choice.availability import Lacks, Ledger, Standing
 from services.ownership.choice.case import Case
 from services.ownership.choice.conditions import Prepared
@@ -14,8 +16,6 @@ from services.ownership.choice.pools import PoolState
 from services.ownership.rules.owner_sources import Pool as PoolSource
 from services.ownership.rules.owner_sources import Side
 from services.ownership.rules.rule_set import RuleSet
-from store.ownership.choice_state import Taken
-from store.slack.members import UNKNOWN, Member
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Decided:
 
     choices: Mapping[str, Decision | Waits]
     pools: Mapping[str, str]
-    taken: tuple[Taken, ...]
+    taken: tuple[PoolAssignment, ...]
 
 
 def choose(
@@ -70,7 +70,7 @@ def decided(choices: Mapping[str, Decision | Waits], rules: RuleSet, before: Led
     """*before* and *after*: the ledger of the batch; what changed in it is to be stored."""
     pools = {name: json.dumps(asdict(state)) for name, state in after.pools.items() if state != before.pools.get(name)}
     taken = tuple(
-        Taken(pool, account, member)
+        PoolAssignment(pool, account, member)
         for (pool, account), member in after.sticky.items()
         if before.sticky.get((pool, account)) != member
     )

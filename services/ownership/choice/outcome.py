@@ -6,23 +6,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from domain.delivery import MissedJobChange, NewDelivery
+from domain.states import DEFAULT_CHANNEL, Role
+from domain.workspace import Workspace
 from services.ownership.choice.candidates import Candidate
 from services.ownership.choice.chain import SideChoice
 from services.ownership.choice.decide import Decision
 from services.ownership.choice.reasons import all_reasons
 from services.ownership.rules.rule_set import CATCH_ALL, TEST_RULE
 from services.ownership.rules.sentences import Names, sentence
-from store.delivery.deliveries import CHANNEL, COPY, DRI, FALLBACK, NewDelivery
-from store.ownership.owners import Missed
-from store.schema import DEFAULT_CHANNEL
-from store.slack.workspaces import Workspace
 
 BOTH = "both"
 """The side of a delivery that tells one destination of both."""
 
 MUTED = "muted"
 
-_WEIGHT = {DRI: 0, FALLBACK: 1, CHANNEL: 1, COPY: 2}
+_WEIGHT = {Role.DRI: 0, Role.FALLBACK: 1, Role.CHANNEL: 1, Role.COPY: 2}
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Promised:
     @property
     def told(self) -> frozenset[str]:
         """The Slack users who are told as DRIs."""
-        return frozenset(each.destination for each in self.deliveries if each.role == DRI)
+        return frozenset(each.destination for each in self.deliveries if each.role == Role.DRI)
 
 
 def promised(job_change_id: str, decision: Decision, workspace: Workspace, signal: str) -> Promised:
@@ -47,11 +46,11 @@ def promised(job_change_id: str, decision: Decision, workspace: Workspace, signa
         for choice in decision.choices
         for each in _of_choice(job_change_id, choice, workspace, channel)
     ]
-    told = [each for each in wanted if each.role == DRI]
+    told = [each for each in wanted if each.role == Role.DRI]
     if told and _is_copied(decision, workspace, channel):
         in_person = [one.name for one in decision.choices if one.told and one.rule.deliver.to != "channel"]
         reason = " ".join(dict.fromkeys(f"{name} was told in person." for name in in_person))
-        wanted.append(NewDelivery(job_change_id, channel, COPY, reason, _side(each.side for each in told)))
+        wanted.append(NewDelivery(job_change_id, channel, Role.COPY, reason, _side(each.side for each in told)))
     if not wanted:
         return Promised((), MUTED, " ".join(dict.fromkeys(choice.reason for choice in decision.choices)))
     return Promised(tuple(_merged(wanted)))
@@ -68,32 +67,32 @@ def _of_choice(job_change_id: str, choice: SideChoice, workspace: Workspace, cha
     """*channel*: what is told where no DRI is."""
     deliver, side = choice.rule.deliver, choice.side
 
-    def delivery(destination: str, role: str, reason: str) -> NewDelivery:
+    def delivery(destination: str, role: Role, reason: str) -> NewDelivery:
         return NewDelivery(job_change_id, destination, role, reason, side)
 
     if deliver.to == "nobody":
         return
     if choice.rule is TEST_RULE:
-        yield from (delivery(user_id, DRI, choice.reason) for user_id in choice.told)
+        yield from (delivery(user_id, Role.DRI, choice.reason) for user_id in choice.told)
         return
     if deliver.to == "channel" and deliver.channel:
         who = f" The DRI is {choice.name}." if choice.told else ""
-        yield delivery(deliver.channel, CHANNEL, f"The rule “{choice.rule.name}” tells this channel.{who}")
+        yield delivery(deliver.channel, Role.CHANNEL, f"The rule “{choice.rule.name}” tells this channel.{who}")
         return
     if not choice.told:
         yield delivery(choice.channel or channel, _channel_role(choice), choice.reason)
     elif workspace.tell_dris:
-        yield from (delivery(user_id, DRI, choice.reason) for user_id in choice.told)
+        yield from (delivery(user_id, Role.DRI, choice.reason) for user_id in choice.told)
     else:
         reason = f"The DRI is {choice.name}. This workspace tells DRIs here, not in person."
-        yield delivery(channel, FALLBACK, reason)
+        yield delivery(channel, Role.FALLBACK, reason)
     if deliver.to == "dri_and_channel" and deliver.channel:
         in_person = choice.told and workspace.tell_dris
-        yield delivery(deliver.channel, COPY, f"{choice.name} was told in person." if in_person else choice.reason)
+        yield delivery(deliver.channel, Role.COPY, f"{choice.name} was told in person." if in_person else choice.reason)
 
 
-def _channel_role(choice: SideChoice) -> str:
-    return FALLBACK if choice.channel is None or choice.by_default else CHANNEL
+def _channel_role(choice: SideChoice) -> Role:
+    return Role.FALLBACK if choice.channel is None or choice.by_default else Role.CHANNEL
 
 
 def _merged(wanted: Iterable[NewDelivery]) -> Iterator[NewDelivery]:
@@ -103,7 +102,7 @@ def _merged(wanted: Iterable[NewDelivery]) -> Iterator[NewDelivery]:
         by_destination.setdefault(each.destination, []).append(each)
     for same in by_destination.values():
         foremost = min(same, key=lambda each: _WEIGHT[each.role])
-        counted = [each for each in same if each.role != COPY or foremost.role == COPY]
+        counted = [each for each in same if each.role != Role.COPY or foremost.role == Role.COPY]
         reason = all_reasons(each.reason for each in counted)
         yield replace(foremost, reason=reason, side=_side(each.side for each in counted))
 
@@ -145,14 +144,14 @@ def _traced(choice: SideChoice, names: Names) -> Mapping[str, Any]:
     }
 
 
-def missed(job_change_id: str, decision: Decision) -> list[Missed]:
+def missed(job_change_id: str, decision: Decision) -> list[MissedJobChange]:
     """
     What owners without a Slack user did not get, so that an admin can link them and they are told after all.
 
     Only where a channel read it in their place: if somebody else in the chain was told, they missed nothing.
     """
     return [
-        Missed(owner, job_change_id, found.name or owner, choice.result_of(found), found.why, choice.side)
+        MissedJobChange(owner, job_change_id, found.name or owner, choice.result_of(found), found.why, choice.side)
         for choice in decision.choices
         if not choice.told
         for found in choice.unmatched

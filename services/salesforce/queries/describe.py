@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from domain.errors import PermanentError, TransientError
 from services.salesforce.queries.lookup import Salesforce
+from services.salesforce.queries.objects import FieldInfo, ObjectInfo
 from services.salesforce.queries.quoting import format_soql
 from services.salesforce.queries.statements import Row
 from store.salesforce import connections
@@ -20,41 +21,6 @@ _OF_ANYBODY = {"id", "name", "email", "isactive", "firstname", "lastname", "titl
 
 NOT_CONNECTED = "Salesforce is not connected"
 SENSELESS = "Salesforce's answer makes no sense"
-
-
-@dataclass(frozen=True)
-class FieldInfo:
-    """
-    A field that we may read. *relationship*: the name of the way to the record it refers to, one of *refers_to*.
-
-    *values*: of a picklist, those in use.
-    """
-
-    name: str
-    label: str
-    type: str
-    relationship: str | None = None
-    refers_to: tuple[str, ...] = ()
-    values: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class ObjectInfo:
-    """A kind of record, with the fields that we may read, by name."""
-
-    name: str
-    label: str
-    fields: Mapping[str, FieldInfo]
-
-    def field(self, name: str) -> FieldInfo | None:
-        """Found without regard to case, as Salesforce does."""
-        return next((each for each in self.fields.values() if each.name.lower() == name.lower()), None)
-
-    def way(self, relationship: str) -> FieldInfo | None:
-        """The field behind `Account.` or `Past_Account__r.`."""
-        return next(
-            (each for each in self.fields.values() if (each.relationship or "").lower() == relationship.lower()), None
-        )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Values in a SOQL query, quoted. Pure."""
+"""Values in a SOQL query, quoted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which questions find the records of many people at once. Pure."""
+"""Which questions find the records of many people at once."""
 
 from __future__ import annotations
 

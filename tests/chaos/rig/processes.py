@@ -22,13 +22,13 @@ from cryptography.fernet import Fernet
 from slack_sdk.oauth.installation_store import Installation
 from sqlalchemy import Connection
 
+from domain.intake_key import BEARER
 from sandbox.salesforce import SalesforceSandbox
 from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Team, User
 from services.intake.keys import IntakeKeys
 from store.database import Database, DatabaseUnavailableError
 from store.encryption import Cipher
-from store.intake.keys import BEARER
 from store.slack import workspaces
 from store.slack.installations import AsyncInstallationStore
 from tests.chaos.rig.reconciliation import Account, account, count_open, numbered

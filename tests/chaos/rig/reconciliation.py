@@ -10,9 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from domain.states import DeliveryState
 from sandbox.slack import SlackSandbox
 from store.database import Database
-from store.delivery.deliveries import DELIVERED
 from store.schema import deliveries, job_changes, posts
 from tests.world import sample_job_change
 
@@ -105,7 +105,7 @@ async def account(
 
 def _untold(found: Mapping[int, list[Ended]], at_slack: Mapping[int, list[Place]]) -> Iterable[int]:
     for serial, rows in found.items():
-        if serial not in at_slack and any(each.outcome == DELIVERED for each in rows):
+        if serial not in at_slack and any(each.outcome == DeliveryState.DELIVERED for each in rows):
             yield serial
 
 
@@ -136,7 +136,7 @@ def _messages(slack: SlackSandbox) -> dict[int, list[Place]]:
 _told = (
     select(deliveries.c.job_change_id, posts.c.channel, posts.c.ts)
     .join(posts, posts.c.id == deliveries.c.post_id)
-    .where(deliveries.c.state == DELIVERED)
+    .where(deliveries.c.state == DeliveryState.DELIVERED)
 )
 _rows = select(job_changes.c.id, job_changes.c.payload, job_changes.c.outcome, job_changes.c.told).where(
     job_changes.c.ended_at.is_not(None)

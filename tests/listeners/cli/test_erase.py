@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, insert, select, text, update
 
+from domain.delivery import NewDelivery
+from domain.people import Member
+from domain.states import Role
 from listeners.cli import erase as verb
 from store.delivery import routing
-from store.delivery.deliveries import DRI, NewDelivery
 from store.delivery.posts import Sent, settle
 from store.delivery.routing import Routed
 from store.intake import job_changes
@@ -24,7 +26,6 @@ from store.operations import erasure
 from store.schema import deliveries, metadata, ownership_unmatched, trace, wrong_data
 from store.schema import job_changes as table
 from store.slack import members
-from store.slack.members import Member
 from store.slack.sdk_stores import metadata as everything
 from tests.conftest import SOMEDAY
 from tests.listeners.cli.test_table import Operator
@@ -54,7 +55,7 @@ def accept(connection, person=None, workspace_id="T1", fields=None):
 def routed(connection, *ids, decision=DECISION):
     """Decided for Dana, and waiting in her lane."""
     batch = routing.claim(connection, SOMEDAY, 30_000)
-    promised = [Routed(each, decision, (NewDelivery(each, "U_DANA", DRI, "You own Initech."),)) for each in ids]
+    promised = [Routed(each, decision, (NewDelivery(each, "U_DANA", Role.DRI, "You own Initech."),)) for each in ids]
     routing.settle(connection, batch, promised, [], SOMEDAY)
 
 

@@ -10,14 +10,14 @@ from cryptography.fernet import Fernet
 from slack_sdk.oauth.installation_store import Installation
 from sqlalchemy import insert, select
 
+from domain.intake_key import BEARER, SIGNING
+from domain.salesforce_connection import WEB_SERVER, SalesforceApp, SalesforceConnection
 from services.intake.keys import IntakeKeys
 from store.database import Database
 from store.encryption import Cipher, EncryptedText, WrongKeyError
-from store.intake.keys import BEARER, SIGNING
 from store.operations import secrets as rotating
 from store.salesforce import apps, connections
-from store.salesforce.apps import Attempt, SalesforceApp
-from store.salesforce.connections import WEB_SERVER, SalesforceConnection
+from store.salesforce.apps import Attempt
 from store.schema import intake_keys
 from store.slack.installations import AsyncInstallationStore
 from store.slack.sdk_stores import metadata

@@ -12,15 +12,19 @@ from cryptography.fernet import Fernet
 from sqlalchemy import text
 
 from app import build
+from domain.audit import OPERATOR, AuditEntry
+from domain.delivery import NewDelivery
+from domain.people import Member
+from domain.states import Role
 from listeners.cli import table
 from store.database import Database
 from store.delivery import routing, trace
-from store.delivery.deliveries import DRI, NewDelivery, add_deliveries
+from store.delivery.deliveries import add_deliveries
 from store.delivery.posts import Sent, Undeliverable, settle
 from store.delivery.routing import Routed
 from store.intake.job_changes import NewJobChange, add
 from store.operations import audit, erasure
-from store.slack.members import Member, remember
+from store.slack.members import remember
 from tests.conftest import SOMEDAY
 from tests.services.messages.sample_job_changes import job_change
 from tests.store.sample_rows import add_workspace, claim, delivery_states, outcome_of
@@ -68,7 +72,7 @@ def bury(connection, key="one"):
     add_workspace(connection) if key == "one" else None
     job_change_id = accept(connection, key)
     batch = routing.claim(connection, SOMEDAY, 30_000)
-    promised = NewDelivery(job_change_id, "U_DANA", DRI, "You own Initech in Salesforce.")
+    promised = NewDelivery(job_change_id, "U_DANA", Role.DRI, "You own Initech in Salesforce.")
     decision = {"rule": "contact owner, else account owner", "considered": CONSIDERED}
     routing.settle(connection, batch, [Routed(job_change_id, decision, (promised,))], [], SOMEDAY)
     settle(connection, [Undeliverable(each, SOMEDAY, "it was refused") for each in claim(connection, SOMEDAY + 2_000)])
@@ -79,7 +83,7 @@ def deliver(connection):
     """The same, and posted to Dana."""
     job_change_id = accept(connection)
     batch = routing.claim(connection, SOMEDAY, 30_000)
-    promised = NewDelivery(job_change_id, "U_DANA", DRI, "You own Initech in Salesforce.")
+    promised = NewDelivery(job_change_id, "U_DANA", Role.DRI, "You own Initech in Salesforce.")
     decision = {"rule": "contact owner", "considered": []}
     routing.settle(connection, batch, [Routed(job_change_id, decision, (promised,))], [], SOMEDAY)
     settle(connection, [Sent(each, SOMEDAY + 2_000, "D1", "1.1") for each in claim(connection, SOMEDAY + 2_000)])
@@ -276,7 +280,7 @@ def test_explain_names_people_beside_their_ids(operator):
 
     def tell_more(connection):
         remember(connection, "T1", {"ivan@acme.example": Member(ivan), "kim@acme.example": Member(kim)}, SOMEDAY)
-        new = [NewDelivery(job_change_id, to, DRI, "Handed on.") for to in (ivan, kim, lee)]
+        new = [NewDelivery(job_change_id, to, Role.DRI, "Handed on.") for to in (ivan, kim, lee)]
         add_deliveries(connection, "T1", new, SOMEDAY)
 
     operator.do(tell_more)
@@ -325,8 +329,8 @@ def test_explain_leaves_out_what_was_erased(operator):
 def test_what_was_changed_is_told_newest_first(operator):
     """Who, what and when; also after the workspace is gone."""
     operator.do(add_workspace)
-    operator.do(audit.record, "T1", audit.Change(SOMEDAY, "U_DANA", "preferences", "tell_dris = False"))
-    operator.do(audit.record, "T1", audit.Change(SOMEDAY + 1_000, audit.OPERATOR, "erased a person", ""))
+    operator.do(audit.record, "T1", AuditEntry(SOMEDAY, "U_DANA", "preferences", "tell_dris = False"))
+    operator.do(audit.record, "T1", AuditEntry(SOMEDAY + 1_000, OPERATOR, "erased a person", ""))
 
     told = operator.types("audit", "--workspace", "T1").splitlines()
     as_json = json.loads(operator.types("audit", "--workspace", "T1", "--json"))

@@ -6,17 +6,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import sin
 
-from services.home.home import HomeState, OwnershipState
-from services.home.member_home import KnownAs, Mine
-from services.home.overview import Overview
-from services.home.status import WorkspaceStatus
-from services.intake.keys import ListedKey
+from domain.day_counts import DAY_MS, DayCount, RecipientCount
+from domain.intake_key import ListedKey
+from domain.salesforce_connection import WEB_SERVER, SalesforceConnection
+from domain.workspace import Workspace
+from services.home.home_state import (
+    HomeState,
+    MemberHome,
+    Overview,
+    OwnershipState,
+    SalesforceIdentity,
+    WorkspaceStatus,
+)
 from services.operations.day_counts import MONTH
 from services.salesforce.health import Health, HealthLine
-from store.home.counts import Reader
-from store.home.day_counts import DAY_MS, Day
-from store.salesforce.connections import WEB_SERVER, SalesforceConnection
-from store.slack.workspaces import Workspace
 from tests.conftest import SOMEDAY
 
 URL = "https://usergems.example.com/v1/workspaces/T1/job-changes"
@@ -73,19 +76,19 @@ STATUS = WorkspaceStatus(
 )
 
 
-def day(number: int, told_dri: int = 0, told_channel: int = 0, buried: int = 0, muted: int = 0) -> Day:
-    return Day(number, {"told_dri": told_dri, "told_channel": told_channel, "buried": buried, "muted": muted})
+def day(number: int, told_dri: int = 0, told_channel: int = 0, buried: int = 0, muted: int = 0) -> DayCount:
+    return DayCount(number, {"told_dri": told_dri, "told_channel": told_channel, "buried": buried, "muted": muted})
 
 
 QUIET = tuple(day(TODAY - MONTH + 1 + each) for each in range(MONTH))
 
 
-def busy_month() -> tuple[Day, ...]:
+def busy_month() -> tuple[DayCount, ...]:
     """Quiet at weekends, and a wave in it."""
     return tuple(_busy(TODAY - MONTH + 1 + each) for each in range(MONTH))
 
 
-def _busy(number: int) -> Day:
+def _busy(number: int) -> DayCount:
     weekend = (number + 3) % 7 > 4
     told = 3 if weekend else round(34 + 18 * sin(number / 4))
     return day(number, told, 0 if weekend else 3 + number % 5, 2 if number == TODAY - 11 else 0)
@@ -98,7 +101,7 @@ MEMBER = HomeState(ACME, False, 0, None, (), URL, SOMEDAY)
 
 def admin_state(channel: str, signal_channel: str, people: Sequence[str]) -> HomeState:
     """All is well, and much is told."""
-    busiest = tuple(Reader(user, 214 // (place + 1)) for place, user in enumerate(people))
+    busiest = tuple(RecipientCount(user, 214 // (place + 1)) for place, user in enumerate(people))
     workspace = replace(
         ACME,
         default_channel_id=channel,
@@ -109,7 +112,7 @@ def admin_state(channel: str, signal_channel: str, people: Sequence[str]) -> Hom
     key = ListedKey("bearer", SOMEDAY - 20 * DAY_MS, people[0], None)
     overview = Overview(replace(STATUS, reported=3), busy_month(), busiest)
     owned = OwnershipState(3, people[0], has_draft=False, unmatched=2)
-    mine = Mine(user_id=people[0], known_as=(KnownAs("alma@acme.example"),), shown_at=SOMEDAY)
+    mine = MemberHome(user_id=people[0], known_as=(SalesforceIdentity("alma@acme.example"),), shown_at=SOMEDAY)
     return replace(ADMIN, workspace=workspace, keys=(key,), overview=overview, ownership=owned, mine=mine)
 
 
@@ -118,7 +121,7 @@ def trouble_state(channel: str, people: Sequence[str]) -> HomeState:
     workspace = replace(ACME, default_channel_id=channel, default_channel_problem="it is archived")
     status = replace(STATUS, buried=12, silent={"Slack": SOMEDAY - 600_000})
     trouble = replace(SALESFORCE, problem="its login was revoked; connect it again")
-    overview = Overview(status, busy_month(), (Reader(people[0], 3),))
+    overview = Overview(status, busy_month(), (RecipientCount(people[0], 3),))
     return replace(ADMIN, workspace=workspace, waiting=41, salesforce=trouble, overview=overview)
 
 

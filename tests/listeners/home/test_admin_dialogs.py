@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import event, insert, select, update
 
+from domain.day_counts import DAY_MS
+from domain.states import Role
 from services.operations.day_counts import MONTH
 from store.delivery import burials, explain
 from store.delivery.burials import among
-from store.delivery.deliveries import FALLBACK
 from store.delivery.trace import steps_of
 from store.home import counts
 from store.home import day_counts as days
-from store.home.day_counts import DAY_MS
 from store.operations import audit
 from store.schema import day_counts, job_changes, lanes, posts
 from tests.conftest import SOMEDAY
@@ -284,7 +284,7 @@ async def test_who_had_most_messages_is_named(office):
 async def test_channels_are_nobody_who_is_told_most(office):
     """Their messages are not counted among people's."""
     await office.database.run(
-        lambda connection: add_routed(connection, office.wins.id, workspace_id=office.team.id, role=FALLBACK)
+        lambda connection: add_routed(connection, office.wins.id, workspace_id=office.team.id, role=Role.FALLBACK)
     )
     await office.database.run(lambda connection: connection.execute(update(posts).values(state="sent")))
 

@@ -8,6 +8,10 @@ from itertools import product
 
 import pytest
 
+from domain.day_counts import RecipientCount
+from domain.history import FailedJobChange
+from domain.intake_key import ListedKey
+from domain.preferences import Pace
 from listeners.dialogs.blocks import said_view, wait_view
 from listeners.home.admin_dialogs_view import busiest_view, chosen_pace, pace_view, signals_view
 from listeners.home.app_home_view import home_view, seen_version
@@ -15,14 +19,16 @@ from listeners.home.month_chart import WIDE, picture, summary
 from listeners.intake.keys_view import how_to_send_view, key_view
 from listeners.status.failed_view import A_PAGE, burials_view, cursor_of, shown_after
 from sandbox.slack.block_kit.blocks import check_view
-from services.home.home import HomeState, OwnershipState
-from services.home.member_home import KnownAs, Mine, Page, Told
-from services.home.overview import Overview
-from services.home.preferences import Pace
-from services.intake.keys import ListedKey
+from services.home.home_state import (
+    HomeState,
+    MemberHome,
+    Overview,
+    OwnershipState,
+    RecentDeliveries,
+    RecentDelivery,
+    SalesforceIdentity,
+)
 from services.salesforce.health import Health, HealthLine
-from store.delivery.burials import Burial
-from store.home.counts import Reader
 from tests.conftest import SOMEDAY
 from tests.listeners.home.home_states import (
     ACME,
@@ -48,11 +54,13 @@ KEYS = (ListedKey("bearer", SOMEDAY, "U1", None), ListedKey("bearer", SOMEDAY, "
 MOST_BLOCKS, MOST_BYTES = 100, 250 * 1_024
 
 LONG = "W" * 255
-FULL = Mine(
+FULL = MemberHome(
     user_id="U" + "A" * 20,
-    lately=Page(tuple(Told(each, SOMEDAY, "both", SAMPLES["new company"]) for each in range(5)), has_more=True),
+    lately=RecentDeliveries(
+        tuple(RecentDelivery(each, SOMEDAY, "both", SAMPLES["new company"]) for each in range(5)), has_more=True
+    ),
     muted=frozenset({"contact_tracking", "new_hires_promotions", "custom"}),
-    known_as=tuple(KnownAs(f"{LONG}{each}@acme.example", LONG, "U" + "B" * 20) for each in range(10)),
+    known_as=tuple(SalesforceIdentity(f"{LONG}{each}@acme.example", LONG, "U" + "B" * 20) for each in range(10)),
     denied=tuple(f"{LONG}{each}@acme.example" for each in range(20)),
     shown_at=SOMEDAY,
 )
@@ -67,7 +75,7 @@ def largest(*, is_admin: bool = True) -> HomeState:
         STATUS, salesforce=lines, buried=1_000_000, reported=1_000_000, silent={"Slack": 0, "Salesforce": 0}
     )
     month = tuple(day(each.number, 1_000_000, 900_000, 800_000, 700_000) for each in QUIET)
-    readers = tuple(Reader(user, 10_000_000) for user in people)
+    readers = tuple(RecipientCount(user, 10_000_000) for user in people)
     return replace(
         state,
         is_admin=is_admin,
@@ -139,7 +147,7 @@ def test_members_read_nothing_that_is_for_admins():
         said_view("API key"),
         how_to_send_view(URL),
         busiest_view([]),
-        busiest_view([Reader(f"U{each}", 1 + each) for each in range(10)]),
+        busiest_view([RecipientCount(f"U{each}", 1 + each) for each in range(10)]),
         signals_view(ACME, SOMEDAY),
         signals_view(largest().workspace, SOMEDAY, "Saved."),
         pace_view(ACME, 90),
@@ -147,7 +155,9 @@ def test_members_read_nothing_that_is_for_admins():
         pace_view(ACME, 1),
         burials_view([], None),
         burials_view([], (1, "jc"), "It is on its way again."),
-        burials_view([Burial(f"jc-{each}", None, LIVE, SOMEDAY) for each in range(A_PAGE + 1)], (1, "jc"), "Saved."),
+        burials_view(
+            [FailedJobChange(f"jc-{each}", None, LIVE, SOMEDAY) for each in range(A_PAGE + 1)], (1, "jc"), "Saved."
+        ),
     ],
 )
 def test_slack_takes_every_dialog(view):
@@ -293,7 +303,7 @@ def test_keys_made_at_the_terminal_are_the_operators():
 
 def test_three_are_named_and_ten_behind_a_button():
     """Home stays short."""
-    few = replace(ADMIN, overview=replace(QUIET_OVERVIEW, busiest=(Reader("U1", 9), Reader("U2", 1))))
+    few = replace(ADMIN, overview=replace(QUIET_OVERVIEW, busiest=(RecipientCount("U1", 9), RecipientCount("U2", 1))))
     home = str(home_view(few))
     assert "<@U1> 9 · <@U2> 1" in home
     assert "Show all" not in home
@@ -313,7 +323,7 @@ def drawn(month) -> list[str]:
 
 
 def test_the_picture_has_a_bar_a_week_to_one_scale():
-    """Told to the DRI, to a channel, and buried; the longest bar is as wide as a bar can be."""
+    """RecentDelivery to the DRI, to a channel, and buried; the longest bar is as wide as a bar can be."""
     month = [*QUIET[:-1], day(TODAY, 60, 30, 10)]
 
     lines = drawn(month)
@@ -373,7 +383,7 @@ def test_only_a_shorter_retention_is_offered():
 
 def test_a_page_of_the_buried_says_where_the_next_begins():
     """By time and id, so that nothing is skipped when some are tried again meanwhile."""
-    listed = [Burial(f"jc-{each}", None, "why", SOMEDAY - each) for each in range(A_PAGE + 1)]
+    listed = [FailedJobChange(f"jc-{each}", None, "why", SOMEDAY - each) for each in range(A_PAGE + 1)]
     view = burials_view(listed, (SOMEDAY + 1, "jc-x"))
     start, more = view["blocks"][-1]["elements"]
 

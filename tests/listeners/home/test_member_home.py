@@ -8,18 +8,20 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import insert, update
 
-from domain.notification_hours import DAILY, WEEKLY, ReadingHours
-from services.home.member_home import A_PAGE, SHOWN_AT_ONCE
+from domain.audit import AuditEntry
+from domain.delivery import NewDelivery
+from domain.notification_hours import DAILY, WEEKLY, HeldBack, NotificationHours
+from domain.people import Member
+from domain.states import Role
+from services.home.home_state import A_PAGE, SHOWN_AT_ONCE
 from store.delivery import deliveries
 from store.delivery.posts import Sent, settle
 from store.home import member_preferences
-from store.home.member_preferences import Waiting
 from store.messages import acting
 from store.operations import audit
 from store.ownership import choice_state, muting, owners
 from store.schema import job_changes
 from store.slack import members
-from store.slack.members import Member
 from tests.listeners.conftest import Office
 from tests.store.sample_rows import claim
 from tests.world import sample_job_change
@@ -50,7 +52,7 @@ async def add_routed(office: Office, user, now, decision=None, **changes) -> str
             "routed_at": round(now),
         }
         connection.execute(insert(job_changes).values(row))
-        new = [deliveries.NewDelivery(known, user.id, deliveries.DRI, "You own Ada Smith in Salesforce.")]
+        new = [NewDelivery(known, user.id, Role.DRI, "You own Ada Smith in Salesforce.")]
         deliveries.add_deliveries(connection, office.team.id, new, round(now))
         return known
 
@@ -73,7 +75,7 @@ def dialog(office: Office, user) -> str:
     return str(office.slack.modal(user.id).definition)
 
 
-async def hours(office: Office, user) -> ReadingHours:
+async def hours(office: Office, user) -> NotificationHours:
     return await office.database.run(member_preferences.find, office.team.id, user.id)
 
 
@@ -169,7 +171,7 @@ async def test_quiet_hours_a_digest_and_weekends_are_chosen_in_one_dialog(office
 
     await submit(office, mo, **choice, weekends=["quiet"])
 
-    assert await hours(office, mo) == ReadingHours(WEEKLY, 17 * 60 + 30, 4, 18 * 60, 8 * 60, True, "Europe/Oslo")
+    assert await hours(office, mo) == NotificationHours(WEEKLY, 17 * 60 + 30, 4, 18 * 60, 8 * 60, True, "Europe/Oslo")
     home = await office.home_of(mo)
     assert "In a weekly digest, on Fridays at 17:30. Quiet from 18:00 to 08:00. Nothing on weekends." in home
     assert "Times are in Europe/Oslo." in home
@@ -177,14 +179,14 @@ async def test_quiet_hours_a_digest_and_weekends_are_chosen_in_one_dialog(office
 
 async def test_the_dialog_shows_what_was_chosen_and_can_take_it_back(office, mo):
     """Quiet hours that are emptied are gone."""
-    chosen = ReadingHours(DAILY, 600, 0, 18 * 60, 8 * 60, True, "Europe/Oslo")
+    chosen = NotificationHours(DAILY, 600, 0, 18 * 60, 8 * 60, True, "Europe/Oslo")
     await office.database.run(member_preferences.save, office.team.id, mo.id, chosen, 0)
     await press(office, mo, "my_reading")
     assert "'initial_time': '18:00'" in dialog(office, mo)
 
     await submit(office, mo, delivery="direct", quiet_from=None, quiet_to=None, weekends=[])
 
-    assert await hours(office, mo) == ReadingHours(digest_at=600, tz="Europe/Oslo")
+    assert await hours(office, mo) == NotificationHours(digest_at=600, tz="Europe/Oslo")
 
 
 @pytest.mark.parametrize(
@@ -204,7 +206,7 @@ async def test_preferences_that_cannot_be_are_refused_at_their_field(office, mo,
     done = await submit(office, mo, **choice)
 
     assert said in done.errors[field]
-    assert await hours(office, mo) == ReadingHours()
+    assert await hours(office, mo) == NotificationHours()
 
 
 async def test_slack_that_does_not_say_where_somebody_is_means_utc(office, mo):
@@ -214,7 +216,7 @@ async def test_slack_that_does_not_say_where_somebody_is_means_utc(office, mo):
 
     await submit(office, mo, delivery="daily")
 
-    assert await hours(office, mo) == ReadingHours(DAILY)
+    assert await hours(office, mo) == NotificationHours(DAILY)
     office.slack.faults.clear()
     mo.tz = ""
     assert "UTC, as Slack does not say where you are" in await office.open_home(mo)
@@ -225,7 +227,7 @@ async def test_home_and_the_command_say_how_many_wait_and_until_when(office, mo)
     now = round(office.slack.world.now() * 1_000)
     until = now // 60_000 * 60_000 + 2 * 60 * 60_000
     quiet = [datetime.fromtimestamp(at / 1_000, UTC) for at in (now - 60 * 60_000, until)]
-    chosen = ReadingHours(
+    chosen = NotificationHours(
         quiet_from=quiet[0].hour * 60 + quiet[0].minute, quiet_to=quiet[1].hour * 60 + quiet[1].minute
     )
     await office.database.run(member_preferences.save, office.team.id, mo.id, chosen, now)
@@ -239,12 +241,12 @@ async def test_home_and_the_command_say_how_many_wait_and_until_when(office, mo)
     assert "One job change waits for you until" in said
     assert "waits for you" not in await office.open_home(office.dana)
     waiting = await office.database.run(member_preferences.waiting, office.team.id, mo.id, now)
-    assert waiting == Waiting(1, now, until)
+    assert waiting == HeldBack(1, now, until)
 
 
 async def test_slack_telling_of_a_new_time_zone_moves_their_hours(office, mo):
     """https://docs.slack.dev/reference/events/user_change"""
-    chosen = ReadingHours(DAILY, tz="Europe/Oslo")
+    chosen = NotificationHours(DAILY, tz="Europe/Oslo")
     await office.database.run(member_preferences.save, office.team.id, mo.id, chosen, 0)
 
     await office.slack.change_user(mo.id, tz="Asia/Tokyo")
@@ -299,7 +301,7 @@ async def test_a_dialog_that_is_older_than_the_limit_mutes_nothing_forbidden(off
 
 
 async def limit(office, *what):
-    await office.database.run(muting.limit, office.team.id, what, audit.Change(0, office.dana.id, "mute_limits", ""))
+    await office.database.run(muting.limit, office.team.id, what, AuditEntry(0, office.dana.id, "mute_limits", ""))
 
 
 async def test_admins_choose_what_nobody_may_mute(office):
@@ -393,7 +395,7 @@ async def test_how_salesforce_knows_me_names_owners_and_who_said_so(office, mo, 
     """By an address that was looked up, by a link of an admin; with the name that Salesforce has."""
     found = {"m.chen@acme.example": Member(mo.id), "u0": Member(mo.id)}
     await office.database.run(members.remember, office.team.id, found, clock())
-    linked = audit.Change(clock(), office.dana.id, "linked", "")
+    linked = AuditEntry(clock(), office.dana.id, "linked", "")
     await office.database.run(owners.link, office.team.id, "sales@acme.example", mo.id, linked)
     considered = [{"email": "M.Chen@acme.example", "name": "Mo Q. Chen", "source": "contact owner", "result": "told"}]
     await tell(office, mo, decision={"considered": considered})
@@ -407,7 +409,7 @@ async def test_how_salesforce_knows_me_names_owners_and_who_said_so(office, mo, 
 
 async def test_thats_not_me_stops_the_matching_and_tells_the_admins(office, mo, clock):
     """Also where an admin had linked them; it is written down."""
-    linked = audit.Change(clock(), office.dana.id, "linked", "")
+    linked = AuditEntry(clock(), office.dana.id, "linked", "")
     await office.database.run(owners.link, office.team.id, "sales@acme.example", mo.id, linked)
     await press(office, mo, "my_not_me")
 
@@ -441,9 +443,9 @@ async def test_a_denial_can_be_taken_back(office, mo):
 
 async def test_an_admin_who_links_them_again_has_the_last_word(office, mo, clock):
     """The denial goes with the new link."""
-    await office.database.run(owners.deny, office.team.id, "sales@acme.example", mo.id, audit.Change(0, mo.id, "", ""))
+    await office.database.run(owners.deny, office.team.id, "sales@acme.example", mo.id, AuditEntry(0, mo.id, "", ""))
 
-    await office.database.run(owners.link, office.team.id, "sales@acme.example", mo.id, audit.Change(0, "U1", "", ""))
+    await office.database.run(owners.link, office.team.id, "sales@acme.example", mo.id, AuditEntry(0, "U1", "", ""))
 
     assert (await office.database.run(owners.how_matched, office.team.id)).denied == frozenset()
 

@@ -7,8 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from domain.history import Handling, History, Snooze
 from domain.job_change import JobChange
-from domain.notification_hours import WEEKLY, ReadingHours
+from domain.notification_hours import WEEKLY, HeldBack, NotificationHours
+from domain.people import Absence
+from domain.preferences import EVERYTHING
+from domain.states import HandlingState
 from listeners.home.app_home_view import home_view
 from listeners.home.member_dialogs import (
     away_view,
@@ -24,13 +28,16 @@ from listeners.home.member_dialogs import (
 )
 from listeners.home.member_home_view import mute_limits_blocks, my_blocks
 from sandbox.slack.block_kit.blocks import check_view
-from services.home.member_home import A_PAGE, MOST_OWNERS, SHOWN_AT_ONCE, KnownAs, Mine, Page, Told, known_as
+from services.home.home_state import (
+    A_PAGE,
+    SHOWN_AT_ONCE,
+    MemberHome,
+    RecentDeliveries,
+    RecentDelivery,
+    SalesforceIdentity,
+)
+from services.home.member_home import MOST_OWNERS, known_as
 from services.home.mutables import ALL, CHANGES, SEGMENTS, SIGNALS
-from store.delivery.promises import GIVEN, GIVEN_BACK, TAKEN
-from store.home.member_preferences import Waiting
-from store.messages.histories import Handled, History, Later
-from store.ownership.choice_state import Absence
-from store.ownership.muting import EVERYTHING
 from tests.conftest import SOMEDAY
 from tests.listeners.home.home_states import member_state, trouble_state
 from tests.world import sample_job_change
@@ -41,22 +48,24 @@ NASTY = "<!channel> *b* `c` & " * 20
 def told(number=1, history=None, name="Ada Smith", **changes):
     person = {"full_name": name, "emails": ["ada@initech.example"]}
     change = JobChange.parse(sample_job_change(person=person, **changes))
-    return Told(number, SOMEDAY, None, change, history or History())
+    return RecentDelivery(number, SOMEDAY, None, change, history or History())
 
 
-FULL = Mine(
+FULL = MemberHome(
     user_id="U_MO",
-    hours=ReadingHours(WEEKLY, 1_439, 6, 0, 1_439, True, "America/Argentina/ComodRivadavia"),
-    waiting=Waiting(12_345, SOMEDAY - 1, SOMEDAY + 1),
-    lately=Page(tuple(told(number, name=NASTY[:300]) for number in range(SHOWN_AT_ONCE)), 0, True),
+    hours=NotificationHours(WEEKLY, 1_439, 6, 0, 1_439, True, "America/Argentina/ComodRivadavia"),
+    waiting=HeldBack(12_345, SOMEDAY - 1, SOMEDAY + 1),
+    lately=RecentDeliveries(tuple(told(number, name=NASTY[:300]) for number in range(SHOWN_AT_ONCE)), 0, True),
     muted=frozenset(ALL),
     unmutable=frozenset(ALL) - {EVERYTHING},
     absence=Absence(SOMEDAY, SOMEDAY + 1, "U_KIM"),
-    known_as=tuple(KnownAs(f"{number}{NASTY[:240]}@x", NASTY[:200], "U_DANA") for number in range(MOST_OWNERS)),
+    known_as=tuple(
+        SalesforceIdentity(f"{number}{NASTY[:240]}@x", NASTY[:200], "U_DANA") for number in range(MOST_OWNERS)
+    ),
     denied=tuple(f"{number}{NASTY[:240]}@x" for number in range(40)),
     shown_at=SOMEDAY,
 )
-EMPTY = Mine(user_id="U_MO", shown_at=SOMEDAY)
+EMPTY = MemberHome(user_id="U_MO", shown_at=SOMEDAY)
 
 
 @pytest.mark.parametrize("mine", [EMPTY, FULL])
@@ -87,11 +96,13 @@ def test_every_dialog_is_what_slack_takes(view, mine):
 
 def test_a_page_of_what_came_is_what_slack_takes():
     """With a way to newer and to older ones; those that were erased have no reason any more."""
-    full = Page(
-        (*(told(number, name=NASTY[:300]) for number in range(A_PAGE)), Told(99, SOMEDAY, None, None)), 15, True
+    full = RecentDeliveries(
+        (*(told(number, name=NASTY[:300]) for number in range(A_PAGE)), RecentDelivery(99, SOMEDAY, None, None)),
+        15,
+        True,
     )
 
-    for page in (full, Page(), Page(skipped=15)):
+    for page in (full, RecentDeliveries(), RecentDeliveries(skipped=15)):
         assert check_view(lately_view(page, "U_MO"), "modal") == []
     assert str(lately_view(full, "U_MO")).count("Why me?") == A_PAGE
 
@@ -108,25 +119,31 @@ def test_the_limits_are_ticked_as_they_stand():
     ("history", "said"),
     [
         (History(), "⚪ Open"),
-        (History(handled=(Handled(1, TAKEN, "U_MO", SOMEDAY, None),)), "✅ You are on it"),
-        (History(handled=(Handled(2, TAKEN, "U_KIM", SOMEDAY, None),)), "✅ <@U_KIM> is on it"),
-        (History(handled=(Handled(1, GIVEN, "U_MO", SOMEDAY, "U_KIM"),)), "↪️ You gave it to <@U_KIM>"),
-        (History(handled=(Handled(1, GIVEN_BACK, "U_MO", SOMEDAY, None),)), "↩️ You gave it back to the channel"),
-        (History(later=(Later(1, "U_MO", SOMEDAY, None),)), "⏰ Comes back <!date^"),
-        (History(later=(Later(1, "U_MO", None, SOMEDAY),)), "⚪ Open"),
-        (History(later=(Later(2, "U_KIM", SOMEDAY, None),)), "⚪ Open"),
+        (History(handled=(Handling(1, HandlingState.TAKEN, "U_MO", SOMEDAY, None),)), "✅ You are on it"),
+        (History(handled=(Handling(2, HandlingState.TAKEN, "U_KIM", SOMEDAY, None),)), "✅ <@U_KIM> is on it"),
+        (
+            History(handled=(Handling(1, HandlingState.REASSIGNED, "U_MO", SOMEDAY, "U_KIM"),)),
+            "↪️ You gave it to <@U_KIM>",
+        ),
+        (
+            History(handled=(Handling(1, HandlingState.RETURNED, "U_MO", SOMEDAY, None),)),
+            "↩️ You gave it back to the channel",
+        ),
+        (History(later=(Snooze(1, "U_MO", SOMEDAY, None),)), "⏰ Comes back <!date^"),
+        (History(later=(Snooze(1, "U_MO", None, SOMEDAY),)), "⚪ Open"),
+        (History(later=(Snooze(2, "U_KIM", SOMEDAY, None),)), "⚪ Open"),
     ],
 )
 def test_each_line_says_what_has_become_of_it(history, said):
     """By me, by somebody else who was told, or nothing yet."""
-    mine = Mine(user_id="U_MO", lately=Page((told(history=history),)), shown_at=SOMEDAY)
+    mine = MemberHome(user_id="U_MO", lately=RecentDeliveries((told(history=history),)), shown_at=SOMEDAY)
 
     assert said in str(my_blocks(mine))
 
 
 def test_what_is_on_its_way_is_not_said_to_be_kept():
     """Only preferences keep anything."""
-    mine = Mine(user_id="U_MO", waiting=Waiting(1, SOMEDAY, None), shown_at=SOMEDAY)
+    mine = MemberHome(user_id="U_MO", waiting=HeldBack(1, SOMEDAY, None), shown_at=SOMEDAY)
 
     assert "One job change waits for you and will be with you in a moment." in str(my_blocks(mine))
 
@@ -135,14 +152,14 @@ def test_nothing_filled_in_is_nothing_chosen():
     """As Slack sends a dialog whose fields are empty, or of an older version of it."""
     empty = {"state": {"values": {}}, "blocks": []}
 
-    assert hours_in(empty) == ReadingHours()
+    assert hours_in(empty) == NotificationHours()
     assert chosen_in(empty) == frozenset()
     assert days_in(empty) == (None, None)
 
 
 def test_their_own_address_counts_unless_they_are_not_its_owner():
     """It is what owners are matched by, whether or not anybody asked lately."""
-    known = [KnownAs("sales@acme.example", None, "U_DANA")]
+    known = [SalesforceIdentity("sales@acme.example", None, "U_DANA")]
 
     assert [each.owner for each in known_as("mo@acme.example", known, [])] == ["sales@acme.example", "mo@acme.example"]
     assert [each.owner for each in known_as("mo@acme.example", known, ["mo@acme.example"])] == ["sales@acme.example"]

@@ -18,6 +18,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from cryptography.fernet import Fernet
 from standardwebhooks import Webhook
 
+from domain.intake_key import BEARER, SIGNING
 from listeners.http.metrics import Metrics
 from listeners.http.server import create_runner
 from listeners.intake import api
@@ -27,7 +28,6 @@ from services.intake.rate_limit import Allowance
 from services.journal import Journal
 from store.database import Database
 from store.encryption import Cipher
-from store.intake.keys import BEARER, SIGNING
 from store.slack import workspaces
 from tests.conftest import SOMEDAY, Clock
 from tests.servers import GENEROUS_TIMEOUT

@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import pytest
 
+from domain.audit import AuditEntry
 from sandbox.slack.outgoing.payloads import view_submission
 from services.messages.actions import Acted
 from store.database import Database
 from store.messages import acting
-from store.operations import audit
 from store.ownership import choice_state, muting
 from tests.listeners.messages.message_world import (
     MessageWorld,

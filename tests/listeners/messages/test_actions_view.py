@@ -8,10 +8,10 @@ from itertools import product
 
 import pytest
 
+from domain.delivery import Delivery
 from listeners.messages.actions_view import hand_on_view, later_view, mute_view, note_view, report_view, why_view
 from sandbox.slack.block_kit.blocks import check_view
-from services.messages.actions import Reached
-from store.messages.acting import Delivery
+from services.messages.available_actions import Reached
 from tests.services.messages.sample_job_changes import SAMPLES
 
 LIVE = "<!channel> & <https://evil.example|here> *bold*" * 20

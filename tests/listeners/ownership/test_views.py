@@ -9,7 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from domain.audit import AuditEntry
+from domain.delivery import NewDelivery
 from domain.job_change import JobChange
+from domain.people import OwnerLink, OwnerMatching, UnmatchedOwner
+from domain.rule_versions import DraftRules, PublishedRules
+from domain.states import Role
 from listeners.dialogs.form_values import entered
 from listeners.ownership.history_view import history_view
 from listeners.ownership.pools_view import mapping_view, more_view, pool_view
@@ -21,16 +26,12 @@ from listeners.ownership.simulate_view import Trying, replayed_blocks, simulate_
 from listeners.ownership.unmatched_owners_view import People, people_view, read_aliases
 from sandbox.slack.block_kit.blocks import check_view
 from sandbox.slack.block_kit.inputs import values_of
-from services.ownership.rulebook import Book
 from services.ownership.rules.check import OrgField, OrgShape
 from services.ownership.rules.faults import RuleFault
 from services.ownership.rules.presets import presets
+from services.ownership.rules.rule_book import RuleBook
 from services.ownership.rules.rule_set import RuleSet
-from services.ownership.simulation import Difference, Replayed, Simulated
-from store.delivery.deliveries import DRI, NewDelivery
-from store.operations.audit import Change
-from store.ownership.owners import HowMatched, Link, Unmatched
-from store.ownership.rule_sets import Draft, Published
+from services.ownership.simulated import Difference, SimulatedJobChange, SimulationReport
 from tests.conftest import SOMEDAY
 from tests.world import sample_job_change
 
@@ -63,8 +64,8 @@ FULL = RuleSet.parse(
         "guards": {"excluded": ["U0123456789"] * 100 + ["x@acme.example"] * 100},
     }
 )
-DRAFT = Draft(3, 1, "", SOMEDAY, "U0123456789")
-BOOK = Book(2, FULL, DRAFT, FULL)
+DRAFT = DraftRules(3, 1, "", SOMEDAY, "U0123456789")
+BOOK = RuleBook(2, FULL, DRAFT, FULL)
 CHANGE = JobChange.parse(sample_job_change(person={"full_name": LIVE, "emails": ["ada@initech.example"]}))
 
 
@@ -97,7 +98,7 @@ def test_the_list_at_its_fullest(page):
 
 def test_the_list_of_rules_that_cannot_be_read():
     """It says so, and offers no change."""
-    view = list_view(Book(2, RuleSet(), None, None, LIVE), Outlook())
+    view = list_view(RuleBook(2, RuleSet(), None, None, LIVE), Outlook())
     assert "ownership_add" not in taken(view)
 
 
@@ -187,7 +188,7 @@ def test_pools_and_more_at_their_fullest():
 def test_a_mapping_that_is_too_long_for_a_dialog_is_not_cut():
     """It says what to do instead."""
     table = {f"person-{number}@acme.example": "bob@acme.example" for number in range(500)}
-    book = Book(1, RuleSet.parse({"mappings": {"Long": table}}), None, None)
+    book = RuleBook(1, RuleSet.parse({"mappings": {"Long": table}}), None, None)
     assert "export the rules as JSON" in taken(mapping_view(book, "Long"))
 
 
@@ -209,13 +210,13 @@ def test_many_long_faults_beside_the_rules_are_shown_as_far_as_they_fit():
 def test_a_pool_that_is_too_long_for_a_dialog_is_not_cut():
     """Whoever would be missing there would be out of the pool once it is saved."""
     members = [{"user": f"firstname.lastname-{number}@acme.example"} for number in range(150)]
-    book = Book(1, RuleSet.parse({"pools": {"Long": {"members": members}}}), None, None)
+    book = RuleBook(1, RuleSet.parse({"pools": {"Long": {"members": members}}}), None, None)
     assert "export the rules as JSON" in taken(pool_view(book, "Long"))
 
 
 def test_as_many_alias_domains_as_can_be_entered_are_shown_whole():
     """What is cut would be gone once it is saved."""
-    how = HowMatched(None, {f"{number:04}.example": "acme.example" for number in range(110)})
+    how = OwnerMatching(None, {f"{number:04}.example": "acme.example" for number in range(110)})
     typed = "\n".join(f"{one}={other}" for one, other in how.alias_domains.items())
     assert len(typed) < 3_000
     blocks = people_view(People([], [], how))["blocks"]
@@ -225,17 +226,17 @@ def test_as_many_alias_domains_as_can_be_entered_are_shown_whole():
 
 def test_history_at_its_fullest():
     """Fifty versions, a hundred changes."""
-    versions = [Published(50 - n, "", SOMEDAY, "U0123456789", LIVE) for n in range(50)]
-    changes = [Change(SOMEDAY, "U0123456789", "ownership: drafted", LIVE * 3)] * 100
+    versions = [PublishedRules(50 - n, "", SOMEDAY, "U0123456789", LIVE) for n in range(50)]
+    changes = [AuditEntry(SOMEDAY, "U0123456789", "ownership: drafted", LIVE * 3)] * 100
     taken(history_view(versions, changes))
     assert "None was published yet" in taken(history_view([], []))
 
 
 def test_the_page_of_unmatched_people_at_its_fullest():
     """A hundred owners, a hundred links."""
-    owners = [Unmatched(f"{n}{'x' * 250}@acme.example", LIVE, LIVE, 3, SOMEDAY) for n in range(100)]
-    links = [(Link(f"{n}@acme.example", "U0123456789", SOMEDAY, "operator"), n) for n in range(100)]
-    how = HowMatched("Slack_Email__c", {f"{'x' * 60}{n}.example": "acme.example" for n in range(100)})
+    owners = [UnmatchedOwner(f"{n}{'x' * 250}@acme.example", LIVE, LIVE, 3, SOMEDAY) for n in range(100)]
+    links = [(OwnerLink(f"{n}@acme.example", "U0123456789", SOMEDAY, "operator"), n) for n in range(100)]
+    how = OwnerMatching("Slack_Email__c", {f"{'x' * 60}{n}.example": "acme.example" for n in range(100)})
     shown = taken(people_view(People(owners, links, how, "a", LIVE.replace("<", ""))))
     assert "99 job changes that went to a channel" in shown
     assert read_aliases("acme.com = acme.io\n\n b.com=b.io ") == {"acme.com": "acme.io", "b.com": "b.io"}
@@ -246,15 +247,15 @@ def test_what_was_simulated_at_its_fullest():
     considered = [{"side": "past", "source": LIVE, "name": LIVE, "email": LIVE, "result": LIVE * 3}] * 40
     sides = [{"side": side, "rule": NAME} for side in ("past", "current", None)]
     trace = {"considered": considered, "sides": sides, "notes": [LIVE] * 30}
-    deliveries = tuple(NewDelivery("j", f"U01234567{n:02}", DRI, LIVE * 10, "past") for n in range(40))
-    simulated = Simulated("j", CHANGE, deliveries, "because", trace)
+    deliveries = tuple(NewDelivery("j", f"U01234567{n:02}", Role.DRI, LIVE * 10, "past") for n in range(40))
+    simulated = SimulatedJobChange("j", CHANGE, deliveries, "because", trace)
     latest = [(f"id-{number}", CHANGE) for number in range(50)]
     results = [
         simulated_blocks(simulated),
-        simulated_blocks(Simulated("j", CHANGE, waits=True)),
-        simulated_blocks(Simulated("j", CHANGE, reason=LIVE)),
-        replayed_blocks(Replayed(100, (Difference(simulated, simulated),) * 100)),
-        replayed_blocks(Replayed(0, ())),
+        simulated_blocks(SimulatedJobChange("j", CHANGE, waits=True)),
+        simulated_blocks(SimulatedJobChange("j", CHANGE, reason=LIVE)),
+        replayed_blocks(SimulationReport(100, (Difference(simulated, simulated),) * 100)),
+        replayed_blocks(SimulationReport(0, ())),
     ]
     for result in results:
         shown = taken(simulate_view(Trying(latest, True, "id-3", "ada@initech.example", "Globex", result)))

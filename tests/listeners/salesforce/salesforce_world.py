@@ -16,6 +16,7 @@ from cryptography.fernet import Fernet
 from slack_sdk.oauth.installation_store import Installation
 
 import app
+from domain.salesforce_connection import SalesforceConnection
 from listeners.http.server import create_runner
 from listeners.slack.links import ConnectLink
 from sandbox.salesforce import SalesforceSandbox
@@ -24,7 +25,6 @@ from sandbox.slack.state import Team, User
 from services.settings import Settings
 from store.encryption import Cipher
 from store.salesforce import connections
-from store.salesforce.connections import SalesforceConnection
 from store.slack.installations import AsyncInstallationStore
 from tests.servers import GENEROUS_TIMEOUT, free_port
 

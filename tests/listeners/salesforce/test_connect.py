@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
+from domain.salesforce_connection import SalesforceApp
 from services.salesforce.connect import ATTEMPT_SECONDS
 from store.operations import audit
 from store.salesforce import apps

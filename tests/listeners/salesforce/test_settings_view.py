@@ -8,16 +8,16 @@ from dataclasses import replace
 
 import pytest
 
+from domain.salesforce_connection import WEB_SERVER, SalesforceConnection
+from domain.salesforce_source import PAUSED, Preview, PreviewLine, Source
 from listeners.intake.mappings_view import as_json, mappings_view
 from listeners.salesforce.settings_view import connect_view, health_text, health_texts
 from listeners.salesforce.sources_view import source_view, sources_view
 from sandbox.slack.block_kit.blocks import check_view
 from services.intake.salesforce.presets import Proposal
-from services.intake.salesforce.setup import Preview, PreviewLine
 from services.salesforce.health import lines, source_line
 from services.slack.mrkdwn import escape
-from store.salesforce.connections import DAY_MS, WEB_SERVER, SalesforceConnection
-from store.salesforce.sources import PAUSED, Source
+from store.salesforce.connections import DAY_MS
 from tests.conftest import SOMEDAY
 
 LIVE = "<!channel> & <https://evil.example|here> *bold*" * 20

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from domain.people import DEACTIVATED, NOT_IN_SLACK, Member
 from store.slack import members, workspaces
-from store.slack.members import DEACTIVATED, NOT_IN_SLACK, Member
 
 ADA = "ada@acme.example"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from slack_sdk.oauth.installation_store import Installation
 
+from domain.states import WorkspaceState
 from store.slack import workspaces
-from store.slack.workspaces import GONE
 from tests.listeners.conftest import install
 
 UNINSTALLED = {"type": "app_uninstalled"}
@@ -23,7 +23,7 @@ async def test_uninstalling_forgets_the_token_and_marks_the_workspace(office):
     await office.settled()
 
     workspace = await office.workspace()
-    assert workspace.state == GONE
+    assert workspace.state == WorkspaceState.GONE
     assert await token_of(office) is None
 
 
@@ -32,7 +32,7 @@ async def test_a_revoked_bot_token_alone_is_forgotten_too(office):
     await office.slack.revoke_token(office.team.id)
     await office.settled()
 
-    assert (await office.workspace()).state == GONE
+    assert (await office.workspace()).state == WorkspaceState.GONE
     assert await token_of(office) is None
 
 
@@ -104,6 +104,6 @@ async def test_an_organisation_that_uninstalls_is_the_workspace_that_leaves(offi
     await office.settled()
 
     organisation = await office.database.run(workspaces.find, "E0ACME")
-    assert organisation.state == GONE
+    assert organisation.state == WorkspaceState.GONE
     assert await office.installations.bot_token("E0ACME") is None
     assert (await office.workspace()).is_active

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from sqlalchemy import select, update
 
+from domain.states import WorkspaceState
 from services.delivery import courier
 from store.delivery import lanes, pauses
 from store.delivery.deliveries import buried
@@ -207,7 +208,7 @@ async def test_a_revoked_token_stops_the_workspace_until_it_installs_again(world
     await world.database.run(workspaces.install, installed)
     await world.worker.work_off()
 
-    assert gone.state == workspaces.GONE
+    assert gone.state == WorkspaceState.GONE
     assert before == 1
     assert (await world.outcome(job_change_id))[0] == "delivered"
 

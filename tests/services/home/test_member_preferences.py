@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
-from domain.notification_hours import DAILY, WEEKLY, ReadingHours
+from domain.audit import AuditEntry
+from domain.notification_hours import DAILY, WEEKLY, NotificationHours
 from services.messages.actions import Acting
 from services.messages.redraws import Redrawing
 from services.messages.snooze import When
 from store.delivery.trace import steps_of
 from store.home import member_preferences
-from store.operations import audit
 from store.ownership import choice_state, muting, owners
 from store.schema import laters
 from tests.world import World
@@ -37,7 +37,7 @@ def in_an_hour(world, delivery=DAILY, **more):
     """A digest that is due in about an hour, and how many milliseconds that is."""
     minute = world.clock() // MINUTE + 60
     days = (minute * MINUTE) // DAY
-    hours = ReadingHours(delivery, digest_at=minute % (24 * 60), weekday=(days + 3) % 7, **more)
+    hours = NotificationHours(delivery, digest_at=minute % (24 * 60), weekday=(days + 3) % 7, **more)
     return hours, minute * MINUTE - world.clock()
 
 
@@ -120,18 +120,18 @@ async def test_the_trace_tells_until_when_and_why(world, dana):
 async def test_what_was_put_off_comes_back_when_its_reader_reads(world, dana):
     """Until four it is quiet: nine in the morning, as Slack has it where she is, would be too early."""
     await world.deliver()
-    await prefer(world, dana, ReadingHours(quiet_from=0, quiet_to=16 * 60))
+    await prefer(world, dana, NotificationHours(quiet_from=0, quiet_to=16 * 60))
 
     await acting_in(world).put_off(world.workspace_id, 1, dana, When.TOMORROW)
 
     (due_at,) = await world.database.run(lambda connection: connection.execute(select(laters.c.due_at)).scalars().all())
-    assert ReadingHours().spelled(due_at)[-11:] == "16:00 (UTC)"
+    assert NotificationHours().spelled(due_at)[-11:] == "16:00 (UTC)"
 
 
 async def test_what_was_put_off_to_the_minute_of_a_digest_comes_with_that_one(world, dana):
     """It is promised a moment after nine, when the digest of nine is past: not a day later all the same."""
     await world.deliver()
-    await prefer(world, dana, ReadingHours(DAILY, digest_at=9 * 60, tz="America/New_York"))
+    await prefer(world, dana, NotificationHours(DAILY, digest_at=9 * 60, tz="America/New_York"))
     acting = acting_in(world)
     await acting.put_off(world.workspace_id, 1, dana, When.TOMORROW)
     (due_at,) = await world.database.run(lambda connection: connection.execute(select(laters.c.due_at)).scalars().all())
@@ -162,7 +162,7 @@ async def test_a_muted_segment_passes_on_what_is_of_it_and_nothing_else(world, d
 async def test_what_nobody_may_mute_is_told_to_who_has_muted_it(world, dana, muted, unmutable):
     """Whatever way they muted it."""
     await world.database.run(muting.mute_only, world.workspace_id, dana, [muted])
-    limit = audit.Change(0, "U_ADMIN", "mute_limits", "")
+    limit = AuditEntry(0, "U_ADMIN", "mute_limits", "")
     await world.database.run(muting.limit, world.workspace_id, [unmutable], limit)
 
     told = await world.deliver()
@@ -173,7 +173,7 @@ async def test_what_nobody_may_mute_is_told_to_who_has_muted_it(world, dana, mut
 async def test_a_limit_on_something_else_leaves_a_mute_in_force(world, dana):
     """Departures are for everybody; this is none."""
     await world.database.run(muting.mute_only, world.workspace_id, dana, ["contact_tracking"])
-    limit = audit.Change(0, "U_ADMIN", "mute_limits", "")
+    limit = AuditEntry(0, "U_ADMIN", "mute_limits", "")
     await world.database.run(muting.limit, world.workspace_id, ["departure"], limit)
 
     told = await world.deliver()
@@ -183,7 +183,7 @@ async def test_a_limit_on_something_else_leaves_a_mute_in_force(world, dana):
 
 async def test_who_says_that_they_are_not_the_owner_is_not_told_in_their_place(world, dana):
     """The channel is, with the reason, and the owner is among those whom an admin can link."""
-    denied = audit.Change(world.clock(), dana, "not_me", "dana@acme.example")
+    denied = AuditEntry(world.clock(), dana, "not_me", "dana@acme.example")
     await world.database.run(owners.deny, world.workspace_id, "dana@acme.example", dana, denied)
 
     told = await world.deliver()

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from domain.errors import PermanentError, TransientError
+from domain.salesforce_source import ACTIVE, PAUSED, Source
 from domain.validation import InvalidJobChangeError
 from sandbox.salesforce.rest import Answer, Request
 from sandbox.salesforce.schema import Field, lookup
@@ -17,7 +18,6 @@ from services.intake.salesforce.finder import LEASE_MS
 from services.intake.salesforce.presets import Proposal
 from store.database import Database
 from store.salesforce import sources
-from store.salesforce.sources import Source
 from store.schema import job_changes
 from store.slack import workspaces
 from tests.conftest import Clock
@@ -461,10 +461,10 @@ async def test_records_without_what_tells_them_apart_are_told_apart_by_their_ids
 async def test_a_source_can_be_paused_and_removed(org: Org) -> None:
     """Paused, it is read from where it stood once it goes on."""
     await org.choose()
-    await org.source.set_state("T1", "U1", "Job_Move__c", sources.PAUSED)
+    await org.source.set_state("T1", "U1", "Job_Move__c", PAUSED)
     org.move("Ada Smith")
     assert await org.look() is False
-    await org.source.set_state("T1", "U1", "Job_Move__c", sources.ACTIVE)
+    await org.source.set_state("T1", "U1", "Job_Move__c", ACTIVE)
     assert await org.look() is True
     assert await org.told() == 1
     assert await org.source.set_state("T1", "U1", "Job_Move__c", None) is True

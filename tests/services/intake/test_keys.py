@@ -9,10 +9,10 @@ from cryptography.fernet import Fernet
 from sqlalchemy import select
 from standardwebhooks import Webhook
 
+from domain.intake_key import BEARER, SIGNING
 from services.intake.keys import REMEMBERED_MS, IntakeKeys, Proof, Standing
 from services.intake.signatures import Signature
 from store.encryption import Cipher
-from store.intake.keys import BEARER, SIGNING
 from store.operations import audit
 from store.schema import intake_keys as table
 from store.slack import workspaces

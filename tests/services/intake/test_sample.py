@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from domain.audit import AuditEntry
 from services.intake.sample import Sampling
-from store.operations.audit import Change
 from store.ownership import choice_state, rule_sets
 
 
@@ -56,7 +56,7 @@ async def test_no_rule_takes_it(world):
     """A rule that takes everything would tell somebody else of a job change that never was."""
     channel = await world.default_channel()
     rules = json.dumps({"rules": [{"name": "All", "deliver": {"to": "channel", "channel": channel}}]})
-    published = Change(world.clock(), "U1", "published", "")
+    published = AuditEntry(world.clock(), "U1", "published", "")
     await world.database.run(rule_sets.publish, world.workspace_id, rules, None, published)
 
     await sent(world)

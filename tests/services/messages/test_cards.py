@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from domain.delivery import ClaimedDelivery
+from domain.history import Handling, History, Report, Snooze
 from domain.job_change import TEST_SOURCE
+from domain.states import DEFAULT_CHANNEL, HandlingState
 from services.messages.cards import MOST_NOTES, card, cards
 from services.messages.compose import compose
-from store.delivery.lanes import Claimed
-from store.delivery.promises import GIVEN, GIVEN_BACK, TAKEN
-from store.messages.histories import Handled, History, Later, Report
-from store.schema import DEFAULT_CHANNEL
 from tests.services.messages.sample_job_changes import SAMPLES, job_change
 
 
 def member(change=None, **changes):
     stored = (change or SAMPLES["new company"]).to_stored()
     given = {"id": 7, "job_change_id": "jc", "role": "dri", "reason": "You own it.", "side": None, "plainness": 0}
-    return Claimed(**given | {"created_at": 0, "payload": stored, "decision": None} | changes)
+    return ClaimedDelivery(**given | {"created_at": 0, "payload": stored, "decision": None} | changes)
 
 
 def test_what_was_erased_or_cannot_be_read_is_no_card():
@@ -54,11 +53,11 @@ def test_a_job_change_made_up_for_a_test_says_so():
 @pytest.mark.parametrize(
     ("handled", "destination", "noted"),
     [
-        (Handled(9, TAKEN, "U2", 0, None), "U1", "✅ <@U2> is on it"),
-        (Handled(9, GIVEN, "U2", 0, "U3"), "U1", "↪️ <@U2> gave it to <@U3>"),
-        (Handled(9, GIVEN, "U2", 0, "U1"), "U1", None),  # the reason says that
-        (Handled(9, GIVEN_BACK, "U2", 0, None), "U1", "↩️ <@U2> gave it back to the channel"),
-        (Handled(9, GIVEN_BACK, "U2", 0, None), DEFAULT_CHANNEL, None),
+        (Handling(9, HandlingState.TAKEN, "U2", 0, None), "U1", "✅ <@U2> is on it"),
+        (Handling(9, HandlingState.REASSIGNED, "U2", 0, "U3"), "U1", "↪️ <@U2> gave it to <@U3>"),
+        (Handling(9, HandlingState.REASSIGNED, "U2", 0, "U1"), "U1", None),  # the reason says that
+        (Handling(9, HandlingState.RETURNED, "U2", 0, None), "U1", "↩️ <@U2> gave it back to the channel"),
+        (Handling(9, HandlingState.RETURNED, "U2", 0, None), DEFAULT_CHANNEL, None),
     ],
 )
 def test_what_others_did_is_noted_unless_the_reason_says_it(handled, destination, noted):
@@ -70,7 +69,7 @@ def test_what_others_did_is_noted_unless_the_reason_says_it(handled, destination
 
 def test_only_its_reader_sees_that_it_was_put_off():
     """When it comes back is nobody else's business."""
-    history = History(later=(Later(7, "U1", 5_000, None),))
+    history = History(later=(Snooze(7, "U1", 5_000, None),))
 
     assert card(member(), "U1", history).notes == (
         "⏰ Comes back <!date^5^{date_short_pretty} at {time}|1970-01-01 00:00 UTC>",
@@ -80,7 +79,7 @@ def test_only_its_reader_sees_that_it_was_put_off():
 
 def test_notes_stay_few():
     """The newest ones; a message is no log."""
-    handled = tuple(Handled(number, TAKEN, f"U{number}", number, None) for number in range(10, 30))
+    handled = tuple(Handling(number, HandlingState.TAKEN, f"U{number}", number, None) for number in range(10, 30))
     reports = tuple(Report(f"U{number}", number, "old_news") for number in range(20))
 
     notes = card(member(), "U1", History(handled=handled, reports=reports)).notes

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.job_change import ChangeType, JobChange
+from domain.states import HandlingState
 from services.messages.available_actions import offers
 from services.messages.cards import MOST_NOTES
 from services.messages.compose import LONGEST_EDIT, MOST_CARDS, Block, Card, Message, Role, compose
 from services.messages.wording import Side
-from store.delivery.promises import GIVEN, GIVEN_BACK, OPEN, TAKEN
 from tests.services.messages.sample_job_changes import SAMPLES, at, job_change, named
 
 OWNED = "You own Ada Smith in Salesforce."
@@ -239,7 +239,15 @@ def cards(draw: st.DrawFn) -> Card:
         is_test=draw(st.booleans()),
         side=draw(st.sampled_from([None, "past", "current", "both"])),
         notes=draw(st.sampled_from([(), ("✅ <@U1> is on it · <!date^1^{date}|then>",) * MOST_NOTES])),
-        offers=offers(role, draw(st.sampled_from([OPEN, TAKEN, GIVEN, GIVEN_BACK])), in_person=role == "dri"),
+        offers=offers(
+            role,
+            draw(
+                st.sampled_from(
+                    [HandlingState.OPEN, HandlingState.TAKEN, HandlingState.REASSIGNED, HandlingState.RETURNED]
+                )
+            ),
+            in_person=role == "dri",
+        ),
     )
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from domain.states import HandlingState
 from services.messages.available_actions import offers
 from services.messages.compose import Card, Message, compose
 from services.messages.wording import moment
-from store.delivery.promises import GIVEN, OPEN, TAKEN
 from tests.services.messages.sample_job_changes import SAMPLES
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -32,23 +32,40 @@ CARDS = {
         delivery_id=number,
         contact_url="https://acme.my.salesforce.example/lightning/r/Contact/003000000000001AAA/view",
         account_url="https://acme.my.salesforce.example/lightning/r/Account/001000000000001AAA/view",
-        offers=offers("dri", OPEN, **PERSON),
+        offers=offers("dri", HandlingState.OPEN, **PERSON),
     )
     for number, (name, job_change) in enumerate(SAMPLES.items(), start=1)
 }
 USUAL, BARE = CARDS["new company"], CARDS["new company, only what is required"].job_change
-FALLBACK = Card(BARE, NOT_FOUND, "fallback", 1, None, None, offers=offers("fallback", OPEN, **CHANNEL))
+FALLBACK = Card(BARE, NOT_FOUND, "fallback", 1, None, None, offers=offers("fallback", HandlingState.OPEN, **CHANNEL))
 TOLD_ELSEWHERE = "Dana Reyes was told in person."
 MESSAGES = {
     **{name: compose([card]) for name, card in CARDS.items()},
     "fallback": compose([FALLBACK]),
-    "fallback, claimed": compose([replace(FALLBACK, notes=(ON_IT,), offers=offers("fallback", TAKEN, **CHANNEL))]),
-    "fallback, given": compose([replace(FALLBACK, notes=(GIVEN_ON,), offers=offers("fallback", GIVEN, **CHANNEL))]),
-    "copy, its reader is on it": compose(
-        [Card(BARE, TOLD_ELSEWHERE, "copy", 1, None, None, notes=(ON_IT,), offers=offers("copy", OPEN, **CHANNEL))]
+    "fallback, claimed": compose(
+        [replace(FALLBACK, notes=(ON_IT,), offers=offers("fallback", HandlingState.TAKEN, **CHANNEL))]
     ),
-    "on it": compose([replace(USUAL, notes=(ON_IT,), offers=offers("dri", TAKEN, **PERSON))]),
-    "given to a colleague": compose([replace(USUAL, notes=(GIVEN_ON,), offers=offers("dri", GIVEN, **PERSON))]),
+    "fallback, given": compose(
+        [replace(FALLBACK, notes=(GIVEN_ON,), offers=offers("fallback", HandlingState.REASSIGNED, **CHANNEL))]
+    ),
+    "copy, its reader is on it": compose(
+        [
+            Card(
+                BARE,
+                TOLD_ELSEWHERE,
+                "copy",
+                1,
+                None,
+                None,
+                notes=(ON_IT,),
+                offers=offers("copy", HandlingState.OPEN, **CHANNEL),
+            )
+        ]
+    ),
+    "on it": compose([replace(USUAL, notes=(ON_IT,), offers=offers("dri", HandlingState.TAKEN, **PERSON))]),
+    "given to a colleague": compose(
+        [replace(USUAL, notes=(GIVEN_ON,), offers=offers("dri", HandlingState.REASSIGNED, **PERSON))]
+    ),
     "handed over": compose([replace(USUAL, reason="Dana Reyes gave it to you: “Hers since May.”")]),
     "put off": compose([replace(USUAL, notes=(f"⏰ Comes back {moment(THEN)}",))]),
     "wrong data": compose([replace(USUAL, notes=(f"🚩 Wrong data, says <@U0DANA> · {moment(THEN)}",))]),
@@ -63,7 +80,7 @@ MESSAGES = {
     "plainest, no blocks": compose([USUAL], plainness=2),
     "bundle": compose([CARDS[name] for name in ("new company", "departure", "promotion", "new hire", "lateral")]),
     "bundle, one is taken": compose(
-        [replace(USUAL, notes=(ON_IT,), offers=offers("dri", TAKEN, **PERSON)), CARDS["departure"]]
+        [replace(USUAL, notes=(ON_IT,), offers=offers("dri", HandlingState.TAKEN, **PERSON)), CARDS["departure"]]
     ),
     "bundle, plainest": compose([CARDS[name] for name in ("new company", "departure")], plainness=2),
 }

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import pytest
 from sqlalchemy import select, update
 
-from domain.notification_hours import ReadingHours
+from domain.audit import AuditEntry
+from domain.delivery import Delivery
+from domain.notification_hours import NotificationHours
 from sandbox.slack.state import Message
 from services.messages.actions import Acting
 from services.messages.managers import Managers
@@ -19,7 +21,6 @@ from services.salesforce.queries.describe import SalesforceDescribe
 from store.delivery.trace import steps_of
 from store.home import member_preferences
 from store.messages import acting, reminders
-from store.operations import audit
 from store.ownership import muting
 from store.schema import deliveries, job_changes
 from store.schema import reminders as rows
@@ -52,7 +53,7 @@ class Watched:
     def reminders(self, name: str = "Dana Reyes") -> list[Message]:
         return [message for message in self.world.direct_messages(name) if "till open" in message.text]
 
-    async def delivery(self, job_change_id: str) -> acting.Delivery:
+    async def delivery(self, job_change_id: str) -> Delivery:
         def find(connection):
             ids = select(deliveries.c.id).where(deliveries.c.job_change_id == job_change_id).order_by(deliveries.c.id)
             first = connection.execute(ids).scalars().first()
@@ -292,7 +293,7 @@ def post_of(connection, job_change_id):
 
 async def test_nobody_is_reminded_in_their_quiet_hours(watched):
     """Four working hours have passed at one in New York; until three it is quiet."""
-    quiet = ReadingHours(quiet_from=12 * 60, quiet_to=15 * 60, tz="America/New_York")
+    quiet = NotificationHours(quiet_from=12 * 60, quiet_to=15 * 60, tz="America/New_York")
     await watched.world.deliver()
     who = (watched.world.workspace_id, watched.slack_id("Dana Reyes"))
     await watched.world.database.run(member_preferences.save, *who, quiet, watched.world.clock())
@@ -309,7 +310,7 @@ async def test_a_mute_without_effect_does_not_keep_a_reminder_away(watched):
     """Nobody may mute it, so it was told all the same."""
     who = (watched.world.workspace_id, watched.slack_id("Dana Reyes"))
     await watched.world.database.run(muting.mute_only, *who, ["contact_tracking"])
-    limit = audit.Change(0, "U_ADMIN", "mute_limits", "")
+    limit = AuditEntry(0, "U_ADMIN", "mute_limits", "")
     await watched.world.database.run(muting.limit, watched.world.workspace_id, ["contact_tracking"], limit)
     await watched.world.deliver()
 

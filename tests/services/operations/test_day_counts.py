@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import func, select, update
 
+from domain.day_counts import DAY_MS
 from services.operations.day_counts import CLOSES_AFTER_MS, MONTH, Month
-from store.home.day_counts import DAY_MS
 from store.schema import day_counts, job_changes
 from tests.conftest import SOMEDAY
 from tests.store.sample_rows import add_job_change, add_workspace

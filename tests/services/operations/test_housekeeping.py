@@ -7,11 +7,14 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import func, select, update
 
+from domain.audit import APP, AuditEntry
+from domain.history import TraceStep
+from domain.states import DEFAULT_CHANNEL
 from services.operations.housekeeping import DAY_MS, Housekeeping
 from store.delivery import pauses
-from store.delivery.trace import Step, add_steps, steps_of
+from store.delivery.trace import add_steps, steps_of
 from store.operations import audit
-from store.schema import DEFAULT_CHANNEL, day_counts, deliveries, job_changes, lanes, slack_events
+from store.schema import day_counts, deliveries, job_changes, lanes, slack_events
 from store.schema import pauses as pauses_table
 from store.slack import workspaces
 from store.slack.sdk_stores import metadata
@@ -104,7 +107,7 @@ async def test_reasons_of_forgotten_job_changes_are_forgotten_too(database, cloc
     """They hold names; and so may what is told of their way, and of what went wrong on it."""
     await database.run(add_workspace)
     [one] = await database.run(add_routed, "U_DANA")
-    await database.run(add_steps, [Step(one, SOMEDAY, "passed on", "to C1: Dana Reyes did not act")])
+    await database.run(add_steps, [TraceStep(one, SOMEDAY, "passed on", "to C1: Dana Reyes did not act")])
     await database.run(
         lambda connection: connection.execute(
             update(job_changes).values(outcome="delivered", ended_at=1, last_error="Ada Smith")
@@ -224,7 +227,7 @@ async def test_a_workspace_that_removed_the_app_is_erased_after_thirty_days(data
 
     assert await database.run(workspaces.find, "T1") is None
     assert await database.run(rows_of("T1")) == {"audit": 1}
-    assert await database.run(audit.recent, "T1") == [audit.Change(clock(), audit.APP, "erased the workspace", "")]
+    assert await database.run(audit.recent, "T1") == [AuditEntry(clock(), APP, "erased the workspace", "")]
     assert await database.run(rows_of("T2")) == others
 
 

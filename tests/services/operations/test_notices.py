@@ -6,14 +6,16 @@ import asyncio
 
 import pytest
 
+from domain.audit import AuditEntry
+from domain.delivery import NewDelivery
+from domain.states import DEFAULT_CHANNEL, Role
 from services.home.preferences import Preferences
 from services.operations.notices import LEASE_MS, Notices
-from store.delivery.deliveries import DRI, FALLBACK, NewDelivery, add_deliveries
+from store.delivery.deliveries import add_deliveries
 from store.operations import audit, notices
-from store.operations.audit import Change
 from store.ownership import owners
 from store.salesforce import connections as salesforce_connections_store
-from store.schema import DEFAULT_CHANNEL, job_changes, lanes, ownership_rules, salesforce_connections
+from store.schema import job_changes, lanes, ownership_rules, salesforce_connections
 from store.slack import workspaces
 from tests.services.slack.slack_world import open_slack_workspace
 
@@ -99,11 +101,13 @@ async def test_a_missing_default_channel_is_told_once(acme, ours):
 async def test_who_dies_before_telling_that_a_default_channel_is_missed_is_followed(acme, ours, clock):
     """The job change waits in the lane of the default channel; one that is told in person is no reason to tell."""
     await take_in(acme, clock)
-    await acme.database.run(add_deliveries, acme.id, [NewDelivery("sender", acme.dana.id, DRI, "")], clock())
+    await acme.database.run(add_deliveries, acme.id, [NewDelivery("sender", acme.dana.id, Role.DRI, "")], clock())
     await work(ours)
     before = told(acme)
 
-    await acme.database.run(add_deliveries, acme.id, [NewDelivery("sender", DEFAULT_CHANNEL, FALLBACK, "")], clock())
+    await acme.database.run(
+        add_deliveries, acme.id, [NewDelivery("sender", DEFAULT_CHANNEL, Role.FALLBACK, "")], clock()
+    )
     await work(ours)
     await work(ours)
 
@@ -198,7 +202,7 @@ async def test_those_who_changed_settings_and_still_are_admins_are_told_too(acme
     lee = acme.sandbox.add_user(acme.team, "Lee Park", "lee@acme.example", is_owner=True)
     mo = acme.sandbox.add_user(acme.team, "Mo Chen", "mo@acme.example")
     for person in (lee, mo):
-        await acme.database.run(audit.record, acme.id, Change(clock(), person.id, "preferences", ""))
+        await acme.database.run(audit.record, acme.id, AuditEntry(clock(), person.id, "preferences", ""))
     await break_channel(acme)
 
     await work(ours)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from domain.job_change import JobChange
+from domain.people import NOT_IN_SLACK, Member
 from services.ownership.choice.availability import Ledger, Standing
 from services.ownership.choice.case import Case
 from services.ownership.choice.conditions import Prepared
 from services.ownership.choice.decide import Decision, decide
 from services.ownership.rules.rule_set import RuleSet
 from services.salesforce.records import Account, Contact, Lead, Opportunity, PersonRecords, SalesforceUser
-from store.slack.members import NOT_IN_SLACK, Member
 
 
 def job_change(**changes: object) -> JobChange:

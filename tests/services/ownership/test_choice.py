@@ -10,6 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.job_change import ChangeType
+from domain.people import BOT, DEACTIVATED, GUEST, NOT_IN_SLACK, STRANGER, UNKNOWN, Member
+from domain.states import Role
+from domain.workspace import Workspace
 from services.ownership.choice.availability import Absence, Lacks, Ledger, Matching, Standing
 from services.ownership.choice.case import sides_of
 from services.ownership.choice.conditions import Prepared
@@ -18,9 +21,6 @@ from services.ownership.choice.outcome import promised
 from services.ownership.rules.presets import presets
 from services.ownership.rules.rule_set import CATCH_ALL, RuleSet
 from services.salesforce.records import PersonRecords
-from store.delivery.deliveries import COPY
-from store.slack.members import BOT, DEACTIVATED, GUEST, NOT_IN_SLACK, STRANGER, UNKNOWN, Member
-from store.slack.workspaces import Workspace
 from tests.services.ownership.cases import (
     ADA,
     BO,
@@ -454,7 +454,7 @@ def test_every_job_change_has_an_outcome(raw, records, change_type, tell_dris, c
     workspace = replace(WORKSPACE, tell_dris=tell_dris, channel_gets=channel_gets)
     promise = promised("jc", decision, workspace, "contact_tracking")
 
-    assert bool([each for each in promise.deliveries if each.role != COPY]) is (promise.outcome is None)
+    assert bool([each for each in promise.deliveries if each.role != Role.COPY]) is (promise.outcome is None)
     destinations = [each.destination for each in promise.deliveries]
     assert len(destinations) == len(set(destinations))
     assert all(each.reason for each in promise.deliveries)

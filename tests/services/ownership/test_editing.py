@@ -8,24 +8,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ownership.editing import (
+from services.ownership.editing import OwnershipEditing, presets_for
+from services.ownership.rulebook import FASTER, Rulebook
+from services.ownership.rules.check import OrgField, OrgShape
+from services.ownership.rules.edits import (
     DELETE,
     SWITCH,
     UP,
-    OwnershipEditing,
     added,
     find,
     mark_of,
     moved,
     place_for_new,
-    presets_for,
     removed,
     replaced,
     switched,
+    with_named,
+    with_settings,
+    without_named,
 )
-from services.ownership.ownership_beside import with_named, with_settings, without_named
-from services.ownership.rulebook import FASTER, Rulebook
-from services.ownership.rules.check import OrgField, OrgShape
 from services.ownership.rules.faults import InvalidRulesError
 from services.ownership.rules.owner_sources import Mapped, Owner, Pool
 from services.ownership.rules.presets import presets

@@ -7,10 +7,10 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.people import Member
 from services.ownership.choice.availability import Ledger
 from services.ownership.choice.pools import PoolState
 from services.ownership.rules.rule_set import Pool, PoolMember
-from store.slack.members import Member
 from tests.services.ownership.cases import case, chosen, rule, rules, standing
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from domain.audit import OPERATOR, AuditEntry
+from domain.rule_versions import SeenVersion
 from sandbox.salesforce.schema import lookup
 from services.ownership.rulebook import FASTER, GONE, NO_DRAFT, Rulebook
 from services.ownership.rules.owner_sources import Owner, UserField
 from services.ownership.rules.presets import presets
 from services.ownership.rules.rule_set import Rule, RuleSet
-from store.operations.audit import OPERATOR, Change
 from store.ownership import rule_sets
-from store.ownership.rule_sets import Seen
 
 RULES = RuleSet(rules=(Rule(name="One", tell=(Owner(of="account"),)),))
 OTHER = RuleSet(rules=(Rule(name="Two", tell=(Owner(of="contact"),)),))
@@ -25,7 +25,7 @@ def book(world):
 async def test_a_draft_is_not_in_force_until_it_is_published(world, book):
     """What is being changed and what routes are two things."""
     where = world.workspace_id
-    saved = await book.save_draft(where, "U1", RULES, Seen(0), "added One")
+    saved = await book.save_draft(where, "U1", RULES, SeenVersion(0), "added One")
     drafted = await book.read(where)
     published = await book.publish_draft(where, "U2", drafted.seen, "first rules")
     after = await book.read(where)
@@ -40,10 +40,10 @@ async def test_a_draft_is_not_in_force_until_it_is_published(world, book):
 async def test_nobody_overwrites_what_they_have_not_seen(world, book):
     """Neither a draft nor what was published meanwhile."""
     where = world.workspace_id
-    await book.save_draft(where, "U1", RULES, Seen(0), "added One")
+    await book.save_draft(where, "U1", RULES, SeenVersion(0), "added One")
     drafted = (await book.read(where)).seen
-    assert (await book.save_draft(where, "U2", OTHER, Seen(0), "added Two")).text == FASTER
-    assert (await book.publish_draft(where, "U2", Seen(0))).text == FASTER
+    assert (await book.save_draft(where, "U2", OTHER, SeenVersion(0), "added Two")).text == FASTER
+    assert (await book.publish_draft(where, "U2", SeenVersion(0))).text == FASTER
     await book.publish(where, "U3", OTHER, None)
     assert (await book.publish_draft(where, "U1", drafted)).text == NO_DRAFT
     assert (await book.publish(where, "U1", RULES, 0)).text == FASTER
@@ -64,10 +64,10 @@ async def test_a_draft_starts_from_the_version_that_was_seen(world, book):
 async def test_a_draft_that_was_changed_meanwhile_is_neither_published_nor_dropped(world, book):
     """It is looked at in the transaction that would do it, not before."""
     where = world.workspace_id
-    await book.save_draft(where, "U1", RULES, Seen(0), "added One")
+    await book.save_draft(where, "U1", RULES, SeenVersion(0), "added One")
     seen = (await book.read(where)).seen
     await book.save_draft(where, "U2", OTHER, seen, "added Two")
-    change = Change(world.clock(), "U1", "ownership: published", "")
+    change = AuditEntry(world.clock(), "U1", "ownership: published", "")
 
     assert await world.database.run(rule_sets.publish_draft, where, seen, change) is None
     assert not await world.database.run(rule_sets.drop_draft, where, seen, change)

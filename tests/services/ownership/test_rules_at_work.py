@@ -9,6 +9,8 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select
 
+from domain.audit import AuditEntry
+from domain.people import OwnerLink, OwnerMatching
 from sandbox.salesforce.schema import Field, lookup
 from services.delivery.wakeups import Wakeups
 from services.delivery.worker import Worker
@@ -20,7 +22,7 @@ from services.ownership.unmatched import UnmatchedOwners
 from store.database import Database
 from store.notify import Bell
 from store.operations import audit
-from store.ownership import choice_state, owners
+from store.ownership import choice_state
 from store.schema import deliveries, job_changes
 from tests.world import SCOPES, open_world, sample_job_change
 
@@ -572,11 +574,10 @@ async def test_replaying_against_a_draft_shows_what_would_change(world, channel)
 
 async def test_broken_published_rules_leave_the_catch_all(world, channel):
     """Rules of another version of the software hold up nobody."""
-    from store.operations.audit import Change  # noqa: PLC0415
     from store.ownership import rule_sets  # noqa: PLC0415
 
     two_accounts(world)
-    change = Change(world.clock(), ADMIN, "ownership: published", "")
+    change = AuditEntry(world.clock(), ADMIN, "ownership: published", "")
     await world.database.run(rule_sets.publish, world.workspace_id, '{"rules": 7}', None, change)
 
     await world.deliver()
@@ -656,7 +657,7 @@ async def test_links_may_be_taken_back(world, channel):
     assert not (await desk.link(world.workspace_id, ADMIN, "x@y.example", "U0NOBODY")).stored
     assert (await desk.link(world.workspace_id, ADMIN, "X@y.example", member.id)).stored
     (link,) = await OwnershipPages(world.database).links(world.workspace_id)
-    assert link == (owners.Link("x@y.example", member.id, world.clock(), ADMIN), 0)
+    assert link == (OwnerLink("x@y.example", member.id, world.clock(), ADMIN), 0)
     assert await desk.unlink(world.workspace_id, ADMIN, "x@y.example")
     assert not await desk.unlink(world.workspace_id, ADMIN, "x@y.example")
-    assert (await desk.how_matched(world.workspace_id)) == owners.HowMatched()
+    assert (await desk.how_matched(world.workspace_id)) == OwnerMatching()

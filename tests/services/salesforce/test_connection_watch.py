@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from domain.errors import PermanentError, TransientError
+from domain.salesforce_connection import SalesforceConnection
 from sandbox.slack.state import Message
 from services.home.status import Status
 from services.operations.notices import Notices
@@ -19,7 +20,6 @@ from services.salesforce.sessions import SalesforceAuth, Session
 from store.database import Database
 from store.operations import notices as noticing
 from store.salesforce import connections
-from store.salesforce.connections import SalesforceConnection
 from store.slack import workspaces
 from tests.services.salesforce.test_sessions import installed
 from tests.world import World

@@ -15,6 +15,7 @@ from aiohttp.test_utils import TestServer
 from cryptography.fernet import Fernet
 
 from domain.errors import PermanentError, TransientError
+from domain.salesforce_connection import SalesforceConnection
 from sandbox.salesforce import SalesforceSandbox
 from services.salesforce.moved_orgs import FAILURES_IN_A_ROW, RENEW_AGAIN_MS
 from services.salesforce.queries.lookup import Salesforce
@@ -24,7 +25,6 @@ from services.salesforce.sessions import SalesforceAuth
 from store.database import Database
 from store.encryption import Cipher
 from store.salesforce import connections
-from store.salesforce.connections import SalesforceConnection
 from store.slack import workspaces
 from tests.conftest import Clock
 

@@ -12,13 +12,14 @@ from aiohttp.test_utils import TestServer
 from cryptography.fernet import Fernet
 
 from domain.errors import PermanentError, TransientError
+from domain.salesforce_connection import SalesforceConnection
 from sandbox.salesforce import SalesforceSandbox
 from services.salesforce.login import authorize_url, challenge_of
 from services.salesforce.sessions import SalesforceAuth
 from store.database import Database
 from store.encryption import Cipher
 from store.salesforce import connections
-from store.salesforce.connections import RENEWAL_LEASE_MS, SalesforceConnection
+from store.salesforce.connections import RENEWAL_LEASE_MS
 from store.slack import workspaces
 from tests.conftest import Clock
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
 
+from domain.workspace import Workspace
 from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Channel, Team, User
 from services.slack.api import Slack
 from store.database import Database
 from store.slack import workspaces
-from store.slack.workspaces import Installed, Workspace
+from store.slack.workspaces import Installed
 from tests.conftest import Clock
 
 

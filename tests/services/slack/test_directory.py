@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.errors import PermanentError
+from domain.people import BOT, DEACTIVATED, GUEST, NOT_IN_SLACK, STRANGER, UNKNOWN, Member
 from services.slack.directory import LOOKUPS_A_MINUTE, Directory, member_of
 from services.slack.shapes import SlackUser
 from store.delivery import pauses

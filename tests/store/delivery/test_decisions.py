@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from domain.states import Role
 from store.delivery.decisions import correct
-from store.delivery.deliveries import CHANNEL, DRI
 
 PAST: dict[str, Any] = {"side": "past", "source": "contact owner", "email": "dana@acme.example", "result": "told"}
 CURRENT: dict[str, Any] = {"side": "current", "source": "account owner", "email": "sam@acme.example", "result": "told"}
@@ -20,15 +20,15 @@ ROOM: dict[str, Any] = {"side": "current", "source": "channel", "email": None, "
 @pytest.mark.parametrize(
     ("considered", "role", "side", "destination", "untold"),
     [
-        ([AWAY, PAST, CURRENT], DRI, "past", "U_DANA", [1]),
-        ([AWAY, PAST, CURRENT], DRI, "both", "U_DANA", [1, 2]),
-        ([PAST | {"side": None}], DRI, None, "U_DANA", [0]),
-        ([PAST, KIM, LOU], DRI, "current", "U_LOU", [2]),
-        ([PAST, KIM, LOU], DRI, "both", "U_KIM", [0, 1]),
-        ([PAST, ROOM], CHANNEL, "current", "C_ROOM", [1]),
-        ([PAST, ROOM], DRI, "past", "U_DANA", [0]),
-        ([CURRENT], CHANNEL, "current", "C_ROOM", []),
-        ([PAST, CURRENT], DRI, "past", "U_COLLEAGUE", []),
+        ([AWAY, PAST, CURRENT], Role.DRI, "past", "U_DANA", [1]),
+        ([AWAY, PAST, CURRENT], Role.DRI, "both", "U_DANA", [1, 2]),
+        ([PAST | {"side": None}], Role.DRI, None, "U_DANA", [0]),
+        ([PAST, KIM, LOU], Role.DRI, "current", "U_LOU", [2]),
+        ([PAST, KIM, LOU], Role.DRI, "both", "U_KIM", [0, 1]),
+        ([PAST, ROOM], Role.CHANNEL, "current", "C_ROOM", [1]),
+        ([PAST, ROOM], Role.DRI, "past", "U_DANA", [0]),
+        ([CURRENT], Role.CHANNEL, "current", "C_ROOM", []),
+        ([PAST, CURRENT], Role.DRI, "past", "U_COLLEAGUE", []),
     ],
     ids=[
         "their side",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import insert, select, update
 
+from domain.states import DEFAULT_CHANNEL, Role
 from store.delivery import lanes, posts, routing, trace
-from store.delivery.deliveries import DRI, FALLBACK
 from store.delivery.failed import buried_until, replay
 from store.delivery.posts import Undeliverable
-from store.schema import DEFAULT_CHANNEL, deliveries, job_changes
+from store.schema import deliveries, job_changes
 from store.slack import workspaces
 from tests.conftest import SOMEDAY
 from tests.store.sample_rows import (
@@ -32,7 +32,7 @@ async def workspace(database):
     return await database.run(add_workspace)
 
 
-async def bury_in_lane(database, destination="U_DANA", role=DRI):
+async def bury_in_lane(database, destination="U_DANA", role=Role.DRI):
     """A job change whose delivery Slack refused for good; its id."""
     (job_change_id,) = await database.run(add_routed, destination, role=role)
     claims = await database.run(claim)
@@ -121,7 +121,7 @@ async def test_a_copy_is_not_told_again(database):
     copy_lane = (await database.run(lambda connection: lane_of(connection, "U_DANA"))).id + 1
 
     def add_buried_copy(connection):
-        add_routed(connection, "C_COPIES", role=FALLBACK)
+        add_routed(connection, "C_COPIES", role=Role.FALLBACK)
         values = {
             "workspace_id": "T1",
             "job_change_id": job_change_id,
@@ -151,7 +151,7 @@ async def test_a_lane_that_is_paced_stays_paced(database):
 
 async def test_a_default_channel_in_trouble_keeps_its_lane_parked(database):
     """It goes out when somebody mends the channel."""
-    job_change_id = await bury_in_lane(database, DEFAULT_CHANNEL, FALLBACK)
+    job_change_id = await bury_in_lane(database, DEFAULT_CHANNEL, Role.FALLBACK)
     await database.run(workspaces.break_default_channel, "T1", "C_DEFAULT", "is archived")
 
     await database.run(replay, [job_change_id], LATER)

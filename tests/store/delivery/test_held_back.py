@@ -9,22 +9,23 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import delete, event, select, text, update
 
-from domain.notification_hours import DAILY, WEEKLY, ReadingHours
+from domain.delivery import NewDelivery
+from domain.notification_hours import DAILY, WEEKLY, HeldBack, NotificationHours
+from domain.states import DEFAULT_CHANNEL, Role
 from store.delivery import failed
-from store.delivery.deliveries import DRI, NewDelivery, add_deliveries
+from store.delivery.deliveries import add_deliveries
 from store.delivery.posts import LANE_GAP_MS, Doubted, PutBack, Sent, Undeliverable, settle
 from store.delivery.trace import steps_of
 from store.home import member_preferences
-from store.home.member_preferences import Waiting
 from store.messages import redraws
 from store.operations import health_figures
-from store.schema import DEFAULT_CHANNEL, job_changes, lanes, posts
+from store.schema import job_changes, lanes, posts
 from tests.store.sample_rows import LEASE_MS, add_routed, add_workspace, claim, lane_of
 
 OSLO = "Europe/Oslo"
 MINUTE = 60_000
-NIGHT = ReadingHours(quiet_from=18 * 60, quiet_to=8 * 60, tz=OSLO)
-MORNINGS = ReadingHours(DAILY, digest_at=9 * 60, tz=OSLO)
+NIGHT = NotificationHours(quiet_from=18 * 60, quiet_to=8 * 60, tz=OSLO)
+MORNINGS = NotificationHours(DAILY, digest_at=9 * 60, tz=OSLO)
 
 
 def at(text: str) -> int:
@@ -169,7 +170,7 @@ async def test_who_ends_their_quiet_hours_is_told_what_waits_at_once(run):
     await prefer(run, NIGHT)
     ids = await run(add_routed, "U_DANA", "U_DANA", now=EVENING)
 
-    await prefer(run, ReadingHours(tz=OSLO), EVENING + MINUTE)
+    await prefer(run, NotificationHours(tz=OSLO), EVENING + MINUTE)
 
     (claimed,) = await run(claim, EVENING + MINUTE)
     assert [each.job_change_id for each in claimed.deliveries] == ids
@@ -193,7 +194,7 @@ async def test_who_leaves_the_digest_while_it_is_being_sent_loses_nothing(run):
     await prefer(run, MORNINGS)
     await run(add_routed, *["U_DANA"] * 12, now=EVENING)
     (claimed,) = await run(claim, NINE)
-    await prefer(run, ReadingHours(tz=OSLO), NINE)
+    await prefer(run, NotificationHours(tz=OSLO), NINE)
     await sent(run, claimed, NINE)
 
     (rest,) = await run(claim, NINE + LANE_GAP_MS)
@@ -207,7 +208,7 @@ async def test_changing_preferences_does_not_hurry_what_waits_for_slack(run):
     (claimed,) = await run(claim, EVENING)
     await run(settle, [PutBack(claimed, EVENING, EVENING + MINUTE, "Slack was away")])
 
-    await prefer(run, ReadingHours(tz=OSLO))
+    await prefer(run, NotificationHours(tz=OSLO))
 
     assert await run(claim, EVENING) == []
     assert len(await run(claim, EVENING + MINUTE)) == 1
@@ -225,7 +226,9 @@ async def test_what_is_promised_while_preferences_change_follows_the_new_ones(ru
     else:
         await run(lambda connection: connection.execute(delete(lanes)))
     deeds = {
-        "save": lambda connection: member_preferences.save(connection, "T1", "U_DANA", ReadingHours(tz=OSLO), EVENING),
+        "save": lambda connection: member_preferences.save(
+            connection, "T1", "U_DANA", NotificationHours(tz=OSLO), EVENING
+        ),
         "promise": lambda connection: add_routed(connection, "U_DANA", now=EVENING),
     }
 
@@ -273,7 +276,7 @@ async def test_who_prefers_nothing_is_not_followed(run):
     """A time zone alone is no preference."""
     await run(member_preferences.follow, "T1", "U_DANA", OSLO, EVENING)
 
-    assert await run(member_preferences.find, "T1", "U_DANA") == ReadingHours()
+    assert await run(member_preferences.find, "T1", "U_DANA") == NotificationHours()
 
 
 async def test_what_waits_is_counted_with_until_when(run):
@@ -281,14 +284,14 @@ async def test_what_waits_is_counted_with_until_when(run):
     await prefer(run, NIGHT)
     await run(add_routed, "U_DANA", "U_DANA", "U_KIM", now=EVENING)
 
-    assert await run(member_preferences.waiting, "T1", "U_DANA", EVENING) == Waiting(2, EVENING, EIGHT)
-    assert await run(member_preferences.waiting, "T1", "U_KIM", EVENING) == Waiting(1, EVENING, None)
-    assert await run(member_preferences.waiting, "T1", "U_MO", EVENING) == Waiting()
+    assert await run(member_preferences.waiting, "T1", "U_DANA", EVENING) == HeldBack(2, EVENING, EIGHT)
+    assert await run(member_preferences.waiting, "T1", "U_KIM", EVENING) == HeldBack(1, EVENING, None)
+    assert await run(member_preferences.waiting, "T1", "U_MO", EVENING) == HeldBack()
 
 
 async def test_what_is_kept_does_not_hang(run):
     """Until a few minutes after it should have gone out."""
-    await prefer(run, ReadingHours(WEEKLY, digest_at=9 * 60, weekday=4, tz=OSLO))
+    await prefer(run, NotificationHours(WEEKLY, digest_at=9 * 60, weekday=4, tz=OSLO))
     await run(add_routed, "U_DANA", now=at("16 12:00"))
     await run(lambda connection: connection.execute(update(job_changes).values(routed_at=at("16 12:00"))))
 
@@ -302,7 +305,7 @@ async def test_what_is_kept_does_not_hang(run):
 
 async def test_a_delivery_counts_as_promised_from_when_its_reader_wants_it(run):
     """A weekly digest must not use up our patience with Slack before it is tried."""
-    await prefer(run, ReadingHours(WEEKLY, digest_at=9 * 60, weekday=4, tz=OSLO))
+    await prefer(run, NotificationHours(WEEKLY, digest_at=9 * 60, weekday=4, tz=OSLO))
     await run(add_routed, "U_DANA", now=at("16 12:00"))
 
     (claimed,) = await run(claim, NINE)
@@ -335,5 +338,5 @@ async def test_keeping_costs_the_same_for_two_readers_as_for_many(run, database)
 
 
 def _promise_all(connection, ids, readers):
-    new = [NewDelivery(each, reader, DRI, "You own it.") for each, reader in zip(ids, readers, strict=True)]
+    new = [NewDelivery(each, reader, Role.DRI, "You own it.") for each, reader in zip(ids, readers, strict=True)]
     add_deliveries(connection, "T1", new, EVENING)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from domain.states import DEFAULT_CHANNEL
 from store.delivery import pauses
 from store.delivery.lanes import together
 from store.delivery.posts import Doubted, PutBack, Sent, settle
-from store.schema import DEFAULT_CHANNEL
 from store.slack import workspaces
 from tests.conftest import SOMEDAY
 from tests.store.sample_rows import (

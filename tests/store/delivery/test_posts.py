@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from store.delivery.deliveries import COPY, DRI, FALLBACK, buried
+from domain.states import DEFAULT_CHANNEL, Role
+from store.delivery.deliveries import buried
 from store.delivery.posts import Doubted, Moved, Parked, PutBack, Sent, Undeliverable, settle
 from store.delivery.trace import steps_of
-from store.schema import DEFAULT_CHANNEL
 from store.slack import workspaces
 from tests.conftest import SOMEDAY
 from tests.store.sample_rows import (
@@ -41,7 +41,7 @@ async def test_a_sent_post_ends_its_job_changes_as_delivered_to_the_dri(database
 
 async def test_what_the_default_channel_was_told_is_recorded_with_its_reason(database):
     """The reason why no DRI was told is part of the outcome."""
-    (job_change_id,) = await database.run(add_routed, DEFAULT_CHANNEL, role=FALLBACK)
+    (job_change_id,) = await database.run(add_routed, DEFAULT_CHANNEL, role=Role.FALLBACK)
     (claimed,) = await database.run(claim)
 
     await database.run(settle, [Sent(claimed, SOMEDAY, "C_DEFAULT", "1.1")])
@@ -51,7 +51,7 @@ async def test_what_the_default_channel_was_told_is_recorded_with_its_reason(dat
 
 async def test_a_copy_never_decides_the_outcome(database):
     """The channel's copy may arrive while the DRI's message still waits."""
-    (job_change_id,) = await database.run(add_routed, DEFAULT_CHANNEL, role=COPY)
+    (job_change_id,) = await database.run(add_routed, DEFAULT_CHANNEL, role=Role.COPY)
     (claimed,) = await database.run(claim)
 
     await database.run(settle, [Sent(claimed, SOMEDAY, "C_DEFAULT", "1.1")])
@@ -140,7 +140,7 @@ async def test_a_dead_direct_message_moves_to_the_default_channel(database):
     await database.run(settle, [Sent(moved, SOMEDAY, "C_DEFAULT", "1.1")])
 
     assert moved.channel == "C_DEFAULT"
-    assert [each.role for each in moved.deliveries] == [FALLBACK]
+    assert [each.role for each in moved.deliveries] == [Role.FALLBACK]
     assert await database.run(delivery_states, job_change_id) == ["moved", "delivered"]
     assert await database.run(outcome_of, job_change_id) == ("delivered", "channel", "The DRI's account is disabled.")
 
@@ -148,8 +148,8 @@ async def test_a_dead_direct_message_moves_to_the_default_channel(database):
 @pytest.mark.parametrize("copy_went_first", [True, False])
 async def test_a_copy_that_the_channel_was_promised_becomes_what_tells_it(database, copy_went_first):
     """The default channel is told once, also when it had been promised a copy before the direct message died."""
-    (job_change_id,) = await database.run(add_routed, "U_GONE", role=DRI)
-    await database.run(add_routed, DEFAULT_CHANNEL, role=COPY, job_change_id=job_change_id)
+    (job_change_id,) = await database.run(add_routed, "U_GONE", role=Role.DRI)
+    await database.run(add_routed, DEFAULT_CHANNEL, role=Role.COPY, job_change_id=job_change_id)
     by_channel = {each.channel: each for each in await database.run(claim)}
     copy, dm = by_channel["C_DEFAULT"], by_channel["U_GONE"]
     sent, moved = Sent(copy, SOMEDAY, "C_DEFAULT", "1.1"), Moved(dm, SOMEDAY, "The DRI is gone.", "gone")
@@ -163,7 +163,7 @@ async def test_a_copy_that_the_channel_was_promised_becomes_what_tells_it(databa
 
 async def test_a_broken_default_channel_parks_its_lane(database):
     """What waits there is kept, and the problem is known to Home and status."""
-    ids = await database.run(add_routed, DEFAULT_CHANNEL, role=FALLBACK)
+    ids = await database.run(add_routed, DEFAULT_CHANNEL, role=Role.FALLBACK)
     (claimed,) = await database.run(claim)
 
     await database.run(settle, [Parked(claimed, SOMEDAY, "it is archived")])
@@ -175,7 +175,7 @@ async def test_a_broken_default_channel_parks_its_lane(database):
 
 async def test_a_channel_chosen_while_the_old_one_broke_is_tried_at_once(database):
     """The problem of the old channel is not the new one's."""
-    await database.run(add_routed, DEFAULT_CHANNEL, role=FALLBACK)
+    await database.run(add_routed, DEFAULT_CHANNEL, role=Role.FALLBACK)
     (claimed,) = await database.run(claim)
     await database.run(workspaces.change, "T1", None, default_channel_id="C_NEW")
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from domain.delivery import NewDelivery
+from domain.states import Role
 from store.delivery import pauses, routing
-from store.delivery.deliveries import DRI, NewDelivery
 from store.delivery.routing import Postponed, Routed, batch_size
 from store.slack import workspaces
 from tests.conftest import SOMEDAY
@@ -24,7 +25,7 @@ async def take(database, now=SOMEDAY):
 
 
 def told(job_change_id, destination="U_DANA"):
-    return Routed(job_change_id, {}, (NewDelivery(job_change_id, destination, DRI, "You own it."),))
+    return Routed(job_change_id, {}, (NewDelivery(job_change_id, destination, Role.DRI, "You own it."),))
 
 
 async def test_a_batch_holds_what_is_due_in_order_of_arrival(database):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from domain.audit import AuditEntry
 from store.operations import audit
-from store.operations.audit import Change
 from tests.conftest import SOMEDAY
 
 SERVICES = sorted((Path(__file__).parents[3] / "services").rglob("*.py"))
@@ -29,7 +29,7 @@ WRITES = re.compile("|".join(rf"\b{module}\.{name}\b" for module, names in SETTI
 
 async def test_the_latest_changes_come_first(database):
     """Of one workspace; rows are never changed."""
-    changes = [Change(SOMEDAY + number, "U_DANA", "preferences", f"{number}") for number in range(3)]
+    changes = [AuditEntry(SOMEDAY + number, "U_DANA", "preferences", f"{number}") for number in range(3)]
     for change in changes:
         await database.run(audit.record, "T1", change)
     await database.run(audit.record, "T2", changes[0])

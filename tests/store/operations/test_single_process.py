@@ -7,13 +7,13 @@ import stat
 import pytest
 from cryptography.fernet import Fernet
 
+from domain.intake_key import SIGNING
+from domain.salesforce_connection import SalesforceApp
 from services.intake.keys import IntakeKeys
 from store.encryption import KEY_FILE, Cipher, WrongKeyError, key_in
-from store.intake.keys import SIGNING
 from store.operations import stored_secrets
 from store.operations.single_process import NotAloneError, alone_on, sqlite_file
 from store.salesforce import apps
-from store.salesforce.apps import SalesforceApp
 from tests.conftest import SOMEDAY
 from tests.store.sample_rows import add_workspace
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from domain.people import DEACTIVATED, GUEST, NOT_IN_SLACK, Member
 from store.slack import members, workspaces
-from store.slack.members import DEACTIVATED, GUEST, NOT_IN_SLACK, Member
 from store.slack.workspaces import Installed
 
 T1, ADA, BO = "T1", "ada@acme.example", "bo@acme.example"

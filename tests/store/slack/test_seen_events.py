@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from domain.audit import AuditEntry
 from store.operations import audit
 from store.slack import seen_events
 
-JOINED = audit.Change(1, "U1", "joined", "")
+JOINED = AuditEntry(1, "U1", "joined", "")
 
 
 async def test_the_first_who_brings_an_event_acts(database, clock):
@@ -46,7 +47,7 @@ async def test_old_events_are_forgotten(database, clock):
 async def test_the_audit_tells_the_newest_first(database):
     """What changed last is what one looks for."""
     for at in (1, 2, 3):
-        await database.run(audit.record, "T1", audit.Change(at, "U1", "changed", str(at)))
+        await database.run(audit.record, "T1", AuditEntry(at, "U1", "changed", str(at)))
     await database.run(audit.record, "T2", JOINED)
 
     assert [change.at for change in await database.run(audit.recent, "T1", 2)] == [3, 2]

@@ -7,9 +7,11 @@ import json
 import pytest
 from sqlalchemy import insert, select
 
-from store.schema import DEFAULT_CHANNEL, lanes
+from domain.notices import DEFAULT_CHANNEL_BROKEN
+from domain.states import DEFAULT_CHANNEL
+from store.schema import lanes
 from store.slack import workspaces
-from store.slack.workspaces import DEFAULT_CHANNEL_BROKEN, Installed
+from store.slack.workspaces import Installed
 
 T1 = "T1"
 ACME = Installed(

@@ -1,0 +1,82 @@
+"""A workspace's connection to its Salesforce org. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from domain.day_counts import DAY_MS
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectionStatus:
+    """How a workspace is connected, without its secrets. Times are in milliseconds."""
+
+    workspace_id: str
+    flow: str  # CLIENT_CREDENTIALS | WEB_SERVER
+    login_url: str
+    connected_at: int
+    instance_url: str | None = None
+    client_id: str | None = None  # None: the operator's
+    org_id: str | None = None
+    org_name: str | None = None
+    org_edition: str | None = None
+    is_sandbox: bool | None = None
+    user_id: str | None = None
+    user_name: str | None = None
+    unreadable: str | None = None  # what we may not read; routing goes on without
+    problem: str | None = None
+    connected_by: str | None = None  # a Slack user id; None: the operator
+    renewed_at: int | None = None  # when the session was renewed, or when renewing it began
+    last_success_at: int | None = None
+    api_used: int | None = None  # by everybody, in 24 hours
+    api_limit: int | None = None
+    our_calls: int = 0  # on the day of `our_calls_day`
+    our_calls_day: int = 0  # days since the epoch, UTC
+
+    def our_calls_on(self, now: int) -> int:
+        """How many API calls we have made on the day, UTC, of *now*."""
+        return self.our_calls if self.our_calls_day == now // DAY_MS else 0
+
+    @property
+    def has_worked(self) -> bool:
+        """Or not been found not to, as the operator's credentials are where they are for a browser's flow only."""
+        return self.problem is None or self.last_success_at is not None
+
+    @property
+    def is_the_operators(self) -> bool:
+        """Whether it stands for the credentials in the environment, which no admin of the workspace entered."""
+        return self.flow == CLIENT_CREDENTIALS and self.client_id is None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SalesforceTokens:
+    """What Salesforce answered to a request for a session. `refresh_token` None: the one we have stays good."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str | None = field(repr=False)
+    instance_url: str
+    org_id: str | None
+    user_id: str | None
+
+
+CLIENT_CREDENTIALS = "client_credentials"
+WEB_SERVER = "web_server"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SalesforceConnection(ConnectionStatus):
+    """One row, its secrets readable."""
+
+    access_token: str | None = field(default=None, repr=False)  # None: none yet, or being renewed
+    refresh_token: str | None = field(default=None, repr=False)
+    client_secret: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class SalesforceApp:
+    """Consumer key and secret. *set_by*: a Slack user id; *set_at* in milliseconds."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    set_by: str
+    set_at: int

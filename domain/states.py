@@ -1,0 +1,59 @@
+"""The roles, states and outcomes that job changes, deliveries and workspaces can have. Pure.
+
+The values are what the database stores. Where a value is an older word than its name, the name is what people read.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+DEFAULT_CHANNEL = "default_channel"
+"""The destination that stands for a workspace's default channel; it is resolved when a message is posted."""
+
+
+class Role(StrEnum):
+    """Why a delivery goes to its destination."""
+
+    DRI = "dri"
+    FALLBACK = "fallback"
+    """To a channel, because no DRI was found or could be notified."""
+    CHANNEL = "channel"
+    """To a channel that a rule names in place of a DRI."""
+    COPY = "copy"
+    """To a channel, in addition to the DRI. A copy never decides the outcome of its job change."""
+
+
+class DeliveryState(StrEnum):
+    """How far a delivery is."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    DELIVERED = "delivered"
+    FAILED = "buried"
+    MOVED = "moved"
+    """It was delivered to the default channel instead."""
+
+
+class HandlingState(StrEnum):
+    """What people did with a delivery."""
+
+    OPEN = "open"
+    TAKEN = "taken"
+    REASSIGNED = "given"
+    RETURNED = "given_back"
+    """It went back to the channel it came from."""
+
+
+class Outcome(StrEnum):
+    """How a job change ended."""
+
+    DELIVERED = "delivered"
+    FAILED = "buried"
+    MUTED = "muted"
+
+
+class WorkspaceState(StrEnum):
+    """Whether a workspace has the app installed."""
+
+    ACTIVE = "active"
+    GONE = "gone"

@@ -1,0 +1,51 @@
+"""A workspace that installed the app, with its preferences. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from domain.states import DEFAULT_CHANNEL, WorkspaceState
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """
+    A workspace and its preferences, as one row.
+
+    *signal_channels*: the channel of each signal that has its own. *retention_days* None: as the operator has it.
+    """
+
+    id: str
+    enterprise_id: str | None
+    is_enterprise_install: bool
+    name: str
+    state: str
+    installer_user_id: str | None
+    bot_user_id: str | None
+    scopes: frozenset[str]
+    installed_at: int
+    gone_at: int | None
+    version: int
+    default_channel_id: str | None
+    default_channel_name: str | None
+    default_channel_problem: str | None
+    channel_gets: str
+    tell_dris: bool
+    posts_per_minute: int
+    salesforce_patience_minutes: int
+    salesforce_daily_calls: int = 5_000
+    default_channel_is_public: bool | None = None
+    reminder_hours: int = 0
+    reminder_escalation: str = "nobody"
+    signal_channels: Mapping[str, str] = field(default_factory=dict)
+    retention_days: int | None = None
+
+    @property
+    def is_active(self) -> bool:
+        return self.state == WorkspaceState.ACTIVE
+
+    def channel_of(self, signal: str) -> str:
+        """The destination of job changes of this signal that no DRI is told of: its own channel, or the default one."""
+        channel = self.signal_channels.get(signal)
+        return channel if channel and channel != self.default_channel_id else DEFAULT_CHANNEL
