@@ -427,7 +427,7 @@ async def test_messages_like_this_can_be_muted_and_that_undone(acme, told):
 async def test_what_nobody_may_mute_is_not_offered(acme, told):
     """The dialog says so, and one that was open before mutes nothing of it."""
     where = acme.world.workspace_id
-    change = audit.Change(0, "U_ADMIN", "mute_limits", "")
+    change = AuditEntry(0, "U_ADMIN", "mute_limits", "")
     await acme.choose_in_menu(acme.dana, direct(acme), "mute")
     await acme.world.database.run(muting.limit, where, ["contact_tracking", "new_company"], change)
 

@@ -89,7 +89,7 @@ class AdminSession:
         while running := [one for one in asyncio.all_tasks() if "run_ack_function" in one.get_coro().__qualname__]:
             await asyncio.wait(running)
 
-    async def rule_book(self) -> Book:
+    async def rule_book(self) -> RuleBook:
         return await self.acme.app.rulebook.read(self.acme.team.id)
 
     async def rule_names(self) -> list[str]:

@@ -11,7 +11,6 @@ from domain.salesforce_connection import SalesforceApp
 from services.salesforce.connect import ATTEMPT_SECONDS
 from store.operations import audit
 from store.salesforce import apps
-from store.salesforce.apps import SalesforceApp
 from tests.listeners.salesforce.salesforce_world import SalesforceWorld, open_salesforce_world
 
 

@@ -9,7 +9,6 @@ from domain.people import BOT, DEACTIVATED, GUEST, NOT_IN_SLACK, STRANGER, UNKNO
 from services.slack.directory import LOOKUPS_A_MINUTE, Directory, member_of
 from services.slack.shapes import SlackUser
 from store.delivery import pauses
-from store.slack.members import BOT, DEACTIVATED, GUEST, NOT_IN_SLACK, STRANGER, UNKNOWN, Member
 from tests.services.slack.slack_world import open_slack_workspace
 
 DANA = "dana@acme.example"
