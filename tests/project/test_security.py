@@ -1,4 +1,4 @@
-"""docs/security.md says what is so: each threat has its test, each limit its value, each cookie its guards."""
+"""docs/security.md matches the app: each threat has a test, each limit its value, each cookie its attributes."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def rows(section: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
 
 
-def test_every_threat_names_the_test_that_shows_its_defence():
-    """And the test is there, under that very name."""
+def test_every_threat_names_an_existing_test():
+    """Each row of the table has a defence and a test that shows it."""
     threats = rows("Threats")
 
     assert len(threats) >= 40
@@ -44,9 +44,9 @@ def test_every_threat_names_the_test_that_shows_its_defence():
 
 
 def test_the_guide_names_every_security_test():
-    """Nothing is defended that the guide keeps quiet about, except for what only tries the tests themselves."""
+    """The exceptions are tests of the tests, and details of a threat that another test shows."""
     named = {shown.strip("`").partition("::")[2] for _, _, shown in rows("Threats")}
-    besides = {
+    exceptions = {
         "test_who_may_can",
         "test_only_so_many_addresses_are_remembered",
         "test_whose_a_request_is",
@@ -56,50 +56,50 @@ def test_the_guide_names_every_security_test():
         "test_settings_print_without_their_secrets",
         "test_the_openapi_document_names_no_server_and_no_secret",
     }
-    there = {
+    existing = {
         node.name
         for path in (ROOT / "tests/security").glob("test_*.py")
         for node in ast.parse(path.read_text()).body
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
     }
 
-    assert there - named == besides
+    assert existing - named == exceptions
 
 
-@pytest.mark.parametrize(("limit", "value", "place"), rows("Limits"))
-def test_every_limit_is_what_the_guide_says(limit: str, value: str, place: str) -> None:
-    """By the name that the code has for it."""
-    module, _, name = place.strip("`").rpartition(".")
-    set_to = getattr(import_module(module), name)
+@pytest.mark.parametrize(("limit", "value", "constant"), rows("Limits"))
+def test_the_guide_shows_the_value_of_every_limit(limit: str, value: str, constant: str) -> None:
+    """The last column is the name of the constant."""
+    module, _, name = constant.strip("`").rpartition(".")
+    actual = getattr(import_module(module), name)
 
-    assert f"{set_to:,.0f}" == value, limit
-    assert set_to == float(value.replace(",", ""))
+    assert f"{actual:,.0f}" == value, limit
+    assert actual == float(value.replace(",", ""))
 
 
-def test_the_guide_says_what_it_does_not_defend():
-    """Whoever decides to run this has to know."""
-    told = GUIDE.partition("## What is not defended")[2].partition("\n## ")[0]
+def test_the_guide_lists_what_is_not_defended():
+    """An operator reads it before deciding to run the app."""
+    section = GUIDE.partition("## What is not defended")[2].partition("\n## ")[0]
 
-    assert len(re.findall(r"^\* \*\*", told, re.MULTILINE)) >= 8
+    assert len(re.findall(r"^\* \*\*", section, re.MULTILINE)) >= 8
 
 
 @pytest.fixture
-async def here(sqlite_url: str) -> AsyncIterator[InstallWorld]:
+async def install_world(sqlite_url: str) -> AsyncIterator[InstallWorld]:
     database = Database(sqlite_url)
-    async with open_install_world(database, public_url="https://gems.example.com") as made:
-        yield made
+    async with open_install_world(database, public_url="https://gems.example.com") as installing:
+        yield installing
     await database.close()
 
 
-async def test_every_cookie_is_for_this_server_alone(here: InstallWorld, sqlite_url: str) -> None:
-    """Each that is ever set, on https: no script reads it, no other site sends it, no plain line carries it."""
+async def test_every_cookie_of_an_installation_is_protected(install_world: InstallWorld, sqlite_url: str) -> None:
+    """On https, each cookie is HttpOnly, SameSite=Lax and Secure."""
     cookies: list[str] = []
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
-        async with http.get(f"{here.url}/slack/install", allow_redirects=False) as answer:
+        async with http.get(f"{install_world.url}/slack/install", allow_redirects=False) as answer:
             cookies += answer.headers.getall("Set-Cookie")
             state = answer.cookies["slack-app-oauth-state"].value
-        address = f"{here.url}/slack/oauth_redirect"
-        code = here.slack.issue_code(here.dana.id, MANIFEST.scopes, address)
+        address = f"{install_world.url}/slack/oauth_redirect"
+        code = install_world.slack.issue_code(install_world.dana.id, MANIFEST.scopes, address)
         async with http.get(
             address,
             params={"code": code, "state": state},
@@ -117,8 +117,8 @@ async def test_every_cookie_is_for_this_server_alone(here: InstallWorld, sqlite_
         assert "; Path=/" in cookie
 
 
-async def test_the_cookie_of_connecting_salesforce_is_guarded_too(sqlite_url: str) -> None:
-    """It says which browser went to Salesforce."""
+async def test_the_cookie_of_connecting_salesforce_is_protected(sqlite_url: str) -> None:
+    """It identifies the browser that opened the link, and is sent to /salesforce only."""
     async with open_salesforce_world(sqlite_url) as acme:
         link = urlsplit(acme.connect_link())
         form = {"link": link.query.removeprefix("link="), "choice": "production"}
