@@ -1,4 +1,4 @@
-# The dependencies are put together in one stage and copied into the next, which has no pip cache and no build files.
+# The dependencies are installed in one stage and copied into the next, so the image has no pip cache and no build files.
 FROM python:3.13-slim AS dependencies
 COPY requirements.lock .
 RUN python -m venv /opt/venv \
@@ -18,7 +18,7 @@ COPY services services
 COPY store store
 COPY sandbox sandbox
 USER usergems
-# Where SQLite and its key are; on PostgreSQL it stays empty.
+# The SQLite database and its key; empty on PostgreSQL.
 VOLUME /data
 EXPOSE 3000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 \

