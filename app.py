@@ -22,7 +22,7 @@ from listeners.cli import table
 from listeners.cli.running.preparing import UMASK
 from listeners.http import health
 from listeners.http.metrics import Metrics
-from listeners.http.server import create_watched, create_web
+from listeners.http.server import create_monitoring, create_web
 from listeners.intake import api as intake
 from listeners.ownership.dialogs import OwnershipDialogs
 from listeners.pages import Pages
@@ -101,7 +101,7 @@ class App:
 
     settings: Settings
     database: Database
-    watched: web.Application
+    monitoring: web.Application
     web: web.Application
     socket_mode: SocketMode | None
     heartbeat: Heartbeat | None
@@ -260,7 +260,7 @@ def _wired(ground: _Ground, slack: _Slack, salesforce: _Salesforce) -> App:
         settings=settings,
         database=ground.database,
         web=create_web(_slack_requests(ground, bolt), installing, routes),
-        watched=create_watched(watching),
+        monitoring=create_monitoring(watching),
         socket_mode=_socket_mode(ground, slack, bolt),
         heartbeat=_heartbeat(ground, doers.pulse),
         worker=_worker(ground, slack, salesforce, doers),

@@ -1,4 +1,4 @@
-"""The time of day as everybody here is handed it: a wall clock that nobody can turn back while we run."""
+"""The clock of the app: wall-clock time that never jumps while the process runs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 @dataclass(frozen=True)
 class SteadyClock:
     """
-    Milliseconds since the epoch, UTC: the wall clock of when it was made, moved on by the monotonic clock.
+    Returns milliseconds since the epoch, UTC: the wall-clock time at its creation plus monotonic time since then.
 
-    So waits neither stall nor end all at once when the machine's clock is set.
+    If the machine's clock is set, waits neither stall nor end all at once.
     """
 
     wall: Callable[[], float] = time.time

@@ -1,32 +1,37 @@
-"""What services report while they work, to be counted: our own names, nothing of people or workspaces."""
+"""The events that services count. Their labels never identify people or workspaces."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
+from domain.day_counts import FAILED, MUTED, SENT_TO_CHANNEL, SENT_TO_DRI
+
 RECEIVED = ("accepted", "duplicate", "refused")
-ROUTED = ("dri", "channel", "default_channel", "muted", "buried", "postponed")
-SETTLED = ("delivered", "retried", "put_off", "plainer", "in_doubt", "moved", "parked", "buried")
+ROUTED = ("dri", "channel", "default_channel", "muted", "failed", "postponed")
+SETTLED = ("delivered", "retried", "postponed", "simplified", "in_doubt", "moved", "parked", "failed")
+
+SHOWN_OUTCOMES = {SENT_TO_DRI: "sent_to_dri", SENT_TO_CHANNEL: "sent_to_channel", FAILED: "failed", MUTED: "muted"}
+"""The outcomes that the store counts, and the names that metrics, JSON and the terminal show for them."""
 
 
 class Measures(Protocol):
-    """Whoever counts; called from any thread."""
+    """May be called from any thread."""
 
     def received(self, result: str, count: int) -> None:
-        """So many job changes came in, from whatever source; *result*: one of RECEIVED."""
+        """Count job changes from any source. `result` is one of RECEIVED."""
 
     def routed(self, outcome: str, count: int) -> None:
-        """It was decided whom to tell of so many job changes, or that it cannot be decided yet; one of ROUTED."""
+        """Count routed job changes, and those that cannot be routed yet. `outcome` is one of ROUTED."""
 
     def settled(self, result: str, count: int) -> None:
-        """An attempt to tell so many deliveries ended; *result*: one of SETTLED."""
+        """Count the deliveries of one finished attempt. `result` is one of SETTLED."""
 
     def called(self, vendor: str, method: str, status: int | None, seconds: float) -> None:
-        """A vendor was called; *status*: of HTTP, None: no answer came."""
+        """Count a call to a vendor. `status` is the HTTP status, or None if there was no response."""
 
 
 class Unmeasured:
-    """Counts nothing."""
+    """Counts nothing, for processes without metrics."""
 
     def received(self, result: str, count: int) -> None: ...
 

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 FIRST_WAIT_MS = 1_000
 LONGEST_WAIT_MS = 60_000
-"""So that a backlog starts to drain within a minute of the vendor's return."""
+"""A backlog starts to drain within a minute after the vendor has recovered."""
 
 PATIENCE_MS = 72 * 3_600 * 1_000
-"""A delivery that has failed for three days is buried, for a person to look at."""
+"""A delivery that has been retried for three days is marked as failed."""
 
 MOST_DOUBTS = 2
-"""An ambiguous answer that cannot be read back is followed by one more attempt, and no third one."""
+"""After an ambiguous response that cannot be verified, a message is sent once more and never a third time."""
 
 MOST_ROUTING_ATTEMPTS = 6
-"""How often a bug, or a crash, may meet the same job change before it is buried."""
+"""After so many crashes or bugs while routing, a job change is marked as failed."""
 
 
 def backoff_ms(failures: int, chance: float) -> int:
     """
-    Milliseconds to wait after so many failures in a row.
+    Return the milliseconds to wait after this number of consecutive failures.
 
-    Doubles up to a minute; *chance* in [0, 1) spreads it over the upper half, so that what failed together does not
-    come back together.
+    The wait doubles up to a minute. `chance` in [0, 1) spreads it over the upper half, so that calls that failed
+    together are not retried together.
     """
     longest = min(FIRST_WAIT_MS << min(max(failures, 1) - 1, 16), LONGEST_WAIT_MS)
     return round(longest * (0.5 + chance / 2))
 
 
 def is_hopeless(created_at: int, now: int) -> bool:
-    """Whether a delivery promised then has been tried long enough."""
+    """Whether a delivery created at this time has been retried for long enough. Times are in milliseconds."""
     return now - created_at > PATIENCE_MS

@@ -1,4 +1,4 @@
-"""How we are, for machines: alive, able to serve, and the numbers Prometheus reads."""
+"""Health for machines: liveness, readiness and Prometheus metrics."""
 
 from __future__ import annotations
 
@@ -27,7 +27,12 @@ _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
 
 
 def routes(database: Database, metrics: Metrics, metrics_token: str | None, pulse: Pulse) -> list[web.RouteDef]:
-    """*metrics_token* None: only this machine may read the metrics. *pulse*: of the worker, if there is one here."""
+    """
+    The monitoring routes.
+
+    If `metrics_token` is None, the metrics can be read from this machine only. `pulse` has the heartbeats of this
+    process's worker, or none if the process has no worker.
+    """
     health = _Health(database, metrics, metrics_token, pulse)
     return [
         web.get("/healthz", health.alive),
@@ -45,9 +50,9 @@ class _Health:
     _is_migrated: bool = False
 
     async def alive(self, _request: web.Request) -> web.Response:
-        """Of a process that works, too: whoever is not alive should be started again."""
+        """Answer with 503 if a worker loop hangs, so that the process is restarted."""
         if missed := self.pulse.missed:
-            reasons = [f"the worker does not go round any more to {half}" for half in missed]
+            reasons = [f"the worker loop “{name}” has stopped responding" for name in missed]
             return web.json_response({"status": "dead", "reasons": reasons}, status=503)
         return web.json_response({"status": "alive", "version": VERSION})
 
@@ -59,15 +64,15 @@ class _Health:
     async def _reasons_not_to_serve(self) -> list[str]:
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
-                # A schema only ever grows newer, so it is looked into until it is the newest, and then no more.
-                self._is_migrated = await self.database.run(_is_reached if self._is_migrated else migrations.is_newest)
+                # A schema is never downgraded, so it is checked only until it is the newest.
+                self._is_migrated = await self.database.run(_ping if self._is_migrated else migrations.is_newest)
         except (DatabaseUnavailableError, TimeoutError):
-            return ["the database does not answer: check DATABASE_URL and that it is up"]
+            return ["the database is not responding: check DATABASE_URL and that it is running"]
         return [] if self._is_migrated else ["the database schema is out of date: run python app.py migrate"]
 
     async def read_metrics(self, request: web.Request) -> web.Response:
         if not self._may_read_metrics(request):
-            advice = "send METRICS_TOKEN as a bearer token, or ask from this machine when none is set\n"
+            advice = "Send METRICS_TOKEN as a bearer token. If it is not set, request the metrics from this machine.\n"
             return web.Response(status=403, text=advice)
         now = self.pulse.now()
         snapshot: Snapshot | None = None
@@ -75,15 +80,15 @@ class _Health:
             async with asyncio.timeout(DEADLINE_SECONDS):
                 snapshot = await self.database.run(_snapshot, now)
         except (DatabaseUnavailableError, TimeoutError):
-            pass  # what this process counted is worth reading all the same
-        told = self.metrics.exposition(snapshot, now, worker_is_up=self.pulse.beats)
-        return web.Response(body=told, headers={"Content-Type": CONTENT_TYPE_LATEST})
+            pass  # the counters of this process are useful without the database
+        body = self.metrics.exposition(snapshot, now, worker_is_up=self.pulse.beats)
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     def _may_read_metrics(self, request: web.Request) -> bool:
         if self.metrics_token:
-            given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
-            return hmac.compare_digest(given, f"Bearer {self.metrics_token}".encode())
-        # Behind a proxy on this machine every peer looks like this machine.
+            header = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
+            return hmac.compare_digest(header, f"Bearer {self.metrics_token}".encode())
+        # Requests that come through a proxy on this machine also have a loopback peer.
         return _is_this_machine(request.remote) and not any(name in request.headers for name in _FORWARDED)
 
 
@@ -103,6 +108,6 @@ def _snapshot(connection: Connection, now: int) -> Snapshot:
     )
 
 
-def _is_reached(connection: Connection) -> bool:
+def _ping(connection: Connection) -> bool:
     connection.exec_driver_sql("SELECT 1")
     return True

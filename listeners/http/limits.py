@@ -1,4 +1,4 @@
-"""How often one address may knock: at the pages of an installation, and anywhere without being let in."""
+"""Rate limits per client address, for the installation pages and for rejected requests."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from aiohttp.typedefs import Handler, Middleware
 from services.intake.rate_limit import Allowance
 
 PAGES_AT_ONCE, PAGES_A_SECOND = 200, 20
-"""Visits to the pages of an installation, which call Slack and Salesforce or store a state, by one address."""
+"""Burst and rate for the installation pages, which call Slack and Salesforce or store an OAuth state."""
 
 REFUSALS_AT_ONCE, REFUSALS_A_SECOND = 2_000, 50
-"""Requests of one address that prove nothing, before they are not even told so."""
+"""Burst and rate of unauthenticated requests. Above it they are answered with 429 instead of 401 or 403."""
 
 _PAGES = ("/slack/install", "/slack/oauth_redirect", "/slack/default-channel", "/salesforce/")
 _REFUSED = frozenset({401, 403})
-_NEIGHBOURS = 64
-"""Bits of an IPv6 address that belong to one household: the rest is theirs to choose."""
+_IPV6_PREFIX = 64
+"""Bits of an IPv6 address that identify one network. Its clients can choose the rest freely."""
 
 
-def pacing(now: Callable[[], int]) -> Middleware:
+def rate_limits(now: Callable[[], int]) -> Middleware:
     """
-    Asks to wait with 429. *now* in milliseconds.
+    Answer with 429 above the limits. `now` returns milliseconds.
 
-    Who proves to be genuine is never counted at the doors of senders and of Slack, whatever comes from the same
-    address: behind a proxy or a company's gateway that may be anybody's.
+    Authenticated requests of senders and of Slack are never counted, whatever else comes from the same address: many
+    clients may share the address of a proxy or a company gateway.
     """
     visits = Allowance(now, PAGES_AT_ONCE, PAGES_A_SECOND)
     refusals = Allowance(now, REFUSALS_AT_ONCE, REFUSALS_A_SECOND)
 
     @web.middleware
-    async def pace(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def limit(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path.startswith(_PAGES):
             _allow(visits, request)
         response = await handler(request)
@@ -41,7 +41,7 @@ def pacing(now: Callable[[], int]) -> Middleware:
             _allow(refusals, request)
         return response
 
-    return pace
+    return limit
 
 
 def _allow(allowance: Allowance, request: web.Request) -> None:
@@ -52,21 +52,22 @@ def _allow(allowance: Allowance, request: web.Request) -> None:
 
 def address_of(peer: str | None, headers: Mapping[str, str]) -> str:
     """
-    Whose request it is. A proxy on this machine or in our network is believed whom it speaks for.
+    Return the client's address, or its /64 network for IPv6.
 
-    It writes the address it saw behind those that the client claims, so the last one counts.
+    If the peer is on this machine or in a private network, it is taken for a proxy and its X-Forwarded-For is trusted.
+    A proxy appends the address it saw to those that the client claims, so the last one counts.
     """
-    told = _parsed(peer or "")
-    if told is not None and (told.is_loopback or told.is_private):
-        told = _parsed(headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()) or told
-    if isinstance(told, IPv6Address):
-        return str(ip_network((told, _NEIGHBOURS), strict=False))
-    return str(told)
+    address = _parsed(peer or "")
+    if address is not None and (address.is_loopback or address.is_private):
+        address = _parsed(headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()) or address
+    if isinstance(address, IPv6Address):
+        return str(ip_network((address, _IPV6_PREFIX), strict=False))
+    return str(address)
 
 
-def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+def _parsed(text: str) -> IPv4Address | IPv6Address | None:
     try:
-        found = ip_address(address)
+        address = ip_address(text)
     except ValueError:
         return None
-    return getattr(found, "ipv4_mapped", None) or found
+    return getattr(address, "ipv4_mapped", None) or address

@@ -1,4 +1,4 @@
-"""What is logged and how it looks: one event a line, for people or for machines, and no secrets in it."""
+"""Logging: one event per line, as text or JSON, without secrets or e-mail addresses."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import sys
 from datetime import UTC, datetime
 
 OURS = ("listeners", "services", "store")
-LENT = ("listeners.slack.oauth", "store.slack.installations")
-"""Loggers of ours that Slack's SDK writes to: at DEBUG it tells rows and answers, tokens among them."""
+SHARED_WITH_SDK = ("listeners.slack.oauth", "store.slack.installations")
+"""Our loggers that are passed to Slack's SDK. At DEBUG, the SDK logs rows and responses, including tokens."""
 
 IDS = ("workspace", "job_change", "post")
-"""What an event may carry besides its message, as `extra`."""
+"""The keys of `extra` that are logged with an event."""
 
 _SECRETS = re.compile(
     r"xox[a-z](?:\.xox[a-z])?-[\w.-]+|xapp-[\w-]+|whsec_[\w+/=-]+|ugk_[\w-]+|00D\w{12,15}![\w.]+|(?<=Bearer )\S+"
@@ -24,46 +24,40 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 def configure(level: str, log_format: str) -> None:
     """
-    Log to stderr. *level* is for what we say ourselves; *log_format*: text or json.
+    Log to stderr. `level` applies to our own loggers; `log_format` is "text" or "json".
 
-    Others are heard from WARNING on: below that, Bolt and slack_sdk tell bodies and tokens, and urllib3 the e-mail
-    addresses in Salesforce's queries.
+    Libraries log at WARNING and above: below that, Bolt and slack_sdk log request bodies and tokens, and urllib3 logs
+    the e-mail addresses in Salesforce queries.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if log_format == "json" else TextLines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
-    # It tells each malformed request at length, which any stranger can send; what fails in ours, web.py tells.
+    # It logs a traceback for each malformed request, which anyone can send. Our own errors are logged in server.py.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
-    # It calls an error what is usual: Slack asks on behalf of a workspace that has just removed the app. Its level is
-    # set anew with each app of Bolt's, a filter stays; listeners/slack/oauth.py tells of it.
-    logging.getLogger("slack_bolt.AsyncMultiTeamsAuthorization").addFilter(_is_silenced)
+    # It logs an error whenever Slack sends a request for a workspace that has just removed the app, which is normal and
+    # logged in listeners/slack/oauth.py. Bolt resets the level of this logger with each app, but keeps filters.
+    logging.getLogger("slack_bolt.AsyncMultiTeamsAuthorization").addFilter(lambda _record: False)
     for name in OURS:
         logging.getLogger(name).setLevel(level)
-    for name in LENT:
+    for name in SHARED_WITH_SDK:
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLevelNamesMapping()[level]))
 
 
-def _is_silenced(_record: logging.LogRecord) -> bool:
-    return False
-
-
 class TextLines(logging.Formatter):
-    """`2026-11-22T16:05:00.123Z INFO services.delivery.worker: …`, whatever stands in the message."""
+    """`2026-11-22T16:05:00.123Z INFO services.delivery.worker: …`, with control characters escaped."""
 
     def format(self, record: logging.LogRecord) -> str:
-        told = f"{_time(record)} {record.levelname} {record.name}: {_message(record)}"
-        told += "".join(f" {name}={value}" for name, value in _ids(record).items())
+        line = f"{_time(record)} {record.levelname} {record.name}: {_message(record)}"
+        line += "".join(f" {name}={value}" for name, value in _ids(record).items())
         if exception := _exception(self, record):
-            told += f"\n{exception}"
-        return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), told)
+            line += f"\n{exception}"
+        return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), line)
 
 
 class JsonLines(logging.Formatter):
-    """The same as a JSON object."""
-
     def format(self, record: logging.LogRecord) -> str:
-        told = {
+        event = {
             "at": _time(record),
             "level": record.levelname,
             "logger": record.name,
@@ -71,8 +65,8 @@ class JsonLines(logging.Formatter):
             **_ids(record),
         }
         if exception := _exception(self, record):
-            told["exception"] = exception
-        return json.dumps(told)
+            event["exception"] = exception
+        return json.dumps(event)
 
 
 def _time(record: logging.LogRecord) -> str:
@@ -84,8 +78,8 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _ids(record: logging.LogRecord) -> dict[str, str]:
-    told = {name: getattr(record, name, None) for name in IDS}
-    return {name: str(value) for name, value in told.items() if value is not None}
+    values = {name: getattr(record, name, None) for name in IDS}
+    return {name: str(value) for name, value in values.items() if value is not None}
 
 
 def _exception(formatter: logging.Formatter, record: logging.LogRecord) -> str:
@@ -93,5 +87,5 @@ def _exception(formatter: logging.Formatter, record: logging.LogRecord) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """Nobody means to log a token or an address; an error of a library may carry one all the same."""
+    """Hide tokens and e-mail addresses, which the error of a library may contain."""
     return _SECRETS.sub("[hidden]", text)

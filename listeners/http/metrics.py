@@ -1,4 +1,4 @@
-"""What is counted while we serve, for Prometheus; docs/operating.md explains each."""
+"""Prometheus metrics. docs/operating.md explains each of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from domain.day_counts import JobChangeTotals
-from services.measures import RECEIVED, ROUTED, SETTLED
+from services.measures import RECEIVED, ROUTED, SETTLED, SHOWN_OUTCOMES
 from store.operations.health_figures import SalesforceUse, Vitals
 
 SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
@@ -19,7 +19,7 @@ SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 
 @dataclass(frozen=True)
 class Snapshot:
-    """How the database stands at one moment, the same whichever replica is asked."""
+    """Figures from the database. They are the same whichever replica is scraped."""
 
     totals: JobChangeTotals
     vitals: Vitals
@@ -27,32 +27,34 @@ class Snapshot:
 
 
 class Metrics:
-    """Counters of this process, in a registry of its own. No label ever names a person or a workspace."""
+    """Counters of this process, in their own registry. No label names a person or a workspace."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self._received = self._counter("job_changes_received", "Job changes that came in", "result")
-        self._turned_away = self._counter("intake_turned_away", "Requests of senders answered with an error", "status")
-        self._routed = self._counter("job_changes_routed", "Job changes by whom it was decided to tell", "outcome")
-        self._settled = self._counter("deliveries_settled", "Attempts to tell somebody, by how they ended", "result")
+        self._received = self._counter("job_changes_received", "Job changes received, by result", "result")
+        self._turned_away = self._counter(
+            "intake_turned_away", "Requests of senders answered with an error, by status", "status"
+        )
+        self._routed = self._counter("job_changes_routed", "Job changes routed, by outcome", "outcome")
+        self._settled = self._counter("deliveries_settled", "Delivery attempts, by result", "result")
         self._answers = self._counter(
-            "vendor_answers", "Calls of vendors by what was answered", "vendor", "method", "status"
+            "vendor_answers", "Calls to Slack and Salesforce, by response status", "vendor", "method", "status"
         )
         self._seconds = Histogram(
             "usergems_vendor_call_seconds",
-            "How long vendors took to answer",
+            "Response times of Slack and Salesforce",
             ["vendor", "method"],
             registry=self._registry,
             buckets=SECONDS,
         )
-        # Also because a series that begins with its first event hides that one from rate().
+        # Created in advance: rate() misses the first event of a series that starts with it.
         self._by_result = {name: self._received.labels(name) for name in RECEIVED}
         for counter, names in ((self._routed, ROUTED), (self._settled, SETTLED)):
             for name in names:
                 counter.labels(name)
 
-    def _counter(self, name: str, told: str, *labels: str) -> Counter:
-        return Counter(f"usergems_{name}", told, labels, registry=self._registry)
+    def _counter(self, name: str, description: str, *labels: str) -> Counter:
+        return Counter(f"usergems_{name}", description, labels, registry=self._registry)
 
     def received(self, result: str, count: int) -> None:
         self._by_result[result].inc(count)
@@ -64,23 +66,23 @@ class Metrics:
         self._settled.labels(result).inc(count)
 
     def called(self, vendor: str, method: str, status: int | None, seconds: float) -> None:
-        """One call of Slack or Salesforce. *status* None: no answer came."""
+        """Count one call to Slack or Salesforce. `status` is None if there was no response."""
         self._answers.labels(vendor, method, _kind(status)).inc()
         self._seconds.labels(vendor, method).observe(seconds)
 
     def turned_away(self, status: int) -> None:
-        """One request more that was answered with an error."""
         self._turned_away.labels(str(status)).inc()
 
     def exposition(self, snapshot: Snapshot | None, now: int, *, worker_is_up: bool | None = None) -> bytes:
         """
-        The text Prometheus reads: our counters, and how the database stands.
+        The counters and the figures from the database, in Prometheus text format.
 
-        *snapshot* None: the database does not answer. *now* in milliseconds. *worker_is_up* None: this is no worker.
+        `snapshot` is None if the database is not responding. `now` is in milliseconds. `worker_is_up` is None if this
+        process has no worker.
         """
-        of_this_moment = CollectorRegistry()
-        of_this_moment.register(_Moment(snapshot, now, worker_is_up))
-        return generate_latest(self._registry) + generate_latest(of_this_moment)
+        figures = CollectorRegistry()
+        figures.register(_Figures(snapshot, now, worker_is_up))
+        return generate_latest(self._registry) + generate_latest(figures)
 
 
 def _kind(status: int | None) -> str:
@@ -90,41 +92,45 @@ def _kind(status: int | None) -> str:
 
 
 @dataclass(frozen=True, eq=False)  # a registry keeps it in a set
-class _Moment(Collector):
+class _Figures(Collector):
     snapshot: Snapshot | None
     now: int
     worker_is_up: bool | None
 
     def collect(self) -> Iterable[Metric]:
         if self.worker_is_up is not None:
-            yield _gauge("worker_up", "Whether the worker of this process goes round", self.worker_is_up)
-        yield _gauge("database_up", "Whether the database answered", self.snapshot is not None)
+            yield _gauge("worker_up", "Whether the worker of this process is running", self.worker_is_up)
+        yield _gauge("database_up", "Whether the database is responding", self.snapshot is not None)
         if self.snapshot is None:
             return
         yield from _of_totals(self.snapshot.totals, self.now)
         yield from _of_vitals(self.snapshot.vitals)
         yield from _of_salesforce(self.snapshot.vitals.salesforce)
-        yield _gauge("stuck", "Whether anything waits for over five minutes without a reason", self.snapshot.is_stuck)
+        yield _gauge(
+            "stuck", "Whether anything has waited for over five minutes without a reason", self.snapshot.is_stuck
+        )
 
 
 def _of_totals(totals: JobChangeTotals, now: int) -> Iterable[Metric]:
     age = 0.0 if totals.waiting_since is None else max(0, now - totals.waiting_since) / 1_000
     yield _gauge("job_changes_waiting", "Job changes without an outcome yet", totals.waiting)
-    yield _gauge("job_changes_waiting_oldest_seconds", "How long the oldest has waited", age)
+    yield _gauge("job_changes_waiting_oldest_seconds", "Age of the oldest job change without an outcome", age)
     yield _gauge("job_changes_buried", "Job changes that could not be delivered", totals.buried)
     ended = GaugeMetricFamily(
         "usergems_job_changes_ended_last_day", "How job changes ended in the last 24 hours", labels=["outcome"]
     )
     for outcome, count in totals.ended.items():
-        ended.add_metric([outcome], count)
+        ended.add_metric([SHOWN_OUTCOMES[outcome]], count)
     yield ended
 
 
 def _of_vitals(vitals: Vitals) -> Iterable[Metric]:
-    yield _gauge("posts_in_doubt", "Messages that may or may not have arrived", vitals.in_doubt)
-    yield _gauge("lanes_parked", "Default channels that wait for somebody to mend them", vitals.parked)
+    yield _gauge("posts_in_doubt", "Messages that may or may not have been delivered", vitals.in_doubt)
+    yield _gauge(
+        "lanes_parked", "Default channels that cannot be posted to, with job changes waiting for them", vitals.parked
+    )
     pauses = GaugeMetricFamily(
-        "usergems_pauses_open", "Pauses by what is not called meanwhile and why", labels=["subject", "why"]
+        "usergems_pauses_open", "Open pauses, by paused subject and reason", labels=["subject", "why"]
     )
     for (subject, why), count in vitals.pauses.items():
         pauses.add_metric([subject, why], count)
@@ -133,11 +139,13 @@ def _of_vitals(vitals: Vitals) -> Iterable[Metric]:
 
 def _of_salesforce(use: SalesforceUse) -> Iterable[Metric]:
     yield _gauge("salesforce_connections", "Workspaces with Salesforce connected", use.connected)
-    yield _gauge("salesforce_connections_troubled", "Those of them that an admin has to mend", use.troubled)
-    yield _gauge("salesforce_calls_today", "API calls we made today, UTC", use.our_calls)
-    yield _gauge("salesforce_share_used_ratio", "Used of our daily share of calls, at most", use.our_share)
-    yield _gauge("salesforce_limit_used_ratio", "Used of an org's daily limit by everybody, at most", use.org_share)
+    yield _gauge("salesforce_connections_troubled", "Salesforce connections that an admin has to fix", use.troubled)
+    yield _gauge("salesforce_calls_today", "Salesforce API calls made today (UTC)", use.our_calls)
+    yield _gauge("salesforce_share_used_ratio", "Highest used ratio of a workspace's daily API limit", use.our_share)
+    yield _gauge(
+        "salesforce_limit_used_ratio", "Highest used ratio of an org's own daily API limit, by all apps", use.org_share
+    )
 
 
-def _gauge(name: str, told: str, value: float) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"usergems_{name}", told, value)
+def _gauge(name: str, description: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"usergems_{name}", description, value)

@@ -1,4 +1,4 @@
-"""The HTTP surface: every route in one list, and the guards in front of them."""
+"""The HTTP server: every route in one list, and the limits and error pages around them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from store.database import DatabaseUnavailableError
 
 BODY_LIMIT = 1024 * 1024
 LONGEST_HEADER, MOST_HEADERS = 8_190, 128
-"""Bytes of one line of a request's head, its first included, and how many lines it may have."""
+"""Limits of a request's head: bytes per line, including the request line, and number of headers."""
 
 BODY_SECONDS = 20.0
-"""How long a client may take to send a body; who is slower holds a connection and no more."""
+"""How long a client may take to send a body."""
 
 IDLE_SECONDS = 75.0
-"""How long a connection may be without a whole request on it; longer than a usual proxy keeps its own."""
+"""How long a connection may be idle. Longer than common proxies keep idle connections to us."""
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +37,11 @@ def create_web(
     routes: Sequence[web.AbstractRouteDef],
     body_seconds: float = BODY_SECONDS,
 ) -> web.Application:
-    """*slack* None: no Slack credentials yet. *routes*: the other listeners' own."""
+    """`slack` is None if there are no Slack credentials yet. `routes` are those of the other listeners."""
     pages = installing.pages
-    app = web.Application(client_max_size=BODY_LIMIT, middlewares=[_explained(pages), limits.pacing(installing.now)])
+    app = web.Application(
+        client_max_size=BODY_LIMIT, middlewares=[_error_pages(pages), limits.rate_limits(installing.now)]
+    )
     app.add_routes(
         [
             web.get("/", installing.landing),
@@ -47,41 +49,41 @@ def create_web(
             web.get(INSTALL_PATH, installing.begin, allow_head=False),
             web.get(REDIRECT_PATH, installing.finish, allow_head=False),
             web.get(CHANNEL_PATH, installing.show_channels, allow_head=False),
-            web.post(CHANNEL_PATH, _timely(installing.choose_channel, body_seconds)),
+            web.post(CHANNEL_PATH, _with_body(installing.choose_channel, body_seconds)),
             *routes,
         ]
     )
     if slack is not None:
-        app.add_routes([web.post("/slack/events", _timely(slack.hear, body_seconds))])
-    app.on_response_prepare.append(_headers(is_https=installing.public_url.startswith("https://")))
+        app.add_routes([web.post("/slack/events", _with_body(slack.handle, body_seconds))])
+    app.on_response_prepare.append(_security_headers(is_https=installing.public_url.startswith("https://")))
     return app
 
 
-def create_watched(routes: Sequence[web.AbstractRouteDef]) -> web.Application:
-    """What a worker by itself shows to whoever watches it, and nothing else."""
+def create_monitoring(routes: Sequence[web.AbstractRouteDef]) -> web.Application:
+    """The app of a process that only runs the worker: health and metrics."""
     app = web.Application()
     app.add_routes(routes)
     return app
 
 
 def create_runner(app: web.Application, idle_seconds: float = IDLE_SECONDS) -> web.AppRunner:
-    """Serves it, with limits for clients that connect and then say nothing. Logs no requests: addresses are private."""
+    """Limits slow and idle clients. Requests are not logged, since IP addresses are personal data."""
     return web.AppRunner(
         app,
         access_log=None,
         keepalive_timeout=idle_seconds,
         lingering_time=2.0,
-        auto_decompress=False,  # nobody needs it, and a small body could become a large one
+        auto_decompress=False,  # no client needs it, and a small body could expand to a large one
         max_line_size=LONGEST_HEADER,
         max_field_size=LONGEST_HEADER,
         max_headers=MOST_HEADERS,
     )
 
 
-def _timely(handler: Handler, seconds: float) -> Handler:
-    """Reads the body, whole and in time, before the handler works with it; there it is at hand."""
+def _with_body(handler: Handler, seconds: float) -> Handler:
+    """Read the whole body within `seconds` before the handler runs."""
 
-    async def timely(request: web.Request) -> web.StreamResponse:
+    async def handle_with_body(request: web.Request) -> web.StreamResponse:
         if (request.content_length or 0) > BODY_LIMIT:
             raise web.HTTPRequestEntityTooLarge(max_size=BODY_LIMIT)
         try:
@@ -93,61 +95,64 @@ def _timely(handler: Handler, seconds: float) -> Handler:
             raise web.HTTPBadRequest from error
         return await handler(request)
 
-    return timely
+    return handle_with_body
 
 
-def _explained(pages: Pages) -> Middleware:
-    """Turns what goes wrong into an answer that says what to do, and nothing of what is inside."""
+def _error_pages(pages: Pages) -> Middleware:
+    """Turn every error into a response that says what to do and reveals no internals."""
 
     @web.middleware
-    async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def handle_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             return await handler(request)
         except web.HTTPException as error:
             if error.status < 400 or error.content_type != "text/plain":
-                raise  # a redirect, or an error that says all there is to say
-            told = {name: error.headers[name] for name in _KEPT if name in error.headers}
-            return _failure(pages, request, error.status, told)
+                raise  # a redirect, or an error that already has a readable body
+            kept = {name: error.headers[name] for name in _KEPT_HEADERS if name in error.headers}
+            return _error_response(pages, request, error.status, kept)
         except (HttpProcessingError, web.RequestPayloadError):
-            return _failure(pages, request, 400, {})
+            return _error_response(pages, request, 400, {})
         except DatabaseUnavailableError as error:
             log.warning("%s %s: %s", request.method, _route(request), error)
-            return _failure(pages, request, 503, {"Retry-After": "10"})
-        except Exception:  # the last edge: whatever it is, it is logged once, here
+            return _error_response(pages, request, 503, {"Retry-After": "10"})
+        except Exception:  # the outermost handler: any bug is logged once, here
             log.exception("%s %s failed", request.method, _route(request))
-            return _failure(pages, request, 500, {})
+            return _error_response(pages, request, 500, {})
 
-    return explain
+    return handle_errors
 
 
-def _failure(pages: Pages, request: web.Request, status: int, headers: dict[str, str]) -> web.Response:
-    title, text = _TOLD.get(status, _TOLD[400])
+def _error_response(pages: Pages, request: web.Request, status: int, headers: dict[str, str]) -> web.Response:
+    title, text = _ERRORS.get(status, _ERRORS[400])
     if request.path.startswith(("/v1/", "/slack/events")):
-        told = {"error": f"{title}. {text}", "errors": []}
-        return web.json_response(told, status=status, headers=headers)
-    return pages.notice(Notice(title=title, text=(text,), action="Go to the start", status=status, headers=headers))
+        body = {"error": f"{title}. {text}", "errors": []}
+        return web.json_response(body, status=status, headers=headers)
+    return pages.notice(Notice(title=title, text=(text,), action="Go to the home page", status=status, headers=headers))
 
 
-_KEPT = ("Allow", "Retry-After", "Connection")
-_TOLD = {
-    400: ("This request makes no sense", "It is not of the form that is expected here."),
-    404: ("There is nothing here", "The address may be mistyped, or the page may have moved."),
-    405: ("This cannot be asked for in this way", "The address is right, but the method is not."),
-    408: ("That took too long", "The request did not arrive in time. Send it again."),
-    413: ("That is too much at once", "A request may be 1 MiB at most. Send it in smaller parts."),
-    429: ("That was too often", "Wait a moment, and try again."),
-    500: ("Something went wrong on our side", "It has been logged. Try again, and tell whoever runs this server."),
-    503: ("Our database does not answer", "Nothing was stored. Try again in a moment."),
+_KEPT_HEADERS = ("Allow", "Retry-After", "Connection")
+_ERRORS = {
+    400: ("Bad request", "The server could not understand this request."),
+    404: ("Page not found", "The address may be mistyped, or the page may have moved."),
+    405: ("Method not allowed", "This address does not support the request method."),
+    408: ("Request timeout", "The request took too long to arrive. Send it again."),
+    413: ("Request too large", "A request can be up to 1 MiB. Split it into smaller requests."),
+    429: ("Too many requests", "Wait a moment, then try again."),
+    500: (
+        "Something went wrong",
+        "The error was logged. Try again. If it keeps happening, contact your administrator.",
+    ),
+    503: ("Service unavailable", "The database is not responding. Nothing was saved. Try again in a moment."),
 }
 
 
 def _route(request: web.Request) -> str:
-    # The pattern, not the path: paths and queries carry ids and sealed links.
+    # The pattern, not the path: paths and query strings contain ids and sealed links.
     resource = request.match_info.route.resource
     return resource.canonical if resource else "(no route)"
 
 
-def _headers(*, is_https: bool) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+def _security_headers(*, is_https: bool) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
     headers = {
         "Content-Security-Policy": (
             "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self';"
@@ -163,7 +168,7 @@ def _headers(*, is_https: bool) -> Callable[[web.Request, web.StreamResponse], A
         headers["Strict-Transport-Security"] = "max-age=31536000"
 
     async def add(_request: web.Request, response: web.StreamResponse) -> None:
-        response.headers.merge(headers)  # what a handler has said itself stands
+        response.headers.merge(headers)  # adds only what the handler has not set
         response.headers.pop("Server", None)
 
     return add

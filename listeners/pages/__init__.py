@@ -1,4 +1,4 @@
-"""The pages that people see in a browser: templates, one stylesheet, one script, and how they become answers."""
+"""The pages that people see in a browser: templates, stylesheets and scripts, and how they are rendered."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ASSETS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
-    """A page that says one thing: what happened, and what to do now."""
+    """A page with one message: what happened and what to do next. `action` is the label of the button to `url`."""
 
     title: str
     text: tuple[str, ...]
@@ -33,14 +33,12 @@ class Notice:
 
 @dataclass(frozen=True)
 class Pages:
-    """Renders; *assets* are the files beside the templates by name."""
-
     templates: jinja2.Environment
     assets: Mapping[str, bytes]
 
     @classmethod
     def of(cls, app_name: str) -> Pages:
-        """*app_name*: what the app is called in Slack, as the manifest has it."""
+        """`app_name` is the app's display name in Slack, from the manifest."""
         assets = {name: (HERE / name).read_bytes() for name in ASSETS}
         templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(HERE),
@@ -49,7 +47,7 @@ class Pages:
             lstrip_blocks=True,
             undefined=jinja2.StrictUndefined,
         )
-        # The version in the address lets browsers keep a file until it changes.
+        # With the version in the address, browsers may cache a file until it changes.
         versions = {name: sha256(content).hexdigest()[:12] for name, content in assets.items()}
         templates.globals["asset"] = lambda name: f"/assets/{name}?v={versions[name]}"
         templates.globals["app_name"] = app_name
@@ -62,13 +60,12 @@ class Pages:
         return web.Response(text=self.html(template, **values), status=status, content_type="text/html")
 
     def notice(self, notice: Notice) -> web.Response:
-        """As a page, with the status and headers it brings."""
         response = self.page("notice.html", notice.status, notice=notice)
         response.headers.update(notice.headers or {})
         return response
 
     async def asset(self, request: web.Request) -> web.Response:
-        """By a name of ASSETS, kept by browsers for a day; anything else is 404."""
+        """Serve a file of ASSETS, which browsers may cache for a day. Other names are answered with 404."""
         name = request.match_info["name"]
         if name not in self.assets:
             raise web.HTTPNotFound

@@ -1,64 +1,64 @@
-// Narrows the list of channels while somebody types, and names the chosen one on the button.
+// Filters the list of channels as the user types, and shows the chosen channel on the button.
 "use strict";
 
-const MOST = 200; // rows at once: more than anybody reads, and few enough to be there at once
+const MAX_ROWS = 200; // more than anyone reads, and few enough to render without a delay
 
 const search = document.getElementById("search");
 
 if (search) {
   const list = document.getElementById("channels");
   const count = document.getElementById("count");
-  const none = document.getElementById("none");
-  const more = document.getElementById("more");
+  const noMatches = document.getElementById("no-matches");
+  const moreMatches = document.getElementById("more-matches");
   const button = search.form.querySelector("button");
-  const all = Array.from(list.children, (label) => ({
+  const channels = Array.from(list.children, (label) => ({
     label,
     radio: label.querySelector("input"),
     name: label.querySelector("b").textContent,
   }));
-  let first = null;
+  let firstMatch = null;
 
-  const chosenOne = () => all.find((channel) => channel.radio.checked);
+  const chosenChannel = () => channels.find((channel) => channel.radio.checked);
 
-  const nameIt = () => {
-    const chosen = chosenOne();
+  const updateButton = () => {
+    const chosen = chosenChannel();
     button.disabled = !chosen;
     button.textContent = chosen ? `Use #${chosen.name}` : "Use this channel";
   };
 
-  const narrow = () => {
-    const wanted = search.value.trim().toLowerCase().replace(/^#/, "");
-    const found = all.filter((channel) => channel.name.toLowerCase().includes(wanted));
-    const chosen = chosenOne();
-    const shown = found.slice(0, MOST);
-    if (chosen && !shown.includes(chosen)) {
-      shown.unshift(chosen); // what is not in the page is not sent
+  const filter = () => {
+    const query = search.value.trim().toLowerCase().replace(/^#/, "");
+    const matches = channels.filter((channel) => channel.name.toLowerCase().includes(query));
+    const chosen = chosenChannel();
+    const visible = matches.slice(0, MAX_ROWS);
+    if (chosen && !visible.includes(chosen)) {
+      visible.unshift(chosen); // the form sends only what is in the page
     }
-    first = found[0];
-    list.replaceChildren(...shown.map((channel) => channel.label));
+    firstMatch = matches[0];
+    list.replaceChildren(...visible.map((channel) => channel.label));
     list.scrollTop = 0;
-    list.hidden = shown.length === 0;
-    none.hidden = found.length > 0;
-    more.hidden = found.length <= MOST;
-    const total = all.length.toLocaleString("en");
-    count.textContent = wanted ? `${found.length.toLocaleString("en")} of ${total}` : total;
-    nameIt();
+    list.hidden = visible.length === 0;
+    noMatches.hidden = matches.length > 0;
+    moreMatches.hidden = matches.length <= MAX_ROWS;
+    const total = channels.length.toLocaleString("en");
+    count.textContent = query ? `${matches.length.toLocaleString("en")} of ${total}` : total;
+    updateButton();
   };
 
   search.closest(".search").hidden = false;
-  search.addEventListener("input", narrow);
+  search.addEventListener("input", filter);
   search.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" && event.key !== "ArrowDown") {
       return;
     }
-    event.preventDefault(); // Enter in a search box would send the form before anything is chosen
-    if (first) {
-      first.radio.checked = true;
-      narrow();
-      first.radio.focus();
+    event.preventDefault(); // Enter in a search box would submit the form before a channel is chosen
+    if (firstMatch) {
+      firstMatch.radio.checked = true;
+      filter();
+      firstMatch.radio.focus();
     }
   });
-  list.addEventListener("change", nameIt);
-  // Browsers bring back what was typed when somebody comes back to the page.
-  narrow();
+  list.addEventListener("change", updateButton);
+  // Browsers restore the search text when the user returns to the page.
+  filter();
 }

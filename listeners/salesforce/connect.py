@@ -87,7 +87,7 @@ class Connecting:
 
     async def _finish(self, attempt: Attempt, code: str) -> web.Response:
         try:
-            known = await self.connect.finish(attempt, code)
+            connection = await self.connect.finish(attempt, code)
         except NotAnAdminError as error:
             return self.pages.notice(_no_admin(error))
         except PermanentError as error:
@@ -97,7 +97,9 @@ class Connecting:
             return self.pages.notice(self._again(attempt, "Salesforce did not answer", silent, 503))
         workspace = await self.connect.auth.database.run(workspaces.find, attempt.workspace_id)
         return self.pages.page(
-            "salesforce_connected.html", workspace_name=workspace.name if workspace else "", known=known
+            "salesforce_connected.html",
+            workspace_name=workspace.name if workspace else "",
+            connection=connection,
         )
 
     async def _allowed(self, sealed: str) -> tuple[ConnectLink, Workspace] | web.Response:
@@ -120,7 +122,7 @@ class Connecting:
             choices=_choices(self.connect.auth.login_url),
             chosen=choice,
             domain=domain,
-            fault=fault,
+            error=fault,
             link=sealed,
             redirect_uri=self.connect.redirect_uri,
         )
@@ -128,7 +130,7 @@ class Connecting:
     def _departing(self, departure: Departure) -> web.Response:
         # A redirect would be held against `form-action`, as would each one that an org adds for its single sign-on.
         host = urlsplit(departure.url).netloc
-        response = self.pages.page("salesforce_departing.html", url=departure.url, host=host)
+        response = self.pages.page("salesforce_redirect.html", url=departure.url, host=host)
         response.set_cookie(
             COOKIE,
             departure.browser,
@@ -151,18 +153,18 @@ class Connecting:
 
 
 _STALE = Notice(
-    title="This link is no longer good",
+    title="This link has expired",
     text=(
-        "It works for 15 minutes, and only from the app's Home in Slack.",
-        "Open the app's Home, and press Connect Salesforce once more.",
+        "It works for 15 minutes after it is opened from the app's Home in Slack.",
+        "Open the app's Home and choose Connect Salesforce again.",
     ),
     status=403,
 )
 _OVER = Notice(
-    title="This attempt is over",
+    title="This link has expired",
     text=(
-        "Connecting Salesforce is good for 10 minutes, once, and in the browser where it was started.",
-        "If the app's Home in Slack shows Salesforce as connected, you are done. Otherwise press Connect there again.",
+        "Connecting Salesforce must be completed within 10 minutes, in the browser where you started it.",
+        "If the app's Home in Slack shows Salesforce as connected, you are done. Otherwise, connect again from there.",
     ),
     status=400,
 )

@@ -1,4 +1,4 @@
-"""People and channels changed in Slack: what we remember of them follows."""
+"""Events about members and channels, which keep our copy of them up to date."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from store.database import Database
 from store.home import member_preferences
 from store.slack import members, seen_events, workspaces
 
-BROKEN = {
-    "archive": "it was archived; unarchive it, or choose another",
-    "deleted": "it was deleted; choose another",
-    "left": "the app was removed from it; invite it again, or choose another",
+PROBLEMS = {
+    "archive": "it was archived; unarchive it or choose another channel",
+    "deleted": "it was deleted; choose another channel",
+    "left": "the app was removed from it; invite the app again or choose another channel",
 }
+"""Why the default channel cannot be posted to, by the event that says so."""
 
 
 def register(app: AsyncApp) -> None:
@@ -28,17 +29,17 @@ def register(app: AsyncApp) -> None:
         app.event(event)(rename_channel)
     for event in ("archive", "deleted", "left"):
         for kind in ("channel", "group"):
-            app.event(f"{kind}_{event}")(break_channel)
+            app.event(f"{kind}_{event}")(record_channel_problem)
     for event in ("channel_unarchive", "group_unarchive"):
-        app.event(event)(mend_channel)
-    app.event("member_joined_channel")(welcome_back)
+        app.event(event)(clear_channel_problem)
+    app.event("member_joined_channel")(notice_app_joined)
     app.event("channel_id_changed")(move_channel)
 
 
 async def refresh_member(
     event: dict[str, Any], body: dict[str, Any], workspace_id: str, database: Database, now: Callable[[], int]
 ) -> None:
-    """https://docs.slack.dev/reference/events/user_change: the user as they are now, as an object."""
+    """The event holds the whole user: https://docs.slack.dev/reference/events/user_change"""
     user = SlackUser.of(event["user"])
     await database.run(seen_events.once, body.get("event_id"), now(), _refresh, workspace_id, user, now())
 
@@ -56,28 +57,28 @@ async def rename_channel(
     await database.run(seen_events.once, body.get("event_id"), now(), rename, workspace_id, channel_id, name)
 
 
-async def break_channel(
+async def record_channel_problem(
     event: dict[str, Any], body: dict[str, Any], workspace_id: str, database: Database, now: Callable[[], int]
 ) -> None:
     """
-    Whoever looks after the app is told by the worker, see services/operations/notices.py.
+    Record that the default channel cannot be posted to. The worker notifies admins, see services/operations/notices.py.
 
-    A public channel that the app was removed from could still be posted to; whoever removed it did not want that.
-    https://docs.slack.dev/reference/events/channel_archive, /channel_deleted, /channel_left, and the same of group_
+    The app could still post in a public channel that it was removed from, but removing it means that it should not.
+    https://docs.slack.dev/reference/events/channel_archive, /channel_deleted, /channel_left, and the same with group_
     """
-    problem = BROKEN[event["type"].partition("_")[2]]
-    broken = workspaces.break_default_channel
-    await database.run(seen_events.once, body.get("event_id"), now(), broken, workspace_id, event["channel"], problem)
+    problem = PROBLEMS[event["type"].partition("_")[2]]
+    record = workspaces.break_default_channel
+    await database.run(seen_events.once, body.get("event_id"), now(), record, workspace_id, event["channel"], problem)
 
 
-async def mend_channel(
+async def clear_channel_problem(
     event: dict[str, Any], body: dict[str, Any], workspace_id: str, database: Database, now: Callable[[], int]
 ) -> None:
-    mend = workspaces.mend_default_channel
-    await database.run(seen_events.once, body.get("event_id"), now(), mend, workspace_id, event["channel"], now())
+    clear = workspaces.mend_default_channel
+    await database.run(seen_events.once, body.get("event_id"), now(), clear, workspace_id, event["channel"], now())
 
 
-async def welcome_back(
+async def notice_app_joined(
     event: dict[str, Any],
     body: dict[str, Any],
     context: AsyncBoltContext,
@@ -85,9 +86,13 @@ async def welcome_back(
     database: Database,
     now: Callable[[], int],
 ) -> None:
-    """https://docs.slack.dev/reference/events/member_joined_channel comes for everybody; the app itself matters."""
+    """
+    Clear the channel's problem if the member who joined is the app itself.
+
+    https://docs.slack.dev/reference/events/member_joined_channel
+    """
     if event.get("user") == context.bot_user_id:
-        await mend_channel(event, body, workspace_id, database, now)
+        await clear_channel_problem(event, body, workspace_id, database, now)
 
 
 async def move_channel(

@@ -1,4 +1,4 @@
-"""The app was removed from a workspace, or its token was: nothing of it is kept that could still call Slack."""
+"""Uninstalled apps and revoked tokens: the stored tokens are deleted."""
 
 from __future__ import annotations
 
@@ -27,10 +27,14 @@ async def leave_workspace(
     database: Database,
     now: Callable[[], int],
 ) -> None:
-    """https://docs.slack.dev/reference/events/app_uninstalled; tokens_revoked comes before or after it, or alone."""
+    """
+    Delete the workspace's tokens. tokens_revoked may arrive before or after app_uninstalled, or alone.
+
+    https://docs.slack.dev/reference/events/app_uninstalled
+    """
     ids = [context.enterprise_id] if context.is_enterprise_install else [context.team_id, context.enterprise_id]
     is_repeated = "x-slack-retry-num" in request.headers and "event_time" in body
-    workspace_id = await database.run(_ours, ids, body["event_time"] * 1000 if is_repeated else None)
+    workspace_id = await database.run(_find_workspace_id, ids, body["event_time"] * 1000 if is_repeated else None)
     if workspace_id is not None:
         await database.run(seen_events.once, body.get("event_id"), now(), _leave, workspace_id, now())
 
@@ -43,16 +47,20 @@ async def lose_tokens(
     database: Database,
     now: Callable[[], int],
 ) -> None:
-    """https://docs.slack.dev/reference/events/tokens_revoked names users whose tokens are gone, under oauth and bot."""
+    """
+    Handle a revoked bot token like an uninstallation.
+
+    The event lists user ids under `oauth` and `bot`: https://docs.slack.dev/reference/events/tokens_revoked
+    """
     if event.get("tokens", {}).get("bot"):
         await leave_workspace(body, context, request, database, now)
 
 
-def _ours(connection: Connection, ids: list[str | None], happened_at: int | None) -> str | None:
+def _find_workspace_id(connection: Connection, ids: list[str | None], happened_at: int | None) -> str | None:
     """
-    The workspace an event is about: the team if we know it, else its organisation.
+    Return the workspace that an event is about: the team if it is stored, otherwise its organization.
 
-    *happened_at* (milliseconds): a repeated event may be older than the installation we have now; None: it is not.
+    `happened_at`, in milliseconds, is set for a repeated event, which may be older than the current installation.
     """
     for workspace_id in filter(None, ids):
         workspace = workspaces.find(connection, workspace_id)

@@ -1,4 +1,4 @@
-"""Slack's OAuth through Bolt: who asks, what is stored, and who we are in the workspace a request comes from."""
+"""Slack's OAuth with Bolt, and authorization of the requests that Slack sends."""
 
 from __future__ import annotations
 
@@ -40,8 +40,6 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class OAuthParts:
-    """What an installation passes through."""
-
     installations: AsyncInstallationStore
     states: AsyncOAuthStateStore
     slack: SlackInstall
@@ -51,12 +49,12 @@ class OAuthParts:
 
 def create_oauth(settings: Settings, manifest: Manifest, parts: OAuthParts) -> AsyncOAuthFlow:
     """
-    The flow, with its settings.
+    Create the OAuth flow.
 
-    Hand both to AsyncApp (`oauth_flow=flow, oauth_settings=flow.settings`), or Bolt makes itself settings out of
-    SLACK_CLIENT_ID in the environment, with stores that are files.
+    Pass both the flow and its settings to AsyncApp (`oauth_flow=flow, oauth_settings=flow.settings`). Otherwise Bolt
+    creates its own settings from SLACK_CLIENT_ID in the environment, with stores that write files.
     """
-    oauth = AsyncOAuthSettings(
+    oauth_settings = AsyncOAuthSettings(
         client_id=settings.slack_client_id,
         client_secret=settings.slack_client_secret,
         scopes=list(manifest.scopes),
@@ -71,11 +69,11 @@ def create_oauth(settings: Settings, manifest: Manifest, parts: OAuthParts) -> A
         state_store=parts.states,
         logger=log,
     )
-    return _Flow(oauth, parts.slack)
+    return _Flow(oauth_settings, parts.slack)
 
 
 class _Flow(AsyncOAuthFlow):
-    """Bolt's flow, except that a code which Slack refuses and a Slack that does not answer are not the same."""
+    """Bolt's flow, except that an invalid code and an unreachable Slack raise different errors."""
 
     def __init__(self, settings: AsyncOAuthSettings, slack: SlackInstall) -> None:
         super().__init__(client=slack.client, logger=log, settings=settings)
@@ -83,16 +81,16 @@ class _Flow(AsyncOAuthFlow):
 
     async def run_installation(self, code: str) -> Installation:
         """Raises PermanentError, TransientError."""
-        ours = self.settings
-        return await self._slack.exchange(code, ours.client_id, ours.client_secret, ours.redirect_uri or "")
+        settings = self.settings
+        return await self._slack.exchange(code, settings.client_id, settings.client_secret, settings.redirect_uri or "")
 
 
 class Authorize(AsyncAuthorize):
     """
-    Who we are in the workspace that a request comes from, as our own rows say.
+    Finds the bot token for the workspace that a request comes from, in our own database.
 
-    Bolt's own asks Slack with each request, and takes a database that is down, or a wrong key, for a workspace that
-    is not installed.
+    Bolt's own implementation calls Slack for every request, and treats an unavailable database or a wrong encryption
+    key as a workspace that has not installed the app.
     """
 
     def __init__(self, installations: AsyncInstallationStore) -> None:
@@ -110,27 +108,27 @@ class Authorize(AsyncAuthorize):
         actor_team_id: str | None = None,
         actor_user_id: str | None = None,
     ) -> AuthorizeResult | None:
-        """None: not installed there. Raises DatabaseUnavailableError, WrongKeyError."""
-        del actor_enterprise_id, actor_team_id, actor_user_id  # of user tokens, which we have none of
-        found = await self._installations.async_find_installation(
+        """Return None if the app is not installed there. Raises DatabaseUnavailableError, WrongKeyError."""
+        del actor_enterprise_id, actor_team_id, actor_user_id  # needed for user tokens only, and the app has none
+        installation = await self._installations.async_find_installation(
             enterprise_id=enterprise_id, team_id=team_id, is_enterprise_install=context.is_enterprise_install
         )
-        if found is None:
-            log.info("a request of workspace %s, which has not installed the app", team_id or enterprise_id)
+        if installation is None:
+            log.info("Ignored a request from workspace %s, which has not installed the app", team_id or enterprise_id)
             return None
         return AuthorizeResult(
-            enterprise_id=found.enterprise_id,
-            team_id=team_id or found.team_id,
-            bot_id=found.bot_id,
-            bot_user_id=found.bot_user_id,
-            bot_token=found.bot_token,
-            bot_scopes=found.bot_scopes,
+            enterprise_id=installation.enterprise_id,
+            team_id=team_id or installation.team_id,
+            bot_id=installation.bot_id,
+            bot_user_id=installation.bot_user_id,
+            bot_token=installation.bot_token,
+            bot_scopes=installation.bot_scopes,
             user_id=user_id,
         )
 
 
 def _callbacks(parts: OAuthParts, public_url: str) -> AsyncCallbackOptions:
-    async def go_on(args: AsyncSuccessArgs) -> BoltResponse:
+    async def succeed(args: AsyncSuccessArgs) -> BoltResponse:
         installation, browser = args.installation, secrets.token_urlsafe(32)
         link = InstallLink(
             workspace_id=workspace_of(installation),
@@ -144,21 +142,21 @@ def _callbacks(parts: OAuthParts, public_url: str) -> AsyncCallbackOptions:
         location = channel_address(link.seal(parts.cipher))
         return BoltResponse(status=303, headers={"Location": location, "Set-Cookie": cookie})
 
-    async def explain(args: AsyncFailureArgs) -> BoltResponse:
+    async def fail(args: AsyncFailureArgs) -> BoltResponse:
         notice = failure(args.reason, public_url)
         html = parts.pages.html("notice.html", notice=notice)
         return BoltResponse(status=notice.status, body=html, headers={"Content-Type": "text/html; charset=utf-8"})
 
-    return AsyncCallbackOptions(success=go_on, failure=explain)
+    return AsyncCallbackOptions(success=succeed, failure=fail)
 
 
 def failure(reason: str, public_url: str) -> Notice:
     """
-    What to tell somebody whose installation did not come about.
+    The page for a failed installation.
 
-    *reason*: Bolt's own, or the `error` that Slack sent the browser back with, which anybody could have written.
+    `reason` is a code of Bolt's, or the `error` parameter of Slack's redirect. Anyone can forge that parameter.
     """
-    again = public_url + INSTALL_PATH  # there, and nowhere else, the cookie is set that is looked for afterwards
+    again = public_url + INSTALL_PATH  # the only page that sets the cookie that the callback requires
     title, text, status = _FAILURES.get(reason, _unknown(reason))
     return Notice(title=title, text=text, action="Start again", url=again, status=status)
 
@@ -167,35 +165,35 @@ _FAILURES = {
     "access_denied": (
         "Nothing was installed",
         (
-            "The request was cancelled on Slack's page, so nothing has changed in your workspace.",
-            "If you may not install apps yourself, a Slack workspace admin or owner can do it from this page.",
+            "The request was canceled in Slack. Nothing has changed in your workspace.",
+            "If you are not allowed to install apps, ask a Slack workspace admin or owner to do it from this page.",
         ),
         200,
     ),
     "invalid_browser": (
-        "This browser did not start the installation",
+        "The installation cannot be completed in this browser",
         (
-            "To be safe, it has to be finished where it was started. Perhaps cookies are off, or it took too long.",
-            "Nothing was installed. Start again here, and stay in this browser.",
+            "For your security, complete it in the browser where you started it, with cookies enabled.",
+            "Nothing was installed. Start again in this browser.",
         ),
         400,
     ),
     "invalid_state": (
-        "This attempt is over",
+        "This link has expired",
         (
-            "An installation can be finished once, within 10 minutes. This one is older, or already finished.",
-            "If Slack shows the app in your workspace, you are done. Otherwise start again.",
+            "An installation must be completed within 10 minutes, and its link works only once.",
+            "If the app already appears in your Slack workspace, you are done. Otherwise, start again.",
         ),
         400,
     ),
     "missing_code": (
-        "Slack did not say whether it was allowed",
-        ("Slack sent your browser back without the code that finishes an installation. Nothing was installed.",),
+        "Slack did not complete the installation",
+        ("Slack redirected your browser without the code that completes an installation. Nothing was installed.",),
         400,
     ),
 }
 
 
 def _unknown(reason: str) -> tuple[str, tuple[str, ...], int]:
-    told = f"Its reason: {reason}." if re.fullmatch(r"[a-z_]{1,60}", reason) else "It gave no reason that we know of."
-    return "Slack did not install the app", (f"{told} Nothing has changed in your workspace.",), 400
+    error = f"Slack's error code is {reason}." if re.fullmatch(r"[a-z_]{1,60}", reason) else "Slack gave no reason."
+    return "Slack did not install the app", (f"{error} Nothing has changed in your workspace.",), 400

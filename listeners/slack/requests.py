@@ -1,4 +1,4 @@
-"""What Slack sends: genuine and readable, or answered here; the rest is Bolt's."""
+"""Slack's requests: verified and validated here, then handled by Bolt."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ _IDS = ("team_id", "enterprise_id", "user_id", "channel_id")
 @dataclass(frozen=True)
 class SlackRequests:
     """
-    In front of Bolt, which takes for granted that a request is well-formed.
+    Verifies and validates requests before Bolt handles them.
 
-    A timestamp that is no number, or JSON that is nested too deep, raises there and would be answered with a 500.
+    Bolt assumes that requests are well-formed. It would answer a timestamp that is not a number, or deeply nested JSON,
+    with a 500.
     """
 
     bolt: AsyncApp
@@ -39,24 +40,24 @@ class SlackRequests:
         """Raises ValueError for an empty secret."""
         return cls(bolt, SignatureVerifier(signing_secret, _Clock(signs.now)), signs)
 
-    async def hear(self, request: web.Request) -> web.Response:
-        """401: Slack did not sign it, 400: Slack never sends that; else what Bolt answers."""
+    async def handle(self, request: web.Request) -> web.Response:
+        """Answer with 401 if Slack did not sign the request, 400 if Slack never sends such a body, or Bolt's answer."""
         raw = await request.read()
-        is_the_doctor = request.headers.get("User-Agent") == DOCTOR
+        is_from_doctor = request.headers.get("User-Agent") == DOCTOR
         if not self._is_genuine(raw, request.headers):
-            if self._could_be_genuine(request.headers) and not is_the_doctor:
+            if self._looks_signed(request.headers) and not is_from_doctor:
                 await self.signs.note(REFUSED)
-            return _refusal(401, "the signature does not match, or is older than five minutes")
-        text = raw.decode()  # the signature covers UTF-8 only
-        if not is_the_doctor:
+            return _refusal(401, "The signature does not match, or the request is older than five minutes.")
+        text = raw.decode()  # Slack signs UTF-8 only
+        if not is_from_doctor:
             await self.signs.note(EVENT if '"event_callback"' in text else GENUINE)
         answer = await answer_of(self.bolt, text, query=request.query_string, headers=dict(request.headers))
         if answer is None:
-            return _refusal(400, "the body is none that Slack sends")
+            return _refusal(400, "The body is not a Slack payload.")
         return await to_aiohttp_response(answer)
 
     def _is_genuine(self, raw: bytes, headers: Mapping[str, str]) -> bool:
-        """https://docs.slack.dev/authentication/verifying-requests-from-slack"""
+        # https://docs.slack.dev/authentication/verifying-requests-from-slack
         timestamp = headers.get("X-Slack-Request-Timestamp", "")
         signature = headers.get("X-Slack-Signature", "")
         if not (_TIMESTAMP.fullmatch(timestamp) and signature.isascii()):
@@ -66,30 +67,35 @@ class SlackRequests:
         except UnicodeDecodeError:
             return False
 
-    def _could_be_genuine(self, headers: Mapping[str, str]) -> bool:
-        """Whether it is signed as Slack signs, and now: what just anybody sends here is no sign of a wrong secret."""
+    def _looks_signed(self, headers: Mapping[str, str]) -> bool:
+        """
+        Whether the headers have the form and age of a signed request.
+
+        If the signature of such a request does not match, our signing secret is probably wrong.
+        """
         timestamp, signature = (headers.get(f"X-Slack-{name}", "") for name in ("Request-Timestamp", "Signature"))
         if not (_SIGNATURE.fullmatch(signature) and _TIMESTAMP.fullmatch(timestamp)):
             return False
         return abs(self.signs.now() / 1_000 - int(timestamp)) < 300
 
 
-async def answer_of(bolt: AsyncApp, body: str | dict[str, Any], **how: Any) -> BoltResponse | None:
+async def answer_of(bolt: AsyncApp, body: str | dict[str, Any], **arguments: Any) -> BoltResponse | None:
     """
-    What Bolt answers to what Slack sent; None: Slack never sends that.
+    Return Bolt's answer, or None if Slack never sends such a body.
 
-    *body*: text that came by HTTP, or with `mode="socket_mode"` an object; *how*: the rest of AsyncBoltRequest.
+    `body` is the text of an HTTP request, or an object with `mode="socket_mode"`. `arguments` are those of
+    AsyncBoltRequest.
     """
     try:
-        asked = AsyncBoltRequest(body=body, **how)
+        request = AsyncBoltRequest(body=body, **arguments)
     except (ValueError, TypeError, AttributeError, LookupError, RecursionError):
-        # Bolt looks for ids in whatever it is given, and stumbles over what is of no documented shape.
+        # Bolt looks for ids in the body and fails on undocumented shapes.
         return None
-    if not (_is_readable(asked.body) and _is_known(asked.context)):
+    if not (_is_well_formed(request.body) and _has_valid_ids(request.context)):
         return None
-    answer = await bolt.async_dispatch(asked)
-    if answer.status == 404 and asked.body.get("type") == "event_callback":
-        # An event that nobody listens to. Slack would repeat it, and count it as a failure.
+    answer = await bolt.async_dispatch(request)
+    if answer.status == 404 and request.body.get("type") == "event_callback":
+        # No listener handles this event. Slack would repeat it, and count it as a failure.
         return BoltResponse(status=200)
     return answer
 
@@ -102,17 +108,17 @@ class _Clock(Clock):
         return self._now() / 1000
 
 
-def _is_readable(payload: Any) -> bool:
-    """Whether Bolt can find its way through it: it takes these for granted without looking."""
+def _is_well_formed(payload: Any) -> bool:
+    """Check the fields that Bolt reads without checking them."""
     if not isinstance(payload, dict):
         return False
     texts = _are_texts(payload.get(name) for name in ("type", "callback_id", "command"))
     parts = all(isinstance(payload.get(name), dict | None) for name in ("event", "view", "message", "container"))
     actions = payload.get("actions", [{}])
-    return texts and parts and _are_objects(actions) and _is_whole(payload)
+    return texts and parts and _are_objects(actions) and _has_required_fields(payload)
 
 
-def _is_whole(payload: dict[str, Any]) -> bool:
+def _has_required_fields(payload: dict[str, Any]) -> bool:
     kind = payload.get("type")
     if kind == "event_callback":
         return isinstance((payload.get("event") or {}).get("type"), str)
@@ -123,8 +129,8 @@ def _is_whole(payload: dict[str, Any]) -> bool:
     return True
 
 
-def _is_known(context: Mapping[str, object]) -> bool:
-    """Whether what Bolt found in it are ids, and an address, as our statements and its answers take for granted."""
+def _has_valid_ids(context: Mapping[str, object]) -> bool:
+    """Check the ids and the URL that Bolt found in the payload, before they are used in statements and calls."""
     url = context.get("response_url")
     return _are_texts(context.get(name) for name in _IDS) and (
         url is None or (isinstance(url, str) and url.startswith(("https://", "http://")))
@@ -139,5 +145,5 @@ def _are_objects(items: object) -> bool:
     return isinstance(items, list) and bool(items) and all(isinstance(item, dict) for item in items)
 
 
-def _refusal(status: int, why: str) -> web.Response:
-    return web.json_response({"error": why}, status=status)
+def _refusal(status: int, error: str) -> web.Response:
+    return web.json_response({"error": error}, status=status)

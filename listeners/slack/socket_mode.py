@@ -1,4 +1,4 @@
-"""Slack's requests by WebSocket, for those whom Slack cannot reach: https://docs.slack.dev/apis/events-api/using-socket-mode"""
+"""Slack's requests over Socket Mode: https://docs.slack.dev/apis/events-api/using-socket-mode"""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from services.retry import backoff_ms
 from services.slack.socket import SlackSocket
 
 STEADY_SECONDS = 10.0
-"""A connection that ends sooner is a failure, or we would ask for the next one again and again."""
+"""A connection that ends sooner counts as a failure, so that reconnecting backs off."""
 
-GOODBYE = aiohttp.ClientWSTimeout(ws_close=1.0)
-SILENCE_SECONDS = 20.0
-"""Between two pings of ours; a connection that does not answer one is given up."""
+CLOSE_TIMEOUT = aiohttp.ClientWSTimeout(ws_close=1.0)
+PING_SECONDS = 20.0
+"""Interval of our pings. A connection that does not answer one is closed."""
 
 GRACE_SECONDS = 5.0
-"""For what was heard before we were asked to stop. Slack repeats what nobody acknowledged."""
+"""Time to answer pending requests when the process stops. Slack repeats requests that are not acknowledged."""
 
 log = logging.getLogger(__name__)
 
@@ -35,88 +35,92 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class SocketMode:
     """
-    Keeps one connection to Slack, and answers what comes over it as `/slack/events` does.
+    Keeps a WebSocket connection to Slack and answers its requests like `/slack/events` does.
 
-    Not the SDK's client: that keeps a session of its own, tries an address that is good once again and again, and says
-    goodbye before the next connection stands. Here the old one is heard until Slack closes it.
+    The SDK's client is not used: it has its own HTTP session, retries URLs that work only once, and closes a connection
+    before the next one is open. Here the old connection is read until Slack closes it.
     """
 
     bolt: AsyncApp
     slack: SlackSocket
     http: aiohttp.ClientSession = field(repr=False)
     pause: Callable[[int], float] = lambda failures: backoff_ms(failures, random()) / 1_000  # noqa: S311
-    """Seconds to wait after so many failures in a row."""
+    """Returns the seconds to wait after a number of consecutive failures."""
 
     _addresses: list[str] = field(default_factory=list, init=False, repr=False)
-    _meetings: set[asyncio.Task[None]] = field(default_factory=set, init=False, repr=False)
+    _connections: set[asyncio.Task[None]] = field(default_factory=set, init=False, repr=False)
     _answers: set[asyncio.Task[None]] = field(default_factory=set, init=False, repr=False)
 
     async def check(self) -> None:
-        """Raises PermanentError if Slack does not take the token. That Slack cannot be reached just now passes."""
+        """Raise PermanentError if Slack refuses the token. An unreachable Slack is not an error: it may recover."""
         try:
             self._addresses.append(await self.slack.address())
         except TransientError as error:
-            log.warning("Socket Mode waits for Slack: %s", error)
+            log.warning("Socket Mode: Slack is not responding, will retry: %s", error)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Stay connected until *stop* is set; then hear nothing new, and finish the answers."""
+        """Stay connected until `stop` is set. Then ignore new requests and finish the pending answers."""
         staying = asyncio.create_task(self._stay_connected(stop))
         await stop.wait()
         staying.cancel()
         if self._answers:
             await asyncio.wait(self._answers, timeout=GRACE_SECONDS)
-        for meeting in self._meetings:
-            meeting.cancel()
-        await asyncio.gather(staying, *self._meetings, return_exceptions=True)
+        for connection in self._connections:
+            connection.cancel()
+        await asyncio.gather(staying, *self._connections, return_exceptions=True)
 
     async def _stay_connected(self, stop: asyncio.Event) -> None:
         clock, failures = asyncio.get_running_loop().time, 0
         while True:
             began, leaving = clock(), asyncio.Event()
-            _keep(self._meetings, asyncio.create_task(self._meet(leaving, stop)))
+            _keep(self._connections, asyncio.create_task(self._connect(leaving, stop)))
             await leaving.wait()
             failures = 0 if clock() - began > STEADY_SECONDS else failures + 1
             if failures:
                 await asyncio.sleep(self.pause(failures))
 
-    async def _meet(self, leaving: asyncio.Event, stop: asyncio.Event) -> None:
-        """One connection, to its end; *leaving* is set as soon as another one is needed."""
+    async def _connect(self, leaving: asyncio.Event, stop: asyncio.Event) -> None:
+        """Open a connection and read it until it ends. `leaving` is set as soon as another connection is needed."""
         try:
             url = self._addresses.pop() if self._addresses else await self.slack.address()
-            async with self.http.ws_connect(url, heartbeat=SILENCE_SECONDS, timeout=GOODBYE) as link:
-                async for message in link:
-                    self._hear(link, _object(message), leaving, stop)
+            async with self.http.ws_connect(url, heartbeat=PING_SECONDS, timeout=CLOSE_TIMEOUT) as socket:
+                async for message in socket:
+                    self._handle(socket, _object(message), leaving, stop)
         except (PermanentError, TransientError) as error:
             log.warning("Socket Mode: %s", error)
             await asyncio.sleep(getattr(error, "retry_after", None) or 0)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            # Its text quotes the address, which lets in whoever knows it.
-            log.warning("Socket Mode: no connection to Slack (%s)", type(error).__name__)
+            # The text of the error quotes the URL, which is a secret.
+            log.warning("Socket Mode: could not connect to Slack (%s)", type(error).__name__)
         finally:
             leaving.set()
 
-    def _hear(
-        self, link: aiohttp.ClientWebSocketResponse, said: dict[str, Any], leaving: asyncio.Event, stop: asyncio.Event
+    def _handle(
+        self,
+        socket: aiohttp.ClientWebSocketResponse,
+        envelope: dict[str, Any],
+        leaving: asyncio.Event,
+        stop: asyncio.Event,
     ) -> None:
-        if said.get("type") == "disconnect":
-            log.info("Socket Mode: Slack asks for another connection (%s)", str(said.get("reason"))[:50])
+        if envelope.get("type") == "disconnect":
+            log.info("Socket Mode: Slack requested a new connection (%s)", str(envelope.get("reason"))[:50])
             leaving.set()
-        elif isinstance(said.get("envelope_id"), str) and not stop.is_set():
-            _keep(self._answers, asyncio.create_task(self._answer(link, said)))
+        elif isinstance(envelope.get("envelope_id"), str) and not stop.is_set():
+            _keep(self._answers, asyncio.create_task(self._answer(socket, envelope)))
 
-    async def _answer(self, link: aiohttp.ClientWebSocketResponse, envelope: dict[str, Any]) -> None:
+    async def _answer(self, socket: aiohttp.ClientWebSocketResponse, envelope: dict[str, Any]) -> None:
         payload = envelope.get("payload")
         body = payload if isinstance(payload, dict) else {}
         answer = await answer_of(self.bolt, body, mode="socket_mode", headers=_retry_headers(envelope))
         if answer is not None and answer.status != 200:
-            return  # as with HTTP: Slack repeats an event, and tells a person that it did not work
-        said: dict[str, Any] = {"envelope_id": envelope["envelope_id"]}
+            return  # as with HTTP, Slack repeats an event, and shows an error to a person
+        acknowledgement: dict[str, Any] = {"envelope_id": envelope["envelope_id"]}
         if answer is not None and answer.body and envelope.get("accepts_response_payload"):
-            said["payload"] = _payload(answer)
+            acknowledgement["payload"] = _payload(answer)
         try:
-            await link.send_json(said)
+            await socket.send_json(acknowledgement)
         except (aiohttp.ClientError, OSError):
-            log.info("Socket Mode: the connection ended before an answer; Slack repeats what it was to")
+            log.info("Socket Mode: the connection ended before a request was answered; Slack will repeat it")
 
 
 def _keep(tasks: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
@@ -125,18 +129,18 @@ def _keep(tasks: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
 
 
 def _object(message: aiohttp.WSMessage) -> dict[str, Any]:
-    """Empty for what is none that Slack sends."""
+    """Return the message's JSON object, or an empty one if it holds none."""
     try:
-        said = json.loads(message.data) if message.type is aiohttp.WSMsgType.TEXT else None
+        data = json.loads(message.data) if message.type is aiohttp.WSMsgType.TEXT else None
     except (ValueError, RecursionError):
-        said = None
-    return said if isinstance(said, dict) else {}
+        data = None
+    return data if isinstance(data, dict) else {}
 
 
 def _retry_headers(envelope: dict[str, Any]) -> dict[str, str]:
-    """By the names that a repeated event carries when it comes by HTTP."""
-    told = {"x-slack-retry-num": "retry_attempt", "x-slack-retry-reason": "retry_reason"}
-    return {header: str(envelope[name]) for header, name in told.items() if envelope.get(name)}
+    """The headers that a repeated event has when it is sent by HTTP."""
+    names = {"x-slack-retry-num": "retry_attempt", "x-slack-retry-reason": "retry_reason"}
+    return {header: str(envelope[name]) for header, name in names.items() if envelope.get(name)}
 
 
 def _payload(answer: BoltResponse) -> object:

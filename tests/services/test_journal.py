@@ -1,4 +1,4 @@
-"""What becomes of job changes is counted and logged, by ids and by nothing else."""
+"""The progress of job changes is counted and logged by ids only."""
 
 from __future__ import annotations
 
@@ -22,40 +22,40 @@ MEMBERS = tuple(
 CLAIM = Claim(1, "lease", 0, "T1", "U1", "U1", "post-1", 0, False, 0, None, 0, False, MEMBERS)
 
 
-class Counted(Unmeasured):
-    """What was reported, noughts left out."""
+class RecordedMeasures(Unmeasured):
+    """Keeps the counts that are not zero."""
 
     def __init__(self) -> None:
-        self.seen: dict[str, int] = {}
+        self.counts: dict[str, int] = {}
 
     def received(self, result, count):
-        self.seen |= {result: count} if count else {}
+        self.counts |= {result: count} if count else {}
 
     routed = settled = received
 
 
 @pytest.fixture
-def counted(caplog) -> Counted:
+def measures(caplog) -> RecordedMeasures:
     caplog.set_level(logging.INFO)
-    return Counted()
+    return RecordedMeasures()
 
 
-def told(caplog) -> list[tuple[str, ...]]:
-    """Message, workspace, job change and post of each event."""
+def logged(caplog) -> list[tuple[str, ...]]:
+    """Message, workspace, job change and post of each log line."""
     names = ("workspace", "job_change", "post")
     return [(record.getMessage(), *(getattr(record, name, None) for name in names)) for record in caplog.records]
 
 
-def test_what_came_in_is_told_one_by_one(counted, caplog):
-    """A duplicate under the id of the first; what was refused has none."""
-    journal = Journal(counted)
+def test_each_received_job_change_is_logged(measures, caplog):
+    """A duplicate is logged with the id of the first; a refused job change has no id."""
+    journal = Journal(measures)
     journal.added("T1", [Added("jc-1", is_new=True), None, Added("jc-0", is_new=False)])
     journal.refused("T1", 3)
 
-    assert counted.seen == {"accepted": 1, "duplicate": 1, "refused": 3}
-    assert told(caplog) == [
+    assert measures.counts == {"accepted": 1, "duplicate": 1, "refused": 3}
+    assert logged(caplog) == [
         ("accepted", "T1", "jc-1", None),
-        ("sent again", "T1", "jc-0", None),
+        ("duplicate", "T1", "jc-0", None),
         ("3 refused", "T1", None, None),
     ]
 
@@ -72,15 +72,15 @@ def new(role: str) -> NewDelivery:
         (Routed("jc-1", {}, (new(Role.FALLBACK),)), "default_channel"),
         (Routed("jc-1", {}, (new(Role.CHANNEL),)), "channel"),
         (Routed("jc-1", {}, (), "muted", "Dana mutes it"), "muted"),
-        (Routed("jc-1", {}, (), "buried", "it cannot be read"), "buried"),
+        (Routed("jc-1", {}, (), "buried", "it cannot be read"), "failed"),
     ],
 )
-def test_what_was_decided_is_told_without_the_reason(counted, caplog, routed, outcome):
-    """Which names people."""
-    Journal(counted).routed("T1", [routed], 2)
+def test_a_routing_outcome_is_logged_without_its_reason(measures, caplog, routed, outcome):
+    """Reasons name people."""
+    Journal(measures).routed("T1", [routed], 2)
 
-    assert counted.seen == {outcome: 1, "postponed": 2}
-    assert told(caplog)[0] == (f"routed: {outcome}", "T1", "jc-1", None)
+    assert measures.counts == {outcome: 1, "postponed": 2}
+    assert logged(caplog)[0] == (f"routed: {outcome}", "T1", "jc-1", None)
     assert "Dana" not in caplog.text
 
 
@@ -89,29 +89,29 @@ def test_what_was_decided_is_told_without_the_reason(counted, caplog, routed, ou
     [
         (Sent(CLAIM, 0, "D1", "1.2"), "delivered"),
         (PutBack(CLAIM, 0, 0, "Dana"), "retried"),
-        (PutBack(CLAIM, 0, 0, "Dana", is_failure=False), "put_off"),
-        (PutBack(CLAIM, 0, 0, "Dana", plainer=True), "plainer"),
+        (PutBack(CLAIM, 0, 0, "Dana", is_failure=False), "postponed"),
+        (PutBack(CLAIM, 0, 0, "Dana", plainer=True), "simplified"),
         (Doubted(CLAIM, 0, 0, "Dana", by_answer=True), "in_doubt"),
-        (Doubted(CLAIM, 0, 0, "Dana", by_answer=False), "put_off"),
-        (Undeliverable(CLAIM, 0, "Dana"), "buried"),
+        (Doubted(CLAIM, 0, 0, "Dana", by_answer=False), "postponed"),
+        (Undeliverable(CLAIM, 0, "Dana"), "failed"),
         (Moved(CLAIM, 0, "Dana", "gone"), "moved"),
         (Parked(CLAIM, 0, "Dana"), "parked"),
     ],
 )
-def test_each_way_an_attempt_ends_has_a_name(counted, caplog, settlement, result):
-    """Told of every delivery in the post, with the id that stands in the message."""
-    Journal(counted).settled(settlement)
+def test_each_result_of_an_attempt_is_logged_for_every_delivery(measures, caplog, settlement, result):
+    """Each line has the id of the post, which is in the metadata of the message."""
+    Journal(measures).settled(settlement)
 
     assert result in SETTLED
-    assert counted.seen == {result: 2}
-    assert told(caplog) == [(result, "T1", "jc-1", "post-1"), (result, "T1", "jc-2", "post-1")]
+    assert measures.counts == {result: 2}
+    assert logged(caplog) == [(result, "T1", "jc-1", "post-1"), (result, "T1", "jc-2", "post-1")]
     assert "Dana" not in caplog.text
 
 
-def test_where_nobody_listens_nothing_is_made(counted, caplog):
-    """Below INFO a batch costs no line."""
+def test_nothing_is_logged_above_info(measures, caplog):
+    """With LOG_LEVEL=WARNING a batch is only counted."""
     caplog.set_level(logging.WARNING)
-    Journal(counted).settled(dataclasses.replace(Sent(CLAIM, 0, "D1", "1.2")))
+    Journal(measures).settled(dataclasses.replace(Sent(CLAIM, 0, "D1", "1.2")))
 
     assert caplog.records == []
-    assert counted.seen == {"delivered": 2}
+    assert measures.counts == {"delivered": 2}

@@ -105,7 +105,7 @@ async def running(build: Build, settings: Settings, cipher: Cipher, halves: Halv
         stop = asyncio.Event()
         if halves.web and app.socket_mode:
             await _accepted(app.socket_mode)
-        runner = create_runner(app.web if halves.web else app.watched)
+        runner = create_runner(app.web if halves.web else app.monitoring)
         port = settings.port if halves.web else settings.worker_port
         if port is not None:
             await _listen(runner, settings.host, port)

@@ -1,4 +1,4 @@
-"""What machines ask: alive, ready, and how many."""
+"""Liveness, readiness and metrics."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ async def client(database, clock):
 
 
 @pytest.fixture
-async def away(clock, tmp_path):
-    """The same with a database that cannot be reached."""
+async def without_database(clock, tmp_path):
+    """A client of an app whose database cannot be reached."""
     database = Database(f"sqlite:///{tmp_path}/no-such-folder/usergems.db")
     async with served(database, clock) as client:
         yield client
@@ -43,38 +43,38 @@ async def read(client: TestClient, path: str) -> tuple[int, dict[str, object]]:
 
 
 async def test_a_migrated_database_is_ready(client):
-    """Asked again it stays so."""
+    """It stays ready when asked again."""
     assert await read(client, "/readyz") == (200, {"status": "ready", "reasons": []})
     assert await read(client, "/readyz") == (200, {"status": "ready", "reasons": []})
 
 
 @pytest.mark.both_databases
 async def test_an_old_schema_is_not_ready(client, database):
-    """And says what to do, until it is done."""
+    """The reason says what to do."""
     newest = await database.run(
         lambda connection: connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     )
     set_version = text("UPDATE alembic_version SET version_num = :version")
     await database.run(lambda connection: connection.execute(set_version, {"version": "0000"}))
 
-    status, told = await read(client, "/readyz")
+    status, body = await read(client, "/readyz")
     assert status == 503
-    assert told["reasons"] == ["the database schema is out of date: run python app.py migrate"]
+    assert body["reasons"] == ["the database schema is out of date: run python app.py migrate"]
 
     await database.run(lambda connection: connection.execute(set_version, {"version": newest}))
     assert (await read(client, "/readyz"))[0] == 200
 
 
-async def test_without_its_database_it_is_alive_but_not_ready(away):
-    """Restarting it would not help."""
-    assert await read(away, "/healthz") == (200, {"status": "alive", "version": VERSION})
-    status, told = await read(away, "/readyz")
+async def test_a_process_without_its_database_is_alive_but_not_ready(without_database):
+    """Restarting the process would not help."""
+    assert await read(without_database, "/healthz") == (200, {"status": "alive", "version": VERSION})
+    status, body = await read(without_database, "/readyz")
     assert status == 503
-    assert told["reasons"] == ["the database does not answer: check DATABASE_URL and that it is up"]
+    assert body["reasons"] == ["the database is not responding: check DATABASE_URL and that it is running"]
 
 
-async def test_a_process_whose_worker_goes_round_is_alive(database, clock):
-    """However long it has done so."""
+async def test_a_process_whose_worker_loops_report_heartbeats_is_alive(database, clock):
+    """It stays alive however long it runs."""
     pulse = Pulse(clock)
     async with served(database, clock, pulse=pulse) as client:
         for _ in range(3):
@@ -84,26 +84,26 @@ async def test_a_process_whose_worker_goes_round_is_alive(database, clock):
             assert await read(client, "/healthz") == (200, {"status": "alive", "version": VERSION})
 
 
-async def test_a_process_whose_worker_died_or_hangs_is_dead_within_half_a_minute(database, clock):
-    """One half of it is enough; and alive again if it goes on."""
+async def test_a_process_whose_worker_hangs_is_dead_within_half_a_minute(database, clock):
+    """One silent loop is enough; the process is alive again when the loop continues."""
     pulse = Pulse(clock)
     pulse.beat("route")
     clock.advance(seconds=26)
     pulse.beat("post")
     async with served(database, clock, pulse=pulse) as client:
-        status, told = await read(client, "/healthz")
+        status, body = await read(client, "/healthz")
         metrics = await (await client.get("/metrics")).text()
         pulse.beat("route")
         again = (await read(client, "/healthz"))[0]
 
     assert (status, again) == (503, 200)
-    assert told == {"status": "dead", "reasons": ["the worker does not go round any more to route"]}
+    assert body == {"status": "dead", "reasons": ["the worker loop “route” has stopped responding"]}
     assert "usergems_worker_up 0.0" in metrics
 
 
 @pytest.mark.both_databases
-async def test_the_metrics_tell_what_waits_and_how_it_ended(client, database):
-    """And name neither a workspace nor a person."""
+async def test_the_metrics_count_waiting_and_ended_job_changes(client, database):
+    """They name neither a workspace nor a person."""
     await database.run(add_workspace, "T1")
     await database.run(add_job_change, "T1", due_at=SOMEDAY - 90_000)
     await database.run(add_job_change, "T1")
@@ -112,17 +112,17 @@ async def test_the_metrics_tell_what_waits_and_how_it_ended(client, database):
 
     answer = await client.get("/metrics")
 
-    told = await answer.text()
+    metrics = await answer.text()
     assert answer.headers["Content-Type"].startswith("text/plain; version=")
-    assert "usergems_database_up 1.0" in told
-    assert "usergems_job_changes_waiting 2.0" in told
-    assert "usergems_job_changes_waiting_oldest_seconds 90.0" in told
-    assert "usergems_job_changes_buried 1.0" in told
-    assert 'usergems_job_changes_ended_last_day{outcome="told_dri"} 1.0' in told
-    assert 'usergems_job_changes_ended_last_day{outcome="muted"} 0.0' in told
-    assert 'usergems_job_changes_received_total{result="accepted"} 0.0' in told
-    assert "T1" not in told
-    assert "Acme" not in told
+    assert "usergems_database_up 1.0" in metrics
+    assert "usergems_job_changes_waiting 2.0" in metrics
+    assert "usergems_job_changes_waiting_oldest_seconds 90.0" in metrics
+    assert "usergems_job_changes_buried 1.0" in metrics
+    assert 'usergems_job_changes_ended_last_day{outcome="sent_to_dri"} 1.0' in metrics
+    assert 'usergems_job_changes_ended_last_day{outcome="muted"} 0.0' in metrics
+    assert 'usergems_job_changes_received_total{result="accepted"} 0.0' in metrics
+    assert "T1" not in metrics
+    assert "Acme" not in metrics
 
 
 def end(connection, outcome, told):
@@ -134,18 +134,18 @@ def end(connection, outcome, told):
     )
 
 
-async def test_without_the_database_the_counters_are_told_all_the_same(away):
-    """That it is away is a number too."""
-    told = await (await away.get("/metrics")).text()
+async def test_the_counters_are_served_without_the_database(without_database):
+    """The unavailable database is itself a metric."""
+    metrics = await (await without_database.get("/metrics")).text()
 
-    assert "usergems_database_up 0.0" in told
-    assert "usergems_job_changes_received_total" in told
-    assert "usergems_job_changes_waiting " not in told
+    assert "usergems_database_up 0.0" in metrics
+    assert "usergems_job_changes_received_total" in metrics
+    assert "usergems_job_changes_waiting " not in metrics
 
 
 @pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP"])
-async def test_metrics_are_for_this_machine_only(client, header):
-    """A proxy on this machine speaks for others."""
+async def test_without_a_token_only_this_machine_can_read_the_metrics(client, header):
+    """A proxy on this machine forwards requests of others."""
     assert (await client.get("/metrics")).status == 200
     assert (await client.get("/metrics", headers={header: "198.51.100.7"})).status == 403
 
@@ -154,17 +154,17 @@ async def test_metrics_are_for_this_machine_only(client, header):
     ("authorization", "status"),
     [("Bearer s3cret", 200), ("Bearer wrong", 403), ("s3cret", 403), ("", 403), ("Bearer s3crét", 403)],
 )
-async def test_with_a_token_metrics_are_for_who_knows_it(database, clock, authorization, status):
-    """From wherever, and from nowhere without."""
+async def test_with_a_token_every_request_for_metrics_needs_it(database, clock, authorization, status):
+    """The client's address no longer matters."""
     headers = {"Authorization": authorization, "X-Forwarded-For": "198.51.100.7"}
     async with served(database, clock, "s3cret") as client:
         assert (await client.get("/metrics", headers=headers)).status == status
 
 
-async def test_each_app_has_a_registry_of_its_own():
-    """Two in one process do not count each other's."""
-    one, other = Metrics(), Metrics()
-    one.received("accepted", 1)
+async def test_each_app_has_its_own_metrics_registry():
+    """Two apps in one process do not count each other's events."""
+    first, second = Metrics(), Metrics()
+    first.received("accepted", 1)
 
-    assert b'received_total{result="accepted"} 1.0' in one.exposition(None, SOMEDAY)
-    assert b'received_total{result="accepted"} 0.0' in other.exposition(None, SOMEDAY)
+    assert b'received_total{result="accepted"} 1.0' in first.exposition(None, SOMEDAY)
+    assert b'received_total{result="accepted"} 0.0' in second.exposition(None, SOMEDAY)

@@ -19,7 +19,7 @@ BOLTS = logging.getLogger("slack_bolt.AsyncMultiTeamsAuthorization")
 @pytest.fixture
 def configured():
     """Puts logging back as it was."""
-    root, names = logging.getLogger(), (*logs.OURS, *logs.LENT, "py.warnings")
+    root, names = logging.getLogger(), (*logs.OURS, *logs.SHARED_WITH_SDK, "py.warnings")
     filters = BOLTS.filters[:]
     before = root.level, root.handlers[:], {name: logging.getLogger(name).level for name in names}
     yield logs.configure
@@ -102,7 +102,7 @@ def test_vendors_libraries_are_never_heard_below_warning(configured):
     assert logging.getLogger("services.delivery.worker").isEnabledFor(logging.DEBUG)
     for name in ("slack_bolt.AsyncApp", "slack_sdk.web.async_base_client", "urllib3.connectionpool", "app.py:hear"):
         assert not logging.getLogger(name).isEnabledFor(logging.INFO), name
-    for name in logs.LENT:
+    for name in logs.SHARED_WITH_SDK:
         assert not logging.getLogger(name).isEnabledFor(logging.DEBUG), name
 
 

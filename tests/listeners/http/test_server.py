@@ -137,10 +137,10 @@ async def test_nothing_else_beside_them_is(acme: InstallWorld, name: str) -> Non
 
 async def test_an_unknown_address_is_a_page_for_people_and_json_for_programs(acme: InstallWorld) -> None:
     """Whoever asks gets an answer in their own language."""
-    assert "There is nothing here" in await acme.get_page(f"{acme.url}/nowhere", status=404)
+    assert "Page not found" in await acme.get_page(f"{acme.url}/nowhere", status=404)
     said = json.loads(await acme.get_page(f"{acme.url}/v1/nowhere", status=404))
     assert said == {
-        "error": "There is nothing here. The address may be mistyped, or the page may have moved.",
+        "error": "Page not found. The address may be mistyped, or the page may have moved.",
         "errors": [],
     }
 
@@ -172,7 +172,7 @@ async def test_what_fails_inside_says_nothing_of_the_inside(
     page = await acme.get_page(f"{acme.url}/fail/abc", status=500)
     said = await acme.get_page(f"{acme.url}/v1/fail/abc", status=500)
 
-    assert "Something went wrong on our side" in page
+    assert "Something went wrong" in page
     assert json.loads(said)["errors"] == []
     assert "a secret inside" not in page + said
     assert "RuntimeError" not in page + said
@@ -232,7 +232,7 @@ async def test_a_workspace_that_is_not_there_is_told_of_and_no_error(
 
     told = [record for record in caplog.records if record.name == "listeners.slack.oauth"]
     assert [(record.levelname, record.getMessage()) for record in told] == [
-        ("INFO", "a request of workspace T0GONE, which has not installed the app")
+        ("INFO", "Ignored a request from workspace T0GONE, which has not installed the app")
     ]
 
 

@@ -47,7 +47,7 @@ async def test_from_the_link_to_the_connected_org(page: Page, acme: SalesforceWo
     assert known.org_name == "Acme Corp"
 
     await page.reload()
-    await expect(page.get_by_role("heading", name="This attempt is over")).to_be_visible()
+    await expect(page.get_by_role("heading", name="This link has expired")).to_be_visible()
 
 
 async def test_a_domain_is_asked_for_where_it_matters(page: Page, acme: SalesforceWorld) -> None:

@@ -80,7 +80,7 @@ async def test_archiving_the_default_channel_is_trouble_until_it_is_unarchived(o
     await office.slack.unarchive_channel(office.wins.id)
     await office.settled()
 
-    assert archived == "it was archived; unarchive it, or choose another"
+    assert archived == "it was archived; unarchive it or choose another channel"
     assert (await office.workspace()).default_channel_problem is None
 
 
@@ -96,8 +96,8 @@ async def test_another_channel_may_be_archived_without_a_word(office, wins_is_de
 @pytest.mark.parametrize(
     ("event", "problem"),
     [
-        ("channel_deleted", "it was deleted; choose another"),
-        ("group_left", "the app was removed from it; invite it again, or choose another"),
+        ("channel_deleted", "it was deleted; choose another channel"),
+        ("group_left", "the app was removed from it; invite the app again or choose another channel"),
     ],
 )
 async def test_a_default_channel_that_is_lost_is_told_with_what_to_do(office, wins_is_default, event, problem):

@@ -184,7 +184,7 @@ async def test_a_callback_that_nobody_started_is_refused(here: InstallWorld, que
     """A stranger's link must not finish an installation in somebody's browser."""
     page = await here.get_page(f"{here.url}/slack/oauth_redirect{query}", status=400)
 
-    assert "This browser did not start the installation" in page
+    assert "The installation cannot be completed in this browser" in page
     assert "Start again" in page
     assert here.slack.calls == []
 
@@ -198,7 +198,7 @@ async def test_another_browser_cannot_finish_an_installation(here: InstallWorld)
         other.get(asked["redirect_uri"], params={"code": code, "state": asked["state"]}) as answer,
     ):
         assert answer.status == 400
-        assert "This browser did not start the installation" in await answer.text()
+        assert "The installation cannot be completed in this browser" in await answer.text()
 
 
 async def test_a_state_that_was_used_is_refused(here: InstallWorld) -> None:
@@ -212,7 +212,7 @@ async def test_a_state_that_was_used_is_refused(here: InstallWorld) -> None:
 
     async with here.http.get(asked["redirect_uri"], params=query, headers=cookie) as second:
         assert second.status == 400
-        assert "This attempt is over" in await second.text()
+        assert "This link has expired" in await second.text()
 
 
 async def test_a_state_that_expired_is_refused(here: InstallWorld) -> None:
@@ -222,7 +222,7 @@ async def test_a_state_that_expired_is_refused(here: InstallWorld) -> None:
 
     page = await here.get_page(f"{asked['redirect_uri']}?code=1&state={asked['state']}", status=400)
 
-    assert "This attempt is over" in page
+    assert "This link has expired" in page
 
 
 async def test_a_missing_code_is_told(here: InstallWorld) -> None:
@@ -231,7 +231,7 @@ async def test_a_missing_code_is_told(here: InstallWorld) -> None:
 
     page = await here.get_page(f"{asked['redirect_uri']}?state={asked['state']}", status=400)
 
-    assert "Slack did not say whether it was allowed" in page
+    assert "without the code" in page
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ async def test_a_code_that_slack_refuses_is_told_with_its_reason(here: InstallWo
     page = await answer.text()
 
     assert answer.status == 400
-    assert "Slack did not finish the installation" in page
+    assert "Slack did not complete the installation" in page
     assert told in page
     assert await here.database.run(workspaces.find, here.team.id) is None
 
@@ -278,7 +278,7 @@ async def test_a_slack_that_does_not_answer_is_not_a_refused_code(
 
     assert answer.status == 503
     assert answer.headers["Retry-After"] == "30"
-    assert "Slack did not answer" in await answer.text()
+    assert "Slack is not responding" in await answer.text()
     assert await here.installations.bot_token(here.team.id) is None
 
 
@@ -291,10 +291,10 @@ async def test_a_database_that_is_down_is_told(acme: InstallWorld) -> None:
     answer = await acme.http.get(asked["redirect_uri"], params={"code": code, "state": asked["state"]})
 
     assert answer.status == 503
-    assert "our database did not answer" in await answer.text()
+    assert "our database is not responding" in await answer.text()
     async with acme.http.get(f"{acme.url}/slack/install") as answer:
         assert answer.status == 503
-        assert "Our database does not answer" in await answer.text()
+        assert "The database is not responding" in await answer.text()
         assert answer.headers["Retry-After"] == "10"
 
 
@@ -303,12 +303,12 @@ def test_a_made_up_reason_is_not_repeated(reason: str) -> None:
     """Anybody can write the `error` in the address, so only what looks like a code of Slack's is shown."""
     notice = failure(reason, "https://gems.example.com")
 
-    assert "It gave no reason that we know of" in notice.text[0]
+    assert "Slack gave no reason" in notice.text[0]
 
 
 def test_a_reason_that_slack_may_give_is_shown() -> None:
     """An unknown code still helps whoever looks it up."""
-    assert "Its reason: invalid_team." in failure("invalid_team", "https://gems.example.com").text[0]
+    assert "error code is invalid_team" in failure("invalid_team", "https://gems.example.com").text[0]
 
 
 # Who may go on
@@ -320,7 +320,7 @@ async def test_who_is_no_admin_reads_whom_to_ask(acme: InstallWorld) -> None:
 
     page = await acme.get_page(link, status=403)
 
-    assert "A workspace admin has the next step" in page
+    assert "A workspace admin needs to finish setup" in page
     assert "https://slack.com/app_redirect?team=" in page
     assert 'name="link"' not in page
     assert quote(link.partition("link=")[2]) not in page
@@ -364,7 +364,7 @@ async def test_a_forged_link_opens_nothing(here: InstallWorld, link: str) -> Non
     async with here.http.post(f"{here.url}/slack/default-channel", data={"link": link, "channel": "C1"}) as answer:
         assert answer.status == 403
 
-    assert "This link is no longer valid" in page
+    assert "This link has expired" in page
     assert here.slack.calls == []
 
 
@@ -414,7 +414,7 @@ async def test_a_revoked_token_is_told(here: InstallWorld) -> None:
 
     page = await here.get_page(link, status=409)
 
-    assert "The app is not in Slack any more" in page
+    assert "The app was removed from Slack" in page
 
 
 # The page of channels
@@ -447,7 +447,7 @@ async def test_slacks_wish_to_wait_is_honoured_in_place(here: InstallWorld) -> N
 
     assert here.waits == [7]
     assert page.count('name="channel"') == 2_500
-    assert "only some of" not in page
+    assert "returned only some of" not in page
 
 
 async def test_a_wait_that_is_too_long_for_a_browser_shows_what_there_is(here: InstallWorld) -> None:
@@ -482,7 +482,7 @@ async def test_a_missing_permission_is_told(here: InstallWorld) -> None:
 
     page = await here.get_page(link, status=409)
 
-    assert "Slack does not let us go on here" in page
+    assert "Slack could not list the channels" in page
     assert "permission" in page
 
 
@@ -490,7 +490,7 @@ async def test_a_workspace_without_public_channels_is_told(here: InstallWorld) -
     """An empty list is explained."""
     page = await here.get_page(await here.install(here.dana))
 
-    assert "There is no channel to choose yet" in page
+    assert "No channels found" in page
 
 
 async def test_private_channels_that_the_app_is_in_can_be_chosen(here: InstallWorld) -> None:
@@ -639,7 +639,7 @@ async def test_a_channel_that_is_not_there_is_told(here: InstallWorld, channel_i
 
     page = await here.choose_channel(link, channel_id, status=409)
 
-    assert "The default channel was not changed" in page
+    assert "Default channel not changed" in page
 
 
 async def test_a_channel_of_another_workspace_cannot_be_chosen(here: InstallWorld) -> None:
@@ -724,7 +724,7 @@ async def test_an_organisation_whose_workspaces_slack_does_not_tell_is_sent_to_s
 
     page = await here.get_page(link, status=409)
 
-    assert "Choose the default channel in its Home" in page
+    assert "Choose the default channel in the app" in page
 
 
 async def test_nothing_secret_is_logged(here: InstallWorld, caplog: pytest.LogCaptureFixture) -> None:

@@ -63,7 +63,7 @@ async def test_from_the_landing_page_to_the_first_line_in_the_channel(page: Page
     await page.get_by_text("signals").click()
     await page.get_by_role("button", name="Use #signals").click()
 
-    await expect(page.get_by_role("heading", name="#signals it is.")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Default channel set to #signals")).to_be_visible()
     link = page.get_by_role("link", name="Open the app's Home in Slack")
     assert (await link.get_attribute("href") or "").startswith(f"slack://app?team={acme.team.id}")
     workspace = await acme.database.run(workspaces.find, acme.team.id)
@@ -83,7 +83,7 @@ async def test_the_keyboard_alone_is_enough(page: Page, acme: InstallWorld) -> N
     await expect(page.get_by_role("radio", name="sales-wins")).to_be_checked()
     await page.keyboard.press("Enter")
 
-    await expect(page.get_by_role("heading", name="#sales-wins it is.")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Default channel set to #sales-wins")).to_be_visible()
 
 
 async def test_nothing_is_sent_before_something_is_chosen(page: Page, acme: InstallWorld) -> None:
@@ -94,7 +94,7 @@ async def test_nothing_is_sent_before_something_is_chosen(page: Page, acme: Inst
     await page.get_by_role("searchbox").fill("no such channel")
     await page.keyboard.press("Enter")
 
-    await expect(page.get_by_text("No channel has this in its name.")).to_be_visible()
+    await expect(page.get_by_text("No channels match your search.")).to_be_visible()
     await expect(page.get_by_role("button")).to_be_disabled()
 
 
@@ -108,14 +108,14 @@ async def test_it_works_without_scripts(browser: Browser, acme: InstallWorld) ->
     await page.get_by_text("general").click()
     await page.get_by_role("button", name="Use this channel").click()
 
-    await expect(page.get_by_role("heading", name="#general it is.")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Default channel set to #general")).to_be_visible()
 
 
 async def test_who_is_no_admin_reads_whom_to_ask(page: Page, acme: InstallWorld) -> None:
     """A kind word instead of a form."""
     await install(page, acme, "Noor Haddad")
 
-    await expect(page.get_by_role("heading", name="A workspace admin has the next step")).to_be_visible()
+    await expect(page.get_by_role("heading", name="A workspace admin needs to finish setup")).to_be_visible()
     await expect(page.get_by_role("button")).to_have_count(0)
 
 
@@ -166,7 +166,7 @@ async def test_what_is_chosen_stays_in_sight_and_is_what_is_sent(page: Page, acm
     await expect(page.get_by_role("status")).to_have_text("2 of 5")
     await expect(page.get_by_role("radio", name="general")).to_be_checked()
     await page.get_by_role("button", name="Use #general").click()
-    await expect(page.get_by_role("heading", name="#general it is.")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Default channel set to #general")).to_be_visible()
 
 
 @pytest.mark.parametrize("path", ["/", "channels", "/nowhere", "/slack/oauth_redirect?error=access_denied"])
@@ -204,17 +204,17 @@ def test_colours_can_be_told_apart() -> None:
     css = (HERE / "pages.css").read_text()
     light, dark = (dict(re.findall(r"--([\w-]+): (#\w{6});", part)) for part in css.split("@media", 2)[:2])
     pairs = [
-        *((text, ground) for text in ("text", "soft", "accent") for ground in ("ground", "card")),
+        *((text, background) for text in ("text", "muted", "accent") for background in ("background", "surface")),
         ("text", "tag"),
         ("on-accent", "accent"),
         ("on-accent", "accent-strong"),
-        ("good", "good-ground"),
+        ("success", "success-background"),
     ]
     weak = [
-        (text, ground, colours[text], colours[ground])
+        (text, background, colours[text], colours[background])
         for colours in (light, dark)
-        for text, ground in pairs
-        if _contrast(colours[text], colours[ground]) < 4.5
+        for text, background in pairs
+        if _contrast(colours[text], colours[background]) < 4.5
     ]
     assert weak == []
 
