@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs Debian's Chromium for the browser tests, where it is missing and may be installed. They skip without it,
-# except in CI, where a missing browser is a failure.
+# Installs Debian's Chromium for the browser tests if it is missing and can be installed. Without it, these tests are
+# skipped. In CI, a missing browser is a failure.
 set -eu
 
 if [ -x /usr/bin/chromium ]; then
@@ -22,6 +22,6 @@ log=$(mktemp)
 if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium; } >"$log" 2>&1; then
     tail -5 "$log" >&2
     rm -f "$log"
-    give_up " and could not be"
+    give_up ", and installing it failed"
 fi
 rm -f "$log"
