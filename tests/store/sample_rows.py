@@ -1,4 +1,4 @@
-"""What the tests of the two halves start from: a workspace, job changes in it, and deliveries in their lanes."""
+"""Sample rows for tests of the store: a workspace, job changes, and deliveries in their lanes."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def add_routed(
     job_change_id: str | None = None,
     now: int = SOMEDAY,
 ) -> list[str]:
-    """One routed job change a destination, in this order; their ids."""
+    """Add one routed job change for each destination, in this order. Returns their ids."""
     ids = []
     for destination in destinations:
         ids.append(job_change_id or add_job_change(connection, workspace_id, due_at=None))
@@ -81,13 +81,12 @@ def delivery_states(connection: Connection, *job_change_ids: str) -> list[str]:
 
 
 def outcome_of(connection: Connection, job_change_id: str) -> tuple[str | None, str | None, str | None]:
-    """Outcome, told and reason."""
+    """The outcome, the kind of recipient, and the reason."""
     columns = (job_changes.c.outcome, job_changes.c.told, job_changes.c.reason)
     return tuple(connection.execute(select(*columns).where(job_changes.c.id == job_change_id)).one())
 
 
 def lane_of(connection: Connection, destination: str):
-    """The row of a lane."""
     return connection.execute(select(lanes).where(lanes.c.destination == destination)).one()
 
 

@@ -1,4 +1,4 @@
-"""A world whose people can press what they are told: the app hears them over real, signed HTTP."""
+"""The tests' world with Slack's listeners: people press buttons in messages over real, signed HTTP."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.world import World
 
 @dataclass
 class MessageWorld:
-    """The office of the world, where Dana, Kim and Mo work; Dana owns Ada Smith in Salesforce."""
+    """A workspace with the members Dana, Kim and Mo. Dana owns the contact Ada Smith in Salesforce."""
 
     world: World
     acting: Acting
@@ -39,7 +39,7 @@ class MessageWorld:
     mo: User
 
     async def press(self, user: User, message: Message, action_id: str, value: str | None = None) -> Reply:
-        """Use an element of a message, by its verb; what the app answered at once."""
+        """Use an element of a message. Returns the app's immediate response."""
         name = f"delivery_{action_id}"
         reply = await self.world.slack.press(user.id, message.channel_id, message.ts, name, value)
         assert reply.status == 200
@@ -47,22 +47,22 @@ class MessageWorld:
         return reply
 
     async def choose_in_menu(self, user: User, message: Message, verb: str) -> Reply:
-        """Choose in the menu of a message that tells of one job change."""
+        """Choose an entry in the overflow menu of a message with one job change."""
         [option] = [value for value in menu_values(message) if value.startswith(f"{verb}:")]
         return await self.press(user, message, "menu", option)
 
     async def submit(self, user: User, **values: Any) -> Submission:
-        done = await self.world.slack.submit_view(user.id, values)
+        submission = await self.world.slack.submit_view(user.id, values)
         await self.wait_for_listeners()
-        return done
+        return submission
 
     async def wait_for_listeners(self) -> None:
-        """Return once every listener has run."""
+        """Bolt runs listeners in the background, after the response."""
         while running := [task for task in asyncio.all_tasks() if "run_ack_function" in task.get_coro().__qualname__]:
             await asyncio.wait(running)
 
     async def pass_time(self, seconds: float = 2) -> None:
-        """As a running worker would spend it."""
+        """Advance the clock, then do everything a running worker would do."""
         self.world.clock.advance(seconds=seconds)
         await self.catch_up()
         await self.world.worker.work_off()
@@ -73,11 +73,11 @@ class MessageWorld:
             pass
 
     def ephemeral_texts(self, user: User) -> list[str]:
-        """What the app has said to this person alone, where they pressed."""
+        """The ephemeral messages this person received."""
         return [message.text for message in self.world.slack.world.ephemerals if message.ephemeral_to == user.id]
 
     def dialog_text(self, user: User) -> str:
-        """All that the dialog this person has open says."""
+        """The whole definition of the dialog this person has open, as text."""
         return str(self.world.slack.modal(user.id).definition)
 
     def is_closed(self, user: User) -> bool:
@@ -87,7 +87,7 @@ class MessageWorld:
         return [step.step for step in await self.world.database.run(steps_of, job_change_id)]
 
     async def erase_payload(self, job_change_id: str) -> None:
-        """As retention does after a while."""
+        """Erase the job change's personal data, as retention does."""
         values = {"payload": None, "decision": None, "reason": None}
         await self.world.database.run(
             lambda connection: connection.execute(
@@ -139,7 +139,7 @@ def interactive_elements(message: Message) -> list[Json]:
 
 
 def blocks_text(message: Message) -> str:
-    """All that its blocks say."""
+    """All blocks of the message, as text."""
     return str(message.blocks)
 
 

@@ -1,4 +1,4 @@
-"""Admins in front of the ownership dialogs: the whole app between a sandbox Slack and a sandbox org."""
+"""Helpers for tests of the ownership dialogs: one person's session, rules and job changes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GLOBEX = {"title": "CRO", "company": {"name": "Globex", "domain": "globex.exampl
 
 @dataclass
 class AdminSession:
-    """Somebody in front of the app's Home, and of the dialogs that open from it."""
+    """One person's view of App Home and the dialogs that open from it."""
 
     acme: SalesforceWorld
     user: User
@@ -29,11 +29,11 @@ class AdminSession:
         return self.home_text()
 
     def home_text(self) -> str:
-        """Without opening it anew."""
+        """The text of Home as it was last published."""
         return str(self.acme.slack.world.homes[self.user.id].definition["blocks"])
 
     async def open_rules(self) -> str:
-        """The list of rules; what it says."""
+        """Open the list of rules and return its text."""
         await self.open_home()
         reply = await self.acme.slack.act_in_home(self.user.id, "ownership_open")
         assert reply.status == 200
@@ -41,18 +41,18 @@ class AdminSession:
         return self.dialog_text()
 
     async def act(self, action_id: str, value: Any = None, block_id: str | None = None) -> str:
-        """Use an element of the topmost dialog; what the topmost one says then."""
+        """Use an element of the top dialog. Returns the text of the dialog that is on top afterwards."""
         reply = await self.acme.slack.act_in_modal(self.user.id, action_id, value, block_id)
         assert reply.status == 200
         await self.wait_for_listeners()
         return self.dialog_text()
 
     async def choose_in_rule_menu(self, step: str, number: int) -> str:
-        """Choose in the menu beside the rule at *number*."""
+        """Choose an entry in the menu beside the rule with this index."""
         return await self.act("ownership_rule_menu", f"{step}:{number}", f"rule-{number}")
 
     async def submit(self, **values: Any) -> Submission:
-        """By block_id."""
+        """Submit the top dialog; `values` are named by block_id, with `__` for `-`."""
         named = {name.replace("__", "-"): value for name, value in values.items()}
         outcome = await self.acme.slack.submit_view(self.user.id, named)
         await self.wait_for_listeners()
@@ -71,14 +71,14 @@ class AdminSession:
         return len(self.acme.slack.world.modals.get(self.user.id, []))
 
     def options(self, block_id: str) -> dict[str, str]:
-        """What a menu of the topmost dialog offers: values by label."""
-        block = next(one for one in self.dialog_definition()["blocks"] if one.get("block_id") == block_id)
+        """The options of a select in the top dialog: values by label."""
+        block = next(block for block in self.dialog_definition()["blocks"] if block.get("block_id") == block_id)
         element = block.get("element") or block["accessory"]
         groups = element.get("option_groups") or [{"options": element["options"]}]
-        return {one["text"]["text"]: one["value"] for group in groups for one in group["options"]}
+        return {option["text"]["text"]: option["value"] for group in groups for option in group["options"]}
 
     async def choose_slot(self, number: int, label: str) -> str:
-        """Choose, by its label, what stands at a place of the chain."""
+        """Choose a candidate for one slot of the rule, by its label."""
         block_id = f"slot-{number}"
         return await self.act("ownership_slot", self.options(block_id)[label], block_id)
 
@@ -86,19 +86,19 @@ class AdminSession:
         await self.acme.slack.close_view(self.user.id)
 
     async def wait_for_listeners(self) -> None:
-        while running := [one for one in asyncio.all_tasks() if "run_ack_function" in one.get_coro().__qualname__]:
+        while running := [task for task in asyncio.all_tasks() if "run_ack_function" in task.get_coro().__qualname__]:
             await asyncio.wait(running)
 
     async def rule_book(self) -> RuleBook:
         return await self.acme.app.rulebook.read(self.acme.team.id)
 
     async def rule_names(self) -> list[str]:
-        """The names of what is shown, in order."""
+        """The names of the rules as shown, in order."""
         return [rule.name for rule in (await self.rule_book()).shown.rules]
 
 
 async def publish(acme: SalesforceWorld, *rules: dict[str, Any], **parts: Any) -> None:
-    """Put rules in force, as the operator would."""
+    """Publish rules as the operator."""
     kept = await acme.app.rulebook.publish(
         acme.team.id, "operator", RuleSet.parse({"rules": list(rules), **parts}), None
     )
@@ -110,14 +110,14 @@ def rule(name: str, of: str = "account", **parts: Any) -> dict[str, Any]:
 
 
 async def connect_org(acme: SalesforceWorld) -> None:
-    """An org with lookups for SDRs and customer success managers."""
+    """Connect an org with account lookups for an SDR and a customer success manager."""
     for name in ("CSM__c", "SDR__c"):
         acme.org.org.add_field("Account", lookup(name, "User"))
     await acme.connect()
 
 
 async def accept_and_route(acme: SalesforceWorld, **changes: Any) -> str:
-    """A job change, taken in and routed: Ada Smith goes from Initech to Globex; its id."""
+    """Accept and deliver a job change (Ada Smith moves from Initech to Globex). Returns its id."""
     job_change = {
         "source": "tests",
         "signal": "contact_tracking",

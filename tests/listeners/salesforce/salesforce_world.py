@@ -1,4 +1,4 @@
-"""The whole app on loopback, between a sandbox Slack and a sandbox org: what connecting Salesforce passes through."""
+"""The whole app on loopback between a sandbox Slack and a sandbox org, for connecting Salesforce in a browser."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.servers import GENEROUS_TIMEOUT, free_port
 
 @dataclass
 class SalesforceWorld:
-    """Acme's Slack with Dana, an admin, and Noor, who is none; Acme's org; our app at *url*; a browser's *http*."""
+    """Acme's workspace with Dana, an admin, and Noor, a member; Acme's org; the app at `url`; a browser's `http`."""
 
     slack: SlackSandbox
     team: Team
@@ -46,11 +46,11 @@ class SalesforceWorld:
     app: app.App = field(init=False)
 
     def now(self) -> int:
-        """The real time, since sealed links carry it, moved on by *clock_offset* seconds."""
+        """The real time plus `clock_offset` seconds; sealed links contain the real time."""
         return round((time.time() + self.clock_offset) * 1000)
 
     def connect_link(self, user: User | None = None) -> str:
-        """What App Home hands to an admin."""
+        """The link that App Home gives to an admin."""
         return self.url + ConnectLink(self.team.id, (user or self.dana).id).address(self.cipher)
 
     async def get(self, url: str, *, status: int = 200) -> str:
@@ -60,7 +60,7 @@ class SalesforceWorld:
             return text
 
     async def submit_connect_form(self, link: str | None = None, *, status: int = 200, **form: str) -> str:
-        """Send the form; the page that leads on."""
+        """Submit the form. Returns the page that redirects to Salesforce."""
         link = link or self.connect_link()
         address, _, query = link.partition("?")
         fields = {"link": parse_qs(query)["link"][0], "choice": "production", **form}
@@ -70,10 +70,10 @@ class SalesforceWorld:
             return text
 
     async def answer_consent(self, page: str, answer: str = "allow") -> str:
-        """Salesforce's consent page, which the page leads to; where it sends the browser back to."""
-        found = re.search(r'content="0; url=([^"]+)"', page)
-        assert found is not None
-        url = found[1].replace("&amp;", "&")
+        """Answer Salesforce's consent page. Returns the URL that the browser is sent back to."""
+        redirect = re.search(r'content="0; url=([^"]+)"', page)
+        assert redirect is not None
+        url = redirect[1].replace("&amp;", "&")
         form = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
         form |= {"user_id": self.integration, "answer": answer}
         async with self.http.post(url, data=form, allow_redirects=False) as response:
@@ -81,7 +81,7 @@ class SalesforceWorld:
             return response.headers["Location"]
 
     async def connect(self) -> str:
-        """All the way; the last page."""
+        """Connect Salesforce and return the last page."""
         return await self.get(await self.answer_consent(await self.submit_connect_form()))
 
     async def connection(self) -> SalesforceConnection | None:
@@ -92,7 +92,7 @@ class SalesforceWorld:
 async def open_salesforce_world(
     database_url: str, *, has_app: bool = True, login_url: str | None = None
 ) -> AsyncIterator[SalesforceWorld]:
-    """*has_app*: whether the operator has an External Client App; *login_url*: other than the org on this machine."""
+    """`has_app` is whether the operator has an External Client App. `login_url` replaces the sandbox org's."""
     slack = SlackSandbox()
     slack.app_client.timeout = GENEROUS_TIMEOUT
     team = slack.add_team("Acme")
@@ -104,7 +104,7 @@ async def open_salesforce_world(
     integration = org.add("User", FirstName="Ines", LastName="Integration", Email="ines@acme.example")
     cipher = Cipher.of([Fernet.generate_key().decode()])
     jar = aiohttp.CookieJar(unsafe=True)
-    port = free_port()  # what is served needs to know its address before it is built
+    port = free_port()  # the app needs to know its address before it is built
     async with (
         slack.serving() as slack_url,
         TestServer(org.web_app()) as server,

@@ -1,4 +1,4 @@
-"""The app's web side on loopback, with a sandbox Slack outside it: what an installation passes through, for real."""
+"""The app's HTTP server on loopback beside a sandbox Slack, for installing the app in a browser."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ MANIFEST = Manifest.parse((Path(__file__).parents[3] / "manifest.json").read_tex
 
 @dataclass
 class InstallWorld:
-    """Acme's Slack with Dana, an admin, and Noor, who is none; our app beside it at *url*; a browser's *http*."""
+    """Acme's workspace with Dana, an admin, and Noor, a member; the app at `url`; a browser's `http`."""
 
     slack: SlackSandbox
     team: Team
@@ -59,7 +59,7 @@ class InstallWorld:
     clock_offset: float = 0.0
 
     def now(self) -> int:
-        """The real time, since sealed links carry it, moved on by *clock_offset* seconds."""
+        """The real time plus `clock_offset` seconds; sealed links contain the real time."""
         return round((time.time() + self.clock_offset) * 1000)
 
     async def wait(self, seconds: float) -> None:
@@ -67,20 +67,20 @@ class InstallWorld:
         self.slack.limits.enabled = False
 
     async def start_install(self, path: str = "/slack/install") -> dict[str, str]:
-        """Start an installation; the arguments that Slack's consent page is opened with."""
+        """Start an installation. Returns the query parameters of Slack's consent page."""
         async with self.http.get(self.url + path, allow_redirects=False) as answer:
             assert answer.status == 302, await answer.text()
             return {name: values[0] for name, values in parse_qs(urlsplit(answer.headers["Location"]).query).items()}
 
     async def approve_install(self, user: User, *, org_wide: bool = False) -> aiohttp.ClientResponse:
-        """Start, allow, and come back; not yet on to the page of channels."""
+        """Start an installation, allow it and return to the app, without following the redirect to the channel page."""
         asked = await self.start_install()
         code = self.slack.issue_code(user.id, MANIFEST.scopes, asked["redirect_uri"], org_wide=org_wide)
         query = {"code": code, "state": asked["state"]}
         return await self.http.get(asked["redirect_uri"], params=query, allow_redirects=False)
 
     async def install(self, user: User, *, org_wide: bool = False) -> str:
-        """Install, and tell where that ends: the page of channels."""
+        """Install the app. Returns the link to the page where the default channel is chosen."""
         answer = await self.approve_install(user, org_wide=org_wide)
         assert answer.status == 303, await answer.text()
         return self.url + answer.headers["Location"]
@@ -92,7 +92,7 @@ class InstallWorld:
             return text
 
     async def choose_channel(self, link: str, channel_id: str, *, status: int = 200) -> str:
-        """What the form on the page of channels sends."""
+        """Submit the form of the channel page."""
         address, _, query = link.partition("?")
         form = {"link": parse_qs(query)["link"][0], "channel": channel_id}
         async with self.http.post(address, data=form) as answer:
@@ -119,7 +119,7 @@ async def open_install_world(
     noor = slack.add_user(team, "Noor Haddad", "noor@acme.example")
     cipher = Cipher.of([Fernet.generate_key().decode()])
     async with slack.serving() as slack_url, aiohttp.ClientSession() as outgoing:
-        port = free_port()  # what is served needs to know its address before it is built
+        port = free_port()  # the app needs to know its address before it is built
         url = f"http://localhost:{port}"
         settings = Settings.from_environ(
             {
@@ -177,7 +177,7 @@ async def open_install_world(
 
 
 def break_database(database: Database) -> None:
-    """Every connection from now on fails."""
+    """Make every new connection fail."""
     database.engine.dispose()
     error = sqlite3.OperationalError if database.is_sqlite else psycopg.OperationalError
 

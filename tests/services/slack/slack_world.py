@@ -1,4 +1,4 @@
-"""A workspace in the sandbox that has installed the app, with the API as our services see it."""
+"""A sandbox workspace that has installed the app, with the services' Slack API client."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.conftest import Clock
 
 @dataclass
 class SlackWorkspace:
-    """Dana installed the app, and its bot is in #wins. A call to the sandbox may take half a second."""
+    """Dana installed the app, and its bot is a member of #wins. Calls time out after half a second."""
 
     sandbox: SlackSandbox
     team: Team
@@ -39,9 +39,9 @@ class SlackWorkspace:
         return [call.arguments for call in self.sandbox.calls if call.method == method]
 
     async def workspace(self) -> Workspace:
-        found = await self.database.run(workspaces.find, self.id)
-        assert found is not None
-        return found
+        workspace = await self.database.run(workspaces.find, self.id)
+        assert workspace is not None
+        return workspace
 
 
 @asynccontextmanager
