@@ -38,7 +38,7 @@ async def rig(sqlite_url: str) -> AsyncIterator[Rig]:
 
 
 @pytest.mark.parametrize("mode", GenerationMode)
-async def test_whatever_the_contract_allows_or_forbids_is_answered_as_it_says(
+async def test_every_response_matches_the_openapi_document(
     rig: Rig, mode: GenerationMode, request: pytest.FixtureRequest
 ) -> None:
     """Every status, header and body is described; nothing is a 5xx."""

@@ -96,7 +96,7 @@ async def fortress(sqlite_url: str, request: pytest.FixtureRequest) -> AsyncIter
         yield Fortress(rig, process, target, request.config.getoption("--requests"))
 
 
-async def test_no_garbage_breaks_it_or_stays(fortress: Fortress, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_garbage_breaks_nothing_and_is_not_stored(fortress: Fortress, capsys: pytest.CaptureFixture[str]) -> None:
     """On every route: no 5xx, nothing that hangs; each row is one that was answered with yes; memory stays."""
     warming = await fortress.honest("warming")
     for route in ROUTES:
@@ -132,7 +132,7 @@ async def test_no_garbage_breaks_it_or_stays(fortress: Fortress, capsys: pytest.
         assert p99(meanwhile) <= max(2 * p99(usually), AS_GOOD_AS)
 
 
-async def test_slow_clients_hold_up_nobody(fortress: Fortress) -> None:
+async def test_slow_clients_do_not_block_other_clients(fortress: Fortress) -> None:
     """Slow-loris: hundreds of connections that say a byte now and then, in their headers or their body."""
     port = fortress.rig.port
     head = b"POST /slack/events HTTP/1.1\r\nHost: x\r\n"
@@ -152,7 +152,7 @@ async def test_slow_clients_hold_up_nobody(fortress: Fortress) -> None:
     assert p99([seconds for _, seconds in took]) < 1
 
 
-async def test_a_thousand_requests_in_one_breath_are_answered_in_order(fortress: Fortress) -> None:
+async def test_a_thousand_pipelined_requests_are_answered_in_order(fortress: Fortress) -> None:
     """Pipelining: as many answers as requests, without keeping them all in memory at once."""
     memory = fortress.memory
     reader, writer = await asyncio.open_connection("127.0.0.1", fortress.rig.port)
@@ -170,7 +170,7 @@ async def test_a_thousand_requests_in_one_breath_are_answered_in_order(fortress:
     assert fortress.memory - memory < MOST_GROWTH
 
 
-async def test_two_requests_cannot_be_made_one(fortress: Fortress) -> None:
+async def test_request_smuggling_is_refused(fortress: Fortress) -> None:
     """Smuggling: a length and chunks together, or two lengths, are refused and end the connection."""
     hidden = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
     for framing in (

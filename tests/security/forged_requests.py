@@ -1,4 +1,4 @@
-"""What a client could send for everything that Slack can be told to send us: one deed for each id that is heard."""
+"""One forged request for every id that the app listens to, as a modified Slack client could send it."""
 
 from __future__ import annotations
 
@@ -17,42 +17,45 @@ from listeners.ownership.unmatched_owners_view import block_of
 
 KINDS = ("action", "view", "view_closed", "shortcut", "command", "options", "function")
 ANYTHING = re.compile("")
-"""What failures.py listens to, to say that nobody else does."""
+"""The catch-all listeners of failures.py."""
 
 
-class _Listening(AsyncApp):
-    """Bolt, which does not tell afterwards what it was given listeners for."""
+class _RecordingApp(AsyncApp):
+    """A Bolt app that records which ids it has listeners for."""
 
     def __init__(self) -> None:
         async def authorize() -> None:
             return None
 
         super().__init__(signing_secret="unused", authorize=authorize)
-        self.heard: list[tuple[str, Any]] = []
+        self.registered: list[tuple[str, Any]] = []
 
 
-def _noting(kind: str) -> Callable[..., Any]:
-    def note(app: _Listening, constraint: Any, *rest: Any, **named: Any) -> Any:
-        app.heard.append((kind, constraint))
+def _recording(kind: str) -> Callable[..., Any]:
+    def record(app: _RecordingApp, constraint: Any, *rest: Any, **named: Any) -> Any:
+        app.registered.append((kind, constraint))
         return getattr(AsyncApp, kind)(app, constraint, *rest, **named)
 
-    return note
+    return record
 
 
 for _kind in KINDS:
-    setattr(_Listening, _kind, _noting(_kind))
+    setattr(_RecordingApp, _kind, _recording(_kind))
 
 
-def heard() -> set[tuple[str, str]]:
-    """Kind and pattern of all that has a listener of its own; a pattern with choices is one for each of them."""
-    app = _Listening()
+def registered_ids() -> set[tuple[str, str]]:
+    """The kind and pattern of every listener. A pattern with choices counts once for each choice."""
+    app = _RecordingApp()
     register_listeners(app)
     return {
-        (kind, pattern) for kind, constraint in app.heard if constraint != ANYTHING for pattern in _each(constraint)
+        (kind, pattern)
+        for kind, constraint in app.registered
+        if constraint != ANYTHING
+        for pattern in _alternatives(constraint)
     }
 
 
-def _each(constraint: str | re.Pattern[str]) -> list[str]:
+def _alternatives(constraint: str | re.Pattern[str]) -> list[str]:
     if isinstance(constraint, str):
         return [f"^{re.escape(constraint)}$"]
     parts = re.split(r"\(([^()]*)\)", constraint.pattern)
@@ -61,8 +64,8 @@ def _each(constraint: str | re.Pattern[str]) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What an insider knows of the workspace that is attacked: its ids and names, as things stand now."""
+class KnownIds:
+    """The current ids and names that an insider of the attacked workspace knows."""
 
     seen: Mapping[str, int]
     preferences: int
@@ -80,15 +83,15 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Deed:
-    """One thing to send. *where*: home, modal or message; *kept*: private_metadata; *entered*: by block_id."""
+class ForgedRequest:
+    """`surface` is home, modal or message. `metadata` becomes private_metadata. `values` are keyed by block_id."""
 
     kind: str
     name: str
-    where: str = "modal"
-    acted: Mapping[str, Any] = field(default_factory=dict)
-    kept: Mapping[str, Any] = field(default_factory=dict)
-    entered: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    surface: str = "modal"
+    action: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def option(value: str) -> dict[str, Any]:
@@ -99,150 +102,164 @@ def text(value: str | None) -> dict[str, Any]:
     return {"type": "plain_text_input", "value": value}
 
 
-def deeds(facts: Facts) -> list[Deed]:
-    """In an order in which none spoils the next."""
-    listed = {"seen": facts.seen, "page": 0}
-    home = {"version": facts.preferences}
-    about = {"delivery": str(facts.delivery)}
-    place = {"name": facts.source, "sobject": facts.sobject, "label": "Moves"}
+def forged_requests(ids: KnownIds) -> list[ForgedRequest]:
+    """In an order in which no request prevents the next from working."""
+    listed = {"seen": ids.seen, "page": 0}
+    home = {"version": ids.preferences}
+    about = {"delivery": str(ids.delivery)}
+    place = {"name": ids.source, "sobject": ids.sobject, "label": "Moves"}
     definition = json.dumps({"map": {"Name": "person.full_name"}})
     mapping = json.dumps({"map": {"mail": "person.emails"}, "set": {"signal": "contact_tracking"}})
-    tried = {"source": text(facts.sender), "definition": text(mapping), "row": text('{"mail": "a@b.example"}')}
+    tried = {"source": text(ids.sender), "definition": text(mapping), "row": text('{"mail": "a@b.example"}')}
     rule = {"name": text("Mine"), "place": text("1"), "slot-0": option('{"source":"owner","of":"account"}')}
     return [
-        Deed("action", "home_channel_gets", "home", option("everything"), home),
-        Deed("action", "home_tell_dris", "home", option("no"), home),
-        Deed("action", "home_choose_channel", "home", {"selected_conversation": facts.channel}, home),
-        Deed("action", "home_check_channel", "home", {}, home),
-        Deed("action", "home_make_key_signing", "home", {"value": "signing"}, home),
-        Deed("action", "home_make_key_bearer", "home", {"value": "bearer"}, home),
-        Deed("action", "home_how_to_send", "home", {}, home),
-        Deed("action", "salesforce_connect", "home", {}, home),
-        Deed("action", "salesforce_connect_link"),
-        Deed("view", "salesforce_app", entered={"client_id": text("3MVG9evil"), "client_secret": text("evil")}),
-        Deed("action", "salesforce_daily_calls", "home", option("1000"), home),
-        Deed("action", "salesforce_sources", "home", {}, home),
-        Deed("action", "salesforce_try_again", "home", {}, home),
-        Deed("action", "source_choose", acted=option(facts.sobject)),
-        Deed("action", "source_preview", kept=place, entered={"definition": text(definition), "begin": option("now")}),
-        Deed("view", "source_start", kept=place, entered={"definition": text(definition), "begin": option("now")}),
-        Deed("action", "source_pause", acted={"value": facts.source}),
-        Deed("action", "source_go_on", acted={"value": facts.source}),
-        Deed("action", "source_remove", acted={"value": facts.source}),
-        Deed("action", "sender_mappings", "home", {}, home),
-        Deed("action", "mapping_edit", acted={"value": facts.sender}),
-        Deed("action", "mapping_preview", entered=tried),
-        Deed("view", "mapping_save", entered=tried),
-        Deed("action", "mapping_remove", acted={"value": facts.sender}),
-        Deed("action", "ownership_open", "home", {}, home),
-        Deed("action", "ownership_turn_1", acted={"value": "0"}, kept=listed),
-        Deed("action", "ownership_rule_menu", acted=option("switch:0"), kept=listed),
-        Deed("action", "ownership_add", kept=listed),
-        Deed("view", "ownership_begin", entered={"preset": option("all")}),
-        Deed("action", "ownership_slot", kept={"mark": facts.mark}, entered={"slot-0": option("a_person")}),
-        Deed("view", "ownership_save_rule", kept={"mark": facts.mark}, entered=rule),
-        Deed("action", "ownership_more", kept=listed),
-        Deed("view", "ownership_settings", kept={"seen": facts.seen}, entered=_settings()),
-        Deed("action", "ownership_new_named_pools", acted={"value": "pools"}, kept={"seen": facts.seen}),
-        Deed(
+        ForgedRequest("action", "home_channel_gets", "home", option("everything"), home),
+        ForgedRequest("action", "home_tell_dris", "home", option("no"), home),
+        ForgedRequest("action", "home_choose_channel", "home", {"selected_conversation": ids.channel}, home),
+        ForgedRequest("action", "home_check_channel", "home", {}, home),
+        ForgedRequest("action", "home_make_key_signing", "home", {"value": "signing"}, home),
+        ForgedRequest("action", "home_make_key_bearer", "home", {"value": "bearer"}, home),
+        ForgedRequest("action", "home_how_to_send", "home", {}, home),
+        ForgedRequest("action", "salesforce_connect", "home", {}, home),
+        ForgedRequest("action", "salesforce_connect_link"),
+        ForgedRequest("view", "salesforce_app", values={"client_id": text("3MVG9evil"), "client_secret": text("evil")}),
+        ForgedRequest("action", "salesforce_daily_calls", "home", option("1000"), home),
+        ForgedRequest("action", "salesforce_sources", "home", {}, home),
+        ForgedRequest("action", "salesforce_try_again", "home", {}, home),
+        ForgedRequest("action", "source_choose", action=option(ids.sobject)),
+        ForgedRequest(
+            "action", "source_preview", metadata=place, values={"definition": text(definition), "begin": option("now")}
+        ),
+        ForgedRequest(
+            "view", "source_start", metadata=place, values={"definition": text(definition), "begin": option("now")}
+        ),
+        ForgedRequest("action", "source_pause", action={"value": ids.source}),
+        ForgedRequest("action", "source_go_on", action={"value": ids.source}),
+        ForgedRequest("action", "source_remove", action={"value": ids.source}),
+        ForgedRequest("action", "sender_mappings", "home", {}, home),
+        ForgedRequest("action", "mapping_edit", action={"value": ids.sender}),
+        ForgedRequest("action", "mapping_preview", values=tried),
+        ForgedRequest("view", "mapping_save", values=tried),
+        ForgedRequest("action", "mapping_remove", action={"value": ids.sender}),
+        ForgedRequest("action", "ownership_open", "home", {}, home),
+        ForgedRequest("action", "ownership_turn_1", action={"value": "0"}, metadata=listed),
+        ForgedRequest("action", "ownership_rule_menu", action=option("switch:0"), metadata=listed),
+        ForgedRequest("action", "ownership_add", metadata=listed),
+        ForgedRequest("view", "ownership_begin", values={"preset": option("all")}),
+        ForgedRequest("action", "ownership_slot", metadata={"mark": ids.mark}, values={"slot-0": option("a_person")}),
+        ForgedRequest("view", "ownership_save_rule", metadata={"mark": ids.mark}, values=rule),
+        ForgedRequest("action", "ownership_more", metadata=listed),
+        ForgedRequest("view", "ownership_settings", metadata={"seen": ids.seen}, values=_settings()),
+        ForgedRequest("action", "ownership_new_named_pools", action={"value": "pools"}, metadata={"seen": ids.seen}),
+        ForgedRequest(
             "action",
             "ownership_edit_named_pools",
-            acted=option(f"ownership_delete_named:{facts.pool}"),
-            kept={"seen": facts.seen},
+            action=option(f"ownership_delete_named:{ids.pool}"),
+            metadata={"seen": ids.seen},
         ),
-        Deed(
+        ForgedRequest(
             "view",
             "ownership_pool",
-            kept={"seen": facts.seen},
-            entered={"name": text("Theirs"), "others": text(facts.colleague)},
+            metadata={"seen": ids.seen},
+            values={"name": text("Theirs"), "others": text(ids.colleague)},
         ),
-        Deed(
+        ForgedRequest(
             "view",
             "ownership_mapping",
-            kept={"seen": facts.seen},
-            entered={"name": text("Theirs"), "table": text("a@b.example = c@d.example")},
+            metadata={"seen": ids.seen},
+            values={"name": text("Theirs"), "table": text("a@b.example = c@d.example")},
         ),
-        Deed("action", "ownership_publish", kept=listed),
-        Deed("action", "ownership_history", kept=listed),
-        Deed("action", "ownership_roll_back_1", acted={"value": "1"}, kept={"version": facts.seen["version"]}),
-        Deed("action", "ownership_discard", kept=listed),
-        Deed("action", "ownership_simulate", kept=listed),
-        Deed("view", "ownership_try", entered={"email": text("ada@initech.example")}),
-        Deed("action", "ownership_replay"),
-        Deed("action", "ownership_people", kept=listed),
-        Deed("action", "ownership_people_from_1", acted={"value": ""}, kept={"after": ""}),
-        Deed(
+        ForgedRequest("action", "ownership_publish", metadata=listed),
+        ForgedRequest("action", "ownership_history", metadata=listed),
+        ForgedRequest(
+            "action", "ownership_roll_back_1", action={"value": "1"}, metadata={"version": ids.seen["version"]}
+        ),
+        ForgedRequest("action", "ownership_discard", metadata=listed),
+        ForgedRequest("action", "ownership_simulate", metadata=listed),
+        ForgedRequest("view", "ownership_try", values={"email": text("ada@initech.example")}),
+        ForgedRequest("action", "ownership_replay"),
+        ForgedRequest("action", "ownership_people", metadata=listed),
+        ForgedRequest("action", "ownership_people_from_1", action={"value": ""}, metadata={"after": ""}),
+        ForgedRequest(
             "action",
             "ownership_link",
-            acted={"selected_user": facts.colleague, "block_id": block_of(facts.owner)},
-            kept={"after": ""},
+            action={"selected_user": ids.colleague, "block_id": block_of(ids.owner)},
+            metadata={"after": ""},
         ),
-        Deed("action", "ownership_tell", acted={"value": facts.owner}, kept={"after": ""}),
-        Deed("action", "ownership_forget", acted={"value": facts.owner}, kept={"after": ""}),
-        Deed("action", "ownership_unlink", acted={"value": facts.owner}, kept={"after": ""}),
-        Deed(
-            "view", "ownership_matching", kept={"after": ""}, entered={"alias_domains": text("a.example = b.example")}
+        ForgedRequest("action", "ownership_tell", action={"value": ids.owner}, metadata={"after": ""}),
+        ForgedRequest("action", "ownership_forget", action={"value": ids.owner}, metadata={"after": ""}),
+        ForgedRequest("action", "ownership_unlink", action={"value": ids.owner}, metadata={"after": ""}),
+        ForgedRequest(
+            "view",
+            "ownership_matching",
+            metadata={"after": ""},
+            values={"alias_domains": text("a.example = b.example")},
         ),
-        Deed("action", "link_1", "message"),
-        Deed("action", "delivery_why", "message", {"value": str(facts.delivery)}),
-        Deed("action", "delivery_menu", "message", option(f"later:{facts.delivery}")),
-        Deed("action", "delivery_later", "message", {"value": str(facts.delivery)}),
-        Deed("action", "delivery_wrong_data", "message", {"value": str(facts.delivery)}),
-        Deed("action", "delivery_mute", "message", {"value": str(facts.delivery)}),
-        Deed("action", "delivery_hand_on", "message", {"value": str(facts.delivery)}),
-        Deed("view", "mute_like_delivery", kept=about, entered=_choice(option("new_company"))),
-        Deed("action", "delivery_unmute", acted={"value": f"new_company:{facts.delivery}"}),
-        Deed("view", "report_delivery", kept=about, entered=_choice(option("wrong_person"))),
-        Deed("view", "put_off_delivery", kept=about, entered=_choice(option("tomorrow"))),
-        Deed("action", "delivery_take", "message", {"value": str(facts.delivery)}),
-        Deed("view", "hand_on_delivery", kept=about, entered=_choice({"selected_user": facts.colleague})),
-        *_of_home(facts, home),
-        *_of_ones_own(facts),
-        Deed("action", "salesforce_disconnect", "home", {}, home),
+        ForgedRequest("action", "link_1", "message"),
+        ForgedRequest("action", "delivery_why", "message", {"value": str(ids.delivery)}),
+        ForgedRequest("action", "delivery_menu", "message", option(f"later:{ids.delivery}")),
+        ForgedRequest("action", "delivery_later", "message", {"value": str(ids.delivery)}),
+        ForgedRequest("action", "delivery_wrong_data", "message", {"value": str(ids.delivery)}),
+        ForgedRequest("action", "delivery_mute", "message", {"value": str(ids.delivery)}),
+        ForgedRequest("action", "delivery_hand_on", "message", {"value": str(ids.delivery)}),
+        ForgedRequest("view", "mute_like_delivery", metadata=about, values=_choice(option("new_company"))),
+        ForgedRequest("action", "delivery_unmute", action={"value": f"new_company:{ids.delivery}"}),
+        ForgedRequest("view", "report_delivery", metadata=about, values=_choice(option("wrong_person"))),
+        ForgedRequest("view", "put_off_delivery", metadata=about, values=_choice(option("tomorrow"))),
+        ForgedRequest("action", "delivery_take", "message", {"value": str(ids.delivery)}),
+        ForgedRequest("view", "hand_on_delivery", metadata=about, values=_choice({"selected_user": ids.colleague})),
+        *_admin_requests(ids, home),
+        *_member_requests(ids),
+        ForgedRequest("action", "salesforce_disconnect", "home", {}, home),
     ]
 
 
-def _of_home(facts: Facts, home: Mapping[str, Any]) -> list[Deed]:
-    """Behind admins' Home, and in messages to them."""
+def _admin_requests(ids: KnownIds, home: Mapping[str, Any]) -> list[ForgedRequest]:
+    """Requests of the admins' Home, and of messages to admins."""
     pace = {"posts_per_minute": "60", "salesforce_patience_minutes": "60", "retention_days": "30"}
     return [
-        *(Deed("action", f"home_{name}", "home", {}, home) for name in ("busiest", "mute_limits", "pace", "buried")),
-        Deed("action", "home_signal_channels", "home", {}, home),
-        Deed("action", "home_reminder_hours", "home", option("8"), home),
-        Deed("action", "home_reminder_escalation", "home", option("channel"), home),
-        Deed("view", "home_pace", kept=home, entered={name: option(value) for name, value in pace.items()}),
-        Deed(
-            "view", "home_mute_limits_saved", entered={"signals": {"selected_options": [_ticked("contact_tracking")]}}
+        *(
+            ForgedRequest("action", f"home_{name}", "home", {}, home)
+            for name in ("busiest", "mute_limits", "pace", "buried")
+        ),
+        ForgedRequest("action", "home_signal_channels", "home", {}, home),
+        ForgedRequest("action", "home_reminder_hours", "home", option("8"), home),
+        ForgedRequest("action", "home_reminder_escalation", "home", option("channel"), home),
+        ForgedRequest("view", "home_pace", metadata=home, values={name: option(value) for name, value in pace.items()}),
+        ForgedRequest(
+            "view", "home_mute_limits_saved", values={"signals": {"selected_options": [_ticked("contact_tracking")]}}
         ),
         *(
-            Deed("action", f"{what}{signal}", acted={"selected_conversation": facts.channel}, kept=home)
+            ForgedRequest("action", f"{what}{signal}", action={"selected_conversation": ids.channel}, metadata=home)
             for what in ("signal_channel_", "signal_default_")
             for signal in ("contact_tracking", "new_hires_promotions", "custom")
         ),
-        Deed("action", "buried_more", acted={"value": "1:0"}),
-        Deed("action", "buried_from_the_start"),
-        Deed("action", "buried_again", acted={"value": facts.job_change}),
-        Deed("action", "buried_all_again"),
-        Deed("action", "notice_choose_channel", "message", {"selected_conversation": facts.channel}),
-        Deed("action", "notice_check_channel", "message"),
+        ForgedRequest("action", "buried_more", action={"value": "1:0"}),
+        ForgedRequest("action", "buried_from_the_start"),
+        ForgedRequest("action", "buried_again", action={"value": ids.job_change}),
+        ForgedRequest("action", "buried_all_again"),
+        ForgedRequest("action", "notice_choose_channel", "message", {"selected_conversation": ids.channel}),
+        ForgedRequest("action", "notice_check_channel", "message"),
     ]
 
 
-def _of_ones_own(facts: Facts) -> list[Deed]:
-    """How somebody is told themselves; each begins with `my_`."""
+def _member_requests(ids: KnownIds) -> list[ForgedRequest]:
+    """Requests of a member's own preferences; their names begin with `my_`."""
     hours = {"delivery": option("daily"), "weekday": option("1"), "digest_at": {"selected_time": "10:00"}}
     soon = (datetime.now(UTC) + timedelta(days=3)).date().isoformat()
-    away = {"first": {"selected_date": soon}, "delegate": {"selected_user": facts.colleague}}
+    away = {"first": {"selected_date": soon}, "delegate": {"selected_user": ids.colleague}}
     return [
-        *(Deed("action", f"my_{name}", "home") for name in ("reading", "mutes", "away", "not_me", "lately")),
-        Deed("view", "my_reading_saved", entered=hours),
-        Deed("view", "my_mutes_saved", entered={"signals": {"selected_options": [_ticked("contact_tracking")]}}),
-        Deed("view", "my_away_saved", entered=away),
-        Deed("action", "my_back", "home"),
-        Deed("action", "my_lately_older", acted={"value": "0"}),
-        Deed("action", "my_lately_newer", acted={"value": "0"}),
-        Deed("view", "my_not_me_saved", entered={"owner": option(facts.linked)}),
-        Deed("action", "my_me_after_all", acted={"value": facts.linked}),
+        *(ForgedRequest("action", f"my_{name}", "home") for name in ("reading", "mutes", "away", "not_me", "lately")),
+        ForgedRequest("view", "my_reading_saved", values=hours),
+        ForgedRequest(
+            "view", "my_mutes_saved", values={"signals": {"selected_options": [_ticked("contact_tracking")]}}
+        ),
+        ForgedRequest("view", "my_away_saved", values=away),
+        ForgedRequest("action", "my_back", "home"),
+        ForgedRequest("action", "my_lately_older", action={"value": "0"}),
+        ForgedRequest("action", "my_lately_newer", action={"value": "0"}),
+        ForgedRequest("view", "my_not_me_saved", values={"owner": option(ids.linked)}),
+        ForgedRequest("action", "my_me_after_all", action={"value": ids.linked}),
     ]
 
 

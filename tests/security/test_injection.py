@@ -1,4 +1,4 @@
-"""What strangers write stays text, wherever it is shown or sent on: Slack, SOQL, logs, spreadsheets, headers, pages."""
+"""Text from outside stays text in Slack, SOQL, logs, spreadsheets, headers and pages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from services.salesforce.records import PersonLookup
 from services.salesforce.sessions import Session
 from services.salesforce.tokens import checked_instance_url
 from tests.listeners.ownership.ownership_world import accept_and_route
-from tests.security.two_workspaces import Fort, fort
+from tests.security.two_workspaces import TwoWorkspaces, open_two_workspaces
 
 PAYLOADS = [
     "<!channel>",
@@ -57,13 +57,13 @@ PAYLOADS = [
 
 
 @pytest.fixture
-async def castle(sqlite_url: str) -> AsyncIterator[Fort]:
-    async with fort(sqlite_url) as made:
+async def server(sqlite_url: str) -> AsyncIterator[TwoWorkspaces]:
+    async with open_two_workspaces(sqlite_url) as made:
         yield made
 
 
 def hostile(payload: str, number: int) -> dict[str, Any]:
-    """A job change with the payload in every field that takes text; only the person's address tells who they are."""
+    """A job change with the payload in every text field except the person's email address."""
     return {
         "source": "tests",
         "source_event_id": f"{number}",
@@ -76,15 +76,15 @@ def hostile(payload: str, number: int) -> dict[str, Any]:
     }
 
 
-async def test_no_field_of_a_sender_is_live_in_slack(castle: Fort) -> None:
-    """Not in messages, not in notifications of phones, not in Why me: no mention, no link, no formatting of theirs."""
-    acme = castle.acme
-    begun = len(acme.slack.calls)
+async def test_text_from_senders_is_escaped_in_slack(server: TwoWorkspaces) -> None:
+    """A sender's text adds no mention, link or formatting to messages, notifications or *Why me?*."""
+    acme = server.acme
+    calls_before = len(acme.slack.calls)
     for number, payload in enumerate(PAYLOADS):
         acme.clock_offset = number * 60
         await accept_and_route(acme, **hostile(payload, number))
 
-    sent = [call.arguments for call in acme.slack.calls[begun:] if call.method.startswith("chat.")]
+    sent = [call.arguments for call in acme.slack.calls[calls_before:] if call.method.startswith("chat.")]
     assert len(sent) >= len(PAYLOADS) - 1
     for arguments in sent:
         blocks = arguments.get("blocks") or []
@@ -98,27 +98,27 @@ async def test_no_field_of_a_sender_is_live_in_slack(castle: Fort) -> None:
         assert not arguments.get("unfurl_links")
 
 
-def _texts(found: Any) -> Any:
-    """Every text in mrkdwn of a message's blocks."""
-    if isinstance(found, dict):
-        if found.get("type") == "mrkdwn":
-            yield found["text"]
-        for part in found.values():
+def _texts(node: Any) -> Any:
+    """Every mrkdwn text in a message's blocks."""
+    if isinstance(node, dict):
+        if node.get("type") == "mrkdwn":
+            yield node["text"]
+        for part in node.values():
             yield from _texts(part)
-    elif isinstance(found, list):
-        for part in found:
+    elif isinstance(node, list):
+        for part in node:
             yield from _texts(part)
 
 
-async def test_what_strangers_send_is_one_line_of_the_log_at_most(
-    castle: Fort, caplog: pytest.LogCaptureFixture
+async def test_log_events_are_one_line_without_request_data(
+    server: TwoWorkspaces, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each event is one line, names nobody, and holds nothing of what was sent."""
+    """Each log event is one line and contains no names and nothing of the request."""
     caplog.set_level(logging.DEBUG)
     for number, payload in enumerate(PAYLOADS[:14]):
-        await accept_and_route(castle.acme, **hostile(f"Mallory {payload}", number))
-        address = f"{castle.acme.url}/v1/workspaces/{quote(payload, safe='')}/job-changes"
-        async with castle.acme.http.post(address, data=payload.encode(), headers={"X-Api-Key": "Mallory"}):
+        await accept_and_route(server.acme, **hostile(f"Mallory {payload}", number))
+        address = f"{server.acme.url}/v1/workspaces/{quote(payload, safe='')}/job-changes"
+        async with server.acme.http.post(address, data=payload.encode(), headers={"X-Api-Key": "Mallory"}):
             pass
 
     ours = [record for record in caplog.records if record.name.startswith(("listeners", "services", "store", "app"))]
@@ -131,8 +131,8 @@ async def test_what_strangers_send_is_one_line_of_the_log_at_most(
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "=cmd|' /C calc'!A0", "\n=1", "\uff1d", "\uff20"])
-def test_no_cell_that_is_written_runs_in_a_spreadsheet(start: str, tmp_path) -> None:
-    """Refused rows are opened by people; tests/listeners/cli/test_importing.py writes a whole file of them."""
+def test_formulas_are_escaped_in_refused_rows(start: str, tmp_path) -> None:
+    """People open the file of refused rows; tests/listeners/cli/test_importing.py checks a whole file."""
     with (tmp_path / "refused.csv").open("w", newline="") as file:
         csv.writer(file).writerow([harmless(f"{start}1")])
     with (tmp_path / "refused.csv").open(newline="") as file:
@@ -150,8 +150,8 @@ HEADERS = [
 
 
 @pytest.mark.parametrize("evil", HEADERS)
-async def test_no_argument_of_an_address_becomes_a_header_or_a_redirect(castle: Fort, evil: str) -> None:
-    """Into Location and Set-Cookie goes what we made, and Slack's own address."""
+async def test_query_parameters_never_reach_headers_or_redirects(server: TwoWorkspaces, evil: str) -> None:
+    """Location and Set-Cookie contain only our own values and Slack's URL."""
     for path in (
         f"/slack/install?team={evil}",
         f"/slack/install?team=T1%26redirect_uri=https://evil.example{evil}",
@@ -160,9 +160,9 @@ async def test_no_argument_of_an_address_becomes_a_header_or_a_redirect(castle: 
         f"/salesforce/callback?error={evil}&error_description={evil}&state={evil}",
         f"//evil.example/{evil}",
     ):
-        async with castle.acme.http.get(castle.acme.url + path, allow_redirects=False) as answer:
-            told = "".join(f"{name}: {value}\n" for name, value in answer.headers.items())
-            assert "evil" not in told, path
+        async with server.acme.http.get(server.acme.url + path, allow_redirects=False) as answer:
+            headers = "".join(f"{name}: {value}\n" for name, value in answer.headers.items())
+            assert "evil" not in headers, path
             assert "<script>" not in await answer.text(), path
 
 
@@ -191,16 +191,16 @@ async def test_no_argument_of_an_address_becomes_a_header_or_a_redirect(castle: 
         "",
     ],
 )
-def test_no_instance_url_leads_inside(url: str) -> None:
-    """SSRF: tokens and queries go to Salesforce's own domains, whatever its answer, or somebody on the way, says."""
+def test_instance_urls_outside_salesforce_are_refused(url: str) -> None:
+    """SSRF: tokens and queries go only to Salesforce's own domains, whatever `instance_url` says."""
     with pytest.raises(PermanentError):
         checked_instance_url(url, "https://login.salesforce.com")
 
 
 @pytest.mark.parametrize("has_composite", [True, False])
 @pytest.mark.parametrize("pointer", ["@{}/query/01g-1", "//{}/query/01g-1", "https://{}/query/01g-1", "/\\{}/01g-1"])
-async def test_no_pointer_to_the_next_page_leads_elsewhere(pointer: str, *, has_composite: bool) -> None:
-    """Of `nextRecordsUrl` only the last part counts, on the host that we know: our session goes nowhere else."""
+async def test_the_next_page_is_read_from_the_same_host(pointer: str, *, has_composite: bool) -> None:
+    """Only the last part of `nextRecordsUrl` is used, so the session is sent to no other host."""
     strayed: list[str] = []
 
     async def elsewhere(request: web.Request) -> web.Response:
@@ -213,13 +213,13 @@ async def test_no_pointer_to_the_next_page_leads_elsewhere(pointer: str, *, has_
         page = {"done": False, "records": [], "nextRecordsUrl": pointer.format(f"127.0.0.1:{evil.port}")}
         if request.method == "GET":
             return web.json_response(page)
-        told = {"referenceId": "q0", "httpStatusCode": 200, "body": page}
-        return web.json_response({"compositeResponse": [told]}, status=200 if has_composite else 404)
+        subresponse = {"referenceId": "q0", "httpStatusCode": 200, "body": page}
+        return web.json_response({"compositeResponse": [subresponse]}, status=200 if has_composite else 404)
 
     async with _serving(elsewhere) as evil, _serving(answer) as org:
         client = SalesforceClient.of(Session("T1", f"http://127.0.0.1:{org.port}", "a-session"))
-        asked = questions([PersonLookup("ada", emails=("ada@initech.example",))])[:1]
-        assert await asyncio.to_thread(client.rows, asked) == {asked[0].kind: []}
+        queries = questions([PersonLookup("ada", emails=("ada@initech.example",))])[:1]
+        assert await asyncio.to_thread(client.rows, queries) == {queries[0].kind: []}
 
     assert strayed == []
 

@@ -1,4 +1,4 @@
-"""Whoever asks too often is asked to wait, and nobody else because of them."""
+"""Rate limits slow down the address that sends too much, and nobody else."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import pytest
 
 from listeners.http.limits import PAGES_A_SECOND, PAGES_AT_ONCE, REFUSALS_AT_ONCE, address_of
 from services.intake.rate_limit import MOST_KNOWN, Allowance
-from tests.security.two_workspaces import Fort, fort
+from tests.security.two_workspaces import TwoWorkspaces, open_two_workspaces
 from tests.world import sample_job_change
 
 
 @pytest.fixture
-async def castle(sqlite_url: str) -> AsyncIterator[Fort]:
-    async with fort(sqlite_url) as made:
+async def server(sqlite_url: str) -> AsyncIterator[TwoWorkspaces]:
+    async with open_two_workspaces(sqlite_url) as made:
         yield made
 
 
 @dataclass
-class _Stopped:
-    """Added to the time of day, it is always the same time."""
+class _FrozenTime:
+    """Stands in for `clock_offset`: adding it to any time gives the same moment."""
 
     moment: float
 
@@ -33,51 +33,51 @@ class _Stopped:
 
 
 @dataclass
-class Visitor:
-    """Somebody for whom no time passes, however slow this machine is: a proxy on it passes on what they ask for."""
+class Client:
+    """A client behind a local proxy. Its clock stands still, so the speed of the machine does not matter."""
 
-    castle: Fort
+    server: TwoWorkspaces
     address: str
-    begun: float = field(default_factory=time.time)
+    began: float = field(default_factory=time.time)
 
-    async def ask(self, path: str, method: str = "GET", **more: Any) -> tuple[int, str | None]:
-        """The status, and when to come back."""
-        self.castle.acme.clock_offset = _Stopped(self.begun)
+    async def request(self, path: str, method: str = "GET", **more: Any) -> tuple[int, str | None]:
+        """The status and the Retry-After header."""
+        self.server.acme.clock_offset = _FrozenTime(self.began)
         headers = {"X-Forwarded-For": self.address, **more.pop("headers", {})}
-        async with self.castle.acme.http.request(
-            method, self.castle.acme.url + path, headers=headers, allow_redirects=False, **more
+        async with self.server.acme.http.request(
+            method, self.server.acme.url + path, headers=headers, allow_redirects=False, **more
         ) as answer:
             return answer.status, answer.headers.get("Retry-After")
 
 
-async def test_one_address_cannot_begin_installations_without_end(castle: Fort) -> None:
-    """Each stores a state; beyond the limit it is 429 with Retry-After, and others go on."""
-    one, another = Visitor(castle, "93.184.215.1"), Visitor(castle, "93.184.215.2")
-    statuses = [(await one.ask("/slack/install"))[0] for _ in range(PAGES_AT_ONCE)]
+async def test_one_address_can_start_only_so_many_installations(server: TwoWorkspaces) -> None:
+    """Each start stores a state. Beyond the limit the address gets 429 with Retry-After; others do not."""
+    client, other = Client(server, "93.184.215.1"), Client(server, "93.184.215.2")
+    statuses = [(await client.request("/slack/install"))[0] for _ in range(PAGES_AT_ONCE)]
 
     assert statuses == [302] * PAGES_AT_ONCE
-    assert await one.ask("/slack/install") == (429, "1")
-    assert await one.ask("/salesforce/callback?state=x") == (429, "1")
-    assert (await one.ask("/"))[0] == 200
-    assert (await another.ask("/slack/install"))[0] == 302
-    one.begun += 60
-    assert (await one.ask("/slack/install"))[0] == 302
+    assert await client.request("/slack/install") == (429, "1")
+    assert await client.request("/salesforce/callback?state=x") == (429, "1")
+    assert (await client.request("/"))[0] == 200
+    assert (await other.request("/slack/install"))[0] == 302
+    client.began += 60
+    assert (await client.request("/slack/install"))[0] == 302
 
 
-async def test_strangers_at_the_door_wait_and_the_genuine_do_not(castle: Fort) -> None:
-    """Guessing keys gets 429 after a while; a sender behind the same address is let in all the while."""
-    path = f"/v1/workspaces/{castle.acme.team.id}/job-changes"
-    key = await castle.acme.app.intake_keys.make(castle.acme.team.id, "bearer", "operator")
-    who = Visitor(castle, "93.184.215.1")
+async def test_guessing_keys_is_limited_and_valid_senders_are_not(server: TwoWorkspaces) -> None:
+    """Guessing keys ends in 429. A sender with a valid key behind the same address is not affected."""
+    path = f"/v1/workspaces/{server.acme.team.id}/job-changes"
+    key = await server.acme.app.intake_keys.make(server.acme.team.id, "bearer", "operator")
+    guesser = Client(server, "93.184.215.1")
     guessed = {"headers": {"X-Api-Key": "guessed"}, "data": b"{}"}
-    statuses = Counter([(await who.ask(path, "POST", **guessed))[0] for _ in range(REFUSALS_AT_ONCE + 20)])
+    statuses = Counter([(await guesser.request(path, "POST", **guessed))[0] for _ in range(REFUSALS_AT_ONCE + 20)])
 
     assert statuses == {401: REFUSALS_AT_ONCE, 429: 20}
-    assert await who.ask(path, "POST", json=sample_job_change(), headers={"X-Api-Key": key}) == (202, None)
+    assert await guesser.request(path, "POST", json=sample_job_change(), headers={"X-Api-Key": key}) == (202, None)
 
 
-def test_only_so_many_addresses_are_remembered(clock) -> None:
-    """Who comes from ever new ones does not fill the memory."""
+def test_only_so_many_addresses_are_kept_in_memory(clock) -> None:
+    """Requests from ever new addresses do not fill the memory."""
     allowance = Allowance(clock, at_once=1, a_second=1)
     for number in range(MOST_KNOWN + 500):
         allowance.wait_for(str(number), 1)
@@ -87,7 +87,7 @@ def test_only_so_many_addresses_are_remembered(clock) -> None:
 
 
 @pytest.mark.parametrize(
-    ("peer", "forwarded", "whose"),
+    ("peer", "forwarded", "expected"),
     [
         ("93.184.215.7", None, "93.184.215.7"),
         ("93.184.215.7", "198.51.100.1", "93.184.215.7"),
@@ -102,13 +102,13 @@ def test_only_so_many_addresses_are_remembered(clock) -> None:
         (None, None, "None"),
     ],
 )
-def test_whose_a_request_is(peer: str | None, forwarded: str | None, whose: str) -> None:
-    """A proxy of ours is believed, a stranger is not; of several addresses the one that our proxy saw counts."""
-    assert address_of(peer, {"X-Forwarded-For": forwarded} if forwarded else {}) == whose
+def test_the_client_address_of_a_request(peer: str | None, forwarded: str | None, expected: str) -> None:
+    """Only a local proxy's X-Forwarded-For is trusted, and of that the last address."""
+    assert address_of(peer, {"X-Forwarded-For": forwarded} if forwarded else {}) == expected
 
 
-def test_the_limits_are_for_floods_not_for_people() -> None:
-    """An office behind one address installs, and a forgetful sender tries its old key, without noticing them."""
+def test_the_limits_leave_room_for_normal_use() -> None:
+    """An office behind one address, or a sender with an old key, stays below the limits."""
     assert PAGES_A_SECOND >= 10
     assert PAGES_AT_ONCE >= 100
     assert REFUSALS_AT_ONCE >= 1_000

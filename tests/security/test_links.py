@@ -1,4 +1,4 @@
-"""States, links and callbacks of OAuth: forged, used again, and carried from one browser to another."""
+"""OAuth states, links and callbacks cannot be forged, reused or moved to another browser."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ async def here(sqlite_url: str) -> AsyncIterator[InstallWorld]:
 
 
 async def callback(here: InstallWorld, http: aiohttp.ClientSession, state: str) -> int:
-    """Come back from Slack in this browser, with a code that is good; the status."""
+    """Return from Slack in this browser with a valid code. Returns the status."""
     address = f"{here.url}/slack/oauth_redirect"
     code = here.slack.issue_code(here.dana.id, MANIFEST.scopes, address)
     async with http.get(address, params={"code": code, "state": state}, allow_redirects=False) as answer:
         return answer.status
 
 
-async def test_states_of_slacks_oauth_cannot_be_forged_reused_or_swapped(here: InstallWorld) -> None:
-    """A hundred made up, one used twice, one begun elsewhere: nothing is installed by any of them."""
-    asked = await here.start_install()
+async def test_slack_oauth_states_cannot_be_forged_reused_or_swapped(here: InstallWorld) -> None:
+    """A made-up state, a used state and another browser's state all get 400 and install nothing."""
+    consent = await here.start_install()
     for _ in range(50):
         assert await callback(here, here.http, secrets.token_urlsafe(24)) == 400
-    for nearly in (asked["state"][:-1], asked["state"] + "0", asked["state"].upper(), "", "\x00", "é"):
-        assert await callback(here, here.http, nearly) == 400
+    for wrong_state in (consent["state"][:-1], consent["state"] + "0", consent["state"].upper(), "", "\x00", "é"):
+        assert await callback(here, here.http, wrong_state) == 400
     async with aiohttp.ClientSession() as another:
-        assert await callback(here, another, asked["state"]) == 400
+        assert await callback(here, another, consent["state"]) == 400
     assert here.slack.world.tokens == {}
 
-    asked = await here.start_install()
-    assert await callback(here, here.http, asked["state"]) == 303
-    assert await callback(here, here.http, asked["state"]) == 400
+    consent = await here.start_install()
+    assert await callback(here, here.http, consent["state"]) == 303
+    assert await callback(here, here.http, consent["state"]) == 400
 
 
-async def test_a_channel_link_opens_nothing_in_another_browser(here: InstallWorld) -> None:
-    """Whoever finds the address, in a history or a screenshot, has not the cookie beside it."""
+async def test_a_channel_link_does_not_work_in_another_browser(here: InstallWorld) -> None:
+    """The link alone, from a browser history or a screenshot, is useless without its cookie."""
     link = await here.install(here.dana)
     form = {"link": parse_qs(urlsplit(link).query)["link"][0], "channel": next(iter(here.slack.world.channels))}
     async with aiohttp.ClientSession() as another:
@@ -63,10 +63,10 @@ async def test_a_channel_link_opens_nothing_in_another_browser(here: InstallWorl
     assert "signals" in await here.get_page(link)
 
 
-async def test_a_channel_link_is_no_use_for_another_installation(here: InstallWorld) -> None:
-    """Sealed by us with other claims, or of a workspace where the app is not installed: nothing."""
+async def test_a_channel_link_does_not_work_for_another_installation(here: InstallWorld) -> None:
+    """A link sealed for a workspace without the app gets 403."""
     link = await here.install(here.dana)
-    (cookie,) = [each for each in here.http.cookie_jar if each.key == "default_channel"]
+    (cookie,) = [cookie for cookie in here.http.cookie_jar if cookie.key == "default_channel"]
     assert cookie["httponly"]
     claims = {"workspace_id": "T_NONE", "team_id": "", "app_id": "", "user_id": here.dana.id}
     sealed = here.cipher.seal(CHANNEL_PURPOSE, {**claims, "installed_at": "1", "browser": cookie.value})
@@ -80,12 +80,12 @@ async def acme(sqlite_url: str) -> AsyncIterator[SalesforceWorld]:
         yield made
 
 
-async def test_a_salesforce_callback_with_anothers_state_connects_nothing(acme: SalesforceWorld) -> None:
-    """Somebody's own org, slipped to an admin; or an admin's attempt, finished in somebody's browser."""
+async def test_a_salesforce_callback_with_another_browsers_state_is_refused(acme: SalesforceWorld) -> None:
+    """Neither can an attacker give an admin their own org, nor finish an admin's attempt in another browser."""
     callback = await acme.answer_consent(await acme.submit_connect_form())
     async with aiohttp.ClientSession() as another:
         for address in (callback, callback.replace("state=", "state=x"), f"{acme.url}/salesforce/callback?code=1"):
             async with another.get(address, cookies={"salesforce_connect": secrets.token_urlsafe(32)}) as answer:
                 assert answer.status == 400
     assert (await acme.connection()) is None
-    assert "attempt is over" in await acme.get(callback, status=400)  # whoever tried has used it up
+    assert "attempt is over" in await acme.get(callback, status=400)  # the refused callback used up the state

@@ -1,4 +1,4 @@
-"""Whoever may not, cannot: every id that Slack can be told to send us, from people without the right to it."""
+"""Permissions: every request the app listens to, sent by people who may not do it."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import pytest
 
 from listeners.dialogs.blocks import NO_RIGHT
 from sandbox.slack.state import User
-from tests.security.forged_requests import Deed, deeds, heard
-from tests.security.two_workspaces import SECRET, Fort, fort
+from tests.security.forged_requests import ForgedRequest, forged_requests, registered_ids
+from tests.security.two_workspaces import SECRET, TwoWorkspaces, open_two_workspaces
 
 FOR_ANYBODY = {("command", f"^{re.escape('/usergems-status')}$")}
-"""What it answers to whom is tried by itself below."""
+"""Members may use the command; a test below checks what it answers to whom."""
 
 
-def without_own(deed: Deed, user: User) -> str:
-    """Whose rows may change: how somebody is told themselves is for them to say."""
-    return user.id if deed.name.startswith("my_") else ""
+def own_rows_of(forged: ForgedRequest, user: User) -> str:
+    """The user whose rows may change; members may change their own preferences."""
+    return user.id if forged.name.startswith("my_") else ""
 
 
-WITHOUT_A_TRACE = {
+NO_VISIBLE_EFFECT = {
     "my_not_me_saved",
     "my_me_after_all",
     "buried_again",
@@ -32,110 +32,116 @@ WITHOUT_A_TRACE = {
     "mapping_preview",
     "home_how_to_send",
 }
-"""These are acknowledged, show what is no secret, or find nothing to do as things stand here."""
+"""These change no row and show no dialog here, even when an admin sends them."""
 
 
 @pytest.fixture
-async def castle(sqlite_url: str) -> AsyncIterator[Fort]:
-    async with fort(sqlite_url) as made:
+async def server(sqlite_url: str) -> AsyncIterator[TwoWorkspaces]:
+    async with open_two_workspaces(sqlite_url) as made:
         yield made
 
 
-async def test_no_id_is_forgotten(castle: Fort) -> None:
-    """Whatever gets a listener gets a deed here, so that the tests below try it too."""
-    sent = [(deed.kind, deed.name) for deed in deeds(await castle.facts())]
+async def test_every_listener_is_covered(server: TwoWorkspaces) -> None:
+    """Every listener has its forged request, so the tests below cover it."""
+    sent = [(forged.kind, forged.name) for forged in forged_requests(await server.known_ids())]
 
     untried = {
-        (kind, id_) for kind, id_ in heard() if not any(kind == one and re.search(id_, name) for one, name in sent)
+        (kind, id_)
+        for kind, id_ in registered_ids()
+        if not any(kind == sent_kind and re.search(id_, name) for sent_kind, name in sent)
     }
     assert untried == FOR_ANYBODY
 
 
-async def test_members_change_nothing_and_learn_nothing(castle: Fort) -> None:
-    """Whatever a client that is not Slack's own could send for them: no row, no dialog, no name of what is secret."""
-    for deed in deeds(await castle.facts()):
-        own = without_own(deed, castle.acme.noor)
-        before = await castle.rows(without=own)
-        shown = await castle.send(castle.acme.noor, deed)
+async def test_members_cannot_use_admin_actions(server: TwoWorkspaces) -> None:
+    """No request of a member changes a row or shows private data, whatever their client sends."""
+    for forged in forged_requests(await server.known_ids()):
+        own = own_rows_of(forged, server.acme.noor)
+        before = await server.rows(without=own)
+        shown = await server.send(server.acme.noor, forged)
 
-        assert await castle.rows(without=own) == before, deed
-        assert SECRET not in shown, deed
-
-
-async def test_who_lost_the_right_since_home_was_drawn_changes_nothing(castle: Fort) -> None:
-    """Rights are asked for at each deed. What is Dana's own as a DRI stays hers."""
-    castle.acme.dana.is_admin = False
-    before = await castle.rows()
-    for deed in deeds(await castle.facts()):
-        if "delivery" not in deed.name and not deed.name.startswith("my_"):
-            shown = await castle.send(castle.acme.dana, deed)
-
-            assert await castle.rows() == before, deed
-            assert SECRET not in shown, deed
+        assert await server.rows(without=own) == before, forged
+        assert SECRET not in shown, forged
 
 
-async def test_a_guest_who_is_called_admin_changes_nothing(castle: Fort) -> None:
-    """Slack Connect: an admin of another company is a visitor here, whatever they are at home."""
-    visitor = castle.acme.slack.add_user(castle.acme.team, "Vic Visitor", "vic@rival.example", is_admin=True)
+async def test_a_former_admin_cannot_use_an_open_home(server: TwoWorkspaces) -> None:
+    """Permissions are checked on every action. A former admin keeps only what they may do as a DRI."""
+    server.acme.dana.is_admin = False
+    before = await server.rows()
+    for forged in forged_requests(await server.known_ids()):
+        if "delivery" not in forged.name and not forged.name.startswith("my_"):
+            shown = await server.send(server.acme.dana, forged)
+
+            assert await server.rows() == before, forged
+            assert SECRET not in shown, forged
+
+
+async def test_an_admin_of_another_company_cannot_use_admin_actions(server: TwoWorkspaces) -> None:
+    """Slack Connect: an admin of another company has no admin rights in this workspace."""
+    visitor = server.acme.slack.add_user(server.acme.team, "Vic Visitor", "vic@rival.example", is_admin=True)
     visitor.is_stranger = True
-    for deed in deeds(await castle.facts()):
-        own = without_own(deed, visitor)
-        before = await castle.rows(without=own)
-        shown = await castle.send(visitor, deed)
+    for forged in forged_requests(await server.known_ids()):
+        own = own_rows_of(forged, visitor)
+        before = await server.rows(without=own)
+        shown = await server.send(visitor, forged)
 
-        assert await castle.rows(without=own) == before, deed
-        assert SECRET not in shown, deed
+        assert await server.rows(without=own) == before, forged
+        assert SECRET not in shown, forged
 
 
-async def test_another_workspaces_admin_reaches_nothing_of_ours(castle: Fort) -> None:
-    """With every id of ours in values, metadata and fields: our rows stay, and nothing of them is shown."""
-    before = await castle.rows(without=castle.rival.id)
-    for deed in deeds(await castle.facts()):
-        shown = await castle.send(castle.rex, deed)
+async def test_another_workspaces_admin_cannot_read_or_change_anything(server: TwoWorkspaces) -> None:
+    """Another workspace's admin sends Acme's ids in values, metadata and fields; no row changes and none is shown."""
+    before = await server.rows(without=server.rival.id)
+    for forged in forged_requests(await server.known_ids()):
+        shown = await server.send(server.rex, forged)
 
-        assert await castle.rows(without=castle.rival.id) == before, deed
-        assert SECRET not in shown, deed
-        assert castle.acme.dana.id not in shown, deed
+        assert await server.rows(without=server.rival.id) == before, forged
+        assert SECRET not in shown, forged
+        assert server.acme.dana.id not in shown, forged
 
 
 @pytest.mark.parametrize("asked", ["explain {id}", "explain ada@initech.example", "explain `{id}`", "buried", ""])
-async def test_the_slash_command_tells_nobody_of_what_is_not_theirs(castle: Fort, asked: str) -> None:
-    """By the id or the address of a person: to members as little as to the admin of another workspace."""
-    facts, before = await castle.facts(), await castle.rows(without=castle.rival.id)
-    for user in (castle.acme.noor, castle.rex):
-        reply = await castle.acme.slack.command(user.id, "/usergems-status", asked.format(id=facts.job_change))
-        await castle.settled()
+async def test_the_slash_command_hides_other_peoples_job_changes(server: TwoWorkspaces, asked: str) -> None:
+    """Neither a member nor another workspace's admin can look up somebody else's job change."""
+    ids, before = await server.known_ids(), await server.rows(without=server.rival.id)
+    for user in (server.acme.noor, server.rex):
+        reply = await server.acme.slack.command(user.id, "/usergems-status", asked.format(id=ids.job_change))
+        await server.wait_for_listeners()
 
-        told = str([(message.text, message.blocks) for message in reply.messages])
+        shown = str([(message.text, message.blocks) for message in reply.messages])
         assert reply.messages
-        assert "Ada Smith" not in told
-        assert SECRET not in told
-        assert castle.acme.dana.id not in told
-    assert await castle.rows(without=castle.rival.id) == before
+        assert "Ada Smith" not in shown
+        assert SECRET not in shown
+        assert server.acme.dana.id not in shown
+    assert await server.rows(without=server.rival.id) == before
 
 
-async def test_numbers_that_are_guessed_lead_nowhere(castle: Fort) -> None:
-    """Ids of deliveries are small numbers: the first few, from next door, and what is no number at all."""
-    facts = await castle.facts()
-    before = await castle.rows(without=castle.rival.id)
+async def test_guessed_delivery_ids_change_nothing(server: TwoWorkspaces) -> None:
+    """Delivery ids are small numbers, so another workspace's admin can guess them; nothing changes."""
+    ids = await server.known_ids()
+    before = await server.rows(without=server.rival.id)
     for number in [*range(8), -1, 2**63, 10**30]:
-        for deed in deeds(replace(facts, delivery=number)):
-            if "deliver" in deed.name and deed.name != "delivery_menu":
-                await castle.send(castle.rex, deed)
+        for forged in forged_requests(replace(ids, delivery=number)):
+            if "deliver" in forged.name and forged.name != "delivery_menu":
+                await server.send(server.rex, forged)
 
-    assert await castle.rows(without=castle.rival.id) == before
+    assert await server.rows(without=server.rival.id) == before
 
 
-async def test_who_may_can(castle: Fort) -> None:
-    """The same deeds of the right person all have an effect: what the tests above send is no mere garbage."""
-    facts = await castle.facts()
-    for kind, name in [(deed.kind, deed.name) for deed in deeds(facts)]:
-        before = await castle.rows()
-        (deed,) = [each for each in deeds(await castle.facts()) if (each.kind, each.name) == (kind, name)]
-        shown = await castle.send(castle.acme.dana, deed)
+async def test_admins_can_use_every_action(server: TwoWorkspaces) -> None:
+    """The same requests work when an admin sends them, so the tests above send valid requests."""
+    ids = await server.known_ids()
+    for kind, name in [(forged.kind, forged.name) for forged in forged_requests(ids)]:
+        before = await server.rows()
+        (forged,) = [
+            request
+            for request in forged_requests(await server.known_ids())
+            if (request.kind, request.name) == (kind, name)
+        ]
+        shown = await server.send(server.acme.dana, forged)
 
-        assert NO_RIGHT not in shown, deed
-        assert "did not work" not in shown, deed
-        assert '"errors"' not in shown, (deed, shown)
-        if name not in WITHOUT_A_TRACE:
-            assert await castle.rows() != before or '"view"' in shown, (deed, shown)
+        assert NO_RIGHT not in shown, forged
+        assert "did not work" not in shown, forged
+        assert '"errors"' not in shown, (forged, shown)
+        if name not in NO_VISIBLE_EFFECT:
+            assert await server.rows() != before or '"view"' in shown, (forged, shown)

@@ -1,4 +1,4 @@
-"""Secrets stay where they belong: encrypted in the database, the keys outside of it, and nowhere else."""
+"""Secrets are encrypted in the database, their keys are outside it, and neither is shown anywhere."""
 
 from __future__ import annotations
 
@@ -20,44 +20,44 @@ from services.settings import Settings
 from store.encryption import KEY_FILE, key_in
 from store.slack.sdk_stores import metadata
 from tests.acceptance.process import surroundings
-from tests.security.two_workspaces import Fort, fort
+from tests.security.two_workspaces import TwoWorkspaces, open_two_workspaces
 
 
 @pytest.fixture
-async def castle(sqlite_url: str) -> AsyncIterator[Fort]:
-    async with fort(sqlite_url) as made:
+async def server(sqlite_url: str) -> AsyncIterator[TwoWorkspaces]:
+    async with open_two_workspaces(sqlite_url) as made:
         yield made
 
 
-async def secrets_of(castle: Fort) -> dict[str, str]:
-    """All that would open a door, by what it is."""
-    acme = castle.acme
-    known = await acme.connection()
-    assert known is not None
+async def secrets_of(server: TwoWorkspaces) -> dict[str, str]:
+    """All secrets of the server, by description."""
+    acme = server.acme
+    connection = await acme.connection()
+    assert connection is not None
     settings = acme.app.settings
     return {
         "the bot's token": next(iter(acme.slack.world.tokens)),
         "the client secret": settings.slack_client_secret,
         "the signing secret": settings.slack_signing_secret,
-        "Salesforce's session": known.access_token or "",
-        "Salesforce's refresh token": known.refresh_token or "",
+        "Salesforce's session": connection.access_token or "",
+        "Salesforce's refresh token": connection.refresh_token or "",
         "Salesforce's client secret": settings.salesforce_client_secret or "",
-        "a sender's key": castle.rival_key,
+        "a sender's key": server.rival_key,
         "the encryption key": settings.encryption_keys[0],
     }
 
 
-async def test_nothing_in_the_database_opens_a_door(castle: Fort, tmp_path: Path) -> None:
-    """Every cell of every table, and the bytes of its files: no secret as it is, and no key to them."""
-    sought = await secrets_of(castle)
-    assert all(len(secret) > 7 for secret in sought.values()), sought.keys()
+async def test_the_database_contains_no_readable_secret(server: TwoWorkspaces, tmp_path: Path) -> None:
+    """No secret and no encryption key is in any cell of any table, or in the bytes of the database files."""
+    secret_values = await secrets_of(server)
+    assert all(len(secret) > 7 for secret in secret_values.values()), secret_values.keys()
 
-    cells = "\n".join(await castle.acme.app.database.run(_cells))
+    cells = "\n".join(await server.acme.app.database.run(_cells))
     stored = _bytes_of(tmp_path)
     assert len(cells) > 1_000
-    for what, secret in sought.items():
-        assert secret not in cells, what
-        assert secret.encode() not in stored, what
+    for description, secret in secret_values.items():
+        assert secret not in cells, description
+        assert secret.encode() not in stored, description
 
 
 def _bytes_of(folder: Path) -> bytes:
@@ -76,15 +76,15 @@ def _cells(connection: Connection) -> list[str]:
     return [str(cell) for table in metadata.sorted_tables for row in connection.execute(select(table)) for cell in row]
 
 
-async def test_nothing_that_is_printed_tells_a_secret(castle: Fort) -> None:
-    """The repr of every part of the app, down to its last field: that is what a traceback, or a careless log, shows."""
-    sought = await secrets_of(castle)
-    printed = {type(part).__name__: repr(part) for part in _parts(castle.acme.app)}
+async def test_no_repr_contains_a_secret(server: TwoWorkspaces) -> None:
+    """The repr of every part of the app, which a traceback or a log line may show, contains no secret."""
+    secret_values = await secrets_of(server)
+    printed = {type(part).__name__: repr(part) for part in _parts(server.acme.app)}
 
     assert len(printed) > 20
     for part, text in printed.items():
-        for what, secret in sought.items():
-            assert secret not in text, (part, what)
+        for description, secret in secret_values.items():
+            assert secret not in text, (part, description)
 
 
 def _parts(part: object, seen: set[int] | None = None) -> Iterator[object]:
@@ -93,23 +93,23 @@ def _parts(part: object, seen: set[int] | None = None) -> Iterator[object]:
         return
     seen.add(id(part))
     yield part
-    for each in fields(part):
-        yield from _parts(getattr(part, each.name), seen)
+    for field in fields(part):
+        yield from _parts(getattr(part, field.name), seen)
 
 
-async def test_no_page_and_no_document_tells_a_secret(castle: Fort) -> None:
-    """What anybody may read: the landing page, the contract, the health of the process, the metrics, an error."""
-    sought = await secrets_of(castle)
+async def test_no_public_page_contains_a_secret(server: TwoWorkspaces) -> None:
+    """No public page contains a secret: landing page, OpenAPI document, health, metrics, errors."""
+    secret_values = await secrets_of(server)
     for path in ("/", "/openapi.json", "/healthz", "/readyz", "/metrics", "/nowhere", "/salesforce/connect?link=x"):
-        async with castle.acme.http.get(castle.acme.url + path) as answer:
-            told = f"{answer.headers} {await answer.text()}"
-        assert castle.acme.team.id not in told, path
-        for what, secret in sought.items():
-            assert secret not in told, (path, what)
+        async with server.acme.http.get(server.acme.url + path) as answer:
+            shown = f"{answer.headers} {await answer.text()}"
+        assert server.acme.team.id not in shown, path
+        for description, secret in secret_values.items():
+            assert secret not in shown, (path, description)
 
 
 def test_no_verb_takes_a_secret_from_the_command_line() -> None:
-    """Other users of a machine read what was typed in the list of processes. A database's address is checked below."""
+    """Other users of the machine can read a process's arguments."""
     suspicious = {"secret", "token", "key", "password"}
     for verb in VERBS:
         parser = ArgumentParser()
@@ -119,8 +119,8 @@ def test_no_verb_takes_a_secret_from_the_command_line() -> None:
             assert not suspicious & set(action.dest.split("_")), (verb.name, action.dest)
 
 
-async def test_the_list_of_processes_and_the_log_tell_no_secret(tmp_path: Path) -> None:
-    """Of a process that really serves: its title, its arguments, all that it says at DEBUG and when asked nonsense."""
+async def test_process_arguments_and_logs_contain_no_secret(tmp_path: Path) -> None:
+    """A running server shows no secret in its title and arguments or in its log at DEBUG."""
     async with surroundings(tmp_path) as served:
         served.environ["LOG_LEVEL"] = "DEBUG"
         process = await served.serve()
@@ -137,8 +137,8 @@ async def test_the_list_of_processes_and_the_log_tell_no_secret(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("mode", [0o604, 0o602, 0o666, 0o644])
-def test_a_key_that_everybody_can_read_is_refused_at_the_start(tmp_path: Path, mode: int) -> None:
-    """As SSH does: the tokens are as safe as the key. What to do is said."""
+def test_a_world_readable_key_file_is_refused_at_startup(tmp_path: Path, mode: int) -> None:
+    """As SSH does. The error says how to fix it."""
     settings = Settings.from_environ({"DATABASE_URL": f"sqlite:///{tmp_path}/usergems.db"}, serving=False)
     key_in(tmp_path)
     cipher_of(settings)
@@ -149,11 +149,11 @@ def test_a_key_that_everybody_can_read_is_refused_at_the_start(tmp_path: Path, m
         cipher_of(settings)
 
 
-@pytest.mark.parametrize(("mode", "is_told"), [(0o600, False), (0o640, False), (0o644, True), (0o606, True)])
-def test_open_files_are_told_at_the_start(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, mode: int, *, is_told: bool
+@pytest.mark.parametrize(("mode", "is_warned"), [(0o600, False), (0o640, False), (0o644, True), (0o606, True)])
+def test_world_readable_files_are_reported_at_startup(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, mode: int, *, is_warned: bool
 ) -> None:
-    """Settings and database hold secrets and people; a group may be wanted, everybody never is."""
+    """Group access to the settings and the database may be intended; access for everybody never is."""
     file = tmp_path / ".env"
     file.touch()
     file.chmod(mode)
@@ -161,12 +161,12 @@ def test_open_files_are_told_at_the_start(
     with caplog.at_level(logging.WARNING):
         warn_of_readable([file, tmp_path / "not-there"])
 
-    assert is_readable_by_others(file) is is_told
-    assert (f"chmod o= {file}" in caplog.text) is is_told
+    assert is_readable_by_others(file) is is_warned
+    assert (f"chmod o= {file}" in caplog.text) is is_warned
 
 
-def test_settings_print_without_their_secrets() -> None:
-    """Not even by accident, in an error of a test."""
+def test_settings_hide_their_secrets_in_repr() -> None:
+    """The repr of the settings contains no secret."""
     names = ("SLACK_CLIENT_SECRET", "SLACK_SIGNING_SECRET", "SALESFORCE_CLIENT_SECRET", "METRICS_TOKEN")
     environ = {name: f"hidden-{number}" for number, name in enumerate(names)}
     environ |= {"SLACK_CLIENT_ID": "1.2", "SALESFORCE_CLIENT_ID": "3MVG9", "SLACK_APP_TOKEN": "xapp-hidden"}
@@ -177,8 +177,8 @@ def test_settings_print_without_their_secrets() -> None:
     assert "aGlkZGVu" not in repr(Settings.from_environ(environ))
 
 
-def test_the_openapi_document_names_no_server_and_no_secret() -> None:
-    """It describes keys, and gives none."""
+def test_the_openapi_document_contains_no_secret() -> None:
+    """The document describes keys but contains no real ones."""
     from listeners.intake.openapi import document  # noqa: PLC0415 - built at import
 
     text = json.dumps(document())

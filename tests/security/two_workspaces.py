@@ -1,4 +1,4 @@
-"""Two workspaces on one server: Acme has everything there is to steal or to break, Rival is somebody else's."""
+"""Two workspaces on one server: Acme, which has data worth stealing, and Rival, which belongs to somebody else."""
 
 from __future__ import annotations
 
@@ -26,35 +26,34 @@ from store.slack.installations import AsyncInstallationStore
 from store.slack.sdk_stores import metadata
 from tests.listeners.ownership.ownership_world import accept_and_route, connect_org, publish, rule
 from tests.listeners.salesforce.salesforce_world import SalesforceWorld, open_salesforce_world
-from tests.security.forged_requests import Deed, Facts
+from tests.security.forged_requests import ForgedRequest, KnownIds
 from tests.services.intake.salesforce_org import MOVE
 
 SECRET = "Topsecret"
-"""Stands in what Acme keeps to itself; what an insider can name is in the Facts."""
+"""A word in all of Acme's private data. It is in none of the names that an insider knows (`KnownIds`)."""
 
 CACHES = {"members", "slack_events", "slack_signs", "pauses"}
-"""What anybody's request may write: what Slack said of people, which events came, when Slack was heard."""
+"""Tables that any request may change: caches of Slack's answers and the times of its requests."""
 
 Rows = dict[str, list[tuple[Any, ...]]]
 
 
 @dataclass
-class Fort:
-    """Acme with Dana, an admin and the DRI of what was told, and Noor, a member; Rival with Rex, its admin."""
+class TwoWorkspaces:
+    """Acme with Dana, an admin and the DRI of `message`, and Noor, a member; Rival with its admin Rex."""
 
     acme: SalesforceWorld
     wins: Channel
-    told: Message
+    message: Message
     rival: Team
     rex: User
     rival_key: str
 
-    async def facts(self) -> Facts:
-        """What an insider of Acme knows."""
+    async def known_ids(self) -> KnownIds:
         book = await self.acme.app.rulebook.read(self.acme.team.id)
         workspace = await self.acme.app.database.run(workspaces.find, self.acme.team.id)
         assert workspace is not None
-        return Facts(
+        return KnownIds(
             seen=asdict(book.seen),
             preferences=workspace.version,
             delivery=await self.acme.app.database.run(_the_delivery),
@@ -70,27 +69,27 @@ class Fort:
             colleague=self.acme.noor.id,
         )
 
-    async def send(self, user: User, deed: Deed) -> str:
-        """As the client of this person would; all that they were shown, or that was done in Slack, as one text."""
+    async def send(self, user: User, forged: ForgedRequest) -> str:
+        """Send a request as this person's client. Returns all they were shown and all Slack calls, as text."""
         slack = self.acme.slack
-        view = await self._surface(user, deed)
-        begun = len(slack.calls)
-        reply = await slack.app_client.interact(self._payload(user, deed, view))
-        await self.settled()
-        assert reply.status == 200, (deed.name, reply)
-        shown = [json.dumps(call.arguments) for call in slack.calls[begun:]]
-        heard = [message.text for message in slack.world.ephemerals if message.ephemeral_to == user.id]
+        view = await self._surface(user, forged)
+        calls_before = len(slack.calls)
+        reply = await slack.app_client.interact(self._payload(user, forged, view))
+        await self.wait_for_listeners()
+        assert reply.status == 200, (forged.name, reply)
+        shown = [json.dumps(call.arguments) for call in slack.calls[calls_before:]]
+        ephemerals = [message.text for message in slack.world.ephemerals if message.ephemeral_to == user.id]
         slack.world.ephemerals.clear()
-        return "\n".join([*shown, *heard, reply.body.decode()])
+        return "\n".join([*shown, *ephemerals, reply.body.decode()])
 
-    async def _surface(self, user: User, deed: Deed) -> View | None:
-        """The Home or a dialog that the app itself has shown to this person."""
+    async def _surface(self, user: User, forged: ForgedRequest) -> View | None:
+        """The Home or dialog the request comes from; the app has shown it to this person."""
         slack = self.acme.slack
-        if deed.where == "message":
+        if forged.surface == "message":
             return None
-        if deed.where == "home":
+        if forged.surface == "home":
             await slack.open_home(user.id)
-            await self.settled()
+            await self.wait_for_listeners()
             return slack.world.homes[user.id]
         token = slack.world.active_token(user.team_id)
         assert token is not None
@@ -98,12 +97,12 @@ class Fort:
         slack.world.modals[user.id] = [opened]
         return opened
 
-    def _payload(self, user: User, deed: Deed, view: View | None) -> dict[str, Any]:
+    def _payload(self, user: User, forged: ForgedRequest, view: View | None) -> dict[str, Any]:
         slack = self.acme.slack
         team = slack.world.teams[user.team_id]
-        acted = {"type": "button", "action_id": deed.name, "block_id": "b", "action_ts": "1", **deed.acted}
+        action = {"type": "button", "action_id": forged.name, "block_id": "b", "action_ts": "1", **forged.action}
         payload: dict[str, Any] = {
-            "type": "view_submission" if deed.kind == "view" else "block_actions",
+            "type": "view_submission" if forged.kind == "view" else "block_actions",
             "user": {"id": user.id, "username": user.name, "name": user.name, "team_id": user.team_id},
             "team": {"id": team.id, "domain": team.domain},
             "enterprise": None,
@@ -112,44 +111,44 @@ class Fort:
             "token": slack.app.verification_token,
             "trigger_id": slack.world.new_trigger(user, view.root_view_id if view else None),
         }
-        if deed.kind == "action":
-            payload["actions"] = [acted]
+        if forged.kind == "action":
+            payload["actions"] = [action]
         if view is None:
             return payload | self._message(user)
-        entered = {block: {block: state} for block, state in deed.entered.items()}
-        shown = view_json(view, slack.app, entered)
-        shown |= {"callback_id": deed.name, "private_metadata": json.dumps(dict(deed.kept))}
+        values = {block: {block: state} for block, state in forged.values.items()}
+        shown = view_json(view, slack.app, values)
+        shown |= {"callback_id": forged.name, "private_metadata": json.dumps(dict(forged.metadata))}
         return payload | {"view": shown, "container": {"type": "view", "view_id": view.id}}
 
     def _message(self, user: User) -> dict[str, Any]:
-        """Where it is pressed: the very message that Dana was told in."""
+        """The message that Dana received, as the source of the action."""
         slack = self.acme.slack
         token = slack.world.active_token(user.team_id)
         assert token is not None
         place = slack.world.open_dm(token, user)
         return {
-            "container": {"type": "message", "message_ts": self.told.ts, "channel_id": self.told.channel_id},
-            "channel": {"id": self.told.channel_id, "name": "directmessage"},
-            "message": {"ts": self.told.ts, "text": self.told.text, "blocks": self.told.blocks},
+            "container": {"type": "message", "message_ts": self.message.ts, "channel_id": self.message.channel_id},
+            "channel": {"id": self.message.channel_id, "name": "directmessage"},
+            "message": {"ts": self.message.ts, "text": self.message.text, "blocks": self.message.blocks},
             "response_url": slack.base_url() + slack.response_urls.add(token, place, user),
         }
 
     async def rows(self, *, without: str = "") -> Rows:
-        """All that is stored, but for caches and for the rows that name *without*."""
+        """All stored rows, except those of caches and those that contain `without`."""
         return await self.acme.app.database.run(_rows, without)
 
-    async def settled(self) -> None:
-        while running := [one for one in asyncio.all_tasks() if "run_ack_function" in one.get_coro().__qualname__]:
+    async def wait_for_listeners(self) -> None:
+        while running := [task for task in asyncio.all_tasks() if "run_ack_function" in task.get_coro().__qualname__]:
             await asyncio.wait(running)
 
 
 @asynccontextmanager
-async def fort(database_url: str) -> AsyncIterator[Fort]:
+async def open_two_workspaces(database_url: str) -> AsyncIterator[TwoWorkspaces]:
     async with open_salesforce_world(database_url) as acme:
         acme.slack.limits.enabled = False
         acme.org.org.define(MOVE)
         wins = acme.slack.add_channel(acme.team, "wins")
-        await acme.app.database.run(_choose, acme.team.id, wins.id)
+        await acme.app.database.run(_set_default_channel, acme.team.id, wins.id)
         await connect_org(acme)
         owner = acme.org.add("User", FirstName="Dana", LastName="Reyes", Email=acme.dana.email)
         acme.org.add("Contact", FirstName="Ada", LastName="Smith", Email="ada@initech.example", OwnerId=owner)
@@ -160,19 +159,19 @@ async def fort(database_url: str) -> AsyncIterator[Fort]:
         rules = (await acme.app.rulebook.read(acme.team.id)).rules
         await acme.app.rulebook.save_draft(acme.team.id, acme.dana.id, rules, None, SECRET)
         job_change = await accept_and_route(acme, relationship=SECRET)
-        await acme.app.database.run(_furnish, acme, job_change)
+        await acme.app.database.run(_add_rows, acme, job_change)
         await acme.app.intake_keys.make(acme.team.id, BEARER, acme.dana.id)
         rival = acme.slack.add_team("Rival")
         rex = acme.slack.add_user(rival, "Rex Rival", "rex@rival.example", is_admin=True)
         await _install(acme, rex)
         key = await acme.app.intake_keys.make(rival.id, BEARER, rex.id)
-        (told,) = [
+        (direct_message,) = [
             message
             for channel in acme.slack.world.channels.values()
             if channel.im_user == acme.dana.id
             for message in channel.messages.values()
         ]
-        yield Fort(acme, wins, told, rival, rex, key)
+        yield TwoWorkspaces(acme, wins, direct_message, rival, rex, key)
 
 
 async def _install(acme: SalesforceWorld, user: User) -> None:
@@ -193,13 +192,13 @@ async def _install(acme: SalesforceWorld, user: User) -> None:
     )
 
 
-def _choose(connection: Connection, workspace_id: str, channel_id: str) -> None:
+def _set_default_channel(connection: Connection, workspace_id: str, channel_id: str) -> None:
     workspaces.change(connection, workspace_id, None, default_channel_id=channel_id, default_channel_name="wins")
     workspaces.open_default_lane(connection, workspace_id, 0)
 
 
-def _furnish(connection: Connection, acme: SalesforceWorld, job_change: str) -> None:
-    """What no sandbox leads to by itself: a source, a mapping of a sender, an owner whom Slack does not know."""
+def _add_rows(connection: Connection, acme: SalesforceWorld, job_change: str) -> None:
+    """Add rows that the sandboxes do not produce: a source, a field mapping, a linked and an unmatched owner."""
     source = NewSource(
         workspace_id=acme.team.id,
         name="Moves",
