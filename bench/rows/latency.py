@@ -2,7 +2,7 @@
 latency: how long after its 202 a single job change arrives at Slack.
 
 Job changes are sent one at a time, each for another owner whose Slack user is already cached. "Without vendor time"
-leaves out the time in which Slack or Salesforce were busy answering; the way to them and back stays in. There is no
+leaves out the time in which Slack or Salesforce were busy answering, but not the network time. There is no
 baseline.
 """
 

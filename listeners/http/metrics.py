@@ -115,7 +115,7 @@ def _of_totals(totals: JobChangeTotals, now: int) -> Iterable[Metric]:
     age = 0.0 if totals.waiting_since is None else max(0, now - totals.waiting_since) / 1_000
     yield _gauge("job_changes_waiting", "Job changes without an outcome yet", totals.waiting)
     yield _gauge("job_changes_waiting_oldest_seconds", "Age of the oldest job change without an outcome", age)
-    yield _gauge("job_changes_buried", "Job changes that could not be delivered", totals.buried)
+    yield _gauge("job_changes_failed", "Job changes that could not be delivered", totals.buried)
     ended = GaugeMetricFamily(
         "usergems_job_changes_ended_last_day", "How job changes ended in the last 24 hours", labels=["outcome"]
     )
@@ -139,7 +139,7 @@ def _of_vitals(vitals: Vitals) -> Iterable[Metric]:
 
 def _of_salesforce(use: SalesforceUse) -> Iterable[Metric]:
     yield _gauge("salesforce_connections", "Workspaces with Salesforce connected", use.connected)
-    yield _gauge("salesforce_connections_troubled", "Salesforce connections that an admin has to fix", use.troubled)
+    yield _gauge("salesforce_connections_broken", "Salesforce connections that an admin has to fix", use.troubled)
     yield _gauge("salesforce_calls_today", "Salesforce API calls made today (UTC)", use.our_calls)
     yield _gauge("salesforce_share_used_ratio", "Highest used ratio of a workspace's daily API limit", use.our_share)
     yield _gauge(
