@@ -56,12 +56,13 @@ from services.intake.senders.own_mappings import OwnMappings
 from services.journal import Journal
 from services.messages.actions import Acting
 from services.messages.managers import Managers
+from services.messages.notices import Notices
 from services.messages.redraws import Redrawing
 from services.messages.reminders import Reminding
 from services.operations.doctor import Checkup
 from services.operations.heartbeat import Heartbeat
 from services.operations.housekeeping import Housekeeping
-from services.operations.notices import Notices
+from services.operations.salesforce_watch import SalesforceCare
 from services.operations.vendor_calls import traced
 from services.operations.watchdog import Pulse
 from services.ownership.deciding import Deciding
@@ -73,7 +74,6 @@ from services.ownership.simulation import Simulation
 from services.ownership.unmatched import UnmatchedOwners
 from services.ownership.user_groups import UserGroups
 from services.salesforce.connect import SalesforceConnect
-from services.salesforce.connection_watch import SalesforceCare
 from services.salesforce.queries.describe import SalesforceDescribe
 from services.salesforce.queries.lookup import Salesforce
 from services.salesforce.sessions import SalesforceAuth

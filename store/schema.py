@@ -603,7 +603,7 @@ notices = Table(  # what somebody who looks after the app is told of it, in a di
     metadata,
     Column("id", Text, primary_key=True),  # a UUID: the message's client_msg_id, and in its metadata
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
-    Column("kind", Text, nullable=False),  # see services/operations/notice_text.py
+    Column("kind", Text, nullable=False),  # see services/messages/notice_text.py
     Column("user_id", Text, nullable=False),
     Column("made_at", Milliseconds, nullable=False),
     Column("due_at", Milliseconds),  # when to look at it (again), and lease in one; null: it stays as it is

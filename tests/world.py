@@ -21,8 +21,8 @@ from services.delivery.router import Router
 from services.delivery.wakeups import Wakeups
 from services.delivery.worker import Worker
 from services.intake.accepting import Intake
+from services.messages.notices import Notices
 from services.operations.housekeeping import Housekeeping
-from services.operations.notices import Notices
 from services.ownership.deciding import Deciding
 from services.ownership.org_shape import OrgShapes
 from services.ownership.user_groups import UserGroups

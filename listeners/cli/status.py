@@ -11,7 +11,7 @@ from dataclasses import asdict
 from listeners.cli.running.preparing import cipher_of
 from listeners.cli.terminal import RefusedError, Terminal, add_workspace_argument, shown_time
 from services.home.home_state import REPORTED_DAYS, WorkspaceStatus
-from store.operations import audit
+from store import audit
 from store.slack import workspaces
 
 MOST_SHOWN = 1_000

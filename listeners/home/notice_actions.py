@@ -10,8 +10,8 @@ from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
 
 from listeners.dialogs.blocks import NO_RIGHT
 from services.home.preferences import Answer, Preferences
-from services.operations.notice_text import CHECK_CHANNEL, CHOOSE_CHANNEL
-from services.operations.notices import Notices
+from services.messages.notice_text import CHECK_CHANNEL, CHOOSE_CHANNEL
+from services.messages.notices import Notices
 from services.slack.directory import Directory
 
 

@@ -10,8 +10,8 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from sqlalchemy import Connection
 
 from domain.audit import SLACK, AuditEntry
+from store import audit
 from store.database import Database
-from store.operations import audit
 from store.slack import installations, seen_events, workspaces
 
 

@@ -18,7 +18,7 @@ from services.journal import UNCOUNTED, Journal
 from services.messages.available_actions import is_person
 from services.messages.cards import cards
 from services.messages.compose import Card, compose
-from services.operations.notices import Notices
+from services.messages.notices import Notices
 from services.retry import MOST_DOUBTS, backoff_ms, is_hopeless
 from services.slack.api import Posted, Slack
 from store.database import Database

@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 
 from domain.audit import AuditEntry
 from domain.history import FailedJobChange
+from store import audit
 from store.database import Database
 from store.delivery import burials, failed
-from store.operations import audit
 
 AT_ONCE = 500
 """Job changes that are tried again in one transaction."""

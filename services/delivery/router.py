@@ -14,7 +14,7 @@ from domain.job_change import InvalidJobChangeError, JobChange
 from domain.states import DEFAULT_CHANNEL
 from domain.workspace import Workspace
 from services.journal import UNCOUNTED, Journal
-from services.operations.notices import Notices
+from services.messages.notices import Notices
 from services.ownership.choice.batch import Decided, Waits
 from services.ownership.choice.case import Case, segments_of
 from services.ownership.choice.decide import Decision

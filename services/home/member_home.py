@@ -23,7 +23,7 @@ from services.home.home_state import (
     SalesforceIdentity,
 )
 from services.home.mutables import ALL
-from services.operations.notices import Notices
+from services.messages.notices import Notices
 from services.slack.directory import Directory
 from services.slack.shapes import SlackUser
 from store.database import Database

@@ -15,8 +15,9 @@ from domain.workspace import Workspace
 from services.slack.api import Slack
 from services.slack.mrkdwn import escape
 from services.slack.shapes import ChannelInfo
+from store import audit
 from store.database import Database
-from store.operations import audit, notices
+from store.messages import notices
 from store.slack import workspaces
 
 FASTER = "Somebody else changed the settings in the meantime, so nothing was saved. This is how they are now."

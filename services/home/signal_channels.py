@@ -15,8 +15,8 @@ from domain.workspace import Workspace
 from services.home.mutables import SIGNALS
 from services.home.preferences import FASTER, NOT_INSTALLED, TRY_AGAIN, Answer, channel_problem, shared_warnings
 from services.slack.api import Slack
+from store import audit
 from store.database import Database
-from store.operations import audit
 from store.slack import workspaces
 
 

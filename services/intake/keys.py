@@ -15,11 +15,11 @@ from domain.audit import AuditEntry
 from domain.intake_key import BEARER, SIGNING, ListedKey
 from domain.states import WorkspaceState
 from services.intake.signatures import Signature, secret_of, text_of
+from store import audit
 from store.database import Database
 from store.encryption import Cipher
 from store.intake import keys
 from store.intake.keys import Holder
-from store.operations import audit
 
 GRACE_MS = 24 * 60 * 60 * 1_000
 """How long a rolled key stays good."""

@@ -14,8 +14,9 @@ from services.messages.compose import MOST_CARDS, Card, compose
 from services.retry import backoff_ms
 from services.slack.api import Posted, Slack
 from store.database import Database
-from store.messages import histories, redraws
-from store.messages.redraws import Redraw
+from store.delivery import redraws
+from store.delivery.redraws import Redraw
+from store.messages import histories
 
 log = logging.getLogger(__name__)
 

@@ -23,9 +23,9 @@ from services.retry import backoff_ms
 from services.slack.api import Posted, Slack
 from services.slack.shapes import SlackUser
 from store.database import Database
+from store.delivery import reminders
+from store.delivery.reminders import Reminder
 from store.home import member_preferences
-from store.messages import reminders
-from store.messages.reminders import Reminder
 from store.ownership import muting
 from store.slack import workspaces
 

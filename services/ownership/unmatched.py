@@ -16,8 +16,8 @@ from services.ownership.choice.availability import SLACK_PROBLEMS
 from services.ownership.org_shape import OrgShapes
 from services.ownership.rules.owner_sources import is_salesforce_user, is_slack_user
 from services.slack.directory import Directory
+from store import audit
 from store.database import Database
-from store.operations import audit
 from store.ownership import owners
 
 AT_ONCE = 200

@@ -15,7 +15,7 @@ from services.salesforce.login import authorize_url, challenge_of, login_url_of
 from services.salesforce.queries.describe import SalesforceDescribe
 from services.salesforce.sessions import SalesforceAuth
 from services.slack.directory import Directory
-from store.operations import audit
+from store import audit
 from store.salesforce import apps
 from store.salesforce.apps import Attempt
 

@@ -24,8 +24,8 @@ from sqlalchemy import (
 from domain.delivery import ClaimedDelivery
 from domain.notification_hours import NotificationHours
 from domain.states import DEFAULT_CHANNEL, DeliveryState
+from store.delivery.held_back import HOURS, hours_of, keep_claimed, kept_step, of_reader, unsaid
 from store.delivery.trace import add_steps
-from store.home.held_back import HOURS, hours_of, keep_claimed, kept_step, of_reader, unsaid
 from store.schema import deliveries, job_changes, lanes, member_preferences, pauses, posts, turns, workspaces
 
 POST = "post"

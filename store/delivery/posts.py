@@ -10,12 +10,11 @@ from sqlalchemy import Connection, bindparam, case, exists, func, select, update
 from domain.delivery import ClaimedDelivery, NewDelivery
 from domain.history import TraceStep
 from domain.states import DEFAULT_CHANNEL, DeliveryState, Role
-from store.delivery import decisions
+from store.delivery import decisions, redraws, reminders
 from store.delivery.deliveries import add_deliveries
 from store.delivery.lanes import Claim
 from store.delivery.promises import promise_again
 from store.delivery.trace import add_steps
-from store.messages import redraws, reminders
 from store.schema import deliveries, job_changes, lanes, posts, workspaces
 
 LANE_GAP_MS = 1_000

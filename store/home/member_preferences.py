@@ -8,8 +8,8 @@ from sqlalchemy import Connection, and_, bindparam, func, literal, select, updat
 
 from domain.notification_hours import HeldBack, NotificationHours
 from domain.states import DeliveryState
+from store.delivery.held_back import hours_of_readers, kept_step
 from store.delivery.trace import add_steps
-from store.home.held_back import hours_of_readers, kept_step
 from store.schema import deliveries, lanes, member_preferences
 from store.upsert import insert_missing
 

@@ -9,9 +9,9 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, selec
 from domain.delivery import Delivery, NewDelivery
 from domain.history import TraceStep
 from domain.states import HandlingState
+from store.delivery import redraws
 from store.delivery.promises import promise_again
 from store.delivery.trace import add_steps
-from store.messages import redraws
 from store.schema import deliveries, handlings, job_changes, lanes, laters, wrong_data
 from store.upsert import insert_missing
 

@@ -10,9 +10,9 @@ from sqlalchemy import BindParameter, Connection, and_, bindparam, delete, or_, 
 from domain.audit import OPERATOR, AuditEntry
 from domain.history import TraceStep
 from domain.states import DeliveryState
+from store import audit
 from store.delivery.routing import ROUTE
 from store.delivery.trace import add_steps
-from store.operations import audit
 from store.schema import (
     deliveries,
     job_changes,

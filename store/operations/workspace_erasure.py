@@ -6,7 +6,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 
 from domain.audit import APP, OPERATOR, AuditEntry
 from domain.states import WorkspaceState
-from store.operations import audit
+from store import audit
 from store.schema import audit as audit_table
 from store.schema import job_changes, lanes, posts, turns, workspaces
 from store.slack import installations

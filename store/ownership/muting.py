@@ -10,8 +10,8 @@ from domain.audit import AuditEntry
 from domain.delivery import Delivery
 from domain.history import TraceStep
 from domain.preferences import SEGMENT
+from store import audit
 from store.delivery.trace import add_steps
-from store.operations import audit
 from store.ownership import choice_state
 from store.schema import mute_limits, mutes
 from store.upsert import insert_missing

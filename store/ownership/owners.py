@@ -12,9 +12,9 @@ from domain.delivery import MissedJobChange, NewDelivery
 from domain.history import TraceStep
 from domain.people import OwnerLink, OwnerMatching, UnmatchedOwner
 from domain.states import Role
+from store import audit
 from store.delivery.deliveries import add_deliveries
 from store.delivery.trace import add_steps
-from store.operations import audit
 from store.schema import (
     deliveries,
     job_changes,

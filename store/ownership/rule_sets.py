@@ -6,7 +6,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 
 from domain.audit import AuditEntry
 from domain.rule_versions import ACTION, DraftRules, PublishedRules, SeenVersion
-from store.operations import audit
+from store import audit
 from store.schema import audit as audit_table
 from store.schema import ownership_drafts, ownership_rules, workspaces
 

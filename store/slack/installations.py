@@ -28,9 +28,10 @@ from sqlalchemy import (
 )
 
 from domain.audit import AuditEntry
+from store import audit
 from store.database import Database
 from store.encryption import Cipher, EncryptedText
-from store.operations import audit, notices
+from store.messages import notices
 from store.slack import workspaces
 from store.slack.open_transaction import OpenTransaction
 from store.slack.sdk_stores import SECRET_COLUMNS, bots, installations

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, exists, 
 from domain.notices import DEFAULT_CHANNEL_BROKEN, NO_DEFAULT_CHANNEL
 from domain.states import DEFAULT_CHANNEL, WorkspaceState
 from domain.workspace import Workspace
-from store.operations.notices import wake
+from store.messages.notices import wake
 from store.schema import deliveries, lanes, turns, workspaces
 from store.upsert import insert_missing
 

@@ -40,8 +40,8 @@ from services.intake.salesforce.setup import SalesforceSource
 from services.intake.sample import Sampling
 from services.intake.senders.own_mappings import OwnMappings
 from services.messages.actions import Acting
+from services.messages.notices import Notices
 from services.messages.redraws import Redrawing
-from services.operations.notices import Notices
 from services.ownership.deciding import Deciding
 from services.ownership.editing import OwnershipEditing
 from services.ownership.org_shape import OrgShapes

@@ -8,9 +8,9 @@ from sqlalchemy import select, update
 
 from domain.delivery import NewDelivery
 from domain.states import DEFAULT_CHANNEL, DeliveryState, Role
-from store.delivery import posts
+from store.delivery import posts, redraws
 from store.delivery.posts import Sent
-from store.messages import acting, histories, laters, redraws
+from store.messages import acting, histories, laters
 from store.operations import housekeeping
 from store.schema import deliveries, job_changes, lanes, wrong_data
 from tests.conftest import SOMEDAY

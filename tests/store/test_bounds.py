@@ -7,10 +7,10 @@ import json
 import pytest
 from sqlalchemy import UniqueConstraint, event, text
 
-from store.delivery import posts
+from store.delivery import posts, redraws, reminders
 from store.home import member_preferences
 from store.intake import job_changes
-from store.messages import lately, redraws, reminders
+from store.messages import lately
 from store.operations import health_figures, housekeeping
 from store.ownership import choice_state, owners
 from store.slack import inbound_health

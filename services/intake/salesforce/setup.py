@@ -17,8 +17,8 @@ from services.intake.salesforce.query import Place, SourceQuery
 from services.intake.senders.own_mappings import change_told
 from services.salesforce.queries.describe import SalesforceDescribe
 from services.salesforce.queries.statements import Row
+from store import audit
 from store.database import Database
-from store.operations import audit
 from store.salesforce import sources
 
 SKEW_MS = 60 * 60_000

@@ -15,9 +15,9 @@ from services.intake.senders import senders
 from services.intake.senders.row_mapping import RowMapping
 from services.messages.wording import background, headline, meaning, sentence
 from services.slack.mrkdwn import escape
+from store import audit
 from store.database import Database
 from store.intake import mappings
-from store.operations import audit
 
 
 @dataclass(frozen=True)

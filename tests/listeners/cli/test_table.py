@@ -17,13 +17,14 @@ from domain.delivery import NewDelivery
 from domain.people import Member
 from domain.states import Role
 from listeners.cli import table
+from store import audit
 from store.database import Database
 from store.delivery import routing, trace
 from store.delivery.deliveries import add_deliveries
 from store.delivery.posts import Sent, Undeliverable, settle
 from store.delivery.routing import Routed
 from store.intake.job_changes import NewJobChange, add
-from store.operations import audit, erasure
+from store.operations import erasure
 from store.slack.members import remember
 from tests.conftest import SOMEDAY
 from tests.services.messages.sample_job_changes import job_change

@@ -8,12 +8,12 @@ from sqlalchemy import event, insert, select, update
 from domain.day_counts import DAY_MS
 from domain.states import Role
 from services.operations.day_counts import MONTH
+from store import audit
 from store.delivery import burials, explain
 from store.delivery.burials import among
 from store.delivery.trace import steps_of
 from store.home import counts
 from store.home import day_counts as days
-from store.operations import audit
 from store.schema import day_counts, job_changes, lanes, posts
 from tests.conftest import SOMEDAY
 from tests.store.sample_rows import add_job_change, add_routed

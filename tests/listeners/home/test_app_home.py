@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from store.operations import audit
+from store import audit
 from tests.listeners.conftest import Office
 
 CHOOSE, CHECK = "home_choose_channel", "home_check_channel"

@@ -14,11 +14,11 @@ from domain.notification_hours import DAILY, WEEKLY, HeldBack, NotificationHours
 from domain.people import Member
 from domain.states import Role
 from services.home.home_state import A_PAGE, SHOWN_AT_ONCE
+from store import audit
 from store.delivery import deliveries
 from store.delivery.posts import Sent, settle
 from store.home import member_preferences
 from store.messages import acting
-from store.operations import audit
 from store.ownership import choice_state, muting, owners
 from store.schema import job_changes
 from store.slack import members

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sandbox.slack.state import Message
-from store.operations import audit
+from store import audit
 from store.slack import workspaces
 from tests.listeners.conftest import install
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from store.operations import audit
+from store import audit
 from store.slack import workspaces
 
 HOURS, ESCALATION, CHANNEL = "home_reminder_hours", "home_reminder_escalation", "home_choose_channel"

@@ -9,7 +9,7 @@ import pytest
 
 from domain.salesforce_connection import SalesforceApp
 from services.salesforce.connect import ATTEMPT_SECONDS
-from store.operations import audit
+from store import audit
 from store.salesforce import apps
 from tests.listeners.salesforce.salesforce_world import SalesforceWorld, open_salesforce_world
 

@@ -12,8 +12,8 @@ import pytest
 
 from sandbox.slack.modals import Submission
 from sandbox.slack.state import User
+from store import audit
 from store.intake import mappings as own
-from store.operations import audit
 from store.salesforce import apps, connections, sources
 from store.slack import workspaces
 from tests.listeners.salesforce.salesforce_world import SalesforceWorld, open_salesforce_world

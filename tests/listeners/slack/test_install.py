@@ -13,8 +13,8 @@ from sqlalchemy import Connection, insert, select, text
 from domain.states import DEFAULT_CHANNEL
 from listeners.slack.install import plain
 from listeners.slack.oauth import failure
+from store import audit
 from store.database import Database
-from store.operations import audit
 from store.schema import lanes as lanes_table
 from store.slack import workspaces
 from store.slack.sdk_stores import oauth_states

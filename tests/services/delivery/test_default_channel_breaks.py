@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.home.preferences import Preferences
-from services.operations.notices import Notices
+from services.messages.notices import Notices
 
 
 def archive(world, channel_id):

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from services.home.preferences import Preferences
-from store.operations import audit
+from store import audit
 from store.slack import workspaces
 from tests.services.slack.slack_world import open_slack_workspace
 

@@ -9,7 +9,7 @@ import pytest
 
 from domain.job_change import Signal
 from services.home.signal_channels import SignalChannels
-from store.operations import audit
+from store import audit
 from tests.services.slack.slack_world import open_slack_workspace
 
 

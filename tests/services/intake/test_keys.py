@@ -12,8 +12,8 @@ from standardwebhooks import Webhook
 from domain.intake_key import BEARER, SIGNING
 from services.intake.keys import REMEMBERED_MS, IntakeKeys, Proof, Standing
 from services.intake.signatures import Signature
+from store import audit
 from store.encryption import Cipher
-from store.operations import audit
 from store.schema import intake_keys as table
 from store.slack import workspaces
 from tests.conftest import SOMEDAY

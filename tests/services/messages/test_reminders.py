@@ -18,9 +18,10 @@ from services.messages.redraws import Redrawing
 from services.messages.reminders import LEASE_MS, Reminding
 from services.messages.snooze import When
 from services.salesforce.queries.describe import SalesforceDescribe
+from store.delivery import reminders
 from store.delivery.trace import steps_of
 from store.home import member_preferences
-from store.messages import acting, reminders
+from store.messages import acting
 from store.ownership import muting
 from store.schema import deliveries, job_changes
 from store.schema import reminders as rows

@@ -11,9 +11,9 @@ from domain.audit import APP, AuditEntry
 from domain.history import TraceStep
 from domain.states import DEFAULT_CHANNEL
 from services.operations.housekeeping import DAY_MS, Housekeeping
+from store import audit
 from store.delivery import pauses
 from store.delivery.trace import add_steps, steps_of
-from store.operations import audit
 from store.schema import day_counts, deliveries, job_changes, lanes, slack_events
 from store.schema import pauses as pauses_table
 from store.slack import workspaces

@@ -19,9 +19,9 @@ from services.ownership.rulebook import Rulebook
 from services.ownership.rules.rule_set import RuleSet
 from services.ownership.simulation import Simulation
 from services.ownership.unmatched import UnmatchedOwners
+from store import audit
 from store.database import Database
 from store.notify import Bell
-from store.operations import audit
 from store.ownership import choice_state
 from store.schema import deliveries, job_changes
 from tests.world import SCOPES, open_world, sample_job_change

@@ -12,12 +12,11 @@ from sqlalchemy import delete, event, select, text, update
 from domain.delivery import NewDelivery
 from domain.notification_hours import DAILY, WEEKLY, HeldBack, NotificationHours
 from domain.states import DEFAULT_CHANNEL, Role
-from store.delivery import failed
+from store.delivery import failed, redraws
 from store.delivery.deliveries import add_deliveries
 from store.delivery.posts import LANE_GAP_MS, Doubted, PutBack, Sent, Undeliverable, settle
 from store.delivery.trace import steps_of
 from store.home import member_preferences
-from store.messages import redraws
 from store.operations import health_figures
 from store.schema import job_changes, lanes, posts
 from tests.store.sample_rows import LEASE_MS, add_routed, add_workspace, claim, lane_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.audit import AuditEntry
-from store.operations import audit
+from store import audit
 from store.slack import seen_events
 
 JOINED = AuditEntry(1, "U1", "joined", "")

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from domain.audit import AuditEntry
-from store.operations import audit
+from store import audit
 from tests.conftest import SOMEDAY
 
-SERVICES = sorted((Path(__file__).parents[3] / "services").rglob("*.py"))
+SERVICES = sorted((Path(__file__).parents[2] / "services").rglob("*.py"))
 SETTINGS = {
     "workspaces": ("change",),
     "ownership": ("publish", "save_draft", "drop_draft"),

@@ -10,9 +10,10 @@ from domain.audit import AuditEntry
 from domain.delivery import NewDelivery
 from domain.states import DEFAULT_CHANNEL, Role
 from services.home.preferences import Preferences
-from services.operations.notices import LEASE_MS, Notices
+from services.messages.notices import LEASE_MS, Notices
+from store import audit
 from store.delivery.deliveries import add_deliveries
-from store.operations import audit, notices
+from store.messages import notices
 from store.ownership import owners
 from store.salesforce import connections as salesforce_connections_store
 from store.schema import job_changes, lanes, ownership_rules, salesforce_connections

@@ -11,14 +11,14 @@ from domain.errors import PermanentError, TransientError
 from domain.salesforce_connection import SalesforceConnection
 from sandbox.slack.state import Message
 from services.home.status import Status
-from services.operations.notices import Notices
-from services.salesforce.connection_watch import IDLE_MS, SalesforceCare
+from services.messages.notices import Notices
+from services.operations.salesforce_watch import IDLE_MS, SalesforceCare
 from services.salesforce.login import authorize_url, challenge_of
 from services.salesforce.queries.describe import SalesforceDescribe
 from services.salesforce.queries.lookup import Salesforce
 from services.salesforce.sessions import SalesforceAuth, Session
 from store.database import Database
-from store.operations import notices as noticing
+from store.messages import notices as noticing
 from store.salesforce import connections
 from store.slack import workspaces
 from tests.services.salesforce.test_sessions import installed

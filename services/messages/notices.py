@@ -21,13 +21,13 @@ from domain.notices import (
     Notice,
 )
 from domain.workspace import Workspace
-from services.operations.notice_text import Said, Standing, look_again_at, said
+from services.messages.notice_text import Said, Standing, look_again_at, said
 from services.retry import backoff_ms
 from services.slack.api import Posted, Slack
 from services.slack.directory import member_of
 from store.database import Database
-from store.operations import notices
-from store.operations.notices import MOST_CARETAKERS
+from store.messages import notices
+from store.messages.notices import MOST_CARETAKERS
 from store.ownership import owners
 from store.salesforce import connections
 from store.slack import workspaces
