@@ -20,6 +20,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from listeners import register_listeners
 from listeners.cli import table
 from listeners.cli.running.preparing import UMASK
+from listeners.home.app_home import AppHome
 from listeners.http import health
 from listeners.http.metrics import Metrics
 from listeners.http.server import create_monitoring, create_web
@@ -322,6 +323,7 @@ def _parts(ground: _Ground, slack: _Slack, salesforce: _Salesforce, doers: _Doer
     home = Home(
         database, slack.directory, salesforce.api.auth, doers.intake_keys, my_home, public_url, retention_days, now
     )
+    home_tab = AppHome(home)
     return {
         "database": database,
         "now": now,
@@ -330,6 +332,7 @@ def _parts(ground: _Ground, slack: _Slack, salesforce: _Salesforce, doers: _Doer
         "notices": slack.notices,
         "preferences": doers.preferences,
         "home": home,
+        "home_tab": home_tab,
         "my_home": my_home,
         "muting_limits": MutingLimits(database, now),
         "signal_channels": SignalChannels(slack.api, database, now),
@@ -349,7 +352,7 @@ def _parts(ground: _Ground, slack: _Slack, salesforce: _Salesforce, doers: _Doer
         "ownership": OwnershipDialogs(
             directory=slack.directory,
             groups=slack.groups,
-            home=home,
+            home_tab=home_tab,
             rulebook=doers.rulebook,
             editing=OwnershipEditing(doers.rulebook),
             simulation=doers.simulation,

@@ -11,6 +11,11 @@ DEFAULT_CHANNEL = "default_channel"
 """The destination that stands for a workspace's default channel; it is resolved when a message is posted."""
 
 
+def is_person(destination: str) -> bool:
+    """Whether a destination is a Slack user rather than a channel."""
+    return destination.startswith(("U", "W"))
+
+
 class Role(StrEnum):
     """Why a delivery goes to its destination."""
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import select
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -237,3 +239,34 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     # Taking the write lock at once waits for it here; a read that turns into a write would fail with "locked".
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def insert_missing(connection: Connection, table: Table, *unique: str) -> Insert:
+    """An INSERT that passes over rows whose *unique* columns are already taken; other conflicts still raise."""
+    return _insert_missing(connection.dialect.name, table, unique)
+
+
+@cache  # to build a statement costs more than to run it; there are as many as places that call
+def _insert_missing(dialect: str, table: Table, unique: tuple[str, ...]) -> Insert:
+    if dialect == "sqlite":
+        return sqlite.insert(table).on_conflict_do_nothing(index_elements=unique)
+    return postgresql.insert(table).on_conflict_do_nothing(index_elements=unique)
+
+
+def put(connection: Connection, table: Table, row: Mapping[str, object], *unique: str) -> None:
+    """Insert *row* in place of the one whose *unique* columns it has. Of two who do so at once the later one stays."""
+    connection.execute(_put(connection.dialect.name, table, unique), [dict(row)])
+
+
+@cache
+def _put(dialect: str, table: Table, unique: tuple[str, ...]) -> Insert:
+    # Not one name for both: the two statements have no type in common that knows of conflicts.
+    if dialect == "sqlite":
+        here = sqlite.insert(table)
+        return here.on_conflict_do_update(index_elements=unique, set_=_others(table, unique, here.excluded))
+    there = postgresql.insert(table)
+    return there.on_conflict_do_update(index_elements=unique, set_=_others(table, unique, there.excluded))
+
+
+def _others(table: Table, unique: Collection[str], excluded: ReadOnlyColumnCollection[str, Any]) -> dict[str, Any]:
+    return {column.name: excluded[column.name] for column in table.columns if column.name not in unique}

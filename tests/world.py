@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 from cryptography.fernet import Fernet
 from slack_sdk.web.async_client import AsyncWebClient
 
-from domain.history import JobChangeRecord
+from domain.delivery import JobChangeRecord
 from sandbox.salesforce import SalesforceSandbox
 from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Message, Team, User

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, create_engine, text
 
 from bench.kit.installation import SCOPES
 from bench.kit.samples import job_change
-from domain.job_change import JobChange
+from domain.job_change.model import JobChange
 from store.database import Database
 from store.slack import workspaces
 

@@ -14,7 +14,7 @@ from statistics import median
 from bench.kit.databases import SQLITE, Databases
 from bench.kit.samples import job_change, owner_email
 from bench.table import Row, at_most
-from domain.job_change import JobChange
+from domain.job_change.model import JobChange
 from domain.people import Member
 from services.ownership.choice.availability import Ledger, Standing
 from services.ownership.choice.case import Case

@@ -28,7 +28,7 @@ from bench.kit.databases import POSTGRESQL, SQLITE, Databases
 from bench.kit.installation import InstalledApp, install
 from bench.kit.processes import ROOT
 from bench.table import Row, at_least_of_baseline, at_most
-from domain.job_change import JobChange
+from domain.job_change.model import JobChange
 from services.clock import SteadyClock
 from services.intake.accepting import Intake
 from services.intake.files.columns import Reading

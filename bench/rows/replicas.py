@@ -25,7 +25,7 @@ from bench.kit.installation import InstalledApp, install
 from bench.kit.processes import app, helper
 from bench.kit.samples import job_change, owner_email
 from bench.table import Row, at_least, at_most
-from domain.job_change import JobChange
+from domain.job_change.model import JobChange
 from domain.people import Member
 from services.clock import SteadyClock
 from store.database import Database

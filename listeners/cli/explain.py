@@ -8,11 +8,10 @@ from html import unescape
 
 from sqlalchemy import Connection
 
-from domain.delivery import DeliveryRecord
-from domain.history import JobChangeRecord
-from domain.job_change import JobChange
+from domain.delivery import DeliveryRecord, JobChangeRecord
+from domain.job_change.model import JobChange
+from domain.job_change.validation import InvalidJobChangeError
 from domain.states import DEFAULT_CHANNEL
-from domain.validation import InvalidJobChangeError
 from listeners.cli.terminal import RefusedError, Terminal, shown_time
 from services.messages.wording import headline
 from services.ownership.rules.words import outcome

@@ -6,10 +6,11 @@ import re
 
 from slack_bolt.async_app import AsyncApp
 
-from domain.job_change import Signal
+from domain.job_change.model import Signal
 from domain.workspace import Workspace
 from listeners.dialogs.blocks import View, said_view
 from listeners.dialogs.dialog import Dialog
+from listeners.dialogs.home_tab import HomeTab, seen_version
 from listeners.home.admin_dialogs_view import (
     BUSIEST_TITLE,
     NO_OWN,
@@ -28,8 +29,6 @@ from listeners.home.admin_dialogs_view import (
     signals_view,
 )
 from listeners.home.admin_home_view import BUSIEST
-from listeners.home.app_home import publish
-from listeners.home.app_home_view import seen_version
 from services.home.home import Home
 from services.home.preferences import NOT_INSTALLED, Preferences
 from services.home.signal_channels import SignalChannels
@@ -60,7 +59,7 @@ async def show_signals(dialog: Dialog, home: Home) -> None:
     await dialog.open(SIGNALS_TITLE, making)
 
 
-async def choose_signal(dialog: Dialog, home: Home, signal_channels: SignalChannels) -> None:
+async def choose_signal(dialog: Dialog, home: Home, home_tab: HomeTab, signal_channels: SignalChannels) -> None:
     """A channel was picked, or (by the button) none of its own."""
 
     async def making() -> View:
@@ -71,7 +70,7 @@ async def choose_signal(dialog: Dialog, home: Home, signal_channels: SignalChann
         return await _signals(dialog, home, f"{':white_check_mark:' if done.stored else ':no_entry:'} {done.text}")
 
     await dialog.change(SIGNALS_TITLE, making)
-    await publish(dialog.client, home, dialog.workspace_id, dialog.user_id)
+    await home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id)
 
 
 async def show_pace(dialog: Dialog, home: Home) -> None:
@@ -81,7 +80,7 @@ async def show_pace(dialog: Dialog, home: Home) -> None:
     await dialog.open(PACE_TITLE, making)
 
 
-async def choose_pace(dialog: Dialog, home: Home, preferences: Preferences) -> None:
+async def choose_pace(dialog: Dialog, home: Home, home_tab: HomeTab, preferences: Preferences) -> None:
     async def making() -> View:
         pace = chosen_pace({name: dialog.entered(name) for name in (POSTS, PATIENCE, RETENTION)})
         seen = seen_version(dialog.view)
@@ -89,7 +88,7 @@ async def choose_pace(dialog: Dialog, home: Home, preferences: Preferences) -> N
         return await _pace(dialog, home, f"{':white_check_mark:' if done.stored else ':no_entry:'} {done.text}")
 
     await dialog.answer(PACE_TITLE, making)
-    await publish(dialog.client, home, dialog.workspace_id, dialog.user_id)
+    await home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id)
 
 
 async def _signals(dialog: Dialog, home: Home, note: str | None = None) -> View:

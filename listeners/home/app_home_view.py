@@ -29,15 +29,6 @@ def home_view(state: HomeState, notice: str | None = None) -> View:
     return {"type": "home", "private_metadata": seen, "blocks": blocks}
 
 
-def seen_version(view: View) -> int:
-    """The version of the preferences that a Home or a dialog showed; -1, which never was, when it does not say."""
-    try:
-        version = json.loads(view.get("private_metadata") or "{}").get("version")
-    except (ValueError, AttributeError):
-        return -1
-    return version if isinstance(version, int) else -1
-
-
 def _for_admins(state: HomeState, mine: list[Block]) -> list[Block]:
     return [*health_blocks(state), _DIVIDER, *mine, *overview_blocks(state), *settings_blocks(state)]
 

@@ -8,7 +8,7 @@ from slack_bolt.async_app import AsyncApp
 
 from listeners.dialogs.blocks import View
 from listeners.dialogs.dialog import Dialog
-from listeners.home.app_home import publish
+from listeners.dialogs.home_tab import HomeTab
 from listeners.home.member_dialogs import (
     ADMIT,
     LIMITS_TITLE,
@@ -33,7 +33,6 @@ from listeners.home.member_dialogs import (
     reading_view,
 )
 from listeners.home.member_home_view import AWAY, BACK, LATELY, LIMITS, MUTES, NOT_ME, READING
-from services.home.home import Home
 from services.home.home_state import MemberHome
 from services.home.member_home import MyHome, hours_faults
 from services.home.required_notifications import MutingLimits
@@ -83,20 +82,20 @@ async def turn_page(dialog: Dialog, my_home: MyHome) -> None:
     await dialog.put(dialog.view["id"], lately_view(page, dialog.user_id))
 
 
-async def come_back(dialog: Dialog, my_home: MyHome, home: Home) -> None:
+async def come_back(dialog: Dialog, my_home: MyHome, home_tab: HomeTab) -> None:
     await dialog.ack()
     await my_home.come_back(dialog.workspace_id, dialog.user_id)
-    await _show(dialog, home, "Welcome back: you get your job changes again.")
+    await _show(dialog, home_tab, "Welcome back: you get your job changes again.")
 
 
-async def admit(dialog: Dialog, my_home: MyHome, home: Home) -> None:
+async def admit(dialog: Dialog, my_home: MyHome, home_tab: HomeTab) -> None:
     await dialog.ack()
     await my_home.admit(dialog.workspace_id, dialog.user_id, dialog.action["value"])
     await dialog.put(dialog.view["id"], not_me_view(await my_home.read(dialog.workspace_id, dialog.user_id)))
-    await _show(dialog, home)
+    await _show(dialog, home_tab)
 
 
-async def save_reading(dialog: Dialog, my_home: MyHome, home: Home) -> None:
+async def save_reading(dialog: Dialog, my_home: MyHome, home_tab: HomeTab) -> None:
     hours = hours_in(dialog.view)
     if faults := hours_faults(hours):
         await dialog.refuse(faults)
@@ -104,34 +103,34 @@ async def save_reading(dialog: Dialog, my_home: MyHome, home: Home) -> None:
 
     async def doing() -> None:
         await my_home.prefer(dialog.workspace_id, dialog.user_id, hours)
-        await _saved(dialog, home, "Saved. You will be told this way from now on.")
+        await _saved(dialog, home_tab, "Saved. You will be told this way from now on.")
 
     await dialog.in_time(doing())
 
 
-async def save_mutes(dialog: Dialog, my_home: MyHome, home: Home) -> None:
+async def save_mutes(dialog: Dialog, my_home: MyHome, home_tab: HomeTab) -> None:
     async def doing() -> None:
         await my_home.mute(dialog.workspace_id, dialog.user_id, chosen_in(dialog.view), offered_in(dialog.view))
-        await _saved(dialog, home, "Saved. This holds for job changes from now on.")
+        await _saved(dialog, home_tab, "Saved. This holds for job changes from now on.")
 
     await dialog.in_time(doing())
 
 
-async def save_away(dialog: Dialog, my_home: MyHome, home: Home) -> None:
+async def save_away(dialog: Dialog, my_home: MyHome, home_tab: HomeTab) -> None:
     async def doing() -> None:
         away = (*days_in(dialog.view), delegate_in(dialog.view))
         if faults := await my_home.leave(dialog.workspace_id, dialog.user_id, *away):
             await dialog.refuse(faults)
         else:
-            await _saved(dialog, home, "Saved. Enjoy your time off.")
+            await _saved(dialog, home_tab, "Saved. Enjoy your time off.")
 
     await dialog.in_time(doing())
 
 
-async def save_not_me(dialog: Dialog, my_home: MyHome, home: Home) -> None:
+async def save_not_me(dialog: Dialog, my_home: MyHome, home_tab: HomeTab) -> None:
     await dialog.ack()
     if await my_home.deny(dialog.workspace_id, dialog.user_id, owner_in(dialog.view)):
-        await _show(dialog, home, "Saved. You no longer get that owner's job changes, and your admins know.")
+        await _show(dialog, home_tab, "Saved. You no longer get that owner's job changes, and your admins know.")
 
 
 async def open_limits(dialog: Dialog, muting_limits: MutingLimits) -> None:
@@ -141,21 +140,21 @@ async def open_limits(dialog: Dialog, muting_limits: MutingLimits) -> None:
     await dialog.open(LIMITS_TITLE, making)
 
 
-async def save_limits(dialog: Dialog, muting_limits: MutingLimits, home: Home) -> None:
+async def save_limits(dialog: Dialog, muting_limits: MutingLimits, home_tab: HomeTab) -> None:
     async def doing() -> None:
         if await dialog.turned_away(LIMITS_TITLE):
             return
         await muting_limits.choose(dialog.workspace_id, dialog.user_id, chosen_in(dialog.view))
-        await _saved(dialog, home, "Saved. Nobody can mute these from now on.")
+        await _saved(dialog, home_tab, "Saved. Nobody can mute these from now on.")
 
     await dialog.in_time(doing())
 
 
-async def _saved(dialog: Dialog, home: Home, said: str) -> None:
+async def _saved(dialog: Dialog, home_tab: HomeTab, said: str) -> None:
     await dialog.close()
-    await _show(dialog, home, said)
+    await _show(dialog, home_tab, said)
 
 
-async def _show(dialog: Dialog, home: Home, said: str | None = None) -> None:
+async def _show(dialog: Dialog, home_tab: HomeTab, said: str | None = None) -> None:
     """Their Home, as it stands now."""
-    await publish(dialog.client, home, dialog.workspace_id, dialog.user_id, said)
+    await home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id, said)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from domain.history import Handling
+from domain.delivery import Handling
 from domain.notification_hours import DAILY, WEEKLY, NotificationHours
 from domain.people import Absence
 from domain.states import HandlingState

@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from pydantic_core import from_json, to_json
 
-from domain.validation import Fault, InvalidJobChangeError
+from domain.job_change.validation import Fault, InvalidJobChangeError
 from listeners.http.metrics import Metrics
 from listeners.intake import openapi
 from listeners.intake.api_view import shown

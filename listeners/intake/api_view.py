@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from domain.delivery import DeliveryRecord
-from domain.history import JobChangeRecord
+from domain.delivery import DeliveryRecord, JobChangeRecord
 
 
 def shown(found: JobChangeRecord) -> dict[str, object]:

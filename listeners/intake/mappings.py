@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from slack_bolt.async_app import AsyncApp
 
-from domain.validation import InvalidJobChangeError
+from domain.job_change.validation import InvalidJobChangeError
 from listeners.dialogs.blocks import View
 from listeners.dialogs.dialog import Dialog
 from listeners.intake.mappings_view import (
     DEFINITION,
     EDIT,
+    MAPPINGS,
     NEW,
     PREVIEW,
     REMOVE,
@@ -21,10 +22,10 @@ from listeners.intake.mappings_view import (
     mapping_view,
     mappings_view,
 )
-from listeners.salesforce.settings_view import MAPPINGS
 from services.home.home import Home
-from services.intake.senders.own_mappings import OwnMappings, checked_source, told
+from services.intake.senders.own_mappings import OwnMappings, checked_source, try_mapping
 from services.intake.senders.row_mapping import RowMapping, decoded
+from services.messages.wording import one_line
 from services.slack.mrkdwn import escape
 
 
@@ -102,10 +103,10 @@ async def _mappings_view(dialog: Dialog, own_mappings: OwnMappings, home: Home, 
 
 def _tried(source: str, typed: str, row: str) -> View:
     try:
-        text = told(decoded(typed, "the mapping"), decoded(row, "the row"), source)
+        job_change = try_mapping(decoded(typed, "the mapping"), decoded(row, "the row"), source)
     except InvalidJobChangeError as error:
         return mapping_view(source, typed, row, f":no_entry: Refused: {escape(str(error), 800)}")
-    return mapping_view(source, typed, row, f"*As it would be told*\n{text}")
+    return mapping_view(source, typed, row, f"*As it would be told*\n{one_line(job_change)}")
 
 
 def _typed(dialog: Dialog) -> tuple[str, str, str]:

@@ -11,6 +11,7 @@ from services.intake.senders.row_mapping import FIELDS
 from services.slack.mrkdwn import escape
 
 TITLE = "Rows of other senders"
+MAPPINGS = "sender_mappings"
 EDIT, REMOVE, PREVIEW, SAVE = "mapping_edit", "mapping_remove", "mapping_preview", "mapping_save"
 SOURCE, DEFINITION, ROW = "source", "definition", "row"
 MOST_SHOWN = 45

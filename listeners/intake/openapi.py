@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 from pydantic_core import to_json
 
-from domain.job_change import ChangeType, JobChange
+from domain.job_change.model import ChangeType, JobChange
 from services.intake.accepting import MOST_IN_ONE_BATCH
 
 PATH = "/openapi.json"
@@ -105,7 +105,7 @@ def _with(**properties: dict[str, Any]) -> dict[str, Any]:
     return {"properties": properties, "required": list(properties)}
 
 
-# What the model can say of its fields only together, and says when it reads one: domain/job_change.py.
+# What the model can say of its fields only together, and says when it reads one: domain/job_change/model.py.
 _SOME = {"type": "string", "pattern": r"\S"}
 _NAMES = [_with(full_name=_SOME), _with(first_name=_SOME, last_name=_SOME)]
 _KEYS = [

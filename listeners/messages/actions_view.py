@@ -9,12 +9,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from domain.job_change import JobChange, Signal
+from domain.job_change.model import JobChange, Signal
+from domain.states import is_person
 from listeners.dialogs.blocks import Block, View, button, context, modal, plain, sections
 from listeners.dialogs.blocks import section as _section
 from listeners.messages.why_view import considered_lines
 from services.home.mutables import CHANGES
-from services.messages.available_actions import FAULTS, LONGEST_WORDS, Reached, Verb, is_person
+from services.messages.available_actions import FAULTS, LONGEST_WORDS, Reached, Verb
 from services.messages.compose import ACTION
 from services.messages.snooze import When
 from services.messages.wording import Side, background, headline, meaning, sentence

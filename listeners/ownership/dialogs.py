@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from domain.errors import PermanentError, TransientError
 from listeners.dialogs.blocks import View
 from listeners.dialogs.dialog import Dialog
-from listeners.home.app_home import publish
+from listeners.dialogs.home_tab import HomeTab
 from listeners.ownership.rule_list_view import A_PAGE, Outlook, list_view
-from services.home.home import Home
 from services.home.preferences import channel_problem, shared_warnings
 from services.ownership.editing import OwnershipEditing
 from services.ownership.ownership_pages import OwnershipPages
@@ -33,7 +32,7 @@ class OwnershipDialogs:
 
     directory: Directory
     groups: UserGroups
-    home: Home
+    home_tab: HomeTab
     rulebook: Rulebook
     editing: OwnershipEditing
     simulation: Simulation
@@ -98,4 +97,4 @@ class OwnershipDialogs:
 
     async def redraw_home(self, dialog: Dialog) -> None:
         """It says which version is in force, whether a draft waits, and how many owners are not in Slack."""
-        await publish(dialog.client, self.home, dialog.workspace_id, dialog.user_id)
+        await self.home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from slack_bolt.async_app import AsyncApp
 
-from domain.job_change import InvalidJobChangeError, JobChange
+from domain.job_change.model import InvalidJobChangeError, JobChange
 from listeners.dialogs.blocks import Block, View, section
 from listeners.dialogs.dialog import Dialog, Making
 from listeners.ownership.dialogs import OwnershipDialogs

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from domain.job_change import JobChange
+from domain.job_change.model import JobChange
 from domain.states import Role
 from listeners.dialogs.blocks import Block, View, button, context, modal, plain, section
 from listeners.dialogs.mentions import fitting, mention

@@ -9,8 +9,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from domain.errors import PermanentError, TransientError
 from listeners.dialogs.blocks import NO_RIGHT, View
 from listeners.dialogs.dialog import Dialog
-from listeners.home.app_home import publish
-from listeners.home.app_home_view import seen_version
+from listeners.dialogs.home_tab import HomeTab, seen_version
 from listeners.salesforce.connect import Connecting
 from listeners.salesforce.settings_view import (
     CLIENT_ID,
@@ -24,7 +23,6 @@ from listeners.salesforce.settings_view import (
     TRY_AGAIN,
     connect_view,
 )
-from services.home.home import Home
 from services.home.preferences import Preferences
 from services.salesforce.connect import NotAnAdminError
 
@@ -66,7 +64,7 @@ async def set_app(dialog: Dialog, connecting: Connecting) -> None:
     await dialog.answer(TITLE, making)
 
 
-async def disconnect(dialog: Dialog, connecting: Connecting, home: Home) -> None:
+async def disconnect(dialog: Dialog, connecting: Connecting, home_tab: HomeTab) -> None:
     await dialog.ack()
     try:
         gone = await connecting.connect.disconnect(dialog.workspace_id, dialog.user_id)
@@ -75,10 +73,10 @@ async def disconnect(dialog: Dialog, connecting: Connecting, home: Home) -> None
         )
     except NotAnAdminError:
         notice = NO_RIGHT
-    await publish(dialog.client, home, dialog.workspace_id, dialog.user_id, notice, dialog.view)
+    await home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id, notice, dialog.view)
 
 
-async def try_again(dialog: Dialog, connecting: Connecting, home: Home) -> None:
+async def try_again(dialog: Dialog, connecting: Connecting, home_tab: HomeTab) -> None:
     """What has failed is in Home itself, so that it is not said twice."""
     await dialog.ack()
     try:
@@ -90,17 +88,17 @@ async def try_again(dialog: Dialog, connecting: Connecting, home: Home) -> None:
         notice = "Salesforce still refuses us."
     except TransientError:
         notice = "Salesforce did not answer. Try again in a moment."
-    await publish(dialog.client, home, dialog.workspace_id, dialog.user_id, notice, dialog.view)
+    await home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id, notice, dialog.view)
 
 
-async def choose_our_share(dialog: Dialog, preferences: Preferences, home: Home) -> None:
+async def choose_our_share(dialog: Dialog, preferences: Preferences, home_tab: HomeTab) -> None:
     await dialog.ack()
     notice = NO_RIGHT
     if await dialog.may():
         calls, seen = int(dialog.action["selected_option"]["value"]), seen_version(dialog.view)
         answer = await preferences.set_salesforce_daily_calls(dialog.workspace_id, dialog.user_id, calls, seen)
         notice = answer.text
-    await publish(dialog.client, home, dialog.workspace_id, dialog.user_id, notice, dialog.view)
+    await home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id, notice, dialog.view)
 
 
 async def _connect_view(connecting: Connecting, workspace_id: str, user_id: str, note: str | None = None) -> View:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.preferences import DAILY_CALLS
-from domain.salesforce_connection import SalesforceApp
+from domain.salesforce import SalesforceApp
 from listeners.dialogs.blocks import Block, View, button, context, modal, plain, section, select
+from listeners.intake.mappings_view import MAPPINGS
 from services.home.home_state import HomeState
 from services.messages.wording import moment
 from services.salesforce.health import Health, HealthLine, lines
@@ -20,7 +21,6 @@ TRY_AGAIN = "salesforce_try_again"
 SET_APP = "salesforce_app"
 DAILY = "salesforce_daily_calls"
 SOURCES = "salesforce_sources"
-MAPPINGS = "sender_mappings"
 
 TITLE = "Connect Salesforce"
 CLIENT_ID, CLIENT_SECRET = "client_id", "client_secret"

@@ -9,8 +9,8 @@ from typing import Any
 from slack_bolt.async_app import AsyncApp
 
 from domain.errors import PermanentError, TransientError
-from domain.salesforce_source import ACTIVE, PAUSED
-from domain.validation import InvalidJobChangeError
+from domain.job_change.validation import InvalidJobChangeError
+from domain.salesforce import ACTIVE, PAUSED
 from listeners.dialogs.blocks import View, said_view
 from listeners.dialogs.dialog import Dialog
 from listeners.intake.mappings_view import as_json

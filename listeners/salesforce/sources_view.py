@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from domain.salesforce_source import PAUSED, Preview, Source
+from domain.salesforce import PAUSED, Preview, Source
 from listeners.dialogs.blocks import Block, View, button, context, modal, plain, section
 from listeners.intake.mappings_view import LONGEST_DEFINITION
 from listeners.salesforce.settings_view import health_text
 from services.intake.salesforce.presets import Proposal
+from services.messages.wording import one_line
 from services.salesforce.health import source_line
 from services.slack.mrkdwn import escape
 from services.slack.mrkdwn import plain as plain_text
@@ -95,8 +96,9 @@ def _preview(preview: Preview) -> list[Block]:
         return [*blocks, section("There is no record yet, so there is nothing to show.")]
     blocks.append(section("*The last records, as they would be told*"))
     for line in preview.lines:
-        told = line.told or f":no_entry: Refused: {escape(line.refused or '', 300)}"
-        blocks += [section(told), context(f"`{line.record_id}`")]
+        refused = f":no_entry: Refused: {escape(line.refusal or '', 300)}"
+        text = one_line(line.job_change) if line.job_change else refused
+        blocks += [section(text), context(f"`{line.record_id}`")]
     return blocks
 
 

@@ -1,4 +1,4 @@
-"""Short-lived, sealed links to our own pages: choosing the default channel, and connecting Salesforce. Pure."""
+"""Short-lived, sealed links to our own pages: choosing the default channel, and connecting Salesforce."""
 
 from __future__ import annotations
 

@@ -6,15 +6,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from domain.delivery import DeliveryRecord
-from domain.history import MOST_SEARCHED, Explanation, JobChangeRecord, TraceStep
-from domain.job_change import JobChange
-from domain.states import Role
+from domain.delivery import MOST_SEARCHED, DeliveryRecord, Explanation, JobChangeRecord, TraceStep
+from domain.job_change.model import JobChange
+from domain.states import Role, is_person
 from listeners.dialogs.blocks import Block, context, section, sections
 from listeners.dialogs.mentions import mention
 from listeners.messages.why_view import considered_lines
 from listeners.status.failed_view import UNREADABLE
-from services.messages.available_actions import is_person
 from services.messages.wording import background, headline, moment, sentence
 from services.slack.mrkdwn import bold, escape
 

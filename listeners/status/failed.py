@@ -6,7 +6,7 @@ from slack_bolt.async_app import AsyncApp
 
 from listeners.dialogs.blocks import View
 from listeners.dialogs.dialog import Dialog
-from listeners.home.app_home import publish
+from listeners.dialogs.home_tab import HomeTab
 from listeners.status.failed_view import (
     A_PAGE,
     AGAIN,
@@ -20,7 +20,6 @@ from listeners.status.failed_view import (
     shown_after,
 )
 from services.delivery.failed import Burials
-from services.home.home import Home
 
 
 def register(app: AsyncApp) -> None:
@@ -46,17 +45,17 @@ async def turn(dialog: Dialog, burials: Burials) -> None:
     await dialog.change(TITLE, making)
 
 
-async def try_again(dialog: Dialog, burials: Burials, home: Home) -> None:
+async def try_again(dialog: Dialog, burials: Burials, home_tab: HomeTab) -> None:
     async def making() -> View:
         again = await burials.try_again(dialog.workspace_id, dialog.user_id, [dialog.action["value"]])
         note = ":white_check_mark: It is on its way again." if again else "That one is not buried any more."
         return await _page(dialog, burials, shown_after(dialog.view), note)
 
     await dialog.change(TITLE, making)
-    await publish(dialog.client, home, dialog.workspace_id, dialog.user_id)
+    await home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id)
 
 
-async def try_all_again(dialog: Dialog, burials: Burials, home: Home) -> None:
+async def try_all_again(dialog: Dialog, burials: Burials, home_tab: HomeTab) -> None:
     async def making() -> View:
         again = await burials.try_all_again(dialog.workspace_id, dialog.user_id)
         many = "One job change is" if again == 1 else f"{again:,} job changes are"
@@ -64,7 +63,7 @@ async def try_all_again(dialog: Dialog, burials: Burials, home: Home) -> None:
         return await _page(dialog, burials, None, note)
 
     await dialog.change(TITLE, making)
-    await publish(dialog.client, home, dialog.workspace_id, dialog.user_id)
+    await home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id)
 
 
 async def _page(dialog: Dialog, burials: Burials, after: tuple[int, str] | None, note: str | None = None) -> View:

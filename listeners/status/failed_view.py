@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from domain.history import FailedJobChange
-from domain.job_change import InvalidJobChangeError, JobChange
+from domain.delivery import FailedJobChange
+from domain.job_change.model import InvalidJobChangeError, JobChange
 from listeners.dialogs.blocks import Block, View, button, modal, plain, section
 from services.messages.wording import headline, moment, sentence
 from services.slack.mrkdwn import bold, escape

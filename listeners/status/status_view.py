@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.day_counts import FAILED, MUTED, SENT_TO_CHANNEL, SENT_TO_DRI
-from domain.history import FailedJobChange
+from domain.delivery import FailedJobChange
 from domain.notification_hours import HeldBack
 from listeners.dialogs.blocks import Block, button, context, section, sections
 from listeners.salesforce.settings_view import health_texts

@@ -13,9 +13,8 @@ from domain.errors import (
     TransientError,
     WorkspaceGoneError,
 )
-from domain.states import DEFAULT_CHANNEL, Role
+from domain.states import DEFAULT_CHANNEL, Role, is_person
 from services.journal import UNCOUNTED, Journal
-from services.messages.available_actions import is_person
 from services.messages.cards import cards
 from services.messages.compose import Card, compose
 from services.messages.notices import Notices

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from domain.delivery import Explanation
 from domain.errors import PermanentError
-from domain.history import Explanation
-from domain.job_change import JobChange
+from domain.job_change.model import JobChange
 from services.operations.erasure_matching import Identity
 from store.database import Database
 from store.delivery import explain

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from domain.audit import AuditEntry
-from domain.history import FailedJobChange
+from domain.delivery import FailedJobChange
 from store import audit
 from store.database import Database
 from store.delivery import burials, failed

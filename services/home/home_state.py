@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from domain.day_counts import DayCount, RecipientCount
-from domain.history import NO_HISTORY, History
+from domain.delivery import NO_HISTORY, History
 from domain.intake_key import ListedKey
-from domain.job_change import JobChange
+from domain.job_change.model import JobChange
 from domain.notification_hours import HeldBack, NotificationHours
 from domain.people import Absence
-from domain.salesforce_connection import SalesforceConnection
+from domain.salesforce import SalesforceConnection
 from domain.workspace import Workspace
 from services.salesforce.health import HealthLine
 

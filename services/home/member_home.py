@@ -9,9 +9,9 @@ from datetime import date, datetime, time, timedelta
 
 from sqlalchemy import Connection
 
+from domain.delivery import Lately
 from domain.errors import PermanentError, TransientError
-from domain.history import Lately
-from domain.job_change import JobChange
+from domain.job_change.model import JobChange
 from domain.notification_hours import WEEKEND, WEEKLY, NotificationHours, zone_of
 from domain.people import UNKNOWN
 from services.home.home_state import (

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from domain.history import JobChangeRecord
-from domain.job_change import JobChange
-from domain.validation import InvalidJobChangeError
+from domain.delivery import JobChangeRecord
+from domain.job_change.model import JobChange
+from domain.job_change.validation import InvalidJobChangeError
 from services.intake.senders import senders
 from services.intake.senders.row_mapping import RowMapping
 from services.journal import UNCOUNTED, Journal

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from domain.errors import PermanentError, TransientError
-from domain.job_change import TEST_SOURCE
+from domain.job_change.model import TEST_SOURCE
 from services.intake.accepting import Intake
 from services.slack.api import Slack
 

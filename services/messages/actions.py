@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from domain.delivery import Delivery, NewDelivery
 from domain.errors import PermanentError, TransientError
-from domain.job_change import JobChange
+from domain.job_change.model import JobChange
 from domain.people import BOT, DEACTIVATED, GUEST, STRANGER
-from domain.states import DEFAULT_CHANNEL, Role
-from services.messages.available_actions import ERASED, LONGEST_WORDS, Reached, Verb, is_person, refusal
+from domain.states import DEFAULT_CHANNEL, Role, is_person
+from services.messages.available_actions import ERASED, LONGEST_WORDS, Reached, Verb, refusal
 from services.messages.redraws import Drawn, Redrawing
 from services.messages.snooze import When, comes_back_at
 from services.slack.api import Slack

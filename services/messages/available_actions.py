@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from domain.delivery import Delivery
-from domain.job_change import JobChange
-from domain.states import HandlingState, Role
+from domain.job_change.model import JobChange
+from domain.states import HandlingState, Role, is_person
 from services.messages.wording import moment
 
 MOST_IN_A_MENU = 5
@@ -66,11 +66,6 @@ _WHY_HERE = Offer(Verb.WHY, "Why here?")
 _MUTE = Offer(Verb.MUTE, "Mute messages like this…")
 _NOT_MINE = Offer(Verb.HAND_ON, "Not mine…")
 _LATER = Offer(Verb.LATER, "Later…")
-
-
-def is_person(destination: str) -> bool:
-    """Whether a destination is a Slack user, and not a channel."""
-    return destination.startswith(("U", "W"))
 
 
 def offers(role: str, state: str, *, in_person: bool) -> Offers:

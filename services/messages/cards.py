@@ -6,11 +6,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
-from domain.delivery import ClaimedDelivery
-from domain.history import NO_HISTORY, Handling, History, Snooze
-from domain.job_change import JobChange
-from domain.states import DEFAULT_CHANNEL, HandlingState, Role
-from services.messages.available_actions import FAULTS, is_person, offers
+from domain.delivery import NO_HISTORY, ClaimedDelivery, Handling, History, Snooze
+from domain.job_change.model import JobChange
+from domain.states import DEFAULT_CHANNEL, HandlingState, Role, is_person
+from services.messages.available_actions import FAULTS, offers
 from services.messages.compose import Card
 from services.messages.wording import Side, moment
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from domain.job_change import JobChange
+from domain.job_change.model import JobChange
 from domain.states import Role
 from services.messages.available_actions import Offer, Offers
 from services.messages.wording import Side, background, headline, meaning, sentence

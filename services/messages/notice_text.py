@@ -20,7 +20,7 @@ from domain.notices import (
     WELCOME,
     SetupSteps,
 )
-from domain.salesforce_connection import ConnectionStatus
+from domain.salesforce import ConnectionStatus
 from domain.workspace import Workspace
 from services.salesforce.health import CALLS_ARE_FINE
 from services.slack.mrkdwn import escape

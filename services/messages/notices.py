@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from domain.audit import AuditEntry
 from domain.errors import PermanentError, TransientError
-from domain.job_change import TEST_SOURCE
+from domain.job_change.model import TEST_SOURCE
 from domain.notices import (
     DEFAULT_CHANNEL_BROKEN,
     NO_DEFAULT_CHANNEL,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from domain.job_change import JobChange
+from domain.job_change.model import JobChange
 from domain.preferences import ESCALATE_TO_CHANNEL, ESCALATE_TO_MANAGER
 from services.messages.wording import Side, headline, sentence
 from services.slack.mrkdwn import bold, link

@@ -11,7 +11,7 @@ from typing import cast
 
 from domain.delivery import NewDelivery
 from domain.errors import PermanentError, TransientError
-from domain.job_change import JobChange
+from domain.job_change.model import JobChange
 from domain.preferences import ESCALATE_TO_CHANNEL, ESCALATE_TO_MANAGER, EVERYTHING, SEGMENT
 from domain.states import Role
 from domain.workspace import Workspace

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Literal
 
-from domain.job_change import ChangeType, Company, Job, JobChange
+from domain.job_change.model import ChangeType, Company, Job, JobChange
 from services.slack.mrkdwn import escape
 
 Side = Literal["past", "current", "both"]
@@ -43,6 +43,15 @@ def headline(change: JobChange, strong: Strong, side: Side | None = None) -> str
         what=escape(job.title or "", _TITLE),
         where=_company(job.company, strong) or "a company without a name",
         left=_company(change.previous.company, strong),
+    )
+
+
+def one_line(change: JobChange) -> str:
+    """The whole job change in one line of mrkdwn, for previews."""
+    return " ".join(
+        filter(
+            None, [sentence(headline(change, escape)), background(change), sentence(", ".join(meaning(change, None)))]
+        )
     )
 
 

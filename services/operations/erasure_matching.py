@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from domain.errors import PermanentError
-from domain.field_types import page_of, tidy
+from domain.job_change.field_types import page_of, tidy
 
 ERASED = "erased"
 

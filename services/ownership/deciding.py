@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy import Connection
 
 from domain.errors import PermanentError, WorkspaceGoneError
-from domain.job_change import JobChange
+from domain.job_change.model import JobChange
 from domain.people import Member, OwnerMatching
 from domain.workspace import Workspace
 from services.ownership.choice.availability import Absence, Ledger, Matching, Standing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from domain.job_change import JobChange
+from domain.job_change.model import JobChange
 from domain.people import OwnerLink
 from store.database import Database
 from store.intake import job_changes

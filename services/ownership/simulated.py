@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.delivery import NewDelivery
-from domain.job_change import JobChange
+from domain.job_change.model import JobChange
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.errors import PermanentError
-from domain.job_change import InvalidJobChangeError, JobChange
+from domain.job_change.model import InvalidJobChangeError, JobChange
 from services.intake.files.columns import Reading
 from services.intake.files.formats import look
 from services.intake.files.rows import opened

@@ -9,7 +9,7 @@ from typing import cast
 
 from domain.audit import AuditEntry
 from domain.errors import PermanentError
-from domain.field_types import long_salesforce_id
+from domain.job_change.field_types import long_salesforce_id
 from domain.people import UNKNOWN, OwnerMatching, UnmatchedOwner
 from domain.rule_versions import ACTION
 from services.ownership.choice.availability import SLACK_PROBLEMS

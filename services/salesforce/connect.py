@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from domain.audit import AuditEntry
 from domain.errors import PermanentError, TransientError
-from domain.salesforce_connection import SalesforceApp, SalesforceConnection
+from domain.salesforce import SalesforceApp, SalesforceConnection
 from services.salesforce.login import authorize_url, challenge_of, login_url_of
 from services.salesforce.queries.describe import SalesforceDescribe
 from services.salesforce.sessions import SalesforceAuth

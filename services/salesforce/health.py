@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domain.salesforce_connection import ConnectionStatus
-from domain.salesforce_source import PAUSED, Source
+from domain.salesforce import PAUSED, ConnectionStatus, Source
 
 CALLS_ARE_LOW, CALLS_ARE_FINE = 0.8, 0.7
 """The part of the calls that an org is allowed from which on somebody should know, and below which all is well."""

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from domain.errors import PermanentError, TransientError
 from domain.notices import SALESFORCE_BROKEN
-from domain.salesforce_connection import (
+from domain.salesforce import (
     CLIENT_CREDENTIALS,
     WEB_SERVER,
     SalesforceApp,

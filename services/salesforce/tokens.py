@@ -7,7 +7,7 @@ import re
 from urllib.parse import urlsplit
 
 from domain.errors import PermanentError, TransientError
-from domain.salesforce_connection import SalesforceTokens
+from domain.salesforce import SalesforceTokens
 from services.settings import is_loopback
 
 # https://help.salesforce.com/s/articleView?id=xcloud.domain_name_app_url_changes.htm

@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 
 from domain.errors import PermanentError, TransientError
-from services.messages.available_actions import is_person
+from domain.states import is_person
 from services.slack.api import Slack
 
 MOST_ASKED = 50

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, literal, or_, select
 
-from domain.history import FailedJobChange
+from domain.delivery import FailedJobChange
 from domain.states import DeliveryState
 from store.schema import job_changes
 

@@ -10,10 +10,10 @@ from sqlalchemy import Connection, and_, bindparam, case, literal, select, updat
 from domain.delivery import NewDelivery
 from domain.notification_hours import NotificationHours
 from domain.states import DEFAULT_CHANNEL, DeliveryState
+from store.database import insert_missing
 from store.delivery.held_back import HOURS, hours_of, hours_of_readers, keep_empty, kept_step, of_reader
 from store.delivery.trace import add_steps
 from store.schema import deliveries, job_changes, lanes, member_preferences, workspaces
-from store.upsert import insert_missing
 
 _lock_lanes = (
     select(lanes.c.destination, lanes.c.id, *HOURS)

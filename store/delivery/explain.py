@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, bindparam, func, select
 
-from domain.history import MOST_SEARCHED
+from domain.delivery import MOST_SEARCHED
 from store.schema import deliveries, job_changes, lanes
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import BindParameter, Connection, and_, bindparam, case, select, update
 
-from domain.history import TraceStep
+from domain.delivery import TraceStep
 from domain.states import DEFAULT_CHANNEL, DeliveryState, Role
 from store.delivery.trace import add_steps
 from store.schema import deliveries, job_changes, lanes, workspaces

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, select, update
 
-from domain.history import TraceStep
+from domain.delivery import TraceStep
 from domain.notification_hours import NotificationHours
 from store.schema import lanes, member_preferences, trace
 

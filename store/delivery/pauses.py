@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, delete, literal, select, update
 
+from store.database import insert_missing
 from store.schema import pauses, workspaces
-from store.upsert import insert_missing
 
 
 @dataclass(frozen=True)

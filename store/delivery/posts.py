@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, case, exists, func, select, update
 
-from domain.delivery import ClaimedDelivery, NewDelivery
-from domain.history import TraceStep
+from domain.delivery import ClaimedDelivery, NewDelivery, TraceStep
 from domain.states import DEFAULT_CHANNEL, DeliveryState, Role
 from store.delivery import decisions, redraws, reminders
 from store.delivery.deliveries import add_deliveries

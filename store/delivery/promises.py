@@ -6,9 +6,9 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from domain.delivery import NewDelivery
 from domain.states import DeliveryState, HandlingState
+from store.database import insert_missing
 from store.delivery.deliveries import add_deliveries
 from store.schema import deliveries, earlier_posts, handlings, lanes
-from store.upsert import insert_missing
 
 _of_destination = (
     select(deliveries.c.id, deliveries.c.state, deliveries.c.post_id)

@@ -8,8 +8,8 @@ from uuid import uuid4
 from sqlalchemy import Connection, Select, bindparam, case, delete, select, update
 
 from domain.delivery import ClaimedDelivery
+from store.database import insert_missing
 from store.schema import deliveries, earlier_posts, job_changes, lanes, posts, redraws
-from store.upsert import insert_missing
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, Select, and_, bindparam, exists, or_, select, update
 
-from domain.delivery import NewDelivery
-from domain.history import TraceStep
+from domain.delivery import NewDelivery, TraceStep
 from domain.states import DeliveryState, HandlingState, Role
+from store.database import insert_missing
 from store.delivery.promises import promise_again
 from store.delivery.trace import add_steps
 from store.schema import (
@@ -25,7 +25,6 @@ from store.schema import (
     workspaces,
     wrong_data,
 )
-from store.upsert import insert_missing
 
 HOUR_MS = 60 * 60 * 1_000
 

@@ -11,8 +11,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, bindparam, exists, or_, select, update
 
-from domain.delivery import NewDelivery
-from domain.history import TraceStep
+from domain.delivery import NewDelivery, TraceStep
 from store.delivery.deliveries import add_deliveries
 from store.delivery.trace import add_steps
 from store.schema import job_changes, pauses, turns, workspaces

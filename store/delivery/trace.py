@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, insert, select
 
-from domain.history import TraceStep
+from domain.delivery import TraceStep
 from store.schema import trace
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, bindparam, func, select
 
 from domain.day_counts import DAY_MS, OUTCOMES, DayCount
+from store.database import insert_missing
 from store.schema import day_counts, job_changes
-from store.upsert import insert_missing
 
 _kept = select(day_counts.c.day, *(day_counts.c[name] for name in OUTCOMES)).where(
     day_counts.c.workspace_id == bindparam("of_workspace"), day_counts.c.day >= bindparam("first")

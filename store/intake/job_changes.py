@@ -10,13 +10,11 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, select
 from uuid6 import uuid7
 
-from domain.delivery import DeliveryRecord
-from domain.history import JobChangeRecord, TraceStep
+from domain.delivery import DeliveryRecord, JobChangeRecord, TraceStep
 from domain.states import DEFAULT_CHANNEL, WorkspaceState
-from store.database import DatabaseUnavailableError
+from store.database import DatabaseUnavailableError, insert_missing
 from store.delivery.trace import steps_of
 from store.schema import deliveries, job_changes, lanes, pauses, posts, workspaces
-from store.upsert import insert_missing
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, select, update
 
-from domain.delivery import Delivery, NewDelivery
-from domain.history import TraceStep
+from domain.delivery import Delivery, NewDelivery, TraceStep
 from domain.states import HandlingState
+from store.database import insert_missing
 from store.delivery import redraws
 from store.delivery.promises import promise_again
 from store.delivery.trace import add_steps
 from store.schema import deliveries, handlings, job_changes, lanes, laters, wrong_data
-from store.upsert import insert_missing
 
 _find = (
     select(

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, select
 
-from domain.history import Handling, History, Report, Snooze
+from domain.delivery import Handling, History, Report, Snooze
 from domain.states import HandlingState
 from store.schema import handlings, laters, wrong_data
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, bindparam, select
 
-from domain.history import Lately
+from domain.delivery import Lately
 from domain.states import DeliveryState
 from store.schema import deliveries, job_changes, lanes, posts
 

@@ -6,10 +6,10 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from domain.delivery import Delivery, NewDelivery
 from domain.states import Role
+from store.database import insert_missing
 from store.delivery.promises import promise_again
 from store.messages import acting
 from store.schema import deliveries, laters
-from store.upsert import insert_missing
 
 _due = (
     select(laters.c.delivery_id, laters.c.due_at, deliveries.c.workspace_id)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from sqlalchemy import BindParameter, Connection, and_, bindparam, delete, or_, select, update
 
 from domain.audit import OPERATOR, AuditEntry
-from domain.history import TraceStep
+from domain.delivery import TraceStep
 from domain.states import DeliveryState
 from store import audit
 from store.delivery.routing import ROUTE

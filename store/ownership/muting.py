@@ -7,14 +7,13 @@ from collections.abc import Collection
 from sqlalchemy import Connection, bindparam, delete, insert, or_, select
 
 from domain.audit import AuditEntry
-from domain.delivery import Delivery
-from domain.history import TraceStep
+from domain.delivery import Delivery, TraceStep
 from domain.preferences import SEGMENT
 from store import audit
+from store.database import insert_missing
 from store.delivery.trace import add_steps
 from store.ownership import choice_state
 from store.schema import mute_limits, mutes
-from store.upsert import insert_missing
 
 _segments = (
     select(mutes.c.signal)

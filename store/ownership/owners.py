@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Connection, bindparam, delete, func, literal, select, update
 
 from domain.audit import AuditEntry
-from domain.delivery import MissedJobChange, NewDelivery
-from domain.history import TraceStep
+from domain.delivery import MissedJobChange, NewDelivery, TraceStep
 from domain.people import OwnerLink, OwnerMatching, UnmatchedOwner
 from domain.states import Role
 from store import audit
+from store.database import insert_missing, put
 from store.delivery.deliveries import add_deliveries
 from store.delivery.trace import add_steps
 from store.schema import (
@@ -24,7 +24,6 @@ from store.schema import (
     ownership_matching,
     ownership_unmatched,
 )
-from store.upsert import insert_missing, put
 
 _matching = select(ownership_matching.c.email_field, ownership_matching.c.alias_domains).where(
     ownership_matching.c.workspace_id == bindparam("of_workspace")

@@ -8,11 +8,11 @@ from hmac import compare_digest
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
-from domain.salesforce_connection import SalesforceApp
+from domain.salesforce import SalesforceApp
+from store.database import put
 from store.encryption import Cipher
 from store.schema import salesforce_apps as apps
 from store.schema import salesforce_attempts as attempts
-from store.upsert import put
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,17 +9,17 @@ from typing import Any
 from sqlalchemy import Connection, Integer, Row, bindparam, case, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from domain.salesforce_connection import (
+from domain.salesforce import (
     CLIENT_CREDENTIALS,
     WEB_SERVER,
     ConnectionStatus,
     SalesforceConnection,
     SalesforceTokens,
 )
+from store.database import put
 from store.encryption import Cipher
 from store.schema import salesforce_connections as table
 from store.schema import workspaces
-from store.upsert import put
 
 RENEWAL_LEASE_MS = 30_000
 """How long one replica has to renew a session, longer than the time limit of that call, before another may try."""

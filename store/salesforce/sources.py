@@ -9,10 +9,10 @@ from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, delete, exists, insert, select, update
 
-from domain.salesforce_source import ACTIVE, NewSource, Source
+from domain.salesforce import ACTIVE, NewSource, Source
+from store.database import insert_missing
 from store.schema import salesforce_sources as table
 from store.schema import turns, workspaces
-from store.upsert import insert_missing
 
 
 def save(connection: Connection, new: NewSource) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, literal, select, update
 
 from domain.states import DeliveryState
+from store.database import insert_missing
 from store.schema import deliveries, lanes, slack_signs
-from store.upsert import insert_missing
 
 GENUINE, EVENT, REFUSED = "genuine", "event", "refused"
 """Slack's signature was right; so it was, and it was an event; it looked like one, and was not right."""

@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from domain.people import Member
+from store.database import insert_missing
 from store.schema import members
-from store.upsert import insert_missing
 
 BELIEVED_MS = 24 * 60 * 60 * 1000
 REFUSED_MS = 15 * 60 * 1000

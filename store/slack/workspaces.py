@@ -11,9 +11,9 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, exists, 
 from domain.notices import DEFAULT_CHANNEL_BROKEN, NO_DEFAULT_CHANNEL
 from domain.states import DEFAULT_CHANNEL, WorkspaceState
 from domain.workspace import Workspace
+from store.database import insert_missing
 from store.messages.notices import wake
 from store.schema import deliveries, lanes, turns, workspaces
-from store.upsert import insert_missing
 
 _find = select(workspaces).where(workspaces.c.id == bindparam("workspace_id"))
 

@@ -13,7 +13,7 @@ from cryptography.fernet import Fernet
 from slack_sdk.oauth.installation_store import Installation
 from sqlalchemy import func, select, update
 
-from domain.salesforce_source import NewSource
+from domain.salesforce import NewSource
 from store.database import Database
 from store.encryption import Cipher
 from store.salesforce import sources

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from sqlalchemy.engine import make_url
 
-from domain.job_change import JobChange
+from domain.job_change.model import JobChange
 from services.intake.rate_limit import A_SECOND, AT_ONCE
 from tests.chaos.rig.backlog import wait
 from tests.chaos.rig.load import under_load

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import from_json
 
-from domain.job_change import Company, Fault, InvalidJobChangeError, JobChange, long_salesforce_id
+from domain.job_change.model import Company, Fault, InvalidJobChangeError, JobChange, long_salesforce_id
 
 TODAY = date(2026, 11, 21)
 

@@ -20,6 +20,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.workspace import Workspace
 from listeners import register_listeners
+from listeners.dialogs.home_tab import HomeTab
+from listeners.home.app_home import AppHome
 from listeners.ownership.dialogs import OwnershipDialogs
 from listeners.pages import Pages
 from listeners.salesforce.connect import Connecting
@@ -131,16 +133,18 @@ async def office(database, clock) -> AsyncIterator[Office]:
         notices = Notices(database, api, clock)
         my_home = MyHome(database, directory, notices, clock)
         home = Home(database, directory, salesforce_auth, intake_keys, my_home, PUBLIC_URL, 90, clock)
+        home_tab = AppHome(home)
         burials = Burials(database, lambda: None, clock)
         parts: dict[str, object] = {
             "connecting": Connecting(connect, Pages.of("UserGems"), cipher),
             "salesforce_source": SalesforceSource(database, describe, clock),
             "own_mappings": OwnMappings(database, clock),
-            "ownership": _ownership(database, directory, salesforce, home, clock),
+            "ownership": _ownership(database, directory, salesforce, home_tab, clock),
             "acting": Acting(database, api, Redrawing(database, api, clock), clock),
             "database": database,
             "directory": directory,
             "home": home,
+            "home_tab": home_tab,
             "my_home": my_home,
             "muting_limits": MutingLimits(database, clock),
             "signal_channels": SignalChannels(api, database, clock),
@@ -212,14 +216,14 @@ async def install(office: Office, user: User) -> None:
 
 
 def _ownership(
-    database: Database, directory: Directory, salesforce: Salesforce, home: Home, clock: Callable[[], int]
+    database: Database, directory: Directory, salesforce: Salesforce, home_tab: HomeTab, clock: Callable[[], int]
 ) -> OwnershipDialogs:
     shapes = OrgShapes(SalesforceDescribe(salesforce), clock)
     rulebook, groups = Rulebook(database, shapes, clock), UserGroups(directory.slack, database, clock)
     return OwnershipDialogs(
         directory=directory,
         groups=groups,
-        home=home,
+        home_tab=home_tab,
         rulebook=rulebook,
         editing=OwnershipEditing(rulebook),
         simulation=Simulation(database, Deciding(database, salesforce, shapes, directory, groups, clock)),

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from domain.delivery import DeliveryRecord, NewDelivery
-from domain.history import Explanation, FailedJobChange, JobChangeRecord, TraceStep
-from domain.job_change import TEST_SOURCE
+from domain.delivery import DeliveryRecord, Explanation, FailedJobChange, JobChangeRecord, NewDelivery, TraceStep
+from domain.job_change.model import TEST_SOURCE
 from domain.states import Role
 from listeners.status.explain_view import explained_blocks, explained_text
 from listeners.status.status_view import HELP, buried_blocks, buried_lines, status_blocks, status_lines

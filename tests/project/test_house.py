@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -40,6 +41,97 @@ def imported(path: Path) -> set[str]:
         elif isinstance(node, ast.Import):
             found |= {alias.name.split(".")[0] for alias in node.names}
     return found
+
+
+ORDER = {
+    "store": ["delivery", "messages", "home", "salesforce", "slack", "intake", "ownership", "operations"],
+    "services": ["slack", "salesforce", "intake", "ownership", "messages", "operations", "delivery", "home"],
+    "listeners": [
+        *["dialogs", "pages", "slack", "messages", "ownership", "http", "intake", "salesforce", "status", "home", "cli"]
+    ],
+}
+"""The subjects inside each layer, lowest first: each may import itself, those before it and the layer's own files."""
+SUBJECTS = {"intake", "ownership", "delivery", "messages", "home", "slack", "salesforce", "operations"}
+KITS = {"dialogs", "pages", "status", "cli", "http"}
+"""Folders of listeners/ that are no subjects: parts of dialogs and pages, the slash command, terminal and server."""
+FLOOR = {"sqlalchemy", "aiohttp", "slack_sdk", "slack_bolt", "simple_salesforce"}
+"""Libraries that nothing pure reaches, not even through what it imports."""
+
+
+def modules_imported(path: Path) -> Iterator[str]:
+    """The dotted names of everything of ours that a module imports."""
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name if name in MODULES else node.module for name in names)
+
+
+def dotted(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {dotted(path): path for path in SOURCES}
+
+
+def test_the_same_subjects_stand_in_every_layer():
+    """Whoever knows the subject knows the folder."""
+    folders = {layer: set(ORDER[layer]) for layer in ORDER}
+
+    assert {layer: folders[layer] - SUBJECTS for layer in ORDER} == {
+        "store": set(),
+        "services": set(),
+        "listeners": KITS,
+    }
+    for layer, names in folders.items():
+        there = {path.parent.name for path in (ROOT / layer).glob("*/__init__.py")}
+        assert there - {"migrations", "schema"} == names
+
+
+@pytest.mark.parametrize("layer", ORDER)
+def test_imports_between_subjects_run_one_way(layer):
+    """In the order of ORDER, which ARCHITECTURE.md explains."""
+    order = ORDER[layer]
+
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {module}"
+        for number, subject in enumerate(order)
+        for path in sorted((ROOT / layer / subject).rglob("*.py"))
+        for module in modules_imported(path)
+        if module.split(".")[0] == layer and [*module.split("."), ""][1] in order[number + 1 :]
+    ]
+
+    assert wrong == []
+
+
+def test_no_folder_is_crowded_or_holds_a_single_file():
+    """From 2 to 14 entries; `__init__.py` is not counted."""
+    folders = {
+        path.parent
+        for layer in [*LAYERS, "sandbox", "tests"]
+        for path in (ROOT / layer).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and "golden" not in path.parts
+    }
+    entries = {
+        str(folder.relative_to(ROOT)): len({path for path in folder.iterdir() if path.name not in NO_ENTRIES})
+        for folder in folders
+        if "versions" not in folder.parts
+    }
+
+    assert {name: count for name, count in entries.items() if not 2 <= count <= 14} == {}
+
+
+NO_ENTRIES = {"__init__.py", "__pycache__"}
+LONGEST_FILE = 440
+
+
+def test_files_can_be_read_in_one_sitting():
+    """A longer one has a seam somewhere."""
+    files = [path for path in SOURCES if "versions" not in path.parts]
+    lines = {str(path.relative_to(ROOT)): path.read_text().count("\n") for path in files}
+
+    assert {name: count for name, count in lines.items() if count > LONGEST_FILE} == {}
 
 
 @pytest.mark.parametrize("layer", LAYERS)
@@ -123,13 +215,40 @@ def test_every_module_says_what_belongs_in_it():
     assert wrong == []
 
 
-def test_pure_modules_do_nothing_outside():
-    """A module that calls itself pure imports nothing that reads a clock, a network, a database or chance."""
-    outside = {"aiohttp", "requests", "sqlalchemy", "asyncio", "time", "random", "os", "socket", "slack_sdk"}
-    pure = [path for path in SOURCES if "Pure." in (ast.get_docstring(parsed(path)) or "").splitlines()[:1].__str__()]
+def test_pure_modules_are_pure_all_the_way_down():
+    """
+    A module that calls itself pure imports nothing that reads a clock, a network, a database or chance.
 
-    assert len(pure) >= 8
+    What it imports of ours imports no database, no HTTP client and no SDK either.
+    """
+    outside = {"requests", "asyncio", "time", "random", "os", "socket", *FLOOR}
+    pure = [path for path in SOURCES if "Pure." in (ast.get_docstring(parsed(path)) or "").partition("\n\n")[0]]
+
+    assert len(pure) > 80
     assert [str(path.relative_to(ROOT)) for path in pure if imported(path) & outside] == []
+    assert {dotted(path): reached for path in pure if (reached := libraries_reached(path) & FLOOR)} == {}
+
+
+def libraries_reached(path: Path) -> set[str]:
+    """The first names of everything that a module imports, directly or through other modules of ours."""
+    reached, waiting = set(), [dotted(path)]
+    while waiting:
+        module = waiting.pop()
+        if module not in reached:
+            reached.add(module)
+            waiting += modules_imported(MODULES[module]) if module in MODULES else []
+    return {module.split(".")[0] for module in reached}
+
+
+def test_domain_stands_below_everything():
+    """It holds what every subject speaks of, so it imports nothing of the project and no SDK."""
+    wrong = [str(path) for path in (ROOT / "domain").glob("*.py") if not is_ground(path)]
+
+    assert wrong == []
+
+
+def is_ground(path: Path) -> bool:
+    return "Pure" in (ast.get_docstring(parsed(path)) or "") or path.name == "errors.py"
 
 
 DOCS = "\n".join(path.read_text() for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))])

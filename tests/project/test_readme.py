@@ -13,7 +13,7 @@ from cryptography.fernet import Fernet
 
 from app import build
 from bench.documents import HEADLINES, PERFORMANCE, headlines, table, with_figures
-from domain.job_change import JobChange
+from domain.job_change.model import JobChange
 from listeners.cli.table import VERBS
 from services.settings import SLACK_CREDENTIALS, Settings
 from store.encryption import Cipher

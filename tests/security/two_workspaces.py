@@ -13,7 +13,7 @@ from slack_sdk.oauth.installation_store import Installation
 from sqlalchemy import Connection, select
 
 from domain.intake_key import BEARER
-from domain.salesforce_source import NewSource
+from domain.salesforce import NewSource
 from listeners.dialogs.blocks import plain
 from sandbox.slack.shapes import view_json
 from sandbox.slack.state import Channel, Message, Team, User, View

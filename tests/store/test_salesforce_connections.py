@@ -6,7 +6,7 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import Connection, select
 
-from domain.salesforce_connection import CLIENT_CREDENTIALS, WEB_SERVER, SalesforceConnection, SalesforceTokens
+from domain.salesforce import CLIENT_CREDENTIALS, WEB_SERVER, SalesforceConnection, SalesforceTokens
 from store.database import Database
 from store.encryption import Cipher
 from store.salesforce import connections

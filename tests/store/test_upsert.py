@@ -11,7 +11,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy import select, text
 
 from domain.audit import AuditEntry
-from domain.salesforce_connection import SalesforceApp, SalesforceConnection
+from domain.salesforce import SalesforceApp, SalesforceConnection
 from store.database import Database
 from store.encryption import Cipher
 from store.intake import imports, mappings

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from domain.validation import Fault, InvalidJobChangeError
+from domain.job_change.validation import Fault, InvalidJobChangeError
 from services.intake.senders import senders
 from services.intake.senders.row_mapping import RowMapping, value_at
 

@@ -13,8 +13,8 @@ from itertools import islice
 from pathlib import Path
 
 from domain.errors import PermanentError
-from domain.job_change import JobChange
-from domain.validation import Fault, InvalidJobChangeError
+from domain.job_change.model import JobChange
+from domain.job_change.validation import Fault, InvalidJobChangeError
 from services.intake.accepting import Intake
 from services.intake.files.columns import Reading
 from services.intake.files.formats import RowsFile, look

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from random import random
 
 from domain.errors import PermanentError, TransientError
-from domain.salesforce_connection import SalesforceConnection
-from domain.salesforce_source import Source
-from domain.validation import InvalidJobChangeError
+from domain.job_change.validation import InvalidJobChangeError
+from domain.salesforce import SalesforceConnection, Source
 from services.intake.accepting import Intake
 from services.intake.salesforce.query import Place, SourceQuery
 from services.intake.salesforce.setup import SKEW_MS, checked

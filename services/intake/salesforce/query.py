@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from domain.errors import TransientError
-from domain.validation import Fault, InvalidJobChangeError
+from domain.job_change.validation import Fault, InvalidJobChangeError
 from services.intake.senders.row_mapping import RowMapping, value_at
 from services.salesforce.queries.quoting import format_soql
 from services.salesforce.queries.statements import Row

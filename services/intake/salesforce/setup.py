@@ -9,12 +9,11 @@ from sqlalchemy import Connection
 
 from domain.audit import AuditEntry
 from domain.errors import PermanentError
-from domain.job_change import JobChange
-from domain.salesforce_source import NewSource, Preview, PreviewLine, Source
-from domain.validation import InvalidJobChangeError
+from domain.job_change.model import JobChange
+from domain.job_change.validation import InvalidJobChangeError
+from domain.salesforce import NewSource, Preview, PreviewLine, Source
 from services.intake.salesforce.presets import USERGEMS, Proposal, proposals
 from services.intake.salesforce.query import Place, SourceQuery
-from services.intake.senders.own_mappings import change_told
 from services.salesforce.queries.describe import SalesforceDescribe
 from services.salesforce.queries.statements import Row
 from store import audit
@@ -133,7 +132,7 @@ def _line(query: SourceQuery, row: Row) -> PreviewLine:
         change = JobChange.parse(query.read(row))
     except InvalidJobChangeError as error:
         return PreviewLine(record_id, None, str(error))
-    return PreviewLine(record_id, change_told(change), None)
+    return PreviewLine(record_id, change, None)
 
 
 def _start(connection: Connection, new: NewSource, done: AuditEntry) -> None:

@@ -9,12 +9,10 @@ from typing import Any
 from sqlalchemy import Connection
 
 from domain.audit import AuditEntry
-from domain.job_change import JobChange
-from domain.validation import Fault, InvalidJobChangeError
+from domain.job_change.model import JobChange
+from domain.job_change.validation import Fault, InvalidJobChangeError
 from services.intake.senders import senders
 from services.intake.senders.row_mapping import RowMapping
-from services.messages.wording import background, headline, meaning, sentence
-from services.slack.mrkdwn import escape
 from store import audit
 from store.database import Database
 from store.intake import mappings
@@ -49,16 +47,9 @@ def checked_source(typed: str) -> str:
     return source
 
 
-def told(definition: object, row: object, source: str) -> str:
-    """What a row would be told as, in mrkdwn. Raises InvalidJobChangeError with every fault of mapping and row."""
-    change = JobChange.parse(senders.read(row, source, RowMapping.parse(definition)))
-    return change_told(change)
-
-
-def change_told(change: JobChange) -> str:
-    """One job change in a line, in mrkdwn."""
-    facts = sentence(", ".join(meaning(change, None)))
-    return " ".join(filter(None, [sentence(headline(change, escape)), background(change), facts]))
+def try_mapping(definition: object, row: object, source: str) -> JobChange:
+    """Read one row with a mapping. Raises InvalidJobChangeError with every fault of the mapping and the row."""
+    return JobChange.parse(senders.read(row, source, RowMapping.parse(definition)))
 
 
 def _save(

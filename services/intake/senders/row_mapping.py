@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from domain.validation import Fault, InvalidJobChangeError
+from domain.job_change.validation import Fault, InvalidJobChangeError
 from services.intake.senders.row_values import SIGNALS, change_type_of, converted, says
 
 Row = Mapping[str, object]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from domain.field_types import tidy
+from domain.job_change.field_types import tidy
 
 # How senders and people say it; compared without regard to case, and a space is as good as an underscore.
 _CHANGE_TYPES = {

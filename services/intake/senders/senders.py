@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from domain.job_change import DEFAULT_SOURCE
-from domain.validation import Fault, InvalidJobChangeError
+from domain.job_change.model import DEFAULT_SOURCE
+from domain.job_change.validation import Fault, InvalidJobChangeError
 from services.intake.senders.row_mapping import FIELDS, RowMapping, value_at
 
 LONGEST_SOURCE = 100

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from domain.field_types import long_salesforce_id
+from domain.job_change.field_types import long_salesforce_id
 
 Side = Literal["past", "current"]
 OfOpportunity = Literal["open", "last_won", "last_lost"]

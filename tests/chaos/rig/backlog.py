@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, create_engine, text
 
-from domain.job_change import JobChange
+from domain.job_change.model import JobChange
 from store.database import Database
 from tests.chaos.rig.reconciliation import numbered
 

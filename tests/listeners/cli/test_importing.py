@@ -20,7 +20,7 @@ from rich.console import Console
 from sqlalchemy import func, select
 
 from app import build
-from domain.job_change import JobChange
+from domain.job_change.model import JobChange
 from listeners.cli import importing
 from listeners.cli.terminal import Terminal
 from services.intake.accepting import Intake

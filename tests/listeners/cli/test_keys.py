@@ -11,7 +11,7 @@ from slack_sdk.oauth.installation_store import Installation
 from sqlalchemy import insert, select
 
 from domain.intake_key import BEARER, SIGNING
-from domain.salesforce_connection import WEB_SERVER, SalesforceApp, SalesforceConnection
+from domain.salesforce import WEB_SERVER, SalesforceApp, SalesforceConnection
 from services.intake.keys import IntakeKeys
 from store.database import Database
 from store.encryption import Cipher, EncryptedText, WrongKeyError

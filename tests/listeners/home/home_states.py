@@ -8,7 +8,7 @@ from math import sin
 
 from domain.day_counts import DAY_MS, DayCount, RecipientCount
 from domain.intake_key import ListedKey
-from domain.salesforce_connection import WEB_SERVER, SalesforceConnection
+from domain.salesforce import WEB_SERVER, SalesforceConnection
 from domain.workspace import Workspace
 from services.home.home_state import (
     HomeState,

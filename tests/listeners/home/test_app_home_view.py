@@ -9,7 +9,7 @@ from itertools import product
 import pytest
 
 from domain.day_counts import RecipientCount
-from domain.history import FailedJobChange
+from domain.delivery import FailedJobChange
 from domain.intake_key import ListedKey
 from domain.preferences import Pace
 from listeners.dialogs.blocks import said_view, wait_view

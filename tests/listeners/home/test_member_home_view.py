@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from domain.history import Handling, History, Snooze
-from domain.job_change import JobChange
+from domain.delivery import Handling, History, Snooze
+from domain.job_change.model import JobChange
 from domain.notification_hours import WEEKLY, HeldBack, NotificationHours
 from domain.people import Absence
 from domain.preferences import EVERYTHING

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from domain.audit import AuditEntry
 from domain.delivery import NewDelivery
-from domain.job_change import JobChange
+from domain.job_change.model import JobChange
 from domain.people import OwnerLink, OwnerMatching, UnmatchedOwner
 from domain.rule_versions import DraftRules, PublishedRules
 from domain.states import Role

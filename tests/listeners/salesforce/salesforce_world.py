@@ -16,7 +16,7 @@ from cryptography.fernet import Fernet
 from slack_sdk.oauth.installation_store import Installation
 
 import app
-from domain.salesforce_connection import SalesforceConnection
+from domain.salesforce import SalesforceConnection
 from listeners.http.server import create_runner
 from listeners.slack.links import ConnectLink
 from sandbox.salesforce import SalesforceSandbox

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from domain.salesforce_connection import SalesforceApp
+from domain.salesforce import SalesforceApp
 from services.salesforce.connect import ATTEMPT_SECONDS
 from store import audit
 from store.salesforce import apps

@@ -8,8 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from domain.salesforce_connection import WEB_SERVER, SalesforceConnection
-from domain.salesforce_source import PAUSED, Preview, PreviewLine, Source
+from domain.salesforce import PAUSED, WEB_SERVER, Preview, PreviewLine, SalesforceConnection, Source
 from listeners.intake.mappings_view import as_json, mappings_view
 from listeners.salesforce.settings_view import connect_view, health_text, health_texts
 from listeners.salesforce.sources_view import source_view, sources_view

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import select
 
 from domain.errors import PermanentError, TransientError
-from domain.salesforce_source import ACTIVE, PAUSED, Source
-from domain.validation import InvalidJobChangeError
+from domain.job_change.validation import InvalidJobChangeError
+from domain.salesforce import ACTIVE, PAUSED, Source
 from sandbox.salesforce.rest import Answer, Request
 from sandbox.salesforce.schema import Field, lookup
 from services.intake.salesforce.finder import LEASE_MS

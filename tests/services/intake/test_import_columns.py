@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from domain.job_change import JobChange
-from domain.validation import InvalidJobChangeError
+from domain.job_change.model import JobChange
+from domain.job_change.validation import InvalidJobChangeError
 from services.intake.files.columns import Reading, missing
 from services.intake.senders.row_mapping import RowMapping
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.job_change import JobChange
-from domain.validation import InvalidJobChangeError
+from domain.job_change.model import JobChange
+from domain.job_change.validation import InvalidJobChangeError
 from services.intake.senders import senders
 from services.intake.senders.row_mapping import RowMapping
 

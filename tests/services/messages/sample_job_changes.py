@@ -1,6 +1,6 @@
 """Job changes as senders tell them, each with what it is a sample of."""
 
-from domain.job_change import JobChange
+from domain.job_change.model import JobChange
 
 Raw = dict[str, object]
 

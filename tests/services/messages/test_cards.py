@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from domain.delivery import ClaimedDelivery
-from domain.history import Handling, History, Report, Snooze
-from domain.job_change import TEST_SOURCE
+from domain.delivery import ClaimedDelivery, Handling, History, Report, Snooze
+from domain.job_change.model import TEST_SOURCE
 from domain.states import DEFAULT_CHANNEL, HandlingState
 from services.messages.cards import MOST_NOTES, card, cards
 from services.messages.compose import compose

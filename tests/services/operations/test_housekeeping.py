@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from domain.audit import APP, AuditEntry
-from domain.history import TraceStep
+from domain.delivery import TraceStep
 from domain.states import DEFAULT_CHANNEL
 from services.operations.housekeeping import DAY_MS, Housekeeping
 from store import audit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from domain.job_change import JobChange
+from domain.job_change.model import JobChange
 from domain.people import NOT_IN_SLACK, Member
 from services.ownership.choice.availability import Ledger, Standing
 from services.ownership.choice.case import Case

@@ -517,7 +517,7 @@ async def test_alias_domains_and_another_email_field_match_everybody(world, chan
 
 async def test_simulating_tells_nobody(world, channel):
     """Who would be told, and why, without a trace of it anywhere."""
-    from domain.job_change import JobChange  # noqa: PLC0415
+    from domain.job_change.model import JobChange  # noqa: PLC0415
 
     two_accounts(world)
     pools = {"P": {"members": [{"user": "sue@acme.example"}, {"user": "kim@acme.example"}]}}

@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestServer
 from cryptography.fernet import Fernet
 
 from domain.errors import PermanentError, TransientError
-from domain.salesforce_connection import SalesforceConnection
+from domain.salesforce import SalesforceConnection
 from sandbox.salesforce import SalesforceSandbox
 from services.salesforce.moved_orgs import FAILURES_IN_A_ROW, RENEW_AGAIN_MS
 from services.salesforce.queries.lookup import Salesforce

@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 from cryptography.fernet import Fernet
 
 from domain.errors import PermanentError, TransientError
-from domain.salesforce_connection import SalesforceConnection
+from domain.salesforce import SalesforceConnection
 from sandbox.salesforce import SalesforceSandbox
 from services.salesforce.login import authorize_url, challenge_of
 from services.salesforce.sessions import SalesforceAuth

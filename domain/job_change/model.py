@@ -13,7 +13,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from domain.field_types import (
+from domain.job_change.field_types import (
     Custom,
     Day,
     Domain,
@@ -29,7 +29,7 @@ from domain.field_types import (
     page_of,
     tidy,
 )
-from domain.validation import Fault, InvalidJobChangeError, fault_of
+from domain.job_change.validation import Fault, InvalidJobChangeError, fault_of
 
 __all__ = [
     "ChangeType",

@@ -11,7 +11,7 @@ from domain.audit import AuditEntry
 from store import audit
 from tests.conftest import SOMEDAY
 
-SERVICES = sorted((Path(__file__).parents[2] / "services").rglob("*.py"))
+SERVICES = sorted((Path(__file__).parents[3] / "services").rglob("*.py"))
 SETTINGS = {
     "workspaces": ("change",),
     "ownership": ("publish", "save_draft", "drop_draft"),

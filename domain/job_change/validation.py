@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic_core import ErrorDetails
 
 from domain.errors import PermanentError
-from domain.field_types import MOST_EMAILS
+from domain.job_change.field_types import MOST_EMAILS
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,70 @@
+"""
+Every table, a module for each subject: what the migrations build and what the statements are written against.
+
+Some columns and stored values keep an older word, since renaming them is not worth a migration: `told` is who was
+notified, `laters` are snoozed deliveries, the state `buried` means failed, `given` means reassigned, `tell_dris` is
+whether DRIs get direct messages. The names in domain/ are the ones that people read.
+"""
+
+from __future__ import annotations
+
+from store.schema.base import metadata
+from store.schema.delivery import deliveries, earlier_posts, lanes, pauses, posts, redraws, reminders, trace, turns
+from store.schema.home import absences, audit, day_counts, member_preferences, mute_limits, mutes
+from store.schema.intake import imports, intake_keys, job_changes, mappings
+from store.schema.messages import handlings, laters, notices, wrong_data
+from store.schema.ownership import (
+    ownership_accounts,
+    ownership_denials,
+    ownership_drafts,
+    ownership_links,
+    ownership_matching,
+    ownership_pools,
+    ownership_rules,
+    ownership_unmatched,
+)
+from store.schema.salesforce import salesforce_apps, salesforce_attempts, salesforce_connections, salesforce_sources
+from store.schema.slack import members, slack_events, slack_signs, workspaces
+
+__all__ = [
+    "absences",
+    "audit",
+    "day_counts",
+    "deliveries",
+    "earlier_posts",
+    "handlings",
+    "imports",
+    "intake_keys",
+    "job_changes",
+    "lanes",
+    "laters",
+    "mappings",
+    "member_preferences",
+    "members",
+    "metadata",
+    "mute_limits",
+    "mutes",
+    "notices",
+    "ownership_accounts",
+    "ownership_denials",
+    "ownership_drafts",
+    "ownership_links",
+    "ownership_matching",
+    "ownership_pools",
+    "ownership_rules",
+    "ownership_unmatched",
+    "pauses",
+    "posts",
+    "redraws",
+    "reminders",
+    "salesforce_apps",
+    "salesforce_attempts",
+    "salesforce_connections",
+    "salesforce_sources",
+    "slack_events",
+    "slack_signs",
+    "trace",
+    "turns",
+    "workspaces",
+    "wrong_data",
+]

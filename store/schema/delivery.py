@@ -1,0 +1,170 @@
+"""Tables of the engine: routing turns, lanes, posts, deliveries, redraws and reminders."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, text
+
+from store.schema.base import Milliseconds, RowId, metadata
+
+turns = Table(  # whose turn it is: fairness between workspaces, and one of us a workspace at a time
+    "turns",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("half", Text, primary_key=True),  # route | post | find
+    Column("served_at", Milliseconds, nullable=False, server_default="0"),
+    Column("lease_until", Milliseconds, nullable=False, server_default="0"),
+    Column("lease", Text),  # who holds it; null: nobody
+)
+
+pauses = Table(  # a vendor asked us to wait, or keeps failing
+    "pauses",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("subject", Text, primary_key=True),  # slack, slack:chat.postMessage, salesforce, …
+    Column("until", Milliseconds, nullable=False),
+    Column("failures", Integer, nullable=False, server_default="0"),  # in a row; 0: it only asked us to wait
+    Column("since", Milliseconds, nullable=False),  # the first of these failures
+    Column("reason", Text, nullable=False, server_default=""),
+)
+
+lanes = Table(
+    "lanes",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
+    Column("destination", Text, nullable=False),  # a Slack user id, a channel id, or DEFAULT_CHANNEL
+    # Pacing, Retry-After, back-off and lease in one: when this lane may post next. Null: empty, or parked.
+    Column("due_at", Milliseconds),
+    Column("paced_until", Milliseconds, nullable=False, server_default="0"),  # earliest next message, also when empty
+    Column("lease", Text),
+    Column("failures", Integer, nullable=False, server_default="0"),  # in a row
+    Column("dm", Text),  # of a person's lane: the id of our direct message with them, once Slack has told it
+    Column("kept_until", Milliseconds),  # until when its reader's preferences keep it; null, or past: they do not
+    UniqueConstraint("workspace_id", "destination"),
+    Index(
+        "ix_lanes_due",
+        "workspace_id",
+        "due_at",
+        "id",
+        sqlite_where=text("due_at IS NOT NULL"),
+        postgresql_where=text("due_at IS NOT NULL"),
+    ),
+)
+
+posts = Table(  # one Slack message, written before it is sent
+    "posts",
+    metadata,
+    Column("id", Text, primary_key=True),  # a UUID: the message's client_msg_id, and in its metadata
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
+    Column("lane_id", RowId, ForeignKey("lanes.id", ondelete="CASCADE"), nullable=False),
+    Column("state", Text, nullable=False),  # sending | sent | failed
+    Column("tries", Integer, nullable=False, server_default="1"),
+    Column("doubts", Integer, nullable=False, server_default="0"),  # answers that left open whether it was performed
+    Column("begun_at", Milliseconds, nullable=False),
+    Column("tried_at", Milliseconds, nullable=False),
+    Column("channel", Text),  # where Slack put it
+    Column("ts", Text),
+    Column("digest", Text),  # daily | weekly; null: it is none
+    Index(
+        "ix_posts_sending",
+        "lane_id",
+        sqlite_where=text("state = 'sending'"),
+        postgresql_where=text("state = 'sending'"),
+    ),
+    Index("ix_posts_tried", "workspace_id", "tried_at"),
+    Index("ix_posts_lane", "lane_id", "state", "tried_at"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", RowId, primary_key=True),  # counts up: the order inside a lane
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
+    Column("job_change_id", Text, ForeignKey("job_changes.id", ondelete="CASCADE"), nullable=False),
+    Column("lane_id", RowId, ForeignKey("lanes.id", ondelete="CASCADE"), nullable=False),
+    Column("role", Text, nullable=False),  # dri | fallback | channel | copy: a copy never decides the outcome
+    Column("reason", Text, nullable=False),  # why it comes here, as the message says it
+    Column("side", Text),  # past | current | both: whose owner is told; null: what the change type suggests
+    Column("state", Text, nullable=False),  # pending | sending | delivered | buried | moved
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("plainness", Integer, nullable=False, server_default="0"),  # 0 bundle, 1 alone, 2 plain text
+    Column("post_id", Text, ForeignKey("posts.id", ondelete="SET NULL")),
+    Column("last_error", Text),
+    Column("created_at", Milliseconds, nullable=False),
+    Column("settled_at", Milliseconds),
+    UniqueConstraint("job_change_id", "lane_id"),
+    Index("ix_deliveries_lane", "lane_id", "state", "id"),  # as good as the next one, which SQLite may pass over for it
+    Index(
+        "ix_deliveries_pending",
+        "lane_id",
+        "id",
+        sqlite_where=text("state = 'pending'"),
+        postgresql_where=text("state = 'pending'"),
+    ),
+    Index(
+        "ix_deliveries_post",
+        "post_id",
+        sqlite_where=text("post_id IS NOT NULL"),
+        postgresql_where=text("post_id IS NOT NULL"),
+    ),
+    Index(
+        "ix_deliveries_buried",
+        "workspace_id",
+        "id",
+        sqlite_where=text("state = 'buried'"),
+        postgresql_where=text("state = 'buried'"),
+    ),
+)
+
+trace = Table(  # what happened to a job change after it was routed, one row a step; only added to
+    "trace",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("job_change_id", Text, ForeignKey("job_changes.id", ondelete="CASCADE"), nullable=False),
+    Column("at", Milliseconds, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("detail", Text, nullable=False, server_default=""),
+    Index("ix_trace_job_change", "job_change_id", "id"),
+)
+
+earlier_posts = Table(  # messages that carried a delivery before it was told again
+    "earlier_posts",
+    metadata,
+    Column("post_id", Text, ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True),
+    Column("delivery_id", RowId, ForeignKey("deliveries.id", ondelete="CASCADE"), primary_key=True),
+    Index("ix_earlier_posts_delivery", "delivery_id"),
+)
+
+redraws = Table(  # messages that do not show yet what the rows say
+    "redraws",
+    metadata,
+    Column("post_id", Text, ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True),
+    Column("version", Integer, nullable=False),  # grows whenever there is more to show
+    Column("due_at", Milliseconds, nullable=False),  # schedule, retry time and lease in one
+    Column("lease", Text),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Index("ix_redraws_due", "due_at"),
+)
+
+reminders = Table(  # what was told to somebody who is to be reminded while nothing comes of it, once
+    "reminders",
+    metadata,
+    Column("delivery_id", RowId, ForeignKey("deliveries.id", ondelete="CASCADE"), primary_key=True),
+    Column("job_change_id", Text, ForeignKey("job_changes.id", ondelete="CASCADE"), nullable=False),
+    Column("told_at", Milliseconds, nullable=False),
+    Column("hours", Integer, nullable=False),  # working hours of its reader to wait, each time
+    Column("due_at", Milliseconds),  # when to look, and lease in one; null: there is nothing more to do
+    Column("lease", Text),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("begun_at", Milliseconds),  # when we set out to remind: written before Slack is called
+    Column("reminded_at", Milliseconds),
+    Column("escalated_at", Milliseconds),
+    Column("escalated_to", Text),  # a destination
+    Index("ix_reminders_job_change", "job_change_id"),
+    Index(
+        "ix_reminders_due",
+        "due_at",
+        sqlite_where=text("due_at IS NOT NULL"),
+        postgresql_where=text("due_at IS NOT NULL"),
+    ),
+)

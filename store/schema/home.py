@@ -1,0 +1,71 @@
+"""Tables behind App Home: day counts, preferences of members, and the audit log."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text, text
+
+from store.schema.base import Milliseconds, RowId, metadata
+
+day_counts = Table(  # how many job changes ended on a day that is over
+    "day_counts",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("day", Integer, primary_key=True),  # since the epoch, UTC
+    Column("told_dri", Integer, nullable=False),
+    Column("told_channel", Integer, nullable=False),
+    Column("buried", Integer, nullable=False),
+    Column("muted", Integer, nullable=False),
+)
+
+absences = Table(  # who is out of office
+    "absences",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", Text, primary_key=True),
+    Column("since", Milliseconds, nullable=False),
+    Column("until", Milliseconds),  # null: until they say so
+    Column("delegate", Text),  # a Slack user id; null: nobody takes their place
+)
+
+mutes = Table(  # what a member does not want to hear
+    "mutes",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", Text, primary_key=True),
+    Column("signal", Text, primary_key=True),  # or a change type, segment:… of an account, or *: every one
+    Column("until", Milliseconds),  # null: until they say so
+)
+
+mute_limits = Table(  # what nobody in a workspace may mute
+    "mute_limits",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("what", Text, primary_key=True),  # as in mutes.signal, see store/ownership/muting.py
+)
+
+member_preferences = Table(  # when and how a member wants to be told, see domain/notification_hours.py
+    "member_preferences",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", Text, primary_key=True),
+    Column("delivery", Text, nullable=False, server_default="direct"),  # direct | daily | weekly
+    Column("digest_at", Integer, nullable=False, server_default="540"),  # minutes after midnight
+    Column("weekday", Integer, nullable=False, server_default="0"),  # of a weekly digest; 0: Monday
+    Column("quiet_from", Integer),  # minutes after midnight; null: there are no quiet hours
+    Column("quiet_to", Integer),
+    Column("quiet_weekends", Boolean, nullable=False, server_default=text("false")),
+    Column("tz", Text),  # as Slack last told it; null: not known
+    Column("changed_at", Milliseconds, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("workspace_id", Text, nullable=False),
+    Column("at", Milliseconds, nullable=False),
+    Column("actor", Text, nullable=False),  # a Slack user id, or operator
+    Column("action", Text, nullable=False),
+    Column("detail", Text, nullable=False, server_default=""),
+    Index("ix_audit_workspace", "workspace_id", "id"),
+)

@@ -1,0 +1,88 @@
+"""Tables of what came in: job changes, keys of senders, field mappings and imports."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, text
+
+from store.schema.base import Milliseconds, RowId, metadata
+
+job_changes = Table(
+    "job_changes",
+    metadata,
+    Column("id", Text, primary_key=True),  # time-ordered
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("payload", Text),  # the JobChange as JSON; null: erased
+    Column("accepted_at", Milliseconds, nullable=False),
+    Column("due_at", Milliseconds),  # when to route it; null: nothing to route
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("last_error", Text),
+    Column("decision", Text),  # JSON: who was considered, in order, and what became of each; null: not routed yet
+    Column("routed_at", Milliseconds),
+    Column("outcome", Text),  # delivered | buried | muted; null: not ended yet
+    Column("told", Text),  # of a delivered one: dri | channel
+    Column("reason", Text),  # of a buried or muted one, or why the channel was told
+    Column("ended_at", Milliseconds),
+    Column("acted_at", Milliseconds),  # when somebody who was told last did something about it; null: nobody did
+    UniqueConstraint("workspace_id", "key"),
+    Index(
+        "ix_job_changes_due",
+        "workspace_id",
+        "due_at",
+        "id",
+        sqlite_where=text("due_at IS NOT NULL"),
+        postgresql_where=text("due_at IS NOT NULL"),
+    ),
+    Index(
+        "ix_job_changes_open",
+        "workspace_id",
+        "accepted_at",
+        sqlite_where=text("ended_at IS NULL"),
+        postgresql_where=text("ended_at IS NULL"),
+    ),
+    Index("ix_job_changes_ended", "workspace_id", "ended_at", "outcome", "told"),
+    Index(  # outcome first: SQLite would choose another index otherwise
+        "ix_job_changes_buried",
+        "outcome",
+        "workspace_id",
+        sqlite_where=text("outcome = 'buried'"),
+        postgresql_where=text("outcome = 'buried'"),
+    ),
+)
+
+mappings = Table(  # how a workspace reads the rows of a sender
+    "mappings",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("definition", Text, nullable=False),  # JSON
+    Column("made_by", Text, nullable=False),
+    Column("made_at", Milliseconds, nullable=False),
+)
+
+intake_keys = Table(
+    "intake_keys",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", Text, nullable=False),  # signing | bearer
+    Column("secret", Text, nullable=False),  # signing: encrypted; bearer: its SHA-256
+    Column("made_at", Milliseconds, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("expires_at", Milliseconds),  # null: in force; a rolled one stays good until then
+    Index("ix_intake_keys_workspace", "workspace_id", "kind"),
+)
+
+imports = Table(  # how far the import of a file has come, until it has come to its end
+    "imports",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("digest", Text, primary_key=True),  # SHA-256 of the file and of how it is read
+    Column("read", Integer, nullable=False),  # rows
+    Column("accepted", Integer, nullable=False),
+    Column("duplicate", Integer, nullable=False),
+    Column("refused", Integer, nullable=False),
+    Column("refused_bytes", BigInteger, nullable=False),  # size of the file of those refused
+    Column("updated_at", Milliseconds, nullable=False),
+)
