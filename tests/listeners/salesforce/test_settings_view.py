@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from domain.job_change.model import JobChange
 from domain.salesforce import PAUSED, WEB_SERVER, Preview, PreviewLine, SalesforceConnection, Source
 from listeners.intake.mappings_view import as_json, mappings_view
 from listeners.salesforce.settings_view import connect_view, health_text, health_texts
@@ -18,6 +19,7 @@ from services.salesforce.health import lines, source_line
 from services.slack.mrkdwn import escape
 from store.salesforce.connections import DAY_MS
 from tests.conftest import SOMEDAY
+from tests.world import sample_job_change
 
 LIVE = "<!channel> & <https://evil.example|here> *bold*" * 20
 ACME = SalesforceConnection(
@@ -115,7 +117,11 @@ def test_a_source_in_a_line(source: Source, said: str) -> None:
             Proposal("O__c", "O__c", "Moves", {}),
             "{}",
             "now",
-            Preview([PreviewLine("a01", "told", None), PreviewLine("a02", None, LIVE)], 5, {"Account.Website": LIVE}),
+            Preview(
+                [PreviewLine("a01", JobChange.parse(sample_job_change()), None), PreviewLine("a02", None, LIVE)],
+                5,
+                {"Account.Website": LIVE},
+            ),
         ),
     ],
 )

@@ -16,6 +16,7 @@ from sandbox.salesforce.rest import Answer, Request
 from sandbox.salesforce.schema import Field, lookup
 from services.intake.salesforce.finder import LEASE_MS
 from services.intake.salesforce.presets import Proposal
+from services.messages.wording import one_line
 from store.database import Database
 from store.salesforce import sources
 from store.schema import job_changes
@@ -94,7 +95,7 @@ async def test_the_last_five_are_shown_as_they_would_be_told(org: Org) -> None:
     preview = await org.source.preview("T1", proposal.sobject, proposal.definition)
     assert len(preview.lines) == 5
     assert "current.company is required" in str(preview.lines[0].refused)
-    assert "Person5 Smith joined Globex" in str(preview.lines[1].told)
+    assert "Person5 Smith joined Globex" in one_line(preview.lines[1].job_change)
     assert await org.told() == 0
 
 
