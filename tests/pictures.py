@@ -136,7 +136,7 @@ async def take_slack(browser: Browser, said: str) -> None:
     reader = await camera.page.evaluate("new URLSearchParams(location.search).get('user')")
     await take_dialogs_of_a_message(camera)
     await camera.see(f"{slack}/?user={reader}&tab=home", ".home .section")
-    await camera.take("my-home")
+    await camera.take("member-home")
     await take_dialogs_of_home(camera, admin)
     await take_command(camera, admin)
 
@@ -154,7 +154,7 @@ async def take_dialogs_of_home(camera: Camera, admin: str) -> None:
     await camera.see(f"{camera.slack}/?user={admin}&tab=home", ".home .section")
     for section, button, name in (
         ("Channels by signal", "Change…", "signal-channels"),
-        ("Pace and retention", "Change…", "pace"),
+        ("Pace and retention", "Change…", "limits-and-data"),
         ("Ownership (DRIs)", "Ownership (DRIs)", "ownership"),
     ):
         row = camera.page.locator(".home .section", has_text=section)
