@@ -1,1 +1,1 @@
-"""A Slack workspace and a Salesforce org that live on this machine, to try, to test and to measure against."""
+"""Local stand-ins for Slack and Salesforce, for the demo, the tests and the benchmarks."""

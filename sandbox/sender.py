@@ -1,4 +1,4 @@
-"""A system that knows of job changes and posts them, signed as https://www.standardwebhooks.com describes."""
+"""A source that posts job changes to the app, signed as https://www.standardwebhooks.com describes."""
 
 import json
 import uuid
@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Sender:
-    """Sends to one workspace of the app at `app_url`; `secret` is its signing key, `whsec_…`."""
+    """Posts to one workspace of the app at `app_url`. `secret` is its signing key, `whsec_…`."""
 
     http: aiohttp.ClientSession
     app_url: str
@@ -30,26 +30,27 @@ class Sender:
             yield cls(http, app_url, workspace_id, secret)
 
     async def post(self, job_change: Json) -> tuple[int, Json]:
-        """The status, and the answer."""
+        """Return the HTTP status and the JSON of the response."""
         body = json.dumps(job_change)
-        headers = self._signed(body) | {"Content-Type": "application/json"}
+        headers = self._signature_headers(body) | {"Content-Type": "application/json"}
         async with self.http.post(self._url(), data=body.encode(), headers=headers) as response:
             return response.status, await response.json()
 
-    async def ask(self, job_change_id: str) -> Json:
-        """What became of one."""
-        async with self.http.get(f"{self._url()}/{job_change_id}", headers=self._signed("")) as response:
+    async def fetch(self, job_change_id: str) -> Json:
+        """Return a job change with its outcome, decision and deliveries."""
+        headers = self._signature_headers("")
+        async with self.http.get(f"{self._url()}/{job_change_id}", headers=headers) as response:
             response.raise_for_status()
-            answer: Json = await response.json()
-            return answer
+            job_change: Json = await response.json()
+            return job_change
 
     def _url(self) -> str:
         return f"{self.app_url}/v1/workspaces/{self.workspace_id}/job-changes"
 
-    def _signed(self, body: str) -> dict[str, str]:
-        message_id, moment = f"msg_{uuid.uuid4().hex}", datetime.now(UTC)
+    def _signature_headers(self, body: str) -> dict[str, str]:
+        message_id, now = f"msg_{uuid.uuid4().hex}", datetime.now(UTC)
         return {
             "webhook-id": message_id,
-            "webhook-timestamp": str(int(moment.timestamp())),
-            "webhook-signature": Webhook(self.secret).sign(message_id, moment, body),
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": Webhook(self.secret).sign(message_id, now, body),
         }

@@ -42,7 +42,7 @@ FITTING = """messages => {
 }"""
 """How high the window is in which so many of the last messages can be read whole; 0: all that there is."""
 
-LAST_LINE = "Ctrl-C ends the demo"
+LAST_LINE = "Press Ctrl-C to stop"
 TERMINAL = """<style>
   body {{ margin: 0; padding: 20px 24px; background: #1c1b22; color: #e8e6ee; width: max-content }}
   pre {{ margin: 0; font: 13px/1.45 "DejaVu Sans Mono", "Liberation Mono", monospace }}

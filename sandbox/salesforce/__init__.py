@@ -1,4 +1,4 @@
-"""A Salesforce org that lives on this machine: its OAuth, its REST API and its records."""
+"""A local stand-in for a Salesforce org: OAuth, the REST API, SOQL and the records."""
 
 from sandbox.salesforce.web import Call, SalesforceSandbox
 

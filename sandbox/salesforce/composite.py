@@ -1,4 +1,4 @@
-"""Several requests in one: POST /composite.
+"""POST /composite: several REST requests in one.
 
 https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_composite_composite.htm
 """
@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from sandbox.salesforce.errors import SalesforceError
 from sandbox.salesforce.rest import Answer, Request, RestApi
 
-MOST_SUBREQUESTS = 25
-MOST_QUERIES = 5  # queries and sObject collections together
+MAX_SUBREQUESTS = 25
+MAX_QUERIES = 5  # queries and sObject collections together
 _QUERY = re.compile(r"/services/data/v\d+\.0/(?:query(?:All)?(?:/|\?|$)|composite/sobjects)")
 _REFERENCE = re.compile(r"@\{(\w+)((?:\.\w+|\[\d+\])*)\}")
 _REFERENCE_ID = re.compile(r"[A-Za-z0-9_]+")
@@ -28,36 +28,34 @@ class Subrequest:
 
 @dataclass
 class Composite:
-    """One composite request: what its subrequests answered so far, by reference id."""
+    """Runs one composite request. `answers` holds the answers so far, by reference id."""
 
     api: RestApi
     answers: dict[str, Answer] = field(default_factory=dict)
 
     def answer(self, body: object) -> Answer:
-        """200 with an answer for each subrequest. Raises SalesforceError when the whole is refused."""
-        subrequests, all_or_none = _understood(body)
-        before = self.api.org.snapshot() if all_or_none else None
-        for one in subrequests:
-            self.answers[one.reference_id] = self._one(one)
-        failed = [one for one in self.answers.values() if one.status >= 400]
-        if before is not None and failed:
-            self.api.org.restore(before)
-            self.answers = {name: one if one in failed else _ROLLED_BACK for name, one in self.answers.items()}
-        return Answer(200, {"compositeResponse": [_told(name, one) for name, one in self.answers.items()]})
+        """200 with the answer of each subrequest. Raises SalesforceError if the request as a whole is invalid."""
+        subrequests, all_or_none = _parse(body)
+        snapshot = self.api.org.snapshot() if all_or_none else None
+        for subrequest in subrequests:
+            self.answers[subrequest.reference_id] = self._run(subrequest)
+        failed = [answer for answer in self.answers.values() if answer.status >= 400]
+        if snapshot is not None and failed:
+            self.api.org.restore(snapshot)
+            for reference_id, answer in self.answers.items():
+                self.answers[reference_id] = answer if answer in failed else _ROLLED_BACK
+        return Answer(200, {"compositeResponse": [_result(name, answer) for name, answer in self.answers.items()]})
 
-    def _one(self, subrequest: Subrequest) -> Answer:
+    def _run(self, subrequest: Subrequest) -> Answer:
         try:
-            url = self._filled_in(subrequest.url)
-            body = json.loads(self._filled_in(json.dumps(subrequest.body)))
+            url = _REFERENCE.sub(self._resolve, subrequest.url)
+            body = json.loads(_REFERENCE.sub(self._resolve, json.dumps(subrequest.body)))
             return self.api.answer(Request.of_url(subrequest.method, url, body))
         except SalesforceError as error:
             return Answer(error.status, error.body())
 
-    def _filled_in(self, text: str) -> str:
-        """`@{reference.field}` stands for what an earlier subrequest answered."""
-        return _REFERENCE.sub(self._referred, text)
-
-    def _referred(self, match: re.Match[str]) -> str:
+    def _resolve(self, match: re.Match[str]) -> str:
+        """The value of `@{reference.field}` in the answer of an earlier subrequest."""
         value = self.answers[match[1]].body if match[1] in self.answers else None
         for name, index in re.findall(r"\.(\w+)|\[(\d+)\]", match[2]):
             if name and isinstance(value, dict):
@@ -83,26 +81,26 @@ _ROLLED_BACK = Answer(
 )
 
 
-def _understood(body: object) -> tuple[list[Subrequest], bool]:
-    listed = body.get("compositeRequest") if isinstance(body, dict) else None
-    if not isinstance(body, dict) or not isinstance(listed, list) or not listed:
-        raise SalesforceError(400, "JSON_PARSER_ERROR", "compositeRequest is required, and has to be a list")
-    if len(listed) > MOST_SUBREQUESTS:
-        raise _too_many(f"{MOST_SUBREQUESTS} subrequests")
-    subrequests = [_subrequest(one) for one in listed]
-    if sum(bool(_QUERY.match(one.url)) for one in subrequests) > MOST_QUERIES:
-        raise _too_many(f"{MOST_QUERIES} query or sObject Collections operations")
-    if len({one.reference_id for one in subrequests}) < len(subrequests):
+def _parse(body: object) -> tuple[list[Subrequest], bool]:
+    items = body.get("compositeRequest") if isinstance(body, dict) else None
+    if not isinstance(body, dict) or not isinstance(items, list) or not items:
+        raise SalesforceError(400, "JSON_PARSER_ERROR", "compositeRequest is required and must be a list")
+    if len(items) > MAX_SUBREQUESTS:
+        raise _too_many(f"{MAX_SUBREQUESTS} subrequests")
+    subrequests = [_parse_subrequest(item) for item in items]
+    if sum(bool(_QUERY.match(subrequest.url)) for subrequest in subrequests) > MAX_QUERIES:
+        raise _too_many(f"{MAX_QUERIES} query or sObject Collections operations")
+    if len({subrequest.reference_id for subrequest in subrequests}) < len(subrequests):
         raise SalesforceError(400, "INVALID_INPUT", "Duplicate referenceId in the composite request")
     return subrequests, body.get("allOrNone") is True
 
 
-def _too_many(what: str) -> SalesforceError:
-    return SalesforceError(400, "LIMIT_EXCEEDED", f"A composite request may contain up to {what}.")
+def _too_many(limit: str) -> SalesforceError:
+    return SalesforceError(400, "LIMIT_EXCEEDED", f"A composite request may contain up to {limit}.")
 
 
-def _subrequest(given: object) -> Subrequest:
-    fields: Mapping[str, object] = given if isinstance(given, dict) else {}
+def _parse_subrequest(item: object) -> Subrequest:
+    fields: Mapping[str, object] = item if isinstance(item, dict) else {}
     method, url, reference_id = fields.get("method"), fields.get("url"), fields.get("referenceId")
     if not isinstance(method, str) or not isinstance(url, str) or not isinstance(reference_id, str):
         raise SalesforceError(400, "JSON_PARSER_ERROR", "Each subrequest needs a method, a url and a referenceId")
@@ -111,7 +109,7 @@ def _subrequest(given: object) -> Subrequest:
     return Subrequest(method, url, reference_id, fields.get("body"))
 
 
-def _told(reference_id: str, answer: Answer) -> dict[str, object]:
+def _result(reference_id: str, answer: Answer) -> dict[str, object]:
     return {
         "body": answer.body,
         "httpHeaders": dict(answer.headers),

@@ -1,11 +1,11 @@
-"""The ways in which Salesforce says no."""
+"""The errors of the REST API and of OAuth."""
 
 from dataclasses import dataclass
 
 
 @dataclass(eq=False)
 class SalesforceError(Exception):
-    """An answer of the REST API that is an error: a JSON list of one.
+    """An error of the REST API, which answers with a JSON list of one error.
 
     https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/errorcodes.htm
     """
@@ -52,7 +52,7 @@ def not_found(message: str = "The requested resource does not exist") -> Salesfo
 
 @dataclass(eq=False)
 class OAuthError(Exception):
-    """An answer of the token endpoint that is an error.
+    """An error of the authorization and token endpoints.
 
     https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_flow_errors.htm
     """

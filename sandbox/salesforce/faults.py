@@ -1,4 +1,4 @@
-"""What goes wrong on purpose: outages, delays, answers that are no answers."""
+"""Injected faults: outages, delays, dropped connections and invalid responses."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ _STATUS = {"REQUEST_LIMIT_EXCEEDED": 403, "INVALID_SESSION_ID": 401, "SERVER_UNA
 
 @dataclass
 class Fault:
-    """One thing to go wrong for the next `times` requests (None: until cleared) to `where`.
+    """A fault for the next `times` requests to `where`; None means until it is cleared.
 
     `where` is a kind of call (`token`, `query`, `composite`, `sobjects`, `limits`), a path, or `*` for all.
     """
@@ -24,7 +24,7 @@ class Fault:
 
 @dataclass
 class Faults:
-    _waiting: list[Fault] = field(default_factory=list)
+    _active: list[Fault] = field(default_factory=list)
 
     def add(
         self,
@@ -38,24 +38,23 @@ class Faults:
         garbage: bool = False,
         times: int | None = 1,
     ) -> None:
-        """Let requests fail with a `status`, with Salesforce's `error` (which brings its usual status), or with both.
+        """Make requests fail with a `status`, with Salesforce's `error` (which implies its usual status), or with both.
 
-        `delay` is in seconds, and alone it only slows the answer. `drop` closes the connection without an answer,
-        with `after` only once the request has been performed. `garbage` answers what is not JSON, with 200 or the
-        status.
+        `delay` (seconds) by itself only slows the response. `drop` closes the connection without a response. With
+        `after` the request takes effect first. `garbage` responds with a body that is not JSON, with 200 or `status`.
         """
         if error is not None and status is None:
             status = _STATUS.get(error, 400)
-        self._waiting.append(Fault(where, status, error, delay, drop, after, garbage, times))
+        self._active.append(Fault(where, status, error, delay, drop, after, garbage, times))
 
     def clear(self) -> None:
-        self._waiting.clear()
+        self._active.clear()
 
     def take(self, kind: str, path: str) -> Fault | None:
-        """The fault that this request meets, if any."""
-        fault = next((one for one in self._waiting if one.where in {kind, path, "*"}), None)
+        """The fault for this request, with one use counted; None if there is none."""
+        fault = next((fault for fault in self._active if fault.where in {kind, path, "*"}), None)
         if fault is not None and fault.times is not None:
             fault.times -= 1
             if fault.times <= 0:
-                self._waiting.remove(fault)
+                self._active.remove(fault)
         return fault

@@ -1,4 +1,4 @@
-"""Salesforce record ids: key prefixes, and the three characters that make 15 into 18. Pure."""
+"""Salesforce record ids: creating them, and converting between 15 and 18 characters. Pure."""
 
 import re
 
@@ -8,7 +8,7 @@ _ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
 
 
 def checksum(id15: str) -> str:
-    """The suffix that tells which of the 15 characters are capitals, five of them in each character.
+    """The three-character suffix; each character encodes which of five characters are capitals.
 
     https://developer.salesforce.com/docs/platform/object-reference/guide/field-types.html (ID field type)
     """
@@ -24,14 +24,14 @@ def new_id(prefix: str, number: int) -> str:
     for _ in range(9):
         number, digit = divmod(number, 62)
         tail = _BASE62[digit] + tail
-    id15 = f"{prefix}Sb0{tail}"  # three characters stand for the instance that made the id
+    id15 = f"{prefix}Sb0{tail}"  # three characters identify the instance
     return id15 + checksum(id15)
 
 
 def to_18(value: str) -> str | None:
-    """The 18-character form of an id of either length; None when it is not an id.
+    """The 18-character form of an id of either length; None if it is not an id.
 
-    The long form may come with its capitals lost, as from a spreadsheet: the suffix says where they were.
+    The long form may have lost its capitals, for example in a spreadsheet; the suffix restores them.
     """
     if not _ID.fullmatch(value):
         return None

@@ -1,4 +1,4 @@
-"""Who may come in: codes, sessions and refresh tokens, without HTTP.
+"""OAuth without HTTP: authorization codes, sessions and refresh tokens.
 
 https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_flows.htm
 """
@@ -21,7 +21,7 @@ SESSION_LIFE = 2 * 60 * 60  # the default session time-out of an org
 
 @dataclass
 class Session:
-    """An access token, and the family of tokens it was born into. `expires_at` is in seconds since the epoch."""
+    """The session of an access token. `family` links tokens of one login; `expires_at` is in epoch seconds."""
 
     user_id: str
     family: int
@@ -49,9 +49,9 @@ class RefreshToken:
 
 @dataclass
 class OAuth:
-    """The External Client App `client_id` of this org. `run_as` is the user of the client credentials flow.
+    """The External Client App of this org. `run_as` is the user of the client credentials flow.
 
-    `redirect_uris` None accepts any. With `rotates` a refresh token is good once.
+    `redirect_uris` None accepts every URI. With `rotates`, a refresh token can be used once.
     """
 
     org: Org
@@ -69,58 +69,58 @@ class OAuth:
     _families: "itertools.count[int]" = field(default_factory=itertools.count)
 
     def session(self, token: str) -> Session | None:
-        """The session of an access token that is still good."""
+        """The session of an access token; None if it is unknown or expired."""
         session = self.sessions.get(token)
         return session if session is not None and self.org.now() < session.expires_at else None
 
     def expire_sessions(self) -> None:
         self.sessions.clear()
 
-    def check_request(self, asked: Mapping[str, str]) -> None:
-        """Raises OAuthError for an authorization request that is told to the browser, not to the callback."""
-        if asked.get("client_id") != self.client_id:
+    def check_request(self, params: Mapping[str, str]) -> None:
+        """Raise the OAuthErrors that are shown in the browser and not sent to the callback."""
+        if params.get("client_id") != self.client_id:
             raise OAuthError("invalid_client_id", "client identifier invalid")
-        if not self._is_registered(asked.get("redirect_uri", "")):
+        if not self._is_registered(params.get("redirect_uri", "")):
             raise OAuthError("redirect_uri_mismatch", "redirect_uri must match configuration")
-        if asked.get("response_type") != "code":
+        if params.get("response_type") != "code":
             raise OAuthError("unsupported_response_type", "response type not supported")
 
-    def allow(self, asked: Mapping[str, str], user_id: str) -> str:
-        """A new code for the user who said yes. Raises OAuthError, which is told to the callback."""
-        challenge = asked.get("code_challenge")
+    def allow(self, params: Mapping[str, str], user_id: str) -> str:
+        """A new code for the user who allowed access. Raises OAuthError, which is sent to the callback."""
+        challenge = params.get("code_challenge")
         if self.requires_pkce and not challenge:
             raise OAuthError("invalid_request", "missing required code challenge")
         if not self._is_active(user_id):
             raise OAuthError("access_denied", "end-user denied authorization")
         code = f"aPrx{secrets.token_urlsafe(24)}"
-        scope = asked.get("scope") or "api id refresh_token"
-        self.codes[code] = Code(user_id, asked["redirect_uri"], challenge, scope, self.org.now() + CODE_LIFE)
+        scope = params.get("scope") or "api id refresh_token"
+        self.codes[code] = Code(user_id, params["redirect_uri"], challenge, scope, self.org.now() + CODE_LIFE)
         return code
 
-    def token(self, asked: Mapping[str, str]) -> dict[str, str]:
-        """What the token endpoint answers. Raises OAuthError."""
+    def token(self, params: Mapping[str, str]) -> dict[str, str]:
+        """The response of the token endpoint. Raises OAuthError."""
         grants = {
             "client_credentials": self._client_credentials,
             "authorization_code": self._authorization_code,
             "refresh_token": self._refresh,
         }
-        grant = grants.get(asked.get("grant_type", ""))
+        grant = grants.get(params.get("grant_type", ""))
         if grant is None:
             raise OAuthError("unsupported_grant_type", "grant type not supported")
-        if asked.get("client_id") != self.client_id:
+        if params.get("client_id") != self.client_id:
             raise OAuthError("invalid_client_id", "client identifier invalid")
-        if not hmac.compare_digest(asked.get("client_secret", "").encode(), self.client_secret.encode()):
+        if not hmac.compare_digest(params.get("client_secret", "").encode(), self.client_secret.encode()):
             raise OAuthError("invalid_client", "invalid client credentials")
-        return grant(asked)
+        return grant(params)
 
     def revoke(self, token: str) -> None:
-        """A refresh token takes its access tokens with it. Raises OAuthError for one that is unknown.
+        """Revoke a token; a refresh token ends its sessions too. Raises OAuthError if the token is unknown.
 
         https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_revoke_token.htm
         """
-        known = self.refresh_tokens.get(token)
-        if known is not None and not known.is_used:
-            self._end(known.family)
+        refresh_token = self.refresh_tokens.get(token)
+        if refresh_token is not None and not refresh_token.is_used:
+            self._end_family(refresh_token.family)
         elif self.sessions.pop(token, None) is None:
             raise OAuthError("invalid_token", "invalid token")
 
@@ -149,47 +149,47 @@ class OAuth:
         """https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_client_credentials_flow.htm"""
         if self.run_as is None or not self._is_active(self.run_as):
             raise OAuthError("invalid_grant", "no client credentials user enabled")
-        return self._answer(self.run_as, next(self._families), "api")
+        return self._token_response(self.run_as, next(self._families), "api")
 
-    def _authorization_code(self, asked: Mapping[str, str]) -> dict[str, str]:
+    def _authorization_code(self, params: Mapping[str, str]) -> dict[str, str]:
         """https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_web_server_flow.htm"""
-        code = self.codes.get(asked.get("code", ""))
+        code = self.codes.get(params.get("code", ""))
         if code is None:
             raise OAuthError("invalid_grant", "invalid authorization code")
         if code.is_used or self.org.now() >= code.expires_at:
             raise OAuthError("invalid_grant", "expired authorization code")
-        if asked.get("redirect_uri") != code.redirect_uri:
+        if params.get("redirect_uri") != code.redirect_uri:
             raise OAuthError("redirect_uri_mismatch", "redirect_uri must match configuration")
-        if code.challenge is not None and not _verifies(asked.get("code_verifier", ""), code.challenge):
+        if code.challenge is not None and not _verifies(params.get("code_verifier", ""), code.challenge):
             raise OAuthError("invalid_grant", "invalid code verifier")
         code.is_used = True
         family = next(self._families)
-        return self._answer(code.user_id, family, code.scope) | self._new_refresh_token(
+        return self._token_response(code.user_id, family, code.scope) | self._new_refresh_token(
             code.user_id, family, code.scope
         )
 
-    def _refresh(self, asked: Mapping[str, str]) -> dict[str, str]:
-        """A used token that comes back ends all that came from it, too.
+    def _refresh(self, params: Mapping[str, str]) -> dict[str, str]:
+        """Using a refresh token a second time ends all tokens of its family.
 
         https://help.salesforce.com/s/articleView?id=005316711 (refresh token rotation)
         """
-        token = self.refresh_tokens.get(asked.get("refresh_token", ""))
+        token = self.refresh_tokens.get(params.get("refresh_token", ""))
         if token is None or token.is_used:
             if token is not None:
-                self._end(token.family)
+                self._end_family(token.family)
             raise OAuthError("invalid_grant", "expired access/refresh token")
         if not self._is_active(token.user_id):
             raise OAuthError("invalid_grant", "inactive user")
-        answer = self._answer(token.user_id, token.family, token.scope)
+        response = self._token_response(token.user_id, token.family, token.scope)
         if self.rotates:
             token.is_used = True
-            answer |= self._new_refresh_token(token.user_id, token.family, token.scope)
-        return answer
+            response |= self._new_refresh_token(token.user_id, token.family, token.scope)
+        return response
 
-    def _end(self, family: int) -> None:
+    def _end_family(self, family: int) -> None:
         for token in self.refresh_tokens.values():
             token.is_used = token.is_used or token.family == family
-        self.sessions = {name: one for name, one in self.sessions.items() if one.family != family}
+        self.sessions = {name: session for name, session in self.sessions.items() if session.family != family}
 
     def _new_refresh_token(self, user_id: str, family: int, scope: str) -> dict[str, str]:
         if "refresh_token" not in scope.split() and "offline_access" not in scope.split():
@@ -198,8 +198,8 @@ class OAuth:
         self.refresh_tokens[token] = RefreshToken(user_id, family, scope)
         return {"refresh_token": token}
 
-    def _answer(self, user_id: str, family: int, scope: str) -> dict[str, str]:
-        """A new session, and what is told of it; `issued_at` is in milliseconds."""
+    def _token_response(self, user_id: str, family: int, scope: str) -> dict[str, str]:
+        """Start a session and return the token response; `issued_at` is in milliseconds."""
         token = f"{self.org.id[:15]}!AQE{secrets.token_urlsafe(48)}"
         self.sessions[token] = Session(user_id, family, scope, self.org.now() + self.session_life)
         identity, issued_at = f"{self.url()}/id/{self.org.id}/{to_18(user_id)}", str(int(self.org.now() * 1000))
@@ -216,6 +216,6 @@ class OAuth:
 
 
 def _verifies(verifier: str, challenge: str) -> bool:
-    """PKCE with S256, the only method that Salesforce knows: RFC 7636."""
+    """PKCE with S256, the only method that Salesforce supports: RFC 7636."""
     digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=")
     return 43 <= len(verifier) <= 128 and hmac.compare_digest(digest, challenge.encode())

@@ -1,4 +1,4 @@
-"""The records of the sandbox org, and who may see what of them."""
+"""Org: objects and records of the sandbox org, and what the integration user can see."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -15,13 +15,13 @@ _AUTOMATIC = {"Id", "CreatedDate", "LastModifiedDate", "SystemModstamp", "IsDele
 
 
 class Org:
-    """All that the org knows. `now` gives seconds since the epoch."""
+    """`now` returns seconds since the epoch."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.now = now
         self.id = new_id("00D", 1)
-        self._sobjects = {one.name.lower(): one for one in STANDARD}
-        self._records: dict[str, dict[str, Record]] = {one.name: {} for one in STANDARD}
+        self._sobjects = {sobject.name.lower(): sobject for sobject in STANDARD}
+        self._records: dict[str, dict[str, Record]] = {sobject.name: {} for sobject in STANDARD}
         self._numbers = itertools.count(1)
         self._hidden_fields: set[tuple[str, str]] = set()
         self._hidden_records: set[str] = set()
@@ -33,40 +33,40 @@ class Org:
         self._records.setdefault(sobject.name, {})
 
     def add_field(self, sobject: str, field: Field) -> None:
-        """Add a custom field; records that are there already have nothing in it."""
-        known = self._sobjects[sobject.lower()]
-        self.define(replace(known, fields=(*known.fields, field)))
-        for record in self._records[known.name].values():
+        """Add a custom field, which is empty in existing records."""
+        definition = self._sobjects[sobject.lower()]
+        self.define(replace(definition, fields=(*definition.fields, field)))
+        for record in self._records[definition.name].values():
             record.setdefault(field.name, None)
 
     def hide_field(self, sobject: str, name: str) -> None:
-        """Field-level security: to the integration user it does not exist.
+        """Field-level security: the field does not exist for the integration user.
 
         https://developer.salesforce.com/docs/platform/rest-api/guide/intro-rest-compatible-editions.html
         """
         self._hidden_fields.add((sobject.lower(), name.lower()))
 
     def hide_type(self, sobject: str) -> None:
-        """Object permissions: the integration user may not read it at all."""
+        """Object permissions: the integration user cannot read this object."""
         self._hidden_types.add(sobject.lower())
 
     def hide_record(self, record_id: str) -> None:
-        """Sharing: rows that may not be seen are missing from answers, without an error."""
+        """Sharing: hidden records are missing from results, without an error."""
         self._hidden_records.add(to_18(record_id) or record_id)
 
     def sobjects(self) -> list[SObject]:
-        return [one for name, one in self._sobjects.items() if name not in self._hidden_types]
+        return [sobject for name, sobject in self._sobjects.items() if name not in self._hidden_types]
 
     def sobject(self, name: str) -> SObject:
         """Raises SalesforceError INVALID_TYPE."""
-        known = self._sobjects.get(name.lower())
-        if known is None or name.lower() in self._hidden_types:
+        sobject = self._sobjects.get(name.lower())
+        if sobject is None or name.lower() in self._hidden_types:
             raise no_such_type(name)
-        return known
+        return sobject
 
     def sobject_of(self, record_id: str) -> SObject | None:
-        """What the key prefix of the id says."""
-        return next((one for one in self._sobjects.values() if one.prefix == record_id[:3]), None)
+        """The object with the key prefix of this id."""
+        return next((sobject for sobject in self._sobjects.values() if sobject.prefix == record_id[:3]), None)
 
     def is_visible_field(self, sobject: SObject, field: Field) -> bool:
         return (sobject.name.lower(), field.name.lower()) not in self._hidden_fields
@@ -75,55 +75,60 @@ class Org:
         return [field for field in sobject.fields if self.is_visible_field(sobject, field)]
 
     def rows(self, sobject: SObject) -> Iterator[Record]:
-        """The visible records in the order of their creation."""
+        """The visible records in order of creation."""
         for record_id, record in self._records[sobject.name].items():
             if record_id not in self._hidden_records:
                 yield record
 
     def find(self, record_id: str) -> Record | None:
-        """The visible record with this id of 15 or 18 characters."""
+        """The visible record with this id (15 or 18 characters); None if there is none."""
         id18, sobject = to_18(record_id), self.sobject_of(record_id)
         if id18 is None or sobject is None or id18 in self._hidden_records:
             return None
         return self._records[sobject.name].get(id18)
 
     def add(self, sobject: str, **fields: Value) -> str:
-        """Create a record as Salesforce would; returns its 18-character id."""
-        known = self.sobject(sobject)
-        checked = self._checked(known, fields)
-        missing = [name for name in known.required if not checked.get(name)]
+        """Create a record and return its 18-character id. Raises SalesforceError."""
+        definition = self.sobject(sobject)
+        checked = self._checked(definition, fields)
+        missing = [name for name in definition.required if not checked.get(name)]
         if missing:
             raise SalesforceError(
                 400, "REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", tuple(missing)
             )
-        record_id, moment = new_id(known.prefix, next(self._numbers)), self.timestamp()
-        empty: Record = {field.name: (False if field.type == "boolean" else None) for field in known.fields}
-        stamps: Record = {"Id": record_id, "CreatedDate": moment, "LastModifiedDate": moment, "SystemModstamp": moment}
-        defaults: Record = {"IsActive": True} if known.name == "User" else {}
-        if known.name == "Group":
+        record_id, now = new_id(definition.prefix, next(self._numbers)), self.timestamp()
+        empty: Record = {field.name: (False if field.type == "boolean" else None) for field in definition.fields}
+        stamps: Record = {
+            "Id": record_id,
+            "CreatedDate": now,
+            "LastModifiedDate": now,
+            "SystemModstamp": now,
+        }
+        defaults: Record = {"IsActive": True} if definition.name == "User" else {}
+        if definition.name == "Group":
             defaults["Type"] = "Queue"
         record = {**empty, **defaults, **checked, **stamps}
-        self._records[known.name][record_id] = _named(known, record)
+        self._records[definition.name][record_id] = _with_name(definition, record)
         return record_id
 
     def update(self, record_id: str, **fields: Value) -> None:
-        record, known = self.find(record_id), self.sobject_of(record_id)
-        if record is None or known is None:
+        record, definition = self.find(record_id), self.sobject_of(record_id)
+        if record is None or definition is None:
             raise not_found()
-        moment = self.timestamp()
-        record.update(self._checked(known, fields), LastModifiedDate=moment, SystemModstamp=moment)
-        _named(known, record)
+        timestamp = self.timestamp()
+        record.update(self._checked(definition, fields), LastModifiedDate=timestamp, SystemModstamp=timestamp)
+        _with_name(definition, record)
 
     def delete(self, record_id: str) -> None:
-        record, known = self.find(record_id), self.sobject_of(record_id)
-        if record is None or known is None:
+        record, definition = self.find(record_id), self.sobject_of(record_id)
+        if record is None or definition is None:
             raise not_found()
-        del self._records[known.name][str(record["Id"])]
+        del self._records[definition.name][str(record["Id"])]
 
     def timestamp(self) -> str:
-        """Now, as Salesforce writes it: `2026-11-20T09:30:00.000+0000`."""
-        moment = datetime.fromtimestamp(self.now(), UTC)
-        return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}+0000"
+        """The current time in Salesforce's format: `2026-11-20T09:30:00.000+0000`."""
+        now = datetime.fromtimestamp(self.now(), UTC)
+        return f"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03}+0000"
 
     def snapshot(self) -> dict[str, dict[str, Record]]:
         return deepcopy(self._records)
@@ -132,7 +137,7 @@ class Org:
         self._records = snapshot
 
     def _checked(self, sobject: SObject, fields: dict[str, Value]) -> Record:
-        """The fields by their proper names, with references in their long form and of the right kind."""
+        """The fields under their exact names, with valid references as 18-character ids. Raises SalesforceError."""
         checked: Record = {}
         for name, value in fields.items():
             field = sobject.field(name)
@@ -160,7 +165,7 @@ class Org:
         return id18
 
 
-def _named(sobject: SObject, record: Record) -> Record:
+def _with_name(sobject: SObject, record: Record) -> Record:
     if sobject.is_person:
         record["Name"] = " ".join(str(record[part]) for part in ("FirstName", "LastName") if record[part])
     return record

@@ -1,4 +1,4 @@
-"""The REST API over the records of the org, without HTTP: a request in, an answer out.
+"""The REST API without HTTP: resources of the org's records, queries and descriptions.
 
 https://developer.salesforce.com/docs/platform/rest-api/guide/resources-list.html
 """
@@ -16,7 +16,7 @@ from sandbox.salesforce.soql.query import Row, Select
 
 VERSIONS = [f"{number}.0" for number in range(31, 69)]
 _PATH = re.compile(r"/services/data/v(\d+\.0)(?:/(.*?))?/?")
-_MOST_IDS = 2_000
+_MAX_IDS = 2_000
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Answer:
 
 @dataclass
 class RestApi:
-    """`page_size` is how many rows a query answers at a time."""
+    """`page_size` is the number of rows in a page of query results; `api_limit` is the daily limit of calls."""
 
     org: Org
     page_size: int = 2_000
@@ -73,14 +73,14 @@ class RestApi:
         return Answer(200, {name: f"/services/data/v{version}/{name}" for name in names})
 
     def _limits(self, request: Request, _: str, __: list[str]) -> Answer:
-        only(request, "GET")
+        allow_methods(request, "GET")
         daily = {"Max": self.api_limit, "Remaining": max(0, self.api_limit - self.api_used)}
         return Answer(200, {"DailyApiRequests": daily})
 
     def _query(self, request: Request, version: str, rest: list[str]) -> Answer:
-        only(request, "GET")
+        allow_methods(request, "GET")
         if rest:
-            return self._more(rest[0], version)
+            return self._next_page(rest[0], version)
         if not request.params.get("q"):
             raise malformed_query("A query string has to be specified")
         select, query = Select(self.org, version), parse(request.params["q"])
@@ -88,14 +88,14 @@ class RestApi:
             return Answer(200, {"totalSize": select.count(query), "done": True, "records": []})
         return self._page(select.rows(query), 0, version)
 
-    def _more(self, locator: str, version: str) -> Answer:
+    def _next_page(self, locator: str, version: str) -> Answer:
         cursor, _, start = locator.rpartition("-")
         if cursor not in self._cursors or not start.isdigit():
             raise SalesforceError(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
         return self._page(self._cursors[cursor], int(start), version, cursor)
 
     def _page(self, rows: list[Row], start: int, version: str, cursor: str | None = None) -> Answer:
-        """Rows from `start`, and where the next ones are.
+        """The page of rows from `start`, with the URL of the next one.
 
         https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/dome_query.htm
         """
@@ -109,29 +109,29 @@ class RestApi:
 
     def _sobjects(self, request: Request, version: str, rest: list[str]) -> Answer:
         if not rest:
-            only(request, "GET")
-            described = [_summary(one, version) for one in self.org.sobjects()]
-            return Answer(200, {"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": described})
+            allow_methods(request, "GET")
+            summaries = [_summary(sobject, version) for sobject in self.org.sobjects()]
+            return Answer(200, {"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": summaries})
         sobject = self._resource(rest[0])
         match rest[1:]:
             case []:
                 return self._create(request, sobject, version)
             case ["describe"]:
-                only(request, "GET")
+                allow_methods(request, "GET")
                 return Answer(200, self._describe(sobject, version))
             case [record_id]:
                 return self._record(request, sobject, record_id, version)
         raise not_found()
 
     def _resource(self, name: str) -> SObject:
-        """An unknown sObject is a resource that does not exist, where a query would say INVALID_TYPE."""
-        known = {one.name.lower(): one for one in self.org.sobjects()}.get(name.lower())
-        if known is None:
+        """Raises SalesforceError NOT_FOUND for an unknown object, where a query raises INVALID_TYPE."""
+        sobject = {sobject.name.lower(): sobject for sobject in self.org.sobjects()}.get(name.lower())
+        if sobject is None:
             raise not_found()
-        return known
+        return sobject
 
     def _create(self, request: Request, sobject: SObject, version: str) -> Answer:
-        only(request, "POST")
+        allow_methods(request, "POST")
         record_id = self.org.add(sobject.name, **fields_of(request.body))
         location = f"/services/data/v{version}/sobjects/{sobject.name}/{record_id}"
         return Answer(201, {"id": record_id, "success": True, "errors": []}, {"Location": location})
@@ -140,7 +140,7 @@ class RestApi:
         record = self.org.find(record_id)
         if record is None or self.org.sobject_of(record_id) is not sobject:
             raise not_found("Provided external ID field does not exist or is not accessible: " + record_id)
-        only(request, "GET", "PATCH", "DELETE")
+        allow_methods(request, "GET", "PATCH", "DELETE")
         if request.method == "GET":
             names = [name for name in request.params.get("fields", "").split(",") if name]
             return Answer(200, self._read(sobject, record, names, version))
@@ -151,52 +151,53 @@ class RestApi:
         return Answer(204)
 
     def _read(self, sobject: SObject, record: Record, names: list[str], version: str) -> Row:
-        names = names or [one.name for one in self.org.readable_fields(sobject)]
+        names = names or [field.name for field in self.org.readable_fields(sobject)]
         query = Query(sobject.name, tuple(names), None, (), None, 0)
         return Select(self.org, version).rows_of(sobject, [record], query)[0]
 
     def _collection(self, request: Request, version: str, rest: list[str]) -> Answer:
-        """Records by their ids, in the order asked for; null for one that is unknown, unreadable or malformed.
+        """Records in the order of the requested ids, with null for unknown, hidden and malformed ids.
 
         https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_composite_sobjects_collections_retrieve_post.htm
         """
         if len(rest) != 2 or rest[0] != "sobjects":
             raise not_found()
-        only(request, "GET", "POST")
+        allow_methods(request, "GET", "POST")
         sobject = self._resource(rest[1])
         ids, names = _ids_and_fields(request)
-        if len(ids) > _MOST_IDS:
-            raise SalesforceError(400, "EXCEEDED_ID_LIMIT", f"cannot submit more than {_MOST_IDS} records")
+        if len(ids) > _MAX_IDS:
+            raise SalesforceError(400, "EXCEEDED_ID_LIMIT", f"cannot submit more than {_MAX_IDS} records")
         query = Query(sobject.name, tuple(names), None, (), None, 0)
-        found = [self.org.find(one) if self.org.sobject_of(one) is sobject else None for one in ids]
-        rows = iter(Select(self.org, version).rows_of(sobject, [one for one in found if one is not None], query))
-        return Answer(200, [next(rows) if one is not None else None for one in found])
+        records = [self.org.find(record_id) if self.org.sobject_of(record_id) is sobject else None for record_id in ids]
+        existing = [record for record in records if record is not None]
+        rows = iter(Select(self.org, version).rows_of(sobject, existing, query))
+        return Answer(200, [None if record is None else next(rows) for record in records])
 
     def _describe(self, sobject: SObject, version: str) -> Row:
         fields = [
             {
-                "name": one.name,
-                "label": one.label or one.name,
-                "type": one.type,
-                "custom": one.name.endswith("__c"),
-                "nillable": one.name not in sobject.required and one.type != "boolean",
-                "referenceTo": list(one.refers_to),
-                "relationshipName": one.relationship,
-                "polymorphicForeignKey": one.is_polymorphic,
-                "picklistValues": [{"value": value, "label": value, "active": True} for value in one.values],
+                "name": field.name,
+                "label": field.label or field.name,
+                "type": field.type,
+                "custom": field.name.endswith("__c"),
+                "nillable": field.name not in sobject.required and field.type != "boolean",
+                "referenceTo": list(field.refers_to),
+                "relationshipName": field.relationship,
+                "polymorphicForeignKey": field.is_polymorphic,
+                "picklistValues": [{"value": value, "label": value, "active": True} for value in field.values],
             }
-            for one in self.org.readable_fields(sobject)
+            for field in self.org.readable_fields(sobject)
         ]
         children = [
-            {"childSObject": child.name, "field": one.name, "relationshipName": one.children}
+            {"childSObject": child.name, "field": field.name, "relationshipName": field.children}
             for child in self.org.sobjects()
-            for one in child.fields
-            if sobject.name in one.refers_to and one.children
+            for field in child.fields
+            if sobject.name in field.refers_to and field.children
         ]
         return {**_summary(sobject, version), "fields": fields, "childRelationships": children}
 
 
-def only(request: Request, *methods: str) -> None:
+def allow_methods(request: Request, *methods: str) -> None:
     if request.method not in methods:
         raise SalesforceError(
             405,
@@ -207,20 +208,20 @@ def only(request: Request, *methods: str) -> None:
 
 def fields_of(body: object) -> dict[str, Value]:
     if not isinstance(body, dict):
-        raise SalesforceError(400, "JSON_PARSER_ERROR", "The HTTP entity body is required, and has to be an object")
+        raise SalesforceError(400, "JSON_PARSER_ERROR", "The HTTP entity body is required and must be an object")
     return {str(name): value for name, value in body.items() if name != "attributes"}
 
 
 def _ids_and_fields(request: Request) -> tuple[list[str], list[str]]:
-    asked: Mapping[str, object]
+    params: Mapping[str, object]
     if request.method == "GET":
-        asked = {name: text.split(",") for name, text in request.params.items()}
+        params = {name: text.split(",") for name, text in request.params.items()}
     else:
-        asked = request.body if isinstance(request.body, dict) else {}
-    ids, names = asked.get("ids"), asked.get("fields")
+        params = request.body if isinstance(request.body, dict) else {}
+    ids, names = params.get("ids"), params.get("fields")
     if not isinstance(ids, list) or not isinstance(names, list) or not ids or not names:
         raise SalesforceError(400, "MISSING_ARGUMENT", "The ids and fields parameters are required")
-    return [str(one) for one in ids], [str(one) for one in names]
+    return [str(record_id) for record_id in ids], [str(name) for name in names]
 
 
 def _summary(sobject: SObject, version: str) -> Row:

@@ -1,4 +1,4 @@
-"""The sObjects of the sandbox org: their fields, and how they refer to each other. Pure.
+"""The standard objects of the sandbox org, with their fields and relationships. Pure.
 
 https://developer.salesforce.com/docs/platform/object-reference/guide/sforce-api-objects-list.html
 """
@@ -11,22 +11,22 @@ Value = str | int | float | bool | None
 
 @dataclass(frozen=True)
 class Field:
-    """`type` is Salesforce's name of it; `relationship` is the name of the way to the record it refers to.
+    """A field. `type` is Salesforce's field type; `label` None means that the label is the name.
 
-    `label` is what people read; left out, it is the name.
+    `relationship` is the relationship name of a reference field; `children` is that of the opposite direction.
     """
 
     name: str
     type: str = "string"
     refers_to: tuple[str, ...] = ()
     relationship: str | None = None
-    children: str | None = None  # the name of the way back
+    children: str | None = None
     values: tuple[str, ...] = ()  # of a picklist
     label: str | None = None
 
     @property
     def is_polymorphic(self) -> bool:
-        """May refer to more than one sObject: what can be read through it are then the fields of `Name`.
+        """Whether it may refer to several objects. Through it only the fields of `Name` can be read.
 
         https://developer.salesforce.com/docs/platform/object-reference/guide/sforce-api-objects-name.html
         """
@@ -35,20 +35,20 @@ class Field:
 
 @dataclass(frozen=True)
 class SObject:
-    """One kind of record. Names are looked up without regard to case, as Salesforce does."""
+    """An object type. Field names are case-insensitive, as in Salesforce."""
 
     name: str
     prefix: str
     fields: tuple[Field, ...]
     required: tuple[str, ...] = ()
-    is_person: bool = False  # Name is made of FirstName and LastName
+    is_person: bool = False  # Name consists of FirstName and LastName
     _by_name: dict[str, Field] = field(init=False, repr=False)
     _by_relationship: dict[str, Field] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_by_name", {one.name.lower(): one for one in self.fields})
+        object.__setattr__(self, "_by_name", {field.name.lower(): field for field in self.fields})
         object.__setattr__(
-            self, "_by_relationship", {one.relationship.lower(): one for one in self.fields if one.relationship}
+            self, "_by_relationship", {item.relationship.lower(): item for item in self.fields if item.relationship}
         )
 
     def field(self, name: str) -> Field | None:
@@ -67,7 +67,7 @@ AUDIT = (
 
 
 def lookup(name: str, *refers_to: str, children: str | None = None) -> Field:
-    """A field `XId` that refers to another record, read through `X`; a custom `X__c` is read through `X__r`."""
+    """A reference field. The relationship of `XId` is `X`, that of a custom `X__c` is `X__r`."""
     relationship = name.removesuffix("__c") + "__r" if name.endswith("__c") else name.removesuffix("Id")
     return Field(name, "reference", refers_to, relationship, children)
 
@@ -141,7 +141,7 @@ LEAD = SObject(
         Field("IsConverted", "boolean"),
         lookup("ConvertedContactId", "Contact"),
         lookup("ConvertedAccountId", "Account"),
-        lookup("OwnerId", "Group", "User"),  # the one standard person that a queue may own
+        lookup("OwnerId", "Group", "User"),  # of the standard people, only a lead can be owned by a queue
         *AUDIT,
     ),
     required=("LastName", "Company"),
@@ -169,7 +169,7 @@ _ROLES = ("Account Manager", "Customer Success Manager", "Sales Rep")
 
 
 def _team(name: str, prefix: str, of: str) -> SObject:
-    """Teams are there where an org has switched them on; `hide_type` switches them off."""
+    """Orgs can switch teams off; `Org.hide_type` does the same."""
     return SObject(
         name,
         prefix,
@@ -192,7 +192,7 @@ ORGANIZATION = SObject(
     (Field("Id", "id"), *strings("Name InstanceName OrganizationType"), Field("IsSandbox", "boolean"), *AUDIT),
     required=("Name",),
 )
-# What an owner field may point to when it may point to a queue. It is never queried by itself.
+# The target of an owner field that may also refer to a queue. It cannot be queried directly.
 NAME = SObject(
     "Name",
     "",

@@ -1,4 +1,4 @@
-"""The org as an aiohttp application for the root of a loopback port of its own."""
+"""SalesforceSandbox: serves the org over HTTP, at the root of its own port."""
 
 import asyncio
 import base64
@@ -30,7 +30,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True)
 class Call:
-    """One request that was heard: `kind` is `token`, `query`, `composite`, `sobjects`, `limits` or `page`."""
+    """A recorded request. `kind` is `token`, `query`, `composite`, `sobjects`, `limits` or `page`."""
 
     at: float
     kind: str
@@ -40,10 +40,10 @@ class Call:
 
 
 class SalesforceSandbox:
-    """A Salesforce org. Set `url` to where `web_app()` is served: tokens name it as their instance.
+    """A local Salesforce org. Set `url` to the address of `web_app()`, which tokens contain as their instance URL.
 
-    `now` gives seconds since the epoch; `latency` is how many seconds each answer takes. Users, records, switches
-    for field-level security and sharing are in `org`, tokens and the client app's policies in `oauth`.
+    `now` returns seconds since the epoch; `latency` is in seconds per response. `org` has the records and permissions,
+    `oauth` the tokens and the policies of the client app.
     """
 
     def __init__(
@@ -64,11 +64,11 @@ class SalesforceSandbox:
         self._pages = Environment(loader=PackageLoader("sandbox.salesforce", "."), autoescape=select_autoescape())
 
     def add(self, sobject: str, **fields: Value) -> str:
-        """Create a record; returns its 18-character id."""
+        """Create a record and return its 18-character id."""
         return self.org.add(sobject, **fields)
 
     def expire_sessions(self) -> None:
-        """Every access token is from now on INVALID_SESSION_ID; refresh tokens stay good."""
+        """Expire all access tokens; refresh tokens stay valid."""
         self.oauth.expire_sessions()
 
     def calls_of(self, *kinds: str) -> list[Call]:
@@ -76,13 +76,13 @@ class SalesforceSandbox:
 
     def web_app(self) -> web.Application:
         app = web.Application(
-            middlewares=[self._heard, self._refusals],
+            middlewares=[self._record, self._translate_errors],
             handler_args={"max_line_size": 4 * LONGEST_URI, "max_field_size": 4 * LONGEST_URI},
             client_max_size=_LARGEST_BODY,
         )
         app.router.add_post("/services/oauth2/token", self._token)
         app.router.add_get("/services/oauth2/authorize", self._consent)
-        app.router.add_post("/services/oauth2/authorize", self._consented)
+        app.router.add_post("/services/oauth2/authorize", self._decide)
         app.router.add_route("*", "/services/oauth2/revoke", self._revoke)
         app.router.add_route("*", "/services/oauth2/userinfo", self._userinfo)
         app.router.add_get("/id/{org_id}/{user_id}", self._identity)
@@ -94,35 +94,34 @@ class SalesforceSandbox:
         return app
 
     @web.middleware
-    async def _heard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Every request is written down, late by the latency, and may meet a fault."""
+    async def _record(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Apply latency and faults, and record the call."""
         kind = _kind(request.path)
         fault = self.faults.take(kind, request.path)
         await asyncio.sleep(self.latency + (fault.delay if fault else 0.0))
-        failed = self._failed(request, fault) if fault and not fault.after else None
-        response = failed or await handler(request)
+        failure = self._fail(request, fault) if fault and not fault.after else None
+        response = failure or await handler(request)
         if fault and fault.after:
-            response = self._failed(request, fault) or response
+            response = self._fail(request, fault) or response
         self.calls.append(Call(self.org.now(), kind, request.method, request.path, response.status))
         if request.path.startswith("/services/data"):
-            used = f"api-usage={self.api.api_used}/{self.api.api_limit}"
-            response.headers["Sforce-Limit-Info"] = used
+            response.headers["Sforce-Limit-Info"] = f"api-usage={self.api.api_used}/{self.api.api_limit}"
         return response
 
-    def _failed(self, request: web.Request, fault: Fault) -> web.Response | None:
-        """The answer of a fault; None when it only slows."""
+    def _fail(self, request: web.Request, fault: Fault) -> web.Response | None:
+        """The response for a fault; None if the fault is only a delay."""
         if fault.drop and request.transport is not None:
             request.transport.abort()
         if fault.garbage:
             return web.Response(status=fault.status or 200, text="<html>Down for maint", content_type="text/html")
         if fault.error and request.path.startswith("/services/oauth2"):
-            return _json(fault.status or 400, {"error": fault.error, "error_description": "on purpose"})
+            return _json(fault.status or 400, {"error": fault.error, "error_description": "injected fault"})
         if fault.error:
-            return _json(fault.status or 400, [{"message": "On purpose.", "errorCode": fault.error}])
+            return _json(fault.status or 400, [{"message": "Injected fault.", "errorCode": fault.error}])
         return web.Response(status=fault.status or 500) if fault.status or fault.drop else None
 
     @web.middleware
-    async def _refusals(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def _translate_errors(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             return await handler(request)
         except SalesforceError as error:
@@ -131,31 +130,31 @@ class SalesforceSandbox:
             return _json(error.status, {"error": error.error, "error_description": error.description})
 
     async def _token(self, request: web.Request) -> web.Response:
-        """The client may introduce itself in the form or with HTTP Basic."""
+        """The client can authenticate with form fields or HTTP Basic."""
         form = {name: str(value) for name, value in (await request.post()).items()}
-        return _json(200, self.oauth.token(_basic(request) | form), {"Cache-Control": "no-store"})
+        return _json(200, self.oauth.token(_basic_credentials(request) | form), {"Cache-Control": "no-store"})
 
     async def _consent(self, request: web.Request) -> web.Response:
-        asked = dict(request.query)
-        self.oauth.check_request(asked)
+        authorization = dict(request.query)
+        self.oauth.check_request(authorization)
         users = [user for user in self.org.rows(self.org.sobject("User")) if user["IsActive"]]
-        page = self._pages.get_template("consent.html").render(asked=asked, users=users)
+        page = self._pages.get_template("consent.html").render(authorization=authorization, users=users)
         return web.Response(text=page, content_type="text/html")
 
-    async def _consented(self, request: web.Request) -> web.Response:
-        """Back to where the app asked to be called, with a code or with the reason why not."""
-        asked = {name: str(value) for name, value in (await request.post()).items()}
-        self.oauth.check_request(asked)
-        # A refusal is an answer of nobody: no user is active who is not there.
-        user_id = asked.get("user_id", "") if asked.get("answer") == "allow" else ""
+    async def _decide(self, request: web.Request) -> web.Response:
+        """Redirect to the callback with a code or an error."""
+        form = {name: str(value) for name, value in (await request.post()).items()}
+        self.oauth.check_request(form)
+        # On Deny the user id is empty. No such user is active, so `allow` raises access_denied.
+        user_id = form.get("user_id", "") if form.get("answer") == "allow" else ""
         try:
-            told = {"code": self.oauth.allow(asked, user_id)}
+            query = {"code": self.oauth.allow(form, user_id)}
         except OAuthError as error:
-            told = {"error": error.error, "error_description": error.description}
-        if "state" in asked:
-            told["state"] = asked["state"]
-        separator = "&" if "?" in asked["redirect_uri"] else "?"
-        return web.Response(status=302, headers={"Location": f"{asked['redirect_uri']}{separator}{urlencode(told)}"})
+            query = {"error": error.error, "error_description": error.description}
+        if "state" in form:
+            query["state"] = form["state"]
+        separator = "&" if "?" in form["redirect_uri"] else "?"
+        return web.Response(status=302, headers={"Location": f"{form['redirect_uri']}{separator}{urlencode(query)}"})
 
     async def _revoke(self, request: web.Request) -> web.Response:
         form = await request.post() if request.method == "POST" else request.query
@@ -164,9 +163,13 @@ class SalesforceSandbox:
 
     async def _userinfo(self, request: web.Request) -> web.Response:
         user_id = self._session_user(request)
-        about = self.oauth.identity(user_id)
-        openid = {"sub": about["id"], "name": about["display_name"], "preferred_username": about["username"]}
-        return _json(200, about | openid)
+        identity = self.oauth.identity(user_id)
+        openid = {
+            "sub": identity["id"],
+            "name": identity["display_name"],
+            "preferred_username": identity["username"],
+        }
+        return _json(200, identity | openid)
 
     async def _identity(self, request: web.Request) -> web.Response:
         user_id = self._session_user(request)
@@ -175,8 +178,10 @@ class SalesforceSandbox:
         return _json(200, self.oauth.identity(user_id))
 
     async def _versions(self, _: web.Request) -> web.Response:
-        """The one resource that needs no session."""
-        return _json(200, [{"label": one, "url": f"/services/data/v{one}", "version": one} for one in VERSIONS])
+        """The only resource that needs no session."""
+        return _json(
+            200, [{"label": version, "url": f"/services/data/v{version}", "version": version} for version in VERSIONS]
+        )
 
     async def _rest(self, request: web.Request) -> web.Response:
         if len(request.raw_path.encode()) > LONGEST_URI:
@@ -185,28 +190,28 @@ class SalesforceSandbox:
         if self.api.api_used >= self.api.api_limit:
             raise SalesforceError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
         self.api.api_used += 1
-        asked = Request(request.method, request.path, dict(request.query), await _body(request))
-        answer = self._answer(asked)
+        answer = self._answer(Request(request.method, request.path, dict(request.query), await _json_body(request)))
         if answer.body is None:
             return web.Response(status=answer.status, headers=dict(answer.headers))
         return _json(answer.status, answer.body, dict(answer.headers))
 
-    def _answer(self, asked: Request) -> Answer:
-        version, _, resource = asked.path.removeprefix("/services/data/v").partition("/")
-        if version in VERSIONS and resource.strip("/") == "composite" and asked.method == "POST":
-            return Composite(self.api).answer(asked.body)
-        return self.api.answer(asked)
+    def _answer(self, request: Request) -> Answer:
+        version, _, resource = request.path.removeprefix("/services/data/v").partition("/")
+        if version in VERSIONS and resource.strip("/") == "composite" and request.method == "POST":
+            return Composite(self.api).answer(request.body)
+        return self.api.answer(request)
 
     async def _page(self, request: web.Request) -> web.Response:
-        """A record for people, where links from Slack lead."""
-        record, sobject = (one(request.match_info["record_id"]) for one in (self.org.find, self.org.sobject_of))
+        """The page of a record, which messages in Slack link to."""
+        record_id = request.match_info["record_id"]
+        record, sobject = self.org.find(record_id), self.org.sobject_of(record_id)
         if record is None or not sobject:
-            return web.Response(status=404, text="There is no such record in this sandbox org.")
+            return web.Response(status=404, text="Record not found in this sandbox org.")
         page = self._pages.get_template("record.html").render(record=record, sobject=sobject)
         return web.Response(text=page, content_type="text/html")
 
     def _session_user(self, request: web.Request) -> str:
-        """Whose session it is. Raises SalesforceError INVALID_SESSION_ID."""
+        """The user id of the session. Raises SalesforceError INVALID_SESSION_ID."""
         session = self.oauth.session(request.headers.get("Authorization", "").removeprefix("Bearer "))
         if session is None:
             raise SalesforceError(401, "INVALID_SESSION_ID", "Session expired or invalid")
@@ -225,7 +230,7 @@ def _json(status: int, body: object, headers: dict[str, str] | None = None) -> w
     return web.json_response(body, status=status, headers=headers)
 
 
-def _basic(request: web.Request) -> dict[str, str]:
+def _basic_credentials(request: web.Request) -> dict[str, str]:
     scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "basic":
         return {}
@@ -236,7 +241,7 @@ def _basic(request: web.Request) -> dict[str, str]:
     return {"client_id": client_id, "client_secret": secret}
 
 
-async def _body(request: web.Request) -> object:
+async def _json_body(request: web.Request) -> object:
     text = await request.text()
     if not text:
         return None

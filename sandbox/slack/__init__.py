@@ -1,4 +1,4 @@
-"""A Slack workspace on this machine: its Web API, its OAuth pages, its people and what Slack would send the app."""
+"""A local stand-in for Slack: the Web API, the OAuth page, people who use the app, and the requests Slack sends it."""
 
 from sandbox.slack.sandbox import SlackSandbox
 

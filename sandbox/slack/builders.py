@@ -1,4 +1,4 @@
-"""How a workspace is furnished: teams, members, channels and user groups."""
+"""Builders that add teams, members, channels and user groups to the sandbox."""
 
 from collections.abc import Iterable
 from typing import TypedDict, Unpack
@@ -8,7 +8,7 @@ from sandbox.slack.world import World
 
 
 class Flags(TypedDict, total=False):
-    """What may be true of a member, as in Slack's user object."""
+    """Optional fields of a member, named as in Slack's user object."""
 
     is_admin: bool
     is_owner: bool
@@ -22,7 +22,7 @@ class Flags(TypedDict, total=False):
 
 
 class Builders:
-    """Adds to the world and tells nobody; what the app hears of is in changes.py."""
+    """These change the state without sending the app an event; changes.py has the methods that send one."""
 
     world: World
 
@@ -34,7 +34,7 @@ class Builders:
         enterprise_id: str | None = None,
         enterprise_name: str = "",
     ) -> Team:
-        """A workspace; with `enterprise_id` one of that Enterprise Grid organisation."""
+        """A workspace. With `enterprise_id` it belongs to that Enterprise Grid organization."""
         domain = "".join(letter for letter in name.lower() if letter.isalnum()) or "workspace"
         enterprise_name = enterprise_name or enterprise_id or ""
         team = Team(team_id or self.world.new_id("T"), name, domain, enterprise_id, enterprise_name)
@@ -50,11 +50,11 @@ class Builders:
         user_id: str | None = None,
         **flags: Unpack[Flags],
     ) -> User:
-        """A member called `name`, such as "Dana Reyes"; with `bot_id` it is the bot of another app."""
-        place = self._team(team)
+        """A member with a full `name`, such as "Dana Reyes". With `bot_id` it is the bot user of another app."""
+        workspace = self._team(team)
         handle = ".".join(name.lower().split())
         user_id = user_id or self.world.new_id("U")
-        user = User(user_id, place.id, handle, name, email, updated=int(self.world.now()), **flags)
+        user = User(user_id, workspace.id, handle, name, email, updated=int(self.world.now()), **flags)
         self.world.save_user(user)
         return user
 
@@ -70,25 +70,27 @@ class Builders:
         is_member: bool = False,
         members: Iterable[str] = (),
     ) -> Channel:
-        """A channel; `is_member` says whether the app's bot is in it, for which it must be installed by then."""
-        place = self._team(team)
-        channel = Channel(channel_id or self.world.new_id("C"), place.id, name, is_private, is_archived, is_ext_shared)
+        """A channel. `is_member` adds the app's bot, so the app must already be installed. Raises LookupError."""
+        workspace = self._team(team)
+        channel = Channel(
+            channel_id or self.world.new_id("C"), workspace.id, name, is_private, is_archived, is_ext_shared
+        )
         channel.created = int(self.world.now())
         channel.members.update(dict.fromkeys(members))
         if is_member:
-            token = self.world.active_token(place.id)
+            token = self.world.active_token(workspace.id)
             if token is None:
-                raise LookupError(f"the app is not installed in {place.id}, so its bot cannot be in #{name}")
+                raise LookupError(f"the app is not installed in {workspace.id}, so its bot cannot join #{name}")
             channel.members[token.bot_user] = None
         self.world.channels[channel.id] = channel
-        place.channels.append(channel.id)
+        workspace.channels.append(channel.id)
         self.world.touch()
         return channel
 
     def add_usergroup(self, team: Team | str, handle: str, users: Iterable[str] = ()) -> UserGroup:
-        place = self._team(team)
-        group = UserGroup(self.world.new_id("S"), place.id, handle, handle.title(), list(users))
-        place.usergroups[group.id] = group
+        workspace = self._team(team)
+        group = UserGroup(self.world.new_id("S"), workspace.id, handle, handle.title(), list(users))
+        workspace.usergroups[group.id] = group
         return group
 
     def _team(self, team: Team | str) -> Team:

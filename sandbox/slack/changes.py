@@ -1,4 +1,4 @@
-"""What happens in a workspace without the app: people come, change and go, channels too; each with its event."""
+"""Changes that people make in a workspace (members, channels, installations), each with the event Slack sends."""
 
 from typing import Unpack
 
@@ -6,13 +6,13 @@ from sandbox.slack.builders import Builders, Flags
 from sandbox.slack.oauth import installs
 from sandbox.slack.outgoing.app_client import AppClient
 from sandbox.slack.shapes import user_json
-from sandbox.slack.state import Channel, Json, Team, User
+from sandbox.slack.state import Channel, Json, Team, Token, User
 
 
 class Changes(Builders):
-    """Each of these changes the world, then tells the app if it asked for that event, and returns its HTTP status.
+    """Each method changes the state, sends the app its event and returns the HTTP status of the app's response.
 
-    None: it was not told, since it is not installed there, did not subscribe or lacks the scope.
+    None means that no event was sent: the app is not installed there, not subscribed, or lacks the scope.
     """
 
     app_client: AppClient
@@ -27,7 +27,7 @@ class Changes(Builders):
     async def join_user(self, team: Team | str, name: str, email: str | None = None, **flags: Unpack[Flags]) -> User:
         """https://docs.slack.dev/reference/events/team_join"""
         user = self.add_user(team, name, email, **flags)
-        await self.emit(user.team_id, {"type": "team_join", "user": self._seen(user)})
+        await self.emit(user.team_id, {"type": "team_join", "user": self._user_json(user)})
         return user
 
     async def deactivate_user(self, user_id: str) -> int | None:
@@ -35,31 +35,36 @@ class Changes(Builders):
         return await self.change_user(user_id, deleted=True)
 
     async def change_user(self, user_id: str, **fields: str | bool) -> int | None:
-        """`fields` are those of User: real_name, email, is_admin, deleted, …"""
+        """`fields` are fields of User, such as real_name, email or is_admin. Raises AttributeError for others."""
         user = self.world.users[user_id]
         for name, value in fields.items():
             if not hasattr(user, name):
-                raise AttributeError(f"a user has no {name}")
+                raise AttributeError(f"a user has no field {name}")
             setattr(user, name, value)
         user.updated = int(self.world.now())
         self.world.save_user(user)
         cache_ts = int(self.world.now())
-        return await self.emit(user.team_id, {"type": "user_change", "user": self._seen(user), "cache_ts": cache_ts})
+        return await self.emit(
+            user.team_id, {"type": "user_change", "user": self._user_json(user), "cache_ts": cache_ts}
+        )
 
     async def archive_channel(self, channel_id: str) -> int | None:
         """https://docs.slack.dev/reference/events/channel_archive, /group_archive"""
         channel = self.world.channels[channel_id]
         channel.is_archived = True
-        return await self._channel_event(channel, "archive", {"channel": channel.id, "user": self._someone(channel)})
+        fields = {"channel": channel.id, "user": self._any_member(channel)}
+        return await self._channel_event(channel, "archive", fields)
 
     async def unarchive_channel(self, channel_id: str) -> int | None:
         """https://docs.slack.dev/reference/events/channel_unarchive, /group_unarchive"""
         channel = self.world.channels[channel_id]
         channel.is_archived = False
-        return await self._channel_event(channel, "unarchive", {"channel": channel.id, "user": self._someone(channel)})
+        return await self._channel_event(
+            channel, "unarchive", {"channel": channel.id, "user": self._any_member(channel)}
+        )
 
     async def rename_channel(self, channel_id: str, name: str) -> int | None:
-        """https://docs.slack.dev/reference/events/channel_rename, /group_rename: an object, not an id."""
+        """https://docs.slack.dev/reference/events/channel_rename, /group_rename; `channel` is an object."""
         channel = self.world.channels[channel_id]
         channel.name = name
         renamed = {"id": channel.id, "name": name, "name_normalized": name, "created": channel.created}
@@ -70,11 +75,11 @@ class Changes(Builders):
         channel = self.world.channels.pop(channel_id)
         self.world.teams[channel.team_id].channels.remove(channel_id)
         return await self._channel_event(
-            channel, "deleted", {"channel": channel_id, "actor_id": self._someone(channel)}
+            channel, "deleted", {"channel": channel_id, "actor_id": self._any_member(channel)}
         )
 
     async def change_channel_id(self, channel_id: str, new_id: str) -> int | None:
-        """https://docs.slack.dev/reference/events/channel_id_changed, when a shared channel moves."""
+        """https://docs.slack.dev/reference/events/channel_id_changed"""
         channel = self.world.channels.pop(channel_id)
         channel.id = new_id
         self.world.channels[new_id] = channel
@@ -85,7 +90,7 @@ class Changes(Builders):
 
     async def invite_bot(self, channel_id: str) -> int | None:
         """https://docs.slack.dev/reference/events/member_joined_channel"""
-        channel, bot = self._bot_in(channel_id)
+        channel, bot = self._channel_and_bot(channel_id)
         channel.members[bot] = None
         kind = "G" if channel.is_private else "C"
         event: Json = {"type": "member_joined_channel", "user": bot, "channel": channel.id, "channel_type": kind}
@@ -93,43 +98,40 @@ class Changes(Builders):
 
     async def remove_bot(self, channel_id: str) -> int | None:
         """https://docs.slack.dev/reference/events/group_left, /channel_left"""
-        channel, bot = self._bot_in(channel_id)
+        channel, bot = self._channel_and_bot(channel_id)
         channel.members.pop(bot, None)
-        event: Json = {"type": f"{_prefix(channel)}_left", "channel": channel.id, "actor_id": self._someone(channel)}
+        event: Json = {"type": f"{_prefix(channel)}_left", "channel": channel.id, "actor_id": self._any_member(channel)}
         return await self.emit(channel.team_id, event)
 
     async def uninstall(self, team_id: str) -> None:
-        """Someone removes the app: tokens_revoked and app_uninstalled."""
-        token = self.world.active_token(team_id)
-        if token is None:
-            raise LookupError(f"the app is not installed in {team_id}")
-        self.app_client.send_events(installs.uninstall(self.world, token))
+        """Remove the app; Slack sends tokens_revoked and app_uninstalled. Raises LookupError."""
+        self.app_client.send_events(installs.uninstall(self.world, self._token(team_id)))
         await self.app_client.wait_for_events()
 
     async def revoke_token(self, team_id: str) -> None:
-        """The bot token alone is taken back: tokens_revoked."""
-        token = self.world.active_token(team_id)
-        if token is None:
-            raise LookupError(f"the app is not installed in {team_id}")
-        self.app_client.send_events(installs.revoke(self.world, token, "token_revoked"))
+        """Revoke the bot token only; Slack sends tokens_revoked. Raises LookupError."""
+        self.app_client.send_events(installs.revoke(self.world, self._token(team_id), "token_revoked"))
         await self.app_client.wait_for_events()
 
-    def _seen(self, user: User) -> Json:
+    def _user_json(self, user: User) -> Json:
         token = self.world.active_token(user.team_id)
         return user_json(user, with_email=token is not None and "users:read.email" in token.scopes)
 
-    def _someone(self, channel: Channel) -> str:
+    def _any_member(self, channel: Channel) -> str:
         return next((member for member in channel.members if not self.world.users[member].bot_id), "USLACKBOT")
 
-    def _bot_in(self, channel_id: str) -> tuple[Channel, str]:
+    def _channel_and_bot(self, channel_id: str) -> tuple[Channel, str]:
         channel = self.world.channels[channel_id]
-        token = self.world.active_token(channel.team_id)
+        return channel, self._token(channel.team_id).bot_user
+
+    def _token(self, team_id: str) -> Token:
+        token = self.world.active_token(team_id)
         if token is None:
-            raise LookupError(f"the app is not installed in {channel.team_id}")
-        return channel, token.bot_user
+            raise LookupError(f"the app is not installed in {team_id}")
+        return token
 
     async def _channel_event(self, channel: Channel, verb: str, fields: Json) -> int | None:
-        """Private channels tell only the apps that are in them."""
+        """Events of private channels go only to apps that are members."""
         self.world.touch()
         token = self.world.active_token(channel.team_id)
         if channel.is_private and (token is None or token.bot_user not in channel.members):

@@ -1,4 +1,4 @@
-"""What goes wrong on purpose: which calls fail, how, and how often."""
+"""Injected faults: which Web API calls fail, how, and how often."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,10 +9,10 @@ from sandbox.slack.state import Json
 
 @dataclass(eq=False)
 class Fault:
-    """One thing that goes wrong. `times` None means until removed.
+    """A fault for calls of `method`. `times` None means until it is removed.
 
-    With `perform` the call does its work first, so what the app sees is a lie: a message posted and an HTTP 500.
-    `drop` cuts the connection before the work is done, or after it. `body` is sent as it is; as a page when it is HTML.
+    With `perform` the call takes effect although the response says otherwise: the message is posted, and the app gets
+    an HTTP 500. `drop` cuts the connection before or after the call takes effect. `body` replaces the response body.
     """
 
     method: str
@@ -28,13 +28,13 @@ class Fault:
     hits: int = 0
 
     @property
-    def replaces_answer(self) -> bool:
+    def replaces_response(self) -> bool:
         return self.error is not None or self.status != 200 or self.retry_after is not None or self.body is not None
 
 
 @dataclass
 class Faults:
-    """The faults in force, the oldest first. `"*"` as method means any."""
+    """The active faults, oldest first. The method `"*"` matches every call."""
 
     active: list[Fault] = field(default_factory=list)
 
@@ -54,8 +54,8 @@ class Faults:
     ) -> Fault:
         """Make calls of `method` fail.
 
-        `retry_after` (seconds) alone is a 429 as Slack words it; `delay` (seconds) alone is a slow but good answer;
-        `when` looks at the call's arguments and says whether this one is hit.
+        `retry_after` (seconds) by itself is Slack's 429. `delay` (seconds) by itself is a slow but correct response.
+        `when` gets the arguments of a call and returns whether the fault applies to it.
         """
         if retry_after is not None and status == 200:
             status, error = 429, error or "ratelimited"
@@ -71,7 +71,7 @@ class Faults:
         self.active.clear()
 
     def take(self, method: str, arguments: Json) -> Fault | None:
-        """The fault that hits this call, used up by one."""
+        """The fault for this call, with one use counted; None if there is none."""
         for fault in self.active:
             if fault.method in (method, "*") and (fault.when is None or fault.when(arguments)):
                 fault.hits += 1

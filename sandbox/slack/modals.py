@@ -1,4 +1,4 @@
-"""What a submitted modal does next, as the app's answer says."""
+"""What happens to a submitted modal, according to the app's response."""
 
 from dataclasses import dataclass, field
 
@@ -13,11 +13,11 @@ from sandbox.slack.world import World
 
 @dataclass
 class Submission:
-    """How a submission ended.
+    """The result of a submission.
 
-    `errors` are what the person reads beside the fields, by block_id. `reply` is None when Slack did not send it at
-    all, since something needed was empty. `problem` is set when the app's answer was none or not acceptable: the modal
-    stays, and the person reads that there was some trouble connecting.
+    `errors` are shown beside the fields, by block_id. `reply` is None when a required field was empty, so that Slack
+    did not send the submission. `problem` is set when the app gave no valid response: the modal stays open, and Slack
+    shows "We had some trouble connecting".
     """
 
     reply: Reply | None
@@ -30,7 +30,7 @@ class Submission:
 
 
 def missing_fields(view: View) -> dict[str, str]:
-    """Input blocks that are not optional and stand empty."""
+    """Errors of the required input blocks that are empty, by block_id."""
     values = values_of(view.blocks, view.input_states)
     missing = {}
     for block in view.blocks:
@@ -42,49 +42,51 @@ def missing_fields(view: View) -> dict[str, str]:
     return missing
 
 
-def answer_submission(world: World, actor: Actor, view: View, reply: Reply) -> Submission:
+def apply_response(world: World, actor: Actor, view: View, reply: Reply) -> Submission:
     """https://docs.slack.dev/surfaces/modals#response_actions"""
     if reply.status != 200:
         return Submission(reply, problem=reply.problem or f"http_{reply.status}")
     stack = world.modals.get(actor.user.id, [])
-    answer = reply.json
-    kind = answer.get("response_action")
+    response = reply.json
+    kind = response.get("response_action")
     world.touch()
     if kind == "errors":
-        return _errors(view, reply, answer.get("errors"))
+        return _errors(view, reply, response.get("errors"))
     if kind == "clear":
         stack.clear()
     elif kind in ("update", "push"):
-        return _next_view(world, actor, view, reply, answer)
+        return _show_next_view(world, actor, view, reply, response)
     elif kind is None and not reply.body.strip():
-        # An empty 200 closes this view and shows the one below. The app may have updated or closed it meanwhile.
+        # An empty 200 closes this view and shows the one below. The app may already have closed it.
         if view in stack:
             stack.remove(view)
     else:
-        return Submission(reply, problem=f"not an answer to a submission: {reply.body[:100]!r}")
+        return Submission(reply, problem=f"not a response to a submission: {reply.body[:100]!r}")
     return Submission(reply)
 
 
 def _errors(view: View, reply: Reply, errors: object) -> Submission:
-    known = {block["block_id"] for block in view.blocks if block["type"] == "input"}
-    if not isinstance(errors, dict) or not errors or not known.issuperset(errors):
-        return Submission(reply, problem=f"errors are by the block_id of an input block, of which there is {known}")
+    input_ids = {block["block_id"] for block in view.blocks if block["type"] == "input"}
+    if not isinstance(errors, dict) or not errors or not input_ids.issuperset(errors):
+        return Submission(
+            reply, problem=f"the keys of errors must be the block_id of an input block, one of {input_ids}"
+        )
     return Submission(reply, {name: str(text) for name, text in errors.items()})
 
 
-def _next_view(world: World, actor: Actor, view: View, reply: Reply, answer: Json) -> Submission:
-    definition = answer.get("view")
-    faults = check_view(definition, "modal")
-    if faults or not isinstance(definition, dict):
-        return Submission(reply, problem="; ".join(faults))
-    kept = {**definition, "blocks": with_ids(definition["blocks"])}
+def _show_next_view(world: World, actor: Actor, view: View, reply: Reply, response: Json) -> Submission:
+    definition = response.get("view")
+    errors = check_view(definition, "modal")
+    if errors or not isinstance(definition, dict):
+        return Submission(reply, problem="; ".join(errors))
+    definition = {**definition, "blocks": with_ids(definition["blocks"])}
     stack = world.modals.setdefault(actor.user.id, [])
-    if answer["response_action"] == "update":
-        view.definition, view.hash = kept, world.new_hash()
+    if response["response_action"] == "update":
+        view.definition, view.hash = definition, world.new_hash()
     elif len(stack) >= 3:
         return Submission(reply, problem="push_limit_reached")
     else:
-        pushed = world.new_view(actor.token, actor.user, kept)
+        pushed = world.new_view(actor.token, actor.user, definition)
         pushed.root_view_id, pushed.previous_view_id = view.root_view_id, view.id
         stack.append(pushed)
     return Submission(reply)

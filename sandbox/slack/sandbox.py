@@ -1,4 +1,4 @@
-"""The sandbox as a whole: its parts, the web application that serves them, and the few deeds that need them all."""
+"""SlackSandbox: the parts of the sandbox, the web application that serves them, and installation."""
 
 import json
 import secrets
@@ -23,7 +23,7 @@ from sandbox.slack.web_api.methods import Method
 from sandbox.slack.web_api.response_urls import ResponseUrls
 from sandbox.slack.world import World
 
-# What the app is given when a test installs it without a word on scopes.
+# Granted when a test installs the app without naming scopes.
 ALL_SCOPES = frozenset(
     {
         *("chat:write", "chat:write.public", "commands", "team:read", "usergroups:read"),
@@ -34,10 +34,10 @@ ALL_SCOPES = frozenset(
 
 
 class SlackSandbox(Changes, UserActions):
-    """A Slack on this machine. `now` answers in seconds; `latency` (seconds) is added to every Web API call.
+    """A local Slack. `now` returns seconds since the epoch; `latency` (seconds) is added to every Web API call.
 
-    `app_url` is the base URL of the app and may be set later; all that Slack sends goes to /slack/events below it.
-    `signing_clock` is the clock that signatures carry, real by default since the app checks them against its own.
+    `app_url` is the base URL of the app and may be set later; all requests go to /slack/events below it.
+    `signing_clock` gives the time for signatures, the real one by default, since the app compares it with its clock.
     """
 
     def __init__(
@@ -58,9 +58,9 @@ class SlackSandbox(Changes, UserActions):
         self.sockets = Sockets(self.world, self.base_url)
         self.app_client = AppClient(self.world, self.sockets, app_url, signing_clock)
         self.response_urls = ResponseUrls(self.world)
-        # Tier 1 by the book, but asked by every SDK each time a connection ends.
-        more = {"apps.connections.open": Method(self.sockets.open, "special", needs_token=False)}
-        self.api = WebApi(self.world, self.limits, self.faults, self.app_client.send_events, more, latency)
+        # Documented as tier 1, but every SDK calls it each time a connection ends.
+        more_methods = {"apps.connections.open": Method(self.sockets.open, "special", needs_token=False)}
+        self.api = WebApi(self.world, self.limits, self.faults, self.app_client.send_events, more_methods, latency)
         self.url: str | None = None
 
     @property
@@ -73,13 +73,13 @@ class SlackSandbox(Changes, UserActions):
 
     @property
     def calls(self) -> list[CallRecord]:
-        """Every Web API call so far, the oldest first."""
+        """Every Web API call so far, oldest first."""
         return self.api.records
 
     def web_app(self, *more: Iterable[web.AbstractRouteDef]) -> web.Application:
-        """Serves the Web API, the consent page and the response_urls, and `more` routes beside them.
+        """The Web API, the consent page, the response_urls, and `more` routes.
 
-        Whoever serves it sets `url` to the address; `serving` does both.
+        The caller serves it and sets `url` to its address; `serving` does both.
         """
         app = web.Application(client_max_size=4 * 1024**2)
         consent = ConsentPage(self.world)
@@ -96,19 +96,19 @@ class SlackSandbox(Changes, UserActions):
         for routes in more:
             app.add_routes(routes)
 
-        async def close(_app: web.Application) -> None:
-            await self.app_client.close()
-
-        async def hang_up(_app: web.Application) -> None:
+        async def close_sockets(_app: web.Application) -> None:
             await self.sockets.close()
 
-        app.on_shutdown.append(hang_up)
-        app.on_cleanup.append(close)
+        async def close_client(_app: web.Application) -> None:
+            await self.app_client.close()
+
+        app.on_shutdown.append(close_sockets)
+        app.on_cleanup.append(close_client)
         return app
 
     @asynccontextmanager
     async def serving(self, port: int = 0, *more: Iterable[web.AbstractRouteDef]) -> AsyncIterator[str]:
-        """Serve on loopback and yield the base URL; port 0 takes a free one."""
+        """Serve on 127.0.0.1 and yield the base URL. Port 0 means any free port."""
         runner = web.AppRunner(self.web_app(*more), access_log=None)
         await runner.setup()
         try:
@@ -121,24 +121,24 @@ class SlackSandbox(Changes, UserActions):
 
     def base_url(self) -> str:
         if self.url is None:
-            raise RuntimeError("the sandbox does not know its own address: set url, or use serving()")
+            raise RuntimeError("the address of the sandbox is unknown: set url, or use serving()")
         return self.url
 
     def install(
         self, team_id: str, user_id: str, scopes: Iterable[str] | None = None, *, org_wide: bool = False
     ) -> str:
-        """Install the app without a browser, by `user_id`; the bot token."""
+        """Install the app on behalf of `user_id`, without a browser, and return the bot token."""
         user = self.world.users[user_id]
         if user.team_id != team_id:
             raise LookupError(f"{user_id} is not in {team_id}")
         return installs.install(self.world, user, ALL_SCOPES if scopes is None else scopes, org_wide=org_wide).value
 
     def issue_code(self, user_id: str, scopes: Iterable[str], redirect_uri: str, *, org_wide: bool = False) -> str:
-        """The code that the consent page would send to `redirect_uri`, had this person pressed Allow."""
+        """The OAuth code that the consent page would send to `redirect_uri` after this person clicks Allow."""
         return installs.issue_code(self.world, self.world.users[user_id], scopes, redirect_uri, org_wide=org_wide)
 
     def configure(self, manifest: Json) -> None:
-        """Take the app as its manifest describes it: name, tabs, commands, events, addresses, optional scopes.
+        """Set up the app from its manifest: name, tabs, commands, events, redirect URLs and optional scopes.
 
         https://docs.slack.dev/reference/app-manifest
         """
@@ -163,9 +163,9 @@ class SlackSandbox(Changes, UserActions):
         retry_num: int | None = None,
         retry_reason: str | None = None,
     ) -> int:
-        """Send any event, subscribed or not; the app's HTTP status, 0 when it gave none in time.
+        """Send an event whether or not the app subscribed to it. Returns the HTTP status, 0 for no response in time.
 
-        The same `event_id` twice is how Slack repeats itself: https://docs.slack.dev/apis/events-api/#retries
+        A retry has the `event_id` of the first attempt: https://docs.slack.dev/apis/events-api/#retries
         """
         token = self.world.active_token(team_id) or self._last_token(team_id)
         extra = {}
@@ -176,7 +176,7 @@ class SlackSandbox(Changes, UserActions):
         return reply.status
 
     async def verify_url(self) -> bool:
-        """Whether the app answers the challenge. https://docs.slack.dev/reference/events/url_verification"""
+        """Whether the app returns the challenge. https://docs.slack.dev/reference/events/url_verification"""
         challenge = secrets.token_urlsafe(32)
         token = self.app.verification_token
         body = json.dumps({"token": token, "challenge": challenge, "type": "url_verification"})
@@ -184,12 +184,12 @@ class SlackSandbox(Changes, UserActions):
         return reply.status == 200 and challenge in (reply.body.decode(), reply.json.get("challenge"))
 
     async def wait_for_events(self) -> None:
-        """Return once every event under way is answered."""
+        """Wait until the app has answered every pending event."""
         await self.app_client.wait_for_events()
 
     def _last_token(self, team_id: str) -> Token:
         team = self.world.teams[team_id]
         for token in reversed(list(self.world.tokens.values())):
-            if token.home in (team.id, team.enterprise_id):
+            if token.installed_in in (team.id, team.enterprise_id):
                 return token
         raise LookupError(f"the app was never installed in {team_id}")

@@ -1,10 +1,10 @@
-"""How people, channels, messages and views read in Slack's JSON. Pure."""
+"""Slack's JSON for users, channels, messages, views, teams and installations. Pure."""
 
 from sandbox.slack.state import App, Channel, Json, Message, Team, Token, User, UserGroup, View
 
 
 def user_json(user: User, *, with_email: bool) -> Json:
-    """A user object; the e-mail is in it only for who holds users:read.email, and never for a bot.
+    """A user object. `with_email` stands for the scope users:read.email; bots never have an email.
 
     https://docs.slack.dev/reference/objects/user-object
     """
@@ -23,7 +23,7 @@ def user_json(user: User, *, with_email: bool) -> Json:
         profile["bot_id"] = user.bot_id
     elif with_email and user.email:
         profile["email"] = user.email
-    shape: Json = {
+    data: Json = {
         "id": user.id,
         "team_id": user.team_id,
         "name": user.name,
@@ -33,9 +33,9 @@ def user_json(user: User, *, with_email: bool) -> Json:
         "is_app_user": False,
         "updated": user.updated,
     }
-    # A deactivated member has lost all that describes an account: no roles, no time zone.
+    # For a deactivated member Slack leaves out the fields of the account, such as roles and time zone.
     if not user.deleted:
-        shape |= {
+        data |= {
             "real_name": user.real_name,
             "tz": user.tz,
             "is_admin": user.is_admin or user.is_owner or user.is_primary_owner,
@@ -46,12 +46,12 @@ def user_json(user: User, *, with_email: bool) -> Json:
             "is_email_confirmed": True,
         }
     if user.is_stranger:
-        shape["is_stranger"] = True
-    return shape
+        data["is_stranger"] = True
+    return data
 
 
 def channel_json(channel: Channel, bot_user: str) -> Json:
-    """A conversation object, as seen by the app's bot.
+    """A conversation object, from the point of view of the app's bot.
 
     https://docs.slack.dev/reference/objects/conversation-object
     """
@@ -94,7 +94,7 @@ def channel_json(channel: Channel, bot_user: str) -> Json:
 
 def message_json(message: Message, app: App, *, with_metadata: bool) -> Json:
     """A message of the app. https://docs.slack.dev/reference/events/message"""
-    shape: Json = {
+    data: Json = {
         "user": message.user,
         "type": "message",
         "ts": message.ts,
@@ -112,22 +112,22 @@ def message_json(message: Message, app: App, *, with_metadata: bool) -> Json:
         },
     }
     if message.blocks is not None:
-        shape["blocks"] = message.blocks
+        data["blocks"] = message.blocks
     if message.attachments is not None:
-        shape["attachments"] = message.attachments
+        data["attachments"] = message.attachments
     if message.thread_ts:
-        shape["thread_ts"] = message.thread_ts
+        data["thread_ts"] = message.thread_ts
     if message.edited_ts:
-        shape["edited"] = {"user": message.user, "ts": message.edited_ts}
+        data["edited"] = {"user": message.user, "ts": message.edited_ts}
     if with_metadata and message.metadata:
-        shape["metadata"] = message.metadata
-    return shape
+        data["metadata"] = message.metadata
+    return data
 
 
 def view_json(view: View, app: App, values: Json) -> Json:
-    """A view object; `values` is what its inputs hold. https://docs.slack.dev/reference/views"""
+    """A view object. `values` is its `state.values`. https://docs.slack.dev/reference/views"""
     definition = view.definition
-    shape: Json = {
+    data: Json = {
         "id": view.id,
         "team_id": view.team_id,
         "type": definition["type"],
@@ -148,7 +148,7 @@ def view_json(view: View, app: App, values: Json) -> Json:
         "app_installed_team_id": view.team_id,
         "bot_id": view.bot_id,
     }
-    return shape
+    return data
 
 
 def team_json(team: Team) -> Json:
@@ -165,7 +165,7 @@ def team_json(team: Team) -> Json:
 
 
 def usergroup_json(group: UserGroup, *, with_users: bool) -> Json:
-    shape: Json = {
+    data: Json = {
         "id": group.id,
         "team_id": group.team_id,
         "is_usergroup": True,
@@ -174,7 +174,7 @@ def usergroup_json(group: UserGroup, *, with_users: bool) -> Json:
         "date_delete": 1 if group.disabled else 0,
         "user_count": len(group.users),
     }
-    return shape | {"users": group.users} if with_users else shape
+    return data | {"users": group.users} if with_users else data
 
 
 def enterprise_json(team: Team) -> Json | None:
@@ -182,8 +182,8 @@ def enterprise_json(team: Team) -> Json | None:
 
 
 def install_json(token: Token, app: App, teams: dict[str, Team]) -> Json:
-    """What oauth.v2.access answers with. https://docs.slack.dev/reference/methods/oauth.v2.access"""
-    member = next(team for team in teams.values() if token.home in (team.id, team.enterprise_id))
+    """The response of oauth.v2.access. https://docs.slack.dev/reference/methods/oauth.v2.access"""
+    member = next(team for team in teams.values() if token.installed_in in (team.id, team.enterprise_id))
     return {
         "ok": True,
         "access_token": token.value,

@@ -1,4 +1,4 @@
-"""What the workspaces hold: people, channels, messages, views and tokens, as plain dataclasses."""
+"""The data of the workspaces, as dataclasses: users, channels, messages, views and tokens."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ Json = dict[str, Any]
 
 @dataclass(slots=True)
 class Team:
-    """A workspace. `enterprise_id` is set when it belongs to an Enterprise Grid organisation."""
+    """A workspace. `enterprise_id` is set if it belongs to an Enterprise Grid organization."""
 
     id: str
     name: str
@@ -23,7 +23,7 @@ class Team:
 
 @dataclass(slots=True)
 class User:
-    """A member of a workspace, or the app's bot user when `bot_id` is set. `updated` is in seconds."""
+    """A member of a workspace, or a bot user if `bot_id` is set. `updated` is in seconds since the epoch."""
 
     id: str
     team_id: str
@@ -57,7 +57,7 @@ class UserGroup:
 
 @dataclass(slots=True)
 class Channel:
-    """A channel, or the app's direct message with `im_user` (its id then starts with D)."""
+    """A channel, or the app's direct message with `im_user`, in which case its id starts with D."""
 
     id: str
     team_id: str
@@ -77,7 +77,7 @@ class Channel:
 
     @property
     def kind(self) -> str:
-        """The name Slack has for its type in scopes: channels, groups or im."""
+        """Its type as scopes name it: channels, groups or im."""
         if self.is_im:
             return "im"
         return "groups" if self.is_private else "channels"
@@ -85,9 +85,9 @@ class Channel:
 
 @dataclass(slots=True)
 class Message:
-    """A message of the app. `ephemeral_to` is the only person who sees it; None when all do.
+    """A message of the app. `ephemeral_to` is the id of the only person who sees it; None means everyone does.
 
-    `typed` is what was last entered into it, as in View; `arguments` are those of the call that posted it.
+    `input_states` is as in View; `arguments` are those of the call that posted the message.
     """
 
     ts: str
@@ -108,7 +108,7 @@ class Message:
 
 @dataclass(slots=True)
 class View:
-    """A published Home or an open modal. `typed` holds what its user entered: (block_id, action_id) to a state."""
+    """A published Home or an open modal. `input_states` holds what its user entered, by (block_id, action_id)."""
 
     id: str
     team_id: str
@@ -128,7 +128,7 @@ class View:
 
 @dataclass(slots=True)
 class Token:
-    """An installation and its bot token. `refused` is the error it answers with once it is worth nothing."""
+    """An installation and its bot token. `error` is what calls get after it was revoked; None while it is valid."""
 
     value: str = field(repr=False)
     team_id: str | None
@@ -144,36 +144,36 @@ class Token:
         return self.team_id is None
 
     @property
-    def home(self) -> str:
-        """The workspace it is for, or the organisation when it was installed for all of it."""
+    def installed_in(self) -> str:
+        """The id of the workspace, or of the organization for an org-wide installation."""
         return self.team_id or self.enterprise_id or ""
 
 
 @dataclass(slots=True)
 class Trigger:
-    """A trigger id: good for three seconds, once."""
+    """A trigger id, which is valid once within three seconds."""
 
     user_id: str
     team_id: str
-    at: float
+    created_at: float
     root_view_id: str | None = None
     used: bool = False
 
 
 @dataclass(slots=True)
 class Code:
-    """A temporary OAuth code, before it is exchanged."""
+    """An OAuth code that has not been exchanged yet."""
 
     user_id: str
     scopes: set[str]
     redirect_uri: str
-    at: float
+    created_at: float
     org_wide: bool
 
 
 @dataclass(slots=True)
 class App:
-    """What Slack knows of the app, as its manifest tells. `events` and `commands`: None means every one."""
+    """The app as its manifest describes it. `events` and `commands` None means all of them."""
 
     client_id: str
     client_secret: str = field(repr=False)

@@ -1,11 +1,11 @@
-"""What people do with the app: they press, choose, open Home, fill in a modal, type a command."""
+"""What people do with the app: open Home, use buttons and menus, fill in modals, type commands."""
 
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sandbox.slack.block_kit.inputs import Value, find, holds_state, parts_of, state_of, values_of
-from sandbox.slack.modals import Submission, answer_submission, missing_fields
+from sandbox.slack.block_kit.inputs import Value, elements_in, find, holds_state, state_of, values_of
+from sandbox.slack.modals import Submission, apply_response, missing_fields
 from sandbox.slack.outgoing import payloads
 from sandbox.slack.outgoing.app_client import AppClient, Reply
 from sandbox.slack.outgoing.payloads import Actor
@@ -17,9 +17,9 @@ from sandbox.slack.world import World
 
 @dataclass
 class CommandReply:
-    """What came of a slash command: `messages` are what is then read, by the person or the channel.
+    """The result of a slash command: `messages` are the app's responses, shown to the person or the channel.
 
-    `problem` says why Slack could not show what the app answered.
+    `problem` says why Slack could not show a response.
     """
 
     reply: Reply
@@ -32,7 +32,7 @@ class CommandReply:
 
 
 class UserActions:
-    """Nobody can do here what Slack would not show them: a LookupError says what there is instead."""
+    """People can only use what Slack shows them. Otherwise these raise LookupError and name what is shown."""
 
     world: World
     app_client: AppClient
@@ -42,7 +42,7 @@ class UserActions:
         raise NotImplementedError
 
     async def open_home(self, user_id: str, tab: str = "home") -> int | None:
-        """https://docs.slack.dev/reference/events/app_home_opened: told for the messages tab as well."""
+        """https://docs.slack.dev/reference/events/app_home_opened, which the messages tab sends too."""
         actor = self._actor(user_id)
         channel = self.world.open_dm(actor.token, actor.user)
         event: Json = {"type": "app_home_opened", "user": user_id, "channel": channel.id, "tab": tab}
@@ -56,20 +56,20 @@ class UserActions:
     async def press(
         self, user_id: str, channel: str, ts: str, action_id: str, value: Value = None, block_id: str | None = None
     ) -> Reply:
-        """Use an element of a message; `value` is what is chosen in it, or tells a button from its namesakes."""
-        place, message = self.world.channels[channel], self.world.message(channel, ts)
-        if message is None or message.ephemeral_to not in (None, user_id) or not self._reads(user_id, place):
-            raise LookupError(f"{user_id} sees no message {ts} in {channel}")
+        """Use an element of a message. `value` is the choice, or the value of the button if several share an id."""
+        conversation, message = self.world.channels[channel], self.world.message(channel, ts)
+        if message is None or message.ephemeral_to not in (None, user_id) or not self._can_read(user_id, conversation):
+            raise LookupError(f"{user_id} cannot see a message {ts} in {channel}")
         block, element = find(message.blocks or [], action_id, value, block_id)
-        acted = _enter(message.input_states, block, element, value, self.world.new_ts())
+        action = _use_element(message.input_states, block, element, value, self.world.new_ts())
         actor = self._actor(user_id)
-        url = self.base_url() + self.response_urls.add(actor.token, place, actor.user, message)
-        return await self.app_client.interact(payloads.message_action(actor, place, message, acted, url))
+        url = self.base_url() + self.response_urls.add(actor.token, conversation, actor.user, message)
+        return await self.app_client.interact(payloads.message_action(actor, conversation, message, action, url))
 
     async def act_in_home(
         self, user_id: str, action_id: str, value: Value = None, block_id: str | None = None
     ) -> Reply:
-        """Use an element of the Home tab as it was last published to this person."""
+        """Use an element of the Home last published for this person."""
         home = self.world.homes.get(user_id)
         if home is None:
             raise LookupError(f"{user_id} has no Home yet")
@@ -82,23 +82,23 @@ class UserActions:
         return await self._act(user_id, self.modal(user_id), action_id, value, block_id)
 
     async def submit_view(self, user_id: str, values: Mapping[str, Value] | None = None) -> Submission:
-        """Fill in the topmost modal, by action_id or block_id, and submit it.
+        """Fill in the topmost modal, with values by action_id or block_id, and submit it.
 
         https://docs.slack.dev/surfaces/modals#response_actions
         """
         view = self.modal(user_id)
         for name, value in (values or {}).items():
-            block, element = _entry(view, name)
+            block, element = _find_field(view, name)
             view.input_states[block["block_id"], element["action_id"]] = state_of(element, value)
         missing = missing_fields(view)
         if missing:
             return Submission(None, missing)
         actor = self._actor(user_id, view.root_view_id)
         reply = await self.app_client.interact(payloads.view_submission(actor, view))
-        return answer_submission(self.world, actor, view, reply)
+        return apply_response(self.world, actor, view, reply)
 
     async def close_view(self, user_id: str, *, clear: bool = False) -> Reply | None:
-        """Close the topmost modal, or with `clear` the whole stack; None when the app asked for no notice."""
+        """Close the topmost modal, or all with `clear`. None if the view has no `notify_on_close`."""
         view = self.modal(user_id)
         actor = self._actor(user_id)
         cleared = clear or bool(view.definition.get("clear_on_close"))
@@ -112,29 +112,29 @@ class UserActions:
     async def command(
         self, user_id: str, command: str, text: str = "", channel: str | None = None, *, wait: bool = True
     ) -> CommandReply:
-        """Type a slash command, in `channel` or in the app's direct message.
+        """Type a slash command in `channel`, or in the app's direct message.
 
-        Its answer is the body of the reply; when that is empty, the first that is sent to the response_url, which is
-        waited for unless `wait` is False. Raises TimeoutError when nothing comes there.
+        If the body of the reply is empty, this waits for the first message to the response_url, unless `wait` is
+        False. Raises TimeoutError if none arrives.
         """
         actor = self._actor(user_id)
         if actor.app.commands is not None and command not in actor.app.commands:
-            known = " and ".join(sorted(actor.app.commands)) or "no command"
-            raise LookupError(f"{command} is not a valid command: there is {known}")
-        place = self.world.channels[channel] if channel else self.world.open_dm(actor.token, actor.user)
-        path = self.response_urls.add(actor.token, place, actor.user)
-        fields = payloads.slash_command(actor, place, command, text, self.base_url() + path)
+            commands = " and ".join(sorted(actor.app.commands)) or "none"
+            raise LookupError(f"{command} is not a valid command. Available: {commands}.")
+        conversation = self.world.channels[channel] if channel else self.world.open_dm(actor.token, actor.user)
+        path = self.response_urls.add(actor.token, conversation, actor.user)
+        fields = payloads.slash_command(actor, conversation, command, text, self.base_url() + path)
         reply = await self.app_client.form(fields)
-        where = self.response_urls.behind(path)
+        response_url = self.response_urls.at(path)
         problem = reply.problem
         if reply.status == 200 and reply.body.strip():
-            problem = self.response_urls.say(where, reply.json or {"text": reply.body.decode()}) or ""
+            problem = self.response_urls.post(response_url, reply.json or {"text": reply.body.decode()}) or ""
         elif reply.status == 200 and wait:
-            await asyncio.wait_for(where.answered.wait(), self.app_client.timeout)
-        return CommandReply(reply, where.posts, problem)
+            await asyncio.wait_for(response_url.answered.wait(), self.app_client.timeout)
+        return CommandReply(reply, response_url.posts, problem)
 
     def modal(self, user_id: str) -> View:
-        """The topmost modal this person has open."""
+        """The topmost modal this person has open. Raises LookupError."""
         stack = self.world.modals.get(user_id)
         if not stack:
             raise LookupError(f"{user_id} has no modal open")
@@ -142,9 +142,9 @@ class UserActions:
 
     async def _act(self, user_id: str, view: View, action_id: str, value: Value, block_id: str | None) -> Reply:
         block, element = find(view.blocks, action_id, value, block_id)
-        acted = _enter(view.input_states, block, element, value, self.world.new_ts())
+        action = _use_element(view.input_states, block, element, value, self.world.new_ts())
         root = view.root_view_id if view.definition["type"] == "modal" else None
-        return await self.app_client.interact(payloads.view_action(self._actor(user_id, root), view, acted))
+        return await self.app_client.interact(payloads.view_action(self._actor(user_id, root), view, action))
 
     def _actor(self, user_id: str, root_view_id: str | None = None) -> Actor:
         user = self.world.users[user_id]
@@ -156,19 +156,19 @@ class UserActions:
         trigger_id = self.world.new_trigger(user, root_view_id)
         return Actor(self.world.app, token, self.world.teams[user.team_id], user, trigger_id)
 
-    def _reads(self, user_id: str, channel: Channel) -> bool:
+    def _can_read(self, user_id: str, channel: Channel) -> bool:
         return user_id in channel.members or not (channel.is_private or channel.is_im)
 
 
-def _enter(typed: dict[tuple[str, str], Json], block: Json, element: Json, value: Value, ts: str) -> Json:
-    """Use an element: what it holds now is remembered, and told as an action."""
+def _use_element(input_states: dict[tuple[str, str], Json], block: Json, element: Json, value: Value, ts: str) -> Json:
+    """Store what the element holds now, and return it as an action."""
     if holds_state(element):
-        typed[block["block_id"], element["action_id"]] = state_of(element, value)
-    return payloads.action(block, element, value, ts)
+        input_states[block["block_id"], element["action_id"]] = state_of(element, value)
+    return payloads.action_json(block, element, value, ts)
 
 
-def _entry(view: View, name: str) -> tuple[Json, Json]:
-    for block, element in parts_of(view.blocks):
+def _find_field(view: View, name: str) -> tuple[Json, Json]:
+    for block, element in elements_in(view.blocks):
         if name in (element.get("action_id"), block.get("block_id")):
             return block, element
     raise LookupError(f"the modal has no field {name!r}")

@@ -1,4 +1,4 @@
-"""All that is remembered of all workspaces, how it is looked up, and how it is built."""
+"""World: the state of all workspaces, with lookups and id generators."""
 
 import secrets
 from collections.abc import Callable
@@ -10,9 +10,9 @@ from sandbox.slack.state import App, Channel, Code, Json, Message, Team, Token, 
 
 @dataclass
 class World:
-    """The state behind the sandbox. `now` answers in seconds; `version` grows with every change a page would show.
+    """`now` returns seconds since the epoch. `version` grows with every change that a page would show.
 
-    `homes` and `modals` are by user id, `bots` are the app's bot users by workspace.
+    `homes` and `modals` are keyed by user id. `bots` holds the app's bot user of each workspace.
     """
 
     app: App
@@ -38,7 +38,7 @@ class World:
         return f"{prefix}0{self._ids():09d}"
 
     def new_ts(self) -> str:
-        """A message timestamp, later than every one before it."""
+        """A message timestamp, later than all earlier ones."""
         self._last_ts = max(self._last_ts + 1, int(self.now() * 1_000_000))
         return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06d}"
 
@@ -57,7 +57,7 @@ class World:
         self.touch()
 
     def active_token(self, team_id: str) -> Token | None:
-        """The living installation that serves this workspace: its own, or its organisation's."""
+        """The valid token for this workspace: its own, or that of its organization."""
         team = self.teams[team_id]
         for token in self.tokens.values():
             if token.error is None and (
@@ -68,10 +68,10 @@ class World:
         return None
 
     def user_by_email(self, team_id: str, email: str) -> User | None:
-        """The member with this registered e-mail, whatever its case; the deactivated too."""
+        """The member with this email address, in any case; deactivated members are included."""
         wanted = email.strip().lower()
         user_id = self._by_email.get((team_id, wanted))
-        # Who once had the address and has another one now is still in the index.
+        # The index still has members who have changed their address since.
         return self.users[user_id] if user_id and (self.users[user_id].email or "").lower() == wanted else None
 
     def channel_by_name(self, team_id: str, name: str) -> Channel | None:
@@ -83,10 +83,10 @@ class World:
         return None
 
     def open_dm(self, token: Token, user: User) -> Channel:
-        """The app's direct message with this person, opened if need be."""
-        known = self._dms.get((token.bot_user, user.id))
-        if known:
-            return self.channels[known]
+        """The app's direct message with this person, created if there is none."""
+        channel_id = self._dms.get((token.bot_user, user.id))
+        if channel_id:
+            return self.channels[channel_id]
         channel = Channel(self.new_id("D"), user.team_id, "directmessage", im_user=user.id, created=int(self.now()))
         channel.members.update(dict.fromkeys((token.bot_user, user.id)))
         self.channels[channel.id] = channel
@@ -95,17 +95,17 @@ class World:
         return channel
 
     def permalink(self, channel: Channel, ts: str) -> str:
-        """Where a person reads this message: at Slack's own address, or at `permalink_base` when a page serves it."""
+        """A link to the message, on Slack's domain unless `permalink_base` is set."""
         base = self.permalink_base or f"https://{self.teams[channel.team_id].domain}.slack.com"
         return f"{base}/archives/{channel.id}/p{ts.replace('.', '')}"
 
     def message(self, channel_id: str, ts: str) -> Message | None:
         channel = self.channels.get(channel_id)
-        found = channel.messages.get(ts) if channel else None
-        return found or next((m for m in self.ephemerals if (m.channel_id, m.ts) == (channel_id, ts)), None)
+        message = channel.messages.get(ts) if channel else None
+        return message or next((m for m in self.ephemerals if (m.channel_id, m.ts) == (channel_id, ts)), None)
 
     def view(self, view_id: str | None = None, external_id: str | None = None) -> View | None:
-        """A published Home or open modal, by either of its ids."""
+        """A published Home or open modal, found by either id."""
         for view in (*self.homes.values(), *(view for stack in self.modals.values() for view in stack)):
             if view.id == view_id or (external_id and view.definition.get("external_id") == external_id):
                 return view

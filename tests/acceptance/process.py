@@ -142,6 +142,6 @@ async def ended_all(sender: Sender, ids: Sequence[str]) -> list[Json]:
     """How these job changes ended, once all have. Raises TimeoutError if one never does."""
     async with asyncio.timeout(PATIENCE):
         while True:
-            found = [await sender.ask(each) for each in ids]
+            found = [await sender.fetch(each) for each in ids]
             if all(each["outcome"] for each in found):
                 return found

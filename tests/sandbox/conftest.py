@@ -1,4 +1,4 @@
-"""A Slack sandbox served on loopback, a workspace in it, and a tiny app that hears what it sends."""
+"""Fixtures: a Slack sandbox served on localhost with a workspace, and a small app that receives its requests."""
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -18,14 +18,14 @@ SIGNING_SECRET = "the-signing-secret"
 
 
 @dataclass
-class Listening:
-    """What reached the app, bodies and headers, and what it answers: first `answers`, or what they make of the body."""
+class Receiver:
+    """A small app that records requests. It responds with the next of `answers`, or what that returns for the body."""
 
     bodies: list[str] = field(default_factory=list)
     headers: list[Any] = field(default_factory=list)
     answers: list[web.Response | Callable[[str], web.Response]] = field(default_factory=list)
 
-    async def hear(self, request: web.Request) -> web.Response:
+    async def receive(self, request: web.Request) -> web.Response:
         body = await request.text()
         assert SignatureVerifier(SIGNING_SECRET).is_valid_request(body, dict(request.headers))
         self.bodies.append(body)
@@ -35,8 +35,8 @@ class Listening:
 
 
 @dataclass
-class Office:
-    """The workspace Acme, where Dana, an admin, installed the app."""
+class Workspace:
+    """The workspace Acme, in which Dana, an admin, has installed the app."""
 
     slack: SlackSandbox
     team: Team
@@ -50,28 +50,28 @@ class Office:
 
 
 @pytest.fixture
-async def listening() -> AsyncIterator[tuple[Listening, str]]:
-    """The tiny app and its base URL."""
-    heard = Listening()
+async def receiver_and_url() -> AsyncIterator[tuple[Receiver, str]]:
+    """The small app and its base URL."""
+    receiver = Receiver()
     app = web.Application()
-    app.router.add_post("/slack/events", heard.hear)
+    app.router.add_post("/slack/events", receiver.receive)
     async with TestServer(app) as server:
-        yield heard, str(server.make_url("")).rstrip("/")
+        yield receiver, str(server.make_url("")).rstrip("/")
 
 
 @pytest.fixture
-async def office(clock: Any) -> AsyncIterator[Office]:
+async def acme(clock: Any) -> AsyncIterator[Workspace]:
     slack = SlackSandbox(now=lambda: clock() / 1000, signing_secret=SIGNING_SECRET, rate_limits=False)
     team = slack.add_team("Acme")
     dana = slack.add_user(team, "Dana Reyes", "dana@acme.example", is_admin=True)
     token = slack.install(team.id, dana.id)
     async with slack.serving() as url, aiohttp.ClientSession() as http:
         client = AsyncWebClient(token, f"{url}/api/", session=http, retry_handlers=[])
-        yield Office(slack, team, dana, token, client, http)
+        yield Workspace(slack, team, dana, token, client, http)
 
 
 @pytest.fixture
-def heard(office: Office, listening: tuple[Listening, str]) -> Listening:
-    """What the app hears from the office."""
-    office.slack.app_url = listening[1]
-    return listening[0]
+def receiver(acme: Workspace, receiver_and_url: tuple[Receiver, str]) -> Receiver:
+    """The small app, connected to the workspace."""
+    receiver, acme.slack.app_url = receiver_and_url
+    return receiver

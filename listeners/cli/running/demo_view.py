@@ -12,8 +12,8 @@ from rich.text import Text
 
 
 @dataclass(frozen=True)
-class Addresses:
-    """Where the three are served, without a slash at the end."""
+class Urls:
+    """Base URLs of the three servers, without a trailing slash."""
 
     app: str
     slack: str
@@ -22,27 +22,30 @@ class Addresses:
 
 @dataclass(frozen=True)
 class Row:
-    """How a sample ended. *permalink* None: there is no message."""
+    """The outcome of one sample. `destination` and `permalink` are None when no message was sent."""
 
-    about: str
+    summary: str
     reason: str
-    destination: str
+    destination: str | None
     permalink: str | None
     is_expected: bool
 
 
-def table(rows: Sequence[Row]) -> RenderableType:
-    """A line for each, and its permalink below it, whole, so that it can be clicked or copied at any width."""
-    head = _line(Text(), "Job change", "DRI or reason", "Destination", style="bold")
-    parts: list[RenderableType] = [head, Rule(style="dim", characters="─")]
+def results_table(rows: Sequence[Row]) -> RenderableType:
+    """A line per row; its permalink follows on a line of its own, so that it can be clicked at any width."""
+    rule = Rule(style="dim", characters="─")
+    parts: list[RenderableType] = [_line(Text(), "Job change", "Why", "Sent to", style="bold"), rule]
     for row in rows:
         mark = Text("✓", "green") if row.is_expected else Text("✗", "bold red")
-        parts.append(_line(mark, row.about, row.reason, row.destination))
+        parts.append(_line(mark, row.summary, row.reason, row.destination or "-"))
         if row.permalink:
             parts.append(Text(f"   {row.permalink}", style="dim", overflow="fold"))
-    wrong = sum(not row.is_expected for row in rows)
-    summary = Text(f"{wrong} of them not as expected.", "bold red") if wrong else Text("All as expected.", "green")
-    return Group(*parts, Rule(style="dim", characters="─"), summary)
+    unexpected = sum(not row.is_expected for row in rows)
+    if unexpected:
+        summary = Text(f"{unexpected} of {len(rows)} did not go as expected.", "bold red")
+    else:
+        summary = Text("All went as expected.", "green")
+    return Group(*parts, rule, summary)
 
 
 def _line(mark: Text, *cells: str, style: str = "") -> Table:
@@ -54,12 +57,12 @@ def _line(mark: Text, *cells: str, style: str = "") -> Table:
     return grid
 
 
-def closing(at: Addresses) -> str:
+def closing(urls: Urls) -> str:
     return f"""
-  {at.slack}/
-      the sandbox's Slack: be Dana, Kim or Alma, read their messages,
-      open the app's Home, type /usergems-status
-  {at.app}/
-      the app itself, as served to a browser
+  {urls.slack}/
+      The Slack sandbox. Sign in as Dana, Kim or Alma, read their messages,
+      open the app's Home, or type /usergems-status.
+  {urls.app}/
+      The app itself.
 
-Ctrl-C ends the demo; nothing of it is kept."""
+Press Ctrl-C to stop the demo. No data is kept."""

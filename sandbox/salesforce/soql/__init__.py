@@ -1,1 +1,1 @@
-"""SOQL: parsing a statement and answering it from the records of the org."""
+"""SOQL: parsing a query and running it on the records of the org."""

@@ -1,4 +1,4 @@
-"""Comparing a field with a literal as SOQL does, by the type of the field. Pure."""
+"""SOQL's comparison of field values with literals, by field type. Pure."""
 
 import re
 from datetime import UTC, date, datetime
@@ -12,7 +12,7 @@ Comparable = str | float | datetime | date
 
 
 def key(field: Field, value: Value) -> Comparable | None:
-    """What is compared: text without regard to case, moments as moments.
+    """The field value in a comparable form: lower-case text, datetimes in UTC.
 
     https://developer.salesforce.com/docs/platform/soql-and-sosl/guide/sforce-api-calls-soql-select-comparisonoperators.html
     """
@@ -28,7 +28,7 @@ def key(field: Field, value: Value) -> Comparable | None:
 
 
 def literal(field: Field, value: Literal) -> Comparable | None:
-    """The right side of a comparison, which has to be of the field's type."""
+    """The literal in a comparable form. Raises SalesforceError if it has not the type of the field."""
     if value is None or value == "":
         return None
     if field.type in {"id", "reference"}:
@@ -62,7 +62,7 @@ def _type_of(field: Field) -> type | tuple[type, ...]:
 
 
 def like(field: Field, value: object) -> re.Pattern[str]:
-    """`%` is any text, `_` one character; a backslash makes either ordinary."""
+    """The pattern of a LIKE: `%` matches any text, `_` one character, a backslash escapes both."""
     if field.type in {"id", "reference"} or not isinstance(value, str):
         raise SalesforceError(
             400, "INVALID_QUERY_FILTER_OPERATOR", f"invalid operator on {field.name} field of type {field.type}"

@@ -1,4 +1,4 @@
-"""SOQL, read into a tree: the part of the language that asks for rows. Pure.
+"""Parser for SOQL's SELECT statements. Pure.
 
 https://developer.salesforce.com/docs/platform/soql-and-sosl/guide/sforce-api-calls-soql-select.html
 """
@@ -18,7 +18,7 @@ MAX_LENGTH = 100_000  # https://developer.salesforce.com/docs/platform/salesforc
 
 @dataclass(frozen=True)
 class Compare:
-    """`Account.Owner.Email IN (…)`: a path, an operator, and what stands to its right."""
+    """A comparison, such as `Account.Owner.Email IN (…)`: field path, operator and right-hand side."""
 
     path: str
     operator: str
@@ -31,16 +31,16 @@ class Not:
 
 
 @dataclass(frozen=True)
-class All:
+class AllOf:
     conditions: "tuple[Condition, ...]"
 
 
 @dataclass(frozen=True)
-class Some:
+class AnyOf:
     conditions: "tuple[Condition, ...]"
 
 
-Condition = Compare | Not | All | Some
+Condition = Compare | Not | AllOf | AnyOf
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class _Parser:
         return token
 
     def accept(self, *words: str) -> bool:
-        """Take these words if they come next, all of them."""
+        """Take these words and return True, if all of them come next."""
         if any(self.peek(ahead).word != word for ahead, word in enumerate(words)):
             return False
         self.at += len(words)
@@ -165,10 +165,10 @@ class _Parser:
         self.expect("symbol", ")")
         return query
 
-    def separated(self, one: Callable[[], T]) -> tuple[T, ...]:
-        items = [one()]
+    def separated(self, parse_item: Callable[[], T]) -> tuple[T, ...]:
+        items = [parse_item()]
         while self.accept(","):
-            items.append(one())
+            items.append(parse_item())
         return tuple(items)
 
     def order(self) -> Order:
@@ -181,9 +181,9 @@ class _Parser:
         return Order(path, descending, nulls_last=False)
 
     def condition(self) -> Condition:
-        """AND and OR may not stand side by side without parentheses: Salesforce refuses that too."""
+        """Like Salesforce, this rejects AND beside OR without parentheses."""
         conditions = [self.term()]
-        for word, combine in (("and", All), ("or", Some)):
+        for word, combine in (("and", AllOf), ("or", AnyOf)):
             if self.peek().word == word:
                 while self.accept(word):
                     conditions.append(self.term())
@@ -204,20 +204,20 @@ class _Parser:
         if self.accept("like"):
             return Compare(path, "like", self.literal())
         if self.accept("in"):
-            return Compare(path, "in", self.listed())
+            return Compare(path, "in", self.right_side())
         if self.accept("not", "in"):
-            return Compare(path, "not in", self.listed())
+            return Compare(path, "not in", self.right_side())
         operator = self.take().text
         if operator not in _COMPARISONS:
             raise malformed_query(f"unexpected token: '{operator or '<EOF>'}'")
         return Compare(path, "!=" if operator == "<>" else operator, self.literal())
 
-    def listed(self) -> "tuple[Literal, ...] | Query":
-        """A list of literals, never empty, or a semi-join."""
+    def right_side(self) -> "tuple[Literal, ...] | Query":
+        """A non-empty list of literals, or a semi-join."""
         self.expect("symbol", "(")
-        listed = self.query() if self.peek().word == "select" else self.separated(self.literal)
+        right_side = self.query() if self.peek().word == "select" else self.separated(self.literal)
         self.expect("symbol", ")")
-        return listed
+        return right_side
 
     def literal(self) -> Literal:
         token = self.take()
@@ -236,7 +236,7 @@ class _Parser:
 
 
 def _unescape(quoted: str) -> str:
-    r"""`\_` and `\%` keep their backslash: only LIKE knows what they mean."""
+    r"""Replace the escapes of a string literal; `\_` and `\%` stay as they are, for LIKE."""
 
     def replace(match: re.Match[str]) -> str:
         char = match[1]

@@ -1,4 +1,4 @@
-"""Answering a SOQL query from the records of the org."""
+"""Select: runs a parsed SOQL query on the records of the org."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from sandbox.salesforce.errors import SalesforceError, malformed_query, no_such_
 from sandbox.salesforce.org import Org, Record
 from sandbox.salesforce.schema import NAME, Field, SObject, Value
 from sandbox.salesforce.soql.comparison import key, like, literal, ordered, sort_key
-from sandbox.salesforce.soql.parser import All, Compare, Condition, Not, Order, Query, Some
+from sandbox.salesforce.soql.parser import AllOf, AnyOf, Compare, Condition, Not, Order, Query
 
 Row = dict[str, object]
 _MAX_STEPS = 5  # up to five levels from a child to its parents
@@ -15,36 +15,36 @@ _MAX_STEPS = 5  # up to five levels from a child to its parents
 
 @dataclass(frozen=True)
 class Select:
-    """One query against one org, for the API version `version` of the request."""
+    """Runs queries; `version` is the API version of the request, for URLs in the rows."""
 
     org: Org
     version: str
 
     def count(self, query: Query) -> int:
-        return len(self._found(query))
+        return len(self._matching(query))
 
     def rows(self, query: Query) -> list[Row]:
-        return self.rows_of(self.org.sobject(query.source), self._found(query), query)
+        return self.rows_of(self.org.sobject(query.source), self._matching(query), query)
 
     def rows_of(self, sobject: SObject, records: list[Record], query: Query) -> list[Row]:
-        """These records, with the fields that the query selects."""
+        """The given records as rows with the selected fields. Raises SalesforceError."""
         self._check(sobject, query)
         return [self._row(sobject, record, query) for record in records]
 
     def attributes(self, sobject: SObject, record: Record) -> Row:
         return {"type": sobject.name, "url": f"/services/data/v{self.version}/sobjects/{sobject.name}/{record['Id']}"}
 
-    def _found(self, query: Query) -> list[Record]:
+    def _matching(self, query: Query) -> list[Record]:
         sobject = self.org.sobject(query.source)
         matches = self._condition(sobject, query.where) if query.where else lambda _: True
-        found = [record for record in self.org.rows(sobject) if matches(record)]
+        records = [record for record in self.org.rows(sobject) if matches(record)]
         for order in reversed(query.order):
-            found = self._sorted(sobject, found, order)
+            records = self._sorted(sobject, records, order)
         end = None if query.limit is None else query.offset + query.limit
-        return found[query.offset : end]
+        return records[query.offset : end]
 
     def _check(self, sobject: SObject, query: Query) -> None:
-        """What is selected has to exist, whether or not there are rows."""
+        """Raise INVALID_FIELD or INVALID_TYPE for unknown fields, even if there are no rows."""
         for selected in query.fields:
             if isinstance(selected, Query):
                 _, child = self._children(sobject, selected.source)
@@ -63,7 +63,7 @@ class Select:
         return row
 
     def _put(self, row: Row, sobject: SObject, record: Record, path: list[str]) -> None:
-        """Write one selected path into the row: a relationship becomes a nested object, or null."""
+        """Add a selected path to the row; a relationship becomes a nested object or null."""
         if len(path) == 1:
             field = self._field(sobject, path[0])
             row[field.name] = self._value(sobject, record, field)
@@ -82,16 +82,16 @@ class Select:
             self._put(nested, NAME if field.is_polymorphic else real, record, path[1:])
 
     def _nested(self, field: Field, child: SObject, parent: Record, query: Query) -> object:
-        """The child rows of a nested SELECT: a result of its own, or null when there are none."""
-        only = Query(child.name, query.fields, query.where, query.order, None, 0)
-        found = [record for record in self._found(only) if record[field.name] == parent["Id"]]
-        found = found[query.offset : None if query.limit is None else query.offset + query.limit]
-        if not found:
+        """The result of a nested SELECT on child records; None if there are none."""
+        child_query = Query(child.name, query.fields, query.where, query.order, None, 0)
+        records = [record for record in self._matching(child_query) if record[field.name] == parent["Id"]]
+        records = records[query.offset : None if query.limit is None else query.offset + query.limit]
+        if not records:
             return None
         return {
-            "totalSize": len(found),
+            "totalSize": len(records),
             "done": True,
-            "records": [self._row(child, record, only) for record in found],
+            "records": [self._row(child, record, child_query) for record in records],
         }
 
     def _children(self, sobject: SObject, name: str) -> tuple[Field, SObject]:
@@ -126,7 +126,7 @@ class Select:
         return field
 
     def _resolve(self, sobject: SObject, path: str) -> tuple[list[Field], SObject, Field]:
-        """The relationships to walk, and the field at the end of them. Raises INVALID_FIELD."""
+        """The relationship fields on the path, the last object and its field. Raises INVALID_FIELD."""
         *names, last = path.split(".")
         if len(names) > _MAX_STEPS:
             raise malformed_query("only up to 5 levels of parent relationships may be queried")
@@ -144,7 +144,7 @@ class Select:
         return (sobject, parent) if parent is not None and sobject is not None else None
 
     def _value(self, sobject: SObject, record: Record, field: Field) -> Value:
-        """Through a polymorphic relationship `Type` is the kind of record, and users' fields are a queue's nulls.
+        """The value of a field. On `Name`, `Type` is the object type, and fields of users are null for queues.
 
         https://developer.salesforce.com/docs/platform/object-reference/guide/sforce-api-objects-name.html
         """
@@ -175,12 +175,12 @@ class Select:
             case Not(inner):
                 negated = self._condition(sobject, inner)
                 return lambda record: not negated(record)
-            case All(conditions):
-                every = [self._condition(sobject, one) for one in conditions]
-                return lambda record: all(matches(record) for matches in every)
-            case Some(conditions):
-                some = [self._condition(sobject, one) for one in conditions]
-                return lambda record: any(matches(record) for matches in some)
+            case AllOf(conditions):
+                all_of = [self._condition(sobject, part) for part in conditions]
+                return lambda record: all(matches(record) for matches in all_of)
+            case AnyOf(conditions):
+                any_of = [self._condition(sobject, part) for part in conditions]
+                return lambda record: any(matches(record) for matches in any_of)
             case Compare():
                 return self._comparison(sobject, condition)
 
@@ -205,12 +205,12 @@ class Select:
         if len(query.fields) != 1 or not isinstance(query.fields[0], str):
             raise malformed_query("Semi join sub-selects can only query one field")
         read, _ = self._read(self.org.sobject(query.source), query.fields[0])
-        return [value for record in self._found(query) if (value := read(record)) is not None]
+        return [value for record in self._matching(query) if (value := read(record)) is not None]
 
-    def _sorted(self, sobject: SObject, found: list[Record], order: Order) -> list[Record]:
+    def _sorted(self, sobject: SObject, records: list[Record], order: Order) -> list[Record]:
         read, field = self._read(sobject, order.path)
-        keys = {str(record["Id"]): key(field, read(record)) for record in found}
-        empty = [record for record in found if keys[str(record["Id"])] is None]
-        filled = [record for record in found if keys[str(record["Id"])] is not None]
+        keys = {str(record["Id"]): key(field, read(record)) for record in records}
+        empty = [record for record in records if keys[str(record["Id"])] is None]
+        filled = [record for record in records if keys[str(record["Id"])] is not None]
         filled.sort(key=lambda record: sort_key(keys[str(record["Id"])]), reverse=order.descending)
         return filled + empty if order.nulls_last else empty + filled

@@ -1,1 +1,1 @@
-"""What Slack accepts as blocks and views, and what a person can enter into them. Pure."""
+"""Block Kit: validation of blocks and views, and the values that people enter. Pure."""

@@ -1,4 +1,4 @@
-"""What Slack accepts as blocks and views, per surface, and what it says of the rest. Pure.
+"""Validation of blocks and views for each surface, with Slack's error messages. Pure.
 
 https://docs.slack.dev/reference/block-kit/blocks, https://docs.slack.dev/reference/views
 """
@@ -7,13 +7,13 @@ from sandbox.slack.block_kit.elements import image, in_actions, in_card, in_inpu
 from sandbox.slack.block_kit.parts import elements_of
 from sandbox.slack.block_kit.schema import (
     Check,
-    Faults,
+    Errors,
     Shape,
     Typed,
+    add_error,
     anything,
     boolean,
     choice,
-    fault,
     items,
     string,
     text,
@@ -21,15 +21,15 @@ from sandbox.slack.block_kit.schema import (
 )
 
 _base: dict[str, Check] = {"block_id": string(255)}
-_typed: dict[str, Check] = {"type": anything}
+_any_type: dict[str, Check] = {"type": anything}
 _plain = "plain_text"
 
 
 def _block(required: dict[str, Check], optional: dict[str, Check] | None = None, one_of: tuple[str, ...] = ()) -> Shape:
-    return Shape({**_typed, **required}, {**_base, **(optional or {})}, one_of)
+    return Shape({**_any_type, **required}, {**_base, **(optional or {})}, one_of)
 
 
-_context_text = Shape({**_typed, "text": string(3000, 1)}, {"verbatim": boolean, "emoji": boolean})
+_context_text = Shape({**_any_type, "text": string(3000, 1)}, {"verbatim": boolean, "emoji": boolean})
 _context = Typed({"image": image, "mrkdwn": _context_text, "plain_text": _context_text})
 _card = _block(
     {},
@@ -104,12 +104,12 @@ _message_only: dict[str, Shape] = {
 }
 _alert = _block({"text": text(200)}, {"level": choice("default", "info", "warning", "error", "success")})
 
-_on: dict[str, Typed] = {
+_blocks_of: dict[str, Typed] = {
     "message": Typed({**_everywhere, **_message_only, "card": _card, "carousel": _carousel}),
     "home": Typed({**_everywhere, "card": _card, "carousel": _carousel}),
     "modal": Typed({**_everywhere, "alert": _alert}),
 }
-# Typing fields are for modals; a date with a time has no place in Home. "Works with surfaces" of each element's page.
+# See "Works with surfaces" on the page of each element.
 _elements_not_on: dict[str, frozenset[str]] = {
     "message": frozenset({"number_input", "url_text_input", "email_text_input", "file_input"}),
     "home": frozenset(
@@ -119,26 +119,26 @@ _elements_not_on: dict[str, frozenset[str]] = {
 }
 
 
-def check_message(blocks: object) -> Faults:
-    """What is wrong with a message's blocks, each fault with the place; empty when Slack would take them."""
-    faults: Faults = []
-    items(_on["message"], 50, 0)(blocks, "/blocks", faults)
-    return faults or _check_ids(blocks, "message", "/blocks")
+def check_message(blocks: object) -> Errors:
+    """The errors of a message's blocks, each with its JSON pointer; empty if Slack would accept them."""
+    errors: Errors = []
+    items(_blocks_of["message"], 50, 0)(blocks, "/blocks", errors)
+    return errors or _check_ids(blocks, "message", "/blocks")
 
 
-def check_view(view: object, *allowed: str) -> Faults:
-    """The same for a view whose type has to be one of `allowed` (home, modal)."""
+def check_view(view: object, *allowed: str) -> Errors:
+    """The errors of a view, whose type must be one of `allowed` (home, modal)."""
     if not isinstance(view, dict):
         return ["must provide an object [json-pointer:/view]"]
     if view.get("type") not in allowed:
         return [f"must be one of: {', '.join(allowed)} [json-pointer:/view/type]"]
-    faults: Faults = []
-    _views[view["type"]](view, "/view", faults)
-    if faults:
-        return faults
+    errors: Errors = []
+    _views[view["type"]](view, "/view", errors)
+    if errors:
+        return errors
     if view["type"] == "modal" and "submit" not in view and any(b["type"] == "input" for b in view["blocks"]):
-        fault(faults, "/view", "`submit` is required when an `input` block is within the blocks array")
-    return faults or _check_ids(view["blocks"], view["type"], "/view/blocks")
+        add_error(errors, "/view", "`submit` is required when an `input` block is within the blocks array")
+    return errors or _check_ids(view["blocks"], view["type"], "/view/blocks")
 
 
 _view: dict[str, Check] = {
@@ -147,9 +147,9 @@ _view: dict[str, Check] = {
     "external_id": string(255),
 }
 _views: dict[str, Shape] = {
-    "home": Shape({**_typed, "blocks": items(_on["home"], 100, 0)}, _view),
+    "home": Shape({**_any_type, "blocks": items(_blocks_of["home"], 100, 0)}, _view),
     "modal": Shape(
-        {**_typed, "title": text(24, _plain), "blocks": items(_on["modal"], 100, 0)},
+        {**_any_type, "title": text(24, _plain), "blocks": items(_blocks_of["modal"], 100, 0)},
         {
             **_view,
             "submit": text(24, _plain),
@@ -162,22 +162,22 @@ _views: dict[str, Shape] = {
 }
 
 
-def _check_ids(blocks: object, surface: str, pointer: str) -> Faults:
-    """`block_id`s are unique in a message or view, `action_id`s in a block."""
-    faults: Faults = []
+def _check_ids(blocks: object, surface: str, pointer: str) -> Errors:
+    """A `block_id` must be unique in its message or view, an `action_id` in its block."""
+    errors: Errors = []
     seen: set[str | None] = set()
     for position, block in enumerate(blocks if isinstance(blocks, list) else []):
-        place = f"{pointer}/{position}"
+        block_pointer = f"{pointer}/{position}"
         name = block.get("block_id")
         if name and name in seen:
-            fault(faults, f"{place}/block_id", f"`block_id` {name} already exists")
+            add_error(errors, f"{block_pointer}/block_id", f"`block_id` {name} already exists")
         seen.add(name)
         actions: set[str | None] = set()
         for element in elements_of(block):
             action = element.get("action_id")
             if action and action in actions:
-                fault(faults, place, f"`action_id` {action} already exists for block id {name or ''}")
+                add_error(errors, block_pointer, f"`action_id` {action} already exists for block id {name or ''}")
             actions.add(action)
             if element["type"] in _elements_not_on[surface]:
-                fault(faults, place, f"unsupported type: {element['type']}")
-    return faults
+                add_error(errors, block_pointer, f"unsupported type: {element['type']}")
+    return errors

@@ -1,6 +1,6 @@
-"""The interactive parts of Block Kit and their limits, as tables. Pure.
+"""The interactive elements and composition objects of Block Kit, with their limits. Pure.
 
-https://docs.slack.dev/reference/block-kit/block-elements and /composition-objects, where each has its page.
+https://docs.slack.dev/reference/block-kit/block-elements and /composition-objects
 """
 
 from collections.abc import Mapping
@@ -51,10 +51,10 @@ def element(
     return Shape({**any_type, **required}, {**action_id, "confirm": confirm, **(optional or {})}, one_of)
 
 
-def entry(
+def field(
     optional: Mapping[str, Check], required: Mapping[str, Check] | None = None, one_of: tuple[str, ...] = ()
 ) -> Shape:
-    """An element that is filled in: it may have a placeholder (150) and take the focus."""
+    """An element with a value, which may also have a placeholder and take the focus."""
     common: dict[str, Check] = {"placeholder": text(150, plain), "focus_on_load": boolean}
     return element(required or {}, {**common, **optional}, one_of)
 
@@ -85,36 +85,36 @@ image = Shape(
 )
 
 selects: dict[str, Shape] = {
-    "static_select": entry({**options, "initial_option": option}, one_of=("options", "option_groups")),
-    "external_select": entry({"initial_option": option, "min_query_length": integer}),
-    "users_select": entry({"initial_user": string(255)}),
-    "conversations_select": entry({"initial_conversation": string(255), **conversations, **response_url}),
-    "channels_select": entry({"initial_channel": string(255), **response_url}),
-    "multi_static_select": entry(
+    "static_select": field({**options, "initial_option": option}, one_of=("options", "option_groups")),
+    "external_select": field({"initial_option": option, "min_query_length": integer}),
+    "users_select": field({"initial_user": string(255)}),
+    "conversations_select": field({"initial_conversation": string(255), **conversations, **response_url}),
+    "channels_select": field({"initial_channel": string(255), **response_url}),
+    "multi_static_select": field(
         {**options, **several, "initial_options": items(option, 100)}, one_of=("options", "option_groups")
     ),
-    "multi_external_select": entry({**several, "initial_options": items(option, 100), "min_query_length": integer}),
-    "multi_users_select": entry({**several, "initial_users": chosen}),
-    "multi_conversations_select": entry({**several, **conversations, "initial_conversations": chosen}),
-    "multi_channels_select": entry({**several, "initial_channels": chosen}),
+    "multi_external_select": field({**several, "initial_options": items(option, 100), "min_query_length": integer}),
+    "multi_users_select": field({**several, "initial_users": chosen}),
+    "multi_conversations_select": field({**several, **conversations, "initial_conversations": chosen}),
+    "multi_channels_select": field({**several, "initial_channels": chosen}),
 }
 pickers: dict[str, Shape] = {
-    "checkboxes": entry({"initial_options": items(option_with_mrkdwn, 10)}, {"options": items(option_with_mrkdwn, 10)}),
-    "radio_buttons": entry({"initial_option": option_with_mrkdwn}, {"options": items(option_with_mrkdwn, 10)}),
-    "datepicker": entry({"initial_date": string(10)}),
-    "timepicker": entry({"initial_time": string(5), "timezone": string(255)}),
-    "datetimepicker": entry({"initial_date_time": integer}),
+    "checkboxes": field({"initial_options": items(option_with_mrkdwn, 10)}, {"options": items(option_with_mrkdwn, 10)}),
+    "radio_buttons": field({"initial_option": option_with_mrkdwn}, {"options": items(option_with_mrkdwn, 10)}),
+    "datepicker": field({"initial_date": string(10)}),
+    "timepicker": field({"initial_time": string(5), "timezone": string(255)}),
+    "datetimepicker": field({"initial_date_time": integer}),
 }
-_typing: dict[str, Check] = {"dispatch_action_config": dispatch, "initial_value": string(3000)}
+_text_input: dict[str, Check] = {"dispatch_action_config": dispatch, "initial_value": string(3000)}
 inputs: dict[str, Shape] = {
-    "plain_text_input": entry({**_typing, "multiline": boolean, "min_length": integer, "max_length": integer}),
-    "email_text_input": entry(_typing),
-    "url_text_input": entry(_typing),
-    "number_input": entry(
-        {**_typing, "min_value": string(30), "max_value": string(30)}, {"is_decimal_allowed": boolean}
+    "plain_text_input": field({**_text_input, "multiline": boolean, "min_length": integer, "max_length": integer}),
+    "email_text_input": field(_text_input),
+    "url_text_input": field(_text_input),
+    "number_input": field(
+        {**_text_input, "min_value": string(30), "max_value": string(30)}, {"is_decimal_allowed": boolean}
     ),
-    "file_input": entry({"filetypes": anything, "max_files": integer}),
-    "rich_text_input": entry({"dispatch_action_config": dispatch, "initial_value": anything}),
+    "file_input": field({"filetypes": anything, "max_files": integer}),
+    "rich_text_input": field({"dispatch_action_config": dispatch, "initial_value": anything}),
 }
 workflow_button = element(
     {"text": text(75, plain), "workflow": anything},

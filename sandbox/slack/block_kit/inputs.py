@@ -1,13 +1,13 @@
-"""What a person can enter into blocks, and how it reads in state.values and in actions. Pure."""
+"""The values people enter into blocks, as they appear in `state.values` and in actions. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
 from sandbox.slack.block_kit.parts import elements_of
 from sandbox.slack.state import Json
 
-# For each element: the field its value stands in, and the field of the element that fills it to begin with.
-# https://docs.slack.dev/reference/block-kit/block-elements, and the payloads under /reference/interaction-payloads
-_FIELDS = {
+# For each element, the payload field of its value and the element's field for its initial value.
+# https://docs.slack.dev/reference/block-kit/block-elements and /reference/interaction-payloads
+_VALUE_FIELDS = {
     "static_select": ("selected_option", "initial_option"),
     "external_select": ("selected_option", "initial_option"),
     "radio_buttons": ("selected_option", "initial_option"),
@@ -34,37 +34,37 @@ Value = str | int | Sequence[str] | None
 
 
 def holds_state(element: Json) -> bool:
-    """Whether it keeps what was entered: a button does not, nor an overflow menu."""
-    return element["type"] in _FIELDS and element["type"] != "overflow"
+    """Whether the element keeps its value; buttons and overflow menus do not."""
+    return element["type"] in _VALUE_FIELDS and element["type"] != "overflow"
 
 
-def parts_of(blocks: list[Json]) -> Iterator[tuple[Json, Json]]:
-    """Every block with each of its elements."""
+def elements_in(blocks: list[Json]) -> Iterator[tuple[Json, Json]]:
+    """Each element with its block."""
     for block in blocks:
         for element in elements_of(block):
             yield block, element
 
 
 def find(blocks: list[Json], action_id: str, value: Value = None, block_id: str | None = None) -> tuple[Json, Json]:
-    """The block and element a person means; a button is told from its namesakes by its `value`.
+    """The element with this id, and its block. `value` selects one of several buttons with the same id.
 
-    Raises LookupError where there is none: nobody can press what is not shown.
+    Raises LookupError if there is none, since people can only use what is shown.
     """
-    parts = list(parts_of(blocks))
-    for block, element in parts:
+    pairs = list(elements_in(blocks))
+    for block, element in pairs:
         if element.get("action_id") != action_id or (block_id and block.get("block_id") != block_id):
             continue
         if element["type"] == "button" and value is not None and element.get("value") != value:
             continue
         return block, element
-    shown = sorted({str(element.get("action_id")) for _, element in parts})
-    raise LookupError(f"nothing here has the action_id {action_id!r} (value {value!r}); there is {shown}")
+    shown = sorted({str(element.get("action_id")) for _, element in pairs})
+    raise LookupError(f"no element has the action_id {action_id!r} (value {value!r}); there are {shown}")
 
 
 def state_of(element: Json, value: Value) -> Json:
-    """How `value`, a person's choice, reads in Slack's payloads. An option is meant by its value."""
+    """`value` as it appears in Slack's payloads. Options are given by their value. Raises LookupError."""
     kind = element["type"]
-    field = _FIELDS[kind][0]
+    field = _VALUE_FIELDS[kind][0]
     if kind in ("external_select", "multi_external_select") or value is None:
         return {"type": kind, field: value}
     if field == "selected_option":
@@ -81,22 +81,23 @@ def _option(element: Json, value: str) -> Json:
     for option in options:
         if option["value"] == value:
             return option
-    offered = [option["value"] for option in options]
-    raise LookupError(f"{element.get('action_id')} offers no {value!r}; it offers {offered}")
+    values = [option["value"] for option in options]
+    raise LookupError(f"{element.get('action_id')} has no option {value!r}; it has {values}")
 
 
 def initial_state(element: Json) -> Json:
-    field, initial = _FIELDS[element["type"]]
+    field, initial = _VALUE_FIELDS[element["type"]]
     empty: list[str] | None = [] if field.endswith("s") else None
     return {"type": element["type"], field: element.get(initial, empty)}
 
 
-def values_of(blocks: list[Json], typed: Mapping[tuple[str, str], Json]) -> Json:
-    """`state.values`: for each block, for each of its elements that hold a value, what they hold now."""
+def values_of(blocks: list[Json], input_states: Mapping[tuple[str, str], Json]) -> Json:
+    """`state.values`: the current states of all elements with a value, by block_id and action_id."""
     values: Json = {}
-    for block, element in parts_of(blocks):
+    for block, element in elements_in(blocks):
         if not holds_state(element):
             continue
-        place = (block["block_id"], element["action_id"])
-        values.setdefault(place[0], {})[place[1]] = typed.get(place) or initial_state(element)
+        block_id, action_id = block["block_id"], element["action_id"]
+        state = input_states.get((block_id, action_id)) or initial_state(element)
+        values.setdefault(block_id, {})[action_id] = state
     return values

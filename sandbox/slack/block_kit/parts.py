@@ -1,4 +1,4 @@
-"""The elements inside blocks, and the ids that Slack gives to what came without."""
+"""The elements inside blocks, and the ids that Slack adds where they are missing."""
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator
@@ -8,7 +8,7 @@ Blocks = list[dict[str, Any]]
 
 
 def elements_of(block: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every element of a block that someone can use, those of nested blocks too."""
+    """The interactive elements of a block and of its nested blocks."""
     if block.get("accessory"):
         yield block["accessory"]
     if block["type"] == "input":
@@ -28,25 +28,25 @@ def _random_id() -> str:
 
 
 def with_ids(blocks: Blocks, new_id: Callable[[], str] = _random_id) -> Blocks:
-    """The blocks as Slack keeps them: what came without a `block_id` or `action_id` has been given one."""
-    return [_keep_block(block, new_id) for block in blocks]
+    """The blocks as Slack stores them, with a generated `block_id` or `action_id` where there is none."""
+    return [_block_with_ids(block, new_id) for block in blocks]
 
 
-def _keep_block(block: dict[str, Any], new_id: Callable[[], str]) -> dict[str, Any]:
-    kept = {**block, "block_id": block.get("block_id") or new_id()}
+def _block_with_ids(block: dict[str, Any], new_id: Callable[[], str]) -> dict[str, Any]:
+    stored = {**block, "block_id": block.get("block_id") or new_id()}
     for name in ("accessory", "element"):
-        if kept.get(name):
-            kept[name] = _keep_element(kept[name], new_id)
-    if kept["type"] == "actions":
-        kept["elements"] = [_keep_element(element, new_id) for element in kept["elements"]]
-    if kept.get("actions"):
-        kept["actions"] = [_keep_element(element, new_id) for element in kept["actions"]]
-    for name in ("child_blocks",) if kept["type"] == "container" else ("elements",) * (kept["type"] == "carousel"):
-        kept[name] = [_keep_block(inner, new_id) for inner in kept[name]]
-    return kept
+        if stored.get(name):
+            stored[name] = _element_with_id(stored[name], new_id)
+    if stored["type"] == "actions":
+        stored["elements"] = [_element_with_id(element, new_id) for element in stored["elements"]]
+    if stored.get("actions"):
+        stored["actions"] = [_element_with_id(element, new_id) for element in stored["actions"]]
+    for name in ("child_blocks",) if stored["type"] == "container" else ("elements",) * (stored["type"] == "carousel"):
+        stored[name] = [_block_with_ids(inner, new_id) for inner in stored[name]]
+    return stored
 
 
-def _keep_element(element: dict[str, Any], new_id: Callable[[], str]) -> dict[str, Any]:
+def _element_with_id(element: dict[str, Any], new_id: Callable[[], str]) -> dict[str, Any]:
     if element["type"] == "image":
         return element
     return {**element, "action_id": element.get("action_id") or new_id()}

@@ -1,1 +1,1 @@
-"""Slack's consent page, and installing and removing the app."""
+"""Slack's OAuth: the consent page, and installing and uninstalling the app."""

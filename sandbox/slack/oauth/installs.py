@@ -1,4 +1,4 @@
-"""The app comes into a workspace and leaves it: codes, tokens, bot users, and the events of leaving."""
+"""Installing and uninstalling the app: codes, tokens, bot users, and the events on uninstall."""
 
 import secrets
 from collections.abc import Iterable
@@ -7,25 +7,25 @@ from sandbox.slack.state import Code, Team, Token, User
 from sandbox.slack.web_api.calls import ApiError, AppEvent
 from sandbox.slack.world import World
 
-CODE_LIVES = 600  # seconds; https://docs.slack.dev/authentication/installing-with-oauth: "valid for 10 minutes"
+CODE_LIFETIME = 600  # seconds; https://docs.slack.dev/authentication/installing-with-oauth: "valid for 10 minutes"
 
 
 def issue_code(world: World, user: User, scopes: Iterable[str], redirect_uri: str, *, org_wide: bool = False) -> str:
-    """The temporary code that Slack hands the app when `user` allows it."""
+    """The code that Slack gives the app when `user` allows the installation. Raises LookupError."""
     team = world.teams[user.team_id]
     if org_wide and not team.enterprise_id:
-        raise LookupError(f"{team.id} belongs to no organisation, so nothing can be installed for all of it")
+        raise LookupError(f"{team.id} belongs to no organization, so the app cannot be installed org-wide")
     code = f"{world.new_id('')}.{secrets.token_hex(32)}"
     world.codes[code] = Code(user.id, set(scopes), redirect_uri, world.now(), org_wide)
     return code
 
 
 def exchange(world: World, value: str, redirect_uri: str) -> Token:
-    """The token for a code. Refuses one that is unknown, stale or was exchanged before."""
+    """Exchange a code for a token. Raises ApiError if the code is unknown, expired or already used."""
     code = world.codes.get(value)
-    if code is None or world.now() - code.at > CODE_LIVES:
+    if code is None or world.now() - code.created_at > CODE_LIFETIME:
         raise ApiError("invalid_code")
-    # The page of oauth.v2.access: "This must match the originally submitted URI (if one was sent)."
+    # oauth.v2.access on redirect_uri: "This must match the originally submitted URI (if one was sent)."
     if code.redirect_uri and redirect_uri != code.redirect_uri:
         raise ApiError("bad_redirect_uri")
     del world.codes[value]
@@ -33,63 +33,65 @@ def exchange(world: World, value: str, redirect_uri: str) -> Token:
 
 
 def install(world: World, user: User, scopes: Iterable[str], *, org_wide: bool = False) -> Token:
-    """Install the app; where it already is, its token stays and its scopes grow.
+    """Install the app. If it is already installed, the token stays and gets the new scopes too.
 
     "Scopes are additive": https://docs.slack.dev/authentication/installing-with-oauth
     """
     team = world.teams[user.team_id]
-    place = (None, team.enterprise_id) if org_wide else (team.id, team.enterprise_id)
+    installation = (None, team.enterprise_id) if org_wide else (team.id, team.enterprise_id)
     for token in world.tokens.values():
-        if token.error is None and (token.team_id, token.enterprise_id) == place:
+        if token.error is None and (token.team_id, token.enterprise_id) == installation:
             token.scopes.update(scopes)
             token.installed_by = user.id
             return token
     bot = _bot_user(world, team)
     value = f"xoxb-{world.new_id('')}-{secrets.token_urlsafe(18)}"
-    token = Token(value, place[0], place[1], bot.id, bot.bot_id or "", set(scopes), user.id)
+    token = Token(value, installation[0], installation[1], bot.id, bot.bot_id or "", set(scopes), user.id)
     world.tokens[value] = token
     world.touch()
     return token
 
 
 def _bot_user(world: World, team: Team) -> User:
-    """The app's bot user in this workspace, the same one again after a reinstall."""
-    known = world.bots.get(team.id)
-    if known:
-        world.users[known].deleted = False
-        return world.users[known]
+    """The app's bot user in this workspace; a reinstall reuses it."""
+    bot_id = world.bots.get(team.id)
+    if bot_id:
+        world.users[bot_id].deleted = False
+        return world.users[bot_id]
     bot = User(world.new_id("U"), team.id, world.app.bot_name, world.app.name, None, bot_id=world.new_id("B"))
     world.save_user(bot)
     world.bots[team.id] = bot.id
     return bot
 
 
-def revoke(world: World, token: Token, refused: str) -> list[AppEvent]:
-    """The token is worth nothing from now on; `refused` is the error it gets.
+def revoke(world: World, token: Token, error: str) -> list[AppEvent]:
+    """Invalidate the token, so that calls get `error`, and return the events to send.
 
-    https://docs.slack.dev/reference/events/tokens_revoked carries the ids of users, not tokens.
+    https://docs.slack.dev/reference/events/tokens_revoked contains user ids, not tokens.
     """
-    token.error = refused
+    token.error = error
     world.touch()
     event = {"type": "tokens_revoked", "tokens": {"oauth": [], "bot": [token.bot_user]}}
-    return [AppEvent(token, team_id, dict(event)) for team_id in _reached(world, token)]
+    return [AppEvent(token, team_id, dict(event)) for team_id in _teams_to_notify(world, token)]
 
 
 def uninstall(world: World, token: Token) -> list[AppEvent]:
-    """Both events, tokens_revoked and app_uninstalled, are told; their order is not promised.
+    """Uninstall the app and return the events to send, in no guaranteed order.
 
-    https://docs.slack.dev/reference/events/app_uninstalled. A bot token then answers account_inactive:
-    "for a deleted user or workspace when using a bot token", https://docs.slack.dev/reference/methods/auth.test
+    https://docs.slack.dev/reference/events/app_uninstalled. Calls with the token then get account_inactive, "for a
+    deleted user or workspace when using a bot token": https://docs.slack.dev/reference/methods/auth.test
     """
-    events = revoke(world, token, "account_inactive")
+    revoked = revoke(world, token, "account_inactive")
     world.users[token.bot_user].deleted = True
     for view in [view for view in world.homes.values() if view.bot_id == token.bot_id]:
         del world.homes[view.user_id]
-    return events + [AppEvent(token, team_id, {"type": "app_uninstalled"}) for team_id in _reached(world, token)]
+    return revoked + [
+        AppEvent(token, team_id, {"type": "app_uninstalled"}) for team_id in _teams_to_notify(world, token)
+    ]
 
 
-def _reached(world: World, token: Token) -> list[str]:
+def _teams_to_notify(world: World, token: Token) -> list[str]:
     if token.team_id:
         return [token.team_id]
-    # An organisation's installation is told once, in the name of one of its workspaces.
+    # For an org-wide installation Slack sends the event once, for one of the workspaces.
     return [team.id for team in world.teams.values() if team.enterprise_id == token.enterprise_id][:1]

@@ -1,1 +1,1 @@
-"""What Slack sends the app: signed requests, events and Socket Mode envelopes."""
+"""Requests that Slack sends to the app: signed HTTP requests, events and Socket Mode envelopes."""

@@ -1,4 +1,4 @@
-"""What people do, as Slack words it for the app. Pure.
+"""Interaction payloads and slash commands, as Slack sends them to the app. Pure.
 
 https://docs.slack.dev/reference/interaction-payloads
 """
@@ -12,7 +12,7 @@ from sandbox.slack.state import App, Channel, Json, Message, Team, Token, User, 
 
 @dataclass(frozen=True)
 class Actor:
-    """Who does it, where, through which installation; `trigger_id` is fresh for this one deed."""
+    """The user who acts, with the installation; `trigger_id` is new for each action."""
 
     app: App
     token: Token
@@ -23,34 +23,34 @@ class Actor:
 
 def _common(actor: Actor, kind: str) -> Json:
     team, user = actor.team, actor.user
-    place: Json = {"id": team.id, "domain": team.domain}
+    team_json: Json = {"id": team.id, "domain": team.domain}
     if team.enterprise_id:
-        place |= {"enterprise_id": team.enterprise_id, "enterprise_name": team.enterprise_name}
+        team_json |= {"enterprise_id": team.enterprise_id, "enterprise_name": team.enterprise_name}
     return {
         "type": kind,
         "user": {"id": user.id, "username": user.name, "name": user.name, "team_id": user.team_id},
         "api_app_id": actor.app.id,
         "token": actor.app.verification_token,
         "trigger_id": actor.trigger_id,
-        # None with an organisation's installation: https://github.com/slackapi/bolt-python/pull/23
-        "team": None if actor.token.is_enterprise_install else place,
+        # None for an org-wide installation: https://github.com/slackapi/bolt-python/pull/23
+        "team": None if actor.token.is_enterprise_install else team_json,
         "enterprise": enterprise_json(team),
         "is_enterprise_install": actor.token.is_enterprise_install,
     }
 
 
-def action(block: Json, element: Json, value: Value, ts: str) -> Json:
-    """One entry of `actions`: the element that was used, and what was chosen in it."""
-    shape: Json = {"action_id": element["action_id"], "block_id": block["block_id"]}
+def action_json(block: Json, element: Json, value: Value, ts: str) -> Json:
+    """An item of `actions`: the element that was used, and the value chosen in it."""
+    data: Json = {"action_id": element["action_id"], "block_id": block["block_id"]}
     if element["type"] in ("button", "workflow_button"):
-        told = {name: element[name] for name in ("text", "value", "style", "url") if name in element}
-        shape |= told | {"type": element["type"]}
+        data |= {name: element[name] for name in ("text", "value", "style", "url") if name in element}
+        data |= {"type": element["type"]}
     else:
-        shape |= state_of(element, value)
-    return shape | {"action_ts": ts}
+        data |= state_of(element, value)
+    return data | {"action_ts": ts}
 
 
-def message_action(actor: Actor, channel: Channel, message: Message, acted: Json, response_url: str) -> Json:
+def message_action(actor: Actor, channel: Channel, message: Message, action: Json, response_url: str) -> Json:
     """block_actions from a message. https://docs.slack.dev/reference/interaction-payloads/block_actions-payload"""
     ephemeral = message.ephemeral_to is not None
     container = {
@@ -64,18 +64,18 @@ def message_action(actor: Actor, channel: Channel, message: Message, acted: Json
         "channel": {"id": channel.id, "name": "privategroup" if channel.is_private else channel.name},
         "state": {"values": values_of(message.blocks or [], message.input_states)},
         "response_url": response_url,
-        "actions": [acted],
+        "actions": [action],
     }
-    # What only one person sees is not kept by Slack, so it is not in the payload either.
+    # Slack does not store ephemeral messages, so the payload does not contain them.
     return payload if ephemeral else payload | {"message": message_json(message, actor.app, with_metadata=False)}
 
 
-def view_action(actor: Actor, view: View, acted: Json) -> Json:
-    """block_actions from a Home or a modal: the view with its hash, no message and no response_url."""
+def view_action(actor: Actor, view: View, action: Json) -> Json:
+    """block_actions from a Home or a modal, with the view, and without a message or response_url."""
     return _common(actor, "block_actions") | {
         "container": {"type": "view", "view_id": view.id},
         "view": view_json(view, actor.app, values_of(view.blocks, view.input_states)),
-        "actions": [acted],
+        "actions": [action],
     }
 
 
@@ -98,7 +98,7 @@ def view_closed(actor: Actor, view: View, *, is_cleared: bool) -> Json:
 
 
 def slash_command(actor: Actor, channel: Channel, command: str, text: str, response_url: str) -> dict[str, str]:
-    """A form, whose flags are words. https://docs.slack.dev/interactivity/implementing-slash-commands"""
+    """The form fields, in which booleans are words. https://docs.slack.dev/interactivity/implementing-slash-commands"""
     team, user = actor.team, actor.user
     enterprise = {"enterprise_id": team.enterprise_id, "enterprise_name": team.enterprise_name}
     return {

@@ -1,4 +1,4 @@
-"""Socket Mode, Slack's side: addresses for app tokens, envelopes over WebSockets, and what is done when they end.
+"""Slack's side of Socket Mode: connections, envelopes and their acknowledgements.
 
 https://docs.slack.dev/apis/events-api/using-socket-mode
 """
@@ -17,14 +17,15 @@ from sandbox.slack.web_api.calls import ApiError, Call
 from sandbox.slack.world import World
 
 PATH = "/link"
-MOST_CONNECTIONS = 10
+MAX_CONNECTIONS = 10
 
 
 @dataclass
 class Sockets:
-    """The app's connections. `base_url` is that of the sandbox; `tokens` are app tokens and their scopes.
+    """The app's connections. `base_url` returns that of the sandbox; `tokens` maps app-level tokens to their scopes.
 
-    `heard` are the envelopes that were acknowledged, `sent` all of them, the repeated ones too.
+    `sent` holds all envelopes, including retries, `acknowledged` the ids of those that the app acknowledged. `opened`
+    counts the connections.
     """
 
     world: World
@@ -39,7 +40,7 @@ class Sockets:
     _changed: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
 
     def issue_token(self, scopes: tuple[str, ...] = ("connections:write",)) -> str:
-        """An app-level token, as made under Basic Information."""
+        """Create an app-level token."""
         token = f"xapp-1-{self.world.app.id}-{secrets.randbelow(10**12)}-{secrets.token_hex(16)}"
         self.tokens[token] = frozenset(scopes)
         return token
@@ -60,94 +61,94 @@ class Sockets:
         return {"ok": True, "url": f"{url}{PATH}/?ticket={ticket}&app_id={self.world.app.id}"}
 
     async def connect(self, request: web.Request) -> web.StreamResponse:
-        """An address is good once."""
+        """Accept a WebSocket; each URL is valid for one connection."""
         ticket = request.query.get("ticket", "")
         if ticket not in self._tickets:
             raise web.HTTPForbidden
         self._tickets.discard(ticket)
-        link = web.WebSocketResponse()
-        await link.prepare(request)
-        if len(self.connections) >= MOST_CONNECTIONS:
-            await link.send_json({"type": "disconnect", "reason": "too_many_websockets"})
-            await link.close()
-            return link
-        self.connections.append(link)
+        websocket = web.WebSocketResponse()
+        await websocket.prepare(request)
+        if len(self.connections) >= MAX_CONNECTIONS:
+            await websocket.send_json({"type": "disconnect", "reason": "too_many_websockets"})
+            await websocket.close()
+            return websocket
+        self.connections.append(websocket)
         self.opened += 1
-        await link.send_json(self._hello())
+        await websocket.send_json(self._hello())
         self._changed.set()
         try:
-            async for message in link:
+            async for message in websocket:
                 if message.type is WSMsgType.TEXT:
                     self._acknowledge(json.loads(message.data))
         finally:
-            self._forget(link)
-        return link
+            self._remove(websocket)
+        return websocket
 
     async def send(self, kind: str, payload: Json, seconds: float, **retry: object) -> Json | None:
-        """One envelope over one of the connections; what was answered, None: nothing in time.
+        """Send an envelope and return its acknowledgement; None if there is none within `seconds`.
 
-        Waits for a connection where there is none. A connection that ends before the answer is as if nothing came.
+        Waits for a connection if there is none.
         """
         envelope_id = secrets.token_hex(18)
         envelope = {"envelope_id": envelope_id, "type": kind, "payload": payload, **retry}
         envelope["accepts_response_payload"] = kind != "events_api"
-        answer: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
-        self._waiting[envelope_id] = answer
+        acknowledgement: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
+        self._waiting[envelope_id] = acknowledgement
         try:
             async with asyncio.timeout(seconds):
-                await self._hand_over(envelope)
-                return await answer
+                await self._send_envelope(envelope)
+                return await acknowledgement
         except (TimeoutError, ConnectionError):
             return None
         finally:
             del self._waiting[envelope_id]
 
     async def wait_for_connection(self) -> None:
-        """Return once there is a connection."""
+        """Wait until the app has a connection."""
         while not self.connections:
             self._changed.clear()
             await self._changed.wait()
 
     async def refresh_connections(self) -> None:
-        """Ask the app for another connection, and close each that is open once it has come."""
-        old, before = list(self.connections), self.opened
-        for link in old:
+        """Ask the app to reconnect, and close the old connections after it has done so."""
+        old_connections, opened_before = list(self.connections), self.opened
+        for websocket in old_connections:
             debug = {"host": "sandbox"}
-            await link.send_json({"type": "disconnect", "reason": "refresh_requested", "debug_info": debug})
-        while self.opened == before:
+            await websocket.send_json({"type": "disconnect", "reason": "refresh_requested", "debug_info": debug})
+        while self.opened == opened_before:
             self._changed.clear()
             await self._changed.wait()
-        for link in old:
-            await link.close()
+        for websocket in old_connections:
+            await websocket.close()
 
     def drop_connections(self) -> None:
-        """End every connection without a word."""
-        for link in list(self.connections):
-            if link._req is not None and link._req.transport is not None:  # noqa: SLF001 - aiohttp has no way to abort
-                link._req.transport.abort()  # noqa: SLF001
-            self._forget(link)
+        """Abort every connection without a close frame."""
+        for websocket in list(self.connections):
+            if websocket._req is not None and websocket._req.transport is not None:  # noqa: SLF001 - aiohttp has no way to abort
+                websocket._req.transport.abort()  # noqa: SLF001
+            self._remove(websocket)
 
     async def close(self) -> None:
-        for link in list(self.connections):
+        for websocket in list(self.connections):
             with suppress(ConnectionError):
-                await link.close()
+                await websocket.close()
 
-    async def _hand_over(self, envelope: Json) -> None:
+    async def _send_envelope(self, envelope: Json) -> None:
         await self.wait_for_connection()
         self.sent.append(envelope)
-        # The newest: an app that was asked for another connection is about to leave the others.
+        # The newest one: after a refresh request the app is about to close the others.
         await self.connections[-1].send_json(envelope)
 
-    def _acknowledge(self, said: Json) -> None:
-        envelope_id = said.get("envelope_id")
+    def _acknowledge(self, acknowledgement: Json) -> None:
+        envelope_id = acknowledgement.get("envelope_id")
         waiting = self._waiting.get(envelope_id) if isinstance(envelope_id, str) else None
         if waiting is not None and not waiting.done():
             self.acknowledged.append(str(envelope_id))
-            waiting.set_result(said)
+            waiting.set_result(acknowledgement)
 
-    def _forget(self, link: web.WebSocketResponse) -> None:
-        if link in self.connections:
-            self.connections.remove(link)
+    def _remove(self, websocket: web.WebSocketResponse) -> None:
+        if websocket in self.connections:
+            self.connections.remove(websocket)
 
     def _hello(self) -> Json:
         return {

@@ -1,1 +1,1 @@
-"""The sandbox in a browser."""
+"""The page that shows the Slack sandbox in a browser."""

@@ -1,23 +1,23 @@
-"""What one person sees in the browser, as JSON: people, conversations, messages, Home, the modal. Pure."""
+"""What a person sees on the page, as JSON: people, conversations, messages, Home and the open modal. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from sandbox.slack.block_kit.inputs import values_of
 from sandbox.slack.shapes import message_json, view_json
 from sandbox.slack.state import Channel, Json, Message, User, View
 from sandbox.slack.world import World
 
-MOST_PEOPLE = 300
-MOST_MESSAGES = 200
+MAX_PEOPLE = 300
+MAX_MESSAGES = 200
 
-Read = Mapping[tuple[str, str], str]
-"""The newest `ts` that a person has seen in a conversation."""
+LastRead = Mapping[tuple[str, str], str]
+"""The newest `ts` a person has seen in a conversation, by user id and channel id."""
 
 
-def people(world: World, read: Read, team_id: str | None = None) -> list[Json]:
-    """Everybody one can be, in `team_id` or anywhere, those with unread messages from the app first."""
+def people(world: World, last_read: LastRead, team_id: str | None = None) -> list[Json]:
+    """The people to sign in as, in `team_id` or in all workspaces, those with unread messages first."""
     dms = {channel.im_user: channel for channel in world.channels.values() if channel.is_im}
-    shown = [
+    rows = [
         {
             "id": user.id,
             "name": user.real_name,
@@ -25,23 +25,23 @@ def people(world: World, read: Read, team_id: str | None = None) -> list[Json]:
             "role": _role(user),
             "deleted": user.deleted,
             "team": world.teams[user.team_id].name,
-            "unread": _unread(dms.get(user.id), user, read),
+            "unread": _unread(dms.get(user.id), user, last_read),
         }
         for user in world.users.values()
         if not user.bot_id and team_id in (None, user.team_id)
     ]
-    return sorted(shown, key=lambda person: (person["unread"] == 0, person["deleted"]))[:MOST_PEOPLE]
+    return sorted(rows, key=lambda person: (person["unread"] == 0, person["deleted"]))[:MAX_PEOPLE]
 
 
-def page(world: World, user: User, channel: Channel | None, read: Read) -> Json:
-    """All that this person's page shows; `channel` is the open conversation, None on Home."""
+def page_state(world: World, user: User, channel: Channel | None, last_read: LastRead) -> Json:
+    """Everything on this person's page. `channel` is the open conversation; None on Home."""
     team, app, token = world.teams[user.team_id], world.app, world.active_token(user.team_id)
     stack = world.modals.get(user.id, [])
     return {
         "version": world.version,
         "team": team.name,
         "me": user.id,
-        "people": people(world, read, team.id),
+        "people": people(world, last_read, team.id),
         "app": {
             "name": app.name,
             "bot": token.bot_user if token else None,
@@ -49,26 +49,28 @@ def page(world: World, user: User, channel: Channel | None, read: Read) -> Json:
             "messages": app.messages_tab_enabled,
             "commands": sorted(app.commands or ()),
         },
-        "channels": [_channel(place, user, read) for place in conversations(world, user)],
+        "channels": [_channel_json(conversation, user, last_read) for conversation in conversations(world, user)],
         "open": channel.id if channel else None,
-        "messages": [_message(world, message) for message in _messages(world, user, channel)] if channel else [],
-        "home": _view(world, world.homes.get(user.id)),
-        "modal": _view(world, stack[-1] if stack else None),
+        "messages": [_message_json(world, message) for message in _messages(world, user, channel)] if channel else [],
+        "home": _view_json(world, world.homes.get(user.id)),
+        "modal": _view_json(world, stack[-1] if stack else None),
         "modals": len(stack),
     }
 
 
 def conversations(world: World, user: User) -> list[Channel]:
-    """The channels this person can see, by name, and last the app's direct message if there is one."""
+    """The channels this person can see, by name, followed by the direct message with the app."""
     token = world.active_token(user.team_id)
     bot = token.bot_user if token else None
-    seen = [
-        channel for channel in world.channels.values() if channel.team_id == user.team_id and _reads(user, channel, bot)
+    visible = [
+        channel
+        for channel in world.channels.values()
+        if channel.team_id == user.team_id and _can_read(user, channel, bot)
     ]
-    return sorted(seen, key=lambda channel: (channel.is_im, channel.name))
+    return sorted(visible, key=lambda channel: (channel.is_im, channel.name))
 
 
-def _reads(user: User, channel: Channel, bot: str | None) -> bool:
+def _can_read(user: User, channel: Channel, bot: str | None) -> bool:
     if channel.is_im:
         return channel.im_user == user.id and bot in channel.members
     return user.id in channel.members or not (channel.is_private or user.is_restricted or user.is_ultra_restricted)
@@ -76,34 +78,32 @@ def _reads(user: User, channel: Channel, bot: str | None) -> bool:
 
 def _messages(world: World, user: User, channel: Channel) -> list[Message]:
     private = [m for m in world.ephemerals if m.channel_id == channel.id and m.ephemeral_to == user.id]
-    return sorted([*channel.messages.values(), *private], key=lambda message: message.ts)[-MOST_MESSAGES:]
+    return sorted([*channel.messages.values(), *private], key=lambda message: message.ts)[-MAX_MESSAGES:]
 
 
-def _message(world: World, message: Message) -> Json:
-    shape = message_json(message, world.app, with_metadata=False)
-    return shape | {"only_you": message.ephemeral_to is not None}
+def _message_json(world: World, message: Message) -> Json:
+    return message_json(message, world.app, with_metadata=False) | {"only_you": message.ephemeral_to is not None}
 
 
-def _channel(channel: Channel, user: User, read: Read) -> Json:
+def _channel_json(channel: Channel, user: User, last_read: LastRead) -> Json:
     return {
         "id": channel.id,
         "name": channel.name,
         "kind": "im" if channel.is_im else "private" if channel.is_private else "public",
         "shared": channel.is_ext_shared,
         "archived": channel.is_archived,
-        "unread": _unread(channel, user, read),
+        "unread": _unread(channel, user, last_read),
     }
 
 
-def _unread(channel: Channel | None, user: User, read: Read) -> int:
-    return _newer(channel.messages, read.get((user.id, channel.id), "")) if channel else 0
+def _unread(channel: Channel | None, user: User, last_read: LastRead) -> int:
+    if channel is None:
+        return 0
+    newest_read = last_read.get((user.id, channel.id), "")
+    return sum(ts > newest_read for ts in channel.messages)
 
 
-def _newer(timestamps: Iterable[str], seen: str) -> int:
-    return sum(ts > seen for ts in timestamps)
-
-
-def _view(world: World, view: View | None) -> Json | None:
+def _view_json(world: World, view: View | None) -> Json | None:
     return view_json(view, world.app, values_of(view.blocks, view.input_states)) if view else None
 
 
@@ -115,4 +115,4 @@ def _role(user: User) -> str:
         "owner": user.is_owner or user.is_primary_owner,
         "admin": user.is_admin,
     }
-    return next((name for name, holds in roles.items() if holds), "")
+    return next((name for name, has_role in roles.items() if has_role), "")

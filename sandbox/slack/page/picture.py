@@ -1,4 +1,4 @@
-"""A message as a picture: drawn by the sandbox's page in a real browser. Needs the development dependencies."""
+"""Renders a message as a PNG, with the sandbox's page in Chromium. Needs the development dependencies."""
 
 import shutil
 from pathlib import Path
@@ -10,11 +10,13 @@ from sandbox.slack.sandbox import SlackSandbox
 from sandbox.slack.state import Json
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-"""The browser of this machine; None: whichever playwright installed."""
+"""The installed browser; None means the one that Playwright installed."""
 
 
-async def take(path: Path, blocks: list[Json], *, app: str = "UserGems", width: int = 680, dark: bool = False) -> None:
-    """Write the PNG of a message with these `blocks`, `width` CSS pixels wide and twice as many real ones."""
+async def save_picture(
+    path: Path, blocks: list[Json], *, app: str = "UserGems", width: int = 680, dark: bool = False
+) -> None:
+    """Write a PNG of a message with these `blocks`, `width` CSS pixels wide at double resolution."""
     slack = SlackSandbox()
     message = {"app": app, "blocks": blocks, "ts": str(slack.world.now())}
     async with slack.serving(0, routes(slack)) as url, async_playwright() as playwright:

@@ -1,1 +1,1 @@
-"""The Web API of the sandbox: how a call is read, let in, refused and answered."""
+"""Slack's Web API: reading calls, checking tokens and limits, and the methods."""

@@ -1,4 +1,4 @@
-"""The door of the Web API: reads a call, lets it in or refuses it, breaks it when told to, and keeps a record."""
+"""WebApi: reads each call, checks token, rate limit and scopes, applies faults, and records the call."""
 
 import asyncio
 import base64
@@ -20,8 +20,8 @@ _SECRETS = {"token", "client_secret"}
 
 
 @dataclass
-class Asked:
-    """A request as it was read. `problem` is what Slack calls a body that it cannot read."""
+class ApiRequest:
+    """A parsed request. `problem` is Slack's error for a body that cannot be parsed."""
 
     arguments: Json
     bearer: str = field(default="", repr=False)
@@ -30,8 +30,8 @@ class Asked:
 
 
 @dataclass
-class Answer:
-    """What goes back: a status, a JSON body and headers."""
+class ApiResponse:
+    """The status, JSON body and headers of a response."""
 
     body: Json
     status: int = 200
@@ -40,96 +40,99 @@ class Answer:
 
 @dataclass
 class WebApi:
-    """Serves /api/METHOD. `latency` in seconds is added to each call; `tell` sends on the events a call caused.
+    """Serves /api/METHOD. `latency` is in seconds per call; `send_events` delivers the events that a call causes.
 
-    `more` are methods that are not about the world.
+    `more_methods` are methods beside those in `METHODS`.
     """
 
     world: World
     limits: Limits
     faults: Faults
-    tell: Callable[[list[AppEvent]], None]
-    more: Mapping[str, Method] = field(default_factory=dict)
+    send_events: Callable[[list[AppEvent]], None]
+    more_methods: Mapping[str, Method] = field(default_factory=dict)
     latency: float = 0.0
     records: list[CallRecord] = field(default_factory=list)
 
     async def handle(self, request: web.Request) -> web.Response:
         name = request.match_info["method"]
-        asked = await read(request)
-        token = self.world.tokens.get(asked.bearer)
-        fault = self.faults.take(name, asked.arguments)
+        api_request = await read(request)
+        token = self.world.tokens.get(api_request.bearer)
+        fault = self.faults.take(name, api_request.arguments)
         if self.latency:
             await asyncio.sleep(self.latency)
         if fault is None:
-            answer = self._perform(name, asked, token)
-            body = json.dumps(answer.body, separators=(",", ":")).encode()
+            response = self._perform(name, api_request, token)
+            body = json.dumps(response.body, separators=(",", ":")).encode()
         else:
-            answer, body = await self._break(fault, name, asked, token)
+            response, body = await self._perform_with_fault(fault, name, api_request, token)
         if fault is not None and fault.drop and request.transport is not None:
             request.transport.abort()
-            answer = Answer({"error": "dropped"}, 0)
-        self._record(name, asked, token, answer)
-        kind = "text/html" if body.startswith(b"<") else "application/json"
-        return web.Response(body=body, status=answer.status or 200, headers=answer.headers, content_type=kind)
+            response = ApiResponse({"error": "dropped"}, 0)
+        self._record(name, api_request, token, response)
+        content_type = "text/html" if body.startswith(b"<") else "application/json"
+        return web.Response(
+            body=body, status=response.status or 200, headers=response.headers, content_type=content_type
+        )
 
-    async def _break(self, fault: Fault, name: str, asked: Asked, token: Token | None) -> tuple[Answer, bytes]:
-        """The answer of a call that a fault hits, and the bytes of it."""
-        lost = fault.replaces_answer or fault.drop == "before"
-        answer = self._perform(name, asked, token) if fault.perform else None
+    async def _perform_with_fault(
+        self, fault: Fault, name: str, request: ApiRequest, token: Token | None
+    ) -> tuple[ApiResponse, bytes]:
+        """The response and its body for a call that a fault applies to."""
+        never_performed = fault.replaces_response or fault.drop == "before"
+        response = self._perform(name, request, token) if fault.perform else None
         await asyncio.sleep(fault.delay)
-        if answer is None and not lost:
-            answer = self._perform(name, asked, token)
-        if answer is None or fault.replaces_answer:
+        if response is None and not never_performed:
+            response = self._perform(name, request, token)
+        if response is None or fault.replaces_response:
             headers = {"Retry-After": str(fault.retry_after)} if fault.retry_after is not None else {}
-            answer = Answer({"ok": False, "error": fault.error or "internal_error"}, fault.status, headers)
-        return answer, json.dumps(answer.body).encode() if fault.body is None else fault.body
+            response = ApiResponse({"ok": False, "error": fault.error or "internal_error"}, fault.status, headers)
+        return response, json.dumps(response.body).encode() if fault.body is None else fault.body
 
-    def _perform(self, name: str, asked: Asked, token: Token | None) -> Answer:
-        method = METHODS.get(name) or self.more.get(name)
+    def _perform(self, name: str, request: ApiRequest, token: Token | None) -> ApiResponse:
+        method = METHODS.get(name) or self.more_methods.get(name)
         headers: dict[str, str] = {}
         if token is not None and token.error is None:
             headers["x-oauth-scopes"] = ",".join(sorted(token.scopes))
         if method is not None and method.scopes:
             headers["x-accepted-oauth-scopes"] = ",".join(method.scopes)
         try:
-            body = self._call(name, method, asked, token)
-        except ApiError as refusal:
-            answer = {"ok": False, "error": refusal.error, **refusal.extra}
-            if refusal.retry_after is None:
-                return Answer(answer, 200, headers)
-            # "HTTP 429 Too Many Requests … a Retry-After header": https://docs.slack.dev/apis/web-api/rate-limits
-            return Answer(answer, 429, headers | {"Retry-After": str(refusal.retry_after)})
-        return Answer(body, 200, headers)
+            body = self._call(name, method, request, token)
+        except ApiError as error:
+            body = {"ok": False, "error": error.error, **error.extra}
+            if error.retry_after is not None:
+                # "HTTP 429 Too Many Requests … a Retry-After header": https://docs.slack.dev/apis/web-api/rate-limits
+                return ApiResponse(body, 429, headers | {"Retry-After": str(error.retry_after)})
+        return ApiResponse(body, 200, headers)
 
-    def _call(self, name: str, method: Method | None, asked: Asked, token: Token | None) -> Json:
+    def _call(self, name: str, method: Method | None, request: ApiRequest, token: Token | None) -> Json:
         if method is None:
             raise ApiError("unknown_method", req_method=name)
-        if asked.problem:
-            raise ApiError(asked.problem)
-        call = Call(self.world, self.limits, asked.arguments, token, asked.basic, bearer=asked.bearer)
+        if request.problem:
+            raise ApiError(request.problem)
+        call = Call(self.world, self.limits, request.arguments, token, request.basic, bearer=request.bearer)
         if method.needs_token:
-            _check_token(asked, token)
-        workspace = token.home if token else ""
-        wait = self.limits.wait(name, workspace, method.tier, self.world.now())
-        if wait:
-            raise ApiError("ratelimited", retry_after=wait)
+            _check_token(request, token)
+        workspace = token.installed_in if token else ""
+        seconds = self.limits.seconds_to_wait(name, workspace, method.tier, self.world.now())
+        if seconds:
+            raise ApiError("ratelimited", retry_after=seconds)
         if method.scopes:
-            call.need(*method.scopes)
-        body = method.answer(call)
+            call.require_scope(*method.scopes)
+        body = method.run(call)
         if call.events:
-            self.tell(call.events)
+            self.send_events(call.events)
         return body
 
-    def _record(self, name: str, asked: Asked, token: Token | None, answer: Answer) -> None:
-        shown = {key: value for key, value in asked.arguments.items() if key not in _SECRETS}
-        error = answer.body.get("error")
+    def _record(self, name: str, request: ApiRequest, token: Token | None, response: ApiResponse) -> None:
+        arguments = {key: value for key, value in request.arguments.items() if key not in _SECRETS}
+        error = response.body.get("error")
         team_id = token.team_id if token else None
-        self.records.append(CallRecord(name, team_id, shown, self.world.now(), answer.status, error))
+        self.records.append(CallRecord(name, team_id, arguments, self.world.now(), response.status, error))
 
 
-def _check_token(asked: Asked, token: Token | None) -> None:
-    """https://docs.slack.dev/reference/methods/auth.test tells these errors apart."""
-    if not asked.bearer:
+def _check_token(request: ApiRequest, token: Token | None) -> None:
+    """https://docs.slack.dev/reference/methods/auth.test has these errors."""
+    if not request.bearer:
         raise ApiError("not_authed")
     if token is None:
         raise ApiError("invalid_auth")
@@ -137,8 +140,8 @@ def _check_token(asked: Asked, token: Token | None) -> None:
         raise ApiError(token.error)
 
 
-async def read(request: web.Request) -> Asked:
-    """GET or POST; a query, a form, or JSON, whose token may stand only in the header.
+async def read(request: web.Request) -> ApiRequest:
+    """Parse a GET or POST with a query, form or JSON body. With JSON, the token must be in the header.
 
     https://docs.slack.dev/apis/web-api/#evaluating
     """
@@ -149,7 +152,7 @@ async def read(request: web.Request) -> Asked:
         try:
             body = json.loads(await request.read() or b"{}")
         except ValueError:
-            return Asked(arguments, bearer, basic, "invalid_json")
+            return ApiRequest(arguments, bearer, basic, "invalid_json")
         if isinstance(body, dict):
             arguments |= body
         else:
@@ -158,7 +161,7 @@ async def read(request: web.Request) -> Asked:
         if request.method == "POST" and request.can_read_body:
             arguments |= dict(await request.post())
         bearer = bearer or str(arguments.get("token", ""))
-    return Asked(arguments, bearer, basic, problem)
+    return ApiRequest(arguments, bearer, basic, problem)
 
 
 def _authorization(header: str) -> tuple[str, tuple[str, str] | None]:

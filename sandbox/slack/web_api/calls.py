@@ -1,4 +1,4 @@
-"""One call of the Web API: what the app asked, what it may do, and how a method refuses it."""
+"""Call: the arguments of a Web API call, what its token may access, and the errors it can end with."""
 
 import json
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from sandbox.slack.world import World
 
 
 class ApiError(Exception):
-    """The call ends with `"ok": false`; `extra` is what stands beside the error, `retry_after` makes it a 429."""
+    """Ends a call with `"ok": false`. `extra` are further fields of the response; `retry_after` makes it a 429."""
 
     def __init__(self, error: str, *, retry_after: int | None = None, **extra: object) -> None:
         super().__init__(error)
@@ -20,15 +20,15 @@ class ApiError(Exception):
 
 
 def invalid_arguments(*messages: str) -> ApiError:
-    """https://docs.slack.dev/apis/web-api/#responses: the messages say what is wrong and where."""
+    """https://docs.slack.dev/apis/web-api/#responses"""
     return ApiError("invalid_arguments", response_metadata={"messages": [f"[ERROR] {message}" for message in messages]})
 
 
 @dataclass(slots=True)
 class CallRecord:
-    """One call that was made, kept for tests to read.
+    """A recorded call, for tests.
 
-    `arguments` are without tokens and secrets, `at` is in seconds, `status` is 0 when the connection was cut.
+    `arguments` has no tokens or secrets. `at` is in seconds. `status` is 0 if the connection was dropped.
     """
 
     method: str
@@ -41,7 +41,7 @@ class CallRecord:
 
 @dataclass(slots=True)
 class AppEvent:
-    """An event that a call caused, to be told to the app; `token` is the installation it goes to."""
+    """An event to send to the app; `token` is the installation it is for."""
 
     token: Token
     team_id: str
@@ -50,8 +50,9 @@ class AppEvent:
 
 @dataclass(slots=True)
 class Call:
-    """A call under way. `token` is None only for methods that need none; `basic` is HTTP Basic, user and password;
-    `bearer` is what stands in place of a token, one or not.
+    """A call in progress. `token` is None only for methods that need none.
+
+    `basic` is the user and password of HTTP Basic. `bearer` is the bearer credential, valid or not.
     """
 
     world: World
@@ -69,7 +70,7 @@ class Call:
         return self.token
 
     def text(self, name: str) -> str:
-        """An argument as text, empty when it is missing."""
+        """The argument as text; empty if it is missing."""
         value = self.arguments.get(name)
         return "" if value is None else str(value)
 
@@ -83,7 +84,7 @@ class Call:
         return self.arguments.get(name) in (True, 1, "1", "true", "True")
 
     def json(self, name: str, error: str) -> Any:
-        """An argument that is JSON, or a form field holding JSON; `error` is how Slack names one it cannot read."""
+        """An argument that is JSON or a form field with JSON. `error` is Slack's error for invalid JSON."""
         value = self.arguments.get(name)
         if not isinstance(value, str):
             return value
@@ -92,13 +93,13 @@ class Call:
         except ValueError:
             raise ApiError(error) from None
 
-    def need(self, *scopes: str) -> None:
-        """Refuse unless one of these scopes was granted."""
+    def require_scope(self, *scopes: str) -> None:
+        """Raise `missing_scope` unless one of these scopes is granted."""
         if not self.bot.scopes.intersection(scopes):
             raise ApiError("missing_scope", needed=",".join(scopes), provided=",".join(sorted(self.bot.scopes)))
 
     def team(self) -> Team:
-        """The workspace asked about: the token's own; with an organisation's token `team_id` has to say which."""
+        """The token's workspace. Calls with an org-wide token must name it in `team_id`."""
         if self.bot.team_id:
             return self.world.teams[self.bot.team_id]
         if not self.text("team_id"):
@@ -108,24 +109,24 @@ class Call:
             raise ApiError("team_not_found")
         return team
 
-    def reaches(self, team_id: str) -> bool:
-        """Whether the token's workspace or organisation holds this workspace."""
+    def can_access_team(self, team_id: str) -> bool:
+        """Whether this is the token's workspace or one of its organization."""
         if self.bot.team_id:
             return team_id == self.bot.team_id
         return self.world.teams[team_id].enterprise_id == self.bot.enterprise_id
 
     def user(self, name: str = "user") -> User:
         user = self.world.users.get(self.required(name))
-        if user is None or not self.reaches(user.team_id):
+        if user is None or not self.can_access_team(user.team_id):
             raise ApiError("user_not_found")
         return user
 
     def channel(self, name: str = "channel") -> Channel:
-        """A conversation the bot may know of: public, or one it is in."""
+        """A conversation that the bot can see: a public one, or one it is a member of."""
         channel = self.world.channels.get(self.required(name))
-        if channel is None or not self.reaches(channel.team_id) or not self.sees(channel):
+        if channel is None or not self.can_access_team(channel.team_id) or not self.can_see(channel):
             raise ApiError("channel_not_found")
         return channel
 
-    def sees(self, channel: Channel) -> bool:
+    def can_see(self, channel: Channel) -> bool:
         return (not channel.is_private and not channel.is_im) or self.bot.bot_user in channel.members

@@ -1,19 +1,19 @@
-"""How often a method may be called, by the sandbox's own clock."""
+"""Slack's rate limits, measured by the sandbox's clock."""
 
 import math
 from dataclasses import dataclass, field
 
 # Calls a minute, for one method in one workspace: https://docs.slack.dev/apis/web-api/rate-limits
-# "Special" tiers have no published figure but chat.postMessage's; auth.test is told to allow hundreds a minute.
+# Of the "special" tiers only that of chat.postMessage is published; auth.test allows "hundreds" a minute.
 TIERS = {1: 1, 2: 20, 3: 50, 4: 100, "special": 600}
 
 
 @dataclass
 class Limits:
-    """Counts calls and answers with the seconds to wait. Off when `enabled` is False.
+    """Counts calls and returns how long to wait. `enabled` False switches the limits off.
 
-    `post_burst` is how many messages one channel takes at once before the pace of one a second holds; `posts_a_minute`
-    is the workspace-wide cap of "several hundred messages per minute".
+    `post_burst` is how many messages a channel accepts at once before the limit of one a second applies.
+    `posts_a_minute` is the limit of a workspace, "several hundred messages per minute".
     """
 
     enabled: bool = True
@@ -23,29 +23,32 @@ class Limits:
     _channels: dict[tuple[str, str], float] = field(default_factory=dict, repr=False)
     _paused: dict[tuple[str, str], float] = field(default_factory=dict, repr=False)
 
-    def wait(self, method: str, workspace: str, tier: int | str, now: float) -> int:
-        """Whole seconds to wait before this call may be made; 0 means it may, and is counted."""
+    def seconds_to_wait(self, method: str, workspace: str, tier: int | str, now: float) -> int:
+        """Whole seconds to wait before this call is allowed; 0 means that it is allowed, and counts it."""
         if not self.enabled:
             return 0
         key = (method, workspace)
         if now < self._paused.get(key, 0):
             return math.ceil(self._paused[key] - now)
         allowed = self.posts_a_minute if method == "chat.postMessage" else TIERS[tier]
-        opened, calls = self._windows.get(key, (now, 0))
-        if now - opened >= 60:
-            opened, calls = now, 0
+        started, calls = self._windows.get(key, (now, 0))
+        if now - started >= 60:
+            started, calls = now, 0
         if calls >= allowed:
-            return self._pause(key, opened + 60, now)
-        self._windows[key] = (opened, calls + 1)
+            return self._pause(key, started + 60, now)
+        self._windows[key] = (started, calls + 1)
         return 0
 
-    def wait_for_channel(self, workspace: str, channel: str, now: float) -> int:
-        """The same for a message to one channel, one a second: https://docs.slack.dev/reference/methods/chat.postMessage"""
+    def seconds_to_wait_for_channel(self, workspace: str, channel: str, now: float) -> int:
+        """The same for a message to a channel, which may get one a second.
+
+        https://docs.slack.dev/reference/methods/chat.postMessage
+        """
         if not self.enabled:
             return 0
         due = max(self._channels.get((workspace, channel), 0), now)
         if due - now > self.post_burst - 1:
-            # "Retry-After" speaks of the method in the workspace, not of the channel.
+            # "Retry-After" is for the method in the workspace, not for the channel.
             return self._pause(("chat.postMessage", workspace), due - self.post_burst + 1, now)
         self._channels[workspace, channel] = due + 1
         return 0

@@ -1,4 +1,4 @@
-"""Cursors: how long lists are read a page at a time. https://docs.slack.dev/apis/web-api/pagination"""
+"""Pagination with cursors. https://docs.slack.dev/apis/web-api/pagination"""
 
 import base64
 import binascii
@@ -10,22 +10,22 @@ from sandbox.slack.web_api.calls import ApiError, Call
 T = TypeVar("T")
 
 
-def page(call: Call, items: Sequence[T], default: int, most: int = 999) -> tuple[Sequence[T], str]:
-    """The page asked for, and the cursor of the next one, empty at the end."""
+def page(call: Call, items: Sequence[T], default: int, maximum: int = 999) -> tuple[Sequence[T], str]:
+    """The requested page and the cursor of the next one, which is empty on the last page."""
     start = _position(call.text("cursor"), len(items))
-    end = start + limit(call, default, most)
+    end = start + limit(call, default, maximum)
     return items[start:end], _cursor(end) if end < len(items) else ""
 
 
-def limit(call: Call, default: int, most: int = 999) -> int:
+def limit(call: Call, default: int, maximum: int = 999) -> int:
     try:
-        asked = int(call.text("limit") or default)
+        size = int(call.text("limit") or default)
     except ValueError:
         raise ApiError("invalid_limit") from None
     # "Must be an integer under 1000": https://docs.slack.dev/reference/methods/conversations.list
-    if not 0 < asked <= most:
+    if not 0 < size <= maximum:
         raise ApiError("invalid_limit")
-    return asked
+    return size
 
 
 def _cursor(position: int) -> str:

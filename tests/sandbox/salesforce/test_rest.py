@@ -1,4 +1,4 @@
-"""The sandbox org over HTTP, as simple-salesforce and any other client see it."""
+"""The REST API of the sandbox org over HTTP."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -25,7 +25,7 @@ async def org() -> AsyncIterator[SalesforceSandbox]:
 
 @pytest.fixture
 async def http(org: SalesforceSandbox) -> AsyncIterator[aiohttp.ClientSession]:
-    """Signed in as the integration user."""
+    """A client with a session of the integration user."""
     token = org.oauth.token({"grant_type": "client_credentials", "client_id": "app", "client_secret": "secret"})
     headers = {"Authorization": f"Bearer {token['access_token']}"}
     async with aiohttp.ClientSession(org.url, headers=headers, max_line_size=32_000) as session:
@@ -38,7 +38,7 @@ async def answer(http: aiohttp.ClientSession, method: str, path: str, **kwargs: 
 
 
 async def test_a_query_is_paged(org: SalesforceSandbox, http: aiohttp.ClientSession) -> None:
-    """Rows beyond a page are behind nextRecordsUrl, and totalSize counts them all."""
+    """nextRecordsUrl leads to the next page, and totalSize is the number of all rows."""
     org.api.page_size = 2
     for number in range(5):
         org.add("Contact", LastName=f"C{number}")
@@ -57,11 +57,11 @@ async def test_a_query_is_paged(org: SalesforceSandbox, http: aiohttp.ClientSess
     assert counted == {"totalSize": 5, "done": True, "records": []}
 
 
-async def test_records_are_made_changed_read_and_deleted(org: SalesforceSandbox, http: aiohttp.ClientSession) -> None:
-    """The demo changes data as a person would."""
-    status, made = await answer(http, "POST", f"{DATA}/sobjects/Contact", json={"LastName": "Smith"})
-    assert (status, made["success"]) == (201, True)
-    path = f"{DATA}/sobjects/contact/{made['id'][:15]}"
+async def test_records_are_created_updated_and_deleted(org: SalesforceSandbox, http: aiohttp.ClientSession) -> None:
+    """Over the sobjects resource."""
+    status, created = await answer(http, "POST", f"{DATA}/sobjects/Contact", json={"LastName": "Smith"})
+    assert (status, created["success"]) == (201, True)
+    path = f"{DATA}/sobjects/contact/{created['id'][:15]}"
     assert await answer(http, "PATCH", path, json={"FirstName": "Ada"}) == (204, None)
     status, read = await answer(http, "GET", path)
     assert (read["Name"], read["attributes"]["type"]) == ("Ada Smith", "Contact")
@@ -87,95 +87,102 @@ async def test_records_are_made_changed_read_and_deleted(org: SalesforceSandbox,
         ("POST /composite/sobjects/Contact", {"ids": ["003"], "fields": ["Shoe"]}, 400, "INVALID_FIELD"),
     ],
 )
-async def test_an_error_is_a_list_of_one(
+async def test_an_error_is_a_list_with_one_item(
     http: aiohttp.ClientSession, call: str, body: object, status: int, code: str
 ) -> None:
-    """What Salesforce refuses is told with its error code."""
+    """It has Salesforce's error code."""
     method, path = call.split()
-    answered, errors = await answer(http, method, DATA + path, json=body)
-    assert (answered, [one["errorCode"] for one in errors]) == (status, [code])
+    actual, errors = await answer(http, method, DATA + path, json=body)
+    assert (actual, [error["errorCode"] for error in errors]) == (status, [code])
 
 
-async def test_a_uri_may_be_16384_bytes_and_no_more(http: aiohttp.ClientSession) -> None:
-    """Beyond that Salesforce answers 414; the same query fits into the body of a composite request."""
+async def test_a_uri_has_at_most_16384_bytes(http: aiohttp.ClientSession) -> None:
+    """Beyond that Salesforce answers 414; a composite request has the query in its body."""
     soql = "SELECT Id FROM Contact WHERE LastName IN (" + ",".join(["'Smith'"] * 2_500) + ")"
     url = f"{DATA}/query?q={quote(soql)}"
     assert (await answer(http, "GET", url))[0] == 414
     subrequest = {"method": "GET", "url": url, "referenceId": "long"}
-    status, told = await answer(http, "POST", f"{DATA}/composite", json={"compositeRequest": [subrequest]})
-    assert (status, told["compositeResponse"][0]["httpStatusCode"]) == (200, 200)
+    status, response = await answer(http, "POST", f"{DATA}/composite", json={"compositeRequest": [subrequest]})
+    assert (status, response["compositeResponse"][0]["httpStatusCode"]) == (200, 200)
 
 
 def query(reference_id: str, soql: str) -> dict[str, object]:
     return {"method": "GET", "url": f"{DATA}/query?q={quote(soql)}", "referenceId": reference_id}
 
 
-async def test_a_composite_request_is_one_call(org: SalesforceSandbox, http: aiohttp.ClientSession) -> None:
-    """Each subrequest has its own status, a failed one leaves the others, and all count as one API call."""
+async def test_a_composite_request_counts_as_one_call(org: SalesforceSandbox, http: aiohttp.ClientSession) -> None:
+    """Each subrequest has its own status, and a failed one does not affect the others."""
     org.add("Contact", LastName="Smith")
-    asked = [query("good", "SELECT Id FROM Contact"), query("bad", "SELECT Shoe FROM Contact")]
-    _, told = await answer(http, "POST", f"{DATA}/composite", json={"allOrNone": False, "compositeRequest": asked})
-    good, bad = told["compositeResponse"]
+    requests = [query("good", "SELECT Id FROM Contact"), query("bad", "SELECT Shoe FROM Contact")]
+    _, response = await answer(
+        http, "POST", f"{DATA}/composite", json={"allOrNone": False, "compositeRequest": requests}
+    )
+    good, bad = response["compositeResponse"]
     assert (good["httpStatusCode"], good["referenceId"], good["body"]["totalSize"]) == (200, "good", 1)
     assert (bad["httpStatusCode"], bad["body"][0]["errorCode"]) == (400, "INVALID_FIELD")
     assert org.api.api_used == 1
 
 
-async def test_all_or_none_takes_back_what_was_done(org: SalesforceSandbox, http: aiohttp.ClientSession) -> None:
-    """A later subrequest may name what an earlier one answered; when one fails, all are undone."""
-    made = {"method": "POST", "url": f"{DATA}/sobjects/Account", "referenceId": "made", "body": {"Name": "Globex"}}
-    person = {"LastName": "Smith", "AccountId": "@{made.id}"}
+async def test_all_or_none_rolls_back_after_a_failure(org: SalesforceSandbox, http: aiohttp.ClientSession) -> None:
+    """Subrequests can refer to answers of earlier ones; if one fails, all are rolled back."""
+    created = {
+        "method": "POST",
+        "url": f"{DATA}/sobjects/Account",
+        "referenceId": "created",
+        "body": {"Name": "Globex"},
+    }
+    person = {"LastName": "Smith", "AccountId": "@{created.id}"}
     contact = {"method": "POST", "url": f"{DATA}/sobjects/Contact", "referenceId": "person", "body": person}
-    both = {"allOrNone": True, "compositeRequest": [made, contact]}
-    _, told = await answer(http, "POST", f"{DATA}/composite", json=both)
-    assert [one["httpStatusCode"] for one in told["compositeResponse"]] == [201, 201]
+    both = {"allOrNone": True, "compositeRequest": [created, contact]}
+    _, response = await answer(http, "POST", f"{DATA}/composite", json=both)
+    assert [result["httpStatusCode"] for result in response["compositeResponse"]] == [201, 201]
 
-    found = query("found", "SELECT Id FROM Account") | {"body": None}
-    contact["body"] = {"LastName": "Smith", "AccountId": "@{found.records[0].Id}"}
-    _, told = await answer(http, "POST", f"{DATA}/composite", json={"compositeRequest": [found, contact]})
-    assert [one["httpStatusCode"] for one in told["compositeResponse"]] == [200, 201]
+    accounts = query("accounts", "SELECT Id FROM Account") | {"body": None}
+    contact["body"] = {"LastName": "Smith", "AccountId": "@{accounts.records[0].Id}"}
+    _, response = await answer(http, "POST", f"{DATA}/composite", json={"compositeRequest": [accounts, contact]})
+    assert [result["httpStatusCode"] for result in response["compositeResponse"]] == [200, 201]
 
-    contact["body"] = {"AccountId": "@{made.shoe}"}
-    _, told = await answer(http, "POST", f"{DATA}/composite", json=both)
-    assert [one["body"][0]["errorCode"] for one in told["compositeResponse"]] == ["PROCESSING_HALTED"] * 2
+    contact["body"] = {"AccountId": "@{created.shoe}"}
+    _, response = await answer(http, "POST", f"{DATA}/composite", json=both)
+    assert [result["body"][0]["errorCode"] for result in response["compositeResponse"]] == ["PROCESSING_HALTED"] * 2
     assert len(list(org.org.rows(org.org.sobject("Account")))) == 1
 
 
 @pytest.mark.parametrize("count", [6, 26])
-async def test_a_composite_request_has_its_limits(http: aiohttp.ClientSession, count: int) -> None:
-    """25 subrequests, of which five may be queries."""
-    asked = [query(f"q{number}", "SELECT Id FROM Contact") for number in range(count)]
-    status, errors = await answer(http, "POST", f"{DATA}/composite", json={"compositeRequest": asked})
+async def test_a_composite_request_has_limits(http: aiohttp.ClientSession, count: int) -> None:
+    """It has at most 25 subrequests, of which 5 are queries."""
+    requests = [query(f"q{number}", "SELECT Id FROM Contact") for number in range(count)]
+    status, errors = await answer(http, "POST", f"{DATA}/composite", json={"compositeRequest": requests})
     assert (status, errors[0]["errorCode"]) == (400, "LIMIT_EXCEEDED")
 
 
-async def test_records_by_ids_come_with_nulls_in_place(org: SalesforceSandbox, http: aiohttp.ClientSession) -> None:
-    """One answer an id, in order: null for the unknown, the hidden and the malformed."""
-    seen, hidden = org.add("Contact", LastName="Smith"), org.add("Contact", LastName="Secret")
+async def test_records_by_ids_keep_their_order(org: SalesforceSandbox, http: aiohttp.ClientSession) -> None:
+    """Unknown, hidden and malformed ids are null."""
+    visible, hidden = org.add("Contact", LastName="Smith"), org.add("Contact", LastName="Secret")
     org.org.hide_record(hidden)
-    ids = ["003nonsense", seen[:15], hidden, org.add("Account", Name="Globex")]
-    asked = {"ids": ids, "fields": ["id", "name"]}
-    status, told = await answer(http, "POST", f"{DATA}/composite/sobjects/Contact", json=asked)
+    ids = ["003nonsense", visible[:15], hidden, org.add("Account", Name="Globex")]
+    requests = {"ids": ids, "fields": ["id", "name"]}
+    status, response = await answer(http, "POST", f"{DATA}/composite/sobjects/Contact", json=requests)
     assert status == 200
-    assert [one and one["Name"] for one in told] == [None, "Smith", None, None]
+    assert [record and record["Name"] for record in response] == [None, "Smith", None, None]
 
 
-async def test_what_can_be_read_is_described(org: SalesforceSandbox, http: aiohttp.ClientSession) -> None:
-    """describe names the readable fields, and says which references may be several kinds."""
+async def test_describe_lists_readable_fields(org: SalesforceSandbox, http: aiohttp.ClientSession) -> None:
+    """It also marks polymorphic references."""
     org.org.hide_field("Lead", "Title")
-    _, told = await answer(http, "GET", f"{DATA}/sobjects/Lead/describe")
-    fields = {one["name"]: one for one in told["fields"]}
+    _, response = await answer(http, "GET", f"{DATA}/sobjects/Lead/describe")
+    fields = {field["name"]: field for field in response["fields"]}
     assert fields["OwnerId"]["referenceTo"] == ["Group", "User"]
     assert fields["OwnerId"]["polymorphicForeignKey"] is True
     assert "Title" not in fields
     _, listed = await answer(http, "GET", f"{DATA}/sobjects")
-    assert {"Contact", "Lead", "Account"} <= {one["name"] for one in listed["sobjects"]}
+    assert {"Contact", "Lead", "Account"} <= {sobject["name"] for sobject in listed["sobjects"]}
     _, limits = await answer(http, "GET", f"{DATA}/limits")
     assert limits["DailyApiRequests"] == {"Max": 15_000, "Remaining": 14_997}
 
 
-async def test_usage_is_told_and_ends(org: SalesforceSandbox, http: aiohttp.ClientSession) -> None:
-    """Every answer says how much of the daily limit is used; beyond it nothing is answered."""
+async def test_api_usage_is_reported_and_limited(org: SalesforceSandbox, http: aiohttp.ClientSession) -> None:
+    """Every response has the usage in a header; beyond the daily limit calls are rejected."""
     org.api.api_used, org.api.api_limit = 17, 18
     async with http.get(f"{DATA}/limits") as response:
         assert response.headers["Sforce-Limit-Info"] == "api-usage=18/18"
@@ -183,8 +190,8 @@ async def test_usage_is_told_and_ends(org: SalesforceSandbox, http: aiohttp.Clie
     assert (status, errors[0]["errorCode"]) == (403, "REQUEST_LIMIT_EXCEEDED")
 
 
-async def test_without_a_session_nothing_but_the_versions(org: SalesforceSandbox, http: aiohttp.ClientSession) -> None:
-    """Sessions that expired are told like those that never were."""
+async def test_only_the_versions_need_no_session(org: SalesforceSandbox, http: aiohttp.ClientSession) -> None:
+    """An expired session gets INVALID_SESSION_ID."""
     org.expire_sessions()
     status, errors = await answer(http, "GET", f"{DATA}/limits")
     assert (status, errors[0]["errorCode"]) == (401, "INVALID_SESSION_ID")
@@ -192,8 +199,8 @@ async def test_without_a_session_nothing_but_the_versions(org: SalesforceSandbox
     assert (status, versions[-1]["version"]) == (200, "68.0")
 
 
-async def test_faults_strike_as_often_as_asked(org: SalesforceSandbox, http: aiohttp.ClientSession) -> None:
-    """An outage, an error of Salesforce's, garbage and a dropped connection, each once, then all is well."""
+async def test_faults_apply_once_by_default(org: SalesforceSandbox, http: aiohttp.ClientSession) -> None:
+    """An outage, a Salesforce error, an invalid body and a dropped connection; then calls succeed again."""
     org.faults.add("limits", status=503)
     org.faults.add("limits", error="REQUEST_LIMIT_EXCEEDED")
     org.faults.add(f"{DATA}/limits", garbage=True)
@@ -209,8 +216,8 @@ async def test_faults_strike_as_often_as_asked(org: SalesforceSandbox, http: aio
     assert (await answer(http, "GET", f"{DATA}/limits"))[0] == 200
 
 
-async def test_a_link_to_a_record_opens_it(org: SalesforceSandbox, http: aiohttp.ClientSession) -> None:
-    """What Slack links to is a page, with everything in it escaped."""
+async def test_a_link_to_a_record_opens_its_page(org: SalesforceSandbox, http: aiohttp.ClientSession) -> None:
+    """All values on the page are escaped."""
     record_id = org.add("Contact", LastName="<Smith>")
     for path in (f"/{record_id}", f"/lightning/r/Contact/{record_id}/view"):
         async with http.get(path) as response:

@@ -1,4 +1,4 @@
-"""The sandbox org reads SOQL as Salesforce does, and answers from its records."""
+"""SOQL queries on the records of the sandbox org."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from sandbox.salesforce.soql.query import Select
 
 @pytest.fixture
 def org() -> Org:
-    """Two users, a queue, two accounts, three contacts, a queue's lead and two opportunities."""
+    """Two users, a queue, two accounts, three contacts, a lead owned by the queue, and two opportunities."""
     org = Org(lambda: 1_795_000_000.5)
     dana = org.add("User", FirstName="Dana", LastName="Reyes", Email="dana@example.com")
     sam = org.add("User", FirstName="Sam", LastName="Cole", Email="sam@example.com", IsActive=False)
@@ -53,13 +53,13 @@ def rows(org: Org, soql: str) -> list[dict[str, object]]:
         ("AccountId IN (SELECT AccountId FROM Opportunity WHERE Amount > 5)", ["O'Hara", "Ada Smith"]),
     ],
 )
-def test_a_condition_finds_what_salesforce_would(org: Org, where: str, names: list[str]) -> None:
-    """Text is compared without regard to case, null is a value, relationships are walked."""
+def test_conditions_match_as_in_salesforce(org: Org, where: str, names: list[str]) -> None:
+    """Text comparison ignores case, null is a value, and paths follow relationships."""
     assert [row["Name"] for row in rows(org, f"SELECT Name FROM Contact WHERE {where}")] == names
 
 
-def test_rows_are_ordered_and_cut(org: Org) -> None:
-    """ORDER BY puts nulls first unless told; LIMIT and OFFSET cut after it."""
+def test_rows_are_ordered_and_limited(org: Org) -> None:
+    """ORDER BY puts nulls first by default; LIMIT and OFFSET apply to the ordered rows."""
 
     def names(rest: str) -> list[object]:
         return [row["Name"] for row in rows(org, f"select name from contact {rest}")]
@@ -73,13 +73,13 @@ def test_rows_are_ordered_and_cut(org: Org) -> None:
     ("where", "names"),
     [("CloseDate > 2026-04-01", ["Small"]), ("CloseDate <= 2026-03-01", ["Big"]), ("Amount = 2", ["Small"])],
 )
-def test_dates_and_numbers_are_compared_as_such(org: Org, where: str, names: list[str]) -> None:
-    """A date literal stands without quotes."""
+def test_dates_and_numbers_are_compared_by_value(org: Org, where: str, names: list[str]) -> None:
+    """Date literals have no quotes."""
     assert [row["Name"] for row in rows(org, f"SELECT Name FROM Opportunity WHERE {where}")] == names
 
 
 def test_relationships_are_nested_objects(org: Org) -> None:
-    """A parent is an object with attributes, or null; children are a result of their own, or null."""
+    """A parent is an object with attributes; children are a nested result. Either can be null."""
     (row,) = rows(org, "SELECT Id, Account.Owner.Name, Owner.Name FROM Contact WHERE FirstName = 'Ada'")
     assert row["Account"]["Owner"]["Name"] == row["Owner"]["Name"] == "Sam Cole"
     assert row["Owner"]["attributes"]["type"] == "User"
@@ -87,12 +87,12 @@ def test_relationships_are_nested_objects(org: Org) -> None:
     assert nobody["Account"] is None
 
     initech, globex = rows(org, "SELECT Name, (SELECT Name FROM Opportunities ORDER BY Amount LIMIT 1) FROM Account")
-    assert [one["Name"] for one in initech["Opportunities"]["records"]] == ["Small"]
+    assert [row["Name"] for row in initech["Opportunities"]["records"]] == ["Small"]
     assert globex["Opportunities"] is None
 
 
-def test_a_queue_owner_is_a_name(org: Org) -> None:
-    """Where an owner may be a queue, only the fields of Name are readable, and a queue has no e-mail there."""
+def test_the_owner_of_a_lead_is_a_name(org: Org) -> None:
+    """If an owner can be a queue, only the fields of Name are readable, and a queue has no email there."""
     (row,) = rows(org, "SELECT Owner.Type, Owner.Name, Owner.Email, Owner.IsActive FROM Lead")
     assert row["Owner"]["attributes"]["type"] == "Name"
     assert (row["Owner"]["Type"], row["Owner"]["Name"], row["Owner"]["Email"]) == ("Queue", "Inbound", None)
@@ -123,23 +123,23 @@ def test_a_queue_owner_is_a_name(org: Org) -> None:
         ("SELECT Id FROM Contact WHERE Id LIKE '003%'", "INVALID_QUERY_FILTER_OPERATOR"),
     ],
 )
-def test_what_salesforce_refuses_is_refused(org: Org, soql: str, code: str) -> None:
-    """A query is refused with the error code that Salesforce gives, whether or not there are rows."""
-    with pytest.raises(SalesforceError) as refused:
+def test_invalid_queries_are_rejected(org: Org, soql: str, code: str) -> None:
+    """The error code is that of Salesforce, even if there are no rows."""
+    with pytest.raises(SalesforceError) as error:
         rows(org, soql)
-    assert (refused.value.status, refused.value.error_code) == (400, code)
+    assert (error.value.status, error.value.error_code) == (400, code)
 
 
-def test_ids_of_15_and_18_characters_are_the_same(org: Org) -> None:
-    """An id in its short form, its long form, or its long form without capitals finds the same record."""
+def test_ids_of_15_and_18_characters_are_equivalent(org: Org) -> None:
+    """The short form, the long form and the long form without capitals match the same record."""
     (row,) = rows(org, "SELECT Id FROM Contact WHERE FirstName = 'Ada'")
     id18 = str(row["Id"])
     for form in (id18, id18[:15], id18.lower()):
         assert rows(org, f"SELECT Id FROM Contact WHERE Id = '{form}'") == [row]
 
 
-def test_the_checksum_is_salesforces() -> None:
-    """Ids published in Salesforce's documentation carry the suffix computed here."""
+def test_the_id_checksum_is_that_of_salesforce() -> None:
+    """Ids in Salesforce's documentation have the suffix computed here."""
     for id18 in ("001R00000064wdtIAA", "00337000003VbP1AAK", "001xx000003DGb1AAG"):
         assert checksum(id18[:15]) == id18[15:]
         assert to_18(id18[:15]) == id18
@@ -147,8 +147,8 @@ def test_the_checksum_is_salesforces() -> None:
     assert new_id("003", 7).startswith("003")
 
 
-def test_what_the_integration_user_may_not_see_is_not_there(org: Org) -> None:
-    """Field-level security makes a field unknown, sharing makes a row missing, without an error."""
+def test_what_the_integration_user_cannot_see_is_missing(org: Org) -> None:
+    """Field-level security makes a field unknown; sharing removes rows without an error."""
     (row,) = rows(org, "SELECT Id FROM Contact WHERE FirstName = 'Ada'")
     org.hide_record(str(row["Id"]))
     org.hide_field("Contact", "Title")

@@ -1,4 +1,4 @@
-"""Which blocks and views Slack takes, and what it says of the others."""
+"""Validation of blocks and views, with Slack's error messages."""
 
 from typing import Any
 
@@ -57,8 +57,8 @@ GOOD = [
 
 
 @pytest.mark.parametrize("block", GOOD)
-def test_what_the_pages_allow_is_taken_in_messages_and_home(block: dict[str, Any]) -> None:
-    """Blocks as Slack's reference describes them are taken on both surfaces."""
+def test_valid_blocks_are_accepted_in_messages_and_home(block: dict[str, Any]) -> None:
+    """These follow Slack's reference."""
     assert check_message([block]) == []
     assert check_view({"type": "home", "blocks": [block]}, "home") == []
 
@@ -104,14 +104,14 @@ def test_what_the_pages_allow_is_taken_in_messages_and_home(block: dict[str, Any
         (field(type="number_input", is_decimal_allowed=False), "unsupported type: number_input"),
     ],
 )
-def test_a_block_that_breaks_a_rule_is_refused_with_the_rule(block: dict[str, Any], problem: str) -> None:
-    """Slack says which rule is broken and points at the place; so must the sandbox, for each limit of the reference."""
-    faults = check_message([block])
-    assert any(problem in fault for fault in faults), faults
+def test_an_invalid_block_is_rejected_with_the_rule(block: dict[str, Any], problem: str) -> None:
+    """As in Slack, the error names the broken rule and points at the field."""
+    errors = check_message([block])
+    assert any(problem in error for error in errors), errors
 
 
 def test_a_message_holds_fifty_blocks_and_a_view_a_hundred() -> None:
-    """The two limits are Slack's, and the last block within them is still taken."""
+    """The last block within Slack's limits is still accepted."""
     divider = {"type": "divider"}
     assert check_message([divider] * 50) == []
     assert check_message([divider] * 51) == ["no more than 50 items allowed [json-pointer:/blocks]"]
@@ -121,8 +121,8 @@ def test_a_message_holds_fifty_blocks_and_a_view_a_hundred() -> None:
     ]
 
 
-def test_a_block_id_stands_once() -> None:
-    """Slack refuses two blocks of the same id in one message."""
+def test_a_block_id_must_be_unique() -> None:
+    """Slack rejects two blocks with the same id in a message."""
     assert check_message([section(block_id="a"), section(block_id="b")]) == []
     assert "already exists" in check_message([section(block_id="a")] * 2)[0]
 
@@ -142,8 +142,8 @@ def test_a_block_id_stands_once() -> None:
         (field(type="datetimepicker"), True, False, True),
     ],
 )
-def test_a_block_belongs_to_some_surfaces(kind: dict[str, Any], message: bool, home: bool, modal: bool) -> None:
-    """Slack takes some blocks and inputs in messages, in Home or in modals only."""
+def test_a_block_is_accepted_on_its_surfaces_only(kind: dict[str, Any], message: bool, home: bool, modal: bool) -> None:
+    """Some blocks and inputs are for messages, Home or modals only."""
     view = {"type": "modal", "title": plain(), "submit": plain("Save"), "blocks": [kind]}
     assert (check_message([kind]) == []) is message
     assert (check_view({"type": "home", "blocks": [kind]}, "home") == []) is home
@@ -160,8 +160,8 @@ def test_a_block_belongs_to_some_surfaces(kind: dict[str, Any], message: bool, h
         ({"type": "home", "blocks": [], "private_metadata": "x" * 3001}, "must be less than 3001 characters"),
     ],
 )
-def test_a_home_that_breaks_a_rule_is_refused(view: object, problem: str) -> None:
-    """A Home is a view of type `home` with blocks, no submit button and at most 3,000 characters of metadata."""
+def test_an_invalid_home_is_rejected(view: object, problem: str) -> None:
+    """A Home has blocks, no submit button, and at most 3,000 characters of metadata."""
     assert problem in check_view(view, "home")[0]
 
 
@@ -174,8 +174,8 @@ def test_a_home_that_breaks_a_rule_is_refused(view: object, problem: str) -> Non
         ({"blocks": [field(type="plain_text_input")]}, "`submit` is required"),
     ],
 )
-def test_a_modal_that_breaks_a_rule_is_refused(fields: dict[str, Any], problem: str) -> None:
-    """A modal's titles hold 24 characters, and one with inputs needs a submit button."""
+def test_an_invalid_modal_is_rejected(fields: dict[str, Any], problem: str) -> None:
+    """A modal's title and buttons have at most 24 characters, and inputs require a submit button."""
     assert problem in check_view({"type": "modal", "title": plain(), "blocks": [], **fields}, "modal")[0]
 
 
@@ -187,20 +187,20 @@ ANYTHING = st.recursive(
 
 
 @given(st.lists(st.dictionaries(NAMES, ANYTHING, max_size=6), max_size=3))
-def test_whatever_is_sent_is_taken_or_refused_with_words(blocks: list[dict[str, Any]]) -> None:
-    """The check itself never fails, and what it takes can be kept."""
-    faults = check_message(blocks)
+def test_any_json_is_accepted_or_rejected_with_a_message(blocks: list[dict[str, Any]]) -> None:
+    """The validation never fails, and ids can be added to accepted blocks."""
+    errors = check_message(blocks)
     check_view({"type": "modal", "title": plain(), "blocks": blocks}, "modal")
-    if not faults:
+    if not errors:
         assert all(block["block_id"] for block in with_ids(blocks))
-    assert all("[json-pointer:/blocks" in fault for fault in faults)
+    assert all("[json-pointer:/blocks" in error for error in errors)
 
 
-def test_every_block_and_element_that_is_kept_has_an_id() -> None:
-    """Slack makes up the ids that were left out, and keeps those that were given."""
+def test_missing_ids_of_blocks_and_elements_are_added() -> None:
+    """Given ids stay, and the original blocks are not modified."""
     nested = {"type": "carousel", "elements": [{"type": "card", "title": mrkdwn(), "actions": [{"type": "button"}]}]}
-    kept = with_ids([section(accessory={"type": "button"}, block_id="mine"), nested], lambda: "new")
-    assert kept[0]["block_id"] == "mine"
-    assert kept[0]["accessory"]["action_id"] == "new"
-    assert kept[1]["elements"][0]["actions"][0]["action_id"] == "new"
+    stored = with_ids([section(accessory={"type": "button"}, block_id="mine"), nested], lambda: "new")
+    assert stored[0]["block_id"] == "mine"
+    assert stored[0]["accessory"]["action_id"] == "new"
+    assert stored[1]["elements"][0]["actions"][0]["action_id"] == "new"
     assert "block_id" not in nested

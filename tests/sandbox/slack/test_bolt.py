@@ -1,4 +1,4 @@
-"""Bolt, Slack's own framework, takes the sandbox for Slack."""
+"""An app on Bolt, Slack's own framework, works with the sandbox."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -26,73 +26,71 @@ MODAL = {
 
 
 @pytest.fixture
-async def saved(office) -> AsyncIterator[asyncio.Queue[str]]:
-    """A Bolt app that shows a Home, whose button opens a form, whose entry ends up here."""
-    told: asyncio.Queue[str] = asyncio.Queue()
+async def steps(acme) -> AsyncIterator[asyncio.Queue[str]]:
+    """A Bolt app whose Home has a button that opens a form; the queue gets each step and the entered text."""
+    steps: asyncio.Queue[str] = asyncio.Queue()
 
     async def authorize() -> AuthorizeResult:
-        bot = office.slack.world.tokens[office.token]
-        return AuthorizeResult(
-            enterprise_id=None, team_id=office.team.id, bot_token=office.token, bot_user_id=bot.bot_user
-        )
+        bot = acme.slack.world.tokens[acme.token]
+        return AuthorizeResult(enterprise_id=None, team_id=acme.team.id, bot_token=acme.token, bot_user_id=bot.bot_user)
 
-    bolt = AsyncApp(signing_secret=office.slack.app.signing_secret, client=office.client, authorize=authorize)
+    bolt = AsyncApp(signing_secret=acme.slack.app.signing_secret, client=acme.client, authorize=authorize)
 
     @bolt.event("app_home_opened")
     async def show(event: Json, client: AsyncWebClient) -> None:
         await client.views_publish(user_id=event["user"], view=HOME)
-        await told.put("published")
+        await steps.put("published")
 
     @bolt.action("open")
     async def open_form(ack: AsyncAck, body: Json, client: AsyncWebClient) -> None:
         await ack()
         await client.views_open(trigger_id=body["trigger_id"], view=MODAL)
-        await told.put("opened")
+        await steps.put("opened")
 
     @bolt.view("form")
     async def save(ack: AsyncAck, view: Json) -> None:
         await ack()
         [block] = view["state"]["values"].values()
-        await told.put(block["text"]["value"])
+        await steps.put(block["text"]["value"])
 
     @bolt.command("/usergems-status")
     async def status(ack: AsyncAck, respond: AsyncRespond, command: Json) -> None:
         await ack()
-        await respond(f"All is well {command['text']}.")
+        await respond(f"No problems {command['text']}.")
 
-    async def hear(request: web.Request) -> web.Response:
+    async def receive(request: web.Request) -> web.Response:
         return await to_aiohttp_response(await bolt.async_dispatch(await to_bolt_request(request)))
 
     app = web.Application()
-    app.router.add_post("/slack/events", hear)
+    app.router.add_post("/slack/events", receive)
     async with TestServer(app) as server:
-        office.slack.app_url = str(server.make_url(""))
-        yield told
+        acme.slack.app_url = str(server.make_url(""))
+        yield steps
 
 
-async def test_home_leads_to_a_form_and_the_form_to_the_app(office, saved) -> None:
-    """An app on stock Bolt publishes Home, opens a modal from it and reads what was entered."""
-    assert await office.slack.open_home(office.dana.id) == 200
-    assert await saved.get() == "published"
-    assert (await office.slack.act_in_home(office.dana.id, "open")).status == 200
-    assert await saved.get() == "opened"
-    assert (await office.slack.submit_view(office.dana.id, {"text": "Ada"})).ok
-    assert await saved.get() == "Ada"
+async def test_a_bolt_app_publishes_home_and_reads_a_form(acme, steps) -> None:
+    """The button in Home opens a modal, and the app gets the entered text."""
+    assert await acme.slack.open_home(acme.dana.id) == 200
+    assert await steps.get() == "published"
+    assert (await acme.slack.act_in_home(acme.dana.id, "open")).status == 200
+    assert await steps.get() == "opened"
+    assert (await acme.slack.submit_view(acme.dana.id, {"text": "Ada"})).ok
+    assert await steps.get() == "Ada"
 
 
-async def test_a_command_is_answered_at_its_response_url(office, saved) -> None:
-    """What a Bolt app says through `respond` is seen by the person who typed the command, alone."""
-    answer = await office.slack.command(office.dana.id, "/usergems-status", "now")
-    assert answer.message.text == "All is well now."
-    assert answer.message.ephemeral_to == office.dana.id
+async def test_a_bolt_app_answers_a_command_at_its_response_url(acme, steps) -> None:
+    """Only the person who typed the command sees what the app sends with `respond`."""
+    answer = await acme.slack.command(acme.dana.id, "/usergems-status", "now")
+    assert answer.message.text == "No problems now."
+    assert answer.message.ephemeral_to == acme.dana.id
 
 
-async def test_a_challenge_is_answered(office, saved) -> None:
-    """Stock Bolt passes the check that Slack makes of a request URL."""
-    assert await office.slack.verify_url()
+async def test_a_bolt_app_answers_the_url_challenge(acme, steps) -> None:
+    """It passes Slack's verification of a request URL."""
+    assert await acme.slack.verify_url()
 
 
-async def test_a_request_signed_with_another_secret_is_not_heard(office, saved) -> None:
-    """Stock Bolt answers 401 to a signature made with another secret, so the sandbox's signatures are the real ones."""
-    office.slack.app.signing_secret = "another"
-    assert await office.slack.open_home(office.dana.id) == 401
+async def test_a_bolt_app_rejects_another_signing_secret(acme, steps) -> None:
+    """Bolt answers 401, which shows that it verifies the sandbox's signatures."""
+    acme.slack.app.signing_secret = "another"
+    assert await acme.slack.open_home(acme.dana.id) == 401

@@ -1,4 +1,4 @@
-"""The sandbox's page: what it tells a browser, and what it lets a person do."""
+"""The routes of the page: the state for a person, and actions."""
 
 import re
 from collections.abc import AsyncIterator
@@ -21,8 +21,8 @@ HOME = {"type": "home", "blocks": [{"type": "divider"}]}
 
 
 @dataclass
-class Desk:
-    """Acme, with Dana, who installed the app, and Sam, as their browsers see it."""
+class Site:
+    """The served page of Acme, with Dana, who installed the app, and Sam."""
 
     slack: SlackSandbox
     team: Team
@@ -32,32 +32,32 @@ class Desk:
     http: aiohttp.ClientSession
     url: str
 
-    async def sees(self, user: User, channel: str = "") -> Any:
+    async def state_for(self, user: User, channel: str = "") -> Any:
         async with self.http.get(f"{self.url}/page/state", params={"user": user.id, "channel": channel}) as answer:
             return await answer.json()
 
-    async def does(self, deed: str, user: User, **details: object) -> Any:
-        async with self.http.post(f"{self.url}/page/{deed}", json={"user": user.id, **details}) as answer:
+    async def act(self, action: str, user: User, **details: object) -> Any:
+        async with self.http.post(f"{self.url}/page/{action}", json={"user": user.id, **details}) as answer:
             assert answer.status == 200
             return await answer.json()
 
 
 @pytest.fixture
-async def desk(clock: Any) -> AsyncIterator[Desk]:
+async def site(clock: Any) -> AsyncIterator[Site]:
     slack = SlackSandbox(now=lambda: clock() / 1000, rate_limits=False)
     team = slack.add_team("Acme")
     dana = slack.add_user(team, "Dana Reyes", "dana@acme.example", is_admin=True)
     sam = slack.add_user(team, "Sam Okafor", "sam@acme.example")
     token = slack.install(team.id, dana.id)
     async with slack.serving(0, page.routes(slack)) as url, aiohttp.ClientSession() as http:
-        yield Desk(slack, team, dana, sam, AsyncWebClient(token, f"{url}/api/", session=http), http, url)
+        yield Site(slack, team, dana, sam, AsyncWebClient(token, f"{url}/api/", session=http), http, url)
 
 
-async def test_everybody_can_be_chosen_and_those_with_unread_messages_come_first(desk: Desk) -> None:
-    """The first page says where to look."""
-    await desk.bot.chat_postMessage(channel=desk.sam.id, text="Ada Smith joined Globex.")
+async def test_people_with_unread_messages_are_listed_first(site: Site) -> None:
+    """The first page lists everyone to sign in as."""
+    await site.bot.chat_postMessage(channel=site.sam.id, text="Ada Smith joined Globex.")
 
-    async with desk.http.get(f"{desk.url}/page/people") as answer:
+    async with site.http.get(f"{site.url}/page/people") as answer:
         people = (await answer.json())["people"]
 
     assert [(person["name"], person["role"], person["unread"]) for person in people] == [
@@ -66,114 +66,118 @@ async def test_everybody_can_be_chosen_and_those_with_unread_messages_come_first
     ]
 
 
-async def test_an_open_conversation_is_read(desk: Desk) -> None:
-    """Unread counts go once the messages were shown."""
-    posted = await desk.bot.chat_postMessage(channel=desk.sam.id, text="Ada Smith joined Globex.")
-    assert [place["unread"] for place in (await desk.sees(desk.sam))["channels"]] == [1]
+async def test_opening_a_conversation_marks_it_as_read(site: Site) -> None:
+    """Unread counts are 0 after the messages were state."""
+    posted = await site.bot.chat_postMessage(channel=site.sam.id, text="Ada Smith joined Globex.")
+    assert [channel["unread"] for channel in (await site.state_for(site.sam))["channels"]] == [1]
 
-    shown = await desk.sees(desk.sam, posted["channel"])
+    state = await site.state_for(site.sam, posted["channel"])
 
-    assert [message["text"] for message in shown["messages"]] == ["Ada Smith joined Globex."]
-    assert [place["unread"] for place in shown["channels"]] == [0]
+    assert [message["text"] for message in state["messages"]] == ["Ada Smith joined Globex."]
+    assert [channel["unread"] for channel in state["channels"]] == [0]
 
 
-async def test_nobody_sees_what_slack_would_not_show_them(desk: Desk) -> None:
-    """Private channels of others, direct messages of others, answers to others."""
-    public = desk.slack.add_channel(desk.team, "general")
-    private = desk.slack.add_channel(desk.team, "ops", is_private=True, members=[desk.dana.id])
-    posted = await desk.bot.chat_postMessage(channel=desk.dana.id, text="For Dana.")
+async def test_people_see_only_what_slack_would_show_them(site: Site) -> None:
+    """Private channels, direct messages and ephemeral messages of others are hidden."""
+    public = site.slack.add_channel(site.team, "general")
+    private = site.slack.add_channel(site.team, "ops", is_private=True, members=[site.dana.id])
+    posted = await site.bot.chat_postMessage(channel=site.dana.id, text="For Dana.")
 
-    assert [place["name"] for place in (await desk.sees(desk.sam))["channels"]] == ["general"]
-    assert [place["name"] for place in (await desk.sees(desk.dana))["channels"]] == ["general", "ops", "directmessage"]
+    assert [channel["name"] for channel in (await site.state_for(site.sam))["channels"]] == ["general"]
+    assert [channel["name"] for channel in (await site.state_for(site.dana))["channels"]] == [
+        "general",
+        "ops",
+        "directmessage",
+    ]
     for channel in (private.id, posted["channel"]):
-        assert (await desk.sees(desk.sam, channel))["open"] is None
-    await desk.bot.chat_postEphemeral(channel=public.id, user=desk.dana.id, text="Only Dana.")
-    assert (await desk.sees(desk.sam, public.id))["messages"] == []
-    assert [message["only_you"] for message in (await desk.sees(desk.dana, public.id))["messages"]] == [True]
+        assert (await site.state_for(site.sam, channel))["open"] is None
+    await site.bot.chat_postEphemeral(channel=public.id, user=site.dana.id, text="Only Dana.")
+    assert (await site.state_for(site.sam, public.id))["messages"] == []
+    assert [message["only_you"] for message in (await site.state_for(site.dana, public.id))["messages"]] == [True]
 
 
-async def test_nothing_is_sent_when_nothing_changed(desk: Desk) -> None:
-    """The page asks often; an unchanged answer is empty."""
-    shown = await desk.sees(desk.sam)
-    params = {"user": desk.sam.id, "version": shown["version"]}
-    async with desk.http.get(f"{desk.url}/page/state", params=params) as answer:
+async def test_an_unchanged_state_is_not_sent(site: Site) -> None:
+    """The page polls with the version it has, and gets a 204."""
+    state = await site.state_for(site.sam)
+    params = {"user": site.sam.id, "version": state["version"]}
+    async with site.http.get(f"{site.url}/page/state", params=params) as answer:
         assert answer.status == 204
-    await desk.bot.chat_postMessage(channel=desk.sam.id, text="Ada Smith joined Globex.")
-    async with desk.http.get(f"{desk.url}/page/state", params=params) as answer:
+    await site.bot.chat_postMessage(channel=site.sam.id, text="Ada Smith joined Globex.")
+    async with site.http.get(f"{site.url}/page/state", params=params) as answer:
         assert answer.status == 200
 
 
-async def test_home_is_shown_as_it_was_published(desk: Desk) -> None:
-    """To the person it was published for."""
-    await desk.bot.views_publish(user_id=desk.sam.id, view=HOME)
+async def test_home_is_shown_to_the_person_it_was_published_for(site: Site) -> None:
+    """Others have their own Home, or none yet."""
+    await site.bot.views_publish(user_id=site.sam.id, view=HOME)
 
-    assert (await desk.sees(desk.sam))["home"]["blocks"][0]["type"] == "divider"
-    assert (await desk.sees(desk.dana))["home"] is None
+    assert (await site.state_for(site.sam))["home"]["blocks"][0]["type"] == "divider"
+    assert (await site.state_for(site.dana))["home"] is None
 
 
-async def test_a_permalink_leads_to_its_message(desk: Desk) -> None:
-    """As the person who can read it, where that is one person."""
-    desk.slack.world.permalink_base = desk.url
-    posted = await desk.bot.chat_postMessage(channel=desk.sam.id, text="Ada Smith joined Globex.")
-    link = await desk.bot.chat_getPermalink(channel=posted["channel"], message_ts=posted["ts"])
+async def test_a_permalink_opens_its_message(site: Site) -> None:
+    """Signed in as a person who can read it."""
+    site.slack.world.permalink_base = site.url
+    posted = await site.bot.chat_postMessage(channel=site.sam.id, text="Ada Smith joined Globex.")
+    link = await site.bot.chat_getPermalink(channel=posted["channel"], message_ts=posted["ts"])
 
-    async with desk.http.get(link["permalink"], allow_redirects=False) as answer:
+    async with site.http.get(link["permalink"], allow_redirects=False) as answer:
         assert answer.status == 302
-        assert answer.headers["Location"] == f"/?channel={posted['channel']}&ts={posted['ts']}&user={desk.sam.id}"
-    async with desk.http.get(f"{desk.url}/archives/C404/p1700000000000100") as answer:
+        assert answer.headers["Location"] == f"/?channel={posted['channel']}&ts={posted['ts']}&user={site.sam.id}"
+    async with site.http.get(f"{site.url}/archives/C404/p1700000000000100") as answer:
         assert answer.status == 404
 
 
-async def test_what_cannot_be_done_is_told(desk: Desk) -> None:
-    """Nothing here to press; the app is not running."""
-    absent = await desk.does("act-in-home", desk.sam, action_id="save")
-    assert "has no Home yet" in absent["problem"]
+async def test_a_failed_action_has_a_problem(site: Site) -> None:
+    """There is no Home yet, or the app is not running."""
+    result = await site.act("act-in-home", site.sam, action_id="save")
+    assert "has no Home yet" in result["problem"]
 
-    desk.slack.app_url = "http://127.0.0.1:9"  # the discard port, where nobody listens
-    desk.slack.app.commands = {"/usergems-status"}
-    told = await desk.does("command", desk.sam, text="/usergems-status")
-    assert told["problem"] == "The app is not running, or cannot be reached."
-
-
-async def test_an_unknown_command_is_told_in_words(desk: Desk) -> None:
-    """With the one there is: what a person reads is no list of a program's."""
-    desk.slack.app.commands = {"/usergems-status"}
-
-    told = await desk.does("command", desk.sam, text="/usergems")
-
-    assert told == {"problem": "/usergems is not a valid command: there is /usergems-status"}
+    site.slack.app_url = "http://127.0.0.1:9"  # the discard port, on which nothing listens
+    site.slack.app.commands = {"/usergems-status"}
+    result = await site.act("command", site.sam, text="/usergems-status")
+    assert result["problem"] == "The app is not running or cannot be reached."
 
 
-def test_the_page_draws_whatever_the_app_shows() -> None:
-    """A person can see and use every block and element of ours; what Slack knows besides need not be there."""
+async def test_an_unknown_command_lists_the_available_ones(site: Site) -> None:
+    """In a sentence."""
+    site.slack.app.commands = {"/usergems-status"}
+
+    result = await site.act("command", site.sam, text="/usergems")
+
+    assert result == {"problem": "/usergems is not a valid command. Available: /usergems-status."}
+
+
+def test_the_page_draws_every_block_and_element_of_the_app() -> None:
+    """Blocks that the app does not use need not be supported."""
     sources = [path.read_text() for layer in ("listeners", "services") for path in (ROOT / layer).rglob("*.py")]
-    ours = {name for source in sources for name in re.findall(r'"type": "([a-z_]+)"', source)}
+    used = {name for source in sources for name in re.findall(r'"type": "([a-z_]+)"', source)}
     scripts = "".join((page.STATIC / name).read_text() for name in ("blocks.js", "fields.js"))
     drawn = set(re.findall(r"(?m)^  ([a-z_]+):", scripts)) | set(re.findall(r'type === "([a-z_]+)"', scripts))
-    known = {*in_section.shapes, *in_actions.shapes, *in_input.shapes, "rich_text", "rich_text_preformatted"}
+    existing = {*in_section.shapes, *in_actions.shapes, *in_input.shapes, "rich_text", "rich_text_preformatted"}
 
-    assert {"button", "overflow", "conversations_select", "rich_text_preformatted"} <= ours & known
-    assert (ours & known) - drawn == set()
+    assert {"button", "overflow", "conversations_select", "rich_text_preformatted"} <= used & existing
+    assert (used & existing) - drawn == set()
 
 
-async def test_a_page_of_another_origin_cannot_act(desk: Desk) -> None:
-    """A form can send no JSON unasked."""
-    async with desk.http.post(f"{desk.url}/page/open-home", data={"user": desk.sam.id}) as answer:
+async def test_other_origins_cannot_act(site: Site) -> None:
+    """Actions require JSON, which a form cannot send."""
+    async with site.http.post(f"{site.url}/page/open-home", data={"user": site.sam.id}) as answer:
         assert answer.status == 404
-    async with desk.http.post(f"{desk.url}/page/no-such-deed", json={"user": desk.sam.id}) as answer:
+    async with site.http.post(f"{site.url}/page/no-such-action", json={"user": site.sam.id}) as answer:
         assert answer.status == 404
 
 
-async def test_the_page_runs_its_own_scripts_only(desk: Desk) -> None:
-    """Whatever stands in a name is not code."""
-    async with desk.http.get(desk.url) as answer:
+async def test_the_page_allows_its_own_scripts_only(site: Site) -> None:
+    """Scripts in names or messages do not run."""
+    async with site.http.get(site.url) as answer:
         policy = answer.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
 
 
-def test_routes_stand_beside_those_of_the_sandbox() -> None:
-    """Nothing of the Web API is in the way."""
+def test_the_page_can_be_served_with_the_sandbox() -> None:
+    """Their routes do not conflict."""
     slack = SlackSandbox()
     app: web.Application = slack.web_app(page.routes(slack))
     paths = [resource.canonical for resource in app.router.resources()]

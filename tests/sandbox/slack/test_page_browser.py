@@ -1,4 +1,4 @@
-"""The sandbox in a real browser: a person reads, presses, chooses, fills in and types, and the app hears of it."""
+"""The page in Chromium: reading messages, using buttons and pickers, filling in modals, typing commands."""
 
 import json
 import re
@@ -16,13 +16,13 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from sandbox.slack import SlackSandbox
 from sandbox.slack.page import page
-from sandbox.slack.page.picture import CHROMIUM, take
+from sandbox.slack.page.picture import CHROMIUM, save_picture
 from sandbox.slack.state import Team, User
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here"),
-    pytest.mark.asyncio(loop_scope="module"),  # one browser for all of them
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
+    pytest.mark.asyncio(loop_scope="module"),  # one browser for all tests
 ]
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
@@ -54,33 +54,33 @@ def home(*blocks: dict[str, object]) -> dict[str, object]:
 
 @dataclass
 class SmallApp:
-    """What was heard of people, and what to answer: `opens` for a pressed button, `answers` for a submission."""
+    """An app that records payloads. `modals` are opened by action_id, `answers` are responses to submissions."""
 
     bot: AsyncWebClient | None = None
-    heard: list[Any] = field(default_factory=list)
-    opens: dict[str, Any] = field(default_factory=dict)
+    payloads: list[Any] = field(default_factory=list)
+    modals: dict[str, Any] = field(default_factory=dict)
     answers: list[dict[str, object]] = field(default_factory=list)
 
-    async def hear(self, request: web.Request) -> web.Response:
+    async def receive(self, request: web.Request) -> web.Response:
         if request.content_type == "application/json":
             return web.Response()
         form = parse_qs(await request.text())
         if "command" in form:
-            return web.json_response({"text": f"*All is well*, <@{form['user_id'][0]}>."})
+            return web.json_response({"text": f"*No problems*, <@{form['user_id'][0]}>."})
         payload = json.loads(form["payload"][0])
-        self.heard.append(payload)
+        self.payloads.append(payload)
         assert self.bot
         if payload["type"] == "view_submission":
             return web.json_response(self.answers.pop(0)) if self.answers else web.Response()
         for action in payload.get("actions", []):
-            if action["action_id"] in self.opens:
-                await self.bot.views_open(trigger_id=payload["trigger_id"], view=self.opens[action["action_id"]])
+            if action["action_id"] in self.modals:
+                await self.bot.views_open(trigger_id=payload["trigger_id"], view=self.modals[action["action_id"]])
         return web.Response()
 
 
 @dataclass
-class Desk:
-    """Acme in a browser, and the app behind it."""
+class Site:
+    """The page of Acme in a browser, and the app behind it."""
 
     slack: SlackSandbox
     team: Team
@@ -91,28 +91,28 @@ class Desk:
     url: str
     browser: BrowserContext
 
-    async def sit(self, user: User, where: str = "", viewport: ViewportSize | None = None) -> Page:
-        """This person's window; whatever its scripts complain about fails the test."""
+    async def open_as(self, user: User, query: str = "", viewport: ViewportSize | None = None) -> Page:
+        """A window in which `user` is signed in. Script errors fail the test."""
         window = await self.browser.new_page()
         if viewport:
             await window.set_viewport_size(viewport)
         window.set_default_timeout(5_000)
         window.on("pageerror", _fail)
         window.on("dialog", _fail)
-        await window.goto(f"{self.url}/?user={user.id}{where}")
+        await window.goto(f"{self.url}/?user={user.id}{query}")
         return window
 
-    async def heard(self, window: Page, count: int = 1) -> list[Any]:
-        """What the app heard, once it is as much as expected."""
+    async def payloads(self, window: Page, count: int = 1) -> list[Any]:
+        """The payloads the app has received, once there are `count`."""
         for _ in range(50):
-            if len(self.app.heard) >= count:
+            if len(self.app.payloads) >= count:
                 break
             await window.wait_for_timeout(50)
-        return self.app.heard
+        return self.app.payloads
 
 
-def _fail(what: object) -> None:
-    raise AssertionError(what)
+def _fail(event: object) -> None:
+    raise AssertionError(event)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -125,53 +125,53 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def desk(browser: Browser) -> AsyncIterator[Desk]:
+async def site(browser: Browser) -> AsyncIterator[Site]:
     slack, app = SlackSandbox(rate_limits=False), SmallApp()
     team = slack.add_team("Acme")
     dana = slack.add_user(team, "Dana Reyes", "dana@acme.example", is_admin=True)
     sam = slack.add_user(team, "Sam Okafor", "sam@acme.example")
     token = slack.install(team.id, dana.id)
     slack.app.commands = {"/usergems-status"}
-    door = web.Application()
-    door.router.add_post("/slack/events", app.hear)
-    async with TestServer(door) as server, slack.serving(0, page.routes(slack)) as url:
+    server_app = web.Application()
+    server_app.router.add_post("/slack/events", app.receive)
+    async with TestServer(server_app) as server, slack.serving(0, page.routes(slack)) as url:
         slack.app_url, slack.world.permalink_base = str(server.make_url("")).rstrip("/"), url
         app.bot = AsyncWebClient(token, f"{url}/api/")
         context = await browser.new_context(locale="en-US")
-        yield Desk(slack, team, dana, sam, app, app.bot, url, context)
+        yield Site(slack, team, dana, sam, app, app.bot, url, context)
         await context.close()
 
 
-async def test_a_message_arrives_while_one_looks(desk: Desk) -> None:
-    """One chooses who to be, sees how much is unread, opens it, and reads the next one as it comes."""
-    await desk.bot.chat_postMessage(channel=desk.sam.id, text="*Ada Smith* joined Globex.")
-    window = await desk.browser.new_page()
-    await window.goto(desk.url)
+async def test_a_new_message_appears_in_the_open_conversation(site: Site) -> None:
+    """A person signs in, opens the conversation with an unread message, and sees the next one appear."""
+    await site.bot.chat_postMessage(channel=site.sam.id, text="*Ada Smith* joined Globex.")
+    window = await site.browser.new_page()
+    await window.goto(site.url)
     await expect(window.locator(".person", has_text="Sam Okafor").locator(".badge")).to_have_text("1")
     await window.get_by_role("button", name="Sam Okafor").click()
     await expect(window.locator("article strong")).to_have_text("Ada Smith")
 
-    await desk.bot.chat_postMessage(channel=desk.sam.id, text="Grace Park left Initech.")
+    await site.bot.chat_postMessage(channel=site.sam.id, text="Grace Park left Initech.")
 
     await expect(window.locator("article")).to_have_count(2)
     await expect(window.locator("article").last).to_contain_text("Grace Park left Initech.")
 
 
-async def test_foreign_markup_stays_text(desk: Desk) -> None:
-    """Names are shown as they are written and never run: in messages, in the sidebar, in pickers, in Home."""
+async def test_markup_in_names_is_shown_as_text(site: Site) -> None:
+    """It never runs as a script, in messages, the sidebar, pickers and Home."""
     evil = '<script>alert(1)</script><img src=x onerror="alert(2)">'
-    desk.slack.add_user(desk.team, evil)
-    channel = desk.slack.add_channel(desk.team, evil)
+    site.slack.add_user(site.team, evil)
+    channel = site.slack.add_channel(site.team, evil)
     escaped = evil.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    said = {"type": "section", "text": {"type": "mrkdwn", "text": f"{escaped} <javascript:alert(3)|click>"}}
+    section = {"type": "section", "text": {"type": "mrkdwn", "text": f"{escaped} <javascript:alert(3)|click>"}}
     link = button("link", evil[:70], url="https://example.com/x")
     picker = {"type": "users_select", "action_id": "who", "placeholder": plain(evil)}
-    blocks = [said, {"type": "header", "text": plain(evil)}, {"type": "actions", "elements": [link, picker]}]
-    await desk.bot.chat_postMessage(channel=channel.id, text=evil, blocks=blocks)
-    await desk.bot.views_publish(user_id=desk.sam.id, view=home(said, *blocks[1:]))
+    blocks = [section, {"type": "header", "text": plain(evil)}, {"type": "actions", "elements": [link, picker]}]
+    await site.bot.chat_postMessage(channel=channel.id, text=evil, blocks=blocks)
+    await site.bot.views_publish(user_id=site.sam.id, view=home(section, *blocks[1:]))
 
     for place, shown in ((f"&channel={channel.id}", "article"), ("&tab=home", ".home")):
-        window = await desk.sit(desk.sam, place)
+        window = await site.open_as(site.sam, place)
         await expect(window.locator(f"{shown} .section")).to_have_text(f"{evil} click")
         assert await window.locator("script:not([src]), #page img, a[href^=javascript]").count() == 0
         await expect(window.locator("#side")).to_contain_text(evil)
@@ -189,21 +189,21 @@ async def test_foreign_markup_stays_text(desk: Desk) -> None:
         ("<javascript:alert(1)|x>", "<span>x</span>"),
     ],
 )
-async def test_mrkdwn_reads_as_in_slack(desk: Desk, text: str, html: str) -> None:
-    """Formatting at word boundaries, three escapes, quotes, mentions, emoji, links to the web only."""
-    said = text.replace("{sam}", desk.sam.id)
-    blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": said}}]
-    posted = await desk.bot.chat_postMessage(channel=desk.sam.id, text="Ada", blocks=blocks)
-    window = await desk.sit(desk.sam, f"&channel={posted['channel']}")
+async def test_mrkdwn_is_formatted_as_in_slack(site: Site, text: str, html: str) -> None:
+    """This covers formatting, escapes, quotes, mentions, emoji and unsafe links."""
+    mrkdwn = text.replace("{sam}", site.sam.id)
+    blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": mrkdwn}}]
+    posted = await site.bot.chat_postMessage(channel=site.sam.id, text="Ada", blocks=blocks)
+    window = await site.open_as(site.sam, f"&channel={posted['channel']}")
 
     shown = await window.locator("article .section-text > div").inner_html()
 
     assert re.sub(r'<span (?:class="mention"|role="img")[^>]*>([^<]*)</span>', r"\1", shown) == html
 
 
-async def test_rich_text_tables_and_images_are_shown(desk: Desk) -> None:
-    """What other apps send too."""
-    words = [{"type": "text", "text": "Ada", "style": {"bold": True}}, {"type": "user", "user_id": desk.sam.id}]
+async def test_rich_text_tables_and_images_are_shown(site: Site) -> None:
+    """Other apps use them too."""
+    words = [{"type": "text", "text": "Ada", "style": {"bold": True}}, {"type": "user", "user_id": site.sam.id}]
     section = {"type": "rich_text_section", "elements": words}
     blocks = [
         {
@@ -211,14 +211,14 @@ async def test_rich_text_tables_and_images_are_shown(desk: Desk) -> None:
             "elements": [section, {"type": "rich_text_list", "style": "bullet", "elements": [section]}],
         },
         {"type": "table", "rows": [[{"type": "raw_text", "text": "Globex"}, {"type": "raw_text", "text": "CRO"}]]},
-        {"type": "image", "image_url": f"{desk.url}/static/none.png", "alt_text": "A chart"},
+        {"type": "image", "image_url": f"{site.url}/static/none.png", "alt_text": "A chart"},
         {
             "type": "context",
             "elements": [{"type": "mrkdwn", "text": "small"}, {"type": "plain_text", "text": "*print*"}],
         },
     ]
-    posted = await desk.bot.chat_postMessage(channel=desk.sam.id, text="Ada", blocks=blocks)
-    window = await desk.sit(desk.sam, f"&channel={posted['channel']}")
+    posted = await site.bot.chat_postMessage(channel=site.sam.id, text="Ada", blocks=blocks)
+    window = await site.open_as(site.sam, f"&channel={posted['channel']}")
 
     await expect(window.locator("article li strong")).to_have_text("Ada")
     await expect(window.locator("article li .mention")).to_have_text("@Sam Okafor")
@@ -227,34 +227,34 @@ async def test_rich_text_tables_and_images_are_shown(desk: Desk) -> None:
     await expect(window.locator("article .context span")).to_have_text(["small", "*print*"])
 
 
-async def test_a_button_tells_the_app_which_message_it_stands_under(desk: Desk) -> None:
-    """Pressed with the keyboard, as well as with a pointer."""
+async def test_a_button_sends_its_value_and_message(site: Site) -> None:
+    """Here it is used with the keyboard."""
     blocks = [{"type": "actions", "elements": [button("done", "Done", value="7"), button("done2", "Not mine")]}]
-    posted = await desk.bot.chat_postMessage(channel=desk.sam.id, text="Ada", blocks=blocks)
-    window = await desk.sit(desk.sam, f"&channel={posted['channel']}")
+    posted = await site.bot.chat_postMessage(channel=site.sam.id, text="Ada", blocks=blocks)
+    window = await site.open_as(site.sam, f"&channel={posted['channel']}")
 
     await window.get_by_role("button", name="Done").focus()
     await window.keyboard.press("Enter")
 
-    [payload] = await desk.heard(window)
+    [payload] = await site.payloads(window)
     assert (payload["actions"][0]["action_id"], payload["actions"][0]["value"]) == ("done", "7")
     assert payload["container"]["message_ts"] == posted["ts"]
-    assert payload["user"]["id"] == desk.sam.id
+    assert payload["user"]["id"] == site.sam.id
 
 
-async def test_a_button_that_asks_first_acts_only_on_yes(desk: Desk) -> None:
-    """Saying no tells the app nothing."""
+async def test_a_button_with_a_confirmation_acts_only_if_confirmed(site: Site) -> None:
+    """Denying sends nothing to the app."""
     sure = {"title": plain("Sure?"), "text": plain("It stops."), "confirm": plain("Stop"), "deny": plain("Keep")}
     blocks = [{"type": "actions", "elements": [button("stop", "Stop it", confirm=sure)]}]
-    posted = await desk.bot.chat_postMessage(channel=desk.sam.id, text="Ada", blocks=blocks)
-    window = await desk.sit(desk.sam, f"&channel={posted['channel']}")
+    posted = await site.bot.chat_postMessage(channel=site.sam.id, text="Ada", blocks=blocks)
+    window = await site.open_as(site.sam, f"&channel={posted['channel']}")
 
     await window.get_by_role("button", name="Stop it").click()
     await window.get_by_role("button", name="Keep").click()
     await window.get_by_role("button", name="Stop it").click()
     await window.get_by_role("button", name="Stop", exact=True).click()
 
-    assert [payload["actions"][0]["action_id"] for payload in await desk.heard(window)] == ["stop"]
+    assert [payload["actions"][0]["action_id"] for payload in await site.payloads(window)] == ["stop"]
     await expect(window.locator("#question")).to_be_hidden()
 
 
@@ -277,7 +277,7 @@ async def _choose(control: Any, label: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "more", "do", "choice", "told"),
+    ("kind", "more", "choose", "choice", "expected"),
     [
         ("static_select", {"options": options("Red", "Blue")}, _select, "blue", ("selected_option", "blue")),
         (
@@ -298,32 +298,32 @@ async def _choose(control: Any, label: str) -> None:
         ("overflow", {"options": options("Pause", "Help")}, _choose, "Help", ("selected_option", "help")),
     ],
 )
-async def test_every_picker_tells_the_app_what_was_chosen(
-    desk: Desk, kind: str, more: dict[str, object], do: Callable[..., Any], choice: str, told: tuple[str, Any]
+async def test_every_picker_sends_the_chosen_value(
+    site: Site, kind: str, more: dict[str, object], choose: Callable[..., Any], choice: str, expected: tuple[str, Any]
 ) -> None:
-    """In Home, as in messages, a choice is told at once."""
-    general = desk.slack.add_channel(desk.team, "general")
+    """In Home, as in messages, it is sent immediately."""
+    general = site.slack.add_channel(site.team, "general")
     picker = {"type": kind, "action_id": "pick", **more}
     view = home({"type": "actions", "block_id": "b", "elements": [picker]})
-    await desk.bot.views_publish(user_id=desk.sam.id, view=view)
-    window = await desk.sit(desk.sam)
+    await site.bot.views_publish(user_id=site.sam.id, view=view)
+    window = await site.open_as(site.sam)
 
     group = kind in ("radio_buttons", "checkboxes")
-    await do(window.locator(".home .choices" if group else '[data-key="b/pick"]'), choice)
+    await choose(window.locator(".home .choices" if group else '[data-key="b/pick"]'), choice)
 
-    [payload] = await desk.heard(window)
-    value = payload["actions"][0][told[0]]
+    [payload] = await site.payloads(window)
+    value = payload["actions"][0][expected[0]]
     value = [item["value"] for item in value] if isinstance(value, list) else value
     value = value["value"] if isinstance(value, dict) else value
-    names = {"{sam}": desk.sam.id, "{general}": general.id}
-    assert value == (names.get(told[1], told[1]) if isinstance(told[1], str) else told[1])
+    names = {"{sam}": site.sam.id, "{general}": general.id}
+    assert value == (names.get(expected[1], expected[1]) if isinstance(expected[1], str) else expected[1])
 
 
-async def test_a_channel_picker_offers_what_one_can_see(desk: Desk) -> None:
-    """Public ones, private ones one is in; none that is archived."""
-    desk.slack.add_channel(desk.team, "general")
-    desk.slack.add_channel(desk.team, "old", is_archived=True)
-    desk.slack.add_channel(desk.team, "ops", is_private=True, members=[desk.dana.id])
+async def test_a_channel_picker_lists_the_channels_a_person_can_see(site: Site) -> None:
+    """These are public channels and the person's private ones, without archived channels."""
+    site.slack.add_channel(site.team, "general")
+    site.slack.add_channel(site.team, "old", is_archived=True)
+    site.slack.add_channel(site.team, "ops", is_private=True, members=[site.dana.id])
     picker = {
         "type": "conversations_select",
         "action_id": "default_channel",
@@ -331,23 +331,23 @@ async def test_a_channel_picker_offers_what_one_can_see(desk: Desk) -> None:
     }
     view = home({"type": "section", "text": plain("Default channel"), "accessory": picker})
 
-    for user, offered in ((desk.dana, ["#general", "🔒 ops"]), (desk.sam, ["#general"])):
-        await desk.bot.views_publish(user_id=user.id, view=view)
-        window = await desk.sit(user)
+    for user, offered in ((site.dana, ["#general", "🔒 ops"]), (site.sam, ["#general"])):
+        await site.bot.views_publish(user_id=user.id, view=view)
+        window = await site.open_as(user)
         await expect(window.locator(".home option:not([value=''])")).to_have_text(offered)
 
 
-async def test_a_modal_is_filled_in_corrected_and_saved(desk: Desk) -> None:
-    """An error stands at its field, what was typed stays, and the modal closes when the app takes it."""
-    desk.app.opens["edit"] = modal(
+async def test_a_modal_is_filled_in_corrected_and_saved(site: Site) -> None:
+    """Errors appear at their fields, entered values stay, and the modal closes when the app accepts it."""
+    site.app.modals["edit"] = modal(
         field_block("field", "Field", {"type": "plain_text_input", "action_id": "name"}),
         field_block("rule", "Rule", {"type": "static_select", "action_id": "r", "options": options("First", "Last")}),
         field_block("who", "Someone", {"type": "users_select", "action_id": "u"}, optional=True),
     )
-    desk.app.answers = [{"response_action": "errors", "errors": {"field": "There is no such field."}}]
+    site.app.answers = [{"response_action": "errors", "errors": {"field": "Unknown field."}}]
     view = home({"type": "actions", "elements": [button("edit", "Edit")]})
-    await desk.bot.views_publish(user_id=desk.dana.id, view=view)
-    window = await desk.sit(desk.dana)
+    await site.bot.views_publish(user_id=site.dana.id, view=view)
+    window = await site.open_as(site.dana)
     await window.get_by_role("button", name="Edit").click()
     dialog = window.get_by_role("dialog", name="Ownership")
     save = dialog.get_by_role("button", name="Save")
@@ -357,27 +357,27 @@ async def test_a_modal_is_filled_in_corrected_and_saved(desk: Desk) -> None:
     await expect(dialog.locator(".error")).to_have_text("Please complete this required field.")
     await dialog.get_by_label("Rule").select_option("Last")
     await save.click()
-    await expect(dialog.locator(".error")).to_have_text("There is no such field.")
+    await expect(dialog.locator(".error")).to_have_text("Unknown field.")
     await expect(dialog.get_by_label("Field")).to_have_value("Nope__c")
     await expect(dialog.get_by_label("Field")).to_be_focused()
     await dialog.get_by_label("Field").fill("CSM__c")
     await save.click()
     await expect(dialog).to_be_hidden()
 
-    values = (await desk.heard(window, 3))[-1]["view"]["state"]["values"]
+    values = (await site.payloads(window, 3))[-1]["view"]["state"]["values"]
     assert values["field"]["name"]["value"] == "CSM__c"
     assert values["rule"]["r"]["selected_option"]["value"] == "last"
     assert values["who"]["u"]["selected_user"] is None
 
 
-async def test_a_pushed_modal_leads_back_and_escape_closes(desk: Desk) -> None:
-    """The app hears of the closing where it asked to."""
+async def test_a_pushed_modal_has_a_back_button_and_escape_closes_a_modal(site: Site) -> None:
+    """The app gets `view_closed` for the view with `notify_on_close`."""
     entry = field_block("field", "Field", {"type": "plain_text_input", "action_id": "name"}, optional=True)
-    desk.app.opens["edit"] = modal(entry, title="First")
-    desk.app.answers = [{"response_action": "push", "view": modal(entry, title="Second", notify_on_close=True)}]
+    site.app.modals["edit"] = modal(entry, title="First")
+    site.app.answers = [{"response_action": "push", "view": modal(entry, title="Second", notify_on_close=True)}]
     view = home({"type": "actions", "elements": [button("edit", "Edit")]})
-    await desk.bot.views_publish(user_id=desk.dana.id, view=view)
-    window = await desk.sit(desk.dana)
+    await site.bot.views_publish(user_id=site.dana.id, view=view)
+    window = await site.open_as(site.dana)
     await window.get_by_role("button", name="Edit").click()
     await window.get_by_role("button", name="Save").click()
     await expect(window.locator("#modal h2")).to_have_text("Second")
@@ -387,46 +387,46 @@ async def test_a_pushed_modal_leads_back_and_escape_closes(desk: Desk) -> None:
     await window.keyboard.press("Escape")
     await expect(window.locator("#modal")).to_be_hidden()
 
-    kinds = [payload["type"] for payload in await desk.heard(window, 3)]
+    kinds = [payload["type"] for payload in await site.payloads(window, 3)]
     assert kinds == ["block_actions", "view_submission", "view_closed"]
 
 
-async def test_what_is_typed_survives_an_update_of_the_modal(desk: Desk) -> None:
-    """The app changes a modal while somebody is in the middle of it."""
+async def test_entered_text_survives_an_update_of_the_modal(site: Site) -> None:
+    """The app updates a modal while a person is typing in it."""
     entry = field_block("field", "Field", {"type": "plain_text_input", "action_id": "name"})
-    desk.app.opens["edit"] = modal(entry, title="Before")
+    site.app.modals["edit"] = modal(entry, title="Before")
     view = home({"type": "actions", "elements": [button("edit", "Edit")]})
-    await desk.bot.views_publish(user_id=desk.dana.id, view=view)
-    window = await desk.sit(desk.dana)
+    await site.bot.views_publish(user_id=site.dana.id, view=view)
+    window = await site.open_as(site.dana)
     await window.get_by_role("button", name="Edit").click()
     await window.get_by_label("Field").fill("CSM__c")
 
-    await desk.bot.views_update(view_id=desk.slack.modal(desk.dana.id).id, view=modal(entry, title="After"))
+    await site.bot.views_update(view_id=site.slack.modal(site.dana.id).id, view=modal(entry, title="After"))
 
     await expect(window.locator("#modal h2")).to_have_text("After")
     await expect(window.get_by_label("Field")).to_have_value("CSM__c")
     await expect(window.get_by_label("Field")).to_be_focused()
 
 
-async def test_a_command_is_answered_to_who_typed_it(desk: Desk) -> None:
-    """The answer is marked as visible to nobody else, and nobody else sees it."""
-    general = desk.slack.add_channel(desk.team, "general")
-    window = await desk.sit(desk.sam, f"&channel={general.id}")
+async def test_the_response_to_a_command_is_shown_to_the_person_who_typed_it(site: Site) -> None:
+    """It is marked as visible to them only, and others do not see it."""
+    general = site.slack.add_channel(site.team, "general")
+    window = await site.open_as(site.sam, f"&channel={general.id}")
 
     await window.get_by_label("Command").fill("/usergems-status")
     await window.keyboard.press("Enter")
 
     await expect(window.locator("article.only-you")).to_contain_text("Only visible to you")
-    await expect(window.locator("article.only-you")).to_contain_text("All is well, @Sam Okafor.")
-    other = await desk.sit(desk.dana, f"&channel={general.id}")
+    await expect(window.locator("article.only-you")).to_contain_text("No problems, @Sam Okafor.")
+    other = await site.open_as(site.dana, f"&channel={general.id}")
     await expect(other.locator(".empty")).to_have_text("No messages yet.")
 
 
-async def test_a_permalink_shows_its_message(desk: Desk) -> None:
-    """As the person it was sent to, scrolled to it and marked."""
-    posted = [await desk.bot.chat_postMessage(channel=desk.sam.id, text=f"Ada {n}\n" * 8) for n in range(9)]
-    link = await desk.bot.chat_getPermalink(channel=posted[2]["channel"], message_ts=posted[2]["ts"])
-    window = await desk.browser.new_page()
+async def test_a_permalink_shows_its_message(site: Site) -> None:
+    """The page is signed in as the recipient, scrolled to the message, and highlights it."""
+    posted = [await site.bot.chat_postMessage(channel=site.sam.id, text=f"Ada {n}\n" * 8) for n in range(9)]
+    link = await site.bot.chat_getPermalink(channel=posted[2]["channel"], message_ts=posted[2]["ts"])
+    window = await site.browser.new_page()
 
     await window.goto(link["permalink"])
 
@@ -434,24 +434,24 @@ async def test_a_permalink_shows_its_message(desk: Desk) -> None:
     await expect(window.locator("article.linked")).to_be_in_viewport()
 
 
-async def test_everything_fits_on_a_phone(desk: Desk) -> None:
-    """Nothing is wider than 390 pixels; the sidebar comes when it is asked for."""
+async def test_everything_fits_on_a_phone(site: Site) -> None:
+    """Nothing is wider than 390 pixels, and the sidebar opens with a button."""
     long = "Globex" * 30
     select = {"type": "static_select", "action_id": "pick", "options": options("A" * 70)}
     entry = field_block("field", "Field", {"type": "plain_text_input", "action_id": "name"})
     buttons = {"type": "actions", "elements": [button(f"b{n}", "A long label " * 2) for n in range(4)]}
     blocks = [{"type": "section", "text": plain(long), "accessory": select}, buttons]
-    desk.app.opens["b0"] = modal(*blocks, entry)
-    posted = await desk.bot.chat_postMessage(channel=desk.sam.id, text=long, blocks=blocks)
-    await desk.bot.views_publish(user_id=desk.sam.id, view=home(*blocks))
+    site.app.modals["b0"] = modal(*blocks, entry)
+    posted = await site.bot.chat_postMessage(channel=site.sam.id, text=long, blocks=blocks)
+    await site.bot.views_publish(user_id=site.sam.id, view=home(*blocks))
 
     for place in (f"&channel={posted['channel']}", "&tab=home"):
-        window = await desk.sit(desk.sam, place, PHONE)
+        window = await site.open_as(site.sam, place, PHONE)
         await window.locator(".block.actions").wait_for()
         assert await window.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
         assert await window.evaluate("(e => e.scrollWidth <= e.clientWidth)(document.getElementById('content'))")
         await expect(window.locator("#side")).to_be_hidden()
-        await window.get_by_role("button", name="Show the sidebar").click()
+        await window.get_by_role("button", name="Show sidebar").click()
         await expect(window.locator("#side")).to_be_visible()
         await window.locator("#shade").click(position={"x": 380, "y": 400})
         await window.locator("#content .button").first.click()
@@ -461,8 +461,8 @@ async def test_everything_fits_on_a_phone(desk: Desk) -> None:
         await window.locator(".modal-body").wait_for(state="hidden")
 
 
-async def test_a_message_can_be_taken_as_a_picture(tmp_path: Any) -> None:
-    """By the same renderer, for documents."""
+async def test_a_message_can_be_saved_as_a_picture(tmp_path: Any) -> None:
+    """The pictures in the documentation are made this way."""
     blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": "*Ada Smith* joined *Globex* as CRO"}}]
-    await take(tmp_path / "card.png", blocks)
+    await save_picture(tmp_path / "card.png", blocks)
     assert (tmp_path / "card.png").read_bytes().startswith(b"\x89PNG")

@@ -1,6 +1,7 @@
-// Block Kit as DOM nodes. https://docs.slack.dev/reference/block-kit/blocks
+// Renders Block Kit as DOM nodes. https://docs.slack.dev/reference/block-kit/blocks
 //
-// A surface is what the blocks stand on: {names, people, channels, values, entered, errors, act(block, element, value)}.
+// A surface is the message or view with the blocks:
+// {names, people, channels, values, entered, errors, ask(confirm), act(block, element, value), redraw()}.
 import { h, safeUrl } from "./dom.js";
 import { button, currentValue, field, overflow } from "./fields.js";
 import { anchor, decode, emojiNode, lines, mrkdwn, textObject } from "./mrkdwn.js";
@@ -8,7 +9,7 @@ import { anchor, decode, emojiNode, lines, mrkdwn, textObject } from "./mrkdwn.j
 export function renderBlocks(blocks, surface) {
   return blocks.map((block) => {
     const render = BLOCKS[block.type];
-    return h("div", { class: `block ${block.type}` }, render ? render(block, surface) : note(`(a ${block.type} block is not shown here)`));
+    return h("div", { class: `block ${block.type}` }, render ? render(block, surface) : note(`(${block.type} blocks are not supported in the sandbox)`));
   });
 }
 
@@ -43,7 +44,7 @@ function image(part) {
   return src ? h("img", { src, alt: part.alt_text, loading: "lazy" }) : h("span", { class: "unsupported" }, decode(part.alt_text || "image"));
 }
 
-/** An element outside an input block: using it is told to the app at once. */
+/** An element outside an input block: using it notifies the app immediately. */
 function element(block, part, surface) {
   const key = `${block.block_id}/${part.action_id}`;
   const act = async (value) => {
@@ -82,14 +83,15 @@ function inputBlock(block, surface) {
 }
 
 function richText(part, surface) {
-  const inside = () => (part.elements || []).map((one) => (one.type.startsWith("rich_text_") ? richText(one, surface) : richSpan(one, surface)));
+  const children = () =>
+    (part.elements || []).map((child) => (child.type.startsWith("rich_text_") ? richText(child, surface) : richSpan(child, surface)));
   if (part.type === "rich_text_list") {
-    const items = part.elements.map((one) => h("li", {}, richText(one, surface)));
+    const items = part.elements.map((child) => h("li", {}, richText(child, surface)));
     return h(part.style === "ordered" ? "ol" : "ul", { class: `indent-${part.indent || 0}` }, items);
   }
-  if (part.type === "rich_text_quote") return h("blockquote", {}, inside());
-  if (part.type === "rich_text_preformatted") return h("pre", {}, inside());
-  return h("div", {}, inside());
+  if (part.type === "rich_text_quote") return h("blockquote", {}, children());
+  if (part.type === "rich_text_preformatted") return h("pre", {}, children());
+  return h("div", {}, children());
 }
 
 function richSpan(part, { names }) {

@@ -1,6 +1,6 @@
-// Builds DOM nodes. Text only ever becomes text: nothing in this page is parsed as HTML.
+// Helpers that build DOM nodes. Text is never parsed as HTML.
 
-/** An element; props starting with "on" are listeners, null and false props and children are left out. */
+/** An element. Props starting with "on" are event listeners; null, undefined and false are left out. */
 export function h(tag, props = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(props)) {
@@ -14,7 +14,7 @@ export function h(tag, props = {}, ...children) {
   return node;
 }
 
-/** An address that may be opened from here, or null. */
+/** The URL if it is safe to open, otherwise null. */
 export function safeUrl(url) {
   try {
     return ["http:", "https:", "mailto:"].includes(new URL(url).protocol) ? url : null;
@@ -23,9 +23,9 @@ export function safeUrl(url) {
   }
 }
 
-/** A picture of a person: initials on a colour that is theirs. */
+/** An avatar with initials, in a colour derived from `seed`. */
 export function avatar(name, seed, extra = "") {
-  const initials = [...name.matchAll(/(?:^|\s)(\p{L})/gu)].map((found) => found[1]);
+  const initials = [...name.matchAll(/(?:^|\s)(\p{L})/gu)].map((match) => match[1]);
   const letters = (initials.length > 1 ? initials[0] + initials.at(-1) : initials[0] || "?").toUpperCase();
   const hue = [...seed].reduce((sum, char) => (sum * 31 + char.codePointAt(0) * 137) % 360, 7);
   const node = h("span", { class: `avatar ${extra}`, "aria-hidden": "true" }, letters);

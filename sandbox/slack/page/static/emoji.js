@@ -1,4 +1,4 @@
-// Emoji by the names Slack gives them: those that apps write most. Any other stays its name.
+// Common emoji by their Slack names. Others are shown by name.
 export const EMOJI = {
   "+1": "👍", "-1": "👎", "100": "💯", alarm_clock: "⏰", arrow_right: "➡️", arrow_up: "⬆️", arrow_down: "⬇️", bell: "🔔",
   no_bell: "🔕", blue_heart: "💙", briefcase: "💼", bulb: "💡", bust_in_silhouette: "👤", busts_in_silhouette: "👥",

@@ -1,20 +1,20 @@
-// The interactive elements of Block Kit as native controls, so that keyboard and screen readers work by themselves.
+// Renders the interactive elements of Block Kit as native controls, which work with keyboards and screen readers.
 // https://docs.slack.dev/reference/block-kit/block-elements
 import { h, safeUrl } from "./dom.js";
 import { decode, textObject } from "./mrkdwn.js";
 
 const MULTI = /^multi_|^checkboxes$/;
 
-/** What an element holds now: what was entered here, else what Slack keeps for it, else what it began with. */
+/** The value of an element: what was entered on this page, else what Slack stored, else the initial value. */
 export function currentValue(element, block, surface) {
   const entered = surface.entered?.[block.block_id]?.[element.action_id];
   if (entered !== undefined) return entered;
-  const kept = surface.values?.[block.block_id]?.[element.action_id];
-  return kept ? raw(kept) : initial(element);
+  const state = surface.values?.[block.block_id]?.[element.action_id];
+  return state ? raw(state) : initial(element);
 }
 
 function raw(state) {
-  const [value = null] = Object.entries(state).filter(([name]) => name !== "type").map(([, held]) => held);
+  const [value = null] = Object.entries(state).filter(([name]) => name !== "type").map(([, content]) => content);
   if (Array.isArray(value)) return value.map((item) => item?.value ?? item);
   return value?.value ?? value;
 }
@@ -24,10 +24,10 @@ function initial(element) {
   return value === undefined ? (MULTI.test(element.type) ? [] : null) : raw({ value });
 }
 
-/** The control for `element`; `change` is called with its new value, `now` tells that it was confirmed with Enter. */
+/** The control for `element`. `change(value, {typing, enter})` is called with each new value. */
 export function field(element, value, surface, change, label = {}) {
   const make = FIELDS[element.type];
-  if (!make) return h("span", { class: "unsupported" }, `(${element.type} is not shown here)`);
+  if (!make) return h("span", { class: "unsupported" }, `(${element.type} is not supported in the sandbox)`);
   return make(element, value, surface, change, label);
 }
 
@@ -76,28 +76,28 @@ function conversations(element, surface) {
 function select(groups, element, value, surface, change, label) {
   const all = groups.flatMap((group) => group.options ?? group);
   const option = ({ value: id, text: name }) => h("option", { value: id, selected: id === value }, name);
-  const strange = value && !all.some((one) => one.value === value);
+  const missing = value && !all.some((item) => item.value === value);
   const empty = plain(element.placeholder) || "Choose…";
   return h(
     "select",
     { ...label, onchange: (event) => change(event.target.value || null) },
     h("option", { value: "", selected: !value, disabled: !label.optional }, empty),
-    strange && option({ value, text: surface.names(value, true) || value }),
+    missing && option({ value, text: surface.names(value, true) || value }),
     groups.map((group) => (group.options ? h("optgroup", { label: group.label }, group.options.map(option)) : option(group))),
   );
 }
 
 function several(all, element, value, surface, change, label) {
   const chosen = new Set(value || []);
-  const names = () => all.filter((one) => chosen.has(one.value)).map((one) => one.text).join(", ");
+  const names = () => all.filter((item) => chosen.has(item.value)).map((item) => item.text).join(", ");
   const summary = h("summary", label, names() || plain(element.placeholder) || "Choose…");
   const toggle = (id) => (event) => {
     event.target.checked ? chosen.add(id) : chosen.delete(id);
     summary.textContent = names() || plain(element.placeholder) || "Choose…";
     change([...chosen]);
   };
-  const row = (one) =>
-    h("label", { class: "choice" }, h("input", { type: "checkbox", checked: chosen.has(one.value), onchange: toggle(one.value) }), one.text);
+  const row = (item) =>
+    h("label", { class: "choice" }, h("input", { type: "checkbox", checked: chosen.has(item.value), onchange: toggle(item.value) }), item.text);
   return h("details", { class: "several" }, summary, h("div", { class: "menu" }, all.map(row)));
 }
 
@@ -108,7 +108,7 @@ function choices(type) {
     const pick = (id) => (event) => {
       if (type === "radio") return change(id);
       event.target.checked ? chosen.add(id) : chosen.delete(id);
-      return change(element.options.map((option) => option.value).filter((one) => chosen.has(one)));
+      return change(element.options.map((option) => option.value).filter((id) => chosen.has(id)));
     };
     const row = (option) =>
       h(
@@ -147,7 +147,7 @@ function moment(element, value, surface, change, label) {
   return h("input", { type: "datetime-local", ...label, value: local, onchange: (event) => change(seconds(event.target.value)) });
 }
 
-/** A button, which may be a link too and may ask first. */
+/** A button, or a link styled as one. */
 export function button(element, act, key) {
   const style = `button ${element.style || ""}`;
   const url = element.url && safeUrl(element.url);
@@ -157,7 +157,7 @@ export function button(element, act, key) {
   return h("button", { type: "button", ...label }, inside);
 }
 
-/** The three dots and what is behind them. */
+/** The overflow menu behind three dots. */
 export function overflow(element, act, key) {
   const menu = h("details", { class: "overflow" });
   const choose = (option) => () => {

@@ -1,12 +1,12 @@
-// One message in a conversation.
+// Renders a message in a conversation.
 import { avatar, h } from "./dom.js";
 import { renderBlocks } from "./blocks.js";
 import { mrkdwn } from "./mrkdwn.js";
 
-/** The message, and the day above it where a new one begins. */
-export function messageNodes(message, before, app, surface) {
+/** The message, preceded by a date divider if `previous` is from another day. */
+export function messageNodes(message, previous, app, surface) {
   const moment = when(message);
-  const newDay = !before || when(before).toDateString() !== moment.toDateString();
+  const newDay = !previous || when(previous).toDateString() !== moment.toDateString();
   const kinds = ["message", message.only_you && "only-you", message.thread_ts && "reply"].filter(Boolean).join(" ");
   return [
     newDay && h("div", { class: "day" }, moment.toLocaleDateString(undefined, { weekday: "long", day: "numeric", month: "long" })),
@@ -16,9 +16,9 @@ export function messageNodes(message, before, app, surface) {
       avatar(app, "app", "app"),
       h(
         "div",
-        { class: "said" },
+        { class: "message-body" },
         message.only_you && h("div", { class: "hint" }, "👁 Only visible to you"),
-        h("div", { class: "by" }, h("b", {}, app), h("span", { class: "tag" }, "APP"), clock(moment)),
+        h("div", { class: "message-author" }, h("b", {}, app), h("span", { class: "tag" }, "APP"), clock(moment)),
         content(message, surface),
         (message.attachments || []).map((part) => h("div", { class: "attachment" }, content(part, surface))),
         message.edited && h("span", { class: "hint" }, "(edited)"),

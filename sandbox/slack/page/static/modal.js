@@ -1,40 +1,40 @@
-// The two dialogs: an app's modal, and the question a button asks before it acts.
+// The two dialogs: a modal of the app, and the confirmation of an action.
 import { h } from "./dom.js";
 import { decode, textObject } from "./mrkdwn.js";
 import { renderBlocks } from "./blocks.js";
 
-const plain = (object, otherwise) => (object ? decode(object.text) : otherwise);
+const plain = (object, fallback) => (object ? decode(object.text) : fallback);
 
-/** A view as a form; `depth` is how many are stacked, `deeds` are submit, close and clear. */
-export function modalForm(view, surface, { depth, problem, deeds }) {
+/** A view as a form. `depth` is the number of stacked views; `actions` are submit, close and clear. */
+export function modalForm(view, surface, { depth, problem, actions }) {
   return h(
     "form",
-    { method: "dialog", novalidate: true, onsubmit: (event) => (event.preventDefault(), view.submit && deeds.submit()) },
+    { method: "dialog", novalidate: true, onsubmit: (event) => (event.preventDefault(), view.submit && actions.submit()) },
     h(
       "header",
       {},
-      depth > 1 && h("button", { type: "button", class: "icon", "aria-label": "Back", onclick: deeds.close }, "‹"),
+      depth > 1 && h("button", { type: "button", class: "icon", "aria-label": "Back", onclick: actions.close }, "‹"),
       h("h2", { id: "modal-title" }, plain(view.title, "")),
-      h("button", { type: "button", class: "icon", "aria-label": "Close", onclick: depth > 1 ? deeds.clear : deeds.close }, "×"),
+      h("button", { type: "button", class: "icon", "aria-label": "Close", onclick: depth > 1 ? actions.clear : actions.close }, "×"),
     ),
     h("div", { class: "modal-body" }, problem && h("div", { class: "alert error", role: "alert" }, problem), renderBlocks(view.blocks, surface)),
     h(
       "footer",
       {},
-      h("button", { type: "button", class: "button", onclick: deeds.close }, plain(view.close, "Cancel")),
+      h("button", { type: "button", class: "button", onclick: actions.close }, plain(view.close, "Cancel")),
       view.submit && h("button", { type: "submit", class: "button primary" }, plain(view.submit)),
     ),
   );
 }
 
-/** Whether the person says yes. https://docs.slack.dev/reference/block-kit/composition-objects/confirmation-dialog-object */
+/** Show a confirmation dialog; resolves to whether the person confirmed. https://docs.slack.dev/reference/block-kit/composition-objects/confirmation-dialog-object */
 export function ask(confirm) {
   const dialog = document.getElementById("question");
   return new Promise((resolve) => {
-    const answer = (yes) => () => {
+    const answer = (confirmed) => () => {
       dialog.oncancel = null;
       dialog.close();
-      resolve(yes);
+      resolve(confirmed);
     };
     dialog.replaceChildren(
       h("header", {}, h("h2", {}, plain(confirm.title, ""))),

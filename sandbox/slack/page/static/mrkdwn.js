@@ -1,23 +1,23 @@
-// Slack's mrkdwn as DOM nodes. https://docs.slack.dev/messaging/formatting-message-text
+// Renders Slack's mrkdwn as DOM nodes. https://docs.slack.dev/messaging/formatting-message-text
 import { h, safeUrl } from "./dom.js";
 import { EMOJI } from "./emoji.js";
 
-// Formatting begins and ends at word boundaries, where a word is of ASCII letters and digits.
+// Formatting starts and ends at word boundaries; words consist of ASCII letters and digits.
 const span = (mark) => `(?<![A-Za-z0-9])\\${mark}(?=\\S)((?:(?!\\${mark})[^\\n])*[^\\s\\${mark}])\\${mark}(?![A-Za-z0-9])`;
 const TOKEN = new RegExp(
   ["```([\\s\\S]+?)```", "`([^`\\n]+)`", "<([^<>\\n]+)>", ":([a-z0-9_+'-]+)(?:::skin-tone-\\d)?:", span("*"), span("_"), span("~")].join("|"),
 );
 const BARE_URL = /https?:\/\/[^\s<>|]+[^\s<>|.,;:!?)]/;
-const WIDE = { channel: "@channel", here: "@here", everyone: "@everyone" };
+const BROADCASTS = { channel: "@channel", here: "@here", everyone: "@everyone" };
 
-/** Nodes of a text object; `names` tells people and channels from their ids. */
+/** The nodes of a text object. `names` returns the name for the id of a person or channel. */
 export function textObject(object, names) {
   if (!object) return [];
   if (object.type === "mrkdwn") return mrkdwn(object.text, names, { verbatim: object.verbatim });
   return lines(object.emoji === false ? [decode(object.text)] : emojis(decode(object.text)));
 }
 
-/** Nodes of a whole text: quotes line by line, and what stands in the lines. */
+/** The nodes of a text: quoted lines become blockquotes, the rest is formatted inline. */
 export function mrkdwn(text, names, options = {}) {
   const nodes = [];
   let quote = [];
@@ -52,19 +52,19 @@ export function mrkdwn(text, names, options = {}) {
 function inline(text, names, options) {
   const nodes = [];
   for (let rest = text; rest; ) {
-    const found = rest.match(TOKEN);
+    const match = rest.match(TOKEN);
     const bare = options.verbatim ? null : rest.match(BARE_URL);
-    if (bare && (!found || bare.index < found.index)) {
+    if (bare && (!match || bare.index < match.index)) {
       nodes.push(decode(rest.slice(0, bare.index)), anchor(decode(bare[0]), [decode(bare[0])]));
       rest = rest.slice(bare.index + bare[0].length);
       continue;
     }
-    if (!found) {
+    if (!match) {
       nodes.push(decode(rest));
       break;
     }
-    nodes.push(decode(rest.slice(0, found.index)), token(found, names, options));
-    rest = rest.slice(found.index + found[0].length);
+    nodes.push(decode(rest.slice(0, match.index)), token(match, names, options));
+    rest = rest.slice(match.index + match[0].length);
   }
   return nodes;
 }
@@ -79,7 +79,7 @@ function token([whole, block, code, angle, emoji, bold, italic, strike], names, 
   return h("s", {}, inline(strike, names, options));
 }
 
-/** What stands in angle brackets: a mention, a channel, a date or a link. */
+/** The content of angle brackets: a mention, channel, date or link. */
 function bracketed(inside, names) {
   const [target, ...labels] = inside.split("|");
   const label = labels.length ? decode(labels.join("|")) : "";
@@ -87,7 +87,7 @@ function bracketed(inside, names) {
   if (target.startsWith("#")) return mention(`#${names(target.slice(1)) || label || target.slice(1)}`);
   if (target.startsWith("!date^")) return date(target, label);
   if (target.startsWith("!subteam^")) return mention(label || "@group");
-  if (target.startsWith("!")) return mention(WIDE[target.slice(1)] || label || target);
+  if (target.startsWith("!")) return mention(BROADCASTS[target.slice(1)] || label || target);
   return anchor(decode(target), emojis(label || decode(target).replace(/^mailto:/, "")));
 }
 
@@ -115,7 +115,7 @@ export function emojiNode(name, whole = `:${name}:`) {
   return EMOJI[name] ? h("span", { role: "img", "aria-label": name, title: whole }, EMOJI[name]) : whole;
 }
 
-/** Text with its emoji codes replaced. */
+/** The text with its emoji codes replaced by emoji. */
 function emojis(text) {
   return text.split(/(:[a-z0-9_+'-]+:)/).map((part) => {
     const code = part.match(/^:([a-z0-9_+'-]+):$/);
@@ -123,14 +123,14 @@ function emojis(text) {
   });
 }
 
-/** Line feeds in the texts become breaks. */
+/** The nodes with line feeds replaced by <br>. */
 export function lines(nodes) {
   return nodes.flatMap((node) =>
     typeof node === "string" ? node.split("\n").flatMap((line, at) => (at ? [h("br"), line] : [line])) : [node],
   );
 }
 
-/** The three escapes Slack knows, and no other. */
+/** Decodes the three entities that Slack uses, and no others. */
 export function decode(text) {
   return text.replace(/&(amp|lt|gt);/g, (_, name) => ({ amp: "&", lt: "<", gt: ">" })[name]);
 }

@@ -1,4 +1,4 @@
-// The page as a whole: who one is, what is open, what the sandbox says, and what is done about it.
+// The page: keeps the signed-in person and the open conversation, polls the sandbox, draws, and performs actions.
 import { h } from "./dom.js";
 import { renderBlocks } from "./blocks.js";
 import { chooser } from "./chooser.js";
@@ -6,59 +6,60 @@ import { messageNodes } from "./message.js";
 import { ask, modalForm } from "./modal.js";
 import { sidebar } from "./sidebar.js";
 
-const EVERY = 700; // milliseconds between two looks at the sandbox
+const POLL_INTERVAL = 700; // milliseconds
+const NOT_RESPONDING = "The sandbox is not responding.";
 const byId = (id) => document.getElementById(id);
 const query = new URLSearchParams(location.search);
-const here = { user: query.get("user"), channel: query.get("channel"), tab: query.get("tab"), ts: query.get("ts") };
-let state = null; // what the sandbox said last
-let drawn = {}; // what each region was drawn from, to leave alone what did not change
-let entered = {}; // by view: what stands in its fields and was not sent yet
-let refused = {}; // of the open modal: {errors, problem}
+const current = { user: query.get("user"), channel: query.get("channel"), tab: query.get("tab"), ts: query.get("ts") };
+let state = null; // the latest state from the sandbox
+let drawn = {}; // the data each region was last drawn from, to skip regions that did not change
+let entered = {}; // by view id: values entered but not sent yet
+let rejected = {}; // the result of submitting the open modal: {view, errors, problem}
 let menuOpen = false;
 
-// ---- what the sandbox says
+// ---- talking to the sandbox
 
 async function refresh() {
-  if (!here.user) {
+  if (!current.user) {
     const { people } = await (await fetch("/page/people")).json();
-    return here.user ? undefined : drawChooser(people);
+    return current.user ? undefined : drawChooser(people);
   }
-  const asked = new URLSearchParams({ user: here.user });
-  if (here.channel) asked.set("channel", here.channel);
-  if (state && state.me === here.user && state.open === here.channel) asked.set("version", state.version);
-  const response = await fetch(`/page/state?${asked}`);
-  if (response.status === 404) return void be(null);
-  if (response.status === 200 && asked.get("user") === here.user && (asked.get("channel") ?? null) === here.channel) {
+  const params = new URLSearchParams({ user: current.user });
+  if (current.channel) params.set("channel", current.channel);
+  if (state && state.me === current.user && state.open === current.channel) params.set("version", state.version);
+  const response = await fetch(`/page/state?${params}`);
+  if (response.status === 404) return void signIn(null);
+  if (response.status === 200 && params.get("user") === current.user && (params.get("channel") ?? null) === current.channel) {
     state = await response.json();
     draw();
   }
 }
 
-/** Do something as this person, show what went wrong, and look again. */
-async function deed(name, details) {
-  const body = JSON.stringify({ user: here.user, ...details });
-  let answer = { problem: "The sandbox does not answer." };
+/** Perform an action as this person, show its problem if there is one, and refresh. */
+async function act(name, details) {
+  const body = JSON.stringify({ user: current.user, ...details });
+  let result = { problem: NOT_RESPONDING };
   try {
     const response = await fetch(`/page/${name}`, { method: "POST", headers: { "Content-Type": "application/json" }, body });
-    if (response.ok) answer = await response.json();
+    if (response.ok) result = await response.json();
   } catch {
-    // told below
+    // The toast below reports it.
   }
-  if (answer.problem && name !== "submit") toast(answer.problem);
-  await look();
-  return answer;
+  if (result.problem && name !== "submit") toast(result.problem);
+  await poll();
+  return result;
 }
 
-let looking = null;
-async function look() {
-  if (looking) await looking; // it may have asked before what we want to see happened
-  looking ??= refresh()
-    .catch(() => toast("The sandbox does not answer."))
-    .finally(() => (looking = null));
-  return looking;
+let polling = null;
+async function poll() {
+  if (polling) await polling; // a request in progress may be older than the change we want to see
+  polling ??= refresh()
+    .catch(() => toast(NOT_RESPONDING))
+    .finally(() => (polling = null));
+  return polling;
 }
 
-/** Say something for a while, above everything else, an open modal too. */
+/** Show a short message for six seconds, above everything else, including an open modal. */
 function toast(text) {
   const box = byId("toast");
   box.textContent = text;
@@ -68,57 +69,59 @@ function toast(text) {
   toast.timer = setTimeout(() => box.hidePopover(), 6000);
 }
 
-// ---- where one is
+// ---- navigation
 
-function remember() {
-  const place = Object.entries(here).filter(([name, value]) => value && name !== "ts");
-  history.replaceState(null, "", `/?${new URLSearchParams(place)}`);
+function updateUrl() {
+  const params = Object.entries(current).filter(([name, value]) => value && name !== "ts");
+  history.replaceState(null, "", `/?${new URLSearchParams(params)}`);
 }
 
-function be(user, unread = 0) {
-  if (!user && (here.tab || openPlace()?.kind === "im")) Object.assign(here, { channel: null, tab: here.tab || "messages" });
-  Object.assign(here, { user, ts: user ? here.ts : null });
-  [state, drawn, entered, refused, menuOpen] = [null, {}, {}, {}, false];
+/** Sign in as `user`; null shows the list of people. */
+function signIn(user, unread = 0) {
+  if (!user && (current.tab || currentConversation()?.kind === "im")) Object.assign(current, { channel: null, tab: current.tab || "messages" });
+  Object.assign(current, { user, ts: user ? current.ts : null });
+  [state, drawn, entered, rejected, menuOpen] = [null, {}, {}, {}, false];
   if (byId("modal").open) byId("modal").close();
-  if (user && !here.channel) here.tab = unread ? "messages" : here.tab || "home";
-  remember();
-  if (user && here.tab) openApp(here.tab);
-  return look();
+  if (user && !current.channel) current.tab = unread ? "messages" : current.tab || "home";
+  updateUrl();
+  if (user && current.tab) openApp(current.tab);
+  return poll();
 }
 
 function openChannel(id) {
-  Object.assign(here, { channel: id, tab: null, ts: null });
+  Object.assign(current, { channel: id, tab: null, ts: null });
   menuOpen = false;
-  remember();
-  return look();
+  updateUrl();
+  return poll();
 }
 
 async function openApp(tab) {
-  Object.assign(here, { tab, channel: tab === "home" ? null : appChannel()?.id ?? null, ts: null });
+  Object.assign(current, { tab, channel: tab === "home" ? null : appChannel()?.id ?? null, ts: null });
   menuOpen = false;
-  remember();
+  updateUrl();
   if (state) draw();
-  await deed("open-home", { tab });
-  if (tab !== "home" && here.tab === tab && !here.channel && appChannel()) openChannel(appChannel().id);
+  await act("open-home", { tab });
+  if (tab !== "home" && current.tab === tab && !current.channel && appChannel()) openChannel(appChannel().id);
 }
 
 const appChannel = () => state?.channels.find((channel) => channel.kind === "im");
-const openPlace = () => state?.channels.find((channel) => channel.id === here.channel);
+const currentConversation = () => state?.channels.find((channel) => channel.id === current.channel);
 
-/** What to call a person or a channel, told by its id; `marked` with the sign Slack puts before it. */
-function names(id, marked = false) {
-  const person = state?.people.find((one) => one.id === id);
+/** The name of a person or channel. `withPrefix` adds Slack's symbol for the type of channel. */
+function names(id, withPrefix = false) {
+  const byThisId = (item) => item.id === id;
+  const person = state?.people.find(byThisId);
   if (person) return person.name;
-  const channel = state?.channels.find((one) => one.id === id);
+  const channel = state?.channels.find(byThisId);
   if (channel?.kind === "im" || id === state?.app.bot) return state.app.name;
-  return channel && (marked ? `${channel.kind === "private" ? "🔒 " : "#"}${channel.name}` : channel.name);
+  return channel && (withPrefix ? `${channel.kind === "private" ? "🔒 " : "#"}${channel.name}` : channel.name);
 }
 
 // ---- drawing
 
-/** Draw a region again if what it shows changed, and keep the keyboard where it was. */
-function region(node, name, shown, build) {
-  const key = JSON.stringify(shown);
+/** Redraw a region if its data changed, and keep the keyboard focus. */
+function region(node, name, data, build) {
+  const key = JSON.stringify(data);
   if (drawn[name] === key) return false;
   drawn[name] = key;
   const focused = node.contains(document.activeElement) && document.activeElement.dataset.key;
@@ -130,7 +133,7 @@ function region(node, name, shown, build) {
 function drawChooser(people) {
   byId("page").className = "chooser";
   document.title = "Slack sandbox";
-  region(byId("page"), "chooser", people, () => chooser(people, be));
+  region(byId("page"), "chooser", people, () => chooser(people, signIn));
 }
 
 function draw() {
@@ -145,10 +148,10 @@ function draw() {
   document.body.classList.toggle("menu-open", menuOpen);
   const unread = state.channels.reduce((sum, channel) => sum + channel.unread, 0);
   document.title = `${unread ? `(${unread}) ` : ""}${state.team} - Slack sandbox`;
-  region(byId("side"), "side", [state.people, state.channels, state.app, here], () => sidebar(state, here, { be, openChannel, openApp }));
-  region(byId("top"), "top", [here, state.app, state.channels.map((channel) => channel.name)], drawTop);
-  region(byId("foot"), "foot", [here.channel, openPlace()?.archived, state.app.commands], drawFoot);
-  here.tab === "home" ? drawHome() : drawMessages();
+  region(byId("side"), "side", [state.people, state.channels, state.app, current], () => sidebar(state, current, { signIn, openChannel, openApp }));
+  region(byId("top"), "top", [current, state.app, state.channels.map((channel) => channel.name)], drawTop);
+  region(byId("foot"), "foot", [current.channel, currentConversation()?.archived, state.app.commands], drawFoot);
+  current.tab === "home" ? drawHome() : drawMessages();
   drawTopModal();
 }
 
@@ -158,76 +161,76 @@ function toggleMenu() {
 }
 
 function drawTop() {
-  const channel = openPlace();
-  const inApp = here.tab || channel?.kind === "im";
+  const channel = currentConversation();
+  const inApp = current.tab || channel?.kind === "im";
   const tab = (name, label, shown) => {
-    const current = String((here.tab === "home") === (name === "home"));
-    const props = { type: "button", role: "tab", "data-key": `tab/${name}`, "aria-selected": current };
+    const selected = String((current.tab === "home") === (name === "home"));
+    const props = { type: "button", role: "tab", "data-key": `tab/${name}`, "aria-selected": selected };
     return shown && h("button", { ...props, onclick: () => openApp(name) }, label);
   };
   return [
-    h("button", { type: "button", id: "menu", class: "icon", "aria-label": "Show the sidebar", onclick: toggleMenu }, "☰"),
+    h("button", { type: "button", id: "menu", class: "icon", "aria-label": "Show sidebar", onclick: toggleMenu }, "☰"),
     h("h1", {}, inApp ? state.app.name : channel ? names(channel.id, true) : ""),
     channel?.archived && h("span", { class: "tag" }, "archived"),
     inApp && h("div", { role: "tablist" }, tab("home", "Home", state.app.home), tab("messages", "Messages", state.app.messages)),
   ];
 }
 
-function surface(view, act) {
-  const mine = (entered[view?.id] ??= {});
+function surface(view, onAct) {
+  const values = (entered[view?.id] ??= {});
   return {
-    names, people: state.people, channels: state.channels, values: view?.state.values, entered: mine,
-    ask, act, redraw: () => ((drawn = {}), draw()),
+    names, people: state.people, channels: state.channels, values: view?.state.values, entered: values,
+    ask, act: onAct, redraw: () => ((drawn = {}), draw()),
   };
 }
 
-const used = (block, element, value) => ({ action_id: element.action_id, block_id: block.block_id, value });
+const elementOf = (block, element, value) => ({ action_id: element.action_id, block_id: block.block_id, value });
 
 function drawHome() {
   const view = state.home;
-  const offered = state.channels.map(({ unread, ...channel }) => channel); // a message elsewhere does not redraw Home
-  region(byId("content"), "content", ["home", view?.hash, view?.state, offered], () => {
-    if (!view) return h("p", { class: "empty" }, `${state.app.name} has not shown you a Home yet.`);
-    const act = (block, element, value) => deed("act-in-home", { ...used(block, element, value), entered: entered[view.id] });
-    return h("div", { class: "home" }, renderBlocks(view.blocks, surface(view, act)));
+  const channels = state.channels.map(({ unread, ...channel }) => channel); // without unread counts, which do not change Home
+  region(byId("content"), "content", ["home", view?.hash, view?.state, channels], () => {
+    if (!view) return h("p", { class: "empty" }, `${state.app.name} has not published a Home for you yet.`);
+    const onAct = (block, element, value) => act("act-in-home", { ...elementOf(block, element, value), entered: entered[view.id] });
+    return h("div", { class: "home" }, renderBlocks(view.blocks, surface(view, onAct)));
   });
 }
 
 function drawMessages() {
   const content = byId("content");
   const atEnd = content.scrollHeight - content.scrollTop - content.clientHeight < 80;
-  const fresh = !drawn.content?.startsWith(`["${here.channel}"`);
-  const changed = region(content, "content", [here.channel, state.messages], () =>
+  const fresh = !drawn.content?.startsWith(`["${current.channel}"`);
+  const changed = region(content, "content", [current.channel, state.messages], () =>
     state.messages.length
       ? h("div", { class: "log", role: "log", "aria-label": "Messages" }, state.messages.map(drawMessage))
-      : h("p", { class: "empty" }, openPlace() ? "No messages yet." : "Choose a conversation."),
+      : h("p", { class: "empty" }, currentConversation() ? "No messages yet." : "Select a conversation."),
   );
-  const linked = here.ts && content.querySelector(`[data-ts="${CSS.escape(here.ts)}"]`);
+  const linked = current.ts && content.querySelector(`[data-ts="${CSS.escape(current.ts)}"]`);
   if (fresh && linked) {
     linked.classList.add("linked");
     linked.scrollIntoView({ block: "center" });
   } else if (changed && (fresh || atEnd)) content.scrollTop = content.scrollHeight;
 }
 
-function drawMessage(message, at, all) {
-  const act = (block, element, value) => deed("press", { channel: here.channel, ts: message.ts, ...used(block, element, value) });
-  return messageNodes(message, all[at - 1], state.app.name, surface(null, act));
+function drawMessage(message, index, messages) {
+  const onAct = (block, element, value) => act("press", { channel: current.channel, ts: message.ts, ...elementOf(block, element, value) });
+  return messageNodes(message, messages[index - 1], state.app.name, surface(null, onAct));
 }
 
 function drawFoot() {
-  if (here.tab === "home" || !openPlace() || openPlace().archived) return [];
-  const advice = `Type a command, such as ${state.app.commands[0] || "/command"}`;
-  const input = h("input", { id: "box", "data-key": "box", list: "commands", autocomplete: "off", placeholder: advice, "aria-label": "Command" });
+  if (current.tab === "home" || !currentConversation() || currentConversation().archived) return [];
+  const hint = `Type a command, such as ${state.app.commands[0] || "/command"}`;
+  const input = h("input", { id: "box", "data-key": "box", list: "commands", autocomplete: "off", placeholder: hint, "aria-label": "Command" });
   const send = async (event) => {
     event.preventDefault();
     const text = input.value.trim();
-    if (!text.startsWith("/")) return text && toast(`In the sandbox only the app writes messages. ${advice}.`);
+    if (!text.startsWith("/")) return text && toast(`Only the app posts messages in the sandbox. ${hint}.`);
     input.value = "";
-    return deed("command", { channel: here.channel, text });
+    return act("command", { channel: current.channel, text });
   };
-  const known = state.app.commands.map((command) => h("option", { value: command }));
+  const commands = state.app.commands.map((command) => h("option", { value: command }));
   const button = h("button", { class: "button primary", type: "submit", "aria-label": "Send" }, "➤");
-  return h("form", { onsubmit: send }, input, h("datalist", { id: "commands" }, known), button);
+  return h("form", { onsubmit: send }, input, h("datalist", { id: "commands" }, commands), button);
 }
 
 function drawTopModal() {
@@ -236,37 +239,37 @@ function drawTopModal() {
   if (!view) {
     if (dialog.open) dialog.close();
     delete drawn.modal;
-    refused = {};
+    rejected = {};
     return;
   }
-  if (refused.view !== view.id) refused = { view: view.id };
-  const act = (block, element, value) => deed("act-in-modal", { ...used(block, element, value), entered: entered[view.id] });
-  const deeds = {
+  if (rejected.view !== view.id) rejected = { view: view.id };
+  const onAct = (block, element, value) => act("act-in-modal", { ...elementOf(block, element, value), entered: entered[view.id] });
+  const actions = {
     submit: async () => {
       if (dialog.classList.contains("busy")) return;
       dialog.classList.add("busy");
-      const answer = await deed("submit", { entered: entered[view.id] });
-      refused = { view: view.id, errors: answer.errors, problem: answer.problem };
+      const result = await act("submit", { entered: entered[view.id] });
+      rejected = { view: view.id, errors: result.errors, problem: result.problem };
       dialog.classList.remove("busy");
       if (state.modal) drawTopModal();
       dialog.querySelector("[aria-invalid=true]")?.focus();
     },
-    close: () => deed("close", {}),
-    clear: () => deed("close", { clear: true }),
+    close: () => act("close", {}),
+    clear: () => act("close", { clear: true }),
   };
-  const stands = { ...surface(view, act), errors: refused.errors };
-  region(dialog, "modal", [view.id, view.hash, state.modals, refused], () =>
-    modalForm(view, stands, { depth: state.modals, problem: refused.problem, deeds }),
+  const modalSurface = { ...surface(view, onAct), errors: rejected.errors };
+  region(dialog, "modal", [view.id, view.hash, state.modals, rejected], () =>
+    modalForm(view, modalSurface, { depth: state.modals, problem: rejected.problem, actions }),
   );
-  dialog.oncancel = (event) => (event.preventDefault(), deeds.close());
+  dialog.oncancel = (event) => (event.preventDefault(), actions.close());
   if (!dialog.open) dialog.showModal();
 }
 
-// ---- begin
+// ---- start
 
-if (here.user && (here.tab || !here.channel)) openApp(here.tab || "home");
-look();
-setInterval(() => document.hidden || look(), EVERY);
+if (current.user && (current.tab || !current.channel)) openApp(current.tab || "home");
+poll();
+setInterval(() => document.hidden || poll(), POLL_INTERVAL);
 document.addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("details[open]")) if (!menu.contains(event.target)) menu.open = false;
 });

@@ -1,4 +1,4 @@
-// One message by itself, to take a picture of: `drawPicture({app, blocks, text, ts}, names)`.
+// Draws a single message for a screenshot: `drawPicture({app, blocks, text, ts}, names)`.
 import { messageNodes } from "./message.js";
 
 window.drawPicture = (message, names = {}) => {

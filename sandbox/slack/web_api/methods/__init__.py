@@ -1,4 +1,4 @@
-"""The methods of the Web API: for each its rate-limit tier, the scopes that open it, and what it does."""
+"""The methods of the Web API, each with its rate-limit tier and required scopes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from sandbox.slack.web_api.methods import auth, chat, conversations, directory, 
 
 @dataclass(frozen=True)
 class Method:
-    """`scopes`: one of these is needed. Empty where none is, or where the method itself asks, by kind of channel."""
+    """`scopes` lists alternatives. It is empty for methods that need no scope, or that check it by type of channel."""
 
-    answer: Callable[[Call], Json]
+    run: Callable[[Call], Json]
     tier: int | str
     scopes: tuple[str, ...] = ()
     needs_token: bool = True

@@ -1,4 +1,4 @@
-"""Whose token it is, how it is given and how it is taken back."""
+"""api.test, auth.*, apps.uninstall and oauth.v2.access."""
 
 from sandbox.slack.oauth import installs
 from sandbox.slack.shapes import install_json
@@ -15,14 +15,14 @@ def api_test(call: Call) -> Json:
 def test(call: Call) -> Json:
     """https://docs.slack.dev/reference/methods/auth.test"""
     token, world = call.bot, call.world
-    team = next(team for team in world.teams.values() if token.home in (team.id, team.enterprise_id))
+    team = next(team for team in world.teams.values() if token.installed_in in (team.id, team.enterprise_id))
     name = team.enterprise_name if token.is_enterprise_install else team.name
     return {
         "ok": True,
         "url": f"https://{team.domain}.slack.com/",
         "team": name,
         "user": world.users[token.bot_user].name,
-        "team_id": token.home,
+        "team_id": token.installed_in,
         "user_id": token.bot_user,
         "bot_id": token.bot_id,
         "is_enterprise_install": token.is_enterprise_install,
@@ -50,7 +50,7 @@ def uninstall(call: Call) -> Json:
 
 
 def oauth_access(call: Call) -> Json:
-    """https://docs.slack.dev/reference/methods/oauth.v2.access: who asks is known by HTTP Basic, or by form fields."""
+    """https://docs.slack.dev/reference/methods/oauth.v2.access, with HTTP Basic or with form fields."""
     app = call.world.app
     client_id, secret = call.basic or (call.text("client_id"), call.text("client_secret"))
     if client_id != app.client_id:
@@ -58,7 +58,7 @@ def oauth_access(call: Call) -> Json:
     if secret != app.client_secret:
         raise ApiError("bad_client_secret")
     if call.text("grant_type") not in ("", "authorization_code"):
-        # Token rotation is off for the app, so there is nothing to refresh.
+        # Token rotation is off for the app, so there are no refresh tokens.
         raise ApiError("invalid_grant_type")
     token = installs.exchange(call.world, call.text("code"), call.text("redirect_uri"))
     return install_json(token, app, call.world.teams)

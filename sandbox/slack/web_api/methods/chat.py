@@ -1,4 +1,4 @@
-"""Messages: posting, changing and linking to them."""
+"""chat.*: posting, updating and linking to messages."""
 
 from sandbox.slack.block_kit.blocks import check_message
 from sandbox.slack.block_kit.parts import with_ids
@@ -9,19 +9,19 @@ from sandbox.slack.web_api.calls import ApiError, Call
 MAX_TEXT = 40_000  # "will truncate messages containing more than 40,000 characters", chat.postMessage
 MAX_EDIT = 4_000  # "The text field cannot exceed 4,000 characters.", chat.update
 MAX_MARKDOWN = 12_000  # "Limit this field to 12,000 characters.", chat.postMessage
-MAX_METADATA = 8_000  # Slack has a limit and does not publish it; this one is the sandbox's own
+MAX_METADATA = 8_000  # Slack does not publish its limit; this is the sandbox's own
 
 
 def post_message(call: Call) -> Json:
     """https://docs.slack.dev/reference/methods/chat.postMessage
 
-    `client_msg_id` is taken and has no effect: Slack promises none for apps.
+    `client_msg_id` is accepted and has no effect: Slack documents none for apps.
     """
     channel = _destination(call)
     content = _content(call)
-    wait = call.limits.wait_for_channel(call.bot.home, channel.id, call.world.now())
-    if wait:
-        raise ApiError("ratelimited", retry_after=wait)
+    seconds = call.limits.seconds_to_wait_for_channel(call.bot.installed_in, channel.id, call.world.now())
+    if seconds:
+        raise ApiError("ratelimited", retry_after=seconds)
     message = _message(call, channel, content)
     channel.messages[message.ts] = message
     call.world.touch()
@@ -44,7 +44,7 @@ def post_ephemeral(call: Call) -> Json:
 
 
 def update(call: Call) -> Json:
-    """https://docs.slack.dev/reference/methods/chat.update: without `text` the old blocks stay, with it they go."""
+    """https://docs.slack.dev/reference/methods/chat.update: without `text` the old blocks are kept."""
     channel = call.channel()
     message = channel.messages.get(call.required("ts"))
     if message is None:
@@ -78,22 +78,22 @@ def get_permalink(call: Call) -> Json:
 
 
 def _destination(call: Call) -> Channel:
-    """The conversation to post to: its id or name, or a person's id for the app's direct message with them."""
+    """The conversation to post to, named by its id or name, or by a user id for the direct message with that user."""
     name, world = call.required("channel"), call.world
-    person = world.users.get(name)
-    if person is not None:
-        if not call.reaches(person.team_id) or person.bot_id:
+    user = world.users.get(name)
+    if user is not None:
+        if not call.can_access_team(user.team_id) or user.bot_id:
             raise ApiError("channel_not_found")
-        # A deactivated person's direct message takes the post, ok and all, and nobody reads it:
+        # A post to a deactivated user succeeds, although nobody can read it:
         # https://github.com/slackapi/python-slack-sdk/issues/1156
-        channel = world.open_dm(call.bot, person)
+        channel = world.open_dm(call.bot, user)
     elif name in world.channels:
         channel = call.channel()
     else:
         if call.bot.team_id is None:
             raise ApiError("team_not_found")  # "using an org-wide token, the channel_name is passed"
         by_name = world.channel_by_name(call.bot.team_id, name)
-        if by_name is None or not call.sees(by_name):
+        if by_name is None or not call.can_see(by_name):
             raise ApiError("channel_not_found")
         channel = by_name
     if channel.is_im and not world.app.messages_tab_enabled:
@@ -107,7 +107,7 @@ def _destination(call: Call) -> Channel:
 
 
 def _content(call: Call) -> Json:
-    """What the message says, checked the way Slack checks it."""
+    """The validated content of the message."""
     text, markdown = call.text("text"), call.text("markdown_text")
     blocks = call.json("blocks", "invalid_blocks_format")
     attachments = call.json("attachments", "invalid_attachments")
@@ -132,10 +132,10 @@ def _content(call: Call) -> Json:
 def _check_blocks(blocks: object) -> None:
     if not isinstance(blocks, list):
         raise ApiError("invalid_blocks_format")
-    faults = check_message(blocks)
-    if faults:
+    errors = check_message(blocks)
+    if errors:
         raise ApiError(
-            "invalid_blocks", errors=faults, response_metadata={"messages": [f"[ERROR] {fault}" for fault in faults]}
+            "invalid_blocks", errors=errors, response_metadata={"messages": [f"[ERROR] {error}" for error in errors]}
         )
     # "12,000 characters … cumulative": https://docs.slack.dev/reference/block-kit/blocks/markdown-block
     if sum(len(block["text"]) for block in blocks if block["type"] == "markdown") > MAX_MARKDOWN:

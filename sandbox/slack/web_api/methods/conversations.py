@@ -1,4 +1,4 @@
-"""Channels and direct messages: which there are, who is in them, what was said."""
+"""conversations.* and users.conversations: channels, direct messages and their history."""
 
 from sandbox.slack.shapes import channel_json, message_json
 from sandbox.slack.state import Channel, Json, Message
@@ -12,40 +12,40 @@ def list_all(call: Call) -> Json:
     """https://docs.slack.dev/reference/methods/conversations.list"""
     kinds = _kinds(call)
     team = call.team()
-    everything = [call.world.channels[channel_id] for channel_id in team.channels]
+    channels = [call.world.channels[channel_id] for channel_id in team.channels]
     if "im" in kinds:
-        everything += [c for c in call.world.channels.values() if c.is_im and c.team_id == team.id]
-    return _listed(call, [c for c in everything if c.kind in kinds and call.sees(c)])
+        channels += [c for c in call.world.channels.values() if c.is_im and c.team_id == team.id]
+    return _list_page(call, [c for c in channels if c.kind in kinds and call.can_see(c)])
 
 
 def list_mine(call: Call) -> Json:
-    """https://docs.slack.dev/reference/methods/users.conversations: the bot's own, or those of `user` it can see."""
+    """https://docs.slack.dev/reference/methods/users.conversations of the bot or `user`."""
     kinds = _kinds(call)
     team = call.team()
     user = call.user().id if call.text("user") else call.bot.bot_user
-    found = [
+    channels = [
         channel
         for channel in call.world.channels.values()
-        if channel.team_id == team.id and channel.kind in kinds and user in channel.members and call.sees(channel)
+        if channel.team_id == team.id and channel.kind in kinds and user in channel.members and call.can_see(channel)
     ]
-    return _listed(call, found)
+    return _list_page(call, channels)
 
 
 def _kinds(call: Call) -> set[str]:
-    asked = (call.text("types") or "public_channel").split(",")
-    kinds = {_KINDS.get(kind.strip(), "") for kind in asked}
+    types = (call.text("types") or "public_channel").split(",")
+    kinds = {_KINDS.get(name.strip(), "") for name in types}
     if "" in kinds:
         raise ApiError("invalid_types")
     for kind in sorted(kinds):
-        call.need(f"{kind}:read")
+        call.require_scope(f"{kind}:read")
     return kinds
 
 
-def _listed(call: Call, channels: list[Channel]) -> Json:
+def _list_page(call: Call, channels: list[Channel]) -> Json:
     shown, cursor = page(call, channels, default=100)
-    # Archived channels are left out after the page was cut, so a page may be short, or empty, with more to come.
-    # Of `limit` the page says: "Fewer than the requested number of items may be returned, even if the end of the list
-    # hasn't been reached."
+    # Slack removes archived channels after it has cut the page, so a page with a next cursor may be short or empty.
+    # The documentation of `limit` says: "Fewer than the requested number of items may be returned, even if the end of
+    # the list hasn't been reached."
     if call.flag("exclude_archived"):
         shown = [channel for channel in shown if not channel.is_archived]
     return {
@@ -81,7 +81,7 @@ def join(call: Call) -> Json:
 
 
 def open_dm(call: Call) -> Json:
-    """https://docs.slack.dev/reference/methods/conversations.open, for the direct message with one person."""
+    """https://docs.slack.dev/reference/methods/conversations.open, for direct messages with one person."""
     if call.text("channel"):
         channel = call.channel()
         if not channel.is_im:
@@ -98,9 +98,9 @@ def _dm_with(call: Call) -> Channel:
         raise ApiError("users_list_not_supplied")
     if len(users) > 1:
         raise invalid_arguments("the sandbox opens direct messages with one person only")
-    call.need("im:write")
+    call.require_scope("im:write")
     user = call.world.users.get(users[0])
-    if user is None or not call.reaches(user.team_id):
+    if user is None or not call.can_access_team(user.team_id):
         raise ApiError("user_not_found")
     if user.bot_id:
         raise ApiError("cannot_dm_bot")
@@ -110,12 +110,12 @@ def _dm_with(call: Call) -> Channel:
 
 
 def history(call: Call) -> Json:
-    """https://docs.slack.dev/reference/methods/conversations.history: the newest first."""
+    """https://docs.slack.dev/reference/methods/conversations.history: newest first."""
     channel = _readable(call, "history")
     if call.bot.bot_user not in channel.members:
         raise ApiError("not_in_channel")
-    found = [message for message in reversed(channel.messages.values()) if _wanted(call, message)]
-    shown, cursor = page(call, found, default=100)
+    messages = [message for message in reversed(channel.messages.values()) if _matches(call, message)]
+    shown, cursor = page(call, messages, default=100)
     with_metadata = call.flag("include_all_metadata")
     answer: Json = {
         "ok": True,
@@ -126,17 +126,17 @@ def history(call: Call) -> Json:
     return answer | {"response_metadata": {"next_cursor": cursor}} if cursor else answer
 
 
-def _wanted(call: Call, message: Message) -> bool:
+def _matches(call: Call, message: Message) -> bool:
     if message.thread_ts not in (None, message.ts):
         return False
     ts = float(message.ts)
-    oldest, latest = _moment(call, "oldest", "invalid_ts_oldest"), _moment(call, "latest", "invalid_ts_latest")
+    oldest, latest = _bound(call, "oldest", "invalid_ts_oldest"), _bound(call, "latest", "invalid_ts_latest")
     if call.flag("inclusive"):
         return (oldest is None or ts >= oldest) and (latest is None or ts <= latest)
     return (oldest is None or ts > oldest) and (latest is None or ts < latest)
 
 
-def _moment(call: Call, name: str, error: str) -> float | None:
+def _bound(call: Call, name: str, error: str) -> float | None:
     try:
         return float(call.text(name)) if call.text(name) else None
     except ValueError:
@@ -144,9 +144,9 @@ def _moment(call: Call, name: str, error: str) -> float | None:
 
 
 def _readable(call: Call, verb: str) -> Channel:
-    """The channel, once the scope for its kind is there. One it may not know of is not found, whatever the scope."""
+    """The channel, if the token has the scope for its type. A hidden channel is `channel_not_found` in any case."""
     if not any(scope.endswith(f":{verb}") and scope.split(":")[0] in _KINDS.values() for scope in call.bot.scopes):
-        call.need(*(f"{kind}:{verb}" for kind in _KINDS.values()))
+        call.require_scope(*(f"{kind}:{verb}" for kind in _KINDS.values()))
     channel = call.channel()
-    call.need(f"{channel.kind}:{verb}")
+    call.require_scope(f"{channel.kind}:{verb}")
     return channel

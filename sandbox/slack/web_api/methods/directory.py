@@ -1,40 +1,40 @@
-"""Who is in a workspace: members, user groups, bots, and the workspace itself."""
+"""users.*, usergroups.*, team.info and bots.info."""
 
 from sandbox.slack.shapes import team_json, user_json, usergroup_json
 from sandbox.slack.state import Json, User
 from sandbox.slack.web_api.calls import ApiError, Call
 from sandbox.slack.web_api.paging import page
 
-LARGE = 2_000  # members; Slack says "for large teams a limit is required" and no number, this one is the sandbox's own
+LARGE = 2_000  # members; Slack documents that large teams need a `limit`, without a number; this is the sandbox's own
 
 
 def info(call: Call) -> Json:
     """https://docs.slack.dev/reference/methods/users.info"""
-    return {"ok": True, "user": _shape(call, call.user())}
+    return {"ok": True, "user": _user_json(call, call.user())}
 
 
 def list_all(call: Call) -> Json:
-    """https://docs.slack.dev/reference/methods/users.list: the deactivated and the bots are among them."""
+    """https://docs.slack.dev/reference/methods/users.list, which includes deactivated members and bots."""
     team = call.team()
     if not call.text("limit") and len(team.users) > LARGE:
         raise ApiError("limit_required")
-    shown, cursor = page(call, team.users, default=LARGE, most=999 if call.text("limit") else LARGE)
+    shown, cursor = page(call, team.users, default=LARGE, maximum=999 if call.text("limit") else LARGE)
     return {
         "ok": True,
-        "members": [_shape(call, call.world.users[user_id]) for user_id in shown],
+        "members": [_user_json(call, call.world.users[user_id]) for user_id in shown],
         "cache_ts": int(call.world.now()),
         "response_metadata": {"next_cursor": cursor},
     }
 
 
 def lookup_by_email(call: Call) -> Json:
-    """https://docs.slack.dev/reference/methods/users.lookupByEmail: who is deactivated is not found."""
+    """https://docs.slack.dev/reference/methods/users.lookupByEmail, which does not find deactivated members."""
     email = call.required("email")
-    teams = [call.bot.team_id] if call.bot.team_id else [t for t in call.world.teams if call.reaches(t)]
+    teams = [call.bot.team_id] if call.bot.team_id else [t for t in call.world.teams if call.can_access_team(t)]
     for team_id in teams:
         user = call.world.user_by_email(team_id, email)
         if user and not user.deleted and not user.bot_id:
-            return {"ok": True, "user": _shape(call, user)}
+            return {"ok": True, "user": _user_json(call, user)}
     raise ApiError("users_not_found")
 
 
@@ -58,9 +58,9 @@ def usergroup_users(call: Call) -> Json:
 
 def team_info(call: Call) -> Json:
     """https://docs.slack.dev/reference/methods/team.info"""
-    asked = call.text("team")
-    team = call.world.teams.get(asked) if asked else call.team()
-    if team is None or not call.reaches(team.id):
+    team_id = call.text("team")
+    team = call.world.teams.get(team_id) if team_id else call.team()
+    if team is None or not call.can_access_team(team.id):
         raise ApiError("team_not_found")
     return {"ok": True, "team": team_json(team)}
 
@@ -75,5 +75,5 @@ def bot_info(call: Call) -> Json:
     return {"ok": True, "bot": bot}
 
 
-def _shape(call: Call, user: User) -> Json:
+def _user_json(call: Call, user: User) -> Json:
     return user_json(user, with_email="users:read.email" in call.bot.scopes)

@@ -1,4 +1,4 @@
-"""Views: the Home tab of one person, and modals on their stack."""
+"""views.*: the Home tab and modals."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ from sandbox.slack.state import Json, Trigger, View
 from sandbox.slack.web_api.calls import ApiError, Call, invalid_arguments
 
 MAX_BYTES = 250_000  # "Error returned if the provided view is greater than 250kb.", views.publish
-TRIGGER_LIVES = 3  # seconds; https://docs.slack.dev/interactivity/handling-user-interaction#modal_responses
+TRIGGER_LIFETIME = 3  # seconds; https://docs.slack.dev/interactivity/handling-user-interaction#modal_responses
 STACK = 3  # "Currently the limit is 3.", views.push
 
 
@@ -29,7 +29,7 @@ def publish(call: Call) -> Json:
     else:
         _replace(call, home, definition)
     call.world.touch()
-    return _answer(call, home)
+    return _response(call, home)
 
 
 def open_modal(call: Call) -> Json:
@@ -39,7 +39,7 @@ def open_modal(call: Call) -> Json:
     view = call.world.new_view(call.bot, call.world.users[trigger.user_id], definition)
     call.world.modals[trigger.user_id] = [view]
     call.world.touch()
-    return _answer(call, view)
+    return _response(call, view)
 
 
 def push(call: Call) -> Json:
@@ -55,7 +55,7 @@ def push(call: Call) -> Json:
     view.root_view_id, view.previous_view_id = stack[0].id, stack[-1].id
     stack.append(view)
     call.world.touch()
-    return _answer(call, view)
+    return _response(call, view)
 
 
 def update(call: Call) -> Json:
@@ -63,47 +63,47 @@ def update(call: Call) -> Json:
     view = call.world.view(call.text("view_id") or None, call.text("external_id") or None)
     if view is None or view.bot_id != call.bot.bot_id:
         raise ApiError("not_found")
-    definition = _definition(call, str(view.definition["type"]), besides=view)
+    definition = _definition(call, str(view.definition["type"]), replaced=view)
     if call.text("hash") and call.text("hash") != view.hash:
         raise ApiError("hash_conflict")
     _replace(call, view, definition)
     call.world.touch()
-    return _answer(call, view)
+    return _response(call, view)
 
 
 def _replace(call: Call, view: View, definition: Json) -> None:
-    """What was typed stays where a block_id and action_id stay. https://docs.slack.dev/surfaces/modals#updating"""
+    """Entered values are kept for the same block_id and action_id: https://docs.slack.dev/surfaces/modals#updating"""
     view.definition, view.hash = definition, call.world.new_hash()
 
 
-def _definition(call: Call, kind: str, besides: View | None = None) -> Json:
+def _definition(call: Call, kind: str, replaced: View | None = None) -> Json:
     definition: Any = call.json("view", "invalid_arguments")
     if definition is None:
         raise invalid_arguments("missing required field: view")
-    faults = check_view(definition, kind)
-    if faults:
-        raise invalid_arguments(*faults)
+    errors = check_view(definition, kind)
+    if errors:
+        raise invalid_arguments(*errors)
     if len(json.dumps(definition, ensure_ascii=False).encode()) > MAX_BYTES:
         raise ApiError("view_too_large")
     external_id = definition.get("external_id")
     holder = call.world.view(external_id=external_id) if external_id else None
-    if holder is not None and holder is not besides:
+    if holder is not None and holder is not replaced:
         raise ApiError("duplicate_external_id")
     return {**definition, "blocks": with_ids(definition["blocks"])}
 
 
 def _spend_trigger(call: Call) -> Trigger:
-    """https://docs.slack.dev/reference/methods/views.open: good for three seconds, once."""
+    """https://docs.slack.dev/reference/methods/views.open: valid once, for three seconds."""
     trigger = call.world.triggers.get(call.required("trigger_id"))
-    if trigger is None or not call.reaches(trigger.team_id):
+    if trigger is None or not call.can_access_team(trigger.team_id):
         raise ApiError("invalid_trigger_id")
     if trigger.used:
         raise ApiError("exchanged_trigger_id")
-    if call.world.now() - trigger.at > TRIGGER_LIVES:
+    if call.world.now() - trigger.created_at > TRIGGER_LIFETIME:
         raise ApiError("expired_trigger_id")
     trigger.used = True
     return trigger
 
 
-def _answer(call: Call, view: View) -> Json:
+def _response(call: Call, view: View) -> Json:
     return {"ok": True, "view": view_json(view, call.world.app, values_of(view.blocks, view.input_states))}
