@@ -31,7 +31,7 @@ async def install(served: Served) -> None:
         page = await browser.new_page()
         await page.goto(served.url)
         await page.get_by_role("link", name="Add to Slack").click()
-        await page.get_by_label("Who are you?").select_option(served.office.admin.id)
+        await page.get_by_label("Sign in as").select_option(served.office.admin.id)
         await page.get_by_role("button", name="Allow").click()
         await page.get_by_label(DEFAULT_CHANNEL).check()
         await page.get_by_role("button", name=f"Use #{DEFAULT_CHANNEL}").click()

@@ -27,7 +27,7 @@ async def acme(sqlite_url: str) -> AsyncIterator[SalesforceWorld]:
 
 async def consent(page: Page, acme: SalesforceWorld, answer: str) -> None:
     await page.wait_for_url(f"{acme.org.url}/**")
-    await page.get_by_label("You are").select_option(acme.integration)
+    await page.get_by_label("Log in as").select_option(acme.integration)
     await page.get_by_role("button", name=answer).click()
     await page.wait_for_url(f"{acme.url}/**")
 
