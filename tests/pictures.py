@@ -1,6 +1,6 @@
-"""The pictures in docs/pictures: what the demo prints, and what its people and admins see, taken in a real browser.
+"""Takes the pictures in docs/pictures, in Chromium: the demo's output, and what its members and admins see in Slack.
 
-`make pictures` takes them; they are looked at and committed when the software looks different.
+`make pictures` runs it. Review and commit the pictures when the software looks different.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ COMMAND = "make demo"
 COLUMNS = 112
 SHARPNESS = 1.5
 WIDTH, HEIGHT = 1000, 400
-FITTING = """messages => {
-  const content = document.getElementById("content"), there = [...content.querySelectorAll("article")];
-  const around = innerHeight - content.clientHeight, shown = there.slice(-messages);
-  if (!messages || shown.length == there.length) return around + content.scrollHeight;
-  return around + 24 + shown.at(-1).getBoundingClientRect().bottom - shown[0].getBoundingClientRect().top | 0;
+HEIGHT_TO_FIT = """messages => {
+  const content = document.getElementById("content"), articles = [...content.querySelectorAll("article")];
+  const frame = innerHeight - content.clientHeight, shown = articles.slice(-messages);
+  if (!messages || shown.length == articles.length) return frame + content.scrollHeight;
+  return frame + 24 + shown.at(-1).getBoundingClientRect().bottom - shown[0].getBoundingClientRect().top | 0;
 }"""
-"""How high the window is in which so many of the last messages can be read whole; 0: all that there is."""
+"""The window height that fits this number of latest messages; 0 fits all of the content."""
 
 LAST_LINE = "Press Ctrl-C to stop"
 TERMINAL = """<style>
@@ -49,31 +49,31 @@ TERMINAL = """<style>
 </style><pre>{code}</pre>"""
 
 KINDS = ("new company", "departure", "promotion", "fallback, claimed", "handed over", "bundle")
-"""Of the golden messages, those that differ most."""
+"""The golden messages on the picture of message types."""
 
 
 @asynccontextmanager
 async def demo() -> AsyncIterator[str]:
-    """What the demo printed, in colour, while it stays up."""
-    colours = {"FORCE_COLOR": "1", "COLUMNS": str(COLUMNS), "TERM": "xterm-256color", "PYTHONUNBUFFERED": "1"}
+    """Run the demo and yield its colored output."""
+    variables = {"FORCE_COLOR": "1", "COLUMNS": str(COLUMNS), "TERM": "xterm-256color", "PYTHONUNBUFFERED": "1"}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "app.py",
         "demo",
         cwd=ROOT,
-        env={**os.environ, **colours},
+        env={**os.environ, **variables},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )
     assert process.stdout
-    said = ""
+    output = ""
     try:
-        while LAST_LINE not in said:
+        while LAST_LINE not in output:
             line = await process.stdout.readline()
             if not line:
-                sys.exit(f"The demo ended too early:\n{said}")
-            said += line.decode()
-        yield said
+                sys.exit(f"The demo ended too early:\n{output}")
+            output += line.decode()
+        yield output
     finally:
         process.terminate()
         await process.communicate()
@@ -81,28 +81,28 @@ async def demo() -> AsyncIterator[str]:
 
 @dataclass(frozen=True)
 class Camera:
-    """A page of the sandbox's Slack, at this address."""
+    """A browser page on the Slack sandbox at the URL `slack`."""
 
     slack: str
     page: Page
 
-    async def see(self, url: str, awaited: str, messages: int = 0) -> None:
-        """Go there, and make the window as high as what is to be seen."""
+    async def open(self, url: str, selector: str, messages: int = 0) -> None:
+        """Open `url`, wait for the selector, and fit the window to the content."""
         await self.page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
         await self.page.goto(url)
-        await self.page.locator(awaited).nth(max(messages - 1, 0)).wait_for()
+        await self.page.locator(selector).nth(max(messages - 1, 0)).wait_for()
         await self.fit(messages)
         await self.page.reload()
-        await self.page.locator(awaited).nth(max(messages - 1, 0)).wait_for()
+        await self.page.locator(selector).nth(max(messages - 1, 0)).wait_for()
 
     async def fit(self, messages: int = 0) -> None:
-        await self.page.set_viewport_size({"width": WIDTH, "height": await self.page.evaluate(FITTING, messages)})
+        await self.page.set_viewport_size({"width": WIDTH, "height": await self.page.evaluate(HEIGHT_TO_FIT, messages)})
 
     async def take(self, name: str) -> None:
         await self.page.screenshot(path=PICTURES / f"{name}.png")
 
     async def take_dialog(self, name: str) -> None:
-        """The dialog that opens, whole and by itself; then it is closed."""
+        """Take a picture of the dialog that is opening, then close it."""
         await self.page.set_viewport_size({"width": WIDTH, "height": 900})
         dialog = self.page.locator("#modal")
         await dialog.get_by_text("One moment").wait_for(state="hidden")
@@ -112,36 +112,36 @@ class Camera:
         await dialog.wait_for(state="hidden")
 
 
-async def take_terminal(browser: Browser, said: str) -> None:
+async def take_terminal(browser: Browser, output: str) -> None:
     console = Console(record=True, width=COLUMNS, file=StringIO(), color_system="truecolor")
-    console.print(Text.assemble((f"$ {COMMAND}\n", "bold"), Text.from_ansi(said)))
+    console.print(Text.assemble((f"$ {COMMAND}\n", "bold"), Text.from_ansi(output)))
     page = await browser.new_page(device_scale_factor=SHARPNESS)
     html = console.export_html(inline_styles=True, code_format=TERMINAL)
     await page.set_content(html)
     await page.locator("body").screenshot(path=PICTURES / "terminal.png")
 
 
-async def take_slack(browser: Browser, said: str) -> None:
-    """What the demo's people see: messages by their permalinks, dialogs, Home, and the command."""
-    plain = Text.from_ansi(said).plain
+async def take_slack(browser: Browser, output: str) -> None:
+    """Messages of the demo by their permalinks, dialogs, Home and the command."""
+    plain = Text.from_ansi(output).plain
     direct, channel = (re.findall(rf"http://\S+/archives/{kind}\w+/p\d+", plain)[0] for kind in "DC")
     slack = direct.partition("/archives/")[0]
     camera = Camera(slack, await browser.new_page(device_scale_factor=SHARPNESS))
     people = (await (await camera.page.request.get(f"{slack}/page/people")).json())["people"]
     admin = next(person["id"] for person in people if person["role"] == "admin")
-    await camera.see(f"{slack}/?user={admin}&channel={channel.split('/')[-2]}", "article", 3)
+    await camera.open(f"{slack}/?user={admin}&channel={channel.split('/')[-2]}", "article", 3)
     await camera.take("default-channel")
-    await camera.see(direct, "article", 2)
+    await camera.open(direct, "article", 2)
     await camera.take("direct-message")
     reader = await camera.page.evaluate("new URLSearchParams(location.search).get('user')")
-    await take_dialogs_of_a_message(camera)
-    await camera.see(f"{slack}/?user={reader}&tab=home", ".home .section")
+    await take_message_dialogs(camera)
+    await camera.open(f"{slack}/?user={reader}&tab=home", ".home .section")
     await camera.take("member-home")
-    await take_dialogs_of_home(camera, admin)
+    await take_home_dialogs(camera, admin)
     await take_command(camera, admin)
 
 
-async def take_dialogs_of_a_message(camera: Camera) -> None:
+async def take_message_dialogs(camera: Camera) -> None:
     message = camera.page.locator("article").last
     await message.get_by_role("button", name="Not mine…").click()
     await camera.take_dialog("not-mine")
@@ -150,8 +150,8 @@ async def take_dialogs_of_a_message(camera: Camera) -> None:
     await camera.take_dialog("why-me")
 
 
-async def take_dialogs_of_home(camera: Camera, admin: str) -> None:
-    await camera.see(f"{camera.slack}/?user={admin}&tab=home", ".home .section")
+async def take_home_dialogs(camera: Camera, admin: str) -> None:
+    await camera.open(f"{camera.slack}/?user={admin}&tab=home", ".home .section")
     for section, button, name in (
         ("Channels by signal", "Change…", "signal-channels"),
         ("Pace and retention", "Change…", "limits-and-data"),
@@ -163,7 +163,7 @@ async def take_dialogs_of_home(camera: Camera, admin: str) -> None:
 
 
 async def take_command(camera: Camera, admin: str) -> None:
-    """What it answers, to a word it does not know as well, and the test that it sends."""
+    """The response to the command, to an unknown subcommand, and the test message."""
     await camera.page.goto(f"{camera.slack}/?user={admin}&tab=messages")
     for number, typed in enumerate(("/usergems-status", "/usergems-status sttaus", "/usergems-status test"), 1):
         box = camera.page.get_by_label("Command")
@@ -176,7 +176,7 @@ async def take_command(camera: Camera, admin: str) -> None:
 
 
 async def take_samples(browser: Browser) -> None:
-    """Admins' Home after a month, in light and dark, in trouble too; and a message of each kind."""
+    """Admins' Home after a month in light and dark, one with problems, and messages of several types."""
     slack = SlackSandbox()
     team = slack.add_team("Acme")
     admin = slack.add_user(team, "Alma Admin", "alma@acme.example", is_admin=True)
@@ -194,21 +194,21 @@ async def take_samples(browser: Browser) -> None:
             for scheme in ("light", "dark") if name == "home" else ("light",):
                 page = await browser.new_page(device_scale_factor=SHARPNESS, color_scheme=scheme)
                 camera = Camera(url, page)
-                await camera.see(f"{url}/?user={admin.id}&tab=home", ".home .section")
-                await page.locator("#toast").evaluate("toast => toast.hidePopover()")  # there is no app behind it
+                await camera.open(f"{url}/?user={admin.id}&tab=home", ".home .section")
+                await page.locator("#toast").evaluate("toast => toast.hidePopover()")  # it says that no app is running
                 await camera.take(name if scheme == "light" else f"{name}-{scheme}")
-        await take_kinds(browser, client, url, admin.id, people[0])
+        await take_message_types(browser, client, url, admin.id, people[0])
 
 
-async def take_kinds(browser: Browser, client: AsyncWebClient, url: str, reader: str, colleague: str) -> None:
-    """*colleague*: whoever has done something about it."""
+async def take_message_types(browser: Browser, client: AsyncWebClient, url: str, reader: str, colleague: str) -> None:
+    """Messages of several types; `colleague` is the member who acted on them."""
     messages = [MESSAGES[kind] for kind in KINDS]
     for message in messages:
         blocks = json.loads(json.dumps(message.blocks).replace("U0DANA", colleague))
         sent = await client.chat_postMessage(channel=reader, text=message.text, blocks=blocks)
-        await asyncio.sleep(1.1)  # Slack takes one a second
+        await asyncio.sleep(1.1)  # Slack accepts one message a second
     camera = Camera(url, await browser.new_page(device_scale_factor=SHARPNESS))
-    await camera.see(f"{url}/?user={reader}&channel={sent['channel']}", "article", len(messages))
+    await camera.open(f"{url}/?user={reader}&channel={sent['channel']}", "article", len(messages))
     await camera.take("messages")
 
 
@@ -217,9 +217,9 @@ async def main() -> None:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         await take_samples(browser)
-        async with demo() as said:
-            await take_terminal(browser, said)
-            await take_slack(browser, said)
+        async with demo() as output:
+            await take_terminal(browser, output)
+            await take_slack(browser, output)
         await browser.close()
 
 

@@ -40,7 +40,7 @@ async def test_from_the_link_to_the_connected_org(page: Page, acme: SalesforceWo
     await page.get_by_role("button", name="Continue to Salesforce").click()
     await consent(page, acme, "Allow")
 
-    await expect(page.get_by_role("heading", name="Acme Corp is connected.")).to_be_visible()
+    await expect(page.get_by_text("Acme Corp is connected to Acme.")).to_be_visible()
     await expect(page.get_by_text("Ines Integration")).to_be_visible()
     known = await acme.connection()
     assert known is not None
@@ -65,7 +65,7 @@ async def test_a_domain_is_asked_for_where_it_matters(page: Page, acme: Salesfor
     await page.get_by_label("Your My Domain").fill(acme.org.url)
     await page.keyboard.press("Enter")
     await consent(page, acme, "Allow")
-    await expect(page.get_by_role("heading", name="Acme Corp is connected.")).to_be_visible()
+    await expect(page.get_by_text("Acme Corp is connected to Acme.")).to_be_visible()
 
 
 async def test_who_declines_comes_back_to_the_choice(page: Page, acme: SalesforceWorld) -> None:
@@ -87,5 +87,5 @@ async def test_it_works_without_scripts_and_on_a_phone(browser: Browser, acme: S
     assert box["x"] + box["width"] <= 360
     await page.get_by_role("button", name="Continue to Salesforce").click()
     await consent(page, acme, "Allow")
-    await expect(page.get_by_role("heading", name="Acme Corp is connected.")).to_be_visible()
+    await expect(page.get_by_text("Acme Corp is connected to Acme.")).to_be_visible()
     await context.close()
