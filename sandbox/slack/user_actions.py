@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sandbox.slack.block_kit.inputs import Value, elements_in, find, holds_state, state_of, values_of
+from sandbox.slack.block_kit.inputs import Value, elements_in, find_element, holds_state, state_of, values_of
 from sandbox.slack.modals import Submission, apply_response, missing_fields
 from sandbox.slack.outgoing import payloads
 from sandbox.slack.outgoing.app_client import AppClient, Reply
@@ -60,7 +60,7 @@ class UserActions:
         conversation, message = self.world.channels[channel], self.world.message(channel, ts)
         if message is None or message.ephemeral_to not in (None, user_id) or not self._can_read(user_id, conversation):
             raise LookupError(f"{user_id} cannot see a message {ts} in {channel}")
-        block, element = find(message.blocks or [], action_id, value, block_id)
+        block, element = find_element(message.blocks or [], action_id, value, block_id)
         action = _use_element(message.input_states, block, element, value, self.world.new_ts())
         actor = self._actor(user_id)
         url = self.base_url() + self.response_urls.add(actor.token, conversation, actor.user, message)
@@ -141,7 +141,7 @@ class UserActions:
         return stack[-1]
 
     async def _act(self, user_id: str, view: View, action_id: str, value: Value, block_id: str | None) -> Reply:
-        block, element = find(view.blocks, action_id, value, block_id)
+        block, element = find_element(view.blocks, action_id, value, block_id)
         action = _use_element(view.input_states, block, element, value, self.world.new_ts())
         root = view.root_view_id if view.definition["type"] == "modal" else None
         return await self.app_client.interact(payloads.view_action(self._actor(user_id, root), view, action))

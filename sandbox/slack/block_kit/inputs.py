@@ -45,7 +45,9 @@ def elements_in(blocks: list[Json]) -> Iterator[tuple[Json, Json]]:
             yield block, element
 
 
-def find(blocks: list[Json], action_id: str, value: Value = None, block_id: str | None = None) -> tuple[Json, Json]:
+def find_element(
+    blocks: list[Json], action_id: str, value: Value = None, block_id: str | None = None
+) -> tuple[Json, Json]:
     """The element with this id, and its block. `value` selects one of several buttons with the same id.
 
     Raises LookupError if there is none, since people can only use what is shown.

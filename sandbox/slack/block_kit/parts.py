@@ -41,8 +41,9 @@ def _block_with_ids(block: dict[str, Any], new_id: Callable[[], str]) -> dict[st
         stored["elements"] = [_element_with_id(element, new_id) for element in stored["elements"]]
     if stored.get("actions"):
         stored["actions"] = [_element_with_id(element, new_id) for element in stored["actions"]]
-    for name in ("child_blocks",) if stored["type"] == "container" else ("elements",) * (stored["type"] == "carousel"):
-        stored[name] = [_block_with_ids(inner, new_id) for inner in stored[name]]
+    nested = {"container": "child_blocks", "carousel": "elements"}.get(stored["type"])
+    if nested:
+        stored[nested] = [_block_with_ids(inner, new_id) for inner in stored[nested]]
     return stored
 
 

@@ -36,7 +36,7 @@ async def test_from_the_link_to_the_connected_org(page: Page, acme: SalesforceWo
     """As an admin does it: choose, log in, and read what was connected."""
     await page.goto(acme.connect_link())
     await expect(page.get_by_role("heading", name="Connect Salesforce to Acme")).to_be_visible()
-    await expect(page.get_by_label("Your My Domain")).to_be_hidden()
+    await expect(page.get_by_label("My Domain address")).to_be_hidden()
     await page.get_by_role("button", name="Continue to Salesforce").click()
     await consent(page, acme, "Allow")
 
@@ -56,13 +56,13 @@ async def test_a_domain_is_asked_for_where_it_matters(page: Page, acme: Salesfor
     await page.get_by_role("radio").first.focus()
     await page.keyboard.press("ArrowDown")
     await page.keyboard.press("Tab")
-    await expect(page.get_by_label("Your My Domain")).to_be_focused()
+    await expect(page.get_by_label("My Domain address")).to_be_focused()
     await page.keyboard.type("evil.example")
     await page.keyboard.press("Enter")
 
     await expect(page.get_by_role("alert")).to_contain_text("acme.my.salesforce.com")
-    await expect(page.get_by_label("Your My Domain")).to_have_value("evil.example")
-    await page.get_by_label("Your My Domain").fill(acme.org.url)
+    await expect(page.get_by_label("My Domain address")).to_have_value("evil.example")
+    await page.get_by_label("My Domain address").fill(acme.org.url)
     await page.keyboard.press("Enter")
     await consent(page, acme, "Allow")
     await expect(page.get_by_text("Acme Corp is connected to Acme.")).to_be_visible()
