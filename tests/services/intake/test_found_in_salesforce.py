@@ -94,7 +94,7 @@ async def test_the_last_five_are_shown_as_they_would_be_told(org: Org) -> None:
     assert proposal is not None
     preview = await org.source.preview("T1", proposal.sobject, proposal.definition)
     assert len(preview.lines) == 5
-    assert "current.company is required" in str(preview.lines[0].refused)
+    assert "current.company is required" in str(preview.lines[0].refusal)
     assert "Person5 Smith joined Globex" in one_line(preview.lines[1].job_change)
     assert await org.told() == 0
 
