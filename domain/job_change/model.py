@@ -1,4 +1,4 @@
-"""What happened to a person's job: the event, how it is read and stored, and its key. Pure."""
+"""The job change: how it is parsed, stored and told apart from others. Pure."""
 
 from __future__ import annotations
 
@@ -7,127 +7,30 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, date
-from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from domain.job_change.field_types import (
     Custom,
     Day,
-    Domain,
     Email,
-    Emails,
     Moment,
-    SalesforceId,
     ShortText,
     Text,
-    Url,
-    long_salesforce_id,
     null_is,
     page_of,
     tidy,
 )
+from domain.job_change.parts import ChangeType, Company, Job, Links, Part, Person, SalesforceIds, Signal
 from domain.job_change.validation import Fault, InvalidJobChangeError, fault_of
-
-__all__ = [
-    "ChangeType",
-    "Company",
-    "Fault",
-    "InvalidJobChangeError",
-    "Job",
-    "JobChange",
-    "Links",
-    "Person",
-    "SalesforceIds",
-    "Signal",
-    "long_salesforce_id",
-]
 
 MOST_FAULTS = 50
 DEFAULT_SOURCE = "api"
 
 TEST_SOURCE = "usergems-test"
-"""The source of job changes that were made up to try the whole way."""
-
-
-class Signal(StrEnum):
-    """The stream a job change came on."""
-
-    CONTACT_TRACKING = "contact_tracking"
-    NEW_HIRES_PROMOTIONS = "new_hires_promotions"
-    CUSTOM = "custom"
-
-
-class ChangeType(StrEnum):
-    """What kind of change it is."""
-
-    NEW_COMPANY = "new_company"
-    NEW_HIRE = "new_hire"
-    PROMOTION = "promotion"
-    LATERAL = "lateral"
-    DEPARTURE = "departure"
-    ADDITIONAL_ROLE = "additional_role"
-
-
-class _Part(BaseModel):
-    # Strict: "87" is not a score and 1 is not a name. Unknown fields never get here, see `_with_unknown_kept`.
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
-
-
-class Company(_Part):
-    """A company as the sender knows it; at least one of name, domain and id is set, else it is None."""
-
-    name: Text = None
-    domain: Domain = None
-    salesforce_id: SalesforceId = None
-
-    @property
-    def label(self) -> str:
-        """What to call it."""
-        return self.name or self.domain or "a company without a name"
-
-
-def _known_company(company: Company | None) -> Company | None:
-    return company if company and (company.name or company.domain or company.salesforce_id) else None
-
-
-class Job(_Part):
-    """A title at a company; either may be unknown."""
-
-    title: Text = None
-    company: Annotated[Company | None, AfterValidator(_known_company)] = None
-
-
-class Person(_Part):
-    """Who changed jobs."""
-
-    full_name: Text = None
-    first_name: Text = None
-    last_name: Text = None
-    linkedin_url: Url = None
-    emails: Emails = []
-
-    @property
-    def name(self) -> str:
-        """The full name, as told to people."""
-        return self.full_name or f"{self.first_name} {self.last_name}"
-
-
-class SalesforceIds(_Part):
-    """Records the sender already knows."""
-
-    contact_id: SalesforceId = None
-    lead_id: SalesforceId = None
-    opportunity_id: SalesforceId = None
-
-
-class Links(_Part):
-    """Where to read more."""
-
-    source_url: Url = None
-
+"""The source of test job changes, which admins send to see the whole flow."""
 
 _NO_JOB, _NO_IDS, _NO_LINKS = Job(), SalesforceIds(), Links()
 
@@ -136,8 +39,8 @@ def _source(text: str) -> str:
     return tidy(text) or DEFAULT_SOURCE
 
 
-class JobChange(_Part):
-    """A person has a new job. Version 1 of the event that senders post."""
+class JobChange(Part):
+    """A person has a new job: version 1 of the event that senders post."""
 
     source: Annotated[ShortText, AfterValidator(_source), null_is(DEFAULT_SOURCE)] = DEFAULT_SOURCE
     source_event_id: Text = None
@@ -154,7 +57,7 @@ class JobChange(_Part):
     salesforce: Annotated[SalesforceIds, null_is(_NO_IDS)] = _NO_IDS
     dri_email: Email = None
     links: Annotated[Links, null_is(_NO_LINKS)] = _NO_LINKS
-    custom: Custom = {}
+    custom: Custom = {}  # noqa: RUF012 - pydantic copies defaults
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -165,7 +68,7 @@ class JobChange(_Part):
 
     @property
     def is_test(self) -> bool:
-        """Made up by whoever wants to see the whole way: told to nobody but whom it names."""
+        """Whether it is sample data. A test job change notifies only the person it names."""
         return self.source == TEST_SOURCE
 
     @classmethod
@@ -173,11 +76,11 @@ class JobChange(_Part):
         """Read one job change out of decoded JSON. Raises InvalidJobChangeError with every fault."""
         if not isinstance(raw, dict):
             raise InvalidJobChangeError([Fault("", "must be an object")])
-        given = _with_unknown_kept(raw)
+        fields = _with_unknown_under_custom(raw)
         try:
-            return cls.model_validate(given)
+            return cls.model_validate(fields)
         except ValidationError as error:
-            raise InvalidJobChangeError(_every_fault(given, error)) from None
+            raise InvalidJobChangeError(_all_faults(fields, error)) from None
 
     @classmethod
     def from_stored(cls, payload: str) -> JobChange:
@@ -189,21 +92,21 @@ class JobChange(_Part):
 
     @classmethod
     def if_readable(cls, payload: str | None) -> JobChange | None:
-        """The same; None: it was erased, or this version cannot read it."""
+        """Like `from_stored`, but None when the payload was erased or this version cannot read it."""
         try:
             return cls.from_stored(payload or "")
         except InvalidJobChangeError:
             return None
 
     def to_stored(self) -> str:
-        """As JSON, without what is not set."""
+        """JSON without the fields that are not set."""
         return self.model_dump_json(exclude_none=True)
 
     def key(self, received_on: date) -> str:
         """
-        What makes this the same job change when it is sent again; unique in a workspace.
+        The key by which a repeated job change is recognised; it is unique in a workspace.
 
-        The sender's own event id where there is one, else a hash of what happened, to the month.
+        It is the sender's own event id if there is one, otherwise a hash of source, person, change and month.
         """
         if self.source_event_id:
             return f"event:{_digest(self.source, self.source_event_id)}"
@@ -236,13 +139,13 @@ def _company_key(company: Company | None) -> str:
 
 
 def _digest(*parts: str) -> str:
-    # Half of it is plenty, and the index of the keys is the largest there is.
+    # Half of a SHA-256 is enough, and the index of keys is the largest of all.
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True)
 class _Missing:
-    """A fault of what is not there, and the fields that could mend it."""
+    """A missing value, and the fields that would supply it."""
 
     fault: Fault
     fields: tuple[str, ...]
@@ -265,21 +168,21 @@ def _missing(change: JobChange) -> Iterator[_Missing]:
         yield _Missing(fault, ("current.company", "change_type"))
 
 
-def _every_fault(given: Mapping[str, object], error: ValidationError) -> list[Fault]:
-    """Not only what is malformed but also what is missing besides, so that the sender mends it in one go."""
+def _all_faults(given: Mapping[str, object], error: ValidationError) -> list[Fault]:
+    """All malformed and all missing values, so that the sender can fix them in one go."""
     details = error.errors(include_url=False)
     if details[0]["type"] == "incomplete":
         return [missing.fault for missing in details[0]["ctx"]["missing"]]
     faults = list(dict.fromkeys(fault_of(detail) for detail in details))
-    missing = _missing_besides(_without(given, [detail["loc"] for detail in details]))
+    missing = _also_missing(_without(given, [detail["loc"] for detail in details]))
     malformed = [fault.path for fault in faults]
     faults += [
-        each.fault for each in missing if not any(_overlap(field, path) for field in each.fields for path in malformed)
+        gap.fault for gap in missing if not any(_overlap(field, path) for field in gap.fields for path in malformed)
     ]
     return faults[:MOST_FAULTS]
 
 
-def _missing_besides(given: Mapping[str, object]) -> Sequence[_Missing]:
+def _also_missing(given: Mapping[str, object]) -> Sequence[_Missing]:
     try:
         JobChange.model_validate(given)
     except ValidationError as error:
@@ -289,13 +192,13 @@ def _missing_besides(given: Mapping[str, object]) -> Sequence[_Missing]:
 
 
 def _without(given: Mapping[str, object], places: Sequence[tuple[int | str, ...]]) -> dict[str, object]:
-    """A copy that leaves out what is malformed, with a stand-in for what is required."""
+    """A copy without the malformed values, with placeholders for those that are required."""
     rest: dict[str, Any] = deepcopy({name: value for name, value in given.items() if name != "custom"})
     for place in places:
         part = rest
         for step in map(str, place):
             if not isinstance(part.get(step), dict):
-                part.pop(step, None)  # an item of a list takes its list with it
+                part.pop(step, None)  # a malformed item removes its whole list
                 break
             part = part[step]
     return {"signal": Signal.CUSTOM, "change_type": ChangeType.LATERAL, "person": {}} | rest
@@ -322,8 +225,8 @@ _INNER = {
 }
 
 
-def _with_unknown_kept(raw: Mapping[str, object]) -> dict[str, object]:
-    """Nothing a sender says is lost: fields we do not know move under `custom`, nested ones by their dotted path."""
+def _with_unknown_under_custom(raw: Mapping[str, object]) -> dict[str, object]:
+    """Move unknown fields under `custom`, nested ones by their dotted path, so that nothing from the sender is lost."""
     unknown: dict[str, object] = {}
     known = _split(raw, "", unknown)
     custom = known.get("custom")

@@ -6,7 +6,7 @@ import re
 
 from slack_bolt.async_app import AsyncApp
 
-from domain.job_change.model import Signal
+from domain.job_change.parts import Signal
 from domain.workspace import Workspace
 from listeners.dialogs.blocks import View, said_view
 from listeners.dialogs.dialog import Dialog

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from domain.day_counts import MOST_POSTS_COUNTED, RecipientCount
-from domain.job_change.model import Signal
+from domain.job_change.parts import Signal
 from domain.preferences import PATIENCE_MINUTES, POSTS_PER_MINUTE, RETENTION_DAYS, Pace
 from domain.workspace import Workspace
 from listeners.dialogs.blocks import Block, View, button, context, modal, plain, section

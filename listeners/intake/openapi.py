@@ -7,7 +7,8 @@ from typing import Any
 from aiohttp import web
 from pydantic_core import to_json
 
-from domain.job_change.model import ChangeType, JobChange
+from domain.job_change.model import JobChange
+from domain.job_change.parts import ChangeType
 from services.intake.accepting import MOST_IN_ONE_BATCH
 
 PATH = "/openapi.json"

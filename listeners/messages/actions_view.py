@@ -9,7 +9,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from domain.job_change.model import JobChange, Signal
+from domain.job_change.model import JobChange
+from domain.job_change.parts import Signal
 from domain.states import is_person
 from listeners.dialogs.blocks import Block, View, button, context, modal, plain, sections
 from listeners.dialogs.blocks import section as _section

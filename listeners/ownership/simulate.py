@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from slack_bolt.async_app import AsyncApp
 
-from domain.job_change.model import InvalidJobChangeError, JobChange
+from domain.job_change.model import JobChange
+from domain.job_change.validation import InvalidJobChangeError
 from listeners.dialogs.blocks import Block, View, section
 from listeners.dialogs.dialog import Dialog, Making
 from listeners.ownership.dialogs import OwnershipDialogs

@@ -6,7 +6,8 @@ import json
 from collections.abc import Sequence
 
 from domain.delivery import FailedJobChange
-from domain.job_change.model import InvalidJobChangeError, JobChange
+from domain.job_change.model import JobChange
+from domain.job_change.validation import InvalidJobChangeError
 from listeners.dialogs.blocks import Block, View, button, modal, plain, section
 from services.messages.wording import headline, moment, sentence
 from services.slack.mrkdwn import bold, escape

@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 
 from domain.delivery import MissedJobChange
 from domain.errors import PermanentError, TransientError
-from domain.job_change.model import InvalidJobChangeError, JobChange
+from domain.job_change.model import JobChange
+from domain.job_change.validation import InvalidJobChangeError
 from domain.states import DEFAULT_CHANNEL
 from domain.workspace import Workspace
 from services.journal import UNCOUNTED, Journal

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from domain.job_change.model import ChangeType, Signal
+from domain.job_change.parts import ChangeType, Signal
 from domain.preferences import EVERYTHING, SEGMENT
 from services.ownership.rules.rule_set import Segment
 

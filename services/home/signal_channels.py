@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from domain.audit import AuditEntry
 from domain.errors import PermanentError, TransientError
-from domain.job_change.model import Signal
+from domain.job_change.parts import Signal
 from domain.workspace import Workspace
 from services.home.mutables import SIGNALS
 from services.home.preferences import FASTER, NOT_INSTALLED, TRY_AGAIN, Answer, channel_problem, shared_warnings

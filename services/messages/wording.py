@@ -9,7 +9,8 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Literal
 
-from domain.job_change.model import ChangeType, Company, Job, JobChange
+from domain.job_change.model import JobChange
+from domain.job_change.parts import ChangeType, Company, Job
 from services.slack.mrkdwn import escape
 
 Side = Literal["past", "current", "both"]

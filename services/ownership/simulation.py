@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from domain.errors import PermanentError
-from domain.job_change.model import InvalidJobChangeError, JobChange
+from domain.job_change.model import JobChange
+from domain.job_change.validation import InvalidJobChangeError
 from services.intake.files.columns import Reading
 from services.intake.files.formats import look
 from services.intake.files.rows import opened

@@ -11,7 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import from_json
 
-from domain.job_change.model import Company, Fault, InvalidJobChangeError, JobChange, long_salesforce_id
+from domain.job_change.field_types import long_salesforce_id
+from domain.job_change.model import JobChange
+from domain.job_change.parts import Company
+from domain.job_change.validation import Fault, InvalidJobChangeError
 
 TODAY = date(2026, 11, 21)
 

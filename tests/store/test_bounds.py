@@ -7,6 +7,7 @@ import json
 import pytest
 from sqlalchemy import UniqueConstraint, event, text
 
+from domain.audit import AuditEntry
 from store.delivery import posts, redraws, reminders
 from store.home import member_preferences
 from store.intake import job_changes
@@ -37,7 +38,7 @@ ASKED = {
 async def test_no_table_without_end_is_read_through(database, ask):
     """The door waits behind it on SQLite, and a replica's threads on PostgreSQL."""
     await database.run(add_workspace)
-    await database.run(owners.link, "T1", "dana@x.example", "U1", owners.Change(SOMEDAY, "U1", "linked", ""))
+    await database.run(owners.link, "T1", "dana@x.example", "U1", AuditEntry(SOMEDAY, "U1", "linked", ""))
 
     read_through = await database.run(_looked_at, ask)
 

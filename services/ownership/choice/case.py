@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 
-from domain.job_change.model import ChangeType, Company, JobChange
+from domain.job_change.model import JobChange
+from domain.job_change.parts import ChangeType, Company
 from services.ownership.rules.owner_sources import Side
 from services.ownership.rules.rule_set import FieldTest, Segment, Segments
 from services.salesforce.records import (

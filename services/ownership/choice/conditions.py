@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from domain.job_change.model import ChangeType, Signal
+from domain.job_change.parts import ChangeType, Signal
 from services.ownership.choice.case import Case, segments_of, text_of
 from services.ownership.rules.owner_sources import Side
 from services.ownership.rules.rule_set import Conditions, FieldTest, Rule, RuleSet, Segment, Segments

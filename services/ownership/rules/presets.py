@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domain.job_change.model import ChangeType
+from domain.job_change.parts import ChangeType
 from services.ownership.rules.owner_sources import (
     OfOpportunity,
     OpportunityOwner,

@@ -14,7 +14,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from domain.job_change.model import ChangeType, Signal
+from domain.job_change.parts import ChangeType, Signal
 from services.ownership.rules.faults import InvalidRulesError, RuleFault, faults_of
 from services.ownership.rules.owner_sources import (
     ChannelId,

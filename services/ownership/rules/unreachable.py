@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import product
 
-from domain.job_change.model import ChangeType, Signal
+from domain.job_change.parts import ChangeType, Signal
 from services.ownership.rules.faults import RuleFault
 from services.ownership.rules.owner_sources import Side
 from services.ownership.rules.rule_set import Conditions, FieldTest, Rule

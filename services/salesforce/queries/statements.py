@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TypeGuard
 from urllib.parse import quote
 
-from domain.job_change.model import long_salesforce_id
+from domain.job_change.field_types import long_salesforce_id
 from services.salesforce.queries.quoting import format_soql
 from services.salesforce.queries.rows import OPPORTUNITIES, people
 from services.salesforce.queries.salesforce_records import Row

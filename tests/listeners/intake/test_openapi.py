@@ -10,7 +10,8 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 from jsonschema import Draft202012Validator
 
-from domain.job_change.model import InvalidJobChangeError, JobChange
+from domain.job_change.model import JobChange
+from domain.job_change.validation import InvalidJobChangeError
 from listeners.intake import openapi
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy import update
 
-from domain.job_change.model import ChangeType, Signal
+from domain.job_change.parts import ChangeType, Signal
 from sandbox.salesforce.schema import Field
 from services.ownership.rules.owner_sources import (
     Manager,

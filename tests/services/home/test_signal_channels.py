@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from domain.job_change.model import Signal
+from domain.job_change.parts import Signal
 from services.home.signal_channels import SignalChannels
 from store import audit
 from tests.services.slack.slack_world import open_slack_workspace

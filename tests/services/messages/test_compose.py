@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.job_change.model import ChangeType, JobChange
+from domain.job_change.model import JobChange
+from domain.job_change.parts import ChangeType
 from domain.states import HandlingState
 from services.messages.available_actions import offers
 from services.messages.cards import MOST_NOTES

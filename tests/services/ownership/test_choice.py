@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.job_change.model import ChangeType
+from domain.job_change.parts import ChangeType
 from domain.people import BOT, DEACTIVATED, GUEST, NOT_IN_SLACK, STRANGER, UNKNOWN, Member
 from domain.states import Role
 from domain.workspace import Workspace

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from domain.audit import AuditEntry
+from domain.job_change.model import JobChange
 from domain.people import OwnerLink, OwnerMatching
 from sandbox.salesforce.schema import Field, lookup
 from services.delivery.wakeups import Wakeups
@@ -517,8 +518,6 @@ async def test_alias_domains_and_another_email_field_match_everybody(world, chan
 
 async def test_simulating_tells_nobody(world, channel):
     """Who would be told, and why, without a trace of it anywhere."""
-    from domain.job_change.model import JobChange  # noqa: PLC0415
-
     two_accounts(world)
     pools = {"P": {"members": [{"user": "sue@acme.example"}, {"user": "kim@acme.example"}]}}
     draft = RuleSet.parse({"rules": [rule("Pool", [{"source": "pool", "pool": "P"}])], "pools": pools})
