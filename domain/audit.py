@@ -1,4 +1,4 @@
-"""Changes that admins, the operator, Slack or the app made, as the audit log keeps them. Pure."""
+"""Entries of the audit log: what an admin, the operator, Slack or the app changed. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class AuditEntry:
-    """One change. *actor* is a Slack user id, or one of those below; *at* in milliseconds."""
+    """One change. `actor` is a Slack user id or one of the constants below; `at` is in milliseconds."""
 
     at: int
     actor: str
@@ -18,4 +18,4 @@ class AuditEntry:
 OPERATOR = "operator"
 SLACK = "slack"
 APP = "app"
-"""Whoever is at the terminal; Slack, which told us; and we by ourselves."""
+"""Actors that are no Slack users: the operator at the terminal, Slack by an event, and the app itself."""

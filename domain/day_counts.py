@@ -14,7 +14,7 @@ OUTCOMES = (SENT_TO_DRI, SENT_TO_CHANNEL, FAILED, MUTED)
 
 @dataclass(frozen=True)
 class DayCount:
-    """*number*: days since the epoch, UTC. *ended*: how many had each of OUTCOMES."""
+    """`number` is days since the epoch in UTC. `ended` has how many job changes had each of OUTCOMES."""
 
     number: int
     ended: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
@@ -23,24 +23,25 @@ class DayCount:
 @dataclass(frozen=True)
 class JobChangeTotals:
     """
-    *waiting_since*: when the oldest of those without an outcome was accepted; None: nothing waits.
+    How many job changes wait, and how the others ended.
 
-    *ended*: how many had each of OUTCOMES since the time asked for; *buried*: how many are, whenever that was.
+    `waiting_since` is when the oldest one without an outcome was accepted, None when nothing waits. `ended` counts each
+    of OUTCOMES since the time asked for; `failed` counts all that have failed.
     """
 
     waiting: int
     waiting_since: int | None
     ended: Mapping[str, int]
-    buried: int
+    failed: int
 
 
 @dataclass(frozen=True)
 class RecipientCount:
-    """Somebody who is told in person, and how many messages they had."""
+    """A member and how many direct messages they received."""
 
     user_id: str
     messages: int
 
 
 MOST_POSTS_COUNTED = 10_000
-"""Who had most is told of the latest so many messages, so that it costs the same in every workspace."""
+"""Top recipients are counted over this many of the latest messages, so that it costs the same in every workspace."""

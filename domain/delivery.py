@@ -12,7 +12,7 @@ from domain.states import Role
 
 @dataclass(frozen=True)
 class ClaimedDelivery:
-    """A delivery in a claimed post."""
+    """A delivery in a claimed post. `payload` None means erased; `plainness` 0 is the full card."""
 
     id: int
     job_change_id: str
@@ -29,9 +29,9 @@ class ClaimedDelivery:
 @dataclass(frozen=True)
 class NewDelivery:
     """
-    A promise; *destination* is a Slack user, a channel or DEFAULT_CHANNEL, *reason* is why, as the message says.
+    A delivery to create. `destination` is a Slack user, a channel or DEFAULT_CHANNEL.
 
-    *side*: past, current or both, whose owner is told; None: what the change type suggests.
+    `reason` is shown in the message. `side` is past, current or both; None follows from the change type.
     """
 
     job_change_id: str
@@ -43,7 +43,7 @@ class NewDelivery:
 
 @dataclass(frozen=True)
 class DeliveryRecord:
-    """One delivery of a job change, and the message that carried it."""
+    """A delivery as a trace shows it, with the message that carried it."""
 
     destination: str
     role: str
@@ -59,9 +59,10 @@ class DeliveryRecord:
 @dataclass(frozen=True)
 class Delivery:
     """
-    A delivery, as somebody reaches for it. *destination*: a Slack user, a channel or DEFAULT_CHANNEL.
+    A delivery that somebody acts on. `destination` is a Slack user, a channel or DEFAULT_CHANNEL.
 
-    *payload* None: erased. *actor* and *at*: who brought it into its *state*, and when; None while it is open.
+    `payload` None means that the job change was erased. `actor` and `at` say who brought it into its state and when;
+    both are None while it is open.
     """
 
     id: int
@@ -82,9 +83,10 @@ class Delivery:
 @dataclass(frozen=True)
 class MissedJobChange:
     """
-    A job change that would have been this owner's.
+    A job change that an unmatched owner would have received.
 
-    *owner*: their e-mail address in lower case, else their Salesforce user id. *why*: what the message would have said.
+    `owner` is their e-mail address in lower case, else their Salesforce user id. `why` is the reason the message would
+    have shown.
     """
 
     owner: str
@@ -97,7 +99,7 @@ class MissedJobChange:
 
 @dataclass(frozen=True)
 class TraceStep:
-    """One thing that happened; *detail* is fit to be shown to an admin."""
+    """One step in the history of a job change. `detail` may be shown to an admin."""
 
     job_change_id: str
     at: int
@@ -107,7 +109,7 @@ class TraceStep:
 
 @dataclass(frozen=True)
 class Handling:
-    """A delivery that somebody took, gave or gave back."""
+    """Somebody took, reassigned or returned a delivery."""
 
     delivery_id: int
     state: str
@@ -118,7 +120,7 @@ class Handling:
 
 @dataclass(frozen=True)
 class Snooze:
-    """A delivery that comes back at *due_at*, or (None) came back at *back_at*."""
+    """A snoozed delivery. It is due again at `due_at`; None means that it came back at `back_at`."""
 
     delivery_id: int
     actor: str
@@ -128,7 +130,7 @@ class Snooze:
 
 @dataclass(frozen=True)
 class Report:
-    """Somebody said that something is wrong. *kind*: as in `wrong_data`."""
+    """A report of wrong data. `kind` is one of those in `wrong_data`."""
 
     actor: str
     at: int
@@ -137,7 +139,7 @@ class Report:
 
 @dataclass(frozen=True)
 class History:
-    """Each in the order in which it happened."""
+    """What people did with the deliveries of a job change, oldest first."""
 
     handled: tuple[Handling, ...] = ()
     later: tuple[Snooze, ...] = ()
@@ -149,7 +151,11 @@ NO_HISTORY = History()
 
 @dataclass(frozen=True)
 class JobChangeRecord:
-    """A job change, how far it is, how it ended, and every step that led there. Times in milliseconds."""
+    """
+    A job change with its outcome, its deliveries and its trace. Times are in milliseconds.
+
+    `sent_to` is "dri" or "channel", None when nobody was notified.
+    """
 
     id: str
     source: str
@@ -157,7 +163,7 @@ class JobChangeRecord:
     routed_at: int | None
     ended_at: int | None
     outcome: str | None
-    told: str | None
+    sent_to: str | None
     reason: str | None
     attempts: int
     last_error: str | None
@@ -167,13 +173,13 @@ class JobChangeRecord:
 
     @property
     def state(self) -> str:
-        """The outcome, or how far it is on its way there: accepted or routed."""
+        """The outcome, or accepted or routed while there is none."""
         return self.outcome or ("accepted" if self.routed_at is None else "routed")
 
 
 @dataclass(frozen=True)
 class FailedJobChange:
-    """A job change that could not be delivered; *payload* None: erased. *ended_at* in milliseconds."""
+    """A job change that could not be delivered. `payload` None means erased; `ended_at` is in milliseconds."""
 
     job_change_id: str
     payload: str | None = field(repr=False)
@@ -182,27 +188,28 @@ class FailedJobChange:
 
 
 @dataclass(frozen=True)
-class Lately:
-    """A delivery that somebody has read. *payload* and *decision* None: erased."""
+class SentDelivery:
+    """A delivery that was sent to a member. `payload` and `decision` None mean that it was erased."""
 
     delivery_id: int
     job_change_id: str
     side: str | None
-    told_at: int
+    sent_at: int
     payload: str | None = field(repr=False)
     decision: str | None = field(repr=False)
 
 
 MOST_SEARCHED = 5_000
-"""Job changes that are read to find an address, which no index knows."""
+"""How many of the latest job changes are searched for an address, since no index covers addresses."""
 
 
 @dataclass(frozen=True)
 class Explanation:
     """
-    A job change with all it led to. *change* None: it was erased, or cannot be read.
+    A job change with its history, as `explain` shows it.
 
-    *others*: the ids of further ones of the same person, newest first.
+    `change` is None when it was erased or cannot be read. `others` has the ids of the same person's other job changes,
+    newest first.
     """
 
     found: JobChangeRecord

@@ -1,9 +1,9 @@
-"""The only exceptions that cross a layer: what failed outside, and whether trying again can help.
+"""The exceptions that cross a layer: what failed outside, and whether a retry can help.
 
 PermanentError
-├─ DestinationDeadError     nobody reads there any more: fall back
-├─ MessageRefusedError      this rendering will never be taken: render it plainer
-└─ WorkspaceGoneError       our token is dead: stop until somebody installs again
+├─ DestinationDeadError     nobody reads this destination any more: use the fallback
+├─ MessageRefusedError      Slack never accepts this rendering: send a plainer one
+└─ WorkspaceGoneError       our token is revoked: stop until the app is installed again
 TransientError(retry_after, in_doubt)
 """
 
@@ -11,28 +11,28 @@ from __future__ import annotations
 
 
 class PermanentError(Exception):
-    """Trying the same again cannot help. The text is fit to be shown to an admin."""
+    """A retry cannot help. The text may be shown to an admin."""
 
 
 class DestinationDeadError(PermanentError):
-    """The person or channel can no longer be written to."""
+    """The person or channel can no longer receive messages."""
 
 
 class MessageRefusedError(PermanentError):
-    """Slack will not take this message as it is rendered."""
+    """Slack does not accept this message as it is rendered."""
 
 
 class WorkspaceGoneError(PermanentError):
-    """The workspace has uninstalled us or revoked our token."""
+    """The workspace has uninstalled the app or revoked its token."""
 
 
 class TransientError(Exception):
-    """Trying again later may help."""
+    """A retry may help."""
 
     def __init__(self, message: str, *, retry_after: float | None = None, in_doubt: bool = False) -> None:
         """
-        *retry_after*: seconds the vendor asked us to wait; None means it named none.
-        *in_doubt*: the call may have been performed although we saw it fail.
+        `retry_after` is how many seconds the vendor asked us to wait; None when it named no time.
+        `in_doubt` means that the call may have been performed although it failed for us.
         """
         super().__init__(message)
         self.retry_after = retry_after

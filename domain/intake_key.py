@@ -9,7 +9,7 @@ SIGNING, BEARER = "signing", "bearer"
 
 @dataclass(frozen=True)
 class StoredKey:
-    """A key at rest. *secret* is encrypted for SIGNING, a SHA-256 for BEARER. *expires_at* None: in force."""
+    """A stored key. `secret` is encrypted for SIGNING and a SHA-256 for BEARER. `expires_at` None means valid."""
 
     id: int
     kind: str
@@ -21,7 +21,7 @@ class StoredKey:
 
 @dataclass(frozen=True)
 class ListedKey:
-    """A key as Home lists it: everything but the secret. Times in milliseconds; *expires_at* None: in force."""
+    """A key without its secret, as Home lists it. Times are in milliseconds; `expires_at` None means valid."""
 
     kind: str
     made_at: int

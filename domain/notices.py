@@ -8,24 +8,22 @@ NO_DEFAULT_CHANNEL = "no_default_channel"
 DEFAULT_CHANNEL_BROKEN = "default_channel_broken"
 SALESFORCE_BROKEN = "salesforce_broken"
 SALESFORCE_CALLS_LOW = "salesforce_calls_low"
-"""Notices that are given once."""
-
+"""Problems that only an admin can fix."""
 
 WELCOME, NUDGE = "welcome", "nudge"
-"""Kinds: what is done and what is left after the app was added; and once more a day later, if something is left."""
-
+"""The checklist after installing, and a reminder a day later if steps are left."""
 
 NOT_ME = "not_me"
-"""A kind: a member says that they are not an owner whom they were taken for."""
+"""A member reported that a Salesforce owner is not them."""
 
 
 @dataclass(frozen=True)
 class Notice:
     """
-    A message to somebody, ours while *lease* is.
+    A direct message to an admin, claimed under `lease`.
 
-    *begun_at*: when somebody set out to send it; None: nobody did. *ts* None: we do not know that Slack has it.
-    *shown*: a digest of what it says.
+    `begun_at` is when sending it began, None if it has not. `ts` None means that Slack is not known to have it.
+    `shown` is a digest of the text it shows.
     """
 
     id: str
@@ -43,7 +41,7 @@ class Notice:
 
 @dataclass(frozen=True)
 class SetupSteps:
-    """What there is to do once after the app was added, and is done. *rules* are optional."""
+    """Which steps of the setup are done. Rules are optional."""
 
     salesforce: bool
     job_change: bool

@@ -1,4 +1,4 @@
-"""When a member reads what they are promised: at once or in a digest, never in quiet hours, by their clock. Pure."""
+"""When a member is notified: at once or in a digest, and not during quiet hours in their time zone. Pure."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from functools import cached_property
 from zoneinfo import ZoneInfo
 
 DIRECT, DAILY, WEEKLY = "direct", "daily", "weekly"
-"""How a member is told: of each job change at once, or of several together."""
+"""How a member is notified: of each job change at once, or of several in a digest."""
 
 MORNING = 9 * 60
-"""When a quiet weekend ends on Monday, where no quiet hours say so: minutes after midnight."""
+"""Minutes after midnight at which a quiet weekend ends on Monday, unless quiet hours last longer."""
 
 WEEKEND = (5, 6)
 """Saturday and Sunday, as `date.weekday` counts."""
@@ -21,7 +21,7 @@ _WEEK = 7
 
 
 def zone_of(tz: str | None) -> tzinfo:
-    """*tz*: a name such as "Europe/Oslo"; UTC where there is none, or none that this machine knows."""
+    """The time zone with an IANA name such as "Europe/Oslo". UTC when the name is missing or unknown here."""
     try:
         return ZoneInfo(tz or "UTC")
     except (KeyError, ValueError, OSError):
@@ -31,10 +31,10 @@ def zone_of(tz: str | None) -> tzinfo:
 @dataclass(frozen=True)
 class NotificationHours:
     """
-    *digest_at*, *quiet_from* and *quiet_to* are minutes after midnight in *tz*; *weekday* 0 is Monday.
+    A member's notification preferences.
 
-    The weekday is that of a weekly digest. Quiet hours may go over midnight. A quiet weekend ends on Monday when they
-    do, or in the morning.
+    `digest_at`, `quiet_from` and `quiet_to` are minutes after midnight in `tz`. `weekday` is the day of a weekly
+    digest; 0 is Monday. Quiet hours may span midnight. A quiet weekend ends on Monday when quiet hours end, or at 9:00.
     """
 
     delivery: str = DIRECT
@@ -49,21 +49,21 @@ class NotificationHours:
     def is_digest(self) -> bool:
         return self.delivery != DIRECT
 
-    def kept_until(self, since: int, now: int) -> int:
-        """When what was promised at *since* may be read: *now*, or later. All in milliseconds."""
+    def held_until(self, since: int, now: int) -> int:
+        """When a delivery created at `since` may be sent: `now` or later. All in milliseconds."""
         return self.opens_at(max(now, self._digest_after(since)))
 
     def opens_at(self, at: int) -> int:
-        """The first moment from *at* on that is not quiet."""
+        """The first moment at or after `at` that is not quiet."""
         while (end := self._quiet_until(at)) is not None:
             at = end
         return at
 
-    def why(self, since: int, now: int) -> str:
-        """What keeps it, as the end of "kept until Monday, because of your …"."""
+    def hold_reason(self, since: int, now: int) -> str:
+        """What holds a delivery back, as it completes "because of your …"."""
         if self._digest_after(since) > now:
             return f"{self.delivery} digest"
-        return "quiet weekend" if self._is_weekend(self._here(now)) else "quiet hours"
+        return "quiet weekend" if self._is_weekend(self._local(now)) else "quiet hours"
 
     def is_quiet_at(self, minute: int) -> bool:
         """Whether quiet hours cover this minute of the day."""
@@ -73,42 +73,42 @@ class NotificationHours:
             return self.quiet_from <= minute < self.quiet_to
         return minute >= self.quiet_from or minute < self.quiet_to
 
-    def spelled(self, at: int) -> str:
-        """A moment by their clock: Mon 23 Nov, 09:00 (Europe/Oslo)."""
-        here = self._here(at)
-        return f"{here:%a} {here.day} {here:%b}, {here:%H:%M} ({self.zone})"
+    def format_moment(self, at: int) -> str:
+        """A moment in their time zone: Mon 23 Nov, 09:00 (Europe/Oslo)."""
+        local = self._local(at)
+        return f"{local:%a} {local.day} {local:%b}, {local:%H:%M} ({self.zone})"
 
     @cached_property
     def zone(self) -> tzinfo:
         return zone_of(self.tz)
 
-    def _here(self, at: int) -> datetime:
+    def _local(self, at: int) -> datetime:
         return datetime.fromtimestamp(at / 1_000, self.zone)
 
     def _quiet_until(self, at: int) -> int | None:
-        here = self._here(at)
-        if self._is_weekend(here):
-            monday = here.date() + timedelta(-here.weekday() % _WEEK)
+        local = self._local(at)
+        if self._is_weekend(local):
+            monday = local.date() + timedelta(-local.weekday() % _WEEK)
             return self._moment(monday, self._monday_morning, after=at)
-        minute = _minute_of(here)
+        minute = _minute_of(local)
         if self.quiet_to is None or not self.is_quiet_at(minute):
             return None
-        return self._moment(here.date() + timedelta(minute >= self.quiet_to), self.quiet_to, after=at)
+        return self._moment(local.date() + timedelta(minute >= self.quiet_to), self.quiet_to, after=at)
 
-    def _is_weekend(self, here: datetime) -> bool:
+    def _is_weekend(self, local: datetime) -> bool:
         if not self.quiet_weekends:
             return False
-        return here.weekday() in WEEKEND or (here.weekday() == 0 and _minute_of(here) < self._monday_morning)
+        return local.weekday() in WEEKEND or (local.weekday() == 0 and _minute_of(local) < self._monday_morning)
 
     @property
     def _monday_morning(self) -> int:
         return self.quiet_to if self.quiet_to is not None and self.is_quiet_at(0) else MORNING
 
     def _digest_after(self, since: int) -> int:
-        """The first digest from *since* on; *since* itself where there is none."""
+        """The first digest at or after `since`; `since` itself for members without digests."""
         if not self.is_digest:
             return since
-        first = self._here(since).date()
+        first = self._local(since).date()
         days = (first + timedelta(ahead) for ahead in range(2 * _WEEK))
         return next(
             (at for day in days if self._has_digest(day) and (at := self._moment(day, self.digest_at)) >= since), since
@@ -121,9 +121,10 @@ class NotificationHours:
 
     def _moment(self, day: date, minute: int, after: int | None = None) -> int:
         """
-        When their clock shows this minute on that day: the first time if it does twice, but later than *after*.
+        When their clock shows this minute on that day, later than `after`.
 
-        A minute that is skipped when clocks go forward comes as much later.
+        If the clock shows it twice, the first time counts. A minute that is skipped when clocks go forward comes later
+        by as much as was skipped.
         """
         local = datetime.combine(day, time(*divmod(minute, 60)), self.zone)
         both = [round(local.replace(fold=fold).timestamp() * 1_000) for fold in (0, 1)]
@@ -132,18 +133,18 @@ class NotificationHours:
         return next((at for at in both if at > after), after + _MINUTE)
 
 
-def _minute_of(here: datetime) -> int:
-    return here.hour * 60 + here.minute
+def _minute_of(local: datetime) -> int:
+    return local.hour * 60 + local.minute
 
 
 @dataclass(frozen=True)
 class HeldBack:
     """
-    What a member is promised and has not been told yet. *since*: the oldest of it.
+    What waits for a member. `since` is when the oldest of it was created.
 
-    *kept_until*: until when their preferences keep it; None: they do not, it is on its way.
+    `held_until` is when their preferences let it through; None when nothing holds it back.
     """
 
     count: int = 0
     since: int | None = None
-    kept_until: int | None = None
+    held_until: int | None = None

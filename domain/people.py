@@ -16,10 +16,10 @@ UNKNOWN = "unknown"
 @dataclass(frozen=True)
 class Member:
     """
-    Who an e-mail address is in Slack.
+    The Slack user behind an e-mail address.
 
-    *problem*: why nobody can be told there; None: they can. UNKNOWN is never stored: it could not be learnt now, and
-    *retry_after* seconds is when to ask again (None: soon).
+    `problem` is why they cannot be notified, None if they can. UNKNOWN is never stored: Slack could not say, and
+    `retry_after` is how many seconds to wait before asking again (None means soon).
     """
 
     user_id: str | None
@@ -29,7 +29,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Absence:
-    """Out of office; *until* None: until they say so, *delegate* None: nobody takes their place."""
+    """Out of office. `until` None means until they come back; `delegate` None means that nobody stands in."""
 
     since: int
     until: int | None = None
@@ -38,7 +38,7 @@ class Absence:
 
 @dataclass(frozen=True)
 class UnmatchedOwner:
-    """An owner without a Slack user. *waiting*: job changes that the default channel got in their place, for replay."""
+    """An owner without a Slack user. `waiting` counts the job changes that went to the default channel instead."""
 
     owner: str
     name: str = field(repr=False)
@@ -49,7 +49,7 @@ class UnmatchedOwner:
 
 @dataclass(frozen=True)
 class OwnerLink:
-    """An owner and the Slack user they are, set by hand."""
+    """An owner and their Slack user, as an admin matched them."""
 
     owner: str
     user_id: str
@@ -60,9 +60,10 @@ class OwnerLink:
 @dataclass(frozen=True)
 class OwnerMatching:
     """
-    *links*: a Slack user by owner. *alias_domains*: a domain, and the one by which Slack may know its people.
+    How owners are matched with Slack users beyond their e-mail address.
 
-    *denied*: owners with a Slack user each who says that it is not them.
+    `links` has the Slack user of an owner. `alias_domains` maps a domain to the one that Slack may know instead.
+    `denied` has pairs of an owner and the Slack user who reported that the owner is not them.
     """
 
     email_field: str | None = None

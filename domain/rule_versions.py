@@ -1,4 +1,4 @@
-"""Versions of a workspace's ownership rules: published, drafted, and as somebody saw them. Pure."""
+"""Versions of a workspace's ownership rules: published, drafted, and as an admin saw them. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class PublishedRules:
-    """A rule set that is or was in force. *rules* as JSON; *published_by* a Slack user id or audit.OPERATOR."""
+    """A published rule set. `rules` is JSON; `published_by` is a Slack user id or audit.OPERATOR."""
 
     version: int
     rules: str = field(repr=False)
@@ -18,7 +18,7 @@ class PublishedRules:
 
 @dataclass(frozen=True)
 class DraftRules:
-    """What is being changed. *revision* grows with each change; *based_on*: the version it started from."""
+    """A draft. `revision` grows with each change; `based_on` is the version it started from."""
 
     revision: int
     based_on: int
@@ -30,9 +30,9 @@ class DraftRules:
 @dataclass(frozen=True)
 class SeenVersion:
     """
-    How the rules stood when somebody saw them. *revision* and *changed_at* 0: there was no draft.
+    Which version an admin saw. `revision` and `changed_at` are 0 when there was no draft.
 
-    Nobody overwrites what they have not seen: neither a draft, nor the version that theirs would start from.
+    A change is refused when the rules have changed since, so that nobody overwrites what they have not seen.
     """
 
     version: int
@@ -42,7 +42,7 @@ class SeenVersion:
 
 @dataclass(frozen=True)
 class PoolAssignment:
-    """A member of a pool has this account."""
+    """An account that a member of a pool keeps."""
 
     pool: str
     account: str
@@ -50,4 +50,4 @@ class PoolAssignment:
 
 
 ACTION = "ownership"
-"""What the actions of the history begin with."""
+"""The prefix of audit actions about ownership."""

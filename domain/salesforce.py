@@ -26,7 +26,7 @@ class ConnectionStatus:
     is_sandbox: bool | None = None
     user_id: str | None = None
     user_name: str | None = None
-    unreadable: str | None = None  # what we may not read; routing goes on without
+    unreadable: str | None = None  # fields that the user may not read; routing goes on without them
     problem: str | None = None
     connected_by: str | None = None  # a Slack user id; None: the operator
     renewed_at: int | None = None  # when the session was renewed, or when renewing it began
@@ -37,23 +37,23 @@ class ConnectionStatus:
     our_calls_day: int = 0  # days since the epoch, UTC
 
     def our_calls_on(self, now: int) -> int:
-        """How many API calls we have made on the day, UTC, of *now*."""
+        """How many API calls we made on the day of `now`, in UTC."""
         return self.our_calls if self.our_calls_day == now // DAY_MS else 0
 
     @property
     def has_worked(self) -> bool:
-        """Or not been found not to, as the operator's credentials are where they are for a browser's flow only."""
+        """Whether it has ever worked, or no problem is known, as before the first use."""
         return self.problem is None or self.last_success_at is not None
 
     @property
     def is_the_operators(self) -> bool:
-        """Whether it stands for the credentials in the environment, which no admin of the workspace entered."""
+        """Whether it uses the credentials from the operator's environment rather than those of the workspace."""
         return self.flow == CLIENT_CREDENTIALS and self.client_id is None
 
 
 @dataclass(frozen=True, kw_only=True)
 class SalesforceTokens:
-    """What Salesforce answered to a request for a session. `refresh_token` None: the one we have stays good."""
+    """Salesforce's answer to a token request. `refresh_token` None means that the one we have stays valid."""
 
     access_token: str = field(repr=False)
     refresh_token: str | None = field(repr=False)
@@ -68,7 +68,7 @@ WEB_SERVER = "web_server"
 
 @dataclass(frozen=True, kw_only=True)
 class SalesforceConnection(ConnectionStatus):
-    """One row, its secrets readable."""
+    """A connection with its decrypted secrets."""
 
     access_token: str | None = field(default=None, repr=False)  # None: none yet, or being renewed
     refresh_token: str | None = field(default=None, repr=False)
@@ -77,7 +77,7 @@ class SalesforceConnection(ConnectionStatus):
 
 @dataclass(frozen=True)
 class SalesforceApp:
-    """Consumer key and secret. *set_by*: a Slack user id; *set_at* in milliseconds."""
+    """Consumer key and secret. `set_by` is a Slack user id; `set_at` is in milliseconds."""
 
     client_id: str
     client_secret: str = field(repr=False)
@@ -91,7 +91,7 @@ PAUSED = "paused"
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """One row. Times in milliseconds; *definition* is decoded JSON."""
+    """A source of job changes. Times are in milliseconds; `definition` is decoded JSON."""
 
     id: int
     workspace_id: str
@@ -115,7 +115,7 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class NewSource:
-    """*since*: nothing that changed before is told."""
+    """A source to store. Records that changed before `since` are ignored."""
 
     workspace_id: str
     name: str
@@ -138,7 +138,7 @@ class PreviewLine:
 
 @dataclass(frozen=True)
 class Preview:
-    """*count*: how many a back-fill of so many days would tell; None: none was asked for. *unreadable* says why."""
+    """`count` is how many records a back-fill would deliver, None without one. `unreadable` has the reason by field."""
 
     lines: Sequence[PreviewLine]
     count: int | None

@@ -11,9 +11,10 @@ from domain.states import DEFAULT_CHANNEL, WorkspaceState
 @dataclass(frozen=True, kw_only=True)
 class Workspace:
     """
-    A workspace and its preferences, as one row.
+    A workspace and its preferences.
 
-    *signal_channels*: the channel of each signal that has its own. *retention_days* None: as the operator has it.
+    `signal_channels` has the channel of each signal with a channel of its own. `retention_days` None means the
+    operator's default.
     """
 
     id: str
@@ -46,6 +47,6 @@ class Workspace:
         return self.state == WorkspaceState.ACTIVE
 
     def channel_of(self, signal: str) -> str:
-        """The destination of job changes of this signal that no DRI is told of: its own channel, or the default one."""
+        """Where job changes of this signal go without a DRI: the signal's own channel or the default one."""
         channel = self.signal_channels.get(signal)
         return channel if channel and channel != self.default_channel_id else DEFAULT_CHANNEL

@@ -1,4 +1,4 @@
-"""The kinds of field a job change has: each tidied, checked, or refused with what it should be. Pure."""
+"""Field types of a job change: how each value is normalised and validated. Pure."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ LONGEST_DOMAIN = 255
 MOST_EMAILS = 20
 DEEPEST_CUSTOM = 32
 
-# Control characters would break log lines, SOQL and PostgreSQL (NUL); line and paragraph separators break layouts.
+# Control characters break log lines, SOQL and PostgreSQL (NUL). Line and paragraph separators break layouts.
 _TIDIED: dict[int, str | None] = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029], " ")
-# Invisible, and able to turn the rest of a message around. Joiners stay: emoji and Indic names are written with them.
+# Invisible characters that can reverse the rest of a message. Joiners stay: emoji and Indic names need them.
 _TIDIED |= dict.fromkeys([0x200B, 0x2060, 0xFEFF, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 
 _EMAIL = re.compile(r"[^\s@<>]+@[^\s@<>]+\.[^\s@<>]+")
@@ -38,10 +38,10 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def tidy(text: str | None) -> str | None:
-    """None when nothing readable is left: a blank says the same as leaving the field out."""
+    """Normalise white space and drop control characters. None when nothing is left: a blank field counts as missing."""
     if text is None:
         return None
-    if text.isprintable() and "  " not in text:  # nearly always, and several times as fast
+    if text.isprintable() and "  " not in text:  # the common case, and several times as fast
         return text.strip() or None
     return " ".join(text.translate(_TIDIED).split()) or None
 
@@ -63,31 +63,31 @@ def _email_of_list(text: str) -> str:
 
 
 def _domain(text: str | None) -> str | None:
-    given = tidy(text)
-    if given is None:
+    tidied = tidy(text)
+    if tidied is None:
         return None
-    domain = _DOMAIN_CLUTTER.sub("", given.lower())
+    domain = _DOMAIN_CLUTTER.sub("", tidied.lower())
     if not _DOMAIN.fullmatch(domain) or len(domain) > LONGEST_DOMAIN:
         raise PydanticCustomError("domain", "is not a domain such as globex.com")
     return domain
 
 
 def _url(text: str | None) -> str | None:
-    given = tidy(text)
-    if given is None:
+    tidied = tidy(text)
+    if tidied is None:
         return None
-    url = given if "://" in given else f"https://{given}"
+    url = tidied if "://" in tidied else f"https://{tidied}"
     if not _URL.fullmatch(url) or len(url) > LONGEST_URL:
         raise PydanticCustomError("url", "is not an http(s) address")
     return url
 
 
 def page_of(url: str) -> str:
-    """The page an address shows, however it is written: https://uk.linkedin.com/in/Ada/?x=1 is linkedin.com/in/ada."""
-    found = _URL.fullmatch(url.lower())
-    if not found:
+    """The canonical form of an address: https://uk.linkedin.com/in/Ada/?x=1 becomes linkedin.com/in/ada."""
+    match = _URL.fullmatch(url.lower())
+    if not match:
         return url.lower()
-    return _LINKEDIN_OR_WWW.sub(r"\1", found["host"]) + (found["path"] or "").rstrip("/")
+    return _LINKEDIN_OR_WWW.sub(r"\1", match["host"]) + (match["path"] or "").rstrip("/")
 
 
 _CAPITALS = {code: "1" if chr(code).isupper() else "0" for code in range(128)}
@@ -96,9 +96,9 @@ _CHECK = {f"{place:05b}"[::-1]: char for place, char in enumerate("ABCDEFGHIJKLM
 
 def long_salesforce_id(text: str) -> str:
     """
-    The 18-character form of a 15-character id; one of 18 stays as it is.
+    The 18-character form of a 15-character id. An id of 18 characters is returned unchanged.
 
-    The last three characters say which of the first fifteen are capitals, five to a character:
+    Each of the last three characters says which of five characters before it are capitals:
     https://help.salesforce.com/s/articleView?id=000383751
     """
     if len(text) != 15:
@@ -108,22 +108,22 @@ def long_salesforce_id(text: str) -> str:
 
 
 def _salesforce_id(text: str | None) -> str | None:
-    given = tidy(text)
-    if given is None:
+    tidied = tidy(text)
+    if tidied is None:
         return None
-    if not _SALESFORCE_ID.fullmatch(given):
+    if not _SALESFORCE_ID.fullmatch(tidied):
         raise PydanticCustomError("salesforce_id", "is not a Salesforce id of 15 or 18 characters")
-    return long_salesforce_id(given)
+    return long_salesforce_id(tidied)
 
 
 def _day(value: object) -> object:
     # pydantic alone would read 20261101 as seconds since 1970.
     if value is None or (isinstance(value, str) and not tidy(value)):
         return None
-    found = _DAY.fullmatch(value) if isinstance(value, str) else None
-    if not found:
+    match = _DAY.fullmatch(value) if isinstance(value, str) else None
+    if not match:
         raise PydanticCustomError("day", "must be a date such as 2026-11-01")
-    return found[1]
+    return match[1]
 
 
 def _moment(value: object) -> object:
@@ -136,12 +136,12 @@ def _moment(value: object) -> object:
 
 def _storable(custom: dict[str, JsonValue]) -> dict[str, JsonValue]:
     if not _is_storable(custom, DEEPEST_CUSTOM):
-        raise PydanticCustomError("custom", "has a broken character, a number beyond all bounds, or too many levels")
+        raise PydanticCustomError("custom", "has a broken character, a number that is not finite, or too many levels")
     return custom
 
 
 def _is_storable(value: JsonValue, levels: int) -> bool:
-    """Whether it can be written as JSON and be read back the same."""
+    """Whether a value survives being written as JSON and read back."""
     if isinstance(value, str):
         return not _SURROGATE.search(value)
     if isinstance(value, float):
@@ -156,7 +156,7 @@ def _is_storable(value: JsonValue, levels: int) -> bool:
 
 
 def null_is(default: object) -> BeforeValidator:
-    """An explicit null says the same as leaving the field out."""
+    """An explicit null counts as a missing field."""
     return BeforeValidator(lambda value: default if value is None else value)
 
 

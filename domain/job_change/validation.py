@@ -1,4 +1,4 @@
-"""What is wrong with a job change, in the sender's words: pydantic's errors as paths and messages. Pure."""
+"""Validation errors of a job change: pydantic's errors as the paths and messages that senders read. Pure."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from domain.job_change.field_types import MOST_EMAILS
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong with what a sender sent; *path* is dotted, empty for the whole."""
+    """One validation error. `path` is dotted, and empty when it concerns the whole job change."""
 
     path: str
     message: str
 
 
 class InvalidJobChangeError(PermanentError):
-    """Only the sender can mend it."""
+    """The job change is invalid, and only its sender can fix it."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         super().__init__("; ".join(f"{fault.path or 'the job change'} {fault.message}" for fault in faults))
@@ -51,14 +51,14 @@ _MESSAGES = {
     "greater_than_equal": _YEARS,
     "less_than": _YEARS,
 }
-"""What is said for pydantic's kinds of error: https://docs.pydantic.dev/latest/errors/validation_errors/"""
+"""Messages by pydantic's error type: https://docs.pydantic.dev/latest/errors/validation_errors/"""
 
 
 def fault_of(detail: ErrorDetails) -> Fault:
-    """One of pydantic's errors. Never the value that was sent: faults are logged."""
+    """Translate one of pydantic's errors. The value that was sent is left out, because faults are logged."""
     kind, place, ctx = detail["type"], detail["loc"], detail.get("ctx", {})
     if place[0] == "custom" and len(place) > 1:
-        return Fault("custom", "must be an object as JSON knows it")
+        return Fault("custom", "must be a JSON object")
     path = ".".join(str(step) for step in place)
     if kind in {"enum", "model_type"} and detail["input"] is None:
         return Fault(path, "is required")

@@ -81,7 +81,7 @@ def _outcome(found: JobChangeRecord) -> str:
     if found.ended_at is None:
         trouble = f": {found.last_error}" if found.last_error else ""
         return f"none yet, {_attempts(found.attempts)} so far{trouble}" if found.attempts or trouble else "none yet"
-    who = {"dri": "to the DRI", "channel": "to the default channel"}.get(found.told or "", "")
+    who = {"dri": "to the DRI", "channel": "to the default channel"}.get(found.sent_to or "", "")
     return " ".join(filter(None, [found.outcome, who, shown_time(found.ended_at)])) + (
         f"\n  because     {found.reason}" if found.reason else ""
     )

@@ -49,11 +49,11 @@ def _waiting(mine: MemberHome) -> Iterator[Block]:
     if not waiting.count or waiting.since is None:
         return
     many = "One job change waits" if waiting.count == 1 else f"{waiting.count:,} job changes wait"
-    if waiting.kept_until is None:
+    if waiting.held_until is None:
         yield context(f"📨 {many} for you and will be with you in a moment.")
         return
-    why = mine.hours.why(waiting.since, mine.shown_at)
-    yield context(f"🌙 {many} for you, kept until {moment(waiting.kept_until)}: your {why}.")
+    why = mine.hours.hold_reason(waiting.since, mine.shown_at)
+    yield context(f"🌙 {many} for you, kept until {moment(waiting.held_until)}: your {why}.")
 
 
 def _lately(mine: MemberHome) -> Iterator[Block]:

@@ -115,7 +115,7 @@ def _of_totals(totals: JobChangeTotals, now: int) -> Iterable[Metric]:
     age = 0.0 if totals.waiting_since is None else max(0, now - totals.waiting_since) / 1_000
     yield _gauge("job_changes_waiting", "Job changes without an outcome yet", totals.waiting)
     yield _gauge("job_changes_waiting_oldest_seconds", "Age of the oldest job change without an outcome", age)
-    yield _gauge("job_changes_failed", "Job changes that could not be delivered", totals.buried)
+    yield _gauge("job_changes_failed", "Job changes that could not be delivered", totals.failed)
     ended = GaugeMetricFamily(
         "usergems_job_changes_ended_last_day", "How job changes ended in the last 24 hours", labels=["outcome"]
     )

@@ -14,7 +14,7 @@ def shown(found: JobChangeRecord) -> dict[str, object]:
         "source": found.source,
         "state": found.state,
         "outcome": found.outcome,
-        "told": found.told,
+        "told": found.sent_to,
         "reason": found.reason,
         "attempts": found.attempts,
         "last_error": found.last_error,

@@ -80,9 +80,9 @@ def mine_line(waiting: HeldBack) -> str | None:
     if not waiting.count:
         return None
     many = "One job change waits" if waiting.count == 1 else f"{waiting.count:,} job changes wait"
-    if waiting.kept_until is None:
+    if waiting.held_until is None:
         return f"{many} for you, and will be with you in a moment."
-    return f":crescent_moon: {many} for you until {moment(waiting.kept_until)}, as you prefer: see the Home tab."
+    return f":crescent_moon: {many} for you until {moment(waiting.held_until)}, as you prefer: see the Home tab."
 
 
 def status_blocks(status: WorkspaceStatus, mine: str | None = None, *, may: bool) -> list[Block]:

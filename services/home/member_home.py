@@ -9,7 +9,7 @@ from datetime import date, datetime, time, timedelta
 
 from sqlalchemy import Connection
 
-from domain.delivery import Lately
+from domain.delivery import SentDelivery
 from domain.errors import PermanentError, TransientError
 from domain.job_change.model import JobChange
 from domain.notification_hours import WEEKEND, WEEKLY, NotificationHours, zone_of
@@ -192,11 +192,11 @@ def _page(connection: Connection, workspace_id: str, user_id: str, now: int, ski
     return RecentDeliveries(_told(connection, found[:most]), skip, len(found) > most)
 
 
-def _told(connection: Connection, found: Sequence[Lately]) -> tuple[RecentDelivery, ...]:
+def _told(connection: Connection, found: Sequence[SentDelivery]) -> tuple[RecentDelivery, ...]:
     known = histories.histories(connection, {each.job_change_id for each in found})
     return tuple(
         RecentDelivery(
-            each.delivery_id, each.told_at, each.side, JobChange.if_readable(each.payload), known[each.job_change_id]
+            each.delivery_id, each.sent_at, each.side, JobChange.if_readable(each.payload), known[each.job_change_id]
         )
         for each in found
     )

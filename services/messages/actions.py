@@ -128,7 +128,7 @@ class Acting:
             user = None  # we may not know where they are: then it is UTC
         due_at = comes_back_at(when, self.now(), user.tz if user else None)
         hours = await self.database.run(member_preferences.find, workspace_id, actor)
-        back_at = hours.kept_until(due_at, due_at)
+        back_at = hours.held_until(due_at, due_at)
         await self.database.run(laters.put_off, reached.delivery, actor, back_at, self.now())
         return Acted(job_change_id=reached.delivery.job_change_id)
 

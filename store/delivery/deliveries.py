@@ -67,9 +67,9 @@ def add_deliveries(connection: Connection, workspace_id: str, new: Sequence[NewD
     )
     if parked:
         del ids[DEFAULT_CHANNEL]
-    kept = {destination: hours for destination, hours in readers.items() if hours.kept_until(now, now) > now}
+    kept = {destination: hours for destination, hours in readers.items() if hours.held_until(now, now) > now}
     if kept:
-        waits = [{"of_lane": ids.pop(each), "until": hours.kept_until(now, now)} for each, hours in kept.items()]
+        waits = [{"of_lane": ids.pop(each), "until": hours.held_until(now, now)} for each, hours in kept.items()]
         connection.execute(keep_empty, waits)
         add_steps(
             connection,

@@ -66,6 +66,10 @@ def unsaid(connection: Connection, steps: Sequence[TraceStep]) -> list[TraceStep
 
 def kept_step(job_change_id: str, hours: NotificationHours, since: int, now: int) -> TraceStep:
     """Until when what was promised at *since* is kept by its reader's preferences, and which of them does it."""
-    until = hours.kept_until(since, now)
-    detail = f"until {hours.spelled(until)}: their {hours.why(since, now)}" if until > now else "not any longer"
+    until = hours.held_until(since, now)
+    detail = (
+        f"until {hours.format_moment(until)}: their {hours.hold_reason(since, now)}"
+        if until > now
+        else "not any longer"
+    )
     return TraceStep(job_change_id, now, KEPT, detail)

@@ -70,7 +70,7 @@ class Claim:
     def promised_at(self, delivery: ClaimedDelivery) -> int:
         """Since when it could have been told: its reader's hours are no delay of ours."""
         since = delivery.created_at
-        return self.hours.kept_until(since, since) if self.hours else since
+        return self.hours.held_until(since, since) if self.hours else since
 
 
 @dataclass(frozen=True)
@@ -288,7 +288,7 @@ def _keep(
     for lane_id, members in waiting.items():
         hours = by_id[lane_id].hours
         since = min(each.created_at for each in members)
-        if hours is not None and (until := hours.kept_until(since, now)) > now:
+        if hours is not None and (until := hours.held_until(since, now)) > now:
             rows.append({"of_lane": lane_id, "until": until})
             steps += [kept_step(each.job_change_id, hours, since, now) for each in members]
     if rows:

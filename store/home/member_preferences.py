@@ -71,7 +71,7 @@ def _schedule_anew(connection: Connection, workspace_id: str, user_id: str, hour
         return
     pending = connection.execute(_pending, {"of_lane": lane.id}).all()
     since = min((row.created_at for row in pending), default=now)
-    until = hours.kept_until(since, now)
+    until = hours.held_until(since, now)
     was_kept = lane.kept_until is not None and lane.kept_until > now
     if not pending or until == lane.kept_until or (until == now and not was_kept):
         return

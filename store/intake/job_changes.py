@@ -112,7 +112,7 @@ _find = select(
     job_changes.c.routed_at,
     job_changes.c.ended_at,
     job_changes.c.outcome,
-    job_changes.c.told,
+    job_changes.c.told.label("sent_to"),
     job_changes.c.reason,
     job_changes.c.attempts,
     func.coalesce(job_changes.c.last_error, _awaited).label("last_error"),  # it waits, though it was no part of a try
@@ -163,7 +163,7 @@ def _course(found: JobChangeRecord) -> Iterator[TraceStep]:
             yield TraceStep(found.id, told.settled_at, "posted", f"to {where}")
     if found.ended_at is not None and found.outcome not in {None, *(step.step for step in found.trace)}:
         whom = {"dri": "to the DRI", "channel": "to the default channel"}
-        yield TraceStep(found.id, found.ended_at, str(found.outcome), whom.get(found.told or "", found.reason or ""))
+        yield TraceStep(found.id, found.ended_at, str(found.outcome), whom.get(found.sent_to or "", found.reason or ""))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, bindparam, select
 
-from domain.delivery import Lately
+from domain.delivery import SentDelivery
 from domain.states import DeliveryState
 from store.schema import deliveries, job_changes, lanes, posts
 
@@ -38,7 +38,7 @@ _told = (
 )
 
 
-def told(connection: Connection, workspace_id: str, user_id: str, now: int, skip: int, most: int) -> list[Lately]:
+def told(connection: Connection, workspace_id: str, user_id: str, now: int, skip: int, most: int) -> list[SentDelivery]:
     """Of the last fourteen days, without the newest *skip*."""
     asked = {"of_workspace": workspace_id, "of_user": user_id, "since": now - LATELY_MS, "skip": skip, "most": most}
-    return [Lately(*row) for row in connection.execute(_told, asked)]
+    return [SentDelivery(*row) for row in connection.execute(_told, asked)]

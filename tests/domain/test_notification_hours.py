@@ -59,7 +59,7 @@ MONDAYS = NotificationHours(WEEKLY, digest_at=clock(9), weekday=0, tz=OSLO)
 )
 def test_what_is_promised_is_read_at_the_first_moment_its_reader_wants(hours, promised, read):
     """At once, or when the digest, the quiet hours or the weekend let it."""
-    assert hours.kept_until(at(promised), at(promised)) == at(read)
+    assert hours.held_until(at(promised), at(promised)) == at(read)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_quiet_hours_end_on_the_days_when_clocks_change(promised, read):
     """Europe goes forward in March and back in October, both at night."""
     hours = NotificationHours(quiet_from=clock(22), quiet_to=clock(2, 30), tz=OSLO)
 
-    assert hours.kept_until(at(promised), at(promised)) == at(read)
+    assert hours.held_until(at(promised), at(promised)) == at(read)
 
 
 def test_quiet_hours_that_come_twice_are_quiet_twice():
@@ -81,7 +81,7 @@ def test_quiet_hours_that_come_twice_are_quiet_twice():
     hours = NotificationHours(quiet_from=clock(22), quiet_to=clock(2, 30), tz=OSLO)
     second = at("2026-10-25 02:15") + 60 * MINUTE
 
-    assert hours.kept_until(second, second) == second + 15 * MINUTE
+    assert hours.held_until(second, second) == second + 15 * MINUTE
 
 
 def test_a_digest_whose_time_is_over_goes_out_as_soon_as_nothing_is_quiet():
@@ -89,8 +89,8 @@ def test_a_digest_whose_time_is_over_goes_out_as_soon_as_nothing_is_quiet():
     hours = NotificationHours(DAILY, digest_at=clock(9), quiet_from=clock(18), quiet_to=clock(8), tz=OSLO)
     promised = at("2026-11-19 12:00")
 
-    assert hours.kept_until(promised, at("2026-11-20 14:00")) == at("2026-11-20 14:00")
-    assert hours.kept_until(promised, at("2026-11-20 19:00")) == at("2026-11-21 08:00")
+    assert hours.held_until(promised, at("2026-11-20 14:00")) == at("2026-11-20 14:00")
+    assert hours.held_until(promised, at("2026-11-20 19:00")) == at("2026-11-21 08:00")
 
 
 @pytest.mark.parametrize("tz", [None, "", "Nowhere/Land", "../../etc/passwd", "Europe"])
@@ -107,7 +107,7 @@ def test_the_reason_names_what_keeps_it():
     assert WORK.why(friday_evening, friday_evening) == "quiet hours"
     assert WORK.why(saturday, saturday) == "quiet weekend"
     assert EVENING.why(friday_noon, friday_noon) == "daily digest"
-    assert EVENING.spelled(at("2026-11-20 17:00")) == "Fri 20 Nov, 17:00 (Europe/Oslo)"
+    assert EVENING.format_moment(at("2026-11-20 17:00")) == "Fri 20 Nov, 17:00 (Europe/Oslo)"
 
 
 minutes = st.integers(0, clock(23, 59))
@@ -129,11 +129,11 @@ def test_nothing_is_ever_kept_for_good_nor_told_in_quiet_hours(hours, promised, 
     """Whatever is preferred, in any zone, across clock changes: told within two weeks, and never while it is quiet."""
     now = promised + waited
 
-    until = hours.kept_until(promised, now)
+    until = hours.held_until(promised, now)
 
     assert now <= until <= now + 14 * DAY
     assert hours.opens_at(until) == until
-    assert hours.kept_until(promised, until) == until
+    assert hours.held_until(promised, until) == until
 
 
 @given(any_hours, moments)
@@ -141,7 +141,7 @@ def test_what_is_promised_later_is_never_read_earlier(hours, promised):
     """The order of a lane is kept."""
     later = promised + 90 * MINUTE
 
-    assert hours.kept_until(promised, promised) <= hours.kept_until(later, later)
+    assert hours.held_until(promised, promised) <= hours.held_until(later, later)
 
 
 @given(any_hours, moments)
@@ -149,4 +149,4 @@ def test_who_wants_it_at_once_and_has_no_quiet_time_waits_for_nothing(hours, pro
     """Preferences that say nothing change nothing."""
     plain = NotificationHours(tz=hours.tz)
 
-    assert plain.kept_until(promised, promised) == promised
+    assert plain.held_until(promised, promised) == promised

@@ -125,7 +125,7 @@ async def test_what_was_put_off_comes_back_when_its_reader_reads(world, dana):
     await acting_in(world).put_off(world.workspace_id, 1, dana, When.TOMORROW)
 
     (due_at,) = await world.database.run(lambda connection: connection.execute(select(laters.c.due_at)).scalars().all())
-    assert NotificationHours().spelled(due_at)[-11:] == "16:00 (UTC)"
+    assert NotificationHours().format_moment(due_at)[-11:] == "16:00 (UTC)"
 
 
 async def test_what_was_put_off_to_the_minute_of_a_digest_comes_with_that_one(world, dana):
