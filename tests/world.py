@@ -108,7 +108,7 @@ class World:
     async def outcome(self, job_change_id: str) -> tuple[str | None, str | None, str | None]:
         """The outcome, the kind of recipient, and the reason."""
         job_change = await self.find(job_change_id)
-        return job_change.outcome, job_change.told, job_change.reason
+        return job_change.outcome, job_change.sent_to, job_change.reason
 
     async def find(self, job_change_id: str) -> JobChangeRecord:
         job_change = await self.database.run(find, self.workspace_id, job_change_id)

@@ -62,7 +62,7 @@ async def test_they_wait_for_a_quarter_of_an_hour_and_no_longer(world, channel):
     (message,) = world.channel_messages("job-changes")
     assert AWAY in message.text
     found = await world.find(first)
-    assert (found.outcome, found.told) == ("delivered", "channel")
+    assert (found.outcome, found.sent_to) == ("delivered", "channel")
     assert found.decision["notes"] == ["Salesforce could not be asked: Salesforce answered 503"]
 
 
