@@ -185,7 +185,7 @@ async def test_a_delivered_one_says_where(database):
 
     found = await database.run(job_changes.find, "T1", added.id)
 
-    assert (found.state, found.outcome, found.told) == ("delivered", "delivered", "dri")
+    assert (found.state, found.outcome, found.sent_to) == ("delivered", "delivered", "dri")
     assert [(told.channel, told.ts) for told in found.deliveries] == [("D1", "1.2")]
 
 
