@@ -1,4 +1,4 @@
-"""The app as a process of its own, between a sandbox Slack and a sandbox Salesforce that live in the test."""
+"""The app as a real process, with Slack and Salesforce sandboxes inside the test."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from tests.servers import GENEROUS_TIMEOUT, free_port
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
-"""Set, if to nothing: no .env of this checkout has a say in the tests."""
+"""All settings are set, most to nothing, so that no .env of this checkout affects the tests."""
 
-PATIENCE = 30.0
-"""Seconds for anything that is waited for; each takes a second or two."""
+TIMEOUT_SECONDS = 30.0
+"""For anything a test waits for, which usually takes a second or two."""
 
 
 @dataclass
-class Ended:
-    """How a process ended, and what it said."""
+class Exit:
+    """The exit status of a process and its output."""
 
     status: int | None
     out: str
@@ -40,8 +40,8 @@ class Ended:
 
 
 @dataclass
-class Served:
-    """What the app is surrounded by, and how it is started; its files are in *folder*."""
+class Deployment:
+    """The sandboxes around the app, its settings, and its processes. Its files are in `folder`."""
 
     folder: Path
     slack: SlackSandbox
@@ -68,32 +68,32 @@ class Served:
         return process
 
     async def serve(self, *verb: str) -> Process:
-        """Started, and at work: it has said so."""
+        """Start a process and wait until it reports that it is ready."""
         process = await self.start(*(verb or ("serve",)))
         assert process.stdout
-        line = await asyncio.wait_for(process.stdout.readline(), PATIENCE)
-        assert line.startswith((b"Listening on", b"The worker")), (await self.end(process)).err
+        line = await asyncio.wait_for(process.stdout.readline(), TIMEOUT_SECONDS)
+        assert line.startswith((b"Listening on", b"The worker")), (await self.stop(process)).err
         return process
 
-    async def run(self, *verb: str, **environ: str) -> Ended:
-        """Until it ends by itself."""
-        return await self.end(await self.start(*verb, **environ))
+    async def run(self, *verb: str, **environ: str) -> Exit:
+        """Run a command until it exits."""
+        return await self.stop(await self.start(*verb, **environ))
 
-    async def end(self, process: Process, number: int | None = None) -> Ended:
-        """How it ended, on this signal if there is one."""
+    async def stop(self, process: Process, number: int | None = None) -> Exit:
+        """Wait until the process exits, after sending it a signal if one is given."""
         if number is not None:
             process.send_signal(number)
-        out, err = await asyncio.wait_for(process.communicate(), PATIENCE)
-        return Ended(process.returncode, out.decode(), err.decode())
+        out, err = await asyncio.wait_for(process.communicate(), TIMEOUT_SECONDS)
+        return Exit(process.returncode, out.decode(), err.decode())
 
     def direct_messages(self) -> list[str]:
-        """The texts of all that people have read in person."""
-        channels = [each for each in self.slack.world.channels.values() if each.is_im]
+        """The texts of all direct messages."""
+        channels = [channel for channel in self.slack.world.channels.values() if channel.is_im]
         return [message.text for channel in channels for message in channel.messages.values()]
 
 
 @asynccontextmanager
-async def surroundings(folder: Path) -> AsyncIterator[Served]:
+async def open_deployment(folder: Path) -> AsyncIterator[Deployment]:
     async with AsyncExitStack() as stack:
         slack, salesforce = SlackSandbox(), SalesforceSandbox()
         slack.app_client.timeout = GENEROUS_TIMEOUT
@@ -106,7 +106,7 @@ async def surroundings(folder: Path) -> AsyncIterator[Served]:
         port = free_port()
         environ = dict.fromkeys(SETTINGS, "") | {
             "DATABASE_URL": "sqlite:///./usergems.db",
-            "LOG_LEVEL": "WARNING",  # what is told of each job change would fill the pipe that nobody reads
+            "LOG_LEVEL": "WARNING",  # at INFO the log would fill the pipe, which is read only at the end
             "SLACK_CLIENT_ID": slack.app.client_id,
             "SLACK_CLIENT_SECRET": slack.app.client_secret,
             "SLACK_SIGNING_SECRET": slack.app.signing_secret,
@@ -118,30 +118,30 @@ async def surroundings(folder: Path) -> AsyncIterator[Served]:
             "PUBLIC_URL": f"http://localhost:{port}",
             "PORT": str(port),
         }
-        served = Served(folder, slack, salesforce, office, environ)
-        slack.app_url = served.url
-        slack.configure(Manifest.parse((ROOT / "manifest.json").read_text()).at(served.url).values)
+        deployment = Deployment(folder, slack, salesforce, office, environ)
+        slack.app_url = deployment.url
+        slack.configure(Manifest.parse((ROOT / "manifest.json").read_text()).at(deployment.url).values)
         try:
-            yield served
+            yield deployment
         finally:
-            for process in served.running:
+            for process in deployment.running:
                 if process.returncode is None:
-                    await served.end(process, signal.SIGKILL)
+                    await deployment.stop(process, signal.SIGKILL)
 
 
-async def until(holds: Callable[[], bool]) -> None:
-    """Return as soon as it holds. Raises TimeoutError if it never does."""
-    give_up = time.monotonic() + PATIENCE
+async def wait_until(holds: Callable[[], bool]) -> None:
+    """Wait until the condition is true. Raises TimeoutError after TIMEOUT_SECONDS."""
+    give_up = time.monotonic() + TIMEOUT_SECONDS
     while not holds():
         if time.monotonic() > give_up:
             raise TimeoutError
         await asyncio.sleep(0.01)
 
 
-async def ended_all(sender: Sender, ids: Sequence[str]) -> list[Json]:
-    """How these job changes ended, once all have. Raises TimeoutError if one never does."""
-    async with asyncio.timeout(PATIENCE):
+async def wait_for_outcomes(sender: Sender, ids: Sequence[str]) -> list[Json]:
+    """Wait until all of these job changes have an outcome, and return them. Raises TimeoutError."""
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while True:
-            found = [await sender.fetch(each) for each in ids]
-            if all(each["outcome"] for each in found):
-                return found
+            job_changes = [await sender.fetch(job_change_id) for job_change_id in ids]
+            if all(job_change["outcome"] for job_change in job_changes):
+                return job_changes

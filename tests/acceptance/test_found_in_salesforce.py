@@ -1,4 +1,4 @@
-"""Ten thousand job changes found in Salesforce by two replicas, one of which is killed in the middle of reading."""
+"""Two replicas read ten thousand job changes from Salesforce, and one of them is killed."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from store.salesforce import sources
 from store.salesforce.sources import FIND
 from store.schema import job_changes, turns
 from store.slack.installations import AsyncInstallationStore
-from tests.acceptance.process import Served, surroundings
+from tests.acceptance.process import Deployment, open_deployment
 from tests.services.intake.salesforce_org import MOVE
 
 RECORDS = 10_000
-FOR_EVER = 3_600.0
-PATIENCE = 90.0
+ENDLESS_DELAY = 3_600.0
+TIMEOUT_SECONDS = 90.0
 
 pytestmark = pytest.mark.process
 
@@ -39,13 +39,13 @@ DEFINITION = {
 }
 
 
-async def install(served: Served, database: Database, cipher: Cipher) -> str:
-    """The workspace, as after OAuth, with nothing chosen; its id."""
-    team, admin = served.office.team, served.office.admin
-    token = served.slack.world.tokens[served.slack.install(team.id, admin.id)]
-    await AsyncInstallationStore(database, served.slack.app.client_id, cipher).async_save(
+async def install(app: Deployment, database: Database, cipher: Cipher) -> str:
+    """Install the app as OAuth would, without a default channel. Returns the workspace id."""
+    team, admin = app.office.team, app.office.admin
+    token = app.slack.world.tokens[app.slack.install(team.id, admin.id)]
+    await AsyncInstallationStore(database, app.slack.app.client_id, cipher).async_save(
         Installation(
-            app_id=served.slack.app.id,
+            app_id=app.slack.app.id,
             team_id=team.id,
             team_name=team.name,
             bot_token=token.value,
@@ -59,8 +59,8 @@ async def install(served: Served, database: Database, cipher: Cipher) -> str:
     return team.id
 
 
-async def accepted(database: Database) -> tuple[int, int]:
-    """How many job changes there are, and how many different ones."""
+async def count_accepted(database: Database) -> tuple[int, int]:
+    """The numbers of job changes and of distinct keys."""
     return await database.run(
         lambda connection: tuple(
             connection.execute(select(func.count(), func.count(job_changes.c.key.distinct()))).one()
@@ -68,19 +68,21 @@ async def accepted(database: Database) -> tuple[int, int]:
     )
 
 
-async def until(database: Database, holds: Callable[[int], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not holds((await accepted(database))[0]):  # noqa: ASYNC110 - what another process stores sets no event
+async def wait_until(database: Database, holds: Callable[[int], bool]) -> None:
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        while not holds((await count_accepted(database))[0]):  # noqa: ASYNC110 - another process stores them
             await asyncio.sleep(0.02)
 
 
-async def test_each_is_found_once_though_the_one_who_reads_is_killed(tmp_path: Path, postgresql_url: str) -> None:
-    """The other waits its turn, and goes on behind the last page that was taken in once the lease has run out."""
+async def test_each_record_becomes_one_job_change_even_when_a_replica_is_killed(
+    tmp_path: Path, postgresql_url: str
+) -> None:
+    """When its lease ends, the other replica continues after the last page that was stored."""
     key = Fernet.generate_key().decode()
     database = Database(postgresql_url)
-    async with surroundings(tmp_path) as served:
-        served.environ |= {"DATABASE_URL": postgresql_url, "ENCRYPTION_KEYS": key}
-        workspace_id = await install(served, database, Cipher.of([key]))
+    async with open_deployment(tmp_path) as app:
+        app.environ |= {"DATABASE_URL": postgresql_url, "ENCRYPTION_KEYS": key}
+        workspace_id = await install(app, database, Cipher.of([key]))
         since = round(time.time() * 1_000) - 60_000
         new = NewSource(
             workspace_id=workspace_id,
@@ -89,12 +91,12 @@ async def test_each_is_found_once_though_the_one_who_reads_is_killed(tmp_path: P
             definition=DEFINITION,
             org_id=None,
             since=since,
-            made_by=served.office.admin.id,
+            made_by=app.office.admin.id,
             made_at=since,
         )
-        served.salesforce.org.define(MOVE)
+        app.salesforce.org.define(MOVE)
         for number in range(RECORDS):
-            served.salesforce.add(
+            app.salesforce.add(
                 "Job_Move__c",
                 Full_Name__c=f"Person {number:05}",
                 Work_Email__c=f"person{number:05}@initech.example",
@@ -102,19 +104,19 @@ async def test_each_is_found_once_though_the_one_who_reads_is_killed(tmp_path: P
             )
         await database.run(sources.save, new)
 
-        first = await served.serve("worker")
-        await until(database, lambda count: count >= 500)
-        served.salesforce.faults.add("query", delay=FOR_EVER)  # the next page does not come: it goes on waiting for it
-        second = await served.serve("worker")
-        await served.end(first, signal.SIGKILL)
-        found, _ = await accepted(database)
-        assert found < RECORDS
-        given_up = update(turns).where(turns.c.half == FIND).values(lease_until=0)  # half a minute has gone by
-        await database.run(lambda connection: connection.execute(given_up))
-        await until(database, lambda count: count >= RECORDS)
-        await served.end(second, signal.SIGTERM)
+        first = await app.serve("worker")
+        await wait_until(database, lambda count: count >= 500)
+        app.salesforce.faults.add("query", delay=ENDLESS_DELAY)  # the replica waits for the next page
+        second = await app.serve("worker")
+        await app.stop(first, signal.SIGKILL)
+        count, _ = await count_accepted(database)
+        assert count < RECORDS
+        expire_lease = update(turns).where(turns.c.half == FIND).values(lease_until=0)  # as after half a minute
+        await database.run(lambda connection: connection.execute(expire_lease))
+        await wait_until(database, lambda count: count >= RECORDS)
+        await app.stop(second, signal.SIGTERM)
 
-        assert await accepted(database) == (RECORDS, RECORDS)
+        assert await count_accepted(database) == (RECORDS, RECORDS)
         (source,) = await database.run(sources.all_of, workspace_id)
         assert source.problem is None
     await database.close()

@@ -1,4 +1,4 @@
-"""The promise, from the browser to the message: installed, killed in the middle, started again, nothing lost."""
+"""From the installation in a browser to the message: a killed app loses and repeats nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from playwright.async_api import async_playwright, expect
 from sandbox.samples import DEFAULT_CHANNEL
 from sandbox.sender import Sender
 from sandbox.slack.page.picture import CHROMIUM
-from tests.acceptance.process import Served, ended_all, surroundings, until
+from tests.acceptance.process import Deployment, open_deployment, wait_for_outcomes, wait_until
 
 OWNERS, JOB_CHANGES = 4, 100
 
@@ -24,14 +24,14 @@ pytestmark = [
 ]
 
 
-async def install(served: Served) -> None:
-    """As an admin does it: the landing page, Slack's question, the default channel."""
+async def install(app: Deployment) -> None:
+    """Install the app in a browser, as an admin does."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = await browser.new_page()
-        await page.goto(served.url)
+        await page.goto(app.url)
         await page.get_by_role("link", name="Add to Slack").click()
-        await page.get_by_label("Sign in as").select_option(served.office.admin.id)
+        await page.get_by_label("Sign in as").select_option(app.office.admin.id)
         await page.get_by_role("button", name="Allow").click()
         await page.get_by_label(DEFAULT_CHANNEL).check()
         await page.get_by_role("button", name=f"Use #{DEFAULT_CHANNEL}").click()
@@ -39,20 +39,20 @@ async def install(served: Served) -> None:
         await browser.close()
 
 
-def hire_owners(served: Served) -> list[str]:
-    """Salesforce users who are in Slack too; their Salesforce ids."""
+def add_owners(app: Deployment) -> list[str]:
+    """Add Salesforce users who are members in Slack too. Returns their Salesforce ids."""
     ids = []
     for number in range(OWNERS):
         name, email = f"Owner {number:02}", f"owner{number:02}@acme.example"
-        served.slack.add_user(served.office.team, name, email)
-        ids.append(served.salesforce.add("User", FirstName="Owner", LastName=f"{number:02}", Email=email))
+        app.slack.add_user(app.office.team, name, email)
+        ids.append(app.salesforce.add("User", FirstName="Owner", LastName=f"{number:02}", Email=email))
     return ids
 
 
-def job_change(served: Served, owner: str, number: int) -> dict[str, Any]:
-    """Of a contact of this owner's, with a name that no other has."""
+def add_contact_and_job_change(app: Deployment, owner: str, number: int) -> dict[str, Any]:
+    """A job change of a new contact of this owner, with a unique name."""
     name, email = f"Person {number:03}", f"person{number:03}@initech.example"
-    served.salesforce.add("Contact", FirstName="Person", LastName=f"{number:03}", Email=email, OwnerId=owner)
+    app.salesforce.add("Contact", FirstName="Person", LastName=f"{number:03}", Email=email, OwnerId=owner)
     return {
         "source": "acceptance",
         "source_event_id": f"event-{number}",
@@ -64,7 +64,7 @@ def job_change(served: Served, owner: str, number: int) -> dict[str, Any]:
 
 
 async def send_until_answered(sender: Sender, body: dict[str, Any]) -> str:
-    """As a sender should: what got no answer is sent again. The id that was answered."""
+    """Retry until there is a response, as senders should. Returns the id."""
     while True:
         try:
             status, answer = await sender.post(body)
@@ -75,35 +75,35 @@ async def send_until_answered(sender: Sender, body: dict[str, Any]) -> str:
         return answer["id"]
 
 
-async def test_what_was_accepted_is_told_once_though_the_app_is_killed_in_the_middle(tmp_path):
-    """Every job change answered with 202 or 200 has one outcome and one message, whenever the process dies."""
-    async with surroundings(tmp_path) as served:
-        served.slack.api.latency = 0.1  # so that some calls are under way when it dies
-        process = await served.serve()
-        await install(served)
-        owners = hire_owners(served)
-        bodies = [job_change(served, owners[number % OWNERS], number) for number in range(JOB_CHANGES)]
-        key = (await served.run("intake-key", "--workspace", served.office.team.id)).out.strip()
+async def test_every_accepted_job_change_is_delivered_once_even_when_the_app_is_killed(tmp_path):
+    """Every job change that got 202 or 200 has one outcome and one message."""
+    async with open_deployment(tmp_path) as app:
+        app.slack.api.latency = 0.1  # so that the kill interrupts some calls
+        process = await app.serve()
+        await install(app)
+        owners = add_owners(app)
+        bodies = [add_contact_and_job_change(app, owners[number % OWNERS], number) for number in range(JOB_CHANGES)]
+        key = (await app.run("intake-key", "--workspace", app.office.team.id)).out.strip()
 
-        async with Sender.of(served.url, served.office.team.id, key) as sender:
-            # Everybody has a direct message already: our scopes do not let us look for the very first one.
+        async with Sender.of(app.url, app.office.team.id, key) as sender:
+            # Every owner gets one message first: the app can look for messages only in conversations that exist.
             early = [await send_until_answered(sender, body) for body in bodies[:OWNERS]]
-            await ended_all(sender, early)
+            await wait_for_outcomes(sender, early)
             early += [await send_until_answered(sender, body) for body in bodies[OWNERS : JOB_CHANGES // 2]]
             late = [asyncio.create_task(send_until_answered(sender, body)) for body in bodies[JOB_CHANGES // 2 :]]
-            await until(lambda: len(served.direct_messages()) > OWNERS)
-            killed = await served.end(process, signal.SIGKILL)
-            told_before = len(served.direct_messages())
-            process = await served.serve()
+            await wait_until(lambda: len(app.direct_messages()) > OWNERS)
+            killed = await app.stop(process, signal.SIGKILL)
+            sent_before = len(app.direct_messages())
+            process = await app.serve()
             ids = early + await asyncio.gather(*late)
-            found = await ended_all(sender, ids)
-        ended = await served.end(process, signal.SIGTERM)
+            job_changes = await wait_for_outcomes(sender, ids)
+        result = await app.stop(process, signal.SIGTERM)
 
-        texts = served.direct_messages()
-        times_told = {number: sum(f"Person {number:03} " in text for text in texts) for number in range(JOB_CHANGES)}
+        texts = app.direct_messages()
+        messages = {number: sum(f"Person {number:03} " in text for text in texts) for number in range(JOB_CHANGES)}
         assert killed.status == -signal.SIGKILL
-        assert told_before < len(texts), "it was killed too late to show anything"
+        assert sent_before < len(texts), "the process was killed too late"
         assert len(set(ids)) == JOB_CHANGES
-        assert {(each["outcome"], each["told"]) for each in found} == {("delivered", "dri")}
-        assert set(times_told.values()) == {1}, times_told
-        assert (ended.status, ended.err) == (0, "")
+        assert {(job_change["outcome"], job_change["told"]) for job_change in job_changes} == {("delivered", "dri")}
+        assert set(messages.values()) == {1}, messages
+        assert (result.status, result.err) == (0, "")

@@ -1,4 +1,4 @@
-"""How the app starts and ends as a process: what it says, and with which status."""
+"""How the app starts and stops as a process: its output and result status."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ import pytest
 
 from sandbox.sender import Sender
 from sandbox.visitor import Visitor
-from tests.acceptance.process import Served, ended_all, surroundings, until
+from tests.acceptance.process import Deployment, open_deployment, wait_for_outcomes, wait_until
 
 pytestmark = pytest.mark.process
 
 
 @pytest.fixture
-async def served(tmp_path):
-    async with surroundings(tmp_path) as served:
-        yield served
+async def app(tmp_path):
+    async with open_deployment(tmp_path) as app:
+        yield app
 
 
-async def install(served: Served) -> str:
-    """Through the pages, without a screen; an intake key."""
-    async with Visitor.of(served.url) as visitor:
-        consent = await visitor.open(f"{served.url}/slack/install")
+async def install(app: Deployment) -> str:
+    """Install the app through its pages, and return a new intake key."""
+    async with Visitor.of(app.url) as visitor:
+        consent = await visitor.open(f"{app.url}/slack/install")
         channels = await visitor.submit(consent, {"user": "Alma Young (admin)"}, press={"decision": "allow"})
         assert (await visitor.submit(channels, {"channel": "job-changes"})).status == 200
-    return (await served.run("intake-key", "--workspace", served.office.team.id)).out.strip()
+    return (await app.run("intake-key", "--workspace", app.office.team.id)).out.strip()
 
 
 def ada() -> dict[str, object]:
@@ -40,79 +40,79 @@ def ada() -> dict[str, object]:
     }
 
 
-async def test_settings_that_are_missing_are_named_all_at_once(served):
-    """Status 2, before anything is made or opened."""
-    ended = await served.run("serve", SLACK_CLIENT_ID="", SLACK_SIGNING_SECRET="", PORT="x")
+async def test_all_missing_settings_are_named_at_once(app):
+    """The status is 2, and no file is created."""
+    result = await app.run("serve", SLACK_CLIENT_ID="", SLACK_SIGNING_SECRET="", PORT="x")
 
-    assert (ended.status, ended.out) == (2, "")
-    assert all(name in ended.err for name in ("SLACK_CLIENT_ID", "SLACK_SIGNING_SECRET", "PORT"))
-    assert list(served.folder.iterdir()) == []
+    assert (result.status, result.out) == (2, "")
+    assert all(name in result.err for name in ("SLACK_CLIENT_ID", "SLACK_SIGNING_SECRET", "PORT"))
+    assert list(app.folder.iterdir()) == []
 
 
-async def test_a_first_start_makes_all_that_it_needs(served):
-    """Database and key, the key for its owner alone; nothing is said but where it listens."""
-    process = await served.serve()
+async def test_the_first_start_creates_database_and_key(app):
+    """Only the file's owner can read the key, and the only output is the address."""
+    process = await app.serve()
 
-    async with aiohttp.ClientSession() as http, http.get(f"{served.url}/readyz") as ready:
+    async with aiohttp.ClientSession() as http, http.get(f"{app.url}/readyz") as ready:
         assert ready.status == 200
-    ended = await served.end(process, signal.SIGTERM)
+    result = await app.stop(process, signal.SIGTERM)
 
-    assert (ended.status, ended.out, ended.err) == (0, "", "")
-    assert (served.folder / "usergems.db").exists()
-    assert stat.S_IMODE((served.folder / "usergems.key").stat().st_mode) == 0o600
+    assert (result.status, result.out, result.err) == (0, "", "")
+    assert (app.folder / "usergems.db").exists()
+    assert stat.S_IMODE((app.folder / "usergems.key").stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize("verb", ["serve", "worker"])
-async def test_a_second_worker_on_one_sqlite_file_is_refused(served, verb):
-    """They would take each other's work for that of the dead."""
-    await served.serve()
+async def test_a_second_worker_on_one_sqlite_file_is_refused(app, verb):
+    """Two workers would treat each other's work as abandoned."""
+    await app.serve()
 
-    ended = await served.run(verb)
+    result = await app.run(verb)
 
-    assert (ended.status, ended.out) == (1, "")
-    assert ended.err.startswith("Another process already works on usergems.db.")
+    assert (result.status, result.out) == (1, "")
+    assert result.err.startswith("Another process already works on usergems.db.")
 
 
-async def test_a_port_in_use_is_one_sentence(served):
-    """And what to do."""
-    await served.serve()
+async def test_a_port_in_use_is_reported_in_one_line(app):
+    """The line names the port."""
+    await app.serve()
 
-    ended = await served.run("web")
+    result = await app.run("web")
 
-    assert (ended.status, ended.out, ended.err.count("\n")) == (1, "", 1)
-    assert f"port {served.environ['PORT']}" in ended.err
+    assert (result.status, result.out, result.err.count("\n")) == (1, "", 1)
+    assert f"port {app.environ['PORT']}" in result.err
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_it_ends_in_time_even_while_slack_does_not_answer(served, number):
-    """Ten seconds at most, with status 0; what was in flight is taken up by the next process, and told once."""
-    process = await served.serve()
-    key = await install(served)
-    served.slack.api.latency = 14
-    async with Sender.of(served.url, served.office.team.id, key) as sender:
+async def test_the_app_stops_in_time_while_slack_does_not_answer(app, number):
+    """It exits within ten seconds with status 0. The next process delivers the open message once."""
+    process = await app.serve()
+    key = await install(app)
+    app.slack.api.latency = 14
+    async with Sender.of(app.url, app.office.team.id, key) as sender:
         status, answer = await sender.post(ada())
-        await until(lambda: served.salesforce.calls_of("query", "composite") != [])
+        await wait_until(lambda: app.salesforce.calls_of("query", "composite") != [])
         began = time.monotonic()
-        ended = await served.end(process, number)
-        took = time.monotonic() - began
+        result = await app.stop(process, number)
+        seconds = time.monotonic() - began
 
-        assert (status, ended.status) == (202, 0)
-        assert took < 10
+        assert (status, result.status) == (202, 0)
+        assert seconds < 10
 
-        served.slack.api.latency = 0
-        await served.serve()
-        await ended_all(sender, [answer["id"]])
-    assert sum("Ada Smith" in text for text in served.direct_messages()) == 1
+        app.slack.api.latency = 0
+        await app.serve()
+        await wait_for_outcomes(sender, [answer["id"]])
+    assert sum("Ada Smith" in text for text in app.direct_messages()) == 1
 
 
-async def test_web_and_worker_apart_do_what_serve_does(served):
-    """On one SQLite file, one of each: what one accepts the other tells."""
-    await served.serve("web")
-    await served.serve("worker")
-    key = await install(served)
+async def test_web_and_worker_together_do_what_serve_does(app):
+    """On one SQLite file, `web` accepts a job change and `worker` delivers it."""
+    await app.serve("web")
+    await app.serve("worker")
+    key = await install(app)
 
-    async with Sender.of(served.url, served.office.team.id, key) as sender:
+    async with Sender.of(app.url, app.office.team.id, key) as sender:
         status, _answer = await sender.post(ada())
-        await until(lambda: any("Ada Smith" in text for text in served.direct_messages()))
+        await wait_until(lambda: any("Ada Smith" in text for text in app.direct_messages()))
 
     assert status == 202

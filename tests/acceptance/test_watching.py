@@ -1,4 +1,4 @@
-"""What somebody who watches the app sees of it, and what nobody does."""
+"""Logs, metrics and health checks show how the app works, and contain no personal data or secrets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.sender import Sender
 from services.slack.manifest import Manifest
-from tests.acceptance.process import ROOT, Served, ended_all, surroundings, until
+from tests.acceptance.process import ROOT, Deployment, open_deployment, wait_for_outcomes, wait_until
 from tests.acceptance.test_processes import install
 from tests.servers import free_port
 
@@ -28,9 +28,9 @@ PLANTED = {
 
 
 @pytest.fixture
-async def served(tmp_path):
-    async with surroundings(tmp_path) as served:
-        yield served
+async def app(tmp_path):
+    async with open_deployment(tmp_path) as app:
+        yield app
 
 
 async def get(url: str) -> tuple[int, str]:
@@ -38,66 +38,72 @@ async def get(url: str) -> tuple[int, str]:
         return response.status, await response.text()
 
 
-async def tell_planted(served: Served, key: str) -> str:
-    """A job change with a name and a token in it, told to the default channel; its id."""
-    async with Sender.of(served.url, served.office.team.id, key) as sender:
+async def deliver_planted(app: Deployment, key: str) -> str:
+    """Deliver a job change that contains a name and a token to the default channel. Returns its id."""
+    async with Sender.of(app.url, app.office.team.id, key) as sender:
         _status, answer = await sender.post(PLANTED)
         await sender.post(PLANTED)
-        await ended_all(sender, [answer["id"]])
+        await wait_for_outcomes(sender, [answer["id"]])
     return answer["id"]
 
 
 @pytest.mark.parametrize("level", ["INFO", "DEBUG"])
-async def test_the_log_follows_a_job_change_and_names_nobody(served, level):
-    """From its acceptance to the message, by ids; without names, addresses, tokens or keys."""
-    served.environ |= {"LOG_LEVEL": level, "LOG_FORMAT": "json"}
-    process = await served.serve()
-    key = await install(served)
-    job_change_id = await tell_planted(served, key)
-    log = (await served.end(process, signal.SIGTERM)).err
+async def test_the_log_follows_a_job_change_without_personal_data(app, level):
+    """The log shows a job change's way by ids, without names, addresses, tokens or keys."""
+    app.environ |= {"LOG_LEVEL": level, "LOG_FORMAT": "json"}
+    process = await app.serve()
+    key = await install(app)
+    job_change_id = await deliver_planted(app, key)
+    log = (await app.stop(process, signal.SIGTERM)).err
 
     events = [json.loads(line) for line in log.splitlines()]
-    its = [event for event in events if event.get("job_change") == job_change_id]
-    assert [event["message"] for event in its] == [
-        "accepted",
-        "sent again",
-        "routed: default_channel",
-        "delivered",
-    ] or ([event["message"] for event in its] == ["accepted", "routed: default_channel", "sent again", "delivered"])
-    assert {event["workspace"] for event in its} == {served.office.team.id}
-    sent = [call for call in served.slack.calls if call.method == "chat.postMessage"]
-    assert its[-1]["post"] in {call.arguments.get("client_msg_id") for call in sent}
-    for secret in (NAME, "Zebulon", "Quux", "quuxley.example", TOKEN, *secrets_of(served, key)):
+    job_change_events = [event for event in events if event.get("job_change") == job_change_id]
+    messages = [event["message"] for event in job_change_events]
+    assert messages in (
+        ["accepted", "duplicate", "routed: default_channel", "delivered"],
+        ["accepted", "routed: default_channel", "duplicate", "delivered"],
+    )
+    assert {event["workspace"] for event in job_change_events} == {app.office.team.id}
+    sent = [call for call in app.slack.calls if call.method == "chat.postMessage"]
+    assert job_change_events[-1]["post"] in {call.arguments.get("client_msg_id") for call in sent}
+    for secret in (NAME, "Zebulon", "Quux", "quuxley.example", TOKEN, *secrets_of(app, key)):
         assert secret not in log
 
 
-def secrets_of(served: Served, key: str) -> list[str]:
-    app = served.slack.app
-    tokens = [*served.slack.world.tokens, *served.salesforce.oauth.sessions]
-    kept = (served.folder / "usergems.key").read_text().strip()
-    return [key, kept, app.client_secret, app.signing_secret, served.salesforce.oauth.client_secret, *tokens]
+def secrets_of(app: Deployment, key: str) -> list[str]:
+    slack_app = app.slack.app
+    tokens = [*app.slack.world.tokens, *app.salesforce.oauth.sessions]
+    encryption_key = (app.folder / "usergems.key").read_text().strip()
+    return [
+        key,
+        encryption_key,
+        slack_app.client_secret,
+        slack_app.signing_secret,
+        app.salesforce.oauth.client_secret,
+        *tokens,
+    ]
 
 
-async def test_no_token_and_no_key_stands_in_the_files_of_the_database(served):
-    """Neither in the tables, nor in what was written on the way there."""
-    process = await served.serve()
-    key = await install(served)
-    await tell_planted(served, key)
-    files = {path.name: path.read_bytes() for path in served.folder.iterdir() if "usergems.db" in path.name}
-    await served.end(process, signal.SIGTERM)
+async def test_the_database_files_contain_no_token_and_no_key(app):
+    """Neither the database file nor its write-ahead log contains a secret."""
+    process = await app.serve()
+    key = await install(app)
+    await deliver_planted(app, key)
+    files = {path.name: path.read_bytes() for path in app.folder.iterdir() if "usergems.db" in path.name}
+    await app.stop(process, signal.SIGTERM)
 
     assert "usergems.db-wal" in files
-    for secret in secrets_of(served, key):
+    for secret in secrets_of(app, key):
         assert [name for name, content in files.items() if secret.encode() in content] == []
 
 
-async def test_the_metrics_count_the_whole_way_and_name_nobody(served):
-    """Of what came in, was decided, was told, and how long the vendors took."""
-    await served.serve()
-    key = await install(served)
-    await tell_planted(served, key)
+async def test_the_metrics_count_every_step_without_personal_data(app):
+    """The metrics count accepted, routed and delivered job changes, and time the calls to vendors."""
+    await app.serve()
+    key = await install(app)
+    await deliver_planted(app, key)
 
-    _status, told = await get(f"http://127.0.0.1:{served.environ['PORT']}/metrics")
+    _status, metrics = await get(f"http://127.0.0.1:{app.environ['PORT']}/metrics")
 
     for line in (
         'usergems_job_changes_received_total{result="accepted"} 1.0',
@@ -111,46 +117,46 @@ async def test_the_metrics_count_the_whole_way_and_name_nobody(served):
         "usergems_stuck 0.0",
         "usergems_salesforce_connections 1.0",
     ):
-        assert line in told
-    for name in (NAME, "Quux", served.office.team.id, served.office.team.name):
-        assert name not in told
+        assert line in metrics
+    for name in (NAME, "Quux", app.office.team.id, app.office.team.name):
+        assert name not in metrics
 
 
-async def test_a_worker_by_itself_is_watched_where_it_is_told_to_listen(served):
-    """And nobody can post there."""
+async def test_a_separate_worker_serves_health_and_metrics_on_its_port(app):
+    """WORKER_PORT serves nothing else."""
     port = free_port()
-    served.environ["WORKER_PORT"] = str(port)
-    await served.serve("web")
-    await served.serve("worker")
+    app.environ["WORKER_PORT"] = str(port)
+    await app.serve("web")
+    await app.serve("worker")
 
     assert (await get(f"http://127.0.0.1:{port}/healthz"))[0] == 200
     assert "usergems_worker_up 1.0" in (await get(f"http://127.0.0.1:{port}/metrics"))[1]
-    assert "usergems_worker_up" not in (await get(f"http://127.0.0.1:{served.environ['PORT']}/metrics"))[1]
+    assert "usergems_worker_up" not in (await get(f"http://127.0.0.1:{app.environ['PORT']}/metrics"))[1]
     assert (await get(f"http://127.0.0.1:{port}/slack/install"))[0] == 404
 
 
-async def test_over_socket_mode_slack_needs_no_address(served):
-    """Home is drawn, what hangs up is called again, and the end is in time."""
-    slack = served.slack
-    slack.configure(Manifest.parse((ROOT / "manifest.json").read_text()).at(served.url).by_socket().values)
-    served.environ["SLACK_APP_TOKEN"] = slack.sockets.issue_token()
-    process = await served.serve()
-    await install(served)
+async def test_socket_mode_works_and_reconnects(app):
+    """Home is published, a dropped connection is opened again, and the app stops cleanly."""
+    slack = app.slack
+    slack.configure(Manifest.parse((ROOT / "manifest.json").read_text()).at(app.url).by_socket().values)
+    app.environ["SLACK_APP_TOKEN"] = slack.sockets.issue_token()
+    process = await app.serve()
+    await install(app)
     slack.sockets.drop_connections()
     slack.app_client.retry_delays = (0.1, 1.0, 1.0)
 
-    assert await slack.open_home(served.office.admin.id) == 200
-    await until(lambda: served.office.admin.id in slack.world.homes)
-    ended = await served.end(process, signal.SIGTERM)
+    assert await slack.open_home(app.office.admin.id) == 200
+    await wait_until(lambda: app.office.admin.id in slack.world.homes)
+    result = await app.stop(process, signal.SIGTERM)
 
-    assert ended.status == 0
+    assert result.status == 0
     assert slack.sockets.opened == 2
 
 
-async def test_an_app_token_that_slack_refuses_is_told_at_the_start(served):
-    """In one sentence, with what to do."""
-    ended = await served.run("serve", SLACK_APP_TOKEN="xapp-1-made-up")
+async def test_a_refused_app_token_is_reported_at_startup(app):
+    """The error is one line and does not repeat the token."""
+    result = await app.run("serve", SLACK_APP_TOKEN="xapp-1-made-up")
 
-    assert (ended.status, ended.out, ended.err.count("\n")) == (1, "", 1)
-    assert ended.err.startswith("Slack refuses SLACK_APP_TOKEN (")
-    assert "xapp-1-made-up" not in ended.err
+    assert (result.status, result.out, result.err.count("\n")) == (1, "", 1)
+    assert result.err.startswith("Slack refuses SLACK_APP_TOKEN (")
+    assert "xapp-1-made-up" not in result.err

@@ -1,1 +1,1 @@
-"""Processes that are killed, and the account that must come out even."""
+"""Processes that are killed, and the report that must come out even."""

@@ -1,4 +1,4 @@
-"""How long a run is, which of them are left to `make chaos`, and the accounts of all in a table at the end."""
+"""Sizes of the chaos runs, their fixtures, and the table of reports at the end."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.chaos.rig.postgresql import OwnServer
-from tests.chaos.rig.reconciliation import Account, as_table
+from tests.chaos.rig.postgresql import PostgresqlServer
+from tests.chaos.rig.run_report import RunReport, format_table
 
-ACCOUNT = "account"
+RUN_REPORT = "report"
 
 
 @dataclass(frozen=True)
 class Size:
     """
-    How hard to try: so many kills, so many seconds of trouble or of load, so many job changes that wait.
+    Numbers of kills, of seconds of faults or load, and of waiting job changes.
 
-    *longest_p99_ms*: of the door under a burst; generous where other tests run beside.
+    `longest_p99_ms` limits the response time under a burst; it is generous where other tests run at the same time.
     """
 
     kills: int
@@ -34,12 +34,12 @@ FULL = Size(kills=100, seconds=120, waiting=1_000_000, longest_p99_ms=1_000)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave what is long to `make chaos`."""
+    """Only `make chaos` runs the long tests."""
     if config.getoption("--in-full"):
         return
-    left = [item for item in items if item.get_closest_marker("in_full")]
-    config.hook.pytest_deselected(items=left)
-    items[:] = [item for item in items if item not in left]
+    long_tests = [item for item in items if item.get_closest_marker("in_full")]
+    config.hook.pytest_deselected(items=long_tests)
+    items[:] = [item for item in items if item not in long_tests]
 
 
 @pytest.fixture
@@ -49,40 +49,40 @@ def size(request: pytest.FixtureRequest) -> Size:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.in_full)])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """On both databases in full, else on one."""
+    """SQLite, and in `make chaos` also PostgreSQL."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
 
 
 @pytest.fixture(scope="session")
-def own_server() -> Iterator[OwnServer]:
-    """A PostgreSQL that may be stopped and stunned, which nobody else uses."""
+def own_server() -> Iterator[PostgresqlServer]:
+    """A PostgreSQL server that a test may stop and suspend; no other test uses it."""
     with TemporaryDirectory(prefix="usergems-chaos-", ignore_cleanup_errors=True) as folder:
-        server = OwnServer.started(Path(folder))
+        server = PostgresqlServer.start(Path(folder))
         yield server
         server.stop()
 
 
 @dataclass(frozen=True)
-class Accounts:
-    """Where a test leaves the accounts of its runs, even or not; they go with its report, wherever that is printed."""
+class Reports:
+    """Collects the run reports of a test, also of a failing one, for the table at the end."""
 
     properties: list[tuple[str, object]]
 
-    def append(self, account: Account) -> None:
-        self.properties.append((ACCOUNT, account.cells()))
+    def append(self, report: RunReport) -> None:
+        self.properties.append((RUN_REPORT, report.cells()))
 
 
 @pytest.fixture
-def accounts(request: pytest.FixtureRequest) -> Accounts:
-    return Accounts(request.node.user_properties)
+def reports(request: pytest.FixtureRequest) -> Reports:
+    return Reports(request.node.user_properties)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The table of all accounts."""
-    reports = [each for kind in ("passed", "failed") for each in terminalreporter.getreports(kind)]
-    rows = [row for report in reports for name, row in report.user_properties if name == ACCOUNT]
+    """Print the table of all run reports."""
+    test_reports = [report for kind in ("passed", "failed") for report in terminalreporter.getreports(kind)]
+    rows = [row for report in test_reports for name, row in report.user_properties if name == RUN_REPORT]
     if rows:
-        terminalreporter.section("accounts")
-        for line in as_table(rows):
+        terminalreporter.section("chaos runs")
+        for line in format_table(rows):
             terminalreporter.write_line(line)

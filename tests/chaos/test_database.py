@@ -1,4 +1,4 @@
-"""The database is restarted, crashes, cuts connections, hangs, or has no room left, while processes work on it."""
+"""The database restarts, crashes, disconnects, hangs or has a full disk while processes use it."""
 
 from __future__ import annotations
 
@@ -19,60 +19,60 @@ from sqlalchemy.engine import make_url
 from store.schema import deliveries
 from tests.chaos.rig.load import under_load
 from tests.chaos.rig.postgresql import Disk
-from tests.chaos.rig.processes import greet, rig_on, until
+from tests.chaos.rig.processes import open_rig, send_first_messages, wait_until
 
 pytestmark = pytest.mark.process
 
 A_SECOND = 30
 
-on_linux = pytest.mark.skipif(sys.platform != "linux", reason="limits of another process are Linux's")
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can limit another process")
 
 
 @pytest.mark.in_full
-async def test_postgresql_is_restarted_cut_off_and_stunned_again_and_again(own_server, size, accounts):
-    """Senders are asked to come back, workers wait: nothing is lost, told twice, buried or made plainer by that."""
-    chance, done = Random(7), 0
-    troubles = cycle(["fast", "cut", "immediate", "stun"])
-    async with rig_on(own_server.fresh(), owners=20) as rig:
+async def test_postgresql_fails_repeatedly_and_nothing_is_lost(own_server, size, reports):
+    """Senders get Retry-After and workers wait. Nothing is lost, repeated, failed or sent without its layout."""
+    chance, caused = Random(7), 0
+    faults = cycle(["fast", "disconnect", "immediate", "suspend"])
+    async with open_rig(own_server.new_database(), owners=20) as rig:
         for verb in ("web", "worker", "worker"):
             await rig.start(verb)
-        await greet(rig)
-        until = time.monotonic() + size.seconds
-        async with under_load(rig, A_SECOND) as answers:
-            while time.monotonic() < until or done % 4:
-                await own_server.trouble(next(troubles), chance.uniform(0.2, 3.0))
-                done += 1
+        await send_first_messages(rig)
+        end = time.monotonic() + size.seconds
+        async with under_load(rig, A_SECOND) as responses:
+            while time.monotonic() < end or caused % 4:
+                await own_server.cause(next(faults), chance.uniform(0.2, 3.0))
+                caused += 1
                 await asyncio.sleep(chance.uniform(0.3, 2.0))
-        await rig.drained()
+        await rig.wait_until_drained()
 
-        name = f"PostgreSQL restarted, crashed, cut off, stunned: {done} times in {size.seconds:.0f} s"
-        accounts.append(account := await rig.account(name))
-        assert answers.are_fit, answers.statuses
-        assert account.is_even, account
-        assert account.buried == 0
-        assert await rig.look(lambda connection: connection.scalar(select(func.max(deliveries.c.plainness)))) == 0
-        assert [each.returncode for each in rig.processes] == [None] * 3
+        name = f"PostgreSQL restarted, crashed, disconnected, suspended: {caused} times in {size.seconds:.0f} s"
+        reports.append(report := await rig.report(name))
+        assert responses.are_expected, responses.statuses
+        assert report.is_complete, report
+        assert report.failed == 0
+        assert await rig.read(lambda connection: connection.scalar(select(func.max(deliveries.c.plainness)))) == 0
+        assert [process.returncode for process in rig.processes] == [None] * 3
 
 
 @on_linux
-async def test_the_disk_is_full_under_sqlite(sqlite_url, size, accounts):
-    """Senders get 503 until there is room again; the process lives through it, and the file is whole."""
+async def test_a_full_disk_loses_nothing_on_sqlite(sqlite_url, size, reports):
+    """Senders get 503 until there is space again. The process survives and the file stays intact."""
     file = make_url(sqlite_url).database
-    async with rig_on(sqlite_url, owners=20) as rig:
+    async with open_rig(sqlite_url, owners=20) as rig:
         process = await rig.start()
-        await greet(rig)
-        async with under_load(rig, 10 * A_SECOND) as answers:
+        await send_first_messages(rig)
+        async with under_load(rig, 10 * A_SECOND) as responses:
             for _ in range(max(1, round(size.seconds / 20))):
-                with full(process.pid, Path(file)):
-                    await refused(answers)
+                with full_disk(process.pid, Path(file)):
+                    await wait_for_503(responses)
                     await asyncio.sleep(1)
                 await asyncio.sleep(1)
-        await rig.drained()
+        await rig.wait_until_drained()
 
-        accounts.append(account := await rig.account("disk full at commit, SQLite"))
-        assert answers.are_fit, answers.statuses
-        assert account.is_even, account
-        assert account.buried == 0
+        reports.append(report := await rig.report("disk full at commit, SQLite"))
+        assert responses.are_expected, responses.statuses
+        assert report.is_complete, report
+        assert report.failed == 0
         assert process.returncode is None
     with sqlite3.connect(file) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
@@ -80,7 +80,7 @@ async def test_the_disk_is_full_under_sqlite(sqlite_url, size, accounts):
 
 
 @contextmanager
-def full(process_id, file):
+def full_disk(process_id, file):
     """No file of this process can grow by more than a little beyond the database as it is."""
     _, hard = resource.prlimit(process_id, resource.RLIMIT_FSIZE)
     resource.prlimit(process_id, resource.RLIMIT_FSIZE, (file.stat().st_size + 200_000, hard))
@@ -88,28 +88,28 @@ def full(process_id, file):
     resource.prlimit(process_id, resource.RLIMIT_FSIZE, (hard, hard))
 
 
-async def refused(answers):
-    """Until somebody more was asked to come back."""
+async def wait_for_503(responses):
+    """Wait until one more request gets 503."""
     async with asyncio.timeout(60):
-        await until(answers.have(503, more_than=answers.statuses[503]))
+        await wait_until(responses.has_more_of(503, more_than=responses.statuses[503]))
 
 
-async def test_the_disk_is_full_under_postgresql(postgresql_url, size, accounts):
-    """What cannot be committed was not accepted, and what was posted meanwhile is noted when there is room."""
-    disk = Disk.under(postgresql_url)
-    async with rig_on(postgresql_url, owners=20) as rig:
+async def test_a_full_disk_loses_nothing_on_postgresql(postgresql_url, size, reports):
+    """Nothing is accepted without a commit. Messages posted meanwhile are recorded when there is space again."""
+    disk = Disk.install(postgresql_url)
+    async with open_rig(postgresql_url, owners=20) as rig:
         process = await rig.start()
-        await greet(rig)
-        async with under_load(rig, A_SECOND) as answers:
+        await send_first_messages(rig)
+        async with under_load(rig, A_SECOND) as responses:
             for _ in range(max(1, round(size.seconds / 20))):
                 with disk.full():
-                    await refused(answers)
+                    await wait_for_503(responses)
                     await asyncio.sleep(1)
                 await asyncio.sleep(1)
-        await rig.drained()
+        await rig.wait_until_drained()
 
-        accounts.append(account := await rig.account("disk full at commit, PostgreSQL"))
-        assert answers.are_fit, answers.statuses
-        assert account.is_even, account
-        assert account.buried == 0
+        reports.append(report := await rig.report("disk full at commit, PostgreSQL"))
+        assert responses.are_expected, responses.statuses
+        assert report.is_complete, report
+        assert report.failed == 0
         assert process.returncode is None

@@ -1,4 +1,4 @@
-"""Requests that no friend would send: hostile paths, headers, bodies and framing, in any number, from a seed."""
+"""Hostile requests, generated from a seed: paths, headers, bodies and framing."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ VALUES: list[bytes] = [
     b'{"a": 1, "a": 2}',
     b'{"__proto__": {"x": 1}, "constructor": 1, "": 1}',
 ]
-"""One JSON value each, or what pretends to be one."""
+"""JSON values, valid and invalid."""
 
 BODIES: list[bytes] = [
     *VALUES,
@@ -100,7 +100,7 @@ BODIES: list[bytes] = [
     b"--x\r\nContent-Disposition: form-data; name=link\r\n\r\n1\r\n--x--\r\n",
 ]
 
-KINDS = [
+CONTENT_TYPES = [
     "application/json",
     "application/json; charset=utf-7",
     "application/x-www-form-urlencoded",
@@ -160,9 +160,9 @@ FRAMINGS: list[bytes] = [
     b"Content-Length: 100\r\n\r\n{",
     b"\r\n\x00\x01\x02",
 ]
-"""The end of the headers and what follows; nobody can tell where such a request ends, so no answer is waited for."""
+"""Ends of headers and bodies. Such a request has no clear end, so no response is awaited."""
 
-WHOLE: list[bytes] = [
+NOT_REQUESTS: list[bytes] = [
     b"",
     b"\r\n\r\n",
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
@@ -178,12 +178,12 @@ WHOLE: list[bytes] = [
     b"X" * 20_000,
     b"GET / HTTP/1.1\r\n" + b"X: 1\r\n" * 2_000,
 ]
-"""Not even a request."""
+"""Bytes that are not an HTTP request."""
 
 
 @dataclass(frozen=True)
 class Garbage:
-    """Bytes for the wire. *is_answered*: whether it can be told where they end, so that an answer must come."""
+    """Bytes to send. `is_answered` is whether they have a clear end, so that a response must come."""
 
     sent: bytes
     is_answered: bool = True
@@ -191,7 +191,7 @@ class Garbage:
 
 @dataclass(frozen=True)
 class Target:
-    """The workspace that is aimed at, and what a thief of its secrets could sign with."""
+    """The attacked workspace, with stolen secrets to sign requests."""
 
     workspace_id: str
     intake_key: str
@@ -214,24 +214,24 @@ ROUTES: dict[str, tuple[str, str]] = {
     "/readyz": ("GET", "/readyz"),
     "/metrics": ("GET", "/metrics?{}"),
 }
-"""Every route by its pattern, with the method that it is for, and how it is asked for."""
+"""Every route by its pattern, with its method and a template of its URL."""
 
 METHODS = ["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "get", "FOO"]
 
 
 def garbage(route: str, target: Target, number: int, seed: int = 0) -> Iterator[Garbage]:
-    """So many requests for one route; the same each time."""
+    """So many requests for one route. They are the same in every run."""
     chance = Random(f"{route} {seed}")
     for _ in range(number):
         if chance.random() < 0.02:
-            yield Garbage(chance.choice(WHOLE), is_answered=False)
+            yield Garbage(chance.choice(NOT_REQUESTS), is_answered=False)
         else:
             yield _request(route, target, chance)
 
 
 def _request(route: str, target: Target, chance: Random) -> Garbage:
-    usual, pattern = ROUTES[route]
-    method = usual if chance.random() < 0.8 else chance.choice(METHODS)
+    proper_method, pattern = ROUTES[route]
+    method = proper_method if chance.random() < 0.8 else chance.choice(METHODS)
     lines = [f"{method} {_path(pattern, target, chance)} HTTP/1.{chance.choice('1110')}".encode("utf-8", "replace")]
     lines += [b"Host: x", f"X-Forwarded-For: {_address(chance)}".encode(), b"Connection: close"]
     lines += [chance.choice(HEADERS) for _ in range(chance.choice([0, 0, 1, 1, 2]))]
@@ -240,28 +240,32 @@ def _request(route: str, target: Target, chance: Random) -> Garbage:
     if chance.random() < 0.1:
         return Garbage(b"\r\n".join(lines) + b"\r\n" + chance.choice(FRAMINGS), is_answered=False)
     body = b"" if method == "GET" and chance.random() < 0.9 else _body(route, chance)
-    lines += [f"Content-Type: {chance.choice(KINDS)}".encode()] if chance.random() < 0.5 else _proper(body)
+    lines += (
+        [f"Content-Type: {chance.choice(CONTENT_TYPES)}".encode()]
+        if chance.random() < 0.5
+        else _proper_content_type(body)
+    )
     can_be_read = not any(b"Expect" in line or b"Upgrade" in line for line in lines)
     if can_be_read:
-        lines += _proof(route, target, body, chance)
+        lines += _credentials(route, target, body, chance)
     if body or method not in {"GET", "OPTIONS"}:
         lines.append(b"Content-Length: %d" % len(body))
     return Garbage(b"\r\n".join(lines) + b"\r\n\r\n" + body, can_be_read)
 
 
-def _proper(body: bytes) -> list[bytes]:
+def _proper_content_type(body: bytes) -> list[bytes]:
     is_form = b"=" in body[:20]
     return [b"Content-Type: " + (b"application/x-www-form-urlencoded" if is_form else b"application/json")]
 
 
 def _path(pattern: str, target: Target, chance: Random) -> str:
-    filled = pattern.replace("{workspace}", target.workspace_id if chance.random() < 0.7 else _piece(chance))
+    filled = pattern.replace("{workspace}", target.workspace_id if chance.random() < 0.7 else _segment(chance))
     while "{}" in filled:
-        filled = filled.replace("{}", _piece(chance), 1)
+        filled = filled.replace("{}", _segment(chance), 1)
     return filled if chance.random() < 0.95 else filled + chance.choice(["/", "//", "/..", "%2f", "?", ";x", "%", "#"])
 
 
-def _piece(chance: Random) -> str:
+def _segment(chance: Random) -> str:
     text = chance.choice(TEXTS)[:2_000]
     encode: Callable[[str], str] = chance.choice(
         [quote, lambda text: quote(text, safe=""), lambda text: quote(text) + "%zz"]
@@ -270,7 +274,7 @@ def _piece(chance: Random) -> str:
 
 
 def _address(chance: Random) -> str:
-    """From everywhere, so that no limit hides the rest."""
+    """Random addresses, so that rate limits do not stop the test."""
     return ".".join(str(chance.randrange(1, 255)) for _ in range(4))
 
 
@@ -282,7 +286,7 @@ def _body(route: str, chance: Random) -> bytes:
 
 
 def _mutated(chance: Random) -> bytes:
-    """A job change in which one value, or a few bytes, are something else."""
+    """A valid job change with one value or a few bytes replaced."""
     body = bytearray(json.dumps(JOB_CHANGE | {"source_event_id": str(chance.random())}).encode())
     if chance.random() < 0.6:
         old = chance.choice(
@@ -294,8 +298,8 @@ def _mutated(chance: Random) -> bytes:
     return bytes(body[: chance.randrange(len(body))] if chance.random() < 0.2 else body)
 
 
-def _proof(route: str, target: Target, body: bytes, chance: Random) -> list[bytes]:
-    """Genuine more often than not, or nothing behind the door would be tried."""
+def _credentials(route: str, target: Target, body: bytes, chance: Random) -> list[bytes]:
+    """Valid credentials for most requests, so that the code behind authentication is tested too."""
     if chance.random() < 0.3:
         return []
     if route.startswith("/v1/"):

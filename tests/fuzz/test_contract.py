@@ -1,4 +1,4 @@
-"""The served app held against its own openapi.json, by a tool that knows nothing else of it."""
+"""Schemathesis checks the served app against its own openapi.json."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.chaos.rig.processes import Rig, rig_on
+from tests.chaos.rig.processes import Rig, open_rig
 
 pytestmark = pytest.mark.process
 
@@ -32,30 +32,30 @@ CHECKS: list[CheckFunction] = [
 
 @pytest.fixture
 async def rig(sqlite_url: str) -> AsyncIterator[Rig]:
-    async with rig_on(sqlite_url, owners=1) as made:
-        await made.start("serve")
-        yield made
+    async with open_rig(sqlite_url, owners=1) as rig:
+        await rig.start("serve")
+        yield rig
 
 
 @pytest.mark.parametrize("mode", GenerationMode)
 async def test_every_response_matches_the_openapi_document(
     rig: Rig, mode: GenerationMode, request: pytest.FixtureRequest
 ) -> None:
-    """Every status, header and body is described; nothing is a 5xx."""
-    number = request.config.getoption("--requests") // 3  # of each kind, and for each of the two operations
+    """Every status, header and body is documented, and none is a 5xx."""
+    number = request.config.getoption("--requests") // 3  # for each mode and each of the two operations
 
-    answered = await asyncio.to_thread(_hold_against_contract, rig, mode, number)
+    answered = await asyncio.to_thread(_check_contract, rig, mode, number)
 
     assert answered >= number
 
 
-def _hold_against_contract(rig: Rig, mode: GenerationMode, number: int) -> int:
-    """How many requests were answered. Raises what schemathesis finds."""
+def _check_contract(rig: Rig, mode: GenerationMode, number: int) -> int:
+    """Returns the number of responses. Raises the violations that Schemathesis finds."""
     schema = schemathesis.openapi.from_url(f"http://127.0.0.1:{rig.port}/openapi.json")
     headers = {"X-Api-Key": rig.intake_key}
     answered = 0
-    for found in schema.get_all_operations():
-        operation = found.ok()
+    for result in schema.get_all_operations():
+        operation = result.ok()
 
         @settings(
             max_examples=number,
@@ -66,12 +66,12 @@ def _hold_against_contract(rig: Rig, mode: GenerationMode, number: int) -> int:
             suppress_health_check=list(HealthCheck),
         )
         @given(case=operation.as_strategy(generation_mode=mode))
-        def hold(case: schemathesis.Case) -> None:
+        def check(case: schemathesis.Case) -> None:
             nonlocal answered
             case.path_parameters = {**(case.path_parameters or {}), "workspace_id": rig.team.id}
             response = case.call(headers=headers)
             case.validate_response(response, checks=CHECKS, headers=headers)
             answered += 1
 
-        hold()
+        check()
     return answered

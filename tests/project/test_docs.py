@@ -12,7 +12,7 @@ from itertools import groupby
 import pytest
 
 from sandbox.sender import Sender
-from tests.acceptance.process import ROOT, ended_all, surroundings
+from tests.acceptance.process import ROOT, open_deployment, wait_for_outcomes
 from tests.acceptance.test_processes import install
 from tests.project.test_operating import GUIDE
 
@@ -88,28 +88,30 @@ def test_every_command_is_inside_a_fence(document):
 
 
 @pytest.fixture
-async def served(tmp_path):
+async def deployment(tmp_path):
     """The running app in a folder like a checkout, with the sample workspace installed."""
     for path in ROOT.iterdir():
         if path.name not in {".env", ".git"} and not path.name.startswith("usergems."):
             (tmp_path / path.name).symlink_to(path)
     (tmp_path / "job-changes.csv").write_text(ROWS)
-    async with surroundings(tmp_path) as served:
-        await served.serve()
-        yield served
+    async with open_deployment(tmp_path) as deployment:
+        await deployment.serve()
+        yield deployment
 
 
 @pytest.mark.process
-async def test_every_command_in_the_documents_succeeds(served):
+async def test_every_command_in_the_documents_succeeds(deployment):
     """Each document runs in one shell, and every job change that it sends is accepted and delivered."""
-    key = await install(served)
+    key = await install(deployment)
     ids = []
     for document, script in sessions().items():
-        adapted = script.replace("https://gems.example.com", served.url).replace("T0123456789", served.office.team.id)
+        adapted = script.replace("https://gems.example.com", deployment.url).replace(
+            "T0123456789", deployment.office.team.id
+        )
         shell = await asyncio.create_subprocess_exec(
             *("sh", "-euc", adapted),
-            cwd=served.folder,
-            env=served.environ | {"PATH": "/usr/bin:/bin"},
+            cwd=deployment.folder,
+            env=deployment.environ | {"PATH": "/usr/bin:/bin"},
             stdout=PIPE,
             stderr=PIPE,
         )
@@ -118,5 +120,5 @@ async def test_every_command_in_the_documents_succeeds(served):
         accepted = ACCEPTED.findall(out)
         assert len(accepted) == SENT.get(document, 0), f"{document}\n{out}\n{err}"
         ids += accepted
-    async with Sender.of(served.url, served.office.team.id, key) as sender:
-        assert {job_change["outcome"] for job_change in await ended_all(sender, ids)} == {"delivered"}
+    async with Sender.of(deployment.url, deployment.office.team.id, key) as sender:
+        assert {job_change["outcome"] for job_change in await wait_for_outcomes(sender, ids)} == {"delivered"}

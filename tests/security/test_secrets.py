@@ -19,7 +19,7 @@ from listeners.cli.terminal import RefusedError
 from services.settings import Settings
 from store.encryption import KEY_FILE, key_in
 from store.slack.sdk_stores import metadata
-from tests.acceptance.process import surroundings
+from tests.acceptance.process import open_deployment
 from tests.security.two_workspaces import TwoWorkspaces, open_two_workspaces
 
 
@@ -121,13 +121,13 @@ def test_no_verb_takes_a_secret_from_the_command_line() -> None:
 
 async def test_process_arguments_and_logs_contain_no_secret(tmp_path: Path) -> None:
     """A running server shows no secret in its title and arguments or in its log at DEBUG."""
-    async with surroundings(tmp_path) as served:
-        served.environ["LOG_LEVEL"] = "DEBUG"
-        process = await served.serve()
+    async with open_deployment(tmp_path) as app:
+        app.environ["LOG_LEVEL"] = "DEBUG"
+        process = await app.serve()
         title = _title_of(process.pid)
-        ended = await served.end(process, 15)
+        ended = await app.stop(process, 15)
         key = (tmp_path / KEY_FILE).read_text()
-        for secret in (served.slack.app.client_secret, served.slack.app.signing_secret, key):
+        for secret in (app.slack.app.client_secret, app.slack.app.signing_secret, key):
             assert secret not in title
             assert secret not in ended.out + ended.err
         modes = _modes_of(tmp_path)

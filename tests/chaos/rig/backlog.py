@@ -1,4 +1,4 @@
-"""Job changes that wait by the million, each to be told from every other."""
+"""Insert a backlog of up to millions of distinct job changes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from sqlalchemy import Connection, create_engine, text
 
 from domain.job_change.model import JobChange
 from store.database import Database
-from tests.chaos.rig.reconciliation import numbered
+from tests.chaos.rig.run_report import numbered_job_change
 
 _SERIES = {
     "sqlite": "RECURSIVE series(i) AS (SELECT :start UNION ALL SELECT i + 1 FROM series WHERE i + 1 < :stop)",
@@ -22,14 +22,14 @@ _INSERT = """
 """
 
 
-def wait(database_url: str, workspace_id: str, serials: range, owners: int, now: int) -> dict[int, str]:
-    """Store them as accepted at *now* and not routed yet; their ids by serial."""
+def insert_backlog(database_url: str, workspace_id: str, serials: range, owners: int, now: int) -> dict[int, str]:
+    """Insert job changes that were accepted at `now` and are not routed. Returns their ids by serial."""
     database = Database(database_url)
     engine = create_engine(database.engine.url)
     with engine.connect() as connection:
-        _hurry(connection)
+        _disable_journal(connection)
         kind = connection.dialect.name
-        payload = JobChange.parse(numbered(0, 0)).to_stored()
+        payload = JobChange.parse(numbered_job_change(0, 0)).to_stored()
         values = {"start": serials.start, "stop": serials.stop, "workspace": workspace_id, "payload": payload}
         statement = _INSERT.format(series=_SERIES[kind], serial=_SERIAL[kind])
         connection.execute(text(statement), values | {"owners": owners, "now": now})
@@ -39,7 +39,7 @@ def wait(database_url: str, workspace_id: str, serials: range, owners: int, now:
     return {serial: f"jc-{serial:07}" for serial in serials}
 
 
-def _hurry(connection: Connection) -> None:
-    if connection.dialect.name == "sqlite":  # this much at once needs no journal: whoever fails here starts again
+def _disable_journal(connection: Connection) -> None:
+    if connection.dialect.name == "sqlite":  # a failed test starts again with a new file
         for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -500000"):
             connection.exec_driver_sql(f"PRAGMA {pragma}")

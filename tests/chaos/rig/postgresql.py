@@ -1,4 +1,4 @@
-"""A PostgreSQL server of our own, to be restarted, cut off and stunned; and a disk that is full for a while."""
+"""A PostgreSQL server that tests can restart, disconnect and suspend, and a disk that can be full."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ NAME = "usergems_chaos"
 
 
 @dataclass(frozen=True)
-class OwnServer:
-    """Durable as in production: it waits for its disk."""
+class PostgresqlServer:
+    """A server of its own with durable commits, as in production."""
 
     server: PostgresServer
     folder: Path
 
     @classmethod
-    def started(cls, folder: Path) -> OwnServer:
+    def start(cls, folder: Path) -> PostgresqlServer:
         return cls(get_server(folder, cleanup_mode="stop"), folder)
 
-    def fresh(self) -> str:
-        """The URL of an empty database at the newest schema."""
+    def new_database(self) -> str:
+        """Create an empty database with the newest schema and return its URL."""
         self.administer(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)", f"CREATE DATABASE {NAME}")
         url = make_url(self.server.get_uri()).set(drivername="postgresql", database=NAME)
         database = Database(url.render_as_string(hide_password=False))
@@ -50,30 +50,30 @@ class OwnServer:
                 connection.execute(text(statement))
         engine.dispose()
 
-    async def trouble(self, kind: str, seconds: float) -> None:
-        """*kind*: `fast` or `immediate`, of a restart; `cut`, of its connections; `stun`, for so many seconds."""
-        if kind == "cut":
-            await asyncio.to_thread(self.cut)
-        elif kind == "stun":
-            with self.stunned():
+    async def cause(self, kind: str, seconds: float) -> None:
+        """`kind` is `fast` or `immediate` (restarts), `disconnect`, or `suspend` for so many seconds."""
+        if kind == "disconnect":
+            await asyncio.to_thread(self.disconnect)
+        elif kind == "suspend":
+            with self.suspended():
                 await asyncio.sleep(seconds)
         else:
             await asyncio.to_thread(self.restart, kind)
 
     def restart(self, how: str) -> None:
-        """*how*: `fast`, which ends connections and says goodbye, or `immediate`, which is a crash and a recovery."""
+        """`how` is `fast`, a clean shutdown, or `immediate`, a crash with recovery."""
         self._control("-m", how, "restart")
 
-    def cut(self) -> None:
-        """Every connection but the one that asks for it."""
+    def disconnect(self) -> None:
+        """Close every connection of a client except this one."""
         self.administer(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
         )
 
     @contextmanager
-    def stunned(self) -> Iterator[None]:
-        """It takes connections and answers nothing, as a machine does whose disk hangs."""
+    def suspended(self) -> Iterator[None]:
+        """The server accepts connections and answers nothing, like a machine whose disk hangs."""
         processes = self._processes()
         try:
             for process in processes:
@@ -90,8 +90,8 @@ class OwnServer:
         first = psutil.Process(int((self.folder / "postmaster.pid").read_text().split()[0]))
         return [first, *first.children(recursive=True)]
 
-    def _control(self, *asked: str) -> None:
-        arguments = ("-w", "-D", str(self.folder), "-l", str(self.folder / "log"), *asked)
+    def _control(self, *command: str) -> None:
+        arguments = ("-w", "-D", str(self.folder), "-l", str(self.folder / "log"), *command)
         pgexec("pg_ctl", arguments, bin_path=self.server.bin_path, user=self.server.system_user)
 
 
@@ -116,15 +116,15 @@ _NEEDS_ROOM = """
 
 @dataclass(frozen=True)
 class Disk:
-    """Every commit of what was written fails as PostgreSQL fails without room, while it is full."""
+    """While the disk is full, every commit with changes fails with PostgreSQL's disk_full error."""
 
     url: str
 
     @classmethod
-    def under(cls, url: str) -> Disk:
+    def install(cls, url: str) -> Disk:
         disk = cls(url)
         tables = ("job_changes", "deliveries", "posts", "lanes", "turns", "pauses")
-        disk._execute(*_DISK, *(_NEEDS_ROOM.format(table=each) for each in tables))
+        disk._execute(*_DISK, *(_NEEDS_ROOM.format(table=table) for table in tables))
         return disk
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""The app as processes of its own, between a Slack and a Salesforce that live in the test."""
+"""The app as real processes, with Slack and Salesforce sandboxes inside the test."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ from store.database import Database, DatabaseUnavailableError
 from store.encryption import Cipher
 from store.slack import workspaces
 from store.slack.installations import AsyncInstallationStore
-from tests.chaos.rig.reconciliation import Account, account, count_open, numbered
+from tests.chaos.rig.run_report import RunReport, count_open, numbered_job_change, report_run
 from tests.servers import GENEROUS_TIMEOUT, free_port
 from tests.world import SCOPES
 
 ROOT = Path(__file__).parents[3]
-YES = frozenset({200, 202})
-CUT_OFF, NOBODY_THERE = -1, -2
+ACCEPTED = frozenset({200, 202})
+DISCONNECTED, NOT_LISTENING = -1, -2
 READY_SECONDS = 60
 DRAINED_SECONDS = 240
 
-Seen = TypeVar("Seen")
+Result = TypeVar("Result")
 
 
 @dataclass
 class Rig:
-    """One workspace with *owners* who each own a contact, and processes that can be killed."""
+    """One workspace whose `owners` each own a contact, and app processes that can be killed."""
 
     database_url: str
     key: str
@@ -67,49 +67,49 @@ class Rig:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/v1/workspaces/{self.team.id}/job-changes"
 
-    async def begin(self, verb: str = "serve") -> Process:
-        """A process that has yet to say that it is ready. What it logs goes where it never waits for a reader."""
+    async def launch(self, verb: str = "serve") -> Process:
+        """Start a process without waiting until it is ready. It logs to a file, so a full pipe cannot block it."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "app.py", verb, cwd=ROOT, env=self._environment(), stdout=PIPE, stderr=self.log
+            sys.executable, "app.py", verb, cwd=ROOT, env=self.environment(), stdout=PIPE, stderr=self.log
         )
         self.processes.append(process)
         return process
 
     async def start(self, verb: str = "serve") -> Process:
-        """A process that is ready: it has said its first line."""
-        process = await self.begin(verb)
-        assert await said(process), f"it ended at once: {self.logged()}"
+        """Start a process and wait for its first line, which means that it is ready."""
+        process = await self.launch(verb)
+        assert await first_line(process), f"the process ended: {self.log_tail()}"
         return process
 
-    async def end(self, process: Process, number: int = signal.SIGKILL) -> int:
-        """By a signal, if nothing else is said one that leaves no time for a word; its status."""
+    async def stop(self, process: Process, number: int = signal.SIGKILL) -> int:
+        """Send a signal, by default SIGKILL, and return the exit status."""
         if process.returncode is None:
             process.send_signal(number)
         return await process.wait()
 
-    def logged(self) -> str:
-        """The last of what all processes have logged."""
+    def log_tail(self) -> str:
+        """The end of the log of all processes."""
         self.log.seek(0)
         return self.log.read().decode(errors="replace")[-4_000:]
 
     async def post(self, serials: range) -> None:
-        """Send job changes until each is answered with yes; the sender tries again as any sender would."""
-        await until(lambda: self._posted(list(serials)))
+        """Send job changes in one request, and retry until they are accepted."""
+        await wait_until(lambda: self._posted(list(serials)))
 
-    async def offer(self, serials: list[int]) -> tuple[int, bool]:
-        """One request: its status, or why there is none, and whether it says when to come back."""
-        changes = [self._job_change(serial) for serial in serials]
+    async def send(self, serials: list[int]) -> tuple[int, bool]:
+        """Send one request. Returns the status (or DISCONNECTED, NOT_LISTENING) and whether there is a Retry-After."""
+        changes = [self.job_change(serial) for serial in serials]
         body = changes[0] if len(changes) == 1 else {"job_changes": changes}
         try:
             async with self.http.post(self.url, json=body, headers=self.credentials) as answer:
-                if answer.status not in YES:
+                if answer.status not in ACCEPTED:
                     return answer.status, "Retry-After" in answer.headers
-                told = await answer.json()
+                body = await answer.json()
         except aiohttp.ClientConnectorError:
-            return NOBODY_THERE, False
+            return NOT_LISTENING, False
         except (aiohttp.ClientError, TimeoutError):
-            return CUT_OFF, False
-        results = told.get("results", [told])
+            return DISCONNECTED, False
+        results = body.get("results", [body])
         self.accepted |= {serial: result["id"] for serial, result in zip(serials, results, strict=True)}
         return answer.status, False
 
@@ -117,20 +117,20 @@ class Rig:
     def credentials(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.intake_key}"}
 
-    async def drained(self) -> None:
-        """Until every accepted job change has its outcome, in this database as a process leaves it."""
+    async def wait_until_drained(self) -> None:
+        """Wait until every job change in the database has an outcome."""
         async with asyncio.timeout(DRAINED_SECONDS):
-            await until(self._is_drained, every=0.1)
+            await wait_until(self._is_drained, every=0.1)
 
-    async def account(self, scenario: str) -> Account:
-        """To be asked for while nothing is under way."""
+    async def report(self, scenario: str) -> RunReport:
+        """Compare the database with Slack. No process may be working."""
         database = Database(self.database_url)
         try:
-            return await account(scenario, self.accepted, database, self.slack, time.monotonic() - self.began)
+            return await report_run(scenario, self.accepted, database, self.slack, time.monotonic() - self.began)
         finally:
             await database.close()
 
-    async def look(self, read: Callable[[Connection], Seen]) -> Seen:
+    async def read(self, read: Callable[[Connection], Result]) -> Result:
         database = Database(self.database_url)
         try:
             return await database.run(read)
@@ -138,19 +138,19 @@ class Rig:
             await database.close()
 
     async def _posted(self, serials: list[int]) -> bool:
-        status, _ = await self.offer(serials)
-        return status in YES
+        status, _ = await self.send(serials)
+        return status in ACCEPTED
 
     async def _is_drained(self) -> bool:
         try:
-            return await self.look(count_open) == 0
+            return await self.read(count_open) == 0
         except DatabaseUnavailableError:
             return False
 
-    def _job_change(self, serial: int) -> dict[str, Any]:
-        return numbered(serial, serial % len(self.owners))
+    def job_change(self, serial: int) -> dict[str, Any]:
+        return numbered_job_change(serial, serial % len(self.owners))
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         ours = {
             "SLACK_CLIENT_ID": self.slack.app.client_id,
             "SLACK_CLIENT_SECRET": self.slack.app.client_secret,
@@ -163,34 +163,30 @@ class Rig:
             "DATABASE_URL": self.database_url,
             "ENCRYPTION_KEYS": self.key,
             "PORT": str(self.port),
-            "LOG_LEVEL": "WARNING",  # nobody reads the pipe, and a full one holds up who writes into it
+            "LOG_LEVEL": "WARNING",  # keeps the log file small
             "PYTHONPATH": str(ROOT),
         }
         return {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")} | ours
 
 
-async def until(holds: Callable[[], Awaitable[bool]], every: float = 0.05) -> None:
-    """Ask again after so many seconds: what is waited for happens in another process."""
+async def wait_until(holds: Callable[[], Awaitable[bool]], every: float = 0.05) -> None:
+    """Check again every so many seconds. The condition depends on another process, so there is nothing to await."""
     while True:
         if await holds():
             return
         await asyncio.sleep(every)
 
 
-async def said(process: Process) -> bytes:
-    """The first line of a process, empty when it has ended without."""
+async def first_line(process: Process) -> bytes:
+    """The first line of a process's output, or b"" when it ended without one."""
     assert process.stdout is not None
     async with asyncio.timeout(READY_SECONDS):
         return await process.stdout.readline()
 
 
 @asynccontextmanager
-async def rig_on(database_url: str, *, owners: int = 50, scopes: str = SCOPES) -> AsyncIterator[Rig]:
-    """
-    An installed workspace whose owners have each had a message before, so that their conversations can be read back.
-
-    No process is running yet.
-    """
+async def open_rig(database_url: str, *, owners: int = 50, scopes: str = SCOPES) -> AsyncIterator[Rig]:
+    """An installed workspace with owners and contacts. No process is running yet."""
     async with AsyncExitStack() as stack:
         slack = SlackSandbox(rate_limits=False)
         slack.app_client.timeout = GENEROUS_TIMEOUT
@@ -202,10 +198,12 @@ async def rig_on(database_url: str, *, owners: int = 50, scopes: str = SCOPES) -
         salesforce.url = str(server.make_url("")).rstrip("/")
         http = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)))
         team = slack.add_team("Acme")
-        people = [slack.add_user(team, f"Owner{each} Sample", f"owner{each}@acme.example") for each in range(owners)]
-        for each, person in enumerate(people):
-            user = salesforce.add("User", FirstName=f"Owner{each}", LastName="Sample", Email=person.email)
-            salesforce.add("Contact", LastName=f"Contact{each}", Email=f"contact{each}@hooli.example", OwnerId=user)
+        people = [
+            slack.add_user(team, f"Owner{number} Sample", f"owner{number}@acme.example") for number in range(owners)
+        ]
+        for number, person in enumerate(people):
+            user = salesforce.add("User", FirstName=f"Owner{number}", LastName="Sample", Email=person.email)
+            salesforce.add("Contact", LastName=f"Contact{number}", Email=f"contact{number}@hooli.example", OwnerId=user)
         key = Fernet.generate_key().decode()
         rig = Rig(database_url, key, slack, salesforce, http, team, people)
         await _install(rig, scopes)
@@ -213,7 +211,7 @@ async def rig_on(database_url: str, *, owners: int = 50, scopes: str = SCOPES) -
             yield rig
         finally:
             for process in rig.processes:
-                await rig.end(process)
+                await rig.stop(process)
             rig.log.close()
 
 
@@ -241,8 +239,8 @@ async def _install(rig: Rig, scopes: str) -> None:
     await database.close()
 
 
-async def greet(rig: Rig) -> None:
-    """Every owner's first message; from then on their conversation is known."""
+async def send_first_messages(rig: Rig) -> None:
+    """Deliver one message to every owner. The app can look for later messages in these conversations."""
     await rig.post(range(len(rig.owners)))
     rig.serials = count(len(rig.owners))
-    await rig.drained()
+    await rig.wait_until_drained()

@@ -1,4 +1,4 @@
-"""The whole way with a clock that is given: days pass in seconds, and each run goes the same way again."""
+"""Runs of the whole app on a test clock: days pass in seconds, and every run is reproducible."""
 
 from __future__ import annotations
 
@@ -11,51 +11,51 @@ from services.delivery.wakeups import Wakeups
 from services.delivery.worker import Worker
 from store.database import Database
 from store.notify import Bell
-from tests.chaos.rig.reconciliation import Account, account, count_open, numbered
+from tests.chaos.rig.run_report import RunReport, count_open, numbered_job_change, report_run
 from tests.conftest import Clock
 from tests.world import World, open_world
 
 
 @dataclass
-class Simulated:
-    """A world whose owners have each had a message before, and what was accepted in it, by serial."""
+class Simulation:
+    """A world whose owners have each received a message, and the accepted ids by serial."""
 
     world: World
     owners: int
     accepted: dict[int, str | None] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
 
-    async def send(self, serials: Iterable[int], *, to_nobody: bool = False) -> None:
-        """In one batch, spread over the owners; *to_nobody*: a share is nobody's, and so the default channel's."""
-        wanted = list(serials)
-        places = self.owners + 1 if to_nobody else self.owners
-        raws = [numbered(serial, serial % places) for serial in wanted]
-        answers = await self.world.intake.accept_all(self.world.workspace_id, raws)
-        self.accepted |= {serial: answer.id for serial, answer in zip(wanted, answers, strict=True)}
+    async def send(self, serials: Iterable[int], *, include_unowned: bool = False) -> None:
+        """Send one batch spread over the owners; with `include_unowned`, some go to the default channel."""
+        serials = list(serials)
+        places = self.owners + 1 if include_unowned else self.owners
+        raws = [numbered_job_change(serial, serial % places) for serial in serials]
+        responses = await self.world.intake.accept_all(self.world.workspace_id, raws)
+        self.accepted |= {serial: response.id for serial, response in zip(serials, responses, strict=True)}
 
     async def pass_time(self, seconds: float, step: float = 5.0) -> None:
-        """As a running worker would meet it."""
+        """Advance the clock in steps and run the worker after each."""
         for _ in range(round(seconds / step)):
             self.world.clock.advance(seconds=step)
             await self.world.worker.work_off()
 
-    async def drained(self, within: float, step: float = 5.0) -> float:
-        """Until every job change has its outcome; the seconds that this took by the given clock."""
+    async def wait_until_drained(self, within: float, step: float = 5.0) -> float:
+        """Pass time until every job change has an outcome. Returns the seconds on the test clock."""
         for passed in range(round(within / step)):
             if not await self.world.database.run(count_open):
                 return passed * step
             await self.pass_time(step, step)
         raise TimeoutError(f"{await self.world.database.run(count_open)} have no outcome after {within} seconds")
 
-    async def account(self, scenario: str) -> Account:
+    async def report(self, scenario: str) -> RunReport:
         world = self.world
         name = f"{scenario}, {'SQLite' if world.database.is_sqlite else 'PostgreSQL'}"
-        return await account(name, self.accepted, world.database, world.slack, time.monotonic() - self.began)
+        return await report_run(name, self.accepted, world.database, world.slack, time.monotonic() - self.began)
 
 
 @asynccontextmanager
-async def simulated(database: Database, clock: Clock, *, owners: int = 5) -> AsyncIterator[Simulated]:
-    """Slack with limits so wide that they are met only where a run is about them."""
+async def open_simulation(database: Database, clock: Clock, *, owners: int = 5) -> AsyncIterator[Simulation]:
+    """A simulation with Slack rate limits too high to matter."""
     async with open_world(database, clock) as world:
         world.slack.limits.posts_a_minute = 100_000
         await world.set_preferences(posts_per_minute=100_000)
@@ -65,14 +65,14 @@ async def simulated(database: Database, clock: Clock, *, owners: int = 5) -> Asy
             world.salesforce.add(
                 "Contact", LastName=f"C{number}", Email=f"contact{number}@hooli.example", OwnerId=owner
             )
-        run = Simulated(world, owners)
+        run = Simulation(world, owners)
         await run.send(range(owners))
-        await run.drained(within=10, step=1)
+        await run.wait_until_drained(within=10, step=1)
         yield run
 
 
-def replica(world: World, database: Database) -> Worker:
-    """Another process's worker, on connections of its own."""
+def replica_worker(world: World, database: Database) -> Worker:
+    """A worker as another process would have it, with its own database connections."""
     worker = world.worker
     return replace(
         worker,
@@ -88,6 +88,6 @@ def replica(world: World, database: Database) -> Worker:
 
 @asynccontextmanager
 async def closing(database: Database) -> AsyncIterator[Database]:
-    """Its connections are let go at the end."""
+    """Close the database at the end of the block."""
     yield database
     await database.close()

@@ -1,4 +1,4 @@
-"""A database whose connections are cut at random: before a transaction, or after its commit."""
+"""A database whose connections fail at random, before a transaction or after its commit."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from store.database import Database, DatabaseUnavailableError
 
 
 class UnreliableDatabase(Database):
-    """*share* of all transactions fail, half of them although they were committed; 0 until it is set."""
+    """A `share` of all transactions fails, half of them after their commit. It is 0 until a test sets it."""
 
     def __init__(self, url: str, seed: int) -> None:
         super().__init__(url)
         self.share = 0.0
-        self.cuts = 0
+        self.failures = 0
         self._chance = Random(seed)
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        fate = self._chance.random()
-        if fate < self.share / 2:
-            self.cuts += 1
-            raise DatabaseUnavailableError("cut before it began")
+        draw = self._chance.random()
+        if draw < self.share / 2:
+            self.failures += 1
+            raise DatabaseUnavailableError("connection lost before the transaction")
         with super().begin() as connection:
             yield connection
-        if fate < self.share:
-            self.cuts += 1
-            raise DatabaseUnavailableError("cut after it was committed")
+        if draw < self.share:
+            self.failures += 1
+            raise DatabaseUnavailableError("connection lost after the commit")

@@ -9,7 +9,7 @@ import pytest
 from services.delivery.router import AWAY
 from services.retry import LONGEST_WAIT_MS
 from store.database import Database
-from tests.chaos.rig.simulated import replica
+from tests.chaos.rig.simulated import replica_worker
 from tests.world import open_world
 
 PATIENCE_SECONDS = 15 * 60
@@ -137,7 +137,7 @@ async def test_of_several_replicas_one_asks(postgresql_url, clock):
     async with open_world(databases[0], clock) as world:
         await world.default_channel()
         await away(world, PATIENCE_SECONDS + 120)
-        workers = [replica(world, database) for database in databases]
+        workers = [replica_worker(world, database) for database in databases]
         clock.advance(seconds=PAUSE_SECONDS)
         before = asked(world)
         ids = [await world.accept(source_event_id=f"many {number}") for number in range(1_000)]

@@ -1,4 +1,4 @@
-"""Bytes to a server and back, many at once, and what came of it; and an honest sender in a process of its own."""
+"""A raw client that sends garbage and records the responses, and a valid sender in a process of its own."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ ROOT = Path(__file__).parents[2]
 AT_ONCE = 2
 CATCH_UP_SECONDS = 0.1
 HANGS_AFTER_SECONDS = 25.0
-"""Longer than a body may take to arrive."""
+"""Longer than the server waits for a body."""
 
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
 
 
 @dataclass
 class Tally:
-    """What was answered. *accepted*: job changes that were said to be stored; *bad*: what should not have happened."""
+    """`accepted` counts job changes reported as stored; `bad` lists wrong responses with their requests."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     unanswered: int = 0
@@ -36,7 +36,7 @@ class Tally:
     bad: list[tuple[object, bytes]] = field(default_factory=list)
 
     def add(self, sent: Garbage, answer: bytes) -> None:
-        statuses = [int(found) for found in _STATUS.findall(answer)]
+        statuses = [int(status) for status in _STATUS.findall(answer)]
         self.statuses.update(statuses)
         self.accepted += answer.count(b'"status":"accepted"')
         if any(status >= 500 for status in statuses):
@@ -47,32 +47,32 @@ class Tally:
                 self.bad.append(("no answer", sent.sent[:2_000]))
 
 
-async def throw(port: int, requests: Iterator[Garbage], tally: Tally, a_second: float = inf) -> Tally:
-    """All of them, a few at a time."""
+async def send_all(port: int, requests: Iterator[Garbage], tally: Tally, a_second: float = inf) -> Tally:
+    """Send the requests, a few at a time."""
     due = time.monotonic()
 
     async def work() -> None:
         nonlocal due
-        for each in requests:
+        for request in requests:
             due = max(due, time.monotonic() - CATCH_UP_SECONDS) + 1 / a_second
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             try:
                 async with asyncio.timeout(HANGS_AFTER_SECONDS):
-                    answer = await exchange(port, each)
+                    answer = await exchange(port, request)
             except TimeoutError:
-                tally.bad.append(("hangs", each.sent[:2_000]))
+                tally.bad.append(("hangs", request.sent[:2_000]))
             else:
-                tally.add(each, answer)
+                tally.add(request, answer)
 
     await asyncio.gather(*(work() for _ in range(AT_ONCE)))
     return tally
 
 
 async def exchange(port: int, sent: Garbage) -> bytes:
-    """One connection: all that comes back. Where nobody knows where the request ends, we say that nothing follows."""
+    """Send one request and return everything received. A request without a clear end is ended by closing our side."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     answer = b""
-    with suppress(OSError):  # also when it is cut off before we say that nothing follows
+    with suppress(OSError):  # the server may close the connection first
         writer.write(sent.sent)
         if sent.is_answered:
             answer = await _answer(reader)
@@ -99,26 +99,26 @@ async def _answer(reader: asyncio.StreamReader) -> bytes:
     return head
 
 
-class Honest:
-    """A sender in a process of its own, so that what it measures is the server and not who throws the garbage."""
+class ValidSender:
+    """A sender in a process of its own, so that it measures the server and not this process."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
 
     @classmethod
-    async def start(cls, url: str, key: str, name: str) -> Honest:
+    async def start(cls, url: str, key: str, name: str) -> ValidSender:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, str(Path(__file__).with_name("honest.py")), url, key, name, stdin=PIPE, stdout=PIPE
+            sys.executable, str(Path(__file__).with_name("valid_sender.py")), url, key, name, stdin=PIPE, stdout=PIPE
         )
         assert process.stdout is not None
         assert await process.stdout.readline() == b"sending\n"
         return cls(process)
 
     async def stop(self) -> tuple[dict[str, int], list[tuple[float, float]]]:
-        """How many times it read which answer; and of each when it was asked, by perf_counter, and how long it took."""
+        """The counts by status, and for each request its start (perf_counter) and duration in seconds."""
         out, _ = await self._process.communicate(b"\n")
-        told = json.loads(out)
-        return told["answers"], [(begun, seconds) for begun, seconds in told["took"]]
+        result = json.loads(out)
+        return result["statuses"], [(began, seconds) for began, seconds in result["timings"]]
 
 
 def p99(seconds: list[float]) -> float:

@@ -1,4 +1,4 @@
-"""Posts a job change every few milliseconds until told to stop; prints what was answered, when, and how slowly."""
+"""Posts a job change every few milliseconds until stdin says stop, then prints the responses and their times."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ EVERY_SECONDS = 0.03
 
 def main(url: str, key: str, name: str) -> None:
     parts = urlsplit(url)
-    answers: Counter[str] = Counter()
-    took: list[tuple[float, float]] = []
+    statuses: Counter[str] = Counter()
+    timings: list[tuple[float, float]] = []
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port)
     headers = {"X-Api-Key": key, "Content-Type": "application/json"}
     number = 0
@@ -29,17 +29,17 @@ def main(url: str, key: str, name: str) -> None:
             "person": {"full_name": "Ada Smith", "emails": ["ada@globex.example"]},
             "current": {"company": {"name": "Globex"}},
         }
-        begun = time.perf_counter()
+        began = time.perf_counter()
         connection.request("POST", parts.path, json.dumps(body), headers)
-        answer = connection.getresponse()
-        answer.read()
-        took.append((begun, time.perf_counter() - begun))
-        answers[str(answer.status)] += 1
+        response = connection.getresponse()
+        response.read()
+        timings.append((began, time.perf_counter() - began))
+        statuses[str(response.status)] += 1
         if number == 0:
             sys.stdout.write("sending\n")
             sys.stdout.flush()
         number += 1
-    sys.stdout.write(json.dumps({"answers": answers, "took": took}))
+    sys.stdout.write(json.dumps({"statuses": statuses, "timings": timings}))
 
 
 if __name__ == "__main__":
