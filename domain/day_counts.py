@@ -11,6 +11,9 @@ SENT_TO_DRI, SENT_TO_CHANNEL, FAILED, MUTED = "told_dri", "told_channel", "burie
 OUTCOMES = (SENT_TO_DRI, SENT_TO_CHANNEL, FAILED, MUTED)
 """How job changes end, as they are counted."""
 
+OUTCOME_NAMES = {SENT_TO_DRI: "sent_to_dri", SENT_TO_CHANNEL: "sent_to_channel", FAILED: "failed", MUTED: "muted"}
+"""The names of OUTCOMES in metrics and JSON. The stored values are older words."""
+
 
 @dataclass(frozen=True)
 class DayCount:

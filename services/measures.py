@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from domain.day_counts import FAILED, MUTED, SENT_TO_CHANNEL, SENT_TO_DRI
-
 RECEIVED = ("accepted", "duplicate", "refused")
 ROUTED = ("dri", "channel", "default_channel", "muted", "failed", "postponed")
 SETTLED = ("delivered", "retried", "postponed", "simplified", "in_doubt", "moved", "parked", "failed")
-
-SHOWN_OUTCOMES = {SENT_TO_DRI: "sent_to_dri", SENT_TO_CHANNEL: "sent_to_channel", FAILED: "failed", MUTED: "muted"}
-"""The outcomes that the store counts, and the names that metrics, JSON and the terminal show for them."""
 
 
 class Measures(Protocol):

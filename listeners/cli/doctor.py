@@ -1,4 +1,4 @@
-"""What is wrong, and what to do about it: one line a check."""
+"""The doctor at the terminal: one line per check, with what to do if it fails."""
 
 from __future__ import annotations
 
@@ -11,45 +11,44 @@ from dataclasses import asdict
 from cryptography.fernet import Fernet
 
 from listeners.cli.running.preparing import cipher_of
-from listeners.cli.terminal import RefusedError, Terminal
+from listeners.cli.terminal import COMMAND, RefusedError, Terminal
 from services.operations.check_results import Finding, State
 from services.settings import Settings, SettingsError
 from store.encryption import KEY_FILE, Cipher
 from store.operations.single_process import sqlite_file
 
-NAME = "settings"
-
-_SIGNS = {State.OK: "ok", State.FAILED: "FAILED", State.UNKNOWN: "unknown"}
+_LABELS = {State.OK: "ok", State.FAILED: "FAILED", State.UNKNOWN: "unknown"}
 
 
-def arguments(parser: ArgumentParser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="as JSON")
 
 
-def doctor(asked: Namespace, terminal: Terminal) -> int:
-    return asyncio.run(_examine(terminal, as_json=asked.json))
+def run_doctor(options: Namespace, terminal: Terminal) -> int:
+    return asyncio.run(_run(terminal, as_json=options.json))
 
 
-async def _examine(terminal: Terminal, *, as_json: bool) -> int:
-    found = []
-    async for finding in _findings(terminal):
-        found.append(finding)
+async def _run(terminal: Terminal, *, as_json: bool) -> int:
+    results = []
+    async for result in _results(terminal):
+        results.append(result)
         if not as_json:
-            terminal.write(f"{_SIGNS[finding.state]:<8} {finding.name}: {finding.text}")
+            terminal.write(f"{_LABELS[result.state]:<8} {result.name}: {result.text}")
     if as_json:
-        terminal.write(json.dumps([asdict(finding) for finding in found], indent=2))
-    return 1 if any(finding.state is State.FAILED for finding in found) else 0
+        terminal.write(json.dumps([asdict(result) for result in results], indent=2))
+    return 1 if any(result.state is State.FAILED for result in results) else 0
 
 
-async def _findings(terminal: Terminal) -> AsyncIterator[Finding]:
-    for finding in _settings_findings(terminal):
-        yield finding
+async def _results(terminal: Terminal) -> AsyncIterator[Finding]:
+    for result in _settings_results(terminal):
+        yield result
     try:
         settings = terminal.settings()
     except SettingsError:
         return
-    if problem := _problem_with_file(settings):
-        yield problem
+    file = sqlite_file(settings.database_url)
+    if file and not file.exists():  # connecting would create it
+        yield Finding("database", State.FAILED, f"there is no file at {file} yet; to create it, run: {COMMAND} serve")
         return
     try:
         cipher = _cipher(settings)
@@ -57,29 +56,20 @@ async def _findings(terminal: Terminal) -> AsyncIterator[Finding]:
         yield Finding("encryption keys", State.FAILED, str(error).rstrip("."))
         return
     async with terminal.build(settings, cipher) as app:
-        async for finding in app.checkup.run():
-            yield finding
+        async for result in app.checkup.run():
+            yield result
 
 
-def _settings_findings(terminal: Terminal) -> list[Finding]:
+def _settings_results(terminal: Terminal) -> list[Finding]:
     try:
         terminal.settings(serving=True)
     except SettingsError as error:
-        return [Finding(NAME, State.FAILED, fault) for fault in error.faults]
-    return [Finding(NAME, State.OK, "everything required is set")]
-
-
-def _problem_with_file(settings: Settings) -> Finding | None:
-    """Looking into a SQLite file that is not there would make one."""
-    file = sqlite_file(settings.database_url)
-    if file and not file.exists():
-        text = f"there is none at {file} yet: start with python app.py serve"
-        return Finding("database", State.FAILED, text)
-    return None
+        return [Finding("settings", State.FAILED, fault) for fault in error.faults]
+    return [Finding("settings", State.OK, "all required settings are set")]
 
 
 def _cipher(settings: Settings) -> Cipher:
-    """The operator's keys; where there are none yet, one that reads nothing, so that none is made here."""
+    """Return the cipher for the operator's keys, or for a throwaway key if there are none yet: checks create none."""
     file = sqlite_file(settings.database_url)
     if file and not settings.encryption_keys and not (file.parent / KEY_FILE).exists():
         return Cipher.of([Fernet.generate_key().decode()])

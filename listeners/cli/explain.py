@@ -1,4 +1,4 @@
-"""The whole trace of one job change, for a person."""
+"""What happened to one job change, and why, as plain text."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 from domain.delivery import DeliveryRecord, JobChangeRecord
 from domain.job_change.model import JobChange
 from domain.job_change.validation import InvalidJobChangeError
-from domain.states import DEFAULT_CHANNEL
-from listeners.cli.terminal import RefusedError, Terminal, shown_time
+from domain.states import DEFAULT_CHANNEL, DeliveryState, Outcome, Role
+from listeners.cli.terminal import RefusedError, Terminal, counted, shown_time
 from services.messages.wording import headline
 from services.ownership.rules.words import outcome
 from services.slack.mrkdwn import escape
@@ -21,51 +21,73 @@ from store.intake import job_changes
 from store.intake.job_changes import Origin
 from store.slack import members
 
+ROLE_LABELS = {
+    Role.DRI: "as the DRI",
+    Role.FALLBACK: "because no DRI was found",
+    Role.CHANNEL: "as a rule says",
+    Role.COPY: "as a copy",
+}
+STATE_LABELS = {
+    DeliveryState.PENDING: "waiting",
+    DeliveryState.SENDING: "sending",
+    DeliveryState.DELIVERED: "delivered",
+    DeliveryState.FAILED: "failed",
+    DeliveryState.MOVED: "sent to the default channel instead",
+}
+_OUTCOMES = {Outcome.DELIVERED: "Delivered", Outcome.FAILED: "Failed", Outcome.MUTED: "Muted"}
+_DELIVERED_TO = {"dri": "Delivered to the DRI", "channel": "Delivered to a channel"}
+_STEP_LABELS = {"buried": "failed", "replayed": "retried"}
+"""Names of steps that older versions stored."""
 
-def arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("id", metavar="JOB_CHANGE_ID", help="the id that intake answered, or that buried lists")
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("id", metavar="JOB_CHANGE_ID", help="the id from the intake response, or as `failed` lists it")
 
 
-def explain(asked: Namespace, terminal: Terminal) -> int:
+def explain(options: Namespace, terminal: Terminal) -> int:
     with terminal.database() as database:
-        found = database.run_sync(_find, asked.id)
-    if found is None:
-        raise RefusedError(f"There is no job change {asked.id}.")
-    terminal.write("\n".join(found))
+        lines = database.run_sync(_explanation, options.id)
+    if lines is None:
+        raise RefusedError(f"There is no job change {options.id}.")
+    terminal.write("\n".join(lines))
     return 0
 
 
-def _find(connection: Connection, job_change_id: str) -> list[str] | None:
+def _explanation(connection: Connection, job_change_id: str) -> list[str] | None:
     origin = job_changes.origin(connection, job_change_id)
-    found = job_changes.find(connection, origin.workspace_id, job_change_id) if origin else None
-    if origin is None or found is None:
+    job_change = job_changes.find(connection, origin.workspace_id, job_change_id) if origin else None
+    if origin is None or job_change is None:
         return None
-    lines = list(_lines(origin, found))
-    known = members.addresses(connection, origin.workspace_id, ids_in(lines))
-    return [with_names(line, _names(found, known)) for line in lines]
+    lines = list(_lines(origin, job_change))
+    addresses = members.addresses(connection, origin.workspace_id, ids_in(lines))
+    names = _names(job_change, addresses)
+    return [with_names(line, names) for line in lines]
 
 
-def _names(found: JobChangeRecord, known: Mapping[str, str]) -> dict[str, str]:
-    """By Slack id: the name that Salesforce had when it was decided, else the address; with the id. *known*: those."""
-    considered = (found.decision or {}).get("considered", [])
-    named = {each["email"].lower(): each["name"] for each in considered if each["email"]}
-    return {user_id: f"{named.get(address) or address} ({user_id})" for user_id, address in known.items()}
+def _names(job_change: JobChangeRecord, addresses: Mapping[str, str]) -> dict[str, str]:
+    """For each Slack user id: the name that Salesforce had at the time, or the e-mail address, with the id."""
+    considered = (job_change.decision or {}).get("considered", [])
+    names = {candidate["email"].lower(): candidate["name"] for candidate in considered if candidate["email"]}
+    return {user_id: f"{names.get(address) or address} ({user_id})" for user_id, address in addresses.items()}
 
 
-def _lines(origin: Origin, found: JobChangeRecord) -> Iterator[str]:
+def _lines(origin: Origin, job_change: JobChangeRecord) -> Iterator[str]:
     yield _headline(origin)
-    yield f"  job change  {found.id}"
-    yield f"  workspace   {origin.workspace_id}"
-    yield f"  accepted    {shown_time(found.accepted_at)}, from {found.source}"
-    if found.routed_at is not None:
-        yield f"  routed      {shown_time(found.routed_at)}"
-    yield f"  outcome     {_outcome(found)}"
-    yield from _decision(found)
-    for told in found.deliveries:
-        yield from _delivery(told)
-    yield "Steps"
-    for step in found.trace:
-        yield f"  {shown_time(step.at)}  {step.step}{f': {step.detail}' if step.detail else ''}"
+    yield f"  Job change  {job_change.id}"
+    yield f"  Workspace   {origin.workspace_id}"
+    yield f"  Accepted    {shown_time(job_change.accepted_at)}, from {job_change.source}"
+    if job_change.routed_at is not None:
+        yield f"  Routed      {shown_time(job_change.routed_at)}"
+    yield f"  Outcome     {_outcome(job_change)}"
+    if job_change.ended_at is not None and job_change.reason:
+        yield f"  Reason      {job_change.reason}"
+    yield from _decision(job_change)
+    for delivery in job_change.deliveries:
+        yield from _delivery(delivery)
+    yield "History"
+    for step in job_change.trace:
+        name = _STEP_LABELS.get(step.step, step.step)
+        yield f"  {shown_time(step.at, seconds=True)}  {name}{f': {step.detail}' if step.detail else ''}"
 
 
 def _headline(origin: Origin) -> str:
@@ -77,38 +99,41 @@ def _headline(origin: Origin) -> str:
         return "A job change that cannot be read"
 
 
-def _outcome(found: JobChangeRecord) -> str:
-    if found.ended_at is None:
-        trouble = f": {found.last_error}" if found.last_error else ""
-        return f"none yet, {_attempts(found.attempts)} so far{trouble}" if found.attempts or trouble else "none yet"
-    who = {"dri": "to the DRI", "channel": "to the default channel"}.get(found.sent_to or "", "")
-    return " ".join(filter(None, [found.outcome, who, shown_time(found.ended_at)])) + (
-        f"\n  because     {found.reason}" if found.reason else ""
-    )
+def _outcome(job_change: JobChangeRecord) -> str:
+    if job_change.ended_at is None:
+        attempts = f", {counted(job_change.attempts, 'attempt')} so far" if job_change.attempts else ""
+        return f"None yet{attempts}{f': {job_change.last_error}' if job_change.last_error else ''}"
+    label = _DELIVERED_TO.get(job_change.sent_to or "") or _OUTCOMES[Outcome(job_change.outcome or "")]
+    return f"{label}, {shown_time(job_change.ended_at)}"
 
 
-def _decision(found: JobChangeRecord) -> Iterator[str]:
-    if not found.decision:
+def _decision(job_change: JobChangeRecord) -> Iterator[str]:
+    if not job_change.decision:
         return
-    considered = found.decision.get("considered", [])
-    yield f"Considered, by the rule: {found.decision.get('rule', 'none')}"
-    for number, each in enumerate(considered, 1):
-        who = " ".join(filter(None, [each["name"], f"<{each['email']}>" if each["email"] else ""]))
-        yield f"  {number}. {each['source']}{f', {who}' if who else ''}: {outcome(each)}"
-    if not considered:
-        yield "  nobody"
+    yield f"Rule: {job_change.decision.get('rule', 'none')}"
+    considered = job_change.decision.get("considered", [])
+    yield "Checked in this order:" if considered else "No candidates to check."
+    for number, candidate in enumerate(considered, 1):
+        yield f"  {number}. {candidate_line(candidate)}"
 
 
-def _delivery(told: DeliveryRecord) -> Iterator[str]:
-    where = "the default channel" if told.destination == DEFAULT_CHANNEL else told.destination
-    yield f"Delivery to {where} ({told.role}): {told.state} after {_attempts(told.attempts)}"
-    if told.reason:  # else it was erased
-        yield f"  reason      {told.reason}"
-    if told.last_error:
-        yield f"  last error  {told.last_error}"
-    if told.ts:
-        yield f"  message     {told.ts} in {told.channel}"
+def candidate_line(candidate: Mapping[str, str | None]) -> str:
+    """A candidate from the stored decision: where they come from, who they are, and what became of them."""
+    person = " ".join(filter(None, [candidate["name"], f"<{candidate['email']}>" if candidate["email"] else ""]))
+    return f"{candidate['source']}{f', {person}' if person else ''}: {outcome(candidate)}"
 
 
-def _attempts(number: int) -> str:
-    return f"{number} {'attempt' if number == 1 else 'attempts'}"
+def destination_name(destination: str) -> str:
+    return "the default channel" if destination == DEFAULT_CHANNEL else destination
+
+
+def _delivery(delivery: DeliveryRecord) -> Iterator[str]:
+    state, role = STATE_LABELS[DeliveryState(delivery.state)], ROLE_LABELS[Role(delivery.role)]
+    attempts = counted(delivery.attempts, "attempt")
+    yield f"Delivery to {destination_name(delivery.destination)} ({role}): {state} after {attempts}"
+    if delivery.reason:  # empty if it was erased
+        yield f"  Reason      {delivery.reason}"
+    if delivery.last_error:
+        yield f"  Last error  {delivery.last_error}"
+    if delivery.ts:
+        yield f"  Message     {delivery.ts} in {delivery.channel}"

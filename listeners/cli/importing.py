@@ -1,4 +1,4 @@
-"""A file of job changes, any size, with a look at what was understood before and the counts after."""
+"""Importing a file of job changes: how its columns are read, a progress bar, and the counts."""
 
 from __future__ import annotations
 
@@ -14,99 +14,99 @@ from rich.text import Text
 
 from domain.errors import PermanentError
 from listeners.cli.running.preparing import cipher_of
-from listeners.cli.terminal import RefusedError, Terminal
+from listeners.cli.terminal import RefusedError, Terminal, add_workspace_argument, counted
 from services.intake.files.columns import DEFAULT_SOURCE, missing
 from services.intake.files.importing import Importing, Plan, Watch
 from services.intake.files.refusals import refusals_of
 from store.slack import workspaces
 
-LOOK_SECONDS = 0.2
-"""How often the bar moves."""
+REFRESH_SECONDS = 0.2
+"""How often the progress bar is updated."""
 
 INTERRUPTED = 130
 
-_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
 
 
-def arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", type=Path, help="CSV, JSON or JSON Lines, of any size")
-    parser.add_argument("--workspace", required=True, metavar="ID", help="the workspace, such as T0123456789")
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", type=Path, help="a CSV, JSON or JSON Lines file of any size")
+    add_workspace_argument(parser)
     parser.add_argument(
-        "--source", metavar="NAME", help=f"who made the rows (default: what they say, else {DEFAULT_SOURCE})"
+        "--source", metavar="NAME", help=f"the source of the rows (default: as the rows say, or {DEFAULT_SOURCE})"
     )
-    parser.add_argument("--dry-run", action="store_true", help="only show what would be accepted and what refused")
+    parser.add_argument("--dry-run", action="store_true", help="show what would be accepted or refused, import nothing")
 
 
-def import_file(asked: Namespace, terminal: Terminal) -> int:
-    if not asked.file.is_file():
-        raise RefusedError(f"There is no file {asked.file}.", status=2)
+def import_file(options: Namespace, terminal: Terminal) -> int:
+    if not options.file.is_file():
+        raise RefusedError(f"There is no file {options.file}.", status=2)
     with terminal.database() as database:
-        workspace = database.run_sync(workspaces.find, asked.workspace)
+        workspace = database.run_sync(workspaces.find, options.workspace)
     if workspace is None or not workspace.is_active:
-        raise RefusedError(f"No workspace {asked.workspace} has installed the app.")
+        raise RefusedError(f"The app is not installed in workspace {options.workspace}.")
     try:
-        return asyncio.run(_import(asked, terminal))
+        return asyncio.run(_import(options, terminal))
     except PermanentError as error:
         raise RefusedError(f"{error}.") from None
     except OSError as error:
-        raise RefusedError(f"{error.filename or asked.file} cannot be used: {error.strerror}.") from None
+        raise RefusedError(f"{error.filename or options.file} cannot be used: {error.strerror}.") from None
 
 
-async def _import(asked: Namespace, terminal: Terminal) -> int:
+async def _import(options: Namespace, terminal: Terminal) -> int:
     settings = terminal.settings()
     async with terminal.build(settings, cipher_of(settings)) as app:
-        plan = await app.importing.plan(asked.file, asked.workspace, asked.source, is_rehearsal=asked.dry_run)
-        _tell_plan(plan, terminal)
+        plan = await app.importing.plan(options.file, options.workspace, options.source, is_rehearsal=options.dry_run)
+        _print_plan(plan, terminal)
         watch = Watch()
-        is_done = await _watched(app.importing, plan, watch, terminal)
-    _tell_counts(plan, watch, terminal)
+        is_done = await _run_with_progress(app.importing, plan, watch, terminal)
+    _print_counts(plan, watch, terminal)
     if not is_done:
         terminal.note("Interrupted. Run the same command to continue from here.")
         return INTERRUPTED
     return 1 if watch.progress.refused else 0
 
 
-def _tell_plan(plan: Plan, terminal: Terminal) -> None:
+def _print_plan(plan: Plan, terminal: Terminal) -> None:
     file = plan.file
-    by = f", separated by {_SEPARATORS.get(file.separator, file.separator)}" if file.separator else ""
-    terminal.note(f"{file.path.name}: {file.kind}, {file.encoding}{by}, {file.size:,} bytes")
+    separator = f", separated by {_SEPARATORS.get(file.separator, file.separator)}" if file.separator else ""
+    terminal.note(f"{file.path.name}: {file.kind}, {file.encoding}{separator}, {file.size:,} bytes")
     if plan.is_in_our_form:
-        terminal.note("Its rows are in the documented form.")
+        terminal.note("The rows have the documented format.")
     else:
-        _tell_columns(plan, terminal)
+        _print_columns(plan, terminal)
     if fault := plan.first_fault:
-        terminal.note(f"Its first row will be refused: {fault}")
+        terminal.note(f"The first row will be refused: {fault}")
     if plan.progress.read:
-        terminal.note(f"Continuing after {plan.progress.read:,} rows, where its last import was interrupted.")
+        terminal.note(f"Continuing after {counted(plan.progress.read, 'row')}, where the last import was interrupted.")
 
 
-def _tell_columns(plan: Plan, terminal: Terminal) -> None:
+def _print_columns(plan: Plan, terminal: Terminal) -> None:
     understood = plan.reading.understood(plan.names)
     if plan.file.header and not any(understood.values()):
-        shown = ", ".join(understood)[:200]
+        header = ", ".join(understood)[:200]
         raise RefusedError(
-            f"None of the names in {plan.file.path.name} is understood ({shown}). The first line of a CSV has to name"
-            " the columns, such as full_name, email, new_company, new_title."
+            f"{plan.file.path.name} has no column that the import knows ({header}). The first line of a CSV file must"
+            " name the columns, such as full_name, email, new_company, new_title."
         )
     width = max(map(len, understood), default=0)
     for name, field in understood.items():
         terminal.note(f"  {name:<{width}}  {field or 'kept under custom'}")
     if plan.file.header:
-        for what in missing(list(understood.values())):
-            terminal.note(f"No column tells {what}: every row needs it.")
+        for field in missing(list(understood.values())):
+            terminal.note(f"No column contains {field}, which every row needs.")
 
 
-async def _watched(importing: Importing, plan: Plan, watch: Watch, terminal: Terminal) -> bool:
+async def _run_with_progress(importing: Importing, plan: Plan, watch: Watch, terminal: Terminal) -> bool:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, watch.stop.set)
     with _bar(plan, terminal) as bar:
-        moving = asyncio.create_task(_move(bar, watch))
+        updating = asyncio.create_task(_refresh(bar, watch))
         try:
             return await importing.run(plan, watch)
         finally:
-            moving.cancel()
-            _show(bar, watch)
+            updating.cancel()
+            _update(bar, watch)
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.remove_signal_handler(number)
 
@@ -126,7 +126,7 @@ def _bar(plan: Plan, terminal: Terminal) -> Iterator[Progress]:
 
 
 class _Rate(TextColumn):
-    """How many rows a second, since it began."""
+    """Rows per second since the start."""
 
     def __init__(self) -> None:
         super().__init__("")
@@ -136,28 +136,29 @@ class _Rate(TextColumn):
         return Text(f"{rows / task.elapsed:,.0f} a second," if task.elapsed else "")
 
 
-async def _move(bar: Progress, watch: Watch) -> None:
+async def _refresh(bar: Progress, watch: Watch) -> None:
     while True:
-        _show(bar, watch)
-        await asyncio.sleep(LOOK_SECONDS)
+        _update(bar, watch)
+        await asyncio.sleep(REFRESH_SECONDS)
 
 
-def _show(bar: Progress, watch: Watch) -> None:
+def _update(bar: Progress, watch: Watch) -> None:
     bar.update(bar.task_ids[0], completed=watch.bytes_read, rows=watch.progress.read)
 
 
-def _tell_counts(plan: Plan, watch: Watch, terminal: Terminal) -> None:
+def _print_counts(plan: Plan, watch: Watch, terminal: Terminal) -> None:
     progress = watch.progress
-    terminal.write(f"accepted   {progress.accepted:,}")
-    terminal.write(f"duplicate  {progress.duplicate:,}")
-    terminal.write(f"refused    {progress.refused:,}")
-    written = refusals_of(plan.file.path)
+    terminal.write(f"Accepted   {progress.accepted:,}")
+    terminal.write(f"Duplicate  {progress.duplicate:,}")
+    terminal.write(f"Refused    {progress.refused:,}")
+    report_file = refusals_of(plan.file.path)
     if not plan.is_rehearsal:
         if progress.refused:
-            terminal.note(f"The refused rows, with the reasons: {written}")
+            terminal.note(f"The refused rows and the reasons are in {report_file}")
         return
     for refused in watch.refused:
-        terminal.note(f"  {refused}")
+        line = str(refused)
+        terminal.note(f"  {line[:1].upper()}{line[1:]}")
     if progress.refused > len(watch.refused):
-        terminal.note(f"  and more; without --dry-run all of them are written to {written}")
-    terminal.note("This was a dry run: nothing was accepted, and nothing written.")
+        terminal.note(f"  and more; without --dry-run, all of them are written to {report_file}")
+    terminal.note("This was a dry run. Nothing was imported.")

@@ -1,4 +1,4 @@
-"""Moving from SQLite to PostgreSQL, checked row by row before anything of it counts."""
+"""Moving from SQLite to PostgreSQL, with every row compared before the copy is committed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Table
 
 from listeners.cli.running.preparing import migrate
 from listeners.cli.terminal import RefusedError, Terminal, opened
-from services.settings import Settings, database_fault
+from services.settings import database_fault
 from store.database import Database, DatabaseUnavailableError
 from store.encryption import KEY_FILE
 from store.operations import moving
@@ -20,26 +20,28 @@ from store.operations.moving import Sum
 from store.operations.single_process import NotAloneError, alone_on, sqlite_file
 
 
-def arguments(parser: ArgumentParser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--to", required=True, metavar="URL", help="postgresql://…, a database without the app's tables"
+        "--to", required=True, metavar="URL", help="postgresql://… of a database that has no data of the app"
     )
 
 
-def move(asked: Namespace, terminal: Terminal) -> int:
+def move(options: Namespace, terminal: Terminal) -> int:
     settings = terminal.settings()
     file = sqlite_file(settings.database_url)
     if file is None:
-        raise RefusedError("DATABASE_URL is not a SQLite file: there is nothing to move from.", status=2)
-    with terminal.database() as source, _alone(file), opened(_checked(asked.to)) as target:
+        raise RefusedError("DATABASE_URL is not a SQLite file, so there is nothing to move.", status=2)
+    with terminal.database() as source, _alone(file), opened(_checked(options.to)) as target:
         _bring_up(target)
-        if full := target.run_sync(moving.filled):
-            raise RefusedError(f"The new database is not empty: {', '.join(full)}. Nothing was copied.")
-        sums = _moved(source, target, terminal)
-    for name, found in sums:
-        terminal.write(f"{name:<24}{found.rows:>12,}")
-    terminal.write(f"{'rows in all, compared':<24}{sum(found.rows for _, found in sums):>12,}")
-    terminal.note(_afterwards(settings, file))
+        if filled_tables := target.run_sync(moving.filled):
+            raise RefusedError(f"The new database is not empty: {', '.join(filled_tables)}. Nothing was copied.")
+        sums = _move_all(source, target, terminal)
+    for table_name, table_sum in sums:
+        terminal.write(f"{table_name:<24}{table_sum.rows:>12,}")
+    terminal.write(f"{'Rows copied, compared':<24}{sum(table_sum.rows for _, table_sum in sums):>12,}")
+    keys = "" if settings.encryption_keys else f" and ENCRYPTION_KEYS to the content of {file.parent / KEY_FILE}"
+    terminal.note(f"All data was moved. Set DATABASE_URL to the new address{keys}, then start the app.")
+    terminal.note(f"{file} was not changed.")
     return 0
 
 
@@ -47,25 +49,25 @@ def _bring_up(target: Database) -> None:
     try:
         migrate(target)
     except DatabaseUnavailableError:
-        raise RefusedError("The new database does not answer: check --to, and that it is up.") from None
+        raise RefusedError("The new database is not responding. Check --to and that the database is running.") from None
 
 
-def _moved(source: Database, target: Database, terminal: Terminal) -> Sequence[tuple[str, Sum]]:
-    """All or nothing: what was copied is committed once it is known to be the same."""
+def _move_all(source: Database, target: Database, terminal: Terminal) -> Sequence[tuple[str, Sum]]:
+    """Copy every table in one transaction, which is committed only if all rows are the same."""
     with source.begin() as old, target.begin() as new:
-        sums = [(table.name, _copied(old, new, table, terminal)) for table in moving.TABLES]
+        sums = [(table.name, _copy(old, new, table, terminal)) for table in moving.TABLES]
         for table in moving.TABLES:
             moving.count_on(new, table)
     return sums
 
 
-def _copied(old: Connection, new: Connection, table: Table, terminal: Terminal) -> Sum:
+def _copy(old: Connection, new: Connection, table: Table, terminal: Terminal) -> Sum:
     expected = moving.sum_of(old, table)
     with _bar(table.name, expected.rows, terminal) as bar:
-        for copied in moving.copy(old, new, table):
-            bar.update(bar.task_ids[0], completed=copied)
+        for rows in moving.copy(old, new, table):
+            bar.update(bar.task_ids[0], completed=rows)
     if moving.sum_of(new, table) != expected:
-        raise RefusedError(f"{table.name} is not the same in the new database. Nothing was moved; please report this.")
+        raise RefusedError(f"{table.name} differs in the new database. Nothing was moved. Please report this.")
     return expected
 
 
@@ -79,12 +81,12 @@ def _bar(name: str, rows: int, terminal: Terminal) -> Iterator[Progress]:
 
 @contextmanager
 def _alone(file: Path) -> Iterator[None]:
-    """What is accepted or sent meanwhile would be missing there."""
+    """Keep the app from running: what it accepted or sent during the move would be missing in the new database."""
     with ExitStack() as stack:
         try:
             stack.enter_context(alone_on(file))
         except NotAloneError:
-            raise RefusedError(f"The app is at work on {file}: stop it first.") from None
+            raise RefusedError(f"The app is running on {file}. Stop it first.") from None
         yield
 
 
@@ -93,8 +95,3 @@ def _checked(url: str) -> str:
     if fault:
         raise RefusedError(f"--to {fault}.", status=2)
     return url
-
-
-def _afterwards(settings: Settings, file: Path) -> str:
-    keys = "" if settings.encryption_keys else f" and ENCRYPTION_KEYS to what stands in {file.parent / KEY_FILE}"
-    return f"Everything has arrived. Set DATABASE_URL to the new address{keys}, and start the app. {file} is as it was."

@@ -1,114 +1,120 @@
-"""Ownership rules at the terminal: as JSON, checked, and tried on job changes."""
+"""Ownership rules at the terminal: export, import and check them, and simulate job changes."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from argparse import ArgumentParser, Namespace
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from html import unescape
 from pathlib import Path
 
 from domain.audit import OPERATOR
 from domain.errors import PermanentError, TransientError
-from domain.states import DEFAULT_CHANNEL
+from listeners.cli.explain import ROLE_LABELS, candidate_line, destination_name
 from listeners.cli.running.preparing import cipher_of
-from listeners.cli.terminal import App, RefusedError, Terminal
+from listeners.cli.terminal import App, RefusedError, Terminal, add_workspace_argument, counted
 from services.messages.wording import headline
 from services.ownership.rulebook import parse
 from services.ownership.rules.faults import InvalidRulesError, RuleFault
-from services.ownership.rules.rule_set import RuleSet
-from services.ownership.rules.words import outcome
+from services.ownership.rules.rule_set import CATCH_ALL, RuleSet
 from services.ownership.simulated import SimulatedJobChange
 from services.slack.mrkdwn import escape
 from store.slack import workspaces
 
 
-def arguments(parser: ArgumentParser) -> None:
+def add_rules_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("action", choices=("export", "import", "check"), help="what to do with the rules")
-    parser.add_argument("file", metavar="FILE", type=Path, nargs="?", help="JSON; check without one: those in force")
-    parser.add_argument("--workspace", required=True, metavar="ID", help="the workspace, such as T0123456789")
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        type=Path,
+        nargs="?",
+        help="a JSON file; `check` without a file checks the current rules",
+    )
+    add_workspace_argument(parser)
 
 
-def simulating(parser: ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", type=Path, help="job changes: JSON, JSON Lines or CSV")
-    parser.add_argument("--workspace", required=True, metavar="ID", help="the workspace, such as T0123456789")
-    parser.add_argument("--rules", metavar="FILE", type=Path, help="rules to try (default: those in force)")
-    parser.add_argument("--source", metavar="NAME", help="who made the rows, as in import")
-    parser.add_argument("--json", action="store_true", help="as JSON, with the whole trace of each")
+def add_simulation_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", type=Path, help="a JSON, JSON Lines or CSV file of job changes")
+    add_workspace_argument(parser)
+    parser.add_argument("--rules", metavar="FILE", type=Path, help="the rules to simulate (default: the current rules)")
+    parser.add_argument("--source", metavar="NAME", help="the source of the rows, as in `import`")
+    parser.add_argument("--json", action="store_true", help="as JSON, with the full trace of each job change")
 
 
-def ownership(asked: Namespace, terminal: Terminal) -> int:
-    if asked.action == "import" and asked.file is None:
-        raise RefusedError("Name the FILE to import.", status=2)
-    work = {"export": _export, "import": _import, "check": _check}[asked.action]
-    return _run(asked, terminal, work)
+def ownership(options: Namespace, terminal: Terminal) -> int:
+    if options.action == "import" and options.file is None:
+        raise RefusedError("Specify the FILE to import.", status=2)
+    action = {"export": _export, "import": _import, "check": _check}[options.action]
+    return _run(options, terminal, action)
 
 
-def simulate(asked: Namespace, terminal: Terminal) -> int:
-    return _run(asked, terminal, _simulate)
+def simulate(options: Namespace, terminal: Terminal) -> int:
+    return _run(options, terminal, _simulate)
 
 
-def _run(asked: Namespace, terminal: Terminal, work: Callable[[Namespace, Terminal, App], Awaitable[int]]) -> int:
+def _run(options: Namespace, terminal: Terminal, action: Callable[[Namespace, Terminal, App], Awaitable[int]]) -> int:
     with terminal.database() as database:
-        if database.run_sync(workspaces.find, asked.workspace) is None:
-            raise RefusedError(f"No workspace {asked.workspace} has installed the app.")
+        if database.run_sync(workspaces.find, options.workspace) is None:
+            raise RefusedError(f"The app is not installed in workspace {options.workspace}.")
 
-    async def working() -> int:
+    async def run() -> int:
         settings = terminal.settings()
         async with terminal.build(settings, cipher_of(settings)) as app:
-            return await work(asked, terminal, app)
+            return await action(options, terminal, app)
 
     try:
-        return asyncio.run(working())
+        return asyncio.run(run())
     except (PermanentError, TransientError) as error:
         raise RefusedError(f"{error}.") from None
     except OSError as error:
-        raise RefusedError(f"{error.filename or asked.file} cannot be used: {error.strerror}.") from None
+        raise RefusedError(f"{error.filename or options.file} cannot be used: {error.strerror}.") from None
 
 
-async def _export(asked: Namespace, terminal: Terminal, app: App) -> int:
-    rules = await app.rulebook.hand_out(asked.workspace)
-    if asked.file is None:
+async def _export(options: Namespace, terminal: Terminal, app: App) -> int:
+    rules = await app.rulebook.hand_out(options.workspace)
+    if options.file is None:
         terminal.write(rules)
     else:
-        asked.file.write_text(f"{rules}\n", encoding="utf-8")
-        terminal.note(f"Written to {asked.file}.")
+        options.file.write_text(f"{rules}\n", encoding="utf-8")
+        terminal.note(f"Written to {options.file}.")
     return 0
 
 
-async def _import(asked: Namespace, terminal: Terminal, app: App) -> int:
-    kept = await app.rulebook.bring_in(asked.workspace, OPERATOR, _text(asked.file))
-    _tell(kept.faults, terminal)
-    terminal.note(kept.text)
-    return 0 if kept.stored else 1
+async def _import(options: Namespace, terminal: Terminal, app: App) -> int:
+    result = await app.rulebook.bring_in(options.workspace, OPERATOR, _text(options.file))
+    _print_faults(result.faults, terminal)
+    terminal.note(result.text)
+    return 0 if result.stored else 1
 
 
-async def _check(asked: Namespace, terminal: Terminal, app: App) -> int:
-    rules = _rules(asked.file, terminal) if asked.file else (await app.rulebook.read(asked.workspace)).rules
+async def _check(options: Namespace, terminal: Terminal, app: App) -> int:
+    rules = _rules(options.file, terminal) if options.file else (await app.rulebook.read(options.workspace)).rules
     if rules is None:
         return 1
-    faults = await app.rulebook.check(asked.workspace, rules)
-    _tell(faults, terminal)
+    faults = await app.rulebook.check(options.workspace, rules)
+    _print_faults(faults, terminal)
     if not faults:
-        terminal.note(f"{len(rules.rules)} rules, nothing wrong.")
+        terminal.note(f"{counted(len(rules.rules), 'rule')}, no problems found.")
     return 1 if any(not fault.is_warning for fault in faults) else 0
 
 
-async def _simulate(asked: Namespace, terminal: Terminal, app: App) -> int:
-    rules = _rules(asked.rules, terminal) if asked.rules else None
-    if asked.rules and rules is None:
+async def _simulate(options: Namespace, terminal: Terminal, app: App) -> int:
+    rules = _rules(options.rules, terminal) if options.rules else None
+    if options.rules and rules is None:
         return 1
-    changes, refused = await app.simulation.read(asked.workspace, asked.file, asked.source)
-    simulated = await app.simulation.simulate(asked.workspace, changes, rules)
-    if asked.json:
-        terminal.write(json.dumps([_as_json(each) for each in simulated], indent=2))
+    changes, refused = await app.simulation.read(options.workspace, options.file, options.source)
+    simulated = await app.simulation.simulate(options.workspace, changes, rules)
+    if options.json:
+        terminal.write(json.dumps([_as_json(result) for result in simulated], indent=2))
     else:
-        for line in await app.simulation.named(asked.workspace, [line for each in simulated for line in _lines(each)]):
+        lines = [line for result in simulated for line in _lines(result)]
+        for line in await app.simulation.named(options.workspace, lines):
             terminal.write(line)
     for fault in refused:
-        terminal.note(f"cannot be read, row {fault}")
-    terminal.note("Nobody was told.")
+        terminal.note(f"Row {fault}")
+    terminal.note("This was a simulation. Nobody was notified.")
     return 1 if refused else 0
 
 
@@ -116,18 +122,18 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise RefusedError(f"{path} is not text in UTF-8.") from None
+        raise RefusedError(f"{path} is not a UTF-8 text file.") from None
 
 
 def _rules(path: Path, terminal: Terminal) -> RuleSet | None:
     rules = parse(_text(path))
     if isinstance(rules, InvalidRulesError):
-        _tell(rules.faults, terminal)
+        _print_faults(rules.faults, terminal)
         return None
     return rules
 
 
-def _tell(faults: Sequence[RuleFault], terminal: Terminal) -> None:
+def _print_faults(faults: Sequence[RuleFault], terminal: Terminal) -> None:
     for fault in faults:
         terminal.write(f"{'warning ' if fault.is_warning else ''}{fault}")
 
@@ -135,27 +141,36 @@ def _tell(faults: Sequence[RuleFault], terminal: Terminal) -> None:
 def _lines(simulated: SimulatedJobChange) -> list[str]:
     lines = [unescape(headline(simulated.change, escape))]
     if simulated.waits:
-        return [*lines, "  cannot be said now: Slack does not answer"]
+        return [*lines, "  Not known now: Slack is not responding"]
     for delivery in simulated.deliveries:
-        where = "the default channel" if delivery.destination == DEFAULT_CHANNEL else delivery.destination
-        lines.append(f"  tells {where} ({delivery.role}): {delivery.reason}")
+        label = ROLE_LABELS[delivery.role]
+        lines.append(f"  Notifies {destination_name(delivery.destination)} ({label}): {delivery.reason}")
     if not simulated.deliveries:
-        lines.append(f"  tells nobody: {simulated.reason}")
+        lines.append(f"  Notifies nobody: {simulated.reason}")
     trace = simulated.trace or {}
-    lines += [f"  by {side['rule']}: {side['sentence']}" for side in trace.get("sides", ())]
-    for each in trace.get("considered", ()):
-        who = " ".join(filter(None, [each["name"], f"<{each['email']}>" if each["email"] else ""]))
-        lines.append(f"    {each['source']}{f', {who}' if who else ''}: {outcome(each)}")
+    lines += [f"  {_rule_line(side)}" for side in trace.get("sides", ())]
+    lines += [f"    {candidate_line(candidate)}" for candidate in trace.get("considered", ())]
     return lines
+
+
+def _rule_line(side: Mapping[str, str]) -> str:
+    if side["rule"] == CATCH_ALL.name:
+        return f"No rule matched: “{CATCH_ALL.name}” applies"
+    return f"Rule “{side['rule']}”: {side['sentence']}"
 
 
 def _as_json(simulated: SimulatedJobChange) -> dict[str, object]:
     return {
         "person": simulated.change.person.name,
         "waits": simulated.waits,
-        "tells": [
-            {"destination": each.destination, "role": each.role, "side": each.side, "reason": each.reason}
-            for each in simulated.deliveries
+        "notifies": [
+            {
+                "destination": delivery.destination,
+                "role": delivery.role,
+                "side": delivery.side,
+                "reason": delivery.reason,
+            }
+            for delivery in simulated.deliveries
         ],
         "reason": simulated.reason,
         "trace": simulated.trace,

@@ -1,4 +1,4 @@
-"""Putting every secret at rest under the first of the operator's keys, so that the older ones can go."""
+"""Re-encrypting all stored secrets with the first encryption key, so that older keys can be removed."""
 
 from __future__ import annotations
 
@@ -6,43 +6,38 @@ from argparse import Namespace
 
 from listeners.cli.running.preparing import cipher_of
 from listeners.cli.terminal import RefusedError, Terminal
-from services.settings import Settings
 from store.database import Database
 from store.encryption import KEY_FILE, Cipher, WrongKeyError
 from store.operations import secrets as rotating
 from store.operations.secrets import Secrets
 
 _HOW = (
-    "Make a new one, put it in front of the old one (ENCRYPTION_KEYS=NEW,OLD), restart every process, and run this"
-    f" again. Where ENCRYPTION_KEYS was never set, the old key is what stands in {KEY_FILE} beside the database."
+    "Create a new key, put it before the old one (ENCRYPTION_KEYS=NEW,OLD), restart every process and run this again."
+    f" If ENCRYPTION_KEYS was never set, the old key is in the file {KEY_FILE} beside the database."
 )
 
 
-def rotate_keys(_asked: Namespace, terminal: Terminal) -> int:
+def rotate_keys(_options: Namespace, terminal: Terminal) -> int:
     settings = terminal.settings()
-    cipher, first = cipher_of(settings), _first(settings)
-    anew = already = 0
+    if len(settings.encryption_keys) < 2:
+        raise RefusedError(f"There is only one encryption key. {_HOW}")
+    cipher, first = cipher_of(settings), Cipher.of(settings.encryption_keys[:1])
+    total_rotated = total_unchanged = 0
     with terminal.database() as database:
         for secrets in rotating.ALL:
-            counts = _rotate(database, secrets, cipher, first)
-            anew, already = anew + counts[0], already + counts[1]
-            terminal.write(f"{secrets.table.name:<24}{counts[0]:>8,} encrypted anew  {counts[1]:>8,} were already")
-    terminal.write(f"{'in all':<24}{anew:>8,} encrypted anew  {already:>8,} were already")
-    terminal.note("All secrets are under the first key: the others may be removed from ENCRYPTION_KEYS.")
+            rotated, unchanged = _rotate(database, secrets, cipher, first)
+            total_rotated, total_unchanged = total_rotated + rotated, total_unchanged + unchanged
+            terminal.write(f"{secrets.table.name:<24}{rotated:>8,} re-encrypted  {unchanged:>8,} unchanged")
+    terminal.write(f"{'Total':<24}{total_rotated:>8,} re-encrypted  {total_unchanged:>8,} unchanged")
+    terminal.note("All secrets are encrypted with the first key. You can remove the other keys from ENCRYPTION_KEYS.")
     return 0
 
 
-def _first(settings: Settings) -> Cipher:
-    if len(settings.encryption_keys) < 2:
-        raise RefusedError(f"There is only one key. {_HOW}")
-    return Cipher.of(settings.encryption_keys[:1])
-
-
 def _rotate(database: Database, secrets: Secrets, cipher: Cipher, first: Cipher) -> tuple[int, int]:
-    anew, already, last = 0, 0, None
+    rotated, unchanged, last = 0, 0, None
     try:
-        while done := database.run_sync(rotating.rotate_some, secrets, cipher, first, last):
-            anew, already, last = anew + done.anew, already + done.already, done.last
+        while batch := database.run_sync(rotating.rotate_some, secrets, cipher, first, last):
+            rotated, unchanged, last = rotated + batch.anew, unchanged + batch.already, batch.last
     except WrongKeyError as error:
         raise RefusedError(f"{secrets.table.name}: {error}") from None
-    return anew, already
+    return rotated, unchanged

@@ -8,8 +8,9 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
+from domain.day_counts import FAILED, MUTED, SENT_TO_CHANNEL, SENT_TO_DRI
 from listeners.cli.running.preparing import cipher_of
-from listeners.cli.terminal import RefusedError, Terminal, add_workspace_argument, shown_time
+from listeners.cli.terminal import RefusedError, Terminal, add_workspace_argument, counted, shown_time
 from services.home.home_state import REPORTED_DAYS, WorkspaceStatus
 from store import audit
 from store.slack import workspaces
@@ -17,59 +18,65 @@ from store.slack import workspaces
 MOST_SHOWN = 1_000
 """Audit entries."""
 
+_OUTCOME_LABELS = {
+    SENT_TO_DRI: "Sent to DRIs",
+    SENT_TO_CHANNEL: "Sent to channels",
+    FAILED: "Failed",
+    MUTED: "Muted",
+}
+
 
 def add_status_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--workspace", metavar="ID", help="only this one")
+    parser.add_argument("--workspace", metavar="ID", help="only this workspace")
     parser.add_argument("--json", action="store_true", help="as JSON, times in milliseconds since the epoch")
 
 
-def show_status(asked: Namespace, terminal: Terminal) -> int:
+def show_status(options: Namespace, terminal: Terminal) -> int:
     with terminal.database() as database:
-        active = [each.id for each in database.run_sync(workspaces.all_active)]
-    found = asyncio.run(_ask(terminal, [asked.workspace] if asked.workspace else active))
-    if asked.workspace and not found:
-        raise RefusedError(f"No workspace {asked.workspace} has installed the app.")
-    if asked.json:
-        told = [each.as_dict() for each in found]
-        terminal.write(json.dumps(told[0] if asked.workspace else told, indent=2))
-    elif found:
-        terminal.write("\n\n".join("\n".join(_lines(each)) for each in found))
+        active_ids = [workspace.id for workspace in database.run_sync(workspaces.all_active)]
+    statuses = asyncio.run(_statuses(terminal, [options.workspace] if options.workspace else active_ids))
+    if options.workspace and not statuses:
+        raise RefusedError(f"The app is not installed in workspace {options.workspace}.")
+    if options.json:
+        objects = [status.as_dict() for status in statuses]
+        terminal.write(json.dumps(objects[0] if options.workspace else objects, indent=2))
+    elif statuses:
+        terminal.write("\n\n".join("\n".join(_lines(status)) for status in statuses))
     else:
-        terminal.note("No workspace has installed the app yet.")
+        terminal.note("The app is not installed in any workspace yet.")
     return 0
 
 
-async def _ask(terminal: Terminal, workspace_ids: Sequence[str]) -> list[WorkspaceStatus]:
+async def _statuses(terminal: Terminal, workspace_ids: Sequence[str]) -> list[WorkspaceStatus]:
     settings = terminal.settings()
     async with terminal.build(settings, cipher_of(settings)) as app:
-        found = [await app.status.of(each) for each in workspace_ids]
-    return [each for each in found if each]
+        statuses = [await app.status.of(workspace_id) for workspace_id in workspace_ids]
+    return [status for status in statuses if status]
 
 
-def _lines(one: WorkspaceStatus) -> Iterator[str]:
-    yield f"{one.workspace_name} ({one.workspace_id}){'' if one.is_active else ', which has removed the app'}"
-    yield f"  default channel   {_channel(one)}"
-    yield from _salesforce(one)
-    yield f"  last job change   {'never' if one.last_accepted_at is None else shown_time(one.last_accepted_at)}"
-    since = f", the oldest since {shown_time(one.waiting_since)}" if one.waiting_since is not None else ""
-    yield f"  waiting           {one.waiting:,}{since}"
-    for name, count in one.last_day.items():
-        yield f"  {name.replace('_', ' '):<17} {count:,} in 24 hours"
-    yield f"  buried in all     {one.buried:,}{' (python app.py buried says why)' if one.buried else ''}"
-    yield f"  wrong data        {one.reported:,} reports in {REPORTED_DAYS} days"
+def _lines(status: WorkspaceStatus) -> Iterator[str]:
+    yield f"{status.workspace_name} ({status.workspace_id}){'' if status.is_active else ', app removed'}"
+    yield f"  Default channel   {_channel(status)}"
+    for number, line in enumerate(status.salesforce):
+        time = f" {shown_time(line.at)}" if line.at is not None else ""
+        yield f"  {'' if number else 'Salesforce':<17} {line.text}{time}"
+    last_accepted = "never" if status.last_accepted_at is None else shown_time(status.last_accepted_at)
+    yield f"  Last job change   {last_accepted}"
+    since = f", the oldest since {shown_time(status.waiting_since)}" if status.waiting_since is not None else ""
+    yield f"  Waiting           {status.waiting:,}{since}"
+    for outcome, count in status.last_day.items():
+        yield f"  {_OUTCOME_LABELS[outcome]:<17} {count:,} in the last 24 hours"
+    hint = " (to see why, run: python app.py failed)" if status.failed else ""
+    yield f"  Failed, all time  {status.failed:,}{hint}"
+    yield f"  Wrong data        {counted(status.reported, 'report')} in the last {REPORTED_DAYS} days"
 
 
-def _channel(one: WorkspaceStatus) -> str:
-    if one.default_channel_id is None:
-        return "none is chosen: an admin does that in the app's Home"
-    name = f"#{one.default_channel_name} ({one.default_channel_id})"
-    return f"{name}, which cannot be posted to: {one.default_channel_problem}" if one.default_channel_problem else name
-
-
-def _salesforce(one: WorkspaceStatus) -> Iterator[str]:
-    for place, line in enumerate(one.salesforce):
-        at = f" {shown_time(line.at)}" if line.at is not None else ""
-        yield f"  {'' if place else 'Salesforce':<17} {line.text}{at}"
+def _channel(status: WorkspaceStatus) -> str:
+    if status.default_channel_id is None:
+        return "none; an admin can choose one in the app's Home"
+    name = f"#{status.default_channel_name} ({status.default_channel_id})"
+    problem = status.default_channel_problem
+    return f"{name}, cannot be posted to: {problem}" if problem else name
 
 
 def add_audit_arguments(parser: ArgumentParser) -> None:

@@ -1,10 +1,11 @@
-"""The operator at a terminal: every verb in one table, and what is said when one cannot be done."""
+"""Every verb of `python app.py` in one table, and the error messages that all of them share."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError
@@ -16,91 +17,113 @@ from services.settings import VERSION, SettingsError
 from store.database import DatabaseUnavailableError
 
 
-def _demo(asked: Namespace, terminal: Terminal) -> int:
-    from listeners.cli.running.demo import demo  # noqa: PLC0415 - brings the whole sandbox, which nobody serves with
+def _demo(options: Namespace, terminal: Terminal) -> int:
+    from listeners.cli.running.demo import demo  # noqa: PLC0415 - loads the sandbox, which only the demo needs
 
-    return demo(asked, terminal)
+    return demo(options, terminal)
 
 
 @dataclass(frozen=True)
 class Verb:
-    """What may be asked for; *help* is a line."""
+    """`help` is one line. `run` returns the exit status."""
 
     name: str
     help: str
-    do: Callable[[Namespace, Terminal], int]
-    arguments: Callable[[ArgumentParser], None] | None = None
+    run: Callable[[Namespace, Terminal], int]
+    add_arguments: Callable[[ArgumentParser], None] | None = None
 
 
 VERBS = (
-    Verb("serve", "web and worker in one process, the default; migrates SQLite first", serving.serve),
-    Verb("web", "serves Slack, senders and browsers; several on PostgreSQL", serving.serve_web),
-    Verb("worker", "routes and posts; several on PostgreSQL", serving.serve_worker),
-    Verb("migrate", "bring the database to the newest schema", preparing.migrate_database),
-    Verb("demo", "try it on this machine: sandbox Slack and Salesforce, sample data", _demo, add_demo_arguments),
-    Verb("import", "a file of job changes: CSV, JSON or JSON Lines", importing.import_file, importing.arguments),
-    Verb("doctor", "what is wrong with this installation, and what to do", doctor.doctor, doctor.arguments),
+    Verb("serve", "run web and worker in one process (the default)", serving.serve),
+    Verb("web", "run the web process; any number of these on PostgreSQL", serving.serve_web),
+    Verb("worker", "run the worker process; any number of these on PostgreSQL", serving.serve_worker),
+    Verb("migrate", "update the database schema to this version", preparing.migrate_database),
+    Verb("demo", "try the app with a sandbox Slack, Salesforce and sample data", _demo, add_demo_arguments),
+    Verb("import", "import job changes from a CSV or JSON file", importing.import_file, importing.add_arguments),
+    Verb("doctor", "check this installation and show how to fix problems", doctor.run_doctor, doctor.add_arguments),
     Verb("manifest", "print the Slack app manifest", setup.show_manifest, setup.add_manifest_arguments),
-    Verb("status", "how each workspace is doing", status.show_status, status.add_status_arguments),
-    Verb("explain", "all that happened to one job change, and why", explain.explain, explain.arguments),
-    Verb("buried", "what could not be delivered, and why", failed.show_buried, failed.buried_arguments),
-    Verb("audit", "who changed what in a workspace, and when", status.show_audit, status.add_audit_arguments),
-    Verb("replay", "try again what was buried", failed.replay_buried, failed.replay_arguments),
+    Verb("status", "show the status of each workspace", status.show_status, status.add_status_arguments),
+    Verb("explain", "show what happened to a job change, and why", explain.explain, explain.add_arguments),
+    Verb("failed", "list job changes that could not be delivered", failed.show_failed, failed.add_list_arguments),
+    Verb("retry", "retry failed job changes", failed.retry_failed, failed.add_retry_arguments),
+    Verb("audit", "show who changed what in a workspace, and when", status.show_audit, status.add_audit_arguments),
+    Verb("ownership", "export, import or check ownership rules", ownership.ownership, ownership.add_rules_arguments),
     Verb(
-        "ownership", "export, import or check a workspace's ownership rules", ownership.ownership, ownership.arguments
+        "simulate", "show who would be notified of job changes", ownership.simulate, ownership.add_simulation_arguments
     ),
-    Verb("simulate", "who would be told of a file's job changes, and why", ownership.simulate, ownership.simulating),
-    Verb("intake-key", "a new key for a sender of job changes", setup.make_key, setup.add_key_arguments),
-    Verb("erase", "forget a person or a workspace, everywhere", erase.erase, erase.arguments),
-    Verb("rotate-keys", "re-encrypt every secret under the first key", rotate_keys.rotate_keys),
-    Verb("move", "from SQLite to PostgreSQL, checked row by row", move.move, move.arguments),
+    Verb("intake-key", "create a key for a sender of job changes", setup.make_key, setup.add_key_arguments),
+    Verb("erase", "erase a person or a workspace everywhere", erase.erase, erase.add_arguments),
+    Verb("rotate-keys", "re-encrypt all secrets with the first encryption key", rotate_keys.rotate_keys),
+    Verb("move", "move all data from SQLite to PostgreSQL", move.move, move.add_arguments),
 )
+RENAMED = {"buried": "failed", "replay": "retry"}
+"""Verbs of versions before 0.3, and their new names."""
 
 
 def run(argv: Sequence[str], environ: Mapping[str, str], build: Build, command: str = COMMAND) -> int:
     """
-    Do what was typed; answers the exit status. Raises SystemExit for --help, --version and what makes no sense.
+    Run the verb on the command line and return the exit status.
 
-    *command*: what has to be typed before a verb at this terminal, for hints.
+    `command` is what has to be typed before a verb at this terminal, for hints. Raises SystemExit for --help, --version
+    and invalid arguments.
     """
-    asked = _parser(command).parse_args(argv or ["serve"])
     terminal = Terminal(environ, build, Console(), Console(stderr=True), command)
-    try:
-        status: int = asked.do(asked, terminal)
-    except SettingsError as error:
-        terminal.note("Some settings are missing or wrong (.env.example lists them all):")
-        for fault in error.faults:
-            terminal.note(f"  {fault}")
-        if any(fault.startswith("SLACK_CLIENT") for fault in error.faults):
-            terminal.note("No Slack app yet? python app.py manifest --url https://your-address leads to one.")
-            terminal.note("To try it without one: python app.py demo.")
+    if argv and (hint := _wrong_verb(argv[0])):
+        terminal.note(hint)
         return 2
+    options = _parser(command).parse_args(argv or ["serve"])
+    try:
+        exit_status: int = options.run(options, terminal)
+    except SettingsError as error:
+        _print_faults(error.faults, terminal)
+        exit_status = 2
     except RefusedError as error:
         terminal.note(str(error))
-        return error.status
+        exit_status = error.status
     except DatabaseUnavailableError as error:
-        terminal.note(f"Check DATABASE_URL and that the database is up: {error}.")
-        return 1
+        terminal.note(f"Check DATABASE_URL and that the database is running: {error}.")
+        exit_status = 1
     except DBAPIError as error:
         terminal.note(f"The database cannot be used: {error.orig}.")
-        return 1
+        exit_status = 1
     except KeyboardInterrupt:
-        return 130
-    return status
+        exit_status = 130
+    return exit_status
+
+
+def _print_faults(faults: Sequence[str], terminal: Terminal) -> None:
+    terminal.note("Some settings are missing or invalid (.env.example lists all of them):")
+    for fault in faults:
+        terminal.note(f"  {fault}")
+    if any(fault.startswith("SLACK_CLIENT") for fault in faults):
+        terminal.note(f"To create the Slack app, run: {COMMAND} manifest --url https://your-address")
+        terminal.note(f"To try the app without one, run: {COMMAND} demo")
+
+
+def _wrong_verb(name: str) -> str | None:
+    """A hint for a renamed or unknown verb, or None."""
+    if new_name := RENAMED.get(name):
+        return f"“{name}” is now called “{new_name}”. Run: {COMMAND} {new_name}"
+    names = [verb.name for verb in VERBS]
+    if name.startswith("-") or name in names:
+        return None
+    close = get_close_matches(name, names, n=1)
+    suggestion = f" Did you mean “{close[0]}”?" if close else ""
+    return f"Unknown command “{name}”.{suggestion} To list all commands, run: {COMMAND} --help"
 
 
 def _parser(command: str) -> ArgumentParser:
     parser = ArgumentParser(
         command,
-        description="Tells the right person in Slack when a Salesforce contact changes jobs.",
-        epilog="\n".join(["verbs:", *(f"  {verb.name:<12}{verb.help}" for verb in VERBS)]),
+        description="Notifies the right person in Slack when a Salesforce contact changes jobs.",
+        epilog="\n".join(["commands:", *(f"  {verb.name:<12}{verb.help}" for verb in VERBS)]),
         formatter_class=RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=VERSION)
-    verbs = parser.add_subparsers(metavar="VERB", required=True, help="what to do; VERB --help tells more")
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True, help="for details, run: COMMAND --help")
     for verb in VERBS:
-        its = verbs.add_parser(verb.name, description=f"{verb.help[:1].upper()}{verb.help[1:]}.")
-        its.set_defaults(do=verb.do)
-        if verb.arguments:
-            verb.arguments(its)
+        verb_parser = subparsers.add_parser(verb.name, description=f"{verb.help[:1].upper()}{verb.help[1:]}.")
+        verb_parser.set_defaults(run=verb.run)
+        if verb.add_arguments:
+            verb.add_arguments(verb_parser)
     return parser

@@ -1,4 +1,4 @@
-"""What the operator can ask for at a terminal, a module each; here is what all of them are handed."""
+"""What every verb at the terminal shares: the terminal itself, the app, the database, and how values are shown."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from store.operations.single_process import sqlite_file
 
 MANIFEST = Path(__file__).parents[2] / "manifest.json"
 COMMAND = "python app.py"
-"""How hints call the app; at a terminal they are told as they have to be typed there."""
+"""How hints call the app. It is replaced with the command that works at the operator's terminal."""
 
-MIGRATE = f"run {COMMAND} migrate"
+MIGRATE = f"Run: {COMMAND} migrate"
 
 
 class RefusedError(Exception):
-    """A verb cannot do what was asked: a sentence that says why and what to do, and the exit status."""
+    """A verb cannot run. The text says why and what to do; `status` is the exit status."""
 
     def __init__(self, text: str, status: int = 1) -> None:
         super().__init__(text)
@@ -44,7 +44,7 @@ class RefusedError(Exception):
 
 
 class App(Protocol):
-    """The parts of the app that verbs run, or ask; app.py has it."""
+    """The parts of the app that verbs use. app.py implements it."""
 
     @property
     def database(self) -> Database: ...
@@ -88,7 +88,7 @@ Build = Callable[[Settings, Cipher], AbstractAsyncContextManager[App]]
 
 @dataclass(frozen=True)
 class Terminal:
-    """Where the verb was typed. Results go to *out*, which may be piped; all else goes to *err*."""
+    """The operator's terminal. Results go to `out`, which may be piped; everything else goes to `err`."""
 
     environ: Mapping[str, str] = field(repr=False)
     build: Build
@@ -97,14 +97,14 @@ class Terminal:
     command: str = COMMAND
 
     def write(self, text: str) -> None:
-        """Print a result as it is: neither wrapped nor coloured."""
-        self.out.out(self._typeable(text), highlight=False)
+        """Print a result, without wrapping or color."""
+        self.out.out(self._with_command(text), highlight=False)
 
     def note(self, text: str) -> None:
-        """Print what is not part of the result."""
-        self.err.out(self._typeable(text), highlight=False)
+        """Print something that is not part of the result."""
+        self.err.out(self._with_command(text), highlight=False)
 
-    def _typeable(self, text: str) -> str:
+    def _with_command(self, text: str) -> str:
         return text.replace(f"{COMMAND} ", f"{self.command} ")
 
     def settings(self, *, serving: bool = False) -> Settings:
@@ -113,20 +113,20 @@ class Terminal:
 
     @contextmanager
     def database(self) -> Iterator[Database]:
-        """The database, which is there and at the newest schema. Raises RefusedError, DatabaseUnavailableError."""
+        """Open an existing, migrated database. Raises RefusedError, DatabaseUnavailableError."""
         url = self.settings().database_url
         file = sqlite_file(url)
         if file and not file.exists():
-            raise RefusedError(f"There is no database at {file} yet: start with python app.py serve.")
+            raise RefusedError(f"There is no database at {file} yet. To create it, run: {COMMAND} serve")
         with opened(url) as database:
             if not database.run_sync(migrations.is_newest):
-                raise RefusedError(f"The database schema is out of date: {MIGRATE}.")
+                raise RefusedError(f"The database schema is out of date. {MIGRATE}")
             yield database
 
 
 @contextmanager
 def opened(url: str) -> Iterator[Database]:
-    """For `run_sync` in this thread."""
+    """Open a database for `run_sync` in this thread."""
     database = Database(url)
     try:
         yield database
@@ -134,9 +134,15 @@ def opened(url: str) -> Iterator[Database]:
         database.engine.dispose()
 
 
-def shown_time(milliseconds: int) -> str:
-    """As people read it, in UTC."""
-    return f"{datetime.fromtimestamp(milliseconds / 1_000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+def shown_time(milliseconds: int, *, seconds: bool = False) -> str:
+    """A time such as "28 Nov 2026, 17:30 UTC"."""
+    time = datetime.fromtimestamp(milliseconds / 1_000, UTC)
+    return f"{time.day} {time:%b %Y, %H:%M:%S} UTC" if seconds else f"{time.day} {time:%b %Y, %H:%M} UTC"
+
+
+def counted(count: int, noun: str) -> str:
+    """A count such as "1 report" or "2,000 reports"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def add_workspace_argument(parser: ArgumentParser) -> None:

@@ -84,7 +84,7 @@ def _of_the_rest(state: HomeState) -> Iterator[Block]:
         yield section(text, button("How to send", HOW_TO_SEND))
     if state.overview is None:
         return
-    if buried := state.overview.status.buried:
+    if buried := state.overview.status.failed:
         text = f":warning: *{_could(buried)} not be delivered*, although we kept trying. See why, and try again."
         yield section(text, button("Look and try again", SHOW_FAILED))
     for vendor, since in state.overview.status.silent.items():

@@ -10,8 +10,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from domain.day_counts import JobChangeTotals
-from services.measures import RECEIVED, ROUTED, SETTLED, SHOWN_OUTCOMES
+from domain.day_counts import OUTCOME_NAMES, JobChangeTotals
+from services.measures import RECEIVED, ROUTED, SETTLED
 from store.operations.health_figures import SalesforceUse, Vitals
 
 SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
@@ -120,7 +120,7 @@ def _of_totals(totals: JobChangeTotals, now: int) -> Iterable[Metric]:
         "usergems_job_changes_ended_last_day", "How job changes ended in the last 24 hours", labels=["outcome"]
     )
     for outcome, count in totals.ended.items():
-        ended.add_metric([SHOWN_OUTCOMES[outcome]], count)
+        ended.add_metric([OUTCOME_NAMES[outcome]], count)
     yield ended
 
 

@@ -27,7 +27,7 @@ _ROLES: Mapping[str, str] = {
     Role.CHANNEL: "by a rule",
     Role.COPY: "as a copy",
 }
-_ENDED = {"buried": "Buried: nobody could be told", "muted": "DeliveryRecord to nobody"}
+_ENDED = {"buried": "Buried: nobody could be told", "muted": "Sent to nobody"}
 
 
 def not_found(which: str, *, may: bool) -> str:
@@ -69,7 +69,7 @@ def _outcome(found: JobChangeRecord) -> str:
         trouble = f" The last try: {sentence(escape(found.last_error, 300))}" if found.last_error else ""
         where = "It waits to be told." if found.routed_at is not None else "It waits for its DRI to be found."
         return where + trouble
-    who = {"dri": "DeliveryRecord to the DRI", "channel": "DeliveryRecord to a channel"}.get(found.sent_to or "", "")
+    who = {"dri": "Sent to the DRI", "channel": "Sent to a channel"}.get(found.sent_to or "", "")
     how = who or _ENDED.get(found.outcome or "", "Ended")
     why = f" {sentence(escape(found.reason, 500))}" if found.reason else ""
     why = f" They read: “{why.strip()}”" if why and found.sent_to == "dri" else why  # it speaks to them

@@ -124,7 +124,7 @@ async def _buried(desk: Desk, asked: Asked) -> None:
     if shown is None or not listed:
         await asked.respond(NOTHING_BURIED)
         return
-    buried = max(shown.buried, len(listed))
+    buried = max(shown.failed, len(listed))
     await asked.respond(text="\n".join(buried_lines(listed, buried)), blocks=buried_blocks(listed, buried))
 
 

@@ -160,10 +160,10 @@ def _waiting(status: WorkspaceStatus) -> str:
 
 
 def _buried(status: WorkspaceStatus) -> list[str]:
-    if not status.buried:
+    if not status.failed:
         return []
     return [
-        f":warning: {status.buried:,} could not be delivered. `{COMMAND} buried` shows an admin why, and tries again."
+        f":warning: {status.failed:,} could not be delivered. `{COMMAND} buried` shows an admin why, and tries again."
     ]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from domain.day_counts import DayCount, RecipientCount
+from domain.day_counts import OUTCOME_NAMES, DayCount, RecipientCount
 from domain.delivery import NO_HISTORY, History
 from domain.intake_key import ListedKey
 from domain.job_change.model import JobChange
@@ -33,13 +33,14 @@ class WorkspaceStatus:
     last_day: Mapping[str, int]  # how many ended in the last 24 hours, by the names of store.counts
     waiting: int
     waiting_since: int | None
-    buried: int
+    failed: int
     reported: int  # who said in REPORTED_DAYS that the data of a job change is wrong
     silent: Mapping[str, int]  # those of VENDORS that do not answer, by name, and since when
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return asdict(self) | {"last_day": dict(self.last_day), "silent": dict(self.silent)}
+        last_day = {OUTCOME_NAMES[outcome]: count for outcome, count in self.last_day.items()}
+        return asdict(self) | {"last_day": last_day, "silent": dict(self.silent)}
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def _of(connection: Connection, workspace_id: str, now: int) -> WorkspaceStatus 
         last_day=totals.ended,
         waiting=totals.waiting,
         waiting_since=totals.waiting_since,
-        buried=totals.failed,
+        failed=totals.failed,
         reported=acting.reports(connection, workspace_id, now - REPORTED_DAYS * DAY_MS),
         silent=_silent(connection, workspace_id, now),
     )

@@ -114,7 +114,7 @@ class Rulebook:
         version = await stored(self._change(actor, "published", note or in_force))
         if version is None:
             return SaveResult(False, FASTER)
-        return SaveResult(True, f"PublishedRules as version {version}.", faults, version)
+        return SaveResult(True, f"Published as version {version}.", faults, version)
 
     async def roll_back(self, workspace_id: str, actor: str, version: int, seen_version: int | None) -> SaveResult:
         """Put an earlier version in force again, as a new one: history only grows."""

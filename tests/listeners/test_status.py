@@ -43,7 +43,7 @@ def status(**changes: object) -> WorkspaceStatus:
         "last_day": {"told_dri": 1_200, "told_channel": 3, "buried": 0, "muted": 1},
         "waiting": 0,
         "waiting_since": None,
-        "buried": 0,
+        "failed": 0,
         "reported": 0,
         "silent": {},
     }
@@ -77,7 +77,7 @@ def test_when_all_is_well():
         ({"last_accepted_at": None}, "No job change has come in yet."),
         ({"waiting": 1, "waiting_since": SOMEDAY}, "1 is waiting to be told, the oldest since <!date"),
         ({"waiting": 2_000, "waiting_since": SOMEDAY}, "2,000 are waiting to be told"),
-        ({"buried": 2}, "2 could not be delivered. `/usergems-status buried` shows an admin why"),
+        ({"failed": 2}, "2 could not be delivered. `/usergems-status buried` shows an admin why"),
         ({"reported": 1}, "🚩 One report of wrong data in the last 30 days."),
         ({"reported": 1_200}, "🚩 1,200 reports of wrong data"),
         ({"silent": {"Slack": SOMEDAY}}, ":hourglass: Slack has not answered since <!date"),
@@ -90,9 +90,9 @@ def test_what_is_not_well_is_said(changes, line):
 
 def test_the_text_says_all_that_the_blocks_say():
     """Notifications and screen readers know only the text."""
-    shown, _ = status_blocks(status(buried=2), may=True)
+    shown, _ = status_blocks(status(failed=2), may=True)
 
-    assert shown["text"]["text"] == "\n".join(status_lines(status(buried=2), may=True))
+    assert shown["text"]["text"] == "\n".join(status_lines(status(failed=2), may=True))
 
 
 def test_slack_takes_the_status_of_a_workspace_with_much_trouble():
@@ -327,13 +327,13 @@ def found(**changes: object) -> JobChangeRecord:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({}, "DeliveryRecord to the DRI, <!date"),
-        ({"told": "channel"}, "DeliveryRecord to a channel, <!date"),
+        ({}, "Sent to the DRI, <!date"),
+        ({"told": "channel"}, "Sent to a channel, <!date"),
         ({"outcome": "buried", "told": None}, "Buried: nobody could be told, <!date"),
-        ({"outcome": "muted", "told": None}, "DeliveryRecord to nobody, <!date"),
+        ({"outcome": "muted", "told": None}, "Sent to nobody, <!date"),
         ({"ended_at": None, "outcome": None}, "It waits to be told. The last try:"),
         ({"ended_at": None, "outcome": None, "routed_at": None}, "It waits for its DRI to be found."),
-        ({"decision": None, "deliveries": [], "trace": [], "reason": None}, "DeliveryRecord to the DRI"),
+        ({"decision": None, "deliveries": [], "trace": [], "reason": None}, "Sent to the DRI"),
     ],
 )
 @pytest.mark.parametrize("change", [SAMPLES["new company"], None])

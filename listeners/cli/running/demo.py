@@ -22,7 +22,7 @@ from domain.audit import OPERATOR
 from domain.intake_key import SIGNING
 from listeners.cli.running.demo_view import Row, Urls, closing, results_table
 from listeners.cli.running.preparing import prepared
-from listeners.cli.running.serving import Halves, running
+from listeners.cli.running.serving import Parts, running
 from listeners.cli.terminal import MANIFEST, App, RefusedError, Terminal
 from listeners.http import logs
 from sandbox.salesforce import SalesforceSandbox
@@ -96,7 +96,7 @@ async def _stage(terminal: Terminal, folder: Path, port: int | None) -> AsyncIte
         slack.world.permalink_base, slack.app_url = slack_url, urls.app
         slack.configure(Manifest.parse(MANIFEST.read_text()).at(urls.app).values)
         cipher = stack.enter_context(prepared(settings, works=True))
-        app = await stack.enter_async_context(running(terminal.build, settings, cipher, Halves()))
+        app = await stack.enter_async_context(running(terminal.build, settings, cipher, Parts()))
         yield Stage(slack, company, app, urls)
 
 

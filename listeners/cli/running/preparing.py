@@ -49,7 +49,7 @@ def prepared(settings: Settings, *, works: bool) -> Iterator[Cipher]:
             if database.is_sqlite:
                 migrate(database)
             elif not database.run_sync(migrations.is_newest):
-                raise RefusedError(f"The database schema is out of date: {MIGRATE}.")
+                raise RefusedError(f"The database schema is out of date. {MIGRATE}")
             if file and works:
                 database.run_sync(_release_leases)
             try:

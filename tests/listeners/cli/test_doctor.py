@@ -41,7 +41,7 @@ def test_nothing_that_answers_is_a_line_each_and_no_traceback(operator):
 
     assert (operator.status, operator.err) == (1, "")
     lines = out.splitlines()
-    assert "ok       settings: everything required is set" in lines
+    assert "ok       settings: all required settings are set" in lines
     assert "ok       database: answers" in lines
     assert any(line.startswith("FAILED   Slack credentials: it cannot be reached") for line in lines)
     assert any(line.startswith("FAILED   T1 scopes: the app is not installed in the workspace") for line in lines)
@@ -84,7 +84,7 @@ def test_a_database_that_is_not_there_is_not_made(tmp_path, capsys):
     status = table.run(["doctor"], NOWHERE | {"DATABASE_URL": f"sqlite:///{tmp_path / 'none.db'}"}, build)
 
     assert status == 1
-    assert "start with python app.py serve" in capsys.readouterr().out
+    assert "run: python app.py serve" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
 
 

@@ -145,7 +145,7 @@ def test_how_a_delivered_one_ended_stays(operator):
 
     after = found(operator, ada)
     assert (after.outcome, after.told, after.decision) == ("delivered", "dri", None)
-    assert "1 messages stay in Slack" in operator.err
+    assert "1 message. Only" in operator.err
 
 
 def test_an_erased_one_that_is_sent_again_is_a_duplicate(operator):
@@ -197,8 +197,8 @@ def test_somebody_who_only_is_to_be_told_is_taken_out(operator):
 
     out = operator.types("erase", "--email", "dana@acme.example", "--yes")
 
-    assert "mentions taken out    1" in out
-    assert "addresses forgotten   1" in out
+    assert "Mentions removed            1" in out
+    assert "E-mail addresses erased     1" in out
     stored = everything_stored(operator)
     assert "dana@acme.example" not in stored
     assert "Dana Reyes" not in stored
@@ -300,5 +300,5 @@ def test_at_a_terminal_it_asks_whether_it_is_meant(operator, answer, forgotten):
     os.close(ours)
     os.close(theirs)
 
-    assert "Forget ada@globex.com in every workspace?" in said
+    assert "Erase ada@globex.com in every workspace?" in said
     assert (payload_of(operator, ada) is None) == forgotten

@@ -14,7 +14,7 @@ from store.operations.single_process import alone_on, sqlite_file
 from store.schema import deliveries, workspaces
 from store.schema import job_changes as table
 from store.slack.sdk_stores import metadata
-from tests.listeners.cli.test_table import Operator, accept, bury
+from tests.listeners.cli.test_table import Operator, accept, fail
 from tests.store.sample_rows import add_workspace
 
 
@@ -22,7 +22,7 @@ from tests.store.sample_rows import add_workspace
 def operator(sqlite_url, capsys):
     """Somebody whose SQLite has a buried job change, one that waits, and a row of every other kind."""
     operator = Operator(sqlite_url, capsys)
-    operator.do(bury)
+    operator.do(fail)
     operator.do(accept, "two")
     operator.do(fill)
     yield operator
@@ -69,18 +69,18 @@ def test_every_row_arrives_as_it_was(operator, target, postgresql_url):
     assert target.run_sync(read) == before
     counts = dict(line.rsplit(maxsplit=1) for line in out.splitlines())
     assert counts["job_changes"] == "2"
-    assert counts["rows in all, compared"] == str(sum(map(len, before.values())))
+    assert counts["Rows copied, compared"] == str(sum(map(len, before.values())))
     assert operator.do(read) == before
 
 
-def test_the_app_goes_on_there(operator, target, postgresql_url):
-    """What waited is posted, what was buried can be replayed, and what is new gets numbers of its own."""
+def test_the_app_continues_on_the_new_database(operator, target, postgresql_url):
+    """Waiting deliveries are posted, failed job changes can be retried, and new rows get new ids."""
     operator.types("move", "--to", postgresql_url)
 
     highest = target.run_sync(lambda connection: connection.execute(select(func.max(deliveries.c.id))).scalar_one())
     moved = Operator(postgresql_url, operator.capsys)
-    assert "1 of 1 will be tried again" in moved.types("replay", buried_id(target))
-    moved.do(bury_another)
+    assert "1 of 1 job change will be retried" in moved.types("retry", failed_id(target))
+    moved.do(fail_another)
 
     assert (
         target.run_sync(lambda connection: connection.execute(select(func.max(deliveries.c.id))).scalar_one()) > highest
@@ -88,14 +88,14 @@ def test_the_app_goes_on_there(operator, target, postgresql_url):
     moved.database.engine.dispose()
 
 
-def buried_id(database):
+def failed_id(database):
     return database.run_sync(
         lambda connection: connection.execute(select(table.c.id).where(table.c.outcome == "buried")).scalar_one()
     )
 
 
-def bury_another(connection):
-    return bury(connection, "three")
+def fail_another(connection):
+    return fail(connection, "three")
 
 
 def test_a_database_that_is_not_empty_is_left_alone(operator, target, postgresql_url):
@@ -123,7 +123,7 @@ def test_a_row_that_changed_on_the_way_undoes_all(operator, target, postgresql_u
     out = operator.types("move", "--to", postgresql_url)
 
     assert (operator.status, out) == (1, "")
-    assert "workspaces is not the same in the new database" in operator.err
+    assert "workspaces differs in the new database" in operator.err
     assert target.run_sync(moving.filled) == []
 
 
@@ -133,7 +133,7 @@ def test_nobody_may_be_at_work_meanwhile(operator, postgresql_url):
         operator.types("move", "--to", postgresql_url)
 
     assert operator.status == 1
-    assert "stop it first" in operator.err
+    assert "Stop it first" in operator.err
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_nobody_may_be_at_work_meanwhile(operator, postgresql_url):
     [
         ("sqlite:///other.db", 2, "--to must start with postgresql://"),
         ("postgresql://host:port/none", 2, "--to is not an address"),
-        ("postgresql://127.0.0.1:1/none", 1, "The new database does not answer"),
+        ("postgresql://127.0.0.1:1/none", 1, "The new database is not responding"),
     ],
 )
 def test_what_cannot_be_moved_to_is_told(operator, to, status, said):
@@ -159,7 +159,7 @@ def test_where_the_key_is_is_told_after_the_move(operator, postgresql_url):
 
     operator.types("move", "--to", postgresql_url, ENCRYPTION_KEYS="")
 
-    assert f"ENCRYPTION_KEYS to what stands in {folder / KEY_FILE}" in operator.err
+    assert f"ENCRYPTION_KEYS to the content of {folder / KEY_FILE}" in operator.err
     assert operator.environ["ENCRYPTION_KEYS"] not in operator.err
 
 

@@ -85,25 +85,25 @@ def test_check_changes_nothing(operator, file):
     assert "warning rules.1: “Again” can never be reached" in operator.out
     assert operator.do(rule_sets.version_in_force, "T1") == 0
     operator.types("ownership", "check", "--workspace", "T1")
-    assert (operator.status, operator.out, operator.err) == (0, "", "0 rules, nothing wrong.\n")
+    assert (operator.status, operator.out, operator.err) == (0, "", "0 rules, no problems found.\n")
     operator.types("ownership", "check", file(FAULTY), "--workspace", "T1")
     assert operator.status == 1
 
 
-def test_simulate_says_who_would_be_told_and_why(operator, file, tmp_path):
-    """By the rules in force or by others, telling nobody."""
+def test_simulate_shows_who_would_be_notified_and_why(operator, file, tmp_path):
+    """It uses the current rules or other ones, and notifies nobody."""
     rules = tmp_path / "rules.json"
     rules.write_text(json.dumps(RULES))
     out = operator.types("simulate", file(CHANGES), "--workspace", "T1", "--rules", str(rules))
     assert operator.status == 0
-    assert "  tells C0SALES (channel): The rule “Champions” tells this channel." in out
-    assert "  by Champions: When a champion changes jobs, tell C0SALES" in out
-    assert "  tells the default channel (fallback): No DRI found: Salesforce is not connected" in out
+    assert "  Notifies C0SALES (as a rule says): " in out
+    assert "  Rule “Champions”: When a champion changes jobs, " in out
+    assert "  Notifies the default channel (because no DRI was found): No DRI found" in out
     assert "    sender: named no DRI" in out
-    assert operator.err == "Nobody was told.\n"
+    assert "Nobody was notified." in operator.err
 
-    told = json.loads(operator.types("simulate", file(CHANGES), "--workspace", "T1", "--json"))
-    assert [one["tells"][0]["destination"] for one in told] == ["default_channel", "default_channel"]
+    results = json.loads(operator.types("simulate", file(CHANGES), "--workspace", "T1", "--json"))
+    assert [result["notifies"][0]["destination"] for result in results] == ["default_channel", "default_channel"]
 
 
 def test_rows_that_cannot_be_read_are_said(operator, file):
@@ -111,14 +111,14 @@ def test_rows_that_cannot_be_read_are_said(operator, file):
     out = operator.types("simulate", file([CHANGES[0], {"signal": "x"}]), "--workspace", "T1")
     assert operator.status == 1
     assert "Ada Smith joined Globex" in out
-    assert "cannot be read, row 2:" in operator.err
+    assert "Row 2:" in operator.err
 
 
 @pytest.mark.parametrize(
     ("typed", "status", "said"),
     [
-        (["ownership", "export", "--workspace", "T9"], 1, "No workspace T9 has installed the app."),
-        (["ownership", "import", "--workspace", "T1"], 2, "Name the FILE to import."),
+        (["ownership", "export", "--workspace", "T9"], 1, "The app is not installed in workspace T9."),
+        (["ownership", "import", "--workspace", "T1"], 2, "Specify the FILE to import."),
         (["ownership", "import", "nowhere.json", "--workspace", "T1"], 1, "nowhere.json cannot be used"),
         (["simulate", "nowhere.json", "--workspace", "T1"], 1, "nowhere.json cannot be used"),
     ],

@@ -1,4 +1,4 @@
-"""What an operator types, and reads: every verb that asks or repairs, on both databases."""
+"""The commands that an operator runs at the terminal, and what they print."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CONSIDERED = [
 
 
 class Operator:
-    """Somebody at a terminal; *status*, *out* and *err* are of what was typed last."""
+    """An operator at a terminal. `status`, `out` and `err` are those of the last command."""
 
     def __init__(self, database_url: str, capsys: pytest.CaptureFixture[str]) -> None:
         self.environ = {"DATABASE_URL": database_url, "ENCRYPTION_KEYS": Fernet.generate_key().decode()}
@@ -63,37 +63,37 @@ def operator(database_url, capsys):
 
 
 def accept(connection, key="one"):
-    """Ada Smith joins Globex; the id."""
+    """Accept a job change of Ada Smith, who joins Globex. Return its id."""
     (added,) = add(connection, [NewJobChange("T1", key, "tests", job_change().to_stored(), SOMEDAY)])
     return added.id
 
 
-def bury(connection, key="one"):
-    """The same, decided for Dana and refused by Slack."""
+def fail(connection, key="one"):
+    """Accept a job change that is routed to Dana and then refused by Slack. Return its id."""
     add_workspace(connection) if key == "one" else None
     job_change_id = accept(connection, key)
     batch = routing.claim(connection, SOMEDAY, 30_000)
-    promised = NewDelivery(job_change_id, "U_DANA", Role.DRI, "You own Initech in Salesforce.")
+    delivery = NewDelivery(job_change_id, "U_DANA", Role.DRI, "You own Initech in Salesforce.")
     decision = {"rule": "contact owner, else account owner", "considered": CONSIDERED}
-    routing.settle(connection, batch, [Routed(job_change_id, decision, (promised,))], [], SOMEDAY)
-    settle(connection, [Undeliverable(each, SOMEDAY, "it was refused") for each in claim(connection, SOMEDAY + 2_000)])
+    routing.settle(connection, batch, [Routed(job_change_id, decision, (delivery,))], [], SOMEDAY)
+    settle(connection, [Undeliverable(post, SOMEDAY, "it was refused") for post in claim(connection, SOMEDAY + 2_000)])
     return job_change_id
 
 
 def deliver(connection):
-    """The same, and posted to Dana."""
+    """Accept a job change that is delivered to Dana. Return its id."""
     job_change_id = accept(connection)
     batch = routing.claim(connection, SOMEDAY, 30_000)
-    promised = NewDelivery(job_change_id, "U_DANA", Role.DRI, "You own Initech in Salesforce.")
+    delivery = NewDelivery(job_change_id, "U_DANA", Role.DRI, "You own Initech in Salesforce.")
     decision = {"rule": "contact owner", "considered": []}
-    routing.settle(connection, batch, [Routed(job_change_id, decision, (promised,))], [], SOMEDAY)
-    settle(connection, [Sent(each, SOMEDAY + 2_000, "D1", "1.1") for each in claim(connection, SOMEDAY + 2_000)])
+    routing.settle(connection, batch, [Routed(job_change_id, decision, (delivery,))], [], SOMEDAY)
+    settle(connection, [Sent(post, SOMEDAY + 2_000, "D1", "1.1") for post in claim(connection, SOMEDAY + 2_000)])
     return job_change_id
 
 
 @pytest.mark.parametrize("verb", [verb.name for verb in table.VERBS])
-def test_every_verb_says_what_it_does(verb, capsys):
-    """One clear line, before anything is read or begun."""
+def test_every_command_has_a_help_text(verb, capsys):
+    """It is a sentence, printed without reading any settings."""
     with pytest.raises(SystemExit) as ended:
         table.run([verb, "--help"], {}, build)
 
@@ -102,7 +102,7 @@ def test_every_verb_says_what_it_does(verb, capsys):
 
 
 def test_the_help_fits_a_terminal(capsys):
-    """Eighty columns, a line a verb."""
+    """It has at most 80 columns, and one line per command."""
     with pytest.raises(SystemExit):
         table.run(["--help"], {}, build)
 
@@ -112,7 +112,7 @@ def test_the_help_fits_a_terminal(capsys):
 
 
 def test_the_version_is_that_of_the_project(capsys):
-    """It is written twice, so it is compared."""
+    """The version is in pyproject.toml and in the code, which must agree."""
     with pytest.raises(SystemExit):
         table.run(["--version"], {}, build)
 
@@ -120,29 +120,44 @@ def test_the_version_is_that_of_the_project(capsys):
     assert capsys.readouterr().out.strip() == project["version"]
 
 
-def test_hints_can_be_typed_as_they_stand(tmp_path, capsys):
-    """With the Python and the path that were typed, wherever the terminal is."""
+def test_commands_in_hints_work_at_this_terminal(tmp_path, capsys):
+    """They start with the Python and the path that the operator used."""
     environ = {"DATABASE_URL": f"sqlite:///{tmp_path / 'none.db'}"}
 
     table.run(["status"], environ, build, ".venv/bin/python app.py")
 
-    assert capsys.readouterr().err.endswith("start with .venv/bin/python app.py serve.\n")
+    assert capsys.readouterr().err.endswith(" .venv/bin/python app.py serve\n")
 
 
 @pytest.mark.parametrize("verb", [[], ["serve"], ["web"], ["worker"]])
-def test_all_that_is_wrong_with_the_settings_is_told_at_once(verb, capsys):
-    """By name, before anything starts, with status 2."""
+def test_all_invalid_settings_are_reported_at_once(verb, capsys):
+    """They are listed by name before anything starts, with status 2."""
     status = table.run(verb, {"PORT": "high", "DATABASE_URL": "mysql://db", "SLACK_CLIENT_ID": "1.2"}, build)
 
-    told = capsys.readouterr()
-    assert (status, told.out) == (2, "")
+    out, err = capsys.readouterr()
+    assert (status, out) == (2, "")
     for name in ("SLACK_CLIENT_SECRET", "SLACK_SIGNING_SECRET", "PORT", "DATABASE_URL", "ENCRYPTION_KEYS"):
-        assert name in told.err
-    assert "SLACK_CLIENT_ID" not in told.err
+        assert name in err
+    assert "SLACK_CLIENT_ID" not in err
 
 
-def test_every_setting_stands_in_the_example():
-    """Each with its default, so that a copy of it is a working start."""
+@pytest.mark.parametrize(("old", "new"), [("buried", "failed"), ("replay", "retry")])
+def test_an_old_command_answers_with_its_new_name(old, new, capsys):
+    """Scripts that use it fail with status 2 and a hint."""
+    assert table.run([old, "--all"], {}, build, "app") == 2
+    assert capsys.readouterr().err.endswith(f"Run: app {new}\n")
+
+
+def test_a_mistyped_command_gets_a_suggestion(capsys):
+    """A command that resembles nothing gets the hint to list all of them."""
+    assert table.run(["sttaus"], {}, build) == 2
+    assert "Did you mean “status”?" in capsys.readouterr().err
+    assert table.run(["xyzzy"], {}, build) == 2
+    assert "Did you mean" not in capsys.readouterr().err
+
+
+def test_every_setting_is_in_the_example_file():
+    """A copy of .env.example lists everything that can be set."""
     example = dict(re.findall(r"^([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
     read = set(re.findall(r'"([A-Z_]{4,})"', (ROOT / "services/settings.py").read_text())) - {"DEBUG", "INFO"}
 
@@ -150,7 +165,7 @@ def test_every_setting_stands_in_the_example():
 
 
 def test_a_replica_does_not_serve_an_old_schema(postgresql_url, capsys):
-    """On PostgreSQL the operator says when to migrate; until then it says what to run."""
+    """On PostgreSQL the operator decides when to migrate; the error says what to run."""
     operator = Operator(postgresql_url, capsys)
     operator.do(lambda connection: connection.execute(text("DELETE FROM alembic_version")))
 
@@ -158,10 +173,10 @@ def test_a_replica_does_not_serve_an_old_schema(postgresql_url, capsys):
     operator.database.engine.dispose()
 
     assert (operator.status, operator.out) == (1, "")
-    assert operator.err == "The database schema is out of date: run python app.py migrate.\n"
+    assert operator.err == "The database schema is out of date. Run: python app.py migrate\n"
 
 
-def test_a_schema_of_the_future_is_told_from_an_old_one(operator):
+def test_a_schema_of_a_newer_version_is_refused(operator):
     """Migrating does not help an app that is older than its database."""
     operator.do(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'")))
 
@@ -171,33 +186,33 @@ def test_a_schema_of_the_future_is_told_from_an_old_one(operator):
     assert "newer version of the app" in operator.err
 
 
-def test_migrating_twice_is_once(operator):
-    """Nothing happens when the schema is the newest."""
+def test_migrating_again_changes_nothing(operator):
+    """A schema that is up to date stays as it is."""
     operator.types("migrate")
 
     assert (operator.status, operator.out) == (0, "The database schema is up to date.\n")
 
 
 @pytest.mark.parametrize("url", ["sqlite:////nowhere/usergems.db", "postgresql://localhost:1/none"])
-def test_a_database_that_is_not_there_is_one_sentence(url, capsys):
-    """With what to do, and no traceback."""
+def test_a_missing_database_is_reported_in_one_line(url, capsys):
+    """There is no traceback."""
     environ = {"DATABASE_URL": url, "ENCRYPTION_KEYS": Fernet.generate_key().decode()}
 
-    assert table.run(["buried"], environ, build) == 1
+    assert table.run(["failed"], environ, build) == 1
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def test_a_file_that_is_no_database_is_one_sentence(tmp_path, capsys):
-    """A mistyped path is told, not traced."""
+def test_a_file_that_is_no_database_is_reported_in_one_line(tmp_path, capsys):
+    """A mistyped path causes no traceback."""
     (tmp_path / "letter.txt").write_text("Dear Ada, this is no database at all.")
     environ = {"DATABASE_URL": f"sqlite:///{tmp_path / 'letter.txt'}"}
 
-    assert table.run(["buried"], environ, build) == 1
+    assert table.run(["failed"], environ, build) == 1
     assert capsys.readouterr().err == "The database cannot be used: file is not a database.\n"
 
 
 def test_a_wrong_key_refuses_to_start(operator):
-    """Rather than fail at each token later."""
+    """Otherwise every stored token would fail later."""
     operator.do(add_workspace)
     operator.types("intake-key", "--workspace", "T1")
     credentials = {"SLACK_CLIENT_ID": "1.2", "SLACK_CLIENT_SECRET": "s", "SLACK_SIGNING_SECRET": "s"}
@@ -210,23 +225,23 @@ def test_a_wrong_key_refuses_to_start(operator):
 
 
 def test_a_database_in_memory_is_refused(capsys):
-    """What is accepted must outlive the process."""
+    """Accepted job changes must survive a restart."""
     credentials = {"SLACK_CLIENT_ID": "1.2", "SLACK_CLIENT_SECRET": "s", "SLACK_SIGNING_SECRET": "s"}
 
     assert table.run(["serve"], credentials | {"DATABASE_URL": "sqlite:///:memory:"}, build) == 2
     assert "DATABASE_URL names no file" in capsys.readouterr().err
 
 
-def test_the_manifest_carries_the_address(operator):
-    """The manifest alone goes to the pipe; the link that creates the app is for whoever reads along."""
+def test_the_manifest_contains_the_public_address(operator):
+    """Only the manifest goes to stdout; the link that creates the app goes to stderr."""
     manifest = json.loads(operator.types("manifest", "--url", "https://gems.example.com"))
 
     assert manifest["oauth_config"]["redirect_urls"] == ["https://gems.example.com/slack/oauth_redirect"]
     assert "https://api.slack.com/apps?new_app=1&manifest_json=" in operator.err
 
 
-def test_an_address_that_slack_cannot_reach_safely_is_refused(operator):
-    """http is for this machine only."""
+def test_an_http_address_is_refused_for_the_manifest(operator):
+    """Plain http is allowed on this machine only."""
     operator.types("manifest", "--url", "http://gems.example.com")
 
     assert operator.status == 2
@@ -234,8 +249,8 @@ def test_an_address_that_slack_cannot_reach_safely_is_refused(operator):
 
 
 @pytest.mark.parametrize(("kind", "prefix"), [("signing", "whsec_"), ("bearer", "ugk_")])
-def test_a_new_intake_key_is_all_that_goes_to_the_pipe(operator, kind, prefix):
-    """It is shown once, and can be put into a variable."""
+def test_only_the_new_intake_key_goes_to_stdout(operator, kind, prefix):
+    """A script can store it in a variable."""
     operator.do(add_workspace)
 
     key = operator.types("intake-key", "--workspace", "T1", "--kind", kind)
@@ -246,7 +261,7 @@ def test_a_new_intake_key_is_all_that_goes_to_the_pipe(operator, kind, prefix):
 
 
 def test_an_unknown_workspace_gets_no_key(operator):
-    """A typo must not look like success."""
+    """A typo in the workspace id is an error."""
     operator.types("intake-key", "--workspace", "T404")
 
     assert (operator.status, operator.out) == (1, "")
@@ -254,89 +269,90 @@ def test_an_unknown_workspace_gets_no_key(operator):
 
 
 @pytest.mark.both_databases
-def test_explain_tells_the_whole_way_of_a_job_change(operator):
-    """When it came, who was considered and what became of each, where it went, and each step."""
-    job_change_id = operator.do(bury)
+def test_explain_shows_the_whole_history_of_a_job_change(operator):
+    """It shows when it arrived, each candidate and their result, each delivery and each step."""
+    job_change_id = operator.do(fail)
 
-    told = operator.types("explain", job_change_id)
+    explanation = operator.types("explain", job_change_id)
 
     for words in (
         "Ada Smith joined Globex as CRO",
-        "accepted    2026-11-18",
-        "outcome     buried",
-        "because     it was refused",
+        "Accepted    18 Nov 2026",
+        "Outcome     Failed",
+        "Reason      it was refused",
         "1. contact owner, Ivan Petrov <ivan@acme.example>: is inactive",
-        "2. account owner, Dana Reyes: told",
-        "Delivery to U_DANA (dri): buried after 1 attempt",
-        "reason      You own Initech in Salesforce.",
-        "buried: it was refused",
+        "2. account owner, Dana Reyes: ",
+        "Delivery to U_DANA (as the DRI): failed after 1 attempt",
+        "Reason      You own Initech in Salesforce.",
+        "failed: it was refused",
     ):
-        assert words in told
+        assert words in explanation
+    assert "buried" not in explanation
 
 
 def test_explain_names_people_beside_their_ids(operator):
-    """By the name that Salesforce has for their address, else by the address; who is not known stays an id."""
+    """The name is the one in Salesforce, or else the e-mail address. Unknown people are shown by id only."""
     ivan, kim, lee = "U000000IVAN1", "U0000000KIM1", "U0000000LEE1"
-    job_change_id = operator.do(bury)
+    job_change_id = operator.do(fail)
 
-    def tell_more(connection):
+    def add_recipients(connection):
         remember(connection, "T1", {"ivan@acme.example": Member(ivan), "kim@acme.example": Member(kim)}, SOMEDAY)
-        new = [NewDelivery(job_change_id, to, Role.DRI, "Handed on.") for to in (ivan, kim, lee)]
+        new = [NewDelivery(job_change_id, to, Role.DRI, "Reassigned.") for to in (ivan, kim, lee)]
         add_deliveries(connection, "T1", new, SOMEDAY)
 
-    operator.do(tell_more)
-    told = operator.types("explain", job_change_id)
+    operator.do(add_recipients)
+    explanation = operator.types("explain", job_change_id)
 
-    assert f"Delivery to Ivan Petrov ({ivan}) (dri)" in told
-    assert f"Delivery to kim@acme.example ({kim}) (dri)" in told
-    assert f"Delivery to {lee} (dri)" in told
+    assert f"Delivery to Ivan Petrov ({ivan}) (as the DRI)" in explanation
+    assert f"Delivery to kim@acme.example ({kim}) (as the DRI)" in explanation
+    assert f"Delivery to {lee} (as the DRI)" in explanation
 
 
-def test_explain_tells_that_one_was_just_accepted(operator):
-    """It is on its way, and there is nothing else to tell yet."""
+def test_explain_shows_that_a_job_change_has_no_outcome_yet(operator):
+    """A job change that was just accepted has no decision either."""
     operator.do(add_workspace)
 
-    told = operator.types("explain", operator.do(accept))
+    explanation = operator.types("explain", operator.do(accept))
 
-    assert "outcome     none yet" in told
-    assert "Considered" not in told
+    assert "Outcome     None yet" in explanation
+    assert "Checked in this order" not in explanation
 
 
-def test_explain_tells_the_steps_of_one_that_was_delivered(operator):
-    """Those that every job change takes, with when."""
+def test_explain_shows_the_steps_of_a_delivered_job_change(operator):
+    """Each step has its time."""
     operator.do(add_workspace)
     job_change_id = operator.do(deliver)
 
-    told = operator.types("explain", job_change_id).partition("Steps\n")[2]
+    history = operator.types("explain", job_change_id).partition("History\n")[2]
 
-    steps = [line.split("UTC  ")[1] for line in told.splitlines()]
-    assert steps == ["accepted: from tests", "routed: contact owner", "posted: to U_DANA", "delivered: to the DRI"]
+    steps = [line.split("UTC  ")[1].partition(":")[0] for line in history.splitlines()]
+    assert steps == ["accepted", "routed", "posted", "delivered"]
 
 
-def test_explain_leaves_out_what_was_erased(operator):
-    """The steps stay, and no line is empty."""
+def test_explain_leaves_out_erased_content(operator):
+    """The steps remain, and no line is empty."""
     operator.do(add_workspace)
     job_change_id = operator.do(deliver)
     operator.do(erasure.erase, [job_change_id], SOMEDAY)
 
-    told = operator.types("explain", job_change_id)
+    explanation = operator.types("explain", job_change_id)
 
-    assert "whose content was erased" in told
-    assert not re.search(r"(?m)^  (reason|because)", told)
-    assert all(line.rstrip() == line for line in told.splitlines())
+    assert "whose content was erased" in explanation
+    assert not re.search(r"(?m)^  Reason", explanation)
+    assert all(line.rstrip() == line for line in explanation.splitlines())
 
 
 @pytest.mark.both_databases
-def test_what_was_changed_is_told_newest_first(operator):
-    """Who, what and when; also after the workspace is gone."""
+def test_the_audit_log_is_shown_newest_first(operator):
+    """It says who changed what and when, also after the workspace has removed the app."""
     operator.do(add_workspace)
     operator.do(audit.record, "T1", AuditEntry(SOMEDAY, "U_DANA", "preferences", "tell_dris = False"))
     operator.do(audit.record, "T1", AuditEntry(SOMEDAY + 1_000, OPERATOR, "erased a person", ""))
 
-    told = operator.types("audit", "--workspace", "T1").splitlines()
+    lines = operator.types("audit", "--workspace", "T1").splitlines()
     as_json = json.loads(operator.types("audit", "--workspace", "T1", "--json"))
 
-    assert [line.split("UTC  ")[1] for line in told] == [
+    assert [line.split("UTC  ")[1] for line in lines] == [
         "operator     erased a person",
         "U_DANA       preferences: tell_dris = False",
     ]
@@ -345,68 +361,69 @@ def test_what_was_changed_is_told_newest_first(operator):
     assert (operator.status, operator.out) == (1, "")
 
 
-def test_explain_does_not_know_every_id(operator):
-    """One sentence, and a status a script can use."""
+def test_explain_reports_an_unknown_id(operator):
+    """The error is one sentence with status 1."""
     operator.types("explain", "nope")
 
     assert (operator.status, operator.out, operator.err) == (1, "", "There is no job change nope.\n")
 
 
-def test_what_is_buried_is_listed_with_its_reason(operator):
-    """A line each, for people and for grep; as JSON for programs."""
-    job_change_id = operator.do(bury)
+def test_failed_job_changes_are_listed_with_their_reasons(operator):
+    """There is one line each for people, and JSON for programs."""
+    job_change_id = operator.do(fail)
 
-    assert re.fullmatch(rf"{job_change_id}  T1  2026-11-18 \S+ UTC  it was refused\n", operator.types("buried"))
-    (one,) = json.loads(operator.types("buried", "--json"))
-    assert (one["job_change_id"], one["reason"]) == (job_change_id, "it was refused")
+    assert re.fullmatch(rf"{job_change_id}  T1  18 Nov 2026, \S+ UTC  it was refused\n", operator.types("failed"))
+    (row,) = json.loads(operator.types("failed", "--json"))
+    assert (row["job_change_id"], row["reason"]) == (job_change_id, "it was refused")
 
 
-def test_replay_tries_again_and_says_what_it_could_not(operator):
-    """Those that are buried go; the status is 1 when one could not, with why."""
-    job_change_id = operator.do(bury)
+def test_retry_reports_what_it_could_not_retry(operator):
+    """Failed job changes are retried. The status is 1 if one of the ids has not failed, with the reason."""
+    job_change_id = operator.do(fail)
 
-    operator.types("replay", job_change_id, "nope")
+    operator.types("retry", job_change_id, "nope")
 
-    assert (operator.status, operator.out) == (1, "1 of 2 will be tried again.\n")
+    assert (operator.status, operator.out) == (1, "1 of 2 job changes will be retried.\n")
     assert operator.err == "There is no job change nope.\n"
     assert operator.do(delivery_states, job_change_id) == ["pending"]
     assert operator.do(outcome_of, job_change_id) == (None, None, None)
     assert operator.do(trace.steps_of, job_change_id)[-1].step == "replayed"
 
-    operator.types("replay", job_change_id)
-    assert (operator.status, operator.err.partition(":")[0]) == (1, f"{job_change_id} is not buried")
+    operator.types("retry", job_change_id)
+    assert (operator.status, operator.err.partition(".")[0]) == (1, f"{job_change_id} has not failed")
 
 
 @pytest.mark.both_databases
-def test_replay_all_takes_everything_that_is_buried_now(operator):
-    """One command after an outage."""
-    ids = [operator.do(bury, "one"), operator.do(bury, "two")]
+def test_retry_all_retries_everything_that_has_failed(operator):
+    """After an outage, one command is enough."""
+    ids = [operator.do(fail, "one"), operator.do(fail, "two")]
 
-    assert operator.types("replay", "--all") == "2 will be tried again.\n"
+    assert operator.types("retry", "--all") == "2 job changes will be retried.\n"
     assert operator.status == 0
     assert operator.do(delivery_states, *ids) == ["pending", "pending"]
-    operator.types("buried")
-    assert operator.err == "Nothing is buried.\n"
+    operator.types("failed")
+    assert operator.err == "No failed job changes.\n"
 
 
 @pytest.mark.both_databases
-def test_status_tells_how_each_workspace_stands(operator):
-    """The same numbers as the slash command, by name."""
-    operator.do(bury)
+def test_status_shows_each_workspace(operator):
+    """The figures are those of the slash command."""
+    operator.do(fail)
 
-    told = operator.types("status")
+    status = operator.types("status")
 
-    assert "Acme (T1)" in told
-    assert "Salesforce        Not connected" in told
-    assert "buried in all     1" in told
-    assert json.loads(operator.types("status", "--json"))[0]["buried"] == 1
+    assert "Acme (T1)" in status
+    assert "Salesforce        Not connected" in status
+    assert "Failed, all time  1" in status
+    (as_json,) = json.loads(operator.types("status", "--json"))
+    assert (as_json["failed"], as_json["last_day"]["failed"]) == (1, 0)
     assert json.loads(operator.types("status", "--workspace", "T1", "--json"))["workspace_id"] == "T1"
 
 
-def test_status_of_nobody_is_said_so(operator):
-    """Before the first installation, and for an id that is wrong."""
+def test_status_without_a_workspace_says_so(operator):
+    """This is so before the first installation, and for an unknown id."""
     operator.types("status")
-    assert (operator.status, operator.out, operator.err) == (0, "", "No workspace has installed the app yet.\n")
+    assert (operator.status, operator.out, operator.err) == (0, "", "The app is not installed in any workspace yet.\n")
 
     operator.types("status", "--workspace", "T404")
-    assert (operator.status, operator.err) == (1, "No workspace T404 has installed the app.\n")
+    assert (operator.status, operator.err) == (1, "The app is not installed in workspace T404.\n")

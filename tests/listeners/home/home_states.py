@@ -70,7 +70,7 @@ STATUS = WorkspaceStatus(
     last_day={"told_dri": 1_200, "told_channel": 3, "buried": 0, "muted": 1},
     waiting=0,
     waiting_since=None,
-    buried=0,
+    failed=0,
     reported=0,
     silent={},
 )
@@ -119,7 +119,7 @@ def admin_state(channel: str, signal_channel: str, people: Sequence[str]) -> Hom
 def trouble_state(channel: str, people: Sequence[str]) -> HomeState:
     """Everything that can be wrong at once."""
     workspace = replace(ACME, default_channel_id=channel, default_channel_problem="it is archived")
-    status = replace(STATUS, buried=12, silent={"Slack": SOMEDAY - 600_000})
+    status = replace(STATUS, failed=12, silent={"Slack": SOMEDAY - 600_000})
     trouble = replace(SALESFORCE, problem="its login was revoked; connect it again")
     overview = Overview(status, busy_month(), (RecipientCount(people[0], 3),))
     return replace(ADMIN, workspace=workspace, waiting=41, salesforce=trouble, overview=overview)

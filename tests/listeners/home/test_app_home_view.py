@@ -73,7 +73,7 @@ def largest(*, is_admin: bool = True) -> HomeState:
     state = trouble_state("C" + "A" * 20, people)
     lines = tuple(HealthLine(Health.BAD, LIVE, SOMEDAY) for _ in range(10))
     status = replace(
-        STATUS, salesforce=lines, buried=1_000_000, reported=1_000_000, silent={"Slack": 0, "Salesforce": 0}
+        STATUS, salesforce=lines, failed=1_000_000, reported=1_000_000, silent={"Slack": 0, "Salesforce": 0}
     )
     month = tuple(day(each.number, 1_000_000, 900_000, 800_000, 700_000) for each in QUIET)
     readers = tuple(RecipientCount(user, 10_000_000) for user in people)
@@ -252,7 +252,7 @@ def test_a_green_line_when_all_is_well():
             "Check again",
         ),
         (
-            {"overview": replace(QUIET_OVERVIEW, status=replace(STATUS, buried=1))},
+            {"overview": replace(QUIET_OVERVIEW, status=replace(STATUS, failed=1))},
             "*One job change could not be delivered*",
             "Look and try again",
         ),

@@ -34,7 +34,7 @@ async def test_a_new_workspace_has_nothing_to_tell(status):
     """Noughts, and no errors."""
     found = await status.of("T1")
 
-    assert (found.waiting, found.waiting_since, found.buried, found.last_accepted_at) == (0, None, 0, None)
+    assert (found.waiting, found.waiting_since, found.failed, found.last_accepted_at) == (0, None, 0, None)
     assert found.last_day == {"told_dri": 0, "told_channel": 0, "buried": 0, "muted": 0}
     assert [line.text.partition(":")[0] for line in found.salesforce] == ["Not connected to Salesforce"]
     assert found.default_channel_id == "C_DEFAULT"
@@ -53,7 +53,7 @@ async def test_outcomes_of_the_last_day_are_counted(status, database):
     found = await status.of("T1")
 
     assert found.last_day == {"told_dri": 3, "told_channel": 2, "buried": 1, "muted": 1}
-    assert found.buried == 2
+    assert found.failed == 2
 
 
 @pytest.mark.both_databases
@@ -83,7 +83,7 @@ async def test_another_workspace_s_are_not_counted(status, database):
 
     found = await status.of("T1")
 
-    assert (found.waiting, found.buried, found.last_day["buried"]) == (0, 0, 0)
+    assert (found.waiting, found.failed, found.last_day["buried"]) == (0, 0, 0)
     assert await status.of("T9") is None
 
 
@@ -117,5 +117,5 @@ async def test_it_can_be_told_as_json(status):
     told = json.loads(json.dumps((await status.of("T1")).as_dict()))
 
     assert told["workspace_name"] == "Acme"
-    assert told["last_day"]["told_dri"] == 0
+    assert told["last_day"]["sent_to_dri"] == 0
     assert told["at"] == SOMEDAY
