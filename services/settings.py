@@ -1,4 +1,4 @@
-"""What the operator put in the environment: read once, checked as a whole, told by name when it is wrong. Pure."""
+"""The operator's settings from the environment, read once and checked as a whole. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SLACK_CREDENTIALS = ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET", "SLACK_SIGNING_SE
 
 
 class SettingsError(Exception):
-    """Settings are missing or malformed; *faults* names every one of them with what to do."""
+    """Settings are missing or invalid. `faults` has one line for each, with its name and what to do."""
 
     def __init__(self, faults: list[str]) -> None:
         super().__init__("\n".join(faults))
@@ -25,7 +25,7 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The environment, checked. Credentials may be empty for the verbs that do not serve."""
+    """Slack's credentials may be empty for commands that do not serve."""
 
     slack_client_id: str
     slack_client_secret: str = field(repr=False)
@@ -44,8 +44,8 @@ class Settings:
     log_level: str
     log_format: str
     metrics_token: str | None = field(repr=False)
-    heartbeat_url: str | None = field(repr=False)  # whoever knows it can say that all is well
-    worker_port: int | None  # None: a worker by itself listens to nobody
+    heartbeat_url: str | None = field(repr=False)  # secret: anyone who knows it can report that the app is healthy
+    worker_port: int | None  # None: a worker process serves no HTTP
     retention_days: int
 
     @property
@@ -55,20 +55,20 @@ class Settings:
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], *, serving: bool = False) -> Settings:
         """
-        Read and check everything at once. Raises SettingsError.
+        Read and check all settings. Raises SettingsError.
 
-        *serving*: whether Slack's credentials are required.
+        With `serving`, Slack's credentials are required.
         """
         read = _Reader(environ)
         if serving:
-            read.require(SLACK_CREDENTIALS, "see Basic Information of your app at https://api.slack.com/apps")
+            read.require(SLACK_CREDENTIALS, "copy it from Basic Information of your app at https://api.slack.com/apps")
         port = read.number("PORT", 3000, 0, 65535)
         database_url = read.checked("DATABASE_URL", "sqlite:///./usergems.db", database_fault)
         keys = tuple(key.strip() for key in read.text("ENCRYPTION_KEYS", "").split(",") if key.strip())
         read.check(
             "ENCRYPTION_KEYS",
             all(_is_fernet_key(key) for key in keys),
-            f"holds a value that is not a Fernet key; {_KEYS_HINT}",
+            f"contains a value that is not a Fernet key; {_KEYS_HINT}",
         )
         if not database_url.startswith("sqlite"):
             read.check("ENCRYPTION_KEYS", bool(keys), f"is required with PostgreSQL; {_KEYS_HINT}")
@@ -101,19 +101,19 @@ class Settings:
 
 
 _KEYS_HINT = (
-    "make a Fernet key with: python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
+    "create a Fernet key with: python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
 )
 
 
 @dataclass
 class _Reader:
-    """Reads variables and collects what is wrong with them."""
+    """Reads variables and collects the faults."""
 
     environ: Mapping[str, str]
     faults: list[str] = field(default_factory=list)
 
     def text(self, name: str, default: str) -> str:
-        # An empty variable is an unset one: that is how compose files and .env.example leave them.
+        # An empty variable counts as unset, since compose files and .env.example leave variables empty.
         return self.environ.get(name, "").strip() or default
 
     def check(self, name: str, holds: bool, advice: str) -> None:
@@ -126,8 +126,8 @@ class _Reader:
 
     def checked(self, name: str, default: str, fault: Callable[[str], str | None]) -> str:
         value = self.text(name, default)
-        if found := fault(value):
-            self.faults.append(f"{name} {found}")
+        if text := fault(value):
+            self.faults.append(f"{name} {text}")
         return value
 
     def outside_url(self, name: str, default: str) -> str:
@@ -142,9 +142,9 @@ class _Reader:
 
     def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
         value = self.text(name, default)
-        found = next((choice for choice in choices if choice.lower() == value.lower()), None)
-        self.check(name, found is not None, f"must be one of {', '.join(choices)}")
-        return found or default
+        match = next((choice for choice in choices if choice.lower() == value.lower()), None)
+        self.check(name, match is not None, f"must be one of {', '.join(choices)}")
+        return match or default
 
     def pair(self, first: str, second: str) -> tuple[str | None, str | None]:
         values = self.text(first, ""), self.text(second, "")
@@ -154,12 +154,11 @@ class _Reader:
 
 
 def is_loopback(host: str | None) -> bool:
-    """Whether this host name is this machine."""
     if host == "localhost":
         return True
     try:
         return ip_address(host or "").is_loopback
-    except ValueError:  # a name, such as 127.example.com
+    except ValueError:  # a host name, such as 127.example.com
         return False
 
 
@@ -168,22 +167,22 @@ def _outside_url_fault(value: str) -> str | None:
         parts = urlsplit(value)
         parts.port  # noqa: B018 - raises ValueError for a malformed port
     except ValueError:
-        return "is not an address"
+        return "is not a valid URL"
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        return "must be an address that starts with https://"
+        return "must be a URL that starts with https://"
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         return "must start with https://; plain http is accepted for this machine (localhost) only"
     return None
 
 
 def database_fault(value: str) -> str | None:
-    """What is wrong with the address of a database; None: nothing."""
+    """Return what is wrong with a database URL, or None."""
     if not value.startswith(("sqlite:///", "postgresql://", "postgres://")):
         return "must start with sqlite:/// or postgresql://"
     try:
         urlsplit(value).port  # noqa: B018 - raises ValueError for a malformed port
     except ValueError:
-        return "is not an address such as postgresql://user:password@host:5432/database"
+        return "is not a valid URL such as postgresql://user:password@host:5432/database"
     return None
 
 

@@ -1,4 +1,4 @@
-"""What the doctor says at the terminal before anything can be asked; what it finds besides: test_checkup.py."""
+"""The doctor at the terminal. Its checks are tested in tests/services/operations/test_doctor.py."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def operator(database_url, capsys):
     operator.database.engine.dispose()
 
 
-def test_nothing_that_answers_is_a_line_each_and_no_traceback(operator):
-    """With what to do, and status 1."""
+def test_each_check_that_fails_is_one_line(operator):
+    """The line says what to do. The status is 1, and there is no traceback."""
     operator.do(add_workspace)
 
     out = operator.types("doctor")
@@ -48,17 +48,17 @@ def test_nothing_that_answers_is_a_line_each_and_no_traceback(operator):
     assert not any(secret in out for secret in ("client-secret", "signing-secret"))
 
 
-def test_json_is_for_machines(operator):
-    """The same findings, by name and state."""
-    found = json.loads(operator.types("doctor", "--json"))
+def test_the_results_are_available_as_json(operator):
+    """They are the same results, by name and state."""
+    results = json.loads(operator.types("doctor", "--json"))
 
     assert operator.status == 1
-    assert {"name": "database", "state": "ok", "text": "answers"} in found
-    assert {each["state"] for each in found} == {"ok", "failed", "unknown"}
+    assert {"name": "database", "state": "ok", "text": "answers"} in results
+    assert {result["state"] for result in results} == {"ok", "failed", "unknown"}
 
 
-def test_every_missing_setting_is_a_line(operator):
-    """And the rest is looked at all the same."""
+def test_each_missing_setting_is_one_line(operator):
+    """The other checks still run."""
     out = operator.types("doctor", SLACK_CLIENT_SECRET="", SLACK_SIGNING_SECRET="")
 
     assert operator.status == 1
@@ -68,19 +68,19 @@ def test_every_missing_setting_is_a_line(operator):
 
 
 @pytest.mark.parametrize("url", ["mysql://db", "postgresql://host:port/name"])
-def test_settings_that_make_no_sense_are_told_and_nothing_else(url, capsys):
-    """There is nothing to look at."""
+def test_with_invalid_settings_nothing_else_is_checked(url, capsys):
+    """Without valid settings there is nothing to connect to."""
     status = table.run(["doctor"], {"DATABASE_URL": url, "PORT": "high"}, build)
 
-    told = capsys.readouterr()
-    assert (status, told.err) == (1, "")
-    assert all(line.startswith("FAILED   settings: ") for line in told.out.splitlines())
-    assert "DATABASE_URL" in told.out
-    assert "PORT" in told.out
+    out, err = capsys.readouterr()
+    assert (status, err) == (1, "")
+    assert all(line.startswith("FAILED   settings: ") for line in out.splitlines())
+    assert "DATABASE_URL" in out
+    assert "PORT" in out
 
 
-def test_a_database_that_is_not_there_is_not_made(tmp_path, capsys):
-    """Whoever only asks leaves nothing behind, no key either."""
+def test_a_missing_database_is_not_created(tmp_path, capsys):
+    """The doctor creates neither a database nor a key."""
     status = table.run(["doctor"], NOWHERE | {"DATABASE_URL": f"sqlite:///{tmp_path / 'none.db'}"}, build)
 
     assert status == 1
@@ -88,8 +88,8 @@ def test_a_database_that_is_not_there_is_not_made(tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_database_that_is_down_is_told(capsys):
-    """PostgreSQL on a port where nobody listens."""
+def test_an_unreachable_database_is_reported(capsys):
+    """Here it is PostgreSQL on a port where nothing listens."""
     environ = NOWHERE | {"DATABASE_URL": "postgresql://127.0.0.1:1/none"}
 
     status = table.run(["doctor"], environ | {"ENCRYPTION_KEYS": "A" * 43 + "="}, build)
@@ -100,8 +100,8 @@ def test_a_database_that_is_down_is_told(capsys):
     assert "unknown  workspaces: mend the database first" in out
 
 
-def test_a_database_without_its_key_is_told(operator):
-    """It was restored, and the key beside it was not; none is made here."""
+def test_a_database_without_its_key_is_reported(operator):
+    """A backup may have been restored without the key file. The doctor creates no new key."""
     folder = sqlite_file(operator.environ["DATABASE_URL"]).parent
     secret = {"workspace_id": "T1", "kind": "signing", "secret": "gAAAA", "made_at": 1, "made_by": "U1"}
     operator.do(add_workspace)
@@ -113,8 +113,8 @@ def test_a_database_without_its_key_is_told(operator):
     assert not (folder / KEY_FILE).exists()
 
 
-def test_a_key_file_that_holds_no_key_is_told(operator):
-    """It was cut off, or edited."""
+def test_a_key_file_without_a_valid_key_is_reported(operator):
+    """The file may have been truncated or edited."""
     file = sqlite_file(operator.environ["DATABASE_URL"]).parent / KEY_FILE
     file.write_text("nonsense")
     file.chmod(0o600)

@@ -1,4 +1,4 @@
-"""Forgetting a person or a workspace at the terminal, on both databases."""
+"""Erasing a person or a workspace at the terminal."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ def accept(connection, person=None, workspace_id="T1", fields=None):
 
 
 def routed(connection, *ids, decision=DECISION):
-    """Decided for Dana, and waiting in her lane."""
+    """Route job changes to Dana, so that they wait in her lane."""
     batch = routing.claim(connection, SOMEDAY, 30_000)
-    promised = [Routed(each, decision, (NewDelivery(each, "U_DANA", Role.DRI, "You own Initech."),)) for each in ids]
-    routing.settle(connection, batch, promised, [], SOMEDAY)
+    decisions = [Routed(id_, decision, (NewDelivery(id_, "U_DANA", Role.DRI, "You own Initech."),)) for id_ in ids]
+    routing.settle(connection, batch, decisions, [], SOMEDAY)
 
 
 def found(operator, job_change_id):
@@ -68,10 +68,10 @@ def payload_of(operator, job_change_id):
 
 
 def everything_stored(operator) -> str:
-    """Every value in every table, as one text."""
+    """Every value in every table, as one string."""
 
     def read(connection):
-        return str([connection.execute(select(each)).all() for each in everything.sorted_tables])
+        return str([connection.execute(select(stored)).all() for stored in everything.sorted_tables])
 
     return operator.do(read)
 
@@ -85,8 +85,12 @@ def everything_stored(operator) -> str:
     ],
 )
 @pytest.mark.both_databases
-def test_a_person_is_forgotten_wherever_a_job_change_speaks_of_them(operator, who):
-    """However the address is written; others are left alone, and a report says how much it was."""
+def test_every_job_change_about_a_person_is_erased(operator, who):
+    """
+    The spelling of the e-mail address does not matter.
+
+    Other people's job changes are kept, and the output counts what was erased.
+    """
     ada, bob = operator.do(accept), operator.do(accept, BOB)
 
     out = operator.types("erase", *who, "--yes")
@@ -97,8 +101,8 @@ def test_a_person_is_forgotten_wherever_a_job_change_speaks_of_them(operator, wh
     assert "Ada Smith" not in everything_stored(operator)
 
 
-def test_where_nobody_can_be_asked_nothing_is_forgotten_without_yes(operator):
-    """A pipe or a cron job does not mean it by accident."""
+def test_without_a_terminal_erasing_requires_yes(operator):
+    """A pipe or a cron job cannot erase anything by accident."""
     ada = operator.do(accept)
 
     operator.types("erase", "--email", "ada@globex.com")
@@ -108,8 +112,8 @@ def test_where_nobody_can_be_asked_nothing_is_forgotten_without_yes(operator):
     assert payload_of(operator, ada) is not None
 
 
-def test_what_waits_is_called_off_and_ends(operator):
-    """Nobody is told, and it is on record that it was the operator."""
+def test_waiting_deliveries_are_canceled(operator):
+    """Nobody is notified, and the reason names the operator."""
     ada, bob = operator.do(accept), operator.do(accept, BOB)
     operator.do(routed, ada, bob)
 
@@ -117,15 +121,15 @@ def test_what_waits_is_called_off_and_ends(operator):
 
     after = found(operator, ada)
     assert (after.outcome, after.reason, after.decision) == ("muted", "erased by the operator", None)
-    assert [told.state for told in after.deliveries] == ["buried"]
-    assert [told.reason for told in after.deliveries] == [""]
+    assert [delivery.state for delivery in after.deliveries] == ["buried"]
+    assert [delivery.reason for delivery in after.deliveries] == [""]
     assert after.trace[-1].step == "erased"
     [post] = operator.do(claim, SOMEDAY + 1_000)
-    assert [each.job_change_id for each in post.deliveries] == [bob]
+    assert [delivery.job_change_id for delivery in post.deliveries] == [bob]
 
 
-def test_one_that_is_not_routed_yet_never_is(operator):
-    """It is not due any more."""
+def test_an_erased_job_change_is_never_routed(operator):
+    """It is no longer due."""
     operator.do(accept)
 
     operator.types("erase", "--email", "ada@globex.com", "--yes")
@@ -134,8 +138,8 @@ def test_one_that_is_not_routed_yet_never_is(operator):
 
 
 @pytest.mark.both_databases
-def test_how_a_delivered_one_ended_stays(operator):
-    """Counts stay as they were; the message in Slack is not ours to delete, which is told."""
+def test_the_outcome_of_a_delivered_job_change_is_kept(operator):
+    """The counts do not change. The output says that messages remain in Slack."""
     ada = operator.do(accept)
     operator.do(routed, ada)
     [post] = operator.do(claim)
@@ -148,8 +152,8 @@ def test_how_a_delivered_one_ended_stays(operator):
     assert "1 message. Only" in operator.err
 
 
-def test_an_erased_one_that_is_sent_again_is_a_duplicate(operator):
-    """Forgotten does not mean told anew."""
+def test_an_erased_job_change_that_is_sent_again_is_a_duplicate(operator):
+    """It is not delivered again."""
     ada = operator.do(accept)
     operator.types("erase", "--email", "ada@globex.com", "--yes")
 
@@ -157,8 +161,8 @@ def test_an_erased_one_that_is_sent_again_is_a_duplicate(operator):
     assert payload_of(operator, ada) is None
 
 
-def test_words_about_a_person_are_forgotten_too(operator):
-    """Steps, errors, complaints and what an owner missed, where they belong to such a job change."""
+def test_text_about_a_person_is_erased_too(operator):
+    """This includes steps, errors, reports of wrong data and unmatched owners of such a job change."""
     ada = operator.do(accept)
     operator.do(routed, ada)
 
@@ -178,8 +182,8 @@ def test_words_about_a_person_are_forgotten_too(operator):
     assert "Ada Smith" not in everything_stored(operator)
 
 
-def test_an_address_in_the_sender_s_own_fields_counts(operator):
-    """People are named in custom fields as well; a longer address is another person's."""
+def test_an_address_in_custom_fields_is_found(operator):
+    """Custom fields may name people too. A longer address that contains it belongs to another person."""
     noted = operator.do(accept, BOB, "T1", {"custom": {"referred by": {"who": ["see ADA@globex.com."]}}})
     longer = operator.do(accept, {"full_name": "Nada", "emails": ["nada@globex.com"]})
 
@@ -189,8 +193,8 @@ def test_an_address_in_the_sender_s_own_fields_counts(operator):
     assert payload_of(operator, longer) is not None
 
 
-def test_somebody_who_only_is_to_be_told_is_taken_out(operator):
-    """The job change is another person's; it stays, and goes on."""
+def test_a_mention_of_a_person_is_removed(operator):
+    """A job change about another person is kept and still delivered."""
     bob = operator.do(accept, BOB, "T1", {"dri_email": "dana@acme.example"})
     operator.do(routed, bob)
     operator.do(members.remember, "T1", {"dana@acme.example": Member("U_DANA")}, SOMEDAY)
@@ -206,8 +210,8 @@ def test_somebody_who_only_is_to_be_told_is_taken_out(operator):
     assert operator.do(delivery_states, bob) == ["pending"]
 
 
-def test_one_that_is_being_decided_is_waited_for(operator):
-    """Otherwise what a router has in hand would come back."""
+def test_job_changes_that_are_being_routed_are_waited_for(operator):
+    """Otherwise the router would store the content again."""
     ada = operator.do(accept)
     batch = operator.do(lambda connection: routing.claim(connection, verb.SteadyClock()(), 600_000))
 
@@ -219,8 +223,8 @@ def test_one_that_is_being_decided_is_waited_for(operator):
     assert (erased.job_changes, erased.busy) == (1, ())
 
 
-def test_more_than_one_page_is_looked_at(operator):
-    """However many there are."""
+def test_every_page_of_job_changes_is_searched(operator):
+    """The number of job changes does not matter."""
     count = verb.AT_ONCE + 5
     rows = [
         {"id": f"x-{n:06}", "workspace_id": "T1", "key": f"k{n}", "source": "tests", "accepted_at": 1}
@@ -235,8 +239,8 @@ def test_more_than_one_page_is_looked_at(operator):
 
 
 @pytest.mark.both_databases
-def test_a_workspace_is_forgotten_with_all_it_had(operator):
-    """Every row of it in every table; another one is untouched."""
+def test_a_workspace_is_erased_with_all_of_its_data(operator):
+    """All of its rows are deleted from every table. Another workspace is not touched."""
     operator.do(add_workspace, "T2")
     operator.do(routed, operator.do(accept))
     kept = operator.do(accept, BOB, "T2")
@@ -257,7 +261,7 @@ def test_a_workspace_is_forgotten_with_all_it_had(operator):
 
 
 @pytest.mark.parametrize(
-    ("argv", "status", "said"),
+    ("argv", "status", "error"),
     [
         (("--email", "ada"), 2, "ada is not an e-mail address"),
         (("--linkedin-url", "ada"), 2, "is not the address of a profile"),
@@ -265,16 +269,16 @@ def test_a_workspace_is_forgotten_with_all_it_had(operator):
         (("--workspace", "T9"), 1, "There is no workspace T9"),
     ],
 )
-def test_what_cannot_be_forgotten_is_told(operator, argv, status, said):
-    """A slip must not forget everybody, or look as if it had forgotten somebody."""
+def test_invalid_arguments_erase_nothing(operator, argv, status, error):
+    """A typo must not erase everything, or look as if someone had been erased."""
     out = operator.types("erase", *argv, "--yes")
 
     assert (operator.status, out) == (status, "")
-    assert said in operator.err
+    assert error in operator.err
 
 
-def test_rows_that_no_version_can_read_stop_nothing(operator):
-    """Payloads are JSON whatever else they are."""
+def test_unreadable_job_changes_do_not_stop_an_erasure(operator):
+    """Every payload is JSON, even if it is not a valid job change."""
     operator.do(accept)
     operator.do(
         lambda connection: connection.execute(text('UPDATE job_changes SET payload = \'{"x": "ada@globex.com"}\''))
@@ -287,8 +291,8 @@ def test_rows_that_no_version_can_read_stop_nothing(operator):
 
 @pytest.mark.process
 @pytest.mark.parametrize(("answer", "forgotten"), [(b"n\n", False), (b"\n", False), (b"y\n", True)])
-def test_at_a_terminal_it_asks_whether_it_is_meant(operator, answer, forgotten):
-    """What is forgotten is gone, so that only a yes is a yes."""
+def test_at_a_terminal_erasing_asks_for_confirmation(operator, answer, forgotten):
+    """Erasing cannot be undone, so only yes means yes."""
     ada = operator.do(accept)
     ours, theirs = pty.openpty()
     command = [sys.executable, "app.py", "erase", "--email", "ada@globex.com"]

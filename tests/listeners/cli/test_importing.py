@@ -1,4 +1,4 @@
-"""Importing a file at the terminal, on both databases."""
+"""Importing a file at the terminal."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ def written(path: Path, cells) -> Path:
 
 
 def counts(out: str) -> list[int]:
-    """Accepted, duplicate, refused: all that stands in the output."""
+    """The counts in the output: accepted, duplicate, refused."""
     lines = [line.split() for line in out.splitlines()]
     assert [line[0] for line in lines] == ["Accepted", "Duplicate", "Refused"]
     return [int(line[1].replace(",", "")) for line in lines]
 
 
 def stored(operator: Operator) -> list[str]:
-    """The ids of the sender's events, of all that was accepted."""
+    """The source event ids of all accepted job changes."""
     return operator.do(
         lambda connection: [
             JobChange.from_stored(payload).source_event_id
@@ -83,8 +83,8 @@ def how_many(operator: Operator) -> int:
     )
 
 
-def test_rows_are_accepted_in_their_order(operator, tmp_path):
-    """What was understood is shown beside the output, which holds the counts alone."""
+def test_rows_are_accepted_in_order(operator, tmp_path):
+    """The column mapping is printed to stderr; stdout contains the counts only."""
     path = written(tmp_path / "people.csv", rows(1_200))
 
     out = operator.types("import", str(path), "--workspace", "T1", "--source", "clay")
@@ -98,8 +98,8 @@ def test_rows_are_accepted_in_their_order(operator, tmp_path):
 
 
 @pytest.mark.both_databases
-def test_the_same_file_again_tells_nobody_twice(operator, tmp_path):
-    """All of its rows stand there already."""
+def test_importing_a_file_again_notifies_nobody_twice(operator, tmp_path):
+    """All of its rows are duplicates."""
     path = written(tmp_path / "people.csv", rows(30))
     operator.types("import", str(path), "--workspace", "T1")
 
@@ -109,8 +109,8 @@ def test_the_same_file_again_tells_nobody_twice(operator, tmp_path):
     assert operator.do(lambda connection: connection.execute(select(func.count()).select_from(imports)).scalar()) == 0
 
 
-def test_refused_rows_are_written_down_with_their_reasons(operator, tmp_path):
-    """So that they can be mended there, and imported again."""
+def test_refused_rows_are_written_to_a_file_with_their_reasons(operator, tmp_path):
+    """They can be corrected there and imported again."""
     wrong = [
         ["evt-7", "", "no address", "Globex", "CRO", ""],
         ["evt-8", "Bob", "bob@globex.example", "", "", "", "more"],
@@ -130,8 +130,8 @@ def test_refused_rows_are_written_down_with_their_reasons(operator, tmp_path):
     assert "has 7 cells, and the first line has 6" in second["refused_because"]
 
 
-def test_refused_rows_can_be_mended_and_imported(operator, tmp_path):
-    """The file of those refused is a file like any other, without the columns that say why."""
+def test_corrected_rows_can_be_imported(operator, tmp_path):
+    """The columns with the reasons are ignored."""
     path = written(tmp_path / "people.csv", [["evt-7", "Ada", "no address", "Globex", "CRO", "+1 555 0100"]])
     operator.types("import", str(path), "--workspace", "T1", "--source", "clay")
     refused = tmp_path / "people.csv.refused.csv"
@@ -155,8 +155,8 @@ def test_a_refused_cell_cannot_run_in_a_spreadsheet(operator, tmp_path, cell):
         assert next(csv.DictReader(file))["Full Name"] == f"'{cell}"
 
 
-def test_a_dry_run_tells_the_same_and_stores_nothing(operator, tmp_path):
-    """Duplicates of what is stored, and of rows before, among them."""
+def test_a_dry_run_prints_the_same_counts_and_stores_nothing(operator, tmp_path):
+    """It also counts duplicates of stored rows and of earlier rows."""
     known = written(tmp_path / "known.csv", rows(5))
     operator.types("import", str(known), "--workspace", "T1")
     path = written(tmp_path / "people.csv", [*rows(20), *rows(5, first=15), ["", "", "", "", "", "x"]])
@@ -172,8 +172,8 @@ def test_a_dry_run_tells_the_same_and_stores_nothing(operator, tmp_path):
 
 
 @pytest.mark.parametrize("write", [json.dumps, lambda items: "\n".join(map(json.dumps, items))], ids=["array", "lines"])
-def test_json_is_imported_in_our_own_form(operator, tmp_path, write):
-    """As it is posted over HTTP; what is wrong is told by its path, and the row is kept as it was."""
+def test_json_is_imported_in_the_documented_format(operator, tmp_path, write):
+    """The format is that of the HTTP API. Errors name the path, and the row is kept unchanged."""
     good = job_change().to_stored()
     path = tmp_path / "people.json"
     path.write_text(write([json.loads(good), {"person": {"full_name": "Bob"}}, "nonsense"]))
@@ -188,8 +188,8 @@ def test_json_is_imported_in_our_own_form(operator, tmp_path, write):
     assert second["refused_because"] == "the job change must be an object"
 
 
-def test_a_file_that_breaks_off_is_imported_so_far(operator, tmp_path):
-    """And is not taken for whole: status 1."""
+def test_a_truncated_file_is_imported_up_to_its_end(operator, tmp_path):
+    """The status is 1."""
     path = tmp_path / "people.json"
     path.write_text(f"[{job_change().to_stored()}, {{")
 
@@ -198,8 +198,8 @@ def test_a_file_that_breaks_off_is_imported_so_far(operator, tmp_path):
     assert (operator.status, counts(out)) == (1, [1, 0, 1])
 
 
-def test_a_workspace_s_own_mapping_reads_its_rows(operator, tmp_path):
-    """The same that reads what this sender posts."""
+def test_the_field_mapping_of_a_source_applies_to_its_rows(operator, tmp_path):
+    """It is the same mapping that applies to requests of this sender."""
     definition = {"map": {"Wer": "person.full_name", "Firma": "current.company.name", "Post": "person.emails"}}
     operator.do(mappings.save, "T1", "kartei", definition, "U1", SOMEDAY)
     path = tmp_path / "leute.csv"
@@ -212,15 +212,17 @@ def test_a_workspace_s_own_mapping_reads_its_rows(operator, tmp_path):
     assert JobChange.from_stored(payload).person.name == "Zoë Müller"
 
 
-def test_what_cannot_be_imported_is_told_before_anything_is(operator, tmp_path):
-    """No such file, no such workspace, one that removed the app, columns nobody understands, nothing at all."""
+def test_an_unusable_file_or_workspace_is_reported_before_importing(operator, tmp_path):
+    """
+    Examples are a missing file, an unknown workspace, one that removed the app, unknown columns and an empty file.
+    """
     path, odd, empty = written(tmp_path / "people.csv", rows(1)), tmp_path / "odd.csv", tmp_path / "empty.csv"
     odd.write_text("a,b\n1,2\n")
     empty.write_text("")
     operator.do(add_workspace, "T2")
     operator.do(workspaces.mark_gone, "T2", SOMEDAY)
 
-    for argv, said in {
+    for argv, error in {
         (str(tmp_path / "none.csv"), "--workspace", "T1"): "There is no file",
         (str(path), "--workspace", "T9"): "The app is not installed in workspace T9",
         (str(path), "--workspace", "T2"): "The app is not installed in workspace T2",
@@ -230,11 +232,11 @@ def test_what_cannot_be_imported_is_told_before_anything_is(operator, tmp_path):
         out = operator.types("import", *argv)
         assert operator.status > 0
         assert out == ""
-        assert said in operator.err
+        assert error in operator.err
 
 
-def test_what_no_column_tells_is_told_before_it_starts(operator, tmp_path):
-    """All rows are going to be refused for it."""
+def test_a_missing_required_column_is_reported_before_importing(operator, tmp_path):
+    """All rows will be refused because of it."""
     path = tmp_path / "people.csv"
     path.write_text("name,email\nAda,ada@globex.example\n")
 
@@ -243,8 +245,8 @@ def test_what_no_column_tells_is_told_before_it_starts(operator, tmp_path):
     assert "No column contains a company" in operator.err
 
 
-def test_a_dry_run_leaves_the_refused_rows_of_an_interrupted_import(operator, tmp_path):
-    """They are half of what it takes to go on; and of many refused rows it tells some."""
+def test_a_dry_run_keeps_the_refused_rows_of_an_interrupted_import(operator, tmp_path):
+    """They are needed to continue the import. A dry run prints only some of many refused rows."""
     path = written(tmp_path / "people.csv", [["", "Nobody", "", "", "", ""]] * (AT_ONCE + 1))
     asyncio.run(stopped_early(operator, path))
     before = refused_size(path)
@@ -256,8 +258,8 @@ def test_a_dry_run_leaves_the_refused_rows_of_an_interrupted_import(operator, tm
     assert "  and more; without --dry-run" in operator.err
 
 
-def test_an_interrupted_import_goes_on_where_it_was(operator, tmp_path):
-    """Its counts are of the whole file, and so are the refused rows."""
+def test_an_interrupted_import_continues_where_it_stopped(operator, tmp_path):
+    """The counts and the refused rows are those of the whole file."""
     wrong = ["", "Nobody", "", "", "", ""]
     path = written(tmp_path / "people.csv", [wrong, *rows(2 * AT_ONCE), wrong])
     assert asyncio.run(stopped_early(operator, path)) == Progress(AT_ONCE, AT_ONCE - 1, 0, 1, refused_size(path))
@@ -272,7 +274,7 @@ def test_an_interrupted_import_goes_on_where_it_was(operator, tmp_path):
 
 
 async def stopped_early(operator: Operator, path: Path) -> Progress:
-    """Somebody presses Ctrl-C during the first batch."""
+    """Import until Ctrl-C is pressed during the first batch."""
     database = Database(operator.environ["DATABASE_URL"])
     importing = Importing(Intake(database, lambda: SOMEDAY, lambda: None), database, lambda: SOMEDAY)
     watch = Watch()
@@ -286,8 +288,8 @@ def refused_size(path: Path) -> int:
     return path.with_name(f"{path.name}.refused.csv").stat().st_size
 
 
-def test_when_the_refused_rows_were_put_away_it_begins_anew(operator, tmp_path):
-    """Otherwise some of them would be nowhere; what was accepted is a duplicate then."""
+def test_without_its_refused_rows_an_import_starts_over(operator, tmp_path):
+    """Otherwise some refused rows would be missing. Rows that were accepted before are duplicates."""
     path = written(tmp_path / "people.csv", [["", "Nobody", "", "", "", ""], *rows(AT_ONCE)])
     asyncio.run(stopped_early(operator, path))
     (tmp_path / "people.csv.refused.csv").unlink()
@@ -297,8 +299,8 @@ def test_when_the_refused_rows_were_put_away_it_begins_anew(operator, tmp_path):
     assert counts(out) == [1, AT_ONCE - 1, 1]
 
 
-def test_another_file_of_the_same_name_begins_at_its_beginning(operator, tmp_path):
-    """Files are known by what is in them."""
+def test_a_different_file_with_the_same_name_starts_at_the_beginning(operator, tmp_path):
+    """A file is recognized by its content."""
     path = written(tmp_path / "people.csv", rows(2 * AT_ONCE))
     asyncio.run(stopped_early(operator, path))
     written(path, rows(AT_ONCE, first=5_000))
@@ -311,7 +313,7 @@ def test_another_file_of_the_same_name_begins_at_its_beginning(operator, tmp_pat
 @pytest.mark.process
 @pytest.mark.both_databases
 def test_neither_a_crash_nor_ctrl_c_loses_or_repeats_a_row(operator, tmp_path):
-    """kill -9 in the middle, Ctrl-C in the middle, and then to the end."""
+    """The import is killed once, interrupted once, and then runs to the end."""
     path = written(tmp_path / "people.csv", rows(30 * AT_ONCE))
     command = [sys.executable, "app.py", "import", str(path), "--workspace", "T1"]
     environ = {"PATH": os.environ["PATH"], **operator.environ}
@@ -337,8 +339,8 @@ def test_neither_a_crash_nor_ctrl_c_loses_or_repeats_a_row(operator, tmp_path):
     assert sorted(stored(operator)) == sorted(f"evt-{n}" for n in range(30 * AT_ONCE))
 
 
-def test_a_first_row_that_is_refused_is_told_before(operator, tmp_path):
-    """It stands for the others, most of the time; and those are read all the same."""
+def test_an_invalid_first_row_is_reported_before_importing(operator, tmp_path):
+    """The other rows often have the same problem. They are imported nevertheless."""
     path = tmp_path / "people.jsonl"
     path.write_text(f'{{"person": \n{job_change().to_stored()}\n')
 
@@ -348,8 +350,8 @@ def test_a_first_row_that_is_refused_is_told_before(operator, tmp_path):
     assert counts(out) == [1, 0, 1]
 
 
-def test_flat_rows_of_json_are_read_like_columns(operator, tmp_path):
-    """As tools export them; what their names are taken for is shown too."""
+def test_flat_json_objects_are_read_like_csv_columns(operator, tmp_path):
+    """Tools export them like this. The mapping of their names is printed too."""
     path = tmp_path / "people.json"
     path.write_text(json.dumps([{"name": "Ada Smith", "email": "ada@globex.example", "company": "Globex"}]))
 
@@ -359,8 +361,8 @@ def test_flat_rows_of_json_are_read_like_columns(operator, tmp_path):
     assert "company  current.company.name" in operator.err
 
 
-def test_at_a_terminal_a_bar_tells_rows_rate_and_time_left(operator, tmp_path):
-    """And what may be piped is the counts alone, without colours."""
+def test_at_a_terminal_a_bar_shows_rows_rate_and_time_left(operator, tmp_path):
+    """Piped output contains the counts only, without colors."""
     path = written(tmp_path / "people.csv", rows(AT_ONCE))
     seen, piped = StringIO(), StringIO()
     bar = Console(file=seen, force_terminal=True, width=120)

@@ -1,4 +1,4 @@
-"""Changing keys at the terminal while everything is at work, on both databases."""
+"""Rotating encryption keys at the terminal while the app is running."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SECRETS = ("xoxb-1", "00D-access", "5Aep-refresh", "own-secret", "app-secret", "
 
 @pytest.fixture
 def operator(database_url, capsys):
-    """An installation whose every secret is under the old key, and an operator who has both."""
+    """An operator with both keys, whose database has every kind of secret encrypted with the old key."""
     operator = Operator(database_url, capsys)
     operator.environ["ENCRYPTION_KEYS"] = f"{NEW},{OLD}"
     asyncio.run(_furnish(database_url))
@@ -72,7 +72,7 @@ async def _furnish(url: str) -> None:
 
 
 def readable_with(operator: Operator, key: str) -> list[str]:
-    """All that this key alone reads, wherever it stands."""
+    """Every stored secret that can be decrypted with this key alone."""
 
     def read(connection):
         return [value for table in metadata.sorted_tables for row in connection.execute(select(table)) for value in row]
@@ -89,8 +89,8 @@ def _read(cipher: Cipher, stored: str) -> str | None:
 
 
 @pytest.mark.both_databases
-def test_every_secret_at_rest_is_put_under_the_first_key(operator):
-    """So that the old key can be thrown away; keys that are only compared stay as they are."""
+def test_every_stored_secret_is_encrypted_with_the_first_key(operator):
+    """The old key can be removed afterwards. Keys that are stored as hashes do not change."""
     before = readable_with(operator, OLD)
     assert set(SECRETS) < set(before)
 
@@ -102,8 +102,8 @@ def test_every_secret_at_rest_is_put_under_the_first_key(operator):
     assert not any(secret in out + operator.err for secret in SECRETS)
 
 
-def test_no_table_with_secrets_is_forgotten():
-    """What is marked as encrypted in the schema is what is rotated."""
+def test_every_table_with_secrets_is_rotated():
+    """The columns that are rotated are those that are marked as encrypted in the schema."""
     known = {(secrets.table.name, name) for secrets in rotating.ALL for name in secrets.names}
     suspicious = {"token", "secret", "verifier", "webhook_url"}
 
@@ -116,8 +116,8 @@ def test_no_table_with_secrets_is_forgotten():
     assert found - known == set()
 
 
-def test_again_there_is_nothing_left_to_do(operator):
-    """Whoever was interrupted runs it again, and it goes on where it was."""
+def test_a_second_run_changes_nothing(operator):
+    """An interrupted run can be repeated."""
     operator.types("rotate-keys")
 
     last = operator.types("rotate-keys").splitlines()[-1].split()
@@ -125,20 +125,20 @@ def test_again_there_is_nothing_left_to_do(operator):
     assert (operator.status, last[1], last[3]) == (0, "0", str(len(readable_with(operator, NEW))))
 
 
-def test_half_of_them_may_be_new_already(operator):
-    """Processes that were restarted with both keys write under the new one."""
+def test_secrets_that_already_use_the_first_key_are_unchanged(operator):
+    """Processes that were restarted with both keys already write with the new one."""
     cipher = Cipher.of([NEW, OLD])
     fresh = {"workspace_id": "T1", "kind": SIGNING, "made_at": 2, "made_by": "U1"}
     rows = [fresh | {"secret": cipher.encrypt(f"whsec_{n}")} for n in range(2 * rotating.AT_ONCE + 1)]
     operator.do(lambda connection: connection.execute(insert(intake_keys), rows))
 
-    line = next(each for each in operator.types("rotate-keys").splitlines() if each.startswith("intake_keys"))
+    line = next(row for row in operator.types("rotate-keys").splitlines() if row.startswith("intake_keys"))
 
     assert line.split()[1::2] == ["1", str(2 * rotating.AT_ONCE + 1)]
 
 
-def test_one_key_alone_is_nothing_to_rotate(operator):
-    """It says how to get a second one."""
+def test_a_single_key_cannot_be_rotated(operator):
+    """The error says how to add a second key."""
     out = operator.types("rotate-keys", ENCRYPTION_KEYS=OLD)
 
     assert (operator.status, out) == (1, "")
@@ -146,7 +146,7 @@ def test_one_key_alone_is_nothing_to_rotate(operator):
 
 
 def test_without_the_old_key_nothing_is_changed(operator):
-    """A secret that nobody can read is told, not lost."""
+    """A secret that cannot be decrypted is reported and kept."""
     before = readable_with(operator, OLD)
 
     operator.types("rotate-keys", ENCRYPTION_KEYS=f"{NEW},{Fernet.generate_key().decode()}")
@@ -156,8 +156,8 @@ def test_without_the_old_key_nothing_is_changed(operator):
     assert readable_with(operator, OLD) == before
 
 
-def test_encrypted_columns_are_found_by_their_type_too(operator):
-    """slack_sdk's own store encrypts by type; its columns are all named."""
+def test_encrypted_columns_are_also_found_by_their_type(operator):
+    """The tables of slack_sdk encrypt by column type."""
     store = AsyncInstallationStore(operator.database, "1.2", Cipher.of([OLD]))._store
 
     for table in (store.bots, store.installations):

@@ -20,7 +20,7 @@ from tests.store.sample_rows import add_workspace
 
 @pytest.fixture
 def operator(sqlite_url, capsys):
-    """Somebody whose SQLite has a buried job change, one that waits, and a row of every other kind."""
+    """An operator whose SQLite has a failed job change, a waiting one, and a row in every other table."""
     operator = Operator(sqlite_url, capsys)
     operator.do(fail)
     operator.do(accept, "two")
@@ -37,7 +37,7 @@ def target(postgresql_url):
 
 
 def fill(connection):
-    """A row in every table that has none."""
+    """Add a row to every empty table."""
     for each in metadata.sorted_tables:
         if connection.execute(select(func.count()).select_from(each)).scalar_one() == 0:
             values = {column.name: sample(connection, column) for column in each.columns}
@@ -45,7 +45,7 @@ def fill(connection):
 
 
 def sample(connection, column):
-    """Whatever is hardest to carry over for a column of its kind."""
+    """The value that is hardest to copy for the type of the column."""
     for key in column.foreign_keys:
         return connection.execute(select(key.column).limit(1)).scalar_one()
     kind = column.type.python_type
@@ -59,8 +59,8 @@ def read(connection):
     return {each.name: sorted(map(repr, connection.execute(select(each)).all())) for each in metadata.sorted_tables}
 
 
-def test_every_row_arrives_as_it_was(operator, target, postgresql_url):
-    """And a count of each table says so."""
+def test_every_row_is_copied_unchanged(operator, target, postgresql_url):
+    """The output counts the rows of each table."""
     before = operator.do(read)
 
     out = operator.types("move", "--to", postgresql_url)
@@ -98,8 +98,8 @@ def fail_another(connection):
     return fail(connection, "three")
 
 
-def test_a_database_that_is_not_empty_is_left_alone(operator, target, postgresql_url):
-    """Two histories cannot be made one."""
+def test_a_target_that_is_not_empty_is_refused(operator, target, postgresql_url):
+    """The data of two databases cannot be merged."""
     target.run_sync(add_workspace, "T9")
 
     out = operator.types("move", "--to", postgresql_url)
@@ -109,8 +109,8 @@ def test_a_database_that_is_not_empty_is_left_alone(operator, target, postgresql
     assert target.run_sync(lambda connection: connection.execute(select(workspaces.c.id)).scalars().all()) == ["T9"]
 
 
-def test_a_row_that_changed_on_the_way_undoes_all(operator, target, postgresql_url):
-    """It is compared before it counts."""
+def test_a_row_that_differs_in_the_copy_rolls_back_the_move(operator, target, postgresql_url):
+    """All rows are compared before the copy is committed."""
 
     def falsify(connection):
         body = "BEGIN NEW.name = 'x'; RETURN NEW; END"
@@ -127,8 +127,8 @@ def test_a_row_that_changed_on_the_way_undoes_all(operator, target, postgresql_u
     assert target.run_sync(moving.filled) == []
 
 
-def test_nobody_may_be_at_work_meanwhile(operator, postgresql_url):
-    """What is accepted or sent during the move would be missing afterwards."""
+def test_the_app_must_not_run_during_a_move(operator, postgresql_url):
+    """What it accepted or sent during the move would be missing in the copy."""
     with alone_on(sqlite_file(operator.environ["DATABASE_URL"])):
         operator.types("move", "--to", postgresql_url)
 
@@ -137,23 +137,23 @@ def test_nobody_may_be_at_work_meanwhile(operator, postgresql_url):
 
 
 @pytest.mark.parametrize(
-    ("to", "status", "said"),
+    ("to", "status", "error"),
     [
         ("sqlite:///other.db", 2, "--to must start with postgresql://"),
-        ("postgresql://host:port/none", 2, "--to is not an address"),
+        ("postgresql://host:port/none", 2, "--to is not a valid URL"),
         ("postgresql://127.0.0.1:1/none", 1, "The new database is not responding"),
     ],
 )
-def test_what_cannot_be_moved_to_is_told(operator, to, status, said):
-    """Before anything is read."""
+def test_an_unusable_target_is_reported(operator, to, status, error):
+    """It is checked before any row is read."""
     out = operator.types("move", "--to", to)
 
     assert (operator.status, out) == (status, "")
-    assert said in operator.err
+    assert error in operator.err
 
 
-def test_where_the_key_is_is_told_after_the_move(operator, postgresql_url):
-    """PostgreSQL has no place for it; the key itself is not shown."""
+def test_the_output_says_where_the_encryption_key_is(operator, postgresql_url):
+    """With PostgreSQL there is no key file, so ENCRYPTION_KEYS must be set. The key itself is not printed."""
     folder = sqlite_file(operator.environ["DATABASE_URL"]).parent
     (folder / KEY_FILE).write_text(operator.environ["ENCRYPTION_KEYS"])
 
@@ -163,8 +163,8 @@ def test_where_the_key_is_is_told_after_the_move(operator, postgresql_url):
     assert operator.environ["ENCRYPTION_KEYS"] not in operator.err
 
 
-def test_there_must_be_a_file_to_move(postgresql_url, capsys):
-    """From PostgreSQL, use its own tools."""
+def test_only_sqlite_can_be_moved(postgresql_url, capsys):
+    """PostgreSQL has its own tools for this."""
     operator = Operator(postgresql_url, capsys)
 
     operator.types("move", "--to", postgresql_url)

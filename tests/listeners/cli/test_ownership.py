@@ -1,4 +1,4 @@
-"""Ownership at the terminal: rules as JSON, checked, and tried on a file of job changes."""
+"""Ownership rules and simulations at the terminal."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def file(tmp_path):
     return written
 
 
-def test_rules_come_in_and_go_out_as_json(operator, file, tmp_path):
-    """The same rules, published by the operator."""
+def test_rules_are_imported_and_exported_as_json(operator, file, tmp_path):
+    """An export contains the rules that were imported, published by the operator."""
     operator.types("ownership", "import", file(RULES), "--workspace", "T1")
     assert (operator.status, operator.err) == (0, "Published as version 1.\n")
     exported = json.loads(operator.types("ownership", "export", "--workspace", "T1"))
@@ -63,8 +63,8 @@ def test_rules_come_in_and_go_out_as_json(operator, file, tmp_path):
     assert operator.do(rule_sets.version_in_force, "T1") == 2
 
 
-def test_faulty_rules_are_refused_with_every_fault(operator, file):
-    """And what is in force stays."""
+def test_invalid_rules_are_refused_with_every_fault(operator, file):
+    """The current rules stay in force."""
     operator.types("ownership", "import", file(RULES), "--workspace", "T1")
     operator.types("ownership", "import", file(FAULTY), "--workspace", "T1")
     assert operator.status == 1
@@ -77,8 +77,8 @@ def test_faulty_rules_are_refused_with_every_fault(operator, file):
     assert operator.out.startswith("the rules are not JSON (line 1, column 2: ")
 
 
-def test_check_changes_nothing(operator, file):
-    """It names what can never be reached, of a file or of what is in force."""
+def test_check_reports_problems_and_changes_nothing(operator, file):
+    """It also finds unreachable rules, in a file or in the current rules."""
     twice = {"rules": [*RULES["rules"], RULES["rules"][0] | {"name": "Again"}]}
     operator.types("ownership", "check", file(twice), "--workspace", "T1")
     assert operator.status == 0
@@ -106,8 +106,8 @@ def test_simulate_shows_who_would_be_notified_and_why(operator, file, tmp_path):
     assert [result["notifies"][0]["destination"] for result in results] == ["default_channel", "default_channel"]
 
 
-def test_rows_that_cannot_be_read_are_said(operator, file):
-    """The others are simulated all the same."""
+def test_unreadable_rows_are_reported(operator, file):
+    """The other rows are still simulated."""
     out = operator.types("simulate", file([CHANGES[0], {"signal": "x"}]), "--workspace", "T1")
     assert operator.status == 1
     assert "Ada Smith joined Globex" in out
@@ -115,7 +115,7 @@ def test_rows_that_cannot_be_read_are_said(operator, file):
 
 
 @pytest.mark.parametrize(
-    ("typed", "status", "said"),
+    ("argv", "status", "error"),
     [
         (["ownership", "export", "--workspace", "T9"], 1, "The app is not installed in workspace T9."),
         (["ownership", "import", "--workspace", "T1"], 2, "Specify the FILE to import."),
@@ -123,8 +123,8 @@ def test_rows_that_cannot_be_read_are_said(operator, file):
         (["simulate", "nowhere.json", "--workspace", "T1"], 1, "nowhere.json cannot be used"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_a_line(operator, typed, status, said):
-    """With what to do, and without a traceback."""
-    operator.types(*typed)
+def test_errors_are_reported_in_one_line(operator, argv, status, error):
+    """There is no traceback."""
+    operator.types(*argv)
     assert (operator.status, operator.out) == (status, "")
-    assert said in operator.err
+    assert error in operator.err

@@ -1,4 +1,4 @@
-"""How log lines look, and what never stands in them."""
+"""The format of log lines, and what they never contain."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BOLTS = logging.getLogger("slack_bolt.AsyncMultiTeamsAuthorization")
 
 @pytest.fixture
 def configured():
-    """Puts logging back as it was."""
+    """Restore the logging configuration afterwards."""
     root, names = logging.getLogger(), (*logs.OURS, *logs.SHARED_WITH_SDK, "py.warnings")
     filters = BOLTS.filters[:]
     before = root.level, root.handlers[:], {name: logging.getLogger(name).level for name in names}
@@ -42,8 +42,8 @@ def failure(text: str):
     return type(error), error, None
 
 
-def test_a_line_tells_when_how_grave_and_who():
-    """Times are UTC and to the millisecond, as everywhere."""
+def test_a_line_has_time_level_and_logger():
+    """Times are UTC, in milliseconds."""
     assert (
         TextLines().format(record("%d lanes", 3)) == "2026-11-18T11:06:40.123Z INFO services.delivery.worker: 3 lanes"
     )
@@ -51,24 +51,24 @@ def test_a_line_tells_when_how_grave_and_who():
 
 @pytest.mark.parametrize("formatter", [TextLines(), JsonLines()])
 @pytest.mark.parametrize("evil", ["a\r\n2026 INFO fake: line", "a\x1b[2J", "a\u2028b\x85c"])
-def test_an_event_is_one_line_whatever_it_says(formatter, evil):
-    """Nobody writes a line of their own into the log, or moves the reader's cursor."""
+def test_an_event_is_always_one_line(formatter, evil):
+    """Content from outside cannot forge log lines or send control characters to the terminal."""
     line = formatter.format(record("name %s", evil, exc_info=failure(evil)))
 
     assert len(line.splitlines()) == 1
     assert line.isprintable()
 
 
-def test_json_carries_the_same_in_fields():
-    """For machines."""
+def test_json_lines_have_the_same_fields():
+    """Each line is a JSON object."""
     told = json.loads(JsonLines().format(record("%d lanes", 3, exc_info=failure("broken"))))
 
     assert (told["level"], told["logger"], told["message"]) == ("INFO", "services.delivery.worker", "3 lanes")
     assert "ValueError: broken" in told["exception"]
 
 
-def test_the_ids_of_an_event_stand_beside_it():
-    """From acceptance to the message a job change can be followed; what is not known is left out."""
+def test_the_ids_of_an_event_are_logged():
+    """A job change can be followed from its acceptance to its message. Unknown ids are left out."""
     made = record("delivered")
     made.workspace, made.job_change, made.post = "T1", "jc-1", None
 
@@ -90,13 +90,13 @@ def test_the_ids_of_an_event_stand_beside_it():
     ],
 )
 def test_tokens_keys_and_addresses_are_hidden(secret):
-    """Nobody means to log them; an error of a library may carry one all the same."""
+    """The error text of a library may contain them."""
     for formatter in (TextLines(), JsonLines()):
         assert secret not in formatter.format(record("got %s there", secret, exc_info=failure(f"no {secret} here")))
 
 
-def test_vendors_libraries_are_never_heard_below_warning(configured):
-    """At DEBUG they tell request bodies, tokens and the addresses in queries."""
+def test_libraries_never_log_below_warning(configured):
+    """At DEBUG they log request bodies, tokens and addresses."""
     configured("DEBUG", "text")
 
     assert logging.getLogger("services.delivery.worker").isEnabledFor(logging.DEBUG)
@@ -106,8 +106,8 @@ def test_vendors_libraries_are_never_heard_below_warning(configured):
         assert not logging.getLogger(name).isEnabledFor(logging.DEBUG), name
 
 
-def test_a_workspace_that_has_removed_the_app_is_no_error(configured, capsys):
-    """Slack's last events of it come after that; Bolt sets the level of its loggers anew with each app."""
+def test_a_request_of_a_removed_workspace_is_not_an_error(configured, capsys):
+    """Slack's last events arrive after the removal. Bolt resets the level of its loggers with each app."""
     configured("INFO", "text")
 
     get_bolt_logger(AsyncMultiTeamsAuthorization).error("Although the app should be installed into this workspace …")
@@ -118,8 +118,8 @@ def test_a_workspace_that_has_removed_the_app_is_no_error(configured, capsys):
     assert "Although" not in said
 
 
-def test_the_level_is_for_what_we_say_ourselves(configured):
-    """INFO by default, less on demand."""
+def test_the_log_level_applies_to_our_own_loggers(configured):
+    """The default is INFO."""
     configured("ERROR", "json")
 
     assert not logging.getLogger("listeners.http.server").isEnabledFor(logging.WARNING)

@@ -1,4 +1,4 @@
-"""The HTTP surface: what is served, how it is guarded, and that garbage never becomes our failure."""
+"""The HTTP server: routes, headers, limits and errors. Invalid requests never cause a server error."""
 
 from __future__ import annotations
 
@@ -69,14 +69,14 @@ async def _hear(ack: Any) -> None:
 
 
 def signed(body: bytes, *, at: float | None = None, secret: str = SECRET) -> dict[str, str]:
-    """The headers that Slack would send along."""
+    """The headers of a request that Slack has signed."""
     moment = str(int(time.time() if at is None else at))
     mark = hmac.new(secret.encode(), b"v0:" + moment.encode() + b":" + body, "sha256").hexdigest()
     return {"X-Slack-Request-Timestamp": moment, "X-Slack-Signature": f"v0={mark}"}
 
 
 async def say(acme: InstallWorld, body: bytes | str, headers: dict[str, str] | None = None, **more: str) -> int:
-    """Post to /slack/events, signed unless *headers* says otherwise; the status."""
+    """Post to /slack/events, signed unless `headers` are given. Return the status."""
     body = body.encode() if isinstance(body, str) else body
     headers = signed(body) if headers is None else headers
     kind = "application/json" if body.startswith(b"{") else "application/x-www-form-urlencoded"
@@ -87,14 +87,14 @@ async def say(acme: InstallWorld, body: bytes | str, headers: dict[str, str] | N
         return answer.status
 
 
-# Every answer
+# All responses
 
 
 @pytest.mark.parametrize(
     "path", ["/", "/nowhere", "/v1/nowhere", "/fail/1", "/v1/fail/1", "/down", "/slack/install", "/assets/pages.css"]
 )
-async def test_every_answer_carries_the_security_headers(acme: InstallWorld, path: str) -> None:
-    """Pages, errors and redirects alike; nothing may be loaded from elsewhere, framed, or sniffed."""
+async def test_every_response_has_the_security_headers(acme: InstallWorld, path: str) -> None:
+    """This includes pages, errors and redirects. Nothing can be loaded from elsewhere, framed or sniffed."""
     async with acme.http.get(acme.url + path, allow_redirects=False) as answer:
         policy = answer.headers["Content-Security-Policy"]
         assert policy.startswith("default-src 'none'")
@@ -108,8 +108,8 @@ async def test_every_answer_carries_the_security_headers(acme: InstallWorld, pat
         assert cached == "no-store" if "assets" not in path else "max-age" in cached
 
 
-async def test_browsers_are_told_to_stay_on_https_only_where_there_is_some(sqlite_url: str) -> None:
-    """On http, as on this machine, the header would be a lie."""
+async def test_hsts_is_sent_only_with_an_https_address(sqlite_url: str) -> None:
+    """On http, as on this machine, the header would be wrong."""
     database = Database(sqlite_url)
     async with open_install_world(database) as made, made.http.get(made.url) as answer:
         assert "Strict-Transport-Security" not in answer.headers
@@ -122,21 +122,21 @@ async def test_browsers_are_told_to_stay_on_https_only_where_there_is_some(sqlit
 
 
 @pytest.mark.parametrize("name", ["pages.css", "channels.js", "gem.svg"])
-async def test_the_files_of_the_pages_are_served(acme: InstallWorld, name: str) -> None:
-    """By name, with their kind, and with a version in their address."""
+async def test_static_files_are_served(acme: InstallWorld, name: str) -> None:
+    """They are served with their content type and a version in their address."""
     async with acme.http.get(f"{acme.url}/assets/{name}") as answer:
         assert answer.status == 200
         assert await answer.read()
 
 
 @pytest.mark.parametrize("name", ["landing.html", "__init__.py", "..%2F..%2F..%2Fapp.py", "%00", "pages.css/x"])
-async def test_nothing_else_beside_them_is(acme: InstallWorld, name: str) -> None:
-    """Templates and code are not for the world."""
+async def test_no_other_files_are_served(acme: InstallWorld, name: str) -> None:
+    """Templates and code are not public."""
     assert await acme.get_page(f"{acme.url}/assets/{name}", status=404)
 
 
 async def test_an_unknown_address_is_a_page_for_people_and_json_for_programs(acme: InstallWorld) -> None:
-    """Whoever asks gets an answer in their own language."""
+    """The API answers in JSON."""
     assert "Page not found" in await acme.get_page(f"{acme.url}/nowhere", status=404)
     said = json.loads(await acme.get_page(f"{acme.url}/v1/nowhere", status=404))
     assert said == {
@@ -156,19 +156,17 @@ async def test_an_unknown_address_is_a_page_for_people_and_json_for_programs(acm
         ("PUT", "/slack/default-channel", "GET,POST"),
     ],
 )
-async def test_a_wrong_method_is_told_which_would_be_right(
+async def test_a_wrong_method_is_answered_with_the_allowed_ones(
     acme: InstallWorld, method: str, path: str, allowed: str
 ) -> None:
-    """405, with Allow. A HEAD of a link's preview starts no installation."""
+    """The status is 405, with Allow. HEAD, as link previews send it, does not start an installation."""
     async with acme.http.request(method, acme.url + path) as answer:
         assert answer.status == 405
         assert answer.headers["Allow"] == allowed
 
 
-async def test_what_fails_inside_says_nothing_of_the_inside(
-    acme: InstallWorld, caplog: pytest.LogCaptureFixture
-) -> None:
-    """One line in the log, with the route and not the address; a plain word to whoever asked."""
+async def test_an_internal_error_reveals_no_details(acme: InstallWorld, caplog: pytest.LogCaptureFixture) -> None:
+    """The log has one entry with the route, not the address. The response has no details."""
     page = await acme.get_page(f"{acme.url}/fail/abc", status=500)
     said = await acme.get_page(f"{acme.url}/v1/fail/abc", status=500)
 
@@ -176,38 +174,38 @@ async def test_what_fails_inside_says_nothing_of_the_inside(
     assert json.loads(said)["errors"] == []
     assert "a secret inside" not in page + said
     assert "RuntimeError" not in page + said
-    told = [record for record in caplog.records if record.levelname == "ERROR"]
-    assert [record.getMessage() for record in told] == ["GET /fail/{secret} failed", "GET /v1/fail/{secret} failed"]
+    errors = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert [record.getMessage() for record in errors] == ["GET /fail/{secret} failed", "GET /v1/fail/{secret} failed"]
 
 
 @pytest.mark.parametrize("path", ["/down", "/v1/down"])
-async def test_a_database_that_is_down_is_a_503(acme: InstallWorld, path: str) -> None:
-    """With when to try again."""
+async def test_an_unavailable_database_is_a_503(acme: InstallWorld, path: str) -> None:
+    """The response says when to try again."""
     async with acme.http.get(acme.url + path) as answer:
         assert answer.status == 503
         assert answer.headers["Retry-After"] == "10"
 
 
-async def test_an_error_that_a_listener_words_itself_stays_as_it_is(acme: InstallWorld) -> None:
-    """The guard adds words only where there are none."""
+async def test_an_error_with_its_own_body_is_not_changed(acme: InstallWorld) -> None:
+    """Only errors without a readable body get one."""
     assert await acme.get_page(f"{acme.url}/v1/mine", status=409) == '{"error": "mine"}'
 
 
-# What Slack sends
+# Requests from Slack
 
 
-async def test_slack_verifies_the_address(acme: InstallWorld) -> None:
-    """The first thing Slack does with a request URL."""
+async def test_slack_can_verify_the_request_url(acme: InstallWorld) -> None:
+    """This is Slack's first request to a new URL."""
     assert await acme.slack.verify_url()
 
 
-async def test_an_event_is_heard(acme: InstallWorld) -> None:
-    """Signed, known, answered."""
+async def test_a_signed_event_is_acknowledged(acme: InstallWorld) -> None:
+    """Signed events of known types are answered with 200."""
     assert await acme.slack.send_event(acme.team.id, {"type": "app_home_opened", "user": "U1", "tab": "home"}) == 200
 
 
-async def test_a_listener_speaks_for_its_workspace_without_asking_slack_who_it_is(acme: InstallWorld) -> None:
-    """Token, bot and scopes are our own rows; Bolt's way asks auth.test with every request."""
+async def test_a_listener_gets_the_bot_token_without_calling_slack(acme: InstallWorld) -> None:
+    """Token, bot and scopes come from the database. Bolt's own way calls auth.test for every request."""
     heard = await _contexts(acme)
     acme.slack.api.records.clear()
 
@@ -222,22 +220,22 @@ async def test_a_listener_speaks_for_its_workspace_without_asking_slack_who_it_i
     assert acme.slack.calls == []
 
 
-async def test_a_workspace_that_is_not_there_is_told_of_and_no_error(
+async def test_a_request_from_an_unknown_workspace_is_logged_and_acknowledged(
     acme: InstallWorld, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Slack's last requests come after the app was removed, and that is nobody's fault."""
+    """Slack's last requests arrive after the app was removed, which is not an error."""
     caplog.set_level("INFO", "listeners.slack.oauth")
 
     assert await say(acme, EVENT.replace("T0000000001", "T0GONE")) == 200
 
-    told = [record for record in caplog.records if record.name == "listeners.slack.oauth"]
-    assert [(record.levelname, record.getMessage()) for record in told] == [
+    errors = [record for record in caplog.records if record.name == "listeners.slack.oauth"]
+    assert [(record.levelname, record.getMessage()) for record in errors] == [
         ("INFO", "Ignored a request from workspace T0GONE, which has not installed the app")
     ]
 
 
-async def test_a_listener_speaks_for_an_organisation_that_installed_as_a_whole(acme: InstallWorld) -> None:
-    """An event comes from a workspace that has no installation of its own."""
+async def test_a_listener_gets_the_token_of_an_organization(acme: InstallWorld) -> None:
+    """The event comes from a workspace that has no installation of its own."""
     grid = acme.slack.add_team("Acme East", enterprise_id="E0001", enterprise_name="Acme Group")
     owner = acme.slack.add_user(grid, "Kim Park", "kim@acme.example", is_owner=True)
     assert (await acme.approve_install(owner, org_wide=True)).status == 303
@@ -251,7 +249,7 @@ async def test_a_listener_speaks_for_an_organisation_that_installed_as_a_whole(a
 
 
 async def _contexts(acme: InstallWorld) -> Callable[[int], Awaitable[list[AsyncBoltContext]]]:
-    """Notes the context of each team_join; the answer waits for so many of them."""
+    """Record the context of each team_join event. Return a function that waits for a number of them."""
     queue: asyncio.Queue[AsyncBoltContext] = asyncio.Queue()
 
     async def note(context: AsyncBoltContext) -> None:
@@ -268,13 +266,13 @@ async def _contexts(acme: InstallWorld) -> Callable[[int], Awaitable[list[AsyncB
 
 
 @pytest.mark.parametrize("kind", ["never_heard_of", "message", "channel_created"])
-async def test_an_event_nobody_listens_to_is_answered_too(acme: InstallWorld, kind: str) -> None:
-    """Slack counts a 404 as a failure, repeats the event, and in the end switches the app off."""
+async def test_an_event_without_a_listener_is_acknowledged(acme: InstallWorld, kind: str) -> None:
+    """Slack counts a 404 as a failure, repeats the event, and finally disables the app."""
     assert await acme.slack.send_event(acme.team.id, {"type": kind, "user": "U1"}) == 200
 
 
-async def test_a_database_that_is_down_makes_slack_repeat_the_event(acme: InstallWorld) -> None:
-    """Not 200, which would lose it, and not a reply that the app is not installed."""
+async def test_an_unavailable_database_makes_slack_repeat_the_event(acme: InstallWorld) -> None:
+    """A 200 would lose the event."""
     break_database(acme.database)
 
     assert await acme.slack.send_event(acme.team.id, {"type": "app_home_opened", "tab": "home"}) >= 500
@@ -303,14 +301,14 @@ EVENT = json.dumps({"type": "event_callback", "team_id": "T0000000001", "event":
         {**signed(EVENT.encode()), "X-Slack-Signature": ""},
     ],
 )
-async def test_what_slack_did_not_sign_is_refused(acme: InstallWorld, headers: dict[str, str]) -> None:
-    """401 for every kind of forgery, and for what was signed too long ago."""
+async def test_a_request_without_a_valid_signature_is_refused(acme: InstallWorld, headers: dict[str, str]) -> None:
+    """Forged and outdated signatures are answered with 401."""
     assert await say(acme, EVENT, headers) == 401
 
 
 @pytest.mark.parametrize("body", [b"\xff\xfe\xfd", b"payload=\xff", b'{"type": "\xe9"}', b"", b"\x00" * 100])
-async def test_bytes_that_nobody_signed_are_refused(acme: InstallWorld, body: bytes) -> None:
-    """Whatever they are; of bytes that are no text not even a signature helps, since Slack signs text."""
+async def test_unsigned_bytes_are_refused(acme: InstallWorld, body: bytes) -> None:
+    """Bytes that are not UTF-8 are refused even with a signature, since Slack signs text."""
     assert await say(acme, body, {}) == 401
     if b"\xff" in body:
         assert await say(acme, body) == 401
@@ -352,20 +350,20 @@ async def test_bytes_that_nobody_signed_are_refused(acme: InstallWorld, body: by
     ],
     ids=range(30),
 )
-async def test_signed_garbage_is_the_senders_fault(acme: InstallWorld, body: str) -> None:
-    """Bolt would answer most of these with a 500; ours is 400, as nothing is wrong on our side."""
+async def test_a_signed_but_invalid_payload_is_a_400(acme: InstallWorld, body: str) -> None:
+    """Bolt would answer most of these with a 500."""
     assert await say(acme, body) == 400
 
 
 @pytest.mark.parametrize("depth", range(880, 1020, 20))
-async def test_no_depth_of_nesting_makes_it_fail(acme: InstallWorld, depth: int) -> None:
-    """Python allows a thousand calls inside each other, and Bolt looks for ids in the events inside an event."""
+async def test_deep_nesting_causes_no_server_error(acme: InstallWorld, depth: int) -> None:
+    """Bolt looks for ids in nested events, and Python limits the depth of recursion."""
     assert await say(acme, '{"event":' * depth + "{}" + "}" * depth) < 500
 
 
 @pytest.mark.parametrize("charset", ["utf-16", "nonsense", "\u00fc"])
-async def test_the_charset_that_a_client_claims_is_of_no_matter(acme: InstallWorld, charset: str) -> None:
-    """Slack signs UTF-8, so that is what is read."""
+async def test_the_charset_of_the_content_type_is_ignored(acme: InstallWorld, charset: str) -> None:
+    """Slack signs UTF-8, so bodies are read as UTF-8."""
     assert await say(acme, EVENT, None, **{"Content-Type": f"application/json; charset={charset}"}) == 200
 
 
@@ -442,8 +440,8 @@ payloads = st.dictionaries(
 )
 
 
-async def test_no_signed_payload_makes_it_fail(acme: InstallWorld, caplog: pytest.LogCaptureFixture) -> None:
-    """Property: whatever has Slack's signature is answered with less than 500."""
+async def test_no_signed_payload_causes_a_server_error(acme: InstallWorld, caplog: pytest.LogCaptureFixture) -> None:
+    """Property: every signed payload is answered with a status below 500."""
     caplog.set_level("CRITICAL")
     found: list[tuple[int, str]] = []
 
@@ -463,8 +461,8 @@ async def test_no_signed_payload_makes_it_fail(acme: InstallWorld, caplog: pytes
     assert found == []
 
 
-async def test_random_bytes_never_make_it_fail(acme: InstallWorld) -> None:
-    """Property: no bytes, wherever they are sent, are answered with a 5xx."""
+async def test_random_bytes_cause_no_server_error(acme: InstallWorld) -> None:
+    """Property: no bytes, on any path, are answered with a 5xx."""
     chance = random.Random(7)
     for _ in range(60):
         body = chance.randbytes(chance.randrange(200))
@@ -474,19 +472,19 @@ async def test_random_bytes_never_make_it_fail(acme: InstallWorld) -> None:
             assert answer.status < 500, (path, body)
 
 
-# How much, and how slowly
+# Size and speed of requests
 
 
-async def test_a_body_may_be_a_mebibyte_and_no_more(acme: InstallWorld) -> None:
-    """To the byte."""
+async def test_a_body_can_have_one_mebibyte(acme: InstallWorld) -> None:
+    """One byte more is refused."""
     padded = EVENT[:-1] + " " * (BODY_LIMIT - len(EVENT)) + "}"
     assert len(padded) == BODY_LIMIT
     assert await say(acme, padded) == 200
     assert await say(acme, padded + " ") == 413
 
 
-async def test_a_body_whose_size_is_not_told_is_limited_too(acme: InstallWorld) -> None:
-    """Chunked, it is counted as it comes."""
+async def test_a_chunked_body_is_limited_too(acme: InstallWorld) -> None:
+    """Its size is counted while it arrives."""
 
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(40):
@@ -511,8 +509,8 @@ async def test_a_body_whose_size_is_not_told_is_limited_too(acme: InstallWorld) 
     ],
     ids=range(9),
 )
-async def test_broken_http_is_answered_below_500(acme: InstallWorld, request_text: bytes) -> None:
-    """What a client sends is never our failure, down to the bytes on the wire."""
+async def test_malformed_http_is_a_client_error(acme: InstallWorld, request_text: bytes) -> None:
+    """What a client sends is never a server error."""
     reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(acme.url).port, family=socket.AF_INET)
     writer.write(request_text)
     async with asyncio.timeout(GENEROUS_TIMEOUT):
@@ -523,8 +521,8 @@ async def test_broken_http_is_answered_below_500(acme: InstallWorld, request_tex
     assert b"400" <= status < b"500"
 
 
-async def test_a_query_may_hold_anything(acme: InstallWorld) -> None:
-    """Every page takes whatever stands behind the question mark."""
+async def test_any_query_string_is_accepted(acme: InstallWorld) -> None:
+    """No page fails because of its query string."""
     chance = random.Random(11)
     for path in ("/", "/slack/install", "/slack/oauth_redirect", "/slack/default-channel"):
         for _ in range(15):
@@ -536,13 +534,13 @@ async def test_a_query_may_hold_anything(acme: InstallWorld) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "zstd", "anything"])
-async def test_nothing_is_unpacked(acme: InstallWorld, encoding: str) -> None:
-    """What was signed are the bytes as they came, and a few of them could become gigabytes."""
+async def test_compressed_bodies_are_not_decompressed(acme: InstallWorld, encoding: str) -> None:
+    """Slack signs the bytes as they are sent, and a few compressed bytes could expand to gigabytes."""
     assert await say(acme, EVENT, None, **{"Content-Encoding": encoding}) == 200
 
 
-async def test_who_is_too_slow_is_let_go(sqlite_url: str) -> None:
-    """Half a body gets a 408, half a header nothing: neither may hold a connection for ever."""
+async def test_slow_clients_are_disconnected(sqlite_url: str) -> None:
+    """An incomplete body is answered with 408, an incomplete header with nothing."""
     database = Database(sqlite_url)
     async with open_install_world(database, patience_seconds=0.2) as made:
         port = urlsplit(made.url).port
@@ -557,7 +555,7 @@ async def test_who_is_too_slow_is_let_go(sqlite_url: str) -> None:
 
 
 async def _said(port: int | None, request: bytes) -> bytes:
-    """All that comes back until the server hangs up."""
+    """Everything that the server sends until it closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, family=socket.AF_INET)
     writer.write(request)
     answer = await reader.read()
@@ -566,8 +564,8 @@ async def _said(port: int | None, request: bytes) -> bytes:
     return answer
 
 
-async def test_no_credentials_means_no_door_for_slack(sqlite_url: str) -> None:
-    """Without a signing secret nothing could be told genuine."""
+async def test_without_credentials_there_is_no_slack_endpoint(sqlite_url: str) -> None:
+    """Without a signing secret, no request could be verified."""
     database = Database(sqlite_url)
     async with open_install_world(database, has_credentials=False) as made:
         assert await say(made, EVENT) == 404

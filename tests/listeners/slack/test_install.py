@@ -1,4 +1,4 @@
-"""Connecting Slack in a browser: every way it can go, over real HTTP against a sandbox Slack."""
+"""Installing the app in a browser, over real HTTP against a sandbox Slack."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def acme(database: Database) -> AsyncIterator[InstallWorld]:
 
 @pytest.fixture
 async def here(sqlite_url: str) -> AsyncIterator[InstallWorld]:
-    """The same on SQLite alone, where the database does not matter."""
+    """The same on SQLite only, for tests in which the database does not matter."""
     database = Database(sqlite_url)
     async with open_install_world(database) as made:
         yield made
@@ -40,7 +40,7 @@ async def here(sqlite_url: str) -> AsyncIterator[InstallWorld]:
 
 
 async def test_the_landing_page_gives_a_reason_for_every_permission(here: InstallWorld) -> None:
-    """Whoever is asked to allow something reads why, before Slack asks."""
+    """Admins can read the reasons before Slack asks them to allow the permissions."""
     page = await here.get_page(here.url + "/")
 
     assert all(f"<code>{scope}</code>" in page for scope in MANIFEST.scopes)
@@ -51,8 +51,8 @@ async def test_the_landing_page_gives_a_reason_for_every_permission(here: Instal
     assert "not approved" in page
 
 
-async def test_without_credentials_the_landing_page_says_how_to_create_the_app(sqlite_url: str) -> None:
-    """Somebody who starts from nothing is led to Slack's page with the manifest filled in."""
+async def test_without_credentials_the_landing_page_explains_how_to_create_the_app(sqlite_url: str) -> None:
+    """It links to Slack's page with the manifest filled in."""
     database = Database(sqlite_url)
     async with open_install_world(database, has_credentials=False) as made:
         page = await made.get_page(made.url + "/")
@@ -68,11 +68,11 @@ async def test_without_credentials_the_landing_page_says_how_to_create_the_app(s
     await database.close()
 
 
-# To Slack and back
+# OAuth
 
 
-async def test_add_to_slack_leads_to_slacks_consent_page(acme: InstallWorld) -> None:
-    """It asks for what the manifest says, and for nothing in the installer's own name."""
+async def test_add_to_slack_redirects_to_slacks_consent_page(acme: InstallWorld) -> None:
+    """It requests the scopes of the manifest, and no user scopes."""
     async with acme.http.get(f"{acme.url}/slack/install", allow_redirects=False) as answer:
         location = urlsplit(answer.headers["Location"])
         cookie = answer.headers["Set-Cookie"]
@@ -92,7 +92,9 @@ async def test_add_to_slack_leads_to_slacks_consent_page(acme: InstallWorld) -> 
 
 
 @pytest.mark.parametrize(("public_url", "is_secure"), [("https://signals.example.com", True), (None, False)])
-async def test_the_cookie_is_secure_where_the_address_is(database: Database, public_url: str | None, is_secure: bool):
+async def test_the_cookie_is_secure_if_the_public_url_is_https(
+    database: Database, public_url: str | None, is_secure: bool
+):
     """Not every client sends a secure cookie back to http://localhost."""
     async with open_install_world(database, public_url=public_url) as acme:
         async with acme.http.get(f"{acme.url}/slack/install", allow_redirects=False) as answer:
@@ -101,16 +103,16 @@ async def test_the_cookie_is_secure_where_the_address_is(database: Database, pub
             assert ("; Secure" in answer.headers["Set-Cookie"]) == is_secure
 
 
-async def test_a_workspace_can_be_preselected_and_nothing_slipped_in(here: InstallWorld) -> None:
-    """What stands behind `team` is put into Slack's address; a link must not widen what we ask for."""
+async def test_a_workspace_can_be_preselected_without_injecting_parameters(here: InstallWorld) -> None:
+    """The value of `team` becomes part of Slack's URL and must not add scopes to it."""
     assert (await here.start_install("/slack/install?team=T0001"))["team"] == "T0001"
     slipped = await here.start_install("/slack/install?team=T1%26scope%3Dadmin")
     assert "team" not in slipped
     assert slipped["scope"] == ",".join(MANIFEST.scopes)
 
 
-async def test_after_allow_comes_the_page_of_channels(acme: InstallWorld) -> None:
-    """The whole way: consent, the code for a token, the workspace stored, the channels shown."""
+async def test_after_allowing_the_channels_page_is_shown(acme: InstallWorld) -> None:
+    """The code is exchanged for a token, the workspace is stored and its channels are listed."""
     acme.slack.add_channel(acme.team, "signals")
     acme.slack.add_channel(acme.team, "old-stuff", is_archived=True)
     acme.slack.add_channel(acme.team, "secret", is_private=True)
@@ -127,8 +129,8 @@ async def test_after_allow_comes_the_page_of_channels(acme: InstallWorld) -> Non
     assert await acme.installations.bot_token(acme.team.id) == acme.slack.world.active_token(acme.team.id).value
 
 
-async def test_the_way_through_slacks_own_page_works(here: InstallWorld) -> None:
-    """As a browser goes: from our button over Slack's form to the channels, by redirects alone."""
+async def test_the_redirects_through_slacks_page_work(here: InstallWorld) -> None:
+    """A browser gets from our button through Slack's form to the channels by redirects alone."""
     here.slack.add_channel(here.team, "signals")
     async with here.http.get(f"{here.url}/slack/install") as consent:
         asked = dict(consent.url.query)
@@ -141,8 +143,8 @@ async def test_the_way_through_slacks_own_page_works(here: InstallWorld) -> None
         assert "signals" in await answer.text()
 
 
-async def test_who_leaves_out_an_optional_permission_is_let_in(here: InstallWorld) -> None:
-    """Optional means optional; what was granted is what is remembered."""
+async def test_optional_permissions_can_be_declined(here: InstallWorld) -> None:
+    """The granted scopes are stored."""
     asked = await here.start_install()
     granted = set(MANIFEST.scopes) - set(MANIFEST.optional_scopes)
     code = here.slack.issue_code(here.dana.id, granted, asked["redirect_uri"])
@@ -158,8 +160,8 @@ async def test_who_leaves_out_an_optional_permission_is_let_in(here: InstallWorl
     assert workspace.scopes == granted
 
 
-async def test_who_says_no_reads_that_nothing_was_installed(here: InstallWorld) -> None:
-    """Cancelling is not an error, and the page says how to go on."""
+async def test_canceling_shows_that_nothing_was_installed(here: InstallWorld) -> None:
+    """Canceling is not an error, and the page offers to start again."""
     asked = await here.start_install()
 
     page = await here.get_page(f"{asked['redirect_uri']}?error=access_denied&state={asked['state']}")
@@ -180,8 +182,8 @@ async def test_who_says_no_reads_that_nothing_was_installed(here: InstallWorld) 
         "?code",
     ],
 )
-async def test_a_callback_that_nobody_started_is_refused(here: InstallWorld, query: str) -> None:
-    """A stranger's link must not finish an installation in somebody's browser."""
+async def test_a_callback_without_a_started_installation_is_refused(here: InstallWorld, query: str) -> None:
+    """A stranger's link must not complete an installation in someone's browser."""
     page = await here.get_page(f"{here.url}/slack/oauth_redirect{query}", status=400)
 
     assert "The installation cannot be completed in this browser" in page
@@ -189,8 +191,8 @@ async def test_a_callback_that_nobody_started_is_refused(here: InstallWorld, que
     assert here.slack.calls == []
 
 
-async def test_another_browser_cannot_finish_an_installation(here: InstallWorld) -> None:
-    """The state is tied to the cookie of the browser that began."""
+async def test_another_browser_cannot_complete_an_installation(here: InstallWorld) -> None:
+    """The state is tied to the cookie of the browser that started it."""
     asked = await here.start_install()
     code = here.slack.issue_code(here.dana.id, MANIFEST.scopes, asked["redirect_uri"])
     async with (
@@ -201,7 +203,7 @@ async def test_another_browser_cannot_finish_an_installation(here: InstallWorld)
         assert "The installation cannot be completed in this browser" in await answer.text()
 
 
-async def test_a_state_that_was_used_is_refused(here: InstallWorld) -> None:
+async def test_a_used_state_is_refused(here: InstallWorld) -> None:
     """Going back and reloading does not install twice."""
     asked = await here.start_install()
     code = here.slack.issue_code(here.dana.id, MANIFEST.scopes, asked["redirect_uri"])
@@ -215,8 +217,8 @@ async def test_a_state_that_was_used_is_refused(here: InstallWorld) -> None:
         assert "This link has expired" in await second.text()
 
 
-async def test_a_state_that_expired_is_refused(here: InstallWorld) -> None:
-    """Ten minutes, then one starts again."""
+async def test_an_expired_state_is_refused(here: InstallWorld) -> None:
+    """After 10 minutes the installation must be started again."""
     asked = await here.start_install()
     await here.database.run(lambda connection: connection.execute(text("DELETE FROM slack_oauth_states")))
 
@@ -225,8 +227,8 @@ async def test_a_state_that_expired_is_refused(here: InstallWorld) -> None:
     assert "This link has expired" in page
 
 
-async def test_a_missing_code_is_told(here: InstallWorld) -> None:
-    """Slack came back with the state and no code."""
+async def test_a_missing_code_is_reported(here: InstallWorld) -> None:
+    """Slack redirected with the state but without a code."""
     asked = await here.start_install()
 
     page = await here.get_page(f"{asked['redirect_uri']}?state={asked['state']}", status=400)
@@ -235,15 +237,15 @@ async def test_a_missing_code_is_told(here: InstallWorld) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "text"),
     [
         ("invalid_code", "used before, or is more than 10 minutes old"),
         ("bad_client_secret", "Check SLACK_CLIENT_ID and SLACK_CLIENT_SECRET"),
         ("bad_redirect_uri", "redirect URLs"),
     ],
 )
-async def test_a_code_that_slack_refuses_is_told_with_its_reason(here: InstallWorld, error: str, told: str) -> None:
-    """What to do differs: the installer starts again, or the operator mends the settings."""
+async def test_a_refused_code_is_reported_with_its_reason(here: InstallWorld, error: str, text: str) -> None:
+    """Either the installer starts again, or the operator corrects the settings."""
     here.slack.faults.add("oauth.v2.access", error)
     answer = await here.approve_install(here.dana)
 
@@ -251,7 +253,7 @@ async def test_a_code_that_slack_refuses_is_told_with_its_reason(here: InstallWo
 
     assert answer.status == 400
     assert "Slack did not complete the installation" in page
-    assert told in page
+    assert text in page
     assert await here.database.run(workspaces.find, here.team.id) is None
 
 
@@ -269,10 +271,10 @@ async def test_a_code_that_slack_refuses_is_told_with_its_reason(here: InstallWo
     ],
     ids=["cut off", "503", "html", "429", "a list", "empty", "internal_error"],
 )
-async def test_a_slack_that_does_not_answer_is_not_a_refused_code(
+async def test_an_unresponsive_slack_is_not_reported_as_a_refused_code(
     here: InstallWorld, method: str, fault: dict[str, object]
 ) -> None:
-    """The installer did nothing wrong, and trying again may help."""
+    """The installer made no mistake, and trying again may help."""
     here.slack.faults.add(method, **fault)  # type: ignore[arg-type]
     answer = await here.approve_install(here.dana)
 
@@ -282,8 +284,8 @@ async def test_a_slack_that_does_not_answer_is_not_a_refused_code(
     assert await here.installations.bot_token(here.team.id) is None
 
 
-async def test_a_database_that_is_down_is_told(acme: InstallWorld) -> None:
-    """Allowed by Slack and not stored by us: neither a stack trace nor a false yes."""
+async def test_an_unavailable_database_is_reported(acme: InstallWorld) -> None:
+    """The page shows no stack trace, and does not claim success."""
     asked = await acme.start_install()
     code = acme.slack.issue_code(acme.dana.id, MANIFEST.scopes, asked["redirect_uri"])
     break_database(acme.database)
@@ -299,23 +301,23 @@ async def test_a_database_that_is_down_is_told(acme: InstallWorld) -> None:
 
 
 @pytest.mark.parametrize("reason", ["<script>alert(1)</script>", "x" * 500, "Weird Reason", ""])
-def test_a_made_up_reason_is_not_repeated(reason: str) -> None:
-    """Anybody can write the `error` in the address, so only what looks like a code of Slack's is shown."""
+def test_a_forged_reason_is_not_shown(reason: str) -> None:
+    """Anyone can set the `error` parameter, so only error codes are shown."""
     notice = failure(reason, "https://gems.example.com")
 
     assert "Slack gave no reason" in notice.text[0]
 
 
-def test_a_reason_that_slack_may_give_is_shown() -> None:
-    """An unknown code still helps whoever looks it up."""
+def test_an_unknown_error_code_is_shown() -> None:
+    """It helps to look it up."""
     assert "error code is invalid_team" in failure("invalid_team", "https://gems.example.com").text[0]
 
 
-# Who may go on
+# Access to the channels page
 
 
-async def test_who_is_no_admin_reads_whom_to_ask(acme: InstallWorld) -> None:
-    """The app is installed; what comes next belongs to an admin, who proves being one by opening the app's Home."""
+async def test_a_member_is_asked_to_contact_an_admin(acme: InstallWorld) -> None:
+    """The app is installed, but only an admin can choose the default channel."""
     link = await acme.install(acme.noor)
 
     page = await acme.get_page(link, status=403)
@@ -326,8 +328,8 @@ async def test_who_is_no_admin_reads_whom_to_ask(acme: InstallWorld) -> None:
     assert quote(link.partition("link=")[2]) not in page
 
 
-async def test_who_is_no_admin_cannot_choose_either(acme: InstallWorld) -> None:
-    """Hiding a form is no protection."""
+async def test_a_member_cannot_choose_the_default_channel(acme: InstallWorld) -> None:
+    """Hiding the form is not enough."""
     channel = acme.slack.add_channel(acme.team, "signals")
     link = await acme.install(acme.noor)
 
@@ -339,16 +341,16 @@ async def test_who_is_no_admin_cannot_choose_either(acme: InstallWorld) -> None:
 
 
 @pytest.mark.parametrize("role", ["is_admin", "is_owner", "is_primary_owner"])
-async def test_admins_and_owners_may_go_on(here: InstallWorld, role: str) -> None:
-    """Each of Slack's three kinds."""
+async def test_admins_and_owners_can_choose_the_default_channel(here: InstallWorld, role: str) -> None:
+    """Slack has three such roles."""
     here.slack.add_channel(here.team, "signals")
     person = here.slack.add_user(here.team, "Kim Park", "kim@acme.example", **{role: True})
 
     assert "signals" in await here.get_page(await here.install(person))
 
 
-async def test_an_admin_who_is_one_no_more_is_stopped(here: InstallWorld) -> None:
-    """Asked at every step, not once."""
+async def test_a_former_admin_cannot_choose_the_default_channel(here: InstallWorld) -> None:
+    """The role is checked at every step."""
     channel = here.slack.add_channel(here.team, "signals")
     link = await here.install(here.dana)
     await here.get_page(link)
@@ -358,7 +360,7 @@ async def test_an_admin_who_is_one_no_more_is_stopped(here: InstallWorld) -> Non
 
 
 @pytest.mark.parametrize("link", ["", "made-up", "gAAAAAB" + "A" * 80, "\N{SNOWMAN}", "%00", "a" * 4000])
-async def test_a_forged_link_opens_nothing(here: InstallWorld, link: str) -> None:
+async def test_a_forged_link_is_refused(here: InstallWorld, link: str) -> None:
     """The page belongs to one installation, and its address cannot be guessed."""
     page = await here.get_page(f"{here.url}/slack/default-channel?link={quote(link)}", status=403)
     async with here.http.post(f"{here.url}/slack/default-channel", data={"link": link, "channel": "C1"}) as answer:
@@ -368,16 +370,16 @@ async def test_a_forged_link_opens_nothing(here: InstallWorld, link: str) -> Non
     assert here.slack.calls == []
 
 
-async def test_a_link_for_another_purpose_opens_nothing(here: InstallWorld) -> None:
-    """Every sealed link is good for one thing."""
+async def test_a_link_for_another_purpose_is_refused(here: InstallWorld) -> None:
+    """Every sealed link has one purpose."""
     await here.install(here.dana)
     sealed = here.cipher.seal("salesforce", {"workspace_id": here.team.id, "user_id": here.dana.id})
 
     await here.get_page(f"{here.url}/slack/default-channel?link={sealed}", status=403)
 
 
-async def test_a_link_is_good_for_an_hour(here: InstallWorld) -> None:
-    """Then the way is through the app's Home."""
+async def test_a_link_expires_after_an_hour(here: InstallWorld) -> None:
+    """After that, the default channel can be chosen in the app's Home."""
     here.slack.add_channel(here.team, "signals")
     link = await here.install(here.dana)
     here.clock_offset = 3590
@@ -389,8 +391,8 @@ async def test_a_link_is_good_for_an_hour(here: InstallWorld) -> None:
     assert "in the app&#39;s Home" in page
 
 
-async def test_a_newer_installation_makes_older_links_stale(here: InstallWorld) -> None:
-    """Who installed a year ago and kept the link has no say in what is there now."""
+async def test_a_new_installation_invalidates_older_links(here: InstallWorld) -> None:
+    """An old link gives no access to a newer installation."""
     channel = here.slack.add_channel(here.team, "signals")
     old = await here.install(here.dana)
     new = await here.install(here.dana)
@@ -399,16 +401,16 @@ async def test_a_newer_installation_makes_older_links_stale(here: InstallWorld) 
     await here.get_page(new)
 
 
-async def test_a_link_ends_with_the_installation(here: InstallWorld) -> None:
-    """Uninstalled is uninstalled."""
+async def test_a_link_is_refused_after_uninstalling(here: InstallWorld) -> None:
+    """Uninstalling ends all access."""
     link = await here.install(here.dana)
     await here.database.run(workspaces.mark_gone, here.team.id, 1)
 
     await here.get_page(link, status=403)
 
 
-async def test_a_revoked_token_is_told(here: InstallWorld) -> None:
-    """Slack uninstalled us, and we have not heard of it yet."""
+async def test_a_revoked_token_is_reported(here: InstallWorld) -> None:
+    """The app may have been removed before the event about it has arrived."""
     link = await here.install(here.dana)
     here.slack.world.active_token(here.team.id).error = "account_inactive"
 
@@ -417,11 +419,11 @@ async def test_a_revoked_token_is_told(here: InstallWorld) -> None:
     assert "The app was removed from Slack" in page
 
 
-# The page of channels
+# The channels page
 
 
-async def test_every_page_of_slacks_list_is_read(here: InstallWorld) -> None:
-    """A workspace of 12,000 channels is shown whole, by name, in few enough calls for Slack's limit."""
+async def test_every_channel_is_listed(here: InstallWorld) -> None:
+    """12,000 channels are listed by name, with few enough calls for Slack's rate limit."""
     here.slack.limits.enabled = True
     for number in range(12_000):
         here.slack.add_channel(here.team, f"team-{number:05}", is_archived=number % 3 == 0)
@@ -436,8 +438,8 @@ async def test_every_page_of_slacks_list_is_read(here: InstallWorld) -> None:
     assert here.waits == []
 
 
-async def test_slacks_wish_to_wait_is_honoured_in_place(here: InstallWorld) -> None:
-    """A limit in the middle of the list costs time, not channels."""
+async def test_a_rate_limit_while_listing_is_waited_for(here: InstallWorld) -> None:
+    """It costs time, but no channel is missing."""
     for number in range(2_500):
         here.slack.add_channel(here.team, f"team-{number:05}")
     here.slack.faults.add("conversations.list", retry_after=7, when=lambda asked: bool(asked.get("cursor")))
@@ -450,8 +452,8 @@ async def test_slacks_wish_to_wait_is_honoured_in_place(here: InstallWorld) -> N
     assert "returned only some of" not in page
 
 
-async def test_a_wait_that_is_too_long_for_a_browser_shows_what_there_is(here: InstallWorld) -> None:
-    """Rather a part of the channels with a word on it than a page that never comes."""
+async def test_a_long_rate_limit_shows_the_channels_listed_so_far(here: InstallWorld) -> None:
+    """A partial list with a note is better than a page that never loads."""
     for number in range(2_500):
         here.slack.add_channel(here.team, f"team-{number:05}")
     here.slack.faults.add("conversations.list", retry_after=300, when=lambda asked: bool(asked.get("cursor")))
@@ -465,8 +467,8 @@ async def test_a_wait_that_is_too_long_for_a_browser_shows_what_there_is(here: I
 
 
 @pytest.mark.parametrize("method", ["users.info", "conversations.list"])
-async def test_a_slack_that_fails_to_list_is_told_and_the_link_stays_good(here: InstallWorld, method: str) -> None:
-    """The app is installed; reloading is all it takes."""
+async def test_a_failure_to_list_channels_can_be_retried(here: InstallWorld, method: str) -> None:
+    """The app is installed, and reloading the page is enough."""
     here.slack.add_channel(here.team, "signals")
     link = await here.install(here.dana)
     here.slack.faults.add(method, status=500)
@@ -475,8 +477,8 @@ async def test_a_slack_that_fails_to_list_is_told_and_the_link_stays_good(here: 
     assert "signals" in await here.get_page(link)
 
 
-async def test_a_missing_permission_is_told(here: InstallWorld) -> None:
-    """What Slack will never allow is said in words, with what to do."""
+async def test_a_missing_permission_is_reported(here: InstallWorld) -> None:
+    """The page says what to do."""
     link = await here.install(here.dana)
     here.slack.faults.add("conversations.list", "missing_scope", times=None)
 
@@ -486,7 +488,7 @@ async def test_a_missing_permission_is_told(here: InstallWorld) -> None:
     assert "permission" in page
 
 
-async def test_a_workspace_without_public_channels_is_told(here: InstallWorld) -> None:
+async def test_a_workspace_without_channels_gets_an_explanation(here: InstallWorld) -> None:
     """An empty list is explained."""
     page = await here.get_page(await here.install(here.dana))
 
@@ -494,7 +496,7 @@ async def test_a_workspace_without_public_channels_is_told(here: InstallWorld) -
 
 
 async def test_private_channels_that_the_app_is_in_can_be_chosen(here: InstallWorld) -> None:
-    """Marked as such. Others cannot be posted to, so they are not offered."""
+    """They are marked as private. Other private channels are not listed, because the app cannot post there."""
     inside = here.slack.add_channel(here.team, "deals", is_private=True)
     here.slack.add_channel(here.team, "board", is_private=True)
     link = await here.install(here.dana)
@@ -510,8 +512,8 @@ async def test_private_channels_that_the_app_is_in_can_be_chosen(here: InstallWo
     assert (workspace.default_channel_id, workspace.default_channel_is_public) == (inside.id, False)
 
 
-async def test_without_the_permission_for_private_channels_there_are_the_public_ones(here: InstallWorld) -> None:
-    """Slack refuses to list both where it may list one."""
+async def test_without_the_scope_for_private_channels_public_ones_are_listed(here: InstallWorld) -> None:
+    """Slack refuses to list both kinds if a scope for one is missing."""
     here.slack.add_channel(here.team, "signals")
     link = await here.install(here.dana)
     here.slack.faults.add(
@@ -521,8 +523,8 @@ async def test_without_the_permission_for_private_channels_there_are_the_public_
     assert "<b>signals</b>" in await here.get_page(link)
 
 
-async def test_who_reads_along_in_a_shared_channel_is_said(here: InstallWorld) -> None:
-    """Before it is chosen, and once it is."""
+async def test_a_shared_channel_is_marked(here: InstallWorld) -> None:
+    """This is shown before and after it is chosen."""
     shared = here.slack.add_channel(here.team, "partners", is_ext_shared=True)
     link = await here.install(here.dana)
 
@@ -533,8 +535,8 @@ async def test_who_reads_along_in_a_shared_channel_is_said(here: InstallWorld) -
     assert "#partners is shared with another company, whose people will read job changes too." in done
 
 
-async def test_names_from_slack_cannot_become_markup(here: InstallWorld) -> None:
-    """What people call their workspace and channels is text."""
+async def test_names_from_slack_are_escaped(here: InstallWorld) -> None:
+    """Names of workspaces and channels are shown as text."""
     here.team.name = "<img src=x onerror=alert(1)>"
     here.slack.add_channel(here.team, '"><script>alert(1)</script>', is_ext_shared=True)
 
@@ -545,8 +547,8 @@ async def test_names_from_slack_cannot_become_markup(here: InstallWorld) -> None
     assert "shared with another company" in page
 
 
-async def test_the_channel_chosen_before_is_still_chosen(here: InstallWorld) -> None:
-    """Installing again shows how things stand."""
+async def test_the_current_default_channel_is_preselected(here: InstallWorld) -> None:
+    """Installing again shows the current choice."""
     here.slack.add_channel(here.team, "general")
     channel = here.slack.add_channel(here.team, "signals")
     await here.choose_channel(await here.install(here.dana), channel.id)
@@ -556,12 +558,12 @@ async def test_the_channel_chosen_before_is_still_chosen(here: InstallWorld) -> 
     assert f'value="{channel.id}" required checked' in page
 
 
-# The choice
+# Choosing a channel
 
 
 @pytest.mark.both_databases
-async def test_the_choice_is_stored_confirmed_and_announced(acme: InstallWorld) -> None:
-    """By name on the page, by a line in the channel, and with who did it in the audit."""
+async def test_the_chosen_channel_is_stored_confirmed_and_announced(acme: InstallWorld) -> None:
+    """The page and a message in the channel confirm it, and the audit log says who chose it."""
     channel = acme.slack.add_channel(acme.team, "signals")
     link = await acme.install(acme.dana)
 
@@ -581,8 +583,8 @@ async def test_the_choice_is_stored_confirmed_and_announced(acme: InstallWorld) 
     assert change.actor == acme.dana.id
 
 
-async def test_what_waited_for_a_default_channel_is_due_at_once(acme: InstallWorld) -> None:
-    """Job changes that came before the channel was chosen are told now."""
+async def test_deliveries_that_waited_for_a_default_channel_are_due_at_once(acme: InstallWorld) -> None:
+    """Job changes that arrived before the choice are sent now."""
     channel = acme.slack.add_channel(acme.team, "signals")
     link = await acme.install(acme.dana)
     parked = insert(lanes_table).values(workspace_id=acme.team.id, destination=DEFAULT_CHANNEL, due_at=None)
@@ -594,8 +596,8 @@ async def test_what_waited_for_a_default_channel_is_due_at_once(acme: InstallWor
     assert await acme.database.run(lambda connection: connection.execute(due).scalar_one()) is not None
 
 
-async def test_pressing_twice_posts_once(here: InstallWorld) -> None:
-    """A form that is sent again says the same, and the channel is left in peace."""
+async def test_submitting_the_form_twice_posts_once(here: InstallWorld) -> None:
+    """The second submission shows the same page and posts no message."""
     channel = here.slack.add_channel(here.team, "signals")
     link = await here.install(here.dana)
 
@@ -607,7 +609,7 @@ async def test_pressing_twice_posts_once(here: InstallWorld) -> None:
 
 
 async def test_another_choice_replaces_the_first(here: InstallWorld) -> None:
-    """Going back and choosing again is allowed for as long as the link is good."""
+    """It is possible as long as the link is valid."""
     first = here.slack.add_channel(here.team, "general")
     second = here.slack.add_channel(here.team, "signals")
     link = await here.install(here.dana)
@@ -620,8 +622,8 @@ async def test_another_choice_replaces_the_first(here: InstallWorld) -> None:
     assert workspace.default_channel_id == second.id
 
 
-async def test_a_channel_archived_meanwhile_is_told(here: InstallWorld) -> None:
-    """Between listing and choosing anything can happen."""
+async def test_a_channel_that_was_archived_meanwhile_is_refused(here: InstallWorld) -> None:
+    """A channel can change between listing and choosing."""
     channel = here.slack.add_channel(here.team, "signals")
     link = await here.install(here.dana)
     channel.is_archived = True
@@ -633,8 +635,8 @@ async def test_a_channel_archived_meanwhile_is_told(here: InstallWorld) -> None:
 
 
 @pytest.mark.parametrize("channel_id", ["", "C404", "../../etc", "x" * 500, "\N{SNOWMAN}", "C1&token=x"])
-async def test_a_channel_that_is_not_there_is_told(here: InstallWorld, channel_id: str) -> None:
-    """Deleted meanwhile, or made up."""
+async def test_an_unknown_channel_is_refused(here: InstallWorld, channel_id: str) -> None:
+    """It may have been deleted, or never existed."""
     link = await here.install(here.dana)
 
     page = await here.choose_channel(link, channel_id, status=409)
@@ -653,8 +655,8 @@ async def test_a_channel_of_another_workspace_cannot_be_chosen(here: InstallWorl
     assert channel.messages == {}
 
 
-async def test_a_channel_that_cannot_be_posted_to_is_not_chosen(here: InstallWorld) -> None:
-    """Better to learn it now than with the first job change."""
+async def test_a_channel_that_the_app_cannot_post_to_is_refused(here: InstallWorld) -> None:
+    """The problem is found now, not with the first job change."""
     channel = here.slack.add_channel(here.team, "announcements")
     link = await here.install(here.dana)
     here.slack.faults.add("chat.postMessage", "restricted_action")
@@ -667,8 +669,8 @@ async def test_a_channel_that_cannot_be_posted_to_is_not_chosen(here: InstallWor
     assert workspace.default_channel_id is None
 
 
-async def test_a_busy_slack_does_not_undo_the_choice(here: InstallWorld) -> None:
-    """The channel is good as far as we know, and the first line in it is a courtesy."""
+async def test_a_rate_limit_does_not_undo_the_choice(here: InstallWorld) -> None:
+    """The channel is valid as far as we know; its first message is optional."""
     channel = here.slack.add_channel(here.team, "signals")
     link = await here.install(here.dana)
     here.slack.faults.add("chat.postMessage", retry_after=60)
@@ -678,8 +680,8 @@ async def test_a_busy_slack_does_not_undo_the_choice(here: InstallWorld) -> None
     assert "Slack did not take the test message" in page
 
 
-async def test_a_form_without_the_sealed_link_changes_nothing(here: InstallWorld) -> None:
-    """A page of another site can make a browser send a form, but does not know the link."""
+async def test_a_form_without_the_sealed_link_is_refused(here: InstallWorld) -> None:
+    """A page of another site can submit a form, but does not know the link."""
     channel = here.slack.add_channel(here.team, "signals")
     await here.install(here.dana)
 
@@ -691,11 +693,11 @@ async def test_a_form_without_the_sealed_link_changes_nothing(here: InstallWorld
     assert channel.messages == {}
 
 
-# An organisation that installs as a whole
+# Installation in an organization
 
 
-async def test_an_organisation_can_install_as_a_whole(acme: InstallWorld) -> None:
-    """Known by its own id, with the channels of its workspaces to choose from."""
+async def test_an_organization_can_install_the_app(acme: InstallWorld) -> None:
+    """It is stored under its own id, with the channels of its workspaces to choose from."""
     grid = acme.slack.add_team("Acme East", enterprise_id="E0001", enterprise_name="Acme Group")
     owner = acme.slack.add_user(grid, "Kim Park", "kim@acme.example", is_owner=True)
     channel = acme.slack.add_channel(grid, "signals")
@@ -715,8 +717,8 @@ async def test_an_organisation_can_install_as_a_whole(acme: InstallWorld) -> Non
     assert "#signals" in page
 
 
-async def test_an_organisation_whose_workspaces_slack_does_not_tell_is_sent_to_slack(here: InstallWorld) -> None:
-    """Where the channels cannot be listed, the app's Home can still choose one."""
+async def test_an_organization_whose_channels_cannot_be_listed_is_sent_to_slack(here: InstallWorld) -> None:
+    """The default channel can still be chosen in the app's Home."""
     grid = here.slack.add_team("Acme East", enterprise_id="E0001", enterprise_name="Acme Group")
     owner = here.slack.add_user(grid, "Kim Park", "kim@acme.example", is_owner=True)
     link = await here.install(owner, org_wide=True)
@@ -728,7 +730,7 @@ async def test_an_organisation_whose_workspaces_slack_does_not_tell_is_sent_to_s
 
 
 async def test_nothing_secret_is_logged(here: InstallWorld, caplog: pytest.LogCaptureFixture) -> None:
-    """Neither the code, nor the token, nor the sealed link, nor whoever installs."""
+    """Neither codes, tokens and sealed links nor the installer's address are logged."""
     caplog.set_level("INFO")
     here.slack.faults.add("oauth.v2.access", "invalid_code")
     await here.approve_install(here.dana)
@@ -752,13 +754,13 @@ async def test_nothing_secret_is_logged(here: InstallWorld, caplog: pytest.LogCa
         ("Saved: <#C1> is it.", "Saved: it is it."),
     ],
 )
-def test_words_for_slack_become_words_for_a_page(mrkdwn: str, text: str) -> None:
-    """One text, in both places."""
+def test_mrkdwn_is_converted_to_plain_text(mrkdwn: str, text: str) -> None:
+    """The same text is shown in Slack and on a page."""
     assert plain(mrkdwn) == text
 
 
-async def test_one_machines_other_name_leads_to_the_address_that_slack_sends_to(acme: InstallWorld) -> None:
-    """A cookie that is set at 127.0.0.1 does not come back to localhost."""
+async def test_a_loopback_address_redirects_to_the_public_url(acme: InstallWorld) -> None:
+    """A cookie that is set at 127.0.0.1 is not sent to localhost."""
     other = acme.url.replace("localhost", "127.0.0.1")
     async with acme.http.get(f"{other}/slack/install?team=T1", allow_redirects=False) as answer:
         assert (answer.status, answer.headers["Location"]) == (307, f"{acme.url}/slack/install?team=T1")

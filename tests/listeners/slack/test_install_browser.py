@@ -1,4 +1,4 @@
-"""The pages in a real browser: what people see, with the keyboard alone, on a phone, and in a huge workspace."""
+"""The installation pages in a browser, with the keyboard, on a phone and in a very large workspace."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def acme(sqlite_url: str) -> AsyncIterator[InstallWorld]:
 
 
 async def install(page: Page, acme: InstallWorld, person: str = "Dana Reyes (admin)") -> None:
-    """From the landing page over Slack's consent page back to ours."""
+    """Go from the landing page through Slack's consent page back to ours."""
     await page.goto(acme.url)
     await page.get_by_role("link", name="Add to Slack").click()
     await page.locator("#user").select_option(label=person)
@@ -44,7 +44,7 @@ async def install(page: Page, acme: InstallWorld, person: str = "Dana Reyes (adm
 
 
 async def channels_link(page: Page, acme: InstallWorld) -> str:
-    """Where an installation ended that this browser has begun, by its cookie."""
+    """Install the app and give its cookie to this browser. Return the address of the channels page."""
     link = await acme.install(acme.dana)
     await page.context.add_cookies(
         [{"name": one.key, "value": one.value, "url": acme.url} for one in acme.http.cookie_jar]
@@ -52,8 +52,8 @@ async def channels_link(page: Page, acme: InstallWorld) -> str:
     return link
 
 
-async def test_from_the_landing_page_to_the_first_line_in_the_channel(page: Page, acme: InstallWorld) -> None:
-    """The whole installation, as an admin does it."""
+async def test_an_admin_installs_the_app_and_chooses_a_channel(page: Page, acme: InstallWorld) -> None:
+    """The whole installation works in a browser."""
     await install(page, acme)
     await expect(page.get_by_role("heading", name="Choose a default channel")).to_be_visible()
 
@@ -71,8 +71,8 @@ async def test_from_the_landing_page_to_the_first_line_in_the_channel(page: Page
     assert workspace.default_channel_name == "signals"
 
 
-async def test_the_keyboard_alone_is_enough(page: Page, acme: InstallWorld) -> None:
-    """Search, Enter takes the first that is left, Enter again sends."""
+async def test_a_channel_can_be_chosen_with_the_keyboard(page: Page, acme: InstallWorld) -> None:
+    """Enter in the search chooses the first match, and Enter again submits the form."""
     await page.goto(await channels_link(page, acme))
 
     await page.get_by_role("searchbox").focus()
@@ -86,8 +86,8 @@ async def test_the_keyboard_alone_is_enough(page: Page, acme: InstallWorld) -> N
     await expect(page.get_by_role("heading", name="Default channel set to #sales-wins")).to_be_visible()
 
 
-async def test_nothing_is_sent_before_something_is_chosen(page: Page, acme: InstallWorld) -> None:
-    """The button waits for a choice, and a search without a match says so."""
+async def test_the_button_is_disabled_until_a_channel_is_chosen(page: Page, acme: InstallWorld) -> None:
+    """A search without matches says so."""
     await page.goto(await channels_link(page, acme))
     await expect(page.get_by_role("button")).to_be_disabled()
 
@@ -98,7 +98,7 @@ async def test_nothing_is_sent_before_something_is_chosen(page: Page, acme: Inst
     await expect(page.get_by_role("button")).to_be_disabled()
 
 
-async def test_it_works_without_scripts(browser: Browser, acme: InstallWorld) -> None:
+async def test_the_page_works_without_javascript(browser: Browser, acme: InstallWorld) -> None:
     """The list and the button are plain HTML."""
     context = await browser.new_context(java_script_enabled=False)
     page = await context.new_page()
@@ -111,16 +111,16 @@ async def test_it_works_without_scripts(browser: Browser, acme: InstallWorld) ->
     await expect(page.get_by_role("heading", name="Default channel set to #general")).to_be_visible()
 
 
-async def test_who_is_no_admin_reads_whom_to_ask(page: Page, acme: InstallWorld) -> None:
-    """A kind word instead of a form."""
+async def test_a_member_is_asked_to_contact_an_admin(page: Page, acme: InstallWorld) -> None:
+    """There is a message to send instead of a form."""
     await install(page, acme, "Noor Haddad")
 
     await expect(page.get_by_role("heading", name="A workspace admin needs to finish setup")).to_be_visible()
     await expect(page.get_by_role("button")).to_have_count(0)
 
 
-async def test_cancelling_leads_back(page: Page, acme: InstallWorld) -> None:
-    """Who said no by mistake is one press away from trying again."""
+async def test_canceling_offers_to_start_again(page: Page, acme: InstallWorld) -> None:
+    """The page has a link that starts the installation again."""
     await page.goto(acme.url)
     await page.get_by_role("link", name="Add to Slack").click()
     await page.get_by_role("button", name="Cancel").click()
@@ -130,8 +130,8 @@ async def test_cancelling_leads_back(page: Page, acme: InstallWorld) -> None:
     await expect(page.get_by_role("button", name="Allow")).to_be_visible()
 
 
-async def test_twelve_thousand_channels_are_searched_without_a_stutter(page: Page, acme: InstallWorld) -> None:
-    """A tenth of a second a keystroke is what people call at once."""
+async def test_searching_twelve_thousand_channels_is_fast(page: Page, acme: InstallWorld) -> None:
+    """A tenth of a second per keystroke is perceived as instant."""
     for number in range(12_000):
         acme.slack.add_channel(acme.team, f"project-{number:05}")
     await page.goto(await channels_link(page, acme))
@@ -156,8 +156,8 @@ async def test_twelve_thousand_channels_are_searched_without_a_stutter(page: Pag
     assert slowest < 250  # milliseconds; a tenth of that on a quiet machine
 
 
-async def test_what_is_chosen_stays_in_sight_and_is_what_is_sent(page: Page, acme: InstallWorld) -> None:
-    """Searching on after choosing does not lose the choice."""
+async def test_the_chosen_channel_stays_visible_and_is_submitted(page: Page, acme: InstallWorld) -> None:
+    """Searching again after choosing does not lose the choice."""
     await page.goto(await channels_link(page, acme))
     await page.get_by_text("general").click()
 
@@ -170,8 +170,11 @@ async def test_what_is_chosen_stays_in_sight_and_is_what_is_sent(page: Page, acm
 
 
 @pytest.mark.parametrize("path", ["/", "channels", "/nowhere", "/slack/oauth_redirect?error=access_denied"])
-async def test_nothing_sticks_out_on_a_phone(browser: Browser, acme: InstallWorld, path: str) -> None:
-    """Readable at 320 pixels, the narrowest that the accessibility guidelines ask for."""
+async def test_pages_fit_a_phone(browser: Browser, acme: InstallWorld, path: str) -> None:
+    """
+    At 320 pixels, the narrowest width in the accessibility guidelines, nothing overflows and buttons are large
+    enough.
+    """
     acme.slack.add_channel(acme.team, "x" * 80, is_ext_shared=True)
     page = await browser.new_page(viewport={"width": 320, "height": 640})
     await page.goto(await channels_link(page, acme) if path == "channels" else acme.url + path)
@@ -184,8 +187,8 @@ async def test_nothing_sticks_out_on_a_phone(browser: Browser, acme: InstallWorl
 
 
 @pytest.mark.parametrize("path", ["/", "channels", "/nowhere"])
-async def test_headings_come_in_order_and_everything_has_a_name(page: Page, acme: InstallWorld, path: str) -> None:
-    """What a screen reader reads out: one first heading, no level left out, no control without a name."""
+async def test_headings_are_in_order_and_controls_have_names(page: Page, acme: InstallWorld, path: str) -> None:
+    """For screen readers there is one h1, no skipped level and no unnamed control."""
     url = await channels_link(page, acme) if path == "channels" else acme.url + path
     await page.goto(url)
 
@@ -199,8 +202,8 @@ async def test_headings_come_in_order_and_everything_has_a_name(page: Page, acme
         assert name
 
 
-def test_colours_can_be_told_apart() -> None:
-    """Text has a contrast of 4.5 to 1 at least, by day and by night. https://www.w3.org/TR/WCAG22/#contrast-minimum"""
+def test_text_has_enough_contrast() -> None:
+    """The contrast is at least 4.5 to 1, in light and dark mode: https://www.w3.org/TR/WCAG22/#contrast-minimum"""
     css = (HERE / "pages.css").read_text()
     light, dark = (dict(re.findall(r"--([\w-]+): (#\w{6});", part)) for part in css.split("@media", 2)[:2])
     pairs = [

@@ -17,8 +17,8 @@ async def token_of(office) -> str | None:
 
 
 @pytest.mark.both_databases
-async def test_uninstalling_forgets_the_token_and_marks_the_workspace(office):
-    """Slack tells it twice, as tokens_revoked and as app_uninstalled."""
+async def test_uninstalling_deletes_the_token_and_marks_the_workspace(office):
+    """Slack sends two events for it: tokens_revoked and app_uninstalled."""
     await office.slack.uninstall(office.team.id)
     await office.settled()
 
@@ -27,8 +27,8 @@ async def test_uninstalling_forgets_the_token_and_marks_the_workspace(office):
     assert await token_of(office) is None
 
 
-async def test_a_revoked_bot_token_alone_is_forgotten_too(office):
-    """Slack's tokens_revoked may come without app_uninstalled."""
+async def test_a_revoked_bot_token_is_deleted(office):
+    """Slack may send tokens_revoked without app_uninstalled."""
     await office.slack.revoke_token(office.team.id)
     await office.settled()
 
@@ -36,8 +36,8 @@ async def test_a_revoked_bot_token_alone_is_forgotten_too(office):
     assert await token_of(office) is None
 
 
-async def test_revoked_user_tokens_are_none_of_ours(office):
-    """We ask for none: the workspace stays."""
+async def test_revoked_user_tokens_are_ignored(office):
+    """The app has no user tokens, so the workspace stays installed."""
     event = {"type": "tokens_revoked", "tokens": {"oauth": [office.mo.id], "bot": []}}
     assert await office.slack.send_event(office.team.id, event) == 200
     await office.settled()
@@ -46,8 +46,8 @@ async def test_revoked_user_tokens_are_none_of_ours(office):
     assert await token_of(office) is not None
 
 
-async def test_a_workspace_that_comes_back_is_not_removed_by_a_repeated_event(office):
-    """Slack repeats an event for a day; the installation since then is a new one."""
+async def test_a_repeated_event_does_not_remove_a_newer_installation(office):
+    """Slack repeats an event for a day, and the app may have been installed again since."""
     await office.slack.send_event(office.team.id, UNINSTALLED, event_id="Ev1")
     await office.settled()
     await install(office, office.dana)
@@ -59,8 +59,8 @@ async def test_a_workspace_that_comes_back_is_not_removed_by_a_repeated_event(of
     assert await token_of(office) is not None
 
 
-async def test_an_event_of_before_the_installation_says_nothing_about_it(office, clock):
-    """Nobody heard the first try: the app was down, came up, and was installed again before Slack's second."""
+async def test_an_event_from_before_the_installation_is_ignored(office, clock):
+    """The app was down for the first attempt, and was installed again before the second."""
     clock.advance(seconds=-60)
     told_late = office.slack.send_event(office.team.id, UNINSTALLED, event_id="Ev9", retry_num=1)
 
@@ -71,8 +71,8 @@ async def test_an_event_of_before_the_installation_says_nothing_about_it(office,
 
 
 @pytest.mark.parametrize("event", [{"type": "channel_archive", "channel": "C0X"}, {"type": "some_new_event"}])
-async def test_events_after_the_end_are_answered_quietly(office, event):
-    """Slack may still send what was under way."""
+async def test_events_after_uninstalling_are_acknowledged(office, event):
+    """Slack may still send events that were queued."""
     await office.slack.uninstall(office.team.id)
     await office.settled()
 
@@ -80,8 +80,12 @@ async def test_events_after_the_end_are_answered_quietly(office, event):
 
 
 @pytest.mark.parametrize("says_so", [True, False])
-async def test_an_organisation_that_uninstalls_is_the_workspace_that_leaves(office, says_so):
-    """It is known by its own id; Slack names one of its workspaces, and does not always say that all of it left."""
+async def test_an_organization_that_uninstalls_is_marked_as_gone(office, says_so):
+    """
+    It is stored under its own id.
+
+    Slack names one of its workspaces, and does not always say that the whole organization uninstalled.
+    """
     team = office.slack.add_team("Acme Europe", enterprise_id="E0ACME")
     lee = office.slack.add_user(team, "Lee Park", "lee@acme.example", is_owner=True)
     token = office.slack.world.tokens[office.slack.install(team.id, lee.id, org_wide=True)]

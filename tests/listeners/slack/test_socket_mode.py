@@ -1,4 +1,4 @@
-"""Slack's requests by WebSocket: the same is heard as by HTTP, and nothing is lost when connections end."""
+"""Socket Mode handles requests as HTTP does, and loses nothing when connections end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHORT = aiohttp.ClientTimeout(total=0.5)
 
 @dataclass
 class Link:
-    """An app that hears Slack by WebSocket alone; *stop* ends it."""
+    """An app that receives Slack's requests over Socket Mode only. `stop` stops it."""
 
     office: Office
     mode: SocketMode
@@ -53,8 +53,8 @@ async def connected(link) -> AsyncIterator[Link]:
     await running
 
 
-async def test_home_a_button_and_the_slash_command_come_by_socket(connected):
-    """As they do by HTTP, answers and all."""
+async def test_home_buttons_and_the_slash_command_work_over_socket_mode(connected):
+    """They work as they do over HTTP, including their answers."""
     office = connected.office
 
     home = await office.open_home(office.dana)
@@ -70,16 +70,16 @@ async def test_home_a_button_and_the_slash_command_come_by_socket(connected):
     assert len(office.slack.sockets.acknowledged) == 3
 
 
-async def test_a_connection_outlives_the_time_limit_of_calls(connected):
-    """The session's limit is for an answer, not for a conversation."""
+async def test_a_connection_outlives_the_timeout_of_calls(connected):
+    """The session's timeout applies to calls, not to a WebSocket."""
     await asyncio.sleep(SHORT.total + 0.2)
 
     assert await connected.office.slack.open_home(connected.office.dana.id) == 200
     assert connected.office.slack.sockets.opened == 1
 
 
-async def test_what_comes_while_the_connection_is_cut_is_heard_afterwards(connected):
-    """Slack repeats what nobody acknowledged."""
+async def test_events_during_a_lost_connection_are_handled_afterwards(connected):
+    """Slack repeats events that were not acknowledged."""
     office = connected.office
     await choose_wins(office)
     office.slack.sockets.drop_connections()
@@ -96,8 +96,8 @@ async def choose_wins(office: Office) -> None:
     await office.pick(office.dana, CHOOSE_CHANNEL, office.wins.id)
 
 
-async def test_an_event_whose_acknowledgement_was_lost_is_acted_on_once(connected):
-    """Its repeat carries the same event_id, whatever else it says."""
+async def test_an_event_with_a_lost_acknowledgement_is_handled_once(connected):
+    """Its repetition has the same event_id."""
     office = connected.office
     await choose_wins(office)
     first = {"type": "channel_rename", "channel": {"id": office.wins.id, "name": "deals"}}
@@ -113,8 +113,8 @@ async def test_an_event_whose_acknowledgement_was_lost_is_acted_on_once(connecte
     assert (await office.workspace()).default_channel_name == "deals"
 
 
-async def test_a_connection_that_is_to_end_is_replaced_before_it_does(connected):
-    """There is one at every moment; what is on its way over the old one is still answered."""
+async def test_a_connection_is_replaced_before_it_ends(connected):
+    """There is always an open connection. Requests on the old one are still answered."""
     office = connected.office
     late = asyncio.create_task(office.slack.open_home(office.dana.id))
 
@@ -126,8 +126,8 @@ async def test_a_connection_that_is_to_end_is_replaced_before_it_does(connected)
     assert len(office.slack.sockets.connections) == 1
 
 
-async def test_a_slack_that_is_away_is_asked_again(link, caplog):
-    """Whatever it answered; the log tells it without the address, which lets in whoever knows it."""
+async def test_an_unreachable_slack_is_retried(link, caplog):
+    """The log line does not contain the URL, which is a secret."""
     faults = link.office.slack.faults
     faults.add("apps.connections.open", status=500, error="internal_error")
     faults.add("apps.connections.open", body=b"<html>")
@@ -142,8 +142,8 @@ async def test_a_slack_that_is_away_is_asked_again(link, caplog):
     assert "ticket" not in caplog.text
 
 
-async def test_garbage_over_the_socket_is_passed_over(connected):
-    """It is no request, or is acknowledged, so that it is not repeated; the connection stays."""
+async def test_invalid_messages_are_ignored(connected):
+    """They are ignored or acknowledged so that they are not repeated. The connection stays open."""
     sockets = connected.office.slack.sockets
     for text in ("", "[]", "{", '{"type": 7}', '{"envelope_id": 3}', '{"a":' * 5_000):
         await sockets.connections[0].send_str(text)
@@ -156,8 +156,8 @@ async def test_garbage_over_the_socket_is_passed_over(connected):
 
 
 @pytest.mark.parametrize("problem", ["unknown", "bot", "scopeless", "off"])
-async def test_a_token_that_slack_refuses_is_told_at_once(link, problem):
-    """By the name of its setting, and with what to do."""
+async def test_a_refused_token_is_reported_at_the_start(link, problem):
+    """The error names the setting and says what to do."""
     slack = link.office.slack
     token = {
         "unknown": "xapp-1-nobody",
@@ -175,8 +175,8 @@ async def test_a_token_that_slack_refuses_is_told_at_once(link, problem):
     assert token not in repr(mode)
 
 
-async def test_a_slack_that_is_away_does_not_keep_the_app_from_starting(link):
-    """The intake works without it."""
+async def test_an_unreachable_slack_does_not_keep_the_app_from_starting(link):
+    """Intake works without Slack."""
     link.office.slack.faults.add("apps.connections.open", status=503, error="service_unavailable")
 
     await link.mode.check()
@@ -184,8 +184,8 @@ async def test_a_slack_that_is_away_does_not_keep_the_app_from_starting(link):
     assert link.office.slack.sockets.opened == 0
 
 
-async def test_the_address_that_was_checked_is_used(link):
-    """Slack is not asked for one more."""
+async def test_the_url_from_the_check_is_used(link):
+    """Slack is not asked for another one."""
     await link.mode.check()
     running = await link.start()
     link.stop.set()
@@ -194,8 +194,8 @@ async def test_the_address_that_was_checked_is_used(link):
     assert [call.method for call in link.office.slack.calls].count("apps.connections.open") == 1
 
 
-async def test_stopping_answers_what_was_heard_and_hears_no_more(link):
-    """The connection is closed only then, and in time."""
+async def test_stopping_answers_pending_requests_and_accepts_no_more(link):
+    """The connection is closed only afterwards, and in time."""
     office, sockets = link.office, link.office.slack.sockets
     began, go_on = asyncio.Event(), asyncio.Event()
 
@@ -220,8 +220,8 @@ async def test_stopping_answers_what_was_heard_and_hears_no_more(link):
     assert (await late).reply.status == 0
 
 
-async def test_an_address_that_is_not_slacks_way_is_refused(link, caplog):
-    """Over plain ws anybody could listen, except on this machine."""
+async def test_an_unencrypted_websocket_url_is_refused(link, caplog):
+    """Plain ws could be intercepted, except on this machine."""
     link.office.slack.faults.add("apps.connections.open", body=b'{"ok": true, "url": "ws://slack.example/x"}')
 
     with caplog.at_level(logging.WARNING):
