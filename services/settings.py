@@ -101,7 +101,7 @@ class Settings:
 
 
 _KEYS_HINT = (
-    "create a Fernet key with: python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
+    "create a key with: python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
 )
 
 
