@@ -32,7 +32,7 @@ from listeners.slack.install import Installing
 from listeners.slack.oauth import Authorize, OAuthParts, create_oauth
 from listeners.slack.requests import SlackRequests
 from listeners.slack.socket_mode import SocketMode
-from listeners.status.status import Desk
+from listeners.status.status import StatusCommand
 from services.clock import SteadyClock
 from services.delivery.courier import Courier
 from services.delivery.explain import Explaining
@@ -55,11 +55,11 @@ from services.intake.salesforce.setup import SalesforceSource
 from services.intake.sample import Sampling
 from services.intake.senders.own_mappings import OwnMappings
 from services.journal import Journal
-from services.messages.actions import Acting
+from services.messages.actions import DeliveryActions
 from services.messages.managers import Managers
 from services.messages.notices import Notices
-from services.messages.redraws import Redrawing
-from services.messages.reminders import Reminding
+from services.messages.redraws import Redrawer
+from services.messages.reminders import ReminderSender
 from services.operations.doctor import Checkup
 from services.operations.heartbeat import Heartbeat
 from services.operations.housekeeping import Housekeeping
@@ -173,7 +173,7 @@ class _Doers:
 
     intake: Intake
     intake_keys: IntakeKeys
-    acting: Acting
+    delivery_actions: DeliveryActions
     deciding: Deciding
     rulebook: Rulebook
     simulation: Simulation
@@ -282,7 +282,7 @@ def _doers(ground: _Ground, slack: _Slack, salesforce: _Salesforce) -> _Doers:
     return _Doers(
         intake=Intake(database, now, ground.accepted, journal),
         intake_keys=IntakeKeys(database, ground.cipher, now),
-        acting=Acting(database, slack.api, Redrawing(database, slack.api, now), now),
+        delivery_actions=DeliveryActions(database, slack.api, Redrawer(database, slack.api, now), now),
         deciding=deciding,
         rulebook=Rulebook(database, salesforce.shapes, now),
         simulation=Simulation(database, deciding),
@@ -337,7 +337,7 @@ def _parts(ground: _Ground, slack: _Slack, salesforce: _Salesforce, doers: _Doer
         "muting_limits": MutingLimits(database, now),
         "signal_channels": SignalChannels(slack.api, database, now),
         "burials": burials,
-        "desk": Desk(
+        "status_command": StatusCommand(
             directory=slack.directory,
             status=doers.status,
             sampling=Sampling(doers.intake, slack.api),
@@ -346,7 +346,7 @@ def _parts(ground: _Ground, slack: _Slack, salesforce: _Salesforce, doers: _Doer
         ),
         "intake_keys": doers.intake_keys,
         "status": doers.status,
-        "acting": doers.acting,
+        "delivery_actions": doers.delivery_actions,
         "salesforce_source": SalesforceSource(database, salesforce.describe, now),
         "own_mappings": OwnMappings(database, now),
         "ownership": OwnershipDialogs(
@@ -374,9 +374,9 @@ def _worker(ground: _Ground, slack: _Slack, salesforce: _Salesforce, doers: _Doe
         Housekeeping(database, ground.settings.retention_days, now),
         now,
         (
-            doers.acting.catch_up,
+            doers.delivery_actions.catch_up,
             slack.notices.catch_up,
-            Reminding(database, slack.api, managers, now).catch_up,
+            ReminderSender(database, slack.api, managers, now).catch_up,
             SalesforceFinder(database, salesforce.describe, doers.intake, now).find_due,
             SalesforceCare(salesforce.api.auth, salesforce.describe, slack.notices, now).look_after,
         ),

@@ -14,7 +14,7 @@ View = dict[str, Any]
 LONGEST_SECTION = 2_900
 """https://docs.slack.dev/reference/block-kit/blocks/section-block: 3,000, and room for an ellipsis."""
 
-NO_RIGHT = (
+ADMINS_ONLY = (
     ":no_entry: Slack did not confirm that you are an admin or owner of this workspace, so nothing was changed."
     " If you are one, please try again in a minute."
 )
@@ -69,10 +69,10 @@ def modal(title: str, blocks: list[Block]) -> View:
     return {"type": "modal", "title": plain(title), "close": plain("Close"), "blocks": blocks}
 
 
-def wait_view(title: str) -> View:
+def loading_view(title: str) -> View:
     """Opened at once, for Slack gives a dialog three seconds; what follows replaces it."""
     return modal(title, [section("One moment …")])
 
 
-def said_view(title: str, text: str = NO_RIGHT) -> View:
+def message_view(title: str, text: str = ADMINS_ONLY) -> View:
     return modal(title, [section(text)])

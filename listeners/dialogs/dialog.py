@@ -14,8 +14,8 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.errors import PermanentError, TransientError
-from listeners.dialogs.blocks import View, said_view, sections, wait_view
-from listeners.dialogs.form_values import as_typed, entered
+from listeners.dialogs.blocks import View, loading_view, message_view, sections
+from listeners.dialogs.form_values import as_typed, field_value
 from services.slack.api import error_code
 from services.slack.directory import Directory
 from services.slack.mrkdwn import escape
@@ -37,7 +37,7 @@ DATABASE_AWAY = "The database does not answer just now, so nothing was changed. 
 
 T = TypeVar("T")
 Body = dict[str, Any]
-Making = Callable[[], Awaitable[View]]
+MakeView = Callable[[], Awaitable[View]]
 
 
 def register(app: AsyncApp) -> None:
@@ -66,7 +66,7 @@ class Dialog:
 
     https://docs.slack.dev/reference/interaction-payloads
 
-    What is *making* a view runs for admins and owners only. It may raise PermanentError and TransientError, and is
+    What is *make_view* a view runs for admins and owners only. It may raise PermanentError and TransientError, and is
     told then.
     """
 
@@ -92,26 +92,26 @@ class Dialog:
         action: dict[str, Any] = self.body["actions"][0]
         return action
 
-    def entered(self, block_id: str) -> Any:
-        return entered(self.view, block_id)
+    def value_of(self, block_id: str) -> Any:
+        return field_value(self.view, block_id)
 
-    async def may(self) -> bool:
+    async def is_admin(self) -> bool:
         """Whether whoever sent this is an admin or owner right now."""
         return await self.directory.is_admin(self.workspace_id, self.user_id)
 
-    async def open(self, title: str, making: Making) -> None:
+    async def open(self, title: str, make_view: MakeView) -> None:
         """Another dialog, on top of the one that is open: at once, since Slack gives it three seconds; then filled."""
         await self.ack()
-        await self._fill(await self.put_on_top(wait_view(title)), title, making)
+        await self._fill(await self.open_view(loading_view(title)), title, make_view)
 
-    async def put_on_top(self, view: View) -> str:
+    async def open_view(self, view: View) -> str:
         """Another dialog, on top of the one that is open; its id."""
         is_on_another = self.body.get("view", {}).get("type") == "modal"  # else it is Home, or a message
         show = self.client.views_push if is_on_another else self.client.views_open
         opened = await show(trigger_id=self.body["trigger_id"], view=view)
         return str(opened["view"]["id"])
 
-    async def waited(self, title: str, work: Awaitable[T]) -> tuple[T, str | None]:
+    async def wait_for(self, title: str, work: Awaitable[T]) -> tuple[T, str | None]:
         """
         What *work* comes to, on the way to another dialog.
 
@@ -119,15 +119,15 @@ class Dialog:
         """
         working = asyncio.ensure_future(work)
         await asyncio.wait({working}, timeout=PATIENCE_SECONDS)
-        waiting = None if working.done() else await self.put_on_top(wait_view(title))
+        waiting = None if working.done() else await self.open_view(loading_view(title))
         return await working, waiting
 
-    async def change(self, title: str, making: Making) -> None:
+    async def change(self, title: str, make_view: MakeView) -> None:
         """Another content for the dialog that was acted in."""
         await self.ack()
-        await self._fill(self.view["id"], title, making)
+        await self._fill(self.view["id"], title, make_view)
 
-    async def answer(self, title: str, making: Making) -> None:
+    async def answer(self, title: str, make_view: MakeView) -> None:
         """
         Another content for the dialog that was submitted.
 
@@ -135,11 +135,11 @@ class Dialog:
         """
 
         async def doing() -> None:
-            await self.show(await self._content(title, making))
+            await self.show(await self._content(title, make_view))
 
-        await self.in_time(doing())
+        await self.run_submission(doing())
 
-    async def in_time(self, doing: Awaitable[None]) -> None:
+    async def run_submission(self, doing: Awaitable[None]) -> None:
         """
         Do what was submitted, which answers by `close`, `refuse` or `show` once it is done.
 
@@ -148,17 +148,17 @@ class Dialog:
         work = asyncio.ensure_future(doing)
         await asyncio.wait({work}, timeout=QUICK_SECONDS)
         if not work.done() and not self._is_answered:
-            await self.ack(response_action="update", view=wait_view(self._title))
+            await self.ack(response_action="update", view=loading_view(self._title))
         await work
 
     async def close(self) -> None:
         """The dialog that was submitted: it is done."""
         if self._is_answered:
-            await self._show_late(said_view(self._title, DONE))
+            await self._show_late(message_view(self._title, DONE))
         else:
             await self.ack()
 
-    async def refuse(self, faults: Mapping[str, str]) -> None:
+    async def show_errors(self, faults: Mapping[str, str]) -> None:
         """The dialog that was submitted stays, with what is wrong at its fields, by their block_id."""
         if self._is_answered:
             told = sections(f":no_entry: {escape(fault, 500)}" for fault in faults.values())
@@ -174,11 +174,11 @@ class Dialog:
         else:
             await self.ack(response_action="update", view=view)
 
-    async def turned_away(self, title: str) -> bool:
+    async def refuse_unless_admin(self, title: str) -> bool:
         """Whether what was submitted is not for this person to do; then they have been told so."""
-        if await self.may():
+        if await self.is_admin():
             return False
-        await self.show(said_view(title))
+        await self.show(message_view(title))
         return True
 
     @property
@@ -191,9 +191,9 @@ class Dialog:
 
     async def _show_late(self, view: View) -> None:
         await asyncio.sleep(OVERTAKEN_SECONDS)
-        await self.put(self.view["id"], view)
+        await self.update_view(self.view["id"], view)
 
-    async def put(self, view_id: str, view: View) -> None:
+    async def update_view(self, view_id: str, view: View) -> None:
         """Into a dialog, unless it was closed meanwhile."""
         try:
             await self.client.views_update(view_id=view_id, view=view)
@@ -201,24 +201,24 @@ class Dialog:
             if error_code(error) != "not_found":
                 raise
 
-    async def _fill(self, view_id: str, title: str, making: Making) -> None:
-        content = asyncio.create_task(self._content(title, making))
+    async def _fill(self, view_id: str, title: str, make_view: MakeView) -> None:
+        content = asyncio.create_task(self._content(title, make_view))
         await asyncio.wait({content}, timeout=PATIENCE_SECONDS)
         if not content.done():
-            await self.put(view_id, wait_view(title))
-        await self.put(view_id, await content)
+            await self.update_view(view_id, loading_view(title))
+        await self.update_view(view_id, await content)
 
-    async def _content(self, title: str, making: Making) -> View:
+    async def _content(self, title: str, make_view: MakeView) -> View:
         """The view; or, when Salesforce or Slack does not let us make it, what is in the way."""
         try:
-            return await making() if await self.may() else said_view(title)
+            return await make_view() if await self.is_admin() else message_view(title)
         except DatabaseUnavailableError as error:
             log.warning("a dialog of workspace %s was left without content: %s", self.workspace_id, error)
-            return said_view(title, f":warning: {DATABASE_AWAY}")
+            return message_view(title, f":warning: {DATABASE_AWAY}")
         except PermanentError as error:
-            return said_view(title, f":warning: {_sentence(error)}")
+            return message_view(title, f":warning: {_sentence(error)}")
         except TransientError as error:
-            return said_view(title, f":warning: {_sentence(error)} Please try again in a minute.")
+            return message_view(title, f":warning: {_sentence(error)} Please try again in a minute.")
 
 
 def _sentence(error: Exception) -> str:

@@ -40,7 +40,7 @@ def _as_typed(block: Block, values: Mapping[str, Any]) -> Block:
     return block | {"element": element | {name: value for name, value in typed.items() if value}}
 
 
-def entered(view: View, block_id: str) -> Any:
+def field_value(view: View, block_id: str) -> Any:
     """
     What stands in a field of a dialog: text, the value of an option, an id, a list of those, a day as 2026-11-23 or a
     time as 17:05; None: nothing.

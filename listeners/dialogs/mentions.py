@@ -64,7 +64,7 @@ def fault_text(fault: RuleFault) -> str:
     return f"Rule {int(steps[1]) + 1}: {escape(fault.message, 300)}"
 
 
-def fitting(lines: Iterable[str]) -> str:
+def fit_section(lines: Iterable[str]) -> str:
     """As many of these lines as a section holds, each whole."""
     text = ""
     for line in lines:
@@ -74,7 +74,7 @@ def fitting(lines: Iterable[str]) -> str:
     return text
 
 
-def said(kept: SaveResult) -> str:
+def save_result_text(kept: SaveResult) -> str:
     """What came of a change, in mrkdwn, with every fault that is in its way."""
     wrong = [fault for fault in kept.faults if not fault.is_warning]
     told = "".join(f"\n• {fault_text(fault)}" for fault in wrong[:8])

@@ -17,7 +17,7 @@ from listeners.ownership.home_view import ownership_blocks, unmatched_line
 from listeners.ownership.rule_list_view import PEOPLE
 from listeners.salesforce.settings_view import salesforce_blocks
 from services.home.home_state import HomeState, Overview
-from services.messages.wording import moment
+from services.messages.wording import slack_time
 
 CHANNEL_GETS = "home_channel_gets"
 TELL_DRIS = "home_tell_dris"
@@ -98,8 +98,8 @@ def _sending(state: HomeState) -> Iterator[Block]:
 
 def _known(key: ListedKey) -> str:
     maker = "the operator" if key.made_by == OPERATOR else f"<@{key.made_by}>"
-    until = f", good until {moment(key.expires_at)}" if key.expires_at else ""
-    return f"{KEY_TITLES[key.kind]} of {moment(key.made_at)}, made by {maker}{until}"
+    until = f", good until {slack_time(key.expires_at)}" if key.expires_at else ""
+    return f"{KEY_TITLES[key.kind]} of {slack_time(key.made_at)}, made by {maker}{until}"
 
 
 def _key_button(kind: str, state: HomeState) -> Block:

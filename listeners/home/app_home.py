@@ -11,7 +11,7 @@ from slack_bolt.async_app import AsyncApp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from listeners.dialogs.blocks import NO_RIGHT
+from listeners.dialogs.blocks import ADMINS_ONLY
 from listeners.dialogs.dialog import Dialog
 from listeners.dialogs.home_tab import HomeTab, seen_version
 from listeners.home.admin_home_view import CHANNEL_GETS, TELL_DRIS
@@ -103,5 +103,5 @@ def chosen_option(dialog: Dialog) -> str:
 async def change_setting(dialog: Dialog, home_tab: HomeTab, change: Callable[[int], Awaitable[Answer]]) -> None:
     """Call *change* with the version that was seen, if this person may, and show in Home what came of it."""
     await dialog.ack()
-    notice = (await change(seen_version(dialog.view))).text if await dialog.may() else NO_RIGHT
+    notice = (await change(seen_version(dialog.view))).text if await dialog.is_admin() else ADMINS_ONLY
     await home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id, notice, dialog.view)

@@ -10,7 +10,7 @@ from listeners.intake.keys_view import HOW_TO_SEND
 from listeners.salesforce.settings_view import CONNECT, SOURCES, TRY_AGAIN
 from listeners.status.failed_view import SHOW_FAILED
 from services.home.home_state import HomeState
-from services.messages.wording import moment
+from services.messages.wording import slack_time
 from services.salesforce.health import Health
 from services.slack.mrkdwn import escape
 
@@ -88,7 +88,7 @@ def _of_the_rest(state: HomeState) -> Iterator[Block]:
         text = f":warning: *{_could(buried)} not be delivered*, although we kept trying. See why, and try again."
         yield section(text, button("Look and try again", SHOW_FAILED))
     for vendor, since in state.overview.status.silent.items():
-        text = f":hourglass: *{vendor} has not answered* since {moment(since)}. What needs it is kept, and tried again."
+        text = f":hourglass: *{vendor} has not responded* since {slack_time(since)}. Requests are kept and retried."
         yield section(text)
 
 

@@ -12,12 +12,12 @@ from typing import Any
 from domain.notification_hours import DAILY, DIRECT, MORNING, WEEKLY, NotificationHours, zone_of
 from domain.preferences import EVERYTHING
 from listeners.dialogs.blocks import Block, View, button, context, modal, plain, section
-from listeners.dialogs.form_values import entered
+from listeners.dialogs.form_values import field_value
 from listeners.home.member_home_view import told_block
 from listeners.home.my_home_words import WEEKDAYS, clock
 from services.home.home_state import A_PAGE, MemberHome, RecentDeliveries
 from services.home.mutables import ALL, GROUPS, labels
-from services.messages.available_actions import Verb
+from services.messages.available_actions import ActionKind
 from services.messages.compose import ACTION
 from services.slack.mrkdwn import escape
 
@@ -45,7 +45,9 @@ _HINT = "They go to the next person the ownership rules name, or else to the cha
 
 def lately_view(page: RecentDeliveries, user_id: str) -> View:
     """A page of what came to them, each with its reason on demand."""
-    why = {told.delivery_id: button("Why me?", f"{ACTION}{Verb.WHY}", str(told.delivery_id)) for told in page.told}
+    why = {
+        told.delivery_id: button("Why me?", f"{ACTION}{ActionKind.WHY}", str(told.delivery_id)) for told in page.told
+    }
     blocks = [told_block(told, user_id, why[told.delivery_id] if told.job_change else None) for told in page.told]
     newer = [button("Newer", NEWER, str(max(0, page.skipped - A_PAGE)))] if page.skipped else []
     older = [button("Older", OLDER, str(page.skipped + len(page.told)))] if page.has_more else []
@@ -78,16 +80,16 @@ def reading_view(mine: MemberHome) -> View:
 
 def hours_in(view: View) -> NotificationHours:
     """What was chosen in `reading_view`; the time zone is for the caller to know."""
-    quiet_from, quiet_to = _minute(entered(view, QUIET_FROM)), _minute(entered(view, QUIET_TO))
-    digest_at = _minute(entered(view, DIGEST_AT))
-    delivery, weekday = entered(view, DELIVERY), entered(view, WEEKDAY)
+    quiet_from, quiet_to = _minute(field_value(view, QUIET_FROM)), _minute(field_value(view, QUIET_TO))
+    digest_at = _minute(field_value(view, DIGEST_AT))
+    delivery, weekday = field_value(view, DELIVERY), field_value(view, WEEKDAY)
     return NotificationHours(
         delivery=delivery if delivery in _DELIVERIES else DIRECT,
         digest_at=MORNING if digest_at is None else digest_at,
         weekday=int(weekday) if weekday in set("0123456") else 0,
         quiet_from=quiet_from,
         quiet_to=quiet_to,
-        quiet_weekends=_QUIET in (entered(view, WEEKENDS) or ()),
+        quiet_weekends=_QUIET in (field_value(view, WEEKENDS) or ()),
     )
 
 
@@ -110,7 +112,7 @@ def limits_view(unmutable: Collection[str]) -> View:
 
 def chosen_in(view: View) -> frozenset[str]:
     """What was ticked in `mutes_view` or `limits_view`."""
-    return frozenset(what for name in (_EVERYTHING, *GROUPS) for what in entered(view, name) or () if what in ALL)
+    return frozenset(what for name in (_EVERYTHING, *GROUPS) for what in field_value(view, name) or () if what in ALL)
 
 
 def offered_in(view: View) -> frozenset[str]:
@@ -140,7 +142,7 @@ def days_in(view: View) -> tuple[date | None, date | None]:
 
 def delegate_in(view: View) -> str | None:
     """Who was chosen to take their place; None: nobody."""
-    delegate = entered(view, DELEGATE)
+    delegate = field_value(view, DELEGATE)
     return str(delegate) if delegate else None
 
 
@@ -162,7 +164,7 @@ def _undo(owner: str) -> Block:
 
 
 def owner_in(view: View) -> str:
-    return str(entered(view, OWNER))
+    return str(field_value(view, OWNER))
 
 
 def _groups(ticked: Collection[str], without: Collection[str] = ()) -> list[Block]:
@@ -211,6 +213,6 @@ def _minute(text: Any) -> int | None:
 
 def _date(view: View, block_id: str) -> date | None:
     try:
-        return date.fromisoformat(entered(view, block_id) or "")
+        return date.fromisoformat(field_value(view, block_id) or "")
     except ValueError:
         return None

@@ -61,13 +61,13 @@ async def open_dialog(dialog: Dialog, my_home: MyHome) -> None:
     name = dialog.action["action_id"]
     # Who they are in Salesforce depends on their address in Slack; all else we know ourselves, at once.
     read = my_home.read if name == NOT_ME else my_home.stored
-    mine, waiting = await dialog.waited(MINE_TITLE, read(dialog.workspace_id, dialog.user_id))
+    mine, waiting = await dialog.wait_for(MINE_TITLE, read(dialog.workspace_id, dialog.user_id))
     views: dict[str, Callable[[MemberHome], View]] = {READING: reading_view, MUTES: mutes_view, AWAY: away_view}
     view = views.get(name, not_me_view)(mine)
     if waiting:
-        await dialog.put(waiting, view)
+        await dialog.update_view(waiting, view)
     else:
-        await dialog.put_on_top(view)
+        await dialog.open_view(view)
 
 
 async def show_lately(dialog: Dialog, my_home: MyHome) -> None:
@@ -79,7 +79,7 @@ async def show_lately(dialog: Dialog, my_home: MyHome) -> None:
 async def turn_page(dialog: Dialog, my_home: MyHome) -> None:
     await dialog.ack()
     page = await my_home.lately(dialog.workspace_id, dialog.user_id, int(dialog.action["value"]))
-    await dialog.put(dialog.view["id"], lately_view(page, dialog.user_id))
+    await dialog.update_view(dialog.view["id"], lately_view(page, dialog.user_id))
 
 
 async def come_back(dialog: Dialog, my_home: MyHome, home_tab: HomeTab) -> None:
@@ -91,21 +91,21 @@ async def come_back(dialog: Dialog, my_home: MyHome, home_tab: HomeTab) -> None:
 async def admit(dialog: Dialog, my_home: MyHome, home_tab: HomeTab) -> None:
     await dialog.ack()
     await my_home.admit(dialog.workspace_id, dialog.user_id, dialog.action["value"])
-    await dialog.put(dialog.view["id"], not_me_view(await my_home.read(dialog.workspace_id, dialog.user_id)))
+    await dialog.update_view(dialog.view["id"], not_me_view(await my_home.read(dialog.workspace_id, dialog.user_id)))
     await _show(dialog, home_tab)
 
 
 async def save_reading(dialog: Dialog, my_home: MyHome, home_tab: HomeTab) -> None:
     hours = hours_in(dialog.view)
     if faults := hours_faults(hours):
-        await dialog.refuse(faults)
+        await dialog.show_errors(faults)
         return
 
     async def doing() -> None:
         await my_home.prefer(dialog.workspace_id, dialog.user_id, hours)
         await _saved(dialog, home_tab, "Saved. You will be told this way from now on.")
 
-    await dialog.in_time(doing())
+    await dialog.run_submission(doing())
 
 
 async def save_mutes(dialog: Dialog, my_home: MyHome, home_tab: HomeTab) -> None:
@@ -113,18 +113,18 @@ async def save_mutes(dialog: Dialog, my_home: MyHome, home_tab: HomeTab) -> None
         await my_home.mute(dialog.workspace_id, dialog.user_id, chosen_in(dialog.view), offered_in(dialog.view))
         await _saved(dialog, home_tab, "Saved. This holds for job changes from now on.")
 
-    await dialog.in_time(doing())
+    await dialog.run_submission(doing())
 
 
 async def save_away(dialog: Dialog, my_home: MyHome, home_tab: HomeTab) -> None:
     async def doing() -> None:
         away = (*days_in(dialog.view), delegate_in(dialog.view))
         if faults := await my_home.leave(dialog.workspace_id, dialog.user_id, *away):
-            await dialog.refuse(faults)
+            await dialog.show_errors(faults)
         else:
             await _saved(dialog, home_tab, "Saved. Enjoy your time off.")
 
-    await dialog.in_time(doing())
+    await dialog.run_submission(doing())
 
 
 async def save_not_me(dialog: Dialog, my_home: MyHome, home_tab: HomeTab) -> None:
@@ -134,20 +134,20 @@ async def save_not_me(dialog: Dialog, my_home: MyHome, home_tab: HomeTab) -> Non
 
 
 async def open_limits(dialog: Dialog, muting_limits: MutingLimits) -> None:
-    async def making() -> View:
+    async def make_view() -> View:
         return limits_view(await muting_limits.read(dialog.workspace_id))
 
-    await dialog.open(LIMITS_TITLE, making)
+    await dialog.open(LIMITS_TITLE, make_view)
 
 
 async def save_limits(dialog: Dialog, muting_limits: MutingLimits, home_tab: HomeTab) -> None:
     async def doing() -> None:
-        if await dialog.turned_away(LIMITS_TITLE):
+        if await dialog.refuse_unless_admin(LIMITS_TITLE):
             return
         await muting_limits.choose(dialog.workspace_id, dialog.user_id, chosen_in(dialog.view))
         await _saved(dialog, home_tab, "Saved. Nobody can mute these from now on.")
 
-    await dialog.in_time(doing())
+    await dialog.run_submission(doing())
 
 
 async def _saved(dialog: Dialog, home_tab: HomeTab, said: str) -> None:

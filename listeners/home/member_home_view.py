@@ -9,7 +9,7 @@ from listeners.dialogs.blocks import LONGEST_SECTION, Block, button, context, he
 from listeners.home.my_home_words import away, come, mute_list, reading, told_line
 from services.home.home_state import MemberHome, RecentDelivery, SalesforceIdentity
 from services.home.mutables import labels
-from services.messages.wording import moment
+from services.messages.wording import slack_time
 from services.slack.mrkdwn import escape
 
 LATELY, READING, MUTES = "my_lately", "my_reading", "my_mutes"
@@ -39,7 +39,7 @@ def mute_limits_blocks(unmutable: Collection[str]) -> list[Block]:
 
 def told_block(told: RecentDelivery, user_id: str, accessory: Block | None = None) -> Block:
     """One line of what came to them, and one of what has become of it."""
-    text = f"{told_line(told)}\n{come(told, user_id)} · {moment(told.at)}"
+    text = f"{told_line(told)}\n{come(told, user_id)} · {slack_time(told.at)}"
     block = section(text, accessory)
     return block | {"text": block["text"] | {"verbatim": True}}
 
@@ -53,7 +53,7 @@ def _waiting(mine: MemberHome) -> Iterator[Block]:
         yield context(f"📨 {many} for you and will be with you in a moment.")
         return
     why = mine.hours.hold_reason(waiting.since, mine.shown_at)
-    yield context(f"🌙 {many} for you, kept until {moment(waiting.held_until)}: your {why}.")
+    yield context(f"🌙 {many} for you, kept until {slack_time(waiting.held_until)}: your {why}.")
 
 
 def _lately(mine: MemberHome) -> Iterator[Block]:

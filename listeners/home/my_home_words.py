@@ -11,7 +11,7 @@ from domain.people import Absence
 from domain.states import HandlingState
 from services.home.home_state import RecentDelivery
 from services.home.mutables import labels
-from services.messages.wording import Side, headline, moment, sentence
+from services.messages.wording import Side, headline, sentence, slack_time
 from services.slack.mrkdwn import bold
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -68,7 +68,7 @@ def come(told: RecentDelivery, user_id: str) -> str:
     own = next((each for each in history.handled if each.delivery_id == told.delivery_id), None)
     later = next((each for each in history.later if each.delivery_id == told.delivery_id and each.due_at), None)
     if own is None and later and later.due_at:
-        return f"⏰ Comes back {moment(later.due_at)}"
+        return f"⏰ Comes back {slack_time(later.due_at)}"
     handled = own or next((each for each in history.handled if each.state == HandlingState.TAKEN), None)
     return _handled(handled, user_id) if handled else "⚪ Open"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
 
-from listeners.dialogs.blocks import NO_RIGHT
+from listeners.dialogs.blocks import ADMINS_ONLY
 from services.home.preferences import Answer, Preferences
 from services.messages.notice_text import CHECK_CHANNEL, CHOOSE_CHANNEL
 from services.messages.notices import Notices
@@ -61,7 +61,7 @@ async def _change(
 ) -> None:
     """If this person may, as of now, whoever the message was sent to. Every message of it then shows it."""
     may = await directory.is_admin(workspace_id, actor)
-    text = (await change()).text if may else NO_RIGHT
+    text = (await change()).text if may else ADMINS_ONLY
     await respond(text, replace_original=False)
     if may:
         await notices.show(workspace_id)

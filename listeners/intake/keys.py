@@ -23,11 +23,11 @@ async def make_key(dialog: Dialog, intake_keys: IntakeKeys, home: Home, home_tab
     """The dialog opens before the key is made: an unseen key helps nobody."""
     kind = dialog.action["action_id"].removeprefix(f"{MAKE_KEY}_")
 
-    async def making() -> View:
+    async def make_view() -> View:
         key = await intake_keys.make(dialog.workspace_id, kind, dialog.user_id)
         return key_view(kind, key, home.intake_url(dialog.workspace_id))
 
-    await dialog.open(KEY_TITLES[kind], making)
+    await dialog.open(KEY_TITLES[kind], make_view)
     await home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id, view=dialog.view)
 
 

@@ -38,39 +38,39 @@ def register(app: AsyncApp) -> None:
 
 
 async def show(dialog: Dialog, own_mappings: OwnMappings, home: Home) -> None:
-    async def making() -> View:
+    async def make_view() -> View:
         return await _mappings_view(dialog, own_mappings, home)
 
-    await dialog.open(TITLE, making)
+    await dialog.open(TITLE, make_view)
 
 
 async def edit(dialog: Dialog, own_mappings: OwnMappings) -> None:
     """One that there is, or a new one that begins with an example."""
     source = "" if dialog.action["value"] == NEW else dialog.action["value"]
 
-    async def making() -> View:
+    async def make_view() -> View:
         known = (await own_mappings.all_of(dialog.workspace_id)).get(source)
         return mapping_view(source, as_json(known) if known else "")
 
-    await dialog.change(TITLE, making)
+    await dialog.change(TITLE, make_view)
 
 
 async def remove(dialog: Dialog, own_mappings: OwnMappings, home: Home) -> None:
-    async def making() -> View:
+    async def make_view() -> View:
         await own_mappings.remove(dialog.workspace_id, dialog.user_id, dialog.action["value"])
         return await _mappings_view(dialog, own_mappings, home, "Removed.")
 
-    await dialog.change(TITLE, making)
+    await dialog.change(TITLE, make_view)
 
 
 async def preview(dialog: Dialog) -> None:
     """What the row would be told as, or what is wrong with mapping or row."""
     source, typed, row = _typed(dialog)
 
-    async def making() -> View:
+    async def make_view() -> View:
         return _tried(source, typed, row)
 
-    await dialog.change(TITLE, making)
+    await dialog.change(TITLE, make_view)
 
 
 async def save(dialog: Dialog, own_mappings: OwnMappings, home: Home) -> None:
@@ -79,21 +79,21 @@ async def save(dialog: Dialog, own_mappings: OwnMappings, home: Home) -> None:
     try:
         name = checked_source(source)
     except InvalidJobChangeError as error:
-        await dialog.refuse({SOURCE: str(error)})
+        await dialog.show_errors({SOURCE: str(error)})
         return
     try:
         definition = decoded(typed, "the mapping")
         RowMapping.parse(definition)
     except InvalidJobChangeError as error:
-        await dialog.refuse({DEFINITION: str(error)[:300]})
+        await dialog.show_errors({DEFINITION: str(error)[:300]})
         return
 
-    async def making() -> View:
+    async def make_view() -> View:
         await own_mappings.save(dialog.workspace_id, dialog.user_id, name, definition)
         note = f":white_check_mark: Saved. {escape(name, 100)} is read like this from now on."
         return await _mappings_view(dialog, own_mappings, home, note)
 
-    await dialog.answer(TITLE, making)
+    await dialog.answer(TITLE, make_view)
 
 
 async def _mappings_view(dialog: Dialog, own_mappings: OwnMappings, home: Home, note: str | None = None) -> View:
@@ -110,5 +110,5 @@ def _tried(source: str, typed: str, row: str) -> View:
 
 
 def _typed(dialog: Dialog) -> tuple[str, str, str]:
-    source, typed, row = ((dialog.entered(name) or "").strip() for name in (SOURCE, DEFINITION, ROW))
+    source, typed, row = ((dialog.value_of(name) or "").strip() for name in (SOURCE, DEFINITION, ROW))
     return source, typed, row

@@ -12,35 +12,35 @@ from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
 from listeners.dialogs.dialog import Dialog
 from listeners.messages.actions_view import (
     CHOICE,
-    HAND_ON,
-    LATER,
+    COMMENT,
     MUTE,
     NOTE_TITLE,
+    REASSIGN,
     REPORT,
+    SNOOZE,
     UNMUTE,
-    WORDS,
-    hand_on_view,
-    later_view,
     mute_view,
     note_view,
+    reassign_view,
     report_view,
+    snooze_view,
     why_view,
 )
 from services.home.mutables import ALL
-from services.messages.actions import Acted, Acting
-from services.messages.available_actions import FAULTS, Reached, Verb
+from services.messages.actions import ActionResult, DeliveryActions
+from services.messages.available_actions import FAULTS, ActionableDelivery, ActionKind
 from services.messages.compose import ACTION, MENU
-from services.messages.snooze import When
+from services.messages.snooze import SnoozeOption
 
 LINKS = re.compile(r"^link_")
 """Buttons of older messages that only open a page: Slack tells of them all the same, and wants to hear that we know."""
 
-_DIALOGS: dict[Verb, Callable[[Reached], dict[str, Any]]] = {
-    Verb.HAND_ON: hand_on_view,
-    Verb.LATER: later_view,
-    Verb.WRONG_DATA: report_view,
-    Verb.WHY: why_view,
-    Verb.MUTE: mute_view,
+_DIALOGS: dict[ActionKind, Callable[[ActionableDelivery], dict[str, Any]]] = {
+    ActionKind.REASSIGN: reassign_view,
+    ActionKind.SNOOZE: snooze_view,
+    ActionKind.WRONG_DATA: report_view,
+    ActionKind.WHY: why_view,
+    ActionKind.MUTE: mute_view,
 }
 _OF_ANOTHER_VERSION = "This button is of another version of the app and does nothing any more."
 
@@ -48,10 +48,10 @@ _OF_ANOTHER_VERSION = "This button is of another version of the app and does not
 def register(app: AsyncApp) -> None:
     app.action(LINKS)(open_link)
     app.action(MENU)(choose_in_menu)
-    app.action(re.compile(f"^{ACTION}({'|'.join(Verb)})$"))(press)
+    app.action(re.compile(f"^{ACTION}({'|'.join(ActionKind)})$"))(press)
     app.action(UNMUTE)(unmute)
-    app.view(HAND_ON)(hand_on)
-    app.view(LATER)(put_off)
+    app.view(REASSIGN)(reassign)
+    app.view(SNOOZE)(snooze)
     app.view(REPORT)(report)
     app.view(MUTE)(mute)
 
@@ -60,92 +60,102 @@ async def open_link(ack: AsyncAck) -> None:
     await ack()
 
 
-async def press(dialog: Dialog, respond: AsyncRespond, acting: Acting) -> None:
+async def press(dialog: Dialog, respond: AsyncRespond, delivery_actions: DeliveryActions) -> None:
     await dialog.ack()
     verb = dialog.action["action_id"].removeprefix(ACTION)
-    await _do(verb, dialog.action["value"], dialog, respond, acting)
+    await _do(verb, dialog.action["value"], dialog, respond, delivery_actions)
 
 
-async def choose_in_menu(dialog: Dialog, respond: AsyncRespond, acting: Acting) -> None:
+async def choose_in_menu(dialog: Dialog, respond: AsyncRespond, delivery_actions: DeliveryActions) -> None:
     await dialog.ack()
     verb, _, delivery = dialog.action["selected_option"]["value"].partition(":")
-    await _do(verb, delivery, dialog, respond, acting)
+    await _do(verb, delivery, dialog, respond, delivery_actions)
 
 
-async def _do(name: str, delivery: str, dialog: Dialog, respond: AsyncRespond, acting: Acting) -> None:
+async def _do(
+    name: str, delivery: str, dialog: Dialog, respond: AsyncRespond, delivery_actions: DeliveryActions
+) -> None:
     """Take it, or open the dialog; who may not reads why."""
-    if name not in set(Verb):
+    if name not in set(ActionKind):
         await respond(_OF_ANOTHER_VERSION, replace_original=False)
         return
-    verb, about = Verb(name), (dialog.workspace_id, _id(delivery), dialog.user_id)
-    if verb is Verb.TAKE:
-        acted = await acting.take(*about)
-        if text := await acting.show(acted):
+    verb, about = ActionKind(name), (dialog.workspace_id, _id(delivery), dialog.user_id)
+    if verb is ActionKind.TAKE:
+        acted = await delivery_actions.take(*about)
+        if text := await delivery_actions.update_messages(acted):
             await respond(text, replace_original=False)
         return
-    reached, waiting = await dialog.waited(NOTE_TITLE, acting.reach(*about, verb))
+    reached, waiting = await dialog.wait_for(NOTE_TITLE, delivery_actions.find(*about, verb))
     view = note_view(reached) if isinstance(reached, str) else _DIALOGS[verb](reached)
     if waiting:
-        await dialog.put(waiting, view)
+        await dialog.update_view(waiting, view)
     elif not isinstance(reached, str):
-        await dialog.put_on_top(view)
+        await dialog.open_view(view)
     elif dialog.body.get("view"):
-        await dialog.put(dialog.view["id"], view)
+        await dialog.update_view(dialog.view["id"], view)
     else:
         await respond(reached, replace_original=False)
 
 
-async def hand_on(dialog: Dialog, acting: Acting) -> None:
-    about, to, words = _about(dialog.view), dialog.entered(CHOICE), _words(dialog)
-    await _act(dialog, acting, acting.hand_on(dialog.workspace_id, about, dialog.user_id, to, words))
+async def reassign(dialog: Dialog, delivery_actions: DeliveryActions) -> None:
+    about, to, words = _about(dialog.view), dialog.value_of(CHOICE), _words(dialog)
+    await _act(
+        dialog, delivery_actions, delivery_actions.reassign(dialog.workspace_id, about, dialog.user_id, to, words)
+    )
 
 
-async def put_off(dialog: Dialog, acting: Acting) -> None:
-    if when := await _chosen(dialog, set(When)):
+async def snooze(dialog: Dialog, delivery_actions: DeliveryActions) -> None:
+    if when := await _chosen(dialog, set(SnoozeOption)):
         about = _about(dialog.view)
-        await _act(dialog, acting, acting.put_off(dialog.workspace_id, about, dialog.user_id, When(when)))
+        await _act(
+            dialog,
+            delivery_actions,
+            delivery_actions.snooze(dialog.workspace_id, about, dialog.user_id, SnoozeOption(when)),
+        )
 
 
-async def report(dialog: Dialog, acting: Acting) -> None:
+async def report(dialog: Dialog, delivery_actions: DeliveryActions) -> None:
     if fault := await _chosen(dialog, FAULTS):
         about, words = _about(dialog.view), _words(dialog)
-        await _act(dialog, acting, acting.report(dialog.workspace_id, about, dialog.user_id, fault, words))
+        await _act(
+            dialog, delivery_actions, delivery_actions.report(dialog.workspace_id, about, dialog.user_id, fault, words)
+        )
 
 
-async def mute(dialog: Dialog, acting: Acting) -> None:
+async def mute(dialog: Dialog, delivery_actions: DeliveryActions) -> None:
     """The dialog stays, and shows what is muted with an undo."""
     what = await _chosen(dialog, ALL)
     if what is None:
         return
 
     async def doing() -> None:
-        muted = await acting.mute(dialog.workspace_id, _about(dialog.view), dialog.user_id, what)
+        muted = await delivery_actions.mute(dialog.workspace_id, _about(dialog.view), dialog.user_id, what)
         await dialog.show(note_view(muted) if isinstance(muted, str) else mute_view(muted))
 
-    await dialog.in_time(doing())
+    await dialog.run_submission(doing())
 
 
-async def unmute(dialog: Dialog, acting: Acting) -> None:
+async def unmute(dialog: Dialog, delivery_actions: DeliveryActions) -> None:
     await dialog.ack()
     what, _, delivery = dialog.action["value"].partition(":")
-    left = await acting.mute(dialog.workspace_id, _id(delivery), dialog.user_id, what, muted=False)
-    await dialog.put(dialog.view["id"], note_view(left) if isinstance(left, str) else mute_view(left))
+    left = await delivery_actions.mute(dialog.workspace_id, _id(delivery), dialog.user_id, what, muted=False)
+    await dialog.update_view(dialog.view["id"], note_view(left) if isinstance(left, str) else mute_view(left))
 
 
-async def _act(dialog: Dialog, acting: Acting, deed: Awaitable[Acted]) -> None:
+async def _act(dialog: Dialog, delivery_actions: DeliveryActions, deed: Awaitable[ActionResult]) -> None:
     """Close the dialog, or say in it what stood in the way; then bring the messages up to date."""
 
     async def doing() -> None:
         acted = await deed
         if acted.done:
             await dialog.close()
-            await acting.show(acted)
+            await delivery_actions.update_messages(acted)
         elif acted.can_choose_again:
-            await dialog.refuse({CHOICE: acted.text or ""})
+            await dialog.show_errors({CHOICE: acted.text or ""})
         else:
             await dialog.show(note_view(acted.text or ""))
 
-    await dialog.in_time(doing())
+    await dialog.run_submission(doing())
 
 
 def _id(text: str) -> int:
@@ -159,12 +169,12 @@ def _about(view: dict[str, Any]) -> int:
 
 async def _chosen(dialog: Dialog, allowed: Collection[str]) -> str | None:
     """The one that was chosen; None, and said in the dialog: none of those that can be."""
-    value = dialog.entered(CHOICE)
+    value = dialog.value_of(CHOICE)
     if value in allowed:
         return str(value)
-    await dialog.refuse({CHOICE: "Choose one of these."})
+    await dialog.show_errors({CHOICE: "Choose one of these."})
     return None
 
 
 def _words(dialog: Dialog) -> str:
-    return dialog.entered(WORDS) or ""
+    return dialog.value_of(COMMENT) or ""

@@ -16,13 +16,13 @@ from listeners.dialogs.blocks import Block, View, button, context, modal, plain,
 from listeners.dialogs.blocks import section as _section
 from listeners.messages.why_view import considered_lines
 from services.home.mutables import CHANGES
-from services.messages.available_actions import FAULTS, LONGEST_WORDS, Reached, Verb
+from services.messages.available_actions import FAULTS, LONGEST_COMMENT, ActionableDelivery, ActionKind
 from services.messages.compose import ACTION
-from services.messages.snooze import When
+from services.messages.snooze import SnoozeOption
 from services.messages.wording import Side, background, headline, meaning, sentence
 from services.slack.mrkdwn import bold, escape
 
-HAND_ON, LATER, REPORT, MUTE = "hand_on_delivery", "put_off_delivery", "report_delivery", "mute_like_delivery"
+REASSIGN, SNOOZE, REPORT, MUTE = "hand_on_delivery", "put_off_delivery", "report_delivery", "mute_like_delivery"
 """The callback_ids of the dialogs."""
 
 UNMUTE = "delivery_unmute"
@@ -30,11 +30,11 @@ UNMUTE = "delivery_unmute"
 
 NOTE_TITLE = "Job change"
 
-CHOICE, WORDS = "choice", "words"
+CHOICE, COMMENT = "choice", "words"
 """The block_ids, and action_ids, of what is filled in."""
 
 _MOST_CANDIDATES = 25
-_WHEN = {When.TOMORROW: "Tomorrow", When.MONDAY: "On Monday", When.NEXT_WEEK: "In a week"}
+_WHEN = {SnoozeOption.TOMORROW: "Tomorrow", SnoozeOption.MONDAY: "On Monday", SnoozeOption.NEXT_WEEK: "In a week"}
 _SIGNALS = {
     Signal.CONTACT_TRACKING: "Everything from contact tracking",
     Signal.NEW_HIRES_PROMOTIONS: "All new hires and promotions",
@@ -53,7 +53,7 @@ def note_view(text: str) -> View:
     return modal(NOTE_TITLE, [section(text)])
 
 
-def hand_on_view(reached: Reached) -> View:
+def reassign_view(reached: ActionableDelivery) -> View:
     """Whose it is, or back to the channel."""
     delivery = reached.delivery
     may_go_back = is_person(delivery.destination) or delivery.actor is not None
@@ -62,23 +62,23 @@ def hand_on_view(reached: Reached) -> View:
         hint = "Leave it empty if you do not know: it goes to the channel, for somebody to claim."
     picker = {"type": "users_select", "action_id": CHOICE, "placeholder": plain("Choose a colleague")}
     blocks = [_what(reached), _input(CHOICE, "Whose is it?", picker, hint, optional=may_go_back), _words("Why?")]
-    return _dialog(reached, HAND_ON, "Not mine" if may_go_back else "Give it away", "Hand over", blocks)
+    return _dialog(reached, REASSIGN, "Not mine" if may_go_back else "Give it away", "Hand over", blocks)
 
 
-def later_view(reached: Reached) -> View:
-    """When it comes back: three mornings to choose from."""
+def snooze_view(reached: ActionableDelivery) -> View:
+    """Choose when it comes back: one of three mornings."""
     hint = "It comes back once, at nine in the morning in your own time zone."
-    choice = _input(CHOICE, "Tell me again", _radio(_WHEN, When.TOMORROW), hint)
-    return _dialog(reached, LATER, "Later", "Put off", [_what(reached), choice])
+    choice = _input(CHOICE, "Tell me again", _radio(_WHEN, SnoozeOption.TOMORROW), hint)
+    return _dialog(reached, SNOOZE, "Later", "Put off", [_what(reached), choice])
 
 
-def report_view(reached: Reached) -> View:
+def report_view(reached: ActionableDelivery) -> View:
     """What is wrong with the data; nothing is chosen beforehand."""
     blocks = [_what(reached), _input(CHOICE, "What is wrong?", _radio(FAULTS)), _words("In your words")]
     return _dialog(reached, REPORT, "Wrong data", "Report", blocks)
 
 
-def mute_view(reached: Reached) -> View:
+def mute_view(reached: ActionableDelivery) -> View:
     """What is muted, each with its undo; and what can be."""
     change = reached.job_change
     choices: dict[str, str] = {change.change_type: CHANGES[change.change_type], change.signal: _SIGNALS[change.signal]}
@@ -93,7 +93,7 @@ def mute_view(reached: Reached) -> View:
     return _dialog(reached, MUTE, "Mute", "Mute", blocks)
 
 
-def why_view(reached: Reached) -> View:
+def why_view(reached: ActionableDelivery) -> View:
     """The rule, the candidates in order with what became of each, and what the message left out."""
     delivery, change = reached.delivery, reached.job_change
     decision: Mapping[str, Any] = json.loads(delivery.decision or "{}")
@@ -107,7 +107,7 @@ def why_view(reached: Reached) -> View:
         *([context("\n".join(escape(note, 300) for note in decision["notes"][:5]))] if decision.get("notes") else []),
     ]
     if in_person:
-        mute = button("Mute messages like this…", f"{ACTION}{Verb.MUTE}", str(delivery.id))
+        mute = button("Mute messages like this…", f"{ACTION}{ActionKind.MUTE}", str(delivery.id))
         blocks.append({"type": "actions", "elements": [mute]})
     return modal("Why me?" if in_person else "Why here?", blocks)
 
@@ -131,17 +131,17 @@ def _side(side: str | None) -> Side | None:
     return next((each for each in ("past", "current", "both") if each == side), None)
 
 
-def _what(reached: Reached) -> Block:
+def _what(reached: ActionableDelivery) -> Block:
     change, side = reached.job_change, _side(reached.delivery.side)
     return section("\n".join(filter(None, [sentence(headline(change, bold, side)), background(change, side)])))
 
 
-def _undo(what: str, label: str, reached: Reached) -> Block:
+def _undo(what: str, label: str, reached: ActionableDelivery) -> Block:
     value = f"{what}:{reached.delivery.id}"
     return section(f"🔕 *{label}*: you are no longer told about them.", button("Undo", UNMUTE, value))
 
 
-def _dialog(reached: Reached, callback_id: str, title: str, submit: str, blocks: list[Block]) -> View:
+def _dialog(reached: ActionableDelivery, callback_id: str, title: str, submit: str, blocks: list[Block]) -> View:
     about = json.dumps({"delivery": str(reached.delivery.id)})
     view = modal(title, blocks) | {"close": plain("Cancel"), "submit": plain(submit)}
     return view | {"callback_id": callback_id, "private_metadata": about}
@@ -153,8 +153,8 @@ def _input(block_id: str, label: str, element: Block, hint: str | None = None, *
 
 
 def _words(label: str) -> Block:
-    field = {"type": "plain_text_input", "action_id": WORDS, "multiline": True, "max_length": LONGEST_WORDS}
-    return _input(WORDS, label, field, optional=True)
+    field = {"type": "plain_text_input", "action_id": COMMENT, "multiline": True, "max_length": LONGEST_COMMENT}
+    return _input(COMMENT, label, field, optional=True)
 
 
 def _radio(choices: Mapping[Any, str], chosen: str | None = None) -> Block:

@@ -92,7 +92,7 @@ class OwnershipDialogs:
     async def redraw(self, dialog: Dialog, note: str | None = None, place: int = 0) -> None:
         """Show the list that lies below or was acted in, at the page with this *place*, and Home, as things stand."""
         root = dialog.view.get("root_view_id") or dialog.view["id"]
-        await dialog.put(root, await self.list_view(dialog.workspace_id, place // A_PAGE, note))
+        await dialog.update_view(root, await self.list_view(dialog.workspace_id, place // A_PAGE, note))
         await self.redraw_home(dialog)
 
     async def redraw_home(self, dialog: Dialog) -> None:

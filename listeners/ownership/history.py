@@ -9,7 +9,7 @@ from slack_bolt.async_app import AsyncApp
 
 from listeners.dialogs.blocks import View
 from listeners.dialogs.dialog import Dialog
-from listeners.dialogs.mentions import said
+from listeners.dialogs.mentions import save_result_text
 from listeners.ownership.dialogs import OwnershipDialogs
 from listeners.ownership.history_view import HISTORY_TITLE, ROLL_BACK, history_view, seen_version
 from listeners.ownership.rule_list_view import HISTORY
@@ -27,12 +27,12 @@ async def show(dialog: Dialog, ownership: OwnershipDialogs) -> None:
 async def roll_back(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     version, seen = int(dialog.action["value"]), seen_version(dialog.view)
 
-    async def making() -> View:
+    async def make_view() -> View:
         kept = await ownership.rulebook.roll_back(dialog.workspace_id, dialog.user_id, version, seen)
         await ownership.redraw(dialog)
-        return await _history_view(dialog.workspace_id, ownership, said(kept))
+        return await _history_view(dialog.workspace_id, ownership, save_result_text(kept))
 
-    await dialog.change(HISTORY_TITLE, making)
+    await dialog.change(HISTORY_TITLE, make_view)
 
 
 async def _history_view(workspace_id: str, ownership: OwnershipDialogs, note: str | None = None) -> View:

@@ -10,7 +10,7 @@ from domain.audit import AuditEntry
 from domain.rule_versions import ACTION, PublishedRules
 from listeners.dialogs.blocks import Block, View, button, context, modal, plain, section, sections
 from listeners.dialogs.mentions import mention
-from services.messages.wording import moment
+from services.messages.wording import slack_time
 from services.slack.mrkdwn import escape
 
 HISTORY_TITLE = "History"
@@ -40,7 +40,7 @@ def seen_version(view: View) -> int:
 
 def _version(version: PublishedRules, *, is_in_force: bool) -> Block:
     text = f"*Version {version.version}*{' · in force' if is_in_force else ''}\n"
-    text += f"{moment(version.published_at)} by {mention(version.published_by)}: {escape(version.note, 300)}"
+    text += f"{slack_time(version.published_at)} by {mention(version.published_by)}: {escape(version.note, 300)}"
     if is_in_force:
         return section(text)
     confirm = {
@@ -57,4 +57,4 @@ def _line(change: AuditEntry) -> str:
     what = change.action.removeprefix(f"{ACTION}: ")
     said = f"{what}: {change.detail}" if change.detail else what
     shown = _USER.sub(lambda found: mention(found[0]), escape(said, 200))
-    return f"{moment(change.at)} · {mention(change.actor)} · {shown}"
+    return f"{slack_time(change.at)} · {mention(change.actor)} · {shown}"

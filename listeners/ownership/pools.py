@@ -11,7 +11,7 @@ from slack_bolt.async_app import AsyncApp
 
 from listeners.dialogs.blocks import View
 from listeners.dialogs.dialog import Dialog
-from listeners.dialogs.mentions import fault_text, said
+from listeners.dialogs.mentions import fault_text, save_result_text
 from listeners.ownership.dialogs import OwnershipDialogs
 from listeners.ownership.pools_view import (
     CAP,
@@ -61,20 +61,20 @@ def register(app: AsyncApp) -> None:
 
 
 async def show(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    async def making() -> View:
+    async def make_view() -> View:
         return more_view(await ownership.rulebook.read(dialog.workspace_id))
 
-    await dialog.open(MORE_TITLE, making)
+    await dialog.open(MORE_TITLE, make_view)
 
 
 async def save_settings(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     shown = dialog.view["state"]["values"]  # without what is too long for the dialog, which stays as it is
-    tests = {name: read_test(dialog.entered(name) or "") for name in (CUSTOMER, TARGET) if name in shown}
+    tests = {name: read_test(dialog.value_of(name) or "") for name in (CUSTOMER, TARGET) if name in shown}
     if faults := {name: f"Please {HOW_TO_TEST}." for name, test in tests.items() if test is None}:
-        await dialog.refuse(faults)
+        await dialog.show_errors(faults)
         return
-    picked, others = dialog.entered(EXCLUDED) or [], (dialog.entered(EXCLUDED_OTHERS) or "").split()
-    cap = dialog.entered(CAP)
+    picked, others = dialog.value_of(EXCLUDED) or [], (dialog.value_of(EXCLUDED_OTHERS) or "").split()
+    cap = dialog.value_of(CAP)
 
     def change(rules: RuleSet) -> RuleSet:
         kept = others if EXCLUDED_OTHERS in shown else split(rules.guards.excluded)[1]
@@ -97,7 +97,7 @@ async def choose(dialog: Dialog, ownership: OwnershipDialogs) -> None:
         return
     workspace_id, (seen, _) = dialog.workspace_id, acted_on(dialog.view)
 
-    async def making() -> View:
+    async def make_view() -> View:
         book = await ownership.rulebook.read(workspace_id)
         try:
             changed = without_named(book.shown, kind, name)
@@ -106,24 +106,24 @@ async def choose(dialog: Dialog, ownership: OwnershipDialogs) -> None:
             return more_view(book, f":no_entry: Nothing was deleted, rules still name it:{faults}")
         kept = await ownership.editing.set(workspace_id, dialog.user_id, seen, changed, f"deleted “{name}”")
         await ownership.redraw(dialog)
-        return more_view(await ownership.rulebook.read(workspace_id), said(kept))
+        return more_view(await ownership.rulebook.read(workspace_id), save_result_text(kept))
 
-    await dialog.change(MORE_TITLE, making)
+    await dialog.change(MORE_TITLE, make_view)
 
 
 async def save_pool(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    members = read_members(dialog.entered(MEMBERS) or [], dialog.entered(OTHERS) or "")
+    members = read_members(dialog.value_of(MEMBERS) or [], dialog.value_of(OTHERS) or "")
     if isinstance(members, str):
-        await dialog.refuse({OTHERS: members})
+        await dialog.show_errors({OTHERS: members})
         return
-    value = {"members": members, "sticky": bool(dialog.entered(STICKY))}
+    value = {"members": members, "sticky": bool(dialog.value_of(STICKY))}
     await _save(dialog, ownership, _named(dialog, POOLS, value, OTHERS))
 
 
 async def save_mapping(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    table = read_table(dialog.entered(TABLE) or "")
+    table = read_table(dialog.value_of(TABLE) or "")
     if isinstance(table, str):
-        await dialog.refuse({TABLE: table})
+        await dialog.show_errors({TABLE: table})
         return
     await _save(dialog, ownership, _named(dialog, MAPPINGS, table, TABLE))
 
@@ -140,7 +140,7 @@ class _Edit:
 def _named(dialog: Dialog, kind: str, value: object, field: str) -> _Edit:
     """A pool or a mapping, added or in place of the one that the dialog was opened for."""
     _, old = acted_on(dialog.view)
-    name = str(dialog.entered(NAME) or "").strip()
+    name = str(dialog.value_of(NAME) or "").strip()
     what = f"{'changed' if old else 'added'} the {'pool' if kind == POOLS else 'mapping'} “{name}”"
     return _Edit(
         lambda rules: with_named(rules, kind, old, name, value),
@@ -151,33 +151,33 @@ def _named(dialog: Dialog, kind: str, value: object, field: str) -> _Edit:
 
 async def _save(dialog: Dialog, ownership: OwnershipDialogs, edit: _Edit) -> None:
     """Into the draft, and close; or every fault at its field."""
-    await dialog.in_time(_into_draft(dialog, ownership, edit))
+    await dialog.run_submission(_into_draft(dialog, ownership, edit))
 
 
 async def _into_draft(dialog: Dialog, ownership: OwnershipDialogs, edit: _Edit) -> None:
-    if await dialog.turned_away(MORE_TITLE):
+    if await dialog.refuse_unless_admin(MORE_TITLE):
         return
     workspace_id, (seen, _) = dialog.workspace_id, acted_on(dialog.view)
     book = await ownership.rulebook.read(workspace_id)
     try:
         changed = edit.change(book.shown)
     except InvalidRulesError as error:
-        await dialog.refuse(edit.faults(error.faults))
+        await dialog.show_errors(edit.faults(error.faults))
         return
     kept = await ownership.editing.set(workspace_id, dialog.user_id, seen, changed, edit.what)
     if not kept.stored:
-        await dialog.refuse({next(iter(dialog.view["state"]["values"])): kept.text})
+        await dialog.show_errors({next(iter(dialog.view["state"]["values"])): kept.text})
         return
     await dialog.close()
-    await ownership.redraw(dialog, said(kept))
+    await ownership.redraw(dialog, save_result_text(kept))
     below = dialog.view.get("previous_view_id")
     if below and below != dialog.view.get("root_view_id"):
-        await dialog.put(below, more_view(await ownership.rulebook.read(workspace_id), said(kept)))
+        await dialog.update_view(below, more_view(await ownership.rulebook.read(workspace_id), save_result_text(kept)))
 
 
 async def _open(dialog: Dialog, ownership: OwnershipDialogs, kind: str, name: str | None) -> None:
-    async def making() -> View:
+    async def make_view() -> View:
         book = await ownership.rulebook.read(dialog.workspace_id)
         return pool_view(book, name) if kind == POOLS else mapping_view(book, name)
 
-    await dialog.open(POOL_TITLE if kind == POOLS else MAPPING_TITLE, making)
+    await dialog.open(POOL_TITLE if kind == POOLS else MAPPING_TITLE, make_view)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from slack_bolt.async_app import AsyncApp
 
-from listeners.dialogs.blocks import View, said_view
+from listeners.dialogs.blocks import View, message_view
 from listeners.dialogs.dialog import Dialog
-from listeners.dialogs.mentions import said
+from listeners.dialogs.mentions import save_result_text
 from listeners.ownership.dialogs import OwnershipDialogs
 from listeners.ownership.rule_form.choices import A_GROUP, choices_of
 from listeners.ownership.rule_form.form import NAME, RuleForm
@@ -45,21 +45,21 @@ def register(app: AsyncApp) -> None:
 async def add(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     """What to begin with."""
 
-    async def making() -> View:
+    async def make_view() -> View:
         org, _ = await ownership.org(dialog.workspace_id)
         return begin_view(presets_for(org))
 
-    await dialog.open(ADD_TITLE, making)
+    await dialog.open(ADD_TITLE, make_view)
 
 
 async def begin(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     """The dialog of the new rule takes the place of the question; or all scenarios are added at once."""
-    chosen = dialog.entered(PRESET)
+    chosen = dialog.value_of(PRESET)
     if chosen == ALL_SCENARIOS:
-        await dialog.in_time(_add_all(dialog, ownership))
+        await dialog.run_submission(_add_all(dialog, ownership))
         return
 
-    async def making() -> View:
+    async def make_view() -> View:
         book = await ownership.rulebook.read(dialog.workspace_id)
         rule = NEW_RULE
         if chosen != EMPTY_RULE:
@@ -68,34 +68,34 @@ async def begin(dialog: Dialog, ownership: OwnershipDialogs) -> None:
         form = RuleForm.of(rule, place_for_new(book.shown))
         return await _rule_view(dialog.workspace_id, ownership, form, book, is_new=True)
 
-    await dialog.answer(ADD_TITLE, making)
+    await dialog.answer(ADD_TITLE, make_view)
 
 
 async def _add_all(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    if await dialog.turned_away(ADD_TITLE):
+    if await dialog.refuse_unless_admin(ADD_TITLE):
         return
     scenarios = presets_for(await ownership.org_in_time(dialog.workspace_id))
     kept = await ownership.editing.add(dialog.workspace_id, dialog.user_id, scenarios)
     if not kept.stored:
-        await dialog.refuse({PRESET: kept.text})
+        await dialog.show_errors({PRESET: kept.text})
         return
     await dialog.close()
-    await ownership.redraw(dialog, said(kept))
+    await ownership.redraw(dialog, save_result_text(kept))
 
 
 async def edit_rule(dialog: Dialog, ownership: OwnershipDialogs, number: int) -> None:
     """The dialog of the rule that stands at *number* in the list that was acted in."""
     seen = Listed.of(dialog.view).seen
 
-    async def making() -> View:
+    async def make_view() -> View:
         book = await ownership.rulebook.read(dialog.workspace_id)
         if book.seen != seen or number >= len(book.shown.rules):
             await ownership.redraw(dialog, place=number)
-            return said_view(RULE_TITLE, FASTER)
+            return message_view(RULE_TITLE, FASTER)
         form = RuleForm.of(book.shown.rules[number], number)
         return await _rule_view(dialog.workspace_id, ownership, form, book, is_new=False)
 
-    await dialog.open(RULE_TITLE, making)
+    await dialog.open(RULE_TITLE, make_view)
 
 
 async def fill_slot(dialog: Dialog, ownership: OwnershipDialogs) -> None:
@@ -106,29 +106,29 @@ async def fill_slot(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     if begun is None:
         return  # saving says it
     form, book = begun
-    typed = form.typed(dialog.entered)
+    typed = form.typed(dialog.value_of)
     if not asks_otherwise(typed, view["state"]["values"]):
         return
-    if await dialog.may():
+    if await dialog.is_admin():
         shown = await _rule_view(dialog.workspace_id, ownership, typed, book, is_new=_is_new(view))
-        await dialog.put(view["id"], shown)
+        await dialog.update_view(view["id"], shown)
 
 
 async def save(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     """Into the draft; what is wrong is said at its field, and nothing is saved."""
-    await dialog.in_time(_save(dialog, ownership))
+    await dialog.run_submission(_save(dialog, ownership))
 
 
 async def _save(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    if await dialog.turned_away(RULE_TITLE):
+    if await dialog.refuse_unless_admin(RULE_TITLE):
         return
     workspace_id, view = dialog.workspace_id, dialog.view
     begun = await _begun(workspace_id, ownership, view)
     if begun is None:
-        await dialog.refuse({NAME: CHANGED_MEANWHILE})
+        await dialog.show_errors({NAME: CHANGED_MEANWHILE})
         return
     form, book = begun
-    typed = form.typed(dialog.entered)
+    typed = form.typed(dialog.value_of)
     if asks_otherwise(typed, view["state"]["values"]):  # the fields that it asks for were not shown in time
         shown = await _rule_view(workspace_id, ownership, typed, book, is_new=_is_new(view))
         await dialog.show(shown)
@@ -136,15 +136,15 @@ async def _save(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     read = typed.read(book.shown, await ownership.org_in_time(workspace_id))
     faults = await ownership.problems(workspace_id, typed.places)
     if isinstance(read, dict) or faults:
-        await dialog.refuse(faults | (read if isinstance(read, dict) else {}))
+        await dialog.show_errors(faults | (read if isinstance(read, dict) else {}))
         return
     kept = await _keep(dialog, ownership, *read)
     if not kept.stored:
-        await dialog.refuse({NAME: kept.text})
+        await dialog.show_errors({NAME: kept.text})
         return
     await dialog.close()
     warnings = await ownership.warnings(workspace_id, typed.places.values())
-    await ownership.redraw(dialog, "\n".join(filter(None, [said(kept), warnings])), read[1])
+    await ownership.redraw(dialog, "\n".join(filter(None, [save_result_text(kept), warnings])), read[1])
 
 
 async def _keep(dialog: Dialog, ownership: OwnershipDialogs, rule: Rule, place: int) -> SaveResult:

@@ -10,7 +10,7 @@ from slack_bolt.async_app import AsyncApp
 
 from listeners.dialogs.blocks import View
 from listeners.dialogs.dialog import Dialog
-from listeners.dialogs.mentions import said
+from listeners.dialogs.mentions import save_result_text
 from listeners.ownership import history, pools, rule_editor, simulate, unmatched_owners
 from listeners.ownership.dialogs import OwnershipDialogs
 from listeners.ownership.rule_editor import edit_rule
@@ -64,9 +64,9 @@ async def _done(
 ) -> None:
     """Do it, and show what came of it above the list as it stands then."""
 
-    async def making() -> View:
+    async def make_view() -> View:
         kept = await doing()
         await ownership.redraw_home(dialog)
-        return await ownership.list_view(dialog.workspace_id, page, said(kept))
+        return await ownership.list_view(dialog.workspace_id, page, save_result_text(kept))
 
-    await dialog.change(TITLE, making)
+    await dialog.change(TITLE, make_view)

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 
 from domain.rule_versions import SeenVersion
 from listeners.dialogs.blocks import Block, View, button, context, modal, plain, section
-from listeners.dialogs.mentions import fault_text, fitting, labels_of, mention, shown_sentence
-from services.messages.wording import moment
+from listeners.dialogs.mentions import fault_text, fit_section, labels_of, mention, shown_sentence
+from services.messages.wording import slack_time
 from services.ownership.rules.check import OrgShape
 from services.ownership.rules.edits import DELETE, DOWN, SWITCH, UP
 from services.ownership.rules.faults import RuleFault
@@ -104,7 +104,7 @@ def _standing(book: RuleBook) -> str:
     )
     if book.draft is None:
         return f":white_check_mark: {told}" if book.version else told
-    by = f"{mention(book.draft.changed_by)}, {moment(book.draft.changed_at)}"
+    by = f"{mention(book.draft.changed_by)}, {slack_time(book.draft.changed_at)}"
     older = (
         " Others were published since it was begun: discard it and begin again."
         if book.draft.based_on != book.version
@@ -174,4 +174,4 @@ def _beside(faults: Sequence[RuleFault]) -> list[Block]:
         places = [str(number + 1) for number in sorted(of_rules)]
         more = f" and {len(places) - 20} more" if len(places) > 20 else ""
         lines.append(f":warning: Something is wrong with rule {', '.join(places[:20])}{more}: see there.")
-    return [section(fitting(lines[:MOST_FAULTS]))] if lines else []
+    return [section(fit_section(lines[:MOST_FAULTS]))] if lines else []

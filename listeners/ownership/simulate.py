@@ -10,7 +10,7 @@ from slack_bolt.async_app import AsyncApp
 from domain.job_change.model import JobChange
 from domain.job_change.validation import InvalidJobChangeError
 from listeners.dialogs.blocks import Block, View, section
-from listeners.dialogs.dialog import Dialog, Making
+from listeners.dialogs.dialog import Dialog, MakeView
 from listeners.ownership.dialogs import OwnershipDialogs
 from listeners.ownership.rule_list_view import SIMULATE
 from listeners.ownership.simulate_view import (
@@ -39,20 +39,20 @@ def register(app: AsyncApp) -> None:
 
 
 async def show(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    async def making() -> View:
+    async def make_view() -> View:
         return simulate_view((await _trying(dialog.workspace_id, ownership))[0])
 
-    await dialog.open(SIMULATE_TITLE, making)
+    await dialog.open(SIMULATE_TITLE, make_view)
 
 
 async def try_one(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    chosen, email, company = (dialog.entered(name) for name in (JOB_CHANGE, EMAIL, COMPANY))
+    chosen, email, company = (dialog.value_of(name) for name in (JOB_CHANGE, EMAIL, COMPANY))
     if not (chosen or email):
-        await dialog.refuse({EMAIL: NOT_CHOSEN})
+        await dialog.show_errors({EMAIL: NOT_CHOSEN})
         return
     made = imagined(email, company) if email else None
     if isinstance(made, str):
-        await dialog.refuse({EMAIL: made})
+        await dialog.show_errors({EMAIL: made})
         return
 
     async def result(trying: Trying, rules: RuleSet) -> Sequence[Block]:
@@ -78,14 +78,14 @@ async def replay(dialog: Dialog, ownership: OwnershipDialogs) -> None:
 
 def _making(
     dialog: Dialog, ownership: OwnershipDialogs, result: Callable[[Trying, RuleSet], Awaitable[Sequence[Block]]]
-) -> Making:
-    async def making() -> View:
+) -> MakeView:
+    async def make_view() -> View:
         trying, rules = await _trying(dialog.workspace_id, ownership)
-        chosen, email, company = (dialog.entered(name) for name in (JOB_CHANGE, EMAIL, COMPANY))
+        chosen, email, company = (dialog.value_of(name) for name in (JOB_CHANGE, EMAIL, COMPANY))
         typed = replace(trying, chosen=chosen, email=email, company=company)
         return simulate_view(replace(typed, result=tuple(await result(trying, rules))))
 
-    return making
+    return make_view
 
 
 async def _trying(workspace_id: str, ownership: OwnershipDialogs) -> tuple[Trying, RuleSet]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from domain.job_change.model import JobChange
 from domain.states import Role
 from listeners.dialogs.blocks import Block, View, button, context, modal, plain, section
-from listeners.dialogs.mentions import fitting, mention
+from listeners.dialogs.mentions import fit_section, mention
 from services.messages.wording import headline
 from services.ownership.rules.words import outcome
 from services.ownership.simulated import Difference, SimulatedJobChange, SimulationReport
@@ -70,7 +70,7 @@ def simulate_view(trying: Trying) -> View:
 
 def simulated_blocks(simulated: SimulatedJobChange) -> list[Block]:
     """Who would be told of one job change, and the way there."""
-    blocks = [section(fitting([headline(simulated.change, bold), *_told(simulated)]))]
+    blocks = [section(fit_section([headline(simulated.change, bold), *_told(simulated)]))]
     trace = simulated.trace
     if trace is None:
         return blocks
@@ -79,7 +79,7 @@ def simulated_blocks(simulated: SimulatedJobChange) -> list[Block]:
         rule = f"the rule *{escape(side['rule'], 80)}*" if side["side"] in _SIDES else "*Everything else*"
         passed = [one for one in trace["considered"] if one["side"] == side["side"]]
         lines = [f"{number}. {_considered(one)}" for number, one in enumerate(passed[:MOST_CONSIDERED], 1)]
-        blocks.append(section(fitting([f"{on}, {rule} decides:", *(lines or ["nobody was asked for"])])))
+        blocks.append(section(fit_section([f"{on}, {rule} decides:", *(lines or ["nobody was asked for"])])))
     if notes := trace["notes"]:
         blocks.append(context(f"Left out, since Salesforce does not show it: {escape(', '.join(notes), 300)}"))
     return blocks
@@ -168,7 +168,7 @@ def _difference(difference: Difference) -> Block:
         f"now: {_destinations(before)}{_by(before)}",
         f"draft: {_destinations(after)}{_by(after)}",
     ]
-    return section(fitting(lines))
+    return section(fit_section(lines))
 
 
 def _by(simulated: SimulatedJobChange) -> str:

@@ -95,20 +95,20 @@ async def forget(dialog: Dialog, ownership: OwnershipDialogs) -> None:
 
 async def match(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     """For all owners: another e-mail field, domains that mean the same."""
-    await dialog.in_time(_match(dialog, ownership))
+    await dialog.run_submission(_match(dialog, ownership))
 
 
 async def _match(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    if await dialog.turned_away(PEOPLE_TITLE):
+    if await dialog.refuse_unless_admin(PEOPLE_TITLE):
         return
-    aliases = read_aliases(dialog.entered(ALIASES) or "")
+    aliases = read_aliases(dialog.value_of(ALIASES) or "")
     if isinstance(aliases, str):
-        await dialog.refuse({ALIASES: aliases})
+        await dialog.show_errors({ALIASES: aliases})
         return
-    email_field = (dialog.entered(EMAIL_FIELD) or "").strip() or None
+    email_field = (dialog.value_of(EMAIL_FIELD) or "").strip() or None
     done = await ownership.unmatched.match_by(dialog.workspace_id, dialog.user_id, email_field, aliases)
     if not done.stored:
-        await dialog.refuse({ALIASES if done.text.startswith("Not a domain") else EMAIL_FIELD: done.text})
+        await dialog.show_errors({ALIASES if done.text.startswith("Not a domain") else EMAIL_FIELD: done.text})
         return
     note = f":white_check_mark: {done.text} Job changes from now on are matched so."
     await dialog.show(await _page(dialog.workspace_id, ownership, shown_after(dialog.view), note))
@@ -117,12 +117,12 @@ async def _match(dialog: Dialog, ownership: OwnershipDialogs) -> None:
 async def _done(dialog: Dialog, ownership: OwnershipDialogs, doing: Callable[[], Awaitable[str]]) -> None:
     """Do it, and show what came of it above the same page as it stands then."""
 
-    async def making() -> View:
+    async def make_view() -> View:
         note = await doing()
         await ownership.redraw_home(dialog)
         return await _page(dialog.workspace_id, ownership, shown_after(dialog.view), note)
 
-    await dialog.change(PEOPLE_TITLE, making)
+    await dialog.change(PEOPLE_TITLE, make_view)
 
 
 async def _page(workspace_id: str, ownership: OwnershipDialogs, after: str = "", note: str | None = None) -> View:

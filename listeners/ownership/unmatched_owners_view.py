@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from domain.people import OwnerLink, OwnerMatching, UnmatchedOwner
 from listeners.dialogs.blocks import Block, View, button, context, modal, plain, section
 from listeners.dialogs.mentions import mention
-from services.messages.wording import moment
+from services.messages.wording import slack_time
 from services.slack.mrkdwn import escape
 
 PEOPLE_TITLE = "UnmatchedOwner people"
@@ -99,7 +99,7 @@ def _owner(owner: UnmatchedOwner) -> list[Block]:
         who += f" ({escape(owner.owner, 120)})"
     some = "a job change" if owner.waiting == 1 else f"{owner.waiting:,} job changes"
     picker = {"type": "users_select", "action_id": LINK, "placeholder": plain("Who is it?")}
-    read = f"a channel got {some} in their place, last {moment(owner.last_seen_at)}"
+    read = f"a channel got {some} in their place, last {slack_time(owner.last_seen_at)}"
     text = f"*{who}*\n{escape(owner.problem, 200)} · {read}"
     return [section(text, picker, block_of(owner.owner))]
 

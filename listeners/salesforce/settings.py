@@ -7,7 +7,7 @@ from functools import partial
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from domain.errors import PermanentError, TransientError
-from listeners.dialogs.blocks import NO_RIGHT, View
+from listeners.dialogs.blocks import ADMINS_ONLY, View
 from listeners.dialogs.dialog import Dialog
 from listeners.dialogs.home_tab import HomeTab, seen_version
 from listeners.salesforce.connect import Connecting
@@ -48,20 +48,20 @@ async def follow(ack: AsyncAck) -> None:
 
 async def set_app(dialog: Dialog, connecting: Connecting) -> None:
     """Key and secret come together or not at all."""
-    client_id, secret = ((dialog.entered(name) or "").strip() for name in (CLIENT_ID, CLIENT_SECRET))
+    client_id, secret = ((dialog.value_of(name) or "").strip() for name in (CLIENT_ID, CLIENT_SECRET))
     if bool(client_id) != bool(secret):
         missing = CLIENT_SECRET if client_id else CLIENT_ID
-        await dialog.refuse({missing: "Enter both, the consumer key and the consumer secret."})
+        await dialog.show_errors({missing: "Enter both, the consumer key and the consumer secret."})
         return
 
-    async def making() -> View:
+    async def make_view() -> View:
         note = "Nothing was entered, so nothing was changed."
         if client_id:
             await connecting.connect.set_app(dialog.workspace_id, dialog.user_id, client_id, secret)
             note = ":white_check_mark: Saved. Go on in the browser to connect with it."
         return await _connect_view(connecting, dialog.workspace_id, dialog.user_id, note)
 
-    await dialog.answer(TITLE, making)
+    await dialog.answer(TITLE, make_view)
 
 
 async def disconnect(dialog: Dialog, connecting: Connecting, home_tab: HomeTab) -> None:
@@ -72,7 +72,7 @@ async def disconnect(dialog: Dialog, connecting: Connecting, home_tab: HomeTab) 
             "Salesforce is disconnected, and its token revoked. All rules stay." if gone else "Nothing was connected."
         )
     except NotAnAdminError:
-        notice = NO_RIGHT
+        notice = ADMINS_ONLY
     await home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id, notice, dialog.view)
 
 
@@ -83,7 +83,7 @@ async def try_again(dialog: Dialog, connecting: Connecting, home_tab: HomeTab) -
         await connecting.connect.try_again(dialog.workspace_id, dialog.user_id)
         notice = "Salesforce answers again."
     except NotAnAdminError:
-        notice = NO_RIGHT
+        notice = ADMINS_ONLY
     except PermanentError:
         notice = "Salesforce still refuses us."
     except TransientError:
@@ -93,8 +93,8 @@ async def try_again(dialog: Dialog, connecting: Connecting, home_tab: HomeTab) -
 
 async def choose_our_share(dialog: Dialog, preferences: Preferences, home_tab: HomeTab) -> None:
     await dialog.ack()
-    notice = NO_RIGHT
-    if await dialog.may():
+    notice = ADMINS_ONLY
+    if await dialog.is_admin():
         calls, seen = int(dialog.action["selected_option"]["value"]), seen_version(dialog.view)
         answer = await preferences.set_salesforce_daily_calls(dialog.workspace_id, dialog.user_id, calls, seen)
         notice = answer.text

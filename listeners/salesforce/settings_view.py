@@ -9,7 +9,7 @@ from domain.salesforce import SalesforceApp
 from listeners.dialogs.blocks import Block, View, button, context, modal, plain, section, select
 from listeners.intake.mappings_view import MAPPINGS
 from services.home.home_state import HomeState
-from services.messages.wording import moment
+from services.messages.wording import slack_time
 from services.salesforce.health import Health, HealthLine, lines
 from services.salesforce.login import SCOPE_NAMES
 from services.slack.mrkdwn import escape
@@ -46,7 +46,7 @@ def health_texts(told: Sequence[HealthLine]) -> list[str]:
 
 def health_text(line: HealthLine) -> str:
     """In mrkdwn."""
-    at = f" {moment(line.at)}" if line.at is not None else ""
+    at = f" {slack_time(line.at)}" if line.at is not None else ""
     return f"{_MARKS[line.health]}{escape(line.text, 500)}{at}."
 
 

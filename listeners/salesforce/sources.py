@@ -11,7 +11,7 @@ from slack_bolt.async_app import AsyncApp
 from domain.errors import PermanentError, TransientError
 from domain.job_change.validation import InvalidJobChangeError
 from domain.salesforce import ACTIVE, PAUSED
-from listeners.dialogs.blocks import View, said_view
+from listeners.dialogs.blocks import View, message_view
 from listeners.dialogs.dialog import Dialog
 from listeners.intake.mappings_view import as_json
 from listeners.salesforce.settings_view import SOURCES
@@ -54,13 +54,13 @@ async def choose(dialog: Dialog, salesforce_source: SalesforceSource) -> None:
     """A place to look: proposed from the org's describe, with the last records as they would be told."""
     name = dialog.action["selected_option"]["value"]
 
-    async def making() -> View:
+    async def make_view() -> View:
         proposal = await salesforce_source.propose(dialog.workspace_id, name)
         if proposal is None:
-            return said_view(TITLE, "Salesforce does not show us this object any more.")
+            return message_view(TITLE, "Salesforce does not show us this object any more.")
         return await _previewed(salesforce_source, dialog.workspace_id, proposal, as_json(proposal.definition), "now")
 
-    await dialog.change(TITLE, making)
+    await dialog.change(TITLE, make_view)
 
 
 async def preview(dialog: Dialog, salesforce_source: SalesforceSource) -> None:
@@ -74,27 +74,27 @@ async def start(dialog: Dialog, salesforce_source: SalesforceSource) -> None:
         definition = _decoded(typed)
         SourceQuery.parse(proposal.sobject, definition)
     except InvalidJobChangeError as error:
-        await dialog.refuse({DEFINITION: str(error)[:300]})
+        await dialog.show_errors({DEFINITION: str(error)[:300]})
         return
 
-    async def making() -> View:
+    async def make_view() -> View:
         chosen = Proposal(proposal.name, proposal.sobject, proposal.label, definition)
         await salesforce_source.start(dialog.workspace_id, dialog.user_id, chosen, _days(begin))
         note = f":white_check_mark: Started: {escape(chosen.label, 80)} is looked at every minute."
         return await _sources_view(salesforce_source, dialog.workspace_id, note)
 
-    await dialog.answer(TITLE, making)
+    await dialog.answer(TITLE, make_view)
 
 
 async def change(dialog: Dialog, salesforce_source: SalesforceSource) -> None:
     """Pause, go on, or remove."""
     name, state = dialog.action["value"], _STATES[dialog.action["action_id"]]
 
-    async def making() -> View:
+    async def make_view() -> View:
         await salesforce_source.set_state(dialog.workspace_id, dialog.user_id, name, state)
         return await _sources_view(salesforce_source, dialog.workspace_id)
 
-    await dialog.change(TITLE, making)
+    await dialog.change(TITLE, make_view)
 
 
 async def _sources_view(service: SalesforceSource, workspace_id: str, note: str | None = None) -> View:
@@ -113,7 +113,7 @@ def _typed(dialog: Dialog) -> tuple[Proposal, str, str]:
     """Which place a dialog is about, the JSON in it, and when to start."""
     kept = json.loads(dialog.view["private_metadata"])
     proposal = Proposal(kept["name"], kept["sobject"], kept["label"], {})
-    return proposal, dialog.entered(DEFINITION) or "", dialog.entered(BEGIN)
+    return proposal, dialog.value_of(DEFINITION) or "", dialog.value_of(BEGIN)
 
 
 def _days(begin: str) -> int | None:

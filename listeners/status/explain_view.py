@@ -13,7 +13,7 @@ from listeners.dialogs.blocks import Block, context, section, sections
 from listeners.dialogs.mentions import mention
 from listeners.messages.why_view import considered_lines
 from listeners.status.failed_view import UNREADABLE
-from services.messages.wording import background, headline, moment, sentence
+from services.messages.wording import background, headline, sentence, slack_time
 from services.slack.mrkdwn import bold, escape
 
 MOST_CONSIDERED, MOST_STEPS, MOST_DELIVERIES = 15, 12, 8
@@ -55,7 +55,7 @@ def explained_blocks(explained: Explanation, reader: str | None) -> list[Block]:
         *_decided(found.decision or {}),
         *_titled("*Where it went*", [_delivery(each) for each in told[:MOST_DELIVERIES]]),
         *(_titled("*Step by step*", [_step(each) for each in found.trace[-MOST_STEPS:]]) if reader is None else []),
-        context(f"`{found.id}`, from {escape(found.source, 80)}, came in {moment(found.accepted_at)}."),
+        context(f"`{found.id}`, from {escape(found.source, 80)}, came in {slack_time(found.accepted_at)}."),
         *([context(_others(explained.others))] if explained.others else []),
     ]
 
@@ -73,7 +73,7 @@ def _outcome(found: JobChangeRecord) -> str:
     how = who or _ENDED.get(found.outcome or "", "Ended")
     why = f" {sentence(escape(found.reason, 500))}" if found.reason else ""
     why = f" They read: “{why.strip()}”" if why and found.sent_to == "dri" else why  # it speaks to them
-    return f"{how}, {moment(found.ended_at)}.{why}"
+    return f"{how}, {slack_time(found.ended_at)}.{why}"
 
 
 def _decided(decision: Mapping[str, Any]) -> Iterator[Block]:
@@ -93,7 +93,7 @@ def _delivery(told: DeliveryRecord) -> str:
 
 def _step(step: TraceStep) -> str:
     detail = _MEMBER.sub(r"<@\1>", escape(step.detail, 200)) if step.detail else ""
-    return f"• {moment(step.at)} {escape(step.step, 60)}{': ' if detail else ''}{detail}"
+    return f"• {slack_time(step.at)} {escape(step.step, 60)}{': ' if detail else ''}{detail}"
 
 
 def _titled(title: str, lines: Sequence[str]) -> list[Block]:

@@ -31,38 +31,38 @@ def register(app: AsyncApp) -> None:
 
 
 async def show(dialog: Dialog, burials: Burials) -> None:
-    async def making() -> View:
+    async def make_view() -> View:
         return await _page(dialog, burials, None)
 
-    await dialog.open(TITLE, making)
+    await dialog.open(TITLE, make_view)
 
 
 async def turn(dialog: Dialog, burials: Burials) -> None:
-    async def making() -> View:
+    async def make_view() -> View:
         is_more = dialog.action["action_id"] == MORE
         return await _page(dialog, burials, cursor_of(dialog.action["value"]) if is_more else None)
 
-    await dialog.change(TITLE, making)
+    await dialog.change(TITLE, make_view)
 
 
 async def try_again(dialog: Dialog, burials: Burials, home_tab: HomeTab) -> None:
-    async def making() -> View:
+    async def make_view() -> View:
         again = await burials.try_again(dialog.workspace_id, dialog.user_id, [dialog.action["value"]])
         note = ":white_check_mark: It is on its way again." if again else "That one is not buried any more."
         return await _page(dialog, burials, shown_after(dialog.view), note)
 
-    await dialog.change(TITLE, making)
+    await dialog.change(TITLE, make_view)
     await home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id)
 
 
 async def try_all_again(dialog: Dialog, burials: Burials, home_tab: HomeTab) -> None:
-    async def making() -> View:
+    async def make_view() -> View:
         again = await burials.try_all_again(dialog.workspace_id, dialog.user_id)
         many = "One job change is" if again == 1 else f"{again:,} job changes are"
         note = f":white_check_mark: {many} on the way again." if again else "Nothing is buried any more."
         return await _page(dialog, burials, None, note)
 
-    await dialog.change(TITLE, making)
+    await dialog.change(TITLE, make_view)
     await home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id)
 
 

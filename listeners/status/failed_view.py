@@ -9,7 +9,7 @@ from domain.delivery import FailedJobChange
 from domain.job_change.model import JobChange
 from domain.job_change.validation import InvalidJobChangeError
 from listeners.dialogs.blocks import Block, View, button, modal, plain, section
-from services.messages.wording import headline, moment, sentence
+from services.messages.wording import headline, sentence, slack_time
 from services.slack.mrkdwn import bold, escape
 
 SHOW_FAILED, TITLE = "home_buried", "Not delivered"
@@ -57,7 +57,7 @@ def name_of(each: FailedJobChange) -> str:
 def line_of(each: FailedJobChange) -> str:
     """In mrkdwn: what happened, why nobody read it, and when we gave up."""
     why = sentence(escape(each.reason or "nobody knows why any more", 300))
-    return f"{name_of(each)}\n{why} {moment(each.ended_at)}"
+    return f"{name_of(each)}\n{why} {slack_time(each.ended_at)}"
 
 
 def _burial(each: FailedJobChange) -> Block:

@@ -47,7 +47,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Desk:
+class StatusCommand:
     """All that the command can be answered from."""
 
     directory: Directory
@@ -62,7 +62,11 @@ def register(app: AsyncApp) -> None:
 
 
 async def answer(
-    ack: AsyncAck, command: dict[str, str], respond: AsyncRespond, desk: Desk, workspace_id: str | None
+    ack: AsyncAck,
+    command: dict[str, str],
+    respond: AsyncRespond,
+    status_command: StatusCommand,
+    workspace_id: str | None,
 ) -> None:
     """Only whoever asked reads the answer. https://docs.slack.dev/interactivity/implementing-slash-commands"""
     say: Callable[..., Awaitable[object]] = ack  # whoever is no Slack, and waits for nothing later, is answered at once
@@ -74,40 +78,40 @@ async def answer(
     if workspace_id is None:
         await say(NOT_INSTALLED)
     elif word.lower() in _ANSWERS:
-        await _ANSWERS[word.lower()](desk, Asked(say, workspace_id, command["user_id"], rest.strip()))
+        await _ANSWERS[word.lower()](status_command, Asked(say, workspace_id, command["user_id"], rest.strip()))
     else:
         await say(not_known(word))
 
 
-async def _status(desk: Desk, asked: Asked) -> None:
+async def _status(status_command: StatusCommand, asked: Asked) -> None:
     """For any member: numbers and the state of the connections, nothing of people; for admins what is wrong, too."""
-    shown = await desk.status.of(asked.workspace_id)
+    shown = await status_command.status.of(asked.workspace_id)
     if shown is None:
         await asked.respond(NOT_INSTALLED)
         return
-    mine = mine_line(await desk.status.waiting_for(asked.workspace_id, asked.user_id))
-    may = await desk.directory.is_admin(asked.workspace_id, asked.user_id)
+    mine = mine_line(await status_command.status.waiting_for(asked.workspace_id, asked.user_id))
+    may = await status_command.directory.is_admin(asked.workspace_id, asked.user_id)
     text = "\n".join(filter(None, [*status_lines(shown, may=may), mine]))
     await asked.respond(text=text, blocks=status_blocks(shown, mine, may=may))
 
 
-async def _help(_desk: Desk, asked: Asked) -> None:
+async def _help(_status_command: StatusCommand, asked: Asked) -> None:
     await asked.respond(HELP)
 
 
-async def _test(desk: Desk, asked: Asked) -> None:
-    job_change_id, why_not = await desk.sampling.send(asked.workspace_id, asked.user_id)
+async def _test(status_command: StatusCommand, asked: Asked) -> None:
+    job_change_id, why_not = await status_command.sampling.send(asked.workspace_id, asked.user_id)
     await asked.respond(sent_test(job_change_id) if job_change_id else why_not)
 
 
-async def _explain(desk: Desk, asked: Asked) -> None:
+async def _explain(status_command: StatusCommand, asked: Asked) -> None:
     """Admins of any, members only of what came to them: to them, another's is as if it were not there."""
     which = _MAILTO.sub(r"\1", asked.rest).strip("`“”\"' ")
     if not which:
         await asked.respond(EXPLAIN_WHAT)
         return
-    may = await desk.directory.is_admin(asked.workspace_id, asked.user_id)
-    explained = await desk.explaining.of(asked.workspace_id, which, None if may else asked.user_id)
+    may = await status_command.directory.is_admin(asked.workspace_id, asked.user_id)
+    explained = await status_command.explaining.of(asked.workspace_id, which, None if may else asked.user_id)
     if explained is None:
         await asked.respond(not_found(which, may=may))
         return
@@ -115,12 +119,12 @@ async def _explain(desk: Desk, asked: Asked) -> None:
     await asked.respond(text=explained_text(explained), blocks=explained_blocks(explained, reader))
 
 
-async def _buried(desk: Desk, asked: Asked) -> None:
-    if not await desk.directory.is_admin(asked.workspace_id, asked.user_id):
+async def _buried(status_command: StatusCommand, asked: Asked) -> None:
+    if not await status_command.directory.is_admin(asked.workspace_id, asked.user_id):
         await asked.respond(ONLY_ADMINS)
         return
-    shown = await desk.status.of(asked.workspace_id)
-    listed = await desk.burials.page(asked.workspace_id, None, SHOWN)
+    shown = await status_command.status.of(asked.workspace_id)
+    listed = await status_command.burials.page(asked.workspace_id, None, SHOWN)
     if shown is None or not listed:
         await asked.respond(NOTHING_BURIED)
         return
@@ -128,7 +132,7 @@ async def _buried(desk: Desk, asked: Asked) -> None:
     await asked.respond(text="\n".join(buried_lines(listed, buried)), blocks=buried_blocks(listed, buried))
 
 
-_ANSWERS: dict[str, Callable[[Desk, Asked], Awaitable[None]]] = {
+_ANSWERS: dict[str, Callable[[StatusCommand, Asked], Awaitable[None]]] = {
     "": _status,
     "status": _status,
     "help": _help,

@@ -11,7 +11,7 @@ from listeners.dialogs.blocks import Block, button, context, section, sections
 from listeners.salesforce.settings_view import health_texts
 from listeners.status.failed_view import A_PAGE, SHOW_FAILED, line_of
 from services.home.home_state import REPORTED_DAYS, WorkspaceStatus
-from services.messages.wording import moment
+from services.messages.wording import slack_time
 from services.salesforce.health import Health
 from services.slack.mrkdwn import escape
 
@@ -82,13 +82,13 @@ def mine_line(waiting: HeldBack) -> str | None:
     many = "One job change waits" if waiting.count == 1 else f"{waiting.count:,} job changes wait"
     if waiting.held_until is None:
         return f"{many} for you, and will be with you in a moment."
-    return f":crescent_moon: {many} for you until {moment(waiting.held_until)}, as you prefer: see the Home tab."
+    return f":crescent_moon: {many} for you until {slack_time(waiting.held_until)}, as you prefer: see the Home tab."
 
 
 def status_blocks(status: WorkspaceStatus, mine: str | None = None, *, may: bool) -> list[Block]:
     """*mine*: a line for whoever asks alone; *may* as in `status_lines`."""
     lines = filter(None, [*status_lines(status, may=may), mine])
-    return [*sections(lines), context(f"As of {moment(status.at)}. Only you can see this.")]
+    return [*sections(lines), context(f"As of {slack_time(status.at)}. Only you can see this.")]
 
 
 def buried_lines(listed: Sequence[FailedJobChange], buried: int) -> list[str]:
@@ -133,7 +133,7 @@ def _whether_salesforce_works(status: WorkspaceStatus) -> list[str]:
 
 def _silent(status: WorkspaceStatus) -> list[str]:
     return [
-        f":hourglass: {vendor} has not answered since {moment(since)}. What needs it is kept, and tried again."
+        f":hourglass: {vendor} has not answered since {slack_time(since)}. What needs it is kept, and tried again."
         for vendor, since in status.silent.items()
     ]
 
@@ -141,7 +141,7 @@ def _silent(status: WorkspaceStatus) -> list[str]:
 def _last(status: WorkspaceStatus) -> str:
     if status.last_accepted_at is None:
         return "No job change has come in yet."
-    return f"The last job change came in {moment(status.last_accepted_at)}."
+    return f"The last job change came in {slack_time(status.last_accepted_at)}."
 
 
 def _ended(status: WorkspaceStatus) -> str:
@@ -156,7 +156,7 @@ def _waiting(status: WorkspaceStatus) -> str:
     if status.waiting_since is None:
         return "Nothing is waiting."
     verb = "is" if status.waiting == 1 else "are"
-    return f"{status.waiting:,} {verb} waiting to be told, the oldest since {moment(status.waiting_since)}."
+    return f"{status.waiting:,} {verb} waiting to be told, the oldest since {slack_time(status.waiting_since)}."
 
 
 def _buried(status: WorkspaceStatus) -> list[str]:

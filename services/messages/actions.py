@@ -11,9 +11,9 @@ from domain.errors import PermanentError, TransientError
 from domain.job_change.model import JobChange
 from domain.people import BOT, DEACTIVATED, GUEST, STRANGER
 from domain.states import DEFAULT_CHANNEL, Role, is_person
-from services.messages.available_actions import ERASED, LONGEST_WORDS, Reached, Verb, refusal
-from services.messages.redraws import Drawn, Redrawing
-from services.messages.snooze import When, comes_back_at
+from services.messages.available_actions import ERASED, LONGEST_COMMENT, ActionableDelivery, ActionKind, refusal
+from services.messages.redraws import Redrawer, RedrawResult
+from services.messages.snooze import SnoozeOption, snooze_ends_at
 from services.slack.api import Slack
 from services.slack.directory import member_of
 from services.slack.shapes import SlackUser
@@ -23,13 +23,13 @@ from store.messages import acting, laters
 from store.ownership import muting
 from store.slack import workspaces
 
-UNMUTABLE = "Your admins want everybody to hear about these, so they cannot be muted."
+CANNOT_BE_MUTED = "Your admins want everybody to hear about these, so they cannot be muted."
 ONLY_MEMBERS = "Only members of this workspace can do that."
 TRY_AGAIN = "Slack did not answer just now, so nothing was changed. Please try again in a minute."
 _NOTED = {
-    Drawn.NOW: None,
-    Drawn.LATER: "Noted: the message will show it in a moment.",
-    Drawn.NEVER: "Noted, though a message of it cannot be changed any more.",
+    RedrawResult.NOW: None,
+    RedrawResult.LATER: "Noted: the message will show it in a moment.",
+    RedrawResult.NEVER: "Noted, though a message of it cannot be changed any more.",
 }
 _PROBLEMS = {
     DEACTIVATED: "that account is deactivated",
@@ -40,7 +40,7 @@ _PROBLEMS = {
 
 
 @dataclass(frozen=True)
-class Acted:
+class ActionResult:
     """
     What came of it. *text*: what the person reads, in mrkdwn; None: the message itself shows it.
 
@@ -58,7 +58,7 @@ class Acted:
 
 
 @dataclass(frozen=True)
-class Acting:
+class DeliveryActions:
     """
     Who presses is who Slack says, in a request that it signed; whether they may is read from our rows, each time.
 
@@ -67,10 +67,10 @@ class Acting:
 
     database: Database
     slack: Slack
-    redrawing: Redrawing
+    redrawer: Redrawer
     now: Callable[[], int]
 
-    async def reach(self, workspace_id: str, delivery_id: int, actor: str, verb: Verb) -> Reached | str:
+    async def find(self, workspace_id: str, delivery_id: int, actor: str, verb: ActionKind) -> ActionableDelivery | str:
         """The delivery, if *actor* may do this to it; else why not, in mrkdwn."""
         delivery = await self.database.run(acting.find, workspace_id, delivery_id)
         refused = refusal(delivery, verb, actor)
@@ -81,29 +81,31 @@ class Acting:
             return ERASED
         if not is_person(delivery.destination) and (stranger := await self._is_stranger(workspace_id, actor)):
             return stranger
-        if verb not in {Verb.MUTE, Verb.WHY}:
-            return Reached(delivery, change)
+        if verb not in {ActionKind.MUTE, ActionKind.WHY}:
+            return ActionableDelivery(delivery, change)
         muted = await self.database.run(muting.muted, workspace_id, actor, self.now())
-        return Reached(delivery, change, muted, await self.database.run(muting.limits, workspace_id))
+        return ActionableDelivery(delivery, change, muted, await self.database.run(muting.limits, workspace_id))
 
-    async def take(self, workspace_id: str, delivery_id: int, actor: str) -> Acted:
+    async def take(self, workspace_id: str, delivery_id: int, actor: str) -> ActionResult:
         """*actor* is on it; in a channel, the first one is."""
-        reached = await self.reach(workspace_id, delivery_id, actor, Verb.TAKE)
+        reached = await self.find(workspace_id, delivery_id, actor, ActionKind.TAKE)
         if isinstance(reached, str):
-            return Acted(reached)
+            return ActionResult(reached)
         if await self.database.run(acting.take, reached.delivery, actor, self.now()):
-            return Acted(job_change_id=reached.delivery.job_change_id)
-        return await self._too_late(reached.delivery, actor, Verb.TAKE)
+            return ActionResult(job_change_id=reached.delivery.job_change_id)
+        return await self._too_late(reached.delivery, actor, ActionKind.TAKE)
 
-    async def hand_on(self, workspace_id: str, delivery_id: int, actor: str, to: str | None, words: str) -> Acted:
+    async def reassign(
+        self, workspace_id: str, delivery_id: int, actor: str, to: str | None, words: str
+    ) -> ActionResult:
         """Give it to the Slack user *to*, or (None) back to the channel; *words*: why, for whoever gets it."""
-        reached = await self.reach(workspace_id, delivery_id, actor, Verb.HAND_ON)
+        reached = await self.find(workspace_id, delivery_id, actor, ActionKind.REASSIGN)
         if isinstance(reached, str):
-            return Acted(reached)
+            return ActionResult(reached)
         if problem := await self._cannot_get_it(reached.delivery, actor, to):
-            return Acted(problem, can_choose_again=True)
+            return ActionResult(problem, can_choose_again=True)
         name = await self._name(workspace_id, actor)
-        delivery, said = reached.delivery, f": “{words.strip()[:LONGEST_WORDS]}”" if words.strip() else "."
+        delivery, said = reached.delivery, f": “{words.strip()[:LONGEST_COMMENT]}”" if words.strip() else "."
         if to is None:
             channel = await self._channel_of(reached) if is_person(delivery.destination) else delivery.destination
             new = _promise(delivery, channel, Role.FALLBACK, f"{name} says that it is not theirs{said}")
@@ -112,76 +114,76 @@ class Acting:
             new = _promise(delivery, to, Role.DRI, f"{name} gave it to you{said}")
             handed_on = await self.database.run(acting.give, delivery, actor, to, new, self.now())
         if handed_on:
-            return Acted(job_change_id=delivery.job_change_id)
-        return await self._too_late(delivery, actor, Verb.HAND_ON)
+            return ActionResult(job_change_id=delivery.job_change_id)
+        return await self._too_late(delivery, actor, ActionKind.REASSIGN)
 
-    async def put_off(self, workspace_id: str, delivery_id: int, actor: str, when: When) -> Acted:
+    async def snooze(self, workspace_id: str, delivery_id: int, actor: str, when: SnoozeOption) -> ActionResult:
         """It comes back in the morning, by *actor*'s clock; later where their preferences would keep it then."""
-        reached = await self.reach(workspace_id, delivery_id, actor, Verb.LATER)
+        reached = await self.find(workspace_id, delivery_id, actor, ActionKind.SNOOZE)
         if isinstance(reached, str):
-            return Acted(reached)
+            return ActionResult(reached)
         try:
             user = await self.slack.user(workspace_id, actor)
         except TransientError:
-            return Acted(TRY_AGAIN)
+            return ActionResult(TRY_AGAIN)
         except PermanentError:
             user = None  # we may not know where they are: then it is UTC
-        due_at = comes_back_at(when, self.now(), user.tz if user else None)
+        due_at = snooze_ends_at(when, self.now(), user.tz if user else None)
         hours = await self.database.run(member_preferences.find, workspace_id, actor)
         back_at = hours.held_until(due_at, due_at)
         await self.database.run(laters.put_off, reached.delivery, actor, back_at, self.now())
-        return Acted(job_change_id=reached.delivery.job_change_id)
+        return ActionResult(job_change_id=reached.delivery.job_change_id)
 
-    async def report(self, workspace_id: str, delivery_id: int, actor: str, fault: str, words: str) -> Acted:
+    async def report(self, workspace_id: str, delivery_id: int, actor: str, fault: str, words: str) -> ActionResult:
         """Something is wrong with it: one of FAULTS, and *words* of their own."""
-        reached = await self.reach(workspace_id, delivery_id, actor, Verb.WRONG_DATA)
+        reached = await self.find(workspace_id, delivery_id, actor, ActionKind.WRONG_DATA)
         if isinstance(reached, str):
-            return Acted(reached)
-        said = words.strip()[:LONGEST_WORDS] or None
+            return ActionResult(reached)
+        said = words.strip()[:LONGEST_COMMENT] or None
         await self.database.run(acting.report, reached.delivery, actor, fault, said, self.now())
-        return Acted(job_change_id=reached.delivery.job_change_id)
+        return ActionResult(job_change_id=reached.delivery.job_change_id)
 
     async def mute(
         self, workspace_id: str, delivery_id: int, actor: str, what: str, *, muted: bool = True
-    ) -> Reached | str:
+    ) -> ActionableDelivery | str:
         """
         *actor* is not told of such job changes any more, or (*muted* False) is again; else why not.
 
         *what*: the signal or the change type of this one.
         """
-        reached = await self.reach(workspace_id, delivery_id, actor, Verb.MUTE)
+        reached = await self.find(workspace_id, delivery_id, actor, ActionKind.MUTE)
         if isinstance(reached, str):
             return reached
         if what not in {reached.job_change.signal, reached.job_change.change_type}:
             return "That cannot be muted from this message."
         if muted and what in reached.unmutable:
-            return UNMUTABLE
+            return CANNOT_BE_MUTED
         turn = muting.mute if muted else muting.unmute
         await self.database.run(turn, reached.delivery, actor, what, self.now())
-        return await self.reach(workspace_id, delivery_id, actor, Verb.MUTE)
+        return await self.find(workspace_id, delivery_id, actor, ActionKind.MUTE)
 
-    async def show(self, acted: Acted) -> str | None:
+    async def update_messages(self, acted: ActionResult) -> str | None:
         """Draw every message of it anew; what the person reads, in mrkdwn, where the messages do not say it all."""
         if acted.job_change_id is None:
             return acted.text
         try:
-            return _NOTED[await self.redrawing.of(acted.job_change_id)]
+            return _NOTED[await self.redrawer.redraw(acted.job_change_id)]
         except DatabaseUnavailableError:
-            return _NOTED[Drawn.LATER]
+            return _NOTED[RedrawResult.LATER]
 
     async def catch_up(self) -> bool:
         """A bit of what is due: bring back what was put off until now, or draw what could not be drawn before."""
-        return await self.database.run(laters.come_back, self.now()) or await self.redrawing.catch_up()
+        return await self.database.run(laters.come_back, self.now()) or await self.redrawer.catch_up()
 
-    async def _channel_of(self, reached: Reached) -> str:
+    async def _channel_of(self, reached: ActionableDelivery) -> str:
         """Where job changes of this signal are read that have no DRI."""
         workspace = await self.database.run(workspaces.find, reached.delivery.workspace_id)
         return workspace.channel_of(reached.job_change.signal) if workspace else DEFAULT_CHANNEL
 
-    async def _too_late(self, delivery: Delivery, actor: str, verb: Verb) -> Acted:
+    async def _too_late(self, delivery: Delivery, actor: str, verb: ActionKind) -> ActionResult:
         """Somebody was faster, or the same person pressed twice."""
         now = await self.database.run(acting.find, delivery.workspace_id, delivery.id)
-        return Acted(refusal(now, verb, actor) or TRY_AGAIN)
+        return ActionResult(refusal(now, verb, actor) or TRY_AGAIN)
 
     async def _cannot_get_it(self, delivery: Delivery, actor: str, to: str | None) -> str | None:
         if to is None:

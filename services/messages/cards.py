@@ -9,9 +9,9 @@ from typing import cast
 from domain.delivery import NO_HISTORY, ClaimedDelivery, Handling, History, Snooze
 from domain.job_change.model import JobChange
 from domain.states import DEFAULT_CHANNEL, HandlingState, Role, is_person
-from services.messages.available_actions import FAULTS, offers
+from services.messages.available_actions import FAULTS, available_actions
 from services.messages.compose import Card
-from services.messages.wording import Side, moment
+from services.messages.wording import Side, slack_time
 
 MOST_NOTES = 5
 _SIDES = {"past", "current", "both"}
@@ -40,7 +40,7 @@ def card(member: ClaimedDelivery, destination: str, history: History = NO_HISTOR
         is_test=change.is_test,
         side=cast("Side", member.side) if member.side in _SIDES else None,
         notes=tuple(_notes(history, member.id, destination))[-MOST_NOTES:],
-        offers=offers(member.role, state, in_person=is_person(destination)),
+        actions=available_actions(member.role, state, in_person=is_person(destination)),
     )
 
 
@@ -53,7 +53,7 @@ def _notes(history: History, delivery_id: int, destination: str) -> Iterator[str
     if history.reports:
         who = ", ".join(f"<@{report.actor}>" for report in history.reports[-MOST_NOTES:])
         last = history.reports[-1]
-        yield f"🚩 Wrong data ({FAULTS[last.kind].lower()}), says {who} · {moment(last.at)}"
+        yield f"🚩 Wrong data ({FAULTS[last.kind].lower()}), says {who} · {slack_time(last.at)}"
 
 
 def _is_told(handled: Handling, destination: str) -> bool:
@@ -63,7 +63,7 @@ def _is_told(handled: Handling, destination: str) -> bool:
 
 
 def _handled(handled: Handling) -> str:
-    who, when = f"<@{handled.actor}>", moment(handled.at)
+    who, when = f"<@{handled.actor}>", slack_time(handled.at)
     if handled.state == HandlingState.TAKEN:
         return f"✅ {who} is on it · {when}"
     if handled.state == HandlingState.REASSIGNED:
@@ -72,4 +72,4 @@ def _handled(handled: Handling) -> str:
 
 
 def _later(later: Snooze) -> str:
-    return f"⏰ Comes back {moment(later.due_at)}" if later.due_at else "⏰ Back, as you asked"
+    return f"⏰ Comes back {slack_time(later.due_at)}" if later.due_at else "⏰ Back, as you asked"

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from domain.job_change.model import JobChange
 from domain.states import Role
-from services.messages.available_actions import Offer, Offers
+from services.messages.available_actions import AvailableActions, MessageAction
 from services.messages.wording import Side, background, headline, meaning, sentence
 from services.slack.mrkdwn import bold, escape, link, web_address
 
@@ -34,7 +34,7 @@ MENU = "delivery_menu"
 Block = dict[str, Any]
 
 _REASON = 400  # characters that are read
-_NO_OFFERS = Offers((), ())
+_NO_ACTIONS = AvailableActions((), ())
 _BUNDLES: dict[frozenset[Role], str] = {
     frozenset({Role.DRI}): "{count} job changes for you",
     frozenset({Role.FALLBACK}): "{count} job changes without a DRI",
@@ -63,7 +63,7 @@ class Card:
     is_test: bool = False
     side: Side | None = None
     notes: tuple[str, ...] = ()
-    offers: Offers = _NO_OFFERS
+    actions: AvailableActions = _NO_ACTIONS
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def compose(cards: Sequence[Card], *, plainness: int = 0, digest: str | None = N
 
 
 def _card_blocks(card: Card, *, with_links: bool) -> Iterator[Block]:
-    change, buttons, menu = card.job_change, card.offers.buttons, card.offers.menu
+    change, buttons, menu = card.job_change, card.actions.buttons, card.actions.menu
     told = "\n".join(filter(None, [headline(change, bold, card.side), background(change, card.side)]))
     yield _section(told, None if buttons else _menu(card, menu))
     if facts := meaning(change, card.side):
@@ -114,13 +114,13 @@ def _card_blocks(card: Card, *, with_links: bool) -> Iterator[Block]:
     if card.notes:
         yield _context("\n".join(card.notes))
     if buttons:
-        elements = [*(_button(card, offer) for offer in buttons), *filter(None, [_menu(card, menu)])]
+        elements = [*(_button(card, action) for action in buttons), *filter(None, [_menu(card, menu)])]
         yield {"type": "actions", "block_id": f"{ACTION}{card.delivery_id}", "elements": elements}
 
 
 def _line_blocks(card: Card, *, with_links: bool) -> Iterator[Block]:
     change = card.job_change
-    yield _section(sentence(headline(change, bold, card.side)), _menu(card, card.offers.in_one_menu))
+    yield _section(sentence(headline(change, bold, card.side)), _menu(card, card.actions.in_one_menu))
     why = " · ".join([*meaning(change, card.side), escape(card.reason, _REASON)])
     yield _context(why, *(_inline_links(card) if with_links else ()))
     if card.notes:
@@ -168,20 +168,20 @@ def _inline_links(card: Card) -> list[str]:
     return [rendered for label, address in _links(card) if (rendered := link(address, label))]
 
 
-def _button(card: Card, offer: Offer) -> Block:
+def _button(card: Card, action: MessageAction) -> Block:
     block: Block = {
         "type": "button",
-        "action_id": f"{ACTION}{offer.verb}",
-        "text": _plain_text(offer.label),
+        "action_id": f"{ACTION}{action.kind}",
+        "text": _plain_text(action.label),
         "value": str(card.delivery_id),
     }
-    return block | ({"style": "primary"} if offer.is_primary else {})
+    return block | ({"style": "primary"} if action.is_primary else {})
 
 
-def _menu(card: Card, menu: Sequence[Offer]) -> Block | None:
+def _menu(card: Card, menu: Sequence[MessageAction]) -> Block | None:
     if not menu:
         return None
-    options = [{"text": _plain_text(offer.label), "value": f"{offer.verb}:{card.delivery_id}"} for offer in menu]
+    options = [{"text": _plain_text(action.label), "value": f"{action.kind}:{card.delivery_id}"} for action in menu]
     return {"type": "overflow", "action_id": MENU, "options": options}
 
 

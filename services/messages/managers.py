@@ -38,7 +38,7 @@ class Managers:
     describe: SalesforceDescribe
     directory: Directory
 
-    async def of(self, workspace_id: str, user_id: str, email: str | None) -> Manager | None:
+    async def find(self, workspace_id: str, user_id: str, email: str | None) -> Manager | None:
         """
         The manager of a Slack user with this e-mail address; None: they have none who can be told, or Salesforce or
         Slack does not tell. Raises TransientError.

@@ -39,7 +39,7 @@ _HINT = (
 
 
 @dataclass(frozen=True)
-class Standing:
+class NoticeContext:
     """
     How a workspace stands. *salesforce* None: it is not connected.
 
@@ -62,7 +62,7 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Said:
+class NoticeMessage:
     """A message. *is_over*: nothing will change in it any more."""
 
     text: str
@@ -75,12 +75,12 @@ class Said:
         return sha256(repr(self).encode()).hexdigest()
 
 
-def said(kind: str, standing: Standing) -> Said:
+def notice_message(kind: str, standing: NoticeContext) -> NoticeMessage:
     """What a notice of this kind says now; one that is over need not be begun."""
     return _SAYS[kind](standing)
 
 
-def look_again_at(kind: str, made_at: int, now: int) -> int | None:
+def next_update_at(kind: str, made_at: int, now: int) -> int | None:
     """When a message that is not over is looked at again; None: it stays as it is, or is too old to be followed."""
     age = now - made_at
     if kind in _TOLD_ONCE or age > 60 * 24 * _HOUR_MS:
@@ -90,14 +90,14 @@ def look_again_at(kind: str, made_at: int, now: int) -> int | None:
     return now + (60_000 if age < 24 * _HOUR_MS else _HOUR_MS)
 
 
-def _welcome(standing: Standing) -> Said:
+def _welcome(standing: NoticeContext) -> NoticeMessage:
     title = _ALL_SET if standing.is_all_done else "👋 *The app is installed.* Here is what is done, and what is left:"
     lines = list(_steps(standing))
     blocks = [_section(title), _section("\n".join(lines)), *_picker(standing)]
-    return Said("\n".join([title, *lines]), blocks, standing.is_all_done)
+    return NoticeMessage("\n".join([title, *lines]), blocks, standing.is_all_done)
 
 
-def _steps(standing: Standing) -> Iterator[str]:
+def _steps(standing: NoticeContext) -> Iterator[str]:
     steps, workspace = standing.steps, standing.workspace
     home = "in the *Home* tab"
     yield "✅ The app is added to Slack"
@@ -116,41 +116,41 @@ def _steps(standing: Standing) -> Iterator[str]:
     yield "✅ Ownership rules are published" if steps.rules else f"▫️ Optional: {optional}"
 
 
-def _nudge(standing: Standing) -> Said:
+def _nudge(standing: NoticeContext) -> NoticeMessage:
     if standing.is_all_done:
-        return Said(_ALL_SET, [_section(_ALL_SET)], is_over=True)
+        return NoticeMessage(_ALL_SET, [_section(_ALL_SET)], is_over=True)
     title = "The app was installed yesterday. What is left to do:"
     lines = [line for line in _steps(standing) if line.startswith(("⬜", "⚠️"))]
     blocks = [_section(title), _section("\n".join(lines)), *_picker(standing)]
-    return Said("\n".join([title, *lines]), blocks, is_over=False)
+    return NoticeMessage("\n".join([title, *lines]), blocks, is_over=False)
 
 
-def _broken(standing: Standing) -> Said:
+def _broken(standing: NoticeContext) -> NoticeMessage:
     workspace = standing.workspace
     channel = f"<#{workspace.default_channel_id}>"
     if not workspace.default_channel_problem:
         text = f"✅ *Fixed.* Job changes that no DRI is found for go to {channel}, and what was kept goes there now."
-        return Said(text, [_section(text)], is_over=True)
+        return NoticeMessage(text, [_section(text)], is_over=True)
     why = escape(workspace.default_channel_problem, 300)
     text = (
         f"⚠️ *The default channel {channel} cannot be posted to*: {why}.\nNothing is lost: what belongs there is kept,"
         " and sent once this is fixed. Fix the channel and check it again, or choose another one."
     )
-    return Said(text, [_section(text), *_picker(standing)], is_over=False)
+    return NoticeMessage(text, [_section(text), *_picker(standing)], is_over=False)
 
 
-def _missing(standing: Standing) -> Said:
+def _missing(standing: NoticeContext) -> NoticeMessage:
     if standing.workspace.default_channel_id:
         text = f"✅ The default channel is <#{standing.workspace.default_channel_id}>. What was kept goes there now."
-        return Said(text, [_section(text)], is_over=True)
+        return NoticeMessage(text, [_section(text)], is_over=True)
     text = (
         "⚠️ *Job changes wait for a default channel*: no DRI was found for them. Nothing is lost: choose a default"
         " channel, and they are posted there."
     )
-    return Said(text, [_section(text), *_picker(standing)], is_over=False)
+    return NoticeMessage(text, [_section(text), *_picker(standing)], is_over=False)
 
 
-def _salesforce_broken(standing: Standing) -> Said:
+def _salesforce_broken(standing: NoticeContext) -> NoticeMessage:
     problem = standing.salesforce.problem if standing.salesforce else None
     if not problem:
         return _plainly("✅ Salesforce can be asked again.", is_over=True)
@@ -160,7 +160,7 @@ def _salesforce_broken(standing: Standing) -> Said:
     )
 
 
-def _calls_low(standing: Standing) -> Said:
+def _calls_low(standing: NoticeContext) -> NoticeMessage:
     known = standing.salesforce
     used, limit = (known.api_used or 0, known.api_limit or 0) if known else (0, 0)
     if used <= limit * CALLS_ARE_FINE:
@@ -171,7 +171,7 @@ def _calls_low(standing: Standing) -> Said:
     )
 
 
-def _not_me(standing: Standing) -> Said:
+def _not_me(standing: NoticeContext) -> NoticeMessage:
     if not standing.denials:
         return _plainly("They are that owner in Salesforce after all, they say.", is_over=True)
     told = (
@@ -183,7 +183,7 @@ def _not_me(standing: Standing) -> Said:
     return _plainly("\n".join(told))
 
 
-_SAYS: Mapping[str, Callable[[Standing], Said]] = {
+_SAYS: Mapping[str, Callable[[NoticeContext], NoticeMessage]] = {
     WELCOME: _welcome,
     NUDGE: _nudge,
     NO_DEFAULT_CHANNEL: _missing,
@@ -195,11 +195,11 @@ _SAYS: Mapping[str, Callable[[Standing], Said]] = {
 _TOLD_ONCE = {SALESFORCE_BROKEN, SALESFORCE_CALLS_LOW, NOT_ME}
 
 
-def _plainly(text: str, *, is_over: bool = False) -> Said:
-    return Said(text, [_section(text)], is_over)
+def _plainly(text: str, *, is_over: bool = False) -> NoticeMessage:
+    return NoticeMessage(text, [_section(text)], is_over)
 
 
-def _picker(standing: Standing) -> list[Block]:
+def _picker(standing: NoticeContext) -> list[Block]:
     """How to choose a channel right here, while there is none that can be posted to."""
     if standing.has_channel:
         return []

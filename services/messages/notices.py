@@ -21,7 +21,7 @@ from domain.notices import (
     Notice,
 )
 from domain.workspace import Workspace
-from services.messages.notice_text import Said, Standing, look_again_at, said
+from services.messages.notice_text import NoticeContext, NoticeMessage, next_update_at, notice_message
 from services.retry import backoff_ms
 from services.slack.api import Posted, Slack
 from services.slack.directory import member_of
@@ -136,7 +136,7 @@ class Notices:
         if standing is None or not standing.workspace.is_active:
             await self.database.run(notices.drop, notice)
             return
-        message = said(notice.kind, standing)
+        message = notice_message(notice.kind, standing)
         try:
             if notice.channel and notice.ts:
                 await self._update(notice, Posted(notice.channel, notice.ts), message)
@@ -148,7 +148,7 @@ class Notices:
             log.warning("the notice %s of %s cannot be given: %s", notice.kind, notice.workspace_id, error)
             await self.database.run(notices.settle, notice, None)
 
-    async def _send(self, notice: Notice, message: Said) -> None:
+    async def _send(self, notice: Notice, message: NoticeMessage) -> None:
         if notice.begun_at is not None and (found := await self._look_for(notice, notice.begun_at)):
             await self._arrived(notice, found, None, self.now())  # what it said then is brought up to date at once
         elif notice.begun_at is None and message.is_over:
@@ -173,13 +173,13 @@ class Notices:
             raise PermanentError("it may have arrived, and it cannot be looked up whether it did")
         return await self.slack.find_post(notice.workspace_id, dm, notice.id, begun_at - SKEW_MS)
 
-    async def _update(self, notice: Notice, posted: Posted, message: Said) -> None:
+    async def _update(self, notice: Notice, posted: Posted, message: NoticeMessage) -> None:
         if message.digest != notice.shown:
             await self.slack.update(notice.workspace_id, posted, text=message.text, blocks=message.blocks)
         await self.database.run(notices.settle, notice, self._next(notice, message), shown=message.digest, attempts=0)
 
-    def _next(self, notice: Notice, message: Said) -> int | None:
-        return None if message.is_over else look_again_at(notice.kind, notice.made_at, self.now())
+    def _next(self, notice: Notice, message: NoticeMessage) -> int | None:
+        return None if message.is_over else next_update_at(notice.kind, notice.made_at, self.now())
 
     async def _postpone(self, notice: Notice, error: TransientError) -> None:
         log.info("the notice %s of %s was not given now: %s", notice.kind, notice.workspace_id, error)
@@ -209,13 +209,13 @@ def _deny(
     return is_first
 
 
-def _standing(connection: Connection, notice: Notice) -> Standing | None:
+def _standing(connection: Connection, notice: Notice) -> NoticeContext | None:
     workspace_id = notice.workspace_id
     workspace = workspaces.find(connection, workspace_id)
     if workspace is None:
         return None
     denials = owners.denials_at(connection, workspace_id, notice.made_at) if notice.kind == NOT_ME else ()
-    return Standing(
+    return NoticeContext(
         workspace=workspace,
         steps=notices.steps(connection, workspace_id, TEST_SOURCE),
         salesforce=connections.standing_of(connection, workspace_id),

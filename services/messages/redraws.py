@@ -26,7 +26,7 @@ MOST_ATTEMPTS = 30
 PLAIN_TEXT = 2
 
 
-class Drawn(IntEnum):
+class RedrawResult(IntEnum):
     """When a message shows what the rows say; the worst of several counts."""
 
     NOW = 0
@@ -35,7 +35,7 @@ class Drawn(IntEnum):
 
 
 @dataclass(frozen=True)
-class Redrawing:
+class Redrawer:
     """
     The rows are the truth, and a message their picture.
 
@@ -48,9 +48,9 @@ class Redrawing:
     slack: Slack
     now: Callable[[], int]
 
-    async def of(self, job_change_id: str) -> Drawn:
+    async def redraw(self, job_change_id: str) -> RedrawResult:
         """Every message that tells of this job change, as far as that can be done now."""
-        worst = Drawn.NOW
+        worst = RedrawResult.NOW
         while due := await self.database.run(redraws.claim, self.now(), LEASE_MS, MOST_AT_ONCE, job_change_id):
             worst = max([worst, *[await self._draw(redraw) for redraw in due]])
         return worst
@@ -62,7 +62,7 @@ class Redrawing:
             await self._draw(redraw)
         return bool(due)
 
-    async def _draw(self, redraw: Redraw) -> Drawn:
+    async def _draw(self, redraw: Redraw) -> RedrawResult:
         if redraw.channel is None or redraw.ts is None:  # it is on its way
             return await self._wait(redraw, backoff_ms(redraw.attempts + 1, random()))  # noqa: S311
         try:
@@ -75,7 +75,7 @@ class Redrawing:
             log.info("a message of %s stays as it is: %s", redraw.workspace_id, error)
             return await self._give_up(redraw)
         await self.database.run(redraws.finish, redraw, self.now())
-        return Drawn.NOW if is_drawn else Drawn.NEVER
+        return RedrawResult.NOW if is_drawn else RedrawResult.NEVER
 
     async def _update(self, redraw: Redraw, posted: Posted) -> bool:
         """False: something that it tells of was erased, so it stays as it is."""
@@ -96,12 +96,12 @@ class Redrawing:
                 raise
             await self._update_as_fits(redraw, posted, shown, plainness + 1)
 
-    async def _wait(self, redraw: Redraw, wait_ms: int) -> Drawn:
+    async def _wait(self, redraw: Redraw, wait_ms: int) -> RedrawResult:
         if redraw.attempts >= MOST_ATTEMPTS:
             return await self._give_up(redraw)
         await self.database.run(redraws.postpone, redraw, self.now() + wait_ms)
-        return Drawn.LATER
+        return RedrawResult.LATER
 
-    async def _give_up(self, redraw: Redraw) -> Drawn:
+    async def _give_up(self, redraw: Redraw) -> RedrawResult:
         await self.database.run(redraws.drop, redraw)
-        return Drawn.NEVER
+        return RedrawResult.NEVER

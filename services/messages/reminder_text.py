@@ -14,7 +14,7 @@ _NEXT = {ESCALATE_TO_MANAGER: "your manager is told", ESCALATE_TO_CHANNEL: "the 
 
 
 @dataclass(frozen=True)
-class Open:
+class OpenJobChange:
     """What nobody has acted on. *address*: of the message that tells of it; None: not known, or it is the same one."""
 
     job_change: JobChange
@@ -22,7 +22,7 @@ class Open:
     address: str | None = None
 
 
-def reminder(some: Sequence[Open], hours: int, escalation: str) -> str:
+def reminder_text(some: Sequence[OpenJobChange], hours: int, escalation: str) -> str:
     """In mrkdwn. *hours*: working hours until somebody else is told, one of the three above."""
     lines = [_line(each) for each in some]
     if len(lines) == 1:
@@ -33,7 +33,7 @@ def reminder(some: Sequence[Open], hours: int, escalation: str) -> str:
     return "\n".join(told) + _then(hours, escalation)
 
 
-def passed_on(reader: str, report_of: str | None, escalation: str) -> str:
+def escalation_reason(reader: str, report_of: str | None, escalation: str) -> str:
     """
     Why somebody else reads it, as a delivery's reason. *reader*: the name of who was told first.
 
@@ -45,7 +45,7 @@ def passed_on(reader: str, report_of: str | None, escalation: str) -> str:
     return f"{was} No manager of theirs could be told." if escalation == ESCALATE_TO_MANAGER else was
 
 
-def _line(each: Open) -> str:
+def _line(each: OpenJobChange) -> str:
     opened = link(each.address, "open it")
     return " ".join(filter(None, [sentence(headline(each.job_change, bold, each.side)), opened]))
 

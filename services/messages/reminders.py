@@ -1,4 +1,4 @@
-"""Reminding whoever was told and has not acted, and then telling their manager or the channel: each once."""
+"""Reminds people who have not acted on a job change, and then notifies their manager or the channel, once each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from domain.preferences import ESCALATE_TO_CHANNEL, ESCALATE_TO_MANAGER, EVERYTH
 from domain.states import Role
 from domain.workspace import Workspace
 from services.messages.managers import Managers
-from services.messages.reminder_text import Open, passed_on, reminder
+from services.messages.reminder_text import OpenJobChange, escalation_reason, reminder_text
 from services.messages.wording import Side
 from services.messages.working_hours import after_working_hours
 from services.retry import backoff_ms
@@ -37,7 +37,7 @@ MOST_ATTEMPTS = 30
 
 
 @dataclass(frozen=True)
-class Reminding:
+class ReminderSender:
     """
     Works through what is due, one reader at a time.
 
@@ -123,7 +123,7 @@ class Reminding:
         await self.database.run(reminders.end, [each for each in some if each not in begun])
         if not begun:
             return
-        text = reminder(
+        text = reminder_text(
             [_shown(each, changes[each.delivery_id], addresses) for each in begun],
             max(each.hours for each in begun),
             workspace.reminder_escalation,
@@ -166,10 +166,10 @@ class Reminding:
             return
         found = None
         if escalation == ESCALATE_TO_MANAGER:
-            found = await self.managers.of(workspace.id, one.reader, reader.email if reader else None)
+            found = await self.managers.find(workspace.id, one.reader, reader.email if reader else None)
         manager = found if found and found.user_id != one.reader else None
         name = (reader and reader.name) or "The DRI"
-        reason = passed_on(name, manager.name if manager else None, escalation)
+        reason = escalation_reason(name, manager.name if manager else None, escalation)
         to, role = (manager.user_id, Role.DRI) if manager else (workspace.channel_of(change.signal), Role.CHANNEL)
         new = NewDelivery(one.job_change_id, to, role, reason, one.side)
         if not await self.database.run(reminders.escalate, one, new, self.now()):
@@ -193,7 +193,7 @@ def _is_muted(each: Reminder, change: JobChange, muted: Collection[str], unmutab
     return in_segments or bool({*what, EVERYTHING} & frozenset(muted))
 
 
-def _shown(each: Reminder, change: JobChange, addresses: dict[Posted, str | None]) -> Open:
+def _shown(each: Reminder, change: JobChange, addresses: dict[Posted, str | None]) -> OpenJobChange:
     place = Posted(each.channel, each.ts) if each.channel and each.ts else None
     side = cast("Side", each.side) if each.side in {"past", "current", "both"} else None
-    return Open(change, side, addresses.get(place) if place else None)
+    return OpenJobChange(change, side, addresses.get(place) if place else None)

@@ -1,4 +1,4 @@
-"""When something that was put off comes back: in the morning, by the reader's own clock. Pure."""
+"""When snoozed job changes come back: in the morning, by the reader's own clock. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MORNING = time(9)
 MONDAY = 0
 
 
-class When(StrEnum):
+class SnoozeOption(StrEnum):
     """Until when a reader may put something off."""
 
     TOMORROW = "tomorrow"
@@ -19,7 +19,7 @@ class When(StrEnum):
     NEXT_WEEK = "next_week"
 
 
-def comes_back_at(when: When, now: int, tz: str | None) -> int:
+def snooze_ends_at(when: SnoozeOption, now: int, tz: str | None) -> int:
     """
     In milliseconds, as *now* is. *tz*: a time zone such as "Europe/Oslo"; UTC where it is not known.
 
@@ -27,5 +27,9 @@ def comes_back_at(when: When, now: int, tz: str | None) -> int:
     """
     zone = zone_of(tz)
     today = datetime.fromtimestamp(now / 1_000, zone).date()
-    days = {When.TOMORROW: 1, When.MONDAY: (MONDAY - today.weekday() - 1) % 7 + 1, When.NEXT_WEEK: 7}[when]
+    days = {
+        SnoozeOption.TOMORROW: 1,
+        SnoozeOption.MONDAY: (MONDAY - today.weekday() - 1) % 7 + 1,
+        SnoozeOption.NEXT_WEEK: 7,
+    }[when]
     return round(datetime.combine(today + timedelta(days), MORNING, zone).timestamp() * 1_000)

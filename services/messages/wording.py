@@ -74,7 +74,7 @@ def meaning(change: JobChange, side: Side | None) -> list[str]:
     return [fact for fact in facts if fact]
 
 
-def moment(at: int) -> str:
+def slack_time(at: int) -> str:
     """
     A time in milliseconds, in mrkdwn, as each reader's own clock and language have it.
 

@@ -25,7 +25,7 @@ from listeners.home.app_home import AppHome
 from listeners.ownership.dialogs import OwnershipDialogs
 from listeners.pages import Pages
 from listeners.salesforce.connect import Connecting
-from listeners.status.status import Desk
+from listeners.status.status import StatusCommand
 from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Channel, Team, User
 from services.delivery.explain import Explaining
@@ -41,9 +41,9 @@ from services.intake.keys import IntakeKeys
 from services.intake.salesforce.setup import SalesforceSource
 from services.intake.sample import Sampling
 from services.intake.senders.own_mappings import OwnMappings
-from services.messages.actions import Acting
+from services.messages.actions import DeliveryActions
 from services.messages.notices import Notices
-from services.messages.redraws import Redrawing
+from services.messages.redraws import Redrawer
 from services.ownership.deciding import Deciding
 from services.ownership.editing import OwnershipEditing
 from services.ownership.org_shape import OrgShapes
@@ -140,7 +140,7 @@ async def office(database, clock) -> AsyncIterator[Office]:
             "salesforce_source": SalesforceSource(database, describe, clock),
             "own_mappings": OwnMappings(database, clock),
             "ownership": _ownership(database, directory, salesforce, home_tab, clock),
-            "acting": Acting(database, api, Redrawing(database, api, clock), clock),
+            "delivery_actions": DeliveryActions(database, api, Redrawer(database, api, clock), clock),
             "database": database,
             "directory": directory,
             "home": home,
@@ -149,7 +149,7 @@ async def office(database, clock) -> AsyncIterator[Office]:
             "muting_limits": MutingLimits(database, clock),
             "signal_channels": SignalChannels(api, database, clock),
             "burials": burials,
-            "desk": Desk(
+            "status_command": StatusCommand(
                 directory=directory,
                 status=Status(database, clock),
                 sampling=Sampling(Intake(database, clock, lambda: None), api),

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from listeners.dialogs.blocks import NO_RIGHT
+from listeners.dialogs.blocks import ADMINS_ONLY
 from sandbox.slack.state import User
 from tests.security.forged_requests import ForgedRequest, forged_requests, registered_ids
 from tests.security.two_workspaces import SECRET, TwoWorkspaces, open_two_workspaces
@@ -140,7 +140,7 @@ async def test_admins_can_use_every_action(server: TwoWorkspaces) -> None:
         ]
         shown = await server.send(server.acme.dana, forged)
 
-        assert NO_RIGHT not in shown, forged
+        assert ADMINS_ONLY not in shown, forged
         assert "did not work" not in shown, forged
         assert '"errors"' not in shown, (forged, shown)
         if name not in NO_VISIBLE_EFFECT:

@@ -12,7 +12,7 @@ from domain.day_counts import RecipientCount
 from domain.delivery import FailedJobChange
 from domain.intake_key import ListedKey
 from domain.preferences import Pace
-from listeners.dialogs.blocks import said_view, wait_view
+from listeners.dialogs.blocks import loading_view, message_view
 from listeners.dialogs.home_tab import seen_version
 from listeners.home.admin_dialogs_view import busiest_view, chosen_pace, pace_view, signals_view
 from listeners.home.app_home_view import home_view
@@ -142,10 +142,10 @@ def test_members_read_nothing_that_is_for_admins():
 @pytest.mark.parametrize(
     "view",
     [
-        wait_view("Signing secret"),
+        loading_view("Signing secret"),
         key_view("signing", "whsec_abc", URL),
         key_view("bearer", "ugk_abc", URL),
-        said_view("API key"),
+        message_view("API key"),
         how_to_send_view(URL),
         busiest_view([]),
         busiest_view([RecipientCount(f"U{each}", 1 + each) for each in range(10)]),
@@ -258,7 +258,7 @@ def test_a_green_line_when_all_is_well():
         ),
         (
             {"overview": replace(QUIET_OVERVIEW, status=replace(STATUS, silent={"Slack": SOMEDAY}))},
-            "*Slack has not answered* since",
+            "*Slack has not responded* since",
             None,
         ),
         (

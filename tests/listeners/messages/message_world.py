@@ -20,8 +20,8 @@ from listeners.messages import actions
 from sandbox.slack.modals import Submission
 from sandbox.slack.outgoing.app_client import Reply
 from sandbox.slack.state import Json, Message, User
-from services.messages.actions import Acting
-from services.messages.redraws import Redrawing
+from services.messages.actions import DeliveryActions
+from services.messages.redraws import Redrawer
 from services.slack.directory import Directory
 from store.delivery.trace import steps_of
 from store.schema import job_changes
@@ -33,7 +33,7 @@ class MessageWorld:
     """A workspace with the members Dana, Kim and Mo. Dana owns the contact Ada Smith in Salesforce."""
 
     world: World
-    acting: Acting
+    delivery_actions: DeliveryActions
     dana: User
     kim: User
     mo: User
@@ -69,7 +69,7 @@ class MessageWorld:
         await self.catch_up()
 
     async def catch_up(self) -> None:
-        while await self.acting.catch_up():
+        while await self.delivery_actions.catch_up():
             pass
 
     def ephemeral_texts(self, user: User) -> list[str]:
@@ -99,7 +99,7 @@ class MessageWorld:
 @asynccontextmanager
 async def open_message_world(world: World) -> AsyncIterator[MessageWorld]:
     slack = world.worker.courier.slack
-    acting = Acting(world.database, slack, Redrawing(world.database, slack, world.clock), world.clock)
+    delivery_actions = DeliveryActions(world.database, slack, Redrawer(world.database, slack, world.clock), world.clock)
     directory = Directory(slack, world.database, world.clock)
     owner = world.add_owner("Dana Reyes")
     world.add_owner("Kim Lee")
@@ -110,7 +110,7 @@ async def open_message_world(world: World) -> AsyncIterator[MessageWorld]:
     bolt = AsyncApp(signing_secret=world.slack.app.signing_secret, client=slack.client, authorize=_authorize(world))
 
     async def provide(context, next_):
-        context.update(acting=acting, workspace_id=context.team_id, directory=directory)
+        context.update(delivery_actions=delivery_actions, workspace_id=context.team_id, directory=directory)
         return await next_()
 
     bolt.middleware(provide)
@@ -119,7 +119,7 @@ async def open_message_world(world: World) -> AsyncIterator[MessageWorld]:
     failures.register(bolt)
     async with TestServer(_web(bolt)) as server:
         world.slack.app_url = str(server.make_url("")).rstrip("/")
-        acme = MessageWorld(world, acting, people["Dana Reyes"], people["Kim Lee"], people["Mo Chen"])
+        acme = MessageWorld(world, delivery_actions, people["Dana Reyes"], people["Kim Lee"], people["Mo Chen"])
         yield acme
         await acme.wait_for_listeners()
 

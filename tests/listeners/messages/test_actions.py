@@ -11,7 +11,7 @@ import pytest
 
 from domain.audit import AuditEntry
 from sandbox.slack.outgoing.payloads import view_submission
-from services.messages.actions import Acted
+from services.messages.actions import ActionResult
 from store.database import Database
 from store.messages import acting
 from store.ownership import choice_state, muting
@@ -666,7 +666,7 @@ async def test_a_message_that_was_deleted_stands_in_nobodys_way(acme, told):
 
     assert await acme.trail(told) == ["taken"]
     assert acme.ephemeral_texts(acme.dana) == ["Noted, though a message of it cannot be changed any more."]
-    assert not await acme.acting.catch_up()
+    assert not await acme.delivery_actions.catch_up()
 
 
 async def test_a_bundle_of_which_a_part_was_erased_stays_as_it_is(acme):
@@ -689,10 +689,13 @@ async def test_a_bundle_of_which_a_part_was_erased_stays_as_it_is(acme):
 
 async def test_when_the_database_fails_while_drawing_it_is_not_said_that_nothing_changed(acme, told):
     """The row was committed before."""
-    gone = replace(acme.acting.redrawing, database=Database("sqlite:////nowhere/at.db"))
-    acting_without = replace(acme.acting, redrawing=gone)
+    gone = replace(acme.delivery_actions.redrawer, database=Database("sqlite:////nowhere/at.db"))
+    without_database = replace(acme.delivery_actions, redrawer=gone)
 
-    assert await acting_without.show(Acted(job_change_id=told)) == "Noted: the message will show it in a moment."
+    assert (
+        await without_database.update_messages(ActionResult(job_change_id=told))
+        == "Noted: the message will show it in a moment."
+    )
     await gone.database.close()
 
 

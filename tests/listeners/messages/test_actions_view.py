@@ -9,9 +9,9 @@ from itertools import product
 import pytest
 
 from domain.delivery import Delivery
-from listeners.messages.actions_view import hand_on_view, later_view, mute_view, note_view, report_view, why_view
+from listeners.messages.actions_view import mute_view, note_view, reassign_view, report_view, snooze_view, why_view
 from sandbox.slack.block_kit.blocks import check_view
-from services.messages.available_actions import Reached
+from services.messages.available_actions import ActionableDelivery
 from tests.services.messages.sample_job_changes import SAMPLES
 
 LIVE = "<!channel> & <https://evil.example|here> *bold*" * 20
@@ -46,14 +46,14 @@ def reached(change="new company", *, destination="U1", decision=None, muted=froz
         at=None,
         given_to=None,
     )
-    return Reached(delivery, SAMPLES[change], frozenset(muted))
+    return ActionableDelivery(delivery, SAMPLES[change], frozenset(muted))
 
 
 @pytest.mark.parametrize("change", SAMPLES)
 def test_slack_takes_every_dialog_about_every_sample(change):
     """Titles, labels, options and texts within their limits."""
     for view, destination, decision in product(
-        (hand_on_view, later_view, report_view, mute_view, why_view), ("U1", "C1"), (None, {}, DECISION)
+        (reassign_view, snooze_view, report_view, mute_view, why_view), ("U1", "C1"), (None, {}, DECISION)
     ):
         about = reached(change, destination=destination, decision=decision)
         assert check_view(view(about), "modal") == [], view
@@ -115,7 +115,7 @@ def test_what_is_muted_can_be_undone_and_the_rest_muted(muted, offered, undone):
 
 def test_what_is_open_in_a_channel_is_given_to_somebody():
     """It is in the channel already: there is nothing to give back."""
-    [picker, _] = [block for block in hand_on_view(reached(destination="C1"))["blocks"] if block["type"] == "input"]
+    [picker, _] = [block for block in reassign_view(reached(destination="C1"))["blocks"] if block["type"] == "input"]
 
     assert picker["optional"] is False
 

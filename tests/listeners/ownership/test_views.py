@@ -15,7 +15,7 @@ from domain.job_change.model import JobChange
 from domain.people import OwnerLink, OwnerMatching, UnmatchedOwner
 from domain.rule_versions import DraftRules, PublishedRules
 from domain.states import Role
-from listeners.dialogs.form_values import entered
+from listeners.dialogs.form_values import field_value
 from listeners.ownership.history_view import history_view
 from listeners.ownership.pools_view import mapping_view, more_view, pool_view
 from listeners.ownership.rule_form.choices import MOST_OPTIONS, choices_of, options_of
@@ -173,7 +173,7 @@ def test_a_rule_that_is_saved_unchanged_is_unchanged(rule, place):
     assert check_view(view, "modal") == []
     shown = {"state": {"values": values_of(view["blocks"], {})}}
 
-    assert form.typed(partial(entered, shown)).read(RuleSet(), None) == (rule, place)
+    assert form.typed(partial(field_value, shown)).read(RuleSet(), None) == (rule, place)
 
 
 def test_pools_and_more_at_their_fullest():

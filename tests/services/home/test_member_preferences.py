@@ -7,9 +7,9 @@ from sqlalchemy import select
 
 from domain.audit import AuditEntry
 from domain.notification_hours import DAILY, WEEKLY, NotificationHours
-from services.messages.actions import Acting
-from services.messages.redraws import Redrawing
-from services.messages.snooze import When
+from services.messages.actions import DeliveryActions
+from services.messages.redraws import Redrawer
+from services.messages.snooze import SnoozeOption
 from store.delivery.trace import steps_of
 from store.home import member_preferences
 from store.ownership import choice_state, muting, owners
@@ -66,10 +66,10 @@ async def test_a_digest_that_is_drawn_again_stays_a_digest(world, dana):
         await world.deliver(source_event_id=f"e{number}")
     world.clock.advance(seconds=wait / 1_000)
     await world.worker.work_off()
-    acting = acting_in(world)
+    actions = actions_in(world)
 
-    acted = await acting.take(world.workspace_id, 1, dana)
-    await acting.show(acted)
+    result = await actions.take(world.workspace_id, 1, dana)
+    await actions.update_messages(result)
 
     (message,) = world.direct_messages("Dana Reyes")
     assert "is on it" in message.text
@@ -122,7 +122,7 @@ async def test_what_was_put_off_comes_back_when_its_reader_reads(world, dana):
     await world.deliver()
     await prefer(world, dana, NotificationHours(quiet_from=0, quiet_to=16 * 60))
 
-    await acting_in(world).put_off(world.workspace_id, 1, dana, When.TOMORROW)
+    await actions_in(world).snooze(world.workspace_id, 1, dana, SnoozeOption.TOMORROW)
 
     (due_at,) = await world.database.run(lambda connection: connection.execute(select(laters.c.due_at)).scalars().all())
     assert NotificationHours().format_moment(due_at)[-11:] == "16:00 (UTC)"
@@ -132,12 +132,12 @@ async def test_what_was_put_off_to_the_minute_of_a_digest_comes_with_that_one(wo
     """It is promised a moment after nine, when the digest of nine is past: not a day later all the same."""
     await world.deliver()
     await prefer(world, dana, NotificationHours(DAILY, digest_at=9 * 60, tz="America/New_York"))
-    acting = acting_in(world)
-    await acting.put_off(world.workspace_id, 1, dana, When.TOMORROW)
+    actions = actions_in(world)
+    await actions.snooze(world.workspace_id, 1, dana, SnoozeOption.TOMORROW)
     (due_at,) = await world.database.run(lambda connection: connection.execute(select(laters.c.due_at)).scalars().all())
 
     world.clock.advance(seconds=(due_at - world.clock()) / 1_000 + 5)
-    await acting.catch_up()
+    await actions.catch_up()
     await world.worker.work_off()
 
     assert len(world.direct_messages("Dana Reyes")) == 2
@@ -211,6 +211,6 @@ async def test_who_is_away_is_stood_in_for_until_the_end_date(world, dana):
     assert len(world.direct_messages("Dana Reyes")) == 1
 
 
-def acting_in(world):
+def actions_in(world):
     slack = world.worker.courier.slack
-    return Acting(world.database, slack, Redrawing(world.database, slack, world.clock), world.clock)
+    return DeliveryActions(world.database, slack, Redrawer(world.database, slack, world.clock), world.clock)

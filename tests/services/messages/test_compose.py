@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from domain.job_change.model import JobChange
 from domain.job_change.parts import ChangeType
 from domain.states import HandlingState
-from services.messages.available_actions import offers
+from services.messages.available_actions import available_actions
 from services.messages.cards import MOST_NOTES
 from services.messages.compose import LONGEST_EDIT, MOST_CARDS, Block, Card, Message, Role, compose
 from services.messages.wording import Side
@@ -102,7 +102,7 @@ def test_a_card_carries_its_links_in_one_line() -> None:
 
 def test_a_card_has_one_line_of_buttons_for_its_delivery() -> None:
     """What most will want first, the rest behind three dots; each says which delivery it is about."""
-    message = compose([card(job_change(), delivery_id=7, offers=offers("dri", "open", in_person=True))])
+    message = compose([card(job_change(), delivery_id=7, actions=available_actions("dri", "open", in_person=True))])
 
     *buttons, menu = (message.blocks or [])[-1]["elements"]
     assert [(button["action_id"], button["text"]["text"], button["value"]) for button in buttons] == [
@@ -115,7 +115,10 @@ def test_a_card_has_one_line_of_buttons_for_its_delivery() -> None:
 
 def test_in_a_bundle_each_job_change_has_a_menu_of_its_own() -> None:
     """With all that a card of its own would offer, as far as it fits."""
-    some = [card(job_change(), delivery_id=number, offers=offers("dri", "open", in_person=True)) for number in (1, 2)]
+    some = [
+        card(job_change(), delivery_id=number, actions=available_actions("dri", "open", in_person=True))
+        for number in (1, 2)
+    ]
 
     menus = [block["accessory"] for block in compose(some).blocks or [] if "accessory" in block]
 
@@ -126,7 +129,9 @@ def test_in_a_bundle_each_job_change_has_a_menu_of_its_own() -> None:
 
 def test_what_came_of_it_stands_above_the_buttons_and_in_the_text() -> None:
     """Everybody who got it sees who is on it."""
-    message = compose([card(job_change(), notes=("✅ <@U1> is on it",), offers=offers("dri", "taken", in_person=True))])
+    message = compose(
+        [card(job_change(), notes=("✅ <@U1> is on it",), actions=available_actions("dri", "taken", in_person=True))]
+    )
 
     assert (message.blocks or [])[-2]["elements"][0]["text"] == "✅ <@U1> is on it"
     assert "✅ <@U1> is on it" in message.text
@@ -240,7 +245,7 @@ def cards(draw: st.DrawFn) -> Card:
         is_test=draw(st.booleans()),
         side=draw(st.sampled_from([None, "past", "current", "both"])),
         notes=draw(st.sampled_from([(), ("✅ <@U1> is on it · <!date^1^{date}|then>",) * MOST_NOTES])),
-        offers=offers(
+        actions=available_actions(
             role,
             draw(
                 st.sampled_from(

@@ -12,17 +12,17 @@ from pathlib import Path
 import pytest
 
 from domain.states import HandlingState
-from services.messages.available_actions import offers
+from services.messages.available_actions import available_actions
 from services.messages.compose import Card, Message, compose
-from services.messages.wording import moment
+from services.messages.wording import slack_time
 from tests.services.messages.sample_job_changes import SAMPLES
 
 GOLDEN = Path(__file__).parent / "golden"
 OWNED = "You own Ada Smith in Salesforce."
 NOT_FOUND = "No DRI found: the contact's owner, Dana Reyes, is not in Slack."
 THEN = 1_794_000_000_000
-ON_IT = f"✅ <@U0DANA> is on it · {moment(THEN)}"
-GIVEN_ON = f"↪️ <@U0DANA> gave it to <@U0KIM> · {moment(THEN)}"
+ON_IT = f"✅ <@U0DANA> is on it · {slack_time(THEN)}"
+GIVEN_ON = f"↪️ <@U0DANA> gave it to <@U0KIM> · {slack_time(THEN)}"
 PERSON, CHANNEL = {"in_person": True}, {"in_person": False}
 CARDS = {
     name: Card(
@@ -32,21 +32,27 @@ CARDS = {
         delivery_id=number,
         contact_url="https://acme.my.salesforce.example/lightning/r/Contact/003000000000001AAA/view",
         account_url="https://acme.my.salesforce.example/lightning/r/Account/001000000000001AAA/view",
-        offers=offers("dri", HandlingState.OPEN, **PERSON),
+        actions=available_actions("dri", HandlingState.OPEN, **PERSON),
     )
     for number, (name, job_change) in enumerate(SAMPLES.items(), start=1)
 }
 USUAL, BARE = CARDS["new company"], CARDS["new company, only what is required"].job_change
-FALLBACK = Card(BARE, NOT_FOUND, "fallback", 1, None, None, offers=offers("fallback", HandlingState.OPEN, **CHANNEL))
+FALLBACK = Card(
+    BARE, NOT_FOUND, "fallback", 1, None, None, actions=available_actions("fallback", HandlingState.OPEN, **CHANNEL)
+)
 TOLD_ELSEWHERE = "Dana Reyes was told in person."
 MESSAGES = {
     **{name: compose([card]) for name, card in CARDS.items()},
     "fallback": compose([FALLBACK]),
     "fallback, claimed": compose(
-        [replace(FALLBACK, notes=(ON_IT,), offers=offers("fallback", HandlingState.TAKEN, **CHANNEL))]
+        [replace(FALLBACK, notes=(ON_IT,), actions=available_actions("fallback", HandlingState.TAKEN, **CHANNEL))]
     ),
     "fallback, given": compose(
-        [replace(FALLBACK, notes=(GIVEN_ON,), offers=offers("fallback", HandlingState.REASSIGNED, **CHANNEL))]
+        [
+            replace(
+                FALLBACK, notes=(GIVEN_ON,), actions=available_actions("fallback", HandlingState.REASSIGNED, **CHANNEL)
+            )
+        ]
     ),
     "copy, its reader is on it": compose(
         [
@@ -58,17 +64,17 @@ MESSAGES = {
                 None,
                 None,
                 notes=(ON_IT,),
-                offers=offers("copy", HandlingState.OPEN, **CHANNEL),
+                actions=available_actions("copy", HandlingState.OPEN, **CHANNEL),
             )
         ]
     ),
-    "on it": compose([replace(USUAL, notes=(ON_IT,), offers=offers("dri", HandlingState.TAKEN, **PERSON))]),
+    "on it": compose([replace(USUAL, notes=(ON_IT,), actions=available_actions("dri", HandlingState.TAKEN, **PERSON))]),
     "given to a colleague": compose(
-        [replace(USUAL, notes=(GIVEN_ON,), offers=offers("dri", HandlingState.REASSIGNED, **PERSON))]
+        [replace(USUAL, notes=(GIVEN_ON,), actions=available_actions("dri", HandlingState.REASSIGNED, **PERSON))]
     ),
     "handed over": compose([replace(USUAL, reason="Dana Reyes gave it to you: “Hers since May.”")]),
-    "put off": compose([replace(USUAL, notes=(f"⏰ Comes back {moment(THEN)}",))]),
-    "wrong data": compose([replace(USUAL, notes=(f"🚩 Wrong data, says <@U0DANA> · {moment(THEN)}",))]),
+    "put off": compose([replace(USUAL, notes=(f"⏰ Comes back {slack_time(THEN)}",))]),
+    "wrong data": compose([replace(USUAL, notes=(f"🚩 Wrong data, says <@U0DANA> · {slack_time(THEN)}",))]),
     "test message": compose([replace(FALLBACK, reason=OWNED, role="dri", is_test=True)]),
     "new company, told to the owner of the company left": compose(
         [replace(USUAL, reason="You own Initech in Salesforce.", side="past")]
@@ -80,7 +86,10 @@ MESSAGES = {
     "plainest, no blocks": compose([USUAL], plainness=2),
     "bundle": compose([CARDS[name] for name in ("new company", "departure", "promotion", "new hire", "lateral")]),
     "bundle, one is taken": compose(
-        [replace(USUAL, notes=(ON_IT,), offers=offers("dri", HandlingState.TAKEN, **PERSON)), CARDS["departure"]]
+        [
+            replace(USUAL, notes=(ON_IT,), actions=available_actions("dri", HandlingState.TAKEN, **PERSON)),
+            CARDS["departure"],
+        ]
     ),
     "bundle, plainest": compose([CARDS[name] for name in ("new company", "departure")], plainness=2),
 }

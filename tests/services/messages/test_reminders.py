@@ -12,11 +12,11 @@ from domain.audit import AuditEntry
 from domain.delivery import Delivery
 from domain.notification_hours import NotificationHours
 from sandbox.slack.state import Message
-from services.messages.actions import Acting
+from services.messages.actions import DeliveryActions
 from services.messages.managers import Managers
-from services.messages.redraws import Redrawing
-from services.messages.reminders import LEASE_MS, Reminding
-from services.messages.snooze import When
+from services.messages.redraws import Redrawer
+from services.messages.reminders import LEASE_MS, ReminderSender
+from services.messages.snooze import SnoozeOption
 from services.salesforce.queries.describe import SalesforceDescribe
 from store.delivery import reminders
 from store.delivery.trace import steps_of
@@ -38,16 +38,16 @@ class Watched:
     """Dana owns Ada Smith in Salesforce and reports to Mo; Kim is a colleague."""
 
     world: World
-    reminding: Reminding
-    acting: Acting
+    sender: ReminderSender
+    delivery_actions: DeliveryActions
 
-    def replica(self) -> Reminding:
-        there = self.reminding
-        return Reminding(there.database, there.slack, there.managers, there.now)
+    def replica(self) -> ReminderSender:
+        there = self.sender
+        return ReminderSender(there.database, there.slack, there.managers, there.now)
 
     async def pass_time(self, seconds: float) -> None:
         self.world.clock.advance(seconds=seconds)
-        while await self.reminding.catch_up() or await self.acting.catch_up():
+        while await self.sender.catch_up() or await self.delivery_actions.catch_up():
             pass
         await self.world.worker.work_off()
 
@@ -82,8 +82,8 @@ async def watched(world, clock):
     managers = Managers(world.database, SalesforceDescribe(deciding.salesforce), deciding.directory)
     return Watched(
         world,
-        Reminding(world.database, slack, managers, clock),
-        Acting(world.database, slack, Redrawing(world.database, slack, clock), clock),
+        ReminderSender(world.database, slack, managers, clock),
+        DeliveryActions(world.database, slack, Redrawer(world.database, slack, clock), clock),
     )
 
 
@@ -204,19 +204,19 @@ async def test_where_no_manager_can_be_told_the_channel_is(watched, why):
 
 
 async def take(watched, delivery):
-    await watched.acting.take(delivery.workspace_id, delivery.id, delivery.destination)
+    await watched.delivery_actions.take(delivery.workspace_id, delivery.id, delivery.destination)
 
 
 async def hand_on(watched, delivery):
-    await watched.acting.hand_on(delivery.workspace_id, delivery.id, delivery.destination, None, "")
+    await watched.delivery_actions.reassign(delivery.workspace_id, delivery.id, delivery.destination, None, "")
 
 
 async def report(watched, delivery):
-    await watched.acting.report(delivery.workspace_id, delivery.id, delivery.destination, "old_news", "")
+    await watched.delivery_actions.report(delivery.workspace_id, delivery.id, delivery.destination, "old_news", "")
 
 
 async def mute(watched, delivery):
-    await watched.acting.mute(delivery.workspace_id, delivery.id, delivery.destination, "contact_tracking")
+    await watched.delivery_actions.mute(delivery.workspace_id, delivery.id, delivery.destination, "contact_tracking")
 
 
 async def erase(watched, delivery):
@@ -261,7 +261,9 @@ async def test_what_was_put_off_is_waited_for_once_it_is_back(watched):
     job_change_id = await watched.world.deliver()
     delivery = await watched.delivery(job_change_id)
 
-    await watched.acting.put_off(delivery.workspace_id, delivery.id, delivery.destination, When.TOMORROW)
+    await watched.delivery_actions.snooze(
+        delivery.workspace_id, delivery.id, delivery.destination, SnoozeOption.TOMORROW
+    )
     await watched.pass_time(DAY)
     still_off = watched.reminders()
     await watched.pass_time(4 * HOUR)  # it came back at nine
@@ -341,7 +343,7 @@ async def test_a_colleague_who_was_given_it_is_reminded_in_turn(watched):
     job_change_id = await watched.world.deliver()
     delivery = await watched.delivery(job_change_id)
     kim = watched.slack_id("Kim Lee")
-    await watched.acting.hand_on(delivery.workspace_id, delivery.id, delivery.destination, kim, "")
+    await watched.delivery_actions.reassign(delivery.workspace_id, delivery.id, delivery.destination, kim, "")
     await watched.world.worker.work_off()
 
     await watched.pass_time(2 * DAY)
@@ -360,7 +362,7 @@ async def test_what_a_colleague_took_is_nobody_elses_worry(watched):
         element["value"] for block in in_channel.blocks for element in block.get("elements", []) if "value" in element
     ]
 
-    await watched.acting.take(watched.world.workspace_id, int(ids[0]), watched.slack_id("Kim Lee"))
+    await watched.delivery_actions.take(watched.world.workspace_id, int(ids[0]), watched.slack_id("Kim Lee"))
     await watched.world.database.run(due_again, job_change_id, watched.world.clock())
     await watched.pass_time(2 * DAY)
 
@@ -408,7 +410,7 @@ async def test_two_replicas_remind_once(watched):
     await watched.world.deliver()
     watched.world.clock.advance(seconds=DAY)
 
-    await asyncio.gather(*(each.catch_up() for each in (watched.reminding, watched.replica(), watched.replica())))
+    await asyncio.gather(*(each.catch_up() for each in (watched.sender, watched.replica(), watched.replica())))
 
     assert len(watched.reminders()) == 1
 
@@ -421,7 +423,7 @@ async def test_two_replicas_pass_it_on_once(watched):
     await watched.pass_time(DAY)
     watched.world.clock.advance(seconds=2 * DAY)
 
-    await asyncio.gather(*(each.catch_up() for each in (watched.reminding, watched.replica(), watched.replica())))
+    await asyncio.gather(*(each.catch_up() for each in (watched.sender, watched.replica(), watched.replica())))
     await watched.pass_time(DAY)
 
     assert len(watched.world.direct_messages("Mo Chen")) == 1
@@ -481,7 +483,7 @@ async def test_a_thread_that_slack_never_takes_is_given_up(watched):
     watched.world.clock.advance(seconds=DAY)
     watched.world.slack.faults.add("chat.postMessage", error="cannot_reply_to_message", times=None)
     for _ in range(40):
-        await watched.reminding.catch_up()
+        await watched.sender.catch_up()
         watched.world.clock.advance(seconds=61)
     watched.world.slack.faults.clear()
 

@@ -1,4 +1,4 @@
-"""When something that was put off comes back."""
+"""When snoozed job changes come back: in the morning, by the reader's own clock. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from services.messages.snooze import When, comes_back_at
+from services.messages.snooze import SnoozeOption, snooze_ends_at
 
 
 def ms(moment: str) -> int:
@@ -29,4 +29,4 @@ def ms(moment: str) -> int:
 )
 def test_it_comes_back_at_nine_by_the_readers_clock(when: str, now: str, tz: str | None, back: str) -> None:
     """Tomorrow, on the next Monday, or in a week; by UTC where their time zone is not known."""
-    assert comes_back_at(When(when), ms(now), tz) == ms(back)
+    assert snooze_ends_at(SnoozeOption(when), ms(now), tz) == ms(back)
