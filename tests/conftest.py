@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
+import pytest_asyncio
 from hypothesis import HealthCheck, settings
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
@@ -18,8 +19,11 @@ from sqlalchemy.engine import make_url
 import store.database
 from store import migrations
 from store.database import Database
+from tests.browser import CHROMIUM
 
 if TYPE_CHECKING:
+    from playwright.async_api import Browser
+
     from tests.world import World
 
 # Every machine runs the same examples without a deadline; `make fuzz` searches for new ones.
@@ -149,6 +153,17 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     database = Database(database_url)
     yield database
     await database.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """One Chromium for all tests of this process; its tests are marked with `BROWSER_TEST`."""
+    from playwright.async_api import async_playwright  # noqa: PLC0415 - few runs need it
+
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        await browser.close()
 
 
 def _administer(server_url: str, *statements: str) -> None:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from cryptography.fernet import Fernet
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
@@ -173,15 +174,7 @@ async def office(database, clock) -> AsyncIterator[Office]:
             await office.settled()
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield browser
-        await browser.close()
-
-
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def page(browser: Browser) -> AsyncIterator[Page]:
     """A page on which nothing may go wrong: no error, and no request to anybody but us and the sandbox."""
     complaints: list[str] = []
@@ -190,6 +183,7 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
     page.on("console", lambda said: complaints.append(said.text) if "Security Policy" in said.text else None)
     page.on("request", lambda asked: None if _is_local(asked.url) else complaints.append(asked.url))
     yield page
+    await page.close()
     assert complaints == []
 
 

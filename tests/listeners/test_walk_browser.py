@@ -7,13 +7,12 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from os import environ
 from pathlib import Path
 
-import pytest
+import pytest_asyncio
 from aiohttp import web
 from cryptography.fernet import Fernet
-from playwright.async_api import Locator, Page, async_playwright, expect
+from playwright.async_api import Browser, Locator, Page, expect
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 import app
@@ -25,16 +24,13 @@ from services.settings import Settings
 from services.slack.manifest import Manifest
 from store.encryption import Cipher
 from store.home import member_preferences
+from tests.browser import BROWSER_TEST
 from tests.servers import free_port
 from tests.world import sample_job_change
 
-CHROMIUM = Path("/usr/bin/chromium")
 MANIFEST = Manifest.parse((Path(__file__).parents[2] / "manifest.json").read_text())
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists() and not environ.get("CI"), reason="Chromium is not installed"),
-]
+pytestmark = BROWSER_TEST
 
 
 @dataclass
@@ -66,7 +62,7 @@ class Acme:
         self.late_by_ms += mine.kept_until - self.now()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def acme(sqlite_url: str) -> AsyncIterator[Acme]:
     slack = SlackSandbox(rate_limits=False)
     team = slack.add_team("Acme")
@@ -110,14 +106,12 @@ async def at_work(built: app.App, port: int) -> AsyncIterator[None]:
         await runner.cleanup()
 
 
-@pytest.fixture
-async def page() -> AsyncIterator[Page]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        page = await browser.new_page(locale="en-GB")
-        page.set_default_timeout(20_000)
-        yield page
-        await browser.close()
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    page = await browser.new_page(locale="en-GB")
+    page.set_default_timeout(20_000)
+    yield page
+    await page.close()
 
 
 async def test_from_installing_to_a_digest(page: Page, acme: Acme) -> None:

@@ -3,44 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from os import environ
-from pathlib import Path
 
-import pytest
+import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from sandbox.slack.page import page as sandbox_page
+from tests.browser import BROWSER_TEST
 from tests.listeners.ownership.ownership_world import AdminSession, accept_and_route, connect_org
 from tests.listeners.salesforce.salesforce_world import SalesforceWorld, open_salesforce_world
 
-CHROMIUM = Path("/usr/bin/chromium")
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists() and not environ.get("CI"), reason="Chromium is not installed"),
-]
+pytestmark = BROWSER_TEST
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def acme(sqlite_url: str) -> AsyncIterator[SalesforceWorld]:
     async with open_salesforce_world(sqlite_url) as made:
         yield made
 
 
-@pytest.fixture
-async def page(acme: SalesforceWorld) -> AsyncIterator[Page]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(acme: SalesforceWorld, browser: Browser) -> AsyncIterator[Page]:
     """Dana's Home in the sandbox."""
     shown = web.Application()
     shown.add_routes(sandbox_page.routes(acme.slack))
     await AdminSession(acme, acme.dana).open_home()
-    async with TestServer(shown) as server, async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+    async with TestServer(shown) as server:
         page = await browser.new_page(locale="en-GB")
         await page.goto(str(server.make_url(f"/?user={acme.dana.id}&tab=home")))
         yield page
-        await browser.close()
+        await page.close()
 
 
 async def test_an_admin_adds_a_scenario_and_publishes_it(acme: SalesforceWorld, page: Page) -> None:

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from os import environ
-from pathlib import Path
 
-import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
+from tests.browser import BROWSER_TEST
 from tests.listeners.salesforce.salesforce_world import SalesforceWorld, open_salesforce_world
 
-CHROMIUM = Path("/usr/bin/chromium")
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists() and not environ.get("CI"), reason="Chromium is not installed"),
-]
+pytestmark = BROWSER_TEST
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def acme(sqlite_url: str) -> AsyncIterator[SalesforceWorld]:
     async with open_salesforce_world(sqlite_url) as made:
         yield made

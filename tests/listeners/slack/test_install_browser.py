@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator
 from itertools import pairwise
-from os import environ
-from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from listeners.pages import HERE
 from store.database import Database
 from store.slack import workspaces
+from tests.browser import BROWSER_TEST
 from tests.listeners.slack.install_world import InstallWorld, open_install_world
 
-CHROMIUM = Path("/usr/bin/chromium")
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists() and not environ.get("CI"), reason="Chromium is not installed"),
-]
+pytestmark = BROWSER_TEST
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def acme(sqlite_url: str) -> AsyncIterator[InstallWorld]:
     database = Database(sqlite_url)
     async with open_install_world(database) as made:
@@ -200,34 +193,3 @@ async def test_headings_are_in_order_and_controls_have_names(page: Page, acme: I
     for control in await page.locator("a, button, input:not([type=hidden])").all():
         name = await control.evaluate("one => one.textContent.trim() || (one.labels && one.labels[0].textContent)")
         assert name
-
-
-def test_text_has_enough_contrast() -> None:
-    """The contrast is at least 4.5 to 1, in light and dark mode: https://www.w3.org/TR/WCAG22/#contrast-minimum"""
-    css = (HERE / "pages.css").read_text()
-    light, dark = (dict(re.findall(r"--([\w-]+): (#\w{6});", part)) for part in css.split("@media", 2)[:2])
-    pairs = [
-        *((text, background) for text in ("text", "muted", "accent") for background in ("background", "surface")),
-        ("text", "tag"),
-        ("on-accent", "accent"),
-        ("on-accent", "accent-strong"),
-        ("success", "success-background"),
-    ]
-    weak = [
-        (text, background, colours[text], colours[background])
-        for colours in (light, dark)
-        for text, background in pairs
-        if _contrast(colours[text], colours[background]) < 4.5
-    ]
-    assert weak == []
-
-
-def _contrast(one: str, other: str) -> float:
-    darker, lighter = sorted((_luminance(one), _luminance(other)))
-    return (lighter + 0.05) / (darker + 0.05)
-
-
-def _luminance(colour: str) -> float:
-    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -11,19 +11,16 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, expect
 from slack_sdk.web.async_client import AsyncWebClient
 
 from sandbox.slack import SlackSandbox
 from sandbox.slack.page import page
-from sandbox.slack.page.picture import CHROMIUM, save_picture
+from sandbox.slack.page.picture import save_picture
 from sandbox.slack.state import Team, User
+from tests.browser import BROWSER_TEST
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
-    pytest.mark.asyncio(loop_scope="module"),  # one browser for all tests
-]
+pytestmark = BROWSER_TEST
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
 
@@ -115,16 +112,7 @@ def _fail(event: object) -> None:
     raise AssertionError(event)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with (
-        async_playwright() as playwright,
-        await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]) as chromium,
-    ):
-        yield chromium
-
-
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def site(browser: Browser) -> AsyncIterator[Site]:
     slack, app = SlackSandbox(rate_limits=False), SmallApp()
     team = slack.add_team("Acme")
