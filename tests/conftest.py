@@ -19,7 +19,6 @@ from sqlalchemy.engine import make_url
 import store.database
 from store import migrations
 from store.database import Database
-from tests.browser import CHROMIUM
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
@@ -31,6 +30,14 @@ settings.register_profile(
     "every machine", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("every machine")
+
+CHROMIUM = Path("/usr/bin/chromium")
+BROWSER_TEST = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists() and not environ.get("CI"), reason="Chromium is not installed"),
+    pytest.mark.asyncio(loop_scope="session"),  # a Playwright object works only in the event loop that made it
+]
+"""The `pytestmark` of tests that drive a real Chromium, see the fixture `browser`."""
 
 STORE_TESTS = Path(__file__).parent / "store"
 

@@ -247,7 +247,6 @@ async def ask(office, user, text) -> str:
 
 
 @pytest.mark.parametrize("which", ["ada@initech.example", "ADA@Initech.example", "`ada@initech.example`"])
-@pytest.mark.both_databases
 async def test_a_job_change_is_found_by_the_address_of_its_person(office, told, which):
     """However it is typed, and also as Slack turns it into a link."""
     assert told[0] in await ask(office, office.mo, which)
@@ -262,6 +261,7 @@ async def test_whatever_stands_between_the_words_is_a_space(office, told, betwee
     assert told[0] in str(answer.message.blocks)
 
 
+@pytest.mark.both_databases
 async def test_members_read_only_of_what_came_to_them(office, told):
     """Another's is as if it were not there, by its id or by an address; admins read of all."""
     mine, other = told

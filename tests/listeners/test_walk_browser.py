@@ -24,7 +24,7 @@ from services.settings import Settings
 from services.slack.manifest import Manifest
 from store.encryption import Cipher
 from store.home import member_preferences
-from tests.browser import BROWSER_TEST
+from tests.conftest import BROWSER_TEST
 from tests.servers import free_port
 from tests.world import sample_job_change
 

@@ -84,7 +84,6 @@ def everything_stored(operator) -> str:
         ("--linkedin-url", "uk.linkedin.com/in/Ada/?trk=1"),
     ],
 )
-@pytest.mark.both_databases
 def test_every_job_change_about_a_person_is_erased(operator, who):
     """
     The spelling of the e-mail address does not matter.
@@ -137,7 +136,6 @@ def test_an_erased_job_change_is_never_routed(operator):
     assert operator.do(routing.claim, SOMEDAY, 30_000) is None
 
 
-@pytest.mark.both_databases
 def test_the_outcome_of_a_delivered_job_change_is_kept(operator):
     """The counts do not change. The output says that messages remain in Slack."""
     ada = operator.do(accept)
@@ -182,6 +180,7 @@ def test_text_about_a_person_is_erased_too(operator):
     assert "Ada Smith" not in everything_stored(operator)
 
 
+@pytest.mark.both_databases
 def test_an_address_in_custom_fields_is_found(operator):
     """Custom fields may name people too. A longer address that contains it belongs to another person."""
     noted = operator.do(accept, BOB, "T1", {"custom": {"referred by": {"who": ["see ADA@globex.com."]}}})
@@ -193,6 +192,7 @@ def test_an_address_in_custom_fields_is_found(operator):
     assert payload_of(operator, longer) is not None
 
 
+@pytest.mark.both_databases
 def test_a_mention_of_a_person_is_removed(operator):
     """A job change about another person is kept and still delivered."""
     bob = operator.do(accept, BOB, "T1", {"dri_email": "dana@acme.example"})

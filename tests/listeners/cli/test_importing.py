@@ -97,7 +97,6 @@ def test_rows_are_accepted_in_order(operator, tmp_path):
     assert list(tmp_path.glob("*.refused.csv")) == []
 
 
-@pytest.mark.both_databases
 def test_importing_a_file_again_notifies_nobody_twice(operator, tmp_path):
     """All of its rows are duplicates."""
     path = written(tmp_path / "people.csv", rows(30))
@@ -155,6 +154,7 @@ def test_a_refused_cell_cannot_run_in_a_spreadsheet(operator, tmp_path, cell):
         assert next(csv.DictReader(file))["Full Name"] == f"'{cell}"
 
 
+@pytest.mark.both_databases
 def test_a_dry_run_prints_the_same_counts_and_stores_nothing(operator, tmp_path):
     """It also counts duplicates of stored rows and of earlier rows."""
     known = written(tmp_path / "known.csv", rows(5))

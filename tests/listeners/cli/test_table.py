@@ -268,7 +268,6 @@ def test_an_unknown_workspace_gets_no_key(operator):
     assert operator.err == "The app is not installed in workspace T404.\n"
 
 
-@pytest.mark.both_databases
 def test_explain_shows_the_whole_history_of_a_job_change(operator):
     """It shows when it arrived, each candidate and their result, each delivery and each step."""
     job_change_id = operator.do(fail)
@@ -290,6 +289,7 @@ def test_explain_shows_the_whole_history_of_a_job_change(operator):
     assert "buried" not in explanation
 
 
+@pytest.mark.both_databases
 def test_explain_names_people_beside_their_ids(operator):
     """The name is the one in Salesforce, or else the e-mail address. Unknown people are shown by id only."""
     ivan, kim, lee = "U000000IVAN1", "U0000000KIM1", "U0000000LEE1"
@@ -342,7 +342,6 @@ def test_explain_leaves_out_erased_content(operator):
     assert all(line.rstrip() == line for line in explanation.splitlines())
 
 
-@pytest.mark.both_databases
 def test_the_audit_log_is_shown_newest_first(operator):
     """It says who changed what and when, also after the workspace has removed the app."""
     operator.do(add_workspace)
@@ -393,7 +392,6 @@ def test_retry_reports_what_it_could_not_retry(operator):
     assert (operator.status, operator.err.partition(".")[0]) == (1, f"{job_change_id} has not failed")
 
 
-@pytest.mark.both_databases
 def test_retry_all_retries_everything_that_has_failed(operator):
     """After an outage, one command is enough."""
     ids = [operator.do(fail, "one"), operator.do(fail, "two")]
@@ -405,7 +403,6 @@ def test_retry_all_retries_everything_that_has_failed(operator):
     assert operator.err == "No failed job changes.\n"
 
 
-@pytest.mark.both_databases
 def test_status_shows_each_workspace(operator):
     """The figures are those of the slash command."""
     operator.do(fail)

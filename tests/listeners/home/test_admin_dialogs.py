@@ -223,6 +223,7 @@ async def test_all_that_is_buried_is_tried_again_at_one_press(office):
     assert "Nothing is left here" in modal_of(office, office.dana)
 
 
+@pytest.mark.both_databases
 async def test_the_pages_of_the_buried_can_be_turned(office):
     """The rest is behind *More*."""
     await bury(office, *(f"why {number}" for number in range(12)))
@@ -268,7 +269,6 @@ def add_reader(place, messages=1):
     return store
 
 
-@pytest.mark.both_databases
 async def test_who_had_most_messages_is_named(office):
     """In order, in person only; more than three behind a button."""
     for place in range(5):

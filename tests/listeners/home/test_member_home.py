@@ -100,7 +100,6 @@ async def test_somebody_to_whom_nothing_came_reads_so(office, mo):
     assert "`mo@acme.example`, matched by this address" in home
 
 
-@pytest.mark.both_databases
 async def test_home_shows_what_came_lately_with_its_state(office, mo, clock):
     """Open, taken by me or by somebody else, given, and the newest first."""
     names = ["Ada Smith", "Eva Lund", "Tom Berg"]
@@ -255,7 +254,6 @@ async def test_slack_telling_of_a_new_time_zone_moves_their_hours(office, mo):
     assert (await hours(office, mo)).tz == "Asia/Tokyo"
 
 
-@pytest.mark.both_databases
 async def test_signals_kinds_and_segments_can_be_muted_and_unmuted(office, mo):
     """In one dialog, which shows what is muted."""
     await press(office, mo, "my_mutes")

@@ -48,7 +48,6 @@ async def test_a_migrated_database_is_ready(client):
     assert await read(client, "/readyz") == (200, {"status": "ready", "reasons": []})
 
 
-@pytest.mark.both_databases
 async def test_an_old_schema_is_not_ready(client, database):
     """The reason says what to do."""
     newest = await database.run(
@@ -101,7 +100,6 @@ async def test_a_process_whose_worker_hangs_is_dead_within_half_a_minute(databas
     assert "usergems_worker_up 0.0" in metrics
 
 
-@pytest.mark.both_databases
 async def test_the_metrics_count_waiting_and_ended_job_changes(client, database):
     """They name neither a workspace nor a person."""
     await database.run(add_workspace, "T1")

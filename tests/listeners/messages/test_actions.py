@@ -410,6 +410,7 @@ async def test_why_here_is_for_everybody_in_the_channel(acme):
     assert "no contact or lead in Salesforce" in acme.dialog_text(acme.mo)
 
 
+@pytest.mark.both_databases
 async def test_messages_like_this_can_be_muted_and_that_undone(acme, told):
     """By the signal or by the kind of change; the dialog shows what is muted, with an undo."""
     await acme.choose_in_menu(acme.dana, direct(acme), "mute")
@@ -522,6 +523,7 @@ async def test_the_menu_of_an_erased_message_says_so(acme, told, verb):
     assert acme.is_closed(acme.dana)
 
 
+@pytest.mark.both_databases
 async def test_what_comes_back_after_it_was_erased_does_not(acme, told):
     """Forgotten is forgotten."""
     await acme.choose_in_menu(acme.dana, direct(acme), "later")

@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestServer
 from playwright.async_api import Browser, Page, expect
 
 from sandbox.slack.page import page as sandbox_page
-from tests.browser import BROWSER_TEST
+from tests.conftest import BROWSER_TEST
 from tests.listeners.ownership.ownership_world import AdminSession, accept_and_route, connect_org
 from tests.listeners.salesforce.salesforce_world import SalesforceWorld, open_salesforce_world
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser import BROWSER_TEST
+from tests.conftest import BROWSER_TEST
 from tests.listeners.salesforce.salesforce_world import SalesforceWorld, open_salesforce_world
 
 pytestmark = BROWSER_TEST

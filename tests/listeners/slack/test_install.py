@@ -561,7 +561,6 @@ async def test_the_current_default_channel_is_preselected(here: InstallWorld) ->
 # Choosing a channel
 
 
-@pytest.mark.both_databases
 async def test_the_chosen_channel_is_stored_confirmed_and_announced(acme: InstallWorld) -> None:
     """The page and a message in the channel confirm it, and the audit log says who chose it."""
     channel = acme.slack.add_channel(acme.team, "signals")
@@ -583,6 +582,7 @@ async def test_the_chosen_channel_is_stored_confirmed_and_announced(acme: Instal
     assert change.actor == acme.dana.id
 
 
+@pytest.mark.both_databases
 async def test_deliveries_that_waited_for_a_default_channel_are_due_at_once(acme: InstallWorld) -> None:
     """Job changes that arrived before the choice are sent now."""
     channel = acme.slack.add_channel(acme.team, "signals")

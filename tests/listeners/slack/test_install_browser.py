@@ -11,7 +11,7 @@ from playwright.async_api import Browser, Page, expect
 
 from store.database import Database
 from store.slack import workspaces
-from tests.browser import BROWSER_TEST
+from tests.conftest import BROWSER_TEST
 from tests.listeners.slack.install_world import InstallWorld, open_install_world
 
 pytestmark = BROWSER_TEST

@@ -18,7 +18,7 @@ from sandbox.slack import SlackSandbox
 from sandbox.slack.page import page
 from sandbox.slack.page.picture import save_picture
 from sandbox.slack.state import Team, User
-from tests.browser import BROWSER_TEST
+from tests.conftest import BROWSER_TEST
 
 pytestmark = BROWSER_TEST
 

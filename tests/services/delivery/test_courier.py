@@ -85,7 +85,6 @@ async def test_an_ambiguous_failure_that_was_performed_is_not_repeated(world, da
     assert "in doubt" in [step.step for step in await world.database.run(steps_of, job_change_id)]
 
 
-@pytest.mark.both_databases
 async def test_an_ambiguous_failure_that_was_not_performed_is_sent_again(world, dana):
     """Not there when we look: so it is sent, and arrives once."""
     world.slack.faults.add(POST, status=500, times=3)
@@ -142,7 +141,6 @@ async def test_ten_minutes_without_slack_lose_nothing_and_cost_little(world, dan
     assert during < 60
 
 
-@pytest.mark.both_databases
 async def test_a_bundle_that_slack_refuses_is_told_apart(world, dana):
     """Each alone, in order, and all of them arrive."""
 
@@ -186,7 +184,6 @@ async def test_only_what_is_refused_as_plain_text_too_is_buried(world, dana):
     assert [each.job_change_id for each in await world.database.run(buried)] == [ids[1]]
 
 
-@pytest.mark.both_databases
 async def test_a_revoked_token_stops_the_workspace_until_it_installs_again(world, dana):
     """Nothing is posted with a dead token; what waits goes on after a new installation."""
     world.slack.faults.add(POST, error="token_revoked", times=1)
@@ -250,6 +247,7 @@ async def test_a_worker_that_outlived_its_lease_sends_nothing(world, dana):
     assert len(world.direct_messages("Dana Reyes")) == 1
 
 
+@pytest.mark.both_databases
 async def test_a_job_change_that_cannot_be_read_is_buried_and_holds_nobody_up(world, dana):
     """A row of another version, or one that was tampered with, ends visibly."""
     broken = await world.accept(source_event_id="broken")

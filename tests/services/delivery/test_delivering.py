@@ -130,7 +130,6 @@ async def test_a_duplicate_is_told_once(world, channel):
     assert len(world.direct_messages("Dana Reyes")) == 1
 
 
-@pytest.mark.both_databases
 async def test_without_a_default_channel_it_waits_and_the_installer_is_told_once(world):
     """Nothing is lost: the message goes out when a channel is chosen."""
     await world.deliver(source_event_id="1")
@@ -167,7 +166,6 @@ async def test_a_workspace_may_tell_its_channel_only(world, channel):
     assert "The DRI is Dana Reyes." in world.channel_messages("job-changes")[0].text
 
 
-@pytest.mark.both_databases
 async def test_a_workspace_may_copy_everything_to_its_channel(world, channel):
     """The copy says who was told; the DRI's message decides the outcome."""
     contact(world, world.add_owner("Dana Reyes"))

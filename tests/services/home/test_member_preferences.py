@@ -41,7 +41,6 @@ def in_an_hour(world, delivery=DAILY, **more):
     return hours, minute * MINUTE - world.clock()
 
 
-@pytest.mark.both_databases
 async def test_a_digest_reads_as_one_message_with_everything_in_it(world, dana):
     """Nothing before, all of it then; how it ended is told of each."""
     hours, wait = in_an_hour(world)
@@ -170,6 +169,7 @@ async def test_what_nobody_may_mute_is_told_to_who_has_muted_it(world, dana, mut
     assert (await world.outcome(told))[:2] == ("delivered", "dri")
 
 
+@pytest.mark.both_databases
 async def test_a_limit_on_something_else_leaves_a_mute_in_force(world, dana):
     """Departures are for everybody; this is none."""
     await world.database.run(muting.mute_only, world.workspace_id, dana, ["contact_tracking"])

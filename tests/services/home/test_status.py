@@ -56,7 +56,6 @@ async def test_outcomes_of_the_last_day_are_counted(status, database):
     assert found.failed == 2
 
 
-@pytest.mark.both_databases
 async def test_what_waits_and_since_when(status, database):
     """The oldest is the one to worry about."""
     await database.run(add_job_change, due_at=SOMEDAY - 2 * HOUR)

@@ -282,6 +282,7 @@ async def test_values_are_values(org: Org) -> None:
     assert (await the_source(org)).problem is None
 
 
+@pytest.mark.both_databases
 async def test_a_record_that_is_refused_says_why_and_holds_up_nobody(org: Org) -> None:
     """Mended in Salesforce, it is told."""
     await org.choose()
@@ -459,6 +460,7 @@ async def test_records_without_what_tells_them_apart_are_told_apart_by_their_ids
     assert await org.told() == 3
 
 
+@pytest.mark.both_databases
 async def test_a_source_can_be_paused_and_removed(org: Org) -> None:
     """Paused, it is read from where it stood once it goes on."""
     await org.choose()
@@ -473,6 +475,7 @@ async def test_a_source_can_be_paused_and_removed(org: Org) -> None:
     assert await org.look() is False
 
 
+@pytest.mark.both_databases
 async def test_another_org_is_not_read_with_the_rules_of_the_first(org: Org) -> None:
     """Its records are other people's: an admin chooses again."""
     await org.choose()

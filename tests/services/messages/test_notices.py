@@ -115,6 +115,7 @@ async def test_who_dies_before_telling_that_a_default_channel_is_missed_is_follo
     assert (before, ["wait for a default channel" in text for text in told(acme)]) == ([], [True])
 
 
+@pytest.mark.both_databases
 async def test_a_broken_default_channel_is_told_once_with_a_picker(acme, ours, clock):
     """Whoever finds out, and however often. The reason is shown as text: nothing in it is live."""
     await break_channel(acme, "it was archived <!channel>")
@@ -266,6 +267,7 @@ async def test_what_salesforce_needs_is_told_although_nobody_asks_for_it_again(a
     assert "Salesforce needs an admin: the app was removed." in told(acme)[0]
 
 
+@pytest.mark.both_databases
 async def test_a_salesforce_that_was_mended_before_it_was_told_is_not_told(acme, ours, clock):
     """Nor how many calls were left once there are enough of them."""
     acme.sandbox.faults.add("chat.postMessage", error="something_new", times=2)

@@ -273,6 +273,7 @@ async def test_what_was_put_off_is_waited_for_once_it_is_back(watched):
     assert len(watched.reminders()) == 1
 
 
+@pytest.mark.both_databases
 async def test_what_is_told_anew_while_somebody_looks_at_it_is_still_waited_for(watched):
     """They found it over, as it was on its way again; it has arrived meanwhile."""
     job_change_id = await watched.world.deliver()
@@ -294,6 +295,7 @@ def post_of(connection, job_change_id):
     ).scalar_one()
 
 
+@pytest.mark.both_databases
 async def test_nobody_is_reminded_in_their_quiet_hours(watched):
     """Four working hours have passed at one in New York; until three it is quiet."""
     quiet = NotificationHours(quiet_from=12 * 60, quiet_to=15 * 60, tz="America/New_York")
@@ -338,6 +340,7 @@ async def test_nobody_is_reminded_of_a_segment_that_they_have_muted_since(watche
     assert (len(world.direct_messages("Dana Reyes")) - reminded, len(watched.reminders())) == (1, reminded)
 
 
+@pytest.mark.both_databases
 async def test_a_colleague_who_was_given_it_is_reminded_in_turn(watched):
     """It is theirs now."""
     job_change_id = await watched.world.deliver()
@@ -351,6 +354,7 @@ async def test_a_colleague_who_was_given_it_is_reminded_in_turn(watched):
     assert (len(watched.reminders()), len(watched.reminders("Kim Lee"))) == (0, 1)
 
 
+@pytest.mark.both_databases
 async def test_what_a_colleague_took_is_nobody_elses_worry(watched):
     """Every message of it says who is on it."""
     await watched.world.set_preferences(reminder_escalation="channel")
@@ -389,7 +393,6 @@ async def test_several_in_one_message_are_one_reminder(watched):
     assert reminder.text.count("• ") == 3
 
 
-@pytest.mark.both_databases
 async def test_several_messages_are_one_reminder_with_links(watched):
     """Nobody finds a row of reminders on Monday morning."""
     for number in range(3):
@@ -453,6 +456,7 @@ async def test_who_dies_on_the_way_reminds_nobody_twice(watched):
         ({"status": 503}, 0),  # perhaps sent: not once more
     ],
 )
+@pytest.mark.both_databases
 async def test_slack_in_trouble_is_no_reason_to_remind_twice(watched, fault, reminded):
     """Once means once; where Slack did not take it, it is tried again."""
     await watched.world.deliver()

@@ -39,7 +39,6 @@ async def test_a_new_workspace_has_thirty_quiet_days(month):
     assert all(count == 0 for day in days for count in day.ended.values())
 
 
-@pytest.mark.both_databases
 async def test_each_ending_counts_on_its_day(month, database):
     """From midnight to midnight, UTC; what is older than thirty days, or another's, does not."""
     midnight = (TODAY - 1) * DAY_MS
@@ -62,6 +61,7 @@ async def test_each_ending_counts_on_its_day(month, database):
     assert sum(day.ended["told_dri"] for day in await month.of("T1")) == 1
 
 
+@pytest.mark.both_databases
 async def test_a_day_is_counted_for_good_an_hour_after_its_end(month, database, clock):
     """What ends just before midnight is stored just after it; what is replayed later counts when it ends then."""
     clock.now = (TODAY + 1) * DAY_MS + CLOSES_AFTER_MS - 1

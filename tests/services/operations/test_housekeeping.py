@@ -216,7 +216,6 @@ async def uninstalled(database, clock, *, installs_again=False):
         await database.run(add_workspace, "T1")
 
 
-@pytest.mark.both_databases
 async def test_a_workspace_that_removed_the_app_is_erased_after_thirty_days(database, clock):
     """With all that it had, however much; a line in the audit stays, and the other workspaces."""
     await uninstalled(database, clock)

@@ -255,6 +255,7 @@ def care_of(world: World) -> SalesforceCare:
     return SalesforceCare(salesforce.auth, SalesforceDescribe(salesforce), notices, world.clock)
 
 
+@pytest.mark.both_databases
 async def test_the_operators_credentials_are_tried_right_after_the_installation(world: World) -> None:
     """Before the first job change: status says as whom, and Salesforce is nothing that is left to do."""
     world.salesforce.add("Organization", Name="Acme Corp", OrganizationType="Unlimited Edition")

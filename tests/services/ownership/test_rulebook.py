@@ -74,6 +74,7 @@ async def test_a_draft_that_was_changed_meanwhile_is_neither_published_nor_dropp
     assert (await book.read(where)).shown == OTHER
 
 
+@pytest.mark.both_databases
 async def test_rolling_back_publishes_the_old_rules_anew(world, book):
     """History only grows, and says who did what."""
     where = world.workspace_id

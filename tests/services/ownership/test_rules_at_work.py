@@ -131,6 +131,7 @@ async def test_where_both_sides_find_nobody_the_channel_reads_it_once(world, cha
     assert text in message.text
 
 
+@pytest.mark.both_databases
 async def test_a_rules_channel_that_is_gone_is_not_called_a_dri(world, channel):
     """Else whoever reads it looks for a person who could not be told."""
     deals = world.slack.add_channel(world.team, "deals")
@@ -490,6 +491,7 @@ async def test_an_unmatched_owner_is_linked_and_reads_what_was_missed(world, cha
     assert len(world.channel_messages("job-changes")) == 1
 
 
+@pytest.mark.both_databases
 async def test_alias_domains_and_another_email_field_match_everybody(world, channel):
     """For all owners at once, without a link for each."""
     world.salesforce.org.add_field("User", Field("Work_Email__c", "email"))
@@ -556,6 +558,7 @@ async def test_a_terminal_reads_names_in_place_of_slack_ids(world, channel):
     assert untold == lines[:1]
 
 
+@pytest.mark.both_databases
 async def test_replaying_against_a_draft_shows_what_would_change(world, channel):
     """Of the latest job changes, those that somebody else would read."""
     two_accounts(world)
@@ -646,6 +649,7 @@ def replace_worker(world, database, router):
     )
 
 
+@pytest.mark.both_databases
 async def test_links_may_be_taken_back(world, channel):
     """Then the owner is matched by address again."""
     member = world.slack.add_user(world.team, "Dana Reyes", "dana@acme.example")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from services.slack.inbound_health import EVERY_MS, SlackSigns
 from store.database import Database
 from store.slack import inbound_health
@@ -9,6 +11,7 @@ from store.slack.inbound_health import EVENT, GENUINE, Signs
 from tests.conftest import SOMEDAY
 
 
+@pytest.mark.both_databases
 async def test_a_sign_is_stored_once_a_minute(database, clock):
     """It stands in the way of every request."""
     signs = SlackSigns(database, clock)
