@@ -16,6 +16,8 @@ demo: $(VENV)/run.stamp ## run the app end to end on this machine with sample da
 run: $(VENV)/run.stamp ## serve with the settings of .env
 	@$(BIN)/python app.py serve $(ARGS)
 
+# Empty, so that compiled modules are kept: every process of the tests would compile all of them again.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/dev.stamp lint ## run every check that CI runs
 	@sh .ci/install_chromium.sh
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal $(ARGS)

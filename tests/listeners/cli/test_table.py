@@ -392,6 +392,7 @@ def test_retry_reports_what_it_could_not_retry(operator):
     assert (operator.status, operator.err.partition(".")[0]) == (1, f"{job_change_id} has not failed")
 
 
+@pytest.mark.both_databases
 def test_retry_all_retries_everything_that_has_failed(operator):
     """After an outage, one command is enough."""
     ids = [operator.do(fail, "one"), operator.do(fail, "two")]
