@@ -35,11 +35,10 @@ from listeners.slack.socket_mode import SocketMode
 from listeners.status.status import StatusCommand
 from services.clock import SteadyClock
 from services.delivery.courier import Courier
-from services.delivery.explain import Explaining
-from services.delivery.failed import Burials
+from services.delivery.explain import Explainer
+from services.delivery.failed import FailedJobChanges
 from services.delivery.router import Router
-from services.delivery.wakeups import Wakeups
-from services.delivery.worker import Worker
+from services.delivery.worker import Worker, WorkEvents
 from services.home.home import Home
 from services.home.member_home import MyHome
 from services.home.preferences import Preferences
@@ -87,7 +86,7 @@ from services.slack.manifest import Manifest
 from services.slack.socket import SlackSocket
 from store.database import Database
 from store.encryption import Cipher
-from store.notify import Bell
+from store.notify import WorkNotifier
 from store.slack.installations import AsyncInstallationStore
 from store.slack.oauth_states import AsyncOAuthStateStore
 
@@ -126,22 +125,22 @@ class _Ground:
     http: aiohttp.ClientSession
     metrics: Metrics
     now: Callable[[], int]
-    wakeups: Wakeups
-    bell: Bell
+    work_events: WorkEvents
+    notifier: WorkNotifier
 
     def accepted(self) -> None:
         """There is something to route, here and in every other replica."""
-        self.wakeups.to_route.set()
-        self.bell.ring()
+        self.work_events.to_route.set()
+        self.notifier.notify()
 
     def promised(self) -> None:
         """There is something to post."""
-        self.wakeups.to_post.set()
-        self.bell.ring()
+        self.work_events.to_post.set()
+        self.notifier.notify()
 
-    def replayed(self) -> None:
+    def retried(self) -> None:
         """There is something to route, or to post."""
-        self.wakeups.to_route.set()
+        self.work_events.to_route.set()
         self.promised()
 
 
@@ -189,7 +188,9 @@ async def build(settings: Settings, cipher: Cipher, now: Callable[[], int] | Non
     database, metrics = Database(settings.database_url), Metrics()
     traces = [traced(metrics, settings.slack_api_url)]
     async with aiohttp.ClientSession(timeout=CALL_TIMEOUT, trace_configs=traces) as http:
-        ground = _Ground(settings, cipher, database, http, metrics, now or SteadyClock(), Wakeups(), Bell(database))
+        ground = _Ground(
+            settings, cipher, database, http, metrics, now or SteadyClock(), WorkEvents(), WorkNotifier(database)
+        )
         salesforce = _salesforce(ground)
         try:
             yield _wired(ground, _slack(ground), salesforce)
@@ -318,7 +319,7 @@ def _parts(ground: _Ground, slack: _Slack, salesforce: _Salesforce, doers: _Doer
     database, now = ground.database, ground.now
     public_url = ground.settings.public_url
     retention_days = ground.settings.retention_days
-    burials = Burials(database, ground.replayed, now)
+    failed_job_changes = FailedJobChanges(database, ground.retried, now)
     my_home = MyHome(database, slack.directory, slack.notices, now)
     home = Home(
         database, slack.directory, salesforce.api.auth, doers.intake_keys, my_home, public_url, retention_days, now
@@ -336,13 +337,13 @@ def _parts(ground: _Ground, slack: _Slack, salesforce: _Salesforce, doers: _Doer
         "my_home": my_home,
         "muting_limits": MutingLimits(database, now),
         "signal_channels": SignalChannels(slack.api, database, now),
-        "burials": burials,
+        "failed_job_changes": failed_job_changes,
         "status_command": StatusCommand(
             directory=slack.directory,
             status=doers.status,
             sampling=Sampling(doers.intake, slack.api),
-            explaining=Explaining(database),
-            burials=burials,
+            explainer=Explainer(database),
+            failed_job_changes=failed_job_changes,
         ),
         "intake_keys": doers.intake_keys,
         "status": doers.status,
@@ -369,8 +370,8 @@ def _worker(ground: _Ground, slack: _Slack, salesforce: _Salesforce, doers: _Doe
         database,
         Router(database, doers.deciding, slack.notices, now, doers.journal),
         Courier(database, slack.api, slack.notices, now, doers.journal),
-        ground.wakeups,
-        ground.bell,
+        ground.work_events,
+        ground.notifier,
         Housekeeping(database, ground.settings.retention_days, now),
         now,
         (

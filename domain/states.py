@@ -57,6 +57,32 @@ class Outcome(StrEnum):
     MUTED = "muted"
 
 
+class Step(StrEnum):
+    """What happened to a job change, as its trace shows it. Older rows hold other words: store/delivery/trace.py."""
+
+    ACCEPTED = "accepted"
+    ROUTED = "routed"
+    HELD_BACK = "held back"
+    """Until the hours that its reader has chosen."""
+    POSTED = "posted"
+    SIMPLIFIED = "refused by Slack, sent again in a simpler form"
+    IN_DOUBT = "in doubt"
+    MOVED = "moved to the default channel"
+    FAILED = "failed"
+    RETRIED = "retried"
+    MATCHED = "sent to the owner after they were matched"
+    TAKEN = "taken"
+    REASSIGNED = "reassigned"
+    RETURNED = "returned"
+    SNOOZED = "snoozed"
+    SNOOZE_ENDED = "snooze ended"
+    REPORTED = "reported as wrong"
+    MUTED = "muted"
+    UNMUTED = "unmuted"
+    REMINDED = "reminded"
+    ESCALATED = "escalated"
+
+
 class WorkspaceState(StrEnum):
     """Whether a workspace has the app installed."""
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from domain.states import Outcome, Role
 from services.measures import UNMEASURED, Measures
-from store.delivery.posts import Doubted, Moved, Parked, PutBack, Sent, Settlement, Undeliverable
 from store.delivery.routing import Routed
+from store.delivery.settlements import Failed, InDoubt, Moved, Parked, Postponed, Sent, Settlement
 from store.intake.job_changes import Added
 
 log = logging.getLogger(__name__)
 
-_RESULTS = {Sent: "delivered", Undeliverable: "failed", Moved: "moved", Parked: "parked"}
+_RESULTS = {Sent: "delivered", Failed: "failed", Moved: "moved", Parked: "parked"}
 
 
 @dataclass(frozen=True)
@@ -80,10 +80,10 @@ def _outcome(routed: Routed) -> str:
 
 
 def _result(settlement: Settlement) -> str:
-    if isinstance(settlement, PutBack):
-        if settlement.plainer:
+    if isinstance(settlement, Postponed):
+        if settlement.simplify:
             return "simplified"
         return "retried" if settlement.is_failure else "postponed"
-    if isinstance(settlement, Doubted):
+    if isinstance(settlement, InDoubt):
         return "in_doubt" if settlement.by_answer else "postponed"
     return _RESULTS[type(settlement)]

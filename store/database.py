@@ -92,13 +92,15 @@ class Database:
             self._draining[function] = asyncio.create_task(self._drain(function))
         return await future
 
-    async def insist(
+    async def run_until_available(
         self, function: Callable[Concatenate[Connection, P], Result], *args: P.args, **kwargs: P.kwargs
     ) -> Result:
         """The same as `run`, again and again until the database is back: for what only this process knows."""
         return await _until_available(lambda: self.run(function, *args, **kwargs))
 
-    async def insist_together(self, function: Callable[[Connection, list[Item]], list[Result]], item: Item) -> Result:
+    async def gather_until_available(
+        self, function: Callable[[Connection, list[Item]], list[Result]], item: Item
+    ) -> Result:
         """The same as `gather`, again and again until the database is back."""
         return await _until_available(lambda: self.gather(function, item))
 

@@ -1,4 +1,4 @@
-"""A bell between processes on one PostgreSQL: who accepts job changes rings, whose worker sleeps hears it at once."""
+"""LISTEN and NOTIFY between processes on one PostgreSQL, so that a sleeping worker notices new work at once."""
 
 from __future__ import annotations
 
@@ -12,64 +12,64 @@ from sqlalchemy import Connection, bindparam, func, select
 from store.database import Database, DatabaseUnavailableError
 
 CHANNEL = "usergems_accepted"
-LONGEST_SILENCE_SECONDS = 5.0
+LONGEST_RECONNECT_SECONDS = 5.0
 
 
 @dataclass
-class Bell:
+class WorkNotifier:
     """
-    LISTEN and NOTIFY. Only a convenience: whoever does not hear it looks once a second anyway.
+    Notifies the workers of other processes. A missed notification costs little, because workers also poll.
 
-    On SQLite there is one process, and nobody to ring for.
+    On SQLite there is only one process, so nothing is sent.
     """
 
     database: Database
-    _name: str = field(default_factory=lambda: uuid4().hex, init=False, repr=False)
-    _ringing: asyncio.Task[None] | None = field(default=None, repr=False)
+    _sender: str = field(default_factory=lambda: uuid4().hex, init=False, repr=False)
+    _sending: asyncio.Task[None] | None = field(default=None, repr=False)
     _again: bool = field(default=False, repr=False)
 
-    def ring(self) -> None:
-        """Tell the other processes that job changes were accepted. Rings that come together are one."""
+    def notify(self) -> None:
+        """Notify the other processes of new work. Calls during a notification are sent as one more."""
         if self.database.is_sqlite:
             return
-        if self._ringing and not self._ringing.done():
+        if self._sending and not self._sending.done():
             self._again = True
             return
-        self._ringing = asyncio.create_task(self._ring())
+        self._sending = asyncio.create_task(self._send())
 
-    async def _ring(self) -> None:
+    async def _send(self) -> None:
         self._again = True
         while self._again:
             self._again = False
             try:
-                await self.database.run(_notify, self._name)
+                await self.database.run(_notify, self._sender)
             except DatabaseUnavailableError:
-                return  # they will look by themselves
+                return  # the other processes poll
 
-    async def listen(self, heard: Callable[[], None]) -> None:
-        """Call *heard* at each ring of others, until cancelled; a connection that was lost is made again."""
+    async def listen(self, callback: Callable[[], None]) -> None:
+        """Call `callback` for each notification of another process, until cancelled. Reconnects when necessary."""
         if self.database.is_sqlite:
             return
         import psycopg  # noqa: PLC0415 - not loaded where there is only SQLite
 
         url = self.database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        silence = 0.1
+        wait = 0.1
         while True:
             try:
                 async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
                     await connection.execute(f"LISTEN {CHANNEL}")
-                    heard()  # what was rung while nobody listened
-                    silence = 0.1
-                    async for ring in connection.notifies():
-                        if ring.payload != self._name:  # who rings has told its own worker already
-                            heard()
+                    callback()  # for notifications that were sent while nobody listened
+                    wait = 0.1
+                    async for notification in connection.notifies():
+                        if notification.payload != self._sender:  # this process has woken its own worker already
+                            callback()
             except psycopg.OperationalError:
-                await asyncio.sleep(silence)
-                silence = min(2 * silence, LONGEST_SILENCE_SECONDS)
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, LONGEST_RECONNECT_SECONDS)
 
 
-_ring = select(func.pg_notify(CHANNEL, bindparam("by")))
+_pg_notify = select(func.pg_notify(CHANNEL, bindparam("sender")))
 
 
-def _notify(connection: Connection, by: str) -> None:
-    connection.execute(_ring, {"by": by})
+def _notify(connection: Connection, sender: str) -> None:
+    connection.execute(_pg_notify, {"sender": sender})

@@ -18,8 +18,7 @@ from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Message, Team, User
 from services.delivery.courier import Courier
 from services.delivery.router import Router
-from services.delivery.wakeups import Wakeups
-from services.delivery.worker import Worker
+from services.delivery.worker import Worker, WorkEvents
 from services.intake.accepting import Intake
 from services.messages.notices import Notices
 from services.operations.housekeeping import Housekeeping
@@ -34,7 +33,7 @@ from services.slack.directory import Directory
 from store.database import Database
 from store.encryption import Cipher
 from store.intake.job_changes import find
-from store.notify import Bell
+from store.notify import WorkNotifier
 from store.slack import workspaces
 from tests.conftest import Clock
 from tests.servers import GENEROUS_TIMEOUT
@@ -69,7 +68,7 @@ class World:
     async def deliver(self, **changes: Any) -> str:
         """Accept a job change, run the worker until nothing is due, and return its id."""
         job_change_id = await self.accept(**changes)
-        await self.worker.work_off()
+        await self.worker.drain()
         return job_change_id
 
     def add_owner(self, name: str, *, in_slack: bool = True, **fields: Any) -> str:
@@ -164,7 +163,7 @@ async def open_world(database: Database, clock: Clock) -> AsyncIterator[World]:
         )
         records, notices = Salesforce(auth), Notices(database, slack_api, clock)
         stack.push_async_callback(records.close)
-        wakeups = Wakeups()
+        work_events = WorkEvents()
         directory = Directory(slack_api, database, clock)
         shapes, groups = OrgShapes(SalesforceDescribe(records), clock), UserGroups(slack_api, database, clock)
         deciding = Deciding(database, records, shapes, directory, groups, clock)
@@ -172,12 +171,12 @@ async def open_world(database: Database, clock: Clock) -> AsyncIterator[World]:
             database,
             Router(database, deciding, notices, clock),
             Courier(database, slack_api, notices, clock),
-            wakeups,
-            Bell(database),
+            work_events,
+            WorkNotifier(database),
             Housekeeping(database, 90, clock),
             clock,
         )
-        intake = Intake(database, clock, wakeups.to_route.set)
+        intake = Intake(database, clock, work_events.to_route.set)
         yield World(database, clock, slack, salesforce, intake, worker, team, admin, tokens)
 
 

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from listeners.cli.terminal import Terminal, counted, shown_time
 from services.clock import SteadyClock
 from store.database import Database
-from store.delivery import deliveries, failed
+from store.delivery import failed
 from store.intake import job_changes
 
 AT_ONCE = 500
@@ -25,7 +25,7 @@ def add_list_arguments(parser: ArgumentParser) -> None:
 
 def show_failed(options: Namespace, terminal: Terminal) -> int:
     with terminal.database() as database:
-        rows = database.run_sync(deliveries.buried, limit=MOST_SHOWN)
+        rows = database.run_sync(failed.failures, limit=MOST_SHOWN)
     if options.json:
         terminal.write(json.dumps([asdict(row) for row in rows], indent=2))
         return 0
@@ -62,13 +62,13 @@ def retry_failed(options: Namespace, terminal: Terminal) -> int:
 def _all_failed(database: Database) -> Iterator[Sequence[str]]:
     # Only what has failed until now: what fails again at once must not be retried forever.
     until = SteadyClock()()
-    while ids := database.run_sync(failed.buried_until, until, MOST_FOUND):
+    while ids := database.run_sync(failed.oldest, until, MOST_FOUND):
         yield from _batches(ids)
 
 
 def _retry(database: Database, batches: Iterable[Sequence[str]]) -> list[str]:
     now = SteadyClock()
-    return [job_change_id for batch in batches for job_change_id in database.run_sync(failed.replay, batch, now())]
+    return [job_change_id for batch in batches for job_change_id in database.run_sync(failed.retry, batch, now())]
 
 
 def _batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -46,7 +46,7 @@ async def refresh_member(
 
 def _refresh(connection: Connection, workspace_id: str, user: SlackUser, now: int) -> None:
     members.refresh(connection, workspace_id, user.email, member_of(user, workspace_id), now)
-    member_preferences.follow(connection, workspace_id, user.id, user.tz, now)
+    member_preferences.update_time_zone(connection, workspace_id, user.id, user.tz, now)
 
 
 async def rename_channel(

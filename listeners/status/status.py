@@ -24,8 +24,8 @@ from listeners.status.status_view import (
     status_blocks,
     status_lines,
 )
-from services.delivery.explain import Explaining
-from services.delivery.failed import Burials
+from services.delivery.explain import Explainer
+from services.delivery.failed import FailedJobChanges
 from services.home.status import Status
 from services.intake.sample import Sampling
 from services.slack.directory import Directory
@@ -53,8 +53,8 @@ class StatusCommand:
     directory: Directory
     status: Status
     sampling: Sampling
-    explaining: Explaining
-    burials: Burials
+    explainer: Explainer
+    failed_job_changes: FailedJobChanges
 
 
 def register(app: AsyncApp) -> None:
@@ -111,7 +111,7 @@ async def _explain(status_command: StatusCommand, asked: Asked) -> None:
         await asked.respond(EXPLAIN_WHAT)
         return
     may = await status_command.directory.is_admin(asked.workspace_id, asked.user_id)
-    explained = await status_command.explaining.of(asked.workspace_id, which, None if may else asked.user_id)
+    explained = await status_command.explainer.find(asked.workspace_id, which, None if may else asked.user_id)
     if explained is None:
         await asked.respond(not_found(which, may=may))
         return
@@ -124,7 +124,7 @@ async def _buried(status_command: StatusCommand, asked: Asked) -> None:
         await asked.respond(ONLY_ADMINS)
         return
     shown = await status_command.status.of(asked.workspace_id)
-    listed = await status_command.burials.page(asked.workspace_id, None, SHOWN)
+    listed = await status_command.failed_job_changes.page(asked.workspace_id, None, SHOWN)
     if shown is None or not listed:
         await asked.respond(NOTHING_BURIED)
         return

@@ -1,4 +1,4 @@
-"""The whole trace of a job change, for an admin, or for somebody to whom it came."""
+"""Explainer a job change: its whole trace, for an admin or for somebody it was delivered to."""
 
 from __future__ import annotations
 
@@ -16,37 +16,42 @@ from store.delivery import explain
 from store.intake import job_changes
 
 MOST_FOUND = 5
-"""Job changes of one person that are named; the newest is explained."""
+"""The number of a person's job changes that are named. The newest one is explained."""
 
 
 @dataclass(frozen=True)
-class Explaining:
-    """*for_user*: the Slack user who asks, and reads only what came to them; None: somebody who may read all."""
+class Explainer:
+    """Finds a job change by its id, or by the email address of the person who changed jobs."""
 
     database: Database
 
-    async def of(self, workspace_id: str, asked: str, for_user: str | None) -> Explanation | None:
-        """*asked*: the id of a job change, or the e-mail address of whoever changed jobs. None: there is none."""
-        if "@" not in asked:
-            return await self.database.run(_explained, workspace_id, [asked], for_user)
+    async def find(self, workspace_id: str, id_or_email: str, for_user: str | None) -> Explanation | None:
+        """
+        Return None if there is no such job change.
+
+        `for_user` is the Slack user who asks and sees only what was delivered to them. None stands for somebody who
+        may see every job change.
+        """
+        if "@" not in id_or_email:
+            return await self.database.run(_explanation, workspace_id, [id_or_email], for_user)
         try:
-            person = Identity.of_email(asked)
+            person = Identity.of_email(id_or_email)
         except PermanentError:
             return None
         mentions = await self.database.run(explain.mentions, workspace_id, person.email or "")
-        about = [each.job_change_id for each in mentions if person.is_subject_of(json.loads(each.payload))]
-        return await self.database.run(_explained, workspace_id, about, for_user)
+        ids = [mention.job_change_id for mention in mentions if person.is_subject_of(json.loads(mention.payload))]
+        return await self.database.run(_explanation, workspace_id, ids, for_user)
 
 
-def _explained(
+def _explanation(
     connection: Connection, workspace_id: str, job_change_ids: list[str], for_user: str | None
 ) -> Explanation | None:
-    theirs = job_change_ids
+    visible = job_change_ids
     if for_user is not None:
-        came = explain.came_to(connection, workspace_id, for_user, job_change_ids)
-        theirs = [each for each in job_change_ids if each in came]
-    found = job_changes.find(connection, workspace_id, theirs[0]) if theirs else None
-    if found is None:
+        theirs = explain.delivered_to(connection, workspace_id, for_user, job_change_ids)
+        visible = [job_change_id for job_change_id in job_change_ids if job_change_id in theirs]
+    record = job_changes.find(connection, workspace_id, visible[0]) if visible else None
+    if record is None:
         return None
-    origin = job_changes.origin(connection, found.id)
-    return Explanation(found, JobChange.if_readable(origin.payload if origin else None), tuple(theirs[1:MOST_FOUND]))
+    origin = job_changes.origin(connection, record.id)
+    return Explanation(record, JobChange.if_readable(origin.payload if origin else None), tuple(visible[1:MOST_FOUND]))

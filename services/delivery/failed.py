@@ -1,4 +1,4 @@
-"""What a workspace could not be told: leafing through it, and trying it again."""
+"""Job changes of a workspace that could not be delivered: listing them and retrying them."""
 
 from __future__ import annotations
 
@@ -11,44 +11,46 @@ from domain.audit import AuditEntry
 from domain.delivery import FailedJobChange
 from store import audit
 from store.database import Database
-from store.delivery import burials, failed
+from store.delivery import failed
 
-AT_ONCE = 500
-"""Job changes that are tried again in one transaction."""
+RETRIED_AT_ONCE = 500
+"""The number of job changes that are retried in one transaction."""
 
-MOST_AT_A_PRESS = 10_000
+MOST_RETRIED = 10_000
+"""The most that "Retry all" retries."""
 
 
 @dataclass(frozen=True)
-class Burials:
-    """Whether somebody may is for the caller to check. *wake*: there is something to route, or to post."""
+class FailedJobChanges:
+    """The caller checks permissions. `wake` is called when there is something to route or to post."""
 
     database: Database
     wake: Callable[[], None]
     now: Callable[[], int]
 
     async def page(self, workspace_id: str, after: tuple[int, str] | None, most: int) -> list[FailedJobChange]:
-        """The newest first, from the one *after* (its time and id) on; None: from the start."""
-        return await self.database.run(burials.page, workspace_id, after, most)
+        """Return the newest first, starting behind the one that ended at `after[0]` and has the id `after[1]`."""
+        return await self.database.run(failed.page, workspace_id, after, most)
 
-    async def try_again(self, workspace_id: str, actor: str, job_change_ids: Sequence[str]) -> int:
-        """Those of these that are buried in this workspace go again; how many."""
-        replayed = await self.database.run(_replay, workspace_id, actor, job_change_ids, self.now())
-        if replayed:
+    async def retry(self, workspace_id: str, actor: str, job_change_ids: Sequence[str]) -> int:
+        """Retry those of the job changes that have failed in this workspace. Return how many."""
+        count = await self.database.run(_retry, workspace_id, actor, job_change_ids, self.now())
+        if count:
             self.wake()
-        return replayed
+        return count
 
-    async def try_all_again(self, workspace_id: str, actor: str) -> int:
-        """The longest buried first, up to MOST_AT_A_PRESS of those that are buried now; how many."""
-        # Only those of now: what fails again at once must not be tried for ever.
-        oldest = await self.database.run(burials.oldest, workspace_id, self.now(), MOST_AT_A_PRESS)
-        some = (oldest[first : first + AT_ONCE] for first in range(0, len(oldest), AT_ONCE))
-        return sum([await self.try_again(workspace_id, actor, each) for each in some])
+    async def retry_all(self, workspace_id: str, actor: str) -> int:
+        """Retry the oldest first, at most MOST_RETRIED. Return how many."""
+        # Only those that have failed by now: one that fails again at once must not be retried forever.
+        oldest = await self.database.run(failed.oldest, self.now(), MOST_RETRIED, workspace_id)
+        parts = (oldest[first : first + RETRIED_AT_ONCE] for first in range(0, len(oldest), RETRIED_AT_ONCE))
+        return sum([await self.retry(workspace_id, actor, part) for part in parts])
 
 
-def _replay(connection: Connection, workspace_id: str, actor: str, job_change_ids: Sequence[str], now: int) -> int:
-    theirs = burials.among(connection, workspace_id, job_change_ids)
-    replayed = failed.replay(connection, theirs, now, f"by {actor}")
-    if replayed:
-        audit.record(connection, workspace_id, AuditEntry(now, actor, "tried buried ones again", f"{len(replayed)}"))
-    return len(replayed)
+def _retry(connection: Connection, workspace_id: str, actor: str, job_change_ids: Sequence[str], now: int) -> int:
+    theirs = failed.failed_among(connection, workspace_id, job_change_ids)
+    retried = failed.retry(connection, theirs, now, f"by {actor}")
+    if retried:
+        entry = AuditEntry(now, actor, "retried failed job changes", f"{len(retried)}")
+        audit.record(connection, workspace_id, entry)
+    return len(retried)

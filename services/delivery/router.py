@@ -26,7 +26,7 @@ from services.retry import backoff_ms
 from services.salesforce.records import Found, PersonRecords
 from store.database import Database
 from store.delivery import pauses, routing
-from store.delivery.routing import Batch, Claimed, Postponed, Routed
+from store.delivery.routing import Batch, Claimed, Routed, RoutingPostponed
 from store.ownership import choice_state, owners
 
 LEASE_MS = 30_000
@@ -86,7 +86,7 @@ class Settled:
     """All that is stored of a batch, in one transaction."""
 
     routed: Sequence[Routed]
-    postponed: Sequence[Postponed]
+    postponed: Sequence[RoutingPostponed]
     decided: Decided | None = None
     missed: Sequence[MissedJobChange] = ()
     salesforce_answered: bool = False
@@ -113,11 +113,11 @@ class Router:
         else:
             facts = Facts(None, trouble=AWAY, why=batch.salesforce_away)
         if isinstance(facts, NotYet):
-            settled = Settled((), [Postponed(each.claimed.id, facts.due_at, facts.reason) for each in parsed])
+            settled = Settled((), [RoutingPostponed(each.claimed.id, facts.due_at, facts.reason) for each in parsed])
         else:
             settled = await self._decide(workspace, parsed, rules, facts)
         routed = [*unreadable, *settled.routed]
-        if await self.database.insist(_settle, batch, routed, settled, self.now()):
+        if await self.database.run_until_available(_settle, batch, routed, settled, self.now()):
             self.journal.routed(workspace.id, routed, len(settled.postponed))
         destinations = {delivery.destination for each in routed for delivery in each.deliveries}
         if DEFAULT_CHANNEL in destinations and workspace.default_channel_id is None:
@@ -136,7 +136,7 @@ class Router:
     async def _salesforce_failed(self, workspace: Workspace, error: TransientError | PermanentError) -> Facts | NotYet:
         """The pause is everybody's; while it lasts, batches wait until our patience ends, and then go without."""
         now, reason = self.now(), str(error)
-        failing = await self.database.run(pauses.failed, workspace.id, SALESFORCE, now, reason)
+        failing = await self.database.run(pauses.record_failure, workspace.id, SALESFORCE, now, reason)
         asked_to_wait = error.retry_after if isinstance(error, TransientError) else None
         wait = round(asked_to_wait * 1_000) if asked_to_wait else backoff_ms(failing.failures, random())  # noqa: S311
         until = now + wait
@@ -152,12 +152,12 @@ class Router:
             for each in parsed
         }
         decided = await self.deciding.decide(workspace.id, cases, rules)
-        routed, postponed, unmatched = list[Routed](), list[Postponed](), list[MissedJobChange]()
+        routed, postponed, unmatched = list[Routed](), list[RoutingPostponed](), list[MissedJobChange]()
         for each in parsed:
             choice = decided.choices[each.claimed.id]
             if isinstance(choice, Waits):
                 due_at = self.now() + round(choice.retry_after * 1_000)
-                postponed.append(Postponed(each.claimed.id, due_at, "waiting to look the owner up in Slack"))
+                postponed.append(RoutingPostponed(each.claimed.id, due_at, "waiting to look the owner up in Slack"))
             else:
                 routed.append(_routed(each.claimed.id, cases[each.claimed.id], choice, workspace, rules, facts))
                 unmatched += missed(each.claimed.id, choice)
@@ -172,7 +172,7 @@ def _settle(connection: Connection, batch: Batch, routed: Sequence[Routed], sett
         choice_state.advance(connection, batch.workspace_id, settled.decided.pools, settled.decided.taken, now)
     owners.add_missed(connection, batch.workspace_id, settled.missed, now)
     if settled.salesforce_answered:
-        pauses.succeeded(connection, batch.workspace_id, SALESFORCE)
+        pauses.record_success(connection, batch.workspace_id, SALESFORCE)
     return True
 
 

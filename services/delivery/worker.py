@@ -1,4 +1,4 @@
-"""The loop that keeps our promises: claims what is due, hands it to the router and the courier, and never dies."""
+"""The worker: claims what is due, routes and posts it, and keeps running whatever fails."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from domain.errors import WorkspaceGoneError
 from services.delivery import courier, router
 from services.delivery.courier import Courier
 from services.delivery.router import Router
-from services.delivery.wakeups import Wakeups, wait_for
 from services.operations import housekeeping
 from services.operations.housekeeping import Housekeeping
 from services.retry import MOST_ROUTING_ATTEMPTS, backoff_ms
@@ -21,7 +20,7 @@ from store.delivery import lanes, routing
 from store.delivery.lanes import Claim
 from store.delivery.posts import LANE_GAP_MS
 from store.delivery.routing import Batch
-from store.notify import Bell
+from store.notify import WorkNotifier
 from store.slack import workspaces
 
 logger = logging.getLogger(__name__)
@@ -29,68 +28,76 @@ logger = logging.getLogger(__name__)
 MOST_POSTS_AT_ONCE = 64
 MOST_BATCHES_AT_ONCE = 4
 POLL_SECONDS = 1.0
-"""How long what another process has accepted, or paced, may go unseen."""
+"""The longest time until work from another process, or of a paced lane, is noticed without a notification."""
 
 LONGEST_PAUSE_SECONDS = 10.0
-"""After so long the database is asked again, however often it failed: who goes round less often counts as dead."""
+"""The longest wait after failures. A loop that waits longer would count as stuck."""
 
 CLAIMED_FIRST_SECONDS = 0.02
-"""What was just claimed goes ahead of the next look for more, which finds nothing when a job change comes alone."""
+"""The wait after a claim, so that its work runs before the next query, which usually finds nothing."""
 
-NEXT_LOOK_SECONDS = 0.002
-"""The same when the look before has found something, too: there is more."""
+NEXT_CLAIM_SECONDS = 0.002
+"""The same wait when two claims in a row found work: there is a backlog."""
 
 GRACE_SECONDS = 8.0
-"""For what is in flight when we are asked to stop; what takes longer is taken up by the next process."""
+"""The time that work in flight gets when the process stops. The next process takes over what is left."""
+
+
+@dataclass(frozen=True)
+class WorkEvents:
+    """Set to wake the worker at once, instead of after POLL_SECONDS."""
+
+    to_route: asyncio.Event = field(default_factory=asyncio.Event)
+    to_post: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @dataclass(frozen=True)
 class Worker:
-    """Runs both halves until it is told to stop."""
+    """Routes and posts until it is stopped."""
 
     database: Database
     router: Router
     courier: Courier
-    wakeups: Wakeups
-    bell: Bell
+    work_events: WorkEvents
+    notifier: WorkNotifier
     housekeeping: Housekeeping
     now: Callable[[], int]
-    others: tuple[Callable[[], Awaitable[bool]], ...] = ()
-    """Work beside the two halves, bit by bit: each answers whether there was any. Stopped wherever it stands."""
-    beat: Callable[[str], None] = lambda _half: None
-    """Called with the name of a half each time it goes round."""
+    other_work: tuple[Callable[[], Awaitable[bool]], ...] = ()
+    """Other jobs in small steps. Each returns whether it had work. They are cancelled at once when the worker stops."""
+    heartbeat: Callable[[str], None] = lambda _loop: None
+    """Called with the name of a loop, route or post, each time it runs."""
     _routing: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
     _posting: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until *stop* is set, then finish what is in flight. A claim that has begun is always taken up."""
-        halves = [
-            asyncio.create_task(self._repeat(self.route_due, self.wakeups.to_route, stop)),
-            asyncio.create_task(self._repeat(self.post_due, self.wakeups.to_post, stop)),
+        """Work until `stop` is set, then finish what is in flight. A claim that has begun is always handled."""
+        loops = [
+            asyncio.create_task(self._repeat(self.route_due, self.work_events.to_route, stop)),
+            asyncio.create_task(self._repeat(self.post_due, self.work_events.to_post, stop)),
         ]
-        beside = [
-            asyncio.create_task(self.bell.listen(self.wakeups.to_route.set)),
-            asyncio.create_task(self._keep_house()),
-            *(asyncio.create_task(self._repeat(other, asyncio.Event(), stop)) for other in self.others),
+        others = [
+            asyncio.create_task(self.notifier.listen(self.work_events.to_route.set)),
+            asyncio.create_task(self._tidy_regularly()),
+            *(asyncio.create_task(self._repeat(work, asyncio.Event(), stop)) for work in self.other_work),
         ]
         await stop.wait()
-        for task in beside:
+        for task in others:
             task.cancel()
-        self.wakeups.to_route.set()
-        self.wakeups.to_post.set()
-        await asyncio.gather(*halves)
+        self.work_events.to_route.set()
+        self.work_events.to_post.set()
+        await asyncio.gather(*loops)
         if in_flight := self._routing | self._posting:
             await asyncio.wait(in_flight, timeout=GRACE_SECONDS)
 
-    async def work_off(self) -> None:
-        """Route and post all that is due at this moment, and wait until that is done."""
+    async def drain(self) -> None:
+        """Route and post everything that is due now, and wait until it is done."""
         while await self.route_due() or await self.post_due() or self._routing or self._posting:
             if in_flight := self._routing | self._posting:
                 await asyncio.wait(in_flight)
 
     async def route_due(self) -> bool:
-        """Claim a batch and route it in the background; False if none is due, or enough are being routed."""
-        self.beat("route")
+        """Claim a batch and route it in the background. Return False if none is due or enough are in flight."""
+        self.heartbeat("route")
         if len(self._routing) >= MOST_BATCHES_AT_ONCE:
             return False
         batch = await self.database.run(routing.claim, self.now(), router.LEASE_MS)
@@ -100,8 +107,8 @@ class Worker:
         return True
 
     async def post_due(self) -> bool:
-        """Claim lanes and post in the background; False if none is due, or enough are being posted."""
-        self.beat("post")
+        """Claim lanes and post in the background. Return False if none is due or enough are in flight."""
+        self.heartbeat("post")
         free = MOST_POSTS_AT_ONCE - len(self._posting)
         if not free:
             return False
@@ -110,74 +117,84 @@ class Worker:
             _start(self._posting, self._post(claim))
         return bool(claims)
 
-    async def _repeat(self, work: Callable[[], Awaitable[bool]], bell: asyncio.Event, stop: asyncio.Event) -> None:
+    async def _repeat(self, work: Callable[[], Awaitable[bool]], event: asyncio.Event, stop: asyncio.Event) -> None:
         failures, pause = 0, POLL_SECONDS
         while not stop.is_set():
             try:
                 worked = await work()
                 failures = 0
-            except Exception as error:  # noqa: BLE001 - an edge: whatever is wrong now, the promises stand
+            except Exception as error:  # noqa: BLE001 - an edge: the loop must survive, the work is in the database
                 failures += 1
-                _log("nothing could be claimed", error)
+                _log("could not claim work", error)
                 worked = False
             if worked:
-                pause = NEXT_LOOK_SECONDS if pause <= CLAIMED_FIRST_SECONDS else CLAIMED_FIRST_SECONDS
+                pause = NEXT_CLAIM_SECONDS if pause <= CLAIMED_FIRST_SECONDS else CLAIMED_FIRST_SECONDS
             else:
                 pause = backoff_ms(failures, random()) / 1_000 if failures else POLL_SECONDS  # noqa: S311
-            await wait_for(bell, min(pause, LONGEST_PAUSE_SECONDS))
+            await _wait_for(event, min(pause, LONGEST_PAUSE_SECONDS))
 
-    async def _keep_house(self) -> None:
+    async def _tidy_regularly(self) -> None:
         while True:
             try:
                 await self.housekeeping.tidy()
-            except Exception as error:  # noqa: BLE001 - an edge: untidiness stops no delivery
-                _log("the house could not be kept", error)
+            except Exception as error:  # noqa: BLE001 - an edge: a failed clean-up must not stop deliveries
+                _log("housekeeping failed", error)
             await asyncio.sleep(housekeeping.EVERY_SECONDS)
 
     async def _route(self, batch: Batch) -> None:
-        keep_alive = asyncio.create_task(self._keep_lease(batch))
+        lease = asyncio.create_task(self._prolong_lease(batch))
         try:
             await self.router.route(batch)
         except WorkspaceGoneError as error:
-            await self.database.insist(workspaces.mark_gone, batch.workspace_id, self.now())
-            await self._give_up(batch, str(error), failed=False)
+            await self.database.run_until_available(workspaces.mark_gone, batch.workspace_id, self.now())
+            await self._give_up(batch, str(error), is_bug=False)
         except DatabaseUnavailableError as error:
-            await self._give_up(batch, str(error), failed=False)
+            await self._give_up(batch, str(error), is_bug=False)
         except Exception as error:  # noqa: BLE001 - an edge: a bug must not lose a job change
-            _log("a batch could not be routed", error)
-            await self._give_up(batch, f"{type(error).__name__} while routing", failed=True)
+            _log("could not route a batch", error)
+            await self._give_up(batch, f"{type(error).__name__} while routing", is_bug=True)
         finally:
-            keep_alive.cancel()
-        self.wakeups.to_post.set()
-        self.wakeups.to_route.set()
+            lease.cancel()
+        self.work_events.to_post.set()
+        self.work_events.to_route.set()
 
-    async def _keep_lease(self, batch: Batch) -> None:
-        """A short lease that is renewed while we live is taken over soon after we die."""
+    async def _prolong_lease(self, batch: Batch) -> None:
+        """Renew a short lease, so that another process takes over soon after this one dies."""
         while True:
             await asyncio.sleep(router.LEASE_MS / 3_000)
-            await self.database.insist(routing.prolong, batch, self.now() + router.LEASE_MS)
+            await self.database.run_until_available(routing.prolong, batch, self.now() + router.LEASE_MS)
 
-    async def _give_up(self, batch: Batch, reason: str, *, failed: bool) -> None:
+    async def _give_up(self, batch: Batch, reason: str, *, is_bug: bool) -> None:
         now = self.now()
-        most = max(each.attempts for each in batch.job_changes) + 1 if batch.job_changes else 1
-        due_at = now + backoff_ms(most, random())  # noqa: S311
-        limit = MOST_ROUTING_ATTEMPTS if failed else None
-        await self.database.insist(routing.give_up, batch, reason, now, due_at, limit)
+        attempts = max(job_change.attempts for job_change in batch.job_changes) + 1 if batch.job_changes else 1
+        due_at = now + backoff_ms(attempts, random())  # noqa: S311
+        most_attempts = MOST_ROUTING_ATTEMPTS if is_bug else None
+        await self.database.run_until_available(routing.give_up, batch, reason, now, due_at, most_attempts)
 
     async def _post(self, claim: Claim) -> None:
         was_full = len(self._posting) >= MOST_POSTS_AT_ONCE
         try:
             due_at = await self.courier.deliver(claim)
         except DatabaseUnavailableError as error:
-            due_at = await self.courier.settle(self.courier.interrupted(claim, str(error)))
-        except Exception as error:  # noqa: BLE001 - an edge: a bug must not lose a delivery, nor hold up its lane
-            _log("a post could not be delivered", error)
-            due_at = await self.courier.settle(self.courier.stumbled(claim, f"{type(error).__name__} while posting"))
-        # Also for a lane that is empty now: what is routed into it before its pace is over falls due then.
+            due_at = await self.courier.settle(self.courier.after_outage(claim, str(error)))
+        except Exception as error:  # noqa: BLE001 - an edge: a bug must not lose a delivery or block its lane
+            _log("could not post a message", error)
+            due_at = await self.courier.settle(self.courier.after_bug(claim, f"{type(error).__name__} while posting"))
+        # Also for a lane that is empty now: what is added to it before its pace allows it is due at that time.
         wait = LANE_GAP_MS if due_at is None else max(0, due_at - self.now())
-        asyncio.get_running_loop().call_later(wait / 1_000, self.wakeups.to_post.set)
+        asyncio.get_running_loop().call_later(wait / 1_000, self.work_events.to_post.set)
         if was_full:
-            self.wakeups.to_post.set()
+            self.work_events.to_post.set()
+
+
+async def _wait_for(event: asyncio.Event, seconds: float) -> None:
+    """Wait until the event is set or the time is over, and clear the event."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        pass
+    event.clear()
 
 
 def _start(tasks: set[asyncio.Task[None]], work: Coroutine[None, None, None]) -> None:
@@ -186,10 +203,10 @@ def _start(tasks: set[asyncio.Task[None]], work: Coroutine[None, None, None]) ->
     task.add_done_callback(tasks.discard)
 
 
-def _log(what: str, error: Exception) -> None:
-    # The message of a database error holds rows, and so people's data: only the kind and the place are logged.
+def _log(message: str, error: Exception) -> None:
+    # The text of a database error holds rows, and so personal data. Only its type and its place are logged.
     place = error.__traceback__
     while place and place.tb_next:
         place = place.tb_next
     where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "?"
-    logger.error("%s: %s at %s", what, type(error).__name__, where)
+    logger.error("%s: %s at %s", message, type(error).__name__, where)

@@ -28,7 +28,7 @@ from services.slack.directory import Directory
 from services.slack.shapes import SlackUser
 from store.database import Database
 from store.home import member_preferences
-from store.messages import histories, lately
+from store.messages import histories
 from store.ownership import choice_state, muting, owners
 from store.slack import members
 
@@ -162,14 +162,14 @@ def known_as(
 
 
 def _read(connection: Connection, workspace_id: str, user_id: str, now: int) -> MemberHome:
-    recent = lately.told(connection, workspace_id, user_id, now, 0, A_PAGE)
+    recent = histories.recent_deliveries(connection, workspace_id, user_id, now, 0, A_PAGE)
     names = dict(name for each in recent for name in _names(each.decision))
     links = owners.linked_by(connection, workspace_id, user_id)
     addresses = {*links, *members.addresses_of(connection, workspace_id, user_id)}
     return MemberHome(
         user_id=user_id,
         hours=member_preferences.find(connection, workspace_id, user_id),
-        waiting=member_preferences.waiting(connection, workspace_id, user_id, now),
+        waiting=member_preferences.held_back(connection, workspace_id, user_id, now),
         lately=RecentDeliveries(_told(connection, recent[:SHOWN_AT_ONCE]), 0, len(recent) > SHOWN_AT_ONCE),
         muted=muting.muted(connection, workspace_id, user_id, now),
         unmutable=muting.limits(connection, workspace_id),
@@ -188,7 +188,7 @@ def _names(decision: str | None) -> Iterator[tuple[str, str]]:
 
 
 def _page(connection: Connection, workspace_id: str, user_id: str, now: int, skip: int, most: int) -> RecentDeliveries:
-    found = lately.told(connection, workspace_id, user_id, now, skip, most + 1)
+    found = histories.recent_deliveries(connection, workspace_id, user_id, now, skip, most + 1)
     return RecentDeliveries(_told(connection, found[:most]), skip, len(found) > most)
 
 

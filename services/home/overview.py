@@ -31,5 +31,5 @@ class Overviews:
         return Overview(
             status=status,
             month=await Month(self.database, self.now).of(workspace_id),
-            busiest=await self.database.run(counts.busiest, workspace_id, since, MOST_READERS),
+            busiest=await self.database.run(counts.top_recipients, workspace_id, since, MOST_READERS),
         )

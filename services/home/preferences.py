@@ -186,7 +186,7 @@ def _store_channel(
     for notice in (NO_DEFAULT_CHANNEL, DEFAULT_CHANNEL_BROKEN):
         workspaces.take_back(connection, workspace_id, notice)
     workspaces.open_default_lane(connection, workspace_id, done.at)
-    notices.wake(connection, workspace_id, done.at)
+    notices.refresh(connection, workspace_id, done.at)
     return True
 
 

@@ -14,7 +14,7 @@ from services.salesforce.health import HealthLine, lines, source_line
 from store.database import Database
 from store.delivery import pauses
 from store.home import counts, member_preferences
-from store.messages import acting
+from store.messages import actions
 from store.salesforce import connections
 from store.salesforce import sources as salesforce_sources
 from store.slack import workspaces
@@ -37,7 +37,7 @@ class Status:
 
     async def waiting_for(self, workspace_id: str, user_id: str) -> HeldBack:
         """What this Slack user is promised and has not been told yet."""
-        return await self.database.run(member_preferences.waiting, workspace_id, user_id, self.now())
+        return await self.database.run(member_preferences.held_back, workspace_id, user_id, self.now())
 
     async def of(self, workspace_id: str) -> WorkspaceStatus | None:
         """None when there is no such workspace. Raises DatabaseUnavailableError."""
@@ -63,7 +63,7 @@ def _of(connection: Connection, workspace_id: str, now: int) -> WorkspaceStatus 
         waiting=totals.waiting,
         waiting_since=totals.waiting_since,
         failed=totals.failed,
-        reported=acting.reports(connection, workspace_id, now - REPORTED_DAYS * DAY_MS),
+        reported=actions.count_reports(connection, workspace_id, now - REPORTED_DAYS * DAY_MS),
         silent=_silent(connection, workspace_id, now),
     )
 

@@ -19,7 +19,7 @@ from services.slack.directory import member_of
 from services.slack.shapes import SlackUser
 from store.database import Database, DatabaseUnavailableError
 from store.home import member_preferences
-from store.messages import acting, laters
+from store.messages import actions
 from store.ownership import muting
 from store.slack import workspaces
 
@@ -72,7 +72,7 @@ class DeliveryActions:
 
     async def find(self, workspace_id: str, delivery_id: int, actor: str, verb: ActionKind) -> ActionableDelivery | str:
         """The delivery, if *actor* may do this to it; else why not, in mrkdwn."""
-        delivery = await self.database.run(acting.find, workspace_id, delivery_id)
+        delivery = await self.database.run(actions.find, workspace_id, delivery_id)
         refused = refusal(delivery, verb, actor)
         if refused is not None or delivery is None:
             return refused or ""
@@ -91,7 +91,7 @@ class DeliveryActions:
         reached = await self.find(workspace_id, delivery_id, actor, ActionKind.TAKE)
         if isinstance(reached, str):
             return ActionResult(reached)
-        if await self.database.run(acting.take, reached.delivery, actor, self.now()):
+        if await self.database.run(actions.take, reached.delivery, actor, self.now()):
             return ActionResult(job_change_id=reached.delivery.job_change_id)
         return await self._too_late(reached.delivery, actor, ActionKind.TAKE)
 
@@ -109,10 +109,10 @@ class DeliveryActions:
         if to is None:
             channel = await self._channel_of(reached) if is_person(delivery.destination) else delivery.destination
             new = _promise(delivery, channel, Role.FALLBACK, f"{name} says that it is not theirs{said}")
-            handed_on = await self.database.run(acting.give_back, delivery, actor, new, self.now())
+            handed_on = await self.database.run(actions.return_to_channel, delivery, actor, new, self.now())
         else:
             new = _promise(delivery, to, Role.DRI, f"{name} gave it to you{said}")
-            handed_on = await self.database.run(acting.give, delivery, actor, to, new, self.now())
+            handed_on = await self.database.run(actions.reassign, delivery, actor, to, new, self.now())
         if handed_on:
             return ActionResult(job_change_id=delivery.job_change_id)
         return await self._too_late(delivery, actor, ActionKind.REASSIGN)
@@ -131,7 +131,7 @@ class DeliveryActions:
         due_at = snooze_ends_at(when, self.now(), user.tz if user else None)
         hours = await self.database.run(member_preferences.find, workspace_id, actor)
         back_at = hours.held_until(due_at, due_at)
-        await self.database.run(laters.put_off, reached.delivery, actor, back_at, self.now())
+        await self.database.run(actions.snooze, reached.delivery, actor, back_at, self.now())
         return ActionResult(job_change_id=reached.delivery.job_change_id)
 
     async def report(self, workspace_id: str, delivery_id: int, actor: str, fault: str, words: str) -> ActionResult:
@@ -140,7 +140,7 @@ class DeliveryActions:
         if isinstance(reached, str):
             return ActionResult(reached)
         said = words.strip()[:LONGEST_COMMENT] or None
-        await self.database.run(acting.report, reached.delivery, actor, fault, said, self.now())
+        await self.database.run(actions.report, reached.delivery, actor, fault, said, self.now())
         return ActionResult(job_change_id=reached.delivery.job_change_id)
 
     async def mute(
@@ -173,7 +173,7 @@ class DeliveryActions:
 
     async def catch_up(self) -> bool:
         """A bit of what is due: bring back what was put off until now, or draw what could not be drawn before."""
-        return await self.database.run(laters.come_back, self.now()) or await self.redrawer.catch_up()
+        return await self.database.run(actions.resume_snoozed, self.now()) or await self.redrawer.catch_up()
 
     async def _channel_of(self, reached: ActionableDelivery) -> str:
         """Where job changes of this signal are read that have no DRI."""
@@ -182,7 +182,7 @@ class DeliveryActions:
 
     async def _too_late(self, delivery: Delivery, actor: str, verb: ActionKind) -> ActionResult:
         """Somebody was faster, or the same person pressed twice."""
-        now = await self.database.run(acting.find, delivery.workspace_id, delivery.id)
+        now = await self.database.run(actions.find, delivery.workspace_id, delivery.id)
         return ActionResult(refusal(now, verb, actor) or TRY_AGAIN)
 
     async def _cannot_get_it(self, delivery: Delivery, actor: str, to: str | None) -> str | None:

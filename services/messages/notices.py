@@ -27,7 +27,7 @@ from services.slack.api import Posted, Slack
 from services.slack.directory import member_of
 from store.database import Database
 from store.messages import notices
-from store.messages.notices import MOST_CARETAKERS
+from store.messages.notices import MOST_RECENT_ADMINS
 from store.ownership import owners
 from store.salesforce import connections
 from store.slack import workspaces
@@ -109,8 +109,8 @@ class Notices:
         Who can mend it: whoever installed the app or changed its settings, as far as they still are admins; else any
         admins. Where Slack does not say who is one, those we know of.
         """
-        changed = await self.database.run(notices.caretakers, workspace.id)
-        known = list(dict.fromkeys(filter(None, [workspace.installer_user_id, *changed])))[:MOST_CARETAKERS]
+        changed = await self.database.run(notices.recent_admins, workspace.id)
+        known = list(dict.fromkeys(filter(None, [workspace.installer_user_id, *changed])))[:MOST_RECENT_ADMINS]
         try:
             admins = [user_id for user_id in known if await self._is_admin(workspace.id, user_id)]
             return admins or await self._any_admins(workspace.id) or known
@@ -127,9 +127,9 @@ class Notices:
         async for page in self.slack.users(workspace_id):
             pages += 1
             found += [user.id for user in page if user.is_admin and member_of(user, workspace_id).problem is None]
-            if len(found) >= MOST_CARETAKERS or pages == MOST_LISTED_PAGES:
+            if len(found) >= MOST_RECENT_ADMINS or pages == MOST_LISTED_PAGES:
                 break
-        return found[:MOST_CARETAKERS]
+        return found[:MOST_RECENT_ADMINS]
 
     async def _bring(self, notice: Notice) -> None:
         standing = await self.database.run(_standing, notice)
@@ -161,7 +161,7 @@ class Notices:
 
     async def _arrived(self, notice: Notice, posted: Posted, shown: str | None, due_at: int | None) -> None:
         where = {"channel": posted.channel, "ts": posted.ts}
-        await self.database.insist(notices.settle, notice, due_at, shown=shown, **where)
+        await self.database.run_until_available(notices.settle, notice, due_at, shown=shown, **where)
 
     async def _look_for(self, notice: Notice, begun_at: int) -> Posted | None:
         """
@@ -196,7 +196,7 @@ def _promise_once(connection: Connection, workspace_id: str, kind: str, people: 
     """Of two who find out at the same time only one promises."""
     is_first = workspaces.give_once(connection, workspace_id, kind, now)
     if is_first:
-        notices.promise(connection, workspace_id, kind, people, now)
+        notices.add(connection, workspace_id, kind, people, now)
     return is_first
 
 
@@ -205,7 +205,7 @@ def _deny(
 ) -> bool:
     is_first = owners.deny(connection, workspace_id, owner, user_id, change)
     if is_first:
-        notices.promise(connection, workspace_id, NOT_ME, people, change.at)
+        notices.add(connection, workspace_id, NOT_ME, people, change.at)
     return is_first
 
 
@@ -217,7 +217,7 @@ def _standing(connection: Connection, notice: Notice) -> NoticeContext | None:
     denials = owners.denials_at(connection, workspace_id, notice.made_at) if notice.kind == NOT_ME else ()
     return NoticeContext(
         workspace=workspace,
-        steps=notices.steps(connection, workspace_id, TEST_SOURCE),
+        steps=notices.setup_steps(connection, workspace_id, TEST_SOURCE),
         salesforce=connections.standing_of(connection, workspace_id),
         denials=tuple(denials),
     )

@@ -79,7 +79,7 @@ class Redrawer:
 
     async def _update(self, redraw: Redraw, posted: Posted) -> bool:
         """False: something that it tells of was erased, so it stays as it is."""
-        members = await self.database.run(redraws.members, redraw.post_id)
+        members = await self.database.run(redraws.deliveries_in, redraw.post_id)
         acted = await self.database.run(histories.histories, {member.job_change_id for member in members})
         shown = cards(members, redraw.destination, acted)
         if not shown or len(shown) < len(members) or len(shown) > MOST_CARDS:

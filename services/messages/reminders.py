@@ -66,7 +66,7 @@ class ReminderSender:
         changes = await self._open(due)
         over = [each for each in due if each.delivery_id not in changes]
         if over:
-            await self.database.run(reminders.end, over)
+            await self.database.run(reminders.finish, over)
         if workspace is None or not changes:
             return
         left = [each for each in due if each.delivery_id in changes]
@@ -113,14 +113,14 @@ class ReminderSender:
             else:
                 later.append((each, due_at))
         if later:
-            await self.database.run(reminders.wait, later)
+            await self.database.run(reminders.wait_until, later)
         return ripe
 
     async def _remind(self, some: Sequence[Reminder], changes: dict[int, JobChange], workspace: Workspace) -> None:
         places = {Posted(each.channel, each.ts) for each in some if each.channel and each.ts}
         addresses = await self._addresses(workspace.id, places) if len(places) > 1 else {}
         begun = await self.database.run(reminders.begin, some, self.now())
-        await self.database.run(reminders.end, [each for each in some if each not in begun])
+        await self.database.run(reminders.finish, [each for each in some if each not in begun])
         if not begun:
             return
         text = reminder_text(
@@ -157,12 +157,14 @@ class ReminderSender:
 
     async def _reminded(self, some: Sequence[Reminder], workspace: Workspace, detail: str) -> None:
         escalates = workspace.reminder_escalation in {ESCALATE_TO_MANAGER, ESCALATE_TO_CHANNEL}
-        await self.database.insist(reminders.reminded, some, self.now(), detail, escalates=escalates)
+        await self.database.run_until_available(
+            reminders.record_reminded, some, self.now(), detail, escalates=escalates
+        )
 
     async def _pass_on(self, one: Reminder, change: JobChange, workspace: Workspace, reader: SlackUser | None) -> None:
         escalation = workspace.reminder_escalation
         if escalation not in {ESCALATE_TO_MANAGER, ESCALATE_TO_CHANNEL}:  # chosen since
-            await self.database.run(reminders.end, [one])
+            await self.database.run(reminders.finish, [one])
             return
         found = None
         if escalation == ESCALATE_TO_MANAGER:
@@ -173,7 +175,7 @@ class ReminderSender:
         to, role = (manager.user_id, Role.DRI) if manager else (workspace.channel_of(change.signal), Role.CHANNEL)
         new = NewDelivery(one.job_change_id, to, role, reason, one.side)
         if not await self.database.run(reminders.escalate, one, new, self.now()):
-            await self.database.run(reminders.end, [one])
+            await self.database.run(reminders.finish, [one])
 
     async def _postpone(self, some: Sequence[Reminder], error: TransientError, *, unsent: bool = False) -> None:
         wait = backoff_ms(max(each.attempts for each in some) + 1, random())  # noqa: S311

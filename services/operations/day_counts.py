@@ -38,9 +38,9 @@ class Month:
         """Count the days that are over and were not yet; all of those that are over, by their numbers."""
         now = self.now()
         first, last = now // DAY_MS - MONTH + 1, (now - CLOSES_AFTER_MS) // DAY_MS - 1
-        known = await self.database.run(day_counts.kept, workspace_id, first)
+        known = await self.database.run(day_counts.stored, workspace_id, first)
         missing = [number for number in range(first, last + 1) if number not in known]
         for start in range(0, len(missing), AT_ONCE):
-            counted = await self.database.run(day_counts.keep, workspace_id, missing[start : start + AT_ONCE])
+            counted = await self.database.run(day_counts.store, workspace_id, missing[start : start + AT_ONCE])
             known |= {day.number: day for day in counted}
         return known

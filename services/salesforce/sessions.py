@@ -205,7 +205,9 @@ class SalesforceAuth:
             raise
         # Stored before it is used: a refresh token may be good once, and then this is the only copy of the next.
         # And stored whatever the database does meanwhile, for the same reason.
-        await self.database.insist(connections.store_tokens, self.cipher, known.workspace_id, tokens, self.now())
+        await self.database.run_until_available(
+            connections.store_tokens, self.cipher, known.workspace_id, tokens, self.now()
+        )
         return Session(known.workspace_id, tokens.instance_url, tokens.access_token)
 
     async def _refused(self, known: SalesforceConnection, error: PermanentError) -> Session | None:

@@ -22,7 +22,7 @@ _correct = (
 )
 
 
-def could_not_be_told(
+def record_unreachable(
     connection: Connection, members: Sequence[ClaimedDelivery], destination: str, problem: str
 ) -> None:
     """Whoever reads the decisions later reads that too. Whoever calls it has locked the workspace."""
@@ -41,7 +41,7 @@ def correct(decision: dict[str, Any], role: str, side: str | None, destination: 
     if destination not in {each.get("destination") for each in decision.get("destinations", ())}:
         return
     for each in _meant(decision, role, side, destination):
-        each["result"], each["match"] = f"could not be told: {problem}", None
+        each["result"], each["match"] = f"could not be notified: {problem}", None
 
 
 def _meant(decision: dict[str, Any], role: str, side: str | None, destination: str) -> Iterator[dict[str, Any]]:

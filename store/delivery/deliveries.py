@@ -1,19 +1,18 @@
-"""Deliveries: promises to tell one destination of one job change, put into the lane of that destination."""
+"""Deliveries: one job change for one destination, added to the lane of that destination."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, bindparam, case, literal, select, update
+from sqlalchemy import Connection, and_, bindparam, case, select, update
 
 from domain.delivery import NewDelivery
 from domain.notification_hours import NotificationHours
-from domain.states import DEFAULT_CHANNEL, DeliveryState
+from domain.states import DEFAULT_CHANNEL, DeliveryState, HandlingState
 from store.database import insert_missing
-from store.delivery.held_back import HOURS, hours_of, hours_of_readers, keep_empty, kept_step, of_reader
+from store.delivery.held_back import HOURS, held_step, hold_empty_lane, hours_of, hours_of_readers, of_reader
 from store.delivery.trace import add_steps
-from store.schema import deliveries, job_changes, lanes, member_preferences, workspaces
+from store.schema import deliveries, earlier_posts, handlings, lanes, member_preferences, workspaces
 
 _lock_lanes = (
     select(lanes.c.destination, lanes.c.id, *HOURS)
@@ -22,10 +21,10 @@ _lock_lanes = (
         lanes.c.workspace_id == bindparam("workspace_id"),
         lanes.c.destination.in_(bindparam("destinations", expanding=True)),
     )
-    .order_by(lanes.c.id)  # one order everywhere, or two replicas lock each other out
+    .order_by(lanes.c.id)  # the same order everywhere, so that two replicas cannot deadlock
     .with_for_update(of=lanes)
 )
-_default_channel_is_usable = (
+_lock_default_channel = (
     select(and_(workspaces.c.default_channel_id.is_not(None), workspaces.c.default_channel_problem.is_(None)))
     .where(workspaces.c.id == bindparam("workspace_id"))
     .with_for_update(read=True)
@@ -39,59 +38,60 @@ _make_due = (
 
 def add_deliveries(connection: Connection, workspace_id: str, new: Sequence[NewDelivery], now: int) -> None:
     """
-    Put deliveries into their lanes, in order, and make the lanes due; a lane that is paced stays paced.
+    Add deliveries to their lanes, in order, and make the lanes due.
 
-    What its reader wants to read later is kept until then, and the trace says so. The default channel's lane stays
-    parked while there is no default channel that can be posted to.
+    A paced lane stays paced. A lane is held back while the preferences of its reader say so, and the trace records
+    it. The lane of the default channel stays parked while there is no default channel that can be posted to.
     """
     if not new:
         return
-    destinations = {each.destination for each in new}
-    parked = DEFAULT_CHANNEL in destinations and not _default_channel_usable(connection, workspace_id)
-    ids, readers = _locked_lanes(connection, workspace_id, sorted(destinations))
+    destinations = {delivery.destination for delivery in new}
+    is_parked = DEFAULT_CHANNEL in destinations and not _default_channel_usable(connection, workspace_id)
+    lane_ids, hours = _locked_lanes(connection, workspace_id, sorted(destinations))
     connection.execute(
         insert_missing(connection, deliveries, "job_change_id", "lane_id"),
         [
             {
                 "workspace_id": workspace_id,
-                "job_change_id": each.job_change_id,
-                "lane_id": ids[each.destination],
-                "role": each.role,
-                "reason": each.reason,
-                "side": each.side,
+                "job_change_id": delivery.job_change_id,
+                "lane_id": lane_ids[delivery.destination],
+                "role": delivery.role,
+                "reason": delivery.reason,
+                "side": delivery.side,
                 "state": DeliveryState.PENDING,
                 "created_at": now,
             }
-            for each in new
+            for delivery in new
         ],
     )
-    if parked:
-        del ids[DEFAULT_CHANNEL]
-    kept = {destination: hours for destination, hours in readers.items() if hours.held_until(now, now) > now}
-    if kept:
-        waits = [{"of_lane": ids.pop(each), "until": hours.held_until(now, now)} for each, hours in kept.items()]
-        connection.execute(keep_empty, waits)
+    if is_parked:
+        del lane_ids[DEFAULT_CHANNEL]
+    if held := {reader: theirs for reader, theirs in hours.items() if theirs.held_until(now, now) > now}:
+        connection.execute(
+            hold_empty_lane,
+            [{"of_lane": lane_ids.pop(name), "until": theirs.held_until(now, now)} for name, theirs in held.items()],
+        )
         add_steps(
             connection,
             [
-                kept_step(each.job_change_id, kept[each.destination], now, now)
-                for each in new
-                if each.destination in kept
+                held_step(delivery.job_change_id, held[delivery.destination], now, now)
+                for delivery in new
+                if delivery.destination in held
             ],
         )
-    connection.execute(_make_due, {"ids": list(ids.values()), "now": now})
+    connection.execute(_make_due, {"ids": list(lane_ids.values()), "now": now})
 
 
 def _default_channel_usable(connection: Connection, workspace_id: str) -> bool:
-    # The workspace is locked before any lane, everywhere, or two replicas lock each other out. Whoever mends the
-    # channel meanwhile waits for us, and then opens the lane that we leave parked.
-    return bool(connection.execute(_default_channel_is_usable, {"workspace_id": workspace_id}).scalar_one())
+    # The workspace is locked before any lane, everywhere, so that two replicas cannot deadlock. If an admin repairs the
+    # channel at this moment, their transaction waits for ours, and then makes the lane due that we leave parked.
+    return bool(connection.execute(_lock_default_channel, {"workspace_id": workspace_id}).scalar_one())
 
 
 def _locked_lanes(
     connection: Connection, workspace_id: str, destinations: list[str]
 ) -> tuple[dict[str, int], dict[str, NotificationHours]]:
-    """The ids of the lanes, and the hours of those readers who prefer any; by destination."""
+    """Return the ids of the lanes, and the hours of those readers who have chosen any, both by destination."""
     connection.execute(
         insert_missing(connection, lanes, "workspace_id", "destination"),
         [{"workspace_id": workspace_id, "destination": destination} for destination in destinations],
@@ -99,29 +99,62 @@ def _locked_lanes(
     rows = connection.execute(_lock_lanes, {"workspace_id": workspace_id, "destinations": destinations}).all()
     ids = {row.destination: row.id for row in rows}
     readers = [row.destination for row in rows if hours_of(row)]
-    # Read again now that the lanes are ours: who changed what they prefer while we waited for that has done so.
+    # Read again under the lock: the preferences may have changed while we waited for it.
     return ids, hours_of_readers(connection, workspace_id, readers) if readers else {}
 
 
-@dataclass(frozen=True)
-class Buried:
-    """A job change that could not be delivered, and why."""
-
-    job_change_id: str
-    workspace_id: str
-    reason: str
-    ended_at: int
-
-
-def buried(connection: Connection, workspace_id: str | None = None, limit: int = 1_000) -> list[Buried]:
-    """The newest first; of all workspaces when *workspace_id* is None."""
-    columns = (job_changes.c.id, job_changes.c.workspace_id, job_changes.c.reason, job_changes.c.ended_at)
-    query = (
-        select(*columns)
-        .where(job_changes.c.outcome == literal(DeliveryState.FAILED, literal_execute=True))
-        .order_by(job_changes.c.ended_at.desc())
-        .limit(limit)
+_of_destination = (
+    select(deliveries.c.id, deliveries.c.state, deliveries.c.post_id)
+    .join(lanes, lanes.c.id == deliveries.c.lane_id)
+    .where(
+        deliveries.c.job_change_id == bindparam("of_job_change"),
+        lanes.c.workspace_id == bindparam("of_workspace"),
+        lanes.c.destination == bindparam("to_destination"),
     )
-    if workspace_id is not None:
-        query = query.where(job_changes.c.workspace_id == workspace_id)
-    return [Buried(*row) for row in connection.execute(query)]
+)
+_set_reason = (
+    update(deliveries)
+    .where(deliveries.c.id == bindparam("of_delivery"))
+    .values(role=bindparam("new_role"), reason=bindparam("new_reason"), side=bindparam("new_side"))
+)
+_make_pending = (
+    update(deliveries)
+    .where(deliveries.c.id == bindparam("of_delivery"))
+    .values(
+        state=DeliveryState.PENDING,
+        attempts=0,
+        plainness=0,
+        post_id=None,
+        last_error=None,
+        settled_at=None,
+        created_at=bindparam("now"),  # so that it is retried for another three days
+    )
+)
+_reopen_handling = (
+    update(handlings)
+    .where(
+        handlings.c.delivery_id == bindparam("of_delivery"),
+        handlings.c.state.in_((HandlingState.REASSIGNED, HandlingState.RETURNED)),
+    )
+    .values(state=HandlingState.OPEN, actor=None, at=None, given_to=None)
+)
+
+
+def deliver_again(connection: Connection, workspace_id: str, new: NewDelivery, now: int) -> None:
+    """
+    Deliver to the destination of `new` as a new message, whether or not it already has one about this job change.
+
+    There is one delivery for a job change and destination. If it was reassigned, it is open again. The message that
+    carried it before is remembered, so that it can still be updated.
+    """
+    add_deliveries(connection, workspace_id, [new], now)  # this locks the lane, so that nobody settles meanwhile
+    key = {"of_job_change": new.job_change_id, "of_workspace": workspace_id, "to_destination": new.destination}
+    delivery_id, state, post_id = connection.execute(_of_destination, key).one()
+    reason = {"new_role": new.role, "new_reason": new.reason, "new_side": new.side}
+    connection.execute(_set_reason, {"of_delivery": delivery_id, **reason})
+    if state in {DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.MOVED}:
+        if post_id is not None:
+            remember = insert_missing(connection, earlier_posts, "post_id", "delivery_id")
+            connection.execute(remember, [{"post_id": post_id, "delivery_id": delivery_id}])
+        connection.execute(_make_pending, {"of_delivery": delivery_id, "now": now})
+    connection.execute(_reopen_handling, {"of_delivery": delivery_id})

@@ -1,4 +1,4 @@
-"""Finding the job changes of a person by an address, among the latest of a workspace."""
+"""Finding the job changes of a person by an email address, among the latest of a workspace."""
 
 from __future__ import annotations
 
@@ -13,32 +13,37 @@ from store.schema import deliveries, job_changes, lanes
 
 @dataclass(frozen=True)
 class Mention:
-    """A job change whose payload has the text that was asked for somewhere."""
+    """A job change with the text somewhere in its payload."""
 
     job_change_id: str
     payload: str = field(repr=False)
 
 
 _columns = (job_changes.c.id, job_changes.c.payload)
-_mine = job_changes.c.workspace_id == bindparam("of_workspace")
-_open = select(*_columns).where(_mine, job_changes.c.ended_at.is_(None)).order_by(job_changes.c.accepted_at.desc())
-_ended = select(*_columns).where(_mine, job_changes.c.ended_at.is_not(None)).order_by(job_changes.c.ended_at.desc())
+_of_workspace = job_changes.c.workspace_id == bindparam("of_workspace")
+_latest_open = (
+    select(*_columns).where(_of_workspace, job_changes.c.ended_at.is_(None)).order_by(job_changes.c.accepted_at.desc())
+)
+_latest_ended = (
+    select(*_columns).where(_of_workspace, job_changes.c.ended_at.is_not(None)).order_by(job_changes.c.ended_at.desc())
+)
 
 
 def mentions(connection: Connection, workspace_id: str, text: str) -> list[Mention]:
-    """The newest first: of those that are open, then of those that ended last. *text* in lower case."""
+    """Return the open job changes first, then those that have ended, each newest first. `text` is in lower case."""
     found = []
-    for latest in (_open, _ended):
-        some = latest.limit(MOST_SEARCHED).subquery()
-        has_it = func.lower(some.c.payload).contains(text, autoescape=True)
-        rows = connection.execute(select(some.c.id, some.c.payload).where(has_it), {"of_workspace": workspace_id})
-        found += sorted((Mention(*row) for row in rows), key=lambda each: each.job_change_id, reverse=True)
+    for latest in (_latest_open, _latest_ended):
+        searched = latest.limit(MOST_SEARCHED).subquery()
+        has_text = func.lower(searched.c.payload).contains(text, autoescape=True)
+        query = select(searched.c.id, searched.c.payload).where(has_text)
+        rows = connection.execute(query, {"of_workspace": workspace_id})
+        found += sorted((Mention(*row) for row in rows), key=lambda mention: mention.job_change_id, reverse=True)
     return found
 
 
-def came_to(connection: Connection, workspace_id: str, user_id: str, job_change_ids: Collection[str]) -> set[str]:
-    """Those of these that were promised to this Slack user in person."""
-    theirs = (
+def delivered_to(connection: Connection, workspace_id: str, user_id: str, job_change_ids: Collection[str]) -> set[str]:
+    """Return those of the job changes that have a delivery for this Slack user."""
+    query = (
         select(deliveries.c.job_change_id)
         .join(lanes, lanes.c.id == deliveries.c.lane_id)
         .where(
@@ -47,4 +52,4 @@ def came_to(connection: Connection, workspace_id: str, user_id: str, job_change_
             lanes.c.destination == user_id,
         )
     )
-    return set(connection.execute(theirs).scalars())
+    return set(connection.execute(query).scalars())

@@ -1,57 +1,106 @@
-"""Trying again what was buried: from where it was given up, as if for the first time."""
+"""Job changes that could not be delivered: listing them and retrying them from the step that failed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import BindParameter, Connection, and_, bindparam, case, select, update
+from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, case, literal, or_, select, update
 
-from domain.delivery import TraceStep
-from domain.states import DEFAULT_CHANNEL, DeliveryState, Role
+from domain.delivery import FailedJobChange, TraceStep
+from domain.states import DEFAULT_CHANNEL, DeliveryState, Outcome, Role, Step
 from store.delivery.trace import add_steps
 from store.schema import deliveries, job_changes, lanes, workspaces
 
 _ids: BindParameter[list[str]] = bindparam("ids", expanding=True)
-_buried_until = (
-    select(job_changes.c.id)
-    .where(job_changes.c.outcome == DeliveryState.FAILED, job_changes.c.ended_at <= bindparam("until"))
-    .order_by(job_changes.c.ended_at, job_changes.c.id)
-    .limit(bindparam("most"))
-)
+# A literal, because SQLite does not use the partial index for a bound parameter.
+_has_failed = job_changes.c.outcome == literal(Outcome.FAILED, literal_execute=True)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A job change that could not be delivered, and why. `ended_at` is in milliseconds."""
+
+    job_change_id: str
+    workspace_id: str
+    reason: str
+    ended_at: int
+
+
+def failures(connection: Connection, workspace_id: str | None = None, limit: int = 1_000) -> list[Failure]:
+    """Return the newest failures first, of all workspaces if `workspace_id` is None."""
+    columns = (job_changes.c.id, job_changes.c.workspace_id, job_changes.c.reason, job_changes.c.ended_at)
+    query = select(*columns).where(_has_failed).order_by(job_changes.c.ended_at.desc()).limit(limit)
+    if workspace_id is not None:
+        query = query.where(job_changes.c.workspace_id == workspace_id)
+    return [Failure(*row) for row in connection.execute(query)]
+
+
+def page(connection: Connection, workspace_id: str, after: tuple[int, str] | None, most: int) -> list[FailedJobChange]:
+    """Return the newest first, starting behind the one that ended at `after[0]` and has the id `after[1]`."""
+    columns = (job_changes.c.id, job_changes.c.payload, job_changes.c.reason, job_changes.c.ended_at)
+    query = select(*columns).where(_has_failed, job_changes.c.workspace_id == workspace_id)
+    if after is not None:
+        query = query.where(_is_older(*after))
+    rows = connection.execute(query.order_by(job_changes.c.ended_at.desc(), job_changes.c.id.desc()).limit(most))
+    return [FailedJobChange(*row) for row in rows]
+
+
+def _is_older(ended_at: int, job_change_id: str) -> ColumnElement[bool]:
+    same_time = and_(job_changes.c.ended_at == ended_at, job_changes.c.id < job_change_id)
+    return or_(job_changes.c.ended_at < ended_at, same_time)
+
+
+def failed_among(connection: Connection, workspace_id: str, job_change_ids: Sequence[str]) -> list[str]:
+    """Return those of the ids that belong to this workspace and have failed."""
+    query = select(job_changes.c.id).where(
+        job_changes.c.id.in_(_ids), job_changes.c.workspace_id == workspace_id, _has_failed
+    )
+    return list(connection.execute(query, {"ids": list(job_change_ids)}).scalars())
+
+
+def oldest(connection: Connection, until: int, most: int, workspace_id: str | None = None) -> list[str]:
+    """Return the ids of those that failed until this time (milliseconds), oldest first."""
+    query = select(job_changes.c.id).where(_has_failed, job_changes.c.ended_at <= until)
+    if workspace_id is not None:
+        query = query.where(job_changes.c.workspace_id == workspace_id)
+    return list(connection.execute(query.order_by(job_changes.c.ended_at, job_changes.c.id).limit(most)).scalars())
+
+
 _lock_workspaces = (
     select(
         workspaces.c.id,
         and_(workspaces.c.default_channel_id.is_not(None), workspaces.c.default_channel_problem.is_(None)).label(
-            "open"
+            "has_usable_channel"
         ),
     )
     .where(workspaces.c.id.in_(select(job_changes.c.workspace_id).where(job_changes.c.id.in_(_ids))))
     .order_by(workspaces.c.id)
     .with_for_update(read=True)
 )
-_given_up = (deliveries.c.state == DeliveryState.FAILED) & (deliveries.c.role != Role.COPY)
+_delivery_failed = (deliveries.c.state == DeliveryState.FAILED) & (deliveries.c.role != Role.COPY)
 _lock_lanes = (
     select(lanes.c.id, lanes.c.workspace_id, lanes.c.destination)
-    .where(lanes.c.id.in_(select(deliveries.c.lane_id).where(deliveries.c.job_change_id.in_(_ids), _given_up)))
+    .where(lanes.c.id.in_(select(deliveries.c.lane_id).where(deliveries.c.job_change_id.in_(_ids), _delivery_failed)))
     .order_by(lanes.c.id)
     .with_for_update()
 )
-_lock_buried = (
+_lock_failed = (
     select(job_changes.c.id)
-    .where(job_changes.c.id.in_(_ids), job_changes.c.outcome == DeliveryState.FAILED)
+    .where(job_changes.c.id.in_(_ids), job_changes.c.outcome == Outcome.FAILED)
     .order_by(job_changes.c.id)
     .with_for_update()
 )
-_promise_again = (
+_retry_deliveries = (
     update(deliveries)
-    .where(deliveries.c.job_change_id.in_(_ids), _given_up)
+    .where(deliveries.c.job_change_id.in_(_ids), _delivery_failed)
     .values(
         state=DeliveryState.PENDING,
         attempts=0,
         plainness=0,
         post_id=None,
         settled_at=None,
-        created_at=bindparam("now"),  # our patience with it starts anew
+        created_at=bindparam("now"),  # so that it is retried for another three days
     )
     .returning(deliveries.c.job_change_id)
 )
@@ -70,29 +119,24 @@ _make_due = (
 )
 
 
-def buried_until(connection: Connection, until: int, most: int) -> list[str]:
-    """The ids of those buried until this time (milliseconds), the longest buried first."""
-    return list(connection.execute(_buried_until, {"until": until, "most": most}).scalars())
-
-
-def replay(connection: Connection, job_change_ids: Sequence[str], now: int, by: str = "by the operator") -> list[str]:
+def retry(connection: Connection, job_change_ids: Sequence[str], now: int, by: str = "by the operator") -> list[str]:
     """
-    Those of these job changes that are buried go again; their ids.
+    Retry those of the job changes that have failed, and return their ids.
 
-    What was buried before anybody was promised it is routed again; of what was, the same promise is kept.
+    Job changes that failed before they had a delivery are routed again. The others keep their deliveries.
     """
-    # Workspaces first, then lanes, then what is in them, in one order everywhere: see store/delivery/deliveries.py.
-    asked = {"ids": list(job_change_ids)}
-    open_channels = {row.id: row.open for row in connection.execute(_lock_workspaces, asked)}
-    waking = [
+    # Workspaces first, then lanes, then job changes, in one order everywhere: see store/delivery/deliveries.py.
+    ids = {"ids": list(job_change_ids)}
+    usable = {row.id: row.has_usable_channel for row in connection.execute(_lock_workspaces, ids)}
+    due_lanes = [
         lane.id
-        for lane in connection.execute(_lock_lanes, asked)
-        if lane.destination != DEFAULT_CHANNEL or open_channels.get(lane.workspace_id)
+        for lane in connection.execute(_lock_lanes, ids)
+        if lane.destination != DEFAULT_CHANNEL or usable.get(lane.workspace_id)
     ]
-    buried = list(connection.execute(_lock_buried, asked).scalars())
-    promised = set(connection.execute(_promise_again, {"ids": buried, "now": now}).scalars())
-    connection.execute(_reopen, {"ids": buried})
-    connection.execute(_route_again, {"ids": [each for each in buried if each not in promised], "now": now})
-    connection.execute(_make_due, {"ids": waking, "now": now})
-    add_steps(connection, [TraceStep(each, now, "replayed", by) for each in buried])
-    return buried
+    failed = list(connection.execute(_lock_failed, ids).scalars())
+    with_delivery = set(connection.execute(_retry_deliveries, {"ids": failed, "now": now}).scalars())
+    connection.execute(_reopen, {"ids": failed})
+    connection.execute(_route_again, {"ids": [key for key in failed if key not in with_delivery], "now": now})
+    connection.execute(_make_due, {"ids": due_lanes, "now": now})
+    add_steps(connection, [TraceStep(job_change_id, now, Step.RETRIED, by) for job_change_id in failed])
+    return failed

@@ -61,7 +61,7 @@ def pause(connection: Connection, workspace_id: str, subject: str, until: int, n
     connection.execute(_prolong, mine | {"new_until": until, "new_reason": reason})
 
 
-def failed(connection: Connection, workspace_id: str, subject: str, now: int, reason: str) -> Failing:
+def record_failure(connection: Connection, workspace_id: str, subject: str, now: int, reason: str) -> Failing:
     """Count a failure of *subject*; how long to pause for it is the caller's to decide."""
     _ensure(connection, workspace_id, subject, now)
     mine = {"of_workspace": workspace_id, "of_subject": subject}
@@ -70,7 +70,7 @@ def failed(connection: Connection, workspace_id: str, subject: str, now: int, re
     return Failing(row.failures, row.since) if row else Failing(1, now)
 
 
-def succeeded(connection: Connection, workspace_id: str, subject: str) -> bool:
+def record_success(connection: Connection, workspace_id: str, subject: str) -> bool:
     """It works again: its failures are over, a wait that was asked of us is not. True if it had failed."""
     mine = {"of_workspace": workspace_id, "of_subject": subject}
     return bool(connection.execute(_recover, mine).rowcount)

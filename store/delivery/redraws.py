@@ -109,7 +109,7 @@ def claim(connection: Connection, now: int, lease_ms: int, most: int, job_change
     ]
 
 
-def members(connection: Connection, post_id: str) -> list[ClaimedDelivery]:
+def deliveries_in(connection: Connection, post_id: str) -> list[ClaimedDelivery]:
     """What a message tells of, in its order: also what was told anew in another one since."""
     columns = (deliveries.c.id, deliveries.c.job_change_id, deliveries.c.role, deliveries.c.reason, deliveries.c.side)
     rest = (deliveries.c.plainness, deliveries.c.created_at)

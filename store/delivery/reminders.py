@@ -10,9 +10,9 @@ from uuid import uuid4
 from sqlalchemy import Connection, Select, and_, bindparam, exists, or_, select, update
 
 from domain.delivery import NewDelivery, TraceStep
-from domain.states import DeliveryState, HandlingState, Role
+from domain.states import DeliveryState, HandlingState, Role, Step
 from store.database import insert_missing
-from store.delivery.promises import promise_again
+from store.delivery.deliveries import deliver_again
 from store.delivery.trace import add_steps
 from store.schema import (
     deliveries,
@@ -88,7 +88,7 @@ _begin_anew = (
 )
 
 
-def enrol(connection: Connection, told_at: Mapping[str, int]) -> None:
+def schedule(connection: Connection, told_at: Mapping[str, int]) -> None:
     """
     These messages, by the ids of their posts, have just arrived: whoever is told in them is reminded later, where the
     workspace wants that. What is told once more is waited for once more.
@@ -222,7 +222,7 @@ def begin(connection: Connection, some: Sequence[Reminder], now: int) -> list[Re
     ]
 
 
-def wait(connection: Connection, until: Sequence[tuple[Reminder, int]]) -> None:
+def wait_until(connection: Connection, until: Sequence[tuple[Reminder, int]]) -> None:
     """Their time has not come: each is looked at again at its own (milliseconds)."""
     for each, due_at in until:
         _free(connection, each, due_at=due_at, attempts=0)
@@ -237,15 +237,17 @@ def postpone(
         _free(connection, each, due_at=due_at, attempts=each.attempts + 1 if failed else 0, **begun)
 
 
-def reminded(connection: Connection, some: Sequence[Reminder], now: int, detail: str, *, escalates: bool) -> None:
+def record_reminded(
+    connection: Connection, some: Sequence[Reminder], now: int, detail: str, *, escalates: bool
+) -> None:
     """Their reader was reminded, or may have been. *escalates*: somebody else is told if they still do not act."""
     for each in some:
         due_at = now + each.hours * HOUR_MS if escalates else None
         _free(connection, each, due_at=due_at, reminded_at=now, attempts=0)
-    add_steps(connection, [TraceStep(each.job_change_id, now, "reminded", detail) for each in some])
+    add_steps(connection, [TraceStep(each.job_change_id, now, Step.REMINDED, detail) for each in some])
 
 
-def end(connection: Connection, some: Sequence[Reminder]) -> None:
+def finish(connection: Connection, some: Sequence[Reminder]) -> None:
     """There is nothing more to do about them."""
     for each in some:
         _free(connection, each, due_at=None)
@@ -256,8 +258,10 @@ def escalate(connection: Connection, reminder: Reminder, new: NewDelivery, now: 
     if not begin(connection, [reminder], now):
         return False
     _free(connection, reminder, due_at=None, escalated_at=now, escalated_to=new.destination)
-    promise_again(connection, reminder.workspace_id, new, now)
-    add_steps(connection, [TraceStep(reminder.job_change_id, now, "passed on", f"to {new.destination}: {new.reason}")])
+    deliver_again(connection, reminder.workspace_id, new, now)
+    add_steps(
+        connection, [TraceStep(reminder.job_change_id, now, Step.ESCALATED, f"to {new.destination}: {new.reason}")]
+    )
     return True
 
 

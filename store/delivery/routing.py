@@ -12,6 +12,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, bindparam, exists, or_, select, update
 
 from domain.delivery import NewDelivery, TraceStep
+from domain.states import Outcome, Step
 from store.delivery.deliveries import add_deliveries
 from store.delivery.trace import add_steps
 from store.schema import job_changes, pauses, turns, workspaces
@@ -57,7 +58,7 @@ class Routed:
 
 
 @dataclass(frozen=True)
-class Postponed:
+class RoutingPostponed:
     """A job change that cannot be decided yet; waiting is no failure and uses up no attempt."""
 
     job_change_id: str
@@ -174,7 +175,7 @@ _set_postponed = (
 
 
 def settle(
-    connection: Connection, batch: Batch, routed: Sequence[Routed], postponed: Sequence[Postponed], now: int
+    connection: Connection, batch: Batch, routed: Sequence[Routed], postponed: Sequence[RoutingPostponed], now: int
 ) -> bool:
     """Store what was decided, all in one transaction; False, and nothing stored, if the lease was lost meanwhile."""
     if not _release(connection, batch):
@@ -218,7 +219,7 @@ _back_off = (
 _bury = (
     update(job_changes)
     .where(job_changes.c.id.in_(bindparam("ids", expanding=True)))
-    .values(due_at=None, outcome="buried", reason=bindparam("error"), ended_at=bindparam("now"))
+    .values(due_at=None, outcome=Outcome.FAILED, reason=bindparam("error"), ended_at=bindparam("now"))
 )
 
 
@@ -265,4 +266,4 @@ def give_up(
     given_back = 1 if most_attempts is None else 0
     connection.execute(_back_off, {"ids": again, "due": due_at, "error": reason, "given_back": given_back})
     connection.execute(_bury, {"ids": spent, "error": reason, "now": now})
-    add_steps(connection, [TraceStep(each, now, "buried", reason) for each in spent])
+    add_steps(connection, [TraceStep(each, now, Step.FAILED, reason) for each in spent])

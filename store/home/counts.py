@@ -55,7 +55,7 @@ def last_accepted_at(connection: Connection, workspace_id: str) -> int | None:
     return max((at for at in (open_one, ended_one) if at is not None), default=None)
 
 
-def busiest(connection: Connection, workspace_id: str, since: int, most: int) -> list[RecipientCount]:
+def top_recipients(connection: Connection, workspace_id: str, since: int, most: int) -> list[RecipientCount]:
     """Who had most messages since then (milliseconds), of the latest MOST_POSTS_COUNTED in the workspace."""
     lately = (
         select(posts.c.lane_id)

@@ -24,7 +24,7 @@ _ended_on = (
 )
 
 
-def kept(connection: Connection, workspace_id: str, first: int) -> dict[int, DayCount]:
+def stored(connection: Connection, workspace_id: str, first: int) -> dict[int, DayCount]:
     """The days from this one on that were counted when they were over, by their numbers."""
     rows = connection.execute(_kept, {"of_workspace": workspace_id, "first": first})
     return {row.day: DayCount(row.day, dict(zip(OUTCOMES, row[1:], strict=True))) for row in rows}
@@ -39,7 +39,7 @@ def count(connection: Connection, workspace_id: str, number: int) -> DayCount:
     return DayCount(number, {name: ended[name] for name in OUTCOMES})
 
 
-def keep(connection: Connection, workspace_id: str, numbers: Sequence[int]) -> list[DayCount]:
+def store(connection: Connection, workspace_id: str, numbers: Sequence[int]) -> list[DayCount]:
     """Count days that are over, and remember them: what is replayed later counts on the day on which it ends then."""
     counted = [count(connection, workspace_id, number) for number in numbers]
     rows = [{"workspace_id": workspace_id, "day": day.number, **day.ended} for day in counted]

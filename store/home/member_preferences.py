@@ -9,7 +9,7 @@ from sqlalchemy import Connection, and_, bindparam, func, literal, select, updat
 from domain.notification_hours import HeldBack, NotificationHours
 from domain.states import DeliveryState
 from store.database import insert_missing
-from store.delivery.held_back import hours_of_readers, kept_step
+from store.delivery.held_back import held_step, hours_of_readers
 from store.delivery.trace import add_steps
 from store.schema import deliveries, lanes, member_preferences
 
@@ -45,14 +45,14 @@ def save(connection: Connection, workspace_id: str, user_id: str, hours: Notific
     _schedule_anew(connection, workspace_id, user_id, hours, now)
 
 
-def follow(connection: Connection, workspace_id: str, user_id: str, tz: str | None, now: int) -> None:
+def update_time_zone(connection: Connection, workspace_id: str, user_id: str, tz: str | None, now: int) -> None:
     """Slack told in which time zone they are; nothing if they prefer nothing, or are where they were."""
     hours = hours_of_readers(connection, workspace_id, [user_id]).get(user_id)
     if hours and tz and hours.tz != tz:
         save(connection, workspace_id, user_id, replace(hours, tz=tz), now)
 
 
-def waiting(connection: Connection, workspace_id: str, user_id: str, now: int) -> HeldBack:
+def held_back(connection: Connection, workspace_id: str, user_id: str, now: int) -> HeldBack:
     """What is kept for this person at *now*; nothing of it: an empty one."""
     lane = connection.execute(_lane, {"of_workspace": workspace_id, "of_user": user_id}).one_or_none()
     if lane is None:
@@ -77,4 +77,4 @@ def _schedule_anew(connection: Connection, workspace_id: str, user_id: str, hour
         return
     kept = until if until > now else None
     connection.execute(_schedule, {"of_lane": lane.id, "due": max(until, lane.paced_until), "until": kept})
-    add_steps(connection, [kept_step(row.job_change_id, hours, since, now) for row in pending])
+    add_steps(connection, [held_step(row.job_change_id, hours, since, now) for row in pending])

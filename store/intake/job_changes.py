@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, func, select
 from uuid6 import uuid7
 
 from domain.delivery import DeliveryRecord, JobChangeRecord, TraceStep
-from domain.states import DEFAULT_CHANNEL, WorkspaceState
+from domain.states import DEFAULT_CHANNEL, DeliveryState, Outcome, Step, WorkspaceState
 from store.database import DatabaseUnavailableError, insert_missing
 from store.delivery.trace import steps_of
 from store.schema import deliveries, job_changes, lanes, pauses, posts, workspaces
@@ -153,17 +153,20 @@ def find(connection: Connection, workspace_id: str, job_change_id: str) -> JobCh
 
 
 def _course(found: JobChangeRecord) -> Iterator[TraceStep]:
-    """The steps of every job change, which its rows tell; how it ended only where no step of its own says so."""
-    yield TraceStep(found.id, found.accepted_at, "accepted", f"from {found.source}")
+    """Yield the steps that the rows of a job change tell. How it ended is one only if its trace does not say so."""
+    yield TraceStep(found.id, found.accepted_at, Step.ACCEPTED, f"from {found.source}")
     if found.routed_at is not None:
-        yield TraceStep(found.id, found.routed_at, "routed", str((found.decision or {}).get("rule", "")))
-    for told in found.deliveries:
-        if told.state == "delivered" and told.settled_at is not None:
-            where = "the default channel" if told.destination == DEFAULT_CHANNEL else told.destination
-            yield TraceStep(found.id, told.settled_at, "posted", f"to {where}")
-    if found.ended_at is not None and found.outcome not in {None, *(step.step for step in found.trace)}:
-        whom = {"dri": "to the DRI", "channel": "to the default channel"}
-        yield TraceStep(found.id, found.ended_at, str(found.outcome), whom.get(found.sent_to or "", found.reason or ""))
+        yield TraceStep(found.id, found.routed_at, Step.ROUTED, str((found.decision or {}).get("rule", "")))
+    for delivery in found.deliveries:
+        if delivery.state == DeliveryState.DELIVERED and delivery.settled_at is not None:
+            where = "the default channel" if delivery.destination == DEFAULT_CHANNEL else delivery.destination
+            yield TraceStep(found.id, delivery.settled_at, Step.POSTED, f"to {where}")
+    if found.ended_at is None or found.outcome is None:
+        return
+    ended_as = Step.FAILED if found.outcome == Outcome.FAILED else found.outcome
+    if ended_as not in {step.step for step in found.trace}:
+        detail = {"dri": "to the DRI", "channel": "to the default channel"}.get(found.sent_to or "", found.reason or "")
+        yield TraceStep(found.id, found.ended_at, ended_as, detail)
 
 
 @dataclass(frozen=True)

@@ -1,45 +1,82 @@
-"""What everybody who was told of a job change has done about it, for the messages that show it."""
+"""What a member was sent recently, and what people did with their deliveries of a job change."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, bindparam, select
 
-from domain.delivery import Handling, History, Report, Snooze
-from domain.states import HandlingState
-from store.schema import handlings, laters, wrong_data
+from domain.delivery import Handling, History, Report, SentDelivery, Snooze
+from domain.states import DeliveryState, HandlingState
+from store.schema import deliveries, handlings, job_changes, lanes, laters, posts, wrong_data
+
+RECENT_MS = 14 * 24 * 60 * 60 * 1_000
+"""Older deliveries are not listed."""
 
 
 def histories(connection: Connection, job_change_ids: Collection[str]) -> dict[str, History]:
-    """By job change, for each that was asked for."""
+    """Return a history for each of the job changes, by their ids."""
     ids = set(job_change_ids)
-    handled = [(each, Handling(*row)) for each, *row in connection.execute(_handled(ids))]
-    later = [(each, Snooze(*row)) for each, *row in connection.execute(_later(ids))]
-    reports = [(each, Report(*row)) for each, *row in connection.execute(_reports(ids))]
+    handled = [(job_change_id, Handling(*row)) for job_change_id, *row in connection.execute(_handlings(ids))]
+    snoozed = [(job_change_id, Snooze(*row)) for job_change_id, *row in connection.execute(_snoozes(ids))]
+    reports = [(job_change_id, Report(*row)) for job_change_id, *row in connection.execute(_reports(ids))]
     return {
         wanted: History(
-            tuple(row for each, row in handled if each == wanted),
-            tuple(row for each, row in later if each == wanted),
-            tuple(row for each, row in reports if each == wanted),
+            tuple(row for job_change_id, row in handled if job_change_id == wanted),
+            tuple(row for job_change_id, row in snoozed if job_change_id == wanted),
+            tuple(row for job_change_id, row in reports if job_change_id == wanted),
         )
         for wanted in ids
     }
 
 
-def _handled(ids: set[str]) -> Select[Any]:
+def _handlings(ids: set[str]) -> Select[Any]:
     columns = (handlings.c[name] for name in Handling.__dataclass_fields__)
-    some = handlings.c.job_change_id.in_(ids) & (handlings.c.state != HandlingState.OPEN)
-    return select(handlings.c.job_change_id, *columns).where(some).order_by(handlings.c.at)
+    condition = handlings.c.job_change_id.in_(ids) & (handlings.c.state != HandlingState.OPEN)
+    return select(handlings.c.job_change_id, *columns).where(condition).order_by(handlings.c.at)
 
 
-def _later(ids: set[str]) -> Select[Any]:
+def _snoozes(ids: set[str]) -> Select[Any]:
     columns = (laters.c[name] for name in Snooze.__dataclass_fields__)
     return select(laters.c.job_change_id, *columns).where(laters.c.job_change_id.in_(ids))
 
 
 def _reports(ids: set[str]) -> Select[Any]:
-    some = wrong_data.c.job_change_id.in_(ids)
-    said = select(wrong_data.c.job_change_id, wrong_data.c.actor, wrong_data.c.at, wrong_data.c.kind)
-    return said.where(some).order_by(wrong_data.c.at)
+    columns = (wrong_data.c[name] for name in Report.__dataclass_fields__)
+    condition = wrong_data.c.job_change_id.in_(ids)
+    return select(wrong_data.c.job_change_id, *columns).where(condition).order_by(wrong_data.c.at)
+
+
+_recent_deliveries = (
+    select(
+        deliveries.c.id,
+        deliveries.c.job_change_id,
+        deliveries.c.side,
+        deliveries.c.settled_at,
+        job_changes.c.payload,
+        job_changes.c.decision,
+    )
+    .select_from(posts)
+    .join(lanes, lanes.c.id == posts.c.lane_id)
+    .join(deliveries, deliveries.c.post_id == posts.c.id)
+    .join(job_changes, job_changes.c.id == deliveries.c.job_change_id)
+    .where(
+        lanes.c.workspace_id == bindparam("of_workspace"),
+        lanes.c.destination == bindparam("of_user"),
+        posts.c.state == "sent",
+        posts.c.tried_at > bindparam("since"),
+        deliveries.c.state == DeliveryState.DELIVERED,
+    )
+    .order_by(posts.c.tried_at.desc(), deliveries.c.id.desc())
+    .offset(bindparam("skip"))
+    .limit(bindparam("most"))
+)
+
+
+def recent_deliveries(
+    connection: Connection, workspace_id: str, user_id: str, now: int, skip: int, most: int
+) -> list[SentDelivery]:
+    """Return what this Slack user was sent in the last fourteen days, newest first, without the newest `skip`."""
+    key = {"of_workspace": workspace_id, "of_user": user_id, "since": now - RECENT_MS, "skip": skip, "most": most}
+    return [SentDelivery(*row) for row in connection.execute(_recent_deliveries, key)]

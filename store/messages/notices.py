@@ -11,23 +11,23 @@ from domain.notices import NOT_ME, NUDGE, WELCOME, Notice, SetupSteps
 from store.schema import audit, job_changes, lanes, notices, ownership_rules, salesforce_connections
 
 DAY_MS = 24 * 60 * 60 * 1_000
-MOST_CARETAKERS = 5
+MOST_RECENT_ADMINS = 5
 MOST_CHANGES = 5_000
 """Who looks after the app is told by so many of the latest changes."""
 
 
-def welcome(connection: Connection, workspace_id: str, user_id: str, now: int, *, anew: bool) -> None:
+def add_welcome(connection: Connection, workspace_id: str, user_id: str, now: int, *, anew: bool) -> None:
     """*user_id* has just added the app; *anew*: it was not there (any more), so that all of it begins again."""
     of_first_steps = (notices.c.workspace_id == workspace_id) & notices.c.kind.in_((WELCOME, NUDGE))
     if anew:
         connection.execute(delete(notices).where(of_first_steps))
     elif connection.execute(select(notices.c.id).where(of_first_steps, notices.c.user_id == user_id)).first():
         return
-    promise(connection, workspace_id, WELCOME, [user_id], now)
-    promise(connection, workspace_id, NUDGE, [user_id], now, due_at=now + DAY_MS)
+    add(connection, workspace_id, WELCOME, [user_id], now)
+    add(connection, workspace_id, NUDGE, [user_id], now, due_at=now + DAY_MS)
 
 
-def promise(
+def add(
     connection: Connection, workspace_id: str, kind: str, user_ids: list[str], now: int, due_at: int | None = None
 ) -> None:
     """
@@ -50,10 +50,10 @@ def promise(
     ]
     if rows:
         connection.execute(insert(notices), rows)
-    wake(connection, workspace_id, now)
+    refresh(connection, workspace_id, now)
 
 
-def wake(connection: Connection, workspace_id: str, now: int) -> None:
+def refresh(connection: Connection, workspace_id: str, now: int) -> None:
     """Something of this workspace has changed that a message may tell of. Those that somebody has in hand go on."""
     followed = and_(notices.c.workspace_id == workspace_id, notices.c.due_at > now, notices.c.lease.is_(None))
     connection.execute(update(notices).where(followed, notices.c.ts.is_not(None)).values(due_at=now))
@@ -91,7 +91,7 @@ def drop(connection: Connection, notice: Notice) -> None:
     connection.execute(delete(notices).where(notices.c.id == notice.id, notices.c.lease == notice.lease))
 
 
-def steps(connection: Connection, workspace_id: str, tests: str) -> SetupSteps:
+def setup_steps(connection: Connection, workspace_id: str, tests: str) -> SetupSteps:
     """What is done beside choosing a channel, of which the workspace itself tells. *tests*: the source of test data."""
     sent = (job_changes.c.workspace_id == workspace_id) & (job_changes.c.source != tests)
     # The operator's credentials may be for a browser's flow only: then they fail at once, and an admin connects.
@@ -103,7 +103,7 @@ def steps(connection: Connection, workspace_id: str, tests: str) -> SetupSteps:
     return SetupSteps(*(bool(each) for each in row))
 
 
-def caretakers(connection: Connection, workspace_id: str) -> list[str]:
+def recent_admins(connection: Connection, workspace_id: str) -> list[str]:
     """Slack users who changed something about the app lately, the latest first; whether they still may is not said."""
     lately = select(audit.c.id, audit.c.actor).where(audit.c.workspace_id == workspace_id)
     changes = lately.order_by(audit.c.id.desc()).limit(MOST_CHANGES).subquery()
@@ -112,7 +112,7 @@ def caretakers(connection: Connection, workspace_id: str) -> list[str]:
         .where(changes.c.actor.like("U%") | changes.c.actor.like("W%"))
         .group_by(changes.c.actor)
         .order_by(func.max(changes.c.id).desc())
-        .limit(MOST_CARETAKERS)
+        .limit(MOST_RECENT_ADMINS)
     )
     return list(connection.execute(people).scalars())
 

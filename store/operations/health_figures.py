@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from domain.states import DEFAULT_CHANNEL, DeliveryState, WorkspaceState
-from store.delivery.lanes import POST
+from store.delivery.due_lanes import POST
 from store.delivery.routing import ROUTE, salesforce_awaited
 from store.salesforce.connections import DAY_MS
 from store.schema import deliveries, job_changes, lanes, pauses, posts, turns, workspaces

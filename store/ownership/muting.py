@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, or_, select
 from domain.audit import AuditEntry
 from domain.delivery import Delivery, TraceStep
 from domain.preferences import SEGMENT
+from domain.states import Step
 from store import audit
 from store.database import insert_missing
 from store.delivery.trace import add_steps
@@ -42,13 +43,13 @@ def segments(connection: Connection, workspace_id: str) -> frozenset[str]:
 def mute(connection: Connection, delivery: Delivery, user_id: str, what: str, now: int) -> None:
     """*what*: a signal or a change type; the trace of the job change says that it was the last straw."""
     choice_state.mute(connection, delivery.workspace_id, user_id, what)
-    add_steps(connection, [TraceStep(delivery.job_change_id, now, "muted", f"{what}, by {user_id}")])
+    add_steps(connection, [TraceStep(delivery.job_change_id, now, Step.MUTED, f"{what}, by {user_id}")])
 
 
 def unmute(connection: Connection, delivery: Delivery, user_id: str, what: str, now: int) -> None:
     """As `mute`, undone; both are steps of the trace."""
     choice_state.unmute(connection, delivery.workspace_id, user_id, what)
-    add_steps(connection, [TraceStep(delivery.job_change_id, now, "unmuted", f"{what}, by {user_id}")])
+    add_steps(connection, [TraceStep(delivery.job_change_id, now, Step.UNMUTED, f"{what}, by {user_id}")])
 
 
 def mute_only(connection: Connection, workspace_id: str, user_id: str, chosen: Collection[str]) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, delete, func, literal, select, upd
 from domain.audit import AuditEntry
 from domain.delivery import MissedJobChange, NewDelivery, TraceStep
 from domain.people import OwnerLink, OwnerMatching, UnmatchedOwner
-from domain.states import Role
+from domain.states import Role, Step
 from store import audit
 from store.database import insert_missing, put
 from store.delivery.deliveries import add_deliveries
@@ -217,7 +217,7 @@ def tell_after_all(connection: Connection, workspace_id: str, owner: str, now: i
     add_deliveries(connection, workspace_id, new, now)
     connection.execute(update(job_changes).where(job_changes.c.id.in_(ids)).values(reopened))
     detail = f"linked with {user_id}"
-    add_steps(connection, [TraceStep(each, now, "promised to the owner after all", detail) for each in ids])
+    add_steps(connection, [TraceStep(each, now, Step.MATCHED, detail) for each in ids])
     connection.execute(delete(table).where(mine, table.c.job_change_id.in_([each.job_change_id for each in missed])))
     return len(ids)
 

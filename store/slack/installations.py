@@ -173,7 +173,7 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
             ),
         )
         anew = known is None or not known.is_active
-        notices.welcome(connection, workspace_id, installation.user_id, installed_at, anew=anew)
+        notices.add_welcome(connection, workspace_id, installation.user_id, installed_at, anew=anew)
         audit.record(connection, workspace_id, AuditEntry(installed_at, installation.user_id, "installed", ""))
 
     def _find(self, connection: Connection, workspace_id: str) -> Installation | None:

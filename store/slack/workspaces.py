@@ -12,7 +12,7 @@ from domain.notices import DEFAULT_CHANNEL_BROKEN, NO_DEFAULT_CHANNEL
 from domain.states import DEFAULT_CHANNEL, WorkspaceState
 from domain.workspace import Workspace
 from store.database import insert_missing
-from store.messages.notices import wake
+from store.messages.notices import refresh
 from store.schema import deliveries, lanes, turns, workspaces
 
 _find = select(workspaces).where(workspaces.c.id == bindparam("workspace_id"))
@@ -204,7 +204,7 @@ def mend_default_channel(connection: Connection, workspace_id: str, channel_id: 
     if mended.rowcount:
         open_default_lane(connection, workspace_id, now)
         take_back(connection, workspace_id, DEFAULT_CHANNEL_BROKEN)
-        wake(connection, workspace_id, now)
+        refresh(connection, workspace_id, now)
     return bool(mended.rowcount)
 
 

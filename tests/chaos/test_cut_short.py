@@ -28,7 +28,7 @@ async def test_workers_that_die_at_any_await_lose_and_repeat_nothing(request, cl
         workers = [replica_worker(run.world, database) for database in databases]
         for number in range(kills):
             await run.send(range(100 + 8 * number, 108 + 8 * number))
-            working = [asyncio.create_task(worker.work_off()) for worker in workers]
+            working = [asyncio.create_task(worker.drain()) for worker in workers]
             await asyncio.sleep(chance.uniform(0, 0.06))
             victim = chance.randrange(replicas)
             await kill(workers[victim], working[victim])

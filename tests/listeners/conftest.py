@@ -29,8 +29,8 @@ from listeners.salesforce.connect import Connecting
 from listeners.status.status import StatusCommand
 from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Channel, Team, User
-from services.delivery.explain import Explaining
-from services.delivery.failed import Burials
+from services.delivery.explain import Explainer
+from services.delivery.failed import FailedJobChanges
 from services.home.home import Home
 from services.home.member_home import MyHome
 from services.home.preferences import Preferences
@@ -135,7 +135,7 @@ async def office(database, clock) -> AsyncIterator[Office]:
         my_home = MyHome(database, directory, notices, clock)
         home = Home(database, directory, salesforce_auth, intake_keys, my_home, PUBLIC_URL, 90, clock)
         home_tab = AppHome(home)
-        burials = Burials(database, lambda: None, clock)
+        failed_job_changes = FailedJobChanges(database, lambda: None, clock)
         parts: dict[str, object] = {
             "connecting": Connecting(connect, Pages.of("UserGems"), cipher),
             "salesforce_source": SalesforceSource(database, describe, clock),
@@ -149,13 +149,13 @@ async def office(database, clock) -> AsyncIterator[Office]:
             "my_home": my_home,
             "muting_limits": MutingLimits(database, clock),
             "signal_channels": SignalChannels(api, database, clock),
-            "burials": burials,
+            "failed_job_changes": failed_job_changes,
             "status_command": StatusCommand(
                 directory=directory,
                 status=Status(database, clock),
                 sampling=Sampling(Intake(database, clock, lambda: None), api),
-                explaining=Explaining(database),
-                burials=burials,
+                explainer=Explainer(database),
+                failed_job_changes=failed_job_changes,
             ),
             "intake_keys": intake_keys,
             "notices": notices,

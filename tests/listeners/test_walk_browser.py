@@ -57,7 +57,7 @@ class Acme:
 
     async def wait_for_the_digest(self) -> None:
         """As if it were due now."""
-        mine = await self.app.database.run(member_preferences.waiting, self.team.id, self.dana.id, self.now())
+        mine = await self.app.database.run(member_preferences.held_back, self.team.id, self.dana.id, self.now())
         assert mine.kept_until is not None
         self.late_by_ms += mine.kept_until - self.now()
 

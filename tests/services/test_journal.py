@@ -12,8 +12,8 @@ from domain.states import Role
 from services.journal import Journal
 from services.measures import SETTLED, Unmeasured
 from store.delivery.lanes import Claim
-from store.delivery.posts import Doubted, Moved, Parked, PutBack, Sent, Undeliverable
 from store.delivery.routing import Routed
+from store.delivery.settlements import Failed, InDoubt, Moved, Parked, Postponed, Sent
 from store.intake.job_changes import Added
 
 MEMBERS = tuple(
@@ -88,12 +88,12 @@ def test_a_routing_outcome_is_logged_without_its_reason(measures, caplog, routed
     ("settlement", "result"),
     [
         (Sent(CLAIM, 0, "D1", "1.2"), "delivered"),
-        (PutBack(CLAIM, 0, 0, "Dana"), "retried"),
-        (PutBack(CLAIM, 0, 0, "Dana", is_failure=False), "postponed"),
-        (PutBack(CLAIM, 0, 0, "Dana", plainer=True), "simplified"),
-        (Doubted(CLAIM, 0, 0, "Dana", by_answer=True), "in_doubt"),
-        (Doubted(CLAIM, 0, 0, "Dana", by_answer=False), "postponed"),
-        (Undeliverable(CLAIM, 0, "Dana"), "failed"),
+        (Postponed(CLAIM, 0, 0, "Dana"), "retried"),
+        (Postponed(CLAIM, 0, 0, "Dana", is_failure=False), "postponed"),
+        (Postponed(CLAIM, 0, 0, "Dana", simplify=True), "simplified"),
+        (InDoubt(CLAIM, 0, 0, "Dana", by_answer=True), "in_doubt"),
+        (InDoubt(CLAIM, 0, 0, "Dana", by_answer=False), "postponed"),
+        (Failed(CLAIM, 0, "Dana"), "failed"),
         (Moved(CLAIM, 0, "Dana", "gone"), "moved"),
         (Parked(CLAIM, 0, "Dana"), "parked"),
     ],

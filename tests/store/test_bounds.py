@@ -11,7 +11,7 @@ from domain.audit import AuditEntry
 from store.delivery import posts, redraws, reminders
 from store.home import member_preferences
 from store.intake import job_changes
-from store.messages import lately
+from store.messages import histories
 from store.operations import health_figures, housekeeping
 from store.ownership import choice_state, owners
 from store.slack import inbound_health
@@ -25,11 +25,11 @@ ASKED = {
     "a day's messages of each reader": lambda c: choice_state.state(c, "T1", SOMEDAY, count_told=True),
     "whether Slack refused a message": lambda c: inbound_health.has_failed_with(c, "T1", "Messages tab is off"),
     "what is past its retention": lambda c: housekeeping.erase_expired(c, "T1", 0, SOMEDAY),
-    "what a member was told": lambda c: lately.told(c, "T1", "U1", SOMEDAY, 0, 10),
+    "what a member was told": lambda c: histories.recent_deliveries(c, "T1", "U1", SOMEDAY, 0, 10),
     "what an owner had already": lambda c: owners.tell_after_all(c, "T1", "dana@x.example", SOMEDAY, 10),
     "the messages of a job change": lambda c: redraws.mark(c, "jc", SOMEDAY),
     "the messages of a job change that are due": lambda c: redraws.claim(c, SOMEDAY, 1_000, 10, "jc"),
-    "what a message tells of": lambda c: redraws.members(c, "post"),
+    "what a message tells of": lambda c: redraws.deliveries_in(c, "post"),
     "whom to remind": lambda c: reminders.claim(c, SOMEDAY, 1_000, 10),
 }
 
@@ -120,7 +120,7 @@ async def test_what_waits_in_a_lane_is_not_looked_for_among_all_it_ever_had(data
         for now in (SOMEDAY, SOMEDAY + 2 * LEASE_MS):  # the second time its post is in doubt
             claims = claim(connection, now)
         posts.settle(connection, [posts.Sent(each, SOMEDAY, "D1", "1.1") for each in claims])
-        member_preferences.waiting(connection, "T1", "U1", SOMEDAY)
+        member_preferences.held_back(connection, "T1", "U1", SOMEDAY)
         housekeeping.wake_stranded(connection, SOMEDAY)
         health_figures.vitals(connection, SOMEDAY)
 

@@ -136,7 +136,7 @@ async def test_a_database_that_cannot_be_reached_is_told_as_such(tmp_path):
 async def test_what_only_we_know_is_stored_when_the_database_is_back(tmp_path, migrated_sqlite):
     """A message that Slack has taken must be recorded, however long that takes."""
     database = Database(f"sqlite:///{tmp_path / 'later' / 'usergems.db'}")
-    insisting = asyncio.create_task(database.insist(see))
+    insisting = asyncio.create_task(database.run_until_available(see))
     with pytest.raises(DatabaseUnavailableError):
         await database.run(count)
 

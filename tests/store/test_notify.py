@@ -1,4 +1,4 @@
-"""The bell between processes."""
+"""The notifier between processes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from store.database import Database
-from store.notify import Bell
+from store.notify import WorkNotifier
 from tests.servers import GENEROUS_TIMEOUT
 
 
@@ -25,7 +25,7 @@ async def heard(postgresql_url):
     """Rings, as a sleeping worker hears them; the first says that it listens."""
     rings: asyncio.Queue[None] = asyncio.Queue()
     database = Database(postgresql_url)
-    listening = asyncio.create_task(Bell(database).listen(lambda: rings.put_nowait(None)))
+    listening = asyncio.create_task(WorkNotifier(database).listen(lambda: rings.put_nowait(None)))
     async with asyncio.timeout(GENEROUS_TIMEOUT):
         await rings.get()
     yield rings
@@ -36,7 +36,7 @@ async def heard(postgresql_url):
 
 async def test_a_ring_is_heard_in_another_process(elsewhere, heard):
     """A worker replica starts at once on what a web replica accepted."""
-    Bell(elsewhere).ring()
+    WorkNotifier(elsewhere).notify()
 
     async with asyncio.timeout(GENEROUS_TIMEOUT):
         await heard.get()
@@ -45,14 +45,14 @@ async def test_a_ring_is_heard_in_another_process(elsewhere, heard):
 async def test_nobody_hears_its_own_rings(elsewhere, postgresql_url):
     """Whose process accepts and works alike has woken its worker already; looking twice would only cost."""
     rings: asyncio.Queue[None] = asyncio.Queue()
-    bell = Bell(elsewhere)
-    listening = asyncio.create_task(bell.listen(lambda: rings.put_nowait(None)))
+    notifier = WorkNotifier(elsewhere)
+    listening = asyncio.create_task(notifier.listen(lambda: rings.put_nowait(None)))
     async with asyncio.timeout(GENEROUS_TIMEOUT):
         await rings.get()  # it listens
 
-    bell.ring()
-    await bell._ringing
-    Bell(elsewhere).ring()
+    notifier.notify()
+    await notifier._sending
+    WorkNotifier(elsewhere).notify()
 
     async with asyncio.timeout(GENEROUS_TIMEOUT):
         await rings.get()
@@ -72,23 +72,23 @@ async def test_a_lost_connection_is_made_again(elsewhere, heard):
 
 async def test_many_rings_at_once_are_few_transactions(elsewhere, heard):
     """A flood at the door is not a flood of notifications."""
-    bell = Bell(elsewhere)
+    notifier = WorkNotifier(elsewhere)
     for _ in range(1_000):
-        bell.ring()
+        notifier.notify()
 
     async with asyncio.timeout(GENEROUS_TIMEOUT):
         await heard.get()
-    await bell._ringing
+    await notifier._sending
     assert heard.qsize() <= 2
 
 
 async def test_on_sqlite_there_is_nobody_to_ring_for(sqlite_url):
     """One process: its own bells are enough."""
     database = Database(sqlite_url)
-    bell = Bell(database)
+    notifier = WorkNotifier(database)
 
-    bell.ring()
+    notifier.notify()
 
-    assert bell._ringing is None
-    assert await bell.listen(lambda: None) is None
+    assert notifier._sending is None
+    assert await notifier.listen(lambda: None) is None
     await database.close()

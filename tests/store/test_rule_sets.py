@@ -12,8 +12,9 @@ from domain.rule_versions import PoolAssignment
 from domain.states import Role
 from store.delivery import lanes
 from store.delivery.deliveries import add_deliveries
-from store.delivery.failed import replay
-from store.delivery.posts import Moved, Sent, Undeliverable, settle
+from store.delivery.failed import retry
+from store.delivery.posts import settle
+from store.delivery.settlements import Failed, Moved, Sent
 from store.ownership import choice_state, owners, rule_sets
 from store.schema import deliveries, job_changes
 from tests.conftest import SOMEDAY
@@ -109,10 +110,10 @@ async def test_a_side_that_is_buried_is_not_hidden_by_the_other(database):
 
     await database.run(settle, [Sent(kim, SOMEDAY, "D1", "1.1")])
     assert await database.run(outcome_of, job_change_id) == ("delivered", "dri", "past")
-    await database.run(settle, [Undeliverable(dana, SOMEDAY, "refused")])
+    await database.run(settle, [Failed(dana, SOMEDAY, "refused")])
     assert await database.run(outcome_of, job_change_id) == ("buried", None, "refused")
 
-    assert await database.run(replay, [job_change_id], SOMEDAY) == [job_change_id]
+    assert await database.run(retry, [job_change_id], SOMEDAY) == [job_change_id]
     assert await database.run(delivery_states, job_change_id) == ["delivered", "pending"]
 
 

@@ -70,7 +70,7 @@ class SalesforceFinder:
     async def _keep_lease(self, turn: Turn) -> None:
         while True:
             await asyncio.sleep(LEASE_MS / 3_000)
-            await self.database.insist(sources.hold, turn, self.now() + LEASE_MS)
+            await self.database.run_until_available(sources.hold, turn, self.now() + LEASE_MS)
 
     async def _look(self, turn: Turn, source: Source) -> None:
         if wait := await self._wait(source):

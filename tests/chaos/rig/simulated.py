@@ -7,10 +7,9 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
-from services.delivery.wakeups import Wakeups
-from services.delivery.worker import Worker
+from services.delivery.worker import Worker, WorkEvents
 from store.database import Database
-from store.notify import Bell
+from store.notify import WorkNotifier
 from tests.chaos.rig.run_report import RunReport, count_open, numbered_job_change, report_run
 from tests.conftest import Clock
 from tests.world import World, open_world
@@ -37,7 +36,7 @@ class Simulation:
         """Advance the clock in steps and run the worker after each."""
         for _ in range(round(seconds / step)):
             self.world.clock.advance(seconds=step)
-            await self.world.worker.work_off()
+            await self.world.worker.drain()
 
     async def wait_until_drained(self, within: float, step: float = 5.0) -> float:
         """Pass time until every job change has an outcome. Returns the seconds on the test clock."""
@@ -79,8 +78,8 @@ def replica_worker(world: World, database: Database) -> Worker:
         database=database,
         router=replace(worker.router, database=database),
         courier=replace(worker.courier, database=database),
-        wakeups=Wakeups(),
-        bell=Bell(database),
+        work_events=WorkEvents(),
+        notifier=WorkNotifier(database),
         _routing=set(),
         _posting=set(),
     )

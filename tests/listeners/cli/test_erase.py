@@ -18,8 +18,9 @@ from domain.people import Member
 from domain.states import Role
 from listeners.cli import erase as verb
 from store.delivery import routing
-from store.delivery.posts import Sent, settle
+from store.delivery.posts import settle
 from store.delivery.routing import Routed
+from store.delivery.settlements import Sent
 from store.intake import job_changes
 from store.intake.job_changes import NewJobChange
 from store.operations import erasure

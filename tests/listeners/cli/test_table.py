@@ -21,8 +21,9 @@ from store import audit
 from store.database import Database
 from store.delivery import routing, trace
 from store.delivery.deliveries import add_deliveries
-from store.delivery.posts import Sent, Undeliverable, settle
+from store.delivery.posts import settle
 from store.delivery.routing import Routed
+from store.delivery.settlements import Failed, Sent
 from store.intake.job_changes import NewJobChange, add
 from store.operations import erasure
 from store.slack.members import remember
@@ -76,7 +77,7 @@ def fail(connection, key="one"):
     delivery = NewDelivery(job_change_id, "U_DANA", Role.DRI, "You own Initech in Salesforce.")
     decision = {"rule": "contact owner, else account owner", "considered": CONSIDERED}
     routing.settle(connection, batch, [Routed(job_change_id, decision, (delivery,))], [], SOMEDAY)
-    settle(connection, [Undeliverable(post, SOMEDAY, "it was refused") for post in claim(connection, SOMEDAY + 2_000)])
+    settle(connection, [Failed(post, SOMEDAY, "it was refused") for post in claim(connection, SOMEDAY + 2_000)])
     return job_change_id
 
 
@@ -386,7 +387,7 @@ def test_retry_reports_what_it_could_not_retry(operator):
     assert operator.err == "There is no job change nope.\n"
     assert operator.do(delivery_states, job_change_id) == ["pending"]
     assert operator.do(outcome_of, job_change_id) == (None, None, None)
-    assert operator.do(trace.steps_of, job_change_id)[-1].step == "replayed"
+    assert operator.do(trace.steps_of, job_change_id)[-1].step == "retried"
 
     operator.types("retry", job_change_id)
     assert (operator.status, operator.err.partition(".")[0]) == (1, f"{job_change_id} has not failed")

@@ -9,8 +9,8 @@ from domain.day_counts import DAY_MS
 from domain.states import Role
 from services.operations.day_counts import MONTH
 from store import audit
-from store.delivery import burials, explain
-from store.delivery.burials import among
+from store.delivery import explain, failed
+from store.delivery.failed import failed_among
 from store.delivery.trace import steps_of
 from store.home import counts
 from store.home import day_counts as days
@@ -202,9 +202,9 @@ async def test_what_is_buried_is_told_with_its_reason_and_tried_again(office):
     shown = modal_of(office, office.dana)
     assert "It is on its way again." in shown
     assert "nobody was there." not in shown
-    assert await office.database.run(among, office.team.id, [old, new]) == [old]
+    assert await office.database.run(failed_among, office.team.id, [old, new]) == [old]
     [step] = await office.database.run(steps_of, new)
-    assert (step.step, step.detail) == ("replayed", f"by {office.dana.id}")
+    assert (step.step, step.detail) == ("retried", f"by {office.dana.id}")
     assert "One job change could not be delivered" in await office.home_of(office.dana)
 
 
@@ -354,8 +354,8 @@ async def test_every_question_about_the_month_is_answered_by_an_index(office):
 
         event.listen(connection, "before_cursor_execute", tell)
         days.count(connection, office.team.id, SOMEDAY // DAY_MS)
-        counts.busiest(connection, office.team.id, 0, 10)
-        burials.page(connection, office.team.id, (SOMEDAY, "jc"), 10)
+        counts.top_recipients(connection, office.team.id, 0, 10)
+        failed.page(connection, office.team.id, (SOMEDAY, "jc"), 10)
         explain.mentions(connection, office.team.id, "ada@globex.example")
 
     await office.database.run(look)

@@ -16,9 +16,10 @@ from domain.states import Role
 from services.home.home_state import A_PAGE, SHOWN_AT_ONCE
 from store import audit
 from store.delivery import deliveries
-from store.delivery.posts import Sent, settle
+from store.delivery.posts import settle
+from store.delivery.settlements import Sent
 from store.home import member_preferences
-from store.messages import acting
+from store.messages import actions
 from store.ownership import choice_state, muting, owners
 from store.schema import job_changes
 from store.slack import members
@@ -107,8 +108,8 @@ async def test_home_shows_what_came_lately_with_its_state(office, mo, clock):
     for name in names:
         clock.advance(seconds=60)
         ids.append(await tell(office, mo, person={"full_name": name, "emails": ["x@initech.example"]}))
-    taken = await office.database.run(acting.find, office.team.id, 1)
-    await office.database.run(acting.take, taken, mo.id, clock())
+    taken = await office.database.run(actions.find, office.team.id, 1)
+    await office.database.run(actions.take, taken, mo.id, clock())
 
     home = await office.open_home(mo)
 
@@ -239,7 +240,7 @@ async def test_home_and_the_command_say_how_many_wait_and_until_when(office, mo)
     assert ": your quiet hours." in home
     assert "One job change waits for you until" in said
     assert "waits for you" not in await office.open_home(office.dana)
-    waiting = await office.database.run(member_preferences.waiting, office.team.id, mo.id, now)
+    waiting = await office.database.run(member_preferences.held_back, office.team.id, mo.id, now)
     assert waiting == HeldBack(1, now, until)
 
 

@@ -65,7 +65,7 @@ class MessageWorld:
         """Advance the clock, then do everything a running worker would do."""
         self.world.clock.advance(seconds=seconds)
         await self.catch_up()
-        await self.world.worker.work_off()
+        await self.world.worker.drain()
         await self.catch_up()
 
     async def catch_up(self) -> None:

@@ -13,7 +13,7 @@ from domain.audit import AuditEntry
 from sandbox.slack.outgoing.payloads import view_submission
 from services.messages.actions import ActionResult
 from store.database import Database
-from store.messages import acting
+from store.messages import actions
 from store.ownership import choice_state, muting
 from tests.listeners.messages.message_world import (
     MessageWorld,
@@ -115,7 +115,7 @@ async def test_what_nobody_has_claimed_can_be_given_to_a_colleague(acme):
     assert button_labels(direct(acme, "Mo Chen")) == ["I'm on it", "Not mine…"]
     assert f"<@{acme.kim.id}> gave it to <@{acme.mo.id}>" in blocks_text(channel(acme))
     assert button_labels(channel(acme)) == []
-    assert await acme.trail(told) == ["given"]
+    assert await acme.trail(told) == ["reassigned"]
 
 
 @pytest.mark.both_databases
@@ -132,7 +132,7 @@ async def test_not_mine_goes_to_a_colleague_with_the_trace_kept(acme, told):
     assert f"gave it to <@{acme.kim.id}>" not in blocks_text(direct(acme, "Kim Lee"))
     await acme.press(acme.kim, direct(acme, "Kim Lee"), "take")
     assert f"<@{acme.kim.id}> is on it" in blocks_text(message)
-    assert await acme.trail(told) == ["given", "taken"]
+    assert await acme.trail(told) == ["reassigned", "taken"]
     assert (await acme.world.outcome(told))[:2] == ("delivered", "dri")
 
 
@@ -166,7 +166,7 @@ async def test_not_mine_without_a_name_goes_back_to_the_channel_for_somebody_to_
     assert "gave it back to the channel" in blocks_text(direct(acme))
     await acme.press(acme.mo, channel(acme), "take")
     assert f"<@{acme.mo.id}> is on it" in blocks_text(direct(acme))
-    assert await acme.trail(told) == ["given back", "taken"]
+    assert await acme.trail(told) == ["returned", "taken"]
 
 
 async def test_not_mine_goes_back_to_the_channel_of_its_signal(acme, told):
@@ -244,7 +244,7 @@ async def test_it_cannot_be_given_to_somebody_who_cannot_be_told(acme, told, fla
 @pytest.mark.parametrize(
     ("flags", "said", "steps"),
     [
-        ({}, "It is done", ["given"]),
+        ({}, "It is done", ["reassigned"]),
         ({"is_restricted": True}, "They cannot be told: guests are not told of job changes", []),
     ],
 )
@@ -263,7 +263,7 @@ async def test_a_slow_slack_does_not_keep_a_dialog_waiting_for_its_answer(acme, 
         assert other.id in acme.dialog_text(acme.dana)
         assert "Not my patch" in acme.dialog_text(acme.dana)
         await acme.submit(acme.dana, choice=acme.kim.id)
-        assert await acme.trail(told) == ["given"]
+        assert await acme.trail(told) == ["reassigned"]
 
 
 async def test_a_dialog_that_has_to_wait_for_slack_is_opened_meanwhile(acme):
@@ -288,7 +288,7 @@ async def test_a_hand_over_that_cannot_be_told_goes_to_the_channel(acme):
     await acme.pass_time()
     await acme.pass_time()
 
-    assert "No DRI could be told" in channel(acme).text
+    assert "No DRI could be notified" in channel(acme).text
     assert [button_labels(each) for each in acme.world.channel_messages("job-changes")] == [["Claim"], ["Claim"]]
 
 
@@ -342,7 +342,7 @@ async def test_later_comes_back_once_in_the_morning_of_the_readers_clock(acme, t
     assert len(acme.world.direct_messages("Dana Reyes")) == 2
     assert "⏰ Back, as you asked" in blocks_text(direct(acme))
     assert button_labels(direct(acme)) == ["I'm on it", "Not mine…"]
-    assert await acme.trail(told) == ["put off", "came back"]
+    assert await acme.trail(told) == ["snoozed", "snooze ended"]
 
 
 @pytest.mark.parametrize("verb", ["wrong_data", "later", "mute"])
@@ -378,8 +378,8 @@ async def test_wrong_data_is_kept_with_its_reason_and_counted(acme, told):
         await acme.submit(acme.dana, choice=fault, words=words)
 
     assert f"🚩 Wrong data (wrong company or title), says <@{acme.dana.id}>" in blocks_text(direct(acme))
-    assert await acme.world.database.run(acting.reports, acme.world.workspace_id, 0) == 1
-    assert await acme.trail(told) == ["wrong data", "wrong data"]
+    assert await acme.world.database.run(actions.count_reports, acme.world.workspace_id, 0) == 1
+    assert await acme.trail(told) == ["reported as wrong", "reported as wrong"]
 
 
 async def test_why_me_shows_the_candidates_in_order_and_what_became_of_each(acme):
@@ -478,7 +478,7 @@ async def test_in_a_bundle_each_job_change_is_acted_on_by_itself(acme):
     """The menu of a line; the other lines stay as they are."""
     for number in range(3):
         await acme.world.accept(source_event_id=str(number), person=_ada(f"Ada {number}"))
-    await acme.world.worker.work_off()
+    await acme.world.worker.drain()
     bundle = direct(acme)
     second = menu_values(bundle)[5].partition(":")[2]
 
@@ -651,8 +651,8 @@ async def test_while_slack_asks_us_to_wait_the_row_counts_and_the_message_follow
 @pytest.mark.both_databases
 async def test_a_process_that_dies_before_the_message_is_drawn_loses_nothing(acme, told):
     """The row and the wish to draw it are one commit; the next process draws it."""
-    delivery = await acme.world.database.run(acting.find, acme.world.workspace_id, int(delivery_of(direct(acme))))
-    await acme.world.database.run(acting.take, delivery, acme.dana.id, acme.world.clock())
+    delivery = await acme.world.database.run(actions.find, acme.world.workspace_id, int(delivery_of(direct(acme))))
+    await acme.world.database.run(actions.take, delivery, acme.dana.id, acme.world.clock())
 
     await acme.catch_up()
 
@@ -674,7 +674,7 @@ async def test_a_message_that_was_deleted_stands_in_nobodys_way(acme, told):
 async def test_a_bundle_of_which_a_part_was_erased_stays_as_it_is(acme):
     """Drawn anew it would lack a line; what was done about the rest counts all the same."""
     ids = [await acme.world.accept(source_event_id=str(number), person=_ada(f"Ada {number}")) for number in range(2)]
-    await acme.world.worker.work_off()
+    await acme.world.worker.drain()
     bundle = direct(acme)
     before = blocks_text(bundle)
     await acme.erase_payload(ids[1])

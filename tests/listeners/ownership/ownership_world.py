@@ -128,5 +128,5 @@ async def accept_and_route(acme: SalesforceWorld, **changes: Any) -> str:
     } | changes
     added = await acme.app.intake.accept(acme.team.id, job_change)
     assert added is not None
-    await acme.app.worker.work_off()
+    await acme.app.worker.drain()
     return added.id

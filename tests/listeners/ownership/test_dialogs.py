@@ -150,7 +150,7 @@ async def test_an_unmatched_owner_is_linked_and_told_what_they_missed(
     assert "They missed a job change that went to a channel in their place." in shown
     assert f"n.haddad@acme-group.example is <@{acme.noor.id}>, says <@{acme.dana.id}>" in shown
     assert "1 job change is on the way to them" in await dana.act("ownership_tell")
-    await acme.app.worker.work_off()
+    await acme.app.worker.drain()
     told = [each for each in acme.slack.world.channels.values() if each.im_user == acme.noor.id]
     assert "Ada Smith" in next(iter(told[0].messages.values())).text
 

@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from domain.states import WorkspaceState
 from services.delivery import courier
 from store.delivery import lanes, pauses
-from store.delivery.deliveries import buried
+from store.delivery.failed import failures
 from store.delivery.trace import steps_of
 from store.schema import deliveries, job_changes
 from store.slack import workspaces
@@ -38,7 +38,7 @@ async def pass_time(world, seconds, step=5):
     """Let time pass as a running worker would."""
     for _ in range(round(seconds / step)):
         world.clock.advance(seconds=step)
-        await world.worker.work_off()
+        await world.worker.drain()
 
 
 def posts(world):
@@ -53,10 +53,10 @@ async def test_a_dead_direct_message_falls_back_to_the_default_channel(world, da
     job_change_id = await world.deliver(source_event_id="dead")
 
     assert len(world.direct_messages("Dana Reyes")) == 1
-    assert "No DRI could be told" in world.channel_messages("job-changes")[0].text
+    assert "No DRI could be notified" in world.channel_messages("job-changes")[0].text
     assert (await world.outcome(job_change_id))[:2] == ("delivered", "channel")
     (considered,) = (await world.find(job_change_id)).decision["considered"]
-    assert considered["result"].startswith("could not be told: ")
+    assert considered["result"].startswith("could not be notified: ")
 
 
 @pytest.mark.parametrize("error", ["missing_scope", "messages_tab_disabled", "not_allowed_token_type"])
@@ -66,7 +66,7 @@ async def test_what_only_an_admin_can_mend_is_told_in_the_default_channel(world,
 
     await world.deliver(source_event_id="scope")
 
-    assert "The DRI could not be told" in world.channel_messages("job-changes")[0].text
+    assert "The DRI could not be notified" in world.channel_messages("job-changes")[0].text
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ async def test_where_we_cannot_look_it_is_sent_once_more_and_then_buried(world, 
     assert len({post.arguments["client_msg_id"] for post in posts(world)}) == 1
     outcome, _, reason = await world.outcome(job_change_id)
     assert outcome == "buried"
-    assert "did not say whether" in reason
+    assert "may have arrived" in reason
 
 
 async def test_a_crash_is_no_answer_and_is_sent_again_each_time(world, channel):
@@ -118,7 +118,7 @@ async def test_a_crash_is_no_answer_and_is_sent_again_each_time(world, channel):
         await world.database.run(lanes.claim, world.clock(), courier.LEASE_MS, 8)
         world.clock.advance(seconds=30)
 
-    await world.worker.work_off()
+    await world.worker.drain()
 
     assert len(world.channel_messages("job-changes")) == 1
     assert (await world.outcome(job_change_id))[0] == "delivered"
@@ -181,7 +181,7 @@ async def test_only_what_is_refused_as_plain_text_too_is_buried(world, dana):
     await pass_time(world, 30, step=1)
 
     assert [(await world.outcome(each))[0] for each in ids] == ["delivered", "buried", "delivered"]
-    assert [each.job_change_id for each in await world.database.run(buried)] == [ids[1]]
+    assert [each.job_change_id for each in await world.database.run(failures)] == [ids[1]]
 
 
 async def test_a_revoked_token_stops_the_workspace_until_it_installs_again(world, dana):
@@ -203,7 +203,7 @@ async def test_a_revoked_token_stops_the_workspace_until_it_installs_again(world
         installed_at=world.clock(),
     )
     await world.database.run(workspaces.install, installed)
-    await world.worker.work_off()
+    await world.worker.drain()
 
     assert gone.state == WorkspaceState.GONE
     assert before == 1
@@ -258,7 +258,7 @@ async def test_a_job_change_that_cannot_be_read_is_buried_and_holds_nobody_up(wo
         )
     )
 
-    await world.worker.work_off()
+    await world.worker.drain()
 
     assert (await world.outcome(broken))[0] == "buried"
     assert (await world.outcome(fine))[0] == "delivered"
@@ -271,7 +271,7 @@ async def test_an_erased_job_change_is_not_told(world, dana):
     await asyncio.wait(world.worker._routing)
     await world.database.run(lambda connection: connection.execute(update(job_changes).values(payload=None)))
 
-    await world.worker.work_off()
+    await world.worker.drain()
 
     assert len(world.direct_messages("Dana Reyes")) == 1
     assert (await world.outcome(job_change_id))[0] == "buried"
@@ -281,7 +281,7 @@ async def test_after_three_days_of_trying_it_is_buried(world, dana):
     """Kept trying for 72 hours, then a person looks at it."""
     job_change_id = await world.accept(source_event_id="hopeless")
     world.slack.faults.add(POST, error="some_new_error", times=None)
-    await world.worker.work_off()
+    await world.worker.drain()
     world.clock.advance(seconds=73 * 3600)
 
     await pass_time(world, 200, step=50)

@@ -30,7 +30,7 @@ class Absent(Database):
 async def pass_time(world, seconds, step=5):
     for _ in range(round(seconds / step)):
         world.clock.advance(seconds=step)
-        await world.worker.work_off()
+        await world.worker.drain()
 
 
 async def dana(world):
@@ -85,7 +85,7 @@ async def test_away_while_a_batch_is_routed_it_is_routed_later(world):
     assert (await world.outcome(job_change_id))[:2] == ("delivered", "dri")
 
 
-@pytest.mark.parametrize(("function", "performed"), [(pauses.failed, True), (pauses.succeeded, False)])
+@pytest.mark.parametrize(("function", "performed"), [(pauses.record_failure, True), (pauses.record_success, False)])
 async def test_away_after_the_call_it_is_not_told_again(sqlite_url, clock, function, performed):
     """What only this process knows is insisted on: that Slack may have performed it, and that it did."""
     database = Absent(sqlite_url, function, times=0)

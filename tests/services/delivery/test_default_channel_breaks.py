@@ -59,7 +59,7 @@ async def test_what_belongs_there_is_kept_and_sent_when_an_admin_chooses_another
     preferences = Preferences(slack, world.database, world.clock)
     assert (await preferences.choose_default_channel(world.workspace_id, world.admin.id, other.id, None)).stored
     world.clock.advance(seconds=5)
-    await world.worker.work_off()
+    await world.worker.drain()
     await notices.show(world.workspace_id)
 
     assert kept is None

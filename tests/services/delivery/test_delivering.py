@@ -137,7 +137,7 @@ async def test_without_a_default_channel_it_waits_and_the_installer_is_told_once
     notices = [message.text for message in world.direct_messages("Alma Admin")]
 
     await world.default_channel()
-    await world.worker.work_off()
+    await world.worker.drain()
 
     assert len(notices) == 1
     assert "default channel" in notices[0]
@@ -185,10 +185,10 @@ async def test_a_rate_limited_post_waits_as_long_as_slack_asked(world, channel):
     await world.deliver()
 
     world.clock.advance(seconds=29)
-    await world.worker.work_off()
+    await world.worker.drain()
     assert world.direct_messages("Dana Reyes") == []
     world.clock.advance(seconds=1.1)
-    await world.worker.work_off()
+    await world.worker.drain()
     assert len(world.direct_messages("Dana Reyes")) == 1
 
 
@@ -199,7 +199,7 @@ async def test_a_channel_that_was_archived_keeps_what_waits(world, channel):
     await world.deliver(source_event_id="2")
 
     await world.default_channel("rescue")
-    await world.worker.work_off()
+    await world.worker.drain()
 
     assert len(world.direct_messages("Alma Admin")) == 1
     assert len(world.channel_messages("rescue")) == 1
@@ -214,7 +214,7 @@ async def test_when_slack_performs_and_answers_500_a_direct_message_is_told_once
     job_change_id = await world.deliver(source_event_id="in doubt")
 
     world.clock.advance(seconds=5)
-    await world.worker.work_off()
+    await world.worker.drain()
 
     assert len(world.direct_messages("Dana Reyes")) == 2
     assert (await world.outcome(job_change_id))[0] == "delivered"
@@ -228,7 +228,7 @@ async def test_salesforce_down_for_long_goes_to_the_default_channel(world, chann
 
     for _ in range(20):
         world.clock.advance(seconds=61)
-        await world.worker.work_off()
+        await world.worker.drain()
 
     assert "the owner could not be looked up in Salesforce" in world.channel_messages("job-changes")[0].text
     assert (await world.outcome(job_change_id))[:2] == ("delivered", "channel")
@@ -242,6 +242,6 @@ async def test_salesforce_back_in_time_is_asked_again(world, channel):
 
     for _ in range(5):
         world.clock.advance(seconds=5)
-        await world.worker.work_off()
+        await world.worker.drain()
 
     assert len(world.direct_messages("Dana Reyes")) == 1

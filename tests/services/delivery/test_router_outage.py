@@ -34,7 +34,7 @@ async def away(world, for_seconds):
     first = await world.deliver(source_event_id="first")
     for _ in range(for_seconds // 20):
         world.clock.advance(seconds=20)
-        await world.worker.work_off()
+        await world.worker.drain()
     return first
 
 
@@ -53,11 +53,11 @@ async def test_they_wait_for_a_quarter_of_an_hour_and_no_longer(world, channel):
     """To the second, whenever the next try would be due."""
     first = await away(world, PATIENCE_SECONDS - 20)
     world.clock.advance(seconds=19.9)
-    await world.worker.work_off()
+    await world.worker.drain()
     assert (await world.find(first)).state == "accepted"
 
     world.clock.advance(seconds=0.1)
-    await world.worker.work_off()
+    await world.worker.drain()
 
     (message,) = world.channel_messages("job-changes")
     assert AWAY in message.text
@@ -84,7 +84,7 @@ async def test_after_that_thousands_go_at_once_and_salesforce_is_asked_no_oftene
     before = asked(world)
     ids = [await world.accept(source_event_id=f"many {number}") for number in range(1_000)]
 
-    await world.worker.work_off()
+    await world.worker.drain()
 
     assert {(await world.find(one)).state for one in ids} <= {"routed", "delivered"}
     assert asked(world) == before
@@ -142,7 +142,7 @@ async def test_of_several_replicas_one_asks(postgresql_url, clock):
         before = asked(world)
         ids = [await world.accept(source_event_id=f"many {number}") for number in range(1_000)]
 
-        await asyncio.gather(*(worker.work_off() for worker in workers))
+        await asyncio.gather(*(worker.drain() for worker in workers))
 
         assert asked(world) == before + 1
         assert {(await world.find(one)).state for one in ids} <= {"routed", "delivered"}

@@ -10,10 +10,9 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import func, select
 
-from services.delivery.wakeups import Wakeups
-from services.delivery.worker import Worker
+from services.delivery.worker import Worker, WorkEvents
 from store.database import Database
-from store.notify import Bell
+from store.notify import WorkNotifier
 from store.schema import deliveries, job_changes, lanes
 from store.slack import workspaces
 from tests.servers import GENEROUS_TIMEOUT
@@ -44,8 +43,8 @@ def replica_of(world, database):
         database,
         replace(worker.router, database=database),
         replace(worker.courier, database=database),
-        Wakeups(),
-        Bell(database),
+        WorkEvents(),
+        WorkNotifier(database),
         worker.housekeeping,
         world.clock,
     )
@@ -64,7 +63,7 @@ async def test_replicas_tell_each_job_change_once_in_order_and_in_pace(postgresq
             await world.accept(**about(emails[serial % 20], serial))
 
         for _ in range(6):
-            await asyncio.gather(*(worker.work_off() for worker in workers))
+            await asyncio.gather(*(worker.drain() for worker in workers))
             clock.advance(seconds=1.05)
 
         calls = [call for call in world.slack.calls if call.method == "chat.postMessage"]
@@ -155,7 +154,7 @@ async def test_one_poisonous_job_change_never_holds_up_its_batch(world, channel)
     poison = await world.accept(**about("poison@hooli.example", 999))
 
     for _ in range(60):
-        await worker.work_off()
+        await worker.drain()
         world.clock.advance(seconds=20)
 
     assert {(await world.outcome(each))[0] for each in ids} == {"delivered"}
@@ -203,7 +202,7 @@ async def test_every_job_change_has_exactly_one_outcome(world, channel):
         await world.accept(**about(emails[serial % 4], serial))
 
     for _ in range(8):
-        await world.worker.work_off()
+        await world.worker.drain()
         world.clock.advance(seconds=1)
 
     def ended(connection):

@@ -49,7 +49,7 @@ async def test_a_digest_reads_as_one_message_with_everything_in_it(world, dana):
     assert world.direct_messages("Dana Reyes") == []
 
     world.clock.advance(seconds=wait / 1_000)
-    await world.worker.work_off()
+    await world.worker.drain()
 
     (message,) = world.direct_messages("Dana Reyes")
     assert message.text.splitlines()[0] == "Your daily digest: 3 job changes"
@@ -64,7 +64,7 @@ async def test_a_digest_that_is_drawn_again_stays_a_digest(world, dana):
     for number in range(2):
         await world.deliver(source_event_id=f"e{number}")
     world.clock.advance(seconds=wait / 1_000)
-    await world.worker.work_off()
+    await world.worker.drain()
     actions = actions_in(world)
 
     result = await actions.take(world.workspace_id, 1, dana)
@@ -83,12 +83,12 @@ async def test_a_week_in_a_digest_is_no_week_of_failing(world, dana):
     told = await world.deliver()
     world.clock.advance(seconds=(6 * DAY + wait) / 1_000)
     fault = world.slack.faults.add("chat.postMessage", status=503)
-    await world.worker.work_off()
+    await world.worker.drain()
     assert (await world.outcome(told))[0] is None
 
     world.slack.faults.remove(fault)
     world.clock.advance(seconds=120)
-    await world.worker.work_off()
+    await world.worker.drain()
 
     assert (await world.outcome(told))[:2] == ("delivered", "dri")
 
@@ -110,7 +110,7 @@ async def test_the_trace_tells_until_when_and_why(world, dana):
 
     told = await world.deliver()
 
-    (kept,) = [step for step in await world.database.run(steps_of, told) if step.step == "kept"]
+    (kept,) = [step for step in await world.database.run(steps_of, told) if step.step == "held back"]
     assert kept.detail.startswith("until ")
     assert kept.detail.endswith("(UTC): their daily digest")
 
@@ -137,7 +137,7 @@ async def test_what_was_put_off_to_the_minute_of_a_digest_comes_with_that_one(wo
 
     world.clock.advance(seconds=(due_at - world.clock()) / 1_000 + 5)
     await actions.catch_up()
-    await world.worker.work_off()
+    await world.worker.drain()
 
     assert len(world.direct_messages("Dana Reyes")) == 2
 

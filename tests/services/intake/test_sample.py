@@ -20,7 +20,7 @@ async def sent(world) -> str:
     dana = world.slack.add_user(world.team, "Dana Reyes", "dana@acme.example")
     job_change_id, why_not = await sampling(world).send(world.workspace_id, dana.id)
     assert why_not == ""
-    await world.worker.work_off()
+    await world.worker.drain()
     return job_change_id
 
 
@@ -72,7 +72,7 @@ async def test_whoever_has_muted_all_is_told_why_there_was_no_test(world):
     await world.database.run(choice_state.mute, world.workspace_id, dana.id, "*")
 
     job_change_id, _ = await sampling(world).send(world.workspace_id, dana.id)
-    await world.worker.work_off()
+    await world.worker.drain()
 
     outcome, told, reason = await world.outcome(job_change_id)
     assert (outcome, told) == ("muted", None)

@@ -72,7 +72,7 @@ async def break_channel(acme, problem="it was archived") -> None:
 
 
 async def welcome(acme, clock, *, anew=True) -> None:
-    await acme.database.run(notices.welcome, acme.id, acme.dana.id, clock(), anew=anew)
+    await acme.database.run(notices.add_welcome, acme.id, acme.dana.id, clock(), anew=anew)
 
 
 async def insert(acme, table, **values) -> None:

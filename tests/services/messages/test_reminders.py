@@ -21,7 +21,7 @@ from services.salesforce.queries.describe import SalesforceDescribe
 from store.delivery import reminders
 from store.delivery.trace import steps_of
 from store.home import member_preferences
-from store.messages import acting
+from store.messages import actions
 from store.ownership import muting
 from store.schema import deliveries, job_changes
 from store.schema import reminders as rows
@@ -49,7 +49,7 @@ class Watched:
         self.world.clock.advance(seconds=seconds)
         while await self.sender.catch_up() or await self.delivery_actions.catch_up():
             pass
-        await self.world.worker.work_off()
+        await self.world.worker.drain()
 
     def reminders(self, name: str = "Dana Reyes") -> list[Message]:
         return [message for message in self.world.direct_messages(name) if "till open" in message.text]
@@ -58,7 +58,7 @@ class Watched:
         def find(connection):
             ids = select(deliveries.c.id).where(deliveries.c.job_change_id == job_change_id).order_by(deliveries.c.id)
             first = connection.execute(ids).scalars().first()
-            return acting.find(connection, self.world.workspace_id, first)
+            return actions.find(connection, self.world.workspace_id, first)
 
         return await self.world.database.run(find)
 
@@ -155,7 +155,7 @@ async def test_after_as_long_again_the_manager_is_told_once(watched):
     assert "Dana Reyes was told of this and reminded, and has not acted on it. They report to you" in told.text
     assert "delivery_take" in str(told.blocks)
     steps = [step for step, _ in await watched.steps(job_change_id)]
-    assert (steps.count("reminded"), steps.count("passed on")) == (1, 1)
+    assert (steps.count("reminded"), steps.count("escalated")) == (1, 1)
     assert (await watched.world.outcome(job_change_id))[:2] == ("delivered", "dri")
 
 
@@ -282,8 +282,8 @@ async def test_what_is_told_anew_while_somebody_looks_at_it_is_still_waited_for(
     held = await database.run(reminders.claim, now, LEASE_MS, 20)
     post_id = await database.run(post_of, job_change_id)
 
-    await database.run(reminders.enrol, {post_id: now})
-    await database.run(reminders.end, held)
+    await database.run(reminders.schedule, {post_id: now})
+    await database.run(reminders.finish, held)
     await watched.pass_time(2 * DAY)
 
     assert len(watched.reminders()) == 1
@@ -347,7 +347,7 @@ async def test_a_colleague_who_was_given_it_is_reminded_in_turn(watched):
     delivery = await watched.delivery(job_change_id)
     kim = watched.slack_id("Kim Lee")
     await watched.delivery_actions.reassign(delivery.workspace_id, delivery.id, delivery.destination, kim, "")
-    await watched.world.worker.work_off()
+    await watched.world.worker.drain()
 
     await watched.pass_time(2 * DAY)
 
@@ -382,7 +382,7 @@ async def test_several_in_one_message_are_one_reminder(watched):
     """As many lines as there are left to act on."""
     for number in range(3):
         await watched.world.accept(source_event_id=str(number), previous={"title": f"VP {number}"})
-    await watched.world.worker.work_off()
+    await watched.world.worker.drain()
     (told,) = watched.world.direct_messages("Dana Reyes")
 
     await watched.pass_time(DAY)
@@ -398,7 +398,7 @@ async def test_several_messages_are_one_reminder_with_links(watched):
     for number in range(3):
         await watched.world.deliver(source_event_id=str(number), previous={"title": f"VP {number}"})
         watched.world.clock.advance(seconds=60)
-        await watched.world.worker.work_off()
+        await watched.world.worker.drain()
 
     await watched.pass_time(DAY)
 

@@ -107,7 +107,7 @@ async def test_reasons_of_forgotten_job_changes_are_forgotten_too(database, cloc
     """They hold names; and so may what is told of their way, and of what went wrong on it."""
     await database.run(add_workspace)
     [one] = await database.run(add_routed, "U_DANA")
-    await database.run(add_steps, [TraceStep(one, SOMEDAY, "passed on", "to C1: Dana Reyes did not act")])
+    await database.run(add_steps, [TraceStep(one, SOMEDAY, "escalated", "to C1: Dana Reyes did not act")])
     await database.run(
         lambda connection: connection.execute(
             update(job_changes).values(outcome="delivered", ended_at=1, last_error="Ada Smith")

@@ -118,7 +118,7 @@ async def test_a_refused_refresh_token_is_one_notice_and_no_storm(acme: Connecte
     await acme.world.accept()
     for _ in range(20):
         acme.world.clock.advance(seconds=30)
-        await acme.world.worker.work_off()
+        await acme.world.worker.drain()
         await acme.care.look_after()
     assert len(org.calls_of("token")) == 2  # connecting, and the one refusal
     (notice,) = acme.notices()
@@ -128,7 +128,7 @@ async def test_a_refused_refresh_token_is_one_notice_and_no_storm(acme: Connecte
     await acme.connect()
     dana = acme.world.add_owner("Dana Reyes")
     org.add("Contact", LastName="Smith", Email="ada@initech.example", OwnerId=dana)
-    await acme.world.worker.work_off()
+    await acme.world.worker.drain()
     assert len(acme.world.direct_messages("Dana Reyes")) == 1
 
 
@@ -269,7 +269,7 @@ async def test_the_operators_credentials_are_tried_right_after_the_installation(
     told = "Connected to Salesforce: Acme Corp (Unlimited Edition) as Integration"
     assert found.salesforce[0].text == told
     assert [call.kind for call in world.salesforce.calls] == ["token", "query", "query"]
-    steps = await world.database.run(noticing.steps, world.workspace_id, "usergems-test")
+    steps = await world.database.run(noticing.setup_steps, world.workspace_id, "usergems-test")
     assert steps.salesforce is True
 
 
@@ -282,12 +282,12 @@ async def test_credentials_that_are_refused_are_tried_every_ten_minutes(world: W
         await care.look_after()
         world.clock.advance(seconds=6)
     assert len(world.salesforce.calls_of("token")) == 2  # once each of two workspaces
-    steps = await world.database.run(noticing.steps, world.workspace_id, "usergems-test")
+    steps = await world.database.run(noticing.setup_steps, world.workspace_id, "usergems-test")
     assert steps.salesforce is False
     world.salesforce.faults.clear()
     world.clock.advance(seconds=600)
     await care.look_after()
-    steps = await world.database.run(noticing.steps, world.workspace_id, "usergems-test")
+    steps = await world.database.run(noticing.setup_steps, world.workspace_id, "usergems-test")
     assert steps.salesforce is True
 
 
@@ -304,7 +304,7 @@ async def test_an_org_that_is_away_is_tried_again_a_minute_later(world: World) -
     world.clock.advance(seconds=60)
     await care.look_after()
     assert len(world.salesforce.calls_of("token")) == 3
-    steps = await world.database.run(noticing.steps, world.workspace_id, "usergems-test")
+    steps = await world.database.run(noticing.setup_steps, world.workspace_id, "usergems-test")
     assert steps.salesforce is True
 
 

@@ -40,7 +40,7 @@ async def test_both_halves_of_the_worker_are_heard_of(world):
         if len(heard) == 2:
             both.set()
 
-    working = asyncio.create_task(replace(world.worker, beat=beat).run(stop))
+    working = asyncio.create_task(replace(world.worker, heartbeat=beat).run(stop))
     await both.wait()
     stop.set()
     await working

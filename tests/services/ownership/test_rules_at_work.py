@@ -13,8 +13,7 @@ from domain.audit import AuditEntry
 from domain.job_change.model import JobChange
 from domain.people import OwnerLink, OwnerMatching
 from sandbox.salesforce.schema import Field, lookup
-from services.delivery.wakeups import Wakeups
-from services.delivery.worker import Worker
+from services.delivery.worker import Worker, WorkEvents
 from services.ownership.ownership_pages import OwnershipPages
 from services.ownership.rulebook import Rulebook
 from services.ownership.rules.rule_set import RuleSet
@@ -22,7 +21,7 @@ from services.ownership.simulation import Simulation
 from services.ownership.unmatched import UnmatchedOwners
 from store import audit
 from store.database import Database
-from store.notify import Bell
+from store.notify import WorkNotifier
 from store.ownership import choice_state
 from store.schema import deliveries, job_changes
 from tests.world import SCOPES, open_world, sample_job_change
@@ -144,7 +143,7 @@ async def test_a_rules_channel_that_is_gone_is_not_called_a_dri(world, channel):
         "The rule's channel cannot be posted to: the channel is archived."
         in world.channel_messages("job-changes")[0].text
     )
-    assert "could not be told" not in str((await world.find(job_change_id)).decision)  # nobody was to be
+    assert "could not be notified" not in str((await world.find(job_change_id)).decision)  # nobody was to be
 
 
 async def test_of_a_group_only_the_one_whose_message_failed_is_said_not_to_be_told(world, channel):
@@ -157,13 +156,13 @@ async def test_of_a_group_only_the_one_whose_message_failed_is_said_not_to_be_to
     world.slack.faults.add("chat.postMessage", error="user_disabled", times=1)
 
     job_change_id = await world.deliver()
-    await world.worker.work_off()
+    await world.worker.drain()
 
     found = await world.find(job_change_id)
     results = {each["email"]: each["result"] for each in found.decision["considered"]}
     states = {each.destination: each.state for each in found.deliveries if each.destination in people}
     assert sorted(states.values()) == ["delivered", "moved"]
-    failed = "could not be told: the person's account is deactivated"
+    failed = "could not be notified: the person's account is deactivated"
     assert results == {who: "told" if state == "delivered" else failed for who, state in states.items()}
 
 
@@ -350,14 +349,14 @@ async def test_a_batch_costs_a_constant_number_of_calls(world, channel):
             company = {"name": f"Company {number}", "domain": f"company-{number}.example"}
             person = {"full_name": "Some One", "emails": [f"p{number}@initech.example"]}
             await world.accept(current={"company": company}, person=person, source_event_id=f"{serial}/{number}")
-        await world.worker.work_off()
+        await world.worker.drain()
         world.salesforce.calls.clear()
         world.clock.advance(seconds=60)
         for number in range(people):
             company = {"name": f"Company {number}", "domain": f"company-{number}.example"}
             person = {"full_name": "Some One", "emails": [f"p{number}@initech.example"]}
             await world.accept(current={"company": company}, person=person, source_event_id=f"{serial}/{number}/2")
-        await world.worker.work_off()
+        await world.worker.drain()
         costs.append(len(world.salesforce.calls_of("composite", "query", "sobjects")))
 
     assert costs[1] == costs[2]
@@ -475,7 +474,7 @@ async def test_an_unmatched_owner_is_linked_and_reads_what_was_missed(world, cha
     (listed,) = await desk.page(world.workspace_id)
     linked = await desk.link(world.workspace_id, ADMIN, listed.owner, member.id)
     told = await desk.tell_after_all(world.workspace_id, "U_ADMIN", listed.owner)
-    await world.worker.work_off()
+    await world.worker.drain()
 
     assert (listed.owner, listed.name, listed.waiting) == ("dana@acme.example", "Dana Reyes", 1)
     assert (linked.stored, linked.waiting, told) == (True, 1, 1)
@@ -532,7 +531,7 @@ async def test_simulating_tells_nobody(world, channel):
     reasons = [one.deliveries[0].reason for one in simulated]
     assert reasons[0].startswith("It is your turn in the pool P.")
     assert catch_all.deliveries[0].reason == "You own Ada Smith in Salesforce."
-    await world.worker.work_off()
+    await world.worker.drain()
     assert (
         world.direct_messages("Sue Park")
         == world.direct_messages("Kim Lee")
@@ -613,7 +612,7 @@ async def test_a_pool_is_fair_and_sticky_across_replicas(postgresql_url, clock):
         for serial in range(40):
             await world.accept(source_event_id=str(serial), current={"company": {"name": f"Company {serial % 20}"}})
             if serial % 5 == 4:
-                await asyncio.gather(*(worker.work_off() for worker in workers))
+                await asyncio.gather(*(worker.drain() for worker in workers))
                 clock.advance(seconds=2)
 
         rows = await databases[0].run(
@@ -642,8 +641,8 @@ def replace_worker(world, database, router):
         database,
         router,
         replace(worker.courier, database=database),
-        Wakeups(),
-        Bell(database),
+        WorkEvents(),
+        WorkNotifier(database),
         worker.housekeeping,
         world.clock,
     )

@@ -56,5 +56,5 @@ def test_only_those_whom_the_destination_stands_for_are_corrected(
     ]
     assert changed == untold
     assert {decision["considered"][place]["result"] for place in changed} <= {
-        "could not be told: the account is deactivated"
+        "could not be notified: the account is deactivated"
     }

@@ -7,8 +7,8 @@ from sqlalchemy import insert, select, update
 
 from domain.states import DEFAULT_CHANNEL, Role
 from store.delivery import lanes, posts, routing, trace
-from store.delivery.failed import buried_until, replay
-from store.delivery.posts import Undeliverable
+from store.delivery.failed import oldest, retry
+from store.delivery.settlements import Failed
 from store.schema import deliveries, job_changes
 from store.slack import workspaces
 from tests.conftest import SOMEDAY
@@ -36,7 +36,7 @@ async def bury_in_lane(database, destination="U_DANA", role=Role.DRI):
     """A job change whose delivery Slack refused for good; its id."""
     (job_change_id,) = await database.run(add_routed, destination, role=role)
     claims = await database.run(claim)
-    settled = [Undeliverable(each, SOMEDAY, "Slack refused it") for each in claims]
+    settled = [Failed(each, SOMEDAY, "Slack refused it") for each in claims]
     await database.run(posts.settle, settled)
     return job_change_id
 
@@ -53,7 +53,7 @@ async def test_what_posting_buried_is_posted_again(database):
     """The same promise, to the same destination, with its outcome open again."""
     job_change_id = await bury_in_lane(database)
 
-    replayed = await database.run(replay, [job_change_id], LATER)
+    replayed = await database.run(retry, [job_change_id], LATER)
     (again,) = await database.run(claim, LATER)
 
     assert replayed == [job_change_id]
@@ -66,7 +66,7 @@ async def test_what_is_replayed_is_tried_as_patiently_as_something_new(database)
     """Neither the attempts of before nor its age count."""
     job_change_id = await bury_in_lane(database)
 
-    await database.run(replay, [job_change_id], LATER)
+    await database.run(retry, [job_change_id], LATER)
 
     row = await database.run(lambda connection: connection.execute(select(deliveries)).one())
     assert (row.attempts, row.plainness, row.post_id, row.created_at) == (0, 0, None, LATER)
@@ -76,7 +76,7 @@ async def test_what_routing_buried_is_routed_again(database):
     """It is decided from the start, since nobody was promised it."""
     job_change_id = await bury_while_routing(database)
 
-    await database.run(replay, [job_change_id], LATER)
+    await database.run(retry, [job_change_id], LATER)
     batch = await database.run(routing.claim, LATER, 30_000)
 
     assert [(each.id, each.attempts) for each in batch.job_changes] == [(job_change_id, 0)]
@@ -87,10 +87,10 @@ async def test_a_replay_is_a_step_of_the_trace(database):
     """Whoever explains it sees that somebody tried again."""
     job_change_id = await bury_in_lane(database)
 
-    await database.run(replay, [job_change_id], LATER)
+    await database.run(retry, [job_change_id], LATER)
 
     steps = await database.run(trace.steps_of, job_change_id)
-    assert (steps[-1].step, steps[-1].at) == ("replayed", LATER)
+    assert (steps[-1].step, steps[-1].at) == ("retried", LATER)
 
 
 async def test_only_what_is_buried_is_replayed(database):
@@ -100,7 +100,7 @@ async def test_only_what_is_buried_is_replayed(database):
     ended = update(job_changes).where(job_changes.c.id == delivered).values(outcome="delivered", ended_at=SOMEDAY)
     await database.run(lambda connection: connection.execute(ended).rowcount)
 
-    assert await database.run(replay, [waiting, delivered, "unknown"], LATER) == []
+    assert await database.run(retry, [waiting, delivered, "unknown"], LATER) == []
     assert await database.run(outcome_of, delivered) == ("delivered", None, None)
     assert await database.run(delivery_states, waiting, delivered) == ["pending", "pending"]
 
@@ -109,8 +109,8 @@ async def test_a_second_replay_finds_nothing_to_do(database):
     """Two operators, one message."""
     job_change_id = await bury_in_lane(database)
 
-    first = await database.run(replay, [job_change_id], LATER)
-    second = await database.run(replay, [job_change_id], LATER)
+    first = await database.run(retry, [job_change_id], LATER)
+    second = await database.run(retry, [job_change_id], LATER)
 
     assert (first, second) == ([job_change_id], [])
 
@@ -134,7 +134,7 @@ async def test_a_copy_is_not_told_again(database):
         connection.execute(insert(deliveries).values(values))
 
     await database.run(add_buried_copy)
-    await database.run(replay, [job_change_id], LATER)
+    await database.run(retry, [job_change_id], LATER)
 
     assert await database.run(delivery_states, job_change_id) == ["pending", "buried"]
 
@@ -144,7 +144,7 @@ async def test_a_lane_that_is_paced_stays_paced(database):
     job_change_id = await bury_in_lane(database)
     await database.run(set_lane, "U_DANA", paced_until=LATER + 700)
 
-    await database.run(replay, [job_change_id], LATER)
+    await database.run(retry, [job_change_id], LATER)
 
     assert (await database.run(lane_of, "U_DANA")).due_at == LATER + 700
 
@@ -154,7 +154,7 @@ async def test_a_default_channel_in_trouble_keeps_its_lane_parked(database):
     job_change_id = await bury_in_lane(database, DEFAULT_CHANNEL, Role.FALLBACK)
     await database.run(workspaces.break_default_channel, "T1", "C_DEFAULT", "is archived")
 
-    await database.run(replay, [job_change_id], LATER)
+    await database.run(retry, [job_change_id], LATER)
 
     assert (await database.run(lane_of, DEFAULT_CHANNEL)).due_at is None
     assert await database.run(delivery_states, job_change_id) == ["pending"]
@@ -164,9 +164,9 @@ async def test_all_that_is_buried_is_listed_in_portions(database):
     """Longest buried first, and nothing that was buried after we began."""
     first, second = await bury_while_routing(database), await bury_in_lane(database)
 
-    assert set(await database.run(buried_until, SOMEDAY, 10)) == {first, second}
-    assert len(await database.run(buried_until, SOMEDAY, 1)) == 1
-    assert await database.run(buried_until, SOMEDAY - 1, 10) == []
+    assert set(await database.run(oldest, SOMEDAY, 10)) == {first, second}
+    assert len(await database.run(oldest, SOMEDAY, 1)) == 1
+    assert await database.run(oldest, SOMEDAY - 1, 10) == []
 
 
 async def test_after_a_restart_lanes_are_due_soon_with_their_posts_in_doubt(database):
@@ -176,8 +176,8 @@ async def test_after_a_restart_lanes_are_due_soon_with_their_posts_in_doubt(data
 
     await database.run(lanes.release_all, SOMEDAY)
 
-    assert await database.run(claim, SOMEDAY + lanes.LAST_BREATH_MS - 1) == []
-    (again,) = await database.run(claim, SOMEDAY + lanes.LAST_BREATH_MS)
+    assert await database.run(claim, SOMEDAY + lanes.IN_FLIGHT_MS - 1) == []
+    (again,) = await database.run(claim, SOMEDAY + lanes.IN_FLIGHT_MS)
     assert (again.post_id, again.in_doubt) == (held.post_id, True)
 
 

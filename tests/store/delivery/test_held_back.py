@@ -14,7 +14,8 @@ from domain.notification_hours import DAILY, WEEKLY, HeldBack, NotificationHours
 from domain.states import DEFAULT_CHANNEL, Role
 from store.delivery import failed, redraws
 from store.delivery.deliveries import add_deliveries
-from store.delivery.posts import LANE_GAP_MS, Doubted, PutBack, Sent, Undeliverable, settle
+from store.delivery.posts import LANE_GAP_MS, settle
+from store.delivery.settlements import Failed, InDoubt, Postponed, Sent
 from store.delivery.trace import steps_of
 from store.home import member_preferences
 from store.operations import health_figures
@@ -45,7 +46,7 @@ async def prefer(run, hours, now=EVENING, user_id="U_DANA"):
 
 
 def details(connection, job_change_id):
-    return [step.detail for step in steps_of(connection, job_change_id) if step.step == "kept"]
+    return [step.detail for step in steps_of(connection, job_change_id) if step.step == "held back"]
 
 
 async def sent(run, claimed, now):
@@ -129,7 +130,7 @@ async def test_what_has_to_be_tried_again_is_kept_when_quiet_hours_have_begun_me
     await prefer(run, NIGHT)
     (job_change_id,) = await run(add_routed, "U_DANA", now=at("19 17:59"))
     (claimed,) = await run(claim, at("19 17:59"))
-    await run(settle, [PutBack(claimed, at("19 17:59"), at("19 18:01"), "Slack was away")])
+    await run(settle, [Postponed(claimed, at("19 17:59"), at("19 18:01"), "Slack was away")])
 
     assert await run(claim, at("19 18:01")) == []
 
@@ -142,9 +143,9 @@ async def test_what_is_replayed_in_quiet_hours_is_kept_too(run):
     """Replaying makes its lane due; the trace says why nothing comes."""
     (job_change_id,) = await run(add_routed, "U_DANA", now=at("19 17:00"))
     (claimed,) = await run(claim, at("19 17:00"))
-    await run(settle, [Undeliverable(claimed, at("19 17:00"), "Slack refuses it")])
+    await run(settle, [Failed(claimed, at("19 17:00"), "Slack refuses it")])
     await prefer(run, NIGHT)
-    await run(failed.replay, [job_change_id], EVENING)
+    await run(failed.retry, [job_change_id], EVENING)
 
     assert await run(claim, EVENING) == []
 
@@ -157,7 +158,7 @@ async def test_a_post_that_was_begun_is_finished_whatever_the_hour(run):
     await prefer(run, NIGHT)
     await run(add_routed, "U_DANA", now=at("19 17:59"))
     (claimed,) = await run(claim, at("19 17:59"))
-    await run(settle, [Doubted(claimed, EVENING, EVENING, "no answer", by_answer=True)])
+    await run(settle, [InDoubt(claimed, EVENING, EVENING, "no answer", by_answer=True)])
 
     (again,) = await run(claim, EVENING)
 
@@ -173,7 +174,7 @@ async def test_who_ends_their_quiet_hours_is_told_what_waits_at_once(run):
 
     (claimed,) = await run(claim, EVENING + MINUTE)
     assert [each.job_change_id for each in claimed.deliveries] == ids
-    assert (await run(details, ids[1]))[1:] == ["not any longer"]
+    assert (await run(details, ids[1]))[1:] == ["no longer"]
 
 
 async def test_who_chooses_a_digest_gets_what_waits_already_in_it(run):
@@ -205,7 +206,7 @@ async def test_changing_preferences_does_not_hurry_what_waits_for_slack(run):
     """A retry that is due in a minute stays due in a minute."""
     await run(add_routed, "U_DANA", now=EVENING)
     (claimed,) = await run(claim, EVENING)
-    await run(settle, [PutBack(claimed, EVENING, EVENING + MINUTE, "Slack was away")])
+    await run(settle, [Postponed(claimed, EVENING, EVENING + MINUTE, "Slack was away")])
 
     await prefer(run, NotificationHours(tz=OSLO))
 
@@ -265,7 +266,7 @@ async def test_quiet_hours_follow_whoever_travels(run):
     await prefer(run, NIGHT)
     await run(add_routed, "U_DANA", now=EVENING)
 
-    await run(member_preferences.follow, "T1", "U_DANA", "America/New_York", EVENING)
+    await run(member_preferences.update_time_zone, "T1", "U_DANA", "America/New_York", EVENING)
 
     assert (await run(member_preferences.find, "T1", "U_DANA")).tz == "America/New_York"
     assert len(await run(claim, EVENING)) == 1, "it is one in the afternoon there"
@@ -273,7 +274,7 @@ async def test_quiet_hours_follow_whoever_travels(run):
 
 async def test_who_prefers_nothing_is_not_followed(run):
     """A time zone alone is no preference."""
-    await run(member_preferences.follow, "T1", "U_DANA", OSLO, EVENING)
+    await run(member_preferences.update_time_zone, "T1", "U_DANA", OSLO, EVENING)
 
     assert await run(member_preferences.find, "T1", "U_DANA") == NotificationHours()
 
@@ -283,9 +284,9 @@ async def test_what_waits_is_counted_with_until_when(run):
     await prefer(run, NIGHT)
     await run(add_routed, "U_DANA", "U_DANA", "U_KIM", now=EVENING)
 
-    assert await run(member_preferences.waiting, "T1", "U_DANA", EVENING) == HeldBack(2, EVENING, EIGHT)
-    assert await run(member_preferences.waiting, "T1", "U_KIM", EVENING) == HeldBack(1, EVENING, None)
-    assert await run(member_preferences.waiting, "T1", "U_MO", EVENING) == HeldBack()
+    assert await run(member_preferences.held_back, "T1", "U_DANA", EVENING) == HeldBack(2, EVENING, EIGHT)
+    assert await run(member_preferences.held_back, "T1", "U_KIM", EVENING) == HeldBack(1, EVENING, None)
+    assert await run(member_preferences.held_back, "T1", "U_MO", EVENING) == HeldBack()
 
 
 async def test_what_is_kept_does_not_hang(run):
@@ -309,7 +310,7 @@ async def test_a_delivery_counts_as_promised_from_when_its_reader_wants_it(run):
 
     (claimed,) = await run(claim, NINE)
 
-    assert claimed.promised_at(claimed.deliveries[0]) == NINE
+    assert claimed.due_since(claimed.deliveries[0]) == NINE
 
 
 async def test_keeping_costs_the_same_for_two_readers_as_for_many(run, database):

@@ -6,8 +6,9 @@ import pytest
 
 from domain.states import DEFAULT_CHANNEL
 from store.delivery import pauses
-from store.delivery.lanes import together
-from store.delivery.posts import Doubted, PutBack, Sent, settle
+from store.delivery.lanes import next_bundle
+from store.delivery.posts import settle
+from store.delivery.settlements import InDoubt, Postponed, Sent
 from store.slack import workspaces
 from tests.conftest import SOMEDAY
 from tests.store.sample_rows import (
@@ -83,7 +84,7 @@ async def test_an_ambiguous_answer_is_counted_as_a_doubt(database, workspace):
     """Only answers count; a process that died told us nothing about Slack."""
     await database.run(add_routed, "U_DANA")
     (claimed,) = await database.run(claim)
-    await database.run(settle, [Doubted(claimed, SOMEDAY, SOMEDAY + 5_000, "timed out", by_answer=True)])
+    await database.run(settle, [InDoubt(claimed, SOMEDAY, SOMEDAY + 5_000, "timed out", by_answer=True)])
 
     (again,) = await database.run(claim, SOMEDAY + 5_000)
 
@@ -148,7 +149,7 @@ async def test_a_pause_of_posting_holds_for_the_whole_workspace(database, worksp
 async def test_while_slack_fails_one_lane_tries_it(database, workspace):
     """A hundred lanes at a vendor that is down would be a hundred posts in doubt."""
     await database.run(add_routed, "U_DANA", "U_KIM", "U_LEE")
-    await database.run(pauses.failed, "T1", "slack", SOMEDAY, "500")
+    await database.run(pauses.record_failure, "T1", "slack", SOMEDAY, "500")
 
     (claimed,) = await database.run(claim)
 
@@ -200,7 +201,7 @@ async def test_a_delivery_that_slack_refused_in_company_goes_alone(database, wor
     """One rendering that Slack refuses holds nobody else up."""
     ids = await database.run(add_routed, "U_DANA", "U_DANA", "U_DANA")
     (bundle,) = await database.run(claim)
-    await database.run(settle, [PutBack(bundle, SOMEDAY, SOMEDAY, "invalid_blocks", plainer=True)])
+    await database.run(settle, [Postponed(bundle, SOMEDAY, SOMEDAY, "invalid_blocks", simplify=True)])
 
     (alone,) = await database.run(claim)
 
@@ -256,8 +257,8 @@ def test_company_ends_before_the_first_that_must_go_alone():
 
     waiting = [Waiting(0), Waiting(0), Waiting(1), Waiting(0)]
 
-    assert together(waiting) == tuple(waiting[:2])
-    assert together(waiting[2:]) == (waiting[2],)
+    assert next_bundle(waiting) == tuple(waiting[:2])
+    assert next_bundle(waiting[2:]) == (waiting[2],)
 
 
 def _installed_again():

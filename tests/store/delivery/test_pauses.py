@@ -73,10 +73,10 @@ async def test_a_workspace_that_was_erased_meanwhile_is_paused_quietly(database,
 async def test_failures_are_counted_from_the_first_of_them(database, clock):
     """How long it has been going on decides when patience ends."""
     first = clock()
-    await database.run(pauses.failed, T1, "salesforce", first, "503")
+    await database.run(pauses.record_failure, T1, "salesforce", first, "503")
     clock.advance(seconds=60)
 
-    assert await database.run(pauses.failed, T1, "salesforce", clock(), "503") == Failing(2, first)
+    assert await database.run(pauses.record_failure, T1, "salesforce", clock(), "503") == Failing(2, first)
 
 
 async def test_being_asked_to_wait_is_no_failure(database, clock):
@@ -84,18 +84,18 @@ async def test_being_asked_to_wait_is_no_failure(database, clock):
     await database.run(pauses.pause, T1, "salesforce", clock() + 1, clock(), "asked to wait")
     clock.advance(seconds=60)
 
-    assert await database.run(pauses.failed, T1, "salesforce", clock(), "503") == Failing(1, clock())
+    assert await database.run(pauses.record_failure, T1, "salesforce", clock(), "503") == Failing(1, clock())
 
 
 async def test_success_ends_failures_and_their_pause_but_no_wait(database, clock):
     """A wait that Slack asked for holds, whatever else worked."""
     now = clock()
-    await database.run(pauses.failed, T1, "slack", now, "503")
+    await database.run(pauses.record_failure, T1, "slack", now, "503")
     await database.run(pauses.pause, T1, "slack", now + 1000, now, "503")
     await database.run(pauses.pause, T1, POSTING, now + 1000, now, "asked to wait")
 
-    assert await database.run(pauses.succeeded, T1, "slack") is True
-    assert await database.run(pauses.succeeded, T1, POSTING) is False
+    assert await database.run(pauses.record_success, T1, "slack") is True
+    assert await database.run(pauses.record_success, T1, POSTING) is False
 
     assert await database.run(pauses.paused_until, T1, "slack", now) is None
     assert await database.run(pauses.paused_until, T1, POSTING, now) == now + 1000
@@ -105,7 +105,7 @@ async def test_waits_that_are_over_are_forgotten(database, clock):
     """The table does not grow; what fails is kept, for its count."""
     now = clock()
     await database.run(pauses.pause, T1, POSTING, now + 1000, now, "")
-    await database.run(pauses.failed, T1, "salesforce", now, "503")
+    await database.run(pauses.record_failure, T1, "salesforce", now, "503")
 
     assert await database.run(pauses.prune, now + 1001) == 1
-    assert await database.run(pauses.failed, T1, "salesforce", now, "503") == Failing(2, now)
+    assert await database.run(pauses.record_failure, T1, "salesforce", now, "503") == Failing(2, now)

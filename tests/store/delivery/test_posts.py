@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from domain.states import DEFAULT_CHANNEL, Role
-from store.delivery.deliveries import buried
-from store.delivery.posts import Doubted, Moved, Parked, PutBack, Sent, Undeliverable, settle
+from store.delivery.failed import failures
+from store.delivery.posts import settle
+from store.delivery.settlements import Failed, InDoubt, Moved, Parked, Postponed, Sent
 from store.delivery.trace import steps_of
 from store.slack import workspaces
 from tests.conftest import SOMEDAY
@@ -77,7 +78,7 @@ async def test_whoever_lost_the_lease_changes_nothing_else(database):
     (late,) = await database.run(claim)
     await database.run(claim, SOMEDAY + LEASE_MS)
 
-    due = await database.run(settle, [PutBack(late, SOMEDAY, SOMEDAY, "reset")])
+    due = await database.run(settle, [Postponed(late, SOMEDAY, SOMEDAY, "reset")])
 
     assert due == [None]
     assert await database.run(delivery_states, *ids) == ["sending"]
@@ -87,7 +88,7 @@ async def test_what_was_put_back_waits_in_its_place(database):
     """Known not to be sent: the members may be grouped anew, in the same order, when the wait is over."""
     ids = await database.run(add_routed, "U_DANA")
     (claimed,) = await database.run(claim)
-    await database.run(settle, [PutBack(claimed, SOMEDAY, SOMEDAY + 4_000, "connection refused")])
+    await database.run(settle, [Postponed(claimed, SOMEDAY, SOMEDAY + 4_000, "connection refused")])
     ids += await database.run(add_routed, "U_DANA")
 
     assert await database.run(claim, SOMEDAY + 3_999) == []
@@ -101,7 +102,7 @@ async def test_being_asked_to_wait_is_not_a_failure(database):
     await database.run(add_routed, "U_DANA")
     (claimed,) = await database.run(claim)
 
-    await database.run(settle, [PutBack(claimed, SOMEDAY, SOMEDAY + 30_000, "429", is_failure=False)])
+    await database.run(settle, [Postponed(claimed, SOMEDAY, SOMEDAY + 30_000, "429", is_failure=False)])
 
     assert (await database.run(lane_of, "U_DANA")).failures == 0
 
@@ -111,7 +112,7 @@ async def test_a_post_in_doubt_keeps_its_members(database):
     ids = await database.run(add_routed, "U_DANA")
     (claimed,) = await database.run(claim)
 
-    await database.run(settle, [Doubted(claimed, SOMEDAY, SOMEDAY + 1_000, "timed out", by_answer=True)])
+    await database.run(settle, [InDoubt(claimed, SOMEDAY, SOMEDAY + 1_000, "timed out", by_answer=True)])
 
     assert await database.run(delivery_states, *ids) == ["sending"]
     assert await database.run(post_states) == ["sending"]
@@ -122,11 +123,11 @@ async def test_the_undeliverable_is_buried_with_its_reason(database):
     (job_change_id,) = await database.run(add_routed, "U_DANA")
     (claimed,) = await database.run(claim)
 
-    await database.run(settle, [Undeliverable(claimed, SOMEDAY, "too long")])
+    await database.run(settle, [Failed(claimed, SOMEDAY, "too long")])
 
     assert await database.run(outcome_of, job_change_id) == ("buried", None, "too long")
-    assert [each.reason for each in await database.run(buried, "T1")] == ["too long"]
-    assert [step.step for step in await database.run(steps_of, job_change_id)] == ["buried"]
+    assert [each.reason for each in await database.run(failures, "T1")] == ["too long"]
+    assert [step.step for step in await database.run(steps_of, job_change_id)] == ["failed"]
     assert (await database.run(lane_of, "U_DANA")).due_at is None
 
 
@@ -196,7 +197,7 @@ async def test_many_posts_are_settled_in_one_transaction(database):
         [
             Sent(claims["U_DANA"], SOMEDAY, "D1", "1.1"),
             Sent(claims["U_KIM"], SOMEDAY, "D2", "1.1"),
-            PutBack(claims["U_LEE"], SOMEDAY, SOMEDAY + 7_000, "reset"),
+            Postponed(claims["U_LEE"], SOMEDAY, SOMEDAY + 7_000, "reset"),
         ],
     )
 

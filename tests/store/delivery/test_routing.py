@@ -7,7 +7,7 @@ import pytest
 from domain.delivery import NewDelivery
 from domain.states import Role
 from store.delivery import pauses, routing
-from store.delivery.routing import Postponed, Routed, batch_size
+from store.delivery.routing import Routed, RoutingPostponed, batch_size
 from store.slack import workspaces
 from tests.conftest import SOMEDAY
 from tests.store.sample_rows import add_job_change, add_workspace, claim, delivery_states, outcome_of
@@ -86,7 +86,9 @@ async def test_what_was_postponed_comes_back_when_due_and_has_used_no_attempt(da
     """Waiting for a vendor is no failure: the whole batch comes back together."""
     ids = [await database.run(add_job_change) for _ in range(3)]
     batch = await take(database)
-    await database.run(routing.settle, batch, [], [Postponed(each, SOMEDAY + 9_000, "down") for each in ids], SOMEDAY)
+    await database.run(
+        routing.settle, batch, [], [RoutingPostponed(each, SOMEDAY + 9_000, "down") for each in ids], SOMEDAY
+    )
 
     early, again = await take(database, SOMEDAY + 8_999), await take(database, SOMEDAY + 9_000)
 
@@ -168,7 +170,7 @@ async def test_nothing_is_routed_while_salesforce_is_paused(database):
 async def test_after_our_patience_a_pause_of_salesforce_keeps_nobody_waiting(database):
     """Until then they wait; from then on they go without it, and after each pause one batch asks."""
     await database.run(add_job_change)
-    await database.run(pauses.failed, "T1", "salesforce", SOMEDAY, "503")
+    await database.run(pauses.record_failure, "T1", "salesforce", SOMEDAY, "503")
     over = SOMEDAY + 15 * 60_000
     await database.run(pauses.pause, "T1", "salesforce", over + 5_000, SOMEDAY, "503")
     assert await take(database, over - 1) is None
@@ -188,7 +190,7 @@ async def test_being_asked_to_wait_is_waited_for(database):
     await database.run(pauses.pause, "T1", "salesforce", SOMEDAY + 900_000, SOMEDAY, "asked to wait")
     assert await take(database, SOMEDAY + 400_000) is None
 
-    await database.run(pauses.failed, "T1", "salesforce", SOMEDAY, "503")
+    await database.run(pauses.record_failure, "T1", "salesforce", SOMEDAY, "503")
 
     assert (await take(database, SOMEDAY + 400_000)).salesforce_away == "503"
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import delete, insert, update
 
 from store.delivery import pauses, posts, routing
-from store.delivery.posts import Doubted, PutBack
+from store.delivery.settlements import InDoubt, Postponed
 from store.operations import health_figures
 from store.schema import job_changes, salesforce_connections
 from store.slack import workspaces
@@ -55,7 +55,7 @@ async def test_a_backlog_that_is_worked_off_does_not_hang(run):
 async def test_who_waits_for_salesforce_has_a_reason(run):
     """Which ends when the workspace's patience does."""
     await run(add_job_change, due_at=LONG_AGO)
-    await run(pauses.failed, "T1", "salesforce", LONG_AGO, "no answer")
+    await run(pauses.record_failure, "T1", "salesforce", LONG_AGO, "no answer")
     await run(pauses.pause, "T1", "salesforce", SOMEDAY + MINUTE, LONG_AGO, "no answer")
 
     assert not await run(is_stuck)
@@ -65,7 +65,7 @@ async def test_who_waits_for_salesforce_has_a_reason(run):
 async def test_after_our_patience_salesforce_is_no_reason(run):
     """However long it is paused: job changes go without it."""
     await run(add_job_change, due_at=LONG_AGO)
-    await run(pauses.failed, "T1", "salesforce", SOMEDAY - 15 * MINUTE, "no answer")
+    await run(pauses.record_failure, "T1", "salesforce", SOMEDAY - 15 * MINUTE, "no answer")
     await run(pauses.pause, "T1", "salesforce", SOMEDAY + MINUTE, LONG_AGO, "no answer")
 
     assert await run(is_stuck)
@@ -118,7 +118,7 @@ async def test_being_asked_to_wait_is_a_reason_and_failing_is_none(run):
     await run(pauses.pause, "T1", "slack:chat.postMessage", SOMEDAY + MINUTE, SOMEDAY, "asked to wait")
     assert not await run(is_stuck)
 
-    await run(pauses.failed, "T1", "slack:chat.postMessage", SOMEDAY, "no answer")
+    await run(pauses.record_failure, "T1", "slack:chat.postMessage", SOMEDAY, "no answer")
     assert await run(is_stuck)
 
 
@@ -126,7 +126,7 @@ async def test_what_fails_again_and_again_hangs_though_it_is_tried(run):
     """Being served is no progress then."""
     await run(add_routed, "U1", now=LONG_AGO)
     (claimed,) = await run(claim)
-    await run(posts.settle, [PutBack(claimed, SOMEDAY, SOMEDAY + 1_000, "Slack answered with HTTP 500")])
+    await run(posts.settle, [Postponed(claimed, SOMEDAY, SOMEDAY + 1_000, "Slack answered with HTTP 500")])
 
     assert await run(is_stuck)
 
@@ -135,7 +135,7 @@ async def test_a_post_in_doubt_for_long_hangs_and_is_counted(run):
     """Its members wait for nobody but us."""
     await run(add_routed, "U1", now=LONG_AGO)
     (claimed,) = await run(claim, LONG_AGO)
-    await run(posts.settle, [Doubted(claimed, LONG_AGO, SOMEDAY + 1_000, "no answer", by_answer=True)])
+    await run(posts.settle, [InDoubt(claimed, LONG_AGO, SOMEDAY + 1_000, "no answer", by_answer=True)])
 
     assert await run(is_stuck)
     assert (await run(health_figures.vitals, SOMEDAY)).in_doubt == 1
@@ -160,7 +160,7 @@ async def test_what_was_routed_or_ended_is_not_asked_about(run):
 async def test_open_pauses_are_counted_by_what_and_why(run):
     """And the closed ones are not."""
     await run(pauses.pause, "T1", "slack:users.list", SOMEDAY + 1, SOMEDAY, "asked to wait")
-    await run(pauses.failed, "T1", "salesforce", SOMEDAY, "no answer")
+    await run(pauses.record_failure, "T1", "salesforce", SOMEDAY, "no answer")
     await run(pauses.pause, "T1", "salesforce", SOMEDAY + 1, SOMEDAY, "no answer")
     await run(pauses.pause, "T1", "slack", SOMEDAY, SOMEDAY, "over")
 

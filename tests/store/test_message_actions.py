@@ -9,8 +9,8 @@ from sqlalchemy import select, update
 from domain.delivery import NewDelivery
 from domain.states import DEFAULT_CHANNEL, DeliveryState, Role
 from store.delivery import posts, redraws
-from store.delivery.posts import Sent
-from store.messages import acting, histories, laters
+from store.delivery.settlements import Sent
+from store.messages import actions, histories
 from store.operations import housekeeping
 from store.schema import deliveries, job_changes, lanes, wrong_data
 from tests.conftest import SOMEDAY
@@ -41,7 +41,7 @@ def found(connection, job_change_id, destination):
         .join(lanes, lanes.c.id == deliveries.c.lane_id)
         .where(deliveries.c.job_change_id == job_change_id, lanes.c.destination == destination)
     ).scalars()
-    return acting.find(connection, "T1", delivery_id)
+    return actions.find(connection, "T1", delivery_id)
 
 
 async def told(database, *destinations):
@@ -59,10 +59,10 @@ async def test_of_many_who_take_it_at_once_one_has_it(database):
     """Whichever connection is first; the others learn that they were not."""
     [delivery] = await told(database, DEFAULT_CHANNEL)
 
-    won = await asyncio.gather(*(database.run(acting.take, delivery, f"U{number}", SOMEDAY) for number in range(12)))
+    won = await asyncio.gather(*(database.run(actions.take, delivery, f"U{number}", SOMEDAY) for number in range(12)))
 
     assert won.count(True) == 1
-    now = await database.run(acting.find, "T1", delivery.id)
+    now = await database.run(actions.find, "T1", delivery.id)
     assert (now.state, now.actor) == ("taken", f"U{won.index(True)}")
 
 
@@ -71,8 +71,8 @@ async def test_taking_and_giving_at_once_leaves_one_of_them(database):
     for number in range(6):
         channel = await told_again(database, number)
         took, gave = await asyncio.gather(
-            database.run(acting.take, channel, "U_KIM", SOMEDAY),
-            database.run(acting.give, channel, "U_MO", "U_LEE", to(channel, "U_LEE"), SOMEDAY),
+            database.run(actions.take, channel, "U_KIM", SOMEDAY),
+            database.run(actions.reassign, channel, "U_MO", "U_LEE", to(channel, "U_LEE"), SOMEDAY),
         )
 
         assert took != gave
@@ -90,12 +90,12 @@ async def told_again(database, number):
 async def test_two_who_give_it_to_each_other_at_once_both_get_it(database):
     """Neither waits for the other for ever, and both are told anew."""
     dana, kim = await told(database, "U_DANA", "U_KIM")
-    await database.run(acting.take, dana, "U_DANA", SOMEDAY)
-    await database.run(acting.take, kim, "U_KIM", SOMEDAY)
+    await database.run(actions.take, dana, "U_DANA", SOMEDAY)
+    await database.run(actions.take, kim, "U_KIM", SOMEDAY)
 
     gave = await asyncio.gather(
-        database.run(acting.give, dana, "U_DANA", "U_KIM", to(dana, "U_KIM"), SOMEDAY),
-        database.run(acting.give, kim, "U_KIM", "U_DANA", to(kim, "U_DANA"), SOMEDAY),
+        database.run(actions.reassign, dana, "U_DANA", "U_KIM", to(dana, "U_KIM"), SOMEDAY),
+        database.run(actions.reassign, kim, "U_KIM", "U_DANA", to(kim, "U_DANA"), SOMEDAY),
     )
 
     assert gave == [True, True]
@@ -105,11 +105,11 @@ async def test_two_who_give_it_to_each_other_at_once_both_get_it(database):
 async def test_what_was_given_away_cannot_be_given_again(database):
     """By whoever gave it, or by another who looks at the same message."""
     [channel] = await told(database, DEFAULT_CHANNEL)
-    await database.run(acting.give, channel, "U_KIM", "U_MO", to(channel, "U_MO"), SOMEDAY)
+    await database.run(actions.reassign, channel, "U_KIM", "U_MO", to(channel, "U_MO"), SOMEDAY)
 
     for actor in ("U_KIM", "U_DANA"):
-        assert not await database.run(acting.give, channel, actor, "U_LEE", to(channel, "U_LEE"), SOMEDAY)
-        assert not await database.run(acting.give_back, channel, actor, to(channel, DEFAULT_CHANNEL), SOMEDAY)
+        assert not await database.run(actions.reassign, channel, actor, "U_LEE", to(channel, "U_LEE"), SOMEDAY)
+        assert not await database.run(actions.return_to_channel, channel, actor, to(channel, DEFAULT_CHANNEL), SOMEDAY)
 
 
 async def test_another_workspaces_delivery_is_not_found(database):
@@ -117,17 +117,17 @@ async def test_another_workspaces_delivery_is_not_found(database):
     [delivery] = await told(database, "U_DANA")
     await database.run(add_workspace, "T2")
 
-    assert await database.run(acting.find, "T2", delivery.id) is None
+    assert await database.run(actions.find, "T2", delivery.id) is None
 
 
 async def test_what_is_promised_again_is_one_delivery_with_new_words(database):
     """It waits in its lane, its patience begins anew, and the message that carried it is remembered."""
     [delivery] = await told(database, "U_DANA")
-    await database.run(laters.put_off, delivery, "U_DANA", SOMEDAY + 5_000, SOMEDAY)
+    await database.run(actions.snooze, delivery, "U_DANA", SOMEDAY + 5_000, SOMEDAY)
 
-    assert not await database.run(laters.come_back, SOMEDAY + 4_999)
-    assert await database.run(laters.come_back, SOMEDAY + 5_000)
-    assert not await database.run(laters.come_back, SOMEDAY + 5_000)
+    assert not await database.run(actions.resume_snoozed, SOMEDAY + 4_999)
+    assert await database.run(actions.resume_snoozed, SOMEDAY + 5_000)
+    assert not await database.run(actions.resume_snoozed, SOMEDAY + 5_000)
 
     assert await database.run(delivery_states, delivery.job_change_id) == [DeliveryState.PENDING]
     await database.run(send, SOMEDAY + 6_000)
@@ -140,22 +140,22 @@ async def test_what_is_promised_again_is_one_delivery_with_new_words(database):
 async def test_two_workers_bring_it_back_once(database):
     """Both look at the same moment."""
     [delivery] = await told(database, "U_DANA")
-    await database.run(laters.put_off, delivery, "U_DANA", SOMEDAY + 1, SOMEDAY)
+    await database.run(actions.snooze, delivery, "U_DANA", SOMEDAY + 1, SOMEDAY)
 
-    back = await asyncio.gather(*(database.run(laters.come_back, SOMEDAY + 1) for _ in range(4)))
+    back = await asyncio.gather(*(database.run(actions.resume_snoozed, SOMEDAY + 1) for _ in range(4)))
 
     assert back.count(True) == 1
 
 
 async def members(database, redraw):
-    return [each.id for each in await database.run(redraws.members, redraw.post_id)]
+    return [each.id for each in await database.run(redraws.deliveries_in, redraw.post_id)]
 
 
 async def test_every_message_of_it_is_marked_in_the_same_commit(database):
     """The reader's and the channel's."""
     dana, _ = await told(database, "U_DANA", DEFAULT_CHANNEL)
 
-    await database.run(acting.take, dana, "U_DANA", SOMEDAY)
+    await database.run(actions.take, dana, "U_DANA", SOMEDAY)
 
     drawn = await database.run(redraws.claim, SOMEDAY, LEASE_MS, 9, dana.job_change_id)
     assert {each.destination for each in drawn} == {"U_DANA", DEFAULT_CHANNEL}
@@ -168,7 +168,7 @@ async def test_a_message_on_its_way_is_marked_too(database):
     [job_change_id] = await database.run(add_routed, "U_DANA")
     await database.run(claim)
     delivery = await database.run(found, job_change_id, "U_DANA")
-    await database.run(acting.report, delivery, "U_DANA", "other", None, SOMEDAY)
+    await database.run(actions.report, delivery, "U_DANA", "other", None, SOMEDAY)
 
     [redraw] = await database.run(redraws.claim, SOMEDAY, LEASE_MS, 9)
 
@@ -179,10 +179,10 @@ async def test_a_message_on_its_way_is_marked_too(database):
 async def test_one_at_a_time_draws_a_message_and_again_if_more_happened_meanwhile(database):
     """An older picture never replaces a newer one."""
     [delivery] = await told(database, "U_DANA")
-    await database.run(acting.take, delivery, "U_DANA", SOMEDAY)
+    await database.run(actions.take, delivery, "U_DANA", SOMEDAY)
     [first] = await database.run(redraws.claim, SOMEDAY, LEASE_MS, 9)
 
-    await database.run(acting.report, delivery, "U_DANA", "other", None, SOMEDAY)
+    await database.run(actions.report, delivery, "U_DANA", "other", None, SOMEDAY)
     assert await database.run(redraws.claim, SOMEDAY, LEASE_MS, 9) == []
     await database.run(redraws.finish, first, SOMEDAY)
     [second] = await database.run(redraws.claim, SOMEDAY, LEASE_MS, 9)
@@ -195,7 +195,7 @@ async def test_one_at_a_time_draws_a_message_and_again_if_more_happened_meanwhil
 async def test_what_a_dead_process_was_drawing_is_drawn_by_another(database):
     """Its lease runs out; if it comes back after that, it settles nothing."""
     [delivery] = await told(database, "U_DANA")
-    await database.run(acting.take, delivery, "U_DANA", SOMEDAY)
+    await database.run(actions.take, delivery, "U_DANA", SOMEDAY)
     [dead] = await database.run(redraws.claim, SOMEDAY, LEASE_MS, 9)
 
     [alive] = await database.run(redraws.claim, SOMEDAY + LEASE_MS, LEASE_MS, 9)
@@ -209,10 +209,10 @@ async def test_what_a_dead_process_was_drawing_is_drawn_by_another(database):
 async def test_a_put_off_job_change_that_was_erased_stays_where_it_is(database):
     """There is nothing left to tell."""
     [delivery] = await told(database, "U_DANA")
-    await database.run(laters.put_off, delivery, "U_DANA", SOMEDAY + 1, SOMEDAY)
+    await database.run(actions.snooze, delivery, "U_DANA", SOMEDAY + 1, SOMEDAY)
     await database.run(lambda connection: connection.execute(update(job_changes).values(payload=None)))
 
-    assert await database.run(laters.come_back, SOMEDAY + 1)
+    assert await database.run(actions.resume_snoozed, SOMEDAY + 1)
 
     assert await database.run(delivery_states, delivery.job_change_id) == [DeliveryState.DELIVERED]
 
@@ -220,11 +220,11 @@ async def test_a_put_off_job_change_that_was_erased_stays_where_it_is(database):
 async def test_what_people_wrote_is_forgotten_with_the_job_change_and_still_counted(database):
     """Their words may hold a name; that there was a report stays."""
     [delivery] = await told(database, "U_DANA")
-    await database.run(acting.report, delivery, "U_DANA", "other", "Ada is my sister", SOMEDAY)
+    await database.run(actions.report, delivery, "U_DANA", "other", "Ada is my sister", SOMEDAY)
 
     assert await database.run(housekeeping.erase_expired, "T1", 0, SOMEDAY + 1) == SOMEDAY + 1  # there is no more
 
     words = await database.run(lambda connection: connection.execute(select(wrong_data.c.words)).scalars().all())
     assert words == [None]
-    assert await database.run(acting.reports, "T1", SOMEDAY) == 1
-    assert await database.run(acting.reports, "T1", SOMEDAY + 1) == 0
+    assert await database.run(actions.count_reports, "T1", SOMEDAY) == 1
+    assert await database.run(actions.count_reports, "T1", SOMEDAY + 1) == 0

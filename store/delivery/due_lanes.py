@@ -1,0 +1,107 @@
+"""Choosing the lanes that may post now: fair turns between workspaces, within their rates and pauses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, exists, func, select, update
+
+from domain.notification_hours import NotificationHours
+from domain.states import DEFAULT_CHANNEL
+from store.delivery.held_back import HOURS, hours_of, of_reader
+from store.schema import lanes, member_preferences, pauses, posts, turns, workspaces
+
+POST = "post"
+MOST_WORKSPACES = 8
+"""How many workspaces share one claim. The others come with the next claim, a few milliseconds later."""
+
+
+@dataclass(frozen=True)
+class Lane:
+    """
+    A lane that is due. `channel` is where it posts now, also for the lane of the default channel.
+
+    `hours` is None if its reader has not chosen any, or if it is a channel.
+    """
+
+    id: int
+    workspace_id: str
+    destination: str
+    channel: str
+    failures: int
+    dm: str | None
+    slack_is_failing: bool
+    hours: NotificationHours | None
+
+
+_has_due_lane = exists().where(lanes.c.workspace_id == turns.c.workspace_id, lanes.c.due_at <= bindparam("now"))
+_posting_is_paused = exists().where(
+    pauses.c.workspace_id == turns.c.workspace_id,
+    pauses.c.subject.in_(("slack", "slack:chat.postMessage")),
+    pauses.c.until > bindparam("now"),
+)
+_slack_failures = (
+    select(func.coalesce(func.max(pauses.c.failures), 0))
+    .where(pauses.c.workspace_id == turns.c.workspace_id, pauses.c.subject == "slack")
+    .scalar_subquery()
+)
+_posts_last_minute = (
+    select(func.count())
+    .where(posts.c.workspace_id == turns.c.workspace_id, posts.c.tried_at > bindparam("a_minute_ago"))
+    .scalar_subquery()
+)
+_workspaces_with_due_lanes = (
+    select(
+        turns.c.workspace_id,
+        workspaces.c.default_channel_id,
+        (workspaces.c.posts_per_minute - _posts_last_minute).label("budget"),
+        _slack_failures.label("failures"),
+    )
+    .join(workspaces, workspaces.c.id == turns.c.workspace_id)
+    .where(turns.c.half == POST, workspaces.c.state == "active", _has_due_lane, ~_posting_is_paused)
+    .order_by(turns.c.served_at)
+    .limit(MOST_WORKSPACES)
+    .with_for_update(of=turns, skip_locked=True)
+)
+_set_served = (
+    update(turns)
+    .where(turns.c.half == POST, turns.c.workspace_id.in_(bindparam("workspaces", expanding=True)))
+    .values(served_at=bindparam("now"))
+)
+_due_lanes = (
+    select(lanes.c.id, lanes.c.workspace_id, lanes.c.destination, lanes.c.failures, lanes.c.dm, *HOURS)
+    .outerjoin(member_preferences, of_reader)
+    .where(lanes.c.workspace_id == bindparam("of_workspace"), lanes.c.due_at <= bindparam("now"))
+    .order_by(lanes.c.due_at, lanes.c.id)
+    .limit(bindparam("most"))
+    .with_for_update(of=lanes, skip_locked=True)
+)
+_park = update(lanes).where(lanes.c.id.in_(bindparam("ids", expanding=True))).values(lease=None, due_at=None)
+
+
+def take_due_lanes(connection: Connection, now: int, most: int) -> list[Lane]:
+    """
+    Lock and return up to `most` lanes that may post now.
+
+    Workspaces take turns, the least recently served first, each within what is left of its posts per minute. The lane
+    of a default channel that has not been chosen is parked.
+    """
+    found = connection.execute(_workspaces_with_due_lanes, {"now": now, "a_minute_ago": now - 60_000}).all()
+    if not found:
+        return []
+    connection.execute(_set_served, {"workspaces": [row.workspace_id for row in found], "now": now})
+    share = -(-most // len(found))
+    due, without_channel = [], []
+    for workspace_id, default_channel, budget, failures in found:
+        # While Slack is failing for this workspace, one lane at a time finds out whether it has recovered.
+        most_here = max(0, min(1 if failures else share, budget))
+        for row in connection.execute(_due_lanes, {"of_workspace": workspace_id, "now": now, "most": most_here}):
+            channel = default_channel if row.destination == DEFAULT_CHANNEL else row.destination
+            if channel is None:
+                without_channel.append(row.id)
+            else:
+                lane = (row.id, workspace_id, row.destination, channel, row.failures, row.dm, failures > 0)
+                due.append(Lane(*lane, hours_of(row)))
+    if without_channel:
+        connection.execute(_park, {"ids": without_channel})
+    return due
