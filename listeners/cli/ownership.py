@@ -114,7 +114,7 @@ async def _simulate(options: Namespace, terminal: Terminal, app: App) -> int:
             terminal.write(line)
     for fault in refused:
         terminal.note(f"Row {fault}")
-    terminal.note("This was a simulation. Nobody was notified.")
+    terminal.note("This was a simulation. No one was notified.")
     return 1 if refused else 0
 
 
@@ -141,12 +141,12 @@ def _print_faults(faults: Sequence[RuleFault], terminal: Terminal) -> None:
 def _lines(simulated: SimulatedJobChange) -> list[str]:
     lines = [unescape(headline(simulated.change, escape))]
     if simulated.waits:
-        return [*lines, "  Not known now: Slack is not responding"]
+        return [*lines, "  Result unknown: Slack is not responding"]
     for delivery in simulated.deliveries:
         label = ROLE_LABELS[delivery.role]
         lines.append(f"  Notifies {destination_name(delivery.destination)} ({label}): {delivery.reason}")
     if not simulated.deliveries:
-        lines.append(f"  Notifies nobody: {simulated.reason}")
+        lines.append(f"  No one is notified: {simulated.reason}")
     trace = simulated.trace or {}
     lines += [f"  {_rule_line(side)}" for side in trace.get("sides", ())]
     lines += [f"    {candidate_line(candidate)}" for candidate in trace.get("considered", ())]

@@ -116,7 +116,7 @@ def _parser(command: str) -> ArgumentParser:
     parser = ArgumentParser(
         command,
         description="Notifies the right person in Slack when a Salesforce contact changes jobs.",
-        epilog="\n".join(["commands:", *(f"  {verb.name:<12}{verb.help}" for verb in VERBS)]),
+        epilog="\n".join(["commands:", *(f"  {verb.name:<13}{verb.help}" for verb in VERBS)]),
         formatter_class=RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=VERSION)

@@ -100,7 +100,7 @@ def test_simulate_shows_who_would_be_notified_and_why(operator, file, tmp_path):
     assert "  Rule “Champions”: When a champion changes jobs, " in out
     assert "  Notifies the default channel (because no DRI was found): No DRI found" in out
     assert "    sender: named no DRI" in out
-    assert "Nobody was notified." in operator.err
+    assert "No one was notified." in operator.err
 
     results = json.loads(operator.types("simulate", file(CHANGES), "--workspace", "T1", "--json"))
     assert [result["notifies"][0]["destination"] for result in results] == ["default_channel", "default_channel"]

@@ -57,7 +57,7 @@ async def test_an_admin_installs_the_app_and_chooses_a_channel(page: Page, acme:
     await page.get_by_role("button", name="Use #signals").click()
 
     await expect(page.get_by_role("heading", name="Default channel set to #signals")).to_be_visible()
-    link = page.get_by_role("link", name="Open the app's Home in Slack")
+    link = page.get_by_role("link", name="Open Home in Slack")
     assert (await link.get_attribute("href") or "").startswith(f"slack://app?team={acme.team.id}")
     workspace = await acme.database.run(workspaces.find, acme.team.id)
     assert workspace is not None
