@@ -18,6 +18,7 @@ from sandbox.slack.state import App, Json, Token
 from sandbox.slack.user_actions import UserActions
 from sandbox.slack.web_api.api import WebApi
 from sandbox.slack.web_api.calls import CallRecord
+from sandbox.slack.web_api.facts import FACTS
 from sandbox.slack.web_api.limits import Limits
 from sandbox.slack.web_api.methods import Method
 from sandbox.slack.web_api.response_urls import ResponseUrls
@@ -59,7 +60,9 @@ class SlackSandbox(Changes, UserActions):
         self.app_client = AppClient(self.world, self.sockets, app_url, signing_clock)
         self.response_urls = ResponseUrls(self.world)
         # Documented as tier 1, but every SDK calls it each time a connection ends.
-        more_methods = {"apps.connections.open": Method(self.sockets.open, "special", needs_token=False)}
+        more_methods = {
+            "apps.connections.open": Method(self.sockets.open, FACTS["apps.connections.open"], needs_token=False)
+        }
         self.api = WebApi(self.world, self.limits, self.faults, self.app_client.send_events, more_methods, latency)
         self.url: str | None = None
 
