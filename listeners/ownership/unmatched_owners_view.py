@@ -13,7 +13,7 @@ from listeners.dialogs.mentions import mention
 from services.messages.wording import slack_time
 from services.slack.mrkdwn import escape
 
-PEOPLE_TITLE = "UnmatchedOwner people"
+PEOPLE_TITLE = "Unmatched owners"
 LINK, UNLINK, TELL, FORGET = "ownership_link", "ownership_unlink", "ownership_tell", "ownership_forget"
 PEOPLE_FROM, MATCHING = "ownership_people_from", "ownership_matching"
 EMAIL_FIELD, ALIASES = "email_field", "alias_domains"

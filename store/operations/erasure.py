@@ -165,7 +165,7 @@ _redact = (
 
 
 def redact(connection: Connection, job_change_ids: Sequence[str], redacted: Callable[[Content], Content]) -> None:
-    """AuditEntry what job changes say, as they stand at this moment."""
+    """Change what job changes say, as they stand at this moment."""
     found = [redacted(Content(*row)) for row in connection.execute(_locked, {"ids": list(job_change_ids)})]
     if found:
         connection.execute(

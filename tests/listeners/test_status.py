@@ -283,7 +283,7 @@ async def test_members_read_nothing_of_what_others_did_with_it(office, told):
         )
     )
 
-    assert "TraceStep by step" not in await ask(office, office.mo, told[0])
+    assert "Step by step" not in await ask(office, office.mo, told[0])
     assert "The rule" in await ask(office, office.mo, told[0])
 
 

@@ -324,7 +324,7 @@ def drawn(month) -> list[str]:
 
 
 def test_the_picture_has_a_bar_a_week_to_one_scale():
-    """RecentDelivery to the DRI, to a channel, and buried; the longest bar is as wide as a bar can be."""
+    """Sent to the DRI, to a channel, and buried; the longest bar is as wide as a bar can be."""
     month = [*QUIET[:-1], day(TODAY, 60, 30, 10)]
 
     lines = drawn(month)
