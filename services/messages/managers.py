@@ -10,8 +10,8 @@ from domain.people import UNKNOWN, OwnerMatching
 from services.ownership.choice.availability import Matching
 from services.ownership.choice.candidates import Candidate
 from services.salesforce.queries.describe import SalesforceDescribe
-from services.salesforce.queries.quoting import format_soql
 from services.salesforce.queries.rows import users
+from services.salesforce.queries.statements import format_soql
 from services.salesforce.records import SalesforceUser
 from services.slack.directory import Directory
 from store.database import Database

@@ -11,8 +11,7 @@ from typing import Any
 from domain.errors import TransientError
 from domain.job_change.validation import Fault, InvalidJobChangeError
 from services.intake.senders.row_mapping import RowMapping, value_at
-from services.salesforce.queries.quoting import format_soql
-from services.salesforce.queries.statements import Row
+from services.salesforce.queries.statements import Row, format_soql
 
 OPERATORS = ("=", "!=", "<", "<=", ">", ">=", "is set", "is not set")
 STALE_DAYS = 90

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,15 +20,16 @@ from simple_salesforce.exceptions import SalesforceError, SalesforceExpiredSessi
 
 from domain.errors import PermanentError, TransientError
 from services.measures import UNMEASURED, Measures
-from services.salesforce.measured_session import MeasuredSession
 from services.salesforce.moved_orgs import MovedAwayError, SessionEndedError, UnreachableError
-from services.salesforce.queries.salesforce_versions import API_VERSION, nearest_version
 from services.salesforce.queries.statements import Hidden, Question, Row
 from services.salesforce.refusals import MALFORMED_ID, NO_SUCH_TYPE, UnreadableFieldError, code_of, refusal
 from services.salesforce.sessions import Session
 from services.settings import is_loopback
 
 Answer = TypeVar("Answer")
+
+API_VERSION = "66.0"
+"""The one that all is written for, and asked in first."""
 
 QUERIES_A_CALL = 5
 """https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_composite_composite.htm"""
@@ -216,6 +219,24 @@ class SalesforceClient:
         raise ValueError("pages without end")
 
 
+class MeasuredSession(requests.Session):
+    """For simple-salesforce."""
+
+    def __init__(self, measures: Measures) -> None:
+        super().__init__()
+        self._measures = measures
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        began, status = time.perf_counter(), None
+        try:
+            response = super().send(request, **kwargs)
+            status = response.status_code
+        finally:
+            seconds = time.perf_counter() - began
+            self._measures.called("salesforce", _resource(urlsplit(request.url or "").path), status, seconds)
+        return response
+
+
 class _PlainHttp(HTTPAdapter):
     """simple-salesforce always says https; an org on this machine has no certificate."""
 
@@ -269,3 +290,20 @@ def _may_be_empty(question: Question, code: str | None) -> bool:
 
 def _records(page: Mapping[str, Any]) -> list[Row]:
     return [row for row in page["records"] if isinstance(row, dict)]
+
+
+def nearest_version(told: object) -> str:
+    """
+    Of what an org lists under `/services/data`: the newest that is not newer than ours, else the oldest; else ours.
+
+    https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/dome_versions.htm
+    """
+    listed = [one.get("version") for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+    versions = sorted((one for one in listed if isinstance(one, str) and re.fullmatch(r"\d+\.\d", one)), key=float)
+    older = [one for one in versions if float(one) <= float(API_VERSION)]
+    return (older[-1:] or versions[:1] or [API_VERSION])[0]
+
+
+def _resource(path: str) -> str:
+    """`query` of `/services/data/v66.0/query/01g…`: ids would make a series each."""
+    return "".join(path.split("/")[4:5])

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from domain.errors import PermanentError, TransientError
 from services.salesforce.queries.lookup import Salesforce
 from services.salesforce.queries.objects import FieldInfo, ObjectInfo
-from services.salesforce.queries.quoting import format_soql
-from services.salesforce.queries.statements import Row
+from services.salesforce.queries.statements import Row, format_soql
 from store.salesforce import connections
 from store.salesforce.connections import About
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeGuard
+from typing import Any, TypeGuard
 from urllib.parse import quote
 
 from domain.job_change.field_types import long_salesforce_id
-from services.salesforce.queries.quoting import format_soql
-from services.salesforce.queries.rows import OPPORTUNITIES, people
-from services.salesforce.queries.salesforce_records import Row
+from services.salesforce.queries.rows import OPPORTUNITIES, Row, people
 from services.salesforce.records import NO_NEEDS, Needs, PersonLookup
 
-__all__ = ["Question", "Row", "account_questions", "people", "questions", "user_questions"]
+__all__ = ["Question", "Row", "account_questions", "format_soql", "people", "questions", "user_questions"]
 
 LONGEST_LIST = 10_000
 """
@@ -241,3 +239,15 @@ def _lists(values: list[str], around: int = 0) -> Iterator[list[str]]:
         size += length
     if some:
         yield some
+
+
+def format_soql(query: str, *values: Any, **named: Any) -> str:
+    """
+    The query with each `{}` as a quoted value, `{:literal}` as it is and `{:like}` inside a pattern.
+
+    Raises ValueError for what cannot be quoted.
+    """
+    # It brings the whole of simple-salesforce, and memory that nobody needs who has connected no Salesforce.
+    from simple_salesforce.format import format_soql as quoted  # noqa: PLC0415
+
+    return str(quoted(query, *values, **named))

@@ -8,7 +8,7 @@ import requests
 
 from services.measures import Unmeasured
 from services.operations.vendor_calls import traced
-from services.salesforce.measured_session import MeasuredSession
+from services.salesforce.queries.client import MeasuredSession
 
 
 class Calls(Unmeasured):

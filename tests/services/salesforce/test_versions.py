@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.salesforce.queries.salesforce_versions import API_VERSION, nearest_version
+from services.salesforce.queries.client import API_VERSION, nearest_version
 
 
 @pytest.mark.parametrize(
