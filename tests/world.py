@@ -19,7 +19,7 @@ from sandbox.slack.state import Message, Team, User
 from services.delivery.courier import Courier
 from services.delivery.router import Router
 from services.delivery.worker import Worker, WorkEvents
-from services.intake.accepting import Intake
+from services.intake.intake import Intake
 from services.messages.notices import Notices
 from services.operations.housekeeping import Housekeeping
 from services.ownership.deciding import Deciding

@@ -30,9 +30,9 @@ from bench.kit.processes import ROOT
 from bench.table import Row, at_least_of_baseline, at_most
 from domain.job_change.model import JobChange
 from services.clock import SteadyClock
-from services.intake.accepting import Intake
 from services.intake.files.columns import Reading
-from services.intake.files.importing import AT_ONCE
+from services.intake.files.importer import AT_ONCE
+from services.intake.intake import Intake
 from store.database import Database
 from store.schema import job_changes
 

@@ -16,8 +16,8 @@ from domain.errors import PermanentError
 from listeners.cli.running.preparing import cipher_of
 from listeners.cli.terminal import RefusedError, Terminal, add_workspace_argument, counted
 from services.intake.files.columns import DEFAULT_SOURCE, missing
-from services.intake.files.importing import Importing, Plan, Watch
-from services.intake.files.refusals import refusals_of
+from services.intake.files.importer import Importing, Plan, Watch
+from services.intake.files.refused_rows import refusals_of
 from store.slack import workspaces
 
 REFRESH_SECONDS = 0.2

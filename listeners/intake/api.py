@@ -16,7 +16,7 @@ from domain.job_change.validation import Fault, InvalidJobChangeError
 from listeners.http.metrics import Metrics
 from listeners.intake import openapi
 from listeners.intake.api_view import shown
-from services.intake.accepting import MOST_IN_ONE_BATCH, Intake
+from services.intake.intake import MOST_IN_ONE_BATCH, Intake
 from services.intake.keys import IntakeKeys, Proof, Standing
 from services.intake.rate_limit import Allowance
 from services.intake.senders import senders

@@ -23,7 +23,7 @@ from listeners.intake.mappings_view import (
     mappings_view,
 )
 from services.home.home import Home
-from services.intake.senders.own_mappings import OwnMappings, checked_source, try_mapping
+from services.intake.senders.field_mappings import OwnMappings, checked_source, try_mapping
 from services.intake.senders.row_mapping import RowMapping, decoded
 from services.messages.wording import one_line
 from services.slack.mrkdwn import escape

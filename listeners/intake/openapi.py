@@ -9,7 +9,7 @@ from pydantic_core import to_json
 
 from domain.job_change.model import JobChange
 from domain.job_change.parts import ChangeType
-from services.intake.accepting import MOST_IN_ONE_BATCH
+from services.intake.intake import MOST_IN_ONE_BATCH
 
 PATH = "/openapi.json"
 

@@ -30,7 +30,7 @@ from listeners.salesforce.sources_view import (
 )
 from services.intake.salesforce.presets import Proposal
 from services.intake.salesforce.query import SourceQuery
-from services.intake.salesforce.setup import SalesforceSource
+from services.intake.salesforce.sources import SalesforceSource
 from services.intake.senders.row_mapping import decoded
 from services.slack.mrkdwn import escape
 

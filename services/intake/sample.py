@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from domain.errors import PermanentError, TransientError
 from domain.job_change.model import TEST_SOURCE
-from services.intake.accepting import Intake
+from services.intake.intake import Intake
 from services.slack.api import Slack
 
 TRY_AGAIN = "Slack did not answer just now, so no test was sent. Please try again in a minute."

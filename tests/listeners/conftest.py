@@ -37,11 +37,11 @@ from services.home.preferences import Preferences
 from services.home.required_notifications import MutingLimits
 from services.home.signal_channels import SignalChannels
 from services.home.status import Status
-from services.intake.accepting import Intake
+from services.intake.intake import Intake
 from services.intake.keys import IntakeKeys
-from services.intake.salesforce.setup import SalesforceSource
+from services.intake.salesforce.sources import SalesforceSource
 from services.intake.sample import Sampling
-from services.intake.senders.own_mappings import OwnMappings
+from services.intake.senders.field_mappings import OwnMappings
 from services.messages.actions import DeliveryActions
 from services.messages.notices import Notices
 from services.messages.redraws import Redrawer

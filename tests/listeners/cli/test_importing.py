@@ -23,8 +23,8 @@ from app import build
 from domain.job_change.model import JobChange
 from listeners.cli import importing
 from listeners.cli.terminal import Terminal
-from services.intake.accepting import Intake
-from services.intake.files.importing import AT_ONCE, Importing, Watch
+from services.intake.files.importer import AT_ONCE, Importing, Watch
+from services.intake.intake import Intake
 from store.database import Database
 from store.intake import mappings
 from store.intake.imports import Progress

@@ -22,7 +22,7 @@ from domain.intake_key import BEARER, SIGNING
 from listeners.http.metrics import Metrics
 from listeners.http.server import create_runner
 from listeners.intake import api
-from services.intake.accepting import Intake
+from services.intake.intake import Intake
 from services.intake.keys import IntakeKeys
 from services.intake.rate_limit import Allowance
 from services.journal import Journal

@@ -14,9 +14,9 @@ from sqlalchemy import func, select
 
 from sandbox.salesforce import SalesforceSandbox
 from sandbox.salesforce.schema import AUDIT, Field, SObject, lookup, strings
-from services.intake.accepting import Intake
-from services.intake.salesforce.finder import SalesforceFinder
-from services.intake.salesforce.setup import SalesforceSource
+from services.intake.intake import Intake
+from services.intake.salesforce.poller import SalesforceFinder
+from services.intake.salesforce.sources import SalesforceSource
 from services.salesforce.queries.describe import SalesforceDescribe
 from services.salesforce.queries.lookup import Salesforce
 from services.salesforce.sessions import SalesforceAuth

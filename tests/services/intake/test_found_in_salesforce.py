@@ -14,7 +14,7 @@ from domain.job_change.validation import InvalidJobChangeError
 from domain.salesforce import ACTIVE, PAUSED, Source
 from sandbox.salesforce.rest import Answer, Request
 from sandbox.salesforce.schema import Field, lookup
-from services.intake.salesforce.finder import LEASE_MS
+from services.intake.salesforce.poller import LEASE_MS
 from services.intake.salesforce.presets import Proposal
 from services.messages.wording import one_line
 from store.database import Database

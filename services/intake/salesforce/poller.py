@@ -10,9 +10,9 @@ from random import random
 from domain.errors import PermanentError, TransientError
 from domain.job_change.validation import InvalidJobChangeError
 from domain.salesforce import SalesforceConnection, Source
-from services.intake.accepting import Intake
+from services.intake.intake import Intake
 from services.intake.salesforce.query import Place, SourceQuery
-from services.intake.salesforce.setup import SKEW_MS, checked
+from services.intake.salesforce.sources import SKEW_MS, checked
 from services.retry import backoff_ms
 from services.salesforce.queries.describe import NOT_CONNECTED, SalesforceDescribe
 from services.salesforce.queries.statements import Row

@@ -15,11 +15,11 @@ from pathlib import Path
 from domain.errors import PermanentError
 from domain.job_change.model import JobChange
 from domain.job_change.validation import Fault, InvalidJobChangeError
-from services.intake.accepting import Intake
 from services.intake.files.columns import Reading
 from services.intake.files.formats import RowsFile, look
-from services.intake.files.refusals import Refusals, Remarks, refusals_of
+from services.intake.files.refused_rows import Refusals, Remarks, refusals_of
 from services.intake.files.rows import FileRow, opened
+from services.intake.intake import Intake
 from services.intake.senders.row_mapping import RowMapping
 from store.database import Database, DatabaseUnavailableError
 from store.intake import imports, mappings
