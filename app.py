@@ -27,7 +27,7 @@ from listeners.http.server import create_monitoring, create_web
 from listeners.intake import api as intake
 from listeners.ownership.dialogs import OwnershipDialogs
 from listeners.pages import Pages
-from listeners.salesforce.connect import Connecting
+from listeners.salesforce.connect import ConnectRoutes
 from listeners.slack.install import Installing
 from listeners.slack.oauth import Authorize, OAuthParts, create_oauth
 from listeners.slack.requests import SlackRequests
@@ -45,14 +45,14 @@ from services.home.preferences import Preferences
 from services.home.required_notifications import MutingLimits
 from services.home.signal_channels import SignalChannels
 from services.home.status import Status
-from services.intake.files.importer import Importing
+from services.intake.files.importer import FileImporter
 from services.intake.intake import Intake
 from services.intake.keys import IntakeKeys
-from services.intake.rate_limit import Allowance
-from services.intake.salesforce.poller import SalesforceFinder
-from services.intake.salesforce.sources import SalesforceSource
-from services.intake.sample import Sampling
-from services.intake.senders.field_mappings import OwnMappings
+from services.intake.rate_limit import RateLimiter
+from services.intake.salesforce.poller import SalesforcePoller
+from services.intake.salesforce.sources import SalesforceSources
+from services.intake.sample import SampleSender
+from services.intake.senders.field_mappings import FieldMappings
 from services.journal import Journal
 from services.messages.actions import DeliveryActions
 from services.messages.managers import Managers
@@ -76,7 +76,7 @@ from services.ownership.user_groups import UserGroups
 from services.salesforce.connect import SalesforceConnect
 from services.salesforce.queries.describe import SalesforceDescribe
 from services.salesforce.queries.lookup import Salesforce
-from services.salesforce.sessions import SalesforceAuth
+from services.salesforce.sessions import SalesforceSessions
 from services.settings import Settings
 from services.slack.api import Slack
 from services.slack.directory import Directory
@@ -107,7 +107,7 @@ class App:
     heartbeat: Heartbeat | None
     worker: Worker
     intake: Intake
-    importing: Importing
+    importing: FileImporter
     checkup: Checkup
     rulebook: Rulebook
     simulation: Simulation
@@ -218,7 +218,7 @@ def _slack(ground: _Ground) -> _Slack:
 
 
 def _salesforce(ground: _Ground) -> _Salesforce:
-    auth = SalesforceAuth(
+    sessions = SalesforceSessions(
         database=ground.database,
         cipher=ground.cipher,
         http=ground.http,
@@ -227,7 +227,7 @@ def _salesforce(ground: _Ground) -> _Salesforce:
         client_secret=ground.settings.salesforce_client_secret,
         now=ground.now,
     )
-    api = Salesforce(auth, measures=ground.metrics)
+    api = Salesforce(sessions, measures=ground.metrics)
     describe = SalesforceDescribe(api)
     return _Salesforce(api, describe, OrgShapes(describe, ground.now))
 
@@ -235,8 +235,8 @@ def _salesforce(ground: _Ground) -> _Salesforce:
 def _wired(ground: _Ground, slack: _Slack, salesforce: _Salesforce) -> App:
     settings, doers = ground.settings, _doers(ground, slack, salesforce)
     pages = Pages.of(slack.manifest.name)
-    connect = SalesforceConnect(salesforce.api.auth, slack.directory, salesforce.describe, settings.public_url)
-    connecting = Connecting(connect, pages, ground.cipher)
+    connect = SalesforceConnect(salesforce.api.sessions, slack.directory, salesforce.describe, settings.public_url)
+    connecting = ConnectRoutes(connect, pages, ground.cipher)
     slack_install = SlackInstall(slack.client, slack.installations.bot_token)
     # Without all of the credentials the verbs that do not serve still work.
     flow = _oauth(ground, slack, slack_install, pages) if settings.has_slack_credentials else None
@@ -256,7 +256,7 @@ def _wired(ground: _Ground, slack: _Slack, salesforce: _Salesforce) -> App:
         now=ground.now,
     )
     watching = health.routes(ground.database, ground.metrics, settings.metrics_token, doers.pulse)
-    taking = intake.routes(doers.intake, doers.intake_keys, Allowance(ground.now), ground.metrics)
+    taking = intake.routes(doers.intake, doers.intake_keys, RateLimiter(ground.now), ground.metrics)
     routes = [*connecting.routes(), *taking, *watching]
     return App(
         settings=settings,
@@ -267,7 +267,7 @@ def _wired(ground: _Ground, slack: _Slack, salesforce: _Salesforce) -> App:
         heartbeat=_heartbeat(ground, doers.pulse),
         worker=_worker(ground, slack, salesforce, doers),
         intake=doers.intake,
-        importing=Importing(doers.intake, ground.database, ground.now),
+        importing=FileImporter(doers.intake, ground.database, ground.now),
         rulebook=doers.rulebook,
         simulation=doers.simulation,
         checkup=_checkup(ground, slack, salesforce),
@@ -322,7 +322,7 @@ def _parts(ground: _Ground, slack: _Slack, salesforce: _Salesforce, doers: _Doer
     failed_job_changes = FailedJobChanges(database, ground.retried, now)
     my_home = MyHome(database, slack.directory, slack.notices, now)
     home = Home(
-        database, slack.directory, salesforce.api.auth, doers.intake_keys, my_home, public_url, retention_days, now
+        database, slack.directory, salesforce.api.sessions, doers.intake_keys, my_home, public_url, retention_days, now
     )
     home_tab = AppHome(home)
     return {
@@ -341,15 +341,15 @@ def _parts(ground: _Ground, slack: _Slack, salesforce: _Salesforce, doers: _Doer
         "status_command": StatusCommand(
             directory=slack.directory,
             status=doers.status,
-            sampling=Sampling(doers.intake, slack.api),
+            sample_sender=SampleSender(doers.intake, slack.api),
             explainer=Explainer(database),
             failed_job_changes=failed_job_changes,
         ),
         "intake_keys": doers.intake_keys,
         "status": doers.status,
         "delivery_actions": doers.delivery_actions,
-        "salesforce_source": SalesforceSource(database, salesforce.describe, now),
-        "own_mappings": OwnMappings(database, now),
+        "salesforce_sources": SalesforceSources(database, salesforce.describe, now),
+        "field_mappings": FieldMappings(database, now),
         "ownership": OwnershipDialogs(
             directory=slack.directory,
             groups=slack.groups,
@@ -378,8 +378,8 @@ def _worker(ground: _Ground, slack: _Slack, salesforce: _Salesforce, doers: _Doe
             doers.delivery_actions.catch_up,
             slack.notices.catch_up,
             ReminderSender(database, slack.api, managers, now).catch_up,
-            SalesforceFinder(database, salesforce.describe, doers.intake, now).find_due,
-            SalesforceCare(salesforce.api.auth, salesforce.describe, slack.notices, now).look_after,
+            SalesforcePoller(database, salesforce.describe, doers.intake, now).find_due,
+            SalesforceCare(salesforce.api.sessions, salesforce.describe, slack.notices, now).look_after,
         ),
         doers.pulse.beat,
     )

@@ -46,7 +46,7 @@ class ConnectionStatus:
         return self.problem is None or self.last_success_at is not None
 
     @property
-    def is_the_operators(self) -> bool:
+    def uses_operator_app(self) -> bool:
         """Whether it uses the credentials from the operator's environment rather than those of the workspace."""
         return self.flow == CLIENT_CREDENTIALS and self.client_id is None
 

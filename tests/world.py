@@ -27,7 +27,7 @@ from services.ownership.org_shape import OrgShapes
 from services.ownership.user_groups import UserGroups
 from services.salesforce.queries.describe import SalesforceDescribe
 from services.salesforce.queries.lookup import Salesforce
-from services.salesforce.sessions import SalesforceAuth
+from services.salesforce.sessions import SalesforceSessions
 from services.slack.api import Slack
 from services.slack.directory import Directory
 from store.database import Database
@@ -152,7 +152,7 @@ async def open_world(database: Database, clock: Clock) -> AsyncIterator[World]:
 
         client = AsyncWebClient(base_url=f"{url}/api/", session=http, retry_handlers=[])
         slack_api = Slack(client, token_of, database, clock)
-        auth = SalesforceAuth(
+        sessions = SalesforceSessions(
             database,
             Cipher.of([Fernet.generate_key().decode()]),
             http,
@@ -161,7 +161,7 @@ async def open_world(database: Database, clock: Clock) -> AsyncIterator[World]:
             "sandbox-secret",
             clock,
         )
-        records, notices = Salesforce(auth), Notices(database, slack_api, clock)
+        records, notices = Salesforce(sessions), Notices(database, slack_api, clock)
         stack.push_async_callback(records.close)
         work_events = WorkEvents()
         directory = Directory(slack_api, database, clock)

@@ -30,7 +30,7 @@ from bench.kit.processes import ROOT
 from bench.table import Row, at_least_of_baseline, at_most
 from domain.job_change.model import JobChange
 from services.clock import SteadyClock
-from services.intake.files.columns import Reading
+from services.intake.files.columns import RowReader
 from services.intake.files.importer import AT_ONCE
 from services.intake.intake import Intake
 from store.database import Database
@@ -88,13 +88,13 @@ def _cells(number: int) -> list[str]:
 
 async def _baseline(path: Path, url: str, installed: InstalledApp) -> float:
     """Rows per second. They have another source, so they are not duplicates of the imported ones."""
-    database, reading = Database(url), Reading("baseline", {}, HEADER)
+    database, reader = Database(url), RowReader("baseline", {}, HEADER)
     intake = Intake(database, SteadyClock(), lambda: None)
     with path.open(newline="") as file:
         rows = islice(csv.DictReader(file), BASELINE_ROWS)
         began = time.monotonic()
         for batch in _batches(rows):
-            await intake.accept_read(installed.workspace_id, [JobChange.parse(reading.read(row)) for row in batch])
+            await intake.accept_read(installed.workspace_id, [JobChange.parse(reader.read(row)) for row in batch])
         seconds = time.monotonic() - began
     await database.close()
     return BASELINE_ROWS / seconds

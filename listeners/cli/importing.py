@@ -16,8 +16,8 @@ from domain.errors import PermanentError
 from listeners.cli.running.preparing import cipher_of
 from listeners.cli.terminal import RefusedError, Terminal, add_workspace_argument, counted
 from services.intake.files.columns import DEFAULT_SOURCE, missing
-from services.intake.files.importer import Importing, Plan, Watch
-from services.intake.files.refused_rows import refusals_of
+from services.intake.files.importer import FileImporter, ImportPlan, ImportRun
+from services.intake.files.refused_rows import refused_rows_path
 from store.slack import workspaces
 
 REFRESH_SECONDS = 0.2
@@ -55,18 +55,18 @@ def import_file(options: Namespace, terminal: Terminal) -> int:
 async def _import(options: Namespace, terminal: Terminal) -> int:
     settings = terminal.settings()
     async with terminal.build(settings, cipher_of(settings)) as app:
-        plan = await app.importing.plan(options.file, options.workspace, options.source, is_rehearsal=options.dry_run)
+        plan = await app.importing.plan(options.file, options.workspace, options.source, is_dry_run=options.dry_run)
         _print_plan(plan, terminal)
-        watch = Watch()
-        is_done = await _run_with_progress(app.importing, plan, watch, terminal)
-    _print_counts(plan, watch, terminal)
+        run = ImportRun()
+        is_done = await _run_with_progress(app.importing, plan, run, terminal)
+    _print_counts(plan, run, terminal)
     if not is_done:
         terminal.note("Interrupted. Run the same command to continue from here.")
         return INTERRUPTED
-    return 1 if watch.progress.refused else 0
+    return 1 if run.progress.refused else 0
 
 
-def _print_plan(plan: Plan, terminal: Terminal) -> None:
+def _print_plan(plan: ImportPlan, terminal: Terminal) -> None:
     file = plan.file
     separator = f", separated by {_SEPARATORS.get(file.separator, file.separator)}" if file.separator else ""
     terminal.note(f"{file.path.name}: {file.kind}, {file.encoding}{separator}, {file.size:,} bytes")
@@ -80,8 +80,8 @@ def _print_plan(plan: Plan, terminal: Terminal) -> None:
         terminal.note(f"Continuing after {counted(plan.progress.read, 'row')}, where the last import was interrupted.")
 
 
-def _print_columns(plan: Plan, terminal: Terminal) -> None:
-    understood = plan.reading.understood(plan.names)
+def _print_columns(plan: ImportPlan, terminal: Terminal) -> None:
+    understood = plan.reader.understood(plan.names)
     if plan.file.header and not any(understood.values()):
         header = ", ".join(understood)[:200]
         raise RefusedError(
@@ -96,23 +96,23 @@ def _print_columns(plan: Plan, terminal: Terminal) -> None:
             terminal.note(f"No column contains {field}, which every row needs.")
 
 
-async def _run_with_progress(importing: Importing, plan: Plan, watch: Watch, terminal: Terminal) -> bool:
+async def _run_with_progress(importing: FileImporter, plan: ImportPlan, run: ImportRun, terminal: Terminal) -> bool:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, watch.stop.set)
+        loop.add_signal_handler(number, run.stop.set)
     with _bar(plan, terminal) as bar:
-        updating = asyncio.create_task(_refresh(bar, watch))
+        updating = asyncio.create_task(_refresh(bar, run))
         try:
-            return await importing.run(plan, watch)
+            return await importing.run(plan, run)
         finally:
             updating.cancel()
-            _update(bar, watch)
+            _update(bar, run)
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.remove_signal_handler(number)
 
 
 @contextmanager
-def _bar(plan: Plan, terminal: Terminal) -> Iterator[Progress]:
+def _bar(plan: ImportPlan, terminal: Terminal) -> Iterator[Progress]:
     columns = (
         BarColumn(),
         TaskProgressColumn(),
@@ -136,29 +136,29 @@ class _Rate(TextColumn):
         return Text(f"{rows / task.elapsed:,.0f} a second," if task.elapsed else "")
 
 
-async def _refresh(bar: Progress, watch: Watch) -> None:
+async def _refresh(bar: Progress, run: ImportRun) -> None:
     while True:
-        _update(bar, watch)
+        _update(bar, run)
         await asyncio.sleep(REFRESH_SECONDS)
 
 
-def _update(bar: Progress, watch: Watch) -> None:
-    bar.update(bar.task_ids[0], completed=watch.bytes_read, rows=watch.progress.read)
+def _update(bar: Progress, run: ImportRun) -> None:
+    bar.update(bar.task_ids[0], completed=run.bytes_read, rows=run.progress.read)
 
 
-def _print_counts(plan: Plan, watch: Watch, terminal: Terminal) -> None:
-    progress = watch.progress
+def _print_counts(plan: ImportPlan, run: ImportRun, terminal: Terminal) -> None:
+    progress = run.progress
     terminal.write(f"Accepted   {progress.accepted:,}")
     terminal.write(f"Duplicate  {progress.duplicate:,}")
     terminal.write(f"Refused    {progress.refused:,}")
-    report_file = refusals_of(plan.file.path)
-    if not plan.is_rehearsal:
+    report_file = refused_rows_path(plan.file.path)
+    if not plan.is_dry_run:
         if progress.refused:
             terminal.note(f"The refused rows and the reasons are in {report_file}")
         return
-    for refused in watch.refused:
+    for refused in run.refused:
         line = str(refused)
         terminal.note(f"  {line[:1].upper()}{line[1:]}")
-    if progress.refused > len(watch.refused):
+    if progress.refused > len(run.refused):
         terminal.note(f"  and more; without --dry-run, all of them are written to {report_file}")
     terminal.note("This was a dry run. Nothing was imported.")

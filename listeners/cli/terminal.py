@@ -16,7 +16,7 @@ from rich.console import Console
 from listeners.slack.socket_mode import SocketMode
 from services.delivery.worker import Worker
 from services.home.status import Status
-from services.intake.files.importer import Importing
+from services.intake.files.importer import FileImporter
 from services.intake.keys import IntakeKeys
 from services.operations.doctor import Checkup
 from services.operations.heartbeat import Heartbeat
@@ -65,7 +65,7 @@ class App(Protocol):
     def worker(self) -> Worker: ...
 
     @property
-    def importing(self) -> Importing: ...
+    def importing(self) -> FileImporter: ...
 
     @property
     def checkup(self) -> Checkup: ...

@@ -68,7 +68,7 @@ def _of_salesforce(state: HomeState) -> Iterator[Block]:
     if connection and connection.problem:
         why = escape(connection.problem, 300)
         text = f":warning: *Salesforce needs you:* {why}. Until then no owners are looked up."
-        is_ours = connection.is_the_operators  # an admin mends it in Salesforce, not by connecting
+        is_ours = connection.uses_operator_app  # an admin mends it in Salesforce, not by connecting
         again = button("Try again", TRY_AGAIN) if is_ours else button("Connect again", CONNECT)
         yield section(text, again)
         return

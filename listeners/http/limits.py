@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from services.intake.rate_limit import Allowance
+from services.intake.rate_limit import RateLimiter
 
 PAGES_AT_ONCE, PAGES_A_SECOND = 200, 20
 """Burst and rate for the installation pages, which call Slack and Salesforce or store an OAuth state."""
@@ -29,8 +29,8 @@ def rate_limits(now: Callable[[], int]) -> Middleware:
     Authenticated requests of senders and of Slack are never counted, whatever else comes from the same address: many
     clients may share the address of a proxy or a company gateway.
     """
-    visits = Allowance(now, PAGES_AT_ONCE, PAGES_A_SECOND)
-    refusals = Allowance(now, REFUSALS_AT_ONCE, REFUSALS_A_SECOND)
+    visits = RateLimiter(now, PAGES_AT_ONCE, PAGES_A_SECOND)
+    refusals = RateLimiter(now, REFUSALS_AT_ONCE, REFUSALS_A_SECOND)
 
     @web.middleware
     async def limit(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -44,7 +44,7 @@ def rate_limits(now: Callable[[], int]) -> Middleware:
     return limit
 
 
-def _allow(allowance: Allowance, request: web.Request) -> None:
+def _allow(allowance: RateLimiter, request: web.Request) -> None:
     wait = allowance.wait_for(address_of(request.remote, request.headers), 1)
     if wait is not None:
         raise web.HTTPTooManyRequests(headers={"Retry-After": str(wait), "Connection": "close"})

@@ -17,8 +17,8 @@ from listeners.http.metrics import Metrics
 from listeners.intake import openapi
 from listeners.intake.api_view import shown
 from services.intake.intake import MOST_IN_ONE_BATCH, Intake
-from services.intake.keys import IntakeKeys, Proof, Standing
-from services.intake.rate_limit import Allowance
+from services.intake.keys import Credentials, IntakeKeys, KeyCheck
+from services.intake.rate_limit import RateLimiter
 from services.intake.senders import senders
 from services.intake.signatures import Signature
 from store.database import DatabaseUnavailableError
@@ -40,7 +40,7 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 def routes(
     intake: Intake,
     keys: IntakeKeys,
-    allowance: Allowance,
+    allowance: RateLimiter,
     metrics: Metrics,
     *,
     body_seconds: float = SLOWEST_BODY_SECONDS,
@@ -79,7 +79,7 @@ Handler = Callable[[web.Request], Awaitable[web.Response]]
 class _Door:
     intake: Intake
     keys: IntakeKeys
-    allowance: Allowance
+    allowance: RateLimiter
     metrics: Metrics
     body_seconds: float
 
@@ -126,13 +126,13 @@ class _Door:
         """The workspace and the raw body, which nobody has looked into before this."""
         workspace_id = request.match_info["workspace_id"]
         body = await _body(request, self.body_seconds)
-        standing = Standing.STRANGER
+        standing = KeyCheck.INVALID
         if _ID.fullmatch(workspace_id):
-            standing = await self.keys.check(workspace_id, _proof(request), body)
-        if standing is Standing.STRANGER:
+            standing = await self.keys.check(workspace_id, _credentials(request), body)
+        if standing is KeyCheck.INVALID:
             text = "not genuine: sign the request, or send a key of this workspace (App Home, Sending job changes)"
             raise _TurnedAwayError(401, text, headers={"WWW-Authenticate": "Bearer"})
-        if standing is Standing.GONE:
+        if standing is KeyCheck.UNINSTALLED:
             raise _nowhere()
         return workspace_id, body
 
@@ -208,11 +208,11 @@ def _sender(request: web.Request) -> str | None:
     return senders.source_of({"source": request.query.get("source")})
 
 
-def _proof(request: web.Request) -> Proof:
+def _credentials(request: web.Request) -> Credentials:
     headers = request.headers
     scheme, _, bearer = headers.get("Authorization", "").partition(" ")
     bearers = [headers.get("X-Api-Key", ""), bearer.strip() if scheme.lower() == "bearer" else ""]
-    return Proof(_signature(headers), tuple(_raw(key) for key in bearers if key))
+    return Credentials(_signature(headers), tuple(_raw(key) for key in bearers if key))
 
 
 def _signature(headers: Mapping[str, str]) -> Signature | None:

@@ -23,7 +23,7 @@ from listeners.intake.mappings_view import (
     mappings_view,
 )
 from services.home.home import Home
-from services.intake.senders.field_mappings import OwnMappings, checked_source, try_mapping
+from services.intake.senders.field_mappings import FieldMappings, checked_source, try_mapping
 from services.intake.senders.row_mapping import RowMapping, decoded
 from services.messages.wording import one_line
 from services.slack.mrkdwn import escape
@@ -37,28 +37,28 @@ def register(app: AsyncApp) -> None:
     app.view(SAVE)(save)
 
 
-async def show(dialog: Dialog, own_mappings: OwnMappings, home: Home) -> None:
+async def show(dialog: Dialog, field_mappings: FieldMappings, home: Home) -> None:
     async def make_view() -> View:
-        return await _mappings_view(dialog, own_mappings, home)
+        return await _mappings_view(dialog, field_mappings, home)
 
     await dialog.open(TITLE, make_view)
 
 
-async def edit(dialog: Dialog, own_mappings: OwnMappings) -> None:
+async def edit(dialog: Dialog, field_mappings: FieldMappings) -> None:
     """One that there is, or a new one that begins with an example."""
     source = "" if dialog.action["value"] == NEW else dialog.action["value"]
 
     async def make_view() -> View:
-        known = (await own_mappings.all_of(dialog.workspace_id)).get(source)
+        known = (await field_mappings.all_of(dialog.workspace_id)).get(source)
         return mapping_view(source, as_json(known) if known else "")
 
     await dialog.change(TITLE, make_view)
 
 
-async def remove(dialog: Dialog, own_mappings: OwnMappings, home: Home) -> None:
+async def remove(dialog: Dialog, field_mappings: FieldMappings, home: Home) -> None:
     async def make_view() -> View:
-        await own_mappings.remove(dialog.workspace_id, dialog.user_id, dialog.action["value"])
-        return await _mappings_view(dialog, own_mappings, home, "Removed.")
+        await field_mappings.remove(dialog.workspace_id, dialog.user_id, dialog.action["value"])
+        return await _mappings_view(dialog, field_mappings, home, "Removed.")
 
     await dialog.change(TITLE, make_view)
 
@@ -73,7 +73,7 @@ async def preview(dialog: Dialog) -> None:
     await dialog.change(TITLE, make_view)
 
 
-async def save(dialog: Dialog, own_mappings: OwnMappings, home: Home) -> None:
+async def save(dialog: Dialog, field_mappings: FieldMappings, home: Home) -> None:
     """A mistake is said beside the field it is in."""
     source, typed, _ = _typed(dialog)
     try:
@@ -89,15 +89,15 @@ async def save(dialog: Dialog, own_mappings: OwnMappings, home: Home) -> None:
         return
 
     async def make_view() -> View:
-        await own_mappings.save(dialog.workspace_id, dialog.user_id, name, definition)
+        await field_mappings.save(dialog.workspace_id, dialog.user_id, name, definition)
         note = f":white_check_mark: Saved. {escape(name, 100)} is read like this from now on."
-        return await _mappings_view(dialog, own_mappings, home, note)
+        return await _mappings_view(dialog, field_mappings, home, note)
 
     await dialog.answer(TITLE, make_view)
 
 
-async def _mappings_view(dialog: Dialog, own_mappings: OwnMappings, home: Home, note: str | None = None) -> View:
-    known = await own_mappings.all_of(dialog.workspace_id)
+async def _mappings_view(dialog: Dialog, field_mappings: FieldMappings, home: Home, note: str | None = None) -> View:
+    known = await field_mappings.all_of(dialog.workspace_id)
     return mappings_view(known, home.intake_url(dialog.workspace_id), note)
 
 

@@ -16,15 +16,15 @@ from listeners.slack.links import CONNECT_PATH, ConnectLink
 from services.salesforce.connect import (
     ATTEMPT_SECONDS,
     CALLBACK_PATH,
-    AttemptOverError,
-    Departure,
+    AttemptExpiredError,
+    ConsentRedirect,
     NotAnAdminError,
     SalesforceConnect,
 )
 from services.salesforce.login import MY_DOMAIN, PRODUCTION, PRODUCTION_LOGIN, SANDBOX, SANDBOX_LOGIN, SCOPE_NAMES
 from services.settings import is_loopback
 from store.encryption import Cipher
-from store.salesforce.apps import Attempt
+from store.salesforce.apps import ConnectAttempt
 from store.slack import workspaces
 
 COOKIE = "salesforce_connect"
@@ -32,7 +32,7 @@ BODY_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
-class Connecting:
+class ConnectRoutes:
     """The routes, and what each of them shows."""
 
     connect: SalesforceConnect
@@ -78,14 +78,14 @@ class Connecting:
         query, browser = request.query, request.cookies.get(COOKIE, "")
         try:
             attempt = await self.connect.take(query.get("state", ""), browser)
-        except AttemptOverError:
+        except AttemptExpiredError:
             return self._ended(self.pages.notice(_OVER))
         if "code" not in query:
             told = query.get("error", ""), query.get("error_description", "")
             return self._ended(self.pages.notice(self._again(attempt, *_refusal(*told))))
         return self._ended(await self._finish(attempt, query["code"]))
 
-    async def _finish(self, attempt: Attempt, code: str) -> web.Response:
+    async def _finish(self, attempt: ConnectAttempt, code: str) -> web.Response:
         try:
             connection = await self.connect.finish(attempt, code)
         except NotAnAdminError as error:
@@ -95,7 +95,7 @@ class Connecting:
         except TransientError as error:
             silent = (_sentence(error), "Nothing was changed. Wait a moment, and try again.")
             return self.pages.notice(self._again(attempt, "Salesforce did not answer", silent, 503))
-        workspace = await self.connect.auth.database.run(workspaces.find, attempt.workspace_id)
+        workspace = await self.connect.sessions.database.run(workspaces.find, attempt.workspace_id)
         return self.pages.page(
             "salesforce_connected.html",
             workspace_name=workspace.name if workspace else "",
@@ -104,11 +104,11 @@ class Connecting:
 
     async def _allowed(self, sealed: str) -> tuple[ConnectLink, Workspace] | web.Response:
         """Who is here and for which workspace; else the page that says what is in the way."""
-        link = ConnectLink.unseal(self.cipher, sealed, self.connect.auth.now())
-        workspace = await self.connect.auth.database.run(workspaces.find, link.workspace_id) if link else None
+        link = ConnectLink.unseal(self.cipher, sealed, self.connect.sessions.now())
+        workspace = await self.connect.sessions.database.run(workspaces.find, link.workspace_id) if link else None
         if link is None or workspace is None or not workspace.is_active:
             return self.pages.notice(_STALE)
-        if await self.connect.auth.app_of(workspace.id) is None:
+        if await self.connect.sessions.app_of(workspace.id) is None:
             return self.pages.notice(_no_app(self.connect.redirect_uri))
         return link, workspace
 
@@ -119,7 +119,7 @@ class Connecting:
             "salesforce_connect.html",
             400 if fault else 200,
             workspace_name=workspace.name,
-            choices=_choices(self.connect.auth.login_url),
+            choices=_choices(self.connect.sessions.login_url),
             chosen=choice,
             domain=domain,
             error=fault,
@@ -127,7 +127,7 @@ class Connecting:
             redirect_uri=self.connect.redirect_uri,
         )
 
-    def _departing(self, departure: Departure) -> web.Response:
+    def _departing(self, departure: ConsentRedirect) -> web.Response:
         # A redirect would be held against `form-action`, as would each one that an org adds for its single sign-on.
         host = urlsplit(departure.url).netloc
         response = self.pages.page("salesforce_redirect.html", url=departure.url, host=host)
@@ -146,7 +146,7 @@ class Connecting:
         response.del_cookie(COOKIE, path="/salesforce", httponly=True, samesite="Lax")
         return response
 
-    def _again(self, attempt: Attempt, title: str, text: tuple[str, ...], status: int) -> Notice:
+    def _again(self, attempt: ConnectAttempt, title: str, text: tuple[str, ...], status: int) -> Notice:
         address = ConnectLink(attempt.workspace_id, attempt.user_id).address(self.cipher)
         headers = {"Retry-After": "30"} if status == 503 else None
         return Notice(title=title, text=text, action="Try again", url=address, status=status, headers=headers)

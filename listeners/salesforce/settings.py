@@ -10,7 +10,7 @@ from domain.errors import PermanentError, TransientError
 from listeners.dialogs.blocks import ADMINS_ONLY, View
 from listeners.dialogs.dialog import Dialog
 from listeners.dialogs.home_tab import HomeTab, seen_version
-from listeners.salesforce.connect import Connecting
+from listeners.salesforce.connect import ConnectRoutes
 from listeners.salesforce.settings_view import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -36,7 +36,7 @@ def register(app: AsyncApp) -> None:
     app.action(DAILY)(choose_our_share)
 
 
-async def offer(dialog: Dialog, connecting: Connecting) -> None:
+async def offer(dialog: Dialog, connecting: ConnectRoutes) -> None:
     """The dialog with the way to the browser."""
     await dialog.open(TITLE, partial(_connect_view, connecting, dialog.workspace_id, dialog.user_id))
 
@@ -46,7 +46,7 @@ async def follow(ack: AsyncAck) -> None:
     await ack()
 
 
-async def set_app(dialog: Dialog, connecting: Connecting) -> None:
+async def set_app(dialog: Dialog, connecting: ConnectRoutes) -> None:
     """Key and secret come together or not at all."""
     client_id, secret = ((dialog.value_of(name) or "").strip() for name in (CLIENT_ID, CLIENT_SECRET))
     if bool(client_id) != bool(secret):
@@ -64,7 +64,7 @@ async def set_app(dialog: Dialog, connecting: Connecting) -> None:
     await dialog.answer(TITLE, make_view)
 
 
-async def disconnect(dialog: Dialog, connecting: Connecting, home_tab: HomeTab) -> None:
+async def disconnect(dialog: Dialog, connecting: ConnectRoutes, home_tab: HomeTab) -> None:
     await dialog.ack()
     try:
         gone = await connecting.connect.disconnect(dialog.workspace_id, dialog.user_id)
@@ -76,7 +76,7 @@ async def disconnect(dialog: Dialog, connecting: Connecting, home_tab: HomeTab) 
     await home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id, notice, dialog.view)
 
 
-async def try_again(dialog: Dialog, connecting: Connecting, home_tab: HomeTab) -> None:
+async def try_again(dialog: Dialog, connecting: ConnectRoutes, home_tab: HomeTab) -> None:
     """What has failed is in Home itself, so that it is not said twice."""
     await dialog.ack()
     try:
@@ -101,7 +101,7 @@ async def choose_our_share(dialog: Dialog, preferences: Preferences, home_tab: H
     await home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id, notice, dialog.view)
 
 
-async def _connect_view(connecting: Connecting, workspace_id: str, user_id: str, note: str | None = None) -> View:
-    auth = connecting.connect.auth
-    link = connecting.link_for(workspace_id, user_id) if await auth.app_of(workspace_id) else None
-    return connect_view(link, await auth.own_app_of(workspace_id), connecting.connect.redirect_uri, note)
+async def _connect_view(connecting: ConnectRoutes, workspace_id: str, user_id: str, note: str | None = None) -> View:
+    sessions = connecting.connect.sessions
+    link = connecting.link_for(workspace_id, user_id) if await sessions.app_of(workspace_id) else None
+    return connect_view(link, await sessions.own_app_of(workspace_id), connecting.connect.redirect_uri, note)

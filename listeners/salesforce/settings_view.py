@@ -67,7 +67,7 @@ def _buttons(state: HomeState) -> list[Block]:
         button("Find job changes in it", SOURCES),
         button("Rows of other senders", MAPPINGS),
     ]
-    if not connection.is_the_operators:
+    if not connection.uses_operator_app:
         buttons.append(button("Disconnect", DISCONNECT) | {"confirm": _confirm_disconnect()})
     return buttons
 

@@ -30,7 +30,7 @@ from listeners.salesforce.sources_view import (
 )
 from services.intake.salesforce.presets import Proposal
 from services.intake.salesforce.query import SourceQuery
-from services.intake.salesforce.sources import SalesforceSource
+from services.intake.salesforce.sources import SalesforceSources
 from services.intake.senders.row_mapping import decoded
 from services.slack.mrkdwn import escape
 
@@ -46,29 +46,29 @@ def register(app: AsyncApp) -> None:
         app.action(action_id)(change)
 
 
-async def show(dialog: Dialog, salesforce_source: SalesforceSource) -> None:
-    await dialog.open(TITLE, partial(_sources_view, salesforce_source, dialog.workspace_id))
+async def show(dialog: Dialog, salesforce_sources: SalesforceSources) -> None:
+    await dialog.open(TITLE, partial(_sources_view, salesforce_sources, dialog.workspace_id))
 
 
-async def choose(dialog: Dialog, salesforce_source: SalesforceSource) -> None:
+async def choose(dialog: Dialog, salesforce_sources: SalesforceSources) -> None:
     """A place to look: proposed from the org's describe, with the last records as they would be told."""
     name = dialog.action["selected_option"]["value"]
 
     async def make_view() -> View:
-        proposal = await salesforce_source.propose(dialog.workspace_id, name)
+        proposal = await salesforce_sources.propose(dialog.workspace_id, name)
         if proposal is None:
             return message_view(TITLE, "Salesforce does not show us this object any more.")
-        return await _previewed(salesforce_source, dialog.workspace_id, proposal, as_json(proposal.definition), "now")
+        return await _previewed(salesforce_sources, dialog.workspace_id, proposal, as_json(proposal.definition), "now")
 
     await dialog.change(TITLE, make_view)
 
 
-async def preview(dialog: Dialog, salesforce_source: SalesforceSource) -> None:
+async def preview(dialog: Dialog, salesforce_sources: SalesforceSources) -> None:
     """The same place with what was typed; what is wrong with it is said above it."""
-    await dialog.change(TITLE, partial(_previewed, salesforce_source, dialog.workspace_id, *_typed(dialog)))
+    await dialog.change(TITLE, partial(_previewed, salesforce_sources, dialog.workspace_id, *_typed(dialog)))
 
 
-async def start(dialog: Dialog, salesforce_source: SalesforceSource) -> None:
+async def start(dialog: Dialog, salesforce_sources: SalesforceSources) -> None:
     proposal, typed, begin = _typed(dialog)
     try:
         definition = _decoded(typed)
@@ -79,29 +79,29 @@ async def start(dialog: Dialog, salesforce_source: SalesforceSource) -> None:
 
     async def make_view() -> View:
         chosen = Proposal(proposal.name, proposal.sobject, proposal.label, definition)
-        await salesforce_source.start(dialog.workspace_id, dialog.user_id, chosen, _days(begin))
+        await salesforce_sources.start(dialog.workspace_id, dialog.user_id, chosen, _days(begin))
         note = f":white_check_mark: Started: {escape(chosen.label, 80)} is looked at every minute."
-        return await _sources_view(salesforce_source, dialog.workspace_id, note)
+        return await _sources_view(salesforce_sources, dialog.workspace_id, note)
 
     await dialog.answer(TITLE, make_view)
 
 
-async def change(dialog: Dialog, salesforce_source: SalesforceSource) -> None:
+async def change(dialog: Dialog, salesforce_sources: SalesforceSources) -> None:
     """Pause, go on, or remove."""
     name, state = dialog.action["value"], _STATES[dialog.action["action_id"]]
 
     async def make_view() -> View:
-        await salesforce_source.set_state(dialog.workspace_id, dialog.user_id, name, state)
-        return await _sources_view(salesforce_source, dialog.workspace_id)
+        await salesforce_sources.set_state(dialog.workspace_id, dialog.user_id, name, state)
+        return await _sources_view(salesforce_sources, dialog.workspace_id)
 
     await dialog.change(TITLE, make_view)
 
 
-async def _sources_view(service: SalesforceSource, workspace_id: str, note: str | None = None) -> View:
+async def _sources_view(service: SalesforceSources, workspace_id: str, note: str | None = None) -> View:
     return sources_view(await service.all_of(workspace_id), await service.candidates(workspace_id), note)
 
 
-async def _previewed(service: SalesforceSource, workspace_id: str, proposal: Proposal, typed: str, begin: str) -> View:
+async def _previewed(service: SalesforceSources, workspace_id: str, proposal: Proposal, typed: str, begin: str) -> View:
     try:
         seen = await service.preview(workspace_id, proposal.sobject, _decoded(typed), _days(begin))
     except (InvalidJobChangeError, PermanentError, TransientError) as error:

@@ -27,7 +27,7 @@ from listeners.status.status_view import (
 from services.delivery.explain import Explainer
 from services.delivery.failed import FailedJobChanges
 from services.home.status import Status
-from services.intake.sample import Sampling
+from services.intake.sample import SampleSender
 from services.slack.directory import Directory
 
 SHOWN = 5
@@ -52,7 +52,7 @@ class StatusCommand:
 
     directory: Directory
     status: Status
-    sampling: Sampling
+    sample_sender: SampleSender
     explainer: Explainer
     failed_job_changes: FailedJobChanges
 
@@ -100,7 +100,7 @@ async def _help(_status_command: StatusCommand, asked: Asked) -> None:
 
 
 async def _test(status_command: StatusCommand, asked: Asked) -> None:
-    job_change_id, why_not = await status_command.sampling.send(asked.workspace_id, asked.user_id)
+    job_change_id, why_not = await status_command.sample_sender.send(asked.workspace_id, asked.user_id)
     await asked.respond(sent_test(job_change_id) if job_change_id else why_not)
 
 

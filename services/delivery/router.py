@@ -23,7 +23,7 @@ from services.ownership.choice.outcome import missed, promised, trace_of
 from services.ownership.deciding import Deciding, Rules, case_of
 from services.ownership.rules.owner_sources import Side
 from services.retry import backoff_ms
-from services.salesforce.records import Found, PersonRecords
+from services.salesforce.records import BatchRecords, PersonRecords
 from store.database import Database
 from store.delivery import pauses, routing
 from store.delivery.routing import Batch, Claimed, Routed, RoutingPostponed
@@ -51,7 +51,7 @@ class Facts:
     *why*: what has failed, for the trace.
     """
 
-    found: Found | None
+    found: BatchRecords | None
     unreadable: frozenset[str] = frozenset()
     trouble: str | None = None
     why: str | None = None

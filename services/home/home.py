@@ -11,7 +11,7 @@ from services.home.home_state import HomeState, OwnershipState
 from services.home.member_home import MyHome
 from services.home.overview import Overviews
 from services.intake.keys import IntakeKeys
-from services.salesforce.sessions import SalesforceAuth
+from services.salesforce.sessions import SalesforceSessions
 from services.slack.directory import Directory
 from store.database import Database
 from store.ownership import owners
@@ -25,7 +25,7 @@ class Home:
 
     database: Database
     directory: Directory
-    salesforce_auth: SalesforceAuth
+    salesforce_auth: SalesforceSessions
     intake_keys: IntakeKeys
     my_home: MyHome
     public_url: str

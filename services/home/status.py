@@ -74,6 +74,6 @@ def _silent(connection: Connection, workspace_id: str, now: int) -> dict[str, in
 
 
 def _salesforce(connection: Connection, workspace: Workspace, now: int) -> tuple[HealthLine, ...]:
-    known = connections.standing_of(connection, workspace.id)
+    known = connections.status_of(connection, workspace.id)
     sources = salesforce_sources.all_of(connection, workspace.id)
     return (*lines(known, workspace.salesforce_daily_calls, now), *map(source_line, sources))

@@ -19,7 +19,7 @@ from store import audit
 from store.database import Database
 from store.encryption import Cipher
 from store.intake import keys
-from store.intake.keys import Holder
+from store.intake.keys import WorkspaceKeys
 
 GRACE_MS = 24 * 60 * 60 * 1_000
 """How long a rolled key stays good."""
@@ -31,42 +31,42 @@ BEARER_PREFIX = "ugk_"
 
 
 @dataclass(frozen=True)
-class Proof:
+class Credentials:
     """What a request shows to prove itself: a signature, or keys as they are."""
 
     signature: Signature | None
     bearers: tuple[bytes, ...] = field(repr=False)
 
 
-class Standing(Enum):
+class KeyCheck(Enum):
     """What a request's proof makes of it."""
 
-    STRANGER = auto()
-    GENUINE = auto()
-    GONE = auto()  # genuine, but the workspace has uninstalled us
+    INVALID = auto()
+    VALID = auto()
+    UNINSTALLED = auto()  # genuine, but the workspace has uninstalled us
 
 
 @dataclass(frozen=True)
 class _Known:
     """A workspace's keys, ready to compare. Each with the time it expires, None: never."""
 
-    holder: Holder
+    stored: WorkspaceKeys
     known_at: int
     signing: Sequence[tuple[bytes, int | None]] = field(repr=False)
     bearer: Sequence[tuple[bytes, int | None]] = field(repr=False)
 
     @property
     def is_active(self) -> bool:
-        return self.holder.state == WorkspaceState.ACTIVE
+        return self.stored.state == WorkspaceState.ACTIVE
 
-    def proves(self, proof: Proof, body: bytes, now: int) -> bool:
-        if proof.signature and proof.signature.is_timely(now):
+    def proves(self, credentials: Credentials, body: bytes, now: int) -> bool:
+        if credentials.signature and credentials.signature.is_timely(now):
             for secret, expires_at in self.signing:
-                if _is_good(expires_at, now) and proof.signature.is_made_with(secret, body):
+                if _is_good(expires_at, now) and credentials.signature.is_made_with(secret, body):
                     return True
         return any(
             hmac.compare_digest(digest, stored) and _is_good(expires_at, now)
-            for digest in [_digest(given) for given in proof.bearers]
+            for digest in [_digest(given) for given in credentials.bearers]
             for stored, expires_at in self.bearer
         )
 
@@ -92,7 +92,7 @@ class IntakeKeys:
         else:
             key = BEARER_PREFIX + secrets.token_urlsafe(32)
             stored = _digest(key.encode()).hex()
-        await self.database.run(_roll, workspace_id, kind, stored, made_by, self.now(), grace_ms)
+        await self.database.run(_rotate, workspace_id, kind, stored, made_by, self.now(), grace_ms)
         return key
 
     async def list(self, workspace_id: str) -> list[ListedKey]:
@@ -105,47 +105,47 @@ class IntakeKeys:
             if _is_good(key.expires_at, now)
         ]
 
-    async def check(self, workspace_id: str, proof: Proof, body: bytes) -> Standing:
+    async def check(self, workspace_id: str, credentials: Credentials, body: bytes) -> KeyCheck:
         """Whether this request is from a sender of this workspace. Raises DatabaseUnavailableError."""
         now = self.now()
-        if not proof.bearers and not (proof.signature and proof.signature.is_timely(now)):
-            return Standing.STRANGER
+        if not credentials.bearers and not (credentials.signature and credentials.signature.is_timely(now)):
+            return KeyCheck.INVALID
         known = self._remembered.get(workspace_id)
         is_fresh = known is not None and known.is_active and abs(now - known.known_at) <= REMEMBERED_MS
-        if known and is_fresh and known.proves(proof, body, now):
-            return Standing.GENUINE
+        if known and is_fresh and known.proves(credentials, body, now):
+            return KeyCheck.VALID
         # A key that was made a moment ago works at once, as does a workspace that came back a moment ago. Strangers
         # cost a read here, shared by all who wait for it.
         known = await self._look_up(workspace_id, now)
-        if known is None or not known.proves(proof, body, now):
-            return Standing.STRANGER
-        return Standing.GENUINE if known.is_active else Standing.GONE
+        if known is None or not known.proves(credentials, body, now):
+            return KeyCheck.INVALID
+        return KeyCheck.VALID if known.is_active else KeyCheck.UNINSTALLED
 
     async def _look_up(self, workspace_id: str, now: int) -> _Known | None:
-        holder = await self.database.gather(keys.holders, workspace_id)
-        if holder is None:
+        stored = await self.database.gather(keys.keys_of_workspaces, workspace_id)
+        if stored is None:
             self._remembered.pop(workspace_id, None)
             return None
         before = self._remembered.get(workspace_id)
-        known = self._read(holder, now) if before is None or before.holder != holder else _still(before, now)
+        known = self._read(stored, now) if before is None or before.stored != stored else _still(before, now)
         self._remembered[workspace_id] = known
         return known
 
-    def _read(self, holder: Holder, now: int) -> _Known:
+    def _read(self, stored: WorkspaceKeys, now: int) -> _Known:
         return _Known(
-            holder,
+            stored,
             now,
             [
                 (secret_of(self.cipher.decrypt(key.secret)), key.expires_at)
-                for key in holder.keys
+                for key in stored.keys
                 if key.kind == SIGNING
             ],
-            [(bytes.fromhex(key.secret), key.expires_at) for key in holder.keys if key.kind == BEARER],
+            [(bytes.fromhex(key.secret), key.expires_at) for key in stored.keys if key.kind == BEARER],
         )
 
 
 def _still(known: _Known, now: int) -> _Known:
-    return _Known(known.holder, now, known.signing, known.bearer)
+    return _Known(known.stored, now, known.signing, known.bearer)
 
 
 def _is_good(expires_at: int | None, now: int) -> bool:
@@ -157,8 +157,8 @@ def _digest(key: bytes) -> bytes:
     return hashlib.sha256(key).digest()
 
 
-def _roll(
+def _rotate(
     connection: Connection, workspace_id: str, kind: str, stored: str, made_by: str, now: int, grace_ms: int
 ) -> None:
-    keys.roll(connection, workspace_id, kind, stored, made_by, now, grace_ms=grace_ms)
+    keys.rotate(connection, workspace_id, kind, stored, made_by, now, grace_ms=grace_ms)
     audit.record(connection, workspace_id, AuditEntry(now, made_by, "made an intake key", kind))

@@ -20,7 +20,7 @@ class _Bucket:
 
 
 @dataclass(frozen=True)
-class Allowance:
+class RateLimiter:
     """Job changes of workspaces, or requests of addresses. Held in memory: a restart fills all buckets."""
 
     now: Callable[[], int]

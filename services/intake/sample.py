@@ -24,7 +24,7 @@ _CURRENT = {"title": "CRO", "company": {"name": "Globex (sample)"}}
 
 
 @dataclass(frozen=True)
-class Sampling:
+class SampleSender:
     """Made up as a sender would send it, and taken in like any other."""
 
     intake: Intake

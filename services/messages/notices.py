@@ -218,6 +218,6 @@ def _standing(connection: Connection, notice: Notice) -> NoticeContext | None:
     return NoticeContext(
         workspace=workspace,
         steps=notices.setup_steps(connection, workspace_id, TEST_SOURCE),
-        salesforce=connections.standing_of(connection, workspace_id),
+        salesforce=connections.status_of(connection, workspace_id),
         denials=tuple(denials),
     )

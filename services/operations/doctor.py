@@ -182,11 +182,11 @@ class Checkup:
         return "no message has failed because of it"
 
     async def _salesforce(self, workspace: Workspace) -> str:
-        self.salesforce.moves.doubt(workspace.id)  # an org that has moved to another host is found there at once
+        self.salesforce.moved_orgs.doubt(workspace.id)  # an org that has moved to another host is found there at once
         nobody = PersonLookup("doctor", emails=("nobody@doctor.invalid",))
         if await self.salesforce.find_people(workspace.id, [nobody]) is None:
             raise UnknownError("not connected: an admin connects it in the app's Home")
-        known = await self.database.run(connections.standing_of, workspace.id)
+        known = await self.database.run(connections.status_of, workspace.id)
         told = [line.text for line in lines(known, workspace.salesforce_daily_calls, self.now()) if line.at is None]
         return f"answers. {'; '.join(told)}"
 

@@ -12,7 +12,7 @@ from domain.salesforce import ConnectionStatus
 from services.messages.notices import Notices
 from services.salesforce.health import CALLS_ARE_FINE, CALLS_ARE_LOW
 from services.salesforce.queries.describe import SalesforceDescribe
-from services.salesforce.sessions import SalesforceAuth
+from services.salesforce.sessions import SalesforceSessions
 from store.salesforce import connections
 from store.slack import workspaces
 
@@ -35,7 +35,7 @@ QUIET_MS = 24 * 60 * 60_000
 class SalesforceCare:
     """For every workspace, once a minute, on whichever replicas run; each thing is done by one of them."""
 
-    auth: SalesforceAuth
+    sessions: SalesforceSessions
     describe: SalesforceDescribe
     notices: Notices
     now: Callable[[], int]
@@ -46,14 +46,14 @@ class SalesforceCare:
 
     async def look_after(self) -> bool:
         """Always False: there is never more to do at once."""
-        if self.auth.serves_every_workspace and self.now() >= self._new_due_at:
+        if self.sessions.serves_every_workspace and self.now() >= self._new_due_at:
             await self._begin()
         if self.now() < self._due_at:
             return False
         self._due_at = self.now() + EVERY_MS
-        for workspace_id in await self.auth.database.run(connections.idle, self.now() - IDLE_MS):
+        for workspace_id in await self.sessions.database.run(connections.idle, self.now() - IDLE_MS):
             await self._use(workspace_id)
-        for known in await self.auth.database.run(connections.standing):
+        for known in await self.sessions.database.run(connections.standing):
             await self._tell(known)
             await self._introduce(known)
         return False
@@ -61,11 +61,11 @@ class SalesforceCare:
     async def _begin(self) -> None:
         """Where the operator's credentials have not worked yet, ask the org its name: then they are known to work."""
         self._new_due_at = self.now() + NEW_EVERY_MS
-        for workspace_id in await self.auth.database.run(connections.not_begun):
+        for workspace_id in await self.sessions.database.run(connections.not_begun):
             if self.now() < self._tried.get(workspace_id, -BEGIN_AGAIN_MS) + BEGIN_AGAIN_MS:
                 continue
             try:
-                await self.auth.session_for(workspace_id)
+                await self.sessions.session_for(workspace_id)
                 await self.describe.introduce(workspace_id)
             except PermanentError:
                 self._tried[workspace_id] = self.now()  # remembered with the connection, and told from there
@@ -74,12 +74,12 @@ class SalesforceCare:
                 return
 
     async def _use(self, workspace_id: str) -> None:
-        known = await self.auth.connection_of(workspace_id)
+        known = await self.sessions.connection_of(workspace_id)
         if known is None or self.now() < self._tried.get(workspace_id, 0) + TRY_AGAIN_MS:
             return
         self._tried[workspace_id] = self.now()
         with suppress(PermanentError, TransientError):  # remembered with the connection, and told from there
-            await self.auth.renew(workspace_id, known.access_token)
+            await self.sessions.renew(workspace_id, known.access_token)
 
     async def _tell(self, known: ConnectionStatus) -> None:
         if known.problem:
@@ -94,7 +94,7 @@ class SalesforceCare:
 
     async def _over(self, workspace_id: str, notice: str) -> None:
         before = self.now() - QUIET_MS
-        await self.auth.database.run(workspaces.take_back_older, workspace_id, notice, before)
+        await self.sessions.database.run(workspaces.take_back_older, workspace_id, notice, before)
 
     async def _introduce(self, known: ConnectionStatus) -> None:
         """Of a connection that nobody made in a browser the org's name is not known yet."""

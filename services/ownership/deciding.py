@@ -22,7 +22,7 @@ from services.ownership.rules.faults import InvalidRulesError
 from services.ownership.rules.rule_set import NO_RULES, SEGMENTS, RuleSet, Segment
 from services.ownership.user_groups import UserGroups
 from services.salesforce.queries.lookup import Salesforce
-from services.salesforce.records import Found, Needs, PersonRecords
+from services.salesforce.records import BatchRecords, PersonRecords, RequiredRecords
 from services.slack.directory import Directory
 from store.database import Database
 from store.ownership import choice_state, muting, owners, rule_sets
@@ -39,7 +39,7 @@ class Rules:
     version: int
     prepared: Prepared
     matching: Matching
-    needs: Needs
+    needs: RequiredRecords
     segments: frozenset[Segment]
 
     @property
@@ -80,7 +80,7 @@ class Deciding:
 
     async def facts(
         self, workspace_id: str, changes: Mapping[str, JobChange], *rules: Rules
-    ) -> tuple[Found | None, frozenset[str]]:
+    ) -> tuple[BatchRecords | None, frozenset[str]]:
         """
         What Salesforce knows for job changes by key, enough for all of these rules; and the fields left out, which the
         org does not have or does not show us. None: no Salesforce is connected. Raises PermanentError, TransientError.
@@ -157,7 +157,7 @@ def _ready(version: int, prepared: Prepared, how: OwnerMatching, muted: frozense
 
 
 def case_of(
-    key: str, change: JobChange, found: Found | None, unreadable: frozenset[str], trouble: str | None = None
+    key: str, change: JobChange, found: BatchRecords | None, unreadable: frozenset[str], trouble: str | None = None
 ) -> Case:
     """What is known of one job change of a batch; *trouble*: why Salesforce could not be asked."""
     if found is None:

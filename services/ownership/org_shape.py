@@ -57,7 +57,7 @@ class OrgShapes:
 
         Raises PermanentError and TransientError when Salesforce cannot say.
         """
-        if await self.describe.salesforce.auth.connection_of(workspace_id) is None:
+        if await self.describe.salesforce.sessions.connection_of(workspace_id) is None:
             return None
         if fresh:
             for sobject in _NAMED:

@@ -11,9 +11,9 @@ from typing import Any
 from domain.errors import PermanentError
 from domain.job_change.model import JobChange
 from domain.job_change.validation import InvalidJobChangeError
-from services.intake.files.columns import Reading
-from services.intake.files.formats import look
-from services.intake.files.rows import opened
+from services.intake.files.columns import RowReader
+from services.intake.files.formats import detect_format
+from services.intake.files.rows import open_rows
 from services.intake.senders.row_mapping import RowMapping
 from services.ownership.choice.batch import Waits
 from services.ownership.choice.outcome import Promised, promised, trace_of
@@ -45,9 +45,9 @@ class Simulation:
         """
         definitions = await self.database.run(mappings.all_of, workspace_id)
         own = {of: RowMapping.parse(definition) for of, definition in definitions.items()}
-        file = look(path)
-        changes, refused, reading = [], [], Reading(source, own, file.header)
-        with opened(file) as (rows, _):
+        file = detect_format(path)
+        changes, refused, reading = [], [], RowReader(source, own, file.header)
+        with open_rows(file) as (rows, _):
             for row in islice(rows, MOST_SIMULATED):
                 if row.fault:
                     refused.append(f"{row.line}: {row.fault}")

@@ -13,25 +13,25 @@ from domain.errors import PermanentError, TransientError
 from domain.salesforce import SalesforceApp, SalesforceConnection
 from services.salesforce.login import authorize_url, challenge_of, login_url_of
 from services.salesforce.queries.describe import SalesforceDescribe
-from services.salesforce.sessions import SalesforceAuth
+from services.salesforce.sessions import SalesforceSessions
 from services.slack.directory import Directory
 from store import audit
 from store.salesforce import apps
-from store.salesforce.apps import Attempt
+from store.salesforce.apps import ConnectAttempt
 
 CALLBACK_PATH = "/salesforce/callback"
 ATTEMPT_SECONDS = 10 * 60
 
 
 @dataclass(frozen=True)
-class Departure:
+class ConsentRedirect:
     """Where the browser goes, and the cookie it must bring back."""
 
     url: str
     browser: str = field(repr=False)
 
 
-class AttemptOverError(PermanentError):
+class AttemptExpiredError(PermanentError):
     """It took too long, was finished before, or was begun in another browser."""
 
 
@@ -43,31 +43,31 @@ class NotAnAdminError(PermanentError):
 class SalesforceConnect:
     """Whoever connects, changes or lets go is asked for as an admin each time, and it is written into the audit."""
 
-    auth: SalesforceAuth
+    sessions: SalesforceSessions
     directory: Directory
     describe: SalesforceDescribe
     public_url: str
 
-    async def begin(self, workspace_id: str, user_id: str, choice: str, domain: str) -> Departure:
+    async def begin(self, workspace_id: str, user_id: str, choice: str, domain: str) -> ConsentRedirect:
         """
         On the way to Salesforce. *choice*, *domain*: see `login_url_of`.
 
         Raises PermanentError, which says what to enter or to set up first.
         """
         await self._is_admin(workspace_id, user_id)
-        app = await self.auth.app_of(workspace_id)
+        app = await self.sessions.app_of(workspace_id)
         if app is None:
             raise PermanentError("There is no External Client App to connect through. Enter one in the app's Home.")
-        attempt = Attempt(
+        attempt = ConnectAttempt(
             state=secrets.token_urlsafe(32),
             workspace_id=workspace_id,
             user_id=user_id,
             browser=secrets.token_urlsafe(32),
-            login_url=login_url_of(choice, domain, self.auth.login_url),
+            login_url=login_url_of(choice, domain, self.sessions.login_url),
             verifier=secrets.token_urlsafe(64),
-            expires_at=self.auth.now() + ATTEMPT_SECONDS * 1_000,
+            expires_at=self.sessions.now() + ATTEMPT_SECONDS * 1_000,
         )
-        await self.auth.database.run(apps.begin, self.auth.cipher, attempt, self.auth.now())
+        await self.sessions.database.run(apps.begin, self.sessions.cipher, attempt, self.sessions.now())
         url = authorize_url(
             attempt.login_url,
             client_id=app[0],
@@ -75,19 +75,19 @@ class SalesforceConnect:
             state=attempt.state,
             code_challenge=challenge_of(attempt.verifier),
         )
-        return Departure(url, attempt.browser)
+        return ConsentRedirect(url, attempt.browser)
 
-    async def take(self, state: str, browser: str) -> Attempt:
+    async def take(self, state: str, browser: str) -> ConnectAttempt:
         """The attempt that comes back, used up. Raises AttemptOverError."""
-        attempt = await self.auth.database.run(apps.take, self.auth.cipher, state, browser, self.auth.now())
+        attempt = await self.sessions.database.run(apps.take, self.sessions.cipher, state, browser, self.sessions.now())
         if attempt is None:
-            raise AttemptOverError("This attempt to connect Salesforce is over, or was begun in another browser.")
+            raise AttemptExpiredError("This attempt to connect Salesforce is over, or was begun in another browser.")
         return attempt
 
-    async def finish(self, attempt: Attempt, code: str) -> SalesforceConnection:
+    async def finish(self, attempt: ConnectAttempt, code: str) -> SalesforceConnection:
         """Connected, with what the org says of itself. Raises NotAnAdminError, PermanentError, TransientError."""
         await self._is_admin(attempt.workspace_id, attempt.user_id)
-        await self.auth.exchange_code(
+        await self.sessions.exchange_code(
             attempt.workspace_id,
             login_url=attempt.login_url,
             connected_by=attempt.user_id,
@@ -97,7 +97,7 @@ class SalesforceConnect:
         )
         with suppress(PermanentError, TransientError):  # connected all the same: its name is asked for another time
             await self.describe.introduce(attempt.workspace_id)
-        known = await self.auth.connection_of(attempt.workspace_id)
+        known = await self.sessions.connection_of(attempt.workspace_id)
         if known is None:
             raise PermanentError("Salesforce was disconnected again meanwhile.")
         detail = f"{known.login_url}, org {known.org_id} ({known.org_name}), user {known.user_name or known.user_id}"
@@ -107,28 +107,28 @@ class SalesforceConnect:
     async def try_again(self, workspace_id: str, user_id: str) -> None:
         """A new session, and a word with the org. Raises NotAnAdminError, PermanentError, TransientError."""
         await self._is_admin(workspace_id, user_id)
-        known = await self.auth.connection_of(workspace_id)
+        known = await self.sessions.connection_of(workspace_id)
         if known is not None:
-            await self.auth.renew(workspace_id, known.access_token)
+            await self.sessions.renew(workspace_id, known.access_token)
             await self.describe.introduce(workspace_id)
 
     async def disconnect(self, workspace_id: str, user_id: str) -> bool:
         """Forget and revoke the tokens, keep all rules; False: nothing was connected. Raises NotAnAdminError."""
         await self._is_admin(workspace_id, user_id)
-        known = await self.auth.connection_of(workspace_id)
-        if known is None or known.is_the_operators:
+        known = await self.sessions.connection_of(workspace_id)
+        if known is None or known.uses_operator_app:
             return False
-        gone = await self.auth.disconnect(workspace_id)
+        gone = await self.sessions.disconnect(workspace_id)
         await self._record(workspace_id, user_id, "salesforce_disconnected", f"org {known.org_id} ({known.org_name})")
         return gone
 
     async def set_app(self, workspace_id: str, user_id: str, client_id: str, client_secret: str) -> None:
         """The workspace's own External Client App; empty id: the operator's again. Raises NotAnAdminError."""
         await self._is_admin(workspace_id, user_id)
-        now = self.auth.now()
+        now = self.sessions.now()
         app = SalesforceApp(client_id, client_secret, user_id, now) if client_id else None
         done = AuditEntry(now, user_id, "salesforce_app", f"id {client_id[:12]}…" if client_id else "removed")
-        await self.auth.database.run(_set_app, self, workspace_id, app, done)
+        await self.sessions.database.run(_set_app, self, workspace_id, app, done)
 
     @property
     def redirect_uri(self) -> str:
@@ -140,8 +140,8 @@ class SalesforceConnect:
             raise NotAnAdminError("Slack did not confirm that you are an admin or owner of this workspace.")
 
     async def _record(self, workspace_id: str, user_id: str, action: str, detail: str) -> None:
-        change = AuditEntry(self.auth.now(), user_id, action, detail)
-        await self.auth.database.run(audit.record, workspace_id, change)
+        change = AuditEntry(self.sessions.now(), user_id, action, detail)
+        await self.sessions.database.run(audit.record, workspace_id, change)
 
 
 def _set_app(
@@ -150,5 +150,5 @@ def _set_app(
     if app is None:
         apps.remove(connection, workspace_id)
     else:
-        apps.save(connection, connect.auth.cipher, workspace_id, app)
+        apps.save(connection, connect.sessions.cipher, workspace_id, app)
     audit.record(connection, workspace_id, done)

@@ -25,7 +25,7 @@ class SessionEndedError(Exception):
         self.otherwise = otherwise or TransientError("Salesforce refuses the session that it has just given")
 
 
-class MovedAwayError(SessionEndedError):
+class RedirectedError(SessionEndedError):
     """The host answers with a redirect, which is never followed: it would carry our session to anywhere."""
 
 
@@ -38,7 +38,7 @@ class UnreachableError(TransientError):
 
 
 @dataclass
-class Moves:
+class MovedOrgs:
     """What one process has seen of the hosts of workspaces' orgs. Times in milliseconds."""
 
     _failures: dict[str, int] = field(default_factory=dict, init=False)

@@ -138,7 +138,7 @@ class PersonRecords:
 
 
 @dataclass(frozen=True)
-class Needs:
+class RequiredRecords:
     """
     What rules ask of Salesforce beyond a person's contact, account and lead.
 
@@ -163,11 +163,11 @@ class Needs:
         return bool(self.user_fields or self.managers or self.user_ids or self.email_field)
 
 
-NO_NEEDS = Needs()
+NOTHING_REQUIRED = RequiredRecords()
 
 
 @dataclass(frozen=True)
-class Found:
+class BatchRecords:
     """
     The answer for a batch.
 

@@ -47,7 +47,7 @@ class Session:
 
 
 @dataclass(frozen=True)
-class SalesforceAuth:
+class SalesforceSessions:
     """
     Keeps one session a workspace, shared by all replicas through the database.
 
@@ -86,7 +86,7 @@ class SalesforceAuth:
 
     async def _in_use(self, workspace_id: str, known: SalesforceConnection | None) -> SalesforceConnection | None:
         """*known* as it is stored, or the operator's in its place."""
-        if known is not None and not known.is_the_operators:
+        if known is not None and not known.uses_operator_app:
             return known
         if not self.serves_every_workspace:
             return None

@@ -67,7 +67,7 @@ def existing(connection: Connection, workspace_id: str, keys: Collection[str]) -
 
 
 @dataclass(frozen=True)
-class Rehearsal:
+class DryRunKeys:
     """The keys of rows that would have been accepted: in a file of its own, since they may be millions."""
 
     _seen: sqlite3.Connection = field(default_factory=lambda: sqlite3.connect(""), repr=False)

@@ -12,7 +12,7 @@ from store.schema import intake_keys, workspaces
 
 
 @dataclass(frozen=True)
-class Holder:
+class WorkspaceKeys:
     """A workspace, whether it is still installed, and its keys, newest first."""
 
     state: str
@@ -21,7 +21,7 @@ class Holder:
 
 _COLUMNS = [intake_keys.c[name] for name in StoredKey.__dataclass_fields__]
 _holders = (
-    select(workspaces.c.id.label("holder"), workspaces.c.state, *_COLUMNS)
+    select(workspaces.c.id.label("of_workspace"), workspaces.c.state, *_COLUMNS)
     .outerjoin(intake_keys, intake_keys.c.workspace_id == workspaces.c.id)
     .where(workspaces.c.id.in_(bindparam("workspace_ids", expanding=True)))
     .order_by(intake_keys.c.id.desc())
@@ -31,12 +31,14 @@ _of_workspace = (
 )
 
 
-def holders(connection: Connection, workspace_ids: Sequence[str]) -> list[Holder | None]:
+def keys_of_workspaces(connection: Connection, workspace_ids: Sequence[str]) -> list[WorkspaceKeys | None]:
     """One answer an id, in order; None when there is no such workspace."""
-    found: dict[str, Holder] = {}
-    for holder, state, *columns in connection.execute(_holders, {"workspace_ids": list(set(workspace_ids))}):
+    found: dict[str, WorkspaceKeys] = {}
+    for workspace_keys, state, *columns in connection.execute(_holders, {"workspace_ids": list(set(workspace_ids))}):
         keys = (StoredKey(*columns),) if columns[0] is not None else ()
-        found[holder] = Holder(state, found[holder].keys + keys if holder in found else keys)
+        found[workspace_keys] = WorkspaceKeys(
+            state, found[workspace_keys].keys + keys if workspace_keys in found else keys
+        )
     return [found.get(workspace_id) for workspace_id in workspace_ids]
 
 
@@ -45,7 +47,7 @@ def of_workspace(connection: Connection, workspace_id: str) -> list[StoredKey]:
     return [StoredKey(*row) for row in connection.execute(_of_workspace, {"of_workspace": workspace_id})]
 
 
-def roll(
+def rotate(
     connection: Connection, workspace_id: str, kind: str, secret: str, made_by: str, now: int, *, grace_ms: int
 ) -> None:
     """Put a new key in force; those before stay good for *grace_ms* at most, and what is past its time is removed."""

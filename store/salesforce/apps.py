@@ -16,7 +16,7 @@ from store.schema import salesforce_attempts as attempts
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attempt:
+class ConnectAttempt:
     """
     An admin is on the way to Salesforce and back. *expires_at* in milliseconds.
 
@@ -49,7 +49,7 @@ def remove(connection: Connection, workspace_id: str) -> bool:
     return bool(connection.execute(delete(apps).where(apps.c.workspace_id == workspace_id)).rowcount)
 
 
-def begin(connection: Connection, cipher: Cipher, attempt: Attempt, now: int) -> None:
+def begin(connection: Connection, cipher: Cipher, attempt: ConnectAttempt, now: int) -> None:
     """Remember an attempt, and forget those that are over."""
     connection.execute(delete(attempts).where(attempts.c.expires_at <= now))
     stored = {
@@ -63,7 +63,7 @@ def begin(connection: Connection, cipher: Cipher, attempt: Attempt, now: int) ->
 _take = delete(attempts).where(attempts.c.state == bindparam("of_state")).returning(attempts)
 
 
-def take(connection: Connection, cipher: Cipher, state: str, browser: str, now: int) -> Attempt | None:
+def take(connection: Connection, cipher: Cipher, state: str, browser: str, now: int) -> ConnectAttempt | None:
     """
     The attempt that comes back, once; whoever brings its state has used it up.
 
@@ -72,7 +72,7 @@ def take(connection: Connection, cipher: Cipher, state: str, browser: str, now: 
     row = connection.execute(_take, {"of_state": _hash(state)}).one_or_none()
     if row is None or row.expires_at <= now or not compare_digest(row.browser, _hash(browser)):
         return None
-    return Attempt(
+    return ConnectAttempt(
         state=state,
         workspace_id=row.workspace_id,
         user_id=row.user_id,

@@ -30,7 +30,7 @@ _SECRETS = ("access_token", "refresh_token", "client_secret")
 
 
 @dataclass(frozen=True, kw_only=True)
-class About:
+class OrgDetails:
     """What an org says of itself and of the user we are in it; None: it does not say."""
 
     org_name: str | None
@@ -128,12 +128,12 @@ def idle(connection: Connection, before: int) -> list[str]:
 
 def not_begun(connection: Connection) -> list[str]:
     """The active workspaces that nobody has connected, and for which the operator's credentials gave no session yet."""
-    is_the_operators = (table.c.flow == CLIENT_CREDENTIALS) & table.c.client_id.is_(None)
+    uses_operator_app = (table.c.flow == CLIENT_CREDENTIALS) & table.c.client_id.is_(None)
     not_yet = table.c.renewed_at.is_(None) & table.c.last_success_at.is_(None)
     asked = (
         select(workspaces.c.id)
         .outerjoin(table, table.c.workspace_id == workspaces.c.id)
-        .where(workspaces.c.state == "active", table.c.workspace_id.is_(None) | (is_the_operators & not_yet))
+        .where(workspaces.c.state == "active", table.c.workspace_id.is_(None) | (uses_operator_app & not_yet))
         .order_by(workspaces.c.id)
     )
     return list(connection.execute(asked).scalars())
@@ -146,7 +146,7 @@ _standing = (
 )
 
 
-def standing_of(connection: Connection, workspace_id: str) -> ConnectionStatus | None:
+def status_of(connection: Connection, workspace_id: str) -> ConnectionStatus | None:
     """None: it is not connected, or the operator's credentials have not been used for it yet."""
     row = connection.execute(_standing.where(table.c.workspace_id == workspace_id)).one_or_none()
     return ConnectionStatus(**row._mapping) if row else None  # noqa: SLF001 - its documented API
@@ -191,7 +191,7 @@ def spend(connection: Connection, workspace_id: str, now: int, calls: int) -> No
     connection.execute(_spend, {"of_workspace": workspace_id, "day": now // DAY_MS, "calls": calls})
 
 
-def describe(connection: Connection, workspace_id: str, about: About) -> None:
+def describe(connection: Connection, workspace_id: str, about: OrgDetails) -> None:
     _change(connection, workspace_id, **vars(about))
 
 

@@ -25,8 +25,8 @@ def save(connection: Connection, new: NewSource) -> None:
         "due_at": new.made_at,
     }
     connection.execute(insert(table).values(stored))
-    turn = {"workspace_id": new.workspace_id, "half": FIND}
-    connection.execute(insert_missing(connection, turns, "workspace_id", "half"), [turn])
+    lease = {"workspace_id": new.workspace_id, "half": FIND}
+    connection.execute(insert_missing(connection, turns, "workspace_id", "half"), [lease])
 
 
 def remove(connection: Connection, workspace_id: str, name: str) -> bool:
@@ -62,11 +62,11 @@ FIND = "find"
 
 
 @dataclass(frozen=True)
-class Turn:
+class SourceLease:
     """The due sources of one workspace, ours while we hold the lease."""
 
     workspace_id: str
-    lease: str
+    token: str
     sources: tuple[Source, ...]
 
 
@@ -102,7 +102,7 @@ _hold = update(turns).where(_our_turn).values(lease_until=bindparam("until"))
 _give_back = update(turns).where(_our_turn).values(lease=None, lease_until=0)
 
 
-def claim(connection: Connection, now: int, lease_ms: int) -> Turn | None:
+def claim(connection: Connection, now: int, lease_ms: int) -> SourceLease | None:
     """The workspace whose due sources have waited longest; None: none is due, or others are at them."""
     workspace_id = connection.execute(_next_workspace, {"now": now}).scalar_one_or_none()
     if workspace_id is None:
@@ -110,28 +110,28 @@ def claim(connection: Connection, now: int, lease_ms: int) -> Turn | None:
     lease = uuid4().hex
     connection.execute(_take, {"of_workspace": workspace_id, "new_lease": lease, "until": now + lease_ms, "now": now})
     rows = connection.execute(_of_turn, {"of_workspace": workspace_id, "now": now})
-    return Turn(workspace_id, lease, tuple(_read(row) for row in rows))
+    return SourceLease(workspace_id, lease, tuple(_read(row) for row in rows))
 
 
-def give_back(connection: Connection, turn: Turn) -> None:
-    connection.execute(_give_back, {"of_workspace": turn.workspace_id, "our_lease": turn.lease})
+def give_back(connection: Connection, lease: SourceLease) -> None:
+    connection.execute(_give_back, {"of_workspace": lease.workspace_id, "our_lease": lease.token})
 
 
-def hold(connection: Connection, turn: Turn, until: int) -> bool:
+def hold(connection: Connection, lease: SourceLease, until: int) -> bool:
     """We are still at it; False: the lease was lost, and somebody else may be."""
-    held = {"of_workspace": turn.workspace_id, "our_lease": turn.lease, "until": until}
+    held = {"of_workspace": lease.workspace_id, "our_lease": lease.token, "until": until}
     return bool(connection.execute(_hold, held).rowcount)
 
 
 def advance(
-    connection: Connection, turn: Turn, source: Source, *, mark: int, found: int, refused: list[str], until: int
+    connection: Connection, lease: SourceLease, source: Source, *, mark: int, found: int, refused: list[str], until: int
 ) -> bool:
     """
     A page has been taken in: all up to *mark* has been read, and the turn stays ours until *until*.
 
     *refused*: why records were, one text each. False: the lease was lost, or the source is gone.
     """
-    if not hold(connection, turn, until):
+    if not hold(connection, lease, until):
         return False
     counted = {"found": table.c.found + found, "refused": table.c.refused + len(refused)}
     why = {"refusal": refused[-1]} if refused else {}

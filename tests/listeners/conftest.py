@@ -25,7 +25,7 @@ from listeners.dialogs.home_tab import HomeTab
 from listeners.home.app_home import AppHome
 from listeners.ownership.dialogs import OwnershipDialogs
 from listeners.pages import Pages
-from listeners.salesforce.connect import Connecting
+from listeners.salesforce.connect import ConnectRoutes
 from listeners.status.status import StatusCommand
 from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Channel, Team, User
@@ -39,9 +39,9 @@ from services.home.signal_channels import SignalChannels
 from services.home.status import Status
 from services.intake.intake import Intake
 from services.intake.keys import IntakeKeys
-from services.intake.salesforce.sources import SalesforceSource
-from services.intake.sample import Sampling
-from services.intake.senders.field_mappings import OwnMappings
+from services.intake.salesforce.sources import SalesforceSources
+from services.intake.sample import SampleSender
+from services.intake.senders.field_mappings import FieldMappings
 from services.messages.actions import DeliveryActions
 from services.messages.notices import Notices
 from services.messages.redraws import Redrawer
@@ -56,7 +56,7 @@ from services.ownership.user_groups import UserGroups
 from services.salesforce.connect import SalesforceConnect
 from services.salesforce.queries.describe import SalesforceDescribe
 from services.salesforce.queries.lookup import Salesforce
-from services.salesforce.sessions import SalesforceAuth
+from services.salesforce.sessions import SalesforceSessions
 from services.slack.api import Slack
 from services.slack.directory import Directory
 from store.database import Database
@@ -127,7 +127,7 @@ async def office(database, clock) -> AsyncIterator[Office]:
         bolt = _bolt(slack, client, store)
         directory = Directory(api, database, clock)
         intake_keys = IntakeKeys(database, cipher, clock)
-        salesforce_auth = SalesforceAuth(database, cipher, http, "https://login.salesforce.com", None, None, clock)
+        salesforce_auth = SalesforceSessions(database, cipher, http, "https://login.salesforce.com", None, None, clock)
         salesforce = Salesforce(salesforce_auth)
         describe = SalesforceDescribe(salesforce)
         connect = SalesforceConnect(salesforce_auth, directory, describe, PUBLIC_URL)
@@ -137,9 +137,9 @@ async def office(database, clock) -> AsyncIterator[Office]:
         home_tab = AppHome(home)
         failed_job_changes = FailedJobChanges(database, lambda: None, clock)
         parts: dict[str, object] = {
-            "connecting": Connecting(connect, Pages.of("UserGems"), cipher),
-            "salesforce_source": SalesforceSource(database, describe, clock),
-            "own_mappings": OwnMappings(database, clock),
+            "connecting": ConnectRoutes(connect, Pages.of("UserGems"), cipher),
+            "salesforce_sources": SalesforceSources(database, describe, clock),
+            "field_mappings": FieldMappings(database, clock),
             "ownership": _ownership(database, directory, salesforce, home_tab, clock),
             "delivery_actions": DeliveryActions(database, api, Redrawer(database, api, clock), clock),
             "database": database,
@@ -153,7 +153,7 @@ async def office(database, clock) -> AsyncIterator[Office]:
             "status_command": StatusCommand(
                 directory=directory,
                 status=Status(database, clock),
-                sampling=Sampling(Intake(database, clock, lambda: None), api),
+                sample_sender=SampleSender(Intake(database, clock, lambda: None), api),
                 explainer=Explainer(database),
                 failed_job_changes=failed_job_changes,
             ),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from listeners.http.limits import PAGES_A_SECOND, PAGES_AT_ONCE, REFUSALS_AT_ONCE, address_of
-from services.intake.rate_limit import MOST_KNOWN, Allowance
+from services.intake.rate_limit import MOST_KNOWN, RateLimiter
 from tests.security.two_workspaces import TwoWorkspaces, open_two_workspaces
 from tests.world import sample_job_change
 
@@ -78,7 +78,7 @@ async def test_guessing_keys_is_limited_and_valid_senders_are_not(server: TwoWor
 
 def test_only_so_many_addresses_are_kept_in_memory(clock) -> None:
     """Requests from ever new addresses do not fill the memory."""
-    allowance = Allowance(clock, at_once=1, a_second=1)
+    allowance = RateLimiter(clock, at_once=1, a_second=1)
     for number in range(MOST_KNOWN + 500):
         allowance.wait_for(str(number), 1)
 

@@ -30,7 +30,7 @@ _NEEDED: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Reading:
+class RowReader:
     """
     How rows become job changes. *source*: whose rows they are; None: they say so themselves, or it is DEFAULT_SOURCE.
 

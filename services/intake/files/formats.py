@@ -51,7 +51,7 @@ class RowsFile:
     lines_before: int = 0
 
 
-def look(path: Path) -> RowsFile:
+def detect_format(path: Path) -> RowsFile:
     """Find out what a file is, reading it once. Raises UnreadableFileError, OSError."""
     digest, is_utf8 = hashlib.sha256(), codecs.getincrementaldecoder("utf-8")()
     head, decodes = b"", True

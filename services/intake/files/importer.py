@@ -15,15 +15,15 @@ from pathlib import Path
 from domain.errors import PermanentError
 from domain.job_change.model import JobChange
 from domain.job_change.validation import Fault, InvalidJobChangeError
-from services.intake.files.columns import Reading
-from services.intake.files.formats import RowsFile, look
-from services.intake.files.refused_rows import Refusals, Remarks, refusals_of
-from services.intake.files.rows import FileRow, opened
+from services.intake.files.columns import RowReader
+from services.intake.files.formats import RowsFile, detect_format
+from services.intake.files.refused_rows import RefusalList, RefusedRowsFile, refused_rows_path
+from services.intake.files.rows import FileRow, open_rows
 from services.intake.intake import Intake
 from services.intake.senders.row_mapping import RowMapping
 from store.database import Database, DatabaseUnavailableError
 from store.intake import imports, mappings
-from store.intake.imports import Progress, Rehearsal
+from store.intake.imports import DryRunKeys, Progress
 from store.intake.job_changes import Added
 
 AT_ONCE = 500
@@ -37,16 +37,16 @@ ATTEMPTS, WAIT_SECONDS = 5, 1.0
 
 
 @dataclass(frozen=True)
-class Plan:
+class ImportPlan:
     """A file, and how it is going to be imported. *progress*: how far an interrupted import of the same came."""
 
     workspace_id: str
     file: RowsFile
-    reading: Reading
+    reader: RowReader
     first: FileRow | None
     digest: str
     progress: Progress
-    is_rehearsal: bool
+    is_dry_run: bool
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -59,7 +59,7 @@ class Plan:
         """Why the first row is going to be refused; None: it is not."""
         if self.first is not None:
             try:
-                _change(self.reading, self.first)
+                _change(self.reader, self.first)
             except InvalidJobChangeError as error:
                 return str(error)
         return None
@@ -71,7 +71,7 @@ class Plan:
 
 
 @dataclass
-class Watch:
+class ImportRun:
     """
     Between a running import and whoever looks at it: how far it is, in rows and bytes; *stop* ends it.
 
@@ -85,7 +85,7 @@ class Watch:
 
 
 @dataclass(frozen=True)
-class Importing:
+class FileImporter:
     """
     Any size: no more of a file is in memory than one batch.
 
@@ -97,52 +97,52 @@ class Importing:
     now: Callable[[], int]
     wait: Callable[[float], Awaitable[None]] = asyncio.sleep
 
-    async def plan(self, path: Path, workspace_id: str, source: str | None, *, is_rehearsal: bool = False) -> Plan:
+    async def plan(self, path: Path, workspace_id: str, source: str | None, *, is_dry_run: bool = False) -> ImportPlan:
         """Look at a file, which takes seconds where it has millions of rows."""
-        file = await asyncio.to_thread(look, path)
+        file = await asyncio.to_thread(detect_format, path)
         definitions = await self.database.run(mappings.all_of, workspace_id)
         own = {of: RowMapping.parse(definition) for of, definition in definitions.items()}
         how = json.dumps([file.digest, source, definitions], sort_keys=True)
         digest = hashlib.sha256(how.encode()).hexdigest()
         progress = Progress()
-        if not is_rehearsal:
+        if not is_dry_run:
             progress = await self.database.run(imports.begin, workspace_id, digest, self.now())
-        if progress.refused_bytes > _size(refusals_of(path)):  # somebody has put it away: then from the beginning
+        if progress.refused_bytes > _size(refused_rows_path(path)):  # somebody has put it away: then from the beginning
             progress = Progress()
-        with opened(file) as (rows, _):
+        with open_rows(file) as (rows, _):
             first = next(rows, None)
-        return Plan(workspace_id, file, Reading(source, own, file.header), first, digest, progress, is_rehearsal)
+        return ImportPlan(workspace_id, file, RowReader(source, own, file.header), first, digest, progress, is_dry_run)
 
-    async def run(self, plan: Plan, watch: Watch) -> bool:
+    async def run(self, plan: ImportPlan, run: ImportRun) -> bool:
         """Import what is left of it; whether it came to its end, or was stopped."""
-        watch.progress = plan.progress
+        run.progress = plan.progress
         with (
-            closing(_refusals(plan, watch)) as refusals,
-            closing(Rehearsal()) as rehearsal,
-            opened(plan.file) as (rows, position),
+            closing(_refusals(plan, run)) as refusals,
+            closing(DryRunKeys()) as dry_run_keys,
+            open_rows(plan.file) as (rows, position),
         ):
             for number, batch in enumerate(_batches(islice(rows, plan.progress.read, None)), 1):
-                changes = _changes(plan.reading, batch, refusals)
+                changes = _changes(plan.reader, batch, refusals)
                 new = await (
-                    self._rehearsed(plan, changes, rehearsal) if plan.is_rehearsal else self._new(plan, changes)
+                    self._count_new(plan, changes, dry_run_keys) if plan.is_dry_run else self._new(plan, changes)
                 )
-                counted = watch.progress.plus(
+                counted = run.progress.plus(
                     accepted=new, duplicate=len(changes) - new, refused=len(batch) - len(changes)
                 )
-                watch.progress, watch.bytes_read = replace(counted, refused_bytes=refusals.flush()), position()
-                is_stopped = watch.stop.is_set()
+                run.progress, run.bytes_read = replace(counted, refused_bytes=refusals.flush()), position()
+                is_stopped = run.stop.is_set()
                 if is_stopped or number % SAVED_EVERY == 0:
-                    await self._save(plan, watch.progress)
+                    await self._save(plan, run.progress)
                 if is_stopped:
                     return False
         await self.database.run(imports.finish, plan.workspace_id, plan.digest)
         return True
 
-    async def _save(self, plan: Plan, progress: Progress) -> None:
-        if not plan.is_rehearsal:
+    async def _save(self, plan: ImportPlan, progress: Progress) -> None:
+        if not plan.is_dry_run:
             await self.database.run(imports.save, plan.workspace_id, plan.digest, progress, self.now())
 
-    async def _new(self, plan: Plan, changes: Sequence[JobChange]) -> int:
+    async def _new(self, plan: ImportPlan, changes: Sequence[JobChange]) -> int:
         """Accept them; how many of them are new."""
         added = await self._accepted(plan.workspace_id, changes)
         if None in added:
@@ -157,12 +157,12 @@ class Importing:
                 await self.wait(WAIT_SECONDS)
         return await self.intake.accept_read(workspace_id, changes)
 
-    async def _rehearsed(self, plan: Plan, changes: Sequence[JobChange], rehearsal: Rehearsal) -> int:
+    async def _count_new(self, plan: ImportPlan, changes: Sequence[JobChange], dry_run_keys: DryRunKeys) -> int:
         """How many of them would be new."""
         today = datetime.fromtimestamp(self.now() / 1_000, UTC).date()
         keys = [change.key(today) for change in changes]
         known = await self.database.run(imports.existing, plan.workspace_id, keys)
-        return rehearsal.new([key for key in keys if key not in known])
+        return dry_run_keys.new([key for key in keys if key not in known])
 
 
 def _batches(rows: Iterator[FileRow]) -> Iterator[list[FileRow]]:
@@ -170,25 +170,25 @@ def _batches(rows: Iterator[FileRow]) -> Iterator[list[FileRow]]:
         yield batch
 
 
-def _refusals(plan: Plan, watch: Watch) -> Refusals | Remarks:
-    return Remarks(watch.refused) if plan.is_rehearsal else Refusals.of(plan.file, plan.progress.refused_bytes)
+def _refusals(plan: ImportPlan, run: ImportRun) -> RefusedRowsFile | RefusalList:
+    return RefusalList(run.refused) if plan.is_dry_run else RefusedRowsFile.of(plan.file, plan.progress.refused_bytes)
 
 
-def _changes(reading: Reading, batch: Sequence[FileRow], refusals: Refusals | Remarks) -> list[JobChange]:
+def _changes(reader: RowReader, batch: Sequence[FileRow], refusals: RefusedRowsFile | RefusalList) -> list[JobChange]:
     """Those of these rows that can be read; the others are written down with their reasons."""
     changes = []
     for row in batch:
         try:
-            changes.append(_change(reading, row))
+            changes.append(_change(reader, row))
         except InvalidJobChangeError as error:
             refusals.write(row, str(error))
     return changes
 
 
-def _change(reading: Reading, row: FileRow) -> JobChange:
+def _change(reader: RowReader, row: FileRow) -> JobChange:
     if row.fault:
         raise InvalidJobChangeError([Fault("", row.fault)])
-    return JobChange.parse(reading.read(row.content))
+    return JobChange.parse(reader.read(row.content))
 
 
 def _size(path: Path) -> int:

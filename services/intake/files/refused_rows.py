@@ -20,7 +20,7 @@ _AS_IT_IS = "row"
 
 
 @dataclass
-class Refusals:
+class RefusedRowsFile:
     """Made when the first row is refused. *kept* bytes stand there from an import that was interrupted."""
 
     path: Path
@@ -29,9 +29,9 @@ class Refusals:
     _file: TextIO | None = field(default=None, init=False, repr=False)
 
     @classmethod
-    def of(cls, file: RowsFile, kept: int) -> Refusals:
+    def of(cls, file: RowsFile, kept: int) -> RefusedRowsFile:
         """Beside the file; what an earlier import left there is replaced unless it is *kept*."""
-        path = refusals_of(file.path)
+        path = refused_rows_path(file.path)
         if not kept:
             path.unlink(missing_ok=True)
         ours = (REFUSED_LINE, REFUSED_BECAUSE)
@@ -71,7 +71,7 @@ class Refusals:
 
 
 @dataclass
-class Remarks:
+class RefusalList:
     """The same of a rehearsal, which writes nothing: the first of them, to be told."""
 
     told: list[str]
@@ -87,7 +87,7 @@ class Remarks:
         pass
 
 
-def refusals_of(path: Path) -> Path:
+def refused_rows_path(path: Path) -> Path:
     """Where the refused rows of this file go."""
     return path.with_name(f"{path.name}.refused.csv")
 

@@ -34,7 +34,7 @@ class FileRow:
 
 
 @contextmanager
-def opened(file: RowsFile) -> Iterator[tuple[Iterator[FileRow], Callable[[], int]]]:
+def open_rows(file: RowsFile) -> Iterator[tuple[Iterator[FileRow], Callable[[], int]]]:
     """Its rows, and a function that tells how many bytes have been read."""
     with (
         file.path.open("rb") as content,
@@ -47,7 +47,7 @@ def opened(file: RowsFile) -> Iterator[tuple[Iterator[FileRow], Callable[[], int
 def _csv_rows(text: TextIO, file: RowsFile) -> Iterator[FileRow]:
     # Not line by line as it is: a file of something else may have none.
     reader = csv.reader(iter(lambda: text.readline(LONGEST_ROW), ""), delimiter=file.separator)
-    mended = {REFUSED_LINE, REFUSED_BECAUSE} <= set(file.header)
+    is_corrected_file = {REFUSED_LINE, REFUSED_BECAUSE} <= set(file.header)
     while True:
         line = reader.line_num + 1
         try:
@@ -58,7 +58,9 @@ def _csv_rows(text: TextIO, file: RowsFile) -> Iterator[FileRow]:
             yield FileRow(line, {}, f"cannot be read ({error}); a quote may not be closed")
             continue
         if line > file.lines_before and any(cells):
-            yield _csv_row(line, [_MADE_HARMLESS.sub("", cell, count=1) for cell in cells] if mended else cells, file)
+            yield _csv_row(
+                line, [_MADE_HARMLESS.sub("", cell, count=1) for cell in cells] if is_corrected_file else cells, file
+            )
 
 
 def _csv_row(line: int, cells: Sequence[str], file: RowsFile) -> FileRow:

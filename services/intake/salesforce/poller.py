@@ -11,7 +11,7 @@ from domain.errors import PermanentError, TransientError
 from domain.job_change.validation import InvalidJobChangeError
 from domain.salesforce import SalesforceConnection, Source
 from services.intake.intake import Intake
-from services.intake.salesforce.query import Place, SourceQuery
+from services.intake.salesforce.query import Cursor, SourceQuery
 from services.intake.salesforce.sources import SKEW_MS, checked
 from services.retry import backoff_ms
 from services.salesforce.queries.describe import NOT_CONNECTED, SalesforceDescribe
@@ -20,7 +20,7 @@ from services.salesforce.refusals import LIMIT_RETRY_SECONDS
 from store.database import Database
 from store.delivery import pauses
 from store.salesforce import sources
-from store.salesforce.sources import Turn
+from store.salesforce.sources import SourceLease
 from store.slack import workspaces
 
 PAGE = 2_000
@@ -44,7 +44,7 @@ _TOLD_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
-class SalesforceFinder:
+class SalesforcePoller:
     """What it finds is taken in like what any sender posts."""
 
     database: Database
@@ -55,30 +55,30 @@ class SalesforceFinder:
 
     async def find_due(self) -> bool:
         """Read the due sources of one workspace to their end; False: none is due, or others are at them."""
-        turn = await self.database.run(sources.claim, self.now(), LEASE_MS)
-        if turn is None:
+        lease = await self.database.run(sources.claim, self.now(), LEASE_MS)
+        if lease is None:
             return False
-        keep_alive = asyncio.create_task(self._keep_lease(turn))
+        keep_alive = asyncio.create_task(self._keep_lease(lease))
         try:
-            for source in turn.sources:
-                await self._look(turn, source)
+            for source in lease.sources:
+                await self._look(lease, source)
         finally:
             keep_alive.cancel()
-            await self.database.run(sources.give_back, turn)
+            await self.database.run(sources.give_back, lease)
         return True
 
-    async def _keep_lease(self, turn: Turn) -> None:
+    async def _keep_lease(self, lease: SourceLease) -> None:
         while True:
             await asyncio.sleep(LEASE_MS / 3_000)
-            await self.database.run_until_available(sources.hold, turn, self.now() + LEASE_MS)
+            await self.database.run_until_available(sources.hold, lease, self.now() + LEASE_MS)
 
-    async def _look(self, turn: Turn, source: Source) -> None:
+    async def _look(self, lease: SourceLease, source: Source) -> None:
         if wait := await self._wait(source):
             due_at, why = wait
             await self.database.run(sources.postpone, source, due_at, why, failed=False)
             return
         try:
-            await self._read(turn, source)
+            await self._read(lease, source)
         except TransientError as error:
             await self._postpone(source, error)
         except PermanentError as error:
@@ -91,7 +91,7 @@ class SalesforceFinder:
         paused = await self.database.run(pauses.paused_until, source.workspace_id, "salesforce", now)
         if paused is not None:
             return paused, "Salesforce asked us to wait"
-        connection = await self.describe.salesforce.auth.connection_of(source.workspace_id)
+        connection = await self.describe.salesforce.sessions.connection_of(source.workspace_id)
         workspace = await self.database.run(workspaces.find, source.workspace_id)
         if connection is None or workspace is None:
             return now + TROUBLE_MS, NOT_CONNECTED
@@ -99,7 +99,7 @@ class SalesforceFinder:
             return now + TROUBLE_MS, why
         return None
 
-    async def _read(self, turn: Turn, source: Source) -> None:
+    async def _read(self, lease: SourceLease, source: Source) -> None:
         query, problem = SourceQuery.parse(source.sobject, source.definition), None
         began, after = self.now(), None
         start = max(source.since, source.mark - OVERLAP_MS)
@@ -112,13 +112,13 @@ class SalesforceFinder:
                     raise
                 query, problem = await self._readable(source, query)
                 continue
-            places = [Place.of(row) for row in page.rows]
+            places = [Cursor.of(row) for row in page.rows]
             refused = await self._take_in(source, query, page.rows)
             if refused is None:
                 return
             if places:
                 after = places[-1]
-                if not await self._advance(turn, source, after, len(page.rows), refused):
+                if not await self._advance(lease, source, after, len(page.rows), refused):
                     return
             if page.is_all and len(page.rows) < self.page_size:
                 break
@@ -126,11 +126,11 @@ class SalesforceFinder:
         seen_to = began - SKEW_MS
         await self.database.run(sources.finish, source, seen_to=seen_to, now=self.now(), due_at=due_at, problem=problem)
 
-    async def _advance(self, turn: Turn, source: Source, place: Place, rows: int, refused: list[str]) -> bool:
+    async def _advance(self, lease: SourceLease, source: Source, place: Cursor, rows: int, refused: list[str]) -> bool:
         """Only once its records are taken in: whoever dies before that reads them again, and nothing is told twice."""
         until = self.now() + LEASE_MS
         return await self.database.run(
-            sources.advance, turn, source, mark=place.moment, found=rows - len(refused), refused=refused, until=until
+            sources.advance, lease, source, mark=place.moment, found=rows - len(refused), refused=refused, until=until
         )
 
     async def _take_in(self, source: Source, query: SourceQuery, rows: Sequence[Row]) -> list[str] | None:

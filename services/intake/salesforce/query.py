@@ -28,14 +28,14 @@ _ALWAYS = ("Id", "SystemModstamp")
 
 
 @dataclass(frozen=True)
-class Place:
+class Cursor:
     """A record that has been read, and behind which reading goes on. *stamp* as Salesforce writes it."""
 
     stamp: str
     record_id: str
 
     @classmethod
-    def of(cls, row: Row) -> Place:
+    def of(cls, row: Row) -> Cursor:
         """Raises TransientError for a record without an id, or of no time."""
         stamp, record_id = row.get("SystemModstamp"), row.get("Id")
         if not (isinstance(stamp, str) and _STAMP.fullmatch(stamp) and isinstance(record_id, str) and record_id):
@@ -114,7 +114,7 @@ class SourceQuery:
             {self.dated_by} if self.dated_by else set()
         )
 
-    def page(self, *, start: int, since: int, after: Place | None, most: int) -> str:
+    def page(self, *, start: int, since: int, after: Cursor | None, most: int) -> str:
         """
         The next records in the order of their last change, from *start* or behind *after*; times in milliseconds.
 

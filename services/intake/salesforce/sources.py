@@ -13,7 +13,7 @@ from domain.job_change.model import JobChange
 from domain.job_change.validation import InvalidJobChangeError
 from domain.salesforce import NewSource, Preview, PreviewLine, Source
 from services.intake.salesforce.presets import USERGEMS, Proposal, proposals
-from services.intake.salesforce.query import Place, SourceQuery
+from services.intake.salesforce.query import Cursor, SourceQuery
 from services.salesforce.queries.describe import SalesforceDescribe
 from services.salesforce.queries.statements import Row
 from store import audit
@@ -29,7 +29,7 @@ DAY_MS = 24 * 60 * 60_000
 
 
 @dataclass(frozen=True)
-class SalesforceSource:
+class SalesforceSources:
     """Whether somebody may change anything is for the caller to check."""
 
     database: Database
@@ -88,7 +88,7 @@ class SalesforceSource:
         """
         query = SourceQuery.parse(proposal.sobject, proposal.definition)
         query = query.without(await checked(self.describe, workspace_id, query))
-        connection = await self.describe.salesforce.auth.connection_of(workspace_id)
+        connection = await self.describe.salesforce.sessions.connection_of(workspace_id)
         now, days = self.now(), min(backfill_days or 0, MOST_BACKFILL_DAYS)
         since = now - days * DAY_MS if days else await self._from_now(workspace_id, query)
         new = NewSource(
@@ -107,7 +107,7 @@ class SalesforceSource:
     async def _from_now(self, workspace_id: str, query: SourceQuery) -> int:
         """Behind the newest record there is, by Salesforce's clock: ours may be wrong."""
         newest = (await self.describe.page(workspace_id, query.newest(1))).rows
-        return Place.of(newest[0]).moment + 1 if newest else self.now() - SKEW_MS
+        return Cursor.of(newest[0]).moment + 1 if newest else self.now() - SKEW_MS
 
     async def set_state(self, workspace_id: str, actor: str, name: str, state: str | None) -> bool:
         """Pause a source, let it go on, or with None remove it; False: there is no such source."""

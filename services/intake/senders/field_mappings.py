@@ -19,7 +19,7 @@ from store.intake import mappings
 
 
 @dataclass(frozen=True)
-class OwnMappings:
+class FieldMappings:
     """Whether somebody may change anything is for the caller to check."""
 
     database: Database

@@ -20,7 +20,7 @@ from services.ownership.rules.owner_sources import (
     is_salesforce_user,
 )
 from services.ownership.rules.rule_set import Rule, RuleSet, Segment
-from services.salesforce.records import Needs
+from services.salesforce.records import RequiredRecords
 
 _BY_OPPORTUNITY: frozenset[Segment] = frozenset({"open_opportunity", "closed_lost", "none"})
 _BY_FIELD: frozenset[Segment] = frozenset({"customer", "target", "none"})
@@ -31,7 +31,7 @@ def segments_asked_for(rules: RuleSet, muted: Collection[Segment]) -> frozenset[
     return frozenset({*muted, *(segment for rule in rules.in_force for segment in rule.when.segment or ())})
 
 
-def needs_of(rules: RuleSet, email_field: str | None = None, muted: Collection[Segment] = ()) -> Needs:
+def needs_of(rules: RuleSet, email_field: str | None = None, muted: Collection[Segment] = ()) -> RequiredRecords:
     """
     For the rules in force; *email_field* of User is read besides `Email`, for matching with Slack.
 
@@ -44,7 +44,7 @@ def needs_of(rules: RuleSet, email_field: str | None = None, muted: Collection[S
     if segments & _BY_FIELD:
         named |= {rules.segments.customer.field, rules.segments.target.field}
     pools = [rules.pools[source.pool] for source in sources if isinstance(source, Pool)]
-    needs = Needs(
+    needs = RequiredRecords(
         fields=_by_object(named),
         companies=bool(segments or named or pools) or any(map(_is_of_a_side, sources)),
         parents=any(isinstance(source, Owner) and source.of == "parent_account" for source in sources),
@@ -60,10 +60,10 @@ def needs_of(rules: RuleSet, email_field: str | None = None, muted: Collection[S
     return replace(needs, email_field=email_field)
 
 
-def together(first: Needs, second: Needs) -> Needs:
+def together(first: RequiredRecords, second: RequiredRecords) -> RequiredRecords:
     """What serves two rule sets at once, so that both decide on the same facts."""
     objects = {*first.fields, *second.fields}
-    return Needs(
+    return RequiredRecords(
         fields={name: first.fields.get(name, frozenset()) | second.fields.get(name, frozenset()) for name in objects},
         companies=first.companies or second.companies,
         parents=first.parents or second.parents,
@@ -77,7 +77,7 @@ def together(first: Needs, second: Needs) -> Needs:
     )
 
 
-def allowed(needs: Needs, readable: Mapping[str, frozenset[str]]) -> tuple[Needs, frozenset[str]]:
+def allowed(needs: RequiredRecords, readable: Mapping[str, frozenset[str]]) -> tuple[RequiredRecords, frozenset[str]]:
     """
     The same with no field but those of the org that we may read, and the ones that are left out, in lower case.
 

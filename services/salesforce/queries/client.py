@@ -20,8 +20,8 @@ from simple_salesforce.exceptions import SalesforceError, SalesforceExpiredSessi
 
 from domain.errors import PermanentError, TransientError
 from services.measures import UNMEASURED, Measures
-from services.salesforce.moved_orgs import MovedAwayError, SessionEndedError, UnreachableError
-from services.salesforce.queries.statements import Hidden, Question, Row
+from services.salesforce.moved_orgs import RedirectedError, SessionEndedError, UnreachableError
+from services.salesforce.queries.statements import Hidden, RecordQuery, Row
 from services.salesforce.refusals import MALFORMED_ID, NO_SUCH_TYPE, UnreadableFieldError, code_of, refusal
 from services.salesforce.sessions import Session
 from services.settings import is_loopback
@@ -108,7 +108,7 @@ class SalesforceClient:
                     return None
                 raise
 
-    def rows(self, asked: Sequence[Question]) -> dict[str, list[Row]]:
+    def rows(self, asked: Sequence[RecordQuery]) -> dict[str, list[Row]]:
         """
         The answers to all questions, as rows by their kind, five questions a call.
 
@@ -153,7 +153,7 @@ class SalesforceClient:
         self._has_composite = True
         return True
 
-    def _all_rows(self, asked: Sequence[Question]) -> dict[str, list[Row]]:
+    def _all_rows(self, asked: Sequence[RecordQuery]) -> dict[str, list[Row]]:
         found: dict[str, list[Row]] = defaultdict(list)
         for start in range(0, len(asked), QUERIES_A_CALL):
             some = asked[start : start + QUERIES_A_CALL]
@@ -164,7 +164,7 @@ class SalesforceClient:
     def _count(self, *_: object, **__: object) -> None:
         self._calls += 1
 
-    def _answers(self, asked: Sequence[Question]) -> Iterable[_Answer]:
+    def _answers(self, asked: Sequence[RecordQuery]) -> Iterable[_Answer]:
         """One composite call; one call a question where there is no such resource, as behind some gateways."""
         if not self._has_composite:
             return [self._answer(question) for question in asked]
@@ -176,7 +176,7 @@ class SalesforceClient:
         self._has_composite = False
         return [self._answer(question) for question in asked]
 
-    def _composite(self, asked: Sequence[Question]) -> Iterable[_Answer]:
+    def _composite(self, asked: Sequence[RecordQuery]) -> Iterable[_Answer]:
         """The queries travel in the body, where they may be longer than in an URL."""
         data = f"/services/data/v{self.salesforce.sf_version}/"
         subrequests = [
@@ -189,7 +189,7 @@ class SalesforceClient:
         answers = [by_reference[f"q{number}"] for number in range(len(asked))]
         return [_Answer(int(one["httpStatusCode"]), one["body"]) for one in answers]
 
-    def _answer(self, question: Question) -> _Answer:
+    def _answer(self, question: RecordQuery) -> _Answer:
         try:
             # Not the library's own paging: that goes wherever the answer points, and takes our session along.
             page = self.salesforce.restful("query", params={"q": question.soql}, **_HOW)
@@ -199,7 +199,7 @@ class SalesforceClient:
             return _Answer(400, error.content)
         return _Answer(200, page)
 
-    def _rows(self, question: Question, answer: _Answer) -> Iterator[Row]:
+    def _rows(self, question: RecordQuery, answer: _Answer) -> Iterator[Row]:
         if answer.status != 200:
             if not _may_be_empty(question, code_of(answer.body)):
                 error = refusal(answer.status, answer.body)
@@ -263,7 +263,7 @@ def _translated() -> Iterator[None]:
         raise SessionEndedError from error
     except SalesforceError as error:
         told = refusal(error.status, error.content)
-        raise (MovedAwayError(told) if error.status in _MOVED else told) from error
+        raise (RedirectedError(told) if error.status in _MOVED else told) from error
     except requests.ConnectionError as error:
         raise UnreachableError(f"Salesforce did not answer: {type(error).__name__}") from error
     except requests.RequestException as error:
@@ -278,12 +278,12 @@ def _refuses_composite(error: SalesforceError) -> bool:
     return is_refused or error.status in _NO_COMPOSITE
 
 
-def _can_do_without(question: Question, error: PermanentError) -> bool:
+def _can_do_without(question: RecordQuery, error: PermanentError) -> bool:
     """Whether the same question may be asked again without the field that was refused."""
     return isinstance(error, UnreadableFieldError) and question.uses(error.sobject, error.field)
 
 
-def _may_be_empty(question: Question, code: str | None) -> bool:
+def _may_be_empty(question: RecordQuery, code: str | None) -> bool:
     """An org may do without some kinds of records, and an id that is none finds nothing."""
     return (code == NO_SUCH_TYPE and question.is_optional) or (code == MALFORMED_ID and question.by_id)
 

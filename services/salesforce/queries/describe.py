@@ -11,7 +11,7 @@ from services.salesforce.queries.lookup import Salesforce
 from services.salesforce.queries.objects import FieldInfo, ObjectInfo
 from services.salesforce.queries.statements import Row, format_soql
 from store.salesforce import connections
-from store.salesforce.connections import About
+from store.salesforce.connections import OrgDetails
 
 if TYPE_CHECKING:
     from services.salesforce.queries.client import SalesforceClient
@@ -74,13 +74,17 @@ class SalesforceDescribe:
         self, workspace_id: str, sobject: str, path: str, known: dict[str, ObjectInfo | None]
     ) -> str | None:
         *ways, name = path.split(".")
-        for way in ways:
+        for relationship in ways:
             described = await self._known(workspace_id, sobject, known)
-            field = described.way(way) if described else None
+            field = described.relationship_field(relationship) if described else None
             if field is None or not field.refers_to:
-                return f"{sobject} has no way {way}, or we may not read it"
+                return f"{sobject} has no relationship {relationship}, or we may not read it"
             if len(field.refers_to) > 1:  # https://developer.salesforce.com/docs/platform/object-reference (Name)
-                return None if name.lower() in _OF_ANYBODY else f"{way} has no field {name} that all of its kinds share"
+                return (
+                    None
+                    if name.lower() in _OF_ANYBODY
+                    else f"{relationship} has no field {name} that all of its kinds share"
+                )
             sobject = field.refers_to[0]
         described = await self._known(workspace_id, sobject, known)
         return None if described and described.field(name) else f"{sobject} has no field {name}, or we may not read it"
@@ -99,7 +103,7 @@ class SalesforceDescribe:
 
     async def introduce(self, workspace_id: str) -> None:
         """Ask the org what it is called, and remember it for status and Home."""
-        known = await self.salesforce.auth.connection_of(workspace_id)
+        known = await self.salesforce.sessions.connection_of(workspace_id)
         organizations = await self._if_readable(
             workspace_id, "SELECT Name, OrganizationType, IsSandbox FROM Organization LIMIT 1"
         )
@@ -109,13 +113,13 @@ class SalesforceDescribe:
             users = await self._if_readable(workspace_id, soql)
         org, user = next(iter(organizations), {}), next(iter(users), {})
         is_sandbox = org.get("IsSandbox")
-        about = About(
+        about = OrgDetails(
             org_name=_text(org.get("Name")),
             org_edition=_text(org.get("OrganizationType")),
             is_sandbox=is_sandbox if isinstance(is_sandbox, bool) else None,
             user_name=_text(user.get("Name")) or _text(user.get("Username")),
         )
-        await self.salesforce.auth.database.run(connections.describe, workspace_id, about)
+        await self.salesforce.sessions.database.run(connections.describe, workspace_id, about)
 
     async def _if_readable(self, workspace_id: str, soql: str) -> Sequence[Row]:
         try:

@@ -12,21 +12,21 @@ from sqlalchemy import Connection
 
 from domain.errors import PermanentError, TransientError
 from services.measures import UNMEASURED, Measures
-from services.salesforce.moved_orgs import Moves, SessionEndedError, UnreachableError
-from services.salesforce.queries.rows import Business, people, users, with_business
-from services.salesforce.queries.statements import Question, account_questions, questions, user_questions
+from services.salesforce.moved_orgs import MovedOrgs, SessionEndedError, UnreachableError
+from services.salesforce.queries.rows import AccountDetails, people, users, with_account_details
+from services.salesforce.queries.statements import RecordQuery, account_queries, person_queries, user_queries
 from services.salesforce.records import (
-    NO_NEEDS,
+    NOTHING_REQUIRED,
     Account,
+    BatchRecords,
     Contact,
-    Found,
     Lead,
-    Needs,
     Opportunity,
     PersonLookup,
     PersonRecords,
+    RequiredRecords,
 )
-from services.salesforce.sessions import SalesforceAuth, Session
+from services.salesforce.sessions import SalesforceSessions, Session
 from store.salesforce import connections
 
 if TYPE_CHECKING:
@@ -49,17 +49,17 @@ def _threads() -> ThreadPoolExecutor:
 class Salesforce:
     """Asks on behalf of workspaces, through a client each."""
 
-    auth: SalesforceAuth
+    sessions: SalesforceSessions
     deadline_seconds: float = DEADLINE_SECONDS
     measures: Measures = UNMEASURED
-    moves: Moves = field(default_factory=Moves, init=False, repr=False)
+    moved_orgs: MovedOrgs = field(default_factory=MovedOrgs, init=False, repr=False)
     _clients: dict[str, SalesforceClient] = field(default_factory=dict, init=False, repr=False)
     _noted: dict[str, str | None] = field(default_factory=dict, init=False, repr=False)
     _threads: ThreadPoolExecutor = field(default_factory=_threads, init=False, repr=False)
 
     async def find_people(
-        self, workspace_id: str, lookups: Sequence[PersonLookup], needs: Needs = NO_NEEDS
-    ) -> Found | None:
+        self, workspace_id: str, lookups: Sequence[PersonLookup], needs: RequiredRecords = NOTHING_REQUIRED
+    ) -> BatchRecords | None:
         """
         What Salesforce knows for each lookup, and what rules need besides; None: no Salesforce is connected.
 
@@ -67,23 +67,23 @@ class Salesforce:
         addresses; whatever *needs* says, a few more, and never more the more rules there are. What we may not read is
         left out and named. Raises PermanentError (its text says what an admin has to mend) and TransientError.
         """
-        session = await self.auth.session_for(workspace_id)
+        session = await self.sessions.session_for(workspace_id)
         if session is None:
             return None
-        asked = questions(lookups, needs)
+        asked = person_queries(lookups, needs)
         if not asked and not needs.user_ids:
-            return Found(people(lookups, {}))
+            return BatchRecords(people(lookups, {}))
         try:
             told = await self._with_session(session, lambda client: _found(client, lookups, asked, needs))
         except PermanentError as error:
-            await self.auth.database.run(connections.note_problem, workspace_id, str(error))
+            await self.sessions.database.run(connections.note_problem, workspace_id, str(error))
             raise
         if told is None:
             return None
         found, unreadable = told
         named = ", ".join(sorted(unreadable.values())) or None
         if self._noted.get(workspace_id, "?") != named:
-            await self.auth.database.run(connections.note_unreadable, workspace_id, named)
+            await self.sessions.database.run(connections.note_unreadable, workspace_id, named)
             self._noted[workspace_id] = named
         return found
 
@@ -100,7 +100,7 @@ class Salesforce:
 
         Raises PermanentError, TransientError.
         """
-        session = await self.auth.session_for(workspace_id)
+        session = await self.sessions.session_for(workspace_id)
         return None if session is None else await self._with_session(session, work)
 
     async def _with_session(self, session: Session, work: Callable[[SalesforceClient], Answer]) -> Answer | None:
@@ -120,16 +120,16 @@ class Salesforce:
         """The session to use after this failure; raises what the failure is where another would not help."""
         workspace_id = session.workspace_id
         if type(error) is SessionEndedError:
-            return await self.auth.renew(workspace_id, session.access_token)
-        if not self.moves.suspects(workspace_id, error) or not await self.auth.can_renew(workspace_id):
+            return await self.sessions.renew(workspace_id, session.access_token)
+        if not self.moved_orgs.suspects(workspace_id, error) or not await self.sessions.can_renew(workspace_id):
             raise error.otherwise from error
-        async with self.moves.one_at_a_time(workspace_id):
-            stored = await self.auth.session_for(workspace_id)
+        async with self.moved_orgs.one_at_a_time(workspace_id):
+            stored = await self.sessions.session_for(workspace_id)
             if stored != session:  # somebody else has asked for it meanwhile
                 return stored
-            if not self.moves.may_renew(workspace_id, self.auth.now()):
+            if not self.moved_orgs.may_renew(workspace_id, self.sessions.now()):
                 raise error.otherwise from error
-            return await self.auth.renew(workspace_id, session.access_token)
+            return await self.sessions.renew(workspace_id, session.access_token)
 
     async def _ask(self, session: Session, work: Callable[[SalesforceClient], Answer]) -> Answer:
         client, answered = await self._client(session), False
@@ -137,12 +137,14 @@ class Salesforce:
             async with asyncio.timeout(self.deadline_seconds):
                 answer = await asyncio.get_running_loop().run_in_executor(self._threads, work, client)
             answered = True
-            self.moves.answered(session.workspace_id)
+            self.moved_orgs.answered(session.workspace_id)
         except TimeoutError as error:
             self._clients.pop(session.workspace_id, None)  # its thread still has it, and ends in its own time
             raise TransientError(f"Salesforce took longer than {self.deadline_seconds:.0f} seconds") from error
         finally:
-            await self.auth.database.run(_note, session.workspace_id, self.auth.now(), client, answered=answered)
+            await self.sessions.database.run(
+                _note, session.workspace_id, self.sessions.now(), client, answered=answered
+            )
         return answer
 
     async def _client(self, session: Session) -> SalesforceClient:
@@ -167,19 +169,19 @@ def _note(connection: Connection, workspace_id: str, now: int, client: Salesforc
 
 
 def _found(
-    client: SalesforceClient, lookups: Sequence[PersonLookup], asked: Sequence[Question], needs: Needs
-) -> tuple[Found, Mapping[str, str]]:
+    client: SalesforceClient, lookups: Sequence[PersonLookup], asked: Sequence[RecordQuery], needs: RequiredRecords
+) -> tuple[BatchRecords, Mapping[str, str]]:
     """Three rounds at most, each of which asks for everybody at once: people, their accounts' business, users."""
     told = people(lookups, client.rows(asked))
-    about_accounts = account_questions({one.id for one in _accounts(told.values())}, needs)
+    about_accounts = account_queries({one.id for one in _accounts(told.values())}, needs)
     if about_accounts:
-        business = Business.of(client.rows(about_accounts))
-        told = {key: with_business(records, business) for key, records in told.items()}
+        details = AccountDetails.of(client.rows(about_accounts))
+        told = {key: with_account_details(records, details) for key, records in told.items()}
     known = {}
-    if needs.users and (about_users := user_questions(_user_ids(told.values(), needs), needs)):
+    if needs.users and (about_users := user_queries(_user_ids(told.values(), needs), needs)):
         known = users(client.rows(about_users)["User"], needs.email_field)
     unreadable = client.unreadable
-    return Found(told, known, frozenset(unreadable), client.session.instance_url), unreadable
+    return BatchRecords(told, known, frozenset(unreadable), client.session.instance_url), unreadable
 
 
 def _accounts(told: Iterable[PersonRecords]) -> Iterator[Account]:
@@ -188,7 +190,7 @@ def _accounts(told: Iterable[PersonRecords]) -> Iterator[Account]:
         yield from filter(None, [*accounts, records.past_account, records.current_account])
 
 
-def _user_ids(told: Iterable[PersonRecords], needs: Needs) -> set[str]:
+def _user_ids(told: Iterable[PersonRecords], needs: RequiredRecords) -> set[str]:
     """Of those whom rules name, whom lookup fields hold, and whose manager or other address is asked for."""
     ids = set(needs.user_ids)
     for records in told:

@@ -34,7 +34,7 @@ class ObjectInfo:
         """Found without regard to case, as Salesforce does."""
         return next((each for each in self.fields.values() if each.name.lower() == name.lower()), None)
 
-    def way(self, relationship: str) -> FieldInfo | None:
+    def relationship_field(self, relationship: str) -> FieldInfo | None:
         """The field behind `Account.` or `Past_Account__r.`."""
         return next(
             (each for each in self.fields.values() if (each.relationship or "").lower() == relationship.lower()), None

@@ -71,26 +71,26 @@ def users(rows: Iterable[Row], email_field: str | None) -> dict[str, SalesforceU
     }
 
 
-def with_business(told: PersonRecords, business: Business) -> PersonRecords:
+def with_account_details(told: PersonRecords, details: AccountDetails) -> PersonRecords:
     """The same records, their accounts with opportunities and teams."""
     return replace(
         told,
-        contact=business.of_contact(told.contact),
-        contacts=tuple(filter(None, (business.of_contact(one) for one in told.contacts))),
-        past_account=business.of_account(told.past_account),
-        current_account=business.of_account(told.current_account),
+        contact=details.of_contact(told.contact),
+        contacts=tuple(filter(None, (details.of_contact(one) for one in told.contacts))),
+        past_account=details.of_account(told.past_account),
+        current_account=details.of_account(told.current_account),
     )
 
 
 @dataclass(frozen=True)
-class Business:
+class AccountDetails:
     """Opportunities and teams by the first 15 characters of the account's id."""
 
     opportunities: Mapping[str, Mapping[str, Opportunity]]
     teams: Mapping[str, Mapping[str, tuple[SalesforceUser, ...]]]
 
     @classmethod
-    def of(cls, found: Mapping[str, Iterable[Row]]) -> Business:
+    def of(cls, found: Mapping[str, Iterable[Row]]) -> AccountDetails:
         """From the rows of the second round."""
         deal_teams = _teams(found.get("OpportunityTeamMember", ()), "OpportunityId")
         opportunities: dict[str, dict[str, Opportunity]] = defaultdict(dict)

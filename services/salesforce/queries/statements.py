@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 from domain.job_change.field_types import long_salesforce_id
 from services.salesforce.queries.rows import OPPORTUNITIES, Row, people
-from services.salesforce.records import NO_NEEDS, Needs, PersonLookup
+from services.salesforce.records import NOTHING_REQUIRED, PersonLookup, RequiredRecords
 
-__all__ = ["Question", "Row", "account_questions", "format_soql", "people", "questions", "user_questions"]
+__all__ = ["RecordQuery", "Row", "account_queries", "format_soql", "people", "person_queries", "user_queries"]
 
 LONGEST_LIST = 10_000
 """
@@ -57,7 +57,7 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Question:
+class RecordQuery:
     """
     One query. *kind* tells its rows apart; *by* is the field it asks by, *by_id* when that is the record's id.
 
@@ -104,7 +104,7 @@ class Question:
         """Whether it can do without the field, and would be another question then."""
         return field.lower() not in _ESSENTIAL and self.without(frozenset({(sobject.lower(), field.lower())})) != self
 
-    def without(self, hidden: Hidden) -> Question | None:
+    def without(self, hidden: Hidden) -> RecordQuery | None:
         """The same without fields that we may not read; None: it asks by one of them."""
         root = "Opportunity" if self.children is not None else self.sobject
         if (self.sobject.lower(), self.by.lower()) in hidden:
@@ -119,7 +119,7 @@ def _is_hidden(path: str, root: str, hidden: Hidden) -> bool:
     return any((entity.lower(), field.lower()) in hidden for entity in entities)
 
 
-def questions(lookups: Sequence[PersonLookup], needs: Needs = NO_NEEDS) -> list[Question]:
+def person_queries(lookups: Sequence[PersonLookup], needs: RequiredRecords = NOTHING_REQUIRED) -> list[RecordQuery]:
     """
     The first round: contacts and leads by their ids and e-mail addresses, accounts of both companies.
 
@@ -143,7 +143,7 @@ def questions(lookups: Sequence[PersonLookup], needs: Needs = NO_NEEDS) -> list[
     return asked + (list(_of_companies(lookups, needs)) if needs.companies else [])
 
 
-def _of_companies(lookups: Sequence[PersonLookup], needs: Needs) -> Iterator[Question]:
+def _of_companies(lookups: Sequence[PersonLookup], needs: RequiredRecords) -> Iterator[RecordQuery]:
     """Accounts of companies without an id: by domain and by name at once, for one answer decides between them."""
     companies = [company for one in lookups for company in (one.past, one.current) if not company.account_id]
     domains = sorted({company.domain for company in companies if company.domain and company.domain.isprintable()})
@@ -155,14 +155,14 @@ def _of_companies(lookups: Sequence[PersonLookup], needs: Needs) -> Iterator[Que
         yield replace(_by("Account", "Name", some, needs), is_limited=True)
 
 
-def account_questions(account_ids: Collection[str], needs: Needs) -> list[Question]:
+def account_queries(account_ids: Collection[str], needs: RequiredRecords) -> list[RecordQuery]:
     """The second round: opportunities and teams of the accounts that the first has found."""
     lists = list(_lists(_ids("Account", account_ids)))
-    asked: list[Question] = []
+    asked: list[RecordQuery] = []
     if needs.opportunities:
         fields = ("Id", "Name", "CloseDate", *_owner(), *_named(needs, "Opportunity"))
         asked += [
-            Question(kind, "Account", fields, _in("Id", some), "Id", by_id=True, children=children)
+            RecordQuery(kind, "Account", fields, _in("Id", some), "Id", by_id=True, children=children)
             for kind, children in OPPORTUNITIES.items()
             for some in lists
         ]
@@ -174,14 +174,14 @@ def account_questions(account_ids: Collection[str], needs: Needs) -> list[Questi
     return asked
 
 
-def _of_teams(of: str, by: str, account_ids: list[str], roles: frozenset[str]) -> Question:
+def _of_teams(of: str, by: str, account_ids: list[str], roles: frozenset[str]) -> RecordQuery:
     sobject = f"{of}TeamMember"
     fields = (f"{of}Id", "UserId", "TeamMemberRole", "User.Name", "User.Email", "User.IsActive", "CreatedDate")
     where = f"{_in(by, account_ids)} AND {_in('TeamMemberRole', sorted(roles))}"
-    return Question(sobject, sobject, fields, where, by, is_limited=True)
+    return RecordQuery(sobject, sobject, fields, where, by, is_limited=True)
 
 
-def user_questions(user_ids: Collection[str], needs: Needs) -> list[Question]:
+def user_queries(user_ids: Collection[str], needs: RequiredRecords) -> list[RecordQuery]:
     """The third round: the users whom lookup fields name, or of whom more than their name and address is wanted."""
     fields = list(_FIELDS["User"])
     if needs.managers:
@@ -190,15 +190,16 @@ def user_questions(user_ids: Collection[str], needs: Needs) -> list[Question]:
         fields += [f"{path}{needs.email_field}" for path in (("", "Manager.") if needs.managers else ("",))]
     selected = tuple(dict.fromkeys(fields))
     return [
-        Question("User", "User", selected, _in("Id", some), "Id", by_id=True) for some in _lists(_ids("User", user_ids))
+        RecordQuery("User", "User", selected, _in("Id", some), "Id", by_id=True)
+        for some in _lists(_ids("User", user_ids))
     ]
 
 
-def _by(sobject: str, by: str, values: list[str], needs: Needs, *, by_id: bool = False) -> Question:
-    return Question(sobject, sobject, _selected(sobject, needs), _in(by, values) if values else "", by, by_id)
+def _by(sobject: str, by: str, values: list[str], needs: RequiredRecords, *, by_id: bool = False) -> RecordQuery:
+    return RecordQuery(sobject, sobject, _selected(sobject, needs), _in(by, values) if values else "", by, by_id)
 
 
-def _selected(sobject: str, needs: Needs) -> tuple[str, ...]:
+def _selected(sobject: str, needs: RequiredRecords) -> tuple[str, ...]:
     """What is always read and what rules name, which an allow-list has passed before."""
     fields = [*_FIELDS[sobject], *_named(needs, sobject)]
     accounts = {"Account": "", "Contact": "Account."}
@@ -210,7 +211,7 @@ def _selected(sobject: str, needs: Needs) -> tuple[str, ...]:
     return tuple(dict.fromkeys(fields))
 
 
-def _named(needs: Needs, sobject: str) -> list[str]:
+def _named(needs: RequiredRecords, sobject: str) -> list[str]:
     return sorted(name for name in needs.fields.get(sobject, ()) if _NAME.fullmatch(name))
 
 

@@ -23,7 +23,7 @@ from app import build
 from domain.job_change.model import JobChange
 from listeners.cli import importing
 from listeners.cli.terminal import Terminal
-from services.intake.files.importer import AT_ONCE, Importing, Watch
+from services.intake.files.importer import AT_ONCE, FileImporter, ImportRun
 from services.intake.intake import Intake
 from store.database import Database
 from store.intake import mappings
@@ -276,12 +276,12 @@ def test_an_interrupted_import_continues_where_it_stopped(operator, tmp_path):
 async def stopped_early(operator: Operator, path: Path) -> Progress:
     """Import until Ctrl-C is pressed during the first batch."""
     database = Database(operator.environ["DATABASE_URL"])
-    importing = Importing(Intake(database, lambda: SOMEDAY, lambda: None), database, lambda: SOMEDAY)
-    watch = Watch()
-    watch.stop.set()
-    assert not await importing.run(await importing.plan(path, "T1", None), watch)
+    importing = FileImporter(Intake(database, lambda: SOMEDAY, lambda: None), database, lambda: SOMEDAY)
+    run = ImportRun()
+    run.stop.set()
+    assert not await importing.run(await importing.plan(path, "T1", None), run)
     await database.close()
-    return watch.progress
+    return run.progress
 
 
 def refused_size(path: Path) -> int:

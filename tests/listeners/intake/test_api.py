@@ -24,7 +24,7 @@ from listeners.http.server import create_runner
 from listeners.intake import api
 from services.intake.intake import Intake
 from services.intake.keys import IntakeKeys
-from services.intake.rate_limit import Allowance
+from services.intake.rate_limit import RateLimiter
 from services.journal import Journal
 from store.database import Database
 from store.encryption import Cipher
@@ -102,7 +102,7 @@ async def opened(
 ) -> AsyncIterator[Door]:
     woken: list[bool] = []
     keys = IntakeKeys(database, Cipher.of([Fernet.generate_key().decode()]), clock)
-    metrics, allowance = Metrics(), Allowance(clock, at_once, 10)
+    metrics, allowance = Metrics(), RateLimiter(clock, at_once, 10)
     taking = Intake(intake_database, clock, lambda: woken.append(True), Journal(metrics))
     app = web.Application()
     app.add_routes(api.routes(taking, keys, allowance, metrics, body_seconds=body_seconds))
@@ -398,7 +398,7 @@ async def test_nobody_is_a_stranger_only_because_the_database_is_away(database, 
     async with opened(database, database, clock) as door:
         keys = IntakeKeys(away, door.keys.cipher, clock)
         app = web.Application()
-        app.add_routes(api.routes(Intake(away, clock, lambda: None), keys, Allowance(clock), Metrics()))
+        app.add_routes(api.routes(Intake(away, clock, lambda: None), keys, RateLimiter(clock), Metrics()))
         async with TestClient(TestServer(app)) as client:
             answer = await client.post(PATH, data=b"{}", headers={"X-Api-Key": door.key})
             assert answer.status == 503

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from services.intake.keys import Proof, Standing
+from services.intake.keys import Credentials, KeyCheck
 from tests.listeners.slack.install_world import break_database
 
 
@@ -24,7 +24,7 @@ async def test_a_key_is_shown_once_and_works(office, keys):
 
     assert key.startswith("ugk_")
     assert "https://usergems.example.com/v1/workspaces/" in shown
-    assert await keys.check(office.team.id, Proof(None, (key.encode(),)), b"") is Standing.GENUINE
+    assert await keys.check(office.team.id, Credentials(None, (key.encode(),)), b"") is KeyCheck.VALID
     assert key not in home
     assert "Roll API key" in home
 

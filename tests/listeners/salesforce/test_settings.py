@@ -98,7 +98,7 @@ async def test_home_leads_to_the_browser_and_back(acme: SalesforceWorld, dana: D
     assert "Salesforce is disconnected" in str(acme.slack.world.homes[acme.dana.id].definition)
     assert acme.org.oauth.sessions == {}
     known = await acme.connection()
-    assert known is None or known.is_the_operators
+    assert known is None or known.uses_operator_app
     actions = [done.action for done in await acme.app.database.run(audit.recent, acme.team.id)]
     assert actions[:2] == ["salesforce_disconnected", "salesforce_connected"]
 

@@ -133,7 +133,7 @@ async def until(holds):
 class StumblingSalesforce:
     """Has a bug: one person makes it fall over, with whoever is in the same batch."""
 
-    auth: object
+    sessions: object
     inner: object
     stone: str
 
@@ -147,7 +147,7 @@ async def test_one_poisonous_job_change_never_holds_up_its_batch(world, channel)
     """It ends buried and visible; all the others are told."""
     deciding = world.worker.router.deciding
     inner = deciding.salesforce
-    stumbling = replace(deciding, salesforce=StumblingSalesforce(inner.auth, inner, "poison@hooli.example"))
+    stumbling = replace(deciding, salesforce=StumblingSalesforce(inner.sessions, inner, "poison@hooli.example"))
     router = replace(world.worker.router, deciding=stumbling)
     worker = replace(world.worker, router=router)
     ids = [await world.accept(**about("nobody@hooli.example", serial)) for serial in range(25)]

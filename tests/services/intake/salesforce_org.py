@@ -15,11 +15,11 @@ from sqlalchemy import func, select
 from sandbox.salesforce import SalesforceSandbox
 from sandbox.salesforce.schema import AUDIT, Field, SObject, lookup, strings
 from services.intake.intake import Intake
-from services.intake.salesforce.poller import SalesforceFinder
-from services.intake.salesforce.sources import SalesforceSource
+from services.intake.salesforce.poller import SalesforcePoller
+from services.intake.salesforce.sources import SalesforceSources
 from services.salesforce.queries.describe import SalesforceDescribe
 from services.salesforce.queries.lookup import Salesforce
-from services.salesforce.sessions import SalesforceAuth
+from services.salesforce.sessions import SalesforceSessions
 from store.database import Database
 from store.encryption import Cipher
 from store.schema import job_changes
@@ -55,11 +55,11 @@ MOVE = SObject(
 
 @dataclass
 class Replica:
-    auth: SalesforceAuth
+    sessions: SalesforceSessions
     salesforce: Salesforce
     describe: SalesforceDescribe
-    source: SalesforceSource
-    finder: SalesforceFinder
+    source: SalesforceSources
+    finder: SalesforcePoller
 
 
 @dataclass
@@ -74,22 +74,22 @@ class Org:
     replicas: list[Replica]
 
     @property
-    def finder(self) -> SalesforceFinder:
+    def finder(self) -> SalesforcePoller:
         return self.replicas[0].finder
 
     @property
-    def source(self) -> SalesforceSource:
+    def source(self) -> SalesforceSources:
         return self.replicas[0].source
 
     def replica(self, database: Database | None = None, **fields: Any) -> Replica:
         """Another process with the same settings; *database*: its own connections to the same one."""
         database = database or self.database
-        auth = SalesforceAuth(database, self.cipher, self.http, self.sandbox.url, "app", "secret", self.clock)
-        salesforce = Salesforce(auth)
+        sessions = SalesforceSessions(database, self.cipher, self.http, self.sandbox.url, "app", "secret", self.clock)
+        salesforce = Salesforce(sessions)
         describe = SalesforceDescribe(salesforce)
         intake = Intake(database, self.clock, lambda: None)
-        finder = SalesforceFinder(database, describe, intake, self.clock, **fields)
-        made = Replica(auth, salesforce, describe, SalesforceSource(database, describe, self.clock), finder)
+        finder = SalesforcePoller(database, describe, intake, self.clock, **fields)
+        made = Replica(sessions, salesforce, describe, SalesforceSources(database, describe, self.clock), finder)
         self.replicas.append(made)
         return made
 
@@ -113,7 +113,7 @@ class Org:
         proposal.definition.update(changed)
         await self.source.start("T1", "U1", proposal, days)
 
-    async def look(self, replica: Replica | None = None) -> bool:
+    async def detect_format(self, replica: Replica | None = None) -> bool:
         """A minute later."""
         self.clock.advance(seconds=61)
         return await (replica or self.replicas[0]).finder.find_due()

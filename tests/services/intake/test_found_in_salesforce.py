@@ -47,8 +47,8 @@ async def test_a_job_change_is_found_and_told_like_any_other(org: Org) -> None:
     """The record's id is the event's; found again, it is the same job change."""
     await org.choose()
     record = org.move("Ada Smith", Previous_Company__c="Initech")
-    await org.look()
-    await org.look()
+    await org.detect_format()
+    await org.detect_format()
 
     (found,) = await payloads(org)
     assert (found["source"], found["source_event_id"]) == ("salesforce:Job_Move__c", record)
@@ -63,9 +63,9 @@ async def test_it_starts_from_now(org: Org) -> None:
     org.clock.advance(seconds=1)
     await org.choose()
     org.move("Ada Smith")
-    await org.look()
+    await org.detect_format()
     org.sandbox.org.update(old, Stage__c="Archived")
-    await org.look()
+    await org.detect_format()
     assert [found["person"]["full_name"] for found in await payloads(org)] == ["Ada Smith"]  # type: ignore[index]
 
 
@@ -80,7 +80,7 @@ async def test_a_back_fill_is_counted_before_it_is_told(org: Org) -> None:
     preview = await org.source.preview("T1", proposal.sobject, proposal.definition, 7)
     assert preview.count == 1
     await org.choose(days=7)
-    await org.look()
+    await org.detect_format()
     assert await org.told() == 1
 
 
@@ -117,7 +117,7 @@ async def test_the_usergems_object_is_understood(org: Org) -> None:
         UserGems__Past_Relationship_Type__c="Champion",
         UserGems__Start_Date__c="2026-11-01",
     )
-    await org.look()
+    await org.detect_format()
     (found,) = await payloads(org)
     assert found["person"] == {"full_name": "Ada Smith", "emails": ["ada@initech.example"]}
     assert found["previous"] == {"company": {"name": "Initech", "salesforce_id": initech}}
@@ -136,11 +136,11 @@ async def test_people_are_found_who_left_and_who_joined(org: Org) -> None:
     await org.choose("Contact:joined")
     initech, globex = org.sandbox.add("Account", Name="Initech"), org.sandbox.add("Account", Name="Globex")
     left = org.sandbox.add("Contact", LastName="Smith", Email="ada@initech.example", AccountId=initech)
-    await org.look()
+    await org.detect_format()
     assert await org.told() == 0
     org.sandbox.org.update(left, UserGems__No_Longer_at_Company__c="2026-11-01")
     org.sandbox.add("Contact", LastName="Lee", AccountId=globex, UserGems__Past_Account__c=initech)
-    await org.look()
+    await org.detect_format()
     found = {each["person"]["full_name"]: each for each in await payloads(org)}  # type: ignore[index]
     assert found["Smith"]["change_type"] == "departure"
     assert found["Smith"]["previous"] == {"company": {"name": "Initech", "salesforce_id": initech}}
@@ -148,7 +148,7 @@ async def test_people_are_found_who_left_and_who_joined(org: Org) -> None:
     assert found["Lee"]["current"] == {"company": {"name": "Globex", "salesforce_id": globex}}
 
     org.sandbox.org.update(left, UserGems__No_Longer_at_Company__c="2026-11-20")
-    await org.look()
+    await org.detect_format()
     assert await org.told() == 3  # another date is another job change
 
 
@@ -158,7 +158,7 @@ async def test_somebody_who_left_years_ago_is_no_news(org: Org) -> None:
     await org.choose("Contact:left")
     initech = org.sandbox.add("Account", Name="Initech")
     org.sandbox.add("Contact", LastName="Old", AccountId=initech, No_Longer_at_Company__c="2019-01-01")
-    await org.look()
+    await org.detect_format()
     assert await org.told() == 0
 
 
@@ -170,7 +170,7 @@ async def test_what_changed_in_the_same_moment_is_not_skipped_at_a_page(database
         for number in range(7):
             org.move(f"Person{number} Smith")
         org.sandbox.calls.clear()
-        await org.look()
+        await org.detect_format()
         assert await org.told() == 7
         assert len(org.sandbox.calls_of("query")) == 3
 
@@ -181,7 +181,7 @@ async def test_an_answer_may_be_shorter_than_what_was_asked_for(org: Org) -> Non
     await org.choose()
     for number in range(10):
         org.move(f"Person{number} Smith")
-    await org.look()
+    await org.detect_format()
     assert await org.told() == 10
 
 
@@ -192,10 +192,10 @@ async def test_a_change_that_became_visible_late_is_found(org: Org) -> None:
     org.sandbox.org.hide_record(late)
     org.clock.advance(seconds=5 * 60)
     org.move("Ada Smith")
-    await org.look()
+    await org.detect_format()
     assert await org.told() == 1
     org.sandbox.org._hidden_records.clear()
-    await org.look()
+    await org.detect_format()
     assert await org.told() == 2
 
 
@@ -211,7 +211,7 @@ async def test_our_clock_may_be_wrong(org: Org, minutes: int) -> None:
     for number in range(3):
         org.move(f"Person{number} Smith")
         sandbox_clock.advance(seconds=61)
-        await org.look()
+        await org.detect_format()
     assert await org.told() == 3
 
 
@@ -220,7 +220,7 @@ async def test_what_may_not_be_read_is_named_and_the_rest_goes_on(org: Org) -> N
     await org.choose()
     org.move("Ada Smith", Previous_Company__c="Initech")
     org.sandbox.org.hide_field("Job_Move__c", "Previous_Company__c")
-    await org.look()
+    await org.detect_format()
     (found,) = await payloads(org)
     assert not found.get("previous")
     assert (await the_source(org)).problem == "we may not read Previous_Company__c"
@@ -231,12 +231,12 @@ async def test_without_what_it_depends_on_a_source_waits_for_an_admin(org: Org) 
     await org.choose(where=[["Stage__c", "=", "Done"]])
     org.move("Ada Smith", Stage__c="Done")
     org.sandbox.org.hide_field("Job_Move__c", "Stage__c")
-    await org.look()
+    await org.detect_format()
     assert await org.told() == 0
     assert "Stage__c" in str((await the_source(org)).problem)
     org.sandbox.org._hidden_fields.clear()
     org.clock.advance(seconds=15 * 60)
-    await org.look()
+    await org.detect_format()
     assert await org.told() == 1
 
 
@@ -277,7 +277,7 @@ async def test_values_are_values(org: Org) -> None:
     """Quotes in a condition stay inside it."""
     await org.choose(where=[["Stage__c", "=", "it's' OR Name != '"]])
     org.move("Ada Smith")
-    await org.look()
+    await org.detect_format()
     assert await org.told() == 0
     assert (await the_source(org)).problem is None
 
@@ -288,12 +288,12 @@ async def test_a_record_that_is_refused_says_why_and_holds_up_nobody(org: Org) -
     await org.choose()
     broken = org.move("Nobody", Work_Email__c="not an address")
     org.move("Ada Smith")
-    await org.look()
+    await org.detect_format()
     source = await the_source(org)
     assert (source.found, source.refused) == (1, 1)
     assert broken in str(source.refusal)
     org.sandbox.org.update(broken, Work_Email__c="nobody@globex.example")
-    await org.look()
+    await org.detect_format()
     assert await org.told() == 2
 
 
@@ -302,13 +302,13 @@ async def test_at_the_orgs_limit_everybody_waits(org: Org) -> None:
     await org.choose()
     org.move("Ada Smith")
     org.sandbox.faults.add("query", error="REQUEST_LIMIT_EXCEEDED")
-    await org.look()
+    await org.detect_format()
     org.sandbox.calls.clear()
-    await org.look()
+    await org.detect_format()
     assert org.sandbox.calls == []
     assert (await the_source(org)).failures == 0
     org.clock.advance(seconds=16 * 60)
-    await org.look()
+    await org.detect_format()
     assert await org.told() == 1
 
 
@@ -317,13 +317,13 @@ async def test_our_share_of_the_day_is_kept_to(org: Org) -> None:
     await org.choose()
     await org.database.run(workspaces.change, "T1", None, salesforce_daily_calls=5)
     for _ in range(10):
-        await org.look()
+        await org.detect_format()
     calls = len(org.sandbox.calls_of("query", "sobjects"))
     assert calls <= 5
     assert "share of 5" in str((await the_source(org)).problem)
     org.move("Ada Smith")
     org.clock.advance(seconds=86_400)
-    await org.look()
+    await org.detect_format()
     assert await org.told() == 1
 
 
@@ -332,11 +332,11 @@ async def test_an_outage_passes(org: Org) -> None:
     await org.choose()
     org.move("Ada Smith")
     org.sandbox.faults.add("query", status=503)
-    await org.look()
+    await org.detect_format()
     assert await org.told() == 0
     org.sandbox.expire_sessions()
     org.clock.advance(seconds=300)
-    await org.look()
+    await org.detect_format()
     assert await org.told() == 1
     assert (await the_source(org)).problem is None
 
@@ -358,7 +358,7 @@ async def test_a_session_may_end_between_two_pages(database: Database, clock: Cl
 
         org.sandbox.api.answer = ending  # type: ignore[method-assign]
         org.sandbox.calls.clear()
-        await org.look()
+        await org.detect_format()
         assert await org.told() == 6
         assert [call.kind for call in org.sandbox.calls].count("token") == 1
 
@@ -367,9 +367,9 @@ async def test_a_query_that_salesforce_cannot_read_is_an_admins_to_mend(org: Org
     """MALFORMED_QUERY will not pass by itself: it is said, and looked at again only after a while."""
     await org.choose()
     org.sandbox.faults.add("query", error="MALFORMED_QUERY", times=2)
-    await org.look()
+    await org.detect_format()
     assert "MALFORMED_QUERY" in str((await the_source(org)).problem)
-    assert await org.look() is False
+    assert await org.detect_format() is False
 
 
 ADA = {"Id": "a02000000000001AAA", "Full_Name__c": "Ada Smith", "New_Company__c": "Globex"}
@@ -397,13 +397,13 @@ async def test_an_answer_of_another_shape_is_tried_again_and_no_storm(org: Org, 
     org.sandbox.api.answer = lambda _request: Answer(200, told)  # type: ignore[method-assign]
     org.sandbox.calls.clear()
     async with asyncio.timeout(20):
-        await org.look()
+        await org.detect_format()
     assert len(org.sandbox.calls_of("query")) == 1
     assert (await org.told(), "makes no sense" in str((await the_source(org)).problem)) == (0, True)
 
     org.sandbox.api.answer = answer  # type: ignore[method-assign]
     org.move("Ada Smith")
-    await org.look()
+    await org.detect_format()
     assert (await org.told(), (await the_source(org)).problem) == (1, None)
 
 
@@ -419,7 +419,7 @@ async def test_where_queries_are_not_let_through_an_admin_is_told(org: Org, answ
     org.sandbox.api.answer = gateway  # type: ignore[method-assign]
     org.sandbox.calls.clear()
     async with asyncio.timeout(20):
-        await org.look()
+        await org.detect_format()
     assert len(org.sandbox.calls_of("query")) <= 2
     assert "no such resource" in str((await the_source(org)).problem)
 
@@ -456,7 +456,7 @@ async def test_records_without_what_tells_them_apart_are_told_apart_by_their_ids
     org.move("Ada Smith", Stage__c="E-1")
     org.move("Dana Reyes")
     org.move("Lee Park")
-    await org.look()
+    await org.detect_format()
     assert await org.told() == 3
 
 
@@ -466,13 +466,13 @@ async def test_a_source_can_be_paused_and_removed(org: Org) -> None:
     await org.choose()
     await org.source.set_state("T1", "U1", "Job_Move__c", PAUSED)
     org.move("Ada Smith")
-    assert await org.look() is False
+    assert await org.detect_format() is False
     await org.source.set_state("T1", "U1", "Job_Move__c", ACTIVE)
-    assert await org.look() is True
+    assert await org.detect_format() is True
     assert await org.told() == 1
     assert await org.source.set_state("T1", "U1", "Job_Move__c", None) is True
     assert await org.source.set_state("T1", "U1", "Job_Move__c", None) is False
-    assert await org.look() is False
+    assert await org.detect_format() is False
 
 
 @pytest.mark.both_databases
@@ -483,7 +483,7 @@ async def test_another_org_is_not_read_with_the_rules_of_the_first(org: Org) -> 
     await org.database.run(
         lambda connection: connection.execute(sources.table.update().values(org_id="00D000000000001"))
     )
-    await org.look()
+    await org.detect_format()
     assert await org.told() == 0
     assert "another org" in str((await the_source(org)).problem)
 
@@ -533,9 +533,9 @@ async def test_nothing_is_looked_for_without_a_connection(org: Org) -> None:
     """Disconnected, a source waits; what an admin asks for says what is missing."""
     await org.choose()
     alone = org.replica()
-    object.__setattr__(alone.auth, "client_id", None)
+    object.__setattr__(alone.sessions, "client_id", None)
     org.move("Ada Smith")
-    await org.look(alone)
+    await org.detect_format(alone)
     assert (await the_source(org)).problem == "Salesforce is not connected"
     with pytest.raises(PermanentError, match="not connected"):
         await alone.source.start(

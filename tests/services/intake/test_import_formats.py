@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from services.intake.files.formats import CSV, JSON, JSON_LINES, UnreadableFileError, look
-from services.intake.files.rows import LONGEST_ROW, opened
+from services.intake.files.formats import CSV, JSON, JSON_LINES, UnreadableFileError, detect_format
+from services.intake.files.rows import LONGEST_ROW, open_rows
 
 
 @pytest.fixture
@@ -18,8 +18,8 @@ def file(tmp_path):
     def write(content: str | bytes, encoding: str = "utf-8"):
         path = tmp_path / "rows"
         path.write_bytes(content.encode(encoding) if isinstance(content, str) else content)
-        found = look(path)
-        with opened(found) as (rows, _):
+        found = detect_format(path)
+        with open_rows(found) as (rows, _):
             return found, list(rows)
 
     return write

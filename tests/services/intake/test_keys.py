@@ -10,7 +10,7 @@ from sqlalchemy import select
 from standardwebhooks import Webhook
 
 from domain.intake_key import BEARER, SIGNING
-from services.intake.keys import REMEMBERED_MS, IntakeKeys, Proof, Standing
+from services.intake.keys import REMEMBERED_MS, Credentials, IntakeKeys, KeyCheck
 from services.intake.signatures import Signature
 from store import audit
 from store.encryption import Cipher
@@ -38,36 +38,36 @@ async def keys(database, clock, cipher):
     return IntakeKeys(database, cipher, clock)
 
 
-async def standing(keys: IntakeKeys, key: str, workspace_id: str = "T1") -> Standing:
+async def standing(keys: IntakeKeys, key: str, workspace_id: str = "T1") -> KeyCheck:
     if key.startswith("whsec_"):
         now = keys.now() // 1_000
         signed = Webhook(key).sign("msg_1", datetime.fromtimestamp(now, UTC), "{}").encode()
-        proof = Proof(Signature(b"msg_1", str(now).encode(), signed), ())
+        credentials = Credentials(Signature(b"msg_1", str(now).encode(), signed), ())
     else:
-        proof = Proof(None, (key.encode(),))
-    return await keys.check(workspace_id, proof, b"{}")
+        credentials = Credentials(None, (key.encode(),))
+    return await keys.check(workspace_id, credentials, b"{}")
 
 
 @pytest.mark.parametrize("kind", [SIGNING, BEARER])
 async def test_a_new_key_works_at_once(keys, kind):
     """Also when somebody was refused a moment ago."""
-    assert await standing(keys, "ugk_wrong") is Standing.STRANGER
+    assert await standing(keys, "ugk_wrong") is KeyCheck.INVALID
 
     key = await keys.make("T1", kind, "U_DANA")
 
-    assert await standing(keys, key) is Standing.GENUINE
-    assert await standing(keys, key, "T9") is Standing.STRANGER
+    assert await standing(keys, key) is KeyCheck.VALID
+    assert await standing(keys, key, "T9") is KeyCheck.INVALID
 
 
 @pytest.mark.parametrize("kind", [SIGNING, BEARER])
 async def test_a_key_made_elsewhere_works_at_once(keys, database, clock, cipher, kind):
     """Another replica, or the terminal, made it while this one remembers the keys of before."""
     known = await keys.make("T1", kind, "U_DANA")
-    assert await standing(keys, known) is Standing.GENUINE
+    assert await standing(keys, known) is KeyCheck.VALID
 
     key = await IntakeKeys(database, cipher, clock).make("T1", kind, "U_DANA")
 
-    assert await standing(keys, key) is Standing.GENUINE
+    assert await standing(keys, key) is KeyCheck.VALID
 
 
 @pytest.mark.parametrize("kind", [SIGNING, BEARER])
@@ -78,10 +78,10 @@ async def test_a_rolled_key_stays_good_for_a_day(keys, clock, kind):
     new = await keys.make("T1", kind, "U_DANA")
 
     clock.advance(seconds=DAY_SECONDS - 1)
-    assert await standing(keys, old) is Standing.GENUINE
+    assert await standing(keys, old) is KeyCheck.VALID
     clock.advance(seconds=1)
-    assert await standing(keys, old) is Standing.STRANGER
-    assert await standing(keys, new) is Standing.GENUINE
+    assert await standing(keys, old) is KeyCheck.INVALID
+    assert await standing(keys, new) is KeyCheck.VALID
 
 
 @pytest.mark.parametrize("kind", [SIGNING, BEARER])
@@ -89,13 +89,13 @@ async def test_a_stolen_key_ends_at_once(keys, clock, kind):
     """As do those that were rolled before; other processes have it in mind for a few seconds more."""
     older, stolen = [await keys.make("T1", kind, "U_DANA") for _ in range(2)]
     other = await keys.make("T1", BEARER if kind == SIGNING else SIGNING, "U_DANA")
-    assert await standing(keys, stolen) is Standing.GENUINE
+    assert await standing(keys, stolen) is KeyCheck.VALID
 
     new = await keys.make("T1", kind, "operator", grace_ms=0)
     clock.advance(seconds=REMEMBERED_MS / 1_000 + 1)
 
-    assert [await standing(keys, key) for key in (older, stolen)] == [Standing.STRANGER] * 2
-    assert [await standing(keys, key) for key in (new, other)] == [Standing.GENUINE] * 2
+    assert [await standing(keys, key) for key in (older, stolen)] == [KeyCheck.INVALID] * 2
+    assert [await standing(keys, key) for key in (new, other)] == [KeyCheck.VALID] * 2
 
 
 async def test_rolling_again_does_not_lengthen_the_grace_of_the_first(keys, clock):
@@ -107,7 +107,7 @@ async def test_rolling_again_does_not_lengthen_the_grace_of_the_first(keys, cloc
 
     clock.advance(seconds=DAY_SECONDS / 2)
 
-    assert await standing(keys, first) is Standing.STRANGER
+    assert await standing(keys, first) is KeyCheck.INVALID
 
 
 async def test_rolling_one_kind_leaves_the_other(keys, clock):
@@ -118,7 +118,7 @@ async def test_rolling_one_kind_leaves_the_other(keys, clock):
 
     clock.advance(seconds=2 * DAY_SECONDS)
 
-    assert await standing(keys, signing) is Standing.GENUINE
+    assert await standing(keys, signing) is KeyCheck.VALID
 
 
 async def test_keys_are_listed_without_their_secrets(keys, clock):
@@ -163,7 +163,7 @@ async def test_the_keys_of_a_workspace_that_uninstalled_us_prove_who_asks(keys, 
     key = await keys.make("T1", BEARER, "U_DANA")
     await database.run(workspaces.mark_gone, "T1", SOMEDAY)
 
-    assert await standing(keys, key) is Standing.GONE
+    assert await standing(keys, key) is KeyCheck.UNINSTALLED
 
     await database.run(
         workspaces.install,
@@ -178,12 +178,12 @@ async def test_the_keys_of_a_workspace_that_uninstalled_us_prove_who_asks(keys, 
             installed_at=SOMEDAY,
         ),
     )
-    assert await standing(keys, key) is Standing.GENUINE
+    assert await standing(keys, key) is KeyCheck.VALID
 
 
 async def test_what_proves_nothing_is_a_stranger_s(keys):
     """Without asking the database."""
     await keys.make("T1", SIGNING, "U_DANA")
 
-    assert await keys.check("T1", Proof(None, ()), b"{}") is Standing.STRANGER
-    assert await keys.check("T1", Proof(Signature(b"1", b"1", b"v1,x"), ()), b"{}") is Standing.STRANGER
+    assert await keys.check("T1", Credentials(None, ()), b"{}") is KeyCheck.INVALID
+    assert await keys.check("T1", Credentials(Signature(b"1", b"1", b"v1,x"), ()), b"{}") is KeyCheck.INVALID

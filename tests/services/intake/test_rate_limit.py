@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from services.intake.rate_limit import AT_ONCE, Allowance
+from services.intake.rate_limit import AT_ONCE, RateLimiter
 
 
 @pytest.fixture
 def allowance(clock):
-    return Allowance(clock, at_once=100, a_second=10)
+    return RateLimiter(clock, at_once=100, a_second=10)
 
 
 def test_what_is_allowed_at_once(allowance):
@@ -53,6 +53,6 @@ def test_a_clock_that_is_set_back_takes_nothing_away(allowance, clock):
 
 def test_it_is_generous(clock):
     """A hundred full batches at once."""
-    allowance = Allowance(clock)
+    allowance = RateLimiter(clock)
 
     assert {allowance.wait_for("T1", 1_000) for _ in range(AT_ONCE // 1_000)} == {None}

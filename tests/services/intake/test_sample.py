@@ -7,12 +7,12 @@ import json
 import pytest
 
 from domain.audit import AuditEntry
-from services.intake.sample import Sampling
+from services.intake.sample import SampleSender
 from store.ownership import choice_state, rule_sets
 
 
-def sampling(world) -> Sampling:
-    return Sampling(world.intake, world.worker.courier.slack)
+def sampling(world) -> SampleSender:
+    return SampleSender(world.intake, world.worker.courier.slack)
 
 
 async def sent(world) -> str:

@@ -16,7 +16,7 @@ from services.operations.salesforce_watch import IDLE_MS, SalesforceCare
 from services.salesforce.login import authorize_url, challenge_of
 from services.salesforce.queries.describe import SalesforceDescribe
 from services.salesforce.queries.lookup import Salesforce
-from services.salesforce.sessions import SalesforceAuth, Session
+from services.salesforce.sessions import SalesforceSessions, Session
 from store.database import Database
 from store.messages import notices as noticing
 from store.salesforce import connections
@@ -34,11 +34,11 @@ class Connected:
     """Acme, whose admin Alma has connected Salesforce in a browser."""
 
     world: World
-    auth: SalesforceAuth
+    sessions: SalesforceSessions
     care: SalesforceCare
 
     async def known(self) -> SalesforceConnection:
-        found = await self.auth.database.run(connections.find, self.auth.cipher, self.world.workspace_id)
+        found = await self.sessions.database.run(connections.find, self.sessions.cipher, self.world.workspace_id)
         assert found is not None
         return found
 
@@ -56,9 +56,9 @@ class Connected:
             org.url, client_id="3MVG9sandbox", redirect_uri=CALLBACK, state="s", code_challenge=challenge_of(VERIFIER)
         )
         form = {"user_id": user, "answer": "allow"}
-        async with self.auth.http.post(url, data=form | _query(url), allow_redirects=False) as response:
+        async with self.sessions.http.post(url, data=form | _query(url), allow_redirects=False) as response:
             code = _query(response.headers["Location"])["code"]
-        await self.auth.exchange_code(
+        await self.sessions.exchange_code(
             self.world.workspace_id,
             login_url=org.url,
             connected_by=self.world.admin.id,
@@ -77,18 +77,18 @@ def _query(url: str) -> dict[str, str]:
 @pytest.fixture
 async def acme(world: World) -> Connected:
     salesforce: Salesforce = world.worker.router.deciding.salesforce
-    auth, slack = salesforce.auth, world.worker.courier.slack
+    sessions, slack = salesforce.sessions, world.worker.courier.slack
     care = SalesforceCare(
-        auth, SalesforceDescribe(salesforce), Notices(world.database, slack, world.clock), world.clock
+        sessions, SalesforceDescribe(salesforce), Notices(world.database, slack, world.clock), world.clock
     )
-    made = Connected(world, auth, care)
+    made = Connected(world, sessions, care)
     await made.connect()
     return made
 
 
-async def renew(auth: SalesforceAuth, workspace_id: str, stale: str | None) -> Session | str | None:
+async def renew(sessions: SalesforceSessions, workspace_id: str, stale: str | None) -> Session | str | None:
     try:
-        return await auth.renew(workspace_id, stale)
+        return await sessions.renew(workspace_id, stale)
     except TransientError as error:
         return str(error)
 
@@ -97,7 +97,7 @@ async def renew(auth: SalesforceAuth, workspace_id: str, stale: str | None) -> S
 async def test_two_replicas_that_race_use_a_refresh_token_once(acme: Connected, database: Database) -> None:
     """It is good once: one of them renews, the others are told to come back, and then they have the new session."""
     own = Database(database.engine.url.render_as_string(hide_password=False))
-    replicas = [acme.auth, replace(acme.auth, database=own), replace(acme.auth)]
+    replicas = [acme.sessions, replace(acme.sessions, database=own), replace(acme.sessions)]
     for _ in range(3):
         stale = (await acme.known()).access_token
         acme.world.salesforce.calls.clear()
@@ -150,9 +150,9 @@ async def test_a_trouble_that_comes_and_goes_is_told_once_a_day(acme: Connected)
 async def test_a_renewal_that_came_too_late_does_not_end_the_newer_one(acme: Connected) -> None:
     """Whose lease ran out may be refused with the old token: the new one stays, and is used."""
     old = await acme.known()
-    new = await acme.auth.renew(acme.world.workspace_id, old.access_token)
+    new = await acme.sessions.renew(acme.world.workspace_id, old.access_token)
     assert new is not None
-    slow = await acme.auth._renewed(old)
+    slow = await acme.sessions._renewed(old)
     assert slow is not None
     assert slow.access_token == (await acme.known()).access_token
     assert (await acme.known()).refresh_token is not None
@@ -225,10 +225,10 @@ async def test_without_a_refresh_token_an_admin_has_to_connect(acme: Connected) 
     acme.world.salesforce.expire_sessions()
     known = await acme.known()
     await acme.world.database.run(
-        connections.refuse_renewal, acme.auth.cipher, acme.world.workspace_id, str(known.refresh_token), "gone"
+        connections.refuse_renewal, acme.sessions.cipher, acme.world.workspace_id, str(known.refresh_token), "gone"
     )
     with pytest.raises(PermanentError, match="gone"):
-        await acme.auth.session_for(acme.world.workspace_id)
+        await acme.sessions.session_for(acme.world.workspace_id)
     assert len(acme.world.salesforce.calls_of("token")) == 1
 
 
@@ -238,12 +238,12 @@ async def test_an_org_that_nobody_connected_in_a_browser_is_asked_for_its_name(w
     describe = SalesforceDescribe(salesforce)
     world.salesforce.add("Organization", Name="Acme Corp", OrganizationType="Unlimited Edition")
     notices = Notices(world.database, world.worker.courier.slack, world.clock)
-    care = SalesforceCare(salesforce.auth, describe, notices, world.clock)
+    care = SalesforceCare(salesforce.sessions, describe, notices, world.clock)
     await describe.object(world.workspace_id, "Contact")
     for _ in range(3):
         world.clock.advance(seconds=61)
         await care.look_after()
-    known = await salesforce.auth.connection_of(world.workspace_id)
+    known = await salesforce.sessions.connection_of(world.workspace_id)
     assert known is not None
     assert (known.org_name, known.org_edition, known.user_name) == ("Acme Corp", "Unlimited Edition", "Integration")
     assert len(world.salesforce.calls_of("query")) == 2
@@ -252,7 +252,7 @@ async def test_an_org_that_nobody_connected_in_a_browser_is_asked_for_its_name(w
 def care_of(world: World) -> SalesforceCare:
     salesforce = world.worker.router.deciding.salesforce
     notices = Notices(world.database, world.worker.courier.slack, world.clock)
-    return SalesforceCare(salesforce.auth, SalesforceDescribe(salesforce), notices, world.clock)
+    return SalesforceCare(salesforce.sessions, SalesforceDescribe(salesforce), notices, world.clock)
 
 
 @pytest.mark.both_databases
@@ -311,7 +311,7 @@ async def test_an_org_that_is_away_is_tried_again_a_minute_later(world: World) -
 async def test_where_an_admin_connects_nothing_is_tried(world: World) -> None:
     """On the shared login hosts client credentials are never answered."""
     care = care_of(world)
-    care.auth = replace(care.auth, login_url="https://login.salesforce.com")
+    care.sessions = replace(care.sessions, login_url="https://login.salesforce.com")
     await care.look_after()
     assert world.salesforce.calls == []
-    assert await world.database.run(connections.standing_of, world.workspace_id) is None
+    assert await world.database.run(connections.status_of, world.workspace_id) is None

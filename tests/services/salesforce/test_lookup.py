@@ -21,7 +21,7 @@ from services.salesforce.moved_orgs import FAILURES_IN_A_ROW, RENEW_AGAIN_MS
 from services.salesforce.queries.lookup import Salesforce
 from services.salesforce.records import PersonLookup, PersonRecords
 from services.salesforce.refusals import LIMIT_RETRY_SECONDS
-from services.salesforce.sessions import SalesforceAuth
+from services.salesforce.sessions import SalesforceSessions
 from store.database import Database
 from store.encryption import Cipher
 from store.salesforce import connections
@@ -65,13 +65,13 @@ async def salesforce(org: SalesforceSandbox, database: Database, clock: Clock) -
     await database.run(workspaces.install, installed)
     cipher = Cipher.of([Fernet.generate_key().decode()])
     async with aiohttp.ClientSession() as http:
-        salesforce = Salesforce(SalesforceAuth(database, cipher, http, org.url, "app", "secret", clock))
+        salesforce = Salesforce(SalesforceSessions(database, cipher, http, org.url, "app", "secret", clock))
         yield salesforce
         await salesforce.close()
 
 
 async def known(salesforce: Salesforce) -> SalesforceConnection:
-    found = await salesforce.auth.database.run(connections.find, salesforce.auth.cipher, "T1")
+    found = await salesforce.sessions.database.run(connections.find, salesforce.sessions.cipher, "T1")
     assert found is not None
     return found
 
@@ -95,7 +95,7 @@ async def stand_in(
     app.router.add_post("/services/oauth2/token", token)
     app.router.add_route("*", "/{path:.*}", answer)
     async with TestServer(app) as server:
-        other = Salesforce(replace(salesforce.auth, login_url=str(server.make_url("")).rstrip("/")))
+        other = Salesforce(replace(salesforce.sessions, login_url=str(server.make_url("")).rstrip("/")))
         yield other
         await other.close()
 
@@ -325,7 +325,7 @@ async def test_a_garbled_401_is_an_ended_session(salesforce: Salesforce, org: Sa
 
 async def test_a_slow_answer_is_given_up(salesforce: Salesforce, org: SalesforceSandbox) -> None:
     """Then the next batch starts with a client of its own."""
-    hasty = Salesforce(salesforce.auth, deadline_seconds=0.3)
+    hasty = Salesforce(salesforce.sessions, deadline_seconds=0.3)
     await find(hasty, *ADA)
     org.faults.add("composite", delay=1.0)
     with pytest.raises(TransientError, match="longer"):
@@ -440,7 +440,7 @@ async def moved_from(salesforce: Salesforce, status: int) -> AsyncIterator[Elsew
     app.router.add_route("*", "/{path:.*}", old.answer)
     async with TestServer(app) as server:
         url = str(server.make_url("")).rstrip("/")
-        await salesforce.auth.database.run(connections._change, "T1", instance_url=url)
+        await salesforce.sessions.database.run(connections._change, "T1", instance_url=url)
         yield old
 
 
@@ -528,7 +528,7 @@ async def test_a_session_that_cannot_be_had_again_is_kept(
     """Without a refresh token an outage must not end what an admin has connected."""
     async with moved_from(salesforce, status):
         about = {"flow": "web_server", "connected_by": "U1", "refresh_token": None}
-        await salesforce.auth.database.run(connections._change, "T1", **about)
+        await salesforce.sessions.database.run(connections._change, "T1", **about)
         for _ in range(FAILURES_IN_A_ROW + 1):
             with pytest.raises((PermanentError, TransientError)):
                 await find(salesforce, *ADA)
@@ -537,7 +537,7 @@ async def test_a_session_that_cannot_be_had_again_is_kept(
 
 async def test_a_salesforce_that_hangs_takes_no_thread_from_anybody_else(salesforce: Salesforce) -> None:
     """Slack's name is looked up in a thread, and rules are checked in one before they are published."""
-    session = await salesforce.auth.session_for("T1")
+    session = await salesforce.sessions.session_for("T1")
     assert session is not None
     answered = threading.Event()
     await salesforce.read("T1", lambda _client: None)

@@ -15,7 +15,7 @@ from domain.errors import PermanentError, TransientError
 from domain.salesforce import SalesforceConnection
 from sandbox.salesforce import SalesforceSandbox
 from services.salesforce.login import authorize_url, challenge_of
-from services.salesforce.sessions import SalesforceAuth
+from services.salesforce.sessions import SalesforceSessions
 from store.database import Database
 from store.encryption import Cipher
 from store.salesforce import connections
@@ -49,12 +49,12 @@ def cipher() -> Cipher:
 
 
 @pytest.fixture
-async def auth(
+async def sessions(
     org: SalesforceSandbox, http: aiohttp.ClientSession, database: Database, cipher: Cipher, clock: Clock
-) -> SalesforceAuth:
+) -> SalesforceSessions:
     """With the operator's credentials, for a workspace T1."""
     await database.run(workspaces.install, installed("T1"))
-    return SalesforceAuth(database, cipher, http, org.url, "app", "secret", clock)
+    return SalesforceSessions(database, cipher, http, org.url, "app", "secret", clock)
 
 
 def installed(workspace_id: str) -> workspaces.Installed:
@@ -70,18 +70,18 @@ def installed(workspace_id: str) -> workspaces.Installed:
     )
 
 
-def replica_of(auth: SalesforceAuth) -> SalesforceAuth:
+def replica_of(sessions: SalesforceSessions) -> SalesforceSessions:
     """Another process with the same settings and database."""
-    return replace(auth)
+    return replace(sessions)
 
 
-async def known(auth: SalesforceAuth) -> SalesforceConnection:
-    found = await auth.database.run(connections.find, auth.cipher, "T1")
+async def known(sessions: SalesforceSessions) -> SalesforceConnection:
+    found = await sessions.database.run(connections.find, sessions.cipher, "T1")
     assert found is not None
     return found
 
 
-async def connect(auth: SalesforceAuth, org: SalesforceSandbox, http: aiohttp.ClientSession) -> None:
+async def connect(sessions: SalesforceSessions, org: SalesforceSandbox, http: aiohttp.ClientSession) -> None:
     """Dana connects the workspace: consent in the browser, then the code."""
     dana = org.add("User", FirstName="Dana", LastName="Reyes")
     url = authorize_url(
@@ -92,7 +92,7 @@ async def connect(auth: SalesforceAuth, org: SalesforceSandbox, http: aiohttp.Cl
     async with http.post(url, data=form, allow_redirects=False) as response:
         told = parse_qs(urlsplit(response.headers["Location"]).query)
     assert told["state"] == ["s1"]
-    await auth.exchange_code(
+    await sessions.exchange_code(
         "T1",
         login_url=org.url,
         connected_by="U1",
@@ -102,15 +102,17 @@ async def connect(auth: SalesforceAuth, org: SalesforceSandbox, http: aiohttp.Cl
     )
 
 
-async def test_the_operators_credentials_serve_every_workspace(auth: SalesforceAuth, org: SalesforceSandbox) -> None:
+async def test_the_operators_credentials_serve_every_workspace(
+    sessions: SalesforceSessions, org: SalesforceSandbox
+) -> None:
     """The first call gets a session, the next ones use it, and a workspace that does not exist has none."""
-    session = await auth.session_for("T1")
+    session = await sessions.session_for("T1")
     assert session is not None
     assert session.instance_url == org.url
-    assert await auth.session_for("T1") == session
+    assert await sessions.session_for("T1") == session
     assert len(org.calls_of("token")) == 1
-    assert (await known(auth)).org_id == org.org.id
-    assert await auth.session_for("T9") is None
+    assert (await known(sessions)).org_id == org.org.id
+    assert await sessions.session_for("T9") is None
 
 
 @pytest.mark.parametrize(
@@ -118,119 +120,123 @@ async def test_the_operators_credentials_serve_every_workspace(auth: SalesforceA
     [("https://login.salesforce.com", "app"), ("https://test.salesforce.com", "app"), ("http://localhost:1", None)],
 )
 async def test_without_an_orgs_own_login_nothing_is_connected(
-    auth: SalesforceAuth, login_url: str, client_id: str | None
+    sessions: SalesforceSessions, login_url: str, client_id: str | None
 ) -> None:
     """Client credentials are for one org; on the shared login hosts an admin has to connect first."""
-    other = replace(auth, login_url=login_url, client_id=client_id, client_secret=client_id)
+    other = replace(sessions, login_url=login_url, client_id=client_id, client_secret=client_id)
     assert await other.session_for("T1") is None
 
 
-async def test_the_operator_may_move_to_another_org(auth: SalesforceAuth, org: SalesforceSandbox) -> None:
+async def test_the_operator_may_move_to_another_org(sessions: SalesforceSessions, org: SalesforceSandbox) -> None:
     """A change of the login URL is followed at once, and credentials that are taken away connect nothing."""
-    assert await auth.session_for("T1") is not None
-    moved = replace(auth, login_url=org.url.replace("127.0.0.1", "localhost"))
+    assert await sessions.session_for("T1") is not None
+    moved = replace(sessions, login_url=org.url.replace("127.0.0.1", "localhost"))
     assert await moved.session_for("T1") is not None
-    assert (await known(auth)).login_url == moved.login_url
+    assert (await known(sessions)).login_url == moved.login_url
     assert len(org.calls_of("token")) == 2
-    assert await replace(auth, client_id=None).session_for("T1") is None
+    assert await replace(sessions, client_id=None).session_for("T1") is None
 
 
 async def test_what_was_disconnected_is_not_renewed(
-    auth: SalesforceAuth, org: SalesforceSandbox, http: aiohttp.ClientSession
+    sessions: SalesforceSessions, org: SalesforceSandbox, http: aiohttp.ClientSession
 ) -> None:
     """Somebody else's call may still be under way."""
-    await connect(auth, org, http)
-    stale = (await known(auth)).access_token
-    await auth.disconnect("T1")
-    assert await auth.renew("T1", stale) is None
+    await connect(sessions, org, http)
+    stale = (await known(sessions)).access_token
+    await sessions.disconnect("T1")
+    assert await sessions.renew("T1", stale) is None
 
 
-async def test_however_many_ask_a_session_is_renewed_once(auth: SalesforceAuth, org: SalesforceSandbox) -> None:
+async def test_however_many_ask_a_session_is_renewed_once(sessions: SalesforceSessions, org: SalesforceSandbox) -> None:
     """All who saw the same session end get the same new one."""
-    old = await auth.session_for("T1")
+    old = await sessions.session_for("T1")
     assert old is not None
     org.expire_sessions()
     org.calls.clear()
 
-    renewed = await asyncio.gather(*(auth.renew("T1", old.access_token) for _ in range(20)))
+    renewed = await asyncio.gather(*(sessions.renew("T1", old.access_token) for _ in range(20)))
 
     assert len(org.calls_of("token")) == 1
     assert len({one.access_token for one in renewed if one}) == 1
-    assert await replica_of(auth).renew("T1", old.access_token) == renewed[0]
+    assert await replica_of(sessions).renew("T1", old.access_token) == renewed[0]
     assert len(org.calls_of("token")) == 1
 
 
 @pytest.mark.both_databases
 async def test_while_one_replica_renews_the_other_comes_back_later(
-    auth: SalesforceAuth, org: SalesforceSandbox, clock: Clock
+    sessions: SalesforceSessions, org: SalesforceSandbox, clock: Clock
 ) -> None:
     """It is told how soon; and if the first one died, it takes over when the lease has ended."""
-    old = await auth.session_for("T1")
+    old = await sessions.session_for("T1")
     assert old is not None
-    await auth.database.run(connections.claim_renewal, auth.cipher, "T1", old.access_token, clock())
+    await sessions.database.run(connections.claim_renewal, sessions.cipher, "T1", old.access_token, clock())
 
     with pytest.raises(TransientError) as busy:
-        await auth.session_for("T1")
+        await sessions.session_for("T1")
     assert busy.value.retry_after is not None
 
     clock.advance(seconds=RENEWAL_LEASE_MS / 1000)
-    assert await auth.session_for("T1") is not None
+    assert await sessions.session_for("T1") is not None
     assert len(org.calls_of("token")) == 2
 
 
 async def test_an_admin_can_connect_and_disconnect(
-    auth: SalesforceAuth, org: SalesforceSandbox, http: aiohttp.ClientSession
+    sessions: SalesforceSessions, org: SalesforceSandbox, http: aiohttp.ClientSession
 ) -> None:
     """The code becomes tokens; disconnecting revokes them at Salesforce too."""
-    await connect(auth, org, http)
-    connection = await known(auth)
+    await connect(sessions, org, http)
+    connection = await known(sessions)
     assert connection.refresh_token in org.oauth.refresh_tokens
     assert connection.user_id != org.oauth.run_as
 
-    assert await auth.disconnect("T1") is True
+    assert await sessions.disconnect("T1") is True
     assert org.oauth.sessions == {}
-    assert await auth.disconnect("T1") is False
+    assert await sessions.disconnect("T1") is False
 
 
 async def test_a_rotated_refresh_token_is_kept(
-    auth: SalesforceAuth, org: SalesforceSandbox, http: aiohttp.ClientSession
+    sessions: SalesforceSessions, org: SalesforceSandbox, http: aiohttp.ClientSession
 ) -> None:
     """Each refresh token is good once: renewing again and again works, on any replica."""
-    await connect(auth, org, http)
-    for replica in (auth, replica_of(auth), auth):
-        stale = (await known(auth)).access_token
+    await connect(sessions, org, http)
+    for replica in (sessions, replica_of(sessions), sessions):
+        stale = (await known(sessions)).access_token
         assert await replica.renew("T1", stale) is not None
     assert len({token.family for token in org.oauth.refresh_tokens.values()}) == 1
 
 
 async def test_a_refused_renewal_is_an_admins_to_mend(
-    auth: SalesforceAuth, org: SalesforceSandbox, http: aiohttp.ClientSession
+    sessions: SalesforceSessions, org: SalesforceSandbox, http: aiohttp.ClientSession
 ) -> None:
     """It says so, is remembered for status, and holds nothing secret; connecting again mends it."""
-    await connect(auth, org, http)
-    connection = await known(auth)
+    await connect(sessions, org, http)
+    connection = await known(sessions)
     org.oauth.revoke(str(connection.refresh_token))
     with pytest.raises(PermanentError, match="connect Salesforce again") as refused:
-        await auth.renew("T1", connection.access_token)
+        await sessions.renew("T1", connection.access_token)
     assert "secret" not in str(refused.value)
     assert str(connection.refresh_token) not in str(refused.value)
-    assert (await known(auth)).problem == str(refused.value)
+    assert (await known(sessions)).problem == str(refused.value)
 
-    await connect(auth, org, http)
-    assert (await known(auth)).problem is None
+    await connect(sessions, org, http)
+    assert (await known(sessions)).problem is None
 
 
 @pytest.mark.parametrize("trouble", [{"status": 503}, {"drop": True}, {"garbage": True}])
-async def test_an_outage_passes(auth: SalesforceAuth, org: SalesforceSandbox, trouble: dict[str, object]) -> None:
+async def test_an_outage_passes(
+    sessions: SalesforceSessions, org: SalesforceSandbox, trouble: dict[str, object]
+) -> None:
     """No answer, or none that makes sense, may be tried again at once."""
     org.faults.add("token", **trouble)  # type: ignore[arg-type]  # one of them at a time
     with pytest.raises(TransientError):
-        await auth.session_for("T1")
-    assert (await known(auth)).problem is None
-    assert await auth.session_for("T1") is not None
+        await sessions.session_for("T1")
+    assert (await known(sessions)).problem is None
+    assert await sessions.session_for("T1") is not None
 
 
-async def test_a_redirect_of_the_login_host_is_not_followed(auth: SalesforceAuth, org: SalesforceSandbox) -> None:
+async def test_a_redirect_of_the_login_host_is_not_followed(
+    sessions: SalesforceSessions, org: SalesforceSandbox
+) -> None:
     """The client secret is sent to the address in the settings only."""
 
     async def elsewhere(_: web.Request) -> web.Response:
@@ -239,15 +245,15 @@ async def test_a_redirect_of_the_login_host_is_not_followed(auth: SalesforceAuth
     app = web.Application()
     app.router.add_post("/services/oauth2/token", elsewhere)
     async with TestServer(app) as server:
-        astray = replace(auth, login_url=str(server.make_url("")).rstrip("/"))
+        astray = replace(sessions, login_url=str(server.make_url("")).rstrip("/"))
         with pytest.raises(PermanentError, match="SALESFORCE_LOGIN_URL"):
             await astray.session_for("T1")
     assert org.calls == []
 
 
-async def test_a_foreign_instance_gets_no_session(auth: SalesforceAuth, org: SalesforceSandbox) -> None:
+async def test_a_foreign_instance_gets_no_session(sessions: SalesforceSessions, org: SalesforceSandbox) -> None:
     """Whatever the login host says, a session is sent to Salesforce or to this machine only."""
     org.url = "https://evil.example"
     with pytest.raises(PermanentError, match="not one of its own"):
-        await auth.session_for("T1")
-    assert (await known(auth)).instance_url is None
+        await sessions.session_for("T1")
+    assert (await known(sessions)).instance_url is None

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.salesforce.soql.parser import Compare, parse
-from services.salesforce.queries.rows import Business, users, with_business
-from services.salesforce.queries.statements import LONGEST_LIST, account_questions, people, questions, user_questions
-from services.salesforce.records import CompanyLookup, Needs, PersonLookup, PersonRecords
+from services.salesforce.queries.rows import AccountDetails, users, with_account_details
+from services.salesforce.queries.statements import LONGEST_LIST, account_queries, people, person_queries, user_queries
+from services.salesforce.records import CompanyLookup, PersonLookup, PersonRecords, RequiredRecords
 
 ID = "003000000000001AAA"
 
@@ -20,7 +20,7 @@ def test_two_hundred_people_are_asked_for_in_four_queries() -> None:
         PersonLookup(str(n), contact_id=f"003{n:012}", lead_id=f"00Q{n:012}", emails=(f"person{n}@example.com",))
         for n in range(200)
     ]
-    asked = questions(lookups)
+    asked = person_queries(lookups)
     assert [(one.sobject, one.by_id) for one in asked] == [
         ("Contact", True),
         ("Lead", True),
@@ -34,7 +34,7 @@ def test_what_cannot_be_found_is_not_asked_for() -> None:
     nothing = PersonLookup(
         "a", contact_id="003", lead_id="003000000000001AAA", emails=("a\x00@example.com", "\ud800@example.com")
     )
-    assert questions([]) == questions([PersonLookup("b")]) == questions([nothing]) == []
+    assert person_queries([]) == person_queries([PersonLookup("b")]) == person_queries([nothing]) == []
 
 
 def test_the_same_is_asked_for_once() -> None:
@@ -43,7 +43,7 @@ def test_the_same_is_asked_for_once() -> None:
         PersonLookup("a", contact_id=ID, emails=("Ada@Example.com",)),
         PersonLookup("b", contact_id=ID[:15], emails=("ada@example.com",)),
     ]
-    by_id, contacts, leads = (parse(one.soql).where for one in questions(lookups))
+    by_id, contacts, leads = (parse(one.soql).where for one in person_queries(lookups))
     assert by_id == Compare("Id", "in", (ID,))
     assert contacts == leads == Compare("Email", "in", ("ada@example.com",))
 
@@ -51,7 +51,9 @@ def test_the_same_is_asked_for_once() -> None:
 @given(st.lists(st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]), min_size=1), min_size=1))
 def test_any_text_stays_a_value(emails: list[str]) -> None:
     """Whatever an e-mail holds, quotes and backslashes too, it is read back as itself and nothing else."""
-    asked = [parse(one.soql) for one in questions([PersonLookup("a", emails=tuple(emails))]) if one.sobject == "Lead"]
+    asked = [
+        parse(one.soql) for one in person_queries([PersonLookup("a", emails=tuple(emails))]) if one.sobject == "Lead"
+    ]
     read = {value for one in asked if isinstance(one.where, Compare) for value in one.where.value}
     assert read == {email.lower() for email in emails if email.isprintable()}
 
@@ -59,7 +61,7 @@ def test_any_text_stays_a_value(emails: list[str]) -> None:
 def test_a_long_list_is_cut_to_fit_an_url() -> None:
     """Each query is short enough for a URI of 16,384 bytes, and together they ask for all."""
     emails = tuple(f"a.rather.long.name.{n}@some.subdomain.example.com" for n in range(2_000))
-    asked = [one for one in questions([PersonLookup("a", emails=emails)]) if one.sobject == "Contact"]
+    asked = [one for one in person_queries([PersonLookup("a", emails=emails)]) if one.sobject == "Contact"]
     assert len(asked) > 1
     assert all(len(quote(one.soql)) < LONGEST_LIST + 1_000 for one in asked)
     assert sum(one.soql.count("@") for one in asked) == 2_000
@@ -158,7 +160,7 @@ def test_rows_that_make_no_sense_find_nobody() -> None:
     assert told["b"] == PersonRecords()
 
 
-EVERYTHING = Needs(
+EVERYTHING = RequiredRecords(
     fields={"Account": frozenset({"SDR__c"}), "Contact": frozenset({"Tier__c"}), "Opportunity": frozenset({"SE__c"})},
     companies=True,
     parents=True,
@@ -180,14 +182,14 @@ def test_what_rules_need_costs_as_many_questions_however_many_rules() -> None:
         PersonLookup(str(n), emails=(f"p{n}@x.example",), past=company(n), current=company(-n)) for n in range(200)
     ]
     accounts = [f"001{n:012}" for n in range(400)]
-    people_round = questions(lookups, EVERYTHING)
+    people_round = person_queries(lookups, EVERYTHING)
     assert len(people_round) <= 10
     assert (
-        len(account_questions(accounts, EVERYTHING))
-        == 5 * len(account_questions(accounts, Needs(opportunities=True))) // 3
+        len(account_queries(accounts, EVERYTHING))
+        == 5 * len(account_queries(accounts, RequiredRecords(opportunities=True))) // 3
     )
-    assert len(account_questions(accounts, Needs())) == 0
-    assert len(user_questions([f"005{n:012}" for n in range(300)], EVERYTHING)) == 1
+    assert len(account_queries(accounts, RequiredRecords())) == 0
+    assert len(user_queries([f"005{n:012}" for n in range(300)], EVERYTHING)) == 1
     for one in people_round:
         parse(one.soql)
 
@@ -195,7 +197,9 @@ def test_what_rules_need_costs_as_many_questions_however_many_rules() -> None:
 @given(st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1).filter(str.isprintable))
 def test_any_company_name_and_domain_stays_a_value(text: str) -> None:
     """Quotes, backslashes and wild cards are part of the text that is looked for."""
-    asked = questions([PersonLookup("a", current=CompanyLookup(domain=text, name=text))], Needs(companies=True))
+    asked = person_queries(
+        [PersonLookup("a", current=CompanyLookup(domain=text, name=text))], RequiredRecords(companies=True)
+    )
     by_domain, by_name = (parse(one.soql).where for one in asked)
     assert isinstance(by_domain, Compare)
     assert by_domain.operator == "like"
@@ -204,7 +208,7 @@ def test_any_company_name_and_domain_stays_a_value(text: str) -> None:
 
 def test_a_field_that_may_not_be_read_is_left_out_of_every_question() -> None:
     """Wherever it is reached from; a question that asks by it is not asked at all."""
-    asked = questions([PersonLookup("a", contact_id=ID, current=company(1))], EVERYTHING)
+    asked = person_queries([PersonLookup("a", contact_id=ID, current=company(1))], EVERYTHING)
     hidden = frozenset({("account", "sdr__c"), ("account", "website"), ("user", "isactive")})
     kept = [one.without(hidden) for one in asked]
     assert [one.by for one in asked] == ["Id", "Website", "Name"]
@@ -219,11 +223,13 @@ def test_a_field_that_may_not_be_read_is_left_out_of_every_question() -> None:
 
 def test_a_name_that_is_none_is_never_part_of_a_query() -> None:
     """Rules are checked before; this is the last door."""
-    evil = Needs(fields={"Contact": frozenset({"Id FROM User--", "Ok__c"})}, email_field="x, y", managers=True)
-    (asked,) = questions([PersonLookup("a", contact_id=ID)], evil)
+    evil = RequiredRecords(
+        fields={"Contact": frozenset({"Id FROM User--", "Ok__c"})}, email_field="x, y", managers=True
+    )
+    (asked,) = person_queries([PersonLookup("a", contact_id=ID)], evil)
     assert "Ok__c" in asked.soql
     assert "--" not in asked.soql
-    (about_users,) = user_questions(["005000000000001AAA"], evil)
+    (about_users,) = user_queries(["005000000000001AAA"], evil)
     assert "x, y" not in about_users.soql
 
 
@@ -273,7 +279,7 @@ def test_opportunities_and_teams_are_of_their_account() -> None:
         "OpportunityTeamMember": [member(3, "SE", "1", OpportunityId="006000000000001AAA")],
     }
     told = people([PersonLookup("a", current=CompanyLookup(account_id=ACCOUNT))], {"Account": [row(ACCOUNT)]})["a"]
-    account = with_business(told, Business.of(found)).current_account
+    account = with_account_details(told, AccountDetails.of(found)).current_account
     assert account is not None
     assert account.open is not None
     assert account.last_lost is not None
