@@ -19,7 +19,7 @@ from domain.errors import PermanentError
 from listeners.http.logs import JsonLines, TextLines
 from services.intake.files.refused_rows import harmless
 from services.salesforce.queries.client import SalesforceClient
-from services.salesforce.queries.statements import questions
+from services.salesforce.queries.statements import person_queries
 from services.salesforce.records import PersonLookup
 from services.salesforce.sessions import Session
 from services.salesforce.tokens import checked_instance_url
@@ -218,7 +218,7 @@ async def test_the_next_page_is_read_from_the_same_host(pointer: str, *, has_com
 
     async with _serving(elsewhere) as evil, _serving(answer) as org:
         client = SalesforceClient.of(Session("T1", f"http://127.0.0.1:{org.port}", "a-session"))
-        queries = questions([PersonLookup("ada", emails=("ada@initech.example",))])[:1]
+        queries = person_queries([PersonLookup("ada", emails=("ada@initech.example",))])[:1]
         assert await asyncio.to_thread(client.rows, queries) == {queries[0].kind: []}
 
     assert strayed == []

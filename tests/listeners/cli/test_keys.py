@@ -17,7 +17,7 @@ from store.database import Database
 from store.encryption import Cipher, EncryptedText, WrongKeyError
 from store.operations import secrets as rotating
 from store.salesforce import apps, connections
-from store.salesforce.apps import Attempt
+from store.salesforce.apps import ConnectAttempt
 from store.schema import intake_keys
 from store.slack.installations import AsyncInstallationStore
 from store.slack.sdk_stores import metadata
@@ -55,7 +55,7 @@ async def _furnish(url: str) -> None:
     )
     await database.run(connections.save, cipher, connected)
     await database.run(apps.save, cipher, "T1", SalesforceApp("3MVG9", "app-secret", "U1", 1))
-    attempt = Attempt(
+    attempt = ConnectAttempt(
         state="state",
         workspace_id="T1",
         user_id="U1",
