@@ -65,13 +65,13 @@ from services.operations.housekeeping import Housekeeping
 from services.operations.salesforce_watch import SalesforceCare
 from services.operations.vendor_calls import traced
 from services.operations.watchdog import Pulse
-from services.ownership.deciding import Deciding
-from services.ownership.editing import OwnershipEditing
-from services.ownership.org_shape import OrgShapes
+from services.ownership.decider import Deciding
+from services.ownership.draft_editor import OwnershipEditing
+from services.ownership.org_schema import OrgShapes
 from services.ownership.ownership_pages import OwnershipPages
 from services.ownership.rulebook import Rulebook
 from services.ownership.simulation import Simulation
-from services.ownership.unmatched import UnmatchedOwners
+from services.ownership.unmatched_owners import UnmatchedOwners
 from services.ownership.user_groups import UserGroups
 from services.salesforce.connect import SalesforceConnect
 from services.salesforce.queries.describe import SalesforceDescribe

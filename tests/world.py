@@ -22,8 +22,8 @@ from services.delivery.worker import Worker, WorkEvents
 from services.intake.intake import Intake
 from services.messages.notices import Notices
 from services.operations.housekeeping import Housekeeping
-from services.ownership.deciding import Deciding
-from services.ownership.org_shape import OrgShapes
+from services.ownership.decider import Deciding
+from services.ownership.org_schema import OrgShapes
 from services.ownership.user_groups import UserGroups
 from services.salesforce.queries.describe import SalesforceDescribe
 from services.salesforce.queries.lookup import Salesforce

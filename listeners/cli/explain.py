@@ -14,7 +14,7 @@ from domain.job_change.validation import InvalidJobChangeError
 from domain.states import DEFAULT_CHANNEL, DeliveryState, Outcome, Role
 from listeners.cli.terminal import RefusedError, Terminal, counted, shown_time
 from services.messages.wording import headline
-from services.ownership.rules.words import outcome
+from services.ownership.rules.labels import outcome
 from services.slack.mrkdwn import escape
 from services.slack.names import ids_in, with_names
 from store.intake import job_changes

@@ -18,7 +18,7 @@ from services.messages.wording import headline
 from services.ownership.rulebook import parse
 from services.ownership.rules.faults import InvalidRulesError, RuleFault
 from services.ownership.rules.rule_set import CATCH_ALL, RuleSet
-from services.ownership.simulated import SimulatedJobChange
+from services.ownership.simulation_report import SimulatedJobChange
 from services.slack.mrkdwn import escape
 from store.slack import workspaces
 

@@ -10,11 +10,11 @@ from domain.audit import OPERATOR
 from domain.states import DEFAULT_CHANNEL
 from listeners.dialogs.blocks import LONGEST_SECTION
 from services.ownership.rules.check import OrgShape
+from services.ownership.rules.current_rules import SaveResult
+from services.ownership.rules.descriptions import Names, sentence, source_name
 from services.ownership.rules.faults import RuleFault
 from services.ownership.rules.owner_sources import Source
-from services.ownership.rules.rule_book import SaveResult
 from services.ownership.rules.rule_set import Rule
-from services.ownership.rules.sentences import Names, sentence, source_name
 from services.slack.mrkdwn import escape
 from services.slack.mrkdwn import plain as plain_text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from services.ownership.rules.words import outcome
+from services.ownership.rules.labels import outcome
 from services.slack.mrkdwn import escape
 
 

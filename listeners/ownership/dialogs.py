@@ -12,13 +12,13 @@ from listeners.dialogs.dialog import Dialog
 from listeners.dialogs.home_tab import HomeTab
 from listeners.ownership.rule_list_view import A_PAGE, Outlook, list_view
 from services.home.preferences import channel_problem, shared_warnings
-from services.ownership.editing import OwnershipEditing
+from services.ownership.draft_editor import OwnershipEditing
 from services.ownership.ownership_pages import OwnershipPages
 from services.ownership.rulebook import Rulebook
 from services.ownership.rules.check import OrgShape, check
-from services.ownership.rules.rule_book import RuleBook
+from services.ownership.rules.current_rules import RuleBook
 from services.ownership.simulation import Simulation
-from services.ownership.unmatched import UnmatchedOwners
+from services.ownership.unmatched_owners import UnmatchedOwners
 from services.ownership.user_groups import UserGroups
 from services.slack.directory import Directory
 

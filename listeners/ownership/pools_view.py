@@ -11,10 +11,10 @@ from domain.rule_versions import SeenVersion
 from listeners.dialogs.blocks import Block, View, button, context, modal, plain, section
 from listeners.dialogs.mentions import mention
 from listeners.ownership.rule_form.form_values import lines_of, shown_test
+from services.ownership.rules.current_rules import RuleBook
 from services.ownership.rules.edits import MAPPINGS, POOLS
 from services.ownership.rules.faults import RuleFault
 from services.ownership.rules.owner_sources import is_slack_user
-from services.ownership.rules.rule_book import RuleBook
 from services.ownership.rules.rule_set import Pool
 from services.slack.mrkdwn import escape
 

@@ -25,11 +25,11 @@ from listeners.ownership.rule_form.rule_view import (
     rule_view,
 )
 from listeners.ownership.rule_list_view import ADD, Listed
-from services.ownership.editing import CHANGED_MEANWHILE, presets_for
+from services.ownership.draft_editor import CHANGED_MEANWHILE, presets_for
 from services.ownership.rulebook import FASTER
+from services.ownership.rules.current_rules import RuleBook, SaveResult
 from services.ownership.rules.edits import find, place_for_new
 from services.ownership.rules.owner_sources import Owner
-from services.ownership.rules.rule_book import RuleBook, SaveResult
 from services.ownership.rules.rule_set import Rule
 
 NEW_RULE = Rule(name="New rule", tell=(Owner(of="account"), Owner(of="contact")))

@@ -15,7 +15,7 @@ from listeners.ownership import history, pools, rule_editor, simulate, unmatched
 from listeners.ownership.dialogs import OwnershipDialogs
 from listeners.ownership.rule_editor import edit_rule
 from listeners.ownership.rule_list_view import DISCARD, EDIT, OPEN, PUBLISH, RULE_MENU, TITLE, TURN, Listed
-from services.ownership.rules.rule_book import SaveResult
+from services.ownership.rules.current_rules import SaveResult
 
 
 def register(app: AsyncApp) -> None:

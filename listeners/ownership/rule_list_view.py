@@ -12,9 +12,9 @@ from listeners.dialogs.blocks import Block, View, button, context, modal, plain,
 from listeners.dialogs.mentions import fault_text, fit_section, labels_of, mention, shown_sentence
 from services.messages.wording import slack_time
 from services.ownership.rules.check import OrgShape
+from services.ownership.rules.current_rules import RuleBook
 from services.ownership.rules.edits import DELETE, DOWN, SWITCH, UP
 from services.ownership.rules.faults import RuleFault
-from services.ownership.rules.rule_book import RuleBook
 from services.ownership.rules.rule_set import CATCH_ALL, Rule
 from services.slack.mrkdwn import escape
 

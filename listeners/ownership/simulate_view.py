@@ -10,8 +10,8 @@ from domain.states import Role
 from listeners.dialogs.blocks import Block, View, button, context, modal, plain, section
 from listeners.dialogs.mentions import fit_section, mention
 from services.messages.wording import headline
-from services.ownership.rules.words import outcome
-from services.ownership.simulated import Difference, SimulatedJobChange, SimulationReport
+from services.ownership.rules.labels import outcome
+from services.ownership.simulation_report import Difference, SimulatedJobChange, SimulationReport
 from services.slack.mrkdwn import bold, escape
 from services.slack.mrkdwn import plain as plain_text
 

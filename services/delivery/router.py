@@ -19,8 +19,8 @@ from services.messages.notices import Notices
 from services.ownership.choice.batch import Decided, Waits
 from services.ownership.choice.case import Case, segments_of
 from services.ownership.choice.decide import Decision
-from services.ownership.choice.outcome import missed, promised, trace_of
-from services.ownership.deciding import Deciding, Rules, case_of
+from services.ownership.choice.delivery_plan import missed, promised, trace_of
+from services.ownership.decider import Deciding, Rules, case_of
 from services.ownership.rules.owner_sources import Side
 from services.retry import backoff_ms
 from services.salesforce.records import BatchRecords, PersonRecords

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from domain.audit import AuditEntry
 from domain.errors import PermanentError, TransientError
 from domain.rule_versions import ACTION, PublishedRules, SeenVersion
-from services.ownership.org_shape import OrgShapes
+from services.ownership.org_schema import OrgShapes
 from services.ownership.rules.check import OrgShape, check
+from services.ownership.rules.current_rules import RuleBook, SaveResult
 from services.ownership.rules.faults import InvalidRulesError, RuleFault
-from services.ownership.rules.rule_book import RuleBook, SaveResult
 from services.ownership.rules.rule_set import NO_RULES, RuleSet
 from store.database import Database
 from store.ownership import rule_sets

@@ -16,10 +16,10 @@ from services.intake.files.formats import detect_format
 from services.intake.files.rows import open_rows
 from services.intake.senders.row_mapping import RowMapping
 from services.ownership.choice.batch import Waits
-from services.ownership.choice.outcome import Promised, promised, trace_of
-from services.ownership.deciding import Deciding, Rules, case_of
+from services.ownership.choice.delivery_plan import Promised, promised, trace_of
+from services.ownership.decider import Deciding, Rules, case_of
 from services.ownership.rules.rule_set import RuleSet
-from services.ownership.simulated import Difference, SimulatedJobChange, SimulationReport
+from services.ownership.simulation_report import Difference, SimulatedJobChange, SimulationReport
 from services.slack.names import names_in, with_names
 from store.database import Database
 from store.intake import job_changes, mappings

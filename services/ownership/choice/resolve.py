@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from services.ownership.choice.candidates import UNREADABLE, Candidate, Place, absent, known, named, of_lookup, owned
 from services.ownership.choice.case import View
+from services.ownership.rules.labels import OPPORTUNITY, field_label
 from services.ownership.rules.owner_sources import (
     Manager,
     Mapped,
@@ -21,7 +22,6 @@ from services.ownership.rules.owner_sources import (
     UserField,
     UserGroup,
 )
-from services.ownership.rules.words import OPPORTUNITY, field_label
 from services.salesforce.records import Account, Opportunity
 
 Single = OnePerson | Mapped | Manager | UserGroup | NamedChannel

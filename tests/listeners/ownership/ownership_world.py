@@ -9,7 +9,7 @@ from typing import Any
 from sandbox.salesforce.schema import lookup
 from sandbox.slack.modals import Submission
 from sandbox.slack.state import Json, User
-from services.ownership.rules.rule_book import RuleBook
+from services.ownership.rules.current_rules import RuleBook
 from services.ownership.rules.rule_set import RuleSet
 from tests.listeners.salesforce.salesforce_world import SalesforceWorld
 

@@ -27,11 +27,11 @@ from listeners.ownership.unmatched_owners_view import People, people_view, read_
 from sandbox.slack.block_kit.blocks import check_view
 from sandbox.slack.block_kit.inputs import values_of
 from services.ownership.rules.check import OrgField, OrgShape
+from services.ownership.rules.current_rules import RuleBook
 from services.ownership.rules.faults import RuleFault
 from services.ownership.rules.presets import presets
-from services.ownership.rules.rule_book import RuleBook
 from services.ownership.rules.rule_set import RuleSet
-from services.ownership.simulated import Difference, SimulatedJobChange, SimulationReport
+from services.ownership.simulation_report import Difference, SimulatedJobChange, SimulationReport
 from tests.conftest import SOMEDAY
 from tests.world import sample_job_change
 

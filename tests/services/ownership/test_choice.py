@@ -17,7 +17,7 @@ from services.ownership.choice.availability import Absence, Lacks, Ledger, Match
 from services.ownership.choice.case import sides_of
 from services.ownership.choice.conditions import Prepared
 from services.ownership.choice.decide import Decision, decide
-from services.ownership.choice.outcome import promised
+from services.ownership.choice.delivery_plan import promised
 from services.ownership.rules.presets import presets
 from services.ownership.rules.rule_set import CATCH_ALL, RuleSet
 from services.salesforce.records import PersonRecords

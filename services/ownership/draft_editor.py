@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from domain.rule_versions import SeenVersion
 from services.ownership.rulebook import FASTER, Rulebook
 from services.ownership.rules.check import OrgShape
+from services.ownership.rules.current_rules import SaveResult
 from services.ownership.rules.edits import DELETE, DOWN, STEPS, SWITCH, UP, added, find, replaced
 from services.ownership.rules.presets import presets
-from services.ownership.rules.rule_book import SaveResult
 from services.ownership.rules.rule_set import MOST_RULES, Rule, RuleSet
 
 TOO_MANY = f"There can be at most {MOST_RULES} rules. Delete one first."

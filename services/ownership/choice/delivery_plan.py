@@ -13,8 +13,8 @@ from services.ownership.choice.candidates import Candidate
 from services.ownership.choice.chain import SideChoice
 from services.ownership.choice.decide import Decision
 from services.ownership.choice.reasons import all_reasons
+from services.ownership.rules.descriptions import Names, sentence
 from services.ownership.rules.rule_set import CATCH_ALL, TEST_RULE
-from services.ownership.rules.sentences import Names, sentence
 
 BOTH = "both"
 """The side of a delivery that tells one destination of both."""

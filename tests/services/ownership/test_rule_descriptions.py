@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from services.ownership.rules.check import OrgField, OrgShape, check
+from services.ownership.rules.descriptions import Names, sentence
 from services.ownership.rules.presets import presets
 from services.ownership.rules.rule_set import CATCH_ALL, Rule, RuleSet
-from services.ownership.rules.sentences import Names, sentence
 from services.ownership.rules.unreachable import unreachable
 
 OWNER = {"source": "owner", "of": "account"}

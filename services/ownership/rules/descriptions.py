@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from domain.job_change.parts import ChangeType, Signal
+from services.ownership.rules.labels import OPPORTUNITY, field_label, listed, with_article
 from services.ownership.rules.owner_sources import (
     Manager,
     Mapped,
@@ -22,7 +23,6 @@ from services.ownership.rules.owner_sources import (
     UserGroup,
 )
 from services.ownership.rules.rule_set import CATCH_ALL, Conditions, FieldTest, Rule, Segment
-from services.ownership.rules.words import OPPORTUNITY, field_label, listed, with_article
 
 _SIGNALS = {
     Signal.CONTACT_TRACKING: "contact tracking",

@@ -18,7 +18,7 @@ from services.ownership.ownership_pages import OwnershipPages
 from services.ownership.rulebook import Rulebook
 from services.ownership.rules.rule_set import RuleSet
 from services.ownership.simulation import Simulation
-from services.ownership.unmatched import UnmatchedOwners
+from services.ownership.unmatched_owners import UnmatchedOwners
 from store import audit
 from store.database import Database
 from store.notify import WorkNotifier

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ownership.editing import OwnershipEditing, presets_for
+from services.ownership.draft_editor import OwnershipEditing, presets_for
 from services.ownership.rulebook import FASTER, Rulebook
 from services.ownership.rules.check import OrgField, OrgShape
 from services.ownership.rules.edits import (

@@ -13,7 +13,7 @@ from domain.job_change.field_types import long_salesforce_id
 from domain.people import UNKNOWN, OwnerMatching, UnmatchedOwner
 from domain.rule_versions import ACTION
 from services.ownership.choice.availability import SLACK_PROBLEMS
-from services.ownership.org_shape import OrgShapes
+from services.ownership.org_schema import OrgShapes
 from services.ownership.rules.owner_sources import is_salesforce_user, is_slack_user
 from services.slack.directory import Directory
 from store import audit

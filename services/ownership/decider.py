@@ -17,7 +17,7 @@ from services.ownership.choice.batch import Decided, Waits, accounts, choose, de
 from services.ownership.choice.case import Case, lookup_of
 from services.ownership.choice.conditions import Prepared
 from services.ownership.choice.required_records import allowed, needs_of, segments_asked_for, together
-from services.ownership.org_shape import OrgShapes
+from services.ownership.org_schema import OrgShapes
 from services.ownership.rules.faults import InvalidRulesError
 from services.ownership.rules.rule_set import NO_RULES, SEGMENTS, RuleSet, Segment
 from services.ownership.user_groups import UserGroups
