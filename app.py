@@ -65,10 +65,9 @@ from services.operations.housekeeping import Housekeeping
 from services.operations.salesforce_watch import SalesforceCare
 from services.operations.vendor_calls import traced
 from services.operations.watchdog import Pulse
-from services.ownership.decider import Deciding
-from services.ownership.draft_editor import OwnershipEditing
-from services.ownership.org_schema import OrgShapes
-from services.ownership.ownership_pages import OwnershipPages
+from services.ownership.decider import Decider
+from services.ownership.draft_editor import DraftEditor
+from services.ownership.org_schema import OrgSchemas
 from services.ownership.rulebook import Rulebook
 from services.ownership.simulation import Simulation
 from services.ownership.unmatched_owners import UnmatchedOwners
@@ -163,7 +162,7 @@ class _Salesforce:
 
     api: Salesforce
     describe: SalesforceDescribe
-    shapes: OrgShapes
+    shapes: OrgSchemas
 
 
 @dataclass(frozen=True)
@@ -173,7 +172,7 @@ class _Doers:
     intake: Intake
     intake_keys: IntakeKeys
     delivery_actions: DeliveryActions
-    deciding: Deciding
+    decider: Decider
     rulebook: Rulebook
     simulation: Simulation
     status: Status
@@ -229,7 +228,7 @@ def _salesforce(ground: _Ground) -> _Salesforce:
     )
     api = Salesforce(sessions, measures=ground.metrics)
     describe = SalesforceDescribe(api)
-    return _Salesforce(api, describe, OrgShapes(describe, ground.now))
+    return _Salesforce(api, describe, OrgSchemas(describe, ground.now))
 
 
 def _wired(ground: _Ground, slack: _Slack, salesforce: _Salesforce) -> App:
@@ -279,14 +278,14 @@ def _wired(ground: _Ground, slack: _Slack, salesforce: _Salesforce) -> App:
 def _doers(ground: _Ground, slack: _Slack, salesforce: _Salesforce) -> _Doers:
     database, now = ground.database, ground.now
     journal = Journal(ground.metrics)
-    deciding = Deciding(database, salesforce.api, salesforce.shapes, slack.directory, slack.groups, now)
+    decider = Decider(database, salesforce.api, salesforce.shapes, slack.directory, slack.groups, now)
     return _Doers(
         intake=Intake(database, now, ground.accepted, journal),
         intake_keys=IntakeKeys(database, ground.cipher, now),
         delivery_actions=DeliveryActions(database, slack.api, Redrawer(database, slack.api, now), now),
-        deciding=deciding,
+        decider=decider,
         rulebook=Rulebook(database, salesforce.shapes, now),
-        simulation=Simulation(database, deciding),
+        simulation=Simulation(database, decider),
         status=Status(database, now),
         preferences=Preferences(slack.api, database, now),
         journal=journal,
@@ -355,10 +354,9 @@ def _parts(ground: _Ground, slack: _Slack, salesforce: _Salesforce, doers: _Doer
             groups=slack.groups,
             home_tab=home_tab,
             rulebook=doers.rulebook,
-            editing=OwnershipEditing(doers.rulebook),
+            draft_editor=DraftEditor(doers.rulebook),
             simulation=doers.simulation,
             unmatched=UnmatchedOwners(database, slack.directory, salesforce.shapes, ground.promised, now),
-            pages=OwnershipPages(database),
         ),
     }
 
@@ -368,7 +366,7 @@ def _worker(ground: _Ground, slack: _Slack, salesforce: _Salesforce, doers: _Doe
     managers = Managers(database, salesforce.describe, slack.directory)
     return Worker(
         database,
-        Router(database, doers.deciding, slack.notices, now, doers.journal),
+        Router(database, doers.decider, slack.notices, now, doers.journal),
         Courier(database, slack.api, slack.notices, now, doers.journal),
         ground.work_events,
         ground.notifier,

@@ -22,8 +22,8 @@ from services.delivery.worker import Worker, WorkEvents
 from services.intake.intake import Intake
 from services.messages.notices import Notices
 from services.operations.housekeeping import Housekeeping
-from services.ownership.decider import Deciding
-from services.ownership.org_schema import OrgShapes
+from services.ownership.decider import Decider
+from services.ownership.org_schema import OrgSchemas
 from services.ownership.user_groups import UserGroups
 from services.salesforce.queries.describe import SalesforceDescribe
 from services.salesforce.queries.lookup import Salesforce
@@ -165,11 +165,11 @@ async def open_world(database: Database, clock: Clock) -> AsyncIterator[World]:
         stack.push_async_callback(records.close)
         work_events = WorkEvents()
         directory = Directory(slack_api, database, clock)
-        shapes, groups = OrgShapes(SalesforceDescribe(records), clock), UserGroups(slack_api, database, clock)
-        deciding = Deciding(database, records, shapes, directory, groups, clock)
+        shapes, groups = OrgSchemas(SalesforceDescribe(records), clock), UserGroups(slack_api, database, clock)
+        decider = Decider(database, records, shapes, directory, groups, clock)
         worker = Worker(
             database,
-            Router(database, deciding, notices, clock),
+            Router(database, decider, notices, clock),
             Courier(database, slack_api, notices, clock),
             work_events,
             WorkNotifier(database),

@@ -16,9 +16,9 @@ from bench.kit.samples import job_change, owner_email
 from bench.table import Row, at_most
 from domain.job_change.model import JobChange
 from domain.people import Member
-from services.ownership.choice.availability import Ledger, Standing
+from services.ownership.choice.availability import Availability, BatchState
 from services.ownership.choice.case import Case
-from services.ownership.choice.conditions import Prepared
+from services.ownership.choice.conditions import PreparedRules
 from services.ownership.choice.decide import Decision, decide
 from services.ownership.rules.rule_set import NO_RULES, RuleSet
 from services.salesforce.records import Account, Contact, PersonRecords, SalesforceUser
@@ -28,30 +28,30 @@ BATCH, ROUNDS, RULES = 200, 15, 100
 
 
 async def measure(_: Databases, kind: str) -> list[Row]:
-    baseline = _milliseconds(Prepared.of(NO_RULES))
-    milliseconds = _milliseconds(Prepared.of(_rules()))
+    baseline = _milliseconds(PreparedRules.of(NO_RULES))
+    milliseconds = _milliseconds(PreparedRules.of(_rules()))
     return [Row("choose: one job change, 100 rules", kind, milliseconds, "ms", baseline, at_most(0.2))]
 
 
-def _milliseconds(rules: Prepared) -> float:
+def _milliseconds(rules: PreparedRules) -> float:
     """Time per job change, the median of several batches. Each batch has new cases, because a case caches results."""
-    standing = Standing(members={owner_email(number): Member(f"U{number}") for number in range(BATCH)})
+    availability = Availability(members={owner_email(number): Member(f"U{number}") for number in range(BATCH)})
     times = []
     for _ in range(ROUNDS):
         cases = [_case(number) for number in range(BATCH)]
         began = time.thread_time()
-        _decide_all(cases, rules, standing)
+        _decide_all(cases, rules, availability)
         times.append((time.thread_time() - began) * 1_000 / BATCH)
     return median(times)
 
 
-def _decide_all(cases: Sequence[Case], rules: Prepared, standing: Standing) -> None:
-    ledger = Ledger()
+def _decide_all(cases: Sequence[Case], rules: PreparedRules, availability: Availability) -> None:
+    batch = BatchState()
     for case in cases:
-        decision = decide(case, rules, standing, ledger)
+        decision = decide(case, rules, availability, batch)
         if not isinstance(decision, Decision):
             raise TypeError("every owner is matched, so a decision was expected")
-        ledger = ledger.after(decision.turns, decision.told, rules.rule_set)
+        batch = batch.after(decision.turns, decision.direct_recipients, rules.rule_set)
 
 
 def _case(number: int) -> Case:

@@ -14,7 +14,7 @@ from domain.job_change.validation import InvalidJobChangeError
 from domain.states import DEFAULT_CHANNEL, DeliveryState, Outcome, Role
 from listeners.cli.terminal import RefusedError, Terminal, counted, shown_time
 from services.messages.wording import headline
-from services.ownership.rules.labels import outcome
+from services.ownership.rules.labels import candidate_result
 from services.slack.mrkdwn import escape
 from services.slack.names import ids_in, with_names
 from store.intake import job_changes
@@ -120,7 +120,7 @@ def _decision(job_change: JobChangeRecord) -> Iterator[str]:
 def candidate_line(candidate: Mapping[str, str | None]) -> str:
     """A candidate from the stored decision: where they come from, who they are, and what became of them."""
     person = " ".join(filter(None, [candidate["name"], f"<{candidate['email']}>" if candidate["email"] else ""]))
-    return f"{candidate['source']}{f', {person}' if person else ''}: {outcome(candidate)}"
+    return f"{candidate['source']}{f', {person}' if person else ''}: {candidate_result(candidate)}"
 
 
 def destination_name(destination: str) -> str:

@@ -16,7 +16,7 @@ from listeners.cli.running.preparing import cipher_of
 from listeners.cli.terminal import App, RefusedError, Terminal, add_workspace_argument, counted
 from services.messages.wording import headline
 from services.ownership.rulebook import parse
-from services.ownership.rules.faults import InvalidRulesError, RuleFault
+from services.ownership.rules.issues import InvalidRulesError, RuleIssue
 from services.ownership.rules.rule_set import CATCH_ALL, RuleSet
 from services.ownership.simulation_report import SimulatedJobChange
 from services.slack.mrkdwn import escape
@@ -73,7 +73,7 @@ def _run(options: Namespace, terminal: Terminal, action: Callable[[Namespace, Te
 
 
 async def _export(options: Namespace, terminal: Terminal, app: App) -> int:
-    rules = await app.rulebook.hand_out(options.workspace)
+    rules = await app.rulebook.export_json(options.workspace)
     if options.file is None:
         terminal.write(rules)
     else:
@@ -83,8 +83,8 @@ async def _export(options: Namespace, terminal: Terminal, app: App) -> int:
 
 
 async def _import(options: Namespace, terminal: Terminal, app: App) -> int:
-    result = await app.rulebook.bring_in(options.workspace, OPERATOR, _text(options.file))
-    _print_faults(result.faults, terminal)
+    result = await app.rulebook.import_json(options.workspace, OPERATOR, _text(options.file))
+    _print_issues(result.issues, terminal)
     terminal.note(result.text)
     return 0 if result.stored else 1
 
@@ -93,29 +93,29 @@ async def _check(options: Namespace, terminal: Terminal, app: App) -> int:
     rules = _rules(options.file, terminal) if options.file else (await app.rulebook.read(options.workspace)).rules
     if rules is None:
         return 1
-    faults = await app.rulebook.check(options.workspace, rules)
-    _print_faults(faults, terminal)
-    if not faults:
+    issues = await app.rulebook.check(options.workspace, rules)
+    _print_issues(issues, terminal)
+    if not issues:
         terminal.note(f"{counted(len(rules.rules), 'rule')}, no problems found.")
-    return 1 if any(not fault.is_warning for fault in faults) else 0
+    return 1 if any(not issue.is_warning for issue in issues) else 0
 
 
 async def _simulate(options: Namespace, terminal: Terminal, app: App) -> int:
     rules = _rules(options.rules, terminal) if options.rules else None
     if options.rules and rules is None:
         return 1
-    changes, refused = await app.simulation.read(options.workspace, options.file, options.source)
+    changes, errors = await app.simulation.read(options.workspace, options.file, options.source)
     simulated = await app.simulation.simulate(options.workspace, changes, rules)
     if options.json:
         terminal.write(json.dumps([_as_json(result) for result in simulated], indent=2))
     else:
         lines = [line for result in simulated for line in _lines(result)]
-        for line in await app.simulation.named(options.workspace, lines):
+        for line in await app.simulation.with_display_names(options.workspace, lines):
             terminal.write(line)
-    for fault in refused:
-        terminal.note(f"Row {fault}")
+    for error in errors:
+        terminal.note(f"Row {error}")
     terminal.note("This was a simulation. No one was notified.")
-    return 1 if refused else 0
+    return 1 if errors else 0
 
 
 def _text(path: Path) -> str:
@@ -128,14 +128,14 @@ def _text(path: Path) -> str:
 def _rules(path: Path, terminal: Terminal) -> RuleSet | None:
     rules = parse(_text(path))
     if isinstance(rules, InvalidRulesError):
-        _print_faults(rules.faults, terminal)
+        _print_issues(rules.issues, terminal)
         return None
     return rules
 
 
-def _print_faults(faults: Sequence[RuleFault], terminal: Terminal) -> None:
-    for fault in faults:
-        terminal.write(f"{'warning ' if fault.is_warning else ''}{fault}")
+def _print_issues(issues: Sequence[RuleIssue], terminal: Terminal) -> None:
+    for issue in issues:
+        terminal.write(f"{'warning ' if issue.is_warning else ''}{issue}")
 
 
 def _lines(simulated: SimulatedJobChange) -> list[str]:

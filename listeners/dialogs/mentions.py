@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 from domain.audit import OPERATOR
 from domain.states import DEFAULT_CHANNEL
 from listeners.dialogs.blocks import LONGEST_SECTION
-from services.ownership.rules.check import OrgShape
+from services.ownership.rules.check import OrgSchema
 from services.ownership.rules.current_rules import SaveResult
-from services.ownership.rules.descriptions import Names, sentence, source_name
-from services.ownership.rules.faults import RuleFault
+from services.ownership.rules.descriptions import DisplayNames, describe_rule, describe_source
+from services.ownership.rules.issues import RuleIssue
 from services.ownership.rules.owner_sources import Source
 from services.ownership.rules.rule_set import Rule
 from services.slack.mrkdwn import escape
@@ -36,11 +36,11 @@ def mention(who: str) -> str:
 
 def shown_sentence(rule: Rule, labels: Mapping[str, str], most: int = 700) -> str:
     """In mrkdwn, with a full stop. *labels*: what the org calls its fields."""
-    names = Names(lambda who: f"{_OPEN}{who}{_END}" if _ID.fullmatch(who) else who, labels)
-    return _MARKED.sub(lambda found: mention(found[1]), escape(sentence(rule, names), most)) + "."
+    names = DisplayNames(lambda who: f"{_OPEN}{who}{_END}" if _ID.fullmatch(who) else who, labels)
+    return _MARKED.sub(lambda found: mention(found[1]), escape(describe_rule(rule, names), most)) + "."
 
 
-def labels_of(org: OrgShape | None) -> dict[str, str]:
+def labels_of(org: OrgSchema | None) -> dict[str, str]:
     """What the org calls its fields; without those that share theirs with another one of the same object."""
     fields = org.fields if org else {}
     spoken = Counter((name.partition(".")[0], one.label.casefold()) for name, one in fields.items())
@@ -51,17 +51,17 @@ def labels_of(org: OrgShape | None) -> dict[str, str]:
 
 def source_label(source: Source, labels: Mapping[str, str]) -> str:
     """For an option of a menu, which holds 75 characters."""
-    text = source_name(source, Names(labels=labels))
+    text = describe_source(source, DisplayNames(labels=labels))
     return plain_text(text[:1].upper() + text[1:], 73)
 
 
-def fault_text(fault: RuleFault) -> str:
+def issue_text(issue: RuleIssue) -> str:
     """With the number of the rule it is in, as the list counts them, in mrkdwn."""
-    steps = fault.path.split(".")
+    steps = issue.path.split(".")
     if steps[0] != "rules":
-        text = str(fault)
-        return escape(text if fault.path else text[:1].upper() + text[1:], 300)
-    return f"Rule {int(steps[1]) + 1}: {escape(fault.message, 300)}"
+        text = str(issue)
+        return escape(text if issue.path else text[:1].upper() + text[1:], 300)
+    return f"Rule {int(steps[1]) + 1}: {escape(issue.message, 300)}"
 
 
 def fit_section(lines: Iterable[str]) -> str:
@@ -75,8 +75,8 @@ def fit_section(lines: Iterable[str]) -> str:
 
 
 def save_result_text(kept: SaveResult) -> str:
-    """What came of a change, in mrkdwn, with every fault that is in its way."""
-    wrong = [fault for fault in kept.faults if not fault.is_warning]
-    told = "".join(f"\n• {fault_text(fault)}" for fault in wrong[:8])
+    """What came of a change, in mrkdwn, with every issue that is in its way."""
+    wrong = [issue for issue in kept.issues if not issue.is_warning]
+    told = "".join(f"\n• {issue_text(issue)}" for issue in wrong[:8])
     more = f"\n• and {len(wrong) - 8} more, each beside its rule" if len(wrong) > 8 else ""
     return f"{':white_check_mark:' if kept.stored else ':no_entry:'} {kept.text}{told}{more}"

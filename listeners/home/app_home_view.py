@@ -13,7 +13,7 @@ from listeners.dialogs.blocks import Block, View, context, header, section
 from listeners.home.admin_home_view import overview_blocks, settings_blocks
 from listeners.home.health_view import ALL_WELL, health_blocks
 from listeners.home.member_home_view import my_blocks
-from listeners.ownership.home_view import who_is_told
+from listeners.ownership.home_view import who_is_notified
 from services.home.home_state import HomeState
 
 _DIVIDER: Block = {"type": "divider"}
@@ -39,7 +39,7 @@ def _for_members(state: HomeState, mine: list[Block]) -> list[Block]:
         section(_standing(state)),
         _DIVIDER,
         *mine,
-        section(f"*Who is told*\n{who_is_told(state.ownership)} {_the_rest(state)}"),
+        section(f"*Who is told*\n{who_is_notified(state.ownership)} {_the_rest(state)}"),
         context("Workspace admins and owners set this up, here in the Home tab."),
     ]
 

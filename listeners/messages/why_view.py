@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from services.ownership.rules.labels import outcome
+from services.ownership.rules.labels import candidate_result
 from services.slack.mrkdwn import escape
 
 
@@ -18,7 +18,7 @@ def _lines(considered: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for number, each in enumerate(considered, 1):
         who = each.get("name") or each.get("email")
         named = f", {escape(who, 80)}" if who else ""
-        result = f"{'✅ ' if each['result'] == 'told' else ''}{escape(outcome(each), 200)}"
+        result = f"{'✅ ' if each['result'] == 'told' else ''}{escape(candidate_result(each), 200)}"
         yield f"{number}. {escape(each['source'], 80)}{named}: {result}"
 
 

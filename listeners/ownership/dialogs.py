@@ -1,4 +1,4 @@
-"""What all dialogs about ownership have in common: the list they lead back to, and what rules may name."""
+"""Shared by the ownership dialogs: the list of rules behind them, and what rules can name."""
 
 from __future__ import annotations
 
@@ -10,44 +10,42 @@ from domain.errors import PermanentError, TransientError
 from listeners.dialogs.blocks import View
 from listeners.dialogs.dialog import Dialog
 from listeners.dialogs.home_tab import HomeTab
-from listeners.ownership.rule_list_view import A_PAGE, Outlook, list_view
+from listeners.ownership.rule_list_view import A_PAGE, ListContext, list_view
 from services.home.preferences import channel_problem, shared_warnings
-from services.ownership.draft_editor import OwnershipEditing
-from services.ownership.ownership_pages import OwnershipPages
+from services.ownership.draft_editor import DraftEditor
 from services.ownership.rulebook import Rulebook
-from services.ownership.rules.check import OrgShape, check
-from services.ownership.rules.current_rules import RuleBook
+from services.ownership.rules.check import OrgSchema, check
+from services.ownership.rules.current_rules import CurrentRules
 from services.ownership.simulation import Simulation
 from services.ownership.unmatched_owners import UnmatchedOwners
 from services.ownership.user_groups import UserGroups
 from services.slack.directory import Directory
 
 ORG_SECONDS = 1.5
-"""How long Salesforce is waited for where Slack waits for us; it gives three seconds in all."""
+"""How long to wait for Salesforce while Slack waits for a response; Slack gives three seconds in all."""
 
 
 @dataclass(frozen=True)
 class OwnershipDialogs:
-    """What the listeners of the dialogs about ownership share."""
+    """The services that the listeners of the ownership dialogs use."""
 
     directory: Directory
     groups: UserGroups
     home_tab: HomeTab
     rulebook: Rulebook
-    editing: OwnershipEditing
+    draft_editor: DraftEditor
     simulation: Simulation
     unmatched: UnmatchedOwners
-    pages: OwnershipPages
 
-    async def org(self, workspace_id: str) -> tuple[OrgShape | None, str | None]:
-        """What rules may name, for pickers; or None, and why when there is a reason."""
+    async def org(self, workspace_id: str) -> tuple[OrgSchema | None, str | None]:
+        """What rules can name, for pickers. If Salesforce is not available, the text says why."""
         try:
             return await self.rulebook.org(workspace_id), None
         except (PermanentError, TransientError) as error:
-            return None, f"Salesforce cannot be asked now: {error}"
+            return None, f"Salesforce is not available now: {error}"
 
-    async def org_in_time(self, workspace_id: str) -> OrgShape | None:
-        """The same where Slack waits for an answer; None too when it takes too long."""
+    async def org_in_time(self, workspace_id: str) -> OrgSchema | None:
+        """The same while Slack waits for a response. None also if it takes too long."""
         try:
             async with asyncio.timeout(ORG_SECONDS):
                 return (await self.org(workspace_id))[0]
@@ -55,46 +53,46 @@ class OwnershipDialogs:
             return None
 
     async def problems(self, workspace_id: str, chosen: Mapping[str, str]) -> dict[str, str]:
-        """Of these channels and user groups those that cannot be told, by field; none where Slack does not say now."""
-        found: dict[str, str] = {}
+        """The channels and user groups that cannot be notified, by field. Empty if Slack does not answer in time."""
+        problems: dict[str, str] = {}
         try:
             async with asyncio.timeout(ORG_SECONDS):
-                for field, where in chosen.items():
-                    found[field] = await self._problem(workspace_id, where) or ""
+                for field, destination in chosen.items():
+                    problems[field] = await self._problem(workspace_id, destination) or ""
         except (TimeoutError, TransientError):
             pass
-        return {field: problem for field, problem in found.items() if problem}
+        return {field: problem for field, problem in problems.items() if problem}
 
     async def warnings(self, workspace_id: str, chosen: Iterable[str]) -> str:
-        """Which of these channels people of another company read, in mrkdwn; empty where none is."""
-        channels = [where for where in chosen if not where.startswith("S")]
+        """Warnings about channels that are shared with another company, in mrkdwn. Empty if there are none."""
+        channels = [destination for destination in chosen if not destination.startswith("S")]
         return await shared_warnings(self.directory.slack, workspace_id, channels)
 
-    async def _problem(self, workspace_id: str, where: str) -> str | None:
+    async def _problem(self, workspace_id: str, destination: str) -> str | None:
         try:
-            if where.startswith("S"):
-                problem = (await self.groups.ask(workspace_id, where)).problem
+            if destination.startswith("S"):
+                problem = (await self.groups.fetch(workspace_id, destination)).problem
                 return f"This user group {problem}." if problem else None
-            return channel_problem(await self.directory.slack.channel(workspace_id, where), None)
+            return channel_problem(await self.directory.slack.channel(workspace_id, destination), None)
         except PermanentError as error:
-            return f"Slack does not let us use it: {error}."
+            return f"The app cannot use it: {error}."
 
     async def list_view(self, workspace_id: str, page: int = 0, note: str | None = None) -> View:
-        """The list as things stand."""
+        """The list with the current rules."""
         book = await self.rulebook.read(workspace_id)
-        return list_view(book, await self._outlook(workspace_id, book), page, note)
+        return list_view(book, await self._context(workspace_id, book), page, note)
 
-    async def _outlook(self, workspace_id: str, book: RuleBook) -> Outlook:
-        org, trouble = await self.org(workspace_id)
-        faults = await asyncio.to_thread(check, book.shown, org)  # hundreds of rules take a moment
-        return Outlook(faults, org, trouble)
+    async def _context(self, workspace_id: str, book: CurrentRules) -> ListContext:
+        org, problem = await self.org(workspace_id)
+        issues = await asyncio.to_thread(check, book.shown, org)  # in a thread: hundreds of rules take a slack_time
+        return ListContext(issues, org, problem)
 
     async def redraw(self, dialog: Dialog, note: str | None = None, place: int = 0) -> None:
-        """Show the list that lies below or was acted in, at the page with this *place*, and Home, as things stand."""
+        """Update the list behind the dialog, or in it, at the page with the rule at `place`; and update Home."""
         root = dialog.view.get("root_view_id") or dialog.view["id"]
         await dialog.update_view(root, await self.list_view(dialog.workspace_id, place // A_PAGE, note))
         await self.redraw_home(dialog)
 
     async def redraw_home(self, dialog: Dialog) -> None:
-        """It says which version is in force, whether a draft waits, and how many owners are not in Slack."""
+        """Update the version, the draft and the number of unmatched owners that Home shows."""
         await self.home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id)

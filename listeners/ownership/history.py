@@ -1,4 +1,4 @@
-"""Admins read who changed the ownership rules and when, and roll back to an earlier version."""
+"""The history of the ownership rules: who changed what, and rolling back to an earlier version."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ async def roll_back(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     version, seen = int(dialog.action["value"]), seen_version(dialog.view)
 
     async def make_view() -> View:
-        kept = await ownership.rulebook.roll_back(dialog.workspace_id, dialog.user_id, version, seen)
+        result = await ownership.rulebook.roll_back(dialog.workspace_id, dialog.user_id, version, seen)
         await ownership.redraw(dialog)
-        return await _history_view(dialog.workspace_id, ownership, save_result_text(kept))
+        return await _history_view(dialog.workspace_id, ownership, save_result_text(result))
 
     await dialog.change(HISTORY_TITLE, make_view)
 

@@ -1,4 +1,4 @@
-"""The history of the ownership rules: versions to roll back to, and who changed what and when. Pure."""
+"""The history dialog: published versions to roll back to, and the changes by admins. Pure."""
 
 from __future__ import annotations
 
@@ -21,40 +21,39 @@ _USER = re.compile(r"\b[UW][A-Z0-9]{8,20}\b")
 
 
 def history_view(versions: Sequence[PublishedRules], changes: Sequence[AuditEntry], note: str | None = None) -> View:
-    """*versions* and *changes* newest first."""
+    """`versions` and `changes` are newest first."""
     blocks = [*([section(note)] if note else []), section("*Versions*")]
     for number, version in enumerate(versions[:VERSIONS]):
-        blocks.append(_version(version, is_in_force=number == 0))
+        blocks.append(_version(version, is_current=number == 0))
     if not versions:
-        blocks.append(context("None was published yet."))
-    blocks += [{"type": "divider"}, section("*Who changed what*")]
-    blocks += sections([_line(change) for change in changes] or ["Nothing was changed yet."])
+        blocks.append(context("No version has been published yet."))
+    blocks += [{"type": "divider"}, section("*Changes*")]
+    blocks += sections([_line(change) for change in changes] or ["There are no changes yet."])
     seen = json.dumps({"version": versions[0].version if versions else 0})
     return modal(HISTORY_TITLE, blocks) | {"private_metadata": seen}
 
 
 def seen_version(view: View) -> int:
-    """The version that was in force when the history was shown."""
+    """The version that was published when the history was shown."""
     return int(json.loads(view["private_metadata"])["version"])
 
 
-def _version(version: PublishedRules, *, is_in_force: bool) -> Block:
-    text = f"*Version {version.version}*{' · in force' if is_in_force else ''}\n"
+def _version(version: PublishedRules, *, is_current: bool) -> Block:
+    text = f"*Version {version.version}*{' · current' if is_current else ''}\n"
     text += f"{slack_time(version.published_at)} by {mention(version.published_by)}: {escape(version.note, 300)}"
-    if is_in_force:
+    if is_current:
         return section(text)
     confirm = {
         "title": plain(f"Roll back to version {version.version}?"),
-        "text": plain("Its rules are published again, as a new version. A draft is dropped."),
+        "text": plain("Its rules are published again as a new version. Any draft is discarded."),
         "confirm": plain("Roll back"),
-        "deny": plain("Keep it"),
+        "deny": plain("Cancel"),
     }
-    back = button("Roll back", f"{ROLL_BACK}_{version.version}", str(version.version)) | {"confirm": confirm}
-    return section(text, back)
+    roll_back = button("Roll back", f"{ROLL_BACK}_{version.version}", str(version.version)) | {"confirm": confirm}
+    return section(text, roll_back)
 
 
 def _line(change: AuditEntry) -> str:
-    what = change.action.removeprefix(f"{ACTION}: ")
-    said = f"{what}: {change.detail}" if change.detail else what
-    shown = _USER.sub(lambda found: mention(found[0]), escape(said, 200))
-    return f"{slack_time(change.at)} · {mention(change.actor)} · {shown}"
+    action = change.action.removeprefix(f"{ACTION}: ")
+    text = escape(f"{action}: {change.detail}" if change.detail else action, 200)
+    return f"{slack_time(change.at)} · {mention(change.actor)} · {_USER.sub(lambda match: mention(match[0]), text)}"

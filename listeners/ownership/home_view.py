@@ -1,4 +1,4 @@
-"""What App Home says of ownership: who is told, and for admins how the rules stand and who was not found. Pure."""
+"""The ownership sections of App Home: who is notified, and for admins the rules and unmatched owners. Pure."""
 
 from __future__ import annotations
 
@@ -11,31 +11,30 @@ MOST_COUNTED = 100
 
 
 def ownership_blocks(state: HomeState) -> list[Block]:
-    """For admins."""
-    draft = " A draft is waiting to be published." if state.ownership.has_draft else ""
-    text = f"*Ownership (DRIs)*\n{who_is_told(state.ownership)}{draft}"
+    """The section about the rules, for admins."""
+    draft = " There is an unpublished draft." if state.ownership.has_draft else ""
+    text = f"*Ownership (DRIs)*\n{who_is_notified(state.ownership)}{draft}"
     return [section(text, button("Ownership (DRIs)", OPEN), "ownership")]
 
 
-def who_is_told(standing: OwnershipState) -> str:
-    """In a sentence, for those who may not see the rules."""
-    if not standing.version or standing.published_by is None:
+def who_is_notified(ownership: OwnershipState) -> str:
+    """A sentence for members, who cannot see the rules."""
+    if not ownership.version or ownership.published_by is None:
         return (
-            "The owner of the contact in Salesforce, else of its account, else of the lead, else whoever the sender of"
-            " the job change names."
+            "The owner of the contact in Salesforce, else of its account, else of the lead, else the person named by"
+            " the source of the job change."
         )
-    return (
-        f"Whoever the ownership rules name: version {standing.version}, published by {mention(standing.published_by)}."
-    )
+    return f"The ownership rules decide: version {ownership.version}, published by {mention(ownership.published_by)}."
 
 
-def unmatched_line(standing: OwnershipState) -> str:
-    """How many owners missed what was theirs."""
-    if not standing.unmatched:
-        return "Every owner was found."
-    if standing.unmatched == 1:
-        return ":warning: One owner was not, so a channel got their job changes. Say who it is, and they are told."
-    count = f"{MOST_COUNTED} or more" if standing.unmatched >= MOST_COUNTED else str(standing.unmatched)
-    return (
-        f":warning: {count} owners were not, so a channel got their job changes. Say who they are, and they are told."
-    )
+def unmatched_line(ownership: OwnershipState) -> str:
+    """The number of unmatched owners."""
+    if not ownership.unmatched:
+        return "All owners are matched to Slack members."
+    if ownership.unmatched == 1:
+        return (
+            ":warning: 1 owner has no Slack member, so a channel gets their job changes. Match them to a Slack member."
+        )
+    count = f"{MOST_COUNTED} or more" if ownership.unmatched >= MOST_COUNTED else str(ownership.unmatched)
+    problem = f"{count} owners have no Slack member, so a channel gets their job changes"
+    return f":warning: {problem}. Match them to Slack members."

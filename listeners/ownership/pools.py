@@ -1,4 +1,4 @@
-"""Admins change what stands beside the ownership rules: pools, mapping tables, segments, who is never told."""
+"""Admins change pools, mapping tables, segments and guards."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from slack_bolt.async_app import AsyncApp
 
 from listeners.dialogs.blocks import View
 from listeners.dialogs.dialog import Dialog
-from listeners.dialogs.mentions import fault_text, save_result_text
+from listeners.dialogs.mentions import issue_text, save_result_text
 from listeners.ownership.dialogs import OwnershipDialogs
 from listeners.ownership.pools_view import (
+    ADVANCED_TITLE,
     CAP,
     CUSTOMER,
     DELETE_NAMED,
@@ -22,7 +23,6 @@ from listeners.ownership.pools_view import (
     EXCLUDED_OTHERS,
     MAPPING_TITLE,
     MEMBERS,
-    MORE_TITLE,
     NAME,
     NEW_NAMED,
     OTHERS,
@@ -33,21 +33,21 @@ from listeners.ownership.pools_view import (
     STICKY,
     TABLE,
     TARGET,
-    Faults,
+    FieldErrors,
     acted_on,
+    advanced_view,
     mapping_view,
-    more_view,
-    named_faults,
+    named_errors,
     pool_view,
     read_members,
     read_table,
-    settings_faults,
+    settings_errors,
     split,
 )
 from listeners.ownership.rule_form.form_values import HOW_TO_TEST, read_test
 from listeners.ownership.rule_list_view import MORE
 from services.ownership.rules.edits import MAPPINGS, POOLS, with_named, with_settings, without_named
-from services.ownership.rules.faults import InvalidRulesError, RuleFault
+from services.ownership.rules.issues import InvalidRulesError, RuleIssue
 from services.ownership.rules.rule_set import RuleSet
 
 
@@ -62,25 +62,25 @@ def register(app: AsyncApp) -> None:
 
 async def show(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     async def make_view() -> View:
-        return more_view(await ownership.rulebook.read(dialog.workspace_id))
+        return advanced_view(await ownership.rulebook.read(dialog.workspace_id))
 
-    await dialog.open(MORE_TITLE, make_view)
+    await dialog.open(ADVANCED_TITLE, make_view)
 
 
 async def save_settings(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    shown = dialog.view["state"]["values"]  # without what is too long for the dialog, which stays as it is
+    shown = dialog.view["state"]["values"]  # without fields that are too long for the dialog; these stay unchanged
     tests = {name: read_test(dialog.value_of(name) or "") for name in (CUSTOMER, TARGET) if name in shown}
-    if faults := {name: f"Please {HOW_TO_TEST}." for name, test in tests.items() if test is None}:
-        await dialog.show_errors(faults)
+    if issues := {name: f"{HOW_TO_TEST.capitalize()}." for name, test in tests.items() if test is None}:
+        await dialog.show_errors(issues)
         return
     picked, others = dialog.value_of(EXCLUDED) or [], (dialog.value_of(EXCLUDED_OTHERS) or "").split()
     cap = dialog.value_of(CAP)
 
     def change(rules: RuleSet) -> RuleSet:
-        kept = others if EXCLUDED_OTHERS in shown else split(rules.guards.excluded)[1]
-        return with_settings(rules, tests, {"excluded": [*picked, *kept]} | ({"daily_cap": int(cap)} if cap else {}))
+        rest = others if EXCLUDED_OTHERS in shown else split(rules.guards.excluded)[1]
+        return with_settings(rules, tests, {"excluded": [*picked, *rest]} | ({"daily_cap": int(cap)} if cap else {}))
 
-    await _save(dialog, ownership, _Edit(change, "changed segments and guards", partial(settings_faults, shown=shown)))
+    await _save(dialog, ownership, _Edit(change, "changed segments and guards", partial(settings_errors, shown=shown)))
 
 
 async def new(dialog: Dialog, ownership: OwnershipDialogs) -> None:
@@ -88,7 +88,7 @@ async def new(dialog: Dialog, ownership: OwnershipDialogs) -> None:
 
 
 async def choose(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    """Out of the menu beside a pool or a mapping."""
+    """Edit or delete from the menu of a pool or a mapping."""
     action = dialog.action
     kind = action["action_id"].removeprefix(f"{EDIT_NAMED}_")
     step, _, name = action["selected_option"]["value"].partition(":")
@@ -102,13 +102,13 @@ async def choose(dialog: Dialog, ownership: OwnershipDialogs) -> None:
         try:
             changed = without_named(book.shown, kind, name)
         except InvalidRulesError as error:
-            faults = "".join(f"\n• {fault_text(fault)}" for fault in error.faults[:8])
-            return more_view(book, f":no_entry: Nothing was deleted, rules still name it:{faults}")
-        kept = await ownership.editing.set(workspace_id, dialog.user_id, seen, changed, f"deleted “{name}”")
+            lines = "".join(f"\n• {issue_text(issue)}" for issue in error.issues[:8])
+            return advanced_view(book, f":no_entry: Not deleted, because rules use it:{lines}")
+        result = await ownership.draft_editor.save(workspace_id, dialog.user_id, seen, changed, f"deleted “{name}”")
         await ownership.redraw(dialog)
-        return more_view(await ownership.rulebook.read(workspace_id), save_result_text(kept))
+        return advanced_view(await ownership.rulebook.read(workspace_id), save_result_text(result))
 
-    await dialog.change(MORE_TITLE, make_view)
+    await dialog.change(ADVANCED_TITLE, make_view)
 
 
 async def save_pool(dialog: Dialog, ownership: OwnershipDialogs) -> None:
@@ -130,49 +130,51 @@ async def save_mapping(dialog: Dialog, ownership: OwnershipDialogs) -> None:
 
 @dataclass(frozen=True)
 class _Edit:
-    """What a dialog changes in the rules, *what* as history tells it, and its faults by the field they are shown at."""
+    """A change of the rules by a dialog, with its summary for the history, and its errors by field."""
 
     change: Callable[[RuleSet], RuleSet]
-    what: str
-    faults: Callable[[Sequence[RuleFault]], Faults]
+    summary: str
+    errors: Callable[[Sequence[RuleIssue]], FieldErrors]
 
 
 def _named(dialog: Dialog, kind: str, value: object, field: str) -> _Edit:
-    """A pool or a mapping, added or in place of the one that the dialog was opened for."""
+    """The change that adds a pool or a mapping, or replaces the one in the dialog."""
     _, old = acted_on(dialog.view)
     name = str(dialog.value_of(NAME) or "").strip()
-    what = f"{'changed' if old else 'added'} the {'pool' if kind == POOLS else 'mapping'} “{name}”"
+    summary = f"{'changed' if old else 'added'} the {'pool' if kind == POOLS else 'mapping'} “{name}”"
     return _Edit(
         lambda rules: with_named(rules, kind, old, name, value),
-        what,
-        lambda faults: named_faults(faults, f"{kind}.{name}", field),
+        summary,
+        lambda issues: named_errors(issues, f"{kind}.{name}", field),
     )
 
 
 async def _save(dialog: Dialog, ownership: OwnershipDialogs, edit: _Edit) -> None:
-    """Into the draft, and close; or every fault at its field."""
-    await dialog.run_submission(_into_draft(dialog, ownership, edit))
+    """Save into the draft and close the dialog, or show the errors at their fields."""
+    await dialog.run_submission(_save_to_draft(dialog, ownership, edit))
 
 
-async def _into_draft(dialog: Dialog, ownership: OwnershipDialogs, edit: _Edit) -> None:
-    if await dialog.refuse_unless_admin(MORE_TITLE):
+async def _save_to_draft(dialog: Dialog, ownership: OwnershipDialogs, edit: _Edit) -> None:
+    if await dialog.refuse_unless_admin(ADVANCED_TITLE):
         return
     workspace_id, (seen, _) = dialog.workspace_id, acted_on(dialog.view)
     book = await ownership.rulebook.read(workspace_id)
     try:
         changed = edit.change(book.shown)
     except InvalidRulesError as error:
-        await dialog.show_errors(edit.faults(error.faults))
+        await dialog.show_errors(edit.errors(error.issues))
         return
-    kept = await ownership.editing.set(workspace_id, dialog.user_id, seen, changed, edit.what)
-    if not kept.stored:
-        await dialog.show_errors({next(iter(dialog.view["state"]["values"])): kept.text})
+    result = await ownership.draft_editor.save(workspace_id, dialog.user_id, seen, changed, edit.summary)
+    if not result.stored:
+        await dialog.show_errors({next(iter(dialog.view["state"]["values"])): result.text})
         return
     await dialog.close()
-    await ownership.redraw(dialog, save_result_text(kept))
+    await ownership.redraw(dialog, save_result_text(result))
     below = dialog.view.get("previous_view_id")
     if below and below != dialog.view.get("root_view_id"):
-        await dialog.update_view(below, more_view(await ownership.rulebook.read(workspace_id), save_result_text(kept)))
+        await dialog.update_view(
+            below, advanced_view(await ownership.rulebook.read(workspace_id), save_result_text(result))
+        )
 
 
 async def _open(dialog: Dialog, ownership: OwnershipDialogs, kind: str, name: str | None) -> None:

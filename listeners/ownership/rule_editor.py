@@ -1,4 +1,4 @@
-"""An admin adds or edits one ownership rule."""
+"""Admins add and edit one ownership rule."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from listeners.ownership.rule_form.choices import A_GROUP, choices_of
 from listeners.ownership.rule_form.form import NAME, RuleForm
 from listeners.ownership.rule_form.rule_view import (
     ADD_TITLE,
-    ALL_SCENARIOS,
+    ALL_PRESETS,
     BEGIN,
     EMPTY_RULE,
     PRESET,
     RULE_TITLE,
     SAVE,
     SLOT,
-    asks_otherwise,
     begin_view,
-    begun_with,
+    needs_other_fields,
+    origin_of,
     rule_view,
 )
-from listeners.ownership.rule_list_view import ADD, Listed
-from services.ownership.draft_editor import CHANGED_MEANWHILE, presets_for
-from services.ownership.rulebook import FASTER
-from services.ownership.rules.current_rules import RuleBook, SaveResult
+from listeners.ownership.rule_list_view import ADD, ShownList
+from services.ownership.draft_editor import RULE_CHANGED_BY_OTHERS, presets_for
+from services.ownership.rulebook import CHANGED_BY_OTHERS
+from services.ownership.rules.current_rules import CurrentRules, SaveResult
 from services.ownership.rules.edits import find, place_for_new
 from services.ownership.rules.owner_sources import Owner
 from services.ownership.rules.rule_set import Rule
@@ -43,7 +43,7 @@ def register(app: AsyncApp) -> None:
 
 
 async def add(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    """What to begin with."""
+    """Choose a preset or an empty rule."""
 
     async def make_view() -> View:
         org, _ = await ownership.org(dialog.workspace_id)
@@ -53,9 +53,9 @@ async def add(dialog: Dialog, ownership: OwnershipDialogs) -> None:
 
 
 async def begin(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    """The dialog of the new rule takes the place of the question; or all scenarios are added at once."""
+    """Open the form of the new rule, or add all presets at once."""
     chosen = dialog.value_of(PRESET)
-    if chosen == ALL_SCENARIOS:
+    if chosen == ALL_PRESETS:
         await dialog.run_submission(_add_all(dialog, ownership))
         return
 
@@ -74,24 +74,24 @@ async def begin(dialog: Dialog, ownership: OwnershipDialogs) -> None:
 async def _add_all(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     if await dialog.refuse_unless_admin(ADD_TITLE):
         return
-    scenarios = presets_for(await ownership.org_in_time(dialog.workspace_id))
-    kept = await ownership.editing.add(dialog.workspace_id, dialog.user_id, scenarios)
-    if not kept.stored:
-        await dialog.show_errors({PRESET: kept.text})
+    rules = presets_for(await ownership.org_in_time(dialog.workspace_id))
+    result = await ownership.draft_editor.add(dialog.workspace_id, dialog.user_id, rules)
+    if not result.stored:
+        await dialog.show_errors({PRESET: result.text})
         return
     await dialog.close()
-    await ownership.redraw(dialog, save_result_text(kept))
+    await ownership.redraw(dialog, save_result_text(result))
 
 
 async def edit_rule(dialog: Dialog, ownership: OwnershipDialogs, number: int) -> None:
-    """The dialog of the rule that stands at *number* in the list that was acted in."""
-    seen = Listed.of(dialog.view).seen
+    """Open the form of the rule with this index."""
+    seen = ShownList.of(dialog.view).seen
 
     async def make_view() -> View:
         book = await ownership.rulebook.read(dialog.workspace_id)
         if book.seen != seen or number >= len(book.shown.rules):
             await ownership.redraw(dialog, place=number)
-            return message_view(RULE_TITLE, FASTER)
+            return message_view(RULE_TITLE, CHANGED_BY_OTHERS)
         form = RuleForm.of(book.shown.rules[number], number)
         return await _rule_view(dialog.workspace_id, ownership, form, book, is_new=False)
 
@@ -99,15 +99,15 @@ async def edit_rule(dialog: Dialog, ownership: OwnershipDialogs, number: int) ->
 
 
 async def fill_slot(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    """A place of the chain was filled: some sources ask for one thing more."""
+    """A source was chosen: some sources need another field."""
     await dialog.ack()
     view = dialog.view
-    begun = await _begun(dialog.workspace_id, ownership, view)
-    if begun is None:
-        return  # saving says it
-    form, book = begun
+    opened = await _open_form(dialog.workspace_id, ownership, view)
+    if opened is None:
+        return  # saving reports it
+    form, book = opened
     typed = form.typed(dialog.value_of)
-    if not asks_otherwise(typed, view["state"]["values"]):
+    if not needs_other_fields(typed, view["state"]["values"]):
         return
     if await dialog.is_admin():
         shown = await _rule_view(dialog.workspace_id, ownership, typed, book, is_new=_is_new(view))
@@ -115,7 +115,7 @@ async def fill_slot(dialog: Dialog, ownership: OwnershipDialogs) -> None:
 
 
 async def save(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    """Into the draft; what is wrong is said at its field, and nothing is saved."""
+    """Save the rule into the draft, or show the errors at their fields."""
     await dialog.run_submission(_save(dialog, ownership))
 
 
@@ -123,55 +123,57 @@ async def _save(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     if await dialog.refuse_unless_admin(RULE_TITLE):
         return
     workspace_id, view = dialog.workspace_id, dialog.view
-    begun = await _begun(workspace_id, ownership, view)
-    if begun is None:
-        await dialog.show_errors({NAME: CHANGED_MEANWHILE})
+    opened = await _open_form(workspace_id, ownership, view)
+    if opened is None:
+        await dialog.show_errors({NAME: RULE_CHANGED_BY_OTHERS})
         return
-    form, book = begun
+    form, book = opened
     typed = form.typed(dialog.value_of)
-    if asks_otherwise(typed, view["state"]["values"]):  # the fields that it asks for were not shown in time
+    if needs_other_fields(typed, view["state"]["values"]):  # the fields that it needs were not shown in time
         shown = await _rule_view(workspace_id, ownership, typed, book, is_new=_is_new(view))
         await dialog.show(shown)
         return
-    read = typed.read(book.shown, await ownership.org_in_time(workspace_id))
-    faults = await ownership.problems(workspace_id, typed.places)
-    if isinstance(read, dict) or faults:
-        await dialog.show_errors(faults | (read if isinstance(read, dict) else {}))
+    parsed = typed.read(book.shown, await ownership.org_in_time(workspace_id))
+    problems = await ownership.problems(workspace_id, typed.destinations)
+    if isinstance(parsed, dict) or problems:
+        await dialog.show_errors(problems | (parsed if isinstance(parsed, dict) else {}))
         return
-    kept = await _keep(dialog, ownership, *read)
-    if not kept.stored:
-        await dialog.show_errors({NAME: kept.text})
+    result = await _store(dialog, ownership, *parsed)
+    if not result.stored:
+        await dialog.show_errors({NAME: result.text})
         return
     await dialog.close()
-    warnings = await ownership.warnings(workspace_id, typed.places.values())
-    await ownership.redraw(dialog, "\n".join(filter(None, [save_result_text(kept), warnings])), read[1])
+    warnings = await ownership.warnings(workspace_id, typed.destinations.values())
+    await ownership.redraw(dialog, "\n".join(filter(None, [save_result_text(result), warnings])), parsed[1])
 
 
-async def _keep(dialog: Dialog, ownership: OwnershipDialogs, rule: Rule, place: int) -> SaveResult:
-    began = begun_with(dialog.view)
-    if isinstance(began, str):
-        return await ownership.editing.change(dialog.workspace_id, dialog.user_id, began, rule, place)
-    return await ownership.editing.add(dialog.workspace_id, dialog.user_id, [rule], place)
+async def _store(dialog: Dialog, ownership: OwnershipDialogs, rule: Rule, place: int) -> SaveResult:
+    origin = origin_of(dialog.view)
+    if isinstance(origin, str):
+        return await ownership.draft_editor.change(dialog.workspace_id, dialog.user_id, origin, rule, place)
+    return await ownership.draft_editor.add(dialog.workspace_id, dialog.user_id, [rule], place)
 
 
-async def _begun(workspace_id: str, ownership: OwnershipDialogs, view: View) -> tuple[RuleForm, RuleBook] | None:
-    """The form as the dialog began; None: its rule was changed or deleted meanwhile."""
+async def _open_form(
+    workspace_id: str, ownership: OwnershipDialogs, view: View
+) -> tuple[RuleForm, CurrentRules] | None:
+    """The form as the dialog opened it. None means that its rule was changed or deleted in the meantime."""
     book = await ownership.rulebook.read(workspace_id)
-    began = begun_with(view)
-    if isinstance(began, Rule):
-        return RuleForm.of(began, place_for_new(book.shown)), book
-    number = find(book.shown, began)
+    origin = origin_of(view)
+    if isinstance(origin, Rule):
+        return RuleForm.of(origin, place_for_new(book.shown)), book
+    number = find(book.shown, origin)
     return None if number is None else (RuleForm.of(book.shown.rules[number], number), book)
 
 
 def _is_new(view: View) -> bool:
-    return isinstance(begun_with(view), Rule)
+    return isinstance(origin_of(view), Rule)
 
 
 async def _rule_view(
-    workspace_id: str, ownership: OwnershipDialogs, form: RuleForm, book: RuleBook, *, is_new: bool
+    workspace_id: str, ownership: OwnershipDialogs, form: RuleForm, book: CurrentRules, *, is_new: bool
 ) -> View:
     org, _ = await ownership.org(workspace_id)
-    asks = any(slot.asks == A_GROUP for slot in form.slots)
-    groups = await ownership.groups.handles(workspace_id) if asks else None
+    needs_groups = any(slot.needs == A_GROUP for slot in form.slots)
+    groups = await ownership.groups.handles(workspace_id) if needs_groups else None
     return rule_view(form, choices_of(book.shown, org, len(form.slots), groups), is_new=is_new)

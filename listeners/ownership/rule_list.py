@@ -1,4 +1,4 @@
-"""Admins see the ownership rules, put them in order, switch them off, delete, publish and discard them."""
+"""Admins see, order, turn off, delete, publish and discard ownership rules."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from listeners.dialogs.mentions import save_result_text
 from listeners.ownership import history, pools, rule_editor, simulate, unmatched_owners
 from listeners.ownership.dialogs import OwnershipDialogs
 from listeners.ownership.rule_editor import edit_rule
-from listeners.ownership.rule_list_view import DISCARD, EDIT, OPEN, PUBLISH, RULE_MENU, TITLE, TURN, Listed
+from listeners.ownership.rule_list_view import DISCARD, EDIT, OPEN, PUBLISH, RULE_MENU, TITLE, TURN, ShownList
 from services.ownership.rules.current_rules import SaveResult
 
 
@@ -33,40 +33,42 @@ async def show(dialog: Dialog, ownership: OwnershipDialogs) -> None:
 
 
 async def turn(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    """To another page of the list."""
+    """Show another page of the list."""
     await dialog.change(TITLE, partial(ownership.list_view, dialog.workspace_id, int(dialog.action["value"])))
 
 
 async def choose(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    """Out of the menu beside a rule: what it does, and to which."""
+    """Choose an edit from the menu of a rule."""
     step, _, number = dialog.action["selected_option"]["value"].partition(":")
     if step == EDIT:
         await edit_rule(dialog, ownership, int(number))
         return
-    listed = Listed.of(dialog.view)
-    doing = partial(ownership.editing.step, dialog.workspace_id, dialog.user_id, listed.seen, step, int(number))
-    await _done(dialog, ownership, doing, listed.page)
+    shown = ShownList.of(dialog.view)
+    change = partial(ownership.draft_editor.step, dialog.workspace_id, dialog.user_id, shown.seen, step, int(number))
+    await _show_result(dialog, ownership, change, shown.page)
 
 
 async def publish(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    listed = Listed.of(dialog.view)
-    doing = partial(ownership.editing.publish, dialog.workspace_id, dialog.user_id, listed.seen)
-    await _done(dialog, ownership, doing, listed.page)
+    shown = ShownList.of(dialog.view)
+    change = partial(ownership.draft_editor.publish, dialog.workspace_id, dialog.user_id, shown.seen)
+    await _show_result(dialog, ownership, change, shown.page)
 
 
 async def discard(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    doing = partial(ownership.editing.discard, dialog.workspace_id, dialog.user_id, Listed.of(dialog.view).seen)
-    await _done(dialog, ownership, doing)
+    change = partial(
+        ownership.draft_editor.discard, dialog.workspace_id, dialog.user_id, ShownList.of(dialog.view).seen
+    )
+    await _show_result(dialog, ownership, change)
 
 
-async def _done(
-    dialog: Dialog, ownership: OwnershipDialogs, doing: Callable[[], Awaitable[SaveResult]], page: int = 0
+async def _show_result(
+    dialog: Dialog, ownership: OwnershipDialogs, change: Callable[[], Awaitable[SaveResult]], page: int = 0
 ) -> None:
-    """Do it, and show what came of it above the list as it stands then."""
+    """Make a change, and show the result above the updated list."""
 
     async def make_view() -> View:
-        kept = await doing()
+        result = await change()
         await ownership.redraw_home(dialog)
-        return await ownership.list_view(dialog.workspace_id, page, save_result_text(kept))
+        return await ownership.list_view(dialog.workspace_id, page, save_result_text(result))
 
     await dialog.change(TITLE, make_view)

@@ -1,4 +1,4 @@
-"""Admins try the ownership rules on a job change, or on the last hundred, telling nobody."""
+"""Admins simulate the ownership rules on one job change or on the last hundred. Nobody is notified."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from listeners.ownership.dialogs import OwnershipDialogs
 from listeners.ownership.rule_list_view import SIMULATE
 from listeners.ownership.simulate_view import (
     COMPANY,
+    COMPARE,
     EMAIL,
     JOB_CHANGE,
-    REPLAY,
     SIMULATE_TITLE,
     TRY,
-    Trying,
-    replayed_blocks,
+    SimulationForm,
+    comparison_blocks,
     simulate_view,
     simulated_blocks,
 )
 from services.ownership.rules.rule_set import RuleSet
 
 LATEST = 50
-NOT_CHOSEN = "Choose a job change, or type an e-mail address."
-GONE = "This job change is not among the last ones any more."
+NOT_CHOSEN = "Choose a job change, or enter an e-mail address."
+GONE = "This job change is no longer among the latest ones."
 
 
 def register(app: AsyncApp) -> None:
     app.action(SIMULATE)(show)
     app.view(TRY)(try_one)
-    app.action(REPLAY)(replay)
+    app.action(COMPARE)(compare)
 
 
 async def show(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     async def make_view() -> View:
-        return simulate_view((await _trying(dialog.workspace_id, ownership))[0])
+        return simulate_view((await _form(dialog.workspace_id, ownership))[0])
 
     await dialog.open(SIMULATE_TITLE, make_view)
 
@@ -50,58 +50,58 @@ async def try_one(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     if not (chosen or email):
         await dialog.show_errors({EMAIL: NOT_CHOSEN})
         return
-    made = imagined(email, company) if email else None
-    if isinstance(made, str):
-        await dialog.show_errors({EMAIL: made})
+    typed = sample_job_change(email, company) if email else None
+    if isinstance(typed, str):
+        await dialog.show_errors({EMAIL: typed})
         return
 
-    async def result(trying: Trying, rules: RuleSet) -> Sequence[Block]:
-        change = dict(trying.latest).get(chosen) if made is None else made
-        if made and not company:
-            change = _known(trying.latest, email) or made
+    async def result(form: SimulationForm, rules: RuleSet) -> Sequence[Block]:
+        change = dict(form.latest).get(chosen) if typed is None else typed
+        if typed and not company:
+            change = _latest_of(form.latest, email) or typed
         if change is None:
             return [section(GONE)]
         (simulated,) = await ownership.simulation.simulate(dialog.workspace_id, [change], rules)
         return simulated_blocks(simulated)
 
-    await dialog.answer(SIMULATE_TITLE, _making(dialog, ownership, result))
+    await dialog.answer(SIMULATE_TITLE, _view_maker(dialog, ownership, result))
 
 
-async def replay(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    """The last hundred, by the rules in force and by the draft."""
+async def compare(dialog: Dialog, ownership: OwnershipDialogs) -> None:
+    """Compare the draft with the published rules on the last hundred job changes."""
 
-    async def result(_: Trying, rules: RuleSet) -> Sequence[Block]:
-        return replayed_blocks(await ownership.simulation.replay(dialog.workspace_id, rules))
+    async def result(_: SimulationForm, rules: RuleSet) -> Sequence[Block]:
+        return comparison_blocks(await ownership.simulation.compare(dialog.workspace_id, rules))
 
-    await dialog.change(SIMULATE_TITLE, _making(dialog, ownership, result))
+    await dialog.change(SIMULATE_TITLE, _view_maker(dialog, ownership, result))
 
 
-def _making(
-    dialog: Dialog, ownership: OwnershipDialogs, result: Callable[[Trying, RuleSet], Awaitable[Sequence[Block]]]
+def _view_maker(
+    dialog: Dialog, ownership: OwnershipDialogs, result: Callable[[SimulationForm, RuleSet], Awaitable[Sequence[Block]]]
 ) -> MakeView:
     async def make_view() -> View:
-        trying, rules = await _trying(dialog.workspace_id, ownership)
+        form, rules = await _form(dialog.workspace_id, ownership)
         chosen, email, company = (dialog.value_of(name) for name in (JOB_CHANGE, EMAIL, COMPANY))
-        typed = replace(trying, chosen=chosen, email=email, company=company)
-        return simulate_view(replace(typed, result=tuple(await result(trying, rules))))
+        form = replace(form, chosen=chosen, email=email, company=company)
+        return simulate_view(replace(form, result=tuple(await result(form, rules))))
 
     return make_view
 
 
-async def _trying(workspace_id: str, ownership: OwnershipDialogs) -> tuple[Trying, RuleSet]:
+async def _form(workspace_id: str, ownership: OwnershipDialogs) -> tuple[SimulationForm, RuleSet]:
     book = await ownership.rulebook.read(workspace_id)
-    latest = await ownership.pages.latest(workspace_id, LATEST)
-    return Trying(latest, book.draft is not None), book.shown
+    latest = await ownership.simulation.latest(workspace_id, LATEST)
+    return SimulationForm(latest, book.draft is not None), book.shown
 
 
-def _known(latest: Sequence[tuple[str, JobChange]], email: str) -> JobChange | None:
-    """The last job change of whoever has this address."""
+def _latest_of(latest: Sequence[tuple[str, JobChange]], email: str) -> JobChange | None:
+    """The latest job change of the person with this e-mail address."""
     address = email.strip().lower()
     return next((change for _, change in latest if address in change.person.emails), None)
 
 
-def imagined(email: str, company: str | None) -> JobChange | str:
-    """A job change of a person of whom only this is known; or what is wrong with the address."""
+def sample_job_change(email: str, company: str | None) -> JobChange | str:
+    """A job change of a person with this e-mail address, or an error about the address."""
     local, _, domain = email.strip().lower().partition("@")
     to = (company or domain).strip()
     joined = {"domain": to} if "." in to and " " not in to else {"name": to}

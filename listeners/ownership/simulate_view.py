@@ -1,42 +1,45 @@
-"""The dialog that tries the rules: who would be told of a job change and why, and what a draft would change. Pure."""
+"""The simulation dialog: who would be notified and why, and what a draft would change. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from domain.delivery import NewDelivery
 from domain.job_change.model import JobChange
 from domain.states import Role
 from listeners.dialogs.blocks import Block, View, button, context, modal, plain, section
 from listeners.dialogs.mentions import fit_section, mention
 from services.messages.wording import headline
-from services.ownership.rules.labels import outcome
+from services.ownership.rules.labels import candidate_result
 from services.ownership.simulation_report import Difference, SimulatedJobChange, SimulationReport
 from services.slack.mrkdwn import bold, escape
 from services.slack.mrkdwn import plain as plain_text
 
 SIMULATE_TITLE = "Simulate"
-TRY, REPLAY = "ownership_try", "ownership_replay"
+TRY, COMPARE = "ownership_try", "ownership_replay"
 JOB_CHANGE, EMAIL, COMPANY = "job_change", "email", "company"
 
 MOST_DIFFERENCES = 30
 MOST_CONSIDERED = 12
-MOST_TOLD = 6
+MOST_RECIPIENTS = 6
 
 _ROLES: Mapping[str, str] = {
     Role.DRI: "as the DRI",
-    Role.COPY: "a copy",
+    Role.COPY: "as a copy",
     Role.CHANNEL: "as a rule says",
-    Role.FALLBACK: "in place of a DRI",
+    Role.FALLBACK: "because no DRI was found",
 }
-_SIDES = {"past": "the company they leave", "current": "the company they join"}
+_SIDES = {"past": "The company they leave", "current": "The company they join"}
 
 
 @dataclass(frozen=True)
-class Trying:
+class SimulationForm:
     """
-    What the dialog shows. *latest*: job changes to choose from, by id; *chosen*: one of them; *email* and *company*:
-    what was typed instead; *result*: what came of it, as blocks.
+    The values of the dialog.
+
+    `latest` has job changes to choose from, by id; `chosen` is one of them. `email` and `company` are entered instead.
+    `result` has the blocks of the last result.
     """
 
     latest: Sequence[tuple[str, JobChange]]
@@ -47,52 +50,57 @@ class Trying:
     result: Sequence[Block] = field(default=())
 
 
-def simulate_view(trying: Trying) -> View:
-    """What to try, and above it what came of the last try."""
-    rules = "the draft" if trying.is_draft else "the rules in force"
+def simulate_view(form: SimulationForm) -> View:
+    """The inputs, below the result of the last simulation."""
+    rules = "the draft" if form.is_draft else "the published rules"
     blocks = [
-        *([*trying.result, {"type": "divider"}] if trying.result else []),
-        section(f"Who would be told under *{rules}*, and why. This tells nobody and stores nothing."),
-        *([_latest(trying)] if trying.latest else []),
-        _typed(EMAIL, "Or the e-mail address of a person", trying.email, "As a sender would send it."),
+        *([*form.result, {"type": "divider"}] if form.result else []),
+        section(f"See who would be notified under *{rules}*, and why. Nothing is sent or stored."),
+        *([_latest(form)] if form.latest else []),
+        _typed(EMAIL, "Or a person's e-mail address", form.email, "The address that the source would send."),
         _typed(
             COMPANY,
-            "Who joins",
-            trying.company,
-            "A company's domain or name. If left empty, it is taken from the e-mail address.",
+            "New company",
+            form.company,
+            "A domain or name. If empty, it is taken from the e-mail address.",
         ),
     ]
-    if trying.is_draft and trying.latest:
-        replay = button("Compare the last 100 job changes", REPLAY)
-        blocks.append({"type": "actions", "elements": [replay]})
+    if form.is_draft and form.latest:
+        compare = button("Compare the last 100 job changes", COMPARE)
+        blocks.append({"type": "actions", "elements": [compare]})
     return modal(SIMULATE_TITLE, blocks) | {"callback_id": TRY, "submit": plain("Simulate")}
 
 
 def simulated_blocks(simulated: SimulatedJobChange) -> list[Block]:
-    """Who would be told of one job change, and the way there."""
-    blocks = [section(fit_section([headline(simulated.change, bold), *_told(simulated)]))]
+    """Who would be notified of one job change, and the candidates that were checked."""
+    blocks = [section(fit_section([headline(simulated.change, bold), *_recipients(simulated)]))]
     trace = simulated.trace
     if trace is None:
         return blocks
     for side in trace["sides"]:
-        on = f"On the side of {_SIDES[side['side']]}" if side["side"] in _SIDES else "No rule took it, so"
-        rule = f"the rule *{escape(side['rule'], 80)}*" if side["side"] in _SIDES else "*Everything else*"
-        passed = [one for one in trace["considered"] if one["side"] == side["side"]]
-        lines = [f"{number}. {_considered(one)}" for number, one in enumerate(passed[:MOST_CONSIDERED], 1)]
-        blocks.append(section(fit_section([f"{on}, {rule} decides:", *(lines or ["nobody was asked for"])])))
+        heading = "No rule matched: “Everything else” applies."
+        if side["side"] in _SIDES:
+            heading = f"{_SIDES[side['side']]}: the rule *{escape(side['rule'], 80)}* applies."
+        considered = [candidate for candidate in trace["considered"] if candidate["side"] == side["side"]]
+        rows = enumerate(considered[:MOST_CONSIDERED], 1)
+        lines = [f"{number}. {_candidate_line(candidate)}" for number, candidate in rows]
+        checked = ["Checked in this order:", *lines] if lines else ["No candidates to check."]
+        blocks.append(section(fit_section([heading, *checked])))
     if notes := trace["notes"]:
-        blocks.append(context(f"Left out, since Salesforce does not show it: {escape(', '.join(notes), 300)}"))
+        blocks.append(
+            context(f"Left out, because the app cannot read it in Salesforce: {escape(', '.join(notes), 300)}")
+        )
     return blocks
 
 
-def replayed_blocks(replayed: SimulationReport) -> list[Block]:
-    """What a draft would change of the latest job changes."""
-    differences = replayed.differences
-    if not replayed.tried:
-        return [section("There is no job change yet to compare with.")]
+def comparison_blocks(report: SimulationReport) -> list[Block]:
+    """What a draft would change for the latest job changes."""
+    differences = report.differences
+    if not report.tried:
+        return [section("There are no job changes to compare yet.")]
     if not differences:
-        return [section(f":white_check_mark: The draft would change nothing for {_last(replayed.tried)}.")]
-    head = f"*Of {_last(replayed.tried)}, the draft would tell {len(differences)} differently.*"
+        return [section(f":white_check_mark: The draft would change nothing for {_last(report.tried)}.")]
+    head = f"*Compared on {_last(report.tried)}: the draft would deliver {len(differences)} differently.*"
     blocks = [section(head), *map(_difference, differences[:MOST_DIFFERENCES])]
     if len(differences) > MOST_DIFFERENCES:
         blocks.append(context(f"And {len(differences) - MOST_DIFFERENCES} more."))
@@ -104,23 +112,23 @@ def _last(tried: int) -> str:
 
 
 def option_label(change: JobChange) -> str:
-    """A job change as an option of a menu."""
+    """A job change as an option of a select menu."""
     left, joined = change.previous.company, change.current.company
     path = " → ".join(company.label for company in (left, joined) if company)
     return plain_text(f"{change.person.name}: {path or change.change_type}", 73)
 
 
-def _latest(trying: Trying) -> Block:
-    options = {key: {"text": plain(option_label(change)), "value": key} for key, change in trying.latest}
+def _latest(form: SimulationForm) -> Block:
+    options = {key: {"text": plain(option_label(change)), "value": key} for key, change in form.latest}
     element: Block = {
         "type": "static_select",
         "action_id": JOB_CHANGE,
         "options": list(options.values()),
         "placeholder": plain("Choose"),
     }
-    if trying.chosen in options:
-        element["initial_option"] = options[trying.chosen]
-    return _input(JOB_CHANGE, "One of the last job changes", element)
+    if form.chosen in options:
+        element["initial_option"] = options[form.chosen]
+    return _input(JOB_CHANGE, "A recent job change", element)
 
 
 def _typed(name: str, label: str, text: str | None, hint: str) -> Block:
@@ -133,47 +141,49 @@ def _input(name: str, label: str, element: Block) -> Block:
     return {"type": "input", "block_id": name, "label": plain(label), "element": element, "optional": True}
 
 
-def _told(simulated: SimulatedJobChange) -> list[str]:
-    """One line for each who would be told, with what the message would say of why."""
+def _recipients(simulated: SimulatedJobChange) -> list[str]:
+    """One line for each recipient, with the reason that the message would give."""
     if simulated.waits:
-        return [":hourglass: Slack cannot look people up right now. Please try again in a minute."]
+        return [":hourglass: Slack cannot look people up right now. Try again in a minute."]
     if not simulated.deliveries:
-        return [f":mute: Nobody would be told. {escape(simulated.reason or '', 300)}"]
+        return [f":mute: Nobody would be notified. {escape(simulated.reason or '', 300)}"]
     return [
-        f":arrow_right: {mention(each.destination)}, {_ROLES.get(each.role, each.role)}: {escape(each.reason, 300)}"
-        for each in simulated.deliveries[:MOST_TOLD]
+        f":arrow_right: {_recipient(delivery)}: {escape(delivery.reason, 300)}"
+        for delivery in simulated.deliveries[:MOST_RECIPIENTS]
     ]
 
 
 def _destinations(simulated: SimulatedJobChange) -> str:
     if simulated.waits:
-        return "cannot be said now"
-    told = [
-        f"{mention(each.destination)} ({_ROLES.get(each.role, each.role)})" for each in simulated.deliveries[:MOST_TOLD]
-    ]
-    more = len(simulated.deliveries) - len(told)
-    return (", ".join(told) or "nobody") + (f" and {more} more" if more > 0 else "")
+        return "not known now"
+    recipients = [_recipient(delivery) for delivery in simulated.deliveries[:MOST_RECIPIENTS]]
+    more = len(simulated.deliveries) - len(recipients)
+    return (", ".join(recipients) or "nobody") + (f" and {more} more" if more > 0 else "")
 
 
-def _considered(one: dict[str, str | None]) -> str:
-    who = " ".join(filter(None, [one["source"], one["name"]]))
-    address = f" ({one['email']})" if one["email"] else ""
-    return f"{escape(who + address, 160)}: {escape(outcome(one), 200)}"
+def _recipient(delivery: NewDelivery) -> str:
+    return f"{mention(delivery.destination)} ({_ROLES.get(delivery.role, delivery.role)})"
+
+
+def _candidate_line(candidate: dict[str, str | None]) -> str:
+    name = " ".join(filter(None, [candidate["source"], candidate["name"]]))
+    address = f" ({candidate['email']})" if candidate["email"] else ""
+    return f"{escape(name + address, 160)}: {escape(candidate_result(candidate), 200)}"
 
 
 def _difference(difference: Difference) -> Block:
     before, after = difference.before, difference.after
     lines = [
         headline(after.change, bold),
-        f"now: {_destinations(before)}{_by(before)}",
-        f"draft: {_destinations(after)}{_by(after)}",
+        f"Now: {_destinations(before)}{_by(before)}",
+        f"Draft: {_destinations(after)}{_by(after)}",
     ]
     return section(fit_section(lines))
 
 
 def _by(simulated: SimulatedJobChange) -> str:
     rules = dict.fromkeys(_rules(simulated))
-    return f" by {' and '.join(escape(rule, 80) for rule in rules)}" if rules else ""
+    return f", by {' and '.join(escape(rule, 80) for rule in rules)}" if rules else ""
 
 
 def _rules(simulated: SimulatedJobChange) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The page of owners whom Slack does not know: who they are, what they missed, how all are matched. Pure."""
+"""The dialog of unmatched owners: matching them to Slack members, what they missed, and settings. Pure."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from listeners.dialogs.mentions import mention
 from services.messages.wording import slack_time
 from services.slack.mrkdwn import escape
 
-PEOPLE_TITLE = "Unmatched owners"
-LINK, UNLINK, TELL, FORGET = "ownership_link", "ownership_unlink", "ownership_tell", "ownership_forget"
+UNMATCHED_TITLE = "Unmatched owners"
+LINK, UNLINK, SEND, DISMISS = "ownership_link", "ownership_unlink", "ownership_tell", "ownership_forget"
 PEOPLE_FROM, MATCHING = "ownership_people_from", "ownership_matching"
 EMAIL_FIELD, ALIASES = "email_field", "alias_domains"
 
 A_PAGE = 15
-"""Owners; with those linked, a view holds 100 blocks."""
+"""Owners on a page: a view holds 100 blocks, including the linked owners."""
 
 LINKS = 20
 LONGEST_ALIASES = 3_000
@@ -27,129 +27,131 @@ LONGEST_ALIASES = 3_000
 
 
 @dataclass(frozen=True)
-class People:
+class UnmatchedOwnersPage:
     """
-    All that the page shows. *unmatched*: from the one after *after* on; *note*: what came of what was just done.
+    The content of a page.
 
-    *links*: each with how many job changes could be told to them after all.
+    `unmatched` are the owners after the owner `after`. `links` has each link with the number of job changes that can
+    still be sent to its owner. `note` is the result of the last change.
     """
 
     unmatched: Sequence[UnmatchedOwner]
     links: Sequence[tuple[OwnerLink, int]]
-    how: OwnerMatching
+    matching: OwnerMatching
     after: str = ""
     note: str | None = None
 
 
-def people_view(people: People) -> View:
-    """A page of owners, with those linked by hand below."""
-    some = people.unmatched[:A_PAGE]
+def unmatched_owners_view(page: UnmatchedOwnersPage) -> View:
+    """A page of unmatched owners, with the linked owners below."""
+    owners = page.unmatched[:A_PAGE]
     blocks = [
-        *([section(people.note)] if people.note else []),
+        *([section(page.note)] if page.note else []),
         section(
-            "Salesforce owners whose e-mail address nobody in Slack has, so a channel got their job changes. Say who"
-            " they are in Slack: from then on they are told, and you can send them what they missed."
+            "No Slack member has the e-mail address of these Salesforce owners, so their job changes were sent to a"
+            " channel. Match them to Slack members: new job changes are then sent to them, and you can send them what"
+            " they missed."
         ),
-        *[block for owner in some for block in _owner(owner)],
-        *([] if some else [context("There is nobody here: every owner so far was found in Slack.")]),
-        *_pager(people, some),
+        *[block for owner in owners for block in _owner(owner)],
+        *([] if owners else [context("There are none: all owners so far were matched to Slack members.")]),
+        *_pager(page, owners),
         {"type": "divider"},
-        *_links(people.links),
+        *_links(page.links),
         section("*For all owners*"),
-        *_matching(people.how),
+        *_matching(page.matching),
     ]
-    return modal(PEOPLE_TITLE, blocks) | {
+    return modal(UNMATCHED_TITLE, blocks) | {
         "callback_id": MATCHING,
-        "submit": plain("Save for all"),
-        "private_metadata": json.dumps({"after": people.after}),
+        "submit": plain("Save"),
+        "private_metadata": json.dumps({"after": page.after}),
     }
 
 
 def shown_after(view: View) -> str:
-    """From which owner on the page was shown."""
+    """The owner after whom the page started."""
     return str(json.loads(view["private_metadata"])["after"])
 
 
 def block_of(owner: str) -> str:
-    """An e-mail address may be longer than a block_id."""
+    """The block_id of an owner. An e-mail address can be too long for one."""
     return f"owner-{hashlib.sha256(owner.encode()).hexdigest()[:16]}"
 
 
 def alias_lines(aliases: Mapping[str, str]) -> str:
-    """As wide as fits: all that was entered has to be seen, or saving would drop what is not."""
+    """The alias domains as text, without spaces if it is long: everything must fit, or saving would lose the rest."""
     pairs = sorted(aliases.items())
-    wide = "\n".join(f"{one} = {other}" for one, other in pairs)
-    return wide if len(wide) <= LONGEST_ALIASES else "\n".join(f"{one}={other}" for one, other in pairs)
+    wide = "\n".join(f"{domain} = {alias}" for domain, alias in pairs)
+    return wide if len(wide) <= LONGEST_ALIASES else "\n".join(f"{domain}={alias}" for domain, alias in pairs)
 
 
 def read_aliases(text: str) -> dict[str, str] | str:
-    """What was typed, or what is wrong with it."""
-    found: dict[str, str] = {}
+    """The alias domains, or an error about the text."""
+    aliases: dict[str, str] = {}
     for number, line in enumerate(filter(None, map(str.strip, text.splitlines())), 1):
-        one, equals, other = (part.strip() for part in line.partition("="))
-        if not (one and equals and other):
-            return f"Line {number}: write two domains, such as acme.com = acme.io."
-        found[one] = other
-    return found
+        domain, equals, alias = (part.strip() for part in line.partition("="))
+        if not (domain and equals and alias):
+            return f"Line {number}: enter two domains, such as acme.com = acme.io."
+        aliases[domain] = alias
+    return aliases
 
 
 def _owner(owner: UnmatchedOwner) -> list[Block]:
-    who = escape(owner.name, 120)
+    name = escape(owner.name, 120)
     if owner.name.lower() != owner.owner:
-        who += f" ({escape(owner.owner, 120)})"
-    some = "a job change" if owner.waiting == 1 else f"{owner.waiting:,} job changes"
-    picker = {"type": "users_select", "action_id": LINK, "placeholder": plain("Who is it?")}
-    read = f"a channel got {some} in their place, last {slack_time(owner.last_seen_at)}"
-    text = f"*{who}*\n{escape(owner.problem, 200)} · {read}"
+        name += f" ({escape(owner.owner, 120)})"
+    missed = "1 job change was" if owner.waiting == 1 else f"{owner.waiting:,} job changes were"
+    picker = {"type": "users_select", "action_id": LINK, "placeholder": plain("Choose a person")}
+    history = f"{missed} sent to a channel instead, the last one {slack_time(owner.last_seen_at)}"
+    text = f"*{name}*\n{escape(owner.problem, 200)} · {history}"
     return [section(text, picker, block_of(owner.owner))]
 
 
-def _offer(owner: str, waiting: int) -> list[Block]:
-    what = "a job change that went" if waiting == 1 else f"{waiting:,} job changes that went"
-    tell = button("Tell them now", TELL, owner) | {"style": "primary"}
+def _missed(owner: str, waiting: int) -> list[Block]:
+    missed = "1 job change that was" if waiting == 1 else f"{waiting:,} job changes that were"
+    send = button("Send them now", SEND, owner) | {"style": "primary"}
     return [
-        context(f"They missed {what} to a channel in their place."),
-        {"type": "actions", "elements": [tell, button("No, forget those", FORGET, owner)]},
+        context(f"They missed {missed} sent to a channel instead."),
+        {"type": "actions", "elements": [send, button("Dismiss", DISMISS, owner)]},
     ]
 
 
-def _pager(people: People, some: Sequence[UnmatchedOwner]) -> list[Block]:
-    turns = [button("From the start", f"{PEOPLE_FROM}_start", "-")] if people.after else []
-    if len(people.unmatched) > len(some):
-        turns.append(button("More", f"{PEOPLE_FROM}_more", some[-1].owner))
+def _pager(page: UnmatchedOwnersPage, owners: Sequence[UnmatchedOwner]) -> list[Block]:
+    turns = [button("First page", f"{PEOPLE_FROM}_start", "-")] if page.after else []
+    if len(page.unmatched) > len(owners):
+        turns.append(button("Next page", f"{PEOPLE_FROM}_more", owners[-1].owner))
     return [{"type": "actions", "elements": turns}] if turns else []
 
 
 def _links(links: Sequence[tuple[OwnerLink, int]]) -> list[Block]:
-    """Those first who can be told something after all."""
+    """The linked owners. Those who missed job changes come first."""
     if not links:
         return []
-    blocks = [section("*Linked by hand*")]
-    for link, waiting in sorted(links, key=lambda each: -each[1])[:LINKS]:
-        text = f"{escape(link.owner, 120)} is {mention(link.user_id)}, says {mention(link.linked_by)}"
+    blocks = [section("*Linked owners*")]
+    for link, waiting in sorted(links, key=lambda row: -row[1])[:LINKS]:
+        text = f"{escape(link.owner, 120)} → {mention(link.user_id)}, linked by {mention(link.linked_by)}"
         blocks.append(section(text, button("Unlink", UNLINK, link.owner), f"link-{block_of(link.owner)}"))
-        blocks += _offer(link.owner, waiting) if waiting else []
+        blocks += _missed(link.owner, waiting) if waiting else []
     if len(links) > LINKS:
         blocks.append(context(f"And {len(links) - LINKS:,} more."))
     return blocks
 
 
-def _matching(how: OwnerMatching) -> list[Block]:
+def _matching(matching: OwnerMatching) -> list[Block]:
     field = {"type": "plain_text_input", "action_id": EMAIL_FIELD, "max_length": 80}
     aliases = {"type": "plain_text_input", "action_id": ALIASES, "multiline": True, "max_length": LONGEST_ALIASES}
-    typed = alias_lines(how.alias_domains)[:LONGEST_ALIASES]
+    typed = alias_lines(matching.alias_domains)[:LONGEST_ALIASES]
     return [
         _input(
             EMAIL_FIELD,
-            "Another e-mail field on the Salesforce User",
-            field | ({"initial_value": how.email_field} if how.email_field else {}),
+            "Another e-mail field of the Salesforce User",
+            field | ({"initial_value": matching.email_field} if matching.email_field else {}),
             "Checked in addition to Email, such as Slack_Email__c.",
         ),
         _input(
             ALIASES,
-            "Domains that are the same company",
+            "Alias domains",
             aliases | ({"initial_value": typed} if typed else {}),
-            "One pair per line, Salesforce's first: acme.com = acme.io",
+            "One pair per line, Salesforce = Slack: acme.com = acme.io",
         ),
     ]
 

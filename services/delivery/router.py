@@ -16,11 +16,10 @@ from domain.states import DEFAULT_CHANNEL
 from domain.workspace import Workspace
 from services.journal import UNCOUNTED, Journal
 from services.messages.notices import Notices
-from services.ownership.choice.batch import Decided, Waits
 from services.ownership.choice.case import Case, segments_of
-from services.ownership.choice.decide import Decision
-from services.ownership.choice.delivery_plan import missed, promised, trace_of
-from services.ownership.decider import Deciding, Rules, case_of
+from services.ownership.choice.decide import BatchDecision, Decision, WaitingForSlack
+from services.ownership.choice.delivery_plan import decision_trace, missed_job_changes, plan_deliveries
+from services.ownership.decider import Decider, Rules, case_of
 from services.ownership.rules.owner_sources import Side
 from services.retry import backoff_ms
 from services.salesforce.records import BatchRecords, PersonRecords
@@ -87,7 +86,7 @@ class Settled:
 
     routed: Sequence[Routed]
     postponed: Sequence[RoutingPostponed]
-    decided: Decided | None = None
+    decided: BatchDecision | None = None
     missed: Sequence[MissedJobChange] = ()
     salesforce_answered: bool = False
 
@@ -97,14 +96,14 @@ class Router:
     """Decides, for each accepted job change, whom to tell."""
 
     database: Database
-    deciding: Deciding
+    decider: Decider
     notices: Notices
     now: Callable[[], int]
     journal: Journal = UNCOUNTED
 
     async def route(self, batch: Batch) -> bool:
         """Decide and settle a claimed batch; True if there are deliveries to post now."""
-        workspace, rules = await self.deciding.workspace_and_rules(batch.workspace_id)
+        workspace, rules = await self.decider.workspace_and_rules(batch.workspace_id)
         if workspace is None:
             return False
         parsed, unreadable = _parse(batch)
@@ -128,7 +127,7 @@ class Router:
         """The records of the whole batch; or when to ask again, while our patience with Salesforce lasts."""
         changes = {each.claimed.id: each.change for each in parsed}
         try:
-            found, unreadable = await self.deciding.facts(workspace.id, changes, rules)
+            found, unreadable = await self.decider.find_records(workspace.id, changes, rules)
         except (TransientError, PermanentError) as error:
             return await self._salesforce_failed(workspace, error)
         return Facts(found, unreadable)
@@ -151,16 +150,16 @@ class Router:
             each.claimed.id: case_of(each.claimed.id, each.change, facts.found, facts.unreadable, facts.trouble)
             for each in parsed
         }
-        decided = await self.deciding.decide(workspace.id, cases, rules)
+        decided = await self.decider.decide(workspace.id, cases, rules)
         routed, postponed, unmatched = list[Routed](), list[RoutingPostponed](), list[MissedJobChange]()
         for each in parsed:
             choice = decided.choices[each.claimed.id]
-            if isinstance(choice, Waits):
+            if isinstance(choice, WaitingForSlack):
                 due_at = self.now() + round(choice.retry_after * 1_000)
                 postponed.append(RoutingPostponed(each.claimed.id, due_at, "waiting to look the owner up in Slack"))
             else:
                 routed.append(_routed(each.claimed.id, cases[each.claimed.id], choice, workspace, rules, facts))
-                unmatched += missed(each.claimed.id, choice)
+                unmatched += missed_job_changes(each.claimed.id, choice)
         return Settled(routed, postponed, decided, unmatched, salesforce_answered=facts.is_an_answer)
 
 
@@ -169,7 +168,7 @@ def _settle(connection: Connection, batch: Batch, routed: Sequence[Routed], sett
     if not routing.settle(connection, batch, routed, settled.postponed, now):
         return False
     if settled.decided:
-        choice_state.advance(connection, batch.workspace_id, settled.decided.pools, settled.decided.taken, now)
+        choice_state.advance(connection, batch.workspace_id, settled.decided.pools, settled.decided.assignments, now)
     owners.add_missed(connection, batch.workspace_id, settled.missed, now)
     if settled.salesforce_answered:
         pauses.record_success(connection, batch.workspace_id, SALESFORCE)
@@ -190,8 +189,8 @@ def _parse(batch: Batch) -> tuple[list[Parsed], list[Routed]]:
 def _routed(
     job_change_id: str, case: Case, decision: Decision, workspace: Workspace, rules: Rules, facts: Facts
 ) -> Routed:
-    promise = promised(job_change_id, decision, workspace, case.change.signal)
-    trace = trace_of(decision, promise, rules.version, facts.notes)
+    promise = plan_deliveries(job_change_id, decision, workspace, case.change.signal)
+    trace = decision_trace(decision, promise, rules.version, facts.notes)
     sides = [told | {"segments": _segments(case, told["side"], rules)} for told in trace["sides"]]
     trace |= {"sides": sides, "links": _links(case.records or PersonRecords(), facts.base_url)}
     return Routed(job_change_id, trace, promise.deliveries, promise.outcome, promise.reason)

@@ -108,7 +108,7 @@ class MyHome:
 
     async def admit(self, workspace_id: str, user_id: str, owner: str) -> None:
         """They are this owner after all."""
-        await self.database.run(owners.take_denial_back, workspace_id, owner, user_id)
+        await self.database.run(owners.withdraw_denial, workspace_id, owner, user_id)
 
     async def _cannot_stand_in(self, workspace_id: str, user_id: str, delegate: str) -> str | None:
         if delegate == user_id:
@@ -172,7 +172,7 @@ def _read(connection: Connection, workspace_id: str, user_id: str, now: int) -> 
         waiting=member_preferences.held_back(connection, workspace_id, user_id, now),
         lately=RecentDeliveries(_told(connection, recent[:SHOWN_AT_ONCE]), 0, len(recent) > SHOWN_AT_ONCE),
         muted=muting.muted(connection, workspace_id, user_id, now),
-        unmutable=muting.limits(connection, workspace_id),
+        unmutable=muting.required(connection, workspace_id),
         absence=choice_state.absence_of(connection, workspace_id, user_id, now),
         known_as=tuple(SalesforceIdentity(owner, names.get(owner), links.get(owner)) for owner in sorted(addresses)),
         denied=tuple(owners.denied_by(connection, workspace_id, user_id)),
@@ -211,5 +211,5 @@ def _mute(
     now: int,
 ) -> None:
     kept = muting.muted(connection, workspace_id, user_id, now) - frozenset(offered)
-    allowed = chosen - muting.limits(connection, workspace_id)
-    muting.mute_only(connection, workspace_id, user_id, kept | allowed)
+    allowed = chosen - muting.required(connection, workspace_id)
+    muting.set_mutes(connection, workspace_id, user_id, kept | allowed)

@@ -22,10 +22,10 @@ class MutingLimits:
 
     async def read(self, workspace_id: str) -> frozenset[str]:
         """Signals, change types and segments, as store/ownership/muting.py has them."""
-        return await self.database.run(muting.limits, workspace_id)
+        return await self.database.run(muting.required, workspace_id)
 
     async def choose(self, workspace_id: str, actor: str, chosen: Collection[str]) -> None:
         """From now on nobody may mute these; who has muted them already is told again."""
         known = _KNOWN & frozenset(chosen)
         change = AuditEntry(self.now(), actor, "mute_limits", ", ".join(labels(known)) or "none")
-        await self.database.run(muting.limit, workspace_id, known, change)
+        await self.database.run(muting.set_required, workspace_id, known, change)

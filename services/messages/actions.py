@@ -84,7 +84,7 @@ class DeliveryActions:
         if verb not in {ActionKind.MUTE, ActionKind.WHY}:
             return ActionableDelivery(delivery, change)
         muted = await self.database.run(muting.muted, workspace_id, actor, self.now())
-        return ActionableDelivery(delivery, change, muted, await self.database.run(muting.limits, workspace_id))
+        return ActionableDelivery(delivery, change, muted, await self.database.run(muting.required, workspace_id))
 
     async def take(self, workspace_id: str, delivery_id: int, actor: str) -> ActionResult:
         """*actor* is on it; in a channel, the first one is."""

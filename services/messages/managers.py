@@ -43,7 +43,7 @@ class Managers:
         The manager of a Slack user with this e-mail address; None: they have none who can be told, or Salesforce or
         Slack does not tell. Raises TransientError.
         """
-        how = await self.database.run(owners.how_matched, workspace_id)
+        how = await self.database.run(owners.matching, workspace_id)
         try:
             manager = await self._in_salesforce(workspace_id, _known_as(how, user_id, email), how.email_field)
             return await self._in_slack(workspace_id, manager, how) if manager and manager.is_active else None

@@ -84,7 +84,7 @@ class ReminderSender:
         """What there is still to act on, by delivery."""
         first, found = due[0], dict[int, JobChange]()
         muted = await self.database.run(muting.muted, first.workspace_id, first.reader, self.now())
-        unmutable = await self.database.run(muting.limits, first.workspace_id) if muted else frozenset[str]()
+        unmutable = await self.database.run(muting.required, first.workspace_id) if muted else frozenset[str]()
         for each in due:
             change = JobChange.if_readable(each.payload)
             if change is None:

@@ -1,4 +1,4 @@
-"""From job changes to decisions: gathers what the rules need, outside and in store, and lets them choose."""
+"""Decides job changes: gathers what the rules require from Salesforce, Slack and the database, and applies them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,21 @@ from domain.errors import PermanentError, WorkspaceGoneError
 from domain.job_change.model import JobChange
 from domain.people import Member, OwnerMatching
 from domain.workspace import Workspace
-from services.ownership.choice.availability import Absence, Ledger, Matching, Standing
-from services.ownership.choice.batch import Decided, Waits, accounts, choose, decided, pool_state, waiting
+from services.ownership.choice.availability import Absence, Availability, BatchState, Matching
 from services.ownership.choice.case import Case, lookup_of
-from services.ownership.choice.conditions import Prepared
-from services.ownership.choice.required_records import allowed, needs_of, segments_asked_for, together
-from services.ownership.org_schema import OrgShapes
-from services.ownership.rules.faults import InvalidRulesError
+from services.ownership.choice.conditions import PreparedRules
+from services.ownership.choice.decide import (
+    BatchDecision,
+    WaitingForSlack,
+    batch_decision,
+    decide_batch,
+    parse_pool_state,
+    sticky_accounts,
+    waiting_for_slack,
+)
+from services.ownership.choice.required_records import combine, required_records, used_segments, without_unreadable
+from services.ownership.org_schema import OrgSchemas
+from services.ownership.rules.issues import InvalidRulesError
 from services.ownership.rules.rule_set import NO_RULES, SEGMENTS, RuleSet, Segment
 from services.ownership.user_groups import UserGroups
 from services.salesforce.queries.lookup import Salesforce
@@ -26,7 +34,7 @@ from services.salesforce.records import BatchRecords, PersonRecords, RequiredRec
 from services.slack.directory import Directory
 from store.database import Database
 from store.ownership import choice_state, muting, owners, rule_sets
-from store.ownership.choice_state import State
+from store.ownership.choice_state import ChoiceState
 from store.slack import workspaces
 
 logger = logging.getLogger(__name__)
@@ -34,12 +42,17 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Rules:
-    """A rule set made ready. *version* 0: none is published. *segments*: those that it or somebody's mute asks for."""
+    """
+    A rule set that is ready to decide with.
+
+    `version` 0 means that no rules are published. `required` is what to query in Salesforce. `segments` are the account
+    segments that a rule or a member's mute uses.
+    """
 
     version: int
-    prepared: Prepared
+    prepared: PreparedRules
     matching: Matching
-    needs: RequiredRecords
+    required: RequiredRecords
     segments: frozenset[Segment]
 
     @property
@@ -48,91 +61,101 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Deciding:
-    """Decides, telling nobody and storing nothing: the router and the simulation do what is theirs with it."""
+class Decider:
+    """Decides, and sends and stores nothing: that is up to the router and the simulation."""
 
     database: Database
     salesforce: Salesforce
-    shapes: OrgShapes
+    schemas: OrgSchemas
     directory: Directory
     groups: UserGroups
     now: Callable[[], int]
-    _prepared: dict[str, tuple[int, Prepared]] = field(default_factory=dict, init=False, repr=False)
+    _prepared: dict[str, tuple[int, PreparedRules]] = field(default_factory=dict, init=False, repr=False)
 
     async def rules_in_force(self, workspace_id: str) -> Rules:
-        """The published rules; only the catch-all where none are, or none that this version can read."""
+        """The published rules. If there are none that this version can read, only the catch-all applies."""
         return (await self.workspace_and_rules(workspace_id))[1]
 
     async def workspace_and_rules(self, workspace_id: str) -> tuple[Workspace | None, Rules]:
-        """The same with the workspace, read together; None: there is none."""
-        workspace, version, how, muted = await self.database.run(_workspace_and_version, workspace_id)
-        known = self._prepared.get(workspace_id)
-        if known is None or known[0] != version:
+        """The workspace and its published rules, read together. The workspace is None if there is none."""
+        workspace, version, matching, muted = await self.database.run(_workspace_and_version, workspace_id)
+        cached = self._prepared.get(workspace_id)
+        if cached is None or cached[0] != version:
             published = await self.database.run(rule_sets.in_force, workspace_id)
-            known = (version, Prepared.of(_read(published.rules) if published else NO_RULES))
-            self._prepared[workspace_id] = known
-        return workspace, _ready(*known, how, muted)
+            cached = (version, PreparedRules.of(_read(published.rules) if published else NO_RULES))
+            self._prepared[workspace_id] = cached
+        return workspace, _ready(*cached, matching, muted)
 
     async def draft(self, workspace_id: str, rule_set: RuleSet) -> Rules:
-        """Rules that are not in force, made ready."""
-        _, _, how, muted = await self.database.run(_workspace_and_version, workspace_id)
-        return _ready(-1, Prepared.of(rule_set), how, muted)
+        """Rules that are not in force."""
+        _, _, matching, muted = await self.database.run(_workspace_and_version, workspace_id)
+        return _ready(-1, PreparedRules.of(rule_set), matching, muted)
 
-    async def facts(
+    async def find_records(
         self, workspace_id: str, changes: Mapping[str, JobChange], *rules: Rules
     ) -> tuple[BatchRecords | None, frozenset[str]]:
         """
-        What Salesforce knows for job changes by key, enough for all of these rules; and the fields left out, which the
-        org does not have or does not show us. None: no Salesforce is connected. Raises PermanentError, TransientError.
+        Look up the Salesforce records of job changes, by key, that all of these rules require.
+
+        Also returns the fields that were left out, because the org does not have them or does not show them to the app.
+        The records are None if no Salesforce is connected. Raises PermanentError, TransientError.
         """
-        needs = rules[0].needs
+        required = rules[0].required
         for more in rules[1:]:
-            needs = together(needs, more.needs)
-        named = [*needs.fields, *(["User"] if needs.email_field else [])]
-        needs, unreadable = allowed(needs, await self.shapes.readable(workspace_id, named))
-        lookups = [lookup_of(key, change, companies=needs.companies) for key, change in changes.items()]
-        found = await self.salesforce.find_people(workspace_id, lookups, needs)
-        return found, unreadable | (found.unreadable if found else frozenset())
+            required = combine(required, more.required)
+        sobjects = [*required.fields, *(["User"] if required.email_field else [])]
+        required, unreadable = without_unreadable(required, await self.schemas.readable(workspace_id, sobjects))
+        lookups = [lookup_of(key, change, companies=required.companies) for key, change in changes.items()]
+        records = await self.salesforce.find_people(workspace_id, lookups, required)
+        return records, unreadable | (records.unreadable if records else frozenset())
 
-    async def decide(self, workspace_id: str, cases: Mapping[str, Case], rules: Rules) -> Decided:
-        """Raises WorkspaceGoneError."""
-        labels = self.shapes.labels(workspace_id, rules.needs.fields)
+    async def decide(self, workspace_id: str, cases: Mapping[str, Case], rules: Rules) -> BatchDecision:
+        """Decide a batch of cases in order. Raises WorkspaceGoneError."""
+        labels = self.schemas.labels(workspace_id, rules.required.fields)
         cases = {key: replace(case, labels=labels) for key, case in cases.items()} if labels else cases
-        standing, ledger = await self._standing(workspace_id, cases, rules)
-        waits: dict[str, Waits] = {}
+        availability, before = await self._availability(workspace_id, cases, rules)
+        waiting: dict[str, WaitingForSlack] = {}
         while True:
-            choices, lacks, after = choose(cases, rules.prepared, standing, ledger, waits)
-            if not lacks:
-                return decided(choices | waits, rules.rule_set, ledger, after)
-            members = await self._ask(workspace_id, {address for one in lacks.values() for address in one.addresses})
-            groups = {name: await self.groups.find(workspace_id, name) for one in lacks.values() for name in one.groups}
-            standing = replace(standing, members={**standing.members, **members}, groups={**standing.groups, **groups})
-            waits |= waiting(lacks, members)
+            choices, lookups, after = decide_batch(cases, rules.prepared, availability, before, waiting)
+            if not lookups:
+                return batch_decision(choices | waiting, rules.rule_set, before, after)
+            addresses = {address for missing in lookups.values() for address in missing.addresses}
+            members = await self._find_members(workspace_id, addresses)
+            names = [name for missing in lookups.values() for name in missing.groups]
+            groups = {name: await self.groups.find(workspace_id, name) for name in names}
+            availability = replace(
+                availability,
+                members={**availability.members, **members},
+                groups={**availability.groups, **groups},
+            )
+            waiting |= waiting_for_slack(lookups, members)
 
-    async def _standing(self, workspace_id: str, cases: Mapping[str, Case], rules: Rules) -> tuple[Standing, Ledger]:
-        capped = rules.rule_set.guards.daily_cap is not None
-        wanted = accounts(cases.values(), rules.rule_set)
+    async def _availability(
+        self, workspace_id: str, cases: Mapping[str, Case], rules: Rules
+    ) -> tuple[Availability, BatchState]:
+        has_limit = rules.rule_set.guards.daily_cap is not None
+        wanted = sticky_accounts(cases.values(), rules.rule_set)
         state, sticky = await self.database.run(
-            _state_and_accounts, workspace_id, self.now(), wanted, count_told=capped
+            _state_and_accounts, workspace_id, self.now(), wanted, count_recent=has_limit
         )
-        standing = Standing(
+        availability = Availability(
             matching=rules.matching,
             absences={user: Absence(delegate) for user, delegate in state.delegates.items()},
-            told=state.told,
+            recent_counts=state.recent_counts,
             muted=state.muted,
-            unmutable=state.unmutable,
+            required=state.required,
         )
-        pools = {name: pool_state(text) for name, text in state.pools.items()}
-        return standing, Ledger(pools=pools, sticky=sticky)
+        pools = {name: parse_pool_state(text) for name, text in state.pools.items()}
+        return availability, BatchState(pools=pools, sticky=sticky)
 
-    async def _ask(self, workspace_id: str, addresses: Collection[str]) -> dict[str, Member]:
+    async def _find_members(self, workspace_id: str, addresses: Collection[str]) -> dict[str, Member]:
         if not addresses:
             return {}
         try:
             return await self.directory.find(workspace_id, addresses)
         except WorkspaceGoneError:
             raise
-        except PermanentError as error:  # a missing scope, say: the default channel is told, and why
+        except PermanentError as error:  # such as a missing scope: the default channel gets the message with the reason
             return {address: Member(None, f"cannot be looked up in Slack: {error}") for address in addresses}
 
 
@@ -140,26 +163,27 @@ def _workspace_and_version(
     connection: Connection, workspace_id: str
 ) -> tuple[Workspace | None, int, OwnerMatching, frozenset[str]]:
     version, muted = rule_sets.version_in_force(connection, workspace_id), muting.segments(connection, workspace_id)
-    return workspaces.find(connection, workspace_id), version, owners.how_matched(connection, workspace_id), muted
+    return workspaces.find(connection, workspace_id), version, owners.matching(connection, workspace_id), muted
 
 
 def _state_and_accounts(
-    connection: Connection, workspace_id: str, now: int, wanted: Collection[tuple[str, str]], *, count_told: bool
-) -> tuple[State, dict[tuple[str, str], str]]:
-    state = choice_state.state(connection, workspace_id, now, count_told=count_told)
+    connection: Connection, workspace_id: str, now: int, wanted: Collection[tuple[str, str]], *, count_recent: bool
+) -> tuple[ChoiceState, dict[tuple[str, str], str]]:
+    state = choice_state.load(connection, workspace_id, now, count_recent=count_recent)
     return state, choice_state.accounts(connection, workspace_id, wanted)
 
 
-def _ready(version: int, prepared: Prepared, how: OwnerMatching, muted: frozenset[str]) -> Rules:
-    matching = Matching(how.links, how.email_field, how.alias_domains, how.denied)
-    segments = segments_asked_for(prepared.rule_set, [segment for segment in SEGMENTS if segment in muted])
-    return Rules(version, prepared, matching, needs_of(prepared.rule_set, how.email_field, segments), segments)
+def _ready(version: int, prepared: PreparedRules, stored: OwnerMatching, muted: frozenset[str]) -> Rules:
+    matching = Matching(stored.links, stored.email_field, stored.alias_domains, stored.denied)
+    segments = used_segments(prepared.rule_set, [segment for segment in SEGMENTS if segment in muted])
+    required = required_records(prepared.rule_set, stored.email_field, segments)
+    return Rules(version, prepared, matching, required, segments)
 
 
 def case_of(
     key: str, change: JobChange, found: BatchRecords | None, unreadable: frozenset[str], trouble: str | None = None
 ) -> Case:
-    """What is known of one job change of a batch; *trouble*: why Salesforce could not be asked."""
+    """One job change of a batch with its records. `trouble` says why Salesforce could not be asked."""
     if found is None:
         return Case(change, None, unreadable=unreadable, trouble=trouble)
     return Case(change, found.people.get(key, PersonRecords()), found.users, unreadable, trouble)
@@ -168,6 +192,6 @@ def case_of(
 def _read(text: str) -> RuleSet:
     try:
         return RuleSet.from_stored(text)
-    except InvalidRulesError as error:  # by another version: the catch-all still finds owners
+    except InvalidRulesError as error:  # published by another version: the catch-all still finds owners
         logger.error("the published ownership rules cannot be read: %s", error)  # noqa: TRY400 - it says all
         return NO_RULES

@@ -1,4 +1,4 @@
-"""A workspace's ownership rules as its admins keep them: drafted, checked, published, rolled back, exported."""
+"""A workspace's ownership rules: drafted, checked, published, rolled back, imported and exported."""
 
 from __future__ import annotations
 
@@ -9,32 +9,35 @@ from dataclasses import dataclass
 from domain.audit import AuditEntry
 from domain.errors import PermanentError, TransientError
 from domain.rule_versions import ACTION, PublishedRules, SeenVersion
-from services.ownership.org_schema import OrgShapes
-from services.ownership.rules.check import OrgShape, check
-from services.ownership.rules.current_rules import RuleBook, SaveResult
-from services.ownership.rules.faults import InvalidRulesError, RuleFault
+from services.ownership.org_schema import OrgSchemas
+from services.ownership.rules.check import OrgSchema, check
+from services.ownership.rules.current_rules import CurrentRules, SaveResult
+from services.ownership.rules.issues import InvalidRulesError, RuleIssue
 from services.ownership.rules.rule_set import NO_RULES, RuleSet
 from store.database import Database
 from store.ownership import rule_sets
 
-FASTER = "Somebody else changed the rules meanwhile, so nothing was saved. This is how they stand now."
-GONE = "There is no such version."
+CHANGED_BY_OTHERS = (
+    "Another admin changed the rules in the meantime, so nothing was saved. These are the current rules."
+)
+NO_VERSION = "This version does not exist."
 NO_DRAFT = "There is no draft to publish."
 
 
 @dataclass(frozen=True)
 class Rulebook:
     """
-    Whether somebody may change anything is for the caller to check, at each step. *actor*: a Slack user id, or
-    audit.OPERATOR. Nothing here raises for what an admin does wrong: the answer says it.
+    Reads and changes the rules. The caller checks permissions at each step.
+
+    `actor` is a Slack user id or audit.OPERATOR. An admin's mistakes are returned in the result, not raised.
     """
 
     database: Database
-    shapes: OrgShapes
+    shapes: OrgSchemas
     now: Callable[[], int]
 
-    async def read(self, workspace_id: str) -> RuleBook:
-        """As things stand. Rules that this version cannot read are none, with the problem beside them."""
+    async def read(self, workspace_id: str) -> CurrentRules:
+        """The current rules. If this version cannot read them, they are empty, and `problem` says why."""
         published = await self.database.run(rule_sets.in_force, workspace_id)
         draft = await self.database.run(rule_sets.draft, workspace_id)
         rules, problem = NO_RULES, None
@@ -43,45 +46,49 @@ class Rulebook:
             draft_rules = RuleSet.from_stored(draft.rules) if draft else None
         except InvalidRulesError as error:
             draft, draft_rules, problem = None, None, str(error)
-        return RuleBook(published.version if published else 0, rules, draft, draft_rules, problem)
+        return CurrentRules(published.version if published else 0, rules, draft, draft_rules, problem)
 
-    async def org(self, workspace_id: str) -> OrgShape | None:
-        """What rules may name, for pickers; None: no Salesforce is connected. Raises PermanentError, TransientError."""
+    async def org(self, workspace_id: str) -> OrgSchema | None:
+        """What rules can name, for pickers. None means no Salesforce. Raises PermanentError, TransientError."""
         return await self.shapes.shape(workspace_id)
 
-    async def check(self, workspace_id: str, rules: RuleSet) -> list[RuleFault]:
-        """All that parsing cannot see, against the org as it is right now; warnings among them."""
+    async def check(self, workspace_id: str, rules: RuleSet) -> list[RuleIssue]:
+        """The errors and warnings that parsing cannot find, checked against the current schema of the org."""
         try:
             org = await self.shapes.shape(workspace_id, fresh=True)
         except (PermanentError, TransientError) as error:
             text = f"could not be checked against Salesforce: {error}"
-            return [*check(rules, None), RuleFault("", text, is_warning=True)]
+            return [*check(rules, None), RuleIssue("", text, is_warning=True)]
         return check(rules, org)
 
     async def save_draft(
-        self, workspace_id: str, actor: str, rules: RuleSet, seen: SeenVersion | None, what: str
+        self, workspace_id: str, actor: str, rules: RuleSet, seen: SeenVersion | None, summary: str
     ) -> SaveResult:
         """
-        Keep a change without putting it in force. *what*: one phrase for the history, such as "moved rule 3 up".
+        Save a draft. `summary` is a phrase for the history, such as "moved rule 3 up".
 
-        *seen*: how all stood when the admin began; None overwrites whatever is there.
+        `seen` is the version that the admin changed; None overwrites any draft.
         """
-        change = self._change(actor, "drafted", what)
+        change = self._change(actor, "drafted", summary)
         revision = await self.database.run(rule_sets.save_draft, workspace_id, rules.to_json(), seen, change)
-        return SaveResult(False, FASTER) if revision is None else SaveResult(True, "Saved as a draft.", number=revision)
+        return (
+            SaveResult(False, CHANGED_BY_OTHERS)
+            if revision is None
+            else SaveResult(True, "Saved as a draft.", number=revision)
+        )
 
     async def discard_draft(self, workspace_id: str, actor: str, seen: SeenVersion) -> bool:
-        """False: there was none, or not as *seen*."""
+        """Returns False if there was no draft, or another one than `seen`."""
         change = self._change(actor, "draft discarded", "")
         return await self.database.run(rule_sets.drop_draft, workspace_id, seen, change)
 
     async def publish_draft(self, workspace_id: str, actor: str, seen: SeenVersion, note: str = "") -> SaveResult:
-        """Put the draft in force, if it is the one that the admin saw and nothing is wrong with it."""
+        """Publish the draft, if the admin has seen it and it has no errors."""
         book = await self.read(workspace_id)
         if book.draft is None or book.draft_rules is None:
             return SaveResult(False, NO_DRAFT)
         if book.seen != seen or book.draft.based_on != book.version:
-            return SaveResult(False, FASTER)
+            return SaveResult(False, CHANGED_BY_OTHERS)
 
         async def stored(change: AuditEntry) -> int | None:
             return await self.database.run(rule_sets.publish_draft, workspace_id, seen, change)
@@ -91,7 +98,7 @@ class Rulebook:
     async def publish(
         self, workspace_id: str, actor: str, rules: RuleSet, seen_version: int | None, note: str = ""
     ) -> SaveResult:
-        """Put rules in force, unless something is wrong with them or others were published since *seen_version*."""
+        """Publish rules, unless they have errors or others were published since `seen_version`."""
 
         async def stored(change: AuditEntry) -> int | None:
             return await self.database.run(rule_sets.publish, workspace_id, rules.to_json(), seen_version, change)
@@ -106,62 +113,62 @@ class Rulebook:
         note: str,
         stored: Callable[[AuditEntry], Awaitable[int | None]],
     ) -> SaveResult:
-        faults = tuple(await self.check(workspace_id, rules))
-        if wrong := [fault for fault in faults if not fault.is_warning]:
-            return SaveResult(False, f"Nothing was published: {_count(wrong)} to mend first.", faults)
+        issues = tuple(await self.check(workspace_id, rules))
+        if errors := [issue for issue in issues if not issue.is_warning]:
+            return SaveResult(False, f"Nothing was published. {_fix_first(errors)}", issues)
         count = len(rules.in_force)
         in_force = "1 rule in force" if count == 1 else f"{count} rules in force"
         version = await stored(self._change(actor, "published", note or in_force))
         if version is None:
-            return SaveResult(False, FASTER)
-        return SaveResult(True, f"Published as version {version}.", faults, version)
+            return SaveResult(False, CHANGED_BY_OTHERS)
+        return SaveResult(True, f"Published as version {version}.", issues, version)
 
     async def roll_back(self, workspace_id: str, actor: str, version: int, seen_version: int | None) -> SaveResult:
-        """Put an earlier version in force again, as a new one: history only grows."""
+        """Publish an earlier version again, as a new version."""
         earlier = await self.database.run(rule_sets.version, workspace_id, version)
         if earlier is None:
-            return SaveResult(False, GONE)
+            return SaveResult(False, NO_VERSION)
         try:
             rules = RuleSet.from_stored(earlier.rules)
         except InvalidRulesError as error:
-            return SaveResult(False, "That version cannot be read any more.", error.faults)
+            return SaveResult(False, "This version can no longer be read.", error.issues)
         return await self.publish(workspace_id, actor, rules, seen_version, f"rolled back to version {version}")
 
-    async def bring_in(self, workspace_id: str, actor: str, text: str) -> SaveResult:
-        """Publish rules from JSON, all or nothing: every fault is named, and what is in force stays."""
+    async def import_json(self, workspace_id: str, actor: str, text: str) -> SaveResult:
+        """Publish rules from JSON. If there are any errors, all of them are returned and nothing changes."""
         rules = parse(text)
         if isinstance(rules, InvalidRulesError):
-            return SaveResult(False, f"Nothing was imported: {_count(rules.faults)} to mend first.", rules.faults)
+            return SaveResult(False, f"Nothing was imported. {_fix_first(rules.issues)}", rules.issues)
         return await self.publish(workspace_id, actor, rules, None, "imported from JSON")
 
-    async def hand_out(self, workspace_id: str) -> str:
-        """The rules in force as JSON, as `bring_in` takes them."""
+    async def export_json(self, workspace_id: str) -> str:
+        """The published rules as JSON, in the format of `import_json`."""
         return (await self.read(workspace_id)).rules.to_json(indent=2)
 
     async def versions(self, workspace_id: str) -> list[PublishedRules]:
-        """Newest first."""
+        """All versions, newest first."""
         return await self.database.run(rule_sets.versions, workspace_id)
 
     async def history(self, workspace_id: str) -> list[AuditEntry]:
-        """Who changed what and when, newest first."""
+        """The audit entries of ownership, newest first."""
         return await self.database.run(rule_sets.history, workspace_id)
 
-    def _change(self, actor: str, what: str, detail: str) -> AuditEntry:
-        return AuditEntry(self.now(), actor, f"{ACTION}: {what}", detail)
+    def _change(self, actor: str, action: str, detail: str) -> AuditEntry:
+        return AuditEntry(self.now(), actor, f"{ACTION}: {action}", detail)
 
 
 def parse(text: str) -> RuleSet | InvalidRulesError:
-    """Rules out of JSON text, or every fault in it."""
+    """Parse rules from JSON text, or return all errors in it."""
     try:
         return RuleSet.parse(json.loads(text))
     except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}: {error.msg}"
-        return InvalidRulesError([RuleFault("", f"are not JSON ({where})")])
+        position = f"line {error.lineno}, column {error.colno}: {error.msg}"
+        return InvalidRulesError([RuleIssue("", f"are not valid JSON ({position})")])
     except RecursionError:
-        return InvalidRulesError([RuleFault("", "are nested too deeply")])
+        return InvalidRulesError([RuleIssue("", "are nested too deeply")])
     except InvalidRulesError as error:
         return error
 
 
-def _count(faults: Sequence[RuleFault]) -> str:
-    return "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+def _fix_first(errors: Sequence[RuleIssue]) -> str:
+    return "Fix 1 error first." if len(errors) == 1 else f"Fix {len(errors)} errors first."

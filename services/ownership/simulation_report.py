@@ -1,4 +1,4 @@
-"""What simulating the rules on job changes shows. Pure."""
+"""The results of simulating rules on job changes. Pure."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from domain.job_change.model import JobChange
 @dataclass(frozen=True)
 class SimulatedJobChange:
     """
-    What would become of one job change. *waits*: Slack does not say now who somebody is, so it cannot be told.
+    The deliveries that one job change would have, and the trace that would be stored.
 
-    *trace* as it would be stored; *deliveries* empty and no wait: nobody is told, *reason* says why.
+    `waits` is true if Slack cannot look a candidate up now. Without deliveries, nobody would be notified; `reason` says
+    why.
     """
 
     key: str
@@ -28,7 +29,7 @@ class SimulatedJobChange:
 
 @dataclass(frozen=True)
 class Difference:
-    """A job change that a draft would tell of otherwise than the rules in force."""
+    """A job change that a draft would deliver differently from the rules in force."""
 
     before: SimulatedJobChange
     after: SimulatedJobChange
@@ -36,7 +37,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class SimulationReport:
-    """*tried*: how many of the latest job changes could be read."""
+    """`tried` is the number of recent job changes that were compared."""
 
     tried: int
     differences: tuple[Difference, ...]

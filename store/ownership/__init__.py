@@ -1,1 +1,1 @@
-"""Rows of ownership: rule sets, unmatched owners, pools and muting."""
+"""Rows of ownership: rule sets, unmatched owners, pools and mutes."""

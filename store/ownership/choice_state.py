@@ -1,4 +1,4 @@
-"""What choosing remembers between batches: whose turn it is, who has which account, who is away or has had enough."""
+"""The state that decisions depend on: turns in pools, sticky accounts, absences, mutes, and recent deliveries."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ DAY_MS = 24 * 60 * 60 * 1000
 
 
 @dataclass(frozen=True)
-class State:
+class ChoiceState:
     """
-    How it stands before a batch. *pools*: the state of each as JSON. *delegates*: of those who are away, by Slack user.
+    The state of a workspace before a batch.
 
-    *told*: by Slack user, how many job changes in 24 hours; empty unless asked for. *muted*: users with what they do
-    not want to hear of, see store/ownership/muting.py; *unmutable*: what they hear of all the same.
+    `pools` holds the state of each pool as JSON. `delegates` holds the delegates of absent people, by Slack user.
+    `recent_counts` is the number of job changes in the last 24 hours by Slack user; it is empty unless requested.
+    `muted` holds users with what they mute, see muting.py; `required` is what is delivered even if it is muted.
     """
 
     pools: Mapping[str, str] = field(default_factory=dict)
     delegates: Mapping[str, str | None] = field(default_factory=dict)
-    told: Mapping[str, int] = field(default_factory=dict)
+    recent_counts: Mapping[str, int] = field(default_factory=dict)
     muted: frozenset[tuple[str, str]] = frozenset()
-    unmutable: frozenset[str] = frozenset()
+    required: frozenset[str] = frozenset()
 
 
 _accounts = select(ownership_accounts.c.pool, ownership_accounts.c.account, ownership_accounts.c.member).where(
-    # Not as pairs: SQLite would read all of the workspace's for them. What matches besides is passed over.
+    # Not as pairs: SQLite would then read all rows of the workspace. Other combinations are filtered out afterwards.
     ownership_accounts.c.workspace_id == bindparam("of_workspace"),
     ownership_accounts.c.pool.in_(bindparam("pools", expanding=True)),
     ownership_accounts.c.account.in_(bindparam("accounts", expanding=True)),
@@ -46,7 +47,7 @@ _away = select(absences.c.user_id, absences.c.delegate).where(
     absences.c.since <= bindparam("now"),
     or_(absences.c.until.is_(None), absences.c.until > bindparam("now")),
 )
-_muted = (  # and what may not be, which is nobody's
+_muted = (  # required notifications are in it without a user
     select(mutes.c.user_id, mutes.c.signal)
     .where(
         mutes.c.workspace_id == bindparam("of_workspace"),
@@ -56,28 +57,24 @@ _muted = (  # and what may not be, which is nobody's
 )
 
 
-def state(connection: Connection, workspace_id: str, now: int, *, count_told: bool) -> State:
-    """
-    All that choosing needs to know of a workspace beside its rules.
-
-    *count_told*: whether anybody's daily cap asks for it.
-    """
-    asked = {"of_workspace": workspace_id, "now": now}
-    muted = connection.execute(_muted, asked).all()
-    return State(
+def load(connection: Connection, workspace_id: str, now: int, *, count_recent: bool) -> ChoiceState:
+    """The state of a workspace. `count_recent` is needed if the rules have a daily limit per person."""
+    parameters = {"of_workspace": workspace_id, "now": now}
+    muted = connection.execute(_muted, parameters).all()
+    return ChoiceState(
         pools={row.pool: row.state for row in connection.execute(_pools, {"of_workspace": workspace_id})},
-        delegates={row.user_id: row.delegate for row in connection.execute(_away, asked)},
-        told=_told_since(connection, workspace_id, now - DAY_MS) if count_told else {},
+        delegates={row.user_id: row.delegate for row in connection.execute(_away, parameters)},
+        recent_counts=_count_since(connection, workspace_id, now - DAY_MS) if count_recent else {},
         muted=frozenset((row.user_id, row.signal) for row in muted if row.user_id is not None),
-        unmutable=frozenset(row.signal for row in muted if row.user_id is None),
+        required=frozenset(row.signal for row in muted if row.user_id is None),
     )
 
 
-_promised = (deliveries.c.role == Role.DRI) & (deliveries.c.created_at > bindparam("since"))
-_posted = (  # by their posts, of which none was tried before what it carries was promised
+_planned = (deliveries.c.role == Role.DRI) & (deliveries.c.created_at > bindparam("since"))
+_posted = (  # found by their posts: no post was tried before its deliveries were created
     select(deliveries.c.lane_id)
     .join(posts, posts.c.id == deliveries.c.post_id)
-    .where(posts.c.workspace_id == bindparam("of_workspace"), posts.c.tried_at > bindparam("since"), _promised)
+    .where(posts.c.workspace_id == bindparam("of_workspace"), posts.c.tried_at > bindparam("since"), _planned)
 )
 _waiting = (
     select(deliveries.c.lane_id)
@@ -85,32 +82,32 @@ _waiting = (
     .where(
         lanes.c.workspace_id == bindparam("of_workspace"),
         deliveries.c.state
-        == literal(DeliveryState.PENDING, literal_execute=True),  # literal: the partial index must match
-        _promised,
+        == literal(DeliveryState.PENDING, literal_execute=True),  # a literal, so that the partial index is used
+        _planned,
     )
 )
-_told_lanes = _posted.union_all(_waiting).subquery()
-_told = (
-    select(lanes.c.destination, func.count().label("told"))
-    .join(_told_lanes, _told_lanes.c.lane_id == lanes.c.id)
+_recent_lanes = _posted.union_all(_waiting).subquery()
+_recent = (
+    select(lanes.c.destination, func.count().label("recent"))
+    .join(_recent_lanes, _recent_lanes.c.lane_id == lanes.c.id)
     .group_by(lanes.c.destination)
 )
 
 
-def _told_since(connection: Connection, workspace_id: str, since: int) -> dict[str, int]:
-    rows = connection.execute(_told, {"of_workspace": workspace_id, "since": since})
-    return {row.destination: row.told for row in rows}
+def _count_since(connection: Connection, workspace_id: str, since: int) -> dict[str, int]:
+    rows = connection.execute(_recent, {"of_workspace": workspace_id, "since": since})
+    return {row.destination: row.recent for row in rows}
 
 
 def accounts(
     connection: Connection, workspace_id: str, wanted: Collection[tuple[str, str]]
 ) -> dict[tuple[str, str], str]:
-    """Who has these accounts, by pool and account."""
+    """The pool members who hold these accounts, by pool and account."""
     if not wanted:
         return {}
     pools, names = ({pair[place] for pair in wanted} for place in (0, 1))
-    asked = {"of_workspace": workspace_id, "pools": sorted(pools), "accounts": sorted(names)}
-    rows = connection.execute(_accounts, asked)
+    parameters = {"of_workspace": workspace_id, "pools": sorted(pools), "accounts": sorted(names)}
+    rows = connection.execute(_accounts, parameters)
     return {(pool, account): member for pool, account, member in rows if (pool, account) in wanted}
 
 
@@ -131,9 +128,13 @@ _set_account = (
 
 
 def advance(
-    connection: Connection, workspace_id: str, pools: Mapping[str, str], taken: Sequence[PoolAssignment], now: int
+    connection: Connection,
+    workspace_id: str,
+    pools: Mapping[str, str],
+    assignments: Sequence[PoolAssignment],
+    now: int,
 ) -> None:
-    """Store how pools stand after a batch, in the transaction that settles it."""
+    """Store the state of pools after a batch, in the transaction that settles it."""
     if pools:
         rows = [{"of_workspace": workspace_id, "of_pool": pool, "new_state": pools[pool]} for pool in sorted(pools)]
         missing = insert_missing(connection, ownership_pools, "workspace_id", "pool")
@@ -142,16 +143,16 @@ def advance(
         )
         connection.execute(new, rows)
         connection.execute(_set_pool, rows)
-    if taken:
-        rows_taken = [
+    if assignments:
+        account_rows = [
             {
                 "of_workspace": workspace_id,
-                "of_pool": each.pool,
-                "of_account": each.account,
-                "new_member": each.member,
+                "of_pool": assignment.pool,
+                "of_account": assignment.account,
+                "new_member": assignment.member,
                 "at": now,
             }
-            for each in sorted(taken, key=lambda one: (one.pool, one.account))
+            for assignment in sorted(assignments, key=lambda assignment: (assignment.pool, assignment.account))
         ]
         missing = insert_missing(connection, ownership_accounts, "workspace_id", "pool", "account").values(
             workspace_id=bindparam("of_workspace"),
@@ -160,20 +161,20 @@ def advance(
             member=bindparam("new_member"),
             taken_at=bindparam("at"),
         )
-        connection.execute(missing, rows_taken)
-        connection.execute(_set_account, rows_taken)
+        connection.execute(missing, account_rows)
+        connection.execute(_set_account, account_rows)
 
 
 def set_absence(
     connection: Connection, workspace_id: str, user_id: str, since: int, until: int | None, delegate: str | None
 ) -> None:
-    """Somebody is out of office; *until* None: until they say so, *delegate* None: nobody takes their place."""
+    """Set a member out of office. `until` None means until they end it; `delegate` None means that nobody stands in."""
     key = {"workspace_id": workspace_id, "user_id": user_id}
     put(connection, absences, key | {"since": since, "until": until, "delegate": delegate}, *key)
 
 
 def absence_of(connection: Connection, workspace_id: str, user_id: str, now: int) -> Absence | None:
-    """The one that lasts, or is to come."""
+    """The current or next absence."""
     mine = (absences.c.workspace_id == workspace_id) & (absences.c.user_id == user_id)
     not_over = or_(absences.c.until.is_(None), absences.c.until > now)
     columns = (absences.c[name] for name in Absence.__dataclass_fields__)
@@ -182,18 +183,17 @@ def absence_of(connection: Connection, workspace_id: str, user_id: str, now: int
 
 
 def end_absence(connection: Connection, workspace_id: str, user_id: str) -> None:
-    """They are back, whenever they said they would be."""
+    """End a member's absence."""
     mine = (absences.c.workspace_id == workspace_id) & (absences.c.user_id == user_id)
     connection.execute(delete(absences).where(mine))
 
 
 def mute(connection: Connection, workspace_id: str, user_id: str, signal: str, until: int | None = None) -> None:
-    """*signal*: one of JobChange's, or * for all; *until* None: until they say so."""
+    """Mute a signal, a change type, a segment, or * for everything. `until` None means until it is unmuted."""
     key = {"workspace_id": workspace_id, "user_id": user_id, "signal": signal}
     put(connection, mutes, key | {"until": until}, *key)
 
 
 def unmute(connection: Connection, workspace_id: str, user_id: str, signal: str) -> None:
-    """They hear of it again; what was told meanwhile to others stays there."""
     mine = (mutes.c.workspace_id == workspace_id) & (mutes.c.user_id == user_id) & (mutes.c.signal == signal)
     connection.execute(delete(mutes).where(mine))

@@ -1,4 +1,4 @@
-"""What members do not want to hear of, and what nobody may mute, as their workspace has it."""
+"""What members mute, and the notifications that a workspace requires."""
 
 from __future__ import annotations
 
@@ -28,49 +28,49 @@ _segments = (
 
 
 def muted(connection: Connection, workspace_id: str, user_id: str, now: int) -> frozenset[str]:
-    """What this Slack user has muted, also where that is without effect because nobody may."""
+    """What this Slack user has muted, including mutes that have no effect because the notifications are required."""
     mine = (mutes.c.workspace_id == workspace_id) & (mutes.c.user_id == user_id)
     in_force = or_(mutes.c.until.is_(None), mutes.c.until > now)
     return frozenset(connection.execute(select(mutes.c.signal).where(mine, in_force)).scalars())
 
 
 def segments(connection: Connection, workspace_id: str) -> frozenset[str]:
-    """The segments that anybody has muted, or nobody may, without SEGMENT: what must be known of accounts."""
-    found = connection.execute(_segments, {"of_workspace": workspace_id}).scalars()
-    return frozenset(what.removeprefix(SEGMENT) for what in found)
+    """The account segments, without SEGMENT, that anyone has muted or that are required, so they must be looked up."""
+    names = connection.execute(_segments, {"of_workspace": workspace_id}).scalars()
+    return frozenset(name.removeprefix(SEGMENT) for name in names)
 
 
-def mute(connection: Connection, delivery: Delivery, user_id: str, what: str, now: int) -> None:
-    """*what*: a signal or a change type; the trace of the job change says that it was the last straw."""
-    choice_state.mute(connection, delivery.workspace_id, user_id, what)
-    add_steps(connection, [TraceStep(delivery.job_change_id, now, Step.MUTED, f"{what}, by {user_id}")])
+def mute(connection: Connection, delivery: Delivery, user_id: str, name: str, now: int) -> None:
+    """Mute a signal or a change type from a message. The trace of its job change gets a step."""
+    choice_state.mute(connection, delivery.workspace_id, user_id, name)
+    add_steps(connection, [TraceStep(delivery.job_change_id, now, Step.MUTED, f"{name}, by {user_id}")])
 
 
-def unmute(connection: Connection, delivery: Delivery, user_id: str, what: str, now: int) -> None:
-    """As `mute`, undone; both are steps of the trace."""
-    choice_state.unmute(connection, delivery.workspace_id, user_id, what)
-    add_steps(connection, [TraceStep(delivery.job_change_id, now, Step.UNMUTED, f"{what}, by {user_id}")])
+def unmute(connection: Connection, delivery: Delivery, user_id: str, name: str, now: int) -> None:
+    """Undo `mute`. The trace of the job change gets another step."""
+    choice_state.unmute(connection, delivery.workspace_id, user_id, name)
+    add_steps(connection, [TraceStep(delivery.job_change_id, now, Step.UNMUTED, f"{name}, by {user_id}")])
 
 
-def mute_only(connection: Connection, workspace_id: str, user_id: str, chosen: Collection[str]) -> None:
-    """All that this Slack user does not want to hear of from now on."""
+def set_mutes(connection: Connection, workspace_id: str, user_id: str, chosen: Collection[str]) -> None:
+    """Replace everything that this Slack user has muted."""
     mine = (mutes.c.workspace_id == workspace_id) & (mutes.c.user_id == user_id)
     connection.execute(delete(mutes).where(mine, mutes.c.signal.not_in(chosen)))
-    rows = [{"workspace_id": workspace_id, "user_id": user_id, "signal": what} for what in sorted(chosen)]
+    rows = [{"workspace_id": workspace_id, "user_id": user_id, "signal": name} for name in sorted(chosen)]
     if rows:
         connection.execute(insert_missing(connection, mutes, "workspace_id", "user_id", "signal"), rows)
 
 
-def limits(connection: Connection, workspace_id: str) -> frozenset[str]:
-    """What nobody may mute."""
+def required(connection: Connection, workspace_id: str) -> frozenset[str]:
+    """The notifications that members cannot mute."""
     mine = mute_limits.c.workspace_id == workspace_id
     return frozenset(connection.execute(select(mute_limits.c.what).where(mine)).scalars())
 
 
-def limit(connection: Connection, workspace_id: str, chosen: Collection[str], change: AuditEntry) -> None:
-    """All that nobody may mute from now on; what is muted already is without effect while it stands here."""
+def set_required(connection: Connection, workspace_id: str, chosen: Collection[str], change: AuditEntry) -> None:
+    """Replace the required notifications. Existing mutes of them are kept, and have no effect."""
     connection.execute(delete(mute_limits).where(mute_limits.c.workspace_id == workspace_id))
     if chosen:
-        rows = [{"workspace_id": workspace_id, "what": what} for what in sorted(chosen)]
+        rows = [{"workspace_id": workspace_id, "what": name} for name in sorted(chosen)]
         connection.execute(insert(mute_limits), rows)
     audit.record(connection, workspace_id, change)

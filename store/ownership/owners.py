@@ -1,4 +1,4 @@
-"""Owners who were not found in Slack: what they missed, whom they were linked with, and telling them after all."""
+"""Unmatched owners: what they missed, the Slack users they were linked to, and sending them what they missed."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ _links_and_denials = (
 )
 
 
-def how_matched(connection: Connection, workspace_id: str) -> OwnerMatching:
-    """How owners are matched with Slack users in this workspace, beyond the e-mail address."""
+def matching(connection: Connection, workspace_id: str) -> OwnerMatching:
+    """How owners are matched to Slack users in this workspace, beyond the e-mail address."""
     row = connection.execute(_matching, {"of_workspace": workspace_id}).one_or_none()
-    known = connection.execute(_links_and_denials, {"of_workspace": workspace_id}).all()
-    links = {each.owner: each.user_id for each in known if not each.is_denied}
-    denied = frozenset((each.owner, each.user_id) for each in known if each.is_denied)
+    rows = connection.execute(_links_and_denials, {"of_workspace": workspace_id}).all()
+    links = {link.owner: link.user_id for link in rows if not link.is_denied}
+    denied = frozenset((denial.owner, denial.user_id) for denial in rows if denial.is_denied)
     domains = json.loads(row.alias_domains) if row else {}
     return OwnerMatching(row.email_field if row else None, domains, links, denied)
 
@@ -62,26 +62,26 @@ def match_by(
     alias_domains: Mapping[str, str],
     change: AuditEntry,
 ) -> None:
-    """Store how owners are matched: another e-mail field of Salesforce's User, and domains that mean the same."""
+    """Set how owners are matched: another e-mail field of User, and alias domains."""
     values = {"email_field": email_field, "alias_domains": json.dumps(dict(alias_domains))}
     put(connection, ownership_matching, values | {"workspace_id": workspace_id}, "workspace_id")
     audit.record(connection, workspace_id, change)
 
 
 def linked_by(connection: Connection, workspace_id: str, user_id: str) -> dict[str, str]:
-    """The owners who are linked with this Slack user, each with who did that."""
+    """The owners who are linked to this Slack user, each with the person who linked them."""
     theirs = (ownership_links.c.workspace_id == workspace_id) & (ownership_links.c.user_id == user_id)
     rows = connection.execute(select(ownership_links.c.owner, ownership_links.c.linked_by).where(theirs))
     return {row.owner: row.linked_by for row in rows}
 
 
-def waiting_of_links(connection: Connection, workspace_id: str) -> list[tuple[OwnerLink, int]]:
-    """Every link, by owner, with how many job changes the default channel got in that owner's place."""
+def links(connection: Connection, workspace_id: str) -> list[tuple[OwnerLink, int]]:
+    """Every link in order of owner, with the number of job changes that were posted in a channel in their place."""
     missed = ownership_unmatched
     is_theirs = (missed.c.workspace_id == ownership_links.c.workspace_id) & (missed.c.owner == ownership_links.c.owner)
     count = select(func.count()).select_from(missed).where(is_theirs).scalar_subquery()
     rows = connection.execute(_links.add_columns(count), {"of_workspace": workspace_id})
-    return [(OwnerLink(*link), waits) for *link, waits in rows]
+    return [(OwnerLink(*link), missed_count) for *link, missed_count in rows]
 
 
 def _linked_with(connection: Connection, workspace_id: str, owner: str) -> str | None:
@@ -90,8 +90,8 @@ def _linked_with(connection: Connection, workspace_id: str, owner: str) -> str |
 
 
 def link(connection: Connection, workspace_id: str, owner: str, user_id: str, change: AuditEntry) -> None:
-    """From now on this owner (e-mail address in lower case, or Salesforce user id of 18) is this Slack user."""
-    take_denial_back(connection, workspace_id, owner, user_id)
+    """Link an owner (an e-mail address in lower case, or a Salesforce user id of 18 characters) to a Slack user."""
+    withdraw_denial(connection, workspace_id, owner, user_id)
     key = {"workspace_id": workspace_id, "owner": owner}
     put(
         connection,
@@ -103,24 +103,24 @@ def link(connection: Connection, workspace_id: str, owner: str, user_id: str, ch
 
 
 def unlink(connection: Connection, workspace_id: str, owner: str, change: AuditEntry) -> bool:
-    """False: there was no such link."""
-    had_one = unlink_quietly(connection, workspace_id, owner)
-    if had_one:
+    """Returns False if there was no such link."""
+    was_linked = unlink_quietly(connection, workspace_id, owner)
+    if was_linked:
         audit.record(connection, workspace_id, change)
-    return had_one
+    return was_linked
 
 
 def unlink_quietly(connection: Connection, workspace_id: str, owner: str) -> bool:
-    """Whether there was a link; nothing is written into the audit, which is the caller's to do."""
+    """Unlink without an audit entry. Returns whether there was a link."""
     mine = (ownership_links.c.workspace_id == workspace_id) & (ownership_links.c.owner == owner)
     return bool(connection.execute(delete(ownership_links).where(mine)).rowcount)
 
 
 def deny(connection: Connection, workspace_id: str, owner: str, user_id: str, change: AuditEntry) -> bool:
     """
-    This Slack user says that they are not this owner: they are not matched any more, nor linked.
+    Record that this Slack user is not this owner. They are unlinked, and no longer matched.
 
-    False: they had said so already.
+    Returns False if that was already recorded.
     """
     row = {"workspace_id": workspace_id, "owner": owner, "user_id": user_id, "denied_at": change.at}
     missing = insert_missing(connection, ownership_denials, "workspace_id", "owner", "user_id")
@@ -132,15 +132,15 @@ def deny(connection: Connection, workspace_id: str, owner: str, user_id: str, ch
     return True
 
 
-def take_denial_back(connection: Connection, workspace_id: str, owner: str, user_id: str) -> bool:
-    """False: they had not said so."""
+def withdraw_denial(connection: Connection, workspace_id: str, owner: str, user_id: str) -> bool:
+    """Returns False if there was no such denial."""
     table = ownership_denials
     theirs = (table.c.workspace_id == workspace_id) & (table.c.owner == owner) & (table.c.user_id == user_id)
     return bool(connection.execute(delete(table).where(theirs)).rowcount)
 
 
 def denied_by(connection: Connection, workspace_id: str, user_id: str) -> list[str]:
-    """The owners of whom this Slack user says that it is not them."""
+    """The owners that this Slack user said they are not."""
     theirs = (ownership_denials.c.workspace_id == workspace_id) & (ownership_denials.c.user_id == user_id)
     return list(
         connection.execute(
@@ -150,24 +150,24 @@ def denied_by(connection: Connection, workspace_id: str, user_id: str) -> list[s
 
 
 def denials_at(connection: Connection, workspace_id: str, at: int) -> list[tuple[str, str]]:
-    """Who said at this time that they are not an owner: the owner, and the Slack user."""
+    """The denials made at this time, as pairs of an owner and a Slack user."""
     table = ownership_denials
-    said_then = (table.c.workspace_id == workspace_id) & (table.c.denied_at == at)
-    rows = connection.execute(select(table.c.owner, table.c.user_id).where(said_then).order_by(table.c.owner))
+    made_then = (table.c.workspace_id == workspace_id) & (table.c.denied_at == at)
+    rows = connection.execute(select(table.c.owner, table.c.user_id).where(made_then).order_by(table.c.owner))
     return [(row.owner, row.user_id) for row in rows]
 
 
 def add_missed(connection: Connection, workspace_id: str, missed: Sequence[MissedJobChange], now: int) -> None:
-    """Remember what owners missed, for the list of unmatched ones; what is known already stays."""
+    """Store what unmatched owners missed. Existing rows stay as they are."""
     if missed:
         connection.execute(
             insert_missing(connection, ownership_unmatched, "workspace_id", "owner", "job_change_id"),
-            [vars(each) | {"workspace_id": workspace_id, "seen_at": now} for each in missed],
+            [vars(row) | {"workspace_id": workspace_id, "seen_at": now} for row in missed],
         )
 
 
 def unmatched(connection: Connection, workspace_id: str, most: int = 100, after: str = "") -> list[UnmatchedOwner]:
-    """Owners who were not found in Slack and are not linked, in order of *owner*, from the one *after* on."""
+    """Owners who are not matched and not linked, in order, after the owner `after`."""
     table = ownership_unmatched
     is_linked = select(ownership_links.c.owner).where(ownership_links.c.workspace_id == workspace_id)
     columns = (
@@ -183,24 +183,24 @@ def unmatched(connection: Connection, workspace_id: str, most: int = 100, after:
 
 
 def waiting(connection: Connection, workspace_id: str, owner: str) -> list[str]:
-    """The ids of the job changes that the default channel got in this owner's place, oldest first."""
+    """The ids of the job changes that were posted in a channel in this owner's place, oldest first."""
     mine = (ownership_unmatched.c.workspace_id == workspace_id) & (ownership_unmatched.c.owner == owner)
     ids = select(ownership_unmatched.c.job_change_id).where(mine).order_by(ownership_unmatched.c.job_change_id)
     return list(connection.execute(ids).scalars())
 
 
-def forget(connection: Connection, workspace_id: str, owner: str) -> int:
-    """What this owner missed is not offered any more; how many it was."""
+def dismiss(connection: Connection, workspace_id: str, owner: str) -> int:
+    """Dismiss what this owner missed. Returns the number of job changes."""
     mine = (ownership_unmatched.c.workspace_id == workspace_id) & (ownership_unmatched.c.owner == owner)
     return connection.execute(delete(ownership_unmatched).where(mine)).rowcount
 
 
-def tell_after_all(connection: Connection, workspace_id: str, owner: str, now: int, most: int) -> int | None:
+def send_missed(connection: Connection, workspace_id: str, owner: str, now: int, most: int) -> int | None:
     """
-    Promise a linked owner the first *most* of what they missed; how many job changes.
+    Create deliveries of the first `most` job changes that a linked owner missed. Returns how many there were.
 
-    Each of them is open again until they have read it: then its DRI was told. What they have had is passed over. None:
-    there is nothing left, or the owner is not linked.
+    Each of these job changes is open again until it is delivered. Those that the owner already received are skipped.
+    None means that nothing is left, or that the owner is not linked.
     """
     user_id = _linked_with(connection, workspace_id, owner)
     table = ownership_unmatched
@@ -209,20 +209,22 @@ def tell_after_all(connection: Connection, workspace_id: str, owner: str, now: i
     missed = connection.execute(select(*columns).where(mine).order_by(table.c.job_change_id).limit(most)).all()
     if user_id is None or not missed:
         return None
-    had = _had_already(connection, workspace_id, user_id, [each.job_change_id for each in missed])
-    again = [each for each in missed if each.job_change_id not in had]
-    new = [NewDelivery(each.job_change_id, user_id, Role.DRI, each.why, each.side) for each in again]
-    ids = [each.job_change_id for each in again]
+    received = _already_received(connection, workspace_id, user_id, [row.job_change_id for row in missed])
+    unsent = [row for row in missed if row.job_change_id not in received]
+    new = [NewDelivery(row.job_change_id, user_id, Role.DRI, row.why, row.side) for row in unsent]
+    ids = [row.job_change_id for row in unsent]
     reopened = {"outcome": None, "told": None, "reason": None, "ended_at": None}
     add_deliveries(connection, workspace_id, new, now)
     connection.execute(update(job_changes).where(job_changes.c.id.in_(ids)).values(reopened))
-    detail = f"linked with {user_id}"
-    add_steps(connection, [TraceStep(each, now, Step.MATCHED, detail) for each in ids])
-    connection.execute(delete(table).where(mine, table.c.job_change_id.in_([each.job_change_id for each in missed])))
+    detail = f"linked to {user_id}"
+    add_steps(connection, [TraceStep(job_change_id, now, Step.MATCHED, detail) for job_change_id in ids])
+    connection.execute(delete(table).where(mine, table.c.job_change_id.in_([row.job_change_id for row in missed])))
     return len(ids)
 
 
-def _had_already(connection: Connection, workspace_id: str, user_id: str, job_change_ids: Sequence[str]) -> set[str]:
+def _already_received(
+    connection: Connection, workspace_id: str, user_id: str, job_change_ids: Sequence[str]
+) -> set[str]:
     theirs = (lanes.c.workspace_id == workspace_id) & (lanes.c.destination == user_id)
     chosen = select(deliveries.c.job_change_id).join(lanes, lanes.c.id == deliveries.c.lane_id).where(theirs)
     among = deliveries.c.job_change_id.in_(job_change_ids)

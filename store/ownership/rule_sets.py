@@ -1,4 +1,4 @@
-"""Ownership rules as rows: what is in force, what is being drafted, and who changed what and when."""
+"""Ownership rules as rows: published versions, the draft, and the history of changes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _published_columns = (
 
 
 def in_force(connection: Connection, workspace_id: str) -> PublishedRules | None:
-    """The rule set by which job changes are routed; None: only the catch-all is there."""
+    """The rule set that job changes are routed by. None means that only the catch-all applies."""
     mine = select(*_published_columns).where(ownership_rules.c.workspace_id == workspace_id)
     row = connection.execute(mine.order_by(ownership_rules.c.version.desc()).limit(1)).one_or_none()
     return PublishedRules(*row) if row else None
@@ -32,19 +32,19 @@ _version_in_force = select(func.max(ownership_rules.c.version)).where(
 
 
 def version_in_force(connection: Connection, workspace_id: str) -> int:
-    """0: none was published."""
+    """Returns 0 if none was published."""
     return connection.execute(_version_in_force, {"of_workspace": workspace_id}).scalar_one() or 0
 
 
 def versions(connection: Connection, workspace_id: str, most: int = 50) -> list[PublishedRules]:
-    """The newest first."""
+    """The published versions, newest first."""
     mine = select(*_published_columns).where(ownership_rules.c.workspace_id == workspace_id)
     rows = connection.execute(mine.order_by(ownership_rules.c.version.desc()).limit(most))
     return [PublishedRules(*row) for row in rows]
 
 
 def version(connection: Connection, workspace_id: str, number: int) -> PublishedRules | None:
-    """As it was published, also if newer ones are in force; None: there is none of this number."""
+    """A published version. None means that there is none with this number."""
     mine = (ownership_rules.c.workspace_id == workspace_id) & (ownership_rules.c.version == number)
     row = connection.execute(select(*_published_columns).where(mine)).one_or_none()
     return PublishedRules(*row) if row else None
@@ -54,10 +54,10 @@ def publish(
     connection: Connection, workspace_id: str, rules: str, seen_version: int | None, change: AuditEntry
 ) -> int | None:
     """
-    Put a rule set in force and drop the draft; its version.
+    Publish a rule set and delete the draft. Returns the new version.
 
-    None, and nothing stored: somebody published since *seen_version* (which None does not ask), or there is no such
-    workspace.
+    Returns None and stores nothing if others were published since `seen_version` (None skips this check), or if there
+    is no such workspace.
     """
     if not _locked(connection, workspace_id):
         return None
@@ -68,8 +68,8 @@ def publish(
 
 
 def publish_draft(connection: Connection, workspace_id: str, seen: SeenVersion, change: AuditEntry) -> int | None:
-    """The same with the draft, if all stands as *seen*."""
-    if not _locked(connection, workspace_id) or _standing(connection, workspace_id) != seen:
+    """Publish the draft, if the rules are still as `seen`. Returns None if they are not."""
+    if not _locked(connection, workspace_id) or _current(connection, workspace_id) != seen:
         return None
     drafted = draft(connection, workspace_id)
     return _publish(connection, workspace_id, drafted.rules, seen.version + 1, change) if drafted else None
@@ -91,7 +91,7 @@ def _publish(connection: Connection, workspace_id: str, rules: str, version: int
 
 
 def draft(connection: Connection, workspace_id: str) -> DraftRules | None:
-    """What is being changed and not in force yet; None: nothing is."""
+    """The draft. None means that there is none."""
     columns = (ownership_drafts.c[name] for name in DraftRules.__dataclass_fields__)
     row = connection.execute(select(*columns).where(ownership_drafts.c.workspace_id == workspace_id)).one_or_none()
     return DraftRules(*row) if row else None
@@ -101,18 +101,18 @@ def save_draft(
     connection: Connection, workspace_id: str, rules: str, seen: SeenVersion | None, change: AuditEntry
 ) -> int | None:
     """
-    Store the draft; its new revision. *seen* None: whatever is there is overwritten.
+    Store the draft and return its new revision. `seen` None overwrites any draft.
 
-    None, and nothing stored: somebody changed or published it since, or there is no such workspace.
+    Returns None and stores nothing if the draft was changed or published since, or if there is no such workspace.
     """
     if not _locked(connection, workspace_id):
         return None
-    if seen not in {None, _standing(connection, workspace_id)}:
+    if seen not in {None, _current(connection, workspace_id)}:
         return None
-    known = draft(connection, workspace_id)
-    revision = known.revision if known else 0
+    existing = draft(connection, workspace_id)
+    revision = existing.revision if existing else 0
     values = {"rules": rules, "revision": revision + 1, "changed_at": change.at, "changed_by": change.actor}
-    if known:
+    if existing:
         connection.execute(
             update(ownership_drafts).where(ownership_drafts.c.workspace_id == workspace_id).values(values)
         )
@@ -124,8 +124,8 @@ def save_draft(
 
 
 def drop_draft(connection: Connection, workspace_id: str, seen: SeenVersion, change: AuditEntry) -> bool:
-    """False: there was none, or not as *seen*."""
-    if not _locked(connection, workspace_id) or _standing(connection, workspace_id) != seen:
+    """Returns False if there was no draft, or another one than `seen`."""
+    if not _locked(connection, workspace_id) or _current(connection, workspace_id) != seen:
         return False
     dropped = connection.execute(delete(ownership_drafts).where(ownership_drafts.c.workspace_id == workspace_id))
     if dropped.rowcount:
@@ -134,19 +134,19 @@ def drop_draft(connection: Connection, workspace_id: str, seen: SeenVersion, cha
 
 
 def history(connection: Connection, workspace_id: str, most: int = 100) -> list[AuditEntry]:
-    """Who changed what about ownership and when, newest first."""
+    """The audit entries of ownership, newest first."""
     columns = (audit_table.c.at, audit_table.c.actor, audit_table.c.action, audit_table.c.detail)
     mine = (audit_table.c.workspace_id == workspace_id) & audit_table.c.action.startswith(ACTION)
     rows = connection.execute(select(*columns).where(mine).order_by(audit_table.c.id.desc()).limit(most))
     return [AuditEntry(*row) for row in rows]
 
 
-def _standing(connection: Connection, workspace_id: str) -> SeenVersion:
+def _current(connection: Connection, workspace_id: str) -> SeenVersion:
     version, drafted = version_in_force(connection, workspace_id), draft(connection, workspace_id)
     return SeenVersion(version, drafted.revision, drafted.changed_at) if drafted else SeenVersion(version)
 
 
 def _locked(connection: Connection, workspace_id: str) -> bool:
-    """Two who publish or save at once follow one another; False: there is no such workspace."""
+    """Lock the workspace, so that two admins cannot save at once. Returns False if there is no such workspace."""
     mine = select(workspaces.c.id).where(workspaces.c.id == workspace_id).with_for_update()
     return connection.execute(mine).one_or_none() is not None

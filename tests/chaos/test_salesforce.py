@@ -57,14 +57,14 @@ async def test_after_two_hours_without_salesforce_the_default_channel_is_notifie
 async def test_salesforce_timeouts_are_retried(run, reports):
     """A batch that takes too long is routed again later."""
     world = run.world
-    deciding = world.worker.router.deciding
-    impatient = replace(deciding, salesforce=replace(deciding.salesforce, deadline_seconds=0.05))
-    world.worker = replace(world.worker, router=replace(world.worker.router, deciding=impatient))
+    decider = world.worker.router.decider
+    impatient = replace(decider, salesforce=replace(decider.salesforce, deadline_seconds=0.05))
+    world.worker = replace(world.worker, router=replace(world.worker.router, decider=impatient))
     world.salesforce.faults.add("*", delay=0.2, times=6)
     await run.send(JOB_CHANGES)
     await run.pass_time(60)
     world.salesforce.faults.clear()
-    world.worker = replace(world.worker, router=replace(world.worker.router, deciding=deciding))
+    world.worker = replace(world.worker, router=replace(world.worker.router, decider=decider))
     await run.wait_until_drained(within=600)
 
     reports.append(report := await run.report("Salesforce times out"))

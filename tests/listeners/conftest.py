@@ -45,10 +45,9 @@ from services.intake.senders.field_mappings import FieldMappings
 from services.messages.actions import DeliveryActions
 from services.messages.notices import Notices
 from services.messages.redraws import Redrawer
-from services.ownership.decider import Deciding
-from services.ownership.draft_editor import OwnershipEditing
-from services.ownership.org_schema import OrgShapes
-from services.ownership.ownership_pages import OwnershipPages
+from services.ownership.decider import Decider
+from services.ownership.draft_editor import DraftEditor
+from services.ownership.org_schema import OrgSchemas
 from services.ownership.rulebook import Rulebook
 from services.ownership.simulation import Simulation
 from services.ownership.unmatched_owners import UnmatchedOwners
@@ -212,17 +211,16 @@ async def install(office: Office, user: User) -> None:
 def _ownership(
     database: Database, directory: Directory, salesforce: Salesforce, home_tab: HomeTab, clock: Callable[[], int]
 ) -> OwnershipDialogs:
-    shapes = OrgShapes(SalesforceDescribe(salesforce), clock)
+    shapes = OrgSchemas(SalesforceDescribe(salesforce), clock)
     rulebook, groups = Rulebook(database, shapes, clock), UserGroups(directory.slack, database, clock)
     return OwnershipDialogs(
         directory=directory,
         groups=groups,
         home_tab=home_tab,
         rulebook=rulebook,
-        editing=OwnershipEditing(rulebook),
-        simulation=Simulation(database, Deciding(database, salesforce, shapes, directory, groups, clock)),
+        draft_editor=DraftEditor(rulebook),
+        simulation=Simulation(database, Decider(database, salesforce, shapes, directory, groups, clock)),
         unmatched=UnmatchedOwners(database, directory, shapes, lambda: None, clock),
-        pages=OwnershipPages(database),
     )
 
 

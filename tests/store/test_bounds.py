@@ -22,11 +22,11 @@ from tests.store.sample_rows import LEASE_MS, add_routed, add_workspace, claim
 ENDLESS = {"job_changes", "deliveries", "posts", "trace", "audit"}
 
 ASKED = {
-    "a day's messages of each reader": lambda c: choice_state.state(c, "T1", SOMEDAY, count_told=True),
+    "a day's messages of each reader": lambda c: choice_state.load(c, "T1", SOMEDAY, count_recent=True),
     "whether Slack refused a message": lambda c: inbound_health.has_failed_with(c, "T1", "Messages tab is off"),
     "what is past its retention": lambda c: housekeeping.erase_expired(c, "T1", 0, SOMEDAY),
     "what a member was told": lambda c: histories.recent_deliveries(c, "T1", "U1", SOMEDAY, 0, 10),
-    "what an owner had already": lambda c: owners.tell_after_all(c, "T1", "dana@x.example", SOMEDAY, 10),
+    "what an owner had already": lambda c: owners.send_missed(c, "T1", "dana@x.example", SOMEDAY, 10),
     "the messages of a job change": lambda c: redraws.mark(c, "jc", SOMEDAY),
     "the messages of a job change that are due": lambda c: redraws.claim(c, SOMEDAY, 1_000, 10, "jc"),
     "what a message tells of": lambda c: redraws.deliveries_in(c, "post"),

@@ -48,7 +48,7 @@ async def test_the_state_of_pools_is_kept(database):
     )
     await database.run(choice_state.advance, "T1", {"P": "2", "Q": "1"}, [PoolAssignment("P", "002", "c")], SOMEDAY)
 
-    state = await database.run(choice_state.state, "T1", SOMEDAY, count_told=False)
+    state = await database.run(choice_state.load, "T1", SOMEDAY, count_recent=False)
     wanted = [("P", "001"), ("P", "002"), ("P", "003"), ("Q", "001")]
     assert state.pools == {"P": "2", "Q": "1"}
     assert await database.run(choice_state.accounts, "T1", wanted) == {("P", "001"): "a", ("P", "002"): "c"}
@@ -62,7 +62,7 @@ async def test_absences_and_mutes_end(database):
     await database.run(choice_state.mute, "T1", "U1", "*", SOMEDAY + 10)
 
     def at(moment):
-        return database.run(choice_state.state, "T1", moment, count_told=False)
+        return database.run(choice_state.load, "T1", moment, count_recent=False)
 
     assert (await at(SOMEDAY - 1)).delegates == {}
     assert (await at(SOMEDAY + 9)).delegates == {"U1": "U2", "U3": None}
@@ -80,8 +80,8 @@ async def test_what_people_were_told_is_counted_for_a_day(database):
         job_change_id = await database.run(add_job_change, due_at=None)
         await database.run(add_deliveries, "T1", [NewDelivery(job_change_id, destination, role, "x")], SOMEDAY)
 
-    counted = await database.run(choice_state.state, "T1", SOMEDAY + 1, count_told=True)
-    after = await database.run(choice_state.state, "T1", SOMEDAY + choice_state.DAY_MS, count_told=True)
+    counted = await database.run(choice_state.load, "T1", SOMEDAY + 1, count_recent=True)
+    after = await database.run(choice_state.load, "T1", SOMEDAY + choice_state.DAY_MS, count_recent=True)
     assert (counted.told, after.told) == ({"U1": 2}, {})
 
 
@@ -156,13 +156,13 @@ async def test_what_an_owner_missed_is_listed_and_told_once(database):
     assert [one.owner for one in await database.run(owners.unmatched, "T1", after="dana@x.example")] == [
         "kim@x.example"
     ]
-    assert await database.run(owners.tell_after_all, "T1", "dana@x.example", SOMEDAY, 2) is None
+    assert await database.run(owners.send_missed, "T1", "dana@x.example", SOMEDAY, 2) is None
     await database.run(owners.link, "T1", "dana@x.example", "U_DANA", CHANGE)
     assert await database.run(owners.waiting, "T1", "dana@x.example") == ids
-    told = [await database.run(owners.tell_after_all, "T1", "dana@x.example", SOMEDAY, 2) for _ in range(3)]
+    told = [await database.run(owners.send_missed, "T1", "dana@x.example", SOMEDAY, 2) for _ in range(3)]
     assert told == [1, 1, None]  # of the first two, one was told already
     assert [await database.run(delivery_states, each) for each in ids] == [["pending"]] * 3
-    assert await database.run(owners.forget, "T1", "kim@x.example") == 1
+    assert await database.run(owners.dismiss, "T1", "kim@x.example") == 1
     assert await database.run(owners.unmatched, "T1") == []
 
 

@@ -1,4 +1,4 @@
-"""The owner sources that a rule's chain can be made of in one workspace, as options of a menu. Pure."""
+"""The owner sources that a rule can use in one workspace, as options of a select menu. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from listeners.dialogs.blocks import Block, plain
 from listeners.dialogs.mentions import labels_of, source_label
-from services.ownership.rules.check import OrgField, OrgShape
+from services.ownership.rules.check import OrgField, OrgSchema
 from services.ownership.rules.owner_sources import (
     Manager,
     Mapped,
@@ -28,43 +28,43 @@ from services.ownership.rules.owner_sources import (
 from services.ownership.rules.rule_set import RuleSet
 
 A_PERSON, A_GROUP, A_CHANNEL, A_FIELD = "a_person", "a_group", "a_channel", "a_field"
-ASKING: Mapping[str, str] = {
+NEEDING_FIELD: Mapping[str, str] = {
     A_PERSON: "A person in Slack …",
     A_GROUP: "A user group …",
     A_CHANNEL: "A channel …",
     A_FIELD: "Another field …",
 }
-"""Choices that ask for one thing more, in a field of its own below."""
+"""Choices that need another field below."""
 
 NOBODY = "nobody"
-"""Empties a place: not every client can clear a menu."""
+"""Clears a slot: not every client can clear a select menu."""
 
 MOST_OPTIONS = 100
 """https://docs.slack.dev/reference/block-kit/block-elements/select-menu-element"""
 
 FEW_SLOTS, FEWER_OPTIONS = 8, 70
-"""A view is at most 250 kB. https://docs.slack.dev/reference/methods/views.update"""
+"""A view has at most 250 kB. https://docs.slack.dev/reference/methods/views.update"""
 
 LONGEST_VALUE = 150
 """https://docs.slack.dev/reference/block-kit/composition-objects/option-object"""
 
-_ASKED = {
+_SOURCES_WITH_FIELD = {
     A_PERSON: ("user", "user"),
     A_GROUP: ("user_group", "group"),
     A_CHANNEL: ("channel", "channel"),
     A_FIELD: ("field", "field"),
 }
-_KEPT = "kept:"
+_UNCHANGED = "kept:"
 _SOURCE: TypeAdapter[Source] = TypeAdapter(Source)
 
 
 @dataclass(frozen=True)
 class Choices:
     """
-    What a chain can be made of. *groups*: sources by their heading; *labels*: what the org calls its fields.
+    The sources to choose from. `groups` has them by heading; `labels` has the org's labels of fields.
 
-    *more_fields*: how many lookups to users there are that the menu has no room for. *user_groups*: what those that can
-    be chosen are called, by id; none: their ids are typed.
+    `more_fields` is the number of user lookups that do not fit into the menu. `user_groups` has the handles of user
+    groups by id; if it is empty, their ids have to be entered.
     """
 
     groups: Mapping[str, Sequence[Source]]
@@ -74,23 +74,24 @@ class Choices:
 
 
 def choices_of(
-    rules: RuleSet, org: OrgShape | None, slots: int = 6, user_groups: Mapping[str, str] | None = None
+    rules: RuleSet, org: OrgSchema | None, slots: int = 6, user_groups: Mapping[str, str] | None = None
 ) -> Choices:
-    """From the rule set's pools and mappings, and the org's own fields and roles; *slots*: how many menus there are."""
+    """The sources of this rule set and org. `slots` is the number of menus, which share the size limit of a view."""
     most = MOST_OPTIONS if slots <= FEW_SLOTS else FEWER_OPTIONS
     groups: dict[str, list[Source]] = {
         "Owners": list(_owners()),
         "Fields of the record": list(_fields(org)) if org else [],
         "Teams": list(_roles(org)) if org else [],
-        "Pools and mappings": list(_ours(rules)),
+        "Pools and mappings": list(_pools_and_mappings(rules)),
         "Others": [Manager(), Sender()],
     }
-    room = most - len(ASKING) - 2 - sum(len(found) for name, found in groups.items() if not name.startswith("F"))
     fields = groups["Fields of the record"]
+    others = sum(map(len, groups.values())) - len(fields)
+    room = most - len(NEEDING_FIELD) - 2 - others
     groups["Fields of the record"] = fields[: max(room, 0)]
     more_fields = max(0, len(fields) - max(room, 0))
-    named = user_groups or {}
-    return Choices(groups, labels_of(org), more_fields, named if len(named) < MOST_OPTIONS else {})
+    handles = user_groups or {}
+    return Choices(groups, labels_of(org), more_fields, handles if len(handles) < MOST_OPTIONS else {})
 
 
 def _owners() -> Iterator[Source]:
@@ -100,42 +101,45 @@ def _owners() -> Iterator[Source]:
         yield from (Owner(of="contact", side=side), Owner(of="account", side=side))
 
 
-def _fields(org: OrgShape) -> Iterator[Source]:
-    """The org's own fields first, and the account's before those of others."""
+def _fields(org: OrgSchema) -> Iterator[Source]:
+    """User lookups: custom fields first, and the account's fields before others."""
     order = ["account", "opportunity", "contact", "lead"]
     names = [name for name in org.user_fields if name.partition(".")[0] in order and not name.endswith(".ownerid")]
     names.sort(key=lambda name: (not name.endswith("__c"), order.index(name.partition(".")[0]), name))
     return (UserField(field=org.fields[name].name) for name in names)
 
 
-def field_called(org: OrgShape, typed: str) -> str | None:
-    """The lookup to a user that people call so, as rules write it: `Account.SDR__c` of "SDR" or "Account SDR"."""
+def field_named(org: OrgSchema, typed: str) -> str | None:
+    """The user lookup with this label, as rules write it: `Account.SDR__c` for "SDR" or "Account SDR"."""
     words = typed.casefold().replace(".", " ").split()
-    found = [one.name for one in map(org.fields.__getitem__, org.user_fields) if words in _spoken(one)]
-    return found[0] if len(found) == 1 else None
+    fields = map(org.fields.__getitem__, org.user_fields)
+    names = [field.name for field in fields if words in _label_words(field)]
+    return names[0] if len(names) == 1 else None
 
 
-def _spoken(field: OrgField) -> tuple[list[str], list[str]]:
+def _label_words(field: OrgField) -> tuple[list[str], list[str]]:
     label = field.label.casefold().split()
     return label, [field.name.partition(".")[0].casefold(), *label]
 
 
-def fields_like(org: OrgShape, typed: str, most: int = 5) -> list[str]:
-    """The lookups to users that have these words in their name or label, each as rules write it and as people do."""
+def fields_like(org: OrgSchema, typed: str, most: int = 5) -> list[str]:
+    """The user lookups with these words in their name or label, each as "Account.SDR__c (SDR)"."""
     words = typed.lower().replace(".", " ").split()
     fields = [org.fields[name] for name in org.user_fields]
-    meant = [one for one in fields if words and all(word in f"{one.name} {one.label}".lower() for word in words)]
-    return [f"{one.name} ({one.label})" for one in meant[:most]]
+    similar = [
+        field for field in fields if words and all(word in f"{field.name} {field.label}".lower() for word in words)
+    ]
+    return [f"{field.name} ({field.label})" for field in similar[:most]]
 
 
-def _roles(org: OrgShape) -> Iterator[Source]:
+def _roles(org: OrgSchema) -> Iterator[Source]:
     for role in sorted(org.roles.get("account", ()))[:12]:
         yield TeamRole(of="account", role=role)
     for role in sorted(org.roles.get("opportunity", ()))[:12]:
         yield TeamRole(of="opportunity", role=role)
 
 
-def _ours(rules: RuleSet) -> Iterator[Source]:
+def _pools_and_mappings(rules: RuleSet) -> Iterator[Source]:
     yield from (Pool(pool=name) for name in sorted(rules.pools)[:10])
     for table in sorted(rules.mappings)[:5]:
         yield from (Mapped(table=table, of=Owner(of="account")), Mapped(table=table, of=Owner(of="contact")))
@@ -143,21 +147,21 @@ def _ours(rules: RuleSet) -> Iterator[Source]:
 
 @dataclass(frozen=True)
 class Slot:
-    """One place of a chain as it stands in the dialog. *value* None: empty; *more*: what one of ASKING asked for."""
+    """One source of the chain in the dialog. `value` None means empty. `more` is the value of its other field."""
 
     value: str | None = None
     more: str | None = None
 
     @property
-    def asks(self) -> str | None:
-        return self.value if self.value in ASKING else None
+    def needs(self) -> str | None:
+        return self.value if self.value in NEEDING_FIELD else None
 
 
 EMPTY = Slot()
 
 
 def slot_of(source: Source, place: int) -> Slot:
-    """How a source of a rule is shown; *place*: where in its chain it stands."""
+    """The slot of a source. `place` is its index in the chain."""
     match source:
         case NamedUser() if is_slack_user(source.user):
             return Slot(A_PERSON, source.user)
@@ -169,13 +173,13 @@ def slot_of(source: Source, place: int) -> Slot:
 
 
 def raw_source(slot: Slot, chain: Sequence[Source]) -> object:
-    """As JSON has it, to be validated with its rule. *chain*: the one that the dialog began with."""
-    if slot.asks:
-        kind, name = _ASKED[slot.asks]
+    """The source as JSON, to be validated with its rule. `chain` is the chain that the dialog was opened with."""
+    if slot.needs:
+        kind, name = _SOURCES_WITH_FIELD[slot.needs]
         return {"source": kind, name: slot.more or ""}
     value = slot.value or ""
-    if value.startswith(_KEPT):
-        place = int(value.removeprefix(_KEPT))
+    if value.startswith(_UNCHANGED):
+        place = int(value.removeprefix(_UNCHANGED))
         return chain[place].model_dump(exclude_none=True) if place < len(chain) else {}
     try:
         return _SOURCE.validate_json(value).model_dump(exclude_none=True)
@@ -184,36 +188,36 @@ def raw_source(slot: Slot, chain: Sequence[Source]) -> object:
 
 
 def options_of(choices: Choices, slot: Slot, chain: Sequence[Source]) -> Block:
-    """The parts of a menu: its groups of options, and the one chosen, also if it is none of those offered."""
+    """The option groups of a menu and the chosen option, even if it is not among the choices."""
     groups = {
         name: [_option(source_label(source, choices.labels), value) for source in sources if (value := _json(source))]
         for name, sources in choices.groups.items()
     }
-    groups["Others"] += [_option(label, value) for value, label in {**ASKING, NOBODY: "Nobody: leave this out"}.items()]
+    groups["Others"] += [_option(label, value) for value, label in {**NEEDING_FIELD, NOBODY: "Nobody"}.items()]
     offered = {option["value"]: option for options in groups.values() for option in options}
     if slot.value and slot.value not in offered:
-        option = _option(_kept_label(slot, choices, chain), slot.value)
+        option = _option(_unchanged_label(slot, choices, chain), slot.value)
         offered[slot.value] = option
-        groups = {"As it is": [option], **groups}
+        groups = {"Current value": [option], **groups}
     menu: Block = {
         "option_groups": [{"label": plain(name), "options": options} for name, options in groups.items() if options]
     }
     return menu | ({"initial_option": offered[slot.value]} if slot.value else {})
 
 
-def _kept_label(slot: Slot, choices: Choices, chain: Sequence[Source]) -> str:
+def _unchanged_label(slot: Slot, choices: Choices, chain: Sequence[Source]) -> str:
     try:
         return source_label(_SOURCE.validate_python(raw_source(slot, chain)), choices.labels)
     except ValidationError:
-        return "What stood here before"
+        return "Current value"
 
 
 def _value(source: Source, place: int) -> str:
-    return _json(source) or f"{_KEPT}{place}"
+    return _json(source) or f"{_UNCHANGED}{place}"
 
 
 def _json(source: Source) -> str | None:
-    """None: it is longer than the value of an option may be."""
+    """The source as JSON. None means that it is too long for the value of an option."""
     text = source.model_dump_json(exclude_none=True)
     return text if len(text) <= LONGEST_VALUE else None
 

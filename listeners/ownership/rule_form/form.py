@@ -1,4 +1,4 @@
-"""A rule as the fields of its dialog and back: a rule out of what was typed, or every fault by its field. Pure."""
+"""The form of a rule: its values, and the rule or the errors that they lead to. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from listeners.ownership.rule_form.choices import (
     EMPTY,
     NOBODY,
     Slot,
-    field_called,
+    field_named,
     fields_like,
     raw_source,
     slot_of,
@@ -31,8 +31,8 @@ from listeners.ownership.rule_form.form_values import (
     shown_test,
     shown_words,
 )
-from services.ownership.rules.check import OrgShape, check
-from services.ownership.rules.faults import RuleFault, faults_of
+from services.ownership.rules.check import OrgSchema, check
+from services.ownership.rules.issues import RuleIssue, issues_of
 from services.ownership.rules.owner_sources import NamedChannel, NamedUser, is_slack_user
 from services.ownership.rules.rule_set import MOST_SOURCES, Rule, RuleSet
 
@@ -47,27 +47,29 @@ LONGEST_ENTRY = 3_000
 """https://docs.slack.dev/reference/block-kit/block-elements/plain-text-input-element"""
 
 SLOTS = 6
-"""Places of a chain that are shown at least."""
+"""The minimum number of slots that are shown."""
 
-_PLACE = re.compile(r"[CGS][A-Z0-9]{2,20}")
+_DESTINATION = re.compile(r"[CGS][A-Z0-9]{2,20}")
 
-Faults = dict[str, str]
-"""By block_id; one text each."""
+FieldErrors = dict[str, str]
+"""Error messages by block_id."""
 
 
 def slot_id(number: int) -> str:
     return f"slot-{number}"
 
 
-def more_id(number: int, asks: str) -> str:
-    return f"more-{number}-{asks}"
+def more_id(number: int, needs: str) -> str:
+    return f"more-{number}-{needs}"
 
 
 @dataclass(frozen=True)
 class RuleForm:
     """
-    What stands in the dialog, as text. *place* from 1. *original*: the rule it began with, which keeps what is not
-    shown; *too_long*: the fields that Slack could not show whole.
+    The values of the form, as text.
+
+    `original` is the rule that the form was opened with; values that are not shown are taken from it. `place` starts
+    from 1. `too_long` has the fields whose values are too long for Slack.
     """
 
     original: Rule
@@ -79,7 +81,7 @@ class RuleForm:
 
     @classmethod
     def of(cls, rule: Rule, place: int) -> RuleForm:
-        """Of a rule that stands at *place*, from 0."""
+        """The form of a rule with the index `place`."""
         when, deliver, fallback = rule.when, rule.deliver, rule.fallback
         entries: dict[str, str | None] = {
             NAME: rule.name,
@@ -92,7 +94,7 @@ class RuleForm:
             FALLBACK_CHANNEL: fallback.channel if isinstance(fallback, NamedChannel) else None,
         }
         entries |= {name: shown_words(getattr(when, name) or ()) or None for name in WORDS}
-        several = {name: [str(one) for one in getattr(when, name) or ()] for name in (CHANGE_TYPE, SIGNAL, SEGMENT)}
+        several = {name: [str(value) for value in getattr(when, name) or ()] for name in (CHANGE_TYPE, SIGNAL, SEGMENT)}
         slots = [slot_of(source, number) for number, source in enumerate(rule.tell)]
         empty = max(SLOTS - len(slots), min(1, MOST_SOURCES - len(slots)))
         too_long = frozenset(name for name, text in entries.items() if len(text or "") > LONGEST_ENTRY)
@@ -101,7 +103,7 @@ class RuleForm:
         return cls(rule, str(place + 1), entries, several, (*slots, *[EMPTY] * empty), too_long)
 
     def typed(self, entered: Callable[[str], Any]) -> RuleForm:
-        """With what stands in the dialog now; *entered*: what stands in one of its fields."""
+        """The form with the values of the dialog. `entered` returns the value of a field."""
         entries = {
             name: self.entries.get(name) if name in self.too_long else entered(name) or None for name in self.entries
         }
@@ -110,48 +112,48 @@ class RuleForm:
         for number in range(len(self.slots)):
             chosen = entered(slot_id(number))
             slot = EMPTY if chosen == NOBODY else Slot(chosen or None)
-            slots.append(Slot(slot.value, entered(more_id(number, slot.asks)) or None) if slot.asks else slot)
+            slots.append(Slot(slot.value, entered(more_id(number, slot.needs)) or None) if slot.needs else slot)
         return RuleForm(self.original, entered(PLACE) or "", entries, several, tuple(slots), self.too_long)
 
     @property
-    def places(self) -> dict[str, str]:
-        """The channels and user groups that are chosen in it, by field."""
+    def destinations(self) -> dict[str, str]:
+        """The chosen channels and user groups by field."""
         chosen = {name: self.entries[name] for name in (CHANNEL, FALLBACK_CHANNEL)}
         for number, slot in enumerate(self.slots):
-            if slot.asks in {A_CHANNEL, A_GROUP}:
-                chosen[more_id(number, slot.asks or "")] = slot.more
+            if slot.needs in {A_CHANNEL, A_GROUP}:
+                chosen[more_id(number, slot.needs or "")] = slot.more
         if self.entries[TO] in {"dri", "nobody"}:
             chosen[CHANNEL] = None
-        return {field: where for field, where in chosen.items() if where and _PLACE.fullmatch(where)}
+        return {field: value for field, value in chosen.items() if value and _DESTINATION.fullmatch(value)}
 
-    def read(self, rules: RuleSet, org: OrgShape | None) -> tuple[Rule, int] | Faults:
-        """The rule and its place from 0; *rules* and *org*: what it may name."""
-        faults = Faults()
-        raw, places = self._raw(faults, self._named(org))
+    def read(self, rules: RuleSet, org: OrgSchema | None) -> tuple[Rule, int] | FieldErrors:
+        """The rule and its index, or the errors. `rules` and `org` have what the rule can name."""
+        errors = FieldErrors()
+        raw, places = self._raw(errors, self._resolved_slots(org))
         place = int(self.place) - 1 if re.fullmatch(r"[1-9][0-9]{0,3}", self.place) else None
         if place is None:
-            faults[PLACE] = "Enter a number from 1 on."
+            errors[PLACE] = "Enter a number from 1."
         try:
             rule = Rule.model_validate_json(json.dumps(raw))
         except ValidationError as error:
-            return self._helped(self._told(faults_of(error), places) | faults, org)
+            return self._with_suggestions(self._by_field(issues_of(error), places) | errors, org)
         whole = rules.model_copy(update={"rules": (rule,)})
-        of_org = [fault for fault in check(whole, org) if not fault.is_warning and fault.path.startswith("rules.0.")]
-        trimmed = [RuleFault(fault.path.removeprefix("rules.0."), fault.message) for fault in of_org]
-        faults = self._told(trimmed, places) | faults
-        return self._helped(faults, org) or (rule, place or 0)
+        of_org = [issue for issue in check(whole, org) if not issue.is_warning and issue.path.startswith("rules.0.")]
+        trimmed = [RuleIssue(issue.path.removeprefix("rules.0."), issue.message) for issue in of_org]
+        errors = self._by_field(trimmed, places) | errors
+        return self._with_suggestions(errors, org) or (rule, place or 0)
 
-    def _named(self, org: OrgShape | None) -> list[Slot]:
-        """The slots, with the names of fields in place of what people call them."""
+    def _resolved_slots(self, org: OrgSchema | None) -> list[Slot]:
+        """The slots, with API names of fields instead of labels."""
         return [
-            replace(slot, more=field_called(org, slot.more) or slot.more)
-            if org and slot.asks == A_FIELD and slot.more
+            replace(slot, more=field_named(org, slot.more) or slot.more)
+            if org and slot.needs == A_FIELD and slot.more
             else slot
             for slot in self.slots
         ]
 
-    def _raw(self, faults: Faults, slots: Sequence[Slot]) -> tuple[dict[str, Any], list[int]]:
-        """As JSON has it, and the slot of each source."""
+    def _raw(self, errors: FieldErrors, slots: Sequence[Slot]) -> tuple[dict[str, Any], list[int]]:
+        """The rule as JSON, and the slot number of each source."""
         entries = self.entries
         when: dict[str, Any] = {name: list(chosen) for name, chosen in self.several.items() if chosen}
         when |= {name: read_words(text) for name in WORDS if (text := entries[name])}
@@ -159,7 +161,7 @@ class RuleForm:
             when[SIDE] = entries[SIDE]
         if score := entries[MIN_SCORE]:
             when[MIN_SCORE] = _number(score)
-        if tests := list(_read_tests(entries[FIELDS] or "", faults)):
+        if tests := list(_read_tests(entries[FIELDS] or "", errors)):
             when[FIELDS] = tests
         places = [number for number, slot in enumerate(slots) if slot.value]
         original = self.original
@@ -173,60 +175,60 @@ class RuleForm:
             "tell": [raw_source(slots[number], original.tell) for number in places],
             "deliver": deliver,
         }
-        return raw | self._fallback(faults), places
+        return raw | self._fallback(errors), places
 
-    def _fallback(self, faults: Faults) -> dict[str, Any]:
+    def _fallback(self, errors: FieldErrors) -> dict[str, Any]:
         user, channel = self.entries[FALLBACK_USER], self.entries[FALLBACK_CHANNEL]
         if user and channel:
-            faults[FALLBACK_CHANNEL] = "Choose a person or a channel, not both."
+            errors[FALLBACK_CHANNEL] = "Choose a person or a channel, not both."
         if user:
             return {"fallback": {"source": "user", "user": user}}
         return {"fallback": {"source": "channel", "channel": channel}} if channel else {}
 
-    def _told(self, found: Sequence[RuleFault], places: Sequence[int]) -> Faults:
-        """Each fault at its field; what belongs to none that is shown, at the name."""
-        faults = Faults()
-        for fault in found:
-            block, text = self._at(fault, places)
+    def _by_field(self, issues: Sequence[RuleIssue], places: Sequence[int]) -> FieldErrors:
+        """The errors by field. Errors of fields that are not shown are at the name."""
+        errors = FieldErrors()
+        for issue in issues:
+            block, text = self._field_of(issue, places)
             block = NAME if block in self.too_long else block
-            faults[block] = f"{faults[block]} {_full(text)}" if block in faults else _full(text)
-        return faults
+            errors[block] = f"{errors[block]} {_sentence(text)}" if block in errors else _sentence(text)
+        return errors
 
-    def _helped(self, faults: Faults, org: OrgShape | None) -> Faults:
-        """With the fields that may be meant, where one was typed that is not there."""
+    def _with_suggestions(self, errors: FieldErrors, org: OrgSchema | None) -> FieldErrors:
+        """The errors, with similar fields for names that do not exist."""
         for number, slot in enumerate(self.slots):
             block = more_id(number, A_FIELD)
-            if block in faults and org and slot.asks == A_FIELD:
-                meant = fields_like(org, slot.more or "")
-                faults[block] += f" There is {', '.join(meant)}." if meant else ""
-        return faults
+            if block in errors and org and slot.needs == A_FIELD:
+                similar = fields_like(org, slot.more or "")
+                errors[block] += f" Similar fields: {', '.join(similar)}." if similar else ""
+        return errors
 
-    def _at(self, fault: RuleFault, places: Sequence[int]) -> tuple[str, str]:
-        match fault.path.split("."):
+    def _field_of(self, issue: RuleIssue, places: Sequence[int]) -> tuple[str, str]:
+        match issue.path.split("."):
             case ["tell", number, *_] if number.isdigit():
                 place = places[int(number)]
-                asks = self.slots[place].asks
-                return (more_id(place, asks) if asks else slot_id(place)), fault.message
+                needs = self.slots[place].needs
+                return (more_id(place, needs) if needs else slot_id(place)), issue.message
             case ["when", "fields", number, *_] if number.isdigit():
-                return FIELDS, f"line {int(number) + 1}: {fault.message}"
+                return FIELDS, f"line {int(number) + 1}: {issue.message}"
             case ["when", name, *_]:
-                return name, fault.message
-        step = fault.path.partition(".")[0]
-        # What is wrong with the rule as a whole: it has nobody to tell.
-        return {"deliver": CHANNEL, "fallback": FALLBACK_USER, "name": NAME}.get(step, slot_id(0)), fault.message
+                return name, issue.message
+        step = issue.path.partition(".")[0]
+        # An issue of the rule as a whole: it has nobody to notify.
+        return {"deliver": CHANNEL, "fallback": FALLBACK_USER, "name": NAME}.get(step, slot_id(0)), issue.message
 
 
-def _read_tests(text: str, faults: Faults) -> Iterator[dict[str, object]]:
+def _read_tests(text: str, errors: FieldErrors) -> Iterator[dict[str, object]]:
     for number, line in enumerate(lines_of(text), 1):
         test = read_test(line)
         if test is None:
-            faults[FIELDS] = f"Line {number}: {HOW_TO_TEST}."
+            errors[FIELDS] = f"Line {number}: {HOW_TO_TEST}."
         else:
             yield test
 
 
 def _shown_number(number: float) -> str:
-    """All of its digits, as Slack takes them: what is left out would be lost once the rule is saved."""
+    """The number with all digits, because what is left out would be lost when the rule is saved."""
     return f"{Decimal(str(number)):f}".removesuffix(".0")
 
 
@@ -237,7 +239,7 @@ def _number(text: str) -> float | str:
         return text
 
 
-def _full(text: str) -> str:
-    """As a sentence of its own."""
+def _sentence(text: str) -> str:
+    """The text as a sentence."""
     sentence = text[:1].upper() + text[1:]
     return sentence if sentence.endswith((".", "!")) else f"{sentence}."

@@ -1,4 +1,4 @@
-"""What stands as text in the fields of the ownership dialogs: words, comparisons of a record's field. Pure."""
+"""Text values of the ownership dialogs: lists of words, and comparisons of fields. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from io import StringIO
 
 from services.ownership.rules.rule_set import FieldTest
 
-HOW_TO_TEST = "write a field, then =, in or contains, then values"
+HOW_TO_TEST = "enter a field, then =, in or contains, then values"
 
 _TEST = re.compile(r"(\S+?)\s*(?:(=)|\s(in|contains)\s)\s*(.+)", re.IGNORECASE)
 _TESTS = {"=": "equals", "in": "in", "contains": "contains"}
@@ -17,12 +17,12 @@ _SIGNS = {test: sign for sign, test in _TESTS.items()}
 
 
 def lines_of(text: str) -> Iterator[str]:
-    """Those that say something."""
+    """The lines that are not empty."""
     yield from filter(None, map(str.strip, text.splitlines()))
 
 
 def shown_words(words: Sequence[str]) -> str:
-    """Separated by commas; one that has a comma in it stands in quotes."""
+    """Words separated by commas. A word that contains a comma is quoted."""
     written = StringIO()
     csv.writer(written, lineterminator="").writerow(words)
     line = written.getvalue()
@@ -30,7 +30,7 @@ def shown_words(words: Sequence[str]) -> str:
 
 
 def read_words(text: str) -> list[str]:
-    """What was typed with commas between; a word with a comma in it stands in quotes."""
+    """Read words separated by commas. A word that contains a comma is quoted."""
     rows = csv.reader(text.splitlines(), skipinitialspace=True)
     return [word.strip() for row in rows for word in row if word.strip()]
 
@@ -40,9 +40,9 @@ def shown_test(test: FieldTest) -> str:
 
 
 def read_test(line: str) -> dict[str, object] | None:
-    """A FieldTest as JSON has it, not yet checked; None: it is not written as one."""
-    found = _TEST.fullmatch(line.strip())
-    if found is None:
+    """A FieldTest as JSON, not validated yet. None means that the line is not a comparison."""
+    match = _TEST.fullmatch(line.strip())
+    if match is None:
         return None
-    name, equals, word, values = found.groups()
+    name, equals, word, values = match.groups()
     return {"field": name, "test": _TESTS[equals or word.lower()], "values": read_words(values)}

@@ -1,4 +1,4 @@
-"""The fields of a rule's dialog as Slack's inputs, each with what stands in it. Pure.
+"""The inputs of the rule dialog, with their values. Pure.
 
 https://docs.slack.dev/reference/block-kit/blocks/input-block
 """
@@ -21,7 +21,7 @@ def text_input(
     optional: bool = True,
     longest: int = LONGEST_ENTRY,
 ) -> Block | None:
-    """None: what stands in it is longer than Slack can show."""
+    """A text input. None means that its value is too long for Slack."""
     if name in form.too_long:
         return None
     text = form.entries[name]
@@ -31,7 +31,7 @@ def text_input(
 
 
 def choice_input(form: RuleForm, name: str, label: str, choices: Mapping[str, str]) -> Block:
-    """One of *choices* has to be chosen, by default the first."""
+    """A select menu with `choices`. The first one is the default."""
     chosen = form.entries[name]
     return labelled(
         name, label, static_menu(name, choices, chosen if chosen and chosen in choices else next(iter(choices)))
@@ -39,7 +39,7 @@ def choice_input(form: RuleForm, name: str, label: str, choices: Mapping[str, st
 
 
 def several_input(form: RuleForm, name: str, label: str, choices: Mapping[str, str], none: str) -> Block:
-    """Any number of them; *none* says what no choice means."""
+    """A multi-select menu. `none` is the placeholder, which says what an empty selection means."""
     options = {value: _option(value, text) for value, text in choices.items()}
     element: Block = {
         "type": "multi_static_select",
@@ -52,7 +52,7 @@ def several_input(form: RuleForm, name: str, label: str, choices: Mapping[str, s
 
 
 def picker_input(form: RuleForm, name: str, label: str, element: Block, hint: str | None = None) -> Block | None:
-    """A person or a channel; None: what stands there is longer than Slack could show."""
+    """A picker for a person or a channel. None means that its value cannot be shown."""
     if name in form.too_long:
         return None
     chosen = form.entries[name]
@@ -67,9 +67,9 @@ def channels_select() -> Block:
 
 
 def group_select(handles: Mapping[str, str], chosen: str | None) -> Block:
-    """Slack has a picker for people and channels, and none for user groups. *handles* by id."""
-    named = sorted(handles.items(), key=lambda each: each[1])
-    options = {group: _option(group, f"@{handle}") for group, handle in named}
+    """A select menu of user groups, for which Slack has no picker. `handles` is keyed by id."""
+    by_handle = sorted(handles.items(), key=lambda item: item[1])
+    options = {group: _option(group, f"@{handle}") for group, handle in by_handle}
     if chosen and chosen not in options:
         options[chosen] = _option(chosen, chosen)
     menu: Block = {"type": "static_select", "options": list(options.values()), "placeholder": plain("Choose a group")}
@@ -77,7 +77,7 @@ def group_select(handles: Mapping[str, str], chosen: str | None) -> Block:
 
 
 def static_menu(name: str, choices: Mapping[str, str], chosen: str) -> Block:
-    """*choices*: labels by value."""
+    """A select menu. `choices` has labels by value."""
     options = {value: _option(value, text) for value, text in choices.items()}
     return {
         "type": "static_select",

@@ -1,4 +1,4 @@
-"""How people stand in Slack right now: who they are there, who is away, who has had enough. Pure."""
+"""The availability of candidates: who they are in Slack, whether they are away, muted or over a limit. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from domain.people import BOT, DEACTIVATED, GUEST, NOT_IN_SLACK, STRANGER, UNKNOWN, Member
 from domain.preferences import EVERYTHING, SEGMENT
-from services.ownership.choice.candidates import Candidate, Place
+from services.ownership.choice.candidates import Candidate, RuleContext
 from services.ownership.choice.pools import PoolState, Turn
 from services.ownership.rules.owner_sources import is_slack_user
 from services.ownership.rules.rule_set import Guards, RuleSet
@@ -19,17 +19,17 @@ SLACK_PROBLEMS = {
     GUEST: "is a guest in Slack",
     STRANGER: "belongs to another Slack workspace",
 }
-"""Why a Slack user cannot be told, as the end of a sentence about them."""
+"""Why a Slack user cannot be notified. Each text completes a sentence about that user."""
 
 
 @dataclass(frozen=True)
 class Matching:
     """
-    How owners are matched with Slack users beyond their e-mail address.
+    How owners are matched to Slack users, beyond their e-mail address.
 
-    *links*: a Slack user by an e-mail address or a Salesforce user id, set by hand. *email_field*: of User, which holds
-    another address. *alias_domains*: a domain by another one of which the same addresses may be known in Slack.
-    *denied*: owners, as in *links*, with a Slack user each who says that it is not them.
+    `links` holds Slack users by an owner's e-mail address or Salesforce user id; admins set them. `email_field` is a
+    field of User with another e-mail address. `alias_domains` maps a domain to another that has the same local parts in
+    Slack. `denied` holds pairs of an owner (as in `links`) and a Slack user who said that this is not their account.
     """
 
     links: Mapping[str, str] = field(default_factory=dict)
@@ -37,19 +37,23 @@ class Matching:
     alias_domains: Mapping[str, str] = field(default_factory=dict)
     denied: frozenset[tuple[str, str]] = frozenset()
 
-    def addresses(self, found: Candidate) -> list[str]:
-        """Under what to look them up in Slack, in order: e-mail addresses, or a Slack user id; in lower case."""
-        if found.who and is_slack_user(found.who):
-            return [found.who.lower()]
-        keys = _keys(found)
-        if linked := next((self.links[key] for key in keys if key in self.links), None):
-            return [linked.lower()]
+    def addresses(self, candidate: Candidate) -> list[str]:
+        """The e-mail addresses, or the one Slack user id, to look up in Slack, in order and in lower case."""
+        if candidate.person_id and is_slack_user(candidate.person_id):
+            return [candidate.person_id.lower()]
+        keys = _link_keys(candidate)
+        if linked_user := next((self.links[key] for key in keys if key in self.links), None):
+            return [linked_user.lower()]
         addresses = [key for key in keys if "@" in key]
         return list(dict.fromkeys([*addresses, *self._aliases(addresses)]))
 
-    def how(self, found: Candidate, address: str) -> str | None:
-        """In what way this address is theirs, without it: traces outlive people. None: a rule names them by it."""
-        user, keys = found.user, _keys(found)
+    def describe(self, candidate: Candidate, address: str) -> str | None:
+        """
+        How this address was matched to the candidate. None means that a rule names the candidate by it.
+
+        The text does not contain the address itself, because traces are kept after people are erased.
+        """
+        user, keys = candidate.user, _link_keys(candidate)
         if "@" not in address:
             return "linked by hand" if keys else None
         if address not in keys:
@@ -58,9 +62,9 @@ class Matching:
             return "by the other e-mail field"
         return "by the e-mail address"
 
-    def is_denied(self, found: Candidate, user_id: str) -> bool:
-        """Whether this Slack user says that they are not this owner."""
-        return bool(self.denied) and any((key, user_id) in self.denied for key in _keys(found))
+    def is_denied(self, candidate: Candidate, user_id: str) -> bool:
+        """Whether this Slack user said that they are not this owner."""
+        return bool(self.denied) and any((key, user_id) in self.denied for key in _link_keys(candidate))
 
     def _aliases(self, addresses: list[str]) -> Iterator[str]:
         for address in addresses:
@@ -69,22 +73,23 @@ class Matching:
                 yield f"{local}@{self.alias_domains[domain]}"
 
 
-def _keys(found: Candidate) -> list[str]:
-    """By what an owner may be linked: the id of a Salesforce user, and addresses in lower case."""
-    known = [found.user.email, found.user.alternate] if found.user else [found.who]
-    return [*([found.user.id] if found.user else []), *(one.lower() for one in known if one and "@" in one)]
+def _link_keys(candidate: Candidate) -> list[str]:
+    """The Salesforce user id and the e-mail addresses, in lower case, by which an owner can be linked."""
+    user = candidate.user
+    addresses = [user.email, user.alternate] if user else [candidate.person_id]
+    return [*([user.id] if user else []), *(address.lower() for address in addresses if address and "@" in address)]
 
 
 @dataclass(frozen=True)
 class Absence:
-    """Out of office; *delegate*: the Slack user who takes their place, None: nobody does."""
+    """Out of office. `delegate` is the Slack user who takes their place; None means that nobody does."""
 
     delegate: str | None = None
 
 
 @dataclass(frozen=True)
-class Lacks:
-    """Answers that a choice cannot be made without: addresses (or Slack ids) and user groups to look up in Slack."""
+class MissingLookups:
+    """E-mail addresses (or Slack ids) and user groups that must be looked up in Slack before a decision can be made."""
 
     addresses: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
@@ -92,111 +97,116 @@ class Lacks:
     def __bool__(self) -> bool:
         return bool(self.addresses or self.groups)
 
-    def __or__(self, other: Lacks) -> Lacks:
-        return Lacks(self.addresses | other.addresses, self.groups | other.groups)
+    def __or__(self, other: MissingLookups) -> MissingLookups:
+        return MissingLookups(self.addresses | other.addresses, self.groups | other.groups)
 
 
-class LackingError(Exception):
-    """Raised inside `choose`, and told by it: something has to be looked up before it can go on."""
+class MissingLookupsError(Exception):
+    """Raised while a decision is made, and caught by `decide`: something must be looked up first."""
 
-    def __init__(self, lacks: Lacks) -> None:
+    def __init__(self, lookups: MissingLookups) -> None:
         super().__init__("not looked up yet")
-        self.lacks = lacks
+        self.lookups = lookups
 
 
 @dataclass(frozen=True)
 class Group:
-    """Who is in a user group (Slack ids); *problem*: why that cannot be told."""
+    """The Slack ids of a user group's members. `problem` says why the group cannot be notified."""
 
     user_ids: tuple[str, ...] = ()
     problem: str | None = None
 
 
 @dataclass(frozen=True)
-class Standing:
+class Availability:
     """
-    *members*: what Slack answered, by address or Slack id in lower case. *told*: how many job changes a Slack user was
-    told in the last 24 hours. *muted*: Slack users with what they mute, see store/ownership/muting.py;
-    *unmutable*: what everybody hears of all the same.
+    What is known about the people of a workspace.
+
+    `members` holds Slack's answers by e-mail address or Slack id in lower case. `recent_counts` is the number of job
+    changes that each Slack user received in the last 24 hours. `muted` holds Slack users with what they mute, see
+    store/ownership/muting.py; `required` is what is delivered even if it is muted.
     """
 
     matching: Matching = field(default_factory=Matching)
     members: Mapping[str, Member] = field(default_factory=dict)
     groups: Mapping[str, Group] = field(default_factory=dict)
     absences: Mapping[str, Absence] = field(default_factory=dict)
-    told: Mapping[str, int] = field(default_factory=dict)
+    recent_counts: Mapping[str, int] = field(default_factory=dict)
     muted: frozenset[tuple[str, str]] = frozenset()
-    unmutable: frozenset[str] = frozenset()
+    required: frozenset[str] = frozenset()
 
-    def match(self, found: Candidate) -> str | None:
-        """How somebody who could be resolved was found in Slack, for the trace; None: by nothing but a Slack id."""
-        for address in self.matching.addresses(found):
+    def match(self, candidate: Candidate) -> str | None:
+        """How a candidate who was resolved was matched to a Slack user. None means by nothing but a Slack id."""
+        for address in self.matching.addresses(candidate):
             member = self.members.get(address)
             if member is not None and member.problem is None and member.user_id:
-                return self.matching.how(found, address)
+                return self.matching.describe(candidate, address)
         return None
 
-    def resolve(self, found: Candidate) -> tuple[str | None, str | None]:
-        """Their Slack user id, or why there is none; raises LackingError while Slack has not been asked."""
-        first: str | None = None
-        for address in self.matching.addresses(found):
+    def resolve(self, candidate: Candidate) -> tuple[str | None, str | None]:
+        """The candidate's Slack user id, or why there is none. Raises MissingLookupsError."""
+        first_problem: str | None = None
+        for address in self.matching.addresses(candidate):
             member = self.members.get(address)
             if member is None or member.problem == UNKNOWN:
-                raise LackingError(Lacks(addresses=frozenset({address})))
+                raise MissingLookupsError(MissingLookups(addresses=frozenset({address})))
             if member.problem is None and member.user_id:
-                is_denied = self.matching.is_denied(found, member.user_id)
-                return (None, "is not the one whom we took them for in Slack") if is_denied else (member.user_id, None)
-            first = first or SLACK_PROBLEMS.get(member.problem or NOT_IN_SLACK, member.problem)
-        return None, first or "has no e-mail address in Salesforce"
+                if self.matching.is_denied(candidate, member.user_id):
+                    return None, "matches a Slack member who reported that this is not their account"
+                return member.user_id, None
+            first_problem = first_problem or SLACK_PROBLEMS.get(member.problem or NOT_IN_SLACK, member.problem)
+        return None, first_problem or "has no e-mail address in Salesforce"
 
-    def refuses(self, user_id: str, place: Place, ledger: Ledger) -> str | None:
-        """Why somebody who is in Slack is not told now; None: they can be."""
-        guards = place.rules.guards
+    def problem_of(self, user_id: str, context: RuleContext, batch: BatchState) -> str | None:
+        """Why a Slack user cannot be notified now. None means that they can be."""
         if user_id in self.absences:
             return "is out of office"
-        if guards.daily_cap is not None:
-            had = self.told.get(user_id, 0) + ledger.told.get(user_id, 0)
-            if had >= guards.daily_cap:
-                return f"has had {had} job change{'' if had == 1 else 's'} in 24 hours, which is the cap"
-        return self._mutes(user_id, place) if self.muted else None
+        limit = context.rules.guards.daily_cap
+        if limit is not None and self.recent_counts.get(user_id, 0) + batch.counts.get(user_id, 0) >= limit:
+            return f"has reached the daily limit of {limit} job change{'' if limit == 1 else 's'}"
+        return self._mute_of(user_id, context) if self.muted else None
 
-    def _mutes(self, user_id: str, place: Place) -> str | None:
-        signal, kind = place.case.change.signal.value, place.case.change.change_type.value
-        segments = {f"{SEGMENT}{segment}" for segment in place.segments}
-        if self.unmutable & {signal, kind, *segments}:
+    def _mute_of(self, user_id: str, context: RuleContext) -> str | None:
+        signal, change_type = context.case.change.signal.value, context.case.change.change_type.value
+        segments = {f"{SEGMENT}{segment}" for segment in context.segments}
+        if self.required & {signal, change_type, *segments}:
             return None
         if {(user_id, signal), (user_id, EVERYTHING)} & self.muted:
             return "has muted this signal"
-        if (user_id, kind) in self.muted:
-            return "has muted this kind of change"
+        if (user_id, change_type) in self.muted:
+            return "has muted this type of change"
         if any((user_id, segment) in self.muted for segment in segments):
-            return "has muted this segment of accounts"
+            return "has muted this account segment"
         return None
 
 
-def is_excluded(found: Candidate, user_id: str | None, guards: Guards) -> bool:
-    """Whether the workspace never tells this person, by any of the names that it knows them by."""
-    known = {found.who, found.email and found.email.lower(), user_id, found.user and found.user.id}
-    return not known.isdisjoint(guards.excluded)
+def is_excluded(candidate: Candidate, user_id: str | None, guards: Guards) -> bool:
+    """Whether the rules exclude this person, by any id or e-mail address that they are known by."""
+    email = candidate.email and candidate.email.lower()
+    names = {candidate.person_id, email, user_id, candidate.user and candidate.user.id}
+    return not names.isdisjoint(guards.excluded)
 
 
 @dataclass(frozen=True)
-class Ledger:
-    """What the choices of a batch change for the next ones: whose turn it is, who has which account, who was told."""
+class BatchState:
+    """
+    What earlier decisions of a batch change for later ones: turns in pools, sticky accounts, and the number of job
+    changes by Slack user.
+    """
 
     pools: Mapping[str, PoolState] = field(default_factory=dict)
     sticky: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    told: Mapping[str, int] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
 
-    def after(self, turns: tuple[Turn, ...], told: frozenset[str], rules: RuleSet) -> Ledger:
-        """With one more job change decided."""
-        if not turns and not told:
+    def after(self, turns: tuple[Turn, ...], recipients: frozenset[str], rules: RuleSet) -> BatchState:
+        """The state after one more job change was decided."""
+        if not turns and not recipients:
             return self
         pools, sticky = dict(self.pools), dict(self.sticky)
         for turn in turns:
             state = pools.get(turn.pool, PoolState())
-            pools[turn.pool] = state.taken(rules.pools[turn.pool], turn.user)
+            pools[turn.pool] = state.after_turn(rules.pools[turn.pool], turn.user)
             if turn.account is not None:
                 sticky[turn.pool, turn.account] = turn.user
-        counts = dict(self.told) | {user: self.told.get(user, 0) + 1 for user in told}
-        return replace(self, pools=pools, sticky=sticky, told=counts)
+        counts = dict(self.counts) | {user: self.counts.get(user, 0) + 1 for user in recipients}
+        return replace(self, pools=pools, sticky=sticky, counts=counts)

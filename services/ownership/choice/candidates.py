@@ -1,4 +1,4 @@
-"""Candidates: somebody whose job a job change may be, and why, or why they cannot be told. Pure."""
+"""Candidates: people whom a job change may be sent to, with the reason for it or against it. Pure."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from services.salesforce.records import SalesforceUser
 
 UNREADABLE = "cannot be read in Salesforce"
 
-_UNSET = "is not set or cannot be seen"
+_UNSET = "is not set or not visible to the app"
 _QUEUE = "00G"
 
 
 @dataclass(frozen=True)
 class Candidate:
     """
-    Somebody whose job it may be.
+    A person, user group or channel that an owner source named.
 
-    *label*: who that is, as in "the contact's owner, Dana Reyes,". *why*: what the message says if they are told.
-    *problem*: why they cannot be told, known before Slack is asked. *is_absent*: there is no record to have an owner.
-    *who*: the e-mail address, Slack user id or Salesforce user id by which a rule names them. One of *group* and
-    *channel* may stand in place of a person.
+    `label` describes it in a sentence, such as "the contact's owner, Dana Reyes,". `why` is the reason that the message
+    gives if it is notified. `problem` says why it cannot be, as far as that is known before Slack is asked. `is_absent`
+    is true if there is no record that could have an owner. `person_id` is the e-mail address, Slack user id or
+    Salesforce user id by which a rule names a person. `group` and `channel` are set in place of a person.
     """
 
     source: str
     label: str
     why: str
     user: SalesforceUser | None = None
-    who: str | None = None
+    person_id: str | None = None
     problem: str | None = None
     is_absent: bool = False
     group: str | None = None
@@ -42,15 +42,15 @@ class Candidate:
 
     @property
     def email(self) -> str | None:
-        """Of the Salesforce user, else the name by which a rule or a sender meant them, if it is an address."""
+        """The Salesforce user's e-mail address, else the one by which a rule or a job change named them."""
         if self.user and self.user.email:
             return self.user.email
-        return self.who if self.who and "@" in self.who else None
+        return self.person_id if self.person_id and "@" in self.person_id else None
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a source is asked: *view* of the side on which its rule matched."""
+class RuleContext:
+    """A job change and the rule that matched it, on one side. `side` None means that no rule matched."""
 
     case: Case
     rule: Rule
@@ -58,60 +58,61 @@ class Place:
     side: Side | None
 
     def view(self, side: Side | None) -> View:
+        """The records on this side; None means the side that the rule matched."""
         return self.case.views[side or self.side]
 
     @property
     def segments(self) -> frozenset[Segment]:
-        """Those of this side's account; empty where Salesforce could not be asked."""
+        """The segments of this side's account. Empty if Salesforce could not be asked."""
         return segments_of(self.view(None).account, self.rules.segments) if self.case.records else frozenset()
 
 
-def named(who: str, source: str, why: str, case: Case) -> Candidate:
-    """Somebody whom a rule, a pool or a table names."""
-    user = case.users.get(who[:15]) if is_salesforce_user(who) else None
-    label = user.name if user else f"the Slack user {who}" if is_slack_user(who) else who
-    problem = "is not a user of Salesforce that we can see" if is_salesforce_user(who) and user is None else None
-    return _checked(Candidate(source, label, why, user, None if user else who, problem))
+def named_person(person_id: str, source: str, why: str, case: Case) -> Candidate:
+    """A person whom a rule, a pool or a mapping table names."""
+    user = case.users.get(person_id[:15]) if is_salesforce_user(person_id) else None
+    if user:
+        return _with_user_problem(Candidate(source, user.name, why, user))
+    label = f"the Slack user {person_id}" if is_slack_user(person_id) else person_id
+    problem = "is not a Salesforce user that the app can see" if is_salesforce_user(person_id) else None
+    return Candidate(source, label, why, person_id=person_id, problem=problem)
 
 
-def absent(source: str, missing: str, place: Place) -> Candidate:
-    """There is no such record, or nobody could ask for one."""
-    problem = place.case.no_records if place.case.records is None else f"{missing} is in Salesforce"
+def absent(source: str, missing: str, context: RuleContext) -> Candidate:
+    """A candidate of a record that does not exist, or could not be looked up. `missing` is "no contact for Ada"."""
+    case = context.case
+    problem = case.no_records_reason if case.records is None else f"Salesforce has {missing}"
     return Candidate(source, "", "", problem=problem, is_absent=True)
 
 
-def owned(source: str, role: str, why: str, owner: SalesforceUser | None) -> Candidate:
-    """*role*: what they are to the record, such as account owner; *owner* None: the field is empty."""
-    if owner is None:
+def record_user(source: str, role: str, why: str, user: SalesforceUser | None) -> Candidate:
+    """The user in a field of a record. `role` is what they are to it, such as "the contact's owner"."""
+    if user is None:
         return Candidate(source, role, why, problem=_UNSET)
-    return _checked(Candidate(source, f"{role}, {owner.name},", why, owner))
+    return _with_user_problem(Candidate(source, f"{role}, {user.name},", why, user))
 
 
-def of_lookup(source: str, role: str, why: str, user_id: str | None, case: Case) -> Candidate:
-    """The user that a lookup field holds."""
+def lookup_user(source: str, role: str, why: str, user_id: str | None, case: Case) -> Candidate:
+    """The user whose id is in a lookup field."""
     if not user_id:
         return Candidate(source, role, why, problem="is not set")
     if user_id.startswith(_QUEUE):
         return Candidate(source, role, why, problem="is a queue")
     user = case.users.get(user_id[:15])
     if user is None:
-        return Candidate(source, role, why, problem="is nobody that we can see in Salesforce")
-    return owned(source, role, why, user)
+        return Candidate(source, role, why, problem="is not a user that the app can see in Salesforce")
+    return record_user(source, role, why, user)
 
 
-def known(found: Candidate, case: Case) -> Candidate:
-    """With all that was asked of Salesforce about the user, not only what came with the record."""
-    user = found.user and case.users.get(found.user.id[:15])
-    return replace(found, user=user) if user else found
+def with_full_user(candidate: Candidate, case: Case) -> Candidate:
+    """The candidate with all fields of the user that were queried, not only those that came with the record."""
+    user = candidate.user and case.users.get(candidate.user.id[:15])
+    return replace(candidate, user=user) if user else candidate
 
 
-def _checked(found: Candidate) -> Candidate:
-    user = found.user
-    problem = found.problem
-    if user is None or problem:
-        return found
-    if user.kind == "queue":
-        problem = "is a queue"
-    elif not user.is_active:
-        problem = "is inactive in Salesforce"
-    return replace(found, problem=problem)
+def _with_user_problem(candidate: Candidate) -> Candidate:
+    user = candidate.user
+    if user is not None and user.kind == "queue":
+        return replace(candidate, problem="is a queue")
+    if user is not None and not user.is_active:
+        return replace(candidate, problem="is inactive in Salesforce")
+    return candidate

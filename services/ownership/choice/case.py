@@ -1,4 +1,4 @@
-"""A job change with all that is known of it: its sides, the records on each, the segments they are in. Pure."""
+"""A job change with its Salesforce records: its sides, the records on each, and the segments of the account. Pure."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _NOT_CONNECTED = "Salesforce is not connected"
 @dataclass(frozen=True)
 class View:
     """
-    The records on one side, or of the person whatever the side. *company*: what to call the account's company.
+    The records on one side of a job change. `company` is the name to show for the account.
 
-    *side* None: the person's contact, that contact's account, their lead. Where they have no account, it is the one of
-    a company whose id the sender knew.
+    `side` None has the records of the person on either side: the contact, its account, and the lead. Without such an
+    account, it is the account whose id came with the job change.
     """
 
     side: Side | None
@@ -45,7 +45,7 @@ class View:
     account: Account | None = None
 
     def fields(self, sobject: str, opportunity: Opportunity | None) -> Fields | None:
-        """Of the record of this kind; None: there is none."""
+        """The fields of the record of this kind. None means that there is no such record."""
         records: dict[str, Contact | Lead | Account | Opportunity | None] = {
             "Contact": self.contact,
             "Lead": self.lead,
@@ -59,10 +59,10 @@ class View:
 @dataclass(frozen=True)
 class Case:
     """
-    What a choice is made from. *records* None: no Salesforce could be asked, *trouble* says why.
+    What a decision is based on. `records` None means that Salesforce could not be asked; `trouble` says why.
 
-    *users* by the first 15 characters of their ids; *unreadable*: fields we may not read, `account.sdr__c`; *labels*:
-    what the org calls its fields, by the same names.
+    `users` is keyed by the first 15 characters of the id. `unreadable` holds the fields that the app cannot read, such
+    as `account.sdr__c`; `labels` holds the org's names of fields, under the same keys.
     """
 
     change: JobChange
@@ -77,7 +77,7 @@ class Case:
         return {side: _view(self.change, self.records, side) for side in (None, "past", "current")}
 
     def account_key(self, side: Side | None) -> str | None:
-        """What stays with a member of a sticky pool: the account, or the company where there is none."""
+        """The key by which a sticky pool remembers the account: its id, else the company's domain or name."""
         view = self.views[side]
         if view.account:
             return view.account.id[:15]
@@ -85,16 +85,16 @@ class Case:
         return (company.domain or (company.name or "").casefold() or None) if company else None
 
     @property
-    def no_records(self) -> str:
-        """Why nothing of Salesforce's is known."""
+    def no_records_reason(self) -> str:
+        """Why there are no Salesforce records."""
         return self.trouble or _NOT_CONNECTED
 
 
 def sides_of(change: JobChange) -> tuple[Side, ...]:
     """
-    Which companies a job change concerns: the one left, the one joined, or the one where it happened.
+    The sides of a job change: the company left, the company joined, or both.
 
-    A promotion has no past side, nobody has left; a departure has a current one where the next company is known.
+    A promotion has no past side, because nobody left. A departure has a current side if the next company is known.
     """
     past = change.change_type in _LEAVES or (
         change.change_type is ChangeType.NEW_HIRE and change.previous.company is not None
@@ -106,13 +106,12 @@ def sides_of(change: JobChange) -> tuple[Side, ...]:
 
 def lookup_of(key: str, change: JobChange, *, companies: bool) -> PersonLookup:
     """
-    What to ask Salesforce about a job change.
+    What to look up in Salesforce for a job change.
 
-    *companies*: also for the accounts of both companies, however they can be found; else for those only whose ids the
-    sender knows.
+    With `companies`, the accounts of both companies are looked up by id, domain and name; without it, only by id.
     """
     ids = change.salesforce
-    find = _company_lookup if companies else _named_company
+    find = _company_lookup if companies else _company_id_only
     return PersonLookup(
         key=key,
         contact_id=ids.contact_id,
@@ -124,33 +123,33 @@ def lookup_of(key: str, change: JobChange, *, companies: bool) -> PersonLookup:
 
 
 def segments_of(account: Account | None, segments: Segments) -> frozenset[Segment]:
-    """How this workspace sees the account; None: it is not in Salesforce."""
+    """The segments of an account. None means that it is not in Salesforce."""
     if account is None:
         return frozenset({"none", "not_in_salesforce"})
-    found: set[Segment] = set()
-    if _holds(segments.customer, account.fields):
-        found.add("customer")
-    if _holds(segments.target, account.fields):
-        found.add("target")
+    names: set[Segment] = set()
+    if _matches(segments.customer, account.fields):
+        names.add("customer")
+    if _matches(segments.target, account.fields):
+        names.add("target")
     if account.open:
-        found.add("open_opportunity")
+        names.add("open_opportunity")
     elif account.last_lost and _closed(account.last_lost) >= _closed(account.last_won):
-        found.add("closed_lost")
-    return frozenset(found or {"none"})
+        names.add("closed_lost")
+    return frozenset(names or {"none"})
 
 
 def text_of(fields: Fields | None, name: str) -> str | None:
-    """A field as it is compared, folded; None: there is no such record, or nothing in the field."""
+    """The text that conditions compare, case-folded. None means that there is no record, or that the field is empty."""
     value = None if fields is None else fields.get(name.lower())
     if value is None or isinstance(value, bool):
         return None if value is None else str(value).casefold()
     return f"{value:g}" if isinstance(value, float) else str(value).casefold()
 
 
-def _holds(test: FieldTest, fields: Fields) -> bool:
+def _matches(test: FieldTest, fields: Fields) -> bool:
     text = text_of(fields, test.field.partition(".")[2])
-    wanted = [one.casefold() for one in test.values]
-    return text is not None and (any(one in text for one in wanted) if test.test == "contains" else text in wanted)
+    wanted = [value.casefold() for value in test.values]
+    return text is not None and (any(value in text for value in wanted) if test.test == "contains" else text in wanted)
 
 
 def _closed(opportunity: Opportunity | None) -> str:
@@ -161,7 +160,7 @@ def _company_lookup(company: Company | None) -> CompanyLookup:
     return CompanyLookup(company.salesforce_id, company.domain, company.name) if company else CompanyLookup()
 
 
-def _named_company(company: Company | None) -> CompanyLookup:
+def _company_id_only(company: Company | None) -> CompanyLookup:
     return CompanyLookup(company.salesforce_id) if company else CompanyLookup()
 
 
@@ -177,41 +176,43 @@ def _view(change: JobChange, records: PersonRecords | None, side: Side | None) -
 
 
 def _account(change: JobChange, records: PersonRecords, side: Side | None) -> Account | None:
-    own = records.contact.account if records.contact else None
-    found, other = records.past_account, records.current_account
-    if side is None:
-        return own or _named_by_sender(change, records)
-    if change.change_type in _STAYS:
-        return other or own
-    if side == "current":
-        return other
-    if found is not None and _names(change.previous.company, found):
-        return found
-    moved = own is not None and other is not None and own.id == other.id
-    return found if own is None or moved else own
-
-
-def _named_by_sender(change: JobChange, records: PersonRecords) -> Account | None:
-    """The account of the company left, else of the one where the person is now, if its id came with the job change."""
+    contact_account = records.contact.account if records.contact else None
     past, current = records.past_account, records.current_account
-    if past and change.change_type in _LEAVES and _names(change.previous.company, past):
+    if side is None:
+        return contact_account or _account_named_by_source(change, records)
+    if change.change_type in _STAYS:
+        return current or contact_account
+    if side == "current":
+        return current
+    if past is not None and _is_named(change.previous.company, past):
         return past
-    return current if current and _names(change.current.company, current) else None
+    has_moved = contact_account is not None and current is not None and contact_account.id == current.id
+    return past if contact_account is None or has_moved else contact_account
 
 
-def _names(company: Company | None, account: Account) -> bool:
-    """Whether the sender named this very record: then it counts before the contact's account."""
+def _account_named_by_source(change: JobChange, records: PersonRecords) -> Account | None:
+    """The account of the previous company, else of the current one, if its id came with the job change."""
+    past, current = records.past_account, records.current_account
+    if past and change.change_type in _LEAVES and _is_named(change.previous.company, past):
+        return past
+    return current if current and _is_named(change.current.company, current) else None
+
+
+def _is_named(company: Company | None, account: Account) -> bool:
+    """Whether the job change came with this account's id, which takes precedence over the contact's account."""
     return bool(company and company.salesforce_id and company.salesforce_id[:15] == account.id[:15])
 
 
 def _contact(change: JobChange, records: PersonRecords, side: Side | None) -> Contact | None:
-    """On the current side the person's contact there, which may be another record than the one of the company left."""
+    """The person's contact on this side: people can have one contact at each company."""
     if side is None or change.change_type in _STAYS:
         return records.contact
     current = records.current_account
-    there = [one for one in records.contacts if current and one.account and one.account.id == current.id]
+    at_current = [
+        contact for contact in records.contacts if current and contact.account and contact.account.id == current.id
+    ]
     if side == "current":
-        return records.contact if records.contact in there else next(iter(there), None)
-    if records.contact in there and change.salesforce.contact_id is None:
-        return next((one for one in records.contacts if one not in there), records.contact)
+        return records.contact if records.contact in at_current else next(iter(at_current), None)
+    if records.contact in at_current and change.salesforce.contact_id is None:
+        return next((contact for contact in records.contacts if contact not in at_current), records.contact)
     return records.contact

@@ -1,25 +1,34 @@
-"""The walk along one rule's chain: each candidate told or passed over with its reason. Pure."""
+"""Checks the candidates of one rule in order, and chooses the first who can be notified. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from services.ownership.choice.availability import LackingError, Lacks, Ledger, Standing, is_excluded
-from services.ownership.choice.candidates import Candidate, Place, named
+from services.ownership.choice.availability import (
+    Availability,
+    BatchState,
+    MissingLookups,
+    MissingLookupsError,
+    is_excluded,
+)
+from services.ownership.choice.candidates import Candidate, RuleContext, named_person
 from services.ownership.choice.pools import PoolState, Turn
-from services.ownership.choice.reasons import none_found, of_catch_all, of_somebody
-from services.ownership.choice.resolve import candidate
+from services.ownership.choice.reasons import catch_all_problems, no_dri_found, third_person_reason
+from services.ownership.choice.resolve import find_candidate
+from services.ownership.rules.labels import NOTIFIED
 from services.ownership.rules.owner_sources import NamedChannel, Pool, Side, Source
 from services.ownership.rules.rule_set import CATCH_ALL, Rule
 from services.ownership.rules.rule_set import Pool as RoundRobin
 
-TOLD = "told"
-
 
 @dataclass(frozen=True)
 class Considered:
-    """What became of a candidate. *side* None: the catch-all's. *match*: how who is told was found in Slack."""
+    """
+    A candidate with its result, as the trace stores it.
+
+    `side` None belongs to the catch-all. `match` says how a chosen candidate was matched to a Slack user.
+    """
 
     side: Side | None
     source: str
@@ -32,10 +41,11 @@ class Considered:
 @dataclass(frozen=True)
 class SideChoice:
     """
-    What was chosen on one side (None: by the catch-all).
+    What was chosen for one side of a job change. `side` None belongs to the catch-all.
 
-    *told*: Slack user ids, *channel*: a channel in their place; neither: nobody was found, and *reason* says why, else
-    *reason* is why it is theirs. *by_default*: the channel is a fallback, after others were passed over.
+    `recipients` are Slack user ids; `channel` is set in their place. If both are empty, nobody was found. `reason` is
+    why the job change is theirs, or why nobody was found. `by_default` is true for a channel that is a fallback, after
+    others were skipped. `unmatched` are owners without a Slack user.
     """
 
     side: Side | None
@@ -43,30 +53,30 @@ class SideChoice:
     considered: tuple[Considered, ...]
     reason: str
     name: str | None = None
-    told: tuple[str, ...] = ()
+    recipients: tuple[str, ...] = ()
     channel: str | None = None
     by_default: bool = False
     turns: tuple[Turn, ...] = ()
     unmatched: tuple[Candidate, ...] = ()
 
-    def result_of(self, found: Candidate) -> str:
-        """What became of one who was considered."""
-        who = (found.source, found.name, found.email or found.who)
-        return next((each.result for each in self.considered if (each.source, each.name, each.email) == who), "")
+    def result_of(self, candidate: Candidate) -> str:
+        """The result of a candidate that was considered."""
+        key = (candidate.source, candidate.name, candidate.email or candidate.person_id)
+        return next((row.result for row in self.considered if (row.source, row.name, row.email) == key), "")
 
 
 @dataclass
-class Walk:
+class ChainWalk:
     """
-    The walk along one rule's chain. What was passed over is kept as it goes.
+    Goes along the chain of one rule, and keeps the candidates that it skips.
 
-    *had*: who took a turn in a pool for the other side already; one job change takes one turn of a pool.
+    `earlier_turns` holds, by pool, who took a turn for the other side: one job change takes one turn of a pool.
     """
 
-    place: Place
-    standing: Standing
-    ledger: Ledger
-    had: Mapping[str, str]
+    context: RuleContext
+    availability: Availability
+    batch: BatchState
+    earlier_turns: Mapping[str, str]
 
     def __post_init__(self) -> None:
         self.considered: list[Considered] = []
@@ -76,169 +86,170 @@ class Walk:
         self.absent: list[str] = []
 
     def choose(self) -> SideChoice:
-        """The first of the rule's chain who can be told, else its fallback, else nobody, with what became of each."""
-        rule = self.place.rule
-        if rule.deliver.to == "nobody":
-            return self._nobody_by_rule()
-        for source in rule.tell:
-            if found := self._try(source):
-                return found
-        if rule.fallback is not None and (found := self._try(rule.fallback)):
-            return found
-        return SideChoice(
-            self.place.side,
-            rule,
-            tuple(self.considered),
-            none_found(self._reasons()),
-            unmatched=tuple(self.unmatched),
-        )
+        """
+        Choose the first candidate who can be notified, else the rule's fallback, else nobody.
 
-    def _nobody_by_rule(self) -> SideChoice:
-        rule = self.place.rule
-        return SideChoice(self.place.side, rule, (), f"The rule “{rule.name}” tells nobody.")
+        Raises MissingLookupsError.
+        """
+        side, rule = self.context.side, self.context.rule
+        if rule.deliver.to == "nobody":
+            return SideChoice(side, rule, (), f"The rule “{rule.name}” notifies nobody.")
+        for source in rule.tell:
+            if choice := self._try(source):
+                return choice
+        if rule.fallback is not None and (choice := self._try(rule.fallback)):
+            return choice
+        reason = no_dri_found(self._problems())
+        return SideChoice(side, rule, tuple(self.considered), reason, unmatched=tuple(self.unmatched))
 
     def _try(self, source: Source) -> SideChoice | None:
         if isinstance(source, Pool):
             return self._try_pool(source)
-        found = candidate(source, self.place, self.above)
-        self.above.append(found)
-        if found.channel:
-            return self._channel(found, is_fallback=isinstance(source, NamedChannel) and bool(self.considered))
-        if found.group:
-            return self._try_group(found)
-        return self._try_person(found)
+        candidate = find_candidate(source, self.context, self.above)
+        self.above.append(candidate)
+        if candidate.channel:
+            return self._channel(candidate, is_fallback=isinstance(source, NamedChannel) and bool(self.considered))
+        if candidate.group:
+            return self._try_group(candidate)
+        return self._try_person(candidate)
 
-    def _try_person(self, found: Candidate) -> SideChoice | None:
-        user_id, problem = self._resolved(found)
+    def _try_person(self, candidate: Candidate) -> SideChoice | None:
+        user_id, problem = self._resolve(candidate)
         if user_id is None or problem:
-            self._pass_over(found, problem or "is not in Slack")
-            return self._try_delegate(found, user_id) if user_id else None
-        self._consider(found, TOLD)
-        return self._told(found, (user_id,))
+            self._skip(candidate, problem or "is not in Slack")
+            return self._try_delegate(candidate, user_id) if user_id else None
+        self._add_result(candidate, NOTIFIED)
+        return self._chosen(candidate, (user_id,))
 
-    def _resolved(self, found: Candidate) -> tuple[str | None, str | None]:
-        """The Slack user, as far as it is known, and why they cannot be told."""
-        guards = self.place.rules.guards
-        if found.problem:
-            return None, found.problem
-        if is_excluded(found, None, guards):
+    def _resolve(self, candidate: Candidate) -> tuple[str | None, str | None]:
+        """The Slack user id, as far as it is known, and why they cannot be notified."""
+        guards = self.context.rules.guards
+        if candidate.problem:
+            return None, candidate.problem
+        if is_excluded(candidate, None, guards):
             return None, "is excluded"
-        user_id, problem = self.standing.resolve(found)
+        user_id, problem = self.availability.resolve(candidate)
         if user_id is None:
-            self.unmatched.append(found)
+            self.unmatched.append(candidate)
             return None, problem
-        if is_excluded(found, user_id, guards):
+        if is_excluded(candidate, user_id, guards):
             return None, "is excluded"
-        return user_id, self.standing.refuses(user_id, self.place, self.ledger)
+        return user_id, self.availability.problem_of(user_id, self.context, self.batch)
 
-    def _try_delegate(self, absent: Candidate, user_id: str) -> SideChoice | None:
-        absence = self.standing.absences.get(user_id)
+    def _try_delegate(self, absentee: Candidate, user_id: str) -> SideChoice | None:
+        absence = self.availability.absences.get(user_id)
         if absence is None or absence.delegate is None:
             return None
-        who = absent.name or absent.who or "Somebody"
-        why = f"{who} is out of office and named you. {of_somebody(absent)}".strip()
-        delegate = named(absence.delegate, f"delegate of the {absent.source}", why, self.place.case)
-        delegate = replace(delegate, label=f"the delegate of {who}")
-        delegate_id, problem = self._resolved(delegate)
+        name = absentee.name or absentee.person_id or "Someone"
+        why = f"{name} is out of office and named you as their delegate. {third_person_reason(absentee)}".strip()
+        delegate = named_person(absence.delegate, f"delegate of the {absentee.source}", why, self.context.case)
+        delegate = replace(delegate, label=f"the delegate of {name}")
+        delegate_id, problem = self._resolve(delegate)
         if delegate_id is None or problem:
-            self._pass_over(delegate, problem or "is not in Slack")
+            self._skip(delegate, problem or "is not in Slack")
             return None
-        self._consider(delegate, TOLD)
-        return self._told(delegate, (delegate_id,))
+        self._add_result(delegate, NOTIFIED)
+        return self._chosen(delegate, (delegate_id,))
 
     def _try_pool(self, source: Pool) -> SideChoice | None:
-        for who, why in self._in_turn(source):
-            found = named(who, f"pool {source.pool}", why, self.place.case)
-            told = self._try_person(found)
-            self.above.append(found)
-            if told:
-                is_another = who != self.had.get(source.pool)
-                return replace(told, turns=(Turn(source.pool, who, self._account(source)),) if is_another else ())
+        for person_id, why in self._in_turn(source):
+            candidate = named_person(person_id, f"pool {source.pool}", why, self.context.case)
+            choice = self._try_person(candidate)
+            self.above.append(candidate)
+            if choice:
+                is_new_turn = person_id != self.earlier_turns.get(source.pool)
+                turn = Turn(source.pool, person_id, self._sticky_account(source))
+                return replace(choice, turns=(turn,) if is_new_turn else ())
         return None
 
     def _in_turn(self, source: Pool) -> Iterator[tuple[str, str]]:
-        """Whoever has the account, then the others as it is their turn. All are looked up at once."""
-        pool = self.place.rules.pools[source.pool]
-        self._insist_on_all(pool)
-        turn = f"It is your turn in the pool {source.pool}."
-        first = self.had.get(source.pool)
-        if first is not None:
-            yield first, turn
-        account = self._account(source)
-        sticky = self.ledger.sticky.get((source.pool, account)) if account else None
-        members = [member.user for member in pool.members]
-        if sticky in members and sticky != first:
-            company = self.place.view(self.place.side).company
-            yield sticky, f"You were told of {company} before: it stays with you in the pool {source.pool}."
-        for member in self.ledger.pools.get(source.pool, PoolState()).in_turn(pool):
-            if member.user not in {sticky, first}:
-                yield member.user, turn
+        """The member who has the account, then the others in turn. All of them are looked up at once."""
+        pool = self.context.rules.pools[source.pool]
+        self._require_lookups(pool)
+        turn_reason = f"It is your turn in the pool {source.pool}."
+        earlier_member = self.earlier_turns.get(source.pool)
+        if earlier_member is not None:
+            yield earlier_member, turn_reason
+        account = self._sticky_account(source)
+        sticky_member = self.batch.sticky.get((source.pool, account)) if account else None
+        if sticky_member in [member.user for member in pool.members] and sticky_member != earlier_member:
+            company = self.context.view(self.context.side).company
+            yield (
+                sticky_member,
+                f"You were notified about {company} before: it stays with you in the pool {source.pool}.",
+            )
+        for member in self.batch.pools.get(source.pool, PoolState()).in_turn(pool):
+            if member.user not in {sticky_member, earlier_member}:
+                yield member.user, turn_reason
 
-    def _insist_on_all(self, pool: RoundRobin) -> None:
-        lacks = Lacks()
+    def _require_lookups(self, pool: RoundRobin) -> None:
+        lookups = MissingLookups()
         for member in pool.members:
-            found = named(member.user, "", "", self.place.case)
+            candidate = named_person(member.user, "", "", self.context.case)
             try:
-                if not found.problem:
-                    self.standing.resolve(found)
-            except LackingError as error:
-                lacks |= error.lacks
-        if lacks:
-            raise LackingError(lacks)
+                if not candidate.problem:
+                    self.availability.resolve(candidate)
+            except MissingLookupsError as error:
+                lookups |= error.lookups
+        if lookups:
+            raise MissingLookupsError(lookups)
 
-    def _account(self, source: Pool) -> str | None:
-        if not self.place.rules.pools[source.pool].sticky:
+    def _sticky_account(self, source: Pool) -> str | None:
+        if not self.context.rules.pools[source.pool].sticky:
             return None
-        return self.place.case.account_key(self.place.side)
+        return self.context.case.account_key(self.context.side)
 
-    def _try_group(self, found: Candidate) -> SideChoice | None:
-        group = self.standing.groups.get(found.group or "")
+    def _try_group(self, candidate: Candidate) -> SideChoice | None:
+        group_id = candidate.group or ""
+        group = self.availability.groups.get(group_id)
         if group is None:
-            raise LackingError(Lacks(groups=frozenset({found.group or ""})))
-        told = []
-        for user_id in group.user_ids:
-            member = replace(found, who=user_id, group=None, label=f"a member of {found.label},")
-            known, problem = self._resolved(member)
-            if known is None or problem:
-                self._pass_over(member, problem or "is not in Slack")
+            raise MissingLookupsError(MissingLookups(groups=frozenset({group_id})))
+        recipients = []
+        for member_id in group.user_ids:
+            member = replace(candidate, person_id=member_id, group=None, label=f"a member of {candidate.label},")
+            user_id, problem = self._resolve(member)
+            if user_id is None or problem:
+                self._skip(member, problem or "is not in Slack")
             else:
-                self._consider(member, TOLD)
-                told.append(known)
-        if not told and not group.user_ids:
-            self._pass_over(found, group.problem or "has no members")
-        return self._told(found, tuple(told)) if told else None
+                self._add_result(member, NOTIFIED)
+                recipients.append(user_id)
+        if not group.user_ids:
+            self._skip(candidate, group.problem or "has no members")
+        return self._chosen(candidate, tuple(recipients)) if recipients else None
 
-    def _channel(self, found: Candidate, *, is_fallback: bool) -> SideChoice:
-        self._consider(found, TOLD)
-        reasons = self._reasons() if is_fallback else []
-        reason = none_found(reasons) if reasons else found.why
-        return replace(self._told(found, ()), channel=found.channel, name=None, reason=reason, by_default=bool(reasons))
+    def _channel(self, candidate: Candidate, *, is_fallback: bool) -> SideChoice:
+        self._add_result(candidate, NOTIFIED)
+        problems = self._problems() if is_fallback else []
+        reason = no_dri_found(problems) if problems else candidate.why
+        choice = self._chosen(candidate, ())
+        return replace(choice, channel=candidate.channel, name=None, reason=reason, by_default=bool(problems))
 
-    def _told(self, found: Candidate, user_ids: tuple[str, ...]) -> SideChoice:
+    def _chosen(self, candidate: Candidate, user_ids: tuple[str, ...]) -> SideChoice:
         return SideChoice(
-            side=self.place.side,
-            rule=self.place.rule,
+            side=self.context.side,
+            rule=self.context.rule,
             considered=tuple(self.considered),
-            reason=found.why,
-            name=found.name or found.email or found.who or found.label,
-            told=user_ids,
+            reason=candidate.why,
+            name=candidate.name or candidate.email or candidate.person_id or candidate.label,
+            recipients=user_ids,
             unmatched=tuple(self.unmatched),
         )
 
-    def _pass_over(self, found: Candidate, problem: str) -> None:
-        self._consider(found, problem)
-        text = f"{found.label} {problem}".strip()
-        (self.absent if found.is_absent else self.problems).append(text)
+    def _skip(self, candidate: Candidate, problem: str) -> None:
+        self._add_result(candidate, problem)
+        text = f"{candidate.label} {problem}".strip()
+        (self.absent if candidate.is_absent else self.problems).append(text)
 
-    def _consider(self, found: Candidate, result: str) -> None:
-        match = self.standing.match(found) if result == TOLD and not found.channel else None
-        who = found.email or found.who
-        self.considered.append(Considered(self.place.side, found.source, found.name, who, result, match))
+    def _add_result(self, candidate: Candidate, result: str) -> None:
+        match = self.availability.match(candidate) if result == NOTIFIED and not candidate.channel else None
+        email = candidate.email or candidate.person_id
+        row = Considered(self.context.side, candidate.source, candidate.name, email, result, match)
+        self.considered.append(row)
 
-    def _reasons(self) -> list[str]:
-        """Why it was nobody; that there is no such record only where nothing else is to be said."""
-        case = self.place.case
-        if self.place.rule is CATCH_ALL:
-            return of_catch_all(case, self.problems)
+    def _problems(self) -> list[str]:
+        """Why nobody was chosen. Missing records are named only if there is no other reason."""
+        case = self.context.case
+        if self.context.rule is CATCH_ALL:
+            return catch_all_problems(case, self.problems)
         absent = self.absent if case.records is None or not self.problems else []
         return list(dict.fromkeys([*absent, *self.problems])) or ["the rule names nobody"]

@@ -1,4 +1,4 @@
-"""Whether a rule takes a side of a job change: its conditions, made ready once and asked many times. Pure."""
+"""Which rule matches a side of a job change. The conditions are indexed once and evaluated many times. Pure."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from services.ownership.choice.case import Case, segments_of, text_of
 from services.ownership.rules.owner_sources import Side
 from services.ownership.rules.rule_set import Conditions, FieldTest, Rule, RuleSet, Segment, Segments
 
-Test = Callable[["Situation"], bool]
+Test = Callable[["CaseSide"], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
-    """One side of a job change, as conditions see it; texts are folded for comparison."""
+class CaseSide:
+    """The values of one side of a job change that conditions test. Texts are case-folded."""
 
     side: Side
     signal: Signal
@@ -31,8 +31,7 @@ class Situation:
     texts: dict[str, str | None] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, case: Case, side: Side, segments: Segments) -> Situation:
-        """One side of a job change, folded so that rules compare without regard to case."""
+    def of(cls, case: Case, side: Side, segments: Segments) -> CaseSide:
         change = case.change
         job = change.previous if side == "past" else change.current
         return cls(
@@ -48,7 +47,7 @@ class Situation:
         )
 
     def text(self, field: str) -> str | None:
-        """A field (`Account.Type`) of this side's record, folded; None: there is no such record, or nothing in it."""
+        """The case-folded text of a field such as `Account.Type`. None means no such record, or an empty field."""
         if field not in self.texts:
             view = self.case.views[self.side]
             sobject, _, name = field.partition(".")
@@ -58,15 +57,15 @@ class Situation:
 
 
 @dataclass(frozen=True)
-class Takers:
-    """Which rules take a value of one condition, as bits: bit n is rule n. *any_value*: those that do not ask."""
+class ConditionIndex:
+    """The rules that match a value of one condition, as bits: bit n is rule n. `any_value` has the rules without it."""
 
     any_value: int
     by_value: Mapping[object, int]
 
     @classmethod
-    def of(cls, wanted: Sequence[Collection[object] | None]) -> Takers:
-        """*wanted*: for each rule the values that it takes; None: it does not ask."""
+    def of(cls, wanted: Sequence[Collection[object] | None]) -> ConditionIndex:
+        """`wanted` has, for each rule, the values that match. None means that the rule has no such condition."""
         any_value, by_value = 0, defaultdict[object, int](int)
         for number, values in enumerate(wanted):
             if values is None:
@@ -75,81 +74,83 @@ class Takers:
                 by_value[value] |= 1 << number
         return cls(any_value, dict(by_value))
 
-    def taking(self, value: object) -> int:
+    def matching(self, value: object) -> int:
         return self.any_value | self.by_value.get(value, 0)
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedRules:
     """
-    A rule set made ready. What has few values is looked up for all rules at once, which leaves few to try one by one:
-    those in force stand in *rules* with the tests that remain.
+    A rule set, indexed for matching.
+
+    Conditions with few possible values are looked up for all rules at once. `rules` holds the enabled rules with the
+    tests that remain for each of them.
     """
 
     rule_set: RuleSet
     rules: tuple[tuple[tuple[Test, ...], Rule], ...]
-    sides: Takers
-    signals: Takers
-    change_types: Takers
-    segments: Takers
-    relationships: Takers
-    personas: Takers
+    sides: ConditionIndex
+    signals: ConditionIndex
+    change_types: ConditionIndex
+    segments: ConditionIndex
+    relationships: ConditionIndex
+    personas: ConditionIndex
 
     @classmethod
-    def of(cls, rule_set: RuleSet) -> Prepared:
-        """The rules in force, indexed by what they ask for: of hundreds only a few are looked at."""
+    def of(cls, rule_set: RuleSet) -> PreparedRules:
+        """Index the enabled rules, so that only a few of hundreds need to be tested one by one."""
         rules = rule_set.in_force
         whens = [rule.when for rule in rules]
         return cls(
             rule_set,
             tuple((tuple(_tests(rule.when)), rule) for rule in rules),
-            sides=Takers.of([when.side and (when.side,) for when in whens]),
-            signals=Takers.of([when.signal for when in whens]),
-            change_types=Takers.of([when.change_type for when in whens]),
-            segments=Takers.of([when.segment for when in whens]),
-            relationships=Takers.of([_folded(when.relationship) for when in whens]),
-            personas=Takers.of([_folded(when.persona) for when in whens]),
+            sides=ConditionIndex.of([when.side and (when.side,) for when in whens]),
+            signals=ConditionIndex.of([when.signal for when in whens]),
+            change_types=ConditionIndex.of([when.change_type for when in whens]),
+            segments=ConditionIndex.of([when.segment for when in whens]),
+            relationships=ConditionIndex.of([_folded(when.relationship) for when in whens]),
+            personas=ConditionIndex.of([_folded(when.persona) for when in whens]),
         )
 
-    def first(self, situation: Situation) -> Rule | None:
-        """The first rule that takes it; None: it is left to the catch-all."""
-        left = (
-            self.sides.taking(situation.side)
-            & self.signals.taking(situation.signal)
-            & self.change_types.taking(situation.change_type)
-            & self.relationships.taking(situation.relationship)
-            & self.personas.taking(situation.persona)
-            & self._of_segments(situation.segments)
+    def first_match(self, case_side: CaseSide) -> Rule | None:
+        """The first rule that matches. None means that the catch-all applies."""
+        candidates = (
+            self.sides.matching(case_side.side)
+            & self.signals.matching(case_side.signal)
+            & self.change_types.matching(case_side.change_type)
+            & self.relationships.matching(case_side.relationship)
+            & self.personas.matching(case_side.persona)
+            & self._of_segments(case_side.segments)
         )
-        while left:
-            lowest = left & -left
+        while candidates:
+            lowest = candidates & -candidates
             tests, rule = self.rules[lowest.bit_length() - 1]
-            for test in tests:  # written out: this is the innermost loop of choosing
-                if not test(situation):
+            for test in tests:  # a plain loop: this is the hottest code of a decision
+                if not test(case_side):
                     break
             else:
                 return rule
-            left ^= lowest
+            candidates ^= lowest
         return None
 
     def _of_segments(self, segments: frozenset[Segment]) -> int:
-        """An account may be in several."""
-        takers = self.segments.any_value
+        """The rules that match any of the segments. An account can be in several."""
+        matching = self.segments.any_value
         for segment in segments:
-            takers |= self.segments.taking(segment)
-        return takers
+            matching |= self.segments.matching(segment)
+        return matching
 
 
 def _tests(when: Conditions) -> Iterator[Test]:
     if when.min_score is not None:
-        least = when.min_score
-        yield lambda situation: situation.score is not None and situation.score >= least
+        min_score = when.min_score
+        yield lambda case_side: case_side.score is not None and case_side.score >= min_score
     if when.title_lacks is not None:
-        lacks = _any_of(when.title_lacks)
-        yield lambda situation: lacks(situation.title) is None
+        excluded = _find_any(when.title_lacks)
+        yield lambda case_side: excluded(case_side.title) is None
     if when.title_contains is not None:
-        contains = _any_of(when.title_contains)
-        yield lambda situation: contains(situation.title) is not None
+        contains = _find_any(when.title_contains)
+        yield lambda case_side: contains(case_side.title) is not None
     for test in when.fields or ():
         yield _field_test(test)
 
@@ -157,14 +158,14 @@ def _tests(when: Conditions) -> Iterator[Test]:
 def _field_test(test: FieldTest) -> Test:
     name = test.field
     if test.test == "contains":
-        contains = _any_of(test.values)
-        return lambda situation: (text := situation.text(name)) is not None and contains(text) is not None
+        contains = _find_any(test.values)
+        return lambda case_side: (text := case_side.text(name)) is not None and contains(text) is not None
     wanted = _folded(test.values) or frozenset()
-    return lambda situation: situation.text(name) in wanted
+    return lambda case_side: case_side.text(name) in wanted
 
 
-def _any_of(words: Sequence[str]) -> Callable[[str], object]:
-    """Finds any of these words in folded text, or answers None."""
+def _find_any(words: Sequence[str]) -> Callable[[str], object]:
+    """A function that finds any of these words in case-folded text. It returns None if there is none."""
     return re.compile("|".join(re.escape(word.casefold()) for word in words)).search
 
 

@@ -1,9 +1,9 @@
 """
-Round robin: whose turn it is in a pool, by weight, with accounts that stay where they are. Pure.
+Round robin: whose turn it is in a pool, by weight. Pure.
 
-Each member has a place on a scale; whoever stands lowest is next, and then moves up by a step that is the smaller the
-greater their weight. Whoever could not take a turn, or is new, comes back at the pool's own place: they are not given
-all that they missed.
+Each member has a position on a scale. The member with the lowest position is next, and then moves up by a step; the
+greater their weight, the smaller the step. A member who is new or could not take a turn comes back at the pool's own
+position, so they do not get all the turns that they missed.
 """
 
 from __future__ import annotations
@@ -14,35 +14,35 @@ from dataclasses import dataclass, field, replace
 from services.ownership.rules.rule_set import Pool, PoolMember
 
 STEP = 25_225_200
-"""Divisible by every weight up to 16, so that those are exact; beyond, a turn in a million is off."""
+"""Divisible by every weight up to 16, so those are exact. With greater weights, one turn in a million is off."""
 
 
 @dataclass(frozen=True)
 class PoolState:
-    """*at*: where the pool stands; *places*: where each member does, by who they are."""
+    """`at` is the position of the pool; `places` holds the position of each member, as stored."""
 
     at: int = 0
     places: Mapping[str, int] = field(default_factory=dict)
 
-    def taken(self, pool: Pool, who: str) -> PoolState:
-        """After this member took a turn."""
-        here = self._place(who)
-        weight = next((member.weight for member in pool.members if member.user == who), 1)
-        known = {member.user for member in pool.members}
-        places = {name: place for name, place in self.places.items() if name in known}
-        return replace(self, at=max(self.at, here), places=places | {who: here + STEP // weight})
+    def after_turn(self, pool: Pool, user: str) -> PoolState:
+        """The state after this member took a turn."""
+        position = self._position(user)
+        weight = next((member.weight for member in pool.members if member.user == user), 1)
+        members = {member.user for member in pool.members}
+        places = {name: place for name, place in self.places.items() if name in members}
+        return replace(self, at=max(self.at, position), places=places | {user: position + STEP // weight})
 
     def in_turn(self, pool: Pool) -> Iterator[PoolMember]:
-        """The members from the next one on; those who stand level in the order of the pool."""
-        return iter(sorted(pool.members, key=lambda member: self._place(member.user)))
+        """The members from the next one on. Members with the same position stay in the order of the pool."""
+        return iter(sorted(pool.members, key=lambda member: self._position(member.user)))
 
-    def _place(self, who: str) -> int:
-        return max(self.places.get(who, self.at), self.at)
+    def _position(self, user: str) -> int:
+        return max(self.places.get(user, self.at), self.at)
 
 
 @dataclass(frozen=True)
 class Turn:
-    """A member of a pool took a turn, and has this account from now on (None: no account is known)."""
+    """A member of a pool took a turn. They keep this account from now on; None means that no account is known."""
 
     pool: str
     user: str

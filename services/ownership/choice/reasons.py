@@ -1,4 +1,4 @@
-"""Why a job change is read where it is, in sentences: whose it is, or why nobody was found. Pure."""
+"""The sentences that say why a job change is someone's, or why no DRI was found. Pure."""
 
 from __future__ import annotations
 
@@ -7,37 +7,37 @@ from collections.abc import Iterable
 from services.ownership.choice.candidates import Candidate
 from services.ownership.choice.case import Case
 
-_NONE_FOUND = "No DRI found: "
+_NO_DRI_FOUND = "No DRI found: "
 
 
-def none_found(ways: Iterable[str]) -> str:
-    """*ways*: what was in the way, each once."""
-    return f"{_NONE_FOUND}{'; '.join(dict.fromkeys(ways))}."
+def no_dri_found(problems: Iterable[str]) -> str:
+    """One sentence with each problem once."""
+    return f"{_NO_DRI_FOUND}{'; '.join(dict.fromkeys(problems))}."
 
 
-def all_reasons(reasons: Iterable[str]) -> str:
-    """Those of both sides as one text: what is the same of both is said once, also that nobody was found."""
+def join_reasons(reasons: Iterable[str]) -> str:
+    """The reasons of both sides as one text. What both sides have in common is said once."""
     distinct = dict.fromkeys(reasons)
-    missing = [reason for reason in distinct if reason.startswith(_NONE_FOUND)]
-    ways = [way for reason in missing for way in reason[len(_NONE_FOUND) : -1].split("; ")]
-    told = [reason for reason in distinct if reason not in missing]
-    return " ".join([*([none_found(ways)] if ways else []), *told])
+    failures = [reason for reason in distinct if reason.startswith(_NO_DRI_FOUND)]
+    problems = [problem for reason in failures for problem in reason[len(_NO_DRI_FOUND) : -1].split("; ")]
+    others = [reason for reason in distinct if reason not in failures]
+    return " ".join([*([no_dri_found(problems)] if problems else []), *others])
 
 
-def of_catch_all(case: Case, problems: list[str]) -> list[str]:
-    """Why nobody was found where no rule took the job change; *problems*: of those who were considered."""
+def catch_all_problems(case: Case, problems: list[str]) -> list[str]:
+    """Why nobody was found when no rule matched. `problems` are those of the candidates that were considered."""
     if case.trouble:
         return [case.trouble, *problems]
     if problems:
         return problems
     if case.records is None:
-        return [f"{case.no_records}, and the sender named no DRI"]
-    asked = "e-mail address or Salesforce id" if case.change.person.emails else "Salesforce id"
-    return [f"no contact or lead in Salesforce has this person's {asked}"]
+        return [f"{case.no_records_reason}, and the source did not name a DRI"]
+    keys = "e-mail address or Salesforce id" if case.change.person.emails else "Salesforce id"
+    return [f"no contact or lead in Salesforce has this person's {keys}"]
 
 
-def of_somebody(absent: Candidate) -> str:
-    """Why it was theirs, told to whoever stands in for them."""
-    if absent.why.startswith("You own "):
-        return f"They own {absent.why.removeprefix('You own ')}"
-    return f"They are {absent.why.removeprefix('You are ')}" if absent.why.startswith("You are ") else ""
+def third_person_reason(absentee: Candidate) -> str:
+    """Why the job change was theirs, for the delegate who is notified in their place."""
+    if absentee.why.startswith("You own "):
+        return f"They own {absentee.why.removeprefix('You own ')}"
+    return f"They are {absentee.why.removeprefix('You are ')}" if absentee.why.startswith("You are ") else ""

@@ -1,4 +1,4 @@
-"""What a rule set asks of Salesforce: fields, accounts of both companies, opportunities, teams, users. Pure."""
+"""The Salesforce records that rules require: fields, accounts of both companies, opportunities, teams, users. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from services.ownership.rules.owner_sources import (
     Source,
     TeamRole,
     UserField,
-    innermost,
+    base_source,
     is_salesforce_user,
 )
 from services.ownership.rules.rule_set import Rule, RuleSet, Segment
@@ -26,42 +26,46 @@ _BY_OPPORTUNITY: frozenset[Segment] = frozenset({"open_opportunity", "closed_los
 _BY_FIELD: frozenset[Segment] = frozenset({"customer", "target", "none"})
 
 
-def segments_asked_for(rules: RuleSet, muted: Collection[Segment]) -> frozenset[Segment]:
-    """By the rules in force, or by somebody who has *muted* them: of others it is not known whether accounts are in."""
+def used_segments(rules: RuleSet, muted: Collection[Segment]) -> frozenset[Segment]:
+    """The segments that a rule in force or a member's mute uses. The others are not looked up."""
     return frozenset({*muted, *(segment for rule in rules.in_force for segment in rule.when.segment or ())})
 
 
-def needs_of(rules: RuleSet, email_field: str | None = None, muted: Collection[Segment] = ()) -> RequiredRecords:
+def required_records(
+    rules: RuleSet, email_field: str | None = None, muted: Collection[Segment] = ()
+) -> RequiredRecords:
     """
-    For the rules in force; *email_field* of User is read besides `Email`, for matching with Slack.
+    What to query for the rules in force.
 
-    *muted*: segments of accounts that somebody does not want to hear of.
+    `email_field` of User is read in addition to `Email`, for matching with Slack. `muted` are the account segments that
+    a member has muted.
     """
     in_force = rules.in_force
     sources = [source for rule in in_force for source in _sources(rule)]
-    segments = segments_asked_for(rules, muted)
+    segments = used_segments(rules, muted)
     named = {*_tested(in_force), *(source.field for source in sources if isinstance(source, UserField))}
     if segments & _BY_FIELD:
         named |= {rules.segments.customer.field, rules.segments.target.field}
+    teams = [source for source in sources if isinstance(source, TeamRole)]
     pools = [rules.pools[source.pool] for source in sources if isinstance(source, Pool)]
     needs = RequiredRecords(
         fields=_by_object(named),
-        companies=bool(segments or named or pools) or any(map(_is_of_a_side, sources)),
+        companies=bool(segments or named or pools) or any(map(_uses_side_records, sources)),
         parents=any(isinstance(source, Owner) and source.of == "parent_account" for source in sources),
         opportunities=bool(segments & _BY_OPPORTUNITY)
         or any(field.startswith("Opportunity.") for field in named)
-        or any(map(_is_of_opportunity, sources)),
-        account_roles=frozenset(one.role for one in sources if isinstance(one, TeamRole) and one.of == "account"),
-        opportunity_roles=frozenset(one.role for one in sources if isinstance(one, TeamRole) and one.of != "account"),
-        user_fields=frozenset(one.field.lower() for one in sources if isinstance(one, UserField)),
+        or any(map(_uses_opportunity, sources)),
+        account_roles=frozenset(source.role for source in teams if source.of == "account"),
+        opportunity_roles=frozenset(source.role for source in teams if source.of != "account"),
+        user_fields=frozenset(source.field.lower() for source in sources if isinstance(source, UserField)),
         managers=any(isinstance(source, Manager) for rule in in_force for source in rule.tell),
         user_ids=frozenset(filter(is_salesforce_user, _named_people(rules, sources))),
     )
     return replace(needs, email_field=email_field)
 
 
-def together(first: RequiredRecords, second: RequiredRecords) -> RequiredRecords:
-    """What serves two rule sets at once, so that both decide on the same facts."""
+def combine(first: RequiredRecords, second: RequiredRecords) -> RequiredRecords:
+    """What two rule sets require together, so that both decide on the same records."""
     objects = {*first.fields, *second.fields}
     return RequiredRecords(
         fields={name: first.fields.get(name, frozenset()) | second.fields.get(name, frozenset()) for name in objects},
@@ -77,11 +81,13 @@ def together(first: RequiredRecords, second: RequiredRecords) -> RequiredRecords
     )
 
 
-def allowed(needs: RequiredRecords, readable: Mapping[str, frozenset[str]]) -> tuple[RequiredRecords, frozenset[str]]:
+def without_unreadable(
+    needs: RequiredRecords, readable: Mapping[str, frozenset[str]]
+) -> tuple[RequiredRecords, frozenset[str]]:
     """
-    The same with no field but those of the org that we may read, and the ones that are left out, in lower case.
+    Leave out the fields that the app cannot read in the org. Returns these too, in lower case.
 
-    *readable*: field names in lower case by sObject; an sObject that is not in it is not known well enough to judge.
+    `readable` has field names in lower case by sObject. The fields of an sObject that is not in it are all kept.
     """
     kept: dict[str, frozenset[str]] = {}
     dropped: set[str] = set()
@@ -98,18 +104,18 @@ def allowed(needs: RequiredRecords, readable: Mapping[str, frozenset[str]]) -> t
 
 def _sources(rule: Rule) -> Iterator[Source]:
     chain = [*rule.tell, *([rule.fallback] if rule.fallback else [])]
-    yield from filter(None, (innermost(source) for source in chain))
+    yield from filter(None, (base_source(source) for source in chain))
 
 
 def _tested(rules: Iterable[Rule]) -> set[str]:
     return {test.field for rule in rules for test in rule.when.fields or ()}
 
 
-def _is_of_a_side(source: Source) -> bool:
+def _uses_side_records(source: Source) -> bool:
     return isinstance(source, Owner | OpportunityOwner | UserField | TeamRole)
 
 
-def _is_of_opportunity(source: Source) -> bool:
+def _uses_opportunity(source: Source) -> bool:
     return isinstance(source, OpportunityOwner) or (isinstance(source, TeamRole) and source.of == "opportunity")
 
 
@@ -124,8 +130,8 @@ def _named_people(rules: RuleSet, sources: Iterable[Source]) -> Iterator[str]:
 
 
 def _by_object(fields: Iterable[str]) -> dict[str, frozenset[str]]:
-    found: dict[str, set[str]] = defaultdict(set)
+    by_object: dict[str, set[str]] = defaultdict(set)
     for field in fields:
         sobject, _, name = field.partition(".")
-        found[sobject].add(name)
-    return {sobject: frozenset(names) for sobject, names in found.items()}
+        by_object[sobject].add(name)
+    return {sobject: frozenset(names) for sobject, names in by_object.items()}

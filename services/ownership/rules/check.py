@@ -1,11 +1,11 @@
-"""Rules against the org they are for: fields and roles it lacks, fields that hold no users. Pure."""
+"""Checks rules against the org's schema: missing fields and roles, and fields that do not hold users. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from services.ownership.rules.faults import RuleFault
+from services.ownership.rules.issues import RuleIssue
 from services.ownership.rules.owner_sources import Manager, Mapped, Source, TeamRole, UserField
 from services.ownership.rules.rule_set import Rule, RuleSet
 from services.ownership.rules.unreachable import unreachable
@@ -14,9 +14,9 @@ from services.ownership.rules.unreachable import unreachable
 @dataclass(frozen=True)
 class OrgField:
     """
-    A field as the org describes it. *name*: as rules write it, `Account.SDR__c`; *label*: as people read it, "SDR".
+    A field of the org. `name` is written as in rules, such as `Account.SDR__c`; `label` is what people see, "SDR".
 
-    *refers_to*: the kinds of record it may hold, of a lookup.
+    `refers_to` has the sObjects that a lookup can hold.
     """
 
     name: str
@@ -25,10 +25,12 @@ class OrgField:
 
 
 @dataclass(frozen=True)
-class OrgShape:
+class OrgSchema:
     """
-    What rules may name. *fields* by object and field in lower case (`account.sdr__c`); *objects*: those that could be
-    described, in lower case; *roles*: team roles by `account` and `opportunity`, where the org tells them.
+    The parts of an org that rules can name.
+
+    `fields` is keyed by object and field in lower case, such as `account.sdr__c`. `objects` are the sObjects that could
+    be described, in lower case. `roles` has team roles by `account` and `opportunity`, if the org lists them.
     """
 
     objects: frozenset[str] = frozenset()
@@ -37,57 +39,57 @@ class OrgShape:
 
     @property
     def user_fields(self) -> list[str]:
-        """The lookups to User, for a picker, as `account.sdr__c`."""
-        return sorted(name for name, one in self.fields.items() if "User" in one.refers_to)
+        """The keys of the lookups to User, such as `account.sdr__c`."""
+        return sorted(name for name, field in self.fields.items() if "User" in field.refers_to)
 
 
-def check(rules: RuleSet, org: OrgShape | None) -> list[RuleFault]:
-    """Every fault that parsing cannot see. *org* None: no Salesforce is connected, so only the rules themselves."""
-    faults = unreachable(rules.rules)
+def check(rules: RuleSet, org: OrgSchema | None) -> list[RuleIssue]:
+    """The issues that parsing cannot find. Without an org, only the rules themselves are checked."""
+    issues = unreachable(rules.rules)
     if org is None:
-        return faults
+        return issues
     for number, rule in enumerate(rules.rules):
-        faults += _of_rule(rule, f"rules.{number}", org)
+        issues += _check_rule(rule, f"rules.{number}", org)
     for name, test in (("customer", rules.segments.customer), ("target", rules.segments.target)):
         if any(name in (rule.when.segment or ()) for rule in rules.in_force):
-            faults += _of_field(test.field, f"segments.{name}.field", org)
-    return faults
+            issues += _check_field(test.field, f"segments.{name}.field", org)
+    return issues
 
 
-def _of_rule(rule: Rule, path: str, org: OrgShape) -> Iterator[RuleFault]:
+def _check_rule(rule: Rule, path: str, org: OrgSchema) -> Iterator[RuleIssue]:
     for place, test in enumerate(rule.when.fields or ()):
-        yield from _of_field(test.field, f"{path}.when.fields.{place}.field", org)
+        yield from _check_field(test.field, f"{path}.when.fields.{place}.field", org)
     for place, source in enumerate(rule.tell):
-        yield from _of_source(source, f"{path}.tell.{place}", org)
+        yield from _check_source(source, f"{path}.tell.{place}", org)
 
 
-def _of_source(source: Source, path: str, org: OrgShape) -> Iterator[RuleFault]:
+def _check_source(source: Source, path: str, org: OrgSchema) -> Iterator[RuleIssue]:
     if isinstance(source, Mapped | Manager):
         if source.of is not None:
-            yield from _of_source(source.of, f"{path}.of", org)
+            yield from _check_source(source.of, f"{path}.of", org)
     elif isinstance(source, UserField):
-        faults = list(_of_field(source.field, f"{path}.field", org))
-        known = org.fields.get(source.field.lower())
-        yield from faults
-        if known is not None and "User" not in known.refers_to:
-            yield RuleFault(f"{path}.field", f"{source.field} is not a lookup to a user")
+        issues = list(_check_field(source.field, f"{path}.field", org))
+        field = org.fields.get(source.field.lower())
+        yield from issues
+        if field is not None and "User" not in field.refers_to:
+            yield RuleIssue(f"{path}.field", f"{source.field} is not a lookup to a user")
     elif isinstance(source, TeamRole):
-        yield from _of_team(source, path, org)
+        yield from _check_team(source, path, org)
 
 
-def _of_team(source: TeamRole, path: str, org: OrgShape) -> Iterator[RuleFault]:
+def _check_team(source: TeamRole, path: str, org: OrgSchema) -> Iterator[RuleIssue]:
     if f"{source.of}teammember" not in org.objects:
-        yield RuleFault(f"{path}.of", f"{source.of} teams are switched off in Salesforce, or we may not read them")
+        yield RuleIssue(f"{path}.of", f"{source.of} teams are turned off in Salesforce, or the app may not read them")
         return
     roles = org.roles.get(source.of)
     if roles is not None and source.role.casefold() not in {role.casefold() for role in roles}:
-        known = ", ".join(sorted(roles)) or "none"
-        yield RuleFault(f"{path}.role", f"{source.of} teams have no role {source.role}; there are: {known}")
+        available = ", ".join(sorted(roles)) or "none"
+        yield RuleIssue(f"{path}.role", f"{source.of} teams have no role {source.role}; available roles: {available}")
 
 
-def _of_field(name: str, path: str, org: OrgShape) -> Iterator[RuleFault]:
+def _check_field(name: str, path: str, org: OrgSchema) -> Iterator[RuleIssue]:
     sobject = name.partition(".")[0]
     if sobject.lower() not in org.objects:
-        yield RuleFault(path, f"{sobject} cannot be read in Salesforce")
+        yield RuleIssue(path, f"{sobject} cannot be read in Salesforce")
     elif name.lower() not in org.fields:
-        yield RuleFault(path, f"{name} does not exist in Salesforce, or we may not read it")
+        yield RuleIssue(path, f"{name} does not exist in Salesforce, or the app may not read it")

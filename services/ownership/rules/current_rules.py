@@ -1,21 +1,21 @@
-"""A workspace's rules as an admin sees them: published, drafted, and what came of a change. Pure."""
+"""The current rules of a workspace, published and drafted, and the result of changing them. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from domain.rule_versions import DraftRules, SeenVersion
-from services.ownership.rules.faults import RuleFault
+from services.ownership.rules.issues import RuleIssue
 from services.ownership.rules.rule_set import RuleSet
 
 
 @dataclass(frozen=True)
-class RuleBook:
+class CurrentRules:
     """
-    The rules as they stand. *version* 0: none are published, only the catch-all is there.
+    The published rules and the draft.
 
-    *draft* None: nothing is being changed; else *draft_rules* is what it says. *problem*: why the published ones cannot
-    be read by this version of the software.
+    `version` 0 means that none are published, so only the catch-all applies. `draft_rules` is the content of `draft`.
+    `problem` says why this version of the software cannot read the rules.
     """
 
     version: int
@@ -26,12 +26,12 @@ class RuleBook:
 
     @property
     def shown(self) -> RuleSet:
-        """What an admin goes on from."""
+        """The rules that an admin sees and changes: the draft, if there is one."""
         return self.draft_rules or self.rules
 
     @property
     def seen(self) -> SeenVersion:
-        """By which a change is refused when somebody else was faster."""
+        """The version that a change is based on, so that it is refused if another admin was faster."""
         draft = self.draft
         return SeenVersion(self.version, draft.revision, draft.changed_at) if draft else SeenVersion(self.version)
 
@@ -39,12 +39,12 @@ class RuleBook:
 @dataclass(frozen=True)
 class SaveResult:
     """
-    What came of a change. *stored* False: *text* says why, *faults* what is wrong with the rules; nothing was changed.
+    The result of a change. If it was not `stored`, `text` says why, and `issues` has the errors of the rules.
 
-    *faults* of rules that were stored are warnings. *number*: the draft's new revision, or the version now in force.
+    If it was stored, `issues` has warnings only, and `number` is the new revision of the draft or the new version.
     """
 
     stored: bool
     text: str
-    faults: tuple[RuleFault, ...] = ()
+    issues: tuple[RuleIssue, ...] = ()
     number: int | None = None

@@ -1,4 +1,4 @@
-"""A rule in plain English: "When a champion joins a target account, tell the account's SDR, else …". Pure."""
+"""Describes rules in plain English: "When a champion joins a target account, notify the account's SDR". Pure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SIGNALS = {
 }
 _MOVES: Mapping[ChangeType, tuple[str, str]] = {  # on the past side, on the current side
     ChangeType.NEW_COMPANY: ("leaves", "joins"),
-    ChangeType.NEW_HIRE: ("leaves", "is newly hired by"),
+    ChangeType.NEW_HIRE: ("leaves", "is hired by"),
     ChangeType.PROMOTION: ("leaves", "is promoted at"),
     ChangeType.LATERAL: ("leaves", "changes roles at"),
     ChangeType.DEPARTURE: ("leaves", "joins"),
@@ -54,38 +54,40 @@ _RECORDS = {
 
 
 @dataclass(frozen=True)
-class Names:
+class DisplayNames:
     """
-    How people, channels and groups are shown, and what the org calls its fields.
+    How people, channels and groups are shown, and the org's labels of fields.
 
-    *labels*: by object and field in lower case (`account.sdr__c`), as the org's describe has them.
+    `labels` is keyed by object and field in lower case, such as `account.sdr__c`.
     """
 
     show: Callable[[str], str] = str
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-PLAIN = Names()
+PLAIN = DisplayNames()
 
 
-def sentence(rule: Rule, names: Names = PLAIN) -> str:
-    """Without a full stop."""
+def describe_rule(rule: Rule, names: DisplayNames = PLAIN) -> str:
+    """One sentence, without a full stop."""
     if rule == CATCH_ALL:
-        return f"Tell {_chain(rule, names)}, else the default channel"
+        return f"Notify {_chain(rule, names)}, else the default channel"
     when = rule.when
-    return f"When {_who(when)} {_moves(when)}{_besides(when, names)}, {_tell(rule, names)}"
+    return f"When {_subject(when)} {_moves(when)}{_other_conditions(when, names)}, {_action(rule, names)}"
 
 
-def _who(when: Conditions) -> str:
-    who = with_article(listed([_small(one) for one in when.relationship])) if when.relationship else "somebody"
+def _subject(when: Conditions) -> str:
+    subject = (
+        with_article(listed([_uncapitalized(word) for word in when.relationship])) if when.relationship else "someone"
+    )
     if when.persona:
-        who += f" ({listed([_small(one) for one in when.persona])})"
+        subject += f" ({listed([_uncapitalized(word) for word in when.persona])})"
     if when.title_contains:
-        who += f" whose title contains {listed(_quoted(when.title_contains))}"
+        subject += f" whose title contains {listed(_quoted(when.title_contains))}"
     if when.title_lacks:
-        joint = "but not" if when.title_contains else "whose title does not contain"
-        who += f" {joint} {listed(_quoted(when.title_lacks))}"
-    return who
+        link = "but not" if when.title_contains else "whose title does not contain"
+        subject += f" {link} {listed(_quoted(when.title_lacks))}"
+    return subject
 
 
 def _moves(when: Conditions) -> str:
@@ -95,10 +97,10 @@ def _moves(when: Conditions) -> str:
             return "changes jobs"
         verbs = {"past": "leaves", "current": "joins or changes roles at", None: "leaves, joins or changes roles at"}
         return f"{verbs[when.side]} {where}"
-    # Who is newly hired joins, too: it is said only where it is told apart.
+    # "joins" includes new hires, so they are only named on their own.
     joins = ChangeType.NEW_COMPANY in when.change_type
-    kinds = [one for one in when.change_type if not (joins and one is ChangeType.NEW_HIRE)]
-    moves = dict.fromkeys(_verb(change_type, when.side) for change_type in kinds)
+    named = [change_type for change_type in when.change_type if not (joins and change_type is ChangeType.NEW_HIRE)]
+    moves = dict.fromkeys(_verb(change_type, when.side) for change_type in named)
     return f"{listed(list(moves))} {where}"
 
 
@@ -110,7 +112,7 @@ def _verb(change_type: ChangeType, side: Side | None) -> str:
     return past if side == "past" else current
 
 
-def _besides(when: Conditions, names: Names) -> str:
+def _other_conditions(when: Conditions, names: DisplayNames) -> str:
     parts = []
     if when.signal:
         parts.append(f"on {listed([_SIGNALS[signal] for signal in when.signal])}")
@@ -120,51 +122,51 @@ def _besides(when: Conditions, names: Names) -> str:
     return "".join(f", {part}" for part in parts)
 
 
-def _field_test(test: FieldTest, names: Names) -> str:
+def _field_test(test: FieldTest, names: DisplayNames) -> str:
     sobject = test.field.partition(".")[0].lower()
     verb = "contains" if test.test == "contains" else "is"
     return f"the {sobject}'s {field_label(test.field, names.labels)} {verb} {listed(_quoted(test.values))}"
 
 
-def _tell(rule: Rule, names: Names) -> str:
+def _action(rule: Rule, names: DisplayNames) -> str:
     deliver = rule.deliver
     if deliver.to == "nobody":
-        return "tell nobody"
+        return "notify nobody"
     channel = names.show(deliver.channel or "")
     if deliver.to == "channel":
-        return f"tell {channel}"
-    also = f", and {channel} too" if deliver.to == "dri_and_channel" else ""
-    return f"tell {_chain(rule, names)}{also}"
+        return f"notify {channel}"
+    also = f", and also {channel}" if deliver.to == "dri_and_channel" else ""
+    return f"notify {_chain(rule, names)}{also}"
 
 
-def _chain(rule: Rule, names: Names) -> str:
+def _chain(rule: Rule, names: DisplayNames) -> str:
     sources = [*rule.tell, *([rule.fallback] if rule.fallback else [])]
-    return ", else ".join(source_name(source, names) for source in sources)
+    return ", else ".join(describe_source(source, names) for source in sources)
 
 
-def source_name(source: Source, names: Names = PLAIN) -> str:
-    """ "the account's SDR", "the next one of the pool SDRs" """
+def describe_source(source: Source, names: DisplayNames = PLAIN) -> str:
+    """A noun phrase, such as "the account's SDR" or "the next member of the pool SDRs"."""
     match source:
         case Mapped():
-            return f"whom {source.table} names for {source_name(source.of, names)}"
+            return f"the recipient in {source.table} for {describe_source(source.of, names)}"
         case Manager():
-            return f"the manager of {source_name(source.of, names)}" if source.of else "that person's manager"
+            return f"the manager of {describe_source(source.of, names)}" if source.of else "that person's manager"
         case Pool():
-            return f"the next one of the pool {source.pool}"
+            return f"the next member of the pool {source.pool}"
         case Sender():
-            return "whom the sender names"
+            return "the person named by the source"
         case NamedUser() | UserGroup() | NamedChannel():
-            return _named(source, names)
-    return _of_a_record(source, names)
+            return _describe_named(source, names)
+    return _describe_record_source(source, names)
 
 
-def _named(source: NamedUser | UserGroup | NamedChannel, names: Names) -> str:
+def _describe_named(source: NamedUser | UserGroup | NamedChannel, names: DisplayNames) -> str:
     if isinstance(source, UserGroup):
-        return f"everybody in {names.show(source.group)}"
+        return f"everyone in {names.show(source.group)}"
     return names.show(source.user if isinstance(source, NamedUser) else source.channel)
 
 
-def _of_a_record(source: Owner | OpportunityOwner | UserField | TeamRole, names: Names) -> str:
+def _describe_record_source(source: Owner | OpportunityOwner | UserField | TeamRole, names: DisplayNames) -> str:
     side = _side(source.side)
     match source:
         case Owner():
@@ -182,8 +184,8 @@ def _side(side: Side | None) -> str:
     return "" if side is None else {"past": "past ", "current": "new "}[side]
 
 
-def _small(word: str) -> str:
-    """In the middle of a sentence; what is not one capitalised word ("CFO") stays as it is."""
+def _uncapitalized(word: str) -> str:
+    """Lower case for the middle of a sentence. Words such as "CFO" stay as they are."""
     return word.lower() if word[1:] == word[1:].lower() else word
 
 

@@ -1,4 +1,4 @@
-"""What people read of owner sources: names for roles and fields, "the owner of Globex". Pure."""
+"""Labels that people read in place of stored names: opportunities, fields, and results of candidates. Pure."""
 
 from __future__ import annotations
 
@@ -12,29 +12,37 @@ OPPORTUNITY: Mapping[OfOpportunity, str] = {
     "last_won": "last won opportunity",
     "last_lost": "last lost opportunity",
 }
-_IDLE_ENDS = re.compile(r"(?:__c|Id)$")
+_SUFFIXES = re.compile(r"(?:__c|Id)$")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_MATCHES = {"by the e-mail address": "matched by e-mail address"}
+
+NOTIFIED = "told"
+"""The stored result of a candidate who was notified. Every other result says why the candidate was skipped."""
 
 
 def field_label(field: str, labels: Mapping[str, str] | None = None) -> str:
     """
-    How people call a field: what the org does, or the best that its API name says ("Account.SDR__c" is "SDR").
+    The org's label of a field, or a label made from its API name: "Account.SDR__c" becomes "SDR".
 
-    *labels*: by object and field in lower case, as the org's describe has them.
+    `labels` is keyed by object and field in lower case.
     """
     name = field.partition(".")[2]
-    known = (labels or {}).get(field.lower())
-    if known and known.lower() != name.lower():
-        return known
-    bare = _IDLE_ENDS.sub("", name)
+    label = (labels or {}).get(field.lower())
+    if label and label.lower() != name.lower():
+        return label
+    bare = _SUFFIXES.sub("", name)
     namespace, _, rest = bare.partition("__")
     return _CAMEL.sub(" ", (rest or namespace).replace("_", " ")).strip() or name
 
 
-def outcome(considered: Mapping[str, str | None]) -> str:
-    """What became of somebody who was considered, as the trace has it, and how who is told was found in Slack."""
-    match = considered.get("match") or ""  # traces of earlier versions have none
-    return f"{considered['result']}, {match}" if match else str(considered["result"])
+def candidate_result(considered: Mapping[str, str | None]) -> str:
+    """The result of a candidate of a stored trace: "notified (matched by e-mail address)", or why they were skipped."""
+    if considered["result"] != NOTIFIED:
+        return str(considered["result"])
+    match = considered.get("match")  # traces of earlier versions have none
+    if not match:
+        return "notified"
+    return f"notified ({_MATCHES.get(match) or (f'matched {match}' if match.startswith('by ') else match)})"
 
 
 def listed(words: tuple[str, ...] | list[str], last: str = "or") -> str:

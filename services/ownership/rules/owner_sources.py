@@ -1,4 +1,4 @@
-"""Owner sources: the ways in which a rule can say whose job it is. Pure."""
+"""Owner sources: the ways in which a rule can name the person to notify. Pure."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _SALESFORCE_USER = re.compile(r"005[A-Za-z0-9]{12}(?:[A-Za-z0-9]{3})?")
 _EMAIL = re.compile(r"[^\s@<>]+@[^\s@<>]+\.[^\s@<>]+")
 
 
-class Part(BaseModel):
-    """A part of a rule set. Unknown names are faults: a misspelt condition must not make a rule match everything."""
+class RulePart(BaseModel):
+    """A part of a rule set. Unknown keys are errors: a misspelled condition must not make a rule match everything."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
-def _who(text: str) -> str:
+def _person_id(text: str) -> str:
     person = text.strip()
     if _SLACK_USER.fullmatch(person):
         return person
@@ -35,16 +35,16 @@ def _who(text: str) -> str:
     raise PydanticCustomError("who", "must be an e-mail address, a Slack user id or a Salesforce user id")
 
 
-def is_slack_user(who: str) -> bool:
-    return _SLACK_USER.fullmatch(who) is not None
+def is_slack_user(person_id: str) -> bool:
+    return _SLACK_USER.fullmatch(person_id) is not None
 
 
-def is_salesforce_user(who: str) -> bool:
-    return _SALESFORCE_USER.fullmatch(who) is not None
+def is_salesforce_user(person_id: str) -> bool:
+    return _SALESFORCE_USER.fullmatch(person_id) is not None
 
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
-Who = Annotated[str, AfterValidator(_who)]
+PersonId = Annotated[str, AfterValidator(_person_id)]
 """A person: an e-mail address, a Slack user id (U…) or a Salesforce user id (005…)."""
 
 ChannelId = Annotated[str, StringConstraints(pattern=r"^[CG][A-Z0-9]{2,20}$")]
@@ -55,35 +55,33 @@ FieldName = Annotated[
 """`Account.SDR__c`: an object, and the API name of one of its fields."""
 
 
-class _OfARecord(Part):
-    # Whose records: those of the company left or joined; left out: of the side on which the rule matched.
+class _RecordSource(RulePart):
+    # The side whose records are used. None means the side that the rule matched.
     side: Side | None = None
 
 
-class Owner(_OfARecord):
-    """The owner of a record."""
-
+class Owner(_RecordSource):
     source: Literal["owner"] = "owner"
     of: Literal["contact", "lead", "account", "parent_account"]
 
 
-class OpportunityOwner(_OfARecord):
-    """The owner of one of the account's opportunities."""
+class OpportunityOwner(_RecordSource):
+    """The owner of an opportunity of the account."""
 
     source: Literal["opportunity_owner"] = "opportunity_owner"
     which: OfOpportunity = "open"
 
 
-class UserField(_OfARecord):
-    """The user in a lookup field; *which*: of an Opportunity field, whose."""
+class UserField(_RecordSource):
+    """The user in a lookup field. `which` selects the opportunity, for a field of Opportunity."""
 
     source: Literal["field"] = "field"
     field: FieldName
     which: OfOpportunity = "open"
 
 
-class TeamRole(_OfARecord):
-    """The member of an account or opportunity team with this role; of several, the one added first."""
+class TeamRole(_RecordSource):
+    """The account or opportunity team member with this role. If there are several, the one added first."""
 
     source: Literal["team"] = "team"
     of: Literal["account", "opportunity"]
@@ -91,35 +89,35 @@ class TeamRole(_OfARecord):
     which: OfOpportunity = "open"
 
 
-class Pool(Part):
-    """The next one of a round-robin pool."""
+class Pool(RulePart):
+    """The next member of a round-robin pool."""
 
     source: Literal["pool"] = "pool"
     pool: Name
 
 
-class Sender(Part):
-    """Whom the sender named: the job change's `dri_email`."""
+class Sender(RulePart):
+    """The person named by the source: the job change's `dri_email`."""
 
     source: Literal["sender"] = "sender"
 
 
-class NamedUser(Part):
-    """One person, always."""
+class NamedUser(RulePart):
+    """A fixed person."""
 
     source: Literal["user"] = "user"
-    user: Who
+    user: PersonId
 
 
-class UserGroup(Part):
-    """Everybody in a Slack user group."""
+class UserGroup(RulePart):
+    """Everyone in a Slack user group."""
 
     source: Literal["user_group"] = "user_group"
     group: GroupId
 
 
-class NamedChannel(Part):
-    """A channel, in place of a person."""
+class NamedChannel(RulePart):
+    """A channel instead of a person."""
 
     source: Literal["channel"] = "channel"
     channel: ChannelId
@@ -127,19 +125,19 @@ class NamedChannel(Part):
 
 OnePerson = Owner | OpportunityOwner | UserField | TeamRole | Sender | NamedUser
 _OnePerson = Annotated[OnePerson, Field(discriminator="source")]
-"""Sources that find one person, of whom others can be derived."""
+"""Sources that find one person, from whom others can be derived."""
 
 
-class Mapped(Part):
-    """Whoever stands beside the person found in a mapping table: the SDR of an account executive, say."""
+class Mapped(RulePart):
+    """The recipient that a mapping table has for the person found, such as the SDR of an account executive."""
 
     source: Literal["mapped"] = "mapped"
     table: Name
     of: _OnePerson
 
 
-class Manager(Part):
-    """The manager of the person found; *of* left out: of the nearest one above in the chain who was found."""
+class Manager(RulePart):
+    """The manager of the person found. `of` None means the nearest person found above it in the chain."""
 
     source: Literal["manager"] = "manager"
     of: _OnePerson | None = None
@@ -161,6 +159,6 @@ Source = Annotated[
 ]
 
 
-def innermost(source: Source) -> Source | None:
-    """The source that a derived one derives from, itself for the others; None: a manager of whoever was found."""
+def base_source(source: Source) -> Source | None:
+    """The source that a source is derived from, or itself. None for a manager of the nearest person found."""
     return source.of if isinstance(source, Mapped | Manager) else source

@@ -1,4 +1,4 @@
-"""Ready-made rules for the scenarios that every team has, to start from. Pure."""
+"""Preset rules for common scenarios. Pure."""
 
 from __future__ import annotations
 
@@ -18,32 +18,36 @@ from services.ownership.rules.rule_set import Conditions, Rule, Segment
 CSM_FIELD = "Account.CSM__c"
 SDR_FIELD = "Account.SDR__c"
 CSM_ROLE = "Customer Success Manager"
-"""What the presets call these; `check` says where an org has other names."""
+"""The names that the presets use. `check` reports them if the org has other names."""
 
 _JOINS = (ChangeType.NEW_COMPANY, ChangeType.NEW_HIRE, ChangeType.DEPARTURE)
-_RISES = (ChangeType.NEW_HIRE, ChangeType.PROMOTION)
+_HIRES = (ChangeType.NEW_HIRE, ChangeType.PROMOTION)
 
 
 def presets(csm_field: str | None = CSM_FIELD, sdr_field: str | None = SDR_FIELD) -> tuple[Rule, ...]:
     """
-    The scenarios in an order in which none hides another.
+    The preset rules, in an order in which none makes another unreachable.
 
-    *csm_field*, *sdr_field*: the org's lookup fields of an account's customer success manager and SDR; None: it has
-    none, and the chains begin with what comes next.
+    `csm_field` and `sdr_field` are the org's lookups from an account to its customer success manager and SDR. If they
+    are None, the chains start with the next source.
     """
     contact, account = Owner(of="contact"), Owner(of="account")
     csm: tuple[Source, ...] = (*_field(csm_field), TeamRole(of="account", role=CSM_ROLE), account)
     sdr = _field(sdr_field)
     return (
-        _rule("A new hire or promotion at a customer", "current", "customer", (*_field(csm_field), account), _RISES),
-        _rule("A new hire or promotion at a target account", "current", "target", (*sdr, account), _RISES),
+        _rule("A new hire or promotion at a customer", "current", "customer", (*_field(csm_field), account), _HIRES),
+        _rule("A new hire or promotion at a target account", "current", "target", (*sdr, account), _HIRES),
         _rule("Leaves a customer", "past", "customer", (*csm, contact)),
         _rule("Joins a customer", "current", "customer", (*csm, contact), _JOINS),
-        _rule("Leaves an open opportunity", "past", "open_opportunity", (_deal("open"), account, contact)),
-        _rule("Joins an open opportunity", "current", "open_opportunity", (_deal("open"), account), _JOINS),
+        _rule("Leaves an open opportunity", "past", "open_opportunity", (_opportunity_owner("open"), account, contact)),
+        _rule(
+            "Joins an open opportunity", "current", "open_opportunity", (_opportunity_owner("open"), account), _JOINS
+        ),
         _rule("Joins a target account", "current", "target", (*sdr, account), _JOINS),
         _rule("Leaves a target account", "past", "target", (*sdr, contact)),
-        _rule("Joins a closed-lost account", "current", "closed_lost", (_deal("last_lost"), account), _JOINS),
+        _rule(
+            "Joins a closed-lost account", "current", "closed_lost", (_opportunity_owner("last_lost"), account), _JOINS
+        ),
         _rule(
             "Joins a company that is not in Salesforce",
             "current",
@@ -72,5 +76,5 @@ def _field(name: str | None) -> tuple[Source, ...]:
     return (UserField(field=name),) if name else ()
 
 
-def _deal(which: OfOpportunity) -> Source:
+def _opportunity_owner(which: OfOpportunity) -> Source:
     return OpportunityOwner(which=which)

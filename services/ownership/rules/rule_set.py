@@ -1,8 +1,8 @@
 """
-A workspace's ownership rules as data, and their JSON form. Pure.
+A workspace's ownership rules, and their JSON format. Pure.
 
-A rule matches one *side* of a job change: `past`, the company left, or `current`, the company joined. On each side the
-first rule that matches wins; what no rule takes, the catch-all does.
+A rule matches one side of a job change: `past`, the company left, or `current`, the company joined. On each side, the
+first rule that matches applies. If no rule matches, the catch-all applies.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from domain.job_change.parts import ChangeType, Signal
-from services.ownership.rules.faults import InvalidRulesError, RuleFault, faults_of
+from services.ownership.rules.issues import InvalidRulesError, RuleIssue, issues_of
 from services.ownership.rules.owner_sources import (
     ChannelId,
     FieldName,
@@ -25,11 +25,11 @@ from services.ownership.rules.owner_sources import (
     NamedChannel,
     NamedUser,
     Owner,
-    Part,
+    PersonId,
+    RulePart,
     Sender,
     Side,
     Source,
-    Who,
 )
 from services.ownership.rules.owner_sources import Pool as PoolSource
 
@@ -38,7 +38,7 @@ MOST_SOURCES = 12
 MOST_VALUES = 200
 MOST_MEMBERS = 200
 
-Words = Annotated[
+Values = Annotated[
     tuple[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)], ...],
     Field(min_length=1, max_length=MOST_VALUES),
 ]
@@ -53,31 +53,31 @@ SEGMENTS: tuple[Segment, ...] = (
 )
 
 
-class FieldTest(Part):
-    """A field of a record compared with any of the values, without regard to case."""
+class FieldTest(RulePart):
+    """Compares a field of a record with any of the values. Case is ignored."""
 
     field: FieldName
     test: Literal["equals", "in", "contains"] = "in"
-    values: Words
+    values: Values
 
 
-class Conditions(Part):
-    """All that are set must hold; of the values of one, any. None set: every job change."""
+class Conditions(RulePart):
+    """All conditions that are set must hold; any of the values of a condition is enough. None set: all match."""
 
     side: Side | None = None
     signal: Annotated[tuple[Signal, ...], Field(min_length=1)] | None = None
     change_type: Annotated[tuple[ChangeType, ...], Field(min_length=1)] | None = None
-    relationship: Words | None = None
-    persona: Words | None = None
-    title_contains: Words | None = None
-    title_lacks: Words | None = None  # beats title_contains
+    relationship: Values | None = None
+    persona: Values | None = None
+    title_contains: Values | None = None
+    title_lacks: Values | None = None  # takes precedence over title_contains
     min_score: Annotated[float, Field(allow_inf_nan=False)] | None = None
     segment: Annotated[tuple[Segment, ...], Field(min_length=1)] | None = None
     fields: Annotated[tuple[FieldTest, ...], Field(min_length=1, max_length=20)] | None = None
 
 
-class Deliver(Part):
-    """Who reads it: the DRI, a channel, both, or nobody (it is recorded)."""
+class Deliver(RulePart):
+    """The destinations: the DRI, a channel, both, or nobody. A job change for nobody is only recorded."""
 
     to: Literal["dri", "dri_and_channel", "channel", "nobody"] = "dri"
     channel: ChannelId | None = None
@@ -92,8 +92,8 @@ class Deliver(Part):
 Chain = Annotated[tuple[Source, ...], Field(max_length=MOST_SOURCES)]
 
 
-class Rule(Part):
-    """*tell*: owner sources, the first one who can be told is. *fallback*: then a person or a channel."""
+class Rule(RulePart):
+    """`tell` is the chain of owner sources: the first person who can be notified is. Then comes the `fallback`."""
 
     name: Name
     enabled: bool = True
@@ -105,52 +105,52 @@ class Rule(Part):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.deliver.to in {"dri", "dri_and_channel"} and not self.tell:
-            raise PydanticCustomError("chain", "needs somebody to tell")
+            raise PydanticCustomError("chain", "needs someone to notify")
         first = self.tell[0] if self.tell else None
         if isinstance(first, Manager) and first.of is None:
-            raise PydanticCustomError("manager", "needs somebody above whose manager this is, or 'of'")
+            raise PydanticCustomError("manager", "needs a person above it, or 'of'")
         return self
 
 
-class PoolMember(Part):
-    """*weight*: how many turns to the others' one."""
+class PoolMember(RulePart):
+    """`weight` is the number of turns for each turn of a member with weight 1."""
 
-    user: Who
+    user: PersonId
     weight: Annotated[int, Field(ge=1, le=100)] = 1
 
 
-class Pool(Part):
-    """Taken in turn. *sticky*: an account stays with whoever was told of it last."""
+class Pool(RulePart):
+    """A round-robin pool. If it is `sticky`, an account stays with the member who was notified about it last."""
 
     members: Annotated[tuple[PoolMember, ...], Field(min_length=1, max_length=MOST_MEMBERS)]
     sticky: bool = True
 
 
-class Segments(Part):
+class Segments(RulePart):
     """
-    How customers and targets are told in this org: by a field of the account.
+    The account fields that define customers and targets.
 
-    An account is in the open-opportunity segment when it has one that is not closed; in the closed-lost one when it
-    has none open and the one closed last was lost. In `none` when it is in none of the four, or not in Salesforce,
-    for which alone there is `not_in_salesforce`.
+    An account is in `open_opportunity` if it has an opportunity that is not closed, and in `closed_lost` if it has none
+    and the one closed last was lost. It is in `none` if it is in none of the four, or not in Salesforce; it is in
+    `not_in_salesforce` only in the latter case.
     """
 
     customer: FieldTest = FieldTest(field="Account.Type", test="contains", values=("customer",))
     target: FieldTest = FieldTest(field="Account.Type", test="contains", values=("target", "prospect"))
 
 
-class Guards(Part):
-    """*excluded*: never told. *daily_cap*: how many job changes a person is told in 24 hours; None: any number."""
+class Guards(RulePart):
+    """`excluded` people are never notified. `daily_cap` is the limit per person in 24 hours; None means no limit."""
 
-    excluded: Annotated[tuple[Who, ...], Field(max_length=MOST_VALUES)] = ()
+    excluded: Annotated[tuple[PersonId, ...], Field(max_length=MOST_VALUES)] = ()
     daily_cap: Annotated[int, Field(ge=1, le=10_000)] | None = None
 
 
-class RuleSet(Part):
-    """All that decides whom to tell in one workspace."""
+class RuleSet(RulePart):
+    """All ownership settings of one workspace."""
 
     rules: Annotated[tuple[Rule, ...], Field(max_length=MOST_RULES)] = ()
-    mappings: dict[Name, dict[Who, Who]] = Field(default_factory=dict, max_length=50)
+    mappings: dict[Name, dict[PersonId, PersonId]] = Field(default_factory=dict, max_length=50)
     pools: dict[Name, Pool] = Field(default_factory=dict, max_length=50)
     segments: Segments = Segments()
     guards: Guards = Guards()
@@ -158,74 +158,74 @@ class RuleSet(Part):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if unknown := list(_unknown_names(self)):
-            raise PydanticCustomError("unknown_names", "names what is not there", {"faults": unknown})
+            raise PydanticCustomError("unknown_names", "has unknown names", {"issues": unknown})
         return self
 
     @classmethod
     def parse(cls, raw: object) -> RuleSet:
-        """Read decoded JSON. Raises InvalidRulesError with every fault and where it is."""
+        """Read decoded JSON. Raises InvalidRulesError with all errors and their paths."""
         if not isinstance(raw, dict):
-            raise InvalidRulesError([RuleFault("", "must be an object with rules")])
+            raise InvalidRulesError([RuleIssue("", "must be an object with rules")])
         try:
-            return cls.model_validate_json(json.dumps(raw))  # strict about kinds, and yet lists are tuples
+            return cls.model_validate_json(json.dumps(raw))  # as JSON, so that strict mode accepts lists for tuples
         except ValidationError as error:
-            raise InvalidRulesError([*faults_of(error), *_unknown_besides(raw)]) from None
+            raise InvalidRulesError([*issues_of(error), *_unknown_names_in_raw(raw)]) from None
 
     @classmethod
     def from_stored(cls, text: str) -> RuleSet:
-        """Read back what `to_json` wrote. Raises InvalidRulesError for anything else."""
+        """Read what `to_json` wrote. Raises InvalidRulesError for anything else."""
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            raise InvalidRulesError(faults_of(error)) from None
+            raise InvalidRulesError(issues_of(error)) from None
 
     def to_json(self, *, indent: int | None = None) -> str:
-        """What `parse` reads, defaults included."""
+        """The format that `parse` reads, with defaults."""
         return self.model_dump_json(exclude_none=True, indent=indent)
 
     @property
     def in_force(self) -> tuple[Rule, ...]:
-        """The rules that are not switched off, in order."""
+        """The rules that are turned on, in order."""
         return tuple(rule for rule in self.rules if rule.enabled)
 
 
-def _unknown_names(rule_set: RuleSet) -> list[RuleFault]:
-    """Pools and tables that a chain names and nobody defined."""
+def _unknown_names(rule_set: RuleSet) -> list[RuleIssue]:
+    """Pools and mappings that a chain uses but that are not defined."""
     return [
-        fault
+        issue
         for number, rule in enumerate(rule_set.rules)
         for place, source in enumerate(rule.tell)
-        for fault in _unknown_of(source, f"rules.{number}.tell.{place}", rule_set.pools, rule_set.mappings)
+        for issue in _unknown_name(source, f"rules.{number}.tell.{place}", rule_set.pools, rule_set.mappings)
     ]
 
 
-def _unknown_of(
+def _unknown_name(
     source: Source, path: str, pools: Mapping[str, object], mappings: Mapping[str, object]
-) -> Sequence[RuleFault]:
+) -> Sequence[RuleIssue]:
     if isinstance(source, PoolSource) and source.pool not in pools:
-        return [RuleFault(f"{path}.pool", f"there is no pool called {source.pool}")]
+        return [RuleIssue(f"{path}.pool", f"there is no pool named {source.pool}")]
     if isinstance(source, Mapped) and source.table not in mappings:
-        return [RuleFault(f"{path}.table", f"there is no mapping called {source.table}")]
+        return [RuleIssue(f"{path}.table", f"there is no mapping named {source.table}")]
     return []
 
 
-def _unknown_besides(raw: Mapping[str, object]) -> list[RuleFault]:
-    """The same of a rule set that has other faults too, as far as it can be read, so that all is mended in one go."""
+def _unknown_names_in_raw(raw: Mapping[str, object]) -> list[RuleIssue]:
+    """The unknown names in rules with other errors, as far as they can be read, so that all can be fixed at once."""
     pools, mappings, rules = (raw.get(name) for name in ("pools", "mappings", "rules"))
-    found: list[RuleFault] = []
+    unknown: list[RuleIssue] = []
     for number, rule in enumerate(rules if isinstance(rules, list | tuple) else ()):
         tell = rule.get("tell") if isinstance(rule, dict) else None
         for place, source in enumerate(tell if isinstance(tell, list | tuple) else ()):
             kind = source.get("source") if isinstance(source, dict) else None
-            wanted = {"pool": ("pool", pools), "mapped": ("table", mappings)}.get(str(kind))
-            if wanted is None:
+            reference = {"pool": ("pool", pools), "mapped": ("table", mappings)}.get(str(kind))
+            if reference is None:
                 continue
-            key, defined = wanted
+            key, defined = reference
             name = source.get(key)
             if isinstance(name, str) and not (isinstance(defined, dict) and name.strip() in defined):
-                what = "pool" if key == "pool" else "mapping"
-                found.append(RuleFault(f"rules.{number}.tell.{place}.{key}", f"there is no {what} called {name}"))
-    return found
+                noun = "pool" if key == "pool" else "mapping"
+                unknown.append(RuleIssue(f"rules.{number}.tell.{place}.{key}", f"there is no {noun} named {name}"))
+    return unknown
 
 
 CATCH_ALL = Rule(
@@ -233,11 +233,11 @@ CATCH_ALL = Rule(
     tell=(Owner(of="contact"), Owner(of="account"), Owner(of="lead"), Sender()),
 )
 """
-Always the last: it takes what no rule took, on neither side. Its account is the contact's, else that of a company whose
-id the sender knew.
+The last rule of every rule set. It applies if no rule matches on either side. Its account is the contact's, else that
+of a company whose id came with the job change.
 """
 
 TEST_RULE = Rule(name="Test message", tell=(Sender(),))
-"""Takes every test message, whatever the rules say: it is told to whoever asked for it, or to nobody."""
+"""Matches every test message, whatever the rules say. It is sent to the person who requested it, or to nobody."""
 
 NO_RULES = RuleSet()

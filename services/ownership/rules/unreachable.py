@@ -1,4 +1,4 @@
-"""Rules that can never win: what they ask for cannot happen, or rules above take it all. Pure."""
+"""Unreachable rules: their conditions cannot hold, or rules above them match everything that they match. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 
 from domain.job_change.parts import ChangeType, Signal
-from services.ownership.rules.faults import RuleFault
+from services.ownership.rules.issues import RuleIssue
 from services.ownership.rules.owner_sources import Side
 from services.ownership.rules.rule_set import Conditions, FieldTest, Rule
 
@@ -15,22 +15,22 @@ _SIDES: tuple[Side, ...] = ("past", "current")
 Kind = tuple[Side, ChangeType, Signal]
 
 
-def unreachable(rules: Sequence[Rule]) -> list[RuleFault]:
-    """One fault for each rule in force that no job change can reach, with the rules that hide it."""
-    faults: list[RuleFault] = []
+def unreachable(rules: Sequence[Rule]) -> list[RuleIssue]:
+    """A warning for each enabled rule that no job change can reach, with the rules that cover it."""
+    issues: list[RuleIssue] = []
     above: list[tuple[int, Rule, frozenset[Kind]]] = []
     for number, rule in enumerate(rules):
         if not rule.enabled:
             continue
         kinds = _kinds(rule.when)
-        if why := _impossible(rule.when, kinds) or _hidden(rule.when, kinds, above):
-            faults.append(RuleFault(f"rules.{number}", f"“{rule.name}” can never be reached: {why}", is_warning=True))
+        if reason := _impossible(rule.when, kinds) or _covered(rule.when, kinds, above):
+            issues.append(RuleIssue(f"rules.{number}", f"“{rule.name}” is unreachable: {reason}", is_warning=True))
         above.append((number, rule, kinds))
-    return faults
+    return issues
 
 
 def _kinds(when: Conditions) -> frozenset[Kind]:
-    """The combinations of side, change type and signal that it takes and that can happen."""
+    """The possible combinations of side, change type and signal that match."""
     return frozenset(
         (side, change_type, signal)
         for side, change_type, signal in product(
@@ -42,33 +42,37 @@ def _kinds(when: Conditions) -> frozenset[Kind]:
 
 def _impossible(when: Conditions, kinds: frozenset[Kind]) -> str | None:
     if not kinds:
-        return "in such a job change nobody leaves a company"
+        return "nobody leaves a company in such a job change"
     if when.title_contains and when.title_lacks:
-        lacks = [word.casefold() for word in when.title_lacks]
-        if all(any(lack in word.casefold() for lack in lacks) for word in when.title_contains):
-            return "the words that a title must not contain rule out those that it must"
+        excluded = [word.casefold() for word in when.title_lacks]
+        if all(any(term in word.casefold() for term in excluded) for word in when.title_contains):
+            return "every title that matches is excluded by “title does not contain”"
     if (
         when.segment
         and set(when.segment) == {"not_in_salesforce"}
         and any(test.field.startswith("Account.") for test in when.fields or ())
     ):
-        return "an account that is not in Salesforce has no fields there"
+        return "an account that is not in Salesforce has no fields"
     return None
 
 
-def _hidden(when: Conditions, kinds: frozenset[Kind], above: Sequence[tuple[int, Rule, frozenset[Kind]]]) -> str | None:
-    left, hiding = set(kinds), []
-    for number, rule, taken in above:
-        if not left.isdisjoint(taken) and _covers(rule.when, when):
-            left -= taken
-            hiding.append(f"{number + 1} (“{rule.name}”)")
-        if not left:
-            return f"rule {' and '.join(hiding)} above takes all of it"
+def _covered(
+    when: Conditions, kinds: frozenset[Kind], above: Sequence[tuple[int, Rule, frozenset[Kind]]]
+) -> str | None:
+    remaining, covering = set(kinds), []
+    for number, rule, matched in above:
+        if not remaining.isdisjoint(matched) and _covers(rule.when, when):
+            remaining -= matched
+            covering.append(f"{number + 1} (“{rule.name}”)")
+        if not remaining:
+            rules = "rule" if len(covering) == 1 else "rules"
+            verb = "matches" if len(covering) == 1 else "match"
+            return f"{rules} {' and '.join(covering)} above {verb} everything it would match"
     return None
 
 
 def _covers(above: Conditions, below: Conditions) -> bool:
-    """Whether all that *below* takes, *above* takes too, side, change type and signal apart."""
+    """Whether `above` matches everything that `below` matches, apart from side, change type and signal."""
     return all(_implied(above, below))
 
 
@@ -76,17 +80,17 @@ def _implied(above: Conditions, below: Conditions) -> Iterator[bool]:
     yield _within(_segments(below.segment), _segments(above.segment))
     yield _within(_folded(below.relationship), _folded(above.relationship))
     yield _within(_folded(below.persona), _folded(above.persona))
-    least = above.min_score
-    yield least is None or (below.min_score is not None and below.min_score >= least)
+    min_score = above.min_score
+    yield min_score is None or (below.min_score is not None and below.min_score >= min_score)
     yield _contains(above.title_contains, below.title_contains)
     yield above.title_lacks is None or all(
-        any(kept in word.casefold() for kept in _folded(below.title_lacks) or ()) for word in above.title_lacks
+        any(term in word.casefold() for term in _folded(below.title_lacks) or ()) for word in above.title_lacks
     )
     yield all(any(_test_implied(test, other) for other in below.fields or ()) for test in above.fields or ())
 
 
 def _segments(segments: Sequence[str] | None) -> frozenset[str] | None:
-    """Whoever is not in Salesforce is in no segment too: taking `none` takes them."""
+    """The segments that match: `none` includes accounts that are not in Salesforce."""
     if segments is None:
         return None
     return frozenset(segments) | ({"not_in_salesforce"} if "none" in segments else set())
@@ -97,11 +101,11 @@ def _within(below: frozenset[str] | None, above: frozenset[str] | None) -> bool:
 
 
 def _contains(above: Sequence[str] | None, below: Sequence[str] | None) -> bool:
-    """Every word that *below* asks for has one in it that *above* asks for."""
+    """Whether every word of `below` contains a word of `above`."""
     if above is None:
         return True
     wanted = _folded(above) or frozenset()
-    return below is not None and all(any(word in one.casefold() for word in wanted) for one in below)
+    return below is not None and all(any(word in term.casefold() for word in wanted) for term in below)
 
 
 def _test_implied(above: FieldTest, below: FieldTest) -> bool:

@@ -20,7 +20,7 @@ RULES = {
         }
     ]
 }
-FAULTY = {"rules": [{"name": "x", "tell": [{"source": "pool", "pool": "P"}]}], "pools": {"P": {"members": []}}, "y": 1}
+INVALID = {"rules": [{"name": "x", "tell": [{"source": "pool", "pool": "P"}]}], "pools": {"P": {"members": []}}, "y": 1}
 CHANGES = [
     {
         "signal": "contact_tracking",
@@ -63,18 +63,18 @@ def test_rules_are_imported_and_exported_as_json(operator, file, tmp_path):
     assert operator.do(rule_sets.version_in_force, "T1") == 2
 
 
-def test_invalid_rules_are_refused_with_every_fault(operator, file):
+def test_invalid_rules_are_refused_with_all_errors(operator, file):
     """The current rules stay in force."""
     operator.types("ownership", "import", file(RULES), "--workspace", "T1")
-    operator.types("ownership", "import", file(FAULTY), "--workspace", "T1")
+    operator.types("ownership", "import", file(INVALID), "--workspace", "T1")
     assert operator.status == 1
-    assert operator.out.splitlines() == ["pools.P.members: has no members", "y: is not known here"]
-    assert "Nothing was imported: 2 faults to mend first." in operator.err
+    assert operator.out.splitlines() == ["pools.P.members: has no members", "y: is not a known key"]
+    assert "Fix 2 errors first." in operator.err
     assert operator.do(rule_sets.version_in_force, "T1") == 1
 
     operator.types("ownership", "import", file("{"), "--workspace", "T1")
     assert operator.status == 1
-    assert operator.out.startswith("the rules are not JSON (line 1, column 2: ")
+    assert operator.out.startswith("the rules are not valid JSON (line 1, column 2: ")
 
 
 def test_check_reports_problems_and_changes_nothing(operator, file):
@@ -82,11 +82,11 @@ def test_check_reports_problems_and_changes_nothing(operator, file):
     twice = {"rules": [*RULES["rules"], RULES["rules"][0] | {"name": "Again"}]}
     operator.types("ownership", "check", file(twice), "--workspace", "T1")
     assert operator.status == 0
-    assert "warning rules.1: “Again” can never be reached" in operator.out
+    assert "warning rules.1: “Again” is unreachable" in operator.out
     assert operator.do(rule_sets.version_in_force, "T1") == 0
     operator.types("ownership", "check", "--workspace", "T1")
     assert (operator.status, operator.out, operator.err) == (0, "", "0 rules, no problems found.\n")
-    operator.types("ownership", "check", file(FAULTY), "--workspace", "T1")
+    operator.types("ownership", "check", file(INVALID), "--workspace", "T1")
     assert operator.status == 1
 
 
@@ -99,7 +99,7 @@ def test_simulate_shows_who_would_be_notified_and_why(operator, file, tmp_path):
     assert "  Notifies C0SALES (as a rule says): " in out
     assert "  Rule “Champions”: When a champion changes jobs, " in out
     assert "  Notifies the default channel (because no DRI was found): No DRI found" in out
-    assert "    sender: named no DRI" in out
+    assert "    sender: did not name a DRI" in out
     assert "No one was notified." in operator.err
 
     results = json.loads(operator.types("simulate", file(CHANGES), "--workspace", "T1", "--json"))

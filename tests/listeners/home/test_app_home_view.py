@@ -200,7 +200,7 @@ def test_members_read_who_is_told_by_default_to_the_last():
     """All four of the catch-all, and where the rest goes."""
     text = str(home_view(MEMBER))
 
-    assert "contact in Salesforce, else of its account, else of the lead, else whoever the sender" in text
+    assert "contact in Salesforce, else of its account, else of the lead, else the person named by" in text
     assert "When nobody can be found, the default channel, <#C1>, reads it with the reason." in text
 
 

@@ -278,7 +278,7 @@ async def test_everything_can_be_muted(office, mo):
 
 async def test_what_admins_want_everybody_to_hear_of_is_not_offered(office, mo):
     """It says so instead; what was muted before stands, without effect, until the limit goes."""
-    await office.database.run(muting.mute_only, office.team.id, mo.id, ["departure"])
+    await office.database.run(muting.set_mutes, office.team.id, mo.id, ["departure"])
     await limit(office, "departure", "segment:customer")
     await press(office, mo, "my_mutes")
     assert "Your admins want everybody to hear about: Departures, Customers." in dialog(office, mo)
@@ -300,7 +300,9 @@ async def test_a_dialog_that_is_older_than_the_limit_mutes_nothing_forbidden(off
 
 
 async def limit(office, *what):
-    await office.database.run(muting.limit, office.team.id, what, AuditEntry(0, office.dana.id, "mute_limits", ""))
+    await office.database.run(
+        muting.set_required, office.team.id, what, AuditEntry(0, office.dana.id, "mute_limits", "")
+    )
 
 
 async def test_admins_choose_what_nobody_may_mute(office):
@@ -310,7 +312,7 @@ async def test_admins_choose_what_nobody_may_mute(office):
 
     await submit(office, office.dana, changes=["departure"], segments=["segment:open_opportunity"])
 
-    assert await office.database.run(muting.limits, office.team.id) == {"departure", "segment:open_opportunity"}
+    assert await office.database.run(muting.required, office.team.id) == {"departure", "segment:open_opportunity"}
     assert "Departures, Accounts with an open opportunity" in await office.home_of(office.dana)
     change, *_ = await office.database.run(audit.recent, office.team.id)
     assert (change.actor, change.action) == (office.dana.id, "mute_limits")
@@ -326,7 +328,7 @@ async def test_members_can_set_no_limits(office, mo):
     await submit(office, office.dana, changes=["departure"])
 
     assert "did not confirm that you are an admin" in dialog(office, office.dana)
-    assert await office.database.run(muting.limits, office.team.id) == frozenset()
+    assert await office.database.run(muting.required, office.team.id) == frozenset()
 
 
 async def test_out_of_office_has_a_delegate_and_an_end(office, mo, clock):
@@ -358,7 +360,7 @@ async def test_an_absence_may_begin_later_and_have_no_end(office, mo, clock):
     assert (absence.until, absence.delegate) == (None, None)
     home = await office.home_of(mo)
     assert f"You will be away from {monday:%A}, {monday.day} {monday:%B} until you say you are back." in home
-    assert (await office.database.run(choice_state.state, office.team.id, clock(), count_told=False)).delegates == {}
+    assert (await office.database.run(choice_state.load, office.team.id, clock(), count_recent=False)).delegates == {}
 
 
 @pytest.mark.parametrize(
@@ -414,7 +416,7 @@ async def test_thats_not_me_stops_the_matching_and_tells_the_admins(office, mo, 
 
     await submit(office, mo, owner="sales@acme.example")
 
-    how = await office.database.run(owners.how_matched, office.team.id)
+    how = await office.database.run(owners.matching, office.team.id)
     assert (how.links, how.denied) == ({}, {("sales@acme.example", mo.id)})
     told = [
         message.text
@@ -436,7 +438,7 @@ async def test_a_denial_can_be_taken_back(office, mo):
     await office.slack.act_in_modal(mo.id, "my_me_after_all", "mo@acme.example")
     await office.settled()
 
-    assert (await office.database.run(owners.how_matched, office.team.id)).denied == frozenset()
+    assert (await office.database.run(owners.matching, office.team.id)).denied == frozenset()
     assert "`mo@acme.example`, matched by this address" in await office.home_of(mo)
 
 
@@ -446,7 +448,7 @@ async def test_an_admin_who_links_them_again_has_the_last_word(office, mo, clock
 
     await office.database.run(owners.link, office.team.id, "sales@acme.example", mo.id, AuditEntry(0, "U1", "", ""))
 
-    assert (await office.database.run(owners.how_matched, office.team.id)).denied == frozenset()
+    assert (await office.database.run(owners.matching, office.team.id)).denied == frozenset()
 
 
 async def test_nobody_denies_an_owner_who_is_somebody_else(office, mo):
@@ -454,4 +456,4 @@ async def test_nobody_denies_an_owner_who_is_somebody_else(office, mo):
     home = office.parts["my_home"]
 
     assert not await home.deny(office.team.id, mo.id, "dana@acme.example")
-    assert (await office.database.run(owners.how_matched, office.team.id)).denied == frozenset()
+    assert (await office.database.run(owners.matching, office.team.id)).denied == frozenset()

@@ -430,7 +430,7 @@ async def test_what_nobody_may_mute_is_not_offered(acme, told):
     where = acme.world.workspace_id
     change = AuditEntry(0, "U_ADMIN", "mute_limits", "")
     await acme.choose_in_menu(acme.dana, direct(acme), "mute")
-    await acme.world.database.run(muting.limit, where, ["contact_tracking", "new_company"], change)
+    await acme.world.database.run(muting.set_required, where, ["contact_tracking", "new_company"], change)
 
     await acme.submit(acme.dana, choice="contact_tracking")
 
@@ -469,7 +469,7 @@ async def test_muting_is_offered_behind_why_me_too(acme, told):
 
 async def muted(acme):
     state = await acme.world.database.run(
-        choice_state.state, acme.world.workspace_id, acme.world.clock(), count_told=False
+        choice_state.load, acme.world.workspace_id, acme.world.clock(), count_recent=False
     )
     return set(state.muted)
 

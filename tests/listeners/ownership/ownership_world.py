@@ -9,7 +9,7 @@ from typing import Any
 from sandbox.salesforce.schema import lookup
 from sandbox.slack.modals import Submission
 from sandbox.slack.state import Json, User
-from services.ownership.rules.current_rules import RuleBook
+from services.ownership.rules.current_rules import CurrentRules
 from services.ownership.rules.rule_set import RuleSet
 from tests.listeners.salesforce.salesforce_world import SalesforceWorld
 
@@ -89,7 +89,7 @@ class AdminSession:
         while running := [task for task in asyncio.all_tasks() if "run_ack_function" in task.get_coro().__qualname__]:
             await asyncio.wait(running)
 
-    async def rule_book(self) -> RuleBook:
+    async def rule_book(self) -> CurrentRules:
         return await self.acme.app.rulebook.read(self.acme.team.id)
 
     async def rule_names(self) -> list[str]:
@@ -102,7 +102,7 @@ async def publish(acme: SalesforceWorld, *rules: dict[str, Any], **parts: Any) -
     kept = await acme.app.rulebook.publish(
         acme.team.id, "operator", RuleSet.parse({"rules": list(rules), **parts}), None
     )
-    assert kept.stored, kept.faults
+    assert kept.stored, kept.issues
 
 
 def rule(name: str, of: str = "account", **parts: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from sqlalchemy import update
 
 from domain.job_change.parts import ChangeType, Signal
 from sandbox.salesforce.schema import Field
+from services.ownership.draft_editor import RULE_CHANGED_BY_OTHERS
 from services.ownership.rules.owner_sources import (
     Manager,
     Mapped,
@@ -61,7 +62,7 @@ async def test_a_rule_begins_empty_and_is_saved_as_a_draft(dana: AdminSession) -
     assert (await dana.submit(name="Everybody", slot__1=None)).ok
     assert dana.dialog_depth == 1
     assert "Saved as a draft" in dana.dialog_text()
-    assert "*1. Everybody*\\nWhen somebody changes jobs, tell the account owner." in dana.dialog_text()
+    assert "*1. Everybody*\\nWhen someone changes jobs, notify the account owner." in dana.dialog_text()
     assert await only_rule(dana) == Rule(name="Everybody", tell=(Owner(of="account"),))
 
 
@@ -121,7 +122,7 @@ async def test_every_condition_is_kept(acme: SalesforceWorld, dana: AdminSession
     )
     await dana.choose_in_rule_menu("edit", 0)
     assert (await dana.submit()).ok
-    assert "Nothing was changed" in dana.dialog_text()
+    assert "There were no changes" in dana.dialog_text()
 
 
 async def test_owner_sources_come_from_the_orgs_own_describe(acme: SalesforceWorld, dana: AdminSession) -> None:
@@ -131,17 +132,17 @@ async def test_owner_sources_come_from_the_orgs_own_describe(acme: SalesforceWor
     await publish(acme, pools={"SDRs": {"members": [{"user": acme.noor.id}]}}, mappings={"AE to SDR": who})
     await begin(dana)
     offered = dana.options("slot-0")
-    assert {"The account's SDR", "The account's CSM", "The next one of the pool SDRs"} <= set(offered)
+    assert {"The account's SDR", "The account's CSM", "The next member of the pool SDRs"} <= set(offered)
     assert "The Customer Success Manager on the account team" in offered
-    assert "Whom AE to SDR names for the account owner" in offered
+    assert "The recipient in AE to SDR for the account owner" in offered
     assert not any("Industry" in label for label in offered)
 
     for number, label in enumerate(
         [
             "The account's SDR",
             "The Customer Success Manager on the account team",
-            "The next one of the pool SDRs",
-            "Whom AE to SDR names for the account owner",
+            "The next member of the pool SDRs",
+            "The recipient in AE to SDR for the account owner",
             "That person's manager",
         ]
     ):
@@ -164,11 +165,11 @@ async def test_people_call_fields_by_their_labels(acme: SalesforceWorld, dana: A
     await begin(dana)
     assert {"The account's Success Owner", "The account's Rep1", "The account's Rep2"} <= set(dana.options("slot-0"))
     await dana.choose_slot(0, "Another field …")
-    faults = (await dana.submit(**{"more-0-a_field": "rep"})).errors
-    assert "There is Account.Rep1__c (Rep), Account.Rep2__c (Rep)." in faults["more-0-a_field"]
+    issues = (await dana.submit(**{"more-0-a_field": "rep"})).errors
+    assert "Similar fields: Account.Rep1__c (Rep), Account.Rep2__c (Rep)." in issues["more-0-a_field"]
     assert (await dana.submit(name="Mine", **{"more-0-a_field": "success owner"})).ok
     assert (await only_rule(dana)).tell[0] == UserField(field="Account.CSO__c")
-    assert "tell the account's Success Owner" in dana.dialog_text()
+    assert "notify the account's Success Owner" in dana.dialog_text()
 
 
 async def test_some_sources_ask_for_one_thing_more(acme: SalesforceWorld, dana: AdminSession) -> None:
@@ -183,14 +184,14 @@ async def test_some_sources_ask_for_one_thing_more(acme: SalesforceWorld, dana: 
     await dana.choose_slot(2, "A channel …")
     await dana.choose_slot(3, "Another field …")
     assert dana.options("more-1-a_group") == {"@sdrs": sdrs.id}
-    faults = (await dana.submit()).errors
-    assert faults.keys() == {"more-0-a_person", "more-1-a_group", "more-2-a_channel", "more-3-a_field"}
+    issues = (await dana.submit()).errors
+    assert issues.keys() == {"more-0-a_person", "more-1-a_group", "more-2-a_channel", "more-3-a_field"}
     more = {"more-0-a_person": acme.noor.id, "more-1-a_group": sdrs.id, "more-2-a_channel": wins.id}
     sdrs.disabled = True
-    faults = (await dana.submit(**more, **{"more-3-a_field": "csm"})).errors
-    assert faults.keys() == {"more-1-a_group", "more-3-a_field"}
-    assert faults["more-1-a_group"] == "This user group is not in Slack."
-    assert "There is Account.CSM__c (" in faults["more-3-a_field"]
+    issues = (await dana.submit(**more, **{"more-3-a_field": "csm"})).errors
+    assert issues.keys() == {"more-1-a_group", "more-3-a_field"}
+    assert issues["more-1-a_group"] == "This user group is not in Slack."
+    assert "Similar fields: Account.CSM__c (" in issues["more-3-a_field"]
     sdrs.disabled = False
     assert (await dana.submit(**{"more-3-a_field": "Account.CSM__c"})).ok
     saved = await only_rule(dana)
@@ -220,9 +221,9 @@ async def test_a_user_group_wants_a_permission_that_may_have_been_left_out(
     sdrs = acme.slack.add_usergroup(acme.team, "sdrs", [acme.noor.id])
     await begin(dana)
     await dana.choose_slot(0, "A user group …")
-    assert "Its id, such as S0123456789" in dana.dialog_text()
-    faults = (await dana.submit(**{"more-0-a_group": sdrs.id})).errors
-    assert "without the optional permission usergroups:read (install the app again" in faults["more-0-a_group"]
+    assert "The id, such as S0123456789" in dana.dialog_text()
+    issues = (await dana.submit(**{"more-0-a_group": sdrs.id})).errors
+    assert "without the optional permission usergroups:read (install the app again" in issues["more-0-a_group"]
 
 
 async def test_delivery_and_fallback_are_kept(acme: SalesforceWorld, dana: AdminSession) -> None:
@@ -274,15 +275,17 @@ async def test_every_fault_is_said_at_its_field_and_nothing_is_saved(acme: Sales
         fallback_channel=wins.id,
     )
     assert done.errors == {
-        "place": "Enter a number from 1 on.",
-        "fields": "Line 1: write a field, then =, in or contains, then values.",
+        "place": "Enter a number from 1.",
+        "fields": "Line 1: enter a field, then =, in or contains, then values.",
         "channel": "Needs a channel.",
         "fallback_channel": "Choose a person or a channel, not both.",
     }
     done = await dana.submit(place="1", fields="Account.Nope__c = 1", to="dri", fallback_channel=None)
-    assert done.errors == {"fields": "Line 1: Account.Nope__c does not exist in Salesforce, or we may not read it."}
+    assert done.errors == {
+        "fields": "Line 1: Account.Nope__c does not exist in Salesforce, or the app may not read it."
+    }
     done = await dana.submit(fields=None, slot__0="nobody", slot__1=None)
-    assert done.errors == {"slot-0": "Needs somebody to tell."}
+    assert done.errors == {"slot-0": "Needs someone to notify."}
     assert (await dana.rule_book()).draft is None
 
 
@@ -318,7 +321,7 @@ async def test_what_the_dialog_cannot_show_stays_as_it_is(acme: SalesforceWorld,
     await publish(acme, whole)
     before = await only_rule(dana)
     await dana.open_rules()
-    assert "kept as it is: fallback_user, title_contains" in await dana.choose_in_rule_menu("edit", 0)
+    assert "so unchanged: fallback_user, title_contains" in await dana.choose_in_rule_menu("edit", 0)
     assert (await dana.submit(min_score="5")).ok
     after = await only_rule(dana)
     assert after == before.model_copy(update={"when": before.when.model_copy(update={"min_score": 5.0})})
@@ -342,7 +345,7 @@ async def test_what_others_changed_meanwhile_is_not_overwritten(
     await lee.choose_in_rule_menu("edit", 0)
     assert (await lee.submit(name="Lee's")).ok
     done = await dana.submit(name="Dana's")
-    assert done.errors == {"name": "Somebody else changed or deleted this rule meanwhile, so nothing was saved."}
+    assert done.errors == {"name": RULE_CHANGED_BY_OTHERS}
     assert await dana.rule_names() == ["Lee's", "B2"]
 
 
@@ -354,7 +357,7 @@ async def test_a_rule_that_moved_meanwhile_is_not_opened_for_another(
     await dana.open_rules()
     await lee.open_rules()
     await lee.choose_in_rule_menu("up", 1)
-    assert "Somebody else changed the rules meanwhile" in await dana.choose_in_rule_menu("edit", 0)
+    assert "changed the rules in the meantime" in await dana.choose_in_rule_menu("edit", 0)
     await dana.close()
     assert dana.dialog_text().index("1. B") < dana.dialog_text().index("2. A")
 
@@ -411,7 +414,7 @@ async def test_faults_that_come_late_are_said_above_what_was_typed(acme: Salesfo
 
     await dana.submit(name="Mine", place="1", side="past", min_score="7.5", fields="Account.Type is x")
 
-    assert "Line 1: write a field" in dana.dialog_text()
+    assert "Line 1: enter a field" in dana.dialog_text()
     assert (await dana.submit(fields="Account.Type in x")).ok
     saved = await only_rule(dana)
     assert (saved.name, saved.when.side, saved.when.min_score) == ("Mine", "past", 7.5)

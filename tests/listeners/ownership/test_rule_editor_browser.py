@@ -40,15 +40,15 @@ async def test_an_admin_adds_a_scenario_and_publishes_it(acme: SalesforceWorld, 
     """With what a person sees: the button in Home, the dialogs, the sentence of the rule."""
     await page.get_by_role("button", name="Ownership (DRIs)").click()
     dialog = page.get_by_role("dialog")
-    await expect(dialog.get_by_text("Nothing has to be set up here")).to_be_visible()
+    await expect(dialog.get_by_text("You don't need any rules")).to_be_visible()
     await dialog.get_by_role("button", name="Add a rule").click()
-    await dialog.get_by_label("Begin with").select_option("Leaves an open opportunity")
+    await dialog.get_by_label("Start from").select_option("Leaves an open opportunity")
     await dialog.get_by_role("button", name="Next").click()
     await expect(dialog.get_by_label("Name")).to_have_value("Leaves an open opportunity")
     await dialog.get_by_label("Name").fill("A deal at risk")
     await dialog.get_by_label("Relationship").fill("Champion")
     await dialog.get_by_role("button", name="Save to draft").click()
-    sentence = "When a champion leaves an account with an open opportunity, tell the owner of the account's open"
+    sentence = "When a champion leaves an account with an open opportunity, notify the owner of the account's open"
     await expect(dialog.get_by_text(sentence)).to_be_visible()
     await expect(dialog.get_by_text("This is a draft")).to_be_visible()
     await dialog.get_by_role("button", name="Publish").click()
@@ -66,6 +66,6 @@ async def test_an_admin_simulates_a_job_change(acme: SalesforceWorld, page: Page
     await page.get_by_role("button", name="Ownership (DRIs)").click()
     dialog = page.get_by_role("dialog")
     await dialog.get_by_role("button", name="Simulate").click()
-    await dialog.get_by_label("One of the last job changes").select_option("Ada Smith: Initech → Globex")
+    await dialog.get_by_label("A recent job change").select_option("Ada Smith: Initech → Globex")
     await dialog.get_by_role("button", name="Simulate").click()
     await expect(dialog.get_by_text("contact owner Kim Doe (kim@elsewhere.example): is not in Slack")).to_be_visible()

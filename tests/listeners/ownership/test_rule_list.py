@@ -44,9 +44,9 @@ async def test_home_leads_admins_to_the_rules_and_tells_members_who_decides(
 async def test_without_rules_only_the_catch_all_stands_there(dana: AdminSession) -> None:
     """It says what happens anyway, and cannot be removed."""
     dialog = await dana.open_rules()
-    assert "You have no rules of your own yet" in dialog
-    assert "Nothing has to be set up here" in dialog
-    assert "Tell the contact owner, else the account owner, else the lead owner" in dialog
+    assert "There are no rules yet" in dialog
+    assert "You don't need any rules" in dialog
+    assert "Notify the contact owner, else the account owner, else the lead owner" in dialog
     assert "ownership_rule_menu" not in dialog
     assert "ownership_publish" not in dialog
 
@@ -61,10 +61,10 @@ async def test_rules_are_told_in_plain_sentences_in_order_with_the_orgs_own_word
     await publish(acme, joins, rule("<!here> else", "contact", enabled=False))
     dialog = await dana.open_rules()
     sentence = (
-        f"When a champion joins or changes roles at a target account, tell the account's SDR, else <@{acme.noor.id}>."
+        f"When a champion joins or changes roles at a target account, notify the account's SDR, else <@{acme.noor.id}>."
     )
     assert f"*1. Champions*\\n{sentence}" in dialog
-    assert "2. &lt;!here&gt; else* · _switched off_" in dialog
+    assert "2. &lt;!here&gt; else* · _off_" in dialog
     assert dialog.index("Champions") < dialog.index("Everything else")
 
 
@@ -76,8 +76,8 @@ async def test_steps_make_a_draft_and_publishing_puts_it_in_force(acme: Salesfor
     assert await dana.rule_names() == ["B", "A", "C"]
     await dana.choose_in_rule_menu("down", 0)
     assert await dana.rule_names() == ["A", "B", "C"]
-    assert "_switched off_" in await dana.choose_in_rule_menu("switch", 0)
-    assert "Switch on" in dana.dialog_text()
+    assert "_off_" in await dana.choose_in_rule_menu("switch", 0)
+    assert "Turn on" in dana.dialog_text()
     await dana.choose_in_rule_menu("delete", 2)
     assert await dana.rule_names() == ["A", "B"]
     book = await dana.rule_book()
@@ -113,17 +113,17 @@ async def test_home_behind_the_dialog_follows(acme: SalesforceWorld, dana: Admin
     await publish(acme, rule("A", when={"min_score": 9}), rule("B"))
     await dana.open_rules()
     await dana.choose_in_rule_menu("up", 1)
-    assert "A draft is waiting to be published" in dana.home_text()
+    assert "There is an unpublished draft" in dana.home_text()
     await dana.act("ownership_publish")
     assert "version 2" in dana.home_text()
-    assert "A draft waits" not in dana.home_text()
+    assert "unpublished draft" not in dana.home_text()
 
 
 async def test_moving_the_first_up_changes_nothing(acme: SalesforceWorld, dana: AdminSession) -> None:
     """And makes no draft."""
     await publish(acme, rule("A", when={"min_score": 9}), rule("B"))
     await dana.open_rules()
-    assert "It stands there already" in await dana.choose_in_rule_menu("up", 0)
+    assert "The rule is already there" in await dana.choose_in_rule_menu("up", 0)
     assert (await dana.rule_book()).draft is None
 
 
@@ -132,7 +132,7 @@ async def test_a_draft_may_be_discarded(acme: SalesforceWorld, dana: AdminSessio
     await publish(acme, rule("A"))
     await dana.open_rules()
     await dana.choose_in_rule_menu("delete", 0)
-    assert "The draft is discarded" in await dana.act("ownership_discard")
+    assert "The draft was discarded" in await dana.act("ownership_discard")
     assert await dana.rule_names() == ["A"]
 
 
@@ -144,10 +144,10 @@ async def test_of_two_admins_the_later_one_sees_what_the_earlier_one_did(
     await dana.open_rules()
     await lee.open_rules()
     await dana.choose_in_rule_menu("delete", 0)
-    assert "Somebody else changed the rules meanwhile" in await lee.choose_in_rule_menu("delete", 0)
+    assert "changed the rules in the meantime" in await lee.choose_in_rule_menu("delete", 0)
     assert await lee.rule_names() == ["B"]
     assert "Published" in await lee.act("ownership_publish")
-    assert "Somebody else changed the rules meanwhile" in await dana.act("ownership_publish")
+    assert "changed the rules in the meantime" in await dana.act("ownership_publish")
 
 
 async def test_a_new_draft_is_not_taken_for_the_one_that_was_seen(
@@ -161,7 +161,7 @@ async def test_a_new_draft_is_not_taken_for_the_one_that_was_seen(
     await lee.act("ownership_discard")
     acme.clock_offset += 1
     await lee.choose_in_rule_menu("delete", 1)
-    assert "Somebody else changed the rules meanwhile" in await dana.act("ownership_publish")
+    assert "changed the rules in the meantime" in await dana.act("ownership_publish")
     book = await dana.rule_book()
     assert (book.version, book.seen.revision) == (1, 1)
 
@@ -176,10 +176,10 @@ async def test_what_is_wrong_stands_beside_its_rule_and_is_not_published(
     parsed = (await dana.rule_book()).rules.parse({"rules": [rule("A", when={"min_score": 9}), wrong]})
     await acme.app.rulebook.save_draft(acme.team.id, "operator", parsed, None, "wrong")
     dialog = await dana.open_rules()
-    assert "Something is wrong with rule 2" in dialog
-    assert "does not exist in Salesforce, or we may not read it" in dialog
+    assert "Rule 2 has a problem" in dialog
+    assert "does not exist in Salesforce, or the app may not read it" in dialog
     said = await dana.act("ownership_publish")
-    assert "Nothing was published: 2 faults to mend first" in said
+    assert "Nothing was published. Fix 2 errors first" in said
     assert "Rule 2: Account.Name is not a lookup to a user" in said
     assert (await dana.rule_book()).version == 1
 
@@ -224,5 +224,5 @@ async def test_the_list_opens_also_while_salesforce_is_down(acme: SalesforceWorl
     await publish(acme, rule("A"))
     await connect_org(acme)
     acme.org.faults.add("*", status=503, times=None)
-    assert "Salesforce cannot be asked now" in await dana.open_rules()
-    assert "_switched off_" in await dana.choose_in_rule_menu("switch", 0)
+    assert "Salesforce is not available now" in await dana.open_rules()
+    assert "_off_" in await dana.choose_in_rule_menu("switch", 0)

@@ -17,18 +17,18 @@ from domain.rule_versions import DraftRules, PublishedRules
 from domain.states import Role
 from listeners.dialogs.form_values import field_value
 from listeners.ownership.history_view import history_view
-from listeners.ownership.pools_view import mapping_view, more_view, pool_view
+from listeners.ownership.pools_view import advanced_view, mapping_view, pool_view
 from listeners.ownership.rule_form.choices import MOST_OPTIONS, choices_of, options_of
 from listeners.ownership.rule_form.form import RuleForm
 from listeners.ownership.rule_form.rule_view import begin_view, rule_view
-from listeners.ownership.rule_list_view import Outlook, list_view
-from listeners.ownership.simulate_view import Trying, replayed_blocks, simulate_view, simulated_blocks
-from listeners.ownership.unmatched_owners_view import People, people_view, read_aliases
+from listeners.ownership.rule_list_view import ListContext, list_view
+from listeners.ownership.simulate_view import SimulationForm, comparison_blocks, simulate_view, simulated_blocks
+from listeners.ownership.unmatched_owners_view import UnmatchedOwnersPage, read_aliases, unmatched_owners_view
 from sandbox.slack.block_kit.blocks import check_view
 from sandbox.slack.block_kit.inputs import values_of
-from services.ownership.rules.check import OrgField, OrgShape
-from services.ownership.rules.current_rules import RuleBook
-from services.ownership.rules.faults import RuleFault
+from services.ownership.rules.check import OrgField, OrgSchema
+from services.ownership.rules.current_rules import CurrentRules
+from services.ownership.rules.issues import RuleIssue
 from services.ownership.rules.presets import presets
 from services.ownership.rules.rule_set import RuleSet
 from services.ownership.simulation_report import Difference, SimulatedJobChange, SimulationReport
@@ -37,7 +37,7 @@ from tests.world import sample_job_change
 
 LIVE = "<!channel> *x* <@U1> <https://evil.example|here> " * 2
 NAME = LIVE[:80]
-ORG = OrgShape(
+ORG = OrgSchema(
     objects=frozenset({"account"}),
     fields={
         f"account.lookup_{number:03}__c": OrgField(f"Account.Lookup_{number:03}__c", f"{LIVE}{number}", ("User",))
@@ -65,7 +65,7 @@ FULL = RuleSet.parse(
     }
 )
 DRAFT = DraftRules(3, 1, "", SOMEDAY, "U0123456789")
-BOOK = RuleBook(2, FULL, DRAFT, FULL)
+BOOK = CurrentRules(2, FULL, DRAFT, FULL)
 CHANGE = JobChange.parse(sample_job_change(person={"full_name": LIVE, "emails": ["ada@initech.example"]}))
 
 
@@ -91,14 +91,14 @@ def mrkdwn_in(value: object) -> list[str]:
 @pytest.mark.parametrize("page", [0, 7, 24, 99])
 def test_the_list_at_its_fullest(page):
     """500 rules, all with faults, in pages."""
-    faults = [RuleFault(f"rules.{n}.tell.{m}", LIVE) for n in range(499) for m in range(5)] + [RuleFault("", LIVE)] * 30
-    view = list_view(BOOK, Outlook(faults, ORG, LIVE), page, "Saved.")
+    issues = [RuleIssue(f"rules.{n}.tell.{m}", LIVE) for n in range(499) for m in range(5)] + [RuleIssue("", LIVE)] * 30
+    view = list_view(BOOK, ListContext(issues, ORG, LIVE), page, "Saved.")
     assert "Everything else" in taken(view)
 
 
 def test_the_list_of_rules_that_cannot_be_read():
     """It says so, and offers no change."""
-    view = list_view(RuleBook(2, RuleSet(), None, None, LIVE), Outlook())
+    view = list_view(CurrentRules(2, RuleSet(), None, None, LIVE), ListContext())
     assert "ownership_add" not in taken(view)
 
 
@@ -106,7 +106,7 @@ def test_the_rule_dialog_at_its_fullest():
     """Twelve sources, three hundred lookups, fifty roles, fifty pools; and what a chain may ask for besides."""
     form = RuleForm.of(FULL.rules[0], 498)
     choices = choices_of(FULL, ORG, len(form.slots))
-    assert "kept as it is" in taken(rule_view(form, choices, is_new=False))
+    assert "so unchanged" in taken(rule_view(form, choices, is_new=False))
     for number in range(len(form.slots)):
         menu = options_of(choices, form.slots[number], form.original.tell)
         assert sum(len(group["options"]) for group in menu["option_groups"]) <= MOST_OPTIONS
@@ -178,7 +178,7 @@ def test_a_rule_that_is_saved_unchanged_is_unchanged(rule, place):
 
 def test_pools_and_more_at_their_fullest():
     """And each dialog of one."""
-    assert "And 30 more" in taken(more_view(BOOK, "Saved."))
+    assert "And 30 more" in taken(advanced_view(BOOK, "Saved."))
     taken(pool_view(BOOK, next(iter(FULL.pools))))
     taken(mapping_view(BOOK, next(iter(FULL.mappings))))
     taken(pool_view(BOOK, None))
@@ -188,8 +188,8 @@ def test_pools_and_more_at_their_fullest():
 def test_a_mapping_that_is_too_long_for_a_dialog_is_not_cut():
     """It says what to do instead."""
     table = {f"person-{number}@acme.example": "bob@acme.example" for number in range(500)}
-    book = RuleBook(1, RuleSet.parse({"mappings": {"Long": table}}), None, None)
-    assert "export the rules as JSON" in taken(mapping_view(book, "Long"))
+    book = CurrentRules(1, RuleSet.parse({"mappings": {"Long": table}}), None, None)
+    assert "Export the rules as JSON" in taken(mapping_view(book, "Long"))
 
 
 @pytest.mark.parametrize(("score", "shown"), [(7.5, "7.5"), (9, "9"), (1_234_567.25, "1234567.25"), (1e6, "1000000")])
@@ -203,15 +203,15 @@ def test_a_score_is_shown_with_all_of_its_digits(score, shown):
 
 def test_many_long_faults_beside_the_rules_are_shown_as_far_as_they_fit():
     """The list is where they are mended, so it has to open."""
-    faults = [RuleFault(f"mappings.{NAME} {number}", LIVE * 4) for number in range(20)]
-    assert "…" in taken(list_view(BOOK, Outlook(faults)))
+    issues = [RuleIssue(f"mappings.{NAME} {number}", LIVE * 4) for number in range(20)]
+    assert "…" in taken(list_view(BOOK, ListContext(issues)))
 
 
 def test_a_pool_that_is_too_long_for_a_dialog_is_not_cut():
     """Whoever would be missing there would be out of the pool once it is saved."""
     members = [{"user": f"firstname.lastname-{number}@acme.example"} for number in range(150)]
-    book = RuleBook(1, RuleSet.parse({"pools": {"Long": {"members": members}}}), None, None)
-    assert "export the rules as JSON" in taken(pool_view(book, "Long"))
+    book = CurrentRules(1, RuleSet.parse({"pools": {"Long": {"members": members}}}), None, None)
+    assert "Export the rules as JSON" in taken(pool_view(book, "Long"))
 
 
 def test_as_many_alias_domains_as_can_be_entered_are_shown_whole():
@@ -219,7 +219,7 @@ def test_as_many_alias_domains_as_can_be_entered_are_shown_whole():
     how = OwnerMatching(None, {f"{number:04}.example": "acme.example" for number in range(110)})
     typed = "\n".join(f"{one}={other}" for one, other in how.alias_domains.items())
     assert len(typed) < 3_000
-    blocks = people_view(People([], [], how))["blocks"]
+    blocks = unmatched_owners_view(UnmatchedOwnersPage([], [], how))["blocks"]
     [shown] = [block["element"]["initial_value"] for block in blocks if block.get("block_id") == "alias_domains"]
     assert read_aliases(shown) == how.alias_domains
 
@@ -229,7 +229,7 @@ def test_history_at_its_fullest():
     versions = [PublishedRules(50 - n, "", SOMEDAY, "U0123456789", LIVE) for n in range(50)]
     changes = [AuditEntry(SOMEDAY, "U0123456789", "ownership: drafted", LIVE * 3)] * 100
     taken(history_view(versions, changes))
-    assert "None was published yet" in taken(history_view([], []))
+    assert "No version has been published yet" in taken(history_view([], []))
 
 
 def test_the_page_of_unmatched_people_at_its_fullest():
@@ -237,8 +237,8 @@ def test_the_page_of_unmatched_people_at_its_fullest():
     owners = [UnmatchedOwner(f"{n}{'x' * 250}@acme.example", LIVE, LIVE, 3, SOMEDAY) for n in range(100)]
     links = [(OwnerLink(f"{n}@acme.example", "U0123456789", SOMEDAY, "operator"), n) for n in range(100)]
     how = OwnerMatching("Slack_Email__c", {f"{'x' * 60}{n}.example": "acme.example" for n in range(100)})
-    shown = taken(people_view(People(owners, links, how, "a", LIVE.replace("<", ""))))
-    assert "99 job changes that went to a channel" in shown
+    shown = taken(unmatched_owners_view(UnmatchedOwnersPage(owners, links, how, "a", LIVE.replace("<", ""))))
+    assert "99 job changes that were sent to a channel" in shown
     assert read_aliases("acme.com = acme.io\n\n b.com=b.io ") == {"acme.com": "acme.io", "b.com": "b.io"}
 
 
@@ -254,9 +254,9 @@ def test_what_was_simulated_at_its_fullest():
         simulated_blocks(simulated),
         simulated_blocks(SimulatedJobChange("j", CHANGE, waits=True)),
         simulated_blocks(SimulatedJobChange("j", CHANGE, reason=LIVE)),
-        replayed_blocks(SimulationReport(100, (Difference(simulated, simulated),) * 100)),
-        replayed_blocks(SimulationReport(0, ())),
+        comparison_blocks(SimulationReport(100, (Difference(simulated, simulated),) * 100)),
+        comparison_blocks(SimulationReport(0, ())),
     ]
     for result in results:
-        shown = taken(simulate_view(Trying(latest, True, "id-3", "ada@initech.example", "Globex", result)))
+        shown = taken(simulate_view(SimulationForm(latest, True, "id-3", "ada@initech.example", "Globex", result)))
         assert "Simulate" in shown

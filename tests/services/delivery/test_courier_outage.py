@@ -68,16 +68,16 @@ async def test_away_before_the_call_it_is_told_later_and_no_plainer(world):
 async def test_away_while_a_batch_is_routed_it_is_routed_later(world):
     """However often: an outage counts as no attempt of these job changes."""
     await dana(world)
-    deciding = world.worker.router.deciding
+    decider = world.worker.router.decider
     outages = iter(range(12))
 
     class Away:
         def __getattr__(self, name):
             if next(outages, None) is not None:
                 raise DatabaseUnavailableError("away")
-            return getattr(deciding, name)
+            return getattr(decider, name)
 
-    world.worker = replace(world.worker, router=replace(world.worker.router, deciding=Away()))
+    world.worker = replace(world.worker, router=replace(world.worker.router, decider=Away()))
     job_change_id = await world.deliver(source_event_id="away")
     await pass_time(world, 600, step=30)
 

@@ -152,7 +152,7 @@ async def test_without_salesforce_the_senders_dri_is_told(world, channel):
     await world.deliver(dri_email="Dana@acme.example")
 
     (message,) = world.direct_messages("Dana Reyes")
-    assert "The sender of this job change named you as its DRI." in message.text
+    assert "The source of this job change named you as its DRI." in message.text
 
 
 async def test_a_workspace_may_tell_its_channel_only(world, channel):
@@ -174,7 +174,7 @@ async def test_a_workspace_may_copy_everything_to_its_channel(world, channel):
     job_change_id = await world.deliver()
 
     assert len(world.direct_messages("Dana Reyes")) == 1
-    assert "Dana Reyes was told in person." in world.channel_messages("job-changes")[0].text
+    assert "Dana Reyes was notified by direct message." in world.channel_messages("job-changes")[0].text
     assert (await world.outcome(job_change_id))[:2] == ("delivered", "dri")
 
 

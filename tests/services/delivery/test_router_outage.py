@@ -100,7 +100,7 @@ async def test_after_that_the_dri_whom_the_sender_named_is_told_at_once(world, c
 
     assert asked(world) == before
     assert (await world.outcome(job_change_id))[:2] == ("delivered", "dri")
-    assert "The sender of this job change named you as its DRI." in world.direct_messages("Dana Reyes")[-1].text
+    assert "The source of this job change named you as its DRI." in world.direct_messages("Dana Reyes")[-1].text
 
 
 async def test_when_salesforce_is_back_it_is_noticed_within_the_pause(world, channel):

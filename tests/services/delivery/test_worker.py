@@ -145,10 +145,10 @@ class StumblingSalesforce:
 
 async def test_one_poisonous_job_change_never_holds_up_its_batch(world, channel):
     """It ends buried and visible; all the others are told."""
-    deciding = world.worker.router.deciding
-    inner = deciding.salesforce
-    stumbling = replace(deciding, salesforce=StumblingSalesforce(inner.sessions, inner, "poison@hooli.example"))
-    router = replace(world.worker.router, deciding=stumbling)
+    decider = world.worker.router.decider
+    inner = decider.salesforce
+    stumbling = replace(decider, salesforce=StumblingSalesforce(inner.sessions, inner, "poison@hooli.example"))
+    router = replace(world.worker.router, decider=stumbling)
     worker = replace(world.worker, router=router)
     ids = [await world.accept(**about("nobody@hooli.example", serial)) for serial in range(25)]
     poison = await world.accept(**about("poison@hooli.example", 999))

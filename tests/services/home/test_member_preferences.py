@@ -144,9 +144,9 @@ async def test_what_was_put_off_to_the_minute_of_a_digest_comes_with_that_one(wo
 
 async def test_a_muted_segment_passes_on_what_is_of_it_and_nothing_else(world, dana):
     """Initech is a customer, so it is left to the channel; of the kind of account the rules did not ask."""
-    await world.database.run(muting.mute_only, world.workspace_id, dana, ["segment:target"])
+    await world.database.run(muting.set_mutes, world.workspace_id, dana, ["segment:target"])
     first = await world.deliver(source_event_id="first")
-    await world.database.run(muting.mute_only, world.workspace_id, dana, ["segment:customer"])
+    await world.database.run(muting.set_mutes, world.workspace_id, dana, ["segment:customer"])
 
     second = await world.deliver(source_event_id="second")
 
@@ -160,9 +160,9 @@ async def test_a_muted_segment_passes_on_what_is_of_it_and_nothing_else(world, d
 @pytest.mark.parametrize("unmutable", ["contact_tracking", "new_company", "segment:customer"])
 async def test_what_nobody_may_mute_is_told_to_who_has_muted_it(world, dana, muted, unmutable):
     """Whatever way they muted it."""
-    await world.database.run(muting.mute_only, world.workspace_id, dana, [muted])
+    await world.database.run(muting.set_mutes, world.workspace_id, dana, [muted])
     limit = AuditEntry(0, "U_ADMIN", "mute_limits", "")
-    await world.database.run(muting.limit, world.workspace_id, [unmutable], limit)
+    await world.database.run(muting.set_required, world.workspace_id, [unmutable], limit)
 
     told = await world.deliver()
 
@@ -172,9 +172,9 @@ async def test_what_nobody_may_mute_is_told_to_who_has_muted_it(world, dana, mut
 @pytest.mark.both_databases
 async def test_a_limit_on_something_else_leaves_a_mute_in_force(world, dana):
     """Departures are for everybody; this is none."""
-    await world.database.run(muting.mute_only, world.workspace_id, dana, ["contact_tracking"])
+    await world.database.run(muting.set_mutes, world.workspace_id, dana, ["contact_tracking"])
     limit = AuditEntry(0, "U_ADMIN", "mute_limits", "")
-    await world.database.run(muting.limit, world.workspace_id, ["departure"], limit)
+    await world.database.run(muting.set_required, world.workspace_id, ["departure"], limit)
 
     told = await world.deliver()
 
@@ -190,7 +190,7 @@ async def test_who_says_that_they_are_not_the_owner_is_not_told_in_their_place(w
 
     outcome, whom, reason = await world.outcome(told)
     assert (outcome, whom) == ("delivered", "channel")
-    assert "is not the one whom we took them for in Slack" in reason
+    assert "reported that this is not their account" in reason
     (unmatched,) = await world.database.run(owners.unmatched, world.workspace_id)
     assert unmatched.owner == "dana@acme.example"
 

@@ -30,11 +30,11 @@ async def test_it_arrives_marked_as_a_test(world):
 
     [message] = world.direct_messages("Dana Reyes")
     assert message.text.startswith("Test message: sample data, nobody changed jobs.")
-    assert "The sender of this job change named you as its DRI." in message.text
+    assert "The source of this job change named you as its DRI." in message.text
     assert await world.outcome(job_change_id) == (
         "delivered",
         "dri",
-        "The sender of this job change named you as its DRI.",
+        "The source of this job change named you as its DRI.",
     )
 
 

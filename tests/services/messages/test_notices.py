@@ -318,7 +318,7 @@ async def test_a_denial_that_was_taken_back_before_it_was_told_is_not_told(acme,
     acme.sandbox.faults.add("chat.postMessage", error="something_new")
 
     await ours.not_me(acme.id, "sales@acme.example", mo.id)
-    await acme.database.run(owners.take_denial_back, acme.id, "sales@acme.example", mo.id)
+    await acme.database.run(owners.withdraw_denial, acme.id, "sales@acme.example", mo.id)
     await pass_time(ours, clock, MINUTE)
 
     assert told(acme) == []

@@ -78,8 +78,8 @@ async def watched(world, clock):
     world.add_owner("Kim Lee")
     owner = world.add_owner("Dana Reyes", ManagerId=boss)
     world.salesforce.add("Contact", FirstName="Ada", LastName="Smith", Email="ada@initech.example", OwnerId=owner)
-    deciding, slack = world.worker.router.deciding, world.worker.courier.slack
-    managers = Managers(world.database, SalesforceDescribe(deciding.salesforce), deciding.directory)
+    decider, slack = world.worker.router.decider, world.worker.courier.slack
+    managers = Managers(world.database, SalesforceDescribe(decider.salesforce), decider.directory)
     return Watched(
         world,
         ReminderSender(world.database, slack, managers, clock),
@@ -314,9 +314,9 @@ async def test_nobody_is_reminded_in_their_quiet_hours(watched):
 async def test_a_mute_without_effect_does_not_keep_a_reminder_away(watched):
     """Nobody may mute it, so it was told all the same."""
     who = (watched.world.workspace_id, watched.slack_id("Dana Reyes"))
-    await watched.world.database.run(muting.mute_only, *who, ["contact_tracking"])
+    await watched.world.database.run(muting.set_mutes, *who, ["contact_tracking"])
     limit = AuditEntry(0, "U_ADMIN", "mute_limits", "")
-    await watched.world.database.run(muting.limit, watched.world.workspace_id, ["contact_tracking"], limit)
+    await watched.world.database.run(muting.set_required, watched.world.workspace_id, ["contact_tracking"], limit)
     await watched.world.deliver()
 
     await watched.pass_time(DAY)
@@ -331,10 +331,10 @@ async def test_nobody_is_reminded_of_a_segment_that_they_have_muted_since(watche
     initech = org.add("Account", Name="Initech", Type="Customer - Direct")
     org.org.update(next(row["Id"] for row in org.org.rows(org.org.sobject("Contact"))), AccountId=initech)
     kim, dana = watched.slack_id("Kim Lee"), watched.slack_id("Dana Reyes")
-    await world.database.run(muting.mute_only, world.workspace_id, kim, ["segment:customer", "segment:target"])
+    await world.database.run(muting.set_mutes, world.workspace_id, kim, ["segment:customer", "segment:target"])
     await world.deliver()
 
-    await world.database.run(muting.mute_only, world.workspace_id, dana, [f"segment:{muted}"])
+    await world.database.run(muting.set_mutes, world.workspace_id, dana, [f"segment:{muted}"])
     await watched.pass_time(DAY)
 
     assert (len(world.direct_messages("Dana Reyes")) - reminded, len(watched.reminders())) == (1, reminded)

@@ -76,7 +76,7 @@ def _query(url: str) -> dict[str, str]:
 
 @pytest.fixture
 async def acme(world: World) -> Connected:
-    salesforce: Salesforce = world.worker.router.deciding.salesforce
+    salesforce: Salesforce = world.worker.router.decider.salesforce
     sessions, slack = salesforce.sessions, world.worker.courier.slack
     care = SalesforceCare(
         sessions, SalesforceDescribe(salesforce), Notices(world.database, slack, world.clock), world.clock
@@ -234,7 +234,7 @@ async def test_without_a_refresh_token_an_admin_has_to_connect(acme: Connected) 
 
 async def test_an_org_that_nobody_connected_in_a_browser_is_asked_for_its_name(world: World) -> None:
     """With the operator's credentials the org is known by name once it has been used."""
-    salesforce = world.worker.router.deciding.salesforce
+    salesforce = world.worker.router.decider.salesforce
     describe = SalesforceDescribe(salesforce)
     world.salesforce.add("Organization", Name="Acme Corp", OrganizationType="Unlimited Edition")
     notices = Notices(world.database, world.worker.courier.slack, world.clock)
@@ -250,7 +250,7 @@ async def test_an_org_that_nobody_connected_in_a_browser_is_asked_for_its_name(w
 
 
 def care_of(world: World) -> SalesforceCare:
-    salesforce = world.worker.router.deciding.salesforce
+    salesforce = world.worker.router.decider.salesforce
     notices = Notices(world.database, world.worker.courier.slack, world.clock)
     return SalesforceCare(salesforce.sessions, SalesforceDescribe(salesforce), notices, world.clock)
 

@@ -1,4 +1,4 @@
-"""Whose job is it: the scenarios as a table, the order of chains, and what holds whatever the input."""
+"""Decisions: the preset scenarios, conditions, sources, skipped candidates, and properties that always hold."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from domain.job_change.parts import ChangeType
 from domain.people import BOT, DEACTIVATED, GUEST, NOT_IN_SLACK, STRANGER, UNKNOWN, Member
 from domain.states import Role
 from domain.workspace import Workspace
-from services.ownership.choice.availability import Absence, Lacks, Ledger, Matching, Standing
+from services.ownership.choice.availability import Absence, Availability, BatchState, Matching, MissingLookups
 from services.ownership.choice.case import sides_of
-from services.ownership.choice.conditions import Prepared
+from services.ownership.choice.conditions import PreparedRules
 from services.ownership.choice.decide import Decision, decide
-from services.ownership.choice.delivery_plan import promised
+from services.ownership.choice.delivery_plan import plan_deliveries
 from services.ownership.rules.presets import presets
 from services.ownership.rules.rule_set import CATCH_ALL, RuleSet
 from services.salesforce.records import PersonRecords
@@ -35,19 +35,19 @@ from tests.services.ownership.cases import (
     SLACK,
     SUE,
     USERS,
+    availability,
     case,
     chosen,
     job_change,
     missing,
+    notified,
     owner,
     rule,
     rules,
-    standing,
-    told,
     user,
 )
 
-SCENARIOS = Prepared.of(RuleSet(rules=presets()))
+SCENARIOS = PreparedRules.of(RuleSet(rules=presets()))
 PROMOTED = {"change_type": "promotion", "previous": {}}
 
 
@@ -62,7 +62,7 @@ OPEN = replace(NEUTRAL, open=DEAL)
 
 
 @pytest.mark.parametrize(
-    ("scenario", "situation", "side", "rule_name", "who"),
+    ("scenario", "job", "side", "rule_name", "recipient"),
     [
         ("leaves a customer", at(current=NEUTRAL), "past", "Leaves a customer", "Bo Chen"),
         ("joins a customer", at(NEUTRAL, INITECH), "current", "Joins a customer", "Bo Chen"),
@@ -95,12 +95,12 @@ OPEN = replace(NEUTRAL, open=DEAL)
         ("anything else", at(NEUTRAL, NEUTRAL, change_type="lateral"), "current", "Anything else", "Dana Reyes"),
     ],
 )
-def test_the_eleven_scenarios(scenario, situation, side, rule_name, who):
-    """Each preset takes its scenario on its side, and tells whom it should."""
+def test_each_preset_matches_its_scenario(scenario, job, side, rule_name, recipient):
+    """Each preset rule matches on its side and chooses the right person."""
     if scenario == "promotion at a customer":
-        situation = at(current=INITECH, **PROMOTED)
-    choice = next(one for one in chosen(situation, SCENARIOS).choices if one.side == side)
-    assert (choice.rule.name, choice.name) == (rule_name, who)
+        job = at(current=INITECH, **PROMOTED)
+    choice = next(choice for choice in chosen(job, SCENARIOS).choices if choice.side == side)
+    assert (choice.rule.name, choice.name) == (rule_name, recipient)
 
 
 @pytest.mark.parametrize(
@@ -114,8 +114,8 @@ def test_the_eleven_scenarios(scenario, situation, side, rule_name, who):
         ("departure", ("past", "current")),
     ],
 )
-def test_which_companies_a_job_change_concerns(change_type, sides):
-    """The one left, the one joined; nobody has left in a promotion."""
+def test_the_sides_of_a_job_change(change_type, sides):
+    """A promotion has no past side; a departure has a current side only if the next company is known."""
     assert sides_of(job_change(change_type=change_type)) == sides
     assert sides_of(job_change(change_type="departure", current={})) == ("past",)
 
@@ -145,27 +145,27 @@ def test_which_companies_a_job_change_concerns(change_type, sides):
     ],
 )
 def test_conditions(when, matches):
-    """All that are set must hold, without regard to case; what is not known never does."""
+    """All conditions that are set must hold. Case is ignored, and an unknown value does not match."""
     prepared = rules(rule(owner("account"), when={"side": "current", **when}))
-    assert told(case(), prepared) == ({"current": "Omar Diaz"} if matches else {None: "Dana Reyes"})
+    assert notified(case(), prepared) == ({"current": "Omar Diaz"} if matches else {None: "Dana Reyes"})
 
 
-def test_the_first_rule_a_side_wins():
-    """In order, switched off ones apart; each side for itself."""
+def test_the_first_matching_rule_of_each_side_applies():
+    """Rules that are turned off are skipped, and the sides are independent."""
     prepared = rules(
         rule(owner("lead"), name="off", enabled=False),
         rule(owner("account"), name="past", when={"side": "past"}),
         rule(owner("contact"), name="both"),
         rule(owner("account"), name="late", when={"side": "current"}),
     )
-    assert [(one.side, one.rule.name) for one in chosen(case(), prepared).choices] == [
+    assert [(choice.side, choice.rule.name) for choice in chosen(case(), prepared).choices] == [
         ("past", "past"),
         ("current", "both"),
     ]
 
 
 @pytest.mark.parametrize(
-    ("source", "who", "why"),
+    ("source", "name", "why"),
     [
         (owner("contact", side="past"), "Dana Reyes", "You own Ada Smith in Salesforce."),
         (owner("lead"), "Sue Park", "You own the lead Ada Smith in Salesforce."),
@@ -177,47 +177,47 @@ def test_the_first_rule_a_side_wins():
             "Bo Chen",
             "You are the CSM of Initech in Salesforce.",
         ),
-        ({"source": "user", "user": "kim@acme.example"}, "kim@acme.example", "The rule “One” names you."),
-        ({"source": "user", "user": KIM.id}, "Kim Lee", "The rule “One” names you."),
+        ({"source": "user", "user": "kim@acme.example"}, "kim@acme.example", "The rule “One” notifies you."),
+        ({"source": "user", "user": KIM.id}, "Kim Lee", "The rule “One” notifies you."),
         (
             {"source": "mapped", "table": "T", "of": owner("account")},
             "Dana Reyes",
-            "The mapping T names you beside Omar Diaz. Omar Diaz owns Globex in Salesforce.",
+            "The mapping T has you as the recipient for Omar Diaz. Omar Diaz owns Globex in Salesforce.",
         ),
     ],
 )
-def test_owner_sources_and_their_reasons(source, who, why):
-    """Each finds its person, and says why it is theirs."""
+def test_owner_sources_and_their_reasons(source, name, why):
+    """Each source finds its person, and the reason says why."""
     prepared = rules(rule(source, when={"side": "current"}), mappings={"T": {OMAR.id: DANA.id}})
     (choice,) = chosen(case(replace(RECORDS, lead=LEAD)), prepared).choices
-    assert (choice.name, choice.reason) == (who, why)
+    assert (choice.name, choice.reason) == (name, why)
 
 
 @pytest.mark.parametrize(
     ("source", "result"),
     [
-        (owner("contact"), "no contact of Ada Smith at Globex is in Salesforce"),
-        (owner("lead"), "no lead of Ada Smith is in Salesforce"),
-        (owner("parent_account"), "no parent of Globex is in Salesforce"),
-        ({"source": "opportunity_owner"}, "no open opportunity of Globex is in Salesforce"),
+        (owner("contact"), "Salesforce has no contact for Ada Smith at Globex"),
+        (owner("lead"), "Salesforce has no lead for Ada Smith"),
+        (owner("parent_account"), "Salesforce has no parent account for Globex"),
+        ({"source": "opportunity_owner"}, "Salesforce has no open opportunity for Globex"),
         ({"source": "field", "field": "Account.CSM__c"}, "is not set"),
-        ({"source": "field", "field": "Account.Type"}, "is nobody that we can see in Salesforce"),
+        ({"source": "field", "field": "Account.Type"}, "is not a user that the app can see in Salesforce"),
         ({"source": "field", "field": "Account.Queue__c"}, "is a queue"),
         ({"source": "field", "field": "Account.Hidden__c"}, "cannot be read in Salesforce"),
-        ({"source": "team", "of": "account", "role": "CSM"}, "is not set or cannot be seen"),
+        ({"source": "team", "of": "account", "role": "CSM"}, "is not set or not visible to the app"),
         ({"source": "mapped", "table": "T", "of": owner("account")}, "is not in the mapping T"),
-        ({"source": "manager", "of": owner("account")}, "is not set or cannot be seen"),
-        ({"source": "user", "user": "005000000000999AAA"}, "is not a user of Salesforce that we can see"),
-        ({"source": "sender"}, "named no DRI"),
+        ({"source": "manager", "of": owner("account")}, "is not set or not visible to the app"),
+        ({"source": "user", "user": "005000000000999AAA"}, "is not a Salesforce user that the app can see"),
+        ({"source": "sender"}, "did not name a DRI"),
     ],
 )
-def test_who_cannot_be_found_is_passed_over_with_a_reason(source, result):
-    """And the next in the chain is told."""
+def test_a_source_without_a_person_is_skipped_with_a_reason(source, result):
+    """The next person in the chain is notified."""
     globex = replace(GLOBEX, fields={**GLOBEX.fields, "queue__c": "00G000000000001AAA", "csm__c": None})
     hidden = replace(case(replace(RECORDS, current_account=globex)), unreadable=frozenset({"account.hidden__c"}))
     prepared = rules(rule(source, owner("account"), when={"side": "current"}), mappings={"T": {}})
     (choice,) = chosen(hidden, prepared).choices
-    assert [one.result for one in choice.considered] == [result, "told"]
+    assert [row.result for row in choice.considered] == [result, "told"]
 
 
 @pytest.mark.parametrize(
@@ -233,48 +233,48 @@ def test_who_cannot_be_found_is_passed_over_with_a_reason(source, result):
         ({"email": STRANGER}, "belongs to another Slack workspace"),
     ],
 )
-def test_who_cannot_be_told_is_passed_over_with_a_reason(changes, result):
-    """Known of Salesforce or of Slack; the chain goes on."""
+def test_a_person_who_cannot_be_notified_is_skipped_with_a_reason(changes, result):
+    """The reason comes from Salesforce or Slack, and the next person in the chain is notified."""
     members = dict(SLACK)
     if changes.get("email"):
         problem, changes = changes["email"], {"email": "x@acme.example"}
         members["x@acme.example"] = Member(None if problem == NOT_IN_SLACK else "UX", problem)
     globex = replace(GLOBEX, owner=replace(OMAR, id="005000000000888AAA", **changes))
     prepared = rules(rule(owner("account"), owner("account", side="past"), when={"side": "current"}))
-    (choice,) = chosen(case(replace(RECORDS, current_account=globex)), prepared, standing(members=members)).choices
-    assert [one.result for one in choice.considered] == [result, "told"]
+    (choice,) = chosen(case(replace(RECORDS, current_account=globex)), prepared, availability(members=members)).choices
+    assert [row.result for row in choice.considered] == [result, "told"]
 
 
-def test_a_manager_stands_in_for_whoever_was_passed_over():
-    """The nearest one above who was found."""
+def test_a_manager_is_that_of_the_nearest_person_above():
+    """The manager of a person who was skipped is notified, with that person's reason."""
     omar = replace(OMAR, is_active=False, manager=KIM)
     globex = replace(GLOBEX, owner=omar)
     prepared = rules(rule(owner("account"), {"source": "manager"}, when={"side": "current"}))
-    found = replace(case(replace(RECORDS, current_account=globex)), users={**USERS, OMAR.id[:15]: omar})
-    (choice,) = chosen(found, prepared).choices
+    job = replace(case(replace(RECORDS, current_account=globex)), users={**USERS, OMAR.id[:15]: omar})
+    (choice,) = chosen(job, prepared).choices
     assert choice.name == "Kim Lee"
     assert choice.reason == "You manage Omar Diaz in Salesforce. Omar Diaz owns Globex in Salesforce."
 
 
-def test_a_delegate_takes_the_place_of_who_is_away():
-    """With the reason that it was theirs; where the delegate cannot be told either, the chain goes on."""
+def test_a_delegate_is_notified_in_place_of_an_absent_person():
+    """The reason names the absent person. If the delegate is not available either, the chain continues."""
     prepared = rules(rule(owner("account"), owner("contact", side="past"), when={"side": "current"}))
     members = {**SLACK, "ukim": Member("UKIM")}
-    away = standing(members=members, absences={"UOMAR": Absence("UKIM")})
+    away = availability(members=members, absences={"UOMAR": Absence("UKIM")})
     (choice,) = chosen(case(), prepared, away).choices
-    assert choice.told == ("UKIM",)
-    assert choice.reason == "Omar Diaz is out of office and named you. They own Globex in Salesforce."
+    assert choice.recipients == ("UKIM",)
+    assert choice.reason == "Omar Diaz is out of office and named you as their delegate. They own Globex in Salesforce."
     both = replace(away, absences={"UOMAR": Absence("UKIM"), "UKIM": Absence("UOMAR")})
-    assert told(case(), prepared, both) == {"current": "Dana Reyes"}
+    assert notified(case(), prepared, both) == {"current": "Dana Reyes"}
 
 
-def test_a_link_is_believed_before_the_address():
-    """An admin knows better than two directories."""
+def test_a_link_takes_precedence_over_the_address():
+    """Owners can be linked by Salesforce user id or e-mail address."""
     members = {**SLACK, "ulinked": Member("ULINKED")}
     for key in (OMAR.id, OMAR.email):
-        linked = standing(members=members, matching=Matching(links={key: "ULINKED"}))
+        linked = availability(members=members, matching=Matching(links={key: "ULINKED"}))
         (choice,) = chosen(case(), rules(rule(owner("account"), when={"side": "current"})), linked).choices
-        assert choice.told == ("ULINKED",)
+        assert choice.recipients == ("ULINKED",)
 
 
 @pytest.mark.parametrize(
@@ -290,45 +290,47 @@ def test_a_link_is_believed_before_the_address():
         ("o.diaz@else.example", Matching(email_field="Other__c"), "by the other e-mail field"),
     ],
 )
-def test_the_trace_says_how_somebody_was_found_in_slack(address, matching, match):
-    """Else nobody could tell why a message went to an account of that name."""
+def test_the_trace_says_how_a_recipient_was_matched(address, matching, match):
+    """Each way of matching has its own text, which does not contain the address."""
     omar = replace(OMAR, alternate="o.diaz@else.example")
-    found = replace(case(), users={**USERS, OMAR.id[:15]: omar})
+    job = replace(case(), users={**USERS, OMAR.id[:15]: omar})
     prepared = rules(rule(owner("account"), when={"side": "current"}))
     unknown = dict.fromkeys(
         ("omar@acme.example", "omar@slack.example", "o.diaz@else.example"), Member(None, NOT_IN_SLACK)
     )
-    slack = standing(members={**unknown, address: Member("UX")}, matching=matching)
-    (choice,) = chosen(found, prepared, slack).choices
-    assert [(one.result, one.match) for one in choice.considered] == [("told", match)]
+    slack = availability(members={**unknown, address: Member("UX")}, matching=matching)
+    (choice,) = chosen(job, prepared, slack).choices
+    assert [(row.result, row.match) for row in choice.considered] == [("told", match)]
 
 
-def test_who_is_named_by_a_slack_id_was_not_looked_for():
-    """There is nothing to say of how they were found."""
-    slack = standing(members={**SLACK, "ukim": Member("UKIM")})
+def test_a_recipient_named_by_a_slack_id_has_no_match():
+    """Nothing had to be matched."""
+    slack = availability(members={**SLACK, "ukim": Member("UKIM")})
     (choice,) = chosen(case(), rules(rule({"source": "user", "user": "UKIM"}, when={"side": "current"})), slack).choices
-    assert [(one.result, one.match) for one in choice.considered] == [("told", None)]
+    assert [(row.result, row.match) for row in choice.considered] == [("told", None)]
 
 
-def test_what_is_not_known_of_slack_is_asked_for_and_nothing_else():
-    """The choice says what it lacks; of a pool everybody at once."""
+def test_only_missing_lookups_are_requested():
+    """A decision returns the lookups that it needs next; for a pool, those of all members at once."""
     first = rules(rule(owner("account"), owner("contact", side="past"), when={"side": "current"}))
-    assert decide(case(), first, Standing(), Ledger()) == Lacks(frozenset({"omar@acme.example"}))
-    unknown = Standing(members={"omar@acme.example": Member(None, UNKNOWN)})
-    assert decide(case(), first, unknown, Ledger()) == Lacks(frozenset({"omar@acme.example"}))
+    assert decide(case(), first, Availability(), BatchState()) == MissingLookups(frozenset({"omar@acme.example"}))
+    unknown = Availability(members={"omar@acme.example": Member(None, UNKNOWN)})
+    assert decide(case(), first, unknown, BatchState()) == MissingLookups(frozenset({"omar@acme.example"}))
     pool = {"members": [{"user": "a@x.example"}, {"user": "b@x.example"}]}
     pooled = rules(rule({"source": "pool", "pool": "P"}), pools={"P": pool})
-    assert decide(case(), pooled, Standing(), Ledger()) == Lacks(frozenset({"a@x.example", "b@x.example"}))
+    assert decide(case(), pooled, Availability(), BatchState()) == MissingLookups(
+        frozenset({"a@x.example", "b@x.example"})
+    )
 
 
-def test_without_salesforce_rules_still_decide_by_what_the_sender_says():
-    """Conditions on the job change hold; of records there are none."""
+def test_rules_work_without_salesforce():
+    """Conditions on the job change itself still match. Candidates of records are skipped."""
     prepared = rules(
         rule(owner("account"), name="segment", when={"segment": ["none"]}),
         rule(owner("account"), {"source": "user", "user": "kim@acme.example"}, when={"persona": ["economic buyer"]}),
     )
     choices = chosen(case(None), prepared).choices
-    assert {one.told for one in choices} == {("UKIM",)}
+    assert {choice.recipients for choice in choices} == {("UKIM",)}
     assert choices[0].considered[0].result == "Salesforce is not connected"
 
 
@@ -354,7 +356,7 @@ WORKSPACE = Workspace(
     salesforce_daily_calls=5000,
 )
 
-whose = st.one_of(
+sources = st.one_of(
     st.builds(owner, st.sampled_from(["contact", "lead", "account", "parent_account"])),
     st.builds(lambda side: owner("account", side=side), st.sampled_from(["past", "current"])),
     st.just({"source": "field", "field": "Account.SDR__c"}),
@@ -370,7 +372,9 @@ conditions = st.fixed_dictionaries(
     {},
     optional={
         "side": st.sampled_from(["past", "current"]),
-        "change_type": st.lists(st.sampled_from([str(one) for one in ChangeType]), min_size=1, max_size=3),
+        "change_type": st.lists(
+            st.sampled_from([str(change_type) for change_type in ChangeType]), min_size=1, max_size=3
+        ),
         "relationship": st.lists(st.sampled_from(["Champion", "User"]), min_size=1),
         "segment": st.lists(st.sampled_from(["customer", "target", "none", "closed_lost"]), min_size=1),
         "min_score": st.integers(0, 100),
@@ -388,17 +392,17 @@ some_rules = st.lists(
     st.builds(
         lambda tell, when, deliver, enabled: {"tell": tell, "when": when, "deliver": deliver, "enabled": enabled},
         st.lists(
-            whose,
+            sources,
             min_size=1,
             max_size=5,
-            unique_by=lambda one: (one["source"], one.get("of", "") if one["source"] == "owner" else ""),
+            unique_by=lambda source: (source["source"], source.get("of", "") if source["source"] == "owner" else ""),
         ),
         conditions,
         delivers,
         st.booleans(),
     ),
     max_size=6,
-).map(lambda some: [{**one, "name": f"Rule {number}"} for number, one in enumerate(some)])
+).map(lambda raw_rules: [{**raw, "name": f"Rule {number}"} for number, raw in enumerate(raw_rules)])
 some_users = st.one_of(
     st.none(),
     st.builds(
@@ -412,7 +416,7 @@ some_users = st.one_of(
 some_accounts = st.one_of(
     st.none(),
     st.builds(
-        lambda who, kind: replace(GLOBEX, owner=who, fields={"type": kind}),
+        lambda owner, kind: replace(GLOBEX, owner=owner, fields={"type": kind}),
         some_users,
         st.sampled_from([None, "Customer", "Target"]),
     ),
@@ -420,8 +424,8 @@ some_accounts = st.one_of(
 some_records = st.one_of(
     st.none(),
     st.builds(
-        lambda who, own, past, current: PersonRecords(
-            contact=replace(ADA, owner=who, account=own), past_account=past, current_account=current
+        lambda owner, account, past, current: PersonRecords(
+            contact=replace(ADA, owner=owner, account=account), past_account=past, current_account=current
         ),
         some_users,
         some_accounts,
@@ -429,7 +433,7 @@ some_records = st.one_of(
         some_accounts,
     ),
 )
-EVERYBODY = {
+MEMBERS = {
     **SLACK,
     "gone@acme.example": Member(None, NOT_IN_SLACK),
     "nobody@acme.example": Member(None, NOT_IN_SLACK),
@@ -446,42 +450,42 @@ POOL = {"P": {"members": [{"user": "dana@acme.example"}, {"user": "gone@acme.exa
     st.sampled_from(["unmatched", "everything"]),
 )
 def test_every_job_change_has_an_outcome(raw, records, change_type, tell_dris, channel_gets):
-    """Whatever the rules, the records and the preferences: somebody is told, or it is recorded that nobody is."""
+    """For any rules, records and preferences, there is a delivery, or an outcome with a reason."""
     change = job_change(change_type=str(change_type), dri_email="dri@acme.example")
-    prepared = Prepared.of(RuleSet.parse({"rules": raw, "pools": POOL}))
-    decision = decide(replace(case(records), change=change), prepared, Standing(members=EVERYBODY), Ledger())
+    prepared = PreparedRules.of(RuleSet.parse({"rules": raw, "pools": POOL}))
+    decision = decide(replace(case(records), change=change), prepared, Availability(members=MEMBERS), BatchState())
     assert isinstance(decision, Decision)
     workspace = replace(WORKSPACE, tell_dris=tell_dris, channel_gets=channel_gets)
-    promise = promised("jc", decision, workspace, "contact_tracking")
+    plan = plan_deliveries("jc", decision, workspace, "contact_tracking")
 
-    assert bool([each for each in promise.deliveries if each.role != Role.COPY]) is (promise.outcome is None)
-    destinations = [each.destination for each in promise.deliveries]
+    assert bool([delivery for delivery in plan.deliveries if delivery.role != Role.COPY]) is (plan.outcome is None)
+    destinations = [delivery.destination for delivery in plan.deliveries]
     assert len(destinations) == len(set(destinations))
-    assert all(each.reason for each in promise.deliveries)
-    assert promise.reason if promise.outcome else True
+    assert all(delivery.reason for delivery in plan.deliveries)
+    assert plan.reason if plan.outcome else True
 
 
 @given(some_rules, some_records, st.sampled_from(list(ChangeType)))
-def test_the_first_match_wins_and_chains_keep_their_order(raw, records, change_type):
-    """A side is taken by the first rule that matches it alone; candidates come in the order of the chain."""
-    situation = replace(case(records), change=job_change(change_type=str(change_type)))
-    everybody = Standing(members=EVERYBODY)
+def test_the_first_match_applies_and_chains_keep_their_order(raw, records, change_type):
+    """The rule of a side is the first that matches it on its own. Candidates are in the order of the chain."""
+    job = replace(case(records), change=job_change(change_type=str(change_type)))
+    people = Availability(members=MEMBERS)
 
-    def takes(one):
-        alone = decide(situation, Prepared.of(RuleSet.parse({"rules": [one], "pools": POOL})), everybody, Ledger())
+    def matched_sides(raw_rule):
+        alone = decide(job, PreparedRules.of(RuleSet.parse({"rules": [raw_rule], "pools": POOL})), people, BatchState())
         return {choice.side for choice in alone.choices if choice.rule is not CATCH_ALL}
 
-    decision = decide(situation, Prepared.of(RuleSet.parse({"rules": raw, "pools": POOL})), everybody, Ledger())
+    decision = decide(job, PreparedRules.of(RuleSet.parse({"rules": raw, "pools": POOL})), people, BatchState())
     first = {}
-    for one in raw:
-        for side in takes(one) if one["enabled"] else ():
-            first.setdefault(side, one["name"])
+    for raw_rule in raw:
+        for side in matched_sides(raw_rule) if raw_rule["enabled"] else ():
+            first.setdefault(side, raw_rule["name"])
 
-    assert {one.side: one.rule.name for one in decision.choices if one.rule is not CATCH_ALL} == first
+    assert {choice.side: choice.rule.name for choice in decision.choices if choice.rule is not CATCH_ALL} == first
     for choice in decision.choices:
-        order = [_place(choice.rule, one.source) for one in choice.considered]
+        order = [_place(choice.rule, row.source) for row in choice.considered]
         assert all(before <= after for before, after in pairwise(order))
-        assert all(one.result != "told" for one in choice.considered[:-1])
+        assert all(row.result != "told" for row in choice.considered[:-1])
 
 
 def _place(of, source):
@@ -501,11 +505,11 @@ def _place(of, source):
     return max(places)
 
 
-def test_an_owner_who_is_missing_in_slack_is_kept_for_linking():
-    """Only where a channel reads it in their place."""
+def test_an_unmatched_owner_is_kept_for_linking():
+    """The choice has the owner who is not in Slack, and nobody else."""
     alone = rules(rule(owner("account"), when={"side": "current"}))
     (choice,) = chosen(case(), alone, missing("omar@acme.example")).choices
-    assert [one.name for one in choice.unmatched] == ["Omar Diaz"]
+    assert [candidate.name for candidate in choice.unmatched] == ["Omar Diaz"]
     assert DANA.name not in choice.reason
     assert SUE.name not in choice.reason
     assert BO.name not in choice.reason

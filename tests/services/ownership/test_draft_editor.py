@@ -1,4 +1,4 @@
-"""Steps from one draft of the ownership rules to the next: what each makes of them, and that nobody is overwritten."""
+"""Edits of the draft: the result of each edit, and that nobody's changes are overwritten."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ownership.draft_editor import OwnershipEditing, presets_for
-from services.ownership.rulebook import FASTER, Rulebook
-from services.ownership.rules.check import OrgField, OrgShape
+from services.ownership.draft_editor import DraftEditor, presets_for
+from services.ownership.rulebook import CHANGED_BY_OTHERS, Rulebook
+from services.ownership.rules.check import OrgField, OrgSchema
 from services.ownership.rules.edits import (
     DELETE,
     SWITCH,
@@ -22,12 +22,12 @@ from services.ownership.rules.edits import (
     place_for_new,
     removed,
     replaced,
-    switched,
+    toggled,
     with_named,
     with_settings,
     without_named,
 )
-from services.ownership.rules.faults import InvalidRulesError
+from services.ownership.rules.issues import InvalidRulesError
 from services.ownership.rules.owner_sources import Mapped, Owner, Pool
 from services.ownership.rules.presets import presets
 from services.ownership.rules.rule_set import CATCH_ALL, Conditions, Rule, RuleSet
@@ -59,17 +59,17 @@ D = named("D")
         (replaced(ABC, 0, D, 0), "DBC"),
         (replaced(ABC, 0, D, 2), "BCD"),
         (replaced(ABC, 2, D, 99), "ABD"),
-        (switched(ABC, 1), "ABC"),
+        (toggled(ABC, 1), "ABC"),
     ],
 )
-def test_each_step_keeps_the_others_in_their_order(rules, order):
-    """Nothing is lost, nothing comes twice."""
+def test_an_edit_keeps_the_order_of_the_other_rules(rules, order):
+    """No rule is lost or duplicated."""
     assert names(rules) == order
 
 
 @given(st.data())
-def test_any_steps_leave_rules_that_can_be_stored_and_read_back(data):
-    """Whatever is pressed in whatever order: a valid set, with all rules but those deleted."""
+def test_any_sequence_of_edits_leaves_valid_rules(data):
+    """The rules can be stored and read back, and only deleted rules are missing."""
     rules, expected = ABC, {"A", "B", "C"}
     for _ in range(data.draw(st.integers(0, 12))):
         if not rules.rules:
@@ -81,7 +81,7 @@ def test_any_steps_leave_rules_that_can_be_stored_and_read_back(data):
             case "down":
                 rules = moved(rules, number, 1)
             case "switch":
-                rules = switched(rules, number)
+                rules = toggled(rules, number)
             case "delete":
                 expected.discard(rules.rules[number].name)
                 rules = removed(rules, number)
@@ -89,41 +89,41 @@ def test_any_steps_leave_rules_that_can_be_stored_and_read_back(data):
     assert RuleSet.from_stored(rules.to_json()) == rules
 
 
-def test_switching_twice_changes_nothing():
-    """Off, and on again."""
-    assert not switched(ABC, 1).rules[1].enabled
-    assert switched(switched(ABC, 1), 1) == ABC
+def test_toggling_twice_changes_nothing():
+    """A rule is turned off, and on again."""
+    assert not toggled(ABC, 1).rules[1].enabled
+    assert toggled(toggled(ABC, 1), 1) == ABC
 
 
-def test_a_rule_is_found_by_its_mark_wherever_it_was_moved():
-    """As long as nobody changed it."""
+def test_a_rule_is_found_by_its_mark_after_it_was_moved():
+    """A rule that was changed is not found."""
     mark = mark_of(ABC.rules[0])
     assert find(moved(ABC, 0, 2), mark) == 2
-    assert find(switched(ABC, 0), mark) is None
+    assert find(toggled(ABC, 0), mark) is None
 
 
-def test_new_rules_stand_before_those_that_take_everything():
-    """Behind them they could never be reached."""
-    some = RuleSet(rules=(named("A", min_score=1.0), named("B"), named("C", min_score=2.0), named("D"), CATCH_ALL))
-    assert place_for_new(some) == 3
+def test_a_new_rule_comes_before_rules_that_match_everything():
+    """After them it would be unreachable."""
+    rules = RuleSet(rules=(named("A", min_score=1.0), named("B"), named("C", min_score=2.0), named("D"), CATCH_ALL))
+    assert place_for_new(rules) == 3
     assert place_for_new(RuleSet()) == 0
 
 
-def org(**labels: str) -> OrgShape:
+def org(**labels: str) -> OrgSchema:
     users = {f"account.{name}".lower(): OrgField(f"Account.{name}", label, ("User",)) for name, label in labels.items()}
-    return OrgShape(frozenset({"account"}), {**users, "account.industry": OrgField("Account.Industry", "Industry")})
+    return OrgSchema(frozenset({"account"}), {**users, "account.industry": OrgField("Account.Industry", "Industry")})
 
 
-def test_scenarios_name_the_fields_that_the_org_has():
-    """By their names or labels; where there are none, the chains begin with what comes next."""
+def test_presets_use_the_fields_of_the_org():
+    """Fields are found by name or label. If there are none, the chains start with the next source."""
     assert presets_for(None) == presets(None, None)
     assert presets_for(org()) == presets(None, None)
-    found = presets_for(org(Success__c="Customer Success Owner", BDR__c="BDR"))
-    assert found == presets("Account.Success__c", "Account.BDR__c")
+    rules = presets_for(org(Success__c="Customer Success Owner", BDR__c="BDR"))
+    assert rules == presets("Account.Success__c", "Account.BDR__c")
 
 
-def test_rules_follow_a_pool_or_a_mapping_to_its_new_name():
-    """And what a rule names cannot be deleted."""
+def test_rules_use_the_new_name_of_a_renamed_pool_or_mapping():
+    """A pool or mapping that a rule uses cannot be deleted."""
     bare = with_named(RuleSet(), "pools", None, "SDRs", {"members": [{"user": "ann@acme.example"}]})
     bare = with_named(bare, "mappings", None, "Pairs", {"ann@acme.example": "bob@acme.example"})
     chain = (Pool(pool="SDRs"), Mapped(table="Pairs", of=Owner(of="account")))
@@ -133,23 +133,23 @@ def test_rules_follow_a_pool_or_a_mapping_to_its_new_name():
     assert renamed.rules[0].tell == (Pool(pool="Reps"), Mapped(table="Twins", of=Owner(of="account")))
     assert (list(renamed.pools), list(renamed.mappings)) == (["Reps"], ["Twins"])
     for kind, name in (("pools", "Reps"), ("mappings", "Twins")):
-        with pytest.raises(InvalidRulesError, match=f"called {name}"):
+        with pytest.raises(InvalidRulesError, match=f"named {name}"):
             without_named(renamed, kind, name)
     assert without_named(bare, "pools", "SDRs").pools == {}
 
 
-def test_a_pool_does_not_take_the_place_of_another_of_its_name():
-    """It is said that there is one."""
+def test_a_new_pool_does_not_replace_one_of_the_same_name():
+    """The edit is refused."""
     bare = with_named(RuleSet(), "pools", None, "SDRs", {"members": [{"user": "ann@acme.example"}]})
-    with pytest.raises(InvalidRulesError, match="there is one of this name already"):
+    with pytest.raises(InvalidRulesError, match="already used"):
         with_named(bare, "pools", None, "SDRs", {"members": [{"user": "bob@acme.example"}]})
 
 
-def test_settings_are_checked_whole():
-    """Every fault of them."""
+def test_all_errors_of_settings_are_reported():
+    """Each error has its path."""
     with pytest.raises(InvalidRulesError) as raised:
         with_settings(RuleSet(), {"customer": {"field": "Type", "values": []}}, {"daily_cap": 0})
-    assert {fault.path for fault in raised.value.faults} == {
+    assert {issue.path for issue in raised.value.issues} == {
         "segments.customer.field",
         "segments.customer.values",
         "guards.daily_cap",
@@ -158,32 +158,32 @@ def test_settings_are_checked_whole():
 
 @pytest.fixture
 def editing(world):
-    return OwnershipEditing(Rulebook(world.database, world.worker.router.deciding.shapes, world.clock))
+    return DraftEditor(Rulebook(world.database, world.worker.router.decider.schemas, world.clock))
 
 
-async def test_of_two_who_step_at_once_one_is_told_so(world, editing):
-    """On both databases: one draft, with one of the two steps, never both mixed."""
+async def test_only_one_of_several_simultaneous_edits_is_saved(world, editing):
+    """The others are told that another admin changed the rules."""
     await editing.rulebook.publish(world.workspace_id, "operator", ABC, None)
     seen = (await editing.rulebook.read(world.workspace_id)).seen
     steps = [(UP, 2), (DELETE, 0), (SWITCH, 1), (DELETE, 2)]
 
     done = await asyncio.gather(*(editing.step(world.workspace_id, "U1", seen, *step) for step in steps))
 
-    assert sorted(kept.stored for kept in done) == [False, False, False, True]
-    assert {kept.text for kept in done if not kept.stored} == {FASTER}
+    assert sorted(result.stored for result in done) == [False, False, False, True]
+    assert {result.text for result in done if not result.stored} == {CHANGED_BY_OTHERS}
     assert (await editing.rulebook.read(world.workspace_id)).draft.revision == 1
 
 
 @pytest.mark.both_databases
-async def test_rules_that_are_added_at_once_are_not_lost(world, editing):
-    """Adding overwrites nothing, so whoever was overtaken adds to what stands there then."""
+async def test_rules_that_are_added_at_the_same_time_are_all_saved(world, editing):
+    """Adding overwrites nothing, so it is repeated on the changed rules."""
     done = await asyncio.gather(*(editing.add(world.workspace_id, "U1", [named(f"R{n}")], 0) for n in range(4)))
-    assert all(kept.stored for kept in done)
+    assert all(result.stored for result in done)
     rules = (await editing.rulebook.read(world.workspace_id)).shown.rules
     assert sorted(rule.name for rule in rules) == ["R0", "R1", "R2", "R3"]
 
 
-async def test_a_number_that_is_not_there_changes_nothing(world, editing):
-    """A forged payload, say."""
+async def test_an_edit_of_a_missing_rule_changes_nothing(world, editing):
+    """A forged payload can have any index."""
     seen = (await editing.rulebook.read(world.workspace_id)).seen
-    assert (await editing.step(world.workspace_id, "U1", seen, DELETE, 7)).text == FASTER
+    assert (await editing.step(world.workspace_id, "U1", seen, DELETE, 7)).text == CHANGED_BY_OTHERS

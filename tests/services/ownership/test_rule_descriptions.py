@@ -1,11 +1,11 @@
-"""Rules in plain English, those that can never be reached, and those that an org cannot follow."""
+"""Descriptions of rules in plain English, unreachable rules, and checks against the org's schema."""
 
 from __future__ import annotations
 
 import pytest
 
-from services.ownership.rules.check import OrgField, OrgShape, check
-from services.ownership.rules.descriptions import Names, sentence
+from services.ownership.rules.check import OrgField, OrgSchema, check
+from services.ownership.rules.descriptions import DisplayNames, describe_rule
 from services.ownership.rules.presets import presets
 from services.ownership.rules.rule_set import CATCH_ALL, Rule, RuleSet
 from services.ownership.rules.unreachable import unreachable
@@ -13,58 +13,58 @@ from services.ownership.rules.unreachable import unreachable
 OWNER = {"source": "owner", "of": "account"}
 
 
-def rules(*some: dict[str, object], **parts: object) -> tuple[Rule, ...]:
-    given = [{"name": f"Rule {n}", "tell": [OWNER], **one} for n, one in enumerate(some, 1)]
-    return RuleSet.parse({"rules": given, **parts}).rules
+def rules(*raw_rules: dict[str, object], **parts: object) -> tuple[Rule, ...]:
+    named = [{"name": f"Rule {number}", "tell": [OWNER], **raw} for number, raw in enumerate(raw_rules, 1)]
+    return RuleSet.parse({"rules": named, **parts}).rules
 
 
 JOINS = {"side": "current", "change_type": ["new_company"]}
 
 
 @pytest.mark.parametrize(
-    ("given", "reads"),
+    ("raw_rule", "description"),
     [
         (
             {
                 "when": {**JOINS, "relationship": ["Champion"], "segment": ["target"]},
                 "tell": [{"source": "field", "field": "Account.SDR__c"}, OWNER],
             },
-            "When a champion joins a target account, tell the account's SDR, else the account owner",
+            "When a champion joins a target account, notify the account's SDR, else the account owner",
         ),
-        ({}, "When somebody changes jobs, tell the account owner"),
+        ({}, "When someone changes jobs, notify the account owner"),
         (
             {"when": {"side": "past", "segment": ["customer", "open_opportunity"]}},
-            "When somebody leaves a customer or an account with an open opportunity, tell the account owner",
+            "When someone leaves a customer or an account with an open opportunity, notify the account owner",
         ),
         (
             {"when": {"change_type": ["promotion", "lateral"], "title_contains": ["VP", "Chief"]}},
             (
-                "When somebody whose title contains “VP” or “Chief” is promoted at or changes roles at a company, tell"
+                "When someone whose title contains “VP” or “Chief” is promoted at or changes roles at a company, notify"
                 " the account owner"
             ),
         ),
         (
             {"when": {**JOINS, "persona": ["Economic buyer"], "title_lacks": ["Assistant"], "min_score": 80}},
             (
-                "When somebody (economic buyer) whose title does not contain “Assistant” joins a company, with a score"
-                " of at least 80, tell the account owner"
+                "When someone (economic buyer) whose title does not contain “Assistant” joins a company, with a score"
+                " of at least 80, notify the account owner"
             ),
         ),
         (
             {"when": {"signal": ["custom"], "fields": [{"field": "Account.Region__c", "values": ["EMEA"]}]}},
             (
-                "When somebody changes jobs, on a custom signal, where the account's Region is “EMEA”, tell the account"
-                " owner"
+                "When someone changes jobs, on a custom signal, where the account's Region is “EMEA”, notify the"
+                " account owner"
             ),
         ),
-        ({"when": JOINS, "deliver": {"to": "nobody"}}, "When somebody joins a company, tell nobody"),
+        ({"when": JOINS, "deliver": {"to": "nobody"}}, "When someone joins a company, notify nobody"),
         (
             {"when": JOINS, "deliver": {"to": "channel", "channel": "C123"}},
-            "When somebody joins a company, tell <C123>",
+            "When someone joins a company, notify <C123>",
         ),
         (
             {"deliver": {"to": "dri_and_channel", "channel": "C123"}, "fallback": {"source": "user", "user": "U123"}},
-            "When somebody changes jobs, tell the account owner, else <U123>, and <C123> too",
+            "When someone changes jobs, notify the account owner, else <U123>, and also <C123>",
         ),
         (
             {
@@ -83,31 +83,31 @@ JOINS = {"side": "current", "change_type": ["new_company"]}
                 ]
             },
             (
-                "When somebody changes jobs, tell the past contact owner, else the owner of the account's last won"
-                " opportunity, else the Sales Rep on the new opportunity team, else whom AE to SDR names for the"
-                " account owner, else the next one of the pool SDRs, else that person's manager, else the manager of"
-                " the account owner, else whom the sender names, else everybody in <S123>, else the contact's Second"
-                " AE, else <C123>"
+                "When someone changes jobs, notify the past contact owner, else the owner of the account's last won"
+                " opportunity, else the Sales Rep on the new opportunity team, else the recipient in AE to SDR for the"
+                " account owner, else the next member of the pool SDRs, else that person's manager, else the manager of"
+                " the account owner, else the person named by the source, else everyone in <S123>, else the contact's"
+                " Second AE, else <C123>"
             ),
         ),
     ],
 )
-def test_a_rule_reads_as_a_sentence(given, reads):
-    """What an admin sees in place of JSON; people, channels and fields as Slack and the org show them."""
-    names = Names(show=lambda one: f"<{one}>", labels={"contact.account_exec2__c": "Second AE"})
-    (one,) = rules(
-        given,
+def test_a_rule_is_described_in_a_sentence(raw_rule, description):
+    """People, channels and fields are shown by their names in Slack and the org."""
+    names = DisplayNames(show=lambda slack_id: f"<{slack_id}>", labels={"contact.account_exec2__c": "Second AE"})
+    (rule,) = rules(
+        raw_rule,
         pools={"SDRs": {"members": [{"user": "a@b.example"}]}},
         mappings={"AE to SDR": {}},
     )
-    assert sentence(one, names) == reads
+    assert describe_rule(rule, names) == description
 
 
-def test_the_catch_all_reads_as_what_it_is():
-    """It stands last in every list."""
-    assert sentence(CATCH_ALL) == (
-        "Tell the contact owner, else the account owner, else the lead owner, else whom the sender names, else the"
-        " default channel"
+def test_the_catch_all_is_described_without_conditions():
+    """It has no "when", and ends with the default channel."""
+    assert describe_rule(CATCH_ALL) == (
+        "Notify the contact owner, else the account owner, else the lead owner, else the person named by the source,"
+        " else the default channel"
     )
 
 
@@ -136,13 +136,13 @@ def test_the_catch_all_reads_as_what_it_is():
         ([], {"segment": ["not_in_salesforce"], "fields": [{"field": "Account.Type", "values": ["x"]}]}),
     ],
 )
-def test_rules_that_can_never_be_reached_are_named(above, below):
-    """Others take all of it, alone or together, or it cannot happen."""
+def test_an_unreachable_rule_is_a_warning(above, below):
+    """Rules above match everything, alone or together, or the conditions cannot hold."""
     listed = rules(*({"when": when} for when in [*above, below]))
-    (fault,) = unreachable(listed)
-    assert fault.path == f"rules.{len(above)}"
-    assert fault.is_warning
-    assert f"“Rule {len(above) + 1}” can never be reached" in fault.message
+    (issue,) = unreachable(listed)
+    assert issue.path == f"rules.{len(above)}"
+    assert issue.is_warning
+    assert f"“Rule {len(above) + 1}” is unreachable" in issue.message
 
 
 @pytest.mark.parametrize(
@@ -165,22 +165,22 @@ def test_rules_that_can_never_be_reached_are_named(above, below):
         ([], {"title_contains": ["VP"], "title_lacks": ["Assistant VP"]}),
     ],
 )
-def test_rules_that_can_be_reached_are_not(above, below):
-    """Something is left to them."""
+def test_a_reachable_rule_has_no_warning(above, below):
+    """At least one job change reaches it."""
     assert unreachable(rules(*({"when": when} for when in [*above, below]))) == []
 
 
-def test_a_rule_that_is_switched_off_hides_nothing():
-    """And is not named itself."""
+def test_a_rule_that_is_turned_off_is_ignored():
+    """It covers no other rule, and is not reported itself."""
     assert unreachable(rules({"enabled": False}, {"when": {"side": "past"}}, {"enabled": False})) == []
 
 
-def test_no_preset_hides_another():
-    """All of them may be taken as they are."""
+def test_no_preset_is_unreachable():
+    """All presets can be used together."""
     assert unreachable(presets()) == []
 
 
-ORG = OrgShape(
+ORG = OrgSchema(
     objects=frozenset({"account", "accountteammember"}),
     fields={
         "account.type": OrgField("Account.Type", "Type"),
@@ -192,7 +192,7 @@ ORG = OrgShape(
 
 
 def test_rules_are_checked_against_the_org():
-    """Fields and roles that it has not, fields that hold no users, teams that are switched off."""
+    """Missing fields and roles, fields that hold no users, and teams that are turned off are errors."""
     tell = [
         {"source": "field", "field": "Account.sdr__C"},
         {"source": "field", "field": "Account.Nope__c"},
@@ -209,14 +209,14 @@ def test_rules_are_checked_against_the_org():
             "segments": {"target": {"field": "Account.Tier__c", "values": ["1"]}},
         }
     )
-    assert {fault.path: fault.message for fault in check(rule_set, ORG)} == {
+    assert {issue.path: issue.message for issue in check(rule_set, ORG)} == {
         "rules.0.when.fields.0.field": "Lead cannot be read in Salesforce",
-        "rules.0.tell.1.field": "Account.Nope__c does not exist in Salesforce, or we may not read it",
+        "rules.0.tell.1.field": "Account.Nope__c does not exist in Salesforce, or the app may not read it",
         "rules.0.tell.2.of.field": "Account.Type is not a lookup to a user",
         "rules.0.tell.3.field": "Account.ParentId is not a lookup to a user",
-        "rules.0.tell.5.role": "account teams have no role King; there are: Sales Rep",
-        "rules.0.tell.6.of": "opportunity teams are switched off in Salesforce, or we may not read them",
-        "segments.target.field": "Account.Tier__c does not exist in Salesforce, or we may not read it",
+        "rules.0.tell.5.role": "account teams have no role King; available roles: Sales Rep",
+        "rules.0.tell.6.of": "opportunity teams are turned off in Salesforce, or the app may not read them",
+        "segments.target.field": "Account.Tier__c does not exist in Salesforce, or the app may not read it",
     }
     assert check(rule_set, None) == []
     assert ORG.user_fields == ["account.sdr__c"]

@@ -1,4 +1,4 @@
-"""Keeping rules: drafts, publishing, rolling back, and what is refused."""
+"""Drafts, publishing, rolling back, and what is refused."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from domain.audit import OPERATOR, AuditEntry
 from domain.rule_versions import SeenVersion
 from sandbox.salesforce.schema import lookup
-from services.ownership.rulebook import FASTER, GONE, NO_DRAFT, Rulebook
+from services.ownership.rulebook import CHANGED_BY_OTHERS, NO_DRAFT, NO_VERSION, Rulebook
 from services.ownership.rules.owner_sources import Owner, UserField
 from services.ownership.rules.presets import presets
 from services.ownership.rules.rule_set import Rule, RuleSet
@@ -19,11 +19,11 @@ OTHER = RuleSet(rules=(Rule(name="Two", tell=(Owner(of="contact"),)),))
 
 @pytest.fixture
 def book(world):
-    return Rulebook(world.database, world.worker.router.deciding.shapes, world.clock)
+    return Rulebook(world.database, world.worker.router.decider.schemas, world.clock)
 
 
 async def test_a_draft_is_not_in_force_until_it_is_published(world, book):
-    """What is being changed and what routes are two things."""
+    """The published rules stay in force while a draft is changed."""
     where = world.workspace_id
     saved = await book.save_draft(where, "U1", RULES, SeenVersion(0), "added One")
     drafted = await book.read(where)
@@ -37,32 +37,32 @@ async def test_a_draft_is_not_in_force_until_it_is_published(world, book):
 
 
 @pytest.mark.both_databases
-async def test_nobody_overwrites_what_they_have_not_seen(world, book):
-    """Neither a draft nor what was published meanwhile."""
+async def test_unseen_changes_are_not_overwritten(world, book):
+    """A change based on an older draft or version is refused."""
     where = world.workspace_id
     await book.save_draft(where, "U1", RULES, SeenVersion(0), "added One")
     drafted = (await book.read(where)).seen
-    assert (await book.save_draft(where, "U2", OTHER, SeenVersion(0), "added Two")).text == FASTER
-    assert (await book.publish_draft(where, "U2", SeenVersion(0))).text == FASTER
+    assert (await book.save_draft(where, "U2", OTHER, SeenVersion(0), "added Two")).text == CHANGED_BY_OTHERS
+    assert (await book.publish_draft(where, "U2", SeenVersion(0))).text == CHANGED_BY_OTHERS
     await book.publish(where, "U3", OTHER, None)
     assert (await book.publish_draft(where, "U1", drafted)).text == NO_DRAFT
-    assert (await book.publish(where, "U1", RULES, 0)).text == FASTER
+    assert (await book.publish(where, "U1", RULES, 0)).text == CHANGED_BY_OTHERS
     assert (await book.read(where)).rules == OTHER
 
 
 async def test_a_draft_starts_from_the_version_that_was_seen(world, book):
-    """Whoever began before others published must not take back what those decided."""
+    """A draft must not undo what another admin published in the meantime."""
     where = world.workspace_id
     await book.publish(where, "U1", RULES, 0)
     began = (await book.read(where)).seen
     await book.publish(where, "U2", OTHER, 1)
 
-    assert (await book.save_draft(where, "U1", RULES, began, "moved One up")).text == FASTER
+    assert (await book.save_draft(where, "U1", RULES, began, "moved One up")).text == CHANGED_BY_OTHERS
     assert (await book.read(where)).draft is None
 
 
-async def test_a_draft_that_was_changed_meanwhile_is_neither_published_nor_dropped(world, book):
-    """It is looked at in the transaction that would do it, not before."""
+async def test_a_draft_that_others_changed_is_neither_published_nor_discarded(world, book):
+    """The version is checked in the same transaction."""
     where = world.workspace_id
     await book.save_draft(where, "U1", RULES, SeenVersion(0), "added One")
     seen = (await book.read(where)).seen
@@ -75,8 +75,8 @@ async def test_a_draft_that_was_changed_meanwhile_is_neither_published_nor_dropp
 
 
 @pytest.mark.both_databases
-async def test_rolling_back_publishes_the_old_rules_anew(world, book):
-    """History only grows, and says who did what."""
+async def test_rolling_back_publishes_the_old_rules_as_a_new_version(world, book):
+    """The history keeps every version, with the person and the reason."""
     where = world.workspace_id
     await book.publish(where, "U1", RULES, 0)
     world.clock.advance(seconds=1)
@@ -84,19 +84,23 @@ async def test_rolling_back_publishes_the_old_rules_anew(world, book):
     rolled = await book.roll_back(where, "U2", 1, 2)
 
     assert (rolled.number, (await book.read(where)).rules) == (3, RULES)
-    assert [(one.version, one.published_by) for one in await book.versions(where)] == [(3, "U2"), (2, "U1"), (1, "U1")]
+    assert [(version.version, version.published_by) for version in await book.versions(where)] == [
+        (3, "U2"),
+        (2, "U1"),
+        (1, "U1"),
+    ]
     history = await book.history(where)
-    assert [(one.actor, one.action, one.detail) for one in history] == [
+    assert [(entry.actor, entry.action, entry.detail) for entry in history] == [
         ("U2", "ownership: published", "rolled back to version 1"),
         ("U1", "ownership: published", "better"),
         ("U1", "ownership: published", "1 rule in force"),
     ]
     assert history[0].at > history[2].at
-    assert (await book.roll_back(where, "U2", 9, 3)).text == GONE
+    assert (await book.roll_back(where, "U2", 9, 3)).text == NO_VERSION
 
 
-async def test_a_draft_may_be_dropped(world, book):
-    """And what is in force stays."""
+async def test_a_draft_can_be_discarded(world, book):
+    """The published rules stay."""
     await book.publish(world.workspace_id, "U1", RULES, 0)
     await book.save_draft(world.workspace_id, "U1", OTHER, None, "x")
     seen = (await book.read(world.workspace_id)).seen
@@ -105,61 +109,63 @@ async def test_a_draft_may_be_dropped(world, book):
     assert (await book.read(world.workspace_id)).shown == RULES
 
 
-async def test_rules_that_the_org_cannot_follow_are_refused_with_every_fault(world, book):
-    """A field that it has not, one that holds no user: the published rules are untouched."""
+async def test_rules_with_unknown_fields_are_refused_with_all_errors(world, book):
+    """A field that does not exist and one that holds no user are errors. The published rules stay."""
     await book.publish(world.workspace_id, "U1", RULES, 0)
     wrong = Rule(name="x", tell=(UserField(field="Account.Nope__c"), UserField(field="Account.Industry")))
 
-    kept = await book.publish(world.workspace_id, "U1", RuleSet(rules=(wrong,)), 1)
+    result = await book.publish(world.workspace_id, "U1", RuleSet(rules=(wrong,)), 1)
 
-    assert (kept.stored, kept.text) == (False, "Nothing was published: 2 faults to mend first.")
-    assert [fault.path for fault in kept.faults] == ["rules.0.tell.0.field", "rules.0.tell.1.field"]
+    assert result.stored is False
+    assert "Fix 2 errors" in result.text
+    assert [issue.path for issue in result.issues] == ["rules.0.tell.0.field", "rules.0.tell.1.field"]
     assert (await book.read(world.workspace_id)).rules == RULES
 
 
-async def test_fields_and_roles_come_from_the_orgs_own_describe(world, book):
-    """The presets are fine where the org has what they name, and are told where it has not."""
+async def test_rules_are_checked_against_the_orgs_schema(world, book):
+    """Fields of the presets that the org does not have are errors."""
     before = await book.check(world.workspace_id, RuleSet(rules=presets()))
     for name in ("CSM__c", "SDR__c"):
         world.salesforce.org.add_field("Account", lookup(name, "User"))
     after = await book.check(world.workspace_id, RuleSet(rules=presets()))
-    shape = await book.org(world.workspace_id)
+    schema = await book.org(world.workspace_id)
 
-    assert {fault.message.split(" ")[0] for fault in before} == {"Account.CSM__c", "Account.SDR__c"}
+    assert {issue.message.split(" ")[0] for issue in before} == {"Account.CSM__c", "Account.SDR__c"}
     assert after == []
-    assert "account.sdr__c" in shape.user_fields
-    assert "Customer Success Manager" in shape.roles["account"]
+    assert "account.sdr__c" in schema.user_fields
+    assert "Customer Success Manager" in schema.roles["account"]
 
 
-async def test_what_can_never_be_reached_is_a_warning(world, book):
-    """It is published all the same, and said."""
+async def test_an_unreachable_rule_is_a_warning(world, book):
+    """The rules are published anyway."""
     twice = RuleSet(rules=(*RULES.rules, Rule(name="Two", tell=(Owner(of="lead"),))))
-    kept = await book.publish(world.workspace_id, "U1", twice, 0)
-    assert kept.stored
-    assert "“Two” can never be reached" in kept.faults[0].message
+    result = await book.publish(world.workspace_id, "U1", twice, 0)
+    assert result.stored
+    assert "“Two” is unreachable" in result.issues[0].message
 
 
-async def test_salesforce_that_does_not_answer_is_a_warning(world, book):
-    """Rules can be published while it is down; fields that it lacks are passed over when they route."""
+async def test_rules_can_be_published_while_salesforce_is_down(world, book):
+    """That they could not be checked is a warning."""
     world.salesforce.faults.add("*", status=503, times=None)
-    kept = await book.publish(world.workspace_id, "U1", RULES, 0)
-    assert kept.stored
-    assert "could not be checked against Salesforce" in kept.faults[0].message
+    result = await book.publish(world.workspace_id, "U1", RULES, 0)
+    assert result.stored
+    assert "could not be checked against Salesforce" in result.issues[0].message
 
 
-async def test_json_goes_out_and_comes_in(world, book):
-    """The same rules; with a fault, nothing of it."""
+async def test_rules_are_exported_and_imported_as_json(world, book):
+    """An import with an error changes nothing."""
     await book.publish(world.workspace_id, "U1", RULES, 0)
-    text = await book.hand_out(world.workspace_id)
-    refused = await book.bring_in(world.workspace_id, OPERATOR, text.replace("account", "acount"))
-    taken = await book.bring_in(world.workspace_id, OPERATOR, text.replace("One", "Uno"))
+    text = await book.export_json(world.workspace_id)
+    refused = await book.import_json(world.workspace_id, OPERATOR, text.replace("account", "acount"))
+    imported = await book.import_json(world.workspace_id, OPERATOR, text.replace("One", "Uno"))
 
-    assert (refused.stored, refused.text) == (False, "Nothing was imported: 1 fault to mend first.")
-    assert (taken.stored, taken.number) == (True, 2)
+    assert refused.stored is False
+    assert "Fix 1 error" in refused.text
+    assert (imported.stored, imported.number) == (True, 2)
     assert (await book.read(world.workspace_id)).rules.rules[0].name == "Uno"
 
 
-async def test_a_workspace_that_is_not_there_keeps_nothing(book):
-    """Nothing is stored for strangers."""
+async def test_nothing_is_stored_for_an_unknown_workspace(book):
+    """Publishing and saving a draft both fail."""
     assert not (await book.publish("T_NOBODY", "U1", RULES, None)).stored
     assert not (await book.save_draft("T_NOBODY", "U1", RULES, None, "x")).stored

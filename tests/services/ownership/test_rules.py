@@ -1,4 +1,4 @@
-"""Rules as JSON: read back as they were, and refused with every fault and its place."""
+"""The JSON format of rules: it is read back unchanged, and all errors are reported with their paths."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from services.ownership.rulebook import parse
-from services.ownership.rules.faults import InvalidRulesError
+from services.ownership.rules.issues import InvalidRulesError
 from services.ownership.rules.presets import presets
 from services.ownership.rules.rule_set import MOST_RULES, RuleSet
 from services.ownership.rules.unreachable import unreachable
@@ -43,27 +43,27 @@ GOOD = {
 }
 
 
-def faults(raw: object) -> dict[str, str]:
+def issues(raw: object) -> dict[str, str]:
     with pytest.raises(InvalidRulesError) as refused:
         RuleSet.parse(raw)
-    return {fault.path: fault.message for fault in refused.value.faults}
+    return {issue.path: issue.message for issue in refused.value.issues}
 
 
 @pytest.mark.parametrize("rules", [RuleSet.parse(GOOD), RuleSet(rules=presets()), RuleSet()])
-def test_what_is_written_is_read_back(rules):
-    """The JSON form says all of it."""
+def test_rules_are_read_back_unchanged(rules):
+    """The JSON format contains everything."""
     assert RuleSet.parse(json.loads(rules.to_json(indent=2))) == rules
     assert RuleSet.from_stored(rules.to_json()) == rules
 
 
-def test_people_are_written_in_one_way():
-    """Addresses in lower case, Salesforce ids of 18 characters: they are compared later."""
+def test_people_are_normalized():
+    """E-mail addresses are in lower case, and Salesforce ids have 18 characters."""
     assert RuleSet.parse(GOOD).mappings == {"AE to SDR": {"ae@acme.example": "005000000000001AAA"}}
 
 
-def test_every_fault_is_named_at_once():
-    """With its place, in words for whoever wrote it."""
-    assert faults(
+def test_all_errors_are_reported_at_once():
+    """Each error has its path and a message."""
+    assert issues(
         {
             "rules": [
                 {
@@ -77,7 +77,7 @@ def test_every_fault_is_named_at_once():
                         {},
                     ],
                 },
-                {"name": "tells nobody"},
+                {"name": "notifies nobody"},
                 {"name": "no channel", "deliver": {"to": "channel"}},
                 {"name": "manager of nobody", "tell": [{"source": "manager"}]},
                 {"name": "odd", "deliver": {"to": "nobody"}, "fallback": {"source": "channel", "channel": "#sales"}},
@@ -90,50 +90,50 @@ def test_every_fault_is_named_at_once():
         "rules.0.name": "must not be empty",
         "rules.0.when.side": "must be one of past, current",
         "rules.0.when.signal.0": "must be one of contact_tracking, new_hires_promotions, custom",
-        "rules.0.when.sement": "is not known here",
+        "rules.0.when.sement": "is not a known key",
         "rules.0.when.segment": "has no values",
         "rules.0.tell.0.field": "must be an object and a field, such as Account.SDR__c, of Contact, Lead, Account or"
         " Opportunity",
         "rules.0.tell.1.source": "must be one of owner, opportunity_owner, field, team, mapped, pool, manager, sender,"
         " user, user_group, channel",
-        "rules.0.tell.2.pool": "there is no pool called Nobody's",
+        "rules.0.tell.2.pool": "there is no pool named Nobody's",
         "rules.0.tell.3.of.of": "must be one of contact, lead, account, parent_account",
-        "rules.0.tell.3.table": "there is no mapping called None",
+        "rules.0.tell.3.table": "there is no mapping named None",
         "rules.0.tell.4": "needs a source",
-        "rules.1": "needs somebody to tell",
+        "rules.1": "needs someone to notify",
         "rules.2.deliver": "needs a channel",
-        "rules.3": "needs somebody above whose manager this is, or 'of'",
+        "rules.3": "needs a person above it, or 'of'",
         "rules.4.fallback.channel": "must be a channel's id, such as C0123456789",
         "pools.P.members": "has no members",
         "pools.Q.members.0.user": "must be an e-mail address, a Slack user id or a Salesforce user id",
         "pools.Q.members.0.weight": "must be at least 1",
         "mappings.T.nobody": "must be an e-mail address, a Slack user id or a Salesforce user id",
-        "guard": "is not known here",
+        "guard": "is not a known key",
     }
 
 
 @pytest.mark.parametrize("count", [MOST_RULES + 1, 5_000])
 def test_a_rule_set_of_500_rules_is_refused(count):
-    """Nobody understands that many; 499 are taken."""
-    some = [{"name": str(number), "deliver": {"to": "nobody"}} for number in range(count)]
-    assert list(faults({"rules": some})) == ["rules"]
-    assert len(RuleSet.parse({"rules": some[:MOST_RULES]}).rules) == MOST_RULES
+    """The limit is 499."""
+    raw_rules = [{"name": str(number), "deliver": {"to": "nobody"}} for number in range(count)]
+    assert list(issues({"rules": raw_rules})) == ["rules"]
+    assert len(RuleSet.parse({"rules": raw_rules[:MOST_RULES]}).rules) == MOST_RULES
 
 
 @pytest.mark.parametrize("raw", [None, [], "rules", 7, {"rules": 7}, {"rules": [7]}, {"rules": [{"name": "\ud800"}]}])
-def test_what_is_no_rule_set_is_refused(raw):
-    """Whatever it is."""
-    assert faults(raw)
+def test_anything_but_a_rule_set_is_refused(raw):
+    """Every other JSON value is an error."""
+    assert issues(raw)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, '{"rules": NaN}', '"\\ud800"'])
-def test_text_that_is_no_json_is_refused(text):
-    """With one fault, and nothing raised."""
+def test_invalid_json_is_refused(text):
+    """The error is returned, not raised."""
     assert isinstance(parse(text), InvalidRulesError)
 
 
-def test_the_documented_rules_are_good():
-    """What people copy from the documentation works."""
+def test_the_documented_rules_are_valid():
+    """The example in the documentation can be imported as it is."""
     text = (Path(__file__).parents[3] / "docs" / "ownership.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
     rules = parse(example)

@@ -19,7 +19,7 @@ from tests.conftest import SOMEDAY
 CHANGES_OF_ADMINS = {
     workspaces: ("change",),
     rule_sets: ("publish", "save_draft", "drop_draft"),
-    owners: ("link", "unlink", "match_by", "tell_after_all", "forget"),
+    owners: ("link", "unlink", "match_by", "send_missed", "dismiss"),
     mappings: ("save", "remove"),
     apps: ("save", "remove"),
     sources: ("save", "set_state", "remove"),

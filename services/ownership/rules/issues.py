@@ -1,4 +1,4 @@
-"""What is wrong with a rule set, each fault with its place. Pure."""
+"""The errors and warnings of a rule set, each with its path. Pure."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from domain.errors import PermanentError
 
 
 @dataclass(frozen=True)
-class RuleFault:
+class RuleIssue:
     """
-    One thing that is wrong; *path* is dotted (`rules.0.tell.1.field`), empty for the whole: "the rules are not JSON".
+    An error or warning. `path` is dotted, such as `rules.0.tell.1.field`; it is empty for the rules as a whole.
 
-    *is_warning*: the rules work all the same, and not as somebody meant them to.
+    Rules with warnings can be published, but probably do not do what the admin meant.
     """
 
     path: str
@@ -28,16 +28,16 @@ class RuleFault:
 
 
 class InvalidRulesError(PermanentError):
-    """Only whoever wrote the rules can mend them; nothing was stored."""
+    """The rules have errors, and were not stored."""
 
-    def __init__(self, faults: Sequence[RuleFault]) -> None:
-        super().__init__("; ".join(map(str, faults)))
-        self.faults = tuple(faults)
+    def __init__(self, issues: Sequence[RuleIssue]) -> None:
+        super().__init__("; ".join(map(str, issues)))
+        self.issues = tuple(issues)
 
 
 _MESSAGES = {
     "missing": "is required",
-    "extra_forbidden": "is not known here",
+    "extra_forbidden": "is not a known key",
     "model_type": "must be an object",
     "model_attributes_type": "must be an object",
     "dict_type": "must be an object",
@@ -74,46 +74,47 @@ _TAGS = frozenset(
 )
 
 
-def faults_of(error: ValidationError) -> list[RuleFault]:
-    """Every one of pydantic's errors, once."""
-    faults = dict.fromkeys(fault for detail in error.errors(include_url=False) for fault in _faults_of(detail))
-    places = [fault.path for fault in faults]
-    return [fault for fault in faults if not (fault.message.startswith("has no ") and _has_inner(fault.path, places))]
+def issues_of(error: ValidationError) -> list[RuleIssue]:
+    """The errors that pydantic found, without duplicates."""
+    issues = dict.fromkeys(issue for detail in error.errors(include_url=False) for issue in _issues_of(detail))
+    places = [issue.path for issue in issues]
+    return [issue for issue in issues if not (issue.message.startswith("has no ") and _has_inner(issue.path, places))]
 
 
 def _has_inner(path: str, places: Sequence[str]) -> bool:
-    """A list whose every item is at fault looks empty to pydantic."""
+    """Pydantic reports a list as empty if all of its items have errors."""
     return any(place.startswith(f"{path}.") for place in places)
 
 
-def _faults_of(detail: ErrorDetails) -> Iterator[RuleFault]:
+def _issues_of(detail: ErrorDetails) -> Iterator[RuleIssue]:
     kind, ctx = detail["type"], detail.get("ctx", {})
     if kind == "unknown_names":
-        yield from ctx["faults"]
+        yield from ctx["issues"]
         return
     path = _path(detail["loc"])
     if kind in {"enum", "literal_error"}:
-        yield RuleFault(path, f"must be one of {ctx['expected'].replace(chr(39), '').replace(' or ', ', ')}")
+        yield RuleIssue(path, f"must be one of {ctx['expected'].replace(chr(39), '').replace(' or ', ', ')}")
     elif kind == "union_tag_invalid":
-        yield RuleFault(f"{path}.source", f"must be one of {ctx['expected_tags'].replace(chr(39), '')}")
+        yield RuleIssue(f"{path}.source", f"must be one of {ctx['expected_tags'].replace(chr(39), '')}")
     elif kind == "string_too_long":
-        yield RuleFault(path, f"must be at most {ctx['max_length']} characters long")
+        yield RuleIssue(path, f"must be at most {ctx['max_length']} characters long")
     elif kind == "too_long":
-        yield RuleFault(path, f"must have at most {ctx['max_length']}, and has {ctx['actual_length'] or 'more'}")
+        yield RuleIssue(
+            path, f"must have at most {ctx['max_length']} entries, but has {ctx['actual_length'] or 'more'}"
+        )
     elif kind == "too_short":
-        what = "members" if path.endswith(".members") else "values"
-        yield RuleFault(path, f"has no {what}")
+        yield RuleIssue(path, "has no members" if path.endswith(".members") else "has no values")
     elif kind in {"greater_than_equal", "less_than_equal"}:
         limit = f"at least {ctx['ge']}" if "ge" in ctx else f"at most {ctx['le']}"
-        yield RuleFault(path, f"must be {limit}")
+        yield RuleIssue(path, f"must be {limit}")
     elif kind == "string_pattern_mismatch":
-        yield RuleFault(path, _PATTERNS.get(path.rpartition(".")[2], detail["msg"]))
+        yield RuleIssue(path, _PATTERNS.get(path.rpartition(".")[2], detail["msg"]))
     else:
-        yield RuleFault(path, _MESSAGES.get(kind, detail["msg"]))
+        yield RuleIssue(path, _MESSAGES.get(kind, detail["msg"]))
 
 
 def _path(place: tuple[int | str, ...]) -> str:
-    """Without the names of kinds that pydantic puts where a source stands, and the mark of a key."""
+    """The dotted path, without the source kinds and key markers that pydantic adds."""
     steps: list[str] = []
     for number, step in enumerate(place):
         in_chain = number > 1 and place[number - 2] == "tell"
