@@ -138,7 +138,7 @@ def postgresql_url(postgresql_server: str, migrated_postgresql: str, worker_id: 
     _administer(
         postgresql_server,
         f"DROP DATABASE IF EXISTS {name} WITH (FORCE)",
-        f"CREATE DATABASE {name} TEMPLATE {migrated_postgresql}",
+        f"CREATE DATABASE {name} TEMPLATE {migrated_postgresql} STRATEGY FILE_COPY",  # needs PostgreSQL 15
     )
     return _named(postgresql_server, name)
 
