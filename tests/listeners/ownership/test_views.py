@@ -56,14 +56,15 @@ WIDE = {
     "deliver": {"to": "dri_and_channel", "channel": "C0123456789"},
     "fallback": {"source": "user", "user": "vp@acme.example"},
 }
-FULL = RuleSet.parse(
+SMALL = RuleSet.parse(
     {
-        "rules": [WIDE] * 499,
+        "rules": [WIDE],
         "pools": {f"{number:02}{NAME[2:]}": {"members": [{"user": "U0123456789"}] * 200} for number in range(50)},
         "mappings": {f"{number:02}{NAME[2:]}": {"ann@acme.example": "bob@acme.example"} for number in range(50)},
         "guards": {"excluded": ["U0123456789"] * 100 + ["x@acme.example"] * 100},
     }
 )
+FULL = SMALL.model_copy(update={"rules": SMALL.rules * 499})  # one rule 499 times: parsed apart they fill 440 MB
 DRAFT = DraftRules(3, 1, "", SOMEDAY, "U0123456789")
 BOOK = CurrentRules(2, FULL, DRAFT, FULL)
 CHANGE = JobChange.parse(sample_job_change(person={"full_name": LIVE, "emails": ["ada@initech.example"]}))
