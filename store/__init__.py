@@ -1,1 +1,1 @@
-"""What we remember: every row, and the statements that write and read it."""
+"""The database: every table, and the statements that read and write them."""

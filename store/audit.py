@@ -1,4 +1,4 @@
-"""Who changed what, and when: rows that are only added."""
+"""The audit log: who changed what and when. Rows are only ever added."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _recent = (
 )
 
 
-def record(connection: Connection, workspace_id: str, change: AuditEntry) -> None:
-    connection.execute(insert(audit).values(workspace_id=workspace_id, **vars(change)))
+def record(connection: Connection, workspace_id: str, entry: AuditEntry) -> None:
+    connection.execute(insert(audit).values(workspace_id=workspace_id, **vars(entry)))
 
 
 def recent(connection: Connection, workspace_id: str, most: int = 100) -> list[AuditEntry]:
-    """The latest changes, newest first."""
+    """Return the latest entries, newest first."""
     return [AuditEntry(*row) for row in connection.execute(_recent, {"of_workspace": workspace_id, "most": most})]

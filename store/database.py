@@ -1,4 +1,4 @@
-"""The seam between the async outside and the sync store: store functions off the event loop, a transaction each."""
+"""The database: runs the sync functions of the store off the event loop, each in a transaction."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ Result = TypeVar("Result")
 Item = TypeVar("Item")
 
 SQLITE_SYNCHRONOUS = "FULL"
-"""A commit is on the disk before a request is answered with yes. Tests set it to OFF."""
+"""A commit is on the disk before the request is answered. Tests set it to OFF."""
 
 GROUP_LIMIT = 500
-"""How many items at most share one transaction, so that none of them waits long for its commit."""
+"""The most items that share a transaction, so that none waits long for the commit."""
 
 TURNS_TO_ARRIVE = 2
-"""How many turns of the loop a request takes from its socket to us; a turn in which nothing happens takes no time."""
+"""The turns of the event loop that a request needs from its socket to `gather`. An idle turn takes no time."""
 
 POSTGRESQL_THREADS = 4
 BUSY_TIMEOUT_MS = 10_000
-NETWORK_PATIENCE = {
+CONNECTION_PARAMETERS = {
     "connect_timeout": "5",
     "keepalives_idle": "10",
     "keepalives_interval": "5",
@@ -42,29 +42,29 @@ NETWORK_PATIENCE = {
     "tcp_user_timeout": "30000",
 }
 """
-Of libpq, unless DATABASE_URL says otherwise: a server that vanished without a word is given up in half a minute.
+Parameters of libpq that DATABASE_URL can override. A server that has vanished is noticed within half a minute.
 
-Linux would wait for two hours where we wait for an answer, and for a quarter of one where we speak:
+By default Linux waits two hours for an answer, and a quarter of an hour for an acknowledgement:
 https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
 """
 
-QUIET_SECONDS = 5.0
-"""A connection that nobody used for so long may have died without a word: it is tried before it is used."""
+IDLE_SECONDS = 5.0
+"""A connection that has been idle for longer is tested before it is used, because it may have died unnoticed."""
 
 
 class DatabaseUnavailableError(Exception):
-    """The database could not be reached or could not commit. Nothing of the transaction has happened."""
+    """The database could not be reached or could not commit. The transaction has had no effect."""
 
 
 class Database:
     """
     One writer thread on SQLite, a few on PostgreSQL.
 
-    Store functions are sync and take a Connection first; whatever one call of `run` does is one transaction.
+    Store functions are sync and take a Connection first. One call of `run` is one transaction.
     """
 
     def __init__(self, url: str) -> None:
-        """*url*: `sqlite:///…` or `postgresql://…`; the driver is chosen here. Connects only when first used."""
+        """Take a `url` like `sqlite:///…` or `postgresql://…`, without a driver. Connects when first used."""
         self.engine = _engine(url)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._threads = ThreadPoolExecutor(1 if self.is_sqlite else POSTGRESQL_THREADS, thread_name_prefix="store")
@@ -80,11 +80,10 @@ class Database:
 
     async def gather(self, function: Callable[[Connection, list[Item]], list[Result]], item: Item) -> Result:
         """
-        Call `function(connection, items)` once for all the items that wait for it, in one transaction.
+        Call `function(connection, items)` once for all items that are waiting for it, in one transaction.
 
-        It answers one result an item, in order. There is no timer: what has arrived by now is one group, what arrives
-        while it commits is the next, so a lone item never waits. A failed group fails all of its items with
-        DatabaseUnavailableError.
+        The function returns one result for each item, in order. There is no timer: items that arrive during a commit
+        form the next group, so that a single item never waits. If a group fails, each of its callers gets the error.
         """
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(function, []).append((item, future))
@@ -95,59 +94,59 @@ class Database:
     async def run_until_available(
         self, function: Callable[Concatenate[Connection, P], Result], *args: P.args, **kwargs: P.kwargs
     ) -> Result:
-        """The same as `run`, again and again until the database is back: for what only this process knows."""
+        """Call `run`, and retry until the database is available. For what only this process knows."""
         return await _until_available(lambda: self.run(function, *args, **kwargs))
 
     async def gather_until_available(
         self, function: Callable[[Connection, list[Item]], list[Result]], item: Item
     ) -> Result:
-        """The same as `gather`, again and again until the database is back."""
+        """Call `gather`, and retry until the database is available."""
         return await _until_available(lambda: self.gather(function, item))
 
     async def _drain(self, function: Callable[[Connection, list[Any]], list[Any]]) -> None:
         while waiting := self._waiting.get(function):
-            await _until_no_more_come(waiting)
+            await _let_requests_arrive(waiting)
             group, self._waiting[function] = waiting[:GROUP_LIMIT], waiting[GROUP_LIMIT:]
             items = [item for item, _ in group]
-            answer = (await asyncio.gather(self.run(function, items), return_exceptions=True))[0]
+            results = (await asyncio.gather(self.run(function, items), return_exceptions=True))[0]
             for index, (_, future) in enumerate(group):
-                if future.done():  # its caller has gone away
+                if future.done():  # its caller was cancelled
                     continue
-                if isinstance(answer, BaseException):
-                    future.set_exception(answer)
+                if isinstance(results, BaseException):
+                    future.set_exception(results)
                 else:
-                    future.set_result(answer[index])
+                    future.set_result(results[index])
         del self._draining[function]
 
     def run_sync(
         self, function: Callable[Concatenate[Connection, P], Result], *args: P.args, **kwargs: P.kwargs
     ) -> Result:
-        """The same as `run`, in the calling thread: for the terminal, migrations and slack_sdk's sync stores."""
+        """Do the same as `run` in the calling thread, for the terminal, migrations and the sync stores of slack_sdk."""
         with self.begin() as connection:
             return function(connection, *args, **kwargs)
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """A transaction in the calling thread. Raises DatabaseUnavailableError."""
-        with _outages(), self.engine.begin() as connection:
+        """Open a transaction in the calling thread. Raises DatabaseUnavailableError."""
+        with _translate_outages(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
     def without_transaction(self) -> Iterator[Connection]:
-        """A connection in the calling thread, thrown away after it, that commits each statement by itself."""
-        with _outages(), self.engine.connect() as connection:
+        """Open a connection in the calling thread that commits every statement. It is closed afterwards, not pooled."""
+        with _translate_outages(), self.engine.connect() as connection:
             connection.execution_options(isolation_level="AUTOCOMMIT")
             connection.detach()
             yield connection
 
     async def close(self) -> None:
-        """Wait for what is running and let the connections go."""
+        """Wait for running transactions and close the connections."""
         await asyncio.to_thread(self._threads.shutdown)
         self.engine.dispose()
 
 
 @contextmanager
-def _outages() -> Iterator[None]:
+def _translate_outages() -> Iterator[None]:
     try:
         yield
     except (DBAPIError, PoolTimeoutError) as error:
@@ -156,8 +155,8 @@ def _outages() -> Iterator[None]:
         raise
 
 
-async def _until_no_more_come(waiting: list[Any]) -> None:
-    """Let requests in that have arrived already: one commit of many costs less than two, and nobody waits longer."""
+async def _let_requests_arrive(waiting: list[Any]) -> None:
+    """Let requests in that have already arrived: one commit costs less than two, and nobody waits longer."""
     turns = 0
     while turns < TURNS_TO_ARRIVE and len(waiting) < GROUP_LIMIT:
         before = len(waiting)
@@ -176,8 +175,8 @@ async def _until_available(attempt: Callable[[], Awaitable[Result]]) -> Result:
 
 
 def _is_outage(error: DBAPIError | PoolTimeoutError) -> bool:
-    # OperationalError covers "cannot connect", "disk full", "locked", "server closed the connection";
-    # InterfaceError a connection that died earlier. The rest (integrity, data, syntax) are bugs of ours.
+    # OperationalError covers "cannot connect", "disk full", "locked" and "server closed the connection".
+    # InterfaceError is a connection that died earlier. The others (integrity, data, syntax) are bugs.
     if isinstance(error, PoolTimeoutError) or error.connection_invalidated:
         return True
     return type(error).__name__ in {"OperationalError", "InterfaceError"}
@@ -193,8 +192,8 @@ def _engine(url: str) -> Engine:
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     engine = create_engine(
-        parsed.set(drivername="postgresql+psycopg", query=NETWORK_PATIENCE | dict(parsed.query)),
-        hide_parameters=True,  # rows hold people and secrets, and an error's text ends in a log
+        parsed.set(drivername="postgresql+psycopg", query=CONNECTION_PARAMETERS | dict(parsed.query)),
+        hide_parameters=True,  # rows hold personal data and secrets, and the text of an error ends up in a log
         pool_size=POSTGRESQL_THREADS + 2,
         pool_timeout=10,
     )
@@ -209,16 +208,16 @@ def _note_use(_connection: object, record: ConnectionPoolEntry) -> None:
 
 def _replace_if_dead(engine: Engine, connection: Any, record: ConnectionPoolEntry, _fairy: object) -> None:
     """
-    A connection that died while idle is replaced, instead of failing the next transaction.
+    Replace a connection that died while it was idle, before it fails the next transaction.
 
-    The server's last words can be heard without asking, so that a busy connection costs no round trip: nothing else
-    is there to be read between two transactions.
+    Between two transactions a socket has data only if the server has closed the connection. So a busy connection is
+    checked without a round trip.
     """
-    last_words = select.poll()
+    poller = select.poll()
     idle = time.monotonic() - record.info.get("used_at", time.monotonic())
     try:
-        last_words.register(connection.fileno(), select.POLLIN)
-        if idle < QUIET_SECONDS and not last_words.poll(0):
+        poller.register(connection.fileno(), select.POLLIN)
+        if idle < IDLE_SECONDS and not poller.poll(0):
             return
         engine.dialect.do_ping(connection)
     except engine.dialect.loaded_dbapi.Error as error:
@@ -226,7 +225,7 @@ def _replace_if_dead(engine: Engine, connection: Any, record: ConnectionPoolEntr
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # we say BEGIN ourselves, see _begin_sqlite
+    connection.isolation_level = None  # BEGIN is sent by _begin_sqlite
     cursor = connection.cursor()
     for pragma in (
         "journal_mode = WAL",
@@ -239,16 +238,16 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # Taking the write lock at once waits for it here; a read that turns into a write would fail with "locked".
+    # This waits for the write lock. A transaction that starts with a read and then writes would fail with "locked".
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def insert_missing(connection: Connection, table: Table, *unique: str) -> Insert:
-    """An INSERT that passes over rows whose *unique* columns are already taken; other conflicts still raise."""
+    """Return an INSERT that skips rows whose `unique` columns exist already. Other conflicts still raise."""
     return _insert_missing(connection.dialect.name, table, unique)
 
 
-@cache  # to build a statement costs more than to run it; there are as many as places that call
+@cache  # building a statement costs more than running it, and there are few different ones
 def _insert_missing(dialect: str, table: Table, unique: tuple[str, ...]) -> Insert:
     if dialect == "sqlite":
         return sqlite.insert(table).on_conflict_do_nothing(index_elements=unique)
@@ -256,18 +255,22 @@ def _insert_missing(dialect: str, table: Table, unique: tuple[str, ...]) -> Inse
 
 
 def put(connection: Connection, table: Table, row: Mapping[str, object], *unique: str) -> None:
-    """Insert *row* in place of the one whose *unique* columns it has. Of two who do so at once the later one stays."""
+    """Insert the row or replace the one with the same `unique` columns. If two do so at once, the later one wins."""
     connection.execute(_put(connection.dialect.name, table, unique), [dict(row)])
 
 
 @cache
 def _put(dialect: str, table: Table, unique: tuple[str, ...]) -> Insert:
-    # Not one name for both: the two statements have no type in common that knows of conflicts.
+    # Two variables, because the two statements have no common type with conflict handling.
     if dialect == "sqlite":
-        here = sqlite.insert(table)
-        return here.on_conflict_do_update(index_elements=unique, set_=_others(table, unique, here.excluded))
-    there = postgresql.insert(table)
-    return there.on_conflict_do_update(index_elements=unique, set_=_others(table, unique, there.excluded))
+        sqlite_insert = sqlite.insert(table)
+        return sqlite_insert.on_conflict_do_update(
+            index_elements=unique, set_=_others(table, unique, sqlite_insert.excluded)
+        )
+    postgresql_insert = postgresql.insert(table)
+    return postgresql_insert.on_conflict_do_update(
+        index_elements=unique, set_=_others(table, unique, postgresql_insert.excluded)
+    )
 
 
 def _others(table: Table, unique: Collection[str], excluded: ReadOnlyColumnCollection[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Keeping secrets unreadable at rest, and signing short-lived links, with the operator's Fernet keys."""
+"""Encryption of stored secrets and tokens for short-lived links, with the operator's Fernet keys."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sqlalchemy import Dialect, Text
 from sqlalchemy.types import TypeDecorator
 
 KEY_FILE = "usergems.key"
-"""Beside the SQLite file, where the operator names no keys."""
+"""The file beside the SQLite database that holds the key if ENCRYPTION_KEYS is not set."""
 
 
 class WrongKeyError(Exception):
@@ -23,20 +23,20 @@ class WrongKeyError(Exception):
 
     def __init__(self) -> None:
         super().__init__(
-            f"A stored secret cannot be read with the keys in ENCRYPTION_KEYS (or, without them, in {KEY_FILE}): "
-            "this database belongs to other keys. Put the key back that it was written with."
+            f"A stored secret cannot be read with the keys in ENCRYPTION_KEYS (or in {KEY_FILE}, if it is not set). "
+            "Put the key back that this database was written with."
         )
 
 
 @dataclass(frozen=True)
 class Cipher:
-    """Encrypts under the first key, decrypts under any."""
+    """Encrypts with the first key and decrypts with any of them."""
 
     keys: MultiFernet = field(repr=False)
 
     @classmethod
     def of(cls, keys: Sequence[str]) -> Cipher:
-        """Build from Fernet keys, newest first. Raises ValueError for a malformed key."""
+        """Create a cipher from Fernet keys, newest first. Raises ValueError for a malformed key."""
         return cls(MultiFernet([Fernet(key) for key in keys]))
 
     def encrypt(self, secret: str) -> str:
@@ -50,21 +50,21 @@ class Cipher:
             raise WrongKeyError from error
 
     def rotate(self, stored: str) -> str:
-        """The same secret under the first key. Raises WrongKeyError."""
+        """Encrypt a stored secret again with the first key. Raises WrongKeyError."""
         try:
             return self.keys.rotate(stored.encode()).decode()
         except InvalidToken as error:
             raise WrongKeyError from error
 
     def seal(self, purpose: str, claims: dict[str, str]) -> str:
-        """A token for a link that nobody else can make or read; `unseal` checks purpose and age."""
+        """Return a token for a link, which nobody else can create or read. `unseal` checks its purpose and age."""
         return self.encrypt(json.dumps({"purpose": purpose, **claims}))
 
     def unseal(self, purpose: str, token: str, *, now: int, max_age: int) -> dict[str, str] | None:
         """
-        The claims of a token that `seal` made for this purpose; None when forged, stale or of another purpose.
+        Return the claims of a token that `seal` made, or None if it is forged, expired or for another purpose.
 
-        *now* in milliseconds since the epoch, *max_age* in seconds.
+        `now` is in milliseconds since the epoch, `max_age` in seconds.
         """
         try:
             claims: dict[str, str] = json.loads(self.keys.decrypt(token.encode()))
@@ -76,7 +76,7 @@ class Cipher:
 
 
 def key_in(folder: Path) -> str:
-    """The Fernet key in the file KEY_FILE of this folder; made if there is none. Raises OSError."""
+    """Return the Fernet key in the KEY_FILE of this folder, which is created if necessary. Raises OSError."""
     file = folder / KEY_FILE
     if not file.exists():
         _make_key(file)
@@ -84,14 +84,14 @@ def key_in(folder: Path) -> str:
 
 
 def _make_key(file: Path) -> None:
-    """Whole at once, on the disk before anything is encrypted under it, and for its owner's eyes only (mode 0600)."""
+    """Write the key atomically and with mode 0600. It is on the disk before anything is encrypted with it."""
     descriptor, draft = mkstemp(dir=file.parent, prefix=f"{file.name}.")
     try:
         with os.fdopen(descriptor, "wb") as content:
             content.write(Fernet.generate_key())
             content.flush()
             os.fsync(descriptor)
-        with suppress(FileExistsError):  # somebody was faster, and theirs stays: a rename would replace it
+        with suppress(FileExistsError):  # another process was faster: its key stays, which a rename would replace
             os.link(draft, file)
     finally:
         Path(draft).unlink()
@@ -101,7 +101,7 @@ def _make_key(file: Path) -> None:
 
 
 class EncryptedText(TypeDecorator[str]):
-    """A text column that is only readable through a Cipher. Ciphertext is longer than any String(200) allows."""
+    """A text column whose values are encrypted. Text, because ciphertext does not fit into a String(200)."""
 
     impl = Text
     cache_ok = False

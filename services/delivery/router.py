@@ -1,4 +1,4 @@
-"""The first half of the way: accepted job changes, a workspace's batch at a time, to deliveries with a destination."""
+"""The router: turns the accepted job changes of a workspace into deliveries, a batch at a time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from domain.delivery import MissedJobChange
 from domain.errors import PermanentError, TransientError
 from domain.job_change.model import JobChange
 from domain.job_change.validation import InvalidJobChangeError
-from domain.states import DEFAULT_CHANNEL
+from domain.states import DEFAULT_CHANNEL, Outcome
 from domain.workspace import Workspace
 from services.journal import UNCOUNTED, Journal
 from services.messages.notices import Notices
@@ -25,64 +25,66 @@ from services.retry import backoff_ms
 from services.salesforce.records import BatchRecords, PersonRecords
 from store.database import Database
 from store.delivery import pauses, routing
-from store.delivery.routing import Batch, Claimed, Routed, RoutingPostponed
+from store.delivery.routing import Batch, Routed, RoutingPostponed
 from store.ownership import choice_state, owners
 
 LEASE_MS = 30_000
-"""Renewed while a batch is being routed, so that a dead process is followed within half a minute."""
+"""Renewed while a batch is being routed, so that another process takes over within half a minute after a crash."""
 
 SALESFORCE = "salesforce"
-AWAY = "the owner could not be looked up in Salesforce, which could not be asked for a while"
+SALESFORCE_DOWN = "the owner could not be looked up, because Salesforce was not available for a while"
+"""The reason in a message, without its full stop."""
 
 
 @dataclass(frozen=True)
-class Parsed:
-    """A job change of the batch that can be read."""
+class ReadableJobChange:
+    """A job change of the batch whose payload can be read."""
 
-    claimed: Claimed
+    id: str
     change: JobChange
 
 
 @dataclass(frozen=True)
-class Facts:
+class LookUp:
     """
-    What Salesforce said for the batch. *trouble*: that nobody could be looked up, as the reason that people read;
-    *why*: what has failed, for the trace.
+    What Salesforce returned for the batch.
+
+    `trouble` is the reason that people read if nothing could be looked up. `error` is what failed, for the trace.
     """
 
     found: BatchRecords | None
     unreadable: frozenset[str] = frozenset()
     trouble: str | None = None
-    why: str | None = None
+    error: str | None = None
 
     @property
     def base_url(self) -> str | None:
-        """Of links into the org; None: it was not asked."""
+        """Return the start of links into the org, or None if no org was queried."""
         return self.found.base_url if self.found else None
 
     @property
-    def is_an_answer(self) -> bool:
-        """Whether Salesforce works, or none is connected; not so where there was nothing to ask it about."""
+    def has_succeeded(self) -> bool:
+        """Return whether Salesforce answered, or is not connected. False if there was nothing to query."""
         return self.trouble is None and (self.found is None or self.base_url is not None)
 
     @property
     def notes(self) -> list[str]:
-        """For the trace: what a decision was made without, a sentence each, without its full stop."""
+        """Return what the decisions were made without, as sentences without their full stops, for the trace."""
         unreadable = sorted(f"{name} cannot be read in Salesforce" for name in self.unreadable)
-        return [*unreadable, *([f"Salesforce could not be asked: {self.why}"] if self.why else [])]
+        return [*unreadable, *([f"Salesforce was not available: {self.error}"] if self.error else [])]
 
 
 @dataclass(frozen=True)
-class NotYet:
-    """Salesforce cannot be asked now; when to ask again, in milliseconds, and why."""
+class LookUpPostponed:
+    """Salesforce cannot be queried now. `due_at` is when to try again, in milliseconds."""
 
     due_at: int
     reason: str
 
 
 @dataclass(frozen=True)
-class Settled:
-    """All that is stored of a batch, in one transaction."""
+class BatchResult:
+    """Everything that is stored for a batch in one transaction."""
 
     routed: Sequence[Routed]
     postponed: Sequence[RoutingPostponed]
@@ -93,7 +95,7 @@ class Settled:
 
 @dataclass(frozen=True)
 class Router:
-    """Decides, for each accepted job change, whom to tell."""
+    """Decides where each accepted job change is delivered."""
 
     database: Database
     decider: Decider
@@ -102,102 +104,115 @@ class Router:
     journal: Journal = UNCOUNTED
 
     async def route(self, batch: Batch) -> bool:
-        """Decide and settle a claimed batch; True if there are deliveries to post now."""
+        """Decide a claimed batch and store the result. Return whether there are deliveries to post now."""
         workspace, rules = await self.decider.workspace_and_rules(batch.workspace_id)
         if workspace is None:
             return False
-        parsed, unreadable = _parse(batch)
-        if batch.salesforce_away is None:
-            facts = await self._look_up(workspace, parsed, rules)
+        readable, unreadable = _read(batch)
+        if batch.salesforce_problem is None:
+            looked_up = await self._look_up(workspace, readable, rules)
         else:
-            facts = Facts(None, trouble=AWAY, why=batch.salesforce_away)
-        if isinstance(facts, NotYet):
-            settled = Settled((), [RoutingPostponed(each.claimed.id, facts.due_at, facts.reason) for each in parsed])
+            looked_up = LookUp(None, trouble=SALESFORCE_DOWN, error=batch.salesforce_problem)
+        if isinstance(looked_up, LookUpPostponed):
+            result = BatchResult(
+                (), [RoutingPostponed(item.id, looked_up.due_at, looked_up.reason) for item in readable]
+            )
         else:
-            settled = await self._decide(workspace, parsed, rules, facts)
-        routed = [*unreadable, *settled.routed]
-        if await self.database.run_until_available(_settle, batch, routed, settled, self.now()):
-            self.journal.routed(workspace.id, routed, len(settled.postponed))
-        destinations = {delivery.destination for each in routed for delivery in each.deliveries}
+            result = await self._decide(workspace, readable, rules, looked_up)
+        routed = [*unreadable, *result.routed]
+        if await self.database.run_until_available(_settle, batch, routed, result, self.now()):
+            self.journal.routed(workspace.id, routed, len(result.postponed))
+        destinations = {delivery.destination for item in routed for delivery in item.deliveries}
         if DEFAULT_CHANNEL in destinations and workspace.default_channel_id is None:
             await self.notices.default_channel_missing(workspace.id)
         return bool(destinations)
 
-    async def _look_up(self, workspace: Workspace, parsed: Sequence[Parsed], rules: Rules) -> Facts | NotYet:
-        """The records of the whole batch; or when to ask again, while our patience with Salesforce lasts."""
-        changes = {each.claimed.id: each.change for each in parsed}
+    async def _look_up(
+        self, workspace: Workspace, readable: Sequence[ReadableJobChange], rules: Rules
+    ) -> LookUp | LookUpPostponed:
+        """Look up the records of the whole batch, or postpone it while the workspace is willing to wait."""
+        changes = {item.id: item.change for item in readable}
         try:
             found, unreadable = await self.decider.find_records(workspace.id, changes, rules)
         except (TransientError, PermanentError) as error:
-            return await self._salesforce_failed(workspace, error)
-        return Facts(found, unreadable)
+            return await self._after_error(workspace, error)
+        return LookUp(found, unreadable)
 
-    async def _salesforce_failed(self, workspace: Workspace, error: TransientError | PermanentError) -> Facts | NotYet:
-        """The pause is everybody's; while it lasts, batches wait until our patience ends, and then go without."""
+    async def _after_error(
+        self, workspace: Workspace, error: TransientError | PermanentError
+    ) -> LookUp | LookUpPostponed:
+        """
+        Pause Salesforce for every replica.
+
+        Batches wait until `salesforce_patience_minutes` have passed since the first failure. Then they are decided
+        without Salesforce.
+        """
         now, reason = self.now(), str(error)
         failing = await self.database.run(pauses.record_failure, workspace.id, SALESFORCE, now, reason)
-        asked_to_wait = error.retry_after if isinstance(error, TransientError) else None
-        wait = round(asked_to_wait * 1_000) if asked_to_wait else backoff_ms(failing.failures, random())  # noqa: S311
+        retry_after = error.retry_after if isinstance(error, TransientError) else None
+        wait = round(retry_after * 1_000) if retry_after else backoff_ms(failing.failures, random())  # noqa: S311
         until = now + wait
         await self.database.run(pauses.pause, workspace.id, SALESFORCE, until, now, reason)
         patience_ends = failing.since + workspace.salesforce_patience_minutes * 60_000
         if now < patience_ends:
-            return NotYet(min(until, patience_ends), reason)
-        return Facts(None, trouble=AWAY, why=reason)
+            return LookUpPostponed(min(until, patience_ends), reason)
+        return LookUp(None, trouble=SALESFORCE_DOWN, error=reason)
 
-    async def _decide(self, workspace: Workspace, parsed: Sequence[Parsed], rules: Rules, facts: Facts) -> Settled:
+    async def _decide(
+        self, workspace: Workspace, readable: Sequence[ReadableJobChange], rules: Rules, looked_up: LookUp
+    ) -> BatchResult:
         cases = {
-            each.claimed.id: case_of(each.claimed.id, each.change, facts.found, facts.unreadable, facts.trouble)
-            for each in parsed
+            item.id: case_of(item.id, item.change, looked_up.found, looked_up.unreadable, looked_up.trouble)
+            for item in readable
         }
         decided = await self.decider.decide(workspace.id, cases, rules)
         routed, postponed, unmatched = list[Routed](), list[RoutingPostponed](), list[MissedJobChange]()
-        for each in parsed:
-            choice = decided.choices[each.claimed.id]
+        for job_change_id, case in cases.items():
+            choice = decided.choices[job_change_id]
             if isinstance(choice, WaitingForSlack):
                 due_at = self.now() + round(choice.retry_after * 1_000)
-                postponed.append(RoutingPostponed(each.claimed.id, due_at, "waiting to look the owner up in Slack"))
+                postponed.append(RoutingPostponed(job_change_id, due_at, "waiting to look up the owner in Slack"))
             else:
-                routed.append(_routed(each.claimed.id, cases[each.claimed.id], choice, workspace, rules, facts))
-                unmatched += missed_job_changes(each.claimed.id, choice)
-        return Settled(routed, postponed, decided, unmatched, salesforce_answered=facts.is_an_answer)
+                routed.append(_routed(job_change_id, case, choice, workspace, rules, looked_up))
+                unmatched += missed_job_changes(job_change_id, choice)
+        return BatchResult(routed, postponed, decided, unmatched, salesforce_answered=looked_up.has_succeeded)
 
 
-def _settle(connection: Connection, batch: Batch, routed: Sequence[Routed], settled: Settled, now: int) -> bool:
-    """Deliveries, traces and whose turn it is next, together; False, and nothing stored, if the lease was lost."""
-    if not routing.settle(connection, batch, routed, settled.postponed, now):
+def _settle(connection: Connection, batch: Batch, routed: Sequence[Routed], result: BatchResult, now: int) -> bool:
+    """Store deliveries, decisions and turns of pools together. Return False and store nothing if the lease was lost."""
+    if not routing.settle(connection, batch, routed, result.postponed, now):
         return False
-    if settled.decided:
-        choice_state.advance(connection, batch.workspace_id, settled.decided.pools, settled.decided.assignments, now)
-    owners.add_missed(connection, batch.workspace_id, settled.missed, now)
-    if settled.salesforce_answered:
+    if result.decided:
+        choice_state.advance(connection, batch.workspace_id, result.decided.pools, result.decided.assignments, now)
+    owners.add_missed(connection, batch.workspace_id, result.missed, now)
+    if result.salesforce_answered:
         pauses.record_success(connection, batch.workspace_id, SALESFORCE)
     return True
 
 
-def _parse(batch: Batch) -> tuple[list[Parsed], list[Routed]]:
-    parsed, unreadable = [], []
+def _read(batch: Batch) -> tuple[list[ReadableJobChange], list[Routed]]:
+    readable, unreadable = [], []
     for claimed in batch.job_changes:
         try:
-            parsed.append(Parsed(claimed, JobChange.from_stored(claimed.payload or "")))
+            readable.append(ReadableJobChange(claimed.id, JobChange.from_stored(claimed.payload or "")))
         except InvalidJobChangeError as error:
-            # Erased meanwhile, or stored by another version: nothing can be told of it any more.
-            unreadable.append(Routed(claimed.id, {}, (), outcome="buried", reason=f"it cannot be read: {error}"))
-    return parsed, unreadable
+            # It was erased meanwhile, or another version stored it.
+            unreadable.append(Routed(claimed.id, {}, (), outcome=Outcome.FAILED, reason=f"it cannot be read: {error}"))
+    return readable, unreadable
 
 
 def _routed(
-    job_change_id: str, case: Case, decision: Decision, workspace: Workspace, rules: Rules, facts: Facts
+    job_change_id: str, case: Case, decision: Decision, workspace: Workspace, rules: Rules, looked_up: LookUp
 ) -> Routed:
-    promise = plan_deliveries(job_change_id, decision, workspace, case.change.signal)
-    trace = decision_trace(decision, promise, rules.version, facts.notes)
-    sides = [told | {"segments": _segments(case, told["side"], rules)} for told in trace["sides"]]
-    trace |= {"sides": sides, "links": _links(case.records or PersonRecords(), facts.base_url)}
-    return Routed(job_change_id, trace, promise.deliveries, promise.outcome, promise.reason)
+    plan = plan_deliveries(job_change_id, decision, workspace, case.change.signal)
+    trace = decision_trace(decision, plan, rules.version, looked_up.notes)
+    sides = [side | {"segments": _segments(case, side["side"], rules)} for side in trace["sides"]]
+    trace |= {"sides": sides, "links": _links(case.records or PersonRecords(), looked_up.base_url)}
+    return Routed(job_change_id, trace, plan.deliveries, plan.outcome, plan.reason)
 
 
 def _segments(case: Case, side: Side | None, rules: Rules) -> list[str]:
-    """Those that this side's account is in, as far as somebody asks for them."""
+    """Return the segments of this side's account, of those that a rule or a mute refers to."""
     if case.records is None:
         return []
     return sorted(segments_of(case.views[side].account, rules.prepared.rule_set.segments) & rules.segments)

@@ -105,7 +105,7 @@ class ReminderSender:
         ripe, later, now = [], [], self.now()
         quiet = await self.database.run(member_preferences.find, some[0].workspace_id, some[0].reader)
         for each in some:
-            due_at = max(now, after_working_hours(each.hours, each.reminded_at or each.told_at, tz))
+            due_at = max(now, after_working_hours(each.hours, each.reminded_at or each.delivered_at, tz))
             if each.reminded_at is None:  # what is passed on does not disturb them
                 due_at = quiet.opens_at(due_at)
             if due_at <= now:

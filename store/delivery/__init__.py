@@ -1,1 +1,1 @@
-"""Rows of the engine: routing batches, lanes, deliveries, posts and decisions."""
+"""The tables of the engine: routing batches, lanes, deliveries, posts and decisions."""

@@ -1,4 +1,4 @@
-"""Messages that do not show yet what the rows say: marked in the transaction that changed the rows, drawn after it."""
+"""Messages to redraw: marked in the transaction that changes what they show, and updated in Slack after it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from store.schema import deliveries, earlier_posts, job_changes, lanes, posts, r
 
 @dataclass(frozen=True)
 class Redraw:
-    """A message to draw again, ours while *lease* is. *channel* and *ts* None: Slack does not have it yet."""
+    """A message to redraw under a lease. `channel` and `ts` are None until Slack has the message."""
 
     post_id: str
     workspace_id: str
@@ -28,17 +28,17 @@ class Redraw:
 
 
 def _posts_of(job_change_id: str) -> Select[str]:
-    theirs = select(deliveries.c.id).where(deliveries.c.job_change_id == job_change_id)
-    carrying = select(deliveries.c.post_id).where(
+    delivery_ids = select(deliveries.c.id).where(deliveries.c.job_change_id == job_change_id)
+    current = select(deliveries.c.post_id).where(
         deliveries.c.job_change_id == job_change_id, deliveries.c.post_id.is_not(None)
     )
-    carried = select(earlier_posts.c.post_id).where(earlier_posts.c.delivery_id.in_(theirs))
-    alive = posts.c.state.in_(("sending", "sent"))
-    # A union: for "in these or in those" PostgreSQL would read every post there is.
-    return select(posts.c.id).where(posts.c.id.in_(carrying.union(carried)), alive)
+    earlier = select(earlier_posts.c.post_id).where(earlier_posts.c.delivery_id.in_(delivery_ids))
+    is_in_slack = posts.c.state.in_(("sending", "sent"))
+    # A union, because PostgreSQL reads the whole table for two conditions joined by OR.
+    return select(posts.c.id).where(posts.c.id.in_(current.union(earlier)), is_in_slack)
 
 
-_ask_again = (
+_make_due = (
     update(redraws)
     .where(redraws.c.post_id == bindparam("of_post"))
     .values(
@@ -50,13 +50,15 @@ _ask_again = (
 
 
 def mark(connection: Connection, job_change_id: str, now: int) -> None:
-    """There is something new to show in every message that tells of this job change."""
-    ids = sorted(connection.execute(_posts_of(job_change_id)).scalars())  # in order: see store/delivery/deliveries.py
+    """Mark every message about this job change to be redrawn."""
+    ids = sorted(
+        connection.execute(_posts_of(job_change_id)).scalars()
+    )  # locked in order, see store/delivery/deliveries.py
     if not ids:
         return
     missing = insert_missing(connection, redraws, "post_id")
-    connection.execute(missing, [{"post_id": each, "version": 0, "due_at": now} for each in ids])
-    connection.execute(_ask_again, [{"of_post": each, "now": now} for each in ids])
+    connection.execute(missing, [{"post_id": post_id, "version": 0, "due_at": now} for post_id in ids])
+    connection.execute(_make_due, [{"of_post": post_id, "now": now} for post_id in ids])
 
 
 _lease = (
@@ -67,7 +69,7 @@ _lease = (
 
 
 def claim(connection: Connection, now: int, lease_ms: int, most: int, job_change_id: str | None = None) -> list[Redraw]:
-    """Up to *most* messages that are due, the longest due first; those of one job change, or any."""
+    """Claim up to `most` messages that are due, longest due first, of one job change or of any."""
     due = (
         select(
             redraws.c.post_id,
@@ -110,33 +112,33 @@ def claim(connection: Connection, now: int, lease_ms: int, most: int, job_change
 
 
 def deliveries_in(connection: Connection, post_id: str) -> list[ClaimedDelivery]:
-    """What a message tells of, in its order: also what was told anew in another one since."""
+    """Return what a message shows, in its order, including deliveries that were sent again in a later message."""
     columns = (deliveries.c.id, deliveries.c.job_change_id, deliveries.c.role, deliveries.c.reason, deliveries.c.side)
     rest = (deliveries.c.plainness, deliveries.c.created_at)
-    carries = select(deliveries.c.id).where(deliveries.c.post_id == post_id)
-    carried = select(earlier_posts.c.delivery_id).where(earlier_posts.c.post_id == post_id)
+    current = select(deliveries.c.id).where(deliveries.c.post_id == post_id)
+    earlier = select(earlier_posts.c.delivery_id).where(earlier_posts.c.post_id == post_id)
     query = (
         select(*columns, *rest, job_changes.c.payload, job_changes.c.decision, job_changes.c.acted_at)
         .join(job_changes, job_changes.c.id == deliveries.c.job_change_id)
-        .where(deliveries.c.id.in_(carries.union(carried)))
+        .where(deliveries.c.id.in_(current.union(earlier)))
         .order_by(deliveries.c.id)
     )
     return [ClaimedDelivery(*tuple(row)) for row in connection.execute(query)]
 
 
 def finish(connection: Connection, redraw: Redraw, now: int) -> None:
-    """It shows what the rows said when it was claimed; if they have changed since, it is due again at once."""
+    """Delete the mark of a message that has been redrawn, or make it due again if the rows have changed since."""
     ours = (redraws.c.post_id == redraw.post_id) & (redraws.c.lease == redraw.lease)
     if not connection.execute(delete(redraws).where(ours, redraws.c.version == redraw.version)).rowcount:
         connection.execute(update(redraws).where(ours).values(lease=None, due_at=now))
 
 
 def postpone(connection: Connection, redraw: Redraw, due_at: int) -> None:
-    """It was tried and is tried again at *due_at*, unless another process has taken it over."""
+    """Try again at `due_at`, unless another process has taken over."""
     ours = (redraws.c.post_id == redraw.post_id) & (redraws.c.lease == redraw.lease)
     connection.execute(update(redraws).where(ours).values(lease=None, due_at=due_at, attempts=redraws.c.attempts + 1))
 
 
 def drop(connection: Connection, redraw: Redraw) -> None:
-    """It cannot be drawn, now or later."""
+    """Delete the mark of a message that can never be redrawn."""
     connection.execute(delete(redraws).where(redraws.c.post_id == redraw.post_id, redraws.c.lease == redraw.lease))

@@ -1,4 +1,4 @@
-"""Who is to be reminded of what they were told and nothing came of: once, and passed on to somebody else once."""
+"""Reminders: a DRI who has not acted on a delivery is reminded once, and then it is escalated once."""
 
 from __future__ import annotations
 
@@ -32,17 +32,18 @@ HOUR_MS = 60 * 60 * 1_000
 @dataclass(frozen=True)
 class Reminder:
     """
-    A delivery that nobody has acted on, as far as we know, ours while *lease* is.
+    A delivery that nobody seems to have acted on, under a lease.
 
-    *reader*: the Slack user who was told, in the message at *channel* and *ts*. *hours*: working hours to wait, each
-    time. *begun_at*: when somebody set out to remind them. *payload* None: erased. *decision*: that of the router.
+    `reader` is the Slack user who got the message at `channel` and `ts`. `hours` are the working hours to wait before
+    the reminder and again before the escalation. `begun_at` is when a process started to send the reminder.
+    `payload` is None if the job change was erased. `is_over` means that no reminder is needed any longer.
     """
 
     delivery_id: int
     job_change_id: str
     workspace_id: str
     reader: str
-    told_at: int
+    delivered_at: int
     hours: int
     attempts: int
     begun_at: int | None
@@ -57,10 +58,10 @@ class Reminder:
 
 
 _earlier = reminders.alias("earlier")
-_is_passed_on = exists().where(
+_is_escalation = exists().where(
     _earlier.c.job_change_id == deliveries.c.job_change_id, _earlier.c.escalated_to == lanes.c.destination
 )
-_told = (
+_delivered = (
     select(deliveries.c.id, deliveries.c.post_id, deliveries.c.job_change_id, workspaces.c.reminder_hours)
     .join(lanes, lanes.c.id == deliveries.c.lane_id)
     .join(workspaces, workspaces.c.id == deliveries.c.workspace_id)
@@ -69,18 +70,18 @@ _told = (
         deliveries.c.state == DeliveryState.DELIVERED,
         deliveries.c.role == Role.DRI,
         workspaces.c.reminder_hours > 0,
-        ~_is_passed_on,  # whoever reads it because nobody else acted is not asked in turn
+        ~_is_escalation,  # whoever gets it because the DRI did not act is not reminded in turn
     )
     .order_by(deliveries.c.id)
 )
-_begin_anew = (
+_restart = (
     update(reminders)
     .where(reminders.c.delivery_id == bindparam("of_delivery"), reminders.c.escalated_at.is_(None))
     .values(
         told_at=bindparam("at"),
         hours=bindparam("to_wait"),
         due_at=bindparam("due"),
-        lease=None,  # whoever has it in hand looked at it before it was told anew
+        lease=None,  # a process that holds it read the row before it was delivered again
         begun_at=None,
         reminded_at=None,
         attempts=0,
@@ -88,55 +89,54 @@ _begin_anew = (
 )
 
 
-def schedule(connection: Connection, told_at: Mapping[str, int]) -> None:
+def schedule(connection: Connection, delivered_at: Mapping[str, int]) -> None:
     """
-    These messages, by the ids of their posts, have just arrived: whoever is told in them is reminded later, where the
-    workspace wants that. What is told once more is waited for once more.
+    Schedule reminders for messages that have just been delivered, where the workspace wants reminders.
+
+    `delivered_at` has the times by the ids of the posts. A delivery that is sent again starts its time again.
     """
-    told = connection.execute(_told, {"ids": list(told_at)}).all()
-    if not told:
+    delivered = connection.execute(_delivered, {"ids": list(delivered_at)}).all()
+    if not delivered:
         return
     rows = [
         {
             "delivery_id": row.id,
             "job_change_id": row.job_change_id,
-            "told_at": told_at[row.post_id],
+            "told_at": delivered_at[row.post_id],
             "hours": row.reminder_hours,
         }
-        for row in told
+        for row in delivered
     ]
     connection.execute(insert_missing(connection, reminders, "delivery_id"), rows)
     connection.execute(
-        _begin_anew,
+        _restart,
         [
             {
                 "of_delivery": row["delivery_id"],
                 "at": row["told_at"],
                 "to_wait": row["hours"],
-                "due": row["told_at"] + row["hours"] * HOUR_MS,  # no working hours pass faster than hours do
+                "due": row["told_at"] + row["hours"] * HOUR_MS,  # working hours never pass faster than hours
             }
             for row in rows
         ],
     )
 
 
-_theirs = handlings.c.delivery_id == deliveries.c.id
-_of_the_same = handlings.c.job_change_id == deliveries.c.job_change_id
+_of_delivery = handlings.c.delivery_id == deliveries.c.id
+_of_job_change = handlings.c.job_change_id == deliveries.c.job_change_id
 _is_over = or_(
-    deliveries.c.state != DeliveryState.DELIVERED,  # told anew, or called off
+    deliveries.c.state != DeliveryState.DELIVERED,  # it is being sent again, or was cancelled
     workspaces.c.reminder_hours == 0,
     workspaces.c.state != "active",
     job_changes.c.payload.is_(None),
-    exists().where(_theirs, handlings.c.state != HandlingState.OPEN),
-    exists().where(
-        _of_the_same, handlings.c.state == HandlingState.TAKEN
-    ),  # a colleague is on it, as every message of it says
+    exists().where(_of_delivery, handlings.c.state != HandlingState.OPEN),
+    exists().where(_of_job_change, handlings.c.state == HandlingState.TAKEN),  # a colleague has taken it
     exists().where(wrong_data.c.job_change_id == deliveries.c.job_change_id),
     exists().where(laters.c.delivery_id == deliveries.c.id, laters.c.due_at.is_not(None)),
 )
 
 
-def _known() -> Select[Any]:
+def _reminders() -> Select[Any]:
     return (
         select(
             reminders.c.delivery_id,
@@ -163,7 +163,7 @@ def _known() -> Select[Any]:
     )
 
 
-_first = (
+_most_overdue_lane = (
     select(deliveries.c.lane_id)
     .join(reminders, reminders.c.delivery_id == deliveries.c.id)
     .where(reminders.c.due_at <= bindparam("now"))
@@ -172,13 +172,13 @@ _first = (
     .with_for_update(of=reminders, skip_locked=True)
 )
 _due = (
-    _known()
+    _reminders()
     .where(reminders.c.due_at <= bindparam("now"), deliveries.c.lane_id == bindparam("of_lane"))
     .order_by(reminders.c.delivery_id)
     .limit(bindparam("most"))
     .with_for_update(of=reminders, skip_locked=True)
 )
-_lease = (
+_set_lease = (
     update(reminders)
     .where(reminders.c.delivery_id == bindparam("of_delivery"))
     .values(lease=bindparam("new_lease"), due_at=bindparam("until"))
@@ -186,85 +186,91 @@ _lease = (
 
 
 def claim(connection: Connection, now: int, lease_ms: int, most: int) -> list[Reminder]:
-    """What is due for one reader, up to *most*; empty: nothing is due."""
-    lane_id = connection.execute(_first, {"now": now}).scalar_one_or_none()
+    """Claim up to `most` reminders that are due, all for one reader."""
+    lane_id = connection.execute(_most_overdue_lane, {"now": now}).scalar_one_or_none()
     if lane_id is None:
         return []
     rows = connection.execute(_due, {"now": now, "of_lane": lane_id, "most": most}).all()
-    lease = uuid4().hex
+    lease, until = uuid4().hex, now + lease_ms
     if rows:
-        until = now + lease_ms
-        held = [{"of_delivery": row.delivery_id, "new_lease": lease, "until": until} for row in rows]
-        connection.execute(_lease, held)
+        leases = [{"of_delivery": row.delivery_id, "new_lease": lease, "until": until} for row in rows]
+        connection.execute(_set_lease, leases)
     return [Reminder(*[*row, lease]) for row in rows]
 
 
-_set_out = (
+_set_begun = (
     update(reminders)
     .where(reminders.c.delivery_id == bindparam("of_delivery"), reminders.c.lease == bindparam("our_lease"))
     .values(begun_at=bindparam("now"))
 )
 
 
-def begin(connection: Connection, some: Sequence[Reminder], now: int) -> list[Reminder]:
-    """Write down that we set out to remind of them: those that are still ours, and that nobody has acted on yet."""
-    ids = [each.delivery_id for each in some]
+def begin(connection: Connection, claimed: Sequence[Reminder], now: int) -> list[Reminder]:
+    """
+    Record that the reminders are about to be sent.
+
+    Return those whose lease is still ours and on which nobody has acted meanwhile.
+    """
+    ids = [reminder.delivery_id for reminder in claimed]
     query = select(deliveries.c.id).join(job_changes, job_changes.c.id == deliveries.c.job_change_id)
     query = query.join(workspaces, workspaces.c.id == deliveries.c.workspace_id).where(deliveries.c.id.in_(ids))
     open_ids = set(connection.execute(query.where(~_is_over)).scalars())
     return [
-        each
-        for each in some
-        if each.delivery_id in open_ids
+        reminder
+        for reminder in claimed
+        if reminder.delivery_id in open_ids
         and connection.execute(
-            _set_out, {"of_delivery": each.delivery_id, "our_lease": each.lease, "now": now}
+            _set_begun, {"of_delivery": reminder.delivery_id, "our_lease": reminder.lease, "now": now}
         ).rowcount
     ]
 
 
-def wait_until(connection: Connection, until: Sequence[tuple[Reminder, int]]) -> None:
-    """Their time has not come: each is looked at again at its own (milliseconds)."""
-    for each, due_at in until:
-        _free(connection, each, due_at=due_at, attempts=0)
+def wait_until(connection: Connection, times: Sequence[tuple[Reminder, int]]) -> None:
+    """Look at each of the reminders again at its time (milliseconds)."""
+    for reminder, due_at in times:
+        _release(connection, reminder, due_at=due_at, attempts=0)
 
 
 def postpone(
-    connection: Connection, some: Sequence[Reminder], due_at: int, *, failed: bool = False, unsent: bool = False
+    connection: Connection, claimed: Sequence[Reminder], due_at: int, *, failed: bool = False, unsent: bool = False
 ) -> None:
-    """They are looked at again then. *unsent*: what we had set out to send was not, for certain."""
-    for each in some:
+    """Look at the reminders again at `due_at`. `unsent` means that a reminder that had begun was certainly not sent."""
+    for reminder in claimed:
         begun: dict[str, object] = {"begun_at": None} if unsent else {}
-        _free(connection, each, due_at=due_at, attempts=each.attempts + 1 if failed else 0, **begun)
+        _release(connection, reminder, due_at=due_at, attempts=reminder.attempts + 1 if failed else 0, **begun)
 
 
 def record_reminded(
-    connection: Connection, some: Sequence[Reminder], now: int, detail: str, *, escalates: bool
+    connection: Connection, claimed: Sequence[Reminder], now: int, detail: str, *, escalates: bool
 ) -> None:
-    """Their reader was reminded, or may have been. *escalates*: somebody else is told if they still do not act."""
-    for each in some:
-        due_at = now + each.hours * HOUR_MS if escalates else None
-        _free(connection, each, due_at=due_at, reminded_at=now, attempts=0)
-    add_steps(connection, [TraceStep(each.job_change_id, now, Step.REMINDED, detail) for each in some])
+    """Record that the reader was, or may have been, reminded. `escalates` means that an escalation may follow."""
+    for reminder in claimed:
+        due_at = now + reminder.hours * HOUR_MS if escalates else None
+        _release(connection, reminder, due_at=due_at, reminded_at=now, attempts=0)
+    add_steps(connection, [TraceStep(reminder.job_change_id, now, Step.REMINDED, detail) for reminder in claimed])
 
 
-def finish(connection: Connection, some: Sequence[Reminder]) -> None:
-    """There is nothing more to do about them."""
-    for each in some:
-        _free(connection, each, due_at=None)
+def finish(connection: Connection, claimed: Sequence[Reminder]) -> None:
+    """Do nothing more about them."""
+    for reminder in claimed:
+        _release(connection, reminder, due_at=None)
 
 
 def escalate(connection: Connection, reminder: Reminder, new: NewDelivery, now: int) -> bool:
-    """Promise it to somebody else, as a message of their own; False: it is not ours any more, or somebody has acted."""
+    """
+    Deliver the job change to somebody else as a message of their own.
+
+    Return False if the lease was lost or somebody has acted meanwhile.
+    """
     if not begin(connection, [reminder], now):
         return False
-    _free(connection, reminder, due_at=None, escalated_at=now, escalated_to=new.destination)
+    _release(connection, reminder, due_at=None, escalated_at=now, escalated_to=new.destination)
     deliver_again(connection, reminder.workspace_id, new, now)
-    add_steps(
-        connection, [TraceStep(reminder.job_change_id, now, Step.ESCALATED, f"to {new.destination}: {new.reason}")]
-    )
+    detail = f"to {new.destination}: {new.reason}"
+    add_steps(connection, [TraceStep(reminder.job_change_id, now, Step.ESCALATED, detail)])
     return True
 
 
-def _free(connection: Connection, reminder: Reminder, **values: object) -> None:
-    ours = and_(reminders.c.delivery_id == reminder.delivery_id, reminders.c.lease == reminder.lease)
-    connection.execute(update(reminders).where(ours).values(lease=None, **values))
+def _release(connection: Connection, reminder: Reminder, **values: object) -> None:
+    is_ours = and_(reminders.c.delivery_id == reminder.delivery_id, reminders.c.lease == reminder.lease)
+    connection.execute(update(reminders).where(is_ours).values(lease=None, **values))

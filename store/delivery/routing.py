@@ -1,4 +1,4 @@
-"""The rows of the first half: accepted job changes on their way to deliveries, a workspace's batch at a time."""
+"""Claiming the accepted job changes of a workspace in batches, and storing how they were routed."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ ROUTE = "route"
 
 
 @dataclass(frozen=True)
-class Claimed:
-    """An accepted job change in a batch. *attempts*: how often it was claimed and its batch not settled."""
+class ClaimedJobChange:
+    """An accepted job change in a batch. `attempts` counts the claims whose batch was never settled."""
 
     id: str
     payload: str | None = field(repr=False)
@@ -33,22 +33,22 @@ class Claimed:
 @dataclass(frozen=True)
 class Batch:
     """
-    Job changes of one workspace, in order of arrival, ours until *lease_until*.
+    Job changes of one workspace in order of arrival, leased until `lease_until`.
 
-    *salesforce_away*: why Salesforce is not to be asked about them, the workspace's patience with it being over; None:
-    ask it.
+    `salesforce_problem` is set if the batch has to be decided without Salesforce, because it has been failing for
+    longer than the workspace is willing to wait. None means: query it.
     """
 
     workspace_id: str
     lease: str
     lease_until: int
-    job_changes: tuple[Claimed, ...]
-    salesforce_away: str | None = None
+    job_changes: tuple[ClaimedJobChange, ...]
+    salesforce_problem: str | None = None
 
 
 @dataclass(frozen=True)
 class Routed:
-    """A job change was decided: whom to tell, or, with no delivery, how it ended at once."""
+    """A decided job change: its deliveries, or without any how it ended at once."""
 
     job_change_id: str
     decision: Mapping[str, Any]
@@ -59,7 +59,7 @@ class Routed:
 
 @dataclass(frozen=True)
 class RoutingPostponed:
-    """A job change that cannot be decided yet; waiting is no failure and uses up no attempt."""
+    """A job change that cannot be decided yet. Waiting does not count as an attempt."""
 
     job_change_id: str
     due_at: int
@@ -68,15 +68,17 @@ class RoutingPostponed:
 
 def batch_size(attempts: int) -> int:
     """
-    How many job changes to take together.
+    Return how many job changes to claim together.
 
-    A batch that was never settled died with its process or met a bug: its members come back in smaller batches, at
-    last alone, so that one poisonous job change holds up nobody else.
+    A batch that was never settled died with its process or hit a bug. Its job changes come back in smaller batches and
+    finally alone, so that a job change that crashes the router delays no other.
     """
     return (200, 20)[attempts] if attempts < 2 else 1
 
 
-_due = exists().where(job_changes.c.workspace_id == turns.c.workspace_id, job_changes.c.due_at <= bindparam("now"))
+_has_due_job_change = exists().where(
+    job_changes.c.workspace_id == turns.c.workspace_id, job_changes.c.due_at <= bindparam("now")
+)
 _salesforce_paused = (
     (pauses.c.workspace_id == turns.c.workspace_id)
     & (pauses.c.subject == "salesforce")
@@ -88,17 +90,19 @@ salesforce_awaited = (
     .where(_salesforce_paused, or_(pauses.c.failures == 0, _patience_ends > bindparam("now")))
     .correlate_except(pauses)
 )
-"""Of *turns* joined with *workspaces*: Salesforce is not called *now*, and our patience with it is not over."""
+"""
+A condition on `turns` joined with `workspaces`: Salesforce is paused `now`, and the workspace is willing to wait.
+"""
 
-_salesforce_away = select(pauses.c.reason).where(_salesforce_paused).correlate_except(pauses).scalar_subquery()
+_salesforce_problem = select(pauses.c.reason).where(_salesforce_paused).correlate_except(pauses).scalar_subquery()
 _next_workspace = (
-    select(turns.c.workspace_id, _salesforce_away.label("salesforce_away"))
+    select(turns.c.workspace_id, _salesforce_problem.label("salesforce_problem"))
     .join(workspaces, workspaces.c.id == turns.c.workspace_id)
     .where(
         turns.c.half == ROUTE,
         turns.c.lease_until <= bindparam("now"),
         workspaces.c.state == "active",
-        _due,
+        _has_due_job_change,
         ~salesforce_awaited,
     )
     .order_by(turns.c.served_at)
@@ -125,27 +129,26 @@ _count_attempt = (
 
 def claim(connection: Connection, now: int, lease_ms: int) -> Batch | None:
     """
-    The next workspace's batch, least recently served first; None if nothing is due.
+    Claim the next batch, of the least recently served workspace. Return None if nothing is due.
 
-    One batch a workspace at a time, or the order of arrival would be lost. If this process dies, the lease runs out.
-    While Salesforce is paused, nothing of a workspace is claimed before its patience is over; the first batch after the
-    pause finds out whether Salesforce is back, whichever replica takes it.
+    There is one batch for a workspace at a time, to keep the order of arrival. If the process dies, its lease ends.
+    While Salesforce is paused, nothing is claimed until the workspace is no longer willing to wait. The first batch
+    after the pause finds out whether Salesforce has recovered, in whichever replica.
     """
-    next_one = connection.execute(_next_workspace, {"now": now}).one_or_none()
-    if next_one is None:
+    row = connection.execute(_next_workspace, {"now": now}).one_or_none()
+    if row is None:
         return None
-    workspace_id, lease = next_one.workspace_id, uuid4().hex
-    connection.execute(
-        _take_turn, {"of_workspace": workspace_id, "new_lease": lease, "until": now + lease_ms, "now": now}
-    )
-    rows = [Claimed(*row) for row in connection.execute(_due_job_changes, {"of_workspace": workspace_id, "now": now})]
-    size = batch_size(rows[0].attempts) if rows else 0
-    taken = tuple(row for row in rows[:size] if batch_size(row.attempts) >= size)
-    connection.execute(_count_attempt, {"ids": [row.id for row in taken]})
-    return Batch(workspace_id, lease, now + lease_ms, taken, next_one.salesforce_away)
+    workspace_id, lease, until = row.workspace_id, uuid4().hex, now + lease_ms
+    connection.execute(_take_turn, {"of_workspace": workspace_id, "new_lease": lease, "until": until, "now": now})
+    due = connection.execute(_due_job_changes, {"of_workspace": workspace_id, "now": now})
+    job_changes_due = [ClaimedJobChange(*values) for values in due]
+    size = batch_size(job_changes_due[0].attempts) if job_changes_due else 0
+    claimed = tuple(item for item in job_changes_due[:size] if batch_size(item.attempts) >= size)
+    connection.execute(_count_attempt, {"ids": [item.id for item in claimed]})
+    return Batch(workspace_id, lease, until, claimed, row.salesforce_problem)
 
 
-_give_turn_back = (
+_release_turn = (
     update(turns)
     .where(
         turns.c.workspace_id == bindparam("of_workspace"),
@@ -177,17 +180,17 @@ _set_postponed = (
 def settle(
     connection: Connection, batch: Batch, routed: Sequence[Routed], postponed: Sequence[RoutingPostponed], now: int
 ) -> bool:
-    """Store what was decided, all in one transaction; False, and nothing stored, if the lease was lost meanwhile."""
+    """Store the decisions of a batch. Return False and store nothing if its lease was lost meanwhile."""
     if not _release(connection, batch):
         return False
     if routed:
-        connection.execute(_set_routed, [_routed_values(each, now) for each in routed])
+        connection.execute(_set_routed, [_routed_values(item, now) for item in routed])
     if postponed:
         connection.execute(
             _set_postponed,
-            [{"of_job_change": each.job_change_id, "due": each.due_at, "error": each.reason} for each in postponed],
+            [{"of_job_change": item.job_change_id, "due": item.due_at, "error": item.reason} for item in postponed],
         )
-    add_deliveries(connection, batch.workspace_id, [new for each in routed for new in each.deliveries], now)
+    add_deliveries(connection, batch.workspace_id, [delivery for item in routed for delivery in item.deliveries], now)
     return True
 
 
@@ -203,24 +206,8 @@ def _routed_values(routed: Routed, now: int) -> dict[str, object]:
 
 
 def _release(connection: Connection, batch: Batch) -> bool:
-    given_back = connection.execute(_give_turn_back, {"of_workspace": batch.workspace_id, "our_lease": batch.lease})
-    return bool(given_back.rowcount)
-
-
-_back_off = (
-    update(job_changes)
-    .where(job_changes.c.id.in_(bindparam("ids", expanding=True)))
-    .values(
-        due_at=bindparam("due"),
-        last_error=bindparam("error"),
-        attempts=job_changes.c.attempts - bindparam("given_back"),
-    )
-)
-_bury = (
-    update(job_changes)
-    .where(job_changes.c.id.in_(bindparam("ids", expanding=True)))
-    .values(due_at=None, outcome=Outcome.FAILED, reason=bindparam("error"), ended_at=bindparam("now"))
-)
+    released = connection.execute(_release_turn, {"of_workspace": batch.workspace_id, "our_lease": batch.lease})
+    return bool(released.rowcount)
 
 
 _prolong_lease = (
@@ -235,35 +222,52 @@ _prolong_lease = (
 
 
 def prolong(connection: Connection, batch: Batch, until: int) -> None:
-    """We are still at it."""
+    """Extend the lease of a batch that is still being routed."""
     connection.execute(_prolong_lease, {"of_workspace": batch.workspace_id, "our_lease": batch.lease, "until": until})
 
 
 def wake(connection: Connection, workspace_id: str, now: int) -> None:
-    """What they waited for is there: job changes that were postponed are due at once."""
+    """Make postponed job changes due at once, because what they were waiting for has changed."""
     waiting = (job_changes.c.workspace_id == workspace_id) & (job_changes.c.due_at > now)
     connection.execute(update(job_changes).where(waiting).values(due_at=now))
 
 
 def release_all(connection: Connection) -> None:
-    """Nobody else is running: what a dead process held is free at once. Lanes it held may hold posts in doubt."""
+    """Release the turns that a dead process held. No other process may run. See also `lanes.release_all`."""
     connection.execute(update(turns).values(lease=None, lease_until=0))
+
+
+_retry_later = (
+    update(job_changes)
+    .where(job_changes.c.id.in_(bindparam("ids", expanding=True)))
+    .values(
+        due_at=bindparam("due"),
+        last_error=bindparam("error"),
+        attempts=job_changes.c.attempts - bindparam("not_counted"),
+    )
+)
+_set_failed = (
+    update(job_changes)
+    .where(job_changes.c.id.in_(bindparam("ids", expanding=True)))
+    .values(due_at=None, outcome=Outcome.FAILED, reason=bindparam("error"), ended_at=bindparam("now"))
+)
 
 
 def give_up(
     connection: Connection, batch: Batch, reason: str, now: int, due_at: int, most_attempts: int | None
 ) -> None:
     """
-    Something stopped this batch: its members come back in smaller batches at *due_at*.
+    Release a batch that could not be routed. Its job changes come back in smaller batches at `due_at`.
 
-    Those that have been stopped *most_attempts* times are buried; None: it was not about them and counts as no attempt.
+    Those that have been attempted `most_attempts` times fail. None means that the cause was not in the batch, so that
+    the attempt does not count.
     """
     if not _release(connection, batch):
         return
     limit = most_attempts or sys.maxsize
-    spent = [each.id for each in batch.job_changes if each.attempts + 1 >= limit]
-    again = [each.id for each in batch.job_changes if each.attempts + 1 < limit]
-    given_back = 1 if most_attempts is None else 0
-    connection.execute(_back_off, {"ids": again, "due": due_at, "error": reason, "given_back": given_back})
-    connection.execute(_bury, {"ids": spent, "error": reason, "now": now})
-    add_steps(connection, [TraceStep(each, now, Step.FAILED, reason) for each in spent])
+    failed = [item.id for item in batch.job_changes if item.attempts + 1 >= limit]
+    retried = [item.id for item in batch.job_changes if item.attempts + 1 < limit]
+    not_counted = 1 if most_attempts is None else 0
+    connection.execute(_retry_later, {"ids": retried, "due": due_at, "error": reason, "not_counted": not_counted})
+    connection.execute(_set_failed, {"ids": failed, "error": reason, "now": now})
+    add_steps(connection, [TraceStep(job_change_id, now, Step.FAILED, reason) for job_change_id in failed])

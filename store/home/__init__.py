@@ -1,1 +1,1 @@
-"""Rows behind App Home: counts, days, and preferences of members."""
+"""Data behind App Home: counts and the preferences of members."""

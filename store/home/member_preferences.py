@@ -1,4 +1,4 @@
-"""When and how members want to be told, and what waits for them because of that."""
+"""When and how members want to be notified, and what is held back for them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ _lane = select(lanes.c.id, lanes.c.lease, lanes.c.paced_until, lanes.c.kept_unti
 )
 _is_pending = and_(
     deliveries.c.lane_id == bindparam("of_lane"),
-    deliveries.c.state == literal(DeliveryState.PENDING, literal_execute=True),  # literal: the partial index must match
+    deliveries.c.state
+    == literal(DeliveryState.PENDING, literal_execute=True),  # a literal, so that SQLite uses the partial index
 )
 _pending = select(deliveries.c.job_change_id, deliveries.c.created_at).where(_is_pending).order_by(deliveries.c.id)
-_how_many = select(func.count(), func.min(deliveries.c.created_at)).where(_is_pending)
+_count_pending = select(func.count(), func.min(deliveries.c.created_at)).where(_is_pending)
 _schedule = (
     update(lanes)
     .where(lanes.c.id == bindparam("of_lane"))
@@ -30,51 +31,51 @@ _schedule = (
 
 
 def find(connection: Connection, workspace_id: str, user_id: str) -> NotificationHours:
-    """The ordinary ones where nothing was chosen."""
+    """Return the default hours if nothing was chosen."""
     return hours_of_readers(connection, workspace_id, [user_id]).get(user_id) or NotificationHours()
 
 
 def save(connection: Connection, workspace_id: str, user_id: str, hours: NotificationHours, now: int) -> None:
-    """What waits for them is kept as they prefer from now on, or goes out."""
+    """Store the hours, and hold back or release what is waiting for the member accordingly."""
     key = {"workspace_id": workspace_id, "user_id": user_id}
     missing = insert_missing(connection, member_preferences, "workspace_id", "user_id")
     connection.execute(missing, [key | {"changed_at": now}])
-    mine = (member_preferences.c.workspace_id == workspace_id) & (member_preferences.c.user_id == user_id)
+    is_theirs = (member_preferences.c.workspace_id == workspace_id) & (member_preferences.c.user_id == user_id)
     chosen = {name: getattr(hours, name) for name in NotificationHours.__dataclass_fields__}
-    connection.execute(update(member_preferences).where(mine).values(**chosen, changed_at=now))
-    _schedule_anew(connection, workspace_id, user_id, hours, now)
+    connection.execute(update(member_preferences).where(is_theirs).values(**chosen, changed_at=now))
+    _reschedule(connection, workspace_id, user_id, hours, now)
 
 
 def update_time_zone(connection: Connection, workspace_id: str, user_id: str, tz: str | None, now: int) -> None:
-    """Slack told in which time zone they are; nothing if they prefer nothing, or are where they were."""
+    """Store the time zone that Slack reports. Does nothing for a member without preferences."""
     hours = hours_of_readers(connection, workspace_id, [user_id]).get(user_id)
     if hours and tz and hours.tz != tz:
         save(connection, workspace_id, user_id, replace(hours, tz=tz), now)
 
 
 def held_back(connection: Connection, workspace_id: str, user_id: str, now: int) -> HeldBack:
-    """What is kept for this person at *now*; nothing of it: an empty one."""
+    """Return what is held back for this member at `now`."""
     lane = connection.execute(_lane, {"of_workspace": workspace_id, "of_user": user_id}).one_or_none()
     if lane is None:
         return HeldBack()
-    count, since = connection.execute(_how_many, {"of_lane": lane.id}).one()
-    kept = lane.kept_until if count and lane.kept_until is not None and lane.kept_until > now else None
-    return HeldBack(count, since, kept)
+    count, since = connection.execute(_count_pending, {"of_lane": lane.id}).one()
+    held_until = lane.kept_until if count and lane.kept_until is not None and lane.kept_until > now else None
+    return HeldBack(count, since, held_until)
 
 
-def _schedule_anew(connection: Connection, workspace_id: str, user_id: str, hours: NotificationHours, now: int) -> None:
-    # Their lane, if there is none yet: whoever promises them something at this moment is making it, and we wait.
+def _reschedule(connection: Connection, workspace_id: str, user_id: str, hours: NotificationHours, now: int) -> None:
+    # Create and lock their lane, so that a delivery that is being added at this moment waits or is seen.
     row = {"workspace_id": workspace_id, "destination": user_id}
     connection.execute(insert_missing(connection, lanes, "workspace_id", "destination"), [row])
     lane = connection.execute(_lane.with_for_update(), {"of_workspace": workspace_id, "of_user": user_id}).one()
-    if lane.lease is not None:  # being posted to: `lanes.claim` asks for their hours each time
+    if lane.lease is not None:  # it is being posted to, and `lanes.claim` reads the hours each time
         return
     pending = connection.execute(_pending, {"of_lane": lane.id}).all()
     since = min((row.created_at for row in pending), default=now)
     until = hours.held_until(since, now)
-    was_kept = lane.kept_until is not None and lane.kept_until > now
-    if not pending or until == lane.kept_until or (until == now and not was_kept):
+    was_held = lane.kept_until is not None and lane.kept_until > now
+    if not pending or until == lane.kept_until or (until == now and not was_held):
         return
-    kept = until if until > now else None
-    connection.execute(_schedule, {"of_lane": lane.id, "due": max(until, lane.paced_until), "until": kept})
+    held_until = until if until > now else None
+    connection.execute(_schedule, {"of_lane": lane.id, "due": max(until, lane.paced_until), "until": held_until})
     add_steps(connection, [held_step(row.job_change_id, hours, since, now) for row in pending])

@@ -1,1 +1,1 @@
-"""Rows of what people did with messages, and of redraws and reminders."""
+"""Actions on messages, their history, and notices to admins."""

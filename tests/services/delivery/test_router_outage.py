@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from services.delivery.router import AWAY
+from services.delivery.router import SALESFORCE_DOWN
 from services.retry import LONGEST_WAIT_MS
 from store.database import Database
 from tests.chaos.rig.simulated import replica_worker
@@ -60,10 +60,10 @@ async def test_they_wait_for_a_quarter_of_an_hour_and_no_longer(world, channel):
     await world.worker.drain()
 
     (message,) = world.channel_messages("job-changes")
-    assert AWAY in message.text
+    assert SALESFORCE_DOWN in message.text
     found = await world.find(first)
     assert (found.outcome, found.sent_to) == ("delivered", "channel")
-    assert found.decision["notes"] == ["Salesforce could not be asked: Salesforce answered 503"]
+    assert found.decision["notes"] == ["Salesforce was not available: Salesforce answered 503"]
 
 
 async def test_while_they_wait_each_says_why(world, channel):
@@ -128,7 +128,7 @@ async def test_what_salesforce_is_not_asked_about_says_nothing_of_it(world, chan
     job_change_id = await world.deliver(source_event_id="known")
 
     (promised,) = (await world.find(job_change_id)).deliveries
-    assert AWAY in promised.reason
+    assert SALESFORCE_DOWN in promised.reason
 
 
 async def test_of_several_replicas_one_asks(postgresql_url, clock):

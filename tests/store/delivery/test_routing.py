@@ -179,7 +179,7 @@ async def test_after_our_patience_a_pause_of_salesforce_keeps_nobody_waiting(dat
     await database.run(routing.settle, without, [], [], over)
     asking = await take(database, over + 5_000)
 
-    assert (without.salesforce_away, asking.salesforce_away) == ("503", None)
+    assert (without.salesforce_problem, asking.salesforce_problem) == ("503", None)
     assert without.job_changes[0].id == asking.job_changes[0].id
 
 
@@ -192,7 +192,7 @@ async def test_being_asked_to_wait_is_waited_for(database):
 
     await database.run(pauses.record_failure, "T1", "salesforce", SOMEDAY, "503")
 
-    assert (await take(database, SOMEDAY + 400_000)).salesforce_away == "503"
+    assert (await take(database, SOMEDAY + 400_000)).salesforce_problem == "503"
 
 
 async def test_nothing_is_routed_for_a_workspace_that_left(database):
