@@ -230,7 +230,7 @@ async def test_salesforce_down_for_long_goes_to_the_default_channel(world, chann
         world.clock.advance(seconds=61)
         await world.worker.drain()
 
-    assert "the owner could not be looked up in Salesforce" in world.channel_messages("job-changes")[0].text
+    assert "the owner could not be looked up, because Salesforce" in world.channel_messages("job-changes")[0].text
     assert (await world.outcome(job_change_id))[:2] == ("delivered", "channel")
 
 
