@@ -1,4 +1,4 @@
-"""Everything that Slack, HTTP and a terminal can say to us; here is the table of contents of what Slack can."""
+"""Everything that Slack, HTTP and the terminal can send us. This module lists the listeners for Slack."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ from listeners.status import failed, status
 
 def register_listeners(app: AsyncApp, **parts: object) -> None:
     """
-    Let *app* hear all that Slack can say.
+    Register a listener for everything that Slack sends.
 
-    Bolt hands each listener what it names: its own arguments, *parts*, `workspace_id`, the one we know the workspace
-    by, and `dialog`.
+    Bolt passes each listener the arguments that it names: Bolt's own, `parts`, `workspace_id` and `dialog`.
     """
 
     async def provide(context: AsyncBoltContext, next_: Callable[[], Awaitable[BoltResponse]]) -> BoltResponse:
@@ -46,9 +45,9 @@ def register_listeners(app: AsyncApp, **parts: object) -> None:
     status.register(app)
     directory.register(app)
     lifecycle.register(app)
-    failures.register(app)  # last: it takes what nobody else did
+    failures.register(app)  # last, because it handles what no other listener handles
 
 
 def workspace_of(context: AsyncBoltContext) -> str | None:
-    """The team's id; the organisation's where the app was installed for all of it. None: the request names neither."""
+    """The team id, or the enterprise id for an org-wide installation. None when the request names neither."""
     return context.enterprise_id if context.is_enterprise_install else context.team_id
