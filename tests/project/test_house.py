@@ -1,4 +1,4 @@
-"""The rules of the house that a machine can hold."""
+"""The project's structure: layers, subjects, purity, sizes, and rules that a machine can check."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from store.encryption import Cipher
 from tests.fuzz.corpus import ROUTES
 
 ROOT = Path(__file__).parents[2]
-LAYERS = ["domain", "store", "services", "listeners"]  # each may import itself and what stands before it
+LAYERS = ["domain", "store", "services", "listeners"]  # each may import itself and those before it
 SOURCES = [path for layer in [*LAYERS, "sandbox"] for path in sorted((ROOT / layer).rglob("*.py"))] + [ROOT / "app.py"]
 EDGES = {
     "services/delivery/worker.py",  # a bug must not lose a job change
@@ -35,14 +35,14 @@ def parsed(path: Path) -> ast.Module:
 
 
 def imported(path: Path) -> set[str]:
-    """The first names of all that a module imports."""
-    found = set()
+    """The top-level names of everything that a module imports."""
+    names = set()
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.ImportFrom):
-            found.add((node.module or "").split(".")[0])
+            names.add((node.module or "").split(".")[0])
         elif isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
-    return found
+            names |= {alias.name.split(".")[0] for alias in node.names}
+    return names
 
 
 ORDER = {
@@ -55,13 +55,13 @@ ORDER = {
 """The subjects inside each layer, lowest first: each may import itself, those before it and the layer's own files."""
 SUBJECTS = {"intake", "ownership", "delivery", "messages", "home", "slack", "salesforce", "operations"}
 KITS = {"dialogs", "pages", "status", "cli", "http"}
-"""Folders of listeners/ that are no subjects: parts of dialogs and pages, the slash command, terminal and server."""
+"""Folders of listeners/ that are not subjects: parts of dialogs and pages, slash command, terminal and server."""
 FLOOR = {"sqlalchemy", "aiohttp", "slack_sdk", "slack_bolt", "simple_salesforce"}
 """Libraries that nothing pure reaches, not even through what it imports."""
 
 
 def modules_imported(path: Path) -> Iterator[str]:
-    """The dotted names of everything of ours that a module imports."""
+    """The dotted names of the modules that a module imports."""
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -77,8 +77,8 @@ def dotted(path: Path) -> str:
 MODULES = {dotted(path): path for path in SOURCES}
 
 
-def test_the_same_subjects_stand_in_every_layer():
-    """Whoever knows the subject knows the folder."""
+def test_every_layer_has_the_same_subjects():
+    """A newcomer who knows the subject knows the folder."""
     folders = {layer: set(ORDER[layer]) for layer in ORDER}
 
     assert {layer: folders[layer] - SUBJECTS for layer in ORDER} == {
@@ -129,7 +129,7 @@ LONGEST_FILE = 440
 
 
 def test_files_can_be_read_in_one_sitting():
-    """A longer one has a seam somewhere."""
+    """A longer file has a seam along which it can be split."""
     files = [path for path in SOURCES if "versions" not in path.parts]
     lines = {str(path.relative_to(ROOT)): path.read_text().count("\n") for path in files}
 
@@ -146,15 +146,15 @@ def test_imports_point_down(layer):
     assert wrong == []
 
 
-def test_the_sandbox_knows_nothing_of_us():
-    """It stands in for the vendors, so it must not share our mistakes."""
+def test_the_sandbox_imports_nothing_of_the_app():
+    """It stands in for the vendors, so it must not share the app's mistakes."""
     wrong = [str(path) for path in sorted((ROOT / "sandbox").rglob("*.py")) if imported(path) & {"app", *LAYERS}]
 
     assert wrong == []
 
 
 def test_only_app_reads_the_environment():
-    """Settings are a value that is handed down."""
+    """Settings are passed in as a value."""
     wrong = [
         str(path.relative_to(ROOT))
         for path in SOURCES
@@ -169,8 +169,8 @@ def test_only_app_reads_the_environment():
     assert wrong == []
 
 
-def test_broad_excepts_stand_at_the_edges_only():
-    """Elsewhere an error is translated, or it is a bug that must be seen."""
+def test_only_the_edges_catch_every_exception():
+    """Elsewhere an error is translated, or it is a bug that must be visible."""
 
     def is_broad(node):
         return isinstance(node, ast.ExceptHandler) and getattr(node.type, "id", None) in {
@@ -189,8 +189,8 @@ def test_broad_excepts_stand_at_the_edges_only():
     assert wrong <= EDGES
 
 
-def test_what_is_run_needs_only_what_is_installed_for_it():
-    """`make demo` and the image install requirements.lock: nothing else may be imported there."""
+def test_the_app_imports_only_what_requirements_lock_installs():
+    """`make demo` and the image install nothing else."""
     locked = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
     ours = {"app", "sandbox", *LAYERS, "__future__", *sys.stdlib_module_names}
     distributions = packages_distributions()
@@ -207,7 +207,7 @@ def test_what_is_run_needs_only_what_is_installed_for_it():
 
 
 def test_every_module_says_what_belongs_in_it():
-    """One sentence, first thing."""
+    """In a sentence on its first line."""
     wrong = [
         str(path.relative_to(ROOT))
         for path in SOURCES
@@ -219,9 +219,9 @@ def test_every_module_says_what_belongs_in_it():
 
 def test_pure_modules_are_pure_all_the_way_down():
     """
-    A module that calls itself pure imports nothing that reads a clock, a network, a database or chance.
+    A module marked "Pure." imports nothing that reads a clock, a network, a database or random numbers.
 
-    What it imports of ours imports no database, no HTTP client and no SDK either.
+    Whatever it imports from this project reaches no database, HTTP client or SDK either.
     """
     outside = {"requests", "asyncio", "time", "random", "os", "socket", *FLOOR}
     pure = [path for path in SOURCES if "Pure." in (ast.get_docstring(parsed(path)) or "").partition("\n\n")[0]]
@@ -232,7 +232,7 @@ def test_pure_modules_are_pure_all_the_way_down():
 
 
 def libraries_reached(path: Path) -> set[str]:
-    """The first names of everything that a module imports, directly or through other modules of ours."""
+    """The top-level names of everything that a module imports, directly or through other modules of the project."""
     reached, waiting = set(), [dotted(path)]
     while waiting:
         module = waiting.pop()
@@ -242,8 +242,8 @@ def libraries_reached(path: Path) -> set[str]:
     return {module.split(".")[0] for module in reached}
 
 
-def test_domain_stands_below_everything():
-    """It holds what every subject speaks of, so it imports nothing of the project and no SDK."""
+def test_domain_is_pure():
+    """It holds the types that every subject shares, so it imports nothing of the project and no SDK."""
     wrong = [str(path) for path in (ROOT / "domain").glob("*.py") if not is_ground(path)]
 
     assert wrong == []
@@ -257,7 +257,7 @@ DOCS = "\n".join(path.read_text() for path in [ROOT / "README.md", *sorted((ROOT
 
 
 def test_every_setting_is_in_the_docs_and_in_the_example():
-    """By its name: what settings.py reads is what operators can read of."""
+    """Operators can read about every setting that the app reads."""
     read = set(re.findall(r'"([A-Z]{2,}(?:_[A-Z]+)*)"', (ROOT / "services/settings.py").read_text())) - {
         "INFO",
         "DEBUG",
@@ -271,12 +271,12 @@ def test_every_setting_is_in_the_docs_and_in_the_example():
 
 
 def test_every_verb_is_in_the_docs():
-    """With its name as it is typed."""
+    """Under the name that is typed."""
     assert [verb.name for verb in VERBS if f"`{verb.name}`" not in DOCS] == []
 
 
-async def test_every_route_is_in_the_docs_and_under_fire(tmp_path):
-    """By its pattern: what is served is told of, and gets its share of garbage."""
+async def test_every_route_is_documented_and_fuzzed(tmp_path):
+    """By its pattern, so that no route is forgotten."""
     environ = dict.fromkeys(("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET", "SLACK_SIGNING_SECRET"), "sample")
     settings = Settings.from_environ(environ | {"DATABASE_URL": f"sqlite:///{tmp_path}/none.db"})
     async with build(settings, Cipher.of([Fernet.generate_key().decode()])) as app:
@@ -287,8 +287,8 @@ async def test_every_route_is_in_the_docs_and_under_fire(tmp_path):
     assert routes == set(ROUTES)
 
 
-def test_what_most_do_without_is_not_loaded_at_the_start():
-    """Each costs memory and time at every start: the driver of the other database, migrations, Salesforce's client."""
+def test_optional_libraries_are_not_imported_at_start():
+    """They cost memory and time at every start: the other database's driver, migrations, Salesforce's client."""
     asked = "import sys, app; print(sorted({'alembic', 'psycopg', 'requests', 'simple_salesforce'} & set(sys.modules)))"
 
     told = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -297,7 +297,7 @@ def test_what_most_do_without_is_not_loaded_at_the_start():
 
 
 def test_no_test_is_without_an_assertion():
-    """A test that asserts nothing shows nothing; what a helper of the tests asserts counts."""
+    """Assertions in the tests' helpers count."""
     functions = {
         path: [each for each in ast.walk(parsed(path)) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)]
         for path in sorted((ROOT / "tests").rglob("*.py"))
@@ -326,7 +326,7 @@ def asserts(function: ast.AST, helpers: set[str]) -> bool:
 
 
 def test_every_test_states_its_rule():
-    """The docstring is the rule; the name is the case."""
+    """In its docstring."""
     wrong = [
         f"{path.relative_to(ROOT)}::{node.name}"
         for path in sorted((ROOT / "tests").rglob("test_*.py"))
@@ -337,3 +337,23 @@ def test_every_test_states_its_rule():
     ]
 
     assert wrong == []
+
+
+ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()
+LONGEST_WALK = 20
+
+
+def test_the_walks_of_the_architecture_can_be_followed():
+    """Every file that it names exists, and a job change passes at most 20 of them from the door to the post."""
+    named = re.findall(r"`([a-z_]+/[a-z_/]+\.py)`", ARCHITECTURE)
+    job_change = ARCHITECTURE.partition("## From a sender")[2].partition("## From a press")[0]
+    walk = set(re.findall(r"`([a-z_]+/[a-z_/]+\.py)`", job_change))
+
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    assert 10 <= len(walk) <= LONGEST_WALK
+
+
+def test_the_architecture_states_the_order_that_is_checked():
+    """Its table and ORDER are the same."""
+    for layer, order in ORDER.items():
+        assert f"| `{layer}/` | {', '.join(order)} |" in ARCHITECTURE
