@@ -59,12 +59,12 @@ from services.messages.managers import Managers
 from services.messages.notices import Notices
 from services.messages.redraws import Redrawer
 from services.messages.reminders import ReminderSender
-from services.operations.doctor import Checkup
+from services.operations.doctor import Doctor
 from services.operations.heartbeat import Heartbeat
 from services.operations.housekeeping import Housekeeping
-from services.operations.salesforce_watch import SalesforceCare
+from services.operations.salesforce_watch import SalesforceWatch
 from services.operations.vendor_calls import traced
-from services.operations.watchdog import Pulse
+from services.operations.watchdog import Watchdog
 from services.ownership.decider import Decider
 from services.ownership.draft_editor import DraftEditor
 from services.ownership.org_schema import OrgSchemas
@@ -79,7 +79,7 @@ from services.salesforce.sessions import SalesforceSessions
 from services.settings import Settings
 from services.slack.api import Slack
 from services.slack.directory import Directory
-from services.slack.inbound_health import SlackSigns
+from services.slack.inbound_health import InboundRecorder
 from services.slack.install import SlackInstall
 from services.slack.manifest import Manifest
 from services.slack.socket import SlackSocket
@@ -107,7 +107,7 @@ class App:
     worker: Worker
     intake: Intake
     importing: FileImporter
-    checkup: Checkup
+    doctor: Doctor
     rulebook: Rulebook
     simulation: Simulation
     intake_keys: IntakeKeys
@@ -178,7 +178,7 @@ class _Doers:
     status: Status
     preferences: Preferences
     journal: Journal
-    pulse: Pulse
+    watchdog: Watchdog
 
 
 @asynccontextmanager
@@ -254,7 +254,7 @@ def _wired(ground: _Ground, slack: _Slack, salesforce: _Salesforce) -> App:
         cipher=ground.cipher,
         now=ground.now,
     )
-    watching = health.routes(ground.database, ground.metrics, settings.metrics_token, doers.pulse)
+    watching = health.routes(ground.database, ground.metrics, settings.metrics_token, doers.watchdog)
     taking = intake.routes(doers.intake, doers.intake_keys, RateLimiter(ground.now), ground.metrics)
     routes = [*connecting.routes(), *taking, *watching]
     return App(
@@ -263,13 +263,13 @@ def _wired(ground: _Ground, slack: _Slack, salesforce: _Salesforce) -> App:
         web=create_web(_slack_requests(ground, bolt), installing, routes),
         monitoring=create_monitoring(watching),
         socket_mode=_socket_mode(ground, slack, bolt),
-        heartbeat=_heartbeat(ground, doers.pulse),
+        heartbeat=_heartbeat(ground, doers.watchdog),
         worker=_worker(ground, slack, salesforce, doers),
         intake=doers.intake,
         importing=FileImporter(doers.intake, ground.database, ground.now),
         rulebook=doers.rulebook,
         simulation=doers.simulation,
-        checkup=_checkup(ground, slack, salesforce),
+        doctor=_doctor(ground, slack, salesforce),
         intake_keys=doers.intake_keys,
         status=doers.status,
     )
@@ -289,7 +289,7 @@ def _doers(ground: _Ground, slack: _Slack, salesforce: _Salesforce) -> _Doers:
         status=Status(database, now),
         preferences=Preferences(slack.api, database, now),
         journal=journal,
-        pulse=Pulse(now),
+        watchdog=Watchdog(now),
     )
 
 
@@ -377,14 +377,14 @@ def _worker(ground: _Ground, slack: _Slack, salesforce: _Salesforce, doers: _Doe
             slack.notices.catch_up,
             ReminderSender(database, slack.api, managers, now).catch_up,
             SalesforcePoller(database, salesforce.describe, doers.intake, now).find_due,
-            SalesforceCare(salesforce.api.sessions, salesforce.describe, slack.notices, now).look_after,
+            SalesforceWatch(salesforce.api.sessions, salesforce.describe, slack.notices, now).check,
         ),
-        doers.pulse.beat,
+        doers.watchdog.beat,
     )
 
 
-def _checkup(ground: _Ground, slack: _Slack, salesforce: _Salesforce) -> Checkup:
-    return Checkup(
+def _doctor(ground: _Ground, slack: _Slack, salesforce: _Salesforce) -> Doctor:
+    return Doctor(
         ground.settings,
         ground.database,
         ground.cipher,
@@ -397,8 +397,8 @@ def _checkup(ground: _Ground, slack: _Slack, salesforce: _Salesforce) -> Checkup
 
 
 def _slack_requests(ground: _Ground, bolt: AsyncApp | None) -> SlackRequests | None:
-    secret, signs = ground.settings.slack_signing_secret, SlackSigns(ground.database, ground.now)
-    return SlackRequests.of(bolt, secret, signs) if bolt else None
+    secret, recorder = ground.settings.slack_signing_secret, InboundRecorder(ground.database, ground.now)
+    return SlackRequests.of(bolt, secret, recorder) if bolt else None
 
 
 def _socket_mode(ground: _Ground, slack: _Slack, bolt: AsyncApp | None) -> SocketMode | None:
@@ -406,9 +406,9 @@ def _socket_mode(ground: _Ground, slack: _Slack, bolt: AsyncApp | None) -> Socke
     return SocketMode(bolt, SlackSocket(slack.client, token), ground.http) if bolt and token else None
 
 
-def _heartbeat(ground: _Ground, pulse: Pulse) -> Heartbeat | None:
+def _heartbeat(ground: _Ground, watchdog: Watchdog) -> Heartbeat | None:
     url = ground.settings.heartbeat_url
-    return Heartbeat(url, ground.http, ground.database, pulse) if url else None
+    return Heartbeat(url, ground.http, ground.database, watchdog) if url else None
 
 
 def main() -> int:

@@ -90,7 +90,7 @@ async def _accept(url: str, installed: InstalledApp, vendors: Mapping[str, Any])
     def accept(connection: Connection) -> None:
         for team in vendors["teams"]:
             cached = {owner_email(number): Member(user_id) for number, user_id in enumerate(team["owners"])}
-            members.remember(connection, team["id"], cached, now, one_by_one=False)
+            members.cache(connection, team["id"], cached, now, one_by_one=False)
         job_changes.add(connection, [_new_job_change(installed, number, now) for number in range(JOB_CHANGES)])
 
     await database.run(accept)

@@ -12,12 +12,12 @@ from cryptography.fernet import Fernet
 
 from listeners.cli.running.preparing import cipher_of
 from listeners.cli.terminal import COMMAND, RefusedError, Terminal
-from services.operations.check_results import Finding, State
+from services.operations.check_results import CheckResult, CheckState
 from services.settings import Settings, SettingsError
 from store.encryption import KEY_FILE, Cipher
 from store.operations.single_process import sqlite_file
 
-_LABELS = {State.OK: "ok", State.FAILED: "FAILED", State.UNKNOWN: "unknown"}
+_LABELS = {CheckState.OK: "ok", CheckState.FAILED: "FAILED", CheckState.UNKNOWN: "unknown"}
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -36,10 +36,10 @@ async def _run(terminal: Terminal, *, as_json: bool) -> int:
             terminal.write(f"{_LABELS[result.state]:<8} {result.name}: {result.text}")
     if as_json:
         terminal.write(json.dumps([asdict(result) for result in results], indent=2))
-    return 1 if any(result.state is State.FAILED for result in results) else 0
+    return 1 if any(result.state is CheckState.FAILED for result in results) else 0
 
 
-async def _results(terminal: Terminal) -> AsyncIterator[Finding]:
+async def _results(terminal: Terminal) -> AsyncIterator[CheckResult]:
     for result in _settings_results(terminal):
         yield result
     try:
@@ -48,24 +48,26 @@ async def _results(terminal: Terminal) -> AsyncIterator[Finding]:
         return
     file = sqlite_file(settings.database_url)
     if file and not file.exists():  # connecting would create it
-        yield Finding("database", State.FAILED, f"there is no file at {file} yet; to create it, run: {COMMAND} serve")
+        yield CheckResult(
+            "database", CheckState.FAILED, f"there is no file at {file} yet; to create it, run: {COMMAND} serve"
+        )
         return
     try:
         cipher = _cipher(settings)
     except RefusedError as error:
-        yield Finding("encryption keys", State.FAILED, str(error).rstrip("."))
+        yield CheckResult("encryption keys", CheckState.FAILED, str(error).rstrip("."))
         return
     async with terminal.build(settings, cipher) as app:
-        async for result in app.checkup.run():
+        async for result in app.doctor.run():
             yield result
 
 
-def _settings_results(terminal: Terminal) -> list[Finding]:
+def _settings_results(terminal: Terminal) -> list[CheckResult]:
     try:
         terminal.settings(serving=True)
     except SettingsError as error:
-        return [Finding("settings", State.FAILED, fault) for fault in error.faults]
-    return [Finding("settings", State.OK, "all required settings are set")]
+        return [CheckResult("settings", CheckState.FAILED, fault) for fault in error.faults]
+    return [CheckResult("settings", CheckState.OK, "all required settings are set")]
 
 
 def _cipher(settings: Settings) -> Cipher:

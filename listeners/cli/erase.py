@@ -14,7 +14,7 @@ from typing import Any
 from domain.errors import PermanentError
 from listeners.cli.terminal import RefusedError, Terminal, counted
 from services.clock import SteadyClock
-from services.operations.erasure_matching import Identity, payload_without
+from services.operations.erasure_matching import PersonMatcher, without_recipient
 from store.database import Database
 from store.operations import erasure, workspace_erasure
 from store.operations.erasure import Content, Erased
@@ -42,7 +42,9 @@ def erase(options: Namespace, terminal: Terminal) -> int:
         if options.workspace:
             return _erase_workspace(options, database, terminal)
         try:
-            person = Identity.of_email(options.email) if options.email else Identity.of_page(options.linkedin_url)
+            person = (
+                PersonMatcher.of_email(options.email) if options.email else PersonMatcher.of_page(options.linkedin_url)
+            )
         except PermanentError as error:
             raise RefusedError(f"{error}.", status=2) from None
         _confirm(options, terminal, f"Erase {person.email or person.page} in every workspace? This cannot be undone.")
@@ -68,7 +70,7 @@ class _Report:
     workspaces: set[str] = field(default_factory=set)
 
 
-def _erase_person(person: Identity, database: Database, terminal: Terminal) -> int:
+def _erase_person(person: PersonMatcher, database: Database, terminal: Terminal) -> int:
     report, now = _Report(), SteadyClock()
     for page in _pages(database):
         about, mentioning = _matches(person, page)
@@ -79,38 +81,38 @@ def _erase_person(person: Identity, database: Database, terminal: Terminal) -> i
         report.workspaces |= {content.workspace_id for content in about}
     _wait_until(lambda: not _are_busy(report, database, now()))
     if person.email:
-        report.addresses = database.run_sync(erasure.forget_address, person.email)
+        report.addresses = database.run_sync(erasure.delete_email, person.email)
     for workspace_id in sorted(report.workspaces):
-        database.run_sync(erasure.note, workspace_id, now())
+        database.run_sync(erasure.record, workspace_id, now())
     return _print(report, terminal)
 
 
 def _pages(database: Database) -> Iterator[Sequence[Content]]:
     after = ""
-    while page := database.run_sync(erasure.contents, after, AT_ONCE):
+    while page := database.run_sync(erasure.read_page, after, AT_ONCE):
         yield page
         after = page[-1].id
 
 
-def _matches(person: Identity, page: Sequence[Content]) -> tuple[list[Content], list[Content]]:
+def _matches(person: PersonMatcher, page: Sequence[Content]) -> tuple[list[Content], list[Content]]:
     """Return the job changes about the person, and those that only mention them, such as a DRI."""
     about, mentioning = [], []
     for content in page:
-        if person.may_be_in(f"{content.payload or ''} {content.decision or ''}"):
+        if person.may_match(f"{content.payload or ''} {content.decision or ''}"):
             payload, decision = _decoded(content)
-            if person.is_subject_of(payload):
+            if person.matches_subject(payload):
                 about.append(content)
-            elif person.is_in(payload) or person.is_in(decision):
+            elif person.matches(payload) or person.matches(decision):
                 mentioning.append(content)
     return about, mentioning
 
 
-def _redacted(person: Identity, content: Content) -> Content:
+def _redacted(person: PersonMatcher, content: Content) -> Content:
     payload, decision = _decoded(content)
     return replace(
         content,
-        payload=content.payload and json.dumps(payload_without(person, payload), ensure_ascii=False),
-        decision=content.decision and json.dumps(person.without(decision)),
+        payload=content.payload and json.dumps(without_recipient(person, payload), ensure_ascii=False),
+        decision=content.decision and json.dumps(person.redact(decision)),
     )
 
 
@@ -160,7 +162,7 @@ def _erase_workspace(options: Namespace, database: Database, terminal: Terminal)
     _confirm(options, terminal, f"Erase {workspace.name} ({workspace.id}) and all of its data? This cannot be undone.")
     now = SteadyClock()
     database.run_sync(workspace_erasure.close, workspace.id, now())
-    if not _wait_until(lambda: database.run_sync(workspace_erasure.is_at_rest, workspace.id, now())):
+    if not _wait_until(lambda: database.run_sync(workspace_erasure.is_idle, workspace.id, now())):
         raise RefusedError("Messages of this workspace are still being sent. Run this again in a minute.")
     erased = 0
     while count := database.run_sync(workspace_erasure.erase_some, workspace.id, DELETED_AT_ONCE):

@@ -59,7 +59,7 @@ def _explanation(connection: Connection, job_change_id: str) -> list[str] | None
     if origin is None or job_change is None:
         return None
     lines = list(_lines(origin, job_change))
-    addresses = members.addresses(connection, origin.workspace_id, ids_in(lines))
+    addresses = members.emails_by_user(connection, origin.workspace_id, ids_in(lines))
     names = _names(job_change, addresses)
     return [with_names(line, names) for line in lines]
 

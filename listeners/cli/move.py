@@ -16,8 +16,8 @@ from services.settings import database_fault
 from store.database import Database, DatabaseUnavailableError
 from store.encryption import KEY_FILE
 from store.operations import moving
-from store.operations.moving import Sum
-from store.operations.single_process import NotAloneError, alone_on, sqlite_file
+from store.operations.moving import TableChecksum
+from store.operations.single_process import DatabaseInUseError, exclusive_lock, sqlite_file
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -33,7 +33,7 @@ def move(options: Namespace, terminal: Terminal) -> int:
         raise RefusedError("DATABASE_URL is not a SQLite file, so there is nothing to move.", status=2)
     with terminal.database() as source, _alone(file), opened(_checked(options.to)) as target:
         _bring_up(target)
-        if filled_tables := target.run_sync(moving.filled):
+        if filled_tables := target.run_sync(moving.non_empty_tables):
             raise RefusedError(f"The new database is not empty: {', '.join(filled_tables)}. Nothing was copied.")
         sums = _move_all(source, target, terminal)
     for table_name, table_sum in sums:
@@ -52,21 +52,21 @@ def _bring_up(target: Database) -> None:
         raise RefusedError("The new database is not responding. Check --to and that the database is running.") from None
 
 
-def _move_all(source: Database, target: Database, terminal: Terminal) -> Sequence[tuple[str, Sum]]:
+def _move_all(source: Database, target: Database, terminal: Terminal) -> Sequence[tuple[str, TableChecksum]]:
     """Copy every table in one transaction, which is committed only if all rows are the same."""
     with source.begin() as old, target.begin() as new:
         sums = [(table.name, _copy(old, new, table, terminal)) for table in moving.TABLES]
         for table in moving.TABLES:
-            moving.count_on(new, table)
+            moving.reset_sequence(new, table)
     return sums
 
 
-def _copy(old: Connection, new: Connection, table: Table, terminal: Terminal) -> Sum:
-    expected = moving.sum_of(old, table)
+def _copy(old: Connection, new: Connection, table: Table, terminal: Terminal) -> TableChecksum:
+    expected = moving.checksum(old, table)
     with _bar(table.name, expected.rows, terminal) as bar:
         for rows in moving.copy(old, new, table):
             bar.update(bar.task_ids[0], completed=rows)
-    if moving.sum_of(new, table) != expected:
+    if moving.checksum(new, table) != expected:
         raise RefusedError(f"{table.name} differs in the new database. Nothing was moved. Please report this.")
     return expected
 
@@ -84,8 +84,8 @@ def _alone(file: Path) -> Iterator[None]:
     """Keep the app from running: what it accepted or sent during the move would be missing in the new database."""
     with ExitStack() as stack:
         try:
-            stack.enter_context(alone_on(file))
-        except NotAloneError:
+            stack.enter_context(exclusive_lock(file))
+        except DatabaseInUseError:
             raise RefusedError(f"The app is running on {file}. Stop it first.") from None
         yield
 

@@ -8,8 +8,8 @@ from listeners.cli.running.preparing import cipher_of
 from listeners.cli.terminal import RefusedError, Terminal
 from store.database import Database
 from store.encryption import KEY_FILE, Cipher, WrongKeyError
-from store.operations import secrets as rotating
-from store.operations.secrets import Secrets
+from store.operations import secrets as stored_secrets
+from store.operations.secrets import SecretColumns
 
 _HOW = (
     "Create a new key, put it before the old one (ENCRYPTION_KEYS=NEW,OLD), restart every process and run this again."
@@ -24,7 +24,7 @@ def rotate_keys(_options: Namespace, terminal: Terminal) -> int:
     cipher, first = cipher_of(settings), Cipher.of(settings.encryption_keys[:1])
     total_rotated = total_unchanged = 0
     with terminal.database() as database:
-        for secrets in rotating.ALL:
+        for secrets in stored_secrets.ALL_SECRETS:
             rotated, unchanged = _rotate(database, secrets, cipher, first)
             total_rotated, total_unchanged = total_rotated + rotated, total_unchanged + unchanged
             terminal.write(f"{secrets.table.name:<24}{rotated:>8,} re-encrypted  {unchanged:>8,} unchanged")
@@ -33,11 +33,11 @@ def rotate_keys(_options: Namespace, terminal: Terminal) -> int:
     return 0
 
 
-def _rotate(database: Database, secrets: Secrets, cipher: Cipher, first: Cipher) -> tuple[int, int]:
+def _rotate(database: Database, secrets: SecretColumns, cipher: Cipher, first: Cipher) -> tuple[int, int]:
     rotated, unchanged, last = 0, 0, None
     try:
-        while batch := database.run_sync(rotating.rotate_some, secrets, cipher, first, last):
-            rotated, unchanged, last = rotated + batch.anew, unchanged + batch.already, batch.last
+        while batch := database.run_sync(stored_secrets.rotate_batch, secrets, cipher, first, last):
+            rotated, unchanged, last = rotated + batch.rotated, unchanged + batch.unchanged, batch.last
     except WrongKeyError as error:
         raise RefusedError(f"{secrets.table.name}: {error}") from None
     return rotated, unchanged

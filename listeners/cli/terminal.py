@@ -18,7 +18,7 @@ from services.delivery.worker import Worker
 from services.home.status import Status
 from services.intake.files.importer import FileImporter
 from services.intake.keys import IntakeKeys
-from services.operations.doctor import Checkup
+from services.operations.doctor import Doctor
 from services.operations.heartbeat import Heartbeat
 from services.ownership.rulebook import Rulebook
 from services.ownership.simulation import Simulation
@@ -68,7 +68,7 @@ class App(Protocol):
     def importing(self) -> FileImporter: ...
 
     @property
-    def checkup(self) -> Checkup: ...
+    def doctor(self) -> Doctor: ...
 
     @property
     def rulebook(self) -> Rulebook: ...

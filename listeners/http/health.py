@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from listeners.http.metrics import Metrics, Snapshot
 from services.operations.heartbeat import LONGEST_WAIT_MS
-from services.operations.watchdog import Pulse
+from services.operations.watchdog import Watchdog
 from services.settings import VERSION
 from store import migrations
 from store.database import Database, DatabaseUnavailableError
@@ -26,14 +26,14 @@ DAY_MS = 24 * 60 * 60 * 1_000
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
 
 
-def routes(database: Database, metrics: Metrics, metrics_token: str | None, pulse: Pulse) -> list[web.RouteDef]:
+def routes(database: Database, metrics: Metrics, metrics_token: str | None, watchdog: Watchdog) -> list[web.RouteDef]:
     """
     The monitoring routes.
 
-    If `metrics_token` is None, the metrics can be read from this machine only. `pulse` has the heartbeats of this
+    If `metrics_token` is None, the metrics can be read from this machine only. `watchdog` has the heartbeats of this
     process's worker, or none if the process has no worker.
     """
-    health = _Health(database, metrics, metrics_token, pulse)
+    health = _Health(database, metrics, metrics_token, watchdog)
     return [
         web.get("/healthz", health.alive),
         web.get("/readyz", health.ready),
@@ -46,13 +46,13 @@ class _Health:
     database: Database
     metrics: Metrics
     metrics_token: str | None = field(repr=False)
-    pulse: Pulse
+    watchdog: Watchdog
     _is_migrated: bool = False
 
     async def alive(self, _request: web.Request) -> web.Response:
         """Answer with 503 if a worker loop hangs, so that the process is restarted."""
-        if missed := self.pulse.missed:
-            reasons = [f"the worker loop “{name}” has stopped responding" for name in missed]
+        if stuck_loops := self.watchdog.stuck_loops:
+            reasons = [f"the worker loop “{name}” has stopped responding" for name in stuck_loops]
             return web.json_response({"status": "dead", "reasons": reasons}, status=503)
         return web.json_response({"status": "alive", "version": VERSION})
 
@@ -74,14 +74,14 @@ class _Health:
         if not self._may_read_metrics(request):
             advice = "Send METRICS_TOKEN as a bearer token. If it is not set, request the metrics from this machine.\n"
             return web.Response(status=403, text=advice)
-        now = self.pulse.now()
+        now = self.watchdog.now()
         snapshot: Snapshot | None = None
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
                 snapshot = await self.database.run(_snapshot, now)
         except (DatabaseUnavailableError, TimeoutError):
             pass  # the counters of this process are useful without the database
-        body = self.metrics.exposition(snapshot, now, worker_is_up=self.pulse.beats)
+        body = self.metrics.exposition(snapshot, now, worker_is_up=self.watchdog.is_healthy)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     def _may_read_metrics(self, request: web.Request) -> bool:
@@ -103,7 +103,7 @@ def _is_this_machine(peer: str | None) -> bool:
 def _snapshot(connection: Connection, now: int) -> Snapshot:
     return Snapshot(
         counts.totals(connection, now - DAY_MS),
-        health_figures.vitals(connection, now),
+        health_figures.collect(connection, now),
         health_figures.is_stuck(connection, now - LONGEST_WAIT_MS, now),
     )
 

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 from domain.day_counts import OUTCOME_NAMES, JobChangeTotals
 from services.measures import RECEIVED, ROUTED, SETTLED
-from store.operations.health_figures import SalesforceUse, Vitals
+from store.operations.health_figures import HealthFigures, SalesforceUse
 
 SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 
@@ -22,7 +22,7 @@ class Snapshot:
     """Figures from the database. They are the same whichever replica is scraped."""
 
     totals: JobChangeTotals
-    vitals: Vitals
+    health: HealthFigures
     is_stuck: bool
 
 
@@ -104,8 +104,8 @@ class _Figures(Collector):
         if self.snapshot is None:
             return
         yield from _of_totals(self.snapshot.totals, self.now)
-        yield from _of_vitals(self.snapshot.vitals)
-        yield from _of_salesforce(self.snapshot.vitals.salesforce)
+        yield from _of_health(self.snapshot.health)
+        yield from _of_salesforce(self.snapshot.health.salesforce)
         yield _gauge(
             "stuck", "Whether anything has waited for over five minutes without a reason", self.snapshot.is_stuck
         )
@@ -124,15 +124,15 @@ def _of_totals(totals: JobChangeTotals, now: int) -> Iterable[Metric]:
     yield ended
 
 
-def _of_vitals(vitals: Vitals) -> Iterable[Metric]:
-    yield _gauge("posts_in_doubt", "Messages that may or may not have been delivered", vitals.in_doubt)
+def _of_health(figures: HealthFigures) -> Iterable[Metric]:
+    yield _gauge("posts_in_doubt", "Messages that may or may not have been delivered", figures.in_doubt)
     yield _gauge(
-        "lanes_parked", "Default channels that cannot be posted to, with job changes waiting for them", vitals.parked
+        "lanes_parked", "Default channels that cannot be posted to, with job changes waiting for them", figures.parked
     )
     pauses = GaugeMetricFamily(
         "usergems_pauses_open", "Open pauses, by paused subject and reason", labels=["subject", "why"]
     )
-    for (subject, why), count in vitals.pauses.items():
+    for (subject, why), count in figures.pauses.items():
         pauses.add_metric([subject, why], count)
     yield pauses
 

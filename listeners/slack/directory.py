@@ -67,14 +67,14 @@ async def record_channel_problem(
     https://docs.slack.dev/reference/events/channel_archive, /channel_deleted, /channel_left, and the same with group_
     """
     problem = PROBLEMS[event["type"].partition("_")[2]]
-    record = workspaces.break_default_channel
+    record = workspaces.mark_default_channel_broken
     await database.run(seen_events.once, body.get("event_id"), now(), record, workspace_id, event["channel"], problem)
 
 
 async def clear_channel_problem(
     event: dict[str, Any], body: dict[str, Any], workspace_id: str, database: Database, now: Callable[[], int]
 ) -> None:
-    clear = workspaces.mend_default_channel
+    clear = workspaces.mark_default_channel_working
     await database.run(seen_events.once, body.get("event_id"), now(), clear, workspace_id, event["channel"], now())
 
 

@@ -70,6 +70,6 @@ def _find_workspace_id(connection: Connection, ids: list[str | None], happened_a
 
 
 def _leave(connection: Connection, workspace_id: str, now: int) -> None:
-    installations.forget(connection, workspace_id)
+    installations.delete_tokens(connection, workspace_id)
     if workspaces.mark_gone(connection, workspace_id, now):
         audit.record(connection, workspace_id, AuditEntry(now, SLACK, "uninstalled", ""))

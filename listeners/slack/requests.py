@@ -14,8 +14,8 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 from slack_sdk.signature import Clock, SignatureVerifier
 
-from services.operations.doctor_slack import DOCTOR
-from services.slack.inbound_health import SlackSigns
+from services.operations.doctor_slack import DOCTOR_USER_AGENT
+from services.slack.inbound_health import InboundRecorder
 from store.slack.inbound_health import EVENT, GENUINE, REFUSED
 
 _SIGNATURE, _TIMESTAMP = re.compile(r"v0=[0-9a-f]{64}"), re.compile(r"[0-9]{1,12}")
@@ -33,24 +33,24 @@ class SlackRequests:
 
     bolt: AsyncApp
     verifier: SignatureVerifier
-    signs: SlackSigns
+    recorder: InboundRecorder
 
     @classmethod
-    def of(cls, bolt: AsyncApp, signing_secret: str, signs: SlackSigns) -> SlackRequests:
+    def of(cls, bolt: AsyncApp, signing_secret: str, recorder: InboundRecorder) -> SlackRequests:
         """Raises ValueError for an empty secret."""
-        return cls(bolt, SignatureVerifier(signing_secret, _Clock(signs.now)), signs)
+        return cls(bolt, SignatureVerifier(signing_secret, _Clock(recorder.now)), recorder)
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer with 401 if Slack did not sign the request, 400 if Slack never sends such a body, or Bolt's answer."""
         raw = await request.read()
-        is_from_doctor = request.headers.get("User-Agent") == DOCTOR
+        is_from_doctor = request.headers.get("User-Agent") == DOCTOR_USER_AGENT
         if not self._is_genuine(raw, request.headers):
             if self._looks_signed(request.headers) and not is_from_doctor:
-                await self.signs.note(REFUSED)
+                await self.recorder.record(REFUSED)
             return _refusal(401, "The signature does not match, or the request is older than five minutes.")
         text = raw.decode()  # Slack signs UTF-8 only
         if not is_from_doctor:
-            await self.signs.note(EVENT if '"event_callback"' in text else GENUINE)
+            await self.recorder.record(EVENT if '"event_callback"' in text else GENUINE)
         answer = await answer_of(self.bolt, text, query=request.query_string, headers=dict(request.headers))
         if answer is None:
             return _refusal(400, "The body is not a Slack payload.")
@@ -76,7 +76,7 @@ class SlackRequests:
         timestamp, signature = (headers.get(f"X-Slack-{name}", "") for name in ("Request-Timestamp", "Signature"))
         if not (_SIGNATURE.fullmatch(signature) and _TIMESTAMP.fullmatch(timestamp)):
             return False
-        return abs(self.signs.now() / 1_000 - int(timestamp)) < 300
+        return abs(self.recorder.now() / 1_000 - int(timestamp)) < 300
 
 
 async def answer_of(bolt: AsyncApp, body: str | dict[str, Any], **arguments: Any) -> BoltResponse | None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from domain.delivery import Explanation
 from domain.errors import PermanentError
 from domain.job_change.model import JobChange
-from services.operations.erasure_matching import Identity
+from services.operations.erasure_matching import PersonMatcher
 from store.database import Database
 from store.delivery import explain
 from store.intake import job_changes
@@ -35,11 +35,11 @@ class Explainer:
         if "@" not in id_or_email:
             return await self.database.run(_explanation, workspace_id, [id_or_email], for_user)
         try:
-            person = Identity.of_email(id_or_email)
+            person = PersonMatcher.of_email(id_or_email)
         except PermanentError:
             return None
         mentions = await self.database.run(explain.mentions, workspace_id, person.email or "")
-        ids = [mention.job_change_id for mention in mentions if person.is_subject_of(json.loads(mention.payload))]
+        ids = [mention.job_change_id for mention in mentions if person.matches_subject(json.loads(mention.payload))]
         return await self.database.run(_explanation, workspace_id, ids, for_user)
 
 

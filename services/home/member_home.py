@@ -165,7 +165,7 @@ def _read(connection: Connection, workspace_id: str, user_id: str, now: int) -> 
     recent = histories.recent_deliveries(connection, workspace_id, user_id, now, 0, A_PAGE)
     names = dict(name for each in recent for name in _names(each.decision))
     links = owners.linked_by(connection, workspace_id, user_id)
-    addresses = {*links, *members.addresses_of(connection, workspace_id, user_id)}
+    addresses = {*links, *members.emails_of(connection, workspace_id, user_id)}
     return MemberHome(
         user_id=user_id,
         hours=member_preferences.find(connection, workspace_id, user_id),

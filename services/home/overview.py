@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from domain.day_counts import DAY_MS
 from services.home.home_state import Overview
 from services.home.status import Status
-from services.operations.day_counts import MONTH, Month
+from services.operations.day_counts import DAYS_COUNTED, DayCounts
 from store.database import Database
 from store.home import counts
 
@@ -27,9 +27,9 @@ class Overviews:
         status = await Status(self.database, self.now).of(workspace_id)
         if status is None:
             return None
-        since = self.now() - MONTH * DAY_MS
+        since = self.now() - DAYS_COUNTED * DAY_MS
         return Overview(
             status=status,
-            month=await Month(self.database, self.now).of(workspace_id),
+            month=await DayCounts(self.database, self.now).for_workspace(workspace_id),
             busiest=await self.database.run(counts.top_recipients, workspace_id, since, MOST_READERS),
         )

@@ -184,7 +184,7 @@ def _store_channel(
     if not _store(connection, workspace_id, seen_version, done, chosen):
         return False
     for notice in (NO_DEFAULT_CHANNEL, DEFAULT_CHANNEL_BROKEN):
-        workspaces.take_back(connection, workspace_id, notice)
+        workspaces.clear_notice(connection, workspace_id, notice)
     workspaces.open_default_lane(connection, workspace_id, done.at)
     notices.refresh(connection, workspace_id, done.at)
     return True

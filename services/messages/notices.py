@@ -56,7 +56,7 @@ class Notices:
 
     async def catch_up(self) -> bool:
         """A bit of what is due: somebody is told, or what they were told is brought up to date; False if nothing is."""
-        for workspace_id, kind in await self.database.run(workspaces.untold):
+        for workspace_id, kind in await self.database.run(workspaces.unreported_channel_problems):
             await self._tell_caretakers(workspace_id, kind)
         notice = await self.database.run(notices.claim, self.now(), LEASE_MS)
         if notice is not None:
@@ -99,7 +99,7 @@ class Notices:
     async def _tell_caretakers(self, workspace_id: str, kind: str, also: str | None = None) -> bool:
         """False: they have been told before."""
         workspace = await self.database.run(workspaces.find, workspace_id)
-        if workspace is None or await self.database.run(workspaces.was_given, workspace_id, kind):
+        if workspace is None or await self.database.run(workspaces.was_notified, workspace_id, kind):
             return False
         people = list(dict.fromkeys([*await self._caretakers(workspace), *([also] if also else [])]))
         return await self.database.run(_promise_once, workspace_id, kind, people, self.now())
@@ -194,7 +194,7 @@ class Notices:
 
 def _promise_once(connection: Connection, workspace_id: str, kind: str, people: list[str], now: int) -> bool:
     """Of two who find out at the same time only one promises."""
-    is_first = workspaces.give_once(connection, workspace_id, kind, now)
+    is_first = workspaces.claim_notice(connection, workspace_id, kind, now)
     if is_first:
         notices.add(connection, workspace_id, kind, people, now)
     return is_first

@@ -15,7 +15,7 @@ from store.database import DatabaseUnavailableError
 from store.encryption import WrongKeyError
 
 
-class State(StrEnum):
+class CheckState(StrEnum):
     """UNKNOWN: it cannot be told from here, and the text says how to find out."""
 
     OK = "ok"
@@ -24,11 +24,11 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """*text*: how it is; of what is not as it should be, also what to do."""
 
     name: str
-    state: State
+    state: CheckState
     text: str
 
 
@@ -50,33 +50,33 @@ _EXPECTED = (
 )
 
 
-async def found(name: str, check: Awaitable[str], seconds: float) -> Finding:
+async def run_check(name: str, check: Awaitable[str], seconds: float) -> CheckResult:
     """What became of a check, which answers what is to be said when all is well."""
     try:
         async with asyncio.timeout(seconds):
-            return Finding(name, State.OK, await check)
+            return CheckResult(name, CheckState.OK, await check)
     except _EXPECTED as error:
-        return Finding(name, *_told(error, seconds))
+        return CheckResult(name, *_told(error, seconds))
 
 
-def _told(error: Exception, seconds: float) -> tuple[State, str]:
+def _told(error: Exception, seconds: float) -> tuple[CheckState, str]:
     match error:
         case UnknownError():
-            told = State.UNKNOWN, str(error)
+            told = CheckState.UNKNOWN, str(error)
         case TransientError(retry_after=float()):
-            told = State.UNKNOWN, f"{error}: ask again later"
+            told = CheckState.UNKNOWN, f"{error}: ask again later"
         case WorkspaceGoneError():
-            told = State.FAILED, f"{error}: install it again, from this server's own page"
+            told = CheckState.FAILED, f"{error}: install it again, from this server's own page"
         case PermanentError() | WrongKeyError():
-            told = State.FAILED, str(error).rstrip(".")
+            told = CheckState.FAILED, str(error).rstrip(".")
         case DatabaseUnavailableError():
-            told = State.FAILED, f"{error}: check DATABASE_URL and that the database is up"
+            told = CheckState.FAILED, f"{error}: check DATABASE_URL and that the database is up"
         case DBAPIError():
-            told = State.FAILED, f"it cannot be used ({type(error.orig).__name__}): check DATABASE_URL"
+            told = CheckState.FAILED, f"it cannot be used ({type(error.orig).__name__}): check DATABASE_URL"
         case TransientError():
-            told = State.FAILED, f"{error}: check that it is up"
+            told = CheckState.FAILED, f"{error}: check that it is up"
         case TimeoutError():
-            told = State.FAILED, f"no answer in {seconds:.0f} seconds: check that it is up"
+            told = CheckState.FAILED, f"no answer in {seconds:.0f} seconds: check that it is up"
         case _:
-            told = State.FAILED, f"it cannot be reached ({type(error).__name__}): check that it is up"
+            told = CheckState.FAILED, f"it cannot be reached ({type(error).__name__}): check that it is up"
     return told

@@ -9,7 +9,7 @@ from domain.day_counts import DAY_MS, DayCount
 from store.database import Database
 from store.home import day_counts
 
-MONTH = 30
+DAYS_COUNTED = 30
 """Days, today among them."""
 
 CLOSES_AFTER_MS = 60 * 60 * 1_000
@@ -20,24 +20,24 @@ AT_ONCE = 5
 
 
 @dataclass(frozen=True)
-class Month:
+class DayCounts:
     """Days are those of UTC. Each is counted once, so that looking costs the same however much was told."""
 
     database: Database
     now: Callable[[], int]
 
-    async def of(self, workspace_id: str) -> Sequence[DayCount]:
+    async def for_workspace(self, workspace_id: str) -> Sequence[DayCount]:
         """The oldest first, today last."""
         today = self.now() // DAY_MS
-        known = await self.close(workspace_id)
-        for number in range(max(known, default=today - MONTH) + 1, today + 1):
+        known = await self.count_past_days(workspace_id)
+        for number in range(max(known, default=today - DAYS_COUNTED) + 1, today + 1):
             known[number] = await self.database.run(day_counts.count, workspace_id, number)
-        return [known[number] for number in range(today - MONTH + 1, today + 1)]
+        return [known[number] for number in range(today - DAYS_COUNTED + 1, today + 1)]
 
-    async def close(self, workspace_id: str) -> dict[int, DayCount]:
+    async def count_past_days(self, workspace_id: str) -> dict[int, DayCount]:
         """Count the days that are over and were not yet; all of those that are over, by their numbers."""
         now = self.now()
-        first, last = now // DAY_MS - MONTH + 1, (now - CLOSES_AFTER_MS) // DAY_MS - 1
+        first, last = now // DAY_MS - DAYS_COUNTED + 1, (now - CLOSES_AFTER_MS) // DAY_MS - 1
         known = await self.database.run(day_counts.stored, workspace_id, first)
         missing = [number for number in range(first, last + 1) if number not in known]
         for start in range(0, len(missing), AT_ONCE):

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from domain.errors import PermanentError
 from domain.workspace import Workspace
-from services.operations.check_results import Finding, State, UnknownError, found
+from services.operations.check_results import CheckResult, CheckState, UnknownError, run_check
 from services.operations.doctor_slack import APPS, SlackCheck, clock, events, signing_secret
 from services.salesforce.health import lines
 from services.salesforce.queries.lookup import Salesforce
@@ -23,7 +23,7 @@ from services.slack.manifest import Manifest
 from store import migrations
 from store.database import Database
 from store.encryption import Cipher
-from store.operations import stored_secrets
+from store.operations import secrets
 from store.salesforce import connections
 from store.slack import inbound_health, workspaces
 from store.slack.installations import OtherAppError
@@ -34,7 +34,7 @@ AT_ONCE = 8
 
 
 @dataclass(frozen=True)
-class Checkup:
+class Doctor:
     """Every check has a deadline, and none raises."""
 
     settings: Settings
@@ -47,11 +47,11 @@ class Checkup:
     now: Callable[[], int]
     deadline_seconds: float = DEADLINE_SECONDS
 
-    async def run(self) -> AsyncIterator[Finding]:
+    async def run(self) -> AsyncIterator[CheckResult]:
         """Ourselves first, then Slack and the way from Slack to us, then each workspace."""
         is_ready = True
         async for finding in self._ourselves():
-            is_ready = finding.state is State.OK
+            is_ready = finding.state is CheckState.OK
             yield finding
         slack = SlackCheck(self.settings, self.http, self.now)
         for several in await asyncio.gather(
@@ -60,12 +60,14 @@ class Checkup:
             for finding in several:
                 yield finding
         if not is_ready:
-            yield Finding("workspaces", State.UNKNOWN, "mend the database first: until then none can be looked at")
+            yield CheckResult(
+                "workspaces", CheckState.UNKNOWN, "mend the database first: until then none can be looked at"
+            )
             return
         async for finding in self._workspaces():
             yield finding
 
-    async def _ourselves(self) -> AsyncIterator[Finding]:
+    async def _ourselves(self) -> AsyncIterator[CheckResult]:
         """Up to the first that fails: what comes after it would fail for the same reason."""
         for name, check in (
             ("database", self._answers),
@@ -74,7 +76,7 @@ class Checkup:
         ):
             finding = await self._found(name, check())
             yield finding
-            if finding.state is not State.OK:
+            if finding.state is not CheckState.OK:
                 return
 
     async def _answers(self) -> str:
@@ -87,49 +89,49 @@ class Checkup:
         return "all have run"
 
     async def _reads_secrets(self) -> str:
-        await self.database.run(stored_secrets.check, self.cipher)
+        await self.database.run(secrets.check_readable, self.cipher)
         return "they open what is stored"
 
-    async def _slack(self, slack: SlackCheck) -> list[Finding]:
+    async def _slack(self, slack: SlackCheck) -> list[CheckResult]:
         if not (self.settings.slack_client_id and self.settings.slack_client_secret):
             return []  # the settings have said so
         credentials = await self._found("Slack credentials", slack.knows_us())
         return [credentials, clock(slack.skew_seconds)]
 
-    async def _socket_mode(self, slack: SlackCheck) -> list[Finding]:
+    async def _socket_mode(self, slack: SlackCheck) -> list[CheckResult]:
         if not self.settings.slack_app_token:
             return []
         return [await self._found("Socket Mode", slack.takes_app_token())]
 
-    async def _address(self, slack: SlackCheck, *, has_database: bool) -> list[Finding]:
+    async def _address(self, slack: SlackCheck, *, has_database: bool) -> list[CheckResult]:
         """How Slack reaches us; in Socket Mode only senders and browsers do."""
         url, is_socket = self.settings.public_url, bool(self.settings.slack_app_token)
         if url.startswith("http:") and not (is_socket or is_loopback(urlsplit(self.settings.slack_api_url).hostname)):
             told = f"Slack cannot reach {url}: set PUBLIC_URL to the https:// address of this app, or use Socket Mode"
-            return [Finding("public address", State.FAILED, told)]
+            return [CheckResult("public address", CheckState.FAILED, told)]
         findings = [await self._found("public address", slack.is_alive())]
         if is_socket or not self.settings.slack_signing_secret:
             return findings
-        signs = await self.database.run(inbound_health.signs) if has_database else inbound_health.Signs()
+        signs = await self.database.run(inbound_health.read) if has_database else inbound_health.InboundHealth()
         findings.append(signing_secret(self.settings, signs, self.now()))
-        if findings[0].state is State.OK:
+        if findings[0].state is CheckState.OK:
             challenged = await self._found("event subscriptions", slack.answers_challenge())
-            findings.append(events(signs, self.now()) if challenged.state is State.OK else challenged)
+            findings.append(events(signs, self.now()) if challenged.state is CheckState.OK else challenged)
         return findings
 
-    async def _workspaces(self) -> AsyncIterator[Finding]:
+    async def _workspaces(self) -> AsyncIterator[CheckResult]:
         installed = await self.database.run(workspaces.all_active)
         if not installed:
             told = f"none has installed the app yet: open {self.settings.public_url} and add it to Slack"
-            yield Finding("workspaces", State.UNKNOWN, told)
+            yield CheckResult("workspaces", CheckState.UNKNOWN, told)
         for start in range(0, len(installed), AT_ONCE):
             for several in await asyncio.gather(*map(self._workspace, installed[start : start + AT_ONCE])):
                 for finding in several:
                     yield finding
 
-    async def _workspace(self, workspace: Workspace) -> list[Finding]:
+    async def _workspace(self, workspace: Workspace) -> list[CheckResult]:
         installation = await self._found(f"{workspace.id} installation", self._is_ours(workspace))
-        if installation.state is not State.OK:
+        if installation.state is not CheckState.OK:
             return [installation]
         checks_of_one: Mapping[str, Callable[[Workspace], Awaitable[str]]] = {
             "scopes": self._scopes,
@@ -190,8 +192,8 @@ class Checkup:
         told = [line.text for line in lines(known, workspace.salesforce_daily_calls, self.now()) if line.at is None]
         return f"answers. {'; '.join(told)}"
 
-    async def _found(self, name: str, check: Awaitable[str]) -> Finding:
-        return await found(name, check, self.deadline_seconds)
+    async def _found(self, name: str, check: Awaitable[str]) -> CheckResult:
+        return await run_check(name, check, self.deadline_seconds)
 
 
 def _ask(connection: Connection) -> None:

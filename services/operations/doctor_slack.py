@@ -17,15 +17,15 @@ import aiohttp
 from slack_sdk.signature import SignatureVerifier
 
 from domain.errors import PermanentError, TransientError
-from services.operations.check_results import Finding, State
+from services.operations.check_results import CheckResult, CheckState
 from services.settings import Settings
-from store.slack.inbound_health import Signs
+from store.slack.inbound_health import InboundHealth
 
 APPS = "https://api.slack.com/apps"
 MOST_SKEW_SECONDS = 60.0
 LATELY_MS = 2 * 24 * 3_600 * 1_000
 
-DOCTOR = "usergems-slack doctor"
+DOCTOR_USER_AGENT = "usergems-slack doctor"
 """The User-Agent of what we send to ourselves as Slack would, so that it is no sign of Slack."""
 
 _BOGUS_CODE = "0000000000.doctor"
@@ -100,7 +100,7 @@ class SlackCheck:
             "X-Slack-Request-Timestamp": timestamp,
             "X-Slack-Signature": signature,
             "Content-Type": "application/json",
-            "User-Agent": DOCTOR,
+            "User-Agent": DOCTOR_USER_AGENT,
         }
         url = f"{self.settings.public_url}/slack/events"
         async with self.http.post(url, data=body, headers=headers, allow_redirects=False) as response:
@@ -126,41 +126,45 @@ class SlackCheck:
         return response.status, said
 
 
-def clock(skew_seconds: float | None) -> Finding:
+def clock(skew_seconds: float | None) -> CheckResult:
     """Slack's requests are genuine for five minutes only, by our clock."""
     if skew_seconds is None:
-        return Finding("clock", State.UNKNOWN, "Slack did not tell the time: compare this machine's clock by hand")
+        return CheckResult(
+            "clock", CheckState.UNKNOWN, "Slack did not tell the time: compare this machine's clock by hand"
+        )
     if abs(skew_seconds) > MOST_SKEW_SECONDS:
         way = "ahead of" if skew_seconds > 0 else "behind"
         told = f"{abs(skew_seconds):,.0f} seconds {way} Slack's, so that its requests look forged: let NTP set it"
-        return Finding("clock", State.FAILED, told)
-    return Finding("clock", State.OK, f"within {MOST_SKEW_SECONDS:.0f} seconds of Slack's")
+        return CheckResult("clock", CheckState.FAILED, told)
+    return CheckResult("clock", CheckState.OK, f"within {MOST_SKEW_SECONDS:.0f} seconds of Slack's")
 
 
-def signing_secret(settings: Settings, signs: Signs, now: int) -> Finding:
+def signing_secret(settings: Settings, signs: InboundHealth, now: int) -> CheckResult:
     """*signs*: of what came signed; what is older than two days says nothing any more."""
     name, is_slack = "signing secret", urlsplit(settings.slack_api_url).hostname == "slack.com"
     if is_slack and not _SIGNING_SECRET.fullmatch(settings.slack_signing_secret):
-        return Finding(name, State.FAILED, f"SLACK_SIGNING_SECRET is not 32 of the digits 0-9a-f: {_WHERE}")
+        return CheckResult(name, CheckState.FAILED, f"SLACK_SIGNING_SECRET is not 32 of the digits 0-9a-f: {_WHERE}")
     right, wrong = _lately(now, signs.genuine, signs.event), _lately(now, signs.refused)
     if wrong > right:
         told = f"what came as Slack's at {_time(wrong)} is not signed with SLACK_SIGNING_SECRET, nothing since is"
-        return Finding(name, State.FAILED, f"{told}: {_WHERE}, and start the app again")
+        return CheckResult(name, CheckState.FAILED, f"{told}: {_WHERE}, and start the app again")
     if not right:
         told = "Slack has no way to ask whether it is right: type /usergems-status in Slack; if nothing answers,"
-        return Finding(name, State.UNKNOWN, f"{told} {_WHERE}")
-    return Finding(name, State.OK, f"it matches what Slack signs, last at {_time(right)}")
+        return CheckResult(name, CheckState.UNKNOWN, f"{told} {_WHERE}")
+    return CheckResult(name, CheckState.OK, f"it matches what Slack signs, last at {_time(right)}")
 
 
-def events(signs: Signs, now: int) -> Finding:
+def events(signs: InboundHealth, now: int) -> CheckResult:
     """Of an address that answers Slack's challenge."""
     name, last = "event subscriptions", _lately(now, signs.event)
     if not last:
         told = (
             "the address would pass, but nothing has come in two days: open the app's Home in Slack; if it stays empty,"
         )
-        return Finding(name, State.UNKNOWN, f"{told} verify the Request URL under Event Subscriptions at {APPS}")
-    return Finding(name, State.OK, f"the last event came at {_time(last)}")
+        return CheckResult(
+            name, CheckState.UNKNOWN, f"{told} verify the Request URL under Event Subscriptions at {APPS}"
+        )
+    return CheckResult(name, CheckState.OK, f"the last event came at {_time(last)}")
 
 
 def _lately(now: int, *moments: int | None) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from services.operations.watchdog import Pulse
+from services.operations.watchdog import Watchdog
 from store.database import Database, DatabaseUnavailableError
 from store.operations import health_figures
 
@@ -29,7 +29,7 @@ class Heartbeat:
     url: str = field(repr=False)
     http: aiohttp.ClientSession = field(repr=False)
     database: Database
-    pulse: Pulse
+    watchdog: Watchdog
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -53,9 +53,9 @@ class Heartbeat:
         return True
 
     async def _what_is_wrong(self) -> str | None:
-        if not self.pulse.beats:
+        if not self.watchdog.is_healthy:
             return "the worker does not go round"
-        now = self.pulse.now()
+        now = self.watchdog.now()
         try:
             async with asyncio.timeout(TIMEOUT.total):
                 is_stuck = await self.database.run(health_figures.is_stuck, now - LONGEST_WAIT_MS, now)

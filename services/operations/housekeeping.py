@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from services.operations.day_counts import Month
+from services.operations.day_counts import DayCounts
 from store.database import Database
 from store.operations import housekeeping, workspace_erasure
 from store.slack import workspaces
@@ -33,14 +33,14 @@ class Housekeeping:
     async def tidy(self) -> None:
         """One round; what is left of a large one is done in the next."""
         now = self.now()
-        await self.database.run(housekeeping.forget_stale, now)
-        if stranded := await self.database.run(housekeeping.wake_stranded, now):
+        await self.database.run(housekeeping.delete_stale, now)
+        if stranded := await self.database.run(housekeeping.wake_stranded_lanes, now):
             log.warning("%d lanes had lost their turn and were woken", stranded)
         for workspace_id, days in (await self.database.run(housekeeping.retentions)).items():
             kept = min(days or self.retention_days, self.retention_days)
             await self._erase_expired(workspace_id, now - kept * DAY_MS)
         for workspace in await self.database.run(workspaces.all_active):
-            await Month(self.database, self.now).close(workspace.id)
+            await DayCounts(self.database, self.now).count_past_days(workspace.id)
         gone = now - GONE_DAYS * DAY_MS
         while await self.database.run(workspace_erasure.erase_long_gone, gone, now, self.at_once):
             log.info("a workspace that removed the app %d days ago was erased, or some of it", GONE_DAYS)

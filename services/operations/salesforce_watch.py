@@ -32,7 +32,7 @@ QUIET_MS = 24 * 60 * 60_000
 
 
 @dataclass
-class SalesforceCare:
+class SalesforceWatch:
     """For every workspace, once a minute, on whichever replicas run; each thing is done by one of them."""
 
     sessions: SalesforceSessions
@@ -44,7 +44,7 @@ class SalesforceCare:
     _tried: dict[str, int] = field(default_factory=dict, init=False)
     _introduced: set[str] = field(default_factory=set, init=False)
 
-    async def look_after(self) -> bool:
+    async def check(self) -> bool:
         """Always False: there is never more to do at once."""
         if self.sessions.serves_every_workspace and self.now() >= self._new_due_at:
             await self._begin()
@@ -94,7 +94,7 @@ class SalesforceCare:
 
     async def _over(self, workspace_id: str, notice: str) -> None:
         before = self.now() - QUIET_MS
-        await self.sessions.database.run(workspaces.take_back_older, workspace_id, notice, before)
+        await self.sessions.database.run(workspaces.clear_older_notice, workspace_id, notice, before)
 
     async def _introduce(self, known: ConnectionStatus) -> None:
         """Of a connection that nobody made in a browser the org's name is not known yet."""

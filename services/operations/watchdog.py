@@ -10,7 +10,7 @@ LONGEST_ROUND_MS = 25_000
 
 
 @dataclass(frozen=True)
-class Pulse:
+class Watchdog:
     """Of the loops of one process. *now* in milliseconds."""
 
     now: Callable[[], int]
@@ -21,12 +21,12 @@ class Pulse:
         self._last[name] = self.now()
 
     @property
-    def missed(self) -> list[str]:
+    def stuck_loops(self) -> list[str]:
         """The names of those that were heard of once, and lately were not."""
         now = self.now()
         return sorted(name for name, at in self._last.items() if now - at > LONGEST_ROUND_MS)
 
     @property
-    def beats(self) -> bool | None:
+    def is_healthy(self) -> bool | None:
         """Whether all of them were heard of lately; None: none ever was."""
-        return not self.missed if self._last else None
+        return not self.stuck_loops if self._last else None

@@ -263,7 +263,7 @@ def _connect(
 ) -> None:
     connections.save(connection, cipher, new)
     connections.store_tokens(connection, cipher, new.workspace_id, tokens, now)
-    workspaces.take_back(connection, new.workspace_id, SALESFORCE_BROKEN)
+    workspaces.clear_notice(connection, new.workspace_id, SALESFORCE_BROKEN)
     pauses.clear(connection, new.workspace_id, "salesforce")
     routing.wake(connection, new.workspace_id, now)
     sources.wake(connection, new.workspace_id, now)

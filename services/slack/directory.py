@@ -59,7 +59,7 @@ class Directory:
         What could not be learnt now is UNKNOWN. Raises PermanentError when Slack does not let us ask at all.
         """
         wanted = {email.lower(): email.strip().lower() for email in emails}
-        found = await self.database.run(members.known, workspace_id, set(wanted.values()), self.now())
+        found = await self.database.run(members.cached, workspace_id, set(wanted.values()), self.now())
         unknown = sorted(set(wanted.values()) - found.keys())
         if unknown:
             found |= await self._learn(workspace_id, unknown)
@@ -86,7 +86,7 @@ class Directory:
     async def _allowance(self, workspace_id: str) -> tuple[int, float]:
         """How many may be looked up now, and in how many seconds the next, whichever replica asked the others."""
         now = self.now()
-        asked, first = await self.database.run(members.asked_since, workspace_id, now - _MINUTE)
+        asked, first = await self.database.run(members.lookups_since, workspace_id, now - _MINUTE)
         wait = (first + _MINUTE - now) / 1000 if first else _MINUTE / 1000
         return max(0, LOOKUPS_A_MINUTE - asked), max(wait, 1.0)
 
@@ -97,7 +97,7 @@ class Directory:
             answers = await asyncio.gather(*(self._ask(workspace_id, email) for email in some))
             found |= dict(zip(some, answers, strict=True))
             learnt = {email: member for email, member in found.items() if member.problem != UNKNOWN}
-            await self.database.run(members.remember, workspace_id, learnt, self.now())
+            await self.database.run(members.cache, workspace_id, learnt, self.now())
             if len(learnt) < len(found):  # Slack is in trouble or asks us to wait: so do the rest
                 wait = max(member.retry_after or 0 for member in found.values()) or None
                 return found | {email: Member(None, UNKNOWN, wait) for email in emails[start + LOOKUPS_AT_ONCE :]}
@@ -135,7 +135,7 @@ class Directory:
                     found |= {email: Member(None, NOT_IN_SLACK) for email in missing}
         except TransientError as error:
             log.warning("listing the members of %s stopped at page %s: %s", workspace_id, pages + 1, error)
-        await self.database.run(members.remember, workspace_id, found, self.now(), one_by_one=False)
+        await self.database.run(members.cache, workspace_id, found, self.now(), one_by_one=False)
         return found
 
     async def _list_no_more(self, workspace_id: str) -> None:

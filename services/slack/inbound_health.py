@@ -13,18 +13,18 @@ EVERY_MS = 60_000
 
 
 @dataclass(frozen=True)
-class SlackSigns:
+class InboundRecorder:
     """In the way of every request of Slack's, so a sign is stored once a minute and no more often."""
 
     database: Database
     now: Callable[[], int]
     _noted: dict[str, int] = field(default_factory=dict, init=False, repr=False)
 
-    async def note(self, sign: str) -> None:
+    async def record(self, sign: str) -> None:
         """*sign*: one of those of store/slack/inbound_health.py."""
         now = self.now()
         if now - self._noted.get(sign, now - EVERY_MS) < EVERY_MS:
             return
         self._noted[sign] = now
         with suppress(DatabaseUnavailableError):  # it is only remembered, and the doctor tells of the database
-            await self.database.run(inbound_health.note, sign, now)
+            await self.database.run(inbound_health.record, sign, now)

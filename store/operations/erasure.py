@@ -73,7 +73,7 @@ _page = (
 )
 
 
-def contents(connection: Connection, after: str, most: int) -> list[Content]:
+def read_page(connection: Connection, after: str, most: int) -> list[Content]:
     """Of all workspaces, in order of their ids, those after this one."""
     return [Content(*row) for row in connection.execute(_page, {"after": after, "most": most})]
 
@@ -174,7 +174,7 @@ def redact(connection: Connection, job_change_ids: Sequence[str], redacted: Call
         )
 
 
-def forget_address(connection: Connection, email: str) -> int:
+def delete_email(connection: Connection, email: str) -> int:
     """Forget which Slack user this address is; how many rows said so."""
     return sum(
         connection.execute(delete(column.table).where(column == email)).rowcount
@@ -187,6 +187,6 @@ def forget_address(connection: Connection, email: str) -> int:
     )
 
 
-def note(connection: Connection, workspace_id: str, now: int) -> None:
+def record(connection: Connection, workspace_id: str, now: int) -> None:
     """An erasure is itself a change that an admin may ask about; whose it was is not said."""
     audit.record(connection, workspace_id, AuditEntry(now, OPERATOR, "erased a person", ""))

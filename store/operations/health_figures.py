@@ -45,7 +45,7 @@ class SalesforceUse:
 
 
 @dataclass(frozen=True)
-class Vitals:
+class HealthFigures:
     """*pauses*: how many are open, by what is paused and whether it was asked for or is because of failures."""
 
     in_doubt: int
@@ -54,10 +54,10 @@ class Vitals:
     salesforce: SalesforceUse
 
 
-def vitals(connection: Connection, now: int) -> Vitals:
+def collect(connection: Connection, now: int) -> HealthFigures:
     """Of all workspaces together."""
     in_doubt = select(func.count()).where(posts.c.state == _SENDING, or_(posts.c.doubts > 0, posts.c.tries > 1))
-    return Vitals(
+    return HealthFigures(
         in_doubt=connection.execute(in_doubt).scalar_one(),
         parked=connection.execute(_parked).scalar_one(),
         pauses=_pauses(connection, now),

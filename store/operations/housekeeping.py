@@ -81,7 +81,7 @@ def erase_expired(
     return rows[-1].ended_at if len(rows) == most else before
 
 
-def forget_stale(connection: Connection, now: int) -> None:
+def delete_stale(connection: Connection, now: int) -> None:
     """Rows that nobody will ask for again."""
     connection.execute(delete(slack_events).where(slack_events.c.seen_at < now - EVENT_MEMORY_MS))
     connection.execute(delete(intake_keys).where(intake_keys.c.expires_at < now))
@@ -110,7 +110,7 @@ _wake = (
 )
 
 
-def wake_stranded(connection: Connection, now: int) -> int:
+def wake_stranded_lanes(connection: Connection, now: int) -> int:
     """Lanes in which something waits although nothing keeps it: there should be none. How many there were."""
     ids = list(connection.execute(_stranded).scalars())
     if ids:

@@ -19,14 +19,14 @@ TABLES: Sequence[Table] = metadata.sorted_tables
 
 
 @dataclass(frozen=True)
-class Sum:
+class TableChecksum:
     """How many rows a table has, and a digest of all of them in whatever order."""
 
     rows: int
     digest: int
 
 
-def filled(connection: Connection) -> list[str]:
+def non_empty_tables(connection: Connection) -> list[str]:
     """The tables that are not empty."""
     return [
         table.name
@@ -44,16 +44,16 @@ def copy(source: Connection, target: Connection, table: Table) -> Iterator[int]:
         yield copied
 
 
-def sum_of(connection: Connection, table: Table) -> Sum:
+def checksum(connection: Connection, table: Table) -> TableChecksum:
     """The digests of the rows are added up: the two databases sort text differently."""
     count, total = 0, 0
     for row in _rows(connection, table):
         count += 1
         total += int.from_bytes(hashlib.sha256(repr(tuple(row)).encode("utf-8", "surrogatepass")).digest())
-    return Sum(count, total % (1 << _DIGEST_BITS))
+    return TableChecksum(count, total % (1 << _DIGEST_BITS))
 
 
-def count_on(connection: Connection, table: Table) -> None:
+def reset_sequence(connection: Connection, table: Table) -> None:
     """On PostgreSQL: the next row gets the number after the greatest there is."""
     key = list(table.primary_key.columns)
     if len(key) == 1 and isinstance(key[0].type, Integer):

@@ -1,4 +1,4 @@
-"""Putting every secret at rest under the first key, a few rows at a time, while others read and write them."""
+"""All encrypted columns: checking that they can be decrypted, and re-encrypting them with the first key."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from store.schema import intake_keys, salesforce_apps, salesforce_attempts, sale
 from store.slack.sdk_stores import SECRET_COLUMNS, bots, installations
 
 AT_ONCE = 100
+"""Rows that are re-encrypted in one transaction."""
 
 
 @dataclass(frozen=True)
-class Secrets:
-    """The columns of a table that are encrypted, in the rows where they are."""
+class SecretColumns:
+    """The encrypted columns of a table. `where` selects the rows in which they are encrypted."""
 
     table: Table
     names: tuple[str, ...]
@@ -25,55 +26,70 @@ class Secrets:
 
     @property
     def key(self) -> Column[object]:
-        """The first of the primary key, which has one column in all of these tables."""
+        """The primary key, which is a single column in all of these tables."""
         return next(iter(self.table.primary_key))
 
 
-def _slack(table: Table) -> Secrets:
-    return Secrets(table, tuple(column.name for column in table.columns if column.name in SECRET_COLUMNS), true())
+def _slack(table: Table) -> SecretColumns:
+    return SecretColumns(table, tuple(column.name for column in table.columns if column.name in SECRET_COLUMNS), true())
 
 
-ALL = (
+ALL_SECRETS = (
     _slack(bots),
     _slack(installations),
-    Secrets(salesforce_connections, ("access_token", "refresh_token", "client_secret"), true()),
-    Secrets(salesforce_apps, ("client_secret",), true()),
-    Secrets(salesforce_attempts, ("verifier",), true()),
-    Secrets(intake_keys, ("secret",), intake_keys.c.kind == SIGNING),
+    SecretColumns(salesforce_connections, ("access_token", "refresh_token", "client_secret"), true()),
+    SecretColumns(salesforce_apps, ("client_secret",), true()),
+    SecretColumns(salesforce_attempts, ("verifier",), true()),
+    SecretColumns(intake_keys, ("secret",), intake_keys.c.kind == SIGNING),
 )
-"""Every secret at rest that can be read again."""
+"""Every secret that is stored so that it can be read again; keys of senders are stored as hashes only."""
+
+_samples = [
+    select(secrets.table.c[name]).where(secrets.where, secrets.table.c[name].is_not(None)).limit(1)
+    for secrets in ALL_SECRETS
+    for name in secrets.names
+]
+
+
+def check_readable(connection: Connection, cipher: Cipher) -> None:
+    """Decrypt one value of each column. Raises WrongKeyError."""
+    for sample in _samples:
+        stored = connection.execute(sample).scalar()
+        if stored is not None:
+            cipher.decrypt(stored)
 
 
 @dataclass(frozen=True)
-class Rotated:
-    """How many secrets were encrypted anew, how many were under the first key already, and where to go on."""
+class RotatedBatch:
+    """How many secrets were re-encrypted, how many had the first key already, and the key of the last row."""
 
-    anew: int
-    already: int
+    rotated: int
+    unchanged: int
     last: object
 
 
-def rotate_some(
-    connection: Connection, secrets: Secrets, cipher: Cipher, first: Cipher, after: object
-) -> Rotated | None:
+def rotate_batch(
+    connection: Connection, secrets: SecretColumns, cipher: Cipher, first: Cipher, after: object
+) -> RotatedBatch | None:
     """
-    The next rows after this key (None: from the first on); None: there are no more.
+    Re-encrypt the next rows, and return None if there are no more.
 
-    *first* has the first key alone. Raises WrongKeyError for what none of the keys reads.
+    `after` is the key of the last row of the batch before, or None for the first batch. `first` has the first
+    encryption key only. Raises WrongKeyError for a value that none of the keys can decrypt.
     """
     columns = [secrets.key, *(secrets.table.c[name] for name in secrets.names)]
     page = select(*columns).where(secrets.where).order_by(secrets.key).limit(AT_ONCE).with_for_update()
     rows = connection.execute(page if after is None else page.where(secrets.key > after)).all()
     if not rows:
         return None
-    anew = already = 0
-    for key, *stored in rows:
-        theirs = {name: each for name, each in zip(secrets.names, stored, strict=True) if each is not None}
-        changed = {name: cipher.rotate(each) for name, each in theirs.items() if not _is_under(first, each)}
+    rotated = unchanged = 0
+    for key, *values in rows:
+        stored = {name: value for name, value in zip(secrets.names, values, strict=True) if value is not None}
+        changed = {name: cipher.rotate(value) for name, value in stored.items() if not _is_under(first, value)}
         if changed:
             connection.execute(update(secrets.table).where(secrets.key == key).values(changed))
-        anew, already = anew + len(changed), already + len(theirs) - len(changed)
-    return Rotated(anew, already, rows[-1][0])
+        rotated, unchanged = rotated + len(changed), unchanged + len(stored) - len(changed)
+    return RotatedBatch(rotated, unchanged, rows[-1][0])
 
 
 def _is_under(first: Cipher, stored: str) -> bool:

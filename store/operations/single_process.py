@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy.engine import make_url
 
 
-class NotAloneError(Exception):
+class DatabaseInUseError(Exception):
     """Another process works on this database."""
 
     def __init__(self, file: Path) -> None:
@@ -27,12 +27,12 @@ def sqlite_file(url: str) -> Path | None:
 
 
 @contextmanager
-def alone_on(file: Path) -> Iterator[None]:
-    """Raises NotAloneError at once; OSError when nothing can be written beside the file."""
+def exclusive_lock(file: Path) -> Iterator[None]:
+    """Raises DatabaseInUseError at once; OSError when nothing can be written beside the file."""
     real = file.resolve()  # one lock, however the file is named
     with real.with_name(f"{real.name}.lock").open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise NotAloneError(file) from None
+            raise DatabaseInUseError(file) from None
         yield

@@ -19,11 +19,11 @@ def close(connection: Connection, workspace_id: str, now: int) -> bool:
         return False
     values = {"state": WorkspaceState.GONE, "gone_at": now}
     connection.execute(update(workspaces).where(workspaces.c.id == workspace_id).values(values))
-    installations.forget(connection, workspace_id)
+    installations.delete_tokens(connection, workspace_id)
     return True
 
 
-def is_at_rest(connection: Connection, workspace_id: str, now: int) -> bool:
+def is_idle(connection: Connection, workspace_id: str, now: int) -> bool:
     """Whether nobody has anything of it in hand any more."""
     turn = select(turns.c.half).where(turns.c.workspace_id == workspace_id, turns.c.lease_until > now)
     lane = select(lanes.c.id).where(
@@ -50,7 +50,7 @@ def erase_some_posts(connection: Connection, workspace_id: str, most: int) -> in
 
 def erase_rest(connection: Connection, workspace_id: str, now: int, actor: str = OPERATOR) -> None:
     """Its job changes and posts are deleted: delete all else, and leave a line that says so."""
-    installations.forget(connection, workspace_id)
+    installations.delete_tokens(connection, workspace_id)
     connection.execute(delete(posts).where(posts.c.workspace_id == workspace_id))
     connection.execute(delete(lanes).where(lanes.c.workspace_id == workspace_id))
     connection.execute(delete(workspaces).where(workspaces.c.id == workspace_id))

@@ -19,7 +19,7 @@ _PENDING, _BURIED = (literal(state, literal_execute=True) for state in (Delivery
 
 
 @dataclass(frozen=True)
-class Signs:
+class InboundHealth:
     """When each last came, in milliseconds; None: it never did."""
 
     genuine: int | None = None
@@ -27,14 +27,14 @@ class Signs:
     refused: int | None = None
 
 
-def note(connection: Connection, sign: str, now: int) -> None:
+def record(connection: Connection, sign: str, now: int) -> None:
     """*sign*: one of those above."""
     connection.execute(insert_missing(connection, slack_signs, "sign").values(sign=sign, at=now))
     connection.execute(update(slack_signs).where(slack_signs.c.sign == sign).values(at=now))
 
 
-def signs(connection: Connection) -> Signs:
-    return Signs(**{row.sign: row.at for row in connection.execute(select(slack_signs))})
+def read(connection: Connection) -> InboundHealth:
+    return InboundHealth(**{row.sign: row.at for row in connection.execute(select(slack_signs))})
 
 
 def has_failed_with(connection: Connection, workspace_id: str, words: str) -> bool:

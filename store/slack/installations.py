@@ -33,8 +33,7 @@ from store.database import Database
 from store.encryption import Cipher, EncryptedText
 from store.messages import notices
 from store.slack import workspaces
-from store.slack.open_transaction import OpenTransaction
-from store.slack.sdk_stores import SECRET_COLUMNS, bots, installations
+from store.slack.sdk_stores import SECRET_COLUMNS, OpenTransaction, bots, installations
 
 Result = TypeVar("Result")
 
@@ -122,7 +121,7 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
     async def async_delete_all(self, *, enterprise_id: str | None, team_id: str | None) -> None:
         workspace_id = team_id or enterprise_id
         if workspace_id:
-            await self.forget(workspace_id)
+            await self.delete_tokens(workspace_id)
 
     async def bot_token(self, workspace_id: str) -> str | None:
         """
@@ -141,9 +140,9 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
         tokens = {each: _newest_token(connection, self._client_id, each) for each in sorted(set(workspace_ids))}
         return [tokens[each] for each in workspace_ids]
 
-    async def forget(self, workspace_id: str) -> None:
+    async def delete_tokens(self, workspace_id: str) -> None:
         """Delete every token of a workspace, or of an organisation that installed as a whole."""
-        await self._database.run(forget, workspace_id)
+        await self._database.run(delete_tokens, workspace_id)
 
     async def _run(self, act: Callable[[_Installations], Result]) -> Result:
         return await self._database.run(lambda connection: act(self._within(connection)))
@@ -156,7 +155,7 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
     def _save(self, connection: Connection, installation: Installation) -> None:
         workspace_id = workspace_of(installation)
         known = workspaces.find(connection, workspace_id)
-        forget(connection, workspace_id)
+        delete_tokens(connection, workspace_id)
         self._within(connection).save(installation)
         installed_at = round(installation.installed_at * 1000)
         workspaces.install(
@@ -199,7 +198,7 @@ def workspace_of(installation: Installation) -> str:
     return own
 
 
-def forget(connection: Connection, workspace_id: str) -> None:
+def delete_tokens(connection: Connection, workspace_id: str) -> None:
     """Delete the tokens of a workspace from both tables, whatever organisation it was in at the time."""
     for table in (bots, installations):
         connection.execute(delete(table).where(_is_of(table, workspace_id)))

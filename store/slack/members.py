@@ -30,16 +30,16 @@ _asked = select(func.count(), func.min(members.c.checked_at)).where(
 )
 
 
-def known(connection: Connection, workspace_id: str, emails: Collection[str], now: int) -> dict[str, Member]:
+def cached(connection: Connection, workspace_id: str, emails: Collection[str], now: int) -> dict[str, Member]:
     """Those of *emails* (lower case) that are known and still believed."""
     rows = connection.execute(_known, {"of_workspace": workspace_id, "emails": list(emails), "now": now})
     return {email: Member(user_id, problem) for email, user_id, problem in rows}
 
 
-def remember(
+def cache(
     connection: Connection, workspace_id: str, found: Mapping[str, Member], now: int, *, one_by_one: bool = True
 ) -> None:
-    """Keep what Slack answered about these addresses (lower case). *one_by_one*: each was a call, see `asked_since`."""
+    """Store Slack's answers for these lower-case addresses. `one_by_one` counts each as a call in `lookups_since`."""
     if not found:
         return
     checked_at = now if one_by_one else 0
@@ -56,7 +56,7 @@ def remember(
     connection.execute(_correct, rows)
 
 
-def asked_since(connection: Connection, workspace_id: str, since: int) -> tuple[int, int]:
+def lookups_since(connection: Connection, workspace_id: str, since: int) -> tuple[int, int]:
     """How many addresses Slack was asked about after that moment, and when the first of them was (0: none)."""
     count, first = connection.execute(_asked, {"of_workspace": workspace_id, "since": since}).one()
     return count, first or 0
@@ -77,14 +77,14 @@ def refresh(connection: Connection, workspace_id: str, email: str | None, member
     connection.execute(update(members).where(theirs).values(_values(member, now)))
 
 
-def addresses_of(connection: Connection, workspace_id: str, user_id: str) -> list[str]:
+def emails_of(connection: Connection, workspace_id: str, user_id: str) -> list[str]:
     """The e-mail addresses of owners who are this Slack user, as far as anybody asked lately."""
     mine = (members.c.workspace_id == workspace_id) & (members.c.user_id == user_id) & members.c.problem.is_(None)
     found = select(members.c.email).where(mine, members.c.email.contains("@")).order_by(members.c.email)
     return list(connection.execute(found).scalars())
 
 
-def addresses(connection: Connection, workspace_id: str, user_ids: Collection[str]) -> dict[str, str]:
+def emails_by_user(connection: Connection, workspace_id: str, user_ids: Collection[str]) -> dict[str, str]:
     """An e-mail address of each of these Slack users that anybody asked about lately."""
     theirs = (members.c.workspace_id == workspace_id) & members.c.user_id.in_(user_ids) & members.c.email.contains("@")
     found = select(members.c.user_id, members.c.email).where(theirs).order_by(members.c.email.desc())

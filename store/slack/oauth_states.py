@@ -12,8 +12,7 @@ from slack_sdk.oauth.state_store.sqlalchemy import SQLAlchemyOAuthStateStore
 from sqlalchemy import Connection, Engine, and_, delete, func, or_, select
 
 from store.database import Database
-from store.slack.open_transaction import OpenTransaction
-from store.slack.sdk_stores import oauth_states
+from store.slack.sdk_stores import OpenTransaction, oauth_states
 
 STATE_SECONDS = 600
 """How long somebody may think about Slack's consent page."""

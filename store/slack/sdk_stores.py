@@ -1,14 +1,18 @@
-"""slack_sdk's own tables on our metadata, so that the migrations know them; where they are used: installations.py."""
+"""slack_sdk's tables in our metadata, and what its stores need to work inside our transactions."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
 from slack_sdk.oauth.installation_store.sqlalchemy import SQLAlchemyInstallationStore
 from slack_sdk.oauth.state_store.sqlalchemy import SQLAlchemyOAuthStateStore
-from sqlalchemy import String, Table, Text
+from sqlalchemy import Connection, String, Table, Text
 
 from store.schema import metadata
 
-__all__ = ["SECRET_COLUMNS", "bots", "installations", "metadata", "oauth_states"]
+__all__ = ["SECRET_COLUMNS", "OpenTransaction", "bots", "installations", "metadata", "oauth_states"]
 
 SECRET_COLUMNS = frozenset(
     {"bot_token", "bot_refresh_token", "user_token", "user_refresh_token", "incoming_webhook_url"}
@@ -16,8 +20,21 @@ SECRET_COLUMNS = frozenset(
 """The columns that are encrypted at rest."""
 
 
+@dataclass(frozen=True)
+class OpenTransaction:
+    """Replaces the Engine of a slack_sdk store, so that the store works in a transaction that is already open."""
+
+    connection: Connection
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        yield self.connection
+
+    connect = begin
+
+
 def _without_lengths(table: Table) -> Table:
-    # Ciphertext is longer than the String(200) of a token, and no id of Slack's has a promised length.
+    # Ciphertext is longer than the String(200) of a token, and Slack promises no maximum length for its ids.
     for column in table.columns:
         if isinstance(column.type, String):
             column.type = Text()

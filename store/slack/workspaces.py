@@ -64,7 +64,7 @@ def install(connection: Connection, installed: Installed) -> None:
         halves = [{"workspace_id": installed.id, "half": half} for half in ("route", "post")]
         connection.execute(insert_missing(connection, turns, "workspace_id", "half"), halves)
         connection.execute(bring_back)  # somebody else may have been faster
-    take_back(connection, installed.id, DEFAULT_CHANNEL_BROKEN)  # if it still is, that shows with the next message
+    clear_notice(connection, installed.id, DEFAULT_CHANNEL_BROKEN)  # if it still is, that shows with the next message
 
 
 def mark_gone(connection: Connection, workspace_id: str, now: int) -> bool:
@@ -102,8 +102,8 @@ def open_default_lane(connection: Connection, workspace_id: str, now: int) -> No
     )
 
 
-def give_once(connection: Connection, workspace_id: str, notice: str, now: int) -> bool:
-    """True to the first who asks for this notice, and False from then on, until `take_back`."""
+def claim_notice(connection: Connection, workspace_id: str, notice: str, now: int) -> bool:
+    """True to the first who asks for this notice, and False from then on, until `clear_notice`."""
     given = _notices(connection, workspace_id)
     if notice in given:
         return False
@@ -111,7 +111,7 @@ def give_once(connection: Connection, workspace_id: str, notice: str, now: int) 
     return True
 
 
-def was_given(connection: Connection, workspace_id: str, notice: str) -> bool:
+def was_notified(connection: Connection, workspace_id: str, notice: str) -> bool:
     """Whether somebody has asked for this notice, and nobody has taken it back since."""
     given = select(workspaces.c.notices).where(workspaces.c.id == workspace_id)
     return notice in json.loads(connection.execute(given).scalar_one_or_none() or "{}")
@@ -127,7 +127,7 @@ _is_waiting = (
 )
 
 
-def untold(connection: Connection) -> list[tuple[str, str]]:
+def unreported_channel_problems(connection: Connection) -> list[tuple[str, str]]:
     """The ids of workspaces whose default channel is broken, or missed, without anybody having been told, and which."""
     is_broken = workspaces.c.default_channel_problem.is_not(None)
     is_missed = workspaces.c.default_channel_id.is_(None) & _is_waiting
@@ -144,20 +144,20 @@ def untold(connection: Connection) -> list[tuple[str, str]]:
     ]
 
 
-def take_back(connection: Connection, workspace_id: str, notice: str) -> None:
+def clear_notice(connection: Connection, workspace_id: str, notice: str) -> None:
     """The trouble is over: the notice may be given again when it comes back."""
     given = _notices(connection, workspace_id)
     if given.pop(notice, None) is not None:
         _store_notices(connection, workspace_id, given)
 
 
-def take_back_older(connection: Connection, workspace_id: str, notice: str, before: int) -> None:
+def clear_older_notice(connection: Connection, workspace_id: str, notice: str, before: int) -> None:
     """The same for a notice that was given before then."""
     stored = connection.execute(
         select(workspaces.c.notices).where(workspaces.c.id == workspace_id)
     ).scalar_one_or_none()
     if json.loads(stored or "{}").get(notice, before) < before:
-        take_back(connection, workspace_id, notice)
+        clear_notice(connection, workspace_id, notice)
 
 
 def _notices(connection: Connection, workspace_id: str) -> dict[str, int]:
@@ -191,19 +191,19 @@ def move_channel(connection: Connection, workspace_id: str, old_id: str, new_id:
         connection.execute(anew.where(mine).values(signal_channels=json.dumps(moved)))
 
 
-def break_default_channel(connection: Connection, workspace_id: str, channel_id: str, problem: str) -> bool:
+def mark_default_channel_broken(connection: Connection, workspace_id: str, channel_id: str, problem: str) -> bool:
     """It cannot be posted to, *problem* says why; False if it is not the default channel."""
     broken = update(workspaces).where(_default_is(workspace_id, channel_id)).values(default_channel_problem=problem)
     return bool(connection.execute(broken).rowcount)
 
 
-def mend_default_channel(connection: Connection, workspace_id: str, channel_id: str, now: int) -> bool:
+def mark_default_channel_working(connection: Connection, workspace_id: str, channel_id: str, now: int) -> bool:
     """It can be posted to again, and what was kept for it falls due; False if there was no trouble."""
     troubled = _default_is(workspace_id, channel_id) & workspaces.c.default_channel_problem.is_not(None)
     mended = connection.execute(update(workspaces).where(troubled).values(default_channel_problem=None))
     if mended.rowcount:
         open_default_lane(connection, workspace_id, now)
-        take_back(connection, workspace_id, DEFAULT_CHANNEL_BROKEN)
+        clear_notice(connection, workspace_id, DEFAULT_CHANNEL_BROKEN)
         refresh(connection, workspace_id, now)
     return bool(mended.rowcount)
 

@@ -20,8 +20,7 @@ from listeners.http.metrics import Metrics, Snapshot
 from store.database import Database
 from store.encryption import Cipher, key_in
 from store.home import counts
-from store.operations import health_figures
-from store.operations.stored_secrets import check
+from store.operations import health_figures, secrets
 from tests.conftest import SOMEDAY, _administer, _named
 from tests.store.sample_rows import add_job_change, add_workspace
 
@@ -41,7 +40,7 @@ def exposed() -> dict[str, set[str]]:
     metrics.called("slack", "auth.test", None, 0.1)
     snapshot = Snapshot(
         JobChangeTotals(0, None, dict.fromkeys(OUTCOMES, 0), 0),
-        health_figures.Vitals(0, 0, {("slack", "asked"): 1}, health_figures.SalesforceUse(0, 0, 0, 0.0, 0.0)),
+        health_figures.HealthFigures(0, 0, {("slack", "asked"): 1}, health_figures.SalesforceUse(0, 0, 0, 0.0, 0.0)),
         is_stuck=False,
     )
     text = metrics.exposition(snapshot, SOMEDAY, worker_is_up=True).decode()
@@ -195,7 +194,7 @@ def test_a_sqlite_backup_of_a_running_app_can_be_restored(migrated_sqlite, tmp_p
     (tmp_path / ".venv/bin/python").symlink_to(sys.executable)
     key = key_in(tmp_path)
     database = Database(f"sqlite:///{tmp_path}/usergems.db")
-    database.run_sync(check, Cipher.of([key]))
+    database.run_sync(secrets.check_readable, Cipher.of([key]))
     database.run_sync(add_workspace)
     database.run_sync(add_job_change)
 
@@ -207,7 +206,7 @@ def test_a_sqlite_backup_of_a_running_app_can_be_restored(migrated_sqlite, tmp_p
 
     assert count_waiting(f"sqlite:///{tmp_path}/usergems.db") == 1
     restored = Database(f"sqlite:///{tmp_path}/usergems.db")
-    restored.run_sync(check, Cipher.of([key_in(tmp_path)]))
+    restored.run_sync(secrets.check_readable, Cipher.of([key_in(tmp_path)]))
     restored.engine.dispose()
 
 
@@ -235,7 +234,7 @@ def test_the_move_to_postgresql_copies_everything(migrated_sqlite, postgresql_se
 def test_a_postgresql_backup_can_be_restored(postgresql_server, postgresql_url, tmp_path):
     """A new database then has everything that was committed."""
     database = Database(postgresql_url)
-    database.run_sync(check, Cipher.of([Fernet.generate_key().decode()]))
+    database.run_sync(secrets.check_readable, Cipher.of([Fernet.generate_key().decode()]))
     database.run_sync(add_workspace)
     database.run_sync(add_job_change)
     database.engine.dispose()

@@ -121,8 +121,8 @@ async def test_what_waits_in_a_lane_is_not_looked_for_among_all_it_ever_had(data
             claims = claim(connection, now)
         posts.settle(connection, [posts.Sent(each, SOMEDAY, "D1", "1.1") for each in claims])
         member_preferences.held_back(connection, "T1", "U1", SOMEDAY)
-        housekeeping.wake_stranded(connection, SOMEDAY)
-        health_figures.vitals(connection, SOMEDAY)
+        housekeeping.wake_stranded_lanes(connection, SOMEDAY)
+        health_figures.collect(connection, SOMEDAY)
 
     plans = await database.run(_plans, work)
 

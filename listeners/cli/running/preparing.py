@@ -19,8 +19,8 @@ from store import migrations
 from store.database import Database
 from store.delivery import lanes, routing
 from store.encryption import KEY_FILE, Cipher, WrongKeyError, key_in
-from store.operations import stored_secrets
-from store.operations.single_process import NotAloneError, alone_on, sqlite_file
+from store.operations import secrets
+from store.operations.single_process import DatabaseInUseError, exclusive_lock, sqlite_file
 
 UMASK = 0o077
 """Process umask: files that the app creates are readable by its own user only."""
@@ -53,7 +53,7 @@ def prepared(settings: Settings, *, works: bool) -> Iterator[Cipher]:
             if file and works:
                 database.run_sync(_release_leases)
             try:
-                database.run_sync(stored_secrets.check, cipher)
+                database.run_sync(secrets.check_readable, cipher)
             except WrongKeyError as error:
                 raise RefusedError(str(error)) from None
         yield cipher
@@ -133,8 +133,8 @@ def warn_of_readable(files: Iterable[Path]) -> None:
 def _alone_on(file: Path) -> Iterator[None]:
     with ExitStack() as stack:
         try:
-            stack.enter_context(alone_on(file))
-        except NotAloneError as error:
+            stack.enter_context(exclusive_lock(file))
+        except DatabaseInUseError as error:
             raise RefusedError(str(error)) from None
         except OSError as error:
             raise RefusedError(f"{file} cannot be used: {error.strerror} ({error.filename}).") from None

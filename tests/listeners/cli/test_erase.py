@@ -198,7 +198,7 @@ def test_a_mention_of_a_person_is_removed(operator):
     """A job change about another person is kept and still delivered."""
     bob = operator.do(accept, BOB, "T1", {"dri_email": "dana@acme.example"})
     operator.do(routed, bob)
-    operator.do(members.remember, "T1", {"dana@acme.example": Member("U_DANA")}, SOMEDAY)
+    operator.do(members.cache, "T1", {"dana@acme.example": Member("U_DANA")}, SOMEDAY)
 
     out = operator.types("erase", "--email", "dana@acme.example", "--yes")
 

@@ -15,7 +15,7 @@ from domain.salesforce import WEB_SERVER, SalesforceApp, SalesforceConnection
 from services.intake.keys import IntakeKeys
 from store.database import Database
 from store.encryption import Cipher, EncryptedText, WrongKeyError
-from store.operations import secrets as rotating
+from store.operations import secrets as stored_secrets
 from store.salesforce import apps, connections
 from store.salesforce.apps import ConnectAttempt
 from store.schema import intake_keys
@@ -104,7 +104,7 @@ def test_every_stored_secret_is_encrypted_with_the_first_key(operator):
 
 def test_every_table_with_secrets_is_rotated():
     """The columns that are rotated are those that are marked as encrypted in the schema."""
-    known = {(secrets.table.name, name) for secrets in rotating.ALL for name in secrets.names}
+    known = {(secrets.table.name, name) for secrets in stored_secrets.ALL_SECRETS for name in secrets.names}
     suspicious = {"token", "secret", "verifier", "webhook_url"}
 
     found = {
@@ -129,12 +129,12 @@ def test_secrets_that_already_use_the_first_key_are_unchanged(operator):
     """Processes that were restarted with both keys already write with the new one."""
     cipher = Cipher.of([NEW, OLD])
     fresh = {"workspace_id": "T1", "kind": SIGNING, "made_at": 2, "made_by": "U1"}
-    rows = [fresh | {"secret": cipher.encrypt(f"whsec_{n}")} for n in range(2 * rotating.AT_ONCE + 1)]
+    rows = [fresh | {"secret": cipher.encrypt(f"whsec_{n}")} for n in range(2 * stored_secrets.AT_ONCE + 1)]
     operator.do(lambda connection: connection.execute(insert(intake_keys), rows))
 
     line = next(row for row in operator.types("rotate-keys").splitlines() if row.startswith("intake_keys"))
 
-    assert line.split()[1::2] == ["1", str(2 * rotating.AT_ONCE + 1)]
+    assert line.split()[1::2] == ["1", str(2 * stored_secrets.AT_ONCE + 1)]
 
 
 def test_a_single_key_cannot_be_rotated(operator):
@@ -163,5 +163,5 @@ def test_encrypted_columns_are_also_found_by_their_type(operator):
     for table in (store.bots, store.installations):
         encrypted = {column.name for column in table.columns if isinstance(column.type, EncryptedText)}
         assert encrypted == {
-            name for secrets in rotating.ALL if secrets.table.name == table.name for name in secrets.names
+            name for secrets in stored_secrets.ALL_SECRETS if secrets.table.name == table.name for name in secrets.names
         }

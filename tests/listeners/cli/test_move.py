@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, func, insert, select, text
 from store.database import Database
 from store.encryption import KEY_FILE
 from store.operations import moving
-from store.operations.single_process import alone_on, sqlite_file
+from store.operations.single_process import exclusive_lock, sqlite_file
 from store.schema import deliveries, workspaces
 from store.schema import job_changes as table
 from store.slack.sdk_stores import metadata
@@ -124,12 +124,12 @@ def test_a_row_that_differs_in_the_copy_rolls_back_the_move(operator, target, po
 
     assert (operator.status, out) == (1, "")
     assert "workspaces differs in the new database" in operator.err
-    assert target.run_sync(moving.filled) == []
+    assert target.run_sync(moving.non_empty_tables) == []
 
 
 def test_the_app_must_not_run_during_a_move(operator, postgresql_url):
     """What it accepted or sent during the move would be missing in the copy."""
-    with alone_on(sqlite_file(operator.environ["DATABASE_URL"])):
+    with exclusive_lock(sqlite_file(operator.environ["DATABASE_URL"])):
         operator.types("move", "--to", postgresql_url)
 
     assert operator.status == 1

@@ -26,7 +26,7 @@ from store.delivery.routing import Routed
 from store.delivery.settlements import Failed, Sent
 from store.intake.job_changes import NewJobChange, add
 from store.operations import erasure
-from store.slack.members import remember
+from store.slack import members
 from tests.conftest import SOMEDAY
 from tests.services.messages.sample_job_changes import job_change
 from tests.store.sample_rows import add_workspace, claim, delivery_states, outcome_of
@@ -297,7 +297,7 @@ def test_explain_names_people_beside_their_ids(operator):
     job_change_id = operator.do(fail)
 
     def add_recipients(connection):
-        remember(connection, "T1", {"ivan@acme.example": Member(ivan), "kim@acme.example": Member(kim)}, SOMEDAY)
+        members.cache(connection, "T1", {"ivan@acme.example": Member(ivan), "kim@acme.example": Member(kim)}, SOMEDAY)
         new = [NewDelivery(job_change_id, to, Role.DRI, "Reassigned.") for to in (ivan, kim, lee)]
         add_deliveries(connection, "T1", new, SOMEDAY)
 

@@ -18,7 +18,7 @@ from services.home.home_state import (
     SalesforceIdentity,
     WorkspaceStatus,
 )
-from services.operations.day_counts import MONTH
+from services.operations.day_counts import DAYS_COUNTED
 from services.salesforce.health import Health, HealthLine
 from tests.conftest import SOMEDAY
 
@@ -80,12 +80,12 @@ def day(number: int, told_dri: int = 0, told_channel: int = 0, buried: int = 0, 
     return DayCount(number, {"told_dri": told_dri, "told_channel": told_channel, "buried": buried, "muted": muted})
 
 
-QUIET = tuple(day(TODAY - MONTH + 1 + each) for each in range(MONTH))
+QUIET = tuple(day(TODAY - DAYS_COUNTED + 1 + each) for each in range(DAYS_COUNTED))
 
 
 def busy_month() -> tuple[DayCount, ...]:
     """Quiet at weekends, and a wave in it."""
-    return tuple(_busy(TODAY - MONTH + 1 + each) for each in range(MONTH))
+    return tuple(_busy(TODAY - DAYS_COUNTED + 1 + each) for each in range(DAYS_COUNTED))
 
 
 def _busy(number: int) -> DayCount:

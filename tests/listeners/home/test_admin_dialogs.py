@@ -7,7 +7,7 @@ from sqlalchemy import event, insert, select, update
 
 from domain.day_counts import DAY_MS
 from domain.states import Role
-from services.operations.day_counts import MONTH
+from services.operations.day_counts import DAYS_COUNTED
 from store import audit
 from store.delivery import explain, failed
 from store.delivery.failed import failed_among
@@ -305,7 +305,7 @@ async def test_home_shows_how_the_month_went(office):
 
     assert "1 told to their DRI, 0 to a channel, 1 buried." in await office.open_home(office.dana)
     kept = await office.database.run(lambda connection: connection.execute(select(day_counts)).all())
-    assert len(kept) == MONTH - 1
+    assert len(kept) == DAYS_COUNTED - 1
     assert sum(row.told_dri for row in kept) == 1
     assert sum(row.buried for row in kept) == 0
 

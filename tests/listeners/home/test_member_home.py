@@ -395,7 +395,7 @@ async def test_an_absence_that_cannot_be_is_refused_at_its_field(office, mo, clo
 async def test_how_salesforce_knows_me_names_owners_and_who_said_so(office, mo, clock):
     """By an address that was looked up, by a link of an admin; with the name that Salesforce has."""
     found = {"m.chen@acme.example": Member(mo.id), "u0": Member(mo.id)}
-    await office.database.run(members.remember, office.team.id, found, clock())
+    await office.database.run(members.cache, office.team.id, found, clock())
     linked = AuditEntry(clock(), office.dana.id, "linked", "")
     await office.database.run(owners.link, office.team.id, "sales@acme.example", mo.id, linked)
     considered = [{"email": "M.Chen@acme.example", "name": "Mo Q. Chen", "source": "contact owner", "result": "told"}]

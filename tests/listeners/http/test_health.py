@@ -9,16 +9,16 @@ from sqlalchemy import text
 
 from listeners.http import health
 from listeners.http.metrics import Metrics
-from services.operations.watchdog import Pulse
+from services.operations.watchdog import Watchdog
 from services.settings import VERSION
 from store.database import Database
 from tests.conftest import SOMEDAY
 from tests.store.sample_rows import add_job_change, add_workspace
 
 
-def served(database, clock, metrics_token=None, pulse=None):
+def served(database, clock, metrics_token=None, watchdog=None):
     app = web.Application()
-    app.add_routes(health.routes(database, Metrics(), metrics_token, pulse or Pulse(clock)))
+    app.add_routes(health.routes(database, Metrics(), metrics_token, watchdog or Watchdog(clock)))
     return TestClient(TestServer(app))
 
 
@@ -74,25 +74,25 @@ async def test_a_process_without_its_database_is_alive_but_not_ready(without_dat
 
 async def test_a_process_whose_worker_loops_report_heartbeats_is_alive(database, clock):
     """It stays alive however long it runs."""
-    pulse = Pulse(clock)
-    async with served(database, clock, pulse=pulse) as client:
+    watchdog = Watchdog(clock)
+    async with served(database, clock, watchdog=watchdog) as client:
         for _ in range(3):
             clock.advance(seconds=20)
-            pulse.beat("route")
-            pulse.beat("post")
+            watchdog.beat("route")
+            watchdog.beat("post")
             assert await read(client, "/healthz") == (200, {"status": "alive", "version": VERSION})
 
 
 async def test_a_process_whose_worker_hangs_is_dead_within_half_a_minute(database, clock):
     """One silent loop is enough; the process is alive again when the loop continues."""
-    pulse = Pulse(clock)
-    pulse.beat("route")
+    watchdog = Watchdog(clock)
+    watchdog.beat("route")
     clock.advance(seconds=26)
-    pulse.beat("post")
-    async with served(database, clock, pulse=pulse) as client:
+    watchdog.beat("post")
+    async with served(database, clock, watchdog=watchdog) as client:
         status, body = await read(client, "/healthz")
         metrics = await (await client.get("/metrics")).text()
-        pulse.beat("route")
+        watchdog.beat("route")
         again = (await read(client, "/healthz"))[0]
 
     assert (status, again) == (503, 200)

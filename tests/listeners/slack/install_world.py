@@ -29,7 +29,7 @@ from sandbox.slack.state import Team, User
 from services.home.preferences import Preferences
 from services.settings import Settings
 from services.slack.api import Slack
-from services.slack.inbound_health import SlackSigns
+from services.slack.inbound_health import InboundRecorder
 from services.slack.install import SlackInstall
 from services.slack.manifest import Manifest
 from store.database import Database
@@ -164,8 +164,8 @@ async def open_install_world(
                 cipher=cipher,
                 now=made.now,
             )
-            signs = SlackSigns(made.database, made.now)
-            heard = SlackRequests.of(made.bolt, signing_secret, signs) if made.bolt else None
+            recorder = InboundRecorder(made.database, made.now)
+            heard = SlackRequests.of(made.bolt, signing_secret, recorder) if made.bolt else None
             app = create_web(heard, installing, routes, patience_seconds)
             serving = create_runner(app, patience_seconds)
             await serving.setup()

@@ -13,7 +13,7 @@ ADA = "ada@acme.example"
 
 
 async def known(office, email: str, clock) -> Member | None:
-    found = await office.database.run(members.known, office.team.id, [email], clock())
+    found = await office.database.run(members.cached, office.team.id, [email], clock())
     return found.get(email)
 
 
@@ -26,7 +26,7 @@ async def wins_is_default(office):
 
 async def test_a_new_member_is_found_at_once(office, clock):
     """A failed lookup is cached for 15 minutes; team_join clears it."""
-    await office.database.run(members.remember, office.team.id, {ADA: Member(None, NOT_IN_SLACK)}, clock())
+    await office.database.run(members.cache, office.team.id, {ADA: Member(None, NOT_IN_SLACK)}, clock())
 
     ada = await office.slack.join_user(office.team, "Ada Smith", "Ada@Acme.example")
     await office.settled()
@@ -44,7 +44,7 @@ async def test_members_that_were_never_looked_up_are_not_stored(office, clock):
 
 async def test_a_deactivated_member_gets_no_more_messages(office, clock):
     """Slack accepts messages to deactivated accounts, but nobody reads them."""
-    await office.database.run(members.remember, office.team.id, {office.mo.email: Member(office.mo.id)}, clock())
+    await office.database.run(members.cache, office.team.id, {office.mo.email: Member(office.mo.id)}, clock())
 
     assert await office.slack.deactivate_user(office.mo.id) == 200
     await office.settled()
@@ -55,7 +55,7 @@ async def test_a_deactivated_member_gets_no_more_messages(office, clock):
 async def test_an_old_e_mail_address_no_longer_finds_its_member(office, clock):
     """The next job change for it asks Slack again."""
     old = office.mo.email
-    await office.database.run(members.remember, office.team.id, {old: Member(office.mo.id)}, clock())
+    await office.database.run(members.cache, office.team.id, {old: Member(office.mo.id)}, clock())
 
     await office.slack.change_user(office.mo.id, email="mo.chen@acme.example")
     await office.settled()

@@ -192,7 +192,7 @@ async def test_what_is_mended_before_it_is_told_is_not_told(acme, ours):
     await break_channel(acme)
     acme.sandbox.faults.add("chat.postMessage", error="something_new")
     await ours.catch_up()
-    await acme.database.run(workspaces.mend_default_channel, acme.id, acme.wins.id, 0)
+    await acme.database.run(workspaces.mark_default_channel_working, acme.id, acme.wins.id, 0)
 
     await pass_time(ours, ours.now, MINUTE)
 

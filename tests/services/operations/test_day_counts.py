@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from domain.day_counts import DAY_MS
-from services.operations.day_counts import CLOSES_AFTER_MS, MONTH, Month
+from services.operations.day_counts import CLOSES_AFTER_MS, DAYS_COUNTED, DayCounts
 from store.schema import day_counts, job_changes
 from tests.conftest import SOMEDAY
 from tests.store.sample_rows import add_job_change, add_workspace
@@ -17,7 +17,7 @@ TODAY = SOMEDAY // DAY_MS
 @pytest.fixture
 async def month(database, clock):
     await database.run(add_workspace)
-    return Month(database, clock)
+    return DayCounts(database, clock)
 
 
 def end(connection, at, outcome="delivered", told="dri", workspace_id="T1"):
@@ -33,9 +33,9 @@ async def kept(database) -> int:
 
 async def test_a_new_workspace_has_thirty_quiet_days(month):
     """The oldest first, today last."""
-    days = await month.of("T1")
+    days = await month.for_workspace("T1")
 
-    assert [day.number for day in days] == list(range(TODAY - MONTH + 1, TODAY + 1))
+    assert [day.number for day in days] == list(range(TODAY - DAYS_COUNTED + 1, TODAY + 1))
     assert all(count == 0 for day in days for count in day.ended.values())
 
 
@@ -48,48 +48,48 @@ async def test_each_ending_counts_on_its_day(month, database):
         (midnight + DAY_MS - 1, "delivered", "channel"),
         (midnight - 1, "buried", None),
         (midnight + DAY_MS, "muted", None),
-        ((TODAY - MONTH) * DAY_MS, "delivered", "dri"),
+        ((TODAY - DAYS_COUNTED) * DAY_MS, "delivered", "dri"),
     ):
         await database.run(end, at, outcome, told)
     await database.run(end, midnight, workspace_id="T2")
 
-    *_, before, yesterday, today = await month.of("T1")
+    *_, before, yesterday, today = await month.for_workspace("T1")
 
     assert before.ended == {"told_dri": 0, "told_channel": 0, "buried": 1, "muted": 0}
     assert yesterday.ended == {"told_dri": 1, "told_channel": 1, "buried": 0, "muted": 0}
     assert today.ended == {"told_dri": 0, "told_channel": 0, "buried": 0, "muted": 1}
-    assert sum(day.ended["told_dri"] for day in await month.of("T1")) == 1
+    assert sum(day.ended["told_dri"] for day in await month.for_workspace("T1")) == 1
 
 
 @pytest.mark.both_databases
 async def test_a_day_is_counted_for_good_an_hour_after_its_end(month, database, clock):
     """What ends just before midnight is stored just after it; what is replayed later counts when it ends then."""
     clock.now = (TODAY + 1) * DAY_MS + CLOSES_AFTER_MS - 1
-    await month.of("T1")
+    await month.for_workspace("T1")
     late = await database.run(end, (TODAY + 1) * DAY_MS - 1)
-    assert [day.ended["told_dri"] for day in await month.of("T1")][-2:] == [1, 0]
+    assert [day.ended["told_dri"] for day in await month.for_workspace("T1")][-2:] == [1, 0]
 
     clock.advance(seconds=1)
-    await month.of("T1")
+    await month.for_workspace("T1")
     await database.run(lambda c: c.execute(update(job_changes).where(job_changes.c.id == late).values(ended_at=None)))
 
-    assert [day.ended["told_dri"] for day in await month.of("T1")][-2:] == [1, 0]
-    assert await kept(database) == MONTH - 1
+    assert [day.ended["told_dri"] for day in await month.for_workspace("T1")][-2:] == [1, 0]
+    assert await kept(database) == DAYS_COUNTED - 1
 
 
 @pytest.mark.both_databases
 async def test_several_replicas_may_count_at_once(month, database, clock):
     """The one who is later finds the row there."""
-    await month.close("T1")
-    await Month(database, clock).close("T1")
+    await month.count_past_days("T1")
+    await DayCounts(database, clock).count_past_days("T1")
 
-    assert await kept(database) == MONTH - 1
+    assert await kept(database) == DAYS_COUNTED - 1
 
 
 async def test_a_day_that_nobody_looked_at_is_counted_later(month, database, clock):
     """However long Home stayed closed."""
-    await month.of("T1")
+    await month.for_workspace("T1")
     await database.run(end, SOMEDAY)
     clock.advance(seconds=5 * 24 * 3600)
 
-    assert [day.ended["told_dri"] for day in await month.of("T1")][-6:] == [1, 0, 0, 0, 0, 0]
+    assert [day.ended["told_dri"] for day in await month.for_workspace("T1")][-6:] == [1, 0, 0, 0, 0, 0]

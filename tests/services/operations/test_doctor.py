@@ -19,7 +19,7 @@ import app as our_app
 from sandbox.salesforce import SalesforceSandbox
 from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Channel, Team
-from services.operations.check_results import State
+from services.operations.check_results import CheckState
 from services.settings import Settings
 from store.database import Database
 from store.encryption import Cipher
@@ -30,7 +30,7 @@ from tests.servers import free_port
 from tests.store.sample_rows import add_routed
 from tests.world import SCOPES
 
-OK, FAILED, UNKNOWN = State.OK, State.FAILED, State.UNKNOWN
+OK, FAILED, UNKNOWN = CheckState.OK, CheckState.FAILED, CheckState.UNKNOWN
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Place:
     def now(self) -> int:
         return round((time.time() + self.ahead_seconds) * 1_000)
 
-    async def look(self, **environ: str) -> dict[str, tuple[State, str]]:
+    async def look(self, **environ: str) -> dict[str, tuple[CheckState, str]]:
         """What is found, by the names of the checks, the app being served with *served* beside its settings."""
         settings = Settings.from_environ(self.environ | environ)
         serving = Settings.from_environ(self.environ | self.served)
@@ -67,8 +67,8 @@ class Place:
                 await web.TCPSite(runner, "127.0.0.1", int(self.environ["PORT"])).start()
                 if self.heard:
                     await self.heard()
-                checkup = replace(ours.checkup, deadline_seconds=self.deadline_seconds)
-                found = {finding.name: (finding.state, finding.text) async for finding in checkup.run()}
+                doctor = replace(ours.doctor, deadline_seconds=self.deadline_seconds)
+                found = {finding.name: (finding.state, finding.text) async for finding in doctor.run()}
             finally:
                 await runner.cleanup()
             return {name.removeprefix(f"{self.team.id} "): what for name, what in found.items()}
@@ -131,7 +131,7 @@ async def install(place: Place) -> None:
 
 async def test_where_all_is_well_nothing_fails(place):
     """One finding a check; what nobody can know says how to find out."""
-    await place.database.run(inbound_health.note, inbound_health.EVENT, place.now())
+    await place.database.run(inbound_health.record, inbound_health.EVENT, place.now())
 
     found = await place.look()
 
@@ -247,7 +247,7 @@ async def test_what_anybody_sends_is_no_sign_of_a_wrong_secret(place):
 
 async def test_a_secret_that_was_mended_is_right_again(place):
     """The last word counts."""
-    await place.database.run(inbound_health.note, inbound_health.REFUSED, place.now() - 5_000)
+    await place.database.run(inbound_health.record, inbound_health.REFUSED, place.now() - 5_000)
     place.heard = place.slack.verify_url
 
     assert (await place.look())["signing secret"][0] is OK
@@ -266,7 +266,7 @@ async def test_slack_s_own_signing_secrets_have_a_form(place, url, secret, said)
 
     settings = Settings.from_environ(place.environ | {"SLACK_API_URL": url, "SLACK_SIGNING_SECRET": secret})
 
-    finding = signing_secret(settings, inbound_health.Signs(), place.now())
+    finding = signing_secret(settings, inbound_health.InboundHealth(), place.now())
 
     assert (finding.state is FAILED, said is not None and said in finding.text) == (said is not None, said is not None)
 

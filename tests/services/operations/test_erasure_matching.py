@@ -7,10 +7,10 @@ import json
 import pytest
 
 from domain.errors import PermanentError
-from services.operations.erasure_matching import Identity, payload_without
+from services.operations.erasure_matching import PersonMatcher, without_recipient
 
-ADA = Identity.of_email(" Ada@Globex.com ")
-PROFILE = Identity.of_page("https://uk.linkedin.com/in/Zo%C3%AB-Smith/?trk=1")
+ADA = PersonMatcher.of_email(" Ada@Globex.com ")
+PROFILE = PersonMatcher.of_page("https://uk.linkedin.com/in/Zo%C3%AB-Smith/?trk=1")
 
 
 @pytest.mark.parametrize(
@@ -29,9 +29,9 @@ PROFILE = Identity.of_page("https://uk.linkedin.com/in/Zo%C3%AB-Smith/?trk=1")
 )
 def test_an_address_is_found_as_a_whole(text, is_told):
     """However it is written, and never as a part of another."""
-    assert ADA.is_in(text) is is_told
-    assert ADA.is_in({"custom": [{"note": text}]}) is is_told
-    assert not is_told or ADA.may_be_in(json.dumps({"note": text}))
+    assert ADA.matches(text) is is_told
+    assert ADA.matches({"custom": [{"note": text}]}) is is_told
+    assert not is_told or ADA.may_match(json.dumps({"note": text}))
 
 
 @pytest.mark.parametrize(
@@ -47,24 +47,24 @@ def test_an_address_is_found_as_a_whole(text, is_told):
 )
 def test_a_profile_is_found_however_its_address_is_written(text, is_told):
     """The same page is the same person."""
-    assert PROFILE.is_in([text]) is is_told
-    assert not is_told or PROFILE.may_be_in(json.dumps([text]))
-    assert not is_told or PROFILE.may_be_in(json.dumps([text], ensure_ascii=False))
+    assert PROFILE.matches([text]) is is_told
+    assert not is_told or PROFILE.may_match(json.dumps([text]))
+    assert not is_told or PROFILE.may_match(json.dumps([text], ensure_ascii=False))
 
 
 def test_names_of_fields_count():
     """A sender may use an address as a name."""
-    assert ADA.is_in({"custom": {"ada@globex.com": "knows her"}})
+    assert ADA.matches({"custom": {"ada@globex.com": "knows her"}})
 
 
 def test_who_is_only_to_be_told_is_no_subject():
     """A job change is about the person in it."""
     payload = {"person": {"emails": ["bob@initech.example"]}, "dri_email": "ada@globex.com"}
 
-    assert not ADA.is_subject_of(payload)
-    assert ADA.is_in(payload)
-    assert payload_without(ADA, payload) == {"person": {"emails": ["bob@initech.example"]}}
-    assert ADA.is_subject_of(payload | {"custom": {"referred by": "ada@globex.com"}})
+    assert not ADA.matches_subject(payload)
+    assert ADA.matches(payload)
+    assert without_recipient(ADA, payload) == {"person": {"emails": ["bob@initech.example"]}}
+    assert ADA.matches_subject(payload | {"custom": {"referred by": "ada@globex.com"}})
 
 
 def test_a_decision_is_kept_without_the_person():
@@ -72,7 +72,7 @@ def test_a_decision_is_kept_without_the_person():
     dana = {"source": "account owner", "name": "Dana Reyes", "email": "dana@acme.example", "result": "told"}
     decision = {"considered": [{"name": "Ada", "email": "ADA@globex.com", "result": "is inactive"}, dana], "version": 3}
 
-    assert ADA.without(decision) == {
+    assert ADA.redact(decision) == {
         "considered": [{"name": "erased", "email": "erased", "result": "is inactive"}, dana],
         "version": 3,
     }
@@ -82,11 +82,11 @@ def test_a_decision_is_kept_without_the_person():
 def test_what_is_no_address_is_refused(given):
     """A slip must not match everybody."""
     with pytest.raises(PermanentError, match="is not an e-mail address"):
-        Identity.of_email(given)
+        PersonMatcher.of_email(given)
 
 
 @pytest.mark.parametrize("given", ["", "ada", "https://www.linkedin.com", "linkedin.com/", "https://"])
 def test_what_is_no_profile_is_refused(given):
     """A whole site is nobody."""
     with pytest.raises(PermanentError, match="is not the address of a profile"):
-        Identity.of_page(given)
+        PersonMatcher.of_page(given)

@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from services.operations.heartbeat import Heartbeat
-from services.operations.watchdog import Pulse
+from services.operations.watchdog import Watchdog
 from services.settings import Settings, SettingsError
 from store.database import Database
 from tests.conftest import SOMEDAY, Clock
@@ -39,7 +39,7 @@ class Listener:
 class Beating:
     heartbeat: Heartbeat
     listener: Listener
-    pulse: Pulse
+    watchdog: Watchdog
     clock: Clock
 
 
@@ -49,11 +49,11 @@ async def beating(database, clock) -> AsyncIterator[Beating]:
     listener = Listener()
     app = web.Application()
     app.router.add_get("/ping/s3cret-uuid", listener.hear)
-    pulse = Pulse(clock)
-    pulse.beat("route")
+    watchdog = Watchdog(clock)
+    watchdog.beat("route")
     async with TestServer(app) as server, aiohttp.ClientSession() as http:
         url = str(server.make_url("/ping/s3cret-uuid"))
-        yield Beating(Heartbeat(url, http, database, pulse), listener, pulse, clock)
+        yield Beating(Heartbeat(url, http, database, watchdog), listener, watchdog, clock)
 
 
 async def test_while_all_is_well_the_url_is_called(beating):
@@ -68,7 +68,9 @@ async def test_a_worker_that_does_not_go_round_is_not_well(beating):
 
     assert not await beating.heartbeat.beat()
     assert beating.listener.calls == 0
-    never = Heartbeat(beating.heartbeat.url, beating.heartbeat.http, beating.heartbeat.database, Pulse(beating.clock))
+    never = Heartbeat(
+        beating.heartbeat.url, beating.heartbeat.http, beating.heartbeat.database, Watchdog(beating.clock)
+    )
     assert not await never.beat()
 
 
@@ -84,7 +86,7 @@ async def test_something_that_waits_without_a_reason_is_not_well(beating, caplog
 async def test_a_database_that_is_away_is_not_well(beating, tmp_path, caplog):
     """Nobody knows then what waits."""
     away = Database(f"sqlite:///{tmp_path}/no-such-folder/usergems.db")
-    heartbeat = Heartbeat(beating.heartbeat.url, beating.heartbeat.http, away, beating.pulse)
+    heartbeat = Heartbeat(beating.heartbeat.url, beating.heartbeat.http, away, beating.watchdog)
 
     assert not await heartbeat.beat()
     assert "the database does not answer" in caplog.text
@@ -104,7 +106,7 @@ async def test_an_address_that_refuses_is_told_without_naming_it(beating, caplog
 async def test_an_address_that_nobody_is_at_stops_nothing(beating, caplog, unused_tcp_port):
     """It is called again a minute later."""
     url = f"http://127.0.0.1:{unused_tcp_port}/s3cret"
-    heartbeat = Heartbeat(url, beating.heartbeat.http, beating.heartbeat.database, beating.pulse)
+    heartbeat = Heartbeat(url, beating.heartbeat.http, beating.heartbeat.database, beating.watchdog)
 
     with caplog.at_level(logging.WARNING):
         assert await heartbeat.beat()

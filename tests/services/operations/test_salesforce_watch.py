@@ -12,7 +12,7 @@ from domain.salesforce import SalesforceConnection
 from sandbox.slack.state import Message
 from services.home.status import Status
 from services.messages.notices import Notices
-from services.operations.salesforce_watch import IDLE_MS, SalesforceCare
+from services.operations.salesforce_watch import IDLE_MS, SalesforceWatch
 from services.salesforce.login import authorize_url, challenge_of
 from services.salesforce.queries.describe import SalesforceDescribe
 from services.salesforce.queries.lookup import Salesforce
@@ -35,7 +35,7 @@ class Connected:
 
     world: World
     sessions: SalesforceSessions
-    care: SalesforceCare
+    care: SalesforceWatch
 
     async def known(self) -> SalesforceConnection:
         found = await self.sessions.database.run(connections.find, self.sessions.cipher, self.world.workspace_id)
@@ -44,7 +44,7 @@ class Connected:
 
     async def minute(self, seconds: float = 61) -> None:
         self.world.clock.advance(seconds=seconds)
-        await self.care.look_after()
+        await self.care.check()
 
     def notices(self) -> list[Message]:
         return self.world.direct_messages("Alma Admin")
@@ -78,7 +78,7 @@ def _query(url: str) -> dict[str, str]:
 async def acme(world: World) -> Connected:
     salesforce: Salesforce = world.worker.router.decider.salesforce
     sessions, slack = salesforce.sessions, world.worker.courier.slack
-    care = SalesforceCare(
+    care = SalesforceWatch(
         sessions, SalesforceDescribe(salesforce), Notices(world.database, slack, world.clock), world.clock
     )
     made = Connected(world, sessions, care)
@@ -119,7 +119,7 @@ async def test_a_refused_refresh_token_is_one_notice_and_no_storm(acme: Connecte
     for _ in range(20):
         acme.world.clock.advance(seconds=30)
         await acme.world.worker.drain()
-        await acme.care.look_after()
+        await acme.care.check()
     assert len(org.calls_of("token")) == 2  # connecting, and the one refusal
     (notice,) = acme.notices()
     assert "connect Salesforce again" in notice.text
@@ -238,21 +238,21 @@ async def test_an_org_that_nobody_connected_in_a_browser_is_asked_for_its_name(w
     describe = SalesforceDescribe(salesforce)
     world.salesforce.add("Organization", Name="Acme Corp", OrganizationType="Unlimited Edition")
     notices = Notices(world.database, world.worker.courier.slack, world.clock)
-    care = SalesforceCare(salesforce.sessions, describe, notices, world.clock)
+    care = SalesforceWatch(salesforce.sessions, describe, notices, world.clock)
     await describe.object(world.workspace_id, "Contact")
     for _ in range(3):
         world.clock.advance(seconds=61)
-        await care.look_after()
+        await care.check()
     known = await salesforce.sessions.connection_of(world.workspace_id)
     assert known is not None
     assert (known.org_name, known.org_edition, known.user_name) == ("Acme Corp", "Unlimited Edition", "Integration")
     assert len(world.salesforce.calls_of("query")) == 2
 
 
-def care_of(world: World) -> SalesforceCare:
+def care_of(world: World) -> SalesforceWatch:
     salesforce = world.worker.router.decider.salesforce
     notices = Notices(world.database, world.worker.courier.slack, world.clock)
-    return SalesforceCare(salesforce.sessions, SalesforceDescribe(salesforce), notices, world.clock)
+    return SalesforceWatch(salesforce.sessions, SalesforceDescribe(salesforce), notices, world.clock)
 
 
 @pytest.mark.both_databases
@@ -262,7 +262,7 @@ async def test_the_operators_credentials_are_tried_right_after_the_installation(
     status = Status(world.database, world.clock)
     care = care_of(world)
     for _ in range(5):
-        await care.look_after()
+        await care.check()
         world.clock.advance(seconds=6)
     found = await status.of(world.workspace_id)
     assert found is not None
@@ -279,14 +279,14 @@ async def test_credentials_that_are_refused_are_tried_every_ten_minutes(world: W
     care = care_of(world)
     await world.database.run(workspaces.install, installed("T2"))
     for _ in range(5):
-        await care.look_after()
+        await care.check()
         world.clock.advance(seconds=6)
     assert len(world.salesforce.calls_of("token")) == 2  # once each of two workspaces
     steps = await world.database.run(noticing.setup_steps, world.workspace_id, "usergems-test")
     assert steps.salesforce is False
     world.salesforce.faults.clear()
     world.clock.advance(seconds=600)
-    await care.look_after()
+    await care.check()
     steps = await world.database.run(noticing.setup_steps, world.workspace_id, "usergems-test")
     assert steps.salesforce is True
 
@@ -297,12 +297,12 @@ async def test_an_org_that_is_away_is_tried_again_a_minute_later(world: World) -
     care = care_of(world)
     await world.database.run(workspaces.install, installed("T2"))
     for _ in range(5):
-        await care.look_after()
+        await care.check()
         world.clock.advance(seconds=6)
     assert len(world.salesforce.calls_of("token")) == 1
     world.salesforce.faults.clear()
     world.clock.advance(seconds=60)
-    await care.look_after()
+    await care.check()
     assert len(world.salesforce.calls_of("token")) == 3
     steps = await world.database.run(noticing.setup_steps, world.workspace_id, "usergems-test")
     assert steps.salesforce is True
@@ -312,6 +312,6 @@ async def test_where_an_admin_connects_nothing_is_tried(world: World) -> None:
     """On the shared login hosts client credentials are never answered."""
     care = care_of(world)
     care.sessions = replace(care.sessions, login_url="https://login.salesforce.com")
-    await care.look_after()
+    await care.check()
     assert world.salesforce.calls == []
     assert await world.database.run(connections.status_of, world.workspace_id) is None

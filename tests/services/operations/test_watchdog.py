@@ -5,29 +5,29 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from services.operations.watchdog import LONGEST_ROUND_MS, Pulse
+from services.operations.watchdog import LONGEST_ROUND_MS, Watchdog
 
 
 def test_nobody_is_missed_who_was_never_heard_of(clock):
     """A web process has no worker."""
     clock.advance(seconds=1_000)
 
-    assert Pulse(clock).missed == []
-    assert Pulse(clock).beats is None
+    assert Watchdog(clock).stuck_loops == []
+    assert Watchdog(clock).is_healthy is None
 
 
 def test_each_loop_is_missed_by_itself(clock):
     """That the other goes round does not hide it."""
-    pulse = Pulse(clock)
-    pulse.beat("route")
-    pulse.beat("post")
+    watchdog = Watchdog(clock)
+    watchdog.beat("route")
+    watchdog.beat("post")
     clock.advance(seconds=LONGEST_ROUND_MS / 1_000)
-    assert pulse.beats
-    pulse.beat("post")
+    assert watchdog.is_healthy
+    watchdog.beat("post")
     clock.advance(seconds=1)
 
-    assert pulse.missed == ["route"]
-    assert pulse.beats is False
+    assert watchdog.stuck_loops == ["route"]
+    assert watchdog.is_healthy is False
 
 
 async def test_both_halves_of_the_worker_are_heard_of(world):

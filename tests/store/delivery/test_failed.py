@@ -152,7 +152,7 @@ async def test_a_lane_that_is_paced_stays_paced(database):
 async def test_a_default_channel_in_trouble_keeps_its_lane_parked(database):
     """It goes out when somebody mends the channel."""
     job_change_id = await bury_in_lane(database, DEFAULT_CHANNEL, Role.FALLBACK)
-    await database.run(workspaces.break_default_channel, "T1", "C_DEFAULT", "is archived")
+    await database.run(workspaces.mark_default_channel_broken, "T1", "C_DEFAULT", "is archived")
 
     await database.run(retry, [job_change_id], LATER)
 

@@ -105,7 +105,7 @@ async def test_a_parked_lane_has_a_reason(run):
     await run(set_lane_parked)
 
     assert not await run(is_stuck)
-    assert (await run(health_figures.vitals, SOMEDAY)).parked == 1
+    assert (await run(health_figures.collect, SOMEDAY)).parked == 1
 
 
 def set_lane_parked(connection):
@@ -138,7 +138,7 @@ async def test_a_post_in_doubt_for_long_hangs_and_is_counted(run):
     await run(posts.settle, [InDoubt(claimed, LONG_AGO, SOMEDAY + 1_000, "no answer", by_answer=True)])
 
     assert await run(is_stuck)
-    assert (await run(health_figures.vitals, SOMEDAY)).in_doubt == 1
+    assert (await run(health_figures.collect, SOMEDAY)).in_doubt == 1
 
 
 async def test_workspaces_that_are_gone_wait_for_nobody(run):
@@ -164,7 +164,7 @@ async def test_open_pauses_are_counted_by_what_and_why(run):
     await run(pauses.pause, "T1", "salesforce", SOMEDAY + 1, SOMEDAY, "no answer")
     await run(pauses.pause, "T1", "slack", SOMEDAY, SOMEDAY, "over")
 
-    found = await run(health_figures.vitals, SOMEDAY)
+    found = await run(health_figures.collect, SOMEDAY)
 
     assert found.pauses == {("slack:users.list", "asked"): 1, ("salesforce", "failing"): 1}
 
@@ -183,7 +183,7 @@ async def test_the_budget_is_that_of_whoever_has_least_left(run):
             connect, workspace_id, our_calls=calls, our_calls_day=day, api_used=used, api_limit=limit, problem=problem
         )
 
-    found = (await run(health_figures.vitals, SOMEDAY)).salesforce
+    found = (await run(health_figures.collect, SOMEDAY)).salesforce
 
     assert (found.connected, found.troubled, found.our_calls) == (3, 1, 3000)
     assert (found.our_share, found.org_share) == (0.5, 0.9)
@@ -196,7 +196,7 @@ def connect(connection, workspace_id, **columns):
 
 async def test_an_empty_database_has_noughts(database):
     """And no errors."""
-    found = await database.run(health_figures.vitals, SOMEDAY)
+    found = await database.run(health_figures.collect, SOMEDAY)
 
     assert (found.in_doubt, found.parked, found.pauses) == (0, 0, {})
     assert found.salesforce == health_figures.SalesforceUse(0, 0, 0, 0.0, 0.0)

@@ -11,8 +11,8 @@ from domain.intake_key import SIGNING
 from domain.salesforce import SalesforceApp
 from services.intake.keys import IntakeKeys
 from store.encryption import KEY_FILE, Cipher, WrongKeyError, key_in
-from store.operations import stored_secrets
-from store.operations.single_process import NotAloneError, alone_on, sqlite_file
+from store.operations import secrets
+from store.operations.single_process import DatabaseInUseError, exclusive_lock, sqlite_file
 from store.salesforce import apps
 from tests.conftest import SOMEDAY
 from tests.store.sample_rows import add_workspace
@@ -24,16 +24,20 @@ def test_a_second_one_is_refused_however_it_names_the_file(tmp_path):
     file.touch()
     link.symlink_to(file)
 
-    with alone_on(file), pytest.raises(NotAloneError, match=r"already works on .*link\.db"), alone_on(link):
+    with (
+        exclusive_lock(file),
+        pytest.raises(DatabaseInUseError, match=r"already works on .*link\.db"),
+        exclusive_lock(link),
+    ):
         pass
 
 
 def test_the_next_one_may_come_when_the_first_is_gone(tmp_path):
     """The lock goes with its holder."""
-    with alone_on(tmp_path / "usergems.db"):
+    with exclusive_lock(tmp_path / "usergems.db"):
         pass
 
-    with alone_on(tmp_path / "usergems.db"):
+    with exclusive_lock(tmp_path / "usergems.db"):
         assert (tmp_path / "usergems.db.lock").exists()
 
 
@@ -70,9 +74,9 @@ async def test_a_wrong_key_is_noticed_before_it_is_needed(database):
     right, wrong = (Cipher.of([Fernet.generate_key().decode()]) for _ in range(2))
     await IntakeKeys(database, right, lambda: SOMEDAY).make("T1", SIGNING, "operator")
 
-    await database.run(stored_secrets.check, right)
+    await database.run(secrets.check_readable, right)
     with pytest.raises(WrongKeyError, match=r"ENCRYPTION_KEYS"):
-        await database.run(stored_secrets.check, wrong)
+        await database.run(secrets.check_readable, wrong)
 
 
 async def test_a_secret_of_any_kind_is_tried(database):
@@ -81,13 +85,13 @@ async def test_a_secret_of_any_kind_is_tried(database):
     await database.run(add_workspace)
     await database.run(apps.save, right, "T1", SalesforceApp("id", "secret", "U1", SOMEDAY))
 
-    await database.run(stored_secrets.check, right)
+    await database.run(secrets.check_readable, right)
     with pytest.raises(WrongKeyError):
-        await database.run(stored_secrets.check, wrong)
+        await database.run(secrets.check_readable, wrong)
 
 
 async def test_an_empty_database_goes_with_any_key(database):
     """There is nothing yet that could not be read."""
     cipher = Cipher.of([Fernet.generate_key().decode()])
 
-    assert await database.run(stored_secrets.check, cipher) is None
+    assert await database.run(secrets.check_readable, cipher) is None

@@ -135,7 +135,7 @@ async def test_installing_again_brings_a_workspace_back_with_its_preferences(
     """Who uninstalled and comes back finds the default channel as it was."""
     await store.async_save(installation())
     await database.run(workspaces.change, "T1", None, default_channel_id="C1")
-    await store.forget("T1")
+    await store.delete_tokens("T1")
     await database.run(workspaces.mark_gone, "T1", 1)
 
     await store.async_save(installation(installed_at=1_795_000_900.0))
@@ -247,7 +247,7 @@ async def test_forgetting_leaves_no_token_in_either_table(
     await store.async_save(saved)
     await store.async_save(installation(team_id="T9", bot_token="xoxb-other"))
 
-    await store.forget(workspace_id)
+    await store.delete_tokens(workspace_id)
 
     assert await store.bot_token(workspace_id) is None
     assert await database.run(rows) == [1, 1]
@@ -259,7 +259,7 @@ async def test_forgetting_an_organisation_spares_a_workspaces_own_installation(s
     await store.async_save(org_wide(bot_token="xoxb-org"))
     await store.async_save(installation(enterprise_id="E1"))
 
-    await store.forget("E1")
+    await store.delete_tokens("E1")
 
     assert await store.bot_token("E1") is None
     assert await store.bot_token("T1") == TOKEN

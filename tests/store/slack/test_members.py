@@ -27,27 +27,27 @@ async def workspace(database, clock):
 
 
 async def known(database, now, *emails):
-    return await database.run(members.known, T1, emails or [ADA, BO], now)
+    return await database.run(members.cached, T1, emails or [ADA, BO], now)
 
 
 async def test_the_last_answer_counts(database, clock):
     """Remembering again corrects, it does not add."""
-    await database.run(members.remember, T1, {ADA: Member(None, NOT_IN_SLACK), BO: Member("U2")}, clock())
-    await database.run(members.remember, T1, {ADA: Member("U1", GUEST)}, clock())
+    await database.run(members.cache, T1, {ADA: Member(None, NOT_IN_SLACK), BO: Member("U2")}, clock())
+    await database.run(members.cache, T1, {ADA: Member("U1", GUEST)}, clock())
 
     assert await known(database, clock()) == {ADA: Member("U1", GUEST), BO: Member("U2")}
 
 
 async def test_nothing_to_remember_is_nothing(database, clock):
     """A batch may bring no answers at all."""
-    await database.run(members.remember, T1, {}, clock())
+    await database.run(members.cache, T1, {}, clock())
 
     assert await known(database, clock()) == {}
 
 
 async def test_a_closed_account_does_not_take_the_address_from_its_new_owner(database, clock):
     """Somebody left; a namesake has the address now, and the old account changes."""
-    await database.run(members.remember, T1, {ADA: Member("U9")}, clock())
+    await database.run(members.cache, T1, {ADA: Member("U9")}, clock())
 
     await database.run(members.refresh, T1, ADA, Member("U1", DEACTIVATED), clock())
 
@@ -56,7 +56,7 @@ async def test_a_closed_account_does_not_take_the_address_from_its_new_owner(dat
 
 async def test_a_change_without_an_address_still_reaches_the_person(database, clock):
     """Slack leaves the address out for closed accounts at times."""
-    await database.run(members.remember, T1, {ADA: Member("U1")}, clock())
+    await database.run(members.cache, T1, {ADA: Member("U1")}, clock())
 
     await database.run(members.refresh, T1, None, Member("U1", DEACTIVATED), clock())
 
@@ -66,17 +66,17 @@ async def test_a_change_without_an_address_still_reaches_the_person(database, cl
 async def test_look_ups_of_the_last_minute_are_counted(database, clock):
     """Only those that were a call of their own, and not what an event corrected."""
     start = clock()
-    await database.run(members.remember, T1, {ADA: Member("U1")}, start)
-    await database.run(members.remember, T1, {BO: Member("U2")}, start, one_by_one=False)
+    await database.run(members.cache, T1, {ADA: Member("U1")}, start)
+    await database.run(members.cache, T1, {BO: Member("U2")}, start, one_by_one=False)
     await database.run(members.refresh, T1, BO, Member("U2"), start)
 
-    assert await database.run(members.asked_since, T1, start - 1) == (1, start)
-    assert await database.run(members.asked_since, T1, start) == (0, 0)
+    assert await database.run(members.lookups_since, T1, start - 1) == (1, start)
+    assert await database.run(members.lookups_since, T1, start) == (0, 0)
 
 
 async def test_what_is_not_believed_any_more_is_forgotten(database, clock):
     """Addresses are people's data: they are kept as long as they are of use."""
-    await database.run(members.remember, T1, {ADA: Member("U1"), BO: Member(None, NOT_IN_SLACK)}, clock())
+    await database.run(members.cache, T1, {ADA: Member("U1"), BO: Member(None, NOT_IN_SLACK)}, clock())
     clock.advance(seconds=60 * 60)
 
     assert await database.run(members.prune, clock()) == 1

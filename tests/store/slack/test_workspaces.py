@@ -44,21 +44,21 @@ async def due_at(database) -> int | None:
 async def test_a_mended_channel_gets_what_was_kept_for_it(database):
     """And its trouble may be told again when it comes back."""
     await default_lane(database, due_at=None)
-    await database.run(workspaces.break_default_channel, T1, "C1", "it was archived")
-    await database.run(workspaces.give_once, T1, DEFAULT_CHANNEL_BROKEN, 5)
+    await database.run(workspaces.mark_default_channel_broken, T1, "C1", "it was archived")
+    await database.run(workspaces.claim_notice, T1, DEFAULT_CHANNEL_BROKEN, 5)
 
-    assert await database.run(workspaces.mend_default_channel, T1, "C1", 9) is True
+    assert await database.run(workspaces.mark_default_channel_working, T1, "C1", 9) is True
 
     assert await due_at(database) == 9
-    assert await database.run(workspaces.give_once, T1, DEFAULT_CHANNEL_BROKEN, 10) is True
+    assert await database.run(workspaces.claim_notice, T1, DEFAULT_CHANNEL_BROKEN, 10) is True
 
 
 async def test_mending_what_is_not_broken_moves_nothing(database):
     """Unarchiving another channel is no news."""
     await default_lane(database, due_at=None)
 
-    assert await database.run(workspaces.mend_default_channel, T1, "C1", 9) is False
-    assert await database.run(workspaces.mend_default_channel, T1, "C2", 9) is False
+    assert await database.run(workspaces.mark_default_channel_working, T1, "C1", 9) is False
+    assert await database.run(workspaces.mark_default_channel_working, T1, "C2", 9) is False
 
     assert await due_at(database) is None
 
@@ -83,8 +83,8 @@ async def test_a_lane_keeps_its_pace_when_it_opens(database):
 
 async def test_only_the_default_channel_can_break(database):
     """Others are archived every day."""
-    assert await database.run(workspaces.break_default_channel, T1, "C2", "it was archived") is False
-    assert await database.run(workspaces.break_default_channel, T1, "C1", "it was archived") is True
+    assert await database.run(workspaces.mark_default_channel_broken, T1, "C2", "it was archived") is False
+    assert await database.run(workspaces.mark_default_channel_broken, T1, "C1", "it was archived") is True
 
 
 async def test_a_workspace_leaves_once(database):
