@@ -1,4 +1,4 @@
-"""Correcting a stored decision when its destination cannot be posted to. Its shape: ownership/choice/outcome.py."""
+"""Correcting a stored decision when a destination cannot be posted to, see ownership/choice/delivery_plan.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bringing a database to the newest schema, with Alembic."""
+"""Migrating a database to the newest schema, with Alembic."""
 
 from __future__ import annotations
 
@@ -13,48 +13,48 @@ HERE = Path(__file__).parent
 
 LOCK_MS = 200
 """
-How long a migration waits for a table on PostgreSQL, and so who serves waits behind it.
+How long a migration waits for a table lock on PostgreSQL. Other queries wait behind it.
 
-Much less than the second after which PostgreSQL looks for a deadlock, of which one of those might be the victim.
+It is much less than a second, after which PostgreSQL looks for deadlocks and might cancel one of those queries.
 """
 
 ONE_AT_A_TIME = 7_263_548
-"""The number of PostgreSQL's advisory lock that a migration holds: replicas may all try when they start."""
+"""The number of the advisory lock that a migration holds, because every replica may migrate when it starts."""
 
 
-BESIDE = {
+CONCURRENT_INDEXES = {
     "ix_deliveries_lane": ("deliveries", "lane_id, state, id"),
     "ix_posts_lane": ("posts", "lane_id, state, tried_at"),
 }
-"""Indexes that a migration gives to tables which may be large: the table and the columns of each."""
+"""Indexes that a migration adds to tables which may be large, with their tables and columns."""
 
 BUILD_LOCK_MS = 10_000
-"""How long such an index waits for who has the table in hand. Nobody waits behind it meanwhile."""
+"""How long building such an index waits for running transactions. Nothing waits behind it."""
 
 
 class NewerSchemaError(Exception):
-    """A newer version of the app has migrated this database."""
+    """A newer version of the app has migrated the database."""
 
 
 class LockedError(Exception):
-    """A table that has to change was in use for too long. Nothing has changed: try again."""
+    """A table was in use for too long. Nothing has changed, and the migration can be tried again."""
 
 
-def build_beside(connection: Connection) -> None:
+def build_indexes_concurrently(connection: Connection) -> None:
     """
-    On PostgreSQL, before `upgrade`: build the indexes of BESIDE while others write to their tables.
+    Build CONCURRENT_INDEXES on PostgreSQL while other processes write to their tables. Call it before `upgrade`.
 
-    *connection* is outside of any transaction, and not used for anything else. Nothing where the tables are not there
-    yet. Raises LockedError.
+    `connection` is outside a transaction and used for nothing else. Tables that do not exist yet are skipped. Raises
+    LockedError.
     """
     if connection.dialect.name != "postgresql":
         return
-    with _standing_back():
+    with _translate_lock_timeout():
         connection.exec_driver_sql(f"SET lock_timeout = '{BUILD_LOCK_MS}ms'")
-        # Not waited for: who builds waits for every statement that runs, also for one that waits for this lock.
+        # It does not wait, because building waits for every running statement, even for one that waits for this lock.
         if not connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({ONE_AT_A_TIME})").scalar_one():
             raise LockedError
-        for name, (table, columns) in BESIDE.items():
+        for name, (table, columns) in CONCURRENT_INDEXES.items():
             if connection.execute(_table, {"name": table}).scalar_one() is not None:
                 _build(connection, name, f"{table} ({columns})")
 
@@ -64,18 +64,16 @@ _is_valid = text("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass
 
 
 def _build(connection: Connection, name: str, target: str) -> None:
-    if connection.execute(_is_valid, {"name": name}).scalar_one_or_none() is False:  # somebody gave up over it, or died
+    if connection.execute(_is_valid, {"name": name}).scalar_one_or_none() is False:  # an earlier attempt failed
         connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY {name}")
     connection.exec_driver_sql(f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON {target}")
 
 
 def upgrade(connection: Connection) -> None:
     """
-    Run what is missing, inside the caller's transaction; nothing if it is the newest.
-
-    Raises NewerSchemaError, LockedError.
+    Run the missing migrations in the transaction of the caller. Raises NewerSchemaError, LockedError.
     """
-    with _standing_back():
+    with _translate_lock_timeout():
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_MS}ms'")
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ONE_AT_A_TIME})")
@@ -84,18 +82,18 @@ def upgrade(connection: Connection) -> None:
 
 
 @contextmanager
-def _standing_back() -> Iterator[None]:
-    """That a table is in use is no outage."""
+def _translate_lock_timeout() -> Iterator[None]:
+    """Raise LockedError for a table in use, which is not an outage."""
     try:
         yield
     except OperationalError as error:
-        if type(error.orig).__name__ == "LockNotAvailable":  # psycopg's, which SQLite does not need
+        if type(error.orig).__name__ == "LockNotAvailable":  # of psycopg, which is not installed for SQLite
             raise LockedError from error
         raise
 
 
 def _run_missing(connection: Connection) -> None:
-    # Alembic is large, and nearly every start finds nothing to do for it.
+    # Alembic is large, and most starts do not need it.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
     from alembic.util import CommandError  # noqa: PLC0415
@@ -110,7 +108,7 @@ def _run_missing(connection: Connection) -> None:
 
 
 def is_newest(connection: Connection) -> bool:
-    """Whether every migration this version knows has run."""
+    """Return whether every migration of this version has run."""
     if not inspect(connection).has_table("alembic_version"):
         return False
     current = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one_or_none()
@@ -118,5 +116,5 @@ def is_newest(connection: Connection) -> bool:
 
 
 def newest() -> str:
-    """The last migration there is: their files begin with their revisions, which count."""
+    """Return the revision of the last migration. The names of their files start with the revisions, in order."""
     return max(path.name for path in (HERE / "versions").glob("[0-9]*.py")).partition("_")[0]

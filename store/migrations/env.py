@@ -1,4 +1,4 @@
-"""What Alembic runs around the migrations: they use the connection that `upgrade` was given."""
+"""The environment of Alembic: migrations run on the connection that was passed to `upgrade`."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-Every table, a module for each subject: what the migrations build and what the statements are written against.
+Every table, in a module for each subject, as the migrations create them.
 
 Some columns and stored values keep an older word, since renaming them is not worth a migration: `told` is who was
 notified, `laters` are snoozed deliveries, the state `buried` means failed, `given` means reassigned, `tell_dris` is

@@ -14,7 +14,7 @@ metadata = MetaData(
 )
 
 Milliseconds = BigInteger
-"""Every time is whole milliseconds since the epoch, UTC, so that both databases compare and keep it alike."""
+"""Times are whole milliseconds since the epoch, so that both databases store and compare them in the same way."""
 
 RowId = BigInteger().with_variant(Integer, "sqlite")
-"""SQLite assigns ids by itself only to INTEGER columns."""
+"""SQLite assigns ids only to INTEGER columns."""

@@ -6,23 +6,23 @@ from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text, UniqueCo
 
 from store.schema.base import Milliseconds, RowId, metadata
 
-turns = Table(  # whose turn it is: fairness between workspaces, and one of us a workspace at a time
+turns = Table(  # fair turns between workspaces, and one process at a time for each of them
     "turns",
     metadata,
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
     Column("half", Text, primary_key=True),  # route | post | find
     Column("served_at", Milliseconds, nullable=False, server_default="0"),
     Column("lease_until", Milliseconds, nullable=False, server_default="0"),
-    Column("lease", Text),  # who holds it; null: nobody
+    Column("lease", Text),  # null: nobody holds it
 )
 
-pauses = Table(  # a vendor asked us to wait, or keeps failing
+pauses = Table(  # an API that asked us to wait, or that keeps failing
     "pauses",
     metadata,
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
     Column("subject", Text, primary_key=True),  # slack, slack:chat.postMessage, salesforce, …
     Column("until", Milliseconds, nullable=False),
-    Column("failures", Integer, nullable=False, server_default="0"),  # in a row; 0: it only asked us to wait
+    Column("failures", Integer, nullable=False, server_default="0"),  # in a row; 0: it asked us to wait
     Column("since", Milliseconds, nullable=False),  # the first of these failures
     Column("reason", Text, nullable=False, server_default=""),
 )
@@ -33,13 +33,15 @@ lanes = Table(
     Column("id", RowId, primary_key=True),
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
     Column("destination", Text, nullable=False),  # a Slack user id, a channel id, or DEFAULT_CHANNEL
-    # Pacing, Retry-After, back-off and lease in one: when this lane may post next. Null: empty, or parked.
+    # Pace, Retry-After, backoff and lease in one: when this lane may post next. Null: empty, or parked.
     Column("due_at", Milliseconds),
-    Column("paced_until", Milliseconds, nullable=False, server_default="0"),  # earliest next message, also when empty
+    Column(
+        "paced_until", Milliseconds, nullable=False, server_default="0"
+    ),  # earliest time of the next message, also while empty
     Column("lease", Text),
     Column("failures", Integer, nullable=False, server_default="0"),  # in a row
-    Column("dm", Text),  # of a person's lane: the id of our direct message with them, once Slack has told it
-    Column("kept_until", Milliseconds),  # until when its reader's preferences keep it; null, or past: they do not
+    Column("dm", Text),  # of a person: the id of our direct message with them, once it is known
+    Column("kept_until", Milliseconds),  # until when the hours of its reader hold it back; null or past: not held back
     UniqueConstraint("workspace_id", "destination"),
     Index(
         "ix_lanes_due",
@@ -51,20 +53,20 @@ lanes = Table(
     ),
 )
 
-posts = Table(  # one Slack message, written before it is sent
+posts = Table(  # one Slack message; the row is written before the message is sent
     "posts",
     metadata,
-    Column("id", Text, primary_key=True),  # a UUID: the message's client_msg_id, and in its metadata
+    Column("id", Text, primary_key=True),  # a UUID: the client_msg_id of the message, and in its metadata
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
     Column("lane_id", RowId, ForeignKey("lanes.id", ondelete="CASCADE"), nullable=False),
     Column("state", Text, nullable=False),  # sending | sent | failed
     Column("tries", Integer, nullable=False, server_default="1"),
-    Column("doubts", Integer, nullable=False, server_default="0"),  # answers that left open whether it was performed
+    Column("doubts", Integer, nullable=False, server_default="0"),  # ambiguous answers
     Column("begun_at", Milliseconds, nullable=False),
     Column("tried_at", Milliseconds, nullable=False),
-    Column("channel", Text),  # where Slack put it
+    Column("channel", Text),  # where Slack posted it
     Column("ts", Text),
-    Column("digest", Text),  # daily | weekly; null: it is none
+    Column("digest", Text),  # daily | weekly; null: not a digest
     Index(
         "ix_posts_sending",
         "lane_id",
@@ -78,22 +80,22 @@ posts = Table(  # one Slack message, written before it is sent
 deliveries = Table(
     "deliveries",
     metadata,
-    Column("id", RowId, primary_key=True),  # counts up: the order inside a lane
+    Column("id", RowId, primary_key=True),  # ascending: the order inside a lane
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
     Column("job_change_id", Text, ForeignKey("job_changes.id", ondelete="CASCADE"), nullable=False),
     Column("lane_id", RowId, ForeignKey("lanes.id", ondelete="CASCADE"), nullable=False),
-    Column("role", Text, nullable=False),  # dri | fallback | channel | copy: a copy never decides the outcome
-    Column("reason", Text, nullable=False),  # why it comes here, as the message says it
-    Column("side", Text),  # past | current | both: whose owner is told; null: what the change type suggests
+    Column("role", Text, nullable=False),  # dri | fallback | channel | copy; a copy never decides the outcome
+    Column("reason", Text, nullable=False),  # why it is delivered here, as the message says
+    Column("side", Text),  # past | current | both: whose owner is notified; null: as the change type suggests
     Column("state", Text, nullable=False),  # pending | sending | delivered | buried | moved
     Column("attempts", Integer, nullable=False, server_default="0"),
-    Column("plainness", Integer, nullable=False, server_default="0"),  # 0 bundle, 1 alone, 2 plain text
+    Column("plainness", Integer, nullable=False, server_default="0"),  # 0: may be bundled, 1: alone, 2: plain text
     Column("post_id", Text, ForeignKey("posts.id", ondelete="SET NULL")),
     Column("last_error", Text),
     Column("created_at", Milliseconds, nullable=False),
     Column("settled_at", Milliseconds),
     UniqueConstraint("job_change_id", "lane_id"),
-    Index("ix_deliveries_lane", "lane_id", "state", "id"),  # as good as the next one, which SQLite may pass over for it
+    Index("ix_deliveries_lane", "lane_id", "state", "id"),  # SQLite may prefer it to the next one, which is as good
     Index(
         "ix_deliveries_pending",
         "lane_id",
@@ -116,18 +118,18 @@ deliveries = Table(
     ),
 )
 
-trace = Table(  # what happened to a job change after it was routed, one row a step; only added to
+trace = Table(  # what happened to a job change after it was routed; rows are only added
     "trace",
     metadata,
     Column("id", RowId, primary_key=True),
     Column("job_change_id", Text, ForeignKey("job_changes.id", ondelete="CASCADE"), nullable=False),
     Column("at", Milliseconds, nullable=False),
-    Column("step", Text, nullable=False),
+    Column("step", Text, nullable=False),  # see Step in domain/states.py; older rows hold other words
     Column("detail", Text, nullable=False, server_default=""),
     Index("ix_trace_job_change", "job_change_id", "id"),
 )
 
-earlier_posts = Table(  # messages that carried a delivery before it was told again
+earlier_posts = Table(  # messages that carried a delivery before it was sent again
     "earlier_posts",
     metadata,
     Column("post_id", Text, ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True),
@@ -135,28 +137,30 @@ earlier_posts = Table(  # messages that carried a delivery before it was told ag
     Index("ix_earlier_posts_delivery", "delivery_id"),
 )
 
-redraws = Table(  # messages that do not show yet what the rows say
+redraws = Table(  # messages that have to be updated in Slack
     "redraws",
     metadata,
     Column("post_id", Text, ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True),
-    Column("version", Integer, nullable=False),  # grows whenever there is more to show
+    Column("version", Integer, nullable=False),  # grows with each change
     Column("due_at", Milliseconds, nullable=False),  # schedule, retry time and lease in one
     Column("lease", Text),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Index("ix_redraws_due", "due_at"),
 )
 
-reminders = Table(  # what was told to somebody who is to be reminded while nothing comes of it, once
+reminders = Table(  # deliveries whose reader is reminded once if they do not act
     "reminders",
     metadata,
     Column("delivery_id", RowId, ForeignKey("deliveries.id", ondelete="CASCADE"), primary_key=True),
     Column("job_change_id", Text, ForeignKey("job_changes.id", ondelete="CASCADE"), nullable=False),
-    Column("told_at", Milliseconds, nullable=False),
-    Column("hours", Integer, nullable=False),  # working hours of its reader to wait, each time
-    Column("due_at", Milliseconds),  # when to look, and lease in one; null: there is nothing more to do
+    Column("told_at", Milliseconds, nullable=False),  # when it was delivered
+    Column(
+        "hours", Integer, nullable=False
+    ),  # working hours to wait before the reminder, and again before the escalation
+    Column("due_at", Milliseconds),  # schedule and lease in one; null: finished
     Column("lease", Text),
     Column("attempts", Integer, nullable=False, server_default="0"),
-    Column("begun_at", Milliseconds),  # when we set out to remind: written before Slack is called
+    Column("begun_at", Milliseconds),  # written before Slack is called
     Column("reminded_at", Milliseconds),
     Column("escalated_at", Milliseconds),
     Column("escalated_to", Text),  # a destination

@@ -1,4 +1,4 @@
-"""Tables behind App Home: day counts, preferences of members, and the audit log."""
+"""Tables behind App Home: day counts, the preferences of members, and the audit log."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text,
 
 from store.schema.base import Milliseconds, RowId, metadata
 
-day_counts = Table(  # how many job changes ended on a day that is over
+day_counts = Table(  # how many job changes ended on a day, counted once it is over
     "day_counts",
     metadata,
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
@@ -23,27 +23,27 @@ absences = Table(  # who is out of office
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
     Column("user_id", Text, primary_key=True),
     Column("since", Milliseconds, nullable=False),
-    Column("until", Milliseconds),  # null: until they say so
-    Column("delegate", Text),  # a Slack user id; null: nobody takes their place
+    Column("until", Milliseconds),  # null: until they end it
+    Column("delegate", Text),  # a Slack user id; null: no delegate
 )
 
-mutes = Table(  # what a member does not want to hear
+mutes = Table(  # what a member does not want to be notified about
     "mutes",
     metadata,
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
     Column("user_id", Text, primary_key=True),
-    Column("signal", Text, primary_key=True),  # or a change type, segment:… of an account, or *: every one
-    Column("until", Milliseconds),  # null: until they say so
+    Column("signal", Text, primary_key=True),  # or a change type, segment:… of an account, or * for everything
+    Column("until", Milliseconds),  # null: until they end it
 )
 
-mute_limits = Table(  # what nobody in a workspace may mute
+mute_limits = Table(  # required notifications: what nobody in a workspace may mute
     "mute_limits",
     metadata,
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
     Column("what", Text, primary_key=True),  # as in mutes.signal, see store/ownership/muting.py
 )
 
-member_preferences = Table(  # when and how a member wants to be told, see domain/notification_hours.py
+member_preferences = Table(  # when and how a member wants to be notified, see domain/notification_hours.py
     "member_preferences",
     metadata,
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
@@ -51,10 +51,10 @@ member_preferences = Table(  # when and how a member wants to be told, see domai
     Column("delivery", Text, nullable=False, server_default="direct"),  # direct | daily | weekly
     Column("digest_at", Integer, nullable=False, server_default="540"),  # minutes after midnight
     Column("weekday", Integer, nullable=False, server_default="0"),  # of a weekly digest; 0: Monday
-    Column("quiet_from", Integer),  # minutes after midnight; null: there are no quiet hours
+    Column("quiet_from", Integer),  # minutes after midnight; null: no quiet hours
     Column("quiet_to", Integer),
     Column("quiet_weekends", Boolean, nullable=False, server_default=text("false")),
-    Column("tz", Text),  # as Slack last told it; null: not known
+    Column("tz", Text),  # as Slack last reported it; null: not known
     Column("changed_at", Milliseconds, nullable=False),
 )
 

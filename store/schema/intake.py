@@ -1,4 +1,4 @@
-"""Tables of what came in: job changes, keys of senders, field mappings and imports."""
+"""Tables of intake: job changes, the keys of senders, field mappings and imports."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ job_changes = Table(
     Column("source", Text, nullable=False),
     Column("payload", Text),  # the JobChange as JSON; null: erased
     Column("accepted_at", Milliseconds, nullable=False),
-    Column("due_at", Milliseconds),  # when to route it; null: nothing to route
+    Column("due_at", Milliseconds),  # when to route it; null: it has been routed
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("last_error", Text),
-    Column("decision", Text),  # JSON: who was considered, in order, and what became of each; null: not routed yet
+    Column("decision", Text),  # JSON: who was considered, in order, with the results; null: not routed yet
     Column("routed_at", Milliseconds),
-    Column("outcome", Text),  # delivered | buried | muted; null: not ended yet
-    Column("told", Text),  # of a delivered one: dri | channel
-    Column("reason", Text),  # of a buried or muted one, or why the channel was told
+    Column("outcome", Text),  # delivered | buried (failed) | muted; null: open
+    Column("told", Text),  # who was notified, if it was delivered: dri | channel
+    Column("reason", Text),  # why it failed or was muted, or why it went to the channel
     Column("ended_at", Milliseconds),
-    Column("acted_at", Milliseconds),  # when somebody who was told last did something about it; null: nobody did
+    Column("acted_at", Milliseconds),  # when somebody last acted on it; null: nobody has
     UniqueConstraint("workspace_id", "key"),
     Index(
         "ix_job_changes_due",
@@ -42,7 +42,7 @@ job_changes = Table(
         postgresql_where=text("ended_at IS NULL"),
     ),
     Index("ix_job_changes_ended", "workspace_id", "ended_at", "outcome", "told"),
-    Index(  # outcome first: SQLite would choose another index otherwise
+    Index(  # outcome first, because SQLite would choose another index otherwise
         "ix_job_changes_buried",
         "outcome",
         "workspace_id",
@@ -51,7 +51,7 @@ job_changes = Table(
     ),
 )
 
-mappings = Table(  # how a workspace reads the rows of a sender
+mappings = Table(  # field mappings: how the rows of a sender are read
     "mappings",
     metadata,
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
@@ -70,19 +70,19 @@ intake_keys = Table(
     Column("secret", Text, nullable=False),  # signing: encrypted; bearer: its SHA-256
     Column("made_at", Milliseconds, nullable=False),
     Column("made_by", Text, nullable=False),
-    Column("expires_at", Milliseconds),  # null: in force; a rolled one stays good until then
+    Column("expires_at", Milliseconds),  # null: in use; a rotated key is valid until then
     Index("ix_intake_keys_workspace", "workspace_id", "kind"),
 )
 
-imports = Table(  # how far the import of a file has come, until it has come to its end
+imports = Table(  # the progress of importing a file, until it is finished
     "imports",
     metadata,
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
-    Column("digest", Text, primary_key=True),  # SHA-256 of the file and of how it is read
+    Column("digest", Text, primary_key=True),  # SHA-256 of the file and its mapping
     Column("read", Integer, nullable=False),  # rows
     Column("accepted", Integer, nullable=False),
     Column("duplicate", Integer, nullable=False),
     Column("refused", Integer, nullable=False),
-    Column("refused_bytes", BigInteger, nullable=False),  # size of the file of those refused
+    Column("refused_bytes", BigInteger, nullable=False),  # size of the file of refused rows
     Column("updated_at", Milliseconds, nullable=False),
 )

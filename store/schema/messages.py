@@ -1,4 +1,4 @@
-"""Tables of what people did with messages, and of notices to admins."""
+"""Tables of what people did with deliveries, and of notices to admins."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text, text
 
 from store.schema.base import Milliseconds, RowId, metadata
 
-handlings = Table(  # what came of a delivery after it was read; no row: nothing yet
+handlings = Table(  # what people did with a delivery; no row: nothing yet
     "handlings",
     metadata,
     Column("delivery_id", RowId, ForeignKey("deliveries.id", ondelete="CASCADE"), primary_key=True),
     Column("job_change_id", Text, ForeignKey("job_changes.id", ondelete="CASCADE"), nullable=False),
-    Column("state", Text, nullable=False),  # open | taken | given | given_back
+    Column("state", Text, nullable=False),  # open | taken | given (reassigned) | given_back (returned)
     Column("actor", Text),  # the Slack user who did it; null while open
     Column("at", Milliseconds),
     Column("given_to", Text),  # a Slack user
     Index("ix_handlings_job_change", "job_change_id", "delivery_id"),
 )
 
-laters = Table(  # deliveries that come back, once, because their reader asked
+laters = Table(  # snoozed deliveries
     "laters",
     metadata,
     Column("delivery_id", RowId, ForeignKey("deliveries.id", ondelete="CASCADE"), primary_key=True),
     Column("job_change_id", Text, ForeignKey("job_changes.id", ondelete="CASCADE"), nullable=False),
     Column("actor", Text, nullable=False),
-    Column("due_at", Milliseconds),  # null: it came back
+    Column("due_at", Milliseconds),  # null: the snooze has ended
     Column("back_at", Milliseconds),
     Index("ix_laters_job_change", "job_change_id"),
     Index(
@@ -35,7 +35,7 @@ laters = Table(  # deliveries that come back, once, because their reader asked
     ),
 )
 
-wrong_data = Table(  # what people say is wrong with a job change, one report each
+wrong_data = Table(  # reports of wrong data, one for each person and job change
     "wrong_data",
     metadata,
     Column("job_change_id", Text, ForeignKey("job_changes.id", ondelete="CASCADE"), primary_key=True),
@@ -43,25 +43,25 @@ wrong_data = Table(  # what people say is wrong with a job change, one report ea
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
     Column("at", Milliseconds, nullable=False),
     Column("kind", Text, nullable=False),  # not_moved | wrong_person | wrong_job | old_news | other
-    Column("words", Text),  # their own; null: none, or erased
+    Column("words", Text),  # their comment; null: none, or erased
     Index("ix_wrong_data_workspace", "workspace_id", "at"),
 )
 
-notices = Table(  # what somebody who looks after the app is told of it, in a direct message that is kept up to date
+notices = Table(  # direct messages to admins that are kept up to date
     "notices",
     metadata,
-    Column("id", Text, primary_key=True),  # a UUID: the message's client_msg_id, and in its metadata
+    Column("id", Text, primary_key=True),  # a UUID: the client_msg_id of the message, and in its metadata
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
     Column("kind", Text, nullable=False),  # see services/messages/notice_text.py
     Column("user_id", Text, nullable=False),
     Column("made_at", Milliseconds, nullable=False),
-    Column("due_at", Milliseconds),  # when to look at it (again), and lease in one; null: it stays as it is
+    Column("due_at", Milliseconds),  # schedule and lease in one; null: it is final
     Column("lease", Text),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("begun_at", Milliseconds),  # written before it is sent
-    Column("channel", Text),  # where Slack put it
+    Column("channel", Text),  # where Slack posted it
     Column("ts", Text),
-    Column("shown", Text),  # a digest of what it says
+    Column("shown", Text),  # a hash of its content
     Index("ix_notices_workspace", "workspace_id", "kind"),
     Index(
         "ix_notices_due",

@@ -1,4 +1,4 @@
-"""Tables of ownership: rule sets, how owners are matched with Slack members, pools."""
+"""Tables of ownership: rule sets, matching of owners with Slack members, and pools."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text
 
 from store.schema.base import Milliseconds, metadata
 
-ownership_rules = Table(  # published rule sets; the greatest version is in force, and none is ever changed
+ownership_rules = Table(  # published rule sets; the highest version is in force, and none is ever changed
     "ownership_rules",
     metadata,
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
@@ -17,38 +17,38 @@ ownership_rules = Table(  # published rule sets; the greatest version is in forc
     Column("note", Text, nullable=False, server_default=""),
 )
 
-ownership_drafts = Table(  # what is being changed and not in force yet
+ownership_drafts = Table(  # changes that are not published yet
     "ownership_drafts",
     metadata,
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
-    Column(
-        "revision", Integer, nullable=False
-    ),  # grows with each change, so that nobody overwrites what they have not seen
-    Column("based_on", Integer, nullable=False),  # the version it started from; 0: nothing was published
+    Column("revision", Integer, nullable=False),  # grows with each change, to detect conflicting changes
+    Column("based_on", Integer, nullable=False),  # the version it started from; 0: none was published
     Column("rules", Text, nullable=False),  # JSON
     Column("changed_at", Milliseconds, nullable=False),
     Column("changed_by", Text, nullable=False),
 )
 
-ownership_matching = Table(  # how owners are matched with Slack users beyond their e-mail address
+ownership_matching = Table(  # how owners are matched with Slack users, besides by email address
     "ownership_matching",
     metadata,
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
     Column("email_field", Text),  # of Salesforce's User
-    Column("alias_domains", Text, nullable=False, server_default="{}"),  # JSON: a domain, and the one Slack knows it by
+    Column(
+        "alias_domains", Text, nullable=False, server_default="{}"
+    ),  # JSON: a domain, and the one that is used in Slack
 )
 
-ownership_links = Table(  # an owner whom an admin matched with a Slack user by hand
+ownership_links = Table(  # owners whom an admin has matched with a Slack user by hand
     "ownership_links",
     metadata,
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
-    Column("owner", Text, primary_key=True),  # an e-mail address in lower case, or a Salesforce user id
+    Column("owner", Text, primary_key=True),  # an email address in lower case, or a Salesforce user id
     Column("user_id", Text, nullable=False),
     Column("linked_at", Milliseconds, nullable=False),
     Column("linked_by", Text, nullable=False),
 )
 
-ownership_unmatched = Table(  # what an owner without a Slack user has missed
+ownership_unmatched = Table(  # the job changes that unmatched owners have missed
     "ownership_unmatched",
     metadata,
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
@@ -56,13 +56,13 @@ ownership_unmatched = Table(  # what an owner without a Slack user has missed
     Column("job_change_id", Text, ForeignKey("job_changes.id", ondelete="CASCADE"), primary_key=True),
     Column("name", Text, nullable=False),
     Column("problem", Text, nullable=False),
-    Column("why", Text, nullable=False),  # why it would have been theirs, as the message says it
+    Column("why", Text, nullable=False),  # why it would have been theirs, as the message would have said
     Column("side", Text),
     Column("seen_at", Milliseconds, nullable=False),
     Index("ix_ownership_unmatched_job_change", "job_change_id"),
 )
 
-ownership_pools = Table(  # whose turn it is
+ownership_pools = Table(  # whose turn it is in each pool
     "ownership_pools",
     metadata,
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
@@ -70,7 +70,7 @@ ownership_pools = Table(  # whose turn it is
     Column("state", Text, nullable=False),  # JSON
 )
 
-ownership_accounts = Table(  # who of a pool has an account
+ownership_accounts = Table(  # which member of a pool has an account
     "ownership_accounts",
     metadata,
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
@@ -80,11 +80,11 @@ ownership_accounts = Table(  # who of a pool has an account
     Column("taken_at", Milliseconds, nullable=False),
 )
 
-ownership_denials = Table(  # an owner of whom a member says that it is not them
+ownership_denials = Table(  # members who say that they are not this owner
     "ownership_denials",
     metadata,
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
-    Column("owner", Text, primary_key=True),  # an e-mail address in lower case, or a Salesforce user id
+    Column("owner", Text, primary_key=True),  # an email address in lower case, or a Salesforce user id
     Column("user_id", Text, primary_key=True),
     Column("denied_at", Milliseconds, nullable=False),
 )

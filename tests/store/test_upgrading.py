@@ -234,7 +234,7 @@ def test_the_first_migration_is_as_it_was_released():
 
 @pytest.mark.parametrize("version", VERSIONS[1:], ids=lambda path: path.stem)
 def test_a_migration_only_adds(version):
-    """Tables, columns that old code need not know, indexes on tables that it has just made, and those of BESIDE."""
+    """Tables, columns that old code does not need, indexes on tables it creates, and CONCURRENT_INDEXES."""
     upgrade = next(node for node in ast.parse(version.read_text()).body if getattr(node, "name", "") == "upgrade")
     called = [node for node in ast.walk(upgrade) if isinstance(node, ast.Call) and does(node) not in {None, "f"}]
     made = {node.args[0].value for node in called if does(node) == "create_table"}
@@ -247,7 +247,7 @@ def test_a_migration_only_adds(version):
     assert set(map(does, called)) <= {"create_table", "batch_alter_table", "create_index", "add_column"}
     assert {table: done for table, done in altered.items() if table not in made and "create_index" in done} == {}
     apart = {node.args[0].value for node in called if ast.unparse(node.func) == "op.create_index"}
-    assert apart <= set(migrations.BESIDE)
+    assert apart <= set(migrations.CONCURRENT_INDEXES)
     for node in called:
         if does(node) == "add_column":
             told = {keyword.arg: keyword.value for keyword in node.args[0].keywords}
@@ -267,21 +267,21 @@ def test_an_index_on_a_large_table_is_built_while_others_write_to_it(old):
     seen = []
 
     def watched(connection, cursor, statement, *_rest):
-        if "CREATE INDEX" in statement and any(name in statement for name in migrations.BESIDE):
+        if "CREATE INDEX" in statement and any(name in statement for name in migrations.CONCURRENT_INDEXES):
             seen.append((statement, cursor.connection.autocommit))
 
     event.listen(old.engine, "before_cursor_execute", watched)
     migrate(old)
 
     built = [statement for statement, is_alone in seen if is_alone and "CONCURRENTLY" in statement]
-    assert len(built) == len(migrations.BESIDE)
+    assert len(built) == len(migrations.CONCURRENT_INDEXES)
     assert all("IF NOT EXISTS" in statement for statement, _ in seen)
 
 
 @on_postgresql
 def test_an_index_that_somebody_died_over_is_built_anew(old):
     """PostgreSQL leaves it behind, unusable, under its name."""
-    name = next(iter(migrations.BESIDE))
+    name = next(iter(migrations.CONCURRENT_INDEXES))
     migrate(old)
     spoil = text("UPDATE pg_index SET indisvalid = false" + _OF)
     old.run_sync(lambda connection: connection.execute(spoil, {"n": name}))

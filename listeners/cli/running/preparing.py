@@ -75,7 +75,7 @@ def migrate(database: Database, wait: Callable[[float], None] = time.sleep, atte
     for _ in range(attempts):
         try:
             with database.without_transaction() as connection:
-                migrations.build_beside(connection)
+                migrations.build_indexes_concurrently(connection)
             return database.run_sync(migrations.upgrade)
         except migrations.NewerSchemaError:
             newer = "The database was migrated by a newer version of the app. Install the newest version."

@@ -1,4 +1,4 @@
-"""What people prefer."""
+"""Preferences of members and workspaces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is in a lane is found by an index, also when the lane is deleted."""
+"""Indexes that find the rows of a lane, also when the lane is deleted."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # On PostgreSQL they stand already, see BESIDE in store/migrations, unless these tables have just been made.
+    # On PostgreSQL they exist already, see CONCURRENT_INDEXES, unless the tables have just been created.
     op.create_index("ix_deliveries_lane", "deliveries", ["lane_id", "state", "id"], if_not_exists=True)
     op.create_index("ix_posts_lane", "posts", ["lane_id", "state", "tried_at"], if_not_exists=True)
