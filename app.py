@@ -40,9 +40,9 @@ from services.delivery.failed import FailedJobChanges
 from services.delivery.router import Router
 from services.delivery.worker import Worker, WorkEvents
 from services.home.home import Home
-from services.home.member_home import MyHome
+from services.home.member_home import MemberHomes
+from services.home.member_preferences import MemberPreferences
 from services.home.preferences import Preferences
-from services.home.required_notifications import MutingLimits
 from services.home.signal_channels import SignalChannels
 from services.home.status import Status
 from services.intake.files.importer import FileImporter
@@ -319,9 +319,16 @@ def _parts(ground: _Ground, slack: _Slack, salesforce: _Salesforce, doers: _Doer
     public_url = ground.settings.public_url
     retention_days = ground.settings.retention_days
     failed_job_changes = FailedJobChanges(database, ground.retried, now)
-    my_home = MyHome(database, slack.directory, slack.notices, now)
+    member_homes = MemberHomes(database, slack.directory, now)
     home = Home(
-        database, slack.directory, salesforce.api.sessions, doers.intake_keys, my_home, public_url, retention_days, now
+        database,
+        slack.directory,
+        salesforce.api.sessions,
+        doers.intake_keys,
+        member_homes,
+        public_url,
+        retention_days,
+        now,
     )
     home_tab = AppHome(home)
     return {
@@ -333,8 +340,8 @@ def _parts(ground: _Ground, slack: _Slack, salesforce: _Salesforce, doers: _Doer
         "preferences": doers.preferences,
         "home": home,
         "home_tab": home_tab,
-        "my_home": my_home,
-        "muting_limits": MutingLimits(database, now),
+        "member_homes": member_homes,
+        "member_preferences": MemberPreferences(database, member_homes, slack.notices, now),
         "signal_channels": SignalChannels(slack.api, database, now),
         "failed_job_changes": failed_job_changes,
         "status_command": StatusCommand(

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-CHANNEL_GETS = {
-    "unmatched": "it gets those that no DRI was found for",
-    "everything": "it gets every job change",
-}
+CHANNEL_GETS = ("unmatched", "everything")
+"""What is posted in the default channel: job changes without a DRI only, or all of them."""
 
 REMINDER_HOURS = (0, 1, 2, 4, 8, 16, 24, 40)
 """Working hours until a reminder; 0 means no reminders."""
@@ -31,7 +29,7 @@ SEGMENT = "segment:"
 
 
 @dataclass(frozen=True)
-class Pace:
+class WorkspaceLimits:
     """
     One value each of POSTS_PER_MINUTE, PATIENCE_MINUTES and RETENTION_DAYS.
 

@@ -8,7 +8,7 @@ from slack_bolt.async_app import AsyncApp, AsyncBoltContext
 from slack_bolt.response import BoltResponse
 
 from listeners.dialogs import dialog, failures
-from listeners.home import admin_dialogs, app_home, member_home, notice_actions, reminders
+from listeners.home import admin_dialogs, app_home, member_home, notice_actions
 from listeners.intake import keys, mappings
 from listeners.messages import actions
 from listeners.ownership import rule_list
@@ -41,7 +41,6 @@ def register_listeners(app: AsyncApp, **parts: object) -> None:
     member_home.register(app)
     actions.register(app)
     notice_actions.register(app)
-    reminders.register(app)
     status.register(app)
     directory.register(app)
     lifecycle.register(app)

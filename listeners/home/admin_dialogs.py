@@ -1,4 +1,4 @@
-"""The dialogs behind admins' Home: who is told most, channels of signals, and pace and retention."""
+"""The dialogs behind the admins' Home: top recipients, channels by signal, required notifications, limits and data."""
 
 from __future__ import annotations
 
@@ -12,94 +12,127 @@ from listeners.dialogs.blocks import View, message_view
 from listeners.dialogs.dialog import Dialog
 from listeners.dialogs.home_tab import HomeTab, seen_version
 from listeners.home.admin_dialogs_view import (
-    BUSIEST_TITLE,
-    NO_OWN,
-    OWN,
-    PACE,
-    PACE_TITLE,
+    CHANGE_LIMITS,
+    CHANGE_SIGNAL_CHANNELS,
+    LIMITS_TITLE,
     PATIENCE,
+    PICK_CHANNEL,
     POSTS,
     RETENTION,
-    SIGNAL_CHANNELS,
     SIGNALS_TITLE,
-    busiest_view,
-    chosen_pace,
-    pace_view,
+    TOP_RECIPIENTS_TITLE,
+    USE_DEFAULT_CHANNEL,
+    chosen_limits,
+    limits_view,
+    signal_channels_view,
     signal_of,
-    signals_view,
+    top_recipients_view,
 )
-from listeners.home.admin_home_view import BUSIEST
+from listeners.home.admin_home_view import CHANGE_REQUIRED, SHOW_TOP_RECIPIENTS
+from listeners.home.member_dialogs_view import (
+    REQUIRED_TITLE,
+    SAVE_REQUIRED,
+    chosen_options,
+    required_notifications_view,
+)
 from services.home.home import Home
-from services.home.preferences import NOT_INSTALLED, Preferences
+from services.home.preferences import NOT_INSTALLED, ChangeResult, Preferences
 from services.home.signal_channels import SignalChannels
-from store.database import Database
 from store.slack import workspaces
 
 
 def register(app: AsyncApp) -> None:
-    app.action(BUSIEST)(show_busiest)
-    app.action(SIGNAL_CHANNELS)(show_signals)
-    app.action(re.compile(f"^({OWN}|{NO_OWN})({'|'.join(Signal)})$"))(choose_signal)
-    app.action(PACE)(show_pace)
-    app.view(PACE)(choose_pace)
+    app.action(SHOW_TOP_RECIPIENTS)(show_top_recipients)
+    app.action(CHANGE_SIGNAL_CHANNELS)(show_signal_channels)
+    app.action(re.compile(f"^({PICK_CHANNEL}|{USE_DEFAULT_CHANNEL})({'|'.join(Signal)})$"))(save_signal_channel)
+    app.action(CHANGE_REQUIRED)(show_required_notifications)
+    app.view(SAVE_REQUIRED)(save_required_notifications)
+    app.action(CHANGE_LIMITS)(show_limits)
+    app.view(CHANGE_LIMITS)(save_limits)
 
 
-async def show_busiest(dialog: Dialog, home: Home) -> None:
+async def show_top_recipients(dialog: Dialog, home: Home) -> None:
     async def make_view() -> View:
-        state = await home.read(dialog.workspace_id, dialog.user_id)
-        return busiest_view(state.overview.busiest if state and state.overview else ())
+        overview = await home.overview(dialog.workspace_id)
+        return top_recipients_view(overview.top_recipients if overview else ())
 
-    await dialog.open(BUSIEST_TITLE, make_view)
+    await dialog.open(TOP_RECIPIENTS_TITLE, make_view)
 
 
-async def show_signals(dialog: Dialog, home: Home) -> None:
+async def show_signal_channels(dialog: Dialog, home: Home) -> None:
     async def make_view() -> View:
-        return await _signals(dialog, home)
+        return await _signal_channels(dialog, home)
 
     await dialog.open(SIGNALS_TITLE, make_view)
 
 
-async def choose_signal(dialog: Dialog, home: Home, home_tab: HomeTab, signal_channels: SignalChannels) -> None:
-    """A channel was picked, or (by the button) none of its own."""
+async def save_signal_channel(dialog: Dialog, home: Home, home_tab: HomeTab, signal_channels: SignalChannels) -> None:
+    """A channel was picked, or the button that goes back to the default channel was pressed."""
 
     async def make_view() -> View:
         signal = signal_of(dialog.action["action_id"])
         channel_id = dialog.action.get("selected_conversation")
         seen = seen_version(dialog.view)
-        done = await signal_channels.choose(dialog.workspace_id, dialog.user_id, signal, channel_id, seen)
-        return await _signals(dialog, home, f"{':white_check_mark:' if done.stored else ':no_entry:'} {done.text}")
+        result = await signal_channels.choose(dialog.workspace_id, dialog.user_id, signal, channel_id, seen)
+        return await _signal_channels(dialog, home, _note(result))
 
     await dialog.change(SIGNALS_TITLE, make_view)
     await home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id)
 
 
-async def show_pace(dialog: Dialog, home: Home) -> None:
+async def show_required_notifications(dialog: Dialog, preferences: Preferences) -> None:
     async def make_view() -> View:
-        return await _pace(dialog, home)
+        return required_notifications_view(await preferences.required_notifications(dialog.workspace_id))
 
-    await dialog.open(PACE_TITLE, make_view)
+    await dialog.open(REQUIRED_TITLE, make_view)
 
 
-async def choose_pace(dialog: Dialog, home: Home, home_tab: HomeTab, preferences: Preferences) -> None:
+async def save_required_notifications(dialog: Dialog, preferences: Preferences, home_tab: HomeTab) -> None:
+    async def save() -> None:
+        if await dialog.refuse_unless_admin(REQUIRED_TITLE):
+            return
+        chosen = chosen_options(dialog.view)
+        await preferences.set_required_notifications(dialog.workspace_id, dialog.user_id, chosen)
+        await dialog.close()
+        text = "Saved. These job changes can no longer be muted."
+        await home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id, text)
+
+    await dialog.run_submission(save())
+
+
+async def show_limits(dialog: Dialog, home: Home) -> None:
     async def make_view() -> View:
-        pace = chosen_pace({name: dialog.value_of(name) for name in (POSTS, PATIENCE, RETENTION)})
+        return await _limits(dialog, home)
+
+    await dialog.open(LIMITS_TITLE, make_view)
+
+
+async def save_limits(dialog: Dialog, home: Home, home_tab: HomeTab, preferences: Preferences) -> None:
+    async def make_view() -> View:
+        limits = chosen_limits({name: dialog.value_of(name) for name in (POSTS, PATIENCE, RETENTION)})
         seen = seen_version(dialog.view)
-        done = await preferences.set_pace(dialog.workspace_id, dialog.user_id, pace, seen)
-        return await _pace(dialog, home, f"{':white_check_mark:' if done.stored else ':no_entry:'} {done.text}")
+        result = await preferences.set_limits(dialog.workspace_id, dialog.user_id, limits, seen)
+        return await _limits(dialog, home, _note(result))
 
-    await dialog.answer(PACE_TITLE, make_view)
+    await dialog.answer(LIMITS_TITLE, make_view)
     await home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id)
 
 
-async def _signals(dialog: Dialog, home: Home, note: str | None = None) -> View:
-    workspace = await _workspace(dialog, home.database)
-    return signals_view(workspace, home.now(), note) if workspace else message_view(SIGNALS_TITLE, NOT_INSTALLED)
+async def _signal_channels(dialog: Dialog, home: Home, note: str | None = None) -> View:
+    workspace = await _workspace(dialog, home)
+    return (
+        signal_channels_view(workspace, home.now(), note) if workspace else message_view(SIGNALS_TITLE, NOT_INSTALLED)
+    )
 
 
-async def _pace(dialog: Dialog, home: Home, note: str | None = None) -> View:
-    workspace = await _workspace(dialog, home.database)
-    return pace_view(workspace, home.retention_days, note) if workspace else message_view(PACE_TITLE, NOT_INSTALLED)
+async def _limits(dialog: Dialog, home: Home, note: str | None = None) -> View:
+    workspace = await _workspace(dialog, home)
+    return limits_view(workspace, home.retention_days, note) if workspace else message_view(LIMITS_TITLE, NOT_INSTALLED)
 
 
-async def _workspace(dialog: Dialog, database: Database) -> Workspace | None:
-    return await database.run(workspaces.find, dialog.workspace_id)
+async def _workspace(dialog: Dialog, home: Home) -> Workspace | None:
+    return await home.database.run(workspaces.find, dialog.workspace_id)
+
+
+def _note(result: ChangeResult) -> str:
+    return f"{':white_check_mark:' if result.stored else ':no_entry:'} {result.text}"

@@ -1,4 +1,4 @@
-"""The dialogs behind admins' Home: who is told most, channels of signals, and pace and retention. Pure."""
+"""The dialogs behind the admins' Home: top recipients, channels by signal, and limits and data. Pure."""
 
 from __future__ import annotations
 
@@ -7,117 +7,122 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from domain.day_counts import MOST_POSTS_COUNTED, RecipientCount
 from domain.job_change.parts import Signal
-from domain.preferences import PATIENCE_MINUTES, POSTS_PER_MINUTE, RETENTION_DAYS, Pace
+from domain.preferences import PATIENCE_MINUTES, POSTS_PER_MINUTE, RETENTION_DAYS, WorkspaceLimits
 from domain.workspace import Workspace
 from listeners.dialogs.blocks import Block, View, button, context, modal, plain, section
-from services.home.mutables import SIGNALS
+from services.home.mute_options import SIGNALS
 
-SIGNAL_CHANNELS, SIGNALS_TITLE = "home_signal_channels", "Channels by signal"
-OWN, NO_OWN = "signal_channel_", "signal_default_"
-"""The action_ids of the pickers and the buttons in that dialog, with the signal behind them."""
+TOP_RECIPIENTS_TITLE = "Top recipients"
 
-PACE, PACE_TITLE = "home_pace", "Pace and retention"
-BUSIEST_TITLE = "Who is told most"
+CHANGE_SIGNAL_CHANNELS, SIGNALS_TITLE = "home_signal_channels", "Channels by signal"
+PICK_CHANNEL, USE_DEFAULT_CHANNEL = "signal_channel_", "signal_default_"
+"""The action_ids of the pickers and the buttons in that dialog; the signal follows."""
 
+CHANGE_LIMITS, LIMITS_TITLE = "home_pace", "Limits and data"
 POSTS, PATIENCE, RETENTION = "posts_per_minute", "salesforce_patience_minutes", "retention_days"
 AS_THE_OPERATOR = "operator"
+
+CHANNEL_HINT = "When you choose a channel, the app posts a short note there. Invite it to a private channel first."
+
+_POSTS_HINT = "Slack allows several hundred a minute. A lower limit leaves room for other apps; messages above it wait."
+_PATIENCE_HINT = "If Salesforce does not respond in this time, job changes go out without it, and the message says so."
+_RETENTION_HINT = "Counted from the day of delivery. Then names, jobs and reasons are erased; counts are kept."
 
 _Choices = Mapping[int | str, str]
 
 
-def busiest_view(busiest: Sequence[RecipientCount]) -> View:
-    """Who was told most in the last 30 days, the first one first."""
-    lines = [f"{place}. <@{reader.user_id}>: {_messages(reader)}" for place, reader in enumerate(busiest, 1)]
-    hint = f"Direct messages of the last 30 days, at most the latest {MOST_POSTS_COUNTED:,} in this workspace."
-    return modal(BUSIEST_TITLE, [section("\n".join(lines) or "Nobody has got a direct message yet."), context(hint)])
+def top_recipients_view(recipients: Sequence[RecipientCount]) -> View:
+    """The most messages first."""
+    lines = [
+        f"{place}. <@{recipient.user_id}>: {_count(recipient.messages, 'message')}"
+        for place, recipient in enumerate(recipients, 1)
+    ]
+    hint = f"Direct messages of the last 30 days, from the workspace's latest {MOST_POSTS_COUNTED:,} messages."
+    return modal(TOP_RECIPIENTS_TITLE, [section("\n".join(lines) or "No direct messages yet."), context(hint)])
 
 
-def signal_line(workspace: Workspace) -> str:
-    """Which signals have a channel of their own."""
-    own = [f"{name}: <#{channel}>" for name, channel in _own(workspace).items()]
-    return " · ".join(own) if own else "Every signal uses the default channel."
+def signal_channels_line(workspace: Workspace) -> str:
+    """The signals that have a channel of their own."""
+    channels = workspace.signal_channels
+    own = [f"{label}: <#{channels[signal]}>" for signal, label in SIGNALS.items() if signal in channels]
+    return " · ".join(own) if own else "All signals use the default channel."
 
 
-def signals_view(workspace: Workspace, shown_at: int, note: str | None = None) -> View:
+def signal_channels_view(workspace: Workspace, shown_at: int, note: str | None = None) -> View:
     """
-    Each choice is stored at once. *note*: what came of what was just done, in mrkdwn.
+    Each choice is stored at once. `note` is the result of the last one, in mrkdwn.
 
-    *shown_at*, in milliseconds, makes new block ids: with the old ones Slack keeps showing what was picked.
+    `shown_at`, in milliseconds, makes new block ids: with the old ones, Slack would keep showing what was picked.
     """
     intro = (
         "Job changes without a DRI go to the default channel, or to the channel chosen here for their signal. If the"
-        " app cannot post there, the default channel gets them after all."
+        " app cannot post there, the default channel gets them."
     )
     blocks = [
         *([section(note)] if note else []),
         section(intro),
-        *[block for signal in Signal for block in _signal(signal, workspace, shown_at)],
-        context("Choosing a channel posts a short note there. Invite the app to a private channel first."),
+        *[block for signal in Signal for block in _signal_blocks(signal, workspace, shown_at)],
+        context(CHANNEL_HINT),
     ]
     return modal(SIGNALS_TITLE, blocks) | {"private_metadata": _seen(workspace)}
 
 
 def signal_of(action_id: str) -> Signal:
-    """Whose picker, or whose button, was used."""
-    return Signal(action_id.removeprefix(OWN).removeprefix(NO_OWN))
+    """The signal whose picker or button was used."""
+    return Signal(action_id.removeprefix(PICK_CHANNEL).removeprefix(USE_DEFAULT_CHANNEL))
 
 
-def pace_line(workspace: Workspace, retention_days: int) -> str:
-    """*retention_days*: the operator's."""
+def limits_line(workspace: Workspace, retention_days: int) -> str:
+    """`retention_days` is the operator's upper limit."""
     kept = min(workspace.retention_days or retention_days, retention_days)
     return (
-        f"Up to {workspace.posts_per_minute:,} messages a minute. Waits"
-        f" {_minutes(workspace.salesforce_patience_minutes)} for Salesforce. Keeps who changed jobs for {_days(kept)}."
+        f"Up to {workspace.posts_per_minute:,} messages a minute."
+        f" Waits {_duration(workspace.salesforce_patience_minutes)} for Salesforce."
+        f" Keeps personal data for {_count(kept, 'day')}."
     )
 
 
-def pace_view(workspace: Workspace, retention_days: int, note: str | None = None) -> View:
-    """*retention_days*: the operator's, who has the last word; only what is shorter is offered."""
-    posts: _Choices = {each: f"{each:,} a minute" for each in sorted({*POSTS_PER_MINUTE, workspace.posts_per_minute})}
-    patience: _Choices = {
-        each: _minutes(each) for each in sorted({*PATIENCE_MINUTES, workspace.salesforce_patience_minutes})
+def limits_view(workspace: Workspace, retention_days: int, note: str | None = None) -> View:
+    """`retention_days` is the operator's upper limit. Only shorter times are offered besides it."""
+    posts: _Choices = {
+        count: f"{count:,} messages" for count in sorted({*POSTS_PER_MINUTE, workspace.posts_per_minute})
     }
-    kept: dict[int | str, str] = {AS_THE_OPERATOR: f"{_days(retention_days)}, as the operator set it"}
-    kept |= {each: _days(each) for each in RETENTION_DAYS if each < retention_days}
-    chosen = workspace.retention_days if workspace.retention_days in kept else AS_THE_OPERATOR
+    patience: _Choices = {
+        minutes: _duration(minutes) for minutes in sorted({*PATIENCE_MINUTES, workspace.salesforce_patience_minutes})
+    }
+    retention: dict[int | str, str] = {AS_THE_OPERATOR: f"{_count(retention_days, 'day')} (set by the operator)"}
+    retention |= {days: _count(days, "day") for days in RETENTION_DAYS if days < retention_days}
+    kept = workspace.retention_days if workspace.retention_days in retention else AS_THE_OPERATOR
     blocks = [
         *([section(note)] if note else []),
-        _choice(POSTS, "Messages to this workspace", posts, workspace.posts_per_minute, _POSTS_HINT),
+        _choice(POSTS, "Messages per minute", posts, workspace.posts_per_minute, _POSTS_HINT),
         _choice(PATIENCE, "Wait for Salesforce", patience, workspace.salesforce_patience_minutes, _PATIENCE_HINT),
-        _choice(RETENTION, "Keep who changed jobs", kept, chosen, _RETENTION_HINT),
+        _choice(RETENTION, "Keep personal data for", retention, kept, _RETENTION_HINT),
     ]
-    return _form(PACE_TITLE, PACE, workspace, blocks)
+    form = {"callback_id": CHANGE_LIMITS, "submit": plain("Save"), "close": plain("Cancel")}
+    return modal(LIMITS_TITLE, blocks) | form | {"private_metadata": _seen(workspace)}
 
 
-def chosen_pace(values: Mapping[str, str]) -> Pace:
-    """From what the options are called, by field. Raises ValueError."""
-    kept = values[RETENTION]
-    return Pace(int(values[POSTS]), int(values[PATIENCE]), None if kept == AS_THE_OPERATOR else int(kept))
+def chosen_limits(values: Mapping[str, str]) -> WorkspaceLimits:
+    """From the values of the chosen options, by field. Raises ValueError."""
+    retention = values[RETENTION]
+    days = None if retention == AS_THE_OPERATOR else int(retention)
+    return WorkspaceLimits(int(values[POSTS]), int(values[PATIENCE]), days)
 
 
-_POSTS_HINT = "Slack allows several hundred a minute. Fewer leave room for other apps; what exceeds it waits its turn."
-_PATIENCE_HINT = "If Salesforce is silent for longer, job changes go to the channel and say so."
-_RETENTION_HINT = "Counted from the day it was told. Then names, jobs and reasons are erased; counts stay."
-
-
-def _own(workspace: Workspace) -> dict[str, str]:
-    channels = workspace.signal_channels
-    return {name: channels[signal] for signal, name in SIGNALS.items() if signal in channels}
-
-
-def _signal(signal: Signal, workspace: Workspace, shown_at: int) -> Iterator[Block]:
-    """What is chosen stands in the text: Slack shows no picker of a channel that its reader cannot see."""
+def _signal_blocks(signal: Signal, workspace: Workspace, shown_at: int) -> Iterator[Block]:
+    """The text names the chosen channel, because Slack's picker cannot show one that its reader cannot see."""
     channel = workspace.signal_channels.get(signal)
     picker: Block = {
         "type": "conversations_select",
-        "action_id": f"{OWN}{signal}",
+        "action_id": f"{PICK_CHANNEL}{signal}",
         "placeholder": plain("Choose a channel"),
         "filter": {"include": ["public", "private"]},
     }
-    text = f"*{SIGNALS[signal]}*\n{f'<#{channel}>' if channel else 'The default channel'}"
+    text = f"*{SIGNALS[signal]}*\n{f'<#{channel}>' if channel else 'Default channel'}"
     yield section(text, picker, f"{signal}-{shown_at}")
     if channel:
-        yield {"type": "actions", "elements": [button("Use the default channel", f"{NO_OWN}{signal}")]}
+        yield {"type": "actions", "elements": [button("Use the default channel", f"{USE_DEFAULT_CHANNEL}{signal}")]}
 
 
 def _choice(name: str, label: str, choices: _Choices, chosen: object, hint: str) -> Block:
@@ -131,26 +136,15 @@ def _choice(name: str, label: str, choices: _Choices, chosen: object, hint: str)
     return {"type": "input", "block_id": name, "label": plain(label), "element": select, "hint": plain(hint)}
 
 
-def _form(title: str, callback_id: str, workspace: Workspace, blocks: list[Block]) -> View:
-    form = {"callback_id": callback_id, "submit": plain("Save"), "close": plain("Cancel")}
-    return modal(title, blocks) | form | {"private_metadata": _seen(workspace)}
-
-
 def _seen(workspace: Workspace) -> str:
     return json.dumps({"version": workspace.version})
 
 
-def _messages(reader: RecipientCount) -> str:
-    return "1 message" if reader.messages == 1 else f"{reader.messages:,} messages"
-
-
-def _minutes(minutes: int) -> str:
+def _duration(minutes: int) -> str:
     if minutes % 1_440 == 0:
-        return "a day" if minutes == 1_440 else f"{minutes // 1_440} days"
-    if minutes % 60 == 0:
-        return "an hour" if minutes == 60 else f"{minutes // 60} hours"
-    return f"{minutes} minutes"
+        return _count(minutes // 1_440, "day")
+    return _count(minutes // 60, "hour") if minutes % 60 == 0 else _count(minutes, "minute")
 
 
-def _days(days: int) -> str:
-    return "a day" if days == 1 else f"{days} days"
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

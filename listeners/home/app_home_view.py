@@ -1,6 +1,5 @@
 """
-What Home looks like: to everybody their own part and how it works here; to admins also how it goes, and the settings.
-Pure.
+The Home tab: members see their own part and how the app works here; admins also see figures and settings. Pure.
 
 https://docs.slack.dev/surfaces/app-home, https://docs.slack.dev/reference/block-kit/blocks
 """
@@ -11,8 +10,8 @@ import json
 
 from listeners.dialogs.blocks import Block, View, context, header, section
 from listeners.home.admin_home_view import overview_blocks, settings_blocks
-from listeners.home.health_view import ALL_WELL, health_blocks
-from listeners.home.member_home_view import my_blocks
+from listeners.home.health_view import EVERYTHING_WORKS, health_blocks
+from listeners.home.member_home_view import member_blocks
 from listeners.ownership.home_view import who_is_notified
 from services.home.home_state import HomeState
 
@@ -20,58 +19,58 @@ _DIVIDER: Block = {"type": "divider"}
 
 
 def home_view(state: HomeState, notice: str | None = None) -> View:
-    """The Home tab of one person. *notice*: what came of what they just did, in mrkdwn."""
-    mine = [*my_blocks(state.mine), _DIVIDER] if state.mine else []
-    parts = _for_admins(state, mine) if state.is_admin else _for_members(state, mine)
+    """The Home tab of one person. `notice` is the result of what they just did, in mrkdwn."""
+    member = [*member_blocks(state.member), _DIVIDER] if state.member else []
+    parts = _for_admins(state, member) if state.is_admin else _for_members(state, member)
     blocks = [header("Job changes"), *([section(notice)] if notice else []), *parts]
-    # Whoever changes something says which version they saw, so that nobody overwrites what they have not seen.
+    # A change says which version the person saw, so that nobody overwrites what they have not seen.
     seen = json.dumps({"version": state.workspace.version})
     return {"type": "home", "private_metadata": seen, "blocks": blocks}
 
 
-def _for_admins(state: HomeState, mine: list[Block]) -> list[Block]:
-    return [*health_blocks(state), _DIVIDER, *mine, *overview_blocks(state), *settings_blocks(state)]
+def _for_admins(state: HomeState, member: list[Block]) -> list[Block]:
+    return [*health_blocks(state), _DIVIDER, *member, *overview_blocks(state), *settings_blocks(state)]
 
 
-def _for_members(state: HomeState, mine: list[Block]) -> list[Block]:
-    """Nothing of how others are doing, and nothing that only an admin can change."""
+def _for_members(state: HomeState, member: list[Block]) -> list[Block]:
+    """Without other people's figures, and without anything that only an admin can change."""
     return [
-        section(_standing(state)),
+        section(_health_line(state)),
         _DIVIDER,
-        *mine,
-        section(f"*Who is told*\n{who_is_notified(state.ownership)} {_the_rest(state)}"),
-        context("Workspace admins and owners set this up, here in the Home tab."),
+        *member,
+        section(f"*Who is notified*\n{who_is_notified(state.ownership)} {_channel_sentence(state)}"),
+        context("Workspace admins and owners change these settings here in Home."),
     ]
 
 
-def _standing(state: HomeState) -> str:
+def _health_line(state: HomeState) -> str:
     workspace = state.workspace
     if workspace.default_channel_id is None:
         return (
-            ":warning: *No default channel yet*, so job changes without a DRI are kept until there is one."
-            " Ask a workspace admin to choose it here."
+            ":warning: *There is no default channel yet.* Job changes without a DRI are on hold until a workspace admin"
+            " chooses one here."
         )
     if workspace.default_channel_problem:
         return (
-            f":warning: *<#{workspace.default_channel_id}> cannot be posted to*, so job changes without a DRI are kept"
-            " until it can. Ask a workspace admin to fix it here."
+            f":warning: *The app cannot post in <#{workspace.default_channel_id}>.* Job changes without a DRI are on"
+            " hold until a workspace admin fixes this here."
         )
     if state.salesforce and state.salesforce.problem:
         return (
-            ":warning: *Owners cannot be looked up in Salesforce just now*, so some job changes may come late or go to"
-            " the channel. Ask a workspace admin to connect it again here."
+            ":warning: *Owners cannot be looked up in Salesforce right now.* Until a workspace admin fixes this here,"
+            " some job changes arrive late or go to the channel."
         )
-    return ALL_WELL
+    return EVERYTHING_WORKS
 
 
-def _the_rest(state: HomeState) -> str:
-    """Where that goes of which nobody in person is told."""
+def _channel_sentence(state: HomeState) -> str:
+    """What is posted in the channel."""
     workspace = state.workspace
     channel = "the default channel"
     if workspace.default_channel_id:
-        channel += f", <#{workspace.default_channel_id}>,"
+        channel += f", <#{workspace.default_channel_id}>"
     if not workspace.tell_dris:
-        return f"They read it in {channel} not in person."
+        return f"All job changes are posted in {channel}. Nobody gets direct messages."
     if workspace.channel_gets == "everything":
-        return f"In addition, {channel} gets every job change."
-    return f"When nobody can be found, {channel} reads it with the reason."
+        return f"Every job change is also posted in {channel}."
+    return f"If no DRI is found, the job change is posted with the reason in {channel}."

@@ -1,4 +1,4 @@
-"""The first thing Home says: a green line, or what is wrong, each with the button that mends it. Pure."""
+"""The top of Home for admins: a green line, or each problem with the button that fixes it. Pure."""
 
 from __future__ import annotations
 
@@ -17,21 +17,20 @@ from services.slack.mrkdwn import escape
 CHOOSE_CHANNEL = "home_choose_channel"
 CHECK_CHANNEL = "home_check_channel"
 
-MOST_LINES = 3
-"""About the places in Salesforce where job changes are found: the dialog behind the button has all."""
+MOST_IMPORT_PROBLEMS = 3
+"""Problems of Salesforce imports in Home. The dialog behind the button lists all."""
 
-ALL_WELL = ":white_check_mark: All is well: job changes are delivered as they come in."
+EVERYTHING_WORKS = ":white_check_mark: Everything works. Job changes are delivered as they come in."
 
 
 def health_blocks(state: HomeState) -> list[Block]:
-    """For admins."""
-    troubles = [*_of_the_channel(state), *_of_salesforce(state), *_of_the_rest(state)]
-    return troubles or [section(ALL_WELL)]
+    problems = [*_channel_problems(state), *_salesforce_problems(state), *_other_problems(state)]
+    return problems or [section(EVERYTHING_WORKS)]
 
 
 def channel_picker(workspace: Workspace) -> Block:
     """
-    With the channel that is chosen, if whoever looks is sure to see it: of others Slack shows no picker, or no Home.
+    With the chosen channel, if everyone can see it: Slack refuses a Home with a channel that its reader cannot see.
 
     https://docs.slack.dev/reference/block-kit/block-elements/select-menu-element#conversations_select
     """
@@ -41,60 +40,58 @@ def channel_picker(workspace: Workspace) -> Block:
         "placeholder": plain("Choose a channel"),
         "filter": {"include": ["public", "private"]},
     }
-    is_seen = workspace.default_channel_is_public and not workspace.default_channel_problem
-    return picker | ({"initial_conversation": workspace.default_channel_id} if is_seen else {})
+    is_visible = workspace.default_channel_is_public and not workspace.default_channel_problem
+    return picker | ({"initial_conversation": workspace.default_channel_id} if is_visible else {})
 
 
-def fresh(name: str, state: HomeState) -> str:
-    """A new block_id each time: with the old one Slack keeps showing what was picked, also when it was refused."""
+def fresh_block_id(name: str, state: HomeState) -> str:
+    """A new block_id each time: with the old one, Slack keeps showing what was picked even if it was refused."""
     return f"{name}-{state.shown_at}"
 
 
-def _of_the_channel(state: HomeState) -> Iterator[Block]:
+def _channel_problems(state: HomeState) -> Iterator[Block]:
     workspace = state.workspace
-    kept = f" {_count(state.waiting)} kept until then." if state.waiting else ""
+    on_hold = ""
+    if state.waiting:
+        on_hold = f" {_job_changes(state.waiting)} {'is' if state.waiting == 1 else 'are'} on hold until then."
     if workspace.default_channel_id is None:
-        text = f":warning: *No default channel yet.* Choose one, so that job changes without a DRI are seen.{kept}"
-        yield section(text, channel_picker(workspace), fresh("no-channel", state))
+        text = f":warning: *There is no default channel yet.* Choose one for job changes without a DRI.{on_hold}"
+        yield section(text, channel_picker(workspace), fresh_block_id("no-channel", state))
     elif workspace.default_channel_problem:
         why = escape(workspace.default_channel_problem, 300)
-        text = f":warning: *<#{workspace.default_channel_id}> cannot be posted to:* {why}."
-        text += f" Fix it in Slack and check again, or choose another channel below.{kept}"
+        text = f":warning: *The app cannot post in <#{workspace.default_channel_id}>:* {why}."
+        text += f" Fix this in Slack and check again, or choose another channel below.{on_hold}"
         yield section(text, button("Check again", CHECK_CHANNEL))
 
 
-def _of_salesforce(state: HomeState) -> Iterator[Block]:
+def _salesforce_problems(state: HomeState) -> Iterator[Block]:
     connection = state.salesforce
     if connection and connection.problem:
         why = escape(connection.problem, 300)
-        text = f":warning: *Salesforce needs you:* {why}. Until then no owners are looked up."
-        is_ours = connection.uses_operator_app  # an admin mends it in Salesforce, not by connecting
-        again = button("Try again", TRY_AGAIN) if is_ours else button("Connect again", CONNECT)
-        yield section(text, again)
+        text = f":warning: *Salesforce needs attention:* {why}. Until then, owners cannot be looked up."
+        # The operator's client credentials are fixed in Salesforce, so there is nothing to connect again.
+        retry, connect = button("Try again", TRY_AGAIN), button("Connect again", CONNECT)
+        yield section(text, retry if connection.uses_operator_app else connect)
         return
     lines = state.overview.status.salesforce if state.overview else ()
-    for line in [line for line in lines if line.health is Health.BAD][:MOST_LINES]:
-        text = f":warning: *Job changes are not found in Salesforce:* {escape(line.text, 400)}."
-        yield section(text, button("Look at it", SOURCES))
+    for line in [line for line in lines if line.health is Health.BAD][:MOST_IMPORT_PROBLEMS]:
+        text = f":warning: *The import from Salesforce has a problem:* {escape(line.text, 400)}."
+        yield section(text, button("Review", SOURCES))
 
 
-def _of_the_rest(state: HomeState) -> Iterator[Block]:
+def _other_problems(state: HomeState) -> Iterator[Block]:
     if not state.keys and not state.salesforce:
-        text = ":point_right: *Nothing sends job changes yet.* Make a key for a sender, or connect Salesforce, below."
+        text = ":point_right: *Nothing sends job changes yet.* Create a key for a sender or connect Salesforce below."
         yield section(text, button("How to send", HOW_TO_SEND))
     if state.overview is None:
         return
-    if buried := state.overview.status.failed:
-        text = f":warning: *{_could(buried)} not be delivered*, although we kept trying. See why, and try again."
-        yield section(text, button("Look and try again", SHOW_FAILED))
+    if failed := state.overview.status.failed:
+        text = f":warning: *{_job_changes(failed)} could not be delivered.* See why, and try again."
+        yield section(text, button("Review", SHOW_FAILED))
     for vendor, since in state.overview.status.silent.items():
-        text = f":hourglass: *{vendor} has not responded* since {slack_time(since)}. Requests are kept and retried."
+        text = f":hourglass: *{vendor} has not responded* since {slack_time(since)}. Affected job changes are retried."
         yield section(text)
 
 
-def _could(buried: int) -> str:
-    return "One job change could" if buried == 1 else f"{buried:,} job changes could"
-
-
-def _count(waiting: int) -> str:
-    return "One job change is" if waiting == 1 else f"{waiting:,} job changes are"
+def _job_changes(count: int) -> str:
+    return f"{count:,} job change{'' if count == 1 else 's'}"

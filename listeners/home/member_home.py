@@ -1,4 +1,4 @@
-"""Somebody looks at what is theirs in My Home, or changes how they are told."""
+"""What members press and save in their part of Home."""
 
 from __future__ import annotations
 
@@ -9,152 +9,137 @@ from slack_bolt.async_app import AsyncApp
 from listeners.dialogs.blocks import View
 from listeners.dialogs.dialog import Dialog
 from listeners.dialogs.home_tab import HomeTab
-from listeners.home.member_dialogs import (
-    ADMIT,
-    LIMITS_TITLE,
+from listeners.home.member_dialogs_view import (
     NEWER,
     OLDER,
-    SAVE_AWAY,
-    SAVE_LIMITS,
+    REPORT_NOT_ME,
+    SAVE_ABSENCE,
+    SAVE_HOURS,
     SAVE_MUTES,
-    SAVE_NOT_ME,
-    SAVE_READING,
-    away_view,
-    chosen_in,
-    days_in,
-    delegate_in,
-    hours_in,
-    lately_view,
-    limits_view,
+    UNDO_NOT_ME,
+    absence_view,
+    chosen_options,
+    chosen_owner,
+    entered_absence,
+    entered_hours,
+    hours_view,
     mutes_view,
     not_me_view,
-    offered_in,
-    owner_in,
-    reading_view,
+    offered_options,
+    recent_deliveries_view,
 )
-from listeners.home.member_home_view import AWAY, BACK, LATELY, LIMITS, MUTES, NOT_ME, READING
+from listeners.home.member_home_view import CHANGE_HOURS, CHANGE_MUTES, END_ABSENCE, NOT_ME, SET_ABSENCE, SHOW_RECENT
 from services.home.home_state import MemberHome
-from services.home.member_home import MyHome, hours_faults
-from services.home.required_notifications import MutingLimits
+from services.home.member_home import MemberHomes
+from services.home.member_preferences import MemberPreferences, hours_errors
 
-MINE_TITLE = "For you"
+LOADING_TITLE = "For you"
+
+_VIEWS: dict[str, Callable[[MemberHome], View]] = {
+    CHANGE_HOURS: hours_view,
+    CHANGE_MUTES: mutes_view,
+    SET_ABSENCE: absence_view,
+    NOT_ME: not_me_view,
+}
 
 
 def register(app: AsyncApp) -> None:
-    for name in (READING, MUTES, AWAY, NOT_ME):
-        app.action(name)(open_dialog)
-    app.action(LATELY)(show_lately)
+    for action_id in _VIEWS:
+        app.action(action_id)(open_dialog)
+    app.action(SHOW_RECENT)(show_recent_deliveries)
     app.action(OLDER)(turn_page)
     app.action(NEWER)(turn_page)
-    app.action(BACK)(come_back)
-    app.action(ADMIT)(admit)
-    app.action(LIMITS)(open_limits)
-    app.view(SAVE_READING)(save_reading)
+    app.action(END_ABSENCE)(end_absence)
+    app.action(UNDO_NOT_ME)(undo_not_me)
+    app.view(SAVE_HOURS)(save_hours)
     app.view(SAVE_MUTES)(save_mutes)
-    app.view(SAVE_AWAY)(save_away)
-    app.view(SAVE_NOT_ME)(save_not_me)
-    app.view(SAVE_LIMITS)(save_limits)
+    app.view(SAVE_ABSENCE)(save_absence)
+    app.view(REPORT_NOT_ME)(report_not_me)
 
 
-async def open_dialog(dialog: Dialog, my_home: MyHome) -> None:
+async def open_dialog(dialog: Dialog, member_homes: MemberHomes) -> None:
     await dialog.ack()
-    name = dialog.action["action_id"]
-    # Who they are in Salesforce depends on their address in Slack; all else we know ourselves, at once.
-    read = my_home.read if name == NOT_ME else my_home.stored
-    mine, waiting = await dialog.wait_for(MINE_TITLE, read(dialog.workspace_id, dialog.user_id))
-    views: dict[str, Callable[[MemberHome], View]] = {READING: reading_view, MUTES: mutes_view, AWAY: away_view}
-    view = views.get(name, not_me_view)(mine)
+    action_id = dialog.action["action_id"]
+    # Salesforce owners are matched by the address in Slack. Everything else is in the database, so it opens at once.
+    read = member_homes.read if action_id == NOT_ME else member_homes.stored
+    member, waiting = await dialog.wait_for(LOADING_TITLE, read(dialog.workspace_id, dialog.user_id))
+    view = _VIEWS[action_id](member)
     if waiting:
         await dialog.update_view(waiting, view)
     else:
         await dialog.open_view(view)
 
 
-async def show_lately(dialog: Dialog, my_home: MyHome) -> None:
+async def show_recent_deliveries(dialog: Dialog, member_homes: MemberHomes) -> None:
     await dialog.ack()
-    page = await my_home.lately(dialog.workspace_id, dialog.user_id)
-    await dialog.client.views_open(trigger_id=dialog.body["trigger_id"], view=lately_view(page, dialog.user_id))
+    page = await member_homes.recent_deliveries(dialog.workspace_id, dialog.user_id)
+    await dialog.open_view(recent_deliveries_view(page, dialog.user_id))
 
 
-async def turn_page(dialog: Dialog, my_home: MyHome) -> None:
+async def turn_page(dialog: Dialog, member_homes: MemberHomes) -> None:
     await dialog.ack()
-    page = await my_home.lately(dialog.workspace_id, dialog.user_id, int(dialog.action["value"]))
-    await dialog.update_view(dialog.view["id"], lately_view(page, dialog.user_id))
+    page = await member_homes.recent_deliveries(dialog.workspace_id, dialog.user_id, int(dialog.action["value"]))
+    await dialog.update_view(dialog.view["id"], recent_deliveries_view(page, dialog.user_id))
 
 
-async def come_back(dialog: Dialog, my_home: MyHome, home_tab: HomeTab) -> None:
+async def end_absence(dialog: Dialog, member_preferences: MemberPreferences, home_tab: HomeTab) -> None:
     await dialog.ack()
-    await my_home.come_back(dialog.workspace_id, dialog.user_id)
-    await _show(dialog, home_tab, "Welcome back: you get your job changes again.")
+    await member_preferences.end_absence(dialog.workspace_id, dialog.user_id)
+    await _publish_home(dialog, home_tab, "Welcome back. You get your job changes again.")
 
 
-async def admit(dialog: Dialog, my_home: MyHome, home_tab: HomeTab) -> None:
+async def undo_not_me(dialog: Dialog, member_preferences: MemberPreferences, home_tab: HomeTab) -> None:
     await dialog.ack()
-    await my_home.admit(dialog.workspace_id, dialog.user_id, dialog.action["value"])
-    await dialog.update_view(dialog.view["id"], not_me_view(await my_home.read(dialog.workspace_id, dialog.user_id)))
-    await _show(dialog, home_tab)
+    await member_preferences.undo_not_me(dialog.workspace_id, dialog.user_id, dialog.action["value"])
+    member = await member_preferences.homes.read(dialog.workspace_id, dialog.user_id)
+    await dialog.update_view(dialog.view["id"], not_me_view(member))
+    await _publish_home(dialog, home_tab)
 
 
-async def save_reading(dialog: Dialog, my_home: MyHome, home_tab: HomeTab) -> None:
-    hours = hours_in(dialog.view)
-    if faults := hours_faults(hours):
-        await dialog.show_errors(faults)
+async def save_hours(dialog: Dialog, member_preferences: MemberPreferences, home_tab: HomeTab) -> None:
+    hours = entered_hours(dialog.view)
+    if errors := hours_errors(hours):
+        await dialog.show_errors(errors)
         return
 
-    async def doing() -> None:
-        await my_home.prefer(dialog.workspace_id, dialog.user_id, hours)
-        await _saved(dialog, home_tab, "Saved. You will be told this way from now on.")
+    async def save() -> None:
+        await member_preferences.save_hours(dialog.workspace_id, dialog.user_id, hours)
+        await _close(dialog, home_tab, "Saved. Your notification settings apply from now on.")
 
-    await dialog.run_submission(doing())
-
-
-async def save_mutes(dialog: Dialog, my_home: MyHome, home_tab: HomeTab) -> None:
-    async def doing() -> None:
-        await my_home.mute(dialog.workspace_id, dialog.user_id, chosen_in(dialog.view), offered_in(dialog.view))
-        await _saved(dialog, home_tab, "Saved. This holds for job changes from now on.")
-
-    await dialog.run_submission(doing())
+    await dialog.run_submission(save())
 
 
-async def save_away(dialog: Dialog, my_home: MyHome, home_tab: HomeTab) -> None:
-    async def doing() -> None:
-        away = (*days_in(dialog.view), delegate_in(dialog.view))
-        if faults := await my_home.leave(dialog.workspace_id, dialog.user_id, *away):
-            await dialog.show_errors(faults)
+async def save_mutes(dialog: Dialog, member_preferences: MemberPreferences, home_tab: HomeTab) -> None:
+    async def save() -> None:
+        chosen, offered = chosen_options(dialog.view), offered_options(dialog.view)
+        await member_preferences.save_mutes(dialog.workspace_id, dialog.user_id, chosen, offered)
+        await _close(dialog, home_tab, "Saved. This applies to new job changes.")
+
+    await dialog.run_submission(save())
+
+
+async def save_absence(dialog: Dialog, member_preferences: MemberPreferences, home_tab: HomeTab) -> None:
+    async def save() -> None:
+        absence = entered_absence(dialog.view)
+        if errors := await member_preferences.set_absence(dialog.workspace_id, dialog.user_id, *absence):
+            await dialog.show_errors(errors)
         else:
-            await _saved(dialog, home_tab, "Saved. Enjoy your time off.")
+            await _close(dialog, home_tab, "Saved. Enjoy your time off.")
 
-    await dialog.run_submission(doing())
+    await dialog.run_submission(save())
 
 
-async def save_not_me(dialog: Dialog, my_home: MyHome, home_tab: HomeTab) -> None:
+async def report_not_me(dialog: Dialog, member_preferences: MemberPreferences, home_tab: HomeTab) -> None:
     await dialog.ack()
-    if await my_home.deny(dialog.workspace_id, dialog.user_id, owner_in(dialog.view)):
-        await _show(dialog, home_tab, "Saved. You no longer get that owner's job changes, and your admins know.")
+    if await member_preferences.report_not_me(dialog.workspace_id, dialog.user_id, chosen_owner(dialog.view)):
+        text = "Saved. You no longer get this owner's job changes, and your admins have been notified."
+        await _publish_home(dialog, home_tab, text)
 
 
-async def open_limits(dialog: Dialog, muting_limits: MutingLimits) -> None:
-    async def make_view() -> View:
-        return limits_view(await muting_limits.read(dialog.workspace_id))
-
-    await dialog.open(LIMITS_TITLE, make_view)
-
-
-async def save_limits(dialog: Dialog, muting_limits: MutingLimits, home_tab: HomeTab) -> None:
-    async def doing() -> None:
-        if await dialog.refuse_unless_admin(LIMITS_TITLE):
-            return
-        await muting_limits.choose(dialog.workspace_id, dialog.user_id, chosen_in(dialog.view))
-        await _saved(dialog, home_tab, "Saved. Nobody can mute these from now on.")
-
-    await dialog.run_submission(doing())
-
-
-async def _saved(dialog: Dialog, home_tab: HomeTab, said: str) -> None:
+async def _close(dialog: Dialog, home_tab: HomeTab, notice: str) -> None:
     await dialog.close()
-    await _show(dialog, home_tab, said)
+    await _publish_home(dialog, home_tab, notice)
 
 
-async def _show(dialog: Dialog, home_tab: HomeTab, said: str | None = None) -> None:
-    """Their Home, as it stands now."""
-    await home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id, said)
+async def _publish_home(dialog: Dialog, home_tab: HomeTab, notice: str | None = None) -> None:
+    await home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id, notice)

@@ -1,87 +1,163 @@
-"""My Home: what everybody reads of themselves in the Home tab, and the limits that admins set to muting. Pure."""
+"""The part of Home that is about the member who looks at it: their job changes and their preferences. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from datetime import datetime
 from itertools import accumulate
 
+from domain.delivery import Handling
+from domain.notification_hours import DAILY, WEEKLY, NotificationHours
+from domain.people import Absence
+from domain.states import HandlingState
 from listeners.dialogs.blocks import LONGEST_SECTION, Block, button, context, header, section
-from listeners.home.my_home_words import away, come, mute_list, reading, told_line
 from services.home.home_state import MemberHome, RecentDelivery, SalesforceIdentity
-from services.home.mutables import labels
-from services.messages.wording import slack_time
-from services.slack.mrkdwn import escape
+from services.home.mute_options import labels
+from services.messages.wording import Side, headline, sentence, slack_time
+from services.slack.mrkdwn import bold, escape
 
-LATELY, READING, MUTES = "my_lately", "my_reading", "my_mutes"
-AWAY, BACK, NOT_ME = "my_away", "my_back", "my_not_me"
-LIMITS = "home_mute_limits"
-"""The action_ids of the buttons that open the dialogs, see listeners/home/member_dialogs.py."""
+SHOW_RECENT, CHANGE_HOURS, CHANGE_MUTES = "my_lately", "my_reading", "my_mutes"
+SET_ABSENCE, END_ABSENCE, NOT_ME = "my_away", "my_back", "my_not_me"
+"""The action_ids of the buttons. Their dialogs are in listeners/home/member_dialogs_view.py."""
+
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_DAY_MS = 24 * 60 * 60 * 1_000
+_SIDES: tuple[Side, ...] = ("past", "current", "both")
 
 
-def my_blocks(mine: MemberHome) -> list[Block]:
+def member_blocks(member: MemberHome) -> list[Block]:
     """At most 16 blocks."""
+    hours = f"*Notifications*\n{hours_text(member.hours)}"
+    mutes = f"*Muted*\n{_mutes_text(member.muted, member.required)}"
+    absence = f"*Out of office*\n{absence_text(member.absence, member.hours, member.shown_at)}"
+    reportable = member.identities or member.not_me
     return [
         header("For you"),
-        *_waiting(mine),
-        *_lately(mine),
-        section(f"*How you are told*\n{reading(mine.hours)}", button("Change…", READING)),
-        section(f"*Muted*\n{mute_list(mine.muted, mine.unmutable)}", button("Change…", MUTES)),
-        _away(mine),
-        section(f"*How Salesforce knows you*\n{_known_as(mine)}", _not_me(mine)),
+        *_held_back(member),
+        *_recent_deliveries(member),
+        section(hours, button("Change…", CHANGE_HOURS)),
+        section(mutes, button("Change…", CHANGE_MUTES)),
+        section(absence, button("I'm back", END_ABSENCE) if member.absence else button("Set dates…", SET_ABSENCE)),
+        section(
+            f"*Your Salesforce account*\n{_identities_text(member)}",
+            button("Not my account…", NOT_ME) if reportable else None,
+        ),
     ]
 
 
-def mute_limits_blocks(unmutable: Collection[str]) -> list[Block]:
-    """For the Home of an admin: what nobody may mute."""
-    text = ", ".join(labels(unmutable)) or "Everybody may mute whatever they want."
-    return [section(f"*What nobody may mute*\n{text}", button("Change…", LIMITS))]
-
-
-def told_block(told: RecentDelivery, user_id: str, accessory: Block | None = None) -> Block:
-    """One line of what came to them, and one of what has become of it."""
-    text = f"{told_line(told)}\n{come(told, user_id)} · {slack_time(told.at)}"
+def delivery_block(delivery: RecentDelivery, user_id: str, accessory: Block | None = None) -> Block:
+    """What happened, and below it what people did about it."""
+    text = f"{_headline(delivery)}\n{_progress(delivery, user_id)} · {slack_time(delivery.at)}"
     block = section(text, accessory)
     return block | {"text": block["text"] | {"verbatim": True}}
 
 
-def _waiting(mine: MemberHome) -> Iterator[Block]:
-    waiting = mine.waiting
+def clock(minute: int) -> str:
+    """Minutes after midnight as 17:05."""
+    return "{:02}:{:02}".format(*divmod(minute, 60))
+
+
+def hours_text(hours: NotificationHours) -> str:
+    """When a member is notified, in sentences."""
+    sentences = ["Each job change, right away."]
+    if hours.delivery == DAILY:
+        sentences = [f"Daily digest at {clock(hours.digest_at)}."]
+    elif hours.delivery == WEEKLY:
+        sentences = [f"Weekly digest on {WEEKDAYS[hours.weekday]} at {clock(hours.digest_at)}."]
+    if hours.quiet_from is not None and hours.quiet_to is not None:
+        sentences.append(f"Quiet hours from {clock(hours.quiet_from)} to {clock(hours.quiet_to)}.")
+    if hours.quiet_weekends:
+        sentences.append("No messages on weekends.")
+    if len(sentences) > 1 or hours.is_digest:
+        zone = hours.tz.replace("_", " ") if hours.tz else "UTC, because Slack did not provide your time zone"
+        sentences.append(f"Times are in {zone}.")
+    return " ".join(sentences)
+
+
+def absence_text(absence: Absence | None, hours: NotificationHours, now: int) -> str:
+    """Whether a member is or will be out of office, until when, and who gets their job changes."""
+    if absence is None:
+        return "Not set. While you are away, someone else gets your job changes."
+    until = f" until {_day(absence.until - _DAY_MS // 2, hours)}" if absence.until else ", with no end date"
+    if absence.since > now:
+        dates = f"You will be away from {_day(absence.since, hours)}{until}."
+    else:
+        dates = f"You are away{until}."
+    instead = f"<@{absence.delegate}>, otherwise to the" if absence.delegate else "the"
+    return f"{dates} Your job changes go to {instead} next person in the rules, or to the channel."
+
+
+def _held_back(member: MemberHome) -> Iterator[Block]:
+    waiting = member.held_back
     if not waiting.count or waiting.since is None:
         return
-    many = "One job change waits" if waiting.count == 1 else f"{waiting.count:,} job changes wait"
+    count = "1 job change is" if waiting.count == 1 else f"{waiting.count:,} job changes are"
     if waiting.held_until is None:
-        yield context(f"📨 {many} for you and will be with you in a moment.")
+        yield context(f"📨 {count} about to be sent to you.")
         return
-    why = mine.hours.hold_reason(waiting.since, mine.shown_at)
-    yield context(f"🌙 {many} for you, kept until {slack_time(waiting.held_until)}: your {why}.")
+    why = member.hours.hold_reason(waiting.since, member.shown_at)
+    yield context(f"🌙 {count} on hold until {slack_time(waiting.held_until)} because of your {why}.")
 
 
-def _lately(mine: MemberHome) -> Iterator[Block]:
-    if not mine.lately.told:
-        yield section("*Lately*\nNothing came to you in the last two weeks.")
+def _recent_deliveries(member: MemberHome) -> Iterator[Block]:
+    recent = member.recent
+    if not recent.deliveries:
+        yield section("*Assigned to you*\nNo job changes in the last two weeks.")
         return
-    yield section("*Lately*", button("Show all…", LATELY) if mine.lately.has_more else None)
-    yield from (told_block(told, mine.user_id) for told in mine.lately.told)
+    yield section("*Assigned to you*", button("Show all…", SHOW_RECENT) if recent.has_more else None)
+    yield from (delivery_block(delivery, member.user_id) for delivery in recent.deliveries)
 
 
-def _away(mine: MemberHome) -> Block:
-    text = f"*Out of office*\n{away(mine.absence, mine.hours, mine.shown_at)}"
-    return section(text, button("I am back", BACK) if mine.absence else button("Set…", AWAY))
+def _headline(delivery: RecentDelivery) -> str:
+    if delivery.job_change is None:
+        return "_This job change has been erased._"
+    side = next((side for side in _SIDES if side == delivery.side), None)
+    return sentence(headline(delivery.job_change, bold, side))
 
 
-def _known_as(mine: MemberHome) -> str:
-    known = [f"• {_owner(each)}" for each in mine.known_as]
-    denied = [f"• not as `{escape(owner, 120)}`, as you said" for owner in mine.denied]
-    lines = [*(known or ["You have not been matched to any owner there yet."]), *denied]
+def _progress(delivery: RecentDelivery, user_id: str) -> str:
+    """What this member did about it, or else that another recipient is on it."""
+    history = delivery.history
+    own = next((handling for handling in history.handled if handling.delivery_id == delivery.delivery_id), None)
+    snoozed = next(
+        (row.due_at for row in history.later if row.delivery_id == delivery.delivery_id and row.due_at), None
+    )
+    if own is None and snoozed:
+        return f"⏰ Snoozed until {slack_time(snoozed)}"
+    handling = own or next((row for row in history.handled if row.state == HandlingState.TAKEN), None)
+    return _handling_text(handling, user_id) if handling else "⚪ Open"
+
+
+def _handling_text(handling: Handling, user_id: str) -> str:
+    is_own = handling.actor == user_id
+    actor = "You" if is_own else f"<@{handling.actor}>"
+    if handling.state == HandlingState.TAKEN:
+        return f"✅ {actor} {'are' if is_own else 'is'} on it"
+    if handling.state == HandlingState.REASSIGNED:
+        return f"↪️ {actor} reassigned it to <@{handling.given_to}>"
+    return f"↩️ {actor} returned it to the channel" if handling.state == HandlingState.RETURNED else "⚪ Open"
+
+
+def _mutes_text(muted: Collection[str], required: Collection[str]) -> str:
+    listed = ", ".join(labels(muted)) or "No muted job changes."
+    return f"{listed}\nRequired by your admins: {', '.join(labels(required))}." if required else listed
+
+
+def _identities_text(member: MemberHome) -> str:
+    """As many of the owners as fit into a section, each whole."""
+    matched = [f"• {_identity(identity)}" for identity in member.identities]
+    not_me = [f"• `{escape(owner, 120)}`: not your account, reported by you" for owner in member.not_me]
+    lines = [*(matched or ["You are not matched to a Salesforce owner yet."]), *not_me]
     lengths = accumulate(len(line) + 1 for line in lines)
     return "\n".join(line for line, length in zip(lines, lengths, strict=True) if length < LONGEST_SECTION)
 
 
-def _owner(known: SalesforceIdentity) -> str:
-    owner = f"`{escape(known.owner, 120)}`"
-    who = f"{escape(known.name, 60)}, {owner}" if known.name else owner
-    return f"{who}, as <@{known.linked_by}> said" if known.linked_by else f"{who}, matched by this address"
+def _identity(identity: SalesforceIdentity) -> str:
+    owner = f"`{escape(identity.owner, 120)}`"
+    who = f"{escape(identity.name, 60)}, {owner}" if identity.name else owner
+    return f"{who}, linked by <@{identity.linked_by}>" if identity.linked_by else f"{who}, matched by email"
 
 
-def _not_me(mine: MemberHome) -> Block | None:
-    return button("That's not me…", NOT_ME) if mine.known_as or mine.denied else None
+def _day(at: int, hours: NotificationHours) -> str:
+    local = datetime.fromtimestamp(at / 1_000, hours.zone)
+    return f"{local.day} {local:%b %Y}"

@@ -1,4 +1,4 @@
-"""What can be pressed in a message to those who look after the app: mending the default channel right there."""
+"""The picker and the button in notices to admins that fix the default channel right there."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
 
 from listeners.dialogs.blocks import ADMINS_ONLY
-from services.home.preferences import Answer, Preferences
+from services.home.preferences import ChangeResult, Preferences
 from services.messages.notice_text import CHECK_CHANNEL, CHOOSE_CHANNEL
 from services.messages.notices import Notices
 from services.slack.directory import Directory
@@ -31,9 +31,9 @@ async def choose_channel(
     notices: Notices,
 ) -> None:
     await ack()
-    actor, chosen = body["user"]["id"], action["selected_conversation"]
-    choose = partial(preferences.choose_default_channel, workspace_id, actor, chosen, None)
-    await _change(choose, actor, respond, workspace_id, directory, notices)
+    actor, channel_id = body["user"]["id"], action["selected_conversation"]
+    change = partial(preferences.choose_default_channel, workspace_id, actor, channel_id, None)
+    await _change(change, actor, respond, workspace_id, directory, notices)
 
 
 async def check_channel(
@@ -47,21 +47,21 @@ async def check_channel(
 ) -> None:
     await ack()
     actor = body["user"]["id"]
-    check = partial(preferences.check_default_channel, workspace_id, actor, None)
-    await _change(check, actor, respond, workspace_id, directory, notices)
+    change = partial(preferences.check_default_channel, workspace_id, actor, None)
+    await _change(change, actor, respond, workspace_id, directory, notices)
 
 
 async def _change(
-    change: Callable[[], Awaitable[Answer]],
+    change: Callable[[], Awaitable[ChangeResult]],
     actor: str,
     respond: AsyncRespond,
     workspace_id: str,
     directory: Directory,
     notices: Notices,
 ) -> None:
-    """If this person may, as of now, whoever the message was sent to. Every message of it then shows it."""
-    may = await directory.is_admin(workspace_id, actor)
-    text = (await change()).text if may else ADMINS_ONLY
+    """Only admins may, whoever got the notice. Afterwards every copy of the notice shows the result."""
+    is_admin = await directory.is_admin(workspace_id, actor)
+    text = (await change()).text if is_admin else ADMINS_ONLY
     await respond(text, replace_original=False)
-    if may:
+    if is_admin:
         await notices.show(workspace_id)

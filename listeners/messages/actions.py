@@ -26,7 +26,7 @@ from listeners.messages.actions_view import (
     snooze_view,
     why_view,
 )
-from services.home.mutables import ALL
+from services.home.mute_options import ALL
 from services.messages.actions import ActionResult, DeliveryActions
 from services.messages.available_actions import FAULTS, ActionableDelivery, ActionKind
 from services.messages.compose import ACTION, MENU

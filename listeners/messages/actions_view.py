@@ -15,7 +15,7 @@ from domain.states import is_person
 from listeners.dialogs.blocks import Block, View, button, context, modal, plain, sections
 from listeners.dialogs.blocks import section as _section
 from listeners.messages.why_view import considered_lines
-from services.home.mutables import CHANGES
+from services.home.mute_options import CHANGES
 from services.messages.available_actions import FAULTS, LONGEST_COMMENT, ActionableDelivery, ActionKind
 from services.messages.compose import ACTION
 from services.messages.snooze import SnoozeOption

@@ -16,10 +16,19 @@ from domain.salesforce import SalesforceConnection
 from domain.workspace import Workspace
 from services.salesforce.health import HealthLine
 
+SHOWN_IN_HOME = 5
+"""Recent deliveries in Home; the rest is in a dialog."""
+
+PAGE_SIZE = 15
+"""Recent deliveries on a page of that dialog."""
+
+REPORTED_DAYS = 30
+"""For how long a report of wrong data is counted."""
+
 
 @dataclass(frozen=True)
 class WorkspaceStatus:
-    """How a workspace stands *at* this time. Times in milliseconds; None: never, or nothing."""
+    """The health figures of a workspace at the time `at`. Times are in milliseconds; None means never or nothing."""
 
     at: int
     workspace_id: str
@@ -30,12 +39,12 @@ class WorkspaceStatus:
     default_channel_problem: str | None
     salesforce: tuple[HealthLine, ...]
     last_accepted_at: int | None
-    last_day: Mapping[str, int]  # how many ended in the last 24 hours, by the names of store.counts
+    last_day: Mapping[str, int]  # job changes that ended in the last 24 hours, by outcome
     waiting: int
     waiting_since: int | None
     failed: int
-    reported: int  # who said in REPORTED_DAYS that the data of a job change is wrong
-    silent: Mapping[str, int]  # those of VENDORS that do not answer, by name, and since when
+    reported: int  # reports of wrong data in the last REPORTED_DAYS
+    silent: Mapping[str, int]  # since when a vendor has not responded, by its name
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -45,16 +54,16 @@ class WorkspaceStatus:
 
 @dataclass(frozen=True)
 class Overview:
-    """*month*: the last days, oldest first. *busiest*: who had most messages in these days, in person."""
+    """The figures of a workspace for its admins. `day_counts` has the last 30 days, oldest first."""
 
     status: WorkspaceStatus
-    month: Sequence[DayCount]
-    busiest: Sequence[RecipientCount]
+    day_counts: Sequence[DayCount]
+    top_recipients: Sequence[RecipientCount]
 
 
 @dataclass(frozen=True)
 class RecentDelivery:
-    """Something that came to them, and what has become of it. *job_change* None: erased."""
+    """A job change that was sent to a member, and what people did with it. `job_change` is None once erased."""
 
     delivery_id: int
     at: int
@@ -65,9 +74,9 @@ class RecentDelivery:
 
 @dataclass(frozen=True)
 class RecentDeliveries:
-    """*skipped*: how many are newer; *has_more*: some are older."""
+    """A page of recent deliveries, newest first. `skipped` is how many newer ones there are."""
 
-    told: tuple[RecentDelivery, ...] = ()
+    deliveries: tuple[RecentDelivery, ...] = ()
     skipped: int = 0
     has_more: bool = False
 
@@ -75,9 +84,10 @@ class RecentDeliveries:
 @dataclass(frozen=True)
 class SalesforceIdentity:
     """
-    An owner in Salesforce whom we take this member for.
+    A Salesforce owner that a member is matched to.
 
-    *owner*: an e-mail address, or a Salesforce user id; *linked_by*: who said so, None: the address says so.
+    `owner` is an e-mail address or a Salesforce user id. `linked_by` is the Slack user who linked them; None means that
+    they are matched by the address.
     """
 
     owner: str
@@ -87,26 +97,26 @@ class SalesforceIdentity:
 
 @dataclass(frozen=True)
 class MemberHome:
-    """What My Home shows to the one whose it is. *unmutable*: what nobody may mute; *denied*: owners they are not."""
+    """What Home shows a member about themselves. `not_me` has the owners that they reported as not theirs."""
 
     user_id: str
     hours: NotificationHours = field(default_factory=NotificationHours)
-    waiting: HeldBack = field(default_factory=HeldBack)
-    lately: RecentDeliveries = field(default_factory=RecentDeliveries)
+    held_back: HeldBack = field(default_factory=HeldBack)
+    recent: RecentDeliveries = field(default_factory=RecentDeliveries)
     muted: frozenset[str] = frozenset()
-    unmutable: frozenset[str] = frozenset()
+    required: frozenset[str] = frozenset()
     absence: Absence | None = None
-    known_as: tuple[SalesforceIdentity, ...] = ()
-    denied: tuple[str, ...] = ()
+    identities: tuple[SalesforceIdentity, ...] = ()
+    not_me: tuple[str, ...] = ()
     shown_at: int = 0
 
 
 @dataclass(frozen=True)
 class OwnershipState:
     """
-    How the ownership rules stand. *version* 0: none are published, and *published_by* is nobody.
+    The state of the ownership rules. Without published rules, `version` is 0 and `published_by` is None.
 
-    *unmatched*: owners whom Slack does not know; counted up to 100, and for admins alone.
+    `unmatched` counts owners without a Slack member, up to 100; it is 0 for members who are not admins.
     """
 
     version: int = 0
@@ -121,10 +131,10 @@ NO_OWNERSHIP = OwnershipState()
 @dataclass(frozen=True)
 class HomeState:
     """
-    All that Home shows. *waiting*: deliveries that are kept for the default channel.
+    Everything that Home shows one person. `shown_at` is in milliseconds.
 
-    *keys*: those good now, newest first; empty for who may not change anything. *shown_at* in milliseconds.
-    *overview*: for admins alone. *retention_days*: the operator's, who has the last word. *mine*: of whoever looks.
+    `waiting` counts deliveries held for the default channel. `keys` has the valid keys, newest first. `keys` and
+    `overview` are empty for members who are not admins. `retention_days` is the operator's upper limit.
     """
 
     workspace: Workspace
@@ -137,15 +147,4 @@ class HomeState:
     ownership: OwnershipState = NO_OWNERSHIP
     overview: Overview | None = None
     retention_days: int = 90
-    mine: MemberHome | None = None
-
-
-SHOWN_AT_ONCE = 5
-
-
-A_PAGE = 15
-"""How many of what came lately Home and a page of the dialog show."""
-
-
-REPORTED_DAYS = 30
-"""For how long a report of wrong data counts."""
+    member: MemberHome | None = None

@@ -1,4 +1,4 @@
-"""How are we doing, in numbers: the same for the slash command and the terminal."""
+"""Reads the health figures of a workspace, for the slash command, the terminal and Home."""
 
 from __future__ import annotations
 
@@ -21,22 +21,21 @@ from store.slack import workspaces
 
 DAY_MS = 24 * 60 * 60 * 1_000
 
-
 SILENT_MS = 5 * 60 * 1_000
-"""Somebody who does not answer for so long is worth a word."""
+"""How long a vendor may fail to respond before it is reported."""
 
 VENDORS = {"slack": "Slack", "salesforce": "Salesforce"}
 
 
 @dataclass(frozen=True)
 class Status:
-    """Counts on demand; nothing outside is asked."""
+    """Everything is counted on demand, in the database alone."""
 
     database: Database
     now: Callable[[], int]
 
     async def waiting_for(self, workspace_id: str, user_id: str) -> HeldBack:
-        """What this Slack user is promised and has not been told yet."""
+        """The deliveries that wait for this Slack user."""
         return await self.database.run(member_preferences.held_back, workspace_id, user_id, self.now())
 
     async def of(self, workspace_id: str) -> WorkspaceStatus | None:
@@ -74,6 +73,6 @@ def _silent(connection: Connection, workspace_id: str, now: int) -> dict[str, in
 
 
 def _salesforce(connection: Connection, workspace: Workspace, now: int) -> tuple[HealthLine, ...]:
-    known = connections.status_of(connection, workspace.id)
+    salesforce = connections.status_of(connection, workspace.id)
     sources = salesforce_sources.all_of(connection, workspace.id)
-    return (*lines(known, workspace.salesforce_daily_calls, now), *map(source_line, sources))
+    return (*lines(salesforce, workspace.salesforce_daily_calls, now), *map(source_line, sources))

@@ -32,9 +32,9 @@ from sandbox.slack.state import Channel, Team, User
 from services.delivery.explain import Explainer
 from services.delivery.failed import FailedJobChanges
 from services.home.home import Home
-from services.home.member_home import MyHome
+from services.home.member_home import MemberHomes
+from services.home.member_preferences import MemberPreferences
 from services.home.preferences import Preferences
-from services.home.required_notifications import MutingLimits
 from services.home.signal_channels import SignalChannels
 from services.home.status import Status
 from services.intake.intake import Intake
@@ -131,8 +131,8 @@ async def office(database, clock) -> AsyncIterator[Office]:
         describe = SalesforceDescribe(salesforce)
         connect = SalesforceConnect(salesforce_auth, directory, describe, PUBLIC_URL)
         notices = Notices(database, api, clock)
-        my_home = MyHome(database, directory, notices, clock)
-        home = Home(database, directory, salesforce_auth, intake_keys, my_home, PUBLIC_URL, 90, clock)
+        member_homes = MemberHomes(database, directory, clock)
+        home = Home(database, directory, salesforce_auth, intake_keys, member_homes, PUBLIC_URL, 90, clock)
         home_tab = AppHome(home)
         failed_job_changes = FailedJobChanges(database, lambda: None, clock)
         parts: dict[str, object] = {
@@ -145,8 +145,8 @@ async def office(database, clock) -> AsyncIterator[Office]:
             "directory": directory,
             "home": home,
             "home_tab": home_tab,
-            "my_home": my_home,
-            "muting_limits": MutingLimits(database, clock),
+            "member_homes": member_homes,
+            "member_preferences": MemberPreferences(database, member_homes, notices, clock),
             "signal_channels": SignalChannels(api, database, clock),
             "failed_job_changes": failed_job_changes,
             "status_command": StatusCommand(

@@ -16,7 +16,7 @@ from listeners.dialogs.blocks import loading_view, message_view
 from listeners.dialogs.home_tab import seen_version
 from listeners.home.admin_dialogs_view import busiest_view, chosen_pace, pace_view, signals_view
 from listeners.home.app_home_view import home_view
-from listeners.home.month_chart import WIDE, picture, summary
+from listeners.home.day_count_chart import WIDE, picture, summary
 from listeners.intake.keys_view import how_to_send_view, key_view
 from listeners.status.failed_view import A_PAGE, burials_view, cursor_of, shown_after
 from sandbox.slack.block_kit.blocks import check_view

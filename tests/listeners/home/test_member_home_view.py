@@ -14,7 +14,7 @@ from domain.people import Absence
 from domain.preferences import EVERYTHING
 from domain.states import HandlingState
 from listeners.home.app_home_view import home_view
-from listeners.home.member_dialogs import (
+from listeners.home.member_dialogs_view import (
     away_view,
     chosen_in,
     days_in,
@@ -37,7 +37,7 @@ from services.home.home_state import (
     SalesforceIdentity,
 )
 from services.home.member_home import MOST_OWNERS, known_as
-from services.home.mutables import ALL, CHANGES, SEGMENTS, SIGNALS
+from services.home.mute_options import ALL, CHANGES, SEGMENTS, SIGNALS
 from tests.conftest import SOMEDAY
 from tests.listeners.home.home_states import member_state, trouble_state
 from tests.world import sample_job_change

@@ -1,4 +1,4 @@
-"""What members may mute, in words: signals, kinds of change, segments of accounts. Pure."""
+"""What members can mute, with its labels: signals, kinds of change and account segments. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SEGMENTS: Mapping[Segment, str] = {
     "target": "Target accounts",
     "open_opportunity": "Accounts with an open opportunity",
     "closed_lost": "Accounts whose last opportunity was lost",
-    "none": "Companies in no segment",
+    "none": "Accounts in no segment",
     "not_in_salesforce": "Companies that are not in Salesforce",
 }
 
@@ -33,11 +33,14 @@ CHANGES: Mapping[str, str] = {
 SEGMENTS: Mapping[str, str] = {f"{SEGMENT}{segment}": label for segment, label in _SEGMENTS.items()}
 
 GROUPS: Mapping[str, Mapping[str, str]] = {"signals": SIGNALS, "changes": CHANGES, "segments": SEGMENTS}
-"""By the name of what they have in common; each is a label by what is stored, see store/ownership/muting.py."""
+"""The groups of options, by block id. Each maps what is stored (see store/ownership/muting.py) to its label."""
 
-ALL: Mapping[str, str] = {EVERYTHING: "Everything", **SIGNALS, **CHANGES, **SEGMENTS}
+REQUIRABLE: Mapping[str, str] = {**SIGNALS, **CHANGES, **SEGMENTS}
+"""What admins can declare a required notification."""
+
+ALL: Mapping[str, str] = {EVERYTHING: "All job changes", **REQUIRABLE}
 
 
-def labels(what: Collection[str]) -> list[str]:
-    """Those of *what* that this version knows, in words, in one order."""
-    return [label for key, label in ALL.items() if key in what]
+def labels(options: Collection[str]) -> list[str]:
+    """The labels of these options in the order of the dialogs; unknown ones are left out."""
+    return [label for option, label in ALL.items() if option in options]
