@@ -1,4 +1,4 @@
-"""A workspace in the sandbox, and the app that hears what happens there, over real HTTP on both sides."""
+"""A workspace in the sandbox and the listeners that handle its requests, over real HTTP on both sides."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ PUBLIC_URL = "https://usergems.example.com"
 
 @dataclass
 class Office:
-    """The workspace Acme: Dana, an admin, installed the app; Mo is a member; there is a channel, #wins."""
+    """The workspace Acme: Dana, an admin, installed the app; Mo is a member; there is one channel, #wins."""
 
     slack: SlackSandbox
     team: Team
@@ -82,20 +82,20 @@ class Office:
     intake_keys: IntakeKeys
     bolt: AsyncApp
     parts: dict[str, object]
-    events_heard: list[object]
+    handled_events: list[object]
 
     async def workspace(self) -> Workspace:
-        found = await self.database.run(workspaces.find, self.team.id)
-        assert found is not None
-        return found
+        workspace = await self.database.run(workspaces.find, self.team.id)
+        assert workspace is not None
+        return workspace
 
     async def settled(self) -> None:
-        """Return once every listener has run: Bolt runs them beside the answer."""
+        """Return once every listener has run: Bolt runs them after it has answered."""
         while running := [task for task in asyncio.all_tasks() if "run_ack_function" in task.get_coro().__qualname__]:
             await asyncio.wait(running)
 
     async def home_of(self, user: User) -> str:
-        """All that the Home of this person says, as one text."""
+        """The blocks of this person's Home, as one text."""
         await self.settled()
         return str(self.slack.world.homes[user.id].definition["blocks"])
 
@@ -104,7 +104,7 @@ class Office:
         return await self.home_of(user)
 
     async def pick(self, user: User, action_id: str, value: str | None = None) -> str:
-        """Use an element of somebody's Home; what their Home says then."""
+        """Use an element of someone's Home. Returns the blocks of their Home afterwards."""
         reply = await self.slack.act_in_home(user.id, action_id, value)
         assert reply.status == 200
         return await self.home_of(user)
@@ -166,7 +166,7 @@ async def office(database, clock) -> AsyncIterator[Office]:
         async with TestServer(_web(bolt)) as server:
             slack.app_url = str(server.make_url("")).rstrip("/")
             office = Office(
-                slack, team, dana, mo, wins, database, store, api, intake_keys, bolt, parts, bolt.events_heard
+                slack, team, dana, mo, wins, database, store, api, intake_keys, bolt, parts, bolt.handled_events
             )
             await install(office, dana)
             yield office
@@ -191,7 +191,7 @@ def _is_local(url: str) -> bool:
 
 
 async def install(office: Office, user: User) -> None:
-    """Somebody installs the app, as OAuth would."""
+    """Someone installs the app, as OAuth would."""
     token = office.slack.world.tokens[office.slack.install(user.team_id, user.id)]
     await office.installations.async_save(
         Installation(
@@ -241,10 +241,10 @@ class RecordingApp(AsyncApp):
 
     def __init__(self, **settings: object) -> None:
         super().__init__(**settings)
-        self.events_heard: list[object] = []
+        self.handled_events: list[object] = []
 
     def event(self, event, *args, **kwargs):
-        self.events_heard.append(event)
+        self.handled_events.append(event)
         return super().event(event, *args, **kwargs)
 
 

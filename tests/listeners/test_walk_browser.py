@@ -1,4 +1,4 @@
-"""One person's way through the whole app in a real browser: installed, told, acted on, muted, and then a digest."""
+"""One person uses the whole app in a real browser: installs it, acts on a job change, mutes some, gets a digest."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ pytestmark = BROWSER_TEST
 
 @dataclass
 class Acme:
-    """A Slack workspace where nothing is installed yet, its page at *slack_url*; our app, at work, at *url*."""
+    """A Slack workspace without the app, with its page at `slack_url`. The app runs at `url`."""
 
     slack: SlackSandbox
     team: Team
@@ -46,20 +46,20 @@ class Acme:
     app: app.App = field(init=False)
 
     def now(self) -> int:
-        """The real time, moved on by *late_by_ms*."""
+        """The real time, `late_by_ms` later."""
         return round(time.time() * 1_000) + self.late_by_ms
 
-    async def tell(self, event: str, name: str, **changes: object) -> None:
-        """Somebody whom Dana is responsible for, as the sender says, changes jobs."""
+    async def send_job_change(self, event: str, name: str, **changes: object) -> None:
+        """A sender reports a job change and names Dana as the DRI."""
         person = {"full_name": name, "emails": [f"{event}@initech.example"]}
         change = sample_job_change(source_event_id=event, person=person, dri_email="dana@acme.example", **changes)
         assert await self.app.intake.accept(self.team.id, change)
 
     async def wait_for_the_digest(self) -> None:
-        """As if it were due now."""
-        mine = await self.app.database.run(member_preferences.held_back, self.team.id, self.dana.id, self.now())
-        assert mine.kept_until is not None
-        self.late_by_ms += mine.kept_until - self.now()
+        """Move the clock to the time of the digest."""
+        waiting = await self.app.database.run(member_preferences.held_back, self.team.id, self.dana.id, self.now())
+        assert waiting.held_until is not None
+        self.late_by_ms += waiting.held_until - self.now()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -69,9 +69,9 @@ async def acme(sqlite_url: str) -> AsyncIterator[Acme]:
     dana = slack.add_user(team, "Dana Reyes", "dana@acme.example", is_admin=True)
     for name in ("general", "job-changes"):
         slack.add_channel(team, name, members=[dana.id])
-    port = free_port()  # what is served needs to know its address before it is built
+    port = free_port()  # the app must know its address before it is built
     async with slack.serving(0, sandbox_page.routes(slack)) as slack_url:
-        made = Acme(slack, team, dana, slack_url, f"http://localhost:{port}")
+        acme = Acme(slack, team, dana, slack_url, f"http://localhost:{port}")
         settings = Settings.from_environ(
             {
                 "SLACK_CLIENT_ID": slack.app.client_id,
@@ -79,20 +79,20 @@ async def acme(sqlite_url: str) -> AsyncIterator[Acme]:
                 "SLACK_SIGNING_SECRET": slack.app.signing_secret,
                 "SLACK_API_URL": f"{slack_url}/api/",
                 "SLACK_AUTHORIZE_URL": f"{slack_url}/oauth/v2/authorize",
-                "PUBLIC_URL": made.url,
+                "PUBLIC_URL": acme.url,
                 "DATABASE_URL": sqlite_url,
             }
         )
-        slack.configure(MANIFEST.at(made.url).values)
-        slack.app_url = made.url
+        slack.configure(MANIFEST.at(acme.url).values)
+        slack.app_url = acme.url
         cipher = Cipher.of([Fernet.generate_key().decode()])
-        async with app.build(settings, cipher, made.now) as made.app, at_work(made.app, port):
-            yield made
+        async with app.build(settings, cipher, acme.now) as acme.app, running(acme.app, port):
+            yield acme
 
 
 @asynccontextmanager
-async def at_work(built: app.App, port: int) -> AsyncIterator[None]:
-    """Both the web side and the worker."""
+async def running(built: app.App, port: int) -> AsyncIterator[None]:
+    """The web server and the worker of the app."""
     stop = asyncio.Event()
     runner = create_runner(built.web)
     await runner.setup()
@@ -114,11 +114,11 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
     await page.close()
 
 
-async def test_from_installing_to_a_digest(page: Page, acme: Acme) -> None:
-    """What a person sees and presses: Add to Slack, a channel, I'm on it, Mute messages like this, a daily digest."""
+async def test_from_the_installation_to_a_digest(page: Page, acme: Acme) -> None:
+    """The whole way: Add to Slack, a channel, I'm on it, Mute messages like this, and a daily digest."""
     await install(page, acme)
 
-    await acme.tell("first", "Ada Smith")
+    await acme.send_job_change("first", "Ada Smith")
     await page.goto(f"{acme.slack_url}/?user={acme.dana.id}&tab=messages")
     message = article(page, "Ada Smith")
     await message.get_by_role("button", name="I'm on it").click()
@@ -129,14 +129,14 @@ async def test_from_installing_to_a_digest(page: Page, acme: Acme) -> None:
     await dialog.get_by_role("button", name="Mute").click()
     await expect(dialog.get_by_text("People who join another company")).to_be_visible(timeout=20_000)
     await dialog.get_by_role("button", name="Close").first.click()
-    await acme.tell("second", "Eva Lund")
+    await acme.send_job_change("second", "Eva Lund")
     await page.get_by_role("button", name="job-changes").click()
     await expect(article(page, "Eva Lund")).to_be_visible(timeout=20_000)
 
     await choose_a_daily_digest(page, acme)
     for event, name in (("third", "Tom Berg"), ("fourth", "Lea Roth")):
-        await acme.tell(event, name, change_type="promotion")
-    await expect_waiting(page, acme, "2 job changes wait for you, kept until")
+        await acme.send_job_change(event, name, change_type="promotion")
+    await expect_waiting(page, acme, "2 job changes are on hold until")
     await acme.wait_for_the_digest()
     await page.goto(f"{acme.slack_url}/?user={acme.dana.id}&tab=messages")
 
@@ -158,17 +158,17 @@ async def install(page: Page, acme: Acme) -> None:
 
 async def choose_a_daily_digest(page: Page, acme: Acme) -> None:
     await page.goto(f"{acme.slack_url}/?user={acme.dana.id}&tab=home")
-    section = page.locator(".block.section", has_text="How you are told")
+    section = page.locator(".block.section", has_text="Notifications")
     dialog = page.get_by_role("dialog")
-    await press_until(section.get_by_role("button", name="Change…"), dialog.get_by_label("In a daily digest"))
-    await dialog.get_by_label("In a daily digest").check()
-    await dialog.get_by_label("Digest at").fill("17:30")
+    await press_until(section.get_by_role("button", name="Change…"), dialog.get_by_label("Daily digest"))
+    await dialog.get_by_label("Daily digest").check()
+    await dialog.get_by_label("Time of the digest").fill("17:30")
     await dialog.get_by_role("button", name="Save").click()
-    await expect(page.get_by_text("In a daily digest at 17:30.")).to_be_visible(timeout=20_000)
+    await expect(page.get_by_text("Daily digest at 17:30.")).to_be_visible(timeout=20_000)
 
 
 async def choose_until(message: Locator, name: str, shown: Locator) -> None:
-    """A message that is drawn anew closes its menu: then it is opened again, as people do."""
+    """A message that is updated closes its menu, so it is opened again, as people would do."""
     async with asyncio.timeout(20):
         while True:
             await message.get_by_label("More actions").click()
@@ -178,7 +178,7 @@ async def choose_until(message: Locator, name: str, shown: Locator) -> None:
 
 
 async def press_until(button: Locator, shown: Locator) -> None:
-    """Home is drawn anew when it is opened: what was pressed before that is gone, as it is for people."""
+    """Home is published again when it is opened, and a button pressed before that does nothing, so press it again."""
     async with asyncio.timeout(20):
         while True:
             await button.click()
@@ -187,15 +187,15 @@ async def press_until(button: Locator, shown: Locator) -> None:
 
 
 async def expect_waiting(page: Page, acme: Acme, text: str) -> None:
-    """In Home, which is drawn when it is opened: it is opened until it says so."""
+    """Open Home until it shows the text: it is published only when it is opened."""
     async with asyncio.timeout(20):
         while True:
             await page.goto(f"{acme.slack_url}/?user={acme.dana.id}&tab=home")
-            await page.get_by_text("In a daily digest at 17:30.").wait_for()
+            await page.get_by_text("Daily digest at 17:30.").wait_for()
             if await page.get_by_text(text).count():
                 return
 
 
 def article(page: Page, text: str) -> Locator:
-    """The message in which it stands."""
+    """The message with this text."""
     return page.locator("article", has_text=text)

@@ -1,4 +1,4 @@
-"""Homes in the states that matter, as data: for the tests of what they look like, and for pictures of them."""
+"""Sample states of Home, for the tests of its view and for the pictures in the docs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import sin
 
-from domain.day_counts import DAY_MS, DayCount, RecipientCount
+from domain.day_counts import (
+    DAY_MS,
+    FAILED,
+    MUTED,
+    SENT_TO_CHANNEL,
+    SENT_TO_DRI,
+    DayCount,
+    RecipientCount,
+)
 from domain.intake_key import ListedKey
 from domain.salesforce import WEB_SERVER, SalesforceConnection
 from domain.workspace import Workspace
@@ -64,10 +72,10 @@ STATUS = WorkspaceStatus(
     default_channel_problem=None,
     salesforce=(
         HealthLine(Health.GOOD, "Connected to Salesforce: Acme Sales"),
-        HealthLine(Health.GOOD, "Last answer:", SOMEDAY),
+        HealthLine(Health.GOOD, "Last synced:", SOMEDAY),
     ),
     last_accepted_at=SOMEDAY,
-    last_day={"told_dri": 1_200, "told_channel": 3, "buried": 0, "muted": 1},
+    last_day={SENT_TO_DRI: 1_200, SENT_TO_CHANNEL: 3, FAILED: 0, MUTED: 1},
     waiting=0,
     waiting_since=None,
     failed=0,
@@ -76,32 +84,32 @@ STATUS = WorkspaceStatus(
 )
 
 
-def day(number: int, told_dri: int = 0, told_channel: int = 0, buried: int = 0, muted: int = 0) -> DayCount:
-    return DayCount(number, {"told_dri": told_dri, "told_channel": told_channel, "buried": buried, "muted": muted})
+def day(number: int, to_dri: int = 0, to_channel: int = 0, failed: int = 0, muted: int = 0) -> DayCount:
+    return DayCount(number, {SENT_TO_DRI: to_dri, SENT_TO_CHANNEL: to_channel, FAILED: failed, MUTED: muted})
 
 
-QUIET = tuple(day(TODAY - DAYS_COUNTED + 1 + each) for each in range(DAYS_COUNTED))
+QUIET_DAYS = tuple(day(TODAY - DAYS_COUNTED + 1 + ahead) for ahead in range(DAYS_COUNTED))
 
 
-def busy_month() -> tuple[DayCount, ...]:
-    """Quiet at weekends, and a wave in it."""
-    return tuple(_busy(TODAY - DAYS_COUNTED + 1 + each) for each in range(DAYS_COUNTED))
+def busy_days() -> tuple[DayCount, ...]:
+    """Few at weekends, and rising and falling in between."""
+    return tuple(_busy_day(TODAY - DAYS_COUNTED + 1 + ahead) for ahead in range(DAYS_COUNTED))
 
 
-def _busy(number: int) -> DayCount:
+def _busy_day(number: int) -> DayCount:
     weekend = (number + 3) % 7 > 4
-    told = 3 if weekend else round(34 + 18 * sin(number / 4))
-    return day(number, told, 0 if weekend else 3 + number % 5, 2 if number == TODAY - 11 else 0)
+    to_dri = 3 if weekend else round(34 + 18 * sin(number / 4))
+    return day(number, to_dri, 0 if weekend else 3 + number % 5, 2 if number == TODAY - 11 else 0)
 
 
-QUIET_OVERVIEW = Overview(STATUS, QUIET, ())
+QUIET_OVERVIEW = Overview(STATUS, QUIET_DAYS, ())
 ADMIN = HomeState(ACME, True, 0, SALESFORCE, (), URL, SOMEDAY, overview=QUIET_OVERVIEW)
 MEMBER = HomeState(ACME, False, 0, None, (), URL, SOMEDAY)
 
 
 def admin_state(channel: str, signal_channel: str, people: Sequence[str]) -> HomeState:
-    """All is well, and much is told."""
-    busiest = tuple(RecipientCount(user, 214 // (place + 1)) for place, user in enumerate(people))
+    """Everything works, and many job changes are delivered."""
+    top_recipients = tuple(RecipientCount(user, 214 // (place + 1)) for place, user in enumerate(people))
     workspace = replace(
         ACME,
         default_channel_id=channel,
@@ -110,24 +118,19 @@ def admin_state(channel: str, signal_channel: str, people: Sequence[str]) -> Hom
         retention_days=30,
     )
     key = ListedKey("bearer", SOMEDAY - 20 * DAY_MS, people[0], None)
-    overview = Overview(replace(STATUS, reported=3), busy_month(), busiest)
-    owned = OwnershipState(3, people[0], has_draft=False, unmatched=2)
-    mine = MemberHome(user_id=people[0], known_as=(SalesforceIdentity("alma@acme.example"),), shown_at=SOMEDAY)
-    return replace(ADMIN, workspace=workspace, keys=(key,), overview=overview, ownership=owned, mine=mine)
+    overview = Overview(replace(STATUS, reported=3), busy_days(), top_recipients)
+    ownership = OwnershipState(3, people[0], has_draft=False, unmatched=2)
+    member = MemberHome(user_id=people[0], identities=(SalesforceIdentity("alma@acme.example"),), shown_at=SOMEDAY)
+    return replace(ADMIN, workspace=workspace, keys=(key,), overview=overview, ownership=ownership, member=member)
 
 
 def trouble_state(channel: str, people: Sequence[str]) -> HomeState:
-    """Everything that can be wrong at once."""
+    """Every problem at once."""
     workspace = replace(ACME, default_channel_id=channel, default_channel_problem="it is archived")
     status = replace(STATUS, failed=12, silent={"Slack": SOMEDAY - 600_000})
-    trouble = replace(SALESFORCE, problem="its login was revoked; connect it again")
-    overview = Overview(status, busy_month(), (RecipientCount(people[0], 3),))
-    return replace(ADMIN, workspace=workspace, waiting=41, salesforce=trouble, overview=overview)
-
-
-def empty_state() -> HomeState:
-    """As it is right after the installation."""
-    return replace(ADMIN, workspace=replace(ACME, default_channel_id=None), salesforce=None)
+    broken = replace(SALESFORCE, problem="its login was revoked; connect it again")
+    overview = Overview(status, busy_days(), (RecipientCount(people[0], 3),))
+    return replace(ADMIN, workspace=workspace, waiting=41, salesforce=broken, overview=overview)
 
 
 def member_state(channel: str) -> HomeState:

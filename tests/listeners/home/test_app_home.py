@@ -1,46 +1,48 @@
-"""Home over real HTTP: what it shows, who may change what, and what happens when several do at once."""
+"""Home over real HTTP: what it shows, who may change settings, and what happens when several do so at once."""
 
 from __future__ import annotations
 
 import pytest
 
 from store import audit
+from store.slack import workspaces
 from tests.listeners.conftest import Office
 
 CHOOSE, CHECK = "home_choose_channel", "home_check_channel"
+REMINDER_HOURS, ESCALATION = "home_reminder_hours", "home_reminder_escalation"
 
 
 def posted_in(office: Office, channel_id: str) -> list[str]:
     return [message.text for message in office.slack.world.channels[channel_id].messages.values()]
 
 
-async def test_home_tells_an_admin_that_a_default_channel_is_missing(office):
-    """The first thing to do after installing is the first thing one reads."""
+async def test_home_shows_admins_that_the_default_channel_is_missing(office):
+    """It has the picker to choose one, which is the first step after the installation."""
     home = await office.open_home(office.dana)
 
-    assert "No default channel yet" in home
+    assert "no default channel yet" in home
     assert CHOOSE in home
 
 
-async def test_the_messages_tab_publishes_no_home(office):
-    """app_home_opened comes for both tabs."""
+async def test_opening_the_messages_tab_publishes_no_home(office):
+    """Slack sends app_home_opened for both tabs."""
     assert await office.slack.open_home(office.dana.id, tab="messages") == 200
     await office.settled()
 
     assert office.slack.world.homes == {}
 
 
-async def test_a_member_reads_who_is_told_and_can_change_no_setting(office):
-    """Settings, and how others are doing, are for admins and owners."""
+async def test_members_see_who_is_notified_and_no_settings(office):
+    """Settings and figures are for admins and owners."""
     home = await office.open_home(office.mo)
 
-    assert "Who is told" in home
+    assert "Who is notified" in home
     assert "home_" not in home
-    assert "last 30 days" not in home
+    assert "Last 30 days" not in home
 
 
 async def test_choosing_the_default_channel_stores_announces_and_records_it(office):
-    """One choice: stored with the channel's name, said in the channel, written down with who did it."""
+    """The channel is stored with its name, gets a short note, and the audit records who chose it."""
     await office.open_home(office.dana)
 
     home = await office.pick(office.dana, CHOOSE, office.wins.id)
@@ -48,9 +50,10 @@ async def test_choosing_the_default_channel_stores_announces_and_records_it(offi
     workspace = await office.workspace()
     assert (workspace.default_channel_id, workspace.default_channel_name) == (office.wins.id, "wins")
     assert posted_in(office, office.wins.id) == [
-        f"<@{office.dana.id}> made this the default channel for job changes: it gets those that no DRI was found for."
+        f"<@{office.dana.id}> made this the default channel for job changes. "
+        + "It gets the job changes for which no DRI is found."
     ]
-    assert f"Saved: <#{office.wins.id}> is the default channel." in home
+    assert f"Saved. <#{office.wins.id}> is the default channel." in home
     change, installed = await office.database.run(audit.recent, office.team.id)
     assert installed.action == "installed"
     assert (change.actor, change.action, change.detail) == (
@@ -60,8 +63,8 @@ async def test_choosing_the_default_channel_stores_announces_and_records_it(offi
     )
 
 
-async def test_choosing_the_same_channel_again_says_nothing_there(office):
-    """Slack may send a choice twice; the channel reads it once."""
+async def test_choosing_the_same_channel_again_posts_nothing(office):
+    """Slack may send a choice twice; the channel gets one note."""
     await office.open_home(office.dana)
     await office.pick(office.dana, CHOOSE, office.wins.id)
 
@@ -71,7 +74,7 @@ async def test_choosing_the_same_channel_again_says_nothing_there(office):
 
 
 async def test_of_two_admins_the_later_one_sees_what_the_earlier_one_chose(office):
-    """Nobody overwrites what they have not seen."""
+    """Nobody overwrites settings that they have not seen."""
     lee = office.slack.add_user(office.team, "Lee Park", "lee@acme.example", is_owner=True)
     losses = office.slack.add_channel(office.team, "losses")
     await office.open_home(office.dana)
@@ -80,14 +83,14 @@ async def test_of_two_admins_the_later_one_sees_what_the_earlier_one_chose(offic
 
     home = await office.pick(lee, CHOOSE, losses.id)
 
-    assert "Somebody else changed the settings in the meantime" in home
+    assert "Someone else changed the settings in the meantime" in home
     assert f"<#{office.wins.id}>" in home
     assert (await office.workspace()).default_channel_id == office.wins.id
     assert posted_in(office, losses.id) == []
 
 
-async def test_who_lost_the_admin_role_meanwhile_can_change_nothing(office):
-    """Rights are checked at each change, not when Home was drawn."""
+async def test_a_former_admin_cannot_choose_the_default_channel(office):
+    """Permissions are checked at each change, not when Home is published."""
     await office.open_home(office.dana)
     office.dana.is_admin = False
 
@@ -98,8 +101,8 @@ async def test_who_lost_the_admin_role_meanwhile_can_change_nothing(office):
     assert (await office.workspace()).default_channel_id is None
 
 
-async def test_when_slack_does_not_tell_the_rights_nothing_is_changed(office):
-    """It fails closed."""
+async def test_nothing_changes_when_slack_cannot_confirm_permissions(office):
+    """Without an answer from Slack, the change is refused."""
     await office.open_home(office.dana)
     office.slack.faults.add("users.info", status=503)
 
@@ -110,26 +113,26 @@ async def test_when_slack_does_not_tell_the_rights_nothing_is_changed(office):
 
 
 @pytest.mark.parametrize(
-    ("channel", "said"),
+    ("channel", "advice"),
     [
         ({"is_archived": True}, "is archived"),
-        ({"is_private": True}, "If it is private, write `/invite`"),
+        ({"is_private": True}, "If it is private, type `/invite`"),
     ],
 )
-async def test_a_channel_that_cannot_be_posted_to_is_refused_with_what_to_do(office, channel, said):
-    """The picker shows what its user sees, which is not what the app can use."""
+async def test_a_channel_the_app_cannot_post_in_is_refused_with_advice(office, channel, advice):
+    """The picker offers channels that its user sees, which the app may not be able to use."""
     unusable = office.slack.add_channel(office.team, "unusable", members=[office.dana.id], **channel)
     await office.open_home(office.dana)
 
     home = await office.pick(office.dana, CHOOSE, unusable.id)
 
-    assert said in home
+    assert advice in home
     assert (await office.workspace()).default_channel_id is None
     assert posted_in(office, unusable.id) == []
 
 
 async def test_a_channel_shared_with_another_company_is_stored_with_a_warning(office):
-    """It may be meant; the admin should know who reads along."""
+    """It may be intended; the warning says who else sees the job changes."""
     shared = office.slack.add_channel(office.team, "shared", is_ext_shared=True)
     await office.open_home(office.dana)
 
@@ -139,8 +142,8 @@ async def test_a_channel_shared_with_another_company_is_stored_with_a_warning(of
     assert (await office.workspace()).default_channel_id == shared.id
 
 
-async def test_a_channel_that_refuses_the_test_message_is_not_stored(office):
-    """What Slack refuses for good would swallow every job change."""
+async def test_a_channel_that_refuses_the_note_is_not_stored(office):
+    """It would refuse every job change as well."""
     office.slack.faults.add("chat.postMessage", error="restricted_action")
     await office.open_home(office.dana)
 
@@ -150,19 +153,19 @@ async def test_a_channel_that_refuses_the_test_message_is_not_stored(office):
     assert (await office.workspace()).default_channel_id is None
 
 
-async def test_a_passing_trouble_with_the_test_message_does_not_undo_the_choice(office):
-    """Slack may be busy; job changes are tried again anyway."""
+async def test_a_temporary_problem_with_the_note_does_not_undo_the_choice(office):
+    """Job changes are retried, so the channel is stored."""
     office.slack.faults.add("chat.postMessage", status=503)
     await office.open_home(office.dana)
 
     home = await office.pick(office.dana, CHOOSE, office.wins.id)
 
-    assert "did not take the test message just now" in home
+    assert "test message could not be posted right now" in home
     assert (await office.workspace()).default_channel_id == office.wins.id
 
 
-async def test_what_the_channel_gets_and_whether_dris_are_told_can_be_chosen(office):
-    """Each is stored at once; with nobody told directly the channel gets everything, so there is nothing to choose."""
+async def test_admins_choose_what_is_posted_in_the_channel_and_whether_dris_get_dms(office):
+    """Each choice is stored at once. Without DMs the channel gets everything, so there is nothing else to choose."""
     await office.open_home(office.dana)
 
     await office.pick(office.dana, "home_channel_gets", "everything")
@@ -178,33 +181,33 @@ async def test_what_the_channel_gets_and_whether_dris_are_told_can_be_chosen(off
     ]
 
 
-async def test_checking_a_mended_channel_clears_its_trouble(office):
-    """The admin mends it in Slack and presses one button."""
+async def test_checking_a_repaired_channel_clears_its_problem(office):
+    """After the admin has fixed it in Slack, one button is enough."""
     await office.open_home(office.dana)
     await office.pick(office.dana, CHOOSE, office.wins.id)
     await office.slack.archive_channel(office.wins.id)
     await office.settled()
-    assert "cannot be posted to" in await office.open_home(office.dana)
+    assert "The app cannot post in" in await office.open_home(office.dana)
     office.wins.is_archived = False
 
     home = await office.pick(office.dana, CHECK)
 
-    assert "cannot be posted to" not in home
+    assert "The app cannot post in" not in home
     assert (await office.workspace()).default_channel_problem is None
 
 
-async def test_a_home_that_was_replaced_meanwhile_is_drawn_from_what_is_stored_now(office):
-    """hash_conflict: a slow answer must not put back an old picture."""
+async def test_a_home_replaced_in_the_meantime_is_published_from_the_stored_state(office):
+    """After hash_conflict, Home is read again, so that an old state does not replace a newer one."""
     await office.open_home(office.dana)
     office.slack.faults.add("views.publish", error="hash_conflict")
 
     home = await office.pick(office.dana, CHOOSE, office.wins.id)
 
-    assert f"Saved: <#{office.wins.id}>" in home
+    assert f"Saved. <#{office.wins.id}>" in home
 
 
 async def test_a_refused_choice_does_not_stay_in_the_picker(office, clock):
-    """Slack keeps showing what was picked for as long as the block_id stays."""
+    """Slack shows what was picked as long as the block_id stays the same, so the block gets a new one."""
     archived = office.slack.add_channel(office.team, "old", is_archived=True)
     await office.open_home(office.dana)
     before = _picker_block(office)
@@ -221,8 +224,8 @@ def _picker_block(office: Office) -> str:
     return next(block["block_id"] for block in blocks if block.get("accessory", {}).get("action_id") == CHOOSE)
 
 
-async def test_a_home_on_the_screen_of_a_workspace_that_left_is_not_drawn_again(office):
-    """There is no token any more, nor anything to show."""
+async def test_home_is_not_published_after_the_app_was_removed(office):
+    """There is no token any more, and nothing to show."""
     await office.open_home(office.dana)
     await office.slack.send_event(office.team.id, {"type": "app_uninstalled"})
     await office.settled()
@@ -232,3 +235,84 @@ async def test_a_home_on_the_screen_of_a_workspace_that_left_is_not_drawn_again(
     await office.settled()
 
     assert office.slack.world.homes[office.dana.id].hash == before
+
+
+def element(office, action_id):
+    blocks = office.slack.world.homes[office.dana.id].blocks
+    return next(block["accessory"] for block in blocks if block.get("accessory", {}).get("action_id") == action_id)
+
+
+async def test_reminders_are_off_until_an_admin_turns_them_on(office):
+    """Then Home also offers the escalation. Each choice is stored at once and recorded in the audit."""
+    home = await office.open_home(office.dana)
+    assert element(office, REMINDER_HOURS)["initial_option"]["value"] == "0"
+    assert ESCALATION not in home
+
+    await office.pick(office.dana, REMINDER_HOURS, "8")
+    await office.pick(office.dana, ESCALATION, "manager")
+
+    workspace = await office.workspace()
+    assert (workspace.reminder_hours, workspace.reminder_escalation) == (8, "manager")
+    assert element(office, REMINDER_HOURS)["initial_option"]["text"]["text"] == "After 8 working hours"
+    assert element(office, ESCALATION)["initial_option"]["value"] == "manager"
+    changes = [change.detail for change in await office.database.run(audit.recent, office.team.id, 2)]
+    assert changes == ["reminder_escalation = manager", "reminder_hours = 8"]
+
+
+async def test_a_former_admin_cannot_change_reminders(office):
+    """Permissions are checked at each change."""
+    await office.open_home(office.dana)
+    office.dana.is_admin = False
+
+    home = await office.pick(office.dana, REMINDER_HOURS, "8")
+
+    assert "did not confirm that you are an admin" in home
+    assert (await office.workspace()).reminder_hours == 0
+
+
+@pytest.mark.parametrize(("setter", "value"), [("set_reminder_hours", 3), ("set_reminder_escalation", "everybody")])
+async def test_values_that_home_does_not_offer_are_refused(office, setter, value):
+    """A forged request must not store a value that the rest of the app does not know."""
+    with pytest.raises(ValueError, match=str(value)):
+        await getattr(office.parts["preferences"], setter)(office.team.id, office.dana.id, value, None)
+
+
+async def test_the_picker_shows_the_chosen_channel(office):
+    """A public channel is preselected."""
+    await office.open_home(office.dana)
+    await office.pick(office.dana, CHOOSE, office.wins.id)
+
+    assert element(office, CHOOSE)["initial_conversation"] == office.wins.id
+
+
+async def test_a_private_channel_is_named_but_not_preselected(office):
+    """Slack may refuse a view that preselects a channel its reader cannot see."""
+    office.wins.is_private = True
+    await office.slack.invite_bot(office.wins.id)
+    await office.open_home(office.dana)
+
+    home = await office.pick(office.dana, CHOOSE, office.wins.id)
+
+    assert f"<#{office.wins.id}>" in home
+    assert "initial_conversation" not in element(office, CHOOSE)
+
+
+async def test_a_channel_chosen_by_an_earlier_version_is_not_preselected(office):
+    """Whether it is public is not stored for it."""
+    await office.database.run(workspaces.change, office.team.id, None, default_channel_id=office.wins.id)
+
+    await office.open_home(office.dana)
+
+    assert "initial_conversation" not in element(office, CHOOSE)
+
+
+async def test_home_is_published_even_if_slack_refuses_the_preselected_channel(office):
+    """The channel may have become private since, and Home is where that can be fixed."""
+    await office.open_home(office.dana)
+    await office.pick(office.dana, CHOOSE, office.wins.id)
+    office.slack.faults.add("views.publish", error="invalid_arguments")
+
+    home = await office.open_home(office.dana)
+
+    assert f"<#{office.wins.id}>" in home
+    assert "initial_conversation" not in element(office, CHOOSE)

@@ -1,4 +1,4 @@
-"""My Home by signed requests: what came to me, how I am told, what I mute, my absences, and who I am in Salesforce."""
+"""A member uses their part of Home by signed requests: deliveries, notifications, mutes, absences, their account."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from domain.delivery import NewDelivery
 from domain.notification_hours import DAILY, WEEKLY, HeldBack, NotificationHours
 from domain.people import Member
 from domain.states import Role
-from services.home.home_state import A_PAGE, SHOWN_AT_ONCE
+from services.home.home_state import PAGE_SIZE, SHOWN_IN_HOME
 from store import audit
 from store.delivery import deliveries
 from store.delivery.posts import settle
@@ -30,8 +30,8 @@ from tests.world import sample_job_change
 DAY = 24 * 60 * 60 * 1_000
 
 
-async def tell(office: Office, user, *, now=None, **changes) -> str:
-    """Somebody is told of a job change as the worker would; its id."""
+async def deliver(office: Office, user, *, now=None, **changes) -> str:
+    """Send someone a job change as the worker would. Returns its id."""
     now = now or office.slack.world.now() * 1_000
     job_change_id = await add_routed(office, user, now, **changes)
     (claimed,) = await office.database.run(claim, round(now))
@@ -41,11 +41,11 @@ async def tell(office: Office, user, *, now=None, **changes) -> str:
 
 async def add_routed(office: Office, user, now, decision=None, **changes) -> str:
     def add(connection):
-        known = f"jc-{now}-{changes}"
+        job_change_id = f"jc-{now}-{changes}"
         row = {
-            "id": known,
+            "id": job_change_id,
             "workspace_id": office.team.id,
-            "key": known,
+            "key": job_change_id,
             "source": "tests",
             "payload": json.dumps(sample_job_change(**changes)),
             "decision": json.dumps(decision or {}),
@@ -53,23 +53,23 @@ async def add_routed(office: Office, user, now, decision=None, **changes) -> str
             "routed_at": round(now),
         }
         connection.execute(insert(job_changes).values(row))
-        new = [NewDelivery(known, user.id, Role.DRI, "You own Ada Smith in Salesforce.")]
+        new = [NewDelivery(job_change_id, user.id, Role.DRI, "You own Ada Smith in Salesforce.")]
         deliveries.add_deliveries(connection, office.team.id, new, round(now))
-        return known
+        return job_change_id
 
     return await office.database.run(add)
 
 
 async def press(office: Office, user, action_id: str, value: str | None = None) -> None:
-    """Use a button of somebody's Home."""
+    """Press a button in someone's Home."""
     assert (await office.slack.act_in_home(user.id, action_id, value)).status == 200
     await office.settled()
 
 
 async def submit(office: Office, user, **values):
-    done = await office.slack.submit_view(user.id, values)
+    reply = await office.slack.submit_view(user.id, values)
     await office.settled()
-    return done
+    return reply
 
 
 def dialog(office: Office, user) -> str:
@@ -92,22 +92,22 @@ async def mo(office):
     return office.mo
 
 
-async def test_somebody_to_whom_nothing_came_reads_so(office, mo):
-    """A first look at an empty Home is not a riddle."""
+async def test_an_empty_home_says_what_it_would_show(office, mo):
+    """A new member sees that there are no job changes yet, and the default preferences."""
     home = await office.home_of(mo)
 
-    assert "Nothing came to you in the last two weeks" in home
-    assert "About each job change, right away." in home
-    assert "`mo@acme.example`, matched by this address" in home
+    assert "No job changes in the last two weeks." in home
+    assert "Each job change, right away." in home
+    assert "`mo@acme.example`, matched by email" in home
 
 
-async def test_home_shows_what_came_lately_with_its_state(office, mo, clock):
-    """Open, taken by me or by somebody else, given, and the newest first."""
+async def test_home_shows_recent_deliveries_with_their_state(office, mo, clock):
+    """The newest comes first; each is open or shows who is on it."""
     names = ["Ada Smith", "Eva Lund", "Tom Berg"]
     ids = []
     for name in names:
         clock.advance(seconds=60)
-        ids.append(await tell(office, mo, person={"full_name": name, "emails": ["x@initech.example"]}))
+        ids.append(await deliver(office, mo, person={"full_name": name, "emails": ["x@initech.example"]}))
     taken = await office.database.run(actions.find, office.team.id, 1)
     await office.database.run(actions.take, taken, mo.id, clock())
 
@@ -119,9 +119,9 @@ async def test_home_shows_what_came_lately_with_its_state(office, mo, clock):
     assert taken.job_change_id == ids[0]
 
 
-async def test_what_was_erased_is_still_counted_among_what_came(office, mo):
-    """Without a word of what it was."""
-    job_change_id = await tell(office, mo)
+async def test_an_erased_job_change_stays_in_the_list(office, mo):
+    """The list shows that there was one, and nothing of its content."""
+    job_change_id = await deliver(office, mo)
     await office.database.run(
         lambda connection: connection.execute(
             update(job_changes).where(job_changes.c.id == job_change_id).values(payload=None, decision=None)
@@ -130,42 +130,42 @@ async def test_what_was_erased_is_still_counted_among_what_came(office, mo):
 
     home = await office.open_home(mo)
 
-    assert "has since been erased" in home
+    assert "has been erased" in home
     assert "Ada" not in home
 
 
-async def test_nobody_sees_what_came_to_somebody_else(office, mo):
-    """Only their own."""
-    await tell(office, mo)
+async def test_members_see_only_their_own_deliveries(office, mo):
+    """What was sent to someone else is not in their Home."""
+    await deliver(office, mo)
 
     assert "Ada Smith" not in await office.open_home(office.dana)
     assert "Ada Smith" in await office.open_home(mo)
 
 
-async def test_more_than_home_shows_is_paged_in_a_dialog(office, mo, clock):
-    """With the reason of each on demand, and a way back."""
-    for _ in range(A_PAGE + SHOWN_AT_ONCE):
+async def test_older_deliveries_are_paged_in_a_dialog(office, mo, clock):
+    """The dialog can be paged in both directions, and shows the reason for each job change."""
+    for _ in range(PAGE_SIZE + SHOWN_IN_HOME):
         clock.advance(seconds=60)
-        await tell(office, mo)
+        await deliver(office, mo)
     home = await office.open_home(mo)
-    assert home.count("Ada Smith") == SHOWN_AT_ONCE
+    assert home.count("Ada Smith") == SHOWN_IN_HOME
 
     await press(office, mo, "my_lately")
-    assert dialog(office, mo).count("Ada Smith") == A_PAGE
+    assert dialog(office, mo).count("Ada Smith") == PAGE_SIZE
     await office.slack.act_in_modal(mo.id, "my_lately_older")
     await office.settled()
-    assert dialog(office, mo).count("Ada Smith") == SHOWN_AT_ONCE
+    assert dialog(office, mo).count("Ada Smith") == SHOWN_IN_HOME
     await office.slack.act_in_modal(mo.id, "my_lately_newer")
     await office.settled()
-    assert dialog(office, mo).count("Ada Smith") == A_PAGE
+    assert dialog(office, mo).count("Ada Smith") == PAGE_SIZE
     first = next(block["accessory"] for block in office.slack.modal(mo.id).blocks if "accessory" in block)
     await office.slack.act_in_modal(mo.id, "delivery_why", first["value"])
     await office.settled()
     assert "You own Ada Smith in Salesforce." in dialog(office, mo)
 
 
-async def test_quiet_hours_a_digest_and_weekends_are_chosen_in_one_dialog(office, mo):
-    """By the clock of the time zone that Slack tells."""
+async def test_a_digest_quiet_hours_and_weekends_are_chosen_in_one_dialog(office, mo):
+    """Times are in the time zone that Slack has for the member."""
     await press(office, mo, "my_reading")
     choice = {"delivery": "weekly", "digest_at": "17:30", "weekday": "4", "quiet_from": "18:00", "quiet_to": "08:00"}
 
@@ -173,12 +173,12 @@ async def test_quiet_hours_a_digest_and_weekends_are_chosen_in_one_dialog(office
 
     assert await hours(office, mo) == NotificationHours(WEEKLY, 17 * 60 + 30, 4, 18 * 60, 8 * 60, True, "Europe/Oslo")
     home = await office.home_of(mo)
-    assert "In a weekly digest, on Fridays at 17:30. Quiet from 18:00 to 08:00. Nothing on weekends." in home
+    assert "Weekly digest on Friday at 17:30. Quiet hours from 18:00 to 08:00. No messages on weekends." in home
     assert "Times are in Europe/Oslo." in home
 
 
-async def test_the_dialog_shows_what_was_chosen_and_can_take_it_back(office, mo):
-    """Quiet hours that are emptied are gone."""
+async def test_the_dialog_shows_the_stored_hours_and_can_clear_them(office, mo):
+    """Emptying the fields of quiet hours removes them."""
     chosen = NotificationHours(DAILY, 600, 0, 18 * 60, 8 * 60, True, "Europe/Oslo")
     await office.database.run(member_preferences.save, office.team.id, mo.id, chosen, 0)
     await press(office, mo, "my_reading")
@@ -190,27 +190,27 @@ async def test_the_dialog_shows_what_was_chosen_and_can_take_it_back(office, mo)
 
 
 @pytest.mark.parametrize(
-    ("choice", "field", "said"),
+    ("choice", "field", "error"),
     [
-        ({"quiet_from": "18:00"}, "quiet_to", "a beginning and an end"),
-        ({"quiet_to": "08:00"}, "quiet_from", "a beginning and an end"),
-        ({"quiet_from": "08:00", "quiet_to": "08:00"}, "quiet_to", "cannot end when they begin"),
+        ({"quiet_from": "18:00"}, "quiet_to", "a start and an end"),
+        ({"quiet_to": "08:00"}, "quiet_from", "a start and an end"),
+        ({"quiet_from": "08:00", "quiet_to": "08:00"}, "quiet_to", "at the same time"),
         ({"delivery": "daily", "digest_at": "07:00", "quiet_from": "22:00", "quiet_to": "08:00"}, "digest_at", "quiet"),
-        ({"delivery": "weekly", "weekday": "5", "weekends": ["quiet"]}, "weekday", "nothing on weekends"),
+        ({"delivery": "weekly", "weekday": "5", "weekends": ["quiet"]}, "weekday", "Choose a weekday"),
     ],
 )
-async def test_preferences_that_cannot_be_are_refused_at_their_field(office, mo, choice, field, said):
-    """With a word on why, and nothing is stored."""
+async def test_invalid_hours_are_refused_at_their_field(office, mo, choice, field, error):
+    """The field says why, and nothing is stored."""
     await press(office, mo, "my_reading")
 
-    done = await submit(office, mo, **choice)
+    reply = await submit(office, mo, **choice)
 
-    assert said in done.errors[field]
+    assert error in reply.errors[field]
     assert await hours(office, mo) == NotificationHours()
 
 
-async def test_slack_that_does_not_say_where_somebody_is_means_utc(office, mo):
-    """Their preferences are kept all the same, and Home says so."""
+async def test_without_a_time_zone_from_slack_times_are_in_utc(office, mo):
+    """The preferences are stored all the same, and Home says that times are in UTC."""
     await press(office, mo, "my_reading")
     office.slack.faults.add("users.info", status=503)
 
@@ -219,11 +219,11 @@ async def test_slack_that_does_not_say_where_somebody_is_means_utc(office, mo):
     assert await hours(office, mo) == NotificationHours(DAILY)
     office.slack.faults.clear()
     mo.tz = ""
-    assert "UTC, as Slack does not say where you are" in await office.open_home(mo)
+    assert "UTC, because Slack did not provide your time zone" in await office.open_home(mo)
 
 
-async def test_home_and_the_command_say_how_many_wait_and_until_when(office, mo):
-    """For the one whom they wait for."""
+async def test_home_and_the_command_say_how_many_are_on_hold_and_until_when(office, mo):
+    """Only the member whose preferences hold them back sees this."""
     now = round(office.slack.world.now() * 1_000)
     until = now // 60_000 * 60_000 + 2 * 60 * 60_000
     quiet = [datetime.fromtimestamp(at / 1_000, UTC) for at in (now - 60 * 60_000, until)]
@@ -236,16 +236,16 @@ async def test_home_and_the_command_say_how_many_wait_and_until_when(office, mo)
     home = await office.open_home(mo)
     said = (await office.slack.command(mo.id, "/usergems-status")).messages[0].text
 
-    assert "One job change waits for you, kept until <!date^" in home
-    assert ": your quiet hours." in home
+    assert "1 job change is on hold until <!date^" in home
+    assert "because of your quiet hours." in home
     assert "One job change waits for you until" in said
-    assert "waits for you" not in await office.open_home(office.dana)
+    assert "on hold" not in await office.open_home(office.dana)
     waiting = await office.database.run(member_preferences.held_back, office.team.id, mo.id, now)
     assert waiting == HeldBack(1, now, until)
 
 
-async def test_slack_telling_of_a_new_time_zone_moves_their_hours(office, mo):
-    """https://docs.slack.dev/reference/events/user_change"""
+async def test_a_new_time_zone_in_slack_moves_the_hours(office, mo):
+    """The event user_change carries it: https://docs.slack.dev/reference/events/user_change"""
     chosen = NotificationHours(DAILY, tz="Europe/Oslo")
     await office.database.run(member_preferences.save, office.team.id, mo.id, chosen, 0)
 
@@ -256,7 +256,7 @@ async def test_slack_telling_of_a_new_time_zone_moves_their_hours(office, mo):
 
 
 async def test_signals_kinds_and_segments_can_be_muted_and_unmuted(office, mo):
-    """In one dialog, which shows what is muted."""
+    """One dialog shows what is muted and changes it."""
     await press(office, mo, "my_mutes")
     await submit(office, mo, signals=["custom"], changes=["promotion", "lateral"], segments=["segment:customer"])
     assert await muted(office, mo) == {"custom", "promotion", "lateral", "segment:customer"}
@@ -268,20 +268,20 @@ async def test_signals_kinds_and_segments_can_be_muted_and_unmuted(office, mo):
     assert await muted(office, mo) == {"lateral"}
 
 
-async def test_everything_can_be_muted(office, mo):
-    """For whoever wants no direct messages at all."""
+async def test_all_job_changes_can_be_muted(office, mo):
+    """Then a member gets no direct messages."""
     await press(office, mo, "my_mutes")
     await submit(office, mo, everything=["*"])
 
     assert await muted(office, mo) == {"*"}
 
 
-async def test_what_admins_want_everybody_to_hear_of_is_not_offered(office, mo):
-    """It says so instead; what was muted before stands, without effect, until the limit goes."""
+async def test_required_notifications_are_not_offered_for_muting(office, mo):
+    """The dialog names them. An earlier mute stays stored without effect while the notification is required."""
     await office.database.run(muting.set_mutes, office.team.id, mo.id, ["departure"])
-    await limit(office, "departure", "segment:customer")
+    await require(office, "departure", "segment:customer")
     await press(office, mo, "my_mutes")
-    assert "Your admins want everybody to hear about: Departures, Customers." in dialog(office, mo)
+    assert "Required by your admins: Departures, Customers." in dialog(office, mo)
     assert "'departure'" not in dialog(office, mo)
 
     await submit(office, mo, changes=["promotion"])
@@ -289,24 +289,24 @@ async def test_what_admins_want_everybody_to_hear_of_is_not_offered(office, mo):
     assert await muted(office, mo) == {"departure", "promotion"}
 
 
-async def test_a_dialog_that_is_older_than_the_limit_mutes_nothing_forbidden(office, mo):
-    """What counts is what may be muted when it is saved."""
+async def test_a_dialog_opened_earlier_cannot_mute_what_is_required_now(office, mo):
+    """What is required at the time of saving decides."""
     await press(office, mo, "my_mutes")
-    await limit(office, "departure")
+    await require(office, "departure")
 
     await submit(office, mo, changes=["departure", "promotion"])
 
     assert await muted(office, mo) == {"promotion"}
 
 
-async def limit(office, *what):
+async def require(office, *what):
     await office.database.run(
         muting.set_required, office.team.id, what, AuditEntry(0, office.dana.id, "mute_limits", "")
     )
 
 
-async def test_admins_choose_what_nobody_may_mute(office):
-    """It is written down with their name, and Home shows it."""
+async def test_admins_choose_the_required_notifications(office):
+    """Home shows them, and the audit records who chose them."""
     await office.open_home(office.dana)
     await press(office, office.dana, "home_mute_limits")
 
@@ -318,8 +318,8 @@ async def test_admins_choose_what_nobody_may_mute(office):
     assert (change.actor, change.action) == (office.dana.id, "mute_limits")
 
 
-async def test_members_can_set_no_limits(office, mo):
-    """Neither is the button there, nor does the dialog of a former admin work."""
+async def test_members_cannot_set_required_notifications(office, mo):
+    """They have no button for it, and the open dialog of a former admin stores nothing."""
     assert "home_mute_limits" not in await office.home_of(mo)
     await office.open_home(office.dana)
     await press(office, office.dana, "home_mute_limits")
@@ -331,8 +331,8 @@ async def test_members_can_set_no_limits(office, mo):
     assert await office.database.run(muting.required, office.team.id) == frozenset()
 
 
-async def test_out_of_office_has_a_delegate_and_an_end(office, mo, clock):
-    """Until the end of the last day, by their own clock; and they can come back earlier."""
+async def test_an_absence_has_a_delegate_and_an_end(office, mo, clock):
+    """It lasts until the end of the last day in their time zone, and they can come back earlier."""
     await press(office, mo, "my_away")
     today = datetime.fromtimestamp(clock() / 1_000, UTC).date()
 
@@ -342,14 +342,14 @@ async def test_out_of_office_has_a_delegate_and_an_end(office, mo, clock):
     assert (absence.since, absence.delegate) == (clock(), office.dana.id)
     assert 3 * DAY < absence.until - clock() < 4 * DAY
     home = await office.home_of(mo)
-    assert f"In your place: <@{office.dana.id}>, else the next person in the rules, or the channel." in home
+    assert f"go to <@{office.dana.id}>, otherwise to the next person in the rules, or to the channel." in home
     await press(office, mo, "my_back")
     assert await office.database.run(choice_state.absence_of, office.team.id, mo.id, clock()) is None
-    assert "While you are away, somebody else gets what is yours." in await office.home_of(mo)
+    assert "While you are away, someone else gets your job changes." in await office.home_of(mo)
 
 
-async def test_an_absence_may_begin_later_and_have_no_end(office, mo, clock):
-    """Until they say that they are back."""
+async def test_an_absence_can_begin_later_and_have_no_end(office, mo, clock):
+    """It lasts until they say that they are back."""
     await press(office, mo, "my_away")
     monday = datetime.fromtimestamp(clock() / 1_000, UTC).date() + timedelta(10)
 
@@ -359,7 +359,7 @@ async def test_an_absence_may_begin_later_and_have_no_end(office, mo, clock):
     assert absence.since > clock() + 9 * DAY
     assert (absence.until, absence.delegate) == (None, None)
     home = await office.home_of(mo)
-    assert f"You will be away from {monday:%A}, {monday.day} {monday:%B} until you say you are back." in home
+    assert f"You will be away from {monday.day} {monday:%b %Y}, with no end date." in home
     assert (await office.database.run(choice_state.load, office.team.id, clock(), count_recent=False)).delegates == {}
 
 
@@ -374,8 +374,8 @@ async def test_an_absence_may_begin_later_and_have_no_end(office, mo, clock):
         (0, None, "a guest", "delegate"),
     ],
 )
-async def test_an_absence_that_cannot_be_is_refused_at_its_field(office, mo, clock, first, last, who, field):
-    """A day that is over, an end before the beginning, somebody who cannot be told."""
+async def test_an_invalid_absence_is_refused_at_its_field(office, mo, clock, first, last, who, field):
+    """A day in the past, an end before the start, and a delegate who cannot get job changes are refused."""
     guest = office.slack.add_user(office.team, "Gil Guest", "gil@elsewhere.example", is_restricted=True)
     await press(office, mo, "my_away")
     today = datetime.fromtimestamp(clock() / 1_000, UTC).date()
@@ -386,30 +386,30 @@ async def test_an_absence_that_cannot_be_is_refused_at_its_field(office, mo, clo
     }
     delegate = {"themselves": mo.id, "a guest": guest.id}.get(who)
 
-    done = await submit(office, mo, **days, delegate=delegate)
+    reply = await submit(office, mo, **days, delegate=delegate)
 
-    assert list(done.errors) == [field]
+    assert list(reply.errors) == [field]
     assert await office.database.run(choice_state.absence_of, office.team.id, mo.id, clock()) is None
 
 
-async def test_how_salesforce_knows_me_names_owners_and_who_said_so(office, mo, clock):
-    """By an address that was looked up, by a link of an admin; with the name that Salesforce has."""
-    found = {"m.chen@acme.example": Member(mo.id), "u0": Member(mo.id)}
-    await office.database.run(members.cache, office.team.id, found, clock())
+async def test_home_names_the_salesforce_owners_and_how_they_are_matched(office, mo, clock):
+    """They are matched by email or linked by an admin, and shown with their name in Salesforce."""
+    looked_up = {"m.chen@acme.example": Member(mo.id), "u0": Member(mo.id)}
+    await office.database.run(members.remember, office.team.id, looked_up, clock())
     linked = AuditEntry(clock(), office.dana.id, "linked", "")
     await office.database.run(owners.link, office.team.id, "sales@acme.example", mo.id, linked)
     considered = [{"email": "M.Chen@acme.example", "name": "Mo Q. Chen", "source": "contact owner", "result": "told"}]
-    await tell(office, mo, decision={"considered": considered})
+    await deliver(office, mo, decision={"considered": considered})
 
     home = await office.open_home(mo)
 
-    assert "Mo Q. Chen, `m.chen@acme.example`, matched by this address" in home
-    assert f"`sales@acme.example`, as <@{office.dana.id}> said" in home
+    assert "Mo Q. Chen, `m.chen@acme.example`, matched by email" in home
+    assert f"`sales@acme.example`, linked by <@{office.dana.id}>" in home
     assert "u0" not in home
 
 
-async def test_thats_not_me_stops_the_matching_and_tells_the_admins(office, mo, clock):
-    """Also where an admin had linked them; it is written down."""
+async def test_not_my_account_ends_the_match_and_notifies_the_admins(office, mo, clock):
+    """It also ends a link that an admin has made, and the audit records it."""
     linked = AuditEntry(clock(), office.dana.id, "linked", "")
     await office.database.run(owners.link, office.team.id, "sales@acme.example", mo.id, linked)
     await press(office, mo, "my_not_me")
@@ -418,19 +418,19 @@ async def test_thats_not_me_stops_the_matching_and_tells_the_admins(office, mo, 
 
     how = await office.database.run(owners.matching, office.team.id)
     assert (how.links, how.denied) == ({}, {("sales@acme.example", mo.id)})
-    told = [
+    texts = [
         message.text
         for channel in office.slack.world.channels.values()
         if channel.im_user == office.dana.id
         for message in channel.messages.values()
     ]
-    assert len([text for text in told if f"<@{mo.id}> is not `sales@acme.example` in Salesforce" in text]) == 1
+    assert len([text for text in texts if f"<@{mo.id}> is not `sales@acme.example` in Salesforce" in text]) == 1
     assert (await office.database.run(audit.recent, office.team.id))[0].action == "not_me"
-    assert "not as `sales@acme.example`, as you said" in await office.home_of(mo)
+    assert "`sales@acme.example`: not your account, reported by you" in await office.home_of(mo)
 
 
-async def test_a_denial_can_be_taken_back(office, mo):
-    """By themselves in the same dialog."""
+async def test_not_my_account_can_be_undone(office, mo):
+    """The same dialog has a button for it."""
     await press(office, mo, "my_not_me")
     await submit(office, mo, owner="mo@acme.example")
     await press(office, mo, "my_not_me")
@@ -439,11 +439,11 @@ async def test_a_denial_can_be_taken_back(office, mo):
     await office.settled()
 
     assert (await office.database.run(owners.matching, office.team.id)).denied == frozenset()
-    assert "`mo@acme.example`, matched by this address" in await office.home_of(mo)
+    assert "`mo@acme.example`, matched by email" in await office.home_of(mo)
 
 
-async def test_an_admin_who_links_them_again_has_the_last_word(office, mo, clock):
-    """The denial goes with the new link."""
+async def test_a_new_link_by_an_admin_replaces_the_report(office, mo, clock):
+    """The admin's choice counts, so the report is removed."""
     await office.database.run(owners.deny, office.team.id, "sales@acme.example", mo.id, AuditEntry(0, mo.id, "", ""))
 
     await office.database.run(owners.link, office.team.id, "sales@acme.example", mo.id, AuditEntry(0, "U1", "", ""))
@@ -451,9 +451,9 @@ async def test_an_admin_who_links_them_again_has_the_last_word(office, mo, clock
     assert (await office.database.run(owners.matching, office.team.id)).denied == frozenset()
 
 
-async def test_nobody_denies_an_owner_who_is_somebody_else(office, mo):
-    """A forged answer changes nothing."""
-    home = office.parts["my_home"]
+async def test_members_cannot_report_an_owner_they_are_not_matched_to(office, mo):
+    """A forged submission changes nothing."""
+    preferences = office.parts["member_preferences"]
 
-    assert not await home.deny(office.team.id, mo.id, "dana@acme.example")
+    assert not await preferences.report_not_me(office.team.id, mo.id, "dana@acme.example")
     assert (await office.database.run(owners.matching, office.team.id)).denied == frozenset()

@@ -1,4 +1,4 @@
-"""What My Home and its dialogs look like: within Slack's limits whatever is in them, and nothing foreign at work."""
+"""A member's part of Home and its dialogs: within Slack's limits, and without live markup from outside."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ from domain.preferences import EVERYTHING
 from domain.states import HandlingState
 from listeners.home.app_home_view import home_view
 from listeners.home.member_dialogs_view import (
-    away_view,
-    chosen_in,
-    days_in,
-    hours_in,
-    lately_view,
-    limits_view,
+    absence_view,
+    chosen_options,
+    entered_absence,
+    entered_hours,
+    hours_view,
     mutes_view,
     not_me_view,
-    offered_in,
-    reading_view,
+    offered_options,
+    recent_deliveries_view,
+    required_notifications_view,
 )
-from listeners.home.member_home_view import mute_limits_blocks, my_blocks
+from listeners.home.member_home_view import member_blocks
 from sandbox.slack.block_kit.blocks import check_view
 from services.home.home_state import (
-    A_PAGE,
-    SHOWN_AT_ONCE,
+    PAGE_SIZE,
+    SHOWN_IN_HOME,
     MemberHome,
     RecentDeliveries,
     RecentDelivery,
     SalesforceIdentity,
 )
-from services.home.member_home import MOST_OWNERS, known_as
+from services.home.member_home import MOST_IDENTITIES, with_own_address
 from services.home.mute_options import ALL, CHANGES, SEGMENTS, SIGNALS
 from tests.conftest import SOMEDAY
 from tests.listeners.home.home_states import member_state, trouble_state
 from tests.world import sample_job_change
 
-NASTY = "<!channel> *b* `c` & " * 20
+LIVE_MARKUP = "<!channel> *b* `c` & " * 20
 
 
-def told(number=1, history=None, name="Ada Smith", **changes):
+def delivery(number=1, history=None, name="Ada Smith", **changes):
     person = {"full_name": name, "emails": ["ada@initech.example"]}
     change = JobChange.parse(sample_job_change(person=person, **changes))
     return RecentDelivery(number, SOMEDAY, None, change, history or History())
@@ -54,113 +54,122 @@ def told(number=1, history=None, name="Ada Smith", **changes):
 FULL = MemberHome(
     user_id="U_MO",
     hours=NotificationHours(WEEKLY, 1_439, 6, 0, 1_439, True, "America/Argentina/ComodRivadavia"),
-    waiting=HeldBack(12_345, SOMEDAY - 1, SOMEDAY + 1),
-    lately=RecentDeliveries(tuple(told(number, name=NASTY[:300]) for number in range(SHOWN_AT_ONCE)), 0, True),
-    muted=frozenset(ALL),
-    unmutable=frozenset(ALL) - {EVERYTHING},
-    absence=Absence(SOMEDAY, SOMEDAY + 1, "U_KIM"),
-    known_as=tuple(
-        SalesforceIdentity(f"{number}{NASTY[:240]}@x", NASTY[:200], "U_DANA") for number in range(MOST_OWNERS)
+    held_back=HeldBack(12_345, SOMEDAY - 1, SOMEDAY + 1),
+    recent=RecentDeliveries(
+        tuple(delivery(number, name=LIVE_MARKUP[:300]) for number in range(SHOWN_IN_HOME)), 0, True
     ),
-    denied=tuple(f"{number}{NASTY[:240]}@x" for number in range(40)),
+    muted=frozenset(ALL),
+    required=frozenset(ALL) - {EVERYTHING},
+    absence=Absence(SOMEDAY, SOMEDAY + 1, "U_KIM"),
+    identities=tuple(
+        SalesforceIdentity(f"{number}{LIVE_MARKUP[:240]}@x", LIVE_MARKUP[:200], "U_DANA")
+        for number in range(MOST_IDENTITIES)
+    ),
+    not_me=tuple(f"{number}{LIVE_MARKUP[:240]}@x" for number in range(40)),
     shown_at=SOMEDAY,
 )
 EMPTY = MemberHome(user_id="U_MO", shown_at=SOMEDAY)
 
 
-@pytest.mark.parametrize("mine", [EMPTY, FULL])
-def test_my_part_of_home_is_what_slack_takes_and_short(mine):
-    """It shares a hundred blocks with all that admins see."""
-    blocks = [*my_blocks(mine), *mute_limits_blocks(mine.unmutable)]
+@pytest.mark.parametrize("member", [EMPTY, FULL])
+def test_slack_accepts_the_members_part_of_home(member):
+    """It is short, because it shares a hundred blocks with everything that admins see."""
+    blocks = member_blocks(member)
 
     assert check_view({"type": "home", "blocks": blocks}, "home") == []
-    assert len(my_blocks(mine)) <= 16
+    assert len(blocks) <= 16
     assert "<!channel>" not in str(blocks)
 
 
 @pytest.mark.parametrize("state", [trouble_state("C1", ["U_DANA"]), member_state("C1")])
-def test_it_fits_beside_everything_else(state):
-    """A hundred blocks, and 250 KB: https://docs.slack.dev/reference/methods/views.publish"""
-    view = home_view(replace(state, mine=FULL), "Saved.")
+def test_the_whole_home_stays_within_slacks_limits(state):
+    """A Home has at most a hundred blocks and 250 KB: https://docs.slack.dev/reference/methods/views.publish"""
+    view = home_view(replace(state, member=FULL), "Saved.")
 
     assert check_view(view, "home") == []
     assert len(json.dumps(view).encode()) < 250_000
 
 
-@pytest.mark.parametrize("mine", [EMPTY, FULL])
-@pytest.mark.parametrize("view", [reading_view, mutes_view, away_view, not_me_view])
-def test_every_dialog_is_what_slack_takes(view, mine):
-    """With nothing in it, and with too much."""
-    assert check_view(view(mine), "modal") == []
+@pytest.mark.parametrize("member", [EMPTY, FULL])
+@pytest.mark.parametrize("view", [hours_view, mutes_view, absence_view, not_me_view])
+def test_slack_accepts_every_dialog(view, member):
+    """The dialogs pass Slack's checks when they are empty and when they are full."""
+    assert check_view(view(member), "modal") == []
 
 
-def test_a_page_of_what_came_is_what_slack_takes():
-    """With a way to newer and to older ones; those that were erased have no reason any more."""
+def test_slack_accepts_a_page_of_recent_deliveries():
+    """Every job change has a button for its reason, except erased ones."""
     full = RecentDeliveries(
-        (*(told(number, name=NASTY[:300]) for number in range(A_PAGE)), RecentDelivery(99, SOMEDAY, None, None)),
+        (
+            *(delivery(number, name=LIVE_MARKUP[:300]) for number in range(PAGE_SIZE)),
+            RecentDelivery(99, SOMEDAY, None, None),
+        ),
         15,
         True,
     )
 
     for page in (full, RecentDeliveries(), RecentDeliveries(skipped=15)):
-        assert check_view(lately_view(page, "U_MO"), "modal") == []
-    assert str(lately_view(full, "U_MO")).count("Why me?") == A_PAGE
+        assert check_view(recent_deliveries_view(page, "U_MO"), "modal") == []
+    assert str(recent_deliveries_view(full, "U_MO")).count("Why me?") == PAGE_SIZE
 
 
-def test_the_limits_are_ticked_as_they_stand():
-    """All of them fit."""
-    view = limits_view(FULL.unmutable)
+def test_the_dialog_of_required_notifications_offers_every_option():
+    """All signals, kinds of change and segments fit into one dialog."""
+    view = required_notifications_view(FULL.required)
 
     assert check_view(view, "modal") == []
-    assert offered_in(view) == SIGNALS.keys() | CHANGES.keys() | SEGMENTS.keys()
+    assert offered_options(view) == SIGNALS.keys() | CHANGES.keys() | SEGMENTS.keys()
 
 
 @pytest.mark.parametrize(
-    ("history", "said"),
+    ("history", "text"),
     [
         (History(), "⚪ Open"),
         (History(handled=(Handling(1, HandlingState.TAKEN, "U_MO", SOMEDAY, None),)), "✅ You are on it"),
         (History(handled=(Handling(2, HandlingState.TAKEN, "U_KIM", SOMEDAY, None),)), "✅ <@U_KIM> is on it"),
         (
             History(handled=(Handling(1, HandlingState.REASSIGNED, "U_MO", SOMEDAY, "U_KIM"),)),
-            "↪️ You gave it to <@U_KIM>",
+            "↪️ You reassigned it to <@U_KIM>",
         ),
         (
             History(handled=(Handling(1, HandlingState.RETURNED, "U_MO", SOMEDAY, None),)),
-            "↩️ You gave it back to the channel",
+            "↩️ You returned it to the channel",
         ),
-        (History(later=(Snooze(1, "U_MO", SOMEDAY, None),)), "⏰ Comes back <!date^"),
+        (History(later=(Snooze(1, "U_MO", SOMEDAY, None),)), "⏰ Snoozed until <!date^"),
         (History(later=(Snooze(1, "U_MO", None, SOMEDAY),)), "⚪ Open"),
         (History(later=(Snooze(2, "U_KIM", SOMEDAY, None),)), "⚪ Open"),
     ],
 )
-def test_each_line_says_what_has_become_of_it(history, said):
-    """By me, by somebody else who was told, or nothing yet."""
-    mine = MemberHome(user_id="U_MO", lately=RecentDeliveries((told(history=history),)), shown_at=SOMEDAY)
+def test_each_delivery_shows_what_people_did_about_it(history, text):
+    """It shows what this member did, or that another recipient is on it, or that it is open."""
+    member = MemberHome(user_id="U_MO", recent=RecentDeliveries((delivery(history=history),)), shown_at=SOMEDAY)
 
-    assert said in str(my_blocks(mine))
-
-
-def test_what_is_on_its_way_is_not_said_to_be_kept():
-    """Only preferences keep anything."""
-    mine = MemberHome(user_id="U_MO", waiting=HeldBack(1, SOMEDAY, None), shown_at=SOMEDAY)
-
-    assert "One job change waits for you and will be with you in a moment." in str(my_blocks(mine))
+    assert text in str(member_blocks(member))
 
 
-def test_nothing_filled_in_is_nothing_chosen():
-    """As Slack sends a dialog whose fields are empty, or of an older version of it."""
+def test_a_delivery_about_to_be_sent_is_not_shown_as_on_hold():
+    """Only a member's own preferences put deliveries on hold."""
+    member = MemberHome(user_id="U_MO", held_back=HeldBack(1, SOMEDAY, None), shown_at=SOMEDAY)
+
+    assert "1 job change is about to be sent to you." in str(member_blocks(member))
+
+
+def test_an_empty_dialog_means_the_defaults():
+    """Slack sends no values for empty fields, or for the fields that an older version did not have."""
     empty = {"state": {"values": {}}, "blocks": []}
 
-    assert hours_in(empty) == NotificationHours()
-    assert chosen_in(empty) == frozenset()
-    assert days_in(empty) == (None, None)
+    assert entered_hours(empty) == NotificationHours()
+    assert chosen_options(empty) == frozenset()
+    assert entered_absence(empty) == (None, None, None)
 
 
-def test_their_own_address_counts_unless_they_are_not_its_owner():
-    """It is what owners are matched by, whether or not anybody asked lately."""
-    known = [SalesforceIdentity("sales@acme.example", None, "U_DANA")]
+def test_members_are_matched_by_their_own_address_unless_they_reported_it():
+    """Owners are matched by it even if it has never been looked up."""
+    linked = [SalesforceIdentity("sales@acme.example", None, "U_DANA")]
 
-    assert [each.owner for each in known_as("mo@acme.example", known, [])] == ["sales@acme.example", "mo@acme.example"]
-    assert [each.owner for each in known_as("mo@acme.example", known, ["mo@acme.example"])] == ["sales@acme.example"]
-    assert known_as(None, [], []) == ()
+    def owners(not_me):
+        return [identity.owner for identity in with_own_address("mo@acme.example", linked, not_me)]
+
+    assert owners([]) == ["sales@acme.example", "mo@acme.example"]
+    assert owners(["mo@acme.example"]) == ["sales@acme.example"]
+    assert with_own_address(None, [], []) == ()

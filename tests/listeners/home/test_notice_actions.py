@@ -1,4 +1,4 @@
-"""The default channel breaks, and an admin mends it in the message that says so: heard as signed requests."""
+"""The default channel breaks, and an admin fixes it right in the notice: by signed requests over real HTTP."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ CHOOSE, CHECK = "notice_choose_channel", "notice_check_channel"
 
 @pytest.fixture
 async def broken(office):
-    """#wins is the default channel; use it to break it in some way, and read what Dana is told."""
+    """A function that breaks the default channel #wins in some way and returns the notice that Dana gets."""
     chosen = {"default_channel_id": office.wins.id, "default_channel_name": "wins"}
     await office.database.run(workspaces.change, office.team.id, None, **chosen)
     await work(office)
     [welcome] = messages(office, office.dana)
     welcome_ts = welcome.ts
 
-    async def after(how) -> Message | None:
+    async def break_channel(how) -> Message | None:
         await how(office.wins.id)
         await office.settled()
         await work(office)
-        return next((each for each in messages(office, office.dana) if each.ts != welcome_ts), None)
+        return next((message for message in messages(office, office.dana) if message.ts != welcome_ts), None)
 
-    return after
+    return break_channel
 
 
 async def work(office) -> None:
@@ -37,16 +37,16 @@ async def work(office) -> None:
 
 
 def messages(office, user) -> list[Message]:
-    channels = [each for each in office.slack.world.channels.values() if each.im_user == user.id]
+    channels = [channel for channel in office.slack.world.channels.values() if channel.im_user == user.id]
     return [message for channel in channels for message in channel.messages.values()]
 
 
-def heard(office, user) -> list[str]:
+def replies(office, user) -> list[str]:
     return [message.text for message in office.slack.world.ephemerals if message.ephemeral_to == user.id]
 
 
 async def press(office, message: Message, action_id: str, value: str | None = None) -> str:
-    """Dana uses an element of the message; what the message says then."""
+    """Dana uses an element of the message. Returns the text of the message afterwards."""
     reply = await office.slack.press(office.dana.id, message.channel_id, message.ts, action_id, value)
     assert reply.status == 200
     await office.settled()
@@ -62,52 +62,52 @@ EVENTS = {
 
 @pytest.mark.parametrize("is_private", [False, True])
 @pytest.mark.parametrize("event", EVENTS)
-async def test_each_way_of_breaking_is_told_before_anything_is_posted_in_vain(office, broken, event, is_private):
-    """channel_… of public ones, group_… of private ones that the app is in."""
+async def test_admins_are_notified_as_soon_as_the_channel_breaks(office, broken, event, is_private):
+    """Slack sends channel_… events for public channels and group_… events for private ones; both are handled."""
     office.wins.is_private = is_private
     office.wins.members[office.slack.world.active_token(office.team.id).bot_user] = None
     breaks, why = EVENTS[event]
 
-    told = await broken(getattr(office.slack, breaks))
+    notice = await broken(getattr(office.slack, breaks))
 
-    assert why in told.text
-    assert CHOOSE in str(told.blocks)
+    assert why in notice.text
+    assert CHOOSE in str(notice.blocks)
 
 
-async def test_an_admin_chooses_another_channel_in_the_message(office, broken):
-    """Stored, said in the channel, written down; and the message says so itself."""
+async def test_an_admin_chooses_another_channel_in_the_notice(office, broken):
+    """The choice is stored and recorded in the audit, and the notice shows it."""
     other = office.slack.add_channel(office.team, "other")
-    told = await broken(office.slack.archive_channel)
+    notice = await broken(office.slack.archive_channel)
 
-    text = await press(office, told, CHOOSE, other.id)
+    text = await press(office, notice, CHOOSE, other.id)
 
     workspace = await office.workspace()
     assert (workspace.default_channel_id, workspace.default_channel_problem) == (other.id, None)
     assert f"go to <#{other.id}>" in text
-    assert "conversations_select" not in str(told.blocks)
-    assert heard(office, office.dana) == [f"Saved: <#{other.id}> is the default channel."]
+    assert "conversations_select" not in str(notice.blocks)
+    assert replies(office, office.dana) == [f"Saved. <#{other.id}> is the default channel."]
     change = (await office.database.run(audit.recent, office.team.id))[0]
     assert (change.actor, change.action) == (office.dana.id, "default_channel")
 
 
-async def test_a_channel_mended_in_slack_is_checked_by_one_press(office, broken):
-    """Where Slack tells nobody: a restriction, say."""
-    told = await broken(office.slack.archive_channel)
-    refused = await press(office, told, CHECK)
+async def test_a_channel_fixed_in_slack_is_checked_by_one_button(office, broken):
+    """Slack sends no event for some fixes, such as a lifted restriction."""
+    notice = await broken(office.slack.archive_channel)
+    refused = await press(office, notice, CHECK)
     office.wins.is_archived = False
 
-    text = await press(office, told, CHECK)
+    text = await press(office, notice, CHECK)
 
     assert "cannot be posted to" in refused
-    assert "#wins is archived" in heard(office, office.dana)[0]
+    assert "#wins is archived" in replies(office, office.dana)[0]
     assert "*Fixed.*" in text
 
 
-async def test_what_slack_tells_of_as_mended_ends_it_by_itself(office, broken):
-    """Unarchived, or the app was invited again: nobody has to press anything."""
-    told = await broken(office.slack.archive_channel)
+async def test_a_fix_that_slack_reports_ends_the_problem(office, broken):
+    """After the channel was unarchived or the app was invited again, nobody has to press anything."""
+    notice = await broken(office.slack.archive_channel)
     await broken(office.slack.unarchive_channel)
-    unarchived = told.text
+    unarchived = notice.text
     await office.slack.invite_bot(office.wins.id)
     removed = await broken(office.slack.remove_bot)
 
@@ -116,12 +116,12 @@ async def test_what_slack_tells_of_as_mended_ends_it_by_itself(office, broken):
     await work(office)
 
     assert "*Fixed.*" in unarchived
-    assert removed.ts == told.ts
+    assert removed.ts == notice.ts
     assert [message.text.count("Fixed") for message in messages(office, office.dana)[1:]] == [1, 1]
 
 
-async def test_somebody_else_who_joins_mends_nothing(office, broken):
-    """The event comes for everybody."""
+async def test_another_member_who_joins_the_channel_fixes_nothing(office, broken):
+    """Slack sends the event for everyone, so the app checks whether it is about itself."""
     await broken(office.slack.remove_bot)
     joined = {"type": "member_joined_channel", "user": office.mo.id, "channel": office.wins.id, "channel_type": "C"}
 
@@ -131,60 +131,60 @@ async def test_somebody_else_who_joins_mends_nothing(office, broken):
     assert (await office.workspace()).default_channel_problem is not None
 
 
-async def test_who_is_no_admin_any_more_mends_nothing(office, broken):
-    """Rights are checked when it is pressed, not when it was sent."""
+async def test_a_former_admin_cannot_choose_a_channel_in_the_notice(office, broken):
+    """Permissions are checked when the button is pressed, not when the notice is sent."""
     other = office.slack.add_channel(office.team, "other")
-    told = await broken(office.slack.archive_channel)
+    notice = await broken(office.slack.archive_channel)
     office.dana.is_admin = False
 
-    text = await press(office, told, CHOOSE, other.id)
+    text = await press(office, notice, CHOOSE, other.id)
 
     assert (await office.workspace()).default_channel_id == office.wins.id
     assert "cannot be posted to" in text
-    assert "did not confirm that you are an admin" in heard(office, office.dana)[0]
+    assert "did not confirm that you are an admin" in replies(office, office.dana)[0]
 
 
 @pytest.mark.parametrize(
-    ("channel", "said"),
+    ("channel", "advice"),
     [
         ({"is_archived": True}, "is archived"),
-        ({"is_private": True}, "If it is private, write `/invite`"),
+        ({"is_private": True}, "If it is private, type `/invite`"),
     ],
 )
-async def test_a_channel_that_is_no_good_either_is_refused(office, broken, channel, said):
-    """The picker shows what its reader sees, which is not what the app can use."""
-    no_good = office.slack.add_channel(office.team, "no-good", members=[office.dana.id], **channel)
-    told = await broken(office.slack.archive_channel)
+async def test_another_channel_the_app_cannot_post_in_is_refused(office, broken, channel, advice):
+    """The picker offers channels that its user sees, which the app may not be able to use."""
+    unusable = office.slack.add_channel(office.team, "unusable", members=[office.dana.id], **channel)
+    notice = await broken(office.slack.archive_channel)
 
-    text = await press(office, told, CHOOSE, no_good.id)
+    text = await press(office, notice, CHOOSE, unusable.id)
 
     assert "cannot be posted to" in text
-    assert said in heard(office, office.dana)[0]
+    assert advice in replies(office, office.dana)[0]
 
 
 async def test_a_private_channel_that_the_app_was_invited_to_can_be_chosen(office, broken):
-    """As can one that is shared with another company, with a warning."""
+    """A shared channel can be chosen too, with a warning."""
     private = office.slack.add_channel(office.team, "deals", members=[office.dana.id], is_private=True)
     private.is_ext_shared = True
     await office.slack.invite_bot(private.id)
-    told = await broken(office.slack.archive_channel)
+    notice = await broken(office.slack.archive_channel)
 
-    await press(office, told, CHOOSE, private.id)
+    await press(office, notice, CHOOSE, private.id)
 
     assert (await office.workspace()).default_channel_id == private.id
-    assert "#deals is shared with another company" in heard(office, office.dana)[0]
+    assert "#deals is shared with another company" in replies(office, office.dana)[0]
 
 
-async def test_a_rename_is_followed_and_is_no_trouble(office, broken):
-    """A channel is its id."""
-    told = await broken(lambda channel_id: office.slack.rename_channel(channel_id, "victories"))
+async def test_a_renamed_channel_is_not_a_problem(office, broken):
+    """The new name is stored, and nobody is notified."""
+    notice = await broken(lambda channel_id: office.slack.rename_channel(channel_id, "victories"))
 
-    assert told is None
+    assert notice is None
     assert (await office.workspace()).default_channel_name == "victories"
 
 
-async def test_the_first_channel_is_chosen_in_the_welcome(office):
-    """Which ticks it off at once."""
+async def test_the_first_channel_is_chosen_in_the_welcome_message(office):
+    """The message shows the step as completed at once."""
     await work(office)
     [welcome] = messages(office, office.dana)
 
@@ -194,8 +194,8 @@ async def test_the_first_channel_is_chosen_in_the_welcome(office):
     assert (await office.workspace()).default_channel_id == office.wins.id
 
 
-async def test_installing_again_welcomes_nobody_twice(office):
-    """A permission was added, say. Whoever else does that is told in their own message."""
+async def test_installing_again_sends_no_second_welcome_message(office):
+    """People install again to add a permission, for example."""
     await work(office)
     await install(office, office.dana)
     await work(office)
@@ -203,8 +203,8 @@ async def test_installing_again_welcomes_nobody_twice(office):
     assert len(messages(office, office.dana)) == 1
 
 
-async def test_after_leaving_and_coming_back_it_begins_anew(office):
-    """What was said before speaks of another installation."""
+async def test_an_installation_after_a_removal_sends_a_new_welcome_message(office):
+    """The earlier message was about another installation."""
     await work(office)
     await office.slack.uninstall(office.team.id)
     await office.settled()

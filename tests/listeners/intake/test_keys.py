@@ -26,7 +26,7 @@ async def test_a_key_is_shown_once_and_works(office, keys):
     assert "https://usergems.example.com/v1/workspaces/" in shown
     assert await keys.check(office.team.id, Credentials(None, (key.encode(),)), b"") is KeyCheck.VALID
     assert key not in home
-    assert "Roll API key" in home
+    assert "Rotate API key" in home
 
 
 async def test_the_signing_secret_is_one_of_standard_webhooks(office):

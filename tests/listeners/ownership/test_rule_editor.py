@@ -247,7 +247,7 @@ async def test_a_channel_that_cannot_be_posted_to_is_refused(acme: SalesforceWor
     archived = "#old is archived. Unarchive it first, or choose another channel."
     assert done.errors["more-0-a_channel"] == archived
     assert done.errors["fallback_channel"] == archived
-    assert "write `/invite` the app in it" in done.errors["channel"]
+    assert "type `/invite` the app in it" in done.errors["channel"]
 
 
 async def test_a_channel_of_two_companies_is_saved_with_a_warning(acme: SalesforceWorld, dana: AdminSession) -> None:

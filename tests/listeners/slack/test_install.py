@@ -532,7 +532,7 @@ async def test_a_shared_channel_is_marked(here: InstallWorld) -> None:
     done = await here.choose_channel(link, shared.id)
 
     assert '<b>partners</b><span class="tag">shared with another company</span>' in page
-    assert "#partners is shared with another company, whose people will read job changes too." in done
+    assert "#partners is shared with another company. Its people will see job changes too." in done
 
 
 async def test_names_from_slack_are_escaped(here: InstallWorld) -> None:
@@ -749,7 +749,7 @@ async def test_nothing_secret_is_logged(here: InstallWorld, caplog: pytest.LogCa
     ("mrkdwn", "text"),
     [
         ("#a &amp; b is archived.", "#a & b is archived."),
-        ("write `/invite` <@U123> in it", "write /invite the app in it"),
+        ("type `/invite` <@U123> in it", "type /invite the app in it"),
         (":warning: #a is shared", "#a is shared"),
         ("Saved: <#C1> is it.", "Saved: it is it."),
     ],
