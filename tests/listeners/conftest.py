@@ -175,15 +175,15 @@ async def office(database, clock) -> AsyncIterator[Office]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(browser: Browser) -> AsyncIterator[Page]:
-    """A page on which nothing may go wrong: no error, and no request to anybody but us and the sandbox."""
-    complaints: list[str] = []
+    """A page that fails the test on any error, and on any request to another host than ours and the sandbox's."""
+    problems: list[str] = []
     page = await browser.new_page(locale="en-GB")
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda said: complaints.append(said.text) if "Security Policy" in said.text else None)
-    page.on("request", lambda asked: None if _is_local(asked.url) else complaints.append(asked.url))
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda message: problems.append(message.text) if "Security Policy" in message.text else None)
+    page.on("request", lambda request: None if _is_local(request.url) else problems.append(request.url))
     yield page
     await page.close()
-    assert complaints == []
+    assert problems == []
 
 
 def _is_local(url: str) -> bool:
@@ -237,7 +237,7 @@ def _bolt(slack: SlackSandbox, client: AsyncWebClient, store: AsyncInstallationS
 
 
 class RecordingApp(AsyncApp):
-    """Bolt, which does not tell afterwards for which events it was given listeners."""
+    """Bolt, with a list of the events that have listeners."""
 
     def __init__(self, **settings: object) -> None:
         super().__init__(**settings)
@@ -249,9 +249,9 @@ class RecordingApp(AsyncApp):
 
 
 def _web(bolt: AsyncApp) -> web.Application:
-    async def hear(request: web.Request) -> web.Response:
+    async def handle(request: web.Request) -> web.Response:
         return await to_aiohttp_response(await bolt.async_dispatch(await to_bolt_request(request)))
 
     app = web.Application()
-    app.router.add_post("/slack/events", hear)
+    app.router.add_post("/slack/events", handle)
     return app
