@@ -153,12 +153,12 @@ async def install(page: Page, acme: Acme) -> None:
     await page.get_by_role("button", name="Allow").click()
     await page.get_by_text("job-changes").click()
     await page.get_by_role("button", name="Use #job-changes").click()
-    await expect(page.get_by_role("heading", name="#job-changes it is.")).to_be_visible(timeout=20_000)
+    await expect(page.get_by_role("heading", name="Default channel set to #job-changes")).to_be_visible(timeout=20_000)
 
 
 async def choose_a_daily_digest(page: Page, acme: Acme) -> None:
     await page.goto(f"{acme.slack_url}/?user={acme.dana.id}&tab=home")
-    section = page.locator(".block.section", has_text="Notifications")
+    section = page.locator(".block.section", has_text="Notifications").first
     dialog = page.get_by_role("dialog")
     await press_until(section.get_by_role("button", name="Change…"), dialog.get_by_label("Daily digest"))
     await dialog.get_by_label("Daily digest").check()

@@ -244,7 +244,7 @@ async def test_a_channel_that_cannot_be_posted_to_is_refused(acme: SalesforceWor
     await dana.choose_slot(0, "A channel …")
     more = {"more-0-a_channel": old.id}
     done = await dana.submit(to="dri_and_channel", channel=deals.id, fallback_channel=old.id, **more)
-    archived = "#old is archived. Unarchive it first, or choose another channel."
+    archived = "#old is archived. Unarchive it, or choose another channel."
     assert done.errors["more-0-a_channel"] == archived
     assert done.errors["fallback_channel"] == archived
     assert "type `/invite` the app in it" in done.errors["channel"]

@@ -1,4 +1,4 @@
-"""What members prefer, end to end: digests and quiet hours as they are read, what is muted, and who they are not."""
+"""Members' preferences end to end: digests, quiet hours, mutes, absences, and owners they reported."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MINUTE, DAY = 60_000, 24 * 60 * 60_000
 
 @pytest.fixture
 async def dana(world: World):
-    """Ada's owner; her Slack user id. The default channel is told of what she is not."""
+    """The Slack user id of Ada's owner. The default channel gets what she does not."""
     await world.default_channel()
     initech = world.salesforce.add("Account", Name="Initech", Type="Customer - Direct")
     contact = {"FirstName": "Ada", "LastName": "Smith", "Email": "ada@initech.example", "AccountId": initech}
@@ -29,7 +29,7 @@ async def dana(world: World):
     return next(user.id for user in world.slack.world.users.values() if user.real_name == "Dana Reyes")
 
 
-async def prefer(world, user_id, hours):
+async def save_hours(world, user_id, hours):
     await world.database.run(member_preferences.save, world.workspace_id, user_id, hours, world.clock())
 
 
@@ -41,10 +41,10 @@ def in_an_hour(world, delivery=DAILY, **more):
     return hours, minute * MINUTE - world.clock()
 
 
-async def test_a_digest_reads_as_one_message_with_everything_in_it(world, dana):
-    """Nothing before, all of it then; how it ended is told of each."""
+async def test_a_digest_is_one_message_with_all_job_changes(world, dana):
+    """Nothing is sent before it is due. Each job change then has its outcome."""
     hours, wait = in_an_hour(world)
-    await prefer(world, dana, hours)
+    await save_hours(world, dana, hours)
     ids = [await world.deliver(source_event_id=f"e{number}") for number in range(3)]
     assert world.direct_messages("Dana Reyes") == []
 
@@ -54,13 +54,15 @@ async def test_a_digest_reads_as_one_message_with_everything_in_it(world, dana):
     (message,) = world.direct_messages("Dana Reyes")
     assert message.text.splitlines()[0] == "Your daily digest: 3 job changes"
     assert message.blocks[0]["text"]["text"] == "Your daily digest: 3 job changes"
-    assert [await world.outcome(each) for each in ids] == [("delivered", "dri", "You own Ada Smith in Salesforce.")] * 3
+    assert [await world.outcome(job_change_id) for job_change_id in ids] == [
+        ("delivered", "dri", "You own Ada Smith in Salesforce.")
+    ] * 3
 
 
-async def test_a_digest_that_is_drawn_again_stays_a_digest(world, dana):
-    """Somebody is on one of them."""
+async def test_an_updated_digest_stays_a_digest(world, dana):
+    """It is updated when someone acts on one of its job changes."""
     hours, wait = in_an_hour(world)
-    await prefer(world, dana, hours)
+    await save_hours(world, dana, hours)
     for number in range(2):
         await world.deliver(source_event_id=f"e{number}")
     world.clock.advance(seconds=wait / 1_000)
@@ -75,28 +77,28 @@ async def test_a_digest_that_is_drawn_again_stays_a_digest(world, dana):
     assert message.text.splitlines()[0] == "Your daily digest: 2 job changes"
 
 
-async def test_a_week_in_a_digest_is_no_week_of_failing(world, dana):
-    """Slack is away at the moment of a weekly digest: it is tried again, not buried as tried for too long."""
+async def test_time_on_hold_does_not_count_as_time_of_retrying(world, dana):
+    """If Slack is down when a weekly digest is due, the delivery is retried and does not fail."""
     hours, wait = in_an_hour(world, WEEKLY)
-    await prefer(world, dana, hours)
+    await save_hours(world, dana, hours)
     world.clock.advance(seconds=-6 * DAY / 1_000)
-    told = await world.deliver()
+    job_change_id = await world.deliver()
     world.clock.advance(seconds=(6 * DAY + wait) / 1_000)
     fault = world.slack.faults.add("chat.postMessage", status=503)
     await world.worker.drain()
-    assert (await world.outcome(told))[0] is None
+    assert (await world.outcome(job_change_id))[0] is None
 
     world.slack.faults.remove(fault)
     world.clock.advance(seconds=120)
     await world.worker.drain()
 
-    assert (await world.outcome(told))[:2] == ("delivered", "dri")
+    assert (await world.outcome(job_change_id))[:2] == ("delivered", "dri")
 
 
-async def test_the_channel_is_told_at_once_whatever_its_members_prefer(world, dana):
-    """Its copy does not wait for the digest of the DRI."""
+async def test_channels_get_messages_right_away(world, dana):
+    """The copy in the channel does not wait for the digest of the DRI."""
     await world.set_preferences(channel_gets="everything")
-    await prefer(world, dana, in_an_hour(world)[0])
+    await save_hours(world, dana, in_an_hour(world)[0])
 
     await world.deliver()
 
@@ -104,22 +106,22 @@ async def test_the_channel_is_told_at_once_whatever_its_members_prefer(world, da
     assert len(world.channel_messages("job-changes")) == 1
 
 
-async def test_the_trace_tells_until_when_and_why(world, dana):
-    """For whoever asks where it is."""
-    await prefer(world, dana, in_an_hour(world)[0])
+async def test_the_trace_says_until_when_a_delivery_is_held_back_and_why(world, dana):
+    """The step has the time in the member's time zone and the preference."""
+    await save_hours(world, dana, in_an_hour(world)[0])
 
-    told = await world.deliver()
+    job_change_id = await world.deliver()
 
-    (kept,) = [step for step in await world.database.run(steps_of, told) if step.step == "held back"]
-    assert kept.detail.startswith("until ")
-    assert kept.detail.endswith("(UTC): their daily digest")
+    (held_back,) = [step for step in await world.database.run(steps_of, job_change_id) if step.step == "held back"]
+    assert held_back.detail.startswith("until ")
+    assert held_back.detail.endswith("(UTC): their daily digest")
 
 
 @pytest.mark.both_databases
-async def test_what_was_put_off_comes_back_when_its_reader_reads(world, dana):
-    """Until four it is quiet: nine in the morning, as Slack has it where she is, would be too early."""
+async def test_a_snooze_ends_after_the_quiet_hours(world, dana):
+    """Tomorrow at nine is during her quiet hours, so the message comes back when they end at 16:00."""
     await world.deliver()
-    await prefer(world, dana, NotificationHours(quiet_from=0, quiet_to=16 * 60))
+    await save_hours(world, dana, NotificationHours(quiet_from=0, quiet_to=16 * 60))
 
     await actions_in(world).snooze(world.workspace_id, 1, dana, SnoozeOption.TOMORROW)
 
@@ -127,10 +129,10 @@ async def test_what_was_put_off_comes_back_when_its_reader_reads(world, dana):
     assert NotificationHours().format_moment(due_at)[-11:] == "16:00 (UTC)"
 
 
-async def test_what_was_put_off_to_the_minute_of_a_digest_comes_with_that_one(world, dana):
-    """It is promised a moment after nine, when the digest of nine is past: not a day later all the same."""
+async def test_a_snooze_that_ends_at_the_time_of_a_digest_comes_with_that_digest(world, dana):
+    """Its delivery is created a moment after nine and must not wait for the next day's digest."""
     await world.deliver()
-    await prefer(world, dana, NotificationHours(DAILY, digest_at=9 * 60, tz="America/New_York"))
+    await save_hours(world, dana, NotificationHours(DAILY, digest_at=9 * 60, tz="America/New_York"))
     actions = actions_in(world)
     await actions.snooze(world.workspace_id, 1, dana, SnoozeOption.TOMORROW)
     (due_at,) = await world.database.run(lambda connection: connection.execute(select(laters.c.due_at)).scalars().all())
@@ -142,8 +144,8 @@ async def test_what_was_put_off_to_the_minute_of_a_digest_comes_with_that_one(wo
     assert len(world.direct_messages("Dana Reyes")) == 2
 
 
-async def test_a_muted_segment_passes_on_what_is_of_it_and_nothing_else(world, dana):
-    """Initech is a customer, so it is left to the channel; of the kind of account the rules did not ask."""
+async def test_a_muted_segment_mutes_its_own_accounts_only(world, dana):
+    """Initech is a customer. The segment is looked up although the rules do not use it."""
     await world.database.run(muting.set_mutes, world.workspace_id, dana, ["segment:target"])
     first = await world.deliver(source_event_id="first")
     await world.database.run(muting.set_mutes, world.workspace_id, dana, ["segment:customer"])
@@ -151,52 +153,52 @@ async def test_a_muted_segment_passes_on_what_is_of_it_and_nothing_else(world, d
     second = await world.deliver(source_event_id="second")
 
     assert (await world.outcome(first))[:2] == ("delivered", "dri")
-    outcome, told, reason = await world.outcome(second)
-    assert (outcome, told) == ("delivered", "channel")
+    outcome, sent_to, reason = await world.outcome(second)
+    assert (outcome, sent_to) == ("delivered", "channel")
     assert "has muted this segment of accounts" in reason
 
 
 @pytest.mark.parametrize("muted", ["contact_tracking", "new_company", "segment:customer", "*"])
-@pytest.mark.parametrize("unmutable", ["contact_tracking", "new_company", "segment:customer"])
-async def test_what_nobody_may_mute_is_told_to_who_has_muted_it(world, dana, muted, unmutable):
-    """Whatever way they muted it."""
+@pytest.mark.parametrize("required", ["contact_tracking", "new_company", "segment:customer"])
+async def test_required_notifications_are_sent_in_spite_of_mutes(world, dana, muted, required):
+    """It does not matter in which way the member has muted them."""
     await world.database.run(muting.set_mutes, world.workspace_id, dana, [muted])
-    limit = AuditEntry(0, "U_ADMIN", "mute_limits", "")
-    await world.database.run(muting.set_required, world.workspace_id, [unmutable], limit)
+    entry = AuditEntry(0, "U_ADMIN", "mute_limits", "")
+    await world.database.run(muting.set_required, world.workspace_id, [required], entry)
 
-    told = await world.deliver()
+    job_change_id = await world.deliver()
 
-    assert (await world.outcome(told))[:2] == ("delivered", "dri")
+    assert (await world.outcome(job_change_id))[:2] == ("delivered", "dri")
 
 
 @pytest.mark.both_databases
-async def test_a_limit_on_something_else_leaves_a_mute_in_force(world, dana):
-    """Departures are for everybody; this is none."""
+async def test_another_required_notification_leaves_a_mute_in_effect(world, dana):
+    """Departures are required, and this job change is not a departure."""
     await world.database.run(muting.set_mutes, world.workspace_id, dana, ["contact_tracking"])
-    limit = AuditEntry(0, "U_ADMIN", "mute_limits", "")
-    await world.database.run(muting.set_required, world.workspace_id, ["departure"], limit)
+    entry = AuditEntry(0, "U_ADMIN", "mute_limits", "")
+    await world.database.run(muting.set_required, world.workspace_id, ["departure"], entry)
 
-    told = await world.deliver()
+    job_change_id = await world.deliver()
 
-    assert (await world.outcome(told))[:2] == ("delivered", "channel")
+    assert (await world.outcome(job_change_id))[:2] == ("delivered", "channel")
 
 
-async def test_who_says_that_they_are_not_the_owner_is_not_told_in_their_place(world, dana):
-    """The channel is, with the reason, and the owner is among those whom an admin can link."""
-    denied = AuditEntry(world.clock(), dana, "not_me", "dana@acme.example")
-    await world.database.run(owners.deny, world.workspace_id, "dana@acme.example", dana, denied)
+async def test_a_member_who_reported_not_my_account_gets_none_of_its_job_changes(world, dana):
+    """The channel gets them with the reason, and the owner is listed as unmatched."""
+    entry = AuditEntry(world.clock(), dana, "not_me", "dana@acme.example")
+    await world.database.run(owners.deny, world.workspace_id, "dana@acme.example", dana, entry)
 
-    told = await world.deliver()
+    job_change_id = await world.deliver()
 
-    outcome, whom, reason = await world.outcome(told)
-    assert (outcome, whom) == ("delivered", "channel")
-    assert "reported that this is not their account" in reason
+    outcome, sent_to, reason = await world.outcome(job_change_id)
+    assert (outcome, sent_to) == ("delivered", "channel")
+    assert "is not the one whom we took them for in Slack" in reason
     (unmatched,) = await world.database.run(owners.unmatched, world.workspace_id)
     assert unmatched.owner == "dana@acme.example"
 
 
-async def test_who_is_away_is_stood_in_for_until_the_end_date(world, dana):
-    """And told again after it."""
+async def test_the_delegate_gets_job_changes_until_the_absence_ends(world, dana):
+    """After the last day, the member gets them again."""
     world.add_owner("Kim Lee")
     kim = next(user.id for user in world.slack.world.users.values() if user.real_name == "Kim Lee")
     until = world.clock() + DAY
@@ -206,8 +208,8 @@ async def test_who_is_away_is_stood_in_for_until_the_end_date(world, dana):
     world.clock.advance(seconds=DAY / 1_000)
     await world.deliver(source_event_id="back")
 
-    (stood_in,) = world.direct_messages("Kim Lee")
-    assert "Dana Reyes is out of office and named you." in stood_in.text
+    (message,) = world.direct_messages("Kim Lee")
+    assert "Dana Reyes is out of office and named you." in message.text
     assert len(world.direct_messages("Dana Reyes")) == 1
 
 

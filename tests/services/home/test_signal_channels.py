@@ -14,30 +14,30 @@ from tests.services.slack.slack_world import open_slack_workspace
 
 
 async def own_channel(world, signal="custom"):
-    """A channel of this signal's own."""
+    """A channel chosen for this signal."""
     channel = world.slack.add_channel(world.team, "own")
     await world.set_preferences(signal_channels=json.dumps({signal: channel.id}))
     return channel
 
 
-async def test_what_no_dri_is_found_for_goes_to_the_channel_of_its_signal(world):
-    """With the reason; the other signals go to the default channel as before."""
+async def test_a_job_change_without_a_dri_goes_to_the_channel_of_its_signal(world):
+    """The message has the reason. Other signals still go to the default channel."""
     await world.default_channel()
     await own_channel(world)
 
-    theirs = await world.deliver(signal="custom")
+    job_change_id = await world.deliver(signal="custom")
     await world.deliver(source_event_id="2")
 
     assert len(world.channel_messages("own")) == 1
     assert len(world.channel_messages("job-changes")) == 1
-    outcome, told, reason = await world.outcome(theirs)
-    assert (outcome, told) == ("delivered", "channel")
+    outcome, sent_to, reason = await world.outcome(job_change_id)
+    assert (outcome, sent_to) == ("delivered", "channel")
     assert reason.startswith("No DRI found:")
     assert reason in world.channel_messages("own")[0].text
 
 
-async def test_it_needs_no_default_channel(world):
-    """What has a channel need not wait for another."""
+async def test_the_channel_of_a_signal_works_without_a_default_channel(world):
+    """Its job changes do not wait until a default channel is chosen."""
     await own_channel(world)
 
     await world.deliver(signal="custom")
@@ -45,8 +45,8 @@ async def test_it_needs_no_default_channel(world):
     assert len(world.channel_messages("own")) == 1
 
 
-async def test_the_default_channel_reads_what_the_own_one_cannot(world):
-    """Archived, say: nothing is lost, and the message says why it came here."""
+async def test_the_default_channel_gets_what_the_channel_of_the_signal_cannot(world):
+    """If that channel is archived, for example, nothing is lost, and the message says why it was posted here."""
     await world.default_channel()
     channel = await own_channel(world)
     channel.is_archived = True
@@ -59,8 +59,8 @@ async def test_the_default_channel_reads_what_the_own_one_cannot(world):
     assert (await world.outcome(job_change_id))[:2] == ("delivered", "channel")
 
 
-async def test_the_same_channel_in_both_places_is_the_default_one(world):
-    """It is told once, in one order."""
+async def test_a_signal_channel_that_is_also_the_default_channel_has_one_lane(world):
+    """The channel gets each job change once, in order."""
     default = await world.default_channel()
     await world.set_preferences(signal_channels=json.dumps({"custom": default}))
 
@@ -72,7 +72,7 @@ async def test_the_same_channel_in_both_places_is_the_default_one(world):
 
 
 async def test_copies_go_to_the_channel_of_the_signal_too(world):
-    """Where the channel gets everything, this is the channel."""
+    """If every job change is posted in the channel, the signal's own channel gets them."""
     await world.default_channel()
     await own_channel(world)
     await world.set_preferences(channel_gets="everything")
@@ -92,39 +92,40 @@ async def acme(database, clock):
 
 
 @pytest.mark.both_databases
-async def test_of_two_who_choose_at_the_same_moment_one_is_stored(acme, database, clock):
-    """The other is told; which one it is does not matter."""
+async def test_of_two_admins_who_choose_at_the_same_moment_one_succeeds(acme, database, clock):
+    """The other one learns that nothing was saved. Either of them may be the first."""
     channels = SignalChannels(acme.api, database, clock)
     seen = (await acme.workspace()).version
 
-    done = await asyncio.gather(
+    results = await asyncio.gather(
         channels.choose(acme.id, "U1", Signal.CUSTOM, acme.wins.id, seen),
         channels.choose(acme.id, "U2", Signal.CONTACT_TRACKING, acme.wins.id, seen),
     )
 
-    assert sorted(each.stored for each in done) == [False, True]
-    assert len([each for each in await database.run(audit.recent, acme.id) if each.action == "signal_channels"]) == 1
+    assert sorted(result.stored for result in results) == [False, True]
+    entries = await database.run(audit.recent, acme.id)
+    assert [entry.action for entry in entries].count("signal_channels") == 1
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "text"),
     [({"status": 503}, "try again in a minute"), ({"error": "missing_scope"}, "lacks a permission it needs")],
 )
-async def test_a_channel_that_cannot_be_checked_is_not_stored(acme, database, clock, fault, said):
-    """Nothing is said in it either."""
+async def test_a_channel_that_cannot_be_checked_is_not_stored(acme, database, clock, fault, text):
+    """Nothing is posted in it either."""
     acme.sandbox.faults.add("conversations.info", **fault)
 
     channels = SignalChannels(acme.api, database, clock)
-    done = await channels.choose(acme.id, "U1", Signal.CUSTOM, acme.wins.id, None)
+    result = await channels.choose(acme.id, "U1", Signal.CUSTOM, acme.wins.id, None)
 
-    assert not done.stored
-    assert said in done.text
+    assert not result.stored
+    assert text in result.text
     assert acme.wins.messages == {}
     assert (await acme.workspace()).signal_channels == {}
 
 
 async def test_a_workspace_that_uninstalled_has_nothing_to_choose(acme, database, clock):
-    """Its Home may still be on somebody's screen."""
+    """Its Home may still be open on someone's screen."""
     channels = SignalChannels(acme.api, database, clock)
 
     assert not (await channels.choose("T0ELSE", "U1", Signal.CUSTOM, None, None)).stored

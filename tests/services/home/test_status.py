@@ -1,4 +1,4 @@
-"""The numbers of a workspace are right, and its own."""
+"""The health figures of a workspace are right and are not those of another one."""
 
 from __future__ import annotations
 
@@ -22,72 +22,72 @@ async def status(database, clock):
     return Status(database, clock)
 
 
-def end(connection, outcome, told=None, *, at=SOMEDAY, accepted_at=SOMEDAY - HOUR, workspace_id="T1"):
+def end(connection, outcome, sent_to=None, *, at=SOMEDAY, accepted_at=SOMEDAY - HOUR, workspace_id="T1"):
     job_change_id = add_job_change(connection, workspace_id, due_at=accepted_at)
     connection.execute(
         text("UPDATE job_changes SET outcome = :outcome, told = :told, ended_at = :at WHERE id = :id"),
-        {"outcome": outcome, "told": told, "at": at, "id": job_change_id},
+        {"outcome": outcome, "told": sent_to, "at": at, "id": job_change_id},
     )
 
 
-async def test_a_new_workspace_has_nothing_to_tell(status):
-    """Noughts, and no errors."""
-    found = await status.of("T1")
+async def test_the_figures_of_a_new_workspace_are_zero(status):
+    """Reading them works before there is any job change."""
+    figures = await status.of("T1")
 
-    assert (found.waiting, found.waiting_since, found.failed, found.last_accepted_at) == (0, None, 0, None)
-    assert found.last_day == {"told_dri": 0, "told_channel": 0, "buried": 0, "muted": 0}
-    assert [line.text.partition(":")[0] for line in found.salesforce] == ["Not connected to Salesforce"]
-    assert found.default_channel_id == "C_DEFAULT"
+    assert (figures.waiting, figures.waiting_since, figures.failed, figures.last_accepted_at) == (0, None, 0, None)
+    assert figures.last_day == {"told_dri": 0, "told_channel": 0, "buried": 0, "muted": 0}
+    assert [line.text.partition(":")[0] for line in figures.salesforce] == ["Not connected to Salesforce"]
+    assert figures.default_channel_id == "C_DEFAULT"
 
 
 @pytest.mark.both_databases
 async def test_outcomes_of_the_last_day_are_counted(status, database):
-    """Each under its own name; those of yesterday are over, but what is buried is buried."""
-    for outcome, told in (
+    """Each outcome has its own count. Failed job changes are also counted without a time limit."""
+    for outcome, sent_to in (
         [("delivered", "dri")] * 3 + [("delivered", "channel")] * 2 + [("muted", None), ("buried", None)]
     ):
-        await database.run(end, outcome, told)
+        await database.run(end, outcome, sent_to)
     await database.run(end, "delivered", "dri", at=SOMEDAY - 24 * HOUR - 1)
     await database.run(end, "buried", at=SOMEDAY - 48 * HOUR)
 
-    found = await status.of("T1")
+    figures = await status.of("T1")
 
-    assert found.last_day == {"told_dri": 3, "told_channel": 2, "buried": 1, "muted": 1}
-    assert found.failed == 2
+    assert figures.last_day == {"told_dri": 3, "told_channel": 2, "buried": 1, "muted": 1}
+    assert figures.failed == 2
 
 
-async def test_what_waits_and_since_when(status, database):
-    """The oldest is the one to worry about."""
+async def test_waiting_job_changes_are_counted_with_the_time_of_the_oldest(status, database):
+    """The oldest one shows how long job changes have been waiting."""
     await database.run(add_job_change, due_at=SOMEDAY - 2 * HOUR)
     await database.run(add_job_change, due_at=SOMEDAY - HOUR)
 
-    found = await status.of("T1")
+    figures = await status.of("T1")
 
-    assert (found.waiting, found.waiting_since, found.last_accepted_at) == (2, SOMEDAY - 2 * HOUR, SOMEDAY - HOUR)
+    assert (figures.waiting, figures.waiting_since, figures.last_accepted_at) == (2, SOMEDAY - 2 * HOUR, SOMEDAY - HOUR)
 
 
-async def test_the_last_job_change_may_have_ended_or_not(status, database):
-    """One that came later may end sooner."""
+async def test_the_latest_job_change_may_have_ended(status, database):
+    """A later one may end before an earlier one."""
     await database.run(end, "delivered", "dri", at=SOMEDAY - 100, accepted_at=SOMEDAY - 200)
     await database.run(end, "delivered", "dri", at=SOMEDAY - 50, accepted_at=SOMEDAY - 2 * HOUR)
 
     assert (await status.of("T1")).last_accepted_at == SOMEDAY - 200
 
 
-async def test_another_workspace_s_are_not_counted(status, database):
-    """Nor is one told of another's."""
+async def test_job_changes_of_another_workspace_are_not_counted(status, database):
+    """The figures never mix workspaces."""
     await database.run(add_workspace, "T2")
     await database.run(add_job_change, "T2")
     await database.run(end, "buried", workspace_id="T2")
 
-    found = await status.of("T1")
+    figures = await status.of("T1")
 
-    assert (found.waiting, found.failed, found.last_day["buried"]) == (0, 0, 0)
+    assert (figures.waiting, figures.failed, figures.last_day["buried"]) == (0, 0, 0)
     assert await status.of("T9") is None
 
 
-async def test_the_connections_say_how_they_are(status, database):
-    """What an admin must mend."""
+async def test_the_status_names_the_problems_of_the_connections(status, database):
+    """An admin has to fix these."""
     await database.run(workspaces.change, "T1", None, default_channel_problem="it is archived")
     values = {
         "workspace_id": "T1",
@@ -101,20 +101,20 @@ async def test_the_connections_say_how_they_are(status, database):
     }
     await database.run(lambda connection: connection.execute(insert(salesforce_connections).values(values)))
 
-    found = await status.of("T1")
+    figures = await status.of("T1")
 
-    assert found.default_channel_problem == "it is archived"
-    assert [(line.text, line.at) for line in found.salesforce] == [
+    assert figures.default_channel_problem == "it is archived"
+    assert [(line.text, line.at) for line in figures.salesforce] == [
         ("Salesforce (Acme Sales) needs an admin: the login was revoked", None),
         ("Last answer:", SOMEDAY - HOUR),
     ]
-    assert "ciphertext" not in json.dumps(found.as_dict())
+    assert "ciphertext" not in json.dumps(figures.as_dict())
 
 
-async def test_it_can_be_told_as_json(status):
-    """For `status --json`: every number by its name."""
-    told = json.loads(json.dumps((await status.of("T1")).as_dict()))
+async def test_the_status_can_be_written_as_json(status):
+    """`status --json` has every figure by its name."""
+    figures = json.loads(json.dumps((await status.of("T1")).as_dict()))
 
-    assert told["workspace_name"] == "Acme"
-    assert told["last_day"]["sent_to_dri"] == 0
-    assert told["at"] == SOMEDAY
+    assert figures["workspace_name"] == "Acme"
+    assert figures["last_day"]["sent_to_dri"] == 0
+    assert figures["at"] == SOMEDAY
