@@ -677,7 +677,7 @@ async def test_a_rate_limit_does_not_undo_the_choice(here: InstallWorld) -> None
 
     page = await here.choose_channel(link, channel.id)
 
-    assert "Slack did not take the test message" in page
+    assert "The test message could not be posted" in page
 
 
 async def test_a_form_without_the_sealed_link_is_refused(here: InstallWorld) -> None:
