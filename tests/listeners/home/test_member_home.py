@@ -395,7 +395,7 @@ async def test_an_invalid_absence_is_refused_at_its_field(office, mo, clock, fir
 async def test_home_names_the_salesforce_owners_and_how_they_are_matched(office, mo, clock):
     """They are matched by email or linked by an admin, and shown with their name in Salesforce."""
     looked_up = {"m.chen@acme.example": Member(mo.id), "u0": Member(mo.id)}
-    await office.database.run(members.remember, office.team.id, looked_up, clock())
+    await office.database.run(members.cache, office.team.id, looked_up, clock())
     linked = AuditEntry(clock(), office.dana.id, "linked", "")
     await office.database.run(owners.link, office.team.id, "sales@acme.example", mo.id, linked)
     considered = [{"email": "M.Chen@acme.example", "name": "Mo Q. Chen", "source": "contact owner", "result": "told"}]
