@@ -82,7 +82,7 @@ async def test_what_people_were_told_is_counted_for_a_day(database):
 
     counted = await database.run(choice_state.load, "T1", SOMEDAY + 1, count_recent=True)
     after = await database.run(choice_state.load, "T1", SOMEDAY + choice_state.DAY_MS, count_recent=True)
-    assert (counted.told, after.told) == ({"U1": 2}, {})
+    assert (counted.recent_counts, after.recent_counts) == ({"U1": 2}, {})
 
 
 def both_sides(connection, current="U_DANA"):

@@ -397,7 +397,7 @@ async def test_why_me_shows_the_candidates_in_order_and_what_became_of_each(acme
     said = acme.dialog_text(lee)
     assert "Why me?" in said
     assert "1. contact owner, Ivan Petrov: is inactive in Salesforce" in said
-    assert "2. account owner, Lee Park: ✅ told" in said
+    assert "2. account owner, Lee Park: ✅ notified" in said
 
 
 async def test_why_here_is_for_everybody_in_the_channel(acme):
@@ -444,7 +444,7 @@ async def test_what_nobody_may_mute_is_not_offered(acme, told):
 
 @pytest.mark.parametrize(
     ("what", "why"),
-    [("contact_tracking", "has muted this signal"), ("new_company", "has muted this kind of change")],
+    [("contact_tracking", "has muted this signal"), ("new_company", "has muted this type of change")],
 )
 async def test_who_muted_it_is_passed_over_with_that_reason(acme, told, what, why):
     """The next candidate is told, else the channel, and the reason says that it was muted."""

@@ -84,7 +84,7 @@ def test_why_me_tells_each_side_apart():
 
     [rule] = [number for number, text in enumerate(shown) if text.startswith("*The rule for Globex*")]
     assert "When somebody joins, tell the SDR" in shown[rule]
-    assert shown[rule + 1].startswith("*Asked, in this order*\n1. SDR, kim@acme.example: ✅ told")
+    assert shown[rule + 1].startswith("*Asked, in this order*\n1. SDR, kim@acme.example: ✅ notified")
 
 
 def test_a_decision_without_sides_is_told_too():
