@@ -1,0 +1,206 @@
+"""Builds every service once, from the settings, the database and one HTTP session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import aiohttp
+from slack_sdk.web.async_client import AsyncWebClient
+
+from services.delivery.courier import Courier
+from services.delivery.router import Router
+from services.delivery.worker import Worker, WorkEvents
+from services.home.preferences import Preferences
+from services.home.status import Status
+from services.intake.intake import Intake
+from services.intake.keys import IntakeKeys
+from services.intake.salesforce.poller import SalesforcePoller
+from services.journal import Journal
+from services.measures import Measures
+from services.messages.actions import DeliveryActions
+from services.messages.managers import Managers
+from services.messages.notices import Notices
+from services.messages.redraws import Redrawer
+from services.messages.reminders import ReminderSender
+from services.operations.doctor import Doctor
+from services.operations.housekeeping import Housekeeping
+from services.operations.salesforce_watch import SalesforceWatch
+from services.operations.watchdog import Watchdog
+from services.ownership.decider import Decider
+from services.ownership.org_schema import OrgSchemas
+from services.ownership.rulebook import Rulebook
+from services.ownership.simulation import Simulation
+from services.ownership.user_groups import UserGroups
+from services.salesforce.queries.describe import SalesforceDescribe
+from services.salesforce.queries.lookup import Salesforce
+from services.salesforce.sessions import SalesforceSessions
+from services.settings import Settings
+from services.slack.api import Slack
+from services.slack.directory import Directory
+from services.slack.manifest import Manifest
+from store.database import Database
+from store.encryption import Cipher
+from store.notify import WorkNotifier
+from store.slack.installations import AsyncInstallationStore
+
+
+@dataclass(frozen=True)
+class Foundation:
+    """What every service is built from. `now` returns milliseconds."""
+
+    settings: Settings
+    cipher: Cipher
+    database: Database
+    http: aiohttp.ClientSession
+    measures: Measures
+    now: Callable[[], int]
+    work_events: WorkEvents
+    notifier: WorkNotifier
+
+    def announce_accepted(self) -> None:
+        """Wake the router, here and in every other replica."""
+        self.work_events.to_route.set()
+        self.notifier.notify()
+
+    def announce_deliveries(self) -> None:
+        """Wake the courier, here and in every other replica."""
+        self.work_events.to_post.set()
+        self.notifier.notify()
+
+    def announce_retried(self) -> None:
+        """Wake both, because a retried job change continues where it failed."""
+        self.work_events.to_route.set()
+        self.announce_deliveries()
+
+
+@dataclass(frozen=True)
+class SlackServices:
+    """Everything that calls Slack."""
+
+    client: AsyncWebClient
+    installations: AsyncInstallationStore
+    api: Slack
+    directory: Directory
+    groups: UserGroups
+    notices: Notices
+    manifest: Manifest
+
+
+@dataclass(frozen=True)
+class SalesforceServices:
+    """Everything that calls Salesforce."""
+
+    api: Salesforce
+    describe: SalesforceDescribe
+    schemas: OrgSchemas
+
+
+@dataclass(frozen=True)
+class Services:
+    """The services that listeners and the worker share."""
+
+    slack: SlackServices
+    salesforce: SalesforceServices
+    intake: Intake
+    intake_keys: IntakeKeys
+    delivery_actions: DeliveryActions
+    decider: Decider
+    rulebook: Rulebook
+    simulation: Simulation
+    status: Status
+    preferences: Preferences
+    journal: Journal
+    watchdog: Watchdog
+
+
+def build_services(foundation: Foundation, manifest: Manifest) -> Services:
+    """Build the services that listeners and the worker share."""
+    database, now = foundation.database, foundation.now
+    slack, salesforce = _build_slack(foundation, manifest), _build_salesforce(foundation)
+    journal = Journal(foundation.measures)
+    decider = Decider(database, salesforce.api, salesforce.schemas, slack.directory, slack.groups, now)
+    return Services(
+        slack=slack,
+        salesforce=salesforce,
+        intake=Intake(database, now, foundation.announce_accepted, journal),
+        intake_keys=IntakeKeys(database, foundation.cipher, now),
+        delivery_actions=DeliveryActions(database, slack.api, Redrawer(database, slack.api, now), now),
+        decider=decider,
+        rulebook=Rulebook(database, salesforce.schemas, now),
+        simulation=Simulation(database, decider),
+        status=Status(database, now),
+        preferences=Preferences(slack.api, database, now),
+        journal=journal,
+        watchdog=Watchdog(now),
+    )
+
+
+def _build_slack(foundation: Foundation, manifest: Manifest) -> SlackServices:
+    settings, database, now = foundation.settings, foundation.database, foundation.now
+    # The SDK never retries by itself: the courier decides whether a message is sent again.
+    client = AsyncWebClient(base_url=settings.slack_api_url, session=foundation.http, retry_handlers=[])
+    installations = AsyncInstallationStore(database, settings.slack_client_id, foundation.cipher)
+    api = Slack(client, installations.bot_token, database, now)
+    return SlackServices(
+        client=client,
+        installations=installations,
+        api=api,
+        directory=Directory(api, database, now),
+        groups=UserGroups(api, database, now),
+        notices=Notices(database, api, now),
+        manifest=manifest,
+    )
+
+
+def _build_salesforce(foundation: Foundation) -> SalesforceServices:
+    sessions = SalesforceSessions(
+        database=foundation.database,
+        cipher=foundation.cipher,
+        http=foundation.http,
+        login_url=foundation.settings.salesforce_login_url,
+        client_id=foundation.settings.salesforce_client_id,
+        client_secret=foundation.settings.salesforce_client_secret,
+        now=foundation.now,
+    )
+    api = Salesforce(sessions, measures=foundation.measures)
+    describe = SalesforceDescribe(api)
+    return SalesforceServices(api, describe, OrgSchemas(describe, foundation.now))
+
+
+def build_worker(foundation: Foundation, services: Services) -> Worker:
+    """Build the worker with the router, the courier and everything else that it runs."""
+    database, now = foundation.database, foundation.now
+    slack, salesforce = services.slack, services.salesforce
+    managers = Managers(database, salesforce.describe, slack.directory)
+    return Worker(
+        database,
+        Router(database, services.decider, slack.notices, now, services.journal),
+        Courier(database, slack.api, slack.notices, now, services.journal),
+        foundation.work_events,
+        foundation.notifier,
+        Housekeeping(database, foundation.settings.retention_days, now),
+        now,
+        (
+            services.delivery_actions.catch_up,
+            slack.notices.catch_up,
+            ReminderSender(database, slack.api, managers, now).catch_up,
+            SalesforcePoller(database, salesforce.describe, services.intake, now).find_due,
+            SalesforceWatch(salesforce.api.sessions, salesforce.describe, slack.notices, now).check,
+        ),
+        services.watchdog.beat,
+    )
+
+
+def build_doctor(foundation: Foundation, services: Services) -> Doctor:
+    """Build the doctor, which checks settings, database, Slack and Salesforce."""
+    return Doctor(
+        foundation.settings,
+        foundation.database,
+        foundation.cipher,
+        foundation.http,
+        services.slack.api,
+        services.salesforce.api,
+        services.slack.manifest,
+        foundation.now,
+    )
