@@ -22,7 +22,7 @@ CHANGE_LIMITS, LIMITS_TITLE = "home_pace", "Limits and data"
 POSTS, PATIENCE, RETENTION = "posts_per_minute", "salesforce_patience_minutes", "retention_days"
 AS_THE_OPERATOR = "operator"
 
-CHANNEL_HINT = "When you choose a channel, the app posts a short note there. Invite it to a private channel first."
+CHANNEL_HINT = "The app posts a short note in the channel you choose. Invite it to private channels first."
 
 _POSTS_HINT = "Slack allows several hundred a minute. A lower limit leaves room for other apps; messages above it wait."
 _PATIENCE_HINT = "If Salesforce does not respond in this time, job changes go out without it, and the message says so."
@@ -77,16 +77,14 @@ def limits_line(workspace: Workspace, retention_days: int) -> str:
     kept = min(workspace.retention_days or retention_days, retention_days)
     return (
         f"Up to {workspace.posts_per_minute:,} messages a minute."
-        f" Waits {_duration(workspace.salesforce_patience_minutes)} for Salesforce."
+        f" Waits up to {_duration(workspace.salesforce_patience_minutes)} for Salesforce."
         f" Keeps personal data for {_count(kept, 'day')}."
     )
 
 
 def limits_view(workspace: Workspace, retention_days: int, note: str | None = None) -> View:
     """`retention_days` is the operator's upper limit. Only shorter times are offered besides it."""
-    posts: _Choices = {
-        count: f"{count:,} messages" for count in sorted({*POSTS_PER_MINUTE, workspace.posts_per_minute})
-    }
+    posts: _Choices = {count: f"{count:,}" for count in sorted({*POSTS_PER_MINUTE, workspace.posts_per_minute})}
     patience: _Choices = {
         minutes: _duration(minutes) for minutes in sorted({*PATIENCE_MINUTES, workspace.salesforce_patience_minutes})
     }

@@ -37,7 +37,7 @@ def summary(days: Sequence[DayCount]) -> str:
     if not dri + channel + failed + muted:
         return "No job changes in the last 30 days."
     skipped = f", {muted:,} skipped by a rule" if muted else ""
-    share = f" A DRI was found for {dri / (dri + channel):.0%} of the delivered ones." if dri + channel else ""
+    share = f" A DRI was found for {dri / (dri + channel):.0%} of delivered job changes." if dri + channel else ""
     return f"{dri:,} sent to the DRI, {channel:,} to a channel, {failed:,} failed{skipped}.{share}"
 
 

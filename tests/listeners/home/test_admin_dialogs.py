@@ -154,7 +154,7 @@ async def test_limits_are_stored_and_recorded(office):
         240,
         30,
     )
-    assert "Up to 60 messages a minute. Waits 4 hours for Salesforce. Keeps personal data for 30 days." in (
+    assert "Up to 60 messages a minute. Waits up to 4 hours for Salesforce. Keeps personal data for 30 days." in (
         await office.home_of(office.dana)
     )
     change = (await office.database.run(audit.recent, office.team.id))[0]

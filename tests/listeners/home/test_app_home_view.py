@@ -360,7 +360,7 @@ def test_no_line_of_the_chart_is_wider_than_a_phone():
         (QUIET_DAYS, "No job changes in the last 30 days."),
         (
             [day(TODAY, 9, 1)],
-            "9 sent to the DRI, 1 to a channel, 0 failed. A DRI was found for 90% of the delivered ones.",
+            "9 sent to the DRI, 1 to a channel, 0 failed. A DRI was found for 90% of delivered job changes.",
         ),
         ([day(TODAY, 0, 0, 1, 2)], "0 sent to the DRI, 0 to a channel, 1 failed, 2 skipped by a rule."),
     ],
