@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from domain.states import WorkspaceState
 from services.delivery import courier
@@ -13,6 +13,7 @@ from store.delivery import lanes, pauses
 from store.delivery.failed import failures
 from store.delivery.trace import steps_of
 from store.schema import deliveries, job_changes
+from store.schema import lanes as lane_rows
 from store.slack import workspaces
 
 POST = "chat.postMessage"
@@ -39,6 +40,11 @@ async def pass_time(world, seconds, step=5):
     for _ in range(round(seconds / step)):
         world.clock.advance(seconds=step)
         await world.worker.drain()
+
+
+def next_due_at(connection):
+    """When the first lane is due in which something waits."""
+    return connection.execute(select(func.min(lane_rows.c.due_at))).scalar_one()
 
 
 def posts(world):
@@ -210,6 +216,20 @@ async def test_a_revoked_token_stops_the_workspace_until_it_installs_again(world
     assert (await world.outcome(job_change_id))[0] == "delivered"
 
 
+async def test_the_third_failure_in_a_row_pauses_the_whole_workspace(world, dana):
+    """Slack is then not called for one lane after the other while it is down."""
+    world.slack.faults.add(POST, status=500, times=3)
+
+    await world.deliver(source_event_id="first")
+    await pass_time(world, 5)
+    until_then = await world.database.run(pauses.paused_until, world.workspace_id, courier.SLACK, world.clock())
+    await pass_time(world, 5)
+    after = await world.database.run(pauses.paused_until, world.workspace_id, courier.SLACK, world.clock())
+
+    assert until_then is None
+    assert after is not None
+
+
 @pytest.mark.both_databases
 async def test_being_asked_to_wait_uses_up_no_attempt_and_pauses_everybody(world, dana):
     """429 is about the method in the workspace: no other lane calls it meanwhile."""
@@ -218,6 +238,7 @@ async def test_being_asked_to_wait_uses_up_no_attempt_and_pauses_everybody(world
     world.salesforce.add("Contact", **bob)
     world.slack.faults.add(POST, error="ratelimited", status=429, retry_after=30, times=1)
     await world.deliver(source_event_id="first")
+    asked_to_wait_until = await world.database.run(next_due_at)
     calls = len(posts(world))
     await world.accept(source_event_id="second", person={"full_name": "Bob Ray", "emails": ["bob@hooli.example"]})
 
@@ -225,6 +246,7 @@ async def test_being_asked_to_wait_uses_up_no_attempt_and_pauses_everybody(world
     during = len(posts(world)) - calls
     await pass_time(world, 10)
 
+    assert asked_to_wait_until == world.clock() - 5_000
     assert during == 0
     assert (len(world.direct_messages("Dana Reyes")), len(world.direct_messages("Kim Lee"))) == (2, 1)
     attempts = await world.database.run(

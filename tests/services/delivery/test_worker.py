@@ -10,10 +10,12 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import func, select
 
+from services.delivery import router
 from services.delivery.worker import Worker, WorkEvents
 from store.database import Database
+from store.delivery import routing
 from store.notify import WorkNotifier
-from store.schema import deliveries, job_changes, lanes
+from store.schema import deliveries, job_changes, lanes, turns
 from store.slack import workspaces
 from tests.servers import GENEROUS_TIMEOUT
 from tests.world import open_world
@@ -215,3 +217,34 @@ async def test_every_job_change_has_exactly_one_outcome(world, channel):
     assert Counter(serial for serial in range(40) for text in texts if f"Change {serial:04}" in text) == Counter(
         range(40)
     )
+
+
+class SlowRouter:
+    """Routes a batch until its lease has been renewed."""
+
+    def __init__(self, world):
+        self.world, self.renewed_until = world, None
+
+    async def route(self, batch):
+        self.world.clock.advance(seconds=1)
+        async with asyncio.timeout(GENEROUS_TIMEOUT):
+            while self.renewed_until in {None, batch.lease_until}:
+                await asyncio.sleep(0.01)
+                self.renewed_until = await self.world.database.run(routing_lease_until)
+
+
+def routing_lease_until(connection):
+    return connection.execute(select(turns.c.lease_until).where(turns.c.half == routing.ROUTE)).scalar_one()
+
+
+async def test_the_lease_of_a_batch_is_renewed_while_it_is_being_routed(world, channel, monkeypatch):
+    """No other replica takes over a batch that takes longer than one lease."""
+    monkeypatch.setattr(router, "LEASE_MS", 90)
+    slow = SlowRouter(world)
+    worker = replace(world.worker, router=slow)
+    await world.accept()
+
+    await worker.route_due()
+    await asyncio.wait(worker._routing)
+
+    assert slow.renewed_until == world.clock() + 90

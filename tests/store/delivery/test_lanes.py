@@ -6,6 +6,7 @@ import pytest
 
 from domain.states import DEFAULT_CHANNEL
 from store.delivery import pauses
+from store.delivery.due_lanes import MOST_WORKSPACES
 from store.delivery.lanes import next_bundle
 from store.delivery.posts import settle
 from store.delivery.settlements import InDoubt, Postponed, Sent
@@ -56,6 +57,16 @@ async def test_what_waits_in_one_lane_goes_as_one_post_of_ten_at_most(database, 
     (claimed,) = await database.run(claim)
 
     assert [each.job_change_id for each in claimed.deliveries] == ids[:10]
+
+
+async def test_the_lane_that_has_been_due_longest_is_claimed_first(database, workspace):
+    """When fewer lanes may post than are due, none of them waits forever."""
+    await database.run(add_routed, "U_LATE", "U_EARLY")
+    await database.run(set_lane, "U_EARLY", due_at=SOMEDAY - 1)
+
+    (claimed,) = await database.run(claim, most=1)
+
+    assert claimed.destination == "U_EARLY"
 
 
 async def test_a_claimed_lane_is_not_claimed_twice(database, workspace):
@@ -166,6 +177,20 @@ async def test_a_small_workspace_does_not_wait_for_a_large_one(database, workspa
 
     assert [each.workspace_id for each in claimed].count("T2") == 1
     assert len(claimed) == 5
+
+
+async def test_more_workspaces_than_share_a_claim_take_turns(database, workspace):
+    """The workspaces that posted last go last, whatever their ids are."""
+    names = [f"T{number:02}" for number in range(MOST_WORKSPACES + 1)]
+    for name in names:
+        await database.run(add_workspace, name)
+        await database.run(add_routed, f"U_{name}_A", f"U_{name}_B", workspace_id=name)
+
+    first = {each.workspace_id for each in await database.run(claim, SOMEDAY, MOST_WORKSPACES)}
+    second = {each.workspace_id for each in await database.run(claim, SOMEDAY + 1, MOST_WORKSPACES)}
+
+    assert len(first) == MOST_WORKSPACES
+    assert set(names) - first <= second
 
 
 async def test_nothing_is_posted_for_a_workspace_that_left_until_it_is_back(database, workspace):
