@@ -141,8 +141,8 @@ class Report:
 class History:
     """What people did with the deliveries of a job change, oldest first."""
 
-    handled: tuple[Handling, ...] = ()
-    later: tuple[Snooze, ...] = ()
+    handlings: tuple[Handling, ...] = ()
+    snoozes: tuple[Snooze, ...] = ()
     reports: tuple[Report, ...] = ()
 
 

@@ -28,6 +28,12 @@ def zone_of(tz: str | None) -> tzinfo:
         return UTC
 
 
+def date_and_time(at: int, tz: str | None = None) -> str:
+    """A time in milliseconds as people read it: "28 Nov 2026, 17:30"."""
+    local = datetime.fromtimestamp(at / 1_000, zone_of(tz))
+    return f"{local.day} {local:%b %Y, %H:%M}"
+
+
 @dataclass(frozen=True)
 class NotificationHours:
     """

@@ -105,7 +105,7 @@ class Camera:
         """Take a picture of the dialog that is opening, then close it."""
         await self.page.set_viewport_size({"width": WIDTH, "height": 900})
         dialog = self.page.locator("#modal")
-        await dialog.get_by_text("One moment").wait_for(state="hidden")
+        await dialog.get_by_text("Loading").wait_for(state="hidden")
         await dialog.locator(".block").first.wait_for()
         await dialog.screenshot(path=PICTURES / f"{name}.png")
         await self.page.keyboard.press("Escape")

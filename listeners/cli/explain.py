@@ -11,8 +11,9 @@ from sqlalchemy import Connection
 from domain.delivery import DeliveryRecord, JobChangeRecord
 from domain.job_change.model import JobChange
 from domain.job_change.validation import InvalidJobChangeError
-from domain.states import DEFAULT_CHANNEL, DeliveryState, Outcome, Role
+from domain.states import DEFAULT_CHANNEL, Outcome
 from listeners.cli.terminal import RefusedError, Terminal, counted, shown_time
+from services.messages.labels import ROLES, STATES, step_detail
 from services.messages.wording import headline
 from services.ownership.rules.labels import candidate_result
 from services.slack.mrkdwn import escape
@@ -21,23 +22,8 @@ from store.intake import job_changes
 from store.intake.job_changes import Origin
 from store.slack import members
 
-ROLE_LABELS = {
-    Role.DRI: "as the DRI",
-    Role.FALLBACK: "because no DRI was found",
-    Role.CHANNEL: "as a rule says",
-    Role.COPY: "as a copy",
-}
-STATE_LABELS = {
-    DeliveryState.PENDING: "waiting",
-    DeliveryState.SENDING: "sending",
-    DeliveryState.DELIVERED: "delivered",
-    DeliveryState.FAILED: "failed",
-    DeliveryState.MOVED: "sent to the default channel instead",
-}
 _OUTCOMES = {Outcome.DELIVERED: "Delivered", Outcome.FAILED: "Failed", Outcome.MUTED: "Muted"}
 _DELIVERED_TO = {"dri": "Delivered to the DRI", "channel": "Delivered to a channel"}
-_STEP_LABELS = {"buried": "failed", "replayed": "retried"}
-"""Names of steps that older versions stored."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -86,8 +72,8 @@ def _lines(origin: Origin, job_change: JobChangeRecord) -> Iterator[str]:
         yield from _delivery(delivery)
     yield "History"
     for step in job_change.trace:
-        name = _STEP_LABELS.get(step.step, step.step)
-        yield f"  {shown_time(step.at, seconds=True)}  {name}{f': {step.detail}' if step.detail else ''}"
+        detail = step_detail(step)
+        yield f"  {shown_time(step.at, seconds=True)}  {step.step}{f': {detail}' if detail else ''}"
 
 
 def _headline(origin: Origin) -> str:
@@ -128,7 +114,7 @@ def destination_name(destination: str) -> str:
 
 
 def _delivery(delivery: DeliveryRecord) -> Iterator[str]:
-    state, role = STATE_LABELS[DeliveryState(delivery.state)], ROLE_LABELS[Role(delivery.role)]
+    state, role = STATES[delivery.state], ROLES[delivery.role]
     attempts = counted(delivery.attempts, "attempt")
     yield f"Delivery to {destination_name(delivery.destination)} ({role}): {state} after {attempts}"
     if delivery.reason:  # empty if it was erased

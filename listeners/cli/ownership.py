@@ -11,9 +11,10 @@ from pathlib import Path
 
 from domain.audit import OPERATOR
 from domain.errors import PermanentError, TransientError
-from listeners.cli.explain import ROLE_LABELS, candidate_line, destination_name
+from listeners.cli.explain import candidate_line, destination_name
 from listeners.cli.running.preparing import cipher_of
 from listeners.cli.terminal import App, RefusedError, Terminal, add_workspace_argument, counted
+from services.messages.labels import ROLES
 from services.messages.wording import headline
 from services.ownership.rulebook import parse
 from services.ownership.rules.issues import InvalidRulesError, RuleIssue
@@ -143,7 +144,7 @@ def _lines(simulated: SimulatedJobChange) -> list[str]:
     if simulated.waits:
         return [*lines, "  Result unknown: Slack is not responding"]
     for delivery in simulated.deliveries:
-        label = ROLE_LABELS[delivery.role]
+        label = ROLES[delivery.role]
         lines.append(f"  Notifies {destination_name(delivery.destination)} ({label}): {delivery.reason}")
     if not simulated.deliveries:
         lines.append(f"  No one is notified: {simulated.reason}")

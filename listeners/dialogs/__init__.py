@@ -1,1 +1,1 @@
-"""The kit that dialogs are made of: Block Kit parts, form values, who may open them, and errors."""
+"""Block Kit parts, form values, dialogs and error handling that the listeners share."""

@@ -1,4 +1,4 @@
-"""The few shapes of Block Kit that our views are made of. Pure.
+"""Block Kit elements and views that several dialogs use. Pure.
 
 https://docs.slack.dev/reference/block-kit/blocks
 """
@@ -12,30 +12,29 @@ Block = dict[str, Any]
 View = dict[str, Any]
 
 LONGEST_SECTION = 2_900
-"""https://docs.slack.dev/reference/block-kit/blocks/section-block: 3,000, and room for an ellipsis."""
+"""Characters. Slack allows 3,000, see https://docs.slack.dev/reference/block-kit/blocks/section-block."""
 
 ADMINS_ONLY = (
-    ":no_entry: Slack did not confirm that you are an admin or owner of this workspace, so nothing was changed."
-    " If you are one, please try again in a minute."
+    ":no_entry: Only workspace admins and owners can see or change this. If you are one, please try again in a minute."
 )
-"""What somebody reads who may not do what they tried."""
+"""Also shown if Slack did not answer whether the person is an admin."""
 
 
 def section(text: str, accessory: Block | None = None, block_id: str | None = None) -> Block:
-    """*text* in mrkdwn. https://docs.slack.dev/reference/block-kit/blocks/section-block"""
+    """`text` is mrkdwn. https://docs.slack.dev/reference/block-kit/blocks/section-block"""
     block: Block = {"type": "section", "text": {"type": "mrkdwn", "text": text}}
     return block | ({"accessory": accessory} if accessory else {}) | ({"block_id": block_id} if block_id else {})
 
 
-def sections(lines: Iterable[str], made: Callable[[str], Block] = section) -> list[Block]:
-    """As many as these lines take, each whole: Slack limits each section. *made*: how text becomes one."""
+def sections(lines: Iterable[str], make_section: Callable[[str], Block] = section) -> list[Block]:
+    """As many sections as the lines need. No line is split."""
     texts: list[str] = []
     for line in lines:
         if texts and len(texts[-1]) + len(line) <= LONGEST_SECTION:
             texts[-1] += f"\n{line}"
         else:
             texts.append(line)
-    return [made(text) for text in texts]
+    return [make_section(text) for text in texts]
 
 
 def context(text: str) -> Block:
@@ -51,7 +50,7 @@ def button(label: str, action_id: str, value: str | None = None) -> Block:
 
 
 def select(action_id: str, choices: dict[str, str], chosen: str) -> Block:
-    """*choices*: labels by value, of which one is chosen already."""
+    """`choices` holds labels by value. `chosen` is the value that is selected at first."""
     options = {value: {"text": plain(label), "value": value} for value, label in choices.items()}
     return {
         "type": "static_select",
@@ -70,8 +69,8 @@ def modal(title: str, blocks: list[Block]) -> View:
 
 
 def loading_view(title: str) -> View:
-    """Opened at once, for Slack gives a dialog three seconds; what follows replaces it."""
-    return modal(title, [section("One moment …")])
+    """Opened at once, because Slack allows three seconds to open a dialog, and then updated."""
+    return modal(title, [section("Loading…")])
 
 
 def message_view(title: str, text: str = ADMINS_ONLY) -> View:

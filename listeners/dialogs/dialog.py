@@ -1,4 +1,4 @@
-"""What the dialogs for admins have in common: who may use them, and that Slack is answered before slow work is done."""
+"""Opens, updates and submits dialogs: Slack is answered in time, and admin dialogs are only for admins."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from store.database import DatabaseUnavailableError
 log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 1.0
-"""After which somebody who pressed a button is told to wait."""
+"""After this time, a person who pressed a button sees a loading view."""
 
 QUICK_SECONDS = 2.0
-"""How long a submission is kept waiting for its answer; Slack gives three seconds in all."""
+"""How long a submission may take before it is answered with a loading view. Slack allows three seconds in all."""
 
 OVERTAKEN_SECONDS = 0.2
-"""Bolt looks every 10 ms whether we have acknowledged, and only then answers. slack_bolt/listener/asyncio_runner.py"""
+"""Bolt checks every 10 ms whether we have acknowledged, and only then answers. slack_bolt/listener/asyncio_runner.py"""
 
-DONE = ":white_check_mark: It is done."
-DATABASE_AWAY = "The database does not answer just now, so nothing was changed. Please try again in a minute."
+DONE = ":white_check_mark: Done."
+DATABASE_AWAY = "The database is not responding, so nothing was changed. Please try again in a minute."
 
 T = TypeVar("T")
 Body = dict[str, Any]
@@ -41,7 +41,7 @@ MakeView = Callable[[], Awaitable[View]]
 
 
 def register(app: AsyncApp) -> None:
-    """From here on listeners may ask for a `dialog`."""
+    """Gives a `dialog` to each listener that has a parameter of that name."""
     app.middleware(provide)
 
 
@@ -54,7 +54,6 @@ async def provide(
     directory: Directory,
     next_: Callable[[], Awaitable[BoltResponse]],
 ) -> BoltResponse:
-    """Hands each listener that names it a `dialog`: who acts, where, and how to answer."""
     context["dialog"] = Dialog(ack, body, client, workspace_id, directory)
     return await next_()
 
@@ -62,12 +61,10 @@ async def provide(
 @dataclass(frozen=True)
 class Dialog:
     """
-    What somebody does in a dialog of ours or on the way to one, and how it is answered. *body*: Slack's payload of it.
+    An interaction in a dialog, in Home or in a message, with the ways to answer it.
 
-    https://docs.slack.dev/reference/interaction-payloads
-
-    What is *make_view* a view runs for admins and owners only. It may raise PermanentError and TransientError, and is
-    told then.
+    `body` is Slack's payload: https://docs.slack.dev/reference/interaction-payloads. A `make_view` function only runs
+    for admins and owners. It may raise PermanentError and TransientError, which are shown in the dialog.
     """
 
     ack: AsyncAck
@@ -82,13 +79,13 @@ class Dialog:
 
     @property
     def view(self) -> View:
-        """What was acted in, as it stood: a dialog, or Home."""
+        """The dialog or Home in which the person acted, as they saw it."""
         view: View = self.body["view"]
         return view
 
     @property
     def action(self) -> dict[str, Any]:
-        """The element that was used."""
+        """The element that the person used."""
         action: dict[str, Any] = self.body["actions"][0]
         return action
 
@@ -96,86 +93,84 @@ class Dialog:
         return field_value(self.view, block_id)
 
     async def is_admin(self) -> bool:
-        """Whether whoever sent this is an admin or owner right now."""
+        """Whether the person who acts is an admin or owner right now."""
         return await self.directory.is_admin(self.workspace_id, self.user_id)
 
     async def open(self, title: str, make_view: MakeView) -> None:
-        """Another dialog, on top of the one that is open: at once, since Slack gives it three seconds; then filled."""
+        """Open another dialog with a loading view, and fill it."""
         await self.ack()
         await self._fill(await self.open_view(loading_view(title)), title, make_view)
 
     async def open_view(self, view: View) -> str:
-        """Another dialog, on top of the one that is open; its id."""
-        is_on_another = self.body.get("view", {}).get("type") == "modal"  # else it is Home, or a message
-        show = self.client.views_push if is_on_another else self.client.views_open
-        opened = await show(trigger_id=self.body["trigger_id"], view=view)
+        """Open a view, on top of the dialog that is open if there is one. Returns its id."""
+        in_dialog = self.body.get("view", {}).get("type") == "modal"  # else in Home or in a message
+        open_or_push = self.client.views_push if in_dialog else self.client.views_open
+        opened = await open_or_push(trigger_id=self.body["trigger_id"], view=view)
         return str(opened["view"]["id"])
 
     async def wait_for(self, title: str, work: Awaitable[T]) -> tuple[T, str | None]:
         """
-        What *work* comes to, on the way to another dialog.
+        Wait for work that has to be done before a dialog can be opened.
 
-        And the id of one that says to wait, opened if that takes long: after three seconds Slack opens none any more.
+        Returns its result, and the id of a loading view if one had to be opened because the work took long: after three
+        seconds, Slack does not open a dialog any more.
         """
-        working = asyncio.ensure_future(work)
-        await asyncio.wait({working}, timeout=PATIENCE_SECONDS)
-        waiting = None if working.done() else await self.open_view(loading_view(title))
-        return await working, waiting
+        task = asyncio.ensure_future(work)
+        await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
+        loading_id = None if task.done() else await self.open_view(loading_view(title))
+        return await task, loading_id
 
     async def change(self, title: str, make_view: MakeView) -> None:
-        """Another content for the dialog that was acted in."""
+        """Update the dialog in which the person acted."""
         await self.ack()
         await self._fill(self.view["id"], title, make_view)
 
     async def answer(self, title: str, make_view: MakeView) -> None:
+        """Update the dialog that was submitted."""
+
+        async def show_view() -> None:
+            await self.show(await self._view_or_problem(title, make_view))
+
+        await self.run_submission(show_view())
+
+    async def run_submission(self, work: Awaitable[None]) -> None:
         """
-        Another content for the dialog that was submitted.
+        Run the work of a submission. At its end it calls `close`, `show_errors` or `show`.
 
-        Quick work goes into the answer itself: what is sent after an answer may overtake it.
+        Quick work is part of the answer to Slack, because an update that is sent after an answer may overtake it. If
+        the work takes longer than Slack waits, the dialog shows a loading view until it is done.
         """
-
-        async def doing() -> None:
-            await self.show(await self._content(title, make_view))
-
-        await self.run_submission(doing())
-
-    async def run_submission(self, doing: Awaitable[None]) -> None:
-        """
-        Do what was submitted, which answers by `close`, `refuse` or `show` once it is done.
-
-        Takes that longer than Slack waits, the dialog says so meanwhile, and what came of it then.
-        """
-        work = asyncio.ensure_future(doing)
-        await asyncio.wait({work}, timeout=QUICK_SECONDS)
-        if not work.done() and not self._is_answered:
+        task = asyncio.ensure_future(work)
+        await asyncio.wait({task}, timeout=QUICK_SECONDS)
+        if not task.done() and not self._is_answered:
             await self.ack(response_action="update", view=loading_view(self._title))
-        await work
+        await task
 
     async def close(self) -> None:
-        """The dialog that was submitted: it is done."""
+        """Close the dialog that was submitted."""
         if self._is_answered:
             await self._show_late(message_view(self._title, DONE))
         else:
             await self.ack()
 
-    async def show_errors(self, faults: Mapping[str, str]) -> None:
-        """The dialog that was submitted stays, with what is wrong at its fields, by their block_id."""
+    async def show_errors(self, errors: Mapping[str, str]) -> None:
+        """Keep the dialog that was submitted open, with errors by the block_id of their fields."""
         if self._is_answered:
-            told = sections(f":no_entry: {escape(fault, 500)}" for fault in faults.values())
-            typed = as_typed(self.view)
-            await self._show_late(typed | {"blocks": [*told, *typed["blocks"]]})
+            shown = sections(f":no_entry: {escape(error, 500)}" for error in errors.values())
+            view = as_typed(self.view)
+            await self._show_late(view | {"blocks": [*shown, *view["blocks"]]})
         else:
-            await self.ack(response_action="errors", errors=dict(faults))
+            await self.ack(response_action="errors", errors=dict(errors))
 
     async def show(self, view: View) -> None:
-        """In place of the dialog that was submitted."""
+        """Show a view in place of the dialog that was submitted."""
         if self._is_answered:
             await self._show_late(view)
         else:
             await self.ack(response_action="update", view=view)
 
     async def refuse_unless_admin(self, title: str) -> bool:
-        """Whether what was submitted is not for this person to do; then they have been told so."""
+        """True if the person who submitted is not an admin; then the dialog says so."""
         if await self.is_admin():
             return False
         await self.show(message_view(title))
@@ -194,7 +189,7 @@ class Dialog:
         await self.update_view(self.view["id"], view)
 
     async def update_view(self, view_id: str, view: View) -> None:
-        """Into a dialog, unless it was closed meanwhile."""
+        """Nothing happens if the person has closed the view."""
         try:
             await self.client.views_update(view_id=view_id, view=view)
         except SlackApiError as error:
@@ -202,18 +197,17 @@ class Dialog:
                 raise
 
     async def _fill(self, view_id: str, title: str, make_view: MakeView) -> None:
-        content = asyncio.create_task(self._content(title, make_view))
-        await asyncio.wait({content}, timeout=PATIENCE_SECONDS)
-        if not content.done():
+        task = asyncio.create_task(self._view_or_problem(title, make_view))
+        await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
+        if not task.done():
             await self.update_view(view_id, loading_view(title))
-        await self.update_view(view_id, await content)
+        await self.update_view(view_id, await task)
 
-    async def _content(self, title: str, make_view: MakeView) -> View:
-        """The view; or, when Salesforce or Slack does not let us make it, what is in the way."""
+    async def _view_or_problem(self, title: str, make_view: MakeView) -> View:
         try:
             return await make_view() if await self.is_admin() else message_view(title)
         except DatabaseUnavailableError as error:
-            log.warning("a dialog of workspace %s was left without content: %s", self.workspace_id, error)
+            log.warning("a dialog of workspace %s could not be filled: %s", self.workspace_id, error)
             return message_view(title, f":warning: {DATABASE_AWAY}")
         except PermanentError as error:
             return message_view(title, f":warning: {_sentence(error)}")

@@ -1,4 +1,4 @@
-"""What went wrong while hearing Slack: logged once, and told to the person who was waiting; and what nobody heard."""
+"""Errors in Slack listeners: logged once and shown to the person who waits. Acknowledges what has no listener."""
 
 from __future__ import annotations
 
@@ -20,65 +20,62 @@ log = logging.getLogger(__name__)
 
 _ANYTHING = re.compile("")
 _TOO_LATE = frozenset({"expired_trigger_id", "exchanged_trigger_id", "invalid_trigger_id"})
-"""A dialog can be opened for three seconds. https://docs.slack.dev/reference/methods/views.open#errors"""
+"""Slack allows three seconds to open a dialog. https://docs.slack.dev/reference/methods/views.open#errors"""
 
 
 def register(app: AsyncApp) -> None:
-    app.error(log_and_tell)
+    app.error(log_and_notify)
     app.event(_ANYTHING)(ignore_event)
-    for hear in (app.action, app.view, app.view_closed, app.shortcut, app.command):
-        hear(_ANYTHING)(acknowledge)
-    app.options(_ANYTHING)(offer_nothing)
+    for listen in (app.action, app.view, app.view_closed, app.shortcut, app.command):
+        listen(_ANYTHING)(acknowledge)
+    app.options(_ANYTHING)(offer_no_options)
 
 
-async def log_and_tell(
+async def log_and_notify(
     error: Exception, body: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient
 ) -> None:
-    """Without the payload in the log: it holds people's data, and addresses that work like keys."""
-    log.error("%s of workspace %s failed", _what(body), context.team_id, exc_info=error)
-    # Bolt looks every 10 ms whether we have acknowledged, and forgets that we have when a listener fails sooner:
-    # Slack would wait for three seconds and show a warning sign. slack_bolt/listener/asyncio_runner.py
+    """The payload is not logged: it contains personal data, and URLs that work like keys."""
+    log.error("%s of workspace %s failed", _name_of(body), context.team_id, exc_info=error)
+    # Bolt checks every 10 ms whether we have acknowledged, and forgets it if a listener fails sooner. Then Slack would
+    # wait for three seconds and show a warning sign. slack_bolt/listener/asyncio_runner.py
     await asyncio.sleep(0.05)
-    text = what_happened(error)
+    text = error_text(error)
     try:
         if context.response_url and context.respond:
             await context.respond(text, replace_original=False)
         elif "trigger_id" in body and client.token and context.user_id:
             await client.chat_postMessage(channel=context.user_id, text=text)
     except (SlackApiError, aiohttp.ClientError, OSError, TimeoutError, ValueError) as failure:
-        log.warning("nobody could be told of it: %s", type(failure).__name__)
+        log.warning("the person could not be notified of it: %s", type(failure).__name__)
 
 
-def what_happened(error: Exception) -> str:
-    """What the person who waited reads."""
+def error_text(error: Exception) -> str:
     if isinstance(error, SlackApiError) and error_code(error) in _TOO_LATE:
-        return (
-            "That took too long for Slack to open the dialog, and nothing was changed. Please press the button again."
-        )
+        return "That took too long for Slack to open the dialog. Nothing was changed. Please press the button again."
     if isinstance(error, DatabaseUnavailableError):
         return DATABASE_AWAY
-    return "Sorry, that did not work. It has been logged; please try again in a minute."
+    return "Something went wrong. The error was logged; please try again in a minute."
 
 
 async def acknowledge(ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext) -> None:
-    """Something we have no listener for, perhaps from a message of an older version: no error for who pressed it."""
-    log.info("nobody listens to %s of workspace %s", _what(body), context.team_id)
+    """For interactions without a listener, such as a button of an older version: the person sees no error."""
+    log.info("no listener for %s of workspace %s", _name_of(body), context.team_id)
     await ack()
 
 
-async def offer_nothing(ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext) -> None:
-    log.info("nobody listens to %s of workspace %s", _what(body), context.team_id)
+async def offer_no_options(ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext) -> None:
+    log.info("no listener for %s of workspace %s", _name_of(body), context.team_id)
     await ack(options=[])
 
 
 async def ignore_event(body: dict[str, Any], context: AsyncBoltContext) -> None:
-    """An answer other than 200 makes Slack repeat it, and stop sending events where that happens often."""
-    log.info("nobody listens to %s of workspace %s", _what(body), context.team_id)
+    """If we answered with an error, Slack would send the event again, and in time stop sending any."""
+    log.info("no listener for %s of workspace %s", _name_of(body), context.team_id)
 
 
-def _what(body: dict[str, Any]) -> str:
-    """What was heard, by the names that apps give: no values, which people enter."""
+def _name_of(body: dict[str, Any]) -> str:
+    """The type of a payload and the name the app gave to it. It contains nothing that people entered."""
     actions = body.get("actions") or [{}]
     event, view = body.get("event") or {}, body.get("view") or {}
-    named = event.get("type") or body.get("command") or actions[0].get("action_id") or view.get("callback_id")
-    return " ".join(str(part)[:100] for part in (body.get("type") or "command", named) if part)
+    name = event.get("type") or body.get("command") or actions[0].get("action_id") or view.get("callback_id")
+    return " ".join(str(part)[:100] for part in (body.get("type") or "command", name) if part)

@@ -1,4 +1,4 @@
-"""What stands in the fields of a dialog, as Slack tells it, and a dialog that shows it once more. Pure.
+"""Form values: reads what people entered in a dialog, and shows the dialog again with it. Pure.
 
 https://docs.slack.dev/reference/interaction-payloads/view-interactions-payload
 """
@@ -21,11 +21,11 @@ _INITIAL = {
     "selected_date": "initial_date",
     "selected_time": "initial_time",
 }
-"""What an element holds, as Slack tells it and as it is told."""
+"""The property of a submitted element, and the property that shows the same value again."""
 
 
 def as_typed(view: View) -> View:
-    """A dialog that was submitted, to be shown once more with what was entered in it."""
+    """The dialog that was submitted, as a new view with the entered values."""
     blocks = [_as_typed(block, view["state"]["values"]) for block in view["blocks"]]
     return {name: view[name] for name in _KEPT if view.get(name)} | {"blocks": blocks}
 
@@ -42,8 +42,9 @@ def _as_typed(block: Block, values: Mapping[str, Any]) -> Block:
 
 def field_value(view: View, block_id: str) -> Any:
     """
-    What stands in a field of a dialog: text, the value of an option, an id, a list of those, a day as 2026-11-23 or a
-    time as 17:05; None: nothing.
+    The value of a field: text, the value of an option, an id, a list of those, a day (2026-11-23) or a time (17:05).
+
+    None means that nothing was entered.
     """
     state: dict[str, Any] = next(iter(view["state"]["values"].get(block_id, {}).values()), {})
     for name in ("value", "selected_user", "selected_conversation", "selected_users", "selected_date", "selected_time"):

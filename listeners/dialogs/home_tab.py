@@ -1,4 +1,4 @@
-"""The Home tab as the dialogs of other subjects see it: something that can be shown again after a change."""
+"""The Home tab for dialogs of other subjects, which publish it again after a change."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ class HomeTab(Protocol):
         view: dict[str, Any] | None = None,
     ) -> None:
         """
-        Show a user their Home as it is now.
+        Publish the current Home of a user.
 
-        `view` is the Home they see at the moment, None when there is none or it is not known.
+        `view` is the Home that they see now; None if that is not known.
         https://docs.slack.dev/reference/methods/views.publish
         """
 
 
 def seen_version(view: View) -> int:
-    """The version of the preferences that a view showed; -1 when it does not say."""
+    """The version of the preferences that a view showed, or -1 if the view does not say."""
     try:
         version = json.loads(view.get("private_metadata") or "{}").get("version")
     except (ValueError, AttributeError):

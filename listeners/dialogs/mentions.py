@@ -1,4 +1,4 @@
-"""How the dialogs about ownership show rules: people and channels as mentions, all other text made inert. Pure."""
+"""Rules in mrkdwn: people and channels become mentions, and all other text is escaped. Pure."""
 
 from __future__ import annotations
 
@@ -18,45 +18,49 @@ from services.ownership.rules.rule_set import Rule
 from services.slack.mrkdwn import escape
 from services.slack.mrkdwn import plain as plain_text
 
-_OPEN, _END = "\ue000", "\ue001"  # in nobody's text: what stands between them is an id
+_OPEN, _END = "\ue000", "\ue001"  # around an id; these characters are not used in text
 _MARKED = re.compile(f"{_OPEN}([UWCGS][A-Z0-9]{{2,20}}){_END}")
 _ID = re.compile(r"[UWCGS][A-Z0-9]{2,20}")
 
 
-def mention(who: str) -> str:
-    """A Slack user, channel or user group by its id, in mrkdwn; the operator; or an e-mail address."""
-    if who == DEFAULT_CHANNEL:
+def mention(destination: str) -> str:
+    """In mrkdwn. `destination` is the id of a Slack user, channel or user group, an e-mail address, or OPERATOR."""
+    if destination == DEFAULT_CHANNEL:
         return "the default channel"
-    if who == OPERATOR:
+    if destination == OPERATOR:
         return "the operator"
-    if not _ID.fullmatch(who):
-        return escape(who, 320)
-    return {"C": f"<#{who}>", "G": f"<#{who}>", "S": f"<!subteam^{who}>"}.get(who[0], f"<@{who}>")
+    if not _ID.fullmatch(destination):
+        return escape(destination, 320)
+    return {"C": f"<#{destination}>", "G": f"<#{destination}>", "S": f"<!subteam^{destination}>"}.get(
+        destination[0], f"<@{destination}>"
+    )
 
 
 def shown_sentence(rule: Rule, labels: Mapping[str, str], most: int = 700) -> str:
-    """In mrkdwn, with a full stop. *labels*: what the org calls its fields."""
-    names = DisplayNames(lambda who: f"{_OPEN}{who}{_END}" if _ID.fullmatch(who) else who, labels)
-    return _MARKED.sub(lambda found: mention(found[1]), escape(describe_rule(rule, names), most)) + "."
+    """In mrkdwn, with a full stop. `labels` holds the org's labels of fields."""
+    names = DisplayNames(lambda name: f"{_OPEN}{name}{_END}" if _ID.fullmatch(name) else name, labels)
+    return _MARKED.sub(lambda match: mention(match[1]), escape(describe_rule(rule, names), most)) + "."
 
 
 def labels_of(org: OrgSchema | None) -> dict[str, str]:
-    """What the org calls its fields; without those that share theirs with another one of the same object."""
+    """The org's labels of fields, without labels that are not unique within their object."""
     fields = org.fields if org else {}
-    spoken = Counter((name.partition(".")[0], one.label.casefold()) for name, one in fields.items())
+    counts = Counter((name.partition(".")[0], field.label.casefold()) for name, field in fields.items())
     return {
-        name: one.label for name, one in fields.items() if spoken[name.partition(".")[0], one.label.casefold()] == 1
+        name: field.label
+        for name, field in fields.items()
+        if counts[name.partition(".")[0], field.label.casefold()] == 1
     }
 
 
 def source_label(source: Source, labels: Mapping[str, str]) -> str:
-    """For an option of a menu, which holds 75 characters."""
+    """For an option of a menu, which is limited to 75 characters."""
     text = describe_source(source, DisplayNames(labels=labels))
     return plain_text(text[:1].upper() + text[1:], 73)
 
 
 def issue_text(issue: RuleIssue) -> str:
-    """With the number of the rule it is in, as the list counts them, in mrkdwn."""
+    """In mrkdwn, with the number of its rule as the list shows it."""
     steps = issue.path.split(".")
     if steps[0] != "rules":
         text = str(issue)
@@ -65,7 +69,7 @@ def issue_text(issue: RuleIssue) -> str:
 
 
 def fit_section(lines: Iterable[str]) -> str:
-    """As many of these lines as a section holds, each whole."""
+    """As many whole lines as fit into a section."""
     text = ""
     for line in lines:
         if len(text) + len(line) > LONGEST_SECTION:
@@ -74,9 +78,9 @@ def fit_section(lines: Iterable[str]) -> str:
     return text
 
 
-def save_result_text(kept: SaveResult) -> str:
-    """What came of a change, in mrkdwn, with every issue that is in its way."""
-    wrong = [issue for issue in kept.issues if not issue.is_warning]
-    told = "".join(f"\n• {issue_text(issue)}" for issue in wrong[:8])
-    more = f"\n• and {len(wrong) - 8} more, each beside its rule" if len(wrong) > 8 else ""
-    return f"{':white_check_mark:' if kept.stored else ':no_entry:'} {kept.text}{told}{more}"
+def save_result_text(result: SaveResult) -> str:
+    """In mrkdwn, with the errors that prevented the change."""
+    errors = [issue for issue in result.issues if not issue.is_warning]
+    shown = "".join(f"\n• {issue_text(issue)}" for issue in errors[:8])
+    more = f"\n• and {len(errors) - 8} more, shown with their rules" if len(errors) > 8 else ""
+    return f"{':white_check_mark:' if result.stored else ':no_entry:'} {result.text}{shown}{more}"

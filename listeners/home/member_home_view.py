@@ -118,13 +118,13 @@ def _headline(delivery: RecentDelivery) -> str:
 def _progress(delivery: RecentDelivery, user_id: str) -> str:
     """What this member did about it, or else that another recipient is on it."""
     history = delivery.history
-    own = next((handling for handling in history.handled if handling.delivery_id == delivery.delivery_id), None)
+    own = next((handling for handling in history.handlings if handling.delivery_id == delivery.delivery_id), None)
     snoozed = next(
-        (row.due_at for row in history.later if row.delivery_id == delivery.delivery_id and row.due_at), None
+        (row.due_at for row in history.snoozes if row.delivery_id == delivery.delivery_id and row.due_at), None
     )
     if own is None and snoozed:
         return f"⏰ Snoozed until {slack_time(snoozed)}"
-    handling = own or next((row for row in history.handled if row.state == HandlingState.TAKEN), None)
+    handling = own or next((row for row in history.handlings if row.state == HandlingState.TAKEN), None)
     return _handling_text(handling, user_id) if handling else "⚪ Open"
 
 

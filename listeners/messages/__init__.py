@@ -1,1 +1,1 @@
-"""The buttons under a message, and the dialogs behind them."""
+"""The buttons of a message and the dialogs behind them."""

@@ -1,4 +1,4 @@
-"""The buttons under a notification, and the dialogs behind them."""
+"""Handles the buttons of a message and the dialogs behind them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from services.messages.compose import ACTION, MENU
 from services.messages.snooze import SnoozeOption
 
 LINKS = re.compile(r"^link_")
-"""Buttons of older messages that only open a page: Slack tells of them all the same, and wants to hear that we know."""
+"""Buttons of older messages that only open a page. Slack sends an interaction for them too, and expects an answer."""
 
 _DIALOGS: dict[ActionKind, Callable[[ActionableDelivery], dict[str, Any]]] = {
     ActionKind.REASSIGN: reassign_view,
@@ -42,7 +42,7 @@ _DIALOGS: dict[ActionKind, Callable[[ActionableDelivery], dict[str, Any]]] = {
     ActionKind.WHY: why_view,
     ActionKind.MUTE: mute_view,
 }
-_OF_ANOTHER_VERSION = "This button is of another version of the app and does nothing any more."
+_OTHER_VERSION = "This button belongs to another version of the app and no longer works."
 
 
 def register(app: AsyncApp) -> None:
@@ -62,113 +62,105 @@ async def open_link(ack: AsyncAck) -> None:
 
 async def press(dialog: Dialog, respond: AsyncRespond, delivery_actions: DeliveryActions) -> None:
     await dialog.ack()
-    verb = dialog.action["action_id"].removeprefix(ACTION)
-    await _do(verb, dialog.action["value"], dialog, respond, delivery_actions)
+    kind = dialog.action["action_id"].removeprefix(ACTION)
+    await _start(kind, dialog.action["value"], dialog, respond, delivery_actions)
 
 
 async def choose_in_menu(dialog: Dialog, respond: AsyncRespond, delivery_actions: DeliveryActions) -> None:
     await dialog.ack()
-    verb, _, delivery = dialog.action["selected_option"]["value"].partition(":")
-    await _do(verb, delivery, dialog, respond, delivery_actions)
+    kind, _, delivery = dialog.action["selected_option"]["value"].partition(":")
+    await _start(kind, delivery, dialog, respond, delivery_actions)
 
 
-async def _do(
+async def _start(
     name: str, delivery: str, dialog: Dialog, respond: AsyncRespond, delivery_actions: DeliveryActions
 ) -> None:
-    """Take it, or open the dialog; who may not reads why."""
+    """Take the delivery or open the dialog of the action. If the person may not do this, tell them why."""
     if name not in set(ActionKind):
-        await respond(_OF_ANOTHER_VERSION, replace_original=False)
+        await respond(_OTHER_VERSION, replace_original=False)
         return
-    verb, about = ActionKind(name), (dialog.workspace_id, _id(delivery), dialog.user_id)
-    if verb is ActionKind.TAKE:
-        acted = await delivery_actions.take(*about)
-        if text := await delivery_actions.update_messages(acted):
+    kind, target = ActionKind(name), (dialog.workspace_id, _id(delivery), dialog.user_id)
+    if kind is ActionKind.TAKE:
+        result = await delivery_actions.take(*target)
+        if text := await delivery_actions.update_messages(result):
             await respond(text, replace_original=False)
         return
-    reached, waiting = await dialog.wait_for(NOTE_TITLE, delivery_actions.find(*about, verb))
-    view = note_view(reached) if isinstance(reached, str) else _DIALOGS[verb](reached)
-    if waiting:
-        await dialog.update_view(waiting, view)
-    elif not isinstance(reached, str):
+    found, loading_id = await dialog.wait_for(NOTE_TITLE, delivery_actions.find(*target, kind))
+    view = note_view(found) if isinstance(found, str) else _DIALOGS[kind](found)
+    if loading_id:
+        await dialog.update_view(loading_id, view)
+    elif not isinstance(found, str):
         await dialog.open_view(view)
     elif dialog.body.get("view"):
         await dialog.update_view(dialog.view["id"], view)
     else:
-        await respond(reached, replace_original=False)
+        await respond(found, replace_original=False)
 
 
 async def reassign(dialog: Dialog, delivery_actions: DeliveryActions) -> None:
-    about, to, words = _about(dialog.view), dialog.value_of(CHOICE), _words(dialog)
-    await _act(
-        dialog, delivery_actions, delivery_actions.reassign(dialog.workspace_id, about, dialog.user_id, to, words)
-    )
+    target, to, comment = _target(dialog), dialog.value_of(CHOICE), _comment(dialog)
+    await _submit(dialog, delivery_actions, delivery_actions.reassign(*target, to, comment))
 
 
 async def snooze(dialog: Dialog, delivery_actions: DeliveryActions) -> None:
-    if when := await _chosen(dialog, set(SnoozeOption)):
-        about = _about(dialog.view)
-        await _act(
-            dialog,
-            delivery_actions,
-            delivery_actions.snooze(dialog.workspace_id, about, dialog.user_id, SnoozeOption(when)),
-        )
+    if option := await _choice(dialog, set(SnoozeOption)):
+        await _submit(dialog, delivery_actions, delivery_actions.snooze(*_target(dialog), SnoozeOption(option)))
 
 
 async def report(dialog: Dialog, delivery_actions: DeliveryActions) -> None:
-    if fault := await _chosen(dialog, FAULTS):
-        about, words = _about(dialog.view), _words(dialog)
-        await _act(
-            dialog, delivery_actions, delivery_actions.report(dialog.workspace_id, about, dialog.user_id, fault, words)
-        )
+    if fault := await _choice(dialog, FAULTS):
+        comment = _comment(dialog)
+        await _submit(dialog, delivery_actions, delivery_actions.report(*_target(dialog), fault, comment))
 
 
 async def mute(dialog: Dialog, delivery_actions: DeliveryActions) -> None:
-    """The dialog stays, and shows what is muted with an undo."""
-    what = await _chosen(dialog, ALL)
+    """The dialog stays open and shows what is muted, with an Undo button."""
+    what = await _choice(dialog, ALL)
     if what is None:
         return
 
-    async def doing() -> None:
-        muted = await delivery_actions.mute(dialog.workspace_id, _about(dialog.view), dialog.user_id, what)
-        await dialog.show(note_view(muted) if isinstance(muted, str) else mute_view(muted))
+    async def work() -> None:
+        found = await delivery_actions.mute(*_target(dialog), what)
+        await dialog.show(note_view(found) if isinstance(found, str) else mute_view(found))
 
-    await dialog.run_submission(doing())
+    await dialog.run_submission(work())
 
 
 async def unmute(dialog: Dialog, delivery_actions: DeliveryActions) -> None:
     await dialog.ack()
     what, _, delivery = dialog.action["value"].partition(":")
-    left = await delivery_actions.mute(dialog.workspace_id, _id(delivery), dialog.user_id, what, muted=False)
-    await dialog.update_view(dialog.view["id"], note_view(left) if isinstance(left, str) else mute_view(left))
+    found = await delivery_actions.mute(dialog.workspace_id, _id(delivery), dialog.user_id, what, muted=False)
+    await dialog.update_view(dialog.view["id"], note_view(found) if isinstance(found, str) else mute_view(found))
 
 
-async def _act(dialog: Dialog, delivery_actions: DeliveryActions, deed: Awaitable[ActionResult]) -> None:
-    """Close the dialog, or say in it what stood in the way; then bring the messages up to date."""
+async def _submit(dialog: Dialog, delivery_actions: DeliveryActions, action: Awaitable[ActionResult]) -> None:
+    """Close the dialog and update the messages; or show in the dialog why the action was not possible."""
 
-    async def doing() -> None:
-        acted = await deed
-        if acted.done:
+    async def work() -> None:
+        result = await action
+        if result.done:
             await dialog.close()
-            await delivery_actions.update_messages(acted)
-        elif acted.can_choose_again:
-            await dialog.show_errors({CHOICE: acted.text or ""})
+            await delivery_actions.update_messages(result)
+        elif result.can_choose_again:
+            await dialog.show_errors({CHOICE: result.text or ""})
         else:
-            await dialog.show(note_view(acted.text or ""))
+            await dialog.show(note_view(result.text or ""))
 
-    await dialog.run_submission(doing())
+    await dialog.run_submission(work())
 
 
 def _id(text: str) -> int:
-    """A delivery's id as a button has it; 0, which none is, for anything else."""
+    """The delivery's id in the value of a button; 0, which no delivery has, for anything else."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
-def _about(view: dict[str, Any]) -> int:
-    return _id(json.loads(view["private_metadata"])["delivery"])
+def _target(dialog: Dialog) -> tuple[str, int, str]:
+    """The workspace, the delivery and the person who acts."""
+    return dialog.workspace_id, _id(json.loads(dialog.view["private_metadata"])["delivery"]), dialog.user_id
 
 
-async def _chosen(dialog: Dialog, allowed: Collection[str]) -> str | None:
-    """The one that was chosen; None, and said in the dialog: none of those that can be."""
+async def _choice(dialog: Dialog, allowed: Collection[str]) -> str | None:
+    """The chosen option. None if it is not allowed; then the dialog shows an error."""
     value = dialog.value_of(CHOICE)
     if value in allowed:
         return str(value)
@@ -176,5 +168,5 @@ async def _chosen(dialog: Dialog, allowed: Collection[str]) -> str | None:
     return None
 
 
-def _words(dialog: Dialog) -> str:
+def _comment(dialog: Dialog) -> str:
     return dialog.value_of(COMMENT) or ""

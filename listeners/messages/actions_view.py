@@ -1,4 +1,4 @@
-"""The dialogs behind the buttons of a notification. Pure.
+"""The dialogs behind the buttons of a message. Pure.
 
 https://docs.slack.dev/surfaces/modals
 """
@@ -14,97 +14,108 @@ from domain.job_change.parts import Signal
 from domain.states import is_person
 from listeners.dialogs.blocks import Block, View, button, context, modal, plain, sections
 from listeners.dialogs.blocks import section as _section
-from listeners.messages.why_view import considered_lines
 from services.home.mute_options import CHANGES
 from services.messages.available_actions import FAULTS, LONGEST_COMMENT, ActionableDelivery, ActionKind
 from services.messages.compose import ACTION
 from services.messages.snooze import SnoozeOption
 from services.messages.wording import Side, background, headline, meaning, sentence
+from services.ownership.rules.labels import candidate_result
 from services.slack.mrkdwn import bold, escape
 
 REASSIGN, SNOOZE, REPORT, MUTE = "hand_on_delivery", "put_off_delivery", "report_delivery", "mute_like_delivery"
 """The callback_ids of the dialogs."""
 
 UNMUTE = "delivery_unmute"
-"""The action_id of an undo button; its value is what was muted, a colon, and the delivery's id."""
+"""The action_id of an Undo button. Its value is what was muted, a colon, and the delivery's id."""
 
 NOTE_TITLE = "Job change"
 
 CHOICE, COMMENT = "choice", "words"
-"""The block_ids, and action_ids, of what is filled in."""
+"""The block_ids and action_ids of the fields."""
 
 _MOST_CANDIDATES = 25
-_WHEN = {SnoozeOption.TOMORROW: "Tomorrow", SnoozeOption.MONDAY: "On Monday", SnoozeOption.NEXT_WEEK: "In a week"}
+_SNOOZE_OPTIONS = {
+    SnoozeOption.TOMORROW: "Tomorrow",
+    SnoozeOption.MONDAY: "Next Monday",
+    SnoozeOption.NEXT_WEEK: "In a week",
+}
 _SIGNALS = {
-    Signal.CONTACT_TRACKING: "Everything from contact tracking",
+    Signal.CONTACT_TRACKING: "All from contact tracking",
     Signal.NEW_HIRES_PROMOTIONS: "All new hires and promotions",
-    Signal.CUSTOM: "Everything from custom signals",
+    Signal.CUSTOM: "All from custom signals",
 }
 
 
 def section(text: str, accessory: Block | None = None) -> Block:
-    """Verbatim: a name such as globex.com or #sales does not turn into a link."""
+    """A section in which names such as globex.com or #sales do not become links."""
     block = _section(text, accessory)
     return block | {"text": block["text"] | {"verbatim": True}}
 
 
 def note_view(text: str) -> View:
-    """*text* in mrkdwn, to be read and closed."""
+    """`text` is mrkdwn."""
     return modal(NOTE_TITLE, [section(text)])
 
 
-def reassign_view(reached: ActionableDelivery) -> View:
-    """Whose it is, or back to the channel."""
-    delivery = reached.delivery
-    may_go_back = is_person(delivery.destination) or delivery.actor is not None
-    hint = "They get it as a direct message."
-    if may_go_back:
-        hint = "Leave it empty if you do not know: it goes to the channel, for somebody to claim."
-    picker = {"type": "users_select", "action_id": CHOICE, "placeholder": plain("Choose a colleague")}
-    blocks = [_what(reached), _input(CHOICE, "Whose is it?", picker, hint, optional=may_go_back), _words("Why?")]
-    return _dialog(reached, REASSIGN, "Not mine" if may_go_back else "Give it away", "Hand over", blocks)
+def reassign_view(found: ActionableDelivery) -> View:
+    delivery = found.delivery
+    may_return = is_person(delivery.destination) or delivery.actor is not None
+    hint = "They get a direct message."
+    if may_return:
+        hint = "Leave this empty if you do not know. Then it goes to the channel, where someone can claim it."
+    picker = {"type": "users_select", "action_id": CHOICE, "placeholder": plain("Choose a person")}
+    blocks = [
+        _job_change(found),
+        _input(CHOICE, "Who is responsible?", picker, hint, optional=may_return),
+        _comment("Reason"),
+    ]
+    return _dialog(found, REASSIGN, "Reassign", "Reassign", blocks)
 
 
-def snooze_view(reached: ActionableDelivery) -> View:
-    """Choose when it comes back: one of three mornings."""
-    hint = "It comes back once, at nine in the morning in your own time zone."
-    choice = _input(CHOICE, "Tell me again", _radio(_WHEN, SnoozeOption.TOMORROW), hint)
-    return _dialog(reached, SNOOZE, "Later", "Put off", [_what(reached), choice])
+def snooze_view(found: ActionableDelivery) -> View:
+    hint = "You get it once more, at nine in the morning in your time zone."
+    choice = _input(CHOICE, "Remind me", _radio(_SNOOZE_OPTIONS, SnoozeOption.TOMORROW), hint)
+    return _dialog(found, SNOOZE, "Snooze", "Snooze", [_job_change(found), choice])
 
 
-def report_view(reached: ActionableDelivery) -> View:
-    """What is wrong with the data; nothing is chosen beforehand."""
-    blocks = [_what(reached), _input(CHOICE, "What is wrong?", _radio(FAULTS)), _words("In your words")]
-    return _dialog(reached, REPORT, "Wrong data", "Report", blocks)
+def report_view(found: ActionableDelivery) -> View:
+    # Nothing is selected at first, so that nobody reports something by overlooking it.
+    blocks = [_job_change(found), _input(CHOICE, "What is wrong?", _radio(FAULTS)), _comment("Comment")]
+    return _dialog(found, REPORT, "Wrong data", "Report", blocks)
 
 
-def mute_view(reached: ActionableDelivery) -> View:
-    """What is muted, each with its undo; and what can be."""
-    change = reached.job_change
+def mute_view(found: ActionableDelivery) -> View:
+    """What the person has muted, with Undo buttons, and what they can mute."""
+    change = found.job_change
     choices: dict[str, str] = {change.change_type: CHANGES[change.change_type], change.signal: _SIGNALS[change.signal]}
-    blocks = [_undo(what, label, reached) for what, label in choices.items() if what in reached.muted]
-    if kept := [label for what, label in choices.items() if what in reached.unmutable]:
-        blocks.append(context(f"Your admins want everybody to hear about: {', '.join(kept)}."))
-    rest = {what: label for what, label in choices.items() if what not in reached.muted | reached.unmutable}
+    blocks = [
+        section(f"🔕 *{label}*: muted", button("Undo", UNMUTE, f"{what}:{found.delivery.id}"))
+        for what, label in choices.items()
+        if what in found.muted
+    ]
+    if required := [label for what, label in choices.items() if what in found.required]:
+        blocks.append(context(f"Required by your admins: {', '.join(required)}."))
+    rest = {what: label for what, label in choices.items() if what not in found.muted | found.required}
     if not rest:
-        return modal("Muted", blocks)
-    hint = "They go to the next person the ownership rules name, or else to the default channel. You can undo it here."
-    blocks.append(_input(CHOICE, "Stop telling me about", _radio(rest, next(iter(rest))), hint))
-    return _dialog(reached, MUTE, "Mute", "Mute", blocks)
+        return modal("Mute", blocks)
+    hint = "These job changes go to the next person in the ownership rules, or to the default channel."
+    blocks.append(_input(CHOICE, "Do not notify me about", _radio(rest, next(iter(rest))), hint))
+    return _dialog(found, MUTE, "Mute", "Mute", blocks)
 
 
-def why_view(reached: ActionableDelivery) -> View:
-    """The rule, the candidates in order with what became of each, and what the message left out."""
-    delivery, change = reached.delivery, reached.job_change
+def why_view(found: ActionableDelivery) -> View:
+    """The reason, the rule, the candidates in order with their results, and what the message left out."""
+    delivery, change = found.delivery, found.job_change
     decision: Mapping[str, Any] = json.loads(delivery.decision or "{}")
     in_person = is_person(delivery.destination)
-    facts = meaning(change, _side(delivery.side))
+    details = meaning(change, _side(delivery.side))
+    notes = [escape(note, 300) for note in decision.get("notes", [])[:5]]
     blocks = [
-        _what(reached),
-        *([context(" · ".join(facts))] if facts else []),
+        _job_change(found),
+        *([context(" · ".join(details))] if details else []),
         section(f"*Why {'you' if in_person else 'here'}*\n{escape(delivery.reason, 500)}"),
-        *_ruled(decision, change),
-        *([context("\n".join(escape(note, 300) for note in decision["notes"][:5]))] if decision.get("notes") else []),
+        *_decision_blocks(decision, change),
+        *([context("\n".join(notes))] if notes else []),
     ]
     if in_person:
         mute = button("Mute messages like this…", f"{ACTION}{ActionKind.MUTE}", str(delivery.id))
@@ -112,39 +123,45 @@ def why_view(reached: ActionableDelivery) -> View:
     return modal("Why me?" if in_person else "Why here?", blocks)
 
 
-def _ruled(decision: Mapping[str, Any], change: JobChange) -> Iterator[Block]:
+def candidate_lines(considered: Sequence[Mapping[str, Any]], most: int) -> list[str]:
+    """One line of mrkdwn for each candidate of a decision, at most `most` of them."""
+    lines = []
+    for number, candidate in enumerate(considered[:most], 1):
+        name = candidate.get("name") or candidate.get("email")
+        named = f", {escape(name, 80)}" if name else ""
+        check = "✅ " if candidate["result"] == "told" else ""
+        lines.append(
+            f"{number}. {escape(candidate['source'], 80)}{named}: {check}{escape(candidate_result(candidate), 200)}"
+        )
+    if len(considered) > most:
+        lines.append(f"… and {len(considered) - most} more")
+    return lines or ["No candidates"]
+
+
+def _decision_blocks(decision: Mapping[str, Any], change: JobChange) -> Iterator[Block]:
     considered: Sequence[Mapping[str, Any]] = decision.get("considered", [])
     for side in decision.get("sides") or [{"side": None, "rule": decision.get("rule")}]:
-        where = _where(side["side"], change)
+        company = {"past": change.previous.company, "current": change.current.company}.get(side["side"] or "")
+        title = f"Rule for {escape(company.label, 80)}" if company else "Rule"
         rule = escape(side.get("sentence") or side["rule"] or "none", 450)
-        yield section(f"*The rule{where}*\n{rule}")
-        asked = [each for each in considered if each.get("side") == side["side"]]
-        yield from sections(["*Asked, in this order*", *considered_lines(asked, _MOST_CANDIDATES)], section)
-
-
-def _where(side: str | None, change: JobChange) -> str:
-    company = {"past": change.previous.company, "current": change.current.company}.get(side or "")
-    return f" for {escape(company.label, 80)}" if company else ""
+        yield section(f"*{title}*\n{rule}")
+        candidates = [candidate for candidate in considered if candidate.get("side") == side["side"]]
+        yield from sections(["*Checked in this order*", *candidate_lines(candidates, _MOST_CANDIDATES)], section)
 
 
 def _side(side: str | None) -> Side | None:
     return next((each for each in ("past", "current", "both") if each == side), None)
 
 
-def _what(reached: ActionableDelivery) -> Block:
-    change, side = reached.job_change, _side(reached.delivery.side)
+def _job_change(found: ActionableDelivery) -> Block:
+    change, side = found.job_change, _side(found.delivery.side)
     return section("\n".join(filter(None, [sentence(headline(change, bold, side)), background(change, side)])))
 
 
-def _undo(what: str, label: str, reached: ActionableDelivery) -> Block:
-    value = f"{what}:{reached.delivery.id}"
-    return section(f"🔕 *{label}*: you are no longer told about them.", button("Undo", UNMUTE, value))
-
-
-def _dialog(reached: ActionableDelivery, callback_id: str, title: str, submit: str, blocks: list[Block]) -> View:
-    about = json.dumps({"delivery": str(reached.delivery.id)})
+def _dialog(found: ActionableDelivery, callback_id: str, title: str, submit: str, blocks: list[Block]) -> View:
+    metadata = json.dumps({"delivery": str(found.delivery.id)})
     view = modal(title, blocks) | {"close": plain("Cancel"), "submit": plain(submit)}
-    return view | {"callback_id": callback_id, "private_metadata": about}
+    return view | {"callback_id": callback_id, "private_metadata": metadata}
 
 
 def _input(block_id: str, label: str, element: Block, hint: str | None = None, *, optional: bool = False) -> Block:
@@ -152,13 +169,12 @@ def _input(block_id: str, label: str, element: Block, hint: str | None = None, *
     return block | ({"hint": plain(hint)} if hint else {})
 
 
-def _words(label: str) -> Block:
+def _comment(label: str) -> Block:
     field = {"type": "plain_text_input", "action_id": COMMENT, "multiline": True, "max_length": LONGEST_COMMENT}
     return _input(COMMENT, label, field, optional=True)
 
 
 def _radio(choices: Mapping[Any, str], chosen: str | None = None) -> Block:
-    """*chosen* None: a claim that nobody should make by overlooking it."""
     options = {str(value): {"text": plain(label), "value": str(value)} for value, label in choices.items()}
     radio = {"type": "radio_buttons", "action_id": CHOICE, "options": list(options.values())}
     return radio if chosen is None else radio | {"initial_option": options[str(chosen)]}

@@ -1,4 +1,4 @@
-"""Admins look at what could not be delivered, and try it again."""
+"""Lets admins see the job changes that failed, and retry them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from listeners.dialogs.blocks import View
 from listeners.dialogs.dialog import Dialog
 from listeners.dialogs.home_tab import HomeTab
 from listeners.status.failed_view import (
-    A_PAGE,
-    AGAIN,
-    ALL_AGAIN,
-    FROM_THE_START,
-    MORE,
+    FIRST_PAGE,
+    NEXT_PAGE,
+    PAGE_SIZE,
+    RETRY,
+    RETRY_ALL,
     SHOW_FAILED,
     TITLE,
-    burials_view,
     cursor_of,
+    failed_job_changes_view,
     shown_after,
 )
 from services.delivery.failed import FailedJobChanges
@@ -24,10 +24,10 @@ from services.delivery.failed import FailedJobChanges
 
 def register(app: AsyncApp) -> None:
     app.action(SHOW_FAILED)(show)
-    app.action(MORE)(turn)
-    app.action(FROM_THE_START)(turn)
-    app.action(AGAIN)(try_again)
-    app.action(ALL_AGAIN)(try_all_again)
+    app.action(NEXT_PAGE)(turn_page)
+    app.action(FIRST_PAGE)(turn_page)
+    app.action(RETRY)(retry)
+    app.action(RETRY_ALL)(retry_all)
 
 
 async def show(dialog: Dialog, failed_job_changes: FailedJobChanges) -> None:
@@ -37,29 +37,29 @@ async def show(dialog: Dialog, failed_job_changes: FailedJobChanges) -> None:
     await dialog.open(TITLE, make_view)
 
 
-async def turn(dialog: Dialog, failed_job_changes: FailedJobChanges) -> None:
+async def turn_page(dialog: Dialog, failed_job_changes: FailedJobChanges) -> None:
     async def make_view() -> View:
-        is_more = dialog.action["action_id"] == MORE
-        return await _page(dialog, failed_job_changes, cursor_of(dialog.action["value"]) if is_more else None)
+        is_next = dialog.action["action_id"] == NEXT_PAGE
+        return await _page(dialog, failed_job_changes, cursor_of(dialog.action["value"]) if is_next else None)
 
     await dialog.change(TITLE, make_view)
 
 
-async def try_again(dialog: Dialog, failed_job_changes: FailedJobChanges, home_tab: HomeTab) -> None:
+async def retry(dialog: Dialog, failed_job_changes: FailedJobChanges, home_tab: HomeTab) -> None:
     async def make_view() -> View:
-        again = await failed_job_changes.retry(dialog.workspace_id, dialog.user_id, [dialog.action["value"]])
-        note = ":white_check_mark: It is on its way again." if again else "That one is not buried any more."
+        count = await failed_job_changes.retry(dialog.workspace_id, dialog.user_id, [dialog.action["value"]])
+        note = ":white_check_mark: Retrying" if count else "This job change is being retried already, or was delivered."
         return await _page(dialog, failed_job_changes, shown_after(dialog.view), note)
 
     await dialog.change(TITLE, make_view)
     await home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id)
 
 
-async def try_all_again(dialog: Dialog, failed_job_changes: FailedJobChanges, home_tab: HomeTab) -> None:
+async def retry_all(dialog: Dialog, failed_job_changes: FailedJobChanges, home_tab: HomeTab) -> None:
     async def make_view() -> View:
-        again = await failed_job_changes.retry_all(dialog.workspace_id, dialog.user_id)
-        many = "One job change is" if again == 1 else f"{again:,} job changes are"
-        note = f":white_check_mark: {many} on the way again." if again else "Nothing is buried any more."
+        count = await failed_job_changes.retry_all(dialog.workspace_id, dialog.user_id)
+        job_changes = "1 job change" if count == 1 else f"{count:,} job changes"
+        note = f":white_check_mark: Retrying {job_changes}" if count else "There are no failed job changes any more."
         return await _page(dialog, failed_job_changes, None, note)
 
     await dialog.change(TITLE, make_view)
@@ -69,5 +69,5 @@ async def try_all_again(dialog: Dialog, failed_job_changes: FailedJobChanges, ho
 async def _page(
     dialog: Dialog, failed_job_changes: FailedJobChanges, after: tuple[int, str] | None, note: str | None = None
 ) -> View:
-    listed = await failed_job_changes.page(dialog.workspace_id, after, A_PAGE + 1)
-    return burials_view(listed, after, note)
+    listed = await failed_job_changes.page(dialog.workspace_id, after, PAGE_SIZE + 1)
+    return failed_job_changes_view(listed, after, note)

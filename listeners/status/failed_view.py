@@ -1,4 +1,4 @@
-"""What could not be delivered, page by page, with the button that tries it again. Pure."""
+"""The dialog that lists failed job changes page by page, with Retry buttons. Pure."""
 
 from __future__ import annotations
 
@@ -7,78 +7,79 @@ from collections.abc import Sequence
 
 from domain.delivery import FailedJobChange
 from domain.job_change.model import JobChange
-from domain.job_change.validation import InvalidJobChangeError
 from listeners.dialogs.blocks import Block, View, button, modal, plain, section
 from services.messages.wording import headline, sentence, slack_time
 from services.slack.mrkdwn import bold, escape
 
-SHOW_FAILED, TITLE = "home_buried", "Not delivered"
-AGAIN, ALL_AGAIN = "buried_again", "buried_all_again"
-MORE, FROM_THE_START = "buried_more", "buried_from_the_start"
+SHOW_FAILED, TITLE = "home_buried", "Failed job changes"
+RETRY, RETRY_ALL = "buried_again", "buried_all_again"
+NEXT_PAGE, FIRST_PAGE = "buried_more", "buried_from_the_start"
+"""Action ids. They contain older words because buttons of earlier messages have them."""
 
-A_PAGE = 10
-"""Of these; a dialog holds 100 blocks."""
+PAGE_SIZE = 10
+"""Job changes. A dialog is limited to 100 blocks."""
 
-UNREADABLE = "A job change whose content is not kept any more"
+UNREADABLE = "A job change whose content was erased"
 
 
-def burials_view(listed: Sequence[FailedJobChange], after: tuple[int, str] | None, note: str | None = None) -> View:
-    """*listed*: those from the one *after* on, one more than a page if there are more. *note*: what was just done."""
-    some = listed[:A_PAGE]
+def failed_job_changes_view(
+    listed: Sequence[FailedJobChange], after: tuple[int, str] | None, note: str | None = None
+) -> View:
+    """
+    One page of the list.
+
+    `listed` has one job change more than PAGE_SIZE if there is another page. `after` is the time and id of the last job
+    change on the page before. `note` says what was just done.
+    """
+    page = listed[:PAGE_SIZE]
     blocks = [
         *([section(note)] if note else []),
-        *([_all_again()] if some else [section(":white_check_mark: Nothing is left here: everything was delivered.")]),
-        *[_burial(each) for each in some],
+        _retry_all() if page else section(":white_check_mark: No failed job changes"),
+        *[_failed_job_change(failed) for failed in page],
         *_pager(listed, after),
     ]
     return modal(TITLE, blocks) | {"private_metadata": json.dumps({"after": after})}
 
 
 def shown_after(view: View) -> tuple[int, str] | None:
-    """From which one on the page was shown."""
+    """The `after` of the page that is shown."""
     after = json.loads(view.get("private_metadata") or "{}").get("after")
     return (int(after[0]), str(after[1])) if after else None
 
 
 def cursor_of(value: str) -> tuple[int, str]:
-    """What the button for more says."""
+    """The `after` of the next page, from the value of its button."""
     ended_at, _, job_change_id = value.partition(":")
     return int(ended_at), job_change_id
 
 
-def name_of(each: FailedJobChange) -> str:
-    """What happened, in mrkdwn."""
-    try:
-        return sentence(headline(JobChange.from_stored(each.payload or ""), bold))
-    except InvalidJobChangeError:
-        return f"{UNREADABLE}."
+def failed_line(failed: FailedJobChange) -> str:
+    """In mrkdwn: what happened, why it failed, and when."""
+    change = JobChange.if_readable(failed.payload)
+    title = sentence(headline(change, bold)) if change else f"{UNREADABLE}."
+    reason = sentence(escape(failed.reason or "The reason is not known", 300))
+    return f"{title}\n{reason} {slack_time(failed.ended_at)}"
 
 
-def line_of(each: FailedJobChange) -> str:
-    """In mrkdwn: what happened, why nobody read it, and when we gave up."""
-    why = sentence(escape(each.reason or "nobody knows why any more", 300))
-    return f"{name_of(each)}\n{why} {slack_time(each.ended_at)}"
+def _failed_job_change(failed: FailedJobChange) -> Block:
+    retry = button("Retry", RETRY, failed.job_change_id)
+    return section(failed_line(failed), retry, f"buried-{failed.job_change_id}")
 
 
-def _burial(each: FailedJobChange) -> Block:
-    again = button("Try again", AGAIN, each.job_change_id)
-    return section(line_of(each), again, f"buried-{each.job_change_id}")
-
-
-def _all_again() -> Block:
-    text = "These reached nobody, the newest first. What stood in the way may be over by now."
+def _retry_all() -> Block:
     confirm = {
-        "title": plain("Try all of them again?"),
-        "text": plain("Each goes to whom it was meant for, as if for the first time."),
-        "confirm": plain("Try all"),
-        "deny": plain("Not now"),
+        "title": plain("Retry all?"),
+        "text": plain("Each job change is routed and sent again."),
+        "confirm": plain("Retry all"),
+        "deny": plain("Cancel"),
     }
-    return section(text, button("Try all again", ALL_AGAIN) | {"confirm": confirm})
+    text = "These job changes could not be delivered, newest first. Retry them when the cause is fixed."
+    return section(text, button("Retry all", RETRY_ALL) | {"confirm": confirm})
 
 
 def _pager(listed: Sequence[FailedJobChange], after: tuple[int, str] | None) -> list[Block]:
-    turns = [button("From the start", FROM_THE_START)] if after else []
-    if len(listed) > A_PAGE:
-        last = listed[A_PAGE - 1]
-        turns.append(button("More", MORE, f"{last.ended_at}:{last.job_change_id}"))
-    return [{"type": "actions", "elements": turns}] if turns else []
+    buttons = [button("First page", FIRST_PAGE)] if after else []
+    if len(listed) > PAGE_SIZE:
+        last = listed[PAGE_SIZE - 1]
+        buttons.append(button("Next", NEXT_PAGE, f"{last.ended_at}:{last.job_change_id}"))
+    return [{"type": "actions", "elements": buttons}] if buttons else []

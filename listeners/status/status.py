@@ -1,4 +1,4 @@
-"""Somebody asks with /usergems-status how things are going, for a test, or what became of a job change."""
+"""Handles the slash command /usergems-status."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from listeners.status.status_view import (
     COMMAND,
     EXPLAIN_WHAT,
     HELP,
+    NO_FAILED,
     NOT_INSTALLED,
-    NOTHING_BURIED,
     ONLY_ADMINS,
-    buried_blocks,
-    buried_lines,
-    mine_line,
-    not_known,
-    sent_test,
+    failed_blocks,
+    failed_lines,
+    own_waiting_line,
+    sent_test_text,
     status_blocks,
     status_lines,
+    unknown_command,
 )
 from services.delivery.explain import Explainer
 from services.delivery.failed import FailedJobChanges
@@ -31,24 +31,24 @@ from services.intake.sample import SampleSender
 from services.slack.directory import Directory
 
 SHOWN = 5
-"""Of those that are buried: an answer has room for few, the dialog for all."""
+"""Failed job changes in an answer. The dialog has all of them."""
 
 _MAILTO = re.compile(r"<mailto:([^|>]+)(?:\|[^>]*)?>")
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Who asks what; *rest*: what stands behind the first word."""
+class Request:
+    """A use of the command. `argument` is the text after the first word."""
 
     respond: Callable[..., Awaitable[object]]
     workspace_id: str
     user_id: str
-    rest: str
+    argument: str
 
 
 @dataclass(frozen=True)
 class StatusCommand:
-    """All that the command can be answered from."""
+    """The services that answer the command."""
 
     directory: Directory
     status: Status
@@ -68,75 +68,76 @@ async def answer(
     status_command: StatusCommand,
     workspace_id: str | None,
 ) -> None:
-    """Only whoever asked reads the answer. https://docs.slack.dev/interactivity/implementing-slash-commands"""
-    say: Callable[..., Awaitable[object]] = ack  # whoever is no Slack, and waits for nothing later, is answered at once
+    """Only the person who typed the command sees the answer. https://docs.slack.dev/interactivity/implementing-slash-commands"""
+    send: Callable[..., Awaitable[object]] = ack  # a client without a response URL gets the answer at once
     if command.get("response_url"):
         await ack()
-        say = respond
-    # Whatever stands between: a line break, or the space that a phone puts there.
-    word, rest = [*command.get("text", "").split(maxsplit=1), "", ""][:2]
+        send = respond
+    # Words may be separated by a line break, or by the non-breaking space that phones insert.
+    word, argument = [*command.get("text", "").split(maxsplit=1), "", ""][:2]
     if workspace_id is None:
-        await say(NOT_INSTALLED)
+        await send(NOT_INSTALLED)
     elif word.lower() in _ANSWERS:
-        await _ANSWERS[word.lower()](status_command, Asked(say, workspace_id, command["user_id"], rest.strip()))
+        request = Request(send, workspace_id, command["user_id"], argument.strip())
+        await _ANSWERS[word.lower()](status_command, request)
     else:
-        await say(not_known(word))
+        await send(unknown_command(word, [name for name in _ANSWERS if name]))
 
 
-async def _status(status_command: StatusCommand, asked: Asked) -> None:
-    """For any member: numbers and the state of the connections, nothing of people; for admins what is wrong, too."""
-    shown = await status_command.status.of(asked.workspace_id)
-    if shown is None:
-        await asked.respond(NOT_INSTALLED)
+async def _status(services: StatusCommand, request: Request) -> None:
+    """Members see numbers and the state of the connections; admins also see what is wrong."""
+    status = await services.status.of(request.workspace_id)
+    if status is None:
+        await request.respond(NOT_INSTALLED)
         return
-    mine = mine_line(await status_command.status.waiting_for(asked.workspace_id, asked.user_id))
-    may = await status_command.directory.is_admin(asked.workspace_id, asked.user_id)
-    text = "\n".join(filter(None, [*status_lines(shown, may=may), mine]))
-    await asked.respond(text=text, blocks=status_blocks(shown, mine, may=may))
+    own_line = own_waiting_line(await services.status.waiting_for(request.workspace_id, request.user_id))
+    is_admin = await services.directory.is_admin(request.workspace_id, request.user_id)
+    text = "\n".join(filter(None, [*status_lines(status, is_admin=is_admin), own_line]))
+    await request.respond(text=text, blocks=status_blocks(status, own_line, is_admin=is_admin))
 
 
-async def _help(_status_command: StatusCommand, asked: Asked) -> None:
-    await asked.respond(HELP)
+async def _help(_services: StatusCommand, request: Request) -> None:
+    await request.respond(HELP)
 
 
-async def _test(status_command: StatusCommand, asked: Asked) -> None:
-    job_change_id, why_not = await status_command.sample_sender.send(asked.workspace_id, asked.user_id)
-    await asked.respond(sent_test(job_change_id) if job_change_id else why_not)
+async def _test(services: StatusCommand, request: Request) -> None:
+    job_change_id, problem = await services.sample_sender.send(request.workspace_id, request.user_id)
+    await request.respond(sent_test_text(job_change_id) if job_change_id else problem)
 
 
-async def _explain(status_command: StatusCommand, asked: Asked) -> None:
-    """Admins of any, members only of what came to them: to them, another's is as if it were not there."""
-    which = _MAILTO.sub(r"\1", asked.rest).strip("`“”\"' ")
-    if not which:
-        await asked.respond(EXPLAIN_WHAT)
+async def _explain(services: StatusCommand, request: Request) -> None:
+    """Admins can ask about any job change. For members, those that were sent to others do not exist."""
+    query = _MAILTO.sub(r"\1", request.argument).strip("`“”\"' ")
+    if not query:
+        await request.respond(EXPLAIN_WHAT)
         return
-    may = await status_command.directory.is_admin(asked.workspace_id, asked.user_id)
-    explained = await status_command.explainer.find(asked.workspace_id, which, None if may else asked.user_id)
-    if explained is None:
-        await asked.respond(not_found(which, may=may))
+    is_admin = await services.directory.is_admin(request.workspace_id, request.user_id)
+    reader = None if is_admin else request.user_id
+    explanation = await services.explainer.find(request.workspace_id, query, reader)
+    if explanation is None:
+        await request.respond(not_found(query, is_admin=is_admin))
         return
-    reader = None if may else asked.user_id
-    await asked.respond(text=explained_text(explained), blocks=explained_blocks(explained, reader))
+    await request.respond(text=explained_text(explanation), blocks=explained_blocks(explanation, reader))
 
 
-async def _buried(status_command: StatusCommand, asked: Asked) -> None:
-    if not await status_command.directory.is_admin(asked.workspace_id, asked.user_id):
-        await asked.respond(ONLY_ADMINS)
+async def _failed(services: StatusCommand, request: Request) -> None:
+    if not await services.directory.is_admin(request.workspace_id, request.user_id):
+        await request.respond(ONLY_ADMINS)
         return
-    shown = await status_command.status.of(asked.workspace_id)
-    listed = await status_command.failed_job_changes.page(asked.workspace_id, None, SHOWN)
-    if shown is None or not listed:
-        await asked.respond(NOTHING_BURIED)
+    status = await services.status.of(request.workspace_id)
+    listed = await services.failed_job_changes.page(request.workspace_id, None, SHOWN)
+    if status is None or not listed:
+        await request.respond(NO_FAILED)
         return
-    buried = max(shown.failed, len(listed))
-    await asked.respond(text="\n".join(buried_lines(listed, buried)), blocks=buried_blocks(listed, buried))
+    count = max(status.failed, len(listed))
+    await request.respond(text="\n".join(failed_lines(listed, count)), blocks=failed_blocks(listed, count))
 
 
-_ANSWERS: dict[str, Callable[[StatusCommand, Asked], Awaitable[None]]] = {
+_ANSWERS: dict[str, Callable[[StatusCommand, Request], Awaitable[None]]] = {
     "": _status,
     "status": _status,
     "help": _help,
     "test": _test,
     "explain": _explain,
-    "buried": _buried,
+    "failed": _failed,
 }

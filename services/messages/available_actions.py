@@ -1,4 +1,4 @@
-"""What somebody may do about a delivery, and what they read when they may not. Pure."""
+"""The actions that a message offers, and why a person may not take one of them. Pure."""
 
 from __future__ import annotations
 
@@ -15,20 +15,24 @@ MOST_IN_A_MENU = 5
 
 FAULTS = {
     "not_moved": "Did not change jobs",
-    "wrong_person": "Not the person we know",
+    "wrong_person": "Wrong person",
     "wrong_job": "Wrong company or title",
-    "old_news": "Old news",
+    "old_news": "Out of date",
     "other": "Something else",
 }
-"""What may be wrong with the data of a job change."""
+"""What a person can report as wrong data, with its label."""
 
-DELETED = "This job change is not kept any more, so there is nothing left to do about it."
-ERASED = "This message is too old to act on: what it told of has been erased since. Nothing was changed."
-NOT_YOURS = "This was told to somebody else, so only they can do that."
+LONGEST_COMMENT = 300
+"""Characters."""
+
+DELETED = "This job change has been deleted, so no action is possible."
+ERASED = "This message is too old to act on: its job change has been erased. Nothing was changed."
+NOT_YOURS = "This message was sent to someone else, so only they can do that."
+CHANNEL_ONLY = "This message was sent to the channel, not to you, so you cannot do that here."
 
 
 class ActionKind(StrEnum):
-    """What can be done about a delivery."""
+    """The values are in the buttons of messages that were sent long ago, so they must not change."""
 
     TAKE = "take"
     REASSIGN = "hand_on"
@@ -40,7 +44,7 @@ class ActionKind(StrEnum):
 
 @dataclass(frozen=True)
 class MessageAction:
-    """Something to press. *is_primary*: what most will want."""
+    """A button or an entry of a menu. At most one action of a message is primary."""
 
     kind: ActionKind
     label: str
@@ -49,15 +53,25 @@ class MessageAction:
 
 @dataclass(frozen=True)
 class AvailableActions:
-    """*buttons* stand in the message, *menu* behind the three dots beside them."""
+    """The actions of a message: as buttons, and in the overflow menu next to them."""
 
     buttons: tuple[MessageAction, ...]
     menu: tuple[MessageAction, ...]
 
     @property
     def in_one_menu(self) -> tuple[MessageAction, ...]:
-        """Where there is no room for buttons. What does not fit is offered in the answer to *Why me?*, too."""
+        """For messages without room for buttons. The *Why me?* dialog has the actions that do not fit."""
         return (*self.buttons, *self.menu)[:MOST_IN_A_MENU]
+
+
+@dataclass(frozen=True)
+class ActionableDelivery:
+    """A delivery that a person may act on. `muted` and `required` are only filled for the dialogs that show them."""
+
+    delivery: Delivery
+    job_change: JobChange
+    muted: frozenset[str] = frozenset()
+    required: frozenset[str] = frozenset()
 
 
 _WRONG_DATA = MessageAction(ActionKind.WRONG_DATA, "Wrong data…")
@@ -65,34 +79,31 @@ _WHY_ME = MessageAction(ActionKind.WHY, "Why me?")
 _WHY_HERE = MessageAction(ActionKind.WHY, "Why here?")
 _MUTE = MessageAction(ActionKind.MUTE, "Mute messages like this…")
 _NOT_MINE = MessageAction(ActionKind.REASSIGN, "Not mine…")
-_SNOOZE = MessageAction(ActionKind.SNOOZE, "Later…")
+_REASSIGN = MessageAction(ActionKind.REASSIGN, "Reassign…")
+_SNOOZE = MessageAction(ActionKind.SNOOZE, "Snooze…")
+_TAKE = MessageAction(ActionKind.TAKE, "I'm on it", is_primary=True)
+_CLAIM = MessageAction(ActionKind.TAKE, "Claim", is_primary=True)
 
 
 def available_actions(role: str, state: str, *, in_person: bool) -> AvailableActions:
-    """What the message of a delivery in this *state* offers."""
+    """`state` is the HandlingState of the delivery; `in_person` is true for a direct message."""
     if in_person:
-        menu = (_WHY_ME, _WRONG_DATA, _MUTE)
+        menu: tuple[MessageAction, ...] = (_WHY_ME, _WRONG_DATA, _MUTE)
         if state == HandlingState.OPEN:
-            return AvailableActions(
-                (MessageAction(ActionKind.TAKE, "I'm on it", is_primary=True), _NOT_MINE), (_SNOOZE, *menu)
-            )
-        return (
-            AvailableActions((_NOT_MINE,), (_SNOOZE, *menu))
-            if state == HandlingState.TAKEN
-            else AvailableActions((), menu)
-        )
+            return AvailableActions((_TAKE, _NOT_MINE), (_SNOOZE, *menu))
+        if state == HandlingState.TAKEN:
+            return AvailableActions((_NOT_MINE,), (_SNOOZE, *menu))
+        return AvailableActions((), menu)
+    menu = (_WHY_HERE, _WRONG_DATA)
     if role == Role.COPY:
-        return AvailableActions((), (_WHY_HERE, _WRONG_DATA))
+        return AvailableActions((), menu)
     if state == HandlingState.OPEN:
-        give = MessageAction(ActionKind.REASSIGN, "Give to a colleague…")
-        return AvailableActions(
-            (MessageAction(ActionKind.TAKE, "Claim", is_primary=True),), (give, _WHY_HERE, _WRONG_DATA)
-        )
-    return AvailableActions((_NOT_MINE,) if state == HandlingState.TAKEN else (), (_WHY_HERE, _WRONG_DATA))
+        return AvailableActions((_CLAIM,), (_REASSIGN, *menu))
+    return AvailableActions((_NOT_MINE,) if state == HandlingState.TAKEN else (), menu)
 
 
-def refusal(delivery: Delivery | None, verb: ActionKind, actor: str) -> str | None:
-    """Why *actor* may not do this now, in mrkdwn; None: they may."""
+def refusal(delivery: Delivery | None, kind: ActionKind, actor: str) -> str | None:
+    """Why `actor` may not do this now, in mrkdwn. None means that they may."""
     if delivery is None:
         return DELETED
     in_person = is_person(delivery.destination)
@@ -100,37 +111,22 @@ def refusal(delivery: Delivery | None, verb: ActionKind, actor: str) -> str | No
         return NOT_YOURS
     if delivery.payload is None:
         return ERASED
-    if verb in {ActionKind.WHY, ActionKind.WRONG_DATA} or (verb is ActionKind.MUTE and in_person):
+    if kind in {ActionKind.WHY, ActionKind.WRONG_DATA} or (kind is ActionKind.MUTE and in_person):
         return None
-    if delivery.role == Role.COPY or (verb in {ActionKind.SNOOZE, ActionKind.MUTE} and not in_person):
-        return "This was told to the channel, not to you, so you cannot do that here."
-    return _spoken_for(delivery, verb, actor)
+    if delivery.role == Role.COPY or (kind in {ActionKind.SNOOZE, ActionKind.MUTE} and not in_person):
+        return CHANNEL_ONLY
+    return _handled_already(delivery, kind, actor)
 
 
-def _spoken_for(delivery: Delivery, verb: ActionKind, actor: str) -> str | None:
-    """What somebody has made of it already, where that leaves nothing to do."""
+def _handled_already(delivery: Delivery, kind: ActionKind, actor: str) -> str | None:
     if delivery.state == HandlingState.OPEN or delivery.at is None:
         return None
-    mine, when = delivery.actor == actor, slack_time(delivery.at)
-    who = "You" if mine else f"<@{delivery.actor}>"
+    is_own, time = delivery.actor == actor, slack_time(delivery.at)
+    name = "You" if is_own else f"<@{delivery.actor}>"
     if delivery.state == HandlingState.REASSIGNED:
-        return f"{who} gave it to <@{delivery.given_to}> · {when}. Nothing was changed."
+        return f"{name} reassigned it to <@{delivery.given_to}> · {time}. Nothing was changed."
     if delivery.state != HandlingState.TAKEN:
-        return f"{who} gave it back to the channel · {when}. Nothing was changed."
-    if not mine:
-        return f"{who} is on it · {when}. Nothing was changed."
-    return f"You are on it already · {when}." if verb is ActionKind.TAKE else None
-
-
-LONGEST_COMMENT = 300
-"""Characters that somebody may write about it."""
-
-
-@dataclass(frozen=True)
-class ActionableDelivery:
-    """A delivery that somebody may act on, and what it tells of. *unmutable*: what nobody in the workspace may mute."""
-
-    delivery: Delivery
-    job_change: JobChange
-    muted: frozenset[str] = frozenset()
-    unmutable: frozenset[str] = frozenset()
+        return f"{name} returned it to the channel · {time}. Nothing was changed."
+    if not is_own:
+        return f"{name} is on it · {time}. Nothing was changed."
+    return f"You are already on it · {time}." if kind is ActionKind.TAKE else None

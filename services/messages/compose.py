@@ -1,8 +1,7 @@
-"""How a job change reads in Slack: one card, or several bundled into one message. Pure.
+"""Composes Slack messages about job changes: one card, or several in a bundle. Pure.
 
-Read in two seconds on a phone: who moved where, from where, what that means, why you, what came of it; then one line of
-buttons. The words are those of services/messages/wording.py, the limits those of
-https://docs.slack.dev/reference/block-kit/blocks.
+A card can be read in two seconds on a phone: who moved where, from where, what it means, why the reader got it, and
+what people did about it; then one line of buttons. Limits: https://docs.slack.dev/reference/block-kit/blocks.
 """
 
 from __future__ import annotations
@@ -19,28 +18,27 @@ from services.messages.wording import Side, background, headline, meaning, sente
 from services.slack.mrkdwn import bold, escape, link, web_address
 
 MOST_CARDS = 10
-"""Job changes in one message. More do not read as a list any more."""
+"""Job changes in one message."""
 
 LONGEST_EDIT = 4_000
-"""Characters of the text of a message that is changed: https://docs.slack.dev/reference/methods/chat.update"""
+"""Characters of the text of an update: https://docs.slack.dev/reference/methods/chat.update"""
 
 ACTION = "delivery_"
-"""The action_id of a button, with its verb behind it; its value is the delivery's id."""
+"""The prefix of a button's action_id, before its ActionKind. The button's value is the delivery's id."""
 
 MENU = "delivery_menu"
-"""The action_id of the three dots; the value of an option is its verb, a colon, and the delivery's id."""
-
+"""The action_id of the overflow menu. An option's value is its ActionKind, a colon and the delivery's id."""
 
 Block = dict[str, Any]
 
-_REASON = 400  # characters that are read
+_LONGEST_REASON = 400  # visible characters
 _NO_ACTIONS = AvailableActions((), ())
-_BUNDLES: dict[frozenset[Role], str] = {
+_TITLES: dict[frozenset[Role], str] = {
     frozenset({Role.DRI}): "{count} job changes for you",
     frozenset({Role.FALLBACK}): "{count} job changes without a DRI",
-    frozenset({Role.COPY}): "{count} job changes, told to their DRIs",
+    frozenset({Role.COPY}): "{count} job changes, sent to their DRIs",
 }
-_TEST = "Test message: sample data, nobody changed jobs."
+_TEST = "Test message with sample data: nobody changed jobs."
 
 
 @dataclass(frozen=True)
@@ -48,10 +46,9 @@ class Card:
     """
     One job change for one destination.
 
-    *reason*: the sentence that says why it is read here; foreign names may stand in it, unescaped.
-    *contact_url*: the person's record in Salesforce, which may be a lead.
-    *side*: the side whose owner is told; None: what the change type suggests.
-    *notes*: what came of it, in mrkdwn of ours. *offers*: what its reader may do about it.
+    `reason` says why it was sent here; it may contain foreign names, unescaped. `contact_url` is the person's contact
+    or lead in Salesforce. `side` is the side whose owner is notified; None means the usual one for the change type.
+    `notes` say in mrkdwn what people did about it.
     """
 
     job_change: JobChange
@@ -68,14 +65,14 @@ class Card:
 
 @dataclass(frozen=True)
 class Message:
-    """*text* says everything by itself, for notifications and screen readers; *blocks* None: there is only text."""
+    """The text contains everything, for notifications and screen readers. Without blocks, Slack shows the text."""
 
     text: str
     blocks: list[Block] | None
 
     @property
     def short_text(self) -> str:
-        """As many of its lines as fit where a message is changed."""
+        """The lines of the text that fit into an update."""
         lines = self.text.splitlines()
         while len(lines) > 1 and len("\n".join(lines)) > LONGEST_EDIT:
             lines.pop()
@@ -84,16 +81,16 @@ class Message:
 
 def compose(cards: Sequence[Card], *, plainness: int = 0, digest: str | None = None) -> Message:
     """
-    One to MOST_CARDS cards as one message. *digest*: daily or weekly, if its reader asked for one.
+    One message with 1 to MOST_CARDS cards. `digest` is "daily" or "weekly" for a reader who chose a digest.
 
-    *plainness*: how much to leave out after Slack refused the message. 0: nothing; 1: links, for an address Slack does
-    not take is the likeliest cause; 2: blocks, all is in the text.
+    `plainness` says what to leave out after Slack refused the message: 1 leaves out links, because an address that
+    Slack does not accept is the likeliest cause; 2 leaves out blocks, because the text contains everything.
     """
     if not 1 <= len(cards) <= MOST_CARDS:
         raise ValueError(f"a message carries 1 to {MOST_CARDS} job changes, not {len(cards)}")
     if plainness >= 2:
         return Message(_text(cards, digest, with_links=True), None)
-    render = _card_blocks if len(cards) == 1 else _line_blocks
+    render = _card_blocks if len(cards) == 1 else _bundle_blocks
     blocks = [block for card in cards for block in render(card, with_links=not plainness)]
     if len(cards) > 1:
         blocks.insert(0, {"type": "header", "text": _plain_text(_title(cards, digest))})
@@ -103,26 +100,26 @@ def compose(cards: Sequence[Card], *, plainness: int = 0, digest: str | None = N
 
 
 def _card_blocks(card: Card, *, with_links: bool) -> Iterator[Block]:
-    change, buttons, menu = card.job_change, card.actions.buttons, card.actions.menu
-    told = "\n".join(filter(None, [headline(change, bold, card.side), background(change, card.side)]))
-    yield _section(told, None if buttons else _menu(card, menu))
-    if facts := meaning(change, card.side):
-        yield _context(" · ".join(facts))
-    yield _context(escape(card.reason, _REASON))
-    if with_links and (links := _inline_links(card)):
+    change, buttons, menu = card.job_change, card.actions.buttons, _menu(card, card.actions.menu)
+    news = "\n".join(filter(None, [headline(change, bold, card.side), background(change, card.side)]))
+    yield _section(news, None if buttons else menu)
+    if details := meaning(change, card.side):
+        yield _context(" · ".join(details))
+    yield _context(escape(card.reason, _LONGEST_REASON))
+    if with_links and (links := _links(card)):
         yield _context(" · ".join(links))
     if card.notes:
         yield _context("\n".join(card.notes))
     if buttons:
-        elements = [*(_button(card, action) for action in buttons), *filter(None, [_menu(card, menu)])]
+        elements = [*(_button(card, action) for action in buttons), *([menu] if menu else [])]
         yield {"type": "actions", "block_id": f"{ACTION}{card.delivery_id}", "elements": elements}
 
 
-def _line_blocks(card: Card, *, with_links: bool) -> Iterator[Block]:
+def _bundle_blocks(card: Card, *, with_links: bool) -> Iterator[Block]:
     change = card.job_change
     yield _section(sentence(headline(change, bold, card.side)), _menu(card, card.actions.in_one_menu))
-    why = " · ".join([*meaning(change, card.side), escape(card.reason, _REASON)])
-    yield _context(why, *(_inline_links(card) if with_links else ()))
+    why = " · ".join([*meaning(change, card.side), escape(card.reason, _LONGEST_REASON)])
+    yield _context(why, *(_links(card) if with_links else ()))
     if card.notes:
         yield _context("\n".join(card.notes))
 
@@ -138,34 +135,33 @@ def _text(cards: Sequence[Card], digest: str | None, *, with_links: bool = False
 def _lines(card: Card, *, with_links: bool) -> Iterator[str]:
     change = card.job_change
     yield " ".join(filter(None, [sentence(headline(change, escape, card.side)), background(change, card.side)]))
-    if facts := meaning(change, card.side):
-        yield sentence(", ".join(facts))
-    yield sentence(escape(card.reason, _REASON))
+    if details := meaning(change, card.side):
+        yield sentence(", ".join(details))
+    yield sentence(escape(card.reason, _LONGEST_REASON))
     yield from card.notes
-    if with_links and (links := _inline_links(card)):
+    if with_links and (links := _links(card)):
         yield " · ".join(links)
 
 
 def _title(cards: Sequence[Card], digest: str | None) -> str:
     if digest is not None:
         return f"Your {digest} digest: {len(cards)} job changes"
-    wording = _BUNDLES.get(frozenset(card.role for card in cards), "{count} job changes")
+    wording = _TITLES.get(frozenset(card.role for card in cards), "{count} job changes")
     return wording.format(count=len(cards))
 
 
-def _links(card: Card) -> Iterator[tuple[str, str | None]]:
-    """What can be opened, and its address. Short labels: all of them fit into one line of a phone."""
+def _links(card: Card) -> list[str]:
+    """Links in mrkdwn. The labels are short, so that all of them fit into one line on a phone."""
     profile = web_address(card.job_change.person.linkedin_url)
     host = urlsplit(profile or "").hostname or ""
-    is_lead = "/00Q" in (card.contact_url or "")  # the key prefix of every lead's id
-    yield "LinkedIn" if host == "linkedin.com" or host.endswith(".linkedin.com") else "Profile", profile
-    yield "Lead" if is_lead else "Contact", card.contact_url
-    yield "Account", card.account_url
-    yield "Source", card.job_change.links.source_url
-
-
-def _inline_links(card: Card) -> list[str]:
-    return [rendered for label, address in _links(card) if (rendered := link(address, label))]
+    is_lead = "/00Q" in (card.contact_url or "")  # every lead's id has this prefix
+    links = [
+        link(profile, "LinkedIn" if host == "linkedin.com" or host.endswith(".linkedin.com") else "Profile"),
+        link(card.contact_url, "Lead" if is_lead else "Contact"),
+        link(card.account_url, "Account"),
+        link(card.job_change.links.source_url, "Source"),
+    ]
+    return [rendered for rendered in links if rendered]
 
 
 def _button(card: Card, action: MessageAction) -> Block:
@@ -194,7 +190,7 @@ def _context(*texts: str) -> Block:
 
 
 def _mrkdwn(text: str) -> Block:
-    # Verbatim: a name such as globex.com or #sales does not turn into a link.
+    # Verbatim keeps Slack from turning names such as globex.com or #sales into links.
     return {"type": "mrkdwn", "text": text, "verbatim": True}
 
 

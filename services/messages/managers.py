@@ -1,4 +1,4 @@
-"""Whose manager somebody in Slack is, as Salesforce has it."""
+"""Finds a Slack user's manager: Salesforce knows the reporting line, Slack the account."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FIELDS = ("Id", "Name", "Email", "IsActive", *(f"Manager.{name}" for name in ("
 
 @dataclass(frozen=True)
 class Manager:
-    """A Slack user who can be told."""
+    """A Slack user who can be notified."""
 
     user_id: str
     name: str = field(repr=False)
@@ -32,57 +32,61 @@ class Manager:
 
 @dataclass(frozen=True)
 class Managers:
-    """Whom somebody reports to in Salesforce, as a person in Slack."""
-
     database: Database
     describe: SalesforceDescribe
     directory: Directory
 
     async def find(self, workspace_id: str, user_id: str, email: str | None) -> Manager | None:
         """
-        The manager of a Slack user with this e-mail address; None: they have none who can be told, or Salesforce or
-        Slack does not tell. Raises TransientError.
+        The manager of a Slack user with this e-mail address.
+
+        None if they have none who can be notified, or if Salesforce or Slack refuses to answer. Raises TransientError.
         """
-        how = await self.database.run(owners.matching, workspace_id)
+        matching = await self.database.run(owners.matching, workspace_id)
+        identities = _salesforce_identities(matching, user_id, email)
         try:
-            manager = await self._in_salesforce(workspace_id, _known_as(how, user_id, email), how.email_field)
-            return await self._in_slack(workspace_id, manager, how) if manager and manager.is_active else None
-        except PermanentError as error:  # not connected, or not allowed to read that
-            log.info("the manager of %s in %s cannot be looked up: %s", user_id, workspace_id, error)
+            manager = await self._in_salesforce(workspace_id, identities, matching.email_field)
+            return await self._in_slack(workspace_id, manager, matching) if manager and manager.is_active else None
+        except PermanentError as error:  # Salesforce is not connected, or a permission is missing
+            log.info("the manager of %s in workspace %s cannot be looked up: %s", user_id, workspace_id, error)
             return None
 
     async def _in_salesforce(
-        self, workspace_id: str, known_as: list[str], email_field: str | None
+        self, workspace_id: str, identities: list[str], email_field: str | None
     ) -> SalesforceUser | None:
-        if not known_as:
+        if not identities:
             return None
-        other = (email_field, f"Manager.{email_field}") if email_field else ()
-        by = " OR ".join(f"{name} IN {{names}}" for name in ("Email", *other[:1]))
-        ids = [one for one in known_as if "@" not in one]
-        by = f"{by} OR Id IN {{ids}}" if ids else by
-        soql = f"SELECT {', '.join((*_FIELDS, *other))} FROM User WHERE IsActive = true AND ({by}) LIMIT 5"  # noqa: S608
-        page = await self.describe.page(workspace_id, format_soql(soql, names=known_as, ids=ids))
-        found = users(page.rows, email_field).values()
-        return next((user.manager for user in found if user.manager), None)
+        other_fields = (email_field, f"Manager.{email_field}") if email_field else ()
+        ids = [identity for identity in identities if "@" not in identity]
+        conditions = [f"{name} IN {{identities}}" for name in ("Email", *other_fields[:1])]
+        condition = " OR ".join([*conditions, "Id IN {ids}"] if ids else conditions)
+        fields = ", ".join((*_FIELDS, *other_fields))
+        soql = f"SELECT {fields} FROM User WHERE IsActive = true AND ({condition}) LIMIT 5"  # noqa: S608
+        page = await self.describe.page(workspace_id, format_soql(soql, identities=identities, ids=ids))
+        return next((user.manager for user in users(page.rows, email_field).values() if user.manager), None)
 
-    async def _in_slack(self, workspace_id: str, manager: SalesforceUser, how: OwnerMatching) -> Manager | None:
-        matching = Matching(how.links, how.email_field, how.alias_domains)
+    async def _in_slack(self, workspace_id: str, manager: SalesforceUser, rules: OwnerMatching) -> Manager | None:
+        matching = Matching(rules.links, rules.email_field, rules.alias_domains)
         addresses = matching.addresses(Candidate("manager", "", "", manager))
         members = await self.directory.find(workspace_id, addresses)
         for address in addresses:
             member = members[address]
             if member.problem == UNKNOWN:
-                raise TransientError("Slack does not tell now who the manager is", retry_after=member.retry_after)
+                raise TransientError("Slack cannot look up the manager now", retry_after=member.retry_after)
             if member.user_id and member.problem is None:
                 return Manager(member.user_id, manager.name)
         return None
 
 
-def _known_as(how: OwnerMatching, user_id: str, email: str | None) -> list[str]:
-    """Addresses and ids under which Salesforce may know a Slack user: the other way round than owners are found."""
-    linked = [owner for owner, linked_to in how.links.items() if linked_to == user_id]
+def _salesforce_identities(matching: OwnerMatching, user_id: str, email: str | None) -> list[str]:
+    """
+    The e-mail addresses and user ids that a Slack user may have in Salesforce.
+
+    This applies the matching of owners in the opposite direction.
+    """
+    linked = [owner for owner, linked_user in matching.links.items() if linked_user == user_id]
     if email is None:
         return linked
-    local, _, domain = email.rpartition("@")
-    aliases = [f"{local}@{theirs}" for theirs, in_slack in how.alias_domains.items() if in_slack == domain]
+    local, _, slack_domain = email.rpartition("@")
+    aliases = [f"{local}@{domain}" for domain, alias in matching.alias_domains.items() if alias == slack_domain]
     return [*linked, email, *aliases]

@@ -1,7 +1,4 @@
-"""What those who look after the app read in their direct messages, as things stand when it is read. Pure.
-
-https://docs.slack.dev/reference/block-kit/block-elements/multi-select-menu-element
-"""
+"""Notices to the people who administer the app, worded for the current state of the workspace. Pure."""
 
 from __future__ import annotations
 
@@ -31,19 +28,22 @@ CHECK_CHANNEL = "notice_check_channel"
 Block = dict[str, Any]
 
 _HOUR_MS = 60 * 60 * 1_000
-_ALL_SET = "🎉 *All set.* Job changes are delivered as they come in."
+_DAY_MS = 24 * _HOUR_MS
+_FOLLOWED_MS = 60 * _DAY_MS
+_ALL_SET = "🎉 *All set.* Job changes are delivered as they arrive."
 _HINT = (
-    "Choosing a channel posts a short note there; invite the app to a private channel first. Only admins and owners can"
-    " choose, here or in the *Home* tab."
+    "The app posts a short note in the channel you choose. Invite it to a private channel first. Only admins and owners"
+    " can choose a channel, here or in the *Home* tab."
 )
 
 
 @dataclass(frozen=True)
 class NoticeContext:
     """
-    How a workspace stands. *salesforce* None: it is not connected.
+    The state of a workspace. `salesforce` None means that it is not connected.
 
-    *denials*: owners, each with the Slack user who said that it is not them when the notice was made.
+    `denials` holds owners, each with the Slack user who had reported that this is not their account when the notice was
+    created.
     """
 
     workspace: Workspace
@@ -56,152 +56,161 @@ class NoticeContext:
         return self.workspace.default_channel_id is not None and self.workspace.default_channel_problem is None
 
     @property
-    def is_all_done(self) -> bool:
-        """All but what is optional."""
+    def is_set_up(self) -> bool:
+        """Whether everything is done except for the optional steps."""
         return self.has_channel and self.steps.salesforce and self.steps.job_change
 
 
 @dataclass(frozen=True)
 class NoticeMessage:
-    """A message. *is_over*: nothing will change in it any more."""
+    """The message of a notice. A final message does not change any more."""
 
     text: str
     blocks: list[Block]
-    is_over: bool
+    is_final: bool = False
 
     @property
     def digest(self) -> str:
-        """The same for the same message, and for no other one."""
+        """A hash that is the same for equal messages."""
         return sha256(repr(self).encode()).hexdigest()
 
 
-def notice_message(kind: str, standing: NoticeContext) -> NoticeMessage:
-    """What a notice of this kind says now; one that is over need not be begun."""
-    return _SAYS[kind](standing)
+def notice_message(kind: str, context: NoticeContext) -> NoticeMessage:
+    """The current message of a notice. One that is final before it was sent need not be sent."""
+    return _MESSAGES[kind](context)
 
 
 def next_update_at(kind: str, made_at: int, now: int) -> int | None:
-    """When a message that is not over is looked at again; None: it stays as it is, or is too old to be followed."""
+    """When to update a message that is not final. None: never, because of its kind or its age."""
     age = now - made_at
-    if kind in _TOLD_ONCE or age > 60 * 24 * _HOUR_MS:
+    if kind in _SENT_ONCE or age > _FOLLOWED_MS:
         return None
-    if kind == WELCOME and age < _HOUR_MS:  # somebody is at it, and watches
+    if kind == WELCOME and age < _HOUR_MS:  # someone is setting up the app and watches the message
         return now + 5_000
-    return now + (60_000 if age < 24 * _HOUR_MS else _HOUR_MS)
+    return now + (60_000 if age < _DAY_MS else _HOUR_MS)
 
 
-def _welcome(standing: NoticeContext) -> NoticeMessage:
-    title = _ALL_SET if standing.is_all_done else "👋 *The app is installed.* Here is what is done, and what is left:"
-    lines = list(_steps(standing))
-    blocks = [_section(title), _section("\n".join(lines)), *_picker(standing)]
-    return NoticeMessage("\n".join([title, *lines]), blocks, standing.is_all_done)
+def _welcome(context: NoticeContext) -> NoticeMessage:
+    title = _ALL_SET if context.is_set_up else "👋 *The app is installed.* These are the setup steps:"
+    lines = list(_setup_lines(context))
+    blocks = [_section(title), _section("\n".join(lines)), *_picker(context)]
+    return NoticeMessage("\n".join([title, *lines]), blocks, context.is_set_up)
 
 
-def _steps(standing: NoticeContext) -> Iterator[str]:
-    steps, workspace = standing.steps, standing.workspace
-    home = "in the *Home* tab"
-    yield "✅ The app is added to Slack"
-    if standing.has_channel:
-        yield f"✅ Default channel: <#{workspace.default_channel_id}>"
-    elif workspace.default_channel_id:
-        yield f"⚠️ Default channel: <#{workspace.default_channel_id}> cannot be posted to"
+def _setup_lines(context: NoticeContext) -> Iterator[str]:
+    steps, channel = context.steps, f"<#{context.workspace.default_channel_id}>"
+    yield "✅ App added to Slack"
+    if context.has_channel:
+        yield f"✅ Default channel: {channel}"
+    elif context.workspace.default_channel_id:
+        yield f"⚠️ Default channel: the app cannot post in {channel}"
     else:
-        yield "⬜ *Choose a default channel*: it gets the job changes that no DRI is found for"
-    done = [
-        (steps.salesforce, "Salesforce is connected", f"*Connect Salesforce* {home}, so that owners can be looked up"),
-        (steps.job_change, "The first job change came in", f"*Send the first job change*: see *How to send* {home}"),
-    ]
-    yield from (f"✅ {told}" if is_done else f"⬜ {asked}" for is_done, told, asked in done)
-    optional = f"say who is responsible under *Ownership (DRIs)* {home}; until then it is the record's owner"
-    yield "✅ Ownership rules are published" if steps.rules else f"▫️ Optional: {optional}"
+        yield "⬜ *Choose a default channel* for job changes without a DRI"
+    if steps.salesforce:
+        yield "✅ Salesforce connected"
+    else:
+        yield "⬜ *Connect Salesforce* in the *Home* tab, so that owners can be looked up"
+    if steps.job_change:
+        yield "✅ First job change received"
+    else:
+        yield "⬜ *Send the first job change*: see *How to send* in the *Home* tab"
+    if steps.rules:
+        yield "✅ Ownership rules published"
+    else:
+        yield (
+            "▫️ Optional: choose who is responsible under *Ownership (DRIs)* in the *Home* tab. Until then, the owner of"
+            " the record is."
+        )
 
 
-def _nudge(standing: NoticeContext) -> NoticeMessage:
-    if standing.is_all_done:
-        return NoticeMessage(_ALL_SET, [_section(_ALL_SET)], is_over=True)
-    title = "The app was installed yesterday. What is left to do:"
-    lines = [line for line in _steps(standing) if line.startswith(("⬜", "⚠️"))]
-    blocks = [_section(title), _section("\n".join(lines)), *_picker(standing)]
-    return NoticeMessage("\n".join([title, *lines]), blocks, is_over=False)
+def _nudge(context: NoticeContext) -> NoticeMessage:
+    if context.is_set_up:
+        return NoticeMessage(_ALL_SET, [_section(_ALL_SET)], is_final=True)
+    title = "You installed the app yesterday. These steps are left:"
+    lines = [line for line in _setup_lines(context) if line.startswith(("⬜", "⚠️"))]
+    blocks = [_section(title), _section("\n".join(lines)), *_picker(context)]
+    return NoticeMessage("\n".join([title, *lines]), blocks)
 
 
-def _broken(standing: NoticeContext) -> NoticeMessage:
-    workspace = standing.workspace
+def _channel_broken(context: NoticeContext) -> NoticeMessage:
+    workspace = context.workspace
     channel = f"<#{workspace.default_channel_id}>"
     if not workspace.default_channel_problem:
-        text = f"✅ *Fixed.* Job changes that no DRI is found for go to {channel}, and what was kept goes there now."
-        return NoticeMessage(text, [_section(text)], is_over=True)
-    why = escape(workspace.default_channel_problem, 300)
+        return _text_only(
+            f"✅ *Fixed.* Job changes without a DRI, and those that waited, go to {channel}.", is_final=True
+        )
+    problem = escape(workspace.default_channel_problem, 300)
     text = (
-        f"⚠️ *The default channel {channel} cannot be posted to*: {why}.\nNothing is lost: what belongs there is kept,"
-        " and sent once this is fixed. Fix the channel and check it again, or choose another one."
+        f"⚠️ *The app cannot post in the default channel {channel}*: {problem}.\nNothing is lost: job changes for this"
+        " channel are sent once this is fixed. Fix the channel and check it again, or choose another channel."
     )
-    return NoticeMessage(text, [_section(text), *_picker(standing)], is_over=False)
+    return NoticeMessage(text, [_section(text), *_picker(context)])
 
 
-def _missing(standing: NoticeContext) -> NoticeMessage:
-    if standing.workspace.default_channel_id:
-        text = f"✅ The default channel is <#{standing.workspace.default_channel_id}>. What was kept goes there now."
-        return NoticeMessage(text, [_section(text)], is_over=True)
+def _channel_missing(context: NoticeContext) -> NoticeMessage:
+    if context.workspace.default_channel_id:
+        channel = f"<#{context.workspace.default_channel_id}>"
+        text = f"✅ The default channel is {channel}. The job changes that waited are posted there."
+        return _text_only(text, is_final=True)
     text = (
-        "⚠️ *Job changes wait for a default channel*: no DRI was found for them. Nothing is lost: choose a default"
-        " channel, and they are posted there."
+        "⚠️ *Job changes are waiting for a default channel*, because no DRI was found for them. Nothing is lost:"
+        " choose a default channel, and they are posted there."
     )
-    return NoticeMessage(text, [_section(text), *_picker(standing)], is_over=False)
+    return NoticeMessage(text, [_section(text), *_picker(context)])
 
 
-def _salesforce_broken(standing: NoticeContext) -> NoticeMessage:
-    problem = standing.salesforce.problem if standing.salesforce else None
+def _salesforce_broken(context: NoticeContext) -> NoticeMessage:
+    problem = context.salesforce.problem if context.salesforce else None
     if not problem:
-        return _plainly("✅ Salesforce can be asked again.", is_over=True)
-    return _plainly(
-        f"Salesforce needs an admin: {escape(problem, 300)}. Job changes wait for a while, and then go to the default"
-        " channel. Open the *Home* tab of this app to connect Salesforce again."
+        return _text_only("✅ *Fixed.* The Salesforce connection works again.", is_final=True)
+    return _text_only(
+        f"⚠️ *Salesforce needs an admin*: {escape(problem, 300)}. Job changes wait for a while and then go to the"
+        " default channel. Reconnect Salesforce in the *Home* tab of this app."
     )
 
 
-def _calls_low(standing: NoticeContext) -> NoticeMessage:
-    known = standing.salesforce
-    used, limit = (known.api_used or 0, known.api_limit or 0) if known else (0, 0)
+def _calls_low(context: NoticeContext) -> NoticeMessage:
+    connection = context.salesforce
+    used, limit = (connection.api_used or 0, connection.api_limit or 0) if connection else (0, 0)
     if used <= limit * CALLS_ARE_FINE:
-        return _plainly("✅ Of the API calls that Salesforce allows your org enough are left again.", is_over=True)
-    return _plainly(
-        f"{used:,} of the {limit:,} API calls that Salesforce allows your org in 24 hours are used up, by all apps"
-        " together. At the limit job changes wait. The *Home* tab of this app says how many are ours."
+        return _text_only("✅ Your Salesforce org has enough API calls left again.", is_final=True)
+    return _text_only(
+        f"⚠️ *Your Salesforce org is running out of API calls*: {used:,} of {limit:,} were used in 24 hours, by all apps"
+        " together. At the limit, job changes have to wait. The *Home* tab of this app shows how many calls it made."
     )
 
 
-def _not_me(standing: NoticeContext) -> NoticeMessage:
-    if not standing.denials:
-        return _plainly("They are that owner in Salesforce after all, they say.", is_over=True)
-    told = (
-        f"<@{user_id}> is not `{escape(owner, 200)}` in Salesforce, they say, so they are not told in that owner's"
-        " place any more. Link the right person in the *Home* tab of this app, under Ownership (DRIs), Unmatched"
-        " people; until then the next one in the rules is told, or the channel."
-        for owner, user_id in standing.denials
+def _not_me(context: NoticeContext) -> NoticeMessage:
+    if not context.denials:
+        return _text_only("They withdrew their report: they are that owner in Salesforce.", is_final=True)
+    lines = (
+        f"<@{user_id}> reported that the Salesforce owner `{escape(owner, 200)}` is not their account, so they are no"
+        " longer notified for it. Link the right person in the *Home* tab of this app, under *Ownership (DRIs)*,"
+        " *Unmatched owners*. Until then, the next person in the rules is notified, or the channel."
+        for owner, user_id in context.denials
     )
-    return _plainly("\n".join(told))
+    return _text_only("\n".join(lines))
 
 
-_SAYS: Mapping[str, Callable[[NoticeContext], NoticeMessage]] = {
+_MESSAGES: Mapping[str, Callable[[NoticeContext], NoticeMessage]] = {
     WELCOME: _welcome,
     NUDGE: _nudge,
-    NO_DEFAULT_CHANNEL: _missing,
-    DEFAULT_CHANNEL_BROKEN: _broken,
+    NO_DEFAULT_CHANNEL: _channel_missing,
+    DEFAULT_CHANNEL_BROKEN: _channel_broken,
     SALESFORCE_BROKEN: _salesforce_broken,
     SALESFORCE_CALLS_LOW: _calls_low,
     NOT_ME: _not_me,
 }
-_TOLD_ONCE = {SALESFORCE_BROKEN, SALESFORCE_CALLS_LOW, NOT_ME}
+_SENT_ONCE = {SALESFORCE_BROKEN, SALESFORCE_CALLS_LOW, NOT_ME}
 
 
-def _plainly(text: str, *, is_over: bool = False) -> NoticeMessage:
-    return NoticeMessage(text, [_section(text)], is_over)
+def _text_only(text: str, *, is_final: bool = False) -> NoticeMessage:
+    return NoticeMessage(text, [_section(text)], is_final)
 
 
-def _picker(standing: NoticeContext) -> list[Block]:
-    """How to choose a channel right here, while there is none that can be posted to."""
-    if standing.has_channel:
+def _picker(context: NoticeContext) -> list[Block]:
+    """Lets the reader choose a default channel, unless there is one that works."""
+    if context.has_channel:
         return []
     elements: list[Block] = [
         {
@@ -211,7 +220,7 @@ def _picker(standing: NoticeContext) -> list[Block]:
             "filter": {"include": ["public", "private"], "exclude_bot_users": True},
         }
     ]
-    if standing.workspace.default_channel_problem:
+    if context.workspace.default_channel_problem:
         elements.append({"type": "button", "action_id": CHECK_CHANNEL, "text": _plain("Check again")})
     return [
         {"type": "actions", "elements": elements},

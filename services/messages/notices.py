@@ -1,4 +1,4 @@
-"""Telling those who look after the app what only people can mend, once each time it breaks, and what is left to do."""
+"""Sends notices to the people who administer the app: what only they can fix, once per failure, and the setup steps."""
 
 from __future__ import annotations
 
@@ -45,9 +45,11 @@ MOST_LISTED_PAGES = 3
 @dataclass(frozen=True)
 class Notices:
     """
-    Each is a row first, so that it outlives whoever dies before it is sent, and one of us has it in hand at a time.
+    Sends notices and keeps their messages up to date.
 
-    A message is never sent twice: where it cannot be learnt whether an attempt has arrived, it counts as told.
+    A notice is a row before it is sent, so that another process can send it if this one dies. Only one process at a
+    time works on it. A message is never sent twice: if it cannot be found out whether an attempt arrived, it counts as
+    sent.
     """
 
     database: Database
@@ -55,67 +57,68 @@ class Notices:
     now: Callable[[], int]
 
     async def catch_up(self) -> bool:
-        """A bit of what is due: somebody is told, or what they were told is brought up to date; False if nothing is."""
+        """Send or update one notice that is due. False if none was."""
         for workspace_id, kind in await self.database.run(workspaces.unreported_channel_problems):
-            await self._tell_caretakers(workspace_id, kind)
+            await self._notify_admins(workspace_id, kind)
         notice = await self.database.run(notices.claim, self.now(), LEASE_MS)
         if notice is not None:
-            await self._bring(notice)
+            await self._send_or_update(notice)
         return notice is not None
 
     async def show(self, workspace_id: str) -> None:
-        """What is due in one workspace, at once: somebody there is watching."""
+        """Send and update everything that is due in one workspace now, because someone there is watching."""
         while notice := await self.database.run(notices.claim, self.now(), LEASE_MS, workspace_id):
-            await self._bring(notice)
+            await self._send_or_update(notice)
 
     async def default_channel_missing(self, workspace_id: str) -> None:
-        """Job changes wait because no default channel is chosen."""
-        await self._tell_caretakers(workspace_id, NO_DEFAULT_CHANNEL)
+        """Job changes are waiting because no default channel is chosen."""
+        await self._notify_admins(workspace_id, NO_DEFAULT_CHANNEL)
         await self.show(workspace_id)
 
     async def default_channel_broken(self, workspace_id: str) -> None:
-        """The default channel cannot be posted to; why is told by the workspace's own row."""
-        await self._tell_caretakers(workspace_id, DEFAULT_CHANNEL_BROKEN)
+        """The app cannot post in the default channel. The row of the workspace says why."""
+        await self._notify_admins(workspace_id, DEFAULT_CHANNEL_BROKEN)
         await self.show(workspace_id)
 
     async def salesforce_broken(self, workspace_id: str, connected_by: str | None) -> None:
-        """Salesforce cannot be asked until an admin mends it: also told to *connected_by*, a Slack user."""
-        if await self._tell_caretakers(workspace_id, SALESFORCE_BROKEN, connected_by):
+        """Salesforce needs an admin. The Slack user who connected it is notified as well."""
+        if await self._notify_admins(workspace_id, SALESFORCE_BROKEN, connected_by):
             await self.show(workspace_id)
 
     async def salesforce_calls_low(self, workspace_id: str, connected_by: str | None) -> None:
-        """Of the org's API calls most are used up; also told to *connected_by*, a Slack user."""
-        if await self._tell_caretakers(workspace_id, SALESFORCE_CALLS_LOW, connected_by):
+        """Most of the org's API calls are used. The Slack user who connected Salesforce is notified as well."""
+        if await self._notify_admins(workspace_id, SALESFORCE_CALLS_LOW, connected_by):
             await self.show(workspace_id)
 
     async def not_me(self, workspace_id: str, owner: str, user_id: str) -> None:
-        """A member says that they are not this owner: it is stored, and somebody has to say who is."""
+        """Store that a member is not this owner, and notify the admins, who can link the right person."""
         workspace = await self.database.run(workspaces.find, workspace_id)
-        people = await self._caretakers(workspace) if workspace else []
-        change = AuditEntry(self.now(), user_id, NOT_ME, owner)
-        if await self.database.run(_deny, workspace_id, owner, user_id, change, people):
+        recipients = await self._recipients(workspace) if workspace else []
+        entry = AuditEntry(self.now(), user_id, NOT_ME, owner)
+        if await self.database.run(_deny, workspace_id, owner, user_id, entry, recipients):
             await self.show(workspace_id)
 
-    async def _tell_caretakers(self, workspace_id: str, kind: str, also: str | None = None) -> bool:
-        """False: they have been told before."""
+    async def _notify_admins(self, workspace_id: str, kind: str, also: str | None = None) -> bool:
+        """False if they were notified of this before."""
         workspace = await self.database.run(workspaces.find, workspace_id)
         if workspace is None or await self.database.run(workspaces.was_notified, workspace_id, kind):
             return False
-        people = list(dict.fromkeys([*await self._caretakers(workspace), *([also] if also else [])]))
-        return await self.database.run(_promise_once, workspace_id, kind, people, self.now())
+        recipients = list(dict.fromkeys([*await self._recipients(workspace), *([also] if also else [])]))
+        return await self.database.run(_add_once, workspace_id, kind, recipients, self.now())
 
-    async def _caretakers(self, workspace: Workspace) -> list[str]:
+    async def _recipients(self, workspace: Workspace) -> list[str]:
         """
-        Who can mend it: whoever installed the app or changed its settings, as far as they still are admins; else any
-        admins. Where Slack does not say who is one, those we know of.
+        Slack users who can fix it: those who installed the app or changed its settings, if they still are admins.
+
+        If none of them is, any admins; if Slack does not say who is an admin, those who installed or changed it.
         """
-        changed = await self.database.run(notices.recent_admins, workspace.id)
-        known = list(dict.fromkeys(filter(None, [workspace.installer_user_id, *changed])))[:MOST_RECENT_ADMINS]
+        recent = await self.database.run(notices.recent_admins, workspace.id)
+        known = list(dict.fromkeys(filter(None, [workspace.installer_user_id, *recent])))[:MOST_RECENT_ADMINS]
         try:
             admins = [user_id for user_id in known if await self._is_admin(workspace.id, user_id)]
             return admins or await self._any_admins(workspace.id) or known
         except (TransientError, PermanentError) as error:
-            log.info("who is an admin of %s could not be learnt: %s", workspace.id, error)
+            log.info("the admins of workspace %s could not be listed: %s", workspace.id, error)
             return known
 
     async def _is_admin(self, workspace_id: str, user_id: str) -> bool:
@@ -123,20 +126,20 @@ class Notices:
         return user is not None and user.is_admin and member_of(user, workspace_id).problem is None
 
     async def _any_admins(self, workspace_id: str) -> list[str]:
-        found, pages = list[str](), 0
+        admins, pages = list[str](), 0
         async for page in self.slack.users(workspace_id):
             pages += 1
-            found += [user.id for user in page if user.is_admin and member_of(user, workspace_id).problem is None]
-            if len(found) >= MOST_RECENT_ADMINS or pages == MOST_LISTED_PAGES:
+            admins += [user.id for user in page if user.is_admin and member_of(user, workspace_id).problem is None]
+            if len(admins) >= MOST_RECENT_ADMINS or pages == MOST_LISTED_PAGES:
                 break
-        return found[:MOST_RECENT_ADMINS]
+        return admins[:MOST_RECENT_ADMINS]
 
-    async def _bring(self, notice: Notice) -> None:
-        standing = await self.database.run(_standing, notice)
-        if standing is None or not standing.workspace.is_active:
+    async def _send_or_update(self, notice: Notice) -> None:
+        context = await self.database.run(_context, notice)
+        if context is None or not context.workspace.is_active:
             await self.database.run(notices.drop, notice)
             return
-        message = notice_message(notice.kind, standing)
+        message = notice_message(notice.kind, context)
         try:
             if notice.channel and notice.ts:
                 await self._update(notice, Posted(notice.channel, notice.ts), message)
@@ -145,44 +148,46 @@ class Notices:
         except TransientError as error:
             await self._postpone(notice, error)
         except PermanentError as error:
-            log.warning("the notice %s of %s cannot be given: %s", notice.kind, notice.workspace_id, error)
+            log.warning("the notice %s of workspace %s cannot be sent: %s", notice.kind, notice.workspace_id, error)
             await self.database.run(notices.settle, notice, None)
 
     async def _send(self, notice: Notice, message: NoticeMessage) -> None:
-        if notice.begun_at is not None and (found := await self._look_for(notice, notice.begun_at)):
-            await self._arrived(notice, found, None, self.now())  # what it said then is brought up to date at once
-        elif notice.begun_at is None and message.is_over:
+        if notice.begun_at is not None and (posted := await self._find_sent(notice, notice.begun_at)):
+            await self._record_sent(notice, posted, None, self.now())  # due now, because its text may be out of date
+        elif notice.begun_at is None and message.is_final:
             await self.database.run(notices.drop, notice)
         elif await self.database.run(notices.begin, notice, self.now()):
             posted = await self.slack.post(
                 notice.workspace_id, notice.user_id, text=message.text, blocks=message.blocks, post_id=notice.id
             )
-            await self._arrived(notice, posted, message.digest, self._next(notice, message))
+            await self._record_sent(notice, posted, message.digest, self._next_update_at(notice, message))
 
-    async def _arrived(self, notice: Notice, posted: Posted, shown: str | None, due_at: int | None) -> None:
+    async def _record_sent(self, notice: Notice, posted: Posted, shown: str | None, due_at: int | None) -> None:
         where = {"channel": posted.channel, "ts": posted.ts}
         await self.database.run_until_available(notices.settle, notice, due_at, shown=shown, **where)
 
-    async def _look_for(self, notice: Notice, begun_at: int) -> Posted | None:
+    async def _find_sent(self, notice: Notice, begun_at: int) -> Posted | None:
         """
-        The message that somebody set out to send; None: it is not there. Raises PermanentError where that cannot be
-        learnt: then it is not sent once more.
+        The message of an earlier attempt, or None if it did not arrive.
+
+        Raises PermanentError if that cannot be found out; then it is not sent again.
         """
         dm = await self.database.run(notices.known_dm, notice.workspace_id, notice.user_id)
         if dm is None:
-            raise PermanentError("it may have arrived, and it cannot be looked up whether it did")
+            raise PermanentError("it may have arrived already, and the app cannot check")
         return await self.slack.find_post(notice.workspace_id, dm, notice.id, begun_at - SKEW_MS)
 
     async def _update(self, notice: Notice, posted: Posted, message: NoticeMessage) -> None:
         if message.digest != notice.shown:
             await self.slack.update(notice.workspace_id, posted, text=message.text, blocks=message.blocks)
-        await self.database.run(notices.settle, notice, self._next(notice, message), shown=message.digest, attempts=0)
+        due_at = self._next_update_at(notice, message)
+        await self.database.run(notices.settle, notice, due_at, shown=message.digest, attempts=0)
 
-    def _next(self, notice: Notice, message: NoticeMessage) -> int | None:
-        return None if message.is_over else next_update_at(notice.kind, notice.made_at, self.now())
+    def _next_update_at(self, notice: Notice, message: NoticeMessage) -> int | None:
+        return None if message.is_final else next_update_at(notice.kind, notice.made_at, self.now())
 
     async def _postpone(self, notice: Notice, error: TransientError) -> None:
-        log.info("the notice %s of %s was not given now: %s", notice.kind, notice.workspace_id, error)
+        log.info("the notice %s of workspace %s will be retried: %s", notice.kind, notice.workspace_id, error)
         wait = round(error.retry_after * 1_000) if error.retry_after else backoff_ms(notice.attempts + 1, random())  # noqa: S311
         due_at = self.now() + wait
         values: dict[str, int | None] = {"attempts": notice.attempts + 1}
@@ -192,24 +197,24 @@ class Notices:
         await self.database.run(notices.settle, notice, None if too_old else due_at, **values)
 
 
-def _promise_once(connection: Connection, workspace_id: str, kind: str, people: list[str], now: int) -> bool:
-    """Of two who find out at the same time only one promises."""
+def _add_once(connection: Connection, workspace_id: str, kind: str, user_ids: list[str], now: int) -> bool:
+    """If two processes find the same failure, only one of them adds notices."""
     is_first = workspaces.claim_notice(connection, workspace_id, kind, now)
     if is_first:
-        notices.add(connection, workspace_id, kind, people, now)
+        notices.add(connection, workspace_id, kind, user_ids, now)
     return is_first
 
 
 def _deny(
-    connection: Connection, workspace_id: str, owner: str, user_id: str, change: AuditEntry, people: list[str]
+    connection: Connection, workspace_id: str, owner: str, user_id: str, entry: AuditEntry, recipients: list[str]
 ) -> bool:
-    is_first = owners.deny(connection, workspace_id, owner, user_id, change)
+    is_first = owners.deny(connection, workspace_id, owner, user_id, entry)
     if is_first:
-        notices.add(connection, workspace_id, NOT_ME, people, change.at)
+        notices.add(connection, workspace_id, NOT_ME, recipients, entry.at)
     return is_first
 
 
-def _standing(connection: Connection, notice: Notice) -> NoticeContext | None:
+def _context(connection: Connection, notice: Notice) -> NoticeContext | None:
     workspace_id = notice.workspace_id
     workspace = workspaces.find(connection, workspace_id)
     if workspace is None:

@@ -1,4 +1,4 @@
-"""Bringing messages up to date with the rows: at once after somebody acted, and later whatever could not be then."""
+"""Updates messages from the rows: right after an action, and later if Slack could not be reached then."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PLAIN_TEXT = 2
 
 
 class RedrawResult(IntEnum):
-    """When a message shows what the rows say; the worst of several counts."""
+    """When a message shows the current rows. The result for several messages is the highest value."""
 
     NOW = 0
     NEVER = 1
@@ -37,11 +37,11 @@ class RedrawResult(IntEnum):
 @dataclass(frozen=True)
 class Redrawer:
     """
-    The rows are the truth, and a message their picture.
+    Updates messages.
 
-    Whoever changes the rows marks the messages in the same transaction, so a picture that was not drawn, because Slack
-    asked us to wait or the process died, is drawn later. One at a time draws a message: an older picture never
-    replaces a newer one.
+    A transaction that changes the rows also marks the messages that show them. So a message that could not be updated,
+    because Slack asked us to wait or the process died, is updated later. Only one process at a time updates a message,
+    so that an older state never replaces a newer one.
     """
 
     database: Database
@@ -49,54 +49,56 @@ class Redrawer:
     now: Callable[[], int]
 
     async def redraw(self, job_change_id: str) -> RedrawResult:
-        """Every message that tells of this job change, as far as that can be done now."""
-        worst = RedrawResult.NOW
+        """Update every message about this job change, as far as that is possible now."""
+        result = RedrawResult.NOW
         while due := await self.database.run(redraws.claim, self.now(), LEASE_MS, MOST_AT_ONCE, job_change_id):
-            worst = max([worst, *[await self._draw(redraw) for redraw in due]])
-        return worst
+            result = max([result, *[await self._redraw_one(redraw) for redraw in due]])
+        return result
 
     async def catch_up(self) -> bool:
-        """Some of what is due; False if nothing is."""
+        """Update some of the messages that are due. False if none was."""
         due = await self.database.run(redraws.claim, self.now(), LEASE_MS, MOST_AT_ONCE)
         for redraw in due:
-            await self._draw(redraw)
+            await self._redraw_one(redraw)
         return bool(due)
 
-    async def _draw(self, redraw: Redraw) -> RedrawResult:
-        if redraw.channel is None or redraw.ts is None:  # it is on its way
-            return await self._wait(redraw, backoff_ms(redraw.attempts + 1, random()))  # noqa: S311
+    async def _redraw_one(self, redraw: Redraw) -> RedrawResult:
+        if redraw.channel is None or redraw.ts is None:  # it is still being sent
+            return await self._postpone(redraw, backoff_ms(redraw.attempts + 1, random()))  # noqa: S311
         try:
-            is_drawn = await self._update(redraw, Posted(redraw.channel, redraw.ts))
+            is_updated = await self._update(redraw, Posted(redraw.channel, redraw.ts))
         except TransientError as error:
-            log.info("a message of %s is drawn later: %s", redraw.workspace_id, error)
-            asked = error.retry_after and round(error.retry_after * 1_000)
-            return await self._wait(redraw, asked or backoff_ms(redraw.attempts + 1, random()))  # noqa: S311
-        except PermanentError as error:  # deleted, or too old to be changed
-            log.info("a message of %s stays as it is: %s", redraw.workspace_id, error)
+            log.info("a message of workspace %s will be updated later: %s", redraw.workspace_id, error)
+            retry_after = error.retry_after and round(error.retry_after * 1_000)
+            return await self._postpone(redraw, retry_after or backoff_ms(redraw.attempts + 1, random()))  # noqa: S311
+        except PermanentError as error:  # deleted, or too old to be updated
+            log.info("a message of workspace %s cannot be updated: %s", redraw.workspace_id, error)
             return await self._give_up(redraw)
         await self.database.run(redraws.finish, redraw, self.now())
-        return RedrawResult.NOW if is_drawn else RedrawResult.NEVER
+        return RedrawResult.NOW if is_updated else RedrawResult.NEVER
 
     async def _update(self, redraw: Redraw, posted: Posted) -> bool:
-        """False: something that it tells of was erased, so it stays as it is."""
-        members = await self.database.run(redraws.deliveries_in, redraw.post_id)
-        acted = await self.database.run(histories.histories, {member.job_change_id for member in members})
-        shown = cards(members, redraw.destination, acted)
-        if not shown or len(shown) < len(members) or len(shown) > MOST_CARDS:
+        """False if one of its job changes was erased: then the message stays unchanged."""
+        deliveries = await self.database.run(redraws.deliveries_in, redraw.post_id)
+        job_change_ids = {delivery.job_change_id for delivery in deliveries}
+        shown = cards(deliveries, redraw.destination, await self.database.run(histories.histories, job_change_ids))
+        if not shown or len(shown) < len(deliveries) or len(shown) > MOST_CARDS:
             return False
-        await self._update_as_fits(redraw, posted, shown, plainness=members[0].plainness)
+        await self._update_plainer_if_refused(redraw, posted, shown, plainness=deliveries[0].plainness)
         return True
 
-    async def _update_as_fits(self, redraw: Redraw, posted: Posted, shown: list[Card], plainness: int) -> None:
+    async def _update_plainer_if_refused(
+        self, redraw: Redraw, posted: Posted, shown: list[Card], plainness: int
+    ) -> None:
         message = compose(shown, plainness=plainness, digest=redraw.digest)
         try:
             await self.slack.update(redraw.workspace_id, posted, text=message.short_text, blocks=message.blocks)
         except MessageRefusedError:
             if plainness >= PLAIN_TEXT:
                 raise
-            await self._update_as_fits(redraw, posted, shown, plainness + 1)
+            await self._update_plainer_if_refused(redraw, posted, shown, plainness + 1)
 
-    async def _wait(self, redraw: Redraw, wait_ms: int) -> RedrawResult:
+    async def _postpone(self, redraw: Redraw, wait_ms: int) -> RedrawResult:
         if redraw.attempts >= MOST_ATTEMPTS:
             return await self._give_up(redraw)
         await self.database.run(redraws.postpone, redraw, self.now() + wait_ms)

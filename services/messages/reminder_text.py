@@ -1,4 +1,4 @@
-"""What somebody reads who was told and has not acted, and whoever is told then. Pure."""
+"""The text of a reminder, and why a manager or a channel is notified after one. Pure."""
 
 from __future__ import annotations
 
@@ -10,48 +10,42 @@ from domain.preferences import ESCALATE_TO_CHANNEL, ESCALATE_TO_MANAGER
 from services.messages.wording import Side, headline, sentence
 from services.slack.mrkdwn import bold, link
 
-_NEXT = {ESCALATE_TO_MANAGER: "your manager is told", ESCALATE_TO_CHANNEL: "the channel is told"}
+_NEXT = {ESCALATE_TO_MANAGER: "your manager is notified", ESCALATE_TO_CHANNEL: "it is posted in the channel"}
+_NEXT_OF_SEVERAL = _NEXT | {ESCALATE_TO_CHANNEL: "they are posted in the channel"}
 
 
 @dataclass(frozen=True)
 class OpenJobChange:
-    """What nobody has acted on. *address*: of the message that tells of it; None: not known, or it is the same one."""
+    """A job change that its reader has not acted on. `url` links to its message if the reminder is elsewhere."""
 
     job_change: JobChange
     side: Side | None
-    address: str | None = None
+    url: str | None = None
 
 
-def reminder_text(some: Sequence[OpenJobChange], hours: int, escalation: str) -> str:
-    """In mrkdwn. *hours*: working hours until somebody else is told, one of the three above."""
-    lines = [_line(each) for each in some]
+def reminder_text(job_changes: Sequence[OpenJobChange], hours: int, escalation: str) -> str:
+    """In mrkdwn. `hours` are the working hours until the escalation, one of REMINDER_ESCALATIONS."""
+    lines = [
+        " ".join(filter(None, [sentence(headline(each.job_change, bold, each.side)), link(each.url, "Open message")]))
+        for each in job_changes
+    ]
+    time = f"{hours} more working hour{'' if hours == 1 else 's'}"
     if len(lines) == 1:
-        told = [f"⏰ *Still open*: {lines[0]}", "Take it, hand it on or put it off with the buttons of its message."]
-    else:
-        told = [f"⏰ *{len(lines)} job changes are still open*:", *(f"• {line}" for line in lines)]
-        told.append("Take them, hand them on or put them off in their messages.")
-    return "\n".join(told) + _then(hours, escalation)
+        then = f" After {time}, {_NEXT[escalation]}." if escalation in _NEXT else ""
+        return f"⏰ *Still open*: {lines[0]}\nTake it, reassign it or snooze it with the buttons of its message.{then}"
+    then = f" After {time}, {_NEXT_OF_SEVERAL[escalation]}." if escalation in _NEXT_OF_SEVERAL else ""
+    title, items = f"⏰ *{len(lines)} job changes are still open*:", (f"• {line}" for line in lines)
+    return "\n".join([title, *items, f"Take, reassign or snooze them in their messages.{then}"])
 
 
 def escalation_reason(reader: str, report_of: str | None, escalation: str) -> str:
     """
-    Why somebody else reads it, as a delivery's reason. *reader*: the name of who was told first.
+    Why someone else is notified, as the reason of their delivery.
 
-    *report_of*: the name of their manager, who reads it; None: the channel does.
+    `reader` is the name of the person who was reminded. `report_of` is the name of their manager if the manager is
+    notified, and None if a channel is.
     """
-    was = f"{reader} was told of this and reminded, and has not acted on it."
+    reason = f"{reader} was notified and reminded, and has not acted on it."
     if report_of is not None:
-        return f"{was} They report to you in Salesforce."
-    return f"{was} No manager of theirs could be told." if escalation == ESCALATE_TO_MANAGER else was
-
-
-def _line(each: OpenJobChange) -> str:
-    opened = link(each.address, "open it")
-    return " ".join(filter(None, [sentence(headline(each.job_change, bold, each.side)), opened]))
-
-
-def _then(hours: int, escalation: str) -> str:
-    if escalation not in _NEXT:
-        return ""
-    spelled = f"{hours} more working hour{'' if hours == 1 else 's'}"
-    return f" If nothing happens for {spelled}, {_NEXT[escalation]}."
+        return f"{reason} They report to you in Salesforce."
+    return f"{reason} Their manager could not be notified." if escalation == ESCALATE_TO_MANAGER else reason

@@ -1,26 +1,27 @@
-"""A job change in words: what happened, from where, since when, and what it means. Pure.
+"""Describes a job change in words: what happened, the previous job, the date, and what it means. Pure.
 
-All that is foreign comes back escaped for mrkdwn.
+Text from senders and from Salesforce is returned escaped for mrkdwn.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Literal
 
 from domain.job_change.model import JobChange
 from domain.job_change.parts import ChangeType, Company, Job
+from domain.notification_hours import date_and_time
 from services.slack.mrkdwn import escape
 
 Side = Literal["past", "current", "both"]
 Strong = Callable[[str, int], str]
-"""How names that matter are set: `mrkdwn.bold`, or `mrkdwn.escape` where nothing can be bold."""
+"""How to format important names: `mrkdwn.bold`, or `mrkdwn.escape` for text without formatting."""
 
-# Characters that are read. All of one job change, escaped at its worst, fits Slack's 3,000 of a section.
-_NAME, _TITLE, _COMPANY, _FACT = 80, 100, 80, 60
+# Lengths in visible characters. Even if every character is escaped, a job change fits a section's limit of 3,000.
+_NAME, _TITLE, _COMPANY, _DETAIL = 80, 100, 80, 60
 
-# With a title, and without one.
+# One sentence with a job title and one without.
 _HEADLINES = {
     ChangeType.NEW_COMPANY: ("{who} joined {where} as {what}", "{who} joined {where}"),
     ChangeType.NEW_HIRE: ("{who} was hired by {where} as {what}", "{who} was hired by {where}"),
@@ -29,16 +30,16 @@ _HEADLINES = {
     ChangeType.ADDITIONAL_ROLE: ("{who} is now also {what} at {where}", "{who} took an additional role at {where}"),
     ChangeType.DEPARTURE: ("{who} left {where}", "{who} left {where}"),
 }
-_PARTING = ("{who} left {left} and joined {where} as {what}", "{who} left {left} and joined {where}")
-_ARRIVALS = {ChangeType.NEW_COMPANY, ChangeType.NEW_HIRE, ChangeType.ADDITIONAL_ROLE}
-_LEAVINGS = {ChangeType.NEW_COMPANY, ChangeType.DEPARTURE}
-_PARTINGS = {ChangeType.NEW_COMPANY, ChangeType.NEW_HIRE}
+_LEFT_AND_JOINED = ("{who} left {left} and joined {where} as {what}", "{who} left {left} and joined {where}")
+_JOIN_TYPES = {ChangeType.NEW_COMPANY, ChangeType.NEW_HIRE, ChangeType.ADDITIONAL_ROLE}
+_LEAVE_TYPES = {ChangeType.NEW_COMPANY, ChangeType.DEPARTURE}
+_MOVE_TYPES = {ChangeType.NEW_COMPANY, ChangeType.NEW_HIRE}
 
 
 def headline(change: JobChange, strong: Strong, side: Side | None = None) -> str:
-    """Who, and what they did, as the *side* that is told sees it; a sentence without its full stop."""
+    """A sentence without its full stop. `side` is the side whose owner is notified."""
     job = change.previous if change.change_type is ChangeType.DEPARTURE else change.current
-    titled, untitled = _PARTING if _is_parting(change, side) else _HEADLINES[change.change_type]
+    titled, untitled = _LEFT_AND_JOINED if _shows_move(change, side) else _HEADLINES[change.change_type]
     return (titled if job.title else untitled).format(
         who=strong(change.person.name, _NAME),
         what=escape(job.title or "", _TITLE),
@@ -48,95 +49,88 @@ def headline(change: JobChange, strong: Strong, side: Side | None = None) -> str
 
 
 def one_line(change: JobChange) -> str:
-    """The whole job change in one line of mrkdwn, for previews."""
-    return " ".join(
-        filter(
-            None, [sentence(headline(change, escape)), background(change), sentence(", ".join(meaning(change, None)))]
-        )
-    )
+    """Everything in one line of mrkdwn, for previews."""
+    parts = [sentence(headline(change, escape)), background(change), sentence(", ".join(meaning(change, None)))]
+    return " ".join(filter(None, parts))
 
 
 def background(change: JobChange, side: Side | None = None) -> str:
-    """From where, and since when, in sentences; empty where neither is known."""
+    """The previous job and the date, in sentences; empty if neither is known."""
     left = change.change_type is ChangeType.DEPARTURE
-    day = change.occurred_on and _day(change.occurred_on)
-    phrases = _careers_end(change) if left else _careers_step(change, side)
-    if day:
-        phrases.append(f"{'Left on' if left else 'New role since'} {day}")
+    phrases = _jobs_of_departure(change) if left else _previous_job(change, side)
+    if change.occurred_on:
+        phrases.append(f"{'Left on' if left else 'New role since'} {_day(change.occurred_on)}")
     return " ".join(sentence(phrase) for phrase in phrases)
 
 
 def meaning(change: JobChange, side: Side | None) -> list[str]:
-    """What to make of it: a risk or an opening for the *side* that is told, and who this person is to us."""
-    facts: list[str | None] = [*_calls(change, side)]
-    facts += [escape(fact, _FACT) if fact else None for fact in (change.relationship, change.persona)]
-    facts += [None if change.score is None else f"score {change.score:g}"]
-    return [fact for fact in facts if fact]
+    """The risk or opportunity for the side whose owner is notified, and how the person is known to the company."""
+    details = [escape(detail, _DETAIL) for detail in (change.relationship, change.persona) if detail]
+    score = [] if change.score is None else [f"score {change.score:g}"]
+    return [*_risks_and_opportunities(change, side), *details, *score]
 
 
 def slack_time(at: int) -> str:
     """
-    A time in milliseconds, in mrkdwn, as each reader's own clock and language have it.
+    A time in milliseconds, in mrkdwn. Slack shows it in each reader's time zone and language.
 
     https://docs.slack.dev/messaging/formatting-message-text#date-formatting
     """
-    spelled = datetime.fromtimestamp(at / 1_000, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return f"<!date^{at // 1_000}^{{date_short_pretty}} at {{time}}|{spelled}>"
+    return f"<!date^{at // 1_000}^{{date_short_pretty}} at {{time}}|{date_and_time(at)} UTC>"
 
 
 def sentence(text: str) -> str:
-    """With a full stop, unless it has an end of its own ("Globex Inc.")."""
+    """Adds a full stop unless the text already ends with one, as in "Globex Inc."."""
     return text if text.endswith((".", "…", "!", "?", "”")) else f"{text}."
 
 
-def _careers_end(change: JobChange) -> list[str]:
+def _jobs_of_departure(change: JobChange) -> list[str]:
     was, now = change.previous.title, _job(change.current)
     return [*([f"Was {escape(was, _TITLE)}"] if was else []), *([f"Now {now}"] if now else [])]
 
 
-def _careers_step(change: JobChange, side: Side | None) -> list[str]:
-    told = change.previous if _is_parting(change, side) else change.current  # whose company the headline names already
-    job = _job(change.previous, besides=told.company)
+def _previous_job(change: JobChange, side: Side | None) -> list[str]:
+    headline_job = change.previous if _shows_move(change, side) else change.current
+    job = _job(change.previous, besides=headline_job.company)
     verb = "Remains" if change.change_type is ChangeType.ADDITIONAL_ROLE else "Was"
     return [f"{verb} {job}"] if job else []
 
 
-def _is_parting(change: JobChange, side: Side | None) -> bool:
-    """Whether it is told to the side that was left, or to both, of somebody who joined another."""
-    if side not in {"past", "both"} or change.change_type not in _PARTINGS:
+def _shows_move(change: JobChange, side: Side | None) -> bool:
+    """Whether the headline names both companies: for the owner of the company that the person left."""
+    if side not in {"past", "both"} or change.change_type not in _MOVE_TYPES:
         return False
     left = change.previous.company
     return left is not None and bool(left.name or left.domain)
 
 
-def _calls(change: JobChange, side: Side | None) -> list[str]:
-    """What it calls for."""
+def _risks_and_opportunities(change: JobChange, side: Side | None) -> list[str]:
     if change.change_type is ChangeType.PROMOTION:
-        return ["🎉 A reason to write"]
+        return ["🎉 Reason to reach out"]
     if side is None:
-        side = "current" if change.change_type in _ARRIVALS else "past"
-    calls = []
-    if side != "current" and _has_left(change):
-        calls.append(f"⚠️ Risk at {_company(change.previous.company, escape) or 'the company left'}")
-    if side != "past" and _has_arrived(change):
-        calls.append(f"🌱 Opening at {_company(change.current.company, escape) or 'the new company'}")
-    return calls
+        side = "current" if change.change_type in _JOIN_TYPES else "past"
+    texts = []
+    if side != "current" and _leaves_company(change):
+        texts.append(f"⚠️ Risk at {_company(change.previous.company, escape) or 'the previous company'}")
+    if side != "past" and _joins_company(change):
+        texts.append(f"🌱 Opportunity at {_company(change.current.company, escape) or 'the new company'}")
+    return texts
 
 
-def _has_left(change: JobChange) -> bool:
-    return change.change_type in _LEAVINGS or (
+def _leaves_company(change: JobChange) -> bool:
+    return change.change_type in _LEAVE_TYPES or (
         change.change_type is ChangeType.NEW_HIRE and change.previous.company is not None
     )
 
 
-def _has_arrived(change: JobChange) -> bool:
-    return change.change_type in _ARRIVALS or (
+def _joins_company(change: JobChange) -> bool:
+    return change.change_type in _JOIN_TYPES or (
         change.change_type is ChangeType.DEPARTURE and change.current.company is not None
     )
 
 
 def _job(job: Job, besides: Company | None = None) -> str:
-    """As much of "VP Sales at Initech" as is known; the company only where it is not *besides*."""
+    """As much of "VP Sales at Initech" as is known, without the company if that is `besides`."""
     title = escape(job.title, _TITLE) if job.title else ""
     company = _company(job.company, escape)
     if not company or company == _company(besides, escape):
@@ -150,4 +144,4 @@ def _company(company: Company | None, strong: Strong) -> str | None:
 
 
 def _day(day: date) -> str:
-    return f"{day.day} {day:%b} {day.year}"
+    return f"{day.day} {day:%b %Y}"

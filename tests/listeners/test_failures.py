@@ -1,10 +1,10 @@
-"""What nobody listens to, and what goes wrong while listening."""
+"""Errors in Slack listeners, and interactions without a listener."""
 
 from __future__ import annotations
 
 import pytest
 
-from listeners.dialogs.failures import what_happened
+from listeners.dialogs.failures import error_text
 from store.database import DatabaseUnavailableError
 
 BUTTON = {"type": "button", "action_id": "gone_since_version_2", "text": {"type": "plain_text", "text": "Old"}}
@@ -16,8 +16,8 @@ async def post_with_button(office, **button) -> tuple[str, str]:
     return posted.channel, posted.ts
 
 
-async def test_a_button_nobody_listens_to_any_more_is_acknowledged(office):
-    """Whoever presses it sees no warning sign."""
+async def test_a_button_without_a_listener_is_acknowledged(office):
+    """The person who presses it sees no warning sign."""
     channel, ts = await post_with_button(office)
 
     reply = await office.slack.press(office.mo.id, channel, ts, "gone_since_version_2")
@@ -26,7 +26,7 @@ async def test_a_button_nobody_listens_to_any_more_is_acknowledged(office):
 
 
 async def test_a_link_button_is_acknowledged(office):
-    """Slack tells of them although they only open a page."""
+    """Slack sends an interaction for it although it only opens a page."""
     channel, ts = await post_with_button(office, action_id="link_contact", url="https://example.com/")
 
     reply = await office.slack.press(office.mo.id, channel, ts, "link_contact")
@@ -34,13 +34,13 @@ async def test_a_link_button_is_acknowledged(office):
     assert reply.status == 200
 
 
-async def test_an_event_nobody_listens_to_is_answered_with_200(office):
-    """Slack stops sending events to an app that refuses many."""
+async def test_an_event_without_a_listener_is_answered_with_200(office):
+    """Slack stops sending events to an app that answers many with an error."""
     assert await office.slack.send_event(office.team.id, {"type": "reaction_added", "user": office.mo.id}) == 200
 
 
-async def test_a_failure_is_logged_once_without_what_people_entered(office, caplog):
-    """The payload holds people's data and response URLs."""
+async def test_an_error_is_logged_once_without_the_payload(office, caplog):
+    """The payload contains personal data and response URLs."""
     await office.open_home(office.dana)
     office.slack.faults.add("views.publish", error="fatal_error")
 
@@ -49,20 +49,20 @@ async def test_a_failure_is_logged_once_without_what_people_entered(office, capl
     [record] = [record for record in caplog.records if record.levelname == "ERROR"]
     assert record.getMessage() == f"block_actions home_channel_gets of workspace {office.team.id} failed"
     assert office.dana.name not in caplog.text
-    assert "did not work" in office.slack.calls[-1].arguments["text"]
+    assert "Something went wrong" in office.slack.calls[-1].arguments["text"]
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
-    [(DatabaseUnavailableError("down"), "The database does not answer"), (KeyError("view"), "It has been logged")],
+    ("error", "text"),
+    [(DatabaseUnavailableError("down"), "The database is not responding"), (KeyError("view"), "The error was logged")],
 )
-def test_people_read_what_happened_and_what_to_do(error, said):
-    """Never a code, never a traceback."""
-    assert said in what_happened(error)
+def test_people_read_what_happened_and_what_to_do(error, text):
+    """Never an error code or a traceback."""
+    assert text in error_text(error)
 
 
-async def test_who_waited_below_a_message_reads_it_there(office):
-    """A response_url answers in place; here a setting of Home is forged into a message."""
+async def test_an_error_of_a_message_is_shown_below_the_message(office):
+    """By its response_url. This test forges a select of Home into a message."""
     options = [{"text": {"type": "plain_text", "text": "Everything"}, "value": "everything"}]
     forged = {"type": "static_select", "action_id": "home_channel_gets", "options": options}
     blocks = [{"type": "actions", "elements": [forged]}]
@@ -72,12 +72,12 @@ async def test_who_waited_below_a_message_reads_it_there(office):
     await office.settled()
 
     assert reply.status == 200
-    assert ["did not work" in message.text for message in office.slack.world.ephemerals] == [True]
+    assert ["Something went wrong" in message.text for message in office.slack.world.ephemerals] == [True]
     assert (await office.workspace()).channel_gets == "unmatched"
 
 
-async def test_a_person_who_cannot_be_told_either_is_only_logged(office, caplog):
-    """Slack is down altogether."""
+async def test_an_error_is_only_logged_if_the_person_cannot_be_notified(office, caplog):
+    """Slack is down."""
     await office.open_home(office.dana)
     office.slack.faults.add("*", error="fatal_error", times=None)
 
@@ -86,9 +86,9 @@ async def test_a_person_who_cannot_be_told_either_is_only_logged(office, caplog)
     assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
 
 
-async def test_suggestions_nobody_makes_are_none(office):
-    """An old message may still hold such a menu."""
-    asked = {
+async def test_a_menu_without_a_listener_has_no_options(office):
+    """An old message may still have such a menu."""
+    payload = {
         "type": "block_suggestion",
         "action_id": "gone_since_version_2",
         "block_id": "b",
@@ -97,6 +97,6 @@ async def test_suggestions_nobody_makes_are_none(office):
         "user": {"id": office.mo.id},
     }
 
-    reply = await office.slack.app_client.interact(asked)
+    reply = await office.slack.app_client.interact(payload)
 
     assert (reply.status, reply.json) == (200, {"options": []})

@@ -134,7 +134,7 @@ async def test_what_is_promised_again_is_one_delivery_with_new_words(database):
     drawn = await database.run(redraws.claim, SOMEDAY + 6_000, LEASE_MS, 9)
     assert [await members(database, each) for each in drawn] == [[delivery.id]]
     history = await database.run(histories.histories, [delivery.job_change_id])
-    assert [each.back_at for each in history[delivery.job_change_id].later] == [SOMEDAY + 5_000]
+    assert [each.back_at for each in history[delivery.job_change_id].snoozes] == [SOMEDAY + 5_000]
 
 
 async def test_two_workers_bring_it_back_once(database):

@@ -14,7 +14,7 @@ OPPORTUNITY: Mapping[OfOpportunity, str] = {
 }
 _SUFFIXES = re.compile(r"(?:__c|Id)$")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_MATCHES = {"by the e-mail address": "matched by e-mail address"}
+_MATCHES = {"by the e-mail address": "matched by email"}
 
 NOTIFIED = "told"
 """The stored result of a candidate who was notified. Every other result says why the candidate was skipped."""
@@ -36,7 +36,7 @@ def field_label(field: str, labels: Mapping[str, str] | None = None) -> str:
 
 
 def candidate_result(considered: Mapping[str, str | None]) -> str:
-    """The result of a candidate of a stored trace: "notified (matched by e-mail address)", or why they were skipped."""
+    """The result of a candidate of a stored trace: "notified (matched by email)", or why they were skipped."""
     if considered["result"] != NOTIFIED:
         return str(considered["result"])
     match = considered.get("match")  # traces of earlier versions have none

@@ -147,7 +147,7 @@ def test_the_outcome_of_a_delivered_job_change_is_kept(operator):
     operator.types("erase", "--email", "ada@globex.com", "--yes")
 
     after = found(operator, ada)
-    assert (after.outcome, after.told, after.decision) == ("delivered", "dri", None)
+    assert (after.outcome, after.sent_to, after.decision) == ("delivered", "dri", None)
     assert "1 message. Only" in operator.err
 
 

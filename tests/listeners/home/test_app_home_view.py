@@ -20,7 +20,7 @@ from listeners.home.day_count_chart import LONGEST_BAR, chart, summary
 from listeners.home.health_view import EVERYTHING_WORKS
 from listeners.intake.keys_view import how_to_send_view, key_view
 from listeners.ownership.home_view import who_is_notified
-from listeners.status.failed_view import A_PAGE, burials_view, cursor_of, shown_after
+from listeners.status.failed_view import PAGE_SIZE, cursor_of, failed_job_changes_view, shown_after
 from sandbox.slack.block_kit.blocks import check_view
 from services.home.home_state import (
     HomeState,
@@ -158,10 +158,10 @@ def test_members_see_nothing_that_is_for_admins():
             replace(ACME, posts_per_minute=77, salesforce_patience_minutes=7, retention_days=14), 3650, "Saved."
         ),
         limits_view(ACME, 1),
-        burials_view([], None),
-        burials_view([], (1, "jc"), "It is on its way again."),
-        burials_view(
-            [FailedJobChange(f"jc-{number}", None, LIVE_MARKUP, SOMEDAY) for number in range(A_PAGE + 1)],
+        failed_job_changes_view([], None),
+        failed_job_changes_view([], (1, "jc"), ":white_check_mark: Retrying"),
+        failed_job_changes_view(
+            [FailedJobChange(f"jc-{number}", None, LIVE_MARKUP, SOMEDAY) for number in range(PAGE_SIZE + 1)],
             (1, "jc"),
             "Saved.",
         ),
@@ -395,11 +395,11 @@ def test_only_a_shorter_retention_is_offered():
 
 def test_a_page_of_failed_job_changes_knows_where_the_next_begins():
     """The cursor is a time and an id, so nothing is skipped when some are retried in the meantime."""
-    listed = [FailedJobChange(f"jc-{number}", None, "why", SOMEDAY - number) for number in range(A_PAGE + 1)]
-    view = burials_view(listed, (SOMEDAY + 1, "jc-x"))
+    listed = [FailedJobChange(f"jc-{number}", None, "why", SOMEDAY - number) for number in range(PAGE_SIZE + 1)]
+    view = failed_job_changes_view(listed, (SOMEDAY + 1, "jc-x"))
     start, more = view["blocks"][-1]["elements"]
 
     assert shown_after(view) == (SOMEDAY + 1, "jc-x")
-    assert (start["text"]["text"], more["text"]["text"]) == ("From the start", "More")
-    assert cursor_of(more["value"]) == (SOMEDAY - A_PAGE + 1, f"jc-{A_PAGE - 1}")
-    assert shown_after(burials_view(listed[:3], None)) is None
+    assert (start["text"]["text"], more["text"]["text"]) == ("First page", "Next")
+    assert cursor_of(more["value"]) == (SOMEDAY - PAGE_SIZE + 1, f"jc-{PAGE_SIZE - 1}")
+    assert shown_after(failed_job_changes_view(listed[:3], None)) is None

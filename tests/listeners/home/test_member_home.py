@@ -238,7 +238,7 @@ async def test_home_and_the_command_say_how_many_are_on_hold_and_until_when(offi
 
     assert "1 job change is on hold until <!date^" in home
     assert "because of your quiet hours." in home
-    assert "One job change waits for you until" in said
+    assert "1 job change is held back for you until" in said
     assert "on hold" not in await office.open_home(office.dana)
     waiting = await office.database.run(member_preferences.held_back, office.team.id, mo.id, now)
     assert waiting == HeldBack(1, now, until)
@@ -327,7 +327,7 @@ async def test_members_cannot_set_required_notifications(office, mo):
 
     await submit(office, office.dana, changes=["departure"])
 
-    assert "did not confirm that you are an admin" in dialog(office, office.dana)
+    assert "Only workspace admins and owners" in dialog(office, office.dana)
     assert await office.database.run(muting.required, office.team.id) == frozenset()
 
 
@@ -424,7 +424,7 @@ async def test_not_my_account_ends_the_match_and_notifies_the_admins(office, mo,
         if channel.im_user == office.dana.id
         for message in channel.messages.values()
     ]
-    assert len([text for text in texts if f"<@{mo.id}> is not `sales@acme.example` in Salesforce" in text]) == 1
+    assert len([text for text in texts if "owner `sales@acme.example` is not their account" in text]) == 1
     assert (await office.database.run(audit.recent, office.team.id))[0].action == "not_me"
     assert "`sales@acme.example`: not your account, reported by you" in await office.home_of(mo)
 

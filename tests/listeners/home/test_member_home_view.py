@@ -125,19 +125,19 @@ def test_the_dialog_of_required_notifications_offers_every_option():
     ("history", "text"),
     [
         (History(), "⚪ Open"),
-        (History(handled=(Handling(1, HandlingState.TAKEN, "U_MO", SOMEDAY, None),)), "✅ You are on it"),
-        (History(handled=(Handling(2, HandlingState.TAKEN, "U_KIM", SOMEDAY, None),)), "✅ <@U_KIM> is on it"),
+        (History(handlings=(Handling(1, HandlingState.TAKEN, "U_MO", SOMEDAY, None),)), "✅ You are on it"),
+        (History(handlings=(Handling(2, HandlingState.TAKEN, "U_KIM", SOMEDAY, None),)), "✅ <@U_KIM> is on it"),
         (
-            History(handled=(Handling(1, HandlingState.REASSIGNED, "U_MO", SOMEDAY, "U_KIM"),)),
+            History(handlings=(Handling(1, HandlingState.REASSIGNED, "U_MO", SOMEDAY, "U_KIM"),)),
             "↪️ You reassigned it to <@U_KIM>",
         ),
         (
-            History(handled=(Handling(1, HandlingState.RETURNED, "U_MO", SOMEDAY, None),)),
+            History(handlings=(Handling(1, HandlingState.RETURNED, "U_MO", SOMEDAY, None),)),
             "↩️ You returned it to the channel",
         ),
-        (History(later=(Snooze(1, "U_MO", SOMEDAY, None),)), "⏰ Snoozed until <!date^"),
-        (History(later=(Snooze(1, "U_MO", None, SOMEDAY),)), "⚪ Open"),
-        (History(later=(Snooze(2, "U_KIM", SOMEDAY, None),)), "⚪ Open"),
+        (History(snoozes=(Snooze(1, "U_MO", SOMEDAY, None),)), "⏰ Snoozed until <!date^"),
+        (History(snoozes=(Snooze(1, "U_MO", None, SOMEDAY),)), "⚪ Open"),
+        (History(snoozes=(Snooze(2, "U_KIM", SOMEDAY, None),)), "⚪ Open"),
     ],
 )
 def test_each_delivery_shows_what_people_did_about_it(history, text):

@@ -44,7 +44,7 @@ async def test_who_lost_the_admin_role_gets_no_key(office, keys):
 
     await office.pick(office.dana, "home_make_key_bearer")
 
-    assert "did not confirm that you are an admin" in modal_of(office, office.dana)
+    assert "Only workspace admins and owners" in modal_of(office, office.dana)
     assert await keys.list(office.team.id) == []
 
 
@@ -56,7 +56,7 @@ async def test_a_database_that_goes_away_meanwhile_is_said_in_the_dialog(office)
     await office.slack.act_in_home(office.dana.id, "home_make_key_bearer")
     await office.settled()
 
-    assert "The database does not answer just now" in modal_of(office, office.dana)
+    assert "The database is not responding" in modal_of(office, office.dana)
 
 
 async def test_no_key_is_made_for_a_dialog_that_slack_does_not_open(office, keys):

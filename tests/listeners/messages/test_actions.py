@@ -1,4 +1,4 @@
-"""Acting on what one was told: every button and dialog by signed requests; once, twice, together and too late."""
+"""Every button and dialog of a message, by signed requests: once, twice, at the same time and too late."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ async def acme(world) -> AsyncIterator[MessageWorld]:
 
 
 @pytest.fixture
-async def told(acme):
-    """Dana has been told of Ada; the job change's id."""
+async def sent(acme):
+    """The id of a job change of Ada's that was sent to Dana."""
     return await acme.world.deliver()
 
 
 def direct(acme, name="Dana Reyes"):
-    """The newest message that this person has read."""
+    """The newest direct message of this person."""
     return acme.world.direct_messages(name)[-1]
 
 
@@ -49,21 +49,21 @@ def channel(acme):
 
 
 async def unowned(acme, **changes):
-    """A job change that the default channel is told of; its id."""
+    """The id of a job change that was posted in the default channel."""
     nobody = {"person": {"full_name": "Eva Lund", "emails": ["eva@soylent.example"]}} | changes
     return await acme.world.deliver(**nobody)
 
 
-async def test_a_direct_message_offers_two_buttons_and_a_menu(acme, told):
-    """One line on a phone."""
+async def test_a_direct_message_has_two_buttons_and_a_menu(acme, sent):
+    """They fit into one line on a phone."""
     assert button_labels(direct(acme)) == ["I'm on it", "Not mine…"]
     assert [value.partition(":")[0] for value in menu_values(direct(acme))] == ["later", "why", "wrong_data", "mute"]
 
 
-async def test_im_on_it_is_shown_to_all_who_got_it(acme):
-    """In the direct message and in the channel's copy: who, and when."""
+async def test_everyone_who_received_it_sees_who_is_on_it(acme):
+    """In the direct message and in the copy in the channel."""
     await acme.world.set_preferences(channel_gets="everything")
-    told = await acme.world.deliver()
+    sent = await acme.world.deliver()
 
     await acme.press(acme.dana, direct(acme), "take")
 
@@ -71,12 +71,12 @@ async def test_im_on_it_is_shown_to_all_who_got_it(acme):
     assert f"✅ <@{acme.dana.id}> is on it" in blocks_text(channel(acme))
     assert button_labels(direct(acme)) == ["Not mine…"]
     assert button_labels(channel(acme)) == []
-    assert await acme.trail(told) == ["taken"]
+    assert await acme.trail(sent) == ["taken"]
     assert acme.ephemeral_texts(acme.dana) == []
 
 
-async def test_pressing_twice_changes_nothing_and_says_so(acme, told):
-    """An answer only for who pressed, not an error."""
+async def test_pressing_twice_changes_nothing_and_says_so(acme, sent):
+    """Only the person who pressed sees the answer."""
     message = direct(acme)
     button = message.blocks
 
@@ -84,14 +84,14 @@ async def test_pressing_twice_changes_nothing_and_says_so(acme, told):
     message.blocks = button  # as a phone that has not caught up yet still shows it
     await acme.press(acme.dana, message, "take")
 
-    assert [text.startswith("You are on it already") for text in acme.ephemeral_texts(acme.dana)] == [True]
-    assert await acme.trail(told) == ["taken"]
+    assert [text.startswith("You are already on it") for text in acme.ephemeral_texts(acme.dana)] == [True]
+    assert await acme.trail(sent) == ["taken"]
 
 
 @pytest.mark.both_databases
-async def test_of_two_who_claim_at_once_the_first_has_it_and_the_other_reads_who(acme):
-    """Both get a 200, one gets the job change, and the channel sees which."""
-    told = await unowned(acme)
+async def test_if_two_people_claim_at_once_the_first_one_has_it(acme):
+    """The other one sees who."""
+    sent = await unowned(acme)
     message = channel(acme)
 
     await asyncio.gather(acme.press(acme.kim, message, "take"), acme.press(acme.mo, message, "take"))
@@ -100,44 +100,46 @@ async def test_of_two_who_claim_at_once_the_first_has_it_and_the_other_reads_who
     assert f"<@{winner.id}> is on it" in blocks_text(message)
     assert acme.ephemeral_texts(winner) == []
     assert [f"<@{winner.id}> is on it" in text for text in acme.ephemeral_texts(loser)] == [True]
-    assert await acme.trail(told) == ["taken"]
+    assert await acme.trail(sent) == ["taken"]
 
 
-async def test_what_nobody_has_claimed_can_be_given_to_a_colleague(acme):
-    """They get a direct message with the hand-over and the reason; the channel sees to whom it went."""
-    told = await unowned(acme)
+async def test_an_unclaimed_job_change_can_be_reassigned(acme):
+    """The colleague gets a direct message with the reason; the channel sees who has it."""
+    sent = await unowned(acme)
     await acme.choose_in_menu(acme.kim, channel(acme), "hand_on")
 
     await acme.submit(acme.kim, choice=acme.mo.id, words="Your region")
     await acme.pass_time()
 
-    assert "Kim Lee gave it to you: “Your region”" in direct(acme, "Mo Chen").text
+    assert "Kim Lee reassigned this to you: “Your region”" in direct(acme, "Mo Chen").text
     assert button_labels(direct(acme, "Mo Chen")) == ["I'm on it", "Not mine…"]
-    assert f"<@{acme.kim.id}> gave it to <@{acme.mo.id}>" in blocks_text(channel(acme))
+    assert f"<@{acme.kim.id}> reassigned it to <@{acme.mo.id}>" in blocks_text(channel(acme))
     assert button_labels(channel(acme)) == []
-    assert await acme.trail(told) == ["reassigned"]
+    assert await acme.trail(sent) == ["reassigned"]
 
 
 @pytest.mark.both_databases
-async def test_not_mine_goes_to_a_colleague_with_the_trace_kept(acme, told):
-    """Who gave it cannot take it any more, and reads when and to whom it went."""
+async def test_not_mine_reassigns_it_to_a_colleague(acme, sent):
+    """The person who reassigned it can no longer take it, and sees who has it."""
     message = direct(acme)
     await acme.press(acme.dana, message, "hand_on")
     await acme.submit(acme.dana, choice=acme.kim.id, words="Hers <!channel> since May")
     await acme.pass_time()
 
-    assert "Dana Reyes gave it to you: “Hers &lt;!channel&gt; since May”" in blocks_text(direct(acme, "Kim Lee"))
-    assert f"<@{acme.dana.id}> gave it to <@{acme.kim.id}>" in blocks_text(message)
+    assert "Dana Reyes reassigned this to you: “Hers &lt;!channel&gt; since May”" in blocks_text(
+        direct(acme, "Kim Lee")
+    )
+    assert f"<@{acme.dana.id}> reassigned it to <@{acme.kim.id}>" in blocks_text(message)
     assert button_labels(message) == []
-    assert f"gave it to <@{acme.kim.id}>" not in blocks_text(direct(acme, "Kim Lee"))
+    assert f"reassigned it to <@{acme.kim.id}>" not in blocks_text(direct(acme, "Kim Lee"))
     await acme.press(acme.kim, direct(acme, "Kim Lee"), "take")
     assert f"<@{acme.kim.id}> is on it" in blocks_text(message)
-    assert await acme.trail(told) == ["reassigned", "taken"]
-    assert (await acme.world.outcome(told))[:2] == ("delivered", "dri")
+    assert await acme.trail(sent) == ["reassigned", "taken"]
+    assert (await acme.world.outcome(sent))[:2] == ("delivered", "dri")
 
 
-async def test_a_message_that_was_given_away_and_comes_back_is_open_again(acme, told):
-    """Dana to Kim, Kim to Dana: a new message, which she can act on."""
+async def test_a_job_change_that_is_reassigned_back_is_open_again(acme, sent):
+    """From Dana to Kim and back: Dana gets a new message and can act on it."""
     await acme.press(acme.dana, direct(acme), "hand_on")
     await acme.submit(acme.dana, choice=acme.kim.id)
     await acme.pass_time()
@@ -146,7 +148,7 @@ async def test_a_message_that_was_given_away_and_comes_back_is_open_again(acme, 
     await acme.pass_time()
 
     assert len(acme.world.direct_messages("Dana Reyes")) == 2
-    assert "Kim Lee gave it to you: “Yours”" in direct(acme).text
+    assert "Kim Lee reassigned this to you: “Yours”" in direct(acme).text
     assert button_labels(direct(acme)) == ["I'm on it", "Not mine…"]
     await acme.press(acme.dana, direct(acme), "take")
     assert all(
@@ -155,22 +157,22 @@ async def test_a_message_that_was_given_away_and_comes_back_is_open_again(acme, 
     assert f"<@{acme.dana.id}> is on it" in blocks_text(direct(acme, "Kim Lee"))
 
 
-async def test_not_mine_without_a_name_goes_back_to_the_channel_for_somebody_to_claim(acme, told):
-    """With who says so and why; the first who claims it has it, and Dana sees who."""
+async def test_not_mine_without_a_person_returns_it_to_the_channel(acme, sent):
+    """The first person who claims it has it, and Dana sees who."""
     await acme.press(acme.dana, direct(acme), "hand_on")
     await acme.submit(acme.dana, words="Left my patch")
     await acme.pass_time()
 
-    assert "Dana Reyes says that it is not theirs: “Left my patch”" in channel(acme).text
+    assert "Dana Reyes returned this to the channel: “Left my patch”" in channel(acme).text
     assert button_labels(channel(acme)) == ["Claim"]
-    assert "gave it back to the channel" in blocks_text(direct(acme))
+    assert "returned it to the channel" in blocks_text(direct(acme))
     await acme.press(acme.mo, channel(acme), "take")
     assert f"<@{acme.mo.id}> is on it" in blocks_text(direct(acme))
-    assert await acme.trail(told) == ["returned", "taken"]
+    assert await acme.trail(sent) == ["returned", "taken"]
 
 
-async def test_not_mine_goes_back_to_the_channel_of_its_signal(acme, told):
-    """Where that has one of its own, people who know it look there."""
+async def test_not_mine_returns_it_to_the_channel_of_its_signal(acme, sent):
+    """If that signal has its own channel."""
     own = acme.world.slack.add_channel(acme.world.team, "tracking")
     await acme.world.set_preferences(signal_channels=json.dumps({"contact_tracking": own.id}))
 
@@ -179,12 +181,12 @@ async def test_not_mine_goes_back_to_the_channel_of_its_signal(acme, told):
     await acme.pass_time()
 
     [message] = acme.world.channel_messages("tracking")
-    assert "Dana Reyes says that it is not theirs." in message.text
+    assert "Dana Reyes returned this to the channel." in message.text
     assert acme.world.channel_messages("job-changes") == []
 
 
-async def test_the_channels_copy_becomes_a_message_to_claim(acme):
-    """It is told there once more: nobody looks at an old copy."""
+async def test_a_returned_job_change_is_posted_again_even_if_the_channel_has_a_copy(acme):
+    """Nobody looks at an old copy."""
     await acme.world.set_preferences(channel_gets="everything")
     await acme.world.deliver()
     await acme.press(acme.dana, direct(acme), "hand_on")
@@ -192,12 +194,12 @@ async def test_the_channels_copy_becomes_a_message_to_claim(acme):
     await acme.pass_time()
 
     copy, again = acme.world.channel_messages("job-changes")
-    assert "Dana Reyes says that it is not theirs." in again.text
+    assert "Dana Reyes returned this to the channel." in again.text
     assert button_labels(copy) == button_labels(again) == ["Claim"]
 
 
-async def test_who_claimed_by_mistake_puts_it_back(acme):
-    """And it is told anew, so that somebody else sees it."""
+async def test_a_claim_by_mistake_can_be_returned(acme):
+    """The channel gets a new message, so that others notice it."""
     await unowned(acme)
     message = channel(acme)
     await acme.press(acme.kim, message, "take")
@@ -205,12 +207,12 @@ async def test_who_claimed_by_mistake_puts_it_back(acme):
     await acme.submit(acme.kim)
     await acme.pass_time()
 
-    assert "Kim Lee says that it is not theirs." in channel(acme).text
+    assert "Kim Lee returned this to the channel." in channel(acme).text
     assert [button_labels(each) for each in acme.world.channel_messages("job-changes")] == [["Claim"], ["Claim"]]
 
 
-async def test_only_who_claimed_it_can_hand_it_on(acme):
-    """Everybody sees the button; the others read who has it."""
+async def test_only_the_person_who_claimed_it_can_reassign_it(acme):
+    """Others see who claimed it."""
     await unowned(acme)
     message = channel(acme)
     await acme.press(acme.kim, message, "take")
@@ -224,32 +226,32 @@ async def test_only_who_claimed_it_can_hand_it_on(acme):
 @pytest.mark.parametrize(
     ("flags", "why"),
     [
-        ({"deleted": True}, "that account is deactivated"),
-        ({"bot_id": "B0OTHER"}, "that is an app"),
-        ({"is_restricted": True}, "guests are not told"),
+        ({"deleted": True}, "this account is deactivated"),
+        ({"bot_id": "B0OTHER"}, "this is an app"),
+        ({"is_restricted": True}, "guests are not notified"),
         ({"is_stranger": True}, "they belong to another workspace"),
     ],
 )
-async def test_it_cannot_be_given_to_somebody_who_cannot_be_told(acme, told, flags, why):
-    """The dialog says why and stays open; nothing has changed."""
+async def test_it_cannot_be_reassigned_to_a_person_who_cannot_be_notified(acme, sent, flags, why):
+    """The dialog says why and stays open, and nothing is changed."""
     other = acme.world.slack.add_user(acme.world.team, "Lee Park", "lee@acme.example", **flags)
     await acme.press(acme.dana, direct(acme), "hand_on")
 
     done = await acme.submit(acme.dana, choice=other.id)
 
     assert why in done.errors["choice"]
-    assert await acme.trail(told) == []
+    assert await acme.trail(sent) == []
 
 
 @pytest.mark.parametrize(
-    ("flags", "said", "steps"),
+    ("flags", "text", "steps"),
     [
-        ({}, "It is done", ["reassigned"]),
-        ({"is_restricted": True}, "They cannot be told: guests are not told of job changes", []),
+        ({}, "Done.", ["reassigned"]),
+        ({"is_restricted": True}, "They cannot be notified: guests are not notified of job changes", []),
     ],
 )
-async def test_a_slow_slack_does_not_keep_a_dialog_waiting_for_its_answer(acme, told, flags, said, steps):
-    """It gives three seconds in all, and what came of it follows: without an answer people would do it again."""
+async def test_a_submission_is_answered_in_time_even_if_slack_is_slow(acme, sent, flags, text, steps):
+    """Slack allows three seconds. The result follows, so that nobody submits twice."""
     other = acme.world.slack.add_user(acme.world.team, "Lee Park", "lee@acme.example", **flags)
     await acme.press(acme.dana, direct(acme), "hand_on")
     acme.world.slack.faults.add("users.info", delay=2.2)
@@ -257,29 +259,29 @@ async def test_a_slow_slack_does_not_keep_a_dialog_waiting_for_its_answer(acme, 
     done = await acme.submit(acme.dana, choice=other.id, words="Not my patch")
 
     assert done.reply.json["response_action"] == "update"
-    assert said in acme.dialog_text(acme.dana)
-    assert await acme.trail(told) == steps
+    assert text in acme.dialog_text(acme.dana)
+    assert await acme.trail(sent) == steps
     if not steps:  # what was chosen and typed is there once more
         assert other.id in acme.dialog_text(acme.dana)
         assert "Not my patch" in acme.dialog_text(acme.dana)
         await acme.submit(acme.dana, choice=acme.kim.id)
-        assert await acme.trail(told) == ["reassigned"]
+        assert await acme.trail(sent) == ["reassigned"]
 
 
-async def test_a_dialog_that_has_to_wait_for_slack_is_opened_meanwhile(acme):
-    """After three seconds Slack opens none any more; who looks at a channel is asked of Slack first."""
+async def test_a_loading_view_opens_while_slack_is_slow(acme):
+    """Slack allows three seconds to open a dialog, and the check of a reader in a channel may take longer."""
     await unowned(acme)
     acme.world.slack.faults.add("users.info", delay=1.3)
 
     await acme.choose_in_menu(acme.kim, channel(acme), "why")
 
     [opened] = [call for call in acme.world.slack.calls if call.method == "views.open"]
-    assert "One moment" in str(opened.arguments["view"])
+    assert "Loading" in str(opened.arguments["view"])
     assert "Why here" in acme.dialog_text(acme.kim)
 
 
-async def test_a_hand_over_that_cannot_be_told_goes_to_the_channel(acme):
-    """Their account was closed a moment later: the channel can claim it again."""
+async def test_a_reassigned_job_change_that_cannot_be_sent_goes_to_the_channel(acme):
+    """The colleague's account was deactivated meanwhile. The channel can claim it again."""
     await unowned(acme)
     await acme.choose_in_menu(acme.kim, channel(acme), "hand_on")
     await acme.submit(acme.kim, choice=acme.mo.id)
@@ -292,8 +294,8 @@ async def test_a_hand_over_that_cannot_be_told_goes_to_the_channel(acme):
     assert [button_labels(each) for each in acme.world.channel_messages("job-changes")] == [["Claim"], ["Claim"]]
 
 
-async def test_it_cannot_be_given_to_oneself(acme, told):
-    """That would tell them again for nothing."""
+async def test_it_cannot_be_reassigned_to_oneself(acme, sent):
+    """They would only get it again."""
     await acme.press(acme.dana, direct(acme), "hand_on")
 
     done = await acme.submit(acme.dana, choice=acme.dana.id)
@@ -301,20 +303,20 @@ async def test_it_cannot_be_given_to_oneself(acme, told):
     assert "That is you" in done.errors["choice"]
 
 
-async def test_when_slack_does_not_answer_nothing_is_given(acme, told):
-    """Whether somebody can be told is not guessed."""
+async def test_it_is_not_reassigned_if_slack_does_not_answer(acme, sent):
+    """The app does not guess whether a person can be notified."""
     await acme.press(acme.dana, direct(acme), "hand_on")
     acme.world.slack.faults.add("users.info", status=503, times=1)
 
     done = await acme.submit(acme.dana, choice=acme.kim.id)
 
     assert "try again" in done.errors["choice"]
-    assert await acme.trail(told) == []
+    assert await acme.trail(sent) == []
 
 
-async def test_a_dialog_that_was_open_while_another_acted_says_so(acme):
-    """The rows decide when it is submitted, not when it was opened."""
-    told = await unowned(acme)
+async def test_a_submission_after_another_person_acted_is_refused(acme):
+    """The current rows decide, not those of the time when the dialog was opened."""
+    sent = await unowned(acme)
     await acme.choose_in_menu(acme.kim, channel(acme), "hand_on")
     await acme.press(acme.mo, channel(acme), "take")
 
@@ -322,15 +324,15 @@ async def test_a_dialog_that_was_open_while_another_acted_says_so(acme):
 
     assert done.ok
     assert f"<@{acme.mo.id}> is on it" in acme.dialog_text(acme.kim)
-    assert await acme.trail(told) == ["taken"]
+    assert await acme.trail(sent) == ["taken"]
 
 
 @pytest.mark.both_databases
-async def test_later_comes_back_once_in_the_morning_of_the_readers_clock(acme, told):
-    """Tomorrow at nine in New York is 14:00 UTC in November; the message says that it was asked for."""
+async def test_a_snoozed_job_change_comes_back_once_in_the_morning(acme, sent):
+    """At nine in New York, which is 14:00 UTC in November."""
     await acme.choose_in_menu(acme.dana, direct(acme), "later")
     await acme.submit(acme.dana, choice="tomorrow")
-    assert "⏰ Comes back" in blocks_text(direct(acme))
+    assert "⏰ Snoozed until" in blocks_text(direct(acme))
     now = acme.world.clock()
     due = (now // 86_400_000 + 1) * 86_400_000 + 14 * 3_600_000
 
@@ -340,15 +342,15 @@ async def test_later_comes_back_once_in_the_morning_of_the_readers_clock(acme, t
     await acme.pass_time(7 * 86_400)
 
     assert len(acme.world.direct_messages("Dana Reyes")) == 2
-    assert "⏰ Back, as you asked" in blocks_text(direct(acme))
+    assert "⏰ Snooze ended" in blocks_text(direct(acme))
     assert button_labels(direct(acme)) == ["I'm on it", "Not mine…"]
-    assert await acme.trail(told) == ["snoozed", "snooze ended"]
+    assert await acme.trail(sent) == ["snoozed", "snooze ended"]
 
 
 @pytest.mark.parametrize("verb", ["wrong_data", "later", "mute"])
 @pytest.mark.parametrize("option", [None, {"value": "bogus"}, {}])
-async def test_a_dialog_that_comes_back_without_a_choice_asks_for_one(acme, told, verb, option):
-    """Slack's own client does not send it so; others may."""
+async def test_a_submission_without_a_choice_asks_for_one(acme, sent, verb, option):
+    """Slack's own clients never send one; others may."""
     await acme.choose_in_menu(acme.dana, direct(acme), verb)
     slack = acme.world.slack
     payload = view_submission(slack._actor(acme.dana.id), slack.modal(acme.dana.id))
@@ -359,8 +361,8 @@ async def test_a_dialog_that_comes_back_without_a_choice_asks_for_one(acme, told
     assert reply.json == {"response_action": "errors", "errors": {"choice": "Choose one of these."}}
 
 
-async def test_what_was_dealt_with_meanwhile_does_not_come_back(acme, told):
-    """Being on it is what the reminder was for."""
+async def test_a_snoozed_job_change_that_was_taken_does_not_come_back(acme, sent):
+    """The person is on it already."""
     await acme.choose_in_menu(acme.dana, direct(acme), "later")
     await acme.submit(acme.dana, choice="monday")
 
@@ -371,19 +373,19 @@ async def test_what_was_dealt_with_meanwhile_does_not_come_back(acme, told):
     assert "⏰" not in blocks_text(direct(acme))
 
 
-async def test_wrong_data_is_kept_with_its_reason_and_counted(acme, told):
-    """One report a person; what they say last counts."""
+async def test_a_report_of_wrong_data_is_stored_and_counted(acme, sent):
+    """One report per person; the last one counts."""
     for fault, words in (("old_news", "From 2023"), ("wrong_job", "She is CFO")):
         await acme.choose_in_menu(acme.dana, direct(acme), "wrong_data")
         await acme.submit(acme.dana, choice=fault, words=words)
 
-    assert f"🚩 Wrong data (wrong company or title), says <@{acme.dana.id}>" in blocks_text(direct(acme))
+    assert f"🚩 Wrong data reported by <@{acme.dana.id}>: wrong company or title" in blocks_text(direct(acme))
     assert await acme.world.database.run(actions.count_reports, acme.world.workspace_id, 0) == 1
-    assert await acme.trail(told) == ["reported as wrong", "reported as wrong"]
+    assert await acme.trail(sent) == ["reported as wrong", "reported as wrong"]
 
 
-async def test_why_me_shows_the_candidates_in_order_and_what_became_of_each(acme):
-    """Whose it would have been, and why it is not."""
+async def test_why_me_shows_the_candidates_in_order_with_their_results(acme):
+    """Including those who came first and could not be notified."""
     world = acme.world
     account = world.salesforce.add("Account", Name="Initech", OwnerId=world.add_owner("Lee Park"))
     gone = world.add_owner("Ivan Petrov", IsActive=False)
@@ -394,14 +396,14 @@ async def test_why_me_shows_the_candidates_in_order_and_what_became_of_each(acme
 
     await acme.choose_in_menu(lee, direct(acme, "Lee Park"), "why")
 
-    said = acme.dialog_text(lee)
-    assert "Why me?" in said
-    assert "1. contact owner, Ivan Petrov: is inactive in Salesforce" in said
-    assert "2. account owner, Lee Park: ✅ notified" in said
+    text = acme.dialog_text(lee)
+    assert "Why me?" in text
+    assert "1. contact owner, Ivan Petrov: is inactive in Salesforce" in text
+    assert "2. account owner, Lee Park: ✅ notified (matched by email)" in text
 
 
-async def test_why_here_is_for_everybody_in_the_channel(acme):
-    """Why no DRI was found."""
+async def test_everyone_in_the_channel_can_open_why_here(acme):
+    """It says why no DRI was found."""
     await unowned(acme)
 
     await acme.choose_in_menu(acme.mo, channel(acme), "why")
@@ -411,22 +413,22 @@ async def test_why_here_is_for_everybody_in_the_channel(acme):
 
 
 @pytest.mark.both_databases
-async def test_messages_like_this_can_be_muted_and_that_undone(acme, told):
-    """By the signal or by the kind of change; the dialog shows what is muted, with an undo."""
+async def test_messages_like_this_can_be_muted_and_unmuted(acme, sent):
+    """By signal or change type. The dialog shows what is muted, with an Undo button."""
     await acme.choose_in_menu(acme.dana, direct(acme), "mute")
     await acme.submit(acme.dana, choice="contact_tracking")
 
-    assert "Everything from contact tracking" in acme.dialog_text(acme.dana)
+    assert "All from contact tracking" in acme.dialog_text(acme.dana)
     assert await muted(acme) == {(acme.dana.id, "contact_tracking")}
     await acme.world.slack.act_in_modal(acme.dana.id, "delivery_unmute")
     await acme.wait_for_listeners()
     assert await muted(acme) == set()
     assert "Undo" not in acme.dialog_text(acme.dana)
-    assert await acme.trail(told) == ["muted", "unmuted"]
+    assert await acme.trail(sent) == ["muted", "unmuted"]
 
 
-async def test_what_nobody_may_mute_is_not_offered(acme, told):
-    """The dialog says so, and one that was open before mutes nothing of it."""
+async def test_required_notifications_cannot_be_muted(acme, sent):
+    """The dialog says so. A dialog that was open before mutes nothing either."""
     where = acme.world.workspace_id
     change = AuditEntry(0, "U_ADMIN", "mute_limits", "")
     await acme.choose_in_menu(acme.dana, direct(acme), "mute")
@@ -438,7 +440,7 @@ async def test_what_nobody_may_mute_is_not_offered(acme, told):
     assert await muted(acme) == set()
     await acme.world.slack.close_view(acme.dana.id)
     await acme.choose_in_menu(acme.dana, direct(acme), "mute")
-    assert "Your admins want everybody to hear about" in acme.dialog_text(acme.dana)
+    assert "Required by your admins" in acme.dialog_text(acme.dana)
     assert "radio_buttons" not in acme.dialog_text(acme.dana)
 
 
@@ -446,8 +448,8 @@ async def test_what_nobody_may_mute_is_not_offered(acme, told):
     ("what", "why"),
     [("contact_tracking", "has muted this signal"), ("new_company", "has muted this type of change")],
 )
-async def test_who_muted_it_is_passed_over_with_that_reason(acme, told, what, why):
-    """The next candidate is told, else the channel, and the reason says that it was muted."""
+async def test_a_person_who_muted_it_is_skipped_with_that_reason(acme, sent, what, why):
+    """The next candidate is notified, or the channel."""
     await acme.choose_in_menu(acme.dana, direct(acme), "mute")
     await acme.submit(acme.dana, choice=what)
 
@@ -457,14 +459,14 @@ async def test_who_muted_it_is_passed_over_with_that_reason(acme, told, what, wh
     assert why in channel(acme).text
 
 
-async def test_muting_is_offered_behind_why_me_too(acme, told):
-    """In a bundle there is no room for it in the menu."""
+async def test_why_me_has_a_mute_button(acme, sent):
+    """The menus in a bundle have no room for it."""
     await acme.choose_in_menu(acme.dana, direct(acme), "why")
 
     await acme.world.slack.act_in_modal(acme.dana.id, "delivery_mute")
     await acme.wait_for_listeners()
 
-    assert "Stop telling me about" in acme.dialog_text(acme.dana)
+    assert "Do not notify me about" in acme.dialog_text(acme.dana)
 
 
 async def muted(acme):
@@ -474,8 +476,8 @@ async def muted(acme):
     return set(state.muted)
 
 
-async def test_in_a_bundle_each_job_change_is_acted_on_by_itself(acme):
-    """The menu of a line; the other lines stay as they are."""
+async def test_an_action_in_a_bundle_changes_only_its_job_change(acme):
+    """Each line has its own menu."""
     for number in range(3):
         await acme.world.accept(source_event_id=str(number), person=_ada(f"Ada {number}"))
     await acme.world.worker.drain()
@@ -498,24 +500,24 @@ def _ada(name):
 
 
 @pytest.mark.parametrize("verb", ["take", "hand_on"])
-async def test_a_year_old_message_whose_details_were_erased_says_so(acme, told, verb):
-    """Nothing is changed, and the message stays as it was."""
+async def test_a_button_of_an_erased_job_change_says_so(acme, sent, verb):
+    """Nothing is changed, not even the message."""
     before = blocks_text(direct(acme))
-    await acme.erase_payload(told)
+    await acme.erase_payload(sent)
 
     await acme.press(acme.dana, direct(acme), verb)
 
     assert acme.ephemeral_texts(acme.dana) == [
-        "This message is too old to act on: what it told of has been erased since. Nothing was changed."
+        "This message is too old to act on: its job change has been erased. Nothing was changed."
     ]
     assert blocks_text(direct(acme)) == before
-    assert await acme.trail(told) == []
+    assert await acme.trail(sent) == []
 
 
 @pytest.mark.parametrize("verb", ["later", "why", "wrong_data", "mute"])
-async def test_the_menu_of_an_erased_message_says_so(acme, told, verb):
-    """No dialog opens over nothing."""
-    await acme.erase_payload(told)
+async def test_a_menu_entry_of_an_erased_job_change_says_so(acme, sent, verb):
+    """No dialog opens."""
+    await acme.erase_payload(sent)
 
     await acme.choose_in_menu(acme.dana, direct(acme), verb)
 
@@ -524,19 +526,19 @@ async def test_the_menu_of_an_erased_message_says_so(acme, told, verb):
 
 
 @pytest.mark.both_databases
-async def test_what_comes_back_after_it_was_erased_does_not(acme, told):
-    """Forgotten is forgotten."""
+async def test_a_snoozed_job_change_that_was_erased_does_not_come_back(acme, sent):
+    """Erased data is never sent."""
     await acme.choose_in_menu(acme.dana, direct(acme), "later")
     await acme.submit(acme.dana, choice="next_week")
-    await acme.erase_payload(told)
+    await acme.erase_payload(sent)
 
     await acme.pass_time(9 * 86_400)
 
     assert len(acme.world.direct_messages("Dana Reyes")) == 1
 
 
-async def test_somebody_who_did_not_get_it_can_do_nothing(acme, told):
-    """A button's value is no right: whose message it is, is read from our rows."""
+async def test_a_person_cannot_act_on_a_message_of_someone_else(acme, sent):
+    """The value of a button is not trusted; the rows say whose message it is."""
     await unowned(acme)
     own = direct(acme)
     theirs = channel(acme)
@@ -544,24 +546,22 @@ async def test_somebody_who_did_not_get_it_can_do_nothing(acme, told):
 
     await acme.press(acme.kim, theirs, "take", delivery_of(own))
 
-    assert acme.ephemeral_texts(acme.kim) == ["This was told to somebody else, so only they can do that."]
-    assert await acme.trail(told) == []
+    assert acme.ephemeral_texts(acme.kim) == ["This message was sent to someone else, so only they can do that."]
+    assert await acme.trail(sent) == []
 
 
 @pytest.mark.parametrize("value", ["999999", "0", "-1", "x", "9" * 30, "٣"])
-async def test_a_delivery_that_there_is_not_gets_a_short_answer(acme, told, value):
-    """An id of another workspace, or garbage: the same as one that is not kept any more."""
+async def test_a_delivery_that_does_not_exist_gets_a_short_answer(acme, sent, value):
+    """An invalid id gets the same answer as a deleted one."""
     forge(direct(acme), value)
 
     await acme.press(acme.dana, direct(acme), "take", value)
 
-    assert acme.ephemeral_texts(acme.dana) == [
-        "This job change is not kept any more, so there is nothing left to do about it."
-    ]
+    assert acme.ephemeral_texts(acme.dana) == ["This job change has been deleted, so no action is possible."]
 
 
-async def test_another_workspaces_delivery_is_not_there(acme, told):
-    """Ids count up over all workspaces: who knows one still has no part in it."""
+async def test_a_delivery_of_another_workspace_does_not_exist(acme, sent):
+    """Ids count up across workspaces, so they can be guessed."""
     team = acme.world.slack.add_team("Rival")
     eve = acme.world.slack.add_user(team, "Eve Moss", "eve@rival.example")
     acme.world.tokens[team.id] = acme.world.slack.install(team.id, eve.id)
@@ -571,16 +571,14 @@ async def test_another_workspaces_delivery_is_not_there(acme, told):
 
     await acme.press(eve, copied, "take")
 
-    assert acme.ephemeral_texts(eve) == [
-        "This job change is not kept any more, so there is nothing left to do about it."
-    ]
-    assert await acme.trail(told) == []
+    assert acme.ephemeral_texts(eve) == ["This job change has been deleted, so no action is possible."]
+    assert await acme.trail(sent) == []
 
 
 @pytest.mark.parametrize("verb", ["take", "why"])
-async def test_a_visitor_from_another_company_can_neither_claim_nor_look(acme, verb):
-    """The channel may be shared with people whose job it is not, and whom the rules do not concern."""
-    told = await unowned(acme)
+async def test_a_member_of_another_workspace_can_neither_claim_nor_look(acme, verb):
+    """A channel may be shared with another company."""
+    sent = await unowned(acme)
     guest = acme.world.slack.add_user(acme.world.team, "Vera Visitor", "vera@other.example", is_stranger=True)
 
     if verb == "take":
@@ -590,22 +588,22 @@ async def test_a_visitor_from_another_company_can_neither_claim_nor_look(acme, v
 
     assert acme.ephemeral_texts(guest) == ["Only members of this workspace can do that."]
     assert acme.is_closed(guest)
-    assert await acme.trail(told) == []
+    assert await acme.trail(sent) == []
 
 
-async def test_a_claim_that_cannot_be_checked_changes_nothing(acme):
-    """It fails closed, and says what to do."""
-    told = await unowned(acme)
+async def test_a_claim_that_cannot_be_checked_is_refused(acme):
+    """The answer says to try again."""
+    sent = await unowned(acme)
     acme.world.slack.faults.add("users.info", status=503, times=1)
 
     await acme.press(acme.kim, channel(acme), "take")
 
     assert "Please try again" in acme.ephemeral_texts(acme.kim)[0]
-    assert await acme.trail(told) == []
+    assert await acme.trail(sent) == []
 
 
-async def test_a_button_of_another_version_says_so(acme, told):
-    """After an update, old messages may offer what we do not know any more."""
+async def test_a_button_of_another_version_says_so(acme, sent):
+    """After an update, old messages may have actions that no longer exist."""
     message = direct(acme)
     menu = next(element for block in message.blocks for element in block.get("elements", []) if "options" in element)
     menu["options"][0]["value"] = "applaud:1"
@@ -615,8 +613,8 @@ async def test_a_button_of_another_version_says_so(acme, told):
     assert "another version of the app" in acme.ephemeral_texts(acme.dana)[0]
 
 
-async def test_buttons_of_older_messages_that_open_a_page_are_acknowledged(acme, told, caplog):
-    """Else Slack shows a warning sign beside a link that works."""
+async def test_link_buttons_of_older_messages_are_acknowledged(acme, sent, caplog):
+    """Otherwise Slack would show a warning sign next to a link that works."""
     message = direct(acme)
     message.blocks[-1]["elements"].append(
         {
@@ -634,13 +632,13 @@ async def test_buttons_of_older_messages_that_open_a_page_are_acknowledged(acme,
     assert caplog.text == ""
 
 
-async def test_while_slack_asks_us_to_wait_the_row_counts_and_the_message_follows(acme, told):
-    """A 429 loses nothing: who pressed reads that it was noted, and the worker draws it later."""
+async def test_an_action_is_stored_while_slack_asks_us_to_wait(acme, sent):
+    """The person reads that it was saved, and the worker updates the message later."""
     acme.world.slack.faults.add(UPDATE, error="ratelimited", status=429, retry_after=10, times=1)
 
     await acme.press(acme.dana, direct(acme), "take")
 
-    assert "the message will show it in a moment" in acme.ephemeral_texts(acme.dana)[0]
+    assert "The message will be updated in a moment" in acme.ephemeral_texts(acme.dana)[0]
     assert "is on it" not in blocks_text(direct(acme))
     await acme.pass_time(9)
     assert "is on it" not in blocks_text(direct(acme))
@@ -649,8 +647,8 @@ async def test_while_slack_asks_us_to_wait_the_row_counts_and_the_message_follow
 
 
 @pytest.mark.both_databases
-async def test_a_process_that_dies_before_the_message_is_drawn_loses_nothing(acme, told):
-    """The row and the wish to draw it are one commit; the next process draws it."""
+async def test_the_message_is_updated_after_a_process_died(acme, sent):
+    """The action and the mark on its messages are one commit."""
     delivery = await acme.world.database.run(actions.find, acme.world.workspace_id, int(delivery_of(direct(acme))))
     await acme.world.database.run(actions.take, delivery, acme.dana.id, acme.world.clock())
 
@@ -659,20 +657,20 @@ async def test_a_process_that_dies_before_the_message_is_drawn_loses_nothing(acm
     assert f"<@{acme.dana.id}> is on it" in blocks_text(direct(acme))
 
 
-async def test_a_message_that_was_deleted_stands_in_nobodys_way(acme, told):
-    """There is nothing to draw; what was done is done, and who pressed reads so."""
+async def test_an_action_on_a_deleted_message_is_stored(acme, sent):
+    """The person reads that a message can no longer be updated."""
     message = direct(acme)
     acme.world.slack.faults.add(UPDATE, error="message_not_found", times=1)
 
     await acme.press(acme.dana, message, "take")
 
-    assert await acme.trail(told) == ["taken"]
-    assert acme.ephemeral_texts(acme.dana) == ["Noted, though a message of it cannot be changed any more."]
+    assert await acme.trail(sent) == ["taken"]
+    assert acme.ephemeral_texts(acme.dana) == ["Saved, but a message about it can no longer be updated."]
     assert not await acme.delivery_actions.catch_up()
 
 
-async def test_a_bundle_of_which_a_part_was_erased_stays_as_it_is(acme):
-    """Drawn anew it would lack a line; what was done about the rest counts all the same."""
+async def test_a_bundle_with_an_erased_job_change_is_not_updated(acme):
+    """An update would remove a line. The action is stored all the same."""
     ids = [await acme.world.accept(source_event_id=str(number), person=_ada(f"Ada {number}")) for number in range(2)]
     await acme.world.worker.drain()
     bundle = direct(acme)
@@ -686,23 +684,23 @@ async def test_a_bundle_of_which_a_part_was_erased_stays_as_it_is(acme):
 
     assert blocks_text(bundle) == before
     assert await acme.trail(ids[0]) == ["taken"]
-    assert "cannot be changed any more" in acme.ephemeral_texts(acme.dana)[0]
+    assert "can no longer be updated" in acme.ephemeral_texts(acme.dana)[0]
 
 
-async def test_when_the_database_fails_while_drawing_it_is_not_said_that_nothing_changed(acme, told):
-    """The row was committed before."""
+async def test_a_database_failure_during_the_update_does_not_say_that_nothing_changed(acme, sent):
+    """The action was committed before."""
     gone = replace(acme.delivery_actions.redrawer, database=Database("sqlite:////nowhere/at.db"))
     without_database = replace(acme.delivery_actions, redrawer=gone)
 
     assert (
-        await without_database.update_messages(ActionResult(job_change_id=told))
-        == "Noted: the message will show it in a moment."
+        await without_database.update_messages(ActionResult(job_change_id=sent))
+        == "Saved. The message will be updated in a moment."
     )
     await gone.database.close()
 
 
-async def test_a_change_that_slack_refuses_is_drawn_plainer(acme, told):
-    """Blocks are a nicety; who is on it is said in words."""
+async def test_a_refused_update_is_sent_again_without_blocks(acme, sent):
+    """The text also says who is on it."""
     acme.world.slack.faults.add(
         UPDATE, error="invalid_blocks", times=None, when=lambda arguments: arguments.get("blocks")
     )
@@ -712,8 +710,8 @@ async def test_a_change_that_slack_refuses_is_drawn_plainer(acme, told):
     assert f"✅ <@{acme.dana.id}> is on it" in direct(acme).text
 
 
-async def test_a_copy_that_is_told_after_somebody_acted_says_so_at_once(acme):
-    """The channel's lane may be slower than the reader."""
+async def test_a_copy_that_is_sent_after_an_action_shows_it_at_once(acme):
+    """The lane of the channel may be slower than the reader."""
     await acme.world.set_preferences(channel_gets="everything")
     acme.world.slack.faults.add(
         "chat.postMessage",
@@ -731,8 +729,8 @@ async def test_a_copy_that_is_told_after_somebody_acted_says_so_at_once(acme):
     assert f"<@{acme.dana.id}> is on it" in channel(acme).text
 
 
-async def test_a_dialog_that_opens_too_late_changes_nothing(acme, told):
-    """Slack gives three seconds; the person reads what to do."""
+async def test_a_dialog_that_cannot_open_in_time_changes_nothing(acme, sent):
+    """The person reads to press the button again."""
     acme.world.slack.faults.add("views.open", error="expired_trigger_id")
 
     await acme.press(acme.dana, direct(acme), "hand_on")
@@ -747,7 +745,7 @@ def delivery_of(message):
 
 
 def forge(message, delivery_id):
-    """As somebody could who makes up a request, were it not signed by Slack."""
+    """As an attacker would, if requests were not signed by Slack."""
     for block in message.blocks:
         for element in block.get("elements", []):
             if element.get("type") == "button":

@@ -1,4 +1,4 @@
-"""The dialogs behind the buttons, as data: Slack takes each, whatever the job change says."""
+"""The dialogs behind the buttons, as data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,14 @@ DECISION = {
     "rule": LIVE,
     "considered": [
         {"side": "past", "source": LIVE, "name": LIVE, "email": None, "result": LIVE},
-        {"side": "current", "source": "SDR", "name": None, "email": "kim@acme.example", "result": "told"},
+        {
+            "side": "current",
+            "source": "SDR",
+            "name": None,
+            "email": "kim@acme.example",
+            "result": "told",
+            "match": "by the e-mail address",
+        },
     ]
     * 40,
     "sides": [
@@ -30,7 +37,7 @@ DECISION = {
 }
 
 
-def reached(change="new company", *, destination="U1", decision=None, muted=frozenset(), side=None, actor=None):
+def actionable(change="new company", *, destination="U1", decision=None, muted=frozenset(), side=None, actor=None):
     delivery = Delivery(
         id=7,
         workspace_id="T1",
@@ -50,76 +57,78 @@ def reached(change="new company", *, destination="U1", decision=None, muted=froz
 
 
 @pytest.mark.parametrize("change", SAMPLES)
-def test_slack_takes_every_dialog_about_every_sample(change):
-    """Titles, labels, options and texts within their limits."""
+def test_slack_accepts_every_dialog_for_every_sample(change):
+    """Titles, labels, options and texts are within their limits."""
     for view, destination, decision in product(
         (reassign_view, snooze_view, report_view, mute_view, why_view), ("U1", "C1"), (None, {}, DECISION)
     ):
-        about = reached(change, destination=destination, decision=decision)
+        about = actionable(change, destination=destination, decision=decision)
         assert check_view(view(about), "modal") == [], view
 
 
-def test_slack_takes_why_me_with_nothing_but_what_has_to_be_escaped():
-    """An escaped character is five times as long, and the limit is of what is sent."""
+def test_slack_accepts_why_me_if_every_character_is_escaped():
+    """An escaped character counts as up to five against the limit."""
     worst = "&" * 700
     decision = {"sides": [{"side": "past", "rule": worst, "sentence": worst}], "considered": [], "notes": []}
-    about = reached(decision=decision)
+    about = actionable(decision=decision)
     about = replace(about, delivery=replace(about.delivery, reason=worst))
 
     assert check_view(why_view(about), "modal") == []
 
 
-def test_nothing_foreign_is_live_in_a_dialog():
-    """Names, rules and reasons come from outside."""
-    shown = json.dumps(why_view(reached("markup in every field", decision=DECISION)))
+def test_foreign_text_in_a_dialog_is_escaped():
+    """Such as names, rules and reasons."""
+    shown = json.dumps(why_view(actionable("markup in every field", decision=DECISION)))
 
     assert "<!channel>" not in shown
     assert "<https://" not in shown
     assert "&lt;!channel&gt;" in shown
 
 
-def test_why_me_tells_each_side_apart():
-    """Its rule, and whom it asked."""
-    shown = [block["text"]["text"] for block in why_view(reached(decision=DECISION))["blocks"] if "text" in block]
+def test_why_me_shows_each_side_separately():
+    """With its rule and its candidates."""
+    shown = [block["text"]["text"] for block in why_view(actionable(decision=DECISION))["blocks"] if "text" in block]
 
-    [rule] = [number for number, text in enumerate(shown) if text.startswith("*The rule for Globex*")]
+    [rule] = [number for number, text in enumerate(shown) if text.startswith("*Rule for Globex*")]
     assert "When somebody joins, tell the SDR" in shown[rule]
-    assert shown[rule + 1].startswith("*Asked, in this order*\n1. SDR, kim@acme.example: ✅ notified")
+    assert shown[rule + 1].startswith(
+        "*Checked in this order*\n1. SDR, kim@acme.example: ✅ notified (matched by email)"
+    )
 
 
-def test_a_decision_without_sides_is_told_too():
-    """As it was stored before rules had sides, and after it was erased."""
+def test_a_decision_without_sides_is_shown():
+    """Earlier versions stored such decisions, and erasing leaves them."""
     old = {"rule": "contact owner, else account owner", "considered": []}
 
-    assert "contact owner, else account owner" in str(why_view(reached(decision=old)))
-    assert "nobody" in str(why_view(reached(decision=old)))
+    assert "contact owner, else account owner" in str(why_view(actionable(decision=old)))
+    assert "No candidates" in str(why_view(actionable(decision=old)))
 
 
 @pytest.mark.parametrize(
-    ("muted", "offered", "undone"),
+    ("muted", "choices", "undo"),
     [
         ((), ["new_company", "contact_tracking"], []),
         (("new_company",), ["contact_tracking"], ["new_company:7"]),
         (("new_company", "contact_tracking", "custom"), [], ["new_company:7", "contact_tracking:7"]),
     ],
 )
-def test_what_is_muted_can_be_undone_and_the_rest_muted(muted, offered, undone):
-    """Of what this message is like."""
-    view = mute_view(reached(muted=muted))
+def test_muted_kinds_have_an_undo_button_and_the_others_can_be_muted(muted, choices, undo):
+    """The signal and the change type of this job change."""
+    view = mute_view(actionable(muted=muted))
 
     inputs = [block["element"] for block in view["blocks"] if block["type"] == "input"]
-    assert [option["value"] for element in inputs for option in element["options"]] == offered
-    assert [block["accessory"]["value"] for block in view["blocks"] if "accessory" in block] == undone
-    assert ("submit" in view) == bool(offered)
+    assert [option["value"] for element in inputs for option in element["options"]] == choices
+    assert [block["accessory"]["value"] for block in view["blocks"] if "accessory" in block] == undo
+    assert ("submit" in view) == bool(choices)
 
 
-def test_what_is_open_in_a_channel_is_given_to_somebody():
-    """It is in the channel already: there is nothing to give back."""
-    [picker, _] = [block for block in reassign_view(reached(destination="C1"))["blocks"] if block["type"] == "input"]
+def test_an_open_job_change_in_a_channel_needs_a_person_to_be_reassigned_to():
+    """It cannot be returned to the channel it is in."""
+    [picker, _] = [block for block in reassign_view(actionable(destination="C1"))["blocks"] if block["type"] == "input"]
 
     assert picker["optional"] is False
 
 
-def test_a_note_is_read_and_closed():
-    """An answer where no message can carry it."""
-    assert check_view(note_view("You gave it to <@U2>."), "modal") == []
+def test_slack_accepts_a_note():
+    """A note is a dialog that only has a text."""
+    assert check_view(note_view("You reassigned it to <@U2>."), "modal") == []

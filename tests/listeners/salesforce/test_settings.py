@@ -143,7 +143,7 @@ async def test_rights_are_checked_when_a_button_is_pressed(acme: SalesforceWorld
     acme.dana.is_admin = False
     await acme.slack.act_in_home(acme.dana.id, action_id)
     await dana._settled()
-    assert "did not confirm that you are an admin" in dana.dialog()
+    assert "Only workspace admins and owners" in dana.dialog()
 
 
 async def test_a_workspace_enters_its_own_app(sqlite_url: str) -> None:

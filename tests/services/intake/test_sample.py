@@ -29,7 +29,7 @@ async def test_it_arrives_marked_as_a_test(world):
     job_change_id = await sent(world)
 
     [message] = world.direct_messages("Dana Reyes")
-    assert message.text.startswith("Test message: sample data, nobody changed jobs.")
+    assert message.text.startswith("Test message with sample data: nobody changed jobs.")
     assert "The source of this job change named you as its DRI." in message.text
     assert await world.outcome(job_change_id) == (
         "delivered",

@@ -1,4 +1,4 @@
-"""Job changes as senders tell them, each with what it is a sample of."""
+"""Sample job changes by name, as senders send them."""
 
 from domain.job_change.model import JobChange
 
@@ -6,7 +6,7 @@ Raw = dict[str, object]
 
 
 def raw_job_change(**changes: object) -> Raw:
-    """Ada Smith joins Globex, all fields told, but for *changes*."""
+    """Ada Smith joins Globex. Every field is set; `changes` override them."""
     return {
         "signal": "contact_tracking",
         "change_type": "new_company",
@@ -42,7 +42,7 @@ HOSTILE = "<!channel> *bold* <@U1> & :fire: `x` <https://evil.example|y>"
 
 SAMPLES: dict[str, JobChange] = {
     "new company": job_change(),
-    "new company, only what is required": job_change(
+    "new company, required fields only": job_change(
         person={"full_name": "Ada Smith", "emails": ["ada@globex.com"]},
         previous={},
         current=at("Globex"),
@@ -74,16 +74,16 @@ SAMPLES: dict[str, JobChange] = {
     "additional role, no title": job_change(change_type="additional_role", current=at("Globex")),
     "markup in a name": named("*Ada* <!channel> & <https://evil.example|_Smith_>", relationship="`Champion`"),
     "words with formatting characters inside": job_change(current=at("E*TRADE", "snake_case ~ lead")),
-    "emoji, and an emoji code": named("Ada 🚀 Smith :fire:"),
+    "emoji and an emoji code": named("Ada 🚀 Smith :fire:"),
     "right to left": named("עדה כהן", current=at("شركة جلوبكس", "CRO")),
     "very long": named("Ada " * 100, current=at("Globex " * 60, "Chief " * 60), relationship="Champion " * 40),
-    "a profile elsewhere": job_change(
+    "a profile outside LinkedIn": job_change(
         person={"full_name": "Ada Smith", "linkedin_url": "https://linkedin.com.example/in/ada"}
     ),
     "departure, next company known by its domain": job_change(
         change_type="departure", current={"company": {"domain": "globex.com"}}
     ),
-    "new hire, from a company we know": job_change(
+    "new hire, previous company known": job_change(
         signal="new_hires_promotions", change_type="new_hire", previous=at("Initech", "Buyer")
     ),
     "custom signal": job_change(signal="custom", custom={"segment": "Enterprise"}),

@@ -1,4 +1,4 @@
-"""What is actions, and what is refused with which words."""
+"""The actions that a message offers, and the refusals."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from domain.delivery import Delivery
 from domain.states import HandlingState, Role
 from services.messages.available_actions import (
+    CHANNEL_ONLY,
     DELETED,
     ERASED,
     MOST_IN_A_MENU,
@@ -32,8 +33,8 @@ def delivery(destination="U1", role=Role.DRI, state=HandlingState.OPEN, actor=No
     ("role", "state", "in_person"),
     [*product((Role.DRI, Role.FALLBACK, Role.CHANNEL, Role.COPY), STATES, (True, False))],
 )
-def test_a_phone_shows_one_line_of_buttons(role, state, in_person):
-    """Two at most, one of them green, and a menu that Slack takes."""
+def test_the_buttons_fit_into_one_line_on_a_phone(role, state, in_person):
+    """At most two buttons, one of them green, and a menu that Slack accepts."""
     actions = available_actions(role, state, in_person=in_person)
 
     assert len(actions.buttons) <= 2
@@ -45,18 +46,18 @@ def test_a_phone_shows_one_line_of_buttons(role, state, in_person):
 
 
 @pytest.mark.parametrize(("role", "state", "in_person"), [*product((Role.DRI, Role.FALLBACK), STATES, (True, False))])
-def test_what_is_offered_is_not_refused(role, state, in_person):
-    """To whom it is about: the reader of a direct message, or who acted on it in the channel."""
+def test_an_offered_action_is_not_refused(role, state, in_person):
+    """For the reader of a direct message, and for the person who acted on it in the channel."""
     actions = available_actions(role, state, in_person=in_person)
-    found = delivery("U1" if in_person else "C1", role, state, None if state == HandlingState.OPEN else "U1")
+    on_screen = delivery("U1" if in_person else "C1", role, state, None if state == HandlingState.OPEN else "U1")
 
-    assert [refusal(found, action.kind, "U1") for action in (*actions.buttons, *actions.menu)] == [None] * (
+    assert [refusal(on_screen, action.kind, "U1") for action in (*actions.buttons, *actions.menu)] == [None] * (
         len(actions.buttons) + len(actions.menu)
     )
 
 
 @pytest.mark.parametrize(
-    ("found", "verb", "said"),
+    ("target", "kind", "text"),
     [
         (None, ActionKind.TAKE, DELETED),
         (delivery("U2"), ActionKind.WHY, NOT_YOURS),
@@ -66,43 +67,43 @@ def test_what_is_offered_is_not_refused(role, state, in_person):
         (
             delivery("C1", Role.COPY),
             ActionKind.TAKE,
-            "This was told to the channel, not to you, so you cannot do that here.",
+            CHANNEL_ONLY,
         ),
         (
             delivery("C1", Role.FALLBACK),
             ActionKind.MUTE,
-            "This was told to the channel, not to you, so you cannot do that here.",
+            CHANNEL_ONLY,
         ),
         (
             delivery("C1", Role.FALLBACK, HandlingState.TAKEN, "U2"),
             ActionKind.REASSIGN,
             "<@U2> is on it · {then}. Nothing was changed.",
         ),
-        (delivery("C1", Role.FALLBACK, HandlingState.TAKEN, "U1"), ActionKind.TAKE, "You are on it already · {then}."),
+        (delivery("C1", Role.FALLBACK, HandlingState.TAKEN, "U1"), ActionKind.TAKE, "You are already on it · {then}."),
         (
             delivery("C1", Role.FALLBACK, HandlingState.REASSIGNED, "U2"),
             ActionKind.TAKE,
-            "<@U2> gave it to <@U3> · {then}. Nothing was changed.",
+            "<@U2> reassigned it to <@U3> · {then}. Nothing was changed.",
         ),
         (
             delivery("U1", Role.DRI, HandlingState.REASSIGNED, "U1"),
             ActionKind.SNOOZE,
-            "You gave it to <@U3> · {then}. Nothing was changed.",
+            "You reassigned it to <@U3> · {then}. Nothing was changed.",
         ),
         (
             delivery("U1", Role.DRI, HandlingState.RETURNED, "U1"),
             ActionKind.TAKE,
-            "You gave it back to the channel · {then}. Nothing was changed.",
+            "You returned it to the channel · {then}. Nothing was changed.",
         ),
     ],
 )
-def test_who_may_not_reads_why(found, verb, said):
-    """Short, and what has become of it instead."""
-    then = "<!date^0^{date_short_pretty} at {time}|1970-01-01 00:00 UTC>"
+def test_a_refusal_says_why(target, kind, text):
+    """It also says what happened instead."""
+    then = "<!date^0^{date_short_pretty} at {time}|1 Jan 1970, 00:00 UTC>"
 
-    assert refusal(found, verb, "U1") == said.replace("{then}", then)
+    assert refusal(target, kind, "U1") == text.replace("{then}", then)
 
 
-def test_later_is_refused_to_nobody_who_is_on_it():
-    """On it, and reminded: that is no contradiction."""
+def test_a_person_who_is_on_it_can_snooze_it():
+    """They may want a reminder."""
     assert refusal(delivery("U1", Role.DRI, HandlingState.TAKEN, "U1"), ActionKind.SNOOZE, "U1") is None

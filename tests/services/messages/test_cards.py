@@ -1,4 +1,4 @@
-"""From rows to cards: what is told of whom, what came of it, and what is left out because it is said already."""
+"""Cards from rows: the job change, what people did with it, and what is left out."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ def member(change=None, **changes):
     return ClaimedDelivery(**given | {"created_at": 0, "payload": stored, "decision": None} | changes)
 
 
-def test_what_was_erased_or_cannot_be_read_is_no_card():
-    """The others of its message are."""
+def test_an_erased_or_unreadable_job_change_has_no_card():
+    """The other job changes of its message have one."""
     unreadable = [member(payload=None), member(payload="{}"), member(id=8)]
 
     assert [each.delivery_id for each in cards(unreadable, "U1", {})] == [8]
 
 
 @pytest.mark.parametrize("side", ["past", "current", "both", None])
-def test_the_side_that_is_told_reaches_the_words(side):
-    """It makes a risk of an opening."""
+def test_the_side_decides_between_risk_and_opportunity(side):
+    """The owner of the company that the person left sees a risk."""
     shown = card(member(side=side), "U1")
 
     assert shown.side == side
     assert ("Risk at Initech" in compose([shown]).text) == (side in {"past", "both"})
 
 
-def test_links_are_the_records_that_routing_found():
-    """The lead where there is no contact."""
+def test_links_lead_to_the_records_that_routing_found():
+    """To the lead if there is no contact."""
     shown = card(
         member(decision='{"links": {"contact": null, "lead": "https://a.example/00Q1", "account": null}}'), "U1"
     )
@@ -43,8 +43,8 @@ def test_links_are_the_records_that_routing_found():
     assert (shown.contact_url, shown.account_url) == ("https://a.example/00Q1", None)
 
 
-def test_a_job_change_made_up_for_a_test_says_so():
-    """Nobody acts on sample data."""
+def test_a_test_job_change_is_marked():
+    """Nobody should act on sample data."""
     assert card(member(job_change(source=TEST_SOURCE)), "U1").is_test
     assert not card(member(), "U1").is_test
 
@@ -53,36 +53,36 @@ def test_a_job_change_made_up_for_a_test_says_so():
     ("handled", "destination", "noted"),
     [
         (Handling(9, HandlingState.TAKEN, "U2", 0, None), "U1", "✅ <@U2> is on it"),
-        (Handling(9, HandlingState.REASSIGNED, "U2", 0, "U3"), "U1", "↪️ <@U2> gave it to <@U3>"),
-        (Handling(9, HandlingState.REASSIGNED, "U2", 0, "U1"), "U1", None),  # the reason says that
-        (Handling(9, HandlingState.RETURNED, "U2", 0, None), "U1", "↩️ <@U2> gave it back to the channel"),
+        (Handling(9, HandlingState.REASSIGNED, "U2", 0, "U3"), "U1", "↪️ <@U2> reassigned it to <@U3>"),
+        (Handling(9, HandlingState.REASSIGNED, "U2", 0, "U1"), "U1", None),  # the reason says so
+        (Handling(9, HandlingState.RETURNED, "U2", 0, None), "U1", "↩️ <@U2> returned it to the channel"),
         (Handling(9, HandlingState.RETURNED, "U2", 0, None), DEFAULT_CHANNEL, None),
     ],
 )
-def test_what_others_did_is_noted_unless_the_reason_says_it(handled, destination, noted):
-    """Everybody who got it sees what came of it, once."""
-    notes = card(member(), destination, History(handled=(handled,))).notes
+def test_a_card_notes_what_others_did_unless_the_reason_says_it(handled, destination, noted):
+    """Everyone who received it sees that once."""
+    notes = card(member(), destination, History(handlings=(handled,))).notes
 
     assert [note.partition(" · ")[0] for note in notes] == ([noted] if noted else [])
 
 
-def test_only_its_reader_sees_that_it_was_put_off():
-    """When it comes back is nobody else's business."""
-    history = History(later=(Snooze(7, "U1", 5_000, None),))
+def test_only_the_person_who_snoozed_it_sees_that():
+    """It does not concern anyone else."""
+    history = History(snoozes=(Snooze(7, "U1", 5_000, None),))
 
     assert card(member(), "U1", history).notes == (
-        "⏰ Comes back <!date^5^{date_short_pretty} at {time}|1970-01-01 00:00 UTC>",
+        "⏰ Snoozed until <!date^5^{date_short_pretty} at {time}|1 Jan 1970, 00:00 UTC>",
     )
     assert card(member(id=8), "U2", history).notes == ()
 
 
-def test_notes_stay_few():
-    """The newest ones; a message is no log."""
+def test_a_card_only_has_the_newest_notes():
+    """A message is not a log."""
     handled = tuple(Handling(number, HandlingState.TAKEN, f"U{number}", number, None) for number in range(10, 30))
     reports = tuple(Report(f"U{number}", number, "old_news") for number in range(20))
 
-    notes = card(member(), "U1", History(handled=handled, reports=reports)).notes
+    notes = card(member(), "U1", History(handlings=handled, reports=reports)).notes
 
     assert len(notes) == MOST_NOTES
     assert notes[-1].count("<@") == MOST_NOTES
-    assert "(old news)" in notes[-1]
+    assert "out of date" in notes[-1]

@@ -1,4 +1,4 @@
-"""How a job change reads in Slack: the words, and the limits no input breaks."""
+"""Messages about job changes: their wording, and Slack's limits for any input."""
 
 import re
 from collections.abc import Iterator
@@ -27,10 +27,10 @@ def card(change: JobChange, **changes: Any) -> Card:
 
 
 @pytest.mark.parametrize(
-    ("sample", "told"),
+    ("sample", "text"),
     [
         ("new company", "Ada Smith joined Globex as CRO. Was VP Sales at Initech. New role since 1 Nov 2026."),
-        ("new company, only what is required", "Ada Smith joined Globex."),
+        ("new company, required fields only", "Ada Smith joined Globex."),
         ("new company, no titles", "Ada Smith joined Globex. Was at Initech. New role since 1 Nov 2026."),
         ("new hire", "Ada Smith was hired by Globex as CRO. Was VP Sales at Initech. New role since 1 Nov 2026."),
         ("promotion", "Ada Smith was promoted to CRO at Globex. Was VP Sales. New role since 1 Nov 2026."),
@@ -46,52 +46,50 @@ def card(change: JobChange, **changes: Any) -> Card:
         ),
     ],
 )
-def test_each_kind_of_change_has_its_words(sample: str, told: str) -> None:
-    """Who moved where comes first, then from where, then since when; what is unknown is not spoken of."""
-    assert compose([card(SAMPLES[sample])]).text.splitlines()[0] == told
+def test_each_change_type_has_its_sentence(sample: str, text: str) -> None:
+    """Who moved where, then from where, then the date. Unknown facts are left out."""
+    assert compose([card(SAMPLES[sample])]).text.splitlines()[0] == text
 
 
 @pytest.mark.parametrize(
-    ("change_type", "side", "told"),
+    ("change_type", "side", "text"),
     [
-        ("new_company", None, "🌱 Opening at Globex"),
+        ("new_company", None, "🌱 Opportunity at Globex"),
         ("new_company", "past", "⚠️ Risk at Initech"),
         ("departure", None, "⚠️ Risk at Initech"),
-        ("new_company", "both", "⚠️ Risk at Initech, 🌱 Opening at Globex"),
-        ("departure", "current", "🌱 Opening at Globex"),
+        ("new_company", "both", "⚠️ Risk at Initech, 🌱 Opportunity at Globex"),
+        ("departure", "current", "🌱 Opportunity at Globex"),
         ("new_hire", "past", "⚠️ Risk at Initech"),
         ("lateral", None, None),
-        ("promotion", None, "🎉 A reason to write"),
-        ("promotion", "current", "🎉 A reason to write"),
+        ("promotion", None, "🎉 Reason to reach out"),
+        ("promotion", "current", "🎉 Reason to reach out"),
     ],
 )
-def test_a_champion_who_leaves_is_a_risk_and_one_who_arrives_an_opening(
-    change_type: str, side: Side | None, told: str | None
-) -> None:
-    """The side that is told decides, else the kind of change; who stays is neither; a promotion calls for a note."""
+def test_leaving_is_a_risk_and_joining_an_opportunity(change_type: str, side: Side | None, text: str | None) -> None:
+    """The side decides, else the change type. Staying is neither; a promotion is a reason to reach out."""
     change = job_change(change_type=change_type)
     second = compose([card(change, side=side)]).text.splitlines()[1]
 
-    assert second == ", ".join([*([told] if told else []), "Champion", "Economic buyer", "score 87."])
+    assert second == ", ".join([*([text] if text else []), "Champion", "Economic buyer", "score 87."])
 
 
-def test_the_text_says_all_that_the_blocks_say() -> None:
-    """Notifications and screen readers get the text alone."""
+def test_the_text_contains_everything_that_the_blocks_contain() -> None:
+    """Notifications and screen readers only have the text."""
     message = compose([card(SAMPLES["new company"])])
 
     shown = re.sub("<https[^>]*>", "", " ".join(_mrkdwn(message)).replace("*", ""))
     assert set(re.findall(r"\w+", shown)) <= set(re.findall(r"\w+", message.text))
 
 
-def test_the_owner_of_the_company_left_reads_first_that_they_left() -> None:
-    """To them the loss is the news."""
-    told = compose([card(job_change(), side="past")]).text.splitlines()[0]
+def test_the_owner_of_the_previous_company_reads_first_that_the_person_left() -> None:
+    """For that owner, the loss is the news."""
+    text = compose([card(job_change(), side="past")]).text.splitlines()[0]
 
-    assert told == "Ada Smith left Initech and joined Globex as CRO. Was VP Sales. New role since 1 Nov 2026."
+    assert text == "Ada Smith left Initech and joined Globex as CRO. Was VP Sales. New role since 1 Nov 2026."
 
 
-def test_a_card_carries_its_links_in_one_line() -> None:
-    """Only links that exist, with short labels: the buttons below are for acting."""
+def test_a_card_has_its_links_in_one_line() -> None:
+    """Only links that exist, with short labels."""
     change = job_change(links={})
     blocks = compose([card(change, contact_url="https://acme.my.salesforce.com/003")]).blocks or []
 
@@ -101,7 +99,7 @@ def test_a_card_carries_its_links_in_one_line() -> None:
 
 
 def test_a_card_has_one_line_of_buttons_for_its_delivery() -> None:
-    """What most will want first, the rest behind three dots; each says which delivery it is about."""
+    """The usual action comes first, others are in the menu. Each has the delivery's id."""
     message = compose([card(job_change(), delivery_id=7, actions=available_actions("dri", "open", in_person=True))])
 
     *buttons, menu = (message.blocks or [])[-1]["elements"]
@@ -113,8 +111,8 @@ def test_a_card_has_one_line_of_buttons_for_its_delivery() -> None:
     assert [option["value"] for option in menu["options"]] == ["later:7", "why:7", "wrong_data:7", "mute:7"]
 
 
-def test_in_a_bundle_each_job_change_has_a_menu_of_its_own() -> None:
-    """With all that a card of its own would offer, as far as it fits."""
+def test_in_a_bundle_each_job_change_has_its_own_menu() -> None:
+    """It has the actions of a card, as far as they fit."""
     some = [
         card(job_change(), delivery_id=number, actions=available_actions("dri", "open", in_person=True))
         for number in (1, 2)
@@ -123,12 +121,12 @@ def test_in_a_bundle_each_job_change_has_a_menu_of_its_own() -> None:
     menus = [block["accessory"] for block in compose(some).blocks or [] if "accessory" in block]
 
     assert [[option["value"] for option in menu["options"]] for menu in menus] == [
-        [f"{verb}:{number}" for verb in ("take", "hand_on", "later", "why", "wrong_data")] for number in (1, 2)
+        [f"{kind}:{number}" for kind in ("take", "hand_on", "later", "why", "wrong_data")] for number in (1, 2)
     ]
 
 
-def test_what_came_of_it_stands_above_the_buttons_and_in_the_text() -> None:
-    """Everybody who got it sees who is on it."""
+def test_notes_are_above_the_buttons_and_in_the_text() -> None:
+    """Everyone who received it sees who is on it."""
     message = compose(
         [card(job_change(), notes=("✅ <@U1> is on it",), actions=available_actions("dri", "taken", in_person=True))]
     )
@@ -137,8 +135,8 @@ def test_what_came_of_it_stands_above_the_buttons_and_in_the_text() -> None:
     assert "✅ <@U1> is on it" in message.text
 
 
-def test_a_long_text_is_shortened_to_what_slack_takes_for_a_change() -> None:
-    """chat.update takes less than chat.postMessage: lines go from the end, whole ones."""
+def test_a_long_text_is_shortened_for_an_update() -> None:
+    """chat.update accepts less text than chat.postMessage. Whole lines are cut from the end."""
     long = compose([card(job_change(), reason="why " * 100)] * 10)
 
     assert len(long.text) > LONGEST_EDIT
@@ -147,17 +145,17 @@ def test_a_long_text_is_shortened_to_what_slack_takes_for_a_change() -> None:
 
 
 def test_a_lead_is_called_a_lead() -> None:
-    """Who is no contact yet has a record of another kind."""
+    """Its link has the label Lead, not Contact."""
     lead = card(SAMPLES["new company"], contact_url="https://acme.my.salesforce.com/00Q000000000001AAA")
 
     assert "|Lead>" in str(compose([lead]).blocks)
     assert "|Lead>" in compose([lead], plainness=2).text
 
 
-def test_a_profile_that_is_not_at_linkedin_does_not_say_so() -> None:
-    """A link's label does not lie about where it leads."""
-    assert "Profile" in str(compose([card(SAMPLES["a profile elsewhere"])]).blocks)
-    assert "LinkedIn" not in str(compose([card(SAMPLES["a profile elsewhere"])]).blocks)
+def test_a_profile_outside_linkedin_is_not_called_linkedin() -> None:
+    """The label of a link says where it leads."""
+    assert "Profile" in str(compose([card(SAMPLES["a profile outside LinkedIn"])]).blocks)
+    assert "LinkedIn" not in str(compose([card(SAMPLES["a profile outside LinkedIn"])]).blocks)
 
 
 @pytest.mark.parametrize(
@@ -165,12 +163,12 @@ def test_a_profile_that_is_not_at_linkedin_does_not_say_so() -> None:
     [
         (["dri", "dri"], "2 job changes for you"),
         (["fallback"] * 3, "3 job changes without a DRI"),
-        (["copy", "copy"], "2 job changes, told to their DRIs"),
+        (["copy", "copy"], "2 job changes, sent to their DRIs"),
         (["dri", "copy"], "2 job changes"),
     ],
 )
-def test_a_bundle_says_how_many_and_why_they_came(roles: list[Role], header: str) -> None:
-    """One header, then each with a line and a reason of its own."""
+def test_the_title_of_a_bundle_has_the_count_and_the_role(roles: list[Role], header: str) -> None:
+    """After the title, each job change has a line and its own reason."""
     cards = [card(named(f"Ada {number}"), role=role, reason=f"Reason {number}.") for number, role in enumerate(roles)]
     message = compose(cards)
 
@@ -185,15 +183,15 @@ def test_a_bundle_says_how_many_and_why_they_came(roles: list[Role], header: str
 
 
 def test_a_test_message_says_so_first() -> None:
-    """Nobody acts on sample data."""
+    """Nobody should act on sample data."""
     message = compose([card(SAMPLES["new company"], is_test=True)])
 
     assert message.text.startswith("Test message")
     assert "Test message" in (message.blocks or [])[0]["elements"][0]["text"]
 
 
-def test_a_refused_message_is_rendered_plainer() -> None:
-    """First without links, then without blocks, where the links stand in the text."""
+def test_a_refused_message_is_composed_plainer() -> None:
+    """First without links, then without blocks but with the links in the text."""
     plainer, plainest = (compose([card(SAMPLES["new company"])], plainness=level) for level in (1, 2))
 
     assert plainer.blocks
@@ -204,19 +202,19 @@ def test_a_refused_message_is_rendered_plainer() -> None:
 
 @pytest.mark.parametrize("count", [0, MOST_CARDS + 1])
 def test_a_message_carries_one_to_ten_job_changes(count: int) -> None:
-    """More is the caller's mistake."""
+    """Any other number is an error of the caller."""
     with pytest.raises(ValueError, match="carries 1 to 10"):
         compose([card(SAMPLES["new company"])] * count)
 
 
-def test_a_name_keeps_its_small_letter() -> None:
-    """The text begins a sentence with a name, which is not ours to change."""
+def test_a_name_keeps_its_lower_case_letter() -> None:
+    """Also at the beginning of a sentence."""
     assert compose([card(named("de Vries"))]).text.startswith("de Vries joined")
 
 
 @st.composite
 def cards(draw: st.DrawFn) -> Card:
-    """Cards that a hostile sender, Salesforce org or colleague could cause."""
+    """Cards with texts that a hostile sender, Salesforce org or colleague could cause."""
     noise = st.one_of(
         st.text("*_~`<>&|!@#: \n\u202eaע🚀", min_size=1, max_size=120),
         st.sampled_from(["&" * 500, "<!channel>", "<@U1>", "*x*", "<http://x|y>", "ﷺ" * 500]),
@@ -258,7 +256,7 @@ def cards(draw: st.DrawFn) -> Card:
 
 
 @given(st.lists(cards(), min_size=1, max_size=MOST_CARDS), st.integers(0, 2))
-def test_no_input_yields_a_block_over_its_limits(given: list[Card], plainness: int) -> None:
+def test_no_input_exceeds_the_limits_of_slack(given: list[Card], plainness: int) -> None:
     """The limits of https://docs.slack.dev/reference/block-kit/blocks and of chat.postMessage."""
     message = compose(given, plainness=plainness)
 
@@ -277,8 +275,8 @@ def test_no_input_yields_a_block_over_its_limits(given: list[Card], plainness: i
 
 
 @given(st.lists(cards(), min_size=1, max_size=3), st.integers(0, 2))
-def test_no_input_yields_live_markup(given: list[Card], plainness: int) -> None:
-    """What is live in a message is ours: links with our labels, and what we set in bold."""
+def test_no_input_becomes_markup(given: list[Card], plainness: int) -> None:
+    """The only markup in a message is our own: links with our labels, and bold names."""
     message = compose(given, plainness=plainness)
 
     for text in (message.text, *_mrkdwn(message)):
@@ -289,9 +287,9 @@ def test_no_input_yields_live_markup(given: list[Card], plainness: int) -> None:
         assert not re.search(r"(?<![A-Za-z0-9])([*_~]).+?\1(?![A-Za-z0-9])", without_bold)
 
 
-def _our_label(found: re.Match[str]) -> str:
-    assert found[1] in LABELS
-    return found[1]
+def _our_label(match: re.Match[str]) -> str:
+    assert match[1] in LABELS
+    return match[1]
 
 
 def _mrkdwn(message: Message) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Every sample as it reads in Slack, kept as files to look at when the wording changes.
+"""Golden files: every sample as a message. Read their diff when the wording changes.
 
 `REGENERATE_GOLDEN=1 python -m pytest tests/services/messages/test_golden_messages.py` writes them again.
 """
@@ -22,7 +22,7 @@ OWNED = "You own Ada Smith in Salesforce."
 NOT_FOUND = "No DRI found: the contact's owner, Dana Reyes, is not in Slack."
 THEN = 1_794_000_000_000
 ON_IT = f"✅ <@U0DANA> is on it · {slack_time(THEN)}"
-GIVEN_ON = f"↪️ <@U0DANA> gave it to <@U0KIM> · {slack_time(THEN)}"
+REASSIGNED = f"↪️ <@U0DANA> reassigned it to <@U0KIM> · {slack_time(THEN)}"
 PERSON, CHANNEL = {"in_person": True}, {"in_person": False}
 CARDS = {
     name: Card(
@@ -36,29 +36,31 @@ CARDS = {
     )
     for number, (name, job_change) in enumerate(SAMPLES.items(), start=1)
 }
-USUAL, BARE = CARDS["new company"], CARDS["new company, only what is required"].job_change
+USUAL, BARE = CARDS["new company"], CARDS["new company, required fields only"].job_change
 FALLBACK = Card(
     BARE, NOT_FOUND, "fallback", 1, None, None, actions=available_actions("fallback", HandlingState.OPEN, **CHANNEL)
 )
-TOLD_ELSEWHERE = "Dana Reyes was told in person."
+SENT_TO_DRI = "Sent to Dana Reyes, who owns Ada Smith in Salesforce."
 MESSAGES = {
     **{name: compose([card]) for name, card in CARDS.items()},
     "fallback": compose([FALLBACK]),
     "fallback, claimed": compose(
         [replace(FALLBACK, notes=(ON_IT,), actions=available_actions("fallback", HandlingState.TAKEN, **CHANNEL))]
     ),
-    "fallback, given": compose(
+    "fallback, reassigned": compose(
         [
             replace(
-                FALLBACK, notes=(GIVEN_ON,), actions=available_actions("fallback", HandlingState.REASSIGNED, **CHANNEL)
+                FALLBACK,
+                notes=(REASSIGNED,),
+                actions=available_actions("fallback", HandlingState.REASSIGNED, **CHANNEL),
             )
         ]
     ),
-    "copy, its reader is on it": compose(
+    "copy, the DRI is on it": compose(
         [
             Card(
                 BARE,
-                TOLD_ELSEWHERE,
+                SENT_TO_DRI,
                 "copy",
                 1,
                 None,
@@ -69,23 +71,27 @@ MESSAGES = {
         ]
     ),
     "on it": compose([replace(USUAL, notes=(ON_IT,), actions=available_actions("dri", HandlingState.TAKEN, **PERSON))]),
-    "given to a colleague": compose(
-        [replace(USUAL, notes=(GIVEN_ON,), actions=available_actions("dri", HandlingState.REASSIGNED, **PERSON))]
+    "reassigned to a colleague": compose(
+        [replace(USUAL, notes=(REASSIGNED,), actions=available_actions("dri", HandlingState.REASSIGNED, **PERSON))]
     ),
-    "handed over": compose([replace(USUAL, reason="Dana Reyes gave it to you: “Hers since May.”")]),
-    "put off": compose([replace(USUAL, notes=(f"⏰ Comes back {slack_time(THEN)}",))]),
-    "wrong data": compose([replace(USUAL, notes=(f"🚩 Wrong data, says <@U0DANA> · {slack_time(THEN)}",))]),
+    "reassigned by a colleague": compose(
+        [replace(USUAL, reason="Dana Reyes reassigned this to you: “Yours since May.”")]
+    ),
+    "snoozed": compose([replace(USUAL, notes=(f"⏰ Snoozed until {slack_time(THEN)}",))]),
+    "wrong data": compose(
+        [replace(USUAL, notes=(f"🚩 Wrong data reported by <@U0DANA>: out of date · {slack_time(THEN)}",))]
+    ),
     "test message": compose([replace(FALLBACK, reason=OWNED, role="dri", is_test=True)]),
-    "new company, told to the owner of the company left": compose(
+    "new company, for the owner of the previous company": compose(
         [replace(USUAL, reason="You own Initech in Salesforce.", side="past")]
     ),
-    "new company, told to the owner of both": compose(
+    "new company, for the owner of both companies": compose(
         [replace(USUAL, reason="You own Initech in Salesforce. You own Globex in Salesforce.", side="both")]
     ),
     "plainer, no links": compose([USUAL], plainness=1),
     "plainest, no blocks": compose([USUAL], plainness=2),
     "bundle": compose([CARDS[name] for name in ("new company", "departure", "promotion", "new hire", "lateral")]),
-    "bundle, one is taken": compose(
+    "bundle, one job change is taken": compose(
         [
             replace(USUAL, notes=(ON_IT,), actions=available_actions("dri", HandlingState.TAKEN, **PERSON)),
             CARDS["departure"],
@@ -96,8 +102,8 @@ MESSAGES = {
 
 
 @pytest.mark.parametrize("name", MESSAGES)
-def test_a_sample_reads_as_it_did(name: str) -> None:
-    """Wording and layout change only on purpose."""
+def test_a_message_equals_its_golden_file(name: str) -> None:
+    """So wording and layout only change on purpose."""
     path = GOLDEN / f"{re.sub('[^a-z]+', '-', name.lower())}.json"
     rendered = _as_json(MESSAGES[name])
     if environ.get("REGENERATE_GOLDEN"):
@@ -107,7 +113,7 @@ def test_a_sample_reads_as_it_did(name: str) -> None:
 
 
 def test_every_golden_file_belongs_to_a_sample() -> None:
-    """A sample that is gone takes its file along."""
+    """The file of a sample that was removed has to be removed as well."""
     names = {re.sub("[^a-z]+", "-", name.lower()) for name in MESSAGES}
     assert len(names) == len(MESSAGES)
     assert {path.stem for path in GOLDEN.glob("*.json")} == names

@@ -1,4 +1,4 @@
-"""Those who look after the app are told once of what only they can mend, and of what is left to do after installing."""
+"""Notices: what only admins can fix, and the setup steps after the installation."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def acme(database, clock):
 
 
 @pytest.fixture
-def ours(acme, database, clock):
+def sender(acme, database, clock):
     return Notices(database, acme.api, clock)
 
 
@@ -39,8 +39,8 @@ def preferences(acme, database, clock):
     return Preferences(acme.api, database, clock)
 
 
-def told(acme, user=None) -> list[str]:
-    """What this person, Dana if nobody is named, reads now in direct messages of the app."""
+def direct_messages(acme, user=None) -> list[str]:
+    """The texts of the app's direct messages with this person, or with Dana."""
     person = (user or acme.dana).id
     channels = [each for each in acme.sandbox.world.channels.values() if each.im_user == person]
     return [message.text for channel in channels for message in channel.messages.values()]
@@ -55,18 +55,18 @@ def posts_to(acme, user) -> int:
     return len([asked for asked in acme.calls_of("chat.postMessage") if asked["channel"] == user.id])
 
 
-async def work(ours) -> None:
-    while await ours.catch_up():
+async def work(sender) -> None:
+    while await sender.catch_up():
         pass
 
 
-async def pass_time(ours, clock, seconds) -> None:
+async def pass_time(sender, clock, seconds) -> None:
     clock.advance(seconds=seconds)
-    await work(ours)
+    await work(sender)
 
 
 async def break_channel(acme, problem="it was archived") -> None:
-    """#wins is the default channel, and cannot be posted to."""
+    """The app cannot post in #wins, the default channel."""
     chosen = {"default_channel_id": acme.wins.id, "default_channel_name": "wins", "default_channel_problem": problem}
     await acme.database.run(workspaces.change, acme.id, None, **chosen)
 
@@ -84,152 +84,152 @@ async def connect_salesforce(acme, clock) -> None:
     await insert(acme, salesforce_connections, workspace_id=acme.id, connected_at=clock(), **flow)
 
 
-async def take_in(acme, clock, source="sender") -> None:
+async def accept(acme, clock, source="sender") -> None:
     row = {"id": source, "workspace_id": acme.id, "key": source, "source": source, "accepted_at": clock()}
     await insert(acme, job_changes, **row)
 
 
-async def test_a_missing_default_channel_is_told_once(acme, ours):
-    """However many job changes wait for it; it can be chosen right there."""
+async def test_admins_are_notified_of_a_missing_default_channel_once(acme, sender):
+    """However many job changes wait for it. They can choose one in the message."""
     for _ in range(3):
-        await ours.default_channel_missing(acme.id)
+        await sender.default_channel_missing(acme.id)
 
-    [text] = told(acme)
+    [text] = direct_messages(acme)
     assert "choose a default channel" in text
     assert "conversations_select" in blocks(acme)
 
 
-async def test_who_dies_before_telling_that_a_default_channel_is_missed_is_followed(acme, ours, clock):
-    """The job change waits in the lane of the default channel; one that is told in person is no reason to tell."""
-    await take_in(acme, clock)
+async def test_another_process_sends_the_notice_of_a_missing_default_channel(acme, sender, clock):
+    """The waiting lane of the default channel is the reason. A direct message is not."""
+    await accept(acme, clock)
     await acme.database.run(add_deliveries, acme.id, [NewDelivery("sender", acme.dana.id, Role.DRI, "")], clock())
-    await work(ours)
-    before = told(acme)
+    await work(sender)
+    before = direct_messages(acme)
 
     await acme.database.run(
         add_deliveries, acme.id, [NewDelivery("sender", DEFAULT_CHANNEL, Role.FALLBACK, "")], clock()
     )
-    await work(ours)
-    await work(ours)
+    await work(sender)
+    await work(sender)
 
-    assert (before, ["wait for a default channel" in text for text in told(acme)]) == ([], [True])
+    assert (before, ["waiting for a default channel" in text for text in direct_messages(acme)]) == ([], [True])
 
 
 @pytest.mark.both_databases
-async def test_a_broken_default_channel_is_told_once_with_a_picker(acme, ours, clock):
-    """Whoever finds out, and however often. The reason is shown as text: nothing in it is live."""
+async def test_admins_are_notified_of_a_broken_default_channel_once(acme, sender, clock):
+    """Whatever finds it, and however often. The reason is escaped."""
     await break_channel(acme, "it was archived <!channel>")
 
-    await work(ours)
-    await ours.default_channel_broken(acme.id)
-    await pass_time(ours, clock, DAY)
+    await work(sender)
+    await sender.default_channel_broken(acme.id)
+    await pass_time(sender, clock, DAY)
 
-    [text] = told(acme)
-    assert "cannot be posted to*: it was archived &lt;!channel&gt;" in text
+    [text] = direct_messages(acme)
+    assert f"cannot post in the default channel <#{acme.wins.id}>*: it was archived &lt;!channel&gt;" in text
     assert "notice_choose_channel" in blocks(acme)
     assert "notice_check_channel" in blocks(acme)
 
 
 @pytest.mark.both_databases
-async def test_two_replicas_and_two_failures_are_one_message(acme, ours, database, clock):
-    """The courier of one, the event that another heard, and the worker of both."""
+async def test_two_replicas_that_find_a_broken_channel_send_one_message(acme, sender, database, clock):
+    """In the courier, in an event and in both workers."""
     await break_channel(acme)
     other = Notices(database, acme.api, clock)
 
     await asyncio.gather(
-        ours.default_channel_broken(acme.id),
+        sender.default_channel_broken(acme.id),
         other.default_channel_broken(acme.id),
-        ours.catch_up(),
+        sender.catch_up(),
         other.catch_up(),
     )
-    await work(ours)
+    await work(sender)
 
     assert posts_to(acme, acme.dana) == 1
 
 
-async def test_the_message_says_when_it_is_mended(acme, ours, preferences):
-    """In place: nobody mends it twice."""
+async def test_the_message_says_when_the_channel_works_again(acme, sender, preferences):
+    """In the same message, so that nobody fixes it twice."""
     await break_channel(acme)
-    await work(ours)
+    await work(sender)
 
     assert (await preferences.check_default_channel(acme.id, acme.dana.id, None)).stored
-    await work(ours)
+    await work(sender)
 
-    [text] = told(acme)
-    assert f"*Fixed.* Job changes that no DRI is found for go to <#{acme.wins.id}>" in text
+    [text] = direct_messages(acme)
+    assert "✅ *Fixed.*" in text
     assert "conversations_select" not in blocks(acme)
 
 
-async def test_a_default_channel_that_breaks_again_is_told_again(acme, ours, preferences):
-    """Mending it ended the first trouble."""
+async def test_a_default_channel_that_breaks_again_is_a_new_notice(acme, sender, preferences):
+    """The first failure is over."""
     await break_channel(acme)
-    await work(ours)
+    await work(sender)
     await preferences.check_default_channel(acme.id, acme.dana.id, None)
-    await work(ours)
+    await work(sender)
 
     await break_channel(acme, "it was deleted")
-    await work(ours)
+    await work(sender)
 
-    mended, broken = told(acme)
-    assert "Fixed" in mended
+    fixed, broken = direct_messages(acme)
+    assert "Fixed" in fixed
     assert "it was deleted" in broken
 
 
-async def test_what_breaks_again_before_anybody_looked_is_told_in_the_same_message(acme, ours, preferences):
-    """It has not been read as mended."""
+async def test_a_channel_that_breaks_again_before_an_update_keeps_its_message(acme, sender, preferences):
+    """Nobody has read that it was fixed."""
     await break_channel(acme)
-    await work(ours)
+    await work(sender)
     await preferences.check_default_channel(acme.id, acme.dana.id, None)
     await break_channel(acme, "it was deleted")
-    await work(ours)
+    await work(sender)
 
-    [text] = told(acme)
+    [text] = direct_messages(acme)
     assert "it was deleted" in text
 
 
-async def test_what_is_mended_before_it_is_told_is_not_told(acme, ours):
+async def test_a_failure_that_is_fixed_before_the_notice_is_not_sent(acme, sender):
     """Slack asked us to wait meanwhile."""
     await break_channel(acme)
     acme.sandbox.faults.add("chat.postMessage", error="something_new")
-    await ours.catch_up()
+    await sender.catch_up()
     await acme.database.run(workspaces.mark_default_channel_working, acme.id, acme.wins.id, 0)
 
-    await pass_time(ours, ours.now, MINUTE)
+    await pass_time(sender, sender.now, MINUTE)
 
-    assert told(acme) == []
+    assert direct_messages(acme) == []
 
 
-async def test_those_who_changed_settings_and_still_are_admins_are_told_too(acme, ours, clock):
-    """Whoever installed it may have left. Members who were admins once are left alone."""
+async def test_admins_who_changed_settings_are_notified(acme, sender, clock):
+    """The person who installed the app may have left. Former admins are not notified."""
     lee = acme.sandbox.add_user(acme.team, "Lee Park", "lee@acme.example", is_owner=True)
     mo = acme.sandbox.add_user(acme.team, "Mo Chen", "mo@acme.example")
     for person in (lee, mo):
         await acme.database.run(audit.record, acme.id, AuditEntry(clock(), person.id, "preferences", ""))
     await break_channel(acme)
 
-    await work(ours)
+    await work(sender)
 
     assert [posts_to(acme, each) for each in (acme.dana, lee, mo)] == [1, 1, 0]
 
 
-async def test_where_nobody_we_know_is_an_admin_any_more_any_admins_are_told(acme, ours):
-    """Somebody has to mend it. A few, not everybody who is one."""
+async def test_other_admins_are_notified_if_the_known_ones_left(acme, sender):
+    """Only a few of them."""
     acme.dana.is_admin, acme.dana.deleted = False, True
     admins = [acme.sandbox.add_user(acme.team, f"Admin {n}", f"a{n}@acme.example", is_admin=True) for n in range(9)]
     await break_channel(acme)
 
-    await work(ours)
+    await work(sender)
 
     assert sum(posts_to(acme, each) for each in admins) == 5
     assert posts_to(acme, acme.dana) == 0
 
 
-async def test_where_slack_does_not_say_who_is_an_admin_those_we_know_are_told(acme, ours):
-    """The picker asks again who may use it."""
+async def test_the_known_admins_are_notified_if_slack_does_not_say_who_is_one(acme, sender):
+    """The picker checks again who may use it."""
     acme.sandbox.faults.add("users.info", status=503, times=None)
     await break_channel(acme)
 
-    await work(ours)
+    await work(sender)
 
     assert posts_to(acme, acme.dana) == 1
 
@@ -239,250 +239,252 @@ async def break_salesforce(acme, clock, problem="the app was removed") -> None:
     await acme.database.run(salesforce_connections_store.note_problem, acme.id, problem)
 
 
-async def test_where_one_of_two_could_not_be_told_they_are_told_later_and_the_other_once(acme, ours, clock):
-    """Whoever connected Salesforce is told beside those who look after the app."""
+async def test_a_notice_is_retried_for_one_of_two_recipients(acme, sender, clock):
+    """The person who connected Salesforce is notified in addition to the admins."""
     kim = acme.sandbox.add_user(acme.team, "Kim Lee", "kim@acme.example", is_admin=True)
     acme.sandbox.faults.add("chat.postMessage", error="something_new")
     await break_salesforce(acme, clock)
 
-    await ours.salesforce_broken(acme.id, kim.id)
-    before = sorted([len(told(acme)), len(told(acme, kim))])
-    await pass_time(ours, clock, MINUTE)
-    await ours.salesforce_broken(acme.id, kim.id)
+    await sender.salesforce_broken(acme.id, kim.id)
+    before = sorted([len(direct_messages(acme)), len(direct_messages(acme, kim))])
+    await pass_time(sender, clock, MINUTE)
+    await sender.salesforce_broken(acme.id, kim.id)
 
     assert before == [0, 1]
-    assert [len(told(acme)), len(told(acme, kim))] == [1, 1]
+    assert [len(direct_messages(acme)), len(direct_messages(acme, kim))] == [1, 1]
 
 
-async def test_what_salesforce_needs_is_told_although_nobody_asks_for_it_again(acme, ours, clock):
-    """It is a row before Slack is called: whoever dies in between is followed, and so is a Slack that was away."""
+async def test_a_notice_about_salesforce_is_retried_by_another_process(acme, sender, clock):
+    """It is a row before Slack is called."""
     acme.sandbox.faults.add("chat.postMessage", error="something_new")
     await break_salesforce(acme, clock)
-    await ours.salesforce_broken(acme.id, None)
-    before = told(acme)
+    await sender.salesforce_broken(acme.id, None)
+    before = direct_messages(acme)
 
     await pass_time(Notices(acme.database, acme.api, clock), clock, MINUTE)
 
-    assert (before, len(told(acme))) == ([], 1)
-    assert "Salesforce needs an admin: the app was removed." in told(acme)[0]
+    assert (before, len(direct_messages(acme))) == ([], 1)
+    assert "*Salesforce needs an admin*: the app was removed." in direct_messages(acme)[0]
 
 
 @pytest.mark.both_databases
-async def test_a_salesforce_that_was_mended_before_it_was_told_is_not_told(acme, ours, clock):
-    """Nor how many calls were left once there are enough of them."""
+async def test_a_salesforce_failure_that_is_fixed_before_the_notice_is_not_sent(acme, sender, clock):
+    """The same holds for API calls."""
     acme.sandbox.faults.add("chat.postMessage", error="something_new", times=2)
     await break_salesforce(acme, clock)
     await acme.database.run(salesforce_connections_store.note_answer, acme.id, clock(), (14_000, 15_000))
     await acme.database.run(salesforce_connections_store.note_problem, acme.id, "the app was removed")
-    await ours.salesforce_broken(acme.id, None)
-    await ours.salesforce_calls_low(acme.id, None)
+    await sender.salesforce_broken(acme.id, None)
+    await sender.salesforce_calls_low(acme.id, None)
 
     await acme.database.run(salesforce_connections_store.note_answer, acme.id, clock(), (100, 15_000))
-    await pass_time(ours, clock, MINUTE)
+    await pass_time(sender, clock, MINUTE)
 
-    assert (posts_to(acme, acme.dana), told(acme)) == (2, [])
+    assert (posts_to(acme, acme.dana), direct_messages(acme)) == (2, [])
 
 
 @pytest.mark.both_databases
-async def test_two_presses_of_not_me_at_once_are_one_message(acme, ours, database, clock):
-    """On two replicas; it is written down once, too."""
+async def test_two_reports_of_not_me_at_once_are_one_message(acme, sender, database, clock):
+    """On two replicas. The audit log has one entry, too."""
     mo = acme.sandbox.add_user(acme.team, "Mo Chen", "mo@acme.example")
     other = Notices(database, acme.api, clock)
 
-    await asyncio.gather(*(each.not_me(acme.id, "sales@acme.example", mo.id) for each in (ours, other)))
-    await work(ours)
+    await asyncio.gather(*(each.not_me(acme.id, "sales@acme.example", mo.id) for each in (sender, other)))
+    await work(sender)
 
-    assert ["is not `sales@acme.example` in Salesforce" in text for text in told(acme)] == [True]
+    assert [
+        "the Salesforce owner `sales@acme.example` is not their account" in text for text in direct_messages(acme)
+    ] == [True]
     written = await database.run(audit.recent, acme.id)
     assert [change.action for change in written] == ["not_me"]
 
 
-async def test_each_denial_is_told_also_while_another_waits_to_be(acme, ours, clock):
-    """Slack was busy at the first."""
+async def test_each_report_of_not_me_has_its_own_message(acme, sender, clock):
+    """Also while an earlier one waits for Slack."""
     mo = acme.sandbox.add_user(acme.team, "Mo Chen", "mo@acme.example")
     acme.sandbox.faults.add("chat.postMessage", error="something_new")
 
-    await ours.not_me(acme.id, "sales@acme.example", mo.id)
+    await sender.not_me(acme.id, "sales@acme.example", mo.id)
     clock.advance(seconds=0.01)
-    await ours.not_me(acme.id, "desk@acme.example", mo.id)
-    before = told(acme)
-    await pass_time(ours, clock, MINUTE)
+    await sender.not_me(acme.id, "desk@acme.example", mo.id)
+    before = direct_messages(acme)
+    await pass_time(sender, clock, MINUTE)
 
     assert ["`desk@acme.example`" in text for text in before] == [True]
-    assert ["`sales@acme.example`" in text for text in told(acme)] == [False, True]
+    assert ["`sales@acme.example`" in text for text in direct_messages(acme)] == [False, True]
 
 
-async def test_a_denial_that_was_taken_back_before_it_was_told_is_not_told(acme, ours, clock):
-    """There is nothing left to do for anybody."""
+async def test_a_report_of_not_me_that_was_withdrawn_is_not_sent(acme, sender, clock):
+    """The admins have nothing to do."""
     mo = acme.sandbox.add_user(acme.team, "Mo Chen", "mo@acme.example")
     acme.sandbox.faults.add("chat.postMessage", error="something_new")
 
-    await ours.not_me(acme.id, "sales@acme.example", mo.id)
+    await sender.not_me(acme.id, "sales@acme.example", mo.id)
     await acme.database.run(owners.withdraw_denial, acme.id, "sales@acme.example", mo.id)
-    await pass_time(ours, clock, MINUTE)
+    await pass_time(sender, clock, MINUTE)
 
-    assert told(acme) == []
+    assert direct_messages(acme) == []
 
 
-async def test_what_could_not_be_told_is_told_later(acme, ours, clock):
-    """Slack was busy; the trouble is still there."""
+async def test_a_notice_that_could_not_be_sent_is_retried(acme, sender, clock):
+    """The failure is still there."""
     acme.sandbox.faults.add("chat.postMessage", error="something_new")
-    await ours.default_channel_missing(acme.id)
-    before = told(acme)
+    await sender.default_channel_missing(acme.id)
+    before = direct_messages(acme)
 
-    await pass_time(ours, clock, MINUTE)
+    await pass_time(sender, clock, MINUTE)
 
-    assert (before, len(told(acme))) == ([], 1)
+    assert (before, len(direct_messages(acme))) == ([], 1)
 
 
-async def test_an_admin_who_cannot_be_told_stops_nothing(acme, ours, clock):
-    """The courier calls this amid its work."""
+async def test_an_admin_who_cannot_be_notified_causes_no_error(acme, sender, clock):
+    """The courier calls this during its work."""
     acme.sandbox.faults.add("chat.postMessage", error="user_not_found", times=None)
     for _ in range(2):
-        await ours.default_channel_missing(acme.id)
-        await pass_time(ours, clock, HOUR)
+        await sender.default_channel_missing(acme.id)
+        await pass_time(sender, clock, HOUR)
 
     assert posts_to(acme, acme.dana) == 1
 
 
-async def test_a_workspace_that_is_unknown_has_nobody_to_tell(acme, ours):
+async def test_a_workspace_that_was_erased_has_no_recipients(acme, sender):
     """It was erased meanwhile."""
-    await ours.default_channel_missing("T0ELSE")
+    await sender.default_channel_missing("T0ELSE")
 
-    assert told(acme) == []
+    assert direct_messages(acme) == []
 
 
-async def test_the_installer_reads_what_is_done_and_what_is_left(acme, ours, clock):
-    """The first thing in their direct messages with the app."""
+async def test_the_installer_sees_the_setup_steps(acme, sender, clock):
+    """In the first direct message of the app."""
     await welcome(acme, clock)
 
-    await work(ours)
+    await work(sender)
 
-    [text] = told(acme)
-    assert "✅ The app is added to Slack" in text
+    [text] = direct_messages(acme)
+    assert "✅ App added to Slack" in text
     assert text.count("⬜") == 3
     assert "Optional" in text
     assert "notice_choose_channel" in blocks(acme)
 
 
-async def test_the_message_ticks_itself_off(acme, ours, preferences, clock):
-    """By itself, soon after each step, whoever did it; and then it is over."""
+async def test_the_setup_message_is_updated_after_each_step(acme, sender, preferences, clock):
+    """Soon after each step, until all of them are done."""
     await welcome(acme, clock)
-    await work(ours)
+    await work(sender)
     left = []
 
     await preferences.choose_default_channel(acme.id, acme.dana.id, acme.wins.id, None)
-    await work(ours)
-    left.append(told(acme)[0].count("⬜"))
+    await work(sender)
+    left.append(direct_messages(acme)[0].count("⬜"))
     await connect_salesforce(acme, clock)
-    await pass_time(ours, clock, 6)
-    left.append(told(acme)[0].count("⬜"))
-    await take_in(acme, clock, "usergems-test")  # a test message is no job change
-    await pass_time(ours, clock, 6)
-    left.append(told(acme)[0].count("⬜"))
+    await pass_time(sender, clock, 6)
+    left.append(direct_messages(acme)[0].count("⬜"))
+    await accept(acme, clock, "usergems-test")  # a test message does not count
+    await pass_time(sender, clock, 6)
+    left.append(direct_messages(acme)[0].count("⬜"))
     rules = {"version": 1, "rules": "{}", "published_at": clock(), "published_by": "U1"}
     await insert(acme, ownership_rules, workspace_id=acme.id, **rules)
-    await take_in(acme, clock)
-    await pass_time(ours, clock, 6)
+    await accept(acme, clock)
+    await pass_time(sender, clock, 6)
 
-    [text] = told(acme)
+    [text] = direct_messages(acme)
     assert left == [2, 1, 1]
     assert text.startswith("🎉 *All set.*")
-    assert "✅ Ownership rules are published" in text
+    assert "✅ Ownership rules published" in text
     assert posts_to(acme, acme.dana) == 1
 
 
 @pytest.mark.parametrize(("worked_at", "is_done"), [(None, False), (1, True)])
-async def test_credentials_that_never_worked_leave_salesforce_to_be_connected(acme, ours, clock, worked_at, is_done):
-    """They may be for a browser's flow; what has worked before is connected, and its trouble is told elsewhere."""
+async def test_salesforce_is_connected_once_it_has_worked(acme, sender, clock, worked_at, is_done):
+    """The operator's credentials may be for another OAuth flow. Later failures have their own notice."""
     about = {"flow": "client_credentials", "problem": "unsupported_grant_type", "last_success_at": worked_at}
     about |= {"login_url": "https://acme.my.salesforce.com", "connected_at": clock()}
     await insert(acme, salesforce_connections, workspace_id=acme.id, **about)
     await welcome(acme, clock)
-    await work(ours)
+    await work(sender)
 
-    assert ("✅ Salesforce is connected" in told(acme)[0]) is is_done
+    assert ("✅ Salesforce connected" in direct_messages(acme)[0]) is is_done
 
 
-async def test_nothing_is_changed_while_nothing_happens(acme, ours, clock):
-    """Slack is not called to draw the same again."""
+async def test_an_unchanged_message_is_not_updated(acme, sender, clock):
+    """Slack is not called."""
     await welcome(acme, clock)
     for _ in range(20):
-        await pass_time(ours, clock, 10)
+        await pass_time(sender, clock, 10)
 
     assert acme.calls_of("chat.update") == []
 
 
-async def test_a_day_later_somebody_is_reminded_of_what_is_left_once(acme, ours, preferences, clock):
-    """Of that alone; it, too, follows what happens."""
+async def test_the_installer_is_reminded_of_the_open_steps_once(acme, sender, preferences, clock):
+    """A day later. This message is updated as well."""
     await welcome(acme, clock)
-    await work(ours)
+    await work(sender)
     await preferences.choose_default_channel(acme.id, acme.dana.id, acme.wins.id, None)
-    await pass_time(ours, clock, DAY - MINUTE)
-    before = len(told(acme))
+    await pass_time(sender, clock, DAY - MINUTE)
+    before = len(direct_messages(acme))
 
     for _ in range(4):
-        await pass_time(ours, clock, DAY)
+        await pass_time(sender, clock, DAY)
 
-    _, nudge = told(acme)
+    _, nudge = direct_messages(acme)
     assert before == 1
     assert "Connect Salesforce" in nudge
     assert "hannel" not in nudge
 
 
-async def test_where_nothing_is_left_nobody_is_reminded(acme, ours, preferences, clock):
-    """Also if somebody did it all in Home."""
+async def test_the_installer_is_not_reminded_if_all_steps_are_done(acme, sender, preferences, clock):
+    """Also if they were done in Home."""
     await welcome(acme, clock)
-    await work(ours)
+    await work(sender)
     await preferences.choose_default_channel(acme.id, acme.dana.id, acme.wins.id, None)
     await connect_salesforce(acme, clock)
-    await take_in(acme, clock)
+    await accept(acme, clock)
 
     for _ in range(3):
-        await pass_time(ours, clock, DAY)
+        await pass_time(sender, clock, DAY)
 
-    assert len(told(acme)) == 1
+    assert len(direct_messages(acme)) == 1
 
 
-async def test_who_dies_between_the_installation_and_the_message_is_followed(acme, ours, clock):
-    """It is a row of the same transaction: whoever comes next tells it, and two of them tell it once."""
+async def test_another_process_sends_the_welcome_message(acme, sender, clock):
+    """It is a row of the same transaction as the installation. Two processes send it once."""
     await welcome(acme, clock)
     other = Notices(acme.database, acme.api, clock)
 
-    await asyncio.gather(ours.catch_up(), other.catch_up())
+    await asyncio.gather(sender.catch_up(), other.catch_up())
     await work(other)
 
     assert posts_to(acme, acme.dana) == 1
 
 
 @pytest.mark.both_databases
-async def test_who_dies_while_sending_does_not_tell_it_twice(acme, ours, clock):
-    """Whether it arrived cannot be looked up in a conversation whose id nobody has learnt."""
+async def test_a_notice_is_not_sent_twice_after_a_crash(acme, sender, clock):
+    """Without the id of the direct message, the app cannot check whether it arrived."""
     await welcome(acme, clock)
     notice = await acme.database.run(notices.claim, clock(), LEASE_MS)
     await acme.database.run(notices.begin, notice, clock())
-    await acme.api.post(acme.id, acme.dana.id, text="as it was sent", post_id=notice.id)
+    await acme.api.post(acme.id, acme.dana.id, text="sent before", post_id=notice.id)
 
-    await pass_time(ours, clock, 2 * LEASE_MS / 1_000)
+    await pass_time(sender, clock, 2 * LEASE_MS / 1_000)
 
-    assert told(acme) == ["as it was sent"]
+    assert direct_messages(acme) == ["sent before"]
 
 
 @pytest.mark.parametrize("arrived", [True, False])
-async def test_where_it_can_be_looked_up_it_is_told_exactly_once(acme, ours, clock, arrived):
-    """In a direct message that job changes were told in before; and then it is followed like any other."""
+async def test_a_notice_is_sent_exactly_once_if_the_app_can_look_it_up(acme, sender, clock, arrived):
+    """In a direct message with earlier job changes. Then it is updated like any other."""
     await welcome(acme, clock)
     notice = await acme.database.run(notices.claim, clock(), LEASE_MS)
     await acme.database.run(notices.begin, notice, clock())
-    said = await acme.api.post_notice(acme.id, acme.dana.id, "an earlier one")
-    await acme.database.run(remember_dm, acme, said.channel)
+    posted = await acme.api.post_notice(acme.id, acme.dana.id, "an earlier one")
+    await acme.database.run(remember_dm, acme, posted.channel)
     if arrived:
-        await acme.api.post(acme.id, acme.dana.id, text="as it was sent", post_id=notice.id)
+        await acme.api.post(acme.id, acme.dana.id, text="sent before", post_id=notice.id)
 
-    await pass_time(ours, clock, 2 * LEASE_MS / 1_000)
-    await pass_time(ours, clock, MINUTE)
+    await pass_time(sender, clock, 2 * LEASE_MS / 1_000)
+    await pass_time(sender, clock, MINUTE)
 
-    _, text = told(acme)
+    _, text = direct_messages(acme)
     assert "The app is installed." in text
 
 
@@ -490,26 +492,26 @@ def remember_dm(connection, acme, channel):
     connection.execute(lanes.insert().values(workspace_id=acme.id, destination=acme.dana.id, dm=channel))
 
 
-async def test_allowing_more_does_not_welcome_somebody_twice(acme, ours, clock):
-    """Who adds a permission installs again; who comes back after leaving begins anew."""
+async def test_adding_a_permission_sends_no_second_welcome(acme, sender, clock):
+    """Installing the app again after it was removed does."""
     await welcome(acme, clock)
-    await work(ours)
+    await work(sender)
     await welcome(acme, clock, anew=False)
-    await work(ours)
-    again = len(told(acme))
+    await work(sender)
+    again = len(direct_messages(acme))
 
     await welcome(acme, clock)
-    await work(ours)
+    await work(sender)
 
-    assert (again, len(told(acme))) == (1, 2)
+    assert (again, len(direct_messages(acme))) == (1, 2)
 
 
-async def test_a_workspace_that_left_is_told_nothing(acme, ours, clock):
+async def test_a_workspace_that_removed_the_app_gets_no_notices(acme, sender, clock):
     """There is no token any more."""
     await welcome(acme, clock)
     await break_channel(acme)
     await acme.database.run(workspaces.mark_gone, acme.id, clock())
 
-    await pass_time(ours, clock, 2 * DAY)
+    await pass_time(sender, clock, 2 * DAY)
 
-    assert told(acme) == []
+    assert direct_messages(acme) == []

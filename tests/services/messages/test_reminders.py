@@ -1,4 +1,4 @@
-"""Whoever was told and does not act is reminded once, and then somebody else is told, once; acting ends that."""
+"""Reminders: people who do not act are reminded once; then a manager or channel is notified once."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from tests.world import World
 HOUR = 3_600
 DAY = 24 * HOUR
 WEDNESDAY_AT_SIX = 1_795_000_000_000
-"""In the morning and in New York, where everybody in the sandbox lives: the moment at which these tests begin."""
+"""When these tests begin: in the morning in New York, the time zone of everyone in the sandbox."""
 
 
 @dataclass
-class Watched:
+class ReminderWorld:
     """Dana owns Ada Smith in Salesforce and reports to Mo; Kim is a colleague."""
 
     world: World
@@ -70,7 +70,7 @@ class Watched:
 
 
 @pytest.fixture
-async def watched(world, clock):
+async def reminder_world(world, clock):
     assert clock() == WEDNESDAY_AT_SIX
     await world.default_channel()
     await world.set_preferences(reminder_hours=4)
@@ -80,105 +80,105 @@ async def watched(world, clock):
     world.salesforce.add("Contact", FirstName="Ada", LastName="Smith", Email="ada@initech.example", OwnerId=owner)
     decider, slack = world.worker.router.decider, world.worker.courier.slack
     managers = Managers(world.database, SalesforceDescribe(decider.salesforce), decider.directory)
-    return Watched(
+    return ReminderWorld(
         world,
         ReminderSender(world.database, slack, managers, clock),
         DeliveryActions(world.database, slack, Redrawer(world.database, slack, clock), clock),
     )
 
 
-async def test_nobody_is_reminded_unless_the_workspace_wants_it(watched):
-    """It is off to begin with, and what was told before it is switched on is left alone."""
-    await watched.world.set_preferences(reminder_hours=0)
-    await watched.world.deliver()
-    await watched.world.set_preferences(reminder_hours=4)
+async def test_reminders_are_off_by_default(reminder_world):
+    """Switching them on does not affect earlier messages."""
+    await reminder_world.world.set_preferences(reminder_hours=0)
+    await reminder_world.world.deliver()
+    await reminder_world.world.set_preferences(reminder_hours=4)
 
-    await watched.pass_time(30 * DAY)
+    await reminder_world.pass_time(30 * DAY)
 
-    assert len(watched.world.direct_messages("Dana Reyes")) == 1
+    assert len(reminder_world.world.direct_messages("Dana Reyes")) == 1
 
 
-async def test_a_reminder_comes_after_working_hours_of_the_readers_own_clock(watched):
-    """Told at six in the morning: four working hours have passed at one. It stands in the thread of the message."""
-    job_change_id = await watched.world.deliver()
+async def test_a_reminder_is_sent_after_working_hours_of_the_reader(reminder_world):
+    """Sent at six in the morning: four working hours have passed at one. It is in the thread of the message."""
+    job_change_id = await reminder_world.world.deliver()
 
-    await watched.pass_time(6.8 * HOUR)
-    early = watched.reminders()
-    await watched.pass_time(0.3 * HOUR)
+    await reminder_world.pass_time(6.8 * HOUR)
+    early = reminder_world.reminders()
+    await reminder_world.pass_time(0.3 * HOUR)
 
-    told, reminder = watched.world.direct_messages("Dana Reyes")
+    message, reminder = reminder_world.world.direct_messages("Dana Reyes")
     assert early == []
-    assert reminder.thread_ts == told.ts
+    assert reminder.thread_ts == message.ts
     assert "*Ada Smith* joined *Globex* as CRO" in reminder.text
-    dana = watched.slack_id("Dana Reyes")
-    assert ("reminded", f"{dana}, after 4 working hours") in await watched.steps(job_change_id)
+    dana = reminder_world.slack_id("Dana Reyes")
+    assert ("reminded", f"{dana}, after 4 working hours") in await reminder_world.steps(job_change_id)
 
 
-async def test_nobody_is_reminded_at_the_weekend(watched):
-    """Told on a Friday afternoon, reminded on Monday."""
-    await watched.pass_time(2 * DAY + 9 * HOUR)  # Friday at three
-    await watched.world.deliver()
+async def test_no_reminder_is_sent_on_a_weekend(reminder_world):
+    """Sent on a Friday afternoon, reminded on Monday."""
+    await reminder_world.pass_time(2 * DAY + 9 * HOUR)  # Friday at three
+    await reminder_world.world.deliver()
 
-    await watched.pass_time(2.7 * DAY)  # Monday, at about eight
-    before = watched.reminders()
-    await watched.pass_time(3 * HOUR + 1_500)
+    await reminder_world.pass_time(2.7 * DAY)  # Monday, at about eight
+    before = reminder_world.reminders()
+    await reminder_world.pass_time(3 * HOUR + 1_500)
 
-    assert (before, len(watched.reminders())) == ([], 1)
+    assert (before, len(reminder_world.reminders())) == ([], 1)
 
 
-async def test_a_reminder_comes_once(watched):
-    """Whatever time passes, where nobody else is to be told."""
-    await watched.world.deliver()
+async def test_a_reminder_is_sent_once(reminder_world):
+    """However much time passes."""
+    await reminder_world.world.deliver()
 
     for _ in range(10):
-        await watched.pass_time(2 * DAY)
+        await reminder_world.pass_time(2 * DAY)
 
-    assert len(watched.reminders()) == 1
-    assert "If nothing happens" not in watched.reminders()[0].text
-    assert watched.world.channel_messages("job-changes") == []
+    assert len(reminder_world.reminders()) == 1
+    assert "more working hour" not in reminder_world.reminders()[0].text
+    assert reminder_world.world.channel_messages("job-changes") == []
 
 
-async def test_after_as_long_again_the_manager_is_told_once(watched):
-    """The reader knows beforehand, the manager reads why, and nobody asks the manager in turn."""
-    await watched.world.set_preferences(reminder_escalation="manager")
-    job_change_id = await watched.world.deliver()
+async def test_the_manager_is_notified_once_after_the_same_time_again(reminder_world):
+    """The reminder says so before. The manager reads why, and is not reminded in turn."""
+    await reminder_world.world.set_preferences(reminder_escalation="manager")
+    job_change_id = await reminder_world.world.deliver()
 
-    await watched.pass_time(8 * HOUR)
-    before = watched.world.direct_messages("Mo Chen")
+    await reminder_world.pass_time(8 * HOUR)
+    before = reminder_world.world.direct_messages("Mo Chen")
     for _ in range(10):
-        await watched.pass_time(2 * DAY)
+        await reminder_world.pass_time(2 * DAY)
 
-    (reminder,) = watched.reminders()
-    assert "If nothing happens for 4 more working hours, your manager is told." in reminder.text
+    (reminder,) = reminder_world.reminders()
+    assert "After 4 more working hours, your manager is notified." in reminder.text
     assert before == []
-    (told,) = watched.world.direct_messages("Mo Chen")
-    assert "Dana Reyes was told of this and reminded, and has not acted on it. They report to you" in told.text
-    assert "delivery_take" in str(told.blocks)
-    steps = [step for step, _ in await watched.steps(job_change_id)]
+    (message,) = reminder_world.world.direct_messages("Mo Chen")
+    assert "Dana Reyes was notified and reminded, and has not acted on it. They report to you" in message.text
+    assert "delivery_take" in str(message.blocks)
+    steps = [step for step, _ in await reminder_world.steps(job_change_id)]
     assert (steps.count("reminded"), steps.count("escalated")) == (1, 1)
-    assert (await watched.world.outcome(job_change_id))[:2] == ("delivered", "dri")
+    assert (await reminder_world.world.outcome(job_change_id))[:2] == ("delivered", "dri")
 
 
-async def test_after_as_long_again_the_channel_is_told_once(watched):
-    """There whoever is first can claim it."""
-    await watched.world.set_preferences(reminder_escalation="channel")
-    await watched.world.deliver()
+async def test_the_channel_is_notified_once_after_the_same_time_again(reminder_world):
+    """Anyone there can claim it."""
+    await reminder_world.world.set_preferences(reminder_escalation="channel")
+    await reminder_world.world.deliver()
 
     for _ in range(10):
-        await watched.pass_time(2 * DAY)
+        await reminder_world.pass_time(2 * DAY)
 
-    (told,) = watched.world.channel_messages("job-changes")
-    assert "Dana Reyes was told of this and reminded, and has not acted on it." in told.text
-    assert "Claim" in str(told.blocks)
-    assert len(watched.reminders()) == 1
+    (message,) = reminder_world.world.channel_messages("job-changes")
+    assert "Dana Reyes was notified and reminded, and has not acted on it." in message.text
+    assert "Claim" in str(message.blocks)
+    assert len(reminder_world.reminders()) == 1
 
 
 @pytest.mark.parametrize(
     "why", ["none in Salesforce", "inactive", "not in Slack", "Salesforce is gone", "Slack does not tell", "themselves"]
 )
-async def test_where_no_manager_can_be_told_the_channel_is(watched, why):
-    """A setting that leads nowhere loses nothing, and the channel reads why it came there."""
-    world, org = watched.world, watched.world.salesforce.org
+async def test_the_channel_is_notified_if_the_manager_cannot_be(reminder_world, why):
+    """It says why."""
+    world, org = reminder_world.world, reminder_world.world.salesforce.org
     people = {row["LastName"]: str(row["Id"]) for row in org.rows(org.sobject("User"))}
     if why == "none in Salesforce":
         org.update(people["Reyes"], ManagerId=None)
@@ -196,97 +196,101 @@ async def test_where_no_manager_can_be_told_the_channel_is(watched, why):
         world.slack.faults.add("users.lookupByEmail", error="missing_scope", times=None)
 
     for _ in range(4):
-        await watched.pass_time(2 * DAY)
+        await reminder_world.pass_time(2 * DAY)
 
     assert world.direct_messages("Mo Chen") == []
-    (told,) = world.channel_messages("job-changes")
-    assert "No manager of theirs could be told." in told.text
+    (message,) = world.channel_messages("job-changes")
+    assert "Their manager could not be notified." in message.text
 
 
-async def take(watched, delivery):
-    await watched.delivery_actions.take(delivery.workspace_id, delivery.id, delivery.destination)
+async def take(reminder_world, delivery):
+    await reminder_world.delivery_actions.take(delivery.workspace_id, delivery.id, delivery.destination)
 
 
-async def hand_on(watched, delivery):
-    await watched.delivery_actions.reassign(delivery.workspace_id, delivery.id, delivery.destination, None, "")
+async def reassign(reminder_world, delivery):
+    await reminder_world.delivery_actions.reassign(delivery.workspace_id, delivery.id, delivery.destination, None, "")
 
 
-async def report(watched, delivery):
-    await watched.delivery_actions.report(delivery.workspace_id, delivery.id, delivery.destination, "old_news", "")
+async def report(reminder_world, delivery):
+    await reminder_world.delivery_actions.report(
+        delivery.workspace_id, delivery.id, delivery.destination, "old_news", ""
+    )
 
 
-async def mute(watched, delivery):
-    await watched.delivery_actions.mute(delivery.workspace_id, delivery.id, delivery.destination, "contact_tracking")
+async def mute(reminder_world, delivery):
+    await reminder_world.delivery_actions.mute(
+        delivery.workspace_id, delivery.id, delivery.destination, "contact_tracking"
+    )
 
 
-async def erase(watched, delivery):
+async def erase(reminder_world, delivery):
     forget = update(job_changes).where(job_changes.c.id == delivery.job_change_id).values(payload=None)
-    await watched.world.database.run(lambda connection: connection.execute(forget))
+    await reminder_world.world.database.run(lambda connection: connection.execute(forget))
 
 
-async def switch_off(watched, _delivery):
-    await watched.world.set_preferences(reminder_hours=0)
+async def switch_off(reminder_world, _delivery):
+    await reminder_world.world.set_preferences(reminder_hours=0)
 
 
-ENDS = [take, hand_on, report, mute, erase, switch_off]
+ENDS = [take, reassign, report, mute, erase, switch_off]
 
 
 @pytest.mark.parametrize("act", ENDS, ids=lambda act: act.__name__)
-async def test_who_acts_is_not_reminded(watched, act):
-    """Taken, handed on, reported or muted: all of these are acting."""
-    job_change_id = await watched.world.deliver()
+async def test_a_person_who_acted_is_not_reminded(reminder_world, act):
+    """To take, reassign, report or mute it is to act."""
+    job_change_id = await reminder_world.world.deliver()
 
-    await act(watched, await watched.delivery(job_change_id))
-    await watched.pass_time(10 * DAY)
+    await act(reminder_world, await reminder_world.delivery(job_change_id))
+    await reminder_world.pass_time(10 * DAY)
 
-    assert watched.reminders() == []
+    assert reminder_world.reminders() == []
 
 
 @pytest.mark.parametrize("act", [take, switch_off], ids=lambda act: act.__name__)
-async def test_who_acts_after_a_reminder_is_not_passed_over(watched, act):
-    """Nobody else is told then."""
-    await watched.world.set_preferences(reminder_escalation="manager")
-    job_change_id = await watched.world.deliver()
-    await watched.pass_time(8 * HOUR)
+async def test_nothing_is_escalated_if_the_person_acts_after_the_reminder(reminder_world, act):
+    """Nobody else is notified."""
+    await reminder_world.world.set_preferences(reminder_escalation="manager")
+    job_change_id = await reminder_world.world.deliver()
+    await reminder_world.pass_time(8 * HOUR)
 
-    await act(watched, await watched.delivery(job_change_id))
-    await watched.pass_time(10 * DAY)
+    await act(reminder_world, await reminder_world.delivery(job_change_id))
+    await reminder_world.pass_time(10 * DAY)
 
-    assert len(watched.reminders()) == 1
-    assert watched.world.direct_messages("Mo Chen") == []
+    assert len(reminder_world.reminders()) == 1
+    assert reminder_world.world.direct_messages("Mo Chen") == []
 
 
-async def test_what_was_put_off_is_waited_for_once_it_is_back(watched):
-    """Putting it off is acting; when it comes back it is told anew, and the time begins anew."""
-    job_change_id = await watched.world.deliver()
-    delivery = await watched.delivery(job_change_id)
+async def test_a_snoozed_job_change_is_reminded_of_after_it_came_back(reminder_world):
+    """To snooze it is to act. The time starts again when it comes back."""
+    job_change_id = await reminder_world.world.deliver()
+    delivery = await reminder_world.delivery(job_change_id)
 
-    await watched.delivery_actions.snooze(
+    await reminder_world.delivery_actions.snooze(
         delivery.workspace_id, delivery.id, delivery.destination, SnoozeOption.TOMORROW
     )
-    await watched.pass_time(DAY)
-    still_off = watched.reminders()
-    await watched.pass_time(4 * HOUR)  # it came back at nine
-    await watched.pass_time(DAY)
+    await reminder_world.pass_time(DAY)
+    still_off = reminder_world.reminders()
+    await reminder_world.pass_time(4 * HOUR)  # it came back at nine
+    await reminder_world.pass_time(DAY)
 
     assert still_off == []
-    assert len(watched.reminders()) == 1
+    assert len(reminder_world.reminders()) == 1
 
 
 @pytest.mark.both_databases
-async def test_what_is_told_anew_while_somebody_looks_at_it_is_still_waited_for(watched):
-    """They found it over, as it was on its way again; it has arrived meanwhile."""
-    job_change_id = await watched.world.deliver()
-    watched.world.clock.advance(seconds=DAY)
-    database, now = watched.world.database, watched.world.clock()
+async def test_a_reminder_that_is_scheduled_again_while_it_is_claimed_is_kept(reminder_world):
+    """The process that claimed it found it over, because it was being sent again."""
+    job_change_id = await reminder_world.world.deliver()
+    reminder_world.world.clock.advance(seconds=DAY)
+    database, now = reminder_world.world.database, reminder_world.world.clock()
     held = await database.run(reminders.claim, now, LEASE_MS, 20)
     post_id = await database.run(post_of, job_change_id)
 
     await database.run(reminders.schedule, {post_id: now})
     await database.run(reminders.finish, held)
-    await watched.pass_time(2 * DAY)
+    await reminder_world.pass_time(2 * DAY)
 
-    assert len(watched.reminders()) == 1
+    assert len(reminder_world.reminders()) == 1
 
 
 def post_of(connection, job_change_id):
@@ -296,81 +300,85 @@ def post_of(connection, job_change_id):
 
 
 @pytest.mark.both_databases
-async def test_nobody_is_reminded_in_their_quiet_hours(watched):
-    """Four working hours have passed at one in New York; until three it is quiet."""
+async def test_no_reminder_is_sent_in_quiet_hours(reminder_world):
+    """Four working hours have passed at one in New York; it is quiet until three."""
     quiet = NotificationHours(quiet_from=12 * 60, quiet_to=15 * 60, tz="America/New_York")
-    await watched.world.deliver()
-    who = (watched.world.workspace_id, watched.slack_id("Dana Reyes"))
-    await watched.world.database.run(member_preferences.save, *who, quiet, watched.world.clock())
+    await reminder_world.world.deliver()
+    who = (reminder_world.world.workspace_id, reminder_world.slack_id("Dana Reyes"))
+    await reminder_world.world.database.run(member_preferences.save, *who, quiet, reminder_world.world.clock())
 
-    await watched.pass_time(7.1 * HOUR)
-    at_one = watched.reminders()
-    await watched.pass_time(2 * HOUR)
+    await reminder_world.pass_time(7.1 * HOUR)
+    at_one = reminder_world.reminders()
+    await reminder_world.pass_time(2 * HOUR)
 
     assert at_one == []
-    assert len(watched.reminders()) == 1
+    assert len(reminder_world.reminders()) == 1
 
 
-async def test_a_mute_without_effect_does_not_keep_a_reminder_away(watched):
-    """Nobody may mute it, so it was told all the same."""
-    who = (watched.world.workspace_id, watched.slack_id("Dana Reyes"))
-    await watched.world.database.run(muting.set_mutes, *who, ["contact_tracking"])
+async def test_a_required_notification_is_reminded_of_although_it_is_muted(reminder_world):
+    """It was sent although it is muted."""
+    who = (reminder_world.world.workspace_id, reminder_world.slack_id("Dana Reyes"))
+    await reminder_world.world.database.run(muting.set_mutes, *who, ["contact_tracking"])
     limit = AuditEntry(0, "U_ADMIN", "mute_limits", "")
-    await watched.world.database.run(muting.set_required, watched.world.workspace_id, ["contact_tracking"], limit)
-    await watched.world.deliver()
+    await reminder_world.world.database.run(
+        muting.set_required, reminder_world.world.workspace_id, ["contact_tracking"], limit
+    )
+    await reminder_world.world.deliver()
 
-    await watched.pass_time(DAY)
+    await reminder_world.pass_time(DAY)
 
-    assert len(watched.reminders()) == 1
+    assert len(reminder_world.reminders()) == 1
 
 
 @pytest.mark.parametrize(("muted", "reminded"), [("customer", 0), ("target", 1)])
-async def test_nobody_is_reminded_of_a_segment_that_they_have_muted_since(watched, muted, reminded):
-    """Of which segments the account is in is as good as known wherever somebody asks for it: a rule, or a mute."""
-    org, world = watched.world.salesforce, watched.world
+async def test_no_reminder_is_sent_for_a_segment_that_was_muted_since(reminder_world, muted, reminded):
+    """The segments of an account are known if a rule or a mute uses them."""
+    org, world = reminder_world.world.salesforce, reminder_world.world
     initech = org.add("Account", Name="Initech", Type="Customer - Direct")
     org.org.update(next(row["Id"] for row in org.org.rows(org.org.sobject("Contact"))), AccountId=initech)
-    kim, dana = watched.slack_id("Kim Lee"), watched.slack_id("Dana Reyes")
+    kim, dana = reminder_world.slack_id("Kim Lee"), reminder_world.slack_id("Dana Reyes")
     await world.database.run(muting.set_mutes, world.workspace_id, kim, ["segment:customer", "segment:target"])
     await world.deliver()
 
     await world.database.run(muting.set_mutes, world.workspace_id, dana, [f"segment:{muted}"])
-    await watched.pass_time(DAY)
+    await reminder_world.pass_time(DAY)
 
-    assert (len(world.direct_messages("Dana Reyes")) - reminded, len(watched.reminders())) == (1, reminded)
-
-
-@pytest.mark.both_databases
-async def test_a_colleague_who_was_given_it_is_reminded_in_turn(watched):
-    """It is theirs now."""
-    job_change_id = await watched.world.deliver()
-    delivery = await watched.delivery(job_change_id)
-    kim = watched.slack_id("Kim Lee")
-    await watched.delivery_actions.reassign(delivery.workspace_id, delivery.id, delivery.destination, kim, "")
-    await watched.world.worker.drain()
-
-    await watched.pass_time(2 * DAY)
-
-    assert (len(watched.reminders()), len(watched.reminders("Kim Lee"))) == (0, 1)
+    assert (len(world.direct_messages("Dana Reyes")) - reminded, len(reminder_world.reminders())) == (1, reminded)
 
 
 @pytest.mark.both_databases
-async def test_what_a_colleague_took_is_nobody_elses_worry(watched):
-    """Every message of it says who is on it."""
-    await watched.world.set_preferences(reminder_escalation="channel")
-    job_change_id = await watched.world.deliver()
-    await watched.pass_time(2 * DAY)
-    await watched.pass_time(2 * DAY)
-    (in_channel,) = watched.world.channel_messages("job-changes")
+async def test_a_colleague_is_reminded_of_a_reassigned_job_change(reminder_world):
+    """The colleague is responsible now."""
+    job_change_id = await reminder_world.world.deliver()
+    delivery = await reminder_world.delivery(job_change_id)
+    kim = reminder_world.slack_id("Kim Lee")
+    await reminder_world.delivery_actions.reassign(delivery.workspace_id, delivery.id, delivery.destination, kim, "")
+    await reminder_world.world.worker.drain()
+
+    await reminder_world.pass_time(2 * DAY)
+
+    assert (len(reminder_world.reminders()), len(reminder_world.reminders("Kim Lee"))) == (0, 1)
+
+
+@pytest.mark.both_databases
+async def test_nobody_is_reminded_of_what_a_colleague_took(reminder_world):
+    """Every message about it says who is on it."""
+    await reminder_world.world.set_preferences(reminder_escalation="channel")
+    job_change_id = await reminder_world.world.deliver()
+    await reminder_world.pass_time(2 * DAY)
+    await reminder_world.pass_time(2 * DAY)
+    (in_channel,) = reminder_world.world.channel_messages("job-changes")
     ids = [
         element["value"] for block in in_channel.blocks for element in block.get("elements", []) if "value" in element
     ]
 
-    await watched.delivery_actions.take(watched.world.workspace_id, int(ids[0]), watched.slack_id("Kim Lee"))
-    await watched.world.database.run(due_again, job_change_id, watched.world.clock())
-    await watched.pass_time(2 * DAY)
+    await reminder_world.delivery_actions.take(
+        reminder_world.world.workspace_id, int(ids[0]), reminder_world.slack_id("Kim Lee")
+    )
+    await reminder_world.world.database.run(due_again, job_change_id, reminder_world.world.clock())
+    await reminder_world.pass_time(2 * DAY)
 
-    assert len(watched.reminders()) == 1
+    assert len(reminder_world.reminders()) == 1
 
 
 def due_again(connection, job_change_id, now):
@@ -378,120 +386,124 @@ def due_again(connection, job_change_id, now):
     connection.execute(update(rows).where(mine).values(due_at=now, reminded_at=None, begun_at=None))
 
 
-async def test_several_in_one_message_are_one_reminder(watched):
-    """As many lines as there are left to act on."""
+async def test_several_job_changes_of_one_message_are_one_reminder(reminder_world):
+    """It has a line for each job change that is open."""
     for number in range(3):
-        await watched.world.accept(source_event_id=str(number), previous={"title": f"VP {number}"})
-    await watched.world.worker.drain()
-    (told,) = watched.world.direct_messages("Dana Reyes")
+        await reminder_world.world.accept(source_event_id=str(number), previous={"title": f"VP {number}"})
+    await reminder_world.world.worker.drain()
+    (message,) = reminder_world.world.direct_messages("Dana Reyes")
 
-    await watched.pass_time(DAY)
+    await reminder_world.pass_time(DAY)
 
-    (reminder,) = watched.reminders()
-    assert reminder.thread_ts == told.ts
+    (reminder,) = reminder_world.reminders()
+    assert reminder.thread_ts == message.ts
     assert "3 job changes are still open" in reminder.text
     assert reminder.text.count("• ") == 3
 
 
-async def test_several_messages_are_one_reminder_with_links(watched):
-    """Nobody finds a row of reminders on Monday morning."""
+async def test_several_messages_are_one_reminder_with_links(reminder_world):
+    """So that nobody gets many reminders on Monday morning."""
     for number in range(3):
-        await watched.world.deliver(source_event_id=str(number), previous={"title": f"VP {number}"})
-        watched.world.clock.advance(seconds=60)
-        await watched.world.worker.drain()
+        await reminder_world.world.deliver(source_event_id=str(number), previous={"title": f"VP {number}"})
+        reminder_world.world.clock.advance(seconds=60)
+        await reminder_world.world.worker.drain()
 
-    await watched.pass_time(DAY)
+    await reminder_world.pass_time(DAY)
 
-    (reminder,) = watched.reminders()
+    (reminder,) = reminder_world.reminders()
     assert reminder.thread_ts is None
-    assert reminder.text.count("|open it>") == 3
+    assert reminder.text.count("|Open message>") == 3
 
 
 @pytest.mark.both_databases
-async def test_two_replicas_remind_once(watched):
-    """Each claims what no other has."""
-    await watched.world.deliver()
-    watched.world.clock.advance(seconds=DAY)
+async def test_two_replicas_send_one_reminder(reminder_world):
+    """Each claims different rows."""
+    await reminder_world.world.deliver()
+    reminder_world.world.clock.advance(seconds=DAY)
 
-    await asyncio.gather(*(each.catch_up() for each in (watched.sender, watched.replica(), watched.replica())))
+    await asyncio.gather(
+        *(each.catch_up() for each in (reminder_world.sender, reminder_world.replica(), reminder_world.replica()))
+    )
 
-    assert len(watched.reminders()) == 1
+    assert len(reminder_world.reminders()) == 1
 
 
 @pytest.mark.both_databases
-async def test_two_replicas_pass_it_on_once(watched):
-    """The same for the manager."""
-    await watched.world.set_preferences(reminder_escalation="manager")
-    await watched.world.deliver()
-    await watched.pass_time(DAY)
-    watched.world.clock.advance(seconds=2 * DAY)
+async def test_two_replicas_escalate_once(reminder_world):
+    """The manager gets one message."""
+    await reminder_world.world.set_preferences(reminder_escalation="manager")
+    await reminder_world.world.deliver()
+    await reminder_world.pass_time(DAY)
+    reminder_world.world.clock.advance(seconds=2 * DAY)
 
-    await asyncio.gather(*(each.catch_up() for each in (watched.sender, watched.replica(), watched.replica())))
-    await watched.pass_time(DAY)
+    await asyncio.gather(
+        *(each.catch_up() for each in (reminder_world.sender, reminder_world.replica(), reminder_world.replica()))
+    )
+    await reminder_world.pass_time(DAY)
 
-    assert len(watched.world.direct_messages("Mo Chen")) == 1
+    assert len(reminder_world.world.direct_messages("Mo Chen")) == 1
 
 
-async def test_who_dies_on_the_way_reminds_nobody_twice(watched):
-    """Whether it arrived is not known then; the trace says so, and the manager is told in time all the same."""
-    await watched.world.set_preferences(reminder_escalation="manager")
-    job_change_id = await watched.world.deliver()
-    watched.world.clock.advance(seconds=DAY)
-    database, now = watched.world.database, watched.world.clock
+async def test_a_reminder_is_not_sent_twice_after_a_crash(reminder_world):
+    """It is not known whether it arrived. The trace says so, and the manager is notified in time."""
+    await reminder_world.world.set_preferences(reminder_escalation="manager")
+    job_change_id = await reminder_world.world.deliver()
+    reminder_world.world.clock.advance(seconds=DAY)
+    database, now = reminder_world.world.database, reminder_world.world.clock
     claimed = await database.run(reminders.claim, now(), LEASE_MS, 20)
     await database.run(reminders.begin, claimed, now())
 
-    await watched.pass_time(2 * LEASE_MS / 1_000)
-    await watched.pass_time(3 * DAY)
+    await reminder_world.pass_time(2 * LEASE_MS / 1_000)
+    await reminder_world.pass_time(3 * DAY)
 
-    assert watched.reminders() == []
-    assert ("reminded", "it is not known whether that arrived") in await watched.steps(job_change_id)
-    assert len(watched.world.direct_messages("Mo Chen")) == 1
+    assert reminder_world.reminders() == []
+    assert ("reminded", "it is not known whether it arrived") in await reminder_world.steps(job_change_id)
+    assert len(reminder_world.world.direct_messages("Mo Chen")) == 1
 
 
 @pytest.mark.parametrize(
     ("fault", "reminded"),
     [
-        ({"error": "ratelimited", "status": 429, "retry_after": 5}, 1),  # certainly not sent: it is sent later
-        ({"status": 503}, 0),  # perhaps sent: not once more
+        ({"error": "ratelimited", "status": 429, "retry_after": 5}, 1),  # certainly not sent, so it is retried
+        ({"status": 503}, 0),  # perhaps sent, so it is not retried
     ],
 )
 @pytest.mark.both_databases
-async def test_slack_in_trouble_is_no_reason_to_remind_twice(watched, fault, reminded):
-    """Once means once; where Slack did not take it, it is tried again."""
-    await watched.world.deliver()
-    watched.world.slack.faults.add("chat.postMessage", **fault)
+async def test_a_failure_of_slack_causes_no_second_reminder(reminder_world, fault, reminded):
+    """It is retried only if it certainly did not arrive."""
+    await reminder_world.world.deliver()
+    reminder_world.world.slack.faults.add("chat.postMessage", **fault)
 
-    await watched.pass_time(DAY)
-    await watched.pass_time(60)
+    await reminder_world.pass_time(DAY)
+    await reminder_world.pass_time(60)
 
-    assert len(watched.reminders()) == reminded
-
-
-async def test_slack_that_does_not_tell_who_somebody_is_delays_a_reminder(watched):
-    """Their working hours are not known then."""
-    await watched.world.deliver()
-    watched.world.slack.faults.add("users.info", status=503)
-
-    await watched.pass_time(DAY)
-    assert watched.reminders() == []
-    await watched.pass_time(60)
-
-    assert len(watched.reminders()) == 1
+    assert len(reminder_world.reminders()) == reminded
 
 
-async def test_a_thread_that_slack_never_takes_is_given_up(watched):
-    """The message was deleted, say; what comes after a reminder comes all the same."""
-    await watched.world.set_preferences(reminder_escalation="channel")
-    await watched.world.deliver()
-    watched.world.clock.advance(seconds=DAY)
-    watched.world.slack.faults.add("chat.postMessage", error="cannot_reply_to_message", times=None)
+async def test_a_reminder_waits_until_slack_answers_who_the_reader_is(reminder_world):
+    """Their working hours are not known before."""
+    await reminder_world.world.deliver()
+    reminder_world.world.slack.faults.add("users.info", status=503)
+
+    await reminder_world.pass_time(DAY)
+    assert reminder_world.reminders() == []
+    await reminder_world.pass_time(60)
+
+    assert len(reminder_world.reminders()) == 1
+
+
+async def test_a_reminder_that_slack_never_accepts_is_escalated(reminder_world):
+    """The message may have been deleted."""
+    await reminder_world.world.set_preferences(reminder_escalation="channel")
+    await reminder_world.world.deliver()
+    reminder_world.world.clock.advance(seconds=DAY)
+    reminder_world.world.slack.faults.add("chat.postMessage", error="cannot_reply_to_message", times=None)
     for _ in range(40):
-        await watched.sender.catch_up()
-        watched.world.clock.advance(seconds=61)
-    watched.world.slack.faults.clear()
+        await reminder_world.sender.catch_up()
+        reminder_world.world.clock.advance(seconds=61)
+    reminder_world.world.slack.faults.clear()
 
-    await watched.pass_time(2 * DAY)
+    await reminder_world.pass_time(2 * DAY)
 
-    assert watched.reminders() == []
-    assert len(watched.world.channel_messages("job-changes")) == 1
+    assert reminder_world.reminders() == []
+    assert len(reminder_world.world.channel_messages("job-changes")) == 1

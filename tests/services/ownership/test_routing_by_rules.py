@@ -89,7 +89,7 @@ async def test_the_owners_of_both_sides_are_notified(world, channel):
 
     (opportunity,), (risk,) = world.direct_messages("Sue Park"), world.direct_messages("Kim Lee")
     assert "You are the SDR of Globex Corp in Salesforce." in opportunity.text
-    assert "Opening at Globex" in opportunity.text
+    assert "Opportunity at Globex" in opportunity.text
     assert "You own Initech in Salesforce." in risk.text
     assert "Risk at Initech" in risk.text
     assert world.direct_messages("Dana Reyes") == world.channel_messages("job-changes") == []
@@ -106,7 +106,7 @@ async def test_one_person_on_both_sides_gets_one_message(world, channel):
 
     (message,) = world.direct_messages("Kim Lee")
     assert message.text.startswith("Ada Smith left Initech and joined Globex as CRO.")
-    assert "Risk at Initech, 🌱 Opening at Globex" in message.text
+    assert "Risk at Initech, 🌱 Opportunity at Globex" in message.text
     assert "You own Initech in Salesforce. You are the SDR of Globex Corp in Salesforce." in message.text
 
 

@@ -1,0 +1,45 @@
+"""Labels of stored codes and of the steps of a trace, for the people who read them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from domain.delivery import TraceStep
+from domain.states import DeliveryState, Role, Step
+from services.messages.available_actions import FAULTS
+
+ROLES: Mapping[str, str] = {
+    Role.DRI: "as the DRI",
+    Role.FALLBACK: "because no DRI was found",
+    Role.CHANNEL: "as a rule says",
+    Role.COPY: "as a copy",
+}
+STATES: Mapping[str, str] = {
+    DeliveryState.PENDING: "waiting",
+    DeliveryState.SENDING: "sending",
+    DeliveryState.DELIVERED: "delivered",
+    DeliveryState.FAILED: "failed",
+    DeliveryState.MOVED: "sent to the default channel instead",
+}
+CHANGE_TYPES: Mapping[str, str] = {
+    "new_company": "New company",
+    "new_hire": "New hire",
+    "promotion": "Promotion",
+    "lateral": "Lateral move",
+    "departure": "Departure",
+    "additional_role": "Additional role",
+}
+SIGNALS: Mapping[str, str] = {
+    "contact_tracking": "Contact tracking",
+    "new_hires_promotions": "New hires and promotions",
+    "custom": "Custom signals",
+}
+_CODES = {**FAULTS, **CHANGE_TYPES, **SIGNALS}
+
+
+def step_detail(step: TraceStep) -> str:
+    """The detail with a label in place of the code of a fault, a change type or a signal."""
+    if step.step not in {Step.REPORTED, Step.MUTED, Step.UNMUTED}:
+        return step.detail
+    code, comma, rest = step.detail.partition(", ")
+    return f"{_CODES.get(code, code)}{comma}{rest.replace('says ', 'by ')}"  # "says" was stored until 0.2
