@@ -165,8 +165,8 @@ async def open_world(database: Database, clock: Clock) -> AsyncIterator[World]:
         stack.push_async_callback(records.close)
         work_events = WorkEvents()
         directory = Directory(slack_api, database, clock)
-        shapes, groups = OrgSchemas(SalesforceDescribe(records), clock), UserGroups(slack_api, database, clock)
-        decider = Decider(database, records, shapes, directory, groups, clock)
+        schemas, groups = OrgSchemas(SalesforceDescribe(records), clock), UserGroups(slack_api, database, clock)
+        decider = Decider(database, records, schemas, directory, groups, clock)
         worker = Worker(
             database,
             Router(database, decider, notices, clock),

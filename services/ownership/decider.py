@@ -181,12 +181,12 @@ def _ready(version: int, prepared: PreparedRules, stored: OwnerMatching, muted: 
 
 
 def case_of(
-    key: str, change: JobChange, found: BatchRecords | None, unreadable: frozenset[str], trouble: str | None = None
+    key: str, change: JobChange, batch: BatchRecords | None, unreadable: frozenset[str], trouble: str | None = None
 ) -> Case:
     """One job change of a batch with its records. `trouble` says why Salesforce could not be asked."""
-    if found is None:
+    if batch is None:
         return Case(change, None, unreadable=unreadable, trouble=trouble)
-    return Case(change, found.people.get(key, PersonRecords()), found.users, unreadable, trouble)
+    return Case(change, batch.people.get(key, PersonRecords()), batch.users, unreadable, trouble)
 
 
 def _read(text: str) -> RuleSet:

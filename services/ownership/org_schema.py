@@ -51,7 +51,7 @@ class OrgSchemas:
             if (field := info.field(name))
         }
 
-    async def shape(self, workspace_id: str, *, fresh: bool = False) -> OrgSchema | None:
+    async def fetch(self, workspace_id: str, *, fresh: bool = False) -> OrgSchema | None:
         """
         Everything that rules can name. None means that no Salesforce is connected. `fresh` skips the cache.
 

@@ -33,7 +33,7 @@ class Rulebook:
     """
 
     database: Database
-    shapes: OrgSchemas
+    schemas: OrgSchemas
     now: Callable[[], int]
 
     async def read(self, workspace_id: str) -> CurrentRules:
@@ -50,12 +50,12 @@ class Rulebook:
 
     async def org(self, workspace_id: str) -> OrgSchema | None:
         """What rules can name, for pickers. None means no Salesforce. Raises PermanentError, TransientError."""
-        return await self.shapes.shape(workspace_id)
+        return await self.schemas.fetch(workspace_id)
 
     async def check(self, workspace_id: str, rules: RuleSet) -> list[RuleIssue]:
         """The errors and warnings that parsing cannot find, checked against the current schema of the org."""
         try:
-            org = await self.shapes.shape(workspace_id, fresh=True)
+            org = await self.schemas.fetch(workspace_id, fresh=True)
         except (PermanentError, TransientError) as error:
             text = f"could not be checked against Salesforce: {error}"
             return [*check(rules, None), RuleIssue("", text, is_warning=True)]

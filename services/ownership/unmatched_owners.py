@@ -42,7 +42,7 @@ class UnmatchedOwners:
 
     database: Database
     directory: Directory
-    shapes: OrgSchemas
+    schemas: OrgSchemas
     wake: Callable[[], None]
     now: Callable[[], int]
 
@@ -119,7 +119,7 @@ class UnmatchedOwners:
         if not _FIELD.fullmatch(email_field):
             return f"{email_field} is not the name of a field."
         try:
-            readable = await self.shapes.readable(workspace_id, ["User"])
+            readable = await self.schemas.readable(workspace_id, ["User"])
         except PermanentError as error:
             return f"Salesforce did not answer: {error}."
         if "User" in readable and email_field.lower() not in readable["User"]:

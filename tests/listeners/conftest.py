@@ -211,16 +211,16 @@ async def install(office: Office, user: User) -> None:
 def _ownership(
     database: Database, directory: Directory, salesforce: Salesforce, home_tab: HomeTab, clock: Callable[[], int]
 ) -> OwnershipDialogs:
-    shapes = OrgSchemas(SalesforceDescribe(salesforce), clock)
-    rulebook, groups = Rulebook(database, shapes, clock), UserGroups(directory.slack, database, clock)
+    schemas = OrgSchemas(SalesforceDescribe(salesforce), clock)
+    rulebook, groups = Rulebook(database, schemas, clock), UserGroups(directory.slack, database, clock)
     return OwnershipDialogs(
         directory=directory,
         groups=groups,
         home_tab=home_tab,
         rulebook=rulebook,
         draft_editor=DraftEditor(rulebook),
-        simulation=Simulation(database, Decider(database, salesforce, shapes, directory, groups, clock)),
-        unmatched=UnmatchedOwners(database, directory, shapes, lambda: None, clock),
+        simulation=Simulation(database, Decider(database, salesforce, schemas, directory, groups, clock)),
+        unmatched=UnmatchedOwners(database, directory, schemas, lambda: None, clock),
     )
 
 

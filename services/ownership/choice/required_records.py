@@ -48,7 +48,7 @@ def required_records(
         named |= {rules.segments.customer.field, rules.segments.target.field}
     teams = [source for source in sources if isinstance(source, TeamRole)]
     pools = [rules.pools[source.pool] for source in sources if isinstance(source, Pool)]
-    needs = RequiredRecords(
+    required = RequiredRecords(
         fields=_by_object(named),
         companies=bool(segments or named or pools) or any(map(_uses_side_records, sources)),
         parents=any(isinstance(source, Owner) and source.of == "parent_account" for source in sources),
@@ -61,7 +61,7 @@ def required_records(
         managers=any(isinstance(source, Manager) for rule in in_force for source in rule.tell),
         user_ids=frozenset(filter(is_salesforce_user, _named_people(rules, sources))),
     )
-    return replace(needs, email_field=email_field)
+    return replace(required, email_field=email_field)
 
 
 def combine(first: RequiredRecords, second: RequiredRecords) -> RequiredRecords:
@@ -82,24 +82,24 @@ def combine(first: RequiredRecords, second: RequiredRecords) -> RequiredRecords:
 
 
 def without_unreadable(
-    needs: RequiredRecords, readable: Mapping[str, frozenset[str]]
+    required: RequiredRecords, readable: Mapping[str, frozenset[str]]
 ) -> tuple[RequiredRecords, frozenset[str]]:
     """
     Leave out the fields that the app cannot read in the org. Returns these too, in lower case.
 
     `readable` has field names in lower case by sObject. The fields of an sObject that is not in it are all kept.
     """
-    kept: dict[str, frozenset[str]] = {}
+    fields: dict[str, frozenset[str]] = {}
     dropped: set[str] = set()
-    for sobject, names in needs.fields.items():
-        known = readable.get(sobject)
-        kept[sobject] = frozenset(name for name in names if known is None or name.lower() in known)
-        dropped |= {f"{sobject}.{name}".lower() for name in names - kept[sobject]}
-    email_field, known = needs.email_field, readable.get("User")
-    if email_field and known is not None and email_field.lower() not in known:
+    for sobject, names in required.fields.items():
+        readable_names = readable.get(sobject)
+        fields[sobject] = frozenset(name for name in names if readable_names is None or name.lower() in readable_names)
+        dropped |= {f"{sobject}.{name}".lower() for name in names - fields[sobject]}
+    email_field, user_fields = required.email_field, readable.get("User")
+    if email_field and user_fields is not None and email_field.lower() not in user_fields:
         email_field = None
-        dropped.add(f"user.{needs.email_field}".lower())
-    return replace(needs, fields=kept, email_field=email_field), frozenset(dropped)
+        dropped.add(f"user.{required.email_field}".lower())
+    return replace(required, fields=fields, email_field=email_field), frozenset(dropped)
 
 
 def _sources(rule: Rule) -> Iterator[Source]:

@@ -1,4 +1,4 @@
-"""The pages beside the rules: history, simulation, unmatched people, pools and more."""
+"""The ownership dialogs besides the rules: history, simulation, unmatched owners, pools and advanced settings."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def page(desk: AdminSession, action_id: str) -> str:
 
 
 def globex_of(acme: SalesforceWorld, email: str = "noor@acme.example") -> None:
-    """Globex is an account, Ada a contact at Initech; both belong to somebody with this address."""
+    """Add the account Globex and the contact Ada at Initech. The owner of both has this e-mail address."""
     owner = acme.org.add("User", FirstName="Noor", LastName="Haddad", Email=email)
     acme.org.add("Account", Name="Globex", Website="https://globex.example", Type="Target", OwnerId=owner)
     initech = acme.org.add("Account", Name="Initech", Type="Customer", OwnerId=owner)
@@ -36,8 +36,8 @@ def globex_of(acme: SalesforceWorld, email: str = "noor@acme.example") -> None:
     acme.org.add("Contact", OwnerId=owner, AccountId=initech, **ada)
 
 
-async def test_history_says_who_changed_what_and_rolls_back(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """An earlier version is published again as a new one; the list below shows it."""
+async def test_an_admin_rolls_back_to_an_earlier_version(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """The history lists all changes. Rolling back publishes the old rules as a new version."""
     await publish(acme, rule("A"))
     await dana.open_rules()
     await dana.choose_in_rule_menu("switch", 0)
@@ -52,20 +52,20 @@ async def test_history_says_who_changed_what_and_rolls_back(acme: SalesforceWorl
     assert "Version 3 is published" in dana.dialog_text()
 
 
-async def test_a_roll_back_that_others_were_faster_than_is_refused(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """The history is shown anew."""
+async def test_rolling_back_is_refused_if_others_published(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """The history is updated."""
     await publish(acme, rule("A"))
     await publish(acme, rule("B"))
     await page(dana, "ownership_history")
     await publish(acme, rule("C"))
-    said = await dana.act("ownership_roll_back_1")
-    assert "changed the rules in the meantime" in said
-    assert "*Version 3* · current" in said
+    text = await dana.act("ownership_roll_back_1")
+    assert "changed the rules in the meantime" in text
+    assert "*Version 3* · current" in text
     assert await dana.rule_names() == ["C"]
 
 
-async def test_history_of_hundreds_of_changes_fits(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """Slack takes it whole."""
+async def test_a_long_history_fits_into_the_dialog(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """Slack accepts the view."""
     await publish(acme, rule("A" * 80))
     await dana.open_rules()
     for _ in range(60):
@@ -73,8 +73,8 @@ async def test_history_of_hundreds_of_changes_fits(acme: SalesforceWorld, dana: 
     assert "*Changes*" in await page(dana, "ownership_history")
 
 
-async def test_a_job_change_is_tried_on_the_draft_telling_nobody(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """Who would be told and why, in order; nothing is stored and nobody is told."""
+async def test_a_job_change_is_simulated_on_the_draft(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """The dialog shows who would be notified and why. Nothing is stored or sent."""
     await connect_org(acme)
     globex_of(acme)
     job_change = await accept_and_route(acme)
@@ -87,11 +87,11 @@ async def test_a_job_change_is_tried_on_the_draft_telling_nobody(acme: Salesforc
     assert "under *the draft*" in await dana.act("ownership_simulate")
     assert dana.options("job_change") == {"Ada Smith: Initech → Globex": job_change}
     assert (await dana.submit(job_change=job_change)).ok
-    said = dana.dialog_text()
-    assert f"<@{acme.noor.id}> (as the DRI): You own Globex in Salesforce." in said
-    assert "The company they join: the rule *Mine* applies." in said
-    assert "1. account owner Noor Haddad (noor@acme.example): notified" in said
-    assert "The company they leave: the rule *Nobody* applies." in said
+    text = dana.dialog_text()
+    assert f"<@{acme.noor.id}> (as the DRI): You own Globex in Salesforce." in text
+    assert "The company they join: the rule *Mine* applies." in text
+    assert "1. account owner Noor Haddad (noor@acme.example): notified" in text
+    assert "The company they leave: the rule *Nobody* applies." in text
     assert not [call for call in acme.slack.calls[posted:] if call.method == "chat.postMessage"]
 
     await dana.submit(job_change=None, email="ada@initech.example")
@@ -100,15 +100,15 @@ async def test_a_job_change_is_tried_on_the_draft_telling_nobody(acme: Salesforc
     assert "Salesforce has no account for nobody.example" in dana.dialog_text()
 
 
-async def test_simulating_asks_for_something_to_try(dana: AdminSession) -> None:
-    """And says what is wrong with an address."""
+async def test_a_simulation_needs_a_job_change_or_an_address(dana: AdminSession) -> None:
+    """An invalid e-mail address is an error."""
     await page(dana, "ownership_simulate")
     assert (await dana.submit()).errors == {"email": "Choose a job change, or enter an e-mail address."}
     assert "is not an e-mail address" in (await dana.submit(email="ada")).errors["email"]
 
 
-async def test_the_last_job_changes_are_compared_with_the_draft(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """What would change, with the rules that decide; nobody is told."""
+async def test_the_latest_job_changes_are_compared_with_the_draft(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """The dialog shows the differences, with the rules that apply."""
     await connect_org(acme)
     globex_of(acme)
     await accept_and_route(acme)
@@ -116,14 +116,14 @@ async def test_the_last_job_changes_are_compared_with_the_draft(acme: Salesforce
     await dana.open_rules()
     await dana.choose_in_rule_menu("switch", 0)
     await dana.act("ownership_simulate")
-    said = await dana.act("ownership_replay")
-    assert "Compared on the last job change: the draft would deliver 1 differently" in said
-    assert "Now: the default channel (because no DRI was found), by “Leads”" in said
-    assert f"Draft: <@{acme.noor.id}> (as the DRI), by “Everything else”" in said
+    text = await dana.act("ownership_replay")
+    assert "Compared on the last job change: the draft would deliver 1 differently" in text
+    assert "Now: the default channel (because no DRI was found), by “Leads”" in text
+    assert f"Draft: <@{acme.noor.id}> (as the DRI), by “Everything else”" in text
 
 
-async def test_an_outage_of_salesforce_is_said_when_simulating(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """With what to do."""
+async def test_a_simulation_reports_a_salesforce_outage(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """The dialog says what to do."""
     await connect_org(acme)
     await page(dana, "ownership_simulate")
     acme.org.faults.add("*", status=503, times=None)
@@ -131,60 +131,66 @@ async def test_an_outage_of_salesforce_is_said_when_simulating(acme: SalesforceW
     assert "Please try again in a minute" in dana.dialog_text()
 
 
-async def test_an_unmatched_owner_is_linked_and_told_what_they_missed(
+async def test_an_unmatched_owner_is_linked_and_gets_what_they_missed(
     acme: SalesforceWorld, dana: AdminSession
 ) -> None:
-    """The page names them, what waits is offered, and goes to whom they were linked with."""
+    """An admin links the owner to a Slack member, and sends them what they missed."""
     await connect_org(acme)
     globex_of(acme, "n.haddad@acme-group.example")
     await accept_and_route(acme)
     assert "1 owner has no Slack member" in await dana.open_home()
-    shown = await page(dana, "ownership_people")
-    assert "Noor Haddad (n.haddad@acme-group.example)" in shown
-    assert "is not in Slack" in shown
-    assert "1 job change was sent to a channel instead" in shown
-    [block_id] = [one["block_id"] for one in dana.dialog_definition()["blocks"] if one["block_id"].startswith("owner-")]
+    text = await page(dana, "ownership_people")
+    assert "Noor Haddad (n.haddad@acme-group.example)" in text
+    assert "is not in Slack" in text
+    assert "1 job change was sent to a channel instead" in text
+    [block_id] = [
+        block["block_id"] for block in dana.dialog_definition()["blocks"] if block["block_id"].startswith("owner-")
+    ]
 
-    shown = await dana.act("ownership_link", acme.noor.id, block_id)
-    assert f"New job changes of this owner go to <@{acme.noor.id}>." in shown
-    assert "They missed 1 job change" in shown
-    assert f"n.haddad@acme-group.example → <@{acme.noor.id}>, linked by <@{acme.dana.id}>" in shown
+    text = await dana.act("ownership_link", acme.noor.id, block_id)
+    assert f"New job changes of this owner go to <@{acme.noor.id}>." in text
+    assert "They missed 1 job change" in text
+    assert f"n.haddad@acme-group.example → <@{acme.noor.id}>, linked by <@{acme.dana.id}>" in text
     assert "Sending them 1 job change." in await dana.act("ownership_tell")
     await acme.app.worker.drain()
-    told = [each for each in acme.slack.world.channels.values() if each.im_user == acme.noor.id]
-    assert "Ada Smith" in next(iter(told[0].messages.values())).text
+    dms = [channel for channel in acme.slack.world.channels.values() if channel.im_user == acme.noor.id]
+    assert "Ada Smith" in next(iter(dms[0].messages.values())).text
 
     assert "Unlinked." in await dana.act("ownership_unlink")
     assert "There are none" in dana.dialog_text()
 
 
-async def test_who_cannot_be_told_is_not_linked(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """A bot, a guest: the reason is said."""
+async def test_a_guest_cannot_be_linked(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """The dialog says why."""
     await connect_org(acme)
     globex_of(acme, "n.haddad@acme-group.example")
     await accept_and_route(acme)
     await page(dana, "ownership_people")
-    [block_id] = [one["block_id"] for one in dana.dialog_definition()["blocks"] if one["block_id"].startswith("owner-")]
+    [block_id] = [
+        block["block_id"] for block in dana.dialog_definition()["blocks"] if block["block_id"].startswith("owner-")
+    ]
     acme.noor.is_restricted = True
     assert "is a guest in Slack" in await dana.act("ownership_link", acme.noor.id, block_id)
     assert "Linked owners" not in dana.dialog_text()
 
 
-async def test_what_an_owner_missed_may_be_forgotten(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """It is not offered any more."""
+async def test_what_an_owner_missed_can_be_dismissed(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """It is no longer offered."""
     await connect_org(acme)
     globex_of(acme, "n.haddad@acme-group.example")
     await accept_and_route(acme)
     await page(dana, "ownership_people")
-    [block_id] = [one["block_id"] for one in dana.dialog_definition()["blocks"] if one["block_id"].startswith("owner-")]
+    [block_id] = [
+        block["block_id"] for block in dana.dialog_definition()["blocks"] if block["block_id"].startswith("owner-")
+    ]
     await dana.act("ownership_link", acme.noor.id, block_id)
     assert "Dismissed" in await dana.act("ownership_forget")
     await dana.act("ownership_unlink")
     assert "There are none" in dana.dialog_text()
 
 
-async def test_for_all_owners_another_field_and_alias_domains(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """Faults are said at their field; what was saved is shown again."""
+async def test_matching_settings_apply_to_all_owners(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """Errors are text at their fields, and saved values are text again."""
     await connect_org(acme)
     await page(dana, "ownership_people")
     assert (await dana.submit(alias_domains="acme.example acme.io")).errors == {
@@ -199,8 +205,8 @@ async def test_for_all_owners_another_field_and_alias_domains(acme: SalesforceWo
     assert "'initial_value': 'Username'" in dana.dialog_text()
 
 
-async def test_pools_are_made_changed_and_deleted(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """Slack users by a picker, others by address and weight; rules follow a new name."""
+async def test_pools_are_added_and_changed(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """A pool that a rule uses cannot be deleted. Rules use its new name."""
     await page(dana, "ownership_more")
     await dana.act("ownership_new_named_pools")
     assert (await dana.submit(name="SDRs")).errors == {"others": "has no members"}
@@ -226,8 +232,8 @@ async def test_pools_are_made_changed_and_deleted(acme: SalesforceWorld, dana: A
     assert book.shown.rules[0].tell[0].pool == "Reps"
 
 
-async def test_mappings_are_made_and_deleted(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """One pair a line."""
+async def test_mappings_are_added_and_deleted(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """There is one pair per line."""
     await page(dana, "ownership_more")
     await dana.act("ownership_new_named_mappings")
     assert "Line 1: enter two people" in (await dana.submit(name="AE to SDR", table="ann")).errors["table"]
@@ -243,8 +249,8 @@ async def test_mappings_are_made_and_deleted(acme: SalesforceWorld, dana: AdminS
     assert (await dana.rule_book()).shown.mappings == {}
 
 
-async def test_segments_and_guards_are_kept(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """How customers and targets are told, who is never told, how many a day."""
+async def test_segments_and_guards_are_saved(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """Errors are text at their fields."""
     await page(dana, "ownership_more")
     done = await dana.submit(customer="Account.Type is x", excluded_others="nobody")
     assert done.errors.keys() == {"customer"}
@@ -256,10 +262,8 @@ async def test_segments_and_guards_are_kept(acme: SalesforceWorld, dana: AdminSe
     assert (rules.guards.excluded, rules.guards.daily_cap) == ((acme.noor.id, "vp@acme.example"), 5)
 
 
-async def test_pools_that_others_changed_meanwhile_are_not_overwritten(
-    acme: SalesforceWorld, dana: AdminSession
-) -> None:
-    """Each dialog says how the rules stood when it was opened."""
+async def test_changes_by_others_are_not_overwritten(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """The dialog was opened with an older version of the rules."""
     await page(dana, "ownership_more")
     await publish(acme, rule("A"))
     done = await dana.submit(daily_cap="5")
@@ -267,14 +271,14 @@ async def test_pools_that_others_changed_meanwhile_are_not_overwritten(
     assert (await dana.rule_book()).draft is None
 
 
-async def test_what_is_too_long_for_the_dialog_stays_as_it_is(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """A list that was cut would tell those whom nobody wants told, once it is saved."""
+async def test_values_too_long_for_the_dialog_stay_unchanged(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """A list that was cut off would lose people when it is saved."""
     never = [f"firstname.lastname-{number}@acme.example" for number in range(150)]
     targets = {"field": "Account.Name", "test": "in", "values": [f"{number} {'x' * 30}" for number in range(150)]}
     await publish(acme, rule("A"), guards={"excluded": never}, segments={"target": targets})
 
-    shown = await page(dana, "ownership_more")
-    assert "Too long for this dialog, so unchanged: an account is a target if, never notify: others" in shown
+    text = await page(dana, "ownership_more")
+    assert "Too long for this dialog, so unchanged: an account is a target if, never notify: others" in text
     assert (await dana.submit(daily_cap="5", excluded=[acme.noor.id])).ok
 
     rules = (await dana.rule_book()).shown
@@ -282,10 +286,8 @@ async def test_what_is_too_long_for_the_dialog_stays_as_it_is(acme: SalesforceWo
     assert len(rules.segments.target.values) == 150
 
 
-async def test_faults_of_what_the_dialog_does_not_show_are_said_where_it_shows_something(
-    acme: SalesforceWorld, dana: AdminSession
-) -> None:
-    """Slack shows no error at a field that is not there."""
+async def test_errors_of_hidden_fields_are_shown_at_a_visible_field(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """Slack does not show an error at a field that is not there."""
     never = [f"firstname.lastname-{number}@acme.example" for number in range(200)]
     await publish(acme, rule("A"), guards={"excluded": never})
     await page(dana, "ownership_more")

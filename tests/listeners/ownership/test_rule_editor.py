@@ -1,4 +1,4 @@
-"""One ownership rule in its dialog: from a scenario or empty, with every fault at its field, and kept as a draft."""
+"""The form of a rule: presets, conditions, sources, errors at their fields, and saving it as a draft."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ async def begin(desk: AdminSession, preset: str = "empty") -> str:
 
 
 async def only_rule(desk: AdminSession) -> Rule:
-    (found,) = (await desk.rule_book()).shown.rules
-    return found
+    (rule,) = (await desk.rule_book()).shown.rules
+    return rule
 
 
-async def test_a_rule_begins_empty_and_is_saved_as_a_draft(dana: AdminSession) -> None:
-    """The list below shows it when the dialog closes."""
+async def test_a_new_rule_is_saved_as_a_draft(dana: AdminSession) -> None:
+    """The list shows it when the dialog closes."""
     assert "New rule" in await begin(dana)
     assert (await dana.submit(name="Everybody", slot__1=None)).ok
     assert dana.dialog_depth == 1
@@ -67,16 +67,16 @@ async def test_a_rule_begins_empty_and_is_saved_as_a_draft(dana: AdminSession) -
 
 
 @pytest.mark.parametrize("number", range(len(presets())))
-async def test_each_scenario_is_saved_as_it_is(acme: SalesforceWorld, dana: AdminSession, number: int) -> None:
-    """What the dialog shows of a scenario is all of it."""
+async def test_each_preset_is_saved_unchanged(acme: SalesforceWorld, dana: AdminSession, number: int) -> None:
+    """The form contains everything in a preset."""
     await connect_org(acme)
     await begin(dana, str(number))
     assert (await dana.submit()).ok
     assert await only_rule(dana) == presets()[number]
 
 
-async def test_all_scenarios_are_added_at_once(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """In their order; with the fields that this org has, else without."""
+async def test_all_presets_are_added_at_once(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """They keep their order, and use the fields that this org has."""
     await begin(dana, "all")
     assert "Saved as a draft" in dana.dialog_text()
     assert (await dana.rule_book()).shown.rules == presets(None, None)
@@ -86,8 +86,8 @@ async def test_all_scenarios_are_added_at_once(acme: SalesforceWorld, dana: Admi
     assert (await dana.rule_book()).shown.rules == presets()
 
 
-async def test_every_condition_is_kept(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """Texts of several values are separated by commas; quotes hold a comma together."""
+async def test_every_condition_is_saved(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """Several values are separated by commas; a value with a comma is quoted."""
     await begin(dana)
     done = await dana.submit(
         name="VPs",
@@ -125,8 +125,8 @@ async def test_every_condition_is_kept(acme: SalesforceWorld, dana: AdminSession
     assert "There were no changes" in dana.dialog_text()
 
 
-async def test_owner_sources_come_from_the_orgs_own_describe(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """Lookups to users and team roles that it has, pools and mappings that are defined; nothing else."""
+async def test_owner_sources_come_from_the_orgs_schema(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """They include its user lookups and team roles, and the pools and mappings of the rules."""
     await connect_org(acme)
     who = {"ann@acme.example": "bob@acme.example"}
     await publish(acme, pools={"SDRs": {"members": [{"user": acme.noor.id}]}}, mappings={"AE to SDR": who})
@@ -157,8 +157,8 @@ async def test_owner_sources_come_from_the_orgs_own_describe(acme: SalesforceWor
     )
 
 
-async def test_people_call_fields_by_their_labels(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """In the menu, in the list and where one is typed; two of one label are told apart by their names."""
+async def test_fields_are_named_by_their_labels(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """Fields with the same label are named by their API names."""
     for name, label in (("CSO__c", "Success Owner"), ("Rep1__c", "Rep"), ("Rep2__c", "Rep")):
         acme.org.org.add_field("Account", Field(name, "reference", ("User",), f"{name[:-1]}r", label=label))
     await acme.connect()
@@ -172,8 +172,8 @@ async def test_people_call_fields_by_their_labels(acme: SalesforceWorld, dana: A
     assert "notify the account's Success Owner" in dana.dialog_text()
 
 
-async def test_some_sources_ask_for_one_thing_more(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """A person, a group, a channel, another field; what was typed so far stays."""
+async def test_some_sources_need_another_field(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """Values that were entered before stay."""
     await connect_org(acme)
     wins = acme.slack.add_channel(acme.team, "wins")
     sdrs = acme.slack.add_usergroup(acme.team, "sdrs", [acme.noor.id])
@@ -209,10 +209,8 @@ async def test_some_sources_ask_for_one_thing_more(acme: SalesforceWorld, dana: 
     assert "more-1-a_group" not in dana.dialog_text()
 
 
-async def test_a_user_group_wants_a_permission_that_may_have_been_left_out(
-    acme: SalesforceWorld, dana: AdminSession
-) -> None:
-    """Who saves such a rule reads at once that it would pass everybody over, and what to do."""
+async def test_a_user_group_needs_an_optional_permission(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """Without it, saving the rule is refused with a text that says what to do."""
     for token in acme.slack.world.tokens.values():
         token.scopes.discard("usergroups:read")
     await acme.app.database.run(
@@ -226,8 +224,8 @@ async def test_a_user_group_wants_a_permission_that_may_have_been_left_out(
     assert "without the optional permission usergroups:read (install the app again" in issues["more-0-a_group"]
 
 
-async def test_delivery_and_fallback_are_kept(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """To the DRI and a channel; then to a person."""
+async def test_delivery_and_fallback_are_saved(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """A rule can notify the DRI and a channel, with a fallback person."""
     wins = acme.slack.add_channel(acme.team, "wins")
     await begin(dana)
     assert (await dana.submit(name="Both", to="dri_and_channel", channel=wins.id, fallback_user=acme.noor.id)).ok
@@ -237,7 +235,7 @@ async def test_delivery_and_fallback_are_kept(acme: SalesforceWorld, dana: Admin
 
 
 async def test_a_channel_that_cannot_be_posted_to_is_refused(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """Wherever in the dialog it is chosen, with what to do."""
+    """The error says what to do."""
     old = acme.slack.add_channel(acme.team, "old", is_archived=True)
     deals = acme.slack.add_channel(acme.team, "deals", is_private=True, members=[acme.dana.id])
     await begin(dana)
@@ -250,8 +248,8 @@ async def test_a_channel_that_cannot_be_posted_to_is_refused(acme: SalesforceWor
     assert "type `/invite` the app in it" in done.errors["channel"]
 
 
-async def test_a_channel_of_two_companies_is_saved_with_a_warning(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """It may be meant; whoever sets the rule should know who reads along."""
+async def test_a_shared_channel_is_saved_with_a_warning(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """The admin is told that another company can read it."""
     partners = acme.slack.add_channel(acme.team, "partners", is_ext_shared=True)
     await begin(dana)
 
@@ -261,8 +259,8 @@ async def test_a_channel_of_two_companies_is_saved_with_a_warning(acme: Salesfor
     assert "#partners is shared with another company" in str(acme.slack.modal(acme.dana.id).definition)
 
 
-async def test_every_fault_is_said_at_its_field_and_nothing_is_saved(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """All at once: what is missing, what the org has not, what cannot be read."""
+async def test_all_errors_are_shown_at_their_fields(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """Nothing is saved."""
     await connect_org(acme)
     wins = acme.slack.add_channel(acme.team, "wins")
     await begin(dana)
@@ -289,16 +287,16 @@ async def test_every_fault_is_said_at_its_field_and_nothing_is_saved(acme: Sales
     assert (await dana.rule_book()).draft is None
 
 
-async def test_a_new_rule_stands_before_those_that_take_everything(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """Behind them it could never be reached."""
+async def test_a_new_rule_comes_before_rules_that_match_everything(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """After them it would be unreachable."""
     await publish(acme, rule("A", when={"min_score": 9}), rule("Rest"), rule("Off", enabled=False))
     await begin(dana)
     await dana.submit(name="New", min_score="5")
     assert await dana.rule_names() == ["A", "New", "Rest", "Off"]
 
 
-async def test_a_rule_is_put_in_its_place(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """By the number that stands before it in the list."""
+async def test_a_rule_is_moved_to_its_position(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """The position is the number in the list."""
     await publish(acme, rule("A", when={"min_score": 9}), rule("B", when={"min_score": 8}), rule("C"))
     await begin(dana)
     await dana.submit(name="New", place="2")
@@ -308,8 +306,8 @@ async def test_a_rule_is_put_in_its_place(acme: SalesforceWorld, dana: AdminSess
     assert await dana.rule_names() == ["A", "B", "C", "New"]
 
 
-async def test_what_the_dialog_cannot_show_stays_as_it_is(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """Rules from JSON may hold more: an address as fallback, long lists, sources of a side, a switched-off rule."""
+async def test_values_that_the_form_cannot_show_stay_unchanged(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """Rules from JSON can have values that the form has no fields for."""
     words = [f"{number} {'x' * 190}" for number in range(20)]
     whole = rule("Whole", enabled=False, when={"title_contains": words})
     whole["fallback"] = {"source": "user", "user": "vp@acme.example"}
@@ -327,10 +325,10 @@ async def test_what_the_dialog_cannot_show_stays_as_it_is(acme: SalesforceWorld,
     assert after == before.model_copy(update={"when": before.when.model_copy(update={"min_score": 5.0})})
 
 
-async def test_what_others_changed_meanwhile_is_not_overwritten(
+async def test_changes_by_others_are_not_overwritten(
     acme: SalesforceWorld, dana: AdminSession, lee: AdminSession
 ) -> None:
-    """Changes to other rules are fine; to this one they are said, and what was typed stays to be read."""
+    """Changes to other rules do not matter; a change to this rule is an error."""
     await publish(acme, rule("A", when={"min_score": 9}), rule("B"))
     await dana.open_rules()
     await dana.choose_in_rule_menu("edit", 1)
@@ -349,10 +347,10 @@ async def test_what_others_changed_meanwhile_is_not_overwritten(
     assert await dana.rule_names() == ["Lee's", "B2"]
 
 
-async def test_a_rule_that_moved_meanwhile_is_not_opened_for_another(
+async def test_a_rule_that_was_moved_is_not_opened(
     acme: SalesforceWorld, dana: AdminSession, lee: AdminSession
 ) -> None:
-    """The list is as somebody saw it before."""
+    """The list is updated instead."""
     await publish(acme, rule("A", when={"min_score": 9}), rule("B"))
     await dana.open_rules()
     await lee.open_rules()
@@ -362,8 +360,8 @@ async def test_a_rule_that_moved_meanwhile_is_not_opened_for_another(
     assert dana.dialog_text().index("1. B") < dana.dialog_text().index("2. A")
 
 
-async def test_who_is_no_admin_any_more_saves_nothing(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """Rights are checked when a dialog is submitted."""
+async def test_a_former_admin_cannot_save(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """Permissions are checked when a dialog is submitted."""
     await begin(dana)
     acme.dana.is_admin = False
     await dana.submit(name="Mine")
@@ -371,10 +369,10 @@ async def test_who_is_no_admin_any_more_saves_nothing(acme: SalesforceWorld, dan
     assert (await dana.rule_book()).draft is None
 
 
-async def test_a_dialog_that_was_submitted_before_it_could_ask_asks_then(
+async def test_a_field_that_was_not_shown_in_time_is_shown_after_submitting(
     acme: SalesforceWorld, dana: AdminSession
 ) -> None:
-    """On a slow line the field that a source asks for may come too late."""
+    """On a slow connection, the field that a source needs can be late."""
     await begin(dana)
     assert (await dana.submit(name="Person", slot__0="a_person")).ok
     assert "more-0-a_person" in dana.dialog_text()
@@ -382,18 +380,16 @@ async def test_a_dialog_that_was_submitted_before_it_could_ask_asks_then(
     assert (await only_rule(dana)).tell[0] == NamedUser(user=acme.noor.id)
 
 
-async def test_no_more_rules_than_a_set_can_hold(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """The five-hundredth is the catch-all."""
+async def test_the_number_of_rules_is_limited(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """The limit is 499."""
     await publish(acme, *(rule(f"Rule {number}", when={"min_score": 1000 - number}) for number in range(499)))
     await begin(dana)
     done = await dana.submit(name="One more")
     assert done.errors == {"name": "There can be at most 499 rules. Delete one first."}
 
 
-async def test_a_slow_slack_does_not_keep_the_dialog_waiting_for_its_answer(
-    acme: SalesforceWorld, dana: AdminSession
-) -> None:
-    """Slack gives three seconds in all: it is said that it takes a moment, and then that it is done."""
+async def test_a_slow_submission_is_answered_in_time(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """Slack gives three seconds: the dialog first says that it takes a moment, and then that it is done."""
     await begin(dana)
     acme.slack.faults.add("users.info", delay=2.2)
 
@@ -407,8 +403,8 @@ async def test_a_slow_slack_does_not_keep_the_dialog_waiting_for_its_answer(
     assert await dana.rule_names() == ["Mine"]
 
 
-async def test_faults_that_come_late_are_said_above_what_was_typed(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """Nobody fills in a rule twice because Slack was slow."""
+async def test_late_errors_are_shown_above_the_entered_values(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """Nobody has to enter a rule twice because Slack was slow."""
     await begin(dana)
     acme.slack.faults.add("users.info", delay=2.2)
 

@@ -36,8 +36,8 @@ async def page(acme: SalesforceWorld, browser: Browser) -> AsyncIterator[Page]:
         await page.close()
 
 
-async def test_an_admin_adds_a_scenario_and_publishes_it(acme: SalesforceWorld, page: Page) -> None:
-    """With what a person sees: the button in Home, the dialogs, the sentence of the rule."""
+async def test_an_admin_adds_a_preset_and_publishes_it(acme: SalesforceWorld, page: Page) -> None:
+    """An admin uses the button in Home, the dialogs, and the list of rules."""
     await page.get_by_role("button", name="Ownership (DRIs)").click()
     dialog = page.get_by_role("dialog")
     await expect(dialog.get_by_text("You don't need any rules")).to_be_visible()
@@ -57,7 +57,7 @@ async def test_an_admin_adds_a_scenario_and_publishes_it(acme: SalesforceWorld, 
 
 
 async def test_an_admin_simulates_a_job_change(acme: SalesforceWorld, page: Page) -> None:
-    """Who would be told, why, and whom it was passed over for."""
+    """The dialog shows who would be notified, and who was skipped and why."""
     await connect_org(acme)
     owner = acme.org.add("User", FirstName="Kim", LastName="Doe", Email="kim@elsewhere.example")
     ada = {"FirstName": "Ada", "LastName": "Smith", "Email": "ada@initech.example"}

@@ -1,4 +1,4 @@
-"""The ownership rules as admins see and change them in App Home: the list, its order, drafts and publishing."""
+"""The list of ownership rules: its order, drafts and publishing."""
 
 from __future__ import annotations
 
@@ -27,22 +27,20 @@ def lee(acme: SalesforceWorld) -> AdminSession:
     return AdminSession(acme, acme.slack.add_user(acme.team, "Lee Park", "lee@acme.example", is_owner=True))
 
 
-async def test_home_leads_admins_to_the_rules_and_tells_members_who_decides(
-    acme: SalesforceWorld, dana: AdminSession
-) -> None:
-    """A line for everybody, a button for who may."""
+async def test_home_shows_admins_a_button_and_members_a_sentence(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """Only admins can open the rules."""
     assert "The owner of the contact in Salesforce, else of its account, else of the lead" in await dana.open_home()
     await publish(acme, rule("One"))
     assert "version 1, published by the operator" in await dana.open_home()
     assert "ownership_open" in await dana.open_home()
 
     member = await AdminSession(acme, acme.noor).open_home()
-    assert "Workspace admins and owners set this up" in member
+    assert "Workspace admins and owners change these settings" in member
     assert "ownership_open" not in member
 
 
-async def test_without_rules_only_the_catch_all_stands_there(dana: AdminSession) -> None:
-    """It says what happens anyway, and cannot be removed."""
+async def test_without_rules_only_the_catch_all_is_listed(dana: AdminSession) -> None:
+    """It cannot be removed."""
     dialog = await dana.open_rules()
     assert "There are no rules yet" in dialog
     assert "You don't need any rules" in dialog
@@ -51,10 +49,8 @@ async def test_without_rules_only_the_catch_all_stands_there(dana: AdminSession)
     assert "ownership_publish" not in dialog
 
 
-async def test_rules_are_told_in_plain_sentences_in_order_with_the_orgs_own_words(
-    acme: SalesforceWorld, dana: AdminSession
-) -> None:
-    """People and channels as mentions, fields as the org calls them."""
+async def test_rules_are_described_in_sentences(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """People and channels are mentions, and fields have their labels."""
     await connect_org(acme)
     joins = rule("Champions", when={"side": "current", "segment": ["target"], "relationship": ["Champion"]})
     joins["tell"] = [{"source": "field", "field": "Account.SDR__c"}, {"source": "user", "user": acme.noor.id}]
@@ -68,8 +64,8 @@ async def test_rules_are_told_in_plain_sentences_in_order_with_the_orgs_own_word
     assert dialog.index("Champions") < dialog.index("Everything else")
 
 
-async def test_steps_make_a_draft_and_publishing_puts_it_in_force(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """Moved, switched off, deleted: nothing of it counts before it is published."""
+async def test_edits_change_a_draft_until_it_is_published(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """Rules can be moved, turned off and deleted."""
     await publish(acme, rule("A", when={"min_score": 9}), rule("B", when={"min_score": 8}), rule("C"))
     await dana.open_rules()
     assert "This is a draft" in await dana.choose_in_rule_menu("up", 1)
@@ -85,11 +81,11 @@ async def test_steps_make_a_draft_and_publishing_puts_it_in_force(acme: Salesfor
 
     assert "Published as version 2" in await dana.act("ownership_publish")
     book = await dana.rule_book()
-    assert (book.version, book.draft, [one.enabled for one in book.rules.rules]) == (2, None, [False, True])
+    assert (book.version, book.draft, [entry.enabled for entry in book.rules.rules]) == (2, None, [False, True])
 
 
-async def test_who_sent_a_job_change_reads_the_trace(acme: SalesforceWorld) -> None:
-    """Rule, candidates in order, how the DRI was found in Slack, and the destination: by the intake's GET."""
+async def test_the_sender_of_a_job_change_gets_the_trace(acme: SalesforceWorld) -> None:
+    """The API returns the rule, the candidates in order, how the DRI was matched, and the destination."""
     await connect_org(acme)
     gone = {"source": "user", "user": "gone@acme.example"}
     await publish(acme, {"name": "Noor's", "tell": [gone, {"source": "sender"}], "when": {"side": "current"}})
@@ -101,15 +97,15 @@ async def test_who_sent_a_job_change_reads_the_trace(acme: SalesforceWorld) -> N
         decision = (await answer.json())["decision"]
 
     assert (decision["rules_version"], decision["rule"]) == (1, "Noor's")
-    assert [(one["email"], one["result"], one["match"]) for one in decision["considered"]] == [
+    assert [(entry["email"], entry["result"], entry["match"]) for entry in decision["considered"]] == [
         ("gone@acme.example", "is not in Slack, or is deactivated there", None),
         ("noor@acme.example", "told", "by the e-mail address"),
     ]
-    assert [(one["destination"], one["role"]) for one in decision["destinations"]] == [(acme.noor.id, "dri")]
+    assert [(entry["destination"], entry["role"]) for entry in decision["destinations"]] == [(acme.noor.id, "dri")]
 
 
-async def test_home_behind_the_dialog_follows(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """Whoever publishes and closes the dialog does not read what was true before."""
+async def test_home_is_updated_behind_the_dialog(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """Home shows the new version after publishing."""
     await publish(acme, rule("A", when={"min_score": 9}), rule("B"))
     await dana.open_rules()
     await dana.choose_in_rule_menu("up", 1)
@@ -119,16 +115,16 @@ async def test_home_behind_the_dialog_follows(acme: SalesforceWorld, dana: Admin
     assert "unpublished draft" not in dana.home_text()
 
 
-async def test_moving_the_first_up_changes_nothing(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """And makes no draft."""
+async def test_moving_the_first_rule_up_changes_nothing(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """No draft is created."""
     await publish(acme, rule("A", when={"min_score": 9}), rule("B"))
     await dana.open_rules()
     assert "The rule is already there" in await dana.choose_in_rule_menu("up", 0)
     assert (await dana.rule_book()).draft is None
 
 
-async def test_a_draft_may_be_discarded(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """And what is in force stays."""
+async def test_a_draft_can_be_discarded(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """The published rules stay."""
     await publish(acme, rule("A"))
     await dana.open_rules()
     await dana.choose_in_rule_menu("delete", 0)
@@ -136,10 +132,10 @@ async def test_a_draft_may_be_discarded(acme: SalesforceWorld, dana: AdminSessio
     assert await dana.rule_names() == ["A"]
 
 
-async def test_of_two_admins_the_later_one_sees_what_the_earlier_one_did(
+async def test_an_admin_sees_the_changes_of_another_before_changing_more(
     acme: SalesforceWorld, dana: AdminSession, lee: AdminSession
 ) -> None:
-    """Nobody overwrites what they have not seen: not a draft, not a published version."""
+    """Unseen changes are not overwritten, neither of a draft nor of a published version."""
     await publish(acme, rule("A", when={"min_score": 9}), rule("B"))
     await dana.open_rules()
     await lee.open_rules()
@@ -150,10 +146,10 @@ async def test_of_two_admins_the_later_one_sees_what_the_earlier_one_did(
     assert "changed the rules in the meantime" in await dana.act("ownership_publish")
 
 
-async def test_a_new_draft_is_not_taken_for_the_one_that_was_seen(
+async def test_a_new_draft_is_different_from_a_discarded_one(
     acme: SalesforceWorld, dana: AdminSession, lee: AdminSession
 ) -> None:
-    """Both are revision 1: one was dropped, another begun."""
+    """Both have revision 1."""
     await publish(acme, rule("A", when={"min_score": 9}), rule("B"))
     await dana.open_rules()
     await dana.choose_in_rule_menu("delete", 0)
@@ -166,10 +162,8 @@ async def test_a_new_draft_is_not_taken_for_the_one_that_was_seen(
     assert (book.version, book.seen.revision) == (1, 1)
 
 
-async def test_what_is_wrong_stands_beside_its_rule_and_is_not_published(
-    acme: SalesforceWorld, dana: AdminSession
-) -> None:
-    """Every fault is named; the published rules are untouched."""
+async def test_rules_with_errors_are_not_published(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """The errors are shown at their rules, and the published rules stay."""
     await publish(acme, rule("A", when={"min_score": 9}))
     await connect_org(acme)
     wrong = {"name": "Wrong", "tell": [{"source": "field", "field": f"Account.{name}"} for name in ("No__c", "Name")]}
@@ -178,14 +172,14 @@ async def test_what_is_wrong_stands_beside_its_rule_and_is_not_published(
     dialog = await dana.open_rules()
     assert "Rule 2 has a problem" in dialog
     assert "does not exist in Salesforce, or the app may not read it" in dialog
-    said = await dana.act("ownership_publish")
-    assert "Nothing was published. Fix 2 errors first" in said
-    assert "Rule 2: Account.Name is not a lookup to a user" in said
+    text = await dana.act("ownership_publish")
+    assert "Nothing was published. Fix 2 errors first" in text
+    assert "Rule 2: Account.Name is not a lookup to a user" in text
     assert (await dana.rule_book()).version == 1
 
 
 async def test_five_hundred_rules_are_shown_in_pages(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """With the catch-all there are five hundred; Slack takes every page."""
+    """Slack accepts every page."""
     await publish(acme, *(rule(f"Rule {number}", when={"min_score": 1000 - number}) for number in range(499)))
     dialog = await dana.open_rules()
     assert "Rules 1 to 20 of 499" in dialog
@@ -200,8 +194,8 @@ async def test_five_hundred_rules_are_shown_in_pages(acme: SalesforceWorld, dana
 
 
 @pytest.mark.parametrize("action_id", ["ownership_add", "ownership_publish", "ownership_history", "ownership_people"])
-async def test_rights_are_checked_at_each_step(acme: SalesforceWorld, dana: AdminSession, action_id: str) -> None:
-    """Not when the list was opened: who lost the role meanwhile sees and changes nothing more."""
+async def test_permissions_are_checked_at_each_step(acme: SalesforceWorld, dana: AdminSession, action_id: str) -> None:
+    """A former admin can no longer use an open dialog."""
     await publish(acme, rule("A"))
     await dana.open_rules()
     await dana.choose_in_rule_menu("switch", 0)
@@ -210,8 +204,8 @@ async def test_rights_are_checked_at_each_step(acme: SalesforceWorld, dana: Admi
     assert (await dana.rule_book()).version == 1
 
 
-async def test_a_menu_is_of_no_use_to_who_is_no_admin_any_more(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """Nothing is drafted."""
+async def test_a_former_admin_cannot_use_the_menu_of_a_rule(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """No draft is created."""
     await publish(acme, rule("A"))
     await dana.open_rules()
     acme.dana.is_admin = False
@@ -219,8 +213,8 @@ async def test_a_menu_is_of_no_use_to_who_is_no_admin_any_more(acme: SalesforceW
     assert (await dana.rule_book()).draft is None
 
 
-async def test_the_list_opens_also_while_salesforce_is_down(acme: SalesforceWorld, dana: AdminSession) -> None:
-    """It says that it could not be asked, and rules can be changed all the same."""
+async def test_the_list_opens_while_salesforce_is_down(acme: SalesforceWorld, dana: AdminSession) -> None:
+    """It says that Salesforce is not available, and rules can still be changed."""
     await publish(acme, rule("A"))
     await connect_org(acme)
     acme.org.faults.add("*", status=503, times=None)

@@ -1,4 +1,4 @@
-"""The ownership dialogs as data: Slack takes them at their fullest, and nothing foreign in them is live."""
+"""The ownership dialogs at their largest: Slack accepts them, and text of others is escaped."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ BOOK = CurrentRules(2, FULL, DRAFT, FULL)
 CHANGE = JobChange.parse(sample_job_change(person={"full_name": LIVE, "emails": ["ada@initech.example"]}))
 
 
-def taken(view: dict[str, object]) -> str:
-    """The view as text; Slack takes it, and it mentions nobody whom we did not mean."""
+def checked(view: dict[str, object]) -> str:
+    """The text of a view, after checking that Slack accepts it and that no foreign markup is active."""
     assert check_view(view, "modal") == []
     assert len(json.dumps(view, ensure_ascii=False).encode()) < 250_000
     texts = str(list(mrkdwn_in(view["blocks"])))
@@ -82,32 +82,32 @@ def taken(view: dict[str, object]) -> str:
 
 def mrkdwn_in(value: object) -> list[str]:
     if isinstance(value, list):
-        return [text for each in value for text in mrkdwn_in(each)]
+        return [text for item in value for text in mrkdwn_in(item)]
     if not isinstance(value, dict):
         return []
     own = [value["text"]] if value.get("type") == "mrkdwn" else []
-    return own + [text for each in value.values() for text in mrkdwn_in(each)]
+    return own + [text for item in value.values() for text in mrkdwn_in(item)]
 
 
 @pytest.mark.parametrize("page", [0, 7, 24, 99])
-def test_the_list_at_its_fullest(page):
-    """500 rules, all with faults, in pages."""
+def test_the_list_of_rules(page):
+    """There are 499 rules, all with issues, in pages."""
     issues = [RuleIssue(f"rules.{n}.tell.{m}", LIVE) for n in range(499) for m in range(5)] + [RuleIssue("", LIVE)] * 30
     view = list_view(BOOK, ListContext(issues, ORG, LIVE), page, "Saved.")
-    assert "Everything else" in taken(view)
+    assert "Everything else" in checked(view)
 
 
-def test_the_list_of_rules_that_cannot_be_read():
-    """It says so, and offers no change."""
+def test_the_list_of_unreadable_rules():
+    """No rules can be added."""
     view = list_view(CurrentRules(2, RuleSet(), None, None, LIVE), ListContext())
-    assert "ownership_add" not in taken(view)
+    assert "ownership_add" not in checked(view)
 
 
-def test_the_rule_dialog_at_its_fullest():
-    """Twelve sources, three hundred lookups, fifty roles, fifty pools; and what a chain may ask for besides."""
+def test_the_rule_form():
+    """The rule has twelve sources; the org has three hundred lookups and fifty roles."""
     form = RuleForm.of(FULL.rules[0], 498)
     choices = choices_of(FULL, ORG, len(form.slots))
-    assert "so unchanged" in taken(rule_view(form, choices, is_new=False))
+    assert "so unchanged" in checked(rule_view(form, choices, is_new=False))
     for number in range(len(form.slots)):
         menu = options_of(choices, form.slots[number], form.original.tell)
         assert sum(len(group["options"]) for group in menu["option_groups"]) <= MOST_OPTIONS
@@ -115,10 +115,10 @@ def test_the_rule_dialog_at_its_fullest():
 
 
 @pytest.mark.parametrize("rule", presets(), ids=lambda rule: rule.name)
-def test_the_rule_dialog_of_each_scenario(rule):
-    """Also where no Salesforce is connected."""
-    taken(begin_view(presets()))
-    assert rule.name in taken(rule_view(RuleForm.of(rule, 0), choices_of(RuleSet(), None), is_new=True))
+def test_the_rule_form_of_each_preset(rule):
+    """No Salesforce is connected."""
+    checked(begin_view(presets()))
+    assert rule.name in checked(rule_view(RuleForm.of(rule, 0), choices_of(RuleSet(), None), is_new=True))
 
 
 texts = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=12)
@@ -151,7 +151,7 @@ sources = st.one_of(
 
 @st.composite
 def rules(draw):
-    """Any rule that a rule set may hold."""
+    """Any valid rule."""
     names = ("relationship", "persona", "title_contains", "title_lacks")
     when = {name: values for name in names if (values := draw(words))}
     when |= {"side": draw(sides), "min_score": draw(st.none() | st.integers(-5, 100) | st.just(7.5))}
@@ -167,8 +167,8 @@ def rules(draw):
 
 @given(rule=rules(), place=st.integers(0, 498))
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
-def test_a_rule_that_is_saved_unchanged_is_unchanged(rule, place):
-    """Whatever it holds: the dialog shows all of it, or keeps it."""
+def test_saving_a_rule_without_changes_keeps_it(rule, place):
+    """The form shows every value of a rule, or leaves it unchanged."""
     form = RuleForm.of(rule, place)
     view = rule_view(form, choices_of(RuleSet(), ORG, len(form.slots)), is_new=False)
     assert check_view(view, "modal") == []
@@ -177,74 +177,74 @@ def test_a_rule_that_is_saved_unchanged_is_unchanged(rule, place):
     assert form.typed(partial(field_value, shown)).read(RuleSet(), None) == (rule, place)
 
 
-def test_pools_and_more_at_their_fullest():
-    """And each dialog of one."""
-    assert "And 30 more" in taken(advanced_view(BOOK, "Saved."))
-    taken(pool_view(BOOK, next(iter(FULL.pools))))
-    taken(mapping_view(BOOK, next(iter(FULL.mappings))))
-    taken(pool_view(BOOK, None))
-    taken(mapping_view(BOOK, None))
+def test_the_pool_and_mapping_dialogs():
+    """The largest number of pools and mappings fits."""
+    assert "And 30 more" in checked(advanced_view(BOOK, "Saved."))
+    checked(pool_view(BOOK, next(iter(FULL.pools))))
+    checked(mapping_view(BOOK, next(iter(FULL.mappings))))
+    checked(pool_view(BOOK, None))
+    checked(mapping_view(BOOK, None))
 
 
-def test_a_mapping_that_is_too_long_for_a_dialog_is_not_cut():
-    """It says what to do instead."""
+def test_a_mapping_that_is_too_long_for_a_dialog_is_not_cut_off():
+    """The dialog says to use JSON instead."""
     table = {f"person-{number}@acme.example": "bob@acme.example" for number in range(500)}
     book = CurrentRules(1, RuleSet.parse({"mappings": {"Long": table}}), None, None)
-    assert "Export the rules as JSON" in taken(mapping_view(book, "Long"))
+    assert "Export the rules as JSON" in checked(mapping_view(book, "Long"))
 
 
 @pytest.mark.parametrize(("score", "shown"), [(7.5, "7.5"), (9, "9"), (1_234_567.25, "1234567.25"), (1e6, "1000000")])
-def test_a_score_is_shown_with_all_of_its_digits(score, shown):
-    """What the field left out would be gone once the rule is saved."""
+def test_a_score_is_shown_with_all_digits(score, shown):
+    """Missing digits would be lost when the rule is saved."""
     (rule,) = RuleSet.parse(
         {"rules": [{"name": "A", "when": {"min_score": score}, "tell": [{"source": "sender"}]}]}
     ).rules
     assert RuleForm.of(rule, 0).entries["min_score"] == shown
 
 
-def test_many_long_faults_beside_the_rules_are_shown_as_far_as_they_fit():
-    """The list is where they are mended, so it has to open."""
+def test_long_issues_are_shown_as_far_as_they_fit():
+    """The list has to open, so that the issues can be fixed."""
     issues = [RuleIssue(f"mappings.{NAME} {number}", LIVE * 4) for number in range(20)]
-    assert "…" in taken(list_view(BOOK, ListContext(issues)))
+    assert "…" in checked(list_view(BOOK, ListContext(issues)))
 
 
-def test_a_pool_that_is_too_long_for_a_dialog_is_not_cut():
-    """Whoever would be missing there would be out of the pool once it is saved."""
+def test_a_pool_that_is_too_long_for_a_dialog_is_not_cut_off():
+    """Missing members would be lost when the pool is saved."""
     members = [{"user": f"firstname.lastname-{number}@acme.example"} for number in range(150)]
     book = CurrentRules(1, RuleSet.parse({"pools": {"Long": {"members": members}}}), None, None)
-    assert "Export the rules as JSON" in taken(pool_view(book, "Long"))
+    assert "Export the rules as JSON" in checked(pool_view(book, "Long"))
 
 
-def test_as_many_alias_domains_as_can_be_entered_are_shown_whole():
-    """What is cut would be gone once it is saved."""
-    how = OwnerMatching(None, {f"{number:04}.example": "acme.example" for number in range(110)})
-    typed = "\n".join(f"{one}={other}" for one, other in how.alias_domains.items())
-    assert len(typed) < 3_000
-    blocks = unmatched_owners_view(UnmatchedOwnersPage([], [], how))["blocks"]
+def test_all_alias_domains_are_shown():
+    """Missing domains would be lost when the settings are saved."""
+    matching = OwnerMatching(None, {f"{number:04}.example": "acme.example" for number in range(110)})
+    text = "\n".join(f"{domain}={alias}" for domain, alias in matching.alias_domains.items())
+    assert len(text) < 3_000
+    blocks = unmatched_owners_view(UnmatchedOwnersPage([], [], matching))["blocks"]
     [shown] = [block["element"]["initial_value"] for block in blocks if block.get("block_id") == "alias_domains"]
-    assert read_aliases(shown) == how.alias_domains
+    assert read_aliases(shown) == matching.alias_domains
 
 
-def test_history_at_its_fullest():
-    """Fifty versions, a hundred changes."""
+def test_the_history():
+    """There are fifty versions and a hundred changes."""
     versions = [PublishedRules(50 - n, "", SOMEDAY, "U0123456789", LIVE) for n in range(50)]
     changes = [AuditEntry(SOMEDAY, "U0123456789", "ownership: drafted", LIVE * 3)] * 100
-    taken(history_view(versions, changes))
-    assert "No version has been published yet" in taken(history_view([], []))
+    checked(history_view(versions, changes))
+    assert "No version has been published yet" in checked(history_view([], []))
 
 
-def test_the_page_of_unmatched_people_at_its_fullest():
-    """A hundred owners, a hundred links."""
+def test_the_unmatched_owners():
+    """There are a hundred owners and a hundred links."""
     owners = [UnmatchedOwner(f"{n}{'x' * 250}@acme.example", LIVE, LIVE, 3, SOMEDAY) for n in range(100)]
     links = [(OwnerLink(f"{n}@acme.example", "U0123456789", SOMEDAY, "operator"), n) for n in range(100)]
-    how = OwnerMatching("Slack_Email__c", {f"{'x' * 60}{n}.example": "acme.example" for n in range(100)})
-    shown = taken(unmatched_owners_view(UnmatchedOwnersPage(owners, links, how, "a", LIVE.replace("<", ""))))
+    matching = OwnerMatching("Slack_Email__c", {f"{'x' * 60}{n}.example": "acme.example" for n in range(100)})
+    shown = checked(unmatched_owners_view(UnmatchedOwnersPage(owners, links, matching, "a", LIVE.replace("<", ""))))
     assert "99 job changes that were sent to a channel" in shown
     assert read_aliases("acme.com = acme.io\n\n b.com=b.io ") == {"acme.com": "acme.io", "b.com": "b.io"}
 
 
-def test_what_was_simulated_at_its_fullest():
-    """Long reasons, many candidates, many differences."""
+def test_the_simulation():
+    """There are long reasons, many candidates and many differences."""
     considered = [{"side": "past", "source": LIVE, "name": LIVE, "email": LIVE, "result": LIVE * 3}] * 40
     sides = [{"side": side, "rule": NAME} for side in ("past", "current", None)]
     trace = {"considered": considered, "sides": sides, "notes": [LIVE] * 30}
@@ -259,5 +259,5 @@ def test_what_was_simulated_at_its_fullest():
         comparison_blocks(SimulationReport(0, ())),
     ]
     for result in results:
-        shown = taken(simulate_view(SimulationForm(latest, True, "id-3", "ada@initech.example", "Globex", result)))
+        shown = checked(simulate_view(SimulationForm(latest, True, "id-3", "ada@initech.example", "Globex", result)))
         assert "Simulate" in shown
