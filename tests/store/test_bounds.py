@@ -1,4 +1,4 @@
-"""What is asked of a table that grows without end is found by an index, on both databases."""
+"""Queries on tables that grow without limit use an index, on both databases."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ ASKED = {
 
 
 @pytest.mark.parametrize("ask", ASKED.values(), ids=ASKED)
-async def test_no_table_without_end_is_read_through(database, ask):
-    """The door waits behind it on SQLite, and a replica's threads on PostgreSQL."""
+async def test_no_growing_table_is_scanned(database, ask):
+    """A scan would delay intake on SQLite and block the threads of a replica on PostgreSQL."""
     await database.run(add_workspace)
     await database.run(owners.link, "T1", "dana@x.example", "U1", AuditEntry(SOMEDAY, "U1", "linked", ""))
 
@@ -46,7 +46,7 @@ async def test_no_table_without_end_is_read_through(database, ask):
 
 
 def _looked_at(connection, ask) -> list[str]:
-    """The steps of the plans of all that *ask* executes in which an endless table is read from one end to the other."""
+    """Return the steps of the query plans of `ask` that scan a growing table."""
     is_sqlite, steps = connection.dialect.name == "sqlite", []
 
     def look(_connection, cursor, statement, parameters, _context, is_many):
@@ -77,8 +77,8 @@ def _scans(node) -> list[str]:
 KEYS_THAT_A_WORKSPACE_ALONE_REFERS_BY = {("deliveries", "workspace_id"), ("salesforce_attempts", "workspace_id")}
 
 
-def test_whatever_is_deleted_finds_what_refers_to_it_by_an_index():
-    """Else each lane of a workspace that is erased reads all deliveries there are; a workspace may, once."""
+def test_deletes_find_referring_rows_by_an_index():
+    """Otherwise erasing a workspace reads all deliveries for each of its lanes."""
     unfound = {
         (table.name, key.parent.name)
         for table in metadata.sorted_tables
@@ -90,7 +90,7 @@ def test_whatever_is_deleted_finds_what_refers_to_it_by_an_index():
 
 
 def _indexed(table):
-    """The columns of whatever finds every row of a table."""
+    """Return the columns of the indexes that cover every row of a table."""
     yield table.primary_key.columns
     for index in table.indexes:
         condition = index.dialect_options["sqlite"]["where"]
@@ -100,8 +100,8 @@ def _indexed(table):
 
 
 @pytest.mark.sqlite_only
-async def test_the_latest_job_changes_are_not_sorted_out_of_all(database):
-    """With the payload of each: a second of the only thread there is, where there are some 200,000."""
+async def test_the_latest_job_changes_are_found_without_sorting_all(database):
+    """Sorting 200,000 rows with their payloads takes the only thread of SQLite a second."""
     await database.run(add_workspace)
 
     plans = await database.run(_plans, lambda c: job_changes.latest(c, "T1", 50))
@@ -111,8 +111,8 @@ async def test_the_latest_job_changes_are_not_sorted_out_of_all(database):
 
 
 @pytest.mark.sqlite_only
-async def test_what_waits_in_a_lane_is_not_looked_for_among_all_it_ever_had(database):
-    """SQLite would rather use an index over all of them than the one over those that wait."""
+async def test_pending_deliveries_are_found_by_their_partial_index(database):
+    """SQLite would prefer the index over all deliveries of the lane."""
     await database.run(add_workspace)
     await database.run(add_routed, "U1", "U1")
 

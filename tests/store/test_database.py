@@ -1,4 +1,4 @@
-"""The seam: a transaction a call, one for all that waits together, and a database that comes back."""
+"""The database: a transaction for each call, one for calls that wait together, and recovery after an outage."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def count(connection):
 
 
 class Door:
-    """A store function that can be held up, and remembers the groups it was called with."""
+    """A store function that can be blocked and remembers its groups."""
 
     def __init__(self):
         self.begun, self.open = threading.Event(), threading.Event()
@@ -39,12 +39,12 @@ class Door:
         return [item.upper() for item in items]
 
     async def is_at_work(self):
-        """What comes from now on is too late for the first group."""
+        """Wait until the first group has started, so that later calls are not part of it."""
         await asyncio.to_thread(self.begun.wait, 10)
 
 
 async def test_a_call_is_a_transaction(database):
-    """All of it happens, or nothing of it."""
+    """It happens as a whole or not at all."""
 
     def twice(connection):
         see(connection)
@@ -56,8 +56,8 @@ async def test_a_call_is_a_transaction(database):
     assert await database.run(count) == 0
 
 
-async def test_what_waits_together_commits_together(database):
-    """What arrives while one group commits is the next group, in order, each answered for itself."""
+async def test_calls_that_wait_together_commit_together(database):
+    """What arrives during a commit is the next group, in order, and each gets its own result."""
     door = Door()
     first = asyncio.create_task(database.gather(door, "a"))
     await door.is_at_work()
@@ -72,8 +72,8 @@ async def test_what_waits_together_commits_together(database):
     assert await database.run(count) == 4
 
 
-async def test_what_has_arrived_already_joins_the_group(database):
-    """A request that was read from its socket a moment later shares the commit, though nobody waits for it."""
+async def test_a_request_that_has_arrived_joins_the_group(database):
+    """It shares the commit if it is read from its socket a moment later."""
     door = Door()
     door.open.set()
     first = asyncio.create_task(database.gather(door, "a"))
@@ -83,8 +83,8 @@ async def test_what_has_arrived_already_joins_the_group(database):
     assert door.groups == [["a", "b"]]
 
 
-async def test_a_failed_commit_fails_all_of_its_group(database):
-    """Nobody is told yes for a row that is not there."""
+async def test_a_failed_commit_fails_the_whole_group(database):
+    """No caller gets a success for a row that does not exist."""
     await database.run(see, "b")
     door = Door()
     door.open.set()
@@ -97,7 +97,7 @@ async def test_a_failed_commit_fails_all_of_its_group(database):
     assert await database.run(count) == 2
 
 
-async def test_a_group_is_bounded(database):
+async def test_the_size_of_a_group_is_limited(database):
     """Nobody waits for more than so many others."""
     door = Door()
     first = asyncio.create_task(database.gather(door, "first"))
@@ -111,8 +111,8 @@ async def test_a_group_is_bounded(database):
     assert [len(group) for group in door.groups] == [1, GROUP_LIMIT, 1]
 
 
-async def test_a_caller_that_went_away_does_not_disturb_its_group(database):
-    """A client that hangs up is not the others' trouble."""
+async def test_a_cancelled_caller_does_not_disturb_its_group(database):
+    """A client that hangs up is no problem for the others."""
     door = Door()
     gone = asyncio.create_task(database.gather(door, "a"))
     await asyncio.sleep(0)
@@ -124,8 +124,8 @@ async def test_a_caller_that_went_away_does_not_disturb_its_group(database):
     assert await other == "B"
 
 
-async def test_a_database_that_cannot_be_reached_is_told_as_such(tmp_path):
-    """The door answers 503 to this, and to nothing else."""
+async def test_an_unreachable_database_has_an_error_of_its_own(tmp_path):
+    """Intake answers 503 to this error only."""
     database = Database(f"sqlite:///{tmp_path / 'missing' / 'usergems.db'}")
 
     with pytest.raises(DatabaseUnavailableError):
@@ -133,8 +133,8 @@ async def test_a_database_that_cannot_be_reached_is_told_as_such(tmp_path):
     await database.close()
 
 
-async def test_what_only_we_know_is_stored_when_the_database_is_back(tmp_path, migrated_sqlite):
-    """A message that Slack has taken must be recorded, however long that takes."""
+async def test_run_until_available_stores_when_the_database_is_back(tmp_path, migrated_sqlite):
+    """A message that Slack has accepted must be recorded, however long it takes."""
     database = Database(f"sqlite:///{tmp_path / 'later' / 'usergems.db'}")
     insisting = asyncio.create_task(database.run_until_available(see))
     with pytest.raises(DatabaseUnavailableError):
@@ -150,7 +150,7 @@ async def test_what_only_we_know_is_stored_when_the_database_is_back(tmp_path, m
 
 
 async def test_a_connection_that_died_while_idle_is_replaced(postgresql_url):
-    """A restarted PostgreSQL costs no call."""
+    """A restart of PostgreSQL fails no call."""
     database, other = Database(postgresql_url), Database(postgresql_url)
     await database.run(count)
     kill = (
@@ -164,8 +164,8 @@ async def test_a_connection_that_died_while_idle_is_replaced(postgresql_url):
     await other.close()
 
 
-async def test_a_connection_that_was_quiet_for_long_is_tried_before_it_is_used(postgresql_url):
-    """A firewall may have dropped it without a word, and then the next transaction would hang or fail."""
+async def test_a_connection_that_was_idle_for_long_is_tested_first(postgresql_url):
+    """A firewall may have dropped it silently, and the next transaction would hang or fail."""
     database = Database(postgresql_url)
     pings: list[object] = []
     ping = database.engine.dialect.do_ping
@@ -182,8 +182,8 @@ async def test_a_connection_that_was_quiet_for_long_is_tried_before_it_is_used(p
     await database.close()
 
 
-async def test_a_server_that_vanished_without_a_word_is_not_waited_for_for_hours(postgresql_url):
-    """As its machine does when it loses its power: nothing comes any more, not even that it has gone."""
+async def test_a_server_that_vanished_is_noticed_soon(postgresql_url):
+    """As when its machine loses power, and no packet comes any more."""
     waits = await patience(postgresql_url)
     chosen = make_url(postgresql_url).update_query_string("keepalives_idle=60&connect_timeout=20")
     theirs = await patience(chosen.render_as_string(hide_password=False))
@@ -195,7 +195,7 @@ async def test_a_server_that_vanished_without_a_word_is_not_waited_for_for_hours
 
 
 async def patience(url):
-    """What a connection of ours was opened with."""
+    """Return the parameters of an open connection."""
     database = Database(url)
     opened = await database.run(lambda connection: connection.connection.dbapi_connection.info.get_parameters())
     await database.close()
@@ -204,7 +204,7 @@ async def patience(url):
 
 @pytest.mark.fsync
 async def test_sqlite_is_opened_so_that_a_commit_is_on_the_disk(sqlite_url):
-    """WAL, synchronous FULL, foreign keys on, and patience with other processes."""
+    """WAL, synchronous FULL, foreign keys, and a busy timeout for other processes."""
     database = Database(sqlite_url)
 
     def pragmas(connection):

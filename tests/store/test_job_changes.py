@@ -1,4 +1,4 @@
-"""Adding job changes once, whoever else adds them, and reading one back with all it led to."""
+"""Adding job changes once, whichever process adds them, and reading one with its history."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def stored(database: Database) -> int:
 
 
 async def test_a_job_change_is_due_at_once(database):
-    """The worker need not wait for anything."""
+    """The worker does not wait for anything."""
     [added] = await database.run(job_changes.add, [new("a")])
 
     batch = await database.run(routing.claim, SOMEDAY, 30_000)
@@ -52,8 +52,8 @@ async def test_ids_grow_in_order_of_arrival(database):
     assert [each.id for each in batch.job_changes] == [each.id for each in added]
 
 
-async def test_the_same_key_again_is_the_first_one(database):
-    """A sender may send as often as it likes."""
+async def test_a_repeated_key_returns_the_first_job_change(database):
+    """A source may repeat a job change as often as it likes."""
     [first] = await database.run(job_changes.add, [new("a")])
 
     assert await database.run(job_changes.add, [new("a")]) == [Added(first.id, is_new=False)]
@@ -61,8 +61,8 @@ async def test_the_same_key_again_is_the_first_one(database):
 
 
 @pytest.mark.sqlite_only
-async def test_what_is_sent_again_is_found_by_an_index(database):
-    """Whoever sends a file of a million rows again is answered as soon. PostgreSQL plans by the size of its tables."""
+async def test_repeated_keys_are_found_by_an_index(database):
+    """A file of a million rows that is sent again is answered as fast. PostgreSQL plans by the size of its tables."""
     plans = []
 
     def look(connection):
@@ -80,7 +80,7 @@ async def test_what_is_sent_again_is_found_by_an_index(database):
 
 
 async def test_keys_of_other_workspaces_are_not_mixed_up(database):
-    """Two of them, in one group, with each other's keys."""
+    """Two workspaces in one group, with the same keys."""
     await database.run(add_workspace, "T2")
     before = await database.run(job_changes.add, [new("a"), new("b"), new("a", "T2")])
 
@@ -90,8 +90,8 @@ async def test_keys_of_other_workspaces_are_not_mixed_up(database):
     assert (again[2].is_new, again[3].id) == (True, before[0].id)
 
 
-async def test_the_same_key_twice_in_one_group(database):
-    """One of them is new, and both are answered with its id."""
+async def test_a_key_twice_in_one_group_is_added_once(database):
+    """One of the two is new, and both get its id."""
     known = (await database.run(job_changes.add, [new("known")]))[0]
 
     first, other, again, before = await database.run(job_changes.add, [new("a"), new("b"), new("a"), new("known")])
@@ -103,8 +103,8 @@ async def test_the_same_key_twice_in_one_group(database):
     assert await stored(database) == 3
 
 
-async def test_a_key_is_one_of_its_workspace_only(database):
-    """Two workspaces may hear of the same person."""
+async def test_a_key_belongs_to_its_workspace(database):
+    """Two workspaces may receive the same person."""
     await database.run(add_workspace, "T2")
 
     added = await database.run(job_changes.add, [new("a"), new("a", "T2")])
@@ -112,8 +112,8 @@ async def test_a_key_is_one_of_its_workspace_only(database):
     assert [each.is_new for each in added] == [True, True]
 
 
-async def test_what_is_for_no_workspace_takes_nobody_else_with_it(database):
-    """A group holds the requests of many senders; one of their workspaces may be gone."""
+async def test_an_unknown_workspace_does_not_fail_its_group(database):
+    """A group has the requests of many sources, and one of their workspaces may be gone."""
     await database.run(add_workspace, "T2")
     await database.run(workspaces.mark_gone, "T2", SOMEDAY)
 
@@ -124,8 +124,8 @@ async def test_what_is_for_no_workspace_takes_nobody_else_with_it(database):
     assert await database.run(job_changes.add, [new("b", "T3")]) == [None]
 
 
-async def test_many_who_add_the_same_at_once_add_it_once(database):
-    """In different orders and on several connections: nobody waits for another for ever, and each hears the one id."""
+async def test_many_who_add_the_same_job_changes_at_once_add_them_once(database):
+    """In different orders on several connections: there is no deadlock, and each gets the same id."""
     keys = [f"k{number}" for number in range(60)]
     groups = [keys, keys[::-1], keys[30:] + keys[:30], keys[::2] + keys[1::2]]
 
@@ -142,8 +142,8 @@ async def test_many_who_add_the_same_at_once_add_it_once(database):
     assert await stored(database) == 60
 
 
-async def test_one_is_found_with_its_decision_its_deliveries_and_its_steps(database):
-    """All that a sender or an operator may want to know of it."""
+async def test_a_job_change_is_found_with_its_decision_deliveries_and_steps(database):
+    """Everything that a source or an operator may want to know."""
     [added] = await database.run(job_changes.add, [new("a")])
     before = await database.run(job_changes.find, "T1", added.id)
     batch = await database.run(routing.claim, SOMEDAY, 30_000)
@@ -159,8 +159,8 @@ async def test_one_is_found_with_its_decision_its_deliveries_and_its_steps(datab
     assert (told.channel, told.ts) == (None, None)
 
 
-async def test_one_that_waits_for_salesforce_says_why(database):
-    """Until it is routed, and only for a pause that it has met."""
+async def test_a_job_change_that_waits_for_salesforce_says_why(database):
+    """Until it is routed, and only for a pause that affects it."""
     await database.run(pauses.pause, "T1", "salesforce", SOMEDAY + 1_000, SOMEDAY, "503")
     later = NewJobChange("T1", "later", "tests", "{}", SOMEDAY + 1_000)
     waiting, after = await database.run(job_changes.add, [new("a"), later])
@@ -174,8 +174,8 @@ async def test_one_that_waits_for_salesforce_says_why(database):
     assert (await database.run(job_changes.find, "T1", waiting.id)).last_error is None
 
 
-async def test_a_delivered_one_says_where(database):
-    """The channel and the time stamp are the message's name in Slack."""
+async def test_a_delivered_job_change_says_where(database):
+    """Channel and timestamp identify the message in Slack."""
     [added] = await database.run(job_changes.add, [new("a")])
     batch = await database.run(routing.claim, SOMEDAY, 30_000)
     routed = Routed(added.id, {}, (NewDelivery(added.id, "U_DANA", Role.DRI, "You own it."),))
@@ -189,8 +189,8 @@ async def test_a_delivered_one_says_where(database):
     assert [(told.channel, told.ts) for told in found.deliveries] == [("D1", "1.2")]
 
 
-async def test_another_workspace_s_is_not_found(database):
-    """Ids are no secrets; workspaces are apart all the same."""
+async def test_a_job_change_of_another_workspace_is_not_found(database):
+    """Ids are not secret, but workspaces are separate."""
     await database.run(add_workspace, "T2")
     [added] = await database.run(job_changes.add, [new("a")])
 

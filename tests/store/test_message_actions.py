@@ -1,4 +1,4 @@
-"""Acting on deliveries: one winner whoever presses together, told anew where it goes, and messages marked as stale."""
+"""Actions on deliveries: one of several people wins, the new destination is notified, and messages are marked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WORDS = "Dana Reyes gave it to you."
 
 
 def tell(connection, *destinations, now=SOMEDAY):
-    """One job change, told to all of these; its id."""
+    """Add a job change with a delivery for each destination. Return its id."""
     [job_change_id] = add_routed(connection, destinations[0], now=now)
     for other in destinations[1:]:
         add_routed(connection, other, role=Role.FALLBACK, job_change_id=job_change_id, now=now)
@@ -29,13 +29,13 @@ def tell(connection, *destinations, now=SOMEDAY):
 
 
 def send(connection, now):
-    """All that is due is posted."""
+    """Post everything that is due."""
     sent = [Sent(each, now, f"D{each.lane_id}", f"{now}.{each.lane_id}") for each in claim(connection, now)]
     posts.settle(connection, sent)
 
 
 def found(connection, job_change_id, destination):
-    """The delivery to this destination, as it stands."""
+    """Return the delivery to this destination."""
     [delivery_id] = connection.execute(
         select(deliveries.c.id)
         .join(lanes, lanes.c.id == deliveries.c.lane_id)
@@ -45,7 +45,7 @@ def found(connection, job_change_id, destination):
 
 
 async def told(database, *destinations):
-    """A workspace in which one job change was told to these; its deliveries."""
+    """Add a workspace with a delivered job change. Return the deliveries."""
     await database.run(add_workspace)
     job_change_id = await database.run(tell, *destinations)
     return [await database.run(found, job_change_id, destination) for destination in destinations]
@@ -55,8 +55,8 @@ def to(delivery, destination, role=Role.DRI):
     return NewDelivery(delivery.job_change_id, destination, role, WORDS, delivery.side)
 
 
-async def test_of_many_who_take_it_at_once_one_has_it(database):
-    """Whichever connection is first; the others learn that they were not."""
+async def test_only_one_of_many_people_takes_a_delivery(database):
+    """The first connection wins, and the others learn that they were too late."""
     [delivery] = await told(database, DEFAULT_CHANNEL)
 
     won = await asyncio.gather(*(database.run(actions.take, delivery, f"U{number}", SOMEDAY) for number in range(12)))
@@ -66,8 +66,8 @@ async def test_of_many_who_take_it_at_once_one_has_it(database):
     assert (now.state, now.actor) == ("taken", f"U{won.index(True)}")
 
 
-async def test_taking_and_giving_at_once_leaves_one_of_them(database):
-    """Either it is taken, and nothing was given; or it was given, and not taken."""
+async def test_taking_and_reassigning_at_once_has_one_winner(database):
+    """Either it is taken and was not reassigned, or the other way round."""
     for number in range(6):
         channel = await told_again(database, number)
         took, gave = await asyncio.gather(
@@ -87,8 +87,8 @@ async def told_again(database, number):
     return await database.run(found, job_change_id, DEFAULT_CHANNEL)
 
 
-async def test_two_who_give_it_to_each_other_at_once_both_get_it(database):
-    """Neither waits for the other for ever, and both are told anew."""
+async def test_two_people_who_reassign_to_each_other_both_get_it(database):
+    """There is no deadlock, and both are notified again."""
     dana, kim = await told(database, "U_DANA", "U_KIM")
     await database.run(actions.take, dana, "U_DANA", SOMEDAY)
     await database.run(actions.take, kim, "U_KIM", SOMEDAY)
@@ -102,8 +102,8 @@ async def test_two_who_give_it_to_each_other_at_once_both_get_it(database):
     assert await database.run(delivery_states, dana.job_change_id) == [DeliveryState.PENDING, DeliveryState.PENDING]
 
 
-async def test_what_was_given_away_cannot_be_given_again(database):
-    """By whoever gave it, or by another who looks at the same message."""
+async def test_a_reassigned_delivery_cannot_be_reassigned_again(database):
+    """Neither by the person who did it, nor by another who sees the same message."""
     [channel] = await told(database, DEFAULT_CHANNEL)
     await database.run(actions.reassign, channel, "U_KIM", "U_MO", to(channel, "U_MO"), SOMEDAY)
 
@@ -112,16 +112,16 @@ async def test_what_was_given_away_cannot_be_given_again(database):
         assert not await database.run(actions.return_to_channel, channel, actor, to(channel, DEFAULT_CHANNEL), SOMEDAY)
 
 
-async def test_another_workspaces_delivery_is_not_found(database):
-    """Ids count up over all of them."""
+async def test_a_delivery_of_another_workspace_is_not_found(database):
+    """The ids count over all workspaces."""
     [delivery] = await told(database, "U_DANA")
     await database.run(add_workspace, "T2")
 
     assert await database.run(actions.find, "T2", delivery.id) is None
 
 
-async def test_what_is_promised_again_is_one_delivery_with_new_words(database):
-    """It waits in its lane, its patience begins anew, and the message that carried it is remembered."""
+async def test_delivering_again_uses_the_same_delivery_with_a_new_reason(database):
+    """It waits in its lane, its time limit starts again, and the earlier message is remembered."""
     [delivery] = await told(database, "U_DANA")
     await database.run(actions.snooze, delivery, "U_DANA", SOMEDAY + 5_000, SOMEDAY)
 
@@ -137,7 +137,7 @@ async def test_what_is_promised_again_is_one_delivery_with_new_words(database):
     assert [each.back_at for each in history[delivery.job_change_id].snoozes] == [SOMEDAY + 5_000]
 
 
-async def test_two_workers_bring_it_back_once(database):
+async def test_two_workers_end_a_snooze_once(database):
     """Both look at the same moment."""
     [delivery] = await told(database, "U_DANA")
     await database.run(actions.snooze, delivery, "U_DANA", SOMEDAY + 1, SOMEDAY)
@@ -151,8 +151,8 @@ async def members(database, redraw):
     return [each.id for each in await database.run(redraws.deliveries_in, redraw.post_id)]
 
 
-async def test_every_message_of_it_is_marked_in_the_same_commit(database):
-    """The reader's and the channel's."""
+async def test_every_message_about_it_is_marked_in_the_same_transaction(database):
+    """That of the reader and that of the channel."""
     dana, _ = await told(database, "U_DANA", DEFAULT_CHANNEL)
 
     await database.run(actions.take, dana, "U_DANA", SOMEDAY)
@@ -162,8 +162,8 @@ async def test_every_message_of_it_is_marked_in_the_same_commit(database):
     assert all(each.ts for each in drawn)
 
 
-async def test_a_message_on_its_way_is_marked_too(database):
-    """It was composed before, and may show what is not true any more."""
+async def test_a_message_that_is_being_sent_is_marked_too(database):
+    """It was composed before the action, and may show an outdated state."""
     await database.run(add_workspace)
     [job_change_id] = await database.run(add_routed, "U_DANA")
     await database.run(claim)
@@ -176,8 +176,8 @@ async def test_a_message_on_its_way_is_marked_too(database):
     assert await database.run(delivery_states, job_change_id) == [DeliveryState.SENDING]
 
 
-async def test_one_at_a_time_draws_a_message_and_again_if_more_happened_meanwhile(database):
-    """An older picture never replaces a newer one."""
+async def test_a_message_is_redrawn_by_one_process_and_again_after_a_change(database):
+    """An older rendering never replaces a newer one."""
     [delivery] = await told(database, "U_DANA")
     await database.run(actions.take, delivery, "U_DANA", SOMEDAY)
     [first] = await database.run(redraws.claim, SOMEDAY, LEASE_MS, 9)
@@ -192,8 +192,8 @@ async def test_one_at_a_time_draws_a_message_and_again_if_more_happened_meanwhil
     assert await database.run(redraws.claim, SOMEDAY + LEASE_MS, LEASE_MS, 9) == []
 
 
-async def test_what_a_dead_process_was_drawing_is_drawn_by_another(database):
-    """Its lease runs out; if it comes back after that, it settles nothing."""
+async def test_the_redraw_of_a_dead_process_is_taken_over(database):
+    """When its lease ends. If the process continues after that, it settles nothing."""
     [delivery] = await told(database, "U_DANA")
     await database.run(actions.take, delivery, "U_DANA", SOMEDAY)
     [dead] = await database.run(redraws.claim, SOMEDAY, LEASE_MS, 9)
@@ -206,8 +206,8 @@ async def test_what_a_dead_process_was_drawing_is_drawn_by_another(database):
     assert alive.post_id == dead.post_id
 
 
-async def test_a_put_off_job_change_that_was_erased_stays_where_it_is(database):
-    """There is nothing left to tell."""
+async def test_a_snoozed_job_change_that_was_erased_is_not_sent(database):
+    """There is nothing left to show."""
     [delivery] = await told(database, "U_DANA")
     await database.run(actions.snooze, delivery, "U_DANA", SOMEDAY + 1, SOMEDAY)
     await database.run(lambda connection: connection.execute(update(job_changes).values(payload=None)))
@@ -217,8 +217,8 @@ async def test_a_put_off_job_change_that_was_erased_stays_where_it_is(database):
     assert await database.run(delivery_states, delivery.job_change_id) == [DeliveryState.DELIVERED]
 
 
-async def test_what_people_wrote_is_forgotten_with_the_job_change_and_still_counted(database):
-    """Their words may hold a name; that there was a report stays."""
+async def test_comments_are_erased_with_the_job_change_and_reports_still_counted(database):
+    """A comment may hold a name. That there was a report remains."""
     [delivery] = await told(database, "U_DANA")
     await database.run(actions.report, delivery, "U_DANA", "other", "Ada is my sister", SOMEDAY)
 

@@ -1,4 +1,4 @@
-"""The migrations and the schema say the same."""
+"""The migrations create exactly the schema."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from store import migrations
 from store.slack.sdk_stores import metadata
 
 
-async def test_the_migrations_build_exactly_the_schema(database):
-    """Whoever changes store/schema.py writes the migration too."""
+async def test_the_migrations_create_exactly_the_schema(database):
+    """A change of store/schema needs a migration."""
 
     def differences(connection):
         return compare_metadata(MigrationContext.configure(connection), metadata)
@@ -20,18 +20,18 @@ async def test_the_migrations_build_exactly_the_schema(database):
     assert await database.run(differences) == []
 
 
-async def test_a_migrated_database_is_known_to_be_the_newest(database):
-    """/readyz and doctor ask this before they say yes."""
+async def test_a_migrated_database_is_recognised_as_the_newest(database):
+    """/readyz and doctor depend on it."""
     assert await database.run(migrations.is_newest)
 
 
-def test_the_newest_migration_is_the_one_at_alembics_head():
-    """It is told from the names of the files, without Alembic."""
+def test_the_newest_migration_is_the_head_of_alembic():
+    """It is read from the names of the files, without loading Alembic."""
     assert migrations.newest() == ScriptDirectory(str(migrations.HERE)).get_current_head()
 
 
 async def test_a_database_that_was_never_migrated_is_not_the_newest(database):
-    """Nor one that was emptied, or is a migration behind."""
+    """Neither is one that was emptied, or is a migration behind."""
     await database.run(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '0000'")))
     assert not await database.run(migrations.is_newest)
 

@@ -1,4 +1,4 @@
-"""The notifier between processes."""
+"""Notifications between processes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.servers import GENEROUS_TIMEOUT
 
 @pytest.fixture
 async def elsewhere(postgresql_url):
-    """Another process's view of the same database."""
+    """Return the database as another process opens it."""
     database = Database(postgresql_url)
     yield database
     await database.close()
@@ -22,7 +22,7 @@ async def elsewhere(postgresql_url):
 
 @pytest.fixture
 async def heard(postgresql_url):
-    """Rings, as a sleeping worker hears them; the first says that it listens."""
+    """Return a queue of the notifications. The first one says that the listener is connected."""
     rings: asyncio.Queue[None] = asyncio.Queue()
     database = Database(postgresql_url)
     listening = asyncio.create_task(WorkNotifier(database).listen(lambda: rings.put_nowait(None)))
@@ -34,16 +34,16 @@ async def heard(postgresql_url):
     await database.close()
 
 
-async def test_a_ring_is_heard_in_another_process(elsewhere, heard):
-    """A worker replica starts at once on what a web replica accepted."""
+async def test_a_notification_reaches_another_process(elsewhere, heard):
+    """A worker starts at once on what a web process has accepted."""
     WorkNotifier(elsewhere).notify()
 
     async with asyncio.timeout(GENEROUS_TIMEOUT):
         await heard.get()
 
 
-async def test_nobody_hears_its_own_rings(elsewhere, postgresql_url):
-    """Whose process accepts and works alike has woken its worker already; looking twice would only cost."""
+async def test_a_process_ignores_its_own_notifications(elsewhere, postgresql_url):
+    """It has woken its own worker already."""
     rings: asyncio.Queue[None] = asyncio.Queue()
     notifier = WorkNotifier(elsewhere)
     listening = asyncio.create_task(notifier.listen(lambda: rings.put_nowait(None)))
@@ -61,8 +61,8 @@ async def test_nobody_hears_its_own_rings(elsewhere, postgresql_url):
     assert rings.empty()
 
 
-async def test_a_lost_connection_is_made_again(elsewhere, heard):
-    """A restarted database does not leave the worker deaf."""
+async def test_a_lost_connection_is_opened_again(elsewhere, heard):
+    """A worker gets notifications again after the database was restarted."""
     kill = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
     await elsewhere.run(lambda connection: connection.execute(kill))
 
@@ -70,8 +70,8 @@ async def test_a_lost_connection_is_made_again(elsewhere, heard):
         await heard.get()  # it listens again
 
 
-async def test_many_rings_at_once_are_few_transactions(elsewhere, heard):
-    """A flood at the door is not a flood of notifications."""
+async def test_many_notifications_at_once_are_few_transactions(elsewhere, heard):
+    """A flood of requests is not a flood of notifications."""
     notifier = WorkNotifier(elsewhere)
     for _ in range(1_000):
         notifier.notify()
@@ -82,8 +82,8 @@ async def test_many_rings_at_once_are_few_transactions(elsewhere, heard):
     assert heard.qsize() <= 2
 
 
-async def test_on_sqlite_there_is_nobody_to_ring_for(sqlite_url):
-    """One process: its own bells are enough."""
+async def test_on_sqlite_nothing_is_sent(sqlite_url):
+    """There is only one process."""
     database = Database(sqlite_url)
     notifier = WorkNotifier(database)
 

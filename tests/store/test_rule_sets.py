@@ -1,4 +1,4 @@
-"""Rules, pools and unmatched owners as rows."""
+"""Rule sets, pools and unmatched owners as rows."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from tests.store.sample_rows import LEASE_MS, add_job_change, add_workspace, del
 CHANGE = AuditEntry(SOMEDAY, "U1", "ownership: published", "x")
 
 
-async def test_what_was_published_is_never_changed(database):
-    """A newer version stands beside it."""
+async def test_a_published_version_is_never_changed(database):
+    """A new version is added beside it."""
     await database.run(add_workspace)
     assert await database.run(rule_sets.publish, "T1", "{}", 0, CHANGE) == 1
     assert await database.run(rule_sets.publish, "T1", "[]", 1, CHANGE) == 2
@@ -36,8 +36,8 @@ async def test_what_was_published_is_never_changed(database):
     assert await database.run(rule_sets.version, "T1", 3) is None
 
 
-async def test_the_state_of_pools_is_kept(database):
-    """Whose turn it is, and who has which account; the latest counts."""
+async def test_the_state_of_pools_is_stored(database):
+    """Whose turn it is and who has which account. The latest state counts."""
     await database.run(add_workspace)
     await database.run(
         choice_state.advance,
@@ -55,7 +55,7 @@ async def test_the_state_of_pools_is_kept(database):
 
 
 async def test_absences_and_mutes_end(database):
-    """At their time, or when somebody says so."""
+    """At their time, or when somebody ends them."""
     await database.run(add_workspace)
     await database.run(choice_state.set_absence, "T1", "U1", SOMEDAY, SOMEDAY + 10, "U2")
     await database.run(choice_state.set_absence, "T1", "U3", SOMEDAY, None, None)
@@ -73,8 +73,8 @@ async def test_absences_and_mutes_end(database):
     assert (await at(SOMEDAY + 10)).delegates == {}
 
 
-async def test_what_people_were_told_is_counted_for_a_day(database):
-    """Of those who were told as DRIs."""
+async def test_deliveries_are_counted_for_a_day(database):
+    """Those to a DRI."""
     await database.run(add_workspace)
     for role, destination in ((Role.DRI, "U1"), (Role.DRI, "U1"), (Role.CHANNEL, "C1")):
         job_change_id = await database.run(add_job_change, due_at=None)
@@ -102,8 +102,8 @@ def of(claims, destination):
     return next(claim for claim in claims if claim.destination == destination)
 
 
-async def test_a_side_that_is_buried_is_not_hidden_by_the_other(database):
-    """Whichever comes first: it ends buried, and a replay tells only what was not told."""
+async def test_a_failed_side_is_not_hidden_by_the_other_side(database):
+    """In either order the outcome is failed, and a retry sends only what was not delivered."""
     job_change_id, claims = await database.run(both_sides)
     kim, dana = of(claims, "U_KIM"), of(claims, "U_DANA")
     assert [member.side for member in kim.deliveries + dana.deliveries] == ["past", "current"]
@@ -117,8 +117,8 @@ async def test_a_side_that_is_buried_is_not_hidden_by_the_other(database):
     assert await database.run(delivery_states, job_change_id) == ["delivered", "pending"]
 
 
-async def test_where_a_dri_was_told_the_outcome_says_so(database):
-    """Also when a channel read of the other side before."""
+async def test_the_outcome_says_that_a_dri_was_notified(database):
+    """Also if a channel got the other side before."""
     job_change_id, claims = await database.run(both_sides, "C_SALES")
     await database.run(settle, [Sent(of(claims, "C_SALES"), SOMEDAY, "C_SALES", "1.1")])
     assert (await database.run(outcome_of, job_change_id))[:2] == ("delivered", "channel")
@@ -126,8 +126,8 @@ async def test_where_a_dri_was_told_the_outcome_says_so(database):
     assert await database.run(outcome_of, job_change_id) == ("delivered", "dri", "past")
 
 
-async def test_what_moves_to_the_default_channel_keeps_its_side(database):
-    """It is the same risk, read by somebody else."""
+async def test_a_delivery_that_moves_to_the_default_channel_keeps_its_side(database):
+    """The reason to reach out is the same for another reader."""
     job_change_id, claims = await database.run(both_sides)
     await database.run(settle, [Moved(of(claims, "U_KIM"), SOMEDAY, "gone", "gone")])
 
@@ -139,8 +139,8 @@ async def test_what_moves_to_the_default_channel_keeps_its_side(database):
     assert (Role.FALLBACK, "past") in {tuple(row) for row in rows}
 
 
-async def test_what_an_owner_missed_is_listed_and_told_once(database):
-    """After they were linked; what they have read meanwhile is not told again."""
+async def test_what_an_owner_missed_is_listed_and_delivered_once(database):
+    """After they were matched. What they have read meanwhile is not sent again."""
     await database.run(add_workspace)
     ids = [await database.run(add_job_change, due_at=None) for _ in range(3)]
     missed = [MissedJobChange("dana@x.example", each, "Dana", "is not in Slack", "You own it.", None) for each in ids]
@@ -166,8 +166,8 @@ async def test_what_an_owner_missed_is_listed_and_told_once(database):
     assert await database.run(owners.unmatched, "T1") == []
 
 
-async def test_an_erased_job_change_takes_with_it_what_was_missed(database):
-    """Nothing of it stays."""
+async def test_an_erased_job_change_is_not_listed_as_missed(database):
+    """Nothing of it remains."""
     await database.run(add_workspace)
     job_change_id = await database.run(add_job_change, due_at=None)
     missed = MissedJobChange("dana@x.example", job_change_id, "Dana", "is not in Slack", "You own it.", None)

@@ -1,4 +1,4 @@
-"""Connections to Salesforce: kept secret, renewed by one."""
+"""Connections to Salesforce: secrets are encrypted, and one process renews a token."""
 
 from collections.abc import Iterator
 
@@ -38,7 +38,7 @@ TOKENS = SalesforceTokens(
 
 @pytest.fixture
 def connection(database: Database) -> Iterator[Connection]:
-    """A transaction in which workspace T1 is connected to Acme's org."""
+    """Open a transaction in which the workspace T1 is connected to the org of Acme."""
     with database.begin() as connection:
         workspaces.install(connection, installed("T1"))
         workspaces.install(connection, installed("T2"))
@@ -60,7 +60,7 @@ def installed(workspace_id: str) -> workspaces.Installed:
 
 
 def test_secrets_are_readable_with_the_key_only(connection: Connection) -> None:
-    """What is stored holds none of them, nor does what is printed."""
+    """Neither the stored values nor their repr contain them."""
     assert connections.find(connection, CIPHER, "T1") == ACME
     stored = connection.execute(select(table)).one()
     for secret in ("access-1", "refresh-1", "secret"):
@@ -69,7 +69,7 @@ def test_secrets_are_readable_with_the_key_only(connection: Connection) -> None:
     assert connections.find(connection, CIPHER, "T2") is None
 
 
-def test_connecting_again_takes_the_place_of_the_first(connection: Connection) -> None:
+def test_connecting_again_replaces_the_connection(connection: Connection) -> None:
     """A workspace has one Salesforce org."""
     again = SalesforceConnection(
         workspace_id="T1", flow=CLIENT_CREDENTIALS, login_url="https://b.my.salesforce.com", connected_at=1
@@ -80,8 +80,8 @@ def test_connecting_again_takes_the_place_of_the_first(connection: Connection) -
     assert connections.remove(connection, "T1") is False
 
 
-def test_a_connection_is_added_where_there_is_none(connection: Connection) -> None:
-    """What is there stays; a workspace that does not exist gets nothing."""
+def test_a_connection_is_added_only_if_there_is_none(connection: Connection) -> None:
+    """An existing one stays, and an unknown workspace gets none."""
     new = SalesforceConnection(
         workspace_id="T2", flow=CLIENT_CREDENTIALS, login_url="https://b.my.salesforce.com", connected_at=1
     )
@@ -91,7 +91,7 @@ def test_a_connection_is_added_where_there_is_none(connection: Connection) -> No
 
 
 def test_one_renews_and_the_others_wait(connection: Connection) -> None:
-    """Whoever saw the session end first renews it; the next are told it is busy, then that it is done."""
+    """The first to see the session end renews it. The others learn that it is busy, and then that it is done."""
     assert claim(connection, "access-1", SOMEDAY) is Renewal.OURS
     assert claim(connection, "access-1", SOMEDAY + 1) is Renewal.BUSY
     assert claim(connection, None, SOMEDAY + 1) is Renewal.BUSY
@@ -107,8 +107,8 @@ def claim(connection: Connection, stale_token: str | None, now: int) -> Renewal:
     return claimed[0]
 
 
-def test_who_dies_renewing_is_followed_by_another(connection: Connection) -> None:
-    """The right to renew ends with the lease, or when it is given back."""
+def test_a_renewal_of_a_dead_process_is_taken_over(connection: Connection) -> None:
+    """The right to renew ends with the lease, or when it is released."""
     assert claim(connection, "access-1", SOMEDAY) is Renewal.OURS
     assert claim(connection, "access-1", SOMEDAY + RENEWAL_LEASE_MS) is Renewal.OURS
     connections.give_up_renewal(connection, "T1", "mend it")
@@ -119,7 +119,7 @@ def test_who_dies_renewing_is_followed_by_another(connection: Connection) -> Non
 
 
 def test_a_refresh_token_stays_unless_there_is_a_new_one(connection: Connection) -> None:
-    """Without rotation Salesforce names none; a renewal also ends the trouble."""
+    """Without rotation Salesforce returns none. A renewal also clears the problem."""
     connections.note_problem(connection, "T1", "mend it")
     same = SalesforceTokens(**vars(TOKENS) | {"refresh_token": None})
     for tokens, expected in ((same, "refresh-1"), (TOKENS, "refresh-2")):
@@ -130,8 +130,8 @@ def test_a_refresh_token_stays_unless_there_is_a_new_one(connection: Connection)
         assert (known.instance_url, known.org_id) == (TOKENS.instance_url, TOKENS.org_id)
 
 
-def test_an_answer_is_remembered_with_its_usage(connection: Connection) -> None:
-    """Status reads when Salesforce last answered and how many calls are left; silence about them changes nothing."""
+def test_an_answer_is_stored_with_its_api_usage(connection: Connection) -> None:
+    """Status shows the time and the remaining calls. An answer without usage changes neither."""
     connections.note_answer(connection, "T1", SOMEDAY, (18, 15_000))
     connections.note_answer(connection, "T1", SOMEDAY + 1, None)
     known = connections.find(connection, CIPHER, "T1")

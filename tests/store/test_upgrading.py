@@ -1,4 +1,4 @@
-"""From the first released schema, with rows in every table of it, to the newest; nobody has to stop for it."""
+"""Upgrading from the first released schema, with rows in every table, while others work."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ FIRST = "0001"
 FIRST_SHA256 = "ab956b5398353787e53c13bc49c3bd96962156d29a5429e093acfcc90c17c3c6"
 VERSIONS = sorted(Path(migrations.HERE, "versions").glob("[0-9]*.py"))
 ROWS = 3
-"""In each table."""
+"""The rows in each table."""
 
 REPLICAS, MORE = 2, 10
-"""Of the old version, and how much each does at least before and after the migration."""
+"""Processes of the old version, and the work that each does at least before and after the migration."""
 
 _OF = " WHERE indexrelid = to_regclass(:n)"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def old(request, tmp_path) -> Iterator[Database]:
-    """A database as version 0.1.0 made it, and as it filled it: rows in every table."""
+    """A database that version 0.1.0 created, with rows in every table."""
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path / 'old.db'}"
     else:
@@ -63,7 +63,7 @@ def to_the_first(connection):
 
 
 def tables_of(connection) -> MetaData:
-    """What is really there, whatever the code thinks."""
+    """Read the tables as they are in the database."""
     found = MetaData()
     found.reflect(connection)
     return found
@@ -80,7 +80,7 @@ def row_of(table, number):
 
 
 def value_of(column, number):
-    """Whatever is hardest to keep for a column of its kind; it refers to the row of the same number."""
+    """Return a value that is hard to preserve in a column of this type. It refers to the row of the same number."""
     for key in column.foreign_keys:
         return value_of(key.column, number)
     kind = column.type.python_type
@@ -91,7 +91,7 @@ def value_of(column, number):
 
 
 def rows(of: MetaData):
-    """Every row as one who knows only *of* reads it."""
+    """Return every row, with the columns of `of` only."""
 
     def read(connection):
         return {each.name: sorted(map(repr, connection.execute(select(each)).all())) for each in of.sorted_tables}
@@ -100,14 +100,14 @@ def rows(of: MetaData):
 
 
 def the_first(database: Database) -> MetaData:
-    """The tables as the code of version 0.1.0 knows them."""
+    """Return the tables as the code of version 0.1.0 knows them."""
     known = database.run_sync(tables_of)
     known.remove(known.tables["alembic_version"])
     return known
 
 
-def test_every_row_is_there_afterwards_as_it_was(old):
-    """Table by table, as many and the same; and the schema is the newest, as if it had been made today."""
+def test_every_row_is_unchanged_after_the_upgrade(old):
+    """In every table, and the schema is the same as that of a new database."""
     known = the_first(old)
     before = old.run_sync(rows(known))
     assert {len(each) for each in before.values()} == {ROWS}
@@ -119,8 +119,8 @@ def test_every_row_is_there_afterwards_as_it_was(old):
     assert old.run_sync(lambda connection: compare_metadata(MigrationContext.configure(connection), metadata)) == []
 
 
-def test_code_of_the_first_version_goes_on_beside_the_new_schema(old):
-    """Replicas are replaced one after the other: the old ones read, write, change and delete as they did."""
+def test_code_of_the_first_version_works_with_the_new_schema(old):
+    """Replicas are replaced one by one, and the old ones read, insert, update and delete as before."""
     known = the_first(old)
     migrate(old)
 
@@ -137,8 +137,8 @@ def test_code_of_the_first_version_goes_on_beside_the_new_schema(old):
 
 
 @on_postgresql
-def test_who_writes_and_reads_while_it_migrates_is_not_disturbed(old):
-    """Old replicas are at work the whole time; what they stored before, during and after is all there."""
+def test_reads_and_writes_continue_during_a_migration(old):
+    """Old replicas work the whole time, and what they stored is complete."""
     known = the_first(old)
     workspaces, job_changes, deliveries = (known.tables[name] for name in ("workspaces", "job_changes", "deliveries"))
     first = row_of(workspaces, 0)["id"]
@@ -187,8 +187,8 @@ def test_who_writes_and_reads_while_it_migrates_is_not_disturbed(old):
 
 
 @on_postgresql
-def test_it_stands_back_from_whoever_holds_a_table(old):
-    """It does not wait with all others queueing behind it, but gives up, lets them pass, and tries again."""
+def test_a_migration_gives_way_to_a_transaction_on_its_table(old):
+    """It does not wait with others queueing behind it, but gives up, lets them pass and tries again."""
     holder = old.engine.connect()
     holder.execute(text("SELECT * FROM workspaces"))  # a transaction that is open, and forgotten
     waits = []
@@ -206,8 +206,8 @@ def test_it_stands_back_from_whoever_holds_a_table(old):
 
 
 @on_postgresql
-def test_a_table_that_is_never_let_go_is_told(old):
-    """With where to look; and nothing has changed."""
+def test_a_table_that_stays_locked_is_reported(old):
+    """With where to look, and nothing has changed."""
     with old.engine.connect() as holder:
         holder.execute(text("SELECT * FROM workspaces"))
 
@@ -218,8 +218,8 @@ def test_a_table_that_is_never_let_go_is_told(old):
 
 
 @on_postgresql
-def test_replicas_that_migrate_at_once_follow_one_another(old):
-    """Each of them may be told to when it starts."""
+def test_replicas_that_migrate_at_once_take_turns(old):
+    """Every replica may migrate when it starts."""
     with ThreadPoolExecutor(4) as replicas:
         for each in [replicas.submit(migrate, old) for _ in range(4)]:
             each.result(timeout=60)
@@ -228,7 +228,7 @@ def test_replicas_that_migrate_at_once_follow_one_another(old):
 
 
 def test_the_first_migration_is_as_it_was_released():
-    """Who has run it will not run it again: what comes later is a migration of its own."""
+    """A database that has run it does not run it again, so a change needs a new migration."""
     assert hashlib.sha256(VERSIONS[0].read_bytes()).hexdigest() == FIRST_SHA256
 
 
@@ -255,7 +255,7 @@ def test_a_migration_only_adds(version):
 
 
 def does(call: ast.Call) -> str | None:
-    """Which operation of Alembic's it calls; None: none."""
+    """Return the operation of Alembic that a call runs, or None."""
     target = call.func
     is_alembic = isinstance(target, ast.Attribute) and getattr(target.value, "id", "") in {"op", "batch_op"}
     return target.attr if is_alembic else None
@@ -263,7 +263,7 @@ def does(call: ast.Call) -> str | None:
 
 @on_postgresql
 def test_an_index_on_a_large_table_is_built_while_others_write_to_it(old):
-    """Nobody waits until it stands; and the migration itself finds it there."""
+    """Nobody waits for it, and the migration finds it there."""
     seen = []
 
     def watched(connection, cursor, statement, *_rest):
@@ -279,8 +279,8 @@ def test_an_index_on_a_large_table_is_built_while_others_write_to_it(old):
 
 
 @on_postgresql
-def test_an_index_that_somebody_died_over_is_built_anew(old):
-    """PostgreSQL leaves it behind, unusable, under its name."""
+def test_an_index_whose_build_was_interrupted_is_built_again(old):
+    """PostgreSQL leaves an invalid index with its name."""
     name = next(iter(migrations.CONCURRENT_INDEXES))
     migrate(old)
     spoil = text("UPDATE pg_index SET indisvalid = false" + _OF)

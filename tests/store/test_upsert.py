@@ -1,4 +1,4 @@
-"""Putting a row in place of another while somebody else does the same."""
+"""Replacing a row while another transaction does the same."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ SAVED = {
 
 
 @pytest.mark.parametrize(("column", "save"), SAVED.values(), ids=SAVED)
-def test_of_two_who_save_at_once_the_later_one_stays(postgresql_url, column, save):
-    """Neither fails, and what the later one chose is not dropped without a word."""
+def test_the_later_of_two_concurrent_changes_wins(postgresql_url, column, save):
+    """Neither fails, and the choice of the later one is not lost."""
     database = Database(postgresql_url)
     database.run_sync(add_workspace)
 
@@ -70,8 +70,8 @@ def test_of_two_who_save_at_once_the_later_one_stays(postgresql_url, column, sav
     database.engine.dispose()
 
 
-def test_of_two_who_install_at_once_the_later_one_stays(postgresql_url):
-    """Both came back from Slack with their consent."""
+def test_the_later_of_two_concurrent_installations_wins(postgresql_url):
+    """Both came back from Slack with a consent."""
     database = Database(postgresql_url)
 
     _at_once(

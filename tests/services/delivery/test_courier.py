@@ -1,4 +1,4 @@
-"""The second half under everything Slack may answer: nothing lost, nothing told twice, nobody else held up."""
+"""Sending posts whatever Slack answers: nothing is lost, nothing is repeated, and no lane blocks another."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def channel(world):
 
 @pytest.fixture
 async def dana(world, channel):
-    """Owns Ada in Salesforce, and has had a message before, so that their conversation is known."""
+    """Return an owner of Ada who has had a message before, so that the id of their conversation is known."""
     owner = world.add_owner("Dana Reyes")
     ada = {"FirstName": "Ada", "LastName": "Smith", "Email": "ada@initech.example", "OwnerId": owner}
     world.salesforce.add("Contact", **ada)
@@ -36,7 +36,7 @@ async def dana(world, channel):
 
 
 async def pass_time(world, seconds, step=5):
-    """Let time pass as a running worker would."""
+    """Advance the clock in steps, with the worker running."""
     for _ in range(round(seconds / step)):
         world.clock.advance(seconds=step)
         await world.worker.drain()
@@ -53,7 +53,7 @@ def posts(world):
 
 @pytest.mark.parametrize("error", ["channel_not_found", "user_disabled", "is_archived", "restricted_action"])
 async def test_a_dead_direct_message_falls_back_to_the_default_channel(world, dana, error):
-    """The job change is told there, with the reason, and the trace says so."""
+    """The message there gives the reason, and so does the trace."""
     world.slack.faults.add(POST, error=error, times=1)
 
     job_change_id = await world.deliver(source_event_id="dead")
@@ -66,8 +66,8 @@ async def test_a_dead_direct_message_falls_back_to_the_default_channel(world, da
 
 
 @pytest.mark.parametrize("error", ["missing_scope", "messages_tab_disabled", "not_allowed_token_type"])
-async def test_what_only_an_admin_can_mend_is_told_in_the_default_channel(world, dana, error):
-    """The DRI cannot be told as things are; the channel reads why."""
+async def test_what_only_an_admin_can_fix_goes_to_the_default_channel(world, dana, error):
+    """The DRI cannot be notified at the moment, and the channel reads why."""
     world.slack.faults.add(POST, error=error, times=1)
 
     await world.deliver(source_event_id="scope")
@@ -80,7 +80,7 @@ async def test_what_only_an_admin_can_mend_is_told_in_the_default_channel(world,
     [{"status": 500}, {"error": "internal_error"}, {"error": "fatal_error"}, {"drop": "after"}, {"body": b"oops"}],
 )
 async def test_an_ambiguous_failure_that_was_performed_is_not_repeated(world, dana, fault):
-    """In a direct message we may read, we look before we send again."""
+    """In a direct message that we may read, we look before we send again."""
     world.slack.faults.add(POST, perform=True, times=1, **fault)
 
     job_change_id = await world.deliver(source_event_id="doubt")
@@ -92,7 +92,7 @@ async def test_an_ambiguous_failure_that_was_performed_is_not_repeated(world, da
 
 
 async def test_an_ambiguous_failure_that_was_not_performed_is_sent_again(world, dana):
-    """Not there when we look: so it is sent, and arrives once."""
+    """The message is not there when we look, so it is sent and arrives once."""
     world.slack.faults.add(POST, status=500, times=3)
 
     await world.deliver(source_event_id="doubt")
@@ -101,8 +101,8 @@ async def test_an_ambiguous_failure_that_was_not_performed_is_sent_again(world, 
     assert len(world.direct_messages("Dana Reyes")) == 2
 
 
-async def test_where_we_cannot_look_it_is_sent_once_more_and_then_buried(world, channel):
-    """A channel's history is not ours to read: one more attempt, with the same id, and then a person decides."""
+async def test_without_a_look_up_it_is_sent_once_more_and_then_fails(world, channel):
+    """We may not read a channel: there is one more attempt with the same id, and then a person decides."""
     world.slack.faults.add(POST, status=500, perform=True, times=None)
 
     job_change_id = await world.deliver()
@@ -115,8 +115,8 @@ async def test_where_we_cannot_look_it_is_sent_once_more_and_then_buried(world, 
     assert "may have arrived" in reason
 
 
-async def test_a_crash_is_no_answer_and_is_sent_again_each_time(world, channel):
-    """A process that died told us nothing: its post is sent again however often that happens."""
+async def test_after_a_crash_it_is_sent_again_each_time(world, channel):
+    """A crash is not an ambiguous answer, so it does not count towards the limit."""
     job_change_id = await world.accept()
     await world.worker.route_due()
     await asyncio.wait(world.worker._routing)
@@ -131,7 +131,7 @@ async def test_a_crash_is_no_answer_and_is_sent_again_each_time(world, channel):
 
 
 async def test_ten_minutes_without_slack_lose_nothing_and_cost_little(world, dana):
-    """A breaker keeps the worker from burning; everything arrives within a minute of Slack's return."""
+    """A circuit breaker limits the calls, and everything arrives within a minute of Slack's recovery."""
     outage = world.slack.faults.add("*", status=503, times=None)
     ids = [await world.accept(source_event_id=f"{number}") for number in range(30)]
     before = len(world.slack.calls)
@@ -147,8 +147,8 @@ async def test_ten_minutes_without_slack_lose_nothing_and_cost_little(world, dan
     assert during < 60
 
 
-async def test_a_bundle_that_slack_refuses_is_told_apart(world, dana):
-    """Each alone, in order, and all of them arrive."""
+async def test_the_deliveries_of_a_refused_bundle_are_sent_one_by_one(world, dana):
+    """In order, and all of them arrive."""
 
     def is_bundle(arguments):
         return "job changes" in arguments.get("text", "")
@@ -163,7 +163,7 @@ async def test_a_bundle_that_slack_refuses_is_told_apart(world, dana):
 
 
 async def test_a_message_that_slack_refuses_even_alone_goes_as_plain_text(world, dana):
-    """Blocks are a nicety; the words arrive."""
+    """A message without blocks is better than none."""
     world.slack.faults.add(POST, error="invalid_blocks", times=None, when=lambda arguments: arguments.get("blocks"))
 
     await world.deliver(source_event_id="fancy")
@@ -173,8 +173,8 @@ async def test_a_message_that_slack_refuses_even_alone_goes_as_plain_text(world,
     assert "Ada Smith joined Globex" in world.direct_messages("Dana Reyes")[-1].text
 
 
-async def test_only_what_is_refused_as_plain_text_too_is_buried(world, dana):
-    """It cannot be told; the others in its lane can."""
+async def test_only_what_is_refused_as_plain_text_too_fails(world, dana):
+    """The others in its lane are delivered."""
     world.slack.faults.add(
         POST, error="msg_too_long", times=None, when=lambda arguments: "Poison" in arguments.get("text", "")
     )
@@ -191,7 +191,7 @@ async def test_only_what_is_refused_as_plain_text_too_is_buried(world, dana):
 
 
 async def test_a_revoked_token_stops_the_workspace_until_it_installs_again(world, dana):
-    """Nothing is posted with a dead token; what waits goes on after a new installation."""
+    """Nothing is posted with a dead token. Deliveries continue after a new installation."""
     world.slack.faults.add(POST, error="token_revoked", times=1)
     job_change_id = await world.deliver(source_event_id="revoked")
     gone = await world.database.run(workspaces.find, world.workspace_id)
@@ -231,8 +231,8 @@ async def test_the_third_failure_in_a_row_pauses_the_whole_workspace(world, dana
 
 
 @pytest.mark.both_databases
-async def test_being_asked_to_wait_uses_up_no_attempt_and_pauses_everybody(world, dana):
-    """429 is about the method in the workspace: no other lane calls it meanwhile."""
+async def test_a_429_uses_up_no_attempt_and_pauses_the_workspace(world, dana):
+    """The limit is on the method in the workspace, so no other lane calls it meanwhile."""
     kim = world.add_owner("Kim Lee")
     bob = {"FirstName": "Bob", "LastName": "Ray", "Email": "bob@hooli.example", "OwnerId": kim}
     world.salesforce.add("Contact", **bob)
@@ -257,7 +257,7 @@ async def test_being_asked_to_wait_uses_up_no_attempt_and_pauses_everybody(world
 
 @pytest.mark.both_databases
 async def test_a_worker_that_outlived_its_lease_sends_nothing(world, dana):
-    """A suspended process must not send what another has taken up."""
+    """A suspended process must not send what another process has taken over."""
     await world.accept(source_event_id="late")
     await world.worker.route_due()
     await asyncio.wait(world.worker._routing)
@@ -270,7 +270,7 @@ async def test_a_worker_that_outlived_its_lease_sends_nothing(world, dana):
 
 
 @pytest.mark.both_databases
-async def test_a_job_change_that_cannot_be_read_is_buried_and_holds_nobody_up(world, dana):
+async def test_a_job_change_that_cannot_be_read_fails_and_blocks_no_other(world, dana):
     """A row of another version, or one that was tampered with, ends visibly."""
     broken = await world.accept(source_event_id="broken")
     fine = await world.accept(source_event_id="fine")
@@ -286,8 +286,8 @@ async def test_a_job_change_that_cannot_be_read_is_buried_and_holds_nobody_up(wo
     assert (await world.outcome(fine))[0] == "delivered"
 
 
-async def test_an_erased_job_change_is_not_told(world, dana):
-    """What was forgotten between routing and posting stays forgotten."""
+async def test_an_erased_job_change_is_not_sent(world, dana):
+    """What was erased between routing and posting stays erased."""
     job_change_id = await world.accept(source_event_id="erased")
     await world.worker.route_due()
     await asyncio.wait(world.worker._routing)
@@ -299,8 +299,8 @@ async def test_an_erased_job_change_is_not_told(world, dana):
     assert (await world.outcome(job_change_id))[0] == "buried"
 
 
-async def test_after_three_days_of_trying_it_is_buried(world, dana):
-    """Kept trying for 72 hours, then a person looks at it."""
+async def test_after_three_days_of_retries_it_fails(world, dana):
+    """A person can look at it then."""
     job_change_id = await world.accept(source_event_id="hopeless")
     world.slack.faults.add(POST, error="some_new_error", times=None)
     await world.worker.drain()
@@ -312,7 +312,7 @@ async def test_after_three_days_of_trying_it_is_buried(world, dana):
 
 
 async def test_salesforce_links_are_in_the_message(world, dana):
-    """The next click is where the DRI works."""
+    """A DRI continues in Salesforce."""
     contact = next(iter(world.salesforce.org.rows(world.salesforce.org.sobject("Contact"))))
 
     await world.deliver(source_event_id="links")
@@ -321,7 +321,7 @@ async def test_salesforce_links_are_in_the_message(world, dana):
 
 
 async def test_pauses_are_lifted_by_the_first_success(world, dana):
-    """Once Slack is back, nothing is slowed down."""
+    """Nothing is slowed down once Slack has recovered."""
     world.slack.faults.add(POST, status=503, times=4)
     for number in range(3):
         await world.accept(source_event_id=f"{number}")

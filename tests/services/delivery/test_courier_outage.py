@@ -1,4 +1,4 @@
-"""The two halves while the database is away: what was sent stays sent, and what was not is no worse for it."""
+"""The database is unavailable while routing and posting: what was sent is recorded, and nothing gets worse."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ POST = "chat.postMessage"
 
 
 class Absent(Database):
-    """Away each time one of these functions is to run, so often."""
+    """A database that is unavailable for the first calls of certain functions."""
 
     def __init__(self, url, *functions, times):
         super().__init__(url)
@@ -34,7 +34,7 @@ async def pass_time(world, seconds, step=5):
 
 
 async def dana(world):
-    """Owns Ada, and has had a message before."""
+    """Return an owner of Ada who has had a message before."""
     await world.default_channel()
     owner = world.add_owner("Dana Reyes")
     world.salesforce.add("Contact", LastName="Smith", Email="ada@initech.example", OwnerId=owner)
@@ -43,8 +43,8 @@ async def dana(world):
 
 
 @pytest.mark.both_databases
-async def test_away_before_the_call_it_is_told_later_and_no_plainer(world):
-    """However often: a message keeps its blocks, and is never buried for that."""
+async def test_an_outage_before_the_call_delays_the_message_only(world):
+    """However often it happens, the message keeps its blocks and does not fail."""
     await dana(world)
     slack = world.worker.courier.slack
     outages = iter(range(5))
@@ -65,8 +65,8 @@ async def test_away_before_the_call_it_is_told_later_and_no_plainer(world):
     assert (await world.outcome(job_change_id))[:2] == ("delivered", "dri")
 
 
-async def test_away_while_a_batch_is_routed_it_is_routed_later(world):
-    """However often: an outage counts as no attempt of these job changes."""
+async def test_an_outage_while_routing_delays_the_batch_only(world):
+    """However often it happens, it does not count as an attempt."""
     await dana(world)
     decider = world.worker.router.decider
     outages = iter(range(12))
@@ -86,8 +86,8 @@ async def test_away_while_a_batch_is_routed_it_is_routed_later(world):
 
 
 @pytest.mark.parametrize(("function", "performed"), [(pauses.record_failure, True), (pauses.record_success, False)])
-async def test_away_after_the_call_it_is_not_told_again(sqlite_url, clock, function, performed):
-    """What only this process knows is insisted on: that Slack may have performed it, and that it did."""
+async def test_an_outage_after_the_call_does_not_repeat_the_message(sqlite_url, clock, function, performed):
+    """What only this process knows is stored as soon as the database is available."""
     database = Absent(sqlite_url, function, times=0)
     async with open_world(database, clock) as world:
         await dana(world)
@@ -101,8 +101,8 @@ async def test_away_after_the_call_it_is_not_told_again(sqlite_url, clock, funct
     await database.close()
 
 
-async def test_a_channel_is_told_when_slack_is_back(world):
-    """A question that Slack did not answer is no second doubt: nothing is buried for an outage."""
+async def test_a_channel_gets_the_message_when_slack_has_recovered(world):
+    """A failed look-up is not a second doubt, and an outage lets nothing fail."""
     await world.default_channel()
     outage = world.slack.faults.add("*", status=503, times=None)
     job_change_id = await world.deliver()

@@ -1,4 +1,4 @@
-"""The default channel breaks, in every way a channel can: what belongs there is kept, and sent once that is mended."""
+"""The default channel breaks in every possible way: its messages are kept and sent once that is fixed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def delete(world, channel_id):
 
 
 def make_private(world, channel_id):
-    """Whoever converts a channel keeps its members in it: the app, which was none, is outside."""
+    """Converting a channel keeps its members, and the app was not one."""
     world.slack.world.channels[channel_id].is_private = True
 
 
@@ -42,8 +42,8 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_what_belongs_there_is_kept_and_sent_when_an_admin_chooses_another(world, way):
-    """One message tells why, whatever comes in meanwhile; nothing is lost, and nothing is told twice."""
+async def test_its_messages_are_kept_until_an_admin_chooses_another_channel(world, way):
+    """One notice gives the reason. Nothing is lost, and nothing is sent twice."""
     breaks, why = WAYS[way]
     channel_id = await world.default_channel()
     other = world.slack.add_channel(world.team, "other")

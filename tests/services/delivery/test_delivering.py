@@ -15,8 +15,8 @@ def contact(world, owner, **fields):
     return world.salesforce.add("Contact", **values)
 
 
-async def test_the_contacts_owner_is_told_in_person(world, channel):
-    """An owner whose Salesforce e-mail is a Slack member's reads it as a direct message, with why."""
+async def test_the_owner_of_the_contact_is_notified_by_direct_message(world, channel):
+    """The owner is found in Slack by their email address, and the message says why they get it."""
     contact(world, world.add_owner("Dana Reyes"))
 
     job_change_id = await world.deliver()
@@ -29,7 +29,7 @@ async def test_the_contacts_owner_is_told_in_person(world, channel):
 
 
 async def test_a_contact_is_found_by_its_id(world, channel):
-    """The sender's id decides, whatever the e-mail says."""
+    """The id that the source sends has priority over the email address."""
     contact_id = contact(world, world.add_owner("Dana Reyes"), Email="other@initech.example")
 
     await world.deliver(salesforce={"contact_id": contact_id[:15]})
@@ -37,8 +37,8 @@ async def test_a_contact_is_found_by_its_id(world, channel):
     assert len(world.direct_messages("Dana Reyes")) == 1
 
 
-async def test_the_accounts_owner_is_told_where_the_contacts_owner_cannot_be(world, channel):
-    """The next candidate is told, with their own reason."""
+async def test_the_owner_of_the_account_is_notified_if_the_contact_owner_cannot_be(world, channel):
+    """The next candidate is notified, with a reason of their own."""
     account = world.salesforce.add("Account", Name="Initech", OwnerId=world.add_owner("Kim Lee"))
     contact(world, world.add_owner("Dana Reyes", IsActive=False), AccountId=account)
 
@@ -58,10 +58,10 @@ async def test_the_accounts_owner_is_told_where_the_contacts_owner_cannot_be(wor
         ("departure", {"previous": "Initech"}, "Lou Park", "Initech"),
     ],
 )
-async def test_of_somebody_unknown_the_owner_of_an_account_that_the_sender_knew_is_told(
+async def test_an_unknown_person_goes_to_the_owner_of_the_account_that_the_source_knows(
     world, channel, change_type, sides, told, company
 ):
-    """No rule is needed for that. Of a move it is the company left, as of a contact; of a new hire the new one."""
+    """No rule is needed. A move goes by the company left, a new hire by the new company."""
     accounts = {
         name: world.salesforce.add("Account", Name=name, OwnerId=world.add_owner(owner))
         for name, owner in {"Globex": "Kim Lee", "Initech": "Lou Park"}.items()
@@ -85,7 +85,7 @@ async def test_of_somebody_unknown_the_owner_of_an_account_that_the_sender_knew_
         ("deactivated", "the contact's owner, Dana Reyes, is not in Slack"),
     ],
 )
-async def test_when_nobody_can_be_found_the_default_channel_reads_why(world, channel, case, why):
+async def test_without_a_dri_the_default_channel_gets_the_reason(world, channel, case, why):
     """Each way of not finding a DRI has its own reason."""
     _set_up(world, case)
 
@@ -119,8 +119,8 @@ def _set_up(world, case):
 
 
 @pytest.mark.both_databases
-async def test_a_duplicate_is_told_once(world, channel):
-    """The same job change sent twice is one row, one delivery, one message."""
+async def test_a_duplicate_is_delivered_once(world, channel):
+    """The same job change sent twice is one row, one delivery and one message."""
     contact(world, world.add_owner("Dana Reyes"))
 
     first = await world.deliver()
@@ -130,8 +130,8 @@ async def test_a_duplicate_is_told_once(world, channel):
     assert len(world.direct_messages("Dana Reyes")) == 1
 
 
-async def test_without_a_default_channel_it_waits_and_the_installer_is_told_once(world):
-    """Nothing is lost: the message goes out when a channel is chosen."""
+async def test_without_a_default_channel_it_waits_and_the_installer_is_notified_once(world):
+    """Nothing is lost: the message is sent when a channel is chosen."""
     await world.deliver(source_event_id="1")
     await world.deliver(source_event_id="2")
     notices = [message.text for message in world.direct_messages("Alma Admin")]
@@ -145,8 +145,8 @@ async def test_without_a_default_channel_it_waits_and_the_installer_is_told_once
     assert "2 job changes" in world.channel_messages("job-changes")[0].text
 
 
-async def test_without_salesforce_the_senders_dri_is_told(world, channel):
-    """The sender may know whose job it is."""
+async def test_without_salesforce_the_dri_named_by_the_source_is_notified(world, channel):
+    """The source may know the DRI."""
     world.add_owner("Dana Reyes")
 
     await world.deliver(dri_email="Dana@acme.example")
@@ -155,8 +155,8 @@ async def test_without_salesforce_the_senders_dri_is_told(world, channel):
     assert "The source of this job change named you as its DRI." in message.text
 
 
-async def test_a_workspace_may_tell_its_channel_only(world, channel):
-    """Where DRIs are not told in person, the channel reads who it would be."""
+async def test_a_workspace_can_post_in_its_channel_only(world, channel):
+    """Without direct messages, the channel reads who the DRI would be."""
     contact(world, world.add_owner("Dana Reyes"))
     await world.set_preferences(tell_dris=False)
 
@@ -166,8 +166,8 @@ async def test_a_workspace_may_tell_its_channel_only(world, channel):
     assert "The DRI is Dana Reyes." in world.channel_messages("job-changes")[0].text
 
 
-async def test_a_workspace_may_copy_everything_to_its_channel(world, channel):
-    """The copy says who was told; the DRI's message decides the outcome."""
+async def test_a_workspace_can_copy_everything_to_its_channel(world, channel):
+    """The copy says who was notified. The message to the DRI decides the outcome."""
     contact(world, world.add_owner("Dana Reyes"))
     await world.set_preferences(channel_gets="everything")
 
@@ -179,7 +179,7 @@ async def test_a_workspace_may_copy_everything_to_its_channel(world, channel):
 
 
 async def test_a_rate_limited_post_waits_as_long_as_slack_asked(world, channel):
-    """Retry-After is obeyed to the second, for the whole workspace, and the message still arrives."""
+    """Retry-After is respected to the second in the whole workspace, and the message arrives."""
     contact(world, world.add_owner("Dana Reyes"))
     world.slack.faults.add("chat.postMessage", error="ratelimited", status=429, retry_after=30, times=1)
     await world.deliver()
@@ -192,8 +192,8 @@ async def test_a_rate_limited_post_waits_as_long_as_slack_asked(world, channel):
     assert len(world.direct_messages("Dana Reyes")) == 1
 
 
-async def test_a_channel_that_was_archived_keeps_what_waits(world, channel):
-    """The installer is told once; another channel gets it all."""
+async def test_messages_for_an_archived_channel_wait(world, channel):
+    """The installer is notified once. The next channel gets all of them."""
     world.slack.world.channels[channel].is_archived = True
     await world.deliver(source_event_id="1")
     await world.deliver(source_event_id="2")
@@ -205,8 +205,8 @@ async def test_a_channel_that_was_archived_keeps_what_waits(world, channel):
     assert len(world.channel_messages("rescue")) == 1
 
 
-async def test_when_slack_performs_and_answers_500_a_direct_message_is_told_once(world, channel):
-    """In doubt, we read back before we send again."""
+async def test_a_direct_message_that_slack_posts_with_a_500_is_sent_once(world, channel):
+    """A post in doubt is looked up before it is sent again."""
     contact(world, world.add_owner("Dana Reyes"))
     await world.deliver(source_event_id="warm the conversation up")
     world.clock.advance(seconds=2)
@@ -220,8 +220,8 @@ async def test_when_slack_performs_and_answers_500_a_direct_message_is_told_once
     assert (await world.outcome(job_change_id))[0] == "delivered"
 
 
-async def test_salesforce_down_for_long_goes_to_the_default_channel(world, channel):
-    """After a quarter of an hour what waits is told there, saying that the owner could not be looked up."""
+async def test_during_a_long_salesforce_outage_it_goes_to_the_default_channel(world, channel):
+    """After a quarter of an hour, with the reason that the owner could not be looked up."""
     contact(world, world.add_owner("Dana Reyes"))
     world.salesforce.faults.add("*", status=503, times=None)
     job_change_id = await world.deliver()
@@ -234,8 +234,8 @@ async def test_salesforce_down_for_long_goes_to_the_default_channel(world, chann
     assert (await world.outcome(job_change_id))[:2] == ("delivered", "channel")
 
 
-async def test_salesforce_back_in_time_is_asked_again(world, channel):
-    """A short outage delays the message and changes nothing else."""
+async def test_after_a_short_salesforce_outage_it_goes_to_the_dri(world, channel):
+    """The outage delays the message and changes nothing else."""
     contact(world, world.add_owner("Dana Reyes"))
     world.salesforce.faults.add("composite", status=503, times=2)
     await world.deliver()

@@ -1,4 +1,4 @@
-"""Salesforce is away: job changes wait as long as the workspace's patience lasts, and then go without it, at once."""
+"""Salesforce is unavailable: job changes wait as long as the workspace allows, and are then routed without it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ async def channel(world):
 
 
 def asked(world):
-    """How often Salesforce was asked for records."""
+    """Count the queries for records."""
     return len(world.salesforce.calls_of("composite"))
 
 
 async def away(world, for_seconds):
-    """Salesforce refuses, and has for so long; the id of the job change that waited first."""
+    """Let Salesforce fail for this long. Return the id of the job change that waited first."""
     owner = world.add_owner("Dana Reyes")
     world.salesforce.add("Contact", LastName="Smith", Email="ada@initech.example", OwnerId=owner)
     world.salesforce.faults.add("composite", status=503, times=None)
@@ -39,7 +39,7 @@ async def away(world, for_seconds):
 
 
 async def until_asked(world):
-    """Somebody finds out whether Salesforce is back."""
+    """Accept a job change that queries Salesforce again."""
     before = asked(world)
     for _ in range(round(PAUSE_SECONDS / 5)):
         world.clock.advance(seconds=5)
@@ -50,7 +50,7 @@ async def until_asked(world):
 
 
 async def test_they_wait_for_a_quarter_of_an_hour_and_no_longer(world, channel):
-    """To the second, whenever the next try would be due."""
+    """To the second, whenever the next attempt would be due."""
     first = await away(world, PATIENCE_SECONDS - 20)
     world.clock.advance(seconds=19.9)
     await world.worker.drain()
@@ -67,7 +67,7 @@ async def test_they_wait_for_a_quarter_of_an_hour_and_no_longer(world, channel):
 
 
 async def test_while_they_wait_each_says_why(world, channel):
-    """Also those that were no part of the batch that asked."""
+    """Also those that were not in the batch that failed."""
     first = await away(world, 300)
     later = await world.deliver(source_event_id="later")
 
@@ -77,8 +77,8 @@ async def test_while_they_wait_each_says_why(world, channel):
 
 
 @pytest.mark.both_databases
-async def test_after_that_thousands_go_at_once_and_salesforce_is_asked_no_oftener(world, channel):
-    """The pause is for those who ask Salesforce, not for those who go without it."""
+async def test_then_thousands_are_routed_at_once_without_more_queries(world, channel):
+    """The pause applies to queries, not to routing without Salesforce."""
     await away(world, PATIENCE_SECONDS + 120)
     await until_asked(world)
     before = asked(world)
@@ -90,8 +90,8 @@ async def test_after_that_thousands_go_at_once_and_salesforce_is_asked_no_oftene
     assert asked(world) == before
 
 
-async def test_after_that_the_dri_whom_the_sender_named_is_told_at_once(world, channel):
-    """What needs no Salesforce goes the whole way without it."""
+async def test_then_the_dri_named_by_the_source_is_notified_at_once(world, channel):
+    """What does not need Salesforce is routed as usual."""
     await away(world, PATIENCE_SECONDS + 120)
     await until_asked(world)
     before = asked(world)
@@ -103,8 +103,8 @@ async def test_after_that_the_dri_whom_the_sender_named_is_told_at_once(world, c
     assert "The source of this job change named you as its DRI." in world.direct_messages("Dana Reyes")[-1].text
 
 
-async def test_when_salesforce_is_back_it_is_noticed_within_the_pause(world, channel):
-    """One batch after each pause asks; from then on owners are told again."""
+async def test_a_recovery_is_noticed_within_the_pause(world, channel):
+    """After each pause one batch queries Salesforce. From then on owners are notified again."""
     await away(world, PATIENCE_SECONDS + 120)
     await until_asked(world)
     world.salesforce.faults.clear()
@@ -116,8 +116,8 @@ async def test_when_salesforce_is_back_it_is_noticed_within_the_pause(world, cha
     assert world.direct_messages("Dana Reyes")
 
 
-async def test_what_salesforce_is_not_asked_about_says_nothing_of_it(world, channel):
-    """A person without address or id ends no outage, nor makes our patience begin anew."""
+async def test_a_job_change_without_a_query_does_not_end_the_outage(world, channel):
+    """A person without an email address or id needs no query, so it shows nothing about Salesforce."""
     await away(world, PATIENCE_SECONDS + 120)
     world.clock.advance(seconds=PAUSE_SECONDS)
     await world.deliver(
@@ -131,8 +131,8 @@ async def test_what_salesforce_is_not_asked_about_says_nothing_of_it(world, chan
     assert SALESFORCE_DOWN in promised.reason
 
 
-async def test_of_several_replicas_one_asks(postgresql_url, clock):
-    """The pause and the turn are rows that all of them see."""
+async def test_only_one_of_several_replicas_queries_salesforce(postgresql_url, clock):
+    """The pause and the turn are rows that all replicas see."""
     databases = [Database(postgresql_url) for _ in range(3)]
     async with open_world(databases[0], clock) as world:
         await world.default_channel()

@@ -1,4 +1,4 @@
-"""The worker: replicas that share the work, workspaces that share a worker, bugs that are survived, and stopping."""
+"""The worker: replicas share the work, workspaces share a worker, bugs are survived, and it stops cleanly."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def channel(world):
 
 
 def people(world, count):
-    """Owners and the e-mail addresses of their contacts."""
+    """Add owners and return the email addresses of their contacts."""
     for number in range(count):
         owner = world.add_owner(f"Owner{number} Sample")
         world.salesforce.add("Contact", LastName=f"C{number}", Email=f"c{number}@hooli.example", OwnerId=owner)
@@ -39,7 +39,7 @@ def about(email, serial):
 
 
 def replica_of(world, database):
-    """Another process's worker on the same database."""
+    """Return the worker of another process on the same database."""
     worker = world.worker
     return Worker(
         database,
@@ -53,8 +53,8 @@ def replica_of(world, database):
 
 
 @pytest.mark.parametrize("count", [1, 2, 4])
-async def test_replicas_tell_each_job_change_once_in_order_and_in_pace(postgresql_url, clock, count):
-    """Lanes are claimed, ordered and paced by the database, whoever posts: no 429, nothing twice, nothing lost."""
+async def test_replicas_deliver_each_job_change_once_in_order_and_in_pace(postgresql_url, clock, count):
+    """The database keeps order and pace, whichever replica posts: no 429, no duplicate, no loss."""
     databases = [Database(postgresql_url) for _ in range(count)]
     async with open_world(databases[0], clock) as world:
         world.slack.limits.post_burst = 1
@@ -83,7 +83,7 @@ async def test_replicas_tell_each_job_change_once_in_order_and_in_pace(postgresq
 
 
 def smallest_gap(calls):
-    """Seconds between two messages of one destination, over all destinations."""
+    """Return the seconds between two messages of a destination, for all destinations."""
     times = defaultdict(list)
     for call in calls:
         times[call.arguments["channel"]].append(call.at)
@@ -92,8 +92,8 @@ def smallest_gap(calls):
 
 
 @pytest.mark.both_databases
-async def test_a_workspace_with_a_backlog_does_not_delay_anothers_single_job_change(world, channel):
-    """Workspaces take turns: the one that waited longest is served next."""
+async def test_a_backlog_does_not_delay_another_workspace(world, channel):
+    """Workspaces take turns: the one that has waited longest is served next."""
     for serial in range(600):
         await world.accept(**about("nobody@hooli.example", serial))
     other = world.slack.add_team("Other")
@@ -125,7 +125,7 @@ async def test_a_workspace_with_a_backlog_does_not_delay_anothers_single_job_cha
 
 
 async def until(holds):
-    """Let the others work until it holds."""
+    """Let the workers run until the condition is true."""
     async with asyncio.timeout(GENEROUS_TIMEOUT):
         while not holds():  # noqa: ASYNC110 - the sandbox has no event to wait for
             await asyncio.sleep(0)
@@ -133,7 +133,7 @@ async def until(holds):
 
 @dataclass(frozen=True)
 class StumblingSalesforce:
-    """Has a bug: one person makes it fall over, with whoever is in the same batch."""
+    """A router with a bug: one person crashes the whole batch."""
 
     sessions: object
     inner: object
@@ -145,8 +145,8 @@ class StumblingSalesforce:
         return await self.inner.find_people(workspace_id, lookups, needs)
 
 
-async def test_one_poisonous_job_change_never_holds_up_its_batch(world, channel):
-    """It ends buried and visible; all the others are told."""
+async def test_a_job_change_that_crashes_the_router_blocks_no_other(world, channel):
+    """It fails visibly, and all the others are delivered."""
     decider = world.worker.router.decider
     inner = decider.salesforce
     stumbling = replace(decider, salesforce=StumblingSalesforce(inner.sessions, inner, "poison@hooli.example"))
@@ -198,7 +198,7 @@ async def test_a_worker_that_is_told_to_stop_finishes_what_is_in_flight(world, c
 
 @pytest.mark.both_databases
 async def test_every_job_change_has_exactly_one_outcome(world, channel):
-    """Whatever the mixture of people, what was accepted is what has ended, and is what was told."""
+    """What was accepted is what has ended, whatever the mixture of people."""
     emails = [*people(world, 3), "nobody@hooli.example"]
     for serial in range(40):
         await world.accept(**about(emails[serial % 4], serial))

@@ -1,4 +1,4 @@
-"""Correcting what was decided by what became of it: whoever could not be told is not said to have been."""
+"""Correcting a stored decision: a candidate who could not be notified is not shown as notified."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ ROOM: dict[str, Any] = {"side": "current", "source": "channel", "email": None, "
         "somebody it was given to",
     ],
 )
-def test_only_those_whom_the_destination_stands_for_are_corrected(
+def test_only_the_candidates_of_the_destination_are_corrected(
     considered: list[dict[str, Any]], role: str, side: str | None, destination: str, untold: list[int]
 ) -> None:
-    """Nobody else's result changes, nor that of whom it was handed to by somebody."""
+    """The results of the others stay, also if somebody has reassigned it."""
     chosen = [{"destination": each} for each in ("U_DANA", "U_KIM", "U_LOU", "C_ROOM")]
     decision: dict[str, Any] = {"considered": [dict(each) for each in considered], "destinations": chosen}
 

@@ -1,4 +1,4 @@
-"""Trying again what was buried."""
+"""Retrying failed job changes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def workspace(database):
 
 
 async def bury_in_lane(database, destination="U_DANA", role=Role.DRI):
-    """A job change whose delivery Slack refused for good; its id."""
+    """Add a job change whose delivery has failed. Return its id."""
     (job_change_id,) = await database.run(add_routed, destination, role=role)
     claims = await database.run(claim)
     settled = [Failed(each, SOMEDAY, "Slack refused it") for each in claims]
@@ -42,15 +42,15 @@ async def bury_in_lane(database, destination="U_DANA", role=Role.DRI):
 
 
 async def bury_while_routing(database):
-    """A job change that stopped every batch it was in; its id."""
+    """Add a job change that crashed every batch. Return its id."""
     job_change_id = await database.run(add_job_change)
     batch = await database.run(routing.claim, SOMEDAY, 30_000)
     await database.run(routing.give_up, batch, "ValueError while routing", SOMEDAY, SOMEDAY, 1)
     return job_change_id
 
 
-async def test_what_posting_buried_is_posted_again(database):
-    """The same promise, to the same destination, with its outcome open again."""
+async def test_a_delivery_that_failed_is_posted_again(database):
+    """The same delivery to the same destination, with its outcome open again."""
     job_change_id = await bury_in_lane(database)
 
     replayed = await database.run(retry, [job_change_id], LATER)
@@ -62,8 +62,8 @@ async def test_what_posting_buried_is_posted_again(database):
     assert await database.run(outcome_of, job_change_id) == NO_OUTCOME
 
 
-async def test_what_is_replayed_is_tried_as_patiently_as_something_new(database):
-    """Neither the attempts of before nor its age count."""
+async def test_a_retried_delivery_is_tried_as_long_as_a_new_one(database):
+    """Its earlier attempts and its age do not count."""
     job_change_id = await bury_in_lane(database)
 
     await database.run(retry, [job_change_id], LATER)
@@ -72,8 +72,8 @@ async def test_what_is_replayed_is_tried_as_patiently_as_something_new(database)
     assert (row.attempts, row.plainness, row.post_id, row.created_at) == (0, 0, None, LATER)
 
 
-async def test_what_routing_buried_is_routed_again(database):
-    """It is decided from the start, since nobody was promised it."""
+async def test_a_job_change_that_failed_in_routing_is_routed_again(database):
+    """It is decided from the start, because it has no delivery yet."""
     job_change_id = await bury_while_routing(database)
 
     await database.run(retry, [job_change_id], LATER)
@@ -83,8 +83,8 @@ async def test_what_routing_buried_is_routed_again(database):
     assert await database.run(outcome_of, job_change_id) == NO_OUTCOME
 
 
-async def test_a_replay_is_a_step_of_the_trace(database):
-    """Whoever explains it sees that somebody tried again."""
+async def test_a_retry_is_a_step_in_the_trace(database):
+    """An explanation shows that somebody has retried it."""
     job_change_id = await bury_in_lane(database)
 
     await database.run(retry, [job_change_id], LATER)
@@ -93,8 +93,8 @@ async def test_a_replay_is_a_step_of_the_trace(database):
     assert (steps[-1].step, steps[-1].at) == ("retried", LATER)
 
 
-async def test_only_what_is_buried_is_replayed(database):
-    """What waits or was delivered stays as it is: nothing is told twice."""
+async def test_only_failed_job_changes_are_retried(database):
+    """Those that wait or were delivered are left alone, so that nothing is sent twice."""
     (waiting,) = await database.run(add_routed, "U_DANA")
     (delivered,) = await database.run(add_routed, "U_KIM")
     ended = update(job_changes).where(job_changes.c.id == delivered).values(outcome="delivered", ended_at=SOMEDAY)
@@ -105,8 +105,8 @@ async def test_only_what_is_buried_is_replayed(database):
     assert await database.run(delivery_states, waiting, delivered) == ["pending", "pending"]
 
 
-async def test_a_second_replay_finds_nothing_to_do(database):
-    """Two operators, one message."""
+async def test_a_second_retry_has_nothing_to_do(database):
+    """Two operators cause one message."""
     job_change_id = await bury_in_lane(database)
 
     first = await database.run(retry, [job_change_id], LATER)
@@ -115,8 +115,8 @@ async def test_a_second_replay_finds_nothing_to_do(database):
     assert (first, second) == ([job_change_id], [])
 
 
-async def test_a_copy_is_not_told_again(database):
-    """It never decided the outcome; only what did is promised again."""
+async def test_a_copy_is_not_sent_again(database):
+    """Only the delivery that decided the outcome is retried."""
     job_change_id = await bury_in_lane(database)
     copy_lane = (await database.run(lambda connection: lane_of(connection, "U_DANA"))).id + 1
 
@@ -140,7 +140,7 @@ async def test_a_copy_is_not_told_again(database):
 
 
 async def test_a_lane_that_is_paced_stays_paced(database):
-    """Replaying is no way around Slack's limits."""
+    """A retry does not get around Slack's limits."""
     job_change_id = await bury_in_lane(database)
     await database.run(set_lane, "U_DANA", paced_until=LATER + 700)
 
@@ -149,8 +149,8 @@ async def test_a_lane_that_is_paced_stays_paced(database):
     assert (await database.run(lane_of, "U_DANA")).due_at == LATER + 700
 
 
-async def test_a_default_channel_in_trouble_keeps_its_lane_parked(database):
-    """It goes out when somebody mends the channel."""
+async def test_the_lane_of_a_broken_default_channel_stays_parked(database):
+    """It is due when an admin repairs the channel."""
     job_change_id = await bury_in_lane(database, DEFAULT_CHANNEL, Role.FALLBACK)
     await database.run(workspaces.mark_default_channel_broken, "T1", "C_DEFAULT", "is archived")
 
@@ -160,8 +160,8 @@ async def test_a_default_channel_in_trouble_keeps_its_lane_parked(database):
     assert await database.run(delivery_states, job_change_id) == ["pending"]
 
 
-async def test_all_that_is_buried_is_listed_in_portions(database):
-    """Longest buried first, and nothing that was buried after we began."""
+async def test_failed_job_changes_are_listed_in_batches(database):
+    """Oldest first, without those that fail after the start."""
     first, second = await bury_while_routing(database), await bury_in_lane(database)
 
     assert set(await database.run(oldest, SOMEDAY, 10)) == {first, second}
@@ -170,7 +170,7 @@ async def test_all_that_is_buried_is_listed_in_portions(database):
 
 
 async def test_after_a_restart_lanes_are_due_soon_with_their_posts_in_doubt(database):
-    """A call made with the last breath has time to arrive before we look for it; nobody waits for the lease."""
+    """A call in flight has time to arrive before we look for its message, and nobody waits for the lease."""
     await database.run(add_routed, "U_DANA")
     (held,) = await database.run(claim)
 
@@ -181,8 +181,8 @@ async def test_after_a_restart_lanes_are_due_soon_with_their_posts_in_doubt(data
     assert (again.post_id, again.in_doubt) == (held.post_id, True)
 
 
-async def test_a_restart_leaves_lanes_alone_that_nobody_held(database):
-    """What waits for Slack's Retry-After goes on waiting."""
+async def test_a_restart_does_not_change_lanes_without_a_lease(database):
+    """A lane that waits for Slack's Retry-After goes on waiting."""
     await database.run(add_routed, "U_DANA")
     await database.run(set_lane, "U_DANA", due_at=SOMEDAY + 60_000)
 

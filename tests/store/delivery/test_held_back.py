@@ -1,4 +1,4 @@
-"""What a reader's preferences keep: when it goes out, what the trace says, and what changing them does."""
+"""Lanes that the hours of a reader hold back: when they are due, what the trace says, and changed preferences."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ async def sent(run, claimed, now):
     return (await run(settle, [Sent(claimed, now, "D1", f"{now}.1")]))[0]
 
 
-async def test_quiet_hours_keep_it_until_they_are_over(run):
-    """Nothing is claimed before, all of it then; and the trace says until when, and why."""
+async def test_quiet_hours_hold_deliveries_back(run):
+    """Nothing is claimed before they end, and the trace says until when and why."""
     await prefer(run, NIGHT)
     (kept,) = await run(add_routed, "U_DANA", now=EVENING)
 
@@ -66,16 +66,16 @@ async def test_quiet_hours_keep_it_until_they_are_over(run):
     assert await run(details, kept) == ["until Fri 20 Nov, 08:00 (Europe/Oslo): their quiet hours"]
 
 
-async def test_what_is_said_to_a_channel_is_never_kept(run):
-    """Nor to anybody who prefers nothing."""
+async def test_a_channel_is_never_held_back(run):
+    """Nor is a person who has chosen nothing."""
     await prefer(run, NIGHT)
     await run(add_routed, DEFAULT_CHANNEL, "C_SALES", "U_KIM", now=EVENING)
 
     assert {claimed.destination for claimed in await run(claim, EVENING)} == {DEFAULT_CHANNEL, "C_SALES", "U_KIM"}
 
 
-async def test_a_digest_is_one_post_of_all_that_came_since_the_last_one(run):
-    """It is written down as one, also for whoever draws it again."""
+async def test_a_digest_is_one_post_with_everything_since_the_last_one(run):
+    """The row says that it is a digest, for those who redraw it."""
     await prefer(run, MORNINGS)
     ids = [*await run(add_routed, "U_DANA", now=EVENING), *await run(add_routed, "U_DANA", "U_DANA", now=BEFORE_EIGHT)]
 
@@ -89,7 +89,7 @@ async def test_a_digest_is_one_post_of_all_that_came_since_the_last_one(run):
 
 
 async def test_a_digest_of_one_is_an_ordinary_message(run):
-    """With its buttons."""
+    """It has the usual buttons."""
     await prefer(run, MORNINGS)
     await run(add_routed, "U_DANA", now=EVENING)
 
@@ -98,8 +98,8 @@ async def test_a_digest_of_one_is_an_ordinary_message(run):
     assert claimed.digest is None
 
 
-async def test_what_does_not_fit_into_one_message_of_a_digest_follows_in_others(run):
-    """Nothing of it waits for the next day."""
+async def test_a_long_digest_continues_in_more_messages(run):
+    """None of it waits for the next day."""
     await prefer(run, MORNINGS)
     ids = await run(add_routed, *["U_DANA"] * 23, now=EVENING)
     told, now = [], NINE
@@ -112,8 +112,8 @@ async def test_what_does_not_fit_into_one_message_of_a_digest_follows_in_others(
     assert now < NINE + 10 * LANE_GAP_MS
 
 
-async def test_what_comes_while_a_digest_is_on_its_way_waits_for_the_next_one(run):
-    """Also where the lane is due again a second later."""
+async def test_what_arrives_while_a_digest_is_sent_waits_for_the_next_one(run):
+    """Also if the lane is due again a second later."""
     await prefer(run, MORNINGS)
     await run(add_routed, "U_DANA", now=EVENING)
     (claimed,) = await run(claim, NINE)
@@ -125,8 +125,8 @@ async def test_what_comes_while_a_digest_is_on_its_way_waits_for_the_next_one(ru
     assert [each.deliveries[0].job_change_id for each in await run(claim, at("21 09:00"))] == [late]
 
 
-async def test_what_has_to_be_tried_again_is_kept_when_quiet_hours_have_begun_meanwhile(run):
-    """It was not to be kept when it was promised, so the trace says so now; nothing has been attempted."""
+async def test_a_retry_is_held_back_if_quiet_hours_have_begun(run):
+    """It was not held back when it was added, so the trace says so now. It does not count as an attempt."""
     await prefer(run, NIGHT)
     (job_change_id,) = await run(add_routed, "U_DANA", now=at("19 17:59"))
     (claimed,) = await run(claim, at("19 17:59"))
@@ -139,8 +139,8 @@ async def test_what_has_to_be_tried_again_is_kept_when_quiet_hours_have_begun_me
     assert len(await run(claim, EIGHT)) == 1
 
 
-async def test_what_is_replayed_in_quiet_hours_is_kept_too(run):
-    """Replaying makes its lane due; the trace says why nothing comes."""
+async def test_a_retry_of_a_failed_job_change_is_held_back_too(run):
+    """The retry makes its lane due, and the trace says why nothing is sent."""
     (job_change_id,) = await run(add_routed, "U_DANA", now=at("19 17:00"))
     (claimed,) = await run(claim, at("19 17:00"))
     await run(settle, [Failed(claimed, at("19 17:00"), "Slack refuses it")])
@@ -153,8 +153,8 @@ async def test_what_is_replayed_in_quiet_hours_is_kept_too(run):
     assert len(await run(claim, EIGHT)) == 1
 
 
-async def test_a_post_that_was_begun_is_finished_whatever_the_hour(run):
-    """Whether it arrived has to be found out; keeping it would tell it twice or never."""
+async def test_a_post_that_has_begun_is_finished_at_any_hour(run):
+    """Whether it arrived has to be found out. Holding it back would repeat or lose it."""
     await prefer(run, NIGHT)
     await run(add_routed, "U_DANA", now=at("19 17:59"))
     (claimed,) = await run(claim, at("19 17:59"))
@@ -165,8 +165,8 @@ async def test_a_post_that_was_begun_is_finished_whatever_the_hour(run):
     assert again.in_doubt
 
 
-async def test_who_ends_their_quiet_hours_is_told_what_waits_at_once(run):
-    """Every job change that waited says so in its trace."""
+async def test_ending_quiet_hours_releases_what_is_held_back(run):
+    """The trace of each job change says so."""
     await prefer(run, NIGHT)
     ids = await run(add_routed, "U_DANA", "U_DANA", now=EVENING)
 
@@ -177,7 +177,7 @@ async def test_who_ends_their_quiet_hours_is_told_what_waits_at_once(run):
     assert (await run(details, ids[1]))[1:] == ["no longer"]
 
 
-async def test_who_chooses_a_digest_gets_what_waits_already_in_it(run):
+async def test_choosing_a_digest_includes_what_is_held_back_already(run):
     """From quiet hours that end at eight to a digest at nine."""
     await prefer(run, NIGHT)
     (job_change_id,) = await run(add_routed, "U_DANA", now=EVENING)
@@ -189,8 +189,8 @@ async def test_who_chooses_a_digest_gets_what_waits_already_in_it(run):
     assert len(await run(claim, NINE)) == 1
 
 
-async def test_who_leaves_the_digest_while_it_is_being_sent_loses_nothing(run):
-    """The lane is somebody's: it is asked for their preferences when it is due again."""
+async def test_ending_a_digest_while_it_is_sent_loses_nothing(run):
+    """The lane is leased. The preferences are read when it is due again."""
     await prefer(run, MORNINGS)
     await run(add_routed, *["U_DANA"] * 12, now=EVENING)
     (claimed,) = await run(claim, NINE)
@@ -202,8 +202,8 @@ async def test_who_leaves_the_digest_while_it_is_being_sent_loses_nothing(run):
     assert (len(rest.deliveries), rest.digest) == (2, None)
 
 
-async def test_changing_preferences_does_not_hurry_what_waits_for_slack(run):
-    """A retry that is due in a minute stays due in a minute."""
+async def test_changed_preferences_do_not_hurry_a_retry(run):
+    """A retry that is due in a minute is still due in a minute."""
     await run(add_routed, "U_DANA", now=EVENING)
     (claimed,) = await run(claim, EVENING)
     await run(settle, [Postponed(claimed, EVENING, EVENING + MINUTE, "Slack was away")])
@@ -216,8 +216,8 @@ async def test_changing_preferences_does_not_hurry_what_waits_for_slack(run):
 
 @pytest.mark.parametrize("has_lane", [True, False])
 @pytest.mark.parametrize("first", ["save", "promise"])
-async def test_what_is_promised_while_preferences_change_follows_the_new_ones(run, database, first, has_lane):
-    """Whoever comes second waits for the other, and nothing stays kept by hours that nobody has any more."""
+async def test_what_is_added_while_preferences_change_follows_the_new_ones(run, database, first, has_lane):
+    """The second transaction waits for the first, so that no old hours remain in effect."""
     await prefer(run, NIGHT)
     if has_lane:
         await run(add_routed, "U_DANA", now=at("19 12:00"))
@@ -238,7 +238,7 @@ async def test_what_is_promised_while_preferences_change_follows_the_new_ones(ru
 
 
 async def overlapping(database, first, second):
-    """Each in a transaction of its own; the first one commits when the second one waits for it."""
+    """Run each in its own transaction. The first commits while the second waits for it."""
 
     def do(deed):
         with database.begin() as connection:
@@ -261,8 +261,8 @@ def somebody_waits(database):
         return connection.execute(waiting).scalar_one() > 0
 
 
-async def test_quiet_hours_follow_whoever_travels(run):
-    """Slack tells of the new time zone: eight in New York is six hours later."""
+async def test_quiet_hours_follow_a_new_time_zone(run):
+    """Slack reports the time zone: eight in New York is six hours later."""
     await prefer(run, NIGHT)
     await run(add_routed, "U_DANA", now=EVENING)
 
@@ -272,15 +272,15 @@ async def test_quiet_hours_follow_whoever_travels(run):
     assert len(await run(claim, EVENING)) == 1, "it is one in the afternoon there"
 
 
-async def test_who_prefers_nothing_is_not_followed(run):
-    """A time zone alone is no preference."""
+async def test_a_time_zone_alone_is_not_a_preference(run):
+    """Nothing is stored for a member who has chosen nothing."""
     await run(member_preferences.update_time_zone, "T1", "U_DANA", OSLO, EVENING)
 
     assert await run(member_preferences.find, "T1", "U_DANA") == NotificationHours()
 
 
-async def test_what_waits_is_counted_with_until_when(run):
-    """For the one whom it waits for."""
+async def test_what_is_held_back_is_counted(run):
+    """For each reader, with the time until when."""
     await prefer(run, NIGHT)
     await run(add_routed, "U_DANA", "U_DANA", "U_KIM", now=EVENING)
 
@@ -289,8 +289,8 @@ async def test_what_waits_is_counted_with_until_when(run):
     assert await run(member_preferences.held_back, "T1", "U_MO", EVENING) == HeldBack()
 
 
-async def test_what_is_kept_does_not_hang(run):
-    """Until a few minutes after it should have gone out."""
+async def test_what_is_held_back_is_not_stuck(run):
+    """Until a few minutes after it should have been sent."""
     await prefer(run, NotificationHours(WEEKLY, digest_at=9 * 60, weekday=4, tz=OSLO))
     await run(add_routed, "U_DANA", now=at("16 12:00"))
     await run(lambda connection: connection.execute(update(job_changes).values(routed_at=at("16 12:00"))))
@@ -303,8 +303,8 @@ async def test_what_is_kept_does_not_hang(run):
     assert await run(is_stuck, NINE + 6 * MINUTE)
 
 
-async def test_a_delivery_counts_as_promised_from_when_its_reader_wants_it(run):
-    """A weekly digest must not use up our patience with Slack before it is tried."""
+async def test_the_time_limit_starts_when_the_reader_can_be_notified(run):
+    """A weekly digest must not use up the three days before it is tried."""
     await prefer(run, NotificationHours(WEEKLY, digest_at=9 * 60, weekday=4, tz=OSLO))
     await run(add_routed, "U_DANA", now=at("16 12:00"))
 
@@ -313,8 +313,8 @@ async def test_a_delivery_counts_as_promised_from_when_its_reader_wants_it(run):
     assert claimed.due_since(claimed.deliveries[0]) == NINE
 
 
-async def test_keeping_costs_the_same_for_two_readers_as_for_many(run, database):
-    """Statements, whatever a batch holds."""
+async def test_holding_back_costs_the_same_for_two_readers_as_for_many(run, database):
+    """The number of statements does not depend on the batch."""
 
     async def statements(*readers):
         count = 0

@@ -31,7 +31,7 @@ async def workspace(database):
 
 
 async def test_a_lone_delivery_is_claimed_at_once(database, workspace):
-    """A lone job change is never held back to wait for company."""
+    """It does not wait for others to be bundled with."""
     (job_change_id,) = await database.run(add_routed, "U_DANA")
 
     (claimed,) = await database.run(claim)
@@ -40,8 +40,8 @@ async def test_a_lone_delivery_is_claimed_at_once(database, workspace):
     assert (claimed.channel, claimed.in_doubt) == ("U_DANA", False)
 
 
-async def test_the_post_is_written_down_before_it_is_sent(database, workspace):
-    """A claim commits the intent, so a crash during the call leaves a post in doubt and not a lost one."""
+async def test_the_post_is_stored_before_it_is_sent(database, workspace):
+    """A crash during the call leaves a post in doubt, and loses none."""
     ids = await database.run(add_routed, "U_DANA")
 
     await database.run(claim)
@@ -50,8 +50,8 @@ async def test_the_post_is_written_down_before_it_is_sent(database, workspace):
     assert await database.run(delivery_states, *ids) == ["sending"]
 
 
-async def test_what_waits_in_one_lane_goes_as_one_post_of_ten_at_most(database, workspace):
-    """A backlog is bundled, in order of arrival, and the rest waits for the next second."""
+async def test_up_to_ten_deliveries_of_a_lane_share_a_post(database, workspace):
+    """In order of arrival. The rest waits for the next second."""
     ids = await database.run(add_routed, *["U_DANA"] * 12)
 
     (claimed,) = await database.run(claim)
@@ -70,15 +70,15 @@ async def test_the_lane_that_has_been_due_longest_is_claimed_first(database, wor
 
 
 async def test_a_claimed_lane_is_not_claimed_twice(database, workspace):
-    """The lease keeps every other worker away until it is over."""
+    """The lease keeps other workers away until it ends."""
     await database.run(add_routed, "U_DANA", "U_DANA")
     await database.run(claim)
 
     assert await database.run(claim, SOMEDAY + LEASE_MS - 1) == []
 
 
-async def test_a_post_whose_worker_died_is_taken_up_in_doubt_with_the_same_members(database, workspace):
-    """Nobody knows whether it was sent: the same post is resolved, no second one begun."""
+async def test_the_post_of_a_dead_worker_is_taken_up_in_doubt(database, workspace):
+    """With the same deliveries. Nobody knows whether it was sent, so no second post is begun."""
     await database.run(add_routed, "U_DANA", "U_DANA")
     (first,) = await database.run(claim)
     await database.run(add_routed, "U_DANA")
@@ -92,7 +92,7 @@ async def test_a_post_whose_worker_died_is_taken_up_in_doubt_with_the_same_membe
 
 
 async def test_an_ambiguous_answer_is_counted_as_a_doubt(database, workspace):
-    """Only answers count; a process that died told us nothing about Slack."""
+    """A process that died does not count, because it had no answer."""
     await database.run(add_routed, "U_DANA")
     (claimed,) = await database.run(claim)
     await database.run(settle, [InDoubt(claimed, SOMEDAY, SOMEDAY + 5_000, "timed out", by_answer=True)])
@@ -103,7 +103,7 @@ async def test_an_ambiguous_answer_is_counted_as_a_doubt(database, workspace):
 
 
 async def test_a_lane_posts_once_a_second(database, workspace):
-    """The pace is kept by the database, whoever posts."""
+    """The database keeps the pace, whichever worker posts."""
     await database.run(add_routed, *["U_DANA"] * 11)
     (claimed,) = await database.run(claim)
     await database.run(settle, [Sent(claimed, SOMEDAY + 100, "D_DANA", "1.1")])
@@ -113,7 +113,7 @@ async def test_a_lane_posts_once_a_second(database, workspace):
 
 
 async def test_an_empty_lane_stays_paced(database, workspace):
-    """What arrives right after the last message of a lane waits for its second too."""
+    """A delivery that arrives right after the last message waits for the next second."""
     await database.run(add_routed, "U_DANA")
     (claimed,) = await database.run(claim)
     await database.run(settle, [Sent(claimed, SOMEDAY + 100, "D_DANA", "1.1")])
@@ -123,8 +123,8 @@ async def test_an_empty_lane_stays_paced(database, workspace):
     assert (await database.run(lane_of, "U_DANA")).due_at == SOMEDAY + 1_100
 
 
-async def test_the_id_of_a_direct_message_is_learnt(database, workspace):
-    """Reading back needs it, and only an earlier answer of Slack's can tell it."""
+async def test_the_id_of_a_direct_message_channel_is_stored(database, workspace):
+    """Looking a message up needs it, and only an answer of Slack contains it."""
     await database.run(add_routed, "U_DANA")
     (claimed,) = await database.run(claim)
     await database.run(settle, [Sent(claimed, SOMEDAY, "D_DANA", "1.1")])
@@ -135,8 +135,8 @@ async def test_the_id_of_a_direct_message_is_learnt(database, workspace):
     assert (claimed.dm, next_claim.dm) == (None, "D_DANA")
 
 
-async def test_no_more_than_the_ceiling_a_minute_is_posted_in_a_workspace(database, workspace):
-    """Slack limits a workspace as a whole too; what was posted in the last minute counts."""
+async def test_a_workspace_posts_no_more_than_its_limit_a_minute(database, workspace):
+    """Slack limits the workspace as a whole, too."""
     await database.run(workspaces.change, "T1", None, posts_per_minute=3)
     await database.run(add_routed, *[f"U_{number}" for number in range(5)])
 
@@ -148,8 +148,8 @@ async def test_no_more_than_the_ceiling_a_minute_is_posted_in_a_workspace(databa
     assert (len(first), len(after), len(later)) == (3, 0, 2)
 
 
-async def test_a_pause_of_posting_holds_for_the_whole_workspace(database, workspace):
-    """Slack's Retry-After is about the method in the workspace, not about one channel."""
+async def test_a_pause_of_posting_applies_to_the_whole_workspace(database, workspace):
+    """Slack's Retry-After is for the method in the workspace, not for one channel."""
     await database.run(add_routed, "U_DANA")
     await database.run(pauses.pause, "T1", "slack:chat.postMessage", SOMEDAY + 30_000, SOMEDAY, "429")
 
@@ -157,8 +157,8 @@ async def test_a_pause_of_posting_holds_for_the_whole_workspace(database, worksp
     assert len(await database.run(claim, SOMEDAY + 30_000)) == 1
 
 
-async def test_while_slack_fails_one_lane_tries_it(database, workspace):
-    """A hundred lanes at a vendor that is down would be a hundred posts in doubt."""
+async def test_while_slack_is_failing_one_lane_tries(database, workspace):
+    """A hundred lanes would leave a hundred posts in doubt."""
     await database.run(add_routed, "U_DANA", "U_KIM", "U_LEE")
     await database.run(pauses.record_failure, "T1", "slack", SOMEDAY, "500")
 
@@ -168,7 +168,7 @@ async def test_while_slack_fails_one_lane_tries_it(database, workspace):
 
 
 async def test_a_small_workspace_does_not_wait_for_a_large_one(database, workspace):
-    """Workspaces share a claim, least recently served first."""
+    """Workspaces share a claim, the least recently served first."""
     await database.run(add_workspace, "T2")
     await database.run(add_routed, *[f"U_{number}" for number in range(40)])
     await database.run(add_routed, "U_KIM", workspace_id="T2")
@@ -193,8 +193,8 @@ async def test_more_workspaces_than_share_a_claim_take_turns(database, workspace
     assert set(names) - first <= second
 
 
-async def test_nothing_is_posted_for_a_workspace_that_left_until_it_is_back(database, workspace):
-    """Its deliveries wait, and go on when it installs again."""
+async def test_nothing_is_posted_for_a_workspace_without_the_app(database, workspace):
+    """Its deliveries wait until the app is installed again."""
     await database.run(add_routed, "U_DANA")
     await database.run(workspaces.mark_gone, "T1", SOMEDAY)
     gone = await database.run(claim)
@@ -206,7 +206,7 @@ async def test_nothing_is_posted_for_a_workspace_that_left_until_it_is_back(data
 
 
 async def test_without_a_default_channel_its_lane_is_parked_until_one_is_chosen(database):
-    """Nothing is lost: what no DRI was found for waits for the choice, and then falls due."""
+    """Nothing is lost: the lane is due as soon as a channel is chosen."""
     await database.run(add_workspace, channel=None)
     await database.run(add_routed, DEFAULT_CHANNEL)
     before = await database.run(claim)
@@ -222,8 +222,8 @@ async def test_without_a_default_channel_its_lane_is_parked_until_one_is_chosen(
     assert claimed.channel == "C_NEW"
 
 
-async def test_a_delivery_that_slack_refused_in_company_goes_alone(database, workspace):
-    """One rendering that Slack refuses holds nobody else up."""
+async def test_a_delivery_of_a_refused_bundle_is_posted_alone(database, workspace):
+    """A rendering that Slack refuses blocks no other delivery."""
     ids = await database.run(add_routed, "U_DANA", "U_DANA", "U_DANA")
     (bundle,) = await database.run(claim)
     await database.run(settle, [Postponed(bundle, SOMEDAY, SOMEDAY, "invalid_blocks", simplify=True)])
@@ -234,8 +234,8 @@ async def test_a_delivery_that_slack_refused_in_company_goes_alone(database, wor
     assert [each.plainness for each in alone.deliveries] == [1]
 
 
-async def test_a_begun_post_whose_members_are_gone_does_not_hold_up_its_lane(database, workspace):
-    """Erasing a person may take a post's members away."""
+async def test_a_post_whose_deliveries_were_erased_does_not_block_its_lane(database, workspace):
+    """Erasing a person may delete all deliveries of a post."""
     await database.run(add_routed, "U_DANA")
     await database.run(claim)
 
@@ -255,7 +255,7 @@ async def test_a_begun_post_whose_members_are_gone_does_not_hold_up_its_lane(dat
     ]
 
 
-async def test_a_lane_that_is_due_with_nothing_in_it_falls_silent(database, workspace):
+async def test_an_empty_lane_that_is_due_is_released(database, workspace):
     """It must not be claimed again and again."""
     await database.run(add_routed, "U_DANA")
     await database.run(lambda connection: connection.exec_driver_sql("DELETE FROM deliveries").close())
@@ -264,8 +264,8 @@ async def test_a_lane_that_is_due_with_nothing_in_it_falls_silent(database, work
     assert (await database.run(lane_of, "U_DANA")).due_at is None
 
 
-async def test_deliveries_of_one_job_change_to_one_lane_are_one(database, workspace):
-    """Routing the same job change twice promises nothing twice."""
+async def test_a_job_change_has_one_delivery_for_a_lane(database, workspace):
+    """Routing it twice adds no second delivery."""
     job_change_id = await database.run(add_job_change)
     await database.run(add_routed, "U_DANA", job_change_id=job_change_id)
     await database.run(add_routed, "U_DANA", job_change_id=job_change_id)
@@ -273,8 +273,8 @@ async def test_deliveries_of_one_job_change_to_one_lane_are_one(database, worksp
     assert await database.run(delivery_states, job_change_id) == ["pending"]
 
 
-def test_company_ends_before_the_first_that_must_go_alone():
-    """Order is kept even then: nobody overtakes it."""
+def test_a_bundle_ends_before_a_delivery_that_is_posted_alone():
+    """The order is kept, and none overtakes it."""
 
     class Waiting:
         def __init__(self, plainness):

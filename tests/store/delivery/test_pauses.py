@@ -1,4 +1,4 @@
-"""Waits and failures, shared by all replicas."""
+"""Pauses and failures of APIs, shared by all replicas."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def workspace(database, clock):
 
 
 async def test_a_pause_ends_by_itself(database, clock):
-    """Nobody has to take it away."""
+    """Nobody has to end it."""
     now = clock()
     await database.run(pauses.pause, T1, POSTING, now + 1000, now, "asked to wait")
 
@@ -37,7 +37,7 @@ async def test_a_pause_ends_by_itself(database, clock):
 
 
 async def test_a_shorter_pause_does_not_end_a_longer_one(database, clock):
-    """Two calls under way may be told different times."""
+    """Two calls at the same time may be told different times."""
     now = clock()
     await database.run(pauses.pause, T1, POSTING, now + 9000, now, "first")
     await database.run(pauses.pause, T1, POSTING, now + 1000, now, "second")
@@ -45,8 +45,8 @@ async def test_a_shorter_pause_does_not_end_a_longer_one(database, clock):
     assert await database.run(pauses.paused_until, T1, POSTING, now) == now + 9000
 
 
-async def test_a_pause_is_of_one_subject_and_workspace(database, clock):
-    """Slack's limits are per method and workspace."""
+async def test_a_pause_is_for_one_subject_and_workspace(database, clock):
+    """Slack's limits are for a method and workspace."""
     now = clock()
     await database.run(pauses.pause, T1, POSTING, now + 1000, now, "")
 
@@ -54,8 +54,8 @@ async def test_a_pause_is_of_one_subject_and_workspace(database, clock):
     assert await database.run(pauses.paused_until, "T2", POSTING, now) is None
 
 
-async def test_many_ask_at_once(database, clock):
-    """Calls under way at the same time share one look; each is answered in its place."""
+async def test_many_pauses_are_looked_up_at_once(database, clock):
+    """Concurrent calls share one query, and each gets its own result."""
     now = clock()
     await database.run(pauses.pause, T1, POSTING, now + 1000, now, "")
     asked = [("T2", POSTING, now), (T1, POSTING, now), (T1, "slack", now), (T1, POSTING, now + 1000)]
@@ -63,15 +63,15 @@ async def test_many_ask_at_once(database, clock):
     assert await database.run(pauses.paused_until_each, asked) == [None, now + 1000, None, None]
 
 
-async def test_a_workspace_that_was_erased_meanwhile_is_paused_quietly(database, clock):
-    """The answer may come after the workspace has gone."""
+async def test_pausing_an_erased_workspace_does_nothing(database, clock):
+    """The answer of an API may arrive after the workspace was erased."""
     await database.run(pauses.pause, "T0ERASED", POSTING, clock() + 1000, clock(), "")
 
     assert await database.run(pauses.paused_until, "T0ERASED", POSTING, clock()) is None
 
 
-async def test_failures_are_counted_from_the_first_of_them(database, clock):
-    """How long it has been going on decides when patience ends."""
+async def test_failures_are_counted_from_the_first_one(database, clock):
+    """The time of the first failure decides when a workspace stops waiting."""
     first = clock()
     await database.run(pauses.record_failure, T1, "salesforce", first, "503")
     clock.advance(seconds=60)
@@ -79,16 +79,16 @@ async def test_failures_are_counted_from_the_first_of_them(database, clock):
     assert await database.run(pauses.record_failure, T1, "salesforce", clock(), "503") == Failing(2, first)
 
 
-async def test_being_asked_to_wait_is_no_failure(database, clock):
-    """The first failure after it begins the count, not the wait."""
+async def test_being_asked_to_wait_is_not_a_failure(database, clock):
+    """The first failure after it starts the count."""
     await database.run(pauses.pause, T1, "salesforce", clock() + 1, clock(), "asked to wait")
     clock.advance(seconds=60)
 
     assert await database.run(pauses.record_failure, T1, "salesforce", clock(), "503") == Failing(1, clock())
 
 
-async def test_success_ends_failures_and_their_pause_but_no_wait(database, clock):
-    """A wait that Slack asked for holds, whatever else worked."""
+async def test_a_success_forgets_failures_but_keeps_a_requested_pause(database, clock):
+    """A pause that Slack asked for stays in effect."""
     now = clock()
     await database.run(pauses.record_failure, T1, "slack", now, "503")
     await database.run(pauses.pause, T1, "slack", now + 1000, now, "503")
@@ -101,8 +101,8 @@ async def test_success_ends_failures_and_their_pause_but_no_wait(database, clock
     assert await database.run(pauses.paused_until, T1, POSTING, now) == now + 1000
 
 
-async def test_waits_that_are_over_are_forgotten(database, clock):
-    """The table does not grow; what fails is kept, for its count."""
+async def test_pauses_that_are_over_are_deleted(database, clock):
+    """The table does not grow. Failing subjects are kept for their count."""
     now = clock()
     await database.run(pauses.pause, T1, POSTING, now + 1000, now, "")
     await database.run(pauses.record_failure, T1, "salesforce", now, "503")

@@ -1,4 +1,4 @@
-"""Settling posts: each way one can end, and what becomes of its members, its lane and its job changes."""
+"""Settling posts: each way one can end, and the effect on deliveries, lanes and job changes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def workspace(database):
 
 
 async def test_a_sent_post_ends_its_job_changes_as_delivered_to_the_dri(database):
-    """Every job change ends in exactly one recorded outcome."""
+    """Every job change ends with exactly one outcome."""
     ids = await database.run(add_routed, "U_DANA", "U_DANA")
     (claimed,) = await database.run(claim)
 
@@ -40,8 +40,8 @@ async def test_a_sent_post_ends_its_job_changes_as_delivered_to_the_dri(database
     assert await database.run(post_states) == ["sent"]
 
 
-async def test_what_the_default_channel_was_told_is_recorded_with_its_reason(database):
-    """The reason why no DRI was told is part of the outcome."""
+async def test_a_delivery_to_the_default_channel_is_stored_with_its_reason(database):
+    """The reason why no DRI was notified is part of the outcome."""
     (job_change_id,) = await database.run(add_routed, DEFAULT_CHANNEL, role=Role.FALLBACK)
     (claimed,) = await database.run(claim)
 
@@ -51,7 +51,7 @@ async def test_what_the_default_channel_was_told_is_recorded_with_its_reason(dat
 
 
 async def test_a_copy_never_decides_the_outcome(database):
-    """The channel's copy may arrive while the DRI's message still waits."""
+    """The copy may arrive while the message to the DRI is waiting."""
     (job_change_id,) = await database.run(add_routed, DEFAULT_CHANNEL, role=Role.COPY)
     (claimed,) = await database.run(claim)
 
@@ -60,8 +60,8 @@ async def test_a_copy_never_decides_the_outcome(database):
     assert (await database.run(outcome_of, job_change_id))[0] is None
 
 
-async def test_sent_is_recorded_even_when_the_lease_was_lost(database):
-    """A success is a fact; the lane, which another worker holds now, is left alone."""
+async def test_sent_is_stored_even_if_the_lease_was_lost(database):
+    """The message was sent. The lane, which another worker holds now, is left alone."""
     ids = await database.run(add_routed, "U_DANA")
     (late,) = await database.run(claim)
     (other,) = await database.run(claim, SOMEDAY + LEASE_MS)
@@ -72,8 +72,8 @@ async def test_sent_is_recorded_even_when_the_lease_was_lost(database):
     assert (await database.run(lane_of, "U_DANA")).lease == other.lease
 
 
-async def test_whoever_lost_the_lease_changes_nothing_else(database):
-    """A worker that outlived its lease must not free what another one is sending."""
+async def test_a_worker_without_its_lease_changes_nothing_else(database):
+    """It must not release what another worker is sending."""
     ids = await database.run(add_routed, "U_DANA")
     (late,) = await database.run(claim)
     await database.run(claim, SOMEDAY + LEASE_MS)
@@ -84,8 +84,8 @@ async def test_whoever_lost_the_lease_changes_nothing_else(database):
     assert await database.run(delivery_states, *ids) == ["sending"]
 
 
-async def test_what_was_put_back_waits_in_its_place(database):
-    """Known not to be sent: the members may be grouped anew, in the same order, when the wait is over."""
+async def test_a_postponed_delivery_keeps_its_place(database):
+    """It was certainly not sent, so it may be bundled differently, in the same order, when it is due."""
     ids = await database.run(add_routed, "U_DANA")
     (claimed,) = await database.run(claim)
     await database.run(settle, [Postponed(claimed, SOMEDAY, SOMEDAY + 4_000, "connection refused")])
@@ -98,7 +98,7 @@ async def test_what_was_put_back_waits_in_its_place(database):
 
 
 async def test_being_asked_to_wait_is_not_a_failure(database):
-    """It uses up no attempt and lengthens no back-off."""
+    """It uses up no attempt and does not increase the backoff."""
     await database.run(add_routed, "U_DANA")
     (claimed,) = await database.run(claim)
 
@@ -107,8 +107,8 @@ async def test_being_asked_to_wait_is_not_a_failure(database):
     assert (await database.run(lane_of, "U_DANA")).failures == 0
 
 
-async def test_a_post_in_doubt_keeps_its_members(database):
-    """Until it is known, they can neither be sent in another post nor be forgotten."""
+async def test_a_post_in_doubt_keeps_its_deliveries(database):
+    """Until the result is known, they can be neither sent in another post nor forgotten."""
     ids = await database.run(add_routed, "U_DANA")
     (claimed,) = await database.run(claim)
 
@@ -118,8 +118,8 @@ async def test_a_post_in_doubt_keeps_its_members(database):
     assert await database.run(post_states) == ["sending"]
 
 
-async def test_the_undeliverable_is_buried_with_its_reason(database):
-    """It ends, visibly, and frees its lane."""
+async def test_a_delivery_that_cannot_work_fails_with_its_reason(database):
+    """It ends visibly and frees its lane."""
     (job_change_id,) = await database.run(add_routed, "U_DANA")
     (claimed,) = await database.run(claim)
 
@@ -132,7 +132,7 @@ async def test_the_undeliverable_is_buried_with_its_reason(database):
 
 
 async def test_a_dead_direct_message_moves_to_the_default_channel(database):
-    """The job change is told after all, with the reason, and ends once."""
+    """The job change is posted there with the reason, and ends once."""
     (job_change_id,) = await database.run(add_routed, "U_GONE")
     (claimed,) = await database.run(claim)
     await database.run(settle, [Moved(claimed, SOMEDAY, "The DRI's account is disabled.", "disabled")])
@@ -147,8 +147,8 @@ async def test_a_dead_direct_message_moves_to_the_default_channel(database):
 
 
 @pytest.mark.parametrize("copy_went_first", [True, False])
-async def test_a_copy_that_the_channel_was_promised_becomes_what_tells_it(database, copy_went_first):
-    """The default channel is told once, also when it had been promised a copy before the direct message died."""
+async def test_a_copy_for_the_channel_becomes_the_fallback(database, copy_went_first):
+    """The default channel gets one message, even if it had a copy before the direct message failed."""
     (job_change_id,) = await database.run(add_routed, "U_GONE", role=Role.DRI)
     await database.run(add_routed, DEFAULT_CHANNEL, role=Role.COPY, job_change_id=job_change_id)
     by_channel = {each.channel: each for each in await database.run(claim)}
@@ -163,7 +163,7 @@ async def test_a_copy_that_the_channel_was_promised_becomes_what_tells_it(databa
 
 
 async def test_a_broken_default_channel_parks_its_lane(database):
-    """What waits there is kept, and the problem is known to Home and status."""
+    """Its deliveries wait, and Home and status show the problem."""
     ids = await database.run(add_routed, DEFAULT_CHANNEL, role=Role.FALLBACK)
     (claimed,) = await database.run(claim)
 
@@ -175,7 +175,7 @@ async def test_a_broken_default_channel_parks_its_lane(database):
 
 
 async def test_a_channel_chosen_while_the_old_one_broke_is_tried_at_once(database):
-    """The problem of the old channel is not the new one's."""
+    """The problem of the old channel is not a problem of the new one."""
     await database.run(add_routed, DEFAULT_CHANNEL, role=Role.FALLBACK)
     (claimed,) = await database.run(claim)
     await database.run(workspaces.change, "T1", None, default_channel_id="C_NEW")
@@ -188,7 +188,7 @@ async def test_a_channel_chosen_while_the_old_one_broke_is_tried_at_once(databas
 
 
 async def test_many_posts_are_settled_in_one_transaction(database):
-    """Settlements that wait together commit together, each lane told when it is due next."""
+    """Settlements that wait together commit together, each with the time when its lane is due next."""
     await database.run(add_routed, *["U_DANA"] * 11, "U_KIM", "U_LEE")
     claims = {each.channel: each for each in await database.run(claim)}
 

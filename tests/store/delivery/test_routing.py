@@ -29,7 +29,7 @@ def told(job_change_id, destination="U_DANA"):
 
 
 async def test_a_batch_holds_what_is_due_in_order_of_arrival(database):
-    """Up to 200 job changes of one workspace share one round of outside calls."""
+    """Up to 200 job changes of a workspace share one round of outgoing calls."""
     ids = [await database.run(add_job_change) for _ in range(3)]
     await database.run(add_job_change, due_at=SOMEDAY + 1)
 
@@ -38,8 +38,8 @@ async def test_a_batch_holds_what_is_due_in_order_of_arrival(database):
     assert [each.id for each in batch.job_changes] == ids
 
 
-async def test_one_router_a_workspace_at_a_time(database):
-    """Two routers on one workspace would lose the order of arrival."""
+async def test_a_workspace_has_one_router_at_a_time(database):
+    """Two routers would lose the order of arrival."""
     await database.run(add_job_change)
     await take(database)
     await database.run(add_job_change)
@@ -48,7 +48,7 @@ async def test_one_router_a_workspace_at_a_time(database):
 
 
 async def test_the_batch_of_a_router_that_died_is_taken_over(database):
-    """The lease runs out, and nothing has been promised twice."""
+    """When the lease ends. No delivery is added twice."""
     job_change_id = await database.run(add_job_change)
     dead = await take(database)
 
@@ -60,8 +60,8 @@ async def test_the_batch_of_a_router_that_died_is_taken_over(database):
     assert await database.run(delivery_states, job_change_id) == []
 
 
-async def test_a_router_at_work_keeps_its_batch(database):
-    """A lease is renewed while its holder lives, however long Salesforce takes."""
+async def test_a_router_that_is_working_keeps_its_batch(database):
+    """The lease is renewed, however long Salesforce takes."""
     await database.run(add_job_change)
     batch = await take(database)
 
@@ -70,7 +70,7 @@ async def test_a_router_at_work_keeps_its_batch(database):
     assert await take(database, SOMEDAY + LEASE_MS) is None
 
 
-async def test_settling_promises_deliveries_and_frees_the_workspace(database):
+async def test_settling_adds_deliveries_and_releases_the_workspace(database):
     """Decision, deliveries and lanes commit together."""
     job_change_id = await database.run(add_job_change)
     batch = await take(database)
@@ -82,8 +82,8 @@ async def test_settling_promises_deliveries_and_frees_the_workspace(database):
     assert await take(database) is None
 
 
-async def test_what_was_postponed_comes_back_when_due_and_has_used_no_attempt(database):
-    """Waiting for a vendor is no failure: the whole batch comes back together."""
+async def test_a_postponed_batch_comes_back_and_has_used_no_attempt(database):
+    """Waiting for an API is not a failure, so the whole batch comes back together."""
     ids = [await database.run(add_job_change) for _ in range(3)]
     batch = await take(database)
     await database.run(
@@ -96,8 +96,8 @@ async def test_what_was_postponed_comes_back_when_due_and_has_used_no_attempt(da
     assert [(each.id, each.attempts) for each in again.job_changes] == [(each, 0) for each in ids]
 
 
-async def test_a_poisonous_job_change_ends_up_alone(database):
-    """What keeps stopping its batch comes back in smaller ones, and holds up nobody else."""
+async def test_a_job_change_that_crashes_its_batch_ends_up_alone(database):
+    """The batches get smaller, so that it blocks no other."""
     ids = [await database.run(add_job_change) for _ in range(30)]
     sizes, now = [], SOMEDAY
     for _ in range(3):
@@ -109,8 +109,8 @@ async def test_a_poisonous_job_change_ends_up_alone(database):
     assert batch.job_changes[0].id == ids[0]
 
 
-async def test_a_job_change_that_stops_every_attempt_is_buried_with_its_reason(database):
-    """It ends too, in an outcome that an operator can read and replay."""
+async def test_a_job_change_that_crashes_every_attempt_fails_with_its_reason(database):
+    """An operator can read the reason and retry it."""
     job_change_id = await database.run(add_job_change)
     batch = await take(database)
 
@@ -120,8 +120,8 @@ async def test_a_job_change_that_stops_every_attempt_is_buried_with_its_reason(d
     assert await take(database) is None
 
 
-async def test_giving_up_leaves_the_rest_for_later(database):
-    """Below the limit it is tried again, after a back-off."""
+async def test_giving_up_retries_the_others_later(database):
+    """Below the limit they are retried after a backoff."""
     await database.run(add_job_change)
     batch = await take(database)
 
@@ -131,8 +131,8 @@ async def test_giving_up_leaves_the_rest_for_later(database):
     assert (await take(database, SOMEDAY + 1_000)).job_changes[0].attempts == 1
 
 
-async def test_what_was_not_about_them_counts_as_no_attempt(database):
-    """After an outage they come back together, and are no nearer to being buried."""
+async def test_an_outage_does_not_count_as_an_attempt(database):
+    """Afterwards they come back together, and are no closer to failing."""
     for _ in range(30):
         await database.run(add_job_change)
     for _ in range(8):
@@ -145,7 +145,7 @@ async def test_what_was_not_about_them_counts_as_no_attempt(database):
 
 
 async def test_the_workspace_that_waited_longest_is_served_first(database):
-    """A workspace with a huge backlog does not delay another's single job change."""
+    """A large backlog does not delay a single job change of another workspace."""
     await database.run(add_workspace, "T2")
     for _ in range(2):
         await database.run(add_job_change, "T1")
@@ -159,7 +159,7 @@ async def test_the_workspace_that_waited_longest_is_served_first(database):
 
 
 async def test_nothing_is_routed_while_salesforce_is_paused(database):
-    """One failing vendor does not burn the worker."""
+    """A failing API does not keep the worker busy."""
     await database.run(add_job_change)
     await database.run(pauses.pause, "T1", "salesforce", SOMEDAY + 5_000, SOMEDAY, "503")
 
@@ -167,8 +167,8 @@ async def test_nothing_is_routed_while_salesforce_is_paused(database):
     assert await take(database, SOMEDAY + 5_000) is not None
 
 
-async def test_after_our_patience_a_pause_of_salesforce_keeps_nobody_waiting(database):
-    """Until then they wait; from then on they go without it, and after each pause one batch asks."""
+async def test_a_long_salesforce_pause_no_longer_delays_routing(database):
+    """After the time that the workspace allows, batches go without Salesforce, and one after each pause queries it."""
     await database.run(add_job_change)
     await database.run(pauses.record_failure, "T1", "salesforce", SOMEDAY, "503")
     over = SOMEDAY + 15 * 60_000
@@ -183,8 +183,8 @@ async def test_after_our_patience_a_pause_of_salesforce_keeps_nobody_waiting(dat
     assert without.job_changes[0].id == asking.job_changes[0].id
 
 
-async def test_being_asked_to_wait_is_waited_for(database):
-    """Patience is with failures; and it is each workspace's own."""
+async def test_a_requested_pause_has_no_time_limit(database):
+    """The limit is for failures, and each workspace has its own."""
     await database.run(add_job_change)
     await database.run(workspaces.change, "T1", None, salesforce_patience_minutes=5)
     await database.run(pauses.pause, "T1", "salesforce", SOMEDAY + 900_000, SOMEDAY, "asked to wait")
@@ -195,8 +195,8 @@ async def test_being_asked_to_wait_is_waited_for(database):
     assert (await take(database, SOMEDAY + 400_000)).salesforce_problem == "503"
 
 
-async def test_nothing_is_routed_for_a_workspace_that_left(database):
-    """Its job changes wait for it to come back."""
+async def test_nothing_is_routed_for_a_workspace_without_the_app(database):
+    """Its job changes wait until the app is installed again."""
     await database.run(add_job_change)
     await database.run(workspaces.mark_gone, "T1", SOMEDAY)
 
@@ -204,7 +204,7 @@ async def test_nothing_is_routed_for_a_workspace_that_left(database):
 
 
 async def test_a_job_change_may_end_without_a_delivery(database):
-    """Nobody to tell is an outcome too, recorded at once."""
+    """That nobody is notified is an outcome too, stored at once."""
     job_change_id = await database.run(add_job_change)
     batch = await take(database)
 
@@ -214,8 +214,8 @@ async def test_a_job_change_may_end_without_a_delivery(database):
     assert await database.run(outcome_of, job_change_id) == ("muted", None, "muted by the DRI")
 
 
-async def test_after_a_restart_what_the_dead_process_held_is_free_at_once(database):
-    """On SQLite nobody else can be at work, so nobody waits for the lease to run out."""
+async def test_after_a_restart_the_turns_of_the_dead_process_are_free_at_once(database):
+    """On SQLite no other process can be working, so nobody waits for the lease to end."""
     await database.run(add_job_change)
     await take(database)
 
