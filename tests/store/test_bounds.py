@@ -25,7 +25,7 @@ ASKED = {
     "a day's messages of each reader": lambda c: choice_state.load(c, "T1", SOMEDAY, count_recent=True),
     "whether Slack refused a message": lambda c: inbound_health.has_failed_with(c, "T1", "Messages tab is off"),
     "what is past its retention": lambda c: housekeeping.erase_expired(c, "T1", 0, SOMEDAY),
-    "what a member was told": lambda c: histories.recent_deliveries(c, "T1", "U1", SOMEDAY, 0, 10),
+    "what a member was sent": lambda c: histories.recent_deliveries(c, "T1", "U1", SOMEDAY, 0, 10),
     "what an owner had already": lambda c: owners.send_missed(c, "T1", "dana@x.example", SOMEDAY, 10),
     "the messages of a job change": lambda c: redraws.mark(c, "jc", SOMEDAY),
     "the messages of a job change that are due": lambda c: redraws.claim(c, SOMEDAY, 1_000, 10, "jc"),

@@ -154,9 +154,14 @@ async def test_a_job_change_is_found_with_its_decision_deliveries_and_steps(data
 
     assert (before.state, before.decision, before.deliveries) == ("accepted", None, [])
     assert (found.state, found.decision, found.accepted_at) == ("routed", {"chosen": "Dana"}, SOMEDAY)
-    [told] = found.deliveries
-    assert (told.destination, told.role, told.reason, told.state) == ("U_DANA", "dri", "You own it.", "pending")
-    assert (told.channel, told.ts) == (None, None)
+    [delivery] = found.deliveries
+    assert (delivery.destination, delivery.role, delivery.reason, delivery.state) == (
+        "U_DANA",
+        "dri",
+        "You own it.",
+        "pending",
+    )
+    assert (delivery.channel, delivery.ts) == (None, None)
 
 
 async def test_a_job_change_that_waits_for_salesforce_says_why(database):
@@ -186,7 +191,7 @@ async def test_a_delivered_job_change_says_where(database):
     found = await database.run(job_changes.find, "T1", added.id)
 
     assert (found.state, found.outcome, found.sent_to) == ("delivered", "delivered", "dri")
-    assert [(told.channel, told.ts) for told in found.deliveries] == [("D1", "1.2")]
+    assert [(delivery.channel, delivery.ts) for delivery in found.deliveries] == [("D1", "1.2")]
 
 
 async def test_a_job_change_of_another_workspace_is_not_found(database):

@@ -16,7 +16,7 @@ from store.schema import deliveries, job_changes, lanes, wrong_data
 from tests.conftest import SOMEDAY
 from tests.store.sample_rows import LEASE_MS, add_routed, add_workspace, claim, delivery_states
 
-WORDS = "Dana Reyes gave it to you."
+WORDS = "Dana Reyes reassigned it to you."
 
 
 def tell(connection, *destinations, now=SOMEDAY):
@@ -44,7 +44,7 @@ def found(connection, job_change_id, destination):
     return actions.find(connection, "T1", delivery_id)
 
 
-async def told(database, *destinations):
+async def delivered_to(database, *destinations):
     """Add a workspace with a delivered job change. Return the deliveries."""
     await database.run(add_workspace)
     job_change_id = await database.run(tell, *destinations)
@@ -57,7 +57,7 @@ def to(delivery, destination, role=Role.DRI):
 
 async def test_only_one_of_many_people_takes_a_delivery(database):
     """The first connection wins, and the others learn that they were too late."""
-    [delivery] = await told(database, DEFAULT_CHANNEL)
+    [delivery] = await delivered_to(database, DEFAULT_CHANNEL)
 
     won = await asyncio.gather(*(database.run(actions.take, delivery, f"U{number}", SOMEDAY) for number in range(12)))
 
@@ -69,42 +69,42 @@ async def test_only_one_of_many_people_takes_a_delivery(database):
 async def test_taking_and_reassigning_at_once_has_one_winner(database):
     """Either it is taken and was not reassigned, or the other way round."""
     for number in range(6):
-        channel = await told_again(database, number)
-        took, gave = await asyncio.gather(
+        channel = await delivered_numbered(database, number)
+        took, reassigned = await asyncio.gather(
             database.run(actions.take, channel, "U_KIM", SOMEDAY),
             database.run(actions.reassign, channel, "U_MO", "U_LEE", to(channel, "U_LEE"), SOMEDAY),
         )
 
-        assert took != gave
-        promised = (await database.run(delivery_states, channel.job_change_id))[1:]
-        assert promised == ([DeliveryState.PENDING] if gave else [])
+        assert took != reassigned
+        added = (await database.run(delivery_states, channel.job_change_id))[1:]
+        assert added == ([DeliveryState.PENDING] if reassigned else [])
 
 
-async def told_again(database, number):
+async def delivered_numbered(database, number):
     if number == 0:
-        return (await told(database, DEFAULT_CHANNEL))[0]
+        return (await delivered_to(database, DEFAULT_CHANNEL))[0]
     job_change_id = await database.run(tell, DEFAULT_CHANNEL, now=SOMEDAY + 2_000 * number)
     return await database.run(found, job_change_id, DEFAULT_CHANNEL)
 
 
 async def test_two_people_who_reassign_to_each_other_both_get_it(database):
     """There is no deadlock, and both are notified again."""
-    dana, kim = await told(database, "U_DANA", "U_KIM")
+    dana, kim = await delivered_to(database, "U_DANA", "U_KIM")
     await database.run(actions.take, dana, "U_DANA", SOMEDAY)
     await database.run(actions.take, kim, "U_KIM", SOMEDAY)
 
-    gave = await asyncio.gather(
+    reassigned = await asyncio.gather(
         database.run(actions.reassign, dana, "U_DANA", "U_KIM", to(dana, "U_KIM"), SOMEDAY),
         database.run(actions.reassign, kim, "U_KIM", "U_DANA", to(kim, "U_DANA"), SOMEDAY),
     )
 
-    assert gave == [True, True]
+    assert reassigned == [True, True]
     assert await database.run(delivery_states, dana.job_change_id) == [DeliveryState.PENDING, DeliveryState.PENDING]
 
 
 async def test_a_reassigned_delivery_cannot_be_reassigned_again(database):
     """Neither by the person who did it, nor by another who sees the same message."""
-    [channel] = await told(database, DEFAULT_CHANNEL)
+    [channel] = await delivered_to(database, DEFAULT_CHANNEL)
     await database.run(actions.reassign, channel, "U_KIM", "U_MO", to(channel, "U_MO"), SOMEDAY)
 
     for actor in ("U_KIM", "U_DANA"):
@@ -114,7 +114,7 @@ async def test_a_reassigned_delivery_cannot_be_reassigned_again(database):
 
 async def test_a_delivery_of_another_workspace_is_not_found(database):
     """The ids count over all workspaces."""
-    [delivery] = await told(database, "U_DANA")
+    [delivery] = await delivered_to(database, "U_DANA")
     await database.run(add_workspace, "T2")
 
     assert await database.run(actions.find, "T2", delivery.id) is None
@@ -122,7 +122,7 @@ async def test_a_delivery_of_another_workspace_is_not_found(database):
 
 async def test_delivering_again_uses_the_same_delivery_with_a_new_reason(database):
     """It waits in its lane, its time limit starts again, and the earlier message is remembered."""
-    [delivery] = await told(database, "U_DANA")
+    [delivery] = await delivered_to(database, "U_DANA")
     await database.run(actions.snooze, delivery, "U_DANA", SOMEDAY + 5_000, SOMEDAY)
 
     assert not await database.run(actions.resume_snoozed, SOMEDAY + 4_999)
@@ -139,7 +139,7 @@ async def test_delivering_again_uses_the_same_delivery_with_a_new_reason(databas
 
 async def test_two_workers_end_a_snooze_once(database):
     """Both look at the same moment."""
-    [delivery] = await told(database, "U_DANA")
+    [delivery] = await delivered_to(database, "U_DANA")
     await database.run(actions.snooze, delivery, "U_DANA", SOMEDAY + 1, SOMEDAY)
 
     back = await asyncio.gather(*(database.run(actions.resume_snoozed, SOMEDAY + 1) for _ in range(4)))
@@ -153,7 +153,7 @@ async def members(database, redraw):
 
 async def test_every_message_about_it_is_marked_in_the_same_transaction(database):
     """That of the reader and that of the channel."""
-    dana, _ = await told(database, "U_DANA", DEFAULT_CHANNEL)
+    dana, _ = await delivered_to(database, "U_DANA", DEFAULT_CHANNEL)
 
     await database.run(actions.take, dana, "U_DANA", SOMEDAY)
 
@@ -178,7 +178,7 @@ async def test_a_message_that_is_being_sent_is_marked_too(database):
 
 async def test_a_message_is_redrawn_by_one_process_and_again_after_a_change(database):
     """An older rendering never replaces a newer one."""
-    [delivery] = await told(database, "U_DANA")
+    [delivery] = await delivered_to(database, "U_DANA")
     await database.run(actions.take, delivery, "U_DANA", SOMEDAY)
     [first] = await database.run(redraws.claim, SOMEDAY, LEASE_MS, 9)
 
@@ -194,7 +194,7 @@ async def test_a_message_is_redrawn_by_one_process_and_again_after_a_change(data
 
 async def test_the_redraw_of_a_dead_process_is_taken_over(database):
     """When its lease ends. If the process continues after that, it settles nothing."""
-    [delivery] = await told(database, "U_DANA")
+    [delivery] = await delivered_to(database, "U_DANA")
     await database.run(actions.take, delivery, "U_DANA", SOMEDAY)
     [dead] = await database.run(redraws.claim, SOMEDAY, LEASE_MS, 9)
 
@@ -208,7 +208,7 @@ async def test_the_redraw_of_a_dead_process_is_taken_over(database):
 
 async def test_a_snoozed_job_change_that_was_erased_is_not_sent(database):
     """There is nothing left to show."""
-    [delivery] = await told(database, "U_DANA")
+    [delivery] = await delivered_to(database, "U_DANA")
     await database.run(actions.snooze, delivery, "U_DANA", SOMEDAY + 1, SOMEDAY)
     await database.run(lambda connection: connection.execute(update(job_changes).values(payload=None)))
 
@@ -219,7 +219,7 @@ async def test_a_snoozed_job_change_that_was_erased_is_not_sent(database):
 
 async def test_comments_are_erased_with_the_job_change_and_reports_still_counted(database):
     """A comment may hold a name. That there was a report remains."""
-    [delivery] = await told(database, "U_DANA")
+    [delivery] = await delivered_to(database, "U_DANA")
     await database.run(actions.report, delivery, "U_DANA", "other", "Ada is my sister", SOMEDAY)
 
     assert await database.run(housekeeping.erase_expired, "T1", 0, SOMEDAY + 1) == SOMEDAY + 1  # there is no more

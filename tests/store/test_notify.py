@@ -21,65 +21,65 @@ async def elsewhere(postgresql_url):
 
 
 @pytest.fixture
-async def heard(postgresql_url):
+async def received_elsewhere(postgresql_url):
     """Return a queue of the notifications. The first one says that the listener is connected."""
-    rings: asyncio.Queue[None] = asyncio.Queue()
+    received: asyncio.Queue[None] = asyncio.Queue()
     database = Database(postgresql_url)
-    listening = asyncio.create_task(WorkNotifier(database).listen(lambda: rings.put_nowait(None)))
+    listening = asyncio.create_task(WorkNotifier(database).listen(lambda: received.put_nowait(None)))
     async with asyncio.timeout(GENEROUS_TIMEOUT):
-        await rings.get()
-    yield rings
+        await received.get()
+    yield received
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
     await database.close()
 
 
-async def test_a_notification_reaches_another_process(elsewhere, heard):
+async def test_a_notification_reaches_another_process(elsewhere, received_elsewhere):
     """A worker starts at once on what a web process has accepted."""
     WorkNotifier(elsewhere).notify()
 
     async with asyncio.timeout(GENEROUS_TIMEOUT):
-        await heard.get()
+        await received_elsewhere.get()
 
 
 async def test_a_process_ignores_its_own_notifications(elsewhere, postgresql_url):
     """It has woken its own worker already."""
-    rings: asyncio.Queue[None] = asyncio.Queue()
+    received: asyncio.Queue[None] = asyncio.Queue()
     notifier = WorkNotifier(elsewhere)
-    listening = asyncio.create_task(notifier.listen(lambda: rings.put_nowait(None)))
+    listening = asyncio.create_task(notifier.listen(lambda: received.put_nowait(None)))
     async with asyncio.timeout(GENEROUS_TIMEOUT):
-        await rings.get()  # it listens
+        await received.get()  # it listens
 
     notifier.notify()
     await notifier._sending
     WorkNotifier(elsewhere).notify()
 
     async with asyncio.timeout(GENEROUS_TIMEOUT):
-        await rings.get()
+        await received.get()
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
-    assert rings.empty()
+    assert received.empty()
 
 
-async def test_a_lost_connection_is_opened_again(elsewhere, heard):
+async def test_a_lost_connection_is_opened_again(elsewhere, received_elsewhere):
     """A worker gets notifications again after the database was restarted."""
     kill = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
     await elsewhere.run(lambda connection: connection.execute(kill))
 
     async with asyncio.timeout(GENEROUS_TIMEOUT):
-        await heard.get()  # it listens again
+        await received_elsewhere.get()  # it listens again
 
 
-async def test_many_notifications_at_once_are_few_transactions(elsewhere, heard):
+async def test_many_notifications_at_once_are_few_transactions(elsewhere, received_elsewhere):
     """A flood of requests is not a flood of notifications."""
     notifier = WorkNotifier(elsewhere)
     for _ in range(1_000):
         notifier.notify()
 
     async with asyncio.timeout(GENEROUS_TIMEOUT):
-        await heard.get()
+        await received_elsewhere.get()
     await notifier._sending
-    assert heard.qsize() <= 2
+    assert received_elsewhere.qsize() <= 2
 
 
 async def test_on_sqlite_nothing_is_sent(sqlite_url):

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from domain.audit import AuditEntry
 from domain.delivery import MissedJobChange, NewDelivery
 from domain.rule_versions import PoolAssignment
-from domain.states import Role
+from domain.states import Outcome, Role
 from store.delivery import lanes
 from store.delivery.deliveries import add_deliveries
 from store.delivery.failed import retry
@@ -111,7 +111,7 @@ async def test_a_failed_side_is_not_hidden_by_the_other_side(database):
     await database.run(settle, [Sent(kim, SOMEDAY, "D1", "1.1")])
     assert await database.run(outcome_of, job_change_id) == ("delivered", "dri", "past")
     await database.run(settle, [Failed(dana, SOMEDAY, "refused")])
-    assert await database.run(outcome_of, job_change_id) == ("buried", None, "refused")
+    assert await database.run(outcome_of, job_change_id) == (Outcome.FAILED, None, "refused")
 
     assert await database.run(retry, [job_change_id], SOMEDAY) == [job_change_id]
     assert await database.run(delivery_states, job_change_id) == ["delivered", "pending"]
@@ -159,8 +159,8 @@ async def test_what_an_owner_missed_is_listed_and_delivered_once(database):
     assert await database.run(owners.send_missed, "T1", "dana@x.example", SOMEDAY, 2) is None
     await database.run(owners.link, "T1", "dana@x.example", "U_DANA", CHANGE)
     assert await database.run(owners.waiting, "T1", "dana@x.example") == ids
-    told = [await database.run(owners.send_missed, "T1", "dana@x.example", SOMEDAY, 2) for _ in range(3)]
-    assert told == [1, 1, None]  # of the first two, one was told already
+    counts = [await database.run(owners.send_missed, "T1", "dana@x.example", SOMEDAY, 2) for _ in range(3)]
+    assert counts == [1, 1, None]  # one of the first two had been delivered already
     assert [await database.run(delivery_states, each) for each in ids] == [["pending"]] * 3
     assert await database.run(owners.dismiss, "T1", "kim@x.example") == 1
     assert await database.run(owners.unmatched, "T1") == []

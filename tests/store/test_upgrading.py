@@ -250,8 +250,8 @@ def test_a_migration_only_adds(version):
     assert apart <= set(migrations.CONCURRENT_INDEXES)
     for node in called:
         if does(node) == "add_column":
-            told = {keyword.arg: keyword.value for keyword in node.args[0].keywords}
-            assert "server_default" in told or told["nullable"].value is True, ast.unparse(node)
+            arguments = {keyword.arg: keyword.value for keyword in node.args[0].keywords}
+            assert "server_default" in arguments or arguments["nullable"].value is True, ast.unparse(node)
 
 
 def does(call: ast.Call) -> str | None:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from sqlalchemy import func, select, update
 
-from domain.states import WorkspaceState
+from domain.states import Outcome, WorkspaceState
 from services.delivery import courier
 from store.delivery import lanes, pauses
 from store.delivery.failed import failures
@@ -111,7 +111,7 @@ async def test_without_a_look_up_it_is_sent_once_more_and_then_fails(world, chan
     assert len(world.channel_messages("job-changes")) == 2
     assert len({post.arguments["client_msg_id"] for post in posts(world)}) == 1
     outcome, _, reason = await world.outcome(job_change_id)
-    assert outcome == "buried"
+    assert outcome == Outcome.FAILED
     assert "may have arrived" in reason
 
 
@@ -186,7 +186,7 @@ async def test_only_what_is_refused_as_plain_text_too_fails(world, dana):
 
     await pass_time(world, 30, step=1)
 
-    assert [(await world.outcome(each))[0] for each in ids] == ["delivered", "buried", "delivered"]
+    assert [(await world.outcome(each))[0] for each in ids] == ["delivered", Outcome.FAILED, "delivered"]
     assert [each.job_change_id for each in await world.database.run(failures)] == [ids[1]]
 
 
@@ -282,7 +282,7 @@ async def test_a_job_change_that_cannot_be_read_fails_and_blocks_no_other(world,
 
     await world.worker.drain()
 
-    assert (await world.outcome(broken))[0] == "buried"
+    assert (await world.outcome(broken))[0] == Outcome.FAILED
     assert (await world.outcome(fine))[0] == "delivered"
 
 
@@ -296,7 +296,7 @@ async def test_an_erased_job_change_is_not_sent(world, dana):
     await world.worker.drain()
 
     assert len(world.direct_messages("Dana Reyes")) == 1
-    assert (await world.outcome(job_change_id))[0] == "buried"
+    assert (await world.outcome(job_change_id))[0] == Outcome.FAILED
 
 
 async def test_after_three_days_of_retries_it_fails(world, dana):
@@ -308,7 +308,7 @@ async def test_after_three_days_of_retries_it_fails(world, dana):
 
     await pass_time(world, 200, step=50)
 
-    assert (await world.outcome(job_change_id))[0] == "buried"
+    assert (await world.outcome(job_change_id))[0] == Outcome.FAILED
 
 
 async def test_salesforce_links_are_in_the_message(world, dana):

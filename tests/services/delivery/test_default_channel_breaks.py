@@ -53,8 +53,8 @@ async def test_its_messages_are_kept_until_an_admin_chooses_another_channel(worl
 
     first = await world.deliver(source_event_id="1")
     second = await world.deliver(source_event_id="2")
-    (told,) = world.direct_messages("Alma Admin")
-    kept, said = (await world.find(first)).outcome, told.text
+    (notice,) = world.direct_messages("Alma Admin")
+    outcome, text = (await world.find(first)).outcome, notice.text
     world.slack.faults.clear()
     preferences = Preferences(slack, world.database, world.clock)
     assert (await preferences.choose_default_channel(world.workspace_id, world.admin.id, other.id, None)).stored
@@ -62,11 +62,11 @@ async def test_its_messages_are_kept_until_an_admin_chooses_another_channel(worl
     await world.worker.drain()
     await notices.show(world.workspace_id)
 
-    assert kept is None
-    assert why in said
+    assert outcome is None
+    assert why in text
     chosen, bundle = world.channel_messages("other")
     assert "made this the default channel" in chosen.text
     assert "2 job changes without a DRI" in bundle.text
     assert [(await world.find(each)).outcome for each in (first, second)] == ["delivered", "delivered"]
-    (told,) = world.direct_messages("Alma Admin")
-    assert f"go to <#{other.id}>" in told.text
+    (notice,) = world.direct_messages("Alma Admin")
+    assert f"go to <#{other.id}>" in notice.text

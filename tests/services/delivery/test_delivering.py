@@ -50,7 +50,7 @@ async def test_the_owner_of_the_account_is_notified_if_the_contact_owner_cannot_
 
 
 @pytest.mark.parametrize(
-    ("change_type", "sides", "told", "company"),
+    ("change_type", "sides", "notified", "company"),
     [
         ("new_hire", {"current": "Globex"}, "Kim Lee", "Globex"),
         ("new_hire", {"previous": "Initech", "current": "Globex"}, "Kim Lee", "Globex"),
@@ -59,7 +59,7 @@ async def test_the_owner_of_the_account_is_notified_if_the_contact_owner_cannot_
     ],
 )
 async def test_an_unknown_person_goes_to_the_owner_of_the_account_that_the_source_knows(
-    world, channel, change_type, sides, told, company
+    world, channel, change_type, sides, notified, company
 ):
     """No rule is needed. A move goes by the company left, a new hire by the new company."""
     accounts = {
@@ -70,7 +70,7 @@ async def test_an_unknown_person_goes_to_the_owner_of_the_account_that_the_sourc
 
     await world.deliver(**{"previous": None, "current": None} | known, change_type=change_type)
 
-    (message,) = world.direct_messages(told)
+    (message,) = world.direct_messages(notified)
     assert f"You own {company} in Salesforce." in message.text
 
 
@@ -93,8 +93,8 @@ async def test_without_a_dri_the_default_channel_gets_the_reason(world, channel,
 
     (message,) = world.channel_messages("job-changes")
     assert why in message.text
-    outcome, told, reason = await world.outcome(job_change_id)
-    assert (outcome, told) == ("delivered", "channel")
+    outcome, sent_to, reason = await world.outcome(job_change_id)
+    assert (outcome, sent_to) == ("delivered", "channel")
     assert why in reason
 
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import func, select
 
+from domain.states import Outcome
 from services.delivery import router
 from services.delivery.worker import Worker, WorkEvents
 from store.database import Database
@@ -70,8 +71,8 @@ async def test_replicas_deliver_each_job_change_once_in_order_and_in_pace(postgr
 
         calls = [call for call in world.slack.calls if call.method == "chat.postMessage"]
         texts = [message.text for number in range(20) for message in world.direct_messages(f"Owner{number} Sample")]
-        told = Counter(serial for serial in range(160) for text in texts if f"Change {serial:04}" in text)
-        assert told == Counter(range(160))
+        delivered = Counter(serial for serial in range(160) for text in texts if f"Change {serial:04}" in text)
+        assert delivered == Counter(range(160))
         assert {call.status for call in calls} == {200}
         assert smallest_gap(calls) >= 1.0
         for number in range(20):
@@ -160,7 +161,7 @@ async def test_a_job_change_that_crashes_the_router_blocks_no_other(world, chann
         world.clock.advance(seconds=20)
 
     assert {(await world.outcome(each))[0] for each in ids} == {"delivered"}
-    assert await world.outcome(poison) == ("buried", None, "ValueError while routing")
+    assert await world.outcome(poison) == (Outcome.FAILED, None, "ValueError while routing")
 
 
 @pytest.mark.both_databases
@@ -177,7 +178,7 @@ async def test_a_running_worker_hears_of_a_new_job_change_at_once(world, channel
     assert (await world.outcome(job_change_id))[0] == "delivered"
 
 
-async def test_a_worker_that_is_told_to_stop_finishes_what_is_in_flight(world, channel):
+async def test_a_stopping_worker_finishes_what_is_in_flight(world, channel):
     """Nothing is left leased, and nothing in doubt."""
     stop = asyncio.Event()
     for serial in range(10):

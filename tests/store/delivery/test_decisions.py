@@ -18,7 +18,7 @@ ROOM: dict[str, Any] = {"side": "current", "source": "channel", "email": None, "
 
 
 @pytest.mark.parametrize(
-    ("considered", "role", "side", "destination", "untold"),
+    ("considered", "role", "side", "destination", "corrected"),
     [
         ([AWAY, PAST, CURRENT], Role.DRI, "past", "U_DANA", [1]),
         ([AWAY, PAST, CURRENT], Role.DRI, "both", "U_DANA", [1, 2]),
@@ -43,7 +43,7 @@ ROOM: dict[str, Any] = {"side": "current", "source": "channel", "email": None, "
     ],
 )
 def test_only_the_candidates_of_the_destination_are_corrected(
-    considered: list[dict[str, Any]], role: str, side: str | None, destination: str, untold: list[int]
+    considered: list[dict[str, Any]], role: str, side: str | None, destination: str, corrected: list[int]
 ) -> None:
     """The results of the others stay, also if somebody has reassigned it."""
     chosen = [{"destination": each} for each in ("U_DANA", "U_KIM", "U_LOU", "C_ROOM")]
@@ -54,7 +54,7 @@ def test_only_the_candidates_of_the_destination_are_corrected(
     changed = [
         place for place, each in enumerate(decision["considered"]) if each["result"] != considered[place]["result"]
     ]
-    assert changed == untold
+    assert changed == corrected
     assert {decision["considered"][place]["result"] for place in changed} <= {
         "could not be notified: the account is deactivated"
     }

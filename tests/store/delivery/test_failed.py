@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import insert, select, update
 
-from domain.states import DEFAULT_CHANNEL, Role
+from domain.states import DEFAULT_CHANNEL, DeliveryState, Role
 from store.delivery import lanes, posts, routing, trace
 from store.delivery.failed import oldest, retry
 from store.delivery.settlements import Failed
@@ -32,7 +32,7 @@ async def workspace(database):
     return await database.run(add_workspace)
 
 
-async def bury_in_lane(database, destination="U_DANA", role=Role.DRI):
+async def fail_in_posting(database, destination="U_DANA", role=Role.DRI):
     """Add a job change whose delivery has failed. Return its id."""
     (job_change_id,) = await database.run(add_routed, destination, role=role)
     claims = await database.run(claim)
@@ -41,7 +41,7 @@ async def bury_in_lane(database, destination="U_DANA", role=Role.DRI):
     return job_change_id
 
 
-async def bury_while_routing(database):
+async def fail_in_routing(database):
     """Add a job change that crashed every batch. Return its id."""
     job_change_id = await database.run(add_job_change)
     batch = await database.run(routing.claim, SOMEDAY, 30_000)
@@ -51,12 +51,12 @@ async def bury_while_routing(database):
 
 async def test_a_delivery_that_failed_is_posted_again(database):
     """The same delivery to the same destination, with its outcome open again."""
-    job_change_id = await bury_in_lane(database)
+    job_change_id = await fail_in_posting(database)
 
-    replayed = await database.run(retry, [job_change_id], LATER)
+    retried = await database.run(retry, [job_change_id], LATER)
     (again,) = await database.run(claim, LATER)
 
-    assert replayed == [job_change_id]
+    assert retried == [job_change_id]
     assert (again.destination, [each.job_change_id for each in again.deliveries]) == ("U_DANA", [job_change_id])
     assert not again.in_doubt
     assert await database.run(outcome_of, job_change_id) == NO_OUTCOME
@@ -64,7 +64,7 @@ async def test_a_delivery_that_failed_is_posted_again(database):
 
 async def test_a_retried_delivery_is_tried_as_long_as_a_new_one(database):
     """Its earlier attempts and its age do not count."""
-    job_change_id = await bury_in_lane(database)
+    job_change_id = await fail_in_posting(database)
 
     await database.run(retry, [job_change_id], LATER)
 
@@ -74,7 +74,7 @@ async def test_a_retried_delivery_is_tried_as_long_as_a_new_one(database):
 
 async def test_a_job_change_that_failed_in_routing_is_routed_again(database):
     """It is decided from the start, because it has no delivery yet."""
-    job_change_id = await bury_while_routing(database)
+    job_change_id = await fail_in_routing(database)
 
     await database.run(retry, [job_change_id], LATER)
     batch = await database.run(routing.claim, LATER, 30_000)
@@ -85,7 +85,7 @@ async def test_a_job_change_that_failed_in_routing_is_routed_again(database):
 
 async def test_a_retry_is_a_step_in_the_trace(database):
     """An explanation shows that somebody has retried it."""
-    job_change_id = await bury_in_lane(database)
+    job_change_id = await fail_in_posting(database)
 
     await database.run(retry, [job_change_id], LATER)
 
@@ -107,7 +107,7 @@ async def test_only_failed_job_changes_are_retried(database):
 
 async def test_a_second_retry_has_nothing_to_do(database):
     """Two operators cause one message."""
-    job_change_id = await bury_in_lane(database)
+    job_change_id = await fail_in_posting(database)
 
     first = await database.run(retry, [job_change_id], LATER)
     second = await database.run(retry, [job_change_id], LATER)
@@ -117,10 +117,10 @@ async def test_a_second_retry_has_nothing_to_do(database):
 
 async def test_a_copy_is_not_sent_again(database):
     """Only the delivery that decided the outcome is retried."""
-    job_change_id = await bury_in_lane(database)
+    job_change_id = await fail_in_posting(database)
     copy_lane = (await database.run(lambda connection: lane_of(connection, "U_DANA"))).id + 1
 
-    def add_buried_copy(connection):
+    def add_failed_copy(connection):
         add_routed(connection, "C_COPIES", role=Role.FALLBACK)
         values = {
             "workspace_id": "T1",
@@ -128,20 +128,20 @@ async def test_a_copy_is_not_sent_again(database):
             "lane_id": copy_lane,
             "role": "copy",
             "reason": "",
-            "state": "buried",
+            "state": DeliveryState.FAILED,
             "created_at": SOMEDAY,
         }
         connection.execute(insert(deliveries).values(values))
 
-    await database.run(add_buried_copy)
+    await database.run(add_failed_copy)
     await database.run(retry, [job_change_id], LATER)
 
-    assert await database.run(delivery_states, job_change_id) == ["pending", "buried"]
+    assert await database.run(delivery_states, job_change_id) == ["pending", DeliveryState.FAILED]
 
 
 async def test_a_lane_that_is_paced_stays_paced(database):
     """A retry does not get around Slack's limits."""
-    job_change_id = await bury_in_lane(database)
+    job_change_id = await fail_in_posting(database)
     await database.run(set_lane, "U_DANA", paced_until=LATER + 700)
 
     await database.run(retry, [job_change_id], LATER)
@@ -151,7 +151,7 @@ async def test_a_lane_that_is_paced_stays_paced(database):
 
 async def test_the_lane_of_a_broken_default_channel_stays_parked(database):
     """It is due when an admin repairs the channel."""
-    job_change_id = await bury_in_lane(database, DEFAULT_CHANNEL, Role.FALLBACK)
+    job_change_id = await fail_in_posting(database, DEFAULT_CHANNEL, Role.FALLBACK)
     await database.run(workspaces.mark_default_channel_broken, "T1", "C_DEFAULT", "is archived")
 
     await database.run(retry, [job_change_id], LATER)
@@ -162,7 +162,7 @@ async def test_the_lane_of_a_broken_default_channel_stays_parked(database):
 
 async def test_failed_job_changes_are_listed_in_batches(database):
     """Oldest first, without those that fail after the start."""
-    first, second = await bury_while_routing(database), await bury_in_lane(database)
+    first, second = await fail_in_routing(database), await fail_in_posting(database)
 
     assert set(await database.run(oldest, SOMEDAY, 10)) == {first, second}
     assert len(await database.run(oldest, SOMEDAY, 1)) == 1

@@ -102,13 +102,13 @@ async def test_a_long_digest_continues_in_more_messages(run):
     """None of it waits for the next day."""
     await prefer(run, MORNINGS)
     ids = await run(add_routed, *["U_DANA"] * 23, now=EVENING)
-    told, now = [], NINE
+    sent_ids, now = [], NINE
 
     while claims := await run(claim, now):
-        told += [each.job_change_id for each in claims[0].deliveries]
+        sent_ids += [each.job_change_id for each in claims[0].deliveries]
         now = await sent(run, claims[0], now) or now + LANE_GAP_MS
 
-    assert told == ids
+    assert sent_ids == ids
     assert now < NINE + 10 * LANE_GAP_MS
 
 
@@ -215,7 +215,7 @@ async def test_changed_preferences_do_not_hurry_a_retry(run):
 
 
 @pytest.mark.parametrize("has_lane", [True, False])
-@pytest.mark.parametrize("first", ["save", "promise"])
+@pytest.mark.parametrize("first", ["save", "add"])
 async def test_what_is_added_while_preferences_change_follows_the_new_ones(run, database, first, has_lane):
     """The second transaction waits for the first, so that no old hours remain in effect."""
     await prefer(run, NIGHT)
@@ -229,7 +229,7 @@ async def test_what_is_added_while_preferences_change_follows_the_new_ones(run, 
         "save": lambda connection: member_preferences.save(
             connection, "T1", "U_DANA", NotificationHours(tz=OSLO), EVENING
         ),
-        "promise": lambda connection: add_routed(connection, "U_DANA", now=EVENING),
+        "add": lambda connection: add_routed(connection, "U_DANA", now=EVENING),
     }
 
     await overlapping(database, deeds.pop(first), *deeds.values())
@@ -328,7 +328,7 @@ async def test_holding_back_costs_the_same_for_two_readers_as_for_many(run, data
         ids = await run(lambda connection: [add_routed(connection, "C_1")[0] for _ in readers])
         event.listen(database.engine, "before_cursor_execute", counted)
         try:
-            await run(_promise_all, ids, readers)
+            await run(_add_all, ids, readers)
         finally:
             event.remove(database.engine, "before_cursor_execute", counted)
         assert [(await run(lane_of, reader)).kept_until for reader in readers] == [EIGHT] * len(readers)
@@ -337,6 +337,6 @@ async def test_holding_back_costs_the_same_for_two_readers_as_for_many(run, data
     assert await statements("U_A", "U_B") == await statements(*[f"U_{number}" for number in range(20)])
 
 
-def _promise_all(connection, ids, readers):
+def _add_all(connection, ids, readers):
     new = [NewDelivery(each, reader, Role.DRI, "You own it.") for each, reader in zip(ids, readers, strict=True)]
     add_deliveries(connection, "T1", new, EVENING)

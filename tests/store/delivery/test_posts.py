@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from domain.states import DEFAULT_CHANNEL, Role
+from domain.states import DEFAULT_CHANNEL, Outcome, Role
 from store.delivery.failed import failures
 from store.delivery.posts import settle
 from store.delivery.settlements import Failed, InDoubt, Moved, Parked, Postponed, Sent
@@ -125,7 +125,7 @@ async def test_a_delivery_that_cannot_work_fails_with_its_reason(database):
 
     await database.run(settle, [Failed(claimed, SOMEDAY, "too long")])
 
-    assert await database.run(outcome_of, job_change_id) == ("buried", None, "too long")
+    assert await database.run(outcome_of, job_change_id) == (Outcome.FAILED, None, "too long")
     assert [each.reason for each in await database.run(failures, "T1")] == ["too long"]
     assert [step.step for step in await database.run(steps_of, job_change_id)] == ["failed"]
     assert (await database.run(lane_of, "U_DANA")).due_at is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.delivery import NewDelivery
-from domain.states import Role
+from domain.states import Outcome, Role
 from store.delivery import pauses, routing
 from store.delivery.routing import Routed, RoutingPostponed, batch_size
 from store.slack import workspaces
@@ -24,7 +24,7 @@ async def take(database, now=SOMEDAY):
     return await database.run(routing.claim, now, LEASE_MS)
 
 
-def told(job_change_id, destination="U_DANA"):
+def routed_to(job_change_id, destination="U_DANA"):
     return Routed(job_change_id, {}, (NewDelivery(job_change_id, destination, Role.DRI, "You own it."),))
 
 
@@ -53,7 +53,7 @@ async def test_the_batch_of_a_router_that_died_is_taken_over(database):
     dead = await take(database)
 
     batch = await take(database, SOMEDAY + LEASE_MS)
-    late = await database.run(routing.settle, dead, [told(job_change_id)], [], SOMEDAY)
+    late = await database.run(routing.settle, dead, [routed_to(job_change_id)], [], SOMEDAY)
 
     assert [each.id for each in batch.job_changes] == [job_change_id]
     assert late is False
@@ -75,7 +75,7 @@ async def test_settling_adds_deliveries_and_releases_the_workspace(database):
     job_change_id = await database.run(add_job_change)
     batch = await take(database)
 
-    stored = await database.run(routing.settle, batch, [told(job_change_id)], [], SOMEDAY)
+    stored = await database.run(routing.settle, batch, [routed_to(job_change_id)], [], SOMEDAY)
 
     assert stored
     assert [each.channel for each in await database.run(claim)] == ["U_DANA"]
@@ -116,7 +116,7 @@ async def test_a_job_change_that_crashes_every_attempt_fails_with_its_reason(dat
 
     await database.run(routing.give_up, batch, "ValueError while routing", SOMEDAY, SOMEDAY, 1)
 
-    assert await database.run(outcome_of, job_change_id) == ("buried", None, "ValueError while routing")
+    assert await database.run(outcome_of, job_change_id) == (Outcome.FAILED, None, "ValueError while routing")
     assert await take(database) is None
 
 
