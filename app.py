@@ -51,7 +51,7 @@ from services.intake.sample import SampleSender
 from services.intake.senders.field_mappings import FieldMappings
 from services.operations.doctor import Doctor
 from services.operations.heartbeat import Heartbeat
-from services.operations.vendor_calls import traced
+from services.operations.vendor_calls import trace_config
 from services.ownership.draft_editor import DraftEditor
 from services.ownership.rulebook import Rulebook
 from services.ownership.simulation import Simulation
@@ -97,7 +97,7 @@ async def build(settings: Settings, cipher: Cipher, now: Callable[[], int] | Non
     """Wire every part, and close their connections at the end. `now` returns milliseconds; None is the real clock."""
     database, metrics = Database(settings.database_url), Metrics()
     manifest = Manifest.parse((HERE / "manifest.json").read_text())
-    traces = [traced(metrics, settings.slack_api_url)]
+    traces = [trace_config(metrics, settings.slack_api_url)]
     async with aiohttp.ClientSession(timeout=CALL_TIMEOUT, trace_configs=traces) as http:
         clock = now or SteadyClock()
         foundation = Foundation(settings, cipher, database, http, metrics, clock, WorkEvents(), WorkNotifier(database))

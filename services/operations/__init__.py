@@ -1,1 +1,1 @@
-"""Running the app for years: doctor, notices, housekeeping, health."""
+"""Running the app for years: doctor, heartbeat, housekeeping, health and erasure."""

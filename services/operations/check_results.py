@@ -1,4 +1,4 @@
-"""What a check found; and any check, made one that neither raises nor hangs."""
+"""The result of one check of the doctor, and running a check so that it neither raises nor hangs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from store.encryption import WrongKeyError
 
 
 class CheckState(StrEnum):
-    """UNKNOWN: it cannot be told from here, and the text says how to find out."""
+    """UNKNOWN means that the doctor cannot find out. The text then says how the operator can."""
 
     OK = "ok"
     FAILED = "failed"
@@ -25,7 +25,7 @@ class CheckState(StrEnum):
 
 @dataclass(frozen=True)
 class CheckResult:
-    """*text*: how it is; of what is not as it should be, also what to do."""
+    """`text` has no full stop at the end. If something is wrong, it also says what to do."""
 
     name: str
     state: CheckState
@@ -33,9 +33,10 @@ class CheckResult:
 
 
 class UnknownError(Exception):
-    """It cannot be told, and why."""
+    """The check cannot find out. The message says why."""
 
 
+_CHECK_IT = "Fix: check that it is running and can be reached from this machine"
 _EXPECTED = (
     UnknownError,
     PermanentError,
@@ -51,32 +52,33 @@ _EXPECTED = (
 
 
 async def run_check(name: str, check: Awaitable[str], seconds: float) -> CheckResult:
-    """What became of a check, which answers what is to be said when all is well."""
+    """Run a check, which returns the text of a good result and raises otherwise, for at most this many seconds."""
     try:
         async with asyncio.timeout(seconds):
             return CheckResult(name, CheckState.OK, await check)
     except _EXPECTED as error:
-        return CheckResult(name, *_told(error, seconds))
+        return CheckResult(name, *_state_and_text(error, seconds))
 
 
-def _told(error: Exception, seconds: float) -> tuple[CheckState, str]:
+def _state_and_text(error: Exception, seconds: float) -> tuple[CheckState, str]:
+    state = CheckState.FAILED
     match error:
         case UnknownError():
-            told = CheckState.UNKNOWN, str(error)
+            state, text = CheckState.UNKNOWN, str(error)
         case TransientError(retry_after=float()):
-            told = CheckState.UNKNOWN, f"{error}: ask again later"
+            state, text = CheckState.UNKNOWN, f"{error}. Run the doctor again later"
         case WorkspaceGoneError():
-            told = CheckState.FAILED, f"{error}: install it again, from this server's own page"
+            text = f"{error}. Fix: install it again from this server's landing page"
         case PermanentError() | WrongKeyError():
-            told = CheckState.FAILED, str(error).rstrip(".")
+            text = str(error).rstrip(".")
         case DatabaseUnavailableError():
-            told = CheckState.FAILED, f"{error}: check DATABASE_URL and that the database is up"
+            text = f"{error}. Fix: check DATABASE_URL and that the database is running"
         case DBAPIError():
-            told = CheckState.FAILED, f"it cannot be used ({type(error.orig).__name__}): check DATABASE_URL"
+            text = f"not usable ({type(error.orig).__name__}). Fix: check DATABASE_URL"
         case TransientError():
-            told = CheckState.FAILED, f"{error}: check that it is up"
+            text = f"{error}. {_CHECK_IT}"
         case TimeoutError():
-            told = CheckState.FAILED, f"no answer in {seconds:.0f} seconds: check that it is up"
+            text = f"no response within {seconds:.0f} seconds. {_CHECK_IT}"
         case _:
-            told = CheckState.FAILED, f"it cannot be reached ({type(error).__name__}): check that it is up"
-    return told
+            text = f"no connection ({type(error).__name__}). {_CHECK_IT}"
+    return state, text

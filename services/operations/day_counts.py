@@ -10,37 +10,37 @@ from store.database import Database
 from store.home import day_counts
 
 DAYS_COUNTED = 30
-"""Days, today among them."""
+"""Days, including today."""
 
 CLOSES_AFTER_MS = 60 * 60 * 1_000
-"""A day is counted for good an hour after its end: what ended on it has been stored by then."""
+"""A day is counted for good an hour after its end, when everything that ended on it has been stored."""
 
 AT_ONCE = 5
-"""Days that are counted in one transaction, so that nobody waits long for it."""
+"""Days that are counted in one transaction."""
 
 
 @dataclass(frozen=True)
 class DayCounts:
-    """Days are those of UTC. Each is counted once, so that looking costs the same however much was told."""
+    """Counts per UTC day. Past days are counted once and stored, so that reading them takes constant time."""
 
     database: Database
     now: Callable[[], int]
 
     async def for_workspace(self, workspace_id: str) -> Sequence[DayCount]:
-        """The oldest first, today last."""
+        """Return the last thirty days, the oldest first and today last."""
         today = self.now() // DAY_MS
-        known = await self.count_past_days(workspace_id)
-        for number in range(max(known, default=today - DAYS_COUNTED) + 1, today + 1):
-            known[number] = await self.database.run(day_counts.count, workspace_id, number)
-        return [known[number] for number in range(today - DAYS_COUNTED + 1, today + 1)]
+        counts = await self.count_past_days(workspace_id)
+        for number in range(max(counts, default=today - DAYS_COUNTED) + 1, today + 1):
+            counts[number] = await self.database.run(day_counts.count, workspace_id, number)
+        return [counts[number] for number in range(today - DAYS_COUNTED + 1, today + 1)]
 
     async def count_past_days(self, workspace_id: str) -> dict[int, DayCount]:
-        """Count the days that are over and were not yet; all of those that are over, by their numbers."""
+        """Count and store the past days that are not stored yet, and return all past days by number."""
         now = self.now()
         first, last = now // DAY_MS - DAYS_COUNTED + 1, (now - CLOSES_AFTER_MS) // DAY_MS - 1
-        known = await self.database.run(day_counts.stored, workspace_id, first)
-        missing = [number for number in range(first, last + 1) if number not in known]
+        counts = await self.database.run(day_counts.stored, workspace_id, first)
+        missing = [number for number in range(first, last + 1) if number not in counts]
         for start in range(0, len(missing), AT_ONCE):
-            counted = await self.database.run(day_counts.store, workspace_id, missing[start : start + AT_ONCE])
-            known |= {day.number: day for day in counted}
-        return known
+            batch = await self.database.run(day_counts.store, workspace_id, missing[start : start + AT_ONCE])
+            counts |= {day.number: day for day in batch}
+        return counts

@@ -1,4 +1,4 @@
-"""What can be learnt from Slack, and as Slack from ourselves, without doing anything: credentials, clock, address."""
+"""Checks of the app in Slack: credentials, clock, signing secret, public address and events. They change nothing."""
 
 from __future__ import annotations
 
@@ -23,28 +23,29 @@ from store.slack.inbound_health import InboundHealth
 
 APPS = "https://api.slack.com/apps"
 MOST_SKEW_SECONDS = 60.0
-LATELY_MS = 2 * 24 * 3_600 * 1_000
+RECENT_MS = 2 * 24 * 3_600 * 1_000
 
 DOCTOR_USER_AGENT = "usergems-slack doctor"
-"""The User-Agent of what we send to ourselves as Slack would, so that it is no sign of Slack."""
+"""The User-Agent of requests that the doctor signs as Slack would, so that they do not count as requests of Slack."""
 
-_BOGUS_CODE = "0000000000.doctor"
-_GOOD_ENOUGH = {"invalid_code", "code_expired", "code_already_used", "invalid_grant"}
-_WHERE = f"copy it from Basic Information of your app at {APPS}"
+_INVALID_CODE = "0000000000.doctor"
+_CODE_REFUSED = {"invalid_code", "code_expired", "code_already_used", "invalid_grant"}
+_COPY_AGAIN = f"Fix: copy it from Basic Information of the app at {APPS}"
 _SIGNING_SECRET = re.compile(r"[0-9a-f]{32}")
 _CREDENTIALS = {
-    "invalid_client_id": f"Slack does not know SLACK_CLIENT_ID: {_WHERE}",
-    "bad_client_secret": f"SLACK_CLIENT_SECRET does not belong to SLACK_CLIENT_ID: {_WHERE}",
+    "invalid_client_id": f"Slack does not know SLACK_CLIENT_ID. {_COPY_AGAIN}",
+    "bad_client_secret": f"SLACK_CLIENT_SECRET does not belong to SLACK_CLIENT_ID. {_COPY_AGAIN}",
 }
 
 
 @dataclass
 class SlackCheck:
     """
-    Its methods answer what is well. They raise PermanentError for what has to be mended, TransientError,
-    aiohttp.ClientError and TimeoutError.
+    Checks that call Slack, or this app's public address.
 
-    *skew_seconds*: how much our clock is ahead of Slack's, once Slack has been asked; None: it did not tell.
+    Each returns the text of a good result. It raises PermanentError for what the operator must fix, and TransientError,
+    aiohttp.ClientError or TimeoutError otherwise. `skew_seconds` is how far this machine's clock is ahead of Slack's,
+    None until Slack has given the time.
     """
 
     settings: Settings
@@ -52,46 +53,44 @@ class SlackCheck:
     now: Callable[[], int]
     skew_seconds: float | None = field(default=None, init=False)
 
-    async def knows_us(self) -> str:
+    async def check_credentials(self) -> str:
         """
-        Whether Slack accepts the client id and secret.
+        Send an invalid code: Slack refuses the code only after it has accepted the credentials.
 
-        A code that is none is refused as such only after the credentials have been looked at:
         https://docs.slack.dev/reference/methods/oauth.v2.access#errors
         """
         credentials = aiohttp.encode_basic_auth(self.settings.slack_client_id, self.settings.slack_client_secret)
-        status, said = await self._ask("oauth.v2.access", credentials, code=_BOGUS_CODE)
-        error = str(said.get("error", f"HTTP {status}"))[:100]
+        status, answer = await self._post("oauth.v2.access", credentials, code=_INVALID_CODE)
+        error = str(answer.get("error", f"HTTP {status}"))[:100]
         if error in _CREDENTIALS:
             raise PermanentError(_CREDENTIALS[error])
-        if error not in _GOOD_ENOUGH:
-            raise TransientError(f"Slack answered {error} to a code that is none")
-        return "Slack accepts the client id and secret"
+        if error not in _CODE_REFUSED:
+            raise TransientError(f"Slack gave an unexpected response ({error})")
+        return "Slack accepts the client ID and secret"
 
-    async def takes_app_token(self) -> str:
-        """Socket Mode. https://docs.slack.dev/reference/methods/apps.connections.open"""
-        status, said = await self._ask("apps.connections.open", f"Bearer {self.settings.slack_app_token}")
-        if said.get("ok") is not True:
-            error = str(said.get("error", f"HTTP {status}"))[:100]
+    async def check_app_token(self) -> str:
+        """https://docs.slack.dev/reference/methods/apps.connections.open"""
+        status, answer = await self._post("apps.connections.open", f"Bearer {self.settings.slack_app_token}")
+        if answer.get("ok") is not True:
+            error = str(answer.get("error", f"HTTP {status}"))[:100]
             raise PermanentError(
-                f"Slack refuses SLACK_APP_TOKEN ({error}): make one with the scope connections:write under Basic"
-                f" Information at {APPS}, and switch Socket Mode on there"
+                f"Slack does not accept SLACK_APP_TOKEN ({error}). Fix: create one with the scope connections:write"
+                f" under Basic Information at {APPS}, and turn on Socket Mode there"
             )
         return "Slack accepts the app token"
 
-    async def is_alive(self) -> str:
-        """Whether the public address leads to a running app of ours."""
+    async def check_public_address(self) -> str:
         url = f"{self.settings.public_url}/healthz"
         async with self.http.get(url, allow_redirects=False) as response:
-            said = _object(await response.read())
-        if response.status != 200 or said.get("status") != "alive":
+            answer = _object(await response.read())
+        if response.status != 200 or answer.get("status") != "alive":
             raise PermanentError(
-                f"{url} answers HTTP {response.status}, and not as this app does: let PUBLIC_URL lead to it"
+                f"{url} does not lead to this app (HTTP {response.status}). Fix: set PUBLIC_URL to the app's address"
             )
         return f"{self.settings.public_url} leads to this app"
 
-    async def answers_challenge(self) -> str:
-        """Whether the app answers there as Slack asks it to. https://docs.slack.dev/reference/events/url_verification"""
+    async def check_challenge(self) -> str:
+        """https://docs.slack.dev/reference/events/url_verification"""
         challenge, timestamp = secrets.token_urlsafe(16), str(self.now() // 1_000)
         body = json.dumps({"type": "url_verification", "challenge": challenge})
         verifier = SignatureVerifier(self.settings.slack_signing_secret)
@@ -107,79 +106,80 @@ class SlackCheck:
             raw = await response.read()
         if response.status == 401:
             raise PermanentError(
-                f"{url} refuses what is signed with SLACK_SIGNING_SECRET: the app there was started with another, or"
-                " its clock is wrong"
+                f"{url} refuses requests signed with SLACK_SIGNING_SECRET. Fix: restart the app, because it runs with"
+                " another secret, or set its clock"
             )
         if response.status != 200 or challenge not in raw.decode(errors="replace"):
-            wrong = f"{url} answers HTTP {response.status} to Slack's challenge"
-            raise PermanentError(f"{wrong}: let PUBLIC_URL lead to the app, started with Slack's credentials")
-        return "the address answers Slack's challenge"
+            raise PermanentError(
+                f"{url} does not answer Slack's challenge (HTTP {response.status}). Fix: point PUBLIC_URL to the app,"
+                " and start it with Slack's credentials"
+            )
+        return "the app answers Slack's challenge"
 
-    async def _ask(self, method: str, authorization: str, **form: str) -> tuple[int, dict[str, Any]]:
-        """The HTTP status, and the body, empty if it is no JSON object."""
+    async def _post(self, method: str, authorization: str, **form: str) -> tuple[int, dict[str, Any]]:
+        """Return the HTTP status and the body, which is empty if it is not a JSON object."""
         url, headers = f"{self.settings.slack_api_url}{method}", {"Authorization": authorization}
         async with self.http.post(url, data=form, headers=headers, allow_redirects=False) as response:
-            said = _object(await response.read())
+            answer = _object(await response.read())
         with suppress(ValueError):
-            told = parsedate_to_datetime(response.headers.get("Date", ""))
-            self.skew_seconds = self.now() / 1_000 - told.timestamp()
-        return response.status, said
+            slack_time = parsedate_to_datetime(response.headers.get("Date", ""))
+            self.skew_seconds = self.now() / 1_000 - slack_time.timestamp()
+        return response.status, answer
 
 
-def clock(skew_seconds: float | None) -> CheckResult:
-    """Slack's requests are genuine for five minutes only, by our clock."""
+def clock_result(skew_seconds: float | None) -> CheckResult:
+    """Compare the clocks: by this machine's clock, a request of Slack is valid for five minutes only."""
     if skew_seconds is None:
-        return CheckResult(
-            "clock", CheckState.UNKNOWN, "Slack did not tell the time: compare this machine's clock by hand"
-        )
+        advice = "Slack did not give the time. Fix: check this machine's clock yourself"
+        return CheckResult("clock", CheckState.UNKNOWN, advice)
     if abs(skew_seconds) > MOST_SKEW_SECONDS:
-        way = "ahead of" if skew_seconds > 0 else "behind"
-        told = f"{abs(skew_seconds):,.0f} seconds {way} Slack's, so that its requests look forged: let NTP set it"
-        return CheckResult("clock", CheckState.FAILED, told)
+        offset = f"{abs(skew_seconds):,.0f} seconds {'ahead of' if skew_seconds > 0 else 'behind'} Slack's"
+        return CheckResult("clock", CheckState.FAILED, f"{offset}, so Slack's requests look forged. Fix: use NTP")
     return CheckResult("clock", CheckState.OK, f"within {MOST_SKEW_SECONDS:.0f} seconds of Slack's")
 
 
-def signing_secret(settings: Settings, signs: InboundHealth, now: int) -> CheckResult:
-    """*signs*: of what came signed; what is older than two days says nothing any more."""
+def signing_secret_result(settings: Settings, health: InboundHealth, now: int) -> CheckResult:
+    """Judge the signing secret by the signed requests of the last two days."""
     name, is_slack = "signing secret", urlsplit(settings.slack_api_url).hostname == "slack.com"
     if is_slack and not _SIGNING_SECRET.fullmatch(settings.slack_signing_secret):
-        return CheckResult(name, CheckState.FAILED, f"SLACK_SIGNING_SECRET is not 32 of the digits 0-9a-f: {_WHERE}")
-    right, wrong = _lately(now, signs.genuine, signs.event), _lately(now, signs.refused)
-    if wrong > right:
-        told = f"what came as Slack's at {_time(wrong)} is not signed with SLACK_SIGNING_SECRET, nothing since is"
-        return CheckResult(name, CheckState.FAILED, f"{told}: {_WHERE}, and start the app again")
-    if not right:
-        told = "Slack has no way to ask whether it is right: type /usergems-status in Slack; if nothing answers,"
-        return CheckResult(name, CheckState.UNKNOWN, f"{told} {_WHERE}")
-    return CheckResult(name, CheckState.OK, f"it matches what Slack signs, last at {_time(right)}")
+        problem = f"SLACK_SIGNING_SECRET is not 32 hexadecimal digits (0-9, a-f). {_COPY_AGAIN}"
+        return CheckResult(name, CheckState.FAILED, problem)
+    valid_at, invalid_at = _latest(now, health.genuine, health.event), _latest(now, health.refused)
+    if invalid_at > valid_at:
+        problem = f"the last signed request, at {_time(invalid_at)}, does not match SLACK_SIGNING_SECRET"
+        return CheckResult(name, CheckState.FAILED, f"{problem}. {_COPY_AGAIN}, and restart the app")
+    if not valid_at:
+        advice = "no request from Slack yet to compare with. Type /usergems-status in Slack. If nothing answers,"
+        return CheckResult(name, CheckState.UNKNOWN, f"{advice} {_COPY_AGAIN.removeprefix('Fix: ')}")
+    return CheckResult(name, CheckState.OK, f"matches Slack's requests, the last at {_time(valid_at)}")
 
 
-def events(signs: InboundHealth, now: int) -> CheckResult:
-    """Of an address that answers Slack's challenge."""
-    name, last = "event subscriptions", _lately(now, signs.event)
-    if not last:
-        told = (
-            "the address would pass, but nothing has come in two days: open the app's Home in Slack; if it stays empty,"
-        )
-        return CheckResult(
-            name, CheckState.UNKNOWN, f"{told} verify the Request URL under Event Subscriptions at {APPS}"
-        )
-    return CheckResult(name, CheckState.OK, f"the last event came at {_time(last)}")
+def events_result(health: InboundHealth, now: int) -> CheckResult:
+    """Judge the event subscriptions of an address that has answered Slack's challenge."""
+    name, last = "event subscriptions", _latest(now, health.event)
+    if last:
+        return CheckResult(name, CheckState.OK, f"the last event arrived at {_time(last)}")
+    advice = (
+        "the address works, but no event has arrived in two days. Open the app's Home tab in Slack. If it stays empty,"
+        f" verify the Request URL under Event Subscriptions at {APPS}"
+    )
+    return CheckResult(name, CheckState.UNKNOWN, advice)
 
 
-def _lately(now: int, *moments: int | None) -> int:
-    """The last of these; 0: there was none in two days."""
-    last = max(moment or 0 for moment in moments)
-    return last if last > now - LATELY_MS else 0
+def _latest(now: int, *moments: int | None) -> int:
+    """Return the latest of these moments, or 0 if there is none in the last two days."""
+    latest = max(moment or 0 for moment in moments)
+    return latest if latest > now - RECENT_MS else 0
 
 
 def _time(milliseconds: int) -> str:
-    return f"{datetime.fromtimestamp(milliseconds / 1_000, UTC):%Y-%m-%d %H:%M} UTC"
+    time = datetime.fromtimestamp(milliseconds / 1_000, UTC)
+    return f"{time.day} {time:%b %Y, %H:%M} UTC"
 
 
 def _object(raw: bytes) -> dict[str, Any]:
     try:
-        said = json.loads(raw)
+        value = json.loads(raw)
     except (ValueError, RecursionError):
         return {}
-    return said if isinstance(said, dict) else {}
+    return value if isinstance(value, dict) else {}

@@ -1,4 +1,4 @@
-"""Telling whether some text speaks of a person, and taking an address out of what is about somebody else. Pure."""
+"""Finding a person in stored text by e-mail address or profile, and redacting them from records of others. Pure."""
 
 from __future__ import annotations
 
@@ -16,63 +16,65 @@ ERASED = "erased"
 
 _EMAIL = re.compile(r"[^\s@<>,;:|()\"']+@[^\s@<>,;:|()\"']+")
 _TOKEN = re.compile(r"[^\s<>,;|()\"']+")
-_TELLS_WHOM = "dri_email"
+_RECIPIENT = "dri_email"
 
 
 @dataclass(frozen=True)
 class PersonMatcher:
-    """A person, by an e-mail address in lower case or by the page of a profile, see `page_of`; one of both."""
+    """Matches a person by an e-mail address in lower case or by a profile page (see `page_of`). One of them is set."""
 
     email: str | None = None
     page: str | None = None
 
     @classmethod
-    def of_email(cls, given: str) -> PersonMatcher:
-        """Raises PermanentError."""
-        email = (tidy(given) or "").lower()
+    def of_email(cls, text: str) -> PersonMatcher:
+        """Raises PermanentError if the text is not an e-mail address."""
+        email = (tidy(text) or "").lower()
         if not _EMAIL.fullmatch(email):
-            raise PermanentError(f"{given} is not an e-mail address")
+            raise PermanentError(f"{text} is not an e-mail address")
         return cls(email=email)
 
     @classmethod
-    def of_page(cls, given: str) -> PersonMatcher:
-        """Raises PermanentError."""
-        page = _page(tidy(given) or "")
+    def of_page(cls, text: str) -> PersonMatcher:
+        """Raises PermanentError if the text is not the address of a profile."""
+        page = _page(tidy(text) or "")
         if "/" not in page.strip("/"):
-            raise PermanentError(f"{given} is not the address of a profile, such as https://www.linkedin.com/in/ada")
+            raise PermanentError(f"{text} is not a profile URL such as https://www.linkedin.com/in/ada")
         return cls(page=page)
 
     def may_match(self, stored: str) -> bool:
-        """Whether it is worth reading this JSON: quick, and right whenever it says no."""
-        said, lowered = self.email or self.page or "", stored.lower()
-        return any(each.lower() in lowered for each in (said, json.dumps(said)[1:-1], quote(said)))
+        """Search stored JSON text without decoding it. False is certain, True is not."""
+        address, lowered = self.email or self.page or "", stored.lower()
+        return any(form.lower() in lowered for form in (address, json.dumps(address)[1:-1], quote(address)))
 
     def matches(self, value: object) -> bool:
-        """Whether any text in this decoded JSON is, or holds, the address."""
-        return any(self._is_told_in(text) for text in _texts(value))
+        """Whether any text in this decoded JSON contains the address."""
+        return any(self._is_in(text) for text in _texts(value))
 
     def matches_subject(self, payload: dict[str, Any]) -> bool:
-        """Whether a job change speaks of this person, other than as the one to be told."""
-        return self.matches({name: value for name, value in payload.items() if name != _TELLS_WHOM})
+        """Whether a job change mentions this person other than as its recipient."""
+        return self.matches({name: value for name, value in payload.items() if name != _RECIPIENT})
 
     def redact(self, value: Any) -> Any:
-        """The same decoded JSON without this person: not the address, nor the name that stands beside it."""
+        """Return the decoded JSON without this person's address, and without a name in the same object."""
         if isinstance(value, dict):
-            is_theirs = any(isinstance(each, str) and self._is_told_in(each) for each in value.values())
-            return {name: ERASED if is_theirs and name == "name" else self.redact(each) for name, each in value.items()}
+            has_address = any(isinstance(item, str) and self._is_in(item) for item in value.values())
+            return {
+                name: ERASED if has_address and name == "name" else self.redact(item) for name, item in value.items()
+            }
         if isinstance(value, list):
-            return [self.redact(each) for each in value]
-        return ERASED if isinstance(value, str) and self._is_told_in(value) else value
+            return [self.redact(item) for item in value]
+        return ERASED if isinstance(value, str) and self._is_in(value) else value
 
-    def _is_told_in(self, text: str) -> bool:
+    def _is_in(self, text: str) -> bool:
         if self.email:
-            return any(found.rstrip(".").lower() == self.email for found in _EMAIL.findall(text))
+            return any(email.rstrip(".").lower() == self.email for email in _EMAIL.findall(text))
         return "." in text and any(_page(token) == self.page for token in _TOKEN.findall(text))
 
 
-def without_recipient(identity: PersonMatcher, payload: dict[str, Any]) -> dict[str, Any]:
-    """A job change that named this person only as the one to be told."""
-    return {name: value for name, value in payload.items() if name != _TELLS_WHOM or not identity.matches(value)}
+def without_recipient(person: PersonMatcher, payload: dict[str, Any]) -> dict[str, Any]:
+    """Return a job change's payload without its recipient, if that is this person."""
+    return {name: value for name, value in payload.items() if name != _RECIPIENT or not person.matches(value)}
 
 
 def _page(address: str) -> str:
@@ -84,9 +86,9 @@ def _texts(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
-        for name, each in value.items():
+        for name, item in value.items():
             yield str(name)
-            yield from _texts(each)
+            yield from _texts(item)
     elif isinstance(value, list):
-        for each in value:
-            yield from _texts(each)
+        for item in value:
+            yield from _texts(item)

@@ -1,4 +1,4 @@
-"""Keeping the house in order while it runs: retention, workspaces that left, stale memories, and a second look."""
+"""Regular cleanup: expired personal data, workspaces that uninstalled the app, stale rows and stranded lanes."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ EVERY_SECONDS = 600.0
 DAY_MS = 24 * 3_600 * 1_000
 
 GONE_DAYS = 30
-"""So long after the app was removed from a workspace all that it had is kept, in case it is added again."""
+"""How long the data of a workspace is kept after it uninstalled the app, in case it installs it again."""
 
 
 @dataclass(frozen=True)
 class Housekeeping:
-    """Any replica may do it, and all may at once."""
+    """Any replica may run it, also at the same time as others."""
 
     database: Database
     retention_days: int
     now: Callable[[], int]
     at_once: int = housekeeping.ERASED_AT_ONCE
-    _swept: dict[str, int] = field(default_factory=dict, init=False, repr=False)
+    _erased_until: dict[str, int] = field(default_factory=dict, init=False, repr=False)
 
     async def tidy(self) -> None:
-        """One round; what is left of a large one is done in the next."""
+        """Run one round of cleanup."""
         now = self.now()
         await self.database.run(housekeeping.delete_stale, now)
         if stranded := await self.database.run(housekeeping.wake_stranded_lanes, now):
-            log.warning("%d lanes had lost their turn and were woken", stranded)
+            log.warning("Scheduled %d lanes that had waiting deliveries but no due time", stranded)
         for workspace_id, days in (await self.database.run(housekeeping.retentions)).items():
-            kept = min(days or self.retention_days, self.retention_days)
-            await self._erase_expired(workspace_id, now - kept * DAY_MS)
+            retention_days = min(days or self.retention_days, self.retention_days)
+            await self._erase_expired(workspace_id, now - retention_days * DAY_MS)
         for workspace in await self.database.run(workspaces.all_active):
             await DayCounts(self.database, self.now).count_past_days(workspace.id)
-        gone = now - GONE_DAYS * DAY_MS
-        while await self.database.run(workspace_erasure.erase_long_gone, gone, now, self.at_once):
-            log.info("a workspace that removed the app %d days ago was erased, or some of it", GONE_DAYS)
+        gone_before = now - GONE_DAYS * DAY_MS
+        while await self.database.run(workspace_erasure.erase_long_gone, gone_before, now, self.at_once):
+            log.info("Erased data of a workspace that uninstalled the app over %d days ago", GONE_DAYS)
 
     async def _erase_expired(self, workspace_id: str, before: int) -> None:
-        # What ended before the last round has been seen to: nothing ends in the past.
-        since = self._swept.get(workspace_id, 0)
+        # Start where the last round stopped: no job change ends in the past.
+        since = self._erased_until.get(workspace_id, 0)
         while since < before:
             since = await self.database.run(housekeeping.erase_expired, workspace_id, since, before, self.at_once)
-        self._swept[workspace_id] = before
+        self._erased_until[workspace_id] = before

@@ -1,4 +1,4 @@
-"""Looking after connections to Salesforce: what keeps them alive, and what an admin has to hear of."""
+"""Keeping Salesforce connections alive, and notifying admins of problems with them."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from store.slack import workspaces
 
 EVERY_MS = 60_000
 NEW_EVERY_MS = 5_000
-"""Whoever has just installed the app is watching."""
+"""A person who has just installed the app is waiting."""
 
 IDLE_MS = 5 * 24 * 60 * 60_000
-"""A refresh token that nobody uses dies, after 30 days where that is asked of an app: ours are used weekly at least."""
+"""Use a refresh token after five idle days: an org may let unused tokens expire, for example after 30 days."""
 
-BEGIN_AGAIN_MS = 10 * 60_000
-"""So long Salesforce may take until a new External Client App works."""
+FIRST_USE_RETRY_MS = 10 * 60_000
+"""Salesforce may take this long to activate a new External Client App."""
 
-TRY_AGAIN_MS = 60 * 60_000
+RENEWAL_RETRY_MS = 60 * 60_000
 QUIET_MS = 24 * 60 * 60_000
-"""How long a trouble must be away before it counts as a new one: a trouble that comes and goes is told once a day."""
+"""A problem must be gone for this long to be reported again, so one that comes and goes is reported once a day."""
 
 
 @dataclass
 class SalesforceWatch:
-    """For every workspace, once a minute, on whichever replicas run; each thing is done by one of them."""
+    """Checks all connections once a minute. Any replica may run it, also at the same time as others."""
 
     sessions: SalesforceSessions
     describe: SalesforceDescribe
@@ -42,64 +42,64 @@ class SalesforceWatch:
     _due_at: int = field(default=0, init=False)
     _new_due_at: int = field(default=0, init=False)
     _tried: dict[str, int] = field(default_factory=dict, init=False)
-    _introduced: set[str] = field(default_factory=set, init=False)
+    _named: set[str] = field(default_factory=set, init=False)
 
     async def check(self) -> bool:
-        """Always False: there is never more to do at once."""
+        """Always return False: there is never more to do right away."""
         if self.sessions.serves_every_workspace and self.now() >= self._new_due_at:
-            await self._begin()
+            await self._try_operator_credentials()
         if self.now() < self._due_at:
             return False
         self._due_at = self.now() + EVERY_MS
         for workspace_id in await self.sessions.database.run(connections.idle, self.now() - IDLE_MS):
-            await self._use(workspace_id)
-        for known in await self.sessions.database.run(connections.standing):
-            await self._tell(known)
-            await self._introduce(known)
+            await self._renew(workspace_id)
+        for status in await self.sessions.database.run(connections.standing):
+            await self._notify(status)
+            await self._add_org_name(status)
         return False
 
-    async def _begin(self) -> None:
-        """Where the operator's credentials have not worked yet, ask the org its name: then they are known to work."""
+    async def _try_operator_credentials(self) -> None:
+        """In workspaces where the operator's credentials have not worked yet, test them by reading the org's name."""
         self._new_due_at = self.now() + NEW_EVERY_MS
         for workspace_id in await self.sessions.database.run(connections.not_begun):
-            if self.now() < self._tried.get(workspace_id, -BEGIN_AGAIN_MS) + BEGIN_AGAIN_MS:
+            if self.now() < self._tried.get(workspace_id, -FIRST_USE_RETRY_MS) + FIRST_USE_RETRY_MS:
                 continue
             try:
                 await self.sessions.session_for(workspace_id)
                 await self.describe.introduce(workspace_id)
             except PermanentError:
-                self._tried[workspace_id] = self.now()  # remembered with the connection, and told from there
-            except TransientError:  # it is one org for all of them
+                self._tried[workspace_id] = self.now()  # stored with the connection, which is checked for problems
+            except TransientError:  # all workspaces share this org
                 self._new_due_at = self.now() + EVERY_MS
                 return
 
-    async def _use(self, workspace_id: str) -> None:
-        known = await self.sessions.connection_of(workspace_id)
-        if known is None or self.now() < self._tried.get(workspace_id, 0) + TRY_AGAIN_MS:
+    async def _renew(self, workspace_id: str) -> None:
+        connection = await self.sessions.connection_of(workspace_id)
+        if connection is None or self.now() < self._tried.get(workspace_id, 0) + RENEWAL_RETRY_MS:
             return
         self._tried[workspace_id] = self.now()
-        with suppress(PermanentError, TransientError):  # remembered with the connection, and told from there
-            await self.sessions.renew(workspace_id, known.access_token)
+        with suppress(PermanentError, TransientError):  # stored with the connection, which is checked for problems
+            await self.sessions.renew(workspace_id, connection.access_token)
 
-    async def _tell(self, known: ConnectionStatus) -> None:
-        if known.problem:
-            await self.notices.salesforce_broken(known.workspace_id, known.connected_by)
+    async def _notify(self, status: ConnectionStatus) -> None:
+        if status.problem:
+            await self.notices.salesforce_broken(status.workspace_id, status.connected_by)
         else:
-            await self._over(known.workspace_id, SALESFORCE_BROKEN)
-        used, limit = known.api_used or 0, known.api_limit or 0
+            await self._resolve(status.workspace_id, SALESFORCE_BROKEN)
+        used, limit = status.api_used or 0, status.api_limit or 0
         if limit and used >= limit * CALLS_ARE_LOW:
-            await self.notices.salesforce_calls_low(known.workspace_id, known.connected_by)
+            await self.notices.salesforce_calls_low(status.workspace_id, status.connected_by)
         elif used < limit * CALLS_ARE_FINE:
-            await self._over(known.workspace_id, SALESFORCE_CALLS_LOW)
+            await self._resolve(status.workspace_id, SALESFORCE_CALLS_LOW)
 
-    async def _over(self, workspace_id: str, notice: str) -> None:
+    async def _resolve(self, workspace_id: str, notice: str) -> None:
         before = self.now() - QUIET_MS
         await self.sessions.database.run(workspaces.clear_older_notice, workspace_id, notice, before)
 
-    async def _introduce(self, known: ConnectionStatus) -> None:
-        """Of a connection that nobody made in a browser the org's name is not known yet."""
-        if known.user_name or known.last_success_at is None or known.workspace_id in self._introduced:
+    async def _add_org_name(self, status: ConnectionStatus) -> None:
+        """Read the org's name for a connection that was not made in a browser."""
+        if status.user_name or status.last_success_at is None or status.workspace_id in self._named:
             return
-        self._introduced.add(known.workspace_id)
+        self._named.add(status.workspace_id)
         with suppress(PermanentError, TransientError):
-            await self.describe.introduce(known.workspace_id)
+            await self.describe.introduce(status.workspace_id)

@@ -1,4 +1,4 @@
-"""How long vendors take: every call over the shared session is measured."""
+"""Measuring how long Slack and Salesforce take to respond."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import aiohttp
 from services.measures import Measures
 
 
-def traced(measures: Measures, slack_api_url: str) -> aiohttp.TraceConfig:
-    """For a session of aiohttp's. Calls to others than Slack and Salesforce's login are not measured."""
+def trace_config(measures: Measures, slack_api_url: str) -> aiohttp.TraceConfig:
+    """Return a trace for an aiohttp session that measures calls to Slack's Web API and Salesforce's login."""
 
-    async def begin(_session: aiohttp.ClientSession, context: SimpleNamespace, _told: object) -> None:
+    async def begin(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
         context.began = time.perf_counter()
 
     async def end(
         _session: aiohttp.ClientSession,
         context: SimpleNamespace,
-        told: aiohttp.TraceRequestEndParams | aiohttp.TraceRequestExceptionParams,
+        params: aiohttp.TraceRequestEndParams | aiohttp.TraceRequestExceptionParams,
     ) -> None:
-        if named := _named(str(told.url), slack_api_url):
-            status = told.response.status if isinstance(told, aiohttp.TraceRequestEndParams) else None
-            measures.called(*named, status, time.perf_counter() - context.began)
+        if call := _vendor_and_method(str(params.url), slack_api_url):
+            status = params.response.status if isinstance(params, aiohttp.TraceRequestEndParams) else None
+            measures.called(*call, status, time.perf_counter() - context.began)
 
     config = aiohttp.TraceConfig()
     config.on_request_start.append(begin)
@@ -33,8 +33,7 @@ def traced(measures: Measures, slack_api_url: str) -> aiohttp.TraceConfig:
     return config
 
 
-def _named(url: str, slack_api_url: str) -> tuple[str, str] | None:
-    """Vendor and method."""
+def _vendor_and_method(url: str, slack_api_url: str) -> tuple[str, str] | None:
     if url.startswith(slack_api_url):
         return "slack", url[len(slack_api_url) :].partition("?")[0]
     path = urlsplit(url).path

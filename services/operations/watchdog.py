@@ -1,4 +1,4 @@
-"""A dead man's switch: who goes round in a loop says so each time, and is missed when it does not."""
+"""Watchdog: each loop of the worker reports a heartbeat, and a loop that is silent too long is reported as stuck."""
 
 from __future__ import annotations
 
@@ -6,27 +6,26 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 LONGEST_ROUND_MS = 25_000
-"""After so long a loop that was not heard of is dead or hangs; no call in it may take that long."""
+"""A loop that is silent for longer hangs or has ended. No call in a loop may take this long."""
 
 
 @dataclass(frozen=True)
 class Watchdog:
-    """Of the loops of one process. *now* in milliseconds."""
+    """Heartbeats of one process's loops. `now` returns milliseconds."""
 
     now: Callable[[], int]
     _last: dict[str, int] = field(default_factory=dict, init=False, repr=False)
 
-    def beat(self, name: str) -> None:
-        """The loop of this name is alive."""
-        self._last[name] = self.now()
+    def beat(self, loop: str) -> None:
+        self._last[loop] = self.now()
 
     @property
     def stuck_loops(self) -> list[str]:
-        """The names of those that were heard of once, and lately were not."""
+        """The names of the loops that have reported a heartbeat before, but not recently."""
         now = self.now()
-        return sorted(name for name, at in self._last.items() if now - at > LONGEST_ROUND_MS)
+        return sorted(loop for loop, at in self._last.items() if now - at > LONGEST_ROUND_MS)
 
     @property
     def is_healthy(self) -> bool | None:
-        """Whether all of them were heard of lately; None: none ever was."""
+        """Whether no loop is stuck. None if no loop has ever reported a heartbeat."""
         return not self.stuck_loops if self._last else None

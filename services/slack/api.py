@@ -1,4 +1,4 @@
-"""Slack's Web API: the only module that calls it outside a listener, and knows how its answers and failures read."""
+"""Calls to Slack's Web API on behalf of a workspace, with typed results and errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from store.delivery import pauses
 __all__ = ["ChannelInfo", "Identity", "Posted", "Slack", "SlackUser", "error_code"]
 
 PAGE = 200
-"""People or channels a page: what Slack recommends. https://docs.slack.dev/apis/web-api/pagination"""
+"""Users or channels per page, as Slack recommends. https://docs.slack.dev/apis/web-api/pagination"""
 
 METADATA_TYPE = "job_change_post"
 
@@ -27,10 +27,11 @@ METADATA_TYPE = "job_change_post"
 @dataclass(frozen=True)
 class Slack:
     """
-    *client* carries the base URL and the shared session, whose time limits hold, and neither token nor retries;
-    *tokens* answers with a workspace's bot token, or None.
+    Slack's Web API for every workspace.
 
-    Every method raises WorkspaceGoneError, PermanentError or TransientError; what is not found is None.
+    `client` has the base URL and the shared session with its timeouts, but no token and no retry handlers. `tokens`
+    returns a workspace's bot token or None. Every method raises WorkspaceGoneError, PermanentError or TransientError;
+    what is not found is None.
     """
 
     client: AsyncWebClient = field(repr=False)
@@ -42,10 +43,10 @@ class Slack:
         self, workspace_id: str, destination: str, *, text: str, blocks: list[Json] | None = None, post_id: str
     ) -> Posted:
         """
-        Say something to a user id or in a channel. Raises DestinationDeadError, MessageRefusedError besides.
+        Post a job change to a user or channel. Also raises DestinationDeadError and MessageRefusedError.
 
-        *post_id*, a UUID, goes along as `client_msg_id`, for which Slack promises nothing, and in the metadata, by
-        which `find_post` finds it. https://docs.slack.dev/reference/methods/chat.postMessage
+        `post_id` is a UUID. It is sent as `client_msg_id`, about which Slack promises nothing, and in the metadata,
+        where `find_post` looks for it. https://docs.slack.dev/reference/methods/chat.postMessage
         """
         metadata = {"event_type": METADATA_TYPE, "event_payload": {"post_id": post_id}}
         return await self._post(
@@ -55,12 +56,12 @@ class Slack:
     async def post_notice(
         self, workspace_id: str, destination: str, text: str, blocks: list[Json] | None = None
     ) -> Posted:
-        """Say something that is no job change. Raises as `post` does."""
+        """Post something other than a job change. Raises the same errors as `post`."""
         return await self._post(workspace_id, destination, text=text, blocks=blocks)
 
     async def reply(self, workspace_id: str, posted: Posted, text: str) -> Posted:
         """
-        Answer a message in its thread, to be seen beside the thread as well. Raises as `post` does.
+        Reply in a message's thread and also show the reply in the channel. Raises the same errors as `post`.
 
         https://docs.slack.dev/reference/methods/chat.postMessage#threads
         """
@@ -68,40 +69,40 @@ class Slack:
         return await self._post(workspace_id, posted.channel, text=text, **thread)
 
     async def _post(self, workspace_id: str, destination: str, **message: object) -> Posted:
-        still = {"unfurl_links": False, "unfurl_media": False}
-        return _posted(await self._write(workspace_id, "chat.postMessage", channel=destination, **still, **message))
+        options = {"unfurl_links": False, "unfurl_media": False}
+        return _posted(await self._write(workspace_id, "chat.postMessage", channel=destination, **options, **message))
 
     async def update(self, workspace_id: str, posted: Posted, *, text: str, blocks: list[Json] | None = None) -> Posted:
-        """Change a message. https://docs.slack.dev/reference/methods/chat.update"""
+        """https://docs.slack.dev/reference/methods/chat.update"""
         where = {"channel": posted.channel, "ts": posted.ts}
         return _posted(await self._write(workspace_id, "chat.update", text=text, blocks=blocks, **where))
 
     async def find_post(self, workspace_id: str, channel: str, post_id: str, since_ms: int) -> Posted | None:
         """
-        The message that `post` sent with *post_id*, not before *since_ms* by Slack's clock; None if there is none.
+        Return the message that `post` sent with this `post_id`, or None if there is none.
 
-        Needs the history scope of that kind of channel, and im:read when *channel* is a user id: without, a
-        PermanentError says that it cannot be known. https://docs.slack.dev/reference/methods/conversations.history
+        `since_ms` is when to start looking, by Slack's clock. Needs the history scope for this kind of channel, and
+        im:read if `channel` is a user id. Without them, raises PermanentError. https://docs.slack.dev/reference/methods/conversations.history
         """
         if channel.startswith(("U", "W")):
             direct = await self.direct_channel(workspace_id, channel)
-            if direct is None:  # the first post would have opened it
+            if direct is None:  # the post would have opened the conversation
                 return None
             channel = direct
-        asked = {
+        arguments = {
             "channel": channel,
             "oldest": f"{since_ms / 1000:.6f}",
             "inclusive": "true",
             "include_all_metadata": "true",
         }
-        async for messages in self._pages(workspace_id, "conversations.history", "messages", **asked):
+        async for messages in self._pages(workspace_id, "conversations.history", "messages", **arguments):
             for message in messages:
                 if _post_id_of(message) == post_id:
                     return Posted(channel, text_of(message, "ts"))
         return None
 
     async def direct_channel(self, workspace_id: str, user_id: str) -> str | None:
-        """The D… id of our direct messages with this person; None if there were none yet. Needs im:read."""
+        """Return the D… id of the app's conversation with this user, None if there is none yet. Needs im:read."""
         async for channels in self._pages(workspace_id, "conversations.list", "channels", types="im"):
             for channel in channels:
                 if channel.get("user") == user_id:
@@ -109,7 +110,7 @@ class Slack:
         return None
 
     async def user_by_email(self, workspace_id: str, email: str) -> SlackUser | None:
-        """https://docs.slack.dev/reference/methods/users.lookupByEmail; who is deactivated is not found."""
+        """Slack does not find deactivated users. https://docs.slack.dev/reference/methods/users.lookupByEmail"""
         absent = ("users_not_found", "user_not_found", "invalid_email", "invalid_arguments", "user_not_visible")
         answer = await self._read(workspace_id, "users.lookupByEmail", absent, email=email)
         return None if answer is None else SlackUser.of(_object(answer, "user"))
@@ -122,7 +123,7 @@ class Slack:
 
     async def user_group_members(self, workspace_id: str, group_id: str) -> list[str] | None:
         """
-        The ids of everybody in a user group; None: there is no such group. Needs usergroups:read.
+        Return the ids of the members of a user group, None if there is no such group. Needs usergroups:read.
 
         https://docs.slack.dev/reference/methods/usergroups.users.list
         """
@@ -135,40 +136,41 @@ class Slack:
 
     async def user_groups(self, workspace_id: str) -> dict[str, str]:
         """
-        The handles of all user groups that are in use, by id. Needs usergroups:read.
+        Return the handles of all active user groups, by id. Needs usergroups:read.
 
         https://docs.slack.dev/reference/methods/usergroups.list
         """
         answer = await self._read(workspace_id, "usergroups.list", ()) or {}
-        listed = answer.get("usergroups")
-        groups = [group for group in listed if isinstance(group, dict)] if isinstance(listed, list) else []
+        raw = answer.get("usergroups")
+        groups = [group for group in raw if isinstance(group, dict)] if isinstance(raw, list) else []
         return {text_of(group, "id"): str(group.get("handle") or group.get("name") or "") for group in groups}
 
     async def users(self, workspace_id: str) -> AsyncIterator[list[SlackUser]]:
-        """Everybody, page by page, the deactivated and bots too. https://docs.slack.dev/reference/methods/users.list"""
+        """Pages of users, including bots and deactivated users. https://docs.slack.dev/reference/methods/users.list"""
         async for page in self._pages(workspace_id, "users.list", "members"):
             yield [SlackUser.of(raw) for raw in page]
 
     async def channel(self, workspace_id: str, channel_id: str) -> ChannelInfo | None:
-        """None: there is none, or it is private without us. https://docs.slack.dev/reference/methods/conversations.info"""
+        """None also means private without the app. https://docs.slack.dev/reference/methods/conversations.info"""
         answer = await self._read(workspace_id, "conversations.info", ("channel_not_found",), channel=channel_id)
         return None if answer is None else ChannelInfo.of(_object(answer, "channel"))
 
     async def channels(self, workspace_id: str, *, private: bool = True) -> AsyncIterator[list[ChannelInfo]]:
         """
-        All that are not archived, page by page; a page may be empty. *private* needs groups:read.
+        Pages of channels that are not archived. A page may be empty. `private` needs groups:read.
 
         https://docs.slack.dev/reference/methods/conversations.list
         """
-        asked = {"types": "public_channel,private_channel" if private else "public_channel", "exclude_archived": "true"}
-        async for page in self._pages(workspace_id, "conversations.list", "channels", **asked):
+        types = "public_channel,private_channel" if private else "public_channel"
+        arguments = {"types": types, "exclude_archived": "true"}
+        async for page in self._pages(workspace_id, "conversations.list", "channels", **arguments):
             yield [ChannelInfo.of(raw) for raw in page]
 
     async def permalink(self, workspace_id: str, posted: Posted) -> str | None:
         """https://docs.slack.dev/reference/methods/chat.getPermalink"""
         absent = ("message_not_found", "channel_not_found")
-        asked = {"channel": posted.channel, "message_ts": posted.ts}
-        answer = await self._read(workspace_id, "chat.getPermalink", absent, **asked)
+        arguments = {"channel": posted.channel, "message_ts": posted.ts}
+        answer = await self._read(workspace_id, "chat.getPermalink", absent, **arguments)
         return None if answer is None else text_of(answer, "permalink")
 
     async def auth_test(self, workspace_id: str) -> Identity:
@@ -181,32 +183,33 @@ class Slack:
         return Identity(team_id, str(answer.get("team") or ""), str(answer.get("user_id") or ""), scopes)
 
     async def _write(self, workspace_id: str, method: str, **arguments: object) -> Json:
-        said = {name: value for name, value in arguments.items() if value is not None}
-        return body(await self._call(workspace_id, method, json=said))
+        present = {name: value for name, value in arguments.items() if value is not None}
+        return body(await self._call(workspace_id, method, json=present))
 
     async def _read(self, workspace_id: str, method: str, absent: tuple[str, ...], **arguments: object) -> Json | None:
-        """The answer, or None when Slack's error is one of *absent*. Forms by POST, which every method takes."""
+        """Return the response, or None if Slack's error is in `absent`. Every method accepts a form by POST."""
         try:
             return body(await self._call(workspace_id, method, absent, data=arguments))
         except _AbsentError:
             return None
 
     async def _pages(self, workspace_id: str, method: str, key: str, **arguments: object) -> AsyncIterator[list[Json]]:
-        """https://docs.slack.dev/apis/web-api/pagination: a page may be short or empty with more to come."""
+        """A page may be short or empty although more follow. https://docs.slack.dev/apis/web-api/pagination"""
         cursor, seen = "", set[str]()
         while cursor not in seen:
             seen.add(cursor)
-            asked = {**arguments, "limit": PAGE, "cursor": cursor or None}
-            answer = body(await self._call(workspace_id, method, data=asked))
+            answer = body(
+                await self._call(workspace_id, method, data={**arguments, "limit": PAGE, "cursor": cursor or None})
+            )
             page = answer.get(key)
             if not isinstance(page, list) or not all(isinstance(item, dict) for item in page):
-                raise TransientError(f"Slack's answer to {method} makes no sense")
+                raise TransientError(f"Slack sent an invalid response to {method}")
             yield page
             metadata = answer.get("response_metadata")
             cursor = str(metadata.get("next_cursor") or "") if isinstance(metadata, dict) else ""
             if not cursor:
                 return
-        raise TransientError(f"Slack's pages of {method} do not end")
+        raise TransientError(f"Slack repeats a page of {method}")
 
     async def _call(
         self,
@@ -217,50 +220,50 @@ class Slack:
         data: Json | None = None,
         json: Json | None = None,
     ) -> AsyncSlackResponse:
-        token, _ = await asyncio.gather(token_of(self.tokens, workspace_id), self._heed_pause(workspace_id, method))
+        token, _ = await asyncio.gather(token_of(self.tokens, workspace_id), self._check_pause(workspace_id, method))
         headers = {"Authorization": f"Bearer {token}"}
         try:
             return await call(self.client, method, headers, data=data, json=json)
         except SlackApiError as error:
             if error_code(error) in absent:
                 raise _AbsentError from error
-            failed = failure(error)
-            if isinstance(failed, TransientError) and failed.retry_after is not None:
-                await self._pause(workspace_id, method, failed.retry_after)
-            raise failed from error
+            our_error = failure(error)
+            if isinstance(our_error, TransientError) and our_error.retry_after is not None:
+                await self._pause(workspace_id, method, our_error.retry_after)
+            raise our_error from error
 
-    async def _heed_pause(self, workspace_id: str, method: str) -> None:
+    async def _check_pause(self, workspace_id: str, method: str) -> None:
         now = self.now()
         until = await self.database.gather(pauses.paused_until_each, (workspace_id, subject(method), now))
         if until is not None:
-            raise TransientError(f"Slack asked us to wait with {method}", retry_after=(until - now) / 1000)
+            raise TransientError(f"Slack rate limit for {method}", retry_after=(until - now) / 1000)
 
     async def _pause(self, workspace_id: str, method: str, seconds: float) -> None:
         now = self.now()
         until = now + round(seconds * 1000)
-        await self.database.run(pauses.pause, workspace_id, subject(method), until, now, "Slack asked us to wait")
+        await self.database.run(pauses.pause, workspace_id, subject(method), until, now, "Slack rate limit reached")
 
 
 def subject(method: str) -> str:
-    """The name under which a wait for this method is remembered: limits are per method and workspace."""
+    """Return the subject of a pause of this method. Slack's limits are per method and workspace."""
     return f"slack:{method}"
 
 
 class _AbsentError(Exception):
-    """Slack's way of saying that there is no such thing."""
+    """Slack responded that the object does not exist."""
 
 
 def _posted(answer: Json) -> Posted:
     channel, ts = answer.get("channel"), answer.get("ts")
     if not (isinstance(channel, str) and channel and isinstance(ts, str) and ts):
-        raise TransientError("Slack did not say where the message is", in_doubt=True)
+        raise TransientError("Slack did not return the message's channel and timestamp", in_doubt=True)
     return Posted(channel, ts)
 
 
 def _object(answer: Json, name: str) -> Json:
     value = answer.get(name)
     if not isinstance(value, dict):
-        raise TransientError(f"Slack's answer has no {name}")
+        raise TransientError(f"Slack's response has no {name}")
     return value
 
 

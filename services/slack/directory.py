@@ -1,4 +1,4 @@
-"""Who people are in Slack: an e-mail address to somebody who can be told, cached and checked."""
+"""Finding the Slack users behind e-mail addresses, and whether they can be notified."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ LOOKUPS_A_MINUTE = 45
 
 LOOKUPS_AT_ONCE = 16
 LISTED_PAGES = 15
-"""Pages of people to read before going on one by one; Slack allows about 20 a minute."""
+"""Pages of users to read before looking up the rest one by one. Slack allows about 20 pages a minute."""
 
 LISTING = "directory:listing"
-LISTING_SETS_IN_AGAIN_MS = 24 * 60 * 60 * 1000
+LISTING_PAUSE_MS = 24 * 60 * 60 * 1000
 _MINUTE = 60_000
 _USER_ID = re.compile(r"[uw][a-z0-9]{2,20}")
 
 
 def member_of(user: SlackUser, workspace_id: str) -> Member:
-    """Whether this person may be told of job changes in this workspace, and why not."""
+    """Return the user as a member of this workspace, with the reason if they may not be notified."""
     problems = (
         (user.deleted, DEACTIVATED),
         (user.is_bot, BOT),
         (user.is_stranger or _is_foreign(user, workspace_id), STRANGER),
         (user.is_guest, GUEST),
     )
-    return Member(user.id, next((problem for holds, problem in problems if holds), None))
+    return Member(user.id, next((problem for applies, problem in problems if applies), None))
 
 
 @dataclass(frozen=True)
 class Directory:
-    """Asks Slack who somebody is, and remembers the answer for all replicas; rights are asked for anew each time."""
+    """Looks up users in Slack and caches them for all replicas. Admin rights are never cached."""
 
     slack: Slack
     database: Database
@@ -52,58 +52,57 @@ class Directory:
 
     async def find(self, workspace_id: str, emails: Collection[str]) -> dict[str, Member]:
         """
-        Who these addresses are in Slack, by the address in lower case; every one of them is in the answer.
+        Return the member behind each of these e-mail addresses, by the address in lower case.
 
-        A Slack user id may stand for an address: then it is whether that user can be told.
-
-        What could not be learnt now is UNKNOWN. Raises PermanentError when Slack does not let us ask at all.
+        An address may also be a Slack user id. If Slack cannot answer now, the member's problem is UNKNOWN. Raises
+        PermanentError if Slack does not allow the app to look up users.
         """
-        wanted = {email.lower(): email.strip().lower() for email in emails}
-        found = await self.database.run(members.cached, workspace_id, set(wanted.values()), self.now())
-        unknown = sorted(set(wanted.values()) - found.keys())
-        if unknown:
-            found |= await self._learn(workspace_id, unknown)
-        return {email: found[stripped] for email, stripped in wanted.items()}
+        stripped = {email.lower(): email.strip().lower() for email in emails}
+        by_email = await self.database.run(members.cached, workspace_id, set(stripped.values()), self.now())
+        missing = sorted(set(stripped.values()) - by_email.keys())
+        if missing:
+            by_email |= await self._fetch(workspace_id, missing)
+        return {email: by_email[address] for email, address in stripped.items()}
 
     async def is_admin(self, workspace_id: str, user_id: str) -> bool:
-        """Whether Slack says right now that this person is an admin or owner. Where it does not answer: no."""
+        """Ask Slack whether this user is an admin or owner. False if Slack does not respond."""
         try:
             user = await self.slack.user(workspace_id, user_id)
         except (TransientError, PermanentError) as error:
-            log.warning("the rights of %s in %s could not be checked: %s", user_id, workspace_id, error)
+            log.warning("Could not check whether %s is an admin of %s: %s", user_id, workspace_id, error)
             return False
         return user is not None and user.is_admin and member_of(user, workspace_id).problem is None
 
-    async def _learn(self, workspace_id: str, emails: list[str]) -> dict[str, Member]:
+    async def _fetch(self, workspace_id: str, emails: list[str]) -> dict[str, Member]:
         allowed, wait = await self._allowance(workspace_id)
-        found: dict[str, Member] = {}
+        by_email: dict[str, Member] = {}
         if len(emails) > allowed and await self._may_list(workspace_id):
-            found = await self._list(workspace_id, emails)
-        remaining = [email for email in emails if email not in found]
-        found |= await self._look_up(workspace_id, remaining[:allowed])
-        return {email: found.get(email, Member(None, UNKNOWN, wait)) for email in emails}
+            by_email = await self._list(workspace_id, emails)
+        remaining = [email for email in emails if email not in by_email]
+        by_email |= await self._look_up(workspace_id, remaining[:allowed])
+        return {email: by_email.get(email, Member(None, UNKNOWN, wait)) for email in emails}
 
     async def _allowance(self, workspace_id: str) -> tuple[int, float]:
-        """How many may be looked up now, and in how many seconds the next, whichever replica asked the others."""
+        """Return how many lookups are allowed now, over all replicas, and in how many seconds the next one is."""
         now = self.now()
-        asked, first = await self.database.run(members.lookups_since, workspace_id, now - _MINUTE)
+        count, first = await self.database.run(members.lookups_since, workspace_id, now - _MINUTE)
         wait = (first + _MINUTE - now) / 1000 if first else _MINUTE / 1000
-        return max(0, LOOKUPS_A_MINUTE - asked), max(wait, 1.0)
+        return max(0, LOOKUPS_A_MINUTE - count), max(wait, 1.0)
 
     async def _look_up(self, workspace_id: str, emails: list[str]) -> dict[str, Member]:
-        found: dict[str, Member] = {}
+        by_email: dict[str, Member] = {}
         for start in range(0, len(emails), LOOKUPS_AT_ONCE):
-            some = emails[start : start + LOOKUPS_AT_ONCE]
-            answers = await asyncio.gather(*(self._ask(workspace_id, email) for email in some))
-            found |= dict(zip(some, answers, strict=True))
-            learnt = {email: member for email, member in found.items() if member.problem != UNKNOWN}
-            await self.database.run(members.cache, workspace_id, learnt, self.now())
-            if len(learnt) < len(found):  # Slack is in trouble or asks us to wait: so do the rest
-                wait = max(member.retry_after or 0 for member in found.values()) or None
-                return found | {email: Member(None, UNKNOWN, wait) for email in emails[start + LOOKUPS_AT_ONCE :]}
-        return found
+            batch = emails[start : start + LOOKUPS_AT_ONCE]
+            answers = await asyncio.gather(*(self._look_up_one(workspace_id, email) for email in batch))
+            by_email |= dict(zip(batch, answers, strict=True))
+            answered = {email: member for email, member in by_email.items() if member.problem != UNKNOWN}
+            await self.database.run(members.cache, workspace_id, answered, self.now())
+            if len(answered) < len(by_email):  # Slack fails or limits the rate, so the rest waits too
+                wait = max(member.retry_after or 0 for member in by_email.values()) or None
+                return by_email | {email: Member(None, UNKNOWN, wait) for email in emails[start + LOOKUPS_AT_ONCE :]}
+        return by_email
 
-    async def _ask(self, workspace_id: str, email: str) -> Member:
+    async def _look_up_one(self, workspace_id: str, email: str) -> Member:
         try:
             if _USER_ID.fullmatch(email):
                 user = await self.slack.user(workspace_id, email.upper())
@@ -117,42 +116,44 @@ class Directory:
         return await self.database.run(pauses.paused_until, workspace_id, LISTING, self.now()) is None
 
     async def _list(self, workspace_id: str, emails: list[str]) -> dict[str, Member]:
-        """Those of *emails* that a walk through everybody tells of: fewer calls than one by one, up to LISTED_PAGES."""
-        found, wanted, pages, has_addresses = dict[str, Member](), set(emails), 0, False
+        """Find these emails in the list of all users, up to LISTED_PAGES, which takes fewer calls than lookups."""
+        by_email, wanted, pages, has_emails = dict[str, Member](), set(emails), 0, False
         try:
             async for page in self.slack.users(workspace_id):
                 pages += 1
-                has_addresses = has_addresses or any(user.email for user in page)
+                has_emails = has_emails or any(user.email for user in page)
                 for user in page:
-                    for address in wanted & {user.email, user.id.lower()}:
-                        _prefer(found, address, member_of(user, workspace_id))
+                    for email in wanted & {user.email, user.id.lower()}:
+                        _prefer(by_email, email, member_of(user, workspace_id))
                 if pages == LISTED_PAGES:
-                    await self._list_no_more(workspace_id)
+                    await self._pause_listing(workspace_id)
                     break
             else:
-                if has_addresses:  # without users:read.email nobody has one, and nobody is known to be missing
-                    missing = (email for email in wanted - found.keys() if not _USER_ID.fullmatch(email))
-                    found |= {email: Member(None, NOT_IN_SLACK) for email in missing}
+                if has_emails:  # without users:read.email, users have no email, which does not mean they are missing
+                    missing = (email for email in wanted - by_email.keys() if not _USER_ID.fullmatch(email))
+                    by_email |= {email: Member(None, NOT_IN_SLACK) for email in missing}
         except TransientError as error:
-            log.warning("listing the members of %s stopped at page %s: %s", workspace_id, pages + 1, error)
-        await self.database.run(members.cache, workspace_id, found, self.now(), one_by_one=False)
-        return found
+            log.warning("Listing the users of %s stopped at page %s: %s", workspace_id, pages + 1, error)
+        await self.database.run(members.cache, workspace_id, by_email, self.now(), one_by_one=False)
+        return by_email
 
-    async def _list_no_more(self, workspace_id: str) -> None:
+    async def _pause_listing(self, workspace_id: str) -> None:
         now = self.now()
-        until = now + LISTING_SETS_IN_AGAIN_MS
-        await self.database.run(pauses.pause, workspace_id, LISTING, until, now, "there are too many people to list")
+        until = now + LISTING_PAUSE_MS
+        await self.database.run(
+            pauses.pause, workspace_id, LISTING, until, now, "the workspace has too many users to list"
+        )
 
 
-def _prefer(found: dict[str, Member], email: str, member: Member) -> None:
-    """A closed account and a new one may share an address: the one that can be told counts."""
-    if email not in found or found[email].problem is not None:
-        found[email] = member
+def _prefer(by_email: dict[str, Member], email: str, member: Member) -> None:
+    """Of a deactivated and a new account with the same address, keep the one that can be notified."""
+    if email not in by_email or by_email[email].problem is not None:
+        by_email[email] = member
 
 
 def _is_foreign(user: SlackUser, workspace_id: str) -> bool:
-    """Whether this person is known to belong elsewhere: they can be seen in channels shared with another company."""
-    homes = user.team_ids
-    if workspace_id.startswith("E"):  # an organisation; which workspaces are in it is not said
-        homes = frozenset(home for home in homes if home.startswith("E"))
-    return bool(homes) and workspace_id not in homes
+    """Whether this user belongs to another company, and is visible in a channel shared with it."""
+    teams = user.team_ids
+    if workspace_id.startswith("E"):  # an organization, whose workspaces are not known
+        teams = frozenset(team for team in teams if team.startswith("E"))
+    return bool(teams) and workspace_id not in teams

@@ -1,6 +1,6 @@
-"""What Slack's refusals mean for us: a table of its error codes. Pure.
+"""The error that each error code of Slack stands for. Pure.
 
-The codes and their words: https://docs.slack.dev/reference/methods/chat.postMessage#errors, the same heading of
+Slack explains the codes at https://docs.slack.dev/reference/methods/chat.postMessage#errors, the same heading of
 /conversations.info, /conversations.history, /users.lookupByEmail and /users.info, and
 https://docs.slack.dev/apis/web-api/rate-limits
 """
@@ -18,25 +18,27 @@ from domain.errors import (
     WorkspaceGoneError,
 )
 
-WAIT_UNSAID = 30.0
-"""Seconds to wait after a 429 that does not say how long."""
+DEFAULT_WAIT = 30.0
+"""Seconds to wait after a 429 without a Retry-After header."""
 
 LONGEST_WAIT = 24 * 60 * 60.0
 MIGRATION_WAIT = 15 * 60.0
+
+MESSAGES_TAB_OFF = "The app's Messages tab is off."
 
 _REINSTALL = "Install the app again."
 _DEAD = {
     "channel_not_found": "Slack cannot find it, or it is private and the app was not invited",
     "not_in_channel": "the app is not in that channel",
     "is_archived": "the channel is archived",
-    "restricted_action": "the workspace lets only some people post there",
+    "restricted_action": "only some people may post there",
     "restricted_action_read_only_channel": "the channel is read-only for apps",
-    "restricted_action_thread_only_channel": "the channel takes replies in threads only",
-    "restricted_action_non_threadable_channel": "the channel takes no such messages",
+    "restricted_action_thread_only_channel": "the channel allows only replies in threads",
+    "restricted_action_non_threadable_channel": "the channel does not allow this kind of message",
     "user_disabled": "the person's account is deactivated",
-    "user_not_found": "Slack does not know the person",
-    "user_not_visible": "the app may not see the person",
-    "cannot_dm_bot": "a bot cannot be sent direct messages",
+    "user_not_found": "Slack does not know this person",
+    "user_not_visible": "the app cannot see this person",
+    "cannot_dm_bot": "Slack does not allow direct messages to bots",
 }
 _REFUSED = frozenset(
     {
@@ -62,19 +64,19 @@ _GONE = {
     "not_authed": "Slack does not accept the app's token",
     "token_revoked": "the app's token was revoked",
     "token_expired": "the app's token has expired",
-    "team_access_not_granted": "the app has no access to this workspace any more",
+    "team_access_not_granted": "the app no longer has access to this workspace",
 }
 _ADMIN = {
-    "not_allowed_token_type": f"Slack does not accept the app's kind of token for this. {_REINSTALL}",
-    "accesslimited": "Slack limits the app's access. Ask a workspace owner to approve the app.",
-    "access_denied": "Slack denies the app access. Ask a workspace owner to approve the app.",
-    "ekm_access_denied": "Your organisation's key management suspends posting. Ask its admins to allow the app.",
-    "messages_tab_disabled": "The app's Messages tab is off. Switch it on under App Home at https://api.slack.com/apps.",
-    "no_permission": f"The app lacks a permission it needs. {_REINSTALL}",
-    "enterprise_is_restricted": "Your organisation does not let this app in. Ask its admins to approve it.",
-    "message_not_found": "the message is not there any more",
+    "not_allowed_token_type": f"Slack does not accept this kind of token. {_REINSTALL}",
+    "accesslimited": "Slack restricts the app's access. Ask a workspace owner to approve the app.",
+    "access_denied": "Slack denied the app access. Ask a workspace owner to approve the app.",
+    "ekm_access_denied": "Your organization's key management (EKM) blocks posting. Ask its admins to allow the app.",
+    "messages_tab_disabled": f"{MESSAGES_TAB_OFF} Turn it on under App Home at https://api.slack.com/apps.",
+    "no_permission": f"The app is missing a permission. {_REINSTALL}",
+    "enterprise_is_restricted": "Your organization does not allow this app. Ask its admins to approve it.",
+    "message_not_found": "the message no longer exists",
     "cant_update_message": "the message cannot be changed",
-    "edit_window_closed": "the message is too old to be changed",
+    "edit_window_closed": "the message is too old to change",
 }
 _PERMANENT: dict[str, tuple[type[PermanentError], str]] = {
     **{code: (DestinationDeadError, text) for code, text in _DEAD.items()},
@@ -82,7 +84,8 @@ _PERMANENT: dict[str, tuple[type[PermanentError], str]] = {
     **{code: (PermanentError, text) for code, text in _ADMIN.items()},
 }
 _RATE_LIMITED = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
-# "Some aspect of the operation may have succeeded" stands beside most of these; duplicate_* speak of an earlier one.
+# Of most of these, Slack says that "some aspect of the operation" may have succeeded. duplicate_* refer to an earlier
+# call.
 _IN_DOUBT = frozenset(
     {
         "internal_error",
@@ -93,24 +96,24 @@ _IN_DOUBT = frozenset(
         "duplicate_channel_not_found",
     }
 )
-# The workspace moves into an organisation, which takes hours to days and ends by itself.
+# The workspace is being moved into an organization, which takes hours to days.
 _MIGRATING = frozenset({"team_added_to_org", "org_login_required"})
 
 
-def refusal(status: int, answer: Mapping[str, object], retry_after: str | None) -> PermanentError | TransientError:
+def error_for(status: int, answer: Mapping[str, object], retry_after: str | None) -> PermanentError | TransientError:
     """
-    The error that an answer other than `"ok": true` stands for.
+    Return the error for a response other than `"ok": true`.
 
-    *answer*: its body, empty when that was no JSON object; *retry_after*: the header.
+    `answer` is its body, empty if that was not a JSON object. `retry_after` is the header.
     """
     code = answer.get("error")
     code = code if isinstance(code, str) else ""
     if status == 429 or code in _RATE_LIMITED:
-        return TransientError("Slack asks us to wait", retry_after=seconds(retry_after))
+        return TransientError("Slack rate limit reached", retry_after=retry_after_seconds(retry_after))
     if status >= 500 or status == 408:
-        return TransientError(f"Slack answered with HTTP {status}", in_doubt=True)
+        return TransientError(f"Slack responded with HTTP {status}", in_doubt=True)
     if not code:
-        return TransientError(f"Slack's answer makes no sense (HTTP {status})", in_doubt=status == 200)
+        return TransientError(f"Slack sent an invalid response (HTTP {status})", in_doubt=status == 200)
     return _by_code(code, answer)
 
 
@@ -119,29 +122,29 @@ def _by_code(code: str, answer: Mapping[str, object]) -> PermanentError | Transi
         kind, text = _PERMANENT[code]
         return kind(text)
     if code in _REFUSED:
-        return MessageRefusedError(f"Slack does not take the message ({_printable(code)}{_details(answer)})")
+        return MessageRefusedError(f"Slack rejected the message ({_printable(code)}{_details(answer)})")
     if code == "missing_scope":
-        needed = answer.get("needed")
-        what = f"the permission {_printable(needed)}" if isinstance(needed, str) and needed else "a permission it needs"
-        return PermanentError(f"The app lacks {what}. {_REINSTALL}")
+        scope = answer.get("needed")
+        permission = f"the permission {_printable(scope)}" if isinstance(scope, str) and scope else "a permission"
+        return PermanentError(f"The app is missing {permission}. {_REINSTALL}")
     if code in _MIGRATING:
-        return TransientError("Slack is moving the workspace into an organisation", retry_after=MIGRATION_WAIT)
-    return TransientError(f"Slack answered {_printable(code)}", in_doubt=code in _IN_DOUBT)
+        return TransientError("Slack is moving the workspace into an organization", retry_after=MIGRATION_WAIT)
+    return TransientError(f"Slack responded with {_printable(code)}", in_doubt=code in _IN_DOUBT)
 
 
-def seconds(retry_after: str | None) -> float:
-    """How long a Retry-After header asks us to wait; WAIT_UNSAID when it is missing or makes no sense."""
+def retry_after_seconds(header: str | None) -> float:
+    """Return the wait that a Retry-After header asks for, or DEFAULT_WAIT if it is missing or invalid."""
     try:
-        asked = float(retry_after or "nan")
+        wait = float(header or "nan")
     except ValueError:
-        return WAIT_UNSAID
-    if not math.isfinite(asked) or asked < 0:
-        return WAIT_UNSAID
-    return min(max(asked, 1.0), LONGEST_WAIT)
+        return DEFAULT_WAIT
+    if not math.isfinite(wait) or wait < 0:
+        return DEFAULT_WAIT
+    return min(max(wait, 1.0), LONGEST_WAIT)
 
 
 def _details(answer: Mapping[str, object]) -> str:
-    """Where the fault is, as `response_metadata.messages` says it."""
+    """Where in the message the error is, from `response_metadata.messages`."""
     metadata = answer.get("response_metadata")
     messages = metadata.get("messages") if isinstance(metadata, Mapping) else None
     if not isinstance(messages, list):

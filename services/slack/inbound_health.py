@@ -1,4 +1,4 @@
-"""Signs of Slack: that something came from it, and was genuine or not. The doctor cannot find it out by asking."""
+"""Recording when signed requests of Slack arrived. Slack cannot be asked whether it reaches the app."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ EVERY_MS = 60_000
 
 @dataclass(frozen=True)
 class InboundRecorder:
-    """In the way of every request of Slack's, so a sign is stored once a minute and no more often."""
+    """Records each kind of request at most once a minute, because it delays every request of Slack."""
 
     database: Database
     now: Callable[[], int]
-    _noted: dict[str, int] = field(default_factory=dict, init=False, repr=False)
+    _recorded_at: dict[str, int] = field(default_factory=dict, init=False, repr=False)
 
-    async def record(self, sign: str) -> None:
-        """*sign*: one of those of store/slack/inbound_health.py."""
+    async def record(self, kind: str) -> None:
+        """`kind` is one of those in store/slack/inbound_health.py."""
         now = self.now()
-        if now - self._noted.get(sign, now - EVERY_MS) < EVERY_MS:
+        if now - self._recorded_at.get(kind, now - EVERY_MS) < EVERY_MS:
             return
-        self._noted[sign] = now
-        with suppress(DatabaseUnavailableError):  # it is only remembered, and the doctor tells of the database
-            await self.database.run(inbound_health.record, sign, now)
+        self._recorded_at[kind] = now
+        with suppress(DatabaseUnavailableError):  # Slack must still be answered, and the doctor checks the database
+            await self.database.run(inbound_health.record, kind, now)

@@ -1,4 +1,4 @@
-"""What Slack is asked while somebody installs the app: a code for a token, and every channel there is to choose."""
+"""Calls to Slack during an installation: exchanging the code for a token, and listing channels to choose from."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from services.slack.call import body, call, error_code, failure, token_of
 from services.slack.shapes import ChannelInfo, Json, text_of
 
 PAGE = 999
-"""The most that Slack gives at once: somebody is waiting, and the method may be called 20 times a minute.
+"""The most that Slack returns per page: a person is waiting, and Slack allows 20 calls a minute.
 https://docs.slack.dev/reference/methods/conversations.list"""
 
 PATIENCE_SECONDS = 40.0
-"""How long a browser is kept waiting for Slack to let us go on."""
+"""How long a browser waits in total because of Slack's rate limits."""
 
 _CREDENTIALS = "Slack does not accept this server's credentials. Check SLACK_CLIENT_ID and SLACK_CLIENT_SECRET."
-_STALE = "Slack does not accept the code it gave your browser: it was used before, or is more than 10 minutes old."
-_UNHEARD = "Slack does not tell which channels there are."
+_CODE_EXPIRED = "This installation link was already used or has expired."
+_CANNOT_LIST = "Slack does not list the channels."
 _REFUSED = {
     "invalid_client_id": _CREDENTIALS,
     "bad_client_secret": _CREDENTIALS,
-    "invalid_code": _STALE,
-    "code_already_used": _STALE,
-    "code_expired": _STALE,
-    "bad_redirect_uri": "Slack does not know this server's address. Add it to the app's redirect URLs.",
-    "missing_argument": _UNHEARD,
-    "unknown_method": _UNHEARD,
+    "invalid_code": _CODE_EXPIRED,
+    "code_already_used": _CODE_EXPIRED,
+    "code_expired": _CODE_EXPIRED,
+    "bad_redirect_uri": "Slack does not accept this server's address. Add it to the app's redirect URLs.",
+    "missing_argument": _CANNOT_LIST,
+    "unknown_method": _CANNOT_LIST,
 }
-"""https://docs.slack.dev/reference/methods/oauth.v2.access#errors, and the same of conversations.list"""
+"""https://docs.slack.dev/reference/methods/oauth.v2.access#errors, and those of conversations.list"""
 
 
 @dataclass(frozen=True)
-class Listing:
+class ChannelList:
     """
-    Channels that are not archived, by name: all public ones, and private ones that the app is in.
+    Channels that are not archived, by name: all public ones, and the private ones that the app is a member of.
 
-    *is_complete* False: Slack asked us to wait for too long.
+    `is_complete` is False if Slack's rate limit left some out.
     """
 
     channels: list[ChannelInfo]
@@ -53,8 +53,9 @@ class Listing:
 @dataclass(frozen=True)
 class SlackInstall:
     """
-    *client* as in services/slack/api.py; *tokens* answers with a workspace's bot token, or None; *wait* takes seconds.
+    Slack's methods for installing.
 
+    `client` is as in services/slack/api.py. `tokens` returns a workspace's bot token or None. `wait` takes seconds.
     Every method raises WorkspaceGoneError, PermanentError or TransientError.
     """
 
@@ -64,7 +65,7 @@ class SlackInstall:
 
     async def exchange(self, code: str, client_id: str, client_secret: str, redirect_uri: str) -> Installation:
         """
-        The installation that a code stands for; it can be exchanged once, within 10 minutes.
+        Exchange a code for the installation. A code can be exchanged once, within 10 minutes.
 
         https://docs.slack.dev/authentication/installing-with-oauth#exchanging
         """
@@ -75,32 +76,32 @@ class SlackInstall:
             data={"code": code, "redirect_uri": redirect_uri},
         )
         token = text_of(answer, "access_token")
-        # Which of the workspace's bots we are stands only there.
+        # Only auth.test returns the bot's own id.
         identity = await _call(self.client, "auth.test", headers=_bearer(token), data={})
         return _installation(answer, identity, token)
 
-    async def channels(self, workspace_id: str, *, org_wide: bool) -> Listing:
+    async def channels(self, workspace_id: str, *, org_wide: bool) -> ChannelList:
         """
-        Every one that can be chosen, waiting where Slack asks us to.
+        List the channels that an admin can choose, waiting when Slack's rate limit requires it.
 
-        *org_wide*: of all the organisation's workspaces we were let into.
+        With `org_wide`, the channels of all workspaces of the organization that allow the app.
 
         https://docs.slack.dev/reference/methods/conversations.list
         """
         token = await token_of(self.tokens, workspace_id)
-        reading = _Reading(self.client, token, self.wait)
-        teams = await reading.teams() if org_wide else [None]
+        reader = _PageReader(self.client, token, self.wait)
+        teams = await reader.teams() if org_wide else [None]
         try:
-            found = await reading.channels(teams, "public_channel,private_channel")
-        except PermanentError:  # without groups:read there are the public ones
-            found = await reading.channels(teams, "public_channel")
-        channels = {channel.id: channel for channel in map(ChannelInfo.of, found) if _can_be_chosen(channel)}
-        return Listing(sorted(channels.values(), key=lambda channel: channel.name), reading.is_complete)
+            raw = await reader.channels(teams, "public_channel,private_channel")
+        except PermanentError:  # without groups:read, only public channels can be listed
+            raw = await reader.channels(teams, "public_channel")
+        channels = {channel.id: channel for channel in map(ChannelInfo.of, raw) if _can_be_chosen(channel)}
+        return ChannelList(sorted(channels.values(), key=lambda channel: channel.name), reader.is_complete)
 
 
 @dataclass
-class _Reading:
-    """Several lists read page by page, with one amount of patience for all of them."""
+class _PageReader:
+    """Reads lists page by page. `patience` is how many seconds it may still wait, over all lists."""
 
     client: AsyncWebClient = field(repr=False)
     token: str = field(repr=False)
@@ -109,37 +110,37 @@ class _Reading:
     is_complete: bool = True
 
     async def teams(self) -> list[str | None]:
-        """An organisation's workspaces, since its token has to say which one it asks about; [None]: not known."""
+        """The workspaces of an organization, whose token has to name one in each call. [None] if they are not known."""
         try:
             return [text_of(team, "id") for team in await self.all("auth.teams.list", "teams", {})]
         except PermanentError:
             return [None]
 
     async def channels(self, teams: Sequence[str | None], types: str) -> list[Json]:
-        found: list[Json] = []
+        channels: list[Json] = []
         for team_id in teams:
-            asked = {"types": types, "exclude_archived": "true", "team_id": team_id}
-            found += await self.all("conversations.list", "channels", asked)
-        return found
+            arguments = {"types": types, "exclude_archived": "true", "team_id": team_id}
+            channels += await self.all("conversations.list", "channels", arguments)
+        return channels
 
-    async def all(self, method: str, key: str, asked: Mapping[str, str | None]) -> list[Json]:
-        found: list[Json] = []
+    async def all(self, method: str, key: str, arguments: Mapping[str, str | None]) -> list[Json]:
+        items: list[Json] = []
         cursor: str | None = None
-        while answer := await self._page(method, {**asked, "cursor": cursor}):
+        while answer := await self._page(method, {**arguments, "cursor": cursor}):
             page = answer.get(key)
             if not isinstance(page, list) or not all(isinstance(item, dict) for item in page):
-                raise TransientError(f"Slack's answer to {method} makes no sense")
-            found += page
-            following = str(_part(answer, "response_metadata").get("next_cursor") or "") or None
-            # A page may be empty with more to come, but the same cursor again would go round in circles.
-            if following in {None, cursor}:
+                raise TransientError(f"Slack sent an invalid response to {method}")
+            items += page
+            next_cursor = str(_part(answer, "response_metadata").get("next_cursor") or "") or None
+            # A page may be empty although more follow, but the same cursor again would never end.
+            if next_cursor in {None, cursor}:
                 break
-            cursor = following
-        return found
+            cursor = next_cursor
+        return items
 
-    async def _page(self, method: str, asked: Mapping[str, str | None]) -> Json | None:
-        """None: Slack asks for more patience than there is left."""
-        form = {"limit": PAGE, **{name: value for name, value in asked.items() if value}}
+    async def _page(self, method: str, arguments: Mapping[str, str | None]) -> Json | None:
+        """Return None if Slack asks to wait longer than the remaining patience."""
+        form = {"limit": PAGE, **{name: value for name, value in arguments.items() if value}}
         while self.is_complete:
             try:
                 return await _call(self.client, method, headers=_bearer(self.token), data=form)
@@ -157,8 +158,8 @@ async def _call(client: AsyncWebClient, method: str, headers: dict[str, str], da
     try:
         return body(await call(client, method, headers, data=data))
     except SlackApiError as error:
-        told = _REFUSED.get(error_code(error) or "")
-        raise (PermanentError(told) if told else failure(error)) from error
+        text = _REFUSED.get(error_code(error) or "")
+        raise (PermanentError(text) if text else failure(error)) from error
 
 
 def _installation(answer: Json, identity: Json, token: str) -> Installation:

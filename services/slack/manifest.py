@@ -1,4 +1,4 @@
-"""What the Slack app is, as manifest.json says it: scopes, events, addresses, and the link that creates it. Pure."""
+"""The Slack app's manifest: scopes, events, addresses, and the link that creates the app. Pure."""
 
 from __future__ import annotations
 
@@ -10,52 +10,48 @@ from urllib.parse import quote, urlsplit
 from services.settings import is_loopback
 
 PLACEHOLDER_URL = "https://example.com"
-"""Stands in manifest.json where the public URL goes."""
+"""The public URL in manifest.json, which is replaced."""
 
 REASONS = {
-    "chat:write": "Tell people about job changes in a direct message, and answer them there.",
-    "chat:write.public": "Post to the default channel without having to be invited to it first.",
-    "commands": "Answer /usergems-status, which shows how things are going.",
-    "users:read": "Know who is active, who is a guest and who is an admin, so that only the right person is told.",
-    "users:read.email": "Match the owner of a Salesforce record to a Slack member by e-mail address.",
-    "channels:read": "List public channels to choose from, and notice when the chosen one is renamed or archived.",
-    "groups:read": "The same for private channels that the app has been invited to. It sees no others.",
-    "im:history": (
-        "After a crash, check its own direct messages to see whether a message went out, so that nothing is told twice."
-    ),
+    "chat:write": "Send job changes in direct messages and channels.",
+    "chat:write.public": "Post in public channels without being invited first.",
+    "commands": "Answer the command /usergems-status.",
+    "users:read": "See who is active, a guest or an admin, so that only the right people are notified.",
+    "users:read.email": "Match Salesforce owners to Slack members by e-mail address.",
+    "channels:read": "List public channels to choose from, and notice when a chosen channel is renamed or archived.",
+    "groups:read": "The same for private channels that the app was invited to. It cannot see any others.",
+    "im:history": ("After a crash, check the app's own direct messages, so that no message is sent twice."),
     "usergroups:read": (
-        "Know who is in a user group, if one of your rules tells everybody in it. Without it, such a rule moves on to"
-        " the next person it names."
+        "See who is in a user group, if a rule assigns job changes to one. Without this permission, such a rule skips"
+        " the group."
     ),
 }
-"""Why each scope is asked for, as the people who are asked to allow it read it."""
+"""Why the app needs each scope, for the people who are asked to grant it."""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """The manifest as https://docs.slack.dev/reference/app-manifest describes it."""
+    """https://docs.slack.dev/reference/app-manifest"""
 
     values: dict[str, Any]
 
     @classmethod
     def parse(cls, text: str) -> Manifest:
-        """*text*: what stands in manifest.json."""
+        """`text` is the content of manifest.json."""
         return cls(json.loads(text))
 
     @property
     def name(self) -> str:
-        """What the app is called in Slack. https://docs.slack.dev/reference/app-manifest"""
         name: str = self.values["display_information"]["name"]
         return name
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """Every bot scope that is asked for, the optional ones among them."""
+        """All bot scopes, including the optional ones."""
         return tuple(self.values["oauth_config"]["scopes"]["bot"])
 
     @property
     def optional_scopes(self) -> tuple[str, ...]:
-        """Those that an installer may leave out."""
         return tuple(self.values["oauth_config"]["scopes"]["bot_optional"])
 
     @property
@@ -64,20 +60,20 @@ class Manifest:
 
     def at(self, public_url: str) -> Manifest:
         """
-        The same app, served at this address. Raises ValueError if Slack could not reach it safely.
+        Return the manifest of the same app at this address. Raises ValueError if Slack cannot reach it safely.
 
-        *public_url*: https, or http on this machine to try things out.
+        `public_url` uses https, or http on this machine for a trial.
         """
         fault = _url_fault(public_url)
         if fault:
             raise ValueError(f"{public_url!r} {fault}")
-        # Inside JSON strings the address needs JSON's own escaping.
+        # The address is inserted into JSON strings, so it is escaped for JSON.
         address = json.dumps(public_url.rstrip("/"))[1:-1]
         return Manifest.parse(json.dumps(self.values).replace(PLACEHOLDER_URL, address))
 
     def by_socket(self) -> Manifest:
         """
-        The same app, to which Slack speaks by WebSocket: it needs no address that Slack can reach.
+        Return the manifest of the same app in Socket Mode, which needs no address that Slack can reach.
 
         https://docs.slack.dev/apis/events-api/using-socket-mode
         """
@@ -95,7 +91,7 @@ class Manifest:
     @property
     def share_link(self) -> str:
         """
-        Opens Slack's page that creates an app from this manifest; whoever follows it owns the new app.
+        A link to Slack's page that creates an app from this manifest, owned by the person who opens it.
 
         https://docs.slack.dev/app-manifests/configuring-apps-with-app-manifests#sharing
         """
@@ -108,11 +104,11 @@ def _url_fault(url: str) -> str | None:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
     except ValueError:
-        return "is not an address"
+        return "is not a valid URL"
     if not host or parts.scheme not in {"http", "https"}:
-        return "must be an address that starts with https://"
+        return "must start with https://"
     if parts.query or parts.fragment or parts.username:
-        return "must be a plain address, without ?, # or a user name"
+        return "must not contain ?, # or a user name"
     if parts.scheme == "http" and not is_loopback(host):
-        return "must start with https://; plain http is accepted for this machine (localhost) only"
+        return "must start with https:// (http:// is allowed for localhost only)"
     return None

@@ -1,8 +1,7 @@
-"""Foreign text made safe to show in Slack: it reads as it was written, and nothing in it is live. Pure.
+"""Escaping text of others for Slack, so that it looks as it was written and contains no markup. Pure.
 
-Slack's mrkdwn has three escapes (&, < and >) and none for its formatting, so a formatting character that could be live
-gives way to one that looks the same. Inside a word, as in E*TRADE, Slack does not format; there it stays what it is, to
-be copied and searched for. https://docs.slack.dev/messaging/formatting-message-text
+Slack's mrkdwn has escapes for &, < and > only, so a formatting character is replaced with one that looks the same.
+Inside a word, as in E*TRADE, Slack does not format, so the character stays and the word can be copied and searched. https://docs.slack.dev/messaging/formatting-message-text
 """
 
 from __future__ import annotations
@@ -12,16 +11,16 @@ import unicodedata
 from urllib.parse import quote, urlsplit
 
 LONGEST_ADDRESS = 3_000
-"""Characters of a button's address: https://docs.slack.dev/reference/block-kit/block-elements/button-element"""
+"""The most characters in a button's URL: https://docs.slack.dev/reference/block-kit/block-elements/button-element"""
 
 LONGEST_LINK = 500
-"""Characters of a link in mrkdwn; a longer address is left out, it would crowd out the message."""
+"""The most characters of a link in mrkdwn. A longer one is left out, because it would fill the message."""
 
 _ELLIPSIS, _NOTHING = "…", "—"
 _ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
 _ZERO_WIDTH_JOINER = "\u200d"
 
-# Overrides, embeddings and isolates: one left open would turn the rest of the line around.
+# Overrides, embeddings and isolates. One that is not closed would reverse the rest of the line.
 _DIRECTION_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
 
@@ -34,7 +33,7 @@ _LOOKALIKES = str.maketrans(
         "`": "\N{MODIFIER LETTER GRAVE ACCENT}",
     }
 )
-# Slack formats between word boundaries, and a word is of ASCII letters and digits.
+# Slack formats at word boundaries, where a word has ASCII letters and digits.
 _FORMATTING = re.compile(r"`|(?<![A-Za-z0-9])[*_~]|[*_~](?![A-Za-z0-9])")
 _EMOJI_CODE = re.compile(r":(?=[a-z0-9_+'-]*[a-z+-][a-z0-9_+'-]*:)")
 _QUOTE_MARK = re.compile("^[>\N{FULLWIDTH GREATER-THAN SIGN}]")
@@ -42,10 +41,10 @@ _QUOTE_MARK = re.compile("^[>\N{FULLWIDTH GREATER-THAN SIGN}]")
 
 def plain(text: str, limit: int) -> str:
     """
-    For Slack's plain_text, where nothing is parsed: one line of at most *limit* characters.
+    Return one line of at most `limit` characters for Slack's plain_text, which Slack does not parse.
 
-    An ellipsis stands where it was cut, a dash for text that shows nothing: Slack refuses empty text. Text that runs
-    right to left is isolated (two characters more), so that the line around it does not flip.
+    A cut ends in an ellipsis. Invisible text becomes a dash, because Slack refuses empty text. Right-to-left text is
+    isolated with two more characters, so that the line around it keeps its direction.
     """
     line = _cut(_one_line(text), limit)
     if all(unicodedata.category(char)[0] in "CZ" for char in line):
@@ -56,19 +55,19 @@ def plain(text: str, limit: int) -> str:
 
 
 def escape(text: str, limit: int) -> str:
-    """For mrkdwn: as `plain`, and inert. *limit* counts what is read; an escaped character is up to five long."""
+    """Return one line for mrkdwn without markup. `limit` counts visible characters, before escaping."""
     line = _QUOTE_MARK.sub(_QUOTE, plain(text, limit))
-    line = _FORMATTING.sub(lambda found: found[0].translate(_LOOKALIKES), line)
+    line = _FORMATTING.sub(lambda match: match[0].translate(_LOOKALIKES), line)
     return _EMOJI_CODE.sub(_COLON, line).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def bold(text: str, limit: int) -> str:
-    """As `escape`, in bold. No asterisk inside can end it early."""
+    """Escape and format in bold. An asterisk in the text cannot end it early."""
     return f"*{escape(text, limit).replace('*', _ASTERISK)}*"
 
 
 def web_address(url: str | None) -> str | None:
-    """The address as Slack takes it for a link, or None where it is not one of http(s) or too long for Slack."""
+    """Return the URL as Slack accepts it in a link, or None if it is not http(s) or too long for Slack."""
     if not url or _one_line(url) != url or " " in url:
         return None
     try:
@@ -82,7 +81,7 @@ def web_address(url: str | None) -> str | None:
 
 
 def link(url: str | None, label: str) -> str | None:
-    """A link in mrkdwn, or None where there is no address fit to link to. *label* is ours, not foreign."""
+    """Return a link in mrkdwn, or None if the URL cannot be linked to. `label` must not need escaping."""
     address = web_address(url)
     if address is None:
         return None
@@ -91,7 +90,7 @@ def link(url: str | None, label: str) -> str | None:
 
 
 def _one_line(text: str) -> str:
-    # Cc: control characters; Cs: half a character, which cannot be sent; Zl, Zp: line and paragraph separators.
+    # Cc are control characters, Cs halves of characters, which cannot be sent, Zl and Zp separators of lines.
     spaced = (" " if unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} else char for char in text)
     return " ".join("".join(char for char in spaced if char not in _DIRECTION_CONTROLS).split())
 
@@ -100,7 +99,7 @@ def _cut(line: str, limit: int) -> str:
     if len(line) <= limit:
         return line
     end = limit - 1
-    # Not between a letter and its accent, nor within a joined emoji.
+    # Do not cut between a letter and its accent, or within a joined emoji.
     while end > 0 and (unicodedata.combining(line[end]) or _ZERO_WIDTH_JOINER in line[end - 1 : end + 1]):
         end -= 1
     return line[: end or limit - 1].rstrip() + _ELLIPSIS

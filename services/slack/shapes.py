@@ -1,4 +1,4 @@
-"""What Slack's objects tell, as far as we need it. Pure."""
+"""The parts of Slack's objects that the app uses. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Posted:
-    """Where a message is. Of a direct message *channel* is its D… id, not the person's."""
+    """Where a message is. For a direct message, `channel` is its D… id, not the user's id."""
 
     channel: str
     ts: str
@@ -20,7 +20,7 @@ class Posted:
 
 @dataclass(frozen=True)
 class Identity:
-    """Who a token is, as auth.test tells it. *scopes* empty: Slack did not say."""
+    """The identity behind a token, from auth.test. `scopes` is empty if Slack did not list them."""
 
     team_id: str
     team_name: str
@@ -41,7 +41,7 @@ class ChannelInfo:
 
     @classmethod
     def of(cls, raw: Json) -> Self:
-        """From Slack's conversation object; a flag that is missing is off."""
+        """Parse Slack's conversation object. A missing flag counts as false."""
         flags = ("is_private", "is_archived", "is_member", "is_ext_shared")
         return cls(text_of(raw, "id"), text_of(raw, "name"), *(raw.get(flag) is True for flag in flags))
 
@@ -51,8 +51,8 @@ class SlackUser:
     """
     https://docs.slack.dev/reference/objects/user-object
 
-    *team_ids*: the workspaces and the organisation this person belongs to. *email* in lower case, None when Slack did
-    not tell it. *tz*: the name of their time zone, as in "Europe/Oslo".
+    `team_ids` has the workspaces and the organization that the user belongs to. `email` is in lower case, None if Slack
+    did not include it. `tz` is a time zone name such as "Europe/Oslo".
     """
 
     id: str
@@ -68,7 +68,7 @@ class SlackUser:
 
     @classmethod
     def of(cls, raw: Json) -> Self:
-        """Raises TransientError for what is no user object."""
+        """Parse Slack's user object. Raises TransientError if it is not one."""
         profile = raw.get("profile")
         profile = profile if isinstance(profile, dict) else {}
         email, tz = profile.get("email"), raw.get("tz")
@@ -77,7 +77,7 @@ class SlackUser:
             name=str(profile.get("real_name") or raw.get("real_name") or raw.get("name") or ""),
             email=email.strip().lower() if isinstance(email, str) and email.strip() else None,
             team_ids=_teams_of(raw),
-            is_admin=_is_admin(raw) or _is_admin(_organisation(raw)),
+            is_admin=_is_admin(raw) or _is_admin(_enterprise_user(raw)),
             is_bot=raw.get("is_bot") is True or raw.get("id") == "USLACKBOT",
             is_guest=raw.get("is_restricted") is True or raw.get("is_ultra_restricted") is True,
             is_stranger=raw.get("is_stranger") is True,
@@ -87,10 +87,10 @@ class SlackUser:
 
 
 def text_of(raw: Json, name: str) -> str:
-    """A text that an answer must have. Raises TransientError where it has none."""
+    """Return a required text field. Raises TransientError if it is missing."""
     value = raw.get(name)
     if not isinstance(value, str):
-        raise TransientError(f"Slack's answer has no {name}")
+        raise TransientError(f"Slack's response has no {name}")
     return value
 
 
@@ -98,14 +98,14 @@ def _is_admin(raw: Json) -> bool:
     return any(raw.get(flag) is True for flag in ("is_admin", "is_owner", "is_primary_owner"))
 
 
-def _organisation(raw: Json) -> Json:
-    """Who this person is in their Enterprise Grid organisation; empty outside of one."""
-    told = raw.get("enterprise_user")
-    return told if isinstance(told, dict) else {}
+def _enterprise_user(raw: Json) -> Json:
+    """The user in their Enterprise Grid organization, empty if they have none."""
+    user = raw.get("enterprise_user")
+    return user if isinstance(user, dict) else {}
 
 
 def _teams_of(raw: Json) -> frozenset[str]:
-    organisation = _organisation(raw)
-    teams = organisation.get("teams")
-    named = [raw.get("team_id"), organisation.get("enterprise_id"), *(teams if isinstance(teams, list) else [])]
-    return frozenset(team for team in named if isinstance(team, str) and team)
+    user = _enterprise_user(raw)
+    teams = user.get("teams")
+    ids = [raw.get("team_id"), user.get("enterprise_id"), *(teams if isinstance(teams, list) else [])]
+    return frozenset(team for team in ids if isinstance(team, str) and team)

@@ -1,4 +1,4 @@
-"""Where to meet Slack for Socket Mode: an address that is good for one connection."""
+"""Socket Mode addresses, each of which is good for one connection."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from domain.errors import PermanentError, TransientError
 from services.settings import is_loopback
 from services.slack.api import error_code
-from services.slack.errors import seconds
+from services.slack.errors import retry_after_seconds
 
 _REFUSED = {
     "invalid_auth",
@@ -25,21 +25,21 @@ _REFUSED = {
     "forbidden_team",
 }
 _ADVICE = (
-    "make one with the scope connections:write under Basic Information at https://api.slack.com/apps, and switch Socket"
-    " Mode on there"
+    "Create one with the scope connections:write under Basic Information at https://api.slack.com/apps, and turn on"
+    " Socket Mode there."
 )
 
 
 @dataclass(frozen=True)
 class SlackSocket:
-    """*client* carries the base URL and the shared session, and no token."""
+    """`client` has the base URL and the shared session, and no token."""
 
     client: AsyncWebClient = field(repr=False)
     app_token: str = field(repr=False)
 
     async def address(self) -> str:
         """
-        A new one. Raises PermanentError when Slack does not take the token, TransientError otherwise.
+        Return a new address. Raises PermanentError if Slack does not accept the token, TransientError otherwise.
 
         https://docs.slack.dev/reference/methods/apps.connections.open
         """
@@ -50,21 +50,21 @@ class SlackSocket:
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise TransientError(f"Slack cannot be reached ({type(error).__name__})") from error
         except (AttributeError, ValueError) as error:
-            raise TransientError("Slack's answer makes no sense") from error
+            raise TransientError("Slack sent an invalid response") from error
         url = answer.data.get("url") if isinstance(answer.data, dict) else None
         if not isinstance(url, str) or not _is_safe(url):
-            raise TransientError("Slack names no address to meet at")
+            raise TransientError("Slack gave no Socket Mode address")
         return url
 
 
 def _failure(error: SlackApiError) -> PermanentError | TransientError:
     code = error_code(error)
     if code in _REFUSED:
-        return PermanentError(f"Slack refuses SLACK_APP_TOKEN ({code}): {_ADVICE}")
+        return PermanentError(f"Slack does not accept SLACK_APP_TOKEN ({code}). {_ADVICE}")
     retry_after = error.response.headers.get("Retry-After")
     if code == "ratelimited" or retry_after:
-        return TransientError("Slack asks us to wait", retry_after=seconds(retry_after))
-    return TransientError(f"Slack opens no connection ({code or 'its answer makes no sense'})")
+        return TransientError("Slack rate limit reached", retry_after=retry_after_seconds(retry_after))
+    return TransientError(f"Slack did not open a Socket Mode connection ({code or 'invalid response'})")
 
 
 def _is_safe(url: str) -> bool:

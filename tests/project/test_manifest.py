@@ -170,7 +170,7 @@ def test_https_is_required_except_on_loopback(manifest: Manifest, url: str) -> N
 )
 def test_a_url_that_slack_cannot_use_is_refused(manifest: Manifest, url: str) -> None:
     """The error comes from the app and not from Slack after the app was created."""
-    with pytest.raises(ValueError, match=r"must|is not an address"):
+    with pytest.raises(ValueError, match=r"must|is not a valid URL"):
         manifest.at(url)
 
 

@@ -265,8 +265,8 @@ def test_a_workspace_is_erased_with_all_of_its_data(operator):
     ("argv", "status", "error"),
     [
         (("--email", "ada"), 2, "ada is not an e-mail address"),
-        (("--linkedin-url", "ada"), 2, "is not the address of a profile"),
-        (("--linkedin-url", "https://www.linkedin.com/"), 2, "is not the address of a profile"),
+        (("--linkedin-url", "ada"), 2, "is not a profile URL"),
+        (("--linkedin-url", "https://www.linkedin.com/"), 2, "is not a profile URL"),
         (("--workspace", "T9"), 1, "There is no workspace T9"),
     ],
 )

@@ -239,7 +239,7 @@ async def test_a_missing_code_is_reported(here: InstallWorld) -> None:
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        ("invalid_code", "used before, or is more than 10 minutes old"),
+        ("invalid_code", "already used or has expired"),
         ("bad_client_secret", "Check SLACK_CLIENT_ID and SLACK_CLIENT_SECRET"),
         ("bad_redirect_uri", "redirect URLs"),
     ],
@@ -663,7 +663,7 @@ async def test_a_channel_that_the_app_cannot_post_to_is_refused(here: InstallWor
 
     page = await here.choose_channel(link, channel.id, status=409)
 
-    assert "lets only some people post there" in page
+    assert "only some people may post there" in page
     workspace = await here.database.run(workspaces.find, here.team.id)
     assert workspace is not None
     assert workspace.default_channel_id is None

@@ -34,10 +34,13 @@ WAYS = {
     "deleted": (delete, "Slack cannot find it, or it is private and the app was not invited"),
     "made private": (make_private, "Slack cannot find it, or it is private and the app was not invited"),
     "the app was removed": (refuse("not_in_channel"), "the app is not in that channel"),
-    "posting restricted": (refuse("restricted_action"), "the workspace lets only some people post there"),
+    "posting restricted": (refuse("restricted_action"), "only some people may post there"),
     "read-only": (refuse("restricted_action_read_only_channel"), "the channel is read-only for apps"),
-    "threads only": (refuse("restricted_action_thread_only_channel"), "the channel takes replies in threads only"),
-    "not threadable": (refuse("restricted_action_non_threadable_channel"), "the channel takes no such messages"),
+    "threads only": (refuse("restricted_action_thread_only_channel"), "the channel allows only replies in threads"),
+    "not threadable": (
+        refuse("restricted_action_non_threadable_channel"),
+        "the channel does not allow this kind of message",
+    ),
 }
 
 

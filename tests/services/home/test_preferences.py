@@ -49,7 +49,7 @@ async def test_a_choice_without_a_seen_version_is_stored(acme, preferences):
 
 @pytest.mark.parametrize(
     ("fault", "text"),
-    [({"status": 503}, "try again in a minute"), ({"error": "missing_scope"}, "lacks a permission it needs")],
+    [({"status": 503}, "try again in a minute"), ({"error": "missing_scope"}, "is missing a permission")],
 )
 async def test_a_channel_that_cannot_be_checked_is_not_stored(acme, preferences, fault, text):
     """Nothing is posted in it either."""

@@ -109,7 +109,7 @@ async def test_of_two_admins_who_choose_at_the_same_moment_one_succeeds(acme, da
 
 @pytest.mark.parametrize(
     ("fault", "text"),
-    [({"status": 503}, "try again in a minute"), ({"error": "missing_scope"}, "lacks a permission it needs")],
+    [({"status": 503}, "try again in a minute"), ({"error": "missing_scope"}, "is missing a permission")],
 )
 async def test_a_channel_that_cannot_be_checked_is_not_stored(acme, database, clock, fault, text):
     """Nothing is posted in it either."""

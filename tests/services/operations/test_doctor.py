@@ -1,4 +1,4 @@
-"""What is found when the app, really served, looks at itself, Slack and Salesforce; on both databases."""
+"""The doctor checks a served app, Slack and Salesforce."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from cryptography.fernet import Fernet
-from slack_sdk.oauth.installation_store import Installation
+from slack_sdk.oauth.installation_store import Installation as SlackInstallation
 from sqlalchemy import text, update
 
 import app as our_app
@@ -21,6 +21,7 @@ from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Channel, Team
 from services.operations.check_results import CheckState
 from services.settings import Settings
+from services.slack.errors import error_for
 from store.database import Database
 from store.encryption import Cipher
 from store.schema import deliveries, salesforce_connections
@@ -34,8 +35,8 @@ OK, FAILED, UNKNOWN = CheckState.OK, CheckState.FAILED, CheckState.UNKNOWN
 
 
 @dataclass
-class Place:
-    """An installed workspace whose every part is well, and the app that serves it."""
+class Installation:
+    """An installed workspace in which every check passes, and the app that serves it."""
 
     slack: SlackSandbox
     salesforce: SalesforceSandbox
@@ -47,14 +48,14 @@ class Place:
     deadline_seconds: float = 5.0
     served: dict[str, str] = field(default_factory=dict)
     dana: str = ""
-    heard: Callable[[], Awaitable[object]] | None = None
-    """What comes from Slack, or from anybody, while the app is served."""
+    send_requests: Callable[[], Awaitable[object]] | None = None
+    """Sends requests to the app while it is served."""
 
     def now(self) -> int:
         return round((time.time() + self.ahead_seconds) * 1_000)
 
-    async def look(self, **environ: str) -> dict[str, tuple[CheckState, str]]:
-        """What is found, by the names of the checks, the app being served with *served* beside its settings."""
+    async def run_doctor(self, **environ: str) -> dict[str, tuple[CheckState, str]]:
+        """Return state and text by check, with these settings. The served app has the settings in `served` instead."""
         settings = Settings.from_environ(self.environ | environ)
         serving = Settings.from_environ(self.environ | self.served)
         async with (
@@ -65,20 +66,20 @@ class Place:
             await runner.setup()
             try:
                 await web.TCPSite(runner, "127.0.0.1", int(self.environ["PORT"])).start()
-                if self.heard:
-                    await self.heard()
+                if self.send_requests:
+                    await self.send_requests()
                 doctor = replace(ours.doctor, deadline_seconds=self.deadline_seconds)
-                found = {finding.name: (finding.state, finding.text) async for finding in doctor.run()}
+                results = {result.name: (result.state, result.text) async for result in doctor.run()}
             finally:
                 await runner.cleanup()
-            return {name.removeprefix(f"{self.team.id} "): what for name, what in found.items()}
+            return {name.removeprefix(f"{self.team.id} "): result for name, result in results.items()}
 
-    async def prefer(self, **preferences: object) -> None:
+    async def set_preferences(self, **preferences: object) -> None:
         await self.database.run(workspaces.change, self.team.id, None, **preferences)
 
 
 @pytest.fixture
-async def place(database_url: str) -> AsyncIterator[Place]:
+async def healthy(database_url: str) -> AsyncIterator[Installation]:
     slack, salesforce = SlackSandbox(), SalesforceSandbox()
     server = TestServer(salesforce.web_app())
     await server.start_server()
@@ -101,41 +102,41 @@ async def place(database_url: str) -> AsyncIterator[Place]:
         database = Database(database_url)
         team = slack.add_team("Acme")
         wins = slack.add_channel(team, "wins")
-        place = Place(slack, salesforce, database, team, wins, environ)
-        await install(place)
+        healthy = Installation(slack, salesforce, database, team, wins, environ)
+        await install(healthy)
         slack.app_url = environ["PUBLIC_URL"]
-        yield place
+        yield healthy
         await database.close()
     await server.close()
 
 
-async def install(place: Place) -> None:
-    dana = place.slack.add_user(place.team, "Dana Reyes", "dana@acme.example", is_admin=True)
-    place.dana = dana.id
-    token = place.slack.install(place.team.id, dana.id, SCOPES.split(","))
-    cipher = Cipher.of([place.environ["ENCRYPTION_KEYS"]])
-    installation = Installation(
-        app_id=place.slack.app.id,
-        team_id=place.team.id,
+async def install(healthy: Installation) -> None:
+    dana = healthy.slack.add_user(healthy.team, "Dana Reyes", "dana@acme.example", is_admin=True)
+    healthy.dana = dana.id
+    token = healthy.slack.install(healthy.team.id, dana.id, SCOPES.split(","))
+    cipher = Cipher.of([healthy.environ["ENCRYPTION_KEYS"]])
+    installation = SlackInstallation(
+        app_id=healthy.slack.app.id,
+        team_id=healthy.team.id,
         team_name="Acme",
         user_id=dana.id,
         bot_token=token,
         bot_id="B1",
-        bot_user_id=place.slack.world.tokens[token].bot_user,
+        bot_user_id=healthy.slack.world.tokens[token].bot_user,
         bot_scopes=SCOPES,
         installed_at=time.time(),
     )
-    await AsyncInstallationStore(place.database, place.slack.app.client_id, cipher).async_save(installation)
-    await place.prefer(default_channel_id=place.wins.id, default_channel_name="wins")
+    await AsyncInstallationStore(healthy.database, healthy.slack.app.client_id, cipher).async_save(installation)
+    await healthy.set_preferences(default_channel_id=healthy.wins.id, default_channel_name="wins")
 
 
-async def test_where_all_is_well_nothing_fails(place):
-    """One finding a check; what nobody can know says how to find out."""
-    await place.database.run(inbound_health.record, inbound_health.EVENT, place.now())
+async def test_in_a_healthy_installation_every_check_passes(healthy):
+    """Each check has one result."""
+    await healthy.database.run(inbound_health.record, inbound_health.EVENT, healthy.now())
 
-    found = await place.look()
+    results = await healthy.run_doctor()
 
-    assert {name: state for name, (state, _) in found.items()} == {
+    assert {name: state for name, (state, _) in results.items()} == {
         "database": OK,
         "migrations": OK,
         "encryption keys": OK,
@@ -151,236 +152,242 @@ async def test_where_all_is_well_nothing_fails(place):
     }
 
 
-async def test_asking_changes_nothing_and_posts_nothing(place):
-    """It may be run at any time, by anybody who can read the settings."""
-    await place.look()
+async def test_the_doctor_changes_and_posts_nothing(healthy):
+    """It only calls methods of Slack that change nothing."""
+    await healthy.run_doctor()
 
-    assert {call.method for call in place.slack.calls} == {"oauth.v2.access", "auth.test", "conversations.info"}
+    assert {call.method for call in healthy.slack.calls} == {"oauth.v2.access", "auth.test", "conversations.info"}
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "expected"),
     [("SLACK_CLIENT_ID", "Slack does not know SLACK_CLIENT_ID"), ("SLACK_CLIENT_SECRET", "CLIENT_SECRET does not")],
 )
-async def test_a_wrong_credential_is_told_by_name(place, name, said):
-    """Slack is asked with a code that is none, and looks at the credentials first."""
-    place.served[name] = place.environ[name]
+async def test_a_wrong_credential_is_named(healthy, name, expected):
+    """The advice names the setting, and does not show its value."""
+    healthy.served[name] = healthy.environ[name]
 
-    state, told = (await place.look(**{name: "wrong"}))["Slack credentials"]
-
-    assert state is FAILED
-    assert said in told
-    assert "wrong" not in told
-
-
-async def test_a_client_id_of_another_slack_app_is_told_as_such(place):
-    """And not as workspaces that have removed the app: their installations are there, under the other id."""
-    place.served["SLACK_CLIENT_ID"] = place.environ["SLACK_CLIENT_ID"]
-
-    found = await place.look(SLACK_CLIENT_ID="3333333333.4444444444")
-
-    state, told = found["installation"]
-    assert state is FAILED
-    assert f"put its client id, {place.slack.app.client_id}, and its secrets back" in told
-    assert "scopes" not in found
-
-
-async def test_another_signing_secret_than_the_served_app_has_is_found(place):
-    """Somebody changed .env and did not restart."""
-    place.served["SLACK_SIGNING_SECRET"] = "another"
-
-    state, told = (await place.look())["event subscriptions"]
+    state, advice = (await healthy.run_doctor(**{name: "wrong"}))["Slack credentials"]
 
     assert state is FAILED
-    assert "refuses what is signed with SLACK_SIGNING_SECRET" in told
+    assert expected in advice
+    assert "wrong" not in advice
 
 
-async def test_whether_slack_signs_with_our_secret_is_known_by_what_came(place):
-    """Slack tells nobody; without anything there is a way to find out. What the doctor itself sends is no sign."""
+async def test_the_client_id_of_a_different_slack_app_is_reported(healthy):
+    """It is not mistaken for a workspace that uninstalled the app."""
+    healthy.served["SLACK_CLIENT_ID"] = healthy.environ["SLACK_CLIENT_ID"]
+
+    results = await healthy.run_doctor(SLACK_CLIENT_ID="3333333333.4444444444")
+
+    state, advice = results["installation"]
+    assert state is FAILED
+    assert f"restore the client ID {healthy.slack.app.client_id}" in advice
+    assert "scopes" not in results
+
+
+async def test_a_signing_secret_that_differs_from_the_served_apps_is_reported(healthy):
+    """For example, .env was changed and the app was not restarted."""
+    healthy.served["SLACK_SIGNING_SECRET"] = "another"
+
+    state, advice = (await healthy.run_doctor())["event subscriptions"]
+
+    assert state is FAILED
+    assert "refuses requests signed with SLACK_SIGNING_SECRET" in advice
+
+
+async def test_without_requests_from_slack_the_signing_secret_is_unknown(healthy):
+    """The advice says how to find out. Requests of the doctor itself do not count."""
     for _ in range(2):
-        found = await place.look()
+        results = await healthy.run_doctor()
 
-        assert found["signing secret"][0] is UNKNOWN
-        assert "type /usergems-status" in found["signing secret"][1]
-        assert found["event subscriptions"][0] is UNKNOWN
-        assert "verify the Request URL" in found["event subscriptions"][1]
+        assert results["signing secret"][0] is UNKNOWN
+        assert "Type /usergems-status" in results["signing secret"][1]
+        assert results["event subscriptions"][0] is UNKNOWN
+        assert "verify the Request URL" in results["event subscriptions"][1]
 
 
 @pytest.mark.parametrize(("secret", "state"), [("sandbox-signing-secret", OK), ("another", FAILED)])
-async def test_what_slack_sends_shows_whether_the_signing_secret_is_right(place, secret, state):
-    """Anything does: here its challenge. That events reach us it does not show."""
-    place.slack.app.signing_secret = secret
-    place.heard = place.slack.verify_url
+async def test_a_request_from_slack_shows_whether_the_signing_secret_is_right(healthy, secret, state):
+    """Here it is a challenge, which does not show whether events arrive."""
+    healthy.slack.app.signing_secret = secret
+    healthy.send_requests = healthy.slack.verify_url
 
-    found = await place.look()
+    results = await healthy.run_doctor()
 
-    assert found["signing secret"][0] is state
-    assert ("is not signed with SLACK_SIGNING_SECRET" in found["signing secret"][1]) is (state is FAILED)
-    assert found["event subscriptions"][0] is UNKNOWN
-
-
-async def test_an_event_shows_that_events_come(place):
-    """For two days; what is older shows nothing any more."""
-    event = {"type": "app_home_opened", "user": place.dana, "channel": "D0DANA", "tab": "home"}
-    place.heard = partial(place.slack.send_event, place.team.id, event)
-    found = await place.look()
-    assert (found["signing secret"][0], found["event subscriptions"][0]) == (OK, OK)
-
-    place.heard, place.ahead_seconds = None, 2 * 24 * 3_600
-    found = await place.look()
-    assert (found["signing secret"][0], found["event subscriptions"][0]) == (UNKNOWN, FAILED)  # by the clock
+    assert results["signing secret"][0] is state
+    assert ("does not match SLACK_SIGNING_SECRET" in results["signing secret"][1]) is (state is FAILED)
+    assert results["event subscriptions"][0] is UNKNOWN
 
 
-async def test_what_anybody_sends_is_no_sign_of_a_wrong_secret(place):
-    """Scanners find every address; only what is signed in Slack's form, and now, could have been Slack's."""
+async def test_an_event_shows_that_events_arrive(healthy):
+    """It counts for two days."""
+    event = {"type": "app_home_opened", "user": healthy.dana, "channel": "D0DANA", "tab": "home"}
+    healthy.send_requests = partial(healthy.slack.send_event, healthy.team.id, event)
+    results = await healthy.run_doctor()
+    assert (results["signing secret"][0], results["event subscriptions"][0]) == (OK, OK)
+
+    healthy.send_requests, healthy.ahead_seconds = None, 2 * 24 * 3_600
+    results = await healthy.run_doctor()
+    assert (results["signing secret"][0], results["event subscriptions"][0]) == (
+        UNKNOWN,
+        FAILED,
+    )  # the clock is off by two days
+
+
+async def test_requests_of_scanners_do_not_mean_that_the_secret_is_wrong(healthy):
+    """Only a recent request with a signature in Slack's format can be from Slack."""
 
     async def garbage():
         async with aiohttp.ClientSession() as http:
             for headers in ({}, {"X-Slack-Request-Timestamp": "9" * 5_000, "X-Slack-Signature": f"v0={'0' * 64}"}):
-                async with http.post(f"{place.environ['PUBLIC_URL']}/slack/events", headers=headers) as response:
+                async with http.post(f"{healthy.environ['PUBLIC_URL']}/slack/events", headers=headers) as response:
                     assert response.status == 401
 
-    place.heard = garbage
+    healthy.send_requests = garbage
 
-    assert (await place.look())["signing secret"][0] is UNKNOWN
+    assert (await healthy.run_doctor())["signing secret"][0] is UNKNOWN
 
 
-async def test_a_secret_that_was_mended_is_right_again(place):
-    """The last word counts."""
-    await place.database.run(inbound_health.record, inbound_health.REFUSED, place.now() - 5_000)
-    place.heard = place.slack.verify_url
+async def test_a_signing_secret_that_was_corrected_passes(healthy):
+    """The latest request counts."""
+    await healthy.database.run(inbound_health.record, inbound_health.REFUSED, healthy.now() - 5_000)
+    healthy.send_requests = healthy.slack.verify_url
 
-    assert (await place.look())["signing secret"][0] is OK
+    assert (await healthy.run_doctor())["signing secret"][0] is OK
 
 
 @pytest.mark.parametrize(
-    ("url", "secret", "said"),
+    ("url", "secret", "expected"),
     [
-        ("https://slack.com/api/", "not hexadecimal", "is not 32 of the digits 0-9a-f"),
+        ("https://slack.com/api/", "not hexadecimal", "is not 32 hexadecimal digits"),
         ("https://slack.com/api/", "0123456789abcdef0123456789abcdef", None),
     ],
 )
-async def test_slack_s_own_signing_secrets_have_a_form(place, url, secret, said):
-    """A slip when copying is found without asking anybody."""
-    from services.operations.doctor_slack import signing_secret  # noqa: PLC0415 - the only test of it alone
+async def test_a_signing_secret_must_have_slacks_format(healthy, url, secret, expected):
+    """A mistake in copying it is noticed without a request."""
+    from services.operations.doctor_slack import signing_secret_result  # noqa: PLC0415 - the only test of it alone
 
-    settings = Settings.from_environ(place.environ | {"SLACK_API_URL": url, "SLACK_SIGNING_SECRET": secret})
+    settings = Settings.from_environ(healthy.environ | {"SLACK_API_URL": url, "SLACK_SIGNING_SECRET": secret})
 
-    finding = signing_secret(settings, inbound_health.InboundHealth(), place.now())
+    result = signing_secret_result(settings, inbound_health.InboundHealth(), healthy.now())
 
-    assert (finding.state is FAILED, said is not None and said in finding.text) == (said is not None, said is not None)
+    assert (result.state is FAILED, expected is not None and expected in result.text) == (
+        expected is not None,
+        expected is not None,
+    )
 
 
 @pytest.mark.parametrize(("seconds", "way"), [(90, "ahead of"), (-90, "behind")])
-async def test_a_clock_that_is_off_is_told(place, seconds, way):
-    """Slack's requests look forged to it."""
-    place.ahead_seconds = seconds
+async def test_a_wrong_clock_is_reported(healthy, seconds, way):
+    """By a wrong clock, Slack's requests look forged."""
+    healthy.ahead_seconds = seconds
 
-    state, told = (await place.look())["clock"]
+    state, advice = (await healthy.run_doctor())["clock"]
 
     assert state is FAILED
-    assert f"seconds {way} Slack's" in told
+    assert f"seconds {way} Slack's" in advice
 
 
-async def test_a_missing_scope_is_told_against_the_manifest(place):
-    """An optional one may be missing."""
-    for token in place.slack.world.tokens.values():
+async def test_a_missing_scope_is_reported(healthy):
+    """Optional scopes may be missing."""
+    for token in healthy.slack.world.tokens.values():
         token.scopes -= {"users:read.email", "im:history"}
 
-    state, told = (await place.look())["scopes"]
+    state, advice = (await healthy.run_doctor())["scopes"]
 
     assert state is FAILED
-    assert told.startswith("Acme has not granted users:read.email: install the app again")
+    assert advice.startswith("Acme has not granted users:read.email. Fix: install the app again")
 
 
-async def test_a_revoked_token_is_told(place):
-    """The workspace has thrown us out, and we have not heard of it."""
-    for token in place.slack.world.tokens.values():
+async def test_a_revoked_token_is_reported(healthy):
+    """The workspace uninstalled the app, but the event did not arrive."""
+    for token in healthy.slack.world.tokens.values():
         token.error = "token_revoked"
 
-    assert (await place.look())["scopes"][0] is FAILED
+    assert (await healthy.run_doctor())["scopes"][0] is FAILED
 
 
 @pytest.mark.parametrize("change", ["none", "gone", "archived", "broken"])
-async def test_a_default_channel_that_cannot_be_posted_to_is_told(place, change):
-    """What finds nobody would wait for ever."""
+async def test_a_default_channel_that_cannot_be_posted_to_is_reported(healthy, change):
+    """Job changes without a DRI would wait forever."""
     if change == "none":
-        await place.prefer(default_channel_id=None)
+        await healthy.set_preferences(default_channel_id=None)
     elif change == "gone":
-        await place.prefer(default_channel_id="C0GONE")
+        await healthy.set_preferences(default_channel_id="C0GONE")
     elif change == "archived":
-        place.wins.is_archived = True
+        healthy.wins.is_archived = True
     else:
-        await place.prefer(default_channel_problem="the channel is read-only for apps")
-    said = {"none": "none is chosen", "gone": "is gone", "archived": "is archived", "broken": "read-only for apps"}
+        await healthy.set_preferences(default_channel_problem="the channel is read-only for apps")
+    expected = {"none": "not set", "gone": "was deleted", "archived": "is archived", "broken": "read-only for apps"}
 
-    state, told = (await place.look())["default channel"]
+    state, advice = (await healthy.run_doctor())["default channel"]
 
     assert state is FAILED
-    assert said[change] in told
+    assert expected[change] in advice
 
 
-async def test_a_messages_tab_that_is_off_is_known_by_what_failed(place):
-    """No method of Slack's tells it beforehand."""
-    await place.database.run(add_routed, "U_DANA", workspace_id=place.team.id)
-    said = "The app's Messages tab is off. Switch it on under App Home at https://api.slack.com/apps."
-    await place.database.run(lambda connection: connection.execute(update(deliveries).values(last_error=said)))
+async def test_a_messages_tab_that_is_off_is_known_from_failed_messages(healthy):
+    """Slack has no method that returns it."""
+    await healthy.database.run(add_routed, "U_DANA", workspace_id=healthy.team.id)
+    error = str(error_for(200, {"error": "messages_tab_disabled"}, None))
+    await healthy.database.run(lambda connection: connection.execute(update(deliveries).values(last_error=error)))
 
-    assert (await place.look())["Messages tab"][0] is FAILED
-
-
-async def test_salesforce_that_refuses_is_told(place):
-    """With what it says is wrong."""
-    found = await place.look(SALESFORCE_CLIENT_SECRET="wrong")
-
-    assert found["Salesforce"][0] is FAILED
-    assert "wrong" not in found["Salesforce"][1]
+    assert (await healthy.run_doctor())["Messages tab"][0] is FAILED
 
 
-async def test_an_org_that_has_moved_is_found_where_it_is_now(place):
-    """The host of the stored session is gone: doctor asks for another one at once."""
-    await place.look()
+async def test_credentials_that_salesforce_refuses_are_reported(healthy):
+    """The advice does not show them."""
+    results = await healthy.run_doctor(SALESFORCE_CLIENT_SECRET="wrong")
+
+    assert results["Salesforce"][0] is FAILED
+    assert "wrong" not in results["Salesforce"][1]
+
+
+async def test_an_org_that_has_moved_is_found_at_its_new_host(healthy):
+    """The host of the stored session is gone, so the doctor asks for a new session at once."""
+    await healthy.run_doctor()
     gone = f"http://127.0.0.1:{free_port()}"
-    await place.database.run(
+    await healthy.database.run(
         lambda connection: connection.execute(update(salesforce_connections).values(instance_url=gone))
     )
 
-    assert (await place.look())["Salesforce"][0] is OK
+    assert (await healthy.run_doctor())["Salesforce"][0] is OK
 
 
-async def test_a_workspace_without_salesforce_is_not_a_failure(place):
-    """Senders may name the DRI themselves."""
-    found = await place.look(SALESFORCE_CLIENT_ID="", SALESFORCE_CLIENT_SECRET="")
+async def test_a_workspace_without_salesforce_is_not_a_failure(healthy):
+    """Senders can name the DRI themselves."""
+    results = await healthy.run_doctor(SALESFORCE_CLIENT_ID="", SALESFORCE_CLIENT_SECRET="")
 
-    assert found["Salesforce"][0] is UNKNOWN
+    assert results["Salesforce"][0] is UNKNOWN
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "expected"),
     [
-        ("http://127.0.0.1:9", "cannot be reached"),
-        ("https://no-such-host.invalid", "cannot be reached"),
+        ("http://127.0.0.1:9", "no connection"),
+        ("https://no-such-host.invalid", "no connection"),
     ],
 )
-async def test_a_public_address_that_leads_nowhere_is_told(place, url, said):
-    """Slack and senders would find nobody."""
-    found = await place.look(PUBLIC_URL=url)
+async def test_a_public_address_that_cannot_be_reached_is_reported(healthy, url, expected):
+    """The event subscriptions are then not checked."""
+    results = await healthy.run_doctor(PUBLIC_URL=url)
 
-    assert found["public address"][0] is FAILED
-    assert said in found["public address"][1]
-    assert "event subscriptions" not in found
-
-
-async def test_slack_cannot_reach_an_address_without_https(place):
-    """http is for stand-ins on this machine."""
-    found = await place.look(SLACK_API_URL="https://slack.invalid/api/")
-
-    assert found["public address"][0] is FAILED
-    assert "set PUBLIC_URL to the https://" in found["public address"][1]
+    assert results["public address"][0] is FAILED
+    assert expected in results["public address"][1]
+    assert "event subscriptions" not in results
 
 
-async def test_an_address_that_leads_to_something_else_is_told(place):
-    """A proxy that answers for itself."""
+async def test_slack_cannot_reach_an_address_without_https(healthy):
+    """http is for a sandbox on this machine only."""
+    results = await healthy.run_doctor(SLACK_API_URL="https://slack.invalid/api/")
+
+    assert results["public address"][0] is FAILED
+    assert "set PUBLIC_URL to the https://" in results["public address"][1]
+
+
+async def test_an_address_that_leads_to_a_different_server_is_reported(healthy):
+    """For example, a proxy responds by itself."""
 
     async def hello(_request: web.Request) -> web.Response:
         return web.json_response({"hello": "world"})
@@ -388,70 +395,70 @@ async def test_an_address_that_leads_to_something_else_is_told(place):
     other = web.Application()
     other.add_routes([web.get("/healthz", hello)])
     async with TestServer(other) as server:
-        found = await place.look(PUBLIC_URL=str(server.make_url("")).rstrip("/"))
+        results = await healthy.run_doctor(PUBLIC_URL=str(server.make_url("")).rstrip("/"))
 
-    assert found["public address"][0] is FAILED
-    assert "not as this app does" in found["public address"][1]
-
-
-async def test_keys_that_are_not_those_of_the_data_are_told(place):
-    """And what needs them is not looked at."""
-    found = await place.look(ENCRYPTION_KEYS=Fernet.generate_key().decode())
-
-    assert found["encryption keys"][0] is FAILED
-    assert "Put the key back" in found["encryption keys"][1]
-    assert found["workspaces"][0] is UNKNOWN
+    assert results["public address"][0] is FAILED
+    assert "does not lead to this app" in results["public address"][1]
 
 
-async def test_an_old_schema_is_told(place):
-    """With the command that mends it."""
-    await place.database.run(lambda connection: connection.execute(text("DELETE FROM alembic_version")))
+async def test_encryption_keys_that_cannot_decrypt_the_data_are_reported(healthy):
+    """The checks that need them are not run."""
+    results = await healthy.run_doctor(ENCRYPTION_KEYS=Fernet.generate_key().decode())
 
-    found = await place.look()
-
-    assert found["migrations"][0] is FAILED
-    assert "python app.py migrate" in found["migrations"][1]
-    assert "encryption keys" not in found
+    assert results["encryption keys"][0] is FAILED
+    assert "Put the key back" in results["encryption keys"][1]
+    assert results["workspaces"][0] is UNKNOWN
 
 
-async def test_slack_that_hangs_does_not_hang_us(place):
+async def test_an_outdated_schema_is_reported(healthy):
+    """The advice has the command that updates it."""
+    await healthy.database.run(lambda connection: connection.execute(text("DELETE FROM alembic_version")))
+
+    results = await healthy.run_doctor()
+
+    assert results["migrations"][0] is FAILED
+    assert "python app.py migrate" in results["migrations"][1]
+    assert "encryption keys" not in results
+
+
+async def test_a_call_that_hangs_does_not_hang_the_doctor(healthy):
     """Every check has a deadline."""
-    place.slack.api.latency, place.deadline_seconds = 2.0, 0.5
+    healthy.slack.api.latency, healthy.deadline_seconds = 2.0, 0.5
 
-    found = await place.look()
+    results = await healthy.run_doctor()
 
-    assert found["Slack credentials"][0] is FAILED
-    assert found["scopes"][0] is FAILED
-    assert found["Salesforce"][0] is OK
+    assert results["Slack credentials"][0] is FAILED
+    assert results["scopes"][0] is FAILED
+    assert results["Salesforce"][0] is OK
 
 
-async def test_no_workspace_at_all_is_not_a_failure(place):
-    """Somebody has to be the first."""
-    await place.database.run(workspaces.mark_gone, place.team.id, place.now())
+async def test_no_workspace_at_all_is_not_a_failure(healthy):
+    """The advice has the address to install the app from."""
+    await healthy.database.run(workspaces.mark_gone, healthy.team.id, healthy.now())
 
-    found = await place.look()
+    results = await healthy.run_doctor()
 
-    assert found["workspaces"][0] is UNKNOWN
-    assert "open http://127.0.0.1" in found["workspaces"][1]
+    assert results["workspaces"][0] is UNKNOWN
+    assert "open http://127.0.0.1" in results["workspaces"][1]
 
 
 @pytest.mark.parametrize(
     ("answer", "state"),
     [({"ok": True, "url": "wss://wss.example/1"}, OK), ({"ok": False, "error": "invalid_auth"}, FAILED)],
 )
-async def test_in_socket_mode_slack_is_asked_about_the_app_token(place, answer, state):
-    """And nobody needs to reach us from outside, so http is good enough."""
-    asked = []
+async def test_in_socket_mode_the_app_token_is_checked(healthy, answer, state):
+    """Slack needs no public address then, so http is allowed."""
+    tokens = []
 
     async def opening(request: web.Request) -> web.Response:
-        asked.append(request.headers["Authorization"])
+        tokens.append(request.headers["Authorization"])
         return web.json_response(answer)
 
     slack = web.Application()
     slack.add_routes([web.post("/api/apps.connections.open", opening)])
     async with TestServer(slack) as server:
-        found = await place.look(SLACK_API_URL=str(server.make_url("/api/")), SLACK_APP_TOKEN="xapp-1")
+        results = await healthy.run_doctor(SLACK_API_URL=str(server.make_url("/api/")), SLACK_APP_TOKEN="xapp-1")
 
-    assert (asked, found["Socket Mode"][0]) == (["Bearer xapp-1"], state)
-    assert found["public address"][0] is OK
-    assert "event subscriptions" not in found
+    assert (tokens, results["Socket Mode"][0]) == (["Bearer xapp-1"], state)
+    assert results["public address"][0] is OK
+    assert "event subscriptions" not in results

@@ -88,5 +88,5 @@ def test_what_is_no_address_is_refused(given):
 @pytest.mark.parametrize("given", ["", "ada", "https://www.linkedin.com", "linkedin.com/", "https://"])
 def test_what_is_no_profile_is_refused(given):
     """A whole site is nobody."""
-    with pytest.raises(PermanentError, match="is not the address of a profile"):
+    with pytest.raises(PermanentError, match="is not a profile URL"):
         PersonMatcher.of_page(given)

@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from services.measures import Unmeasured
-from services.operations.vendor_calls import traced
+from services.operations.vendor_calls import trace_config
 from services.salesforce.queries.client import MeasuredSession
 
 
@@ -31,7 +31,7 @@ async def test_calls_of_slack_are_named_by_their_method(world, calls):
     """Whoever makes them; a 429 among them."""
     url = f"{world.slack.url}/api/"
     world.slack.faults.add("users.list", retry_after=3)
-    async with aiohttp.ClientSession(trace_configs=[traced(calls, url)]) as http:
+    async with aiohttp.ClientSession(trace_configs=[trace_config(calls, url)]) as http:
         for method in ("api.test", "users.list?limit=3"):
             async with http.post(url + method) as answer:
                 await answer.read()
@@ -44,7 +44,7 @@ async def test_calls_of_slack_are_named_by_their_method(world, calls):
 async def test_what_got_no_answer_is_measured_too(calls, unused_tcp_port):
     """As one that nobody answered."""
     url = f"http://127.0.0.1:{unused_tcp_port}/api/"
-    async with aiohttp.ClientSession(trace_configs=[traced(calls, url)]) as http:
+    async with aiohttp.ClientSession(trace_configs=[trace_config(calls, url)]) as http:
         with pytest.raises(aiohttp.ClientConnectorError):
             await http.post(f"{url}auth.test")
 
@@ -53,7 +53,7 @@ async def test_what_got_no_answer_is_measured_too(calls, unused_tcp_port):
 
 async def test_sessions_with_salesforce_are_asked_for_by_name(world, calls):
     """Wherever the org logs in."""
-    traces = [traced(calls, "https://slack.com/api/")]
+    traces = [trace_config(calls, "https://slack.com/api/")]
     url = f"{world.salesforce.url}/services/oauth2/token"
     async with aiohttp.ClientSession(trace_configs=traces) as http, http.post(url) as answer:
         assert calls.seen == [("salesforce", "token", answer.status)]

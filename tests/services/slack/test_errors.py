@@ -11,11 +11,11 @@ from domain.errors import (
     TransientError,
     WorkspaceGoneError,
 )
-from services.slack.errors import LONGEST_WAIT, WAIT_UNSAID, refusal, seconds
+from services.slack.errors import DEFAULT_WAIT, LONGEST_WAIT, error_for, retry_after_seconds
 
 
 def failure(status=200, retry_after=None, **answer):
-    return refusal(status, {"ok": False, **answer}, retry_after)
+    return error_for(status, {"ok": False, **answer}, retry_after)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_being_asked_to_wait_is_never_in_doubt(code):
 
 def test_a_429_without_a_body_is_a_wait_too():
     """Proxies and load balancers answer for Slack at times."""
-    assert refusal(429, {}, None).retry_after == WAIT_UNSAID
+    assert error_for(429, {}, None).retry_after == DEFAULT_WAIT
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_429_without_a_body_is_a_wait_too():
 )
 def test_answers_that_are_none_are_in_doubt_where_the_call_may_have_come_through(status, answer, in_doubt):
     """A 200 without sense may be a message posted; a 404 never reached the method."""
-    error = refusal(status, answer, None)
+    error = error_for(status, answer, None)
 
     assert isinstance(error, TransientError)
     assert error.in_doubt is in_doubt
@@ -100,13 +100,13 @@ def test_answers_that_are_none_are_in_doubt_where_the_call_may_have_come_through
         ("30", 30.0),
         ("0", 1.0),
         ("1.5", 1.5),
-        *((header, WAIT_UNSAID) for header in (None, "", "soon", "nan", "inf", "-3", "Wed, 21 Oct 2026 07:28:00 GMT")),
+        *((header, DEFAULT_WAIT) for header in (None, "", "soon", "nan", "inf", "-3", "Wed, 21 Oct 2026 07:28:00 GMT")),
         ("999999999", LONGEST_WAIT),
     ],
 )
 def test_how_long_slack_asks_us_to_wait(header, expected):
     """A header that is missing or makes no sense stands for half a minute."""
-    assert seconds(header) == expected
+    assert retry_after_seconds(header) == expected
 
 
 def test_a_missing_permission_is_named():
