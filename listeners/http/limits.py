@@ -44,8 +44,8 @@ def rate_limits(now: Callable[[], int]) -> Middleware:
     return limit
 
 
-def _allow(allowance: RateLimiter, request: web.Request) -> None:
-    wait = allowance.wait_for(address_of(request.remote, request.headers), 1)
+def _allow(rate_limiter: RateLimiter, request: web.Request) -> None:
+    wait = rate_limiter.seconds_to_wait(address_of(request.remote, request.headers), 1)
     if wait is not None:
         raise web.HTTPTooManyRequests(headers={"Retry-After": str(wait), "Connection": "close"})
 

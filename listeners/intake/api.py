@@ -1,4 +1,4 @@
-"""A sender posts job changes, and asks what became of one."""
+"""The HTTP API for senders: they post job changes and read the state of one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ JOB_CHANGE = JOB_CHANGES + "/{id}"
 LARGEST_BODY = 1024 * 1024
 SLOWEST_BODY_SECONDS = 15
 OUTAGE_SECONDS = 5
-"""What `Retry-After` says while the database is away."""
+"""Sent as `Retry-After` while the database is unavailable."""
 
 log = logging.getLogger(__name__)
 
@@ -40,28 +40,28 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 def routes(
     intake: Intake,
     keys: IntakeKeys,
-    allowance: RateLimiter,
+    rate_limiter: RateLimiter,
     metrics: Metrics,
     *,
     body_seconds: float = SLOWEST_BODY_SECONDS,
 ) -> list[web.RouteDef]:
     """
-    What senders may call. Every answer is JSON, every error `{"error": …, "errors": [{"path", "message"}]}`.
+    Return the routes of the API. Every answer is JSON; errors are `{"error": …, "errors": [{"path", "message"}]}`.
 
-    *body_seconds*: how long a body may take to arrive.
+    `body_seconds` is how long a body may take to arrive.
     """
-    door = _Door(intake, keys, allowance, metrics, body_seconds)
+    api = _Api(intake, keys, rate_limiter, metrics, body_seconds)
     return [
-        web.post(JOB_CHANGES, door.counted(door.take)),
-        web.get(JOB_CHANGE, door.counted(door.show), allow_head=False),
-        web.route("*", JOB_CHANGES, door.counted(_only("POST"))),
-        web.route("*", JOB_CHANGE, door.counted(_only("GET"))),
+        web.post(JOB_CHANGES, api.counted(api.post)),
+        web.get(JOB_CHANGE, api.counted(api.show), allow_head=False),
+        web.route("*", JOB_CHANGES, api.counted(_only("POST"))),
+        web.route("*", JOB_CHANGE, api.counted(_only("GET"))),
         web.get(openapi.PATH, openapi.show),
     ]
 
 
-class _TurnedAwayError(Exception):
-    """The request is answered with an error."""
+class _RefusedRequestError(Exception):
+    """Raised to answer the request with an error."""
 
     def __init__(
         self, status: int, error: str, faults: Sequence[Fault] = (), headers: Mapping[str, str] | None = None
@@ -76,84 +76,89 @@ Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 @dataclass(frozen=True)
-class _Door:
+class _Api:
     intake: Intake
     keys: IntakeKeys
-    allowance: RateLimiter
+    rate_limiter: RateLimiter
     metrics: Metrics
     body_seconds: float
 
     def counted(self, handler: Handler) -> Handler:
-        """Answers what the handler turns away, and counts it."""
+        """Wrap a handler so that refused requests are answered and counted."""
 
         async def answered(request: web.Request) -> web.Response:
             try:
                 return await handler(request)
-            except _TurnedAwayError as error:
-                turned_away = error
+            except _RefusedRequestError as error:
+                refused = error
             except DatabaseUnavailableError as error:
-                log.warning("a sender was asked to come back: %s", error)
+                log.warning("the database is unavailable, so a sender was asked to retry: %s", error)
                 headers = {"Retry-After": str(OUTAGE_SECONDS)}
-                turned_away = _TurnedAwayError(503, "nothing was stored, please send it again", headers=headers)
-            self.metrics.turned_away(turned_away.status)
-            return _answer(turned_away.status, turned_away.data, turned_away.headers)
+                refused = _RefusedRequestError(
+                    503, "The database is unavailable. Nothing was stored; send it again.", headers=headers
+                )
+            self.metrics.turned_away(refused.status)
+            return _answer(refused.status, refused.data, refused.headers)
 
         return answered
 
-    async def take(self, request: web.Request) -> web.Response:
-        workspace_id, body = await self._genuine(request)
-        self._charge(workspace_id, 1)
+    async def post(self, request: web.Request) -> web.Response:
+        workspace_id, body = await self._authorized(request)
+        self._limit_rate(workspace_id, 1)
         raw = _decoded(request, body)
         if isinstance(raw, dict) and "job_changes" in raw:
-            return await self._take_batch(workspace_id, raw["job_changes"], _sender(request))
+            return await self._post_batch(workspace_id, raw["job_changes"], _sender(request))
         try:
             added = await self.intake.accept(workspace_id, raw, _sender(request))
         except InvalidJobChangeError as error:
-            raise _TurnedAwayError(422, "the job change was refused", error.faults) from None
+            raise _RefusedRequestError(422, "The job change is not valid.", error.faults) from None
         result = self._result(added)
         return _answer(202 if result["status"] == "accepted" else 200, result)
 
     async def show(self, request: web.Request) -> web.Response:
-        workspace_id, _ = await self._genuine(request)
-        self._charge(workspace_id, 1)
+        workspace_id, _ = await self._authorized(request)
+        self._limit_rate(workspace_id, 1)
         job_change_id = request.match_info["id"]
-        found = await self.intake.find(workspace_id, job_change_id) if _ID.fullmatch(job_change_id) else None
-        if found is None:
-            raise _TurnedAwayError(404, "this workspace has no such job change")
-        return _answer(200, shown(found))
+        job_change = await self.intake.find(workspace_id, job_change_id) if _ID.fullmatch(job_change_id) else None
+        if job_change is None:
+            raise _RefusedRequestError(404, "This workspace has no job change with this id.")
+        return _answer(200, shown(job_change))
 
-    async def _genuine(self, request: web.Request) -> tuple[str, bytes]:
-        """The workspace and the raw body, which nobody has looked into before this."""
+    async def _authorized(self, request: web.Request) -> tuple[str, bytes]:
+        """Return the workspace and the raw body. The body is not parsed before this check."""
         workspace_id = request.match_info["workspace_id"]
         body = await _body(request, self.body_seconds)
-        standing = KeyCheck.INVALID
+        result = KeyCheck.INVALID
         if _ID.fullmatch(workspace_id):
-            standing = await self.keys.check(workspace_id, _credentials(request), body)
-        if standing is KeyCheck.INVALID:
-            text = "not genuine: sign the request, or send a key of this workspace (App Home, Sending job changes)"
-            raise _TurnedAwayError(401, text, headers={"WWW-Authenticate": "Bearer"})
-        if standing is KeyCheck.UNINSTALLED:
-            raise _nowhere()
+            result = await self.keys.check(workspace_id, _credentials(request), body)
+        if result is KeyCheck.INVALID:
+            text = (
+                "Not authorized. Sign the request, or send a key of this workspace."
+                " Admins create keys in the app's Home, under Sending job changes."
+            )
+            raise _RefusedRequestError(401, text, headers={"WWW-Authenticate": "Bearer"})
+        if result is KeyCheck.UNINSTALLED:
+            raise _no_such_workspace()
         return workspace_id, body
 
-    def _charge(self, workspace_id: str, job_changes: int) -> None:
-        wait = self.allowance.wait_for(workspace_id, job_changes)
+    def _limit_rate(self, workspace_id: str, job_changes: int) -> None:
+        wait = self.rate_limiter.seconds_to_wait(workspace_id, job_changes)
         if wait is not None:
-            raise _TurnedAwayError(429, "too many job changes at once", headers={"Retry-After": str(wait)})
+            raise _RefusedRequestError(429, "Too many job changes at once.", headers={"Retry-After": str(wait)})
 
-    async def _take_batch(self, workspace_id: str, raws: object, sender: str | None) -> web.Response:
+    async def _post_batch(self, workspace_id: str, raws: object, sender: str | None) -> web.Response:
         if not isinstance(raws, list):
-            raise _TurnedAwayError(422, "the batch was refused", [Fault("job_changes", "must be a list")])
+            raise _RefusedRequestError(422, "The batch is not valid.", [Fault("job_changes", "must be a list")])
         if not 1 <= len(raws) <= MOST_IN_ONE_BATCH:
-            fault = Fault("job_changes", f"must have from 1 to {MOST_IN_ONE_BATCH:,} items")
-            raise _TurnedAwayError(422, "the batch was refused", [fault])
-        self._charge(workspace_id, len(raws) - 1)
+            fault = Fault("job_changes", f"must have 1 to {MOST_IN_ONE_BATCH:,} items")
+            raise _RefusedRequestError(422, "The batch is not valid.", [fault])
+        self._limit_rate(workspace_id, len(raws) - 1)
         answers = await self.intake.accept_all(workspace_id, raws, sender)
         return _answer(202, {"results": [self._result(answer) for answer in answers]})
 
     def _result(self, answer: Added | InvalidJobChangeError | None) -> dict[str, object]:
         if answer is None:
-            raise _nowhere()
+            raise _no_such_workspace()
         if isinstance(answer, InvalidJobChangeError):
             return {"status": "refused", "errors": [asdict(fault) for fault in answer.faults]}
         status = "accepted" if answer.is_new else "duplicate"
@@ -162,32 +167,32 @@ class _Door:
 
 def _only(method: str) -> Handler:
     async def refuse(_request: web.Request) -> web.Response:
-        raise _TurnedAwayError(405, f"only {method} is understood here", headers={"Allow": method})
+        raise _RefusedRequestError(405, f"Method not allowed. Use {method}.", headers={"Allow": method})
 
     return refuse
 
 
-def _nowhere() -> _TurnedAwayError:
-    return _TurnedAwayError(404, "there is no such workspace: it has uninstalled the app")
+def _no_such_workspace() -> _RefusedRequestError:
+    return _RefusedRequestError(404, "This workspace does not exist or has removed the app.")
 
 
 async def _body(request: web.Request, seconds: float) -> bytes:
-    """As it was sent: what is signed is bytes."""
+    """Return the body as bytes, since the bytes are what is signed."""
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise _TurnedAwayError(415, "send the body as it is, without Content-Encoding")
+        raise _RefusedRequestError(415, "Content-Encoding is not supported. Send the body uncompressed.")
     if (request.content_length or 0) > LARGEST_BODY:
         raise _too_large()
     try:
-        if request.content.is_eof():  # all of it is here, which is so for nearly every request
+        if request.content.is_eof():  # the whole body has arrived, as for nearly every request
             return request.content.read_nowait()
         async with asyncio.timeout(seconds):
             return await _streamed(request)
     except (HttpProcessingError, web.RequestPayloadError):
-        raise _TurnedAwayError(400, "the body is malformed") from None
-    except ConnectionResetError:  # nobody is there any more to read this
-        raise _TurnedAwayError(400, "the body ended too early") from None
+        raise _RefusedRequestError(400, "The body is malformed.") from None
+    except ConnectionResetError:  # the sender is gone and will not read this answer
+        raise _RefusedRequestError(400, "The body is incomplete.") from None
     except TimeoutError:
-        raise _TurnedAwayError(408, "the body took too long", headers={"Connection": "close"}) from None
+        raise _RefusedRequestError(408, "The body was not received in time.", headers={"Connection": "close"}) from None
 
 
 async def _streamed(request: web.Request) -> bytes:
@@ -199,12 +204,12 @@ async def _streamed(request: web.Request) -> bytes:
     return bytes(body)
 
 
-def _too_large() -> _TurnedAwayError:
-    return _TurnedAwayError(413, "the body is larger than 1 MiB: send smaller batches")
+def _too_large() -> _RefusedRequestError:
+    return _RefusedRequestError(413, "The body is larger than 1 MiB. Send smaller batches.")
 
 
 def _sender(request: web.Request) -> str | None:
-    """`?source=`: for senders who cannot write into the body who they are."""
+    """Return `?source=`, for senders that cannot add their name to the body."""
     return senders.source_of({"source": request.query.get("source")})
 
 
@@ -224,18 +229,18 @@ def _signature(headers: Mapping[str, str]) -> Signature | None:
 
 
 def _raw(header: str) -> bytes:
-    # aiohttp decodes headers this way; what is signed are the bytes that were sent.
+    # The reverse of how aiohttp decodes headers: the signature covers the bytes that were sent.
     return header.encode("utf-8", "surrogateescape")
 
 
 def _decoded(request: web.Request, body: bytes) -> object:
     media_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
-        raise _TurnedAwayError(415, "the Content-Type must be application/json")
+        raise _RefusedRequestError(415, "The Content-Type must be application/json.")
     try:
         raw: object = from_json(body, allow_inf_nan=False, cache_strings="keys")
     except ValueError as error:
-        raise _TurnedAwayError(400, f"the body is not JSON: {error}") from None
+        raise _RefusedRequestError(400, f"The body is not JSON: {error}") from None
     return raw
 
 

@@ -1,42 +1,61 @@
-"""What a sender reads of one job change. Pure."""
+"""A job change and its history as the API shows them. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from domain.delivery import DeliveryRecord, JobChangeRecord
+from domain.states import DeliveryState, Outcome
+
+_SHOWN_STATES = {state.value: state.name.lower() for kind in (Outcome, DeliveryState) for state in kind}
+"""What senders read for a stored state: the database still stores an older word for `failed`."""
+_SHOWN_RESULTS = {"told": "notified"}
 
 
-def shown(found: JobChangeRecord) -> dict[str, object]:
-    """Its state, its outcome, and how it came to that; times in ISO 8601, UTC."""
+def shown(job_change: JobChangeRecord) -> dict[str, object]:
+    """Return its state, its outcome and its history, with times in ISO 8601 and UTC."""
     return {
-        "id": found.id,
-        "source": found.source,
-        "state": found.state,
-        "outcome": found.outcome,
-        "told": found.sent_to,
-        "reason": found.reason,
-        "attempts": found.attempts,
-        "last_error": found.last_error,
-        "accepted_at": _time(found.accepted_at),
-        "routed_at": _time(found.routed_at),
-        "ended_at": _time(found.ended_at),
-        "decision": found.decision,
-        "deliveries": [_delivery(delivery) for delivery in found.deliveries],
-        "trace": [{"at": _time(step.at), "step": step.step, "detail": step.detail} for step in found.trace],
+        "id": job_change.id,
+        "source": job_change.source,
+        "state": _state(job_change.state),
+        "outcome": _state(job_change.outcome) if job_change.outcome else None,
+        "sent_to": job_change.sent_to,
+        "reason": job_change.reason,
+        "attempts": job_change.attempts,
+        "last_error": job_change.last_error,
+        "accepted_at": _time(job_change.accepted_at),
+        "routed_at": _time(job_change.routed_at),
+        "ended_at": _time(job_change.ended_at),
+        "decision": _decision(job_change.decision) if job_change.decision else None,
+        "deliveries": [_delivery(delivery) for delivery in job_change.deliveries],
+        "trace": [{"at": _time(step.at), "step": step.step, "detail": step.detail} for step in job_change.trace],
     }
 
 
-def _delivery(told: DeliveryRecord) -> dict[str, object]:
+def _delivery(delivery: DeliveryRecord) -> dict[str, object]:
     return {
-        "destination": told.destination,
-        "role": told.role,
-        "reason": told.reason,
-        "state": told.state,
-        "attempts": told.attempts,
-        "last_error": told.last_error,
-        "message": {"channel": told.channel, "ts": told.ts} if told.ts else None,
+        "destination": delivery.destination,
+        "role": delivery.role,
+        "reason": delivery.reason,
+        "state": _state(delivery.state),
+        "attempts": delivery.attempts,
+        "last_error": delivery.last_error,
+        "message": {"channel": delivery.channel, "ts": delivery.ts} if delivery.ts else None,
     }
+
+
+def _decision(decision: Mapping[str, Any]) -> dict[str, Any]:
+    considered = [
+        candidate | {"result": _SHOWN_RESULTS.get(candidate.get("result"), candidate.get("result"))}
+        for candidate in decision.get("considered", ())
+    ]
+    return {**decision, **({"considered": considered} if considered else {})}
+
+
+def _state(stored: str) -> str:
+    return _SHOWN_STATES.get(stored, stored)
 
 
 def _time(at: int | None) -> str | None:

@@ -1,4 +1,4 @@
-"""The intake, described for programs: OpenAPI 3.1 out of the model that reads the job changes."""
+"""The OpenAPI 3.1 description of the intake API, generated from the model that validates job changes."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def document() -> dict[str, Any]:
         "info": {
             "title": "Job changes",
             "version": "1",
-            "summary": "Post job changes; each is told once in Slack, to the person who should act on it.",
+            "summary": "Post job changes. The app sends each one in Slack, once, to the person who should act on it.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "paths": {
@@ -75,7 +75,10 @@ def document() -> dict[str, Any]:
 def _schemas() -> dict[str, Any]:
     job_change = JobChange.model_json_schema(ref_template="#/components/schemas/{model}")
     parts: dict[str, Any] = job_change.pop("$defs")
-    parts["Person"] |= {"description": "Who changed jobs: a full name, or a first and a last one.", "anyOf": _NAMES}
+    parts["Person"] |= {
+        "description": "The person who changed jobs. Requires a full name, or a first name and a last name.",
+        "anyOf": _NAMES,
+    }
     whole = {"description": _JOB_CHANGE, "allOf": [{"anyOf": _KEYS}, {"anyOf": _PLACES}], "examples": [EXAMPLE]}
     return parts | {"JobChange": job_change | whole} | _ANSWERS
 
@@ -102,11 +105,11 @@ def _object(**properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with(**properties: dict[str, Any]) -> dict[str, Any]:
-    """An object in which these are, as described; whatever else is there."""
+    """Return a schema of objects with at least these properties."""
     return {"properties": properties, "required": list(properties)}
 
 
-# What the model can say of its fields only together, and says when it reads one: domain/job_change/model.py.
+# Rules about several fields together, which the model checks when it parses: domain/job_change/model.py.
 _SOME = {"type": "string", "pattern": r"\S"}
 _NAMES = [_with(full_name=_SOME), _with(first_name=_SOME, last_name=_SOME)]
 _KEYS = [
@@ -121,17 +124,17 @@ _PLACES = [
     _with(change_type={"not": {"const": ChangeType.DEPARTURE}}, current=_with(company=_KNOWN)),
 ]
 _JOB_CHANGE = (
-    "A person has a new job. It needs a name and one key of the person (an e-mail address, a LinkedIn URL, or the id of"
-    " a contact or lead in Salesforce), and the company that was joined; of a departure the one that was left. Fields"
-    " that are not named here are kept under custom."
+    "A person's job change. Requires the person's name, an identifier of the person (an e-mail address, a LinkedIn URL,"
+    " or the id of a Salesforce contact or lead), and the company: the one joined, or for a departure the one left."
+    " Fields that are not listed here are kept under custom."
 )
 
 _TEXT = {"type": "string"}
 _SENDER = {
     "name": "source",
     "in": "query",
-    "description": "Whose rows these are, where they are not in the form below: tamradar, common_room, clay, zapier,"
-    " csv, or any name that an admin has mapped in App Home.",
+    "description": "The sender of rows in another format than the one below: tamradar, common_room, clay, zapier, csv,"
+    " or any name for which an admin has set up a field mapping in the app's Home.",
     "schema": {"type": "string", "maxLength": 100},
 }
 _TEXT_OR_NULL = {"type": ["string", "null"]}
@@ -153,16 +156,28 @@ _ANSWERS: dict[str, Any] = {
     "State": _object(
         id=_TEXT,
         source=_TEXT,
-        state={"enum": ["accepted", "routed", "delivered", "buried", "muted"]},
-        outcome={"enum": ["delivered", "buried", "muted", None]},
-        told={"enum": ["dri", "channel", None]},
+        state={
+            "enum": ["accepted", "routed", "delivered", "failed", "muted"],
+            "description": "The outcome, or how far the job change is while it has none.",
+        },
+        outcome={
+            "enum": ["delivered", "failed", "muted", None],
+            "description": "How the job change ended, or null while it is in progress.",
+        },
+        sent_to={
+            "enum": ["dri", "channel", None],
+            "description": "Whether the DRI was notified or a channel was used instead; null if nothing was sent.",
+        },
         reason=_TEXT_OR_NULL,
         attempts={"type": "integer"},
         last_error=_TEXT_OR_NULL,
         accepted_at={"type": "string", "format": "date-time"},
         routed_at=_TIME_OR_NULL,
         ended_at=_TIME_OR_NULL,
-        decision={"type": ["object", "null"], "description": "Who was considered, in order, and what became of each."},
+        decision={
+            "type": ["object", "null"],
+            "description": "The rule that matched, and each candidate in order with its result.",
+        },
         deliveries={"type": "array", "items": _ref("Delivery")},
         trace={"type": "array", "items": _ref("Step")},
     ),
@@ -170,7 +185,7 @@ _ANSWERS: dict[str, Any] = {
         destination=_TEXT,
         role={"enum": ["dri", "fallback", "channel", "copy"]},
         reason=_TEXT,
-        state=_TEXT,
+        state={"enum": ["pending", "sending", "delivered", "failed", "moved"]},
         attempts={"type": "integer"},
         last_error=_TEXT_OR_NULL,
         message={"anyOf": [_object(channel=_TEXT, ts=_TEXT), {"type": "null"}]},
@@ -187,45 +202,45 @@ _SECURITY_SCHEMES: dict[str, Any] = {
         "type": "apiKey",
         "in": "header",
         "name": name.replace("_", "-"),
-        "description": "One of three headers of https://www.standardwebhooks.com; an empty body is signed for GET.",
+        "description": "One of the three headers of https://www.standardwebhooks.com. For GET, sign an empty body.",
     }
     for name in _SIGNED
 }
 
 _ERRORS = {
-    "400": _error("The body is malformed, or not JSON."),
-    "401": _error("Not genuine: no key of this workspace, and no signature made with its secret."),
-    "404": _error("There is no such workspace, or no such job change. Told only to the genuine."),
-    "405": _error("Another method is understood here.", "Allow"),
-    "408": _error("The body took too long."),
+    "400": _error("The body is malformed or not JSON."),
+    "401": _error("Not authorized: no valid key of this workspace, and no valid signature."),
+    "404": _error("The workspace or the job change does not exist. Only authorized requests get this answer."),
+    "405": _error("Method not allowed.", "Allow"),
+    "408": _error("The body was not received in time."),
     "413": _error("The body is larger than 1 MiB."),
-    "415": _error("The Content-Type is not application/json, or there is a Content-Encoding."),
-    "429": _error("Too many at once.", "Retry-After"),
-    "503": _error("The database is away; nothing was stored.", "Retry-After"),
+    "415": _error("The Content-Type is not application/json, or a Content-Encoding is set."),
+    "429": _error("Too many job changes at once.", "Retry-After"),
+    "503": _error("The database is unavailable. Nothing was stored.", "Retry-After"),
 }
 
 _POST: dict[str, Any] = {
     "operationId": "postJobChanges",
-    "summary": "Post one job change, or a batch",
+    "summary": "Post a job change or a batch",
     "requestBody": {
         "required": True,
         "content": {"application/json": {"schema": {"oneOf": [_ref("JobChange"), _ref("Batch")]}, "example": EXAMPLE}},
     },
     "responses": {
-        "200": _json("It was sent before: the first one's id.", _ref("Duplicate")),
+        "200": _json("A duplicate. The answer has the id of the first one.", _ref("Duplicate")),
         "202": _json(
-            "Stored, and will be told. For a batch one result an item, in order.",
+            "Stored, and will be delivered. For a batch, one result for each item, in order.",
             {"oneOf": [_ref("Accepted"), _ref("Results")]},
         ),
-        "422": _error("Refused, with every fault by its path."),
+        "422": _error("Not valid. The answer lists every error with its path."),
     }
     | _ERRORS,
 }
 
 _GET: dict[str, Any] = {
     "operationId": "getJobChange",
-    "summary": "What became of a job change",
-    "responses": {"200": _json("Its state, its outcome and how it came to that.", _ref("State"))} | _ERRORS,
+    "summary": "Get the state and history of a job change",
+    "responses": {"200": _json("Its state, its outcome and its history.", _ref("State"))} | _ERRORS,
 }
 
 _DOCUMENT = to_json(document())

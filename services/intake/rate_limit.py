@@ -1,16 +1,20 @@
-"""How much somebody may ask for at once and lastingly, so that one cannot starve the others."""
+"""Rate limits in memory, so that one workspace or address cannot starve the others."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-AT_ONCE = 100_000
-A_SECOND = 1_000
-"""A token bucket for each workspace and process. Generous: it is against a sender that has run wild, not for pacing."""
+BURST = 100_000
+PER_SECOND = 1_000
+"""
+The defaults of a token bucket for each workspace and process.
 
-MOST_KNOWN = 10_000
-"""So many are kept apart; whoever was met first is forgotten, and has a full bucket when they come back."""
+They are generous: they stop a sender that is out of control, and are not meant to pace anybody.
+"""
+
+MOST_BUCKETS = 10_000
+"""Beyond this number the oldest bucket is dropped. Its owner starts again with a full one."""
 
 
 @dataclass
@@ -21,28 +25,28 @@ class _Bucket:
 
 @dataclass(frozen=True)
 class RateLimiter:
-    """Job changes of workspaces, or requests of addresses. Held in memory: a restart fills all buckets."""
+    """Token buckets, by workspace or by address. A restart fills them all."""
 
     now: Callable[[], int]
-    at_once: int = AT_ONCE
-    a_second: int = A_SECOND
+    burst: int = BURST
+    per_second: int = PER_SECOND
     _buckets: dict[str, _Bucket] = field(default_factory=dict, init=False, repr=False)
 
-    def wait_for(self, whom: str, number: int) -> int | None:
-        """None: they are allowed, and taken off. Else how many whole seconds to wait, and nothing is taken off."""
-        bucket = self._filled(whom)
-        if bucket.tokens >= number:
-            bucket.tokens -= number
+    def seconds_to_wait(self, key: str, count: int) -> int | None:
+        """Take `count` tokens and return None; return the whole seconds to wait if there are too few."""
+        bucket = self._filled_bucket(key)
+        if bucket.tokens >= count:
+            bucket.tokens -= count
             return None
-        return int((number - bucket.tokens) // self.a_second) + 1
+        return int((count - bucket.tokens) // self.per_second) + 1
 
-    def _filled(self, whom: str) -> _Bucket:
+    def _filled_bucket(self, key: str) -> _Bucket:
         now = self.now()
-        bucket = self._buckets.get(whom)
+        bucket = self._buckets.get(key)
         if bucket is None:
-            if len(self._buckets) >= MOST_KNOWN:
+            if len(self._buckets) >= MOST_BUCKETS:
                 del self._buckets[next(iter(self._buckets))]
-            bucket = self._buckets[whom] = _Bucket(self.at_once, now)
-        gained = max(0, now - bucket.filled_at) * self.a_second / 1_000
-        bucket.tokens, bucket.filled_at = min(self.at_once, bucket.tokens + gained), now
+            bucket = self._buckets[key] = _Bucket(self.burst, now)
+        gained = max(0, now - bucket.filled_at) * self.per_second / 1_000
+        bucket.tokens, bucket.filled_at = min(self.burst, bucket.tokens + gained), now
         return bucket

@@ -104,6 +104,6 @@ async def test_every_accepted_job_change_is_delivered_once_even_when_the_app_is_
         assert killed.status == -signal.SIGKILL
         assert sent_before < len(texts), "the process was killed too late"
         assert len(set(ids)) == JOB_CHANGES
-        assert {(job_change["outcome"], job_change["told"]) for job_change in job_changes} == {("delivered", "dri")}
+        assert {(job_change["outcome"], job_change["sent_to"]) for job_change in job_changes} == {("delivered", "dri")}
         assert set(messages.values()) == {1}, messages
         assert (result.status, result.err) == (0, "")

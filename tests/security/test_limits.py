@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from listeners.http.limits import PAGES_A_SECOND, PAGES_AT_ONCE, REFUSALS_AT_ONCE, address_of
-from services.intake.rate_limit import MOST_KNOWN, RateLimiter
+from services.intake.rate_limit import MOST_BUCKETS, RateLimiter
 from tests.security.two_workspaces import TwoWorkspaces, open_two_workspaces
 from tests.world import sample_job_change
 
@@ -78,12 +78,12 @@ async def test_guessing_keys_is_limited_and_valid_senders_are_not(server: TwoWor
 
 def test_only_so_many_addresses_are_kept_in_memory(clock) -> None:
     """Requests from ever new addresses do not fill the memory."""
-    allowance = RateLimiter(clock, at_once=1, a_second=1)
-    for number in range(MOST_KNOWN + 500):
-        allowance.wait_for(str(number), 1)
+    rate_limiter = RateLimiter(clock, burst=1, per_second=1)
+    for number in range(MOST_BUCKETS + 500):
+        rate_limiter.seconds_to_wait(str(number), 1)
 
-    assert len(allowance._buckets) == MOST_KNOWN
-    assert allowance.wait_for(str(MOST_KNOWN + 499), 1) is not None
+    assert len(rate_limiter._buckets) == MOST_BUCKETS
+    assert rate_limiter.seconds_to_wait(str(MOST_BUCKETS + 499), 1) is not None
 
 
 @pytest.mark.parametrize(

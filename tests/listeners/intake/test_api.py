@@ -1,4 +1,4 @@
-"""A sender posts job changes over HTTP: every answer of the contract, and garbage."""
+"""Senders post job changes over HTTP: every answer of the contract, and malformed requests."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import pytest
 from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 from cryptography.fernet import Fernet
+from sqlalchemy import update
 from standardwebhooks import Webhook
 
 from domain.intake_key import BEARER, SIGNING
@@ -28,6 +29,7 @@ from services.intake.rate_limit import RateLimiter
 from services.journal import Journal
 from store.database import Database
 from store.encryption import Cipher
+from store.schema import job_changes
 from store.slack import workspaces
 from tests.conftest import SOMEDAY, Clock
 from tests.servers import GENEROUS_TIMEOUT
@@ -47,8 +49,8 @@ def job_change(**changes: Any) -> dict[str, Any]:
 
 
 @dataclass
-class Door:
-    """A server with the intake of workspace T1, and its API key."""
+class ApiClient:
+    """A server with the intake API of workspace T1, and its API key."""
 
     client: TestClient
     keys: IntakeKeys
@@ -58,7 +60,7 @@ class Door:
     woken: list[bool] = field(default_factory=list)
 
     async def post(self, data: object, path: str = PATH, **headers: str) -> ClientResponse:
-        """Genuine and JSON, unless *headers* say otherwise; *data* is sent as it is when it is bytes."""
+        """Send `data` authorized and as JSON unless `headers` say otherwise. Bytes are sent unchanged."""
         body = data if isinstance(data, bytes) else json.dumps(data).encode()
         given = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -70,7 +72,7 @@ class Door:
         return await self.client.get(f"{path}/{job_change_id}", headers={"X-Api-Key": self.key})
 
     def signed(self, secret: str, body: bytes, at: int = SOMEDAY) -> dict[str, str]:
-        """The headers of the standard, made by its reference library."""
+        """Return the headers of Standard Webhooks, made by its reference library."""
         moment = datetime.fromtimestamp(at // 1_000, UTC)
         return {
             "webhook-id": "msg_1",
@@ -80,7 +82,7 @@ class Door:
         }
 
     async def send_raw(self, sent: bytes) -> bytes:
-        """Bytes on the wire; what is answered until the server closes."""
+        """Send bytes over a socket and return the answer until the server closes it."""
         reader, writer = await asyncio.open_connection(self.client.host, self.client.port)
         writer.write(sent)
         writer.write_eof()
@@ -90,69 +92,69 @@ class Door:
 
 
 @pytest.fixture
-async def door(database, clock) -> AsyncIterator[Door]:
+async def intake_api(database, clock) -> AsyncIterator[ApiClient]:
     await database.run(add_workspace)
-    async with opened(database, database, clock) as door:
-        yield door
+    async with open_intake(database, database, clock) as intake_api:
+        yield intake_api
 
 
 @asynccontextmanager
-async def opened(
-    database: Database, intake_database: Database, clock: Clock, *, at_once: int = 100_000, body_seconds: float = 15
-) -> AsyncIterator[Door]:
+async def open_intake(
+    database: Database, intake_database: Database, clock: Clock, *, burst: int = 100_000, body_seconds: float = 15
+) -> AsyncIterator[ApiClient]:
     woken: list[bool] = []
     keys = IntakeKeys(database, Cipher.of([Fernet.generate_key().decode()]), clock)
-    metrics, allowance = Metrics(), RateLimiter(clock, at_once, 10)
-    taking = Intake(intake_database, clock, lambda: woken.append(True), Journal(metrics))
+    metrics, rate_limiter = Metrics(), RateLimiter(clock, burst, 10)
+    intake = Intake(intake_database, clock, lambda: woken.append(True), Journal(metrics))
     app = web.Application()
-    app.add_routes(api.routes(taking, keys, allowance, metrics, body_seconds=body_seconds))
+    app.add_routes(api.routes(intake, keys, rate_limiter, metrics, body_seconds=body_seconds))
     async with TestClient(TestServer(app)) as client:
-        yield Door(client, keys, metrics, clock, await keys.make("T1", BEARER, "U_ADMIN"), woken)
+        yield ApiClient(client, keys, metrics, clock, await keys.make("T1", BEARER, "U_ADMIN"), woken)
 
 
 async def error_of(answer: ClientResponse) -> list[tuple[str, str]]:
-    """The faults of an error, which has a text for people whatever it is."""
-    told = await answer.json()
-    assert told.keys() == {"error", "errors"}
-    assert told["error"]
-    return [(fault["path"], fault["message"]) for fault in told["errors"]]
+    """Return the path and message of each fault. Every error has a text for people."""
+    body = await answer.json()
+    assert body.keys() == {"error", "errors"}
+    assert body["error"]
+    return [(fault["path"], fault["message"]) for fault in body["errors"]]
 
 
-async def test_a_job_change_is_accepted(door):
-    """202 only after it is a row, and the worker is woken for it."""
-    answer = await door.post(job_change())
+async def test_a_job_change_is_accepted(intake_api):
+    """202 is answered once it is stored, and the worker is woken."""
+    answer = await intake_api.post(job_change())
 
     assert answer.status == 202
-    told = await answer.json()
-    assert told["status"] == "accepted"
-    assert door.woken == [True]
-    assert (await door.show(told["id"])).status == 200
+    result = await answer.json()
+    assert result["status"] == "accepted"
+    assert intake_api.woken == [True]
+    assert (await intake_api.show(result["id"])).status == 200
 
 
-async def test_sent_again_it_is_a_duplicate_with_the_first_one_s_id(door):
-    """The sender learns that it is known, and nobody is told twice."""
-    first = await (await door.post(job_change())).json()
+async def test_a_repeated_job_change_is_a_duplicate_with_the_id_of_the_first(intake_api):
+    """The worker is not woken again."""
+    first = await (await intake_api.post(job_change())).json()
 
-    answer = await door.post(job_change())
+    answer = await intake_api.post(job_change())
 
     assert answer.status == 200
     assert await answer.json() == {"id": first["id"], "status": "duplicate"}
-    assert door.woken == [True]
+    assert intake_api.woken == [True]
 
 
 @pytest.mark.both_databases
-async def test_the_same_sent_many_times_at_once_is_accepted_once(door):
-    """A sender that retries before it hears the answer."""
-    answers = await asyncio.gather(*(door.post(job_change()) for _ in range(20)))
+async def test_the_same_job_change_sent_many_times_at_once_is_accepted_once(intake_api):
+    """A sender may retry before it gets the first answer."""
+    answers = await asyncio.gather(*(intake_api.post(job_change()) for _ in range(20)))
 
-    told = [await answer.json() for answer in answers]
+    results = [await answer.json() for answer in answers]
     assert sorted(answer.status for answer in answers) == [200] * 19 + [202]
-    assert len({each["id"] for each in told}) == 1
+    assert len({result["id"] for result in results}) == 1
 
 
-async def test_a_batch_is_answered_item_by_item_in_order(door):
-    """Those that can be read are accepted although others cannot."""
-    before = await (await door.post(job_change(source_event_id="0"))).json()
+async def test_a_batch_is_answered_item_by_item_in_order(intake_api):
+    """Valid items are accepted although others are not valid."""
+    before = await (await intake_api.post(job_change(source_event_id="0"))).json()
     items = [
         job_change(source_event_id="1"),
         job_change(score="87"),
@@ -161,38 +163,38 @@ async def test_a_batch_is_answered_item_by_item_in_order(door):
         "Ada",
     ]
 
-    answer = await door.post({"job_changes": items})
+    answer = await intake_api.post({"job_changes": items})
 
     assert answer.status == 202
-    first, refused, known, again, no_object = (await answer.json())["results"]
+    first, invalid, duplicate, repeated, not_an_object = (await answer.json())["results"]
     assert first["status"] == "accepted"
-    assert refused == {"status": "refused", "errors": [{"path": "score", "message": "must be a number"}]}
-    assert known == {"id": before["id"], "status": "duplicate"}
-    assert again == {"id": first["id"], "status": "duplicate"}
-    assert no_object == {"status": "refused", "errors": [{"path": "", "message": "must be an object"}]}
+    assert invalid == {"status": "refused", "errors": [{"path": "score", "message": "must be a number"}]}
+    assert duplicate == {"id": before["id"], "status": "duplicate"}
+    assert repeated == {"id": first["id"], "status": "duplicate"}
+    assert not_an_object == {"status": "refused", "errors": [{"path": "", "message": "must be an object"}]}
 
 
 @pytest.mark.both_databases
-async def test_a_batch_of_a_thousand_in_order(door):
-    """The most that one request may carry."""
+async def test_a_batch_of_a_thousand_keeps_its_order(intake_api):
+    """A thousand is the most that one request may have."""
     items = [job_change(source_event_id=str(number)) for number in range(1_000)]
 
-    results = (await (await door.post({"job_changes": items})).json())["results"]
+    results = (await (await intake_api.post({"job_changes": items})).json())["results"]
 
     assert [result["status"] for result in results] == ["accepted"] * 1_000
     assert [result["id"] for result in results] == sorted(result["id"] for result in results)
 
 
-async def test_a_batch_of_which_nothing_can_be_read(door):
-    """Each says why, and nobody is woken."""
-    answer = await door.post({"job_changes": [{}, {}]})
+async def test_a_batch_without_a_valid_item_wakes_nobody(intake_api):
+    """Each item is answered with its errors."""
+    answer = await intake_api.post({"job_changes": [{}, {}]})
 
     assert answer.status == 202
     assert [result["status"] for result in (await answer.json())["results"]] == ["refused", "refused"]
-    assert door.woken == []
+    assert intake_api.woken == []
 
 
-_SIZE = [("job_changes", "must have from 1 to 1,000 items")]
+_SIZE = [("job_changes", "must have 1 to 1,000 items")]
 
 
 @pytest.mark.parametrize(
@@ -222,38 +224,38 @@ _SIZE = [("job_changes", "must have from 1 to 1,000 items")]
         (b" " * (1024 * 1024 + 1), 413, []),
     ],
 )
-async def test_what_cannot_be_taken_is_told_with_every_fault(door, data, status, faults):
-    """In JSON, with something for people and something for programs."""
-    answer = await door.post(data)
+async def test_an_invalid_request_is_answered_with_every_fault(intake_api, data, status, faults):
+    """The answer is JSON, with a text for people and paths for programs."""
+    answer = await intake_api.post(data)
 
     assert answer.status == status
     assert await error_of(answer) == faults
 
 
-async def test_a_body_of_exactly_one_mebibyte_is_taken(door):
-    """The limit is part of what is allowed."""
+async def test_a_body_of_exactly_one_mebibyte_is_accepted(intake_api):
+    """The limit itself is allowed."""
     body = json.dumps(job_change()).encode()
 
-    answer = await door.post(body + b" " * (1024 * 1024 - len(body)))
+    answer = await intake_api.post(body + b" " * (1024 * 1024 - len(body)))
 
     assert answer.status == 202
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "", "json"])
-async def test_a_body_that_does_not_say_it_is_json(door, media_type):
-    """415, whatever it is."""
-    assert (await door.post(job_change(), Content_Type=media_type)).status == 415
+async def test_a_body_of_another_content_type_is_refused(intake_api, media_type):
+    """The status is 415, even if the body is JSON."""
+    assert (await intake_api.post(job_change(), Content_Type=media_type)).status == 415
 
 
 @pytest.mark.parametrize("media_type", ["application/json; charset=utf-8", "Application/JSON", "application/x+json"])
-async def test_json_by_any_of_its_names(door, media_type):
-    """Parameters and case say nothing."""
-    assert (await door.post(job_change(), Content_Type=media_type)).status == 202
+async def test_every_form_of_the_json_content_type_is_accepted(intake_api, media_type):
+    """Parameters, case and a `+json` suffix make no difference."""
+    assert (await intake_api.post(job_change(), Content_Type=media_type)).status == 202
 
 
-async def test_a_compressed_body_is_not_taken(door):
-    """A few kilobytes can be gigabytes."""
-    answer = await door.post(gzip.compress(json.dumps(job_change()).encode()), Content_Encoding="gzip")
+async def test_a_compressed_body_is_refused(intake_api):
+    """A few kilobytes could decompress to gigabytes."""
+    answer = await intake_api.post(gzip.compress(json.dumps(job_change()).encode()), Content_Encoding="gzip")
 
     assert answer.status == 415
 
@@ -274,149 +276,153 @@ async def test_a_compressed_body_is_not_taken(door):
         },
     ],
 )
-async def test_a_stranger_is_told_nothing_but_that(door, headers):
-    """401, and the body was not looked into."""
-    answer = await door.post(b"not JSON", **headers)
+async def test_an_unauthorized_request_gets_401_and_nothing_else(intake_api, headers):
+    """Its body is not parsed."""
+    answer = await intake_api.post(b"not JSON", **headers)
 
     assert answer.status == 401
     assert answer.headers["WWW-Authenticate"] == "Bearer"
     assert await error_of(answer) == []
 
 
-async def test_either_header_takes_the_key(door):
-    """Senders that cannot sign have one or the other."""
-    assert (await door.post(job_change(source_event_id="1"))).status == 202
-    assert (await door.post(job_change(source_event_id="2"), Authorization="", X_Api_Key=door.key)).status == 202
-    assert (await door.post(job_change(source_event_id="3"), Authorization=f"bearer {door.key}")).status == 202
+async def test_the_key_may_come_in_either_header(intake_api):
+    """Tools that cannot sign can often set only one of them."""
+    assert (await intake_api.post(job_change(source_event_id="1"))).status == 202
+    assert (
+        await intake_api.post(job_change(source_event_id="2"), Authorization="", X_Api_Key=intake_api.key)
+    ).status == 202
+    assert (
+        await intake_api.post(job_change(source_event_id="3"), Authorization=f"bearer {intake_api.key}")
+    ).status == 202
 
 
-async def test_a_signed_request_is_genuine(door):
-    """Signed by the reference library of Standard Webhooks."""
-    secret = await door.keys.make("T1", SIGNING, "U_ADMIN")
+async def test_a_signed_request_is_authorized(intake_api):
+    """It is signed by the reference library of Standard Webhooks."""
+    secret = await intake_api.keys.make("T1", SIGNING, "U_ADMIN")
     body = json.dumps(job_change()).encode()
 
-    answer = await door.client.post(PATH, data=body, headers=door.signed(secret, body))
+    answer = await intake_api.client.post(PATH, data=body, headers=intake_api.signed(secret, body))
 
     assert answer.status == 202
 
 
-async def test_a_signature_is_of_this_very_body(door):
-    """One byte more is another body."""
-    secret = await door.keys.make("T1", SIGNING, "U_ADMIN")
+async def test_a_signature_is_valid_for_its_own_body_only(intake_api):
+    """One more byte makes it another body."""
+    secret = await intake_api.keys.make("T1", SIGNING, "U_ADMIN")
     body = json.dumps(job_change()).encode()
 
-    answer = await door.client.post(PATH, data=body + b" ", headers=door.signed(secret, body))
+    answer = await intake_api.client.post(PATH, data=body + b" ", headers=intake_api.signed(secret, body))
 
     assert answer.status == 401
 
 
-async def test_a_signed_request_replayed_is_harmless(door):
-    """The same body has the same key."""
-    secret = await door.keys.make("T1", SIGNING, "U_ADMIN")
+async def test_a_replayed_signed_request_is_a_duplicate(intake_api):
+    """The same body has the same key, so nothing is sent twice."""
+    secret = await intake_api.keys.make("T1", SIGNING, "U_ADMIN")
     body = json.dumps(job_change()).encode()
-    headers = door.signed(secret, body)
+    headers = intake_api.signed(secret, body)
 
-    statuses = [(await door.client.post(PATH, data=body, headers=headers)).status for _ in range(3)]
+    statuses = [(await intake_api.client.post(PATH, data=body, headers=headers)).status for _ in range(3)]
 
     assert statuses == [202, 200, 200]
 
 
-async def test_to_ask_one_signs_an_empty_body(door):
-    """GET has no other."""
-    secret = await door.keys.make("T1", SIGNING, "U_ADMIN")
-    told = await (await door.post(job_change())).json()
+async def test_a_signed_get_signs_an_empty_body(intake_api):
+    """GET requests have no body."""
+    secret = await intake_api.keys.make("T1", SIGNING, "U_ADMIN")
+    accepted = await (await intake_api.post(job_change())).json()
 
-    answer = await door.client.get(f"{PATH}/{told['id']}", headers=door.signed(secret, b""))
+    answer = await intake_api.client.get(f"{PATH}/{accepted['id']}", headers=intake_api.signed(secret, b""))
 
     assert answer.status == 200
 
 
 @pytest.mark.parametrize("workspace_id", ["T2", "T9", "%00", "%ED%A0%80", "a" * 300, "T1'--"])
-async def test_a_workspace_s_key_opens_no_other(door, database, workspace_id):
-    """401 whether it exists or not, for who asks cannot be genuine."""
+async def test_a_key_is_valid_for_its_own_workspace_only(intake_api, database, workspace_id):
+    """The status is 401 whether the other workspace exists or not."""
     await database.run(add_workspace, "T2")
 
-    answer = await door.post(job_change(), f"/v1/workspaces/{workspace_id}/job-changes")
+    answer = await intake_api.post(job_change(), f"/v1/workspaces/{workspace_id}/job-changes")
 
     assert answer.status == 401
 
 
-async def test_a_workspace_that_uninstalled_us_is_gone_for_the_genuine_only(door, database):
-    """They learn why; a stranger learns nothing."""
+async def test_only_authorized_senders_learn_that_a_workspace_removed_the_app(intake_api, database):
+    """Authorized requests get 404, others 401 as before."""
     await database.run(workspaces.mark_gone, "T1", SOMEDAY)
 
-    assert (await door.post(job_change())).status == 404
-    assert (await door.post(job_change(), Authorization="Bearer ugk_wrong")).status == 401
+    assert (await intake_api.post(job_change())).status == 404
+    assert (await intake_api.post(job_change(), Authorization="Bearer ugk_wrong")).status == 401
 
 
 @pytest.mark.both_databases
-async def test_a_workspace_that_uninstalls_meanwhile_is_gone_at_once(door, database):
-    """Its keys are remembered for some seconds; it takes nothing all the same."""
-    assert (await door.post(job_change(source_event_id="1"))).status == 202
+async def test_a_workspace_that_removes_the_app_stops_accepting_at_once(intake_api, database):
+    """Its keys stay cached for some seconds, but nothing is stored."""
+    assert (await intake_api.post(job_change(source_event_id="1"))).status == 202
     await database.run(workspaces.mark_gone, "T1", SOMEDAY)
 
-    assert (await door.post(job_change(source_event_id="2"))).status == 404
-    assert (await door.post({"job_changes": [job_change(source_event_id="3")]})).status == 404
+    assert (await intake_api.post(job_change(source_event_id="2"))).status == 404
+    assert (await intake_api.post({"job_changes": [job_change(source_event_id="3")]})).status == 404
 
 
-async def test_who_sends_too_much_is_asked_to_wait(database, clock):
-    """And is heard again after as long as it was told."""
+async def test_a_sender_over_the_rate_limit_is_asked_to_wait(database, clock):
+    """After `Retry-After` seconds its requests are accepted again."""
     await database.run(add_workspace)
-    async with opened(database, database, clock, at_once=20) as door:
+    async with open_intake(database, database, clock, burst=20) as intake_api:
         batch = {"job_changes": [job_change(source_event_id=str(number)) for number in range(15)]}
-        assert (await door.post(batch)).status == 202
+        assert (await intake_api.post(batch)).status == 202
 
-        answer = await door.post(batch)
+        answer = await intake_api.post(batch)
 
         assert answer.status == 429
         assert answer.headers["Retry-After"] == "2"
         clock.advance(seconds=2)
-        assert (await door.post(batch)).status == 202
+        assert (await intake_api.post(batch)).status == 202
 
 
-async def test_nothing_is_accepted_while_the_database_is_away(database, clock, tmp_path):
-    """503, and when to send it again: one answer for each of those who shared the commit."""
+async def test_nothing_is_accepted_while_the_database_is_unavailable(database, clock, tmp_path):
+    """Every request that shared the commit gets 503 with `Retry-After`."""
     await database.run(add_workspace)
-    away = Database(f"sqlite:///{tmp_path}/no-such-folder/usergems.db")
-    async with opened(database, away, clock) as door:
+    unavailable = Database(f"sqlite:///{tmp_path}/no-such-folder/usergems.db")
+    async with open_intake(database, unavailable, clock) as intake_api:
         answers = await asyncio.gather(
-            *(door.post(job_change(source_event_id=str(number))) for number in range(5)),
-            door.post({"job_changes": [job_change()]}),
-            door.show("1"),
+            *(intake_api.post(job_change(source_event_id=str(number))) for number in range(5)),
+            intake_api.post({"job_changes": [job_change()]}),
+            intake_api.show("1"),
         )
 
         assert [answer.status for answer in answers] == [503] * 7
         assert {answer.headers["Retry-After"] for answer in answers} == {"5"}
-        assert door.woken == []
-    await away.close()
+        assert intake_api.woken == []
+    await unavailable.close()
 
 
-async def test_nobody_is_a_stranger_only_because_the_database_is_away(database, clock, tmp_path):
-    """A sender would give up at 401, and comes back after 503."""
-    away = Database(f"sqlite:///{tmp_path}/no-such-folder/usergems.db")
+async def test_an_unavailable_database_is_no_reason_for_401(database, clock, tmp_path):
+    """A sender gives up at 401 but retries after 503."""
+    unavailable = Database(f"sqlite:///{tmp_path}/no-such-folder/usergems.db")
     await database.run(add_workspace)
-    async with opened(database, database, clock) as door:
-        keys = IntakeKeys(away, door.keys.cipher, clock)
+    async with open_intake(database, database, clock) as intake_api:
+        keys = IntakeKeys(unavailable, intake_api.keys.cipher, clock)
         app = web.Application()
-        app.add_routes(api.routes(Intake(away, clock, lambda: None), keys, RateLimiter(clock), Metrics()))
+        app.add_routes(api.routes(Intake(unavailable, clock, lambda: None), keys, RateLimiter(clock), Metrics()))
         async with TestClient(TestServer(app)) as client:
-            answer = await client.post(PATH, data=b"{}", headers={"X-Api-Key": door.key})
+            answer = await client.post(PATH, data=b"{}", headers={"X-Api-Key": intake_api.key})
             assert answer.status == 503
-    await away.close()
+    await unavailable.close()
 
 
-async def test_what_became_of_it_is_shown(door):
-    """State, outcome, decision, deliveries and steps."""
-    told = await (await door.post(job_change())).json()
+async def test_the_state_of_a_job_change_is_shown(intake_api):
+    """The answer has state, outcome, decision, deliveries and trace."""
+    accepted = await (await intake_api.post(job_change())).json()
 
-    shown = await (await door.show(told["id"])).json()
+    shown = await (await intake_api.show(accepted["id"])).json()
 
     assert shown == {
-        "id": told["id"],
+        "id": accepted["id"],
         "source": "tests",
         "state": "accepted",
         "outcome": None,
-        "told": None,
+        "sent_to": None,
         "reason": None,
         "attempts": 0,
         "last_error": None,
@@ -435,27 +441,41 @@ async def test_what_became_of_it_is_shown(door):
     }
 
 
+async def test_a_failed_job_change_is_shown_in_todays_words(intake_api, database):
+    """The database stores older words for a failure and for a notified candidate."""
+    accepted = await (await intake_api.post(job_change())).json()
+    decision = json.dumps({"considered": [{"name": "Dana", "result": "told"}, {"name": "Sam", "result": "inactive"}]})
+    ended = {"outcome": "buried", "reason": "the channel is archived", "ended_at": SOMEDAY, "decision": decision}
+    await database.run(lambda connection: connection.execute(update(job_changes).values(ended)))
+
+    shown = await (await intake_api.show(accepted["id"])).json()
+
+    assert (shown["state"], shown["outcome"], shown["sent_to"]) == ("failed", "failed", None)
+    assert [candidate["result"] for candidate in shown["decision"]["considered"]] == ["notified", "inactive"]
+    assert [step["step"] for step in shown["trace"]] == ["accepted", "failed"]
+
+
 @pytest.mark.parametrize("job_change_id", ["unknown", "%00", "a" * 100, "%ED%A0%80"])
-async def test_an_id_that_is_not_of_this_workspace(door, job_change_id):
-    """404, whatever it is."""
-    assert (await door.show(job_change_id)).status == 404
+async def test_an_unknown_id_is_not_found(intake_api, job_change_id):
+    """The status is 404, whatever the id looks like."""
+    assert (await intake_api.show(job_change_id)).status == 404
 
 
-async def test_another_workspace_s_job_change_is_not_shown(door, database):
-    """Its own sender sees it, nobody else."""
-    told = await (await door.post(job_change())).json()
+async def test_a_job_change_of_another_workspace_is_not_shown(intake_api, database):
+    """Only senders of its own workspace can read it."""
+    accepted = await (await intake_api.post(job_change())).json()
     await database.run(add_workspace, "T2")
-    key = await door.keys.make("T2", BEARER, "U_ADMIN")
+    key = await intake_api.keys.make("T2", BEARER, "U_ADMIN")
 
-    answer = await door.client.get(f"/v1/workspaces/T2/job-changes/{told['id']}", headers={"X-Api-Key": key})
+    answer = await intake_api.client.get(f"/v1/workspaces/T2/job-changes/{accepted['id']}", headers={"X-Api-Key": key})
 
     assert answer.status == 404
 
 
 @pytest.mark.parametrize(("method", "path", "allowed"), [("GET", PATH, "POST"), ("DELETE", PATH + "/1", "GET")])
-async def test_another_method_is_not_understood(door, method, path, allowed):
-    """405, in JSON as everything here."""
-    answer = await door.client.request(method, path)
+async def test_another_method_is_not_allowed(intake_api, method, path, allowed):
+    """The status is 405, and the answer is JSON."""
+    answer = await intake_api.client.request(method, path)
 
     assert answer.status == 405
     assert answer.headers["Allow"] == allowed
@@ -477,32 +497,32 @@ async def test_another_method_is_not_understood(door, method, path, allowed):
         b"X: " + b"x" * 100_000 + b"\r\n\r\n",
     ],
 )
-async def test_no_garbage_on_the_wire_makes_a_5xx(door, rest):
-    """What a client sent wrong is the client's fault."""
-    answer = await door.send_raw(b"POST " + PATH.encode() + b" HTTP/1.1\r\nHost: x\r\n" + rest)
+async def test_a_malformed_request_never_causes_a_5xx(intake_api, rest):
+    """A client error is answered with 4xx, and the server keeps working."""
+    answer = await intake_api.send_raw(b"POST " + PATH.encode() + b" HTTP/1.1\r\nHost: x\r\n" + rest)
 
     assert not answer or answer.startswith(b"HTTP/1.1 4"), answer[:100]
-    assert (await door.post(job_change())).status == 202
+    assert (await intake_api.post(job_change())).status == 202
 
 
-async def test_a_body_in_many_small_pieces_is_one_body(door):
-    """How it is cut on the wire says nothing."""
+async def test_a_body_in_many_small_pieces_is_one_body(intake_api):
+    """It may arrive in chunks of any size."""
     body = json.dumps(job_change()).encode()
 
     async def pieces() -> AsyncIterator[bytes]:
         for start in range(0, len(body), 20):
             yield body[start : start + 20]
 
-    headers = {"X-Api-Key": door.key, "Content-Type": "application/json"}
-    assert (await door.client.post(PATH, data=pieces(), headers=headers)).status == 202
+    headers = {"X-Api-Key": intake_api.key, "Content-Type": "application/json"}
+    assert (await intake_api.client.post(PATH, data=pieces(), headers=headers)).status == 202
 
 
-async def test_a_body_that_does_not_come_is_not_waited_for(database, clock):
-    """Whoever opens connections and then says nothing must not keep others out."""
+async def test_a_body_that_does_not_arrive_times_out(database, clock):
+    """Idle connections must not block other senders."""
     await database.run(add_workspace)
-    async with opened(database, database, clock, body_seconds=0.05) as door:
+    async with open_intake(database, database, clock, body_seconds=0.05) as intake_api:
         sent = b"POST " + PATH.encode() + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"
-        reader, writer = await asyncio.open_connection(door.client.host, door.client.port)
+        reader, writer = await asyncio.open_connection(intake_api.client.host, intake_api.client.port)
         writer.write(sent)
 
         assert (await reader.readline()).startswith(b"HTTP/1.1 408")
@@ -511,9 +531,9 @@ async def test_a_body_that_does_not_come_is_not_waited_for(database, clock):
 
 
 @pytest.mark.parametrize("ending", [b"Content-Length: 9\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n9\r\n{"])
-async def test_a_sender_who_hangs_up_is_no_failure_of_ours(door, caplog, ending):
-    """Any stranger could fill the log with tracebacks otherwise."""
-    runner = create_runner(door.client.app)  # a server for tests cancels the handler, which hides it
+async def test_a_sender_that_disconnects_leaves_no_traceback_in_the_log(intake_api, caplog, ending):
+    """Otherwise anybody could fill the log."""
+    runner = create_runner(intake_api.client.app)  # the test server cancels the handler, which would hide the error
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     _, writer = await asyncio.open_connection(*runner.addresses[0])
@@ -523,34 +543,34 @@ async def test_a_sender_who_hangs_up_is_no_failure_of_ours(door, caplog, ending)
     await writer.wait_closed()
 
     def counted_400() -> bool:
-        return b'turned_away_total{status="400"} 1.0' in door.metrics.exposition(None, SOMEDAY)
+        return b'turned_away_total{status="400"} 1.0' in intake_api.metrics.exposition(None, SOMEDAY)
 
     async with asyncio.timeout(GENEROUS_TIMEOUT):
-        while not counted_400():  # noqa: ASYNC110 - who has hung up is told of nothing
+        while not counted_400():  # noqa: ASYNC110 - a closed connection gives no event to wait for
             await asyncio.sleep(0.01)
     await runner.cleanup()
     assert "Traceback" not in caplog.text
 
 
-async def test_a_chunked_body_that_is_too_large_is_cut_off(door):
-    """It says nothing of its length before."""
+async def test_a_chunked_body_that_is_too_large_is_cut_off(intake_api):
+    """Its length is not known in advance."""
 
     async def pieces() -> AsyncIterator[bytes]:
         for _ in range(33):
             yield b" " * 32 * 1024
 
-    headers = {"X-Api-Key": door.key, "Content-Type": "application/json"}
-    assert (await door.client.post(PATH, data=pieces(), headers=headers)).status == 413
+    headers = {"X-Api-Key": intake_api.key, "Content-Type": "application/json"}
+    assert (await intake_api.client.post(PATH, data=pieces(), headers=headers)).status == 413
 
 
-async def test_what_came_in_is_counted(door):
-    """By result and by error, without a name."""
-    await door.post(job_change())
-    await door.post(job_change())
-    await door.post({"job_changes": [{}]})
-    await door.post(b"{")
+async def test_requests_are_counted(intake_api):
+    """They are counted by result and by status, without workspace ids."""
+    await intake_api.post(job_change())
+    await intake_api.post(job_change())
+    await intake_api.post({"job_changes": [{}]})
+    await intake_api.post(b"{")
 
-    text = door.metrics.exposition(None, SOMEDAY).decode()
+    text = intake_api.metrics.exposition(None, SOMEDAY).decode()
 
     for result in ("accepted", "duplicate", "refused"):
         assert f'usergems_job_changes_received_total{{result="{result}"}} 1.0' in text

@@ -1,4 +1,4 @@
-"""What /openapi.json says is well-formed, and true."""
+"""The document at /openapi.json is well-formed, and agrees with the model that validates job changes."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def refs(part: object) -> list[str]:
     return [ref for value in part for ref in refs(value)] if isinstance(part, list) else []
 
 
-def test_every_schema_is_one_and_is_there(document):
-    """A generator of clients reads them all."""
+def test_every_schema_is_valid_and_every_reference_resolves(document):
+    """Client generators read them all."""
     schemas = document["components"]["schemas"]
 
     for name in schemas:
@@ -44,8 +44,8 @@ def test_every_schema_is_one_and_is_there(document):
     assert {ref.removeprefix("#/components/schemas/") for ref in refs(document)} <= schemas.keys()
 
 
-def test_the_example_is_a_job_change(document):
-    """By the schema and by what reads it."""
+def test_the_example_is_a_valid_job_change(document):
+    """Both the schema and the model accept it."""
     example = document["components"]["schemas"]["JobChange"]["examples"][0]
 
     assert not list(validator(document, "JobChange").iter_errors(example))
@@ -53,18 +53,18 @@ def test_the_example_is_a_job_change(document):
 
 
 def test_unknown_fields_are_allowed(document):
-    """They are kept under custom."""
+    """They are kept under `custom`."""
     assert not list(validator(document, "JobChange").iter_errors(openapi.EXAMPLE | {"team": "EMEA"}))
 
 
-def test_what_is_wrong_is_wrong_by_the_schema_too(document):
-    """So that it is found before it is sent."""
+def test_the_schema_rejects_invalid_job_changes(document):
+    """Senders can find errors before they send."""
     assert list(validator(document, "JobChange").iter_errors(openapi.EXAMPLE | {"signal": "rumour"}))
     assert list(validator(document, "Batch").iter_errors({"job_changes": []}))
 
 
-def test_the_two_routes_and_every_answer(document):
-    """Each status that a sender can meet."""
+def test_both_routes_list_every_status(document):
+    """Senders can rely on the list."""
     post = document["paths"]["/v1/workspaces/{workspace_id}/job-changes"]["post"]
     get = document["paths"]["/v1/workspaces/{workspace_id}/job-changes/{id}"]["get"]
 
@@ -73,44 +73,44 @@ def test_the_two_routes_and_every_answer(document):
 
 
 def without(*path: str, **changes: Any) -> dict[str, Any]:
-    """The example, changed, and without what stands at this path."""
-    made = copy.deepcopy(openapi.EXAMPLE) | changes
-    part = made
+    """Return the example with `changes`, without the value at this path."""
+    example = copy.deepcopy(openapi.EXAMPLE) | changes
+    part = example
     for step in path[:-1]:
         part = part[step]
     part.pop(path[-1]) if path else None
-    return made
+    return example
 
 
 BARE = {"full_name": "Ada Smith"}
 CASES = {
     "a full name": (without(), True),
     "first and last name": (without(person={"first_name": "Ada", "last_name": "Smith", "emails": ["a@b.com"]}), True),
-    "half a name": (without(person={"first_name": "Ada", "emails": ["a@b.com"]}), False),
+    "only a first name": (without(person={"first_name": "Ada", "emails": ["a@b.com"]}), False),
     "a blank name": (without(person={"full_name": " ", "emails": ["a@b.com"]}), False),
     "no name at all": (without(person={"full_name": None, "emails": ["a@b.com"]}), False),
-    "a key in Salesforce": (without(person=BARE), True),
+    "a Salesforce contact id": (without(person=BARE), True),
     "a lead's id": (without(person=BARE, salesforce={"lead_id": "00Q000000000001"}), True),
     "a LinkedIn URL": (without(person=BARE | {"linkedin_url": "linkedin.com/in/ada"}, salesforce={}), True),
-    "no key of the person": (without(person=BARE, salesforce={"opportunity_id": "006000000000001"}), False),
-    "no key but empty ones": (without(person=BARE | {"emails": [], "linkedin_url": None}, salesforce={}), False),
-    "nobody": (without("person"), False),
-    "not where to": (without("current"), False),
-    "to a company without anything": (without(current={"company": {"name": None}}), False),
-    "to a domain": (without(current={"company": {"domain": "globex.com"}}), True),
-    "not where from": (without("previous"), True),
-    "a departure from nowhere": (without("previous", change_type="departure"), False),
+    "no identifier of the person": (without(person=BARE, salesforce={"opportunity_id": "006000000000001"}), False),
+    "only empty identifiers": (without(person=BARE | {"emails": [], "linkedin_url": None}, salesforce={}), False),
+    "no person": (without("person"), False),
+    "no current company": (without("current"), False),
+    "an empty current company": (without(current={"company": {"name": None}}), False),
+    "a current company with only a domain": (without(current={"company": {"domain": "globex.com"}}), True),
+    "no previous company": (without("previous"), True),
+    "a departure without a previous company": (without("previous", change_type="departure"), False),
     "a departure": (without("current", change_type="departure"), True),
 }
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_belongs_together_is_said_and_read_the_same(document, name):
-    """A sender learns from the schema what would be refused, and is never kept from what would be taken."""
-    job_change, is_one = CASES[name]
+def test_schema_and_model_agree_on_rules_about_several_fields(document, name):
+    """The schema accepts a job change if and only if the model does."""
+    job_change, is_valid = CASES[name]
 
-    assert is_accepted(job_change) is is_one
-    assert validator(document, "JobChange").is_valid(job_change) is is_one
+    assert is_accepted(job_change) is is_valid
+    assert validator(document, "JobChange").is_valid(job_change) is is_valid
 
 
 def is_accepted(job_change: dict[str, Any]) -> bool:

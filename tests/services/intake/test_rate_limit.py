@@ -1,58 +1,58 @@
-"""A workspace may send a lot at once, and less lastingly."""
+"""A rate limiter allows bursts, and a lower rate in the long run."""
 
 from __future__ import annotations
 
 import pytest
 
-from services.intake.rate_limit import AT_ONCE, RateLimiter
+from services.intake.rate_limit import BURST, RateLimiter
 
 
 @pytest.fixture
-def allowance(clock):
-    return RateLimiter(clock, at_once=100, a_second=10)
+def rate_limiter(clock):
+    return RateLimiter(clock, burst=100, per_second=10)
 
 
-def test_what_is_allowed_at_once(allowance):
-    """And not one more."""
-    assert [allowance.wait_for("T1", 50) for _ in range(2)] == [None, None]
-    assert allowance.wait_for("T1", 1) == 1
+def test_a_burst_is_allowed_and_no_more(rate_limiter):
+    """The first request beyond the burst has to wait."""
+    assert [rate_limiter.seconds_to_wait("T1", 50) for _ in range(2)] == [None, None]
+    assert rate_limiter.seconds_to_wait("T1", 1) == 1
 
 
-def test_it_is_allowed_after_the_wait_that_was_told(allowance, clock):
-    """Or the sender would be turned away twice."""
-    allowance.wait_for("T1", 100)
-    wait = allowance.wait_for("T1", 25)
+def test_a_request_is_allowed_after_the_wait(rate_limiter, clock):
+    """A sender that waits as long as it was asked to is not refused twice."""
+    rate_limiter.seconds_to_wait("T1", 100)
+    wait = rate_limiter.seconds_to_wait("T1", 25)
 
     assert wait == 3
     clock.advance(seconds=wait)
-    assert allowance.wait_for("T1", 25) is None
+    assert rate_limiter.seconds_to_wait("T1", 25) is None
 
 
-def test_more_than_the_most_is_never_saved_up(allowance, clock):
-    """A quiet month is no licence."""
+def test_unused_tokens_never_exceed_the_burst(rate_limiter, clock):
+    """A long quiet time does not allow a larger burst."""
     clock.advance(seconds=10_000)
 
-    assert allowance.wait_for("T1", 100) is None
-    assert allowance.wait_for("T1", 1) is not None
+    assert rate_limiter.seconds_to_wait("T1", 100) is None
+    assert rate_limiter.seconds_to_wait("T1", 1) is not None
 
 
-def test_one_workspace_does_not_use_up_another_s(allowance):
-    """That is what it is for."""
-    allowance.wait_for("T1", 100)
+def test_every_workspace_has_its_own_limit(rate_limiter):
+    """A busy workspace does not slow down another one."""
+    rate_limiter.seconds_to_wait("T1", 100)
 
-    assert allowance.wait_for("T2", 100) is None
+    assert rate_limiter.seconds_to_wait("T2", 100) is None
 
 
-def test_a_clock_that_is_set_back_takes_nothing_away(allowance, clock):
-    """Nobody waits for the time to come round again."""
-    allowance.wait_for("T1", 50)
+def test_a_clock_that_is_set_back_takes_no_tokens_away(rate_limiter, clock):
+    """Nobody has to wait until the clock has caught up."""
+    rate_limiter.seconds_to_wait("T1", 50)
     clock.advance(seconds=-3_600)
 
-    assert allowance.wait_for("T1", 50) is None
+    assert rate_limiter.seconds_to_wait("T1", 50) is None
 
 
-def test_it_is_generous(clock):
-    """A hundred full batches at once."""
-    allowance = RateLimiter(clock)
+def test_the_default_allows_a_hundred_full_batches_at_once(clock):
+    """The limit stops runaway senders only."""
+    rate_limiter = RateLimiter(clock)
 
-    assert {allowance.wait_for("T1", 1_000) for _ in range(AT_ONCE // 1_000)} == {None}
+    assert {rate_limiter.seconds_to_wait("T1", 1_000) for _ in range(BURST // 1_000)} == {None}
