@@ -114,13 +114,13 @@ def _build_app(foundation: Foundation, services: Services, metrics: Metrics) -> 
     slack, salesforce = services.slack, services.salesforce
     pages = Pages.of(slack.manifest.name)
     connect = SalesforceConnect(salesforce.api.sessions, slack.directory, salesforce.describe, settings.public_url)
-    connecting = ConnectRoutes(connect, pages, foundation.cipher)
+    connect_routes = ConnectRoutes(connect, pages, foundation.cipher)
     slack_install = SlackInstall(slack.client, slack.installations.bot_token)
     # Verbs that do not serve work without Slack's credentials, so there may be no flow and no Bolt app.
     flow = _build_oauth(foundation, services, slack_install, pages) if settings.has_slack_credentials else None
     bolt = _build_bolt(foundation, services, flow) if flow else None
     if bolt:
-        register_listeners(bolt, **_listener_arguments(foundation, services), connecting=connecting)
+        register_listeners(bolt, **_listener_arguments(foundation, services), connect_routes=connect_routes)
     installing = Installing(
         manifest=slack.manifest,
         public_url=settings.public_url,
@@ -135,7 +135,7 @@ def _build_app(foundation: Foundation, services: Services, metrics: Metrics) -> 
     )
     monitoring = health.routes(database, metrics, settings.metrics_token, services.watchdog)
     intake_routes = intake.routes(services.intake, services.intake_keys, RateLimiter(now), metrics)
-    routes = [*connecting.routes(), *intake_routes, *monitoring]
+    routes = [*connect_routes.routes(), *intake_routes, *monitoring]
     return App(
         settings=settings,
         database=database,

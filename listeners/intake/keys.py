@@ -1,4 +1,4 @@
-"""Admins make and roll the keys that senders of job changes prove themselves with, and read how to send."""
+"""Admins create and rotate the keys that senders of job changes use, and read how to send."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def register(app: AsyncApp) -> None:
 
 
 async def make_key(dialog: Dialog, intake_keys: IntakeKeys, home: Home, home_tab: HomeTab) -> None:
-    """The dialog opens before the key is made: an unseen key helps nobody."""
+    """Open the dialog before the key is created, so that no key is created unseen."""
     kind = dialog.action["action_id"].removeprefix(f"{MAKE_KEY}_")
 
     async def make_view() -> View:

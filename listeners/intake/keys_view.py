@@ -1,4 +1,4 @@
-"""The dialogs about sending job changes: a key that is shown once, and an example to paste. Pure."""
+"""The dialogs about sending job changes: a new key, shown once, and an example request. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from domain.intake_key import BEARER, SIGNING
 from listeners.dialogs.blocks import View, context, modal, section
 
-MAKE_KEY = "home_make_key"  # with _signing or _bearer behind it
+MAKE_KEY = "home_make_key"  # followed by _signing or _bearer
 HOW_TO_SEND = "home_how_to_send"
 
 KEY_NAMES = {SIGNING: "signing secret", BEARER: "API key"}
@@ -15,25 +15,24 @@ KEY_TITLES = {SIGNING: "Signing secret", BEARER: "API key"}
 
 
 def key_view(kind: str, key: str, intake_url: str) -> View:
-    """The one time a key is shown."""
     use = {
-        SIGNING: "Sign each request with it as https://www.standardwebhooks.com describes: the headers `webhook-id`, "
-        "`webhook-timestamp` and `webhook-signature`.",
-        BEARER: "Send it with each request: `Authorization: Bearer KEY`, or `X-Api-Key: KEY`.",
+        SIGNING: "Sign each request with it, as described at https://www.standardwebhooks.com, in the headers"
+        " `webhook-id`, `webhook-timestamp` and `webhook-signature`.",
+        BEARER: "Send it with each request as `Authorization: Bearer KEY` or `X-Api-Key: KEY`.",
     }[kind]
     return modal(
         KEY_TITLES[kind],
         [
-            section(f"Copy it now; it is shown only once:\n```{key}```"),
+            section(f"Copy it now. It is shown only once:\n```{key}```"),
             section(use),
             section(f"Post job changes to\n```{intake_url}```"),
-            context("One that was in use before still works for 24 hours."),
+            context("The previous one works for another 24 hours."),
         ],
     )
 
 
 def how_to_send_view(intake_url: str) -> View:
-    """An example to paste into a terminal."""
+    """Return an example request to paste into a terminal."""
     example = {
         "source": "example",
         "source_event_id": "1",
@@ -50,8 +49,10 @@ def how_to_send_view(intake_url: str) -> View:
     return modal(
         "Sending job changes",
         [
-            section("Make an API key, put it in place of YOUR_API_KEY, and run:"),
+            section("Create an API key, replace YOUR_API_KEY with it, and run:"),
             section(f"```{command}```"),
-            section("202 means that the job change is stored and will be delivered; 200, that it was sent before."),
+            section(
+                "202 means that the job change was accepted and will be delivered; 200 means that it is a duplicate."
+            ),
         ],
     )

@@ -1,4 +1,4 @@
-"""An admin says how the rows of a sender are read, and tries it on one."""
+"""Admins map the fields of senders to ours, and test a mapping on a sample row."""
 
 from __future__ import annotations
 
@@ -45,36 +45,38 @@ async def show(dialog: Dialog, field_mappings: FieldMappings, home: Home) -> Non
 
 
 async def edit(dialog: Dialog, field_mappings: FieldMappings) -> None:
-    """One that there is, or a new one that begins with an example."""
+    """Open an existing mapping, or a new one with an example in it."""
     source = "" if dialog.action["value"] == NEW else dialog.action["value"]
 
     async def make_view() -> View:
-        known = (await field_mappings.all_of(dialog.workspace_id)).get(source)
-        return mapping_view(source, as_json(known) if known else "")
+        definition = (await field_mappings.all_of(dialog.workspace_id)).get(source)
+        return mapping_view(source, as_json(definition) if definition else "")
 
     await dialog.change(TITLE, make_view)
 
 
 async def remove(dialog: Dialog, field_mappings: FieldMappings, home: Home) -> None:
+    source = dialog.action["value"]
+
     async def make_view() -> View:
-        await field_mappings.remove(dialog.workspace_id, dialog.user_id, dialog.action["value"])
-        return await _mappings_view(dialog, field_mappings, home, "Removed.")
+        await field_mappings.remove(dialog.workspace_id, dialog.user_id, source)
+        return await _mappings_view(dialog, field_mappings, home, f"Mapping of {escape(source, 100)} removed.")
 
     await dialog.change(TITLE, make_view)
 
 
 async def preview(dialog: Dialog) -> None:
-    """What the row would be told as, or what is wrong with mapping or row."""
+    """Show the job change that the sample row becomes, or what is wrong with the mapping or the row."""
     source, typed, row = _typed(dialog)
 
     async def make_view() -> View:
-        return _tried(source, typed, row)
+        return _previewed(source, typed, row)
 
     await dialog.change(TITLE, make_view)
 
 
 async def save(dialog: Dialog, field_mappings: FieldMappings, home: Home) -> None:
-    """A mistake is said beside the field it is in."""
+    """Save the mapping. Errors are shown at their fields."""
     source, typed, _ = _typed(dialog)
     try:
         name = checked_source(source)
@@ -82,7 +84,7 @@ async def save(dialog: Dialog, field_mappings: FieldMappings, home: Home) -> Non
         await dialog.show_errors({SOURCE: str(error)})
         return
     try:
-        definition = decoded(typed, "the mapping")
+        definition = decoded(typed, "the field mapping")
         RowMapping.parse(definition)
     except InvalidJobChangeError as error:
         await dialog.show_errors({DEFINITION: str(error)[:300]})
@@ -90,23 +92,23 @@ async def save(dialog: Dialog, field_mappings: FieldMappings, home: Home) -> Non
 
     async def make_view() -> View:
         await field_mappings.save(dialog.workspace_id, dialog.user_id, name, definition)
-        note = f":white_check_mark: Saved. {escape(name, 100)} is read like this from now on."
+        note = f":white_check_mark: Saved. New rows from {escape(name, 100)} use this mapping."
         return await _mappings_view(dialog, field_mappings, home, note)
 
     await dialog.answer(TITLE, make_view)
 
 
 async def _mappings_view(dialog: Dialog, field_mappings: FieldMappings, home: Home, note: str | None = None) -> View:
-    known = await field_mappings.all_of(dialog.workspace_id)
-    return mappings_view(known, home.intake_url(dialog.workspace_id), note)
+    mappings = await field_mappings.all_of(dialog.workspace_id)
+    return mappings_view(mappings, home.intake_url(dialog.workspace_id), note)
 
 
-def _tried(source: str, typed: str, row: str) -> View:
+def _previewed(source: str, typed: str, row: str) -> View:
     try:
-        job_change = try_mapping(decoded(typed, "the mapping"), decoded(row, "the row"), source)
+        job_change = try_mapping(decoded(typed, "the field mapping"), decoded(row, "the sample row"), source)
     except InvalidJobChangeError as error:
-        return mapping_view(source, typed, row, f":no_entry: Refused: {escape(str(error), 800)}")
-    return mapping_view(source, typed, row, f"*As it would be told*\n{one_line(job_change)}")
+        return mapping_view(source, typed, row, f":no_entry: Not valid: {escape(str(error), 800)}")
+    return mapping_view(source, typed, row, f"*Preview*\n{one_line(job_change)}")
 
 
 def _typed(dialog: Dialog) -> tuple[str, str, str]:

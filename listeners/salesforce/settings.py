@@ -1,4 +1,4 @@
-"""An admin connects and disconnects Salesforce from App Home, and enters the workspace's own app."""
+"""Admins connect and disconnect Salesforce from App Home, and enter their own External Client App."""
 
 from __future__ import annotations
 
@@ -28,70 +28,66 @@ from services.salesforce.connect import NotAnAdminError
 
 
 def register(app: AsyncApp) -> None:
-    app.action(CONNECT)(offer)
-    app.action(CONNECT_LINK)(follow)
+    app.action(CONNECT)(open_dialog)
+    app.action(CONNECT_LINK)(ack_link)
     app.view(SET_APP)(set_app)
     app.action(DISCONNECT)(disconnect)
     app.action(TRY_AGAIN)(try_again)
-    app.action(DAILY)(choose_our_share)
+    app.action(DAILY)(choose_daily_limit)
 
 
-async def offer(dialog: Dialog, connecting: ConnectRoutes) -> None:
-    """The dialog with the way to the browser."""
-    await dialog.open(TITLE, partial(_connect_view, connecting, dialog.workspace_id, dialog.user_id))
+async def open_dialog(dialog: Dialog, connect_routes: ConnectRoutes) -> None:
+    await dialog.open(TITLE, partial(_connect_view, connect_routes, dialog.workspace_id, dialog.user_id))
 
 
-async def follow(ack: AsyncAck) -> None:
-    """Slack tells of the link as well, and wants an answer."""
+async def ack_link(ack: AsyncAck) -> None:
+    """Slack sends an action for a link button too, and expects an acknowledgement."""
     await ack()
 
 
-async def set_app(dialog: Dialog, connecting: ConnectRoutes) -> None:
-    """Key and secret come together or not at all."""
+async def set_app(dialog: Dialog, connect_routes: ConnectRoutes) -> None:
     client_id, secret = ((dialog.value_of(name) or "").strip() for name in (CLIENT_ID, CLIENT_SECRET))
     if bool(client_id) != bool(secret):
         missing = CLIENT_SECRET if client_id else CLIENT_ID
-        await dialog.show_errors({missing: "Enter both, the consumer key and the consumer secret."})
+        await dialog.show_errors({missing: "Enter both the consumer key and the consumer secret."})
         return
 
     async def make_view() -> View:
-        note = "Nothing was entered, so nothing was changed."
+        note = "Nothing changed, because both fields were empty."
         if client_id:
-            await connecting.connect.set_app(dialog.workspace_id, dialog.user_id, client_id, secret)
-            note = ":white_check_mark: Saved. Go on in the browser to connect with it."
-        return await _connect_view(connecting, dialog.workspace_id, dialog.user_id, note)
+            await connect_routes.connect.set_app(dialog.workspace_id, dialog.user_id, client_id, secret)
+            note = ":white_check_mark: Saved. Continue in the browser to connect with this app."
+        return await _connect_view(connect_routes, dialog.workspace_id, dialog.user_id, note)
 
     await dialog.answer(TITLE, make_view)
 
 
-async def disconnect(dialog: Dialog, connecting: ConnectRoutes, home_tab: HomeTab) -> None:
+async def disconnect(dialog: Dialog, connect_routes: ConnectRoutes, home_tab: HomeTab) -> None:
     await dialog.ack()
     try:
-        gone = await connecting.connect.disconnect(dialog.workspace_id, dialog.user_id)
-        notice = (
-            "Salesforce is disconnected, and its token revoked. All rules stay." if gone else "Nothing was connected."
-        )
+        was_connected = await connect_routes.connect.disconnect(dialog.workspace_id, dialog.user_id)
+        notice = "Salesforce disconnected. Your rules were kept." if was_connected else "Salesforce was not connected."
     except NotAnAdminError:
         notice = ADMINS_ONLY
     await home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id, notice, dialog.view)
 
 
-async def try_again(dialog: Dialog, connecting: ConnectRoutes, home_tab: HomeTab) -> None:
-    """What has failed is in Home itself, so that it is not said twice."""
+async def try_again(dialog: Dialog, connect_routes: ConnectRoutes, home_tab: HomeTab) -> None:
+    """Home itself shows why it failed, so the notice does not repeat it."""
     await dialog.ack()
     try:
-        await connecting.connect.try_again(dialog.workspace_id, dialog.user_id)
-        notice = "Salesforce answers again."
+        await connect_routes.connect.try_again(dialog.workspace_id, dialog.user_id)
+        notice = "Salesforce is working again."
     except NotAnAdminError:
         notice = ADMINS_ONLY
     except PermanentError:
-        notice = "Salesforce still refuses us."
+        notice = "Salesforce still refuses the connection."
     except TransientError:
-        notice = "Salesforce did not answer. Try again in a moment."
+        notice = "Salesforce did not respond. Try again in a moment."
     await home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id, notice, dialog.view)
 
 
-async def choose_our_share(dialog: Dialog, preferences: Preferences, home_tab: HomeTab) -> None:
+async def choose_daily_limit(dialog: Dialog, preferences: Preferences, home_tab: HomeTab) -> None:
     await dialog.ack()
     notice = ADMINS_ONLY
     if await dialog.is_admin():
@@ -101,7 +97,7 @@ async def choose_our_share(dialog: Dialog, preferences: Preferences, home_tab: H
     await home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id, notice, dialog.view)
 
 
-async def _connect_view(connecting: ConnectRoutes, workspace_id: str, user_id: str, note: str | None = None) -> View:
-    sessions = connecting.connect.sessions
-    link = connecting.link_for(workspace_id, user_id) if await sessions.app_of(workspace_id) else None
-    return connect_view(link, await sessions.own_app_of(workspace_id), connecting.connect.redirect_uri, note)
+async def _connect_view(routes: ConnectRoutes, workspace_id: str, user_id: str, note: str | None = None) -> View:
+    sessions = routes.connect.sessions
+    link = routes.link_for(workspace_id, user_id) if await sessions.app_of(workspace_id) else None
+    return connect_view(link, await sessions.own_app_of(workspace_id), routes.connect.redirect_uri, note)

@@ -1,4 +1,4 @@
-"""An admin chooses where job changes are found in Salesforce, sees what would be told, and starts it."""
+"""Admins choose the Salesforce objects that job changes are imported from, preview and start the import."""
 
 from __future__ import annotations
 
@@ -14,17 +14,16 @@ from domain.salesforce import ACTIVE, PAUSED
 from listeners.dialogs.blocks import View, message_view
 from listeners.dialogs.dialog import Dialog
 from listeners.intake.mappings_view import as_json
-from listeners.salesforce.settings_view import SOURCES
+from listeners.salesforce.settings_view import SOURCES, SOURCES_TITLE
 from listeners.salesforce.sources_view import (
     BEGIN,
     CHOOSE,
     DEFINITION,
-    GO_ON,
     PAUSE,
     PREVIEW,
     REMOVE,
+    RESUME,
     START,
-    TITLE,
     source_view,
     sources_view,
 )
@@ -34,7 +33,7 @@ from services.intake.salesforce.sources import SalesforceSources
 from services.intake.senders.row_mapping import decoded
 from services.slack.mrkdwn import escape
 
-_STATES = {PAUSE: PAUSED, GO_ON: ACTIVE, REMOVE: None}
+_STATES = {PAUSE: PAUSED, RESUME: ACTIVE, REMOVE: None}
 
 
 def register(app: AsyncApp) -> None:
@@ -47,25 +46,25 @@ def register(app: AsyncApp) -> None:
 
 
 async def show(dialog: Dialog, salesforce_sources: SalesforceSources) -> None:
-    await dialog.open(TITLE, partial(_sources_view, salesforce_sources, dialog.workspace_id))
+    await dialog.open(SOURCES_TITLE, partial(_sources_view, salesforce_sources, dialog.workspace_id))
 
 
 async def choose(dialog: Dialog, salesforce_sources: SalesforceSources) -> None:
-    """A place to look: proposed from the org's describe, with the last records as they would be told."""
+    """Show the chosen object with a proposed field mapping and a preview."""
     name = dialog.action["selected_option"]["value"]
 
     async def make_view() -> View:
         proposal = await salesforce_sources.propose(dialog.workspace_id, name)
         if proposal is None:
-            return message_view(TITLE, "Salesforce does not show us this object any more.")
+            return message_view(SOURCES_TITLE, "This object no longer exists, or the connected user cannot read it.")
         return await _previewed(salesforce_sources, dialog.workspace_id, proposal, as_json(proposal.definition), "now")
 
-    await dialog.change(TITLE, make_view)
+    await dialog.change(SOURCES_TITLE, make_view)
 
 
 async def preview(dialog: Dialog, salesforce_sources: SalesforceSources) -> None:
-    """The same place with what was typed; what is wrong with it is said above it."""
-    await dialog.change(TITLE, partial(_previewed, salesforce_sources, dialog.workspace_id, *_typed(dialog)))
+    """Show the preview for the mapping as typed, or what is wrong with it."""
+    await dialog.change(SOURCES_TITLE, partial(_previewed, salesforce_sources, dialog.workspace_id, *_typed(dialog)))
 
 
 async def start(dialog: Dialog, salesforce_sources: SalesforceSources) -> None:
@@ -80,21 +79,21 @@ async def start(dialog: Dialog, salesforce_sources: SalesforceSources) -> None:
     async def make_view() -> View:
         chosen = Proposal(proposal.name, proposal.sobject, proposal.label, definition)
         await salesforce_sources.start(dialog.workspace_id, dialog.user_id, chosen, _days(begin))
-        note = f":white_check_mark: Started: {escape(chosen.label, 80)} is looked at every minute."
+        note = f":white_check_mark: Import started. {escape(chosen.label, 80)} is checked every minute."
         return await _sources_view(salesforce_sources, dialog.workspace_id, note)
 
-    await dialog.answer(TITLE, make_view)
+    await dialog.answer(SOURCES_TITLE, make_view)
 
 
 async def change(dialog: Dialog, salesforce_sources: SalesforceSources) -> None:
-    """Pause, go on, or remove."""
+    """Pause, resume or remove an import."""
     name, state = dialog.action["value"], _STATES[dialog.action["action_id"]]
 
     async def make_view() -> View:
         await salesforce_sources.set_state(dialog.workspace_id, dialog.user_id, name, state)
         return await _sources_view(salesforce_sources, dialog.workspace_id)
 
-    await dialog.change(TITLE, make_view)
+    await dialog.change(SOURCES_TITLE, make_view)
 
 
 async def _sources_view(service: SalesforceSources, workspace_id: str, note: str | None = None) -> View:
@@ -103,24 +102,24 @@ async def _sources_view(service: SalesforceSources, workspace_id: str, note: str
 
 async def _previewed(service: SalesforceSources, workspace_id: str, proposal: Proposal, typed: str, begin: str) -> View:
     try:
-        seen = await service.preview(workspace_id, proposal.sobject, _decoded(typed), _days(begin))
+        previewed = await service.preview(workspace_id, proposal.sobject, _decoded(typed), _days(begin))
     except (InvalidJobChangeError, PermanentError, TransientError) as error:
         return source_view(proposal, typed, begin, note=f":no_entry: {escape(str(error), 500)}")
-    return source_view(proposal, typed, begin, seen)
+    return source_view(proposal, typed, begin, previewed)
 
 
 def _typed(dialog: Dialog) -> tuple[Proposal, str, str]:
-    """Which place a dialog is about, the JSON in it, and when to start."""
-    kept = json.loads(dialog.view["private_metadata"])
-    proposal = Proposal(kept["name"], kept["sobject"], kept["label"], {})
+    """Return the object of the dialog, the JSON typed into it, and when to start."""
+    metadata = json.loads(dialog.view["private_metadata"])
+    proposal = Proposal(metadata["name"], metadata["sobject"], metadata["label"], {})
     return proposal, dialog.value_of(DEFINITION) or "", dialog.value_of(BEGIN)
 
 
 def _days(begin: str) -> int | None:
-    """How far back; None: from now on."""
+    """Return how many days to go back; None means from now on."""
     return int(begin) if begin.isdigit() else None
 
 
 def _decoded(typed: str) -> Any:
     """Raises InvalidJobChangeError."""
-    return decoded(typed, "the mapping")
+    return decoded(typed, "the field mapping")

@@ -190,7 +190,9 @@ class Doctor:
         return "no message has failed because of it"
 
     async def _salesforce(self, workspace: Workspace) -> str:
-        self.salesforce.moved_orgs.doubt(workspace.id)  # so that an org that moved to another host is found at once
+        self.salesforce.moved_orgs.expect_move(
+            workspace.id
+        )  # so that an org that moved to another host is found at once
         nobody = PersonLookup("doctor", emails=("nobody@doctor.invalid",))
         if await self.salesforce.find_people(workspace.id, [nobody]) is None:
             raise UnknownError("not connected. An admin can connect it in the Home tab of the app")

@@ -53,7 +53,7 @@ class SalesforceWatch:
         self._due_at = self.now() + EVERY_MS
         for workspace_id in await self.sessions.database.run(connections.idle, self.now() - IDLE_MS):
             await self._renew(workspace_id)
-        for status in await self.sessions.database.run(connections.standing):
+        for status in await self.sessions.database.run(connections.all_statuses):
             await self._notify(status)
             await self._add_org_name(status)
         return False
@@ -61,12 +61,12 @@ class SalesforceWatch:
     async def _try_operator_credentials(self) -> None:
         """In workspaces where the operator's credentials have not worked yet, test them by reading the org's name."""
         self._new_due_at = self.now() + NEW_EVERY_MS
-        for workspace_id in await self.sessions.database.run(connections.not_begun):
+        for workspace_id in await self.sessions.database.run(connections.never_used):
             if self.now() < self._tried.get(workspace_id, -FIRST_USE_RETRY_MS) + FIRST_USE_RETRY_MS:
                 continue
             try:
                 await self.sessions.session_for(workspace_id)
-                await self.describe.introduce(workspace_id)
+                await self.describe.refresh_org_details(workspace_id)
             except PermanentError:
                 self._tried[workspace_id] = self.now()  # stored with the connection, which is checked for problems
             except TransientError:  # all workspaces share this org
@@ -102,4 +102,4 @@ class SalesforceWatch:
             return
         self._named.add(status.workspace_id)
         with suppress(PermanentError, TransientError):
-            await self.describe.introduce(status.workspace_id)
+            await self.describe.refresh_org_details(status.workspace_id)

@@ -1,1 +1,1 @@
-"""Calling Salesforce: sessions, logging in, connecting, errors."""
+"""Calling Salesforce: sessions, login, connecting, errors."""

@@ -1,4 +1,4 @@
-"""An admin connects Salesforce in a browser: on the way there, back again, and letting go."""
+"""Connecting a workspace to Salesforce by an admin in a browser, and disconnecting it."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ ATTEMPT_SECONDS = 10 * 60
 
 @dataclass(frozen=True)
 class ConsentRedirect:
-    """Where the browser goes, and the cookie it must bring back."""
+    """The address of the consent page, and the cookie that the browser must send when it comes back."""
 
     url: str
     browser: str = field(repr=False)
 
 
 class AttemptExpiredError(PermanentError):
-    """It took too long, was finished before, or was begun in another browser."""
+    """The attempt took too long, was completed before, or was started in another browser."""
 
 
 class NotAnAdminError(PermanentError):
-    """Slack does not say that this person is an admin (any more)."""
+    """Slack does not confirm that this person is an admin."""
 
 
 @dataclass(frozen=True)
 class SalesforceConnect:
-    """Whoever connects, changes or lets go is asked for as an admin each time, and it is written into the audit."""
+    """Every change checks with Slack that its actor is an admin, and is recorded in the audit log."""
 
     sessions: SalesforceSessions
     directory: Directory
@@ -50,14 +50,14 @@ class SalesforceConnect:
 
     async def begin(self, workspace_id: str, user_id: str, choice: str, domain: str) -> ConsentRedirect:
         """
-        On the way to Salesforce. *choice*, *domain*: see `login_url_of`.
+        Start an attempt and return where to send the browser. For `choice` and `domain` see `login_url_of`.
 
-        Raises PermanentError, which says what to enter or to set up first.
+        Raises PermanentError with a text that says what to enter or to set up first.
         """
-        await self._is_admin(workspace_id, user_id)
+        await self._require_admin(workspace_id, user_id)
         app = await self.sessions.app_of(workspace_id)
         if app is None:
-            raise PermanentError("There is no External Client App to connect through. Enter one in the app's Home.")
+            raise PermanentError("No External Client App is set up. Enter one in the app's Home.")
         attempt = ConnectAttempt(
             state=secrets.token_urlsafe(32),
             workspace_id=workspace_id,
@@ -78,15 +78,17 @@ class SalesforceConnect:
         return ConsentRedirect(url, attempt.browser)
 
     async def take(self, state: str, browser: str) -> ConnectAttempt:
-        """The attempt that comes back, used up. Raises AttemptOverError."""
+        """Return the attempt of a callback. Each can be taken once. Raises AttemptExpiredError."""
         attempt = await self.sessions.database.run(apps.take, self.sessions.cipher, state, browser, self.sessions.now())
         if attempt is None:
-            raise AttemptExpiredError("This attempt to connect Salesforce is over, or was begun in another browser.")
+            raise AttemptExpiredError(
+                "This attempt to connect Salesforce has expired, or was started in another browser."
+            )
         return attempt
 
     async def finish(self, attempt: ConnectAttempt, code: str) -> SalesforceConnection:
-        """Connected, with what the org says of itself. Raises NotAnAdminError, PermanentError, TransientError."""
-        await self._is_admin(attempt.workspace_id, attempt.user_id)
+        """Connect, and return the connection. Raises NotAnAdminError, PermanentError, TransientError."""
+        await self._require_admin(attempt.workspace_id, attempt.user_id)
         await self.sessions.exchange_code(
             attempt.workspace_id,
             login_url=attempt.login_url,
@@ -95,60 +97,66 @@ class SalesforceConnect:
             code_verifier=attempt.verifier,
             redirect_uri=self.redirect_uri,
         )
-        with suppress(PermanentError, TransientError):  # connected all the same: its name is asked for another time
-            await self.describe.introduce(attempt.workspace_id)
-        known = await self.sessions.connection_of(attempt.workspace_id)
-        if known is None:
-            raise PermanentError("Salesforce was disconnected again meanwhile.")
-        detail = f"{known.login_url}, org {known.org_id} ({known.org_name}), user {known.user_name or known.user_id}"
+        with suppress(PermanentError, TransientError):  # it is connected anyway, and the name can be read later
+            await self.describe.refresh_org_details(attempt.workspace_id)
+        connection = await self.sessions.connection_of(attempt.workspace_id)
+        if connection is None:
+            raise PermanentError("Salesforce was disconnected in the meantime.")
+        user = connection.user_name or connection.user_id
+        detail = f"{connection.login_url}, org {connection.org_id} ({connection.org_name}), user {user}"
         await self._record(attempt.workspace_id, attempt.user_id, "salesforce_connected", detail)
-        return known
+        return connection
 
     async def try_again(self, workspace_id: str, user_id: str) -> None:
-        """A new session, and a word with the org. Raises NotAnAdminError, PermanentError, TransientError."""
-        await self._is_admin(workspace_id, user_id)
-        known = await self.sessions.connection_of(workspace_id)
-        if known is not None:
-            await self.sessions.renew(workspace_id, known.access_token)
-            await self.describe.introduce(workspace_id)
+        """Renew the session and call the org. Raises NotAnAdminError, PermanentError, TransientError."""
+        await self._require_admin(workspace_id, user_id)
+        connection = await self.sessions.connection_of(workspace_id)
+        if connection is not None:
+            await self.sessions.renew(workspace_id, connection.access_token)
+            await self.describe.refresh_org_details(workspace_id)
 
     async def disconnect(self, workspace_id: str, user_id: str) -> bool:
-        """Forget and revoke the tokens, keep all rules; False: nothing was connected. Raises NotAnAdminError."""
-        await self._is_admin(workspace_id, user_id)
-        known = await self.sessions.connection_of(workspace_id)
-        if known is None or known.uses_operator_app:
+        """
+        Delete and revoke the tokens, and keep all rules. Raises NotAnAdminError.
+
+        Returns False if nothing was connected.
+        """
+        await self._require_admin(workspace_id, user_id)
+        connection = await self.sessions.connection_of(workspace_id)
+        if connection is None or connection.uses_operator_app:
             return False
-        gone = await self.sessions.disconnect(workspace_id)
-        await self._record(workspace_id, user_id, "salesforce_disconnected", f"org {known.org_id} ({known.org_name})")
-        return gone
+        was_connected = await self.sessions.disconnect(workspace_id)
+        org = f"org {connection.org_id} ({connection.org_name})"
+        await self._record(workspace_id, user_id, "salesforce_disconnected", org)
+        return was_connected
 
     async def set_app(self, workspace_id: str, user_id: str, client_id: str, client_secret: str) -> None:
-        """The workspace's own External Client App; empty id: the operator's again. Raises NotAnAdminError."""
-        await self._is_admin(workspace_id, user_id)
+        """Set the workspace's own External Client App; an empty id removes it. Raises NotAnAdminError."""
+        await self._require_admin(workspace_id, user_id)
         now = self.sessions.now()
         app = SalesforceApp(client_id, client_secret, user_id, now) if client_id else None
-        done = AuditEntry(now, user_id, "salesforce_app", f"id {client_id[:12]}…" if client_id else "removed")
-        await self.sessions.database.run(_set_app, self, workspace_id, app, done)
+        entry = AuditEntry(now, user_id, "salesforce_app", f"id {client_id[:12]}…" if client_id else "removed")
+        await self.sessions.database.run(_set_app, self, workspace_id, app, entry)
 
     @property
     def redirect_uri(self) -> str:
-        """What the External Client App has to name as its callback URL."""
+        """The callback URL that the External Client App must have."""
         return self.public_url + CALLBACK_PATH
 
-    async def _is_admin(self, workspace_id: str, user_id: str) -> None:
+    async def _require_admin(self, workspace_id: str, user_id: str) -> None:
         if not await self.directory.is_admin(workspace_id, user_id):
             raise NotAnAdminError("Slack did not confirm that you are an admin or owner of this workspace.")
 
     async def _record(self, workspace_id: str, user_id: str, action: str, detail: str) -> None:
-        change = AuditEntry(self.sessions.now(), user_id, action, detail)
-        await self.sessions.database.run(audit.record, workspace_id, change)
+        entry = AuditEntry(self.sessions.now(), user_id, action, detail)
+        await self.sessions.database.run(audit.record, workspace_id, entry)
 
 
 def _set_app(
-    connection: Connection, connect: SalesforceConnect, workspace_id: str, app: SalesforceApp | None, done: AuditEntry
+    connection: Connection, connect: SalesforceConnect, workspace_id: str, app: SalesforceApp | None, entry: AuditEntry
 ) -> None:
     if app is None:
         apps.remove(connection, workspace_id)
     else:
         apps.save(connection, connect.sessions.cipher, workspace_id, app)
-    audit.record(connection, workspace_id, done)
+    audit.record(connection, workspace_id, entry)

@@ -1,4 +1,4 @@
-"""How the connection to Salesforce stands, in lines for doctor, status and App Home. Pure."""
+"""The state of the Salesforce connection and of its sources, in lines for doctor, status and App Home. Pure."""
 
 from __future__ import annotations
 
@@ -9,73 +9,98 @@ from enum import StrEnum
 from domain.salesforce import PAUSED, ConnectionStatus, Source
 
 CALLS_ARE_LOW, CALLS_ARE_FINE = 0.8, 0.7
-"""The part of the calls that an org is allowed from which on somebody should know, and below which all is well."""
+"""Admins are warned when this part of the org's API calls is used up; the warning ends below the second value."""
 
 
 class Health(StrEnum):
     """How good a line is."""
 
     GOOD = "good"
-    FAIR = "fair"  # it works, and somebody should know
+    FAIR = "fair"  # it works, but an admin should know
     BAD = "bad"
 
 
 @dataclass(frozen=True)
 class HealthLine:
-    """A sentence without its full stop, in plain text with foreign names in it. *at*: a time to be told behind it."""
+    """
+    A sentence in plain text without its full stop; it may contain names from other systems.
+
+    `at` is a time in milliseconds to show after the text.
+    """
 
     health: Health
     text: str
     at: int | None = None
 
 
-def lines(connection: ConnectionStatus | None, daily_calls: int, now: int) -> list[HealthLine]:
+def lines(connection: ConnectionStatus | None, daily_limit: int, now: int) -> list[HealthLine]:
     """
-    Connected as whom, last success, calls used today, what cannot be read.
+    Describe the connection: its user, when it was last synced, the API calls used today, what cannot be read.
 
-    *daily_calls*: our share of the org's calls a day, as the workspace prefers it.
+    `daily_limit` is the most API calls a day that the workspace allows the app.
     """
     if connection is None:
         text = (
-            "Not connected to Salesforce: owners cannot be looked up, so only job changes that name their DRI reach one"
+            "Not connected to Salesforce: owners cannot be looked up, so a DRI is notified only if the job change names"
+            " one"
         )
         return [HealthLine(Health.FAIR, text)]
-    return [*_connected(connection), *_calls(connection, daily_calls, now)]
+    return [*_connection_lines(connection), *_api_call_lines(connection, daily_limit, now)]
 
 
 def source_line(source: Source) -> HealthLine:
-    """How a place stands where job changes are found."""
-    told = f"{source.name}: {source.found:,} found"
-    refused = f", {source.refused:,} refused, the last one because {source.refusal}" if source.refused else ""
+    """Describe an object that job changes are imported from."""
+    label, counts = source_label(source.name), _counts(source)
     if source.state == PAUSED:
-        return HealthLine(Health.FAIR, f"{told}{refused}, paused", source.looked_at)
+        return _checked(source, Health.FAIR, f"{label} is paused: {counts},")
     if source.problem:
-        return HealthLine(Health.BAD, f"{told}{refused}; {source.problem}", source.looked_at)
-    return HealthLine(Health.FAIR if refused else Health.GOOD, f"{told}{refused}, looked at", source.looked_at)
+        return _checked(source, Health.BAD, f"{label} has a problem: {source.problem.rstrip('.')} ({counts}),")
+    return _checked(source, Health.FAIR if source.refused else Health.GOOD, f"{label}: {counts},")
 
 
-def _connected(connection: ConnectionStatus) -> Iterator[HealthLine]:
+def _checked(source: Source, health: Health, text: str) -> HealthLine:
+    if source.looked_at is None:
+        return HealthLine(health, f"{text} not checked yet")
+    return HealthLine(health, f"{text} last checked", source.looked_at)
+
+
+def source_label(name: str) -> str:
+    """Return the name of a source as people read it, such as "Contact (left)" for `Contact:left`."""
+    sobject, _, kind = name.partition(":")
+    return f"{sobject} ({kind})" if kind else sobject
+
+
+def _counts(source: Source) -> str:
+    imported = f"{source.found:,} job change{'' if source.found == 1 else 's'} imported"
+    if not source.refused:
+        return imported
+    records = f"{source.refused:,} record{'' if source.refused == 1 else 's'} refused"
+    return f"{imported}, {records} (most recently {source.refusal})"
+
+
+def _connection_lines(connection: ConnectionStatus) -> Iterator[HealthLine]:
     org = connection.org_name or connection.instance_url or connection.login_url
-    kind = ", ".join(filter(None, [connection.org_edition, "a sandbox" if connection.is_sandbox else None]))
+    kind = ", ".join(filter(None, [connection.org_edition, "sandbox" if connection.is_sandbox else None]))
     user = f" as {connection.user_name}" if connection.user_name else ""
     if connection.problem:
-        yield HealthLine(Health.BAD, f"Salesforce ({org}) needs an admin: {connection.problem}")
+        yield HealthLine(Health.BAD, f"Salesforce ({org}) needs an admin: {connection.problem.rstrip('.')}")
     elif connection.last_success_at is None:
-        yield HealthLine(Health.FAIR, f"Salesforce is set up for {org}, and has not been asked yet")
+        yield HealthLine(Health.FAIR, f"Salesforce ({org}) is set up but has not been used yet")
     else:
         yield HealthLine(Health.GOOD, f"Connected to Salesforce: {org}{f' ({kind})' if kind else ''}{user}")
     if connection.last_success_at is not None:
-        yield HealthLine(Health.GOOD, "Last answer:", connection.last_success_at)
+        yield HealthLine(Health.GOOD, "Last synced", connection.last_success_at)
     if connection.unreadable:
-        yield HealthLine(Health.FAIR, f"Cannot be read, so it is left out: {connection.unreadable}")
+        text = f"The connected user cannot read these, so they are left out: {connection.unreadable}"
+        yield HealthLine(Health.FAIR, text)
 
 
-def _calls(connection: ConnectionStatus, daily_calls: int, now: int) -> Iterator[HealthLine]:
-    ours = connection.our_calls_on(now)
-    text = f"API calls: {ours:,} of our share of {daily_calls:,} used today"
+def _api_call_lines(connection: ConnectionStatus, daily_limit: int, now: int) -> Iterator[HealthLine]:
+    calls = connection.our_calls_on(now)
+    text = f"Daily API calls: {calls:,} of {daily_limit:,} used"
     used, limit = connection.api_used, connection.api_limit
     if used is not None and limit:
-        text += f"; {used:,} of the org's {limit:,} in 24 hours, by all apps together"
-    is_low = ours >= daily_calls or bool(used and limit and used >= limit * CALLS_ARE_LOW)
-    if ours or limit:
+        text += f". All apps together used {used:,} of your org's {limit:,} in the last 24 hours"
+    is_low = calls >= daily_limit or bool(used and limit and used >= limit * CALLS_ARE_LOW)
+    if calls or limit:
         yield HealthLine(Health.FAIR if is_low else Health.GOOD, text)

@@ -1,4 +1,4 @@
-"""Orgs that may have moved to another host, which only a new session names (a renamed My Domain, a migration)."""
+"""Orgs that may have moved to another host, such as after a renamed My Domain. A new session has the new host."""
 
 from __future__ import annotations
 
@@ -8,29 +8,30 @@ from dataclasses import dataclass, field
 from domain.errors import PermanentError, TransientError
 
 FAILURES_IN_A_ROW = 3
-"""A host that cannot be reached may come back: so many failures without an answer make us doubt that it is the one."""
+"""After this many failed calls in a row, the org may have moved, and a new session is requested."""
 
 RENEW_AGAIN_MS = 5 * 60_000
+"""New sessions are requested at most this often: they do not help if the host is right and has an outage."""
 
 
 class SessionEndedError(Exception):
     """
-    Salesforce does not know this session any more: there is another to be had, or to be asked for.
+    Salesforce does not accept this session any more, so another one is needed.
 
-    *otherwise*: what it is when there is none, or a new session fares no better.
+    `otherwise` is the error to raise if there is no other session, or if it is not accepted either.
     """
 
     def __init__(self, otherwise: PermanentError | TransientError | None = None) -> None:
         super().__init__()
-        self.otherwise = otherwise or TransientError("Salesforce refuses the session that it has just given")
+        self.otherwise = otherwise or TransientError("Salesforce refused a new session")
 
 
 class RedirectedError(SessionEndedError):
-    """The host answers with a redirect, which is never followed: it would carry our session to anywhere."""
+    """The host answered with a redirect. It is not followed, since it could send our session anywhere."""
 
 
 class UnreachableError(TransientError):
-    """There is no connection to the host to be had."""
+    """No connection to the host could be opened."""
 
     @property
     def otherwise(self) -> TransientError:
@@ -39,7 +40,7 @@ class UnreachableError(TransientError):
 
 @dataclass
 class MovedOrgs:
-    """What one process has seen of the hosts of workspaces' orgs. Times in milliseconds."""
+    """What one process has observed about the hosts of the workspaces' orgs. Times are in milliseconds."""
 
     _failures: dict[str, int] = field(default_factory=dict, init=False)
     _renewed_at: dict[str, int] = field(default_factory=dict, init=False)
@@ -48,23 +49,23 @@ class MovedOrgs:
     def answered(self, workspace_id: str) -> None:
         self._failures.pop(workspace_id, None)
 
-    def doubt(self, workspace_id: str) -> None:
-        """The next failure to reach the host is enough."""
+    def expect_move(self, workspace_id: str) -> None:
+        """Request a new session after the next failure already."""
         self._failures[workspace_id] = FAILURES_IN_A_ROW - 1
 
-    def one_at_a_time(self, workspace_id: str) -> asyncio.Lock:
-        """Held from a look at the stored session until there is another."""
+    def lock_of(self, workspace_id: str) -> asyncio.Lock:
+        """Return the lock that is held while a session is replaced."""
         return self._locks.setdefault(workspace_id, asyncio.Lock())
 
-    def suspects(self, workspace_id: str, error: SessionEndedError | UnreachableError) -> bool:
-        """Whether this failure may be one that another session mends."""
+    def may_have_moved(self, workspace_id: str, error: SessionEndedError | UnreachableError) -> bool:
+        """Whether a new session could resolve this failure."""
         if isinstance(error, SessionEndedError):
             return True
         self._failures[workspace_id] = self._failures.get(workspace_id, 0) + 1
         return self._failures[workspace_id] >= FAILURES_IN_A_ROW
 
     def may_renew(self, workspace_id: str, now: int) -> bool:
-        """True once every RENEW_AGAIN_MS: where the host is right and in trouble, new sessions would not end it."""
+        """Return True once every RENEW_AGAIN_MS."""
         if now < self._renewed_at.get(workspace_id, -RENEW_AGAIN_MS) + RENEW_AGAIN_MS:
             return False
         self._renewed_at[workspace_id] = now

@@ -1,4 +1,4 @@
-"""What Salesforce knows of a person: contact, lead, accounts, opportunities, teams, and who owns each. Pure."""
+"""Salesforce records of a person: contact, lead, accounts, opportunities, teams, and their owners. Pure."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from typing import Literal
 
 Value = str | float | bool | None
 Fields = Mapping[str, Value]
-"""Of a record, by their API names in lower case: those that rules name. One that could not be read is missing."""
+"""The fields of a record that rules name, by API name in lower case. Fields that could not be read are missing."""
 
-_NOTHING: Mapping[str, Value] = MappingProxyType({})
+_EMPTY: Mapping[str, Value] = MappingProxyType({})
 
 
 def _no_fields() -> Fields:
-    return _NOTHING
+    return _EMPTY
 
 
 @dataclass(frozen=True)
 class SalesforceUser:
     """
-    An owner. A queue is nobody in particular; its e-mail is never a person's.
+    An owner, which is a user or a queue. A queue's e-mail address is never that of a person.
 
-    *alternate*: the address in the field that the workspace chose beside `Email`. *manager* None: none, or not asked.
+    `alternate` is the address in a further field that the workspace has chosen. `manager` is None if there is none or
+    it was not queried.
     """
 
     id: str
@@ -37,7 +38,7 @@ class SalesforceUser:
 
 @dataclass(frozen=True)
 class Opportunity:
-    """A deal. *team*: its members by their role in lower case, oldest first; *closed_on* as Salesforce writes days."""
+    """An opportunity. `team` has its members by role in lower case, oldest first. `closed_on` is an ISO date."""
 
     id: str
     name: str
@@ -51,10 +52,10 @@ class Opportunity:
 @dataclass(frozen=True)
 class Account:
     """
-    `domain` is the host of its website, without `www.`.
+    An account. `domain` is the host of its website without `www.`.
 
-    *parent* has only what a chain may ask for: its name and its owner. *open*, *last_won*, *last_lost*: the open
-    opportunity created last, and those closed last; None also where nobody asked.
+    `parent` has only its name and owner. `open` is the open opportunity created last; `last_won` and `last_lost` are
+    those closed last. They are None if there is none or they were not queried.
     """
 
     id: str
@@ -71,7 +72,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Contact:
-    """`owner` None: Salesforce did not show us who it is."""
+    """A contact. `owner` is None if the connected user cannot see it."""
 
     id: str
     name: str
@@ -83,7 +84,7 @@ class Contact:
 
 @dataclass(frozen=True)
 class Lead:
-    """`company` is text: a lead has no account."""
+    """A lead. `company` is a text, since a lead has no account."""
 
     id: str
     name: str
@@ -107,7 +108,7 @@ NO_COMPANY = CompanyLookup()
 
 @dataclass(frozen=True)
 class PersonLookup:
-    """What to look for, on behalf of one job change; `key` is how the answer is told apart."""
+    """What to look up for one job change. `key` identifies its answer."""
 
     key: str
     contact_id: str | None = None
@@ -122,10 +123,10 @@ class PersonLookup:
 @dataclass(frozen=True)
 class PersonRecords:
     """
-    What was found; `accounts` by the ids that were asked for.
+    The records found for one lookup. `accounts` are by the ids in the lookup.
 
-    *past_account*, *current_account*: of the two companies, where rules ask for them. *contacts*: every contact with
-    the id or an e-mail address of the person, *contact* among them.
+    `past_account` and `current_account` are those of the two companies, if rules need them. `contacts` has every
+    contact with the id or an e-mail address of the person, including `contact`.
     """
 
     contact: Contact | None = None
@@ -140,10 +141,10 @@ class PersonRecords:
 @dataclass(frozen=True)
 class RequiredRecords:
     """
-    What rules ask of Salesforce beyond a person's contact, account and lead.
+    What rules need from Salesforce beyond a person's contact, account and lead.
 
-    *fields*: by sObject the API names that rules read. *user_ids*: users that rules name. *email_field*: a field of
-    User that holds another e-mail address. *account_roles*, *opportunity_roles*: of teams, as the rules write them.
+    `fields` has the API names that rules read, by object. `user_ids` are the users that rules name. `email_field` is a
+    field of User with another e-mail address. `account_roles` and `opportunity_roles` are team roles as in the rules.
     """
 
     fields: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
@@ -159,7 +160,7 @@ class RequiredRecords:
 
     @property
     def users(self) -> bool:
-        """Whether users must be asked for by their ids."""
+        """Whether users must be queried by their ids."""
         return bool(self.user_fields or self.managers or self.user_ids or self.email_field)
 
 
@@ -169,11 +170,11 @@ NOTHING_REQUIRED = RequiredRecords()
 @dataclass(frozen=True)
 class BatchRecords:
     """
-    The answer for a batch.
+    The records of a batch of lookups.
 
-    *people* by the keys of the lookups; *users* by the first 15 characters of their ids, as far as *needs* asked for
-    them. *unreadable*: `Account.SDR__c` and the like, which rules name and we may not read, in lower case. *base_url*:
-    where people open the records; None: there are none.
+    `people` are by the keys of the lookups. `users` has the required ones by the first 15 characters of their ids.
+    `unreadable` has fields such as `account.sdr__c` that rules name and the connected user cannot read, in lower case.
+    `base_url` is the address of the org, or None if nothing was queried.
     """
 
     people: Mapping[str, PersonRecords]

@@ -1,4 +1,4 @@
-"""What Salesforce's token endpoint answers, and where we may send the session it gives. Pure."""
+"""Reading the answers of Salesforce's token endpoint, and checking where sessions may be sent. Pure."""
 
 from __future__ import annotations
 
@@ -15,77 +15,77 @@ SALESFORCE_DOMAINS = ("salesforce.com", "force.com", "cloudforce.com", "salesfor
 
 # https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_flow_errors.htm
 _ADVICE = {
-    "invalid_grant": "connect Salesforce again, or with client credentials name an active Run As user in the app",
-    "invalid_client": "check the secret (SALESFORCE_CLIENT_SECRET) against the External Client App's consumer secret",
-    "invalid_client_id": "check the id (SALESFORCE_CLIENT_ID) against the External Client App's consumer key",
-    "unsupported_grant_type": "allow this OAuth flow in the settings of the External Client App",
+    "invalid_grant": "Reconnect Salesforce or, with client credentials, set an active Run As user in the app",
+    "invalid_client": "Check SALESFORCE_CLIENT_SECRET against the External Client App's consumer secret",
+    "invalid_client_id": "Check SALESFORCE_CLIENT_ID against the External Client App's consumer key",
+    "unsupported_grant_type": "Enable this OAuth flow in the settings of the External Client App",
 }
-# Salesforce answers these with 400 too, although trying again helps.
-_PASSING = {"unknown_error", "server_error", "temporarily_unavailable", "rate_limit_exceeded"}
+# Salesforce answers these with 400 too, although a retry helps.
+_TRANSIENT = {"unknown_error", "server_error", "temporarily_unavailable", "rate_limit_exceeded"}
 
 
 class GrantRefusedError(PermanentError):
-    """Salesforce will not take this grant any more, however often we ask."""
+    """Salesforce refuses this grant for good, so a retry does not help."""
 
 
 def read_tokens(status: int, body: bytes, login_url: str) -> SalesforceTokens:
-    """What an answer of the token endpoint holds. Raises PermanentError, TransientError."""
+    """Parse an answer of the token endpoint. Raises PermanentError, TransientError."""
     try:
-        told = json.loads(body)
+        answer = json.loads(body)
     except ValueError:
-        told = None
+        answer = None
     if status >= 500 or status == 429:
-        raise TransientError(f"Salesforce answered {status} to the request for a session")
-    if not isinstance(told, dict):
+        raise TransientError(f"Salesforce returned error {status} instead of a session")
+    if not isinstance(answer, dict):
         kind = TransientError if status == 200 else PermanentError
-        raise kind(f"{login_url} does not answer like Salesforce (status {status}): check SALESFORCE_LOGIN_URL")
-    if status != 200 or not isinstance(told.get("access_token"), str):
-        raise _refusal(str(told.get("error"))[:50], str(told.get("error_description"))[:200])
-    org_id, user_id = _identity(told.get("id"))
-    refresh_token = told.get("refresh_token")
+        raise kind(f"{login_url} does not seem to be Salesforce (status {status}). Check SALESFORCE_LOGIN_URL")
+    if status != 200 or not isinstance(answer.get("access_token"), str):
+        raise _refusal(str(answer.get("error"))[:50], str(answer.get("error_description"))[:200])
+    org_id, user_id = _identity(answer.get("id"))
+    refresh_token = answer.get("refresh_token")
     return SalesforceTokens(
-        access_token=told["access_token"],
+        access_token=answer["access_token"],
         refresh_token=refresh_token if isinstance(refresh_token, str) else None,
-        instance_url=checked_instance_url(told.get("instance_url"), login_url),
+        instance_url=checked_instance_url(answer.get("instance_url"), login_url),
         org_id=org_id,
         user_id=user_id,
     )
 
 
-def checked_instance_url(told: object, login_url: str) -> str:
+def checked_instance_url(url: object, login_url: str) -> str:
     """
-    Scheme and host of the instance that a session is for. Raises PermanentError unless it is Salesforce's, by https.
+    Return scheme and host of a session's instance. Raises PermanentError unless it is Salesforce's, with https.
 
-    Loopback is accepted from a login URL that is loopback itself.
+    A loopback address is accepted if the login URL is one too.
     """
     try:
-        parts = urlsplit(told if isinstance(told, str) else "")
+        parts = urlsplit(url if isinstance(url, str) else "")
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        raise PermanentError("Salesforce named an instance that is not an address") from None
+        raise PermanentError("Salesforce returned an instance URL that is not valid") from None
     is_here = is_loopback(host) and is_loopback(urlsplit(login_url).hostname) and parts.scheme in {"http", "https"}
     is_salesforce = parts.scheme == "https" and port in {None, 443} and is_salesforce_host(host)
     if "@" in parts.netloc or not (is_here or is_salesforce):
-        raise PermanentError("Salesforce named an instance that is not one of its own: nothing is sent there")
+        raise PermanentError("Salesforce returned an instance URL outside its own domains, so nothing was sent there")
     return f"{parts.scheme}://{parts.netloc}"
 
 
 def is_salesforce_host(host: str) -> bool:
-    """Whether the host name is under a domain of Salesforce's."""
+    """Whether the host name belongs to a domain of Salesforce."""
     return host.lower().endswith(tuple(f".{domain}" for domain in SALESFORCE_DOMAINS))
 
 
 def _refusal(error: str, description: str) -> PermanentError | TransientError:
-    """The description is Salesforce's own, in words of its own, and holds nothing that was sent."""
-    said = f"Salesforce gives no session: {error} ({description})"
-    if error in _PASSING or "rate exceeded" in description:
-        return TransientError(said)
-    advice = _ADVICE.get(error, "check the External Client App and SALESFORCE_LOGIN_URL")
+    """Return the error. `description` is Salesforce's own text and contains nothing that was sent."""
+    text = f"Salesforce refused a session: {error} ({description})"
+    if error in _TRANSIENT or "rate exceeded" in description:
+        return TransientError(text)
+    advice = _ADVICE.get(error, "Check the External Client App and SALESFORCE_LOGIN_URL")
     kind = GrantRefusedError if error == "invalid_grant" else PermanentError
-    return kind(f"{said}; {advice}")
+    return kind(f"{text}. {advice}")
 
 
 def _identity(url: object) -> tuple[str | None, str | None]:
-    """Org and user of an identity URL, `https://…/id/00D…/005…`."""
+    """Return org id and user id of an identity URL, `https://…/id/00D…/005…`."""
     match = re.search(r"/id/(00D\w+)/(005\w+)$", url) if isinstance(url, str) else None
     return (match[1], match[2]) if match else (None, None)

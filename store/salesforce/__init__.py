@@ -1,1 +1,1 @@
-"""Rows of Salesforce: connections, apps and sources."""
+"""Salesforce connections, External Client Apps and sources of job changes in the database."""

@@ -1,4 +1,4 @@
-"""A workspace's own External Client App, its secret encrypted, and the attempts to connect that are under way."""
+"""Workspaces' own External Client Apps, and attempts to connect that are in progress. Secrets are encrypted."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from store.schema import salesforce_attempts as attempts
 @dataclass(frozen=True, kw_only=True)
 class ConnectAttempt:
     """
-    An admin is on the way to Salesforce and back. *expires_at* in milliseconds.
+    An admin's attempt to connect. `expires_at` is in milliseconds.
 
-    *state* is what Salesforce hands back, *browser* the cookie of the browser that went; only their hashes are stored.
+    Salesforce sends `state` back; `browser` is a cookie of the browser. Only their hashes are stored.
     """
 
     state: str = field(repr=False)
@@ -33,24 +33,24 @@ class ConnectAttempt:
 
 
 def find(connection: Connection, cipher: Cipher, workspace_id: str) -> SalesforceApp | None:
-    """None: it uses the operator's. Raises WrongKeyError."""
+    """Return the workspace's own app, or None if it uses the operator's. Raises WrongKeyError."""
     row = connection.execute(select(apps).where(apps.c.workspace_id == workspace_id)).one_or_none()
     return SalesforceApp(row.client_id, cipher.decrypt(row.client_secret), row.set_by, row.set_at) if row else None
 
 
 def save(connection: Connection, cipher: Cipher, workspace_id: str, app: SalesforceApp) -> None:
-    """In place of the one it had."""
+    """Store the app, replacing an earlier one."""
     secret = cipher.encrypt(app.client_secret)
     put(connection, apps, vars(app) | {"workspace_id": workspace_id, "client_secret": secret}, "workspace_id")
 
 
 def remove(connection: Connection, workspace_id: str) -> bool:
-    """Whether there was one."""
+    """Return whether there was an app to remove."""
     return bool(connection.execute(delete(apps).where(apps.c.workspace_id == workspace_id)).rowcount)
 
 
 def begin(connection: Connection, cipher: Cipher, attempt: ConnectAttempt, now: int) -> None:
-    """Remember an attempt, and forget those that are over."""
+    """Store an attempt, and delete those that have expired."""
     connection.execute(delete(attempts).where(attempts.c.expires_at <= now))
     stored = {
         "state": _hash(attempt.state),
@@ -65,9 +65,9 @@ _take = delete(attempts).where(attempts.c.state == bindparam("of_state")).return
 
 def take(connection: Connection, cipher: Cipher, state: str, browser: str, now: int) -> ConnectAttempt | None:
     """
-    The attempt that comes back, once; whoever brings its state has used it up.
+    Return the attempt with this state, which can be taken only once.
 
-    None: unknown, over, or begun in another browser. Raises WrongKeyError.
+    Returns None if it is unknown, has expired or was started in another browser. Raises WrongKeyError.
     """
     row = connection.execute(_take, {"of_state": _hash(state)}).one_or_none()
     if row is None or row.expires_at <= now or not compare_digest(row.browser, _hash(browser)):
@@ -84,4 +84,4 @@ def take(connection: Connection, cipher: Cipher, state: str, browser: str, now: 
 
 
 def _hash(secret: str) -> str:
-    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()  # a cookie may be any bytes
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()  # a cookie may contain any bytes

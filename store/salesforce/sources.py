@@ -1,4 +1,4 @@
-"""Where a workspace's job changes are found in Salesforce, how far each place has been read, and who reads it now."""
+"""Salesforce objects that job changes are imported from, how far each has been read, and the lease to read it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from store.schema import turns, workspaces
 
 
 def save(connection: Connection, new: NewSource) -> None:
-    """In place of the one of this name; it is looked at from the start of the new one, at once."""
+    """Store a source, replacing one of the same name. It is due at once, and read from its start."""
     remove(connection, new.workspace_id, new.name)
     stored = vars(new) | {
         "definition": json.dumps(dict(new.definition)),
@@ -25,45 +25,45 @@ def save(connection: Connection, new: NewSource) -> None:
         "due_at": new.made_at,
     }
     connection.execute(insert(table).values(stored))
-    lease = {"workspace_id": new.workspace_id, "half": FIND}
-    connection.execute(insert_missing(connection, turns, "workspace_id", "half"), [lease])
+    turn = {"workspace_id": new.workspace_id, "half": FIND}
+    connection.execute(insert_missing(connection, turns, "workspace_id", "half"), [turn])
 
 
 def remove(connection: Connection, workspace_id: str, name: str) -> bool:
-    """Whether there was one."""
+    """Return whether there was a source to remove."""
     return bool(connection.execute(delete(table).where(_is(workspace_id, name))).rowcount)
 
 
 def set_state(connection: Connection, workspace_id: str, name: str, state: str, now: int) -> bool:
-    """Pause or go on; going on reads what has changed meanwhile."""
+    """Pause or resume a source. A resumed source reads what has changed in the meantime."""
     values = {"state": state, "due_at": now, "problem": None, "failures": 0}
     return bool(connection.execute(update(table).where(_is(workspace_id, name)).values(values)).rowcount)
 
 
 def wake(connection: Connection, workspace_id: str, now: int) -> None:
-    """Salesforce has been connected: there is no need to wait any longer."""
+    """Make all sources of a workspace due, such as after Salesforce was connected."""
     connection.execute(update(table).where(table.c.workspace_id == workspace_id).values(due_at=now))
 
 
 def find(connection: Connection, workspace_id: str, name: str) -> Source | None:
-    """None: this workspace has no source of this name (any more)."""
+    """Return the source of this name, or None."""
     row = connection.execute(select(table).where(_is(workspace_id, name))).one_or_none()
     return _read(row) if row else None
 
 
 def all_of(connection: Connection, workspace_id: str) -> list[Source]:
-    """In the order in which they were made."""
+    """Return the sources of a workspace, oldest first."""
     rows = connection.execute(select(table).where(table.c.workspace_id == workspace_id).order_by(table.c.id))
     return [_read(row) for row in rows]
 
 
 FIND = "find"
-"""The turn of whoever reads a workspace's sources: one of us at a time."""
+"""The kind of turn for reading sources. One replica at a time reads those of a workspace."""
 
 
 @dataclass(frozen=True)
 class SourceLease:
-    """The due sources of one workspace, ours while we hold the lease."""
+    """The due sources of one workspace, and the token of the lease on them."""
 
     workspace_id: str
     token: str
@@ -98,52 +98,52 @@ _our_turn = (
     & (turns.c.half == FIND)
     & (turns.c.lease == bindparam("our_lease"))
 )
-_hold = update(turns).where(_our_turn).values(lease_until=bindparam("until"))
-_give_back = update(turns).where(_our_turn).values(lease=None, lease_until=0)
+_extend = update(turns).where(_our_turn).values(lease_until=bindparam("until"))
+_release = update(turns).where(_our_turn).values(lease=None, lease_until=0)
 
 
 def claim(connection: Connection, now: int, lease_ms: int) -> SourceLease | None:
-    """The workspace whose due sources have waited longest; None: none is due, or others are at them."""
+    """Lease the due sources of the workspace that has waited longest. None if none is due and free."""
     workspace_id = connection.execute(_next_workspace, {"now": now}).scalar_one_or_none()
     if workspace_id is None:
         return None
-    lease = uuid4().hex
-    connection.execute(_take, {"of_workspace": workspace_id, "new_lease": lease, "until": now + lease_ms, "now": now})
+    token = uuid4().hex
+    connection.execute(_take, {"of_workspace": workspace_id, "new_lease": token, "until": now + lease_ms, "now": now})
     rows = connection.execute(_of_turn, {"of_workspace": workspace_id, "now": now})
-    return SourceLease(workspace_id, lease, tuple(_read(row) for row in rows))
+    return SourceLease(workspace_id, token, tuple(_read(row) for row in rows))
 
 
-def give_back(connection: Connection, lease: SourceLease) -> None:
-    connection.execute(_give_back, {"of_workspace": lease.workspace_id, "our_lease": lease.token})
+def release(connection: Connection, lease: SourceLease) -> None:
+    connection.execute(_release, {"of_workspace": lease.workspace_id, "our_lease": lease.token})
 
 
-def hold(connection: Connection, lease: SourceLease, until: int) -> bool:
-    """We are still at it; False: the lease was lost, and somebody else may be."""
-    held = {"of_workspace": lease.workspace_id, "our_lease": lease.token, "until": until}
-    return bool(connection.execute(_hold, held).rowcount)
+def extend(connection: Connection, lease: SourceLease, until: int) -> bool:
+    """Extend the lease. False means that it was lost, and another replica may have it."""
+    values = {"of_workspace": lease.workspace_id, "our_lease": lease.token, "until": until}
+    return bool(connection.execute(_extend, values).rowcount)
 
 
 def advance(
     connection: Connection, lease: SourceLease, source: Source, *, mark: int, found: int, refused: list[str], until: int
 ) -> bool:
     """
-    A page has been taken in: all up to *mark* has been read, and the turn stays ours until *until*.
+    Record that everything up to `mark` has been read, and extend the lease to `until`.
 
-    *refused*: why records were, one text each. False: the lease was lost, or the source is gone.
+    `refused` has the reason for each refused record. Returns False if the lease was lost or the source removed.
     """
-    if not hold(connection, lease, until):
+    if not extend(connection, lease, until):
         return False
-    counted = {"found": table.c.found + found, "refused": table.c.refused + len(refused)}
-    why = {"refusal": refused[-1]} if refused else {}
-    changed = update(table).where(table.c.id == source.id).values(mark=mark, **counted, **why)
+    counts = {"found": table.c.found + found, "refused": table.c.refused + len(refused)}
+    refusal = {"refusal": refused[-1]} if refused else {}
+    changed = update(table).where(table.c.id == source.id).values(mark=mark, **counts, **refusal)
     return bool(connection.execute(changed).rowcount)
 
 
 def finish(connection: Connection, source: Source, *, seen_to: int, now: int, due_at: int, problem: str | None) -> None:
     """
-    Read to its end: whatever changed before *seen_to* has been seen, also where nothing did.
+    Record that the source was read to its end, so that everything changed before `seen_to` has been seen.
 
-    To be looked at again at *due_at*. *problem*: what could not be read of it, None if nothing.
+    It is due again at `due_at`. `problem` is what could not be read, or None.
     """
     mark = case((table.c.mark < seen_to, seen_to), else_=table.c.mark)
     values = {"mark": mark, "due_at": due_at, "looked_at": now, "failures": 0, "problem": problem}
@@ -151,7 +151,7 @@ def finish(connection: Connection, source: Source, *, seen_to: int, now: int, du
 
 
 def postpone(connection: Connection, source: Source, due_at: int, problem: str | None, *, failed: bool) -> None:
-    """It could not be read to its end; *problem* is what an admin must mend, None if nothing."""
+    """Record that the source could not be read to its end. `problem` is the reason, or None."""
     failures = table.c.failures + int(failed)
     values = {"due_at": due_at, "failures": failures, "problem": problem}
     connection.execute(update(table).where(table.c.id == source.id).values(values))

@@ -136,7 +136,7 @@ async def office(database, clock) -> AsyncIterator[Office]:
         home_tab = AppHome(home)
         failed_job_changes = FailedJobChanges(database, lambda: None, clock)
         parts: dict[str, object] = {
-            "connecting": ConnectRoutes(connect, Pages.of("UserGems"), cipher),
+            "connect_routes": ConnectRoutes(connect, Pages.of("UserGems"), cipher),
             "salesforce_sources": SalesforceSources(database, describe, clock),
             "field_mappings": FieldMappings(database, clock),
             "ownership": _ownership(database, directory, salesforce, home_tab, clock),

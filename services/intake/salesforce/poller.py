@@ -64,13 +64,13 @@ class SalesforcePoller:
                 await self._look(lease, source)
         finally:
             keep_alive.cancel()
-            await self.database.run(sources.give_back, lease)
+            await self.database.run(sources.release, lease)
         return True
 
     async def _keep_lease(self, lease: SourceLease) -> None:
         while True:
             await asyncio.sleep(LEASE_MS / 3_000)
-            await self.database.run_until_available(sources.hold, lease, self.now() + LEASE_MS)
+            await self.database.run_until_available(sources.extend, lease, self.now() + LEASE_MS)
 
     async def _look(self, lease: SourceLease, source: Source) -> None:
         if wait := await self._wait(source):

@@ -39,7 +39,7 @@ class Cursor:
         """Raises TransientError for a record without an id, or of no time."""
         stamp, record_id = row.get("SystemModstamp"), row.get("Id")
         if not (isinstance(stamp, str) and _STAMP.fullmatch(stamp) and isinstance(record_id, str) and record_id):
-            raise TransientError("Salesforce's answer makes no sense: a record has no Id, or no SystemModstamp")
+            raise TransientError("Salesforce returned an invalid answer: a record has no Id or no SystemModstamp")
         return cls(stamp, record_id)
 
     @property

@@ -1,1 +1,1 @@
-"""What is asked of Salesforce: SOQL statements, describes and the rows that come back."""
+"""Queries to Salesforce: SOQL statements, describes and the rows they return."""

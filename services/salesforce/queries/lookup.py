@@ -1,4 +1,4 @@
-"""The only way to what Salesforce knows: the records of many people, in a number of calls that does not grow."""
+"""Looks up the Salesforce records of many people at once, in a constant number of calls."""
 
 from __future__ import annotations
 
@@ -35,60 +35,60 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 DEADLINE_SECONDS = 90.0
-"""For all calls of one batch together, so that a trickling answer cannot hold it for ever."""
+"""For all calls of one batch together, so that a very slow answer cannot hold it up for ever."""
 
 THREADS = 16
 
 
 def _threads() -> ThreadPoolExecutor:
-    """Of our own: an org that hangs must not hold up whoever needs one of the usual threads, such as to find Slack."""
+    """Separate threads, so that an org that hangs does not hold up work on the default ones, such as DNS lookups."""
     return ThreadPoolExecutor(THREADS, thread_name_prefix="salesforce")
 
 
 @dataclass(frozen=True)
 class Salesforce:
-    """Asks on behalf of workspaces, through a client each."""
+    """Calls Salesforce for workspaces, with one client per workspace."""
 
     sessions: SalesforceSessions
     deadline_seconds: float = DEADLINE_SECONDS
     measures: Measures = UNMEASURED
     moved_orgs: MovedOrgs = field(default_factory=MovedOrgs, init=False, repr=False)
     _clients: dict[str, SalesforceClient] = field(default_factory=dict, init=False, repr=False)
-    _noted: dict[str, str | None] = field(default_factory=dict, init=False, repr=False)
+    _stored_unreadable: dict[str, str | None] = field(default_factory=dict, init=False, repr=False)
     _threads: ThreadPoolExecutor = field(default_factory=_threads, init=False, repr=False)
 
     async def find_people(
-        self, workspace_id: str, lookups: Sequence[PersonLookup], needs: RequiredRecords = NOTHING_REQUIRED
+        self, workspace_id: str, lookups: Sequence[PersonLookup], required: RequiredRecords = NOTHING_REQUIRED
     ) -> BatchRecords | None:
         """
-        What Salesforce knows for each lookup, and what rules need besides; None: no Salesforce is connected.
+        Return the records of each lookup and those that rules require, or None if Salesforce is not connected.
 
-        Up to 200 lookups cost one API call, two when they ask for every kind of record or come with many e-mail
-        addresses; whatever *needs* says, a few more, and never more the more rules there are. What we may not read is
-        left out and named. Raises PermanentError (its text says what an admin has to mend) and TransientError.
+        Up to 200 lookups cost one API call, or two if they have every kind of record or many e-mail addresses.
+        `required` costs a few more, however many rules there are. What the connected user cannot read is left out and
+        listed. Raises TransientError, and PermanentError with a text that says what an admin has to fix.
         """
         session = await self.sessions.session_for(workspace_id)
         if session is None:
             return None
-        asked = person_queries(lookups, needs)
-        if not asked and not needs.user_ids:
+        queries = person_queries(lookups, required)
+        if not queries and not required.user_ids:
             return BatchRecords(people(lookups, {}))
         try:
-            told = await self._with_session(session, lambda client: _found(client, lookups, asked, needs))
+            answer = await self._with_session(session, lambda client: _run_queries(client, lookups, queries, required))
         except PermanentError as error:
             await self.sessions.database.run(connections.note_problem, workspace_id, str(error))
             raise
-        if told is None:
+        if answer is None:
             return None
-        found, unreadable = told
-        named = ", ".join(sorted(unreadable.values())) or None
-        if self._noted.get(workspace_id, "?") != named:
-            await self.sessions.database.run(connections.note_unreadable, workspace_id, named)
-            self._noted[workspace_id] = named
-        return found
+        records, unreadable = answer
+        names = ", ".join(sorted(unreadable.values())) or None
+        if self._stored_unreadable.get(workspace_id, "?") != names:
+            await self.sessions.database.run(connections.note_unreadable, workspace_id, names)
+            self._stored_unreadable[workspace_id] = names
+        return records
 
     async def close(self) -> None:
-        """Let the connections go."""
+        """Close all connections."""
         for client in self._clients.values():
             client.http.close()
         self._clients.clear()
@@ -96,7 +96,7 @@ class Salesforce:
 
     async def read(self, workspace_id: str, work: Callable[[SalesforceClient], Answer]) -> Answer | None:
         """
-        What *work* reads with a client, in a thread of its own; None: no Salesforce is connected.
+        Return what `work` reads with a client, in a thread of its own, or None if Salesforce is not connected.
 
         Raises PermanentError, TransientError.
         """
@@ -104,34 +104,38 @@ class Salesforce:
         return None if session is None else await self._with_session(session, work)
 
     async def _with_session(self, session: Session, work: Callable[[SalesforceClient], Answer]) -> Answer | None:
-        """Ask, once more with a new session if this one has ended or its host is gone; None: disconnected meanwhile."""
+        """
+        Run `work`, again with a new session if this one has ended or its host is gone.
+
+        Returns None if Salesforce was disconnected in the meantime.
+        """
         try:
-            return await self._ask(session, work)
+            return await self._run(session, work)
         except (SessionEndedError, UnreachableError) as error:
-            another = await self._another(session, error)
-        if another is None:
+            new_session = await self._replace_session(session, error)
+        if new_session is None:
             return None
         try:
-            return await self._ask(another, work)
+            return await self._run(new_session, work)
         except SessionEndedError as error:
             raise error.otherwise from error
 
-    async def _another(self, session: Session, error: SessionEndedError | UnreachableError) -> Session | None:
-        """The session to use after this failure; raises what the failure is where another would not help."""
+    async def _replace_session(self, session: Session, error: SessionEndedError | UnreachableError) -> Session | None:
+        """Return the session to use after this failure. Raises the failure if another session would not help."""
         workspace_id = session.workspace_id
         if type(error) is SessionEndedError:
             return await self.sessions.renew(workspace_id, session.access_token)
-        if not self.moved_orgs.suspects(workspace_id, error) or not await self.sessions.can_renew(workspace_id):
+        if not self.moved_orgs.may_have_moved(workspace_id, error) or not await self.sessions.can_renew(workspace_id):
             raise error.otherwise from error
-        async with self.moved_orgs.one_at_a_time(workspace_id):
+        async with self.moved_orgs.lock_of(workspace_id):
             stored = await self.sessions.session_for(workspace_id)
-            if stored != session:  # somebody else has asked for it meanwhile
+            if stored != session:  # it has been replaced in the meantime
                 return stored
             if not self.moved_orgs.may_renew(workspace_id, self.sessions.now()):
                 raise error.otherwise from error
             return await self.sessions.renew(workspace_id, session.access_token)
 
-    async def _ask(self, session: Session, work: Callable[[SalesforceClient], Answer]) -> Answer:
+    async def _run(self, session: Session, work: Callable[[SalesforceClient], Answer]) -> Answer:
         client, answered = await self._client(session), False
         try:
             async with asyncio.timeout(self.deadline_seconds):
@@ -139,69 +143,72 @@ class Salesforce:
             answered = True
             self.moved_orgs.answered(session.workspace_id)
         except TimeoutError as error:
-            self._clients.pop(session.workspace_id, None)  # its thread still has it, and ends in its own time
+            self._clients.pop(session.workspace_id, None)  # its thread still uses it, and ends later
             raise TransientError(f"Salesforce took longer than {self.deadline_seconds:.0f} seconds") from error
         finally:
             await self.sessions.database.run(
-                _note, session.workspace_id, self.sessions.now(), client, answered=answered
+                _count_calls, session.workspace_id, self.sessions.now(), client, answered=answered
             )
         return answer
 
     async def _client(self, session: Session) -> SalesforceClient:
         client = self._clients.get(session.workspace_id)
         if client is None or client.session != session:
-            client = await asyncio.to_thread(_client_of, session, self.measures)
+            client = await asyncio.to_thread(_create_client, session, self.measures)
             self._clients[session.workspace_id] = client
         return client
 
 
-def _client_of(session: Session, measures: Measures) -> SalesforceClient:
-    # It brings simple-salesforce and requests, and memory that nobody needs who has connected no Salesforce.
+def _create_client(session: Session, measures: Measures) -> SalesforceClient:
+    # Imported only when needed: simple-salesforce and requests take memory that servers without Salesforce save.
     from services.salesforce.queries.client import SalesforceClient  # noqa: PLC0415
 
     return SalesforceClient.of(session, measures)
 
 
-def _note(connection: Connection, workspace_id: str, now: int, client: SalesforceClient, *, answered: bool) -> None:
-    connections.spend(connection, workspace_id, now, client.calls_since())
+def _count_calls(
+    connection: Connection, workspace_id: str, now: int, client: SalesforceClient, *, answered: bool
+) -> None:
+    connections.count_calls(connection, workspace_id, now, client.take_call_count())
     if answered:
         connections.note_answer(connection, workspace_id, now, client.usage)
 
 
-def _found(
-    client: SalesforceClient, lookups: Sequence[PersonLookup], asked: Sequence[RecordQuery], needs: RequiredRecords
+def _run_queries(
+    client: SalesforceClient, lookups: Sequence[PersonLookup], queries: Sequence[RecordQuery], required: RequiredRecords
 ) -> tuple[BatchRecords, Mapping[str, str]]:
-    """Three rounds at most, each of which asks for everybody at once: people, their accounts' business, users."""
-    told = people(lookups, client.rows(asked))
-    about_accounts = account_queries({one.id for one in _accounts(told.values())}, needs)
-    if about_accounts:
-        details = AccountDetails.of(client.rows(about_accounts))
-        told = {key: with_account_details(records, details) for key, records in told.items()}
-    known = {}
-    if needs.users and (about_users := user_queries(_user_ids(told.values(), needs), needs)):
-        known = users(client.rows(about_users)["User"], needs.email_field)
+    """Query in at most three rounds, each for all lookups: people, details of their accounts, users."""
+    records_by_key = people(lookups, client.rows(queries))
+    account_ids = {account.id for account in _accounts(records_by_key.values())}
+    if for_accounts := account_queries(account_ids, required):
+        details = AccountDetails.of(client.rows(for_accounts))
+        records_by_key = {key: with_account_details(records, details) for key, records in records_by_key.items()}
+    users_by_id = {}
+    if required.users and (for_users := user_queries(_user_ids(records_by_key.values(), required), required)):
+        users_by_id = users(client.rows(for_users)["User"], required.email_field)
     unreadable = client.unreadable
-    return BatchRecords(told, known, frozenset(unreadable), client.session.instance_url), unreadable
+    batch = BatchRecords(records_by_key, users_by_id, frozenset(unreadable), client.session.instance_url)
+    return batch, unreadable
 
 
-def _accounts(told: Iterable[PersonRecords]) -> Iterator[Account]:
-    for records in told:
-        accounts = [one.account for one in records.contacts]
+def _accounts(people: Iterable[PersonRecords]) -> Iterator[Account]:
+    for records in people:
+        accounts = [contact.account for contact in records.contacts]
         yield from filter(None, [*accounts, records.past_account, records.current_account])
 
 
-def _user_ids(told: Iterable[PersonRecords], needs: RequiredRecords) -> set[str]:
-    """Of those whom rules name, whom lookup fields hold, and whose manager or other address is asked for."""
-    ids = set(needs.user_ids)
-    for records in told:
-        ids |= set(_held(records, needs.user_fields))
-        if needs.managers or needs.email_field:
+def _user_ids(people: Iterable[PersonRecords], required: RequiredRecords) -> set[str]:
+    """Return the users that rules or lookup fields name, and owners if their manager or other address is required."""
+    ids = set(required.user_ids)
+    for records in people:
+        ids |= set(_lookup_field_values(records, required.user_fields))
+        if required.managers or required.email_field:
             ids |= set(_owners(records))
     return ids
 
 
-def _held(records: PersonRecords, names: frozenset[str]) -> Iterator[str]:
-    """Salesforce ids in the lookup fields that rules name (`account.sdr__c`)."""
+def _lookup_field_values(records: PersonRecords, names: frozenset[str]) -> Iterator[str]:
+    """Yield the Salesforce ids in the lookup fields that rules name, such as `account.sdr__c`."""
     for sobject, record in _all_records(records):
         for name, value in record.fields.items():
             if isinstance(value, str) and f"{sobject}.{name}" in names:
@@ -219,7 +226,7 @@ def _owners(records: PersonRecords) -> Iterator[str]:
 
 
 def _all_records(records: PersonRecords) -> Iterator[tuple[str, Contact | Lead | Account | Opportunity]]:
-    yield from (("contact", one) for one in records.contacts)
+    yield from (("contact", contact) for contact in records.contacts)
     if records.lead:
         yield "lead", records.lead
     for account in _accounts([records]):

@@ -1,4 +1,4 @@
-"""What a describe says of Salesforce objects and their fields, as far as we need it. Pure."""
+"""Salesforce objects and their fields, as a describe returns them. Pure."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class FieldInfo:
     """
-    A field that we may read. *relationship*: the name of the way to the record it refers to, one of *refers_to*.
+    A field that the connected user can read.
 
-    *values*: of a picklist, those in use.
+    `relationship` is the name of the relationship to the record it refers to, which is of one of the objects in
+    `refers_to`. `values` has the active values of a picklist.
     """
 
     name: str
@@ -24,18 +25,17 @@ class FieldInfo:
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """A kind of record, with the fields that we may read, by name."""
+    """An object with the fields that the connected user can read, by name."""
 
     name: str
     label: str
     fields: Mapping[str, FieldInfo]
 
     def field(self, name: str) -> FieldInfo | None:
-        """Found without regard to case, as Salesforce does."""
-        return next((each for each in self.fields.values() if each.name.lower() == name.lower()), None)
+        """Return the field of this name, without regard to case, as in Salesforce."""
+        return next((field for field in self.fields.values() if field.name.lower() == name.lower()), None)
 
     def relationship_field(self, relationship: str) -> FieldInfo | None:
-        """The field behind `Account.` or `Past_Account__r.`."""
-        return next(
-            (each for each in self.fields.values() if (each.relationship or "").lower() == relationship.lower()), None
-        )
+        """Return the field of a relationship such as `Account` or `Past_Account__r`."""
+        name = relationship.lower()
+        return next((field for field in self.fields.values() if (field.relationship or "").lower() == name), None)

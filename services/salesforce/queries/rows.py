@@ -1,4 +1,4 @@
-"""Whose the rows of Salesforce's answers are: people with their records, accounts with their opportunities. Pure."""
+"""Turns the rows of Salesforce's answers into records, and assigns them to people and accounts. Pure."""
 
 from __future__ import annotations
 
@@ -32,38 +32,40 @@ OPPORTUNITIES: Mapping[str, str] = {
     "last_won": "WHERE IsWon = true ORDER BY CloseDate DESC LIMIT 1",
     "last_lost": "WHERE IsClosed = true AND IsWon = false ORDER BY CloseDate DESC LIMIT 1",
 }
-"""Which opportunity of an account is meant; one each, so that an account with thousands costs no more."""
+"""The opportunities that rules can use: one of each kind, so that accounts with thousands cost no more."""
 
 
-def people(lookups: Sequence[PersonLookup], found: Mapping[str, Iterable[Row]]) -> dict[str, PersonRecords]:
+def people(lookups: Sequence[PersonLookup], answers: Mapping[str, Iterable[Row]]) -> dict[str, PersonRecords]:
     """
-    The records of each lookup, by its key; *found* is rows by the kind of question.
+    Return the records of each lookup by its key. `answers` has rows by the kind of their query.
 
     A contact or lead is the one with the id, else the most recently modified one with one of the e-mail addresses,
-    tried in their order; of two modified in the same moment the one with the greater id. A lead that was converted is
-    found by its id only: what became of it is a contact. A company's account is the one with the id, else one with the
-    host of its website, else one of exactly its name; of several the one with the smallest id, which is the oldest.
+    tried in their order; of two modified at the same time, the one with the greater id. A converted lead is found by
+    its id only, since it has become a contact. A company's account is the one with the id, else one with the host of
+    its website, else one with exactly its name; of several, the one with the smallest id, which is the oldest.
     """
-    rows = {kind: [row for row in some if text_of(row, "Id")] for kind, some in found.items()}
+    rows = {kind: [row for row in answer if text_of(row, "Id")] for kind, answer in answers.items()}
     contacts, leads = _Index.of(rows.get("Contact", [])), _Index.of(rows.get("Lead", []))
     opportunities = _Index.of(rows.get("Opportunity", []))
     accounts = _Accounts.of(rows)
     return {
-        one.key: PersonRecords(
-            contact=_made(contact_of, contacts.person(one.contact_id, one.emails)),
-            lead=_made(lead_of, leads.person(one.lead_id, one.emails)),
-            opportunity=_made(opportunity_of, opportunities.by_id(one.opportunity_id)),
-            accounts={account_id: account for account_id in one.account_ids if (account := accounts.by_id(account_id))},
-            contacts=tuple(contact_of(row) for row in contacts.everybody(one.contact_id, one.emails)),
-            past_account=accounts.of_company(one.past),
-            current_account=accounts.of_company(one.current),
+        lookup.key: PersonRecords(
+            contact=_made(contact_of, contacts.person(lookup.contact_id, lookup.emails)),
+            lead=_made(lead_of, leads.person(lookup.lead_id, lookup.emails)),
+            opportunity=_made(opportunity_of, opportunities.by_id(lookup.opportunity_id)),
+            accounts={
+                account_id: account for account_id in lookup.account_ids if (account := accounts.by_id(account_id))
+            },
+            contacts=tuple(contact_of(row) for row in contacts.matches(lookup.contact_id, lookup.emails)),
+            past_account=accounts.of_company(lookup.past),
+            current_account=accounts.of_company(lookup.current),
         )
-        for one in lookups
+        for lookup in lookups
     }
 
 
 def users(rows: Iterable[Row], email_field: str | None) -> dict[str, SalesforceUser]:
-    """Users with their managers, by the first 15 characters of their ids."""
+    """Return users with their managers, by the first 15 characters of their ids."""
     return {
         user_id[:15]: replace(person_of(user_id, row, email_field), manager=manager_of(row, email_field))
         for row in rows
@@ -71,14 +73,14 @@ def users(rows: Iterable[Row], email_field: str | None) -> dict[str, SalesforceU
     }
 
 
-def with_account_details(told: PersonRecords, details: AccountDetails) -> PersonRecords:
-    """The same records, their accounts with opportunities and teams."""
+def with_account_details(records: PersonRecords, details: AccountDetails) -> PersonRecords:
+    """Return the records with opportunities and teams added to their accounts."""
     return replace(
-        told,
-        contact=details.of_contact(told.contact),
-        contacts=tuple(filter(None, (details.of_contact(one) for one in told.contacts))),
-        past_account=details.of_account(told.past_account),
-        current_account=details.of_account(told.current_account),
+        records,
+        contact=details.of_contact(records.contact),
+        contacts=tuple(filter(None, (details.of_contact(contact) for contact in records.contacts))),
+        past_account=details.of_account(records.past_account),
+        current_account=details.of_account(records.current_account),
     )
 
 
@@ -90,21 +92,22 @@ class AccountDetails:
     teams: Mapping[str, Mapping[str, tuple[SalesforceUser, ...]]]
 
     @classmethod
-    def of(cls, found: Mapping[str, Iterable[Row]]) -> AccountDetails:
-        """From the rows of the second round."""
-        deal_teams = _teams(found.get("OpportunityTeamMember", ()), "OpportunityId")
+    def of(cls, answers: Mapping[str, Iterable[Row]]) -> AccountDetails:
+        """Parse the rows of `account_queries`, by the kind of their query."""
+        deal_teams = _teams(answers.get("OpportunityTeamMember", ()), "OpportunityId")
         opportunities: dict[str, dict[str, Opportunity]] = defaultdict(dict)
         for kind in OPPORTUNITIES:
-            for row in found.get(kind, ()):
+            for row in answers.get(kind, ()):
                 child = next(_children(row), None)
                 if child is not None:
-                    made = opportunity_of(child)
+                    opportunity = opportunity_of(child)
                     key = (text_of(row, "Id") or "")[:15]
-                    opportunities[key][kind] = replace(made, team=deal_teams.get(made.id[:15], {}))
-        return cls(opportunities, _teams(found.get("AccountTeamMember", ()), "AccountId"))
+                    team = deal_teams.get(opportunity.id[:15], {})
+                    opportunities[key][kind] = replace(opportunity, team=team)
+        return cls(opportunities, _teams(answers.get("AccountTeamMember", ()), "AccountId"))
 
     def of_account(self, account: Account | None) -> Account | None:
-        """The account with its open and closed deals, as far as they were asked for."""
+        """Return the account with the opportunities and teams that were queried."""
         if account is None:
             return None
         key = account.id[:15]
@@ -123,7 +126,7 @@ class AccountDetails:
 
 @dataclass(frozen=True)
 class _Index:
-    """Rows by the 15 characters of the id that never vary in length, and by e-mail, the newest first."""
+    """Rows by the first 15 characters of the id, and by e-mail, the most recently modified first."""
 
     ids: dict[str, Row]
     emails: dict[str, list[Row]]
@@ -142,10 +145,10 @@ class _Index:
         return self.ids.get(record_id[:15]) if record_id else None
 
     def person(self, record_id: str | None, emails: Iterable[str]) -> Row | None:
-        return next(self.everybody(record_id, emails), None)
+        return next(self.matches(record_id, emails), None)
 
-    def everybody(self, record_id: str | None, emails: Iterable[str]) -> Iterator[Row]:
-        """Every row with the id or one of the addresses, once, the one that counts first."""
+    def matches(self, record_id: str | None, emails: Iterable[str]) -> Iterator[Row]:
+        """Yield every row with the id or one of the addresses once, the best match first."""
         first = self.by_id(record_id)
         seen = {id(first)} if first is not None else set()
         if first is not None:
@@ -164,8 +167,8 @@ class _Accounts:
 
     @classmethod
     def of(cls, rows: Mapping[str, Iterable[Row]]) -> _Accounts:
-        made = [account_of(row) for row in rows.get("Account", ())]
-        ids = {account.id[:15]: account for account in sorted(made, key=lambda one: one.id, reverse=True)}
+        accounts = [account_of(row) for row in rows.get("Account", ())]
+        ids = {account.id[:15]: account for account in sorted(accounts, key=lambda account: account.id, reverse=True)}
         oldest_last = list(ids.values())
         domains = {account.domain.lower(): account for account in oldest_last if account.domain}
         return cls(ids, domains, {account.name.casefold(): account for account in oldest_last})
@@ -180,21 +183,21 @@ class _Accounts:
         return by_domain or (self.names.get(company.name.casefold()) if company.name else None)
 
 
-def _teams(rows: Iterable[Row], by: str) -> dict[str, dict[str, tuple[SalesforceUser, ...]]]:
-    """Members by the id they are of and their role in lower case, those added first before the others."""
+def _teams(rows: Iterable[Row], id_field: str) -> dict[str, dict[str, tuple[SalesforceUser, ...]]]:
+    """Return members by the id in `id_field` and by their role in lower case, those added first at the front."""
     teams: dict[str, dict[str, tuple[SalesforceUser, ...]]] = defaultdict(dict)
-    for row in sorted(rows, key=lambda one: text_of(one, "CreatedDate") or ""):
-        of, user_id, role = text_of(row, by), text_of(row, "UserId"), text_of(row, "TeamMemberRole")
+    for row in sorted(rows, key=lambda row: text_of(row, "CreatedDate") or ""):
+        record_id, user_id, role = text_of(row, id_field), text_of(row, "UserId"), text_of(row, "TeamMemberRole")
         user = part_of(row, "User")
-        if of and user_id and role and user:
-            members = teams[of[:15]]
+        if record_id and user_id and role and user:
+            members = teams[record_id[:15]]
             members[role.casefold()] = (*members.get(role.casefold(), ()), person_of(user_id, user, None))
     return teams
 
 
 def _children(row: Row) -> Iterator[Row]:
-    told = part_of(row, "Opportunities")
-    records = told.get("records") if told else None
+    children = part_of(row, "Opportunities")
+    records = children.get("records") if children else None
     yield from (child for child in records if isinstance(child, dict)) if isinstance(records, list) else ()
 
 
@@ -203,7 +206,7 @@ def _made(make: Callable[[Row], Made], row: Row | None) -> Made | None:
 
 
 def contact_of(row: Row) -> Contact:
-    """Fields that Salesforce hides are None, as are those it leaves out."""
+    """Return the contact. Fields that Salesforce hides or leaves out are None."""
     account = part_of(row, "Account")
     return Contact(
         id=text_of(row, "Id") or "",
@@ -237,7 +240,7 @@ def opportunity_of(row: Row) -> Opportunity:
 
 
 def account_of(row: Row) -> Account:
-    """With its parent, if the row has one."""
+    """Return the account, with its parent if the row has one."""
     parent = part_of(row, "Parent")
     return Account(
         id=text_of(row, "Id") or "",
@@ -250,7 +253,7 @@ def account_of(row: Row) -> Account:
 
 
 def _fields(row: Row) -> Fields:
-    """The record's own values, by name in lower case."""
+    """Return the record's own values by name in lower case."""
     return {
         name.lower(): value
         for name, value in row.items()
@@ -259,13 +262,13 @@ def _fields(row: Row) -> Fields:
 
 
 def _user(row: Row) -> SalesforceUser | None:
-    """The owner of a record; None when its user is not shown to us."""
+    """Return the owner of a record, or None if the user is hidden from us."""
     owner_id, owner = text_of(row, "OwnerId"), part_of(row, "Owner")
     return None if owner_id is None or owner is None else person_of(owner_id, owner, None)
 
 
 def person_of(user_id: str, row: Row, email_field: str | None) -> SalesforceUser:
-    """*row*: of the user, or what stands in its place where a queue owns; *email_field*: another address of theirs."""
+    """Return a user or queue from its row. `email_field` is a further field with an address, if not None."""
     return SalesforceUser(
         id=user_id,
         name=text_of(row, "Name") or user_id,
@@ -277,7 +280,7 @@ def person_of(user_id: str, row: Row, email_field: str | None) -> SalesforceUser
 
 
 def manager_of(row: Row, email_field: str | None) -> SalesforceUser | None:
-    """None: the row has no manager, or hides them. *email_field*: looked at besides Email."""
+    """Return the manager, or None if the row has or shows none. `email_field` is as for `person_of`."""
     manager = part_of(row, "Manager")
     manager_id = text_of(manager, "Id") if manager else None
     return person_of(manager_id, manager, email_field) if manager and manager_id else None
@@ -288,18 +291,18 @@ def _domain(website: str | None) -> str | None:
         return None
     try:
         host = urlsplit(website if "//" in website else f"//{website}").hostname
-    except ValueError:  # people type anything into that field
+    except ValueError:  # the field may contain any text
         return None
     return host.removeprefix("www.") if host else None
 
 
 def text_of(row: Row, name: str) -> str | None:
-    """None also for what is no text, or empty."""
+    """Return the text, or None if it is missing, empty or not a text."""
     value = row.get(name)
     return value if isinstance(value, str) and value else None
 
 
 def part_of(row: Row, name: str) -> Row | None:
-    """A record that came with another."""
+    """Return a related record in the row, or None if there is none."""
     value = row.get(name)
     return value if isinstance(value, dict) else None

@@ -1,4 +1,4 @@
-"""Which questions find the records of many people at once."""
+"""The SOQL queries that find the records of many people at once."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ __all__ = ["RecordQuery", "Row", "account_queries", "format_soql", "people", "pe
 
 LONGEST_LIST = 10_000
 """
-Bytes of one IN list in an URL. A URI with its headers may be 16,384 bytes long:
+In bytes, of one IN list in a URL. A URI with its headers may be 16,384 bytes long:
 https://developer.salesforce.com/docs/platform/salesforce-app-limits-cheatsheet
 """
 
 MOST_ROWS = 2_000
-"""Of questions that are not about single records: one page, whatever is in the org."""
+"""For queries that are not by id: one page, however many records the org has."""
 
 _ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
-# The first three characters of an id say what it is of: https://help.salesforce.com/s/articleView?id=000385203
+# The first three characters of an id say which object it belongs to: https://help.salesforce.com/s/articleView?id=000385203
 _PREFIXES = {"Contact": "003", "Lead": "00Q", "Account": "001", "Opportunity": "006", "User": "005"}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
-# What relationships lead to. An owner may be a queue, and is then of the kind Name.
+# The objects that relationships lead to. An owner may be a queue, which has the type Name.
 _ENTITIES = {"Owner": ("User", "Name", "Group"), "User": ("User",), "Manager": ("User",), "Parent": ("Account",)}
-# Without these there is nothing to go by: that they are hidden is for an admin to mend.
+# Queries cannot do without these fields. If they are hidden, an admin has to grant access.
 _ESSENTIAL = {"id", "name", "email", "ownerid", "accountid", "isactive", "userid", "teammemberrole"}
 _OPTIONAL = {"Lead", "Opportunity", "AccountTeamMember", "OpportunityTeamMember"}
 
 Hidden = frozenset[tuple[str, str]]
-"""Fields that we may not read: the kind of record and the field, in lower case."""
+"""Fields that the connected user cannot read: pairs of object and field in lower case."""
 
 
 def _owner(path: str = "") -> tuple[str, ...]:
-    # `Owner.Type` is not among them: only where an owner may be a queue does it exist, and the id says the same.
+    # Not `Owner.Type`: it exists only where an owner may be a queue, and the id tells the same.
     return tuple(f"{path}{name}" for name in ("OwnerId", "Owner.Name", "Owner.Email", "Owner.IsActive"))
 
 
@@ -59,9 +59,10 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
 @dataclass(frozen=True)
 class RecordQuery:
     """
-    One query. *kind* tells its rows apart; *by* is the field it asks by, *by_id* when that is the record's id.
+    A query for records.
 
-    *children*: the opportunities asked for of each account, a nested query with *fields* of its own.
+    `kind` identifies its rows. `by` is the field that its condition uses; `by_id` means that it is the record's id. If
+    `children` is not None, `fields` are those of a nested query for the opportunities of each account.
     """
 
     kind: str
@@ -75,37 +76,37 @@ class RecordQuery:
 
     @property
     def soql(self) -> str:
-        """The query. Values in it are quoted, names have been checked."""
+        """The query in SOQL. Its values are quoted and its names checked."""
         selected = ", ".join(self.fields)
         if self.children is not None:
             selected = f"Id, (SELECT {selected} FROM Opportunities {self.children})"  # noqa: S608
         limit = f" LIMIT {MOST_ROWS}" if self.is_limited else ""
-        # Names come from here, or have passed `_NAME`; values are in *where*, which format_soql has quoted.
+        # Names are from this module or match `_NAME`; values are in `where`, quoted by format_soql.
         return f"SELECT {selected} FROM {self.sobject} WHERE {self.where}{limit}"  # noqa: S608
 
     @property
     def is_optional(self) -> bool:
-        """Whether an org may do without: not all use leads, opportunities or teams, or let us read them."""
+        """Whether the org may lack the object, as not all use leads, opportunities or teams."""
         return self.sobject in _OPTIONAL or self.children is not None
 
     @property
     def is_extra(self) -> bool:
-        """Whether only some rules ask for it: whatever Salesforce has against it, people are found without."""
+        """Whether only some rules need it, so that people can be looked up even if Salesforce refuses it."""
         return self.children is not None or self.is_limited
 
     @property
     def name(self) -> str:
-        """What cannot be read where it is refused."""
+        """What to list as unreadable if Salesforce refuses the query."""
         if self.children is not None:
             return "Opportunity"
         return f"{self.sobject}.{self.by}" if self.sobject == "Account" else self.sobject
 
-    def uses(self, sobject: str, field: str) -> bool:
-        """Whether it can do without the field, and would be another question then."""
+    def can_drop(self, sobject: str, field: str) -> bool:
+        """Whether the query uses the field and can be run without it."""
         return field.lower() not in _ESSENTIAL and self.without(frozenset({(sobject.lower(), field.lower())})) != self
 
     def without(self, hidden: Hidden) -> RecordQuery | None:
-        """The same without fields that we may not read; None: it asks by one of them."""
+        """Return the query without hidden fields, or None if its condition uses one of them."""
         root = "Opportunity" if self.children is not None else self.sobject
         if (self.sobject.lower(), self.by.lower()) in hidden:
             return None
@@ -119,104 +120,106 @@ def _is_hidden(path: str, root: str, hidden: Hidden) -> bool:
     return any((entity.lower(), field.lower()) in hidden for entity in entities)
 
 
-def person_queries(lookups: Sequence[PersonLookup], needs: RequiredRecords = NOTHING_REQUIRED) -> list[RecordQuery]:
+def person_queries(lookups: Sequence[PersonLookup], required: RequiredRecords = NOTHING_REQUIRED) -> list[RecordQuery]:
     """
-    The first round: contacts and leads by their ids and e-mail addresses, accounts of both companies.
+    Return the first round of queries: contacts and leads by ids and e-mail addresses, accounts of both companies.
 
-    What is no id of such a record, or cannot be part of an address, is not asked about: it finds nothing.
+    Texts that cannot be the id of such a record or an address are left out, since they would find nothing.
     """
     ids: Mapping[str, Iterable[str | None]] = {
-        "Contact": (one.contact_id for one in lookups),
-        "Lead": (one.lead_id for one in lookups),
+        "Contact": (lookup.contact_id for lookup in lookups),
+        "Lead": (lookup.lead_id for lookup in lookups),
         "Account": (
-            account for one in lookups for account in (*one.account_ids, one.past.account_id, one.current.account_id)
+            account
+            for lookup in lookups
+            for account in (*lookup.account_ids, lookup.past.account_id, lookup.current.account_id)
         ),
-        "Opportunity": (one.opportunity_id for one in lookups),
+        "Opportunity": (lookup.opportunity_id for lookup in lookups),
     }
-    emails = sorted({email.lower() for one in lookups for email in one.emails if email.isprintable()})
-    asked = [
-        _by(sobject, "Id", some, needs, by_id=True)
+    emails = sorted({email.lower() for lookup in lookups for email in lookup.emails if email.isprintable()})
+    queries = [
+        _by(sobject, "Id", values, required, by_id=True)
         for sobject, of_sobject in ids.items()
-        for some in _lists(_ids(sobject, of_sobject))
+        for values in _lists(_ids(sobject, of_sobject))
     ]
-    asked += [_by(sobject, "Email", some, needs) for sobject in ("Contact", "Lead") for some in _lists(emails)]
-    return asked + (list(_of_companies(lookups, needs)) if needs.companies else [])
+    queries += [_by(sobject, "Email", values, required) for sobject in ("Contact", "Lead") for values in _lists(emails)]
+    return queries + (list(_company_queries(lookups, required)) if required.companies else [])
 
 
-def _of_companies(lookups: Sequence[PersonLookup], needs: RequiredRecords) -> Iterator[RecordQuery]:
-    """Accounts of companies without an id: by domain and by name at once, for one answer decides between them."""
-    companies = [company for one in lookups for company in (one.past, one.current) if not company.account_id]
+def _company_queries(lookups: Sequence[PersonLookup], required: RequiredRecords) -> Iterator[RecordQuery]:
+    """Yield queries for accounts of companies without an id, by domain and by name in the same round."""
+    companies = [company for lookup in lookups for company in (lookup.past, lookup.current) if not company.account_id]
     domains = sorted({company.domain for company in companies if company.domain and company.domain.isprintable()})
     names = sorted({company.name for company in companies if company.name and company.name.isprintable()})
-    for some in _lists(domains, around=40):
-        patterns = [format_soql("Website LIKE '%{:like}%'", domain) for domain in some]
-        yield replace(_by("Account", "Website", [], needs), where=f"({' OR '.join(patterns)})", is_limited=True)
-    for some in _lists(names):
-        yield replace(_by("Account", "Name", some, needs), is_limited=True)
+    for values in _lists(domains, around=40):
+        patterns = [format_soql("Website LIKE '%{:like}%'", domain) for domain in values]
+        yield replace(_by("Account", "Website", [], required), where=f"({' OR '.join(patterns)})", is_limited=True)
+    for values in _lists(names):
+        yield replace(_by("Account", "Name", values, required), is_limited=True)
 
 
-def account_queries(account_ids: Collection[str], needs: RequiredRecords) -> list[RecordQuery]:
-    """The second round: opportunities and teams of the accounts that the first has found."""
+def account_queries(account_ids: Collection[str], required: RequiredRecords) -> list[RecordQuery]:
+    """Return the second round of queries: opportunities and teams of the accounts from the first round."""
     lists = list(_lists(_ids("Account", account_ids)))
-    asked: list[RecordQuery] = []
-    if needs.opportunities:
-        fields = ("Id", "Name", "CloseDate", *_owner(), *_named(needs, "Opportunity"))
-        asked += [
-            RecordQuery(kind, "Account", fields, _in("Id", some), "Id", by_id=True, children=children)
+    queries: list[RecordQuery] = []
+    if required.opportunities:
+        fields = ("Id", "Name", "CloseDate", *_owner(), *_named(required, "Opportunity"))
+        queries += [
+            RecordQuery(kind, "Account", fields, _in("Id", values), "Id", by_id=True, children=children)
             for kind, children in OPPORTUNITIES.items()
-            for some in lists
+            for values in lists
         ]
     teams = (
-        ("Account", "AccountId", needs.account_roles),
-        ("Opportunity", "Opportunity.AccountId", needs.opportunity_roles),
+        ("Account", "AccountId", required.account_roles),
+        ("Opportunity", "Opportunity.AccountId", required.opportunity_roles),
     )
-    asked += [_of_teams(of, by, some, roles) for of, by, roles in teams if roles for some in lists]
-    return asked
+    queries += [_team_query(of, by, values, roles) for of, by, roles in teams if roles for values in lists]
+    return queries
 
 
-def _of_teams(of: str, by: str, account_ids: list[str], roles: frozenset[str]) -> RecordQuery:
+def _team_query(of: str, by: str, account_ids: list[str], roles: frozenset[str]) -> RecordQuery:
     sobject = f"{of}TeamMember"
     fields = (f"{of}Id", "UserId", "TeamMemberRole", "User.Name", "User.Email", "User.IsActive", "CreatedDate")
     where = f"{_in(by, account_ids)} AND {_in('TeamMemberRole', sorted(roles))}"
     return RecordQuery(sobject, sobject, fields, where, by, is_limited=True)
 
 
-def user_queries(user_ids: Collection[str], needs: RequiredRecords) -> list[RecordQuery]:
-    """The third round: the users whom lookup fields name, or of whom more than their name and address is wanted."""
+def user_queries(user_ids: Collection[str], required: RequiredRecords) -> list[RecordQuery]:
+    """Return the third round of queries: users in lookup fields, and those whose manager or other address is needed."""
     fields = list(_FIELDS["User"])
-    if needs.managers:
+    if required.managers:
         fields += [f"Manager.{name}" for name in ("Id", "Name", "Email", "IsActive")]
-    if needs.email_field and _NAME.fullmatch(needs.email_field):
-        fields += [f"{path}{needs.email_field}" for path in (("", "Manager.") if needs.managers else ("",))]
+    if required.email_field and _NAME.fullmatch(required.email_field):
+        fields += [f"{path}{required.email_field}" for path in (("", "Manager.") if required.managers else ("",))]
     selected = tuple(dict.fromkeys(fields))
     return [
-        RecordQuery("User", "User", selected, _in("Id", some), "Id", by_id=True)
-        for some in _lists(_ids("User", user_ids))
+        RecordQuery("User", "User", selected, _in("Id", values), "Id", by_id=True)
+        for values in _lists(_ids("User", user_ids))
     ]
 
 
-def _by(sobject: str, by: str, values: list[str], needs: RequiredRecords, *, by_id: bool = False) -> RecordQuery:
-    return RecordQuery(sobject, sobject, _selected(sobject, needs), _in(by, values) if values else "", by, by_id)
+def _by(sobject: str, by: str, values: list[str], required: RequiredRecords, *, by_id: bool = False) -> RecordQuery:
+    return RecordQuery(sobject, sobject, _selected(sobject, required), _in(by, values) if values else "", by, by_id)
 
 
-def _selected(sobject: str, needs: RequiredRecords) -> tuple[str, ...]:
-    """What is always read and what rules name, which an allow-list has passed before."""
-    fields = [*_FIELDS[sobject], *_named(needs, sobject)]
+def _selected(sobject: str, required: RequiredRecords) -> tuple[str, ...]:
+    """Return the fields that are always read and those that rules name, which were checked before."""
+    fields = [*_FIELDS[sobject], *_named(required, sobject)]
     accounts = {"Account": "", "Contact": "Account."}
     if sobject in accounts:
         path = accounts[sobject]
-        fields += [f"{path}{name}" for name in _named(needs, "Account")]
-        if needs.parents:
+        fields += [f"{path}{name}" for name in _named(required, "Account")]
+        if required.parents:
             fields += [f"{path}Parent.{name}" for name in ("Id", "Name", *_owner())]
     return tuple(dict.fromkeys(fields))
 
 
-def _named(needs: RequiredRecords, sobject: str) -> list[str]:
-    return sorted(name for name in needs.fields.get(sobject, ()) if _NAME.fullmatch(name))
+def _named(required: RequiredRecords, sobject: str) -> list[str]:
+    return sorted(name for name in required.fields.get(sobject, ()) if _NAME.fullmatch(name))
 
 
 def _ids(sobject: str, values: Iterable[str | None]) -> list[str]:
-    return sorted({long_salesforce_id(one) for one in values if _is_id(one, _PREFIXES[sobject])})
+    return sorted({long_salesforce_id(value) for value in values if _is_id(value, _PREFIXES[sobject])})
 
 
 def _is_id(value: str | None, prefix: str) -> TypeGuard[str]:
@@ -228,27 +231,27 @@ def _in(by: str, values: list[str]) -> str:
 
 
 def _lists(values: list[str], around: int = 0) -> Iterator[list[str]]:
-    """The values in lists that fit, encoded, into an URL; *around*: bytes that go with each."""
-    some: list[str] = []
+    """Split the values into lists that fit into a URL when encoded. `around` is the bytes added to each value."""
+    batch: list[str] = []
     size = 0
     for value in values:
         length = len(quote(f"'{value}',")) + around
-        if some and size + length > LONGEST_LIST:
-            yield some
-            some, size = [], 0
-        some.append(value)
+        if batch and size + length > LONGEST_LIST:
+            yield batch
+            batch, size = [], 0
+        batch.append(value)
         size += length
-    if some:
-        yield some
+    if batch:
+        yield batch
 
 
 def format_soql(query: str, *values: Any, **named: Any) -> str:
     """
-    The query with each `{}` as a quoted value, `{:literal}` as it is and `{:like}` inside a pattern.
+    Return the query with each `{}` as a quoted value, `{:literal}` unchanged and `{:like}` as part of a pattern.
 
-    Raises ValueError for what cannot be quoted.
+    Raises ValueError for a value that cannot be quoted.
     """
-    # It brings the whole of simple-salesforce, and memory that nobody needs who has connected no Salesforce.
+    # Imported only when needed: simple-salesforce takes memory that servers without Salesforce save.
     from simple_salesforce.format import format_soql as quoted  # noqa: PLC0415
 
     return str(quoted(query, *values, **named))

@@ -1,4 +1,4 @@
-"""Connecting Salesforce in a browser, over real HTTP on all sides."""
+"""Connecting Salesforce in a browser, with real HTTP on all sides."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def acme(database_url: str) -> AsyncIterator[SalesforceWorld]:
 
 @pytest.mark.both_databases
 async def test_an_admin_connects(acme: SalesforceWorld) -> None:
-    """Who connected, which org, which user, edition and API use: shown, and remembered."""
+    """The page shows org, user, edition and API use, and the audit log has who connected."""
     page = await acme.connect()
 
     for said in ("Acme Corp", "sandbox", "Enterprise Edition", "Ines Integration", "of 15,000"):
@@ -36,8 +36,8 @@ async def test_an_admin_connects(acme: SalesforceWorld) -> None:
     assert "Acme Corp" in done.detail
 
 
-async def test_the_page_is_for_who_comes_from_app_home(acme: SalesforceWorld) -> None:
-    """Without the sealed link, or with one that is old or made up, there is only a way back."""
+async def test_the_page_needs_a_link_from_app_home(acme: SalesforceWorld) -> None:
+    """Without the sealed link, or with an expired or invalid one, it shows how to get one."""
     assert "This link has expired" in await acme.get(f"{acme.url}/salesforce/connect", status=403)
     assert "This link has expired" in await acme.get(f"{acme.url}/salesforce/connect?link=made-up", status=403)
     link = acme.connect_link()
@@ -48,17 +48,17 @@ async def test_the_page_is_for_who_comes_from_app_home(acme: SalesforceWorld) ->
     assert await acme.connection() is None
 
 
-async def test_only_an_admin_connects(acme: SalesforceWorld) -> None:
-    """Slack is asked again when it counts: at the start, and when the browser comes back."""
-    assert "for an admin" in await acme.submit_connect_form(acme.connect_link(acme.noor), status=403)
+async def test_only_admins_can_connect(acme: SalesforceWorld) -> None:
+    """Slack is asked at the start, and again when the browser comes back."""
+    assert "Only admins can connect" in await acme.submit_connect_form(acme.connect_link(acme.noor), status=403)
     back = await acme.answer_consent(await acme.submit_connect_form())
     acme.dana.is_admin = False
     await acme.get(back, status=403)
     assert await acme.connection() is None
 
 
-async def test_an_attempt_is_good_once(acme: SalesforceWorld) -> None:
-    """Coming back a second time changes nothing."""
+async def test_an_attempt_works_once(acme: SalesforceWorld) -> None:
+    """A second callback changes nothing."""
     back = await acme.answer_consent(await acme.submit_connect_form())
     await acme.get(back)
     first = await acme.connection()
@@ -66,8 +66,8 @@ async def test_an_attempt_is_good_once(acme: SalesforceWorld) -> None:
     assert await acme.connection() == first
 
 
-async def test_an_attempt_is_good_for_ten_minutes(acme: SalesforceWorld) -> None:
-    """Who comes back later starts again."""
+async def test_an_attempt_expires_after_ten_minutes(acme: SalesforceWorld) -> None:
+    """The admin then has to start again."""
     back = await acme.answer_consent(await acme.submit_connect_form())
     acme.clock_offset = ATTEMPT_SECONDS + 1
     await acme.get(back, status=400)
@@ -75,7 +75,7 @@ async def test_an_attempt_is_good_for_ten_minutes(acme: SalesforceWorld) -> None
 
 
 async def test_an_attempt_belongs_to_its_browser(acme: SalesforceWorld) -> None:
-    """Somebody else who is sent the address of the callback connects nothing, and it is used up then."""
+    """A callback in another browser connects nothing and uses the attempt up."""
     back = await acme.answer_consent(await acme.submit_connect_form())
     async with aiohttp.ClientSession() as stranger, stranger.get(back) as answer:
         assert answer.status == 400
@@ -84,23 +84,23 @@ async def test_an_attempt_belongs_to_its_browser(acme: SalesforceWorld) -> None:
 
 
 @pytest.mark.parametrize("query", ["", "code=x", "state=x", "code=x&state=x", "error=access_denied&state=x"])
-async def test_a_made_up_callback_connects_nothing(acme: SalesforceWorld, query: str) -> None:
-    """Whatever it says, and without a look at Salesforce."""
+async def test_an_invalid_callback_connects_nothing(acme: SalesforceWorld, query: str) -> None:
+    """Salesforce is not called."""
     await acme.submit_connect_form()
     assert "This link has expired" in await acme.get(f"{acme.url}/salesforce/callback?{query}", status=400)
     assert acme.org.calls == []
 
 
-async def test_who_declines_can_try_again(acme: SalesforceWorld) -> None:
-    """Nothing is connected, and the page leads back to the choice."""
+async def test_an_admin_who_denies_consent_can_try_again(acme: SalesforceWorld) -> None:
+    """Nothing is connected, and the page links back to the form."""
     page = await acme.get(await acme.answer_consent(await acme.submit_connect_form(), "deny"))
-    assert "Nothing was connected" in page
+    assert "Salesforce not connected" in page
     assert "/salesforce/connect?link=" in page
     assert await acme.connection() is None
 
 
-async def test_what_salesforce_says_is_not_trusted(acme: SalesforceWorld) -> None:
-    """An error is shown with its code; what could be markup or an address is not shown as such."""
+async def test_an_error_description_is_not_trusted(acme: SalesforceWorld) -> None:
+    """The error code is shown, but no markup and no address."""
     back = await acme.answer_consent(await acme.submit_connect_form())
     state = back.rpartition("state=")[2]
     trouble = f"error=redirect_uri_mismatch&error_description=%3Cb%3Ego+to+https://evil.example&state={state}"
@@ -112,7 +112,7 @@ async def test_what_salesforce_says_is_not_trusted(acme: SalesforceWorld) -> Non
 
 
 async def test_a_code_for_another_verifier_is_refused(acme: SalesforceWorld) -> None:
-    """The org checks PKCE: a code that was asked for with another challenge is worth nothing."""
+    """PKCE: a code works only with the verifier of its own challenge."""
     one = await acme.submit_connect_form()
     other = await acme.submit_connect_form()  # in the same browser: its cookie takes the place of the first
     stolen = await acme.answer_consent(one)
@@ -123,24 +123,24 @@ async def test_a_code_for_another_verifier_is_refused(acme: SalesforceWorld) -> 
     assert await acme.connection() is None
 
 
-async def test_an_outage_is_told_as_one(acme: SalesforceWorld) -> None:
-    """Nothing is changed, and it can be tried again."""
+async def test_an_outage_changes_nothing(acme: SalesforceWorld) -> None:
+    """The page says that Salesforce did not respond."""
     acme.org.faults.add("token", status=503)
     back = await acme.answer_consent(await acme.submit_connect_form())
-    assert "did not answer" in await acme.get(back, status=503)
+    assert "did not respond" in await acme.get(back, status=503)
     assert await acme.connection() is None
 
 
-async def test_an_org_that_does_not_introduce_itself_is_connected(acme: SalesforceWorld) -> None:
-    """Its name cannot be read: that is said, and nothing depends on it."""
+async def test_an_org_whose_name_cannot_be_read_is_connected(acme: SalesforceWorld) -> None:
+    """The page says that the name could not be read."""
     acme.org.org.hide_type("Organization")
     page = await acme.connect()
     assert "could not be read" in page
     assert "Ines Integration" in page
 
 
-async def test_a_connection_that_will_not_last_is_said(acme: SalesforceWorld) -> None:
-    """An app without the scope refresh_token gives a session, and nothing to renew it with."""
+async def test_a_connection_without_a_refresh_token_shows_a_warning(acme: SalesforceWorld) -> None:
+    """Without the scope refresh_token the session cannot be renewed."""
     page = (await acme.submit_connect_form()).replace("api+refresh_token", "api")
     assert "returned no refresh token" in await acme.get(await acme.answer_consent(page))
     known = await acme.connection()
@@ -148,8 +148,8 @@ async def test_a_connection_that_will_not_last_is_said(acme: SalesforceWorld) ->
     assert known.refresh_token is None
 
 
-async def test_connecting_again_takes_the_place_of_the_first(acme: SalesforceWorld) -> None:
-    """As after a revoked token: the problem is over."""
+async def test_connecting_again_replaces_the_connection(acme: SalesforceWorld) -> None:
+    """This also resolves a revoked token."""
     await acme.connect()
     first = await acme.connection()
     await acme.connect()
@@ -160,15 +160,15 @@ async def test_connecting_again_takes_the_place_of_the_first(acme: SalesforceWor
 
 
 @pytest.mark.parametrize("typed", ["evil.example", "acme.my.salesforce.com.evil.example", "", "10.0.0.1"])
-async def test_a_domain_that_is_not_salesforces_is_refused(acme: SalesforceWorld, typed: str) -> None:
-    """The page says what to enter, and keeps what was typed."""
+async def test_a_domain_outside_salesforce_is_refused(acme: SalesforceWorld, typed: str) -> None:
+    """The page says what to enter and keeps the typed text."""
     page = await acme.submit_connect_form(status=400, choice="domain", domain=typed)
     assert "such as acme.my.salesforce.com" in page
     assert f'value="{typed}"' in page
 
 
 async def test_a_workspace_may_have_its_own_app(sqlite_url: str) -> None:
-    """Without the operator's app the page says what is missing; with the workspace's own it works, encrypted."""
+    """Without any app the page says what is missing. The workspace's own is stored encrypted."""
     async with open_salesforce_world(sqlite_url, has_app=False) as acme:
         page = await acme.get(acme.connect_link(), status=409)
         assert f"{acme.url}/salesforce/callback" in page
@@ -184,8 +184,8 @@ async def test_a_workspace_may_have_its_own_app(sqlite_url: str) -> None:
         assert known.client_secret == "sample-secret"
 
 
-async def test_where_the_operator_is_in_the_cloud_all_three_are_offered(sqlite_url: str) -> None:
-    """Production, sandbox and My Domain each lead to their own host, the challenge with them."""
+async def test_with_a_cloud_login_url_all_three_choices_are_offered(sqlite_url: str) -> None:
+    """Production, sandbox and My Domain each lead to their own host."""
     async with open_salesforce_world(sqlite_url, login_url="https://login.salesforce.com") as acme:
         page = await acme.get(acme.connect_link())
         assert all(choice in page for choice in ('value="production"', 'value="sandbox"', 'value="domain"'))

@@ -1,4 +1,4 @@
-"""Salesforce in App Home: connected, looked at, mapped and let go, as an admin clicks it; over HTTP on all sides."""
+"""Admins connect, import, map fields and disconnect in App Home, with real HTTP on all sides."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from tests.services.intake.salesforce_org import MOVE
 
 
 @dataclass
-class Desk:
-    """Somebody in front of the app's Home."""
+class HomeUser:
+    """A user of the app's Home."""
 
     acme: SalesforceWorld
     user: User
@@ -33,7 +33,7 @@ class Desk:
         return str(self.acme.slack.world.homes[self.user.id].definition["blocks"])
 
     async def press(self, action_id: str, value: str | None = None) -> str:
-        """In Home; what the dialog that opens says."""
+        """Click in Home, and return the text of the dialog that opens."""
         await self.home()
         reply = await self.acme.slack.act_in_home(self.user.id, action_id, value)
         assert reply.status == 200
@@ -41,7 +41,7 @@ class Desk:
         return self.dialog()
 
     async def act(self, action_id: str, value: str | None = None) -> str:
-        """In the dialog that is open."""
+        """Act in the open dialog, and return its text."""
         reply = await self.acme.slack.act_in_modal(self.user.id, action_id, value)
         assert reply.status == 200
         await self._settled()
@@ -61,7 +61,7 @@ class Desk:
         return str(self.acme.slack.modal(self.user.id).definition)
 
     def typed(self, name: str) -> str:
-        """What stands in a field of the dialog."""
+        """Return the value of a field of the dialog."""
         blocks = self.acme.slack.modal(self.user.id).blocks
         return str(next(block["element"]["initial_value"] for block in blocks if block.get("block_id") == name))
 
@@ -78,24 +78,24 @@ async def acme(sqlite_url: str) -> AsyncIterator[SalesforceWorld]:
 
 
 @pytest.fixture
-def dana(acme: SalesforceWorld) -> Desk:
-    return Desk(acme, acme.dana)
+def dana(acme: SalesforceWorld) -> HomeUser:
+    return HomeUser(acme, acme.dana)
 
 
-async def test_home_leads_to_the_browser_and_back(acme: SalesforceWorld, dana: Desk) -> None:
-    """Not used yet; a link for this admin; connected; and let go again, the token revoked."""
-    assert "has not been asked yet" in await dana.home()
+async def test_an_admin_connects_and_disconnects_from_home(acme: SalesforceWorld, dana: HomeUser) -> None:
+    """The dialog has a link for this admin, and disconnecting revokes the token."""
+    assert "has not been used yet" in await dana.home()
     dialog = await dana.press("salesforce_connect")
     link = re.search(r"'url': '([^']+)'", dialog)
     assert link is not None
     page = await acme.get(await acme.answer_consent(await acme.submit_connect_form(link[1])))
-    assert "Acme Corp is connected" in page
+    assert "Salesforce connected" in page
     home = await dana.home()
-    assert "Connected to Salesforce: Acme Corp (Enterprise Edition, a sandbox) as Ines Integration" in home
+    assert "Connected to Salesforce: Acme Corp (Enterprise Edition, sandbox) as Ines Integration" in home
 
     await acme.slack.act_in_home(acme.dana.id, "salesforce_disconnect")
     await dana._settled()
-    assert "Salesforce is disconnected" in str(acme.slack.world.homes[acme.dana.id].definition)
+    assert "Salesforce disconnected" in str(acme.slack.world.homes[acme.dana.id].definition)
     assert acme.org.oauth.sessions == {}
     known = await acme.connection()
     assert known is None or known.uses_operator_app
@@ -103,8 +103,8 @@ async def test_home_leads_to_the_browser_and_back(acme: SalesforceWorld, dana: D
     assert actions[:2] == ["salesforce_disconnected", "salesforce_connected"]
 
 
-async def test_the_operators_connection_is_tried_again_from_home(acme: SalesforceWorld, dana: Desk) -> None:
-    """The org refuses client credentials until somebody mends it there; then one click shows that it works."""
+async def test_the_operators_connection_can_be_retried_from_home(acme: SalesforceWorld, dana: HomeUser) -> None:
+    """After the org has been fixed, one click shows that it works."""
 
     async def try_again() -> str:
         reply = await acme.slack.act_in_home(acme.dana.id, "salesforce_try_again")
@@ -119,25 +119,27 @@ async def test_the_operators_connection_is_tried_again_from_home(acme: Salesforc
     home = await dana.home()
     assert "the app has no Run As user" in home
     assert "'Connect Salesforce'" in home
-    assert "still refuses us" in await try_again()
+    assert "still refuses the connection" in await try_again()
     acme.org.oauth.run_as = acme.integration
     home = await try_again()
-    assert "Salesforce answers again" in home
+    assert "Salesforce is working again" in home
     assert "Connected to Salesforce: Acme Corp" in home
     assert "Salesforce needs you" not in home
 
 
-async def test_who_is_no_admin_sees_no_button(acme: SalesforceWorld) -> None:
-    """But who set it up."""
+async def test_members_see_no_salesforce_buttons(acme: SalesforceWorld) -> None:
+    """Home tells them who set the app up."""
     await acme.connect()
-    home = await Desk(acme, acme.noor).home()
+    home = await HomeUser(acme, acme.noor).home()
     assert "Workspace admins and owners set this up" in home
     assert "salesforce_" not in home
 
 
 @pytest.mark.parametrize("action_id", ["salesforce_connect", "salesforce_sources", "sender_mappings"])
-async def test_rights_are_checked_when_a_button_is_pressed(acme: SalesforceWorld, dana: Desk, action_id: str) -> None:
-    """Not when Home was drawn."""
+async def test_rights_are_checked_when_a_button_is_clicked(
+    acme: SalesforceWorld, dana: HomeUser, action_id: str
+) -> None:
+    """Home may have been drawn when the user was still an admin."""
     await acme.connect()
     await dana.home()
     acme.dana.is_admin = False
@@ -146,16 +148,16 @@ async def test_rights_are_checked_when_a_button_is_pressed(acme: SalesforceWorld
     assert "Only workspace admins and owners" in dana.dialog()
 
 
-async def test_a_workspace_enters_its_own_app(sqlite_url: str) -> None:
-    """Key and secret together, kept encrypted, and then there is a way to the browser."""
+async def test_an_admin_enters_the_workspaces_own_app(sqlite_url: str) -> None:
+    """Key and secret are required together and stored encrypted; then the link to the browser appears."""
     async with open_salesforce_world(sqlite_url, has_app=False) as acme:
-        dana = Desk(acme, acme.dana)
+        dana = HomeUser(acme, acme.dana)
         dialog = await dana.press("salesforce_connect")
-        assert "First create an External Client App" in dialog
+        assert "Create an External Client App" in dialog
         assert f"{acme.url}/salesforce/callback" in dialog
         assert (await dana.submit(client_id="3MVG9sample")).errors.keys() == {"client_secret"}
         assert (await dana.submit(client_id="3MVG9sample", client_secret="sample-secret")).ok
-        assert "Continue in the browser" in dana.dialog()
+        assert "Continue in browser" in dana.dialog()
         assert "sample-secret" not in dana.dialog()
         app = await acme.app.database.run(apps.find, acme.cipher, acme.team.id)
         assert app is not None
@@ -163,8 +165,8 @@ async def test_a_workspace_enters_its_own_app(sqlite_url: str) -> None:
         await acme.connect()
 
 
-async def test_a_source_is_chosen_previewed_and_started(acme: SalesforceWorld, dana: Desk) -> None:
-    """From the org's describe, with the last records as they would be told; a back-fill says how many."""
+async def test_a_source_is_chosen_previewed_and_started(acme: SalesforceWorld, dana: HomeUser) -> None:
+    """The mapping is proposed from the describe, and the preview says how many records a backfill imports."""
     await acme.connect()
     for name in ("Ada Smith", "Lee Chen"):
         acme.org.add("Job_Move__c", Full_Name__c=name, Work_Email__c="a@globex.example", New_Company__c="Globex")
@@ -177,30 +179,28 @@ async def test_a_source_is_chosen_previewed_and_started(acme: SalesforceWorld, d
     assert "is not JSON" in await dana.act("source_preview")
     definition = {"map": {"Full_Name__c": "person.full_name", "Work_Email__c": "person.emails"}}
     await dana.type("definition", json.dumps(definition))
-    assert "Refused: current.company is required" in await dana.act("source_preview")
+    assert "Not valid: current.company is required" in await dana.act("source_preview")
     definition["map"]["New_Company__c"] = "current.company.name"
     await dana.type("definition", json.dumps(definition))
     view = acme.slack.modal(acme.dana.id)
     view.input_states["begin", "begin"] = {"type": "static_select", "selected_option": {"value": "7"}}
-    assert "2 records are told at once" in await dana.act("source_preview")
+    assert "2 records will be imported right away" in await dana.act("source_preview")
 
     assert (await dana.submit(definition='{"map": {"Full_Name__c": "nobody"}}')).errors.keys() == {"definition"}
     assert (await dana.submit(definition=json.dumps(definition), begin="7")).ok
-    assert "is looked at every minute" in dana.dialog()
+    assert "is checked every minute" in dana.dialog()
     (source,) = await acme.app.database.run(sources.all_of, acme.team.id)
     assert source.definition == definition
     assert source.since == pytest.approx(acme.now() - 7 * 86_400_000, abs=60_000)
 
-    assert "paused" in await dana.act("source_pause", "Job_Move__c")
-    assert "paused" not in await dana.act("source_go_on", "Job_Move__c")
+    assert "is paused" in await dana.act("source_pause", "Job_Move__c")
+    assert "is paused" not in await dana.act("source_go_on", "Job_Move__c")
     await dana.act("source_remove", "Job_Move__c")
     assert await acme.app.database.run(sources.all_of, acme.team.id) == []
 
 
-async def test_a_source_that_is_slow_to_start_is_answered_in_time_and_shown_then(
-    acme: SalesforceWorld, dana: Desk
-) -> None:
-    """Slack waits three seconds for an answer; what comes after it must not be overtaken by it."""
+async def test_a_slow_start_is_acknowledged_in_time(acme: SalesforceWorld, dana: HomeUser) -> None:
+    """Slack waits three seconds; the result is shown afterwards."""
     await acme.connect()
     await dana.press("salesforce_sources")
     await dana.act("source_choose", "Job_Move__c")
@@ -208,13 +208,13 @@ async def test_a_source_that_is_slow_to_start_is_answered_in_time_and_shown_then
 
     assert (await dana.submit()).ok
 
-    assert "is looked at every minute" in dana.dialog()
+    assert "is checked every minute" in dana.dialog()
 
 
-async def test_our_share_of_api_calls_is_a_preference(acme: SalesforceWorld, dana: Desk) -> None:
-    """Chosen in Home by an admin, and written down."""
+async def test_the_daily_api_limit_is_a_preference(acme: SalesforceWorld, dana: HomeUser) -> None:
+    """An admin chooses it in Home, and the audit log has it."""
     await acme.connect()
-    assert "of our share of 5,000 used today" in await dana.home()
+    assert " of 5,000 used" in await dana.home()
     for is_admin, expected in ((True, 10_000), (False, 10_000)):
         acme.dana.is_admin = is_admin
         await acme.slack.act_in_home(acme.dana.id, "salesforce_daily_calls", "10000" if is_admin else "1000")
@@ -228,16 +228,16 @@ async def test_our_share_of_api_calls_is_a_preference(acme: SalesforceWorld, dan
     assert done.detail == "salesforce_daily_calls = 10000"
 
 
-async def test_what_is_in_the_way_of_a_source_is_said(acme: SalesforceWorld, dana: Desk) -> None:
-    """An outage, or a connection that is gone."""
+async def test_an_error_of_salesforce_is_shown_in_the_dialog(acme: SalesforceWorld, dana: HomeUser) -> None:
+    """It may be an outage or a lost connection."""
     await acme.connect()
     await dana.home()
     acme.org.faults.add("sobjects", status=503)
-    assert "Salesforce answered 503" in await dana.press("salesforce_sources")
+    assert "Salesforce returned error 503" in await dana.press("salesforce_sources")
 
 
-async def test_a_mapping_is_tried_on_a_row_and_saved(acme: SalesforceWorld, dana: Desk) -> None:
-    """And then rows that this sender posts are read by it."""
+async def test_a_field_mapping_is_tested_on_a_row_and_saved(acme: SalesforceWorld, dana: HomeUser) -> None:
+    """Rows that this sender posts are read with it from then on."""
     dialog = await dana.press("sender_mappings")
     assert "?source=tamradar" in dialog
     await dana.act("mapping_edit", "+")
@@ -265,5 +265,5 @@ async def test_a_mapping_is_tried_on_a_row_and_saved(acme: SalesforceWorld, dana
         assert answer.status == 422
         assert "current.company" in await answer.text()
 
-    assert "Removed." in await dana.act("mapping_remove", "ours")
+    assert "Mapping of ours removed." in await dana.act("mapping_remove", "ours")
     assert await acme.app.database.run(own.find, acme.team.id, "ours") is None

@@ -1,4 +1,4 @@
-"""How Home, status and doctor say that Salesforce stands."""
+"""How Home, status and doctor describe the Salesforce connection and its sources."""
 
 from __future__ import annotations
 
@@ -60,15 +60,18 @@ SOURCE = Source(
 
 
 @pytest.mark.parametrize(
-    ("connection", "said"),
+    ("connection", "text"),
     [
         (None, "Not connected to Salesforce: owners cannot be looked up"),
         (
             ACME,
-            ":white_check_mark: Connected to Salesforce: Acme &amp; Sons (Enterprise Edition, a sandbox) as Ines",
+            ":white_check_mark: Connected to Salesforce: Acme &amp; Sons (Enterprise Edition, sandbox) as Ines",
         ),
-        (ACME, "Last answer: <!date^"),
-        (ACME, "310 of our share of 5,000 used today; 4,200 of the org's 100,000 in 24 hours"),
+        (ACME, "Last synced <!date^"),
+        (
+            ACME,
+            "310 of 5,000 used. All apps together used 4,200 of your org's 100,000 in the last 24 hours",
+        ),
         (
             replace(ACME, org_name=None, org_edition=None, is_sandbox=None),
             "Connected to Salesforce: https://login.salesforce.com",
@@ -77,32 +80,36 @@ SOURCE = Source(
             replace(ACME, problem="Connect it again"),
             ":warning: Salesforce (Acme &amp; Sons) needs an admin: Connect it again",
         ),
-        (replace(ACME, unreadable="Account.Website"), "Cannot be read, so it is left out: Account.Website"),
-        (replace(ACME, our_calls_day=1), "0 of our share"),
-        (replace(ACME, api_used=80_000), ":information_source: API calls"),
-        (replace(ACME, our_calls=5_000), ":information_source: API calls"),
+        (replace(ACME, unreadable="Account.Website"), "cannot read these, so they are left out: Account.Website"),
+        (replace(ACME, our_calls_day=1), "Daily API calls: 0 of 5,000 used"),
+        (replace(ACME, api_used=80_000), ":information_source: Daily API calls"),
+        (replace(ACME, our_calls=5_000), ":information_source: Daily API calls"),
     ],
 )
-def test_salesforce_in_lines(connection: SalesforceConnection | None, said: str) -> None:
-    """As whom, since when, how many calls, and what cannot be read."""
-    assert said in "\n".join(health_texts(lines(connection, 5_000, SOMEDAY)))
+def test_the_connection_is_described(connection: SalesforceConnection | None, text: str) -> None:
+    """The lines say as which user, when it was last synced, how many calls were used, and what cannot be read."""
+    assert text in "\n".join(health_texts(lines(connection, 5_000, SOMEDAY)))
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "text"),
     [
-        (SOURCE, "Contact:left: 1,234 found, looked at <!date^"),
-        (replace(SOURCE, state=PAUSED), "paused"),
+        (SOURCE, "Contact (left): 1,234 job changes imported, last checked <!date^"),
+        (replace(SOURCE, found=0, looked_at=None), "Contact (left): 0 job changes imported, not checked yet."),
+        (replace(SOURCE, found=1, state=PAUSED), "Contact (left) is paused: 1 job change imported, last checked <!"),
         (
-            replace(SOURCE, problem="we may not read Email"),
-            ":warning: Contact:left: 1,234 found; we may not read Email",
+            replace(SOURCE, problem="Email cannot be read"),
+            ":warning: Contact (left) has a problem: Email cannot be read (1,234 job changes imported), last checked",
         ),
-        (replace(SOURCE, refused=2, refusal="003x: is incomplete"), "2 refused, the last one because 003x"),
+        (
+            replace(SOURCE, refused=2, refusal="003x: is incomplete"),
+            "imported, 2 records refused (most recently 003x: is incomplete), last checked",
+        ),
     ],
 )
-def test_a_source_in_a_line(source: Source, said: str) -> None:
-    """How many were found, and what is the matter."""
-    assert said in health_text(source_line(source)).replace("\N{MODIFIER LETTER COLON}", ":")
+def test_a_source_is_described_in_a_sentence(source: Source, text: str) -> None:
+    """It reads well whether the source was never checked, works, is paused or has a problem."""
+    assert text in health_text(source_line(source)).replace("\N{MODIFIER LETTER COLON}", ":")
 
 
 @pytest.mark.parametrize(
@@ -125,8 +132,8 @@ def test_a_source_in_a_line(source: Source, said: str) -> None:
         ),
     ],
 )
-def test_slack_takes_the_dialogs(view: dict[str, object]) -> None:
-    """Whatever an org says of itself, no limit of Slack's is passed."""
+def test_the_dialogs_are_valid_for_slack(view: dict[str, object]) -> None:
+    """They stay within Slack's limits, and names from Salesforce are never markup."""
     assert check_view(view, "modal") == []
     assert not any("<!channel>" in text or "<https" in text for text in _live(view))
 
@@ -143,8 +150,8 @@ def _live(part: object) -> Iterator[str]:
             yield from _live(inner)
 
 
-def test_a_mapping_is_shown_whole_and_as_it_was_typed() -> None:
-    """What was cut would be no JSON any more, and could not be saved again; other letters are no codes."""
+def test_a_mapping_is_never_cut_off() -> None:
+    """It can be edited and saved again, and non-ASCII letters are shown as typed."""
     row = {f"Feld für {number}": "custom.größe" for number in range(100)}
     definition = {"map": row, "set": {"signal": "contact_tracking"}}
     typed = json.dumps(definition, separators=(",", ":"), ensure_ascii=False)
@@ -164,7 +171,7 @@ def test_a_mapping_is_shown_whole_and_as_it_was_typed() -> None:
         sources_view([replace(SOURCE, name=f"O{number}__c") for number in range(45)], [], "Started."),
     ],
 )
-def test_slack_takes_a_list_that_is_longer_than_a_dialog(view: dict[str, object]) -> None:
-    """With how many are not shown."""
+def test_a_list_longer_than_a_dialog_is_shortened(view: dict[str, object]) -> None:
+    """The dialog says how many are not shown."""
     assert check_view(view, "modal") == []
-    assert "And 15 more, shown once others are removed." in str(view)
+    assert "15 more are not shown here. Remove others to see them." in str(view)

@@ -106,7 +106,7 @@ async def test_the_status_names_the_problems_of_the_connections(status, database
     assert figures.default_channel_problem == "it is archived"
     assert [(line.text, line.at) for line in figures.salesforce] == [
         ("Salesforce (Acme Sales) needs an admin: the login was revoked", None),
-        ("Last answer:", SOMEDAY - HOUR),
+        ("Last synced", SOMEDAY - HOUR),
     ]
     assert "ciphertext" not in json.dumps(figures.as_dict())
 

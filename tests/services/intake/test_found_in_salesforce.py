@@ -399,7 +399,7 @@ async def test_an_answer_of_another_shape_is_tried_again_and_no_storm(org: Org, 
     async with asyncio.timeout(20):
         await org.detect_format()
     assert len(org.sandbox.calls_of("query")) == 1
-    assert (await org.told(), "makes no sense" in str((await the_source(org)).problem)) == (0, True)
+    assert (await org.told(), "invalid answer" in str((await the_source(org)).problem)) == (0, True)
 
     org.sandbox.api.answer = answer  # type: ignore[method-assign]
     org.move("Ada Smith")
@@ -421,7 +421,7 @@ async def test_where_queries_are_not_let_through_an_admin_is_told(org: Org, answ
     async with asyncio.timeout(20):
         await org.detect_format()
     assert len(org.sandbox.calls_of("query")) <= 2
-    assert "no such resource" in str((await the_source(org)).problem)
+    assert "query resource" in str((await the_source(org)).problem)
 
 
 @pytest.mark.parametrize(
@@ -499,7 +499,7 @@ async def test_one_replica_reads_a_workspace_at_a_time(org: Org) -> None:
     assert await org.replica().finder.find_due() is False
     org.clock.advance(seconds=LEASE_MS / 1_000)
     assert await org.replica().finder.find_due() is True
-    assert await org.database.run(sources.hold, turn, org.clock()) is False
+    assert await org.database.run(sources.extend, turn, org.clock()) is False
 
 
 @pytest.mark.both_databases

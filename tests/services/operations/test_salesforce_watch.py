@@ -152,7 +152,7 @@ async def test_a_renewal_that_came_too_late_does_not_end_the_newer_one(acme: Con
     old = await acme.known()
     new = await acme.sessions.renew(acme.world.workspace_id, old.access_token)
     assert new is not None
-    slow = await acme.sessions._renewed(old)
+    slow = await acme.sessions._renew(old)
     assert slow is not None
     assert slow.access_token == (await acme.known()).access_token
     assert (await acme.known()).refresh_token is not None
@@ -206,14 +206,14 @@ async def test_most_of_the_orgs_calls_used_up_is_a_notice(acme: Connected) -> No
     assert len(acme.notices()) == 2
 
 
-async def test_our_share_of_calls_is_bounded(acme: Connected) -> None:
-    """Each answer counts, whatever it says; at the bound Salesforce is not asked any more until the next day."""
+async def test_the_daily_api_limit_is_kept(acme: Connected) -> None:
+    """Every call counts. At the limit Salesforce is not called until the next day."""
     workspace_id, clock = acme.world.workspace_id, acme.world.clock
     await acme.world.database.run(workspaces.change, workspace_id, None, salesforce_daily_calls=3)
     for _ in range(3):
         assert await acme.care.describe.object(workspace_id, "Contact") is not None
     assert (await acme.known()).our_calls_on(clock()) == 3
-    with pytest.raises(TransientError, match="share of 3"):
+    with pytest.raises(TransientError, match="daily limit of 3 "):
         await acme.care.describe.object(workspace_id, "Contact")
     clock.advance(seconds=DAY)
     assert (await acme.known()).our_calls_on(clock()) == 0

@@ -1,4 +1,4 @@
-"""Where an admin is sent to log in."""
+"""The login URL for each choice of an admin."""
 
 import pytest
 
@@ -25,8 +25,8 @@ CLOUD = "https://login.salesforce.com"
         ("domain", "http://127.0.0.1:4507", "http://localhost:4507", "http://127.0.0.1:4507"),
     ],
 )
-def test_each_choice_has_its_host(choice: str, domain: str, operators: str, expected: str) -> None:
-    """What people copy from the address bar is as good as the domain itself."""
+def test_each_choice_leads_to_its_login_url(choice: str, domain: str, operators: str, expected: str) -> None:
+    """Addresses copied from the browser are accepted too."""
     assert login_url_of(choice, domain, operators) == expected
 
 
@@ -48,25 +48,25 @@ def test_each_choice_has_its_host(choice: str, domain: str, operators: str, expe
         "[::1",
     ],
 )
-def test_the_secret_goes_to_salesforce_only(domain: str) -> None:
-    """Any other host is refused with what to enter; this machine too, unless the operator's login is here."""
+def test_the_client_secret_is_sent_to_salesforce_only(domain: str) -> None:
+    """Other hosts are refused with advice; this machine too, unless the operator's login URL is on it."""
     with pytest.raises(PermanentError, match="My Domain"):
         login_url_of("domain", domain, CLOUD)
 
 
-def test_whose_name_only_looks_like_this_machines_is_not_on_it() -> None:
-    """Where the operator's login is on this machine, the secret stays on it."""
+def test_a_host_that_looks_like_this_machine_is_refused() -> None:
+    """If the operator's login URL is on this machine, the secret does not leave it."""
     with pytest.raises(PermanentError, match="My Domain"):
         login_url_of("domain", "http://127.0.0.1.evil.example", "http://localhost:4507")
 
 
-def test_nothing_chosen_is_said() -> None:
-    """A form can be sent without a choice."""
+def test_a_missing_choice_is_an_error() -> None:
+    """The form can be submitted without one."""
     with pytest.raises(PermanentError, match="Choose"):
         login_url_of("", "", CLOUD)
 
 
-def test_the_challenge_is_that_of_the_standard() -> None:
-    """The example of RFC 7636, appendix B."""
+def test_the_challenge_follows_the_standard() -> None:
+    """This is the example of RFC 7636, appendix B."""
     verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
     assert challenge_of(verifier) == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"

@@ -34,7 +34,7 @@ API_KINDS = ("query", "composite", "sobjects", "limits")
 
 @pytest.fixture
 async def org(clock: Clock) -> AsyncIterator[SalesforceSandbox]:
-    """Initech is Sam's account, Ada its contact and Dana's; Lee is a lead of a queue."""
+    """Sam owns the account Initech, Dana owns its contact Ada, and a queue owns the lead Lee."""
     sandbox = SalesforceSandbox(now=lambda: clock() / 1000, client_id="app", client_secret="secret")
     dana = sandbox.add("User", FirstName="Dana", LastName="Reyes", Email="dana@acme.com")
     sam = sandbox.add("User", FirstName="Sam", LastName="Cole", Email="sam@acme.com", IsActive=False)
@@ -51,7 +51,7 @@ async def org(clock: Clock) -> AsyncIterator[SalesforceSandbox]:
 
 @pytest.fixture
 async def salesforce(org: SalesforceSandbox, database: Database, clock: Clock) -> AsyncIterator[Salesforce]:
-    """Connected for a workspace T1."""
+    """A Salesforce connected to a workspace T1."""
     installed = workspaces.Installed(
         id="T1",
         enterprise_id=None,
@@ -70,7 +70,7 @@ async def salesforce(org: SalesforceSandbox, database: Database, clock: Clock) -
         await salesforce.close()
 
 
-async def known(salesforce: Salesforce) -> SalesforceConnection:
+async def stored_connection(salesforce: Salesforce) -> SalesforceConnection:
     found = await salesforce.sessions.database.run(connections.find, salesforce.sessions.cipher, "T1")
     assert found is not None
     return found
@@ -86,7 +86,7 @@ async def find(salesforce: Salesforce, *lookups: PersonLookup) -> dict[str, Pers
 async def stand_in(
     salesforce: Salesforce, answer: Callable[[web.Request], Awaitable[web.Response]]
 ) -> AsyncIterator[Salesforce]:
-    """Connected to somebody who hands out sessions, and answers all else in a way of its own."""
+    """A Salesforce that returns sessions and answers every other call with the given handler."""
 
     async def token(request: web.Request) -> web.Response:
         return web.json_response({"access_token": "secret-token", "instance_url": f"http://{request.host}"})
@@ -104,8 +104,8 @@ def id_of(org: SalesforceSandbox, sobject: str) -> str:
     return str(next(org.org.rows(org.org.sobject(sobject)))["Id"])
 
 
-async def test_a_contact_comes_with_its_owner_and_its_account(salesforce: Salesforce) -> None:
-    """All that routing needs is in one answer; e-mail is compared without regard to case."""
+async def test_a_contact_comes_with_its_owner_and_account(salesforce: Salesforce) -> None:
+    """One answer has all that routing needs. E-mail addresses are compared without regard to case."""
     contact = (await find(salesforce, *ADA))["ada"].contact
     assert contact is not None
     assert (contact.name, contact.email) == ("Ada Smith", "Ada@Initech.com")
@@ -117,8 +117,8 @@ async def test_a_contact_comes_with_its_owner_and_its_account(salesforce: Salesf
     assert (contact.account.owner.name, contact.account.owner.is_active) == ("Sam Cole", False)
 
 
-async def test_a_lead_may_be_a_queues(salesforce: Salesforce, org: SalesforceSandbox) -> None:
-    """A queue is told as such, and its address is nobody's."""
+async def test_a_lead_may_be_owned_by_a_queue(salesforce: Salesforce, org: SalesforceSandbox) -> None:
+    """The owner is marked as a queue, and its address is not a person's."""
     lead = (await find(salesforce, PersonLookup("lee", lead_id=id_of(org, "Lead")[:15])))["lee"].lead
     assert lead is not None
     assert lead.owner is not None
@@ -126,17 +126,17 @@ async def test_a_lead_may_be_a_queues(salesforce: Salesforce, org: SalesforceSan
 
 
 async def test_accounts_and_opportunities_are_found_by_id(salesforce: Salesforce, org: SalesforceSandbox) -> None:
-    """A sender may know the companies and the deal already."""
+    """A sender may know the ids of companies and opportunity."""
     account_id = id_of(org, "Account")
     deal = org.add("Opportunity", Name="Big", StageName="Won", CloseDate="2026-03-01", AccountId=account_id)
-    told = (await find(salesforce, PersonLookup("a", account_ids=(account_id,), opportunity_id=deal)))["a"]
-    assert told.accounts[account_id].name == "Initech"
-    assert told.opportunity is not None
-    assert told.opportunity.owner is None
+    records = (await find(salesforce, PersonLookup("a", account_ids=(account_id,), opportunity_id=deal)))["a"]
+    assert records.accounts[account_id].name == "Initech"
+    assert records.opportunity is not None
+    assert records.opportunity.owner is None
 
 
 async def test_two_hundred_lookups_cost_one_call(salesforce: Salesforce, org: SalesforceSandbox) -> None:
-    """However many are asked for at once; what cannot be found, or is no id, takes nothing from the others."""
+    """Lookups that find nothing, or have invalid ids, do not affect the others."""
     lookups = [
         PersonLookup(str(n), contact_id=f"003Sb0{n:09}", lead_id="nonsense", emails=(f"person{n}@example.com",))
         for n in range(199)
@@ -148,8 +148,8 @@ async def test_two_hundred_lookups_cost_one_call(salesforce: Salesforce, org: Sa
     assert [call.kind for call in org.calls if call.kind in API_KINDS] == ["composite"]
 
 
-async def test_ids_that_salesforce_refuses_take_nothing_from_the_others(salesforce: Salesforce) -> None:
-    """Should it know a rule for ids that we do not, people are still found by their e-mail addresses."""
+async def test_ids_that_salesforce_refuses_do_not_affect_other_lookups(salesforce: Salesforce) -> None:
+    """If Salesforce is stricter about ids than we are, people are still found by e-mail."""
     refused = [{"errorCode": "INVALID_QUERY_FILTER_OPERATOR", "message": "invalid ID field"}]
     ada = {"Id": "003000000000001AAA", "Name": "Ada Smith", "Email": "ada@initech.com"}
 
@@ -163,14 +163,16 @@ async def test_ids_that_salesforce_refuses_take_nothing_from_the_others(salesfor
         return web.json_response({"compositeResponse": answers})
 
     async with stand_in(salesforce, choosy) as fussy:
-        told = await find(fussy, *ADA, PersonLookup("odd", contact_id="003000000000009AAA"))
-    assert told["ada"].contact is not None
-    assert told["odd"] == PersonRecords()
+        records = await find(fussy, *ADA, PersonLookup("odd", contact_id="003000000000009AAA"))
+    assert records["ada"].contact is not None
+    assert records["odd"] == PersonRecords()
 
 
 @pytest.mark.parametrize("gone", [404, 410])
-async def test_an_org_without_our_version_is_asked_in_the_nearest_one(salesforce: Salesforce, gone: int) -> None:
-    """Salesforce retires old versions, and says which there are; that is found out once a session."""
+async def test_an_org_without_our_api_version_is_queried_with_the_nearest_one(
+    salesforce: Salesforce, gone: int
+) -> None:
+    """Salesforce retires old versions and lists the others. The list is read once per session."""
     ada, asked = {"Id": "003000000000001AAA", "Name": "Ada Smith", "Email": "ada@initech.com"}, []
 
     async def newer(request: web.Request) -> web.Response:
@@ -182,8 +184,8 @@ async def test_an_org_without_our_version_is_asked_in_the_nearest_one(salesforce
         subrequests = (await request.json())["compositeRequest"]
         assert all(one["url"].startswith("/services/data/v88.0/query?") for one in subrequests)
         found = {"done": True, "records": [ada]}
-        told = [{"referenceId": one["referenceId"], "httpStatusCode": 200, "body": found} for one in subrequests]
-        return web.json_response({"compositeResponse": told})
+        records = [{"referenceId": one["referenceId"], "httpStatusCode": 200, "body": found} for one in subrequests]
+        return web.json_response({"compositeResponse": records})
 
     async with stand_in(salesforce, newer) as future:
         for _ in range(2):
@@ -192,10 +194,8 @@ async def test_an_org_without_our_version_is_asked_in_the_nearest_one(salesforce
     assert asked[-2:] == ["/v88.0/composite"] * 2
 
 
-async def test_an_org_that_has_our_version_is_not_asked_for_others_twice(
-    salesforce: Salesforce, org: SalesforceSandbox
-) -> None:
-    """What is not there in our version is not there in another one."""
+async def test_the_list_of_api_versions_is_read_once(salesforce: Salesforce, org: SalesforceSandbox) -> None:
+    """A resource that is missing in our version is missing in others too."""
     org.faults.add("composite", status=404, times=None)
     org.faults.add("query", status=404, times=None)
     for _ in range(2):
@@ -218,8 +218,8 @@ async def test_an_org_that_has_our_version_is_not_asked_for_others_twice(
         {"compositeResponse": [{"referenceId": f"q{n}", "httpStatusCode": 500, "body": "oops"} for n in (0, 1)]},
     ],
 )
-async def test_an_answer_of_another_shape_may_be_tried_again(salesforce: Salesforce, answer: object) -> None:
-    """Nothing that Salesforce's side sends breaks more than the one call."""
+async def test_an_answer_of_another_shape_is_transient(salesforce: Salesforce, answer: object) -> None:
+    """It affects only one call."""
 
     async def confused(_: web.Request) -> web.Response:
         return web.json_response(answer)
@@ -229,27 +229,27 @@ async def test_an_answer_of_another_shape_may_be_tried_again(salesforce: Salesfo
             await find(strange, *ADA)
 
 
-async def test_pages_without_end_are_given_up(salesforce: Salesforce) -> None:
-    """An answer that always has one more page does not hold us for ever."""
+async def test_endless_pages_are_given_up(salesforce: Salesforce) -> None:
+    """An answer that always has another page does not hold up the app for ever."""
     page = {"done": False, "records": [], "nextRecordsUrl": "/services/data/v66.0/query/01g-1"}
-    told = [{"referenceId": f"q{n}", "httpStatusCode": 200, "body": page} for n in (0, 1)]
+    records = [{"referenceId": f"q{n}", "httpStatusCode": 200, "body": page} for n in (0, 1)]
 
     async def endless(request: web.Request) -> web.Response:
-        return web.json_response({"compositeResponse": told} if request.method == "POST" else page)
+        return web.json_response({"compositeResponse": records} if request.method == "POST" else page)
 
     async with stand_in(salesforce, endless) as tiring:
         with pytest.raises(TransientError):
             await find(tiring, *ADA)
 
 
-async def test_without_the_date_of_a_change_people_are_found(salesforce: Salesforce, org: SalesforceSandbox) -> None:
-    """It only decides between several with one address."""
+async def test_people_are_found_without_the_modification_date(salesforce: Salesforce, org: SalesforceSandbox) -> None:
+    """It only decides between several records with one address."""
     org.org.hide_field("Contact", "LastModifiedDate")
     assert (await find(salesforce, *ADA))["ada"].contact is not None
 
 
 async def test_all_pages_are_read(salesforce: Salesforce, org: SalesforceSandbox, clock: Clock) -> None:
-    """Of many contacts with one e-mail, the most recently modified is found even on the last page."""
+    """The contact modified last is found even if it is on the last page."""
     org.api.page_size = 2
     for number in range(7):
         clock.advance(seconds=1)
@@ -259,19 +259,21 @@ async def test_all_pages_are_read(salesforce: Salesforce, org: SalesforceSandbox
     assert contact.name == "Smith 6"
 
 
-async def test_nothing_asked_is_no_call(salesforce: Salesforce, org: SalesforceSandbox) -> None:
-    """An empty list is never sent."""
+async def test_an_empty_lookup_makes_no_call(salesforce: Salesforce, org: SalesforceSandbox) -> None:
+    """Salesforce never gets an empty list."""
     assert await find(salesforce, PersonLookup("nobody")) == {"nobody": PersonRecords()}
     assert org.calls_of(*API_KINDS) == []
 
 
-async def test_without_salesforce_there_is_no_answer(salesforce: Salesforce) -> None:
-    """None, so that routing can say so."""
+async def test_without_salesforce_the_result_is_none(salesforce: Salesforce) -> None:
+    """Routing can then say so."""
     assert await salesforce.find_people("T9", ADA) is None
 
 
-async def test_an_ended_session_is_renewed_once_and_asked_again(salesforce: Salesforce, org: SalesforceSandbox) -> None:
-    """Nobody notices; a session that is refused right away is given up for now."""
+async def test_an_expired_session_is_renewed_and_the_call_repeated(
+    salesforce: Salesforce, org: SalesforceSandbox
+) -> None:
+    """A new session that is refused too is a transient error."""
     await find(salesforce, *ADA)
     org.expire_sessions()
     org.calls.clear()
@@ -280,15 +282,18 @@ async def test_an_ended_session_is_renewed_once_and_asked_again(salesforce: Sale
 
     org.faults.add("composite", error="INVALID_SESSION_ID", times=None)
     org.calls.clear()
-    with pytest.raises(TransientError, match="just given"):
+    with pytest.raises(TransientError, match="refused a new session"):
         await find(salesforce, *ADA)
     assert len(org.calls) == 3
 
 
-async def test_the_daily_limit_is_waited_for(salesforce: Salesforce, org: SalesforceSandbox) -> None:
-    """Salesforce names no time; a quarter of an hour is asked for, and what is used is known."""
+async def test_the_daily_limit_asks_to_wait_15_minutes(salesforce: Salesforce, org: SalesforceSandbox) -> None:
+    """Salesforce names no time. The API calls in use are known afterwards."""
     await find(salesforce, *ADA)
-    assert ((await known(salesforce)).api_used, (await known(salesforce)).api_limit) == (1, 15_000)
+    assert ((await stored_connection(salesforce)).api_used, (await stored_connection(salesforce)).api_limit) == (
+        1,
+        15_000,
+    )
     org.api.api_limit = 1
     with pytest.raises(TransientError) as limited:
         await find(salesforce, *ADA)
@@ -308,23 +313,25 @@ async def test_the_daily_limit_is_waited_for(salesforce: Salesforce, org: Salesf
         {"garbage": True, "status": 500},
     ],
 )
-async def test_trouble_passes(salesforce: Salesforce, org: SalesforceSandbox, trouble: dict[str, object]) -> None:
-    """An outage or an answer that is none may be tried again, and then works."""
+async def test_an_outage_is_transient(
+    salesforce: Salesforce, org: SalesforceSandbox, trouble: dict[str, object]
+) -> None:
+    """After an outage or an invalid answer, a retry works."""
     org.faults.add("composite", **trouble)  # type: ignore[arg-type]  # one of them at a time
     with pytest.raises(TransientError):
         await find(salesforce, *ADA)
     assert (await find(salesforce, *ADA))["ada"].contact is not None
-    assert (await known(salesforce)).problem is None
+    assert (await stored_connection(salesforce)).problem is None
 
 
-async def test_a_garbled_401_is_an_ended_session(salesforce: Salesforce, org: SalesforceSandbox) -> None:
-    """Whatever its body says."""
+async def test_a_401_with_an_invalid_body_is_an_expired_session(salesforce: Salesforce, org: SalesforceSandbox) -> None:
+    """The status alone decides."""
     org.faults.add("composite", garbage=True, status=401)
     assert (await find(salesforce, *ADA))["ada"].contact is not None
 
 
-async def test_a_slow_answer_is_given_up(salesforce: Salesforce, org: SalesforceSandbox) -> None:
-    """Then the next batch starts with a client of its own."""
+async def test_a_slow_answer_times_out(salesforce: Salesforce, org: SalesforceSandbox) -> None:
+    """The next batch starts with a new client."""
     hasty = Salesforce(salesforce.sessions, deadline_seconds=0.3)
     await find(hasty, *ADA)
     org.faults.add("composite", delay=1.0)
@@ -335,7 +342,7 @@ async def test_a_slow_answer_is_given_up(salesforce: Salesforce, org: Salesforce
 
 
 async def test_a_redirect_is_not_followed(salesforce: Salesforce, org: SalesforceSandbox) -> None:
-    """Our session is sent to nobody whom an answer names."""
+    """Our session is not sent to a host that an answer names."""
 
     async def elsewhere(request: web.Request) -> web.Response:
         raise web.HTTPTemporaryRedirect(org.url + request.path)
@@ -346,10 +353,10 @@ async def test_a_redirect_is_not_followed(salesforce: Salesforce, org: Salesforc
     assert org.calls == []
 
 
-async def test_the_machines_own_settings_do_not_reach_our_calls(
+async def test_settings_of_the_machine_do_not_affect_calls(
     salesforce: Salesforce, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A .netrc would replace our session, and a proxy would read it."""
+    """A .netrc file would replace our session, and a proxy could read it."""
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password else")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
@@ -357,10 +364,10 @@ async def test_the_machines_own_settings_do_not_reach_our_calls(
     assert (await find(salesforce, *ADA))["ada"].contact is not None
 
 
-async def test_a_field_that_is_hidden_is_named_and_done_without(
+async def test_a_hidden_field_is_listed_and_left_out(
     salesforce: Salesforce, org: SalesforceSandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """People are found all the same, by one more call once; an admin reads which field it is."""
+    """People are still found, at the cost of one more call once, and admins see which field it is."""
     caplog.set_level(logging.DEBUG)
     org.org.hide_field("Account", "Website")
     for _ in range(2):
@@ -368,36 +375,34 @@ async def test_a_field_that_is_hidden_is_named_and_done_without(
         assert contact is not None
         assert contact.account is not None
         assert (contact.account.name, contact.account.domain) == ("Initech", None)
-    assert (await known(salesforce)).unreadable == "Account.Website"
+    assert (await stored_connection(salesforce)).unreadable == "Account.Website"
     assert [call.kind for call in org.calls if call.kind in API_KINDS] == ["composite"] * 3
     assert "ada@" not in caplog.text
 
 
-async def test_a_field_that_nothing_goes_without_is_an_admins_to_mend(
-    salesforce: Salesforce, org: SalesforceSandbox
-) -> None:
-    """Nobody is found who cannot be looked for; the refusal names the field and nobody's address."""
+async def test_an_essential_field_that_is_hidden_needs_an_admin(salesforce: Salesforce, org: SalesforceSandbox) -> None:
+    """The error names the field but no address."""
     org.org.hide_field("Contact", "Email")
-    with pytest.raises(PermanentError, match="No such column 'Email' on entity 'Contact'") as refused:
+    with pytest.raises(PermanentError, match=r"Contact\.Email") as refused:
         await find(salesforce, *ADA)
     assert "ada@" not in str(refused.value)
-    assert (await known(salesforce)).problem == str(refused.value)
+    assert (await stored_connection(salesforce)).problem == str(refused.value)
 
 
-async def test_an_org_may_do_without_leads(salesforce: Salesforce, org: SalesforceSandbox) -> None:
-    """Contacts are found all the same; an org without contacts is one to mend."""
+async def test_an_org_may_have_no_leads(salesforce: Salesforce, org: SalesforceSandbox) -> None:
+    """Contacts are still found. An org without contacts needs an admin."""
     org.org.hide_type("Lead")
     assert (await find(salesforce, *ADA))["ada"].contact is not None
     org.org.hide_type("Contact")
-    with pytest.raises(PermanentError, match="sObject type 'Contact' is not supported"):
+    with pytest.raises(PermanentError, match="the object Contact"):
         await find(salesforce, *ADA)
 
 
 @pytest.mark.parametrize("status", [400, 404, 405, 501])
-async def test_without_the_composite_resource_queries_go_one_by_one(
+async def test_without_the_composite_resource_queries_run_one_by_one(
     salesforce: Salesforce, org: SalesforceSandbox, status: int
 ) -> None:
-    """Some gateways let only queries through, and say so in ways of their own; that is found out once."""
+    """Some gateways only allow queries. This is detected once per session."""
     org.faults.add("composite", status=status, times=None)
     org.org.hide_type("Lead")
     for _ in range(2):
@@ -405,8 +410,8 @@ async def test_without_the_composite_resource_queries_go_one_by_one(
     assert [call.kind for call in org.calls if call.kind in API_KINDS] == ["composite"] + ["query"] * 4
 
 
-async def test_what_sharing_hides_is_not_found(salesforce: Salesforce, org: SalesforceSandbox) -> None:
-    """A hidden owner is no owner, a hidden account is no account."""
+async def test_records_hidden_by_sharing_are_not_found(salesforce: Salesforce, org: SalesforceSandbox) -> None:
+    """A hidden owner or account is None."""
     contact = (await find(salesforce, *ADA))["ada"].contact
     assert contact is not None
     assert contact.owner is not None
@@ -419,7 +424,7 @@ async def test_what_sharing_hides_is_not_found(salesforce: Salesforce, org: Sale
 
 
 class Elsewhere:
-    """Where an org used to be: an old host that answers with a status, or not at all; *heard* counts its calls."""
+    """The former host of an org. It answers with a status or not at all, and counts its calls in `heard`."""
 
     def __init__(self, status: int) -> None:
         self.status, self.heard = status, 0
@@ -433,7 +438,7 @@ class Elsewhere:
 
 @asynccontextmanager
 async def moved_from(salesforce: Salesforce, status: int) -> AsyncIterator[Elsewhere]:
-    """The stored session is for a host where the org is not any more; 0: it hangs up."""
+    """Store a session for a former host of the org, which answers with `status`; 0 closes the connection."""
     await find(salesforce, *ADA)
     old = Elsewhere(status)
     app = web.Application()
@@ -445,35 +450,33 @@ async def moved_from(salesforce: Salesforce, status: int) -> AsyncIterator[Elsew
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-async def test_an_org_that_has_moved_is_followed_by_a_new_session(
+async def test_a_moved_org_is_found_with_a_new_session(
     salesforce: Salesforce, org: SalesforceSandbox, status: int
 ) -> None:
-    """After a renamed My Domain the old host redirects: the token endpoint says where the org is now, once for all."""
+    """After a renamed My Domain the old host redirects, and the token endpoint returns the new host."""
     async with moved_from(salesforce, status) as old:
         org.calls.clear()
         for _ in range(2):
             assert (await find(salesforce, *ADA))["ada"].contact is not None
         assert [call.kind for call in org.calls] == ["token", "composite", "composite"]
         assert old.heard == 1
-    assert (await known(salesforce)).instance_url == org.url
-    assert (await known(salesforce)).problem is None
+    assert (await stored_connection(salesforce)).instance_url == org.url
+    assert (await stored_connection(salesforce)).problem is None
 
 
-async def test_all_who_find_the_org_moved_get_on_with_one_new_session(
-    salesforce: Salesforce, org: SalesforceSandbox
-) -> None:
-    """Batches that were under way together are all answered, and none is refused for having been late."""
+async def test_all_calls_share_the_new_session_of_a_moved_org(salesforce: Salesforce, org: SalesforceSandbox) -> None:
+    """All batches in progress are answered."""
     async with moved_from(salesforce, 301):
         org.calls.clear()
-        told = await asyncio.gather(*(find(salesforce, *ADA) for _ in range(5)))
-        assert all(one["ada"].contact for one in told)
+        records = await asyncio.gather(*(find(salesforce, *ADA) for _ in range(5)))
+        assert all(one["ada"].contact for one in records)
         assert len(org.calls_of("token")) == 1
 
 
-async def test_a_redirect_that_stays_is_an_admins_to_mend_and_no_storm(
+async def test_a_permanent_redirect_needs_an_admin(
     salesforce: Salesforce, org: SalesforceSandbox, clock: Clock
 ) -> None:
-    """A new session is tried at once, and then every five minutes."""
+    """New sessions are requested at once and then at most every five minutes."""
     await find(salesforce, *ADA)
     org.faults.add("composite", status=301, times=None)
     org.calls.clear()
@@ -485,13 +488,13 @@ async def test_a_redirect_that_stays_is_an_admins_to_mend_and_no_storm(
     with pytest.raises(PermanentError, match="301"):
         await find(salesforce, *ADA)
     assert len(org.calls_of("token")) == 2
-    assert (await known(salesforce)).problem is not None
+    assert (await stored_connection(salesforce)).problem is not None
 
 
-async def test_a_host_that_is_gone_is_doubted_at_the_third_failure(
+async def test_an_unreachable_host_leads_to_a_new_session_at_the_third_failure(
     salesforce: Salesforce, org: SalesforceSandbox
 ) -> None:
-    """The first ones may pass; then the token endpoint is asked where the org is, and it is found there."""
+    """Earlier failures may be temporary. Then the token endpoint returns the new host."""
     async with moved_from(salesforce, 0):
         org.calls.clear()
         for _ in range(FAILURES_IN_A_ROW - 1):
@@ -499,13 +502,13 @@ async def test_a_host_that_is_gone_is_doubted_at_the_third_failure(
                 await find(salesforce, *ADA)
         assert org.calls == []
         assert (await find(salesforce, *ADA))["ada"].contact is not None
-    assert (await known(salesforce)).instance_url == org.url
+    assert (await stored_connection(salesforce)).instance_url == org.url
 
 
-async def test_a_host_that_stays_away_costs_few_sessions(
+async def test_an_outage_of_the_host_costs_few_sessions(
     salesforce: Salesforce, org: SalesforceSandbox, clock: Clock
 ) -> None:
-    """It may come back where it was: one new session in five minutes, and what waits goes on waiting."""
+    """At most one new session is requested in five minutes."""
     await find(salesforce, *ADA)
     org.faults.add("composite", drop=True, times=None)
     org.calls.clear()
@@ -522,27 +525,27 @@ async def test_a_host_that_stays_away_costs_few_sessions(
 
 
 @pytest.mark.parametrize("status", [301, 0])
-async def test_a_session_that_cannot_be_had_again_is_kept(
+async def test_a_session_that_cannot_be_renewed_is_kept(
     salesforce: Salesforce, org: SalesforceSandbox, status: int
 ) -> None:
-    """Without a refresh token an outage must not end what an admin has connected."""
+    """Without a refresh token an outage must not end the connection."""
     async with moved_from(salesforce, status):
         about = {"flow": "web_server", "connected_by": "U1", "refresh_token": None}
         await salesforce.sessions.database.run(connections._change, "T1", **about)
         for _ in range(FAILURES_IN_A_ROW + 1):
             with pytest.raises((PermanentError, TransientError)):
                 await find(salesforce, *ADA)
-    assert (await known(salesforce)).access_token is not None
+    assert (await stored_connection(salesforce)).access_token is not None
 
 
-async def test_a_salesforce_that_hangs_takes_no_thread_from_anybody_else(salesforce: Salesforce) -> None:
-    """Slack's name is looked up in a thread, and rules are checked in one before they are published."""
+async def test_a_hanging_salesforce_does_not_use_up_the_default_threads(salesforce: Salesforce) -> None:
+    """DNS lookups and rule checks run in those."""
     session = await salesforce.sessions.session_for("T1")
     assert session is not None
     answered = threading.Event()
     await salesforce.read("T1", lambda _client: None)
 
-    calls = [salesforce._ask(session, lambda _client: answered.wait(60)) for _ in range(40)]
+    calls = [salesforce._run(session, lambda _client: answered.wait(60)) for _ in range(40)]
     asking = [asyncio.create_task(call) for call in calls]  # more than a machine's usual threads
     await asyncio.sleep(0)
     try:
@@ -553,11 +556,9 @@ async def test_a_salesforce_that_hangs_takes_no_thread_from_anybody_else(salesfo
         assert all(await asyncio.gather(*asking))
 
 
-async def test_nobody_follows_an_org_to_a_host_that_is_not_salesforces(
-    salesforce: Salesforce, org: SalesforceSandbox
-) -> None:
+async def test_a_moved_org_must_be_on_a_host_of_salesforce(salesforce: Salesforce, org: SalesforceSandbox) -> None:
     """The new address passes the same check as the first one."""
     async with moved_from(salesforce, 301):
         org.url = "https://salesforce.example.com"
-        with pytest.raises(PermanentError, match="not one of its own"):
+        with pytest.raises(PermanentError, match="outside its own domains"):
             await find(salesforce, *ADA)

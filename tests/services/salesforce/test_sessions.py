@@ -1,4 +1,4 @@
-"""Sessions with Salesforce, asked for over HTTP and shared through the database."""
+"""Salesforce sessions are requested over HTTP and shared through the database."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -52,7 +52,7 @@ def cipher() -> Cipher:
 async def sessions(
     org: SalesforceSandbox, http: aiohttp.ClientSession, database: Database, cipher: Cipher, clock: Clock
 ) -> SalesforceSessions:
-    """With the operator's credentials, for a workspace T1."""
+    """Sessions with the operator's credentials and a workspace T1."""
     await database.run(workspaces.install, installed("T1"))
     return SalesforceSessions(database, cipher, http, org.url, "app", "secret", clock)
 
@@ -71,18 +71,18 @@ def installed(workspace_id: str) -> workspaces.Installed:
 
 
 def replica_of(sessions: SalesforceSessions) -> SalesforceSessions:
-    """Another process with the same settings and database."""
+    """Return another process with the same settings and database."""
     return replace(sessions)
 
 
-async def known(sessions: SalesforceSessions) -> SalesforceConnection:
-    found = await sessions.database.run(connections.find, sessions.cipher, "T1")
-    assert found is not None
-    return found
+async def stored_connection(sessions: SalesforceSessions) -> SalesforceConnection:
+    connection = await sessions.database.run(connections.find, sessions.cipher, "T1")
+    assert connection is not None
+    return connection
 
 
 async def connect(sessions: SalesforceSessions, org: SalesforceSandbox, http: aiohttp.ClientSession) -> None:
-    """Dana connects the workspace: consent in the browser, then the code."""
+    """Connect the workspace as Dana: give consent in the browser, then exchange the code."""
     dana = org.add("User", FirstName="Dana", LastName="Reyes")
     url = authorize_url(
         org.url, client_id="app", redirect_uri=CALLBACK, state="s1", code_challenge=challenge_of(VERIFIER)
@@ -90,28 +90,28 @@ async def connect(sessions: SalesforceSessions, org: SalesforceSandbox, http: ai
     form = {name: value for name, (value,) in parse_qs(urlsplit(url).query).items()}
     form |= {"user_id": dana, "answer": "allow"}
     async with http.post(url, data=form, allow_redirects=False) as response:
-        told = parse_qs(urlsplit(response.headers["Location"]).query)
-    assert told["state"] == ["s1"]
+        answer = parse_qs(urlsplit(response.headers["Location"]).query)
+    assert answer["state"] == ["s1"]
     await sessions.exchange_code(
         "T1",
         login_url=org.url,
         connected_by="U1",
-        code=told["code"][0],
+        code=answer["code"][0],
         code_verifier=VERIFIER,
         redirect_uri=CALLBACK,
     )
 
 
-async def test_the_operators_credentials_serve_every_workspace(
+async def test_the_operators_credentials_connect_every_workspace(
     sessions: SalesforceSessions, org: SalesforceSandbox
 ) -> None:
-    """The first call gets a session, the next ones use it, and a workspace that does not exist has none."""
+    """The first call gets a session, later ones reuse it, and an unknown workspace has none."""
     session = await sessions.session_for("T1")
     assert session is not None
     assert session.instance_url == org.url
     assert await sessions.session_for("T1") == session
     assert len(org.calls_of("token")) == 1
-    assert (await known(sessions)).org_id == org.org.id
+    assert (await stored_connection(sessions)).org_id == org.org.id
     assert await sessions.session_for("T9") is None
 
 
@@ -119,36 +119,36 @@ async def test_the_operators_credentials_serve_every_workspace(
     ("login_url", "client_id"),
     [("https://login.salesforce.com", "app"), ("https://test.salesforce.com", "app"), ("http://localhost:1", None)],
 )
-async def test_without_an_orgs_own_login_nothing_is_connected(
+async def test_without_an_orgs_own_login_url_nothing_is_connected(
     sessions: SalesforceSessions, login_url: str, client_id: str | None
 ) -> None:
-    """Client credentials are for one org; on the shared login hosts an admin has to connect first."""
+    """Client credentials need an org's own domain. On shared login hosts an admin has to connect first."""
     other = replace(sessions, login_url=login_url, client_id=client_id, client_secret=client_id)
     assert await other.session_for("T1") is None
 
 
-async def test_the_operator_may_move_to_another_org(sessions: SalesforceSessions, org: SalesforceSandbox) -> None:
-    """A change of the login URL is followed at once, and credentials that are taken away connect nothing."""
+async def test_the_operator_may_change_to_another_org(sessions: SalesforceSessions, org: SalesforceSandbox) -> None:
+    """A changed login URL is used at once, and removed credentials connect nothing."""
     assert await sessions.session_for("T1") is not None
     moved = replace(sessions, login_url=org.url.replace("127.0.0.1", "localhost"))
     assert await moved.session_for("T1") is not None
-    assert (await known(sessions)).login_url == moved.login_url
+    assert (await stored_connection(sessions)).login_url == moved.login_url
     assert len(org.calls_of("token")) == 2
     assert await replace(sessions, client_id=None).session_for("T1") is None
 
 
-async def test_what_was_disconnected_is_not_renewed(
+async def test_a_disconnected_session_is_not_renewed(
     sessions: SalesforceSessions, org: SalesforceSandbox, http: aiohttp.ClientSession
 ) -> None:
-    """Somebody else's call may still be under way."""
+    """Another call may still be in progress when an admin disconnects."""
     await connect(sessions, org, http)
-    stale = (await known(sessions)).access_token
+    stale = (await stored_connection(sessions)).access_token
     await sessions.disconnect("T1")
     assert await sessions.renew("T1", stale) is None
 
 
-async def test_however_many_ask_a_session_is_renewed_once(sessions: SalesforceSessions, org: SalesforceSandbox) -> None:
-    """All who saw the same session end get the same new one."""
+async def test_a_session_is_renewed_once_for_all_callers(sessions: SalesforceSessions, org: SalesforceSandbox) -> None:
+    """All callers with the same expired session get the same new one."""
     old = await sessions.session_for("T1")
     assert old is not None
     org.expire_sessions()
@@ -157,16 +157,16 @@ async def test_however_many_ask_a_session_is_renewed_once(sessions: SalesforceSe
     renewed = await asyncio.gather(*(sessions.renew("T1", old.access_token) for _ in range(20)))
 
     assert len(org.calls_of("token")) == 1
-    assert len({one.access_token for one in renewed if one}) == 1
+    assert len({session.access_token for session in renewed if session}) == 1
     assert await replica_of(sessions).renew("T1", old.access_token) == renewed[0]
     assert len(org.calls_of("token")) == 1
 
 
 @pytest.mark.both_databases
-async def test_while_one_replica_renews_the_other_comes_back_later(
+async def test_while_one_replica_renews_another_waits(
     sessions: SalesforceSessions, org: SalesforceSandbox, clock: Clock
 ) -> None:
-    """It is told how soon; and if the first one died, it takes over when the lease has ended."""
+    """It is told how long. If the first one has died, it takes over when the lease has expired."""
     old = await sessions.session_for("T1")
     assert old is not None
     await sessions.database.run(connections.claim_renewal, sessions.cipher, "T1", old.access_token, clock())
@@ -183,9 +183,9 @@ async def test_while_one_replica_renews_the_other_comes_back_later(
 async def test_an_admin_can_connect_and_disconnect(
     sessions: SalesforceSessions, org: SalesforceSandbox, http: aiohttp.ClientSession
 ) -> None:
-    """The code becomes tokens; disconnecting revokes them at Salesforce too."""
+    """The code is exchanged for tokens. Disconnecting revokes them in Salesforce too."""
     await connect(sessions, org, http)
-    connection = await known(sessions)
+    connection = await stored_connection(sessions)
     assert connection.refresh_token in org.oauth.refresh_tokens
     assert connection.user_id != org.oauth.run_as
 
@@ -194,50 +194,50 @@ async def test_an_admin_can_connect_and_disconnect(
     assert await sessions.disconnect("T1") is False
 
 
-async def test_a_rotated_refresh_token_is_kept(
+async def test_a_rotated_refresh_token_is_stored(
     sessions: SalesforceSessions, org: SalesforceSandbox, http: aiohttp.ClientSession
 ) -> None:
-    """Each refresh token is good once: renewing again and again works, on any replica."""
+    """Each refresh token works once, so every renewal needs the one before, on any replica."""
     await connect(sessions, org, http)
     for replica in (sessions, replica_of(sessions), sessions):
-        stale = (await known(sessions)).access_token
+        stale = (await stored_connection(sessions)).access_token
         assert await replica.renew("T1", stale) is not None
     assert len({token.family for token in org.oauth.refresh_tokens.values()}) == 1
 
 
-async def test_a_refused_renewal_is_an_admins_to_mend(
+async def test_a_refused_renewal_needs_an_admin(
     sessions: SalesforceSessions, org: SalesforceSandbox, http: aiohttp.ClientSession
 ) -> None:
-    """It says so, is remembered for status, and holds nothing secret; connecting again mends it."""
+    """The problem is stored for status without secrets, and cleared by connecting again."""
     await connect(sessions, org, http)
-    connection = await known(sessions)
+    connection = await stored_connection(sessions)
     org.oauth.revoke(str(connection.refresh_token))
-    with pytest.raises(PermanentError, match="connect Salesforce again") as refused:
+    with pytest.raises(PermanentError, match="Reconnect Salesforce") as refused:
         await sessions.renew("T1", connection.access_token)
     assert "secret" not in str(refused.value)
     assert str(connection.refresh_token) not in str(refused.value)
-    assert (await known(sessions)).problem == str(refused.value)
+    assert (await stored_connection(sessions)).problem == str(refused.value)
 
     await connect(sessions, org, http)
-    assert (await known(sessions)).problem is None
+    assert (await stored_connection(sessions)).problem is None
 
 
 @pytest.mark.parametrize("trouble", [{"status": 503}, {"drop": True}, {"garbage": True}])
-async def test_an_outage_passes(
+async def test_an_outage_is_transient(
     sessions: SalesforceSessions, org: SalesforceSandbox, trouble: dict[str, object]
 ) -> None:
-    """No answer, or none that makes sense, may be tried again at once."""
+    """A missing or invalid answer may be retried at once."""
     org.faults.add("token", **trouble)  # type: ignore[arg-type]  # one of them at a time
     with pytest.raises(TransientError):
         await sessions.session_for("T1")
-    assert (await known(sessions)).problem is None
+    assert (await stored_connection(sessions)).problem is None
     assert await sessions.session_for("T1") is not None
 
 
 async def test_a_redirect_of_the_login_host_is_not_followed(
     sessions: SalesforceSessions, org: SalesforceSandbox
 ) -> None:
-    """The client secret is sent to the address in the settings only."""
+    """The client secret is only sent to the address in the settings."""
 
     async def elsewhere(_: web.Request) -> web.Response:
         raise web.HTTPPermanentRedirect(org.url + "/services/oauth2/token")
@@ -245,15 +245,15 @@ async def test_a_redirect_of_the_login_host_is_not_followed(
     app = web.Application()
     app.router.add_post("/services/oauth2/token", elsewhere)
     async with TestServer(app) as server:
-        astray = replace(sessions, login_url=str(server.make_url("")).rstrip("/"))
+        redirected = replace(sessions, login_url=str(server.make_url("")).rstrip("/"))
         with pytest.raises(PermanentError, match="SALESFORCE_LOGIN_URL"):
-            await astray.session_for("T1")
+            await redirected.session_for("T1")
     assert org.calls == []
 
 
 async def test_a_foreign_instance_gets_no_session(sessions: SalesforceSessions, org: SalesforceSandbox) -> None:
-    """Whatever the login host says, a session is sent to Salesforce or to this machine only."""
+    """A session is only sent to Salesforce or this machine, whatever the login host answers."""
     org.url = "https://evil.example"
-    with pytest.raises(PermanentError, match="not one of its own"):
+    with pytest.raises(PermanentError, match="outside its own domains"):
         await sessions.session_for("T1")
-    assert (await known(sessions)).instance_url is None
+    assert (await stored_connection(sessions)).instance_url is None

@@ -1,4 +1,4 @@
-"""What the token endpoint's answers mean."""
+"""Parsing the answers of the token endpoint, and checking instance URLs."""
 
 import json
 
@@ -16,8 +16,8 @@ GOOD = {
 }
 
 
-def test_a_good_answer_is_read() -> None:
-    """Tokens, where they are good, and whose they are; none of it printed."""
+def test_tokens_are_parsed() -> None:
+    """They come with the instance and the ids of org and user, and repr never shows a token."""
     tokens = read_tokens(200, json.dumps(GOOD).encode(), LOGIN)
     assert (tokens.access_token, tokens.refresh_token) == ("secret-token", "secret-refresh")
     assert (tokens.org_id, tokens.user_id) == ("00D000000000001EAA", "005000000000001AAA")
@@ -27,29 +27,31 @@ def test_a_good_answer_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "kind", "said"),
+    ("status", "body", "kind", "text"),
     [
-        (400, {"error": "invalid_grant", "error_description": "expired"}, PermanentError, "connect Salesforce again"),
+        (400, {"error": "invalid_grant", "error_description": "expired"}, PermanentError, "Reconnect Salesforce"),
         (400, {"error": "invalid_client"}, PermanentError, "SALESFORCE_CLIENT_SECRET"),
         (401, {"error": "invalid_client_id"}, PermanentError, "SALESFORCE_CLIENT_ID"),
         (400, {"error": "new_trouble"}, PermanentError, "SALESFORCE_LOGIN_URL"),
         (400, {"error": "unknown_error", "error_description": "retry your request"}, TransientError, "retry"),
         (400, {"error": "invalid_grant", "error_description": "login rate exceeded"}, TransientError, "rate"),
-        (200, {"instance_url": LOGIN}, PermanentError, "no session"),
-        (200, b"<html>", TransientError, "does not answer like Salesforce"),
-        (200, b"\xff", TransientError, "does not answer like Salesforce"),
+        (200, {"instance_url": LOGIN}, PermanentError, "refused a session"),
+        (200, b"<html>", TransientError, "does not seem to be Salesforce"),
+        (200, b"\xff", TransientError, "does not seem to be Salesforce"),
         (404, b"not here", PermanentError, "SALESFORCE_LOGIN_URL"),
         (302, b"", PermanentError, "SALESFORCE_LOGIN_URL"),
         (503, b"", TransientError, "503"),
         (429, {"error": "slow"}, TransientError, "429"),
-        (200, {**GOOD, "instance_url": "https://evil.example"}, PermanentError, "not one of its own"),
-        (200, {**GOOD, "instance_url": None}, PermanentError, "not one of its own"),
+        (200, {**GOOD, "instance_url": "https://evil.example"}, PermanentError, "outside its own domains"),
+        (200, {**GOOD, "instance_url": None}, PermanentError, "outside its own domains"),
     ],
 )
-def test_trouble_is_passing_or_an_admins(status: int, body: object, kind: type[Exception], said: str) -> None:
-    """What an admin has to mend says so; what passes may be tried again."""
+def test_errors_are_transient_or_say_what_an_admin_has_to_fix(
+    status: int, body: object, kind: type[Exception], text: str
+) -> None:
+    """Transient errors may be retried."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    with pytest.raises(kind, match=said):
+    with pytest.raises(kind, match=text):
         read_tokens(status, raw, LOGIN)
 
 
@@ -63,8 +65,8 @@ def test_trouble_is_passing_or_an_admins(status: int, body: object, kind: type[E
         "https://acme.my.salesforce.mil",
     ],
 )
-def test_an_instance_of_salesforces_is_trusted(url: str) -> None:
-    """Any host under Salesforce's domains, by https."""
+def test_hosts_of_salesforce_are_trusted(url: str) -> None:
+    """Any host under a domain of Salesforce is accepted with https."""
     assert checked_instance_url(url, "https://login.salesforce.com").startswith("https://")
 
 
@@ -86,14 +88,14 @@ def test_an_instance_of_salesforces_is_trusted(url: str) -> None:
         7,
     ],
 )
-def test_no_session_is_sent_to_anywhere_else(url: object) -> None:
-    """Plain http, other hosts that look alike, other ports and this machine are refused."""
+def test_sessions_are_not_sent_to_other_hosts(url: object) -> None:
+    """Plain HTTP, hosts that look similar, other ports and this machine are refused."""
     with pytest.raises(PermanentError):
         checked_instance_url(url, "https://login.salesforce.com")
 
 
-def test_an_org_on_this_machine_is_for_a_login_on_this_machine() -> None:
-    """Loopback and plain http, with its port, when the operator's own login URL is loopback."""
+def test_an_org_on_this_machine_needs_a_login_url_on_this_machine() -> None:
+    """Loopback, plain HTTP and a port are accepted if the operator's login URL is loopback."""
     assert checked_instance_url("http://127.0.0.1:4507/", "http://localhost:4507") == "http://127.0.0.1:4507"
     with pytest.raises(PermanentError):
         checked_instance_url("http://10.0.0.1", "http://localhost:4507")

@@ -1,4 +1,4 @@
-"""Which version of Salesforce's API is spoken."""
+"""The version of Salesforce's API that is used."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from services.salesforce.queries.client import API_VERSION, nearest_version
 
 
 @pytest.mark.parametrize(
-    ("listed", "spoken"),
+    ("listed", "used"),
     [
         (["31.0", "66.0", "68.0"], "66.0"),
         (["58.0", "65.0", "64.0"], "65.0"),
@@ -16,12 +16,12 @@ from services.salesforce.queries.client import API_VERSION, nearest_version
         ([], API_VERSION),
     ],
 )
-def test_the_newest_that_is_not_newer_than_ours_is_spoken(listed: list[str], spoken: str) -> None:
-    """Else the oldest there is, and ours where nothing is listed."""
-    assert nearest_version([{"label": "x", "url": "/y", "version": one} for one in listed]) == spoken
+def test_the_newest_version_up_to_ours_is_used(listed: list[str], used: str) -> None:
+    """Otherwise the oldest is used, and ours if none is listed."""
+    assert nearest_version([{"label": "x", "url": "/y", "version": version} for version in listed]) == used
 
 
-@pytest.mark.parametrize("told", [None, 7, "66.0", {}, {"version": "58.0"}, [7, None, {}, {"version": 58}]])
-def test_an_answer_that_lists_no_versions_changes_nothing(told: object) -> None:
-    """Whatever somebody in between answers."""
-    assert nearest_version(told) == API_VERSION
+@pytest.mark.parametrize("answer", [None, 7, "66.0", {}, {"version": "58.0"}, [7, None, {}, {"version": 58}]])
+def test_an_answer_without_versions_changes_nothing(answer: object) -> None:
+    """A gateway may answer anything."""
+    assert nearest_version(answer) == API_VERSION
