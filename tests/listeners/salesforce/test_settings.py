@@ -128,10 +128,10 @@ async def test_the_operators_connection_can_be_retried_from_home(acme: Salesforc
 
 
 async def test_members_see_no_salesforce_buttons(acme: SalesforceWorld) -> None:
-    """Home tells them who set the app up."""
+    """Home tells them who can change the settings."""
     await acme.connect()
     home = await HomeUser(acme, acme.noor).home()
-    assert "Workspace admins and owners set this up" in home
+    assert "Workspace admins and owners" in home
     assert "salesforce_" not in home
 
 
