@@ -85,16 +85,16 @@ async def _start(
         if text := await delivery_actions.update_messages(result):
             await respond(text, replace_original=False)
         return
-    found, loading_id = await dialog.wait_for(NOTE_TITLE, delivery_actions.find(*target, kind))
-    view = note_view(found) if isinstance(found, str) else _DIALOGS[kind](found)
+    actionable, loading_id = await dialog.wait_for(NOTE_TITLE, delivery_actions.find(*target, kind))
+    view = note_view(actionable) if isinstance(actionable, str) else _DIALOGS[kind](actionable)
     if loading_id:
         await dialog.update_view(loading_id, view)
-    elif not isinstance(found, str):
+    elif not isinstance(actionable, str):
         await dialog.open_view(view)
     elif dialog.body.get("view"):
         await dialog.update_view(dialog.view["id"], view)
     else:
-        await respond(found, replace_original=False)
+        await respond(actionable, replace_original=False)
 
 
 async def reassign(dialog: Dialog, delivery_actions: DeliveryActions) -> None:
@@ -120,8 +120,8 @@ async def mute(dialog: Dialog, delivery_actions: DeliveryActions) -> None:
         return
 
     async def work() -> None:
-        found = await delivery_actions.mute(*_target(dialog), what)
-        await dialog.show(note_view(found) if isinstance(found, str) else mute_view(found))
+        actionable = await delivery_actions.mute(*_target(dialog), what)
+        await dialog.show(note_view(actionable) if isinstance(actionable, str) else mute_view(actionable))
 
     await dialog.run_submission(work())
 
@@ -129,8 +129,10 @@ async def mute(dialog: Dialog, delivery_actions: DeliveryActions) -> None:
 async def unmute(dialog: Dialog, delivery_actions: DeliveryActions) -> None:
     await dialog.ack()
     what, _, delivery = dialog.action["value"].partition(":")
-    found = await delivery_actions.mute(dialog.workspace_id, _id(delivery), dialog.user_id, what, muted=False)
-    await dialog.update_view(dialog.view["id"], note_view(found) if isinstance(found, str) else mute_view(found))
+    actionable = await delivery_actions.mute(dialog.workspace_id, _id(delivery), dialog.user_id, what, muted=False)
+    await dialog.update_view(
+        dialog.view["id"], note_view(actionable) if isinstance(actionable, str) else mute_view(actionable)
+    )
 
 
 async def _submit(dialog: Dialog, delivery_actions: DeliveryActions, action: Awaitable[ActionResult]) -> None:

@@ -57,61 +57,61 @@ def note_view(text: str) -> View:
     return modal(NOTE_TITLE, [section(text)])
 
 
-def reassign_view(found: ActionableDelivery) -> View:
-    delivery = found.delivery
+def reassign_view(actionable: ActionableDelivery) -> View:
+    delivery = actionable.delivery
     may_return = is_person(delivery.destination) or delivery.actor is not None
     hint = "They get a direct message."
     if may_return:
         hint = "Leave this empty if you do not know. Then it goes to the channel, where someone can claim it."
     picker = {"type": "users_select", "action_id": CHOICE, "placeholder": plain("Choose a person")}
     blocks = [
-        _job_change(found),
+        _job_change(actionable),
         _input(CHOICE, "Who is responsible?", picker, hint, optional=may_return),
         _comment("Reason"),
     ]
-    return _dialog(found, REASSIGN, "Reassign", "Reassign", blocks)
+    return _dialog(actionable, REASSIGN, "Reassign", "Reassign", blocks)
 
 
-def snooze_view(found: ActionableDelivery) -> View:
+def snooze_view(actionable: ActionableDelivery) -> View:
     hint = "You get it once more, at nine in the morning in your time zone."
     choice = _input(CHOICE, "Remind me", _radio(_SNOOZE_OPTIONS, SnoozeOption.TOMORROW), hint)
-    return _dialog(found, SNOOZE, "Snooze", "Snooze", [_job_change(found), choice])
+    return _dialog(actionable, SNOOZE, "Snooze", "Snooze", [_job_change(actionable), choice])
 
 
-def report_view(found: ActionableDelivery) -> View:
+def report_view(actionable: ActionableDelivery) -> View:
     # Nothing is selected at first, so that nobody reports something by overlooking it.
-    blocks = [_job_change(found), _input(CHOICE, "What is wrong?", _radio(FAULTS)), _comment("Comment")]
-    return _dialog(found, REPORT, "Wrong data", "Report", blocks)
+    blocks = [_job_change(actionable), _input(CHOICE, "What is wrong?", _radio(FAULTS)), _comment("Comment")]
+    return _dialog(actionable, REPORT, "Wrong data", "Report", blocks)
 
 
-def mute_view(found: ActionableDelivery) -> View:
+def mute_view(actionable: ActionableDelivery) -> View:
     """What the person has muted, with Undo buttons, and what they can mute."""
-    change = found.job_change
+    change = actionable.job_change
     choices: dict[str, str] = {change.change_type: CHANGES[change.change_type], change.signal: _SIGNALS[change.signal]}
     blocks = [
-        section(f"🔕 *{label}*: muted", button("Undo", UNMUTE, f"{what}:{found.delivery.id}"))
+        section(f"🔕 *{label}*: muted", button("Undo", UNMUTE, f"{what}:{actionable.delivery.id}"))
         for what, label in choices.items()
-        if what in found.muted
+        if what in actionable.muted
     ]
-    if required := [label for what, label in choices.items() if what in found.required]:
+    if required := [label for what, label in choices.items() if what in actionable.required]:
         blocks.append(context(f"Required by your admins: {', '.join(required)}."))
-    rest = {what: label for what, label in choices.items() if what not in found.muted | found.required}
+    rest = {what: label for what, label in choices.items() if what not in actionable.muted | actionable.required}
     if not rest:
         return modal("Mute", blocks)
     hint = "These job changes go to the next person in the ownership rules, or to the default channel."
     blocks.append(_input(CHOICE, "Do not notify me about", _radio(rest, next(iter(rest))), hint))
-    return _dialog(found, MUTE, "Mute", "Mute", blocks)
+    return _dialog(actionable, MUTE, "Mute", "Mute", blocks)
 
 
-def why_view(found: ActionableDelivery) -> View:
+def why_view(actionable: ActionableDelivery) -> View:
     """The reason, the rule, the candidates in order with their results, and what the message left out."""
-    delivery, change = found.delivery, found.job_change
+    delivery, change = actionable.delivery, actionable.job_change
     decision: Mapping[str, Any] = json.loads(delivery.decision or "{}")
     in_person = is_person(delivery.destination)
     details = meaning(change, _side(delivery.side))
     notes = [escape(note, 300) for note in decision.get("notes", [])[:5]]
     blocks = [
-        _job_change(found),
+        _job_change(actionable),
         *([context(" · ".join(details))] if details else []),
         section(f"*Why {'you' if in_person else 'here'}*\n{escape(delivery.reason, 500)}"),
         *_decision_blocks(decision, change),
@@ -153,13 +153,13 @@ def _side(side: str | None) -> Side | None:
     return next((each for each in ("past", "current", "both") if each == side), None)
 
 
-def _job_change(found: ActionableDelivery) -> Block:
-    change, side = found.job_change, _side(found.delivery.side)
+def _job_change(actionable: ActionableDelivery) -> Block:
+    change, side = actionable.job_change, _side(actionable.delivery.side)
     return section("\n".join(filter(None, [sentence(headline(change, bold, side)), background(change, side)])))
 
 
-def _dialog(found: ActionableDelivery, callback_id: str, title: str, submit: str, blocks: list[Block]) -> View:
-    metadata = json.dumps({"delivery": str(found.delivery.id)})
+def _dialog(actionable: ActionableDelivery, callback_id: str, title: str, submit: str, blocks: list[Block]) -> View:
+    metadata = json.dumps({"delivery": str(actionable.delivery.id)})
     view = modal(title, blocks) | {"close": plain("Cancel"), "submit": plain(submit)}
     return view | {"callback_id": callback_id, "private_metadata": metadata}
 

@@ -88,27 +88,27 @@ class DeliveryActions:
         return ActionableDelivery(delivery, change, muted, await self.database.run(muting.required, workspace_id))
 
     async def take(self, workspace_id: str, delivery_id: int, actor: str) -> ActionResult:
-        found = await self.find(workspace_id, delivery_id, actor, ActionKind.TAKE)
-        if isinstance(found, str):
-            return ActionResult(found)
-        if await self.database.run(actions.take, found.delivery, actor, self.now()):
-            return ActionResult(job_change_id=found.delivery.job_change_id)
-        return await self._too_late(found.delivery, actor, ActionKind.TAKE)
+        actionable = await self.find(workspace_id, delivery_id, actor, ActionKind.TAKE)
+        if isinstance(actionable, str):
+            return ActionResult(actionable)
+        if await self.database.run(actions.take, actionable.delivery, actor, self.now()):
+            return ActionResult(job_change_id=actionable.delivery.job_change_id)
+        return await self._too_late(actionable.delivery, actor, ActionKind.TAKE)
 
     async def reassign(
         self, workspace_id: str, delivery_id: int, actor: str, to: str | None, comment: str
     ) -> ActionResult:
         """Reassign it to the Slack user `to`, or return it to the channel if that is None."""
-        found = await self.find(workspace_id, delivery_id, actor, ActionKind.REASSIGN)
-        if isinstance(found, str):
-            return ActionResult(found)
-        delivery = found.delivery
+        actionable = await self.find(workspace_id, delivery_id, actor, ActionKind.REASSIGN)
+        if isinstance(actionable, str):
+            return ActionResult(actionable)
+        delivery = actionable.delivery
         if problem := await self._reassign_problem(delivery, actor, to):
             return ActionResult(problem, can_choose_again=True)
         name = await self._name(workspace_id, actor)
         ending = f": “{comment.strip()[:LONGEST_COMMENT]}”" if comment.strip() else "."
         if to is None:
-            channel = await self._channel_of(found) if is_person(delivery.destination) else delivery.destination
+            channel = await self._channel_of(actionable) if is_person(delivery.destination) else delivery.destination
             new = _new_delivery(delivery, channel, Role.FALLBACK, f"{name} returned this to the channel{ending}")
             reassigned = await self.database.run(actions.return_to_channel, delivery, actor, new, self.now())
         else:
@@ -120,9 +120,9 @@ class DeliveryActions:
 
     async def snooze(self, workspace_id: str, delivery_id: int, actor: str, option: SnoozeOption) -> ActionResult:
         """It comes back in the morning by the actor's clock, or later if their preferences hold it back then."""
-        found = await self.find(workspace_id, delivery_id, actor, ActionKind.SNOOZE)
-        if isinstance(found, str):
-            return ActionResult(found)
+        actionable = await self.find(workspace_id, delivery_id, actor, ActionKind.SNOOZE)
+        if isinstance(actionable, str):
+            return ActionResult(actionable)
         try:
             user = await self.slack.user(workspace_id, actor)
         except TransientError:
@@ -132,17 +132,17 @@ class DeliveryActions:
         ends_at = snooze_ends_at(option, self.now(), user.tz if user else None)
         hours = await self.database.run(member_preferences.find, workspace_id, actor)
         due_at = hours.held_until(ends_at, ends_at)
-        await self.database.run(actions.snooze, found.delivery, actor, due_at, self.now())
-        return ActionResult(job_change_id=found.delivery.job_change_id)
+        await self.database.run(actions.snooze, actionable.delivery, actor, due_at, self.now())
+        return ActionResult(job_change_id=actionable.delivery.job_change_id)
 
     async def report(self, workspace_id: str, delivery_id: int, actor: str, fault: str, comment: str) -> ActionResult:
         """Report wrong data. `fault` is one of FAULTS."""
-        found = await self.find(workspace_id, delivery_id, actor, ActionKind.WRONG_DATA)
-        if isinstance(found, str):
-            return ActionResult(found)
+        actionable = await self.find(workspace_id, delivery_id, actor, ActionKind.WRONG_DATA)
+        if isinstance(actionable, str):
+            return ActionResult(actionable)
         text = comment.strip()[:LONGEST_COMMENT] or None
-        await self.database.run(actions.report, found.delivery, actor, fault, text, self.now())
-        return ActionResult(job_change_id=found.delivery.job_change_id)
+        await self.database.run(actions.report, actionable.delivery, actor, fault, text, self.now())
+        return ActionResult(job_change_id=actionable.delivery.job_change_id)
 
     async def mute(
         self, workspace_id: str, delivery_id: int, actor: str, what: str, *, muted: bool = True
@@ -152,15 +152,15 @@ class DeliveryActions:
 
         `what` is the signal or the change type of the job change.
         """
-        found = await self.find(workspace_id, delivery_id, actor, ActionKind.MUTE)
-        if isinstance(found, str):
-            return found
-        if what not in {found.job_change.signal, found.job_change.change_type}:
+        actionable = await self.find(workspace_id, delivery_id, actor, ActionKind.MUTE)
+        if isinstance(actionable, str):
+            return actionable
+        if what not in {actionable.job_change.signal, actionable.job_change.change_type}:
             return "That cannot be muted from this message."
-        if muted and what in found.required:
+        if muted and what in actionable.required:
             return CANNOT_BE_MUTED
         change = muting.mute if muted else muting.unmute
-        await self.database.run(change, found.delivery, actor, what, self.now())
+        await self.database.run(change, actionable.delivery, actor, what, self.now())
         return await self.find(workspace_id, delivery_id, actor, ActionKind.MUTE)
 
     async def update_messages(self, result: ActionResult) -> str | None:
@@ -176,9 +176,9 @@ class DeliveryActions:
         """Send one snoozed job change that is due, or update some messages. False if nothing was due."""
         return await self.database.run(actions.resume_snoozed, self.now()) or await self.redrawer.catch_up()
 
-    async def _channel_of(self, found: ActionableDelivery) -> str:
-        workspace = await self.database.run(workspaces.find, found.delivery.workspace_id)
-        return workspace.channel_of(found.job_change.signal) if workspace else DEFAULT_CHANNEL
+    async def _channel_of(self, actionable: ActionableDelivery) -> str:
+        workspace = await self.database.run(workspaces.find, actionable.delivery.workspace_id)
+        return workspace.channel_of(actionable.job_change.signal) if workspace else DEFAULT_CHANNEL
 
     async def _too_late(self, delivery: Delivery, actor: str, kind: ActionKind) -> ActionResult:
         """Someone else was faster, or the same person pressed twice."""

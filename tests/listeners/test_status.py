@@ -317,7 +317,7 @@ async def test_another_workspaces_job_change_is_not_explained(office):
     assert f"There is no job change like “{theirs}” in this workspace." in await ask(office, office.dana, theirs)
 
 
-def found(**changes: object) -> JobChangeRecord:
+def job_change_record(**changes: object) -> JobChangeRecord:
     values: dict[str, object] = {
         "id": "jc",
         "source": LIVE,
@@ -354,7 +354,7 @@ def found(**changes: object) -> JobChangeRecord:
 @pytest.mark.parametrize("change", [SAMPLES["new company"], None])
 def test_slack_accepts_every_explanation(changes, text, change):
     """However long the names are. Everything foreign is escaped."""
-    explained = Explanation(found(**changes), change, ("jc-2", "jc-3"))
+    explained = Explanation(job_change_record(**changes), change, ("jc-2", "jc-3"))
 
     for reader in (None, "U1", "U2"):
         blocks = explained_blocks(explained, reader)
@@ -369,7 +369,7 @@ def test_explain_shows_labels_instead_of_codes():
     steps = [("reported as wrong", "not_moved, says U0DANA1234"), ("muted", "new_company, by U0DANA1234")]
     trace = [TraceStep("jc", SOMEDAY, *step) for step in steps]
 
-    shown = str(explained_blocks(Explanation(found(trace=trace), None), None))
+    shown = str(explained_blocks(Explanation(job_change_record(trace=trace), None), None))
 
     assert "reported as wrong: Did not change jobs, by <@U0DANA1234>" in shown
     assert "muted: New company, by <@U0DANA1234>" in shown

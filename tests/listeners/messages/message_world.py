@@ -134,8 +134,8 @@ def button_labels(message: Message) -> list[str]:
 
 def interactive_elements(message: Message) -> list[Json]:
     blocks = message.blocks or []
-    found = [element for block in blocks if block["type"] == "actions" for element in block["elements"]]
-    return found + [block["accessory"] for block in blocks if "accessory" in block]
+    elements = [element for block in blocks if block["type"] == "actions" for element in block["elements"]]
+    return elements + [block["accessory"] for block in blocks if "accessory" in block]
 
 
 def blocks_text(message: Message) -> str:
