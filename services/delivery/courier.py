@@ -70,7 +70,8 @@ class Courier:
         """Return the settlement after an exception: each delivery is tried alone, then as plain text, then fails."""
         now = self.now()
         if claim.in_doubt:
-            return InDoubt(claim, now, now + backoff_ms(claim.failures + 1, random()), reason, by_answer=True)  # noqa: S311
+            due_at = now + max(backoff_ms(claim.failures + 1, random()), posts.LANE_GAP_MS)  # noqa: S311
+            return InDoubt(claim, now, due_at, reason, by_answer=True)
         return self._simplify(claim, reason)
 
     async def _attempt(self, claim: Claim) -> Settlement:
@@ -138,6 +139,8 @@ class Courier:
         due_at = now + backoff_ms(claim.failures + 1, random())  # noqa: S311
         await self._count_failure(claim.workspace_id, now, str(error))
         if error.in_doubt or claim.in_doubt:
+            # It may have been posted just now, so the next attempt keeps the pace of the lane.
+            due_at = max(due_at, now + posts.LANE_GAP_MS)
             return InDoubt(claim, now, due_at, str(error), by_answer=error.in_doubt)
         if any(is_hopeless(claim.due_since(delivery), now) for delivery in claim.deliveries):
             return Failed(claim, now, f"it could not be delivered for three days: {error}")

@@ -75,6 +75,18 @@ async def test_what_only_an_admin_can_fix_goes_to_the_default_channel(world, dan
     assert "The DRI could not be notified" in world.channel_messages("job-changes")[0].text
 
 
+async def test_a_message_that_may_have_been_posted_is_not_posted_again_within_a_second(world, channel):
+    """One message a second and destination, also when the same message is sent again in a channel."""
+    world.slack.faults.add(POST, perform=True, times=1, status=500)
+    job_change_id = await world.deliver(source_event_id="doubt")
+
+    await pass_time(world, 1, step=0.05)
+    first, second = world.channel_messages("job-changes")
+
+    assert float(second.ts) - float(first.ts) >= 1
+    assert (await world.outcome(job_change_id))[0] == "delivered"
+
+
 @pytest.mark.parametrize(
     "fault",
     [{"status": 500}, {"error": "internal_error"}, {"error": "fatal_error"}, {"drop": "after"}, {"body": b"oops"}],
