@@ -51,6 +51,16 @@ class WorkEvents:
     to_post: asyncio.Event = field(default_factory=asyncio.Event)
 
 
+async def wait_for(event: asyncio.Event, seconds: float) -> None:
+    """Wait until the event is set or the time is over, and clear the event."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        pass
+    event.clear()
+
+
 @dataclass(frozen=True)
 class Worker:
     """Routes and posts until it is stopped."""
@@ -66,6 +76,7 @@ class Worker:
     """Other jobs in small steps. Each returns whether it had work. They are cancelled at once when the worker stops."""
     heartbeat: Callable[[str], None] = lambda _loop: None
     """Called with the name of a loop, route or post, each time it runs."""
+    wait: Callable[[asyncio.Event, float], Awaitable[None]] = wait_for
     _routing: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
     _posting: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
 
@@ -131,7 +142,7 @@ class Worker:
                 pause = NEXT_CLAIM_SECONDS if pause <= CLAIMED_FIRST_SECONDS else CLAIMED_FIRST_SECONDS
             else:
                 pause = backoff_ms(failures, random()) / 1_000 if failures else POLL_SECONDS  # noqa: S311
-            await _wait_for(event, min(pause, LONGEST_PAUSE_SECONDS))
+            await self.wait(event, min(pause, LONGEST_PAUSE_SECONDS))
 
     async def _tidy_regularly(self) -> None:
         while True:
@@ -185,16 +196,6 @@ class Worker:
         asyncio.get_running_loop().call_later(wait / 1_000, self.work_events.to_post.set)
         if was_full:
             self.work_events.to_post.set()
-
-
-async def _wait_for(event: asyncio.Event, seconds: float) -> None:
-    """Wait until the event is set or the time is over, and clear the event."""
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        pass
-    event.clear()
 
 
 def _start(tasks: set[asyncio.Task[None]], work: Coroutine[None, None, None]) -> None:
