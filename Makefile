@@ -32,7 +32,7 @@ format: $(VENV)/dev.stamp ## format the code and apply ruff's fixes
 	$(BIN)/ruff format .
 
 chaos: $(VENV)/dev.stamp ## test with killed processes, outages and floods, on both databases
-	$(BIN)/python -m pytest tests/chaos --in-full -m "not alone" --numprocesses 3 --dist worksteal $(ARGS) || test $$? -eq 5
+	$(BIN)/python -m pytest tests/chaos tests/simulation --in-full -m "not alone" --numprocesses 3 --dist worksteal $(ARGS) || test $$? -eq 5
 	$(BIN)/python -m pytest tests/chaos --in-full -m alone $(ARGS) || test $$? -eq 5  # 5: ARGS selects none of these
 
 bench: $(VENV)/dev.stamp ## run the benchmarks and update the figures in the documents

@@ -1,0 +1,293 @@
+"""A stand-in for Slack behind `AsyncWebClient`: channels, messages, people, and answers that fail as Slack's do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
+
+from tests.simulation.loop import RUNNING
+from tests.simulation.profile import AMBIGUOUS, Window
+
+if TYPE_CHECKING:
+    from tests.simulation.process import Replica
+    from tests.simulation.simulation import Simulation
+
+CALL_SECONDS = 10.0
+"""The app's own limit for a call, see CALL_TIMEOUT in app.py."""
+
+LATEST_SECONDS = 40.0
+"""How long after its call a message may be performed at the latest."""
+
+WRITES = {"chat.postMessage", "chat.update"}
+SERIAL = re.compile(r"Serial (\d{4})")
+ADMIN, MANAGER, CHANNEL = "U0ADMIN", "U0MANAGER", "C0DEFAULT"
+LAYOUT_REFUSED = {"ok": False, "error": "invalid_blocks"}
+
+
+@dataclass(eq=False)
+class Call:
+    """A call of a replica. Times are in seconds on the loop's clock; None means not (yet)."""
+
+    method: str
+    arguments: dict[str, Any]
+    caller: Replica
+    started_at: float
+    fate: str
+    performed_at: float | None = None
+    answered_at: float | None = None
+    """When its caller got an answer, or gave up waiting for it."""
+    looked_at: float | None = None
+    """For a message: when its caller last looked into the conversation before this call."""
+    can_look: bool = False
+    """For a message: whether its caller could look into the conversation."""
+
+    @property
+    def post_id(self) -> str | None:
+        metadata = self.arguments.get("metadata") or {}
+        return metadata.get("event_payload", {}).get("post_id")
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether its caller got an answer that leaves open whether it was performed."""
+        return self.answered_at is not None and self.fate in AMBIGUOUS
+
+
+@dataclass(eq=False)
+class Message:
+    """A message at Slack, as it was last updated."""
+
+    channel: str
+    ts: str
+    text: str
+    blocks: Any
+    call: Call
+    updates: int = 0
+
+    @property
+    def post_id(self) -> str | None:
+        return self.call.post_id
+
+    @property
+    def is_reply(self) -> bool:
+        return "thread_ts" in self.call.arguments
+
+    @property
+    def serials(self) -> list[int]:
+        """The job changes that it shows, in order."""
+        shown = json.dumps(self.call.arguments.get("blocks")) + self.call.arguments["text"]
+        return list(dict.fromkeys(int(serial) for serial in SERIAL.findall(shown)))
+
+
+@dataclass
+class SimulatedSlack:
+    """Everything that happened at Slack. Nothing is ever deleted."""
+
+    simulation: Simulation
+    messages: list[Message] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    waits: dict[str, tuple[float, float, Replica]] = field(default_factory=dict)
+    """By method: from when to when it must not be called, and who was told so."""
+    looks: list[tuple[Replica, str, float]] = field(default_factory=list)
+
+    async def api_call(
+        self, method: str, *, headers: object = None, data: dict[str, Any] | None = None, json: Any = None
+    ) -> AsyncSlackResponse:
+        caller = RUNNING.get()
+        assert caller is not None
+        simulation, loop = self.simulation, self.simulation.loop
+        profile = simulation.profile
+        fates = profile.write_fates if method in WRITES else profile.read_fates
+        call = Call(method, json or data or {}, caller, loop.now, simulation.fate(fates, profile.slack_down))
+        simulation.watch_call(call)
+        self.calls.append(call)
+        simulation.note(caller.name, method, call.arguments.get("channel", ""), call.post_id or "", call.fate)
+        answer: asyncio.Future[AsyncSlackResponse] = loop.create_future()
+        loop.outside(simulation.chance.uniform(0, profile.slack_latency), self._arrive, call, answer)
+        simulation.may_kill(caller)
+        try:
+            return await answer
+        finally:
+            call.answered_at = loop.now
+
+    def _arrive(self, call: Call, answer: asyncio.Future[AsyncSlackResponse]) -> None:
+        simulation, loop = self.simulation, self.simulation.loop
+        chance, fate = simulation.chance, call.fate
+        if fate == "down":
+            fate = call.fate = chance.choice(("refused", "failed before", "failed after", "no answer"))
+        give_up = call.started_at + CALL_SECONDS - loop.now
+        delay = chance.uniform(0, simulation.profile.slack_latency)
+        match fate:
+            case "slow":
+                loop.outside(chance.uniform(0, give_up - 1), self._perform_and_answer, call, answer)
+            case "refused":
+                error = aiohttp.ConnectionTimeoutError("no connection")
+                loop.outside(delay, _fail, answer, error)
+            case "asked to wait":
+                seconds = chance.choice((1, 5, 30, 90))
+                loop.outside(delay, self._ask_to_wait, call, answer, seconds)
+            case "failed before":
+                self._answer(delay, answer, {}, status=503)
+            case "failed after":
+                self._perform(call)
+                self._answer(delay, answer, {}, status=500)
+            case "error code after":
+                self._perform(call)
+                self._answer(delay, answer, {"ok": False, "error": "internal_error"})
+            case "connection lost after":
+                self._perform(call)
+                loop.outside(delay, _fail, answer, aiohttp.ServerDisconnectedError())
+            case "no answer, not performed":
+                loop.outside(give_up, _fail, answer, TimeoutError())
+            case "no answer":
+                self._perform(call)
+                loop.outside(give_up, _fail, answer, TimeoutError())
+            case "performed late":
+                loop.outside(give_up, _fail, answer, TimeoutError())
+                loop.outside(chance.uniform(0, LATEST_SECONDS - CALL_SECONDS) + give_up, self._perform, call)
+            case "garbage":
+                self._perform(call)
+                loop.outside(delay, _fail, answer, ValueError("no JSON"))
+            case "no place" if call.method == "chat.postMessage":
+                self._perform(call)
+                self._answer(delay, answer, {"ok": True})
+            case _:
+                self._perform_and_answer(call, answer)
+
+    def _perform_and_answer(self, call: Call, answer: asyncio.Future[AsyncSlackResponse]) -> None:
+        body = self._perform(call)
+        self._answer(self.simulation.chance.uniform(0, self.simulation.profile.slack_latency), answer, body)
+
+    def _ask_to_wait(self, call: Call, answer: asyncio.Future[AsyncSlackResponse], seconds: float) -> None:
+        now = self.simulation.loop.now
+        begin, end, _ = self.waits.get(call.method, (now, 0.0, call.caller))
+        if end < now + seconds:
+            self.waits[call.method] = (begin if end > now else now, now + seconds, call.caller)
+        _resolve(answer, {"ok": False, "error": "ratelimited"}, 429, {"Retry-After": str(seconds)})
+
+    def _answer(self, delay: float, answer: Any, body: dict[str, Any], *, status: int = 200) -> None:
+        self.simulation.loop.outside(delay, _resolve, answer, body, status, {})
+
+    def _perform(self, call: Call) -> dict[str, Any]:
+        call.performed_at = self.simulation.loop.now
+        body = self._performed(call)
+        self.simulation.may_kill(call.caller)
+        return body
+
+    def _performed(self, call: Call) -> dict[str, Any]:
+        arguments = call.arguments
+        match call.method:
+            case "chat.postMessage":
+                return self._post(call)
+            case "chat.update":
+                return self._update(call)
+            case "conversations.history":
+                self.looks.append((call.caller, arguments["channel"], self.simulation.loop.now))
+                return {"ok": True, "messages": self._history(arguments["channel"], float(arguments["oldest"]))}
+            case "users.lookupByEmail":
+                return self._person(arguments["email"].partition("@")[0])
+            case "users.info":
+                return self._person(arguments["user"].lower()[2:])
+            case "users.list":
+                return {"ok": True, "members": [self._user(name) for name in self._names()]}
+            case "chat.getPermalink":
+                return {"ok": True, "permalink": f"https://acme.slack.example/{arguments['message_ts']}"}
+            case "auth.test":
+                return {"ok": True, "team_id": "T0ACME", "team": "Acme", "user_id": "U0BOT"}
+            case _:  # conversations.list needs im:read, for which the app does not ask
+                return {"ok": False, "error": "missing_scope", "needed": "im:read"}
+
+    def _post(self, call: Call) -> dict[str, Any]:
+        channel, simulation = call.arguments["channel"], self.simulation
+        if problem := self._problem(channel):
+            return {"ok": False, "error": problem}
+        blocks = call.arguments.get("blocks")
+        if simulation.profile.refuses_layout and blocks and "Serial 0000" in json.dumps(blocks):
+            return LAYOUT_REFUSED
+        if channel.startswith("U"):
+            channel = f"D{channel[1:]}"
+        message = Message(channel, self._next_ts(), call.arguments["text"], blocks, call)
+        self.messages.append(message)
+        simulation.note("slack", "message", channel, message.ts, call.post_id or "", message.serials)
+        return {"ok": True, "channel": channel, "ts": message.ts}
+
+    def _update(self, call: Call) -> dict[str, Any]:
+        arguments = call.arguments
+        message = next(
+            (each for each in self.messages if (each.channel, each.ts) == (arguments["channel"], arguments["ts"])), None
+        )
+        if message is None:
+            return {"ok": False, "error": "message_not_found"}
+        if problem := self._problem(message.channel):
+            return {"ok": False, "error": problem}
+        if self.simulation.profile.refuses_layout and "Serial 0000" in json.dumps(arguments.get("blocks")):
+            return LAYOUT_REFUSED
+        message.text, message.blocks = arguments["text"], arguments.get("blocks")
+        message.updates += 1
+        return {"ok": True, "channel": message.channel, "ts": message.ts}
+
+    def _problem(self, channel: str) -> str | None:
+        now, profile = self.simulation.loop.now, self.simulation.profile
+        if channel == CHANNEL and self.archived.covers(now):
+            return "is_archived"
+        if channel in {"U0OWNER0", "D0OWNER0"} and profile.deactivated_at is not None and now >= profile.deactivated_at:
+            return "user_disabled"
+        return None
+
+    @property
+    def archived(self) -> Window:
+        return self.simulation.profile.channel_archived
+
+    def _next_ts(self) -> str:
+        return f"{self.simulation.true_time() + len(self.messages) / 1_000_000:.6f}"
+
+    def _history(self, channel: str, oldest: float) -> list[dict[str, Any]]:
+        return [
+            {"ts": message.ts, "text": message.text, "metadata": message.call.arguments.get("metadata")}
+            for message in reversed(self.messages)
+            if message.channel == channel and float(message.ts) >= oldest and not message.is_reply
+        ]
+
+    def _names(self) -> list[str]:
+        return ["admin", "manager", *(f"owner{number}" for number in range(self.simulation.profile.owners))]
+
+    def _person(self, name: str) -> dict[str, Any]:
+        return (
+            {"ok": True, "user": self._user(name)}
+            if name in self._names()
+            else {"ok": False, "error": "user_not_found"}
+        )
+
+    def _user(self, name: str) -> dict[str, Any]:
+        is_deleted = name == "owner0" and self._problem("U0OWNER0") is not None
+        return {
+            "id": f"U0{name.upper()}",
+            "team_id": "T0ACME",
+            "deleted": is_deleted,
+            "is_admin": name == "admin",
+            "tz": "Europe/Oslo",
+            "profile": {"real_name": name, "email": f"{name}@acme.example"},
+        }
+
+
+def _fail(answer: asyncio.Future[AsyncSlackResponse], error: Exception) -> None:
+    if not answer.done():
+        answer.set_exception(error)
+
+
+def _resolve(
+    answer: asyncio.Future[AsyncSlackResponse], body: dict[str, Any], status: int, headers: dict[str, str]
+) -> None:
+    response = AsyncSlackResponse(
+        client=None, http_verb="POST", api_url="", req_args={}, data=body, headers=headers, status_code=status
+    )
+    if not answer.done():
+        try:
+            answer.set_result(response.validate())
+        except Exception as error:
+            answer.set_exception(error)

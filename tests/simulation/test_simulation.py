@@ -1,0 +1,58 @@
+"""Simulated runs of the engine, each drawn from its seed: 200 here, and 10,000 in `make chaos`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.simulation import Simulation, Violation
+
+ROOT = Path(__file__).parents[2]
+IN_ONE_TEST = 25
+SHORT, FULL = 50, 10_000
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test for every 25 seeds, so that they spread over the processes of the tests."""
+    if "seeds" in metafunc.fixturenames:
+        most = FULL if metafunc.config.getoption("--in-full") else SHORT
+        parts = [range(first, first + IN_ONE_TEST) for first in range(0, most, IN_ONE_TEST)]
+        metafunc.parametrize("seeds", parts, ids=[f"{part.start}-{part.stop - 1}" for part in parts])
+
+
+def test_no_rule_is_broken_in_any_run(seeds):
+    """Whatever fails when: nothing is lost, repeated, disordered, overtaken or forgotten."""
+    broken = []
+    for seed in seeds:
+        try:
+            Simulation(seed).run()
+        except Violation as violation:
+            broken.append(str(violation))
+    assert not broken, "\n".join(broken)
+
+
+def test_a_seed_always_gives_the_same_run():
+    """So that it can be replayed, also in another process, where sets have another order."""
+    seeds = range(5)
+    here = [digest(seed) for seed in seeds]
+
+    program = f"from tests.simulation.test_simulation import digest\nfor seed in {seeds}: print(digest(seed))"
+    environ = os.environ | {"PYTHONHASHSEED": "1"}
+    there = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=environ, capture_output=True, text=True, check=True
+    )
+
+    assert there.stdout.splitlines() == here
+    assert len(set(here)) == len(here)
+
+
+def digest(seed: int) -> str:
+    """Everything that happened in a run, in short."""
+    simulation = Simulation(seed)
+    simulation.run()
+    return sha256(repr(simulation.log).encode()).hexdigest()
