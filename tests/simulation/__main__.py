@@ -7,7 +7,7 @@ import sys
 import time
 
 import store.database
-from tests.simulation.simulation import Simulation, Violation
+from tests.simulation.simulation import BrokenRuleError, Simulation
 
 
 def main() -> int:
@@ -24,7 +24,7 @@ def main() -> int:
     for seed in seeds:
         try:
             Simulation(seed).run()
-        except Violation as violation:
+        except BrokenRuleError as violation:
             violations += 1
             print(f"seed {seed}: {violation.broken}", flush=True)
     seconds = time.process_time() - began
@@ -37,7 +37,7 @@ def _replay(seed: int) -> int:
     print(simulation.profile)
     try:
         simulation.run()
-    except Violation as violation:
+    except BrokenRuleError as violation:
         result = str(violation)
     else:
         result = "No rule was broken."

@@ -7,6 +7,9 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from services.ownership.deciding import Deciding
+from services.ownership.org_shape import OrgShapes
+
 from services.clock import SteadyClock
 from services.delivery.courier import Courier
 from services.delivery.failed import FailedJobChanges
@@ -18,8 +21,6 @@ from services.messages.managers import Managers
 from services.messages.notices import Notices
 from services.messages.redraws import Redrawer
 from services.messages.reminders import ReminderSender
-from services.ownership.deciding import Deciding
-from services.ownership.org_shape import OrgShapes
 from services.ownership.user_groups import UserGroups
 from services.slack.api import Slack
 from services.slack.directory import Directory
@@ -127,7 +128,7 @@ class Replica(Process):
         async def answer() -> None:
             try:
                 result, error = await function(), None
-            except Exception as caught:
+            except Exception as caught:  # noqa: BLE001 - it goes to whoever waits for the answer
                 result, error = None, caught
             self.simulation.loop.outside(0.01, finish, result, error)
 

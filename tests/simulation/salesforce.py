@@ -29,15 +29,13 @@ class SimulatedSalesforce:
 
     simulation: Simulation
 
-    async def find_people(
-        self, workspace_id: str, lookups: Sequence[PersonLookup], required: object = None
-    ) -> BatchRecords | None:
+    async def find_people(self, _workspace_id: str, lookups: Sequence[PersonLookup], _required: object) -> BatchRecords:
         await self._answer("find_people")
         return BatchRecords(
             {lookup.key: _records(lookup) for lookup in lookups}, base_url="https://acme.my.salesforce.example"
         )
 
-    async def page(self, workspace_id: str, soql: str) -> Page:
+    async def page(self, _workspace_id: str, _soql: str) -> Page:
         """Everybody reports to the same manager."""
         await self._answer("page")
         manager = {"Id": "005MANAGER", "Name": "Mona Manager", "Email": "manager@acme.example", "IsActive": True}

@@ -1,4 +1,4 @@
-"""One run: replicas, senders, members and an admin between the vendors' stand-ins, with troubles drawn from the seed."""
+"""One run: replicas, senders, members and an admin between the vendors' stand-ins, with faults drawn from the seed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LONGEST_RUN = 30 * 24 * 3_600.0
 LONGEST_POLL_PAUSE = 120.0
 
 
-class Violation(Exception):
+class BrokenRuleError(Exception):
     """A rule that did not hold in a run."""
 
     def __init__(self, seed: int, broken: str) -> None:
@@ -122,7 +122,7 @@ class Simulation:
                 return None, failure
         try:
             result = database.run_sync(function, *args, **kwargs)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it goes to whoever waits for the transaction
             return None, error
         if self.storage.has_changed():
             self.note(replica.name, "commit", function.__name__)
@@ -192,7 +192,7 @@ class Simulation:
     # The script
 
     def run(self) -> None:
-        """Raises Violation."""
+        """Raises BrokenRuleError."""
         with determined(self):
             try:
                 self._run_now(self._install)
@@ -204,7 +204,7 @@ class Simulation:
                 asyncio.set_event_loop(None)
                 self.loop.abandon()
         if self.violation is not None:
-            raise Violation(self.seed, self.violation)
+            raise BrokenRuleError(self.seed, self.violation)
 
     async def _until_finished(self) -> None:
         try:

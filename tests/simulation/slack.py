@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from tests.simulation.loop import RUNNING
@@ -23,6 +26,25 @@ CALL_SECONDS = 10.0
 
 LATEST_SECONDS = 40.0
 """How long after its call a message may be performed at the latest."""
+
+Answer = asyncio.Future[AsyncSlackResponse]
+
+ERRORS = {
+    "refused": partial(aiohttp.ConnectionTimeoutError, "no connection"),
+    "connection lost after": aiohttp.ServerDisconnectedError,
+    "garbage": partial(ValueError, "no JSON"),
+}
+"""What the SDK's client raises, by fate."""
+
+ANSWERS: dict[str, tuple[int, dict[str, Any]]] = {
+    "failed before": (503, {}),
+    "failed after": (500, {}),
+    "error code after": (200, {"ok": False, "error": "internal_error"}),
+    "no place": (200, {"ok": True}),
+}
+SILENCE = {"no answer", "no answer, not performed", "performed late"}
+AFTER = {"failed after", "error code after", "no place", "connection lost after", "garbage", "no answer"}
+"""Fates in which Slack performs the call and its caller does not learn that."""
 
 WRITES = {"chat.postMessage", "chat.update"}
 SERIAL = re.compile(r"Serial (\d{4})")
@@ -96,8 +118,10 @@ class SimulatedSlack:
     looks: list[tuple[Replica, str, float]] = field(default_factory=list)
 
     async def api_call(
-        self, method: str, *, headers: object = None, data: dict[str, Any] | None = None, json: Any = None
+        self, method: str, *, headers: object, data: dict[str, Any] | None = None, json: dict[str, Any] | None = None
     ) -> AsyncSlackResponse:
+        """Takes what the SDK's client takes."""
+        assert headers
         caller = RUNNING.get()
         assert caller is not None
         simulation, loop = self.simulation, self.simulation.loop
@@ -107,71 +131,57 @@ class SimulatedSlack:
         simulation.watch_call(call)
         self.calls.append(call)
         simulation.note(caller.name, method, call.arguments.get("channel", ""), call.post_id or "", call.fate)
-        answer: asyncio.Future[AsyncSlackResponse] = loop.create_future()
-        loop.outside(simulation.chance.uniform(0, profile.slack_latency), self._arrive, call, answer)
+        answer: Answer = loop.create_future()
+        self._later(self._arrive, call, answer)
         simulation.may_kill(caller)
         try:
             return await answer
         finally:
             call.answered_at = loop.now
 
-    def _arrive(self, call: Call, answer: asyncio.Future[AsyncSlackResponse]) -> None:
-        simulation, loop = self.simulation, self.simulation.loop
-        chance, fate = simulation.chance, call.fate
-        if fate == "down":
-            fate = call.fate = chance.choice(("refused", "failed before", "failed after", "no answer"))
-        give_up = call.started_at + CALL_SECONDS - loop.now
-        delay = chance.uniform(0, simulation.profile.slack_latency)
-        match fate:
-            case "slow":
-                loop.outside(chance.uniform(0, give_up - 1), self._perform_and_answer, call, answer)
-            case "refused":
-                error = aiohttp.ConnectionTimeoutError("no connection")
-                loop.outside(delay, _fail, answer, error)
-            case "asked to wait":
-                seconds = chance.choice((1, 5, 30, 90))
-                loop.outside(delay, self._ask_to_wait, call, answer, seconds)
-            case "failed before":
-                self._answer(delay, answer, {}, status=503)
-            case "failed after":
-                self._perform(call)
-                self._answer(delay, answer, {}, status=500)
-            case "error code after":
-                self._perform(call)
-                self._answer(delay, answer, {"ok": False, "error": "internal_error"})
-            case "connection lost after":
-                self._perform(call)
-                loop.outside(delay, _fail, answer, aiohttp.ServerDisconnectedError())
-            case "no answer, not performed":
-                loop.outside(give_up, _fail, answer, TimeoutError())
-            case "no answer":
-                self._perform(call)
-                loop.outside(give_up, _fail, answer, TimeoutError())
-            case "performed late":
-                loop.outside(give_up, _fail, answer, TimeoutError())
-                loop.outside(chance.uniform(0, LATEST_SECONDS - CALL_SECONDS) + give_up, self._perform, call)
-            case "garbage":
-                self._perform(call)
-                loop.outside(delay, _fail, answer, ValueError("no JSON"))
-            case "no place" if call.method == "chat.postMessage":
-                self._perform(call)
-                self._answer(delay, answer, {"ok": True})
-            case _:
-                self._perform_and_answer(call, answer)
+    def _arrive(self, call: Call, answer: Answer) -> None:
+        if call.fate == "down":
+            call.fate = self.simulation.chance.choice(("refused", "failed before", "failed after", "no answer"))
+        if call.fate in AFTER:
+            self._perform(call)
+        if call.fate in ERRORS:
+            self._later(_fail, answer, ERRORS[call.fate])
+        elif call.fate in ANSWERS:
+            self._later(_resolve, answer, *ANSWERS[call.fate])
+        elif call.fate == "asked to wait":
+            self._later(self._ask_to_wait, call, answer, self.simulation.chance.choice((1, 5, 30, 90)))
+        elif call.fate in SILENCE:
+            self._say_nothing(call, answer)
+        elif call.fate == "slow":
+            longest = call.started_at + CALL_SECONDS - 1 - self.simulation.loop.now
+            self.simulation.loop.outside(
+                self.simulation.chance.uniform(0, longest), self._perform_and_answer, call, answer
+            )
+        else:
+            self._perform_and_answer(call, answer)
 
-    def _perform_and_answer(self, call: Call, answer: asyncio.Future[AsyncSlackResponse]) -> None:
-        body = self._perform(call)
-        self._answer(self.simulation.chance.uniform(0, self.simulation.profile.slack_latency), answer, body)
+    def _say_nothing(self, call: Call, answer: Answer) -> None:
+        give_up = call.started_at + CALL_SECONDS - self.simulation.loop.now
+        self.simulation.loop.outside(give_up, _fail, answer, TimeoutError)
+        if call.fate == "performed late":
+            later = self.simulation.chance.uniform(0, LATEST_SECONDS - CALL_SECONDS)
+            self.simulation.loop.outside(give_up + later, self._perform, call)
 
-    def _ask_to_wait(self, call: Call, answer: asyncio.Future[AsyncSlackResponse], seconds: float) -> None:
+    def _later(self, callback: Callable[..., None], *args: object) -> None:
+        self.simulation.loop.outside(self._latency(), callback, *args)
+
+    def _latency(self) -> float:
+        return self.simulation.chance.uniform(0, self.simulation.profile.slack_latency)
+
+    def _perform_and_answer(self, call: Call, answer: Answer) -> None:
+        self._later(_resolve, answer, 200, self._perform(call))
+
+    def _ask_to_wait(self, call: Call, answer: Answer, seconds: float) -> None:
         now = self.simulation.loop.now
         begin, end, _ = self.waits.get(call.method, (now, 0.0, call.caller))
         if end < now + seconds:
             self.waits[call.method] = (begin if end > now else now, now + seconds, call.caller)
-        _resolve(answer, {"ok": False, "error": "ratelimited"}, 429, {"Retry-After": str(seconds)})
-
-    def _answer(self, delay: float, answer: Any, body: dict[str, Any], *, status: int = 200) -> None:
-        self.simulation.loop.outside(delay, _resolve, answer, body, status, {})
+        _resolve(answer, 429, {"ok": False, "error": "ratelimited"}, {"Retry-After": str(seconds)})
 
     def _perform(self, call: Call) -> dict[str, Any]:
         call.performed_at = self.simulation.loop.now
@@ -180,27 +190,19 @@ class SimulatedSlack:
         return body
 
     def _performed(self, call: Call) -> dict[str, Any]:
-        arguments = call.arguments
-        match call.method:
-            case "chat.postMessage":
-                return self._post(call)
-            case "chat.update":
-                return self._update(call)
-            case "conversations.history":
-                self.looks.append((call.caller, arguments["channel"], self.simulation.loop.now))
-                return {"ok": True, "messages": self._history(arguments["channel"], float(arguments["oldest"]))}
-            case "users.lookupByEmail":
-                return self._person(arguments["email"].partition("@")[0])
-            case "users.info":
-                return self._person(arguments["user"].lower()[2:])
-            case "users.list":
-                return {"ok": True, "members": [self._user(name) for name in self._names()]}
-            case "chat.getPermalink":
-                return {"ok": True, "permalink": f"https://acme.slack.example/{arguments['message_ts']}"}
-            case "auth.test":
-                return {"ok": True, "team_id": "T0ACME", "team": "Acme", "user_id": "U0BOT"}
-            case _:  # conversations.list needs im:read, for which the app does not ask
-                return {"ok": False, "error": "missing_scope", "needed": "im:read"}
+        methods = {
+            "chat.postMessage": self._post,
+            "chat.update": self._update,
+            "conversations.history": self._history,
+            "users.lookupByEmail": lambda call: self._person(call.arguments["email"].partition("@")[0]),
+            "users.info": lambda call: self._person(call.arguments["user"].lower()[2:]),
+            "users.list": lambda _call: {"ok": True, "members": [self._user(name) for name in self._names()]},
+            "chat.getPermalink": lambda call: {"ok": True, "permalink": f"/archives/{call.arguments['message_ts']}"},
+            "auth.test": lambda _call: {"ok": True, "team_id": "T0ACME", "team": "Acme", "user_id": "U0BOT"},
+        }
+        # conversations.list needs im:read, for which the app does not ask.
+        refused = {"ok": False, "error": "missing_scope", "needed": "im:read"}
+        return methods[call.method](call) if call.method in methods else refused
 
     def _post(self, call: Call) -> dict[str, Any]:
         channel, simulation = call.arguments["channel"], self.simulation
@@ -246,12 +248,15 @@ class SimulatedSlack:
     def _next_ts(self) -> str:
         return f"{self.simulation.true_time() + len(self.messages) / 1_000_000:.6f}"
 
-    def _history(self, channel: str, oldest: float) -> list[dict[str, Any]]:
-        return [
+    def _history(self, call: Call) -> dict[str, Any]:
+        channel, oldest = call.arguments["channel"], float(call.arguments["oldest"])
+        self.looks.append((call.caller, channel, self.simulation.loop.now))
+        messages = [
             {"ts": message.ts, "text": message.text, "metadata": message.call.arguments.get("metadata")}
             for message in reversed(self.messages)
             if message.channel == channel and float(message.ts) >= oldest and not message.is_reply
         ]
+        return {"ok": True, "messages": messages}
 
     def _names(self) -> list[str]:
         return ["admin", "manager", *(f"owner{number}" for number in range(self.simulation.profile.owners))]
@@ -275,19 +280,17 @@ class SimulatedSlack:
         }
 
 
-def _fail(answer: asyncio.Future[AsyncSlackResponse], error: Exception) -> None:
+def _fail(answer: Answer, error: Callable[[], Exception]) -> None:
     if not answer.done():
-        answer.set_exception(error)
+        answer.set_exception(error())
 
 
-def _resolve(
-    answer: asyncio.Future[AsyncSlackResponse], body: dict[str, Any], status: int, headers: dict[str, str]
-) -> None:
+def _resolve(answer: Answer, status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> None:
     response = AsyncSlackResponse(
-        client=None, http_verb="POST", api_url="", req_args={}, data=body, headers=headers, status_code=status
+        client=None, http_verb="POST", api_url="", req_args={}, data=body, headers=headers or {}, status_code=status
     )
     if not answer.done():
         try:
             answer.set_result(response.validate())
-        except Exception as error:
+        except SlackApiError as error:
             answer.set_exception(error)

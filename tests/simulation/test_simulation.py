@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.simulation import Simulation, Violation
+from tests.simulation.simulation import BrokenRuleError, Simulation
 
 ROOT = Path(__file__).parents[2]
 IN_ONE_TEST = 25
@@ -31,7 +31,7 @@ def test_no_rule_is_broken_in_any_run(seeds):
     for seed in seeds:
         try:
             Simulation(seed).run()
-        except Violation as violation:
+        except BrokenRuleError as violation:
             broken.append(str(violation))
     assert not broken, "\n".join(broken)
 
