@@ -7,9 +7,6 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from services.ownership.deciding import Deciding
-from services.ownership.org_shape import OrgShapes
-
 from services.clock import SteadyClock
 from services.delivery.courier import Courier
 from services.delivery.failed import FailedJobChanges
@@ -21,6 +18,8 @@ from services.messages.managers import Managers
 from services.messages.notices import Notices
 from services.messages.redraws import Redrawer
 from services.messages.reminders import ReminderSender
+from services.ownership.decider import Decider
+from services.ownership.org_schema import OrgSchemas
 from services.ownership.user_groups import UserGroups
 from services.slack.api import Slack
 from services.slack.directory import Directory
@@ -90,7 +89,7 @@ class Replica(Process):
         directory, groups = Directory(slack, database, now), UserGroups(slack, database, now)
         salesforce = simulation.salesforce
         notices = Notices(database, slack, now)
-        deciding = Deciding(database, salesforce, OrgShapes(salesforce, now), directory, groups, now)
+        decider = Decider(database, salesforce, OrgSchemas(salesforce, now), directory, groups, now)
         self.events = WorkEvents()
         self.intake = Intake(database, now, self._accepted)
         self.actions = DeliveryActions(database, slack, Redrawer(database, slack, now), now)
@@ -98,7 +97,7 @@ class Replica(Process):
         reminders = ReminderSender(database, slack, Managers(database, salesforce, directory), now)
         self.worker = Worker(
             database,
-            Router(database, deciding, notices, now),
+            Router(database, decider, notices, now),
             Courier(database, slack, notices, now),
             self.events,
             WorkNotifier(database),

@@ -36,6 +36,7 @@ SCOPES = "chat:write,chat:write.public,commands,users:read,users:read.email,chan
 LONGEST_RUN = 30 * 24 * 3_600.0
 """After so long on the virtual clock, whatever still waits is said to wait forever."""
 
+MOST_STEPS = 200_000
 LONGEST_POLL_PAUSE = 120.0
 
 
@@ -71,6 +72,7 @@ class Simulation:
     """Also the replicas that have died."""
     troubles_are_over: bool = False
     retried: bool = False
+    steps: int = 0
 
     def __post_init__(self) -> None:
         self.chance = Random(self.seed)
@@ -94,6 +96,7 @@ class Simulation:
         if self.violation is None:
             self.violation = broken
             self.note("VIOLATION", broken)
+            self.finished.cancel()
 
     def fate(self, fates: dict[str, float], down: Window) -> str:
         """How a call goes."""
@@ -159,9 +162,9 @@ class Simulation:
             self._end(replica)
 
     def _after_step(self, process: Process | None) -> None:
-        if self.violation is not None:
-            self.finished.cancel()
-            self.loop.stop()
+        self.steps += 1
+        if self.steps > MOST_STEPS:
+            self.violate("it runs without end")
         if process is not None and self.kills_left and self.chance.random() < self.profile.kill_chance / 100:
             self.may_kill(process)
 
@@ -196,7 +199,8 @@ class Simulation:
         with determined(self):
             try:
                 self._run_now(self._install)
-                self.loop.start(None, self._script())
+                script = self.loop.start(None, self._script())
+                script.add_done_callback(self._script_ended)
                 self.loop.run_until_complete(self._until_finished())
                 if self.violation is None:
                     check_end(self)
@@ -205,6 +209,10 @@ class Simulation:
                 self.loop.abandon()
         if self.violation is not None:
             raise BrokenRuleError(self.seed, self.violation)
+
+    def _script_ended(self, script: asyncio.Task[None]) -> None:
+        if error := script.exception():
+            self.finished.set_exception(error)
 
     async def _until_finished(self) -> None:
         try:
@@ -341,7 +349,7 @@ class Simulation:
             await asyncio.sleep(max(0.0, profile.channel_archived.end - self.loop.now))
             await asyncio.sleep(self.chance.uniform(0, 20))
             self.note("admin", "repairs the default channel")
-            self._run_now(workspaces.mend_default_channel, WORKSPACE, CHANNEL, round(self.true_time() * 1_000))
+            self._run_now(workspaces.mark_default_channel_working, WORKSPACE, CHANNEL, round(self.true_time() * 1_000))
 
     # Time
 
@@ -365,8 +373,11 @@ class Simulation:
             at, _, replica, loops = first
             self.loop.now = max(self.loop.now, at)
             self._wake(replica, loops)
+        is_stuck = first is None and next_timer is None
+        if is_stuck and not self.troubles_are_over:
+            self.violate("nothing runs any longer")
         if self.troubles_are_over and not self.finished.done():
-            self._finish_if_done(is_stuck=first is None and next_timer is None)
+            self._finish_if_done(is_stuck=is_stuck)
 
     def _next_poll(self, replica: Replica) -> tuple[float, set[str]] | None:
         now, here = replica.now(), self.loop.now
@@ -401,7 +412,6 @@ class Simulation:
             self.finished.set_result(None)
         elif is_stuck or self.loop.now > LONGEST_RUN:
             self.violate(f"waits forever: {', '.join(f'{count} {what}' for what, count in waiting.items())}")
-            self.finished.cancel()
 
     def _retry_failed(self) -> bool:
         """Retry what has failed, once, as an admin would. Return whether that has begun."""
