@@ -51,7 +51,7 @@ audit: $(VENV)/dev.stamp ## check the locked packages for known vulnerabilities
 
 pictures: $(VENV)/dev.stamp ## take the pictures in docs/pictures again
 	@sh .ci/install_chromium.sh
-	$(BIN)/python -m tests.pictures
+	$(BIN)/python -m tests.project.pictures
 
 lock: $(VENV)/dev.stamp ## pin the newest dependencies that pyproject.toml allows
 	$(BIN)/python -m pip install --quiet uv
