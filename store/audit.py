@@ -1,4 +1,4 @@
-"""The audit log: who changed what and when. Rows are only ever added."""
+"""The audit log: who changed what, and when. Entries are only added."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ def _print(report: _Report, terminal: Terminal) -> int:
     erased = report.erased
     terminal.write(f"Job changes erased          {erased.job_changes:,}")
     terminal.write(f"  of these without outcome  {erased.open:,}")
-    terminal.write(f"Deliveries canceled         {erased.promises:,}")
+    terminal.write(f"Deliveries canceled         {erased.canceled:,}")
     terminal.write(f"Mentions removed            {report.mentions:,}")
     terminal.write(f"E-mail addresses erased     {report.addresses:,}")
     if erased.messages:

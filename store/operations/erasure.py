@@ -1,4 +1,4 @@
-"""Forgetting a person at the operator's word, in every row that speaks of them."""
+"""Erasing a person from all rows that mention them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from store.schema import (
     wrong_data,
 )
 
-MUTED, BY_WHOM = "muted", "erased by the operator"
+MUTED, REASON = "muted", "erased by the operator"
 ERASED_STEP = "erased"
 
 _ids: BindParameter[list[str]] = bindparam("ids", expanding=True)
@@ -35,7 +35,7 @@ _ids: BindParameter[list[str]] = bindparam("ids", expanding=True)
 
 @dataclass(frozen=True)
 class Content:
-    """What a job change says, and what was decided about it; None: nothing, or erased."""
+    """The payload and decision of a job change. Each is None if there is none, or if it was erased."""
 
     id: str
     workspace_id: str
@@ -46,20 +46,21 @@ class Content:
 @dataclass(frozen=True)
 class Erased:
     """
-    How many job changes were erased, and how many of those had not ended, and now have.
+    The counts of an erasure.
 
-    *promises*: deliveries that were called off; *messages*: those that stay in Slack. *busy*: job changes that are
-    being decided at this moment, and so were left as they are.
+    `open` counts the erased job changes that had no outcome before. `canceled` counts deliveries that will not be sent,
+    `messages` those that remain in Slack. `busy` has the ids of job changes that were not erased, because they are
+    being routed right now.
     """
 
     job_changes: int = 0
     open: int = 0
-    promises: int = 0
+    canceled: int = 0
     messages: int = 0
     busy: tuple[str, ...] = ()
 
     def __add__(self, other: Erased) -> Erased:
-        return Erased(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
+        return Erased(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
 
 
 _page = (
@@ -74,7 +75,7 @@ _page = (
 
 
 def read_page(connection: Connection, after: str, most: int) -> list[Content]:
-    """Of all workspaces, in order of their ids, those after this one."""
+    """Return the next job changes of all workspaces after this id, ordered by id."""
     return [Content(*row) for row in connection.execute(_page, {"after": after, "most": most})]
 
 
@@ -103,7 +104,7 @@ _lock_lanes = (
     .order_by(lanes.c.id)
     .with_for_update()
 )
-_call_off = (
+_cancel = (
     update(deliveries)
     .where(deliveries.c.job_change_id.in_(_ids), deliveries.c.state == DeliveryState.PENDING)
     .values(state=DeliveryState.FAILED, settled_at=bindparam("now"))
@@ -114,14 +115,14 @@ _delivered = select(deliveries.c.id).where(
 _end = (
     update(job_changes)
     .where(job_changes.c.id.in_(_ids), job_changes.c.ended_at.is_(None))
-    .values(outcome=MUTED, reason=BY_WHOM, ended_at=bindparam("now"), due_at=None)
+    .values(outcome=MUTED, reason=REASON, ended_at=bindparam("now"), due_at=None)
 )
-_forget = (
+_erase = (
     update(job_changes)
     .where(job_changes.c.id.in_(_ids))
     .values(payload=None, decision=None, reason=None, last_error=None)
 )
-_forget_besides = (
+_erase_details = (
     update(deliveries).where(deliveries.c.job_change_id.in_(_ids)).values(reason="", last_error=None),
     update(trace).where(trace.c.job_change_id.in_(_ids)).values(detail=""),
     update(wrong_data).where(wrong_data.c.job_change_id.in_(_ids)).values(words=None),
@@ -130,25 +131,27 @@ _forget_besides = (
 )
 
 
-def erase(connection: Connection, asked: Sequence[str], now: int) -> Erased:
+def erase(connection: Connection, job_change_ids: Sequence[str], now: int) -> Erased:
     """
-    Forget what these job changes say; those that have not ended do, and nobody is told.
+    Erase the content of these job changes, and end those without an outcome, so that nobody is notified.
 
-    Their keys stay, so that nobody is told when they are sent again.
+    Their keys stay, so that they are recognized as duplicates if they are sent again.
     """
-    # Turns first, then lanes, then what is in them: see store/delivery/deliveries.py. Nobody decides until we commit.
-    connection.execute(_lock_turns, {"ids": list(asked)}).all()
-    busy = tuple(connection.execute(_being_decided, {"ids": list(asked), "now": now}).scalars())
-    ids = {"ids": [each for each in asked if each not in busy]}
+    # Lock turns, then lanes, then deliveries, as in store/delivery/deliveries.py. Nothing is routed until the commit.
+    connection.execute(_lock_turns, {"ids": list(job_change_ids)}).all()
+    busy = tuple(connection.execute(_being_decided, {"ids": list(job_change_ids), "now": now}).scalars())
+    ids = {"ids": [job_change_id for job_change_id in job_change_ids if job_change_id not in busy]}
     connection.execute(_lock_lanes, ids).all()
-    promises = connection.execute(_call_off, ids | {"now": now}).rowcount
+    canceled = connection.execute(_cancel, ids | {"now": now}).rowcount
     messages = len(connection.execute(_delivered, ids).all())
-    forgotten = connection.execute(_forget, ids).rowcount
+    erased = connection.execute(_erase, ids).rowcount
     ended = connection.execute(_end, ids | {"now": now}).rowcount
-    for statement in _forget_besides:
+    for statement in _erase_details:
         connection.execute(statement, ids)
-    add_steps(connection, [TraceStep(each, now, ERASED_STEP, "by the operator") for each in ids["ids"]])
-    return Erased(forgotten, ended, promises, messages, busy)
+    add_steps(
+        connection, [TraceStep(job_change_id, now, ERASED_STEP, "by the operator") for job_change_id in ids["ids"]]
+    )
+    return Erased(erased, ended, canceled, messages, busy)
 
 
 _locked = (
@@ -165,17 +168,20 @@ _redact = (
 
 
 def redact(connection: Connection, job_change_ids: Sequence[str], redacted: Callable[[Content], Content]) -> None:
-    """Change what job changes say, as they stand at this moment."""
-    found = [redacted(Content(*row)) for row in connection.execute(_locked, {"ids": list(job_change_ids)})]
-    if found:
+    """Replace the content of job changes, which are locked meanwhile."""
+    contents = [redacted(Content(*row)) for row in connection.execute(_locked, {"ids": list(job_change_ids)})]
+    if contents:
         connection.execute(
             _redact,
-            [{"of_job_change": each.id, "new_payload": each.payload, "new_decision": each.decision} for each in found],
+            [
+                {"of_job_change": content.id, "new_payload": content.payload, "new_decision": content.decision}
+                for content in contents
+            ],
         )
 
 
 def delete_email(connection: Connection, email: str) -> int:
-    """Forget which Slack user this address is; how many rows said so."""
+    """Delete the rows that match this address with a Slack user, and return how many there were."""
     return sum(
         connection.execute(delete(column.table).where(column == email)).rowcount
         for column in (
@@ -188,5 +194,5 @@ def delete_email(connection: Connection, email: str) -> int:
 
 
 def record(connection: Connection, workspace_id: str, now: int) -> None:
-    """An erasure is itself a change that an admin may ask about; whose it was is not said."""
+    """Record the erasure in the audit log, without saying whose data it was."""
     audit.record(connection, workspace_id, AuditEntry(now, OPERATOR, "erased a person", ""))

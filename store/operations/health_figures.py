@@ -1,4 +1,4 @@
-"""How the machinery stands, for whoever watches it: what hangs, what is in doubt, who asked us to wait."""
+"""Figures for monitoring: stuck work, posts in doubt, parked lanes, pauses and use of Salesforce."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from store.salesforce.connections import DAY_MS
 from store.schema import deliveries, job_changes, lanes, pauses, posts, turns, workspaces
 from store.schema import salesforce_connections as salesforce
 
-MOVING_MS = 60_000
-"""Who was served so lately is getting on, however much there is to do."""
+PROGRESS_MS = 60_000
+"""Workspaces served within this time are progressing, whatever their backlog."""
 
-_SENDING: ColumnElement[str] = literal_column("'sending'")  # literally, or SQLite could not use the index over them
+_SENDING: ColumnElement[str] = literal_column("'sending'")  # a literal, so that SQLite can use the partial index
 _PENDING = literal(DeliveryState.PENDING, literal_execute=True)
 
 
 @dataclass(frozen=True)
 class SalesforceUse:
-    """Shares are of the workspace where they are greatest, 1.0 being all of it; 0 where none is known."""
+    """Ratios are the highest of any workspace: 1.0 means that the limit is used up, 0 that no limit is known."""
 
     connected: int
     troubled: int
@@ -46,7 +46,7 @@ class SalesforceUse:
 
 @dataclass(frozen=True)
 class HealthFigures:
-    """*pauses*: how many are open, by what is paused and whether it was asked for or is because of failures."""
+    """`pauses` counts open pauses by subject, and by whether the vendor "asked" for it or is "failing"."""
 
     in_doubt: int
     parked: int
@@ -55,7 +55,7 @@ class HealthFigures:
 
 
 def collect(connection: Connection, now: int) -> HealthFigures:
-    """Of all workspaces together."""
+    """Return the figures of all workspaces together."""
     in_doubt = select(func.count()).where(posts.c.state == _SENDING, or_(posts.c.doubts > 0, posts.c.tries > 1))
     return HealthFigures(
         in_doubt=connection.execute(in_doubt).scalar_one(),
@@ -93,14 +93,14 @@ def _salesforce(connection: Connection, now: int) -> SalesforceUse:
     return SalesforceUse(connected, troubled, int(our_calls), float(our_share), float(org_share))
 
 
-_is_served = turns.c.served_at > bindparam("lately")
+_is_served = turns.c.served_at > bindparam("served_since")
 _mine = (pauses.c.workspace_id == turns.c.workspace_id) & (pauses.c.until > bindparam("now"))
 _slack_asked_to_wait = (
     exists()
     .where(_mine, pauses.c.subject.in_(("slack", "slack:chat.postMessage")), pauses.c.failures == 0)
     .correlate_except(pauses)
 )
-_unrouted = (
+_waits_for_routing = (
     exists()
     .where(
         job_changes.c.workspace_id == workspaces.c.id,
@@ -110,34 +110,33 @@ _unrouted = (
     )
     .where(turns.c.half == ROUTE, ~_is_served, ~salesforce_awaited)
 )
-_promised_long_ago = exists().where(
+_created_long_ago = exists().where(
     deliveries.c.lane_id == lanes.c.id, deliveries.c.state == _PENDING, deliveries.c.created_at < bindparam("before")
 )
 _begun_long_ago = exists().where(
     posts.c.lane_id == lanes.c.id, posts.c.state == _SENDING, posts.c.begun_at < bindparam("before")
 )
-_untold = (
+_waits_for_posting = (
     exists()
     .where(lanes.c.workspace_id == workspaces.c.id, lanes.c.due_at.is_not(None))
     .where(func.coalesce(lanes.c.kept_until, 0) < bindparam("before"))
-    .where(or_(_promised_long_ago, _begun_long_ago))
+    .where(or_(_created_long_ago, _begun_long_ago))
     .where(turns.c.half == POST, ~and_(_is_served, lanes.c.failures == 0), ~_slack_asked_to_wait)
 )
 _stuck = (
     select(turns.c.workspace_id)
     .join(workspaces, workspaces.c.id == turns.c.workspace_id)
-    .where(workspaces.c.state == WorkspaceState.ACTIVE, or_(_unrouted, _untold))
+    .where(workspaces.c.state == WorkspaceState.ACTIVE, or_(_waits_for_routing, _waits_for_posting))
     .limit(1)
 )
 
 
 def is_stuck(connection: Connection, before: int, now: int) -> bool:
     """
-    Whether anything accepted or promised *before* still waits without a reason.
+    Whether anything that was accepted or scheduled before this time still waits without a reason.
 
-    Reasons are: its lane is parked, or kept for its reader; Slack asked us to wait; Salesforce is paused, which our
-    patience with it ends; or there is much to do and it is being done. That a vendor keeps failing what is to be posted
-    is none.
+    Reasons are a parked lane, notification hours of the reader, Slack's rate limit, a pause of Salesforce (which lasts
+    for a limited time), and a backlog that is progressing. Failing calls to post messages are not a reason.
     """
-    asked = {"before": before, "now": now, "lately": now - MOVING_MS}
-    return connection.execute(_stuck, asked).first() is not None
+    arguments = {"before": before, "now": now, "served_since": now - PROGRESS_MS}
+    return connection.execute(_stuck, arguments).first() is not None

@@ -1,4 +1,4 @@
-"""What is swept now and then: payloads past their retention, memories that have expired, lanes that lost their turn."""
+"""Regular cleanup of rows: expired personal data, stale caches, and lanes without a due time."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from store.schema import (
 from store.slack import members
 
 ERASED_AT_ONCE = 500
-"""So that no sweep holds up the door."""
+"""Job changes that are erased in one transaction, so that other work does not wait long."""
 
 MOST_WOKEN = 1_000
-"""Lanes, in a round; PostgreSQL takes 65,535 values in a statement, and the next round is soon."""
+"""Lanes per round. PostgreSQL allows 65,535 values in a statement."""
 
 EVENT_MEMORY_MS = 2 * 24 * 3_600 * 1_000
-"""Slack repeats an event for a day at most: https://docs.slack.dev/apis/events-api"""
+"""Slack repeats an event for a day at most. https://docs.slack.dev/apis/events-api"""
 
 _expired = (
     select(job_changes.c.id, job_changes.c.ended_at)
@@ -50,7 +50,7 @@ _erase_reasons = (
     .values(reason="", last_error=None)
 )
 _erase_details = update(trace).where(trace.c.job_change_id.in_(bindparam("ids", expanding=True))).values(detail="")
-_erase_words = (
+_erase_comments = (
     update(wrong_data).where(wrong_data.c.job_change_id.in_(bindparam("ids", expanding=True))).values(words=None)
 )
 _erase_missed = delete(ownership_unmatched).where(
@@ -59,7 +59,7 @@ _erase_missed = delete(ownership_unmatched).where(
 
 
 def retentions(connection: Connection) -> dict[str, int | None]:
-    """Every workspace, also one that left, and for how many days it keeps payloads; None: as the operator has it."""
+    """Return the retention in days of every workspace, uninstalled ones too. None means the operator's default."""
     rows = connection.execute(select(workspaces.c.id, workspaces.c.retention_days).order_by(workspaces.c.id))
     return {row.id: row.retention_days for row in rows}
 
@@ -68,21 +68,21 @@ def erase_expired(
     connection: Connection, workspace_id: str, since: int, before: int, most: int = ERASED_AT_ONCE
 ) -> int:
     """
-    Forget who it was about in the first *most* job changes that ended between the two. Counts stay.
+    Erase personal data in at most `most` job changes that ended from `since` until `before`. Counts stay.
 
-    Answers since when there may be more; *before*: there are no more.
+    Return the time from which more may be left, which is `before` if there are none.
     """
-    asked = {"of_workspace": workspace_id, "since": since, "before": before, "most": most}
-    rows = connection.execute(_expired, asked).all()
+    period = {"of_workspace": workspace_id, "since": since, "before": before, "most": most}
+    rows = connection.execute(_expired, period).all()
     ids = {"ids": [row.id for row in rows]}
     if rows:
-        for statement in (_erase, _erase_reasons, _erase_details, _erase_words, _erase_missed):
+        for statement in (_erase, _erase_reasons, _erase_details, _erase_comments, _erase_missed):
             connection.execute(statement, ids)
     return rows[-1].ended_at if len(rows) == most else before
 
 
 def delete_stale(connection: Connection, now: int) -> None:
-    """Rows that nobody will ask for again."""
+    """Delete seen events, replaced intake keys, cached members and pauses that have expired."""
     connection.execute(delete(slack_events).where(slack_events.c.seen_at < now - EVENT_MEMORY_MS))
     connection.execute(delete(intake_keys).where(intake_keys.c.expires_at < now))
     members.prune(connection, now)
@@ -111,7 +111,11 @@ _wake = (
 
 
 def wake_stranded_lanes(connection: Connection, now: int) -> int:
-    """Lanes in which something waits although nothing keeps it: there should be none. How many there were."""
+    """
+    Schedule lanes that have pending deliveries but no due time and no reason to wait. Return how many there were.
+
+    There should be none, except after a bug or a restored backup.
+    """
     ids = list(connection.execute(_stranded).scalars())
     if ids:
         connection.execute(_wake, {"ids": ids, "now": now})

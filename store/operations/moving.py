@@ -1,4 +1,4 @@
-"""Copying a whole database into an empty one, row by row, and counting that all has arrived as it was."""
+"""Copying all tables into an empty database, and comparing them by checksum."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ AT_ONCE = 1_000
 _DIGEST_BITS = 256
 
 TABLES: Sequence[Table] = metadata.sorted_tables
-"""In an order in which what is referred to comes first."""
+"""In an order in which referenced tables come first."""
 
 
 @dataclass(frozen=True)
 class TableChecksum:
-    """How many rows a table has, and a digest of all of them in whatever order."""
+    """The number of rows of a table, and a digest of them that does not depend on their order."""
 
     rows: int
     digest: int
 
 
 def non_empty_tables(connection: Connection) -> list[str]:
-    """The tables that are not empty."""
+    """Return the names of the tables that have rows."""
     return [
         table.name
         for table in TABLES
@@ -36,16 +36,16 @@ def non_empty_tables(connection: Connection) -> list[str]:
 
 
 def copy(source: Connection, target: Connection, table: Table) -> Iterator[int]:
-    """Copy a table; tells how many rows have been, time and again."""
+    """Copy a table, and yield the number of rows copied so far."""
     rows, copied = _rows(source, table), 0
-    while some := list(islice(rows, AT_ONCE)):
-        target.execute(insert(table), [dict(row._mapping) for row in some])  # noqa: SLF001 - its documented API
-        copied += len(some)
+    while batch := list(islice(rows, AT_ONCE)):
+        target.execute(insert(table), [dict(row._mapping) for row in batch])  # noqa: SLF001 - its documented API
+        copied += len(batch)
         yield copied
 
 
 def checksum(connection: Connection, table: Table) -> TableChecksum:
-    """The digests of the rows are added up: the two databases sort text differently."""
+    """Add up the digests of the rows, because SQLite and PostgreSQL sort text differently."""
     count, total = 0, 0
     for row in _rows(connection, table):
         count += 1
@@ -54,7 +54,7 @@ def checksum(connection: Connection, table: Table) -> TableChecksum:
 
 
 def reset_sequence(connection: Connection, table: Table) -> None:
-    """On PostgreSQL: the next row gets the number after the greatest there is."""
+    """On PostgreSQL, let the next row get the number after the greatest one."""
     key = list(table.primary_key.columns)
     if len(key) == 1 and isinstance(key[0].type, Integer):
         sequence = func.pg_get_serial_sequence(table.name, key[0].name)

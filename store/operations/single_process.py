@@ -1,4 +1,4 @@
-"""Being the only process that works on a SQLite file: a lock that the operating system lets go when we die."""
+"""A lock on a SQLite file, so that only one process uses it. The operating system releases it when the process ends."""
 
 from __future__ import annotations
 
@@ -11,16 +11,14 @@ from sqlalchemy.engine import make_url
 
 
 class DatabaseInUseError(Exception):
-    """Another process works on this database."""
-
     def __init__(self, file: Path) -> None:
         super().__init__(
-            f"Another process already works on {file}. Stop it first; to run several at once, use PostgreSQL."
+            f"{file} is in use by another process. Stop that process first. To run several processes, use PostgreSQL."
         )
 
 
 def sqlite_file(url: str) -> Path | None:
-    """The file behind a database URL; None: it is not SQLite, or lives in memory only."""
+    """Return the file of a database URL, or None if it is not SQLite or is in memory."""
     parsed = make_url(url)
     is_file = parsed.get_backend_name() == "sqlite" and parsed.database not in {None, "", ":memory:"}
     return Path(parsed.database or "") if is_file else None
@@ -28,8 +26,8 @@ def sqlite_file(url: str) -> Path | None:
 
 @contextmanager
 def exclusive_lock(file: Path) -> Iterator[None]:
-    """Raises DatabaseInUseError at once; OSError when nothing can be written beside the file."""
-    real = file.resolve()  # one lock, however the file is named
+    """Raises DatabaseInUseError without waiting, and OSError if the folder is not writable."""
+    real = file.resolve()  # so that every name of the file has the same lock
     with real.with_name(f"{real.name}.lock").open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

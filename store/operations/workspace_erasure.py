@@ -1,4 +1,4 @@
-"""Forgetting a workspace with all it had: at the operator's word, or when it is long gone."""
+"""Erasing a workspace and all of its data, for the operator or long after it uninstalled the app."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from store.slack import installations
 
 
 def close(connection: Connection, workspace_id: str, now: int) -> bool:
-    """Nothing is accepted, routed or posted for it any more, and its tokens are gone; False: there is no such one."""
-    known = connection.execute(select(workspaces.c.id).where(workspaces.c.id == workspace_id)).one_or_none()
-    if known is None:
+    """Stop all work for a workspace and delete its tokens. Return False if it does not exist."""
+    existing = connection.execute(select(workspaces.c.id).where(workspaces.c.id == workspace_id)).one_or_none()
+    if existing is None:
         return False
     values = {"state": WorkspaceState.GONE, "gone_at": now}
     connection.execute(update(workspaces).where(workspaces.c.id == workspace_id).values(values))
@@ -24,32 +24,32 @@ def close(connection: Connection, workspace_id: str, now: int) -> bool:
 
 
 def is_idle(connection: Connection, workspace_id: str, now: int) -> bool:
-    """Whether nobody has anything of it in hand any more."""
+    """Whether no process is working on this workspace any more."""
     turn = select(turns.c.half).where(turns.c.workspace_id == workspace_id, turns.c.lease_until > now)
     lane = select(lanes.c.id).where(
         lanes.c.workspace_id == workspace_id, lanes.c.lease.is_not(None), lanes.c.due_at > now
     )
-    return not any(connection.execute(held.limit(1)).one_or_none() for held in (turn, lane))
+    return not any(connection.execute(lease.limit(1)).one_or_none() for lease in (turn, lane))
 
 
 def erase_some(connection: Connection, workspace_id: str, most: int) -> int:
-    """Delete that many of its job changes, with all that hangs on them; how many there were."""
-    some = select(job_changes.c.id).where(job_changes.c.workspace_id == workspace_id).limit(most)
-    ids = list(connection.execute(some).scalars())
+    """Delete at most `most` job changes with everything that belongs to them, and return how many were deleted."""
+    batch = select(job_changes.c.id).where(job_changes.c.workspace_id == workspace_id).limit(most)
+    ids = list(connection.execute(batch).scalars())
     connection.execute(delete(job_changes).where(job_changes.c.id.in_(ids)))
     return len(ids)
 
 
 def erase_some_posts(connection: Connection, workspace_id: str, most: int) -> int:
-    """Its job changes are deleted: delete that many of the messages that told of them; how many there were."""
-    some = select(posts.c.id).where(posts.c.workspace_id == workspace_id).limit(most)
-    ids = list(connection.execute(some).scalars())
+    """Delete at most `most` posts after the job changes, and return how many were deleted."""
+    batch = select(posts.c.id).where(posts.c.workspace_id == workspace_id).limit(most)
+    ids = list(connection.execute(batch).scalars())
     connection.execute(delete(posts).where(posts.c.id.in_(ids)))
     return len(ids)
 
 
 def erase_rest(connection: Connection, workspace_id: str, now: int, actor: str = OPERATOR) -> None:
-    """Its job changes and posts are deleted: delete all else, and leave a line that says so."""
+    """Delete everything else after job changes and posts, and record the erasure in the audit log."""
     installations.delete_tokens(connection, workspace_id)
     connection.execute(delete(posts).where(posts.c.workspace_id == workspace_id))
     connection.execute(delete(lanes).where(lanes.c.workspace_id == workspace_id))
@@ -69,9 +69,9 @@ _long_gone = (
 
 def erase_long_gone(connection: Connection, before: int, now: int, most: int) -> bool:
     """
-    Delete a workspace that is gone since before then: *most* of its job changes or posts at a time, and then the rest.
+    Delete `most` job changes or posts of one workspace that is gone since before this time, or the rest of it.
 
-    False: there is none. Whoever installs it meanwhile waits for us, and then keeps what is left.
+    Return False if there is no such workspace. An installation at the same moment waits, and keeps what is left.
     """
     workspace_id = connection.execute(_long_gone, {"before": before}).scalar_one_or_none()
     if workspace_id is None:

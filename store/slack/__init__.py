@@ -1,1 +1,1 @@
-"""Rows of Slack: workspaces, installations, members and events."""
+"""Workspaces, installations, members and events of Slack."""

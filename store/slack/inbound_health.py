@@ -1,4 +1,4 @@
-"""What the rows tell of Slack that Slack cannot be asked: signs of life, and of a switch that is off."""
+"""When signed requests of Slack last arrived, and whether messages failed with a given error."""
 
 from __future__ import annotations
 
@@ -11,37 +11,36 @@ from store.database import insert_missing
 from store.schema import deliveries, lanes, slack_signs
 
 GENUINE, EVENT, REFUSED = "genuine", "event", "refused"
-"""Slack's signature was right; so it was, and it was an event; it looked like one, and was not right."""
+"""A request with a valid signature, such a request with an event, and a request whose signature was not valid."""
 
-
-# Literally, or SQLite could not use the indexes over those that wait and those that are buried.
-_PENDING, _BURIED = (literal(state, literal_execute=True) for state in (DeliveryState.PENDING, DeliveryState.FAILED))
+# As literals, because SQLite could not use the partial indexes over these states otherwise.
+_PENDING, _FAILED = (literal(state, literal_execute=True) for state in (DeliveryState.PENDING, DeliveryState.FAILED))
 
 
 @dataclass(frozen=True)
 class InboundHealth:
-    """When each last came, in milliseconds; None: it never did."""
+    """When a request of each kind last arrived, in milliseconds. None means never."""
 
     genuine: int | None = None
     event: int | None = None
     refused: int | None = None
 
 
-def record(connection: Connection, sign: str, now: int) -> None:
-    """*sign*: one of those above."""
-    connection.execute(insert_missing(connection, slack_signs, "sign").values(sign=sign, at=now))
-    connection.execute(update(slack_signs).where(slack_signs.c.sign == sign).values(at=now))
+def record(connection: Connection, kind: str, now: int) -> None:
+    """`kind` is GENUINE, EVENT or REFUSED."""
+    connection.execute(insert_missing(connection, slack_signs, "sign").values(sign=kind, at=now))
+    connection.execute(update(slack_signs).where(slack_signs.c.sign == kind).values(at=now))
 
 
 def read(connection: Connection) -> InboundHealth:
     return InboundHealth(**{row.sign: row.at for row in connection.execute(select(slack_signs))})
 
 
-def has_failed_with(connection: Connection, workspace_id: str, words: str) -> bool:
-    """Whether a delivery that waits, or is buried, failed last with an error that has these words in it."""
-    failed = select(deliveries.c.id).where(deliveries.c.last_error.contains(words, autoescape=True)).limit(1)
-    buried = failed.where(deliveries.c.workspace_id == workspace_id, deliveries.c.state == _BURIED)
-    waiting = failed.join(lanes, lanes.c.id == deliveries.c.lane_id).where(
+def has_failed_with(connection: Connection, workspace_id: str, text: str) -> bool:
+    """Whether the last error of any pending or failed delivery contains this text."""
+    with_error = select(deliveries.c.id).where(deliveries.c.last_error.contains(text, autoescape=True)).limit(1)
+    failed = with_error.where(deliveries.c.workspace_id == workspace_id, deliveries.c.state == _FAILED)
+    pending = with_error.join(lanes, lanes.c.id == deliveries.c.lane_id).where(
         lanes.c.workspace_id == workspace_id, deliveries.c.state == _PENDING
     )
-    return any(connection.execute(stuck).one_or_none() is not None for stuck in (buried, waiting))
+    return any(connection.execute(query).one_or_none() is not None for query in (failed, pending))

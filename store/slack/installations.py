@@ -1,4 +1,4 @@
-"""Slack's tokens: slack_sdk's own store, encrypted, inside our transactions and off the loop."""
+"""Installations and their encrypted tokens: slack_sdk's store, used in our transactions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 class _Installations(SQLAlchemyInstallationStore):
-    """slack_sdk's store on our tables, with secret columns that only the cipher can read."""
+    """slack_sdk's store with our tables and encrypted columns."""
 
     def __init__(self, client_id: str, engine: Engine, cipher: Cipher) -> None:
         super().__init__(client_id, engine, logger=log)
@@ -50,14 +50,14 @@ class _Installations(SQLAlchemyInstallationStore):
 
 
 class OtherAppError(Exception):
-    """The workspace has installed the app, but as another Slack app than the one of our client id."""
+    """The workspace has installed a different Slack app than the one of our client id."""
 
 
 class AsyncInstallationStore(SlackAsyncInstallationStore):
     """
-    What Bolt asks for a workspace's installation.
+    The installation store that Bolt uses.
 
-    Every method raises DatabaseUnavailableError; those that read a token also WrongKeyError.
+    Every method raises DatabaseUnavailableError. Those that read a token also raise WrongKeyError.
     """
 
     def __init__(self, database: Database, client_id: str, cipher: Cipher) -> None:
@@ -71,7 +71,7 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
         return log
 
     async def async_save(self, installation: Installation) -> None:
-        """Keep the newest installation of a workspace, and nothing of those before it; the workspace is active."""
+        """Replace earlier installations of the workspace, and mark it as active."""
         await self._database.run(self._save, installation)
 
     async def async_save_bot(self, bot: Bot) -> None:
@@ -80,7 +80,7 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
     async def async_find_bot(
         self, *, enterprise_id: str | None, team_id: str | None, is_enterprise_install: bool | None = False
     ) -> Bot | None:
-        """None: not installed there."""
+        """Return None if the app is not installed there."""
         installation = await self.async_find_installation(
             enterprise_id=enterprise_id, team_id=team_id, is_enterprise_install=is_enterprise_install
         )
@@ -95,14 +95,14 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
         is_enterprise_install: bool | None = False,
     ) -> Installation | None:
         """
-        The installation that serves this workspace: its own, or its organisation's. None: not installed there.
+        Return the installation of this workspace or of its organization, None if the app is not installed there.
 
-        A workspace of an organisation is found by its team id alone as well, since not all that Slack sends tells
-        both. *user_id*: only who installed it has an installation of their own, as no user tokens are asked for.
+        Not everything that Slack sends has both ids, so a workspace of an organization is also found by its team id
+        alone. A `user_id` matches only the person who installed the app, because the app requests no user tokens.
         """
-        wanted = [] if is_enterprise_install or team_id is None else [team_id]
-        wanted += [enterprise_id] if enterprise_id else []
-        for workspace_id in wanted:
+        ids = [] if is_enterprise_install or team_id is None else [team_id]
+        ids += [enterprise_id] if enterprise_id else []
+        for workspace_id in ids:
             installation = await self._database.run(self._find, workspace_id)
             if installation and user_id in {None, installation.user_id}:
                 return installation
@@ -125,9 +125,9 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
 
     async def bot_token(self, workspace_id: str) -> str | None:
         """
-        The token to call Slack with on behalf of a workspace; None when there is none (any more).
+        Return the token for calling Slack in this workspace, None if there is none.
 
-        Raises OtherAppError besides.
+        Also raises OtherAppError.
         """
         stored = await self._database.gather(self._newest_tokens, workspace_id)
         if stored is None:
@@ -137,11 +137,14 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
         return self._cipher.decrypt(stored.token)
 
     def _newest_tokens(self, connection: Connection, workspace_ids: list[str]) -> list[_Stored | None]:
-        tokens = {each: _newest_token(connection, self._client_id, each) for each in sorted(set(workspace_ids))}
-        return [tokens[each] for each in workspace_ids]
+        tokens = {
+            workspace_id: _newest_token(connection, self._client_id, workspace_id)
+            for workspace_id in sorted(set(workspace_ids))
+        }
+        return [tokens[workspace_id] for workspace_id in workspace_ids]
 
     async def delete_tokens(self, workspace_id: str) -> None:
-        """Delete every token of a workspace, or of an organisation that installed as a whole."""
+        """Delete all tokens of a workspace, or of an organization with an org-wide installation."""
         await self._database.run(delete_tokens, workspace_id)
 
     async def _run(self, act: Callable[[_Installations], Result]) -> Result:
@@ -154,7 +157,7 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
 
     def _save(self, connection: Connection, installation: Installation) -> None:
         workspace_id = workspace_of(installation)
-        known = workspaces.find(connection, workspace_id)
+        existing = workspaces.find(connection, workspace_id)
         delete_tokens(connection, workspace_id)
         self._within(connection).save(installation)
         installed_at = round(installation.installed_at * 1000)
@@ -171,7 +174,7 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
                 installed_at=installed_at,
             ),
         )
-        anew = known is None or not known.is_active
+        anew = existing is None or not existing.is_active
         notices.add_welcome(connection, workspace_id, installation.user_id, installed_at, anew=anew)
         audit.record(connection, workspace_id, AuditEntry(installed_at, installation.user_id, "installed", ""))
 
@@ -186,33 +189,33 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
         row = connection.execute(newest).one_or_none()
         if row is None:
             return None
-        found: Installation | None = self._within(connection).find_installation(**row._asdict())
-        return found
+        installation: Installation | None = self._within(connection).find_installation(**row._asdict())
+        return installation
 
 
 def workspace_of(installation: Installation) -> str:
-    """The id under which we know it: the team's, or the organisation's when it installed as a whole."""
-    own = installation.enterprise_id if installation.is_enterprise_install else installation.team_id
-    if not own:
-        raise ValueError("an installation names neither a workspace nor an organisation")
-    return own
+    """Return the workspace id: the team id, or the organization id of an org-wide installation."""
+    workspace_id = installation.enterprise_id if installation.is_enterprise_install else installation.team_id
+    if not workspace_id:
+        raise ValueError("the installation has neither a team id nor an organization id")
+    return workspace_id
 
 
 def delete_tokens(connection: Connection, workspace_id: str) -> None:
-    """Delete the tokens of a workspace from both tables, whatever organisation it was in at the time."""
+    """Delete the tokens of a workspace from both tables, including those from when it was in another organization."""
     for table in (bots, installations):
         connection.execute(delete(table).where(_is_of(table, workspace_id)))
 
 
 @dataclass(frozen=True)
 class _Stored:
-    """A token as it is stored, and which Slack app's it is."""
+    """An encrypted token, and the client id of its Slack app."""
 
     client_id: str
     token: str = field(repr=False)
 
 
-# Read as it is stored: this statement can be cached, one with an EncryptedText column cannot.
+# Reads the encrypted text, because a statement with an EncryptedText column cannot be cached.
 _newest = (
     select(bots.c.client_id, bots.c.bot_token)
     .where(
@@ -229,7 +232,7 @@ _newest = (
 
 
 def _newest_token(connection: Connection, client_id: str, workspace_id: str) -> _Stored | None:
-    """Of our own Slack app; where there is none, of another."""
+    """Return the token of our own Slack app, or that of another one if there is none."""
     row = connection.execute(_newest, {"of_client": client_id, "of_workspace": workspace_id}).one_or_none()
     return _Stored(*row) if row else None
 
@@ -240,7 +243,7 @@ def _is_of(table: Table, workspace_id: str) -> ColumnElement[bool]:
 
 
 def _encrypted(table: Table, cipher: Cipher) -> Table:
-    # A copy, since the type belongs to one cipher and the migrations' tables to none.
+    # A copy, because the column type has a cipher, and the tables for migrations must not have one.
     table = table.to_metadata(MetaData())
     for column in table.columns:
         if column.name in SECRET_COLUMNS:

@@ -1,4 +1,4 @@
-"""Slack's OAuth states: slack_sdk's own store, inside our transactions and off the loop."""
+"""OAuth states of installations: slack_sdk's store, used in our transactions."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from store.database import Database
 from store.slack.sdk_stores import OpenTransaction, oauth_states
 
 STATE_SECONDS = 600
-"""How long somebody may think about Slack's consent page."""
+"""How long a person may take on Slack's consent page."""
 
 MOST_STATES = 10_000
-"""How many may be thinking at once. Anybody can start an installation, so the table must not grow with those who do."""
+"""The most states that are kept. Anyone can start an installation, so the table must be bounded."""
 
 log = logging.getLogger(__name__)
 
 
 class _States(SQLAlchemyOAuthStateStore):
-    """slack_sdk's store on our table."""
+    """slack_sdk's store with our table."""
 
     def __init__(self, engine: Engine, seconds: int, most: int) -> None:
         super().__init__(seconds, engine, logger=log)
@@ -32,7 +32,7 @@ class _States(SQLAlchemyOAuthStateStore):
         self.most = most
 
     def issue(self, *args: object, **kwargs: object) -> str:
-        """A new state; those that nobody came back with are swept out."""
+        """Return a new state, and delete those that have expired."""
         last = select(func.max(oauth_states.c.id)).scalar_subquery()
         old = or_(oauth_states.c.expire_at <= _utc_now(), oauth_states.c.id <= last - self.most)
         with self.engine.begin() as connection:
@@ -41,18 +41,18 @@ class _States(SQLAlchemyOAuthStateStore):
         return state
 
     def consume(self, state: str) -> bool:
-        # One statement, so that of two callbacks with one state only one passes, and a database that is down is not
-        # mistaken for a state that is wrong.
+        # One statement, so that a state is good for one callback only. A database that is down raises an error, and is
+        # not mistaken for an invalid state.
         mine = and_(oauth_states.c.state == state, oauth_states.c.expire_at > _utc_now())
         with self.engine.begin() as connection:
             return bool(connection.execute(delete(oauth_states).where(mine)).rowcount)
 
 
 class AsyncOAuthStateStore(SlackAsyncOAuthStateStore):
-    """Who started an installation may finish it, once. Both methods raise DatabaseUnavailableError."""
+    """States that are good for one callback. Both methods raise DatabaseUnavailableError."""
 
     def __init__(self, database: Database, seconds: int = STATE_SECONDS, most: int = MOST_STATES) -> None:
-        """*seconds*: how long a state is good; *most*: how many are, the newest."""
+        """A state is good for this many seconds. The newest `most` states are kept."""
         self._database = database
         self._store = _States(database.engine, seconds, most)
 
@@ -64,7 +64,7 @@ class AsyncOAuthStateStore(SlackAsyncOAuthStateStore):
         return await self._database.run(lambda connection: self._within(connection).issue())
 
     async def async_consume(self, state: str) -> bool:
-        """False: made up, used before, or too old."""
+        """Return False if the state is unknown, was used before, or has expired."""
         return await self._database.run(lambda connection: self._within(connection).consume(state))
 
     def _within(self, connection: Connection) -> _States:
@@ -74,5 +74,5 @@ class AsyncOAuthStateStore(SlackAsyncOAuthStateStore):
 
 
 def _utc_now() -> datetime:
-    # As slack_sdk writes expire_at: UTC, without saying so.
+    # slack_sdk stores expire_at as a naive datetime in UTC.
     return datetime.now(UTC).replace(tzinfo=None)

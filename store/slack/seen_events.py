@@ -1,4 +1,4 @@
-"""Which of Slack's events were seen: it repeats one that it got no quick answer to, with the same event_id."""
+"""Which events of Slack were handled. Slack sends an event again, with the same event_id, after a slow response."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ P = ParamSpec("P")
 
 
 def first_seen(connection: Connection, event_id: str, now: int) -> bool:
-    """True for the first who brings this event, and False from then on."""
+    """Mark an event as seen, and return whether it was new."""
     insert = insert_missing(connection, slack_events, "event_id").values(event_id=event_id, seen_at=now)
-    # The rowcount of an INSERT says nothing on PostgreSQL.
+    # On PostgreSQL, the rowcount of an INSERT is not reliable.
     return connection.execute(insert.returning(slack_events.c.event_id)).one_or_none() is not None
 
 
@@ -29,10 +29,10 @@ def once(
     **kwargs: P.kwargs,
 ) -> bool:
     """
-    Call `act(connection, …)` unless this event was seen before; whether it was called.
+    Call `act(connection, …)` unless this event was seen before, and return whether it was called.
 
-    One transaction holds both, so an event that we died over is acted on when Slack repeats it. None as *event_id*:
-    an event that cannot be told from another is acted on.
+    Both happen in one transaction, so an event during which the process died is handled when Slack sends it again. An
+    event without an id is always handled.
     """
     if event_id is not None and not first_seen(connection, event_id, now):
         return False
@@ -41,5 +41,5 @@ def once(
 
 
 def prune(connection: Connection, before: int) -> int:
-    """Forget the events seen before that moment; how many. Slack repeats itself for a day at most."""
+    """Delete the events seen before this time, and return how many there were. Slack repeats an event for a day."""
     return connection.execute(delete(slack_events).where(slack_events.c.seen_at < before)).rowcount

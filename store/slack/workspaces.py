@@ -1,4 +1,4 @@
-"""The Slack workspaces that installed us, their preferences, and the notices each was given once."""
+"""Workspaces with their preferences, default channel, and the notices that were sent to their admins."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _find = select(workspaces).where(workspaces.c.id == bindparam("workspace_id"))
 
 
 def find(connection: Connection, workspace_id: str) -> Workspace | None:
-    """None: it was never installed, or was erased. One that has left is found, see `is_active`."""
+    """Return None if the app was never installed there, or the workspace was erased. See `is_active` for the others."""
     row = connection.execute(_find, {"workspace_id": workspace_id}).one_or_none()
     return _workspace(row) if row else None
 
 
 def all_active(connection: Connection) -> list[Workspace]:
-    """Those that have the app now, by id."""
+    """Return the workspaces that have the app installed now, by id."""
     rows = connection.execute(
         select(workspaces).where(workspaces.c.state == WorkspaceState.ACTIVE).order_by(workspaces.c.id)
     )
@@ -43,7 +43,7 @@ def _workspace(row: Row[Any]) -> Workspace:
 
 @dataclass(frozen=True, kw_only=True)
 class Installed:
-    """What an installation says of its workspace."""
+    """The workspace of an installation."""
 
     id: str
     enterprise_id: str | None
@@ -56,19 +56,19 @@ class Installed:
 
 
 def install(connection: Connection, installed: Installed) -> None:
-    """Remember a new workspace, or bring one back with the preferences it had; what waited for it goes on."""
+    """Store a new workspace, or reactivate one with its earlier preferences and waiting deliveries."""
     values = vars(installed) | {"state": WorkspaceState.ACTIVE, "gone_at": None, "default_channel_problem": None}
-    bring_back = update(workspaces).where(workspaces.c.id == installed.id).values(values)
-    if not connection.execute(bring_back).rowcount:
+    reactivate = update(workspaces).where(workspaces.c.id == installed.id).values(values)
+    if not connection.execute(reactivate).rowcount:
         connection.execute(insert_missing(connection, workspaces, "id").values(values))
         halves = [{"workspace_id": installed.id, "half": half} for half in ("route", "post")]
         connection.execute(insert_missing(connection, turns, "workspace_id", "half"), halves)
-        connection.execute(bring_back)  # somebody else may have been faster
-    clear_notice(connection, installed.id, DEFAULT_CHANNEL_BROKEN)  # if it still is, that shows with the next message
+        connection.execute(reactivate)  # another process may have inserted it first
+    clear_notice(connection, installed.id, DEFAULT_CHANNEL_BROKEN)  # if it is still broken, the next message shows it
 
 
 def mark_gone(connection: Connection, workspace_id: str, now: int) -> bool:
-    """Nothing is routed or posted for it any more, until it installs again. False: it was not active."""
+    """Stop routing and posting until the app is installed again. Return False if it was not active."""
     active = (workspaces.c.id == workspace_id) & (workspaces.c.state == WorkspaceState.ACTIVE)
     return bool(
         connection.execute(update(workspaces).where(active).values(state=WorkspaceState.GONE, gone_at=now)).rowcount
@@ -77,9 +77,9 @@ def mark_gone(connection: Connection, workspace_id: str, now: int) -> bool:
 
 def change(connection: Connection, workspace_id: str, seen_version: int | None, **preferences: object) -> bool:
     """
-    Store preferences; False, and nothing stored, if somebody changed them since *seen_version*.
+    Store preferences. Store nothing and return False if they have changed since `seen_version`.
 
-    *seen_version* None: whatever is there may be overwritten.
+    With `seen_version` None, changes of others are overwritten.
     """
     mine = workspaces.c.id == workspace_id
     if seen_version is not None:
@@ -90,9 +90,9 @@ def change(connection: Connection, workspace_id: str, seen_version: int | None, 
 
 def open_default_lane(connection: Connection, workspace_id: str, now: int) -> None:
     """
-    The default channel can be posted to (again): what was kept for it falls due.
+    Schedule the deliveries that waited for the default channel.
 
-    A lane that somebody holds is posting right now and goes on by itself.
+    A leased lane is being posted right now, and is left alone.
     """
     may_post = case((lanes.c.paced_until > now, lanes.c.paced_until), else_=now)
     connection.execute(
@@ -103,18 +103,18 @@ def open_default_lane(connection: Connection, workspace_id: str, now: int) -> No
 
 
 def claim_notice(connection: Connection, workspace_id: str, notice: str, now: int) -> bool:
-    """True to the first who asks for this notice, and False from then on, until `clear_notice`."""
-    given = _notices(connection, workspace_id)
-    if notice in given:
+    """Mark a notice as sent. Return False if it already was, and `clear_notice` was not called since."""
+    notices = _notices(connection, workspace_id)
+    if notice in notices:
         return False
-    _store_notices(connection, workspace_id, given | {notice: now})
+    _store_notices(connection, workspace_id, notices | {notice: now})
     return True
 
 
 def was_notified(connection: Connection, workspace_id: str, notice: str) -> bool:
-    """Whether somebody has asked for this notice, and nobody has taken it back since."""
-    given = select(workspaces.c.notices).where(workspaces.c.id == workspace_id)
-    return notice in json.loads(connection.execute(given).scalar_one_or_none() or "{}")
+    """Whether this notice was sent and not cleared since."""
+    stored = select(workspaces.c.notices).where(workspaces.c.id == workspace_id)
+    return notice in json.loads(connection.execute(stored).scalar_one_or_none() or "{}")
 
 
 _in_default_lane = (lanes.c.destination == DEFAULT_CHANNEL) & (
@@ -128,31 +128,31 @@ _is_waiting = (
 
 
 def unreported_channel_problems(connection: Connection) -> list[tuple[str, str]]:
-    """The ids of workspaces whose default channel is broken, or missed, without anybody having been told, and which."""
+    """Return workspaces whose default channel is broken or missing, and the notice that was not sent about it yet."""
     is_broken = workspaces.c.default_channel_problem.is_not(None)
-    is_missed = workspaces.c.default_channel_id.is_(None) & _is_waiting
+    is_missing = workspaces.c.default_channel_id.is_(None) & _is_waiting
     return [
         (workspace_id, notice)
-        for notice, holds in ((DEFAULT_CHANNEL_BROKEN, is_broken), (NO_DEFAULT_CHANNEL, is_missed))
+        for notice, applies in ((DEFAULT_CHANNEL_BROKEN, is_broken), (NO_DEFAULT_CHANNEL, is_missing))
         for workspace_id in connection.execute(
             select(workspaces.c.id).where(
                 workspaces.c.state == WorkspaceState.ACTIVE,
                 ~workspaces.c.notices.contains(f'"{notice}"', autoescape=True),
-                holds,
+                applies,
             )
         ).scalars()
     ]
 
 
 def clear_notice(connection: Connection, workspace_id: str, notice: str) -> None:
-    """The trouble is over: the notice may be given again when it comes back."""
-    given = _notices(connection, workspace_id)
-    if given.pop(notice, None) is not None:
-        _store_notices(connection, workspace_id, given)
+    """The problem is over, so the notice may be sent again if it comes back."""
+    notices = _notices(connection, workspace_id)
+    if notices.pop(notice, None) is not None:
+        _store_notices(connection, workspace_id, notices)
 
 
 def clear_older_notice(connection: Connection, workspace_id: str, notice: str, before: int) -> None:
-    """The same for a notice that was given before then."""
+    """Clear a notice if it was sent before this time."""
     stored = connection.execute(
         select(workspaces.c.notices).where(workspaces.c.id == workspace_id)
     ).scalar_one_or_none()
@@ -173,43 +173,43 @@ def _store_notices(connection: Connection, workspace_id: str, notices: dict[str,
 
 
 def rename_default_channel(connection: Connection, workspace_id: str, channel_id: str, name: str) -> None:
-    """Its name changed in Slack; nothing if it is not the default channel."""
+    """Update the name of a channel, if it is the default channel."""
     connection.execute(
         update(workspaces).where(_default_is(workspace_id, channel_id)).values(default_channel_name=name)
     )
 
 
 def move_channel(connection: Connection, workspace_id: str, old_id: str, new_id: str) -> None:
-    """Slack gave a channel another id; nothing if it is neither the default channel nor that of a signal."""
+    """Replace the id of a channel in the preferences, after Slack has changed it."""
     mine = workspaces.c.id == workspace_id
-    anew = update(workspaces).values(version=workspaces.c.version + 1)  # or who saw the old id could store it again
-    connection.execute(anew.where(_default_is(workspace_id, old_id)).values(default_channel_id=new_id))
+    changed = update(workspaces).values(version=workspaces.c.version + 1)  # so that nobody stores the old id again
+    connection.execute(changed.where(_default_is(workspace_id, old_id)).values(default_channel_id=new_id))
     stored = connection.execute(select(workspaces.c.signal_channels).where(mine).with_for_update()).scalar_one_or_none()
     channels: dict[str, str] = json.loads(stored or "{}")
     if old_id in channels.values():
         moved = {signal: new_id if channel == old_id else channel for signal, channel in channels.items()}
-        connection.execute(anew.where(mine).values(signal_channels=json.dumps(moved)))
+        connection.execute(changed.where(mine).values(signal_channels=json.dumps(moved)))
 
 
 def mark_default_channel_broken(connection: Connection, workspace_id: str, channel_id: str, problem: str) -> bool:
-    """It cannot be posted to, *problem* says why; False if it is not the default channel."""
+    """Store why the channel cannot be posted to. Return False if it is not the default channel."""
     broken = update(workspaces).where(_default_is(workspace_id, channel_id)).values(default_channel_problem=problem)
     return bool(connection.execute(broken).rowcount)
 
 
 def mark_default_channel_working(connection: Connection, workspace_id: str, channel_id: str, now: int) -> bool:
-    """It can be posted to again, and what was kept for it falls due; False if there was no trouble."""
-    troubled = _default_is(workspace_id, channel_id) & workspaces.c.default_channel_problem.is_not(None)
-    mended = connection.execute(update(workspaces).where(troubled).values(default_channel_problem=None))
-    if mended.rowcount:
+    """Clear the problem and schedule what has waited. Return False if there was no problem."""
+    broken = _default_is(workspace_id, channel_id) & workspaces.c.default_channel_problem.is_not(None)
+    fixed = connection.execute(update(workspaces).where(broken).values(default_channel_problem=None))
+    if fixed.rowcount:
         open_default_lane(connection, workspace_id, now)
         clear_notice(connection, workspace_id, DEFAULT_CHANNEL_BROKEN)
         refresh(connection, workspace_id, now)
-    return bool(mended.rowcount)
+    return bool(fixed.rowcount)
 
 
 def waiting_for_default_channel(connection: Connection, workspace_id: str) -> int:
-    """How many deliveries wait in its lane."""
+    """Return how many deliveries wait for the default channel."""
     waiting = select(func.count()).select_from(deliveries).join(lanes, lanes.c.id == deliveries.c.lane_id)
     count: int = connection.execute(waiting.where(lanes.c.workspace_id == workspace_id, _in_default_lane)).scalar_one()
     return count

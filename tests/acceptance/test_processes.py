@@ -70,7 +70,7 @@ async def test_a_second_worker_on_one_sqlite_file_is_refused(app, verb):
     result = await app.run(verb)
 
     assert (result.status, result.out) == (1, "")
-    assert result.err.startswith("Another process already works on usergems.db.")
+    assert result.err.startswith("usergems.db is in use by another process.")
 
 
 async def test_a_port_in_use_is_reported_in_one_line(app):

@@ -26,7 +26,7 @@ def test_a_second_one_is_refused_however_it_names_the_file(tmp_path):
 
     with (
         exclusive_lock(file),
-        pytest.raises(DatabaseInUseError, match=r"already works on .*link\.db"),
+        pytest.raises(DatabaseInUseError, match=r"link\.db"),
         exclusive_lock(link),
     ):
         pass

@@ -298,7 +298,7 @@ async def test_a_bot_alone_can_be_saved(store: AsyncInstallationStore) -> None:
 
 async def test_an_installation_of_nothing_is_refused(store: AsyncInstallationStore) -> None:
     """Without an id there is no workspace to remember."""
-    with pytest.raises(ValueError, match="neither a workspace nor an organisation"):
+    with pytest.raises(ValueError, match="neither a team id nor an organization id"):
         await store.async_save(installation(team_id=None))
 
 
