@@ -1,4 +1,4 @@
-"""The days of the last month are right, their own workspace's, and counted once."""
+"""Day counts are correct, per workspace, and counted once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TODAY = SOMEDAY // DAY_MS
 
 
 @pytest.fixture
-async def month(database, clock):
+async def counts(database, clock):
     await database.run(add_workspace)
     return DayCounts(database, clock)
 
@@ -27,20 +27,20 @@ def end(connection, at, outcome="delivered", told="dri", workspace_id="T1"):
     return job_change_id
 
 
-async def kept(database) -> int:
+async def stored_days(database) -> int:
     return await database.run(lambda connection: connection.execute(select(func.count(day_counts.c.day))).scalar_one())
 
 
-async def test_a_new_workspace_has_thirty_quiet_days(month):
-    """The oldest first, today last."""
-    days = await month.for_workspace("T1")
+async def test_a_new_workspace_has_thirty_empty_days(counts):
+    """The oldest day is first, today last."""
+    days = await counts.for_workspace("T1")
 
     assert [day.number for day in days] == list(range(TODAY - DAYS_COUNTED + 1, TODAY + 1))
     assert all(count == 0 for day in days for count in day.ended.values())
 
 
-async def test_each_ending_counts_on_its_day(month, database):
-    """From midnight to midnight, UTC; what is older than thirty days, or another's, does not."""
+async def test_a_job_change_counts_on_the_day_it_ended(counts, database):
+    """A day is from midnight to midnight UTC. Older days and other workspaces do not count."""
     midnight = (TODAY - 1) * DAY_MS
     await database.run(add_workspace, "T2")
     for at, outcome, told in (
@@ -53,43 +53,43 @@ async def test_each_ending_counts_on_its_day(month, database):
         await database.run(end, at, outcome, told)
     await database.run(end, midnight, workspace_id="T2")
 
-    *_, before, yesterday, today = await month.for_workspace("T1")
+    *_, before, yesterday, today = await counts.for_workspace("T1")
 
     assert before.ended == {"told_dri": 0, "told_channel": 0, "buried": 1, "muted": 0}
     assert yesterday.ended == {"told_dri": 1, "told_channel": 1, "buried": 0, "muted": 0}
     assert today.ended == {"told_dri": 0, "told_channel": 0, "buried": 0, "muted": 1}
-    assert sum(day.ended["told_dri"] for day in await month.for_workspace("T1")) == 1
+    assert sum(day.ended["told_dri"] for day in await counts.for_workspace("T1")) == 1
 
 
 @pytest.mark.both_databases
-async def test_a_day_is_counted_for_good_an_hour_after_its_end(month, database, clock):
-    """What ends just before midnight is stored just after it; what is replayed later counts when it ends then."""
+async def test_a_day_is_counted_for_good_an_hour_after_its_end(counts, database, clock):
+    """What ended just before midnight may be stored just after it."""
     clock.now = (TODAY + 1) * DAY_MS + CLOSES_AFTER_MS - 1
-    await month.for_workspace("T1")
+    await counts.for_workspace("T1")
     late = await database.run(end, (TODAY + 1) * DAY_MS - 1)
-    assert [day.ended["told_dri"] for day in await month.for_workspace("T1")][-2:] == [1, 0]
+    assert [day.ended["told_dri"] for day in await counts.for_workspace("T1")][-2:] == [1, 0]
 
     clock.advance(seconds=1)
-    await month.for_workspace("T1")
+    await counts.for_workspace("T1")
     await database.run(lambda c: c.execute(update(job_changes).where(job_changes.c.id == late).values(ended_at=None)))
 
-    assert [day.ended["told_dri"] for day in await month.for_workspace("T1")][-2:] == [1, 0]
-    assert await kept(database) == DAYS_COUNTED - 1
+    assert [day.ended["told_dri"] for day in await counts.for_workspace("T1")][-2:] == [1, 0]
+    assert await stored_days(database) == DAYS_COUNTED - 1
 
 
 @pytest.mark.both_databases
-async def test_several_replicas_may_count_at_once(month, database, clock):
-    """The one who is later finds the row there."""
-    await month.count_past_days("T1")
+async def test_several_replicas_may_count_the_same_day(counts, database, clock):
+    """The later one finds the stored row."""
+    await counts.count_past_days("T1")
     await DayCounts(database, clock).count_past_days("T1")
 
-    assert await kept(database) == DAYS_COUNTED - 1
+    assert await stored_days(database) == DAYS_COUNTED - 1
 
 
-async def test_a_day_that_nobody_looked_at_is_counted_later(month, database, clock):
-    """However long Home stayed closed."""
-    await month.for_workspace("T1")
+async def test_past_days_are_counted_when_home_is_opened(counts, database, clock):
+    """It does not matter how long Home was closed."""
+    await counts.for_workspace("T1")
     await database.run(end, SOMEDAY)
     clock.advance(seconds=5 * 24 * 3600)
 
-    assert [day.ended["told_dri"] for day in await month.for_workspace("T1")][-6:] == [1, 0, 0, 0, 0, 0]
+    assert [day.ended["told_dri"] for day in await counts.for_workspace("T1")][-6:] == [1, 0, 0, 0, 0, 0]

@@ -1,4 +1,4 @@
-"""Whether a text speaks of a person."""
+"""Whether a text mentions a person."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PROFILE = PersonMatcher.of_page("https://uk.linkedin.com/in/Zo%C3%AB-Smith/?trk=
 
 
 @pytest.mark.parametrize(
-    ("text", "is_told"),
+    ("text", "is_match"),
     [
         ("ada@globex.com", True),
         ("ADA@GLOBEX.COM", True),
@@ -27,15 +27,15 @@ PROFILE = PersonMatcher.of_page("https://uk.linkedin.com/in/Zo%C3%AB-Smith/?trk=
         ("", False),
     ],
 )
-def test_an_address_is_found_as_a_whole(text, is_told):
-    """However it is written, and never as a part of another."""
-    assert ADA.matches(text) is is_told
-    assert ADA.matches({"custom": [{"note": text}]}) is is_told
-    assert not is_told or ADA.may_match(json.dumps({"note": text}))
+def test_an_address_is_matched_as_a_whole(text, is_match):
+    """Upper and lower case are the same. A part of another address does not match."""
+    assert ADA.matches(text) is is_match
+    assert ADA.matches({"custom": [{"note": text}]}) is is_match
+    assert not is_match or ADA.may_match(json.dumps({"note": text}))
 
 
 @pytest.mark.parametrize(
-    ("text", "is_told"),
+    ("text", "is_match"),
     [
         ("https://www.linkedin.com/in/zoë-smith", True),
         ("http://linkedin.com/in/Zoë-Smith/", True),
@@ -45,20 +45,20 @@ def test_an_address_is_found_as_a_whole(text, is_told):
         ("zoë-smith", False),
     ],
 )
-def test_a_profile_is_found_however_its_address_is_written(text, is_told):
-    """The same page is the same person."""
-    assert PROFILE.matches([text]) is is_told
-    assert not is_told or PROFILE.may_match(json.dumps([text]))
-    assert not is_told or PROFILE.may_match(json.dumps([text], ensure_ascii=False))
+def test_a_profile_is_matched_in_every_form_of_its_address(text, is_match):
+    """Forms of the same page are the same person."""
+    assert PROFILE.matches([text]) is is_match
+    assert not is_match or PROFILE.may_match(json.dumps([text]))
+    assert not is_match or PROFILE.may_match(json.dumps([text], ensure_ascii=False))
 
 
-def test_names_of_fields_count():
-    """A sender may use an address as a name."""
+def test_names_of_fields_are_searched():
+    """A sender may use an address as a field name."""
     assert ADA.matches({"custom": {"ada@globex.com": "knows her"}})
 
 
-def test_who_is_only_to_be_told_is_no_subject():
-    """A job change is about the person in it."""
+def test_the_recipient_is_not_the_subject():
+    """A job change is about the person who changed jobs."""
     payload = {"person": {"emails": ["bob@initech.example"]}, "dri_email": "ada@globex.com"}
 
     assert not ADA.matches_subject(payload)
@@ -67,8 +67,8 @@ def test_who_is_only_to_be_told_is_no_subject():
     assert ADA.matches_subject(payload | {"custom": {"referred by": "ada@globex.com"}})
 
 
-def test_a_decision_is_kept_without_the_person():
-    """The others who were considered stay, and so does what was decided."""
+def test_a_decision_is_redacted():
+    """Other candidates and the decision itself stay."""
     dana = {"source": "account owner", "name": "Dana Reyes", "email": "dana@acme.example", "result": "told"}
     decision = {"considered": [{"name": "Ada", "email": "ADA@globex.com", "result": "is inactive"}, dana], "version": 3}
 
@@ -79,14 +79,14 @@ def test_a_decision_is_kept_without_the_person():
 
 
 @pytest.mark.parametrize("given", ["", "ada", "@", "ada@", "a b@c.d"])
-def test_what_is_no_address_is_refused(given):
-    """A slip must not match everybody."""
+def test_an_invalid_address_is_refused(given):
+    """A mistake must not match everybody."""
     with pytest.raises(PermanentError, match="is not an e-mail address"):
         PersonMatcher.of_email(given)
 
 
 @pytest.mark.parametrize("given", ["", "ada", "https://www.linkedin.com", "linkedin.com/", "https://"])
-def test_what_is_no_profile_is_refused(given):
-    """A whole site is nobody."""
+def test_an_invalid_profile_is_refused(given):
+    """A whole site is not a person."""
     with pytest.raises(PermanentError, match="is not a profile URL"):
         PersonMatcher.of_page(given)

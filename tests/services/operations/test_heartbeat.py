@@ -1,4 +1,4 @@
-"""Silence is the alarm: the URL is called while all is well, and not otherwise."""
+"""The monitoring URL is called only while the app is healthy."""
 
 from __future__ import annotations
 
@@ -22,71 +22,71 @@ MINUTE = 60_000
 
 
 @dataclass
-class Listener:
-    """Whoever is called each minute; *status* is what it answers."""
+class Monitor:
+    """The monitoring service. `status` is its response."""
 
     calls: int = 0
     status: int = 200
     paths: list[str] = field(default_factory=list)
 
-    async def hear(self, request: web.Request) -> web.Response:
+    async def handle(self, request: web.Request) -> web.Response:
         self.calls += 1
         self.paths.append(request.path)
         return web.Response(status=self.status)
 
 
 @dataclass
-class Beating:
+class MonitoredApp:
     heartbeat: Heartbeat
-    listener: Listener
+    monitor: Monitor
     watchdog: Watchdog
     clock: Clock
 
 
 @pytest.fixture
-async def beating(database, clock) -> AsyncIterator[Beating]:
+async def monitored(database, clock) -> AsyncIterator[MonitoredApp]:
     await database.run(add_workspace)
-    listener = Listener()
+    monitor = Monitor()
     app = web.Application()
-    app.router.add_get("/ping/s3cret-uuid", listener.hear)
+    app.router.add_get("/ping/s3cret-uuid", monitor.handle)
     watchdog = Watchdog(clock)
     watchdog.beat("route")
     async with TestServer(app) as server, aiohttp.ClientSession() as http:
         url = str(server.make_url("/ping/s3cret-uuid"))
-        yield Beating(Heartbeat(url, http, database, watchdog), listener, watchdog, clock)
+        yield MonitoredApp(Heartbeat(url, http, database, watchdog), monitor, watchdog, clock)
 
 
-async def test_while_all_is_well_the_url_is_called(beating):
-    """Once each time."""
-    assert await beating.heartbeat.beat()
-    assert beating.listener.paths == ["/ping/s3cret-uuid"]
+async def test_a_healthy_app_calls_the_url(monitored):
+    """It is called once per heartbeat."""
+    assert await monitored.heartbeat.beat()
+    assert monitored.monitor.paths == ["/ping/s3cret-uuid"]
 
 
-async def test_a_worker_that_does_not_go_round_is_not_well(beating):
-    """Whether it hangs, or has died, or never began."""
-    beating.clock.advance(seconds=26)
+async def test_a_worker_that_is_not_running_is_unhealthy(monitored):
+    """It may hang, have died, or never have started."""
+    monitored.clock.advance(seconds=26)
 
-    assert not await beating.heartbeat.beat()
-    assert beating.listener.calls == 0
-    never = Heartbeat(
-        beating.heartbeat.url, beating.heartbeat.http, beating.heartbeat.database, Watchdog(beating.clock)
+    assert not await monitored.heartbeat.beat()
+    assert monitored.monitor.calls == 0
+    not_started = Heartbeat(
+        monitored.heartbeat.url, monitored.heartbeat.http, monitored.heartbeat.database, Watchdog(monitored.clock)
     )
-    assert not await never.beat()
+    assert not await not_started.beat()
 
 
-async def test_something_that_waits_without_a_reason_is_not_well(beating, caplog):
-    """After five minutes; and the log says so."""
-    await beating.heartbeat.database.run(add_job_change, due_at=SOMEDAY - 6 * MINUTE)
+async def test_a_job_change_that_waits_without_a_reason_is_unhealthy(monitored, caplog):
+    """It is after five minutes, and the log says so."""
+    await monitored.heartbeat.database.run(add_job_change, due_at=SOMEDAY - 6 * MINUTE)
 
-    assert not await beating.heartbeat.beat()
-    assert beating.listener.calls == 0
+    assert not await monitored.heartbeat.beat()
+    assert monitored.monitor.calls == 0
     assert "has waited for over five minutes" in caplog.text
 
 
-async def test_a_database_that_is_away_is_not_well(beating, tmp_path, caplog):
-    """Nobody knows then what waits."""
+async def test_a_database_that_does_not_respond_is_unhealthy(monitored, tmp_path, caplog):
+    """What waits is not known then."""
     away = Database(f"sqlite:///{tmp_path}/no-such-folder/usergems.db")
-    heartbeat = Heartbeat(beating.heartbeat.url, beating.heartbeat.http, away, beating.watchdog)
+    heartbeat = Heartbeat(monitored.heartbeat.url, monitored.heartbeat.http, away, monitored.watchdog)
 
     assert not await heartbeat.beat()
     assert "the database is not responding" in caplog.text
@@ -94,19 +94,19 @@ async def test_a_database_that_is_away_is_not_well(beating, tmp_path, caplog):
 
 
 @pytest.mark.parametrize("status", [404, 500])
-async def test_an_address_that_refuses_is_told_without_naming_it(beating, caplog, status):
-    """Whoever knows it can say that all is well."""
-    beating.listener.status = status
+async def test_a_refused_call_is_logged_without_the_url(monitored, caplog, status):
+    """The URL is a secret."""
+    monitored.monitor.status = status
 
-    assert await beating.heartbeat.beat()
+    assert await monitored.heartbeat.beat()
     assert f"HTTP {status}" in caplog.text
-    assert "s3cret" not in caplog.text + repr(beating.heartbeat)
+    assert "s3cret" not in caplog.text + repr(monitored.heartbeat)
 
 
-async def test_an_address_that_nobody_is_at_stops_nothing(beating, caplog, unused_tcp_port):
+async def test_an_unreachable_url_stops_nothing(monitored, caplog, unused_tcp_port):
     """It is called again a minute later."""
     url = f"http://127.0.0.1:{unused_tcp_port}/s3cret"
-    heartbeat = Heartbeat(url, beating.heartbeat.http, beating.heartbeat.database, beating.watchdog)
+    heartbeat = Heartbeat(url, monitored.heartbeat.http, monitored.heartbeat.database, monitored.watchdog)
 
     with caplog.at_level(logging.WARNING):
         assert await heartbeat.beat()
@@ -115,8 +115,8 @@ async def test_an_address_that_nobody_is_at_stops_nothing(beating, caplog, unuse
 
 
 @pytest.mark.parametrize("url", ["https://beats.example/uuid", "http://127.0.0.1:8080/uuid"])
-def test_the_address_is_https_or_on_this_machine(url):
-    """And a secret."""
+def test_the_url_uses_https_or_is_on_this_machine(url):
+    """It is not shown with the settings."""
     settings = Settings.from_environ({"HEARTBEAT_URL": url})
 
     assert settings.heartbeat_url == url
@@ -124,16 +124,16 @@ def test_the_address_is_https_or_on_this_machine(url):
 
 
 @pytest.mark.parametrize("url", ["http://beats.example/uuid", "beats.example", "ftp://beats.example/"])
-def test_another_address_is_refused_by_name(url):
-    """Before anything starts."""
+def test_another_url_is_refused_with_the_settings_name(url):
+    """This happens before anything starts."""
     with pytest.raises(SettingsError) as refused:
         Settings.from_environ({"HEARTBEAT_URL": url})
 
     assert [fault.split()[0] for fault in refused.value.faults] == ["HEARTBEAT_URL"]
 
 
-def test_without_an_address_nobody_is_called():
-    """And a worker by itself listens to nobody, unless it is told where."""
-    plain, told = Settings.from_environ({}), Settings.from_environ({"WORKER_PORT": "3001"})
+def test_without_a_url_there_are_no_calls():
+    """A worker by itself listens on a port only if one is set."""
+    default, with_port = Settings.from_environ({}), Settings.from_environ({"WORKER_PORT": "3001"})
 
-    assert (plain.heartbeat_url, plain.worker_port, told.worker_port) == (None, None, 3001)
+    assert (default.heartbeat_url, default.worker_port, with_port.worker_port) == (None, None, 3001)

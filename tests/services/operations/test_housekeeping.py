@@ -1,4 +1,4 @@
-"""Retention, workspaces that removed the app, stale memories, and lanes that lost their turn."""
+"""Retention, uninstalled workspaces, stale rows and stranded lanes."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from tests.conftest import SOMEDAY
 from tests.store.sample_rows import add_routed, add_workspace, claim
 
 
-def house(database, clock):
+def housekeeping(database, clock):
     return Housekeeping(database, 90, clock)
 
 
 @pytest.mark.both_databases
-async def test_payloads_are_forgotten_after_their_retention_and_counts_stay(database, clock):
-    """Who it was about goes; that it was delivered stays."""
+async def test_payloads_are_erased_after_the_retention_and_counts_stay(database, clock):
+    """The outcome stays without the person."""
     await database.run(add_workspace)
     old, young = await database.run(add_routed, "U_DANA", "U_DANA")
 
@@ -40,7 +40,7 @@ async def test_payloads_are_forgotten_after_their_retention_and_counts_stay(data
 
     await database.run(age)
 
-    await house(database, clock).tidy()
+    await housekeeping(database, clock).tidy()
 
     def kept(connection):
         columns = (job_changes.c.id, job_changes.c.payload, job_changes.c.reason, job_changes.c.outcome)
@@ -51,27 +51,27 @@ async def test_payloads_are_forgotten_after_their_retention_and_counts_stay(data
     assert rows[young].payload is not None
 
 
-async def test_a_workspace_may_forget_earlier_than_the_operator(database, clock):
-    """Its own job changes alone; a longer time than the operator's changes nothing."""
+async def test_a_workspace_can_shorten_the_retention(database, clock):
+    """It applies to its own job changes. A longer retention than the operator's has no effect."""
     for workspace_id, days in (("T1", 30), ("T2", None), ("T3", 365)):
         await database.run(add_workspace, workspace_id)
         await database.run(workspaces.change, workspace_id, None, retention_days=days)
     by_age = {}
     for workspace_id, age in (("T1", 29), ("T1", 31), ("T2", 31), ("T2", 91), ("T3", 91)):
-        [one] = await database.run(add_routed, "U_DANA", workspace_id=workspace_id)
-        await database.run(end, one, SOMEDAY - age * DAY_MS)
-        by_age[workspace_id, age] = one
-    tidied = house(database, clock)
+        [job_change_id] = await database.run(add_routed, "U_DANA", workspace_id=workspace_id)
+        await database.run(end, job_change_id, SOMEDAY - age * DAY_MS)
+        by_age[workspace_id, age] = job_change_id
+    keeper = housekeeping(database, clock)
 
-    await tidied.tidy()
+    await keeper.tidy()
 
-    assert {age for age, one in by_age.items() if await is_forgotten(database, one)} == {
+    assert {age for age, job_change_id in by_age.items() if await is_forgotten(database, job_change_id)} == {
         ("T1", 31),
         ("T2", 91),
         ("T3", 91),
     }
     clock.advance(seconds=2 * 24 * 3600)
-    await tidied.tidy()
+    await keeper.tidy()
     assert await is_forgotten(database, by_age["T1", 29])
 
 
@@ -85,13 +85,13 @@ async def is_forgotten(database, job_change_id) -> bool:
     return await database.run(lambda connection: connection.execute(payload).scalar_one()) is None
 
 
-async def test_what_has_not_ended_is_kept_however_old(database, clock):
-    """Nothing that is still promised is forgotten."""
+async def test_job_changes_without_an_outcome_are_kept(database, clock):
+    """Nothing that must still be delivered is erased."""
     await database.run(add_workspace)
     await database.run(add_routed, "U_DANA")
     clock.advance(seconds=365 * 24 * 3600)
 
-    await house(database, clock).tidy()
+    await housekeeping(database, clock).tidy()
 
     assert (
         await database.run(
@@ -103,84 +103,84 @@ async def test_what_has_not_ended_is_kept_however_old(database, clock):
     )
 
 
-async def test_reasons_of_forgotten_job_changes_are_forgotten_too(database, clock):
-    """They hold names; and so may what is told of their way, and of what went wrong on it."""
+async def test_reasons_of_erased_job_changes_are_erased(database, clock):
+    """They contain names, and so do details of the trace and errors."""
     await database.run(add_workspace)
-    [one] = await database.run(add_routed, "U_DANA")
-    await database.run(add_steps, [TraceStep(one, SOMEDAY, "escalated", "to C1: Dana Reyes did not act")])
+    [job_change_id] = await database.run(add_routed, "U_DANA")
+    await database.run(add_steps, [TraceStep(job_change_id, SOMEDAY, "escalated", "to C1: Dana Reyes did not act")])
     await database.run(
         lambda connection: connection.execute(
             update(job_changes).values(outcome="delivered", ended_at=1, last_error="Ada Smith")
         )
     )
 
-    await house(database, clock).tidy()
+    await housekeeping(database, clock).tidy()
 
     reasons = await database.run(lambda connection: connection.execute(select(deliveries.c.reason)).scalars().all())
     assert reasons == [""]
-    assert [step.detail for step in await database.run(steps_of, one)] == [""]
+    assert [step.detail for step in await database.run(steps_of, job_change_id)] == [""]
     errors = await database.run(lambda connection: connection.execute(select(job_changes.c.last_error)).scalars().all())
     assert errors == [None]
 
 
-async def test_a_workspace_that_left_keeps_nothing_longer_than_others(database, clock):
-    """Before it is erased as a whole."""
+async def test_the_retention_applies_to_uninstalled_workspaces(database, clock):
+    """It applies before the whole workspace is erased."""
     await database.run(add_workspace)
-    [one] = await database.run(add_routed, "U_DANA")
-    await database.run(end, one, SOMEDAY - 8 * DAY_MS)
+    [job_change_id] = await database.run(add_routed, "U_DANA")
+    await database.run(end, job_change_id, SOMEDAY - 8 * DAY_MS)
     await database.run(workspaces.mark_gone, "T1", SOMEDAY)
 
     await Housekeeping(database, 7, clock).tidy()
 
-    assert await is_forgotten(database, one)
+    assert await is_forgotten(database, job_change_id)
 
 
 @pytest.mark.both_databases
-async def test_more_than_is_forgotten_at_once_is_forgotten_in_one_round(database, clock):
-    """Also where many ended at the same moment; what ended since the last round is forgotten in the next."""
+async def test_one_round_erases_more_than_one_batch(database, clock):
+    """Also if many job changes ended at the same time. Later ones are erased in the next round."""
     await database.run(add_workspace)
     some = await database.run(add_routed, *["U_DANA"] * 8)
-    for one, age in zip(some, (95, 95, 95, 95, 94, 94, 93, 89), strict=True):
-        await database.run(end, one, SOMEDAY - age * DAY_MS)
-    tidied = Housekeeping(database, 90, clock, at_once=2)
+    for job_change_id, age in zip(some, (95, 95, 95, 95, 94, 94, 93, 89), strict=True):
+        await database.run(end, job_change_id, SOMEDAY - age * DAY_MS)
+    keeper = Housekeeping(database, 90, clock, at_once=2)
 
-    await tidied.tidy()
+    await keeper.tidy()
 
-    assert [await is_forgotten(database, one) for one in some] == [True] * 7 + [False]
+    assert [await is_forgotten(database, job_change_id) for job_change_id in some] == [True] * 7 + [False]
     clock.advance(seconds=2 * 24 * 3600)
-    await tidied.tidy()
+    await keeper.tidy()
     assert await is_forgotten(database, some[-1])
 
 
 @pytest.mark.both_databases
-async def test_a_lane_that_lost_its_turn_is_woken(database, clock):
-    """A second look, should a bug or a restored backup have left something waiting with nobody to call it."""
+async def test_a_stranded_lane_is_scheduled(database, clock):
+    """A bug or a restored backup could leave deliveries waiting without a due time."""
     await database.run(add_workspace)
     await database.run(add_routed, "U_DANA")
     await database.run(lambda connection: connection.execute(update(lanes).values(due_at=None)))
 
-    await house(database, clock).tidy()
+    await housekeeping(database, clock).tidy()
 
     assert len(await database.run(claim)) == 1
 
 
 async def test_a_parked_default_channel_stays_parked(database, clock):
-    """It waits for a person, not for a sweep."""
+    """It waits for an admin."""
     await database.run(add_workspace, channel=None)
     await database.run(add_routed, DEFAULT_CHANNEL)
 
-    await house(database, clock).tidy()
+    await housekeeping(database, clock).tidy()
 
     assert await database.run(claim) == []
 
 
-async def test_events_and_waits_of_long_ago_are_forgotten(database, clock):
-    """Slack does not repeat an event after a day, and a wait that is over binds nobody."""
+async def test_old_events_and_pauses_are_deleted(database, clock):
+    """Slack does not repeat an event after a day, and a pause that is over has no effect."""
     await database.run(add_workspace)
     await database.run(lambda connection: connection.execute(slack_events.insert().values(event_id="Ev1", seen_at=1)))
     await database.run(pauses.pause, "T1", "slack:users.list", SOMEDAY - 1, SOMEDAY - 10, "429")
 
-    await house(database, clock).tidy()
+    await housekeeping(database, clock).tidy()
 
     def left(connection):
         tables = (slack_events, pauses_table)
@@ -190,7 +190,7 @@ async def test_events_and_waits_of_long_ago_are_forgotten(database, clock):
 
 
 def rows_of(workspace_id):
-    """How many rows speak of a workspace, table by table; days are counted as they pass."""
+    """The number of rows of a workspace by table, without day counts, which grow as days pass."""
 
     def count(connection):
         tables = [table for table in metadata.sorted_tables if "workspace_id" in table.c and table is not day_counts]
@@ -206,23 +206,23 @@ def rows_of(workspace_id):
 
 
 async def uninstalled(database, clock, *, installs_again=False):
-    """Two workspaces, of which one removed the app a moment ago."""
-    for each in ("T1", "T2"):
-        await database.run(add_workspace, each)
-        await database.run(add_routed, "U_DANA", "U_DANA", DEFAULT_CHANNEL, workspace_id=each)
+    """Create two workspaces, the first of which has just uninstalled the app."""
+    for workspace_id in ("T1", "T2"):
+        await database.run(add_workspace, workspace_id)
+        await database.run(add_routed, "U_DANA", "U_DANA", DEFAULT_CHANNEL, workspace_id=workspace_id)
     await database.run(workspaces.mark_gone, "T1", clock())
     if installs_again:
         clock.advance(seconds=29 * 24 * 3600)
         await database.run(add_workspace, "T1")
 
 
-async def test_a_workspace_that_removed_the_app_is_erased_after_thirty_days(database, clock):
-    """With all that it had, however much; a line in the audit stays, and the other workspaces."""
+async def test_a_workspace_is_erased_thirty_days_after_it_uninstalled_the_app(database, clock):
+    """One audit entry stays, and other workspaces are not touched."""
     await uninstalled(database, clock)
     others = await database.run(rows_of("T2"))
     clock.advance(seconds=30 * 24 * 3600 + 1)
 
-    await replace(house(database, clock), at_once=2).tidy()
+    await replace(housekeeping(database, clock), at_once=2).tidy()
 
     assert await database.run(workspaces.find, "T1") is None
     assert await database.run(rows_of("T1")) == {"audit": 1}
@@ -230,24 +230,24 @@ async def test_a_workspace_that_removed_the_app_is_erased_after_thirty_days(data
     assert await database.run(rows_of("T2")) == others
 
 
-async def test_until_then_it_is_kept(database, clock):
-    """Somebody may have pressed the wrong button."""
+async def test_an_uninstalled_workspace_is_kept_for_thirty_days(database, clock):
+    """It may have uninstalled the app by mistake."""
     await uninstalled(database, clock)
     before = await database.run(rows_of("T1"))
     clock.advance(seconds=30 * 24 * 3600 - 1)
 
-    await house(database, clock).tidy()
+    await housekeeping(database, clock).tidy()
 
     assert await database.run(rows_of("T1")) == before
 
 
-async def test_whoever_installs_again_finds_everything_as_it_was(database, clock):
-    """However long ago it was removed."""
+async def test_a_workspace_that_installs_again_keeps_its_data(database, clock):
+    """Only a workspace without the app is erased."""
     await uninstalled(database, clock, installs_again=True)
     before = await database.run(rows_of("T1"))
     clock.advance(seconds=2 * 24 * 3600)
 
-    await house(database, clock).tidy()
+    await housekeeping(database, clock).tidy()
 
     assert await database.run(rows_of("T1")) == before
     assert (await database.run(workspaces.find, "T1")).is_active

@@ -1,4 +1,4 @@
-"""Every call of a vendor is measured, by a handful of names."""
+"""Calls to Slack and Salesforce are measured by vendor and method."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def calls() -> Calls:
     return Calls()
 
 
-async def test_calls_of_slack_are_named_by_their_method(world, calls):
-    """Whoever makes them; a 429 among them."""
+async def test_calls_to_slack_are_named_by_method(world, calls):
+    """This includes rate-limited calls. Other pages of Slack are not measured."""
     url = f"{world.slack.url}/api/"
     world.slack.faults.add("users.list", retry_after=3)
     async with aiohttp.ClientSession(trace_configs=[trace_config(calls, url)]) as http:
@@ -41,8 +41,8 @@ async def test_calls_of_slack_are_named_by_their_method(world, calls):
     assert calls.seen == [("slack", "api.test", 200), ("slack", "users.list", 429)]
 
 
-async def test_what_got_no_answer_is_measured_too(calls, unused_tcp_port):
-    """As one that nobody answered."""
+async def test_a_call_without_a_response_is_measured(calls, unused_tcp_port):
+    """It has no status."""
     url = f"http://127.0.0.1:{unused_tcp_port}/api/"
     async with aiohttp.ClientSession(trace_configs=[trace_config(calls, url)]) as http:
         with pytest.raises(aiohttp.ClientConnectorError):
@@ -51,8 +51,8 @@ async def test_what_got_no_answer_is_measured_too(calls, unused_tcp_port):
     assert calls.seen == [("slack", "auth.test", None)]
 
 
-async def test_sessions_with_salesforce_are_asked_for_by_name(world, calls):
-    """Wherever the org logs in."""
+async def test_salesforce_logins_are_measured(world, calls):
+    """The login host does not matter."""
     traces = [trace_config(calls, "https://slack.com/api/")]
     url = f"{world.salesforce.url}/services/oauth2/token"
     async with aiohttp.ClientSession(trace_configs=traces) as http, http.post(url) as answer:
@@ -68,8 +68,8 @@ async def test_sessions_with_salesforce_are_asked_for_by_name(world, calls):
         ("sobjects/Contact/describe", "sobjects"),
     ],
 )
-def test_calls_of_salesforce_are_named_without_ids(calls, unused_tcp_port, path, name):
-    """Each would make a series of its own."""
+def test_calls_to_salesforce_are_named_without_ids(calls, unused_tcp_port, path, name):
+    """Otherwise each id would create its own series."""
     session = MeasuredSession(calls)
 
     with pytest.raises(requests.ConnectionError):

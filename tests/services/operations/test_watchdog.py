@@ -1,4 +1,4 @@
-"""Who goes round is alive, and who is not heard of any more is missed."""
+"""A loop that reports no heartbeat is stuck."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from services.operations.watchdog import LONGEST_ROUND_MS, Watchdog
 
 
-def test_nobody_is_missed_who_was_never_heard_of(clock):
+def test_a_process_without_loops_is_not_stuck(clock):
     """A web process has no worker."""
     clock.advance(seconds=1_000)
 
@@ -16,8 +16,8 @@ def test_nobody_is_missed_who_was_never_heard_of(clock):
     assert Watchdog(clock).is_healthy is None
 
 
-def test_each_loop_is_missed_by_itself(clock):
-    """That the other goes round does not hide it."""
+def test_each_loop_is_watched_by_itself(clock):
+    """The heartbeats of the other loop do not hide it."""
     watchdog = Watchdog(clock)
     watchdog.beat("route")
     watchdog.beat("post")
@@ -30,8 +30,8 @@ def test_each_loop_is_missed_by_itself(clock):
     assert watchdog.is_healthy is False
 
 
-async def test_both_halves_of_the_worker_are_heard_of(world):
-    """Also while there is nothing to do."""
+async def test_both_loops_of_the_worker_report_heartbeats(world):
+    """They do so even while there is nothing to do."""
     heard: set[str] = set()
     both, stop = asyncio.Event(), asyncio.Event()
 

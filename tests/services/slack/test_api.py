@@ -1,4 +1,4 @@
-"""Slack's Web API over real HTTP: what is asked, how answers read, and how it fails."""
+"""Slack's Web API over HTTP: requests, responses and errors."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ async def acme(database, clock):
         yield acme
 
 
-async def say(acme: SlackWorkspace) -> None:
+async def post_something(acme: SlackWorkspace) -> None:
     await acme.api.post(acme.id, acme.wins.id, text="Ada Smith joined Globex", post_id=str(uuid4()))
 
 
-async def test_a_post_says_which_one_it_is_and_unfurls_nothing(acme):
-    """By its id it is found again; previews of links would bury the message."""
+async def test_a_post_has_its_id_and_no_link_previews(acme):
+    """The id is for finding it again. Previews would hide the message."""
     post_id = str(uuid4())
     posted = await acme.api.post(acme.id, acme.wins.id, text="Ada Smith joined Globex", post_id=post_id)
 
     assert posted.channel == acme.wins.id
-    [asked] = acme.calls_of("chat.postMessage")
-    assert asked == {
+    [arguments] = acme.calls_of("chat.postMessage")
+    assert arguments == {
         "channel": acme.wins.id,
         "text": "Ada Smith joined Globex",
         "client_msg_id": post_id,
@@ -47,15 +47,15 @@ async def test_a_post_says_which_one_it_is_and_unfurls_nothing(acme):
     }
 
 
-async def test_a_post_to_a_person_tells_the_id_of_the_direct_message(acme):
-    """Reading back and changing a message need that id, not the person's."""
+async def test_a_post_to_a_user_returns_the_id_of_the_conversation(acme):
+    """Finding and updating a message need that id, not the user's."""
     posted = await acme.api.post(acme.id, acme.dana.id, text="Ada Smith joined Globex", post_id=str(uuid4()))
 
     assert posted.channel.startswith("D")
 
 
-async def test_a_post_is_found_again_by_its_id_on_whatever_page(acme, clock):
-    """After a crash nothing is told twice, however much was said since."""
+async def test_a_post_is_found_by_its_id_on_any_page(acme, clock):
+    """After a crash, nothing is sent twice, however many messages followed."""
     acme.sandbox.limits.enabled = False
     post_id = str(uuid4())
     began = clock()
@@ -68,12 +68,12 @@ async def test_a_post_is_found_again_by_its_id_on_whatever_page(acme, clock):
     assert await acme.api.find_post(acme.id, posted.channel, str(uuid4()), began - 1000) is None
 
 
-async def test_a_person_who_was_never_written_to_has_no_post(acme, clock):
-    """The first message would have opened the conversation."""
+async def test_without_a_conversation_there_is_no_post(acme, clock):
+    """The first post would have opened it."""
     assert await acme.api.find_post(acme.id, acme.dana.id, str(uuid4()), clock()) is None
 
 
-async def test_without_the_history_scope_nobody_knows(acme, clock):
+async def test_without_the_history_scope_a_search_fails(acme, clock):
     """None would mean that nothing was posted."""
     next(iter(acme.sandbox.world.tokens.values())).scopes -= {"channels:history"}
 
@@ -81,8 +81,8 @@ async def test_without_the_history_scope_nobody_knows(acme, clock):
         await acme.api.find_post(acme.id, acme.wins.id, str(uuid4()), clock())
 
 
-async def test_a_message_can_be_changed_and_linked_to(acme):
-    """Both need where it is, as the post told."""
+async def test_a_message_can_be_updated_and_linked_to(acme):
+    """Both use the channel and timestamp that the post returned."""
     posted = await acme.api.post(acme.id, acme.wins.id, text="before", post_id=str(uuid4()))
 
     changed = await acme.api.update(acme.id, posted, text="after")
@@ -114,19 +114,19 @@ async def test_a_message_can_be_changed_and_linked_to(acme):
         ({"error": "something_new"}, False),
     ],
 )
-async def test_a_post_that_fails_says_whether_it_may_have_arrived(acme, fault, in_doubt):
-    """What may have arrived is looked for before it is sent again."""
+async def test_a_failed_post_says_whether_it_may_have_arrived(acme, fault, in_doubt):
+    """If so, the message is looked for before it is sent again."""
     acme.sandbox.faults.add("chat.postMessage", **fault)
 
     with pytest.raises(TransientError) as failure:
-        await say(acme)
+        await post_something(acme)
 
     assert failure.value.in_doubt is in_doubt
     assert failure.value.retry_after is None
 
 
-async def test_what_was_never_sent_is_not_in_doubt(acme, database, clock):
-    """Nobody listens there, so nobody has heard it."""
+async def test_a_request_that_was_never_sent_is_not_in_doubt(acme, database, clock):
+    """Nothing listens at that address."""
     client = AsyncWebClient(base_url=f"http://127.0.0.1:{unused_port()}/api/", session=acme.http, retry_handlers=[])
     nowhere = Slack(client, acme.api.tokens, database, clock)
 
@@ -136,12 +136,12 @@ async def test_what_was_never_sent_is_not_in_doubt(acme, database, clock):
     assert failure.value.in_doubt is False
 
 
-async def test_a_post_is_never_sent_twice_by_the_client_itself(acme):
-    """The SDK repeats requests by default when a connection breaks."""
+async def test_the_client_does_not_retry_a_post(acme):
+    """By default, the SDK repeats a request when the connection fails."""
     acme.sandbox.faults.add("chat.postMessage", drop="after", times=None)
 
     with pytest.raises(TransientError):
-        await say(acme)
+        await post_something(acme)
 
     assert len(acme.calls_of("chat.postMessage")) == 1
 
@@ -155,16 +155,16 @@ async def test_a_post_is_never_sent_twice_by_the_client_itself(acme):
         ("missing_scope", PermanentError),
     ],
 )
-async def test_a_post_that_can_never_work_says_which_kind(acme, error, kind):
-    """The table itself is tested beside this."""
+async def test_a_permanent_error_of_a_post_has_its_class(acme, error, kind):
+    """The table of codes is tested in test_errors.py."""
     acme.sandbox.faults.add("chat.postMessage", error=error)
 
     with pytest.raises(kind):
-        await say(acme)
+        await post_something(acme)
 
 
 async def test_without_a_token_the_workspace_is_gone(acme):
-    """Nothing is asked of Slack then."""
+    """Slack is not called then."""
     with pytest.raises(WorkspaceGoneError):
         await acme.api.post_notice("T0ELSE", acme.wins.id, "hello")
 
@@ -172,18 +172,18 @@ async def test_without_a_token_the_workspace_is_gone(acme):
 
 
 @pytest.mark.both_databases
-async def test_a_wait_holds_for_every_replica_and_for_this_method_alone(acme, database, clock):
-    """Slack's limits are per method and workspace; a call during the wait would only prolong it."""
+async def test_a_rate_limit_pauses_one_method_in_every_replica(acme, database, clock):
+    """Slack limits each method per workspace. A call during the pause would prolong it."""
     acme.sandbox.faults.add("chat.postMessage", retry_after=30)
-    with pytest.raises(TransientError) as told:
-        await say(acme)
+    with pytest.raises(TransientError) as limited:
+        await post_something(acme)
     replica = Slack(acme.api.client, acme.api.tokens, database, clock)
     clock.advance(seconds=29)
 
     with pytest.raises(TransientError) as waiting:
         await replica.post_notice(acme.id, acme.wins.id, "hello")
 
-    assert told.value.retry_after == 30
+    assert limited.value.retry_after == 30
     assert waiting.value.retry_after == 1
     assert len(acme.calls_of("chat.postMessage")) == 1
     assert (await acme.api.auth_test(acme.id)).team_id == acme.id
@@ -192,15 +192,15 @@ async def test_a_wait_holds_for_every_replica_and_for_this_method_alone(acme, da
     assert await database.run(pauses.paused_until, acme.id, "slack:chat.postMessage", clock()) is None
 
 
-async def test_who_is_not_there_is_none(acme):
-    """Not found is an answer, not a failure."""
+async def test_what_does_not_exist_is_none(acme):
+    """Not found is a result, not an error."""
     assert await acme.api.user_by_email(acme.id, "nobody@acme.example") is None
     assert await acme.api.user(acme.id, "U0NOBODY") is None
     assert await acme.api.channel(acme.id, "C0NOWHERE") is None
 
 
-async def test_a_person_reads_as_slack_tells_them(acme):
-    """The address is told in lower case, and an owner is an admin."""
+async def test_a_user_has_slacks_fields(acme):
+    """The address is in lower case, and an owner is an admin."""
     acme.sandbox.add_user(acme.team, "Lee Park", "Lee.Park@acme.example", is_primary_owner=True)
 
     lee = await acme.api.user_by_email(acme.id, "lee.park@acme.example")
@@ -210,19 +210,19 @@ async def test_a_person_reads_as_slack_tells_them(acme):
     assert "lee" not in repr(lee).lower()
 
 
-async def test_everybody_is_read_page_by_page(acme):
-    """In pages of 200, as Slack recommends."""
+async def test_users_are_listed_page_by_page(acme):
+    """A page has 200 users, as Slack recommends."""
     for number in range(450):
         acme.sandbox.add_user(acme.team, f"Person {number}", f"person{number}@acme.example")
 
     pages = [len(page) async for page in acme.api.users(acme.id)]
 
     assert sum(pages) == 452  # and Dana, and the bot
-    assert [asked["limit"] for asked in acme.calls_of("users.list")] == ["200", "200", "200"]
+    assert [arguments["limit"] for arguments in acme.calls_of("users.list")] == ["200", "200", "200"]
 
 
-async def test_channels_tell_what_the_app_can_do_there(acme):
-    """Archived ones are left out; a page may be empty with more to come."""
+async def test_channels_are_listed_with_the_apps_membership(acme):
+    """Archived channels are left out. A page may be empty although more follow."""
     acme.sandbox.add_channel(acme.team, "old", is_archived=True)
     acme.sandbox.add_channel(acme.team, "secret", is_private=True)
 
@@ -231,8 +231,8 @@ async def test_channels_tell_what_the_app_can_do_there(acme):
     assert [(channel.name, channel.is_member, channel.is_private) for channel in channels] == [("wins", True, False)]
 
 
-async def test_pages_that_go_round_in_circles_end(acme):
-    """A cursor that comes back would be asked for ever."""
+async def test_a_repeated_page_ends_a_list(acme):
+    """Otherwise a cursor that comes back would be requested forever."""
     body = b'{"ok": true, "members": [], "response_metadata": {"next_cursor": "again"}}'
     acme.sandbox.faults.add("users.list", body=body, times=None)
 
@@ -241,8 +241,8 @@ async def test_pages_that_go_round_in_circles_end(acme):
             pass
 
 
-async def test_the_token_tells_who_it_is_and_what_it_may(acme):
-    """For doctor: the scopes that were really granted."""
+async def test_a_token_has_its_workspace_and_scopes(acme):
+    """The doctor compares the scopes that were granted."""
     identity = await acme.api.auth_test(acme.id)
 
     assert (identity.team_id, identity.team_name) == (acme.id, "Acme")

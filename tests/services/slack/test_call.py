@@ -1,4 +1,4 @@
-"""Whose token it is: a workspace that left is told from settings that are another Slack app's."""
+"""The token for a call to Slack."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from store.slack.installations import OtherAppError
 
 
 async def test_without_a_token_the_workspace_is_gone():
-    """It has removed the app, and nothing is tried again until it installs it anew."""
+    """It uninstalled the app, and nothing is retried until it installs the app again."""
 
     async def none(_workspace_id: str) -> str | None:
         return None
@@ -19,8 +19,8 @@ async def test_without_a_token_the_workspace_is_gone():
         await token_of(none, "T1")
 
 
-async def test_with_another_apps_client_id_all_waits():
-    """A slip in the settings is no reason to give a workspace up, nor to erase it a month later."""
+async def test_with_a_different_apps_client_id_calls_are_retried_later():
+    """A mistake in the settings must not mark a workspace as gone, which would erase it a month later."""
 
     async def others(_workspace_id: str) -> str | None:
         raise OtherAppError("111.222")

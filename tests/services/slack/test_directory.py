@@ -1,4 +1,4 @@
-"""From an e-mail address to somebody who can be told, asking Slack no more than is needed."""
+"""Finding Slack users by e-mail address, with as few calls as possible."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def directory(acme, database, clock):
 
 
 def people(acme, count: int) -> dict[str, str]:
-    """So many members: e-mail address to user id."""
+    """Add this many members, and return their user ids by e-mail address."""
     added = [acme.sandbox.add_user(acme.team, f"P {number}", f"p{number}@acme.example") for number in range(count)]
     return {user.email: user.id for user in added}
 
@@ -49,8 +49,8 @@ def people(acme, count: int) -> dict[str, str]:
         ({"profile": "not an object", "deleted": "yes"}, None),
     ],
 )
-def test_who_may_be_told(said, problem):
-    """Members of this workspace; not accounts that are closed, guests, bots or another company's people."""
+def test_who_may_be_notified(said, problem):
+    """Members of this workspace; not deactivated accounts, guests, bots or users of other companies."""
     user = SlackUser.of({"id": "U1", "team_id": "T1"} | said)
 
     assert member_of(user, "T1").problem == problem
@@ -60,15 +60,15 @@ def test_who_may_be_told(said, problem):
     ("organisation", "problem"),
     [({"enterprise_id": "E1"}, None), (None, None), ({"enterprise_id": "E2"}, STRANGER)],
 )
-def test_who_may_be_told_where_an_organisation_installed_the_app(organisation, problem):
-    """The workspace we know is then the organisation itself."""
+def test_who_may_be_notified_after_an_org_wide_installation(organisation, problem):
+    """The workspace is the organization then."""
     user = SlackUser.of({"id": "W1", "team_id": "T2", "enterprise_user": organisation})
 
     assert member_of(user, "E1").problem == problem
 
 
-async def test_an_address_is_asked_about_once_a_day_however_it_is_spelled(directory, acme, clock):
-    """Everything else comes from the cache."""
+async def test_an_address_is_looked_up_once_a_day(directory, acme, clock):
+    """Upper and lower case are the same address. Other lookups are served from the cache."""
     assert await directory.find(acme.id, ["Dana@Acme.example"]) == {DANA: Member(acme.dana.id)}
     assert await directory.find(acme.id, [DANA, "DANA@ACME.EXAMPLE"]) == {DANA: Member(acme.dana.id)}
     clock.advance(seconds=24 * 60 * 60 - 1)
@@ -81,8 +81,8 @@ async def test_an_address_is_asked_about_once_a_day_however_it_is_spelled(direct
     assert len(acme.calls_of("users.lookupByEmail")) == 2
 
 
-async def test_who_is_missing_is_asked_about_again_after_a_quarter_of_an_hour(directory, acme, clock):
-    """They may join; nobody should wait a day for that."""
+async def test_a_missing_user_is_looked_up_again_after_15_minutes(directory, acme, clock):
+    """They may have joined since."""
     ada = "ada@acme.example"
     assert await directory.find(acme.id, [ada]) == {ada: Member(None, NOT_IN_SLACK)}
     acme.sandbox.add_user(acme.team, "Ada Smith", ada)
@@ -94,8 +94,8 @@ async def test_who_is_missing_is_asked_about_again_after_a_quarter_of_an_hour(di
     assert (await directory.find(acme.id, [ada]))[ada].problem is None
 
 
-async def test_a_guest_stays_refused_when_remembered(directory, acme):
-    """The rule holds for what comes from the cache as well."""
+async def test_a_cached_guest_may_still_not_be_notified(directory, acme):
+    """The rule also applies to cached users."""
     guest = acme.sandbox.add_user(acme.team, "Gil Guest", "gil@agency.example", is_restricted=True)
 
     first = await directory.find(acme.id, [guest.email])
@@ -104,22 +104,22 @@ async def test_a_guest_stays_refused_when_remembered(directory, acme):
     assert first == again == {guest.email: Member(guest.id, GUEST)}
 
 
-async def test_more_than_a_minute_of_look_ups_is_read_from_the_list_of_everybody(directory, acme):
-    """Sixty calls become one, and who is on the list as deactivated is known to be."""
-    known = people(acme, 60)
+async def test_many_addresses_are_found_in_the_list_of_all_users(directory, acme):
+    """One call replaces sixty, and deactivated users are recognized."""
+    expected = people(acme, 60)
     gone = acme.sandbox.add_user(acme.team, "Gus Gone", "gus@acme.example", deleted=True)
 
-    found = await directory.find(acme.id, [*known, gone.email, "nobody@acme.example"])
+    found = await directory.find(acme.id, [*expected, gone.email, "nobody@acme.example"])
 
-    assert {email: member.user_id for email, member in found.items() if member.problem is None} == known
+    assert {email: member.user_id for email, member in found.items() if member.problem is None} == expected
     assert found[gone.email] == Member(gone.id, DEACTIVATED)
     assert found["nobody@acme.example"] == Member(None, NOT_IN_SLACK)
     assert acme.calls_of("users.lookupByEmail") == []
     assert len(acme.calls_of("users.list")) == 1
 
 
-async def test_of_two_accounts_with_one_address_the_living_one_counts(directory, acme):
-    """Somebody left and came back."""
+async def test_of_two_accounts_with_one_address_the_active_one_counts(directory, acme):
+    """For example, a person left and came back."""
     acme.sandbox.add_user(acme.team, "Ada Old", "ada@acme.example", deleted=True)
     ada = acme.sandbox.add_user(acme.team, "Ada Smith", "ada@acme.example")
 
@@ -128,8 +128,8 @@ async def test_of_two_accounts_with_one_address_the_living_one_counts(directory,
     assert found["ada@acme.example"] == Member(ada.id)
 
 
-async def test_a_workspace_too_large_to_list_is_asked_one_by_one_for_a_day(directory, acme, database, clock):
-    """Reading everybody would take longer than asking; that it is so large is remembered, for every replica."""
+async def test_a_workspace_too_large_to_list_is_not_listed_for_a_day(directory, acme, database, clock):
+    """Every replica looks up users one by one instead."""
     wanted = people(acme, 4_000)
     wanted = dict(list(wanted.items())[-50:])  # on none of the pages that are read
 
@@ -143,8 +143,8 @@ async def test_a_workspace_too_large_to_list_is_asked_one_by_one_for_a_day(direc
 
 
 @pytest.mark.both_databases
-async def test_the_look_ups_of_a_minute_are_counted_across_replicas(directory, acme, database, clock):
-    """Slack allows about fifty; who cannot be asked about now is unknown, with the time to ask again."""
+async def test_lookups_are_limited_over_all_replicas(directory, acme, database, clock):
+    """Slack allows about fifty a minute. The others are unknown, with the time of the next attempt."""
     await database.run(pauses.pause, acme.id, "directory:listing", clock() + 10**9, clock(), "")
     wanted = list(people(acme, 60))
     replica = Directory(acme.api, database, clock)
@@ -160,15 +160,15 @@ async def test_the_look_ups_of_a_minute_are_counted_across_replicas(directory, a
     assert UNKNOWN not in {member.problem for member in (await directory.find(acme.id, wanted[30:])).values()}
 
 
-async def test_reading_the_list_costs_the_next_look_up_nothing(directory, acme):
-    """After an import the first new person is still found at once."""
+async def test_users_from_the_list_do_not_count_as_lookups(directory, acme):
+    """After an import, the next lookup is still allowed."""
     await directory.find(acme.id, people(acme, 60))
 
     assert (await directory.find(acme.id, [DANA]))[DANA] == Member(acme.dana.id)
 
 
-async def test_when_slack_asks_to_wait_the_rest_is_not_even_tried(directory, acme):
-    """What was learnt before stays learnt."""
+async def test_after_a_rate_limit_the_remaining_addresses_are_not_looked_up(directory, acme):
+    """Earlier answers are kept."""
     wanted = list(people(acme, 40))
     acme.sandbox.faults.add("users.lookupByEmail", retry_after=17, when=lambda asked: asked["email"] == wanted[20])
 
@@ -180,8 +180,8 @@ async def test_when_slack_asks_to_wait_the_rest_is_not_even_tried(directory, acm
     assert {member.problem for member in found.values()} == {None, UNKNOWN}
 
 
-async def test_a_slack_that_fails_makes_nobody_missing(directory, acme):
-    """An outage must not send a DRI's job changes to the channel."""
+async def test_during_an_outage_no_user_counts_as_missing(directory, acme):
+    """Otherwise job changes would go to the channel instead of the DRI."""
     acme.sandbox.faults.add("users.lookupByEmail", status=503, times=None)
 
     found = await directory.find(acme.id, [DANA])
@@ -191,8 +191,8 @@ async def test_a_slack_that_fails_makes_nobody_missing(directory, acme):
     assert (await directory.find(acme.id, [DANA]))[DANA].problem is None
 
 
-async def test_a_list_that_breaks_off_makes_nobody_missing(directory, acme):
-    """Who was not on the pages that came may be on those that did not."""
+async def test_after_an_incomplete_list_no_user_counts_as_missing(directory, acme):
+    """They may be on the pages that were not read."""
     wanted = people(acme, 300)
     acme.sandbox.faults.add("users.list", status=500, when=lambda asked: "cursor" in asked)
 
@@ -201,16 +201,16 @@ async def test_a_list_that_breaks_off_makes_nobody_missing(directory, acme):
     assert NOT_IN_SLACK not in {member.problem for member in found.values()}
 
 
-async def test_a_list_without_addresses_makes_nobody_missing(directory, acme):
-    """Without users:read.email nobody has one; the look-up says what is lacking."""
+async def test_in_a_list_without_addresses_no_user_counts_as_missing(directory, acme):
+    """Without users:read.email, users have no address. The lookup names the missing scope."""
     next(iter(acme.sandbox.world.tokens.values())).scopes -= {"users:read.email"}
 
     with pytest.raises(PermanentError, match=r"users:read\.email"):
         await directory.find(acme.id, people(acme, 60))
 
 
-async def test_strange_addresses_are_nobody(directory, acme):
-    """Salesforce holds what people typed."""
+async def test_malformed_addresses_match_no_user(directory, acme):
+    """Salesforce contains whatever people typed."""
     found = await directory.find(acme.id, [" ", "not an address", "ünï@çødé.example", " dana@acme.example "])
 
     assert found[" dana@acme.example "] == Member(acme.dana.id)
@@ -228,15 +228,15 @@ async def test_strange_addresses_are_nobody(directory, acme):
         ({"is_admin": True, "is_stranger": True}, False),
     ],
 )
-async def test_who_is_an_admin(directory, acme, flags, may):
-    """Owners are; what Slack does not tell is a no."""
+async def test_owners_are_admins_too(directory, acme, flags, may):
+    """Without a flag from Slack, a user is no admin."""
     user = acme.sandbox.add_user(acme.team, "Lee Park", "lee@acme.example", **flags)
 
     assert await directory.is_admin(acme.id, user.id) is may
 
 
-async def test_nobody_is_an_admin_while_slack_does_not_answer(directory, acme):
-    """It fails closed."""
+async def test_without_a_response_from_slack_no_user_is_an_admin(directory, acme):
+    """The check fails closed."""
     acme.sandbox.faults.add("users.info", status=500)
 
     assert await directory.is_admin(acme.id, acme.dana.id) is False

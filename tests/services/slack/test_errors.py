@@ -1,4 +1,4 @@
-"""What Slack's refusals mean, code by code."""
+"""Our errors for the error codes of Slack."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def failure(status=200, retry_after=None, **answer):
         *((code, PermanentError) for code in ("no_permission", "enterprise_is_restricted")),
     ],
 )
-def test_what_can_never_work_is_permanent_and_says_so_in_words(code, kind):
-    """Nobody should have to know Slack's codes; only a message of ours that is refused names its code."""
+def test_permanent_errors_are_explained_in_words(code, kind):
+    """Admins need not know Slack's codes. Only a rejected message names its code."""
     error = failure(error=code)
 
     assert type(error) is kind
@@ -52,8 +52,8 @@ def test_what_can_never_work_is_permanent_and_says_so_in_words(code, kind):
         *((code, False) for code in ("team_added_to_org", "org_login_required", "a_code_of_next_year")),
     ],
 )
-def test_what_may_work_later_is_transient(code, in_doubt):
-    """In doubt is what Slack may have done although it says no; a code we do not know may well pass."""
+def test_other_errors_are_transient(code, in_doubt):
+    """A call is in doubt if Slack may have done it despite the error. An unknown code may pass."""
     error = failure(error=code)
 
     assert isinstance(error, TransientError)
@@ -61,15 +61,15 @@ def test_what_may_work_later_is_transient(code, in_doubt):
 
 
 @pytest.mark.parametrize("code", ["ratelimited", "rate_limited", "message_limit_exceeded"])
-def test_being_asked_to_wait_is_never_in_doubt(code):
-    """Such a call was not performed."""
+def test_a_rate_limited_call_is_never_in_doubt(code):
+    """Slack did not perform it."""
     error = failure(error=code, retry_after="7")
 
     assert (error.retry_after, error.in_doubt) == (7.0, False)
 
 
-def test_a_429_without_a_body_is_a_wait_too():
-    """Proxies and load balancers answer for Slack at times."""
+def test_a_429_without_a_body_is_a_rate_limit():
+    """Proxies and load balancers sometimes respond in Slack's place."""
     assert error_for(429, {}, None).retry_after == DEFAULT_WAIT
 
 
@@ -86,8 +86,8 @@ def test_a_429_without_a_body_is_a_wait_too():
         (200, {"error": 17}, True),
     ],
 )
-def test_answers_that_are_none_are_in_doubt_where_the_call_may_have_come_through(status, answer, in_doubt):
-    """A 200 without sense may be a message posted; a 404 never reached the method."""
+def test_invalid_responses_are_in_doubt_if_the_call_may_have_arrived(status, answer, in_doubt):
+    """An invalid 200 may mean that a message was posted. A 404 never reached the method."""
     error = error_for(status, answer, None)
 
     assert isinstance(error, TransientError)
@@ -104,18 +104,18 @@ def test_answers_that_are_none_are_in_doubt_where_the_call_may_have_come_through
         ("999999999", LONGEST_WAIT),
     ],
 )
-def test_how_long_slack_asks_us_to_wait(header, expected):
-    """A header that is missing or makes no sense stands for half a minute."""
+def test_the_wait_is_taken_from_the_retry_after_header(header, expected):
+    """A missing or invalid header means half a minute."""
     assert retry_after_seconds(header) == expected
 
 
-def test_a_missing_permission_is_named():
+def test_a_missing_scope_is_named():
     """The admin reads what to grant and how."""
     assert "users:read.email" in str(failure(error="missing_scope", needed="users:read.email"))
 
 
-def test_a_refused_message_says_where_it_is_wrong():
-    """Slack's own words point at the block; line breaks in them do not reach the log."""
+def test_a_rejected_message_says_where_the_mistake_is():
+    """Slack names the block. Line breaks are left out of the log."""
     messages = ["[ERROR] must be less\nthan 3001 characters [json-pointer:/blocks/0/text]"]
     text = str(failure(error="invalid_blocks", response_metadata={"messages": messages}))
 

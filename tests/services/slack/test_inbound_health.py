@@ -1,4 +1,4 @@
-"""What is remembered of Slack's requests, and how seldom."""
+"""Recording when requests of Slack arrived."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tests.conftest import SOMEDAY
 
 
 @pytest.mark.both_databases
-async def test_a_sign_is_stored_once_a_minute(database, clock):
-    """It stands in the way of every request."""
+async def test_each_kind_of_request_is_recorded_once_a_minute(database, clock):
+    """Recording delays every request of Slack."""
     recorder = InboundRecorder(database, clock)
     await recorder.record(GENUINE)
     clock.now += EVERY_MS - 1
@@ -28,8 +28,8 @@ async def test_a_sign_is_stored_once_a_minute(database, clock):
     )
 
 
-async def test_without_the_database_slack_is_answered_all_the_same(clock, tmp_path):
-    """It is only for the doctor, who tells of the database by himself."""
+async def test_without_the_database_slack_is_still_answered(clock, tmp_path):
+    """The record is only for the doctor, which checks the database itself."""
     away = Database(f"sqlite:///{tmp_path}/no-such-folder/usergems.db")
 
     await InboundRecorder(away, clock).record(GENUINE)

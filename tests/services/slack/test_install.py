@@ -1,4 +1,4 @@
-"""What Slack is asked during an installation, over real HTTP: what it answers, and what it may answer instead."""
+"""Calls to Slack during an installation, over HTTP."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def named(answer: dict[str, Any]) -> bytes:
     return json.dumps({"ok": True, **answer}).encode()
 
 
-async def test_a_code_becomes_an_installation(slack: SlackSandbox, install: SlackInstall) -> None:
-    """With the bot's own id, which only auth.test tells, and the granted scopes."""
+async def test_a_code_is_exchanged_for_an_installation(slack: SlackSandbox, install: SlackInstall) -> None:
+    """It has the granted scopes, and the bot's own id from auth.test."""
     code = slack.issue_code("U1", ["chat:write", "users:read"], "https://gems.example.com/back")
 
     installation = await install.exchange(
@@ -69,8 +69,8 @@ async def test_a_code_becomes_an_installation(slack: SlackSandbox, install: Slac
     assert installation.is_enterprise_install is False
 
 
-async def test_where_the_app_is_not_installed_nothing_is_asked(slack: SlackSandbox, install: SlackInstall) -> None:
-    """No token, no call."""
+async def test_without_an_installation_slack_is_not_called(slack: SlackSandbox, install: SlackInstall) -> None:
+    """There is no token to call it with."""
     with pytest.raises(WorkspaceGoneError):
         await install.channels("T2", org_wide=False)
 
@@ -80,18 +80,18 @@ async def test_where_the_app_is_not_installed_nothing_is_asked(slack: SlackSandb
 @pytest.mark.parametrize(
     "body", [b"[]", b"{}", b'"x"', b"", b"<html>", named({"channels": 5}), named({"channels": [5]}), named({})]
 )
-async def test_an_answer_that_makes_no_sense_is_a_passing_failure(
+async def test_an_invalid_response_is_a_transient_error(
     slack: SlackSandbox, install: SlackInstall, body: bytes
 ) -> None:
-    """Something stands between us and Slack; it may be gone in a minute."""
+    """A proxy may have sent it, and may be gone in a minute."""
     slack.faults.add("conversations.list", body=body)
 
     with pytest.raises(TransientError):
         await install.channels("T1", org_wide=False)
 
 
-async def test_pages_that_go_round_in_circles_end(slack: SlackSandbox, install: SlackInstall) -> None:
-    """The same cursor again is no way forward."""
+async def test_a_repeated_page_ends_a_list(slack: SlackSandbox, install: SlackInstall) -> None:
+    """A cursor that comes back would be requested forever."""
     page = {"channels": [{"id": "C1", "name": "general"}], "response_metadata": {"next_cursor": "again"}}
     slack.faults.add("conversations.list", body=named(page), times=5)
 
@@ -100,8 +100,10 @@ async def test_pages_that_go_round_in_circles_end(slack: SlackSandbox, install: 
     assert [channel.name for channel in listing.channels] == ["general"]
 
 
-async def test_patience_is_one_for_the_whole_list(slack: SlackSandbox, install: SlackInstall, waits: Waits) -> None:
-    """Many short waits are a long one to whoever sits before the browser."""
+async def test_the_longest_wait_applies_to_the_whole_list(
+    slack: SlackSandbox, install: SlackInstall, waits: Waits
+) -> None:
+    """For a person in front of the browser, many short waits are one long wait."""
     slack.faults.add("conversations.list", retry_after=15, times=10)
 
     listing = await install.channels("T1", org_wide=False)
@@ -112,8 +114,8 @@ async def test_patience_is_one_for_the_whole_list(slack: SlackSandbox, install: 
     assert not listing.is_complete
 
 
-async def test_an_organisation_is_asked_workspace_by_workspace(slack: SlackSandbox, install: SlackInstall) -> None:
-    """Its token has to say which one it means, and a shared channel is listed once."""
+async def test_an_organizations_channels_are_listed_by_workspace(slack: SlackSandbox, install: SlackInstall) -> None:
+    """Its token has to name the workspace. A shared channel is listed once."""
     slack.faults.add("auth.teams.list", body=named({"teams": [{"id": "T1"}, {"id": "T9"}]}))
     shared = {"id": "C1", "name": "shared"}
     for team_id, more in (("T1", {"id": "C2", "name": "b"}), ("T9", {"id": "C3", "name": "a"})):

@@ -1,4 +1,4 @@
-"""Foreign text in Slack: what people read is what was written, and nothing in it is live."""
+"""Text of others in Slack looks as it was written and contains no markup."""
 # ruff: noqa: RUF001 - lookalikes are what is tested
 
 import re
@@ -43,14 +43,14 @@ ORIGINALS = str.maketrans("∗ˍ∼ˋ꞉˃", "*_~`:>")
         ("Ada\u202eSmith\u2066", "AdaSmith"),
     ],
 )
-def test_foreign_text_is_sent_inert(written: str, sent: str) -> None:
-    """Three characters are escaped, formatting gives way to lookalikes, a line stays one line and runs its own way."""
+def test_text_of_others_is_escaped(written: str, sent: str) -> None:
+    """Three characters are escaped, formatting is replaced with lookalikes, and the text stays one line."""
     assert escape(written, 80) == sent
 
 
 @given(HOSTILE)
-def test_nothing_in_foreign_text_is_live(text: str) -> None:
-    """No mention, link, formatting, quote, emoji code or second line, whatever is sent."""
+def test_text_of_others_contains_no_markup(text: str) -> None:
+    """No mention, link, formatting, quote, emoji code or second line, whatever was written."""
     sent = escape(text, 80)
 
     assert not re.search(r"[<>\n\r\u2028\u2029\u202a-\u202e]", sent)
@@ -63,8 +63,8 @@ def test_nothing_in_foreign_text_is_live(text: str) -> None:
 
 
 @given(HOSTILE)
-def test_what_people_read_is_what_was_written(text: str) -> None:
-    """Undoing the escapes and the lookalikes gives the words back."""
+def test_text_looks_as_it_was_written(text: str) -> None:
+    """Undoing the escapes and lookalikes gives the original text."""
     read = unescape(escape(text, 1_000)).strip("\u2068\u2069").translate(ORIGINALS)
     written = plain(text, 1_000).strip("\u2068\u2069").translate(ORIGINALS)
 
@@ -72,14 +72,14 @@ def test_what_people_read_is_what_was_written(text: str) -> None:
 
 
 @given(HOSTILE)
-def test_bold_text_is_bold_from_end_to_end(text: str) -> None:
-    """Nothing inside ends it early."""
+def test_bold_text_is_bold_as_a_whole(text: str) -> None:
+    """Nothing in the text ends it early."""
     assert bold(text, 80).count("*") == 2
 
 
 @given(st.text(max_size=60), st.integers(2, 40))
-def test_cut_text_keeps_its_limit(text: str, limit: int) -> None:
-    """At most as many characters as allowed, besides the two that isolate text that runs right to left."""
+def test_cut_text_keeps_to_its_limit(text: str, limit: int) -> None:
+    """The two characters that isolate right-to-left text are extra."""
     assert len(plain(text, limit).strip("\u2068\u2069")) <= limit
 
 
@@ -87,8 +87,8 @@ def test_cut_text_keeps_its_limit(text: str, limit: int) -> None:
     ("written", "shown"),
     [("Ada Smith", "Ada Smith"), ("Ada Smith the First", "Ada Smit…"), ("Ada Smi👩\u200d💻 x", "Ada Smi…")],
 )
-def test_what_is_too_long_ends_in_an_ellipsis(written: str, shown: str) -> None:
-    """The cut is told, and not made within a joined emoji."""
+def test_long_text_ends_in_an_ellipsis(written: str, shown: str) -> None:
+    """It is not cut within a joined emoji."""
     assert plain(written, 9) == shown
 
 
@@ -113,18 +113,18 @@ def test_what_is_too_long_ends_in_an_ellipsis(written: str, shown: str) -> None:
         (None, None),
     ],
 )
-def test_only_addresses_of_the_web_become_links(url: str | None, address: str | None) -> None:
-    """What could end the link early is encoded."""
+def test_only_web_addresses_become_links(url: str | None, address: str | None) -> None:
+    """Characters that could end the link early are encoded."""
     assert web_address(url) == address
 
 
 @given(st.one_of(HOSTILE, HOSTILE.map(lambda path: f"https://globex.com/{path}")))
-def test_a_link_is_one_link(url: str) -> None:
-    """Nothing in an address ends it, or becomes its label."""
+def test_a_link_stays_one_link(url: str) -> None:
+    """Nothing in an address ends it or becomes its label."""
     rendered = link(url, "Source")
     assert rendered is None or re.fullmatch(r"<https?://[^<>|\s]+\|Source>", rendered)
 
 
-def test_a_link_that_would_crowd_out_the_message_is_left_out() -> None:
-    """Where links stand in the text, a very long address is no link."""
+def test_a_very_long_link_is_left_out() -> None:
+    """It would fill the message."""
     assert link("https://globex.com/" + "a" * LONGEST_LINK, "Source") is None

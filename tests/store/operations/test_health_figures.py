@@ -1,4 +1,4 @@
-"""What hangs is told from what waits for a reason."""
+"""Stuck work is distinguished from work that waits for a reason."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ async def run(database):
     return database.run
 
 
-async def test_with_nothing_to_do_nothing_hangs(run):
-    """Nor with something that came just now."""
+async def test_nothing_is_stuck_without_old_work(run):
+    """New job changes are not stuck either."""
     assert not await run(is_stuck)
     await run(add_job_change, due_at=BEFORE)
     assert not await run(is_stuck)
 
 
-async def test_what_nobody_routes_hangs(run):
-    """After five minutes."""
+async def test_an_unrouted_job_change_is_stuck_after_five_minutes(run):
+    """No worker has routed it."""
     await run(add_job_change, due_at=BEFORE - 1)
 
     assert await run(is_stuck)
 
 
-async def test_a_backlog_that_is_worked_off_does_not_hang(run):
-    """Its workspace was served a moment ago; it does once that stops."""
+async def test_a_backlog_that_is_progressing_is_not_stuck(run):
+    """Its workspace was served recently. Two minutes later it is stuck."""
     await run(add_job_change, due_at=LONG_AGO)
     await run(add_job_change, due_at=LONG_AGO)
     await run(routing.claim, SOMEDAY, 30_000)
@@ -52,8 +52,8 @@ async def test_a_backlog_that_is_worked_off_does_not_hang(run):
     assert await run(is_stuck, SOMEDAY + 2 * MINUTE)
 
 
-async def test_who_waits_for_salesforce_has_a_reason(run):
-    """Which ends when the workspace's patience does."""
+async def test_a_pause_of_salesforce_is_a_reason_to_wait(run):
+    """The reason ends with the longest wait for Salesforce."""
     await run(add_job_change, due_at=LONG_AGO)
     await run(pauses.record_failure, "T1", "salesforce", LONG_AGO, "no answer")
     await run(pauses.pause, "T1", "salesforce", SOMEDAY + MINUTE, LONG_AGO, "no answer")
@@ -62,8 +62,8 @@ async def test_who_waits_for_salesforce_has_a_reason(run):
     assert await run(is_stuck, SOMEDAY + 2 * MINUTE)
 
 
-async def test_after_our_patience_salesforce_is_no_reason(run):
-    """However long it is paused: job changes go without it."""
+async def test_after_the_longest_wait_salesforce_is_no_reason(run):
+    """Job changes are routed without it then."""
     await run(add_job_change, due_at=LONG_AGO)
     await run(pauses.record_failure, "T1", "salesforce", SOMEDAY - 15 * MINUTE, "no answer")
     await run(pauses.pause, "T1", "salesforce", SOMEDAY + MINUTE, LONG_AGO, "no answer")
@@ -71,8 +71,8 @@ async def test_after_our_patience_salesforce_is_no_reason(run):
     assert await run(is_stuck)
 
 
-async def test_another_workspace_s_reason_is_none(run):
-    """Each has its own pauses, and its own turns."""
+async def test_reasons_of_another_workspace_do_not_count(run):
+    """Each workspace has its own pauses and turns."""
     await run(add_workspace, "T2")
     for subject in ("salesforce", "slack"):
         await run(pauses.pause, "T2", subject, SOMEDAY + MINUTE, SOMEDAY, "asked to wait")
@@ -83,24 +83,24 @@ async def test_another_workspace_s_reason_is_none(run):
     old = await run(add_job_change, due_at=LONG_AGO)
     assert await run(is_stuck)
 
-    await run(forget, old)
+    await run(delete_job_change, old)
     await run(add_routed, "U1", now=LONG_AGO)
     assert await run(is_stuck)
 
 
-def forget(connection, job_change_id):
+def delete_job_change(connection, job_change_id):
     connection.execute(delete(job_changes).where(job_changes.c.id == job_change_id))
 
 
-async def test_what_nobody_posts_hangs(run):
-    """Also when it was promised long after it was accepted."""
+async def test_a_delivery_that_is_not_posted_is_stuck(run):
+    """It counts from when the delivery was created."""
     await run(add_routed, "U1", now=BEFORE - 1)
 
     assert await run(is_stuck)
 
 
-async def test_a_parked_lane_has_a_reason(run):
-    """Somebody has to mend the default channel, and has been told."""
+async def test_a_parked_lane_is_not_stuck(run):
+    """It waits for an admin, who was notified."""
     await run(add_routed, "default_channel", now=LONG_AGO)
     await run(set_lane_parked)
 
@@ -112,8 +112,8 @@ def set_lane_parked(connection):
     set_lane(connection, "default_channel", due_at=None)
 
 
-async def test_being_asked_to_wait_is_a_reason_and_failing_is_none(run):
-    """Slack that keeps failing is what somebody should hear of."""
+async def test_a_rate_limit_is_a_reason_and_failures_are_not(run):
+    """The operator should know about calls that keep failing."""
     await run(add_routed, "U1", now=LONG_AGO)
     await run(pauses.pause, "T1", "slack:chat.postMessage", SOMEDAY + MINUTE, SOMEDAY, "asked to wait")
     assert not await run(is_stuck)
@@ -122,17 +122,17 @@ async def test_being_asked_to_wait_is_a_reason_and_failing_is_none(run):
     assert await run(is_stuck)
 
 
-async def test_what_fails_again_and_again_hangs_though_it_is_tried(run):
-    """Being served is no progress then."""
+async def test_a_delivery_that_keeps_failing_is_stuck(run):
+    """Attempts are not progress."""
     await run(add_routed, "U1", now=LONG_AGO)
     (claimed,) = await run(claim)
-    await run(posts.settle, [Postponed(claimed, SOMEDAY, SOMEDAY + 1_000, "Slack answered with HTTP 500")])
+    await run(posts.settle, [Postponed(claimed, SOMEDAY, SOMEDAY + 1_000, "Slack responded with HTTP 500")])
 
     assert await run(is_stuck)
 
 
-async def test_a_post_in_doubt_for_long_hangs_and_is_counted(run):
-    """Its members wait for nobody but us."""
+async def test_a_post_in_doubt_for_long_is_stuck_and_counted(run):
+    """Its deliveries wait for this app only."""
     await run(add_routed, "U1", now=LONG_AGO)
     (claimed,) = await run(claim, LONG_AGO)
     await run(posts.settle, [InDoubt(claimed, LONG_AGO, SOMEDAY + 1_000, "no answer", by_answer=True)])
@@ -141,36 +141,36 @@ async def test_a_post_in_doubt_for_long_hangs_and_is_counted(run):
     assert (await run(health_figures.collect, SOMEDAY)).in_doubt == 1
 
 
-async def test_workspaces_that_are_gone_wait_for_nobody(run):
-    """What is left there is kept until they come back, or erased."""
+async def test_uninstalled_workspaces_are_not_stuck(run):
+    """Their job changes are kept or erased."""
     await run(add_job_change, due_at=LONG_AGO)
     await run(workspaces.mark_gone, "T1", LONG_AGO)
 
     assert not await run(is_stuck)
 
 
-async def test_what_was_routed_or_ended_is_not_asked_about(run):
-    """However long ago that was."""
+async def test_routed_job_changes_are_not_stuck(run):
+    """It does not matter how old they are."""
     await run(add_job_change, due_at=LONG_AGO)
     await run(lambda connection: connection.execute(update(job_changes).values(routed_at=LONG_AGO, due_at=None)))
 
     assert not await run(is_stuck)
 
 
-async def test_open_pauses_are_counted_by_what_and_why(run):
-    """And the closed ones are not."""
+async def test_open_pauses_are_counted_by_subject_and_reason(run):
+    """Pauses that are over are not counted."""
     await run(pauses.pause, "T1", "slack:users.list", SOMEDAY + 1, SOMEDAY, "asked to wait")
     await run(pauses.record_failure, "T1", "salesforce", SOMEDAY, "no answer")
     await run(pauses.pause, "T1", "salesforce", SOMEDAY + 1, SOMEDAY, "no answer")
     await run(pauses.pause, "T1", "slack", SOMEDAY, SOMEDAY, "over")
 
-    found = await run(health_figures.collect, SOMEDAY)
+    figures = await run(health_figures.collect, SOMEDAY)
 
-    assert found.pauses == {("slack:users.list", "asked"): 1, ("salesforce", "failing"): 1}
+    assert figures.pauses == {("slack:users.list", "asked"): 1, ("salesforce", "failing"): 1}
 
 
-async def test_the_budget_is_that_of_whoever_has_least_left(run):
-    """Of our own share a day, and of the org's limit; calls of yesterday are over."""
+async def test_api_usage_is_that_of_the_workspace_closest_to_its_limit(run):
+    """Both the app's daily limit and the org's limit count. Calls of yesterday do not."""
     await run(add_workspace, "T2")
     await run(add_workspace, "T3")
     today = SOMEDAY // (24 * 60 * MINUTE)
@@ -183,10 +183,10 @@ async def test_the_budget_is_that_of_whoever_has_least_left(run):
             connect, workspace_id, our_calls=calls, our_calls_day=day, api_used=used, api_limit=limit, problem=problem
         )
 
-    found = (await run(health_figures.collect, SOMEDAY)).salesforce
+    figures = (await run(health_figures.collect, SOMEDAY)).salesforce
 
-    assert (found.connected, found.troubled, found.our_calls) == (3, 1, 3000)
-    assert (found.our_share, found.org_share) == (0.5, 0.9)
+    assert (figures.connected, figures.troubled, figures.our_calls) == (3, 1, 3000)
+    assert (figures.our_share, figures.org_share) == (0.5, 0.9)
 
 
 def connect(connection, workspace_id, **columns):
@@ -194,9 +194,9 @@ def connect(connection, workspace_id, **columns):
     connection.execute(insert(salesforce_connections).values(workspace_id=workspace_id, **values))
 
 
-async def test_an_empty_database_has_noughts(database):
-    """And no errors."""
-    found = await database.run(health_figures.collect, SOMEDAY)
+async def test_an_empty_database_has_zeros(database):
+    """There are no errors either."""
+    figures = await database.run(health_figures.collect, SOMEDAY)
 
-    assert (found.in_doubt, found.parked, found.pauses) == (0, 0, {})
-    assert found.salesforce == health_figures.SalesforceUse(0, 0, 0, 0.0, 0.0)
+    assert (figures.in_doubt, figures.parked, figures.pauses) == (0, 0, {})
+    assert figures.salesforce == health_figures.SalesforceUse(0, 0, 0, 0.0, 0.0)

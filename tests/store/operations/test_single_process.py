@@ -18,7 +18,7 @@ from tests.conftest import SOMEDAY
 from tests.store.sample_rows import add_workspace
 
 
-def test_a_second_one_is_refused_however_it_names_the_file(tmp_path):
+def test_a_second_process_is_refused(tmp_path):
     """A link to the file is the same file."""
     file, link = tmp_path / "usergems.db", tmp_path / "link.db"
     file.touch()
@@ -32,8 +32,8 @@ def test_a_second_one_is_refused_however_it_names_the_file(tmp_path):
         pass
 
 
-def test_the_next_one_may_come_when_the_first_is_gone(tmp_path):
-    """The lock goes with its holder."""
+def test_the_lock_ends_with_its_process(tmp_path):
+    """The next process may use the file."""
     with exclusive_lock(tmp_path / "usergems.db"):
         pass
 
@@ -51,15 +51,15 @@ def test_the_next_one_may_come_when_the_first_is_gone(tmp_path):
         ("postgresql://db/usergems", None),
     ],
 )
-def test_which_file_a_database_is(url, file):
-    """Only a SQLite file can be locked, and have a key beside it."""
+def test_only_a_sqlite_file_has_a_path(url, file):
+    """Only a file can be locked and have a key beside it."""
     found = sqlite_file(url)
 
     assert (None if found is None else str(found)) == file
 
 
-def test_the_key_is_made_once_for_its_owner_alone(tmp_path):
-    """Who can read it can read every token."""
+def test_the_key_is_created_once_and_readable_by_its_owner_only(tmp_path):
+    """Anyone who can read it can decrypt every token."""
     key = key_in(tmp_path)
 
     assert key_in(tmp_path) == key
@@ -68,8 +68,8 @@ def test_the_key_is_made_once_for_its_owner_alone(tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == [KEY_FILE]
 
 
-async def test_a_wrong_key_is_noticed_before_it_is_needed(database):
-    """Whatever stands encrypted in the database is tried."""
+async def test_a_wrong_key_is_noticed_at_the_start(database):
+    """One value of each encrypted column is decrypted."""
     await database.run(add_workspace)
     right, wrong = (Cipher.of([Fernet.generate_key().decode()]) for _ in range(2))
     await IntakeKeys(database, right, lambda: SOMEDAY).make("T1", SIGNING, "operator")
@@ -79,8 +79,8 @@ async def test_a_wrong_key_is_noticed_before_it_is_needed(database):
         await database.run(secrets.check_readable, wrong)
 
 
-async def test_a_secret_of_any_kind_is_tried(database):
-    """Also where it is the only one there is."""
+async def test_every_kind_of_secret_is_checked(database):
+    """Also if it is the only one."""
     right, wrong = (Cipher.of([Fernet.generate_key().decode()]) for _ in range(2))
     await database.run(add_workspace)
     await database.run(apps.save, right, "T1", SalesforceApp("id", "secret", "U1", SOMEDAY))
@@ -90,8 +90,8 @@ async def test_a_secret_of_any_kind_is_tried(database):
         await database.run(secrets.check_readable, wrong)
 
 
-async def test_an_empty_database_goes_with_any_key(database):
-    """There is nothing yet that could not be read."""
+async def test_an_empty_database_accepts_any_key(database):
+    """There is nothing to decrypt."""
     cipher = Cipher.of([Fernet.generate_key().decode()])
 
     assert await database.run(secrets.check_readable, cipher) is None

@@ -1,4 +1,4 @@
-"""Slack's tokens: found by every id that Slack may tell, unreadable at rest, gone when forgotten."""
+"""Tokens of installations: found by every id that Slack may send, encrypted, and deleted on request."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def rows(connection: Connection) -> list[int]:
     return [connection.execute(select(func.count()).select_from(table)).scalar_one() for table in (bots, installations)]
 
 
-async def test_saving_an_installation_makes_the_workspace_active(
+async def test_saving_an_installation_activates_the_workspace(
     store: AsyncInstallationStore, database: Database
 ) -> None:
-    """Tokens and workspace are stored together: neither is there without the other."""
+    """Tokens and workspace are stored together."""
     await store.async_save(installation())
 
     workspace = await database.run(workspaces.find, "T1")
@@ -69,10 +69,8 @@ async def test_saving_an_installation_makes_the_workspace_active(
     assert await store.bot_token("T1") == TOKEN
 
 
-async def test_nothing_is_stored_when_the_workspace_cannot_be(
-    store: AsyncInstallationStore, database: Database
-) -> None:
-    """One transaction: a failure half-way leaves no token behind."""
+async def test_a_failed_installation_stores_nothing(store: AsyncInstallationStore, database: Database) -> None:
+    """Both are one transaction."""
     await database.run(lambda connection: connection.execute(text("ALTER TABLE turns RENAME TO no_turns")))
 
     with pytest.raises(Exception, match=r"did not answer|turns"):
@@ -82,8 +80,8 @@ async def test_nothing_is_stored_when_the_workspace_cannot_be(
     assert await database.run(workspaces.find, "T1") is None
 
 
-async def test_tokens_are_unreadable_at_rest(store: AsyncInstallationStore, database: Database) -> None:
-    """Whoever gets hold of the database alone gets no token."""
+async def test_tokens_are_encrypted_at_rest(store: AsyncInstallationStore, database: Database) -> None:
+    """The database alone contains no usable token."""
     await store.async_save(installation(user_token="xoxp-sample", incoming_webhook_url="https://hooks.example.com/x"))
 
     def read(connection: Connection) -> str:
@@ -96,8 +94,8 @@ async def test_tokens_are_unreadable_at_rest(store: AsyncInstallationStore, data
     assert "Acme" in stored
 
 
-async def test_the_wrong_key_is_told_as_such(store: AsyncInstallationStore, database: Database) -> None:
-    """Another database's keys must not look like a workspace that is not installed."""
+async def test_a_wrong_key_raises_its_own_error(store: AsyncInstallationStore, database: Database) -> None:
+    """It must not look like a workspace without the app."""
     await store.async_save(installation())
     stranger = AsyncInstallationStore(database, CLIENT_ID, Cipher.of([Fernet.generate_key().decode()]))
 
@@ -109,7 +107,7 @@ async def test_the_wrong_key_is_told_as_such(store: AsyncInstallationStore, data
         await stranger.async_find_bot(enterprise_id=None, team_id="T1")
 
 
-async def test_the_oldest_of_several_keys_still_reads(store: AsyncInstallationStore, database: Database) -> None:
+async def test_older_keys_still_decrypt(store: AsyncInstallationStore, database: Database) -> None:
     """Keys can be rotated without installing again."""
     await store.async_save(installation())
     newer = AsyncInstallationStore(database, CLIENT_ID, Cipher.of([Fernet.generate_key().decode(), KEY]))
@@ -117,8 +115,8 @@ async def test_the_oldest_of_several_keys_still_reads(store: AsyncInstallationSt
     assert await newer.bot_token("T1") == TOKEN
 
 
-async def test_installing_again_replaces_what_was_there(store: AsyncInstallationStore, database: Database) -> None:
-    """The newest installation counts, and the rows of those before it do not pile up."""
+async def test_installing_again_replaces_the_installation(store: AsyncInstallationStore, database: Database) -> None:
+    """Rows of earlier installations do not pile up."""
     await store.async_save(installation())
     await store.async_save(installation(user_id="UOTHER", bot_token="xoxb-new", installed_at=1_795_000_900.0))
 
@@ -129,10 +127,8 @@ async def test_installing_again_replaces_what_was_there(store: AsyncInstallation
     assert await database.run(rows) == [1, 1]
 
 
-async def test_installing_again_brings_a_workspace_back_with_its_preferences(
-    store: AsyncInstallationStore, database: Database
-) -> None:
-    """Who uninstalled and comes back finds the default channel as it was."""
+async def test_installing_again_restores_the_preferences(store: AsyncInstallationStore, database: Database) -> None:
+    """The default channel is still set."""
     await store.async_save(installation())
     await database.run(workspaces.change, "T1", None, default_channel_id="C1")
     await store.delete_tokens("T1")
@@ -146,10 +142,10 @@ async def test_installing_again_brings_a_workspace_back_with_its_preferences(
     assert workspace.default_channel_id == "C1"
 
 
-async def test_a_workspace_that_joined_an_organisation_has_one_installation(
+async def test_a_workspace_that_joined_an_organization_has_one_installation(
     store: AsyncInstallationStore, database: Database
 ) -> None:
-    """The team id stays when a workspace moves into an organisation; the old row would shadow nothing, but linger."""
+    """Its team id stays the same, so the old row is replaced."""
     await store.async_save(installation())
     await store.async_save(installation(enterprise_id="E1", bot_token="xoxb-new", installed_at=1_795_000_900.0))
 
@@ -169,10 +165,10 @@ async def test_a_workspace_that_joined_an_organisation_has_one_installation(
     ],
     ids=["plain", "grid", "grid by team alone", "org-wide", "org-wide from a team", "org-wide, not said"],
 )
-async def test_an_installation_is_found_by_what_slack_tells(
+async def test_an_installation_is_found_by_any_id_that_slack_sends(
     store: AsyncInstallationStore, saved: Installation, ids: dict[str, Any]
 ) -> None:
-    """A workspace of an organisation has two ids, an org-wide installation no team id; both are found."""
+    """A workspace of an organization has two ids, an org-wide installation has no team id."""
     await store.async_save(saved)
 
     bot = await store.async_find_bot(**ids)
@@ -195,8 +191,8 @@ async def test_an_installation_is_found_by_what_slack_tells(
         {"enterprise_id": None, "team_id": None},
     ],
 )
-async def test_another_workspace_is_not_found(store: AsyncInstallationStore, ids: dict[str, Any]) -> None:
-    """Nobody gets a token of somebody else's."""
+async def test_other_workspaces_are_not_found(store: AsyncInstallationStore, ids: dict[str, Any]) -> None:
+    """A workspace never gets the token of another one."""
     await store.async_save(installation(enterprise_id="E1"))
     await store.async_save(org_wide())
 
@@ -205,8 +201,8 @@ async def test_another_workspace_is_not_found(store: AsyncInstallationStore, ids
     assert await store.bot_token("T2") is None
 
 
-async def test_a_workspaces_own_installation_comes_before_its_organisations(store: AsyncInstallationStore) -> None:
-    """Where both are there, the nearer one speaks."""
+async def test_a_workspaces_own_installation_comes_before_its_organizations(store: AsyncInstallationStore) -> None:
+    """The organization's token is still stored."""
     await store.async_save(org_wide(bot_token="xoxb-org"))
     await store.async_save(installation(enterprise_id="E1"))
 
@@ -217,8 +213,8 @@ async def test_a_workspaces_own_installation_comes_before_its_organisations(stor
     assert await store.bot_token("E1") == "xoxb-org"
 
 
-async def test_another_apps_installation_is_not_ours(store: AsyncInstallationStore, database: Database) -> None:
-    """Tokens belong to the client id that they were given to; that there are some is not forgotten."""
+async def test_installations_of_a_different_app_are_not_used(store: AsyncInstallationStore, database: Database) -> None:
+    """A token belongs to one client id. The error says that another app is installed."""
     await store.async_save(installation())
     other = AsyncInstallationStore(database, "999.999", Cipher.of([KEY]))
 
@@ -227,8 +223,8 @@ async def test_another_apps_installation_is_not_ours(store: AsyncInstallationSto
     assert await other.async_find_installation(enterprise_id=None, team_id="T1") is None
 
 
-async def test_only_the_installer_has_an_installation_of_their_own(store: AsyncInstallationStore) -> None:
-    """No user tokens are asked for, so there is nothing to look for in other members' names."""
+async def test_only_the_installer_has_their_own_installation(store: AsyncInstallationStore) -> None:
+    """The app requests no user tokens."""
     await store.async_save(installation())
 
     assert await store.async_find_installation(enterprise_id=None, team_id="T1", user_id="UDANA") is not None
@@ -240,10 +236,10 @@ async def test_only_the_installer_has_an_installation_of_their_own(store: AsyncI
     [(installation(), "T1"), (installation(enterprise_id="E1"), "T1"), (org_wide(), "E1")],
     ids=["plain", "grid", "org-wide"],
 )
-async def test_forgetting_leaves_no_token_in_either_table(
+async def test_deleting_tokens_empties_both_tables(
     store: AsyncInstallationStore, database: Database, saved: Installation, workspace_id: str
 ) -> None:
-    """After an uninstall nothing is left that could be used, and nobody else's token is touched."""
+    """Tokens of other workspaces stay."""
     await store.async_save(saved)
     await store.async_save(installation(team_id="T9", bot_token="xoxb-other"))
 
@@ -254,7 +250,7 @@ async def test_forgetting_leaves_no_token_in_either_table(
     assert await store.bot_token("T9") == "xoxb-other"
 
 
-async def test_forgetting_an_organisation_spares_a_workspaces_own_installation(store: AsyncInstallationStore) -> None:
+async def test_deleting_an_organizations_tokens_keeps_those_of_its_workspaces(store: AsyncInstallationStore) -> None:
     """An org-wide uninstall says nothing of the workspaces that installed by themselves."""
     await store.async_save(org_wide(bot_token="xoxb-org"))
     await store.async_save(installation(enterprise_id="E1"))
@@ -281,7 +277,7 @@ async def test_what_bolt_calls_when_tokens_are_revoked_works_too(
 
 
 async def test_a_bot_alone_can_be_saved(store: AsyncInstallationStore) -> None:
-    """Bolt saves a bot alone when a token was renewed."""
+    """Bolt does so after a token was renewed."""
     bot = Bot(
         app_id="A1",
         team_id="T1",
@@ -296,14 +292,14 @@ async def test_a_bot_alone_can_be_saved(store: AsyncInstallationStore) -> None:
     assert await store.bot_token("T1") == "xoxb-renewed"
 
 
-async def test_an_installation_of_nothing_is_refused(store: AsyncInstallationStore) -> None:
-    """Without an id there is no workspace to remember."""
+async def test_an_installation_without_ids_is_refused(store: AsyncInstallationStore) -> None:
+    """There is no workspace to store."""
     with pytest.raises(ValueError, match="neither a team id nor an organization id"):
         await store.async_save(installation(team_id=None))
 
 
-async def test_many_readers_and_writers_at_once_do_not_lock_each_other_out(store: AsyncInstallationStore) -> None:
-    """slack_sdk's stores open no connection of their own, which on SQLite would wait for ours for ever."""
+async def test_concurrent_readers_and_writers_do_not_deadlock(store: AsyncInstallationStore) -> None:
+    """slack_sdk's stores open no connection of their own, which on SQLite would wait for ours forever."""
     await store.async_save(installation())
 
     await asyncio.gather(
@@ -314,8 +310,8 @@ async def test_many_readers_and_writers_at_once_do_not_lock_each_other_out(store
     assert [await store.bot_token(f"T{number}") for number in range(2, 12)] == [TOKEN] * 10
 
 
-async def test_a_database_that_is_down_is_not_a_missing_installation() -> None:
-    """Telling somebody that the app is not installed when our database is down would send them in circles."""
+async def test_a_database_that_is_down_raises_its_own_error() -> None:
+    """It must not look like a workspace without the app."""
     database = Database("postgresql://nobody@127.0.0.1:1/none")
     store = AsyncInstallationStore(database, CLIENT_ID, Cipher.of([KEY]))
 

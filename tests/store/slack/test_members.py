@@ -1,4 +1,4 @@
-"""What is remembered of people, for how long, and what corrects it."""
+"""The cache of Slack users: what is stored, for how long, and how events update it."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ async def known(database, now, *emails):
     return await database.run(members.cached, T1, emails or [ADA, BO], now)
 
 
-async def test_the_last_answer_counts(database, clock):
-    """Remembering again corrects, it does not add."""
+async def test_the_latest_answer_counts(database, clock):
+    """It replaces the earlier entry."""
     await database.run(members.cache, T1, {ADA: Member(None, NOT_IN_SLACK), BO: Member("U2")}, clock())
     await database.run(members.cache, T1, {ADA: Member("U1", GUEST)}, clock())
 
     assert await known(database, clock()) == {ADA: Member("U1", GUEST), BO: Member("U2")}
 
 
-async def test_nothing_to_remember_is_nothing(database, clock):
-    """A batch may bring no answers at all."""
+async def test_caching_no_users_changes_nothing(database, clock):
+    """A batch may have no answers."""
     await database.run(members.cache, T1, {}, clock())
 
     assert await known(database, clock()) == {}
 
 
-async def test_a_closed_account_does_not_take_the_address_from_its_new_owner(database, clock):
-    """Somebody left; a namesake has the address now, and the old account changes."""
+async def test_a_deactivated_account_does_not_replace_the_new_user(database, clock):
+    """Another person has the address now, and an event about the old account arrives."""
     await database.run(members.cache, T1, {ADA: Member("U9")}, clock())
 
     await database.run(members.refresh, T1, ADA, Member("U1", DEACTIVATED), clock())
@@ -54,8 +54,8 @@ async def test_a_closed_account_does_not_take_the_address_from_its_new_owner(dat
     assert await known(database, clock()) == {ADA: Member("U9")}
 
 
-async def test_a_change_without_an_address_still_reaches_the_person(database, clock):
-    """Slack leaves the address out for closed accounts at times."""
+async def test_an_event_without_an_address_updates_the_user(database, clock):
+    """Slack sometimes leaves out the address of deactivated accounts."""
     await database.run(members.cache, T1, {ADA: Member("U1")}, clock())
 
     await database.run(members.refresh, T1, None, Member("U1", DEACTIVATED), clock())
@@ -63,8 +63,8 @@ async def test_a_change_without_an_address_still_reaches_the_person(database, cl
     assert await known(database, clock()) == {ADA: Member("U1", DEACTIVATED)}
 
 
-async def test_look_ups_of_the_last_minute_are_counted(database, clock):
-    """Only those that were a call of their own, and not what an event corrected."""
+async def test_lookups_of_the_last_minute_are_counted(database, clock):
+    """Users from the list and from events do not count."""
     start = clock()
     await database.run(members.cache, T1, {ADA: Member("U1")}, start)
     await database.run(members.cache, T1, {BO: Member("U2")}, start, one_by_one=False)
@@ -74,8 +74,8 @@ async def test_look_ups_of_the_last_minute_are_counted(database, clock):
     assert await database.run(members.lookups_since, T1, start) == (0, 0)
 
 
-async def test_what_is_not_believed_any_more_is_forgotten(database, clock):
-    """Addresses are people's data: they are kept as long as they are of use."""
+async def test_expired_entries_are_deleted(database, clock):
+    """Addresses are personal data."""
     await database.run(members.cache, T1, {ADA: Member("U1"), BO: Member(None, NOT_IN_SLACK)}, clock())
     clock.advance(seconds=60 * 60)
 

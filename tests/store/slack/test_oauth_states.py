@@ -1,4 +1,4 @@
-"""Slack's OAuth states: each is good once, for a while, and they do not pile up."""
+"""OAuth states are good once and for a limited time, and do not pile up."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ def states(database: Database) -> AsyncOAuthStateStore:
 
 
 async def test_a_state_is_good_once(states: AsyncOAuthStateStore) -> None:
-    """A state that was used lets nobody else in."""
+    """A second callback with the same state is refused."""
     state = await states.async_issue()
 
     assert await states.async_consume(state) is True
     assert await states.async_consume(state) is False
 
 
-async def test_of_two_callbacks_with_one_state_one_passes(states: AsyncOAuthStateStore) -> None:
-    """The state is taken and checked in one statement."""
+async def test_of_concurrent_callbacks_with_one_state_one_passes(states: AsyncOAuthStateStore) -> None:
+    """The state is checked and deleted in one statement."""
     state = await states.async_issue()
 
     assert sorted(await asyncio.gather(*(states.async_consume(state) for _ in range(4)))) == [False, False, False, True]
 
 
 @pytest.mark.parametrize("state", ["", "made-up", "'; DROP TABLE workspaces; --", "\N{SNOWMAN}"])
-async def test_a_made_up_state_is_refused(states: AsyncOAuthStateStore, state: str) -> None:
-    """Only what we gave out counts."""
+async def test_an_unknown_state_is_refused(states: AsyncOAuthStateStore, state: str) -> None:
+    """Only issued states are accepted."""
     await states.async_issue()
 
     assert await states.async_consume(state) is False
 
 
-async def test_an_expired_state_is_refused_and_swept_out(database: Database) -> None:
-    """Whoever comes back too late starts again, and the table does not grow with those who never come back."""
+async def test_an_expired_state_is_refused_and_deleted(database: Database) -> None:
+    """The next issued state deletes it."""
     stale = await AsyncOAuthStateStore(database, seconds=-1).async_issue()
     states = AsyncOAuthStateStore(database)
 
@@ -54,8 +54,8 @@ async def test_an_expired_state_is_refused_and_swept_out(database: Database) -> 
     assert await database.run(count) == 1
 
 
-async def test_states_that_pile_up_push_out_the_oldest(database: Database) -> None:
-    """Anybody can start an installation, over and over; the table stays bounded."""
+async def test_the_oldest_states_are_deleted_above_the_limit(database: Database) -> None:
+    """Anyone can start installations, so the table is bounded."""
     states = AsyncOAuthStateStore(database, most=3)
     issued = [await states.async_issue() for _ in range(6)]
 
@@ -63,8 +63,8 @@ async def test_states_that_pile_up_push_out_the_oldest(database: Database) -> No
     assert await states.async_consume(issued[-1]) is True
 
 
-async def test_a_database_that_is_down_is_not_a_wrong_state() -> None:
-    """Telling somebody that their link is stale when our database is down would send them in circles."""
+async def test_a_database_that_is_down_raises_its_own_error() -> None:
+    """It must not look like an invalid state."""
     database = Database("postgresql://nobody@127.0.0.1:1/none")
     states = AsyncOAuthStateStore(database)
 

@@ -1,4 +1,4 @@
-"""An event acts once, and not at all when acting fails."""
+"""An event is handled once, and again if handling it failed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from store.slack import seen_events
 JOINED = AuditEntry(1, "U1", "joined", "")
 
 
-async def test_the_first_who_brings_an_event_acts(database, clock):
+async def test_an_event_is_handled_once(database, clock):
     """Slack repeats it with the same id, perhaps to another replica."""
     for _ in range(2):
         await database.run(seen_events.once, "Ev1", clock(), audit.record, "T1", JOINED)
@@ -19,8 +19,8 @@ async def test_the_first_who_brings_an_event_acts(database, clock):
     assert await database.run(audit.recent, "T1") == [JOINED]
 
 
-async def test_an_event_that_failed_may_come_again(database, clock):
-    """Seen and done are one transaction."""
+async def test_an_event_that_failed_is_handled_again(database, clock):
+    """Marking and handling are one transaction."""
 
     def fail(_connection):
         raise ValueError("the database said no")
@@ -31,21 +31,21 @@ async def test_an_event_that_failed_may_come_again(database, clock):
     assert await database.run(seen_events.once, "Ev1", clock(), audit.record, "T1", JOINED) is True
 
 
-async def test_an_event_without_an_id_acts(database, clock):
-    """It cannot be told from another one."""
+async def test_an_event_without_an_id_is_always_handled(database, clock):
+    """It cannot be compared with others."""
     assert await database.run(seen_events.once, None, clock(), audit.record, "T1", JOINED) is True
 
 
-async def test_old_events_are_forgotten(database, clock):
-    """Slack repeats itself for a day at most."""
+async def test_old_events_are_deleted(database, clock):
+    """Slack repeats an event for a day at most."""
     await database.run(seen_events.first_seen, "Ev1", clock())
 
     assert await database.run(seen_events.prune, clock()) == 0
     assert await database.run(seen_events.prune, clock() + 1) == 1
 
 
-async def test_the_audit_tells_the_newest_first(database):
-    """What changed last is what one looks for."""
+async def test_the_audit_log_lists_the_newest_entry_first(database):
+    """Entries of other workspaces are not listed."""
     for at in (1, 2, 3):
         await database.run(audit.record, "T1", AuditEntry(at, "U1", "changed", str(at)))
     await database.run(audit.record, "T2", JOINED)

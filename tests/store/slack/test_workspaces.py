@@ -41,8 +41,8 @@ async def due_at(database) -> int | None:
     return await database.run(lambda connection: connection.execute(select(lanes.c.due_at)).scalar_one())
 
 
-async def test_a_mended_channel_gets_what_was_kept_for_it(database):
-    """And its trouble may be told again when it comes back."""
+async def test_a_fixed_default_channel_gets_what_was_waiting(database):
+    """Its problem may be reported again if it comes back."""
     await default_lane(database, due_at=None)
     await database.run(workspaces.mark_default_channel_broken, T1, "C1", "it was archived")
     await database.run(workspaces.claim_notice, T1, DEFAULT_CHANNEL_BROKEN, 5)
@@ -53,8 +53,8 @@ async def test_a_mended_channel_gets_what_was_kept_for_it(database):
     assert await database.run(workspaces.claim_notice, T1, DEFAULT_CHANNEL_BROKEN, 10) is True
 
 
-async def test_mending_what_is_not_broken_moves_nothing(database):
-    """Unarchiving another channel is no news."""
+async def test_fixing_a_channel_without_a_problem_changes_nothing(database):
+    """For example, another channel is unarchived."""
     await default_lane(database, due_at=None)
 
     assert await database.run(workspaces.mark_default_channel_working, T1, "C1", 9) is False
@@ -63,8 +63,8 @@ async def test_mending_what_is_not_broken_moves_nothing(database):
     assert await due_at(database) is None
 
 
-async def test_a_lane_that_posts_right_now_is_left_alone(database):
-    """Falling due in the middle of it, its post would be taken up by another and told twice."""
+async def test_a_leased_lane_is_not_scheduled(database):
+    """Otherwise another worker could send its post a second time."""
     await default_lane(database, due_at=30_000, lease="somebody")
 
     await database.run(workspaces.open_default_lane, T1, 9)
@@ -72,8 +72,8 @@ async def test_a_lane_that_posts_right_now_is_left_alone(database):
     assert await due_at(database) == 30_000
 
 
-async def test_a_lane_keeps_its_pace_when_it_opens(database):
-    """One message a second in a channel, whatever an admin presses."""
+async def test_a_lane_keeps_its_pace_when_it_is_scheduled(database):
+    """A channel gets one message a second."""
     await default_lane(database, due_at=None, paced_until=700)
 
     await database.run(workspaces.open_default_lane, T1, 9)
@@ -81,21 +81,21 @@ async def test_a_lane_keeps_its_pace_when_it_opens(database):
     assert await due_at(database) == 700
 
 
-async def test_only_the_default_channel_can_break(database):
-    """Others are archived every day."""
+async def test_only_the_default_channel_can_have_a_problem(database):
+    """Other channels are archived every day."""
     assert await database.run(workspaces.mark_default_channel_broken, T1, "C2", "it was archived") is False
     assert await database.run(workspaces.mark_default_channel_broken, T1, "C1", "it was archived") is True
 
 
-async def test_a_workspace_leaves_once(database):
-    """Slack tells it twice."""
+async def test_a_workspace_is_marked_as_gone_once(database):
+    """Slack sends two events."""
     assert await database.run(workspaces.mark_gone, T1, 5) is True
     assert await database.run(workspaces.mark_gone, T1, 6) is False
     assert (await database.run(workspaces.find, T1)).gone_at == 5
 
 
-async def test_who_comes_back_has_the_preferences_they_had(database):
-    """Nothing has to be chosen again."""
+async def test_a_workspace_that_installs_again_keeps_its_preferences(database):
+    """Nothing has to be set up again."""
     await database.run(workspaces.mark_gone, T1, 5)
     await database.run(workspaces.install, ACME)
 
@@ -103,7 +103,7 @@ async def test_who_comes_back_has_the_preferences_they_had(database):
     assert (back.is_active, back.gone_at, back.default_channel_id) == (True, None, "C1")
 
 
-async def test_a_change_of_what_was_not_seen_is_refused(database):
+async def test_a_change_based_on_an_old_version_is_refused(database):
     """The version grows with each change."""
     seen = (await database.run(workspaces.find, T1)).version
 
@@ -112,8 +112,8 @@ async def test_a_change_of_what_was_not_seen_is_refused(database):
     assert (await database.run(workspaces.find, T1)).tell_dris is False
 
 
-async def test_a_channel_with_another_id_is_not_given_its_old_one_again(database):
-    """By who saw the preferences before Slack told of it, and stores what they were about to."""
+async def test_an_old_channel_id_is_not_stored_again(database):
+    """An admin may have seen the preferences before the event of Slack arrived."""
     mine = {"default_channel_id": "C_OLD", "signal_channels": json.dumps({"custom": "C_OLD"})}
     await database.run(workspaces.change, "T1", None, **mine)
     seen = await database.run(workspaces.find, "T1")
