@@ -45,7 +45,7 @@ class Installation:
     wins: Channel
     environ: dict[str, str]
     ahead_seconds: float = 0.0
-    deadline_seconds: float = 5.0
+    deadline_seconds: float = 30.0  # a busy machine is slow
     served: dict[str, str] = field(default_factory=dict)
     dana: str = ""
     send_requests: Callable[[], Awaitable[object]] | None = None
@@ -423,7 +423,7 @@ async def test_an_outdated_schema_is_reported(healthy):
 
 async def test_a_call_that_hangs_does_not_hang_the_doctor(healthy):
     """Every check has a deadline."""
-    healthy.slack.api.latency, healthy.deadline_seconds = 2.0, 0.5
+    healthy.slack.api.latency, healthy.deadline_seconds = 6.0, 2.0
 
     results = await healthy.run_doctor()
 
