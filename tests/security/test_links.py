@@ -56,7 +56,7 @@ async def test_a_channel_link_does_not_work_in_another_browser(here: InstallWorl
         for cookies in ({}, {"default_channel": secrets.token_urlsafe(32)}, {"default_channel": ""}):
             async with another.get(link, cookies=cookies) as answer:
                 assert answer.status == 403
-                assert "This link is no longer valid" in await answer.text()
+                assert "This link has expired" in await answer.text()
             async with another.post(link.partition("?")[0], data=form, cookies=cookies) as answer:
                 assert answer.status == 403
 
@@ -88,4 +88,4 @@ async def test_a_salesforce_callback_with_another_browsers_state_is_refused(acme
             async with another.get(address, cookies={"salesforce_connect": secrets.token_urlsafe(32)}) as answer:
                 assert answer.status == 400
     assert (await acme.connection()) is None
-    assert "attempt is over" in await acme.get(callback, status=400)  # the refused callback used up the state
+    assert "This link has expired" in await acme.get(callback, status=400)  # the refused callback used up the state
