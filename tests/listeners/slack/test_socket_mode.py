@@ -227,4 +227,4 @@ async def test_an_unencrypted_websocket_url_is_refused(link, caplog):
     with caplog.at_level(logging.WARNING):
         await link.mode.check()
 
-    assert "no address" in caplog.text
+    assert "gave no Socket Mode address" in caplog.text
