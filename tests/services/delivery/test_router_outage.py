@@ -66,6 +66,20 @@ async def test_they_wait_for_a_quarter_of_an_hour_and_no_longer(world, channel):
     assert found.decision["notes"] == ["Salesforce was not available: Salesforce answered 503"]
 
 
+async def test_salesforce_is_not_called_while_its_daily_limit_is_waited_for(world, channel):
+    """The wait is the same for job changes that come in meanwhile; it is not the short one after a failure."""
+    world.salesforce.faults.add("composite", error="REQUEST_LIMIT_EXCEEDED")
+    await world.deliver(source_event_id="first")
+    calls = asked(world)
+
+    for minute in range(10):
+        world.clock.advance(seconds=60)
+        await world.deliver(source_event_id=f"{minute}")
+
+    assert calls == 1
+    assert asked(world) == calls
+
+
 async def test_while_they_wait_each_says_why(world, channel):
     """Also those that were not in the batch that failed."""
     first = await away(world, 300)
