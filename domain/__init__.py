@@ -1,1 +1,1 @@
-"""What every subject speaks of: job changes, states, outcomes, notification hours, limits. Pure; imports no room."""
+"""Types that all subjects share: job changes, states, outcomes, notification hours, limits. Imports nothing above."""

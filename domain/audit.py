@@ -18,4 +18,4 @@ class AuditEntry:
 OPERATOR = "operator"
 SLACK = "slack"
 APP = "app"
-"""Actors that are no Slack users: the operator at the terminal, Slack by an event, and the app itself."""
+"""Actors that are not Slack users: the operator at the terminal, Slack by an event, and the app itself."""

@@ -59,7 +59,7 @@ class DeliveryRecord:
 @dataclass(frozen=True)
 class Delivery:
     """
-    A delivery that somebody acts on. `destination` is a Slack user, a channel or DEFAULT_CHANNEL.
+    A delivery that someone acts on. `destination` is a Slack user, a channel or DEFAULT_CHANNEL.
 
     `payload` None means that the job change was erased. `actor` and `at` say who brought it into its state and when;
     both are None while it is open.
@@ -109,7 +109,7 @@ class TraceStep:
 
 @dataclass(frozen=True)
 class Handling:
-    """Somebody took, reassigned or returned a delivery."""
+    """Someone took, reassigned or returned a delivery."""
 
     delivery_id: int
     state: str
@@ -212,6 +212,6 @@ class Explanation:
     newest first.
     """
 
-    found: JobChangeRecord
+    record: JobChangeRecord
     change: JobChange | None
     others: tuple[str, ...] = ()

@@ -1,8 +1,8 @@
 """The exceptions that cross a layer: what failed outside, and whether a retry can help.
 
 PermanentError
-├─ DestinationDeadError     nobody reads this destination any more: use the fallback
-├─ MessageRefusedError      Slack never accepts this rendering: send a plainer one
+├─ DestinationDeadError     the destination can no longer receive messages: use the fallback
+├─ MessageRefusedError      Slack does not accept this rendering: send a plainer one
 └─ WorkspaceGoneError       our token is revoked: stop until the app is installed again
 TransientError(retry_after, in_doubt)
 """

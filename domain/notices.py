@@ -14,7 +14,7 @@ WELCOME, NUDGE = "welcome", "nudge"
 """The checklist after installing, and a reminder a day later if steps are left."""
 
 NOT_ME = "not_me"
-"""A member reported that a Salesforce owner is not them."""
+"""A member reported that a Salesforce account is not theirs."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Absence:
-    """Out of office. `until` None means until they come back; `delegate` None means that nobody stands in."""
+    """Out of office. `until` None means until they come back; `delegate` None means that they have no delegate."""
 
     since: int
     until: int | None = None

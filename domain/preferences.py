@@ -19,7 +19,7 @@ DAILY_CALLS = (1_000, 2_500, 5_000, 10_000, 25_000, 100_000)
 
 POSTS_PER_MINUTE = (30, 60, 120, 300, 600)
 PATIENCE_MINUTES = (5, 15, 30, 60, 240, 1_440)
-"""How long routing waits for Salesforce before it goes on without it."""
+"""How long routing waits for Salesforce before it continues without it."""
 
 RETENTION_DAYS = (7, 14, 30, 60, 90, 180, 365)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 DEFAULT_CHANNEL = "default_channel"
-"""The destination that stands for a workspace's default channel; it is resolved when a message is posted."""
+"""A placeholder for the workspace's default channel; it is resolved when a message is posted."""
 
 
 def is_person(destination: str) -> bool:

@@ -1,4 +1,4 @@
-"""The job change: how it is parsed, stored and told apart from others. Pure."""
+"""The job change: how it is parsed, stored and identified. Pure."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class JobChange(Part):
 
     @classmethod
     def parse(cls, raw: object) -> JobChange:
-        """Read one job change out of decoded JSON. Raises InvalidJobChangeError with every fault."""
+        """Read one job change out of decoded JSON. Raises InvalidJobChangeError with all errors."""
         if not isinstance(raw, dict):
             raise InvalidJobChangeError([Fault("", "must be an object")])
         fields = _with_unknown_under_custom(raw)

@@ -55,7 +55,7 @@ _MESSAGES = {
 
 
 def fault_of(detail: ErrorDetails) -> Fault:
-    """Translate one of pydantic's errors. The value that was sent is left out, because faults are logged."""
+    """Translate one of pydantic's errors. The value that was sent is left out, because errors are logged."""
     kind, place, ctx = detail["type"], detail["loc"], detail.get("ctx", {})
     if place[0] == "custom" and len(place) > 1:
         return Fault("custom", "must be a JSON object")

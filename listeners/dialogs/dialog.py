@@ -41,7 +41,7 @@ MakeView = Callable[[], Awaitable[View]]
 
 
 def register(app: AsyncApp) -> None:
-    """Gives a `dialog` to each listener that has a parameter of that name."""
+    """Provide a `dialog` to each listener that has a parameter of that name."""
     app.middleware(provide)
 
 
@@ -113,7 +113,7 @@ class Dialog:
         Wait for work that has to be done before a dialog can be opened.
 
         Returns its result, and the id of a loading view if one had to be opened because the work took long: after three
-        seconds, Slack does not open a dialog any more.
+        seconds, Slack no longer opens a dialog.
         """
         task = asyncio.ensure_future(work)
         await asyncio.wait({task}, timeout=PATIENCE_SECONDS)

@@ -46,7 +46,7 @@ async def log_and_notify(
         elif "trigger_id" in body and client.token and context.user_id:
             await client.chat_postMessage(channel=context.user_id, text=text)
     except (SlackApiError, aiohttp.ClientError, OSError, TimeoutError, ValueError) as failure:
-        log.warning("the person could not be notified of it: %s", type(failure).__name__)
+        log.warning("the person could not be notified of the error: %s", type(failure).__name__)
 
 
 def error_text(error: Exception) -> str:
@@ -69,7 +69,7 @@ async def offer_no_options(ack: AsyncAck, body: dict[str, Any], context: AsyncBo
 
 
 async def ignore_event(body: dict[str, Any], context: AsyncBoltContext) -> None:
-    """If we answered with an error, Slack would send the event again, and in time stop sending any."""
+    """If we answered with an error, Slack would send the event again, and eventually stop sending events."""
     log.info("no listener for %s of workspace %s", _name_of(body), context.team_id)
 
 

@@ -25,14 +25,14 @@ AS_THE_OPERATOR = "operator"
 CHANNEL_HINT = "The app posts a short note in the channel you choose. Invite it to private channels first."
 
 _POSTS_HINT = "Slack allows several hundred a minute. A lower limit leaves room for other apps; messages above it wait."
-_PATIENCE_HINT = "If Salesforce does not respond in this time, job changes go out without it, and the message says so."
-_RETENTION_HINT = "Counted from the day of delivery. Then names, jobs and reasons are erased; counts are kept."
+_PATIENCE_HINT = "If Salesforce does not respond in time, job changes are sent without its data, and messages say so."
+_RETENTION_HINT = "Counted from the day of delivery. After that, names, jobs and reasons are erased; counts are kept."
 
 _Choices = Mapping[int | str, str]
 
 
 def top_recipients_view(recipients: Sequence[RecipientCount]) -> View:
-    """The most messages first."""
+    """`recipients` are sorted by their number of messages, highest first."""
     lines = [
         f"{place}. <@{recipient.user_id}>: {_count(recipient.messages, 'message')}"
         for place, recipient in enumerate(recipients, 1)
@@ -56,7 +56,7 @@ def signal_channels_view(workspace: Workspace, shown_at: int, note: str | None =
     """
     intro = (
         "Job changes without a DRI go to the default channel, or to the channel chosen here for their signal. If the"
-        " app cannot post there, the default channel gets them."
+        " app cannot post there, they go to the default channel."
     )
     blocks = [
         *([section(note)] if note else []),
@@ -83,7 +83,7 @@ def limits_line(workspace: Workspace, retention_days: int) -> str:
 
 
 def limits_view(workspace: Workspace, retention_days: int, note: str | None = None) -> View:
-    """`retention_days` is the operator's upper limit. Only shorter times are offered besides it."""
+    """`retention_days` is the operator's upper limit. Apart from it, only shorter times are offered."""
     posts: _Choices = {count: f"{count:,}" for count in sorted({*POSTS_PER_MINUTE, workspace.posts_per_minute})}
     patience: _Choices = {
         minutes: _duration(minutes) for minutes in sorted({*PATIENCE_MINUTES, workspace.salesforce_patience_minutes})

@@ -60,7 +60,8 @@ def overview_blocks(state: HomeState) -> Iterator[Block]:
     yield section(f"*Last 30 days, by week*\n{summary(overview.day_counts)}")
     yield chart(overview.day_counts)
     if reported := overview.status.reported:
-        yield context(f"🚩 {'1 report' if reported == 1 else f'{reported:,} reports'} of wrong data in these 30 days.")
+        reports = "1 report" if reported == 1 else f"{reported:,} reports"
+        yield context(f"🚩 {reports} of wrong data in the last 30 days.")
     yield section(f"*{TOP_RECIPIENTS_TITLE}*\n{_top_recipients(overview)}", _show_all(overview))
     match = button("Match owners…", PEOPLE)
     yield section(f"*Unmatched owners*\n{unmatched_line(state.ownership)}", match, "unmatched")

@@ -32,7 +32,7 @@ _REFUSED = frozenset({"invalid_arguments", "invalid_blocks"})
 
 @dataclass(frozen=True)
 class AppHome:
-    """The Home tab, see HomeTab."""
+    """Implements HomeTab."""
 
     home: Home
 
@@ -57,7 +57,7 @@ class AppHome:
                 return
             if error_code(error) != "hash_conflict":
                 raise
-            # A newer Home was published in the meantime, and what was read here may be older than that.
+            # A newer Home was published in the meantime, so the state that was read here may be out of date.
             await self.publish(client, workspace_id, user_id, notice)
 
 

@@ -58,7 +58,7 @@ def _bar(week: Sequence[DayCount], largest: int) -> str:
     """In proportion to the largest week; any count above zero gets at least one character."""
     counts = {character: _total(week, outcome) for outcome, character in _BARS.items()}
     widths = {character: max(1, round(count / largest * LONGEST_BAR)) for character, count in counts.items() if count}
-    while sum(widths.values()) > LONGEST_BAR:  # small counts were widened, so the widest part gives way
+    while sum(widths.values()) > LONGEST_BAR:  # small counts were widened, so the widest part shrinks
         widths[max(widths, key=lambda character: widths[character])] -= 1
     return "".join(character * widths.get(character, 0) for character in counts)
 

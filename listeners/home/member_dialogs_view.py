@@ -48,9 +48,9 @@ def recent_deliveries_view(page: RecentDeliveries, user_id: str) -> View:
         blocks.append(delivery_block(delivery, user_id, why))
     newer = [button("Newer", NEWER, str(max(0, page.skipped - PAGE_SIZE)))] if page.skipped else []
     older = [button("Older", OLDER, str(page.skipped + len(page.deliveries)))] if page.has_more else []
-    turn: list[Block] = [{"type": "actions", "elements": [*newer, *older]}] if newer or older else []
+    pager: list[Block] = [{"type": "actions", "elements": [*newer, *older]}] if newer or older else []
     empty = [section("No more job changes in the last two weeks.")]
-    return modal("Assigned to you", [*(blocks or empty), *turn])
+    return modal("Assigned to you", [*(blocks or empty), *pager])
 
 
 def hours_view(member: MemberHome) -> View:

@@ -1,4 +1,4 @@
-"""The part of Home that is about the member who looks at it: their job changes and their preferences. Pure."""
+"""The part of Home about the member who opens it: their job changes and their preferences. Pure."""
 
 from __future__ import annotations
 
@@ -154,8 +154,8 @@ def _identities_text(member: MemberHome) -> str:
 
 def _identity(identity: SalesforceIdentity) -> str:
     owner = f"`{escape(identity.owner, 120)}`"
-    who = f"{escape(identity.name, 60)}, {owner}" if identity.name else owner
-    return f"{who}, linked by <@{identity.linked_by}>" if identity.linked_by else f"{who}, matched by email"
+    account = f"{escape(identity.name, 60)}, {owner}" if identity.name else owner
+    return f"{account}, linked by <@{identity.linked_by}>" if identity.linked_by else f"{account}, matched by email"
 
 
 def _day(at: int, hours: NotificationHours) -> str:

@@ -59,7 +59,7 @@ async def _change(
     directory: Directory,
     notices: Notices,
 ) -> None:
-    """Only admins may, whoever got the notice. Afterwards every copy of the notice shows the result."""
+    """Only admins may do this, even if others got the notice too. Then every copy of the notice shows the result."""
     is_admin = await directory.is_admin(workspace_id, actor)
     text = (await change()).text if is_admin else ADMINS_ONLY
     await respond(text, replace_original=False)

@@ -28,7 +28,7 @@ from listeners.messages.actions_view import (
 )
 from services.home.mute_options import ALL
 from services.messages.actions import ActionResult, DeliveryActions
-from services.messages.available_actions import FAULTS, ActionableDelivery, ActionKind
+from services.messages.available_actions import WRONG_DATA_KINDS, ActionableDelivery, ActionKind
 from services.messages.compose import ACTION, MENU
 from services.messages.snooze import SnoozeOption
 
@@ -108,9 +108,9 @@ async def snooze(dialog: Dialog, delivery_actions: DeliveryActions) -> None:
 
 
 async def report(dialog: Dialog, delivery_actions: DeliveryActions) -> None:
-    if fault := await _choice(dialog, FAULTS):
+    if kind := await _choice(dialog, WRONG_DATA_KINDS):
         comment = _comment(dialog)
-        await _submit(dialog, delivery_actions, delivery_actions.report(*_target(dialog), fault, comment))
+        await _submit(dialog, delivery_actions, delivery_actions.report(*_target(dialog), kind, comment))
 
 
 async def mute(dialog: Dialog, delivery_actions: DeliveryActions) -> None:
@@ -166,7 +166,7 @@ async def _choice(dialog: Dialog, allowed: Collection[str]) -> str | None:
     value = dialog.value_of(CHOICE)
     if value in allowed:
         return str(value)
-    await dialog.show_errors({CHOICE: "Choose one of these."})
+    await dialog.show_errors({CHOICE: "Choose an option."})
     return None
 
 

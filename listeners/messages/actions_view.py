@@ -15,7 +15,7 @@ from domain.states import is_person
 from listeners.dialogs.blocks import Block, View, button, context, modal, plain, sections
 from listeners.dialogs.blocks import section as _section
 from services.home.mute_options import CHANGES
-from services.messages.available_actions import FAULTS, LONGEST_COMMENT, ActionableDelivery, ActionKind
+from services.messages.available_actions import LONGEST_COMMENT, WRONG_DATA_KINDS, ActionableDelivery, ActionKind
 from services.messages.compose import ACTION
 from services.messages.snooze import SnoozeOption
 from services.messages.wording import Side, background, headline, meaning, sentence
@@ -60,7 +60,7 @@ def note_view(text: str) -> View:
 def reassign_view(actionable: ActionableDelivery) -> View:
     delivery = actionable.delivery
     may_return = is_person(delivery.destination) or delivery.actor is not None
-    hint = "They get a direct message."
+    hint = "They will get a direct message."
     if may_return:
         hint = "Leave this empty if you do not know. Then it goes to the channel, where someone can claim it."
     picker = {"type": "users_select", "action_id": CHOICE, "placeholder": plain("Choose a person")}
@@ -73,14 +73,14 @@ def reassign_view(actionable: ActionableDelivery) -> View:
 
 
 def snooze_view(actionable: ActionableDelivery) -> View:
-    hint = "You get it once more, at nine in the morning in your time zone."
+    hint = "You will get it again at 9:00 in your time zone."
     choice = _input(CHOICE, "Remind me", _radio(_SNOOZE_OPTIONS, SnoozeOption.TOMORROW), hint)
     return _dialog(actionable, SNOOZE, "Snooze", "Snooze", [_job_change(actionable), choice])
 
 
 def report_view(actionable: ActionableDelivery) -> View:
     # Nothing is selected at first, so that nobody reports something by overlooking it.
-    blocks = [_job_change(actionable), _input(CHOICE, "What is wrong?", _radio(FAULTS)), _comment("Comment")]
+    blocks = [_job_change(actionable), _input(CHOICE, "What is wrong?", _radio(WRONG_DATA_KINDS)), _comment("Comment")]
     return _dialog(actionable, REPORT, "Wrong data", "Report", blocks)
 
 
@@ -124,7 +124,7 @@ def why_view(actionable: ActionableDelivery) -> View:
 
 
 def candidate_lines(considered: Sequence[Mapping[str, Any]], most: int) -> list[str]:
-    """One line of mrkdwn for each candidate of a decision, at most `most` of them."""
+    """One line of mrkdwn for each candidate of a decision, up to `most` lines."""
     lines = []
     for number, candidate in enumerate(considered[:most], 1):
         name = candidate.get("name") or candidate.get("email")
@@ -150,7 +150,7 @@ def _decision_blocks(decision: Mapping[str, Any], change: JobChange) -> Iterator
 
 
 def _side(side: str | None) -> Side | None:
-    return next((each for each in ("past", "current", "both") if each == side), None)
+    return next((known_side for known_side in ("past", "current", "both") if known_side == side), None)
 
 
 def _job_change(actionable: ActionableDelivery) -> Block:

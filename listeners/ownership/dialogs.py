@@ -42,10 +42,10 @@ class OwnershipDialogs:
         try:
             return await self.rulebook.org(workspace_id), None
         except (PermanentError, TransientError) as error:
-            return None, f"Salesforce is not available now: {error}"
+            return None, f"Salesforce is not available right now: {error}"
 
     async def org_in_time(self, workspace_id: str) -> OrgSchema | None:
-        """The same while Slack waits for a response. None also if it takes too long."""
+        """Like `org`, while Slack waits for a response. None also if it takes too long."""
         try:
             async with asyncio.timeout(ORG_SECONDS):
                 return (await self.org(workspace_id))[0]
@@ -84,7 +84,7 @@ class OwnershipDialogs:
 
     async def _context(self, workspace_id: str, book: CurrentRules) -> ListContext:
         org, problem = await self.org(workspace_id)
-        issues = await asyncio.to_thread(check, book.shown, org)  # in a thread: hundreds of rules take a slack_time
+        issues = await asyncio.to_thread(check, book.shown, org)  # in a thread: hundreds of rules take a while
         return ListContext(issues, org, problem)
 
     async def redraw(self, dialog: Dialog, note: str | None = None, place: int = 0) -> None:

@@ -29,7 +29,7 @@ EDIT = "edit"
 A_PAGE = 20
 """Rules on a page: a view holds 100 blocks. https://docs.slack.dev/reference/views/modal-views"""
 
-MOST_FAULTS = 12
+MOST_ISSUES = 12
 
 _NO_RULES = (
     "*You don't need any rules.* _Everything else_ below finds the right person in most cases. Add a rule to notify"
@@ -57,7 +57,7 @@ class ShownList:
 
 @dataclass(frozen=True)
 class ListContext:
-    """What the list shows besides the rules. `org` None means no Salesforce, or no answer; `problem` says why."""
+    """What else the list shows. `org` None means no Salesforce, or no answer; `problem` says why."""
 
     issues: Sequence[RuleIssue] = ()
     org: OrgSchema | None = None
@@ -95,7 +95,7 @@ def list_view(book: CurrentRules, list_context: ListContext, page: int = 0, note
 
 def _status(book: CurrentRules) -> str:
     if book.problem:
-        return f":warning: *This version cannot read the rules:* {escape(book.problem, 300)}"
+        return f":warning: *This version of the app cannot read the rules:* {escape(book.problem, 300)}"
     in_force = len(book.rules.in_force)
     count = "1 rule" if in_force == 1 else f"{in_force} rules"
     published = f"*Version {book.version} is published*, with {count}." if book.version else "There are no rules yet."
@@ -164,7 +164,7 @@ def _by_rule(issues: Sequence[RuleIssue]) -> dict[int, list[RuleIssue]]:
 
 
 def _issue_summary(issues: Sequence[RuleIssue]) -> list[Block]:
-    """The issues outside of the rules, and the numbers of the rules with issues."""
+    """The issues outside the rules, and the numbers of the rules with issues."""
     of_rules = _by_rule(issues)
     lines = [f":warning: {issue_text(issue)}" for issue in issues if not issue.path.startswith("rules.")]
     if of_rules:
@@ -174,4 +174,4 @@ def _issue_summary(issues: Sequence[RuleIssue]) -> list[Block]:
             lines.append(f":warning: Rule {places[0]} has a problem.")
         else:
             lines.append(f":warning: Rules {', '.join(places[:20])}{more} have problems.")
-    return [section(fit_section(lines[:MOST_FAULTS]))] if lines else []
+    return [section(fit_section(lines[:MOST_ISSUES]))] if lines else []

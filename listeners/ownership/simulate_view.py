@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from domain.delivery import NewDelivery
 from domain.job_change.model import JobChange
-from domain.states import Role
 from listeners.dialogs.blocks import Block, View, button, context, modal, plain, section
 from listeners.dialogs.mentions import fit_section, mention
+from services.messages.labels import ROLES
 from services.messages.wording import headline
 from services.ownership.rules.labels import candidate_result
 from services.ownership.simulation_report import Difference, SimulatedJobChange, SimulationReport
@@ -24,12 +24,6 @@ MOST_DIFFERENCES = 30
 MOST_CONSIDERED = 12
 MOST_RECIPIENTS = 6
 
-_ROLES: Mapping[str, str] = {
-    Role.DRI: "as the DRI",
-    Role.COPY: "as a copy",
-    Role.CHANNEL: "as a rule says",
-    Role.FALLBACK: "because no DRI was found",
-}
 _SIDES = {"past": "The company they leave", "current": "The company they join"}
 
 
@@ -142,7 +136,7 @@ def _input(name: str, label: str, element: Block) -> Block:
 
 
 def _recipients(simulated: SimulatedJobChange) -> list[str]:
-    """One line for each recipient, with the reason that the message would give."""
+    """One line for each recipient, with the reason that the message would show."""
     if simulated.waits:
         return [":hourglass: Slack cannot look people up right now. Try again in a minute."]
     if not simulated.deliveries:
@@ -155,14 +149,14 @@ def _recipients(simulated: SimulatedJobChange) -> list[str]:
 
 def _destinations(simulated: SimulatedJobChange) -> str:
     if simulated.waits:
-        return "not known now"
+        return "not known right now"
     recipients = [_recipient(delivery) for delivery in simulated.deliveries[:MOST_RECIPIENTS]]
     more = len(simulated.deliveries) - len(recipients)
     return (", ".join(recipients) or "nobody") + (f" and {more} more" if more > 0 else "")
 
 
 def _recipient(delivery: NewDelivery) -> str:
-    return f"{mention(delivery.destination)} ({_ROLES.get(delivery.role, delivery.role)})"
+    return f"{mention(delivery.destination)} ({ROLES.get(delivery.role, delivery.role)})"
 
 
 def _candidate_line(candidate: dict[str, str | None]) -> str:

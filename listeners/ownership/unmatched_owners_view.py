@@ -53,7 +53,7 @@ def unmatched_owners_view(page: UnmatchedOwnersPage) -> View:
             " they missed."
         ),
         *[block for owner in owners for block in _owner(owner)],
-        *([] if owners else [context("There are none: all owners so far were matched to Slack members.")]),
+        *([] if owners else [context("All owners are matched to Slack members.")]),
         *_pager(page, owners),
         {"type": "divider"},
         *_links(page.links),
@@ -68,7 +68,7 @@ def unmatched_owners_view(page: UnmatchedOwnersPage) -> View:
 
 
 def shown_after(view: View) -> str:
-    """The owner after whom the page started."""
+    """The last owner of the page before."""
     return str(json.loads(view["private_metadata"])["after"])
 
 
@@ -101,7 +101,7 @@ def _owner(owner: UnmatchedOwner) -> list[Block]:
         name += f" ({escape(owner.owner, 120)})"
     missed = "1 job change was" if owner.waiting == 1 else f"{owner.waiting:,} job changes were"
     picker = {"type": "users_select", "action_id": LINK, "placeholder": plain("Choose a person")}
-    history = f"{missed} sent to a channel instead, the last one {slack_time(owner.last_seen_at)}"
+    history = f"{missed} sent to a channel instead, most recently {slack_time(owner.last_seen_at)}"
     text = f"*{name}*\n{escape(owner.problem, 200)} · {history}"
     return [section(text, picker, block_of(owner.owner))]
 

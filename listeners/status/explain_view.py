@@ -1,4 +1,4 @@
-"""What `/usergems-status explain` shows about one job change. Pure."""
+"""The answer to `/usergems-status explain`: everything about one job change. Pure."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def not_found(query: str, *, is_admin: bool) -> str:
 
 def explained_text(explanation: Explanation) -> str:
     """One line for notifications, which show no blocks."""
-    return f"{_headline(explanation.change)} {_outcome(explanation.found)}"
+    return f"{_headline(explanation.change)} {_outcome(explanation.record)}"
 
 
 def explained_blocks(explanation: Explanation, reader: str | None) -> list[Block]:
     """`reader` is the Slack user who may only see what was sent to them; None for an admin."""
-    record, change = explanation.found, explanation.change
+    record, change = explanation.record, explanation.change
     news = "\n".join(filter(None, [_headline(change), background(change) if change else ""]))
     deliveries = [delivery for delivery in record.deliveries if reader in {None, delivery.destination}]
     history = [_step(step) for step in record.trace[-MOST_STEPS:]] if reader is None else []

@@ -48,7 +48,11 @@ async def turn_page(dialog: Dialog, failed_job_changes: FailedJobChanges) -> Non
 async def retry(dialog: Dialog, failed_job_changes: FailedJobChanges, home_tab: HomeTab) -> None:
     async def make_view() -> View:
         count = await failed_job_changes.retry(dialog.workspace_id, dialog.user_id, [dialog.action["value"]])
-        note = ":white_check_mark: Retrying" if count else "This job change is being retried already, or was delivered."
+        note = (
+            ":white_check_mark: Retrying"
+            if count
+            else "This job change is already being retried, or has been delivered."
+        )
         return await _page(dialog, failed_job_changes, shown_after(dialog.view), note)
 
     await dialog.change(TITLE, make_view)
@@ -59,7 +63,7 @@ async def retry_all(dialog: Dialog, failed_job_changes: FailedJobChanges, home_t
     async def make_view() -> View:
         count = await failed_job_changes.retry_all(dialog.workspace_id, dialog.user_id)
         job_changes = "1 job change" if count == 1 else f"{count:,} job changes"
-        note = f":white_check_mark: Retrying {job_changes}" if count else "There are no failed job changes any more."
+        note = f":white_check_mark: Retrying {job_changes}" if count else "There are no failed job changes left."
         return await _page(dialog, failed_job_changes, None, note)
 
     await dialog.change(TITLE, make_view)

@@ -57,7 +57,7 @@ def failed_line(failed: FailedJobChange) -> str:
     """In mrkdwn: what happened, why it failed, and when."""
     change = JobChange.if_readable(failed.payload)
     title = sentence(headline(change, bold)) if change else f"{UNREADABLE}."
-    reason = sentence(escape(failed.reason or "The reason is not known", 300))
+    reason = sentence(escape(failed.reason or "No reason was recorded", 300))
     return f"{title}\n{reason} {slack_time(failed.ended_at)}"
 
 

@@ -1,4 +1,4 @@
-"""What `/usergems-status` answers. Pure."""
+"""The texts of the answers to `/usergems-status`. Pure."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ NO_FAILED = ":white_check_mark: No failed job changes"
 EXPLAIN_WHAT = f"Type `{COMMAND} explain` and the person's e-mail address, or the id of a job change."
 
 _SALESFORCE_NEEDS_ADMIN = (
-    ":warning: The Salesforce connection needs an admin, so some job changes may be late or go to a channel."
-    f" Admins who type `{COMMAND}` see the problem."
+    ":warning: The Salesforce connection needs an admin. Until it is fixed, some job changes may be late or go to a"
+    f" channel. Admins who type `{COMMAND}` see the problem."
 )
 _OLD_WORDS = {"buried": "failed", "replay": "failed", "retry": "failed"}
 _LONGEST_WORD = 60
@@ -80,7 +80,7 @@ def own_waiting_line(waiting: HeldBack) -> str | None:
     if waiting.held_until is None:
         return f"{job_changes} about to be sent to you."
     until = slack_time(waiting.held_until)
-    return f":crescent_moon: {job_changes} held back for you until {until}, as set in your preferences (Home tab)."
+    return f":crescent_moon: {job_changes} on hold until {until} because of your notification settings in the Home tab."
 
 
 def status_blocks(status: WorkspaceStatus, own_line: str | None = None, *, is_admin: bool) -> list[Block]:
@@ -139,7 +139,7 @@ def _activity(status: WorkspaceStatus) -> list[str]:
     )
     lines = [f"Last job change received: {received}", f"Last 24 hours: {outcomes}", f"Waiting: {waiting}"]
     if status.failed:
-        lines.append(f":warning: Undelivered, all time: {status.failed:,}. Admins can retry with `{COMMAND} failed`.")
+        lines.append(f":warning: Failed, all time: {status.failed:,}. Admins can retry them with `{COMMAND} failed`.")
     if status.reported:
         reports = "1 report" if status.reported == 1 else f"{status.reported:,} reports"
         lines.append(f"🚩 {reports} of wrong data in the last {REPORTED_DAYS} days")

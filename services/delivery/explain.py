@@ -1,4 +1,4 @@
-"""Explainer a job change: its whole trace, for an admin or for somebody it was delivered to."""
+"""Explains a job change: its whole trace, for an admin or for a member it was delivered to."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Explainer:
         """
         Return None if there is no such job change.
 
-        `for_user` is the Slack user who asks and sees only what was delivered to them. None stands for somebody who
+        `for_user` is the Slack user who asks and sees only what was delivered to them. None means that they
         may see every job change.
         """
         if "@" not in id_or_email:

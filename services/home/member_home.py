@@ -32,14 +32,14 @@ MOST_IDENTITIES = 10
 
 @dataclass(frozen=True)
 class MemberHomes:
-    """The part of Home that is about the member who looks at it."""
+    """Reads the part of Home about one member."""
 
     database: Database
     directory: Directory
     now: Callable[[], int]
 
     async def stored(self, workspace_id: str, user_id: str) -> MemberHome:
-        """What the database knows, without asking Slack."""
+        """Everything from the database, without a call to Slack."""
         return await self.database.run(_read, workspace_id, user_id, self.now())
 
     async def read(self, workspace_id: str, user_id: str) -> MemberHome:
@@ -54,7 +54,7 @@ class MemberHomes:
         return await self.database.run(_page, workspace_id, user_id, self.now(), skip)
 
     async def slack_user(self, workspace_id: str, user_id: str) -> SlackUser | None:
-        """None when Slack does not know them, or does not respond: then the stored data has to do."""
+        """None when Slack does not know them, or does not respond. Then the stored data is used."""
         try:
             return await self.directory.slack.user(workspace_id, user_id)
         except (TransientError, PermanentError):

@@ -40,7 +40,7 @@ class MemberPreferences:
     async def save_mutes(
         self, workspace_id: str, user_id: str, chosen: Collection[str], offered: Collection[str]
     ) -> None:
-        """Mute what they have chosen. What the dialog did not offer stays as it is."""
+        """Mute what they have chosen. Options that the dialog did not offer stay unchanged."""
         await self.database.run(_save_mutes, workspace_id, user_id, frozenset(chosen) & ALL.keys(), offered, self.now())
 
     async def set_absence(

@@ -26,7 +26,7 @@ CHANGES: Mapping[str, str] = {
     ChangeType.NEW_COMPANY.value: "People who join another company",
     ChangeType.NEW_HIRE.value: "New hires",
     ChangeType.PROMOTION.value: "Promotions",
-    ChangeType.LATERAL.value: "Moves within a company",
+    ChangeType.LATERAL.value: "Lateral moves",
     ChangeType.DEPARTURE.value: "Departures",
     ChangeType.ADDITIONAL_ROLE.value: "Additional roles",
 }

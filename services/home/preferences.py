@@ -1,4 +1,4 @@
-"""What a workspace's admins choose: checked, stored unless someone else was faster, and recorded in the audit."""
+"""The settings that a workspace's admins change: each is checked, stored and recorded in the audit log."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _POSTED_THERE = {
 
 @dataclass(frozen=True)
 class ChangeResult:
-    """Whether a change was stored, and what to tell the person who made it, in mrkdwn."""
+    """Whether a change was stored, and the answer to the person who made it, in mrkdwn."""
 
     stored: bool
     text: str
@@ -109,7 +109,7 @@ class Preferences:
     ) -> ChangeResult:
         """`gets` is one of CHANNEL_GETS."""
         if gets not in CHANNEL_GETS:
-            raise ValueError(f"unknown value for what the channel gets: {gets!r}")
+            raise ValueError(f"unknown value for channel_gets: {gets!r}")
         return await self._set(workspace_id, actor, seen_version, channel_gets=gets)
 
     async def set_tell_dris(
@@ -195,7 +195,7 @@ async def shared_warnings(slack: Slack, workspace_id: str, channel_ids: Iterable
 
 
 def _shared(channel: ChannelInfo) -> str:
-    return f":warning: {_named(channel)} is shared with another company. Its people will see job changes too."
+    return f":warning: {_named(channel)} is shared with another company. People there will see job changes too."
 
 
 def _first_line(workspace: Workspace, actor: str) -> str:

@@ -1,4 +1,4 @@
-"""The channels chosen for single signals: checked, announced there, and stored unless someone else was faster."""
+"""The channels of single signals: each choice is checked, announced in the channel and stored."""
 
 from __future__ import annotations
 

@@ -135,13 +135,13 @@ class DeliveryActions:
         await self.database.run(actions.snooze, actionable.delivery, actor, due_at, self.now())
         return ActionResult(job_change_id=actionable.delivery.job_change_id)
 
-    async def report(self, workspace_id: str, delivery_id: int, actor: str, fault: str, comment: str) -> ActionResult:
-        """Report wrong data. `fault` is one of FAULTS."""
+    async def report(self, workspace_id: str, delivery_id: int, actor: str, kind: str, comment: str) -> ActionResult:
+        """Report wrong data. `kind` is one of WRONG_DATA_KINDS."""
         actionable = await self.find(workspace_id, delivery_id, actor, ActionKind.WRONG_DATA)
         if isinstance(actionable, str):
             return ActionResult(actionable)
         text = comment.strip()[:LONGEST_COMMENT] or None
-        await self.database.run(actions.report, actionable.delivery, actor, fault, text, self.now())
+        await self.database.run(actions.report, actionable.delivery, actor, kind, text, self.now())
         return ActionResult(job_change_id=actionable.delivery.job_change_id)
 
     async def mute(
@@ -190,7 +190,7 @@ class DeliveryActions:
             may_return = is_person(delivery.destination) or delivery.actor == actor
             return None if may_return else "It is already in the channel. Choose a person to reassign it to."
         if to == actor:
-            return "That is you. Choose someone else, or nobody to return it to the channel."
+            return "That is you. Choose someone else, or leave this empty to return it to the channel."
         try:
             problem = await self._member_problem(delivery.workspace_id, to)
         except TransientError:

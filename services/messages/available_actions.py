@@ -13,7 +13,7 @@ from services.messages.wording import slack_time
 MOST_IN_A_MENU = 5
 """https://docs.slack.dev/reference/block-kit/block-elements/overflow-menu-element"""
 
-FAULTS = {
+WRONG_DATA_KINDS = {
     "not_moved": "Did not change jobs",
     "wrong_person": "Wrong person",
     "wrong_job": "Wrong company or title",

@@ -9,7 +9,7 @@ from typing import cast
 from domain.delivery import NO_HISTORY, ClaimedDelivery, Handling, History
 from domain.job_change.model import JobChange
 from domain.states import DEFAULT_CHANNEL, HandlingState, Role, is_person
-from services.messages.available_actions import FAULTS, available_actions
+from services.messages.available_actions import WRONG_DATA_KINDS, available_actions
 from services.messages.compose import Card
 from services.messages.wording import Side, slack_time
 
@@ -19,8 +19,10 @@ _SIDES = {"past", "current", "both"}
 
 def cards(deliveries: Sequence[ClaimedDelivery], destination: str, histories: Mapping[str, History]) -> list[Card]:
     """In order, without erased job changes. `histories` is keyed by job change id."""
-    made = (card(delivery, destination, histories.get(delivery.job_change_id, NO_HISTORY)) for delivery in deliveries)
-    return [each for each in made if each]
+    composed = (
+        card(delivery, destination, histories.get(delivery.job_change_id, NO_HISTORY)) for delivery in deliveries
+    )
+    return [built for built in composed if built]
 
 
 def card(delivery: ClaimedDelivery, destination: str, history: History = NO_HISTORY) -> Card | None:
@@ -55,7 +57,7 @@ def _notes(history: History, delivery_id: int, destination: str) -> Iterator[str
     if history.reports:
         people = ", ".join(f"<@{report.actor}>" for report in history.reports[-MOST_NOTES:])
         last = history.reports[-1]
-        yield f"🚩 Wrong data reported by {people}: {FAULTS[last.kind].lower()} · {slack_time(last.at)}"
+        yield f"🚩 Wrong data reported by {people}: {WRONG_DATA_KINDS[last.kind].lower()} · {slack_time(last.at)}"
 
 
 def _is_in_reason(handling: Handling, destination: str) -> bool:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from domain.delivery import TraceStep
 from domain.states import DeliveryState, Role, Step
-from services.messages.available_actions import FAULTS
+from services.messages.available_actions import WRONG_DATA_KINDS
 
 ROLES: Mapping[str, str] = {
     Role.DRI: "as the DRI",
     Role.FALLBACK: "because no DRI was found",
-    Role.CHANNEL: "as a rule says",
+    Role.CHANNEL: "because of a rule",
     Role.COPY: "as a copy",
 }
 STATES: Mapping[str, str] = {
@@ -34,11 +34,11 @@ SIGNALS: Mapping[str, str] = {
     "new_hires_promotions": "New hires and promotions",
     "custom": "Custom signals",
 }
-_CODES = {**FAULTS, **CHANGE_TYPES, **SIGNALS}
+_CODES = {**WRONG_DATA_KINDS, **CHANGE_TYPES, **SIGNALS}
 
 
 def step_detail(step: TraceStep) -> str:
-    """The detail with a label in place of the code of a fault, a change type or a signal."""
+    """The detail with a label in place of the code of a report, a change type or a signal."""
     if step.step not in {Step.REPORTED, Step.MUTED, Step.UNMUTED}:
         return step.detail
     code, comma, rest = step.detail.partition(", ")

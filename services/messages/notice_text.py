@@ -63,7 +63,7 @@ class NoticeContext:
 
 @dataclass(frozen=True)
 class NoticeMessage:
-    """The message of a notice. A final message does not change any more."""
+    """The message of a notice. A final message is never updated again."""
 
     text: str
     blocks: list[Block]
@@ -119,7 +119,7 @@ def _setup_lines(context: NoticeContext) -> Iterator[str]:
     else:
         yield (
             "▫️ Optional: choose who is responsible under *Ownership (DRIs)* in the *Home* tab. Until then, the owner of"
-            " the record is."
+            " the record is responsible."
         )
 
 
@@ -182,11 +182,11 @@ def _calls_low(context: NoticeContext) -> NoticeMessage:
 
 def _not_me(context: NoticeContext) -> NoticeMessage:
     if not context.denials:
-        return _text_only("They withdrew their report: they are that owner in Salesforce.", is_final=True)
+        return _text_only("The report was withdrawn: the Salesforce account is theirs.", is_final=True)
     lines = (
         f"<@{user_id}> reported that the Salesforce owner `{escape(owner, 200)}` is not their account, so they are no"
         " longer notified for it. Link the right person in the *Home* tab of this app, under *Ownership (DRIs)*,"
-        " *Unmatched owners*. Until then, the next person in the rules is notified, or the channel."
+        " *Unmatched owners*. Until then, job changes go to the next person in the rules or to the channel."
         for owner, user_id in context.denials
     )
     return _text_only("\n".join(lines))

@@ -108,18 +108,18 @@ class Notices:
 
     async def _recipients(self, workspace: Workspace) -> list[str]:
         """
-        Slack users who can fix it: those who installed the app or changed its settings, if they still are admins.
+        Slack users who can fix it: those who installed the app or changed its settings, if they are still admins.
 
         If none of them is, any admins; if Slack does not say who is an admin, those who installed or changed it.
         """
         recent = await self.database.run(notices.recent_admins, workspace.id)
-        known = list(dict.fromkeys(filter(None, [workspace.installer_user_id, *recent])))[:MOST_RECENT_ADMINS]
+        candidates = list(dict.fromkeys(filter(None, [workspace.installer_user_id, *recent])))[:MOST_RECENT_ADMINS]
         try:
-            admins = [user_id for user_id in known if await self._is_admin(workspace.id, user_id)]
-            return admins or await self._any_admins(workspace.id) or known
+            admins = [user_id for user_id in candidates if await self._is_admin(workspace.id, user_id)]
+            return admins or await self._any_admins(workspace.id) or candidates
         except (TransientError, PermanentError) as error:
             log.info("the admins of workspace %s could not be listed: %s", workspace.id, error)
-            return known
+            return candidates
 
     async def _is_admin(self, workspace_id: str, user_id: str) -> bool:
         user = await self.slack.user(workspace_id, user_id)
@@ -163,8 +163,8 @@ class Notices:
             await self._record_sent(notice, posted, message.digest, self._next_update_at(notice, message))
 
     async def _record_sent(self, notice: Notice, posted: Posted, shown: str | None, due_at: int | None) -> None:
-        where = {"channel": posted.channel, "ts": posted.ts}
-        await self.database.run_until_available(notices.settle, notice, due_at, shown=shown, **where)
+        message = {"channel": posted.channel, "ts": posted.ts}
+        await self.database.run_until_available(notices.settle, notice, due_at, shown=shown, **message)
 
     async def _find_sent(self, notice: Notice, begun_at: int) -> Posted | None:
         """

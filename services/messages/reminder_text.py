@@ -26,13 +26,13 @@ class OpenJobChange:
 def reminder_text(job_changes: Sequence[OpenJobChange], hours: int, escalation: str) -> str:
     """In mrkdwn. `hours` are the working hours until the escalation, one of REMINDER_ESCALATIONS."""
     lines = [
-        " ".join(filter(None, [sentence(headline(each.job_change, bold, each.side)), link(each.url, "Open message")]))
-        for each in job_changes
+        " ".join(filter(None, [sentence(headline(item.job_change, bold, item.side)), link(item.url, "Open message")]))
+        for item in job_changes
     ]
     time = f"{hours} more working hour{'' if hours == 1 else 's'}"
     if len(lines) == 1:
         then = f" After {time}, {_NEXT[escalation]}." if escalation in _NEXT else ""
-        return f"⏰ *Still open*: {lines[0]}\nTake it, reassign it or snooze it with the buttons of its message.{then}"
+        return f"⏰ *Still open*: {lines[0]}\nTake it, reassign it or snooze it with the buttons on its message.{then}"
     then = f" After {time}, {_NEXT_OF_SEVERAL[escalation]}." if escalation in _NEXT_OF_SEVERAL else ""
     title, items = f"⏰ *{len(lines)} job changes are still open*:", (f"• {line}" for line in lines)
     return "\n".join([title, *items, f"Take, reassign or snooze them in their messages.{then}"])

@@ -165,7 +165,7 @@ class ReminderSender:
         self, reminder: Reminder, change: JobChange, workspace: Workspace, reader: SlackUser | None
     ) -> None:
         escalation = workspace.reminder_escalation
-        if escalation not in {ESCALATE_TO_MANAGER, ESCALATE_TO_CHANNEL}:  # an admin switched it off meanwhile
+        if escalation not in {ESCALATE_TO_MANAGER, ESCALATE_TO_CHANNEL}:  # an admin turned it off in the meantime
             await self.database.run(reminders.finish, [reminder])
             return
         manager = None

@@ -91,7 +91,7 @@ def _jobs_of_departure(change: JobChange) -> list[str]:
 
 def _previous_job(change: JobChange, side: Side | None) -> list[str]:
     headline_job = change.previous if _shows_move(change, side) else change.current
-    job = _job(change.previous, besides=headline_job.company)
+    job = _job(change.previous, other_than=headline_job.company)
     verb = "Remains" if change.change_type is ChangeType.ADDITIONAL_ROLE else "Was"
     return [f"{verb} {job}"] if job else []
 
@@ -129,11 +129,11 @@ def _joins_company(change: JobChange) -> bool:
     )
 
 
-def _job(job: Job, besides: Company | None = None) -> str:
-    """As much of "VP Sales at Initech" as is known, without the company if that is `besides`."""
+def _job(job: Job, other_than: Company | None = None) -> str:
+    """As much of "VP Sales at Initech" as is known, without the company if that is `other_than`."""
     title = escape(job.title, _TITLE) if job.title else ""
     company = _company(job.company, escape)
-    if not company or company == _company(besides, escape):
+    if not company or company == _company(other_than, escape):
         return title
     return f"{title} at {company}".strip()
 

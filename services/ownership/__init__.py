@@ -1,1 +1,1 @@
-"""Whose job is this: ownership rules as data, the candidates they name, the choice among them, and why."""
+"""Ownership: rules as data, the candidates they name, the choice among them, and the reason for it."""

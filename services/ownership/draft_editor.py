@@ -15,7 +15,7 @@ from services.ownership.rules.rule_set import MOST_RULES, Rule, RuleSet
 
 TOO_MANY = f"There can be at most {MOST_RULES} rules. Delete one first."
 RULE_CHANGED_BY_OTHERS = "Another admin changed or deleted this rule in the meantime, so nothing was saved."
-UNREADABLE = "This version cannot read the published rules, so they cannot be changed here."
+UNREADABLE = "This version of the app cannot read the published rules, so they cannot be changed here."
 
 ATTEMPTS = 5
 

@@ -57,7 +57,7 @@ def reassign(connection: Connection, delivery: Delivery, actor: str, to: str, ne
     """
     Reassign the delivery from `actor` to the Slack user `to`, who gets the delivery `new`.
 
-    Return False if `actor` may no longer do so, because somebody else has taken it.
+    Return False if `actor` may no longer do so, because someone else has taken it.
     """
     values = {"state": HandlingState.REASSIGNED, "actor": actor, "at": now, "given_to": to}
     step = TraceStep(delivery.job_change_id, now, Step.REASSIGNED, f"{actor} to {to}")
@@ -118,7 +118,7 @@ def _lock_handlings(connection: Connection, job_change_id: str) -> None:
 def _set_handling(
     connection: Connection, delivery: Delivery, condition: ColumnElement[bool], values: dict[str, object]
 ) -> bool:
-    """Store the values, unless somebody else was faster, so that the condition no longer holds."""
+    """Store the values, unless someone else was faster, so that the condition no longer holds."""
     _ensure_handling(connection, delivery)
     theirs = handlings.c.delivery_id == delivery.id
     return bool(connection.execute(update(handlings).where(theirs, condition).values(**values)).rowcount)
@@ -172,11 +172,11 @@ def resume_snoozed(connection: Connection, now: int) -> bool:
         return False
     connection.execute(_end_snooze, {"of_delivery": row.delivery_id, "now": now})
     delivery = find(connection, row.workspace_id, row.delivery_id)
-    if delivery is not None and delivery.payload is not None:  # it may have been erased meanwhile
+    if delivery is not None and delivery.payload is not None:  # it may have been erased in the meantime
         new = NewDelivery(
             delivery.job_change_id, delivery.destination, Role(delivery.role), delivery.reason, delivery.side
         )
         # As of the time it was snoozed to, so that it is part of a digest due at that very minute.
         deliver_again(connection, delivery.workspace_id, new, row.due_at)
-        record_action(connection, delivery, now, Step.SNOOZE_ENDED, "as its reader asked")
+        record_action(connection, delivery, now, Step.SNOOZE_ENDED, "at the time its reader chose")
     return True

@@ -20,7 +20,7 @@ def add_welcome(connection: Connection, workspace_id: str, user_id: str, now: in
     """
     Add the welcome notice for the person who has just installed the app, and the nudge of a day later.
 
-    `anew` means that the app was not installed before, or not any longer, so that they start over.
+    `anew` means that the app was not installed before, or was removed in between, so that the notices start over.
     """
     is_of_setup = (notices.c.workspace_id == workspace_id) & notices.c.kind.in_((WELCOME, NUDGE))
     if anew:
@@ -112,7 +112,7 @@ def setup_steps(connection: Connection, workspace_id: str, tests: str) -> SetupS
 
 
 def recent_admins(connection: Connection, workspace_id: str) -> list[str]:
-    """Return the Slack users who changed a setting recently, latest first. They may not be admins any longer."""
+    """Return the Slack users who changed a setting recently, latest first. They may no longer be admins."""
     entries = select(audit.c.id, audit.c.actor).where(audit.c.workspace_id == workspace_id)
     latest = entries.order_by(audit.c.id.desc()).limit(MOST_ENTRIES_SEARCHED).subquery()
     people = (

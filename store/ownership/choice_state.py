@@ -168,7 +168,7 @@ def advance(
 def set_absence(
     connection: Connection, workspace_id: str, user_id: str, since: int, until: int | None, delegate: str | None
 ) -> None:
-    """Set a member out of office. `until` None means until they end it; `delegate` None means that nobody stands in."""
+    """Set a member out of office. `until` None means until they end it; `delegate` None means none."""
     key = {"workspace_id": workspace_id, "user_id": user_id}
     put(connection, absences, key | {"since": since, "until": until, "delegate": delegate}, *key)
 

@@ -140,7 +140,7 @@ def withdraw_denial(connection: Connection, workspace_id: str, owner: str, user_
 
 
 def denied_by(connection: Connection, workspace_id: str, user_id: str) -> list[str]:
-    """The owners that this Slack user said they are not."""
+    """The owners that this Slack user reported as not their account."""
     theirs = (ownership_denials.c.workspace_id == workspace_id) & (ownership_denials.c.user_id == user_id)
     return list(
         connection.execute(

@@ -80,7 +80,7 @@ def test_a_healthy_workspace():
         ({"last_accepted_at": None}, "Last job change received: none"),
         ({"waiting": 1, "waiting_since": SOMEDAY}, "Waiting: 1, the oldest since <!date"),
         ({"waiting": 2_000, "waiting_since": SOMEDAY}, "Waiting: 2,000, the oldest since"),
-        ({"failed": 2}, "Undelivered, all time: 2. Admins can retry with `/usergems-status failed`"),
+        ({"failed": 2}, "Failed, all time: 2. Admins can retry them with `/usergems-status failed`"),
         ({"reported": 1}, "🚩 1 report of wrong data in the last 30 days"),
         ({"reported": 1_200}, "🚩 1,200 reports of wrong data"),
         ({"silent": {"Slack": SOMEDAY}}, ":hourglass: Slack has not responded since <!date"),

@@ -47,6 +47,7 @@ from listeners.ownership.rule_form.inputs import (
     static_menu,
     text_input,
 )
+from services.messages.labels import CHANGE_TYPES, SIGNALS
 from services.ownership.rules.edits import mark_of
 from services.ownership.rules.rule_set import Rule
 
@@ -58,19 +59,6 @@ EMPTY_RULE, ALL_PRESETS = "empty", "all"
 
 _EITHER = "either"
 _SIDES = {_EITHER: "Either side", "past": "The company they leave", "current": "The company they join"}
-_CHANGE_TYPES = {
-    "new_company": "New company",
-    "new_hire": "New hire",
-    "promotion": "Promotion",
-    "lateral": "New role, same level",
-    "departure": "Departure",
-    "additional_role": "Additional role",
-}
-_SIGNALS = {
-    "contact_tracking": "Contact tracking",
-    "new_hires_promotions": "New hires and promotions",
-    "custom": "Custom signal",
-}
 _SEGMENTS = {
     "customer": "Customer",
     "target": "Target account",
@@ -112,7 +100,7 @@ def rule_view(form: RuleForm, choices: Choices, *, is_new: bool) -> View:
         _place(form),
         header("When"),
         choice_input(form, SIDE, "Side of the job change", _SIDES),
-        several_input(form, CHANGE_TYPE, "Type of change", _CHANGE_TYPES, "Any type"),
+        several_input(form, CHANGE_TYPE, "Type of change", CHANGE_TYPES, "Any type"),
         several_input(form, SEGMENT, "The account is", _SEGMENTS, "Any account"),
         text_input(
             form, RELATIONSHIP, "Relationship", hint="Any of these, separated by commas, such as Champion, User"
@@ -126,7 +114,7 @@ def rule_view(form: RuleForm, choices: Choices, *, is_new: bool) -> View:
             hint="None of these, separated by commas, such as Assistant",
         ),
         _score(form),
-        several_input(form, SIGNAL, "Signal", _SIGNALS, "Any signal"),
+        several_input(form, SIGNAL, "Signal", SIGNALS, "Any signal"),
         _fields(form),
         header("Notify"),
         *_chain(form, choices),
@@ -138,7 +126,7 @@ def rule_view(form: RuleForm, choices: Choices, *, is_new: bool) -> View:
             FALLBACK_CHANNEL,
             "Fallback channel",
             channels_select(),
-            "Defaults to the default channel.",
+            "If empty, the default channel.",
         ),
     ]
     shown = [block for block in blocks if block is not None]
@@ -192,8 +180,8 @@ def _more(number: int, slot: Slot, choices: Choices) -> Block:
 
 def needs_other_fields(form: RuleForm, shown: Mapping[str, object]) -> bool:
     """Whether the chain needs other fields than the dialog shows."""
-    wanted = {more_id(number, slot.needs) for number, slot in enumerate(form.slots) if slot.needs}
-    return wanted != {name for name in shown if name.startswith("more-")}
+    needed = {more_id(number, slot.needs) for number, slot in enumerate(form.slots) if slot.needs}
+    return needed != {name for name in shown if name.startswith("more-")}
 
 
 def _place(form: RuleForm) -> Block:
@@ -209,8 +197,8 @@ def _score(form: RuleForm) -> Block:
 
 def _fields(form: RuleForm) -> Block | None:
     hint = (
-        "One per line, of Contact, Lead, Account or Opportunity, such as Account.Industry = Software, "
-        "Account.Region__c in EMEA, APAC or Contact.Title contains Ops"
+        "One comparison per line, with fields of Contact, Lead, Account or Opportunity, such as Account.Industry ="
+        " Software, Account.Region__c in EMEA, APAC or Contact.Title contains Ops"
     )
     block = text_input(form, FIELDS, "Fields", hint=hint)
     if block is not None:

@@ -29,7 +29,7 @@ class Matching:
 
     `links` holds Slack users by an owner's e-mail address or Salesforce user id; admins set them. `email_field` is a
     field of User with another e-mail address. `alias_domains` maps a domain to another that has the same local parts in
-    Slack. `denied` holds pairs of an owner (as in `links`) and a Slack user who said that this is not their account.
+    Slack. `denied` holds pairs of an owner (as in `links`) and a Slack user who reported "Not my account".
     """
 
     links: Mapping[str, str] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class Matching:
         return "by the e-mail address"
 
     def is_denied(self, candidate: Candidate, user_id: str) -> bool:
-        """Whether this Slack user said that they are not this owner."""
+        """Whether this Slack user reported that they are not this owner."""
         return bool(self.denied) and any((key, user_id) in self.denied for key in _link_keys(candidate))
 
     def _aliases(self, addresses: list[str]) -> Iterator[str]:

@@ -96,7 +96,7 @@ def test_simulate_shows_who_would_be_notified_and_why(operator, file, tmp_path):
     rules.write_text(json.dumps(RULES))
     out = operator.types("simulate", file(CHANGES), "--workspace", "T1", "--rules", str(rules))
     assert operator.status == 0
-    assert "  Notifies C0SALES (as a rule says): " in out
+    assert "  Notifies C0SALES (because of a rule): " in out
     assert "  Rule “Champions”: When a champion changes jobs, " in out
     assert "  Notifies the default channel (because no DRI was found): No DRI found" in out
     assert "    sender: did not name a DRI" in out

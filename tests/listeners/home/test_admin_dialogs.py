@@ -250,7 +250,7 @@ async def test_a_job_change_retried_by_someone_else_is_not_retried_twice(office)
     await office.slack.act_in_modal(office.dana.id, "buried_again", job_change_id)
     await office.settled()
 
-    assert "is being retried already, or was delivered" in modal_of(office, office.dana)
+    assert "is already being retried" in modal_of(office, office.dana)
 
 
 # ---- top recipients and day counts

@@ -358,7 +358,7 @@ async def test_a_submission_without_a_choice_asks_for_one(acme, sent, verb, opti
 
     reply = await slack.app_client.interact(payload)
 
-    assert reply.json == {"response_action": "errors", "errors": {"choice": "Choose one of these."}}
+    assert reply.json == {"response_action": "errors", "errors": {"choice": "Choose an option."}}
 
 
 async def test_a_snoozed_job_change_that_was_taken_does_not_come_back(acme, sent):

@@ -157,7 +157,7 @@ async def test_an_unmatched_owner_is_linked_and_gets_what_they_missed(
     assert "Ada Smith" in next(iter(dms[0].messages.values())).text
 
     assert "Unlinked." in await dana.act("ownership_unlink")
-    assert "There are none" in dana.dialog_text()
+    assert "All owners are matched" in dana.dialog_text()
 
 
 async def test_a_guest_cannot_be_linked(acme: SalesforceWorld, dana: AdminSession) -> None:
@@ -186,7 +186,7 @@ async def test_what_an_owner_missed_can_be_dismissed(acme: SalesforceWorld, dana
     await dana.act("ownership_link", acme.noor.id, block_id)
     assert "Dismissed" in await dana.act("ownership_forget")
     await dana.act("ownership_unlink")
-    assert "There are none" in dana.dialog_text()
+    assert "All owners are matched" in dana.dialog_text()
 
 
 async def test_matching_settings_apply_to_all_owners(acme: SalesforceWorld, dana: AdminSession) -> None:

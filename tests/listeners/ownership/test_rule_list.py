@@ -99,7 +99,7 @@ async def test_the_sender_of_a_job_change_gets_the_trace(acme: SalesforceWorld) 
     assert (decision["rules_version"], decision["rule"]) == (1, "Noor's")
     assert [(entry["email"], entry["result"], entry["match"]) for entry in decision["considered"]] == [
         ("gone@acme.example", "is not in Slack, or is deactivated there", None),
-        ("noor@acme.example", "told", "by the e-mail address"),
+        ("noor@acme.example", "notified", "by the e-mail address"),
     ]
     assert [(entry["destination"], entry["role"]) for entry in decision["destinations"]] == [(acme.noor.id, "dri")]
 
@@ -218,5 +218,5 @@ async def test_the_list_opens_while_salesforce_is_down(acme: SalesforceWorld, da
     await publish(acme, rule("A"))
     await connect_org(acme)
     acme.org.faults.add("*", status=503, times=None)
-    assert "Salesforce is not available now" in await dana.open_rules()
+    assert "Salesforce is not available right now" in await dana.open_rules()
     assert "_off_" in await dana.choose_in_rule_menu("switch", 0)

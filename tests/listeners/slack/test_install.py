@@ -532,7 +532,7 @@ async def test_a_shared_channel_is_marked(here: InstallWorld) -> None:
     done = await here.choose_channel(link, shared.id)
 
     assert '<b>partners</b><span class="tag">shared with another company</span>' in page
-    assert "#partners is shared with another company. Its people will see job changes too." in done
+    assert "#partners is shared with another company. People there will see job changes too." in done
 
 
 async def test_names_from_slack_are_escaped(here: InstallWorld) -> None:
