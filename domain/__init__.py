@@ -1,1 +1,1 @@
-"""Types that all subjects share: job changes, states, outcomes, notification hours, limits. Imports nothing above."""
+"""Types that all subjects share: job changes, states, outcomes, notification hours and limits. Pure."""
