@@ -185,7 +185,7 @@ def build_worker(foundation: Foundation, services: Services) -> Worker:
             services.delivery_actions.catch_up,
             slack.notices.catch_up,
             ReminderSender(database, slack.api, managers, now).catch_up,
-            SalesforcePoller(database, salesforce.describe, services.intake, now).find_due,
+            SalesforcePoller(database, salesforce.describe, services.intake, now).poll,
             SalesforceWatch(salesforce.api.sessions, salesforce.describe, slack.notices, now).check,
         ),
         services.watchdog.beat,

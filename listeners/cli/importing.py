@@ -81,7 +81,7 @@ def _print_plan(plan: ImportPlan, terminal: Terminal) -> None:
 
 
 def _print_columns(plan: ImportPlan, terminal: Terminal) -> None:
-    understood = plan.reader.understood(plan.names)
+    understood = plan.reader.interpret_columns(plan.names)
     if plan.file.header and not any(understood.values()):
         header = ", ".join(understood)[:200]
         raise RefusedError(
@@ -156,9 +156,8 @@ def _print_counts(plan: ImportPlan, run: ImportRun, terminal: Terminal) -> None:
         if progress.refused:
             terminal.note(f"The refused rows and the reasons are in {report_file}")
         return
-    for refused in run.refused:
-        line = str(refused)
-        terminal.note(f"  {line[:1].upper()}{line[1:]}")
+    for line in run.refused:
+        terminal.note(f"  {line}")
     if progress.refused > len(run.refused):
         terminal.note(f"  and more; without --dry-run, all of them are written to {report_file}")
     terminal.note("This was a dry run. Nothing was imported.")

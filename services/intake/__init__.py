@@ -1,1 +1,1 @@
-"""Job changes come in: keys, rate limits, validation and storing."""
+"""Receiving job changes: keys, rate limits, validation and storage."""

@@ -1,4 +1,4 @@
-"""Accepting job changes: understood, stored, and only then yes; many requests share one commit."""
+"""Accepting job changes: each is validated and stored before it is acknowledged. Requests share commits."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from store.intake.job_changes import Added, NewJobChange
 
 MOST_IN_ONE_BATCH = 1_000
 READ_AT_ONCE = 50
-"""How many job changes are read between two looks at what else waits: some 2 ms."""
+"""How many job changes are parsed before other tasks may run, which takes about 2 ms."""
 
 
 @dataclass(frozen=True)
 class Intake:
     """
-    Where job changes come in. `wake` is called after a commit with something to route.
+    Accepts job changes. `wake` is called after a commit with something to route.
 
-    Its methods raise DatabaseUnavailableError: then nothing was accepted.
+    Its methods raise DatabaseUnavailableError if nothing was accepted.
     """
 
     database: Database
@@ -37,54 +37,54 @@ class Intake:
 
     async def accept(self, workspace_id: str, raw: object, sender: str | None = None) -> Added | None:
         """
-        Accept one job change, as decoded JSON; None when there is no such workspace.
+        Accept a job change from decoded JSON. Return None if there is no such workspace.
 
-        *sender*: whose row it is, where the row need not say so itself. Raises InvalidJobChangeError.
+        `sender` is the sender of the row if it is not named in the row itself. Raises InvalidJobChangeError.
         """
-        change = _parsed(raw, sender, await self._own_mappings(workspace_id, [raw], sender))
+        change = _parsed(raw, sender, await self._field_mappings(workspace_id, [raw], sender))
         if isinstance(change, InvalidJobChangeError):
             self.journal.refused(workspace_id, 1)
             raise change
         added = await self.database.gather(job_changes.add, _row(workspace_id, change, self.now()))
-        self._took_in(workspace_id, [added])
+        self._finish(workspace_id, [added])
         return added
 
     async def accept_all(
         self, workspace_id: str, raws: Sequence[object], sender: str | None = None
     ) -> Sequence[Added | InvalidJobChangeError | None]:
-        """One answer an item, in order: those that can be read are accepted in one commit, the others told why not."""
-        own = await self._own_mappings(workspace_id, raws, sender)
-        read: list[JobChange | InvalidJobChangeError] = []
-        for some in _chunks(raws):
-            read += [_parsed(raw, sender, own) for raw in some]
+        """Accept the valid items in one commit. Return a result or an error for each item, in order."""
+        own = await self._field_mappings(workspace_id, raws, sender)
+        items: list[JobChange | InvalidJobChangeError] = []
+        for chunk in _chunks(raws):
+            items += [_parsed(raw, sender, own) for raw in chunk]
             await asyncio.sleep(0)
-        changes = [each for each in read if isinstance(each, JobChange)]
-        added = iter(await self.accept_read(workspace_id, changes))
-        self.journal.refused(workspace_id, len(read) - len(changes))
-        return [next(added) if isinstance(each, JobChange) else each for each in read]
+        changes = [item for item in items if isinstance(item, JobChange)]
+        added = iter(await self.accept_parsed(workspace_id, changes))
+        self.journal.refused(workspace_id, len(items) - len(changes))
+        return [next(added) if isinstance(item, JobChange) else item for item in items]
 
-    async def accept_read(self, workspace_id: str, changes: Sequence[JobChange]) -> Sequence[Added | None]:
-        """The same for job changes that are read already."""
+    async def accept_parsed(self, workspace_id: str, changes: Sequence[JobChange]) -> Sequence[Added | None]:
+        """Accept job changes that are already parsed. Return a result for each, in order."""
         if not changes:
             return []
         now = self.now()
         added = await self.database.run(job_changes.add, [_row(workspace_id, change, now) for change in changes])
-        self._took_in(workspace_id, added)
+        self._finish(workspace_id, added)
         return added
 
     async def find(self, workspace_id: str, job_change_id: str) -> JobChangeRecord | None:
-        """What became of one; None also when it belongs to another workspace."""
+        """Return a job change with its history, or None if this workspace has none with this id."""
         return await self.database.run(job_changes.find, workspace_id, job_change_id)
 
-    def _took_in(self, workspace_id: str, added: Sequence[Added | None]) -> None:
+    def _finish(self, workspace_id: str, added: Sequence[Added | None]) -> None:
         self.journal.added(workspace_id, added)
-        if any(each and each.is_new for each in added):
+        if any(item and item.is_new for item in added):
             self.wake()
 
-    async def _own_mappings(
+    async def _field_mappings(
         self, workspace_id: str, raws: Sequence[object], sender: str | None
     ) -> Mapping[str, RowMapping]:
-        """By source; none are looked for where every row is in our own form already."""
+        """Return the mappings by source. They are not read if every row has our own format."""
         if sender is None and all(map(senders.is_ours, raws)):
             return {}
         stored = await self.database.run(mappings.all_of, workspace_id)

@@ -1,4 +1,4 @@
-"""Who may post job changes: making and rolling a workspace's keys, and telling a genuine request from a stranger's."""
+"""The keys with which senders post job changes: creating and rotating them, and checking requests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
 from sqlalchemy import Connection
@@ -22,36 +22,36 @@ from store.intake import keys
 from store.intake.keys import WorkspaceKeys
 
 GRACE_MS = 24 * 60 * 60 * 1_000
-"""How long a rolled key stays good."""
+"""How long a rotated key still works."""
 
-REMEMBERED_MS = 5_000
-"""How long keys are trusted without asking the database: an uninstalled workspace's may live on for that long."""
+CACHED_MS = 5_000
+"""How long keys are cached. Those of a workspace that removed the app may work for that long."""
 
 BEARER_PREFIX = "ugk_"
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """What a request shows to prove itself: a signature, or keys as they are."""
+    """What a request sends to authorize itself: a signature, or keys."""
 
     signature: Signature | None
     bearers: tuple[bytes, ...] = field(repr=False)
 
 
 class KeyCheck(Enum):
-    """What a request's proof makes of it."""
+    """The result of checking a request's credentials."""
 
     INVALID = auto()
     VALID = auto()
-    UNINSTALLED = auto()  # genuine, but the workspace has uninstalled us
+    UNINSTALLED = auto()  # valid, but the workspace has removed the app
 
 
 @dataclass(frozen=True)
-class _Known:
-    """A workspace's keys, ready to compare. Each with the time it expires, None: never."""
+class _CachedKeys:
+    """A workspace's decrypted keys. Each has the time when it expires, or None."""
 
     stored: WorkspaceKeys
-    known_at: int
+    cached_at: int
     signing: Sequence[tuple[bytes, int | None]] = field(repr=False)
     bearer: Sequence[tuple[bytes, int | None]] = field(repr=False)
 
@@ -59,32 +59,32 @@ class _Known:
     def is_active(self) -> bool:
         return self.stored.state == WorkspaceState.ACTIVE
 
-    def proves(self, credentials: Credentials, body: bytes, now: int) -> bool:
+    def match(self, credentials: Credentials, body: bytes, now: int) -> bool:
         if credentials.signature and credentials.signature.is_timely(now):
             for secret, expires_at in self.signing:
-                if _is_good(expires_at, now) and credentials.signature.is_made_with(secret, body):
+                if _is_valid(expires_at, now) and credentials.signature.is_made_with(secret, body):
                     return True
         return any(
-            hmac.compare_digest(digest, stored) and _is_good(expires_at, now)
-            for digest in [_digest(given) for given in credentials.bearers]
+            hmac.compare_digest(digest, stored) and _is_valid(expires_at, now)
+            for digest in [_digest(key) for key in credentials.bearers]
             for stored, expires_at in self.bearer
         )
 
 
 @dataclass(frozen=True)
 class IntakeKeys:
-    """The keys of all workspaces; those of the last few seconds are remembered."""
+    """The keys of all workspaces, cached for a few seconds."""
 
     database: Database
     cipher: Cipher
     now: Callable[[], int]
-    _remembered: dict[str, _Known] = field(default_factory=dict, init=False, repr=False)
+    _cache: dict[str, _CachedKeys] = field(default_factory=dict, init=False, repr=False)
 
     async def make(self, workspace_id: str, kind: str, made_by: str, grace_ms: int = GRACE_MS) -> str:
         """
-        A new key of this *kind*, SIGNING or BEARER, to be shown once; those before stay good for *grace_ms*.
+        Create and return a key. It can be shown only once, and earlier ones expire after `grace_ms`.
 
-        *made_by* is a Slack user id, or OPERATOR.
+        `kind` is SIGNING or BEARER. `made_by` is a Slack user id or OPERATOR.
         """
         if kind == SIGNING:
             key = text_of(secrets.token_bytes(32))
@@ -96,43 +96,46 @@ class IntakeKeys:
         return key
 
     async def list(self, workspace_id: str) -> list[ListedKey]:
-        """Those that are good now, newest first."""
+        """Return the keys that are valid now, newest first."""
         now = self.now()
         stored = await self.database.run(keys.of_workspace, workspace_id)
         return [
             ListedKey(key.kind, key.made_at, key.made_by, key.expires_at)
             for key in stored
-            if _is_good(key.expires_at, now)
+            if _is_valid(key.expires_at, now)
         ]
 
     async def check(self, workspace_id: str, credentials: Credentials, body: bytes) -> KeyCheck:
-        """Whether this request is from a sender of this workspace. Raises DatabaseUnavailableError."""
+        """Check a request's credentials for this workspace. Raises DatabaseUnavailableError."""
         now = self.now()
         if not credentials.bearers and not (credentials.signature and credentials.signature.is_timely(now)):
             return KeyCheck.INVALID
-        known = self._remembered.get(workspace_id)
-        is_fresh = known is not None and known.is_active and abs(now - known.known_at) <= REMEMBERED_MS
-        if known and is_fresh and known.proves(credentials, body, now):
+        cached = self._cache.get(workspace_id)
+        is_fresh = cached is not None and cached.is_active and abs(now - cached.cached_at) <= CACHED_MS
+        if cached and is_fresh and cached.match(credentials, body, now):
             return KeyCheck.VALID
-        # A key that was made a moment ago works at once, as does a workspace that came back a moment ago. Strangers
-        # cost a read here, shared by all who wait for it.
-        known = await self._look_up(workspace_id, now)
-        if known is None or not known.proves(credentials, body, now):
+        # New keys and workspaces that reinstalled the app must work at once, so what the cache does not know is read
+        # from the database. Concurrent requests share the read.
+        current = await self._read_keys(workspace_id, now)
+        if current is None or not current.match(credentials, body, now):
             return KeyCheck.INVALID
-        return KeyCheck.VALID if known.is_active else KeyCheck.UNINSTALLED
+        return KeyCheck.VALID if current.is_active else KeyCheck.UNINSTALLED
 
-    async def _look_up(self, workspace_id: str, now: int) -> _Known | None:
+    async def _read_keys(self, workspace_id: str, now: int) -> _CachedKeys | None:
         stored = await self.database.gather(keys.keys_of_workspaces, workspace_id)
         if stored is None:
-            self._remembered.pop(workspace_id, None)
+            self._cache.pop(workspace_id, None)
             return None
-        before = self._remembered.get(workspace_id)
-        known = self._read(stored, now) if before is None or before.stored != stored else _still(before, now)
-        self._remembered[workspace_id] = known
-        return known
+        cached = self._cache.get(workspace_id)
+        if cached is None or cached.stored != stored:
+            current = self._decrypt(stored, now)
+        else:
+            current = replace(cached, cached_at=now)
+        self._cache[workspace_id] = current
+        return current
 
-    def _read(self, stored: WorkspaceKeys, now: int) -> _Known:
-        return _Known(
+    def _decrypt(self, stored: WorkspaceKeys, now: int) -> _CachedKeys:
+        return _CachedKeys(
             stored,
             now,
             [
@@ -144,16 +147,12 @@ class IntakeKeys:
         )
 
 
-def _still(known: _Known, now: int) -> _Known:
-    return _Known(known.stored, now, known.signing, known.bearer)
-
-
-def _is_good(expires_at: int | None, now: int) -> bool:
+def _is_valid(expires_at: int | None, now: int) -> bool:
     return expires_at is None or now < expires_at
 
 
 def _digest(key: bytes) -> bytes:
-    # 256 random bits need no salt and no slow hash: nobody can guess them.
+    # 256 random bits cannot be guessed, so no salt and no slow hash is needed.
     return hashlib.sha256(key).digest()
 
 

@@ -1,1 +1,1 @@
-"""Rows of what came in: job changes, keys, imports and field mappings."""
+"""Accepted job changes, keys of senders, imports and field mappings in the database."""

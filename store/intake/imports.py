@@ -1,4 +1,4 @@
-"""How far an import has come, so that one that was interrupted goes on where it was."""
+"""Progress of file imports, so that an interrupted one can be continued."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from store.database import put
 from store.schema import imports, job_changes
 
 FORGOTTEN_MS = 30 * 24 * 60 * 60 * 1_000
-"""An import that nobody went on with for so long is not gone on with."""
+"""An interrupted import can be continued for this long."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How many rows were read, and what became of them; *refused_bytes* is the size of the file of those refused."""
+    """Counts of rows by result. `refused_bytes` is the size of the file of refused rows."""
 
     read: int = 0
     accepted: int = 0
@@ -42,7 +42,7 @@ _existing = select(job_changes.c.key).where(
 
 
 def begin(connection: Connection, workspace_id: str, digest: str, now: int) -> Progress:
-    """How far an earlier import of the same came; *digest* is of the file and of how it is read."""
+    """Return the progress of an earlier import. `digest` is that of the file and of how it is read."""
     connection.execute(delete(imports).where(imports.c.updated_at < now - FORGOTTEN_MS))
     mine = (imports.c.workspace_id == workspace_id) & (imports.c.digest == digest)
     row = connection.execute(select(*_COLUMNS).where(mine)).one_or_none()
@@ -50,33 +50,33 @@ def begin(connection: Connection, workspace_id: str, digest: str, now: int) -> P
 
 
 def save(connection: Connection, workspace_id: str, digest: str, progress: Progress, now: int) -> None:
-    """All that it counts has been accepted, or written to the file of the refused."""
+    """Store the progress. All counted rows were accepted or written to the file of refused rows."""
     key = {"workspace_id": workspace_id, "digest": digest}
     put(connection, imports, key | vars(progress) | {"updated_at": now}, *key)
 
 
 def finish(connection: Connection, workspace_id: str, digest: str) -> None:
-    """It has come to its end: the next one begins at the beginning."""
+    """Delete the progress of a completed import."""
     mine = (imports.c.workspace_id == workspace_id) & (imports.c.digest == digest)
     connection.execute(delete(imports).where(mine))
 
 
 def existing(connection: Connection, workspace_id: str, keys: Collection[str]) -> set[str]:
-    """Those of these keys that stand for a job change already."""
+    """Return the keys that belong to a job change already."""
     return set(connection.execute(_existing, {"of_workspace": workspace_id, "keys": list(keys)}).scalars())
 
 
 @dataclass(frozen=True)
 class DryRunKeys:
-    """The keys of rows that would have been accepted: in a file of its own, since they may be millions."""
+    """The keys of rows that a dry run would accept, in a temporary file since there may be millions."""
 
     _seen: sqlite3.Connection = field(default_factory=lambda: sqlite3.connect(""), repr=False)
 
     def __post_init__(self) -> None:
         self._seen.execute("CREATE TABLE seen (key TEXT PRIMARY KEY) WITHOUT ROWID")
 
-    def new(self, keys: Sequence[str]) -> int:
-        """How many of these were not there before, nor among those before them."""
+    def add_new(self, keys: Sequence[str]) -> int:
+        """Add keys, and return how many of them were new."""
         before = self._seen.total_changes
         self._seen.executemany("INSERT OR IGNORE INTO seen VALUES (?)", [(key,) for key in keys])
         return self._seen.total_changes - before

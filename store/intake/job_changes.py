@@ -1,4 +1,4 @@
-"""Accepted job changes: adding them once, many requests in one transaction, and reading one with all it led to."""
+"""Accepted job changes: adding each once, many requests per transaction, and reading one with its history."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from store.schema import deliveries, job_changes, lanes, pauses, posts, workspac
 
 @dataclass(frozen=True)
 class NewJobChange:
-    """A job change to accept. *key* is unique in its workspace; *accepted_at* in milliseconds."""
+    """A job change to accept. `key` is unique in its workspace; `accepted_at` is in milliseconds."""
 
     workspace_id: str
     key: str
@@ -30,7 +30,7 @@ class NewJobChange:
 
 @dataclass(frozen=True)
 class Added:
-    """The row that stands for a job change now; not new when an earlier one with its key stood there already."""
+    """The id of an accepted job change. `is_new` is False if an earlier one has the same key."""
 
     id: str
     is_new: bool
@@ -40,10 +40,10 @@ _lock_workspaces = (
     select(workspaces.c.id)
     .where(workspaces.c.id.in_(bindparam("ids", expanding=True)), workspaces.c.state == WorkspaceState.ACTIVE)
     .order_by(workspaces.c.id)
-    .with_for_update(read=True, key_share=True)  # FOR KEY SHARE: nobody can erase it until we commit
+    .with_for_update(read=True, key_share=True)  # FOR KEY SHARE: it cannot be deleted until we commit
 )
 _ids_of_keys = select(job_changes.c.workspace_id, job_changes.c.key, job_changes.c.id).where(
-    # Not as pairs: SQLite would read the whole table for them. What matches besides is passed over.
+    # Not as pairs, for which SQLite would read the whole table. Other matches are ignored.
     job_changes.c.workspace_id.in_(bindparam("workspace_ids", expanding=True)),
     job_changes.c.key.in_(bindparam("keys", expanding=True)),
 )
@@ -51,22 +51,22 @@ _ids_of_keys = select(job_changes.c.workspace_id, job_changes.c.key, job_changes
 
 def add(connection: Connection, items: Sequence[NewJobChange]) -> list[Added | None]:
     """
-    Accept job changes, due at once: one answer an item, in order; None when it has no such active workspace.
+    Accept job changes, and return a result for each in order; None means that its workspace is not active.
 
-    The same key may stand twice among the items, and other replicas may be adding it at this very moment.
+    They are due at once. The same key may occur twice, and other replicas may be adding it at the same time.
     """
     active = set(connection.execute(_lock_workspaces, {"ids": list({item.workspace_id for item in items})}).scalars())
     ids = [str(uuid7()) for _ in items]
     rows = [_row(new_id, item) for new_id, item in zip(ids, items, strict=True) if item.workspace_id in active]
     if not rows:
         return [None] * len(items)
-    # In one order everywhere, or two replicas that add the same keys could each wait for the other's row.
+    # Always in the same order, or two replicas that add the same keys could wait for each other.
     rows.sort(key=lambda row: (row["workspace_id"], row["key"], row["id"]))
     missing = insert_missing(connection, job_changes, "workspace_id", "key")
     inserted = connection.execute(missing, rows, execution_options={"preserve_rowcount": True})
-    known = {} if inserted.rowcount == len(rows) else _known_ids(connection, rows)
+    existing = {} if inserted.rowcount == len(rows) else _existing_ids(connection, rows)
     return [
-        _added(new_id, known.get((item.workspace_id, item.key), new_id)) if item.workspace_id in active else None
+        _added(new_id, existing.get((item.workspace_id, item.key), new_id)) if item.workspace_id in active else None
         for new_id, item in zip(ids, items, strict=True)
     ]
 
@@ -83,19 +83,19 @@ def _row(new_id: str, item: NewJobChange) -> dict[str, Any]:
     }
 
 
-def _known_ids(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], str]:
-    asked = {"workspace_ids": list({row["workspace_id"] for row in rows}), "keys": list({row["key"] for row in rows})}
-    known = {(row.workspace_id, row.key): row.id for row in connection.execute(_ids_of_keys, asked)}
-    if not {(row["workspace_id"], row["key"]) for row in rows} <= known.keys():
-        raise DatabaseUnavailableError("a job change was erased while it was sent again")
-    return known
+def _existing_ids(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], str]:
+    values = {"workspace_ids": list({row["workspace_id"] for row in rows}), "keys": list({row["key"] for row in rows})}
+    existing = {(row.workspace_id, row.key): row.id for row in connection.execute(_ids_of_keys, values)}
+    if not {(row["workspace_id"], row["key"]) for row in rows} <= existing.keys():
+        raise DatabaseUnavailableError("a job change was erased while it was being sent again")
+    return existing
 
 
-def _added(new_id: str, known_id: str) -> Added:
-    return Added(known_id, is_new=known_id == new_id)
+def _added(new_id: str, stored_id: str) -> Added:
+    return Added(stored_id, is_new=stored_id == new_id)
 
 
-_awaited = (
+_pause_reason = (
     select(pauses.c.reason)
     .where(
         pauses.c.workspace_id == job_changes.c.workspace_id,
@@ -115,10 +115,10 @@ _find = select(
     job_changes.c.told.label("sent_to"),
     job_changes.c.reason,
     job_changes.c.attempts,
-    func.coalesce(job_changes.c.last_error, _awaited).label("last_error"),  # it waits, though it was no part of a try
+    func.coalesce(job_changes.c.last_error, _pause_reason).label("last_error"),  # why it waits
     job_changes.c.decision,
 ).where(job_changes.c.workspace_id == bindparam("of_workspace"), job_changes.c.id == bindparam("of_job_change"))
-_told = (
+_deliveries = (
     select(
         lanes.c.destination,
         deliveries.c.role,
@@ -138,47 +138,52 @@ _told = (
 
 
 def find(connection: Connection, workspace_id: str, job_change_id: str) -> JobChangeRecord | None:
-    """None also when it belongs to another workspace."""
+    """Return a job change with its history, or None if this workspace has none with this id."""
     row = connection.execute(_find, {"of_workspace": workspace_id, "of_job_change": job_change_id}).one_or_none()
     if row is None:
         return None
-    told = [DeliveryRecord(*delivery) for delivery in connection.execute(_told, {"of_job_change": job_change_id})]
+    rows = connection.execute(_deliveries, {"of_job_change": job_change_id})
+    delivery_records = [DeliveryRecord(*delivery) for delivery in rows]
     decision = json.loads(row.decision) if row.decision else None
-    found = JobChangeRecord(
+    job_change = JobChangeRecord(
         **dict(row._mapping) | {"decision": decision},  # noqa: SLF001 - its documented API
-        deliveries=told,
+        deliveries=delivery_records,
         trace=steps_of(connection, job_change_id),
     )
-    return replace(found, trace=sorted([*_course(found), *found.trace], key=lambda step: step.at))
+    return replace(job_change, trace=sorted([*_steps_of_rows(job_change), *job_change.trace], key=lambda step: step.at))
 
 
-def _course(found: JobChangeRecord) -> Iterator[TraceStep]:
+def _steps_of_rows(job_change: JobChangeRecord) -> Iterator[TraceStep]:
     """Yield the steps that the rows of a job change tell. How it ended is one only if its trace does not say so."""
-    yield TraceStep(found.id, found.accepted_at, Step.ACCEPTED, f"from {found.source}")
-    if found.routed_at is not None:
-        yield TraceStep(found.id, found.routed_at, Step.ROUTED, str((found.decision or {}).get("rule", "")))
-    for delivery in found.deliveries:
+    yield TraceStep(job_change.id, job_change.accepted_at, Step.ACCEPTED, f"from {job_change.source}")
+    if job_change.routed_at is not None:
+        yield TraceStep(
+            job_change.id, job_change.routed_at, Step.ROUTED, str((job_change.decision or {}).get("rule", ""))
+        )
+    for delivery in job_change.deliveries:
         if delivery.state == DeliveryState.DELIVERED and delivery.settled_at is not None:
             where = "the default channel" if delivery.destination == DEFAULT_CHANNEL else delivery.destination
-            yield TraceStep(found.id, delivery.settled_at, Step.POSTED, f"to {where}")
-    if found.ended_at is None or found.outcome is None:
+            yield TraceStep(job_change.id, delivery.settled_at, Step.POSTED, f"to {where}")
+    if job_change.ended_at is None or job_change.outcome is None:
         return
-    ended_as = Step.FAILED if found.outcome == Outcome.FAILED else found.outcome
-    if ended_as not in {step.step for step in found.trace}:
-        detail = {"dri": "to the DRI", "channel": "to the default channel"}.get(found.sent_to or "", found.reason or "")
-        yield TraceStep(found.id, found.ended_at, ended_as, detail)
+    ended_as = Step.FAILED if job_change.outcome == Outcome.FAILED else job_change.outcome
+    if ended_as not in {step.step for step in job_change.trace}:
+        detail = {"dri": "to the DRI", "channel": "to the default channel"}.get(
+            job_change.sent_to or "", job_change.reason or ""
+        )
+        yield TraceStep(job_change.id, job_change.ended_at, ended_as, detail)
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Whose a job change is, and what it says; *payload* None: erased."""
+    """The workspace and the payload of a job change. `payload` is None if it was erased."""
 
     workspace_id: str
     payload: str | None = field(repr=False)
 
 
 def origin(connection: Connection, job_change_id: str) -> Origin | None:
-    """Whichever workspace it belongs to: for the operator."""
+    """Return the origin of a job change in any workspace, for the operator."""
     columns = (job_changes.c.workspace_id, job_changes.c.payload)
     row = connection.execute(select(*columns).where(job_changes.c.id == job_change_id)).one_or_none()
     return Origin(*row) if row else None
@@ -201,10 +206,10 @@ _ended_last = (
 
 def latest(connection: Connection, workspace_id: str, most: int) -> list[tuple[str, str]]:
     """
-    Ids and payloads of the job changes of late, the newest first, without those that were erased.
+    Return ids and payloads of recent job changes, newest first, without those that were erased.
 
-    Of those that are open and of those that ended, the last: to sort all there are by when they came is not for a page.
+    The latest open ones and the latest ended ones are combined, since no index sorts all of them by arrival.
     """
-    asked = {"of_workspace": workspace_id, "most": most}
-    found = [(row.id, row.payload) for last in (_open_last, _ended_last) for row in connection.execute(last, asked)]
-    return sorted((each for each in found if each[1] is not None), reverse=True)[:most]
+    values = {"of_workspace": workspace_id, "most": most}
+    rows = [row for query in (_open_last, _ended_last) for row in connection.execute(query, values)]
+    return sorted(((row.id, row.payload) for row in rows if row.payload is not None), reverse=True)[:most]

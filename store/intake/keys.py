@@ -1,4 +1,4 @@
-"""The keys that senders prove themselves with: at most one in force of each kind, rolled ones good for a while."""
+"""Keys of senders: one current key of each kind, and rotated ones until they expire."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from store.schema import intake_keys, workspaces
 
 @dataclass(frozen=True)
 class WorkspaceKeys:
-    """A workspace, whether it is still installed, and its keys, newest first."""
+    """The state of a workspace, and its keys, newest first."""
 
     state: str
     keys: tuple[StoredKey, ...]
@@ -32,7 +32,7 @@ _of_workspace = (
 
 
 def keys_of_workspaces(connection: Connection, workspace_ids: Sequence[str]) -> list[WorkspaceKeys | None]:
-    """One answer an id, in order; None when there is no such workspace."""
+    """Return the keys for each id in order; None means that there is no such workspace."""
     found: dict[str, WorkspaceKeys] = {}
     for workspace_keys, state, *columns in connection.execute(_holders, {"workspace_ids": list(set(workspace_ids))}):
         keys = (StoredKey(*columns),) if columns[0] is not None else ()
@@ -43,16 +43,16 @@ def keys_of_workspaces(connection: Connection, workspace_ids: Sequence[str]) -> 
 
 
 def of_workspace(connection: Connection, workspace_id: str) -> list[StoredKey]:
-    """Its keys, newest first."""
+    """Return the keys of a workspace, newest first."""
     return [StoredKey(*row) for row in connection.execute(_of_workspace, {"of_workspace": workspace_id})]
 
 
 def rotate(
     connection: Connection, workspace_id: str, kind: str, secret: str, made_by: str, now: int, *, grace_ms: int
 ) -> None:
-    """Put a new key in force; those before stay good for *grace_ms* at most, and what is past its time is removed."""
+    """Add a key. Earlier ones expire after `grace_ms` at the latest, and expired ones are deleted."""
     same = (intake_keys.c.workspace_id == workspace_id) & (intake_keys.c.kind == kind)
-    # Locked, so that of two admins who roll at once the second sees the first one's key.
+    # Locked, so that if two admins rotate at the same time, the second one sees the first one's key.
     connection.execute(select(workspaces.c.id).where(workspaces.c.id == workspace_id).with_for_update())
     connection.execute(delete(intake_keys).where(same, intake_keys.c.expires_at <= now))
     until = now + grace_ms

@@ -1,4 +1,4 @@
-"""How a workspace reads the rows of a sender that has names of its own."""
+"""Field mappings of workspaces for their senders."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Definition = dict[str, Any]
 
 
 def find(connection: Connection, workspace_id: str, source: str) -> Definition | None:
-    """The mapping as decoded JSON; None: the workspace has none for this source."""
+    """Return the mapping of this source as decoded JSON, or None."""
     mine = (mappings.c.workspace_id == workspace_id) & (mappings.c.source == source)
     stored = connection.execute(select(mappings.c.definition).where(mine)).scalar_one_or_none()
     return None if stored is None else _decoded(stored)
 
 
 def all_of(connection: Connection, workspace_id: str) -> dict[str, Definition]:
-    """By source, in their order."""
+    """Return all mappings of a workspace by source, in alphabetical order."""
     rows = connection.execute(
         select(mappings.c.source, mappings.c.definition)
         .where(mappings.c.workspace_id == workspace_id)
@@ -33,14 +33,14 @@ def all_of(connection: Connection, workspace_id: str) -> dict[str, Definition]:
 def save(
     connection: Connection, workspace_id: str, source: str, definition: Definition, made_by: str, made_at: int
 ) -> None:
-    """In place of the one for this source. *made_at* in milliseconds."""
+    """Store a mapping, replacing an earlier one of this source. `made_at` is in milliseconds."""
     key = {"workspace_id": workspace_id, "source": source}
     row = key | {"definition": json.dumps(definition), "made_by": made_by, "made_at": made_at}
     put(connection, mappings, row, *key)
 
 
 def remove(connection: Connection, workspace_id: str, source: str) -> bool:
-    """Whether there was one."""
+    """Return whether there was a mapping to remove."""
     mine = (mappings.c.workspace_id == workspace_id) & (mappings.c.source == source)
     return bool(connection.execute(delete(mappings).where(mine)).rowcount)
 

@@ -17,7 +17,6 @@ from aiohttp.test_utils import TestServer
 
 from domain.errors import PermanentError
 from listeners.http.logs import JsonLines, TextLines
-from services.intake.files.refused_rows import harmless
 from services.salesforce.queries.client import SalesforceClient
 from services.salesforce.queries.statements import person_queries
 from services.salesforce.records import PersonLookup
@@ -134,7 +133,7 @@ async def test_log_events_are_one_line_without_request_data(
 def test_formulas_are_escaped_in_refused_rows(start: str, tmp_path) -> None:
     """People open the file of refused rows; tests/listeners/cli/test_importing.py checks a whole file."""
     with (tmp_path / "refused.csv").open("w", newline="") as file:
-        csv.writer(file).writerow([harmless(f"{start}1")])
+        csv.writer(file).writerow([escape_formula(f"{start}1")])
     with (tmp_path / "refused.csv").open(newline="") as file:
         (cell,) = next(csv.reader(file))
 

@@ -1,4 +1,4 @@
-"""What the names in a file mean: how its rows are read as job changes, and what is told of that before. Pure."""
+"""Reading the rows of a file as job changes, and how its columns are interpreted. Pure."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from services.intake.senders.row_mapping import RowMapping, value_at
 
 DEFAULT_SOURCE = "import"
 
-_MARK = "sample"
+_SAMPLE = "sample"
 _SOURCE = "source"
-_NEEDED: Mapping[str, tuple[str, ...]] = {
+_REQUIRED: Mapping[str, tuple[str, ...]] = {
     "a name": ("person.full_name", "person.last_name"),
-    "an e-mail address, a LinkedIn URL or a Salesforce id of the person": (
+    "an email address, a LinkedIn URL or a Salesforce id of the person": (
         "person.emails",
         "person.linkedin_url",
         "salesforce.contact_id",
@@ -32,9 +32,10 @@ _NEEDED: Mapping[str, tuple[str, ...]] = {
 @dataclass(frozen=True)
 class RowReader:
     """
-    How rows become job changes. *source*: whose rows they are; None: they say so themselves, or it is DEFAULT_SOURCE.
+    Reads rows as job changes.
 
-    *own*: the workspace's mappings, by source. *header*: the columns of a CSV, which is always read as flat rows.
+    `source` is the sender of the rows; None means that each row names it, else it is DEFAULT_SOURCE. `own` has the
+    workspace's field mappings by source. `header` has the columns of a CSV file, which has flat rows.
     """
 
     source: str | None
@@ -42,22 +43,22 @@ class RowReader:
     header: tuple[str, ...] = ()
 
     def read(self, row: object) -> object:
-        """As JobChange.parse reads it. Raises InvalidJobChangeError."""
+        """Return the row in the format of JobChange.parse. Raises InvalidJobChangeError."""
         if not isinstance(row, dict):
             raise InvalidJobChangeError([Fault("", "must be an object")])
         if self.header:
             return self._of_columns(row)
         source = self.source or senders.source_of(row) or DEFAULT_SOURCE
-        told = senders.read(row, source, self.own.get(source))
-        return senders.flat(row, source) if told is row and "person" not in row else told
+        job_change = senders.read(row, source, self.own.get(source))
+        return senders.flat(row, source) if job_change is row and "person" not in row else job_change
 
     def _of_columns(self, row: Mapping[str, Any]) -> object:
-        said = str(row.get(self._source_column) or "").strip() if self._source_column else ""
+        row_source = str(row.get(self._source_column) or "").strip() if self._source_column else ""
         rest = {name: value for name, value in row.items() if name != self._source_column}
-        return self._columns.read(rest, self.source or said or DEFAULT_SOURCE)
+        return self._columns.read(rest, self.source or row_source or DEFAULT_SOURCE)
 
-    def understood(self, names: Sequence[str]) -> dict[str, str | None]:
-        """Which field each of these columns is; None: it is kept under `custom`."""
+    def interpret_columns(self, names: Sequence[str]) -> dict[str, str | None]:
+        """Return our field for each of these columns, or None if it is kept under `custom`."""
         mapping = self._mapping
         return {name: _SOURCE if name == self._source_column else _field_of(name, mapping) for name in names}
 
@@ -67,9 +68,9 @@ class RowReader:
 
     @cached_property
     def _columns(self) -> RowMapping:
-        """Only the paths that are in the header: most are not, and a million rows have the same one."""
-        marked = dict.fromkeys(self.header, _MARK)
-        paths = {path: fields for path, fields in self._mapping.paths.items() if value_at(marked, path) == _MARK}
+        """Only the paths that are in the header, since most are not and a million rows share it."""
+        samples = dict.fromkeys(self.header, _SAMPLE)
+        paths = {path: fields for path, fields in self._mapping.paths.items() if value_at(samples, path) == _SAMPLE}
         return RowMapping(paths, self._mapping.always, self._mapping.words)
 
     @cached_property
@@ -78,17 +79,19 @@ class RowReader:
 
 
 def missing(fields: Sequence[str | None]) -> list[str]:
-    """What every job change needs and none of the columns tells."""
-    return [what for what, any_of in _NEEDED.items() if not set(any_of) & set(fields)]
+    """Return what every job change requires and none of the columns contains."""
+    return [name for name, alternatives in _REQUIRED.items() if not set(alternatives) & set(fields)]
 
 
 def _field_of(name: str, mapping: RowMapping) -> str | None:
-    told = RowMapping(mapping.paths, {}, mapping.words).read({name: _MARK}, DEFAULT_SOURCE)
-    return next((path for path, value in _leaves(told) if value in (_MARK, [_MARK]) and path != _SOURCE), None)
+    job_change = RowMapping(mapping.paths, {}, mapping.words).read({name: _SAMPLE}, DEFAULT_SOURCE)
+    return next(
+        (path for path, value in _leaves(job_change) if value in (_SAMPLE, [_SAMPLE]) and path != _SOURCE), None
+    )
 
 
-def _leaves(told: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, object]]:
-    for name, value in told.items():
+def _leaves(part: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in part.items():
         if isinstance(value, dict):
             if not (path == "" and name == "custom"):
                 yield from _leaves(value, f"{path}{name}.")

@@ -1,4 +1,4 @@
-"""What a file is: CSV, JSON or JSON Lines, in which encoding, with which separator and columns."""
+"""Detects the format of a file: CSV, JSON or JSON Lines, its encoding, separator and columns."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from domain.errors import PermanentError
 CSV, JSON, JSON_LINES = "CSV", "JSON", "JSON Lines"
 
 OPENING = re.compile(r'\s*(?:\{\s*"(?:job_changes|data|records|results|rows|items)"\s*:\s*)?\[')
-"""Of JSON that is an array, by itself or inside the object that tools wrap it in."""
+"""The start of a JSON array, by itself or inside the object in which tools wrap it."""
 
 CHUNK = 256 * 1024
-"""How much of a file is in memory at once, and looked at to find out what it is."""
+"""How much of a file is read at once, and used to detect its format."""
 
 _SAMPLE_LINES = 20
 _SEPARATORS = ",;\t|"
@@ -29,16 +29,16 @@ _SEPARATOR_LINE = re.compile(r"sep=(.)\s*", re.IGNORECASE)
 
 
 class UnreadableFileError(PermanentError):
-    """The file holds no rows that we could read."""
+    """The file has no rows that can be read."""
 
 
 @dataclass(frozen=True)
 class RowsFile:
     """
-    A file, and how to read it. *digest* is of its content; *size* in bytes.
+    A file and its format. `digest` is that of its content; `size` is in bytes.
 
-    Of a CSV, *header* names the columns, each once, and *lines_before* is where they stand; *separator* is empty for
-    the others.
+    For CSV, `header` has unique column names and `lines_before` is the number of lines up to the header. `separator`
+    is empty for other formats.
     """
 
     path: Path
@@ -52,15 +52,15 @@ class RowsFile:
 
 
 def detect_format(path: Path) -> RowsFile:
-    """Find out what a file is, reading it once. Raises UnreadableFileError, OSError."""
-    digest, is_utf8 = hashlib.sha256(), codecs.getincrementaldecoder("utf-8")()
-    head, decodes = b"", True
+    """Detect the format of a file, reading it once. Raises UnreadableFileError, OSError."""
+    digest, utf8 = hashlib.sha256(), codecs.getincrementaldecoder("utf-8")()
+    head, is_valid = b"", True
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
             head = head or chunk
             digest.update(chunk)
-            decodes = decodes and _decodes(is_utf8, chunk)
-    encoding = _encoding(head, is_utf8=decodes)
+            is_valid = is_valid and _decodes(utf8, chunk)
+    encoding = _encoding(head, is_utf8=is_valid)
     text = head.decode(encoding, "replace")
     if not text.strip("\x00 \t\r\n"):
         raise UnreadableFileError(f"{path} is empty")
@@ -83,11 +83,11 @@ def _encoding(head: bytes, *, is_utf8: bool) -> str:
     for mark, encoding in _BYTE_ORDER_MARKS.items():
         if head.startswith(mark):
             return encoding
-    # Text of ours has hardly any zero bytes, unless every second one is.
-    zeros = Counter(place % 2 for place, byte in enumerate(head[:4_000]) if byte == 0)
+    # Text has hardly any zero bytes, except in UTF-16, where every second byte of ASCII is zero.
+    zeros = Counter(index % 2 for index, byte in enumerate(head[:4_000]) if byte == 0)
     if sum(zeros.values()) > len(head[:4_000]) / 4:
         return "utf-16-le" if zeros[1] > zeros[0] else "utf-16-be"
-    # What is not UTF-8 comes from a spreadsheet on Windows, nearly always; Latin-1 reads the same there.
+    # Files that are not UTF-8 nearly always come from a spreadsheet on Windows. Latin-1 is almost the same.
     return "utf-8" if is_utf8 else "cp1252"
 
 
@@ -97,22 +97,22 @@ def _kind(text: str) -> str:
         return CSV
     if OPENING.match(text):
         return JSON
-    # The first of the lines may be a broken one; an object that is written on several goes on with a name.
+    # The first line may be malformed. An object over several lines continues with a name.
     first, second = [*(line.strip() for line in text.splitlines()[:100] if line.strip()), ""][:2]
     return JSON_LINES if first.endswith("}") or second.startswith("{") else JSON
 
 
 def _columns(text: str) -> tuple[str, tuple[str, ...], int]:
-    """Separator, names, and how many lines stand before the first row."""
+    """Return the separator, the names, and the number of lines before the first row."""
     lines = StringIO(text, newline="").readlines()
-    if told := _SEPARATOR_LINE.fullmatch(lines[0]):
-        return told[1], *_header(lines[1:], told[1], 1)
-    separator = max(_SEPARATORS, key=lambda each: _likelihood(lines, each))
+    if stated := _SEPARATOR_LINE.fullmatch(lines[0]):
+        return stated[1], *_header(lines[1:], stated[1], 1)
+    separator = max(_SEPARATORS, key=lambda candidate: _likelihood(lines, candidate))
     return separator, *_header(lines, separator, 0)
 
 
 def _likelihood(lines: Sequence[str], separator: str) -> float:
-    """How many columns it makes of the first line, less where the next lines have another number of them."""
+    """Return the number of columns in the first line, reduced if the next lines have another number."""
     rows = [row for row in _sample(lines, separator) if row]
     same = sum(len(row) == len(rows[0]) for row in rows) / len(rows) if rows else 0.0
     return (len(rows[0]) - 1) * (0.5 + same) if rows else 0.0
@@ -138,8 +138,8 @@ def _unique(cells: Sequence[str]) -> tuple[str, ...]:
     names: list[str] = []
     for number, cell in enumerate(cells, 1):
         name = free = cell.strip() or f"column {number}"
-        again = 2
+        suffix = 2
         while free in names:
-            free, again = f"{name} {again}", again + 1
+            free, suffix = f"{name} {suffix}", suffix + 1
         names.append(free)
     return tuple(names)

@@ -1,4 +1,4 @@
-"""Importing a file of job changes: row by row into the same intake, interrupted and gone on with at will."""
+"""Imports a file of job changes row by row into the intake. An interrupted import can be continued."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from store.intake.imports import DryRunKeys, Progress
 from store.intake.job_changes import Added
 
 AT_ONCE = 500
-"""Rows that share a commit; while they are read, others may write."""
+"""Rows that share a commit. Others may write while the next ones are read."""
 
 SAVED_EVERY = 10
-"""After so many batches it is stored how far we are; rows since then would be read again, and be duplicates."""
+"""The progress is stored after this many batches. Later rows would be read again, as duplicates."""
 
 ATTEMPTS, WAIT_SECONDS = 5, 1.0
-"""How often a commit is tried, and how long to wait before the next time."""
+"""How often a commit is tried, and the wait between tries."""
 
 
 @dataclass(frozen=True)
 class ImportPlan:
-    """A file, and how it is going to be imported. *progress*: how far an interrupted import of the same came."""
+    """A file and how it will be imported. `progress` is that of an interrupted import of the same file."""
 
     workspace_id: str
     file: RowsFile
@@ -56,7 +56,7 @@ class ImportPlan:
 
     @property
     def first_fault(self) -> str | None:
-        """Why the first row is going to be refused; None: it is not."""
+        """Why the first row will be refused, or None."""
         if self.first is not None:
             try:
                 _change(self.reader, self.first)
@@ -66,16 +66,16 @@ class ImportPlan:
 
     @property
     def is_in_our_form(self) -> bool:
-        """Whether the first row says things as the documentation does, so that its names need no mapping."""
+        """Whether the first row has the documented format, so that its names need no mapping."""
         return not self.file.header and "person" in self.names
 
 
 @dataclass
 class ImportRun:
     """
-    Between a running import and whoever looks at it: how far it is, in rows and bytes; *stop* ends it.
+    The state of a running import, in rows and bytes. Setting `stop` ends it.
 
-    *refused*: in a rehearsal, the first rows that would be, with their reasons.
+    `refused` has the first refused rows of a dry run with their reasons.
     """
 
     progress: Progress = field(default_factory=Progress)
@@ -87,9 +87,9 @@ class ImportRun:
 @dataclass(frozen=True)
 class FileImporter:
     """
-    Any size: no more of a file is in memory than one batch.
+    Imports files of any size, with one batch in memory at a time.
 
-    Its methods raise PermanentError for what the file or the workspace is, OSError, DatabaseUnavailableError.
+    Its methods raise PermanentError for problems of the file or the workspace, OSError, DatabaseUnavailableError.
     """
 
     intake: Intake
@@ -98,23 +98,23 @@ class FileImporter:
     wait: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def plan(self, path: Path, workspace_id: str, source: str | None, *, is_dry_run: bool = False) -> ImportPlan:
-        """Look at a file, which takes seconds where it has millions of rows."""
+        """Plan the import of a file. This takes seconds for millions of rows."""
         file = await asyncio.to_thread(detect_format, path)
         definitions = await self.database.run(mappings.all_of, workspace_id)
-        own = {of: RowMapping.parse(definition) for of, definition in definitions.items()}
-        how = json.dumps([file.digest, source, definitions], sort_keys=True)
-        digest = hashlib.sha256(how.encode()).hexdigest()
+        own = {name: RowMapping.parse(definition) for name, definition in definitions.items()}
+        settings = json.dumps([file.digest, source, definitions], sort_keys=True)
+        digest = hashlib.sha256(settings.encode()).hexdigest()
         progress = Progress()
         if not is_dry_run:
             progress = await self.database.run(imports.begin, workspace_id, digest, self.now())
-        if progress.refused_bytes > _size(refused_rows_path(path)):  # somebody has put it away: then from the beginning
+        if progress.refused_bytes > _size(refused_rows_path(path)):  # that file was removed: start again
             progress = Progress()
         with open_rows(file) as (rows, _):
             first = next(rows, None)
         return ImportPlan(workspace_id, file, RowReader(source, own, file.header), first, digest, progress, is_dry_run)
 
     async def run(self, plan: ImportPlan, run: ImportRun) -> bool:
-        """Import what is left of it; whether it came to its end, or was stopped."""
+        """Import the remaining rows. Return whether the end was reached, rather than the import stopped."""
         run.progress = plan.progress
         with (
             closing(_refusals(plan, run)) as refusals,
@@ -143,26 +143,26 @@ class FileImporter:
             await self.database.run(imports.save, plan.workspace_id, plan.digest, progress, self.now())
 
     async def _new(self, plan: ImportPlan, changes: Sequence[JobChange]) -> int:
-        """Accept them; how many of them are new."""
+        """Accept job changes, and return how many are new."""
         added = await self._accepted(plan.workspace_id, changes)
         if None in added:
-            raise PermanentError(f"Workspace {plan.workspace_id} has removed the app meanwhile")
-        return sum(each is not None and each.is_new for each in added)
+            raise PermanentError(f"Workspace {plan.workspace_id} has removed the app")
+        return sum(item is not None and item.is_new for item in added)
 
     async def _accepted(self, workspace_id: str, changes: Sequence[JobChange]) -> Sequence[Added | None]:
         for _ in range(ATTEMPTS - 1):
             try:
-                return await self.intake.accept_read(workspace_id, changes)
+                return await self.intake.accept_parsed(workspace_id, changes)
             except DatabaseUnavailableError:
                 await self.wait(WAIT_SECONDS)
-        return await self.intake.accept_read(workspace_id, changes)
+        return await self.intake.accept_parsed(workspace_id, changes)
 
     async def _count_new(self, plan: ImportPlan, changes: Sequence[JobChange], dry_run_keys: DryRunKeys) -> int:
-        """How many of them would be new."""
+        """Return how many of the job changes would be new."""
         today = datetime.fromtimestamp(self.now() / 1_000, UTC).date()
         keys = [change.key(today) for change in changes]
-        known = await self.database.run(imports.existing, plan.workspace_id, keys)
-        return dry_run_keys.new([key for key in keys if key not in known])
+        existing = await self.database.run(imports.existing, plan.workspace_id, keys)
+        return dry_run_keys.add_new([key for key in keys if key not in existing])
 
 
 def _batches(rows: Iterator[FileRow]) -> Iterator[list[FileRow]]:
@@ -175,7 +175,7 @@ def _refusals(plan: ImportPlan, run: ImportRun) -> RefusedRowsFile | RefusalList
 
 
 def _changes(reader: RowReader, batch: Sequence[FileRow], refusals: RefusedRowsFile | RefusalList) -> list[JobChange]:
-    """Those of these rows that can be read; the others are written down with their reasons."""
+    """Parse rows. Those that are not valid are written to `refusals` with their reasons."""
     changes = []
     for row in batch:
         try:

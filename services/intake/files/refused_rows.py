@@ -1,4 +1,4 @@
-"""The rows that were refused, with the reasons, as a CSV that can be mended and imported again."""
+"""Refused rows with their reasons, as a CSV file that can be corrected and imported again."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from typing import TextIO
 from services.intake.files.formats import RowsFile
 from services.intake.files.rows import REFUSED_BECAUSE, REFUSED_LINE, FileRow
 
-MOST_TOLD = 20
-"""Refused rows that are told where none are written."""
+MOST_LISTED = 20
+"""How many refused rows a dry run lists."""
 
-_AS_IT_IS = "row"
-"""The column of rows that have none of their own: those of JSON."""
+_WHOLE_ROW = "row"
+"""The column for rows that have no columns, those of JSON."""
 
 
 @dataclass
 class RefusedRowsFile:
-    """Made when the first row is refused. *kept* bytes stand there from an import that was interrupted."""
+    """The file is created with the first refused row. `kept` is its size in bytes after an interrupted import."""
 
     path: Path
     columns: Sequence[str]
@@ -30,22 +30,22 @@ class RefusedRowsFile:
 
     @classmethod
     def of(cls, file: RowsFile, kept: int) -> RefusedRowsFile:
-        """Beside the file; what an earlier import left there is replaced unless it is *kept*."""
+        """Return the file of refused rows for `file`. One of an earlier import is replaced unless `kept` is set."""
         path = refused_rows_path(file.path)
         if not kept:
             path.unlink(missing_ok=True)
-        ours = (REFUSED_LINE, REFUSED_BECAUSE)
-        return cls(path, [name for name in file.header if name not in ours] or [_AS_IT_IS], kept)
+        added = (REFUSED_LINE, REFUSED_BECAUSE)
+        return cls(path, [name for name in file.header if name not in added] or [_WHOLE_ROW], kept)
 
     def write(self, row: FileRow, reason: str) -> None:
-        """Raises OSError."""
+        """Add a refused row. Raises OSError."""
         cells = [_cell(row.content.get(name)) for name in self.columns] if isinstance(row.content, dict) else []
-        if self.columns == [_AS_IT_IS]:
+        if self.columns == [_WHOLE_ROW]:
             cells = [row.content if isinstance(row.content, str) else json.dumps(row.content, ensure_ascii=False)]
-        csv.writer(self._opened()).writerow(map(harmless, [str(row.line), reason, *cells]))
+        csv.writer(self._open()).writerow(map(escape_formula, [str(row.line), reason, *cells]))
 
     def flush(self) -> int:
-        """How many bytes stand in the file now."""
+        """Flush the file, and return its size in bytes."""
         if self._file is None:
             return self.kept
         self._file.flush()
@@ -55,15 +55,15 @@ class RefusedRowsFile:
         if self._file is not None:
             self._file.close()
 
-    def _opened(self) -> TextIO:
+    def _open(self) -> TextIO:
         if self._file is None:
-            # With a byte order mark, by which spreadsheets tell UTF-8.
+            # With a byte order mark, so that spreadsheets recognise UTF-8.
             is_new = not self.kept
             self._file = self.path.open(
                 "w" if is_new else "r+", encoding="utf-8-sig" if is_new else "utf-8", newline=""
             )
             if is_new:
-                csv.writer(self._file).writerow(map(harmless, [REFUSED_LINE, REFUSED_BECAUSE, *self.columns]))
+                csv.writer(self._file).writerow(map(escape_formula, [REFUSED_LINE, REFUSED_BECAUSE, *self.columns]))
             else:
                 self._file.seek(self.kept)
                 self._file.truncate()
@@ -72,13 +72,13 @@ class RefusedRowsFile:
 
 @dataclass
 class RefusalList:
-    """The same of a rehearsal, which writes nothing: the first of them, to be told."""
+    """The first refused rows of a dry run, which writes no file."""
 
-    told: list[str]
+    lines: list[str]
 
     def write(self, row: FileRow, reason: str) -> None:
-        if len(self.told) < MOST_TOLD:
-            self.told.append(f"line {row.line:,}: {reason}")
+        if len(self.lines) < MOST_LISTED:
+            self.lines.append(f"Line {row.line:,}: {reason}")
 
     def flush(self) -> int:
         return 0
@@ -88,16 +88,16 @@ class RefusalList:
 
 
 def refused_rows_path(path: Path) -> Path:
-    """Where the refused rows of this file go."""
+    """Return the path for the refused rows of this file."""
     return path.with_name(f"{path.name}.refused.csv")
 
 
 _FORMULAS = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")
-"""How formulas begin, also in the full width of East Asian spreadsheets."""
+"""The first characters of formulas, also in full width, as in East Asian spreadsheets."""
 
 
-def harmless(cell: str) -> str:
-    """A spreadsheet would run what begins like a formula. https://owasp.org/www-community/attacks/CSV_Injection"""
+def escape_formula(cell: str) -> str:
+    """Quote a cell that a spreadsheet would run as a formula. https://owasp.org/www-community/attacks/CSV_Injection"""
     return f"'{cell}" if cell.startswith(_FORMULAS) else cell
 
 

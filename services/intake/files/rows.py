@@ -1,4 +1,4 @@
-"""The rows of a file, one at a time, however large it is; what cannot be read is a row at fault."""
+"""The rows of a file of any size, one at a time. Rows that cannot be read have a fault."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from typing import TextIO
 from services.intake.files.formats import CHUNK, CSV, JSON_LINES, OPENING, RowsFile
 
 LONGEST_ROW = 1024 * 1024
-"""In characters, as large as a body that is posted may be: what goes on for longer is no row."""
+"""In characters, the same as the limit for posted bodies."""
 
 REFUSED_LINE, REFUSED_BECAUSE = "refused_line", "refused_because"
-"""The columns that a file of refused rows has besides."""
+"""The additional columns of a file of refused rows."""
 
-_SHOWN = 1_000
+_SHOWN_CHARACTERS = 1_000
 _BETWEEN = re.compile(r"[\s,]*")
-_MADE_HARMLESS = re.compile(r"'(?=[=+\-@\t\r])")
+_ESCAPED_FORMULA = re.compile(r"'(?=[=+\-@\t\r])")
 
 
 @dataclass(frozen=True)
 class FileRow:
-    """One row. *line*: where it begins, in JSON which one it is. *content* is a dict, or whatever JSON says instead."""
+    """A row. `line` is where it starts, or its number in JSON. `content` is a dict or any other JSON value."""
 
     line: int
     content: object
@@ -35,7 +35,7 @@ class FileRow:
 
 @contextmanager
 def open_rows(file: RowsFile) -> Iterator[tuple[Iterator[FileRow], Callable[[], int]]]:
-    """Its rows, and a function that tells how many bytes have been read."""
+    """Open a file, and return its rows and a function that returns how many bytes have been read."""
     with (
         file.path.open("rb") as content,
         TextIOWrapper(content, encoding=file.encoding, errors="replace", newline="") as text,
@@ -45,7 +45,7 @@ def open_rows(file: RowsFile) -> Iterator[tuple[Iterator[FileRow], Callable[[], 
 
 
 def _csv_rows(text: TextIO, file: RowsFile) -> Iterator[FileRow]:
-    # Not line by line as it is: a file of something else may have none.
+    # Limited reads rather than lines, since a file of another type may have no line breaks.
     reader = csv.reader(iter(lambda: text.readline(LONGEST_ROW), ""), delimiter=file.separator)
     is_corrected_file = {REFUSED_LINE, REFUSED_BECAUSE} <= set(file.header)
     while True:
@@ -55,11 +55,11 @@ def _csv_rows(text: TextIO, file: RowsFile) -> Iterator[FileRow]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield FileRow(line, {}, f"cannot be read ({error}); a quote may not be closed")
+            yield FileRow(line, {}, f"cannot be read ({error}); perhaps a quote is not closed")
             continue
         if line > file.lines_before and any(cells):
             yield _csv_row(
-                line, [_MADE_HARMLESS.sub("", cell, count=1) for cell in cells] if is_corrected_file else cells, file
+                line, [_ESCAPED_FORMULA.sub("", cell, count=1) for cell in cells] if is_corrected_file else cells, file
             )
 
 
@@ -68,7 +68,7 @@ def _csv_row(line: int, cells: Sequence[str], file: RowsFile) -> FileRow:
     content.pop(REFUSED_LINE, None)
     content.pop(REFUSED_BECAUSE, None)
     if any(cells[len(file.header) :]):
-        return FileRow(line, content, f"has {len(cells)} cells, and the first line has {len(file.header)}")
+        return FileRow(line, content, f"has {len(cells)} cells, but the header has {len(file.header)}")
     return FileRow(line, content)
 
 
@@ -77,18 +77,18 @@ def _json_rows(text: TextIO, kind: str) -> Iterator[FileRow]:
 
 
 def _lines(text: TextIO) -> Iterator[FileRow]:
-    number, goes_on = 0, False
+    number, continues = 0, False
     while line := text.readline(LONGEST_ROW):
-        number += not goes_on
-        is_rest, goes_on = goes_on, not line.endswith(("\n", "\r")) and len(line) == LONGEST_ROW
+        number += not continues
+        is_rest, continues = continues, not line.endswith(("\n", "\r")) and len(line) == LONGEST_ROW
         if is_rest or not line.strip():
             continue
-        value, end = (None, None) if goes_on else _decoded(line.strip(), 0, whole=True)
-        yield FileRow(number, line if end is None else value, "is not JSON" if end is None else None)
+        value, end = (None, None) if continues else _decoded(line.strip(), 0, whole=True)
+        yield FileRow(number, line if end is None else value, "is not valid JSON" if end is None else None)
 
 
 def _values(text: TextIO) -> Iterator[FileRow]:
-    """The items of an array, or values that stand one after another; the last is at fault if they break off."""
+    """Yield the items of an array, or consecutive values. The last one has a fault if the file is cut off."""
     window = text.read(CHUNK)
     opening = OPENING.match(window)
     at, number = opening.end() if opening else 0, 1
@@ -107,22 +107,21 @@ def _values(text: TextIO) -> Iterator[FileRow]:
         elif at == len(window) and not opening:
             return
         else:
-            yield FileRow(
-                number, window[at : at + _SHOWN], "is no JSON, or the file ends in it: all from here on is left"
-            )
+            fault = "is not valid JSON, or the file is cut off; everything from here on was skipped"
+            yield FileRow(number, window[at : at + _SHOWN_CHARACTERS], fault)
             return
 
 
 def _next(text: str, at: int) -> int:
-    between = _BETWEEN.match(text, at)
-    return between.end() if between else at
+    match = _BETWEEN.match(text, at)
+    return match.end() if match else at
 
 
 _decoder = json.JSONDecoder()
 
 
 def _decoded(text: str, at: int, *, whole: bool = False) -> tuple[object, int | None]:
-    """A value and where it ends; None: no value (yet), or with *whole* not the only one."""
+    """Return a value and where it ends. The end is None if there is no complete value, or not only one with `whole`."""
     try:
         value, end = _decoder.raw_decode(text, at)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Finding job changes in Salesforce: reading each source again and again, so that nothing is skipped or told twice."""
+"""Imports job changes from Salesforce: polls each source, so that no record is skipped or delivered twice."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from domain.job_change.validation import InvalidJobChangeError
 from domain.salesforce import SalesforceConnection, Source
 from services.intake.intake import Intake
 from services.intake.salesforce.query import Cursor, SourceQuery
-from services.intake.salesforce.sources import SKEW_MS, checked
+from services.intake.salesforce.sources import CLOCK_SKEW_MS, find_unreadable
 from services.retry import backoff_ms
 from services.salesforce.queries.describe import NOT_CONNECTED, SalesforceDescribe
 from services.salesforce.queries.statements import Row
@@ -24,28 +24,29 @@ from store.salesforce.sources import SourceLease
 from store.slack import workspaces
 
 PAGE = 2_000
-"""Records a query: what Salesforce answers at once. https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta"""
+"""Records per query, the most that Salesforce returns at once. https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta"""
 
 EVERY_MS = 60_000
 LEASE_MS = 30_000
-"""Renewed while sources are being read, so that a dead process is followed within half a minute."""
+"""It is extended while sources are read, so that another replica takes over half a minute after a crash."""
 
 OVERLAP_MS = 10 * 60_000
-"""What is read once more: a change is seen when its transaction ends, and Salesforce lets one last ten minutes."""
+"""The time that is read again: a change is visible only after its transaction, which may take ten minutes."""
 
-TROUBLE_MS = 15 * 60_000
-OUR_PART, THEIR_PART = 0.8, 0.95
+RETRY_MS = 15 * 60_000
+OUR_PART, ORG_PART = 0.8, 0.95
 """
-Of our own share of the day's API calls, and of the org's limit, the part from which on we stop looking for job changes:
-the rest is for telling those that are known.
+The import pauses when this part of the app's daily API limit, or of the org's limit, is used up.
+
+The rest is kept for looking up the owners of job changes that have been accepted.
 """
 
-_TOLD_AT_ONCE = 500
+_ACCEPTED_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
 class SalesforcePoller:
-    """What it finds is taken in like what any sender posts."""
+    """Imports records through the same intake as job changes from any sender."""
 
     database: Database
     describe: SalesforceDescribe
@@ -53,15 +54,15 @@ class SalesforcePoller:
     now: Callable[[], int]
     page_size: int = PAGE
 
-    async def find_due(self) -> bool:
-        """Read the due sources of one workspace to their end; False: none is due, or others are at them."""
+    async def poll(self) -> bool:
+        """Read the due sources of one workspace to their end. False means that none is due and free."""
         lease = await self.database.run(sources.claim, self.now(), LEASE_MS)
         if lease is None:
             return False
         keep_alive = asyncio.create_task(self._keep_lease(lease))
         try:
             for source in lease.sources:
-                await self._look(lease, source)
+                await self._poll_source(lease, source)
         finally:
             keep_alive.cancel()
             await self.database.run(sources.release, lease)
@@ -72,107 +73,109 @@ class SalesforcePoller:
             await asyncio.sleep(LEASE_MS / 3_000)
             await self.database.run_until_available(sources.extend, lease, self.now() + LEASE_MS)
 
-    async def _look(self, lease: SourceLease, source: Source) -> None:
-        if wait := await self._wait(source):
-            due_at, why = wait
-            await self.database.run(sources.postpone, source, due_at, why, failed=False)
+    async def _poll_source(self, lease: SourceLease, source: Source) -> None:
+        if postponement := await self._why_postpone(source):
+            due_at, reason = postponement
+            await self.database.run(sources.postpone, source, due_at, reason, failed=False)
             return
         try:
             await self._read(lease, source)
         except TransientError as error:
             await self._postpone(source, error)
         except PermanentError as error:
-            due_at = self.now() + TROUBLE_MS
+            due_at = self.now() + RETRY_MS
             await self.database.run(sources.postpone, source, due_at, str(error), failed=True)
 
-    async def _wait(self, source: Source) -> tuple[int, str] | None:
-        """Until when not to look, and why; None: look."""
+    async def _why_postpone(self, source: Source) -> tuple[int, str] | None:
+        """Return until when the source must wait and why, or None if it can be read now."""
         now = self.now()
         paused = await self.database.run(pauses.paused_until, source.workspace_id, "salesforce", now)
         if paused is not None:
-            return paused, "Salesforce asked us to wait"
+            return paused, "Salesforce asked the app to wait"
         connection = await self.describe.salesforce.sessions.connection_of(source.workspace_id)
         workspace = await self.database.run(workspaces.find, source.workspace_id)
         if connection is None or workspace is None:
-            return now + TROUBLE_MS, NOT_CONNECTED
-        if why := _reason_to_wait(source, connection, workspace.salesforce_daily_calls, now):
-            return now + TROUBLE_MS, why
+            return now + RETRY_MS, NOT_CONNECTED
+        if reason := _limit_reached(source, connection, workspace.salesforce_daily_calls, now):
+            return now + RETRY_MS, reason
         return None
 
     async def _read(self, lease: SourceLease, source: Source) -> None:
         query, problem = SourceQuery.parse(source.sobject, source.definition), None
-        began, after = self.now(), None
+        started_at, after = self.now(), None
         start = max(source.since, source.mark - OVERLAP_MS)
         while True:
-            asked = query.page(start=start, since=source.since, after=after, most=self.page_size)
+            soql = query.page(start=start, since=source.since, after=after, most=self.page_size)
             try:
-                page = await self.describe.page(source.workspace_id, asked)
+                page = await self.describe.page(source.workspace_id, soql)
             except PermanentError:
                 if problem is not None:
                     raise
-                query, problem = await self._readable(source, query)
+                query, problem = await self._without_unreadable(source, query)
                 continue
-            places = [Cursor.of(row) for row in page.rows]
-            refused = await self._take_in(source, query, page.rows)
+            cursors = [Cursor.of(row) for row in page.rows]
+            refused = await self._accept(source, query, page.rows)
             if refused is None:
                 return
-            if places:
-                after = places[-1]
+            if cursors:
+                after = cursors[-1]
                 if not await self._advance(lease, source, after, len(page.rows), refused):
                     return
             if page.is_all and len(page.rows) < self.page_size:
                 break
         due_at = self.now() + EVERY_MS
-        seen_to = began - SKEW_MS
+        seen_to = started_at - CLOCK_SKEW_MS
         await self.database.run(sources.finish, source, seen_to=seen_to, now=self.now(), due_at=due_at, problem=problem)
 
-    async def _advance(self, lease: SourceLease, source: Source, place: Cursor, rows: int, refused: list[str]) -> bool:
-        """Only once its records are taken in: whoever dies before that reads them again, and nothing is told twice."""
+    async def _advance(self, lease: SourceLease, source: Source, cursor: Cursor, rows: int, refused: list[str]) -> bool:
+        """Store the position, after its records were accepted: after a crash they are read again as duplicates."""
         until = self.now() + LEASE_MS
         return await self.database.run(
-            sources.advance, lease, source, mark=place.moment, found=rows - len(refused), refused=refused, until=until
+            sources.advance, lease, source, mark=cursor.moment, found=rows - len(refused), refused=refused, until=until
         )
 
-    async def _take_in(self, source: Source, query: SourceQuery, rows: Sequence[Row]) -> list[str] | None:
-        """Accept them like any sender's; why some were refused. None: the workspace is gone."""
+    async def _accept(self, source: Source, query: SourceQuery, rows: Sequence[Row]) -> list[str] | None:
+        """Accept records, and return why some were refused. None means that the workspace has removed the app."""
         refused: list[str] = []
-        for at in range(0, len(rows), _TOLD_AT_ONCE):
-            some = rows[at : at + _TOLD_AT_ONCE]
-            answers = await self.intake.accept_all(source.workspace_id, [query.read(row) for row in some])
-            for row, answer in zip(some, answers, strict=True):
-                if answer is None:
+        for start in range(0, len(rows), _ACCEPTED_AT_ONCE):
+            batch = rows[start : start + _ACCEPTED_AT_ONCE]
+            results = await self.intake.accept_all(source.workspace_id, [query.read(row) for row in batch])
+            for row, result in zip(batch, results, strict=True):
+                if result is None:
                     return None
-                if isinstance(answer, InvalidJobChangeError):
-                    refused.append(f"{row['Id']}: {answer}"[:300])
+                if isinstance(result, InvalidJobChangeError):
+                    refused.append(f"{row['Id']}: {result}"[:300])
         return refused
 
-    async def _readable(self, source: Source, query: SourceQuery) -> tuple[SourceQuery, str]:
-        """What is left of the query when some of it may not be read (any more), and what may not."""
-        unreadable = await checked(self.describe, source.workspace_id, query)
-        return query.without(unreadable), f"we may not read {', '.join(sorted(unreadable))}" if unreadable else ""
+    async def _without_unreadable(self, source: Source, query: SourceQuery) -> tuple[SourceQuery, str]:
+        """Return the query without fields that cannot be read, and a text that names them."""
+        unreadable = await find_unreadable(self.describe, source.workspace_id, query)
+        return query.without(
+            unreadable
+        ), f"the connected user cannot read {', '.join(sorted(unreadable))}" if unreadable else ""
 
     async def _postpone(self, source: Source, error: TransientError) -> None:
         now = self.now()
         wait = round(error.retry_after * 1_000) if error.retry_after else backoff_ms(source.failures + 1, random())  # noqa: S311
         if error.retry_after and error.retry_after >= LIMIT_RETRY_SECONDS:
-            # Being asked to wait is told to everybody: telling job changes would meet the same limit.
+            # The pause applies to lookups too, since they would reach the same limit.
             await self.database.run(pauses.pause, source.workspace_id, "salesforce", now + wait, now, str(error))
         await self.database.run(sources.postpone, source, now + wait, str(error), failed=error.retry_after is None)
 
 
-def _reason_to_wait(source: Source, connection: SalesforceConnection, share: int, now: int) -> str | None:
+def _limit_reached(source: Source, connection: SalesforceConnection, daily_limit: int, now: int) -> str | None:
     if source.org_id and connection.org_id and source.org_id[:15] != connection.org_id[:15]:
-        return "Salesforce is connected to another org now: choose this source once more"
-    if connection.our_calls_on(now) >= share * OUR_PART:
-        return f"most of our share of {share:,} API calls a day is used up"
+        return "Salesforce is now connected to another org. Remove this object and add it again"
+    if connection.our_calls_on(now) >= daily_limit * OUR_PART:
+        return f"most of the app's daily limit of {daily_limit:,} API calls is used up"
     if _is_nearly_used_up(connection, now):
-        return "the org's daily limit of API calls is nearly reached"
+        return "the org's daily API limit is almost reached"
     return None
 
 
 def _is_nearly_used_up(connection: SalesforceConnection, now: int) -> bool:
-    """As far as we were told lately: looking now and then is how we learn that it is not so any more."""
-    used, limit, told_at = connection.api_used, connection.api_limit, connection.last_success_at
-    if used is None or limit is None or told_at is None:
+    """Whether the last answer said so. It counts for 15 minutes only, since new answers come only from reading."""
+    used, limit, answered_at = connection.api_used, connection.api_limit, connection.last_success_at
+    if used is None or limit is None or answered_at is None:
         return False
-    return used >= limit * THEIR_PART and now - told_at < TROUBLE_MS
+    return used >= limit * ORG_PART and now - answered_at < RETRY_MS

@@ -1,4 +1,4 @@
-"""What of an org could be a job change: sources proposed from its describe, ready to be previewed and edited. Pure."""
+"""Proposes sources of job changes from an org's describe, which an admin can preview and edit. Pure."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 from services.salesforce.queries.objects import FieldInfo, ObjectInfo
 
 USERGEMS = "UserGems__"
-"""The namespace of UserGems' managed package, whose object has one record a job change."""
+"""The namespace of UserGems' managed package, whose object has one record for each job change."""
 
 _PAST = {"past", "previous", "prior", "former", "old", "left"}
 _CURRENT = {"new", "current", "now", "joined"}
-_NO_OWNERS = {"owner", "createdby", "lastmodifiedby", "created", "modified", "master"}
+_SYSTEM_WORDS = {"owner", "createdby", "lastmodifiedby", "created", "modified", "master"}
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A source as it could be; *definition* is the JSON that an admin may edit."""
+    """A proposed source. `definition` is the JSON that an admin may edit."""
 
     name: str
     sobject: str
@@ -28,13 +28,13 @@ class Proposal:
 
 
 def proposals(described: ObjectInfo) -> list[Proposal]:
-    """What to make of this object: for people two kinds of job change, for anything else one record each."""
+    """Return proposals for an object: two kinds of job change for people, one per record for other objects."""
     if described.name not in {"Contact", "Lead"}:
-        return [_record_each(described)]
+        return [_one_per_record(described)]
     return [*_joined(described), *_left(described)]
 
 
-def _record_each(described: ObjectInfo) -> Proposal:
+def _one_per_record(described: ObjectInfo) -> Proposal:
     guessed = dict(_guesses(described, people_of=described.fields.values()))
     if "person.full_name" not in guessed.values() and described.field("Name"):
         guessed["Name"] = "person.full_name"
@@ -45,8 +45,8 @@ def _record_each(described: ObjectInfo) -> Proposal:
 
 
 def _joined(described: ObjectInfo) -> Iterator[Proposal]:
-    """A person who came from a past account: UserGems and others make a new contact or lead, and say where from."""
-    past = [each for each in described.fields.values() if _side(each) == "previous" and each.type == "reference"]
+    """Propose people with a past account: UserGems and others create a new contact or lead that refers to it."""
+    past = [field for field in described.fields.values() if _side(field) == "previous" and field.type == "reference"]
     if not past:
         return
     paths = _person(described, "current") | {
@@ -54,7 +54,7 @@ def _joined(described: ObjectInfo) -> Iterator[Proposal]:
         for path, name in _guesses(described, people_of=())
         if name.startswith("previous.") or name in {"relationship", "persona"}
     }
-    account = next((each for each in past if "Account" in each.refers_to), past[0])
+    account = next((field for field in past if "Account" in field.refers_to), past[0])
     definition = {
         "map": paths,
         "set": {"signal": "contact_tracking", "change_type": "new_company"},
@@ -62,16 +62,16 @@ def _joined(described: ObjectInfo) -> Iterator[Proposal]:
         "event": ["Id"],
         "dated_by": "CreatedDate",
     }
-    label = f"{described.label}s who came from a past account"
+    label = f"{described.label}s from a past account"
     yield Proposal(f"{described.name}:joined", described.name, label, definition)
 
 
 def _left(described: ObjectInfo) -> Iterator[Proposal]:
-    """A person marked as no longer at the company; the date makes the next time another job change."""
-    marks = [each for each in described.fields.values() if _words(each) >= {"no", "longer"}]
+    """Propose people marked as no longer at the company. With a date, each new date is another job change."""
+    marks = [field for field in described.fields.values() if _words(field) >= {"no", "longer"}]
     if not marks:
         return
-    mark = next((each for each in marks if each.type in {"date", "datetime"}), marks[0])
+    mark = next((field for field in marks if field.type in {"date", "datetime"}), marks[0])
     has_date = mark.type in {"date", "datetime"}
     paths = _person(described, "previous") | ({mark.name: "occurred_on"} if has_date else {})
     definition = {
@@ -87,7 +87,7 @@ def _left(described: ObjectInfo) -> Iterator[Proposal]:
 
 
 def _person(described: ObjectInfo, side: str) -> dict[str, str]:
-    """Of a contact or lead itself, with its company on this side."""
+    """Return the paths of a contact or lead itself, with its company on this side."""
     record = {"Contact": "salesforce.contact_id", "Lead": "salesforce.lead_id"}[described.name]
     paths = {"Id": record, "Name": "person.full_name", "Email": "person.emails", "Title": f"{side}.title"}
     if described.name == "Contact":
@@ -96,43 +96,43 @@ def _person(described: ObjectInfo, side: str) -> dict[str, str]:
     else:
         paths |= {"Company": f"{side}.company.name", "Website": f"{side}.company.domain"}
     paths |= {
-        each.name: "person.linkedin_url" for each in described.fields.values() if "linkedin" in _joined_words(each)
+        field.name: "person.linkedin_url" for field in described.fields.values() if "linkedin" in _joined_words(field)
     }
     return {path: name for path, name in paths.items() if described.field(path) or "." in path}
 
 
 def _guesses(described: ObjectInfo, *, people_of: Iterable[FieldInfo]) -> Iterator[tuple[str, str]]:
-    """Path and field of all that says what it is. *people_of*: the fields in which a person may be referred to."""
+    """Yield paths with our field names, guessed from names and labels. `people_of` may refer to the person."""
     people = set(people_of)
-    # What is past comes first: the contact that is known is the one from before.
-    for each in sorted(described.fields.values(), key=lambda field: _side(field) != "previous"):
-        if _words(each) & _NO_OWNERS or each.name in {"Id", "Name", "SystemModstamp"}:
+    # Fields of the past side come first, since the existing contact is the one from before.
+    for field in sorted(described.fields.values(), key=lambda field: _side(field) != "previous"):
+        if _words(field) & _SYSTEM_WORDS or field.name in {"Id", "Name", "SystemModstamp"}:
             continue
-        if each.type == "reference":
-            yield from _reference(each, is_person=each in people)
-        elif name := _text(each):
-            yield each.name, name
+        if field.type == "reference":
+            yield from _reference(field, is_person=field in people)
+        elif name := _text(field):
+            yield field.name, name
 
 
 def _reference(field: FieldInfo, *, is_person: bool) -> Iterator[tuple[str, str]]:
-    way, side = field.relationship, _side(field) or "current"
-    if "Account" in field.refers_to and way:
+    relationship, side = field.relationship, _side(field) or "current"
+    if "Account" in field.refers_to and relationship:
         yield field.name, f"{side}.company.salesforce_id"
-        yield f"{way}.Name", f"{side}.company.name"
-        yield f"{way}.Website", f"{side}.company.domain"
+        yield f"{relationship}.Name", f"{side}.company.name"
+        yield f"{relationship}.Website", f"{side}.company.domain"
     elif "Opportunity" in field.refers_to:
         yield field.name, "salesforce.opportunity_id"
-    elif field.refers_to in {("Contact",), ("Lead",)} and is_person and way:
+    elif field.refers_to in {("Contact",), ("Lead",)} and is_person and relationship:
         kind = field.refers_to[0]
         yield field.name, f"salesforce.{kind.lower()}_id"
-        yield f"{way}.Name", "person.full_name"
-        yield f"{way}.Email", "person.emails"
-        yield f"{way}.Title", f"{side}.title"
+        yield f"{relationship}.Name", "person.full_name"
+        yield f"{relationship}.Email", "person.emails"
+        yield f"{relationship}.Title", f"{side}.title"
         if kind == "Lead":
-            yield f"{way}.Company", f"{side}.company.name"
+            yield f"{relationship}.Company", f"{side}.company.name"
 
 
-_TELLING: Mapping[str, tuple[str, ...]] = {
+_KEYWORDS: Mapping[str, tuple[str, ...]] = {
     "person.linkedin_url": ("linkedin",),
     "person.emails": ("email",),
     "person.first_name": ("firstname",),
@@ -150,14 +150,14 @@ _TELLING: Mapping[str, tuple[str, ...]] = {
 
 
 def _text(field: FieldInfo) -> str | None:
-    """What a field that is no reference tells, by its name and label; None: nothing that we know."""
-    said = _joined_words(field)
+    """Return our field name for a field that is no reference, by its name and label, or None if unknown."""
+    words = _joined_words(field)
     if field.type in {"boolean", "datetime"} or (field.type == "date") != any(
-        word in said for word in _TELLING["occurred_on"]
+        word in words for word in _KEYWORDS["occurred_on"]
     ):
         return None
-    for name, tells in _TELLING.items():
-        if any(word in said for word in tells):
+    for name, keywords in _KEYWORDS.items():
+        if any(word in words for word in keywords):
             return name.replace("SIDE", _side(field) or "current")
     return None
 
@@ -170,14 +170,14 @@ def _side(field: FieldInfo) -> str | None:
 
 
 def _words(field: FieldInfo) -> set[str]:
-    return set(_listed(field.name)) | set(_listed(field.label))
+    return set(_split_words(field.name)) | set(_split_words(field.label))
 
 
 def _joined_words(field: FieldInfo) -> str:
-    return "".join(_listed(field.name)) + " " + "".join(_listed(field.label))
+    return "".join(_split_words(field.name)) + " " + "".join(_split_words(field.label))
 
 
-def _listed(name: str) -> list[str]:
-    """`UserGems__Past_AccountId__c` is past, account, id; the namespace is no word of it."""
+def _split_words(name: str) -> list[str]:
+    """Split `UserGems__Past_AccountId__c` into past, account, id. The namespace is left out."""
     bare = re.sub(r"^\w+?__(?=\w+__c$)|__[cr]$", "", name)
     return [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", bare)]

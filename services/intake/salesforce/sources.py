@@ -1,9 +1,9 @@
-"""Where job changes are found in Salesforce: what could be chosen, what it would tell, and starting it."""
+"""Sources of job changes in Salesforce: proposing objects, previewing, starting and pausing an import."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
@@ -20,17 +20,17 @@ from store import audit
 from store.database import Database
 from store.salesforce import sources
 
-SKEW_MS = 60 * 60_000
-"""How far our clock and Salesforce's may be apart."""
+CLOCK_SKEW_MS = 60 * 60_000
+"""The largest difference between our clock and Salesforce's."""
 
-PREVIEWED = 5
+PREVIEWED_RECORDS = 5
 MOST_BACKFILL_DAYS = 365
 DAY_MS = 24 * 60 * 60_000
 
 
 @dataclass(frozen=True)
 class SalesforceSources:
-    """Whether somebody may change anything is for the caller to check."""
+    """Manages sources. Callers check that the user is an admin."""
 
     database: Database
     describe: SalesforceDescribe
@@ -38,42 +38,43 @@ class SalesforceSources:
 
     async def candidates(self, workspace_id: str) -> list[Proposal]:
         """
-        What could be chosen, the likeliest first: UserGems' object, contacts, leads, then other custom objects.
+        Return the objects that could be added: those of UserGems, contacts, leads, then other custom objects.
 
-        A custom object's definition is empty until it is chosen, see `propose`. Raises PermanentError, TransientError.
+        The definition of a custom object is empty; `propose` returns it. Raises PermanentError, TransientError.
         """
         objects = await self.describe.objects(workspace_id)
         custom = sorted((name for name in objects if name.endswith("__c")), key=lambda name: objects[name].lower())
-        theirs = [Proposal(name, name, objects[name], {}) for name in custom if name.startswith(USERGEMS)]
+        usergems = [Proposal(name, name, objects[name], {}) for name in custom if name.startswith(USERGEMS)]
         others = [Proposal(name, name, objects[name], {}) for name in custom if not name.startswith(USERGEMS)]
         people: list[Proposal] = []
         for name in ("Contact", "Lead"):
             described = await self.describe.object(workspace_id, name) if name in objects else None
             people += proposals(described) if described else []
-        return [*theirs, *people, *others]
+        return [*usergems, *people, *others]
 
     async def propose(self, workspace_id: str, name: str) -> Proposal | None:
-        """A definition to begin with, of what can be read; None: there is no such thing."""
+        """Return a definition of the fields that can be read, or None if the object does not exist."""
         described = await self.describe.object(workspace_id, name.partition(":")[0])
-        found = next((each for each in proposals(described) if each.name == name), None) if described else None
-        if found is None:
+        matches = [proposal for proposal in proposals(described) if proposal.name == name] if described else []
+        if not matches:
             return None
-        unreadable = await self.describe.unreadable(workspace_id, found.sobject, list(found.definition["map"]))
-        readable = {path: field for path, field in found.definition["map"].items() if path not in unreadable}
-        return Proposal(found.name, found.sobject, found.label, found.definition | {"map": readable})
+        proposal = matches[0]
+        unreadable = await self.describe.unreadable(workspace_id, proposal.sobject, list(proposal.definition["map"]))
+        readable = {path: field for path, field in proposal.definition["map"].items() if path not in unreadable}
+        return replace(proposal, definition=proposal.definition | {"map": readable})
 
     async def preview(
         self, workspace_id: str, sobject: str, definition: object, backfill_days: int | None = None
     ) -> Preview:
         """
-        The last five records as they would be told, and how many a back-fill would tell.
+        Return the latest five records as job changes, and how many records a backfill would import.
 
         Raises InvalidJobChangeError, PermanentError, TransientError.
         """
         query = SourceQuery.parse(sobject, definition)
-        unreadable = await checked(self.describe, workspace_id, query)
+        unreadable = await find_unreadable(self.describe, workspace_id, query)
         query = query.without(unreadable)
-        rows = (await self.describe.page(workspace_id, query.newest(PREVIEWED))).rows
+        rows = (await self.describe.page(workspace_id, query.newest(PREVIEWED_RECORDS))).rows
         count = None
         if backfill_days is not None:
             start = self.now() - min(backfill_days, MOST_BACKFILL_DAYS) * DAY_MS
@@ -82,12 +83,12 @@ class SalesforceSources:
 
     async def start(self, workspace_id: str, actor: str, proposal: Proposal, backfill_days: int | None = None) -> None:
         """
-        Look there from now on. *backfill_days*: also tell what changed so long ago; None: start from now.
+        Start to import an object. `backfill_days` is how far to go back; None means from now on.
 
         Raises InvalidJobChangeError, PermanentError, TransientError.
         """
         query = SourceQuery.parse(proposal.sobject, proposal.definition)
-        query = query.without(await checked(self.describe, workspace_id, query))
+        query = query.without(await find_unreadable(self.describe, workspace_id, query))
         connection = await self.describe.salesforce.sessions.connection_of(workspace_id)
         now, days = self.now(), min(backfill_days or 0, MOST_BACKFILL_DAYS)
         since = now - days * DAY_MS if days else await self._from_now(workspace_id, query)
@@ -105,24 +106,24 @@ class SalesforceSources:
         await self.database.run(_start, new, AuditEntry(now, actor, "salesforce_source", detail))
 
     async def _from_now(self, workspace_id: str, query: SourceQuery) -> int:
-        """Behind the newest record there is, by Salesforce's clock: ours may be wrong."""
+        """Return the time after the newest record, by Salesforce's clock, since ours may be wrong."""
         newest = (await self.describe.page(workspace_id, query.newest(1))).rows
-        return Cursor.of(newest[0]).moment + 1 if newest else self.now() - SKEW_MS
+        return Cursor.of(newest[0]).moment + 1 if newest else self.now() - CLOCK_SKEW_MS
 
     async def set_state(self, workspace_id: str, actor: str, name: str, state: str | None) -> bool:
-        """Pause a source, let it go on, or with None remove it; False: there is no such source."""
-        done = AuditEntry(self.now(), actor, "salesforce_source", f"{name}: {state or 'removed'}")
-        return await self.database.run(_set_state, workspace_id, name, state, done)
+        """Pause or resume a source, or remove it if `state` is None. False means that it does not exist."""
+        entry = AuditEntry(self.now(), actor, "salesforce_source", f"{name}: {state or 'removed'}")
+        return await self.database.run(_set_state, workspace_id, name, state, entry)
 
     async def all_of(self, workspace_id: str) -> list[Source]:
         return await self.database.run(sources.all_of, workspace_id)
 
 
-async def checked(describe: SalesforceDescribe, workspace_id: str, query: SourceQuery) -> dict[str, str]:
-    """The paths that may not be read, and can be left out. Raises PermanentError for one that cannot."""
+async def find_unreadable(describe: SalesforceDescribe, workspace_id: str, query: SourceQuery) -> dict[str, str]:
+    """Return the optional paths that cannot be read, with reasons. Raises PermanentError for an essential one."""
     unreadable = await describe.unreadable(workspace_id, query.sobject, query.paths)
-    for path in sorted(query.indispensable & unreadable.keys()):
-        raise PermanentError(f"{unreadable[path]}: let the user we connect as read it, in Salesforce's Setup")
+    for path in sorted(query.essential_paths & unreadable.keys()):
+        raise PermanentError(f"{unreadable[path]}. Grant access to it in Salesforce Setup")
     return unreadable
 
 
@@ -135,16 +136,16 @@ def _line(query: SourceQuery, row: Row) -> PreviewLine:
     return PreviewLine(record_id, change, None)
 
 
-def _start(connection: Connection, new: NewSource, done: AuditEntry) -> None:
+def _start(connection: Connection, new: NewSource, entry: AuditEntry) -> None:
     sources.save(connection, new)
-    audit.record(connection, new.workspace_id, done)
+    audit.record(connection, new.workspace_id, entry)
 
 
-def _set_state(connection: Connection, workspace_id: str, name: str, state: str | None, done: AuditEntry) -> bool:
+def _set_state(connection: Connection, workspace_id: str, name: str, state: str | None, entry: AuditEntry) -> bool:
     if state is None:
         changed = sources.remove(connection, workspace_id, name)
     else:
-        changed = sources.set_state(connection, workspace_id, name, state, done.at)
+        changed = sources.set_state(connection, workspace_id, name, state, entry.at)
     if changed:
-        audit.record(connection, workspace_id, done)
+        audit.record(connection, workspace_id, entry)
     return changed

@@ -1,4 +1,4 @@
-"""A workspace's own mappings: tried on a row before they are stored, and written down with who made them."""
+"""A workspace's own field mappings: testing them on a row, and storing them with an audit entry."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from store.intake import mappings
 
 @dataclass(frozen=True)
 class FieldMappings:
-    """Whether somebody may change anything is for the caller to check."""
+    """Manages field mappings. Callers check that the user is an admin."""
 
     database: Database
     now: Callable[[], int]
 
     async def all_of(self, workspace_id: str) -> dict[str, dict[str, Any]]:
-        """The JSON of each, by source."""
+        """Return the JSON of each mapping, by source."""
         return await self.database.run(mappings.all_of, workspace_id)
 
     async def save(self, workspace_id: str, actor: str, source: str, definition: dict[str, Any]) -> None:
-        """Raises InvalidJobChangeError with every fault."""
+        """Store a mapping. Raises InvalidJobChangeError with every fault."""
         RowMapping.parse(definition)
         await self.database.run(_save, workspace_id, checked_source(source), definition, actor, self.now())
 
     async def remove(self, workspace_id: str, actor: str, source: str) -> bool:
-        """Whether there was one."""
+        """Return whether there was a mapping to remove."""
         return await self.database.run(_remove, workspace_id, source, actor, self.now())
 
 
 def checked_source(typed: str) -> str:
-    """Raises InvalidJobChangeError for what cannot be the name of a sender."""
+    """Return the name of a sender. Raises InvalidJobChangeError if it is not valid."""
     source = senders.source_of({"source": typed})
     if source is None:
-        raise InvalidJobChangeError([Fault("source", f"must be a name of 1 to {senders.LONGEST_SOURCE} characters")])
+        raise InvalidJobChangeError([Fault("source", f"must have 1 to {senders.LONGEST_SOURCE} characters")])
     return source
 
 

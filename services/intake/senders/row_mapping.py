@@ -1,4 +1,4 @@
-"""A row with names of its own, read as a job change: which of its paths is which of our fields. Pure."""
+"""Field mappings: which path of a sender's row goes to which of our fields. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from domain.job_change.validation import Fault, InvalidJobChangeError
-from services.intake.senders.row_values import SIGNALS, change_type_of, converted, says
+from services.intake.senders.row_values import SIGNALS, change_type_of, converted, has_value
 
 Row = Mapping[str, object]
 
@@ -37,29 +37,30 @@ FIELDS = (
     "dri_email",
     "links.source_url",
 )
-"""What a path can be mapped to; besides, `custom.ANYTHING`."""
+"""The fields to which a path can be mapped, in addition to `custom.ANYTHING`."""
 
 MOST_PATHS = 200
 _NAMES = {"map", "set", "words"}
 
 
-def decoded(typed: str, what: str) -> Any:
-    """JSON that somebody typed; *what* it is, for its fault. Raises InvalidJobChangeError."""
+def decoded(typed: str, name: str) -> Any:
+    """Decode JSON that a user typed. `name` is used in the error. Raises InvalidJobChangeError."""
     try:
         return json.loads(typed)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}: {error.msg}"
-        raise InvalidJobChangeError([Fault(what, f"is not JSON ({where})")]) from None
+        raise InvalidJobChangeError([Fault(name, f"is not valid JSON ({where})")]) from None
     except RecursionError:
-        raise InvalidJobChangeError([Fault(what, "is nested too deeply")]) from None
+        raise InvalidJobChangeError([Fault(name, "is nested too deeply")]) from None
 
 
 @dataclass(frozen=True)
 class RowMapping:
     """
-    *paths*: what a row has at a path, to our fields; of several paths to one field the first that holds something wins.
+    Maps the rows of a sender to job changes.
 
-    *always*: fields with a value of their own, where the row has none. *words*: by field, their word to ours.
+    `paths` maps a path in the row to our fields; if several paths have the same field, the first one with a value is
+    used. `always` has default values by field. `words` translates the sender's words to ours, by field.
     """
 
     paths: Mapping[str, Sequence[str]]
@@ -69,7 +70,7 @@ class RowMapping:
     @classmethod
     def parse(cls, definition: object) -> RowMapping:
         """
-        Read `{"map": {path: field}, "set": {field: value}, "words": {field: {theirs: ours}}}`.
+        Parse `{"map": {path: field}, "set": {field: value}, "words": {field: {theirs: ours}}}`.
 
         A path may have a list of fields. Raises InvalidJobChangeError with every fault.
         """
@@ -83,26 +84,26 @@ class RowMapping:
 
     def read(self, row: Row, source: str) -> dict[str, Any]:
         """
-        The row as a job change in our own names, for JobChange.parse to check.
+        Return the row in the format that JobChange.parse reads and checks.
 
-        What the mapping says nothing of is kept under `custom`. Change type and signal follow from the rest where
-        neither row nor mapping tell them.
+        Columns without a mapping are kept under `custom`. Change type and signal are derived from the other fields if
+        neither row nor mapping has them.
         """
-        told: dict[str, Any] = {"source": source}
+        job_change: dict[str, Any] = {"source": source}
         columns = {_plain(name): value for name, value in row.items()}
         for (path, fields), plain in zip(self.paths.items(), self._plain_paths, strict=True):
             value = columns[plain] if plain in columns else _inside(row, path)
-            for name in fields if says(value) else ():
+            for name in fields if has_value(value) else ():
                 put = _add if name == "person.emails" else _put
-                put(told, name, self._ours(name, value))
+                put(job_change, name, self._ours(name, value))
         for name, value in self.always.items():
-            _put(told, name, converted(name, value))
-        change_type = told["change_type"] = change_type_of(told)
-        known = SIGNALS.get(change_type) if isinstance(change_type, str) else None
-        told.setdefault("signal", known or "contact_tracking")
+            _put(job_change, name, converted(name, value))
+        change_type = job_change["change_type"] = change_type_of(job_change)
+        signal = SIGNALS.get(change_type) if isinstance(change_type, str) else None
+        job_change.setdefault("signal", signal or "contact_tracking")
         if unmapped := self._unmapped(row):
-            told["custom"] = unmapped | told.get("custom", {})
-        return told
+            job_change["custom"] = unmapped | job_change.get("custom", {})
+        return job_change
 
     def _ours(self, name: str, value: object) -> object:
         if isinstance(value, str):
@@ -111,7 +112,7 @@ class RowMapping:
         return converted(name, value)
 
     def _unmapped(self, row: Row) -> dict[str, object]:
-        return {name: value for name, value in row.items() if says(value) and not self._is_mapped(name, value)}
+        return {name: value for name, value in row.items() if has_value(value) and not self._is_mapped(name, value)}
 
     def _is_mapped(self, name: str, value: object) -> bool:
         return _plain(name) in self._plain_paths or (isinstance(value, dict | list) and name in self._heads)
@@ -127,9 +128,9 @@ class RowMapping:
 
 def value_at(row: Row, path: str) -> object:
     """
-    What stands there: a column by its name, else a dotted path into nested objects and lists; None: nothing.
+    Return the value of a column, or at a dotted path into nested objects and lists, or None.
 
-    Columns are found without regard to case and to what is neither letter nor digit.
+    Column names are compared without regard to case, spaces and punctuation.
     """
     columns = {_plain(name): value for name, value in row.items()}
     return columns[_plain(path)] if _plain(path) in columns else _inside(row, path)
@@ -139,7 +140,7 @@ def _inside(row: Row, path: str) -> object:
     head, _, rest = path.partition(".")
     inner = row.get(head) if rest else None
     if isinstance(inner, list):
-        inner = {str(place): each for place, each in enumerate(inner)}
+        inner = {str(index): item for index, item in enumerate(inner)}
     return value_at(inner, rest) if isinstance(inner, dict) else None
 
 
@@ -147,25 +148,25 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.casefold())
 
 
-def _put(told: dict[str, Any], name: str, value: object) -> None:
-    """Set a field by its dotted name, unless it is set."""
-    part, last = _place(told, name)
+def _put(job_change: dict[str, Any], name: str, value: object) -> None:
+    """Set a field by its dotted name unless it has a value."""
+    part, last = _locate(job_change, name)
     part.setdefault(last, value)
 
 
-def _add(told: dict[str, Any], name: str, values: Any) -> None:
-    """E-mail addresses come together, each once; what is no text stays, to be refused."""
-    part, last = _place(told, name)
+def _add(job_change: dict[str, Any], name: str, values: Any) -> None:
+    """Add e-mail addresses, each once. Values that are not text are kept, to be refused later."""
+    part, last = _locate(job_change, name)
     together = enumerate([*part.get(last, ()), *values])
-    part[last] = list({each if isinstance(each, str) else number: each for number, each in together}.values())
+    part[last] = list({item if isinstance(item, str) else number: item for number, item in together}.values())
 
 
-def _place(told: dict[str, Any], name: str) -> tuple[dict[str, Any], str]:
-    """The object in which a field stands, and what it is called there."""
+def _locate(job_change: dict[str, Any], name: str) -> tuple[dict[str, Any], str]:
+    """Return the object that contains a field, and the field's name in it."""
     *steps, last = name.split(".", 1) if name.startswith("custom.") else name.split(".")
     for step in steps:
-        told = told.setdefault(step, {})
-    return told, last
+        job_change = job_change.setdefault(step, {})
+    return job_change, last
 
 
 def _listed(fields: str | list[str]) -> list[str]:
@@ -174,7 +175,7 @@ def _listed(fields: str | list[str]) -> list[str]:
 
 def _faults(definition: Mapping[str, Any]) -> Iterator[Fault]:
     for name in definition.keys() - _NAMES:
-        yield Fault(str(name)[:80], "is not part of a mapping; its parts are map, set and words")
+        yield Fault(str(name)[:80], "is not a known key; the keys are map, set and words")
     for name in ("set", "words"):
         if not isinstance(definition.get(name, {}), dict):
             yield Fault(name, "must be an object")
@@ -198,7 +199,7 @@ def _path_faults(paths: object) -> Iterator[Fault]:
     for path, fields in paths.items():
         listed = [fields] if isinstance(fields, str) else fields
         if not isinstance(listed, list) or not listed:
-            yield Fault(f"map.{path}"[:80], "must be the name of a field, or a list of names")
+            yield Fault(f"map.{path}"[:80], "must be a field name or a list of field names")
             continue
         for name in listed:
             if not isinstance(name, str) or not _is_field(name):
@@ -217,4 +218,4 @@ def _is_field(name: str) -> bool:
 def _no_field(path: str, name: str) -> Fault:
     close = [field for field in FIELDS if _plain(name) and _plain(name) in _plain(field)]
     hint = f"; did you mean {close[0]}?" if close else ""
-    return Fault(path[:80], f"has no field {name[:80]!r} to go to{hint}")
+    return Fault(path[:80], f"{name[:80]!r} is not one of our fields{hint}")

@@ -1,4 +1,4 @@
-"""What the values of a sender's row mean: kinds of change in anybody's words, addresses, numbers. Pure."""
+"""Converts the values of senders' rows: change types in common words, addresses, numbers. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from domain.job_change.field_types import tidy
 
-# How senders and people say it; compared without regard to case, and a space is as good as an underscore.
+# Words that senders use. They are compared without regard to case, and spaces equal underscores.
 _CHANGE_TYPES = {
     "new_company": "new_company new_company_role company_changed changed_company company_change job_change new_job"
     " joined_new_company joined moved new_role_at_new_company",
@@ -18,17 +18,16 @@ _CHANGE_TYPES = {
     "departure": "departure departed left left_company position_ended no_longer_at_company",
     "additional_role": "additional_role new_position board_seat advisor",
 }
-_SAYINGS = {saying: ours for ours, sayings in _CHANGE_TYPES.items() for saying in sayings.split()}
+_SYNONYMS = {synonym: ours for ours, synonyms in _CHANGE_TYPES.items() for synonym in synonyms.split()}
 SIGNALS = {"new_hire": "new_hires_promotions", "promotion": "new_hires_promotions"}
 
 
-def says(value: object) -> bool:
-    """Whether it holds anything."""
+def has_value(value: object) -> bool:
     return value is not None and value not in ("", [], {}) and not (isinstance(value, str) and not tidy(value))
 
 
 def converted(name: str, value: object) -> object:
-    """In the type the field wants, where the value means the same; else as it came, to be refused with its reason."""
+    """Return the value in the field's type if possible, else unchanged, to be refused later with a reason."""
     if name.startswith("custom."):
         return value
     if name == "person.emails":
@@ -42,10 +41,10 @@ def converted(name: str, value: object) -> object:
 
 def _emails(value: object) -> list[object]:
     if isinstance(value, str):
-        return [each for each in re.split(r"[,;\s]+", value) if each]
+        return [address for address in re.split(r"[,;\s]+", value) if address]
     listed = value if isinstance(value, list) else [value]
-    texts = [each.get("email") or each.get("value") if isinstance(each, dict) else each for each in listed]
-    return [text for text in texts if says(text)]
+    texts = [item.get("email") or item.get("value") if isinstance(item, dict) else item for item in listed]
+    return [text for text in texts if has_value(text)]
 
 
 def _number(value: object) -> object:
@@ -57,23 +56,23 @@ def _number(value: object) -> object:
         return value
 
 
-def change_type_of(told: Mapping[str, Any]) -> object:
-    """As the row says it; where it says nothing, as follows from the companies."""
-    said = told.get("change_type")
-    if isinstance(said, str):
-        return _SAYINGS.get("_".join(re.findall(r"[a-z]+", said.casefold())), said)
-    if said is not None:
-        return said
-    before, now = (_company(told, side) for side in ("previous", "current"))
+def change_type_of(job_change: Mapping[str, Any]) -> object:
+    """Return the change type in the row, else the one that follows from the companies."""
+    stated = job_change.get("change_type")
+    if isinstance(stated, str):
+        return _SYNONYMS.get("_".join(re.findall(r"[a-z]+", stated.casefold())), stated)
+    if stated is not None:
+        return stated
+    before, now = (_company(job_change, side) for side in ("previous", "current"))
     if before and not now:
         return "departure"
     return "lateral" if before and before == now else "new_company"
 
 
-def _company(told: Mapping[str, Any], side: str) -> str | None:
-    job = told.get(side)
+def _company(job_change: Mapping[str, Any], side: str) -> str | None:
+    job = job_change.get(side)
     company = job.get("company") if isinstance(job, dict) else None
     if not isinstance(company, dict):
         return None
-    known = company.get("salesforce_id") or company.get("domain") or company.get("name")
-    return known.casefold()[:15] if isinstance(known, str) else None
+    identifier = company.get("salesforce_id") or company.get("domain") or company.get("name")
+    return identifier.casefold()[:15] if isinstance(identifier, str) else None

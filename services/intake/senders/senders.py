@@ -1,4 +1,4 @@
-"""The senders whose rows we can read as they are: flat rows of any tool, Common Room, TAMradar. Pure."""
+"""Senders whose rows need no mapping: flat rows of any tool, Common Room, TAMradar. Pure."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _ALIASES = {
 }
 
 FLAT = RowMapping({path: [name] for name in FIELDS for path in (name, *_ALIASES.get(name, "").split())})
-"""One row a person: the headers of a spreadsheet, a table in Clay, the fields of a Zap."""
+"""One row per person: the columns of a spreadsheet or of a table in Clay, the fields of a Zap."""
 
 _MEMBER = {
     "fullName": "person.full_name",
@@ -78,7 +78,7 @@ COMMON_ROOM = RowMapping(
 )
 """https://www.commonroom.io/docs/set-preferences/webhooks/"""
 
-_FINDING = {
+_COMMON_PATHS = {
     "record_id": ["source_event_id"],
     "event_id": ["source_event_id"],
     "discovered_at": ["detected_at"],
@@ -95,7 +95,7 @@ _FINDING = {
     "data.custom_fields": ["custom.custom_fields"],
 }
 _TAMRADAR_MOVES = RowMapping(
-    _FINDING
+    _COMMON_PATHS
     | {
         f"content.{theirs}_role.{path}": [f"{ours}.{name}"]
         for theirs, ours in (("new", "current"), ("previous", "previous"))
@@ -103,8 +103,8 @@ _TAMRADAR_MOVES = RowMapping(
     }
     | {"content.new_role.start_date": ["occurred_on"], "content.previous_role.end_date": ["occurred_on"]}
 )
-_TAMRADAR_INSIDE = RowMapping(
-    _FINDING
+_TAMRADAR_HIRES = RowMapping(
+    _COMMON_PATHS
     | {
         "content.current_title": ["current.title"],
         "content.title": ["current.title"],
@@ -122,11 +122,10 @@ FLAT_SOURCES = ("flat", "csv", "clay", "zapier", "make", "n8n", "sheet")
 
 def read(raw: object, source: str | None = None, own: RowMapping | None = None) -> object:
     """
-    What a sender sent, as JobChange.parse reads it.
+    Return what a sender sent in the format of JobChange.parse. Raises InvalidJobChangeError.
 
-    *source*: who sent it, when the sender is told apart by the address it posts to; else the row says so itself.
-    *own*: the workspace's own mapping for it. A job change in our own form comes back as it is. Raises
-    InvalidJobChangeError.
+    `source` is the sender in the address that was posted to; if it is None, the row names it. `own` is the workspace's
+    mapping for the sender. A job change in our own format is returned unchanged.
     """
     if not isinstance(raw, dict):
         return raw
@@ -143,17 +142,17 @@ def read(raw: object, source: str | None = None, own: RowMapping | None = None) 
 
 
 def is_ours(raw: object) -> bool:
-    """Whether it is in our own form, or nothing that could be mapped to it."""
+    """Whether it has our own format, or cannot be mapped at all."""
     return not isinstance(raw, dict) or "person" in raw
 
 
 def flat(row: Mapping[str, object], source: str) -> dict[str, Any]:
-    """A flat row, its columns called one of the usual names."""
+    """Read a flat row whose columns have common names."""
     return FLAT.read({name: value for name, value in row.items() if name != "source"}, source)
 
 
 def source_of(raw: object) -> str | None:
-    """The sender that a row names itself; None: it names none that could have a mapping."""
+    """Return the sender that a row names, or None if it has no valid one."""
     name = raw.get("source") if isinstance(raw, dict) else None
     return name.strip() if isinstance(name, str) and 0 < len(name.strip()) <= LONGEST_SOURCE else None
 
@@ -162,19 +161,25 @@ def _tamradar(raw: Mapping[str, Any]) -> dict[str, Any]:
     """https://tamradar.readme.io/reference/webhook-payload"""
     kind = value_at(raw, "data.radar_type")
     if raw.get("event_type", "radar_finding") != "radar_finding":
-        raise InvalidJobChangeError([Fault("event_type", "is not a finding, so there is no job change in it")])
-    moves = {"contact_job_changes": _TAMRADAR_MOVES, "promotions": _TAMRADAR_INSIDE, "new_hires": _TAMRADAR_INSIDE}
+        raise InvalidJobChangeError(
+            [Fault("event_type", "must be radar_finding, since other events contain no job change")]
+        )
+    moves = {
+        "contact_job_changes": _TAMRADAR_MOVES,
+        "promotions": _TAMRADAR_HIRES,
+        "new_hires": _TAMRADAR_HIRES,
+    }
     if not isinstance(kind, str) or kind not in moves:
-        raise InvalidJobChangeError([Fault("data.radar_type", "is not a radar of job changes")])
-    told = moves[kind].read(raw, "tamradar")
-    person = told.setdefault("person", {})
+        raise InvalidJobChangeError([Fault("data.radar_type", "is not a radar for job changes")])
+    job_change = moves[kind].read(raw, "tamradar")
+    person = job_change.setdefault("person", {})
     if not person.keys() & {"full_name", "first_name", "last_name"} and (name := name_of(person.get("linkedin_url"))):
-        person["full_name"] = name  # this radar tells no name: the one in the address is better than a refusal
-    return told
+        person["full_name"] = name  # this radar has no name, and the one in the address is better than refusing the row
+    return job_change
 
 
 def name_of(profile: object) -> str | None:
-    """The name in the address of a LinkedIn profile, such as /in/ada-smith-75571; None: there is none."""
+    """Return the name in the address of a LinkedIn profile, such as /in/ada-smith-75571, or None."""
     slug = re.search(r"/in/([^/?#]+)", profile) if isinstance(profile, str) else None
     words = [word for word in slug[1].split("-") if word.isalpha()] if slug else []
     return " ".join(word.capitalize() for word in words) or None

@@ -59,7 +59,7 @@ class Replica:
     salesforce: Salesforce
     describe: SalesforceDescribe
     source: SalesforceSources
-    finder: SalesforcePoller
+    poller: SalesforcePoller
 
 
 @dataclass
@@ -74,8 +74,8 @@ class Org:
     replicas: list[Replica]
 
     @property
-    def finder(self) -> SalesforcePoller:
-        return self.replicas[0].finder
+    def poller(self) -> SalesforcePoller:
+        return self.replicas[0].poller
 
     @property
     def source(self) -> SalesforceSources:
@@ -88,8 +88,8 @@ class Org:
         salesforce = Salesforce(sessions)
         describe = SalesforceDescribe(salesforce)
         intake = Intake(database, self.clock, lambda: None)
-        finder = SalesforcePoller(database, describe, intake, self.clock, **fields)
-        made = Replica(sessions, salesforce, describe, SalesforceSources(database, describe, self.clock), finder)
+        poller = SalesforcePoller(database, describe, intake, self.clock, **fields)
+        made = Replica(sessions, salesforce, describe, SalesforceSources(database, describe, self.clock), poller)
         self.replicas.append(made)
         return made
 
@@ -116,7 +116,7 @@ class Org:
     async def detect_format(self, replica: Replica | None = None) -> bool:
         """A minute later."""
         self.clock.advance(seconds=61)
-        return await (replica or self.replicas[0]).finder.find_due()
+        return await (replica or self.replicas[0]).poller.poll()
 
 
 @asynccontextmanager

@@ -496,9 +496,9 @@ async def test_one_replica_reads_a_workspace_at_a_time(org: Org) -> None:
     turn = await org.database.run(sources.claim, org.clock(), LEASE_MS)
     assert turn is not None
     assert len(turn.sources) == 2
-    assert await org.replica().finder.find_due() is False
+    assert await org.replica().poller.poll() is False
     org.clock.advance(seconds=LEASE_MS / 1_000)
-    assert await org.replica().finder.find_due() is True
+    assert await org.replica().poller.poll() is True
     assert await org.database.run(sources.extend, turn, org.clock()) is False
 
 
@@ -513,7 +513,7 @@ async def test_all_are_found_once_by_two_replicas_one_of_which_dies(database: Da
                 clock.advance(seconds=1)
         clock.advance(seconds=61)
         own = Database(database.engine.url.render_as_string(hide_password=False))
-        first = asyncio.create_task(org.finder.find_due())
+        first = asyncio.create_task(org.poller.poll())
         while not 200 <= await org.told() < 2_000:  # noqa: ASYNC110 - there is nothing to wait for but the rows
             await asyncio.sleep(0)
         first.cancel()
@@ -521,7 +521,7 @@ async def test_all_are_found_once_by_two_replicas_one_of_which_dies(database: Da
         second = org.replica(own, page_size=200)
         for _ in range(3):
             clock.advance(seconds=LEASE_MS / 1_000 + 61)
-            await asyncio.gather(org.finder.find_due(), second.finder.find_due())
+            await asyncio.gather(org.poller.poll(), second.poller.poll())
         assert await org.told() == 2_000
         events = [each["source_event_id"] for each in await payloads(org)]
         assert len(set(events)) == 2_000

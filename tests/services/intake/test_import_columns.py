@@ -16,7 +16,7 @@ def test_columns_are_understood_by_their_names():
     """However they are written; what is not understood is kept."""
     names = ("Full Name", "work_email", "NEW COMPANY", "Job Title", "Linkedin URL", "Segment", "Source")
 
-    understood = RowReader(None, {}, names).understood(names)
+    understood = RowReader(None, {}, names).interpret_columns(names)
 
     assert list(understood.values()) == [
         "person.full_name",

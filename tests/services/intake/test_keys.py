@@ -10,7 +10,7 @@ from sqlalchemy import select
 from standardwebhooks import Webhook
 
 from domain.intake_key import BEARER, SIGNING
-from services.intake.keys import REMEMBERED_MS, Credentials, IntakeKeys, KeyCheck
+from services.intake.keys import CACHED_MS, Credentials, IntakeKeys, KeyCheck
 from services.intake.signatures import Signature
 from store import audit
 from store.encryption import Cipher
@@ -92,7 +92,7 @@ async def test_a_stolen_key_ends_at_once(keys, clock, kind):
     assert await standing(keys, stolen) is KeyCheck.VALID
 
     new = await keys.make("T1", kind, "operator", grace_ms=0)
-    clock.advance(seconds=REMEMBERED_MS / 1_000 + 1)
+    clock.advance(seconds=CACHED_MS / 1_000 + 1)
 
     assert [await standing(keys, key) for key in (older, stolen)] == [KeyCheck.INVALID] * 2
     assert [await standing(keys, key) for key in (new, other)] == [KeyCheck.VALID] * 2
