@@ -17,6 +17,7 @@ from aiohttp.test_utils import TestServer
 
 from domain.errors import PermanentError
 from listeners.http.logs import JsonLines, TextLines
+from services.intake.files.refused_rows import escape_formula
 from services.salesforce.queries.client import SalesforceClient
 from services.salesforce.queries.statements import person_queries
 from services.salesforce.records import PersonLookup

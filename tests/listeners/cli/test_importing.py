@@ -126,7 +126,7 @@ def test_refused_rows_are_written_to_a_file_with_their_reasons(operator, tmp_pat
     assert (first["refused_line"], first["Event ID"], first["Work Email"]) == ("5", "evt-7", "no address")
     assert "is not an e-mail address" in first["refused_because"]
     assert "person.full_name is required" in first["refused_because"]
-    assert "has 7 cells, and the first line has 6" in second["refused_because"]
+    assert "has 7 cells, but the header has 6" in second["refused_because"]
 
 
 def test_corrected_rows_can_be_imported(operator, tmp_path):
@@ -346,7 +346,7 @@ def test_an_invalid_first_row_is_reported_before_importing(operator, tmp_path):
 
     out = operator.types("import", str(path), "--workspace", "T1")
 
-    assert "The first row will be refused: the job change is not JSON" in operator.err
+    assert "The first row will be refused: the job change is not valid JSON" in operator.err
     assert counts(out) == [1, 0, 1]
 
 

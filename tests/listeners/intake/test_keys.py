@@ -1,4 +1,4 @@
-"""Keys for senders are made in Home, shown once, and only to admins."""
+"""Admins create keys for senders in Home, and each is shown once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def modal_of(office, user) -> str:
 
 
 async def test_a_key_is_shown_once_and_works(office, keys):
-    """What the dialog shows is what a sender needs."""
+    """The dialog shows the key and the address to post to."""
     await office.open_home(office.dana)
     home = await office.pick(office.dana, "home_make_key_bearer")
 
@@ -29,16 +29,16 @@ async def test_a_key_is_shown_once_and_works(office, keys):
     assert "Rotate API key" in home
 
 
-async def test_the_signing_secret_is_one_of_standard_webhooks(office):
-    """Its prefix is the standard's."""
+async def test_the_signing_secret_has_the_format_of_standard_webhooks(office):
+    """It starts with the prefix of the standard."""
     await office.open_home(office.dana)
     await office.pick(office.dana, "home_make_key_signing")
 
     assert "whsec_" in modal_of(office, office.dana)
 
 
-async def test_who_lost_the_admin_role_gets_no_key(office, keys):
-    """Rights are checked when the button is pressed."""
+async def test_a_former_admin_gets_no_key(office, keys):
+    """Rights are checked when the button is clicked."""
     await office.open_home(office.dana)
     office.dana.is_admin = False
 
@@ -48,8 +48,8 @@ async def test_who_lost_the_admin_role_gets_no_key(office, keys):
     assert await keys.list(office.team.id) == []
 
 
-async def test_a_database_that_goes_away_meanwhile_is_said_in_the_dialog(office):
-    """It does not ask for a moment for ever."""
+async def test_a_database_outage_is_shown_in_the_dialog(office):
+    """The dialog does not stay at its loading view."""
     await office.open_home(office.dana)
     office.slack.faults.add("views.open", delay=0.01, when=lambda _: break_database(office.database) is None)
 
@@ -59,8 +59,8 @@ async def test_a_database_that_goes_away_meanwhile_is_said_in_the_dialog(office)
     assert "The database is not responding" in modal_of(office, office.dana)
 
 
-async def test_no_key_is_made_for_a_dialog_that_slack_does_not_open(office, keys):
-    """Its trigger had expired: the person reads so, and nothing was made that nobody saw."""
+async def test_no_key_is_created_if_the_dialog_cannot_be_opened(office, keys):
+    """The trigger has expired, so the user gets a message instead."""
     await office.open_home(office.dana)
     office.slack.faults.add("views.open", error="expired_trigger_id")
 
@@ -71,8 +71,8 @@ async def test_no_key_is_made_for_a_dialog_that_slack_does_not_open(office, keys
     assert "took too long" in office.slack.calls[-1].arguments["text"]
 
 
-async def test_how_to_send_is_an_example_to_paste(office):
-    """With this workspace's own address in it."""
+async def test_the_instructions_have_an_example_to_paste(office):
+    """It has the address of this workspace."""
     await office.open_home(office.dana)
     await office.pick(office.dana, "home_how_to_send")
 

@@ -26,8 +26,8 @@ async def consent(page: Page, acme: SalesforceWorld, answer: str) -> None:
     await page.wait_for_url(f"{acme.url}/**")
 
 
-async def test_from_the_link_to_the_connected_org(page: Page, acme: SalesforceWorld) -> None:
-    """As an admin does it: choose, log in, and read what was connected."""
+async def test_an_admin_connects_in_a_browser(page: Page, acme: SalesforceWorld) -> None:
+    """They choose the org, log in, and see what was connected."""
     await page.goto(acme.connect_link())
     await expect(page.get_by_role("heading", name="Connect Salesforce to Acme")).to_be_visible()
     await expect(page.get_by_label("My Domain address")).to_be_hidden()
@@ -44,8 +44,8 @@ async def test_from_the_link_to_the_connected_org(page: Page, acme: SalesforceWo
     await expect(page.get_by_role("heading", name="This link has expired")).to_be_visible()
 
 
-async def test_a_domain_is_asked_for_where_it_matters(page: Page, acme: SalesforceWorld) -> None:
-    """With the keyboard alone; what is wrong is said beside the field, and what was typed stays."""
+async def test_the_domain_field_works_with_the_keyboard(page: Page, acme: SalesforceWorld) -> None:
+    """Errors are shown at the field, and the typed text is kept."""
     await page.goto(acme.connect_link())
     await page.get_by_role("radio").first.focus()
     await page.keyboard.press("ArrowDown")
@@ -62,8 +62,8 @@ async def test_a_domain_is_asked_for_where_it_matters(page: Page, acme: Salesfor
     await expect(page.get_by_text("Acme Corp is connected to Acme.")).to_be_visible()
 
 
-async def test_who_declines_comes_back_to_the_choice(page: Page, acme: SalesforceWorld) -> None:
-    """One click, without a way through Slack."""
+async def test_an_admin_who_denies_consent_comes_back_to_the_form(page: Page, acme: SalesforceWorld) -> None:
+    """It takes one click, and no way through Slack."""
     await page.goto(acme.connect_link())
     await page.get_by_role("button", name="Continue to Salesforce").click()
     await consent(page, acme, "Deny")
@@ -71,8 +71,8 @@ async def test_who_declines_comes_back_to_the_choice(page: Page, acme: Salesforc
     await expect(page.get_by_role("button", name="Continue to Salesforce")).to_be_visible()
 
 
-async def test_it_works_without_scripts_and_on_a_phone(browser: Browser, acme: SalesforceWorld) -> None:
-    """Plain HTML, and nothing is wider than the screen."""
+async def test_the_form_works_without_scripts_and_on_a_phone(browser: Browser, acme: SalesforceWorld) -> None:
+    """It is plain HTML, and nothing is wider than the screen."""
     context = await browser.new_context(java_script_enabled=False, viewport={"width": 360, "height": 740})
     page = await context.new_page()
     await page.goto(acme.connect_link())

@@ -176,7 +176,7 @@ async def test_a_source_is_chosen_previewed_and_started(acme: SalesforceWorld, d
     assert json.loads(dana.typed("definition"))["map"]["Full_Name__c"] == "person.full_name"
 
     await dana.type("definition", "not json")
-    assert "is not JSON" in await dana.act("source_preview")
+    assert "is not valid JSON" in await dana.act("source_preview")
     definition = {"map": {"Full_Name__c": "person.full_name", "Work_Email__c": "person.emails"}}
     await dana.type("definition", json.dumps(definition))
     assert "Not valid: current.company is required" in await dana.act("source_preview")

@@ -1,4 +1,4 @@
-"""An org in which job changes are written down, and two replicas of us beside it."""
+"""A Salesforce org with job changes, and replicas of the app that import them."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ class Replica:
     sessions: SalesforceSessions
     salesforce: Salesforce
     describe: SalesforceDescribe
-    source: SalesforceSources
+    sources: SalesforceSources
     poller: SalesforcePoller
 
 
 @dataclass
 class Org:
-    """Workspace T1, connected by client credentials; a UserGems object, and a plain custom one of a team's own."""
+    """Workspace T1, connected with client credentials, with a UserGems object and another custom object."""
 
     sandbox: SalesforceSandbox
     database: Database
@@ -78,43 +78,43 @@ class Org:
         return self.replicas[0].poller
 
     @property
-    def source(self) -> SalesforceSources:
-        return self.replicas[0].source
+    def sources(self) -> SalesforceSources:
+        return self.replicas[0].sources
 
     def replica(self, database: Database | None = None, **fields: Any) -> Replica:
-        """Another process with the same settings; *database*: its own connections to the same one."""
+        """Start another process with the same settings. `database` gives it its own connections."""
         database = database or self.database
         sessions = SalesforceSessions(database, self.cipher, self.http, self.sandbox.url, "app", "secret", self.clock)
         salesforce = Salesforce(sessions)
         describe = SalesforceDescribe(salesforce)
         intake = Intake(database, self.clock, lambda: None)
         poller = SalesforcePoller(database, describe, intake, self.clock, **fields)
-        made = Replica(sessions, salesforce, describe, SalesforceSources(database, describe, self.clock), poller)
-        self.replicas.append(made)
-        return made
+        replica = Replica(sessions, salesforce, describe, SalesforceSources(database, describe, self.clock), poller)
+        self.replicas.append(replica)
+        return replica
 
     def move(self, name: str = "Ada Smith", **fields: Any) -> str:
-        """A job change as the team writes it down; its id."""
+        """Add a record of a job change, and return its id."""
         first = name.split(maxsplit=1)[0].lower()
-        given = {"Full_Name__c": name, "Work_Email__c": f"{first}@globex.example", "New_Company__c": "Globex"}
-        return self.sandbox.add("Job_Move__c", **given | fields)
+        values = {"Full_Name__c": name, "Work_Email__c": f"{first}@globex.example", "New_Company__c": "Globex"}
+        return self.sandbox.add("Job_Move__c", **values | fields)
 
-    async def told(self) -> int:
-        """How many job changes have been accepted."""
+    async def count_accepted(self) -> int:
+        """Return how many job changes have been accepted."""
         count: int = await self.database.run(
             lambda connection: connection.execute(select(func.count()).select_from(job_changes)).scalar_one()
         )
         return count
 
     async def choose(self, name: str = "Job_Move__c", days: int | None = None, **changed: Any) -> None:
-        """An admin chooses this source as it is proposed."""
-        proposal = await self.source.propose("T1", name)
+        """Start to import an object as an admin, with the proposed definition."""
+        proposal = await self.sources.propose("T1", name)
         assert proposal is not None
         proposal.definition.update(changed)
-        await self.source.start("T1", "U1", proposal, days)
+        await self.sources.start("T1", "U1", proposal, days)
 
-    async def detect_format(self, replica: Replica | None = None) -> bool:
-        """A minute later."""
+    async def poll(self, replica: Replica | None = None) -> bool:
+        """Poll a minute later."""
         self.clock.advance(seconds=61)
         return await (replica or self.replicas[0]).poller.poll()
 

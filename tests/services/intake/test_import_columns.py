@@ -1,4 +1,4 @@
-"""What the names of columns are taken for."""
+"""How columns of a file are interpreted."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from services.intake.senders.row_mapping import RowMapping
 ROW = {"Full Name": "Ada Smith", "Work Email": "ada@globex.example", "New Company": "Globex", "Segment": "Enterprise"}
 
 
-def test_columns_are_understood_by_their_names():
-    """However they are written; what is not understood is kept."""
+def test_columns_are_recognised_by_their_names():
+    """Case and punctuation make no difference, and unknown columns are kept under custom."""
     names = ("Full Name", "work_email", "NEW COMPANY", "Job Title", "Linkedin URL", "Segment", "Source")
 
-    understood = RowReader(None, {}, names).interpret_columns(names)
+    fields = RowReader(None, {}, names).interpret_columns(names)
 
-    assert list(understood.values()) == [
+    assert list(fields.values()) == [
         "person.full_name",
         "person.emails",
         "current.company.name",
@@ -29,14 +29,14 @@ def test_columns_are_understood_by_their_names():
     ]
 
 
-def test_what_no_column_tells_is_told_before():
-    """Every row would be refused for it."""
+def test_missing_required_columns_are_listed():
+    """Every row would be refused."""
     assert missing(["person.emails", "current.title"]) == ["a name", "a company"]
     assert missing(["person.last_name", "salesforce.contact_id", "previous.company.domain"]) == []
 
 
-def test_a_row_of_columns_is_a_job_change():
-    """With what is not understood under custom."""
+def test_a_csv_row_becomes_a_job_change():
+    """Unknown columns go to custom."""
     change = JobChange.parse(RowReader("clay", {}, tuple(ROW)).read(ROW))
 
     assert (change.source, change.person.name, change.person.emails) == ("clay", "Ada Smith", ["ada@globex.example"])
@@ -44,18 +44,18 @@ def test_a_row_of_columns_is_a_job_change():
 
 
 @pytest.mark.parametrize(
-    ("asked", "cell", "source"),
+    ("given", "cell", "source"),
     [("clay", "usergems", "clay"), (None, "usergems", "usergems"), (None, " ", "import"), (None, None, "import")],
 )
-def test_the_operator_says_whose_rows_they_are_else_the_rows_do(asked, cell, source):
-    """The source is part of what makes a job change the same one."""
+def test_the_source_is_given_by_the_operator_or_by_the_row(given, cell, source):
+    """It is part of the identity of a job change."""
     row = ROW if cell is None else ROW | {"SOURCE": cell}
 
-    assert RowReader(asked, {}, tuple(row)).read(row)["source"] == source
+    assert RowReader(given, {}, tuple(row)).read(row)["source"] == source
 
 
-def test_a_workspace_s_own_mapping_is_used_for_its_source():
-    """It knows its columns better than we do."""
+def test_a_field_mapping_is_used_for_its_source():
+    """It replaces the common column names."""
     own = RowMapping.parse({"map": {"Who": "person.full_name", "Where": "current.company.name", "At": "person.emails"}})
     row = {"Who": "Ada Smith", "Where": "Globex", "At": "ada@globex.example"}
 
@@ -63,8 +63,8 @@ def test_a_workspace_s_own_mapping_is_used_for_its_source():
     assert JobChange.parse(RowReader("sheet", {"sheet": own}).read(row)).person.name == "Ada Smith"
 
 
-def test_json_in_our_own_form_stays_as_it_is():
-    """The documented form needs no mapping, and flat rows of JSON are read like columns."""
+def test_json_in_our_own_format_is_unchanged():
+    """Flat rows of JSON are read like columns."""
     ours = {"source": "usergems", "person": {"full_name": "Ada Smith"}}
 
     assert RowReader(None).read(ours) == ours
@@ -72,7 +72,7 @@ def test_json_in_our_own_form_stays_as_it_is():
 
 
 @pytest.mark.parametrize("value", [None, 7, "text", ["list"]])
-def test_what_is_no_object_is_refused(value):
-    """JSON may say anything."""
+def test_a_row_must_be_an_object(value):
+    """JSON Lines may contain any value."""
     with pytest.raises(InvalidJobChangeError, match="must be an object"):
         RowReader(None).read(value)

@@ -1,4 +1,4 @@
-"""Keys are made, shown once, rolled with a day of grace, and never stored as they are."""
+"""Keys are created, shown once, rotated with a day of grace, and never stored in clear text."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def keys(database, clock, cipher):
     return IntakeKeys(database, cipher, clock)
 
 
-async def standing(keys: IntakeKeys, key: str, workspace_id: str = "T1") -> KeyCheck:
+async def check(keys: IntakeKeys, key: str, workspace_id: str = "T1") -> KeyCheck:
     if key.startswith("whsec_"):
         now = keys.now() // 1_000
         signed = Webhook(key).sign("msg_1", datetime.fromtimestamp(now, UTC), "{}").encode()
@@ -50,56 +50,56 @@ async def standing(keys: IntakeKeys, key: str, workspace_id: str = "T1") -> KeyC
 
 @pytest.mark.parametrize("kind", [SIGNING, BEARER])
 async def test_a_new_key_works_at_once(keys, kind):
-    """Also when somebody was refused a moment ago."""
-    assert await standing(keys, "ugk_wrong") is KeyCheck.INVALID
+    """This holds even if a request was refused just before."""
+    assert await check(keys, "ugk_wrong") is KeyCheck.INVALID
 
     key = await keys.make("T1", kind, "U_DANA")
 
-    assert await standing(keys, key) is KeyCheck.VALID
-    assert await standing(keys, key, "T9") is KeyCheck.INVALID
+    assert await check(keys, key) is KeyCheck.VALID
+    assert await check(keys, key, "T9") is KeyCheck.INVALID
 
 
 @pytest.mark.parametrize("kind", [SIGNING, BEARER])
-async def test_a_key_made_elsewhere_works_at_once(keys, database, clock, cipher, kind):
-    """Another replica, or the terminal, made it while this one remembers the keys of before."""
+async def test_a_key_created_by_another_process_works_at_once(keys, database, clock, cipher, kind):
+    """This process may have cached the earlier keys."""
     known = await keys.make("T1", kind, "U_DANA")
-    assert await standing(keys, known) is KeyCheck.VALID
+    assert await check(keys, known) is KeyCheck.VALID
 
     key = await IntakeKeys(database, cipher, clock).make("T1", kind, "U_DANA")
 
-    assert await standing(keys, key) is KeyCheck.VALID
+    assert await check(keys, key) is KeyCheck.VALID
 
 
 @pytest.mark.parametrize("kind", [SIGNING, BEARER])
 @pytest.mark.both_databases
-async def test_a_rolled_key_stays_good_for_a_day(keys, clock, kind):
-    """Its sender is told the new one in the meantime."""
+async def test_a_rotated_key_works_for_another_day(keys, clock, kind):
+    """Its sender can be updated in the meantime."""
     old = await keys.make("T1", kind, "U_DANA")
     new = await keys.make("T1", kind, "U_DANA")
 
     clock.advance(seconds=DAY_SECONDS - 1)
-    assert await standing(keys, old) is KeyCheck.VALID
+    assert await check(keys, old) is KeyCheck.VALID
     clock.advance(seconds=1)
-    assert await standing(keys, old) is KeyCheck.INVALID
-    assert await standing(keys, new) is KeyCheck.VALID
+    assert await check(keys, old) is KeyCheck.INVALID
+    assert await check(keys, new) is KeyCheck.VALID
 
 
 @pytest.mark.parametrize("kind", [SIGNING, BEARER])
-async def test_a_stolen_key_ends_at_once(keys, clock, kind):
-    """As do those that were rolled before; other processes have it in mind for a few seconds more."""
+async def test_a_stolen_key_can_be_revoked_at_once(keys, clock, kind):
+    """Earlier ones end too. Other processes cache it for a few more seconds."""
     older, stolen = [await keys.make("T1", kind, "U_DANA") for _ in range(2)]
     other = await keys.make("T1", BEARER if kind == SIGNING else SIGNING, "U_DANA")
-    assert await standing(keys, stolen) is KeyCheck.VALID
+    assert await check(keys, stolen) is KeyCheck.VALID
 
     new = await keys.make("T1", kind, "operator", grace_ms=0)
     clock.advance(seconds=CACHED_MS / 1_000 + 1)
 
-    assert [await standing(keys, key) for key in (older, stolen)] == [KeyCheck.INVALID] * 2
-    assert [await standing(keys, key) for key in (new, other)] == [KeyCheck.VALID] * 2
+    assert [await check(keys, key) for key in (older, stolen)] == [KeyCheck.INVALID] * 2
+    assert [await check(keys, key) for key in (new, other)] == [KeyCheck.VALID] * 2
 
 
-async def test_rolling_again_does_not_lengthen_the_grace_of_the_first(keys, clock):
-    """A day from when it was rolled, however often after that."""
+async def test_rotating_again_does_not_extend_the_first_keys_grace_period(keys, clock):
+    """It expires a day after it was rotated."""
     first = await keys.make("T1", BEARER, "U_DANA")
     await keys.make("T1", BEARER, "U_DANA")
     clock.advance(seconds=DAY_SECONDS / 2)
@@ -107,10 +107,10 @@ async def test_rolling_again_does_not_lengthen_the_grace_of_the_first(keys, cloc
 
     clock.advance(seconds=DAY_SECONDS / 2)
 
-    assert await standing(keys, first) is KeyCheck.INVALID
+    assert await check(keys, first) is KeyCheck.INVALID
 
 
-async def test_rolling_one_kind_leaves_the_other(keys, clock):
+async def test_rotating_one_kind_leaves_the_other(keys, clock):
     """They are used by different senders."""
     signing = await keys.make("T1", SIGNING, "U_DANA")
     await keys.make("T1", BEARER, "U_DANA")
@@ -118,11 +118,11 @@ async def test_rolling_one_kind_leaves_the_other(keys, clock):
 
     clock.advance(seconds=2 * DAY_SECONDS)
 
-    assert await standing(keys, signing) is KeyCheck.VALID
+    assert await check(keys, signing) is KeyCheck.VALID
 
 
 async def test_keys_are_listed_without_their_secrets(keys, clock):
-    """The newest first; those past their time are none any more."""
+    """The newest comes first, and expired keys are left out."""
     await keys.make("T1", BEARER, "U_DANA")
     clock.advance(seconds=60)
     await keys.make("T1", BEARER, "U_MO")
@@ -140,8 +140,8 @@ async def test_keys_are_listed_without_their_secrets(keys, clock):
 
 
 @pytest.mark.parametrize("kind", [SIGNING, BEARER])
-async def test_a_key_is_not_stored_as_it_is(keys, database, kind):
-    """Whoever reads the database cannot post with it."""
+async def test_a_key_is_not_stored_in_clear_text(keys, database, kind):
+    """Read access to the database is not enough to post."""
     key = await keys.make("T1", kind, "U_DANA")
 
     rows = await database.run(lambda connection: connection.execute(select(table)).all())
@@ -150,20 +150,20 @@ async def test_a_key_is_not_stored_as_it_is(keys, database, kind):
     assert key not in repr(keys)
 
 
-async def test_a_key_that_was_made_is_on_record(keys, database):
-    """Who made it, and of which kind."""
+async def test_a_new_key_is_in_the_audit_log(keys, database):
+    """The entry has who created it and its kind."""
     await keys.make("T1", BEARER, "U_DANA")
 
     [change] = await database.run(audit.recent, "T1")
     assert (change.actor, change.action, change.detail) == ("U_DANA", "made an intake key", BEARER)
 
 
-async def test_the_keys_of_a_workspace_that_uninstalled_us_prove_who_asks(keys, database):
-    """The sender learns that it is gone; when it comes back, its senders need no new keys."""
+async def test_keys_of_a_workspace_that_removed_the_app_are_recognised(keys, database):
+    """The sender learns that the app was removed. After a reinstall the keys work again."""
     key = await keys.make("T1", BEARER, "U_DANA")
     await database.run(workspaces.mark_gone, "T1", SOMEDAY)
 
-    assert await standing(keys, key) is KeyCheck.UNINSTALLED
+    assert await check(keys, key) is KeyCheck.UNINSTALLED
 
     await database.run(
         workspaces.install,
@@ -178,11 +178,11 @@ async def test_the_keys_of_a_workspace_that_uninstalled_us_prove_who_asks(keys, 
             installed_at=SOMEDAY,
         ),
     )
-    assert await standing(keys, key) is KeyCheck.VALID
+    assert await check(keys, key) is KeyCheck.VALID
 
 
-async def test_what_proves_nothing_is_a_stranger_s(keys):
-    """Without asking the database."""
+async def test_missing_or_expired_credentials_are_invalid(keys):
+    """The database is not queried."""
     await keys.make("T1", SIGNING, "U_DANA")
 
     assert await keys.check("T1", Credentials(None, ()), b"{}") is KeyCheck.INVALID

@@ -1,4 +1,4 @@
-"""Rows with names of their own, read as job changes or refused with the reason."""
+"""Rows of senders become job changes or are refused with a reason."""
 
 from __future__ import annotations
 
@@ -80,8 +80,8 @@ def read(raw: dict[str, Any], source: str | None = None, own: RowMapping | None 
 @pytest.mark.parametrize(
     ("raw", "source"), [(TAMRADAR, "tamradar"), (COMMON_ROOM, None), (CLAY, None)], ids=["tamradar", "room", "clay"]
 )
-def test_known_senders_are_read_as_they_are(raw: dict[str, Any], source: str | None) -> None:
-    """The same move from Initech to Globex, however it is spelled."""
+def test_rows_of_known_senders_need_no_mapping(raw: dict[str, Any], source: str | None) -> None:
+    """Each has the same move from Initech to Globex in another format."""
     change = read(raw, source)
     assert change.person.name == "Ada Smith"
     assert (change.change_type, change.signal) == ("new_company", "contact_tracking")
@@ -93,16 +93,16 @@ def test_known_senders_are_read_as_they_are(raw: dict[str, Any], source: str | N
     assert change.source == source or raw["source"]
 
 
-def test_what_a_row_says_besides_is_kept() -> None:
-    """Numbers and lists of addresses come in the types we want, and a column we do not know goes to custom."""
+def test_other_values_of_a_row_are_kept() -> None:
+    """Numbers and address lists are converted, and unknown columns go to custom."""
     change = read(CLAY)
     assert (change.score, change.person.emails) == (87.0, ["ada@globex.example", "ada@home.example"])
     assert change.custom == {"Segment": "Enterprise"}
     assert read(TAMRADAR, "tamradar").custom["custom_fields"] == {"tier": "A"}
 
 
-def test_a_promotion_stays_inside_the_company() -> None:
-    """The radar's own domain is the company of the person; the signal follows from the kind of change."""
+def test_a_promotion_is_inside_the_company() -> None:
+    """The company is the radar's domain, and the signal follows from the change type."""
     change = read(PROMOTION, "tamradar")
     assert (change.change_type, change.signal) == ("promotion", "new_hires_promotions")
     assert change.current.company is not None
@@ -110,8 +110,8 @@ def test_a_promotion_stays_inside_the_company() -> None:
     assert change.source_event_id == "rec-2"
 
 
-def test_somebody_who_left_has_no_new_company() -> None:
-    """A departure names the company left, and the domain that is watched is not taken for a new one."""
+def test_a_departure_has_no_new_company() -> None:
+    """The domain that the radar watches is not taken for a new company."""
     left = {**TAMRADAR["content"], "change_type": "departure", "new_role": dict.fromkeys(("title", "company_name"))}
     change = read({**TAMRADAR, "content": left}, "tamradar")
     assert change.change_type == "departure"
@@ -129,8 +129,8 @@ def test_somebody_who_left_has_no_new_company() -> None:
         ({"company": "Globex", "change_type": "Promoted"}, "promotion"),
     ],
 )
-def test_the_kind_of_change_follows_from_the_companies(row: dict[str, Any], kind: str) -> None:
-    """Where the sender tells none, or tells it in other words."""
+def test_the_change_type_follows_from_the_companies(row: dict[str, Any], kind: str) -> None:
+    """This applies if the sender has none, or uses other words."""
     assert read({"name": "Ada Smith", "email": "ada@x.example", **row}, "csv").change_type == kind
 
 
@@ -145,18 +145,18 @@ def test_the_kind_of_change_follows_from_the_companies(row: dict[str, Any], kind
         ({"name": "Ada Smith"}, "unheard_of", "person"),
     ],
 )
-def test_what_does_not_map_is_refused_with_its_reason(raw: dict[str, Any], source: str, path: str) -> None:
-    """Never guessed, and never taken in by halves."""
+def test_a_row_that_cannot_be_mapped_is_refused_with_its_reason(raw: dict[str, Any], source: str, path: str) -> None:
+    """Values are never guessed, and no row is accepted in part."""
     with pytest.raises(InvalidJobChangeError) as refused:
         read(raw, source)
     assert path in [fault.path for fault in refused.value.faults]
 
 
-@pytest.mark.parametrize("said", [["x"], {"a": 1}, 5, True])
-def test_a_change_type_of_the_wrong_kind_is_refused_like_any_other_fault(said: object) -> None:
-    """Whatever a row holds, it is told what is wrong with it; nothing falls over."""
+@pytest.mark.parametrize("value", [["x"], {"a": 1}, 5, True])
+def test_a_change_type_of_the_wrong_type_is_refused(value: object) -> None:
+    """It is a fault like any other."""
     with pytest.raises(InvalidJobChangeError) as refused:
-        read({"Name": "Ada Smith", "Email": "ada@globex.example", "change_type": said}, "clay")
+        read({"Name": "Ada Smith", "Email": "ada@globex.example", "change_type": value}, "clay")
 
     assert "change_type" in [fault.path for fault in refused.value.faults]
 
@@ -173,10 +173,10 @@ def test_a_change_type_of_the_wrong_kind_is_refused_like_any_other_fault(said: o
         ({"data": {"radar_type": {}}}, "tamradar", "data.radar_type"),
     ],
 )
-def test_a_value_of_the_wrong_kind_is_refused_where_others_of_the_field_can_be_read(
+def test_a_value_of_the_wrong_type_is_refused_even_if_others_are_valid(
     row: dict[str, Any], source: str, path: str
 ) -> None:
-    """It is named like any other fault: nothing falls over, and nothing is left out in silence."""
+    """It is never dropped silently."""
     with pytest.raises(InvalidJobChangeError) as refused:
         read(row, source)
 
@@ -197,21 +197,21 @@ INSIDE = {"radar_type": "promotions", "custom_fields": {}}
     st.sampled_from(["clay", "common_room", "tamradar", "ours"]),
     JSON,
 )
-def test_whatever_a_row_holds_it_is_read_or_refused(row: dict[str, Any], source: str, said: object) -> None:
-    """A sender reads what to mend: one row that is beyond all sense does not take the others of its batch with it."""
+def test_every_row_is_accepted_or_refused(row: dict[str, Any], source: str, value: object) -> None:
+    """An absurd row never affects the others of its batch."""
     if source == "tamradar":
         row = {"data": INSIDE} | row
     own = RowMapping.parse({"map": {"a": ["person.emails", "custom.a"], "a.0": "person.emails", "b": "score"}})
-    told: JobChange | InvalidJobChangeError
+    result: JobChange | InvalidJobChangeError
     try:
-        told = read({"a": said} | row, source, own if source == "ours" else None)
+        result = read({"a": value} | row, source, own if source == "ours" else None)
     except InvalidJobChangeError as refused:
-        told = refused
-    assert isinstance(told, JobChange) or all(fault.message for fault in told.faults)
+        result = refused
+    assert isinstance(result, JobChange) or all(fault.message for fault in result.faults)
 
 
-def test_a_workspace_may_map_rows_itself() -> None:
-    """Paths into the row, values of its own, and its sender's words for ours."""
+def test_a_workspace_may_have_its_own_field_mappings() -> None:
+    """A mapping has paths, default values, and translations of the sender's words."""
     own = RowMapping.parse(
         {
             "map": {
@@ -232,8 +232,8 @@ def test_a_workspace_may_map_rows_itself() -> None:
     assert (change.source, change.source_event_id, change.custom) == ("ours", "7", {"to": "Globex"})
 
 
-def test_a_value_that_a_mapping_sets_is_of_the_kind_of_its_field_and_only_where_the_row_has_none() -> None:
-    """Written as text, like all that a mapping sets: an address, a number, a word."""
+def test_default_values_of_a_mapping_are_converted_to_the_fields_type() -> None:
+    """They are used only if the row has no value."""
     own = RowMapping.parse(
         {
             "map": {"n": "person.full_name", "at": "current.company.name", "mail": "person.emails"},
@@ -261,8 +261,8 @@ def test_a_value_that_a_mapping_sets_is_of_the_kind_of_its_field_and_only_where_
         ({"map": {"Name": "person.full_name"}, "words": 5}, "words"),
     ],
 )
-def test_a_mapping_that_makes_no_sense_says_where(definition: object, path: str) -> None:
-    """And a field that is nearly right is suggested."""
+def test_an_invalid_mapping_lists_its_errors_by_path(definition: object, path: str) -> None:
+    """A field name that is nearly right gets a suggestion."""
     with pytest.raises(InvalidJobChangeError) as refused:
         RowMapping.parse(definition)
     assert path in [fault.path for fault in refused.value.faults]
@@ -270,8 +270,8 @@ def test_a_mapping_that_makes_no_sense_says_where(definition: object, path: str)
         assert "did you mean person.full_name?" in str(refused.value)
 
 
-def test_our_own_form_passes_unchanged() -> None:
-    """A job change that is one already is nobody's to map; the address it came to names its sender if it does not."""
+def test_our_own_format_is_unchanged() -> None:
+    """The address adds the sender if the job change does not name it."""
     ours = {"signal": "custom", "person": {"full_name": "Ada"}}
     assert senders.read(ours) is ours
     assert senders.read(ours, "clay") == {"source": "clay"} | ours

@@ -1,4 +1,4 @@
-"""A test message goes the whole way to whoever asked for it, and to nobody else, whatever the workspace prefers."""
+"""A test message goes end to end to the user who requested it, and to nobody else."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from services.intake.sample import SampleSender
 from store.ownership import choice_state, rule_sets
 
 
-def sampling(world) -> SampleSender:
+def sample_sender(world) -> SampleSender:
     return SampleSender(world.intake, world.worker.courier.slack)
 
 
 async def sent(world) -> str:
-    """A test for Dana, told as far as it goes; its id."""
+    """Send Dana a test, deliver it, and return its id."""
     dana = world.slack.add_user(world.team, "Dana Reyes", "dana@acme.example")
-    job_change_id, why_not = await sampling(world).send(world.workspace_id, dana.id)
+    job_change_id, why_not = await sample_sender(world).send(world.workspace_id, dana.id)
     assert why_not == ""
     await world.worker.drain()
     return job_change_id
 
 
-async def test_it_arrives_marked_as_a_test(world):
-    """Sample data about nobody, and the reason why it came."""
+async def test_a_test_message_is_marked_as_a_test(world):
+    """It has sample data, and the reason why it was sent."""
     job_change_id = await sent(world)
 
     [message] = world.direct_messages("Dana Reyes")
@@ -41,8 +41,8 @@ async def test_it_arrives_marked_as_a_test(world):
 @pytest.mark.parametrize(
     "preferences", [{"tell_dris": False}, {"channel_gets": "everything"}], ids=["only the channel", "copies"]
 )
-async def test_no_channel_reads_it(world, preferences):
-    """Neither where DRIs are not told in person, nor where a channel reads along."""
+async def test_a_test_message_is_not_posted_in_a_channel(world, preferences):
+    """This holds where DRIs get no direct messages and where a channel gets copies."""
     await world.default_channel()
     await world.set_preferences(**preferences)
 
@@ -52,8 +52,8 @@ async def test_no_channel_reads_it(world, preferences):
     assert world.channel_messages("job-changes") == []
 
 
-async def test_no_rule_takes_it(world):
-    """A rule that takes everything would tell somebody else of a job change that never was."""
+async def test_a_test_message_ignores_rules(world):
+    """A rule for all job changes would notify somebody else."""
     channel = await world.default_channel()
     rules = json.dumps({"rules": [{"name": "All", "deliver": {"to": "channel", "channel": channel}}]})
     published = AuditEntry(world.clock(), "U1", "published", "")
@@ -65,16 +65,16 @@ async def test_no_rule_takes_it(world):
     assert world.channel_messages("job-changes") == []
 
 
-async def test_whoever_has_muted_all_is_told_why_there_was_no_test(world):
-    """It ends with its reason, and goes to no channel in their place."""
+async def test_a_user_who_muted_everything_gets_no_test_message(world):
+    """It ends as muted with its reason, and no channel gets it instead."""
     await world.default_channel()
     dana = world.slack.add_user(world.team, "Dana Reyes", "dana@acme.example")
     await world.database.run(choice_state.mute, world.workspace_id, dana.id, "*")
 
-    job_change_id, _ = await sampling(world).send(world.workspace_id, dana.id)
+    job_change_id, _ = await sample_sender(world).send(world.workspace_id, dana.id)
     await world.worker.drain()
 
-    outcome, told, reason = await world.outcome(job_change_id)
-    assert (outcome, told) == ("muted", None)
+    outcome, sent_to, reason = await world.outcome(job_change_id)
+    assert (outcome, sent_to) == ("muted", None)
     assert "dana@acme.example" in reason
     assert world.channel_messages("job-changes") == []

@@ -1,4 +1,4 @@
-"""A Standard Webhooks signature is good, or it is not; nothing in between, and no error."""
+"""Signatures of Standard Webhooks are valid or invalid, and never raise an error."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ NOW = str(SOMEDAY // 1_000).encode()
 
 
 def signature_of(body: str, secret: bytes = SECRET, message_id: str = "msg_1") -> bytes:
-    """As the standard's reference library makes it."""
+    """Return a signature made by the standard's reference library."""
     moment = datetime.fromtimestamp(SOMEDAY // 1_000, UTC)
     return Webhook(secret).sign(message_id, moment, body).encode()
 
 
 @given(st.text(), st.binary(min_size=24, max_size=64), st.text(min_size=1).filter(str.isprintable))
-def test_what_the_reference_library_signs_is_good(body, secret, message_id):
-    """Whatever the body and the secret."""
+def test_signatures_of_the_reference_library_are_valid(body, secret, message_id):
+    """Any body and any secret works, and another body does not."""
     signature = Signature(message_id.encode(), NOW, signature_of(body, secret, message_id))
 
     assert signature.is_made_with(secret, body.encode())
@@ -40,8 +40,8 @@ def test_what_the_reference_library_signs_is_good(body, secret, message_id):
         b"v1a,AAAA v2,AAAA " + signature_of("{}"),
     ],
 )
-def test_one_good_signature_of_several_is_enough(signatures):
-    """A sender that rolls its secret signs with both."""
+def test_one_valid_signature_of_several_is_enough(signatures):
+    """A sender that rotates its secret signs with both."""
     assert Signature(b"msg_1", NOW, signatures).is_made_with(SECRET, b"{}")
 
 
@@ -59,8 +59,8 @@ def test_one_good_signature_of_several_is_enough(signatures):
         Signature(b"\xff", b"\xff", b"\xff\x00 ,, v1"),
     ],
 )
-def test_what_is_not_signed_so_is_not_genuine(signature):
-    """Neither forged nor malformed."""
+def test_forged_and_malformed_signatures_are_invalid(signature):
+    """They never raise an error."""
     assert not signature.is_made_with(SECRET, b"{}")
 
 
@@ -83,19 +83,19 @@ def test_what_is_not_signed_so_is_not_genuine(signature):
         (b"nan", False),
     ],
 )
-def test_five_minutes_of_tolerance_both_ways(timestamp, is_timely):
-    """Older could be a replay, and clocks differ."""
+def test_a_timestamp_may_be_off_by_five_minutes(timestamp, is_timely):
+    """Older requests could be replays, and clocks differ."""
     assert Signature(b"msg_1", timestamp, b"v1,AAAA").is_timely(SOMEDAY) is is_timely
 
 
-def test_a_secret_is_written_as_the_standard_writes_it():
+def test_a_secret_has_the_format_of_the_standard():
     """Its prefix lets secret scanners find it."""
     assert text_of(SECRET) == "whsec_" + base64.b64encode(SECRET).decode()
     assert secret_of(text_of(SECRET)) == SECRET
     assert Webhook(text_of(SECRET)).sign("1", datetime(2026, 11, 1, tzinfo=UTC), "{}")
 
 
-def test_a_secret_that_is_none():
-    """Told at once, instead of refusing every request."""
-    with pytest.raises(ValueError, match="whsec_ and base64"):
+def test_an_invalid_secret_is_an_error():
+    """Otherwise every request would be refused."""
+    with pytest.raises(ValueError, match="whsec_ followed by base64"):
         secret_of("whsec_§§")
