@@ -85,7 +85,7 @@ class MissedJobChange:
     """
     A job change that an unmatched owner would have received.
 
-    `owner` is their e-mail address in lower case, else their Salesforce user id. `why` is the reason the message would
+    `owner` is their email address in lower case, else their Salesforce user id. `why` is the reason the message would
     have shown.
     """
 

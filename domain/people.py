@@ -16,7 +16,7 @@ UNKNOWN = "unknown"
 @dataclass(frozen=True)
 class Member:
     """
-    The Slack user behind an e-mail address.
+    The Slack user behind an email address.
 
     `problem` is why they cannot be notified, None if they can. UNKNOWN is never stored: Slack could not say, and
     `retry_after` is how many seconds to wait before asking again (None means soon).
@@ -60,7 +60,7 @@ class OwnerLink:
 @dataclass(frozen=True)
 class OwnerMatching:
     """
-    How owners are matched with Slack users beyond their e-mail address.
+    How owners are matched with Slack users beyond their email address.
 
     `links` has the Slack user of an owner. `alias_domains` maps a domain to the one that Slack may know instead.
     `denied` has pairs of an owner and the Slack user who reported that the owner is not them.

@@ -1,4 +1,4 @@
-"""Sample job changes of about 1 KB each, and the e-mail addresses of their people and owners."""
+"""Sample job changes of about 1 KB each, and the email addresses of their people and owners."""
 
 from __future__ import annotations
 

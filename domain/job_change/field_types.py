@@ -51,14 +51,14 @@ def _email(text: str | None) -> str | None:
     if not email:
         return None
     if not _EMAIL.fullmatch(email) or len(email) > LONGEST_EMAIL:
-        raise PydanticCustomError("email", "is not an e-mail address")
+        raise PydanticCustomError("email", "is not an email address")
     return email
 
 
 def _email_of_list(text: str) -> str:
     email = _email(text)
     if email is None:
-        raise PydanticCustomError("email", "is not an e-mail address")
+        raise PydanticCustomError("email", "is not an email address")
     return email
 
 

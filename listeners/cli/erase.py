@@ -31,7 +31,7 @@ PATIENCE_SECONDS, POLL_SECONDS = 120.0, 0.5
 
 def add_arguments(parser: ArgumentParser) -> None:
     subject = parser.add_mutually_exclusive_group(required=True)
-    subject.add_argument("--email", metavar="EMAIL", help="erase the person with this e-mail address")
+    subject.add_argument("--email", metavar="EMAIL", help="erase the person with this email address")
     subject.add_argument("--linkedin-url", metavar="URL", help="erase the person with this LinkedIn profile")
     subject.add_argument("--workspace", metavar="ID", help="erase this workspace and all of its data")
     parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
@@ -143,7 +143,7 @@ def _print(report: _Report, terminal: Terminal) -> int:
     terminal.write(f"  of these without outcome  {erased.open:,}")
     terminal.write(f"Deliveries canceled         {erased.canceled:,}")
     terminal.write(f"Mentions removed            {report.mentions:,}")
-    terminal.write(f"E-mail addresses erased     {report.addresses:,}")
+    terminal.write(f"Email addresses erased      {report.addresses:,}")
     if erased.messages:
         terminal.note(
             f"Left in Slack: {counted(erased.messages, 'message')}. Only Slack's own tools can delete messages."

@@ -24,7 +24,7 @@ _ID = re.compile(r"[UWCGS][A-Z0-9]{2,20}")
 
 
 def mention(destination: str) -> str:
-    """In mrkdwn. `destination` is the id of a Slack user, channel or user group, an e-mail address, or OPERATOR."""
+    """In mrkdwn. `destination` is the id of a Slack user, channel or user group, an email address, or OPERATOR."""
     if destination == DEFAULT_CHANNEL:
         return "the default channel"
     if destination == OPERATOR:

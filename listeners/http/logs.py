@@ -1,4 +1,4 @@
-"""Logging: one event per line, as text or JSON, without secrets or e-mail addresses."""
+"""Logging: one event per line, as text or JSON, without secrets or email addresses."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def configure(level: str, log_format: str) -> None:
     Log to stderr. `level` applies to our own loggers; `log_format` is "text" or "json".
 
     Libraries log at WARNING and above: below that, Bolt and slack_sdk log request bodies and tokens, and urllib3 logs
-    the e-mail addresses in Salesforce queries.
+    the email addresses in Salesforce queries.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if log_format == "json" else TextLines())
@@ -87,5 +87,5 @@ def _exception(formatter: logging.Formatter, record: logging.LogRecord) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """Hide tokens and e-mail addresses, which the error of a library may contain."""
+    """Hide tokens and email addresses, which the error of a library may contain."""
     return _SECRETS.sub("[hidden]", text)

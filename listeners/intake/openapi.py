@@ -124,7 +124,7 @@ _PLACES = [
     _with(change_type={"not": {"const": ChangeType.DEPARTURE}}, current=_with(company=_KNOWN)),
 ]
 _JOB_CHANGE = (
-    "A person's job change. Requires the person's name, an identifier of the person (an e-mail address, a LinkedIn URL,"
+    "A person's job change. Requires the person's name, an identifier of the person (an email address, a LinkedIn URL,"
     " or the id of a Salesforce contact or lead), and the company: the one joined, or for a departure the one left."
     " Fields that are not listed here are kept under custom."
 )

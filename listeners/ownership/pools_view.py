@@ -65,7 +65,7 @@ def advanced_view(book: CurrentRules, note: str | None = None) -> View:
         *_whole(CUSTOMER, texts),
         *_whole(TARGET, texts),
         _people(EXCLUDED, "Never notify", picked),
-        *_whole(EXCLUDED_OTHERS, texts, multiline=True, hint="One e-mail address per line."),
+        *_whole(EXCLUDED_OTHERS, texts, multiline=True, hint="One email address per line."),
         _number(CAP, "Daily limit per person", None if cap is None else str(cap)),
         *([context(f"Too long for this dialog, so unchanged: {', '.join(too_long).lower()}.")] if too_long else []),
     ]
@@ -92,11 +92,11 @@ def pool_view(book: CurrentRules, name: str | None) -> View:
     boxes: Block = {"type": "checkboxes", "action_id": STICKY, "options": [sticky]}
     if pool is None or pool.sticky:
         boxes["initial_options"] = [sticky]
-    hint = "One per line: an e-mail address or user id, then a weight if they take more turns, such as ann@acme.com 2"
+    hint = "One per line: an email address or user id, then a weight if they take more turns, such as ann@acme.com 2"
     blocks = [
         _text(NAME, "Name", name or "", optional=False, longest=80),
         _people(MEMBERS, "Members", picked),
-        _text(OTHERS, "Members by e-mail address, or with a weight", "\n".join(others), multiline=True, hint=hint),
+        _text(OTHERS, "Members by email address, or with a weight", "\n".join(others), multiline=True, hint=hint),
         _input(STICKY, "Sticky", boxes),
     ]
     return _dialog(POOL_TITLE, SAVE_POOL, blocks, book, name)
@@ -106,7 +106,7 @@ def mapping_view(book: CurrentRules, name: str | None) -> View:
     """`name` None opens the dialog for a new one."""
     table = book.shown.mappings.get(name, {}) if name else {}
     lines = "\n".join(f"{owner} = {recipient}" for owner, recipient in table.items())
-    hint = "One pair per line, by e-mail address or user id: owner = recipient"
+    hint = "One pair per line, by email address or user id: owner = recipient"
     if len(lines) > LONGEST_ENTRY:
         return _too_many(MAPPING_TITLE, _pairs(table))
     blocks = [

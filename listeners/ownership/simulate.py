@@ -28,7 +28,7 @@ from listeners.ownership.simulate_view import (
 from services.ownership.rules.rule_set import RuleSet
 
 LATEST = 50
-NOT_CHOSEN = "Choose a job change, or enter an e-mail address."
+NOT_CHOSEN = "Choose a job change, or enter an email address."
 GONE = "This job change is no longer among the latest ones."
 
 
@@ -95,13 +95,13 @@ async def _form(workspace_id: str, ownership: OwnershipDialogs) -> tuple[Simulat
 
 
 def _latest_of(latest: Sequence[tuple[str, JobChange]], email: str) -> JobChange | None:
-    """The latest job change of the person with this e-mail address."""
+    """The latest job change of the person with this email address."""
     address = email.strip().lower()
     return next((change for _, change in latest if address in change.person.emails), None)
 
 
 def sample_job_change(email: str, company: str | None) -> JobChange | str:
-    """A job change of a person with this e-mail address, or an error about the address."""
+    """A job change of a person with this email address, or an error about the address."""
     local, _, domain = email.strip().lower().partition("@")
     to = (company or domain).strip()
     joined = {"domain": to} if "." in to and " " not in to else {"name": to}

@@ -51,12 +51,12 @@ def simulate_view(form: SimulationForm) -> View:
         *([*form.result, {"type": "divider"}] if form.result else []),
         section(f"See who would be notified under *{rules}*, and why. Nothing is sent or stored."),
         *([_latest(form)] if form.latest else []),
-        _typed(EMAIL, "Or a person's e-mail address", form.email, "The address that the source would send."),
+        _typed(EMAIL, "Or a person's email address", form.email, "The address that the source would send."),
         _typed(
             COMPANY,
             "New company",
             form.company,
-            "A domain or name. If empty, it is taken from the e-mail address.",
+            "A domain or name. If empty, it is taken from the email address.",
         ),
     ]
     if form.is_draft and form.latest:

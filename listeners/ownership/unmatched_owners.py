@@ -94,7 +94,7 @@ async def dismiss(dialog: Dialog, ownership: OwnershipDialogs) -> None:
 
 
 async def match(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    """Save how all owners are matched: another e-mail field, and alias domains."""
+    """Save how all owners are matched: another email field, and alias domains."""
     await dialog.run_submission(_match(dialog, ownership))
 
 

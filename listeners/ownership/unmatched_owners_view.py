@@ -48,7 +48,7 @@ def unmatched_owners_view(page: UnmatchedOwnersPage) -> View:
     blocks = [
         *([section(page.note)] if page.note else []),
         section(
-            "No Slack member has the e-mail address of these Salesforce owners, so their job changes were sent to a"
+            "No Slack member has the email address of these Salesforce owners, so their job changes were sent to a"
             " channel. Match them to Slack members: new job changes are then sent to them, and you can send them what"
             " they missed."
         ),
@@ -73,7 +73,7 @@ def shown_after(view: View) -> str:
 
 
 def block_of(owner: str) -> str:
-    """The block_id of an owner. An e-mail address can be too long for one."""
+    """The block_id of an owner. An email address can be too long for one."""
     return f"owner-{hashlib.sha256(owner.encode()).hexdigest()[:16]}"
 
 
@@ -143,7 +143,7 @@ def _matching(matching: OwnerMatching) -> list[Block]:
     return [
         _input(
             EMAIL_FIELD,
-            "Another e-mail field of the Salesforce User",
+            "Another email field of the Salesforce User",
             field | ({"initial_value": matching.email_field} if matching.email_field else {}),
             "Checked in addition to Email, such as Slack_Email__c.",
         ),

@@ -30,7 +30,7 @@ HELP = (
 NOT_INSTALLED = "This app is no longer installed in this workspace. Ask an admin to install it again."
 ONLY_ADMINS = ":no_entry: Only workspace admins and owners can see this. If you are one, please try again in a minute."
 NO_FAILED = ":white_check_mark: No failed job changes"
-EXPLAIN_WHAT = f"Type `{COMMAND} explain` and the person's e-mail address, or the id of a job change."
+EXPLAIN_WHAT = f"Type `{COMMAND} explain` and the person's email address, or the id of a job change."
 
 _SALESFORCE_NEEDS_ADMIN = (
     ":warning: The Salesforce connection needs an admin. Until it is fixed, some job changes may be late or go to a"

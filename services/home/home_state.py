@@ -86,7 +86,7 @@ class SalesforceIdentity:
     """
     A Salesforce owner that a member is matched to.
 
-    `owner` is an e-mail address or a Salesforce user id. `linked_by` is the Slack user who linked them; None means that
+    `owner` is an email address or a Salesforce user id. `linked_by` is the Slack user who linked them; None means that
     they are matched by the address.
     """
 

@@ -43,7 +43,7 @@ class MemberHomes:
         return await self.database.run(_read, workspace_id, user_id, self.now())
 
     async def read(self, workspace_id: str, user_id: str) -> MemberHome:
-        """With the time zone and the e-mail address that Slack has for them now, if it responds."""
+        """With the time zone and the email address that Slack has for them now, if it responds."""
         user, member = await self.slack_user(workspace_id, user_id), await self.stored(workspace_id, user_id)
         identities = with_own_address(user.email if user else None, member.identities, member.not_me)
         tz = (user.tz if user else None) or member.hours.tz

@@ -38,7 +38,7 @@ class Managers:
 
     async def find(self, workspace_id: str, user_id: str, email: str | None) -> Manager | None:
         """
-        The manager of a Slack user with this e-mail address.
+        The manager of a Slack user with this email address.
 
         None if they have none who can be notified, or if Salesforce or Slack refuses to answer. Raises TransientError.
         """
@@ -80,7 +80,7 @@ class Managers:
 
 def _salesforce_identities(matching: OwnerMatching, user_id: str, email: str | None) -> list[str]:
     """
-    The e-mail addresses and user ids that a Slack user may have in Salesforce.
+    The email addresses and user ids that a Slack user may have in Salesforce.
 
     This applies the matching of owners in the opposite direction.
     """

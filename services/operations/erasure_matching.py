@@ -1,4 +1,4 @@
-"""Finding a person in stored text by e-mail address or profile, and redacting them from records of others. Pure."""
+"""Finding a person in stored text by email address or profile, and redacting them from records of others. Pure."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _RECIPIENT = "dri_email"
 
 @dataclass(frozen=True)
 class PersonMatcher:
-    """Matches a person by an e-mail address in lower case or by a profile page (see `page_of`). One of them is set."""
+    """Matches a person by an email address in lower case or by a profile page (see `page_of`). One of them is set."""
 
     email: str | None = None
     page: str | None = None
 
     @classmethod
     def of_email(cls, text: str) -> PersonMatcher:
-        """Raises PermanentError if the text is not an e-mail address."""
+        """Raises PermanentError if the text is not an email address."""
         email = (tidy(text) or "").lower()
         if not _EMAIL.fullmatch(email):
-            raise PermanentError(f"{text} is not an e-mail address")
+            raise PermanentError(f"{text} is not an email address")
         return cls(email=email)
 
     @classmethod

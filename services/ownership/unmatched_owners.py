@@ -58,10 +58,10 @@ class UnmatchedOwners:
         return await self.database.run(owners.matching, workspace_id)
 
     async def link(self, workspace_id: str, actor: str, owner: str, user_id: str) -> LinkResult:
-        """Link an owner, who is an e-mail address or a Salesforce user id. Raises PermanentError if Slack refuses."""
+        """Link an owner, who is an email address or a Salesforce user id. Raises PermanentError if Slack refuses."""
         key = owner_key(owner)
         if key is None or not is_slack_user(user_id):
-            return LinkResult(False, "An owner is an e-mail address or the id of a Salesforce user.")
+            return LinkResult(False, "An owner is an email address or the id of a Salesforce user.")
         member = (await self.directory.find(workspace_id, {user_id}))[user_id.lower()]
         if member.problem == UNKNOWN:
             return LinkResult(False, "Slack did not answer, so nothing was saved. Try again in a minute.")
@@ -80,13 +80,13 @@ class UnmatchedOwners:
     async def match_by(
         self, workspace_id: str, actor: str, email_field: str | None, alias_domains: Mapping[str, str]
     ) -> LinkResult:
-        """Set how all owners are matched: another e-mail field of User, and alias domains."""
+        """Set how all owners are matched: another email field of User, and alias domains."""
         aliases = {domain.strip().lower(): alias.strip().lower() for domain, alias in alias_domains.items()}
         if invalid := [domain for pair in aliases.items() for domain in pair if not _DOMAIN.fullmatch(domain)]:
             return LinkResult(False, f"Not a domain: {', '.join(invalid)}.")
         if email_field and (problem := await self._field_problem(workspace_id, email_field)):
             return LinkResult(False, problem)
-        detail = f"e-mail field {email_field or 'Email'}, {len(aliases)} alias domains"
+        detail = f"email field {email_field or 'Email'}, {len(aliases)} alias domains"
         change = AuditEntry(self.now(), actor, f"{ACTION}: matching changed", detail)
         await self.database.run(owners.match_by, workspace_id, email_field, aliases, change)
         return LinkResult(True, "Saved.")
@@ -128,7 +128,7 @@ class UnmatchedOwners:
 
 
 def owner_key(owner: str) -> str | None:
-    """The key of an owner as stored: an e-mail address in lower case, or a Salesforce user id of 18 characters."""
+    """The key of an owner as stored: an email address in lower case, or a Salesforce user id of 18 characters."""
     text = owner.strip()
     if is_salesforce_user(text):
         return long_salesforce_id(text)

@@ -21,7 +21,7 @@ def _no_fields() -> Fields:
 @dataclass(frozen=True)
 class SalesforceUser:
     """
-    An owner, which is a user or a queue. A queue's e-mail address is never that of a person.
+    An owner, which is a user or a queue. A queue's email address is never that of a person.
 
     `alternate` is the address in a further field that the workspace has chosen. `manager` is None if there is none or
     it was not queried.
@@ -126,7 +126,7 @@ class PersonRecords:
     The records found for one lookup. `accounts` are by the ids in the lookup.
 
     `past_account` and `current_account` are those of the two companies, if rules need them. `contacts` has every
-    contact with the id or an e-mail address of the person, including `contact`.
+    contact with the id or an email address of the person, including `contact`.
     """
 
     contact: Contact | None = None
@@ -144,7 +144,7 @@ class RequiredRecords:
     What rules need from Salesforce beyond a person's contact, account and lead.
 
     `fields` has the API names that rules read, by object. `user_ids` are the users that rules name. `email_field` is a
-    field of User with another e-mail address. `account_roles` and `opportunity_roles` are team roles as in the rules.
+    field of User with another email address. `account_roles` and `opportunity_roles` are team roles as in the rules.
     """
 
     fields: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))

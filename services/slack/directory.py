@@ -1,4 +1,4 @@
-"""Finding the Slack users behind e-mail addresses, and whether they can be notified."""
+"""Finding the Slack users behind email addresses, and whether they can be notified."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Directory:
 
     async def find(self, workspace_id: str, emails: Collection[str]) -> dict[str, Member]:
         """
-        Return the member behind each of these e-mail addresses, by the address in lower case.
+        Return the member behind each of these email addresses, by the address in lower case.
 
         An address may also be a Slack user id. If Slack cannot answer now, the member's problem is UNKNOWN. Raises
         PermanentError if Slack does not allow the app to look up users.

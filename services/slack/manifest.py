@@ -17,7 +17,7 @@ REASONS = {
     "chat:write.public": "Post in public channels without being invited first.",
     "commands": "Answer the command /usergems-status.",
     "users:read": "See who is active, a guest or an admin, so that only the right people are notified.",
-    "users:read.email": "Match Salesforce owners to Slack members by e-mail address.",
+    "users:read.email": "Match Salesforce owners to Slack members by email address.",
     "channels:read": "List public channels to choose from, and notice when a chosen channel is renamed or archived.",
     "groups:read": "The same for private channels that the app was invited to. It cannot see any others.",
     "im:history": ("After a crash, check the app's own direct messages, so that no message is sent twice."),

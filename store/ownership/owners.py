@@ -46,7 +46,7 @@ _links_and_denials = (
 
 
 def matching(connection: Connection, workspace_id: str) -> OwnerMatching:
-    """How owners are matched to Slack users in this workspace, beyond the e-mail address."""
+    """How owners are matched to Slack users in this workspace, beyond the email address."""
     row = connection.execute(_matching, {"of_workspace": workspace_id}).one_or_none()
     rows = connection.execute(_links_and_denials, {"of_workspace": workspace_id}).all()
     links = {link.owner: link.user_id for link in rows if not link.is_denied}
@@ -62,7 +62,7 @@ def match_by(
     alias_domains: Mapping[str, str],
     change: AuditEntry,
 ) -> None:
-    """Set how owners are matched: another e-mail field of User, and alias domains."""
+    """Set how owners are matched: another email field of User, and alias domains."""
     values = {"email_field": email_field, "alias_domains": json.dumps(dict(alias_domains))}
     put(connection, ownership_matching, values | {"workspace_id": workspace_id}, "workspace_id")
     audit.record(connection, workspace_id, change)
@@ -90,7 +90,7 @@ def _linked_with(connection: Connection, workspace_id: str, owner: str) -> str |
 
 
 def link(connection: Connection, workspace_id: str, owner: str, user_id: str, change: AuditEntry) -> None:
-    """Link an owner (an e-mail address in lower case, or a Salesforce user id of 18 characters) to a Slack user."""
+    """Link an owner (an email address in lower case, or a Salesforce user id of 18 characters) to a Slack user."""
     withdraw_denial(connection, workspace_id, owner, user_id)
     key = {"workspace_id": workspace_id, "owner": owner}
     put(

@@ -231,7 +231,7 @@ async def test_no_test_is_sent_to_a_person_without_an_email_address(office):
 
     answer = await office.slack.command(office.mo.id, COMMAND, "test")
 
-    assert "Slack does not tell us your e-mail address" in answer.message.text
+    assert "Slack does not tell us your email address" in answer.message.text
 
 
 # ---- explain
@@ -304,7 +304,7 @@ async def test_members_do_not_see_the_history(office, sent):
 
 async def test_explain_without_an_argument_asks_for_one(office):
     """An unknown person or id is repeated, escaped."""
-    assert "and the person's e-mail address" in await ask(office, office.dana, "")
+    assert "and the person's email address" in await ask(office, office.dana, "")
     assert "no job change like “&lt;!channel&gt;”" in await ask(office, office.dana, "<!channel>")
     assert "among the latest 5,000 in this workspace" in await ask(office, office.dana, "no@globex.example")
 

@@ -25,10 +25,10 @@ SLACK_PROBLEMS = {
 @dataclass(frozen=True)
 class Matching:
     """
-    How owners are matched to Slack users, beyond their e-mail address.
+    How owners are matched to Slack users, beyond their email address.
 
-    `links` holds Slack users by an owner's e-mail address or Salesforce user id; admins set them. `email_field` is a
-    field of User with another e-mail address. `alias_domains` maps a domain to another that has the same local parts in
+    `links` holds Slack users by an owner's email address or Salesforce user id; admins set them. `email_field` is a
+    field of User with another email address. `alias_domains` maps a domain to another that has the same local parts in
     Slack. `denied` holds pairs of an owner (as in `links`) and a Slack user who reported "Not my account".
     """
 
@@ -38,7 +38,7 @@ class Matching:
     denied: frozenset[tuple[str, str]] = frozenset()
 
     def addresses(self, candidate: Candidate) -> list[str]:
-        """The e-mail addresses, or the one Slack user id, to look up in Slack, in order and in lower case."""
+        """The email addresses, or the one Slack user id, to look up in Slack, in order and in lower case."""
         if candidate.person_id and is_slack_user(candidate.person_id):
             return [candidate.person_id.lower()]
         keys = _link_keys(candidate)
@@ -74,7 +74,7 @@ class Matching:
 
 
 def _link_keys(candidate: Candidate) -> list[str]:
-    """The Salesforce user id and the e-mail addresses, in lower case, by which an owner can be linked."""
+    """The Salesforce user id and the email addresses, in lower case, by which an owner can be linked."""
     user = candidate.user
     addresses = [user.email, user.alternate] if user else [candidate.person_id]
     return [*([user.id] if user else []), *(address.lower() for address in addresses if address and "@" in address)]
@@ -89,7 +89,7 @@ class Absence:
 
 @dataclass(frozen=True)
 class MissingLookups:
-    """E-mail addresses (or Slack ids) and user groups that must be looked up in Slack before a decision can be made."""
+    """Email addresses (or Slack ids) and user groups that must be looked up in Slack before a decision can be made."""
 
     addresses: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
@@ -122,7 +122,7 @@ class Availability:
     """
     What is known about the people of a workspace.
 
-    `members` holds Slack's answers by e-mail address or Slack id in lower case. `recent_counts` is the number of job
+    `members` holds Slack's answers by email address or Slack id in lower case. `recent_counts` is the number of job
     changes that each Slack user received in the last 24 hours. `muted` holds Slack users with what they mute, see
     store/ownership/muting.py; `required` is what is delivered even if it is muted.
     """
@@ -155,7 +155,7 @@ class Availability:
                     return None, "matches a Slack member who reported that this is not their account"
                 return member.user_id, None
             first_problem = first_problem or SLACK_PROBLEMS.get(member.problem or NOT_IN_SLACK, member.problem)
-        return None, first_problem or "has no e-mail address in Salesforce"
+        return None, first_problem or "has no email address in Salesforce"
 
     def problem_of(self, user_id: str, context: RuleContext, batch: BatchState) -> str | None:
         """Why a Slack user cannot be notified now. None means that they can be."""
@@ -181,7 +181,7 @@ class Availability:
 
 
 def is_excluded(candidate: Candidate, user_id: str | None, guards: Guards) -> bool:
-    """Whether the rules exclude this person, by any id or e-mail address that they are known by."""
+    """Whether the rules exclude this person, by any id or email address that they are known by."""
     email = candidate.email and candidate.email.lower()
     names = {candidate.person_id, email, user_id, candidate.user and candidate.user.id}
     return not names.isdisjoint(guards.excluded)

@@ -22,7 +22,7 @@ class Candidate:
 
     `label` describes it in a sentence, such as "the contact's owner, Dana Reyes,". `why` is the reason that the message
     gives if it is notified. `problem` says why it cannot be, as far as that is known before Slack is asked. `is_absent`
-    is true if there is no record that could have an owner. `person_id` is the e-mail address, Slack user id or
+    is true if there is no record that could have an owner. `person_id` is the email address, Slack user id or
     Salesforce user id by which a rule names a person. `group` and `channel` are set in place of a person.
     """
 
@@ -42,7 +42,7 @@ class Candidate:
 
     @property
     def email(self) -> str | None:
-        """The Salesforce user's e-mail address, else the one by which a rule or a job change named them."""
+        """The Salesforce user's email address, else the one by which a rule or a job change named them."""
         if self.user and self.user.email:
             return self.user.email
         return self.person_id if self.person_id and "@" in self.person_id else None

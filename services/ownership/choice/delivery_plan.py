@@ -170,7 +170,7 @@ def missed_job_changes(job_change_id: str, decision: Decision) -> list[MissedJob
 
 
 def _link_key(candidate: Candidate) -> str | None:
-    """The key by which an owner is linked: their e-mail address, else their Salesforce user id."""
+    """The key by which an owner is linked: their email address, else their Salesforce user id."""
     if candidate.email:
         return candidate.email.lower()
     return candidate.user.id if candidate.user else None

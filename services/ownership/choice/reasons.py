@@ -32,7 +32,7 @@ def catch_all_problems(case: Case, problems: list[str]) -> list[str]:
         return problems
     if case.records is None:
         return [f"{case.no_records_reason}, and the source did not name a DRI"]
-    keys = "e-mail address or Salesforce id" if case.change.person.emails else "Salesforce id"
+    keys = "email address or Salesforce id" if case.change.person.emails else "Salesforce id"
     return [f"no contact or lead in Salesforce has this person's {keys}"]
 
 

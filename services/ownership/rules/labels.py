@@ -14,7 +14,10 @@ OPPORTUNITY: Mapping[OfOpportunity, str] = {
 }
 _SUFFIXES = re.compile(r"(?:__c|Id)$")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_MATCHES = {"by the e-mail address": "matched by email"}
+_MATCHES = {
+    "by the e-mail address": "matched by email",
+    "by the other e-mail field": "matched by the other email field",
+}
 
 NOTIFIED = "told"
 """The stored result of a candidate who was notified. Every other result says why the candidate was skipped."""

@@ -32,7 +32,7 @@ def _person_id(text: str) -> str:
         return long_salesforce_id(person)
     if _EMAIL.fullmatch(person) and len(person) <= 320:
         return person.lower()
-    raise PydanticCustomError("who", "must be an e-mail address, a Slack user id or a Salesforce user id")
+    raise PydanticCustomError("who", "must be an email address, a Slack user id or a Salesforce user id")
 
 
 def is_slack_user(person_id: str) -> bool:
@@ -45,7 +45,7 @@ def is_salesforce_user(person_id: str) -> bool:
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
 PersonId = Annotated[str, AfterValidator(_person_id)]
-"""A person: an e-mail address, a Slack user id (U…) or a Salesforce user id (005…)."""
+"""A person: an email address, a Slack user id (U…) or a Salesforce user id (005…)."""
 
 ChannelId = Annotated[str, StringConstraints(pattern=r"^[CG][A-Z0-9]{2,20}$")]
 GroupId = Annotated[str, StringConstraints(pattern=r"^S[A-Z0-9]{2,20}$")]

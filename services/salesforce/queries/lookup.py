@@ -63,7 +63,7 @@ class Salesforce:
         """
         Return the records of each lookup and those that rules require, or None if Salesforce is not connected.
 
-        Up to 200 lookups cost one API call, or two if they have every kind of record or many e-mail addresses.
+        Up to 200 lookups cost one API call, or two if they have every kind of record or many email addresses.
         `required` costs a few more, however many rules there are. What the connected user cannot read is left out and
         listed. Raises TransientError, and PermanentError with a text that says what an admin has to fix.
         """

@@ -39,7 +39,7 @@ def people(lookups: Sequence[PersonLookup], answers: Mapping[str, Iterable[Row]]
     """
     Return the records of each lookup by its key. `answers` has rows by the kind of their query.
 
-    A contact or lead is the one with the id, else the most recently modified one with one of the e-mail addresses,
+    A contact or lead is the one with the id, else the most recently modified one with one of the email addresses,
     tried in their order; of two modified at the same time, the one with the greater id. A converted lead is found by
     its id only, since it has become a contact. A company's account is the one with the id, else one with the host of
     its website, else one with exactly its name; of several, the one with the smallest id, which is the oldest.
@@ -126,7 +126,7 @@ class AccountDetails:
 
 @dataclass(frozen=True)
 class _Index:
-    """Rows by the first 15 characters of the id, and by e-mail, the most recently modified first."""
+    """Rows by the first 15 characters of the id, and by email, the most recently modified first."""
 
     ids: dict[str, Row]
     emails: dict[str, list[Row]]

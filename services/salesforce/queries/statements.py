@@ -122,7 +122,7 @@ def _is_hidden(path: str, root: str, hidden: Hidden) -> bool:
 
 def person_queries(lookups: Sequence[PersonLookup], required: RequiredRecords = NOTHING_REQUIRED) -> list[RecordQuery]:
     """
-    Return the first round of queries: contacts and leads by ids and e-mail addresses, accounts of both companies.
+    Return the first round of queries: contacts and leads by ids and email addresses, accounts of both companies.
 
     Texts that cannot be the id of such a record or an address are left out, since they would find nothing.
     """

@@ -87,7 +87,7 @@ def everything_stored(operator) -> str:
 )
 def test_every_job_change_about_a_person_is_erased(operator, who):
     """
-    The spelling of the e-mail address does not matter.
+    The spelling of the email address does not matter.
 
     Other people's job changes are kept, and the output counts what was erased.
     """
@@ -203,7 +203,7 @@ def test_a_mention_of_a_person_is_removed(operator):
     out = operator.types("erase", "--email", "dana@acme.example", "--yes")
 
     assert "Mentions removed            1" in out
-    assert "E-mail addresses erased     1" in out
+    assert "Email addresses erased      1" in out
     stored = everything_stored(operator)
     assert "dana@acme.example" not in stored
     assert "Dana Reyes" not in stored
@@ -264,7 +264,7 @@ def test_a_workspace_is_erased_with_all_of_its_data(operator):
 @pytest.mark.parametrize(
     ("argv", "status", "error"),
     [
-        (("--email", "ada"), 2, "ada is not an e-mail address"),
+        (("--email", "ada"), 2, "ada is not an email address"),
         (("--linkedin-url", "ada"), 2, "is not a profile URL"),
         (("--linkedin-url", "https://www.linkedin.com/"), 2, "is not a profile URL"),
         (("--workspace", "T9"), 1, "There is no workspace T9"),

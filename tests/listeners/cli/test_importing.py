@@ -124,7 +124,7 @@ def test_refused_rows_are_written_to_a_file_with_their_reasons(operator, tmp_pat
     with refused.open(encoding="utf-8-sig", newline="") as file:
         first, second = csv.DictReader(file)
     assert (first["refused_line"], first["Event ID"], first["Work Email"]) == ("5", "evt-7", "no address")
-    assert "is not an e-mail address" in first["refused_because"]
+    assert "is not an email address" in first["refused_because"]
     assert "person.full_name is required" in first["refused_because"]
     assert "has 7 cells, but the header has 6" in second["refused_because"]
 

@@ -292,7 +292,7 @@ def test_explain_shows_the_whole_history_of_a_job_change(operator):
 
 @pytest.mark.both_databases
 def test_explain_names_people_beside_their_ids(operator):
-    """The name is the one in Salesforce, or else the e-mail address. Unknown people are shown by id only."""
+    """The name is the one in Salesforce, or else the email address. Unknown people are shown by id only."""
     ivan, kim, lee = "U000000IVAN1", "U0000000KIM1", "U0000000LEE1"
     job_change_id = operator.do(fail)
 

@@ -28,7 +28,7 @@ async def page(desk: AdminSession, action_id: str) -> str:
 
 
 def globex_of(acme: SalesforceWorld, email: str = "noor@acme.example") -> None:
-    """Add the account Globex and the contact Ada at Initech. The owner of both has this e-mail address."""
+    """Add the account Globex and the contact Ada at Initech. The owner of both has this email address."""
     owner = acme.org.add("User", FirstName="Noor", LastName="Haddad", Email=email)
     acme.org.add("Account", Name="Globex", Website="https://globex.example", Type="Target", OwnerId=owner)
     initech = acme.org.add("Account", Name="Initech", Type="Customer", OwnerId=owner)
@@ -101,10 +101,10 @@ async def test_a_job_change_is_simulated_on_the_draft(acme: SalesforceWorld, dan
 
 
 async def test_a_simulation_needs_a_job_change_or_an_address(dana: AdminSession) -> None:
-    """An invalid e-mail address is an error."""
+    """An invalid email address is an error."""
     await page(dana, "ownership_simulate")
-    assert (await dana.submit()).errors == {"email": "Choose a job change, or enter an e-mail address."}
-    assert "is not an e-mail address" in (await dana.submit(email="ada")).errors["email"]
+    assert (await dana.submit()).errors == {"email": "Choose a job change, or enter an email address."}
+    assert "is not an email address" in (await dana.submit(email="ada")).errors["email"]
 
 
 async def test_the_latest_job_changes_are_compared_with_the_draft(acme: SalesforceWorld, dana: AdminSession) -> None:
@@ -238,7 +238,7 @@ async def test_mappings_are_added_and_deleted(acme: SalesforceWorld, dana: Admin
     await dana.act("ownership_new_named_mappings")
     assert "Line 1: enter two people" in (await dana.submit(name="AE to SDR", table="ann")).errors["table"]
     wrong = await dana.submit(table="ann@acme.example = bob")
-    assert "must be an e-mail address" in wrong.errors["table"]
+    assert "must be an email address" in wrong.errors["table"]
     assert (await dana.submit(table="ann@acme.example = bob@acme.example")).ok
     assert (await dana.rule_book()).shown.mappings == {"AE to SDR": {"ann@acme.example": "bob@acme.example"}}
     await dana.act("ownership_new_named_mappings")

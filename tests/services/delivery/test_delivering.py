@@ -77,11 +77,11 @@ async def test_an_unknown_person_goes_to_the_owner_of_the_account_that_the_sourc
 @pytest.mark.parametrize(
     ("case", "why"),
     [
-        ("nobody", "no contact or lead in Salesforce has this person's e-mail address or Salesforce id"),
+        ("nobody", "no contact or lead in Salesforce has this person's email address or Salesforce id"),
         ("queue", "the lead's owner, Inbound, is a queue"),
         ("inactive", "the contact's owner, Dana Reyes, is inactive in Salesforce"),
         ("not in slack", "the contact's owner, Dana Reyes, is not in Slack"),
-        ("no e-mail", "the contact's owner, Dana Reyes, has no e-mail address in Salesforce"),
+        ("no email", "the contact's owner, Dana Reyes, has no email address in Salesforce"),
         ("deactivated", "the contact's owner, Dana Reyes, is not in Slack"),
     ],
 )
@@ -108,7 +108,7 @@ def _set_up(world, case):
             contact(world, world.add_owner("Dana Reyes", IsActive=False))
         case "not in slack":
             contact(world, world.add_owner("Dana Reyes", in_slack=False))
-        case "no e-mail":
+        case "no email":
             owner = world.add_owner("Dana Reyes", in_slack=False)
             world.salesforce.org.update(owner, Email=None)
             contact(world, owner)

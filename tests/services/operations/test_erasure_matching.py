@@ -81,7 +81,7 @@ def test_a_decision_is_redacted():
 @pytest.mark.parametrize("given", ["", "ada", "@", "ada@", "a b@c.d"])
 def test_an_invalid_address_is_refused(given):
     """A mistake must not match everybody."""
-    with pytest.raises(PermanentError, match="is not an e-mail address"):
+    with pytest.raises(PermanentError, match="is not an email address"):
         PersonMatcher.of_email(given)
 
 

@@ -30,7 +30,7 @@ def job_change(**changes: object) -> JobChange:
 
 
 def user(name: str, number: int = 0, **fields: object) -> SalesforceUser:
-    """A user with an e-mail address at acme.example. `number` makes the id."""
+    """A user with an email address at acme.example. `number` makes the id."""
     number = number or sum(map(ord, name))
     defaults = {"id": f"005{number:012}AAA", "name": name, "email": f"{name.split(maxsplit=1)[0].lower()}@acme.example"}
     return SalesforceUser(**{**defaults, "is_active": True, **fields})  # type: ignore[arg-type]  # by name

@@ -224,7 +224,7 @@ def test_a_source_without_a_person_is_skipped_with_a_reason(source, result):
     ("changes", "result"),
     [
         ({"is_active": False}, "is inactive in Salesforce"),
-        ({"email": None}, "has no e-mail address in Salesforce"),
+        ({"email": None}, "has no email address in Salesforce"),
         ({"kind": "queue"}, "is a queue"),
         ({"email": NOT_IN_SLACK}, "is not in Slack, or is deactivated there"),
         ({"email": DEACTIVATED}, "is deactivated in Slack"),
@@ -269,7 +269,7 @@ def test_a_delegate_is_notified_in_place_of_an_absent_person():
 
 
 def test_a_link_takes_precedence_over_the_address():
-    """Owners can be linked by Salesforce user id or e-mail address."""
+    """Owners can be linked by Salesforce user id or email address."""
     members = {**SLACK, "ulinked": Member("ULINKED")}
     for key in (OMAR.id, OMAR.email):
         linked = availability(members=members, matching=Matching(links={key: "ULINKED"}))

@@ -457,7 +457,7 @@ async def test_everyone_in_a_user_group_is_notified(world, channel):
 
 
 async def test_an_unmatched_owner_is_linked_and_gets_what_they_missed(world, channel):
-    """An owner with another e-mail address in Slack is listed, linked, and then notified."""
+    """An owner with another email address in Slack is listed, linked, and then notified."""
     owner = world.add_owner("Dana Reyes", in_slack=False)
     member = world.slack.add_user(world.team, "Dana Reyes", "d.reyes@elsewhere.example")
     fields = {"LastName": "Smith", "Email": "ada@initech.example"}
@@ -651,7 +651,7 @@ def replace_worker(world, database, router):
 
 @pytest.mark.both_databases
 async def test_an_owner_can_be_linked_and_unlinked(world, channel):
-    """Owners are e-mail addresses or Salesforce user ids; anything else is refused."""
+    """Owners are email addresses or Salesforce user ids; anything else is refused."""
     member = world.slack.add_user(world.team, "Dana Reyes", "dana@acme.example")
     decider = world.worker.router.decider
     desk = UnmatchedOwners(world.database, decider.directory, decider.schemas, lambda: None, world.clock)

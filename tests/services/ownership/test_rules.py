@@ -57,7 +57,7 @@ def test_rules_are_read_back_unchanged(rules):
 
 
 def test_people_are_normalized():
-    """E-mail addresses are in lower case, and Salesforce ids have 18 characters."""
+    """Email addresses are in lower case, and Salesforce ids have 18 characters."""
     assert RuleSet.parse(GOOD).mappings == {"AE to SDR": {"ae@acme.example": "005000000000001AAA"}}
 
 
@@ -105,9 +105,9 @@ def test_all_errors_are_reported_at_once():
         "rules.3": "needs a person above it, or 'of'",
         "rules.4.fallback.channel": "must be a channel's id, such as C0123456789",
         "pools.P.members": "has no members",
-        "pools.Q.members.0.user": "must be an e-mail address, a Slack user id or a Salesforce user id",
+        "pools.Q.members.0.user": "must be an email address, a Slack user id or a Salesforce user id",
         "pools.Q.members.0.weight": "must be at least 1",
-        "mappings.T.nobody": "must be an e-mail address, a Slack user id or a Salesforce user id",
+        "mappings.T.nobody": "must be an email address, a Slack user id or a Salesforce user id",
         "guard": "is not a known key",
     }
 

@@ -105,7 +105,7 @@ def id_of(org: SalesforceSandbox, sobject: str) -> str:
 
 
 async def test_a_contact_comes_with_its_owner_and_account(salesforce: Salesforce) -> None:
-    """One answer has all that routing needs. E-mail addresses are compared without regard to case."""
+    """One answer has all that routing needs. Email addresses are compared without regard to case."""
     contact = (await find(salesforce, *ADA))["ada"].contact
     assert contact is not None
     assert (contact.name, contact.email) == ("Ada Smith", "Ada@Initech.com")
@@ -149,7 +149,7 @@ async def test_two_hundred_lookups_cost_one_call(salesforce: Salesforce, org: Sa
 
 
 async def test_ids_that_salesforce_refuses_do_not_affect_other_lookups(salesforce: Salesforce) -> None:
-    """If Salesforce is stricter about ids than we are, people are still found by e-mail."""
+    """If Salesforce is stricter about ids than we are, people are still found by email."""
     refused = [{"errorCode": "INVALID_QUERY_FILTER_OPERATOR", "message": "invalid ID field"}]
     ada = {"Id": "003000000000001AAA", "Name": "Ada Smith", "Email": "ada@initech.com"}
 

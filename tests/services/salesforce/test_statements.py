@@ -15,7 +15,7 @@ ID = "003000000000001AAA"
 
 
 def test_two_hundred_people_take_four_queries() -> None:
-    """They are queried by id and by e-mail, for contacts and for leads, in one composite call."""
+    """They are queried by id and by email, for contacts and for leads, in one composite call."""
     lookups = [
         PersonLookup(str(n), contact_id=f"003{n:012}", lead_id=f"00Q{n:012}", emails=(f"person{n}@example.com",))
         for n in range(200)
@@ -38,7 +38,7 @@ def test_values_that_cannot_match_are_not_queried() -> None:
 
 
 def test_equal_values_are_queried_once() -> None:
-    """Short and long ids are equal, and so are e-mail addresses in another case."""
+    """Short and long ids are equal, and so are email addresses in another case."""
     lookups = [
         PersonLookup("a", contact_id=ID, emails=("Ada@Example.com",)),
         PersonLookup("b", contact_id=ID[:15], emails=("ada@example.com",)),
@@ -74,7 +74,7 @@ def row(record_id: str, **fields: object) -> dict[str, object]:
 
 
 def test_the_id_comes_before_the_email() -> None:
-    """An e-mail finds a contact only if the id finds none. The first address with a contact decides."""
+    """An email finds a contact only if the id finds none. The first address with a contact decides."""
     found = {
         "Contact": [
             row("003000000000001AAA", Email="old@example.com"),
@@ -84,14 +84,14 @@ def test_the_id_comes_before_the_email() -> None:
     }
     lookups = [
         PersonLookup("by id", contact_id="003000000000001", emails=("ada@example.com",)),
-        PersonLookup("by e-mail", contact_id="003000000000009AAA", emails=("none@example.com", "ada@example.com")),
+        PersonLookup("by email", contact_id="003000000000009AAA", emails=("none@example.com", "ada@example.com")),
         PersonLookup("first address", emails=("second@example.com", "ada@example.com")),
         PersonLookup("nobody", emails=("none@example.com",)),
     ]
     records = {key: person.contact.id if person.contact else None for key, person in people(lookups, found).items()}
     assert records == {
         "by id": "003000000000001AAA",
-        "by e-mail": "003000000000002AAA",
+        "by email": "003000000000002AAA",
         "first address": "003000000000003AAA",
         "nobody": None,
     }
@@ -111,12 +111,12 @@ def test_of_several_with_one_email_the_latest_is_used(order: int) -> None:
 
 
 def test_a_converted_lead_is_found_by_its_id_only() -> None:
-    """It has become a contact, which is found by the e-mail."""
+    """It has become a contact, which is found by the email."""
     rows = [row("00Q000000000001AAA", Email="ada@example.com", IsConverted=True)]
-    lookups = [PersonLookup("id", lead_id="00Q000000000001AAA"), PersonLookup("e-mail", emails=("ada@example.com",))]
+    lookups = [PersonLookup("id", lead_id="00Q000000000001AAA"), PersonLookup("email", emails=("ada@example.com",))]
     records = people(lookups, {"Lead": rows})
     assert records["id"].lead is not None
-    assert records["e-mail"] == PersonRecords()
+    assert records["email"] == PersonRecords()
 
 
 @pytest.mark.parametrize(
