@@ -354,7 +354,7 @@ def test_what_is_unknown_of_a_company_without_a_name_is_kept_too():
 )
 def test_what_could_not_be_read_back_is_refused(value):
     """It is stored as JSON, and JSON has limits."""
-    message = "has a broken character, a number beyond all bounds, or too many levels"
+    message = "has a broken character, a number that is not finite, or too many levels"
     assert faults(with_(LEAST, "custom.x", value)) == [("custom", message)]
 
 
