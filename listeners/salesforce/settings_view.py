@@ -65,7 +65,7 @@ def _buttons(state: HomeState) -> list[Block]:
         return [button("Connect Salesforce", CONNECT) | {"style": "primary"}, button(MAPPINGS_TITLE, MAPPINGS)]
     other = "Connect another org" if connection.has_worked else "Connect Salesforce"
     buttons = [
-        button("Reconnect" if connection.connected_by else other, CONNECT),
+        button("Connect again" if connection.connected_by else other, CONNECT),
         button(SOURCES_TITLE, SOURCES),
         button(MAPPINGS_TITLE, MAPPINGS),
     ]
@@ -77,7 +77,7 @@ def _buttons(state: HomeState) -> list[Block]:
 def _confirm_disconnect() -> Block:
     return {
         "title": plain("Disconnect Salesforce?"),
-        "text": plain("Its tokens are revoked. Your rules are kept, but owners are not looked up until you reconnect."),
+        "text": plain("Its tokens are revoked. Rules are kept, but owners are not looked up until you connect again."),
         "confirm": plain("Disconnect"),
         "deny": plain("Cancel"),
     }

@@ -194,7 +194,7 @@ class SalesforceSessions:
         grant = {"grant_type": CLIENT_CREDENTIALS}
         if connection.flow == WEB_SERVER:
             if connection.refresh_token is None:  # Salesforce has refused it before, so another try would not help
-                problem = connection.problem or "Salesforce returned no refresh token. Reconnect Salesforce"
+                problem = connection.problem or "Salesforce returned no refresh token. Connect Salesforce again"
                 await self.database.run(connections.give_up_renewal, connection.workspace_id, problem)
                 raise PermanentError(problem)
             grant = {"grant_type": "refresh_token", "refresh_token": connection.refresh_token}

@@ -15,7 +15,7 @@ SALESFORCE_DOMAINS = ("salesforce.com", "force.com", "cloudforce.com", "salesfor
 
 # https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_flow_errors.htm
 _ADVICE = {
-    "invalid_grant": "Reconnect Salesforce or, with client credentials, set an active Run As user in the app",
+    "invalid_grant": "Connect Salesforce again or, with client credentials, set an active Run As user in the app",
     "invalid_client": "Check SALESFORCE_CLIENT_SECRET against the External Client App's consumer secret",
     "invalid_client_id": "Check SALESFORCE_CLIENT_ID against the External Client App's consumer key",
     "unsupported_grant_type": "Enable this OAuth flow in the settings of the External Client App",

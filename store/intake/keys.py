@@ -20,7 +20,7 @@ class WorkspaceKeys:
 
 
 _COLUMNS = [intake_keys.c[name] for name in StoredKey.__dataclass_fields__]
-_holders = (
+_keys_of_workspaces = (
     select(workspaces.c.id.label("of_workspace"), workspaces.c.state, *_COLUMNS)
     .outerjoin(intake_keys, intake_keys.c.workspace_id == workspaces.c.id)
     .where(workspaces.c.id.in_(bindparam("workspace_ids", expanding=True)))
@@ -33,13 +33,13 @@ _of_workspace = (
 
 def keys_of_workspaces(connection: Connection, workspace_ids: Sequence[str]) -> list[WorkspaceKeys | None]:
     """Return the keys for each id in order; None means that there is no such workspace."""
-    found: dict[str, WorkspaceKeys] = {}
-    for workspace_keys, state, *columns in connection.execute(_holders, {"workspace_ids": list(set(workspace_ids))}):
-        keys = (StoredKey(*columns),) if columns[0] is not None else ()
-        found[workspace_keys] = WorkspaceKeys(
-            state, found[workspace_keys].keys + keys if workspace_keys in found else keys
-        )
-    return [found.get(workspace_id) for workspace_id in workspace_ids]
+    keys_by_workspace: dict[str, WorkspaceKeys] = {}
+    rows = connection.execute(_keys_of_workspaces, {"workspace_ids": list(set(workspace_ids))})
+    for workspace_id, state, *columns in rows:
+        earlier = keys_by_workspace[workspace_id].keys if workspace_id in keys_by_workspace else ()
+        key = (StoredKey(*columns),) if columns[0] is not None else ()
+        keys_by_workspace[workspace_id] = WorkspaceKeys(state, earlier + key)
+    return [keys_by_workspace.get(workspace_id) for workspace_id in workspace_ids]
 
 
 def of_workspace(connection: Connection, workspace_id: str) -> list[StoredKey]:

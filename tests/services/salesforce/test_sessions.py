@@ -212,7 +212,7 @@ async def test_a_refused_renewal_needs_an_admin(
     await connect(sessions, org, http)
     connection = await stored_connection(sessions)
     org.oauth.revoke(str(connection.refresh_token))
-    with pytest.raises(PermanentError, match="Reconnect Salesforce") as refused:
+    with pytest.raises(PermanentError, match="Connect Salesforce again") as refused:
         await sessions.renew("T1", connection.access_token)
     assert "secret" not in str(refused.value)
     assert str(connection.refresh_token) not in str(refused.value)

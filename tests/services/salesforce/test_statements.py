@@ -75,7 +75,7 @@ def row(record_id: str, **fields: object) -> dict[str, object]:
 
 def test_the_id_comes_before_the_email() -> None:
     """An email finds a contact only if the id finds none. The first address with a contact decides."""
-    found = {
+    rows_by_kind = {
         "Contact": [
             row("003000000000001AAA", Email="old@example.com"),
             row("003000000000002AAA", Email="Ada@Example.com"),
@@ -88,7 +88,9 @@ def test_the_id_comes_before_the_email() -> None:
         PersonLookup("first address", emails=("second@example.com", "ada@example.com")),
         PersonLookup("nobody", emails=("none@example.com",)),
     ]
-    records = {key: person.contact.id if person.contact else None for key, person in people(lookups, found).items()}
+    records = {
+        key: person.contact.id if person.contact else None for key, person in people(lookups, rows_by_kind).items()
+    }
     assert records == {
         "by id": "003000000000001AAA",
         "by email": "003000000000002AAA",
@@ -255,8 +257,8 @@ def test_a_companys_account_is_found_by_id_then_domain_then_name() -> None:
     ]
     records = people(lookups, {"Account": rows})
     accounts = [person.current_account or person.past_account for person in records.values()]
-    found = [account and account.id for account in accounts]
-    assert found == ["001000000000003AAA", ACCOUNT, ACCOUNT, None]
+    ids = [account and account.id for account in accounts]
+    assert ids == ["001000000000003AAA", ACCOUNT, ACCOUNT, None]
 
 
 def test_opportunities_and_teams_are_added_to_their_account() -> None:
@@ -277,14 +279,14 @@ def test_opportunities_and_teams_are_added_to_their_account() -> None:
             "CreatedDate": created,
         } | of
 
-    found = {
+    rows_by_kind = {
         "open": [deal(1)],
         "last_lost": [deal(2, CloseDate="2026-01-01"), {"Id": "001000000000009AAA", "Opportunities": None}],
         "AccountTeamMember": [member(1, "Rep", "2", AccountId=ACCOUNT), member(2, "REP", "1", AccountId=ACCOUNT), {}],
         "OpportunityTeamMember": [member(3, "SE", "1", OpportunityId="006000000000001AAA")],
     }
     records = people([PersonLookup("a", current=CompanyLookup(account_id=ACCOUNT))], {"Account": [row(ACCOUNT)]})["a"]
-    account = with_account_details(records, AccountDetails.of(found)).current_account
+    account = with_account_details(records, AccountDetails.of(rows_by_kind)).current_account
     assert account is not None
     assert account.open is not None
     assert account.last_lost is not None
@@ -304,9 +306,9 @@ def test_users_come_with_their_managers_and_other_addresses() -> None:
         },
         {"Id": 7},
     ]
-    found = users(rows, "Work__c")
-    assert list(found) == ["005000000000001"]
-    dana = found["005000000000001"]
+    users_by_id = users(rows, "Work__c")
+    assert list(users_by_id) == ["005000000000001"]
+    dana = users_by_id["005000000000001"]
     assert dana.alternate == "d@work.example"
     assert dana.manager is not None
     assert (dana.manager.name, dana.manager.is_active) == ("Kim", False)

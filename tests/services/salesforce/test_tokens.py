@@ -29,7 +29,7 @@ def test_tokens_are_parsed() -> None:
 @pytest.mark.parametrize(
     ("status", "body", "kind", "text"),
     [
-        (400, {"error": "invalid_grant", "error_description": "expired"}, PermanentError, "Reconnect Salesforce"),
+        (400, {"error": "invalid_grant", "error_description": "expired"}, PermanentError, "Connect Salesforce again"),
         (400, {"error": "invalid_client"}, PermanentError, "SALESFORCE_CLIENT_SECRET"),
         (401, {"error": "invalid_client_id"}, PermanentError, "SALESFORCE_CLIENT_ID"),
         (400, {"error": "new_trouble"}, PermanentError, "SALESFORCE_LOGIN_URL"),
