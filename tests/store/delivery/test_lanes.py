@@ -7,7 +7,7 @@ import pytest
 from domain.states import DEFAULT_CHANNEL
 from store.delivery import pauses
 from store.delivery.due_lanes import MOST_WORKSPACES
-from store.delivery.lanes import next_bundle
+from store.delivery.lanes import IN_FLIGHT_MS, next_bundle, release_all
 from store.delivery.posts import settle
 from store.delivery.settlements import InDoubt, Postponed, Sent
 from store.slack import workspaces
@@ -89,6 +89,18 @@ async def test_the_post_of_a_dead_worker_is_taken_up_in_doubt(database, workspac
     assert second.in_doubt
     assert second.doubts == 0
     assert second.deliveries == first.deliveries
+
+
+async def test_the_lanes_of_a_dead_process_are_released_after_its_last_call_has_arrived(database, workspace):
+    """A message that is looked for too early is not found, and would be sent again."""
+    await database.run(add_routed, "U_DANA")
+    await database.run(claim)
+
+    await database.run(release_all, SOMEDAY)
+
+    assert await database.run(claim, SOMEDAY + IN_FLIGHT_MS - 1) == []
+    (claimed,) = await database.run(claim, SOMEDAY + IN_FLIGHT_MS)
+    assert claimed.in_doubt
 
 
 async def test_an_ambiguous_answer_is_counted_as_a_doubt(database, workspace):

@@ -202,3 +202,15 @@ async def test_many_posts_are_settled_in_one_transaction(database):
     )
 
     assert due == [SOMEDAY + 1_000, None, SOMEDAY + 7_000]
+
+
+async def test_a_failed_delivery_is_not_hidden_by_one_that_was_delivered(database):
+    """Where both sides are notified, a job change of which one delivery failed has failed and can be retried."""
+    (job_change_id,) = await database.run(add_routed, "U_DANA")
+    await database.run(add_routed, "U_KIM", job_change_id=job_change_id)
+    dana, kim = await database.run(claim)
+    await database.run(settle, [Sent(dana, SOMEDAY, "D_DANA", "1.1")])
+
+    await database.run(settle, [Failed(kim, SOMEDAY + 1, "no_text")])
+
+    assert await database.run(outcome_of, job_change_id) == (Outcome.FAILED, None, "no_text")
