@@ -211,8 +211,8 @@ async def test_a_test_job_change_is_accepted_for_the_person_who_asks(office):
 @pytest.mark.parametrize(
     ("fault", "text"),
     [
-        ({"status": 503}, "Slack did not answer just now"),
-        ({"error": "missing_scope"}, "does not let us look who you are"),
+        ({"status": 503}, "Slack did not respond"),
+        ({"error": "missing_scope"}, "could not read your Slack profile"),
     ],
 )
 async def test_no_test_is_sent_if_slack_does_not_say_who_asks(office, fault, text):
@@ -231,7 +231,7 @@ async def test_no_test_is_sent_to_a_person_without_an_email_address(office):
 
     answer = await office.slack.command(office.mo.id, COMMAND, "test")
 
-    assert "Slack does not tell us your email address" in answer.message.text
+    assert "cannot read your email address in Slack" in answer.message.text
 
 
 # ---- explain
