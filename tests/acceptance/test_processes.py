@@ -80,7 +80,7 @@ async def test_a_port_in_use_is_reported_in_one_line(app):
     result = await app.run("web")
 
     assert (result.status, result.out, result.err.count("\n")) == (1, "", 1)
-    assert f"port {app.environ['PORT']}" in result.err
+    assert f"Port {app.environ['PORT']}" in result.err
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
