@@ -158,5 +158,5 @@ async def test_a_refused_app_token_is_reported_at_startup(app):
     result = await app.run("serve", SLACK_APP_TOKEN="xapp-1-made-up")
 
     assert (result.status, result.out, result.err.count("\n")) == (1, "", 1)
-    assert result.err.startswith("Slack refuses SLACK_APP_TOKEN (")
+    assert result.err.startswith("Slack does not accept SLACK_APP_TOKEN (")
     assert "xapp-1-made-up" not in result.err
