@@ -26,7 +26,7 @@ _REFUSED = {
 }
 _ADVICE = (
     "Create one with the scope connections:write under Basic Information at https://api.slack.com/apps, and turn on"
-    " Socket Mode there."
+    " Socket Mode there"
 )
 
 
