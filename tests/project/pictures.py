@@ -28,7 +28,7 @@ from sandbox.slack.page.picture import CHROMIUM
 from tests.listeners.home.home_states import admin_state, trouble_state
 from tests.services.messages.test_golden_messages import MESSAGES
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "docs" / "pictures"
 COMMAND = "make demo"
 COLUMNS = 112
