@@ -240,7 +240,7 @@ class Ending:
             if call.method == "chat.update" and call.fate == "performed late"
         }
         places = {(message.channel, message.ts): message for message in self.simulation.slack.messages}
-        with self.simulation.storage.engine.begin() as connection:
+        with self.simulation.storage.begin() as connection:
             for post_id, (state, channel, ts, _) in self.posts.items():
                 if (channel, ts) in updated_late:  # after a newer update, perhaps
                     continue

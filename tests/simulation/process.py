@@ -36,7 +36,6 @@ class SimulatedDatabase(Database):
 
     def __init__(self, simulation: Simulation, replica: Replica) -> None:
         self.simulation, self.replica = simulation, replica
-        self.engine = simulation.storage.engine
         self.is_sqlite = True
         self._waiting: dict[Callable[..., Any], list[tuple[Any, asyncio.Future[Any]]]] = {}
         self._draining: dict[Callable[..., Any], asyncio.Task[None]] = {}
@@ -46,7 +45,7 @@ class SimulatedDatabase(Database):
         future: asyncio.Future[Any] = loop.create_future()
 
         def execute() -> None:
-            result, error = self.simulation.transact(self, function, args, kwargs)
+            result, error = self.simulation.transact(self.replica, function, args, kwargs)
             loop.call_later(self._latency(), resolve, result, error)
 
         def resolve(result: object, error: Exception | None) -> None:

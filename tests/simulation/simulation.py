@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import random
+from bisect import bisect_right
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from tests.conftest import SOMEDAY
 from tests.simulation.invariants import check_end
 from tests.simulation.leases import LeaseWatch
 from tests.simulation.loop import Process, SimulatedLoop
-from tests.simulation.process import Replica, SimulatedDatabase
+from tests.simulation.process import Replica
 from tests.simulation.profile import Profile, Window
 from tests.simulation.salesforce import CONTACT, SimulatedSalesforce
 from tests.simulation.slack import ADMIN, CHANNEL, Call, SimulatedSlack
@@ -114,17 +115,18 @@ class Simulation:
     # What replicas do
 
     def transact(
-        self, database: SimulatedDatabase, function: Callable[..., Any], args: Any, kwargs: Any
+        self, replica: Replica, function: Callable[..., Any], args: Any, kwargs: Any
     ) -> tuple[Any, Exception | None]:
         """Run a transaction. It may fail before it begins or after its commit."""
-        replica, failure = database.replica, None
+        failure = None
         if not self.troubles_are_over and self.chance.random() < self.profile.database_failures:
             failure = DatabaseUnavailableError("the connection broke")
             replica.had_database_failure = True
             if self.chance.random() < 0.5:
                 return None, failure
         try:
-            result = database.run_sync(function, *args, **kwargs)
+            with self.storage.begin() as connection:
+                result = function(connection, *args, **kwargs)
         except Exception as error:  # noqa: BLE001 - it goes to whoever waits for the transaction
             return None, error
         if self.storage.has_changed():
@@ -189,7 +191,7 @@ class Simulation:
         replica.start()
 
     def _run_now(self, function: Callable[..., Any], *args: object) -> Any:
-        with self.storage.engine.begin() as connection:
+        with self.storage.begin() as connection:
             return function(connection, *args)
 
     # The script
@@ -380,19 +382,26 @@ class Simulation:
             self._finish_if_done(is_stuck=is_stuck)
 
     def _next_poll(self, replica: Replica) -> tuple[float, set[str]] | None:
-        now, here = replica.now(), self.loop.now
-        overdue, upcoming = self.storage.due(now)
-        polls = [(here + (due - now) / 1_000, loop) for loop, due in upcoming.items()]
-        if overdue:
-            pause = min(2.0**replica.idle_polls, LONGEST_POLL_PAUSE) if replica.idle_polls else 0.0
-            polls += [(max(here, replica.polled_at + pause), loop) for loop in overdue]
-        possible = [
-            (max(at, earliest), loop) for at, loop in polls if (earliest := self._earliest(replica, loop)) is not None
-        ]
-        if not possible:
+        """When this replica notices next that something is due, and which of its loops do."""
+        here, now = self.loop.now, replica.now()
+        polls = list[tuple[float, str]]()
+        for loop, times in self.storage.due().items():
+            earliest = self._earliest(replica, loop) if times else None
+            if earliest is None:
+                continue
+            later = bisect_right(times, now)
+            if later < len(times):
+                polls.append((max(here + (times[later] - now) / 1_000, earliest), loop))
+            if later:
+                pause = min(2.0**replica.idle_polls, LONGEST_POLL_PAUSE) if replica.idle_polls else 0.0
+                polls.append((max(here, earliest, replica.polled_at + pause), loop))
+                ended = bisect_right(self.storage.pauses, now)
+                if ended < len(self.storage.pauses):
+                    polls.append((max(here + (self.storage.pauses[ended] - now) / 1_000, earliest), loop))
+        if not polls:
             return None
-        at = min(at for at, _ in possible)
-        return at, {loop for moment, loop in possible if moment <= at}
+        at = min(polls)[0]
+        return at, {loop for moment, loop in polls if moment <= at}
 
     def _earliest(self, replica: Replica, loop: str) -> float | None:
         return min((at for event, at in replica.polls.items() if _loop_of(replica, event) == loop), default=None)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import Engine, Table
+from sqlalchemy import Connection, Table, create_engine
 
-from store.database import Database
 from store.schema import metadata
 
 Key = tuple[str, str]
@@ -24,16 +24,14 @@ LOOPS = {"job_changes": ROUTE, "turns": ROUTE, "lanes": POST}
 
 
 @cache
-def _engine() -> tuple[Engine, bytes]:
-    """One engine for all runs of this process, since it caches compiled statements, and its empty schema."""
-    engine = Database("sqlite://").engine
-    with engine.begin() as connection:
-        metadata.create_all(connection)
-    return engine, _raw(engine).serialize()
-
-
-def _raw(engine: Engine) -> sqlite3.Connection:
-    return cast("sqlite3.Connection", engine.raw_connection().driver_connection)
+def _connection() -> tuple[Connection, sqlite3.Connection, bytes]:
+    """One connection for all runs of this process, since its engine caches compiled statements; and an empty schema."""
+    engine = create_engine("sqlite://", connect_args={"isolation_level": None})
+    connection = engine.connect()
+    raw = cast("sqlite3.Connection", connection.connection.driver_connection)
+    raw.execute("PRAGMA foreign_keys = ON")
+    metadata.create_all(connection)
+    return connection, raw, raw.serialize()
 
 
 def _key(table: Table) -> str:
@@ -55,9 +53,8 @@ _LEASES = _union(
     if "lease" in table.c
 )
 _DUE = _union(
-    f"SELECT '{LOOPS.get(table.name, OTHER)}', min({_until(table)}), "
-    f"min(CASE WHEN {_until(table)} > :now THEN {_until(table)} END) FROM {table.name}"
-    + (" WHERE lease IS NOT NULL" if table.name == "turns" else "")
+    f"SELECT '{LOOPS.get(table.name, OTHER)}', {_until(table)} FROM {table.name} WHERE {_until(table)} IS NOT NULL"
+    + (" AND lease IS NOT NULL" if table.name == "turns" else "")
     for table in _TABLES
 )
 _WAITING = _union(
@@ -80,10 +77,24 @@ class Storage:
     """An empty database."""
 
     def __init__(self) -> None:
-        self.engine, empty = _engine()
-        self.raw = _raw(self.engine)
+        self.connection, self.raw, empty = _connection()
         self.raw.deserialize(empty)
         self._changes = self.raw.total_changes
+        self._due: dict[str, list[int]] = {}
+        self._due_at_version = -1
+        self.pauses = list[int]()
+        """When the vendors may be called again, in milliseconds, sorted. Valid after `due`."""
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """A transaction. SQLAlchemy's own would cost more than most of the statements in it."""
+        self.raw.execute("BEGIN")
+        try:
+            yield self.connection
+        except BaseException:
+            self.raw.execute("ROLLBACK")
+            raise
+        self.raw.execute("COMMIT")
 
     def has_changed(self) -> bool:
         """Whether a transaction has changed anything since this was called last."""
@@ -100,18 +111,17 @@ class Storage:
     def leases(self) -> dict[Key, Lease]:
         return {(table, str(key)): (lease, until) for table, key, lease, until in self.raw.execute(_LEASES)}
 
-    def due(self, now: int) -> tuple[set[str], dict[str, int]]:
-        """The loops that have something to do now, and when the others, or the same again, will: in milliseconds."""
-        overdue, upcoming = set[str](), dict[str, int]()
-        for loop, first, later in self.raw.execute(_DUE, {"now": now}):
-            if first is not None and first <= now:
-                overdue.add(loop)
-            if later is not None:
-                upcoming[loop] = min(later, upcoming.get(loop, later))
-        for (until,) in self.raw.execute("SELECT until FROM pauses WHERE until > ?", (now,)):
-            for loop in (ROUTE, POST, OTHER):
-                upcoming[loop] = min(until, upcoming.get(loop, until))
-        return overdue, upcoming
+    def due(self) -> dict[str, list[int]]:
+        """When each loop has something to do, in milliseconds, sorted."""
+        if self._due_at_version != self.raw.total_changes:
+            self._due_at_version = self.raw.total_changes
+            self._due = {ROUTE: [], POST: [], OTHER: []}
+            for loop, due_at in self.raw.execute(_DUE):
+                self._due[loop].append(due_at)
+            for times in self._due.values():
+                times.sort()
+            self.pauses = sorted(until for (until,) in self.raw.execute("SELECT until FROM pauses"))
+        return self._due
 
     def waiting(self) -> dict[str, int]:
         """How much there still is to do, of each kind."""
