@@ -121,7 +121,7 @@ class Ending:
             if state == "sent" and (channel, ts) not in {(copy.channel, copy.ts) for copy in copies}:
                 yield f"post {post_id} is recorded as sent and is not at Slack"
             for message in copies:
-                if state != "sent" and doubts < MOST_DOUBTS:
+                if state != "sent" and doubts < MOST_DOUBTS and not self._ended_in_doubt(message):
                     yield f"post {post_id} is at Slack and is recorded as {state}"
                 if state == "sent" and not set(message.serials) <= self.carried[post_id]:
                     yield f"post {post_id} shows {message.serials} and carries {sorted(self.carried[post_id])}"
@@ -129,6 +129,13 @@ class Ending:
                     yield f"post {post_id} went to {message.call.arguments['channel']}, which nobody decided"
         for post_id in self.copies.keys() - self.posts.keys() - self.notices:
             yield f"post {post_id} is at Slack and in no row"
+
+    def _ended_in_doubt(self, message: Message) -> bool:
+        """Whether nobody could know that it arrived, and Slack refused to take it once more."""
+        post_id = message.post_id or ""
+        attempts = [call for call in self.simulation.slack.calls if call.post_id == post_id]
+        was_unknown = self.simulation.leases.takeovers[post_id] or any(call.is_ambiguous for call in attempts)
+        return bool(was_unknown) and len(attempts) > 1 and set(message.serials) <= self.carried[post_id]
 
     def _destinations(self, message: Message) -> set[str]:
         return {

@@ -50,7 +50,9 @@ class Profile:
     owners: int
     job_changes: int
     seconds: float
-    """Until the last job change is sent. The troubles end a little later."""
+    """Until the last job change is sent. The troubles end a little later, or after the days of trouble."""
+    days_of_trouble: int
+    """So that reminders and snoozed deliveries, which wait for the next day, meet them too."""
     disorder: float
     database_latency: float
     database_failures: float
@@ -122,6 +124,7 @@ class Profile:
             owners=chance.randint(1, 3),
             job_changes=chance.randint(2, 9),
             seconds=seconds,
+            days_of_trouble=3 if some(0.3) else 0,
             disorder=chance.choice((0.0, 0.2, 1.0)),
             database_latency=chance.choice((0.0, 0.0, 0.02, 0.3)),
             database_failures=chance.choice((0.0, 0.0, 0.0, 0.03)),

@@ -132,7 +132,7 @@ class Simulation:
         if self.storage.has_changed():
             self.note(replica.name, "commit", function.__name__)
             self.leases.compare(replica)
-            self.may_kill(replica)
+            self.may_disturb(replica)
         return result, failure
 
     def watch_call(self, call: Call) -> None:
@@ -151,24 +151,28 @@ class Simulation:
 
     # Troubles
 
-    def may_kill(self, replica: Replica) -> None:
-        """Called at the moments that matter most: around commits, and around calls of Slack."""
-        if (
-            self.kills_left
-            and replica.is_alive
-            and not self.troubles_are_over
-            and self.chance.random() < self.profile.kill_chance
-        ):
+    def may_disturb(self, replica: Replica) -> None:
+        """Kill or suspend it, perhaps. Called at the moments that matter most: around commits and calls of Slack."""
+        if self.troubles_are_over or not replica.is_alive or not (self.kills_left or self.freezes_left):
+            return
+        if self.chance.random() >= self.profile.kill_chance:
+            return
+        if self.kills_left and (not self.freezes_left or self.chance.random() < 0.5):
             self.kills_left -= 1
             self.note(replica.name, "killed")
             self._end(replica)
+        elif not replica.is_frozen and self.freezes_left:
+            self.freezes_left -= 1
+            self.note(replica.name, "suspended for", self.profile.freeze_seconds)
+            self.loop.freeze(replica, self.profile.freeze_seconds)
 
     def _after_step(self, process: Process | None) -> None:
         self.steps += 1
         if self.steps > MOST_STEPS:
             self.violate("it runs without end")
-        if process is not None and self.kills_left and self.chance.random() < self.profile.kill_chance / 100:
-            self.may_kill(process)
+        may_happen = process is not None and (self.kills_left or self.freezes_left)
+        if may_happen and self.chance.random() < self.profile.kill_chance / 20:
+            self.may_disturb(process)
 
     def _end(self, replica: Replica) -> None:
         self.loop.kill(replica)
@@ -255,12 +259,14 @@ class Simulation:
             times = [min(times) + chance.random() for _ in times]
         outside = [self._send(serial, at) for serial, at in enumerate(sorted(times))]
         outside += [self._act(chance.uniform(0, profile.seconds + 30)) for _ in range(profile.actions)]
-        outside += [self._freeze(chance.uniform(0, profile.seconds)) for _ in range(profile.freezes)]
         outside += [self._stop(chance.uniform(0, profile.seconds)) for _ in range(profile.stops)]
         outside.append(self._look_after_channel())
         await asyncio.gather(*(self.loop.start(None, coroutine) for coroutine in outside))
         ends = max(profile.seconds, profile.slack_down.end, profile.salesforce_down.end)
         await asyncio.sleep(max(0.0, ends + chance.uniform(1, 60) - self.loop.now))
+        if profile.days_of_trouble:
+            self.kills_left += 2
+            await asyncio.sleep(profile.days_of_trouble * 24 * 3_600)
         self.troubles_are_over = True
         self.note("the troubles are over")
 
@@ -325,14 +331,6 @@ class Simulation:
             await actions.update_messages(result)
 
         await self._ask(lambda replica: lambda: act(replica))
-
-    async def _freeze(self, at: float) -> None:
-        await asyncio.sleep(at)
-        if self.replicas:
-            replica = self.chance.choice(self.replicas)
-            seconds = self.profile.freeze_seconds
-            self.note(replica.name, "frozen for", seconds)
-            self.loop.freeze(replica, seconds)
 
     async def _stop(self, at: float) -> None:
         await asyncio.sleep(at)

@@ -133,7 +133,7 @@ class SimulatedSlack:
         simulation.note(caller.name, method, call.arguments.get("channel", ""), call.post_id or "", call.fate)
         answer: Answer = loop.create_future()
         self._later(self._arrive, call, answer)
-        simulation.may_kill(caller)
+        simulation.may_disturb(caller)
         try:
             return await answer
         finally:
@@ -186,7 +186,7 @@ class SimulatedSlack:
     def _perform(self, call: Call) -> dict[str, Any]:
         call.performed_at = self.simulation.loop.now
         body = self._performed(call)
-        self.simulation.may_kill(call.caller)
+        self.simulation.may_disturb(call.caller)
         return body
 
     def _performed(self, call: Call) -> dict[str, Any]:
