@@ -28,9 +28,6 @@ from store.messages import histories
 from store.slack import workspaces
 
 LEASE_MS = 30_000
-CALL_MS = 12_000
-"""The longest time that a call to Slack may take. None is started when less of the lease is left."""
-
 SLACK = "slack"
 FAILURES_BEFORE_PAUSE = 3
 PLAIN_TEXT = 2
@@ -81,9 +78,6 @@ class Courier:
         try:
             if claim.in_doubt and (settlement := await self._resolve_doubt(claim)):
                 return settlement
-            # A process that was suspended past its lease must not send what another process has taken over.
-            if self.now() > claim.lease_until - CALL_MS:
-                return self._wait(claim, self.now(), "the lease was about to end")
             posted = await self._post(claim, shown)
         except TransientError as error:
             return await self._after_transient_error(claim, error)
@@ -101,7 +95,12 @@ class Courier:
     async def _post(self, claim: Claim, shown: Sequence[Card]) -> Posted:
         message = compose(shown, plainness=claim.deliveries[0].plainness, digest=claim.digest)
         return await self.slack.post(
-            claim.workspace_id, claim.channel, text=message.text, blocks=message.blocks, post_id=claim.post_id
+            claim.workspace_id,
+            claim.channel,
+            text=message.text,
+            blocks=message.blocks,
+            post_id=claim.post_id,
+            lease_until=claim.lease_until,
         )
 
     async def _resolve_doubt(self, claim: Claim) -> Settlement | None:

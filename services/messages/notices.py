@@ -154,11 +154,19 @@ class Notices:
     async def _send(self, notice: Notice, message: NoticeMessage) -> None:
         if notice.begun_at is not None and (posted := await self._find_sent(notice, notice.begun_at)):
             await self._record_sent(notice, posted, None, self.now())  # due now, because its text may be out of date
-        elif notice.begun_at is None and message.is_final:
+            return
+        if notice.begun_at is None and message.is_final:
             await self.database.run(notices.drop, notice)
-        elif await self.database.run(notices.begin, notice, self.now()):
+            return
+        begun_at = self.now()
+        if await self.database.run(notices.begin, notice, begun_at, LEASE_MS):
             posted = await self.slack.post(
-                notice.workspace_id, notice.user_id, text=message.text, blocks=message.blocks, post_id=notice.id
+                notice.workspace_id,
+                notice.user_id,
+                text=message.text,
+                blocks=message.blocks,
+                post_id=notice.id,
+                lease_until=begun_at + LEASE_MS,
             )
             await self._record_sent(notice, posted, message.digest, self._next_update_at(notice, message))
 

@@ -21,6 +21,9 @@ __all__ = ["ChannelInfo", "Identity", "Posted", "Slack", "SlackUser", "error_cod
 PAGE = 200
 """Users or channels per page, as Slack recommends. https://docs.slack.dev/apis/web-api/pagination"""
 
+CALL_MS = 12_000
+"""The longest time that a call may take. The session's own timeout is shorter, see CALL_TIMEOUT in app.py."""
+
 METADATA_TYPE = "job_change_post"
 
 
@@ -40,24 +43,32 @@ class Slack:
     now: Callable[[], int]
 
     async def post(
-        self, workspace_id: str, destination: str, *, text: str, blocks: list[Json] | None = None, post_id: str
+        self,
+        workspace_id: str,
+        destination: str,
+        *,
+        text: str,
+        blocks: list[Json] | None = None,
+        post_id: str,
+        lease_until: int | None = None,
     ) -> Posted:
         """
         Post a job change to a user or channel. Also raises DestinationDeadError and MessageRefusedError.
 
         `post_id` is a UUID. It is sent as `client_msg_id`, about which Slack promises nothing, and in the metadata,
         where `find_post` looks for it. https://docs.slack.dev/reference/methods/chat.postMessage
+
+        Raises TransientError, with `retry_after` 0, if the call could last beyond `lease_until` (milliseconds).
         """
         metadata = {"event_type": METADATA_TYPE, "event_payload": {"post_id": post_id}}
-        return await self._post(
-            workspace_id, destination, text=text, blocks=blocks, metadata=metadata, client_msg_id=post_id
-        )
+        message = {"text": text, "blocks": blocks, "metadata": metadata, "client_msg_id": post_id}
+        return await self._post(workspace_id, destination, lease_until, **message)
 
     async def post_notice(
         self, workspace_id: str, destination: str, text: str, blocks: list[Json] | None = None
     ) -> Posted:
         """Post something other than a job change. Raises the same errors as `post`."""
-        return await self._post(workspace_id, destination, text=text, blocks=blocks)
+        return await self._post(workspace_id, destination, None, text=text, blocks=blocks)
 
     async def reply(self, workspace_id: str, posted: Posted, text: str) -> Posted:
         """
@@ -66,11 +77,11 @@ class Slack:
         https://docs.slack.dev/reference/methods/chat.postMessage#threads
         """
         thread = {"thread_ts": posted.ts, "reply_broadcast": True}
-        return await self._post(workspace_id, posted.channel, text=text, **thread)
+        return await self._post(workspace_id, posted.channel, None, text=text, **thread)
 
-    async def _post(self, workspace_id: str, destination: str, **message: object) -> Posted:
-        options = {"unfurl_links": False, "unfurl_media": False}
-        return _posted(await self._write(workspace_id, "chat.postMessage", channel=destination, **options, **message))
+    async def _post(self, workspace_id: str, destination: str, lease_until: int | None, **message: object) -> Posted:
+        arguments = {"channel": destination, "unfurl_links": False, "unfurl_media": False, **message}
+        return _posted(await self._write(workspace_id, "chat.postMessage", lease_until, **arguments))
 
     async def update(self, workspace_id: str, posted: Posted, *, text: str, blocks: list[Json] | None = None) -> Posted:
         """https://docs.slack.dev/reference/methods/chat.update"""
@@ -182,9 +193,9 @@ class Slack:
         team_id = str(answer.get("team_id") or answer.get("enterprise_id") or "")
         return Identity(team_id, str(answer.get("team") or ""), str(answer.get("user_id") or ""), scopes)
 
-    async def _write(self, workspace_id: str, method: str, **arguments: object) -> Json:
+    async def _write(self, workspace_id: str, method: str, lease_until: int | None = None, **arguments: object) -> Json:
         present = {name: value for name, value in arguments.items() if value is not None}
-        return body(await self._call(workspace_id, method, json=present))
+        return body(await self._call(workspace_id, method, json=present, lease_until=lease_until))
 
     async def _read(self, workspace_id: str, method: str, absent: tuple[str, ...], **arguments: object) -> Json | None:
         """Return the response, or None if Slack's error is in `absent`. Every method accepts a form by POST."""
@@ -219,8 +230,12 @@ class Slack:
         *,
         data: Json | None = None,
         json: Json | None = None,
+        lease_until: int | None = None,
     ) -> AsyncSlackResponse:
         token, _ = await asyncio.gather(token_of(self.tokens, workspace_id), self._check_pause(workspace_id, method))
+        # Right before the call: a process that was suspended, or waited long for the database, may have lost its lease.
+        if lease_until is not None and self.now() > lease_until - CALL_MS:
+            raise TransientError("the lease was about to end", retry_after=0)
         headers = {"Authorization": f"Bearer {token}"}
         try:
             return await call(self.client, method, headers, data=data, json=json)

@@ -80,10 +80,11 @@ def claim(connection: Connection, now: int, lease_ms: int, workspace_id: str | N
     return Notice(**values | {"lease": lease})
 
 
-def begin(connection: Connection, notice: Notice, now: int) -> bool:
-    """Record that the notice is about to be sent. Return False if its lease was lost."""
+def begin(connection: Connection, notice: Notice, now: int, lease_ms: int) -> bool:
+    """Record that the notice is about to be sent, and prolong its lease. Return False if the lease was lost."""
     ours = (notices.c.id == notice.id) & (notices.c.lease == notice.lease)
-    return bool(connection.execute(update(notices).where(ours).values(begun_at=now)).rowcount)
+    begun = connection.execute(update(notices).where(ours).values(begun_at=now, due_at=now + lease_ms))
+    return bool(begun.rowcount)
 
 
 def settle(connection: Connection, /, notice: Notice, due_at: int | None, **values: Any) -> None:

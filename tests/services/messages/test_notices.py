@@ -462,7 +462,7 @@ async def test_a_notice_is_not_sent_twice_after_a_crash(acme, sender, clock):
     """Without the id of the direct message, the app cannot check whether it arrived."""
     await welcome(acme, clock)
     notice = await acme.database.run(notices.claim, clock(), LEASE_MS)
-    await acme.database.run(notices.begin, notice, clock())
+    await acme.database.run(notices.begin, notice, clock(), LEASE_MS)
     await acme.api.post(acme.id, acme.dana.id, text="sent before", post_id=notice.id)
 
     await pass_time(sender, clock, 2 * LEASE_MS / 1_000)
@@ -475,7 +475,7 @@ async def test_a_notice_is_sent_exactly_once_if_the_app_can_look_it_up(acme, sen
     """In a direct message with earlier job changes. Then it is updated like any other."""
     await welcome(acme, clock)
     notice = await acme.database.run(notices.claim, clock(), LEASE_MS)
-    await acme.database.run(notices.begin, notice, clock())
+    await acme.database.run(notices.begin, notice, clock(), LEASE_MS)
     posted = await acme.api.post_notice(acme.id, acme.dana.id, "an earlier one")
     await acme.database.run(remember_dm, acme, posted.channel)
     if arrived:

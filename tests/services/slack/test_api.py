@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -45,6 +46,23 @@ async def test_a_post_has_its_id_and_no_link_previews(acme):
         "unfurl_links": False,
         "unfurl_media": False,
     }
+
+
+async def test_nothing_is_posted_if_the_lease_could_end_during_the_call(acme, clock):
+    """The process may have been suspended, or waited for the database, after it last looked at its lease."""
+    tokens, lease_until = acme.api.tokens, clock() + 30_000
+
+    async def slow_tokens(workspace_id: str) -> str | None:
+        clock.advance(seconds=20)
+        return await tokens(workspace_id)
+
+    with pytest.raises(TransientError) as raised:
+        await replace(acme.api, tokens=slow_tokens).post(
+            acme.id, acme.wins.id, text="late", post_id=str(uuid4()), lease_until=lease_until
+        )
+
+    assert (raised.value.retry_after, raised.value.in_doubt) == (0, False)
+    assert acme.calls_of("chat.postMessage") == []
 
 
 async def test_a_post_to_a_user_returns_the_id_of_the_conversation(acme):
