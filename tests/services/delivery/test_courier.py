@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import func, select, update
@@ -101,6 +102,25 @@ async def test_an_ambiguous_failure_that_was_performed_is_not_repeated(world, da
     assert len(world.direct_messages("Dana Reyes")) == 2
     assert (await world.outcome(job_change_id))[:2] == ("delivered", "dri")
     assert "in doubt" in [step.step for step in await world.database.run(steps_of, job_change_id)]
+
+
+async def test_a_message_is_found_even_if_our_clock_is_an_hour_ahead_of_slacks(world, dana):
+    """Slack says by its own clock when a message was posted."""
+
+    def ahead() -> int:
+        return world.clock() + 3_600_000
+
+    courier = replace(world.worker.courier, now=ahead)
+    worker = replace(world.worker, courier=courier, router=replace(world.worker.router, now=ahead), now=ahead)
+    world.slack.faults.add(POST, perform=True, times=1, status=500)
+    job_change_id = await world.accept(source_event_id="doubt")
+
+    for _ in range(3):
+        await worker.drain()
+        world.clock.advance(seconds=2)
+
+    assert len(world.direct_messages("Dana Reyes")) == 2
+    assert (await world.outcome(job_change_id))[:2] == ("delivered", "dri")
 
 
 async def test_an_ambiguous_failure_that_was_not_performed_is_sent_again(world, dana):
