@@ -14,7 +14,7 @@ from tests.simulation.simulation import BrokenRuleError, Simulation
 
 ROOT = Path(__file__).parents[2]
 IN_ONE_TEST = 25
-SHORT, FULL = 50, 10_000
+SHORT, FULL = 200, 10_000
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
