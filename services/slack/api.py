@@ -86,7 +86,7 @@ class Slack:
     async def update(self, workspace_id: str, posted: Posted, *, text: str, blocks: list[Json] | None = None) -> Posted:
         """https://docs.slack.dev/reference/methods/chat.update"""
         where = {"channel": posted.channel, "ts": posted.ts}
-        return _posted(await self._write(workspace_id, "chat.update", text=text, blocks=blocks, **where))
+        return _posted(await self._write(workspace_id, "chat.update", None, text=text, blocks=blocks, **where))
 
     async def find_post(self, workspace_id: str, channel: str, post_id: str, since_ms: int) -> Posted | None:
         """
@@ -193,7 +193,7 @@ class Slack:
         team_id = str(answer.get("team_id") or answer.get("enterprise_id") or "")
         return Identity(team_id, str(answer.get("team") or ""), str(answer.get("user_id") or ""), scopes)
 
-    async def _write(self, workspace_id: str, method: str, lease_until: int | None = None, **arguments: object) -> Json:
+    async def _write(self, workspace_id: str, method: str, lease_until: int | None, **arguments: object) -> Json:
         present = {name: value for name, value in arguments.items() if value is not None}
         return body(await self._call(workspace_id, method, json=present, lease_until=lease_until))
 
