@@ -37,7 +37,7 @@ class SampleSender:
         except TransientError:
             return None, TRY_AGAIN
         except PermanentError as error:
-            return None, f"The app could not read your Slack profile ({error}), so no test was sent."
+            return None, f"The app could not read your Slack profile, so no test was sent. {error}"
         if user is None or user.email is None:
             return None, NO_ADDRESS
         added = await self.intake.accept(workspace_id, _sample(user.email))
