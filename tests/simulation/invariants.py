@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,8 +19,6 @@ from tests.simulation.slack import CHANNEL, SERIAL, Call, Message
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
-
-DEFAULT_CHANNEL_ONLY = re.compile("[CD]")
 
 
 def check_end(simulation: Simulation) -> None:
@@ -111,8 +108,8 @@ class Ending:
         doubtful = any(
             doubts >= MOST_DOUBTS and serial in self.carried[post_id] for post_id, (*_, doubts) in self.posts.items()
         )
-        routed_in_vain = any(self.serials[job_change_id] == serial for _, job_change_id, *_ in self.deliveries)
-        return doubtful or not routed_in_vain
+        has_deliveries = any(self.serials[job_change_id] == serial for _, job_change_id, *_ in self.deliveries)
+        return doubtful or not has_deliveries
 
     def _messages(self) -> Iterator[str]:
         """Every message belongs to a post whose rows say that it was sent, or that nobody knows."""
