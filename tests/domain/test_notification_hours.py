@@ -95,18 +95,18 @@ def test_a_digest_whose_time_is_over_goes_out_as_soon_as_nothing_is_quiet():
 
 @pytest.mark.parametrize("tz", [None, "", "Nowhere/Land", "../../etc/passwd", "Europe"])
 def test_an_unknown_time_zone_is_utc(tz):
-    """Nobody is kept waiting because Slack says something strange."""
+    """An unknown zone from Slack holds nobody's messages back."""
     assert str(zone_of(tz)) == "UTC"
-    assert NotificationHours(quiet_from=0, quiet_to=clock(1), tz=tz).kept_until(0, 0) == 60 * MINUTE
+    assert NotificationHours(quiet_from=0, quiet_to=clock(1), tz=tz).held_until(0, 0) == 60 * MINUTE
 
 
-def test_the_reason_names_what_keeps_it():
-    """As the trace and Home say it."""
+def test_the_reason_names_what_holds_a_delivery_back():
+    """In the words of the trace and of Home."""
     friday_evening, saturday, friday_noon = (at(f"2026-11-{text}") for text in ("20 19:00", "21 12:00", "20 12:00"))
 
-    assert WORK.why(friday_evening, friday_evening) == "quiet hours"
-    assert WORK.why(saturday, saturday) == "quiet weekend"
-    assert EVENING.why(friday_noon, friday_noon) == "daily digest"
+    assert WORK.hold_reason(friday_evening, friday_evening) == "quiet hours"
+    assert WORK.hold_reason(saturday, saturday) == "quiet weekend"
+    assert EVENING.hold_reason(friday_noon, friday_noon) == "daily digest"
     assert EVENING.format_moment(at("2026-11-20 17:00")) == "Fri 20 Nov, 17:00 (Europe/Oslo)"
 
 
