@@ -105,7 +105,11 @@ class Database:
 
     async def _drain(self, function: Callable[[Connection, list[Any]], list[Any]]) -> None:
         while waiting := self._waiting.get(function):
-            await _let_requests_arrive(waiting)
+            turns = 0
+            while turns < TURNS_TO_ARRIVE and len(waiting) < GROUP_LIMIT:
+                before = len(waiting)
+                await asyncio.sleep(0)
+                turns = turns + 1 if len(waiting) == before else 0
             group, self._waiting[function] = waiting[:GROUP_LIMIT], waiting[GROUP_LIMIT:]
             items = [item for item, _ in group]
             results = (await asyncio.gather(self.run(function, items), return_exceptions=True))[0]
@@ -153,15 +157,6 @@ def _translate_outages() -> Iterator[None]:
         if _is_outage(error):
             raise DatabaseUnavailableError(f"the database did not answer: {type(error).__name__}") from error
         raise
-
-
-async def _let_requests_arrive(waiting: list[Any]) -> None:
-    """Let requests in that have already arrived: one commit costs less than two, and nobody waits longer."""
-    turns = 0
-    while turns < TURNS_TO_ARRIVE and len(waiting) < GROUP_LIMIT:
-        before = len(waiting)
-        await asyncio.sleep(0)
-        turns = turns + 1 if len(waiting) == before else 0
 
 
 async def _until_available(attempt: Callable[[], Awaitable[Result]]) -> Result:

@@ -13,7 +13,7 @@ GENEROUS_TIMEOUT = 30.0
 
 PORTS_OF_A_PROCESS = 1_000
 PORTS_BELOW_EPHEMERAL = range(10_000, 16_000)
-"""Systems give ports from 16000 (gVisor) or 32768 (Linux) on to outgoing connections and to servers that bind port 0."""
+"""Systems give ports from 16000 (gVisor) or 32768 (Linux) to outgoing connections and to servers that bind port 0."""
 
 _worker = int(environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 _next_port = count(SystemRandom().randrange(PORTS_OF_A_PROCESS))

@@ -177,7 +177,13 @@ def _all_faults(given: Mapping[str, object], error: ValidationError) -> list[Fau
     missing = _also_missing(_without(given, [detail["loc"] for detail in details]))
     malformed = [fault.path for fault in faults]
     faults += [
-        gap.fault for gap in missing if not any(_overlap(field, path) for field in gap.fields for path in malformed)
+        gap.fault
+        for gap in missing
+        if not any(
+            (f"{field}.".startswith(f"{path}.") or f"{path}.".startswith(f"{field}."))
+            for field in gap.fields
+            for path in malformed
+        )
     ]
     return faults[:MOST_FAULTS]
 
@@ -202,10 +208,6 @@ def _without(given: Mapping[str, object], places: Sequence[tuple[int | str, ...]
                 break
             part = part[step]
     return {"signal": Signal.CUSTOM, "change_type": ChangeType.LATERAL, "person": {}} | rest
-
-
-def _overlap(field: str, path: str) -> bool:
-    return f"{field}.".startswith(f"{path}.") or f"{path}.".startswith(f"{field}.")
 
 
 _PARTS: Mapping[str, type[BaseModel]] = {

@@ -32,7 +32,12 @@ def move(options: Namespace, terminal: Terminal) -> int:
     if file is None:
         raise RefusedError("DATABASE_URL is not a SQLite file, so there is nothing to move.", status=2)
     with terminal.database() as source, _alone(file), opened(_checked(options.to)) as target:
-        _bring_up(target)
+        try:
+            migrate(target)
+        except DatabaseUnavailableError:
+            raise RefusedError(
+                "The new database is not responding. Check --to and that the database is running."
+            ) from None
         if filled_tables := target.run_sync(moving.non_empty_tables):
             raise RefusedError(f"The new database is not empty: {', '.join(filled_tables)}. Nothing was copied.")
         sums = _move_all(source, target, terminal)
@@ -43,13 +48,6 @@ def move(options: Namespace, terminal: Terminal) -> int:
     terminal.note(f"All data was moved. Set DATABASE_URL to the new address{keys}, then start the app.")
     terminal.note(f"{file} was not changed.")
     return 0
-
-
-def _bring_up(target: Database) -> None:
-    try:
-        migrate(target)
-    except DatabaseUnavailableError:
-        raise RefusedError("The new database is not responding. Check --to and that the database is running.") from None
 
 
 def _move_all(source: Database, target: Database, terminal: Terminal) -> Sequence[tuple[str, TableChecksum]]:

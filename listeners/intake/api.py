@@ -186,22 +186,18 @@ async def _body(request: web.Request, seconds: float) -> bytes:
         if request.content.is_eof():  # the whole body has arrived, as for nearly every request
             return request.content.read_nowait()
         async with asyncio.timeout(seconds):
-            return await _streamed(request)
+            body = bytearray()
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > LARGEST_BODY:
+                    raise _too_large()
+            return bytes(body)
     except (HttpProcessingError, web.RequestPayloadError):
         raise _RefusedRequestError(400, "The body is malformed.") from None
     except ConnectionResetError:  # the sender is gone and will not read this answer
         raise _RefusedRequestError(400, "The body is incomplete.") from None
     except TimeoutError:
         raise _RefusedRequestError(408, "The body was not received in time.", headers={"Connection": "close"}) from None
-
-
-async def _streamed(request: web.Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > LARGEST_BODY:
-            raise _too_large()
-    return bytes(body)
 
 
 def _too_large() -> _RefusedRequestError:

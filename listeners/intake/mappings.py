@@ -70,7 +70,11 @@ async def preview(dialog: Dialog) -> None:
     source, typed, row = _typed(dialog)
 
     async def make_view() -> View:
-        return _previewed(source, typed, row)
+        try:
+            job_change = try_mapping(decoded(typed, "the field mapping"), decoded(row, "the sample row"), source)
+        except InvalidJobChangeError as error:
+            return mapping_view(source, typed, row, f":no_entry: Not valid: {escape(str(error), 800)}")
+        return mapping_view(source, typed, row, f"*Preview*\n{one_line(job_change)}")
 
     await dialog.change(TITLE, make_view)
 
@@ -101,14 +105,6 @@ async def save(dialog: Dialog, field_mappings: FieldMappings, home: Home) -> Non
 async def _mappings_view(dialog: Dialog, field_mappings: FieldMappings, home: Home, note: str | None = None) -> View:
     mappings = await field_mappings.all_of(dialog.workspace_id)
     return mappings_view(mappings, home.intake_url(dialog.workspace_id), note)
-
-
-def _previewed(source: str, typed: str, row: str) -> View:
-    try:
-        job_change = try_mapping(decoded(typed, "the field mapping"), decoded(row, "the sample row"), source)
-    except InvalidJobChangeError as error:
-        return mapping_view(source, typed, row, f":no_entry: Not valid: {escape(str(error), 800)}")
-    return mapping_view(source, typed, row, f"*Preview*\n{one_line(job_change)}")
 
 
 def _typed(dialog: Dialog) -> tuple[str, str, str]:

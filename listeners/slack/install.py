@@ -168,7 +168,12 @@ class Installing:
         """Return the link and its workspace, or a page that explains why the link does not work."""
         link = InstallLink.unseal(self.cipher, sealed, self.now())
         workspace = await self.database.run(workspaces.find, link.workspace_id) if link else None
-        if link is None or workspace is None or not workspace.is_active or not _is_valid_for(link, workspace, browser):
+        if (
+            link is None
+            or workspace is None
+            or not workspace.is_active
+            or not (link.installed_at == str(workspace.installed_at) and link.is_for_browser(browser))
+        ):
             return self.pages.notice(_EXPIRED)
         try:
             installer = await self.slack.user(workspace.id, link.user_id)
@@ -195,10 +200,6 @@ _EXPIRED = Notice(
     action="Go to the home page",
     status=403,
 )
-
-
-def _is_valid_for(link: InstallLink, workspace: Workspace, browser: str) -> bool:
-    return link.installed_at == str(workspace.installed_at) and link.is_for_browser(browser)
 
 
 def plain(mrkdwn: str) -> str:

@@ -85,7 +85,16 @@ class SocketMode:
             url = self._addresses.pop() if self._addresses else await self.slack.address()
             async with self.http.ws_connect(url, heartbeat=PING_SECONDS, timeout=CLOSE_TIMEOUT) as socket:
                 async for message in socket:
-                    self._handle(socket, _object(message), leaving, stop)
+                    try:
+                        data = json.loads(message.data) if message.type is aiohttp.WSMsgType.TEXT else None
+                    except (ValueError, RecursionError):
+                        data = None
+                    envelope = data if isinstance(data, dict) else {}
+                    if envelope.get("type") == "disconnect":
+                        log.info("Socket Mode: Slack requested a new connection (%s)", str(envelope.get("reason"))[:50])
+                        leaving.set()
+                    elif isinstance(envelope.get("envelope_id"), str) and not stop.is_set():
+                        _keep(self._answers, asyncio.create_task(self._answer(socket, envelope)))
         except (PermanentError, TransientError) as error:
             log.warning("Socket Mode: %s", error)
             await asyncio.sleep(getattr(error, "retry_after", None) or 0)
@@ -94,19 +103,6 @@ class SocketMode:
             log.warning("Socket Mode: could not connect to Slack (%s)", type(error).__name__)
         finally:
             leaving.set()
-
-    def _handle(
-        self,
-        socket: aiohttp.ClientWebSocketResponse,
-        envelope: dict[str, Any],
-        leaving: asyncio.Event,
-        stop: asyncio.Event,
-    ) -> None:
-        if envelope.get("type") == "disconnect":
-            log.info("Socket Mode: Slack requested a new connection (%s)", str(envelope.get("reason"))[:50])
-            leaving.set()
-        elif isinstance(envelope.get("envelope_id"), str) and not stop.is_set():
-            _keep(self._answers, asyncio.create_task(self._answer(socket, envelope)))
 
     async def _answer(self, socket: aiohttp.ClientWebSocketResponse, envelope: dict[str, Any]) -> None:
         payload = envelope.get("payload")
@@ -126,15 +122,6 @@ class SocketMode:
 def _keep(tasks: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
     tasks.add(task)
     task.add_done_callback(tasks.discard)
-
-
-def _object(message: aiohttp.WSMessage) -> dict[str, Any]:
-    """Return the message's JSON object, or an empty one if it holds none."""
-    try:
-        data = json.loads(message.data) if message.type is aiohttp.WSMsgType.TEXT else None
-    except (ValueError, RecursionError):
-        data = None
-    return data if isinstance(data, dict) else {}
 
 
 def _retry_headers(envelope: dict[str, Any]) -> dict[str, str]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 from domain.delivery import JobChangeRecord
 from domain.job_change.model import JobChange
@@ -55,7 +55,7 @@ class Intake:
         """Accept the valid items in one commit. Return a result or an error for each item, in order."""
         own = await self._field_mappings(workspace_id, raws, sender)
         items: list[JobChange | InvalidJobChangeError] = []
-        for chunk in _chunks(raws):
+        for chunk in (raws[start : start + READ_AT_ONCE] for start in range(0, len(raws), READ_AT_ONCE)):
             items += [_parsed(raw, sender, own) for raw in chunk]
             await asyncio.sleep(0)
         changes = [item for item in items if isinstance(item, JobChange)]
@@ -100,12 +100,10 @@ def _parsed(raw: object, sender: str | None, own: Mapping[str, RowMapping]) -> J
 
 
 def _row(workspace_id: str, change: JobChange, now: int) -> NewJobChange:
-    return NewJobChange(workspace_id, change.key(_day(now)), change.source, change.to_stored(), now)
-
-
-def _day(now: int) -> date:
-    return datetime.fromtimestamp(now / 1_000, UTC).date()
-
-
-def _chunks(raws: Sequence[object]) -> Iterator[Sequence[object]]:
-    return (raws[start : start + READ_AT_ONCE] for start in range(0, len(raws), READ_AT_ONCE))
+    return NewJobChange(
+        workspace_id,
+        change.key(datetime.fromtimestamp(now / 1_000, UTC).date()),
+        change.source,
+        change.to_stored(),
+        now,
+    )

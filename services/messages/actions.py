@@ -105,7 +105,10 @@ class DeliveryActions:
         delivery = actionable.delivery
         if problem := await self._reassign_problem(delivery, actor, to):
             return ActionResult(problem, can_choose_again=True)
-        name = await self._name(workspace_id, actor)
+        user: SlackUser | None = None
+        with suppress(TransientError, PermanentError):  # the action also works without the name
+            user = await self.slack.user(workspace_id, actor)
+        name = (user and user.name) or "A colleague"
         ending = f": “{comment.strip()[:LONGEST_COMMENT]}”" if comment.strip() else "."
         if to is None:
             channel = await self._channel_of(actionable) if is_person(delivery.destination) else delivery.destination
@@ -215,12 +218,6 @@ class DeliveryActions:
             return "they do not exist in Slack"
         problem = member_of(user, workspace_id).problem
         return _PROBLEMS.get(problem, "they are not a member of this workspace") if problem else None
-
-    async def _name(self, workspace_id: str, user_id: str) -> str:
-        user: SlackUser | None = None
-        with suppress(TransientError, PermanentError):  # the action also works without the name
-            user = await self.slack.user(workspace_id, user_id)
-        return (user and user.name) or "A colleague"
 
 
 def _new_delivery(delivery: Delivery, destination: str, role: Role, reason: str) -> NewDelivery:

@@ -142,7 +142,11 @@ class Notices:
         message = notice_message(notice.kind, context)
         try:
             if notice.channel and notice.ts:
-                await self._update(notice, Posted(notice.channel, notice.ts), message)
+                posted = Posted(notice.channel, notice.ts)
+                if message.digest != notice.shown:
+                    await self.slack.update(notice.workspace_id, posted, text=message.text, blocks=message.blocks)
+                due_at = self._next_update_at(notice, message)
+                await self.database.run(notices.settle, notice, due_at, shown=message.digest, attempts=0)
             else:
                 await self._send(notice, message)
         except TransientError as error:
@@ -184,12 +188,6 @@ class Notices:
         if dm is None:
             raise PermanentError("it may have arrived already, and the app cannot check")
         return await self.slack.find_post(notice.workspace_id, dm, notice.id, begun_at - SKEW_MS)
-
-    async def _update(self, notice: Notice, posted: Posted, message: NoticeMessage) -> None:
-        if message.digest != notice.shown:
-            await self.slack.update(notice.workspace_id, posted, text=message.text, blocks=message.blocks)
-        due_at = self._next_update_at(notice, message)
-        await self.database.run(notices.settle, notice, due_at, shown=message.digest, attempts=0)
 
     def _next_update_at(self, notice: Notice, message: NoticeMessage) -> int | None:
         return None if message.is_final else next_update_at(notice.kind, notice.made_at, self.now())

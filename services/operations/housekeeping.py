@@ -38,16 +38,14 @@ class Housekeeping:
             log.warning("Scheduled %d lanes that had waiting deliveries but no due time", stranded)
         for workspace_id, days in (await self.database.run(housekeeping.retentions)).items():
             retention_days = min(days or self.retention_days, self.retention_days)
-            await self._erase_expired(workspace_id, now - retention_days * DAY_MS)
+            before = now - retention_days * DAY_MS
+            # Start where the last round stopped: no job change ends in the past.
+            since = self._erased_until.get(workspace_id, 0)
+            while since < before:
+                since = await self.database.run(housekeeping.erase_expired, workspace_id, since, before, self.at_once)
+            self._erased_until[workspace_id] = before
         for workspace in await self.database.run(workspaces.all_active):
             await DayCounts(self.database, self.now).count_past_days(workspace.id)
         gone_before = now - GONE_DAYS * DAY_MS
         while await self.database.run(workspace_erasure.erase_long_gone, gone_before, now, self.at_once):
             log.info("Erased data of a workspace that uninstalled the app over %d days ago", GONE_DAYS)
-
-    async def _erase_expired(self, workspace_id: str, before: int) -> None:
-        # Start where the last round stopped: no job change ends in the past.
-        since = self._erased_until.get(workspace_id, 0)
-        while since < before:
-            since = await self.database.run(housekeeping.erase_expired, workspace_id, since, before, self.at_once)
-        self._erased_until[workspace_id] = before

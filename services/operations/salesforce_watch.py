@@ -54,7 +54,15 @@ class SalesforceWatch:
         for workspace_id in await self.sessions.database.run(connections.idle, self.now() - IDLE_MS):
             await self._renew(workspace_id)
         for status in await self.sessions.database.run(connections.all_statuses):
-            await self._notify(status)
+            if status.problem:
+                await self.notices.salesforce_broken(status.workspace_id, status.connected_by)
+            else:
+                await self._resolve(status.workspace_id, SALESFORCE_BROKEN)
+            used, limit = status.api_used or 0, status.api_limit or 0
+            if limit and used >= limit * CALLS_ARE_LOW:
+                await self.notices.salesforce_calls_low(status.workspace_id, status.connected_by)
+            elif used < limit * CALLS_ARE_FINE:
+                await self._resolve(status.workspace_id, SALESFORCE_CALLS_LOW)
             await self._add_org_name(status)
         return False
 
@@ -80,17 +88,6 @@ class SalesforceWatch:
         self._tried[workspace_id] = self.now()
         with suppress(PermanentError, TransientError):  # stored with the connection, which is checked for problems
             await self.sessions.renew(workspace_id, connection.access_token)
-
-    async def _notify(self, status: ConnectionStatus) -> None:
-        if status.problem:
-            await self.notices.salesforce_broken(status.workspace_id, status.connected_by)
-        else:
-            await self._resolve(status.workspace_id, SALESFORCE_BROKEN)
-        used, limit = status.api_used or 0, status.api_limit or 0
-        if limit and used >= limit * CALLS_ARE_LOW:
-            await self.notices.salesforce_calls_low(status.workspace_id, status.connected_by)
-        elif used < limit * CALLS_ARE_FINE:
-            await self._resolve(status.workspace_id, SALESFORCE_CALLS_LOW)
 
     async def _resolve(self, workspace_id: str, notice: str) -> None:
         before = self.now() - QUIET_MS

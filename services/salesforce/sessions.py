@@ -75,7 +75,12 @@ class SalesforceSessions:
         if connection is None:
             return None
         if workspace is not None:
-            self._check_daily_limit(workspace, connection)
+            limit = workspace.salesforce_daily_calls
+            if connection.our_calls_on(self.now()) >= limit:
+                raise TransientError(
+                    f"the app's daily limit of {limit:,} Salesforce API calls is reached",
+                    retry_after=DAILY_LIMIT_RETRY_SECONDS,
+                )
         if connection.access_token is None or connection.instance_url is None:
             return await self.renew(workspace_id, connection.access_token)
         return Session(workspace_id, connection.instance_url, connection.access_token)
@@ -176,14 +181,6 @@ class SalesforceSessions:
             await self._revoke(connection.login_url, token)
         return True
 
-    def _check_daily_limit(self, workspace: Workspace, connection: SalesforceConnection) -> None:
-        limit = workspace.salesforce_daily_calls
-        if connection.our_calls_on(self.now()) >= limit:
-            raise TransientError(
-                f"the app's daily limit of {limit:,} Salesforce API calls is reached",
-                retry_after=DAILY_LIMIT_RETRY_SECONDS,
-            )
-
     @property
     def serves_every_workspace(self) -> bool:
         """Whether the operator's credentials can use the client credentials flow, which needs an org's own domain."""
@@ -201,7 +198,15 @@ class SalesforceSessions:
         try:
             tokens = await self._request_tokens(connection, grant)
         except GrantRefusedError as error:
-            return await self._handle_refused_grant(connection, error)
+            if connection.refresh_token is None:  # client credentials work again once an admin has fixed Salesforce
+                await self.database.run(connections.give_up_renewal, connection.workspace_id, str(error))
+                raise
+            newer = await self.database.run(
+                connections.refuse_renewal, self.cipher, connection.workspace_id, connection.refresh_token, str(error)
+            )
+            if newer is None:
+                raise
+            return _session(newer.workspace_id, newer.instance_url, newer.access_token)
         except (PermanentError, TransientError) as error:
             reason = str(error) if isinstance(error, PermanentError) else None
             await self.database.run(connections.give_up_renewal, connection.workspace_id, reason)
@@ -212,18 +217,6 @@ class SalesforceSessions:
             connections.store_tokens, self.cipher, connection.workspace_id, tokens, self.now()
         )
         return Session(connection.workspace_id, tokens.instance_url, tokens.access_token)
-
-    async def _handle_refused_grant(self, connection: SalesforceConnection, error: PermanentError) -> Session | None:
-        """Raise the error, unless another replica has renewed the session, which makes our refresh token invalid."""
-        if connection.refresh_token is None:  # client credentials work again once an admin has fixed Salesforce
-            await self.database.run(connections.give_up_renewal, connection.workspace_id, str(error))
-            raise error
-        newer = await self.database.run(
-            connections.refuse_renewal, self.cipher, connection.workspace_id, connection.refresh_token, str(error)
-        )
-        if newer is None:
-            raise error
-        return _session(newer.workspace_id, newer.instance_url, newer.access_token)
 
     async def _request_tokens(self, connection: SalesforceConnection, grant: dict[str, str]) -> SalesforceTokens:
         client_id = connection.client_id or self.client_id

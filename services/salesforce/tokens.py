@@ -41,7 +41,9 @@ def read_tokens(status: int, body: bytes, login_url: str) -> SalesforceTokens:
         raise kind(f"{login_url} does not seem to be Salesforce (status {status}). Check SALESFORCE_LOGIN_URL")
     if status != 200 or not isinstance(answer.get("access_token"), str):
         raise _refusal(str(answer.get("error"))[:50], str(answer.get("error_description"))[:200])
-    org_id, user_id = _identity(answer.get("id"))
+    url = answer.get("id")
+    match = re.search(r"/id/(00D\w+)/(005\w+)$", url) if isinstance(url, str) else None
+    org_id, user_id = (match[1], match[2]) if match else (None, None)
     refresh_token = answer.get("refresh_token")
     return SalesforceTokens(
         access_token=answer["access_token"],
@@ -83,9 +85,3 @@ def _refusal(error: str, description: str) -> PermanentError | TransientError:
     advice = _ADVICE.get(error, "Check the External Client App and SALESFORCE_LOGIN_URL")
     kind = GrantRefusedError if error == "invalid_grant" else PermanentError
     return kind(f"{text}. {advice}")
-
-
-def _identity(url: object) -> tuple[str | None, str | None]:
-    """Return org id and user id of an identity URL, `https://…/id/00D…/005…`."""
-    match = re.search(r"/id/(00D\w+)/(005\w+)$", url) if isinstance(url, str) else None
-    return (match[1], match[2]) if match else (None, None)

@@ -244,7 +244,11 @@ class Slack:
                 raise _AbsentError from error
             our_error = failure(error)
             if isinstance(our_error, TransientError) and our_error.retry_after is not None:
-                await self._pause(workspace_id, method, our_error.retry_after)
+                now = self.now()
+                until = now + round(our_error.retry_after * 1000)
+                await self.database.run(
+                    pauses.pause, workspace_id, subject(method), until, now, "Slack rate limit reached"
+                )
             raise our_error from error
 
     async def _check_pause(self, workspace_id: str, method: str) -> None:
@@ -252,11 +256,6 @@ class Slack:
         until = await self.database.gather(pauses.paused_until_each, (workspace_id, subject(method), now))
         if until is not None:
             raise TransientError(f"Slack rate limit for {method}", retry_after=(until - now) / 1000)
-
-    async def _pause(self, workspace_id: str, method: str, seconds: float) -> None:
-        now = self.now()
-        until = now + round(seconds * 1000)
-        await self.database.run(pauses.pause, workspace_id, subject(method), until, now, "Slack rate limit reached")
 
 
 def subject(method: str) -> str:

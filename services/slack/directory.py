@@ -124,9 +124,15 @@ class Directory:
                 has_emails = has_emails or any(user.email for user in page)
                 for user in page:
                     for email in wanted & {user.email, user.id.lower()}:
-                        _prefer(by_email, email, member_of(user, workspace_id))
+                        member = member_of(user, workspace_id)
+                        if email not in by_email or by_email[email].problem is not None:
+                            by_email[email] = member
                 if pages == LISTED_PAGES:
-                    await self._pause_listing(workspace_id)
+                    now = self.now()
+                    until = now + LISTING_PAUSE_MS
+                    await self.database.run(
+                        pauses.pause, workspace_id, LISTING, until, now, "the workspace has too many users to list"
+                    )
                     break
             else:
                 if has_emails:  # without users:read.email, users have no email, which does not mean they are missing
@@ -136,19 +142,6 @@ class Directory:
             log.warning("Listing the users of %s stopped at page %s: %s", workspace_id, pages + 1, error)
         await self.database.run(members.cache, workspace_id, by_email, self.now(), one_by_one=False)
         return by_email
-
-    async def _pause_listing(self, workspace_id: str) -> None:
-        now = self.now()
-        until = now + LISTING_PAUSE_MS
-        await self.database.run(
-            pauses.pause, workspace_id, LISTING, until, now, "the workspace has too many users to list"
-        )
-
-
-def _prefer(by_email: dict[str, Member], email: str, member: Member) -> None:
-    """Of a deactivated and a new account with the same address, keep the one that can be notified."""
-    if email not in by_email or by_email[email].problem is not None:
-        by_email[email] = member
 
 
 def _is_foreign(user: SlackUser, workspace_id: str) -> bool:

@@ -95,7 +95,11 @@ class SlackInstall:
             raw = await reader.channels(teams, "public_channel,private_channel")
         except PermanentError:  # without groups:read, only public channels can be listed
             raw = await reader.channels(teams, "public_channel")
-        channels = {channel.id: channel for channel in map(ChannelInfo.of, raw) if _can_be_chosen(channel)}
+        channels = {
+            channel.id: channel
+            for channel in map(ChannelInfo.of, raw)
+            if (not channel.is_archived and (channel.is_member or not channel.is_private))
+        }
         return ChannelList(sorted(channels.values(), key=lambda channel: channel.name), reader.is_complete)
 
 
@@ -178,10 +182,6 @@ def _installation(answer: Json, identity: Json, token: str) -> Installation:
         is_enterprise_install=answer.get("is_enterprise_install") is True,
         token_type=answer.get("token_type"),
     )
-
-
-def _can_be_chosen(channel: ChannelInfo) -> bool:
-    return not channel.is_archived and (channel.is_member or not channel.is_private)
 
 
 def _part(answer: Json, name: str) -> Json:

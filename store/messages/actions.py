@@ -75,7 +75,8 @@ def _pass_on(
     connection: Connection, delivery: Delivery, new: NewDelivery, values: dict[str, object], step: TraceStep
 ) -> bool:
     _ensure_handling(connection, delivery)
-    _lock_handlings(connection, delivery.job_change_id)
+    query = select(handlings.c.delivery_id).where(handlings.c.job_change_id == delivery.job_change_id)
+    connection.execute(query.order_by(handlings.c.delivery_id).with_for_update()).all()
     is_theirs = (handlings.c.state == HandlingState.OPEN) | (
         (handlings.c.state == HandlingState.TAKEN) & (handlings.c.actor == values["actor"])
     )
@@ -107,12 +108,6 @@ def count_reports(connection: Connection, workspace_id: str, since: int) -> int:
 def _ensure_handling(connection: Connection, delivery: Delivery) -> None:
     row = {"delivery_id": delivery.id, "job_change_id": delivery.job_change_id, "state": HandlingState.OPEN}
     connection.execute(insert_missing(connection, handlings, "delivery_id"), [row])
-
-
-def _lock_handlings(connection: Connection, job_change_id: str) -> None:
-    """Lock in one order: two people who reassign the same job change to each other must not deadlock."""
-    query = select(handlings.c.delivery_id).where(handlings.c.job_change_id == job_change_id)
-    connection.execute(query.order_by(handlings.c.delivery_id).with_for_update()).all()
 
 
 def _set_handling(

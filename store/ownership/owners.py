@@ -209,7 +209,11 @@ def send_missed(connection: Connection, workspace_id: str, owner: str, now: int,
     missed = connection.execute(select(*columns).where(mine).order_by(table.c.job_change_id).limit(most)).all()
     if user_id is None or not missed:
         return None
-    received = _already_received(connection, workspace_id, user_id, [row.job_change_id for row in missed])
+    job_change_ids = [row.job_change_id for row in missed]
+    theirs = (lanes.c.workspace_id == workspace_id) & (lanes.c.destination == user_id)
+    chosen = select(deliveries.c.job_change_id).join(lanes, lanes.c.id == deliveries.c.lane_id).where(theirs)
+    among = deliveries.c.job_change_id.in_(job_change_ids)
+    received = set(connection.execute(chosen.where(among, deliveries.c.role != Role.COPY)).scalars())
     unsent = [row for row in missed if row.job_change_id not in received]
     new = [NewDelivery(row.job_change_id, user_id, Role.DRI, row.why, row.side) for row in unsent]
     ids = [row.job_change_id for row in unsent]
@@ -220,12 +224,3 @@ def send_missed(connection: Connection, workspace_id: str, owner: str, now: int,
     add_steps(connection, [TraceStep(job_change_id, now, Step.MATCHED, detail) for job_change_id in ids])
     connection.execute(delete(table).where(mine, table.c.job_change_id.in_([row.job_change_id for row in missed])))
     return len(ids)
-
-
-def _already_received(
-    connection: Connection, workspace_id: str, user_id: str, job_change_ids: Sequence[str]
-) -> set[str]:
-    theirs = (lanes.c.workspace_id == workspace_id) & (lanes.c.destination == user_id)
-    chosen = select(deliveries.c.job_change_id).join(lanes, lanes.c.id == deliveries.c.lane_id).where(theirs)
-    among = deliveries.c.job_change_id.in_(job_change_ids)
-    return set(connection.execute(chosen.where(among, deliveries.c.role != Role.COPY)).scalars())

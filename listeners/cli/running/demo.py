@@ -68,7 +68,9 @@ async def _run(terminal: Terminal, folder: Path, port: int | None, *, once: bool
         terminal.write("Running end to end on this machine, with sample people and sample data.\n")
         await _install(stage)
         terminal.write(f"{stage.company.admin.real_name} added the app to Slack. Default channel: #{DEFAULT_CHANNEL}.")
-        await _publish_rules(stage)
+        published = await stage.app.rulebook.publish(stage.company.team.id, OPERATOR, RuleSet.parse(RULES), None)
+        if not published.stored:
+            raise RefusedError(f"The sample rules could not be published: {published.text}")
         terminal.write(
             f"{len(RULES['rules'])} ownership rules published. If none matches, the contact owner is notified."
         )
@@ -153,13 +155,6 @@ async def _install(stage: Stage) -> None:
             raise RefusedError(f"The app could not be installed: {error}.") from None
     if done.status != 200:
         raise RefusedError(f"The app could not be installed: {done.url.path} answered {done.status}.")
-
-
-async def _publish_rules(stage: Stage) -> None:
-    """Publish the sample rules. Raises RefusedError."""
-    published = await stage.app.rulebook.publish(stage.company.team.id, OPERATOR, RuleSet.parse(RULES), None)
-    if not published.stored:
-        raise RefusedError(f"The sample rules could not be published: {published.text}")
 
 
 async def _send_samples(terminal: Terminal, stage: Stage) -> list[Row]:

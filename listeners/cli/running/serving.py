@@ -21,7 +21,6 @@ from listeners.cli.running.preparing import prepared
 from listeners.cli.terminal import App, Build, RefusedError, Terminal
 from listeners.http import logs
 from listeners.http.server import create_runner
-from listeners.slack.socket_mode import SocketMode
 from services.settings import Settings
 from store.encryption import Cipher
 
@@ -58,7 +57,10 @@ def serve_worker(_options: Namespace, terminal: Terminal) -> int:
 def _serve(terminal: Terminal, parts: Parts) -> int:
     settings = terminal.settings(serving=True)
     logs.configure(settings.log_level, settings.log_format)
-    _raise_open_files_limit()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     # Without it, a thread that hangs in a call would keep the process alive.
     exit_timer = threading.Timer(EXIT_AFTER_SECONDS, os._exit, [0])
     exit_timer.daemon = True
@@ -68,13 +70,6 @@ def _serve(terminal: Terminal, parts: Parts) -> int:
     return 0
 
 
-def _raise_open_files_limit() -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
 async def _run_until_stopped(
     terminal: Terminal, settings: Settings, cipher: Cipher, parts: Parts, exit_timer: threading.Timer
 ) -> None:
@@ -82,19 +77,15 @@ async def _run_until_stopped(
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with running(terminal.build, settings, cipher, parts):
-        _tune_garbage_collector()
+        # Objects created so far live until the end. Collecting them again and again took a third of the time of an
+        # intake batch. Later objects are collected in small steps, because a collection blocks all requests: with the
+        # 20,000 objects that dropped connections leave behind it took up to 60 ms, with 2,000 it takes 3 ms.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(2_000, 20, 20)
         terminal.write(_greeting(settings, parts))
         await stop.wait()
         exit_timer.start()
-
-
-def _tune_garbage_collector() -> None:
-    # Objects created so far live until the end. Collecting them again and again took a third of the time of an intake
-    # batch. Later objects are collected in small steps, because a collection blocks all requests: with the
-    # 20,000 objects that dropped connections leave behind it took up to 60 ms, with 2,000 it takes 3 ms.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(2_000, 20, 20)
 
 
 @asynccontextmanager
@@ -103,11 +94,19 @@ async def running(build: Build, settings: Settings, cipher: Cipher, parts: Parts
     async with build(settings, cipher) as app:
         stop = asyncio.Event()
         if parts.web and app.socket_mode:
-            await _check_token(app.socket_mode)
+            try:
+                await app.socket_mode.check()
+            except PermanentError as error:
+                raise RefusedError(f"{error}.") from None
         runner = create_runner(app.web if parts.web else app.monitoring)
         port = settings.port if parts.web else settings.worker_port
         if port is not None:
-            await _listen(runner, settings.host, port)
+            await runner.setup()
+            try:
+                await web.TCPSite(runner, settings.host, port).start()
+            except OSError as error:
+                await runner.cleanup()
+                raise RefusedError(_listen_error(error, settings.host, port)) from None
         tasks = [asyncio.create_task(coroutine) for coroutine in _coroutines(app, parts, stop)]
         heartbeat = asyncio.create_task(app.heartbeat.run()) if parts.worker and app.heartbeat else None
         try:
@@ -116,7 +115,9 @@ async def running(build: Build, settings: Settings, cipher: Cipher, parts: Parts
             stop.set()
             if heartbeat:
                 heartbeat.cancel()
-            await _close(runner)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GRACE_SECONDS):
+                    await runner.cleanup()
             await asyncio.gather(*tasks)
 
 
@@ -125,28 +126,6 @@ def _coroutines(app: App, parts: Parts, stop: asyncio.Event) -> Iterator[Corouti
         yield app.worker.run(stop)
     if parts.web and app.socket_mode:
         yield app.socket_mode.run(stop)
-
-
-async def _check_token(socket_mode: SocketMode) -> None:
-    try:
-        await socket_mode.check()
-    except PermanentError as error:
-        raise RefusedError(f"{error}.") from None
-
-
-async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, host, port).start()
-    except OSError as error:
-        await runner.cleanup()
-        raise RefusedError(_listen_error(error, host, port)) from None
-
-
-async def _close(runner: web.AppRunner) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(GRACE_SECONDS):
-            await runner.cleanup()
 
 
 def _listen_error(error: OSError, host: str, port: int) -> str:

@@ -169,7 +169,7 @@ def slot_of(source: Source, place: int) -> Slot:
             return Slot(A_GROUP, source.group)
         case NamedChannel():
             return Slot(A_CHANNEL, source.channel)
-    return Slot(_value(source, place))
+    return Slot(_json(source) or f"{_UNCHANGED}{place}")
 
 
 def raw_source(slot: Slot, chain: Sequence[Source]) -> object:
@@ -210,10 +210,6 @@ def _unchanged_label(slot: Slot, choices: Choices, chain: Sequence[Source]) -> s
         return source_label(_SOURCE.validate_python(raw_source(slot, chain)), choices.labels)
     except ValidationError:
         return "Current value"
-
-
-def _value(source: Source, place: int) -> str:
-    return _json(source) or f"{_UNCHANGED}{place}"
 
 
 def _json(source: Source) -> str | None:

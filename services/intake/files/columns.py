@@ -47,15 +47,12 @@ class RowReader:
         if not isinstance(row, dict):
             raise InvalidJobChangeError([Fault("", "must be an object")])
         if self.header:
-            return self._of_columns(row)
+            row_source = str(row.get(self._source_column) or "").strip() if self._source_column else ""
+            rest = {name: value for name, value in row.items() if name != self._source_column}
+            return self._columns.read(rest, self.source or row_source or DEFAULT_SOURCE)
         source = self.source or senders.source_of(row) or DEFAULT_SOURCE
         job_change = senders.read(row, source, self.own.get(source))
         return senders.flat(row, source) if job_change is row and "person" not in row else job_change
-
-    def _of_columns(self, row: Mapping[str, Any]) -> object:
-        row_source = str(row.get(self._source_column) or "").strip() if self._source_column else ""
-        rest = {name: value for name, value in row.items() if name != self._source_column}
-        return self._columns.read(rest, self.source or row_source or DEFAULT_SOURCE)
 
     def interpret_columns(self, names: Sequence[str]) -> dict[str, str | None]:
         """Return our field for each of these columns, or None if it is kept under `custom`."""

@@ -131,16 +131,12 @@ class FileImporter:
                 )
                 run.progress, run.bytes_read = replace(counted, refused_bytes=refusals.flush()), position()
                 is_stopped = run.stop.is_set()
-                if is_stopped or number % SAVED_EVERY == 0:
-                    await self._save(plan, run.progress)
+                if not plan.is_dry_run and (is_stopped or number % SAVED_EVERY == 0):
+                    await self.database.run(imports.save, plan.workspace_id, plan.digest, run.progress, self.now())
                 if is_stopped:
                     return False
         await self.database.run(imports.finish, plan.workspace_id, plan.digest)
         return True
-
-    async def _save(self, plan: ImportPlan, progress: Progress) -> None:
-        if not plan.is_dry_run:
-            await self.database.run(imports.save, plan.workspace_id, plan.digest, progress, self.now())
 
     async def _new(self, plan: ImportPlan, changes: Sequence[JobChange]) -> int:
         """Accept job changes, and return how many are new."""

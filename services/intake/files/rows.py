@@ -93,7 +93,8 @@ def _values(text: TextIO) -> Iterator[FileRow]:
     opening = OPENING.match(window)
     at, number = opening.end() if opening else 0, 1
     while True:
-        at = _next(window, at)
+        match = _BETWEEN.match(window, at)
+        at = match.end() if match else at
         if opening and window.startswith("]", at):
             return
         value, end = _decoded(window, at)
@@ -110,11 +111,6 @@ def _values(text: TextIO) -> Iterator[FileRow]:
             fault = "is not valid JSON, or the file is cut off; everything from here on was skipped"
             yield FileRow(number, window[at : at + _SHOWN_CHARACTERS], fault)
             return
-
-
-def _next(text: str, at: int) -> int:
-    match = _BETWEEN.match(text, at)
-    return match.end() if match else at
 
 
 _decoder = json.JSONDecoder()

@@ -81,7 +81,12 @@ class SalesforcePoller:
         try:
             await self._read(lease, source)
         except TransientError as error:
-            await self._postpone(source, error)
+            now = self.now()
+            wait = round(error.retry_after * 1_000) if error.retry_after else backoff_ms(source.failures + 1, random())  # noqa: S311
+            if error.retry_after and error.retry_after >= LIMIT_RETRY_SECONDS:
+                # The pause applies to lookups too, since they would reach the same limit.
+                await self.database.run(pauses.pause, source.workspace_id, "salesforce", now + wait, now, str(error))
+            await self.database.run(sources.postpone, source, now + wait, str(error), failed=error.retry_after is None)
         except PermanentError as error:
             due_at = self.now() + RETRY_MS
             await self.database.run(sources.postpone, source, due_at, str(error), failed=True)
@@ -111,7 +116,9 @@ class SalesforcePoller:
             except PermanentError:
                 if problem is not None:
                     raise
-                query, problem = await self._without_unreadable(source, query)
+                unreadable = await find_unreadable(self.describe, source.workspace_id, query)
+                query = query.without(unreadable)
+                problem = f"the connected user cannot read {', '.join(sorted(unreadable))}" if unreadable else ""
                 continue
             cursors = [Cursor.of(row) for row in page.rows]
             refused = await self._accept(source, query, page.rows)
@@ -146,21 +153,6 @@ class SalesforcePoller:
                 if isinstance(result, InvalidJobChangeError):
                     refused.append(f"{row['Id']}: {result}"[:300])
         return refused
-
-    async def _without_unreadable(self, source: Source, query: SourceQuery) -> tuple[SourceQuery, str]:
-        """Return the query without fields that cannot be read, and a text that names them."""
-        unreadable = await find_unreadable(self.describe, source.workspace_id, query)
-        return query.without(
-            unreadable
-        ), f"the connected user cannot read {', '.join(sorted(unreadable))}" if unreadable else ""
-
-    async def _postpone(self, source: Source, error: TransientError) -> None:
-        now = self.now()
-        wait = round(error.retry_after * 1_000) if error.retry_after else backoff_ms(source.failures + 1, random())  # noqa: S311
-        if error.retry_after and error.retry_after >= LIMIT_RETRY_SECONDS:
-            # The pause applies to lookups too, since they would reach the same limit.
-            await self.database.run(pauses.pause, source.workspace_id, "salesforce", now + wait, now, str(error))
-        await self.database.run(sources.postpone, source, now + wait, str(error), failed=error.retry_after is None)
 
 
 def _limit_reached(source: Source, connection: SalesforceConnection, daily_limit: int, now: int) -> str | None:

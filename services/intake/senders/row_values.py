@@ -31,20 +31,16 @@ def converted(name: str, value: object) -> object:
     if name.startswith("custom."):
         return value
     if name == "person.emails":
-        return _emails(value)
+        if isinstance(value, str):
+            return [address for address in re.split(r"[,;\s]+", value) if address]
+        listed = value if isinstance(value, list) else [value]
+        texts = [item.get("email") or item.get("value") if isinstance(item, dict) else item for item in listed]
+        return [text for text in texts if has_value(text)]
     if name == "score":
         return _number(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
     return str(value)
-
-
-def _emails(value: object) -> list[object]:
-    if isinstance(value, str):
-        return [address for address in re.split(r"[,;\s]+", value) if address]
-    listed = value if isinstance(value, list) else [value]
-    texts = [item.get("email") or item.get("value") if isinstance(item, dict) else item for item in listed]
-    return [text for text in texts if has_value(text)]
 
 
 def _number(value: object) -> object:

@@ -108,7 +108,12 @@ class ChainWalk:
         candidate = find_candidate(source, self.context, self.above)
         self.above.append(candidate)
         if candidate.channel:
-            return self._channel(candidate, is_fallback=isinstance(source, NamedChannel) and bool(self.considered))
+            is_fallback = isinstance(source, NamedChannel) and bool(self.considered)
+            self._add_result(candidate, NOTIFIED)
+            problems = self._problems() if is_fallback else []
+            reason = no_dri_found(problems) if problems else candidate.why
+            choice = self._chosen(candidate, ())
+            return replace(choice, channel=candidate.channel, name=None, reason=reason, by_default=bool(problems))
         if candidate.group:
             return self._try_group(candidate)
         return self._try_person(candidate)
@@ -216,13 +221,6 @@ class ChainWalk:
         if not group.user_ids:
             self._skip(candidate, group.problem or "has no members")
         return self._chosen(candidate, tuple(recipients)) if recipients else None
-
-    def _channel(self, candidate: Candidate, *, is_fallback: bool) -> SideChoice:
-        self._add_result(candidate, NOTIFIED)
-        problems = self._problems() if is_fallback else []
-        reason = no_dri_found(problems) if problems else candidate.why
-        choice = self._chosen(candidate, ())
-        return replace(choice, channel=candidate.channel, name=None, reason=reason, by_default=bool(problems))
 
     def _chosen(self, candidate: Candidate, user_ids: tuple[str, ...]) -> SideChoice:
         return SideChoice(

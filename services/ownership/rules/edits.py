@@ -29,7 +29,11 @@ def with_named(rules: RuleSet, kind: str, old: str | None, name: str, value: obj
         if old is not None:
             entries.pop(old, None)
         entries[name] = value
-        _rename(raw, kind, old, name)
+        source, field = _NAMED_BY[kind]
+        for rule in raw["rules"]:
+            for entry in rule["tell"]:
+                if entry["source"] == source and entry[field] == old:
+                    entry[field] = name
 
     return _changed(rules, change)
 
@@ -48,14 +52,6 @@ def _changed(rules: RuleSet, change: Callable[[Raw], object]) -> RuleSet:
     raw = json.loads(rules.to_json())
     change(raw)
     return RuleSet.parse(raw)
-
-
-def _rename(raw: Raw, kind: str, old: str | None, name: str) -> None:
-    source, field = _NAMED_BY[kind]
-    for rule in raw["rules"]:
-        for entry in rule["tell"]:
-            if entry["source"] == source and entry[field] == old:
-                entry[field] = name
 
 
 def mark_of(rule: Rule) -> str:

@@ -22,22 +22,19 @@ def unreachable(rules: Sequence[Rule]) -> list[RuleIssue]:
     for number, rule in enumerate(rules):
         if not rule.enabled:
             continue
-        kinds = _kinds(rule.when)
+        kinds = frozenset(
+            (side, change_type, signal)
+            for side, change_type, signal in product(
+                (rule.when.side,) if rule.when.side else _SIDES,
+                rule.when.change_type or ChangeType,
+                rule.when.signal or Signal,
+            )
+            if side == "current" or change_type in _PAST
+        )
         if reason := _impossible(rule.when, kinds) or _covered(rule.when, kinds, above):
             issues.append(RuleIssue(f"rules.{number}", f"“{rule.name}” is unreachable: {reason}", is_warning=True))
         above.append((number, rule, kinds))
     return issues
-
-
-def _kinds(when: Conditions) -> frozenset[Kind]:
-    """The possible combinations of side, change type and signal that match."""
-    return frozenset(
-        (side, change_type, signal)
-        for side, change_type, signal in product(
-            (when.side,) if when.side else _SIDES, when.change_type or ChangeType, when.signal or Signal
-        )
-        if side == "current" or change_type in _PAST
-    )
 
 
 def _impossible(when: Conditions, kinds: frozenset[Kind]) -> str | None:
@@ -61,7 +58,7 @@ def _covered(
 ) -> str | None:
     remaining, covering = set(kinds), []
     for number, rule, matched in above:
-        if not remaining.isdisjoint(matched) and _covers(rule.when, when):
+        if not remaining.isdisjoint(matched) and all(_implied(rule.when, when)):
             remaining -= matched
             covering.append(f"{number + 1} (“{rule.name}”)")
         if not remaining:
@@ -69,11 +66,6 @@ def _covered(
             verb = "matches" if len(covering) == 1 else "match"
             return f"{rules} {' and '.join(covering)} above {verb} everything it would match"
     return None
-
-
-def _covers(above: Conditions, below: Conditions) -> bool:
-    """Whether `above` matches everything that `below` matches, apart from side, change type and signal."""
-    return all(_implied(above, below))
 
 
 def _implied(above: Conditions, below: Conditions) -> Iterator[bool]:

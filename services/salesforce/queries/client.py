@@ -236,7 +236,9 @@ class MeasuredSession(requests.Session):
             status = response.status_code
         finally:
             seconds = time.perf_counter() - started
-            self._measures.called("salesforce", _resource(urlsplit(request.url or "").path), status, seconds)
+            self._measures.called(
+                "salesforce", "".join(urlsplit(request.url or "").path.split("/")[4:5]), status, seconds
+            )
         return response
 
 
@@ -305,8 +307,3 @@ def nearest_version(answer: object) -> str:
     versions = sorted((name for name in listed if isinstance(name, str) and re.fullmatch(r"\d+\.\d", name)), key=float)
     older = [name for name in versions if float(name) <= float(API_VERSION)]
     return (older[-1:] or versions[:1] or [API_VERSION])[0]
-
-
-def _resource(path: str) -> str:
-    """Return `query` of `/services/data/v66.0/query/01g…`, since ids would make a metrics series each."""
-    return "".join(path.split("/")[4:5])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeGuard
+from typing import Any
 from urllib.parse import quote
 
 from domain.job_change.field_types import long_salesforce_id
@@ -219,11 +219,13 @@ def _named(required: RequiredRecords, sobject: str) -> list[str]:
 
 
 def _ids(sobject: str, values: Iterable[str | None]) -> list[str]:
-    return sorted({long_salesforce_id(value) for value in values if _is_id(value, _PREFIXES[sobject])})
-
-
-def _is_id(value: str | None, prefix: str) -> TypeGuard[str]:
-    return value is not None and value.startswith(prefix) and _ID.fullmatch(value) is not None
+    return sorted(
+        {
+            long_salesforce_id(value)
+            for value in values
+            if (value is not None and value.startswith(_PREFIXES[sobject]) and _ID.fullmatch(value) is not None)
+        }
+    )
 
 
 def _in(by: str, values: list[str]) -> str:
