@@ -230,8 +230,8 @@ _INNER = {
 def _with_unknown_under_custom(raw: Mapping[str, object]) -> dict[str, object]:
     """Move unknown fields under `custom`, nested ones by their dotted path, so that nothing from the sender is lost."""
     unknown: dict[str, object] = {}
-    known = _split(raw, "", unknown)
-    custom = known.get("custom")
+    fields = _split(raw, "", unknown)
+    custom = fields.get("custom")
     if unknown and (custom is None or isinstance(custom, dict)):
         kept = dict(custom or {})
         for name, value in unknown.items():
@@ -239,17 +239,17 @@ def _with_unknown_under_custom(raw: Mapping[str, object]) -> dict[str, object]:
             while free in kept:
                 free += "_"
             kept[free] = value
-        known["custom"] = kept
-    return known
+        fields["custom"] = kept
+    return fields
 
 
 def _split(raw: Mapping[str, object], path: str, unknown: dict[str, object]) -> dict[str, object]:
-    known = dict(raw)
+    fields = dict(raw)
     if not raw.keys() <= _FIELDS[path]:
         prefix = f"{path}." if path else ""
-        unknown.update((f"{prefix}{name}", known.pop(name)) for name in raw if name not in _FIELDS[path])
+        unknown.update((f"{prefix}{name}", fields.pop(name)) for name in raw if name not in _FIELDS[path])
     for name, inner in _INNER[path]:
         value = raw.get(name)
         if isinstance(value, dict):
-            known[name] = _split(value, inner, unknown)
-    return known
+            fields[name] = _split(value, inner, unknown)
+    return fields

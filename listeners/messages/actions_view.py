@@ -89,13 +89,13 @@ def mute_view(actionable: ActionableDelivery) -> View:
     change = actionable.job_change
     choices: dict[str, str] = {change.change_type: CHANGES[change.change_type], change.signal: _SIGNALS[change.signal]}
     blocks = [
-        section(f"🔕 *{label}*: muted", button("Undo", UNMUTE, f"{what}:{actionable.delivery.id}"))
-        for what, label in choices.items()
-        if what in actionable.muted
+        section(f"🔕 *{label}*: muted", button("Undo", UNMUTE, f"{choice}:{actionable.delivery.id}"))
+        for choice, label in choices.items()
+        if choice in actionable.muted
     ]
-    if required := [label for what, label in choices.items() if what in actionable.required]:
+    if required := [label for choice, label in choices.items() if choice in actionable.required]:
         blocks.append(context(f"Required by your admins: {', '.join(required)}."))
-    rest = {what: label for what, label in choices.items() if what not in actionable.muted | actionable.required}
+    rest = {choice: label for choice, label in choices.items() if choice not in actionable.muted | actionable.required}
     if not rest:
         return modal("Mute", blocks)
     hint = "These job changes go to the next person in the ownership rules, or to the default channel."

@@ -115,7 +115,7 @@ class Courier:
         workspace = await self.database.run(workspaces.find, claim.workspace_id)
         if workspace and claim.destination != DEFAULT_CHANNEL and "im:history" in workspace.scopes:
             try:
-                found = await self.slack.find_post(
+                posted = await self.slack.find_post(
                     claim.workspace_id, claim.dm or claim.channel, claim.post_id, claim.begun_at - SKEW_MS
                 )
             except WorkspaceGoneError:
@@ -123,7 +123,7 @@ class Courier:
             except PermanentError:
                 pass  # the conversation cannot be read, as without the scope
             else:
-                return Sent(claim, self.now(), found.channel, found.ts) if found else None
+                return Sent(claim, self.now(), posted.channel, posted.ts) if posted else None
         if claim.doubts >= MOST_DOUBTS:
             reason = "Slack failed twice to confirm the message. It may have arrived. Retry to send it again."
             return Failed(claim, self.now(), reason)

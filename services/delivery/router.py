@@ -133,10 +133,10 @@ class Router:
         """Look up the records of the whole batch, or postpone it while the workspace is willing to wait."""
         changes = {item.id: item.change for item in readable}
         try:
-            found, unreadable = await self.decider.find_records(workspace.id, changes, rules)
+            records, unreadable = await self.decider.find_records(workspace.id, changes, rules)
         except (TransientError, PermanentError) as error:
             return await self._after_error(workspace, error)
-        return LookUp(found, unreadable)
+        return LookUp(records, unreadable)
 
     async def _after_error(
         self, workspace: Workspace, error: TransientError | PermanentError

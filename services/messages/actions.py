@@ -148,7 +148,7 @@ class DeliveryActions:
         return ActionResult(job_change_id=actionable.delivery.job_change_id)
 
     async def mute(
-        self, workspace_id: str, delivery_id: int, actor: str, what: str, *, muted: bool = True
+        self, workspace_id: str, delivery_id: int, actor: str, choice: str, *, muted: bool = True
     ) -> ActionableDelivery | str:
         """
         Mute (or unmute) job changes like this one for `actor`. Returns its new state, or why that is not possible.
@@ -158,12 +158,12 @@ class DeliveryActions:
         actionable = await self.find(workspace_id, delivery_id, actor, ActionKind.MUTE)
         if isinstance(actionable, str):
             return actionable
-        if what not in {actionable.job_change.signal, actionable.job_change.change_type}:
+        if choice not in {actionable.job_change.signal, actionable.job_change.change_type}:
             return "That cannot be muted from this message."
-        if muted and what in actionable.required:
+        if muted and choice in actionable.required:
             return CANNOT_BE_MUTED
         change = muting.mute if muted else muting.unmute
-        await self.database.run(change, actionable.delivery, actor, what, self.now())
+        await self.database.run(change, actionable.delivery, actor, choice, self.now())
         return await self.find(workspace_id, delivery_id, actor, ActionKind.MUTE)
 
     async def update_messages(self, result: ActionResult) -> str | None:

@@ -86,13 +86,13 @@ def take_due_lanes(connection: Connection, now: int, most: int) -> list[Lane]:
     Workspaces take turns, the least recently served first, each within what is left of its posts per minute. The lane
     of a default channel that has not been chosen is parked.
     """
-    found = connection.execute(_workspaces_with_due_lanes, {"now": now, "a_minute_ago": now - 60_000}).all()
-    if not found:
+    workspaces = connection.execute(_workspaces_with_due_lanes, {"now": now, "a_minute_ago": now - 60_000}).all()
+    if not workspaces:
         return []
-    connection.execute(_set_served, {"workspaces": [row.workspace_id for row in found], "now": now})
-    share = -(-most // len(found))
+    connection.execute(_set_served, {"workspaces": [row.workspace_id for row in workspaces], "now": now})
+    share = -(-most // len(workspaces))
     due, without_channel = [], []
-    for workspace_id, default_channel, budget, failures in found:
+    for workspace_id, default_channel, budget, failures in workspaces:
         # While Slack is failing for this workspace, one lane at a time finds out whether it has recovered.
         most_here = max(0, min(1 if failures else share, budget))
         for row in connection.execute(_due_lanes, {"of_workspace": workspace_id, "now": now, "most": most_here}):

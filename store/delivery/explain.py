@@ -31,14 +31,14 @@ _latest_ended = (
 
 def mentions(connection: Connection, workspace_id: str, text: str) -> list[Mention]:
     """Return the open job changes first, then those that have ended, each newest first. `text` is in lower case."""
-    found = []
+    entries = []
     for latest in (_latest_open, _latest_ended):
         searched = latest.limit(MOST_SEARCHED).subquery()
         has_text = func.lower(searched.c.payload).contains(text, autoescape=True)
         query = select(searched.c.id, searched.c.payload).where(has_text)
         rows = connection.execute(query, {"of_workspace": workspace_id})
-        found += sorted((Mention(*row) for row in rows), key=lambda mention: mention.job_change_id, reverse=True)
-    return found
+        entries += sorted((Mention(*row) for row in rows), key=lambda mention: mention.job_change_id, reverse=True)
+    return entries
 
 
 def delivered_to(connection: Connection, workspace_id: str, user_id: str, job_change_ids: Collection[str]) -> set[str]:

@@ -1,4 +1,4 @@
-"""The cache of Slack users by e-mail address."""
+"""The cache of Slack users by email address."""
 
 from __future__ import annotations
 
@@ -77,14 +77,14 @@ def refresh(connection: Connection, workspace_id: str, email: str | None, member
 
 
 def emails_of(connection: Connection, workspace_id: str, user_id: str) -> list[str]:
-    """Return the cached e-mail addresses of this Slack user."""
+    """Return the cached email addresses of this Slack user."""
     mine = (members.c.workspace_id == workspace_id) & (members.c.user_id == user_id) & members.c.problem.is_(None)
     query = select(members.c.email).where(mine, members.c.email.contains("@")).order_by(members.c.email)
     return list(connection.execute(query).scalars())
 
 
 def emails_by_user(connection: Connection, workspace_id: str, user_ids: Collection[str]) -> dict[str, str]:
-    """Return a cached e-mail address of each of these Slack users, by user id."""
+    """Return a cached email address of each of these Slack users, by user id."""
     theirs = (members.c.workspace_id == workspace_id) & members.c.user_id.in_(user_ids) & members.c.email.contains("@")
     query = select(members.c.user_id, members.c.email).where(theirs).order_by(members.c.email.desc())
     return {row.user_id: row.email for row in connection.execute(query)}

@@ -74,10 +74,10 @@ def without(base: dict[str, Any], path: str) -> dict[str, Any]:
 
 
 def read(raw: object, path: str) -> object:
-    found: object = JobChange.parse(raw)
+    value: object = JobChange.parse(raw)
     for step in path.split("."):
-        found = getattr(found, step)
-    return found
+        value = getattr(value, step)
+    return value
 
 
 def faults(raw: object) -> list[tuple[str, str]]:
@@ -417,8 +417,8 @@ def test_what_is_stored_reads_back_the_same(raw):
 @given(_JSON)
 def test_anything_is_read_or_refused(raw):
     """There is no third way: a bug would be a 500."""
-    for each in (raw, LEAST | {"person": raw}, LEAST | {"custom": raw}, LEAST | {"occurred_on": raw, "score": raw}):
-        assert refused(each) != []
+    for payload in (raw, LEAST | {"person": raw}, LEAST | {"custom": raw}, LEAST | {"occurred_on": raw, "score": raw}):
+        assert refused(payload) != []
 
 
 def refused(raw: object) -> list[Fault] | None:

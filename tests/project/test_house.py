@@ -200,7 +200,7 @@ def test_the_app_imports_only_what_requirements_lock_installs():
         for path in SOURCES
         if path.name != "picture.py"  # drives a browser, for the README's pictures
         for name in imported(path) - ours
-        if not {each.lower().replace("_", "-") for each in distributions.get(name, [])} & locked
+        if not {package.lower().replace("_", "-") for package in distributions.get(name, [])} & locked
     }
 
     assert missing == set()
@@ -289,30 +289,33 @@ async def test_every_route_is_documented_and_fuzzed(tmp_path):
 
 def test_optional_libraries_are_not_imported_at_start():
     """They cost memory and time at every start: the other database's driver, migrations, Salesforce's client."""
-    asked = "import sys, app; print(sorted({'alembic', 'psycopg', 'requests', 'simple_salesforce'} & set(sys.modules)))"
+    script = (
+        "import sys, app; print(sorted({'alembic', 'psycopg', 'requests', 'simple_salesforce'} & set(sys.modules)))"
+    )
 
-    told = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
+    output = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
 
-    assert told.stdout == "[]\n"
+    assert output.stdout == "[]\n"
 
 
 def test_no_test_is_without_an_assertion():
     """Assertions in the tests' helpers count."""
-    functions = {
-        path: [each for each in ast.walk(parsed(path)) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)]
+    defined = [
+        (path, node)
         for path in sorted((ROOT / "tests").rglob("*.py"))
-    }
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
     helpers: set[str] = set()
     for _ in range(3):  # helpers that call helpers
-        everything = [each for found in functions.values() for each in found if not each.name.startswith("test_")]
-        helpers |= {each.name for each in everything if asserts(each, helpers)}
+        helpers |= {node.name for _, node in defined if not node.name.startswith("test_") and asserts(node, helpers)}
 
     wrong = [
-        f"{path.relative_to(ROOT)}::{each.name}"
-        for path, found in functions.items()
-        for each in found
-        if each.name.startswith("test_") and not asserts(each, helpers)
+        f"{path.relative_to(ROOT)}::{node.name}"
+        for path, node in defined
+        if node.name.startswith("test_") and not asserts(node, helpers)
     ]
+
     assert wrong == []
 
 

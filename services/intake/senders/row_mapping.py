@@ -155,7 +155,7 @@ def _put(job_change: dict[str, Any], name: str, value: object) -> None:
 
 
 def _add(job_change: dict[str, Any], name: str, values: Any) -> None:
-    """Add e-mail addresses, each once. Values that are not text are kept, to be refused later."""
+    """Add email addresses, each once. Values that are not text are kept, to be refused later."""
     part, last = _locate(job_change, name)
     together = enumerate([*part.get(last, ()), *values])
     part[last] = list({item if isinstance(item, str) else number: item for number, item in together}.values())

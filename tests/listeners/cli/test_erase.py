@@ -168,8 +168,8 @@ def test_text_about_a_person_is_erased_too(operator):
     def speak(connection):
         connection.execute(update(deliveries).values(last_error="Ada Smith"))
         connection.execute(insert(trace).values(job_change_id=ada, at=1, step="in doubt", detail="Ada Smith"))
-        said = {"job_change_id": ada, "actor": "U1", "workspace_id": "T1", "at": 1, "kind": "other"}
-        connection.execute(insert(wrong_data).values(said | {"words": "Ada Smith is no CRO"}))
+        feedback = {"job_change_id": ada, "actor": "U1", "workspace_id": "T1", "at": 1, "kind": "other"}
+        connection.execute(insert(wrong_data).values(feedback | {"words": "Ada Smith is no CRO"}))
         missed = {"workspace_id": "T1", "owner": "dana@acme.example", "job_change_id": ada, "name": "Dana"}
         connection.execute(
             insert(ownership_unmatched).values(missed | {"problem": "guest", "why": "Ada Smith", "seen_at": 1})
@@ -252,9 +252,9 @@ def test_a_workspace_is_erased_with_all_of_its_data(operator):
 
     def left(connection):
         return {
-            each.name: connection.execute(select(func.count()).where(each.c.workspace_id == "T1")).scalar()
-            for each in metadata.sorted_tables
-            if "workspace_id" in each.c
+            table.name: connection.execute(select(func.count()).where(table.c.workspace_id == "T1")).scalar()
+            for table in metadata.sorted_tables
+            if "workspace_id" in table.c
         }
 
     assert {name: count for name, count in operator.do(left).items() if count} == {"audit": 1}
@@ -301,9 +301,9 @@ def test_at_a_terminal_erasing_asks_for_confirmation(operator, answer, forgotten
     with subprocess.Popen(command, cwd=ROOT, env=environ, stdin=theirs, stdout=theirs, stderr=theirs) as process:
         os.write(ours, answer)
         assert process.wait(60) == (0 if forgotten else 1)
-    said = os.read(ours, 10_000).decode()
+    output = os.read(ours, 10_000).decode()
     os.close(ours)
     os.close(theirs)
 
-    assert "Erase ada@globex.com in every workspace?" in said
+    assert "Erase ada@globex.com in every workspace?" in output
     assert (payload_of(operator, ada) is None) == forgotten

@@ -157,8 +157,8 @@ def test_a_refused_cell_cannot_run_in_a_spreadsheet(operator, tmp_path, cell):
 @pytest.mark.both_databases
 def test_a_dry_run_prints_the_same_counts_and_stores_nothing(operator, tmp_path):
     """It also counts duplicates of stored rows and of earlier rows."""
-    known = written(tmp_path / "known.csv", rows(5))
-    operator.types("import", str(known), "--workspace", "T1")
+    file = written(tmp_path / "known.csv", rows(5))
+    operator.types("import", str(file), "--workspace", "T1")
     path = written(tmp_path / "people.csv", [*rows(20), *rows(5, first=15), ["", "", "", "", "", "x"]])
 
     rehearsed = operator.types("import", str(path), "--workspace", "T1", "--dry-run")
@@ -327,9 +327,9 @@ def test_neither_a_crash_nor_ctrl_c_loses_or_repeats_a_row(operator, tmp_path):
         while how_many(operator) <= before and process.poll() is None and time.monotonic() < deadline:
             pass
         process.send_signal(how)
-        said = process.communicate(timeout=60)[1]
-        assert process.returncode == status, said
-        assert "Traceback" not in said
+        errors = process.communicate(timeout=60)[1]
+        assert process.returncode == status, errors
+        assert "Traceback" not in errors
 
     out = operator.types("import", str(path), "--workspace", "T1")
 
@@ -367,8 +367,8 @@ def test_at_a_terminal_a_bar_shows_rows_rate_and_time_left(operator, tmp_path):
     seen, piped = StringIO(), StringIO()
     bar = Console(file=seen, force_terminal=True, width=120)
 
-    asked = Namespace(file=path, workspace="T1", source=None, dry_run=False)
-    status = importing.import_file(asked, Terminal(operator.environ, build, Console(file=piped), bar))
+    options = Namespace(file=path, workspace="T1", source=None, dry_run=False)
+    status = importing.import_file(options, Terminal(operator.environ, build, Console(file=piped), bar))
 
     assert status == 0
     assert re.search(rf"100%.*{AT_ONCE} rows, [\d,]+ a second, .*\d:\d\d:\d\d", seen.getvalue())

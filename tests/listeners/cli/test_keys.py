@@ -104,16 +104,16 @@ def test_every_stored_secret_is_encrypted_with_the_first_key(operator):
 
 def test_every_table_with_secrets_is_rotated():
     """The columns that are rotated are those that are marked as encrypted in the schema."""
-    known = {(secrets.table.name, name) for secrets in stored_secrets.ALL_SECRETS for name in secrets.names}
+    declared = {(secrets.table.name, name) for secrets in stored_secrets.ALL_SECRETS for name in secrets.names}
     suspicious = {"token", "secret", "verifier", "webhook_url"}
 
-    found = {
+    columns = {
         (table.name, column.name)
         for table in metadata.sorted_tables
         for column in table.columns
         if any(column.name.endswith(word) for word in suspicious)
     }
-    assert found - known == set()
+    assert columns - declared == set()
 
 
 def test_a_second_run_changes_nothing(operator):

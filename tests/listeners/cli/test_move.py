@@ -12,7 +12,7 @@ from store.encryption import KEY_FILE
 from store.operations import moving
 from store.operations.single_process import exclusive_lock, sqlite_file
 from store.schema import deliveries, workspaces
-from store.schema import job_changes as table
+from store.schema import job_changes as stored
 from store.slack.sdk_stores import metadata
 from tests.listeners.cli.test_table import Operator, accept, fail
 from tests.store.sample_rows import add_workspace
@@ -38,10 +38,10 @@ def target(postgresql_url):
 
 def fill(connection):
     """Add a row to every empty table."""
-    for each in metadata.sorted_tables:
-        if connection.execute(select(func.count()).select_from(each)).scalar_one() == 0:
-            values = {column.name: sample(connection, column) for column in each.columns}
-            connection.execute(insert(each).values(values))
+    for table in metadata.sorted_tables:
+        if connection.execute(select(func.count()).select_from(table)).scalar_one() == 0:
+            values = {column.name: sample(connection, column) for column in table.columns}
+            connection.execute(insert(table).values(values))
 
 
 def sample(connection, column):
@@ -56,7 +56,7 @@ def sample(connection, column):
 
 
 def read(connection):
-    return {each.name: sorted(map(repr, connection.execute(select(each)).all())) for each in metadata.sorted_tables}
+    return {table.name: sorted(map(repr, connection.execute(select(table)).all())) for table in metadata.sorted_tables}
 
 
 def test_every_row_is_copied_unchanged(operator, target, postgresql_url):
@@ -90,7 +90,7 @@ def test_the_app_continues_on_the_new_database(operator, target, postgresql_url)
 
 def failed_id(database):
     return database.run_sync(
-        lambda connection: connection.execute(select(table.c.id).where(table.c.outcome == "buried")).scalar_one()
+        lambda connection: connection.execute(select(stored.c.id).where(stored.c.outcome == "buried")).scalar_one()
     )
 
 

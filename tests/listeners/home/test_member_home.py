@@ -234,11 +234,11 @@ async def test_home_and_the_command_say_how_many_are_on_hold_and_until_when(offi
     await add_routed(office, mo, now)
 
     home = await office.open_home(mo)
-    said = (await office.slack.command(mo.id, "/usergems-status")).messages[0].text
+    answer = (await office.slack.command(mo.id, "/usergems-status")).messages[0].text
 
     assert "1 job change is on hold until <!date^" in home
     assert "because of your quiet hours." in home
-    assert "1 job change is on hold until" in said
+    assert "1 job change is on hold until" in answer
     assert "on hold" not in await office.open_home(office.dana)
     waiting = await office.database.run(member_preferences.held_back, office.team.id, mo.id, now)
     assert waiting == HeldBack(1, now, until)

@@ -61,10 +61,10 @@ def test_an_event_is_always_one_line(formatter, evil):
 
 def test_json_lines_have_the_same_fields():
     """Each line is a JSON object."""
-    told = json.loads(JsonLines().format(record("%d lanes", 3, exc_info=failure("broken"))))
+    entry = json.loads(JsonLines().format(record("%d lanes", 3, exc_info=failure("broken"))))
 
-    assert (told["level"], told["logger"], told["message"]) == ("INFO", "services.delivery.worker", "3 lanes")
-    assert "ValueError: broken" in told["exception"]
+    assert (entry["level"], entry["logger"], entry["message"]) == ("INFO", "services.delivery.worker", "3 lanes")
+    assert "ValueError: broken" in entry["exception"]
 
 
 def test_the_ids_of_an_event_are_logged():
@@ -73,8 +73,8 @@ def test_the_ids_of_an_event_are_logged():
     made.workspace, made.job_change, made.post = "T1", "jc-1", None
 
     assert TextLines().format(made).endswith(": delivered workspace=T1 job_change=jc-1")
-    told = json.loads(JsonLines().format(made))
-    assert (told["workspace"], told["job_change"], "post" in told) == ("T1", "jc-1", False)
+    entry = json.loads(JsonLines().format(made))
+    assert (entry["workspace"], entry["job_change"], "post" in entry) == ("T1", "jc-1", False)
 
 
 @pytest.mark.parametrize(
@@ -114,8 +114,8 @@ def test_a_request_of_a_removed_workspace_is_not_an_error(configured, capsys):
     get_bolt_logger(AsyncApp).error("something that is one")
 
     assert get_bolt_logger(AsyncMultiTeamsAuthorization) is BOLTS
-    assert "something that is one" in (said := capsys.readouterr().err)
-    assert "Although" not in said
+    assert "something that is one" in (output := capsys.readouterr().err)
+    assert "Although" not in output
 
 
 def test_the_log_level_applies_to_our_own_loggers(configured):

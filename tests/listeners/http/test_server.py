@@ -138,8 +138,8 @@ async def test_no_other_files_are_served(acme: InstallWorld, name: str) -> None:
 async def test_an_unknown_address_is_a_page_for_people_and_json_for_programs(acme: InstallWorld) -> None:
     """The API answers in JSON."""
     assert "Page not found" in await acme.get_page(f"{acme.url}/nowhere", status=404)
-    said = json.loads(await acme.get_page(f"{acme.url}/v1/nowhere", status=404))
-    assert said == {
+    answer = json.loads(await acme.get_page(f"{acme.url}/v1/nowhere", status=404))
+    assert answer == {
         "error": "Page not found. The address may be mistyped, or the page may have moved.",
         "errors": [],
     }
@@ -168,12 +168,12 @@ async def test_a_wrong_method_is_answered_with_the_allowed_ones(
 async def test_an_internal_error_reveals_no_details(acme: InstallWorld, caplog: pytest.LogCaptureFixture) -> None:
     """The log has one entry with the route, not the address. The response has no details."""
     page = await acme.get_page(f"{acme.url}/fail/abc", status=500)
-    said = await acme.get_page(f"{acme.url}/v1/fail/abc", status=500)
+    answer = await acme.get_page(f"{acme.url}/v1/fail/abc", status=500)
 
     assert "Something went wrong" in page
-    assert json.loads(said)["errors"] == []
-    assert "a secret inside" not in page + said
-    assert "RuntimeError" not in page + said
+    assert json.loads(answer)["errors"] == []
+    assert "a secret inside" not in page + answer
+    assert "RuntimeError" not in page + answer
     errors = [record for record in caplog.records if record.levelname == "ERROR"]
     assert [record.getMessage() for record in errors] == ["GET /fail/{secret} failed", "GET /v1/fail/{secret} failed"]
 
@@ -443,7 +443,7 @@ payloads = st.dictionaries(
 async def test_no_signed_payload_causes_a_server_error(acme: InstallWorld, caplog: pytest.LogCaptureFixture) -> None:
     """Property: every signed payload is answered with a status below 500."""
     caplog.set_level("CRITICAL")
-    found: list[tuple[int, str]] = []
+    statuses: list[tuple[int, str]] = []
 
     @settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(payload=payloads, is_form=st.booleans())
@@ -456,9 +456,9 @@ async def test_no_signed_payload_causes_a_server_error(acme: InstallWorld, caplo
     for body in bodies:
         status = await say(acme, body)
         if status >= 500:
-            found.append((status, body))
+            statuses.append((status, body))
 
-    assert found == []
+    assert statuses == []
 
 
 async def test_random_bytes_cause_no_server_error(acme: InstallWorld) -> None:

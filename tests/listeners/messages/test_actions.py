@@ -291,7 +291,7 @@ async def test_a_reassigned_job_change_that_cannot_be_sent_goes_to_the_channel(a
     await acme.pass_time()
 
     assert "No DRI could be notified" in channel(acme).text
-    assert [button_labels(each) for each in acme.world.channel_messages("job-changes")] == [["Claim"], ["Claim"]]
+    assert [button_labels(message) for message in acme.world.channel_messages("job-changes")] == [["Claim"], ["Claim"]]
 
 
 async def test_it_cannot_be_reassigned_to_oneself(acme, sent):

@@ -128,8 +128,8 @@ async def test_every_condition_is_saved(acme: SalesforceWorld, dana: AdminSessio
 async def test_owner_sources_come_from_the_orgs_schema(acme: SalesforceWorld, dana: AdminSession) -> None:
     """They include its user lookups and team roles, and the pools and mappings of the rules."""
     await connect_org(acme)
-    who = {"ann@acme.example": "bob@acme.example"}
-    await publish(acme, pools={"SDRs": {"members": [{"user": acme.noor.id}]}}, mappings={"AE to SDR": who})
+    replacements = {"ann@acme.example": "bob@acme.example"}
+    await publish(acme, pools={"SDRs": {"members": [{"user": acme.noor.id}]}}, mappings={"AE to SDR": replacements})
     await begin(dana)
     offered = dana.options("slot-0")
     assert {"The account's SDR", "The account's CSM", "The next member of the pool SDRs"} <= set(offered)

@@ -25,12 +25,16 @@ async def test_an_admin_connects(acme: SalesforceWorld) -> None:
     """The page shows org, user, edition and API use, and the audit log has who connected."""
     page = await acme.connect()
 
-    for said in ("Acme Corp", "sandbox", "Enterprise Edition", "Ines Integration", "of 15,000"):
-        assert said in page
-    known = await acme.connection()
-    assert known is not None
-    assert (known.connected_by, known.user_id, known.flow) == (acme.dana.id, acme.integration, "web_server")
-    assert known.refresh_token in acme.org.oauth.refresh_tokens
+    for fact in ("Acme Corp", "sandbox", "Enterprise Edition", "Ines Integration", "of 15,000"):
+        assert fact in page
+    connection = await acme.connection()
+    assert connection is not None
+    assert (connection.connected_by, connection.user_id, connection.flow) == (
+        acme.dana.id,
+        acme.integration,
+        "web_server",
+    )
+    assert connection.refresh_token in acme.org.oauth.refresh_tokens
     done = (await acme.app.database.run(audit.recent, acme.team.id))[0]
     assert (done.actor, done.action) == (acme.dana.id, "salesforce_connected")
     assert "Acme Corp" in done.detail
@@ -113,9 +117,9 @@ async def test_an_error_description_is_not_trusted(acme: SalesforceWorld) -> Non
 
 async def test_a_code_for_another_verifier_is_refused(acme: SalesforceWorld) -> None:
     """PKCE: a code works only with the verifier of its own challenge."""
-    one = await acme.submit_connect_form()
+    link = await acme.submit_connect_form()
     other = await acme.submit_connect_form()  # in the same browser: its cookie takes the place of the first
-    stolen = await acme.answer_consent(one)
+    stolen = await acme.answer_consent(link)
     code = stolen.partition("code=")[2].partition("&")[0]
     state = (await acme.answer_consent(other)).rpartition("state=")[2]
     page = await acme.get(f"{acme.url}/salesforce/callback?code={code}&state={state}", status=409)
@@ -143,9 +147,9 @@ async def test_a_connection_without_a_refresh_token_shows_a_warning(acme: Salesf
     """Without the scope refresh_token the session cannot be renewed."""
     page = (await acme.submit_connect_form()).replace("api+refresh_token", "api")
     assert "returned no refresh token" in await acme.get(await acme.answer_consent(page))
-    known = await acme.connection()
-    assert known is not None
-    assert known.refresh_token is None
+    connection = await acme.connection()
+    assert connection is not None
+    assert connection.refresh_token is None
 
 
 async def test_connecting_again_replaces_the_connection(acme: SalesforceWorld) -> None:
@@ -175,13 +179,13 @@ async def test_a_workspace_may_have_its_own_app(sqlite_url: str) -> None:
         own = SalesforceApp("3MVG9sample", "sample-secret", acme.dana.id, acme.now())
         await acme.app.database.run(apps.save, acme.cipher, acme.team.id, own)
         await acme.connect()
-        known = await acme.connection()
-        assert known is not None
-        assert known.client_id == "3MVG9sample"
+        connection = await acme.connection()
+        assert connection is not None
+        assert connection.client_id == "3MVG9sample"
         await acme.app.database.run(apps.remove, acme.team.id)
-        known = await acme.connection()
-        assert known is not None
-        assert known.client_secret == "sample-secret"
+        connection = await acme.connection()
+        assert connection is not None
+        assert connection.client_secret == "sample-secret"
 
 
 async def test_with_a_cloud_login_url_all_three_choices_are_offered(sqlite_url: str) -> None:

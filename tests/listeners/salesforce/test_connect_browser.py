@@ -36,9 +36,9 @@ async def test_an_admin_connects_in_a_browser(page: Page, acme: SalesforceWorld)
 
     await expect(page.get_by_text("Acme Corp is connected to Acme.")).to_be_visible()
     await expect(page.get_by_text("Ines Integration")).to_be_visible()
-    known = await acme.connection()
-    assert known is not None
-    assert known.org_name == "Acme Corp"
+    connection = await acme.connection()
+    assert connection is not None
+    assert connection.org_name == "Acme Corp"
 
     await page.reload()
     await expect(page.get_by_role("heading", name="This link has expired")).to_be_visible()

@@ -66,7 +66,7 @@ class HomeUser:
         return str(next(block["element"]["initial_value"] for block in blocks if block.get("block_id") == name))
 
     async def _settled(self) -> None:
-        while running := [one for one in asyncio.all_tasks() if "run_ack_function" in one.get_coro().__qualname__]:
+        while running := [task for task in asyncio.all_tasks() if "run_ack_function" in task.get_coro().__qualname__]:
             await asyncio.wait(running)
 
 
@@ -97,8 +97,8 @@ async def test_an_admin_connects_and_disconnects_from_home(acme: SalesforceWorld
     await dana._settled()
     assert "Salesforce disconnected" in str(acme.slack.world.homes[acme.dana.id].definition)
     assert acme.org.oauth.sessions == {}
-    known = await acme.connection()
-    assert known is None or known.uses_operator_app
+    connection = await acme.connection()
+    assert connection is None or connection.uses_operator_app
     actions = [done.action for done in await acme.app.database.run(audit.recent, acme.team.id)]
     assert actions[:2] == ["salesforce_disconnected", "salesforce_connected"]
 
@@ -112,8 +112,8 @@ async def test_the_operators_connection_can_be_retried_from_home(acme: Salesforc
         await dana._settled()
         return str(acme.slack.world.homes[acme.dana.id].definition["blocks"])
 
-    known = await acme.connection()
-    assert known is None
+    connection = await acme.connection()
+    assert connection is None
     await dana.home()
     await acme.app.database.run(connections.note_problem, acme.team.id, "the app has no Run As user")
     home = await dana.home()

@@ -74,10 +74,10 @@ class InstallWorld:
 
     async def approve_install(self, user: User, *, org_wide: bool = False) -> aiohttp.ClientResponse:
         """Start an installation, allow it and return to the app, without following the redirect to the channel page."""
-        asked = await self.start_install()
-        code = self.slack.issue_code(user.id, MANIFEST.scopes, asked["redirect_uri"], org_wide=org_wide)
-        query = {"code": code, "state": asked["state"]}
-        return await self.http.get(asked["redirect_uri"], params=query, allow_redirects=False)
+        consent = await self.start_install()
+        code = self.slack.issue_code(user.id, MANIFEST.scopes, consent["redirect_uri"], org_wide=org_wide)
+        query = {"code": code, "state": consent["state"]}
+        return await self.http.get(consent["redirect_uri"], params=query, allow_redirects=False)
 
     async def install(self, user: User, *, org_wide: bool = False) -> str:
         """Install the app. Returns the link to the page where the default channel is chosen."""

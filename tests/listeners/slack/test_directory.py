@@ -13,8 +13,8 @@ ADA = "ada@acme.example"
 
 
 async def known(office, email: str, clock) -> Member | None:
-    found = await office.database.run(members.cached, office.team.id, [email], clock())
-    return found.get(email)
+    cached = await office.database.run(members.cached, office.team.id, [email], clock())
+    return cached.get(email)
 
 
 @pytest.fixture

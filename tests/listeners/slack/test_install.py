@@ -77,18 +77,18 @@ async def test_add_to_slack_redirects_to_slacks_consent_page(acme: InstallWorld)
         location = urlsplit(answer.headers["Location"])
         cookie = answer.headers["Set-Cookie"]
 
-    asked = parse_qs(location.query, keep_blank_values=True)
+    query = parse_qs(location.query, keep_blank_values=True)
     assert f"{location.scheme}://{location.netloc}" == acme.slack.url
-    assert asked["scope"] == [",".join(MANIFEST.scopes)]
-    assert asked["user_scope"] == [""]
-    assert asked["client_id"] == [acme.slack.app.client_id]
-    assert asked["redirect_uri"] == [f"{acme.url}/slack/oauth_redirect"]
+    assert query["scope"] == [",".join(MANIFEST.scopes)]
+    assert query["user_scope"] == [""]
+    assert query["client_id"] == [acme.slack.app.client_id]
+    assert query["redirect_uri"] == [f"{acme.url}/slack/oauth_redirect"]
     assert all(flag in cookie for flag in ("HttpOnly", "SameSite=Lax", "Max-Age=600"))
 
     def states(connection: Connection) -> list[str]:
         return list(connection.execute(select(oauth_states.c.state)).scalars())
 
-    assert await acme.database.run(states) == asked["state"]
+    assert await acme.database.run(states) == query["state"]
 
 
 @pytest.mark.parametrize(("public_url", "is_secure"), [("https://signals.example.com", True), (None, False)])
@@ -133,8 +133,8 @@ async def test_the_redirects_through_slacks_page_work(here: InstallWorld) -> Non
     """A browser gets from our button through Slack's form to the channels by redirects alone."""
     here.slack.add_channel(here.team, "signals")
     async with here.http.get(f"{here.url}/slack/install") as consent:
-        asked = dict(consent.url.query)
-        form = {**asked, "user": here.dana.id, "optional": "im:history", "decision": "allow"}
+        query = dict(consent.url.query)
+        form = {**query, "user": here.dana.id, "optional": "im:history", "decision": "allow"}
         address = consent.url.with_query(None)
 
     async with here.http.post(address, data=form) as answer:
@@ -145,12 +145,12 @@ async def test_the_redirects_through_slacks_page_work(here: InstallWorld) -> Non
 
 async def test_optional_permissions_can_be_declined(here: InstallWorld) -> None:
     """The granted scopes are stored."""
-    asked = await here.start_install()
+    query = await here.start_install()
     granted = set(MANIFEST.scopes) - set(MANIFEST.optional_scopes)
-    code = here.slack.issue_code(here.dana.id, granted, asked["redirect_uri"])
+    code = here.slack.issue_code(here.dana.id, granted, query["redirect_uri"])
 
     async with here.http.get(
-        asked["redirect_uri"], params={"code": code, "state": asked["state"]}, allow_redirects=False
+        query["redirect_uri"], params={"code": code, "state": query["state"]}, allow_redirects=False
     ) as answer:
         assert answer.status == 303
         assert 'slack-app-oauth-state=""' in str(answer.headers.getall("Set-Cookie"))
@@ -162,9 +162,9 @@ async def test_optional_permissions_can_be_declined(here: InstallWorld) -> None:
 
 async def test_canceling_shows_that_nothing_was_installed(here: InstallWorld) -> None:
     """Canceling is not an error, and the page offers to start again."""
-    asked = await here.start_install()
+    query = await here.start_install()
 
-    page = await here.get_page(f"{asked['redirect_uri']}?error=access_denied&state={asked['state']}")
+    page = await here.get_page(f"{query['redirect_uri']}?error=access_denied&state={query['state']}")
 
     assert "Nothing was installed" in page
     assert f'href="{here.url}/slack/install"' in page
@@ -193,11 +193,11 @@ async def test_a_callback_without_a_started_installation_is_refused(here: Instal
 
 async def test_another_browser_cannot_complete_an_installation(here: InstallWorld) -> None:
     """The state is tied to the cookie of the browser that started it."""
-    asked = await here.start_install()
-    code = here.slack.issue_code(here.dana.id, MANIFEST.scopes, asked["redirect_uri"])
+    query = await here.start_install()
+    code = here.slack.issue_code(here.dana.id, MANIFEST.scopes, query["redirect_uri"])
     async with (
         aiohttp.ClientSession() as other,
-        other.get(asked["redirect_uri"], params={"code": code, "state": asked["state"]}) as answer,
+        other.get(query["redirect_uri"], params={"code": code, "state": query["state"]}) as answer,
     ):
         assert answer.status == 400
         assert "The installation cannot be completed in this browser" in await answer.text()
@@ -219,19 +219,19 @@ async def test_a_used_state_is_refused(here: InstallWorld) -> None:
 
 async def test_an_expired_state_is_refused(here: InstallWorld) -> None:
     """After 10 minutes the installation must be started again."""
-    asked = await here.start_install()
+    query = await here.start_install()
     await here.database.run(lambda connection: connection.execute(text("DELETE FROM slack_oauth_states")))
 
-    page = await here.get_page(f"{asked['redirect_uri']}?code=1&state={asked['state']}", status=400)
+    page = await here.get_page(f"{query['redirect_uri']}?code=1&state={query['state']}", status=400)
 
     assert "This link has expired" in page
 
 
 async def test_a_missing_code_is_reported(here: InstallWorld) -> None:
     """Slack redirected with the state but without a code."""
-    asked = await here.start_install()
+    query = await here.start_install()
 
-    page = await here.get_page(f"{asked['redirect_uri']}?state={asked['state']}", status=400)
+    page = await here.get_page(f"{query['redirect_uri']}?state={query['state']}", status=400)
 
     assert "without the code" in page
 
@@ -286,11 +286,11 @@ async def test_an_unresponsive_slack_is_not_reported_as_a_refused_code(
 
 async def test_an_unavailable_database_is_reported(acme: InstallWorld) -> None:
     """The page shows no stack trace, and does not claim success."""
-    asked = await acme.start_install()
-    code = acme.slack.issue_code(acme.dana.id, MANIFEST.scopes, asked["redirect_uri"])
+    query = await acme.start_install()
+    code = acme.slack.issue_code(acme.dana.id, MANIFEST.scopes, query["redirect_uri"])
     break_database(acme.database)
 
-    answer = await acme.http.get(asked["redirect_uri"], params={"code": code, "state": asked["state"]})
+    answer = await acme.http.get(query["redirect_uri"], params={"code": code, "state": query["state"]})
 
     assert answer.status == 503
     assert "our database is not responding" in await answer.text()
@@ -433,8 +433,8 @@ async def test_every_channel_is_listed(here: InstallWorld) -> None:
 
     names = [part.partition("</b>")[0] for part in page.split("<b>")[1:]]
     assert names == [f"team-{number:05}" for number in range(12_000) if number % 3]
-    asked = [call for call in here.slack.calls if call.method == "conversations.list"]
-    assert len(asked) <= 20
+    calls = [call for call in here.slack.calls if call.method == "conversations.list"]
+    assert len(calls) <= 20
     assert here.waits == []
 
 
@@ -442,7 +442,7 @@ async def test_a_rate_limit_while_listing_is_waited_for(here: InstallWorld) -> N
     """It costs time, but no channel is missing."""
     for number in range(2_500):
         here.slack.add_channel(here.team, f"team-{number:05}")
-    here.slack.faults.add("conversations.list", retry_after=7, when=lambda asked: bool(asked.get("cursor")))
+    here.slack.faults.add("conversations.list", retry_after=7, when=lambda query: bool(query.get("cursor")))
     link = await here.install(here.dana)
 
     page = await here.get_page(link)
@@ -456,7 +456,7 @@ async def test_a_long_rate_limit_shows_the_channels_listed_so_far(here: InstallW
     """A partial list with a note is better than a page that never loads."""
     for number in range(2_500):
         here.slack.add_channel(here.team, f"team-{number:05}")
-    here.slack.faults.add("conversations.list", retry_after=300, when=lambda asked: bool(asked.get("cursor")))
+    here.slack.faults.add("conversations.list", retry_after=300, when=lambda query: bool(query.get("cursor")))
     link = await here.install(here.dana)
 
     page = await here.get_page(link)
@@ -517,7 +517,7 @@ async def test_without_the_scope_for_private_channels_public_ones_are_listed(her
     here.slack.add_channel(here.team, "signals")
     link = await here.install(here.dana)
     here.slack.faults.add(
-        "conversations.list", "missing_scope", times=None, when=lambda asked: "private" in asked.get("types", "")
+        "conversations.list", "missing_scope", times=None, when=lambda query: "private" in query.get("types", "")
     )
 
     assert "<b>signals</b>" in await here.get_page(link)
@@ -738,11 +738,11 @@ async def test_nothing_secret_is_logged(here: InstallWorld, caplog: pytest.LogCa
     link = await here.install(here.dana)
     await here.choose_channel(link, channel.id)
 
-    said = caplog.text
-    assert "xoxb" not in said
-    assert link.partition("link=")[2] not in said
-    assert "dana@" not in said
-    assert "sandbox-client-secret" not in said
+    log = caplog.text
+    assert "xoxb" not in log
+    assert link.partition("link=")[2] not in log
+    assert "dana@" not in log
+    assert "sandbox-client-secret" not in log
 
 
 @pytest.mark.parametrize(

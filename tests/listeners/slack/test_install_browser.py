@@ -40,7 +40,7 @@ async def channels_link(page: Page, acme: InstallWorld) -> str:
     """Install the app and give its cookie to this browser. Return the address of the channels page."""
     link = await acme.install(acme.dana)
     await page.context.add_cookies(
-        [{"name": one.key, "value": one.value, "url": acme.url} for one in acme.http.cookie_jar]
+        [{"name": cookie.key, "value": cookie.value, "url": acme.url} for cookie in acme.http.cookie_jar]
     )
     return link
 

@@ -137,8 +137,8 @@ async def test_an_unreachable_slack_is_retried(link, caplog):
     await running
 
     assert link.office.slack.sockets.opened == 1
-    told = [record.getMessage() for record in caplog.records if record.name == "listeners.slack.socket_mode"]
-    assert len(told) == 2
+    messages = [record.getMessage() for record in caplog.records if record.name == "listeners.slack.socket_mode"]
+    assert len(messages) == 2
     assert "ticket" not in caplog.text
 
 
