@@ -165,7 +165,7 @@ def _salesforce_broken(context: NoticeContext) -> NoticeMessage:
         return _text_only("✅ *Fixed.* The Salesforce connection works again.", is_final=True)
     return _text_only(
         f"⚠️ *Salesforce needs an admin*: {escape(problem, 300)}. Job changes wait for a while and then go to the"
-        " default channel. Reconnect Salesforce in the *Home* tab of this app."
+        " default channel. Open the *Home* tab of this app and choose *Connect again*."
     )
 
 

@@ -122,7 +122,7 @@ async def test_a_refused_refresh_token_sends_one_notice(acme: Connected) -> None
         await acme.watch.check()
     assert len(org.calls_of("token")) == 2  # connecting, and the one refusal
     (notice,) = acme.notices()
-    assert "Reconnect Salesforce" in notice.text
+    assert "Connect again" in notice.text
     assert acme.world.channel_messages("job-changes") == []
 
     await acme.connect()
