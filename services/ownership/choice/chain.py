@@ -45,7 +45,9 @@ class SideChoice:
 
     `recipients` are Slack user ids; `channel` is set in their place. If both are empty, nobody was found. `reason` is
     why the job change is theirs, or why nobody was found. `by_default` is true for a channel that is a fallback, after
-    others were skipped. `unmatched` are owners without a Slack user.
+    others were skipped. `unmatched` are owners without a Slack user. `place` is the chosen source's place in the rule's
+    chain, None if nobody was found. A choice that `is_silent` leads to no message, because the same rule notifies
+    somebody for the other side.
     """
 
     side: Side | None
@@ -58,6 +60,29 @@ class SideChoice:
     by_default: bool = False
     turns: tuple[Turn, ...] = ()
     unmatched: tuple[Candidate, ...] = ()
+    place: int | None = None
+    is_silent: bool = False
+
+    @property
+    def destination(self) -> tuple[tuple[str, ...], str | None]:
+        """The recipients or the channel, to compare with the other side's."""
+        return self.recipients, self.channel
+
+    def silenced_by(self, other: SideChoice) -> SideChoice:
+        """This choice without its recipients, because the same rule notifies those of the other side."""
+        recipient = other.name if other.recipients else "a channel"
+        return SideChoice(
+            self.side,
+            self.rule,
+            tuple(
+                replace(row, result=f"not notified, because the rule notifies {recipient}", match=None)
+                if row.result == NOTIFIED
+                else row
+                for row in self.considered
+            ),
+            f"The rule “{self.rule.name}” notifies {recipient}.",
+            is_silent=True,
+        )
 
     def result_of(self, candidate: Candidate) -> str:
         """The result of a candidate that was considered."""
@@ -94,11 +119,9 @@ class ChainWalk:
         side, rule = self.context.side, self.context.rule
         if rule.deliver.to == "nobody":
             return SideChoice(side, rule, (), f"The rule “{rule.name}” notifies nobody.")
-        for source in rule.tell:
+        for place, source in enumerate([*rule.tell, *([rule.fallback] if rule.fallback else [])]):
             if choice := self._try(source):
-                return choice
-        if rule.fallback is not None and (choice := self._try(rule.fallback)):
-            return choice
+                return replace(choice, place=place)
         reason = no_dri_found(self._problems())
         return SideChoice(side, rule, tuple(self.considered), reason, unmatched=tuple(self.unmatched))
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from math import inf
 from types import MappingProxyType
 
 from domain.people import UNKNOWN, Member
@@ -24,6 +25,8 @@ from services.ownership.rules.rule_set import CATCH_ALL, TEST_RULE, Rule, RuleSe
 class Decision:
     """
     A choice for each side that a rule matched; if none did, the catch-all's choice.
+
+    If one rule matched both sides, at most one of its choices leads to a message, unless both name the same recipients.
 
     `labels` are the org's names of its fields, for descriptions of the rules.
     """
@@ -77,7 +80,21 @@ def decide(
             continue
         choices.append(choice)
         batch = batch.after(choice.turns, frozenset(), rules.rule_set)
-    return lookups or Decision(tuple(choices), case.labels)
+    return lookups or Decision(_once_for_each_rule(choices), case.labels)
+
+
+def _once_for_each_rule(choices: Sequence[SideChoice]) -> tuple[SideChoice, ...]:
+    """
+    Silence one side of a rule that matched both: the side whose DRI stands later in the chain, or who has none.
+
+    If neither side has a DRI, or both have the same, one message says both.
+    """
+    if len(choices) < 2 or choices[0].rule is not choices[1].rule:
+        return tuple(choices)
+    kept = min(choices, key=lambda choice: inf if choice.place is None else choice.place)
+    if kept.place is None:
+        return tuple(choices)
+    return tuple(choice if choice.destination == kept.destination else choice.silenced_by(kept) for choice in choices)
 
 
 def _matching_rules(case: Case, rules: PreparedRules) -> list[tuple[Side | None, Rule]]:

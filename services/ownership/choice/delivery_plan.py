@@ -46,6 +46,7 @@ def plan_deliveries(job_change_id: str, decision: Decision, workspace: Workspace
         if delivery.destination == workspace.default_channel_id
         else delivery
         for choice in decision.choices
+        if not choice.is_silent
         for delivery in _deliveries_of(job_change_id, choice, workspace, channel)
     ]
     to_dris = [delivery for delivery in planned if delivery.role == Role.DRI]
@@ -128,10 +129,10 @@ def decision_trace(decision: Decision, plan: DeliveryPlan, version: int, notes: 
     names = DisplayNames(labels=decision.labels)
     return {
         "rules_version": version,
-        "rule": "; ".join(choice.rule.name for choice in choices),
+        "rule": "; ".join(dict.fromkeys(choice.rule.name for choice in choices)),
         "considered": [asdict(row) for choice in choices for row in choice.considered],
         "chosen": ", ".join(choice.name or "" for choice in choices if choice.recipients) or None,
-        "reason": join_reasons(choice.reason for choice in choices),
+        "reason": join_reasons(choice.reason for choice in choices if not choice.is_silent),
         "sides": [_side_trace(choice, names) for choice in choices],
         "destinations": [
             {"destination": delivery.destination, "role": delivery.role, "side": delivery.side}

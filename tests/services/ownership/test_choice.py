@@ -165,6 +165,32 @@ def test_the_first_matching_rule_of_each_side_applies():
 
 
 @pytest.mark.parametrize(
+    ("tell", "recipients", "silent"),
+    [
+        ([owner("contact")], {"past": "Dana Reyes", "current": None}, ["current"]),
+        ([owner("account")], {"past": "Kim Lee", "current": None}, ["current"]),
+        (
+            [{"source": "field", "field": "Account.SDR__c"}, owner("account")],
+            {"past": None, "current": "Sue Park"},
+            ["past"],
+        ),
+        ([owner("contact", side="past")], {"past": "Dana Reyes", "current": "Dana Reyes"}, []),
+        ([owner("lead")], {"past": None, "current": None}, []),
+    ],
+)
+def test_a_rule_for_both_sides_sends_one_message(tell, recipients, silent):
+    """The source that stands first in the chain decides, then the company left. The other side is silent."""
+    prepared = rules(rule(*tell))
+    decision = chosen(case(), prepared)
+    assert notified(case(), prepared) == recipients
+    assert [choice.side for choice in decision.choices if choice.is_silent] == silent
+    (delivery,) = plan_deliveries("jc", decision, WORKSPACE, "contact_tracking").deliveries
+    assert (delivery.role is Role.FALLBACK) is not any(recipients.values())
+    told = {row.name for choice in decision.choices for row in choice.considered if row.result == "told"}
+    assert told == set(filter(None, recipients.values()))
+
+
+@pytest.mark.parametrize(
     ("source", "name", "why"),
     [
         (owner("contact", side="past"), "Dana Reyes", "You own Ada Smith in Salesforce."),

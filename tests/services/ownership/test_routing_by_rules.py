@@ -110,6 +110,23 @@ async def test_one_person_on_both_sides_gets_one_message(world, channel):
     assert "You own Initech in Salesforce. You are the SDR of Globex Corp in Salesforce." in message.text
 
 
+async def test_the_simplest_rule_sends_one_message(world, channel):
+    """The owner gets the job change, and the default channel is not told that no DRI was found."""
+    two_accounts(world)
+    await publish(world, rule("Owner", [owner_of("contact")]))
+
+    job_change_id = await world.deliver(current=GLOBEX)
+
+    (message,) = world.direct_messages("Dana Reyes")
+    assert world.channel_messages("job-changes") == []
+    assert "No DRI found" not in message.text
+    decision = (await world.find(job_change_id)).decision
+    assert [side["reason"] for side in decision["sides"]] == [
+        "You own Ada Smith in Salesforce.",
+        "The rule “Owner” notifies Dana Reyes.",
+    ]
+
+
 async def test_the_channel_gets_one_message_if_nobody_is_found_on_either_side(world, channel):
     """The reason names each problem once."""
     named = {
