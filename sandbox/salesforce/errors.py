@@ -1,6 +1,7 @@
 """The errors of the REST API and of OAuth."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 
 
 @dataclass(eq=False)
@@ -20,6 +21,36 @@ class SalesforceError(Exception):
         if self.fields:
             error["fields"] = list(self.fields)
         return [error]
+
+    def located(self, soql: str) -> "SalesforceError":
+        """The error with the part of the query that it is about, which may quote values."""
+        name = re.match(r"\nERROR at Row:1:Column:1\n[^']*'([^']+)'", self.message)
+        if name is None:
+            return self
+        at = max(0, soql.find(name[1]))
+        start = max(0, at - 20)
+        place = f"\n{soql[start : at + 60]}\n{' ' * (at - start)}^\nERROR at Row:1:Column:{at + 1}\n"
+        return replace(self, message=place + self.message.removeprefix("\nERROR at Row:1:Column:1\n"))
+
+
+DAILY_LIMIT = "TotalRequests Limit exceeded."
+CONCURRENT_LIMIT = "ConcurrentRequests (Concurrent API Requests) Limit exceeded."
+"""Both have the error code REQUEST_LIMIT_EXCEEDED: https://github.com/salesforcecli/cli/issues/2180"""
+
+
+def limit_exceeded(message: str) -> SalesforceError:
+    return SalesforceError(403, "REQUEST_LIMIT_EXCEEDED", message)
+
+
+def query_timeout() -> SalesforceError:
+    return SalesforceError(400, "QUERY_TIMEOUT", "Your query request was running for too long.")
+
+
+def not_usable(field: str, use: str) -> SalesforceError:
+    """The field cannot be `filtered` or `sorted`."""
+    return SalesforceError(
+        400, "INVALID_FIELD", f"\nERROR at Row:1:Column:1\nfield '{field}' can not be {use} in a query call"
+    )
 
 
 def malformed_query(message: str) -> SalesforceError:

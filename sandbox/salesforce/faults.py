@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass, field
 
+from sandbox.salesforce.errors import DAILY_LIMIT
+
 _STATUS = {"REQUEST_LIMIT_EXCEEDED": 403, "INVALID_SESSION_ID": 401, "SERVER_UNAVAILABLE": 503}
+_MESSAGES = {"REQUEST_LIMIT_EXCEEDED": DAILY_LIMIT}
 
 
 @dataclass
@@ -15,6 +18,7 @@ class Fault:
     where: str
     status: int | None = None
     error: str | None = None
+    message: str = "Injected fault."
     delay: float = 0.0
     drop: bool = False
     after: bool = False
@@ -32,6 +36,7 @@ class Faults:
         *,
         status: int | None = None,
         error: str | None = None,
+        message: str | None = None,
         delay: float = 0.0,
         drop: bool = False,
         after: bool = False,
@@ -40,12 +45,14 @@ class Faults:
     ) -> None:
         """Make requests fail with a `status`, with Salesforce's `error` (which implies its usual status), or with both.
 
-        `delay` (seconds) by itself only slows the response. `drop` closes the connection without a response. With
-        `after` the request takes effect first. `garbage` responds with a body that is not JSON, with 200 or `status`.
+        `message` is the text of the error. `delay` (seconds) by itself only slows the response. `drop` closes the
+        connection without a response. With `after` the request takes effect first. `garbage` responds with a body that
+        is not JSON, with 200 or `status`.
         """
         if error is not None and status is None:
             status = _STATUS.get(error, 400)
-        self._active.append(Fault(where, status, error, delay, drop, after, garbage, times))
+        text = message or _MESSAGES.get(error or "", "Injected fault.")
+        self._active.append(Fault(where, status, error, text, delay, drop, after, garbage, times))
 
     def clear(self) -> None:
         self._active.clear()

@@ -51,7 +51,8 @@ class RefreshToken:
 class OAuth:
     """The External Client App of this org. `run_as` is the user of the client credentials flow.
 
-    `redirect_uris` None accepts every URI. With `rotates`, a refresh token can be used once.
+    `redirect_uris` None accepts every URI. With `rotates`, a refresh token can be used once. `restriction` is the
+    description with which every login is refused, such as "ip restricted" or "invalid login hours".
     """
 
     org: Org
@@ -63,15 +64,24 @@ class OAuth:
     rotates: bool = True
     requires_pkce: bool = True
     session_life: float = SESSION_LIFE
+    restriction: str | None = None
     sessions: dict[str, Session] = field(default_factory=dict)
     codes: dict[str, Code] = field(default_factory=dict)
     refresh_tokens: dict[str, RefreshToken] = field(default_factory=dict)
     _families: "itertools.count[int]" = field(default_factory=itertools.count)
 
     def session(self, token: str) -> Session | None:
-        """The session of an access token; None if it is unknown or expired."""
-        session = self.sessions.get(token)
-        return session if session is not None and self.org.now() < session.expires_at else None
+        """The session of an access token; None if it is unknown or expired.
+
+        Use extends it: it expires after a time without activity, which is noted in its second half.
+        https://help.salesforce.com/s/articleView?id=xcloud.security_overview_sessions.htm
+        """
+        session, now = self.sessions.get(token), self.org.now()
+        if session is None or now >= session.expires_at:
+            return None
+        if session.expires_at - now < self.session_life / 2:
+            session.expires_at = now + self.session_life
+        return session
 
     def expire_sessions(self) -> None:
         self.sessions.clear()
@@ -111,6 +121,8 @@ class OAuth:
             raise OAuthError("invalid_client_id", "client identifier invalid")
         if not hmac.compare_digest(params.get("client_secret", "").encode(), self.client_secret.encode()):
             raise OAuthError("invalid_client", "invalid client credentials")
+        if self.restriction:  # the user's login hours or IP ranges; tokens stay valid
+            raise OAuthError("invalid_grant", self.restriction)
         return grant(params)
 
     def revoke(self, token: str) -> None:
@@ -126,7 +138,7 @@ class OAuth:
 
     def identity(self, user_id: str) -> dict[str, object]:
         """https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_using_openid.htm"""
-        user = self.org.find(user_id) or {}
+        user = self.org.stored(user_id) or {}
         return {
             "id": f"{self.url()}/id/{self.org.id}/{user_id}",
             "user_id": user_id,
@@ -142,7 +154,7 @@ class OAuth:
         return bool(redirect_uri) and (self.redirect_uris is None or redirect_uri in self.redirect_uris)
 
     def _is_active(self, user_id: str) -> bool:
-        user = self.org.find(user_id) if user_id.startswith("005") else None
+        user = self.org.stored(user_id) if user_id.startswith("005") else None
         return user is not None and user["IsActive"] is True
 
     def _client_credentials(self, _: Mapping[str, str]) -> dict[str, str]:

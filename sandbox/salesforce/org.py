@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from sandbox.salesforce.errors import SalesforceError, no_such_field, no_such_type, not_found
 from sandbox.salesforce.ids import new_id, to_18
+from sandbox.salesforce.profile import PermissionSet
 from sandbox.salesforce.schema import STANDARD, Field, SObject, Value
 
 Record = dict[str, Value]
@@ -15,7 +16,10 @@ _AUTOMATIC = {"Id", "CreatedDate", "LastModifiedDate", "SystemModstamp", "IsDele
 
 
 class Org:
-    """`now` returns seconds since the epoch."""
+    """`now` returns seconds since the epoch.
+
+    `large_tables` have so many records that a scan of the table takes too long. `running_user` is the integration user.
+    """
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.now = now
@@ -26,6 +30,9 @@ class Org:
         self._hidden_fields: set[tuple[str, str]] = set()
         self._hidden_records: set[str] = set()
         self._hidden_types: set[str] = set()
+        self._permissions: PermissionSet | None = None
+        self.large_tables: set[str] = set()
+        self.running_user: str | None = None
 
     def define(self, sobject: SObject) -> None:
         """Add a custom object."""
@@ -54,13 +61,74 @@ class Org:
         """Sharing: hidden records are missing from results, without an error."""
         self._hidden_records.add(to_18(record_id) or record_id)
 
+    def show_field(self, sobject: str, name: str) -> None:
+        """Give back the access that `hide_field` took."""
+        self._hidden_fields.discard((sobject.lower(), name.lower()))
+
+    def remove_field(self, sobject: str, name: str) -> None:
+        """Delete a custom field, or rename it by adding another one."""
+        definition = self._sobjects[sobject.lower()]
+        self.define(replace(definition, fields=tuple(field for field in definition.fields if field.name != name)))
+
+    def encrypt_field(self, sobject: str, name: str) -> None:
+        """Encrypt a field with Shield, so that it cannot be filtered any more."""
+        definition = self._sobjects[sobject.lower()]
+        fields = (field.encrypted() if field.name == name else field for field in definition.fields)
+        self.define(replace(definition, fields=tuple(fields)))
+
+    def restrict_to(self, permission_set: str) -> None:
+        """Give the integration user the profile with the least privileges, and deploy and assign this permission set.
+
+        Then only what its XML grants can be seen, of everything that permissions can hide. Raises DeployError.
+        """
+        self._permissions = PermissionSet.deploy(permission_set, lambda name: self._sobjects.get(name.lower()))
+
+    def become_sandbox(self) -> None:
+        """Refresh the org as a sandbox: Salesforce appends `.invalid` to the email address of every user.
+
+        https://help.salesforce.com/s/articleView?id=platform.data_sandbox_create.htm
+        """
+        for record in self._records["Organization"].values():
+            record["IsSandbox"] = True
+        for user in self._records["User"].values():
+            if user["Email"]:
+                user["Email"] = f"{user['Email']}.invalid"
+
+    def enable_person_accounts(self) -> None:
+        """https://developer.salesforce.com/docs/platform/object-reference/guide/sforce-api-objects-account.html"""
+        fields = [Field("IsPersonAccount", "boolean", is_permissionable=False), Field("FirstName"), Field("LastName")]
+        person = [Field("PersonContactId", "reference", ("Contact",), "PersonContact", is_permissionable=False)]
+        for field in (*fields, *person, Field("PersonEmail", "email", is_permissionable=True)):
+            self.add_field("Account", field)
+        self.add_field("Contact", fields[0])
+
+    def add_person_account(self, **fields: Value) -> str:
+        """Create a person account, and return its id. Its contact, which Salesforce creates, has the same person."""
+        name = " ".join(str(fields[part]) for part in ("FirstName", "LastName") if fields.get(part))
+        account = self.add("Account", Name=name, IsPersonAccount=True, **fields)
+        contact = self.add(
+            "Contact",
+            FirstName=fields.get("FirstName"),
+            LastName=fields.get("LastName"),
+            Email=fields.get("PersonEmail"),
+            OwnerId=fields.get("OwnerId"),
+            AccountId=account,
+            IsPersonAccount=True,
+        )
+        self.update(account, PersonContactId=contact)
+        return account
+
     def sobjects(self) -> list[SObject]:
-        return [sobject for name, sobject in self._sobjects.items() if name not in self._hidden_types]
+        return [sobject for sobject in self._sobjects.values() if self.is_readable(sobject)]
+
+    def is_readable(self, sobject: SObject) -> bool:
+        is_granted = self._permissions is None or self._permissions.can_read(sobject)
+        return is_granted and sobject.name.lower() not in self._hidden_types
 
     def sobject(self, name: str) -> SObject:
         """Raises SalesforceError INVALID_TYPE."""
         sobject = self._sobjects.get(name.lower())
-        if sobject is None or name.lower() in self._hidden_types:
+        if sobject is None or not self.is_readable(sobject):
             raise no_such_type(name)
         return sobject
 
@@ -69,7 +137,9 @@ class Org:
         return next((sobject for sobject in self._sobjects.values() if sobject.prefix == record_id[:3]), None)
 
     def is_visible_field(self, sobject: SObject, field: Field) -> bool:
-        return (sobject.name.lower(), field.name.lower()) not in self._hidden_fields
+        if (sobject.name.lower(), field.name.lower()) in self._hidden_fields:
+            return False
+        return self._permissions is None or self._permissions.can_see(sobject, field)
 
     def readable_fields(self, sobject: SObject) -> list[Field]:
         return [field for field in sobject.fields if self.is_visible_field(sobject, field)]
@@ -77,19 +147,37 @@ class Org:
     def rows(self, sobject: SObject) -> Iterator[Record]:
         """The visible records in order of creation."""
         for record_id, record in self._records[sobject.name].items():
-            if record_id not in self._hidden_records:
+            if self._is_shared(sobject, record_id, record):
                 yield record
+
+    def _is_shared(self, sobject: SObject, record_id: str, record: Record) -> bool:
+        if record_id in self._hidden_records:
+            return False
+        if self._permissions is None or self._permissions.sees_all_records(sobject):
+            return True
+        return self.running_user in {record_id, record.get("OwnerId")}
+
+    def all_users(self) -> list[Record]:
+        """Every user, whoever may see them."""
+        return list(self._records["User"].values())
 
     def find(self, record_id: str) -> Record | None:
         """The visible record with this id (15 or 18 characters); None if there is none."""
-        id18, sobject = to_18(record_id), self.sobject_of(record_id)
-        if id18 is None or sobject is None or id18 in self._hidden_records:
+        record, sobject = self.stored(record_id), self.sobject_of(record_id)
+        if record is None or sobject is None or not self._is_shared(sobject, str(record["Id"]), record):
             return None
-        return self._records[sobject.name].get(id18)
+        return record
+
+    def stored(self, record_id: str) -> Record | None:
+        """The record with this id, whoever may see it."""
+        id18, sobject = to_18(record_id), self.sobject_of(record_id)
+        return self._records[sobject.name].get(id18) if id18 and sobject else None
 
     def add(self, sobject: str, **fields: Value) -> str:
         """Create a record and return its 18-character id. Raises SalesforceError."""
-        definition = self.sobject(sobject)
+        definition = self._sobjects.get(sobject.lower())
+        if definition is None:
+            raise no_such_type(sobject)
         checked = self._checked(definition, fields)
         missing = [name for name in definition.required if not checked.get(name)]
         if missing:
@@ -112,7 +200,7 @@ class Org:
         return record_id
 
     def update(self, record_id: str, **fields: Value) -> None:
-        record, definition = self.find(record_id), self.sobject_of(record_id)
+        record, definition = self.stored(record_id), self.sobject_of(record_id)
         if record is None or definition is None:
             raise not_found()
         timestamp = self.timestamp()
@@ -120,7 +208,7 @@ class Org:
         _with_name(definition, record)
 
     def delete(self, record_id: str) -> None:
-        record, definition = self.find(record_id), self.sobject_of(record_id)
+        record, definition = self.stored(record_id), self.sobject_of(record_id)
         if record is None or definition is None:
             raise not_found()
         del self._records[definition.name][str(record["Id"])]
@@ -141,7 +229,7 @@ class Org:
         checked: Record = {}
         for name, value in fields.items():
             field = sobject.field(name)
-            if field is None or not self.is_visible_field(sobject, field):
+            if field is None:
                 raise no_such_field(name, sobject.name)
             if field.name in _AUTOMATIC:
                 raise SalesforceError(

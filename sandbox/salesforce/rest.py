@@ -84,9 +84,12 @@ class RestApi:
         if not request.params.get("q"):
             raise malformed_query("A query string has to be specified")
         select, query = Select(self.org, version), parse(request.params["q"])
-        if not query.fields:
-            return Answer(200, {"totalSize": select.count(query), "done": True, "records": []})
-        return self._page(select.rows(query), 0, version)
+        try:
+            if not query.fields:
+                return Answer(200, {"totalSize": select.count(query), "done": True, "records": []})
+            return self._page(select.rows(query), 0, version)
+        except SalesforceError as error:
+            raise error.located(request.params["q"]) from None
 
     def _next_page(self, locator: str, version: str) -> Answer:
         cursor, _, start = locator.rpartition("-")
@@ -180,7 +183,11 @@ class RestApi:
                 "label": field.label or field.name,
                 "type": field.type,
                 "custom": field.name.endswith("__c"),
-                "nillable": field.name not in sobject.required and field.type != "boolean",
+                "nillable": field.is_nillable and field.name not in sobject.required and field.type != "boolean",
+                "filterable": field.is_filterable,
+                "sortable": field.is_sortable,
+                "permissionable": field.can_be_hidden,
+                "encrypted": field.is_encrypted,
                 "referenceTo": list(field.refers_to),
                 "relationshipName": field.relationship,
                 "polymorphicForeignKey": field.is_polymorphic,
@@ -227,9 +234,10 @@ def _ids_and_fields(request: Request) -> tuple[list[str], list[str]]:
 def _summary(sobject: SObject, version: str) -> Row:
     return {
         "name": sobject.name,
-        "label": sobject.name,
+        "label": sobject.label or sobject.name,
         "keyPrefix": sobject.prefix,
         "custom": sobject.name.endswith("__c"),
+        "customSetting": sobject.is_custom_setting,
         "queryable": True,
         "urls": {"sobject": f"/services/data/v{version}/sobjects/{sobject.name}"},
     }

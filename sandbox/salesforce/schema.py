@@ -1,10 +1,13 @@
 """The standard objects of the sandbox org, with their fields and relationships. Pure.
 
-https://developer.salesforce.com/docs/platform/object-reference/guide/sforce-api-objects-list.html
+`objects.json` has the facts of each, with where they come from.
 """
 
+import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 Value = str | int | float | bool | None
 
@@ -14,6 +17,7 @@ class Field:
     """A field. `type` is Salesforce's field type; `label` None means that the label is the name.
 
     `relationship` is the relationship name of a reference field; `children` is that of the opposite direction.
+    `is_permissionable` means that field-level security can hide it; None means that it can if it is a custom field.
     """
 
     name: str
@@ -23,6 +27,11 @@ class Field:
     children: str | None = None
     values: tuple[str, ...] = ()  # of a picklist
     label: str | None = None
+    is_filterable: bool = True
+    is_sortable: bool = True
+    is_permissionable: bool | None = None
+    is_nillable: bool = True
+    is_encrypted: bool = False
 
     @property
     def is_polymorphic(self) -> bool:
@@ -31,6 +40,18 @@ class Field:
         https://developer.salesforce.com/docs/platform/object-reference/guide/sforce-api-objects-name.html
         """
         return len(self.refers_to) > 1
+
+    @property
+    def can_be_hidden(self) -> bool:
+        """Whether field-level security applies to it."""
+        return self.name.endswith("__c") if self.is_permissionable is None else self.is_permissionable
+
+    def encrypted(self) -> "Field":
+        """The field with Shield's probabilistic encryption: it can be read, but not filtered or sorted.
+
+        https://help.salesforce.com/s/articleView?id=xcloud.security_pe_deterministic.htm
+        """
+        return replace(self, is_filterable=False, is_sortable=False, is_encrypted=True)
 
 
 @dataclass(frozen=True)
@@ -42,6 +63,8 @@ class SObject:
     fields: tuple[Field, ...]
     required: tuple[str, ...] = ()
     is_person: bool = False  # Name consists of FirstName and LastName
+    label: str | None = None
+    is_custom_setting: bool = False
     _by_name: dict[str, Field] = field(init=False, repr=False)
     _by_relationship: dict[str, Field] = field(init=False, repr=False)
 
@@ -76,143 +99,42 @@ def strings(names: str) -> Iterable[Field]:
     return (Field(name) for name in names.split())
 
 
-_PERSON = (
-    *strings("Name FirstName LastName Title LinkedIn__c"),
-    Field("Email", "email"),
-    Field("Phone", "phone"),
-)
-
-USER = SObject(
-    "User",
-    "005",
-    (
-        Field("Id", "id"),
-        *strings("Name FirstName LastName Title Username Alias UserType ProfileId TimeZoneSidKey"),
-        Field("Email", "email"),
-        Field("IsActive", "boolean"),
-        lookup("ManagerId", "User", children="Reports"),
-        *AUDIT,
-    ),
-    required=("LastName",),
-    is_person=True,
-)
-GROUP = SObject(
-    "Group",
-    "00G",
-    (Field("Id", "id"), *strings("Name DeveloperName"), Field("Type", "picklist"), Field("Email", "email"), *AUDIT),
-    required=("Name",),
-)
-ACCOUNT = SObject(
-    "Account",
-    "001",
-    (
-        Field("Id", "id"),
-        *strings("Name Industry"),
-        Field("Website", "url"),
-        Field("Type", "picklist"),
-        lookup("ParentId", "Account", children="ChildAccounts"),
-        lookup("OwnerId", "User"),
-        *AUDIT,
-    ),
-    required=("Name",),
-)
-CONTACT = SObject(
-    "Contact",
-    "003",
-    (
-        Field("Id", "id"),
-        *_PERSON,
-        lookup("AccountId", "Account", children="Contacts"),
-        lookup("OwnerId", "User"),
-        *AUDIT,
-    ),
-    required=("LastName",),
-    is_person=True,
-)
-LEAD = SObject(
-    "Lead",
-    "00Q",
-    (
-        Field("Id", "id"),
-        *_PERSON,
-        *strings("Company"),
-        Field("Website", "url"),
-        Field("Status", "picklist"),
-        Field("IsConverted", "boolean"),
-        lookup("ConvertedContactId", "Contact"),
-        lookup("ConvertedAccountId", "Account"),
-        lookup("OwnerId", "Group", "User"),  # of the standard people, only a lead can be owned by a queue
-        *AUDIT,
-    ),
-    required=("LastName", "Company"),
-    is_person=True,
-)
-OPPORTUNITY = SObject(
-    "Opportunity",
-    "006",
-    (
-        Field("Id", "id"),
-        *strings("Name"),
-        Field("StageName", "picklist"),
-        Field("Amount", "currency"),
-        Field("CloseDate", "date"),
-        Field("IsClosed", "boolean"),
-        Field("IsWon", "boolean"),
-        lookup("AccountId", "Account", children="Opportunities"),
-        lookup("ContactId", "Contact", children="Opportunities"),
-        lookup("OwnerId", "User"),
-        *AUDIT,
-    ),
-    required=("Name", "StageName", "CloseDate"),
-)
-_ROLES = ("Account Manager", "Customer Success Manager", "Sales Rep")
-
-
-def _team(name: str, prefix: str, of: str) -> SObject:
-    """Orgs can switch teams off; `Org.hide_type` does the same."""
-    return SObject(
+def _field(name: str, facts: dict[str, Any]) -> Field:
+    """The flags say what holds: (f)ilterable, (s)ortable, (p)ermissionable, (n)illable."""
+    flags = facts["flags"]
+    return Field(
         name,
-        prefix,
-        (
-            Field("Id", "id"),
-            Field("TeamMemberRole", "picklist", values=_ROLES),
-            lookup(f"{of}Id", of, children=f"{name}s"),
-            lookup("UserId", "User"),
-            *AUDIT,
-        ),
-        required=(f"{of}Id", "UserId"),
+        facts["type"],
+        tuple(facts.get("refers_to", ())),
+        facts.get("relationship"),
+        facts.get("children"),
+        tuple(facts.get("values", ())),
+        facts["label"],
+        is_filterable="f" in flags,
+        is_sortable="s" in flags,
+        is_permissionable="p" in flags,
+        is_nillable="n" in flags,
     )
 
 
-ACCOUNT_TEAM_MEMBER = _team("AccountTeamMember", "01M", "Account")
-OPPORTUNITY_TEAM_MEMBER = _team("OpportunityTeamMember", "00q", "Opportunity")
-ORGANIZATION = SObject(
-    "Organization",
-    "00D",
-    (Field("Id", "id"), *strings("Name InstanceName OrganizationType"), Field("IsSandbox", "boolean"), *AUDIT),
-    required=("Name",),
-)
+def _standard() -> dict[str, SObject]:
+    described = json.loads((Path(__file__).parent / "objects.json").read_text())
+    people = {"User", "Contact", "Lead"}
+    customs = dict.fromkeys(("Contact", "Lead"), (Field("LinkedIn__c", label="LinkedIn"),))
+    return {
+        name: SObject(
+            name,
+            facts["prefix"],
+            (*(_field(field, flags) for field, flags in facts["fields"].items()), *customs.get(name, ())),
+            required=tuple(facts["required"]),
+            is_person=name in people,
+            label=facts["label"],
+        )
+        for name, facts in described.items()
+    }
+
+
+_OBJECTS = _standard()
 # The target of an owner field that may also refer to a queue. It cannot be queried directly.
-NAME = SObject(
-    "Name",
-    "",
-    (
-        Field("Id", "id"),
-        *strings("Name FirstName LastName Title Username Alias ProfileId"),
-        Field("Type", "picklist"),
-        Field("Email", "email"),
-        Field("Phone", "phone"),
-        Field("IsActive", "boolean"),
-    ),
-)
-STANDARD = (
-    USER,
-    GROUP,
-    ACCOUNT,
-    CONTACT,
-    LEAD,
-    OPPORTUNITY,
-    ACCOUNT_TEAM_MEMBER,
-    OPPORTUNITY_TEAM_MEMBER,
-    ORGANIZATION,
-)
+NAME = _OBJECTS.pop("Name")
+STANDARD = tuple(_OBJECTS.values())

@@ -13,7 +13,7 @@ from aiohttp import web
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from sandbox.salesforce.composite import Composite
-from sandbox.salesforce.errors import OAuthError, SalesforceError
+from sandbox.salesforce.errors import CONCURRENT_LIMIT, DAILY_LIMIT, OAuthError, SalesforceError, limit_exceeded
 from sandbox.salesforce.faults import Fault, Faults
 from sandbox.salesforce.oauth import OAuth
 from sandbox.salesforce.org import Org
@@ -23,6 +23,7 @@ from sandbox.salesforce.schema import Value
 # "The URI of a REST request may be up to 16,384 bytes", beyond which Salesforce answers 414:
 # https://developer.salesforce.com/docs/platform/salesforce-app-limits-cheatsheet
 LONGEST_URI = 16_384
+_BROWSER_SESSION = "sid"
 _LARGEST_BODY = 50 * 1024 * 1024  # bytes
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -43,7 +44,8 @@ class SalesforceSandbox:
     """A local Salesforce org. Set `url` to the address of `web_app()`, which tokens contain as their instance URL.
 
     `now` returns seconds since the epoch; `latency` is in seconds per response. `org` has the records and permissions,
-    `oauth` the tokens and the policies of the client app.
+    `oauth` the tokens and the policies of the client app. `concurrent_limit` is how many calls may run at a time; None
+    means any number.
     """
 
     def __init__(
@@ -61,6 +63,9 @@ class SalesforceSandbox:
         self.faults = Faults()
         self.calls: list[Call] = []
         self.oauth.run_as = self.add("User", LastName="Integration", Username="integration@sandbox.example")
+        self.org.running_user = self.oauth.run_as
+        self.concurrent_limit: int | None = None
+        self._running = 0
         self._pages = Environment(loader=PackageLoader("sandbox.salesforce", "."), autoescape=select_autoescape())
 
     def add(self, sobject: str, **fields: Value) -> str:
@@ -76,7 +81,7 @@ class SalesforceSandbox:
 
     def web_app(self) -> web.Application:
         app = web.Application(
-            middlewares=[self._record, self._translate_errors],
+            middlewares=[self._translate_errors, self._record, self._translate_errors],
             handler_args={"max_line_size": 4 * LONGEST_URI, "max_field_size": 4 * LONGEST_URI},
             client_max_size=_LARGEST_BODY,
         )
@@ -98,7 +103,14 @@ class SalesforceSandbox:
         """Apply latency and faults, and record the call."""
         kind = _kind(request.path)
         fault = self.faults.take(kind, request.path)
-        await asyncio.sleep(self.latency + (fault.delay if fault else 0.0))
+        self._running += 1
+        is_one_too_many = self.concurrent_limit is not None and self._running > self.concurrent_limit
+        try:
+            await asyncio.sleep(self.latency + (fault.delay if fault else 0.0))
+        finally:
+            self._running -= 1
+        if is_one_too_many and request.path.startswith("/services/data"):
+            raise limit_exceeded(CONCURRENT_LIMIT)
         failure = self._fail(request, fault) if fault and not fault.after else None
         response = failure or await handler(request)
         if fault and fault.after:
@@ -117,7 +129,7 @@ class SalesforceSandbox:
         if fault.error and request.path.startswith("/services/oauth2"):
             return _json(fault.status or 400, {"error": fault.error, "error_description": "injected fault"})
         if fault.error:
-            return _json(fault.status or 400, [{"message": "Injected fault.", "errorCode": fault.error}])
+            return _json(fault.status or 400, [{"message": fault.message, "errorCode": fault.error}])
         return web.Response(status=fault.status or 500) if fault.status or fault.drop else None
 
     @web.middleware
@@ -135,9 +147,14 @@ class SalesforceSandbox:
         return _json(200, self.oauth.token(_basic_credentials(request) | form), {"Cache-Control": "no-store"})
 
     async def _consent(self, request: web.Request) -> web.Response:
+        """A browser that is logged in is not asked who it is, unless the app requests it with `prompt=login`.
+
+        https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_web_server_flow.htm
+        """
         authorization = dict(request.query)
         self.oauth.check_request(authorization)
-        users = [user for user in self.org.rows(self.org.sobject("User")) if user["IsActive"]]
+        logged_in = request.cookies.get(_BROWSER_SESSION) if authorization.get("prompt") != "login" else None
+        users = [user for user in self.org.all_users() if user["IsActive"] and logged_in in {None, user["Id"]}]
         page = self._pages.get_template("consent.html").render(authorization=authorization, users=users)
         return web.Response(text=page, content_type="text/html")
 
@@ -154,7 +171,12 @@ class SalesforceSandbox:
         if "state" in form:
             query["state"] = form["state"]
         separator = "&" if "?" in form["redirect_uri"] else "?"
-        return web.Response(status=302, headers={"Location": f"{form['redirect_uri']}{separator}{urlencode(query)}"})
+        redirect = web.Response(
+            status=302, headers={"Location": f"{form['redirect_uri']}{separator}{urlencode(query)}"}
+        )
+        if user_id:
+            redirect.set_cookie(_BROWSER_SESSION, user_id, httponly=True)
+        return redirect
 
     async def _revoke(self, request: web.Request) -> web.Response:
         form = await request.post() if request.method == "POST" else request.query
@@ -188,7 +210,7 @@ class SalesforceSandbox:
             return web.Response(status=414, text="URI Too Long")
         self._session_user(request)
         if self.api.api_used >= self.api.api_limit:
-            raise SalesforceError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
+            raise limit_exceeded(DAILY_LIMIT)
         self.api.api_used += 1
         answer = self._answer(Request(request.method, request.path, dict(request.query), await _json_body(request)))
         if answer.body is None:
@@ -204,7 +226,7 @@ class SalesforceSandbox:
     async def _page(self, request: web.Request) -> web.Response:
         """The page of a record, which messages in Slack link to."""
         record_id = request.match_info["record_id"]
-        record, sobject = self.org.find(record_id), self.org.sobject_of(record_id)
+        record, sobject = self.org.stored(record_id), self.org.sobject_of(record_id)
         if record is None or not sobject:
             return web.Response(status=404, text="Record not found in this sandbox org.")
         page = self._pages.get_template("record.html").render(record=record, sobject=sobject)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from sandbox.salesforce.errors import SalesforceError, malformed_query, no_such_field
+from sandbox.salesforce.errors import SalesforceError, malformed_query, no_such_field, not_usable, query_timeout
 from sandbox.salesforce.org import Org, Record
 from sandbox.salesforce.schema import NAME, Field, SObject, Value
 from sandbox.salesforce.soql.comparison import key, like, literal, ordered, sort_key
@@ -98,6 +98,8 @@ class Select:
         for child in self.org.sobjects():
             for field in child.fields:
                 if (field.children or "").lower() == name.lower() and sobject.name in field.refers_to:
+                    if not self.org.is_visible_field(child, field):
+                        continue
                     return field, child
         raise SalesforceError(
             400,
@@ -115,7 +117,7 @@ class Select:
 
     def _relationship(self, sobject: SObject, name: str) -> Field:
         field = sobject.relationship(name)
-        if field is None or not self.org.is_visible_field(sobject, field):
+        if field is None or not self.org.is_visible_field(sobject, field) or not self._can_follow(field):
             raise SalesforceError(
                 400,
                 "INVALID_FIELD",
@@ -124,6 +126,10 @@ class Select:
                 "name. Please reference your WSDL or the describe call for the appropriate names.",
             )
         return field
+
+    def _can_follow(self, field: Field) -> bool:
+        """Whether the user may read the object that the relationship leads to."""
+        return field.is_polymorphic or any(sobject.name == field.refers_to[0] for sobject in self.org.sobjects())
 
     def _resolve(self, sobject: SObject, path: str) -> tuple[list[Field], SObject, Field]:
         """The relationship fields on the path, the last object and its field. Raises INVALID_FIELD."""
@@ -186,6 +192,8 @@ class Select:
 
     def _comparison(self, sobject: SObject, compare: Compare) -> Callable[[Record], bool]:
         read, field = self._read(sobject, compare.path)
+        if not field.is_filterable:
+            raise not_usable(field.name, "filtered")
         if isinstance(compare.value, Query):
             wanted = {key(field, value) for value in self._semi_join(compare.value)}
         else:
@@ -193,6 +201,8 @@ class Select:
             wanted = {literal(field, value) for value in values}
         if compare.operator == "like":
             pattern = like(field, compare.value)
+            if str(compare.value).startswith("%") and sobject.name in self.org.large_tables:
+                raise query_timeout()  # an index cannot be used, so every record is read
             return lambda record: bool(pattern.fullmatch(str(read(record) or "")))
         if compare.operator in {"=", "in"}:
             return lambda record: key(field, read(record)) in wanted
@@ -209,6 +219,8 @@ class Select:
 
     def _sorted(self, sobject: SObject, records: list[Record], order: Order) -> list[Record]:
         read, field = self._read(sobject, order.path)
+        if not field.is_sortable:
+            raise not_usable(field.name, "sorted")
         keys = {str(record["Id"]): key(field, read(record)) for record in records}
         empty = [record for record in records if keys[str(record["Id"])] is None]
         filled = [record for record in records if keys[str(record["Id"])] is not None]

@@ -195,3 +195,43 @@ async def test_a_session_expires_or_is_revoked(http: aiohttp.ClientSession, cloc
     assert await is_signed_in(http, answer) is False
     async with http.post("/services/oauth2/revoke", data={"token": answer["refresh_token"]}) as response:
         assert response.status == 400
+
+
+async def test_use_extends_a_session(org: SalesforceSandbox, clock: Clock) -> None:
+    """A session ends after a time without activity, not after a time."""
+    token = org.oauth.token({"grant_type": "client_credentials", "client_id": "app", "client_secret": "secret"})
+    hour = 60 * 60
+    for _ in range(3):
+        clock.advance(seconds=1.5 * hour)
+        assert org.oauth.session(token["access_token"]) is not None
+    clock.advance(seconds=2 * hour)
+    assert org.oauth.session(token["access_token"]) is None
+
+
+@pytest.mark.parametrize("description", ["ip restricted", "invalid login hours"])
+async def test_a_restricted_login_leaves_the_refresh_token_valid(
+    org: SalesforceSandbox, http: aiohttp.ClientSession, dana: str, description: str
+) -> None:
+    """Outside login hours and IP ranges, the answer is invalid_grant. Later the same token works."""
+    code = (await consent(http, "allow", dana))["code"]
+    _, tokens = await token(
+        http, grant_type="authorization_code", code=code, redirect_uri=CALLBACK, code_verifier=VERIFIER
+    )
+    refresh = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+
+    org.oauth.restriction = description
+    assert await token(http, **refresh) == (400, {"error": "invalid_grant", "error_description": description})
+    org.oauth.restriction = None
+    assert (await token(http, **refresh))[0] == 200
+
+
+async def test_a_logged_in_browser_is_asked_who_it_is_only_with_prompt_login(
+    org: SalesforceSandbox, http: aiohttp.ClientSession, dana: str
+) -> None:
+    """Otherwise an admin who is logged in connects as themselves."""
+    org.add("User", FirstName="Ida", LastName="App")
+    async with aiohttp.ClientSession(org.url, cookies={"sid": dana}) as browser:
+        for prompt, choices in (({}, {"Dana"}), ({"prompt": "login"}, {"Dana", "Ida"})):
+            async with browser.get("/services/oauth2/authorize", params=REQUEST | prompt) as response:
+                page = await response.text()
+            assert {name for name in ("Dana", "Ida") if name in page} == choices
