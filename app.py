@@ -19,6 +19,7 @@ from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
 from listeners import register_listeners
 from listeners.cli import table
 from listeners.cli.running.preparing import UMASK
+from listeners.dialogs.metadata import ViewSigner
 from listeners.home.app_home import AppHome
 from listeners.http import health
 from listeners.http.metrics import Metrics
@@ -192,7 +193,8 @@ def _listener_arguments(foundation: Foundation, services: Services) -> dict[str,
         settings.retention_days,
         now,
     )
-    home_tab = AppHome(home)
+    view_signer = ViewSigner(foundation.cipher)
+    home_tab = AppHome(home, view_signer)
     return {
         "database": database,
         "now": now,
@@ -202,6 +204,7 @@ def _listener_arguments(foundation: Foundation, services: Services) -> dict[str,
         "preferences": services.preferences,
         "home": home,
         "home_tab": home_tab,
+        "view_signer": view_signer,
         "member_homes": member_homes,
         "member_preferences": MemberPreferences(database, member_homes, slack.notices, now),
         "signal_channels": SignalChannels(slack.api, database, now),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import os
 from collections.abc import Sequence
@@ -30,14 +32,17 @@ class WrongKeyError(Exception):
 
 @dataclass(frozen=True)
 class Cipher:
-    """Encrypts with the first key and decrypts with any of them."""
+    """Encrypts and signs with the first key; decrypts and checks signatures with any of them."""
 
     keys: MultiFernet = field(repr=False)
+    signing_keys: Sequence[bytes] = field(repr=False)
 
     @classmethod
     def of(cls, keys: Sequence[str]) -> Cipher:
         """Create a cipher from Fernet keys, newest first. Raises ValueError for a malformed key."""
-        return cls(MultiFernet([Fernet(key) for key in keys]))
+        fernets = MultiFernet([Fernet(key) for key in keys])
+        # Derived, so that a signature says nothing about the keys that encrypt.
+        return cls(fernets, [hmac.digest(key.encode(), b"usergems: signatures", hashlib.sha256) for key in keys])
 
     def encrypt(self, secret: str) -> str:
         return self.keys.encrypt(secret.encode()).decode()
@@ -56,6 +61,15 @@ class Cipher:
         except InvalidToken as error:
             raise WrongKeyError from error
 
+    def sign(self, *parts: str) -> str:
+        """Return the signature of these texts, in this order: 64 characters."""
+        return _signature(self.signing_keys[0], parts)
+
+    def is_signed(self, signature: str, *parts: str) -> bool:
+        """Whether `sign` made this signature for these texts, with any of the keys."""
+        made = [_signature(key, parts).encode() for key in self.signing_keys]
+        return any(hmac.compare_digest(signature.encode(), expected) for expected in made)
+
     def seal(self, purpose: str, claims: dict[str, str]) -> str:
         """Return a token for a link, which nobody else can create or read. `unseal` checks its purpose and age."""
         return self.encrypt(json.dumps({"purpose": purpose, **claims}))
@@ -73,6 +87,10 @@ class Cipher:
             return None
         fresh = -60 <= now / 1000 - made_at <= max_age
         return claims if fresh and claims.pop("purpose") == purpose else None
+
+
+def _signature(key: bytes, parts: Sequence[str]) -> str:
+    return hmac.new(key, json.dumps(parts).encode(), hashlib.sha256).hexdigest()
 
 
 def key_in(folder: Path) -> str:

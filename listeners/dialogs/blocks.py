@@ -5,14 +5,20 @@ https://docs.slack.dev/reference/block-kit/blocks
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
+
+from services.slack.mrkdwn import plain as one_line
 
 Block = dict[str, Any]
 View = dict[str, Any]
 
 LONGEST_SECTION = 2_900
 """Characters. Slack allows 3,000, see https://docs.slack.dev/reference/block-kit/blocks/section-block."""
+
+LONGEST_LABEL = 73
+"""Characters of an option's label. Slack allows 75, and `one_line` may add two."""
 
 ADMINS_ONLY = (
     ":no_entry: Only workspace admins and owners can see or change this. If you are one, please try again in a minute."
@@ -45,27 +51,69 @@ def header(text: str) -> Block:
     return {"type": "header", "text": plain(text)}
 
 
-def button(label: str, action_id: str, value: str | None = None) -> Block:
-    return {"type": "button", "action_id": action_id, "text": plain(label)} | ({"value": value} if value else {})
+def divider() -> Block:
+    return {"type": "divider"}
 
 
-def select(action_id: str, choices: dict[str, str], chosen: str) -> Block:
-    """`choices` holds labels by value. `chosen` is the value that is selected at first."""
-    options = {value: {"text": plain(label), "value": value} for value, label in choices.items()}
-    return {
-        "type": "static_select",
-        "action_id": action_id,
-        "options": list(options.values()),
-        "initial_option": options[chosen],
-    }
+def actions(*elements: Block) -> list[Block]:
+    """A row of buttons; no block without any."""
+    return [{"type": "actions", "elements": list(elements)}] if elements else []
+
+
+def button(
+    label: str, action_id: str, value: str | None = None, *, style: str | None = None, confirm: Block | None = None
+) -> Block:
+    block: Block = {"type": "button", "action_id": action_id, "text": plain(label)}
+    more = {"value": value, "style": style, "confirm": confirm}
+    return block | {name: given for name, given in more.items() if given}
+
+
+def confirm(title: str, text: str, yes: str) -> Block:
+    """The question before a button does something. `yes` is the label of the button that does it."""
+    return {"title": plain(title), "text": plain(text), "confirm": plain(yes), "deny": plain("Cancel")}
+
+
+def options(choices: Mapping[str, str]) -> dict[str, Block]:
+    """The options of a menu, by value. `choices` holds labels by value."""
+    return {value: {"text": plain(one_line(label, LONGEST_LABEL)), "value": value} for value, label in choices.items()}
+
+
+def menu(action_id: str, choices: Mapping[str, str], chosen: str | None = None, placeholder: str = "") -> Block:
+    """A select menu. `chosen` is the value that is selected at first."""
+    offered = options(choices)
+    block: Block = {"type": "static_select", "action_id": action_id, "options": list(offered.values())}
+    block |= {"initial_option": offered[chosen]} if chosen is not None else {}
+    return block | ({"placeholder": plain(placeholder)} if placeholder else {})
+
+
+def overflow(action_id: str, choices: Mapping[str, str]) -> Block:
+    """The menu behind three dots."""
+    return {"type": "overflow", "action_id": action_id, "options": list(options(choices).values())}
 
 
 def plain(text: str) -> Block:
     return {"type": "plain_text", "text": text}
 
 
-def modal(title: str, blocks: list[Block]) -> View:
-    return {"type": "modal", "title": plain(title), "close": plain("Close"), "blocks": blocks}
+def noted(note: str | None) -> list[Block]:
+    """The result of what a person just did, in mrkdwn, for the top of a view; nothing for None."""
+    return [section(note)] if note else []
+
+
+def counted(number: int, noun: str) -> str:
+    """Such as "1 message" or "1,200 messages"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def modal(title: str, blocks: Sequence[Block], data: object = None) -> View:
+    """A dialog. `data` becomes its private_metadata, and comes back with everything that people do in it."""
+    view: View = {"type": "modal", "title": plain(title), "close": plain("Close"), "blocks": list(blocks)}
+    return view | ({"private_metadata": json.dumps(data)} if data is not None else {})
+
+
+def data_of(view: View) -> Any:
+    """What `modal` was given as `data`; an empty mapping if it was given nothing."""
+    return json.loads(view.get("private_metadata") or "{}")
 
 
 def loading_view(title: str) -> View:

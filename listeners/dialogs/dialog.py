@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -15,7 +15,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.errors import PermanentError, TransientError
 from listeners.dialogs.blocks import View, loading_view, message_view, sections
-from listeners.dialogs.form_values import as_typed, field_value
+from listeners.dialogs.form import Entered, Form, InvalidFormError, filled_again
+from listeners.dialogs.form_values import field_value
+from listeners.dialogs.home_tab import HomeTab
+from listeners.dialogs.metadata import ViewSigner
 from services.slack.api import error_code
 from services.slack.directory import Directory
 from services.slack.mrkdwn import escape
@@ -34,6 +37,7 @@ OVERTAKEN_SECONDS = 0.2
 
 DONE = ":white_check_mark: Done."
 DATABASE_AWAY = "The database is not responding, so nothing was changed. Please try again in a minute."
+OPEN_AGAIN = "This dialog can no longer be used, so nothing was changed. Please close it and open it again."
 
 T = TypeVar("T")
 Body = dict[str, Any]
@@ -52,9 +56,18 @@ async def provide(
     context: AsyncBoltContext,
     workspace_id: str,
     directory: Directory,
+    view_signer: ViewSigner,
+    home_tab: HomeTab,
     next_: Callable[[], Awaitable[BoltResponse]],
 ) -> BoltResponse:
-    context["dialog"] = Dialog(ack, body, client, workspace_id, directory)
+    """Check what the view carries. A Home of another version carries nothing; a dialog is not used any more."""
+    shown: View = body.get("view") or {}
+    view = view_signer.checked(shown, workspace_id, body["user"]["id"]) if shown else {}
+    seen = shown | {"private_metadata": ""} if view is None else view
+    dialog = Dialog(ack, body, seen, client, workspace_id, directory, home_tab, view_signer)
+    if view is None and shown.get("type") == "modal":
+        return await dialog.refuse_forged()
+    context["dialog"] = dialog
     return await next_()
 
 
@@ -63,25 +76,23 @@ class Dialog:
     """
     An interaction in a dialog, in Home or in a message, with the ways to answer it.
 
-    `body` is Slack's payload: https://docs.slack.dev/reference/interaction-payloads. A `make_view` function only runs
-    for admins and owners. It may raise PermanentError and TransientError, which are shown in the dialog.
+    `body` is Slack's payload: https://docs.slack.dev/reference/interaction-payloads. `view` is the dialog or Home in
+    which the person acted, as they saw it. A `make_view` function only runs for admins and owners. It may raise
+    PermanentError and TransientError, which are shown in the dialog.
     """
 
     ack: AsyncAck
     body: Body
+    view: View
     client: AsyncWebClient
     workspace_id: str
     directory: Directory
+    home_tab: HomeTab
+    view_signer: ViewSigner
 
     @property
     def user_id(self) -> str:
         return str(self.body["user"]["id"])
-
-    @property
-    def view(self) -> View:
-        """The dialog or Home in which the person acted, as they saw it."""
-        view: View = self.body["view"]
-        return view
 
     @property
     def action(self) -> dict[str, Any]:
@@ -89,23 +100,20 @@ class Dialog:
         action: dict[str, Any] = self.body["actions"][0]
         return action
 
-    def value_of(self, block_id: str) -> Any:
-        return field_value(self.view, block_id)
-
     async def is_admin(self) -> bool:
         """Whether the person who acts is an admin or owner right now."""
         return await self.directory.is_admin(self.workspace_id, self.user_id)
 
     async def open(self, title: str, make_view: MakeView) -> None:
-        """Open another dialog with a loading view, and fill it."""
+        """Open another dialog for admins with a loading view, and fill it."""
         await self.ack()
-        await self._fill(await self.open_view(loading_view(title)), title, make_view)
+        await self._fill(await self.push(loading_view(title)), title, make_view)
 
-    async def open_view(self, view: View) -> str:
-        """Open a view, on top of the dialog that is open if there is one. Returns its id."""
-        in_dialog = self.body.get("view", {}).get("type") == "modal"  # else in Home or in a message
+    async def push(self, view: View) -> str:
+        """Open a view at once, on top of the dialog that is open if there is one. Returns its id."""
+        in_dialog = self.view.get("type") == "modal"  # else in Home or in a message
         open_or_push = self.client.views_push if in_dialog else self.client.views_open
-        opened = await open_or_push(trigger_id=self.body["trigger_id"], view=view)
+        opened = await open_or_push(trigger_id=self.body["trigger_id"], view=self._signed(view))
         return str(opened["view"]["id"])
 
     async def wait_for(self, title: str, work: Awaitable[T]) -> tuple[T, str | None]:
@@ -117,84 +125,136 @@ class Dialog:
         """
         task = asyncio.ensure_future(work)
         await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
-        loading_id = None if task.done() else await self.open_view(loading_view(title))
+        loading_id = None if task.done() else await self.push(loading_view(title))
         return await task, loading_id
 
-    async def change(self, title: str, make_view: MakeView) -> None:
-        """Update the dialog in which the person acted."""
+    async def update(self, title: str, make_view: MakeView) -> None:
+        """Update the dialog in which an admin acted."""
         await self.ack()
         await self._fill(self.view["id"], title, make_view)
 
-    async def answer(self, title: str, make_view: MakeView) -> None:
-        """Update the dialog that was submitted."""
+    async def update_view(self, view_id: str, view: View) -> None:
+        """Nothing happens if the person has closed the view."""
+        try:
+            await self.client.views_update(view_id=view_id, view=self._signed(view))
+        except SlackApiError as error:
+            if error_code(error) != "not_found":
+                raise
 
+    async def submit(self, form: Form, work: Callable[[Entered], Awaitable[T]]) -> T | None:
+        """
+        Read the form that was submitted, do the work, and show its result. Returns None if the work was not done.
+
+        If `work` returns a view, it is shown; with any other result the dialog closes. `work` may raise
+        InvalidFormError, which is shown at the fields, PermanentError and TransientError.
+
+        Quick work is part of the answer to Slack, because an update that is sent after an answer may overtake it. If
+        the work takes longer than Slack waits, the dialog shows a loading view until it is done.
+        """
+        task = asyncio.ensure_future(self._done(form, work))
+        await asyncio.wait({task}, timeout=QUICK_SECONDS)
+        if not task.done():
+            await self.ack(response_action="update", view=loading_view(self._title))
+        try:
+            done, view = await task
+        except InvalidFormError as error:
+            await self._show_errors(error)
+            return None
+        if self.ack.response is not None:
+            await self._show_late(view or message_view(self._title, DONE))
+        elif view:
+            await self.ack(response_action="update", view=self._signed(view))
+        else:
+            await self.ack()
+        return done
+
+    async def publish_home(self, notice: str | None = None) -> None:
+        """Update the Home of the person who acts. `notice` is the result of what they did, in mrkdwn."""
+        seen = self.view if self.view.get("type") == "home" else None
+        await self.home_tab.publish(self.client, self.workspace_id, self.user_id, notice, seen)
+
+    async def refuse_forged(self) -> BoltResponse:
+        """Answer an interaction in a dialog that carries something that the app has not put there."""
+        log.warning("a dialog of workspace %s carried data without a valid signature", self.workspace_id)
+        view = message_view(self._title, OPEN_AGAIN)
+        if self.body.get("type") == "view_submission":
+            return await self.ack(response_action="update", view=view)
+        await self.update_view(self.view["id"], view)
+        return await self.ack()
+
+    # The names before `submit`; their last callers are the dialogs of ownership.
+    def value_of(self, block_id: str) -> Any:
+        return field_value(self.view, block_id)
+
+    async def open_view(self, view: View) -> str:
+        return await self.push(view)
+
+    async def change(self, title: str, make_view: MakeView) -> None:
+        await self.update(title, make_view)
+
+    async def answer(self, title: str, make_view: MakeView) -> None:
         async def show_view() -> None:
             await self.show(await self._view_or_problem(title, make_view))
 
         await self.run_submission(show_view())
 
     async def run_submission(self, work: Awaitable[None]) -> None:
-        """
-        Run the work of a submission. At its end it calls `close`, `show_errors` or `show`.
-
-        Quick work is part of the answer to Slack, because an update that is sent after an answer may overtake it. If
-        the work takes longer than Slack waits, the dialog shows a loading view until it is done.
-        """
         task = asyncio.ensure_future(work)
         await asyncio.wait({task}, timeout=QUICK_SECONDS)
-        if not task.done() and not self._is_answered:
+        if not task.done() and self.ack.response is None:
             await self.ack(response_action="update", view=loading_view(self._title))
         await task
 
     async def close(self) -> None:
-        """Close the dialog that was submitted."""
-        if self._is_answered:
-            await self._show_late(message_view(self._title, DONE))
-        else:
+        if self.ack.response is None:
             await self.ack()
-
-    async def show_errors(self, errors: Mapping[str, str]) -> None:
-        """Keep the dialog that was submitted open, with errors by the block_id of their fields."""
-        if self._is_answered:
-            shown = sections(f":no_entry: {escape(error, 500)}" for error in errors.values())
-            view = as_typed(self.view)
-            await self._show_late(view | {"blocks": [*shown, *view["blocks"]]})
         else:
-            await self.ack(response_action="errors", errors=dict(errors))
+            await self._show_late(message_view(self._title, DONE))
+
+    async def show_errors(self, errors: dict[str, str]) -> None:
+        await self._show_errors(InvalidFormError(errors))
 
     async def show(self, view: View) -> None:
-        """Show a view in place of the dialog that was submitted."""
-        if self._is_answered:
-            await self._show_late(view)
+        if self.ack.response is None:
+            await self.ack(response_action="update", view=self._signed(view))
         else:
-            await self.ack(response_action="update", view=view)
+            await self._show_late(view)
 
     async def refuse_unless_admin(self, title: str) -> bool:
-        """True if the person who submitted is not an admin; then the dialog says so."""
         if await self.is_admin():
             return False
         await self.show(message_view(title))
         return True
 
     @property
-    def _is_answered(self) -> bool:
-        return self.ack.response is not None
-
-    @property
     def _title(self) -> str:
         return str(self.view["title"]["text"])
+
+    def _signed(self, view: View) -> View:
+        return self.view_signer.signed(view, self.workspace_id, self.user_id)
+
+    async def _done(self, form: Form, work: Callable[[Entered], Awaitable[T]]) -> tuple[T | None, View | None]:
+        """Do the work of a submission. Returns its result, and the view to show; None closes the dialog."""
+        if not form.for_members and not await self.is_admin():
+            return None, message_view(form.title)
+        try:
+            done = await work(form.read(self.view))
+        except (DatabaseUnavailableError, PermanentError, TransientError) as error:
+            return None, self._problem_view(form.title, error)
+        return done, done if isinstance(done, dict) else None
+
+    async def _show_errors(self, invalid: InvalidFormError) -> None:
+        """Keep the dialog that was submitted open, with errors at its fields."""
+        if self.ack.response is None:
+            await self.ack(response_action="errors", errors=dict(invalid.errors))
+            return
+        view = filled_again(self.view)
+        shown = sections(f":no_entry: {escape(error, 500)}" for error in invalid.errors.values())
+        await self._show_late(view | {"blocks": [*shown, *view["blocks"]]})
 
     async def _show_late(self, view: View) -> None:
         await asyncio.sleep(OVERTAKEN_SECONDS)
         await self.update_view(self.view["id"], view)
-
-    async def update_view(self, view_id: str, view: View) -> None:
-        """Nothing happens if the person has closed the view."""
-        try:
-            await self.client.views_update(view_id=view_id, view=view)
-        except SlackApiError as error:
-            if error_code(error) != "not_found":
-                raise
 
     async def _fill(self, view_id: str, title: str, make_view: MakeView) -> None:
         task = asyncio.create_task(self._view_or_problem(title, make_view))
@@ -206,14 +266,12 @@ class Dialog:
     async def _view_or_problem(self, title: str, make_view: MakeView) -> View:
         try:
             return await make_view() if await self.is_admin() else message_view(title)
-        except DatabaseUnavailableError as error:
+        except (DatabaseUnavailableError, PermanentError, TransientError) as error:
+            return self._problem_view(title, error)
+
+    def _problem_view(self, title: str, error: Exception) -> View:
+        if isinstance(error, DatabaseUnavailableError):
             log.warning("a dialog of workspace %s could not be filled: %s", self.workspace_id, error)
             return message_view(title, f":warning: {DATABASE_AWAY}")
-        except PermanentError as error:
-            return message_view(title, f":warning: {_sentence(error)}")
-        except TransientError as error:
-            return message_view(title, f":warning: {_sentence(error)} Please try again in a minute.")
-
-
-def _sentence(error: Exception) -> str:
-    return f"{escape(str(error).removesuffix('.'), 500)}."
+        again = " Please try again in a minute." if isinstance(error, TransientError) else ""
+        return message_view(title, f":warning: {escape(str(error).removesuffix('.'), 500)}.{again}")

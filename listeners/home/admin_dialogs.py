@@ -10,6 +10,7 @@ from domain.job_change.parts import Signal
 from domain.workspace import Workspace
 from listeners.dialogs.blocks import View, message_view
 from listeners.dialogs.dialog import Dialog
+from listeners.dialogs.form import Entered
 from listeners.dialogs.home_tab import HomeTab, seen_version
 from listeners.home.admin_dialogs_view import (
     CHANGE_LIMITS,
@@ -30,8 +31,7 @@ from listeners.home.admin_dialogs_view import (
 )
 from listeners.home.admin_home_view import CHANGE_REQUIRED, SHOW_TOP_RECIPIENTS
 from listeners.home.member_dialogs_view import (
-    REQUIRED_TITLE,
-    SAVE_REQUIRED,
+    REQUIRED_FORM,
     chosen_options,
     required_notifications_view,
 )
@@ -46,7 +46,7 @@ def register(app: AsyncApp) -> None:
     app.action(CHANGE_SIGNAL_CHANNELS)(show_signal_channels)
     app.action(re.compile(f"^({PICK_CHANNEL}|{USE_DEFAULT_CHANNEL})({'|'.join(Signal)})$"))(save_signal_channel)
     app.action(CHANGE_REQUIRED)(show_required_notifications)
-    app.view(SAVE_REQUIRED)(save_required_notifications)
+    app.view(REQUIRED_FORM.callback_id)(save_required_notifications)
     app.action(CHANGE_LIMITS)(show_limits)
     app.view(CHANGE_LIMITS)(save_limits)
 
@@ -84,20 +84,16 @@ async def show_required_notifications(dialog: Dialog, preferences: Preferences) 
     async def make_view() -> View:
         return required_notifications_view(await preferences.required_notifications(dialog.workspace_id))
 
-    await dialog.open(REQUIRED_TITLE, make_view)
+    await dialog.open(REQUIRED_FORM.title, make_view)
 
 
-async def save_required_notifications(dialog: Dialog, preferences: Preferences, home_tab: HomeTab) -> None:
-    async def save() -> None:
-        if await dialog.refuse_unless_admin(REQUIRED_TITLE):
-            return
-        chosen = chosen_options(dialog.view)
-        await preferences.set_required_notifications(dialog.workspace_id, dialog.user_id, chosen)
-        await dialog.close()
-        text = "Saved. These job changes can no longer be muted."
-        await home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id, text)
+async def save_required_notifications(dialog: Dialog, preferences: Preferences) -> None:
+    async def save(entered: Entered) -> str:
+        await preferences.set_required_notifications(dialog.workspace_id, dialog.user_id, chosen_options(entered))
+        return "Saved. These job changes can no longer be muted."
 
-    await dialog.run_submission(save())
+    if notice := await dialog.submit(REQUIRED_FORM, save):
+        await dialog.publish_home(notice)
 
 
 async def show_limits(dialog: Dialog, home: Home) -> None:

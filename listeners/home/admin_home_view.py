@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from domain.audit import OPERATOR
 from domain.intake_key import ListedKey
 from domain.preferences import ESCALATE_TO_CHANNEL, ESCALATE_TO_MANAGER, NO_ESCALATION, REMINDER_HOURS
-from listeners.dialogs.blocks import Block, button, context, header, plain, section, select
+from listeners.dialogs.blocks import Block, button, context, header, menu, plain, section
 from listeners.home.admin_dialogs_view import (
     CHANGE_LIMITS,
     CHANGE_SIGNAL_CHANNELS,
@@ -102,10 +102,10 @@ def _channels(state: HomeState) -> Iterator[Block]:
         text = f"*Default channel*\n<#{workspace.default_channel_id}>"
         yield section(text, channel_picker(workspace), fresh_block_id("channel", state))
         yield context(CHANNEL_HINT)
-    tell_dris = select(TELL_DRIS, _TELL_DRIS, "yes" if workspace.tell_dris else "no")
+    tell_dris = menu(TELL_DRIS, _TELL_DRIS, "yes" if workspace.tell_dris else "no")
     yield section("*Send DMs to DRIs*", tell_dris, fresh_block_id("tell", state))
     if workspace.tell_dris:  # otherwise every job change is posted in the channel
-        gets = select(CHANNEL_GETS, _CHANNEL_GETS, workspace.channel_gets)
+        gets = menu(CHANNEL_GETS, _CHANNEL_GETS, workspace.channel_gets)
         yield section("*Post in the channel*", gets, fresh_block_id("gets", state))
     signals = f"*{SIGNALS_TITLE}*\n{signal_channels_line(workspace)}"
     yield section(signals, button("Change…", CHANGE_SIGNAL_CHANNELS), "signals")
@@ -115,12 +115,12 @@ def _reminders(state: HomeState) -> Iterator[Block]:
     workspace = state.workspace
     choices = {str(hours): f"After {_working_hours(hours)}" if hours else "Never" for hours in REMINDER_HOURS}
     chosen = workspace.reminder_hours if workspace.reminder_hours in REMINDER_HOURS else 0
-    hours = select(REMINDER_HOURS_CHOSEN, choices, str(chosen))
+    hours = menu(REMINDER_HOURS_CHOSEN, choices, str(chosen))
     yield section("*Remind people who have not acted*", hours, fresh_block_id("remind", state))
     if not chosen:
         return
     escalation = workspace.reminder_escalation if workspace.reminder_escalation in _ESCALATIONS else NO_ESCALATION
-    then = select(REMINDER_ESCALATION_CHOSEN, _ESCALATIONS, escalation)
+    then = menu(REMINDER_ESCALATION_CHOSEN, _ESCALATIONS, escalation)
     text = f"*Escalate after {_working_hours(chosen, 'more ')}*"
     yield section(text, then, fresh_block_id("escalate", state))
     yield context(_REMINDER_HINT)

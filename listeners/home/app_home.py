@@ -11,9 +11,10 @@ from slack_bolt.async_app import AsyncApp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from listeners.dialogs.blocks import ADMINS_ONLY
+from listeners.dialogs.blocks import ADMINS_ONLY, View
 from listeners.dialogs.dialog import Dialog
 from listeners.dialogs.home_tab import HomeTab, seen_version
+from listeners.dialogs.metadata import ViewSigner
 from listeners.home.admin_home_view import (
     CHANNEL_GETS,
     REMINDER_ESCALATION_CHOSEN,
@@ -23,6 +24,7 @@ from listeners.home.admin_home_view import (
 from listeners.home.app_home_view import home_view
 from listeners.home.health_view import CHECK_CHANNEL, CHOOSE_CHANNEL
 from services.home.home import Home
+from services.home.home_state import HomeState
 from services.home.preferences import ChangeResult, Preferences
 from services.slack.api import error_code
 
@@ -35,6 +37,7 @@ class AppHome:
     """Implements HomeTab."""
 
     home: Home
+    view_signer: ViewSigner
 
     async def publish(
         self,
@@ -47,18 +50,22 @@ class AppHome:
         state = await self.home.read(workspace_id, user_id)
         if state is None:
             return
+        seen = (view or {}).get("hash")
         try:
-            await client.views_publish(user_id=user_id, view=home_view(state, notice), hash=(view or {}).get("hash"))
+            await client.views_publish(user_id=user_id, view=self._view(state, user_id, notice), hash=seen)
         except SlackApiError as error:
             if error_code(error) in _REFUSED and state.workspace.default_channel_is_public:
                 # The channel may have become private since it was chosen; this user must not see it in the picker then.
-                hidden = replace(state.workspace, default_channel_is_public=None)
-                await client.views_publish(user_id=user_id, view=home_view(replace(state, workspace=hidden), notice))
+                hidden = replace(state, workspace=replace(state.workspace, default_channel_is_public=None))
+                await client.views_publish(user_id=user_id, view=self._view(hidden, user_id, notice))
                 return
             if error_code(error) != "hash_conflict":
                 raise
             # A newer Home was published in the meantime, so the state that was read here may be out of date.
             await self.publish(client, workspace_id, user_id, notice)
+
+    def _view(self, state: HomeState, user_id: str, notice: str | None) -> View:
+        return self.view_signer.signed(home_view(state, notice), state.workspace.id, user_id)
 
 
 def register(app: AsyncApp) -> None:

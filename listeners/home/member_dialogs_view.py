@@ -1,43 +1,79 @@
-"""The dialogs behind a member's part of Home, and what was entered in them. Pure.
+"""The dialogs behind a member's part of Home: their forms, rendering, and what was entered in them. Pure.
 
 https://docs.slack.dev/surfaces/modals
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from datetime import date, datetime
-from typing import Any
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import datetime
 
 from domain.notification_hours import DAILY, DIRECT, MORNING, WEEKLY, NotificationHours, zone_of
 from domain.preferences import EVERYTHING
-from listeners.dialogs.blocks import Block, View, button, context, modal, plain, section
-from listeners.dialogs.form_values import field_value
-from listeners.home.member_home_view import WEEKDAYS, clock, delivery_block
+from listeners.dialogs.blocks import Block, View, actions, button, context, modal, section
+from listeners.dialogs.form import Choice, Day, Entered, Form, Several, TimeOfDay, User
+from listeners.home.member_home_view import WEEKDAYS, delivery_block
 from services.home.home_state import PAGE_SIZE, MemberHome, RecentDeliveries
 from services.home.mute_options import ALL, GROUPS, labels
 from services.messages.available_actions import ActionKind
 from services.messages.compose import ACTION
 from services.slack.mrkdwn import escape
 
-SAVE_HOURS, SAVE_MUTES, SAVE_ABSENCE = "my_reading_saved", "my_mutes_saved", "my_away_saved"
-REPORT_NOT_ME, SAVE_REQUIRED = "my_not_me_saved", "home_mute_limits_saved"
-"""The callback_ids of the dialogs."""
-
 OLDER, NEWER, UNDO_NOT_ME = "my_lately_older", "my_lately_newer", "my_me_after_all"
-REQUIRED_TITLE, NOT_ME_TITLE = "Required notifications", "Not my account"
-
-DELIVERY, DIGEST_AT, WEEKDAY = "delivery", "digest_at", "weekday"
-QUIET_FROM, QUIET_TO, WEEKENDS = "quiet_from", "quiet_to", "weekends"
-FIRST, LAST, DELEGATE, OWNER = "first", "last", "delegate", "owner"
-"""The block_ids, and action_ids, of the fields."""
-
-_DELIVERIES = {DIRECT: "Each job change, right away", DAILY: "Daily digest", WEEKLY: "Weekly digest"}
-_QUIET = "quiet"
-_GROUPS = {"signals": "Signals", "changes": "Kinds of change", "segments": "Accounts"}
-_EVERYTHING = "everything"
-_LONGEST_VALUE = 150
+LONGEST_VALUE = 150
 """https://docs.slack.dev/reference/block-kit/composition-objects/option-object"""
+
+_QUIET = "quiet"
+
+DELIVERY = Choice(
+    "delivery",
+    "Notify me about",
+    {DIRECT: "Each job change, right away", DAILY: "Daily digest", WEEKLY: "Weekly digest"},
+    default=DIRECT,
+    radio=True,
+)
+DIGEST_AT = TimeOfDay("digest_at", "Time of the digest", placeholder="Choose a time")
+WEEKDAY = Choice(
+    "weekday", "Day of the weekly digest", {str(number): day for number, day in enumerate(WEEKDAYS)}, default="0"
+)
+QUIET_FROM = TimeOfDay("quiet_from", "Quiet hours from", placeholder="Choose a time", optional=True)
+QUIET_TO = TimeOfDay("quiet_to", "Quiet hours until", placeholder="Choose a time", optional=True)
+WEEKENDS = Several("weekends", "Weekends", {_QUIET: "No messages on Saturdays and Sundays"}, optional=True)
+HOURS_FORM = Form(
+    "my_reading_saved",
+    "Notifications",
+    "Save",
+    (DELIVERY, DIGEST_AT, WEEKDAY, QUIET_FROM, QUIET_TO, WEEKENDS),
+    for_members=True,
+)
+
+_EVERYTHING = Several("everything", "Mute", {EVERYTHING: ALL[EVERYTHING]}, optional=True)
+_GROUPS = [
+    Several(name, label, GROUPS[name], optional=True)
+    for name, label in {"signals": "Signals", "changes": "Kinds of change", "segments": "Accounts"}.items()
+]
+MUTES_FORM = Form("my_mutes_saved", "Muted job changes", "Save", (_EVERYTHING, *_GROUPS), for_members=True)
+REQUIRED_FORM = Form("home_mute_limits_saved", "Required notifications", "Save", _GROUPS)
+
+FIRST = Day("first", "First day", optional=True)
+LAST = Day("last", "Last day", hint="Leave this empty for no end date.", placeholder="Choose a date", optional=True)
+DELEGATE = User(
+    "delegate",
+    "Delegate",
+    hint="Gets your job changes. If empty, the next person in the ownership rules or the channel gets them.",
+    placeholder="Choose a person",
+    optional=True,
+)
+ABSENCE_FORM = Form("my_away_saved", "Out of office", "Save", (FIRST, LAST, DELEGATE), for_members=True)
+
+OWNER = Choice(
+    "owner",
+    "Which account is not yours?",
+    hint="You no longer get this owner's job changes, and your admins are notified.",
+    radio=True,
+)
+NOT_ME_FORM = Form("my_not_me_saved", "Not my account", "Not my account", (OWNER,), for_members=True)
 
 
 def recent_deliveries_view(page: RecentDeliveries, user_id: str) -> View:
@@ -48,69 +84,64 @@ def recent_deliveries_view(page: RecentDeliveries, user_id: str) -> View:
         blocks.append(delivery_block(delivery, user_id, why))
     newer = [button("Newer", NEWER, str(max(0, page.skipped - PAGE_SIZE)))] if page.skipped else []
     older = [button("Older", OLDER, str(page.skipped + len(page.deliveries)))] if page.has_more else []
-    pager: list[Block] = [{"type": "actions", "elements": [*newer, *older]}] if newer or older else []
     empty = [section("No more job changes in the last two weeks.")]
-    return modal("Assigned to you", [*(blocks or empty), *pager])
+    return modal("Assigned to you", [*(blocks or empty), *actions(*newer, *older)])
 
 
 def hours_view(member: MemberHome) -> View:
     hours = member.hours
-    days = {str(number): day for number, day in enumerate(WEEKDAYS)}
-    quiet_weekends = {_QUIET} if hours.quiet_weekends else ()
-    weekends = _checkboxes(WEEKENDS, {_QUIET: "No messages on Saturdays and Sundays"}, quiet_weekends)
-    blocks = [
-        _input(DELIVERY, "Notify me about", _choice("radio_buttons", DELIVERY, _DELIVERIES, hours.delivery)),
-        _input(DIGEST_AT, "Time of the digest", _time(DIGEST_AT, hours.digest_at)),
-        _input(WEEKDAY, "Day of the weekly digest", _choice("static_select", WEEKDAY, days, str(hours.weekday))),
-        _input(QUIET_FROM, "Quiet hours from", _time(QUIET_FROM, hours.quiet_from), optional=True),
-        _input(QUIET_TO, "Quiet hours until", _time(QUIET_TO, hours.quiet_to), optional=True),
-        _input(WEEKENDS, "Weekends", weekends, optional=True),
-        context(
-            "Times are in your Slack time zone. Quiet hours and weekends hold messages back until they are over;"
-            " nothing is dropped. Channels get messages right away."
-        ),
-    ]
-    return _form(SAVE_HOURS, "Notifications", "Save", blocks)
+    times = (
+        "Times are in your Slack time zone. Quiet hours and weekends hold messages back until they are over;"
+        " nothing is dropped. Channels get messages right away."
+    )
+    return HOURS_FORM.view(
+        [
+            DELIVERY.block(hours.delivery),
+            DIGEST_AT.block(hours.digest_at),
+            WEEKDAY.block(str(hours.weekday)),
+            QUIET_FROM.block(hours.quiet_from),
+            QUIET_TO.block(hours.quiet_to),
+            WEEKENDS.block({_QUIET} if hours.quiet_weekends else ()),
+            context(times),
+        ]
+    )
 
 
-def entered_hours(view: View) -> NotificationHours:
-    """What was chosen in `hours_view`, without a time zone."""
-    quiet_from, quiet_to = _minute(field_value(view, QUIET_FROM)), _minute(field_value(view, QUIET_TO))
-    digest_at = _minute(field_value(view, DIGEST_AT))
-    delivery, weekday = field_value(view, DELIVERY), field_value(view, WEEKDAY)
+def entered_hours(entered: Entered) -> NotificationHours:
+    """What was chosen in HOURS_FORM, without a time zone."""
+    digest_at = entered[DIGEST_AT]
     return NotificationHours(
-        delivery=delivery if delivery in _DELIVERIES else DIRECT,
+        delivery=entered[DELIVERY],
         digest_at=MORNING if digest_at is None else digest_at,
-        weekday=int(weekday) if weekday in set("0123456") else 0,
-        quiet_from=quiet_from,
-        quiet_to=quiet_to,
-        quiet_weekends=_QUIET in (field_value(view, WEEKENDS) or ()),
+        weekday=int(entered[WEEKDAY]),
+        quiet_from=entered[QUIET_FROM],
+        quiet_to=entered[QUIET_TO],
+        quiet_weekends=_QUIET in entered[WEEKENDS],
     )
 
 
 def mutes_view(member: MemberHome) -> View:
     """Everything that this member may mute."""
-    everything = _checkboxes(_EVERYTHING, {EVERYTHING: ALL[EVERYTHING]}, member.muted)
     required = ", ".join(labels(member.required))
-    blocks = [
-        _input(_EVERYTHING, "Mute", everything, optional=True),
-        *_option_groups(member.muted, without=member.required),
-        *([context(f"Required by your admins: {required}.")] if required else []),
-        context("Muted job changes go to the next person in the ownership rules, or to the channel."),
-    ]
-    return _form(SAVE_MUTES, "Muted job changes", "Save", blocks)
+    return MUTES_FORM.view(
+        [
+            _EVERYTHING.block(member.muted),
+            *_option_groups(member.muted, without=member.required),
+            *([context(f"Required by your admins: {required}.")] if required else []),
+            context("Muted job changes go to the next person in the ownership rules, or to the channel."),
+        ]
+    )
 
 
 def required_notifications_view(required: Collection[str]) -> View:
     """What nobody can mute, for admins to choose."""
     intro = section("People always receive these job changes, even if they have muted them.")
-    return _form(SAVE_REQUIRED, REQUIRED_TITLE, "Save", [intro, *_option_groups(required)])
+    return REQUIRED_FORM.view([intro, *_option_groups(required)])
 
 
-def chosen_options(view: View) -> frozenset[str]:
-    """What was ticked in `mutes_view` or `required_notifications_view`."""
-    names = (_EVERYTHING, *GROUPS)
-    return frozenset(option for name in names for option in field_value(view, name) or () if option in ALL)
+def chosen_options(entered: Entered) -> frozenset[str]:
+    """What was ticked in MUTES_FORM or REQUIRED_FORM."""
+    return frozenset(option for group in (_EVERYTHING, *_GROUPS) for option in entered[group])
 
 
 def offered_options(view: View) -> frozenset[str]:
@@ -122,93 +153,25 @@ def offered_options(view: View) -> frozenset[str]:
 def absence_view(member: MemberHome) -> View:
     """From when until when a member is out of office, and who gets their job changes."""
     today = datetime.fromtimestamp(member.shown_at / 1_000, zone_of(member.hours.tz)).date()
-    first = {"type": "datepicker", "action_id": FIRST, "initial_date": today.isoformat()}
-    last = {"type": "datepicker", "action_id": LAST, "placeholder": plain("Choose a date")}
-    delegate = {"type": "users_select", "action_id": DELEGATE, "placeholder": plain("Choose a person")}
-    delegate_hint = "Gets your job changes. If empty, the next person in the ownership rules or the channel gets them."
-    blocks = [
-        _input(FIRST, "First day", first, optional=True),
-        _input(LAST, "Last day", last, "Leave this empty for no end date.", optional=True),
-        _input(DELEGATE, "Delegate", delegate, delegate_hint, optional=True),
-    ]
-    return _form(SAVE_ABSENCE, "Out of office", "Save", blocks)
-
-
-def entered_absence(view: View) -> tuple[date | None, date | None, str | None]:
-    """The first day, the last day, and the Slack user id of the delegate."""
-    return _date(view, FIRST), _date(view, LAST), field_value(view, DELEGATE) or None
+    return ABSENCE_FORM.view([FIRST.block(today), LAST.block(), DELEGATE.block()])
 
 
 def not_me_view(member: MemberHome) -> View:
     """The owners a member is matched to, to report one as not theirs; and the reported ones, to undo that."""
-    identities = [identity for identity in member.identities if len(identity.owner) <= _LONGEST_VALUE]
-    owners = {identity.owner: ", ".join(filter(None, [identity.name, identity.owner]))[:75] for identity in identities}
+    identities = [identity for identity in member.identities if len(identity.owner) <= LONGEST_VALUE]
+    owners = {identity.owner: ", ".join(filter(None, [identity.name, identity.owner])) for identity in identities}
     reported = [
         section(f"You reported `{escape(owner, 200)}` as not your account.", button("Undo", UNDO_NOT_ME, owner))
         for owner in member.not_me[:20]
     ]
     if not owners:
-        return modal(NOT_ME_TITLE, reported or [section("You are not matched to a Salesforce owner.")])
-    choice = _choice("radio_buttons", OWNER, owners, None)
-    hint = "You no longer get this owner's job changes, and your admins are notified."
-    blocks = [_input(OWNER, "Which account is not yours?", choice, hint), *reported]
-    return _form(REPORT_NOT_ME, NOT_ME_TITLE, "Not my account", blocks)
-
-
-def chosen_owner(view: View) -> str:
-    return str(field_value(view, OWNER))
+        return modal(NOT_ME_FORM.title, reported or [section("You are not matched to a Salesforce owner.")])
+    return NOT_ME_FORM.view([replace(OWNER, choices=owners).block(), *reported])
 
 
 def _option_groups(ticked: Collection[str], without: Collection[str] = ()) -> list[Block]:
-    groups = {
-        name: {option: label for option, label in options.items() if option not in without}
-        for name, options in GROUPS.items()
-    }
-    return [
-        _input(name, _GROUPS[name], _checkboxes(name, options, ticked), optional=True)
-        for name, options in groups.items()
-        if options
+    left = [
+        replace(group, choices={option: label for option, label in group.choices.items() if option not in without})
+        for group in _GROUPS
     ]
-
-
-def _form(callback_id: str, title: str, submit: str, blocks: list[Block]) -> View:
-    return modal(title, blocks) | {"callback_id": callback_id, "close": plain("Cancel"), "submit": plain(submit)}
-
-
-def _input(block_id: str, label: str, element: Block, hint: str | None = None, *, optional: bool = False) -> Block:
-    block = {"type": "input", "block_id": block_id, "label": plain(label), "element": element, "optional": optional}
-    return block | ({"hint": plain(hint)} if hint else {})
-
-
-def _choice(kind: str, action_id: str, choices: Mapping[str, str], chosen: str | None) -> Block:
-    options = {value: {"text": plain(label), "value": value} for value, label in choices.items()}
-    initial = {"initial_option": options[chosen]} if chosen is not None else {}
-    return {"type": kind, "action_id": action_id, "options": list(options.values())} | initial
-
-
-def _checkboxes(action_id: str, choices: Mapping[str, str], ticked: Collection[str]) -> Block:
-    options = {value: {"text": plain(label), "value": value} for value, label in choices.items()}
-    initial = [option for value, option in options.items() if value in ticked]
-    element: Block = {"type": "checkboxes", "action_id": action_id, "options": list(options.values())}
-    return element | ({"initial_options": initial} if initial else {})
-
-
-def _time(action_id: str, minute: int | None) -> Block:
-    element: Block = {"type": "timepicker", "action_id": action_id, "placeholder": plain("Choose a time")}
-    return element | ({"initial_time": clock(minute)} if minute is not None else {})
-
-
-def _minute(text: Any) -> int | None:
-    """The minutes after midnight of a time such as 17:05. None when the field is empty or not a time."""
-    try:
-        at = datetime.strptime(text or "", "%H:%M")  # noqa: DTZ007 - a time of day, not a moment
-    except ValueError:
-        return None
-    return at.hour * 60 + at.minute
-
-
-def _date(view: View, block_id: str) -> date | None:
-    try:
-        return date.fromisoformat(field_value(view, block_id) or "")
-    except ValueError:
-        return None
+    return [group.block(ticked) for group in left if group.choices]

@@ -8,19 +8,21 @@ from slack_bolt.async_app import AsyncApp
 
 from listeners.dialogs.blocks import View
 from listeners.dialogs.dialog import Dialog
-from listeners.dialogs.home_tab import HomeTab
+from listeners.dialogs.form import Entered, InvalidFormError
 from listeners.home.member_dialogs_view import (
+    ABSENCE_FORM,
+    DELEGATE,
+    FIRST,
+    HOURS_FORM,
+    LAST,
+    MUTES_FORM,
     NEWER,
+    NOT_ME_FORM,
     OLDER,
-    REPORT_NOT_ME,
-    SAVE_ABSENCE,
-    SAVE_HOURS,
-    SAVE_MUTES,
+    OWNER,
     UNDO_NOT_ME,
     absence_view,
     chosen_options,
-    chosen_owner,
-    entered_absence,
     entered_hours,
     hours_view,
     mutes_view,
@@ -51,10 +53,10 @@ def register(app: AsyncApp) -> None:
     app.action(NEWER)(turn_page)
     app.action(END_ABSENCE)(end_absence)
     app.action(UNDO_NOT_ME)(undo_not_me)
-    app.view(SAVE_HOURS)(save_hours)
-    app.view(SAVE_MUTES)(save_mutes)
-    app.view(SAVE_ABSENCE)(save_absence)
-    app.view(REPORT_NOT_ME)(report_not_me)
+    app.view(HOURS_FORM.callback_id)(save_hours)
+    app.view(MUTES_FORM.callback_id)(save_mutes)
+    app.view(ABSENCE_FORM.callback_id)(save_absence)
+    app.view(NOT_ME_FORM.callback_id)(report_not_me)
 
 
 async def open_dialog(dialog: Dialog, member_homes: MemberHomes) -> None:
@@ -67,13 +69,13 @@ async def open_dialog(dialog: Dialog, member_homes: MemberHomes) -> None:
     if waiting:
         await dialog.update_view(waiting, view)
     else:
-        await dialog.open_view(view)
+        await dialog.push(view)
 
 
 async def show_recent_deliveries(dialog: Dialog, member_homes: MemberHomes) -> None:
     await dialog.ack()
     page = await member_homes.recent_deliveries(dialog.workspace_id, dialog.user_id)
-    await dialog.open_view(recent_deliveries_view(page, dialog.user_id))
+    await dialog.push(recent_deliveries_view(page, dialog.user_id))
 
 
 async def turn_page(dialog: Dialog, member_homes: MemberHomes) -> None:
@@ -82,64 +84,59 @@ async def turn_page(dialog: Dialog, member_homes: MemberHomes) -> None:
     await dialog.update_view(dialog.view["id"], recent_deliveries_view(page, dialog.user_id))
 
 
-async def end_absence(dialog: Dialog, member_preferences: MemberPreferences, home_tab: HomeTab) -> None:
+async def end_absence(dialog: Dialog, member_preferences: MemberPreferences) -> None:
     await dialog.ack()
     await member_preferences.end_absence(dialog.workspace_id, dialog.user_id)
-    await _publish_home(dialog, home_tab, "Welcome back. You get your job changes again.")
+    await dialog.publish_home("Welcome back. You get your job changes again.")
 
 
-async def undo_not_me(dialog: Dialog, member_preferences: MemberPreferences, home_tab: HomeTab) -> None:
+async def undo_not_me(dialog: Dialog, member_preferences: MemberPreferences) -> None:
     await dialog.ack()
     await member_preferences.undo_not_me(dialog.workspace_id, dialog.user_id, dialog.action["value"])
     member = await member_preferences.homes.read(dialog.workspace_id, dialog.user_id)
     await dialog.update_view(dialog.view["id"], not_me_view(member))
-    await _publish_home(dialog, home_tab)
+    await dialog.publish_home()
 
 
-async def save_hours(dialog: Dialog, member_preferences: MemberPreferences, home_tab: HomeTab) -> None:
-    hours = entered_hours(dialog.view)
-    if errors := hours_errors(hours):
-        await dialog.show_errors(errors)
-        return
-
-    async def save() -> None:
+async def save_hours(dialog: Dialog, member_preferences: MemberPreferences) -> None:
+    async def save(entered: Entered) -> str:
+        hours = entered_hours(entered)
+        if errors := hours_errors(hours):
+            raise InvalidFormError(errors)
         await member_preferences.save_hours(dialog.workspace_id, dialog.user_id, hours)
-        await _close(dialog, home_tab, "Saved. Your notification settings apply from now on.")
+        return "Saved. Your notification settings apply from now on."
 
-    await dialog.run_submission(save())
+    if notice := await dialog.submit(HOURS_FORM, save):
+        await dialog.publish_home(notice)
 
 
-async def save_mutes(dialog: Dialog, member_preferences: MemberPreferences, home_tab: HomeTab) -> None:
-    async def save() -> None:
-        chosen, offered = chosen_options(dialog.view), offered_options(dialog.view)
+async def save_mutes(dialog: Dialog, member_preferences: MemberPreferences) -> None:
+    async def save(entered: Entered) -> str:
+        chosen, offered = chosen_options(entered), offered_options(dialog.view)
         await member_preferences.save_mutes(dialog.workspace_id, dialog.user_id, chosen, offered)
-        await _close(dialog, home_tab, "Saved. This applies to new job changes.")
+        return "Saved. This applies to new job changes."
 
-    await dialog.run_submission(save())
-
-
-async def save_absence(dialog: Dialog, member_preferences: MemberPreferences, home_tab: HomeTab) -> None:
-    async def save() -> None:
-        absence = entered_absence(dialog.view)
-        if errors := await member_preferences.set_absence(dialog.workspace_id, dialog.user_id, *absence):
-            await dialog.show_errors(errors)
-        else:
-            await _close(dialog, home_tab, "Saved. Enjoy your time off.")
-
-    await dialog.run_submission(save())
+    if notice := await dialog.submit(MUTES_FORM, save):
+        await dialog.publish_home(notice)
 
 
-async def report_not_me(dialog: Dialog, member_preferences: MemberPreferences, home_tab: HomeTab) -> None:
-    await dialog.ack()
-    if await member_preferences.report_not_me(dialog.workspace_id, dialog.user_id, chosen_owner(dialog.view)):
+async def save_absence(dialog: Dialog, member_preferences: MemberPreferences) -> None:
+    async def save(entered: Entered) -> str:
+        days = entered[FIRST], entered[LAST]
+        delegate = entered[DELEGATE] or None
+        if errors := await member_preferences.set_absence(dialog.workspace_id, dialog.user_id, *days, delegate):
+            raise InvalidFormError(errors)
+        return "Saved. Enjoy your time off."
+
+    if notice := await dialog.submit(ABSENCE_FORM, save):
+        await dialog.publish_home(notice)
+
+
+async def report_not_me(dialog: Dialog, member_preferences: MemberPreferences) -> None:
+    async def report(entered: Entered) -> str:
+        reported = await member_preferences.report_not_me(dialog.workspace_id, dialog.user_id, entered[OWNER])
         text = "Saved. You no longer get this owner's job changes, and your admins have been notified."
-        await _publish_home(dialog, home_tab, text)
+        return text if reported else ""
 
-
-async def _close(dialog: Dialog, home_tab: HomeTab, notice: str) -> None:
-    await dialog.close()
-    await _publish_home(dialog, home_tab, notice)
-
-
-async def _publish_home(dialog: Dialog, home_tab: HomeTab, notice: str | None = None) -> None:
-    await home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id, notice)
+    if notice := await dialog.submit(NOT_ME_FORM, report):
+        await dialog.publish_home(notice)

@@ -11,6 +11,7 @@ from domain.notification_hours import DAILY, WEEKLY, NotificationHours
 from domain.people import Absence
 from domain.states import HandlingState
 from listeners.dialogs.blocks import LONGEST_SECTION, Block, button, context, header, section
+from listeners.dialogs.form import clock
 from services.home.home_state import MemberHome, RecentDelivery, SalesforceIdentity
 from services.home.mute_options import labels
 from services.messages.wording import Side, headline, sentence, slack_time
@@ -50,11 +51,6 @@ def delivery_block(delivery: RecentDelivery, user_id: str, accessory: Block | No
     text = f"{_headline(delivery)}\n{_progress(delivery, user_id)} · {slack_time(delivery.at)}"
     block = section(text, accessory)
     return block | {"text": block["text"] | {"verbatim": True}}
-
-
-def clock(minute: int) -> str:
-    """Minutes after midnight as 17:05."""
-    return "{:02}:{:02}".format(*divmod(minute, 60))
 
 
 def hours_text(hours: NotificationHours) -> str:

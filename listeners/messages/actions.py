@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Awaitable, Callable, Collection
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
 
+from listeners.dialogs.blocks import View, data_of
 from listeners.dialogs.dialog import Dialog
+from listeners.dialogs.form import Entered, Form
 from listeners.messages.actions_view import (
-    CHOICE,
+    COLLEAGUE,
     COMMENT,
     MUTE,
+    MUTED,
     NOTE_TITLE,
+    REASON,
     REASSIGN,
+    REMIND_AT,
     REPORT,
     SNOOZE,
     UNMUTE,
+    WRONG,
     mute_view,
     note_view,
     reassign_view,
@@ -26,16 +30,15 @@ from listeners.messages.actions_view import (
     snooze_view,
     why_view,
 )
-from services.home.mute_options import ALL
 from services.messages.actions import ActionResult, DeliveryActions
-from services.messages.available_actions import WRONG_DATA_KINDS, ActionableDelivery, ActionKind
+from services.messages.available_actions import ActionableDelivery, ActionKind
 from services.messages.compose import ACTION, MENU
 from services.messages.snooze import SnoozeOption
 
 LINKS = re.compile(r"^link_")
 """Buttons of older messages that only open a page. Slack sends an interaction for them too, and expects an answer."""
 
-_DIALOGS: dict[ActionKind, Callable[[ActionableDelivery], dict[str, Any]]] = {
+_DIALOGS: dict[ActionKind, Callable[[ActionableDelivery], View]] = {
     ActionKind.REASSIGN: reassign_view,
     ActionKind.SNOOZE: snooze_view,
     ActionKind.WRONG_DATA: report_view,
@@ -50,10 +53,10 @@ def register(app: AsyncApp) -> None:
     app.action(MENU)(choose_in_menu)
     app.action(re.compile(f"^{ACTION}({'|'.join(ActionKind)})$"))(press)
     app.action(UNMUTE)(unmute)
-    app.view(REASSIGN)(reassign)
-    app.view(SNOOZE)(snooze)
-    app.view(REPORT)(report)
-    app.view(MUTE)(mute)
+    app.view(REASSIGN.callback_id)(reassign)
+    app.view(SNOOZE.callback_id)(snooze)
+    app.view(REPORT.callback_id)(report)
+    app.view(MUTE.callback_id)(mute)
 
 
 async def open_link(ack: AsyncAck) -> None:
@@ -90,40 +93,42 @@ async def _start(
     if loading_id:
         await dialog.update_view(loading_id, view)
     elif not isinstance(actionable, str):
-        await dialog.open_view(view)
-    elif dialog.body.get("view"):
+        await dialog.push(view)
+    elif dialog.view:
         await dialog.update_view(dialog.view["id"], view)
     else:
         await respond(actionable, replace_original=False)
 
 
 async def reassign(dialog: Dialog, delivery_actions: DeliveryActions) -> None:
-    target, to, comment = _target(dialog), dialog.value_of(CHOICE), _comment(dialog)
-    await _submit(dialog, delivery_actions, delivery_actions.reassign(*target, to, comment))
+    async def act(entered: Entered) -> ActionResult:
+        return await delivery_actions.reassign(*_target(dialog), entered[COLLEAGUE] or None, entered[REASON])
+
+    await _submit(dialog, delivery_actions, REASSIGN, act)
 
 
 async def snooze(dialog: Dialog, delivery_actions: DeliveryActions) -> None:
-    if option := await _choice(dialog, set(SnoozeOption)):
-        await _submit(dialog, delivery_actions, delivery_actions.snooze(*_target(dialog), SnoozeOption(option)))
+    async def act(entered: Entered) -> ActionResult:
+        return await delivery_actions.snooze(*_target(dialog), SnoozeOption(entered[REMIND_AT]))
+
+    await _submit(dialog, delivery_actions, SNOOZE, act)
 
 
 async def report(dialog: Dialog, delivery_actions: DeliveryActions) -> None:
-    if kind := await _choice(dialog, WRONG_DATA_KINDS):
-        comment = _comment(dialog)
-        await _submit(dialog, delivery_actions, delivery_actions.report(*_target(dialog), kind, comment))
+    async def act(entered: Entered) -> ActionResult:
+        return await delivery_actions.report(*_target(dialog), entered[WRONG], entered[COMMENT])
+
+    await _submit(dialog, delivery_actions, REPORT, act)
 
 
 async def mute(dialog: Dialog, delivery_actions: DeliveryActions) -> None:
     """The dialog stays open and shows what is muted, with an Undo button."""
-    what = await _choice(dialog, ALL)
-    if what is None:
-        return
 
-    async def work() -> None:
-        actionable = await delivery_actions.mute(*_target(dialog), what)
-        await dialog.show(note_view(actionable) if isinstance(actionable, str) else mute_view(actionable))
+    async def act(entered: Entered) -> View:
+        actionable = await delivery_actions.mute(*_target(dialog), entered[MUTED])
+        return note_view(actionable) if isinstance(actionable, str) else mute_view(actionable)
 
-    await dialog.run_submission(work())
+    await dialog.submit(MUTE, act)
 
 
 async def unmute(dialog: Dialog, delivery_actions: DeliveryActions) -> None:
@@ -135,20 +140,23 @@ async def unmute(dialog: Dialog, delivery_actions: DeliveryActions) -> None:
     )
 
 
-async def _submit(dialog: Dialog, delivery_actions: DeliveryActions, action: Awaitable[ActionResult]) -> None:
+async def _submit(
+    dialog: Dialog,
+    delivery_actions: DeliveryActions,
+    form: Form,
+    act: Callable[[Entered], Awaitable[ActionResult]],
+) -> None:
     """Close the dialog and update the messages; or show in the dialog why the action was not possible."""
 
-    async def work() -> None:
-        result = await action
-        if result.done:
-            await dialog.close()
-            await delivery_actions.update_messages(result)
-        elif result.can_choose_again:
-            await dialog.show_errors({CHOICE: result.text or ""})
-        else:
-            await dialog.show(note_view(result.text or ""))
+    async def work(entered: Entered) -> ActionResult | View:
+        result = await act(entered)
+        if not result.done and result.can_choose_again:
+            raise form.fields[0].error(result.text or "")
+        return result if result.done else note_view(result.text or "")
 
-    await dialog.run_submission(work())
+    result = await dialog.submit(form, work)
+    if isinstance(result, ActionResult):
+        await delivery_actions.update_messages(result)
 
 
 def _id(text: str) -> int:
@@ -158,17 +166,4 @@ def _id(text: str) -> int:
 
 def _target(dialog: Dialog) -> tuple[str, int, str]:
     """The workspace, the delivery and the person who acts."""
-    return dialog.workspace_id, _id(json.loads(dialog.view["private_metadata"])["delivery"]), dialog.user_id
-
-
-async def _choice(dialog: Dialog, allowed: Collection[str]) -> str | None:
-    """The chosen option. None if it is not allowed; then the dialog shows an error."""
-    value = dialog.value_of(CHOICE)
-    if value in allowed:
-        return str(value)
-    await dialog.show_errors({CHOICE: "Choose an option."})
-    return None
-
-
-def _comment(dialog: Dialog) -> str:
-    return dialog.value_of(COMMENT) or ""
+    return dialog.workspace_id, _id(data_of(dialog.view)["delivery"]), dialog.user_id

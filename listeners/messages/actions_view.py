@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from domain.job_change.model import JobChange
 from domain.job_change.parts import Signal
 from domain.states import is_person
-from listeners.dialogs.blocks import Block, View, button, context, modal, plain, sections
+from listeners.dialogs.blocks import Block, View, actions, button, context, modal, sections
 from listeners.dialogs.blocks import section as _section
-from services.home.mute_options import CHANGES
+from listeners.dialogs.form import Choice, Form, Text, User
+from services.home.mute_options import ALL, CHANGES
 from services.messages.available_actions import LONGEST_COMMENT, WRONG_DATA_KINDS, ActionableDelivery, ActionKind
 from services.messages.compose import ACTION
 from services.messages.snooze import SnoozeOption
@@ -22,23 +24,42 @@ from services.messages.wording import Side, background, headline, meaning, sente
 from services.ownership.rules.labels import candidate_result
 from services.slack.mrkdwn import bold, escape
 
-REASSIGN, SNOOZE, REPORT, MUTE = "hand_on_delivery", "put_off_delivery", "report_delivery", "mute_like_delivery"
-"""The callback_ids of the dialogs."""
-
 UNMUTE = "delivery_unmute"
 """The action_id of an Undo button. Its value is what was muted, a colon, and the delivery's id."""
 
 NOTE_TITLE = "Job change"
 
-CHOICE, COMMENT = "choice", "words"
-"""The block_ids and action_ids of the fields."""
+COLLEAGUE = User("choice", "Who is responsible?", placeholder="Choose a person")
+REASON = Text("words", "Reason", longest=LONGEST_COMMENT, multiline=True, optional=True)
+REASSIGN = Form("hand_on_delivery", "Reassign", "Reassign", (COLLEAGUE, REASON), for_members=True)
+
+REMIND_AT = Choice(
+    "choice",
+    "Remind me",
+    {
+        SnoozeOption.TOMORROW: "Tomorrow",
+        SnoozeOption.MONDAY: "Next Monday",
+        SnoozeOption.NEXT_WEEK: "In a week",
+    },
+    hint="You will get it again at 9:00 in your time zone.",
+    radio=True,
+)
+SNOOZE = Form("put_off_delivery", "Snooze", "Snooze", (REMIND_AT,), for_members=True)
+
+WRONG = Choice("choice", "What is wrong?", WRONG_DATA_KINDS, radio=True)
+COMMENT = Text("words", "Comment", longest=LONGEST_COMMENT, multiline=True, optional=True)
+REPORT = Form("report_delivery", "Wrong data", "Report", (WRONG, COMMENT), for_members=True)
+
+MUTED = Choice(
+    "choice",
+    "Do not notify me about",
+    ALL,
+    hint="These job changes go to the next person in the ownership rules, or to the default channel.",
+    radio=True,
+)
+MUTE = Form("mute_like_delivery", "Mute", "Mute", (MUTED,), for_members=True)
 
 _MOST_CANDIDATES = 25
-_SNOOZE_OPTIONS = {
-    SnoozeOption.TOMORROW: "Tomorrow",
-    SnoozeOption.MONDAY: "Next Monday",
-    SnoozeOption.NEXT_WEEK: "In a week",
-}
 _SIGNALS = {
     Signal.CONTACT_TRACKING: "All from contact tracking",
     Signal.NEW_HIRES_PROMOTIONS: "All new hires and promotions",
@@ -63,25 +84,17 @@ def reassign_view(actionable: ActionableDelivery) -> View:
     hint = "They will get a direct message."
     if may_return:
         hint = "Leave this empty if you do not know. Then it goes to the channel, where someone can claim it."
-    picker = {"type": "users_select", "action_id": CHOICE, "placeholder": plain("Choose a person")}
-    blocks = [
-        _job_change(actionable),
-        _input(CHOICE, "Who is responsible?", picker, hint, optional=may_return),
-        _comment("Reason"),
-    ]
-    return _dialog(actionable, REASSIGN, "Reassign", "Reassign", blocks)
+    colleague = replace(COLLEAGUE, hint=hint, optional=may_return)
+    return _form_view(REASSIGN, actionable, colleague.block(), REASON.block())
 
 
 def snooze_view(actionable: ActionableDelivery) -> View:
-    hint = "You will get it again at 9:00 in your time zone."
-    choice = _input(CHOICE, "Remind me", _radio(_SNOOZE_OPTIONS, SnoozeOption.TOMORROW), hint)
-    return _dialog(actionable, SNOOZE, "Snooze", "Snooze", [_job_change(actionable), choice])
+    return _form_view(SNOOZE, actionable, REMIND_AT.block(SnoozeOption.TOMORROW))
 
 
 def report_view(actionable: ActionableDelivery) -> View:
     # Nothing is selected at first, so that nobody reports something by overlooking it.
-    blocks = [_job_change(actionable), _input(CHOICE, "What is wrong?", _radio(WRONG_DATA_KINDS)), _comment("Comment")]
-    return _dialog(actionable, REPORT, "Wrong data", "Report", blocks)
+    return _form_view(REPORT, actionable, WRONG.block(), COMMENT.block())
 
 
 def mute_view(actionable: ActionableDelivery) -> View:
@@ -97,10 +110,9 @@ def mute_view(actionable: ActionableDelivery) -> View:
         blocks.append(context(f"Required by your admins: {', '.join(required)}."))
     rest = {choice: label for choice, label in choices.items() if choice not in actionable.muted | actionable.required}
     if not rest:
-        return modal("Mute", blocks)
-    hint = "These job changes go to the next person in the ownership rules, or to the default channel."
-    blocks.append(_input(CHOICE, "Do not notify me about", _radio(rest, next(iter(rest))), hint))
-    return _dialog(actionable, MUTE, "Mute", "Mute", blocks)
+        return modal(MUTE.title, blocks)
+    blocks.append(replace(MUTED, choices=rest).block(next(iter(rest))))
+    return MUTE.view(blocks, {"delivery": str(actionable.delivery.id)})
 
 
 def why_view(actionable: ActionableDelivery) -> View:
@@ -118,8 +130,7 @@ def why_view(actionable: ActionableDelivery) -> View:
         *([context("\n".join(notes))] if notes else []),
     ]
     if in_person:
-        mute = button("Mute messages like this…", f"{ACTION}{ActionKind.MUTE}", str(delivery.id))
-        blocks.append({"type": "actions", "elements": [mute]})
+        blocks += actions(button("Mute messages like this…", f"{ACTION}{ActionKind.MUTE}", str(delivery.id)))
     return modal("Why me?" if in_person else "Why here?", blocks)
 
 
@@ -158,23 +169,5 @@ def _job_change(actionable: ActionableDelivery) -> Block:
     return section("\n".join(filter(None, [sentence(headline(change, bold, side)), background(change, side)])))
 
 
-def _dialog(actionable: ActionableDelivery, callback_id: str, title: str, submit: str, blocks: list[Block]) -> View:
-    metadata = json.dumps({"delivery": str(actionable.delivery.id)})
-    view = modal(title, blocks) | {"close": plain("Cancel"), "submit": plain(submit)}
-    return view | {"callback_id": callback_id, "private_metadata": metadata}
-
-
-def _input(block_id: str, label: str, element: Block, hint: str | None = None, *, optional: bool = False) -> Block:
-    block = {"type": "input", "block_id": block_id, "label": plain(label), "element": element, "optional": optional}
-    return block | ({"hint": plain(hint)} if hint else {})
-
-
-def _comment(label: str) -> Block:
-    field = {"type": "plain_text_input", "action_id": COMMENT, "multiline": True, "max_length": LONGEST_COMMENT}
-    return _input(COMMENT, label, field, optional=True)
-
-
-def _radio(choices: Mapping[Any, str], chosen: str | None = None) -> Block:
-    options = {str(value): {"text": plain(label), "value": str(value)} for value, label in choices.items()}
-    radio = {"type": "radio_buttons", "action_id": CHOICE, "options": list(options.values())}
-    return radio if chosen is None else radio | {"initial_option": options[str(chosen)]}
+def _form_view(form: Form, actionable: ActionableDelivery, *fields: Block) -> View:
+    return form.view([_job_change(actionable), *fields], {"delivery": str(actionable.delivery.id)})

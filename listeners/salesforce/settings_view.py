@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from domain.preferences import DAILY_CALLS
 from domain.salesforce import SalesforceApp
-from listeners.dialogs.blocks import Block, View, button, context, modal, plain, section, select
+from listeners.dialogs.blocks import Block, View, button, context, menu, modal, plain, section
 from listeners.intake.mappings_view import MAPPINGS
 from listeners.intake.mappings_view import TITLE as MAPPINGS_TITLE
 from services.home.home_state import HomeState
@@ -56,7 +56,7 @@ def _daily_limit(state: HomeState) -> Block:
     limit = state.workspace.salesforce_daily_calls
     choices = {str(calls): f"{calls:,} a day" for calls in sorted({*DAILY_CALLS, limit})}
     # A new block_id each time: with the old one Slack would keep showing a choice that was refused.
-    return section("*Daily API limit*", select(DAILY, choices, str(limit)), f"daily-limit-{state.shown_at}")
+    return section("*Daily API limit*", menu(DAILY, choices, str(limit)), f"daily-limit-{state.shown_at}")
 
 
 def _buttons(state: HomeState) -> list[Block]:

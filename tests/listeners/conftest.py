@@ -22,6 +22,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from domain.workspace import Workspace
 from listeners import register_listeners
 from listeners.dialogs.home_tab import HomeTab
+from listeners.dialogs.metadata import ViewSigner
 from listeners.home.app_home import AppHome
 from listeners.ownership.dialogs import OwnershipDialogs
 from listeners.pages import Pages
@@ -133,7 +134,8 @@ async def office(database, clock) -> AsyncIterator[Office]:
         notices = Notices(database, api, clock)
         member_homes = MemberHomes(database, directory, clock)
         home = Home(database, directory, salesforce_auth, intake_keys, member_homes, PUBLIC_URL, 90, clock)
-        home_tab = AppHome(home)
+        view_signer = ViewSigner(cipher)
+        home_tab = AppHome(home, view_signer)
         failed_job_changes = FailedJobChanges(database, lambda: None, clock)
         parts: dict[str, object] = {
             "connect_routes": ConnectRoutes(connect, Pages.of("UserGems"), cipher),
@@ -145,6 +147,7 @@ async def office(database, clock) -> AsyncIterator[Office]:
             "directory": directory,
             "home": home,
             "home_tab": home_tab,
+            "view_signer": view_signer,
             "member_homes": member_homes,
             "member_preferences": MemberPreferences(database, member_homes, notices, clock),
             "signal_channels": SignalChannels(api, database, clock),

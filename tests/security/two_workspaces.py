@@ -15,6 +15,7 @@ from sqlalchemy import Connection, select
 from domain.intake_key import BEARER
 from domain.salesforce import NewSource
 from listeners.dialogs.blocks import plain
+from listeners.dialogs.metadata import ViewSigner
 from sandbox.slack.shapes import view_json
 from sandbox.slack.state import Channel, Message, Team, User, View
 from services.ownership.rules.edits import mark_of
@@ -118,6 +119,8 @@ class TwoWorkspaces:
         values = {block: {block: state} for block, state in forged.values.items()}
         shown = view_json(view, slack.app, values)
         shown |= {"callback_id": forged.name, "private_metadata": json.dumps(dict(forged.metadata))}
+        # As if the attacker could sign: what is refused must be refused for another reason, too.
+        shown = ViewSigner(self.acme.cipher).signed(shown, user.team_id, user.id)
         return payload | {"view": shown, "container": {"type": "view", "view_id": view.id}}
 
     def _message(self, user: User) -> dict[str, Any]:

@@ -15,9 +15,14 @@ from domain.preferences import EVERYTHING
 from domain.states import HandlingState
 from listeners.home.app_home_view import home_view
 from listeners.home.member_dialogs_view import (
+    ABSENCE_FORM,
+    DELEGATE,
+    FIRST,
+    HOURS_FORM,
+    LAST,
+    MUTES_FORM,
     absence_view,
     chosen_options,
-    entered_absence,
     entered_hours,
     hours_view,
     mutes_view,
@@ -158,9 +163,11 @@ def test_an_empty_dialog_means_the_defaults():
     """Slack sends no values for empty fields, or for the fields that an older version did not have."""
     empty = {"state": {"values": {}}, "blocks": []}
 
-    assert entered_hours(empty) == NotificationHours()
-    assert chosen_options(empty) == frozenset()
-    assert entered_absence(empty) == (None, None, None)
+    absence = ABSENCE_FORM.read(empty)
+
+    assert entered_hours(HOURS_FORM.read(empty)) == NotificationHours()
+    assert chosen_options(MUTES_FORM.read(empty)) == frozenset()
+    assert (absence[FIRST], absence[LAST], absence[DELEGATE]) == (None, None, "")
 
 
 def test_members_are_matched_by_their_own_address_unless_they_reported_it():

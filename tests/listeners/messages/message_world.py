@@ -10,12 +10,14 @@ from typing import Any
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from cryptography.fernet import Fernet
 from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from sqlalchemy import update
 
 from listeners.dialogs import dialog, failures
+from listeners.dialogs.metadata import ViewSigner
 from listeners.messages import actions
 from sandbox.slack.modals import Submission
 from sandbox.slack.outgoing.app_client import Reply
@@ -24,6 +26,7 @@ from services.messages.actions import DeliveryActions
 from services.messages.redraws import Redrawer
 from services.slack.directory import Directory
 from store.delivery.trace import steps_of
+from store.encryption import Cipher
 from store.schema import job_changes
 from tests.world import World
 
@@ -107,10 +110,17 @@ async def open_message_world(world: World) -> AsyncIterator[MessageWorld]:
     ada = {"FirstName": "Ada", "LastName": "Smith", "Email": "ada@initech.example", "OwnerId": owner}
     world.salesforce.add("Contact", **ada)
     people = {user.real_name: user for user in world.slack.world.users.values()}
+    view_signer = ViewSigner(Cipher.of([Fernet.generate_key().decode()]))
     bolt = AsyncApp(signing_secret=world.slack.app.signing_secret, client=slack.client, authorize=_authorize(world))
 
     async def provide(context, next_):
-        context.update(delivery_actions=delivery_actions, workspace_id=context.team_id, directory=directory)
+        context.update(
+            delivery_actions=delivery_actions,
+            workspace_id=context.team_id,
+            directory=directory,
+            view_signer=view_signer,
+            home_tab=None,
+        )
         return await next_()
 
     bolt.middleware(provide)

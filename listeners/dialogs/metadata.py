@@ -1,0 +1,42 @@
+"""The private_metadata of views: JSON, signed for one person, their workspace and one kind of view."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from listeners.dialogs.blocks import View
+from store.encryption import Cipher
+
+_SIGNATURE_LENGTH = 64
+
+
+@dataclass(frozen=True)
+class ViewSigner:
+    """Signs what a view carries, so that it comes back only from whom and where it was shown."""
+
+    cipher: Cipher = field(repr=False)
+
+    def signed(self, view: View, workspace_id: str, user_id: str) -> View:
+        """Return the view with its private_metadata signed."""
+        carried = view.get("private_metadata")
+        if not carried:
+            return view
+        signature = self.cipher.sign(_purpose(view), workspace_id, user_id, carried)
+        return view | {"private_metadata": f"{signature}{carried}"}
+
+    def checked(self, view: View, workspace_id: str, user_id: str) -> View | None:
+        """Return the view with the private_metadata that `signed` was given, or None if it is forged or unsigned."""
+        carried = view.get("private_metadata")
+        if not carried:
+            return view
+        signature, text = carried[:_SIGNATURE_LENGTH], carried[_SIGNATURE_LENGTH:]
+        if not self.cipher.is_signed(signature, _purpose(view), workspace_id, user_id, text):
+            return None
+        return view | {"private_metadata": text}
+
+
+def _purpose(view: View) -> str:
+    """What a view is for: its callback_id, or else its title, which no two kinds of dialogs share."""
+    if view["type"] == "home":  # in payloads, Slack gives it a title
+        return "home"
+    return str(view.get("callback_id") or view["title"]["text"])
