@@ -1,7 +1,7 @@
 """Forms: the typed fields of a dialog, from which it is rendered, read back, validated and shown again. Pure.
 
 Blocks are plain dicts. Rendering the largest form with the models of slack_sdk would take 22 ms of the event loop, and
-takes 0.2 ms with dicts. `tests/listeners/test_golden_dialogs.py` checks every dialog with those models instead.
+takes 0.2 ms with dicts. `tests/listeners/dialogs/test_golden_dialogs.py` checks every dialog with those models instead.
 
 https://docs.slack.dev/reference/block-kit/blocks/input-block
 """
