@@ -63,6 +63,7 @@ from services.slack.inbound_health import InboundRecorder
 from services.slack.install import SlackInstall
 from services.slack.manifest import Manifest
 from services.slack.socket import SlackSocket
+from services.slack.token_install import TokenInstall
 from store.database import Database
 from store.encryption import Cipher
 from store.notify import WorkNotifier
@@ -90,6 +91,7 @@ class App:
     rulebook: Rulebook
     simulation: Simulation
     intake_keys: IntakeKeys
+    token_install: TokenInstall
     status: Status
 
 
@@ -127,6 +129,7 @@ def _build_app(foundation: Foundation, services: Services, metrics: Metrics) -> 
         public_url=settings.public_url,
         pages=pages,
         flow=flow,
+        can_redirect=settings.can_redirect,
         slack=slack.api,
         slack_install=slack_install,
         preferences=services.preferences,
@@ -151,6 +154,9 @@ def _build_app(foundation: Foundation, services: Services, metrics: Metrics) -> 
         simulation=services.simulation,
         doctor=build_doctor(foundation, services),
         intake_keys=services.intake_keys,
+        token_install=TokenInstall(
+            slack.client, slack.installations, slack.manifest, settings.slack_app_token, foundation.now
+        ),
         status=services.status,
     )
 

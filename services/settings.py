@@ -52,6 +52,11 @@ class Settings:
     def has_slack_credentials(self) -> bool:
         return all((self.slack_client_id, self.slack_client_secret, self.slack_signing_secret))
 
+    @property
+    def can_redirect(self) -> bool:
+        """Whether Slack can redirect a browser to this server, so that the app can be installed by OAuth."""
+        return redirect_fault(self.public_url, self.slack_api_url) is None
+
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], *, serving: bool = False) -> Settings:
         """
@@ -95,6 +100,9 @@ class Settings:
             worker_port=read.number("WORKER_PORT", 0, 0, 65535) or None,
             retention_days=read.number("RETENTION_DAYS", 90, 1, 36_500),
         )
+        if serving and not settings.slack_app_token:
+            fault = redirect_fault(settings.public_url, settings.slack_api_url)
+            read.check("PUBLIC_URL", fault is None, fault or "")
         if read.faults:
             raise SettingsError(read.faults)
         return settings
@@ -160,6 +168,28 @@ def is_loopback(host: str | None) -> bool:
         return ip_address(host or "").is_loopback
     except ValueError:  # a host name, such as 127.example.com
         return False
+
+
+def redirect_fault(public_url: str, slack_api_url: str) -> str | None:
+    """
+    Return why Slack does not redirect a browser to this address after an installation, or None.
+
+    Plain http works only with a sandbox of Slack on this machine.
+    https://docs.slack.dev/authentication/installing-with-oauth
+    """
+    if public_url.startswith("https://") or is_loopback(_hostname(slack_api_url)):
+        return None
+    return (
+        "must start with https://, because Slack redirects only to https addresses after an installation. Without a"
+        " public address, use Socket Mode (docs/operating.md)"
+    )
+
+
+def _hostname(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
 
 
 def _outside_url_fault(value: str) -> str | None:

@@ -10,24 +10,31 @@ from domain.intake_key import BEARER, SIGNING
 from listeners.cli.running.preparing import cipher_of
 from listeners.cli.terminal import MANIFEST, RefusedError, Terminal, add_workspace_argument
 from services.intake.keys import GRACE_MS
+from services.settings import redirect_fault
 from services.slack.manifest import Manifest
 from store.slack import workspaces
 
 
 def add_manifest_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--url", required=True, metavar="https://…", help="the public address of this app")
+    parser.add_argument("--url", metavar="https://…", help="the public address of this app")
     parser.add_argument(
         "--socket-mode",
         action="store_true",
-        help="for Socket Mode, where Slack does not need to reach the app (also set SLACK_APP_TOKEN)",
+        help="for Socket Mode: the app needs no public address, and no --url (also set SLACK_APP_TOKEN)",
     )
 
 
 def show_manifest(options: Namespace, terminal: Terminal) -> int:
-    try:
-        manifest = Manifest.parse(MANIFEST.read_text()).at(options.url)
-    except ValueError as error:
-        raise RefusedError(f"{error}.", status=2) from None
+    manifest = Manifest.parse(MANIFEST.read_text())
+    if options.url:
+        try:
+            manifest = manifest.at(options.url)
+        except ValueError as error:
+            raise RefusedError(f"{error}.", status=2) from None
+        if fault := redirect_fault(options.url, terminal.environ.get("SLACK_API_URL", "")):
+            raise RefusedError(f"{options.url!r} {fault}.", status=2)
+    elif not options.socket_mode:
+        raise RefusedError("Add --url with the app's https:// address, or --socket-mode to run without one.", status=2)
     if options.socket_mode:
         manifest = manifest.by_socket()
     terminal.write(manifest.as_json())

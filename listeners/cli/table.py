@@ -10,7 +10,19 @@ from difflib import get_close_matches
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
-from listeners.cli import doctor, erase, explain, failed, importing, move, ownership, rotate_keys, setup, status
+from listeners.cli import (
+    doctor,
+    erase,
+    explain,
+    failed,
+    importing,
+    install,
+    move,
+    ownership,
+    rotate_keys,
+    setup,
+    status,
+)
 from listeners.cli.running import preparing, serving
 from listeners.cli.terminal import COMMAND, Build, RefusedError, Terminal, add_demo_arguments
 from services.settings import VERSION, SettingsError
@@ -42,6 +54,7 @@ VERBS = (
     Verb("import", "import job changes from a CSV or JSON file", importing.import_file, importing.add_arguments),
     Verb("doctor", "check this installation and show how to fix problems", doctor.run_doctor, doctor.add_arguments),
     Verb("manifest", "print the Slack app manifest", setup.show_manifest, setup.add_manifest_arguments),
+    Verb("install", "install the app in a workspace with its bot token", install.install),
     Verb("status", "show the status of each workspace", status.show_status, status.add_status_arguments),
     Verb("explain", "show what happened to a job change, and why", explain.explain, explain.add_arguments),
     Verb("failed", "list job changes that could not be delivered", failed.show_failed, failed.add_list_arguments),

@@ -23,6 +23,7 @@ from services.operations.heartbeat import Heartbeat
 from services.ownership.rulebook import Rulebook
 from services.ownership.simulation import Simulation
 from services.settings import Settings
+from services.slack.token_install import TokenInstall
 from store import migrations
 from store.database import Database
 from store.encryption import Cipher
@@ -78,6 +79,9 @@ class App(Protocol):
 
     @property
     def intake_keys(self) -> IntakeKeys: ...
+
+    @property
+    def token_install(self) -> TokenInstall: ...
 
     @property
     def status(self) -> Status: ...

@@ -36,7 +36,7 @@ _CHANNEL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 @dataclass(frozen=True)
 class Installing:
-    """`flow` is None if there are no Slack credentials yet. The landing page then explains how to create the app."""
+    """`flow` is None if there are no Slack credentials yet. `can_redirect` is as in Settings."""
 
     manifest: Manifest
     public_url: str
@@ -48,25 +48,27 @@ class Installing:
     database: Database
     cipher: Cipher = field(repr=False)
     now: Callable[[], int]
+    can_redirect: bool = True
 
     async def landing(self, _request: web.Request) -> web.Response:
         optional = self.manifest.optional_scopes
         host = self.public_url.removeprefix("https://").removeprefix("http://")
         return self.pages.page(
             "landing.html",
-            can_install=self.flow is not None,
+            can_install=self.flow is not None and self.can_redirect,
+            has_credentials=self.flow is not None,
             permissions=[
                 {"scope": scope, "reason": REASONS[scope], "is_optional": scope in optional}
                 for scope in self.manifest.scopes
             ],
-            share_link=self.manifest.at(self.public_url).share_link,
+            share_link=self.manifest.at(self.public_url).share_link if self.can_redirect else None,
             public_url=self.public_url,
             is_local=is_loopback(host.split("/")[0].rsplit(":", 1)[0]),
         )
 
     async def begin(self, request: web.Request) -> web.Response:
         """Redirect to Slack's consent page. The query parameter `team` preselects a workspace there."""
-        if self.flow is None:
+        if self.flow is None or not self.can_redirect:
             raise web.HTTPSeeOther("/")
         requested_host, public_host = request.url.host, urlsplit(self.public_url).hostname
         if requested_host != public_host and is_loopback(requested_host) and is_loopback(public_host):

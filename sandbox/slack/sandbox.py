@@ -11,7 +11,8 @@ from aiohttp import web
 from sandbox.slack.changes import Changes
 from sandbox.slack.faults import Faults
 from sandbox.slack.oauth import installs
-from sandbox.slack.oauth.oauth import ConsentPage
+from sandbox.slack.oauth.app_settings import AppSettings
+from sandbox.slack.oauth.oauth import ConsentPage, is_valid_redirect
 from sandbox.slack.outgoing.app_client import AppClient
 from sandbox.slack.outgoing.socket import PATH, Sockets
 from sandbox.slack.state import App, Json, Token
@@ -80,18 +81,20 @@ class SlackSandbox(Changes, UserActions):
         return self.api.records
 
     def web_app(self, *more: Iterable[web.AbstractRouteDef]) -> web.Application:
-        """The Web API, the consent page, the response_urls, and `more` routes.
+        """The Web API, the consent page, the app's settings, the response_urls, and `more` routes.
 
         The caller serves it and sets `url` to its address; `serving` does both.
         """
         app = web.Application(client_max_size=4 * 1024**2)
-        consent = ConsentPage(self.world)
+        consent, settings = ConsentPage(self.world), AppSettings(self.world, self.sockets, self.configure)
         app.add_routes(
             [
                 web.get("/api/{method}", self.api.handle, allow_head=False),
                 web.post("/api/{method}", self.api.handle),
                 web.get("/oauth/v2/authorize", consent.show),
                 web.post("/oauth/v2/authorize", consent.decide),
+                web.get("/apps", settings.show),
+                web.post("/apps", settings.act),
                 web.post("/response/{team}/{secret}", self.response_urls.handle),
                 web.get(f"{PATH}/", self.sockets.connect, allow_head=False),
             ]
@@ -141,18 +144,22 @@ class SlackSandbox(Changes, UserActions):
         return installs.issue_code(self.world, self.world.users[user_id], scopes, redirect_uri, org_wide=org_wide)
 
     def configure(self, manifest: Json) -> None:
-        """Set up the app from its manifest: name, tabs, commands, events, redirect URLs and optional scopes.
+        """Set up the app from its manifest: name, tabs, commands, events, redirect URLs and scopes.
 
-        https://docs.slack.dev/reference/app-manifest
+        https://docs.slack.dev/reference/app-manifest. Raises ValueError for a redirect URL that Slack refuses.
         """
         features, settings = manifest.get("features", {}), manifest.get("settings", {})
         oauth, home = manifest.get("oauth_config", {}), features.get("app_home", {})
+        refused = [url for url in oauth.get("redirect_urls", []) if not is_valid_redirect(url)]
+        if refused:
+            raise ValueError(f"redirect URLs must use https: {', '.join(refused)}")
         self.app.name = manifest["display_information"]["name"]
         self.app.bot_name = features.get("bot_user", {}).get("display_name", self.app.name)
         self.app.home_tab_enabled = home.get("home_tab_enabled", False)
         self.app.messages_tab_enabled = home.get("messages_tab_enabled", False)
         self.app.commands = {command["command"] for command in features.get("slash_commands", [])}
         self.app.redirect_urls = list(oauth.get("redirect_urls", []))
+        self.app.scopes = set(oauth.get("scopes", {}).get("bot", []))
         self.app.optional_scopes = set(oauth.get("scopes", {}).get("bot_optional", []))
         self.app.events = set(settings.get("event_subscriptions", {}).get("bot_events", []))
         self.app.org_deploy_enabled = settings.get("org_deploy_enabled", False)

@@ -185,6 +185,7 @@ class App:
     home_tab_enabled: bool = True
     messages_tab_enabled: bool = True
     redirect_urls: list[str] = field(default_factory=list)
+    scopes: set[str] = field(default_factory=set)
     optional_scopes: set[str] = field(default_factory=set)
     org_deploy_enabled: bool = True
     socket_mode_enabled: bool = False

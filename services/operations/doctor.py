@@ -107,7 +107,8 @@ class Doctor:
         url, is_socket = self.settings.public_url, bool(self.settings.slack_app_token)
         if url.startswith("http:") and not (is_socket or is_loopback(urlsplit(self.settings.slack_api_url).hostname)):
             problem = (
-                f"Slack cannot reach {url}. Fix: set PUBLIC_URL to the https:// address of this app, or use Socket Mode"
+                f"Slack cannot reach {url}, and redirects to https addresses only after an installation. Fix: set"
+                " PUBLIC_URL to the https:// address of this app, or use Socket Mode (docs/operating.md)"
             )
             return [CheckResult("public address", CheckState.FAILED, problem)]
         results = [await self._run_check("public address", slack.check_public_address())]
@@ -123,12 +124,18 @@ class Doctor:
     async def _workspaces(self) -> AsyncIterator[CheckResult]:
         installed = await self.database.run(workspaces.all_active)
         if not installed:
-            advice = f"none has installed the app yet. To install it, open {self.settings.public_url}"
+            advice = f"none has installed the app yet. To install it, {self._install}"
             yield CheckResult("workspaces", CheckState.UNKNOWN, advice)
         for start in range(0, len(installed), AT_ONCE):
             for results in await asyncio.gather(*map(self._workspace, installed[start : start + AT_ONCE])):
                 for result in results:
                     yield result
+
+    @property
+    def _install(self) -> str:
+        if self.settings.can_redirect:
+            return f"open {self.settings.public_url}"
+        return "reinstall it in the Slack app's settings, then run python app.py install with the bot token"
 
     async def _workspace(self, workspace: Workspace) -> list[CheckResult]:
         installation = await self._run_check(f"{workspace.id} installation", self._installation(workspace))
@@ -150,7 +157,7 @@ class Doctor:
         except OtherAppError as error:
             raise PermanentError(
                 f"{workspace.name} installed a different Slack app than the one in SLACK_CLIENT_ID. Fix: restore the"
-                f" client ID {error} and its secrets, or install the app again at {self.settings.public_url}"
+                f" client ID {error} and its secrets, or install the app again: {self._install}"
             ) from error
         return "installed with this SLACK_CLIENT_ID"
 
@@ -161,7 +168,7 @@ class Doctor:
         if required:
             raise PermanentError(
                 f"{workspace.name} has not granted {', '.join(required)}."
-                f" Fix: install the app again at {self.settings.public_url}"
+                f" Fix: to install the app again, {self._install}"
             )
         optional = f", except the optional {', '.join(missing)}" if missing else ""
         return f"{workspace.name} has granted all scopes{optional}"

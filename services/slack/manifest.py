@@ -62,7 +62,7 @@ class Manifest:
         """
         Return the manifest of the same app at this address. Raises ValueError if Slack cannot reach it safely.
 
-        `public_url` uses https, or http on this machine for a trial.
+        `public_url` uses https, or http on this machine for a sandbox.
         """
         fault = _url_fault(public_url)
         if fault:
@@ -75,9 +75,12 @@ class Manifest:
         """
         Return the manifest of the same app in Socket Mode, which needs no address that Slack can reach.
 
+        An app without any address has no redirect URL either: it is installed in Slack's own settings.
         https://docs.slack.dev/apis/events-api/using-socket-mode
         """
         values = json.loads(json.dumps(self.values))
+        if any(url.startswith(PLACEHOLDER_URL) for url in values["oauth_config"]["redirect_urls"]):
+            del values["oauth_config"]["redirect_urls"]
         values["settings"]["socket_mode_enabled"] = True
         for part in ("event_subscriptions", "interactivity"):
             del values["settings"][part]["request_url"]
@@ -110,5 +113,5 @@ def _url_fault(url: str) -> str | None:
     if parts.query or parts.fragment or parts.username:
         return "must not contain ?, # or a user name"
     if parts.scheme == "http" and not is_loopback(host):
-        return "must start with https:// (http:// is allowed for localhost only)"
+        return "must start with https://"
     return None

@@ -27,7 +27,7 @@ from sqlalchemy import (
     select,
 )
 
-from domain.audit import AuditEntry
+from domain.audit import OPERATOR, AuditEntry
 from store import audit
 from store.database import Database
 from store.encryption import Cipher, EncryptedText
@@ -161,6 +161,8 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
         delete_tokens(connection, workspace_id)
         self._within(connection).save(installation)
         installed_at = round(installation.installed_at * 1000)
+        # With a bot token from the terminal, Slack does not say who installed the app.
+        installer = installation.user_id if installation.user_id != installation.bot_user_id else None
         workspaces.install(
             connection,
             workspaces.Installed(
@@ -168,15 +170,16 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
                 enterprise_id=installation.enterprise_id,
                 is_enterprise_install=installation.is_enterprise_install,
                 name=installation.team_name or installation.enterprise_name or workspace_id,
-                installer_user_id=installation.user_id,
+                installer_user_id=installer,
                 bot_user_id=installation.bot_user_id,
                 scopes=",".join(installation.bot_scopes or ()),
                 installed_at=installed_at,
             ),
         )
         anew = existing is None or not existing.is_active
-        notices.add_welcome(connection, workspace_id, installation.user_id, installed_at, anew=anew)
-        audit.record(connection, workspace_id, AuditEntry(installed_at, installation.user_id, "installed", ""))
+        if installer:
+            notices.add_welcome(connection, workspace_id, installer, installed_at, anew=anew)
+        audit.record(connection, workspace_id, AuditEntry(installed_at, installer or OPERATOR, "installed", ""))
 
     def _find(self, connection: Connection, workspace_id: str) -> Installation | None:
         c = installations.c

@@ -49,7 +49,7 @@ class Installed:
     enterprise_id: str | None
     is_enterprise_install: bool
     name: str
-    installer_user_id: str
+    installer_user_id: str | None  # None: not known, an earlier one stays
     bot_user_id: str | None
     scopes: str
     installed_at: int
@@ -57,7 +57,8 @@ class Installed:
 
 def install(connection: Connection, installed: Installed) -> None:
     """Store a new workspace, or reactivate one with its earlier preferences and waiting deliveries."""
-    values = vars(installed) | {"state": WorkspaceState.ACTIVE, "gone_at": None, "default_channel_problem": None}
+    known = {name: value for name, value in vars(installed).items() if name != "installer_user_id" or value}
+    values = known | {"state": WorkspaceState.ACTIVE, "gone_at": None, "default_channel_problem": None}
     reactivate = update(workspaces).where(workspaces.c.id == installed.id).values(values)
     if not connection.execute(reactivate).rowcount:
         connection.execute(insert_missing(connection, workspaces, "id").values(values))

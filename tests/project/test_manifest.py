@@ -189,14 +189,23 @@ def test_the_share_link_carries_the_whole_manifest(manifest: Manifest) -> None:
 
 def test_a_socket_mode_manifest_has_no_request_url(manifest: Manifest) -> None:
     """Only the redirect URL for browsers is left; scopes and events are the same."""
-    by_socket = manifest.at("http://localhost:3000").by_socket()
+    by_socket = manifest.at("https://gems.example.com").by_socket()
 
     assert list(pytest.importorskip("jsonschema").Draft7Validator(LIMITS).iter_errors(by_socket.values)) == []
     assert by_socket.values["settings"]["socket_mode_enabled"] is True
     assert "/slack/events" not in by_socket.as_json()
-    assert by_socket.values["oauth_config"]["redirect_urls"] == ["http://localhost:3000/slack/oauth_redirect"]
+    assert by_socket.values["oauth_config"]["redirect_urls"] == ["https://gems.example.com/slack/oauth_redirect"]
     assert (by_socket.scopes, by_socket.events) == (manifest.scopes, manifest.events)
     assert manifest.values["settings"]["socket_mode_enabled"] is False
+
+
+def test_a_socket_mode_manifest_without_an_address_has_no_redirect_url(manifest: Manifest) -> None:
+    """Nothing in it points to the placeholder or to this machine."""
+    by_socket = manifest.by_socket()
+
+    assert "redirect_urls" not in by_socket.values["oauth_config"]
+    assert "example.com" not in by_socket.as_json()
+    assert "localhost" not in by_socket.as_json()
 
 
 def test_the_manifest_requests_nothing_unnecessary(manifest: Manifest) -> None:

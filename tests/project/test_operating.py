@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from configparser import ConfigParser
 from importlib.resources import files
 from os import environ
@@ -160,9 +161,9 @@ def test_the_systemd_unit_is_restricted():
 
 def block(name: str) -> str:
     """The commands in the guide's block of that name."""
-    match = re.search(rf"<!-- test: {name} -->\n```sh\n(.*?)```", GUIDE, re.DOTALL)
+    match = re.search(rf"<!-- test: {name} -->\n[ ]*```sh\n(.*?)[ ]*```", GUIDE, re.DOTALL)
     assert match is not None
-    return match[1]
+    return textwrap.dedent(match[1])
 
 
 def run(name: str, folder: Path, **variables: str) -> None:

@@ -18,7 +18,7 @@ from aiohttp import web
 
 from domain.errors import PermanentError
 from listeners.cli.running.preparing import prepared
-from listeners.cli.terminal import App, Build, RefusedError, Terminal
+from listeners.cli.terminal import COMMAND, App, Build, RefusedError, Terminal
 from listeners.http import logs
 from listeners.http.server import create_runner
 from services.settings import Settings
@@ -139,7 +139,5 @@ def _listen_error(error: OSError, host: str, port: int) -> str:
 def _greeting(settings: Settings, parts: Parts) -> str:
     if not parts.web:
         return "The worker is running. Press Ctrl-C to stop it."
-    return (
-        f"Listening on http://{settings.host}:{settings.port}. Open {settings.public_url} to add the app to Slack."
-        " Press Ctrl-C to stop."
-    )
+    how = f"Open {settings.public_url} to add" if settings.can_redirect else f"Run {COMMAND} install to add"
+    return f"Listening on http://{settings.host}:{settings.port}. {how} the app to Slack. Press Ctrl-C to stop."

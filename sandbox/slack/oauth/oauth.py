@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import jinja2
 from aiohttp import web
@@ -76,7 +76,7 @@ class ConsentPage:
         if not authorization.scopes:
             return "no_scopes"
         return_url = self._return_url(authorization)
-        if not return_url or (urls and not return_url.startswith(tuple(urls))):
+        if not is_valid_redirect(return_url) or (urls and not return_url.startswith(tuple(urls))):
             return "bad_redirect_uri"
         if authorization.team and authorization.team not in self.world.teams:
             return "invalid_team_for_non_distributed_app"
@@ -91,6 +91,15 @@ class ConsentPage:
         people = [self.world.users[user_id] for user_id in self.world.teams[team_id].users]
         members = [user for user in people if not (user.deleted or user.bot_id or user.is_stranger)]
         return sorted(members, key=lambda user: not (user.is_admin or user.is_owner))[:_MAX_PEOPLE]
+
+
+def is_valid_redirect(url: str) -> bool:
+    """Whether Slack redirects there: https only. The sandbox, which has no certificate, allows http on loopback.
+
+    https://docs.slack.dev/authentication/installing-with-oauth
+    """
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in {"localhost", "127.0.0.1", "::1"})
 
 
 def _authorization(fields: dict[str, str]) -> AuthorizationRequest:

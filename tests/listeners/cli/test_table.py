@@ -32,6 +32,14 @@ from tests.services.messages.sample_job_changes import job_change
 from tests.store.sample_rows import add_workspace, claim, delivery_states, outcome_of
 
 ROOT = Path(__file__).parents[3]
+CREDENTIALS = {
+    "SLACK_CLIENT_ID": "1.2",
+    "SLACK_CLIENT_SECRET": "s",
+    "SLACK_SIGNING_SECRET": "s",
+    "PUBLIC_URL": "https://gems.example.com",
+}
+"""Enough to serve."""
+
 CONSIDERED = [
     {"source": "contact owner", "name": "Ivan Petrov", "email": "ivan@acme.example", "result": "is inactive"},
     {"source": "account owner", "name": "Dana Reyes", "email": None, "result": "told"},
@@ -170,7 +178,7 @@ def test_a_replica_does_not_serve_an_old_schema(postgresql_url, capsys):
     operator = Operator(postgresql_url, capsys)
     operator.do(lambda connection: connection.execute(text("DELETE FROM alembic_version")))
 
-    operator.types("serve", SLACK_CLIENT_ID="1.2", SLACK_CLIENT_SECRET="s", SLACK_SIGNING_SECRET="s")
+    operator.types("serve", **CREDENTIALS)
     operator.database.engine.dispose()
 
     assert (operator.status, operator.out) == (1, "")
@@ -216,9 +224,8 @@ def test_a_wrong_key_refuses_to_start(operator):
     """Otherwise every stored token would fail later."""
     operator.do(add_workspace)
     operator.types("intake-key", "--workspace", "T1")
-    credentials = {"SLACK_CLIENT_ID": "1.2", "SLACK_CLIENT_SECRET": "s", "SLACK_SIGNING_SECRET": "s"}
 
-    operator.types("serve", **credentials, ENCRYPTION_KEYS=Fernet.generate_key().decode())
+    operator.types("serve", **CREDENTIALS, ENCRYPTION_KEYS=Fernet.generate_key().decode())
 
     assert operator.status == 1
     assert "ENCRYPTION_KEYS" in operator.err.splitlines()[-1]
@@ -227,9 +234,7 @@ def test_a_wrong_key_refuses_to_start(operator):
 
 def test_a_database_in_memory_is_refused(capsys):
     """Accepted job changes must survive a restart."""
-    credentials = {"SLACK_CLIENT_ID": "1.2", "SLACK_CLIENT_SECRET": "s", "SLACK_SIGNING_SECRET": "s"}
-
-    assert table.run(["serve"], credentials | {"DATABASE_URL": "sqlite:///:memory:"}, build) == 2
+    assert table.run(["serve"], CREDENTIALS | {"DATABASE_URL": "sqlite:///:memory:"}, build) == 2
     assert "DATABASE_URL names no file" in capsys.readouterr().err
 
 
@@ -242,11 +247,27 @@ def test_the_manifest_contains_the_public_address(operator):
 
 
 def test_an_http_address_is_refused_for_the_manifest(operator):
-    """Plain http is allowed on this machine only."""
+    """Slack would refuse its redirect URL; http on this machine is for a sandbox of Slack."""
     operator.types("manifest", "--url", "http://gems.example.com")
-
     assert operator.status == 2
     assert "https://" in operator.err
+
+    operator.types("manifest", "--url", "http://localhost:3000")
+    assert operator.status == 2
+    assert "because Slack redirects only to https" in operator.err
+
+    operator.types("manifest", "--url", "http://localhost:3000", SLACK_API_URL="http://127.0.0.1:9/api/")
+    assert operator.status == 0
+
+
+def test_a_manifest_for_socket_mode_needs_no_address(operator):
+    """Without an address and without Socket Mode, Slack could not reach the app."""
+    manifest = json.loads(operator.types("manifest", "--socket-mode"))
+    assert manifest["settings"]["socket_mode_enabled"] is True
+
+    operator.types("manifest")
+    assert operator.status == 2
+    assert "--socket-mode" in operator.err
 
 
 @pytest.mark.parametrize(("kind", "prefix"), [("signing", "whsec_"), ("bearer", "ugk_")])

@@ -1,11 +1,16 @@
 """Installation: the consent page, codes, tokens, and org-wide installations."""
 
+import json
+import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from aiohttp import encode_basic_auth
 
+from sandbox.slack.oauth.oauth import is_valid_redirect
 from sandbox.slack.state import Json
+from sandbox.visitor import Visitor
+from tests.listeners.slack.install_world import MANIFEST
 
 REDIRECT_URI = "http://localhost:3000/slack/oauth_redirect"
 
@@ -166,3 +171,46 @@ async def test_a_workspace_without_an_organization_cannot_be_installed_org_wide(
     form = {**link(acme), "user": acme.dana.id, "decision": "allow", "org_wide": "1"}
     async with acme.http.post(f"{acme.slack.url}/oauth/v2/authorize", data=form) as response:
         assert response.status == 400
+
+
+# The app's settings
+
+
+@pytest.mark.parametrize(
+    ("url", "is_valid"),
+    [
+        ("https://gems.example.com/slack/oauth_redirect", True),
+        ("http://localhost:3000/slack/oauth_redirect", True),  # the sandbox has no certificate
+        ("http://gems.example.com/slack/oauth_redirect", False),
+        ("http://localhost.example.com/slack/oauth_redirect", False),
+        ("", False),
+    ],
+)
+def test_a_redirect_url_uses_https(acme, url: str, is_valid: bool) -> None:
+    """A manifest with another one is refused as a whole."""
+    assert is_valid_redirect(url) is is_valid
+    manifest = {"display_information": {"name": "Gems"}, "oauth_config": {"redirect_urls": [url]}}
+    if is_valid:
+        acme.slack.configure(manifest)
+    else:
+        with pytest.raises(ValueError, match="must use https"):
+            acme.slack.configure(manifest)
+
+
+async def test_the_settings_page_installs_the_app(acme) -> None:
+    """A saved manifest, an app-level token, and Install to Workspace, which shows the bot token."""
+    manifest = json.dumps(MANIFEST.by_socket().values)
+    async with Visitor.of(acme.slack.url) as visitor:
+        settings = await visitor.open(f"{acme.slack.url}/apps")
+        settings = await visitor.submit(settings, {}, press={"action": "manifest", "manifest": manifest})
+        settings = await visitor.submit(settings, {}, press={"action": "app-token"})
+        settings = await visitor.submit(settings, {"user": "Dana Reyes (admin)"}, press={"action": "install"})
+        refused = await visitor.submit(settings, {}, press={"action": "manifest", "manifest": "{"})
+
+    (app_token,) = re.findall(r'class="app-token">(xapp-[^<]+)<', settings.text)
+    (bot_token,) = re.findall(r'class="bot-token">(xoxb-[^<]+)<', settings.text)
+    assert app_token in acme.slack.sockets.tokens
+    assert acme.slack.app.socket_mode_enabled
+    assert (await acme.as_bot(bot_token).auth_test())["team_id"] == acme.team.id
+    assert acme.slack.app.scopes == set(MANIFEST.scopes) <= acme.slack.world.tokens[bot_token].scopes
+    assert (settings.status, refused.status) == (200, 400)
