@@ -167,8 +167,7 @@ class Doctor:
         required = [scope for scope in missing if scope not in self.manifest.optional_scopes]
         if required:
             raise PermanentError(
-                f"{workspace.name} has not granted {', '.join(required)}."
-                f" Fix: to install the app again, {self._install}"
+                f"{workspace.name} has not granted {', '.join(required)}. Fix: install the app again: {self._install}"
             )
         optional = f", except the optional {', '.join(missing)}" if missing else ""
         return f"{workspace.name} has granted all scopes{optional}"

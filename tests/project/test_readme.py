@@ -134,7 +134,11 @@ def test_a_figure_is_shown_with_its_baseline_and_its_target():
 
 async def test_every_route_is_served(tmp_path):
     """The app serves every route of the table, with its method."""
-    environ = {"DATABASE_URL": f"sqlite:///{tmp_path / 'readme.db'}", **dict.fromkeys(SLACK_CREDENTIALS, "sample")}
+    environ = {
+        "PUBLIC_URL": "https://gems.example.com",
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'readme.db'}",
+        **dict.fromkeys(SLACK_CREDENTIALS, "sample"),
+    }
     settings = Settings.from_environ(environ, serving=True)
     async with build(settings, Cipher.of([Fernet.generate_key().decode()])) as app:
         served = {(route.method, route.resource.canonical) for route in app.web.router.routes() if route.resource}
