@@ -66,7 +66,7 @@ from services.slack.socket import SlackSocket
 from services.slack.token_install import TokenInstall
 from store.database import Database
 from store.encryption import Cipher
-from store.notify import WorkNotifier
+from store.operations.notify import WorkNotifier
 from store.slack.oauth_states import AsyncOAuthStateStore
 
 HERE = Path(__file__).parent

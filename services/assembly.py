@@ -41,7 +41,7 @@ from services.slack.directory import Directory
 from services.slack.manifest import Manifest
 from store.database import Database
 from store.encryption import Cipher
-from store.notify import WorkNotifier
+from store.operations.notify import WorkNotifier
 from store.slack.installations import AsyncInstallationStore
 
 

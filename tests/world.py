@@ -33,7 +33,7 @@ from services.slack.directory import Directory
 from store.database import Database
 from store.encryption import Cipher
 from store.intake.job_changes import find
-from store.notify import WorkNotifier
+from store.operations.notify import WorkNotifier
 from store.slack import workspaces
 from tests.conftest import Clock
 from tests.servers import GENEROUS_TIMEOUT

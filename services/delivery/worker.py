@@ -20,7 +20,7 @@ from store.delivery import lanes, routing
 from store.delivery.lanes import Claim
 from store.delivery.posts import LANE_GAP_MS
 from store.delivery.routing import Batch
-from store.notify import WorkNotifier
+from store.operations.notify import WorkNotifier
 from store.slack import workspaces
 
 logger = logging.getLogger(__name__)

@@ -9,9 +9,11 @@ from sqlalchemy import Connection, bindparam, exists, func, select, update
 from domain.notification_hours import NotificationHours
 from domain.states import DEFAULT_CHANNEL
 from store.delivery.held_back import HOURS, hours_of, of_reader
+from store.leases import POST, LeaseQueue, TurnQueue
 from store.schema import lanes, member_preferences, pauses, posts, turns, workspaces
 
-POST = "post"
+POST_TURNS = TurnQueue(POST)
+LANES = LeaseQueue(lanes, lanes.c.id, lanes.c.due_at)
 MOST_WORKSPACES = 8
 """How many workspaces share one claim. The others come with the next claim, a few milliseconds later."""
 
@@ -50,31 +52,21 @@ _posts_last_minute = (
     .where(posts.c.workspace_id == turns.c.workspace_id, posts.c.tried_at > bindparam("a_minute_ago"))
     .scalar_subquery()
 )
-_workspaces_with_due_lanes = (
-    select(
-        turns.c.workspace_id,
-        workspaces.c.default_channel_id,
-        (workspaces.c.posts_per_minute - _posts_last_minute).label("budget"),
-        _slack_failures.label("failures"),
-    )
-    .join(workspaces, workspaces.c.id == turns.c.workspace_id)
-    .where(turns.c.half == POST, workspaces.c.state == "active", _has_due_lane, ~_posting_is_paused)
-    .order_by(turns.c.served_at)
-    .limit(MOST_WORKSPACES)
-    .with_for_update(of=turns, skip_locked=True)
+_workspaces_with_due_lanes = POST_TURNS.waiting(
+    _has_due_lane & ~_posting_is_paused,
+    workspaces.c.default_channel_id,
+    (workspaces.c.posts_per_minute - _posts_last_minute).label("budget"),
+    _slack_failures.label("failures"),
 )
 _set_served = (
     update(turns)
     .where(turns.c.half == POST, turns.c.workspace_id.in_(bindparam("workspaces", expanding=True)))
     .values(served_at=bindparam("now"))
 )
-_due_lanes = (
+_due_lanes = LANES.due(
     select(lanes.c.id, lanes.c.workspace_id, lanes.c.destination, lanes.c.failures, lanes.c.dm, *HOURS)
     .outerjoin(member_preferences, of_reader)
-    .where(lanes.c.workspace_id == bindparam("of_workspace"), lanes.c.due_at <= bindparam("now"))
-    .order_by(lanes.c.due_at, lanes.c.id)
-    .limit(bindparam("most"))
-    .with_for_update(of=lanes, skip_locked=True)
+    .where(lanes.c.workspace_id == bindparam("of_workspace"))
 )
 _park = update(lanes).where(lanes.c.id.in_(bindparam("ids", expanding=True))).values(lease=None, due_at=None)
 
@@ -86,13 +78,14 @@ def take_due_lanes(connection: Connection, now: int, most: int) -> list[Lane]:
     Workspaces take turns, the least recently served first, each within what is left of its posts per minute. The lane
     of a default channel that has not been chosen is parked.
     """
-    workspaces = connection.execute(_workspaces_with_due_lanes, {"now": now, "a_minute_ago": now - 60_000}).all()
-    if not workspaces:
+    times = {"now": now, "a_minute_ago": now - 60_000}
+    served = connection.execute(_workspaces_with_due_lanes, {**times, "most": MOST_WORKSPACES}).all()
+    if not served:
         return []
-    connection.execute(_set_served, {"workspaces": [row.workspace_id for row in workspaces], "now": now})
-    share = -(-most // len(workspaces))
+    connection.execute(_set_served, {"workspaces": [row.workspace_id for row in served], "now": now})
+    share = -(-most // len(served))
     due, without_channel = [], []
-    for workspace_id, default_channel, budget, failures in workspaces:
+    for workspace_id, default_channel, budget, failures in served:
         # While Slack is failing for this workspace, one lane at a time finds out whether it has recovered.
         most_here = max(0, min(1 if failures else share, budget))
         for row in connection.execute(_due_lanes, {"of_workspace": workspace_id, "now": now, "most": most_here}):

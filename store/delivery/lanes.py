@@ -13,9 +13,10 @@ from sqlalchemy import BigInteger, Connection, Row, bindparam, func, insert, lit
 from domain.delivery import ClaimedDelivery
 from domain.notification_hours import NotificationHours
 from domain.states import DeliveryState
-from store.delivery.due_lanes import Lane, take_due_lanes
+from store.delivery.due_lanes import LANES, Lane, take_due_lanes
 from store.delivery.held_back import held_step, hold_claimed_lane, not_recorded
 from store.delivery.trace import add_steps
+from store.leases import Lease
 from store.schema import deliveries, job_changes, lanes, posts
 
 MOST_IN_A_POST = 10
@@ -63,9 +64,8 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class _Lease:
-    id: str
-    until: int
+class _LeasedLanes:
+    lease: Lease
     lanes: Mapping[int, Lane]
 
     def claim(
@@ -82,8 +82,8 @@ class _Lease:
         lane = self.lanes[lane_id]
         return Claim(
             lane_id=lane.id,
-            lease=self.id,
-            lease_until=self.until,
+            lease=self.lease.token,
+            lease_until=self.lease.until,
             workspace_id=lane.workspace_id,
             destination=lane.destination,
             channel=lane.channel,
@@ -100,11 +100,6 @@ class _Lease:
         )
 
 
-_lease_lanes = (
-    update(lanes)
-    .where(lanes.c.id.in_(bindparam("ids", expanding=True)))
-    .values(lease=bindparam("new_lease"), due_at=bindparam("until"))
-)
 _release_empty = update(lanes).where(lanes.c.id.in_(bindparam("ids", expanding=True))).values(lease=None, due_at=None)
 _unfinished_posts = select(posts.c.lane_id, posts.c.id, posts.c.begun_at, posts.c.doubts, posts.c.digest).where(
     posts.c.lane_id.in_(bindparam("ids", expanding=True)), posts.c.state == DeliveryState.SENDING
@@ -122,8 +117,7 @@ def claim(connection: Connection, now: int, lease_ms: int, most: int) -> list[Cl
     due = {lane.id: lane for lane in take_due_lanes(connection, now, most)}
     if not due:
         return []
-    lease = _Lease(uuid4().hex, now + lease_ms, due)
-    connection.execute(_lease_lanes, {"ids": list(due), "new_lease": lease.id, "until": lease.until})
+    lease = _LeasedLanes(LANES.take(connection, due, now, lease_ms), due)
     unfinished = connection.execute(_unfinished_posts, {"ids": list(due)}).all()
     claims = _resume_posts(connection, lease, unfinished, now) if unfinished else []
     resumed = {item.lane_id for item in claims}
@@ -164,7 +158,7 @@ _deliveries_of_posts = (
 
 
 def _resume_posts(
-    connection: Connection, lease: _Lease, unfinished: Sequence[Row[*tuple[Any, ...]]], now: int
+    connection: Connection, lease: _LeasedLanes, unfinished: Sequence[Row[*tuple[Any, ...]]], now: int
 ) -> list[Claim]:
     carried = _by_lane(connection.execute(_deliveries_of_posts, {"ids": [post.id for post in unfinished]}).all())
     if empty := [post.id for post in unfinished if post.lane_id not in carried]:  # all their deliveries were erased
@@ -211,7 +205,7 @@ def _first_waiting(connection: Connection, lane_ids: list[int]) -> dict[int, tup
 
 
 def _hold_back(
-    connection: Connection, lease: _Lease, waiting: Mapping[int, tuple[ClaimedDelivery, ...]], now: int
+    connection: Connection, lease: _LeasedLanes, waiting: Mapping[int, tuple[ClaimedDelivery, ...]], now: int
 ) -> set[int]:
     """Release the lanes whose readers do not want to be notified now, and return their ids."""
     rows, steps = [], []
@@ -236,7 +230,7 @@ _join_post = (
 
 
 def _begin_posts(
-    connection: Connection, lease: _Lease, waiting: Mapping[int, tuple[ClaimedDelivery, ...]], now: int
+    connection: Connection, lease: _LeasedLanes, waiting: Mapping[int, tuple[ClaimedDelivery, ...]], now: int
 ) -> list[Claim]:
     bundles = {lane_id: next_bundle(first) for lane_id, first in waiting.items()}
     claims = [
@@ -284,13 +278,6 @@ def _by_lane(rows: Sequence[Row[*tuple[Any, ...]]]) -> dict[int, tuple[ClaimedDe
     }
 
 
-_release_leased = (
-    update(lanes)
-    .where(lanes.c.lease.is_not(None), lanes.c.due_at > bindparam("soon"))
-    .values(lease=None, due_at=bindparam("soon"))
-)
-
-
 def release_all(connection: Connection, now: int) -> None:
     """
     Make the lanes that a dead process had leased due again, with their posts in doubt. No other process may run.
@@ -298,4 +285,4 @@ def release_all(connection: Connection, now: int) -> None:
     They are due a little later: a call that was in flight when the process died must have arrived before we look for
     its message.
     """
-    connection.execute(_release_leased, {"soon": now + IN_FLIGHT_MS})
+    LANES.release_all(connection, now + IN_FLIGHT_MS)

@@ -10,6 +10,7 @@ from domain.delivery import ClaimedDelivery, NewDelivery, TraceStep
 from domain.states import DEFAULT_CHANNEL, DeliveryState, Outcome, Role, Step
 from store.delivery import decisions, redraws, reminders
 from store.delivery.deliveries import add_deliveries, deliver_again
+from store.delivery.due_lanes import LANES
 from store.delivery.lanes import Claim
 from store.delivery.settlements import Failed, InDoubt, Moved, Parked, Postponed, Sent, Settlement
 from store.delivery.trace import add_steps
@@ -48,12 +49,6 @@ def settle(connection: Connection, settlements: list[Settlement]) -> list[int | 
     return [due.get(item.claim.lane_id) for item in settlements]
 
 
-_lock_lanes = (
-    select(lanes.c.id, lanes.c.lease)
-    .where(lanes.c.id.in_(bindparam("ids", expanding=True)))
-    .order_by(lanes.c.id)
-    .with_for_update()
-)
 _lock_workspaces = (
     select(workspaces.c.id)
     .where(workspaces.c.id.in_(bindparam("ids", expanding=True)))
@@ -67,8 +62,7 @@ def _lock(connection: Connection, settlements: Sequence[Settlement]) -> dict[int
     """Lock workspaces before lanes, in the same order everywhere, so that two replicas cannot deadlock."""
     if changed := {item.claim.workspace_id for item in settlements if isinstance(item, Moved | Parked)}:
         connection.execute(_lock_workspaces, {"ids": sorted(changed)})
-    lane_ids = {item.claim.lane_id for item in settlements}
-    return {row.id: row.lease for row in connection.execute(_lock_lanes, {"ids": sorted(lane_ids)})}
+    return LANES.lock(connection, {item.claim.lane_id for item in settlements})
 
 
 _set_post_sent = (

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from uuid import uuid4
 
 from sqlalchemy import Connection, Select, bindparam, case, delete, select, update
 
 from domain.delivery import ClaimedDelivery
 from store.database import insert_missing
+from store.leases import LeaseQueue
 from store.schema import deliveries, earlier_posts, job_changes, lanes, posts, redraws
 
 
@@ -61,54 +61,28 @@ def mark(connection: Connection, job_change_id: str, now: int) -> None:
     connection.execute(_make_due, [{"of_post": post_id, "now": now} for post_id in ids])
 
 
-_lease = (
-    update(redraws)
-    .where(redraws.c.post_id == bindparam("of_post"))
-    .values(lease=bindparam("new_lease"), due_at=bindparam("until"))
+REDRAWS = LeaseQueue(redraws, redraws.c.post_id, redraws.c.due_at)
+_due = REDRAWS.due(
+    select(
+        redraws.c.post_id,
+        posts.c.workspace_id,
+        lanes.c.destination,
+        posts.c.channel,
+        posts.c.ts,
+        redraws.c.version,
+        redraws.c.attempts,
+        posts.c.digest,
+    )
+    .join(posts, posts.c.id == redraws.c.post_id)
+    .join(lanes, lanes.c.id == posts.c.lane_id)
 )
 
 
 def claim(connection: Connection, now: int, lease_ms: int, most: int, job_change_id: str | None = None) -> list[Redraw]:
     """Claim up to `most` messages that are due, longest due first, of one job change or of any."""
-    due = (
-        select(
-            redraws.c.post_id,
-            posts.c.workspace_id,
-            lanes.c.destination,
-            posts.c.channel,
-            posts.c.ts,
-            redraws.c.version,
-            redraws.c.attempts,
-            posts.c.digest,
-        )
-        .join(posts, posts.c.id == redraws.c.post_id)
-        .join(lanes, lanes.c.id == posts.c.lane_id)
-        .where(redraws.c.due_at <= now)
-        .order_by(redraws.c.due_at, redraws.c.post_id)
-        .limit(most)
-        .with_for_update(of=redraws, skip_locked=True)
-    )
-    if job_change_id is not None:
-        due = due.where(redraws.c.post_id.in_(_posts_of(job_change_id)))
-    lease = uuid4().hex
-    rows = connection.execute(due).all()
-    if rows:
-        until = now + lease_ms
-        connection.execute(_lease, [{"of_post": row.post_id, "new_lease": lease, "until": until} for row in rows])
-    return [
-        Redraw(
-            post_id=row.post_id,
-            workspace_id=row.workspace_id,
-            destination=row.destination,
-            channel=row.channel,
-            ts=row.ts,
-            version=row.version,
-            attempts=row.attempts,
-            lease=lease,
-            digest=row.digest,
-        )
-        for row in rows
-    ]
+    due = _due if job_change_id is None else _due.where(redraws.c.post_id.in_(_posts_of(job_change_id)))
+    rows, lease = REDRAWS.claim(connection, due, now, lease_ms, most)
+    return [Redraw(**row._mapping, lease=lease.token) for row in rows]  # noqa: SLF001 - its documented API
 
 
 def deliveries_in(connection: Connection, post_id: str) -> list[ClaimedDelivery]:
@@ -128,17 +102,16 @@ def deliveries_in(connection: Connection, post_id: str) -> list[ClaimedDelivery]
 
 def finish(connection: Connection, redraw: Redraw, now: int) -> None:
     """Delete the mark of a message that has been redrawn, or make it due again if the rows have changed since."""
-    ours = (redraws.c.post_id == redraw.post_id) & (redraws.c.lease == redraw.lease)
-    if not connection.execute(delete(redraws).where(ours, redraws.c.version == redraw.version)).rowcount:
-        connection.execute(update(redraws).where(ours).values(lease=None, due_at=now))
+    unchanged = (redraws.c.post_id == redraw.post_id) & (redraws.c.version == redraw.version)
+    if not connection.execute(delete(redraws).where(unchanged, redraws.c.lease == redraw.lease)).rowcount:
+        REDRAWS.give_back(connection, redraw.post_id, redraw.lease, now)
 
 
 def postpone(connection: Connection, redraw: Redraw, due_at: int) -> None:
     """Try again at `due_at`, unless another process has taken over."""
-    ours = (redraws.c.post_id == redraw.post_id) & (redraws.c.lease == redraw.lease)
-    connection.execute(update(redraws).where(ours).values(lease=None, due_at=due_at, attempts=redraws.c.attempts + 1))
+    REDRAWS.give_back(connection, redraw.post_id, redraw.lease, due_at, attempts=redraws.c.attempts + 1)
 
 
 def drop(connection: Connection, redraw: Redraw) -> None:
     """Delete the mark of a message that can never be redrawn."""
-    connection.execute(delete(redraws).where(redraws.c.post_id == redraw.post_id, redraws.c.lease == redraw.lease))
+    REDRAWS.drop(connection, redraw.post_id, redraw.lease)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import uuid4
 
-from sqlalchemy import Connection, Select, and_, bindparam, exists, or_, select, update
+from sqlalchemy import Connection, Select, bindparam, exists, or_, select, update
 
 from domain.delivery import NewDelivery, TraceStep
 from domain.states import DeliveryState, HandlingState, Role, Step
 from store.database import insert_missing
 from store.delivery.deliveries import deliver_again
 from store.delivery.trace import add_steps
+from store.leases import LeaseQueue
 from store.schema import (
     deliveries,
     handlings,
@@ -163,39 +163,20 @@ def _reminders() -> Select[Any]:
     )
 
 
-_most_overdue_lane = (
-    select(deliveries.c.lane_id)
-    .join(reminders, reminders.c.delivery_id == deliveries.c.id)
-    .where(reminders.c.due_at <= bindparam("now"))
-    .order_by(reminders.c.due_at)
-    .limit(1)
-    .with_for_update(of=reminders, skip_locked=True)
+REMINDERS = LeaseQueue(reminders, reminders.c.delivery_id, reminders.c.due_at)
+_most_overdue_lane = REMINDERS.due(
+    select(deliveries.c.lane_id).join(reminders, reminders.c.delivery_id == deliveries.c.id)
 )
-_due = (
-    _reminders()
-    .where(reminders.c.due_at <= bindparam("now"), deliveries.c.lane_id == bindparam("of_lane"))
-    .order_by(reminders.c.delivery_id)
-    .limit(bindparam("most"))
-    .with_for_update(of=reminders, skip_locked=True)
-)
-_set_lease = (
-    update(reminders)
-    .where(reminders.c.delivery_id == bindparam("of_delivery"))
-    .values(lease=bindparam("new_lease"), due_at=bindparam("until"))
-)
+_due = REMINDERS.due(_reminders().where(deliveries.c.lane_id == bindparam("of_lane")), reminders.c.delivery_id)
 
 
 def claim(connection: Connection, now: int, lease_ms: int, most: int) -> list[Reminder]:
     """Claim up to `most` reminders that are due, all for one reader."""
-    lane_id = connection.execute(_most_overdue_lane, {"now": now}).scalar_one_or_none()
+    lane_id = connection.execute(_most_overdue_lane, {"now": now, "most": 1}).scalar_one_or_none()
     if lane_id is None:
         return []
-    rows = connection.execute(_due, {"now": now, "of_lane": lane_id, "most": most}).all()
-    lease, until = uuid4().hex, now + lease_ms
-    if rows:
-        leases = [{"of_delivery": row.delivery_id, "new_lease": lease, "until": until} for row in rows]
-        connection.execute(_set_lease, leases)
-    return [Reminder(*[*row, lease]) for row in rows]
+    rows, lease = REMINDERS.claim(connection, _due, now, lease_ms, most, of_lane=lane_id)
+    return [Reminder(*[*row, lease.token]) for row in rows]
 
 
 _set_begun = (
@@ -271,6 +252,5 @@ def escalate(connection: Connection, reminder: Reminder, new: NewDelivery, now: 
     return True
 
 
-def _release(connection: Connection, reminder: Reminder, **values: object) -> None:
-    is_ours = and_(reminders.c.delivery_id == reminder.delivery_id, reminders.c.lease == reminder.lease)
-    connection.execute(update(reminders).where(is_ours).values(lease=None, **values))
+def _release(connection: Connection, reminder: Reminder, due_at: int | None, **values: object) -> None:
+    REMINDERS.give_back(connection, reminder.delivery_id, reminder.lease, due_at, **values)

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import uuid4
 
 from sqlalchemy import Connection, bindparam, exists, or_, select, update
 
@@ -15,9 +14,8 @@ from domain.delivery import NewDelivery, TraceStep
 from domain.states import Outcome, Step
 from store.delivery.deliveries import add_deliveries
 from store.delivery.trace import add_steps
+from store.leases import ROUTE, TurnQueue
 from store.schema import job_changes, pauses, turns, workspaces
-
-ROUTE = "route"
 
 
 @dataclass(frozen=True)
@@ -95,24 +93,9 @@ A condition on `turns` joined with `workspaces`: Salesforce is paused `now`, and
 """
 
 _salesforce_problem = select(pauses.c.reason).where(_salesforce_paused).correlate_except(pauses).scalar_subquery()
-_next_workspace = (
-    select(turns.c.workspace_id, _salesforce_problem.label("salesforce_problem"))
-    .join(workspaces, workspaces.c.id == turns.c.workspace_id)
-    .where(
-        turns.c.half == ROUTE,
-        turns.c.lease_until <= bindparam("now"),
-        workspaces.c.state == "active",
-        _has_due_job_change,
-        ~salesforce_awaited,
-    )
-    .order_by(turns.c.served_at)
-    .limit(1)
-    .with_for_update(of=turns, skip_locked=True)
-)
-_take_turn = (
-    update(turns)
-    .where(turns.c.workspace_id == bindparam("of_workspace"), turns.c.half == ROUTE)
-    .values(lease=bindparam("new_lease"), lease_until=bindparam("until"), served_at=bindparam("now"))
+ROUTE_TURNS = TurnQueue(ROUTE)
+_next_workspace = ROUTE_TURNS.waiting(
+    _has_due_job_change & ~salesforce_awaited, _salesforce_problem.label("salesforce_problem")
 )
 _due_job_changes = (
     select(job_changes.c.id, job_changes.c.payload, job_changes.c.accepted_at, job_changes.c.attempts)
@@ -135,28 +118,18 @@ def claim(connection: Connection, now: int, lease_ms: int) -> Batch | None:
     While Salesforce is paused, nothing is claimed until the workspace is no longer willing to wait. The first batch
     after the pause finds out whether Salesforce has recovered, in whichever replica.
     """
-    row = connection.execute(_next_workspace, {"now": now}).one_or_none()
-    if row is None:
+    rows, lease = ROUTE_TURNS.claim(connection, _next_workspace, now, lease_ms)
+    if not rows:
         return None
-    workspace_id, lease, until = row.workspace_id, uuid4().hex, now + lease_ms
-    connection.execute(_take_turn, {"of_workspace": workspace_id, "new_lease": lease, "until": until, "now": now})
+    workspace_id, salesforce_problem = rows[0].workspace_id, rows[0].salesforce_problem
     due = connection.execute(_due_job_changes, {"of_workspace": workspace_id, "now": now})
     job_changes_due = [ClaimedJobChange(*values) for values in due]
     size = batch_size(job_changes_due[0].attempts) if job_changes_due else 0
     claimed = tuple(item for item in job_changes_due[:size] if batch_size(item.attempts) >= size)
     connection.execute(_count_attempt, {"ids": [item.id for item in claimed]})
-    return Batch(workspace_id, lease, until, claimed, row.salesforce_problem)
+    return Batch(workspace_id, lease.token, lease.until, claimed, salesforce_problem)
 
 
-_release_turn = (
-    update(turns)
-    .where(
-        turns.c.workspace_id == bindparam("of_workspace"),
-        turns.c.half == ROUTE,
-        turns.c.lease == bindparam("our_lease"),
-    )
-    .values(lease=None, lease_until=0)
-)
 _set_routed = (
     update(job_changes)
     .where(job_changes.c.id == bindparam("of_job_change"))
@@ -181,7 +154,7 @@ def settle(
     connection: Connection, batch: Batch, routed: Sequence[Routed], postponed: Sequence[RoutingPostponed], now: int
 ) -> bool:
     """Store the decisions of a batch. Return False and store nothing if its lease was lost meanwhile."""
-    if not _release(connection, batch):
+    if not ROUTE_TURNS.release(connection, batch.workspace_id, batch.lease):
         return False
     if routed:
         connection.execute(_set_routed, [_routed_values(item, now) for item in routed])
@@ -205,25 +178,9 @@ def _routed_values(routed: Routed, now: int) -> dict[str, object]:
     }
 
 
-def _release(connection: Connection, batch: Batch) -> bool:
-    released = connection.execute(_release_turn, {"of_workspace": batch.workspace_id, "our_lease": batch.lease})
-    return bool(released.rowcount)
-
-
-_prolong_lease = (
-    update(turns)
-    .where(
-        turns.c.workspace_id == bindparam("of_workspace"),
-        turns.c.half == ROUTE,
-        turns.c.lease == bindparam("our_lease"),
-    )
-    .values(lease_until=bindparam("until"))
-)
-
-
 def prolong(connection: Connection, batch: Batch, until: int) -> None:
     """Extend the lease of a batch that is still being routed."""
-    connection.execute(_prolong_lease, {"of_workspace": batch.workspace_id, "our_lease": batch.lease, "until": until})
+    ROUTE_TURNS.prolong(connection, batch.workspace_id, batch.lease, until)
 
 
 def wake(connection: Connection, workspace_id: str, now: int) -> None:
@@ -262,7 +219,7 @@ def give_up(
     Those that have been attempted `most_attempts` times fail. None means that the cause was not in the batch, so that
     the attempt does not count.
     """
-    if not _release(connection, batch):
+    if not ROUTE_TURNS.release(connection, batch.workspace_id, batch.lease):
         return
     limit = most_attempts or sys.maxsize
     failed = [item.id for item in batch.job_changes if item.attempts + 1 >= limit]

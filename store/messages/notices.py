@@ -8,6 +8,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, and_, delete, exists, func, insert, select, update
 
 from domain.notices import NOT_ME, NUDGE, WELCOME, Notice, SetupSteps
+from store.leases import LeaseQueue
 from store.schema import audit, job_changes, lanes, notices, ownership_rules, salesforce_connections
 
 DAY_MS = 24 * 60 * 60 * 1_000
@@ -65,37 +66,33 @@ def refresh(connection: Connection, workspace_id: str, now: int) -> None:
     connection.execute(update(notices).where(is_waiting, notices.c.ts.is_not(None)).values(due_at=now))
 
 
+NOTICES = LeaseQueue(notices, notices.c.id, notices.c.due_at)
+_due = NOTICES.due(select(notices))
+
+
 def claim(connection: Connection, now: int, lease_ms: int, workspace_id: str | None = None) -> Notice | None:
     """Claim the notice that has been due for longest, of this workspace or of any. Return None if none is due."""
-    due = select(notices).where(notices.c.due_at <= now).order_by(notices.c.due_at, notices.c.id).limit(1)
-    if workspace_id is not None:
-        due = due.where(notices.c.workspace_id == workspace_id)
-    row = connection.execute(due.with_for_update(skip_locked=True)).one_or_none()
-    if row is None:
+    due = _due if workspace_id is None else _due.where(notices.c.workspace_id == workspace_id)
+    rows, lease = NOTICES.claim(connection, due, now, lease_ms)
+    if not rows:
         return None
-    lease = uuid4().hex
-    take = update(notices).where(notices.c.id == row.id)
-    connection.execute(take.values(lease=lease, due_at=now + lease_ms))
-    values = {name: row._mapping[name] for name in Notice.__dataclass_fields__}  # noqa: SLF001 - its documented API
-    return Notice(**values | {"lease": lease})
+    values = {name: rows[0]._mapping[name] for name in Notice.__dataclass_fields__}  # noqa: SLF001 - its documented API
+    return Notice(**values | {"lease": lease.token})
 
 
 def begin(connection: Connection, notice: Notice, now: int, lease_ms: int) -> bool:
     """Record that the notice is about to be sent, and prolong its lease. Return False if the lease was lost."""
-    ours = (notices.c.id == notice.id) & (notices.c.lease == notice.lease)
-    begun = connection.execute(update(notices).where(ours).values(begun_at=now, due_at=now + lease_ms))
-    return bool(begun.rowcount)
+    return NOTICES.prolong(connection, notice.id, notice.lease, now + lease_ms, begun_at=now)
 
 
 def settle(connection: Connection, /, notice: Notice, due_at: int | None, **values: Any) -> None:
     """Look at the notice again at `due_at`, or never if that is None."""
-    ours = (notices.c.id == notice.id) & (notices.c.lease == notice.lease)
-    connection.execute(update(notices).where(ours).values(lease=None, due_at=due_at, **values))
+    NOTICES.give_back(connection, notice.id, notice.lease, due_at, **values)
 
 
 def drop(connection: Connection, notice: Notice) -> None:
     """Delete a notice that was not sent and is no longer needed."""
-    connection.execute(delete(notices).where(notices.c.id == notice.id, notices.c.lease == notice.lease))
+    NOTICES.drop(connection, notice.id, notice.lease)
 
 
 def setup_steps(connection: Connection, workspace_id: str, tests: str) -> SetupSteps:

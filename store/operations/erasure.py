@@ -11,8 +11,8 @@ from domain.audit import OPERATOR, AuditEntry
 from domain.delivery import TraceStep
 from domain.states import DeliveryState
 from store import audit
-from store.delivery.routing import ROUTE
 from store.delivery.trace import add_steps
+from store.leases import ROUTE
 from store.schema import (
     deliveries,
     job_changes,

@@ -20,8 +20,8 @@ from sqlalchemy import (
 )
 
 from domain.states import DEFAULT_CHANNEL, DeliveryState, WorkspaceState
-from store.delivery.due_lanes import POST
-from store.delivery.routing import ROUTE, salesforce_awaited
+from store.delivery.routing import salesforce_awaited
+from store.leases import POST, ROUTE
 from store.salesforce.connections import DAY_MS
 from store.schema import deliveries, job_changes, lanes, pauses, posts, turns, workspaces
 from store.schema import salesforce_connections as salesforce

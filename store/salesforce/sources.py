@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, delete, exists, insert, select, update
 
 from domain.salesforce import ACTIVE, NewSource, Source
-from store.database import insert_missing
+from store.leases import FIND, TurnQueue
 from store.schema import salesforce_sources as table
-from store.schema import turns, workspaces
+from store.schema import turns
 
 
 def save(connection: Connection, new: NewSource) -> None:
@@ -25,8 +24,7 @@ def save(connection: Connection, new: NewSource) -> None:
         "due_at": new.made_at,
     }
     connection.execute(insert(table).values(stored))
-    turn = {"workspace_id": new.workspace_id, "half": FIND}
-    connection.execute(insert_missing(connection, turns, "workspace_id", "half"), [turn])
+    FIND_TURNS.add(connection, new.workspace_id)
 
 
 def remove(connection: Connection, workspace_id: str, name: str) -> bool:
@@ -57,8 +55,8 @@ def all_of(connection: Connection, workspace_id: str) -> list[Source]:
     return [_read(row) for row in rows]
 
 
-FIND = "find"
-"""The kind of turn for reading sources. One replica at a time reads those of a workspace."""
+FIND_TURNS = TurnQueue(FIND)
+"""One replica at a time reads the sources of a workspace."""
 
 
 @dataclass(frozen=True)
@@ -70,57 +68,29 @@ class SourceLease:
     sources: tuple[Source, ...]
 
 
-_is_due = exists().where(
-    table.c.workspace_id == turns.c.workspace_id, table.c.state == ACTIVE, table.c.due_at <= bindparam("now")
-)
-_next_workspace = (
-    select(turns.c.workspace_id)
-    .join(workspaces, workspaces.c.id == turns.c.workspace_id)
-    .where(turns.c.half == FIND, turns.c.lease_until <= bindparam("now"), workspaces.c.state == "active", _is_due)
-    .order_by(turns.c.served_at)
-    .limit(1)
-    .with_for_update(of=turns, skip_locked=True)
-)
-_take = (
-    update(turns)
-    .where(turns.c.workspace_id == bindparam("of_workspace"), turns.c.half == FIND)
-    .values(lease=bindparam("new_lease"), lease_until=bindparam("until"), served_at=bindparam("now"))
-)
+_is_due = (table.c.state == ACTIVE) & (table.c.due_at <= bindparam("now"))
+_next_workspace = FIND_TURNS.waiting(exists().where(table.c.workspace_id == turns.c.workspace_id, _is_due))
 _of_turn = (
-    select(table)
-    .where(
-        table.c.workspace_id == bindparam("of_workspace"), table.c.state == ACTIVE, table.c.due_at <= bindparam("now")
-    )
-    .order_by(table.c.due_at, table.c.id)
+    select(table).where(table.c.workspace_id == bindparam("of_workspace"), _is_due).order_by(table.c.due_at, table.c.id)
 )
-_our_turn = (
-    (turns.c.workspace_id == bindparam("of_workspace"))
-    & (turns.c.half == FIND)
-    & (turns.c.lease == bindparam("our_lease"))
-)
-_extend = update(turns).where(_our_turn).values(lease_until=bindparam("until"))
-_release = update(turns).where(_our_turn).values(lease=None, lease_until=0)
 
 
 def claim(connection: Connection, now: int, lease_ms: int) -> SourceLease | None:
     """Lease the due sources of the workspace that has waited longest. None if none is due and free."""
-    workspace_id = connection.execute(_next_workspace, {"now": now}).scalar_one_or_none()
-    if workspace_id is None:
+    turn, lease = FIND_TURNS.claim(connection, _next_workspace, now, lease_ms)
+    if not turn:
         return None
-    token = uuid4().hex
-    connection.execute(_take, {"of_workspace": workspace_id, "new_lease": token, "until": now + lease_ms, "now": now})
-    rows = connection.execute(_of_turn, {"of_workspace": workspace_id, "now": now})
-    return SourceLease(workspace_id, token, tuple(_read(row) for row in rows))
+    rows = connection.execute(_of_turn, {"of_workspace": turn[0].workspace_id, "now": now})
+    return SourceLease(turn[0].workspace_id, lease.token, tuple(_read(row) for row in rows))
 
 
 def release(connection: Connection, lease: SourceLease) -> None:
-    connection.execute(_release, {"of_workspace": lease.workspace_id, "our_lease": lease.token})
+    FIND_TURNS.release(connection, lease.workspace_id, lease.token)
 
 
 def extend(connection: Connection, lease: SourceLease, until: int) -> bool:
     """Extend the lease. False means that it was lost, and another replica may have it."""
-    values = {"of_workspace": lease.workspace_id, "our_lease": lease.token, "until": until}
-    return bool(connection.execute(_extend, values).rowcount)
+    return FIND_TURNS.prolong(connection, lease.workspace_id, lease.token, until)
 
 
 def advance(

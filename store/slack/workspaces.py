@@ -12,6 +12,7 @@ from domain.notices import DEFAULT_CHANNEL_BROKEN, NO_DEFAULT_CHANNEL
 from domain.states import DEFAULT_CHANNEL, WorkspaceState
 from domain.workspace import Workspace
 from store.database import insert_missing
+from store.leases import POST, ROUTE
 from store.messages.notices import refresh
 from store.schema import deliveries, lanes, turns, workspaces
 
@@ -62,7 +63,7 @@ def install(connection: Connection, installed: Installed) -> None:
     reactivate = update(workspaces).where(workspaces.c.id == installed.id).values(values)
     if not connection.execute(reactivate).rowcount:
         connection.execute(insert_missing(connection, workspaces, "id").values(values))
-        halves = [{"workspace_id": installed.id, "half": half} for half in ("route", "post")]
+        halves = [{"workspace_id": installed.id, "half": half} for half in (ROUTE, POST)]
         connection.execute(insert_missing(connection, turns, "workspace_id", "half"), halves)
         connection.execute(reactivate)  # another process may have inserted it first
     clear_notice(connection, installed.id, DEFAULT_CHANNEL_BROKEN)  # if it is still broken, the next message shows it

@@ -16,8 +16,8 @@ from sqlalchemy import func, select, update
 from domain.salesforce import NewSource
 from store.database import Database
 from store.encryption import Cipher
+from store.leases import FIND
 from store.salesforce import sources
-from store.salesforce.sources import FIND
 from store.schema import job_changes, turns
 from store.slack.installations import AsyncInstallationStore
 from tests.acceptance.process import Deployment, open_deployment

@@ -55,9 +55,10 @@ class LeaseWatch:
 
     def _taken_over(self, replica: Replica, key: Key, held: Held) -> None:
         self.simulation.note(replica.name, "takes over", *key, "from", held.holder.name)
-        if key[0] != "lanes":
+        if key[0] not in STRICT:
             return
-        self._count_takeover(key[1])
+        if key[0] == "lanes":
+            self._count_takeover(key[1])
         if held.holder.is_healthy_since(held.since) and not self.simulation.profile.clock_jump:
             self.simulation.violate(f"{held.holder} lost its lease of {key} although it was healthy")
 

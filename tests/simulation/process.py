@@ -24,7 +24,7 @@ from services.ownership.user_groups import UserGroups
 from services.slack.api import Slack
 from services.slack.directory import Directory
 from store.database import Database
-from store.notify import WorkNotifier
+from store.operations.notify import WorkNotifier
 from tests.simulation.loop import Process
 
 if TYPE_CHECKING:

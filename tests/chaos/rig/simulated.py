@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from services.delivery.worker import Worker, WorkEvents
 from store.database import Database
-from store.notify import WorkNotifier
+from store.operations.notify import WorkNotifier
 from tests.chaos.rig.run_report import RunReport, count_open, numbered_job_change, report_run
 from tests.conftest import Clock
 from tests.world import World, open_world

@@ -14,8 +14,8 @@ from domain.states import Outcome
 from services.delivery import router
 from services.delivery.worker import Worker, WorkEvents
 from store.database import Database
-from store.delivery import routing
-from store.notify import WorkNotifier
+from store.leases import ROUTE
+from store.operations.notify import WorkNotifier
 from store.schema import deliveries, job_changes, lanes, turns
 from store.slack import workspaces
 from tests.servers import GENEROUS_TIMEOUT
@@ -235,7 +235,7 @@ class SlowRouter:
 
 
 def routing_lease_until(connection):
-    return connection.execute(select(turns.c.lease_until).where(turns.c.half == routing.ROUTE)).scalar_one()
+    return connection.execute(select(turns.c.lease_until).where(turns.c.half == ROUTE)).scalar_one()
 
 
 async def test_the_lease_of_a_batch_is_renewed_while_it_is_being_routed(world, channel, monkeypatch):

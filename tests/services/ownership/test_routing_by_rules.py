@@ -20,7 +20,7 @@ from services.ownership.simulation import Simulation
 from services.ownership.unmatched_owners import UnmatchedOwners
 from store import audit
 from store.database import Database
-from store.notify import WorkNotifier
+from store.operations.notify import WorkNotifier
 from store.ownership import choice_state
 from store.schema import deliveries, job_changes
 from tests.world import SCOPES, open_world, sample_job_change

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from store.database import Database
-from store.notify import WorkNotifier
+from store.operations.notify import WorkNotifier
 from tests.servers import GENEROUS_TIMEOUT
 
 
