@@ -113,8 +113,8 @@ FAULTS = (
     Fault(
         "a workspace is routed twice at a time",
         LEASES,
-        '        return self.due(query.where(workspaces.c.state == "active", has_work), turns.c.served_at)\n',
-        '        due = query.where(turns.c.half == self.half, workspaces.c.state == "active", has_work)\n        return due.order_by(turns.c.served_at).limit(bindparam("most"))\n',
+        "        return self.due(query.where(workspaces.c.state",
+        "        self._is_due = turns.c.half == self.half\n        return self.due(query.where(workspaces.c.state",
     ),
     Fault(
         "the last delivery of a bundle is not in its message",
@@ -174,8 +174,8 @@ FAULTS = (
     Fault(
         "a redraw is forgotten that was asked for during another",
         REDRAWS,
-        "delete(redraws).where(ours, redraws.c.version == redraw.version)",
-        "delete(redraws).where(ours)",
+        " & (redraws.c.version == redraw.version)",
+        "",
     ),
     Fault(
         "a redraw that failed is forgotten",
