@@ -22,9 +22,10 @@ _TIDIED: dict[int, str | None] = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)
 # Invisible characters that can reverse the rest of a message. Joiners stay: emoji and Indic names need them.
 _TIDIED |= dict.fromkeys([0x200B, 0x2060, 0xFEFF, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 
-_EMAIL = re.compile(r"[^\s@<>]+@[^\s@<>]+\.[^\s@<>]+")
-_DOMAIN = re.compile(r"[^\s@<>|/]+\.[^\s@<>|/]+")
-_DOMAIN_CLUTTER = re.compile(r"^(?:https?://)?(?:www\.)*|[/?#].*$")
+_EMAIL = re.compile(r"[^\s@<>]+@[^\s@<>][^.\s@<>]*\.[^\s@<>]+")
+_DOMAIN = re.compile(r"[^\s@<>|/][^.\s@<>|/]*\.[^\s@<>|/]+")
+_SCHEME_AND_WWW = re.compile(r"(?:https?://)?(?:www\.)*")
+_AFTER_HOST = re.compile(r"[/?#]")
 _URL = re.compile(
     r"https?://(?P<host>localhost|[^\s<>|\"/?#\\@:.]+(?:\.[^\s<>|\"/?#\\@:.]+)+\.?)(?::\d{1,5})?"
     r"(?P<path>/[^\s<>|\"?#]*)?(?:[?#][^\s<>|\"]*)?",
@@ -66,7 +67,7 @@ def _domain(text: str | None) -> str | None:
     tidied = tidy(text)
     if tidied is None:
         return None
-    domain = _DOMAIN_CLUTTER.sub("", tidied.lower())
+    domain = _AFTER_HOST.split(_SCHEME_AND_WWW.sub("", tidied.lower(), count=1), maxsplit=1)[0]
     if not _DOMAIN.fullmatch(domain) or len(domain) > LONGEST_DOMAIN:
         raise PydanticCustomError("domain", "is not a domain such as globex.com")
     return domain

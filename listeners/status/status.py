@@ -33,7 +33,7 @@ from services.slack.directory import Directory
 SHOWN = 5
 """Failed job changes in an answer. The dialog has all of them."""
 
-_MAILTO = re.compile(r"<mailto:([^|>]+)(?:\|[^>]*)?>")
+_MAILTO = re.compile(r"<mailto:([^|>]{1,400})(?:\|[^>]{0,400})?>")
 
 
 @dataclass(frozen=True)

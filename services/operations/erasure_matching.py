@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, pairwise
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -15,6 +16,7 @@ from domain.job_change.field_types import page_of, tidy
 ERASED = "erased"
 
 _EMAIL = re.compile(r"[^\s@<>,;:|()\"']+@[^\s@<>,;:|()\"']+")
+_BETWEEN_WORDS = re.compile(r"[\s<>,;:|()\"']+")
 _TOKEN = re.compile(r"[^\s<>,;|()\"']+")
 _RECIPIENT = "dri_email"
 
@@ -68,7 +70,8 @@ class PersonMatcher:
 
     def _is_in(self, text: str) -> bool:
         if self.email:
-            return any(email.rstrip(".").lower() == self.email for email in _EMAIL.findall(text))
+            parts = (pairwise(word.split("@")) for word in _BETWEEN_WORDS.split(text) if "@" in word)
+            return any(f"{local}@{domain}".rstrip(".").lower() == self.email for local, domain in chain(*parts))
         return "." in text and any(_page(token) == self.page for token in _TOKEN.findall(text))
 
 

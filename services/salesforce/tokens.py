@@ -13,6 +13,8 @@ from services.settings import is_loopback
 # https://help.salesforce.com/s/articleView?id=xcloud.domain_name_app_url_changes.htm
 SALESFORCE_DOMAINS = ("salesforce.com", "force.com", "cloudforce.com", "salesforce.mil", "crmforce.mil", "sfcrmapps.cn")
 
+_HOST_NAME = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+")
+
 # https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_flow_errors.htm
 _ADVICE = {
     "invalid_grant": "Connect Salesforce again or, with client credentials, set an active Run As user in the app",
@@ -74,7 +76,10 @@ def checked_instance_url(url: object, login_url: str) -> str:
 
 def is_salesforce_host(host: str) -> bool:
     """Whether the host name belongs to a domain of Salesforce."""
-    return host.lower().endswith(tuple(f".{domain}" for domain in SALESFORCE_DOMAINS))
+    is_host_name = (
+        _HOST_NAME.fullmatch(host.lower()) is not None
+    )  # urlsplit also accepts backslashes and other characters
+    return is_host_name and host.lower().endswith(tuple(f".{domain}" for domain in SALESFORCE_DOMAINS))
 
 
 def _refusal(error: str, description: str) -> PermanentError | TransientError:

@@ -35,7 +35,7 @@ _LOOKALIKES = str.maketrans(
 )
 # Slack formats at word boundaries, where a word has ASCII letters and digits.
 _FORMATTING = re.compile(r"`|(?<![A-Za-z0-9])[*_~]|[*_~](?![A-Za-z0-9])")
-_EMOJI_CODE = re.compile(r":(?=[a-z0-9_+'-]*[a-z+-][a-z0-9_+'-]*:)")
+_EMOJI_CODE = re.compile(r":(?=[a-z0-9_+'-]+:)(?=[0-9_']*[a-z+-])")
 _QUOTE_MARK = re.compile("^[>\N{FULLWIDTH GREATER-THAN SIGN}]")
 
 

@@ -11,7 +11,7 @@ from services.ownership.rules.rule_set import FieldTest
 
 HOW_TO_TEST = "enter a field, then =, in or contains, then values"
 
-_TEST = re.compile(r"(\S+?)\s*(?:(=)|\s(in|contains)\s)\s*(.+)", re.IGNORECASE)
+_TEST = re.compile(r"([^\s=]+)\s*(?:(=)|\s(in|contains)\s)\s*(.+)", re.IGNORECASE)
 _TESTS = {"=": "equals", "in": "in", "contains": "contains"}
 _SIGNS = {test: sign for sign, test in _TESTS.items()}
 

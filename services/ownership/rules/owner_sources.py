@@ -15,7 +15,7 @@ OfOpportunity = Literal["open", "last_won", "last_lost"]
 
 _SLACK_USER = re.compile(r"[UW][A-Z0-9]{2,20}")
 _SALESFORCE_USER = re.compile(r"005[A-Za-z0-9]{12}(?:[A-Za-z0-9]{3})?")
-_EMAIL = re.compile(r"[^\s@<>]+@[^\s@<>]+\.[^\s@<>]+")
+_EMAIL = re.compile(r"[^\s@<>]+@[^\s@<>][^.\s@<>]*\.[^\s@<>]+")
 
 
 class RulePart(BaseModel):
