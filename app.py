@@ -133,6 +133,7 @@ def _build_app(foundation: Foundation, services: Services, metrics: Metrics) -> 
         slack=slack.api,
         slack_install=slack_install,
         preferences=services.preferences,
+        salesforce_sessions=salesforce.api.sessions,
         database=database,
         cipher=foundation.cipher,
         now=now,

@@ -162,6 +162,7 @@ def _build_salesforce(foundation: Foundation) -> SalesforceServices:
         client_id=foundation.settings.salesforce_client_id,
         client_secret=foundation.settings.salesforce_client_secret,
         now=foundation.now,
+        operator_workspaces=foundation.settings.salesforce_workspaces,
     )
     api = Salesforce(sessions, measures=foundation.measures)
     describe = SalesforceDescribe(api)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -11,6 +12,9 @@ from cryptography.fernet import Fernet
 
 VERSION = "0.2.0"
 """The same as in pyproject.toml."""
+
+_WORKSPACE_ID = re.compile(r"[TE][A-Z0-9]{2,20}")
+"""Of a workspace, or of an organization that installed the app for all of its workspaces."""
 
 SLACK_CREDENTIALS = ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET", "SLACK_SIGNING_SECRET")
 
@@ -36,6 +40,7 @@ class Settings:
     salesforce_login_url: str
     salesforce_client_id: str | None
     salesforce_client_secret: str | None = field(repr=False)
+    salesforce_workspaces: frozenset[str]  # empty: the one that was installed first
     public_url: str
     host: str
     port: int
@@ -88,6 +93,7 @@ class Settings:
             salesforce_login_url=read.outside_url("SALESFORCE_LOGIN_URL", "https://login.salesforce.com").rstrip("/"),
             salesforce_client_id=salesforce_id,
             salesforce_client_secret=salesforce_secret,
+            salesforce_workspaces=read.workspace_ids("SALESFORCE_WORKSPACES"),
             public_url=read.outside_url("PUBLIC_URL", f"http://localhost:{port}").rstrip("/"),
             host=read.text("HOST", "127.0.0.1"),
             port=port,
@@ -153,6 +159,13 @@ class _Reader:
         match = next((choice for choice in choices if choice.lower() == value.lower()), None)
         self.check(name, match is not None, f"must be one of {', '.join(choices)}")
         return match or default
+
+    def workspace_ids(self, name: str) -> frozenset[str]:
+        ids = frozenset(filter(None, (part.strip() for part in self.text(name, "").split(","))))
+        invalid = sorted(part for part in ids if not _WORKSPACE_ID.fullmatch(part))
+        advice = f"must have workspace ids such as T0123456789, separated by commas; not {', '.join(invalid)[:80]}"
+        self.check(name, not invalid, advice)
+        return ids
 
     def pair(self, first: str, second: str) -> tuple[str | None, str | None]:
         values = self.text(first, ""), self.text(second, "")

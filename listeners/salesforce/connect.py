@@ -53,7 +53,7 @@ class ConnectRoutes:
     async def show_form(self, request: web.Request) -> web.Response:
         sealed = request.query.get("link", "")
         opened = await self._open_link(sealed)
-        return opened if isinstance(opened, web.Response) else self._form(opened[1], sealed)
+        return opened if isinstance(opened, web.Response) else await self._form(opened[1], sealed)
 
     async def start(self, request: web.Request) -> web.Response:
         """Send the browser to Salesforce, with a cookie that identifies the browser."""
@@ -69,7 +69,7 @@ class ConnectRoutes:
         except NotAnAdminError as error:
             return self.pages.notice(_no_admin(error))
         except PermanentError as error:
-            return self._form(workspace, sealed, choice=choice, domain=domain, error=str(error))
+            return await self._form(workspace, sealed, choice=choice, domain=domain, error=str(error))
         return self._redirect_page(redirect)
 
     async def finish(self, request: web.Request) -> web.Response:
@@ -111,14 +111,14 @@ class ConnectRoutes:
             return self.pages.notice(_no_app(self.connect.redirect_uri))
         return link, workspace
 
-    def _form(
+    async def _form(
         self, workspace: Workspace, sealed: str, *, choice: str = PRODUCTION, domain: str = "", error: str = ""
     ) -> web.Response:
         return self.pages.page(
             "salesforce_connect.html",
             400 if error else 200,
             workspace_name=workspace.name,
-            choices=_choices(self.connect.sessions.login_url),
+            choices=_choices(await self.connect.sessions.login_url_for(workspace.id)),
             chosen=choice,
             domain=domain,
             error=error,

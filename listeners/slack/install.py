@@ -20,6 +20,7 @@ from listeners.pages import Notice, Pages
 from listeners.slack.links import CHANNEL_COOKIE, InstallLink, channel_address
 from listeners.slack.oauth import failure
 from services.home.preferences import Preferences
+from services.salesforce.sessions import SalesforceSessions
 from services.settings import is_loopback
 from services.slack.api import Slack
 from services.slack.install import SlackInstall
@@ -45,6 +46,7 @@ class Installing:
     slack: Slack
     slack_install: SlackInstall
     preferences: Preferences
+    salesforce_sessions: SalesforceSessions
     database: Database
     cipher: Cipher = field(repr=False)
     now: Callable[[], int]
@@ -64,6 +66,7 @@ class Installing:
             share_link=self.manifest.at(self.public_url).share_link if self.can_redirect else None,
             public_url=self.public_url,
             is_local=is_loopback(host.split("/")[0].rsplit(":", 1)[0]),
+            has_operator_org=self.salesforce_sessions.has_operator_org,
         )
 
     async def begin(self, request: web.Request) -> web.Response:
@@ -161,6 +164,7 @@ class Installing:
             "channel_saved.html",
             workspace_name=workspace.name,
             channel_name=workspace.default_channel_name,
+            uses_operator_org=await self.salesforce_sessions.uses_operator_org(workspace.id),
             note=note,
             app_link=link.app_link,
             home_link=link.home_link,

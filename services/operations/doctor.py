@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -29,6 +29,7 @@ from store.salesforce import connections
 from store.slack import inbound_health, workspaces
 from store.slack.installations import OtherAppError
 
+NOT_LISTED = "SALESFORCE_WORKSPACES does not list this workspace"
 DEADLINE_SECONDS = 15.0
 AT_ONCE = 8
 """Workspaces that are checked at the same time."""
@@ -123,6 +124,8 @@ class Doctor:
 
     async def _workspaces(self) -> AsyncIterator[CheckResult]:
         installed = await self.database.run(workspaces.all_active)
+        if self.salesforce.sessions.has_operator_org:
+            yield await self._run_check("Salesforce credentials", self._operator_org(installed))
         if not installed:
             advice = f"none has installed the app yet. To install it, {self._install}"
             yield CheckResult("workspaces", CheckState.UNKNOWN, advice)
@@ -136,6 +139,21 @@ class Doctor:
         if self.settings.can_redirect:
             return f"open {self.settings.public_url}"
         return "reinstall it in the Slack app's settings, then run python app.py install with the bot token"
+
+    async def _operator_org(self, installed: Sequence[Workspace]) -> str:
+        """Say which workspaces may read the operator's org."""
+        sessions = self.salesforce.sessions
+        served = [workspace for workspace in installed if await sessions.uses_operator_org(workspace.id)]
+        listed = ", ".join(f"{workspace.id} ({workspace.name})" for workspace in served) or "no installed workspace"
+        others = len(installed) - len(served)
+        text = f"used by {listed}"
+        if unknown := sorted(sessions.operator_workspaces - {workspace.id for workspace in installed}):
+            text += f". SALESFORCE_WORKSPACES also lists {', '.join(unknown)}, where the app is not installed"
+        if installed and not served:
+            raise UnknownError(f"{text}. Fix: set SALESFORCE_WORKSPACES to the workspaces that may read this org")
+        if not sessions.operator_workspaces and others:
+            text += ", which was installed first. Set SALESFORCE_WORKSPACES to change that"
+        return f"{text}. {'Each other workspace connects its own org' if others else ''}".removesuffix(". ")
 
     async def _workspace(self, workspace: Workspace) -> list[CheckResult]:
         installation = await self._run_check(f"{workspace.id} installation", self._installation(workspace))
@@ -201,7 +219,10 @@ class Doctor:
         )  # so that an org that moved to another host is found at once
         nobody = PersonLookup("doctor", emails=("nobody@doctor.invalid",))
         if await self.salesforce.find_people(workspace.id, [nobody]) is None:
-            raise UnknownError("not connected. An admin can connect it in the Home tab of the app")
+            sessions = self.salesforce.sessions
+            is_listed = not sessions.has_operator_org or await sessions.uses_operator_org(workspace.id)
+            other = "" if is_listed else f". {NOT_LISTED}: to use the operator's org here, add {workspace.id} to it"
+            raise UnknownError(f"not connected. An admin can connect it in the Home tab of the app{other}")
         status = await self.database.run(connections.status_of, workspace.id)
         details = [line.text for line in lines(status, workspace.salesforce_daily_calls, self.now()) if line.at is None]
         return f"responding. {'; '.join(details)}"

@@ -46,7 +46,7 @@ class SalesforceWatch:
 
     async def check(self) -> bool:
         """Always return False: there is never more to do right away."""
-        if self.sessions.serves_every_workspace and self.now() >= self._new_due_at:
+        if self.sessions.has_operator_org and self.now() >= self._new_due_at:
             await self._try_operator_credentials()
         if self.now() < self._due_at:
             return False
@@ -70,7 +70,8 @@ class SalesforceWatch:
         """In workspaces where the operator's credentials have not worked yet, test them by reading the org's name."""
         self._new_due_at = self.now() + NEW_EVERY_MS
         for workspace_id in await self.sessions.database.run(connections.never_used):
-            if self.now() < self._tried.get(workspace_id, -FIRST_USE_RETRY_MS) + FIRST_USE_RETRY_MS:
+            is_tried = self.now() < self._tried.get(workspace_id, -FIRST_USE_RETRY_MS) + FIRST_USE_RETRY_MS
+            if is_tried or not await self.sessions.uses_operator_org(workspace_id):
                 continue
             try:
                 await self.sessions.session_for(workspace_id)

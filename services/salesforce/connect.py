@@ -63,7 +63,7 @@ class SalesforceConnect:
             workspace_id=workspace_id,
             user_id=user_id,
             browser=secrets.token_urlsafe(32),
-            login_url=login_url_of(choice, domain, self.sessions.login_url),
+            login_url=login_url_of(choice, domain, await self.sessions.login_url_for(workspace_id)),
             verifier=secrets.token_urlsafe(64),
             expires_at=self.sessions.now() + ATTEMPT_SECONDS * 1_000,
         )

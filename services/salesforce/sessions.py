@@ -20,7 +20,9 @@ from domain.salesforce import (
     SalesforceTokens,
 )
 from domain.workspace import Workspace
+from services.salesforce.login import PRODUCTION_LOGIN
 from services.salesforce.tokens import GrantRefusedError, read_tokens
+from services.settings import is_loopback
 from store.database import Database
 from store.delivery import pauses, routing
 from store.encryption import Cipher
@@ -51,8 +53,10 @@ class SalesforceSessions:
     """
     Keeps one session per workspace, shared by all replicas through the database.
 
-    If the operator has set a client id, a secret and an org's own login URL, every workspace is connected from the
-    start with client credentials. Otherwise an admin connects each workspace (`exchange_code`).
+    If the operator has set a client id, a secret and an org's own login URL, the workspaces in `operator_workspaces`
+    are connected from the start with client credentials. If it is empty, that is only the workspace that was installed
+    first, because whoever installs the app must not read the operator's org. In every other workspace, an admin
+    connects the workspace's own org (`exchange_code`).
     """
 
     database: Database
@@ -62,6 +66,7 @@ class SalesforceSessions:
     client_id: str | None
     client_secret: str | None = field(repr=False)
     now: Callable[[], int]
+    operator_workspaces: frozenset[str] = frozenset()
     _renewing: dict[str, asyncio.Lock] = field(default_factory=dict, init=False, repr=False)
 
     async def session_for(self, workspace_id: str) -> Session | None:
@@ -93,7 +98,9 @@ class SalesforceSessions:
         """Return the stored connection, or the operator's if the workspace has none of its own."""
         if stored is not None and not stored.uses_operator_app:
             return stored
-        if not self.serves_every_workspace:
+        if not await self.uses_operator_org(workspace_id):
+            if stored is not None:  # of an earlier version, or of earlier settings
+                await self.database.run(connections.remove, workspace_id)
             return None
         if stored is not None and stored.login_url == self.login_url:
             return stored
@@ -181,8 +188,24 @@ class SalesforceSessions:
             await self._revoke(connection.login_url, token)
         return True
 
+    async def uses_operator_org(self, workspace_id: str) -> bool:
+        """Whether the operator's client credentials serve this workspace, unless it has connected an org of its own."""
+        if not self.has_operator_org:
+            return False
+        if self.operator_workspaces:
+            return workspace_id in self.operator_workspaces
+        return workspace_id == await self.database.run(workspaces.first_installed)
+
+    async def login_url_for(self, workspace_id: str) -> str:
+        """Return the login URL that is proposed to an admin who connects: the operator's org is not for everybody."""
+        is_shared = urlsplit(self.login_url).hostname in SHARED_LOGIN_HOSTS
+        is_here = is_loopback(urlsplit(self.login_url).hostname)
+        if is_shared or is_here or await self.uses_operator_org(workspace_id):
+            return self.login_url
+        return PRODUCTION_LOGIN
+
     @property
-    def serves_every_workspace(self) -> bool:
+    def has_operator_org(self) -> bool:
         """Whether the operator's credentials can use the client credentials flow, which needs an org's own domain."""
         has_credentials = self.client_id is not None and self.client_secret is not None
         return has_credentials and urlsplit(self.login_url).hostname not in SHARED_LOGIN_HOSTS

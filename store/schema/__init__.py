@@ -24,7 +24,7 @@ from store.schema.ownership import (
     ownership_unmatched,
 )
 from store.schema.salesforce import salesforce_apps, salesforce_attempts, salesforce_connections, salesforce_sources
-from store.schema.slack import members, slack_events, slack_signs, workspaces
+from store.schema.slack import first_workspace, members, slack_events, slack_signs, workspaces
 
 __all__ = [
     "absences",
@@ -32,6 +32,7 @@ __all__ = [
     "day_counts",
     "deliveries",
     "earlier_posts",
+    "first_workspace",
     "handlings",
     "imports",
     "intake_keys",

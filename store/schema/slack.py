@@ -40,6 +40,13 @@ workspaces = Table(
     Column("notices", Text, nullable=False, server_default="{}"),
 )
 
+first_workspace = Table(  # the workspace that was installed first, kept even if it is erased
+    "first_workspace",
+    metadata,
+    Column("slot", Integer, primary_key=True, autoincrement=False),  # always 1
+    Column("workspace_id", Text, nullable=False),
+)
+
 members = Table(  # the Slack user of an email address, or why there is none who can be notified
     "members",
     metadata,

@@ -14,7 +14,7 @@ from domain.workspace import Workspace
 from store.database import insert_missing
 from store.leases import POST, ROUTE
 from store.messages.notices import refresh
-from store.schema import deliveries, lanes, turns, workspaces
+from store.schema import deliveries, first_workspace, lanes, turns, workspaces
 
 _find = select(workspaces).where(workspaces.c.id == bindparam("workspace_id"))
 
@@ -31,6 +31,18 @@ def all_active(connection: Connection) -> list[Workspace]:
         select(workspaces).where(workspaces.c.state == WorkspaceState.ACTIVE).order_by(workspaces.c.id)
     )
     return [_workspace(row) for row in rows]
+
+
+def first_installed(connection: Connection) -> str | None:
+    """Return the id of the workspace that was installed first, even if it has been erased since. None: none was."""
+    stored = select(first_workspace.c.workspace_id)
+    first = connection.execute(stored).scalar_one_or_none()
+    if first is None:  # nothing stored it before
+        earliest = select(literal(1), workspaces.c.id).order_by(workspaces.c.installed_at, workspaces.c.id).limit(1)
+        new = insert_missing(connection, first_workspace, "slot").from_select(["slot", "workspace_id"], earliest)
+        connection.execute(new)
+        first = connection.execute(stored).scalar_one_or_none()
+    return first
 
 
 def _workspace(row: Row[Any]) -> Workspace:
@@ -58,6 +70,7 @@ class Installed:
 
 def install(connection: Connection, installed: Installed) -> None:
     """Store a new workspace, or reactivate one with its earlier preferences and waiting deliveries."""
+    first_installed(connection)  # before the time of an earlier installation is replaced
     known = {name: value for name, value in vars(installed).items() if name != "installer_user_id" or value}
     values = known | {"state": WorkspaceState.ACTIVE, "gone_at": None, "default_channel_problem": None}
     reactivate = update(workspaces).where(workspaces.c.id == installed.id).values(values)
@@ -66,6 +79,7 @@ def install(connection: Connection, installed: Installed) -> None:
         halves = [{"workspace_id": installed.id, "half": half} for half in (ROUTE, POST)]
         connection.execute(insert_missing(connection, turns, "workspace_id", "half"), halves)
         connection.execute(reactivate)  # another process may have inserted it first
+    first_installed(connection)
     clear_notice(connection, installed.id, DEFAULT_CHANNEL_BROKEN)  # if it is still broken, the next message shows it
 
 

@@ -30,6 +30,7 @@ def test_a_host_name_that_resembles_loopback_is_not_this_machine(host: str | Non
         ("PORT", "²", "must be a whole number"),
         ("RETENTION_DAYS", "0", "must be a whole number from 1 to"),
         ("DATABASE_URL", "postgresql://u:p@host:port/db", "is not a valid URL"),
+        ("SALESFORCE_WORKSPACES", "T0123456789, acme", "must have workspace ids such as T0123456789"),
         ("LOG_FORMAT", "xml", "must be one of text, json"),
     ],
 )

@@ -105,7 +105,7 @@ def test_a_target_that_is_not_empty_is_refused(operator, target, postgresql_url)
     out = operator.types("move", "--to", postgresql_url)
 
     assert (operator.status, out) == (1, "")
-    assert "is not empty: workspaces, turns" in operator.err
+    assert "is not empty: first_workspace, workspaces, turns" in operator.err
     assert target.run_sync(lambda connection: connection.execute(select(workspaces.c.id)).scalars().all()) == ["T9"]
 
 

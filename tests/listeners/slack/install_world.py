@@ -27,6 +27,7 @@ from listeners.slack.requests import SlackRequests
 from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Team, User
 from services.home.preferences import Preferences
+from services.salesforce.sessions import SalesforceSessions
 from services.settings import Settings
 from services.slack.api import Slack
 from services.slack.inbound_health import InboundRecorder
@@ -152,6 +153,9 @@ async def open_install_world(
                     oauth_settings=flow.settings,
                 )
             calls = Slack(client, installations.bot_token, database, made.now)
+            login_url = settings.salesforce_login_url
+            credentials = settings.salesforce_client_id, settings.salesforce_client_secret
+            salesforce_sessions = SalesforceSessions(database, cipher, http, login_url, *credentials, made.now)
             installing = Installing(
                 manifest=MANIFEST,
                 public_url=public_url or url,
@@ -160,6 +164,7 @@ async def open_install_world(
                 slack=calls,
                 slack_install=slack_install,
                 preferences=Preferences(calls, database, made.now),
+                salesforce_sessions=salesforce_sessions,
                 database=database,
                 cipher=cipher,
                 now=made.now,

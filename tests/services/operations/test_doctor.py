@@ -355,6 +355,17 @@ async def test_an_org_that_has_moved_is_found_at_its_new_host(healthy):
     assert (await healthy.run_doctor())["Salesforce"][0] is OK
 
 
+async def test_the_doctor_says_which_workspaces_read_the_operators_org(healthy):
+    """A workspace that is not listed connects its own org, and the doctor says how to change that."""
+    assert healthy.team.id in (await healthy.run_doctor())["Salesforce credentials"][1]
+
+    results = await healthy.run_doctor(SALESFORCE_WORKSPACES="T0OTHER")
+
+    assert results["Salesforce credentials"][0] is UNKNOWN
+    assert "T0OTHER, where the app is not installed" in results["Salesforce credentials"][1]
+    assert f"add {healthy.team.id} to it" in results["Salesforce"][1]
+
+
 async def test_a_workspace_without_salesforce_is_not_a_failure(healthy):
     """Senders can name the DRI themselves."""
     results = await healthy.run_doctor(SALESFORCE_CLIENT_ID="", SALESFORCE_CLIENT_SECRET="")

@@ -18,6 +18,7 @@ from services.salesforce.login import authorize_url, challenge_of
 from services.salesforce.sessions import SalesforceSessions
 from store.database import Database
 from store.encryption import Cipher
+from store.operations import workspace_erasure
 from store.salesforce import connections
 from store.salesforce.connections import RENEWAL_LEASE_MS
 from store.slack import workspaces
@@ -102,7 +103,49 @@ async def connect(sessions: SalesforceSessions, org: SalesforceSandbox, http: ai
     )
 
 
-async def test_the_operators_credentials_connect_every_workspace(
+async def test_the_operators_org_is_for_the_first_workspace_only(
+    sessions: SalesforceSessions, org: SalesforceSandbox
+) -> None:
+    """Whoever installs the app later connects an org of their own, even if the first workspace is erased."""
+    assert await sessions.session_for("T1") is not None
+    await sessions.database.run(workspaces.install, replace(installed("T0"), installed_at=0))
+    await sessions.database.run(workspaces.install, replace(installed("T1"), installed_at=2))
+    assert await sessions.session_for("T0") is None
+    assert await sessions.session_for("T1") is not None
+    await sessions.database.run(workspace_erasure.erase_rest, "T1", 3)
+    assert await sessions.session_for("T0") is None
+
+
+async def test_the_operator_lists_the_workspaces_that_read_their_org(
+    sessions: SalesforceSessions, org: SalesforceSandbox
+) -> None:
+    """A workspace that is not listed any more is disconnected at once."""
+    assert await sessions.session_for("T1") is not None
+    await sessions.database.run(workspaces.install, installed("T2"))
+    listed = replace(sessions, operator_workspaces=frozenset({"T2"}))
+    assert await listed.session_for("T1") is None
+    assert await listed.session_for("T2") is not None
+    assert await sessions.database.run(connections.status_of, "T1") is None
+
+
+@pytest.mark.parametrize(
+    ("login_url", "proposed"),
+    [
+        ("https://acme.my.salesforce.com", "https://login.salesforce.com"),
+        ("https://test.salesforce.com", "https://test.salesforce.com"),
+    ],
+)
+async def test_other_workspaces_are_not_offered_the_operators_org(
+    sessions: SalesforceSessions, login_url: str, proposed: str
+) -> None:
+    """Its address is neither shown to them nor proposed as their own."""
+    await sessions.database.run(workspaces.install, installed("T2"))
+    there = replace(sessions, login_url=login_url)
+    assert await there.login_url_for("T1") == login_url
+    assert await there.login_url_for("T2") == proposed
+
+
+async def test_the_operators_credentials_connect_their_workspace(
     sessions: SalesforceSessions, org: SalesforceSandbox
 ) -> None:
     """The first call gets a session, later ones reuse it, and an unknown workspace has none."""
