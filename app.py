@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import aiohttp
 from aiohttp import web
 from dotenv import load_dotenv
 from slack_bolt.app.async_app import AsyncApp
@@ -52,7 +51,7 @@ from services.intake.sample import SampleSender
 from services.intake.senders.field_mappings import FieldMappings
 from services.operations.doctor import Doctor
 from services.operations.heartbeat import Heartbeat
-from services.operations.vendor_calls import trace_config
+from services.operations.vendor_calls import open_session
 from services.ownership.draft_editor import DraftEditor
 from services.ownership.rulebook import Rulebook
 from services.ownership.simulation import Simulation
@@ -70,8 +69,7 @@ from store.operations.notify import WorkNotifier
 from store.slack.oauth_states import AsyncOAuthStateStore
 
 HERE = Path(__file__).parent
-CALL_TIMEOUT = aiohttp.ClientTimeout(total=10, connect=5)
-"""The timeout of a call to Slack. The lease of a lane is longer."""
+PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
 
 
 @dataclass(frozen=True)
@@ -100,8 +98,7 @@ async def build(settings: Settings, cipher: Cipher, now: Callable[[], int] | Non
     """Wire every part, and close their connections at the end. `now` returns milliseconds; None is the real clock."""
     database, metrics = Database(settings.database_url), Metrics()
     manifest = Manifest.parse((HERE / "manifest.json").read_text())
-    traces = [trace_config(metrics, settings.slack_api_url)]
-    async with aiohttp.ClientSession(timeout=CALL_TIMEOUT, trace_configs=traces) as http:
+    async with open_session(settings, metrics) as http:
         clock = now or SteadyClock()
         foundation = Foundation(settings, cipher, database, http, metrics, clock, WorkEvents(), WorkNotifier(database))
         services = build_services(foundation, manifest)
@@ -261,7 +258,10 @@ def main() -> int:
     """Run the verb on the command line and return the exit status."""
     os.umask(UMASK)
     load_dotenv()
-    return table.run(sys.argv[1:], os.environ, build, _command())
+    environ = dict(os.environ)
+    for name in PROXY_VARIABLES:  # the Slack SDK would use them for every address, even for this machine
+        os.environ.pop(name, None)
+    return table.run(sys.argv[1:], environ, build, _command())
 
 
 def _command() -> str:

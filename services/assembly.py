@@ -26,6 +26,7 @@ from services.messages.reminders import ReminderSender
 from services.operations.doctor import Doctor
 from services.operations.housekeeping import Housekeeping
 from services.operations.salesforce_watch import SalesforceWatch
+from services.operations.vendor_calls import ssl_context
 from services.operations.watchdog import Watchdog
 from services.ownership.decider import Decider
 from services.ownership.org_schema import OrgSchemas
@@ -139,7 +140,13 @@ def build_services(foundation: Foundation, manifest: Manifest) -> Services:
 def _build_slack(foundation: Foundation, manifest: Manifest) -> SlackServices:
     settings, database, now = foundation.settings, foundation.database, foundation.now
     # The SDK never retries by itself: the courier decides whether a message is sent again.
-    client = AsyncWebClient(base_url=settings.slack_api_url, session=foundation.http, retry_handlers=[])
+    client = AsyncWebClient(
+        base_url=settings.slack_api_url,
+        session=foundation.http,
+        retry_handlers=[],
+        proxy=settings.network.proxy_for(settings.slack_api_url),  # for Bolt's respond(), which has its own session
+        ssl=ssl_context(settings.network),
+    )
     installations = AsyncInstallationStore(database, settings.slack_client_id, foundation.cipher)
     api = Slack(client, installations.bot_token, database, now)
     return SlackServices(
@@ -164,7 +171,7 @@ def _build_salesforce(foundation: Foundation) -> SalesforceServices:
         now=foundation.now,
         operator_workspaces=foundation.settings.salesforce_workspaces,
     )
-    api = Salesforce(sessions, measures=foundation.measures)
+    api = Salesforce(sessions, measures=foundation.measures, network=foundation.settings.network)
     describe = SalesforceDescribe(api)
     return SalesforceServices(api, describe, OrgSchemas(describe, foundation.now))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
@@ -25,6 +25,39 @@ class SettingsError(Exception):
     def __init__(self, faults: list[str]) -> None:
         super().__init__("\n".join(faults))
         self.faults = faults
+
+
+@dataclass(frozen=True)
+class Network:
+    """How calls leave this machine: the proxy for https, hosts that are called directly, and a file of CAs to trust."""
+
+    https_proxy: str | None = field(default=None, repr=False)  # may hold a password
+    no_proxy: tuple[str, ...] = ()
+    ca_file: str | None = None
+
+    def proxy_for(self, url: str) -> str | None:
+        """Return the proxy for a URL, or None if it is called directly, as this machine always is."""
+        parts = urlsplit(url)
+        host = (parts.hostname or "").lower()
+        if parts.scheme not in {"https", "wss"} or is_loopback(host):
+            return None
+        port = parts.port or 443
+        return None if any(_matches(entry, host, port) for entry in self.no_proxy) else self.https_proxy
+
+
+DIRECT = Network()
+
+
+def _matches(entry: str, host: str, port: int) -> bool:
+    """Whether an entry of NO_PROXY covers a host: a name and its subdomains, an address, a network, or `*`."""
+    try:
+        return ip_address(host) in ip_network(entry, strict=False)
+    except ValueError:  # one of them is a name
+        name, _, only_port = entry.partition(":")
+        if only_port and only_port != str(port):
+            return False
+        name = name.removeprefix("*").removeprefix(".")
+        return name in {"", host} or host.endswith(f".{name}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +85,13 @@ class Settings:
     heartbeat_url: str | None = field(repr=False)  # secret: anyone who knows it can report that the app is healthy
     worker_port: int | None  # None: a worker process serves no HTTP
     retention_days: int
+    https_proxy: str | None = field(repr=False)  # may hold a password
+    no_proxy: tuple[str, ...]
+    ssl_cert_file: str | None
+
+    @property
+    def network(self) -> Network:
+        return Network(self.https_proxy, self.no_proxy, self.ssl_cert_file)
 
     @property
     def has_slack_credentials(self) -> bool:
@@ -105,6 +145,9 @@ class Settings:
             heartbeat_url=read.outside_url("HEARTBEAT_URL", "") if read.text("HEARTBEAT_URL", "") else None,
             worker_port=read.number("WORKER_PORT", 0, 0, 65535) or None,
             retention_days=read.number("RETENTION_DAYS", 90, 1, 36_500),
+            https_proxy=read.proxy("HTTPS_PROXY"),
+            no_proxy=tuple(read.text("NO_PROXY", read.text("no_proxy", "")).lower().replace(",", " ").split()),
+            ssl_cert_file=read.text("SSL_CERT_FILE", "") or None,
         )
         if serving and not settings.slack_app_token:
             fault = redirect_fault(settings.public_url, settings.slack_api_url)
@@ -146,6 +189,13 @@ class _Reader:
 
     def outside_url(self, name: str, default: str) -> str:
         return self.checked(name, default, _outside_url_fault)
+
+    def proxy(self, name: str) -> str | None:
+        """Like most programs, also read the variable's name in lower case."""
+        value = self.text(name, self.text(name.lower(), ""))
+        scheme, _, rest = value.partition("://")
+        self.check(name, not value or (scheme in {"http", "https"} and bool(rest)), "must be like http://proxy:3128")
+        return value or None
 
     def number(self, name: str, default: int, least: int, most: int) -> int:
         value = self.text(name, str(default))

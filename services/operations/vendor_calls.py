@@ -1,14 +1,53 @@
-"""Measuring how long Slack and Salesforce take to respond."""
+"""The HTTP session for every outgoing call: with the operator's proxy and CAs, and measured."""
 
 from __future__ import annotations
 
+import ssl
 import time
 from types import SimpleNamespace
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+from aiohttp.helpers import strip_auth_from_url
+from yarl import URL
 
 from services.measures import Measures
+from services.settings import Network, Settings, SettingsError
+
+CALL_TIMEOUT = aiohttp.ClientTimeout(total=10, connect=5)
+"""The timeout of a call to Slack. The lease of a lane is longer."""
+
+
+def open_session(settings: Settings, measures: Measures) -> aiohttp.ClientSession:
+    """
+    Return the session for all calls to Slack, Salesforce and HEARTBEAT_URL. Raises SettingsError.
+
+    aiohttp's own `trust_env` is not used: it would also read passwords from a .netrc file, and the Slack SDK passes the
+    proxy of the environment for every address, whatever NO_PROXY says.
+    """
+    network = settings.network
+
+    class Request(aiohttp.ClientRequest):
+        def update_proxy(self, *_: Any) -> None:
+            proxy = network.proxy_for(str(self.url))
+            address, credentials = strip_auth_from_url(URL(proxy)) if proxy else (None, None)
+            super().update_proxy(address, credentials, None)
+
+    return aiohttp.ClientSession(
+        timeout=CALL_TIMEOUT,
+        trace_configs=[trace_config(measures, settings.slack_api_url)],
+        request_class=Request,
+        connector=aiohttp.TCPConnector(ssl=ssl_context(network)),
+    )
+
+
+def ssl_context(network: Network) -> ssl.SSLContext:
+    """Return the context for https: with the CAs of SSL_CERT_FILE, or else those of the system."""
+    try:
+        return ssl.create_default_context(cafile=network.ca_file)
+    except OSError as error:  # ssl.SSLError is one, too
+        raise SettingsError([f"SSL_CERT_FILE cannot be used ({error.strerror or type(error).__name__})"]) from None
 
 
 def trace_config(measures: Measures, slack_api_url: str) -> aiohttp.TraceConfig:

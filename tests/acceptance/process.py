@@ -54,13 +54,14 @@ class Deployment:
     def url(self) -> str:
         return self.environ["PUBLIC_URL"]
 
-    async def start(self, *verb: str, **environ: str) -> Process:
+    async def start(self, *verb: str, stdin: int | None = None, **environ: str) -> Process:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             str(ROOT / "app.py"),
             *verb,
             cwd=self.folder,
             env=self.environ | environ,
+            stdin=stdin,
             stdout=PIPE,
             stderr=PIPE,
         )

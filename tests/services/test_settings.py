@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.settings import Settings, SettingsError, is_loopback, redirect_fault
+from services.settings import Network, Settings, SettingsError, is_loopback, redirect_fault
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.9.10", "::1"])
@@ -74,3 +74,42 @@ def test_an_address_that_is_not_https_is_enough_for_some(more: dict[str, str]) -
 def test_a_malformed_api_url_is_no_sandbox() -> None:
     """The fault of SLACK_API_URL itself is reported with the other settings."""
     assert redirect_fault("http://localhost", "http://[") is not None
+
+
+PROXY = "http://proxy.example.com:3128"
+
+
+@pytest.mark.parametrize(
+    ("url", "no_proxy", "is_proxied"),
+    [
+        ("https://slack.com/api/auth.test", "", True),
+        ("wss://wss-primary.slack.com/link/?ticket=1", "", True),
+        ("https://localhost:8443/", "", False),
+        ("https://127.0.0.1:8443/", "", False),
+        ("http://127.0.0.1:3000/", "", False),
+        ("https://slack.com/", "slack.com", False),
+        ("https://hooks.slack.com/", "salesforce.com, .slack.com", False),
+        ("https://hooks.slack.com/", "salesforce.com *.slack.com", False),
+        ("https://notslack.com/", "slack.com", True),
+        ("https://slack.com/", "slack.com:443", False),
+        ("https://slack.com/", "slack.com:8443", True),
+        ("https://slack.com/", "*", False),
+        ("https://10.1.2.3/", "10.0.0.0/8", False),
+        ("https://10.1.2.3/", "10.1.2.4", True),
+        ("https://SLACK.com/", "Slack.COM", False),
+    ],
+)
+def test_a_proxy_is_used_except_for_this_machine_and_no_proxy(url: str, no_proxy: str, is_proxied: bool) -> None:
+    """Names cover their subdomains; addresses and networks are compared as such."""
+    settings = Settings.from_environ({"HTTPS_PROXY": PROXY, "NO_PROXY": no_proxy})
+
+    assert settings.network.proxy_for(url) == (PROXY if is_proxied else None)
+
+
+def test_the_names_in_lower_case_are_read_too() -> None:
+    """Most programs use https_proxy and no_proxy."""
+    settings = Settings.from_environ({"https_proxy": PROXY, "no_proxy": "a.example"})
+
+    assert settings.network == Network(PROXY, ("a.example",), None)
+    with pytest.raises(SettingsError):
+        Settings.from_environ({"HTTPS_PROXY": "proxy.example.com"})

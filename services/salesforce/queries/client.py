@@ -24,7 +24,7 @@ from services.salesforce.moved_orgs import RedirectedError, SessionEndedError, U
 from services.salesforce.queries.statements import Hidden, RecordQuery, Row
 from services.salesforce.refusals import MALFORMED_ID, NO_SUCH_TYPE, UnreadableFieldError, code_of, refusal
 from services.salesforce.sessions import Session
-from services.settings import is_loopback
+from services.settings import DIRECT, Network, is_loopback
 
 Answer = TypeVar("Answer")
 
@@ -75,10 +75,13 @@ class SalesforceClient:
         self.http.hooks["response"].append(self._count)
 
     @classmethod
-    def of(cls, session: Session, measures: Measures = UNMEASURED) -> SalesforceClient:
+    def of(cls, session: Session, measures: Measures = UNMEASURED, network: Network = DIRECT) -> SalesforceClient:
         """Create a client for the session's host. Plain HTTP is used for this machine only."""
         http = MeasuredSession(measures)
         http.trust_env = False  # a .netrc file would replace our Authorization header
+        http.verify = network.ca_file or True
+        if proxy := network.proxy_for(session.instance_url):
+            http.proxies = {"https": proxy}
         if session.instance_url.startswith("http://") and is_loopback(urlsplit(session.instance_url).hostname):
             http.mount("https://", _PlainHttp())
         return cls(session, http, _library_client(API_VERSION, session, http))

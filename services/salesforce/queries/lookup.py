@@ -27,6 +27,7 @@ from services.salesforce.records import (
     RequiredRecords,
 )
 from services.salesforce.sessions import SalesforceSessions, Session
+from services.settings import DIRECT, Network
 from store.salesforce import connections
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Salesforce:
     sessions: SalesforceSessions
     deadline_seconds: float = DEADLINE_SECONDS
     measures: Measures = UNMEASURED
+    network: Network = DIRECT
     moved_orgs: MovedOrgs = field(default_factory=MovedOrgs, init=False, repr=False)
     _clients: dict[str, SalesforceClient] = field(default_factory=dict, init=False, repr=False)
     _stored_unreadable: dict[str, str | None] = field(default_factory=dict, init=False, repr=False)
@@ -154,16 +156,16 @@ class Salesforce:
     async def _client(self, session: Session) -> SalesforceClient:
         client = self._clients.get(session.workspace_id)
         if client is None or client.session != session:
-            client = await asyncio.to_thread(_create_client, session, self.measures)
+            client = await asyncio.to_thread(_create_client, session, self.measures, self.network)
             self._clients[session.workspace_id] = client
         return client
 
 
-def _create_client(session: Session, measures: Measures) -> SalesforceClient:
+def _create_client(session: Session, measures: Measures, network: Network) -> SalesforceClient:
     # Imported only when needed: simple-salesforce and requests take memory that servers without Salesforce save.
     from services.salesforce.queries.client import SalesforceClient  # noqa: PLC0415
 
-    return SalesforceClient.of(session, measures)
+    return SalesforceClient.of(session, measures, network)
 
 
 def _count_calls(
