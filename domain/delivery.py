@@ -12,7 +12,11 @@ from domain.states import Role
 
 @dataclass(frozen=True)
 class ClaimedDelivery:
-    """A delivery in a claimed post. `payload` None means erased; `plainness` 0 is the full card."""
+    """
+    A delivery in a claimed post.
+
+    `payload` None means erased; `plainness` 0 is the full card. `last_code` is Slack's code of the error before.
+    """
 
     id: int
     job_change_id: str
@@ -24,6 +28,7 @@ class ClaimedDelivery:
     payload: str | None = field(repr=False)
     decision: str | None = field(repr=False)
     acted_at: int | None = None
+    last_code: str | None = None
 
 
 @dataclass(frozen=True)

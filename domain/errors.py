@@ -5,13 +5,18 @@ PermanentError
 ├─ MessageRefusedError      Slack does not accept this rendering: send a plainer one
 └─ WorkspaceGoneError       our token is revoked: stop until the app is installed again
 TransientError(retry_after, in_doubt)
+└─ UnknownCodeError         the vendor returned an error code that the app does not know
 """
 
 from __future__ import annotations
 
 
 class PermanentError(Exception):
-    """A retry cannot help. The text may be shown to an admin."""
+    """A retry cannot help. The text may be shown to an admin. `code` is the vendor's, empty if there is none."""
+
+    def __init__(self, message: str = "", *, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class DestinationDeadError(PermanentError):
@@ -23,7 +28,7 @@ class MessageRefusedError(PermanentError):
 
 
 class WorkspaceGoneError(PermanentError):
-    """The workspace has uninstalled the app or revoked its token."""
+    """Slack does not accept our token for the workspace, also on a second look. `code` says why."""
 
 
 class TransientError(Exception):
@@ -37,3 +42,11 @@ class TransientError(Exception):
         super().__init__(message)
         self.retry_after = retry_after
         self.in_doubt = in_doubt
+
+
+class UnknownCodeError(TransientError):
+    """The vendor returned an error code that the app does not know. It may pass, and must not stop anything else."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code

@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 
 from domain.states import DEFAULT_CHANNEL, WorkspaceState
 
+SURE_SIGNS = frozenset({"app_uninstalled", "tokens_revoked", "account_inactive", "erased"})
+"""The events and the code of Slack after which a workspace is certainly gone, and erasing by the operator."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Workspace:
     """
     A workspace and its preferences.
 
-    `signal_channels` has the channel of each signal with a channel of its own. `retention_days` None means the
-    operator's default.
+    `gone_because` is one of SURE_SIGNS, or the code with which Slack rejected the app's token. `signal_channels` has
+    the channel of each signal with a channel of its own. `retention_days` None means the operator's default.
     """
 
     id: str
@@ -27,6 +30,7 @@ class Workspace:
     scopes: frozenset[str]
     installed_at: int
     gone_at: int | None
+    gone_because: str | None = None
     version: int
     default_channel_id: str | None
     default_channel_name: str | None
@@ -45,6 +49,11 @@ class Workspace:
     @property
     def is_active(self) -> bool:
         return self.state == WorkspaceState.ACTIVE
+
+    @property
+    def may_come_back(self) -> bool:
+        """Whether the workspace is gone only because Slack rejected the token, perhaps because of our address."""
+        return not self.is_active and self.gone_because not in SURE_SIGNS
 
     def channel_of(self, signal: str) -> str:
         """Where job changes of this signal go without a DRI: the signal's own channel or the default one."""

@@ -187,7 +187,7 @@ def build_worker(foundation: Foundation, services: Services) -> Worker:
         Courier(database, slack.api, slack.notices, now, services.journal),
         foundation.work_events,
         foundation.notifier,
-        Housekeeping(database, foundation.settings.retention_days, now),
+        Housekeeping(database, foundation.settings.retention_days, now, slack.api),
         now,
         (
             services.delivery_actions.catch_up,

@@ -42,7 +42,7 @@ def import_file(options: Namespace, terminal: Terminal) -> int:
         raise RefusedError(f"There is no file {options.file}.", status=2)
     with terminal.database() as database:
         workspace = database.run_sync(workspaces.find, options.workspace)
-    if workspace is None or not workspace.is_active:
+    if workspace is None or not (workspace.is_active or workspace.may_come_back):
         raise RefusedError(f"The app is not installed in workspace {options.workspace}.")
     try:
         return asyncio.run(_import(options, terminal))

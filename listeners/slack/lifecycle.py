@@ -36,7 +36,8 @@ async def leave_workspace(
     is_repeated = "x-slack-retry-num" in request.headers and "event_time" in body
     workspace_id = await database.run(_find_workspace_id, ids, body["event_time"] * 1000 if is_repeated else None)
     if workspace_id is not None:
-        await database.run(seen_events.once, body.get("event_id"), now(), _leave, workspace_id, now())
+        because = body["event"]["type"]
+        await database.run(seen_events.once, body.get("event_id"), now(), _leave, workspace_id, now(), because)
 
 
 async def lose_tokens(
@@ -69,7 +70,7 @@ def _find_workspace_id(connection: Connection, ids: list[str | None], happened_a
     return None
 
 
-def _leave(connection: Connection, workspace_id: str, now: int) -> None:
+def _leave(connection: Connection, workspace_id: str, now: int, because: str) -> None:
     installations.delete_tokens(connection, workspace_id)
-    if workspaces.mark_gone(connection, workspace_id, now):
+    if workspaces.mark_gone(connection, workspace_id, now, because):
         audit.record(connection, workspace_id, AuditEntry(now, SLACK, "uninstalled", ""))

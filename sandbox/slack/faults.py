@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from sandbox.slack.state import Json
+from sandbox.slack.web_api.facts import COMMON_ERRORS, FACTS
 
 
 @dataclass(eq=False)
@@ -51,12 +52,20 @@ class Faults:
         body: bytes | None = None,
         times: int | None = 1,
         when: Callable[[Json], bool] | None = None,
+        undocumented: bool = False,
     ) -> Fault:
         """Make calls of `method` fail.
+
+        Raises LookupError for an error code that Slack's reference does not list for the method, unless the test says
+        that it is `undocumented`.
 
         `retry_after` (seconds) by itself is Slack's 429. `delay` (seconds) by itself is a slow but correct response.
         `when` gets the arguments of a call and returns whether the fault applies to it.
         """
+        if error is not None and not undocumented:
+            facts = FACTS.get(method)
+            if error not in (facts.every_error if facts else COMMON_ERRORS):
+                raise LookupError(f"Slack does not document the error {error} for {method}")
         if retry_after is not None and status == 200:
             status, error = 429, error or "ratelimited"
         fault = Fault(method, error, status, retry_after, delay, drop, perform, body, times, when)

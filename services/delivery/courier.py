@@ -11,6 +11,7 @@ from domain.errors import (
     MessageRefusedError,
     PermanentError,
     TransientError,
+    UnknownCodeError,
     WorkspaceGoneError,
 )
 from domain.states import DEFAULT_CHANNEL, Role, is_person
@@ -30,6 +31,7 @@ from store.slack import workspaces
 LEASE_MS = 30_000
 SLACK = "slack"
 FAILURES_BEFORE_PAUSE = 3
+UNKNOWN_CODE_RETRIES = 2
 PLAIN_TEXT = 2
 SKEW_MS = 24 * 3_600 * 1_000
 """How far Slack's clock may be behind ours when we look for a message by its time. It rarely costs another page."""
@@ -133,6 +135,8 @@ class Courier:
 
     async def _after_transient_error(self, claim: Claim, error: TransientError) -> Settlement:
         now = self.now()
+        if isinstance(error, UnknownCodeError) and not claim.in_doubt:
+            return await self._after_unknown_code(claim, error)
         if error.retry_after is not None:
             return self._wait(claim, now + round(error.retry_after * 1_000), str(error))
         due_at = now + backoff_ms(claim.failures + 1, random())  # noqa: S311
@@ -160,22 +164,41 @@ class Courier:
     async def _after_permanent_error(self, claim: Claim, error: PermanentError) -> Settlement:
         now = self.now()
         if isinstance(error, WorkspaceGoneError):
-            await self.database.run_until_available(workspaces.mark_gone, claim.workspace_id, now)
+            await self.database.run_until_available(workspaces.mark_gone, claim.workspace_id, now, error.code)
             return self._wait(claim, now, str(error))
         if isinstance(error, MessageRefusedError):
-            return self._simplify(claim, str(error))
+            return self._simplify(claim, str(error), error.code)
         if claim.destination == DEFAULT_CHANNEL:
-            return Parked(claim, now, str(error))
-        return Moved(claim, now, f"{_not_notified(claim, error)}: {error}.", str(error))
+            return Parked(claim, now, str(error), error.code)
+        return _moved(claim, now, error, error.code)
 
-    def _simplify(self, claim: Claim, reason: str) -> Settlement:
+    async def _after_unknown_code(self, claim: Claim, error: UnknownCodeError) -> Settlement:
+        """
+        Try again twice. Then it counts as permanent for these deliveries only: no workspace and no channel has to wait.
+
+        In the default channel it may be the message that Slack does not accept, so plainer ones are tried.
+        """
+        now = self.now()
+        if claim.failures < UNKNOWN_CODE_RETRIES or any(item.last_code != error.code for item in claim.deliveries):
+            due_at = now + max(backoff_ms(claim.failures + 1, random()), posts.LANE_GAP_MS)  # noqa: S311
+            return Postponed(claim, now, due_at, str(error), code=error.code)
+        if claim.destination == DEFAULT_CHANNEL:
+            return self._simplify(claim, str(error), error.code)
+        return _moved(claim, now, error, error.code)
+
+    def _simplify(self, claim: Claim, reason: str, code: str = "") -> Settlement:
         now = self.now()
         if all(delivery.plainness >= PLAIN_TEXT for delivery in claim.deliveries):
-            return Failed(claim, now, reason)
-        return Postponed(claim, now, now, reason, simplify=True)
+            return Failed(claim, now, reason, code)
+        return Postponed(claim, now, now, reason, simplify=True, code=code)
 
 
-def _not_notified(claim: Claim, error: PermanentError) -> str:
+def _moved(claim: Claim, now: int, error: Exception, code: str) -> Moved:
+    problem = str(error).rstrip(".")
+    return Moved(claim, now, f"{_not_notified(claim, error)}: {problem}.", problem, code)
+
+
+def _not_notified(claim: Claim, error: Exception) -> str:
     """Return who was not notified, as the start of the reason why the default channel gets the message instead."""
     if is_person(claim.destination):
         return (

@@ -157,7 +157,7 @@ class Worker:
         try:
             await self.router.route(batch)
         except WorkspaceGoneError as error:
-            await self.database.run_until_available(workspaces.mark_gone, batch.workspace_id, self.now())
+            await self.database.run_until_available(workspaces.mark_gone, batch.workspace_id, self.now(), error.code)
             await self._give_up(batch, str(error), is_bug=False)
         except DatabaseUnavailableError as error:
             await self._give_up(batch, str(error), is_bug=False)

@@ -13,7 +13,6 @@ from sqlalchemy import Connection
 
 from domain.audit import AuditEntry
 from domain.intake_key import BEARER, SIGNING, ListedKey
-from domain.states import WorkspaceState
 from services.intake.signatures import Signature, secret_of, text_of
 from store import audit
 from store.database import Database
@@ -57,7 +56,7 @@ class _CachedKeys:
 
     @property
     def is_active(self) -> bool:
-        return self.stored.state == WorkspaceState.ACTIVE
+        return self.stored.takes_job_changes
 
     def match(self, credentials: Credentials, body: bytes, now: int) -> bool:
         if credentials.signature and credentials.signature.is_timely(now):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -14,12 +15,12 @@ from domain.errors import PermanentError
 from domain.workspace import Workspace
 from services.operations.check_results import CheckResult, CheckState, UnknownError, run_check
 from services.operations.doctor_slack import APPS, SlackCheck, clock_result, events_result, signing_secret_result
+from services.operations.housekeeping import GONE_DAYS
 from services.salesforce.health import lines
 from services.salesforce.queries.lookup import Salesforce
 from services.salesforce.records import PersonLookup
 from services.settings import Settings, is_loopback
 from services.slack.api import Slack
-from services.slack.errors import MESSAGES_TAB_OFF
 from services.slack.manifest import Manifest
 from store import migrations
 from store.database import Database
@@ -129,6 +130,8 @@ class Doctor:
         if not installed:
             advice = f"none has installed the app yet. To install it, {self._install}"
             yield CheckResult("workspaces", CheckState.UNKNOWN, advice)
+        for workspace in await self.database.run(workspaces.all_gone):
+            yield _gone_result(workspace, self.settings.public_url)
         for start in range(0, len(installed), AT_ONCE):
             for results in await asyncio.gather(*map(self._workspace, installed[start : start + AT_ONCE])):
                 for result in results:
@@ -207,7 +210,7 @@ class Doctor:
         return f"#{channel.name} is available"
 
     async def _messages_tab(self, workspace: Workspace) -> str:
-        if await self.database.run(inbound_health.has_failed_with, workspace.id, MESSAGES_TAB_OFF):
+        if await self.database.run(inbound_health.has_failed_with, workspace.id, "messages_tab_disabled"):
             raise PermanentError(
                 f"turned off, so the app cannot send direct messages. Fix: turn it on under App Home at {APPS}"
             )
@@ -229,3 +232,17 @@ class Doctor:
 
     async def _run_check(self, name: str, check: Awaitable[str]) -> CheckResult:
         return await run_check(name, check, self.deadline_seconds)
+
+
+def _gone_result(workspace: Workspace, public_url: str) -> CheckResult:
+    name, since = f"{workspace.id} installation", datetime.fromtimestamp((workspace.gone_at or 0) / 1_000, UTC)
+    date = f"{since.day} {since:%b %Y, %H:%M} UTC"
+    if not workspace.may_come_back:
+        text = f"{workspace.name} removed the app on {date}. Its data is erased {GONE_DAYS} days later"
+        return CheckResult(name, CheckState.UNKNOWN, text)
+    because = f" ({workspace.gone_because})" if workspace.gone_because else ""
+    text = (
+        f"Slack has rejected the token of {workspace.name} since {date}{because}, so nothing is posted. Fix: if the app"
+        f" has allowed IP addresses in Slack, add this server's, or install the app again at {public_url}"
+    )
+    return CheckResult(name, CheckState.FAILED, text)

@@ -6,7 +6,9 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from domain.errors import PermanentError, TransientError
 from services.operations.day_counts import DayCounts
+from services.slack.api import Slack
 from store.database import Database
 from store.operations import housekeeping, workspace_erasure
 from store.slack import workspaces
@@ -22,11 +24,12 @@ GONE_DAYS = 30
 
 @dataclass(frozen=True)
 class Housekeeping:
-    """Any replica may run it, also at the same time as others."""
+    """Any replica may run it, also at the same time as others. Without `slack`, rejected tokens are not tried again."""
 
     database: Database
     retention_days: int
     now: Callable[[], int]
+    slack: Slack | None = None
     at_once: int = housekeeping.ERASED_AT_ONCE
     _erased_until: dict[str, int] = field(default_factory=dict, init=False, repr=False)
 
@@ -44,8 +47,22 @@ class Housekeeping:
             while since < before:
                 since = await self.database.run(housekeeping.erase_expired, workspace_id, since, before, self.at_once)
             self._erased_until[workspace_id] = before
+        await self._try_rejected_tokens()
         for workspace in await self.database.run(workspaces.all_active):
             await DayCounts(self.database, self.now).count_past_days(workspace.id)
         gone_before = now - GONE_DAYS * DAY_MS
         while await self.database.run(workspace_erasure.erase_long_gone, gone_before, now, self.at_once):
             log.info("Erased data of a workspace that uninstalled the app over %d days ago", GONE_DAYS)
+
+    async def _try_rejected_tokens(self) -> None:
+        """Slack may accept a token again, for example when our address is back on its list of allowed addresses."""
+        for workspace in await self.database.run(workspaces.all_gone):
+            if self.slack is None or not workspace.may_come_back:
+                continue
+            try:
+                await self.slack.auth_test(workspace.id)
+            except (PermanentError, TransientError) as error:
+                log.info("Slack still rejects the token of workspace %s: %s", workspace.id, error)
+            else:
+                await self.database.run(workspaces.reactivate, workspace.id)
+                log.warning("Slack accepts the token of workspace %s again", workspace.id)

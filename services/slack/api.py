@@ -10,8 +10,9 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from domain.errors import TransientError
+from domain.errors import PermanentError, TransientError, WorkspaceGoneError
 from services.slack.call import body, call, error_code, failure, token_of
+from services.slack.errors import is_absent
 from services.slack.shapes import ChannelInfo, Identity, Json, Posted, SlackUser, text_of
 from store.database import Database
 from store.delivery import pauses
@@ -20,6 +21,9 @@ __all__ = ["ChannelInfo", "Identity", "Posted", "Slack", "SlackUser", "error_cod
 
 PAGE = 200
 """Users or channels per page, as Slack recommends. https://docs.slack.dev/apis/web-api/pagination"""
+
+LOOK_AGAIN_SECONDS = 300.0
+"""How long a method waits after Slack rejected a token that auth.test still accepts."""
 
 CALL_MS = 12_000
 """The longest time that a call may take. The session's own timeout is shorter, see CALL_TIMEOUT in app.py."""
@@ -122,14 +126,12 @@ class Slack:
 
     async def user_by_email(self, workspace_id: str, email: str) -> SlackUser | None:
         """Slack does not find deactivated users. https://docs.slack.dev/reference/methods/users.lookupByEmail"""
-        absent = ("users_not_found", "user_not_found", "invalid_email", "invalid_arguments", "user_not_visible")
-        answer = await self._read(workspace_id, "users.lookupByEmail", absent, email=email)
+        answer = await self._read(workspace_id, "users.lookupByEmail", email=email)
         return None if answer is None else SlackUser.of(_object(answer, "user"))
 
     async def user(self, workspace_id: str, user_id: str) -> SlackUser | None:
         """https://docs.slack.dev/reference/methods/users.info"""
-        absent = ("user_not_found", "users_not_found", "user_not_visible")
-        answer = await self._read(workspace_id, "users.info", absent, user=user_id)
+        answer = await self._read(workspace_id, "users.info", user=user_id)
         return None if answer is None else SlackUser.of(_object(answer, "user"))
 
     async def user_group_members(self, workspace_id: str, group_id: str) -> list[str] | None:
@@ -138,8 +140,7 @@ class Slack:
 
         https://docs.slack.dev/reference/methods/usergroups.users.list
         """
-        absent = ("no_such_subteam", "subteam_not_found")
-        answer = await self._read(workspace_id, "usergroups.users.list", absent, usergroup=group_id)
+        answer = await self._read(workspace_id, "usergroups.users.list", usergroup=group_id)
         if answer is None:
             return None
         users = answer.get("users")
@@ -151,7 +152,7 @@ class Slack:
 
         https://docs.slack.dev/reference/methods/usergroups.list
         """
-        answer = await self._read(workspace_id, "usergroups.list", ()) or {}
+        answer = await self._read(workspace_id, "usergroups.list") or {}
         raw = answer.get("usergroups")
         groups = [group for group in raw if isinstance(group, dict)] if isinstance(raw, list) else []
         return {text_of(group, "id"): str(group.get("handle") or group.get("name") or "") for group in groups}
@@ -163,7 +164,7 @@ class Slack:
 
     async def channel(self, workspace_id: str, channel_id: str) -> ChannelInfo | None:
         """None also means private without the app. https://docs.slack.dev/reference/methods/conversations.info"""
-        answer = await self._read(workspace_id, "conversations.info", ("channel_not_found",), channel=channel_id)
+        answer = await self._read(workspace_id, "conversations.info", channel=channel_id)
         return None if answer is None else ChannelInfo.of(_object(answer, "channel"))
 
     async def channels(self, workspace_id: str, *, private: bool = True) -> AsyncIterator[list[ChannelInfo]]:
@@ -179,9 +180,8 @@ class Slack:
 
     async def permalink(self, workspace_id: str, posted: Posted) -> str | None:
         """https://docs.slack.dev/reference/methods/chat.getPermalink"""
-        absent = ("message_not_found", "channel_not_found")
         arguments = {"channel": posted.channel, "message_ts": posted.ts}
-        answer = await self._read(workspace_id, "chat.getPermalink", absent, **arguments)
+        answer = await self._read(workspace_id, "chat.getPermalink", **arguments)
         return None if answer is None else text_of(answer, "permalink")
 
     async def auth_test(self, workspace_id: str) -> Identity:
@@ -197,12 +197,14 @@ class Slack:
         present = {name: value for name, value in arguments.items() if value is not None}
         return body(await self._call(workspace_id, method, json=present, lease_until=lease_until))
 
-    async def _read(self, workspace_id: str, method: str, absent: tuple[str, ...], **arguments: object) -> Json | None:
-        """Return the response, or None if Slack's error is in `absent`. Every method accepts a form by POST."""
+    async def _read(self, workspace_id: str, method: str, **arguments: object) -> Json | None:
+        """Return the response, or None if what the call names does not exist. Every method accepts a form by POST."""
         try:
-            return body(await self._call(workspace_id, method, absent, data=arguments))
-        except _AbsentError:
-            return None
+            return body(await self._call(workspace_id, method, data=arguments))
+        except PermanentError as error:
+            if is_absent(method, error.code):
+                return None
+            raise
 
     async def _pages(self, workspace_id: str, method: str, key: str, **arguments: object) -> AsyncIterator[list[Json]]:
         """A page may be short or empty although more follow. https://docs.slack.dev/apis/web-api/pagination"""
@@ -226,7 +228,6 @@ class Slack:
         self,
         workspace_id: str,
         method: str,
-        absent: tuple[str, ...] = (),
         *,
         data: Json | None = None,
         json: Json | None = None,
@@ -240,16 +241,31 @@ class Slack:
         try:
             return await call(self.client, method, headers, data=data, json=json)
         except SlackApiError as error:
-            if error_code(error) in absent:
-                raise _AbsentError from error
-            our_error = failure(error)
+            our_error = failure(method, error)
+            if isinstance(our_error, WorkspaceGoneError) and method != "auth.test":
+                our_error = await self._look_again(headers, our_error)
             if isinstance(our_error, TransientError) and our_error.retry_after is not None:
                 now = self.now()
                 until = now + round(our_error.retry_after * 1000)
-                await self.database.run(
-                    pauses.pause, workspace_id, subject(method), until, now, "Slack rate limit reached"
-                )
+                await self.database.run(pauses.pause, workspace_id, subject(method), until, now, str(our_error))
             raise our_error from error
+
+    async def _look_again(self, headers: dict[str, str], gone: WorkspaceGoneError) -> PermanentError | TransientError:
+        """
+        Ask auth.test whether the token is invalid, since one answer of a single method may be wrong.
+
+        "the request originates from an IP address disallowed from making the request" is the same code as an invalid
+        token: https://docs.slack.dev/reference/methods/auth.test#errors
+        """
+        try:
+            await call(self.client, "auth.test", headers, data={})
+        except SlackApiError as error:
+            second = failure("auth.test", error)
+            if isinstance(second, WorkspaceGoneError):
+                return second
+        except TransientError:
+            pass
+        return TransientError(f"Slack rejected the app's token once ({gone.code})", retry_after=LOOK_AGAIN_SECONDS)
 
     async def _check_pause(self, workspace_id: str, method: str) -> None:
         now = self.now()
@@ -261,10 +277,6 @@ class Slack:
 def subject(method: str) -> str:
     """Return the subject of a pause of this method. Slack's limits are per method and workspace."""
     return f"slack:{method}"
-
-
-class _AbsentError(Exception):
-    """Slack responded that the object does not exist."""
 
 
 def _posted(answer: Json) -> Posted:

@@ -26,7 +26,7 @@ async def token_of(tokens: Callable[[str], Awaitable[str | None]], workspace_id:
     except OtherAppError as error:
         raise TransientError("the workspace installed a different Slack app than the one in SLACK_CLIENT_ID") from error
     if token is None:
-        raise WorkspaceGoneError("the app is not installed in the workspace")
+        raise WorkspaceGoneError("the app is not installed in the workspace", code="no_token")
     return token
 
 
@@ -61,10 +61,10 @@ def error_code(error: SlackApiError) -> str | None:
     return code if isinstance(code, str) else None
 
 
-def failure(error: SlackApiError) -> PermanentError | TransientError:
-    """Return our error for an error response of Slack."""
+def failure(method: str, error: SlackApiError) -> PermanentError | TransientError:
+    """Return our error for an error response of a method."""
     response = error.response
     if not isinstance(response, AsyncSlackResponse):  # the body was not JSON, so this is aiohttp's response
-        return error_for(response.status, {}, response.headers.get("Retry-After"))
+        return error_for(method, response.status, {}, response.headers.get("Retry-After"))
     answer = response.data if isinstance(response.data, dict) else {}
-    return error_for(response.status_code, answer, response.headers.get("Retry-After"))
+    return error_for(method, response.status_code, answer, response.headers.get("Retry-After"))

@@ -1,8 +1,6 @@
-"""The error that each error code of Slack stands for. Pure.
+"""The error that each response of Slack stands for. Pure.
 
-Slack explains the codes at https://docs.slack.dev/reference/methods/chat.postMessage#errors, the same heading of
-/conversations.info, /conversations.history, /users.lookupByEmail and /users.info, and
-https://docs.slack.dev/apis/web-api/rate-limits
+What each error code means is in error_codes.py. See also https://docs.slack.dev/apis/web-api/rate-limits
 """
 
 from __future__ import annotations
@@ -15,8 +13,10 @@ from domain.errors import (
     MessageRefusedError,
     PermanentError,
     TransientError,
+    UnknownCodeError,
     WorkspaceGoneError,
 )
+from services.slack.error_codes import ErrorCode, Meaning, known_error
 
 DEFAULT_WAIT = 30.0
 """Seconds to wait after a 429 without a Retry-After header."""
@@ -24,112 +24,59 @@ DEFAULT_WAIT = 30.0
 LONGEST_WAIT = 24 * 60 * 60.0
 MIGRATION_WAIT = 15 * 60.0
 
-MESSAGES_TAB_OFF = "The app's Messages tab is off."
-
-_REINSTALL = "Install the app again."
-_DEAD = {
-    "channel_not_found": "Slack cannot find it, or it is private and the app was not invited",
-    "not_in_channel": "the app is not in that channel",
-    "is_archived": "the channel is archived",
-    "restricted_action": "only some people may post there",
-    "restricted_action_read_only_channel": "the channel is read-only for apps",
-    "restricted_action_thread_only_channel": "the channel allows only replies in threads",
-    "restricted_action_non_threadable_channel": "the channel does not allow this kind of message",
-    "user_disabled": "the person's account is deactivated",
-    "user_not_found": "Slack does not know this person",
-    "user_not_visible": "the app cannot see this person",
-    "cannot_dm_bot": "Slack does not allow direct messages to bots",
+_PERMANENT: dict[Meaning, type[PermanentError]] = {
+    Meaning.ABSENT: PermanentError,
+    Meaning.DESTINATION: DestinationDeadError,
+    Meaning.MESSAGE: MessageRefusedError,
+    Meaning.CALL: PermanentError,
+    Meaning.GONE: WorkspaceGoneError,
+    Meaning.BUG: PermanentError,
 }
-_REFUSED = frozenset(
-    {
-        "invalid_blocks",
-        "invalid_blocks_format",
-        "msg_blocks_too_long",
-        "msg_too_long",
-        "no_text",
-        "too_many_attachments",
-        "invalid_arguments",
-        "invalid_attachments",
-        "attachment_payload_limit_exceeded",
-        "invalid_metadata_format",
-        "invalid_metadata_schema",
-        "metadata_too_large",
-        "metadata_must_be_sent_from_app",
-        "markdown_text_conflict",
-    }
-)
-_GONE = {
-    "account_inactive": "the app was removed from the workspace",
-    "invalid_auth": "Slack does not accept the app's token",
-    "not_authed": "Slack does not accept the app's token",
-    "token_revoked": "the app's token was revoked",
-    "token_expired": "the app's token has expired",
-    "team_access_not_granted": "the app no longer has access to this workspace",
-}
-_ADMIN = {
-    "not_allowed_token_type": f"Slack does not accept this kind of token. {_REINSTALL}",
-    "accesslimited": "Slack restricts the app's access. Ask a workspace owner to approve the app.",
-    "access_denied": "Slack denied the app access. Ask a workspace owner to approve the app.",
-    "ekm_access_denied": "Your organization's key management (EKM) blocks posting. Ask its admins to allow the app.",
-    "messages_tab_disabled": f"{MESSAGES_TAB_OFF} Turn it on under App Home at https://api.slack.com/apps.",
-    "no_permission": f"The app is missing a permission. {_REINSTALL}",
-    "enterprise_is_restricted": "Your organization does not allow this app. Ask its admins to approve it.",
-    "message_not_found": "the message no longer exists",
-    "cant_update_message": "the message cannot be changed",
-    "edit_window_closed": "the message is too old to change",
-}
-_PERMANENT: dict[str, tuple[type[PermanentError], str]] = {
-    **{code: (DestinationDeadError, text) for code, text in _DEAD.items()},
-    **{code: (WorkspaceGoneError, text) for code, text in _GONE.items()},
-    **{code: (PermanentError, text) for code, text in _ADMIN.items()},
-}
-_RATE_LIMITED = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
-# Of most of these, Slack says that "some aspect of the operation" may have succeeded. duplicate_* refer to an earlier
-# call.
-_IN_DOUBT = frozenset(
-    {
-        "internal_error",
-        "fatal_error",
-        "service_unavailable",
-        "request_timeout",
-        "duplicate_message_not_found",
-        "duplicate_channel_not_found",
-    }
-)
-# The workspace is being moved into an organization, which takes hours to days.
-_MIGRATING = frozenset({"team_added_to_org", "org_login_required"})
 
 
-def error_for(status: int, answer: Mapping[str, object], retry_after: str | None) -> PermanentError | TransientError:
+def error_for(
+    method: str, status: int, answer: Mapping[str, object], retry_after: str | None
+) -> PermanentError | TransientError:
     """
-    Return the error for a response other than `"ok": true`.
+    Return the error for a response of a method other than `"ok": true`.
 
     `answer` is its body, empty if that was not a JSON object. `retry_after` is the header.
     """
     code = answer.get("error")
     code = code if isinstance(code, str) else ""
-    if status == 429 or code in _RATE_LIMITED:
+    known = known_error(method, code)
+    if status == 429 or (known and known.meaning is Meaning.WAIT):
         return TransientError("Slack rate limit reached", retry_after=retry_after_seconds(retry_after))
     if status >= 500 or status == 408:
         return TransientError(f"Slack responded with HTTP {status}", in_doubt=True)
     if not code:
         return TransientError(f"Slack sent an invalid response (HTTP {status})", in_doubt=status == 200)
-    return _by_code(code, answer)
+    if known is None:
+        return UnknownCodeError(f"Slack responded with {_printable(code)}", _printable(code))
+    return _by_meaning(method, code, known, answer)
 
 
-def _by_code(code: str, answer: Mapping[str, object]) -> PermanentError | TransientError:
-    if code in _PERMANENT:
-        kind, text = _PERMANENT[code]
-        return kind(text)
-    if code in _REFUSED:
-        return MessageRefusedError(f"Slack rejected the message ({_printable(code)}{_details(answer)})")
-    if code == "missing_scope":
-        scope = answer.get("needed")
-        permission = f"the permission {_printable(scope)}" if isinstance(scope, str) and scope else "a permission"
-        return PermanentError(f"The app is missing {permission}. {_REINSTALL}")
-    if code in _MIGRATING:
+def _by_meaning(
+    method: str, code: str, known: ErrorCode, answer: Mapping[str, object]
+) -> PermanentError | TransientError:
+    if known.meaning is Meaning.MOVING:
         return TransientError("Slack is moving the workspace into an organization", retry_after=MIGRATION_WAIT)
-    return TransientError(f"Slack responded with {_printable(code)}", in_doubt=code in _IN_DOUBT)
+    if known.meaning in {Meaning.RETRY, Meaning.IN_DOUBT}:
+        return TransientError(f"Slack responded with {code}", in_doubt=known.meaning is Meaning.IN_DOUBT)
+    needed = answer.get("needed")
+    if code == "missing_scope" and isinstance(needed, str) and needed:
+        text = f"The app is missing the permission {_printable(needed)}. Install the app again."
+    else:
+        rejected = "message" if method.startswith("chat.") else "call"
+        text = known.text or f"Slack rejected the {rejected} ({code}{_details(answer)})"
+    is_message_bug = known.meaning is Meaning.BUG and method.startswith("chat.")  # a plainer message may do
+    return (MessageRefusedError if is_message_bug else _PERMANENT[known.meaning])(text, code=code)
+
+
+def is_absent(method: str, code: str | None) -> bool:
+    """Whether this code says that what the call named does not exist."""
+    known = known_error(method, code or "")
+    return known is not None and known.meaning is Meaning.ABSENT
 
 
 def retry_after_seconds(header: str | None) -> float:

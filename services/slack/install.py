@@ -12,7 +12,7 @@ from slack_sdk.oauth.installation_store import Installation
 from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.errors import PermanentError, TransientError
-from services.slack.call import body, call, error_code, failure, token_of
+from services.slack.call import body, call, failure, token_of
 from services.slack.shapes import ChannelInfo, Json, text_of
 
 PAGE = 999
@@ -21,21 +21,6 @@ https://docs.slack.dev/reference/methods/conversations.list"""
 
 PATIENCE_SECONDS = 40.0
 """How long a browser waits in total because of Slack's rate limits."""
-
-_CREDENTIALS = "Slack does not accept this server's credentials. Check SLACK_CLIENT_ID and SLACK_CLIENT_SECRET."
-_CODE_EXPIRED = "This installation link was already used or has expired."
-_CANNOT_LIST = "Slack does not list the channels."
-_REFUSED = {
-    "invalid_client_id": _CREDENTIALS,
-    "bad_client_secret": _CREDENTIALS,
-    "invalid_code": _CODE_EXPIRED,
-    "code_already_used": _CODE_EXPIRED,
-    "code_expired": _CODE_EXPIRED,
-    "bad_redirect_uri": "Slack does not accept this server's address. Add it to the app's redirect URLs.",
-    "missing_argument": _CANNOT_LIST,
-    "unknown_method": _CANNOT_LIST,
-}
-"""https://docs.slack.dev/reference/methods/oauth.v2.access#errors, and those of conversations.list"""
 
 
 @dataclass(frozen=True)
@@ -162,8 +147,7 @@ async def _call(client: AsyncWebClient, method: str, headers: dict[str, str], da
     try:
         return body(await call(client, method, headers, data=data))
     except SlackApiError as error:
-        text = _REFUSED.get(error_code(error) or "")
-        raise (PermanentError(text) if text else failure(error)) from error
+        raise failure(method, error) from error
 
 
 def _installation(answer: Json, identity: Json, token: str) -> Installation:

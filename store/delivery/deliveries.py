@@ -126,6 +126,7 @@ _make_pending = (
         plainness=0,
         post_id=None,
         last_error=None,
+        last_code=None,
         settled_at=None,
         created_at=bindparam("now"),  # so that it is retried for another three days
     )

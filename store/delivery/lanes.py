@@ -148,6 +148,7 @@ _claimed_columns = (
     job_changes.c.payload,
     job_changes.c.decision,
     job_changes.c.acted_at,
+    deliveries.c.last_code,
 )
 _deliveries_of_posts = (
     select(*_claimed_columns)

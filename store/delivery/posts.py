@@ -73,7 +73,7 @@ _set_post_sent = (
 _set_delivered = (
     update(deliveries)
     .where(deliveries.c.post_id == bindparam("of_post"), deliveries.c.state == DeliveryState.SENDING)
-    .values(state=DeliveryState.DELIVERED, settled_at=bindparam("at"), last_error=None)
+    .values(state=DeliveryState.DELIVERED, settled_at=bindparam("at"), last_error=None, last_code=None)
 )
 _set_outcome = (
     update(job_changes)
@@ -182,25 +182,27 @@ _make_pending = (
         state=DeliveryState.PENDING,
         post_id=None,
         last_error=bindparam("error"),
+        last_code=bindparam("code"),
         attempts=deliveries.c.attempts - bindparam("not_counted"),
         plainness=deliveries.c.plainness + bindparam("simpler_by"),
     )
 )
 
 
-def _undo_post(connection: Connection, claim: Claim, reason: str, *, is_failure: bool, simplify: bool = False) -> None:
+def _undo_post(connection: Connection, item: Postponed | Parked, *, is_failure: bool, simplify: bool = False) -> None:
     values = {
-        "of_post": claim.post_id,
-        "error": reason,
+        "of_post": item.claim.post_id,
+        "error": item.reason,
+        "code": item.code or None,
         "not_counted": 0 if is_failure else 1,
         "simpler_by": 1 if simplify else 0,
     }
     connection.execute(_make_pending, values)
-    connection.execute(_set_post_failed, {"of_post": claim.post_id})
+    connection.execute(_set_post_failed, {"of_post": item.claim.post_id})
 
 
 def _postpone(connection: Connection, item: Postponed) -> None:
-    _undo_post(connection, item.claim, item.reason, is_failure=item.is_failure, simplify=item.simplify)
+    _undo_post(connection, item, is_failure=item.is_failure, simplify=item.simplify)
     if item.simplify:
         _trace(connection, item.claim.deliveries, item.at, Step.SIMPLIFIED, item.reason)
     failures = item.claim.failures + 1 if item.is_failure and not item.simplify else item.claim.failures
@@ -226,18 +228,20 @@ def _leave_in_doubt(connection: Connection, item: InDoubt) -> None:
 _end_deliveries = (
     update(deliveries)
     .where(deliveries.c.id == bindparam("of_delivery"), deliveries.c.state == DeliveryState.SENDING)
-    .values(state=bindparam("new_state"), settled_at=bindparam("at"), last_error=bindparam("error"))
+    .values(state=bindparam("new_state"), settled_at=bindparam("at"))
+    .values(last_error=bindparam("error"), last_code=bindparam("code"))
 )
 
 
-def _end(connection: Connection, ended: Iterable[ClaimedDelivery], state: str, reason: str, at: int) -> None:
-    rows = [{"of_delivery": delivery.id, "new_state": state, "at": at, "error": reason} for delivery in ended]
+def _end(connection: Connection, item: Failed | Moved, ended: Iterable[ClaimedDelivery], state: str) -> None:
+    error = {"at": item.at, "error": item.reason, "code": item.code or None}
+    rows = [{"of_delivery": delivery.id, "new_state": state, **error} for delivery in ended]
     if rows:
         connection.execute(_end_deliveries, rows)
 
 
 def _fail(connection: Connection, item: Failed | Moved, failed: Sequence[ClaimedDelivery]) -> None:
-    _end(connection, failed, DeliveryState.FAILED, item.reason, item.at)
+    _end(connection, item, failed, DeliveryState.FAILED)
     deciding = [delivery for delivery in failed if delivery.role != Role.COPY]
     if deciding:  # even if the other side has been delivered, so that the failed side can be retried
         rows = [_ended(delivery, Outcome.FAILED, None, item.reason, item.at) for delivery in deciding]
@@ -266,7 +270,7 @@ _promote_copies = (
 def _move(connection: Connection, item: Moved) -> None:
     claim = item.claim
     moved = [delivery for delivery in claim.deliveries if delivery.role != Role.COPY]
-    _end(connection, moved, DeliveryState.MOVED, item.reason, item.at)
+    _end(connection, item, moved, DeliveryState.MOVED)
     _trace(connection, moved, item.at, Step.MOVED, item.reason)
     decisions.record_unreachable(connection, moved, claim.destination, item.problem)
     for delivery in moved:
@@ -304,7 +308,7 @@ def _park(connection: Connection, item: Parked) -> None:
     claim = item.claim
     values = {"of_workspace": claim.workspace_id, "channel": claim.channel, "problem": item.reason}
     is_current = connection.execute(_set_channel_problem, values).rowcount
-    _undo_post(connection, claim, item.reason, is_failure=False)
+    _undo_post(connection, item, is_failure=False)
     # If an admin has chosen another channel meanwhile, that one is tried at once.
     due = None if is_current else item.at
     connection.execute(_reschedule, {"of_lane": claim.lane_id, "due": due, "new_failures": 0})

@@ -22,7 +22,8 @@ class Postponed:
     """
     Certainly not sent: the deliveries wait in their lane until `due_at` and may be grouped differently.
 
-    `is_failure` is False if Slack only asked us to wait. `simplify` means that Slack refused the rendering.
+    `is_failure` is False if Slack only asked us to wait. `simplify` means that Slack refused the rendering. `code` is
+    Slack's error code.
     """
 
     claim: Claim
@@ -31,6 +32,7 @@ class Postponed:
     reason: str
     is_failure: bool = True
     simplify: bool = False
+    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Failed:
     claim: Claim
     at: int
     reason: str
+    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class Moved:
     at: int
     reason: str
     problem: str
+    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,7 @@ class Parked:
     claim: Claim
     at: int
     reason: str
+    code: str = ""
 
 
 Settlement = Sent | Postponed | InDoubt | Failed | Moved | Parked

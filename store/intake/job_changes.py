@@ -11,10 +11,11 @@ from sqlalchemy import Connection, bindparam, func, select
 from uuid6 import uuid7
 
 from domain.delivery import DeliveryRecord, JobChangeRecord, TraceStep
-from domain.states import DEFAULT_CHANNEL, DeliveryState, Outcome, Step, WorkspaceState
+from domain.states import DEFAULT_CHANNEL, DeliveryState, Outcome, Step
 from store.database import DatabaseUnavailableError, insert_missing
 from store.delivery.trace import steps_of
 from store.schema import deliveries, job_changes, lanes, pauses, posts, workspaces
+from store.slack.workspaces import takes_job_changes
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Added:
 
 _lock_workspaces = (
     select(workspaces.c.id)
-    .where(workspaces.c.id.in_(bindparam("ids", expanding=True)), workspaces.c.state == WorkspaceState.ACTIVE)
+    .where(workspaces.c.id.in_(bindparam("ids", expanding=True)), takes_job_changes)
     .order_by(workspaces.c.id)
     .with_for_update(read=True, key_share=True)  # FOR KEY SHARE: it cannot be deleted until we commit
 )

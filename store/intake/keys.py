@@ -9,19 +9,20 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from domain.intake_key import StoredKey
 from store.schema import intake_keys, workspaces
+from store.slack.workspaces import takes_job_changes
 
 
 @dataclass(frozen=True)
 class WorkspaceKeys:
-    """The state of a workspace, and its keys, newest first."""
+    """The keys of a workspace, newest first, and whether it takes job changes."""
 
-    state: str
+    takes_job_changes: bool
     keys: tuple[StoredKey, ...]
 
 
 _COLUMNS = [intake_keys.c[name] for name in StoredKey.__dataclass_fields__]
 _keys_of_workspaces = (
-    select(workspaces.c.id.label("of_workspace"), workspaces.c.state, *_COLUMNS)
+    select(workspaces.c.id.label("of_workspace"), takes_job_changes.label("takes"), *_COLUMNS)
     .outerjoin(intake_keys, intake_keys.c.workspace_id == workspaces.c.id)
     .where(workspaces.c.id.in_(bindparam("workspace_ids", expanding=True)))
     .order_by(intake_keys.c.id.desc())
@@ -35,10 +36,10 @@ def keys_of_workspaces(connection: Connection, workspace_ids: Sequence[str]) -> 
     """Return the keys for each id in order; None means that there is no such workspace."""
     keys_by_workspace: dict[str, WorkspaceKeys] = {}
     rows = connection.execute(_keys_of_workspaces, {"workspace_ids": list(set(workspace_ids))})
-    for workspace_id, state, *columns in rows:
+    for workspace_id, takes, *columns in rows:
         earlier = keys_by_workspace[workspace_id].keys if workspace_id in keys_by_workspace else ()
         key = (StoredKey(*columns),) if columns[0] is not None else ()
-        keys_by_workspace[workspace_id] = WorkspaceKeys(state, earlier + key)
+        keys_by_workspace[workspace_id] = WorkspaceKeys(bool(takes), earlier + key)
     return [keys_by_workspace.get(workspace_id) for workspace_id in workspace_ids]
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, select, update
 
 from domain.audit import APP, OPERATOR, AuditEntry
 from domain.states import WorkspaceState
+from domain.workspace import SURE_SIGNS
 from store import audit
 from store.schema import audit as audit_table
 from store.schema import job_changes, lanes, posts, turns, workspaces
 from store.slack import installations
+from store.slack.sdk_stores import bots
 
 
 def close(connection: Connection, workspace_id: str, now: int) -> bool:
@@ -17,7 +19,7 @@ def close(connection: Connection, workspace_id: str, now: int) -> bool:
     existing = connection.execute(select(workspaces.c.id).where(workspaces.c.id == workspace_id)).one_or_none()
     if existing is None:
         return False
-    values = {"state": WorkspaceState.GONE, "gone_at": now}
+    values = {"state": WorkspaceState.GONE, "gone_at": now, "gone_because": "erased"}
     connection.execute(update(workspaces).where(workspaces.c.id == workspace_id).values(values))
     installations.delete_tokens(connection, workspace_id)
     return True
@@ -58,9 +60,17 @@ def erase_rest(connection: Connection, workspace_id: str, now: int, actor: str =
     audit.record(connection, workspace_id, AuditEntry(now, actor, "erased the workspace", ""))
 
 
+# Versions that did not store why a workspace is gone deleted its tokens only when it had uninstalled the app.
+_has_token = exists().where(
+    (bots.c.team_id == workspaces.c.id) | (bots.c.team_id.is_(None) & (bots.c.enterprise_id == workspaces.c.id))
+)
 _long_gone = (
     select(workspaces.c.id)
-    .where(workspaces.c.state == WorkspaceState.GONE, workspaces.c.gone_at < bindparam("before"))
+    .where(
+        workspaces.c.state == WorkspaceState.GONE,
+        workspaces.c.gone_at < bindparam("before"),
+        workspaces.c.gone_because.in_(sorted(SURE_SIGNS)) | (workspaces.c.gone_because.is_(None) & ~_has_token),
+    )
     .order_by(workspaces.c.gone_at)
     .limit(1)
     .with_for_update(skip_locked=True)
@@ -71,7 +81,8 @@ def erase_long_gone(connection: Connection, before: int, now: int, most: int) ->
     """
     Delete `most` job changes or posts of one workspace that is gone since before this time, or the rest of it.
 
-    Return False if there is no such workspace. An installation at the same moment waits, and keeps what is left.
+    A workspace whose token Slack only rejects is kept. Return False if there is none to erase. An installation at the
+    same moment waits, and keeps what is left.
     """
     workspace_id = connection.execute(_long_gone, {"before": before}).scalar_one_or_none()
     if workspace_id is None:

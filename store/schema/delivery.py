@@ -92,6 +92,7 @@ deliveries = Table(
     Column("plainness", Integer, nullable=False, server_default="0"),  # 0: may be bundled, 1: alone, 2: plain text
     Column("post_id", Text, ForeignKey("posts.id", ondelete="SET NULL")),
     Column("last_error", Text),
+    Column("last_code", Text),  # Slack's code of that error; null: none
     Column("created_at", Milliseconds, nullable=False),
     Column("settled_at", Milliseconds),
     UniqueConstraint("job_change_id", "lane_id"),

@@ -19,6 +19,7 @@ workspaces = Table(
     Column("scopes", Text, nullable=False, server_default=""),  # granted, comma-separated
     Column("installed_at", Milliseconds, nullable=False),
     Column("gone_at", Milliseconds),
+    Column("gone_because", Text),  # an event or error code of Slack, see SURE_SIGNS; null: not known
     # Preferences. `version` grows with each change, to detect conflicting changes.
     Column("version", Integer, nullable=False, server_default="0"),
     Column("default_channel_id", Text),

@@ -1,4 +1,4 @@
-"""When signed requests of Slack last arrived, and whether messages failed with a given error."""
+"""When signed requests of Slack last arrived, and whether messages failed with a given error code."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def read(connection: Connection) -> InboundHealth:
     return InboundHealth(**{row.sign: row.at for row in connection.execute(select(slack_signs))})
 
 
-def has_failed_with(connection: Connection, workspace_id: str, text: str) -> bool:
-    """Whether the last error of any pending or failed delivery contains this text."""
-    with_error = select(deliveries.c.id).where(deliveries.c.last_error.contains(text, autoescape=True)).limit(1)
+def has_failed_with(connection: Connection, workspace_id: str, code: str) -> bool:
+    """Whether the last error of any pending or failed delivery has this code of Slack."""
+    with_error = select(deliveries.c.id).where(deliveries.c.last_code == code).limit(1)
     failed = with_error.where(deliveries.c.workspace_id == workspace_id, deliveries.c.state == _FAILED)
     pending = with_error.join(lanes, lanes.c.id == deliveries.c.lane_id).where(
         lanes.c.workspace_id == workspace_id, deliveries.c.state == _PENDING

@@ -10,11 +10,14 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, exists, 
 
 from domain.notices import DEFAULT_CHANNEL_BROKEN, NO_DEFAULT_CHANNEL
 from domain.states import DEFAULT_CHANNEL, WorkspaceState
-from domain.workspace import Workspace
+from domain.workspace import SURE_SIGNS, Workspace
 from store.database import insert_missing
 from store.leases import POST, ROUTE
 from store.messages.notices import refresh
 from store.schema import deliveries, first_workspace, lanes, turns, workspaces
+
+takes_job_changes = (workspaces.c.state == WorkspaceState.ACTIVE) | workspaces.c.gone_because.not_in(sorted(SURE_SIGNS))
+"""Whether a workspace accepts job changes. While Slack only rejects its token, they are accepted and wait."""
 
 _find = select(workspaces).where(workspaces.c.id == bindparam("workspace_id"))
 
@@ -72,7 +75,8 @@ def install(connection: Connection, installed: Installed) -> None:
     """Store a new workspace, or reactivate one with its earlier preferences and waiting deliveries."""
     first_installed(connection)  # before the time of an earlier installation is replaced
     known = {name: value for name, value in vars(installed).items() if name != "installer_user_id" or value}
-    values = known | {"state": WorkspaceState.ACTIVE, "gone_at": None, "default_channel_problem": None}
+    values = known | {"state": WorkspaceState.ACTIVE, "gone_at": None, "gone_because": None}
+    values["default_channel_problem"] = None
     reactivate = update(workspaces).where(workspaces.c.id == installed.id).values(values)
     if not connection.execute(reactivate).rowcount:
         connection.execute(insert_missing(connection, workspaces, "id").values(values))
@@ -83,12 +87,33 @@ def install(connection: Connection, installed: Installed) -> None:
     clear_notice(connection, installed.id, DEFAULT_CHANNEL_BROKEN)  # if it is still broken, the next message shows it
 
 
-def mark_gone(connection: Connection, workspace_id: str, now: int) -> bool:
-    """Stop routing and posting until the app is installed again. Return False if it was not active."""
-    active = (workspaces.c.id == workspace_id) & (workspaces.c.state == WorkspaceState.ACTIVE)
-    return bool(
-        connection.execute(update(workspaces).where(active).values(state=WorkspaceState.GONE, gone_at=now)).rowcount
-    )
+def all_gone(connection: Connection) -> list[Workspace]:
+    """Return the workspaces that removed the app, or whose token Slack rejects, the latest first."""
+    gone = select(workspaces).where(workspaces.c.state == WorkspaceState.GONE).order_by(workspaces.c.gone_at.desc())
+    return [_workspace(row) for row in connection.execute(gone)]
+
+
+def mark_gone(connection: Connection, workspace_id: str, now: int, because: str = "app_uninstalled") -> bool:
+    """
+    Stop routing and posting until the app is installed again, or its token is accepted again.
+
+    A sure sign replaces a doubtful one. Return False if the workspace was not active.
+    """
+    this = workspaces.c.id == workspace_id
+    if because in SURE_SIGNS:
+        is_doubtful = workspaces.c.gone_because.is_(None) | workspaces.c.gone_because.not_in(SURE_SIGNS)
+        gone = this & (workspaces.c.state == WorkspaceState.GONE) & is_doubtful
+        connection.execute(update(workspaces).where(gone).values(gone_because=because))
+    values = {"state": WorkspaceState.GONE, "gone_at": now, "gone_because": because}
+    active = this & (workspaces.c.state == WorkspaceState.ACTIVE)
+    return bool(connection.execute(update(workspaces).where(active).values(values)).rowcount)
+
+
+def reactivate(connection: Connection, workspace_id: str) -> bool:
+    """Route and post again after Slack accepted the token of a gone workspace. Return False if it was not gone."""
+    values = {"state": WorkspaceState.ACTIVE, "gone_at": None, "gone_because": None}
+    gone = (workspaces.c.id == workspace_id) & (workspaces.c.state == WorkspaceState.GONE)
+    return bool(connection.execute(update(workspaces).where(gone).values(values)).rowcount)
 
 
 def change(connection: Connection, workspace_id: str, seen_version: int | None, **preferences: object) -> bool:

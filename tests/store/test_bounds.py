@@ -23,7 +23,7 @@ ENDLESS = {"job_changes", "deliveries", "posts", "trace", "audit"}
 
 ASKED = {
     "a day's messages of each reader": lambda c: choice_state.load(c, "T1", SOMEDAY, count_recent=True),
-    "whether Slack refused a message": lambda c: inbound_health.has_failed_with(c, "T1", "Messages tab is off"),
+    "whether Slack refused a message": lambda c: inbound_health.has_failed_with(c, "T1", "messages_tab_disabled"),
     "what is past its retention": lambda c: housekeeping.erase_expired(c, "T1", 0, SOMEDAY),
     "what a member was sent": lambda c: histories.recent_deliveries(c, "T1", "U1", SOMEDAY, 0, 10),
     "what an owner had already": lambda c: owners.send_missed(c, "T1", "dana@x.example", SOMEDAY, 10),

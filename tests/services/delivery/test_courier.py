@@ -10,6 +10,7 @@ from sqlalchemy import func, select, update
 
 from domain.states import Outcome, WorkspaceState
 from services.delivery import courier
+from services.operations.housekeeping import Housekeeping
 from store.delivery import lanes, pauses
 from store.delivery.failed import failures
 from store.delivery.trace import steps_of
@@ -55,7 +56,7 @@ def posts(world):
 @pytest.mark.parametrize("error", ["channel_not_found", "user_disabled", "is_archived", "restricted_action"])
 async def test_a_dead_direct_message_falls_back_to_the_default_channel(world, dana, error):
     """The message there gives the reason, and so does the trace."""
-    world.slack.faults.add(POST, error=error, times=1)
+    world.slack.faults.add(POST, error=error, undocumented=error == "user_disabled", times=1)
 
     job_change_id = await world.deliver(source_event_id="dead")
 
@@ -208,7 +209,11 @@ async def test_a_message_that_slack_refuses_even_alone_goes_as_plain_text(world,
 async def test_only_what_is_refused_as_plain_text_too_fails(world, dana):
     """The others in its lane are delivered."""
     world.slack.faults.add(
-        POST, error="msg_too_long", times=None, when=lambda arguments: "Poison" in arguments.get("text", "")
+        POST,
+        error="msg_too_long",
+        undocumented=True,
+        times=None,
+        when=lambda arguments: "Poison" in arguments.get("text", ""),
     )
     ids = [
         await world.accept(source_event_id="a"),
@@ -225,6 +230,7 @@ async def test_only_what_is_refused_as_plain_text_too_fails(world, dana):
 async def test_a_revoked_token_stops_the_workspace_until_it_installs_again(world, dana):
     """Nothing is posted with a dead token. Deliveries continue after a new installation."""
     world.slack.faults.add(POST, error="token_revoked", times=1)
+    world.slack.faults.add("auth.test", error="token_revoked", times=1)
     job_change_id = await world.deliver(source_event_id="revoked")
     gone = await world.database.run(workspaces.find, world.workspace_id)
     await pass_time(world, 60)
@@ -246,6 +252,76 @@ async def test_a_revoked_token_stops_the_workspace_until_it_installs_again(world
     assert gone.state == WorkspaceState.GONE
     assert before == 1
     assert (await world.outcome(job_change_id))[0] == "delivered"
+
+
+@pytest.mark.parametrize("code", ["invalid_auth", "token_revoked", "account_inactive", "not_authed"])
+async def test_one_rejected_call_does_not_stop_the_workspace(world, dana, code):
+    """auth.test is asked before a workspace counts as gone: a rejected token may be a rejected address."""
+    world.slack.faults.add(POST, error=code, times=1)
+
+    job_change_id = await world.deliver(source_event_id="rejected-once")
+    waiting = await world.outcome(job_change_id)
+    workspace = await world.database.run(workspaces.find, world.workspace_id)
+    await pass_time(world, 330, step=30)
+
+    assert workspace.is_active
+    assert waiting[0] is None
+    assert (await world.outcome(job_change_id))[0] == "delivered"
+
+
+async def test_a_workspace_that_was_not_granted_fails_its_destination_only(world, dana):
+    """It means one workspace of an organization, so the others keep working."""
+    world.slack.faults.add(POST, error="team_access_not_granted", times=1)
+
+    job_change_id = await world.deliver(source_event_id="not-granted")
+
+    assert (await world.database.run(workspaces.find, world.workspace_id)).is_active
+    assert (await world.outcome(job_change_id))[:2] == ("delivered", "channel")
+    assert "the app was not added to that workspace" in world.channel_messages("job-changes")[0].text
+
+
+async def test_the_token_of_a_gone_workspace_is_tried_again(world, dana):
+    """Job changes wait meanwhile, and are posted once Slack accepts the token again."""
+    rejected = [world.slack.faults.add(method, error="invalid_auth", times=None) for method in (POST, "auth.test")]
+    job_change_id = await world.deliver(source_event_id="other-address")
+    gone = await world.database.run(workspaces.find, world.workspace_id)
+    for fault in rejected:
+        world.slack.faults.remove(fault)
+    second_id = await world.deliver(source_event_id="accepted-meanwhile")
+
+    await Housekeeping(world.database, 90, world.clock, world.worker.courier.slack).tidy()
+    await pass_time(world, 60)
+
+    assert (gone.is_active, gone.gone_because, gone.may_come_back) == (False, "invalid_auth", True)
+    assert (await world.outcome(job_change_id))[0] == "delivered"
+    assert (await world.outcome(second_id))[0] == "delivered"
+
+
+async def test_a_code_that_slack_adds_fails_one_delivery_only(world, dana):
+    """After three tries it moves to the default channel; others are posted meanwhile."""
+    channel = world.slack.world.channel_by_name(world.team.id, "job-changes")
+    world.slack.faults.add(
+        POST, error="some_new_error", undocumented=True, times=None, when=lambda asked: asked["channel"] != channel.id
+    )
+
+    job_change_id = await world.deliver(source_event_id="new-code")
+    paused = await world.database.run(pauses.paused_until, world.workspace_id, courier.SLACK, world.clock())
+    await pass_time(world, 20)
+
+    assert paused is None
+    assert (await world.outcome(job_change_id))[:2] == ("delivered", "channel")
+    assert "some_new_error" in world.channel_messages("job-changes")[0].text
+
+
+async def test_an_unknown_code_in_the_default_channel_fails_the_message(world, channel):
+    """The channel keeps working for other messages, and nobody is told that it is broken."""
+    world.slack.faults.add(POST, error="some_new_error", undocumented=True, times=9)
+
+    job_change_id = await world.deliver(source_event_id="unknown")
+    await pass_time(world, 120)
+
+    assert (await world.outcome(job_change_id))[0] == Outcome.FAILED
+    assert (await world.database.run(workspaces.find, world.workspace_id)).default_channel_problem is None
 
 
 async def test_the_third_failure_in_a_row_pauses_the_whole_workspace(world, dana):
@@ -334,7 +410,7 @@ async def test_an_erased_job_change_is_not_sent(world, dana):
 async def test_after_three_days_of_retries_it_fails(world, dana):
     """A person can look at it then."""
     job_change_id = await world.accept(source_event_id="hopeless")
-    world.slack.faults.add(POST, error="some_new_error", times=None)
+    world.slack.faults.add(POST, status=404, body=b"not here", times=None)
     await world.worker.drain()
     world.clock.advance(seconds=73 * 3600)
 

@@ -190,7 +190,7 @@ async def test_a_channel_that_breaks_again_before_an_update_keeps_its_message(ac
 async def test_a_failure_that_is_fixed_before_the_notice_is_not_sent(acme, sender):
     """Slack asked us to wait meanwhile."""
     await break_channel(acme)
-    acme.sandbox.faults.add("chat.postMessage", error="something_new")
+    acme.sandbox.faults.add("chat.postMessage", undocumented=True, error="something_new")
     await sender.catch_up()
     await acme.database.run(workspaces.mark_default_channel_working, acme.id, acme.wins.id, 0)
 
@@ -242,7 +242,7 @@ async def break_salesforce(acme, clock, problem="the app was removed") -> None:
 async def test_a_notice_is_retried_for_one_of_two_recipients(acme, sender, clock):
     """The person who connected Salesforce is notified in addition to the admins."""
     kim = acme.sandbox.add_user(acme.team, "Kim Lee", "kim@acme.example", is_admin=True)
-    acme.sandbox.faults.add("chat.postMessage", error="something_new")
+    acme.sandbox.faults.add("chat.postMessage", undocumented=True, error="something_new")
     await break_salesforce(acme, clock)
 
     await sender.salesforce_broken(acme.id, kim.id)
@@ -256,7 +256,7 @@ async def test_a_notice_is_retried_for_one_of_two_recipients(acme, sender, clock
 
 async def test_a_notice_about_salesforce_is_retried_by_another_process(acme, sender, clock):
     """It is a row before Slack is called."""
-    acme.sandbox.faults.add("chat.postMessage", error="something_new")
+    acme.sandbox.faults.add("chat.postMessage", undocumented=True, error="something_new")
     await break_salesforce(acme, clock)
     await sender.salesforce_broken(acme.id, None)
     before = direct_messages(acme)
@@ -270,7 +270,7 @@ async def test_a_notice_about_salesforce_is_retried_by_another_process(acme, sen
 @pytest.mark.both_databases
 async def test_a_salesforce_failure_that_is_fixed_before_the_notice_is_not_sent(acme, sender, clock):
     """The same holds for API calls."""
-    acme.sandbox.faults.add("chat.postMessage", error="something_new", times=2)
+    acme.sandbox.faults.add("chat.postMessage", undocumented=True, error="something_new", times=2)
     await break_salesforce(acme, clock)
     await acme.database.run(salesforce_connections_store.note_answer, acme.id, clock(), (14_000, 15_000))
     await acme.database.run(salesforce_connections_store.note_problem, acme.id, "the app was removed")
@@ -302,7 +302,7 @@ async def test_two_reports_of_not_me_at_once_are_one_message(acme, sender, datab
 async def test_each_report_of_not_me_has_its_own_message(acme, sender, clock):
     """Also while an earlier one waits for Slack."""
     mo = acme.sandbox.add_user(acme.team, "Mo Chen", "mo@acme.example")
-    acme.sandbox.faults.add("chat.postMessage", error="something_new")
+    acme.sandbox.faults.add("chat.postMessage", undocumented=True, error="something_new")
 
     await sender.not_me(acme.id, "sales@acme.example", mo.id)
     clock.advance(seconds=0.01)
@@ -317,7 +317,7 @@ async def test_each_report_of_not_me_has_its_own_message(acme, sender, clock):
 async def test_a_report_of_not_me_that_was_withdrawn_is_not_sent(acme, sender, clock):
     """The admins have nothing to do."""
     mo = acme.sandbox.add_user(acme.team, "Mo Chen", "mo@acme.example")
-    acme.sandbox.faults.add("chat.postMessage", error="something_new")
+    acme.sandbox.faults.add("chat.postMessage", undocumented=True, error="something_new")
 
     await sender.not_me(acme.id, "sales@acme.example", mo.id)
     await acme.database.run(owners.withdraw_denial, acme.id, "sales@acme.example", mo.id)
@@ -328,7 +328,7 @@ async def test_a_report_of_not_me_that_was_withdrawn_is_not_sent(acme, sender, c
 
 async def test_a_notice_that_could_not_be_sent_is_retried(acme, sender, clock):
     """The failure is still there."""
-    acme.sandbox.faults.add("chat.postMessage", error="something_new")
+    acme.sandbox.faults.add("chat.postMessage", undocumented=True, error="something_new")
     await sender.default_channel_missing(acme.id)
     before = direct_messages(acme)
 
@@ -339,7 +339,7 @@ async def test_a_notice_that_could_not_be_sent_is_retried(acme, sender, clock):
 
 async def test_an_admin_who_cannot_be_notified_causes_no_error(acme, sender, clock):
     """The courier calls this during its work."""
-    acme.sandbox.faults.add("chat.postMessage", error="user_not_found", times=None)
+    acme.sandbox.faults.add("chat.postMessage", error="user_not_found", undocumented=True, times=None)
     for _ in range(2):
         await sender.default_channel_missing(acme.id)
         await pass_time(sender, clock, HOUR)

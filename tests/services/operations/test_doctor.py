@@ -21,7 +21,6 @@ from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Channel, Team
 from services.operations.check_results import CheckState
 from services.settings import Settings
-from services.slack.errors import error_for
 from store.database import Database
 from store.encryption import Cipher
 from store.schema import deliveries, salesforce_connections
@@ -330,8 +329,8 @@ async def test_a_default_channel_that_cannot_be_posted_to_is_reported(healthy, c
 async def test_a_messages_tab_that_is_off_is_known_from_failed_messages(healthy):
     """Slack has no method that returns it."""
     await healthy.database.run(add_routed, "U_DANA", workspace_id=healthy.team.id)
-    error = str(error_for(200, {"error": "messages_tab_disabled"}, None))
-    await healthy.database.run(lambda connection: connection.execute(update(deliveries).values(last_error=error)))
+    code = "messages_tab_disabled"
+    await healthy.database.run(lambda connection: connection.execute(update(deliveries).values(last_code=code)))
 
     assert (await healthy.run_doctor())["Messages tab"][0] is FAILED
 
@@ -451,6 +450,14 @@ async def test_no_workspace_at_all_is_not_a_failure(healthy):
 
     assert results["workspaces"][0] is UNKNOWN
     assert "open http://127.0.0.1" in results["workspaces"][1]
+
+
+@pytest.mark.parametrize(("because", "state"), [("app_uninstalled", UNKNOWN), ("invalid_auth", FAILED)])
+async def test_workspaces_that_are_gone_are_listed(healthy, because, state):
+    """One that removed the app is as it should be. One whose token Slack rejects needs somebody to look at it."""
+    await healthy.database.run(workspaces.mark_gone, healthy.team.id, healthy.now(), because)
+
+    assert (await healthy.run_doctor())["installation"][0] is state
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, insert, select, update
 
 from domain.audit import APP, AuditEntry
 from domain.delivery import TraceStep
@@ -17,7 +18,7 @@ from store.delivery.trace import add_steps, steps_of
 from store.schema import day_counts, deliveries, job_changes, lanes, slack_events
 from store.schema import pauses as pauses_table
 from store.slack import workspaces
-from store.slack.sdk_stores import metadata
+from store.slack.sdk_stores import bots, metadata
 from tests.conftest import SOMEDAY
 from tests.store.sample_rows import add_routed, add_workspace, claim
 
@@ -251,3 +252,30 @@ async def test_a_workspace_that_installs_again_keeps_its_data(database, clock):
 
     assert await database.run(rows_of("T1")) == before
     assert (await database.run(workspaces.find, "T1")).is_active
+
+
+@pytest.mark.parametrize("code", ["invalid_auth", "not_authed", "token_expired", None])
+async def test_a_workspace_whose_token_slack_only_rejects_is_never_erased(database, clock, code):
+    """Perhaps only our address changed. Data is erased after a sure sign: an event, or account_inactive."""
+    await database.run(add_workspace, "T1")
+    await database.run(workspaces.mark_gone, "T1", clock(), code)
+    await database.run(add_token, "T1")
+    clock.advance(seconds=365 * 24 * 3600)
+
+    await housekeeping(database, clock).tidy()
+
+    assert (await database.run(workspaces.find, "T1")).may_come_back
+
+
+async def test_a_sure_sign_replaces_a_doubtful_one(database, clock):
+    """The event of an uninstallation may arrive after Slack has rejected a call."""
+    await database.run(add_workspace, "T1")
+    await database.run(workspaces.mark_gone, "T1", clock(), "invalid_auth")
+    await database.run(workspaces.mark_gone, "T1", clock(), "app_uninstalled")
+
+    assert not (await database.run(workspaces.find, "T1")).may_come_back
+
+
+def add_token(connection, workspace_id):
+    token = {"client_id": "1.2", "app_id": "A1", "team_id": workspace_id, "bot_token": "secret"}
+    connection.execute(insert(bots).values(**token, is_enterprise_install=False, installed_at=datetime.now(UTC)))

@@ -169,7 +169,7 @@ async def test_the_trace_says_which_member_of_a_group_was_not_notified(world, ch
     scopes = [*SCOPES.split(","), "usergroups:read"]
     world.tokens[world.team.id] = world.slack.install(world.team.id, world.admin.id, scopes)
     await publish(world, rule("CSMs", [{"source": "user_group", "group": group.id}]))
-    world.slack.faults.add("chat.postMessage", error="user_disabled", times=1)
+    world.slack.faults.add("chat.postMessage", error="user_disabled", undocumented=True, times=1)
 
     job_change_id = await world.deliver()
     await world.worker.drain()

@@ -16,7 +16,7 @@ from domain.errors import (
     TransientError,
     WorkspaceGoneError,
 )
-from services.slack.api import Slack
+from services.slack.api import LOOK_AGAIN_SECONDS, Slack
 from store.delivery import pauses
 from tests.services.slack.slack_world import SlackWorkspace, open_slack_workspace
 
@@ -129,7 +129,7 @@ async def test_a_message_can_be_updated_and_linked_to(acme):
         ({"body": b'{"ok": true}'}, True),
         ({"body": b'{"ok": true, "channel": 3, "ts": null}'}, True),
         ({"status": 404, "body": b"not here"}, False),
-        ({"error": "something_new"}, False),
+        ({"error": "something_new", "undocumented": True}, False),
     ],
 )
 async def test_a_failed_post_says_whether_it_may_have_arrived(acme, fault, in_doubt):
@@ -169,7 +169,6 @@ async def test_the_client_does_not_retry_a_post(acme):
     [
         ("is_archived", DestinationDeadError),
         ("invalid_blocks", MessageRefusedError),
-        ("token_revoked", WorkspaceGoneError),
         ("missing_scope", PermanentError),
     ],
 )
@@ -179,6 +178,32 @@ async def test_a_permanent_error_of_a_post_has_its_class(acme, error, kind):
 
     with pytest.raises(kind):
         await post_something(acme)
+
+
+@pytest.mark.parametrize("code", ["invalid_auth", "token_revoked", "account_inactive"])
+async def test_a_workspace_is_gone_when_auth_test_agrees(acme, code):
+    """One method may reject a token that the others accept."""
+    acme.sandbox.faults.add("chat.postMessage", error=code)
+    acme.sandbox.faults.add("auth.test", error="account_inactive")
+
+    with pytest.raises(WorkspaceGoneError) as failure:
+        await post_something(acme)
+
+    assert failure.value.code == "account_inactive"
+
+
+async def test_a_token_that_auth_test_accepts_is_tried_again_later(acme):
+    """Slack's code for a wrong address is that of an invalid token. Only the method that failed waits."""
+    acme.sandbox.faults.add("chat.postMessage", error="invalid_auth")
+
+    with pytest.raises(TransientError) as failure:
+        await post_something(acme)
+    with pytest.raises(TransientError):
+        await post_something(acme)
+
+    assert failure.value.retry_after == LOOK_AGAIN_SECONDS
+    assert len(acme.calls_of("chat.postMessage")) == 1
+    assert await acme.api.channel(acme.id, acme.wins.id) is not None
 
 
 async def test_without_a_token_the_workspace_is_gone(acme):

@@ -13,9 +13,11 @@ from domain.errors import (
 )
 from services.slack.errors import DEFAULT_WAIT, LONGEST_WAIT, error_for, retry_after_seconds
 
+POST = "chat.postMessage"
 
-def failure(status=200, retry_after=None, **answer):
-    return error_for(status, {"ok": False, **answer}, retry_after)
+
+def failure(status=200, retry_after=None, method=POST, **answer):
+    return error_for(method, status, {"ok": False, **answer}, retry_after)
 
 
 @pytest.mark.parametrize(
@@ -26,7 +28,8 @@ def failure(status=200, retry_after=None, **answer):
         *((code, DestinationDeadError) for code in ("restricted_action_thread_only_channel", "user_disabled")),
         *((code, DestinationDeadError) for code in ("user_not_found", "user_not_visible")),
         *((code, WorkspaceGoneError) for code in ("account_inactive", "invalid_auth", "not_authed", "token_revoked")),
-        *((code, WorkspaceGoneError) for code in ("token_expired", "team_access_not_granted")),
+        *((code, WorkspaceGoneError) for code in ("token_expired",)),
+        *((code, DestinationDeadError) for code in ("team_access_not_granted", "cannot_reply_to_message")),
         *((code, MessageRefusedError) for code in ("invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long")),
         *((code, MessageRefusedError) for code in ("msg_too_long", "no_text", "too_many_attachments")),
         *((code, MessageRefusedError) for code in ("invalid_arguments", "metadata_too_large")),
@@ -70,7 +73,7 @@ def test_a_rate_limited_call_is_never_in_doubt(code):
 
 def test_a_429_without_a_body_is_a_rate_limit():
     """Proxies and load balancers sometimes respond in Slack's place."""
-    assert error_for(429, {}, None).retry_after == DEFAULT_WAIT
+    assert error_for(POST, 429, {}, None).retry_after == DEFAULT_WAIT
 
 
 @pytest.mark.parametrize(
@@ -88,7 +91,7 @@ def test_a_429_without_a_body_is_a_rate_limit():
 )
 def test_invalid_responses_are_in_doubt_if_the_call_may_have_arrived(status, answer, in_doubt):
     """An invalid 200 may mean that a message was posted. A 404 never reached the method."""
-    error = error_for(status, answer, None)
+    error = error_for(POST, status, answer, None)
 
     assert isinstance(error, TransientError)
     assert error.in_doubt is in_doubt
