@@ -190,14 +190,9 @@ _make_pending = (
 
 
 def _undo_post(connection: Connection, item: Postponed | Parked, *, is_failure: bool, simplify: bool = False) -> None:
-    values = {
-        "of_post": item.claim.post_id,
-        "error": item.reason,
-        "code": item.code or None,
-        "not_counted": 0 if is_failure else 1,
-        "simpler_by": 1 if simplify else 0,
-    }
-    connection.execute(_make_pending, values)
+    changes = {"not_counted": 0 if is_failure else 1, "simpler_by": 1 if simplify else 0}
+    error = {"error": item.reason, "code": item.code or None}
+    connection.execute(_make_pending, {"of_post": item.claim.post_id, **changes, **error})
     connection.execute(_set_post_failed, {"of_post": item.claim.post_id})
 
 

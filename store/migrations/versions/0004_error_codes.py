@@ -12,5 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("deliveries", sa.Column("last_code", sa.Text(), nullable=True))
-    op.add_column("workspaces", sa.Column("gone_because", sa.Text(), nullable=True))
+    with op.batch_alter_table("deliveries", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("last_code", sa.Text(), nullable=True))
+    with op.batch_alter_table("workspaces", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("gone_because", sa.Text(), nullable=True))
