@@ -142,6 +142,10 @@ BY_METHOD: dict[str, dict[str, ErrorCode]] = {
         **_texts(Meaning.CALL, forbidden_team="Socket Mode is off for the app."),
         **_codes(Meaning.BUG, "insecure_request", "missing_args"),
     },
+    "bots.info": {
+        **_codes(Meaning.ABSENT, "bot_not_found", "bots_not_found"),
+        **_texts(Meaning.CALL, team_not_found="Slack cannot find the workspace"),
+    },
     "chat.postMessage": {
         **_CHAT,
         **_texts(

@@ -104,7 +104,7 @@ class TokenInstall:
         try:
             response = await call(self.client, method, {"Authorization": f"Bearer {token}"}, data=dict(arguments))
         except SlackApiError as error:
-            our_error = failure(error)
+            our_error = failure(method, error)
             if isinstance(our_error, TransientError):
                 raise our_error from error
             raise PermanentError(f"Slack does not accept this token ({error_code(error)})") from error

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from domain.errors import (
@@ -14,6 +17,8 @@ from domain.errors import (
 from sandbox.slack.web_api.facts import COMMON_ERRORS, FACTS
 from services.slack.error_codes import BY_METHOD, COMMON, Meaning, known_error
 from services.slack.errors import error_for
+
+ROOT = Path(__file__).parents[3]
 
 
 def errors_of(method):
@@ -76,3 +81,15 @@ def test_texts_are_for_people_and_codes_for_programs():
     assert error.code == "messages_tab_disabled"
     assert "Messages tab" in str(error)
     assert all(known.text for known in COMMON.values() if known.meaning in {Meaning.CALL, Meaning.DESTINATION})
+
+
+def test_the_table_lists_every_method_that_the_app_calls():
+    """A method that is added needs its codes."""
+    sources = [path.read_text() for folder in ("services", "listeners") for path in (ROOT / folder).rglob("*.py")]
+    literal = {name for text in sources for name in re.findall(r'"((?:[a-z0-9]+\.)+[a-zA-Z0-9]+)"', text)}
+    of_the_sdk = {name.replace("_", ".") for text in sources for name in re.findall(r"\.(views_\w+)\b", text)}
+
+    called = (literal | of_the_sdk) & set(FACTS)
+    assert "chat.postMessage" in called
+    assert "views.publish" in called
+    assert called <= set(BY_METHOD)
