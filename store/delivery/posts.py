@@ -11,7 +11,6 @@ from domain.states import DEFAULT_CHANNEL, DeliveryState, Outcome, Role, Step
 from store.delivery import decisions, redraws, reminders
 from store.delivery.deliveries import add_deliveries, deliver_again
 from store.delivery.due_lanes import LANES
-from store.delivery.lanes import Claim
 from store.delivery.settlements import Failed, InDoubt, Moved, Parked, Postponed, Sent, Settlement
 from store.delivery.trace import add_steps
 from store.schema import deliveries, job_changes, lanes, posts, workspaces
