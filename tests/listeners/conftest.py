@@ -236,7 +236,7 @@ def _bolt(slack: SlackSandbox, client: AsyncWebClient, store: AsyncInstallationS
             enterprise_id=enterprise_id, team_id=team_id, bot_token=bot.bot_token, bot_user_id=bot.bot_user_id
         )
 
-    return RecordingApp(signing_secret=slack.app.signing_secret, client=client, authorize=authorize)
+    return RecordingApp(name="test", signing_secret=slack.app.signing_secret, client=client, authorize=authorize)
 
 
 class RecordingApp(AsyncApp):

@@ -111,7 +111,9 @@ async def open_message_world(world: World) -> AsyncIterator[MessageWorld]:
     world.salesforce.add("Contact", **ada)
     people = {user.real_name: user for user in world.slack.world.users.values()}
     view_signer = ViewSigner(Cipher.of([Fernet.generate_key().decode()]))
-    bolt = AsyncApp(signing_secret=world.slack.app.signing_secret, client=slack.client, authorize=_authorize(world))
+    bolt = AsyncApp(
+        name="test", signing_secret=world.slack.app.signing_secret, client=slack.client, authorize=_authorize(world)
+    )
 
     async def provide(context, next_):
         context.update(

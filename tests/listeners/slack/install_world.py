@@ -145,6 +145,7 @@ async def open_install_world(
             flow = create_oauth(settings, MANIFEST, OAuthParts(installations, states, slack_install, cipher, pages))
             if has_credentials:
                 made.bolt = AsyncApp(
+                    name="test",
                     client=client,
                     signing_secret=signing_secret,
                     authorize=Authorize(installations),

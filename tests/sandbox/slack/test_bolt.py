@@ -34,7 +34,7 @@ async def steps(acme) -> AsyncIterator[asyncio.Queue[str]]:
         bot = acme.slack.world.tokens[acme.token]
         return AuthorizeResult(enterprise_id=None, team_id=acme.team.id, bot_token=acme.token, bot_user_id=bot.bot_user)
 
-    bolt = AsyncApp(signing_secret=acme.slack.app.signing_secret, client=acme.client, authorize=authorize)
+    bolt = AsyncApp(name="test", signing_secret=acme.slack.app.signing_secret, client=acme.client, authorize=authorize)
 
     @bolt.event("app_home_opened")
     async def show(event: Json, client: AsyncWebClient) -> None:
