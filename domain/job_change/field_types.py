@@ -95,17 +95,25 @@ _CAPITALS = {code: "1" if chr(code).isupper() else "0" for code in range(128)}
 _CHECK = {f"{place:05b}"[::-1]: char for place, char in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ012345")}
 
 
+_BITS = {char: bits for bits, char in _CHECK.items()}
+
+
 def long_salesforce_id(text: str) -> str:
     """
-    The 18-character form of a 15-character id. An id of 18 characters is returned unchanged.
+    The 18-character form of a 15-character id.
 
-    Each of the last three characters says which of five characters before it are capitals:
+    Each of the last three characters says which of five characters before it are capitals, so an id of 18 characters
+    that has lost its capitals, as in a spreadsheet, gets them back. Any other text of 18 characters is unchanged.
     https://help.salesforce.com/s/articleView?id=000383751
     """
-    if len(text) != 15:
+    if len(text) == 15:
+        capitals = text.translate(_CAPITALS)
+        return text + _CHECK[capitals[0:5]] + _CHECK[capitals[5:10]] + _CHECK[capitals[10:15]]
+    if len(text) != 18 or text not in {text.lower(), text.upper()}:
         return text
-    capitals = text.translate(_CAPITALS)
-    return text + _CHECK[capitals[0:5]] + _CHECK[capitals[5:10]] + _CHECK[capitals[10:15]]
+    bits = "".join(_BITS.get(char, "") for char in text[15:].upper())
+    restored = "".join(char.upper() if bit == "1" else char.lower() for char, bit in zip(text, bits, strict=False))
+    return long_salesforce_id(restored) if len(bits) == 15 else text
 
 
 def _salesforce_id(text: str | None) -> str | None:

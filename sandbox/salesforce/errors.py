@@ -53,6 +53,12 @@ def not_usable(field: str, use: str) -> SalesforceError:
     )
 
 
+def malformed_id(record_id: str) -> SalesforceError:
+    return SalesforceError(
+        400, "INVALID_QUERY_FILTER_OPERATOR", f"\nERROR at Row:1:Column:1\ninvalid ID field: {record_id}"
+    )
+
+
 def malformed_query(message: str) -> SalesforceError:
     return SalesforceError(400, "MALFORMED_QUERY", message)
 

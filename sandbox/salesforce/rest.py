@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
 
-from sandbox.salesforce.errors import SalesforceError, malformed_query, not_found
+from sandbox.salesforce.errors import SalesforceError, malformed_id, malformed_query, not_found, query_timeout
 from sandbox.salesforce.org import Org, Record
 from sandbox.salesforce.schema import SObject, Value
 from sandbox.salesforce.soql.parser import Query, parse
@@ -41,12 +41,19 @@ class Answer:
 
 @dataclass
 class RestApi:
-    """`page_size` is the number of rows in a page of query results; `api_limit` is the daily limit of calls."""
+    """`page_size` is the number of rows in a page of query results; `api_limit` is the daily limit of calls.
+
+    Queries that contain one of the texts in `slow_queries` take too long. `refused_ids` are malformed, whatever they
+    look like.
+    """
 
     org: Org
     page_size: int = 2_000
     api_limit: int = 15_000
     api_used: int = 0
+    slow_queries: set[str] = field(default_factory=set)
+    refused_ids: set[str] = field(default_factory=set)
+    names_refused_ids: bool = True
     _cursors: dict[str, list[Row]] = field(default_factory=dict)
 
     def answer(self, request: Request) -> Answer:
@@ -83,6 +90,11 @@ class RestApi:
             return self._next_page(rest[0], version)
         if not request.params.get("q"):
             raise malformed_query("A query string has to be specified")
+        if any(text in request.params["q"] for text in self.slow_queries):
+            raise query_timeout()
+        for record_id in self.refused_ids:
+            if record_id in request.params["q"]:
+                raise malformed_id(record_id if self.names_refused_ids else "")
         select, query = Select(self.org, version), parse(request.params["q"])
         try:
             if not query.fields:

@@ -23,6 +23,7 @@ from services.ownership.decider import Decider, Rules, case_of
 from services.ownership.rules.owner_sources import Side
 from services.retry import backoff_ms
 from services.salesforce.records import BatchRecords, PersonRecords
+from services.salesforce.refusals import GRANT
 from store.database import Database
 from store.delivery import pauses, routing
 from store.delivery.routing import Batch, Routed, RoutingPostponed
@@ -70,7 +71,9 @@ class LookUp:
     @property
     def notes(self) -> list[str]:
         """Return what the decisions were made without, as sentences without their full stops, for the trace."""
-        unreadable = sorted(f"{name} cannot be read in Salesforce" for name in self.unreadable)
+        texts = self.found.unreadable if self.found else {}
+        default = "{} cannot be read in Salesforce. " + GRANT
+        unreadable = sorted(texts.get(name) or default.format(name) for name in self.unreadable)
         return [*unreadable, *([f"Salesforce was not available: {self.error}"] if self.error else [])]
 
 

@@ -107,7 +107,7 @@ class Decider:
         required, unreadable = without_unreadable(required, await self.schemas.readable(workspace_id, sobjects))
         lookups = [lookup_of(key, change, companies=required.companies) for key, change in changes.items()]
         records = await self.salesforce.find_people(workspace_id, lookups, required)
-        return records, unreadable | (records.unreadable if records else frozenset())
+        return records, unreadable | frozenset(records.unreadable if records else ())
 
     async def decide(self, workspace_id: str, cases: Mapping[str, Case], rules: Rules) -> BatchDecision:
         """Decide a batch of cases in order. Raises WorkspaceGoneError."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from domain.salesforce import PAUSED, ConnectionStatus, Source
+from services.salesforce.refusals import GRANT
 
 CALLS_ARE_LOW, CALLS_ARE_FINE = 0.8, 0.7
 """Admins are warned when this part of the org's API calls is used up; the warning ends below the second value."""
@@ -91,7 +92,7 @@ def _connection_lines(connection: ConnectionStatus) -> Iterator[HealthLine]:
     if connection.last_success_at is not None:
         yield HealthLine(Health.GOOD, "Last synced", connection.last_success_at)
     if connection.unreadable:
-        text = f"The connected user cannot read these, so they are left out: {connection.unreadable}"
+        text = f"The connected user cannot read or search these, so they are left out: {connection.unreadable}. {GRANT}"
         yield HealthLine(Health.FAIR, text)
 
 

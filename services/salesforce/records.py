@@ -173,11 +173,11 @@ class BatchRecords:
     The records of a batch of lookups.
 
     `people` are by the keys of the lookups. `users` has the required ones by the first 15 characters of their ids.
-    `unreadable` has fields such as `account.sdr__c` that rules name and the connected user cannot read, in lower case.
+    `unreadable` has what was left out, such as `account.sdr__c` in lower case, each with a sentence that says why.
     `base_url` is the address of the org, or None if nothing was queried.
     """
 
     people: Mapping[str, PersonRecords]
     users: Mapping[str, SalesforceUser] = field(default_factory=lambda: MappingProxyType({}))
-    unreadable: frozenset[str] = frozenset()
+    unreadable: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     base_url: str | None = None

@@ -220,7 +220,7 @@ async def test_the_next_page_is_read_from_the_same_host(pointer: str, *, has_com
         return web.json_response({"compositeResponse": [subresponse]}, status=200 if has_composite else 404)
 
     async with _serving(elsewhere) as evil, _serving(answer) as org:
-        client = SalesforceClient.of(Session("T1", f"http://127.0.0.1:{org.port}", "a-session"))
+        client = SalesforceClient.of(Session("T1", f"http://127.0.0.1:{org.port}", "a-session"), lambda: 0)
         queries = person_queries([PersonLookup("ada", emails=("ada@initech.example",))])[:1]
         assert await asyncio.to_thread(client.rows, queries) == {queries[0].kind: []}
 

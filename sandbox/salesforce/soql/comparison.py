@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, date, datetime
 
-from sandbox.salesforce.errors import SalesforceError
+from sandbox.salesforce.errors import SalesforceError, malformed_id
 from sandbox.salesforce.ids import to_18
 from sandbox.salesforce.schema import Field, Value
 from sandbox.salesforce.soql.parser import Literal
@@ -34,9 +34,7 @@ def literal(field: Field, value: Literal) -> Comparable | None:
     if field.type in {"id", "reference"}:
         id18 = to_18(str(value))
         if id18 is None:
-            raise SalesforceError(
-                400, "INVALID_QUERY_FILTER_OPERATOR", f"\nERROR at Row:1:Column:1\ninvalid ID field: {value}"
-            )
+            raise malformed_id(str(value))
         return id18
     if not isinstance(value, _type_of(field)) or isinstance(value, bool) != (field.type == "boolean"):
         quotes = "should be" if _type_of(field) is str else "should not be"

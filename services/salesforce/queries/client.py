@@ -21,8 +21,9 @@ from simple_salesforce.exceptions import SalesforceError, SalesforceExpiredSessi
 from domain.errors import PermanentError, TransientError
 from services.measures import UNMEASURED, Measures
 from services.salesforce.moved_orgs import RedirectedError, SessionEndedError, UnreachableError
-from services.salesforce.queries.statements import Hidden, RecordQuery, Row
-from services.salesforce.refusals import MALFORMED_ID, NO_SUCH_TYPE, UnreadableFieldError, code_of, refusal
+from services.salesforce.queries.gaps import Gaps
+from services.salesforce.queries.statements import RecordQuery, Row, url_encoded
+from services.salesforce.refusals import refusal
 from services.salesforce.sessions import Session
 from services.settings import DIRECT, Network, is_loopback
 
@@ -64,18 +65,23 @@ class SalesforceClient:
     session: Session
     http: requests.Session
     salesforce: Salesforce
+    gaps: Gaps
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _has_composite: bool = field(default=True, init=False)
     _has_checked_versions: bool = field(default=False, init=False)
     _calls: int = field(default=0, init=False)
-    _hidden: Hidden = field(default=frozenset(), init=False)
-    _unreadable: dict[str, str] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self.http.hooks["response"].append(self._count)
 
     @classmethod
-    def of(cls, session: Session, measures: Measures = UNMEASURED, network: Network = DIRECT) -> SalesforceClient:
+    def of(
+        cls,
+        session: Session,
+        now: Callable[[], int],
+        measures: Measures = UNMEASURED,
+        network: Network = DIRECT,
+    ) -> SalesforceClient:
         """Create a client for the session's host. Plain HTTP is used for this machine only."""
         http = MeasuredSession(measures)
         http.trust_env = False  # a .netrc file would replace our Authorization header
@@ -84,7 +90,7 @@ class SalesforceClient:
             http.proxies = {"https": proxy}
         if session.instance_url.startswith("http://") and is_loopback(urlsplit(session.instance_url).hostname):
             http.mount("https://", _PlainHttp())
-        return cls(session, http, _library_client(API_VERSION, session, http))
+        return cls(session, http, _library_client(API_VERSION, session, http), Gaps(now))
 
     @property
     def usage(self) -> tuple[int, int] | None:
@@ -117,25 +123,38 @@ class SalesforceClient:
         """
         Run the queries, five per call, and return the rows by their query's kind.
 
-        A field that the connected user cannot read is left out from then on, listed in `unreadable`, and the queries
-        are run again.
+        What cannot be read or searched is left out and listed in `gaps`, and the rest of the query is sent again.
+        Queries that only some rules need are sent in calls of their own, so that a slow one does not delay the others.
         Raises SessionEndedError, UnreachableError, PermanentError, TransientError.
         """
+        rows: dict[str, list[Row]] = defaultdict(list)
         with self._lock, _translated():
-            while True:
-                try:
-                    readable = [kept for query in queries if (kept := query.without(self._hidden))]
-                    return self._with_version_fallback(partial(self._all_rows, readable))
-                except UnreadableFieldError as error:
-                    if not any(query.can_drop(error.sobject, error.field) for query in queries):
-                        raise
-                    self._hidden |= {(error.sobject.lower(), error.field.lower())}
-                    self._unreadable[f"{error.sobject}.{error.field}".lower()] = f"{error.sobject}.{error.field}"
+            for is_extra in (False, True):
+                pending = [query for query in queries if query.is_extra is is_extra]
+                pending = [kept for query in pending if (kept := self.gaps.readable(query))]
+                while pending:
+                    batch, pending = pending[:QUERIES_A_CALL], pending[QUERIES_A_CALL:]
+                    pending += self._run(batch, rows)
+        return rows
 
-    @property
-    def unreadable(self) -> Mapping[str, str]:
-        """Fields and objects that could not be read in this session, by their names in lower case."""
-        return dict(self._unreadable)
+    def _run(self, batch: Sequence[RecordQuery], rows: dict[str, list[Row]]) -> list[RecordQuery]:
+        """Add the rows of these queries. Return those that have to be sent again, without what was refused."""
+        try:
+            answers = self._with_version_fallback(partial(self._answers, batch))
+        except requests.ReadTimeout:
+            if not batch[0].is_extra:
+                raise
+            for query in batch:
+                self.gaps.skip_slow(query)
+            return []
+        again: list[RecordQuery] = []
+        for query, answer in zip(batch, answers, strict=True):
+            if answer.status == 200:
+                rows[query.kind] += self._all_pages(query, answer.body)
+                self.gaps.answered(query)
+            else:
+                again += self.gaps.after_refusal(query, answer.status, answer.body)
+        return [kept for query in again if (kept := self.gaps.readable(query))]
 
     def _with_version_fallback(self, call: Callable[[], Answer]) -> Answer:
         """Call again with a version that the org has if it does not have ours. Salesforce retires old versions."""
@@ -159,14 +178,6 @@ class SalesforceClient:
         self._has_composite = True
         return True
 
-    def _all_rows(self, queries: Sequence[RecordQuery]) -> dict[str, list[Row]]:
-        rows: dict[str, list[Row]] = defaultdict(list)
-        for start in range(0, len(queries), QUERIES_A_CALL):
-            batch = queries[start : start + QUERIES_A_CALL]
-            for query, answer in zip(batch, self._answers(batch), strict=True):
-                rows[query.kind] += self._rows(query, answer)
-        return rows
-
     def _count(self, *_: object, **__: object) -> None:
         self._calls += 1
 
@@ -186,7 +197,7 @@ class SalesforceClient:
         """Send the queries in the body, where they may be longer than in a URL."""
         data = f"/services/data/v{self.salesforce.sf_version}/"
         subrequests = [
-            {"method": "GET", "url": f"{data}query?q={quote(query.soql, safe='')}", "referenceId": f"q{number}"}
+            {"method": "GET", "url": f"{data}query?q={url_encoded(query.soql)}", "referenceId": f"q{number}"}
             for number, query in enumerate(queries)
         ]
         body = {"allOrNone": False, "compositeRequest": subrequests}
@@ -198,23 +209,15 @@ class SalesforceClient:
     def _answer(self, query: RecordQuery) -> _Answer:
         try:
             # The library's own paging is not used: it sends our session to whatever address the answer names.
-            page = self.salesforce.restful("query", params={"q": query.soql}, **_REQUEST_OPTIONS)
+            page = self.salesforce.restful(f"query?q={url_encoded(query.soql)}", **_REQUEST_OPTIONS)
         except SalesforceError as error:
             if error.status != 400:
                 raise
             return _Answer(400, error.content)
         return _Answer(200, page)
 
-    def _rows(self, query: RecordQuery, answer: _Answer) -> Iterator[Row]:
-        if answer.status != 200:
-            if not _means_no_rows(query, code_of(answer.body)):
-                error = refusal(answer.status, answer.body)
-                if not (query.is_extra and isinstance(error, PermanentError)) or _can_drop_field(query, error):
-                    raise error
-            if not query.by_id or query.is_extra:
-                self._unreadable[query.name.lower()] = query.name
-            return
-        page: Mapping[str, Any] = answer.body if isinstance(answer.body, dict) else {}
+    def _all_pages(self, query: RecordQuery, body: object) -> Iterator[Row]:
+        page: Mapping[str, Any] = body if isinstance(body, dict) else {}
         yield from _records(page)
         for _ in range(MOST_PAGES):
             if page["done"]:
@@ -222,7 +225,8 @@ class SalesforceClient:
             more = str(page["nextRecordsUrl"]).rpartition("/")[2]
             page = self.salesforce.restful(f"query/{quote(more, safe='')}", **_REQUEST_OPTIONS) or {}
             yield from _records(page)
-        raise ValueError("too many pages")
+        if not query.is_extra:
+            raise ValueError("too many pages")
 
 
 class MeasuredSession(requests.Session):
@@ -284,16 +288,6 @@ def _refuses_composite(error: SalesforceError) -> bool:
     """Whether the resource itself is not available. Errors of the queries are inside the answer."""
     is_refused = error.status == 400 and isinstance(refusal(400, error.content), PermanentError)
     return is_refused or error.status in _NO_COMPOSITE
-
-
-def _can_drop_field(query: RecordQuery, error: PermanentError) -> bool:
-    """Whether the query can be run again without the field that was refused."""
-    return isinstance(error, UnreadableFieldError) and query.can_drop(error.sobject, error.field)
-
-
-def _means_no_rows(query: RecordQuery, code: str | None) -> bool:
-    """Whether the error means that there are no rows: the org lacks the object, or the id is not valid."""
-    return (code == NO_SUCH_TYPE and query.is_optional) or (code == MALFORMED_ID and query.by_id)
 
 
 def _records(page: Mapping[str, Any]) -> list[Row]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
@@ -67,7 +67,8 @@ class Salesforce:
 
         Up to 200 lookups cost one API call, or two if they have every kind of record or many email addresses.
         `required` costs a few more, however many rules there are. What the connected user cannot read is left out and
-        listed. Raises TransientError, and PermanentError with a text that says what an admin has to fix.
+        listed for an hour, then tried again. Raises TransientError, and PermanentError with a text that says what an
+        admin has to fix.
         """
         session = await self.sessions.session_for(workspace_id)
         if session is None:
@@ -83,7 +84,7 @@ class Salesforce:
         if answer is None:
             return None
         records, unreadable = answer
-        names = ", ".join(sorted(unreadable.values())) or None
+        names = ", ".join(unreadable) or None
         if self._stored_unreadable.get(workspace_id, "?") != names:
             await self.sessions.database.run(connections.note_unreadable, workspace_id, names)
             self._stored_unreadable[workspace_id] = names
@@ -156,16 +157,16 @@ class Salesforce:
     async def _client(self, session: Session) -> SalesforceClient:
         client = self._clients.get(session.workspace_id)
         if client is None or client.session != session:
-            client = await asyncio.to_thread(_create_client, session, self.measures, self.network)
+            client = await asyncio.to_thread(_create_client, session, self.sessions.now, self.measures, self.network)
             self._clients[session.workspace_id] = client
         return client
 
 
-def _create_client(session: Session, measures: Measures, network: Network) -> SalesforceClient:
+def _create_client(session: Session, now: Callable[[], int], measures: Measures, network: Network) -> SalesforceClient:
     # Imported only when needed: simple-salesforce and requests take memory that servers without Salesforce save.
     from services.salesforce.queries.client import SalesforceClient  # noqa: PLC0415
 
-    return SalesforceClient.of(session, measures, network)
+    return SalesforceClient.of(session, now, measures, network)
 
 
 def _count_calls(
@@ -178,8 +179,13 @@ def _count_calls(
 
 def _run_queries(
     client: SalesforceClient, lookups: Sequence[PersonLookup], queries: Sequence[RecordQuery], required: RequiredRecords
-) -> tuple[BatchRecords, Mapping[str, str]]:
-    """Query in at most three rounds, each for all lookups: people, details of their accounts, users."""
+) -> tuple[BatchRecords, Sequence[str]]:
+    """
+    Query in at most three rounds, each for all lookups: people, details of their accounts, users.
+
+    Also return the names of what cannot be read until an admin does something about it.
+    """
+    client.gaps.begin_batch()
     records_by_key = people(lookups, client.rows(queries))
     account_ids = {account.id for account in _accounts(records_by_key.values())}
     if for_accounts := account_queries(account_ids, required):
@@ -188,9 +194,8 @@ def _run_queries(
     users_by_id = {}
     if required.users and (for_users := user_queries(_user_ids(records_by_key.values(), required), required)):
         users_by_id = users(client.rows(for_users)["User"], required.email_field)
-    unreadable = client.unreadable
-    batch = BatchRecords(records_by_key, users_by_id, frozenset(unreadable), client.session.instance_url)
-    return batch, unreadable
+    batch = BatchRecords(records_by_key, users_by_id, client.gaps.texts, client.session.instance_url)
+    return batch, client.gaps.lasting
 
 
 def _accounts(people: Iterable[PersonRecords]) -> Iterator[Account]:

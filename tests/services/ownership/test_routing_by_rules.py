@@ -18,6 +18,7 @@ from services.ownership.rulebook import Rulebook
 from services.ownership.rules.rule_set import RuleSet
 from services.ownership.simulation import Simulation
 from services.ownership.unmatched_owners import UnmatchedOwners
+from services.salesforce.refusals import GRANT
 from store import audit
 from store.database import Database
 from store.operations.notify import WorkNotifier
@@ -65,7 +66,7 @@ def two_accounts(world):
     dana, kim, omar, sue = (world.add_owner(name) for name in ("Dana Reyes", "Kim Lee", "Omar Diaz", "Sue Park"))
     initech = org.add("Account", Name="Initech", Type="Customer - Direct", OwnerId=kim)
     globex = org.add(
-        "Account", Name="Globex Corp", Website="https://www.globex.example/en", Type="Target", OwnerId=omar, SDR__c=sue
+        "Account", Name="Globex Corp", Website="https://www.globex.example/", Type="Target", OwnerId=omar, SDR__c=sue
     )
     contact = {"FirstName": "Ada", "LastName": "Smith", "Email": "ada@initech.example"}
     org.add("Contact", OwnerId=dana, AccountId=initech, **contact)
@@ -271,7 +272,7 @@ async def test_a_hidden_field_is_skipped(world, channel):
     assert len(world.direct_messages("Sue Park")) == 1
     assert len(world.direct_messages("Omar Diaz")) == 1
     assert decision["considered"][0]["result"] == "cannot be read in Salesforce"
-    assert decision["notes"] == ["account.sdr__c cannot be read in Salesforce"]
+    assert decision["notes"] == [f"Account.SDR__c cannot be read in Salesforce. {GRANT}"]
 
 
 async def test_hidden_objects_are_skipped(world, channel):
@@ -289,7 +290,8 @@ async def test_hidden_objects_are_skipped(world, channel):
     decision = (await world.find(job_change_id)).decision
     assert [row["result"] for row in decision["considered"]] == ["cannot be read in Salesforce"] * 2 + ["told"]
     assert decision["notes"] == [
-        f"{name} cannot be read in Salesforce" for name in ("account.website", "accountteammember", "opportunity")
+        f"{name} cannot be read in Salesforce. {GRANT}"
+        for name in ("Account.Website", "AccountTeamMember", "Opportunity")
     ]
     assert len(world.direct_messages("Omar Diaz")) == 1
 

@@ -1,14 +1,20 @@
 """Queries stay few and well formed, and rows become records."""
 
-from urllib.parse import quote
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.salesforce.soql.parser import Compare, parse
 from services.salesforce.queries.rows import AccountDetails, users, with_account_details
-from services.salesforce.queries.statements import LONGEST_LIST, account_queries, people, person_queries, user_queries
+from services.salesforce.queries.statements import (
+    LONGEST_LIST,
+    account_queries,
+    people,
+    person_queries,
+    url_encoded,
+    user_queries,
+    websites_of,
+)
 from services.salesforce.records import CompanyLookup, PersonLookup, PersonRecords, RequiredRecords
 
 ID = "003000000000001AAA"
@@ -65,7 +71,7 @@ def test_a_long_list_is_split_to_fit_into_a_url() -> None:
     emails = tuple(f"a.rather.long.name.{n}@some.subdomain.example.com" for n in range(2_000))
     queries = [query for query in person_queries([PersonLookup("a", emails=emails)]) if query.sobject == "Contact"]
     assert len(queries) > 1
-    assert all(len(quote(query.soql)) < LONGEST_LIST + 1_000 for query in queries)
+    assert all(len(url_encoded(query.soql)) < LONGEST_LIST + 1_000 for query in queries)
     assert sum(query.soql.count("@") for query in queries) == 2_000
 
 
@@ -189,7 +195,7 @@ def test_the_number_of_queries_does_not_depend_on_the_rules() -> None:
     ]
     accounts = [f"001{n:012}" for n in range(400)]
     people_round = person_queries(lookups, EVERYTHING)
-    assert len(people_round) <= 10
+    assert len(people_round) <= 20
     assert (
         len(account_queries(accounts, EVERYTHING))
         == 5 * len(account_queries(accounts, RequiredRecords(opportunities=True))) // 3
@@ -207,8 +213,7 @@ def test_a_company_name_or_domain_never_changes_the_query(text: str) -> None:
         [PersonLookup("a", current=CompanyLookup(domain=text, name=text))], RequiredRecords(companies=True)
     )
     by_domain, by_name = (parse(query.soql).where for query in queries)
-    assert isinstance(by_domain, Compare)
-    assert by_domain.operator == "like"
+    assert by_domain == Compare("Website", "in", tuple(websites_of(text)))
     assert by_name == Compare("Name", "in", (text,))
 
 
@@ -223,8 +228,6 @@ def test_an_unreadable_field_is_left_out_of_every_query() -> None:
         assert query is None or not {"SDR__c", "Website", "IsActive"} & set(
             query.soql.replace(",", " ").replace(".", " ").split()
         )
-    assert [query.can_drop("Account", "SDR__c") for query in queries] == [True, True, True]
-    assert not any(query.can_drop("Account", "Name") or query.can_drop("Contact", "SDR__c") for query in queries)
 
 
 def test_an_invalid_name_is_never_part_of_a_query() -> None:
