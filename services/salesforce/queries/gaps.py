@@ -1,4 +1,4 @@
-"""What the app cannot read or search in an org, and goes on without. Pure."""
+"""What the app cannot read or search in an org, and goes on without."""
 
 from __future__ import annotations
 
