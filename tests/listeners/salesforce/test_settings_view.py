@@ -80,10 +80,7 @@ SOURCE = Source(
             replace(ACME, problem="Connect it again"),
             ":warning: Salesforce (Acme &amp; Sons) needs an admin: Connect it again",
         ),
-        (
-            replace(ACME, unreadable="Account.Website"),
-            "cannot read or search these, so they are left out: Account.Website",
-        ),
+        (replace(ACME, unreadable="Account.Website"), "so they are left out: Account.Website"),
         (replace(ACME, our_calls_day=1), "Daily API calls: 0 of 5,000 used"),
         (replace(ACME, api_used=80_000), ":information_source: Daily API calls"),
         (replace(ACME, our_calls=5_000), ":information_source: Daily API calls"),
