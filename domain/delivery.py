@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from domain.decision.record import Decision
 from domain.job_change.model import JobChange
 from domain.states import Role
 
@@ -172,7 +172,7 @@ class JobChangeRecord:
     reason: str | None
     attempts: int
     last_error: str | None
-    decision: Mapping[str, Any] | None = field(repr=False)
+    decision: Decision = field(repr=False)
     deliveries: Sequence[DeliveryRecord]
     trace: Sequence[TraceStep]
 

@@ -1,4 +1,4 @@
-"""A workspace that installed the app, with its preferences. Pure."""
+"""A workspace that installed the app, with its preferences, and the keys by which senders prove who they are. Pure."""
 
 from __future__ import annotations
 
@@ -59,3 +59,28 @@ class Workspace:
         """Where job changes of this signal go without a DRI: the signal's own channel or the default one."""
         channel = self.signal_channels.get(signal)
         return channel if channel and channel != self.default_channel_id else DEFAULT_CHANNEL
+
+
+SIGNING, BEARER = "signing", "bearer"
+
+
+@dataclass(frozen=True)
+class StoredKey:
+    """A stored key. `secret` is encrypted for SIGNING and a SHA-256 for BEARER. `expires_at` None means valid."""
+
+    id: int
+    kind: str
+    secret: str = field(repr=False)
+    made_at: int
+    made_by: str
+    expires_at: int | None
+
+
+@dataclass(frozen=True)
+class ListedKey:
+    """A key without its secret, as Home lists it. Times are in milliseconds; `expires_at` None means valid."""
+
+    kind: str
+    made_at: int
+    made_by: str
+    expires_at: int | None

@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 from slack_sdk.oauth.installation_store import Installation
 from sqlalchemy import Connection
 
-from domain.intake_key import SIGNING
+from domain.workspace import SIGNING
 from services.clock import SteadyClock
 from services.intake.keys import IntakeKeys
 from store.database import Database

@@ -19,7 +19,7 @@ from domain.people import Member
 from services.ownership.choice.availability import Availability, BatchState
 from services.ownership.choice.case import Case
 from services.ownership.choice.conditions import PreparedRules
-from services.ownership.choice.decide import Decision, decide
+from services.ownership.choice.decide import Choice, decide
 from services.ownership.rules.rule_set import NO_RULES, RuleSet
 from services.salesforce.records import Account, Contact, PersonRecords, SalesforceUser
 
@@ -49,7 +49,7 @@ def _decide_all(cases: Sequence[Case], rules: PreparedRules, availability: Avail
     batch = BatchState()
     for case in cases:
         decision = decide(case, rules, availability, batch)
-        if not isinstance(decision, Decision):
+        if not isinstance(decision, Choice):
             raise TypeError("every owner is matched, so a decision was expected")
         batch = batch.after(decision.turns, decision.direct_recipients, rules.rule_set)
 

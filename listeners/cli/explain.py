@@ -8,6 +8,7 @@ from html import unescape
 
 from sqlalchemy import Connection
 
+from domain.decision.record import ConsideredCandidate
 from domain.delivery import DeliveryRecord, JobChangeRecord
 from domain.job_change.model import JobChange
 from domain.job_change.validation import InvalidJobChangeError
@@ -52,8 +53,8 @@ def _explanation(connection: Connection, job_change_id: str) -> list[str] | None
 
 def _names(job_change: JobChangeRecord, addresses: Mapping[str, str]) -> dict[str, str]:
     """For each Slack user id: the name that Salesforce had at the time, or the email address, with the id."""
-    considered = (job_change.decision or {}).get("considered", [])
-    names = {candidate["email"].lower(): candidate["name"] for candidate in considered if candidate["email"]}
+    considered = job_change.decision.considered
+    names = {candidate.email.lower(): candidate.name for candidate in considered if candidate.email}
     return {user_id: f"{names.get(address) or address} ({user_id})" for user_id, address in addresses.items()}
 
 
@@ -96,17 +97,17 @@ def _outcome(job_change: JobChangeRecord) -> str:
 def _decision(job_change: JobChangeRecord) -> Iterator[str]:
     if not job_change.decision:
         return
-    yield f"Rule: {job_change.decision.get('rule', 'none')}"
-    considered = job_change.decision.get("considered", [])
+    yield f"Rule: {job_change.decision.rule or 'none'}"
+    considered = job_change.decision.considered
     yield "Checked in this order:" if considered else "No candidates to check."
     for number, candidate in enumerate(considered, 1):
         yield f"  {number}. {candidate_line(candidate)}"
 
 
-def candidate_line(candidate: Mapping[str, str | None]) -> str:
+def candidate_line(candidate: ConsideredCandidate) -> str:
     """A candidate from the stored decision: where they come from, who they are, and what became of them."""
-    person = " ".join(filter(None, [candidate["name"], f"<{candidate['email']}>" if candidate["email"] else ""]))
-    return f"{candidate['source']}{f', {person}' if person else ''}: {candidate_result(candidate)}"
+    person = " ".join(filter(None, [candidate.name, f"<{candidate.email}>" if candidate.email else ""]))
+    return f"{candidate.source}{f', {person}' if person else ''}: {candidate_result(candidate)}"
 
 
 def destination_name(destination: str) -> str:

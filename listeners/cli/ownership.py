@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from argparse import ArgumentParser, Namespace
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from html import unescape
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from domain.errors import PermanentError, TransientError
 from listeners.cli.explain import candidate_line, destination_name
 from listeners.cli.running.preparing import cipher_of
 from listeners.cli.terminal import App, RefusedError, Terminal, add_workspace_argument, counted
+from listeners.intake.api_view import decision_json
 from services.messages.labels import ROLES
 from services.messages.wording import headline
 from services.ownership.rulebook import parse
@@ -148,16 +149,15 @@ def _lines(simulated: SimulatedJobChange) -> list[str]:
         lines.append(f"  Notifies {destination_name(delivery.destination)} ({label}): {delivery.reason}")
     if not simulated.deliveries:
         lines.append(f"  No one is notified: {simulated.reason}")
-    trace = simulated.trace or {}
-    lines += [f"  {_rule_line(side)}" for side in trace.get("sides", ())]
-    lines += [f"    {candidate_line(candidate)}" for candidate in trace.get("considered", ())]
+    if simulated.decision:
+        lines += [
+            f"  No rule matched: “{CATCH_ALL.name}” applies"
+            if side.rule == CATCH_ALL.name
+            else f"  Rule “{side.rule}”: {side.sentence}"
+            for side in simulated.decision.sides
+        ]
+        lines += [f"    {candidate_line(candidate)}" for candidate in simulated.decision.considered]
     return lines
-
-
-def _rule_line(side: Mapping[str, str]) -> str:
-    if side["rule"] == CATCH_ALL.name:
-        return f"No rule matched: “{CATCH_ALL.name}” applies"
-    return f"Rule “{side['rule']}”: {side['sentence']}"
 
 
 def _as_json(simulated: SimulatedJobChange) -> dict[str, object]:
@@ -174,5 +174,5 @@ def _as_json(simulated: SimulatedJobChange) -> dict[str, object]:
             for delivery in simulated.deliveries
         ],
         "reason": simulated.reason,
-        "trace": simulated.trace,
+        "trace": simulated.decision and decision_json(simulated.decision),
     }

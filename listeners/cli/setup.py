@@ -6,7 +6,7 @@ import asyncio
 from argparse import ArgumentParser, Namespace
 
 from domain.audit import OPERATOR
-from domain.intake_key import BEARER, SIGNING
+from domain.workspace import BEARER, SIGNING
 from listeners.cli.running.preparing import cipher_of
 from listeners.cli.terminal import MANIFEST, RefusedError, Terminal, add_workspace_argument
 from services.intake.keys import GRACE_MS

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from domain.audit import OPERATOR
-from domain.intake_key import ListedKey
 from domain.preferences import ESCALATE_TO_CHANNEL, ESCALATE_TO_MANAGER, NO_ESCALATION, REMINDER_HOURS
+from domain.workspace import ListedKey
 from listeners.dialogs.blocks import Block, button, context, header, menu, plain, section
 from listeners.home.admin_dialogs_view import (
     CHANGE_LIMITS,

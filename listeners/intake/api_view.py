@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
+from domain.decision.record import Decision
 from domain.delivery import DeliveryRecord, JobChangeRecord
 from domain.states import DeliveryState, Outcome
 
 _SHOWN_STATES = {state.value: state.name.lower() for kind in (Outcome, DeliveryState) for state in kind}
 """What senders read for a stored state: the database still stores an older word for `failed`."""
-_SHOWN_RESULTS = {"told": "notified"}
 
 
 def shown(job_change: JobChangeRecord) -> dict[str, object]:
@@ -28,7 +26,7 @@ def shown(job_change: JobChangeRecord) -> dict[str, object]:
         "accepted_at": _time(job_change.accepted_at),
         "routed_at": _time(job_change.routed_at),
         "ended_at": _time(job_change.ended_at),
-        "decision": _decision(job_change.decision) if job_change.decision else None,
+        "decision": decision_json(job_change.decision) if job_change.decision else None,
         "deliveries": [_delivery(delivery) for delivery in job_change.deliveries],
         "trace": [{"at": _time(step.at), "step": step.step, "detail": step.detail} for step in job_change.trace],
     }
@@ -46,12 +44,13 @@ def _delivery(delivery: DeliveryRecord) -> dict[str, object]:
     }
 
 
-def _decision(decision: Mapping[str, Any]) -> dict[str, Any]:
+def decision_json(decision: Decision) -> dict[str, object]:
+    """Return the decision as JSON, with "notified" for the older word that is stored."""
     considered = [
-        candidate | {"result": _SHOWN_RESULTS.get(candidate.get("result"), candidate.get("result"))}
-        for candidate in decision.get("considered", ())
+        candidate.model_dump() | {"result": "notified" if candidate.is_notified else candidate.result}
+        for candidate in decision.considered
     ]
-    return {**decision, **({"considered": considered} if considered else {})}
+    return decision.model_dump() | {"considered": considered}
 
 
 def _state(stored: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from domain.intake_key import BEARER, SIGNING
+from domain.workspace import BEARER, SIGNING
 from listeners.dialogs.blocks import View, context, modal, section
 
 MAKE_KEY = "home_make_key"  # followed by _signing or _bearer

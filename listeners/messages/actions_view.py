@@ -5,11 +5,10 @@ https://docs.slack.dev/surfaces/modals
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
+from domain.decision.record import ConsideredCandidate, Decision, SideDecision
 from domain.job_change.model import JobChange
 from domain.job_change.parts import Signal
 from domain.states import is_person
@@ -118,10 +117,10 @@ def mute_view(actionable: ActionableDelivery) -> View:
 def why_view(actionable: ActionableDelivery) -> View:
     """The reason, the rule, the candidates in order with their results, and what the message left out."""
     delivery, change = actionable.delivery, actionable.job_change
-    decision: Mapping[str, Any] = json.loads(delivery.decision or "{}")
+    decision = Decision.from_stored(delivery.decision)
     in_person = is_person(delivery.destination)
     details = meaning(change, _side(delivery.side))
-    notes = [escape(note, 300) for note in decision.get("notes", [])[:5]]
+    notes = [escape(note, 300) for note in decision.notes[:5]]
     blocks = [
         _job_change(actionable),
         *([context(" · ".join(details))] if details else []),
@@ -134,29 +133,27 @@ def why_view(actionable: ActionableDelivery) -> View:
     return modal("Why me?" if in_person else "Why here?", blocks)
 
 
-def candidate_lines(considered: Sequence[Mapping[str, Any]], most: int) -> list[str]:
+def candidate_lines(considered: Sequence[ConsideredCandidate], most: int) -> list[str]:
     """One line of mrkdwn for each candidate of a decision, up to `most` lines."""
     lines = []
     for number, candidate in enumerate(considered[:most], 1):
-        name = candidate.get("name") or candidate.get("email")
+        name = candidate.name or candidate.email
         named = f", {escape(name, 80)}" if name else ""
-        check = "✅ " if candidate["result"] == "told" else ""
+        check = "✅ " if candidate.is_notified else ""
         lines.append(
-            f"{number}. {escape(candidate['source'], 80)}{named}: {check}{escape(candidate_result(candidate), 200)}"
+            f"{number}. {escape(candidate.source, 80)}{named}: {check}{escape(candidate_result(candidate), 200)}"
         )
     if len(considered) > most:
         lines.append(f"… and {len(considered) - most} more")
     return lines or ["No candidates"]
 
 
-def _decision_blocks(decision: Mapping[str, Any], change: JobChange) -> Iterator[Block]:
-    considered: Sequence[Mapping[str, Any]] = decision.get("considered", [])
-    for side in decision.get("sides") or [{"side": None, "rule": decision.get("rule")}]:
-        company = {"past": change.previous.company, "current": change.current.company}.get(side["side"] or "")
+def _decision_blocks(decision: Decision, change: JobChange) -> Iterator[Block]:
+    for side in decision.sides or (SideDecision(rule=decision.rule),):
+        company = {"past": change.previous.company, "current": change.current.company}.get(side.side or "")
         title = f"Rule for {escape(company.label, 80)}" if company else "Rule"
-        rule = escape(side.get("sentence") or side["rule"] or "none", 450)
-        yield section(f"*{title}*\n{rule}")
-        candidates = [candidate for candidate in considered if candidate.get("side") == side["side"]]
+        yield section(f"*{title}*\n{escape(side.sentence or side.rule or 'none', 450)}")
+        candidates = [candidate for candidate in decision.considered if candidate.side == side.side]
         yield from sections(["*Checked in this order*", *candidate_lines(candidates, _MOST_CANDIDATES)], section)
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from domain.delivery import NewDelivery
 from domain.job_change.model import JobChange
 from listeners.dialogs.blocks import Block, View, button, context, modal, plain, section
 from listeners.dialogs.mentions import fit_section, mention
+from listeners.messages.actions_view import candidate_lines
 from services.messages.labels import ROLES
 from services.messages.wording import headline
-from services.ownership.rules.labels import candidate_result
 from services.ownership.simulation_report import Difference, SimulatedJobChange, SimulationReport
 from services.slack.mrkdwn import bold, escape
 from services.slack.mrkdwn import plain as plain_text
@@ -68,19 +68,17 @@ def simulate_view(form: SimulationForm) -> View:
 def simulated_blocks(simulated: SimulatedJobChange) -> list[Block]:
     """Who would be notified of one job change, and the candidates that were checked."""
     blocks = [section(fit_section([headline(simulated.change, bold), *_recipients(simulated)]))]
-    trace = simulated.trace
-    if trace is None:
+    decision = simulated.decision
+    if decision is None:
         return blocks
-    for side in trace["sides"]:
+    for side in decision.sides:
         heading = "No rule matched: “Everything else” applies."
-        if side["side"] in _SIDES:
-            heading = f"{_SIDES[side['side']]}: the rule *{escape(side['rule'], 80)}* applies."
-        considered = [candidate for candidate in trace["considered"] if candidate["side"] == side["side"]]
-        rows = enumerate(considered[:MOST_CONSIDERED], 1)
-        lines = [f"{number}. {_candidate_line(candidate)}" for number, candidate in rows]
-        checked = ["Checked in this order:", *lines] if lines else ["No candidates to check."]
-        blocks.append(section(fit_section([heading, *checked])))
-    if notes := trace["notes"]:
+        if side.side in _SIDES:
+            heading = f"{_SIDES[side.side]}: the rule *{escape(side.rule, 80)}* applies."
+        considered = [candidate for candidate in decision.considered if candidate.side == side.side]
+        lines = ["Checked in this order:", *candidate_lines(considered, MOST_CONSIDERED)]
+        blocks.append(section(fit_section([heading, *(lines if considered else ["No candidates to check."])])))
+    if notes := decision.notes:
         blocks.append(
             context(f"Left out, because the app cannot read it in Salesforce: {escape(', '.join(notes), 300)}")
         )
@@ -159,12 +157,6 @@ def _recipient(delivery: NewDelivery) -> str:
     return f"{mention(delivery.destination)} ({ROLES.get(delivery.role, delivery.role)})"
 
 
-def _candidate_line(candidate: dict[str, str | None]) -> str:
-    name = " ".join(filter(None, [candidate["source"], candidate["name"]]))
-    address = f" ({candidate['email']})" if candidate["email"] else ""
-    return f"{escape(name + address, 160)}: {escape(candidate_result(candidate), 200)}"
-
-
 def _difference(difference: Difference) -> Block:
     before, after = difference.before, difference.after
     lines = [
@@ -176,10 +168,5 @@ def _difference(difference: Difference) -> Block:
 
 
 def _by(simulated: SimulatedJobChange) -> str:
-    rules = dict.fromkeys(_rules(simulated))
+    rules = dict.fromkeys(f"“{side.rule}”" for side in simulated.decision.sides) if simulated.decision else ()
     return f", by {' and '.join(escape(rule, 80) for rule in rules)}" if rules else ""
-
-
-def _rules(simulated: SimulatedJobChange) -> Iterator[str]:
-    for side in (simulated.trace or {}).get("sides", ()):
-        yield f"“{side['rule']}”"

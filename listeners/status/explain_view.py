@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
+from domain.decision.record import Decision
 from domain.delivery import MOST_SEARCHED, DeliveryRecord, Explanation, JobChangeRecord, TraceStep
 from domain.job_change.model import JobChange
 from domain.states import Outcome, is_person
@@ -52,7 +52,7 @@ def explained_blocks(explanation: Explanation, reader: str | None) -> list[Block
     return [
         section(news),
         section(f"*Outcome*\n{_outcome(record)}"),
-        *_decided(record.decision or {}),
+        *_decided(record.decision),
         *_titled("*Deliveries*", [_delivery(delivery) for delivery in deliveries[:MOST_DELIVERIES]]),
         *_titled("*History*", history),
         context(f"`{record.id}`, received from {escape(record.source, 80)} {slack_time(record.accepted_at)}"),
@@ -75,11 +75,11 @@ def _outcome(record: JobChangeRecord) -> str:
     return f"{outcome} {slack_time(record.ended_at)}.{reason}"
 
 
-def _decided(decision: Mapping[str, Any]) -> Iterator[Block]:
+def _decided(decision: Decision) -> Iterator[Block]:
     if not decision:
         return
-    yield section(f"*Rule*\n{escape(decision.get('rule') or 'none', 300)}")
-    yield from sections(["*Checked in this order*", *candidate_lines(decision.get("considered", []), MOST_CONSIDERED)])
+    yield section(f"*Rule*\n{escape(decision.rule or 'none', 300)}")
+    yield from sections(["*Checked in this order*", *candidate_lines(decision.considered, MOST_CONSIDERED)])
 
 
 def _delivery(delivery: DeliveryRecord) -> str:

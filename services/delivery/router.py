@@ -8,6 +8,7 @@ from random import random
 
 from sqlalchemy import Connection
 
+from domain.decision.record import Decision, RecordLinks
 from domain.delivery import MissedJobChange
 from domain.errors import PermanentError, TransientError
 from domain.job_change.model import JobChange
@@ -17,8 +18,8 @@ from domain.workspace import Workspace
 from services.journal import UNCOUNTED, Journal
 from services.messages.notices import Notices
 from services.ownership.choice.case import Case, segments_of
-from services.ownership.choice.decide import BatchDecision, Decision, WaitingForSlack
-from services.ownership.choice.delivery_plan import decision_trace, missed_job_changes, plan_deliveries
+from services.ownership.choice.decide import BatchDecision, Choice, WaitingForSlack
+from services.ownership.choice.delivery_plan import decision_of, missed_job_changes, plan_deliveries
 from services.ownership.decider import Decider, Rules, case_of
 from services.ownership.rules.owner_sources import Side
 from services.retry import backoff_ms
@@ -200,33 +201,37 @@ def _read(batch: Batch) -> tuple[list[ReadableJobChange], list[Routed]]:
             readable.append(ReadableJobChange(claimed.id, JobChange.from_stored(claimed.payload or "")))
         except InvalidJobChangeError as error:
             # It was erased meanwhile, or another version stored it.
-            unreadable.append(Routed(claimed.id, {}, (), outcome=Outcome.FAILED, reason=f"it cannot be read: {error}"))
+            unreadable.append(
+                Routed(claimed.id, Decision(), (), outcome=Outcome.FAILED, reason=f"it cannot be read: {error}")
+            )
     return readable, unreadable
 
 
 def _routed(
-    job_change_id: str, case: Case, decision: Decision, workspace: Workspace, rules: Rules, looked_up: LookUp
+    job_change_id: str, case: Case, choice: Choice, workspace: Workspace, rules: Rules, looked_up: LookUp
 ) -> Routed:
-    plan = plan_deliveries(job_change_id, decision, workspace, case.change.signal)
-    trace = decision_trace(decision, plan, rules.version, looked_up.notes)
-    sides = [side | {"segments": _segments(case, side["side"], rules)} for side in trace["sides"]]
-    trace |= {"sides": sides, "links": _links(case.records or PersonRecords(), looked_up.base_url)}
-    return Routed(job_change_id, trace, plan.deliveries, plan.outcome, plan.reason)
+    plan = plan_deliveries(job_change_id, choice, workspace, case.change.signal)
+    decision = decision_of(choice, plan, rules.version, looked_up.notes)
+    decision = decision.with_records(
+        [_segments(case, side.side, rules) for side in choice.choices],
+        _links(case.records or PersonRecords(), looked_up.base_url),
+    )
+    return Routed(job_change_id, decision, plan.deliveries, plan.outcome, plan.reason)
 
 
-def _segments(case: Case, side: Side | None, rules: Rules) -> list[str]:
+def _segments(case: Case, side: Side | None, rules: Rules) -> tuple[str, ...]:
     """Return the segments of this side's account, of those that a rule or a mute refers to."""
     if case.records is None:
-        return []
-    return sorted(segments_of(case.views[side].account, rules.prepared.rule_set.segments) & rules.segments)
+        return ()
+    return tuple(sorted(segments_of(case.views[side].account, rules.prepared.rule_set.segments) & rules.segments))
 
 
-def _links(records: PersonRecords, base_url: str | None) -> dict[str, str | None]:
+def _links(records: PersonRecords, base_url: str | None) -> RecordLinks:
     contact = records.contact
     account = contact.account if contact else records.current_account
     lead = None if contact else records.lead
-    return {
-        "contact": f"{base_url}/{contact.id}" if base_url and contact else None,
-        "lead": f"{base_url}/{lead.id}" if base_url and lead else None,
-        "account": f"{base_url}/{account.id}" if base_url and account else None,
-    }
+    return RecordLinks(
+        contact=f"{base_url}/{contact.id}" if base_url and contact else None,
+        lead=f"{base_url}/{lead.id}" if base_url and lead else None,
+        account=f"{base_url}/{account.id}" if base_url and account else None,
+    )

@@ -8,12 +8,11 @@ from typing import Any
 
 from domain.day_counts import OUTCOME_NAMES, DayCount, RecipientCount
 from domain.delivery import NO_HISTORY, History
-from domain.intake_key import ListedKey
 from domain.job_change.model import JobChange
 from domain.notification_hours import HeldBack, NotificationHours
 from domain.people import Absence
 from domain.salesforce import SalesforceConnection
-from domain.workspace import Workspace
+from domain.workspace import ListedKey, Workspace
 from services.salesforce.health import HealthLine
 
 SHOWN_IN_HOME = 5

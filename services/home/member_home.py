@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
+from domain.decision.record import Decision
 from domain.delivery import SentDelivery
 from domain.errors import PermanentError, TransientError
 from domain.job_change.model import JobChange
@@ -77,7 +77,13 @@ def with_own_address(
 
 def _read(connection: Connection, workspace_id: str, user_id: str, now: int) -> MemberHome:
     recent = histories.recent_deliveries(connection, workspace_id, user_id, now, 0, PAGE_SIZE)
-    names = dict(name for delivery in recent for name in _owner_names(delivery.decision))
+    # The names that owners had in Salesforce at the time, by their addresses.
+    names = {
+        candidate.email.lower(): candidate.name
+        for delivery in recent
+        for candidate in Decision.from_stored(delivery.decision).considered
+        if candidate.email and candidate.name
+    }
     links = owners.linked_by(connection, workspace_id, user_id)
     addresses = {*links, *members.emails_of(connection, workspace_id, user_id)}
     return MemberHome(
@@ -92,13 +98,6 @@ def _read(connection: Connection, workspace_id: str, user_id: str, now: int) -> 
         not_me=tuple(owners.denied_by(connection, workspace_id, user_id)),
         shown_at=now,
     )
-
-
-def _owner_names(decision: str | None) -> Iterator[tuple[str, str]]:
-    """The names that owners had in Salesforce at the time of the decision, by their addresses."""
-    for candidate in json.loads(decision or "{}").get("considered", []):
-        if candidate.get("email") and candidate.get("name"):
-            yield candidate["email"].lower(), candidate["name"]
 
 
 def _page(connection: Connection, workspace_id: str, user_id: str, now: int, skip: int) -> RecentDeliveries:

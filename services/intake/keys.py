@@ -12,7 +12,7 @@ from enum import Enum, auto
 from sqlalchemy import Connection
 
 from domain.audit import AuditEntry
-from domain.intake_key import BEARER, SIGNING, ListedKey
+from domain.workspace import BEARER, SIGNING, ListedKey
 from services.intake.signatures import Signature, secret_of, text_of
 from store import audit
 from store.database import Database

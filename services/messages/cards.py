@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
+from domain.decision.record import Decision
 from domain.delivery import NO_HISTORY, ClaimedDelivery, Handling, History
 from domain.job_change.model import JobChange
 from domain.states import DEFAULT_CHANNEL, HandlingState, Role, is_person
@@ -30,15 +30,15 @@ def card(delivery: ClaimedDelivery, destination: str, history: History = NO_HIST
     change = JobChange.if_readable(delivery.payload)
     if change is None:
         return None
-    links = json.loads(delivery.decision or "{}").get("links", {})
+    links = Decision.from_stored(delivery.decision).links
     states = (handling.state for handling in history.handlings if handling.delivery_id == delivery.id)
     return Card(
         job_change=change,
         reason=delivery.reason,
         role=Role(delivery.role),
         delivery_id=delivery.id,
-        contact_url=links.get("contact") or links.get("lead"),
-        account_url=links.get("account"),
+        contact_url=links.contact or links.lead,
+        account_url=links.account,
         is_test=change.is_test,
         side=cast("Side", delivery.side) if delivery.side in _SIDES else None,
         notes=tuple(_notes(history, delivery.id, destination))[-MOST_NOTES:],

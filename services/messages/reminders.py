@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from random import random
 from typing import cast
 
+from domain.decision.record import BOTH, Decision
 from domain.delivery import NewDelivery
 from domain.errors import PermanentError, TransientError
 from domain.job_change.model import JobChange
@@ -189,9 +189,9 @@ class ReminderSender:
 def _is_muted(reminder: Reminder, change: JobChange, muted: Collection[str], required: Collection[str]) -> bool:
     """Whether the reader has muted it since it was sent. If both sides were notified, both must be muted."""
     kinds = {change.signal.value, change.change_type.value}
-    sides = json.loads(reminder.decision or "{}").get("sides", [])
-    own_sides = [side for side in sides if reminder.side in {"both", side["side"]}]
-    segments = [{f"{SEGMENT}{segment}" for segment in side.get("segments", ())} for side in own_sides]
+    sides = Decision.from_stored(reminder.decision).sides
+    own_sides = [side for side in sides if reminder.side in {BOTH, side.side}]
+    segments = [{f"{SEGMENT}{segment}" for segment in side.segments} for side in own_sides]
     if kinds.union(*segments) & frozenset(required):
         return False
     in_muted_segments = bool(segments) and all(names & frozenset(muted) for names in segments)

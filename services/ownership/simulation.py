@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from domain.errors import PermanentError
 from domain.job_change.model import JobChange
@@ -16,7 +15,7 @@ from services.intake.files.formats import detect_format
 from services.intake.files.rows import open_rows
 from services.intake.senders.row_mapping import RowMapping
 from services.ownership.choice.decide import WaitingForSlack
-from services.ownership.choice.delivery_plan import DeliveryPlan, decision_trace, plan_deliveries
+from services.ownership.choice.delivery_plan import decision_of, plan_deliveries
 from services.ownership.decider import Decider, Rules, case_of
 from services.ownership.rules.rule_set import RuleSet
 from services.ownership.simulation_report import Difference, SimulatedJobChange, SimulationReport
@@ -114,13 +113,10 @@ class Simulation:
                         simulated.append(SimulatedJobChange(key, change, waits=True))
                         continue
                     plan = plan_deliveries(key, choice, workspace, change.signal)
-                    trace = decision_trace(choice, plan, rule_set.version, sorted(unreadable))
-                    simulated.append(_simulated(key, change, plan, trace))
+                    record = decision_of(choice, plan, rule_set.version, sorted(unreadable))
+                    reason = plan.reason or record.reason
+                    simulated.append(SimulatedJobChange(key, change, plan.deliveries, reason, record))
         return results
-
-
-def _simulated(key: str, change: JobChange, plan: DeliveryPlan, trace: Mapping[str, Any]) -> SimulatedJobChange:
-    return SimulatedJobChange(key, change, plan.deliveries, plan.reason or trace["reason"], trace)
 
 
 def _outcome(simulated: SimulatedJobChange) -> tuple[bool, frozenset[tuple[str, str]]]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from domain.decision.record import Decision
 from domain.delivery import NewDelivery
 from domain.job_change.model import JobChange
 
@@ -13,7 +12,7 @@ from domain.job_change.model import JobChange
 @dataclass(frozen=True)
 class SimulatedJobChange:
     """
-    The deliveries that one job change would have, and the trace that would be stored.
+    The deliveries that one job change would have, and the decision that would be stored.
 
     `waits` is true if Slack cannot look a candidate up now. Without deliveries, nobody would be notified; `reason` says
     why.
@@ -23,7 +22,7 @@ class SimulatedJobChange:
     change: JobChange
     deliveries: tuple[NewDelivery, ...] = ()
     reason: str | None = None
-    trace: Mapping[str, Any] | None = None
+    decision: Decision | None = None
     waits: bool = False
 
 

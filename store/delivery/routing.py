@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from sqlalchemy import Connection, bindparam, exists, or_, select, update
 
+from domain.decision.record import Decision
 from domain.delivery import NewDelivery, TraceStep
 from domain.states import Outcome, Step
 from store.delivery.deliveries import add_deliveries
@@ -49,7 +48,7 @@ class Routed:
     """A decided job change: its deliveries, or without any how it ended at once."""
 
     job_change_id: str
-    decision: Mapping[str, Any]
+    decision: Decision
     deliveries: tuple[NewDelivery, ...]
     outcome: str | None = None
     reason: str | None = None
@@ -171,7 +170,7 @@ def _routed_values(routed: Routed, now: int) -> dict[str, object]:
     return {
         "of_job_change": routed.job_change_id,
         "now": now,
-        "new_decision": json.dumps(routed.decision),
+        "new_decision": routed.decision.to_stored(),
         "new_outcome": routed.outcome,
         "new_reason": routed.reason,
         "ended": now if routed.outcome else None,

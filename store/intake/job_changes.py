@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, select
 from uuid6 import uuid7
 
+from domain.decision.record import Decision
 from domain.delivery import DeliveryRecord, JobChangeRecord, TraceStep
 from domain.states import DEFAULT_CHANNEL, DeliveryState, Outcome, Step
 from store.database import DatabaseUnavailableError, insert_missing
@@ -145,9 +145,8 @@ def find(connection: Connection, workspace_id: str, job_change_id: str) -> JobCh
         return None
     rows = connection.execute(_deliveries, {"of_job_change": job_change_id})
     delivery_records = [DeliveryRecord(*delivery) for delivery in rows]
-    decision = json.loads(row.decision) if row.decision else None
     job_change = JobChangeRecord(
-        **dict(row._mapping) | {"decision": decision},  # noqa: SLF001 - its documented API
+        **dict(row._mapping) | {"decision": Decision.from_stored(row.decision)},  # noqa: SLF001 - its documented API
         deliveries=delivery_records,
         trace=steps_of(connection, job_change_id),
     )
@@ -158,9 +157,7 @@ def _steps_of_rows(job_change: JobChangeRecord) -> Iterator[TraceStep]:
     """Yield the steps that the rows of a job change tell. How it ended is one only if its trace does not say so."""
     yield TraceStep(job_change.id, job_change.accepted_at, Step.ACCEPTED, f"from {job_change.source}")
     if job_change.routed_at is not None:
-        yield TraceStep(
-            job_change.id, job_change.routed_at, Step.ROUTED, str((job_change.decision or {}).get("rule", ""))
-        )
+        yield TraceStep(job_change.id, job_change.routed_at, Step.ROUTED, job_change.decision.rule)
     for delivery in job_change.deliveries:
         if delivery.state == DeliveryState.DELIVERED and delivery.settled_at is not None:
             where = "the default channel" if delivery.destination == DEFAULT_CHANNEL else delivery.destination

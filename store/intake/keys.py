@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from domain.intake_key import StoredKey
+from domain.workspace import StoredKey
 from store.schema import intake_keys, workspaces
 from store.slack.workspaces import takes_job_changes
 

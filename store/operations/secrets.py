@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Column, Connection, Table, select, true, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from domain.intake_key import SIGNING
+from domain.workspace import SIGNING
 from store.encryption import Cipher, WrongKeyError
 from store.schema import intake_keys, salesforce_apps, salesforce_attempts, salesforce_connections
 from store.slack.sdk_stores import SECRET_COLUMNS, bots, installations

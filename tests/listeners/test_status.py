@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from domain.decision.record import Decision
 from domain.delivery import DeliveryRecord, Explanation, FailedJobChange, JobChangeRecord, NewDelivery, TraceStep
 from domain.job_change.model import TEST_SOURCE
 from domain.states import Role
@@ -329,10 +330,9 @@ def job_change_record(**changes: object) -> JobChangeRecord:
         "reason": LIVE,
         "attempts": 1,
         "last_error": LIVE,
-        "decision": {
-            "rule": LIVE,
-            "considered": [{"source": LIVE, "name": LIVE, "email": LIVE, "result": LIVE}] * 99,
-        },
+        "decision": Decision.model_validate(
+            {"rule": LIVE, "considered": [{"source": LIVE, "name": LIVE, "email": LIVE, "result": LIVE}] * 99}
+        ),
         "deliveries": [DeliveryRecord("U1", "dri", LIVE, "buried", 3, LIVE, SOMEDAY, "D1", "1.1")] * 99,
         "trace": [TraceStep("jc", SOMEDAY, LIVE, LIVE)] * 99,
     }
@@ -348,7 +348,7 @@ def job_change_record(**changes: object) -> JobChangeRecord:
         ({"outcome": "muted", "sent_to": None}, "Sent to nobody <!date"),
         ({"ended_at": None, "outcome": None}, "Waiting to be sent. Last error:"),
         ({"ended_at": None, "outcome": None, "routed_at": None}, "Waiting for its DRI to be found."),
-        ({"decision": None, "deliveries": [], "trace": [], "reason": None}, "Sent to the DRI"),
+        ({"decision": Decision(), "deliveries": [], "trace": [], "reason": None}, "Sent to the DRI"),
     ],
 )
 @pytest.mark.parametrize("change", [SAMPLES["new company"], None])

@@ -16,7 +16,7 @@ from random import Random
 import pytest
 from standardwebhooks import Webhook
 
-from domain.intake_key import SIGNING
+from domain.workspace import SIGNING
 from services.intake.signatures import text_of
 from tests.security.two_workspaces import TwoWorkspaces, open_two_workspaces
 from tests.world import sample_job_change

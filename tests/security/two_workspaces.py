@@ -12,8 +12,8 @@ from typing import Any
 from slack_sdk.oauth.installation_store import Installation
 from sqlalchemy import Connection, select
 
-from domain.intake_key import BEARER
 from domain.salesforce import NewSource
+from domain.workspace import BEARER
 from listeners.dialogs.blocks import plain
 from listeners.dialogs.metadata import ViewSigner
 from sandbox.slack.shapes import view_json

@@ -7,6 +7,7 @@ import logging
 
 import pytest
 
+from domain.decision.record import Decision
 from domain.delivery import ClaimedDelivery, NewDelivery
 from domain.states import Role
 from services.journal import Journal
@@ -67,12 +68,12 @@ def new(role: str) -> NewDelivery:
 @pytest.mark.parametrize(
     ("routed", "outcome"),
     [
-        (Routed("jc-1", {}, (new(Role.DRI), new(Role.COPY))), "dri"),
-        (Routed("jc-1", {}, (new(Role.FALLBACK), new(Role.DRI))), "dri"),
-        (Routed("jc-1", {}, (new(Role.FALLBACK),)), "default_channel"),
-        (Routed("jc-1", {}, (new(Role.CHANNEL),)), "channel"),
-        (Routed("jc-1", {}, (), "muted", "Dana mutes it"), "muted"),
-        (Routed("jc-1", {}, (), "buried", "it cannot be read"), "failed"),
+        (Routed("jc-1", Decision(), (new(Role.DRI), new(Role.COPY))), "dri"),
+        (Routed("jc-1", Decision(), (new(Role.FALLBACK), new(Role.DRI))), "dri"),
+        (Routed("jc-1", Decision(), (new(Role.FALLBACK),)), "default_channel"),
+        (Routed("jc-1", Decision(), (new(Role.CHANNEL),)), "channel"),
+        (Routed("jc-1", Decision(), (), "muted", "Dana mutes it"), "muted"),
+        (Routed("jc-1", Decision(), (), "buried", "it cannot be read"), "failed"),
     ],
 )
 def test_a_routing_outcome_is_logged_without_its_reason(measures, caplog, routed, outcome):

@@ -8,6 +8,7 @@ import json
 import pytest
 from sqlalchemy import event, func, select
 
+from domain.decision.record import Decision
 from domain.delivery import NewDelivery
 from domain.states import Role
 from store.database import Database
@@ -147,13 +148,15 @@ async def test_a_job_change_is_found_with_its_decision_deliveries_and_steps(data
     [added] = await database.run(job_changes.add, [new("a")])
     before = await database.run(job_changes.find, "T1", added.id)
     batch = await database.run(routing.claim, SOMEDAY, 30_000)
-    routed = Routed(added.id, {"chosen": "Dana"}, (NewDelivery(added.id, "U_DANA", Role.DRI, "You own it."),))
+    routed = Routed(
+        added.id, Decision(rule="One", chosen="Dana"), (NewDelivery(added.id, "U_DANA", Role.DRI, "You own it."),)
+    )
     await database.run(routing.settle, batch, [routed], [], SOMEDAY)
 
     found = await database.run(job_changes.find, "T1", added.id)
 
-    assert (before.state, before.decision, before.deliveries) == ("accepted", None, [])
-    assert (found.state, found.decision, found.accepted_at) == ("routed", {"chosen": "Dana"}, SOMEDAY)
+    assert (before.state, bool(before.decision), before.deliveries) == ("accepted", False, [])
+    assert (found.state, found.decision, found.accepted_at) == ("routed", Decision(rule="One", chosen="Dana"), SOMEDAY)
     [delivery] = found.deliveries
     assert (delivery.destination, delivery.role, delivery.reason, delivery.state) == (
         "U_DANA",
@@ -173,7 +176,7 @@ async def test_a_job_change_that_waits_for_salesforce_says_why(database):
     assert [one.last_error for one in found] == ["503", None]
 
     batch = await database.run(routing.claim, SOMEDAY + 1_000, 30_000)
-    routed = Routed(waiting.id, {}, (NewDelivery(waiting.id, "U_DANA", Role.DRI, "You own it."),))
+    routed = Routed(waiting.id, Decision(), (NewDelivery(waiting.id, "U_DANA", Role.DRI, "You own it."),))
     await database.run(routing.settle, batch, [routed], [], SOMEDAY)
 
     assert (await database.run(job_changes.find, "T1", waiting.id)).last_error is None
@@ -183,7 +186,7 @@ async def test_a_delivered_job_change_says_where(database):
     """Channel and timestamp identify the message in Slack."""
     [added] = await database.run(job_changes.add, [new("a")])
     batch = await database.run(routing.claim, SOMEDAY, 30_000)
-    routed = Routed(added.id, {}, (NewDelivery(added.id, "U_DANA", Role.DRI, "You own it."),))
+    routed = Routed(added.id, Decision(), (NewDelivery(added.id, "U_DANA", Role.DRI, "You own it."),))
     await database.run(routing.settle, batch, [routed], [], SOMEDAY)
     [post] = await database.run(claim)
     await database.run(posts.settle, [posts.Sent(post, SOMEDAY, "D1", "1.2")])

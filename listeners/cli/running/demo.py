@@ -19,7 +19,7 @@ from aiohttp import web
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from domain.audit import OPERATOR
-from domain.intake_key import SIGNING
+from domain.workspace import SIGNING
 from listeners.cli.running.demo_view import Row, Urls, closing, results_table
 from listeners.cli.running.preparing import prepared
 from listeners.cli.running.serving import Parts, running

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from domain.decision.record import NOTIFIED, ConsideredCandidate
 from services.ownership.choice.availability import (
     Availability,
     BatchState,
@@ -16,26 +17,9 @@ from services.ownership.choice.candidates import Candidate, RuleContext, named_p
 from services.ownership.choice.pools import PoolState, Turn
 from services.ownership.choice.reasons import catch_all_problems, no_dri_found, third_person_reason
 from services.ownership.choice.resolve import find_candidate
-from services.ownership.rules.labels import NOTIFIED
 from services.ownership.rules.owner_sources import NamedChannel, Pool, Side, Source
 from services.ownership.rules.rule_set import CATCH_ALL, Rule
 from services.ownership.rules.rule_set import Pool as RoundRobin
-
-
-@dataclass(frozen=True)
-class Considered:
-    """
-    A candidate with its result, as the trace stores it.
-
-    `side` None belongs to the catch-all. `match` says how a chosen candidate was matched to a Slack user.
-    """
-
-    side: Side | None
-    source: str
-    name: str | None
-    email: str | None
-    result: str
-    match: str | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +36,7 @@ class SideChoice:
 
     side: Side | None
     rule: Rule
-    considered: tuple[Considered, ...]
+    considered: tuple[ConsideredCandidate, ...]
     reason: str
     name: str | None = None
     recipients: tuple[str, ...] = ()
@@ -75,8 +59,8 @@ class SideChoice:
             self.side,
             self.rule,
             tuple(
-                replace(row, result=f"not notified, because the rule notifies {recipient}", match=None)
-                if row.result == NOTIFIED
+                row.model_copy(update={"result": f"not notified, because the rule notifies {recipient}", "match": None})
+                if row.is_notified
                 else row
                 for row in self.considered
             ),
@@ -104,7 +88,7 @@ class ChainWalk:
     earlier_turns: Mapping[str, str]
 
     def __post_init__(self) -> None:
-        self.considered: list[Considered] = []
+        self.considered: list[ConsideredCandidate] = []
         self.above: list[Candidate] = []
         self.unmatched: list[Candidate] = []
         self.problems: list[str] = []
@@ -264,8 +248,16 @@ class ChainWalk:
     def _add_result(self, candidate: Candidate, result: str) -> None:
         match = self.availability.match(candidate) if result == NOTIFIED and not candidate.channel else None
         email = candidate.email or candidate.person_id
-        row = Considered(self.context.side, candidate.source, candidate.name, email, result, match)
-        self.considered.append(row)
+        self.considered.append(
+            ConsideredCandidate(
+                side=self.context.side,
+                source=candidate.source,
+                name=candidate.name,
+                email=email,
+                result=result,
+                match=match,
+            )
+        )
 
     def _problems(self) -> list[str]:
         """Why nobody was chosen. Missing records are named only if there is no other reason."""

@@ -22,7 +22,7 @@ from services.ownership.rules.rule_set import CATCH_ALL, TEST_RULE, Rule, RuleSe
 
 
 @dataclass(frozen=True)
-class Decision:
+class Choice:
     """
     A choice for each side that a rule matched; if none did, the catch-all's choice.
 
@@ -60,14 +60,12 @@ class BatchDecision:
     `pools` holds the state, as JSON, of each pool that took a turn. `assignments` are new holders of sticky accounts.
     """
 
-    choices: Mapping[str, Decision | WaitingForSlack]
+    choices: Mapping[str, Choice | WaitingForSlack]
     pools: Mapping[str, str]
     assignments: tuple[PoolAssignment, ...]
 
 
-def decide(
-    case: Case, rules: PreparedRules, availability: Availability, batch: BatchState
-) -> Decision | MissingLookups:
+def decide(case: Case, rules: PreparedRules, availability: Availability, batch: BatchState) -> Choice | MissingLookups:
     """Decide who is notified of a job change, or return what must be looked up first."""
     choices, lookups = list[SideChoice](), MissingLookups()
     for side, rule in _matching_rules(case, rules):
@@ -80,7 +78,7 @@ def decide(
             continue
         choices.append(choice)
         batch = batch.after(choice.turns, frozenset(), rules.rule_set)
-    return lookups or Decision(_once_for_each_rule(choices), case.labels)
+    return lookups or Choice(_once_for_each_rule(choices), case.labels)
 
 
 def _once_for_each_rule(choices: Sequence[SideChoice]) -> tuple[SideChoice, ...]:
@@ -115,14 +113,14 @@ def decide_batch(
     availability: Availability,
     batch: BatchState,
     waiting: Collection[str],
-) -> tuple[dict[str, Decision | WaitingForSlack], dict[str, MissingLookups], BatchState]:
+) -> tuple[dict[str, Choice | WaitingForSlack], dict[str, MissingLookups], BatchState]:
     """
     Decide the cases in order, without those that are `waiting` for Slack.
 
     Returns the decisions, the lookups that are missing, and the state after the batch. If lookups are missing, the
     whole batch is decided again once they are known.
     """
-    choices: dict[str, Decision | WaitingForSlack] = {}
+    choices: dict[str, Choice | WaitingForSlack] = {}
     lookups: dict[str, MissingLookups] = {}
     for key, case in cases.items():
         if key in waiting:
@@ -149,7 +147,7 @@ def waiting_for_slack(
 
 
 def batch_decision(
-    choices: Mapping[str, Decision | WaitingForSlack], rules: RuleSet, before: BatchState, after: BatchState
+    choices: Mapping[str, Choice | WaitingForSlack], rules: RuleSet, before: BatchState, after: BatchState
 ) -> BatchDecision:
     """The decisions with the changes between the states before and after the batch."""
     changed = {name: state for name, state in after.pools.items() if state != before.pools.get(name)}

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
+from domain.decision.record import BOTH, DecidedDestination, Decision, SideDecision
 from domain.delivery import MissedJobChange, NewDelivery
 from domain.states import DEFAULT_CHANNEL, Role
 from domain.workspace import Workspace
 from services.ownership.choice.candidates import Candidate
 from services.ownership.choice.chain import SideChoice
-from services.ownership.choice.decide import Decision
+from services.ownership.choice.decide import Choice
 from services.ownership.choice.reasons import join_reasons
 from services.ownership.rules.descriptions import DisplayNames, describe_rule
 from services.ownership.rules.rule_set import CATCH_ALL, TEST_RULE
-
-BOTH = "both"
-"""The side of a delivery that concerns both."""
 
 MUTED = "muted"
 
@@ -38,31 +35,31 @@ class DeliveryPlan:
         return frozenset(delivery.destination for delivery in self.deliveries if delivery.role == Role.DRI)
 
 
-def plan_deliveries(job_change_id: str, decision: Decision, workspace: Workspace, signal: str) -> DeliveryPlan:
+def plan_deliveries(job_change_id: str, chosen: Choice, workspace: Workspace, signal: str) -> DeliveryPlan:
     """Plan one delivery for each destination, from the choices and the workspace's preferences."""
     channel = workspace.channel_of(signal)
     planned = [
         replace(delivery, destination=DEFAULT_CHANNEL)
         if delivery.destination == workspace.default_channel_id
         else delivery
-        for choice in decision.choices
+        for choice in chosen.choices
         if not choice.is_silent
         for delivery in _deliveries_of(job_change_id, choice, workspace, channel)
     ]
     to_dris = [delivery for delivery in planned if delivery.role == Role.DRI]
-    if to_dris and _is_copied(decision, workspace, channel):
-        direct = [choice for choice in decision.choices if choice.recipients and choice.rule.deliver.to != "channel"]
+    if to_dris and _is_copied(chosen, workspace, channel):
+        direct = [choice for choice in chosen.choices if choice.recipients and choice.rule.deliver.to != "channel"]
         reason = " ".join(dict.fromkeys(_notified_directly(choice) for choice in direct))
         side = _common_side(delivery.side for delivery in to_dris)
         planned.append(NewDelivery(job_change_id, channel, Role.COPY, reason, side))
     if not planned:
-        return DeliveryPlan((), MUTED, " ".join(dict.fromkeys(choice.reason for choice in decision.choices)))
+        return DeliveryPlan((), MUTED, " ".join(dict.fromkeys(choice.reason for choice in chosen.choices)))
     return DeliveryPlan(tuple(_merged(planned)))
 
 
-def _is_copied(decision: Decision, workspace: Workspace, channel: str) -> bool:
+def _is_copied(chosen: Choice, workspace: Workspace, channel: str) -> bool:
     """Whether the channel also gets what is sent to DRIs. Without a default channel it does not."""
-    if workspace.channel_gets != "everything" or any(choice.rule is TEST_RULE for choice in decision.choices):
+    if workspace.channel_gets != "everything" or any(choice.rule is TEST_RULE for choice in chosen.choices):
         return False
     return channel != DEFAULT_CHANNEL or workspace.default_channel_id is not None
 
@@ -118,42 +115,35 @@ def _common_side(sides: Iterable[str | None]) -> str | None:
     return distinct.pop() if len(distinct) == 1 else BOTH
 
 
-def decision_trace(decision: Decision, plan: DeliveryPlan, version: int, notes: Iterable[str]) -> dict[str, Any]:
-    """
-    The trace that is stored with the job change and shown by `explain`.
-
-    `version` is that of the rules; 0 means that none were published. `sides` has an entry for each choice, `considered`
-    has every candidate in order.
-    """
-    choices = decision.choices
-    names = DisplayNames(labels=decision.labels)
-    return {
-        "rules_version": version,
-        "rule": "; ".join(dict.fromkeys(choice.rule.name for choice in choices)),
-        "considered": [asdict(row) for choice in choices for row in choice.considered],
-        "chosen": ", ".join(choice.name or "" for choice in choices if choice.recipients) or None,
-        "reason": join_reasons(choice.reason for choice in choices if not choice.is_silent),
-        "sides": [_side_trace(choice, names) for choice in choices],
-        "destinations": [
-            {"destination": delivery.destination, "role": delivery.role, "side": delivery.side}
+def decision_of(chosen: Choice, plan: DeliveryPlan, rules_version: int, notes: Iterable[str]) -> Decision:
+    """The decision as it is stored with the job change, still without its segments and links."""
+    names = DisplayNames(labels=chosen.labels)
+    sides = chosen.choices
+    return Decision(
+        rules_version=rules_version,
+        rule="; ".join(dict.fromkeys(side.rule.name for side in sides)),
+        considered=tuple(candidate for side in sides for candidate in side.considered),
+        chosen=", ".join(side.name or "" for side in sides if side.recipients) or None,
+        reason=join_reasons(side.reason for side in sides if not side.is_silent),
+        sides=tuple(
+            SideDecision(
+                side=side.side,
+                rule=side.rule.name,
+                sentence=f"{'Everything else: ' if side.rule is CATCH_ALL else ''}{describe_rule(side.rule, names)}",
+                chosen=side.name if side.recipients or side.channel else None,
+                reason=side.reason,
+            )
+            for side in sides
+        ),
+        destinations=tuple(
+            DecidedDestination(destination=delivery.destination, role=delivery.role, side=delivery.side)
             for delivery in plan.deliveries
-        ],
-        "notes": list(notes),
-    }
+        ),
+        notes=tuple(notes),
+    )
 
 
-def _side_trace(choice: SideChoice, names: DisplayNames) -> Mapping[str, Any]:
-    description = describe_rule(choice.rule, names)
-    return {
-        "side": choice.side,
-        "rule": choice.rule.name,
-        "sentence": f"Everything else: {description}" if choice.rule is CATCH_ALL else description,
-        "chosen": choice.name if choice.recipients or choice.channel else None,
-        "reason": choice.reason,
-    }
-
-
-def missed_job_changes(job_change_id: str, decision: Decision) -> list[MissedJobChange]:
+def missed_job_changes(job_change_id: str, chosen: Choice) -> list[MissedJobChange]:
     """
     What owners without a Slack user missed, so that it can be sent to them once an admin has linked them.
 
@@ -163,7 +153,7 @@ def missed_job_changes(job_change_id: str, decision: Decision) -> list[MissedJob
         MissedJobChange(
             owner, job_change_id, candidate.name or owner, choice.result_of(candidate), candidate.why, choice.side
         )
-        for choice in decision.choices
+        for choice in chosen.choices
         if not choice.recipients
         for candidate in choice.unmatched
         if (owner := _link_key(candidate))

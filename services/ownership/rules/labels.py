@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from domain.decision.record import ConsideredCandidate
 from services.ownership.rules.owner_sources import OfOpportunity
 
 OPPORTUNITY: Mapping[OfOpportunity, str] = {
@@ -18,9 +19,6 @@ _MATCHES = {
     "by the e-mail address": "matched by email",
     "by the other e-mail field": "matched by the other email field",
 }
-
-NOTIFIED = "told"
-"""The stored result of a candidate who was notified. Every other result says why the candidate was skipped."""
 
 
 def field_label(field: str, labels: Mapping[str, str] | None = None) -> str:
@@ -38,11 +36,11 @@ def field_label(field: str, labels: Mapping[str, str] | None = None) -> str:
     return _CAMEL.sub(" ", (rest or namespace).replace("_", " ")).strip() or name
 
 
-def candidate_result(considered: Mapping[str, str | None]) -> str:
-    """The result of a candidate of a stored trace: "notified (matched by email)", or why they were skipped."""
-    if considered["result"] != NOTIFIED:
-        return str(considered["result"])
-    match = considered.get("match")  # traces of earlier versions have none
+def candidate_result(candidate: ConsideredCandidate) -> str:
+    """ "notified (matched by email)", or why they were skipped."""
+    if not candidate.is_notified:
+        return candidate.result
+    match = candidate.match
     if not match:
         return "notified"
     return f"notified ({_MATCHES.get(match) or (f'matched {match}' if match.startswith('by ') else match)})"

@@ -22,7 +22,7 @@ from cryptography.fernet import Fernet
 from slack_sdk.oauth.installation_store import Installation
 from sqlalchemy import Connection
 
-from domain.intake_key import BEARER
+from domain.workspace import BEARER
 from sandbox.salesforce import SalesforceSandbox
 from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Team, User

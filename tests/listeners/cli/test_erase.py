@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, insert, select, text, update
 
+from domain.decision.record import Decision
 from domain.delivery import NewDelivery
 from domain.people import Member
 from domain.states import Role
@@ -36,7 +37,9 @@ from tests.store.sample_rows import add_workspace, claim, delivery_states
 ROOT = Path(__file__).parents[3]
 ADA = {"full_name": "Ada Smith", "emails": ["ada@globex.com"], "linkedin_url": "https://www.linkedin.com/in/ada"}
 BOB = {"full_name": "Bob Jones", "emails": ["bob@initech.example"]}
-DECISION = {"considered": [{"source": "contact owner", "name": "Dana Reyes", "email": "dana@acme.example"}]}
+DECISION = Decision.model_validate(
+    {"considered": [{"source": "contact owner", "name": "Dana Reyes", "email": "dana@acme.example"}]}
+)
 
 
 @pytest.fixture
@@ -120,7 +123,7 @@ def test_waiting_deliveries_are_canceled(operator):
     operator.types("erase", "--email", "ada@globex.com", "--yes")
 
     after = found(operator, ada)
-    assert (after.outcome, after.reason, after.decision) == ("muted", "erased by the operator", None)
+    assert (after.outcome, after.reason, bool(after.decision)) == ("muted", "erased by the operator", False)
     assert [delivery.state for delivery in after.deliveries] == ["buried"]
     assert [delivery.reason for delivery in after.deliveries] == [""]
     assert after.trace[-1].step == "erased"
@@ -147,7 +150,7 @@ def test_the_outcome_of_a_delivered_job_change_is_kept(operator):
     operator.types("erase", "--email", "ada@globex.com", "--yes")
 
     after = found(operator, ada)
-    assert (after.outcome, after.sent_to, after.decision) == ("delivered", "dri", None)
+    assert (after.outcome, after.sent_to, bool(after.decision)) == ("delivered", "dri", False)
     assert "1 message. Only" in operator.err
 
 

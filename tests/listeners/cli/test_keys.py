@@ -10,8 +10,8 @@ from cryptography.fernet import Fernet
 from slack_sdk.oauth.installation_store import Installation
 from sqlalchemy import insert, select
 
-from domain.intake_key import BEARER, SIGNING
 from domain.salesforce import WEB_SERVER, SalesforceApp, SalesforceConnection
+from domain.workspace import BEARER, SIGNING
 from services.intake.keys import IntakeKeys
 from store.database import Database
 from store.encryption import Cipher, EncryptedText, WrongKeyError

@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from app import build
 from domain.audit import OPERATOR, AuditEntry
+from domain.decision.record import Decision
 from domain.delivery import NewDelivery
 from domain.people import Member
 from domain.states import Role
@@ -83,7 +84,8 @@ def fail(connection, key="one"):
     job_change_id = accept(connection, key)
     batch = routing.claim(connection, SOMEDAY, 30_000)
     delivery = NewDelivery(job_change_id, "U_DANA", Role.DRI, "You own Initech in Salesforce.")
-    decision = {"rule": "contact owner, else account owner", "considered": CONSIDERED}
+    rule = "contact owner, else account owner"
+    decision = Decision.model_validate({"rule": rule, "considered": CONSIDERED})
     routing.settle(connection, batch, [Routed(job_change_id, decision, (delivery,))], [], SOMEDAY)
     settle(connection, [Failed(post, SOMEDAY, "it was refused") for post in claim(connection, SOMEDAY + 2_000)])
     return job_change_id
@@ -94,7 +96,7 @@ def deliver(connection):
     job_change_id = accept(connection)
     batch = routing.claim(connection, SOMEDAY, 30_000)
     delivery = NewDelivery(job_change_id, "U_DANA", Role.DRI, "You own Initech in Salesforce.")
-    decision = {"rule": "contact owner", "considered": []}
+    decision = Decision(rule="contact owner")
     routing.settle(connection, batch, [Routed(job_change_id, decision, (delivery,))], [], SOMEDAY)
     settle(connection, [Sent(post, SOMEDAY + 2_000, "D1", "1.1") for post in claim(connection, SOMEDAY + 2_000)])
     return job_change_id

@@ -15,9 +15,8 @@ from domain.day_counts import (
     DayCount,
     RecipientCount,
 )
-from domain.intake_key import ListedKey
 from domain.salesforce import WEB_SERVER, SalesforceConnection
-from domain.workspace import Workspace
+from domain.workspace import ListedKey, Workspace
 from services.home.home_state import (
     HomeState,
     MemberHome,

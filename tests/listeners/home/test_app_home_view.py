@@ -10,8 +10,8 @@ import pytest
 
 from domain.day_counts import RecipientCount
 from domain.delivery import FailedJobChange
-from domain.intake_key import ListedKey
 from domain.preferences import WorkspaceLimits
+from domain.workspace import ListedKey
 from listeners.dialogs.blocks import loading_view, message_view
 from listeners.dialogs.home_tab import seen_version
 from listeners.home.admin_dialogs_view import chosen_limits, limits_view, signal_channels_view, top_recipients_view

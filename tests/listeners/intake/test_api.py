@@ -19,7 +19,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy import update
 from standardwebhooks import Webhook
 
-from domain.intake_key import BEARER, SIGNING
+from domain.workspace import BEARER, SIGNING
 from listeners.http.metrics import Metrics
 from listeners.http.server import create_runner
 from listeners.intake import api

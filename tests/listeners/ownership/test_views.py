@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.audit import AuditEntry
+from domain.decision.record import Decision
 from domain.delivery import NewDelivery
 from domain.job_change.model import JobChange
 from domain.people import OwnerLink, OwnerMatching, UnmatchedOwner
@@ -247,9 +248,9 @@ def test_the_simulation():
     """There are long reasons, many candidates and many differences."""
     considered = [{"side": "past", "source": LIVE, "name": LIVE, "email": LIVE, "result": LIVE * 3}] * 40
     sides = [{"side": side, "rule": NAME} for side in ("past", "current", None)]
-    trace = {"considered": considered, "sides": sides, "notes": [LIVE] * 30}
+    decision = Decision.model_validate({"considered": considered, "sides": sides, "notes": [LIVE] * 30})
     deliveries = tuple(NewDelivery("j", f"U01234567{n:02}", Role.DRI, LIVE * 10, "past") for n in range(40))
-    simulated = SimulatedJobChange("j", CHANGE, deliveries, "because", trace)
+    simulated = SimulatedJobChange("j", CHANGE, deliveries, "because", decision)
     latest = [(f"id-{number}", CHANGE) for number in range(50)]
     results = [
         simulated_blocks(simulated),

@@ -63,8 +63,8 @@ async def test_a_dead_direct_message_falls_back_to_the_default_channel(world, da
     assert len(world.direct_messages("Dana Reyes")) == 1
     assert "No DRI could be notified" in world.channel_messages("job-changes")[0].text
     assert (await world.outcome(job_change_id))[:2] == ("delivered", "channel")
-    (considered,) = (await world.find(job_change_id)).decision["considered"]
-    assert considered["result"].startswith("could not be notified: ")
+    (considered,) = (await world.find(job_change_id)).decision.considered
+    assert considered.result.startswith("could not be notified: ")
 
 
 @pytest.mark.parametrize("error", ["missing_scope", "messages_tab_disabled", "not_allowed_token_type"])

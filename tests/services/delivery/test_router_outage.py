@@ -63,7 +63,7 @@ async def test_they_wait_for_a_quarter_of_an_hour_and_no_longer(world, channel):
     assert SALESFORCE_DOWN in message.text
     found = await world.find(first)
     assert (found.outcome, found.sent_to) == ("delivered", "channel")
-    assert found.decision["notes"] == ["Salesforce was not available: Salesforce returned error 503"]
+    assert found.decision.notes == ("Salesforce was not available: Salesforce returned error 503",)
 
 
 async def test_salesforce_is_not_called_while_its_daily_limit_is_waited_for(world, channel):

@@ -9,7 +9,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy import select
 from standardwebhooks import Webhook
 
-from domain.intake_key import BEARER, SIGNING
+from domain.workspace import BEARER, SIGNING
 from services.intake.keys import CACHED_MS, Credentials, IntakeKeys, KeyCheck
 from services.intake.signatures import Signature
 from store import audit

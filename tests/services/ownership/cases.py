@@ -9,7 +9,7 @@ from domain.people import NOT_IN_SLACK, Member
 from services.ownership.choice.availability import Availability, BatchState
 from services.ownership.choice.case import Case
 from services.ownership.choice.conditions import PreparedRules
-from services.ownership.choice.decide import Decision, decide
+from services.ownership.choice.decide import Choice, decide
 from services.ownership.rules.rule_set import RuleSet
 from services.salesforce.records import Account, Contact, Lead, Opportunity, PersonRecords, SalesforceUser
 
@@ -70,9 +70,9 @@ def rule(*tell: dict[str, object], name: str = "One", **parts: object) -> dict[s
 
 def chosen(
     of: Case, prepared: PreparedRules, how: Availability | None = None, batch: BatchState | None = None
-) -> Decision:
+) -> Choice:
     decision = decide(of, prepared, how or availability(), batch or BatchState())
-    assert isinstance(decision, Decision)
+    assert isinstance(decision, Choice)
     return decision
 
 

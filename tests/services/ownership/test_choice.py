@@ -16,7 +16,7 @@ from domain.workspace import Workspace
 from services.ownership.choice.availability import Absence, Availability, BatchState, Matching, MissingLookups
 from services.ownership.choice.case import sides_of
 from services.ownership.choice.conditions import PreparedRules
-from services.ownership.choice.decide import Decision, decide
+from services.ownership.choice.decide import Choice, decide
 from services.ownership.choice.delivery_plan import plan_deliveries
 from services.ownership.rules.presets import presets
 from services.ownership.rules.rule_set import CATCH_ALL, RuleSet
@@ -480,7 +480,7 @@ def test_every_job_change_has_an_outcome(raw, records, change_type, tell_dris, c
     change = job_change(change_type=str(change_type), dri_email="dri@acme.example")
     prepared = PreparedRules.of(RuleSet.parse({"rules": raw, "pools": POOL}))
     decision = decide(replace(case(records), change=change), prepared, Availability(members=MEMBERS), BatchState())
-    assert isinstance(decision, Decision)
+    assert isinstance(decision, Choice)
     workspace = replace(WORKSPACE, tell_dris=tell_dris, channel_gets=channel_gets)
     plan = plan_deliveries("jc", decision, workspace, "contact_tracking")
 

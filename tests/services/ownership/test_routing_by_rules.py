@@ -122,7 +122,7 @@ async def test_the_simplest_rule_sends_one_message(world, channel):
     assert world.channel_messages("job-changes") == []
     assert "No DRI found" not in message.text
     decision = (await world.find(job_change_id)).decision
-    assert [side["reason"] for side in decision["sides"]] == [
+    assert [side.reason for side in decision.sides] == [
         "You own Ada Smith in Salesforce.",
         "The rule “Owner” notifies Dana Reyes.",
     ]
@@ -141,9 +141,9 @@ async def test_the_channel_gets_one_message_if_nobody_is_found_on_either_side(wo
     (message,) = world.channel_messages("job-changes")
     names = ("all@acme.example", "past@acme.example", "current@acme.example")
     text = f"No DRI found: {'; '.join(f'{who} is not in Slack, or is deactivated there' for who in names)}."
-    (delivered,) = (await world.find(job_change_id)).decision["destinations"]
-    assert delivered["side"] == "both"
-    assert (await world.find(job_change_id)).decision["reason"] == text
+    (delivered,) = (await world.find(job_change_id)).decision.destinations
+    assert delivered.side == "both"
+    assert (await world.find(job_change_id)).decision.reason == text
     assert text in message.text
 
 
@@ -176,7 +176,7 @@ async def test_the_trace_says_which_member_of_a_group_was_not_notified(world, ch
     await world.worker.drain()
 
     found = await world.find(job_change_id)
-    results = {each["email"]: each["result"] for each in found.decision["considered"]}
+    results = {each.email: each.result for each in found.decision.considered}
     states = {each.destination: each.state for each in found.deliveries if each.destination in people}
     assert sorted(states.values()) == ["delivered", "moved"]
     failed = "could not be notified: the person's account is deactivated"
@@ -206,8 +206,8 @@ async def test_messages_and_the_trace_use_the_orgs_field_labels(world, channel):
     decision = (await world.find(await world.deliver(current={"company": {"name": "Globex"}}))).decision
 
     assert "You are the Renewals Manager of Globex in Salesforce." in world.direct_messages("Kim Lee")[0].text
-    assert decision["considered"][0]["source"] == "Renewals Manager"
-    assert "notify the account's Renewals Manager" in decision["sides"][0]["sentence"]
+    assert decision.considered[0].source == "Renewals Manager"
+    assert "notify the account's Renewals Manager" in decision.sides[0].sentence
 
 
 async def test_the_trace_names_rule_candidates_and_destination(world, channel):
@@ -218,16 +218,16 @@ async def test_the_trace_names_rule_candidates_and_destination(world, channel):
 
     decision = (await world.find(await world.deliver(current=GLOBEX))).decision
 
-    assert decision["rules_version"] == 1
-    assert decision["rule"] == "Joins a target"
-    assert [(row["side"], row["source"], row["name"], row["result"]) for row in decision["considered"]] == [
+    assert decision.rules_version == 1
+    assert decision.rule == "Joins a target"
+    assert [(row.side, row.source, row.name, row.result) for row in decision.considered] == [
         ("current", "SDR", None, "is not set"),
         ("current", "account owner", "Omar Diaz", "told"),
     ]
-    (side,) = decision["sides"]
-    assert "joins" in side["sentence"]
-    assert side["reason"] == "You own Globex Corp in Salesforce."
-    assert [destination["role"] for destination in decision["destinations"]] == ["dri"]
+    (side,) = decision.sides
+    assert "joins" in side.sentence
+    assert side.reason == "You own Globex Corp in Salesforce."
+    assert [destination.role for destination in decision.destinations] == ["dri"]
 
 
 @pytest.mark.parametrize(
@@ -271,8 +271,8 @@ async def test_a_hidden_field_is_skipped(world, channel):
 
     assert len(world.direct_messages("Sue Park")) == 1
     assert len(world.direct_messages("Omar Diaz")) == 1
-    assert decision["considered"][0]["result"] == "cannot be read in Salesforce"
-    assert decision["notes"] == [f"Account.SDR__c cannot be read in Salesforce. {GRANT}"]
+    assert decision.considered[0].result == "cannot be read in Salesforce"
+    assert decision.notes == (f"Account.SDR__c cannot be read in Salesforce. {GRANT}",)
 
 
 async def test_hidden_objects_are_skipped(world, channel):
@@ -288,8 +288,8 @@ async def test_hidden_objects_are_skipped(world, channel):
     job_change_id = await world.deliver(current={"company": {"name": "Globex Corp", "domain": "globex.example"}})
 
     decision = (await world.find(job_change_id)).decision
-    assert [row["result"] for row in decision["considered"]] == ["cannot be read in Salesforce"] * 2 + ["told"]
-    assert decision["notes"] == [
+    assert [row.result for row in decision.considered] == ["cannot be read in Salesforce"] * 2 + ["told"]
+    assert list(decision.notes) == [
         f"{name} cannot be read in Salesforce. {GRANT}"
         for name in ("Account.Website", "AccountTeamMember", "Opportunity")
     ]
@@ -433,9 +433,7 @@ async def test_guards_skip_people_with_a_reason(world, channel):
 
     decisions = [(await world.find(await world.deliver(source_event_id=n))).decision for n in ("1", "2")]
 
-    results = [
-        [(row["name"] or row["email"], row["result"]) for row in decision["considered"]] for decision in decisions
-    ]
+    results = [[(row.name or row.email, row.result) for row in decision.considered] for decision in decisions]
     skipped = [
         ("sue@acme.example", "is out of office"),
         (slack["Omar Diaz"], "has muted this signal"),
@@ -461,8 +459,8 @@ async def test_everyone_in_a_user_group_is_notified(world, channel):
 
     job_change_id = await world.deliver(source_event_id="without the scope")
     assert len(world.direct_messages("Dana Reyes")) == 1
-    skipped, _ = (await world.find(job_change_id)).decision["considered"]
-    assert "without the optional permission usergroups:read (install the app again" in skipped["result"]
+    skipped, _ = (await world.find(job_change_id)).decision.considered
+    assert "without the optional permission usergroups:read (install the app again" in skipped.result
     world.tokens[world.team.id] = world.slack.install(
         world.team.id, world.admin.id, [*SCOPES.split(","), "usergroups:read"]
     )
@@ -471,7 +469,7 @@ async def test_everyone_in_a_user_group_is_notified(world, channel):
     assert len(world.direct_messages("Sue Park")) == len(world.direct_messages("Kim Lee")) == 1
     assert "The rule “Group” notifies your user group." in world.direct_messages("Sue Park")[0].text
     assert len(world.direct_messages("Dana Reyes")) == 1
-    results = [row["result"] for row in (await world.find(job_change_id)).decision["considered"]]
+    results = [row.result for row in (await world.find(job_change_id)).decision.considered]
     assert results == ["told", "is deactivated in Slack", "told"]
 
 
@@ -589,8 +587,8 @@ async def test_comparing_with_a_draft_shows_what_would_change(world, channel):
     assert report.tried == 2
     (difference,) = report.differences
     assert difference.before.key == changed
-    assert difference.before.trace["chosen"] == "Dana Reyes"
-    assert difference.after.trace["chosen"] == "Sue Park"
+    assert difference.before.decision.chosen == "Dana Reyes"
+    assert difference.after.decision.chosen == "Sue Park"
 
 
 async def test_broken_published_rules_leave_the_catch_all(world, channel):

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from domain.decision.record import Decision
 from domain.states import Role
-from store.delivery.decisions import correct
 
 PAST: dict[str, Any] = {"side": "past", "source": "contact owner", "email": "dana@acme.example", "result": "told"}
 CURRENT: dict[str, Any] = {"side": "current", "source": "account owner", "email": "sam@acme.example", "result": "told"}
@@ -47,14 +47,10 @@ def test_only_the_candidates_of_the_destination_are_corrected(
 ) -> None:
     """The results of the others stay, also if somebody has reassigned it."""
     chosen = [{"destination": each} for each in ("U_DANA", "U_KIM", "U_LOU", "C_ROOM")]
-    decision: dict[str, Any] = {"considered": [dict(each) for each in considered], "destinations": chosen}
+    before = Decision.model_validate({"considered": considered, "destinations": chosen})
 
-    correct(decision, role, side, destination, "the account is deactivated")
+    after = before.with_unreachable(role, side, destination, "the account is deactivated")
 
-    changed = [
-        place for place, each in enumerate(decision["considered"]) if each["result"] != considered[place]["result"]
-    ]
-    assert changed == corrected
-    assert {decision["considered"][place]["result"] for place in changed} <= {
-        "could not be notified: the account is deactivated"
-    }
+    results = [(old.result, new.result) for old, new in zip(before.considered, after.considered, strict=True)]
+    assert [place for place, (old, new) in enumerate(results) if old != new] == corrected
+    assert {new for old, new in results if old != new} <= {"could not be notified: the account is deactivated"}

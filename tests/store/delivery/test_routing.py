@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from domain.decision.record import Decision
 from domain.delivery import NewDelivery
 from domain.states import Outcome, Role
 from store.delivery import pauses, routing
@@ -25,7 +26,7 @@ async def take(database, now=SOMEDAY):
 
 
 def routed_to(job_change_id, destination="U_DANA"):
-    return Routed(job_change_id, {}, (NewDelivery(job_change_id, destination, Role.DRI, "You own it."),))
+    return Routed(job_change_id, Decision(), (NewDelivery(job_change_id, destination, Role.DRI, "You own it."),))
 
 
 async def test_a_batch_holds_what_is_due_in_order_of_arrival(database):
@@ -208,7 +209,7 @@ async def test_a_job_change_may_end_without_a_delivery(database):
     job_change_id = await database.run(add_job_change)
     batch = await take(database)
 
-    ended = Routed(job_change_id, {}, (), outcome="muted", reason="muted by the DRI")
+    ended = Routed(job_change_id, Decision(), (), outcome="muted", reason="muted by the DRI")
     await database.run(routing.settle, batch, [ended], [], SOMEDAY)
 
     assert await database.run(outcome_of, job_change_id) == ("muted", None, "muted by the DRI")

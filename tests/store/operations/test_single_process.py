@@ -7,8 +7,8 @@ import stat
 import pytest
 from cryptography.fernet import Fernet
 
-from domain.intake_key import SIGNING
 from domain.salesforce import SalesforceApp
+from domain.workspace import SIGNING
 from services.intake.keys import IntakeKeys
 from store.encryption import KEY_FILE, Cipher, WrongKeyError, key_in
 from store.operations import secrets

@@ -1,0 +1,141 @@
+"""The sentences of reasons: for the reader of a message, and for everyone else about that reader. Pure.
+
+They are in domain/ because each row also keeps its sentence, for processes of the version before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from domain.decision.reasons import Reason, ReasonCode
+
+_YOU = {"own": "You own", "are": "You are", "manage": "You manage", "were": "You were", "you": "you", "your": "your"}
+_THEY = {
+    "own": "They own",
+    "are": "They are",
+    "manage": "They manage",
+    "were": "They were",
+    "you": "them",
+    "your": "their",
+}
+_ABOUT_RECORDS = {
+    ReasonCode.OWNS_CONTACT,
+    ReasonCode.OWNS_LEAD,
+    ReasonCode.OWNS_ACCOUNT,
+    ReasonCode.OWNS_ACCOUNT_OF,
+    ReasonCode.OWNS_PARENT,
+    ReasonCode.OWNS_OPPORTUNITY,
+    ReasonCode.IN_FIELD,
+    ReasonCode.ON_TEAM,
+}
+"""The reasons that are repeated for a person who is notified in another's place."""
+
+_TEMPLATES: Mapping[ReasonCode, str] = {
+    ReasonCode.TEXT: "{text}",
+    ReasonCode.OWNS_CONTACT: "{own} {person} in Salesforce.",
+    ReasonCode.OWNS_LEAD: "{own} the lead {person} in Salesforce.",
+    ReasonCode.OWNS_ACCOUNT: "{own} {record} in Salesforce.",
+    ReasonCode.OWNS_ACCOUNT_OF: "{own} {record} in Salesforce, the account of {person}.",
+    ReasonCode.OWNS_PARENT: "{own} {record} in Salesforce, the parent of {account}.",
+    ReasonCode.OWNS_OPPORTUNITY: "{own} {record} in Salesforce, the {kind} of {company}.",
+    ReasonCode.IN_FIELD: "{are} the {label} of {record} in Salesforce.",
+    ReasonCode.ON_TEAM: "{are} the {role} on the {team} team of {record} in Salesforce.",
+    ReasonCode.NAMED_BY_SOURCE: "The source of this job change named {you} as its DRI.",
+    ReasonCode.NAMED_BY_RULE: "The rule “{rule}” notifies {you}.",
+    ReasonCode.GROUP_OF_RULE: "The rule “{rule}” notifies {your} user group.",
+    ReasonCode.CHANNEL_OF_RULE: "The rule “{rule}” notifies this channel.",
+    ReasonCode.POOL_TURN: "It is {your} turn in the pool {pool}.",
+    ReasonCode.POOL_KEEPS: "{were} notified about {company} before: it stays with {you} in the pool {pool}.",
+    ReasonCode.MAPPED: "The mapping {table} has {you} as the recipient for {person}. {because}",
+    ReasonCode.MANAGES: "{manage} {person} in Salesforce. {because}",
+    ReasonCode.DELEGATE: "{person} is out of office and named {you} as their delegate. {because}",
+    ReasonCode.REASSIGNED: "{person} reassigned this to {you}{comment}",
+    ReasonCode.NO_DRI_FOUND: "No DRI found: {problems}.",
+    ReasonCode.RULE_NOTIFIES: "The rule “{rule}” notifies {recipient}.",
+    ReasonCode.RULE_NOTIFIES_NOBODY: "The rule “{rule}” notifies nobody.",
+    ReasonCode.DRI_IS: "The DRI is {person}.",
+    ReasonCode.DRIS_NOTIFIED_HERE: "This workspace notifies DRIs here, not by direct message.",
+    ReasonCode.DRI_NOTIFIED: "{person} was notified by direct message.",
+    ReasonCode.RETURNED: "{person} returned this to the channel{comment}",
+    ReasonCode.NOT_ACTED_ON: "{person} was notified and reminded, and has not acted on it.",
+    ReasonCode.REPORTS_TO: "They report to {you} in Salesforce.",
+    ReasonCode.MANAGER_NOT_NOTIFIED: "Their manager could not be notified.",
+    ReasonCode.NO_DRI_NOTIFIED: "No DRI could be notified: {error}.",
+    ReasonCode.DRI_NOT_NOTIFIED: "The DRI could not be notified: {error}.",
+    ReasonCode.RULE_CHANNEL_UNUSABLE: "The rule's channel cannot be posted to: {error}.",
+    ReasonCode.CHANNEL_UNUSABLE: "The channel chosen for it cannot be posted to: {error}.",
+    ReasonCode.SKIPPED: "{whom} {problem}",
+    ReasonCode.NOT_IN_SLACK: "is not in Slack, or is deactivated there",  # Slack gives one answer to both
+    ReasonCode.DEACTIVATED: "is deactivated in Slack",
+    ReasonCode.BOT: "is a bot in Slack",
+    ReasonCode.GUEST: "is a guest in Slack",
+    ReasonCode.STRANGER: "belongs to another Slack workspace",
+    ReasonCode.NOT_LOOKED_UP: "cannot be looked up in Slack: {error}",
+    ReasonCode.NOT_THEIR_ACCOUNT: "matches a Slack member who reported that this is not their account",
+    ReasonCode.NO_EMAIL: "has no email address in Salesforce",
+    ReasonCode.OUT_OF_OFFICE: "is out of office",
+    ReasonCode.DAILY_LIMIT: "has reached the daily limit of {limit} job change{s}",
+    ReasonCode.MUTED_SIGNAL: "has muted this signal",
+    ReasonCode.MUTED_CHANGE_TYPE: "has muted this type of change",
+    ReasonCode.MUTED_SEGMENT: "has muted this account segment",
+    ReasonCode.EXCLUDED: "is excluded",
+    ReasonCode.NOT_SET: "is not set",
+    ReasonCode.NOT_SET_OR_HIDDEN: "is not set or not visible to the app",
+    ReasonCode.QUEUE: "is a queue",
+    ReasonCode.INACTIVE: "is inactive in Salesforce",
+    ReasonCode.UNREADABLE: "cannot be read in Salesforce",
+    ReasonCode.NO_USER_IN_FIELD: "is not a user that the app can see in Salesforce",
+    ReasonCode.NO_SALESFORCE_USER: "is not a Salesforce user that the app can see",
+    ReasonCode.NOT_IN_MAPPING: "is not in the mapping {table}",
+    ReasonCode.NO_DRI_NAMED: "did not name a DRI",
+    ReasonCode.GROUP_NOT_IN_SLACK: "is not in Slack",
+    ReasonCode.GROUP_EMPTY: "has no members",
+    ReasonCode.GROUP_FORBIDDEN: (
+        "cannot be looked up without the optional permission usergroups:read (install the app again and allow it)"
+    ),
+    ReasonCode.OTHER_SIDE: "not notified, because the rule notifies {recipient}",
+    ReasonCode.COULD_NOT_BE_NOTIFIED: "could not be notified: {error}",
+    ReasonCode.NO_RECORD: "Salesforce has no {kind} for {record}",
+    ReasonCode.NOT_CONNECTED: "Salesforce is not connected",
+    ReasonCode.NOT_CONNECTED_NOR_NAMED: "Salesforce is not connected, and the source did not name a DRI",
+    ReasonCode.SALESFORCE_DOWN: ("the owner could not be looked up, because Salesforce was not available for a while"),
+    ReasonCode.NO_CONTACT_OR_LEAD: "no contact or lead in Salesforce has this person's email address or Salesforce id",
+    ReasonCode.NO_CONTACT_OR_LEAD_BY_ID: "no contact or lead in Salesforce has this person's Salesforce id",
+    ReasonCode.NO_REPORT: "no person was found whose manager could be notified",
+    ReasonCode.RULE_NAMES_NOBODY: "the rule names nobody",
+    ReasonCode.FIELD_UNREADABLE: "{field} cannot be read in Salesforce",
+    ReasonCode.SALESFORCE_UNAVAILABLE: "Salesforce was not available: {error}",
+    ReasonCode.MATCHED_BY_EMAIL: "matched by email",
+    ReasonCode.MATCHED_BY_FIELD: "matched by the other email field",
+    ReasonCode.MATCHED_BY_ALIAS: "matched by the alias domain {domain}",
+    ReasonCode.LINKED: "linked by hand",
+}
+
+
+def for_reader(reasons: Iterable[Reason]) -> str:
+    """What the message says to its reader, such as "You own Globex in Salesforce."."""
+    return " ".join(_sentence(reason, _YOU) for reason in reasons)
+
+
+def about(person: str, reasons: Iterable[Reason]) -> str:
+    """The same for admins and operators, such as "Dana Reyes owns Globex in Salesforce."."""
+    return " ".join(_sentence(reason, _words_about(person)) for reason in reasons)
+
+
+def _words_about(person: str) -> dict[str, str]:
+    verbs = {"own": "owns", "are": "is", "manage": "manages", "were": "was"}
+    return {word: f"{person} {verb}" for word, verb in verbs.items()} | {"you": person, "your": f"{person}'s"}
+
+
+def _sentence(reason: Reason, words: Mapping[str, str]) -> str:
+    values: dict[str, object] = {**words, **dict(reason.parameters)}
+    values["s"] = "" if values.get("limit") == 1 else "s"
+    if "comment" in values:
+        values["comment"] = f": “{values['comment']}”" if values["comment"] else "."
+    for name, some in reason.parameters:
+        if isinstance(some, tuple) and name == "because":
+            theirs = _THEY if reason.code is ReasonCode.DELEGATE else _words_about(str(values["person"]))
+            values[name] = " ".join(_sentence(other, theirs) for other in some if other.code in _ABOUT_RECORDS)
+        elif isinstance(some, tuple):
+            values[name] = "; ".join(dict.fromkeys(_sentence(other, words) for other in some))
+    return _TEMPLATES[reason.code].format(**values).strip()
