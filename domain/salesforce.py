@@ -85,6 +85,9 @@ class SalesforceApp:
     set_at: int
 
 
+FIRST_MATCH = "first match"
+"""In place of a date field: a record counts from when it is first seen to match. Those that match before do not."""
+
 ACTIVE = "active"
 PAUSED = "paused"
 

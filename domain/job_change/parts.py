@@ -78,6 +78,7 @@ class SalesforceIds(Part):
     """Salesforce records that the sender already knows."""
 
     contact_id: SalesforceId = None
+    past_contact_id: SalesforceId = None
     lead_id: SalesforceId = None
     opportunity_id: SalesforceId = None
 

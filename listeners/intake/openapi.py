@@ -36,7 +36,12 @@ EXAMPLE: dict[str, Any] = {
     "relationship": "Champion",
     "persona": "Economic buyer",
     "score": 87,
-    "salesforce": {"contact_id": "003000000000001AAA", "lead_id": None, "opportunity_id": None},
+    "salesforce": {
+        "contact_id": "003000000000001AAA",
+        "past_contact_id": None,
+        "lead_id": None,
+        "opportunity_id": None,
+    },
     "dri_email": None,
     "links": {"source_url": "https://app.usergems.com/"},
     "custom": {"segment": "Enterprise"},

@@ -14,8 +14,8 @@ from store.schema import salesforce_sources as table
 from store.schema import turns
 
 
-def save(connection: Connection, new: NewSource) -> None:
-    """Store a source, replacing one of the same name. It is due at once, and read from its start."""
+def save(connection: Connection, new: NewSource) -> int:
+    """Store a source, replacing one of the same name, and return its id. It is due at once, from its start."""
     remove(connection, new.workspace_id, new.name)
     stored = vars(new) | {
         "definition": json.dumps(dict(new.definition)),
@@ -23,8 +23,9 @@ def save(connection: Connection, new: NewSource) -> None:
         "mark": new.since,
         "due_at": new.made_at,
     }
-    connection.execute(insert(table).values(stored))
+    source_id: int = connection.execute(insert(table).values(stored).returning(table.c.id)).scalar_one()
     FIND_TURNS.add(connection, new.workspace_id)
+    return source_id
 
 
 def remove(connection: Connection, workspace_id: str, name: str) -> bool:

@@ -23,7 +23,14 @@ from store.schema.ownership import (
     ownership_rules,
     ownership_unmatched,
 )
-from store.schema.salesforce import salesforce_apps, salesforce_attempts, salesforce_connections, salesforce_sources
+from store.schema.salesforce import (
+    salesforce_apps,
+    salesforce_attempts,
+    salesforce_connections,
+    salesforce_known_records,
+    salesforce_moves,
+    salesforce_sources,
+)
 from store.schema.slack import first_workspace, members, slack_events, slack_signs, workspaces
 
 __all__ = [
@@ -61,6 +68,8 @@ __all__ = [
     "salesforce_apps",
     "salesforce_attempts",
     "salesforce_connections",
+    "salesforce_known_records",
+    "salesforce_moves",
     "salesforce_sources",
     "slack_events",
     "slack_signs",

@@ -81,3 +81,19 @@ salesforce_sources = Table(  # Salesforce objects that job changes are imported 
     UniqueConstraint("workspace_id", "name"),
     Index("ix_salesforce_sources_due", "state", "due_at"),
 )
+
+salesforce_known_records = Table(  # records that matched before their source was started
+    "salesforce_known_records",
+    metadata,
+    Column("source_id", RowId, ForeignKey("salesforce_sources.id", ondelete="CASCADE"), primary_key=True),
+    Column("event_id", Text, primary_key=True),  # the values of the fields that identify the job change
+)
+
+salesforce_moves = Table(  # people who joined or left a company, and the object of the org that said so first
+    "salesforce_moves",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("key", Text, primary_key=True),  # a hash of person and company
+    Column("source", Text, nullable=False),  # the name of the source
+    Column("at", Milliseconds, nullable=False),
+)

@@ -7,10 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import random
 
+from sqlalchemy import Connection
+
 from domain.errors import PermanentError, TransientError
 from domain.job_change.validation import InvalidJobChangeError
 from domain.salesforce import SalesforceConnection, Source
 from services.intake.intake import Intake
+from services.intake.salesforce.moves import move_keys
 from services.intake.salesforce.query import Cursor, SourceQuery
 from services.intake.salesforce.sources import CLOCK_SKEW_MS, find_unreadable
 from services.retry import backoff_ms
@@ -19,7 +22,7 @@ from services.salesforce.queries.statements import Row
 from services.salesforce.refusals import LIMIT_RETRY_SECONDS
 from store.database import Database
 from store.delivery import pauses
-from store.salesforce import sources
+from store.salesforce import imported, sources
 from store.salesforce.sources import SourceLease
 from store.slack import workspaces
 
@@ -145,7 +148,7 @@ class SalesforcePoller:
         """Accept records, and return why some were refused. None means that the workspace has removed the app."""
         refused: list[str] = []
         for start in range(0, len(rows), _ACCEPTED_AT_ONCE):
-            batch = rows[start : start + _ACCEPTED_AT_ONCE]
+            batch = await self._new_rows(source, query, rows[start : start + _ACCEPTED_AT_ONCE])
             results = await self.intake.accept_all(source.workspace_id, [query.read(row) for row in batch])
             for row, result in zip(batch, results, strict=True):
                 if result is None:
@@ -153,6 +156,26 @@ class SalesforcePoller:
                 if isinstance(result, InvalidJobChangeError):
                     refused.append(f"{row['Id']}: {result}"[:300])
         return refused
+
+    async def _new_rows(self, source: Source, query: SourceQuery, rows: Sequence[Row]) -> Sequence[Row]:
+        """Leave out records that matched before the start, and moves that another object of the org has reported."""
+        if query.is_dated_by_match:
+            event_ids = [query.event_id(row) for row in rows]
+            known = await self.database.run(imported.known_among, source.id, event_ids)
+            rows = [row for row, event_id in zip(rows, event_ids, strict=True) if event_id not in known]
+        reported = [(row, move_keys(query.read(row))) for row in rows]
+        new = await self.database.run(_new_moves, source, [keys for _, keys in reported], self.now())
+        return [row for (row, _), is_new in zip(reported, new, strict=True) if is_new]
+
+
+def _new_moves(connection: Connection, source: Source, moves: Sequence[Sequence[str]], now: int) -> list[bool]:
+    """Whether each move is new in this workspace; those that are count as reported by this source from now on."""
+    every_key = {key for keys in moves for key in keys}
+    reported = imported.other_sources(connection, source.workspace_id, source.name, every_key, now)
+    new = [not keys or keys[0] not in reported for keys in moves]
+    keys_of_new = {key for keys, is_new in zip(moves, new, strict=True) if is_new for key in keys}
+    imported.add_moves(connection, source.workspace_id, source.name, keys_of_new, now)
+    return new
 
 
 def _limit_reached(source: Source, connection: SalesforceConnection, daily_limit: int, now: int) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from domain.salesforce import FIRST_MATCH
 from services.salesforce.queries.objects import FieldInfo, ObjectInfo
 
 USERGEMS = "UserGems__"
@@ -14,6 +15,10 @@ USERGEMS = "UserGems__"
 
 _PAST = {"past", "previous", "prior", "former", "old", "left"}
 _CURRENT = {"new", "current", "now", "joined"}
+_LEFT = ({"no", "longer"}, {"not", "at", "company"}, {"job", "change", "detected"})
+"""Words of fields that mark who left: those of UserGems and LinkedIn Sales Navigator, and Champify's date."""
+
+_STAYS = {"ignore", "ignored", "no", "false", "current"}
 _SYSTEM_WORDS = {"owner", "createdby", "lastmodifiedby", "created", "modified", "master"}
 
 
@@ -45,22 +50,27 @@ def _one_per_record(described: ObjectInfo) -> Proposal:
 
 
 def _joined(described: ObjectInfo) -> Iterator[Proposal]:
-    """Propose people with a past account: UserGems and others create a new contact or lead that refers to it."""
-    past = [field for field in described.fields.values() if _side(field) == "previous" and field.type == "reference"]
+    """Propose people with a past account: UserGems and others create a new contact or lead, or complete one."""
+    past = [
+        field
+        for field in described.fields.values()
+        if _side(field) == "previous" and {"Account", "Contact"} & set(field.refers_to)
+    ]
     if not past:
         return
     paths = _person(described, "current") | {
         path: name
         for path, name in _guesses(described, people_of=())
-        if name.startswith("previous.") or name in {"relationship", "persona"}
+        if name.startswith("previous.") or name in {"relationship", "persona", "dri_email"}
     }
+    paths |= {field.name: "salesforce.past_contact_id" for field in past if field.refers_to == ("Contact",)}
     account = next((field for field in past if "Account" in field.refers_to), past[0])
     definition = {
         "map": paths,
         "set": {"signal": "contact_tracking", "change_type": "new_company"},
         "where": [[account.name, "is set", ""]],
-        "event": ["Id"],
-        "dated_by": "CreatedDate",
+        "event": ["Id", account.name],
+        "dated_by": FIRST_MATCH,
     }
     label = f"{described.label}s from a past account"
     yield Proposal(f"{described.name}:joined", described.name, label, definition)
@@ -68,7 +78,7 @@ def _joined(described: ObjectInfo) -> Iterator[Proposal]:
 
 def _left(described: ObjectInfo) -> Iterator[Proposal]:
     """Propose people marked as no longer at the company. With a date, each new date is another job change."""
-    marks = [field for field in described.fields.values() if _words(field) >= {"no", "longer"}]
+    marks = [field for field in described.fields.values() if any(_words(field) >= words for words in _LEFT)]
     if not marks:
         return
     mark = next((field for field in marks if field.type in {"date", "datetime"}), marks[0])
@@ -77,13 +87,25 @@ def _left(described: ObjectInfo) -> Iterator[Proposal]:
     definition = {
         "map": paths,
         "set": {"signal": "contact_tracking", "change_type": "departure"},
-        "where": [[mark.name, "is set", ""] if has_date or mark.type != "boolean" else [mark.name, "=", True]],
+        "where": _is_marked(mark),
         "event": ["Id", mark.name] if has_date else ["Id"],
         "dated_by": mark.name if has_date else None,
     }
     yield Proposal(
         f"{described.name}:left", described.name, f"{described.label}s no longer at their company", definition
     )
+
+
+def _is_marked(mark: FieldInfo) -> list[list[object]]:
+    """Return the conditions that a mark is set. LinkedIn's picklist also has a value that says to ignore it."""
+    if mark.type == "boolean":
+        return [[mark.name, "=", True]]
+    ignored = [value for value in mark.values if set(_split_words(value)) & _STAYS]
+    meant = [value for value in mark.values if value not in ignored]
+    if len(meant) == 1:
+        return [[mark.name, "=", meant[0]]]
+    conditions: list[list[object]] = [[mark.name, "is set", ""]]
+    return conditions + [[mark.name, "!=", value] for value in ignored]
 
 
 def _person(described: ObjectInfo, side: str) -> dict[str, str]:
@@ -105,7 +127,7 @@ def _guesses(described: ObjectInfo, *, people_of: Iterable[FieldInfo]) -> Iterat
     """Yield paths with our field names, guessed from names and labels. `people_of` may refer to the person."""
     people = set(people_of)
     # Fields of the past side come first, since the existing contact is the one from before.
-    for field in sorted(described.fields.values(), key=lambda field: _side(field) != "previous"):
+    for field in sorted(described.fields.values(), key=_place):
         if _words(field) & _SYSTEM_WORDS or field.name in {"Id", "Name", "SystemModstamp"}:
             continue
         if field.type == "reference":
@@ -114,12 +136,19 @@ def _guesses(described: ObjectInfo, *, people_of: Iterable[FieldInfo]) -> Iterat
             yield field.name, name
 
 
+def _place(field: FieldInfo) -> bool:
+    """False sorts first: fields of the past side, except for DRIs, of whom the current one comes first."""
+    return (_side(field) == "previous") is ("dri" in _words(field))
+
+
 def _reference(field: FieldInfo, *, is_person: bool) -> Iterator[tuple[str, str]]:
     relationship, side = field.relationship, _side(field) or "current"
     if "Account" in field.refers_to and relationship:
         yield field.name, f"{side}.company.salesforce_id"
         yield f"{relationship}.Name", f"{side}.company.name"
         yield f"{relationship}.Website", f"{side}.company.domain"
+    elif "User" in field.refers_to and "dri" in _words(field) and relationship:
+        yield f"{relationship}.Email", "dri_email"
     elif "Opportunity" in field.refers_to:
         yield field.name, "salesforce.opportunity_id"
     elif field.refers_to in {("Contact",), ("Lead",)} and is_person and relationship:

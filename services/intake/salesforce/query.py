@@ -10,6 +10,7 @@ from typing import Any
 
 from domain.errors import TransientError
 from domain.job_change.validation import Fault, InvalidJobChangeError
+from domain.salesforce import FIRST_MATCH
 from services.intake.senders.row_mapping import RowMapping, value_at
 from services.salesforce.queries.statements import Row, format_soql
 
@@ -71,7 +72,8 @@ class SourceQuery:
     """
     The queries of a source. All names in them were checked by `parse`.
 
-    `event` has the paths that together identify a job change. `dated_by` is the path of its date.
+    `event` has the paths that together identify a job change. `dated_by` is the path of its date, or
+    FIRST_MATCH.
     """
 
     sobject: str
@@ -100,10 +102,7 @@ class SourceQuery:
     @property
     def paths(self) -> list[str]:
         """All paths that are read of a record."""
-        dated = [self.dated_by] if self.dated_by else []
-        return sorted(
-            {*_ALWAYS, *self.mapping.paths, *self.event, *dated, *(condition.path for condition in self.where)}
-        )
+        return sorted({*self.mapping.paths, *self.essential_paths})
 
     def without(self, unreadable: Collection[str]) -> SourceQuery:
         """Return the query without the unreadable paths. Those in `essential_paths` are kept."""
@@ -113,9 +112,12 @@ class SourceQuery:
     @property
     def essential_paths(self) -> set[str]:
         """The paths that the query needs, for its conditions, its order and the identity of job changes."""
-        return {*_ALWAYS, *self.event, *(condition.path for condition in self.where)} | (
-            {self.dated_by} if self.dated_by else set()
-        )
+        dated = {self.dated_by} if self.dated_by and not self.is_dated_by_match else set()
+        return {*_ALWAYS, *self.event, *(condition.path for condition in self.where)} | dated
+
+    @property
+    def is_dated_by_match(self) -> bool:
+        return self.dated_by == FIRST_MATCH
 
     def page(self, *, start: int, since: int, after: Cursor | None, most: int) -> str:
         """
@@ -144,14 +146,25 @@ class SourceQuery:
         conditions = [f"SystemModstamp >= {_moment(start)}", *self._conditions(start)]
         return self._query("COUNT()", conditions)
 
+    def matching_before(self, since: int, *, after: str, most: int) -> str:
+        """Return the query for the records that matched before `since`, by id, after the id `after`."""
+        conditions = [f"SystemModstamp < {_moment(since)}", *(condition.soql for condition in self.where)]
+        if after:
+            conditions.append(format_soql("Id > {}", after))
+        return f"{self._query(', '.join(sorted({'Id', *self.event})), conditions)} ORDER BY Id LIMIT {most}"
+
+    def event_id(self, row: Row) -> str:
+        """Return what identifies the job change of a record."""
+        identity = [value_at(row, path) for path in self.event]
+        if not any(identity):  # otherwise all records without these values would be the same job change
+            identity = [row.get("Id")]
+        return "/".join(map(str, identity))
+
     def read(self, row: Row) -> dict[str, Any]:
         """Return a record in the format that JobChange.parse reads and checks."""
         flat = {path: value_at(row, path) for path in self.mapping.paths}
         job_change = self.mapping.read(flat, f"salesforce:{self.sobject}")
-        identity = [value_at(row, path) for path in self.event]
-        if not any(identity):  # otherwise all records without these values would be the same job change
-            identity = [row.get("Id")]
-        job_change["source_event_id"] = "/".join(map(str, identity))
+        job_change["source_event_id"] = self.event_id(row)
         for name, convert in (("occurred_on", _as_day), ("detected_at", _as_moment)):
             if isinstance(job_change.get(name), str):
                 job_change[name] = convert(job_change[name])
@@ -170,7 +183,7 @@ class SourceQuery:
         yield from (condition.soql for condition in self.where)
         if self.dated_by in {"CreatedDate", "LastModifiedDate"}:
             yield f"{self.dated_by} >= {_moment(since)}"
-        elif self.dated_by:
+        elif self.dated_by and not self.is_dated_by_match:
             day = datetime.fromtimestamp(since / 1_000, UTC).date() - timedelta(days=STALE_DAYS)
             yield f"{self.dated_by} >= {day.isoformat()}"
 
@@ -202,7 +215,9 @@ def _faults(definition: Mapping[str, Any]) -> Iterator[Fault]:
     if not isinstance(event, list):
         yield Fault("event", 'must be a list of fields, such as ["Id"]')
         event = []
-    paths += [("event", path) for path in event] + ([("dated_by", dated_by)] if dated_by is not None else [])
+    paths += [("event", path) for path in event]
+    if dated_by not in (None, FIRST_MATCH):
+        paths.append(("dated_by", dated_by))
     for part, path in paths:
         if not _is_path(path):
             yield Fault(f"{part}.{path}"[:80], "is not a field name such as Email or Account.Name")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
@@ -18,12 +18,13 @@ from services.salesforce.queries.describe import SalesforceDescribe
 from services.salesforce.queries.statements import Row
 from store import audit
 from store.database import Database
-from store.salesforce import sources
+from store.salesforce import imported, sources
 
 CLOCK_SKEW_MS = 60 * 60_000
 """The largest difference between our clock and Salesforce's."""
 
 PREVIEWED_RECORDS = 5
+KNOWN_PAGE = 2_000
 MOST_BACKFILL_DAYS = 365
 DAY_MS = 24 * 60 * 60_000
 
@@ -103,7 +104,21 @@ class SalesforceSources:
             made_at=now,
         )
         detail = f"{proposal.name}, from {f'{days} days ago' if days else 'now'}"
-        await self.database.run(_start, new, AuditEntry(now, actor, "salesforce_source", detail))
+        known = await self._matching_before(workspace_id, query, since) if query.is_dated_by_match else []
+        await self.database.run(_start, new, known, AuditEntry(now, actor, "salesforce_source", detail))
+
+    async def _matching_before(self, workspace_id: str, query: SourceQuery, since: int) -> list[str]:
+        """Return what identifies the job changes of the records that matched before `since`."""
+        known: list[str] = []
+        rows: Sequence[Row] = ()
+        while not known or len(rows) == KNOWN_PAGE:
+            after = str(rows[-1].get("Id")) if rows else ""
+            soql = query.matching_before(since, after=after, most=KNOWN_PAGE)
+            rows = (await self.describe.page(workspace_id, soql)).rows
+            known += map(query.event_id, rows)
+            if not rows:
+                break
+        return known
 
     async def _from_now(self, workspace_id: str, query: SourceQuery) -> int:
         """Return the time after the newest record, by Salesforce's clock, since ours may be wrong."""
@@ -136,8 +151,8 @@ def _line(query: SourceQuery, row: Row) -> PreviewLine:
     return PreviewLine(record_id, change, None)
 
 
-def _start(connection: Connection, new: NewSource, entry: AuditEntry) -> None:
-    sources.save(connection, new)
+def _start(connection: Connection, new: NewSource, known: Sequence[str], entry: AuditEntry) -> None:
+    imported.add_known(connection, sources.save(connection, new), known)
     audit.record(connection, new.workspace_id, entry)
 
 

@@ -32,6 +32,7 @@ FIELDS = (
     "persona",
     "score",
     "salesforce.contact_id",
+    "salesforce.past_contact_id",
     "salesforce.lead_id",
     "salesforce.opportunity_id",
     "dri_email",

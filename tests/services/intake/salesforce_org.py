@@ -37,6 +37,7 @@ USERGEM = SObject(
         lookup("UserGems__Past_Contact__c", "Contact"),
         lookup("UserGems__Past_Account__c", "Account"),
         lookup("UserGems__New_Account__c", "Account"),
+        lookup("UserGems__Current_Record_DRI__c", "User"),
         lookup("OwnerId", "Group", "User"),
         *AUDIT,
     ),

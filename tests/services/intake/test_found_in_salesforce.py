@@ -152,6 +152,112 @@ async def test_contacts_who_left_or_joined_are_imported(org: Org) -> None:
     assert await org.count_accepted() == 3  # another date is another job change
 
 
+async def test_a_lead_that_is_completed_later_is_imported(org: Org) -> None:
+    """UserGems also sets the past account of leads that exist already. Those that had one before are old news."""
+    org.sandbox.org.add_field("Lead", lookup("UserGems__Past_Account__c", "Account"))
+    initech, hooli = org.sandbox.add("Account", Name="Initech"), org.sandbox.add("Account", Name="Hooli")
+    fields = {"Company": "Globex", "Email": "ada@globex.example"}
+    lead = org.sandbox.add("Lead", LastName="Smith", **fields)
+    old = org.sandbox.add("Lead", LastName="Old", UserGems__Past_Account__c=initech, **fields)
+    org.clock.advance(seconds=90 * 86_400)
+    await org.choose("Lead:joined")
+    org.sandbox.org.update(lead, UserGems__Past_Account__c=initech)
+    org.sandbox.org.update(old, Title="CRO")
+    await org.poll()
+    assert [payload["person"]["full_name"] for payload in await payloads(org)] == ["Smith"]  # type: ignore[index]
+    org.sandbox.org.update(old, UserGems__Past_Account__c=hooli)
+    await org.poll()
+    await org.poll()
+    assert await org.count_accepted() == 2
+
+
+async def test_one_move_in_several_objects_is_one_job_change(org: Org) -> None:
+    """UserGems writes a record of its own, and stamps the contact and the lead."""
+    org.sandbox.org.add_field("Contact", Field("UserGems__No_Longer_at_Company__c", "date"))
+    org.sandbox.org.add_field("Lead", lookup("UserGems__Past_Account__c", "Account"))
+    initech, globex = org.sandbox.add("Account", Name="Initech"), org.sandbox.add("Account", Name="Globex, Inc.")
+    ada = org.sandbox.add("Contact", FirstName="Ada", LastName="Smith", Email="a@x.example", AccountId=initech)
+    for name in ("UserGems__UserGem__c", "Lead:joined", "Contact:left"):
+        await org.choose(name)
+    record = {"UserGems__Past_Contact__c": ada, "UserGems__Past_Account__c": initech}
+    org.sandbox.add("UserGems__UserGem__c", Name="UG-1", UserGems__New_Account__c=globex, **record)
+    person = {"FirstName": "Ada", "LastName": "Smith", "Email": "ada@globex.example"}
+    lead = org.sandbox.add("Lead", Company="Globex", UserGems__Past_Account__c=initech, **person)
+    org.sandbox.org.update(ada, UserGems__No_Longer_at_Company__c="2026-11-01")
+    await org.poll()
+    (found,) = await payloads(org)
+    assert found["source"] == "salesforce:UserGems__UserGem__c"
+    org.clock.advance(seconds=40 * 86_400)
+    org.sandbox.org.update(lead, UserGems__Past_Account__c=globex, Company="Initech")
+    await org.poll()
+    assert await org.count_accepted() == 2  # the next move counts
+
+
+async def test_a_departure_does_not_hide_where_the_person_went(org: Org) -> None:
+    """The record with the new company says more, so it is imported as well."""
+    org.sandbox.org.add_field("Contact", Field("UserGems__No_Longer_at_Company__c", "date"))
+    await org.choose("Contact:left")
+    await org.choose("UserGems__UserGem__c")
+    initech, globex = org.sandbox.add("Account", Name="Initech"), org.sandbox.add("Account", Name="Globex")
+    ada = org.sandbox.add("Contact", LastName="Smith", Email="a@x.example", AccountId=initech)
+    org.sandbox.org.update(ada, UserGems__No_Longer_at_Company__c="2026-11-01")
+    await org.poll()
+    record = {"UserGems__Past_Contact__c": ada, "UserGems__Past_Account__c": initech}
+    org.sandbox.add("UserGems__UserGem__c", Name="UG-1", UserGems__New_Account__c=globex, **record)
+    await org.poll()
+    assert [payload["change_type"] for payload in await payloads(org)] == ["departure", "new_company"]
+
+
+async def test_the_past_contact_and_the_vendors_own_dri_are_mapped(org: Org) -> None:
+    """A lookup to the past contact is not the person's new record, and a lookup called DRI names the DRI."""
+    org.sandbox.org.add_field("Contact", lookup("UG_Past_Account__c", "Account"))
+    org.sandbox.org.add_field("Contact", lookup("UG_Past_Contact__c", "Contact"))
+    dana = org.sandbox.add("User", LastName="Reyes", Email="dana@acme.example")
+    await org.choose("Contact:joined")
+    await org.choose("UserGems__UserGem__c")
+    initech, globex = org.sandbox.add("Account", Name="Initech"), org.sandbox.add("Account", Name="Globex")
+    old = org.sandbox.add("Contact", LastName="Smith", Email="a@x.example", AccountId=initech)
+    past = {"UG_Past_Account__c": initech, "UG_Past_Contact__c": old}
+    new = org.sandbox.add("Contact", LastName="Smith", Email="b@x.example", AccountId=globex, **past)
+    fields = {"UserGems__Past_Contact__c": old, "UserGems__New_Title__c": "CRO", "UserGems__Past_Account__c": globex}
+    dri = {"UserGems__Current_Record_DRI__c": dana, "UserGems__New_Account__c": initech}
+    org.sandbox.add("UserGems__UserGem__c", Name="UG-1", **fields, **dri)
+    await org.poll()
+    by_source = {payload["source"]: payload for payload in await payloads(org)}
+    assert by_source["salesforce:Contact"]["salesforce"] == {"contact_id": new, "past_contact_id": old}
+    assert by_source["salesforce:UserGems__UserGem__c"]["dri_email"] == "dana@acme.example"
+
+
+async def test_a_previous_owner_is_not_a_past_account(org: Org) -> None:
+    """RevOps teams often keep a lookup to the user who owned the record before."""
+    org.sandbox.org.add_field("Contact", lookup("Previous_Owner__c", "User"))
+    assert "Contact:joined" not in [proposal.name for proposal in await org.sources.candidates("T1")]
+
+
+@pytest.mark.parametrize(
+    ("field", "left", "ignored"),
+    [
+        (
+            Field("LID__No_longer_at_Company__c", "picklist", values=("Not at Company", "Ignore")),
+            "Not at Company",
+            "Ignore",
+        ),
+        (Field("champifyio__Job_Change_Detected_Date__c", "date"), "2026-11-20", None),
+    ],
+)
+async def test_marks_of_other_vendors_are_proposed(org: Org, field: Field, left: str, ignored: str | None) -> None:
+    """LinkedIn's flag has a value that says to ignore it, and Champify writes the date of the job change."""
+    org.sandbox.org.add_field("Contact", field)
+    await org.choose("Contact:left")
+    initech = org.sandbox.add("Account", Name="Initech")
+    people = {"Ignored": ignored, "Left": left}
+    for name, value in people.items():
+        contact = org.sandbox.add("Contact", LastName=name, Email="a@x.example", AccountId=initech)
+        org.sandbox.org.update(contact, **{field.name: value})
+    await org.poll()
+    assert [payload["person"]["full_name"] for payload in await payloads(org)] == ["Left"]  # type: ignore[index]
+
+
 async def test_an_old_departure_is_not_imported(org: Org) -> None:
     """The record may be changed today for another reason."""
     org.sandbox.org.add_field("Contact", Field("No_Longer_at_Company__c", "date"))
