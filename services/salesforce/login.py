@@ -22,8 +22,12 @@ SCOPE_NAMES = "“Manage user data via APIs (api)” and “Perform requests at 
 
 # People copy these from the browser's address bar, but the token endpoint is on the other domain:
 # https://help.salesforce.com/s/articleView?id=xcloud.domain_name_url_formats.htm
-_RELATED_DOMAINS = {".lightning.force.com": ".my.salesforce.com", ".my.salesforce-setup.com": ".my.salesforce.com"}
-_OWN_DOMAINS = (".my.salesforce.com", ".my.salesforce.mil")
+_RELATED_DOMAINS = {
+    ".lightning.force.com": ".my.salesforce.com",
+    ".my.salesforce-setup.com": ".my.salesforce.com",
+    ".lightning.sfcrmapps.cn": ".my.sfcrmproducts.cn",
+}
+_OWN_DOMAINS = (".my.salesforce.com", ".my.salesforce.mil", ".my.sfcrmproducts.cn", ".my.sfcrmapps.cn")
 _NAME = re.compile(r"[a-z0-9]+(?:-{1,2}[a-z0-9]+)*")
 
 _ADVICE = "Enter your org's My Domain, such as acme.my.salesforce.com. Find it in Salesforce under Setup, My Domain."
@@ -77,6 +81,8 @@ def authorize_url(login_url: str, *, client_id: str, redirect_uri: str, state: s
     """
     Return the address of Salesforce's consent page (web server flow, PKCE with S256).
 
+    The page asks for a login even if the browser has a session: admins connect as the integration user, not as
+    themselves.
     https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_web_server_flow.htm
     """
     query = {
@@ -85,6 +91,7 @@ def authorize_url(login_url: str, *, client_id: str, redirect_uri: str, state: s
         "redirect_uri": redirect_uri,
         "scope": SCOPES,
         "state": state,
+        "prompt": "login",
         "code_challenge": code_challenge,
         "code_challenge_method": "S256",
     }

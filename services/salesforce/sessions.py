@@ -21,7 +21,7 @@ from domain.salesforce import (
 )
 from domain.workspace import Workspace
 from services.salesforce.login import PRODUCTION_LOGIN
-from services.salesforce.tokens import GrantRefusedError, read_tokens
+from services.salesforce.tokens import GrantRefusedError, LoginRestrictedError, read_tokens
 from services.settings import is_loopback
 from store.database import Database
 from store.delivery import pauses, routing
@@ -46,6 +46,7 @@ class Session:
     workspace_id: str
     instance_url: str
     access_token: str = field(repr=False)
+    is_sandbox: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class SalesforceSessions:
                 )
         if connection.access_token is None or connection.instance_url is None:
             return await self.renew(workspace_id, connection.access_token)
-        return Session(workspace_id, connection.instance_url, connection.access_token)
+        return _session(connection, connection.instance_url, connection.access_token)
 
     async def connection_of(self, workspace_id: str) -> SalesforceConnection | None:
         """Return how the workspace is connected, or None if it is not."""
@@ -130,7 +131,7 @@ class SalesforceSessions:
                 raise TransientError("the Salesforce session is being renewed", retry_after=BUSY_RETRY_SECONDS)
             if renewal is Renewal.OURS:
                 return await self._renew(connection)
-            return _session(workspace_id, connection.instance_url, connection.access_token)
+            return _session(connection, connection.instance_url, connection.access_token)
 
     async def can_renew(self, workspace_id: str) -> bool:
         """Whether a new session is possible without an admin. If not, the existing one must not be given up."""
@@ -229,9 +230,10 @@ class SalesforceSessions:
             )
             if newer is None:
                 raise
-            return _session(newer.workspace_id, newer.instance_url, newer.access_token)
+            return _session(newer, newer.instance_url, newer.access_token)
         except (PermanentError, TransientError) as error:
-            reason = str(error) if isinstance(error, PermanentError) else None
+            # An admin has to know about restricted logins, although a retry may help.
+            reason = str(error) if isinstance(error, PermanentError | LoginRestrictedError) else None
             await self.database.run(connections.give_up_renewal, connection.workspace_id, reason)
             raise
         # A refresh token may work only once, and then this is the only copy of the next one. So it is stored before it
@@ -239,7 +241,7 @@ class SalesforceSessions:
         await self.database.run_until_available(
             connections.store_tokens, self.cipher, connection.workspace_id, tokens, self.now()
         )
-        return Session(connection.workspace_id, tokens.instance_url, tokens.access_token)
+        return _session(connection, tokens.instance_url, tokens.access_token)
 
     async def _request_tokens(self, connection: SalesforceConnection, grant: dict[str, str]) -> SalesforceTokens:
         client_id = connection.client_id or self.client_id
@@ -274,8 +276,14 @@ def _connection_and_workspace(
     return connections.find(connection, cipher, workspace_id), workspaces.find(connection, workspace_id)
 
 
-def _session(workspace_id: str, instance_url: str | None, access_token: str | None) -> Session | None:
-    return Session(workspace_id, instance_url, access_token) if instance_url and access_token else None
+def _session(connection: SalesforceConnection, instance_url: str | None, access_token: str | None) -> Session | None:
+    """Return a session. Before the org's details have been read, its host says whether it is a sandbox."""
+    if not instance_url or not access_token:
+        return None
+    is_sandbox = connection.is_sandbox
+    if is_sandbox is None:
+        is_sandbox = ".sandbox.my." in instance_url
+    return Session(connection.workspace_id, instance_url, access_token, is_sandbox)
 
 
 def _connect(

@@ -11,7 +11,10 @@ from domain.salesforce import SalesforceTokens
 from services.settings import is_loopback
 
 # https://help.salesforce.com/s/articleView?id=xcloud.domain_name_app_url_changes.htm
-SALESFORCE_DOMAINS = ("salesforce.com", "force.com", "cloudforce.com", "salesforce.mil", "crmforce.mil", "sfcrmapps.cn")
+SALESFORCE_DOMAINS = (
+    *("salesforce.com", "force.com", "cloudforce.com", "salesforce.mil", "crmforce.mil"),
+    *("sfcrmproducts.cn", "sfcrmapps.cn"),  # orgs in China, and their Lightning pages
+)
 
 _HOST_NAME = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+")
 
@@ -24,6 +27,16 @@ _ADVICE = {
 }
 # Salesforce answers these with 400 too, although a retry helps.
 _TRANSIENT = {"unknown_error", "server_error", "temporarily_unavailable", "rate_limit_exceeded"}
+
+
+RESTRICTED_RETRY_SECONDS = 15 * 60.0
+
+# Of `invalid_grant`, if the user's profile does not allow a login now or from here. The token stays valid.
+_RESTRICTED = re.compile("ip restricted|login hours", re.IGNORECASE)
+
+
+class LoginRestrictedError(TransientError):
+    """The user may not log in at this time or from this address, but the grant is valid."""
 
 
 class GrantRefusedError(PermanentError):
@@ -87,6 +100,12 @@ def _refusal(error: str, description: str) -> PermanentError | TransientError:
     text = f"Salesforce refused a session: {error} ({description})"
     if error in _TRANSIENT or "rate exceeded" in description:
         return TransientError(text)
+    if error == "invalid_grant" and _RESTRICTED.search(description):
+        return LoginRestrictedError(
+            f"{text}. Check login hours and login IP ranges in the connected user's profile. The app tries again every 15"
+            " minutes",
+            retry_after=RESTRICTED_RETRY_SECONDS,
+        )
     advice = _ADVICE.get(error, "Check the External Client App and SALESFORCE_LOGIN_URL")
     kind = GrantRefusedError if error == "invalid_grant" else PermanentError
     return kind(f"{text}. {advice}")

@@ -126,14 +126,10 @@ class SourceQuery:
         It starts at `start` or after the record `after`. Records with the same time are ordered by id, so that none is
         skipped between two pages.
         """
-        conditions = [f"SystemModstamp >= {_moment(start)}", *self._conditions(since)]
-        if after is not None:
+        conditions = [f"SystemModstamp >= {_moment(after.moment if after else start)}", *self._conditions(since)]
+        if after is not None:  # in addition to the first condition, by which Salesforce can use its index
             stamp = _moment(after.moment)
-            conditions[0] = format_soql(
-                "(SystemModstamp > {stamp:literal} OR (SystemModstamp = {stamp:literal} AND Id > {record_id}))",
-                stamp=stamp,
-                record_id=after.record_id,
-            )
+            conditions[1:1] = [format_soql("(SystemModstamp > {:literal} OR Id > {})", stamp, after.record_id)]
         return f"{self._select(conditions)} ORDER BY SystemModstamp, Id LIMIT {most}"
 
     def newest(self, most: int) -> str:

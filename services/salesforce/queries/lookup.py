@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection
 
@@ -14,7 +14,7 @@ from domain.errors import PermanentError, TransientError
 from services.measures import UNMEASURED, Measures
 from services.salesforce.moved_orgs import MovedOrgs, SessionEndedError, UnreachableError
 from services.salesforce.queries.rows import AccountDetails, people, users, with_account_details
-from services.salesforce.queries.statements import RecordQuery, account_queries, person_queries, user_queries
+from services.salesforce.queries.statements import RecordQuery, Row, account_queries, person_queries, user_queries
 from services.salesforce.records import (
     NOTHING_REQUIRED,
     Account,
@@ -77,7 +77,10 @@ class Salesforce:
         if not queries and not required.user_ids:
             return BatchRecords(people(lookups, {}))
         try:
-            answer = await self._with_session(session, lambda client: _run_queries(client, lookups, queries, required))
+            answer = await self._with_session(
+                session,
+                lambda client: _run_queries(client, lookups, queries, required, is_sandbox=session.is_sandbox),
+            )
         except PermanentError as error:
             await self.sessions.database.run(connections.note_problem, workspace_id, str(error))
             raise
@@ -178,7 +181,12 @@ def _count_calls(
 
 
 def _run_queries(
-    client: SalesforceClient, lookups: Sequence[PersonLookup], queries: Sequence[RecordQuery], required: RequiredRecords
+    client: SalesforceClient,
+    lookups: Sequence[PersonLookup],
+    queries: Sequence[RecordQuery],
+    required: RequiredRecords,
+    *,
+    is_sandbox: bool,
 ) -> tuple[BatchRecords, Sequence[str]]:
     """
     Query in at most three rounds, each for all lookups: people, details of their accounts, users.
@@ -186,16 +194,31 @@ def _run_queries(
     Also return the names of what cannot be read until an admin does something about it.
     """
     client.gaps.begin_batch()
-    records_by_key = people(lookups, client.rows(queries))
+
+    def rows_of(queries: Sequence[RecordQuery]) -> dict[str, list[Row]]:
+        rows = client.rows(queries)
+        return {kind: list(map(_real_addresses, found)) for kind, found in rows.items()} if is_sandbox else rows
+
+    records_by_key = people(lookups, rows_of(queries))
     account_ids = {account.id for account in _accounts(records_by_key.values())}
     if for_accounts := account_queries(account_ids, required):
-        details = AccountDetails.of(client.rows(for_accounts))
+        details = AccountDetails.of(rows_of(for_accounts))
         records_by_key = {key: with_account_details(records, details) for key, records in records_by_key.items()}
     users_by_id = {}
     if required.users and (for_users := user_queries(_user_ids(records_by_key.values(), required), required)):
-        users_by_id = users(client.rows(for_users)["User"], required.email_field)
+        users_by_id = users(rows_of(for_users).get("User", []), required.email_field)
     batch = BatchRecords(records_by_key, users_by_id, client.gaps.texts, client.session.instance_url)
     return batch, client.gaps.lasting
+
+
+def _real_addresses(row: Any) -> Any:
+    """Return the row without the `.invalid` that Salesforce appends to the email address of every user in a sandbox."""
+    if isinstance(row, dict):
+        return {name: _real_addresses(value) for name, value in row.items()}
+    if isinstance(row, list):
+        return [_real_addresses(part) for part in row]
+    is_address = isinstance(row, str) and "@" in row
+    return row.removesuffix(".invalid") if is_address else row
 
 
 def _accounts(people: Iterable[PersonRecords]) -> Iterator[Account]:

@@ -3,7 +3,7 @@
 import pytest
 
 from domain.errors import PermanentError
-from services.salesforce.login import challenge_of, login_url_of
+from services.salesforce.login import authorize_url, challenge_of, login_url_of
 
 CLOUD = "https://login.salesforce.com"
 
@@ -22,6 +22,8 @@ CLOUD = "https://login.salesforce.com"
         ("domain", "acme--uat.sandbox.lightning.force.com", CLOUD, "https://acme--uat.sandbox.my.salesforce.com"),
         ("domain", "acme.my.salesforce-setup.com", CLOUD, "https://acme.my.salesforce.com"),
         ("domain", "acme.my.salesforce.mil", CLOUD, "https://acme.my.salesforce.mil"),
+        ("domain", "acme.my.sfcrmproducts.cn", CLOUD, "https://acme.my.sfcrmproducts.cn"),
+        ("domain", "acme.lightning.sfcrmapps.cn", CLOUD, "https://acme.my.sfcrmproducts.cn"),
         ("domain", "http://127.0.0.1:4507", "http://localhost:4507", "http://127.0.0.1:4507"),
     ],
 )
@@ -70,3 +72,9 @@ def test_the_challenge_follows_the_standard() -> None:
     """This is the example of RFC 7636, appendix B."""
     verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
     assert challenge_of(verifier) == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+
+
+def test_the_consent_page_always_asks_for_a_login() -> None:
+    """An admin whose browser has a session would connect as themselves otherwise."""
+    url = authorize_url(CLOUD, client_id="app", redirect_uri="https://x", state="s", code_challenge="c")
+    assert "&prompt=login" in url

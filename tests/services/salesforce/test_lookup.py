@@ -16,6 +16,7 @@ from domain.errors import PermanentError, TransientError
 from domain.salesforce import SalesforceConnection
 from sandbox.salesforce import SalesforceSandbox
 from services.salesforce.moved_orgs import FAILURES_IN_A_ROW, RENEW_AGAIN_MS
+from services.salesforce.queries.describe import SalesforceDescribe
 from services.salesforce.queries.lookup import Salesforce
 from services.salesforce.records import PersonLookup, PersonRecords
 from services.salesforce.refusals import LIMIT_RETRY_SECONDS
@@ -509,3 +510,19 @@ async def test_a_moved_org_must_be_on_a_host_of_salesforce(salesforce: Salesforc
         org.url = "https://salesforce.example.com"
         with pytest.raises(PermanentError, match="outside its own domains"):
             await find(salesforce, *ADA)
+
+
+@pytest.mark.parametrize("knows_kind", [True, False])
+async def test_a_sandboxs_owners_have_their_real_addresses(
+    salesforce: Salesforce, org: SalesforceSandbox, knows_kind: bool
+) -> None:
+    """Salesforce appends `.invalid` to the addresses of all users there. In production an address is as it is."""
+    org.add("Organization", Name="Acme")
+    org.org.become_sandbox()
+    await find(salesforce, *ADA)
+    if knows_kind:
+        await SalesforceDescribe(salesforce).refresh_org_details("T1")
+    contact = (await find(salesforce, *ADA))["ada"].contact
+    assert contact is not None
+    assert contact.owner is not None
+    assert contact.owner.email == ("dana@acme.com" if knows_kind else "dana@acme.com.invalid")

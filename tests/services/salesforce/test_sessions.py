@@ -300,3 +300,25 @@ async def test_a_foreign_instance_gets_no_session(sessions: SalesforceSessions, 
     with pytest.raises(PermanentError, match="outside its own domains"):
         await sessions.session_for("T1")
     assert (await stored_connection(sessions)).instance_url is None
+
+
+@pytest.mark.parametrize("description", ["ip restricted", "IP restricted or invalid login hours"])
+async def test_login_hours_do_not_end_the_connection(
+    sessions: SalesforceSessions, org: SalesforceSandbox, http: aiohttp.ClientSession, description: str
+) -> None:
+    """The token is kept and tried again after a quarter of an hour, and admins see the reason until it works."""
+    await connect(sessions, org, http)
+    session = await sessions.session_for("T1")
+    assert session is not None
+    token = (await stored_connection(sessions)).refresh_token
+    org.oauth.restriction = description
+    with pytest.raises(TransientError, match="login hours") as refused:
+        await sessions.renew("T1", session.access_token)
+    assert refused.value.retry_after == 15 * 60
+    stored = await stored_connection(sessions)
+    assert stored.refresh_token == token
+    assert stored.problem == str(refused.value)
+
+    org.oauth.restriction = None
+    assert await sessions.session_for("T1") is not None
+    assert (await stored_connection(sessions)).problem is None
