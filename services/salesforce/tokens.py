@@ -102,8 +102,8 @@ def _refusal(error: str, description: str) -> PermanentError | TransientError:
         return TransientError(text)
     if error == "invalid_grant" and _RESTRICTED.search(description):
         return LoginRestrictedError(
-            f"{text}. Check login hours and login IP ranges in the connected user's profile. The app tries again every 15"
-            " minutes",
+            f"{text}. Check the login hours and IP ranges in the connected user's profile. The app tries again every"
+            " 15 minutes",
             retry_after=RESTRICTED_RETRY_SECONDS,
         )
     advice = _ADVICE.get(error, "Check the External Client App and SALESFORCE_LOGIN_URL")

@@ -63,6 +63,8 @@ def test_errors_are_transient_or_say_what_an_admin_has_to_fix(
         "https://acme.my.salesforce.com:443",
         "https://eu1.force.com",
         "https://acme.my.salesforce.mil",
+        "https://acme.my.sfcrmproducts.cn",
+        "https://acme.lightning.sfcrmapps.cn",
     ],
 )
 def test_hosts_of_salesforce_are_trusted(url: str) -> None:
