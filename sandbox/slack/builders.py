@@ -19,6 +19,8 @@ class Flags(TypedDict, total=False):
     deleted: bool
     bot_id: str
     title: str
+    is_org_admin: bool
+    is_org_owner: bool
 
 
 class Builders:
@@ -48,13 +50,18 @@ class Builders:
         email: str | None = None,
         *,
         user_id: str | None = None,
+        more_teams: Iterable[Team] = (),
         **flags: Unpack[Flags],
     ) -> User:
-        """A member with a full `name`, such as "Dana Reyes". With `bot_id` it is the bot user of another app."""
+        """A member with a full `name`, such as "Dana Reyes". With `bot_id` it is the bot user of another app.
+
+        `more_teams` are other workspaces of the same organization that the person is a member of.
+        """
         workspace = self._team(team)
         handle = ".".join(name.lower().split())
         user_id = user_id or self.world.new_id("U")
         user = User(user_id, workspace.id, handle, name, email, updated=int(self.world.now()), **flags)
+        user.more_teams = [other.id for other in more_teams]
         self.world.save_user(user)
         return user
 

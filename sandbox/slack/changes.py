@@ -1,5 +1,6 @@
 """Changes that people make in a workspace (members, channels, installations), each with the event Slack sends."""
 
+from collections.abc import Iterable
 from typing import Unpack
 
 from sandbox.slack.builders import Builders, Flags
@@ -44,9 +45,8 @@ class Changes(Builders):
         user.updated = int(self.world.now())
         self.world.save_user(user)
         cache_ts = int(self.world.now())
-        return await self.emit(
-            user.team_id, {"type": "user_change", "user": self._user_json(user), "cache_ts": cache_ts}
-        )
+        team_id = next((team_id for team_id in user.teams if self.world.active_token(team_id)), user.team_id)
+        return await self.emit(team_id, {"type": "user_change", "user": self._user_json(user), "cache_ts": cache_ts})
 
     async def archive_channel(self, channel_id: str) -> int | None:
         """https://docs.slack.dev/reference/events/channel_archive, /group_archive"""
@@ -103,6 +103,24 @@ class Changes(Builders):
         event: Json = {"type": f"{_prefix(channel)}_left", "channel": channel.id, "actor_id": self._any_member(channel)}
         return await self.emit(channel.team_id, event)
 
+    async def add_to_workspaces(self, enterprise_id: str, team_ids: Iterable[str]) -> int | None:
+        """Add the app of an org-wide installation to workspaces.
+
+        https://docs.slack.dev/reference/events/team_access_granted
+        """
+        token, added = self._org_token(enterprise_id), list(team_ids)
+        token.added_to += [team_id for team_id in added if team_id not in token.added_to]
+        return await self._access_event(token, "team_access_granted", added)
+
+    async def remove_from_workspaces(self, enterprise_id: str, team_ids: Iterable[str]) -> int | None:
+        """Remove it from workspaces; it stays installed in the organization.
+
+        https://docs.slack.dev/reference/events/team_access_revoked
+        """
+        token, removed = self._org_token(enterprise_id), list(team_ids)
+        token.added_to = [team_id for team_id in token.added_to if team_id not in removed]
+        return await self._access_event(token, "team_access_revoked", removed)
+
     async def uninstall(self, team_id: str) -> None:
         """Remove the app; Slack sends tokens_revoked and app_uninstalled. Raises LookupError."""
         self.app_client.send_events(installs.uninstall(self.world, self._token(team_id)))
@@ -113,9 +131,22 @@ class Changes(Builders):
         self.app_client.send_events(installs.revoke(self.world, self._token(team_id), "token_revoked"))
         await self.app_client.wait_for_events()
 
+    def _org_token(self, enterprise_id: str) -> Token:
+        token = self.world.org_token(enterprise_id)
+        if token is None:
+            raise LookupError(f"the app is not installed in the organization {enterprise_id}")
+        return token
+
+    async def _access_event(self, token: Token, kind: str, team_ids: list[str]) -> int | None:
+        self.world.touch()
+        if not self.app_client.has_destination or not self.app_client.subscribed(token, kind):
+            return None
+        return await self.app_client.deliver(token, team_ids[0], {"type": kind, "team_ids": team_ids})
+
     def _user_json(self, user: User) -> Json:
         token = self.world.active_token(user.team_id)
-        return user_json(user, with_email=token is not None and "users:read.email" in token.scopes)
+        with_email = token is not None and "users:read.email" in token.scopes
+        return user_json(user, self.world.teams[user.team_id], with_email=with_email)
 
     def _any_member(self, channel: Channel) -> str:
         return next((member for member in channel.members if not self.world.users[member].bot_id), "USLACKBOT")

@@ -77,6 +77,8 @@ def _errors(view: View, reply: Reply, errors: object) -> Submission:
 def _show_next_view(world: World, actor: Actor, view: View, reply: Reply, response: Json) -> Submission:
     definition = response.get("view")
     errors = check_view(definition, "modal")
+    if not errors and isinstance(definition, dict):
+        errors = world.hidden_choices(definition["blocks"], actor.user.id)
     if errors or not isinstance(definition, dict):
         return Submission(reply, problem="; ".join(errors))
     definition = {**definition, "blocks": with_ids(definition["blocks"])}

@@ -131,17 +131,36 @@ class SlackSandbox(Changes, UserActions):
         return self.url
 
     def install(
-        self, team_id: str, user_id: str, scopes: Iterable[str] | None = None, *, org_wide: bool = False
+        self,
+        team_id: str,
+        user_id: str,
+        scopes: Iterable[str] | None = None,
+        *,
+        org_wide: bool = False,
+        add_to: Iterable[str] | None = None,
     ) -> str:
-        """Install the app on behalf of `user_id`, without a browser, and return the bot token."""
+        """Install the app on behalf of `user_id`, without a browser, and return the bot token.
+
+        `add_to` is as in installs.py.
+        """
         user = self.world.users[user_id]
         if user.team_id != team_id:
             raise LookupError(f"{user_id} is not in {team_id}")
-        return installs.install(self.world, user, ALL_SCOPES if scopes is None else scopes, org_wide=org_wide).value
+        granted = ALL_SCOPES if scopes is None else scopes
+        return installs.install(self.world, user, granted, org_wide=org_wide, add_to=add_to).value
 
-    def issue_code(self, user_id: str, scopes: Iterable[str], redirect_uri: str, *, org_wide: bool = False) -> str:
+    def issue_code(
+        self,
+        user_id: str,
+        scopes: Iterable[str],
+        redirect_uri: str,
+        *,
+        org_wide: bool = False,
+        add_to: Iterable[str] | None = None,
+    ) -> str:
         """The OAuth code that the consent page would send to `redirect_uri` after this person clicks Allow."""
-        return installs.issue_code(self.world, self.world.users[user_id], scopes, redirect_uri, org_wide=org_wide)
+        user = self.world.users[user_id]
+        return installs.issue_code(self.world, user, scopes, redirect_uri, org_wide=org_wide, add_to=add_to)
 
     def configure(self, manifest: Json) -> None:
         """Set up the app from its manifest: name, tabs, commands, events, redirect URLs and scopes.

@@ -3,10 +3,11 @@
 from sandbox.slack.state import App, Channel, Json, Message, Team, Token, User, UserGroup, View
 
 
-def user_json(user: User, *, with_email: bool) -> Json:
+def user_json(user: User, org: Team | None, *, with_email: bool) -> Json:
     """A user object. `with_email` stands for the scope users:read.email; bots never have an email.
 
-    https://docs.slack.dev/reference/objects/user-object
+    `org` is the user's workspace if it is one of the organization of the token that asks. Nobody else sees which
+    organization the user belongs to. https://docs.slack.dev/reference/objects/user-object
     """
     profile: Json = {
         "real_name": user.real_name,
@@ -47,6 +48,16 @@ def user_json(user: User, *, with_email: bool) -> Json:
         }
     if user.is_stranger:
         data["is_stranger"] = True
+    if org is not None and org.enterprise_id and not user.deleted:
+        data["enterprise_user"] = {
+            "id": user.id,
+            "enterprise_id": org.enterprise_id,
+            "enterprise_name": org.enterprise_name,
+            "is_admin": user.is_org_admin or user.is_org_owner,
+            "is_owner": user.is_org_owner,
+            "is_primary_owner": False,
+            "teams": user.teams,
+        }
     return data
 
 
@@ -145,7 +156,8 @@ def view_json(view: View, app: App, values: Json) -> Json:
         "root_view_id": view.root_view_id,
         "app_id": app.id,
         "external_id": definition.get("external_id", ""),
-        "app_installed_team_id": view.team_id,
+        # The organization, for an org-wide installation: https://docs.slack.dev/messaging/work-objects
+        "app_installed_team_id": view.installed_in or view.team_id,
         "bot_id": view.bot_id,
     }
     return data

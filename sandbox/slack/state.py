@@ -23,7 +23,11 @@ class Team:
 
 @dataclass(slots=True)
 class User:
-    """A member of a workspace, or a bot user if `bot_id` is set. `updated` is in seconds since the epoch."""
+    """A member of a workspace, or a bot user if `bot_id` is set. `updated` is in seconds since the epoch.
+
+    `team_id` is the member's own workspace, to which `is_admin` and the flags beside it apply. A member of an
+    organization may belong to more of its workspaces, which are in `more_teams`, and may be an admin of all of it.
+    """
 
     id: str
     team_id: str
@@ -41,6 +45,14 @@ class User:
     tz: str = "America/New_York"
     title: str = ""
     updated: int = 0
+    more_teams: list[str] = field(default_factory=list)
+    is_org_admin: bool = False
+    is_org_owner: bool = False
+
+    @property
+    def teams(self) -> list[str]:
+        """Every workspace that the user is a member of."""
+        return [self.team_id, *self.more_teams]
 
 
 @dataclass(slots=True)
@@ -108,7 +120,10 @@ class Message:
 
 @dataclass(slots=True)
 class View:
-    """A published Home or an open modal. `input_states` holds what its user entered, by (block_id, action_id)."""
+    """A published Home or an open modal. `input_states` holds what its user entered, by (block_id, action_id).
+
+    `installed_in` is the workspace or organization that has installed the app.
+    """
 
     id: str
     team_id: str
@@ -117,6 +132,7 @@ class View:
     definition: Json
     hash: str
     root_view_id: str
+    installed_in: str = ""
     previous_view_id: str | None = None
     input_states: dict[tuple[str, str], Json] = field(default_factory=dict)
 
@@ -128,7 +144,11 @@ class View:
 
 @dataclass(slots=True)
 class Token:
-    """An installation and its bot token. `error` is what calls get after it was revoked; None while it is valid."""
+    """An installation and its bot token. `error` is what calls get after it was revoked; None while it is valid.
+
+    `added_to` holds the workspaces of an organization to which an admin has added the app after the org-wide
+    installation; the token has access to no other.
+    """
 
     value: str = field(repr=False)
     team_id: str | None
@@ -138,6 +158,7 @@ class Token:
     scopes: set[str]
     installed_by: str
     error: str | None = None
+    added_to: list[str] = field(default_factory=list)
 
     @property
     def is_enterprise_install(self) -> bool:
@@ -169,6 +190,7 @@ class Code:
     redirect_uri: str
     created_at: float
     org_wide: bool
+    add_to: list[str] | None = None
 
 
 @dataclass(slots=True)

@@ -62,7 +62,7 @@ class UserActions:
             raise LookupError(f"{user_id} cannot see a message {ts} in {channel}")
         block, element = find_element(message.blocks or [], action_id, value, block_id)
         action = _use_element(message.input_states, block, element, value, self.world.new_ts())
-        actor = self._actor(user_id)
+        actor = self._actor(user_id, team_id=None if conversation.is_im else conversation.team_id)
         url = self.base_url() + self.response_urls.add(actor.token, conversation, actor.user, message)
         return await self.app_client.interact(payloads.message_action(actor, conversation, message, action, url))
 
@@ -146,15 +146,23 @@ class UserActions:
         root = view.root_view_id if view.definition["type"] == "modal" else None
         return await self.app_client.interact(payloads.view_action(self._actor(user_id, root), view, action))
 
-    def _actor(self, user_id: str, root_view_id: str | None = None) -> Actor:
+    def switch_workspace(self, user_id: str, team_id: str) -> None:
+        """A member of several workspaces opens another one, in which they act from now on."""
+        if team_id not in self.world.users[user_id].teams:
+            raise LookupError(f"{user_id} is not a member of {team_id}")
+        self.world.open_teams[user_id] = team_id
+
+    def _actor(self, user_id: str, root_view_id: str | None = None, team_id: str | None = None) -> Actor:
+        """`team_id` is the workspace that the person acts in; None means the one that they have open."""
         user = self.world.users[user_id]
-        token = self.world.active_token(user.team_id)
+        team_id = team_id or self.world.open_teams.get(user_id, user.team_id)
+        token = self.world.active_token(team_id)
         if token is None:
-            raise LookupError(f"the app is not installed in {user.team_id}")
+            raise LookupError(f"the app is not installed in {team_id}")
         if user.deleted:
             raise LookupError(f"{user_id} is deactivated")
-        trigger_id = self.world.new_trigger(user, root_view_id)
-        return Actor(self.world.app, token, self.world.teams[user.team_id], user, trigger_id)
+        trigger_id = self.world.new_trigger(user, root_view_id, team_id)
+        return Actor(self.world.app, token, self.world.teams[team_id], user, trigger_id)
 
     def _can_read(self, user_id: str, channel: Channel) -> bool:
         return user_id in channel.members or not (channel.is_private or channel.is_im)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 
+from sandbox.slack.block_kit.inputs import elements_in
 from sandbox.slack.state import App, Channel, Code, Json, Message, Team, Token, Trigger, User, View
 
 
@@ -12,7 +13,8 @@ from sandbox.slack.state import App, Channel, Code, Json, Message, Team, Token, 
 class World:
     """`now` returns seconds since the epoch. `version` grows with every change that a page would show.
 
-    `homes` and `modals` are keyed by user id. `bots` holds the app's bot user of each workspace.
+    `homes` and `modals` are keyed by user id. `bots` holds the app's bot user of each workspace. `open_teams` holds the
+    workspace that a member of several has open, by user id; by default it is their own.
     """
 
     app: App
@@ -27,6 +29,7 @@ class World:
     tokens: dict[str, Token] = field(default_factory=dict, repr=False)
     codes: dict[str, Code] = field(default_factory=dict, repr=False)
     triggers: dict[str, Trigger] = field(default_factory=dict)
+    open_teams: dict[str, str] = field(default_factory=dict)
     version: int = 0
     permalink_base: str | None = None
     _ids: Callable[[], int] = field(default_factory=lambda: count(1).__next__, repr=False)
@@ -49,23 +52,26 @@ class World:
         self.version += 1
 
     def save_user(self, user: User) -> None:
-        if user.id not in self.users:
-            self.teams[user.team_id].users.append(user.id)
+        for team_id in user.teams:
+            if user.id not in self.users:
+                self.teams[team_id].users.append(user.id)
+            if user.email:
+                self._by_email[team_id, user.email.lower()] = user.id
         self.users[user.id] = user
-        if user.email:
-            self._by_email[user.team_id, user.email.lower()] = user.id
         self.touch()
 
     def active_token(self, team_id: str) -> Token | None:
-        """The valid token for this workspace: its own, or that of its organization."""
-        team = self.teams[team_id]
-        for token in self.tokens.values():
-            if token.error is None and (
-                token.team_id == team_id
-                or (token.is_enterprise_install and token.enterprise_id and token.enterprise_id == team.enterprise_id)
-            ):
-                return token
-        return None
+        """The valid token for this workspace: its own, or that of its organization if the app was added here."""
+        valid = [token for token in self.tokens.values() if token.error is None]
+        own = next((token for token in valid if token.team_id == team_id), None)
+        return own or next(
+            (token for token in valid if token.is_enterprise_install and team_id in token.added_to), None
+        )
+
+    def org_token(self, enterprise_id: str | None) -> Token | None:
+        """The valid token of an organization."""
+        org_wide = (token for token in self.tokens.values() if token.is_enterprise_install and token.error is None)
+        return next((token for token in org_wide if token.enterprise_id == enterprise_id), None)
 
     def user_by_email(self, team_id: str, email: str) -> User | None:
         """The member with this email address, in any case; deactivated members are included."""
@@ -94,10 +100,32 @@ class World:
         self.touch()
         return channel
 
+    def teams_of(self, channel: Channel) -> list[str]:
+        """The workspaces in which a conversation is: for a direct message, all of the member's."""
+        return self.users[channel.im_user].teams if channel.im_user else [channel.team_id]
+
     def permalink(self, channel: Channel, ts: str) -> str:
         """A link to the message, on Slack's domain unless `permalink_base` is set."""
         base = self.permalink_base or f"https://{self.teams[channel.team_id].domain}.slack.com"
         return f"{base}/archives/{channel.id}/p{ts.replace('.', '')}"
+
+    def hidden_choices(self, blocks: list[Json], viewer: str) -> list[str]:
+        """Errors for the initial users and conversations in a view that its viewer cannot see."""
+        errors = []
+        for _block, element in elements_in(blocks):
+            for name in ("initial_user", "initial_users", "initial_conversation", "initial_conversations"):
+                chosen = element.get(name, [])
+                for chosen_id in [chosen] if isinstance(chosen, str) else chosen:
+                    known = chosen_id in self.users if "user" in name else self._can_read(viewer, chosen_id)
+                    errors += [] if known else [f"invalid {name}: {chosen_id}"]
+        return errors
+
+    def _can_read(self, user_id: str, channel_id: str) -> bool:
+        channel = self.channels.get(channel_id)
+        if channel is None:
+            return False
+        is_public = not channel.is_private and not channel.is_im and channel.team_id in self.users[user_id].teams
+        return is_public or user_id in channel.members
 
     def message(self, channel_id: str, ts: str) -> Message | None:
         channel = self.channels.get(channel_id)
@@ -113,9 +141,12 @@ class World:
 
     def new_view(self, token: Token, user: User, definition: Json) -> View:
         view_id = self.new_id("V")
-        return View(view_id, user.team_id, user.id, token.bot_id, definition, self.new_hash(), view_id)
+        installed_in = token.installed_in
+        return View(view_id, user.team_id, user.id, token.bot_id, definition, self.new_hash(), view_id, installed_in)
 
-    def new_trigger(self, user: User, root_view_id: str | None = None) -> str:
-        trigger_id = f"{self._ids()}.{abs(hash(user.team_id)) % 10**9}.{secrets.token_hex(16)}"
-        self.triggers[trigger_id] = Trigger(user.id, user.team_id, self.now(), root_view_id)
+    def new_trigger(self, user: User, root_view_id: str | None = None, team_id: str | None = None) -> str:
+        """`team_id` is the workspace in which the user acts; None means their own."""
+        team_id = team_id or user.team_id
+        trigger_id = f"{self._ids()}.{abs(hash(team_id)) % 10**9}.{secrets.token_hex(16)}"
+        self.triggers[trigger_id] = Trigger(user.id, team_id, self.now(), root_view_id)
         return trigger_id

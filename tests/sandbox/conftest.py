@@ -1,8 +1,10 @@
 """Fixtures: a Slack sandbox served on localhost with a workspace, and a small app that receives its requests."""
 
+import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qs
 
 import aiohttp
 import pytest
@@ -32,6 +34,14 @@ class Receiver:
         self.headers.append(request.headers)
         answer = self.answers.pop(0) if self.answers else web.Response()
         return answer if isinstance(answer, web.Response) else answer(body)
+
+    def form(self) -> dict[str, str]:
+        """The fields of the last request."""
+        return {name: values[0] for name, values in parse_qs(self.bodies[-1]).items()}
+
+    def payload(self) -> Any:
+        """The interaction in the last request."""
+        return json.loads(self.form()["payload"])
 
 
 @dataclass

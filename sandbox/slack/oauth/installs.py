@@ -10,13 +10,22 @@ from sandbox.slack.world import World
 CODE_LIFETIME = 600  # seconds; https://docs.slack.dev/authentication/installing-with-oauth: "valid for 10 minutes"
 
 
-def issue_code(world: World, user: User, scopes: Iterable[str], redirect_uri: str, *, org_wide: bool = False) -> str:
-    """The code that Slack gives the app when `user` allows the installation. Raises LookupError."""
+def issue_code(
+    world: World,
+    user: User,
+    scopes: Iterable[str],
+    redirect_uri: str,
+    *,
+    org_wide: bool = False,
+    add_to: Iterable[str] | None = None,
+) -> str:
+    """The code that Slack gives the app when `user` allows the installation, see `install`. Raises LookupError."""
     team = world.teams[user.team_id]
     if org_wide and not team.enterprise_id:
         raise LookupError(f"{team.id} belongs to no organization, so the app cannot be installed org-wide")
     code = f"{world.new_id('')}.{secrets.token_hex(32)}"
-    world.codes[code] = Code(user.id, set(scopes), redirect_uri, world.now(), org_wide)
+    add_to = None if add_to is None else list(add_to)
+    world.codes[code] = Code(user.id, set(scopes), redirect_uri, world.now(), org_wide, add_to)
     return code
 
 
@@ -29,13 +38,23 @@ def exchange(world: World, value: str, redirect_uri: str) -> Token:
     if code.redirect_uri and redirect_uri != code.redirect_uri:
         raise ApiError("bad_redirect_uri")
     del world.codes[value]
-    return install(world, world.users[code.user_id], code.scopes, org_wide=code.org_wide)
+    return install(world, world.users[code.user_id], code.scopes, org_wide=code.org_wide, add_to=code.add_to)
 
 
-def install(world: World, user: User, scopes: Iterable[str], *, org_wide: bool = False) -> Token:
+def install(
+    world: World,
+    user: User,
+    scopes: Iterable[str],
+    *,
+    org_wide: bool = False,
+    add_to: Iterable[str] | None = None,
+) -> Token:
     """Install the app. If it is already installed, the token stays and gets the new scopes too.
 
     "Scopes are additive": https://docs.slack.dev/authentication/installing-with-oauth
+
+    `add_to` are the workspaces to which the app is added at once with an org-wide installation; None means that of
+    the installing user.
     """
     team = world.teams[user.team_id]
     installation = (None, team.enterprise_id) if org_wide else (team.id, team.enterprise_id)
@@ -47,6 +66,8 @@ def install(world: World, user: User, scopes: Iterable[str], *, org_wide: bool =
     bot = _bot_user(world, team)
     value = f"xoxb-{world.new_id('')}-{secrets.token_urlsafe(18)}"
     token = Token(value, installation[0], installation[1], bot.id, bot.bot_id or "", set(scopes), user.id)
+    if org_wide:
+        token.added_to = [team.id] if add_to is None else list(add_to)
     world.tokens[value] = token
     world.touch()
     return token
@@ -94,4 +115,5 @@ def _teams_to_notify(world: World, token: Token) -> list[str]:
     if token.team_id:
         return [token.team_id]
     # For an org-wide installation Slack sends the event once, for one of the workspaces.
-    return [team.id for team in world.teams.values() if team.enterprise_id == token.enterprise_id][:1]
+    others = [team.id for team in world.teams.values() if team.enterprise_id == token.enterprise_id]
+    return [*token.added_to, *others][:1]

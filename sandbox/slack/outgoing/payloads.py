@@ -28,6 +28,7 @@ def _common(actor: Actor, kind: str) -> Json:
         team_json |= {"enterprise_id": team.enterprise_id, "enterprise_name": team.enterprise_name}
     return {
         "type": kind,
+        # Their own workspace, whichever one they act in: https://github.com/slackapi/bolt-js/issues/1875
         "user": {"id": user.id, "username": user.name, "name": user.name, "team_id": user.team_id},
         "api_app_id": actor.app.id,
         "token": actor.app.verification_token,

@@ -118,6 +118,8 @@ class WebApi:
             raise ApiError("ratelimited", retry_after=seconds)
         if method.scopes:
             call.require_scope(*method.scopes)
+        if token is not None and token.is_enterprise_install and method.facts.required_of_org_tokens:
+            call.team()
         body = method.run(call)
         if call.events:
             self.send_events(call.events)

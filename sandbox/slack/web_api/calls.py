@@ -99,34 +99,51 @@ class Call:
             raise ApiError("missing_scope", needed=",".join(scopes), provided=",".join(sorted(self.bot.scopes)))
 
     def team(self) -> Team:
-        """The token's workspace. Calls with an org-wide token must name it in `team_id`."""
+        """The token's workspace. Calls with an org-wide token must name it in `team_id`.
+
+        `team_access_not_granted` is the answer for a workspace to which the app was not added:
+        https://github.com/slackapi/bolt-js/issues/998
+        """
         if self.bot.team_id:
             return self.world.teams[self.bot.team_id]
         if not self.text("team_id"):
             raise ApiError("missing_argument")
-        team = self.world.teams.get(self.text("team_id"))
-        if team is None or team.enterprise_id != self.bot.enterprise_id:
-            raise ApiError("team_not_found")
-        return team
+        if self.text("team_id") not in self.bot.added_to:
+            raise ApiError("team_access_not_granted")
+        return self.world.teams[self.text("team_id")]
 
     def can_access_team(self, team_id: str) -> bool:
-        """Whether this is the token's workspace or one of its organization."""
-        if self.bot.team_id:
-            return team_id == self.bot.team_id
-        return self.world.teams[team_id].enterprise_id == self.bot.enterprise_id
+        """Whether this is the token's workspace, or one of its organization to which the app was added."""
+        return team_id == self.bot.team_id or team_id in self.bot.added_to
+
+    def can_see_user(self, user: User) -> bool:
+        """Whether the token's workspaces have this member, or share a channel with them (Slack Connect)."""
+        return any(map(self.can_access_team, user.teams)) or any(
+            user.id in channel.members and channel.is_ext_shared and self.can_access_team(channel.team_id)
+            for channel in self.world.channels.values()
+        )
 
     def user(self, name: str = "user") -> User:
         user = self.world.users.get(self.required(name))
-        if user is None or not self.can_access_team(user.team_id):
+        if user is None or not self.can_see_user(user):
             raise ApiError("user_not_found")
         return user
 
     def channel(self, name: str = "channel") -> Channel:
         """A conversation that the bot can see: a public one, or one it is a member of."""
         channel = self.world.channels.get(self.required(name))
-        if channel is None or not self.can_access_team(channel.team_id) or not self.can_see(channel):
+        if channel is None or not self.can_see(channel):
             raise ApiError("channel_not_found")
+        self.require_access(channel)
         return channel
+
+    def require_access(self, channel: Channel) -> None:
+        """Raise an error for a channel of another workspace. A direct message belongs to none."""
+        if channel.is_im or self.can_access_team(channel.team_id):
+            return
+        is_in_org = self.world.teams[channel.team_id].enterprise_id == self.bot.enterprise_id
+        not_granted = self.bot.is_enterprise_install and is_in_org
+        raise ApiError("team_access_not_granted" if not_granted else "channel_not_found")
 
     def can_see(self, channel: Channel) -> bool:
         return (not channel.is_private and not channel.is_im) or self.bot.bot_user in channel.members

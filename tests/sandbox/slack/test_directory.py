@@ -185,18 +185,3 @@ async def test_team_info_and_bots_info_describe_the_caller(acme) -> None:
     """They need no arguments for that."""
     assert (await acme.client.team_info())["team"]["domain"] == "acme"
     assert (await acme.client.bots_info())["bot"]["user_id"] == acme.slack.world.bots[acme.team.id]
-
-
-async def test_an_org_wide_token_must_name_the_workspace(acme) -> None:
-    """https://docs.slack.dev/reference/methods/users.list: team_id is "required if org token is used"."""
-    slack = acme.slack
-    west = slack.add_team("Globex West", enterprise_id="E1", enterprise_name="Globex")
-    east = slack.add_team("Globex East", enterprise_id="E1", enterprise_name="Globex")
-    ada, ben = slack.add_user(west, "Ada Smith"), slack.add_user(east, "Ben Jones")
-    client = acme.as_bot(slack.install(west.id, ada.id, org_wide=True))
-
-    assert (await refusal(client.users_list(limit=10)))["error"] == "missing_argument"
-    assert ben.id in {user["id"] for user in (await client.users_list(limit=10, team_id=east.id))["members"]}
-    assert (await refusal(client.users_list(limit=10, team_id=acme.team.id)))["error"] == "team_not_found"
-    assert (await client.chat_postMessage(channel=ben.id, text="hello"))["message"]["team"] == east.id
-    assert (await client.auth_test())["is_enterprise_install"] is True

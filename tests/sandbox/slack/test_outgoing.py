@@ -270,7 +270,8 @@ async def test_an_overflow_menu_sends_the_chosen_option(acme, receiver) -> None:
 
 async def test_a_choice_in_home_sends_the_view_with_its_hash_and_state(acme, receiver) -> None:
     """The state has all values chosen so far, and there is no `response_url`."""
-    channels = {"type": "conversations_select", "action_id": "channel", "initial_conversation": "C1"}
+    wins = acme.slack.add_channel(acme.team, "wins")
+    channels = {"type": "conversations_select", "action_id": "channel", "initial_conversation": wins.id}
     boxes = {"type": "checkboxes", "action_id": "signals", "options": [option("one"), option("two")]}
     view = {"type": "home", "private_metadata": "m", "blocks": [actions(channels, boxes, button())]}
     published = (await acme.client.views_publish(user_id=acme.dana.id, view=view))["view"]

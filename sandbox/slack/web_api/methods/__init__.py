@@ -36,6 +36,7 @@ _API_TEST, _USERS_CONVERSATIONS = MethodFacts("api.test", 4), MethodFacts("users
 METHODS: dict[str, Method] = {
     "api.test": Method(auth.api_test, _API_TEST, needs_token=False),
     "auth.test": Method(auth.test, FACTS["auth.test"]),
+    "auth.teams.list": Method(auth.list_teams, FACTS["auth.teams.list"]),
     "auth.revoke": Method(auth.revoke, FACTS["auth.revoke"]),
     "apps.uninstall": Method(auth.uninstall, FACTS["apps.uninstall"]),
     "oauth.v2.access": Method(auth.oauth_access, FACTS["oauth.v2.access"], needs_token=False),

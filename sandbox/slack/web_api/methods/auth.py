@@ -4,6 +4,7 @@ from sandbox.slack.oauth import installs
 from sandbox.slack.shapes import install_json
 from sandbox.slack.state import Json
 from sandbox.slack.web_api.calls import ApiError, Call
+from sandbox.slack.web_api.paging import page
 
 
 def api_test(call: Call) -> Json:
@@ -27,6 +28,17 @@ def test(call: Call) -> Json:
         "bot_id": token.bot_id,
         "is_enterprise_install": token.is_enterprise_install,
         **({"enterprise_id": team.enterprise_id} if team.enterprise_id else {}),
+    }
+
+
+def list_teams(call: Call) -> Json:
+    """https://docs.slack.dev/reference/methods/auth.teams.list: for an org-wide token, where the app was added."""
+    team_ids = call.bot.added_to if call.bot.is_enterprise_install else [call.bot.team_id or ""]
+    shown, cursor = page(call, team_ids, default=100, maximum=1_000)
+    return {
+        "ok": True,
+        "teams": [{"id": team_id, "name": call.world.teams[team_id].name} for team_id in shown],
+        "response_metadata": {"next_cursor": cursor},
     }
 
 

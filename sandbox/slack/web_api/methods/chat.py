@@ -82,7 +82,7 @@ def _destination(call: Call) -> Channel:
     name, world = call.required("channel"), call.world
     user = world.users.get(name)
     if user is not None:
-        if not call.can_access_team(user.team_id) or user.bot_id:
+        if not call.can_see_user(user) or user.bot_id:
             raise ApiError("channel_not_found")
         # A post to a deactivated user succeeds, although nobody can read it:
         # https://github.com/slackapi/python-slack-sdk/issues/1156

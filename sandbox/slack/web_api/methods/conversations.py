@@ -14,7 +14,7 @@ def list_all(call: Call) -> Json:
     team = call.team()
     channels = [call.world.channels[channel_id] for channel_id in team.channels]
     if "im" in kinds:
-        channels += [c for c in call.world.channels.values() if c.is_im and c.team_id == team.id]
+        channels += [c for c in call.world.channels.values() if c.is_im and team.id in call.world.teams_of(c)]
     return _list_page(call, [c for c in channels if c.kind in kinds and call.can_see(c)])
 
 
@@ -100,7 +100,7 @@ def _dm_with(call: Call) -> Channel:
         raise invalid_arguments("the sandbox opens direct messages with one person only")
     call.require_scope("im:write")
     user = call.world.users.get(users[0])
-    if user is None or not call.can_access_team(user.team_id):
+    if user is None or not call.can_see_user(user):
         raise ApiError("user_not_found")
     if user.bot_id:
         raise ApiError("cannot_dm_bot")

@@ -30,7 +30,7 @@ def list_all(call: Call) -> Json:
 def lookup_by_email(call: Call) -> Json:
     """https://docs.slack.dev/reference/methods/users.lookupByEmail, which does not find deactivated members."""
     email = call.required("email")
-    teams = [call.bot.team_id] if call.bot.team_id else [t for t in call.world.teams if call.can_access_team(t)]
+    teams = [call.bot.team_id] if call.bot.team_id else call.bot.added_to
     for team_id in teams:
         user = call.world.user_by_email(team_id, email)
         if user and not user.deleted and not user.bot_id:
@@ -78,4 +78,6 @@ def bot_info(call: Call) -> Json:
 
 
 def _user_json(call: Call, user: User) -> Json:
-    return user_json(user, with_email="users:read.email" in call.bot.scopes)
+    team = call.world.teams[user.team_id]
+    org = team if team.enterprise_id == call.bot.enterprise_id else None
+    return user_json(user, org, with_email="users:read.email" in call.bot.scopes)

@@ -18,7 +18,7 @@ STACK = 3  # "Currently the limit is 3.", views.push
 def publish(call: Call) -> Json:
     """https://docs.slack.dev/reference/methods/views.publish"""
     user = call.user("user_id")
-    definition = _definition(call, "home")
+    definition = _definition(call, "home", user.id)
     if not call.world.app.home_tab_enabled:
         raise ApiError("not_enabled")
     home = call.world.homes.get(user.id)
@@ -34,8 +34,9 @@ def publish(call: Call) -> Json:
 
 def open_modal(call: Call) -> Json:
     """https://docs.slack.dev/reference/methods/views.open"""
-    definition = _definition(call, "modal")
-    trigger = _spend_trigger(call)
+    trigger = _trigger(call)
+    definition = _definition(call, "modal", trigger.user_id)
+    trigger.used = True
     view = call.world.new_view(call.bot, call.world.users[trigger.user_id], definition)
     call.world.modals[trigger.user_id] = [view]
     call.world.touch()
@@ -44,8 +45,9 @@ def open_modal(call: Call) -> Json:
 
 def push(call: Call) -> Json:
     """https://docs.slack.dev/reference/methods/views.push"""
-    definition = _definition(call, "modal")
-    trigger = _spend_trigger(call)
+    trigger = _trigger(call)
+    definition = _definition(call, "modal", trigger.user_id)
+    trigger.used = True
     stack = call.world.modals.get(trigger.user_id, [])
     if not stack or stack[0].id != trigger.root_view_id:
         raise ApiError("not_found")
@@ -63,7 +65,7 @@ def update(call: Call) -> Json:
     view = call.world.view(call.text("view_id") or None, call.text("external_id") or None)
     if view is None or view.bot_id != call.bot.bot_id:
         raise ApiError("not_found")
-    definition = _definition(call, str(view.definition["type"]), replaced=view)
+    definition = _definition(call, str(view.definition["type"]), view.user_id, replaced=view)
     if call.text("hash") and call.text("hash") != view.hash:
         raise ApiError("hash_conflict")
     _replace(call, view, definition)
@@ -76,11 +78,11 @@ def _replace(call: Call, view: View, definition: Json) -> None:
     view.definition, view.hash = definition, call.world.new_hash()
 
 
-def _definition(call: Call, kind: str, replaced: View | None = None) -> Json:
+def _definition(call: Call, kind: str, viewer: str, replaced: View | None = None) -> Json:
     definition: Any = call.json("view", "invalid_arguments")
     if definition is None:
         raise invalid_arguments("missing required field: view")
-    errors = check_view(definition, kind)
+    errors = check_view(definition, kind) or call.world.hidden_choices(definition["blocks"], viewer)
     if errors:
         raise invalid_arguments(*errors)
     if len(json.dumps(definition, ensure_ascii=False).encode()) > MAX_BYTES:
@@ -92,7 +94,7 @@ def _definition(call: Call, kind: str, replaced: View | None = None) -> Json:
     return {**definition, "blocks": with_ids(definition["blocks"])}
 
 
-def _spend_trigger(call: Call) -> Trigger:
+def _trigger(call: Call) -> Trigger:
     """https://docs.slack.dev/reference/methods/views.open: valid once, for three seconds."""
     trigger = call.world.triggers.get(call.required("trigger_id"))
     if trigger is None or not call.can_access_team(trigger.team_id):
@@ -101,7 +103,6 @@ def _spend_trigger(call: Call) -> Trigger:
         raise ApiError("exchanged_trigger_id")
     if call.world.now() - trigger.created_at > TRIGGER_LIFETIME:
         raise ApiError("expired_trigger_id")
-    trigger.used = True
     return trigger
 
 
