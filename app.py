@@ -59,7 +59,6 @@ from services.ownership.unmatched_owners import UnmatchedOwners
 from services.salesforce.connect import SalesforceConnect
 from services.settings import Settings
 from services.slack.inbound_health import InboundRecorder
-from services.slack.install import SlackInstall
 from services.slack.manifest import Manifest
 from services.slack.socket import SlackSocket
 from services.slack.token_install import TokenInstall
@@ -115,12 +114,11 @@ def _build_app(foundation: Foundation, services: Services, metrics: Metrics) -> 
     pages = Pages.of(slack.manifest.name)
     connect = SalesforceConnect(salesforce.api.sessions, slack.directory, salesforce.describe, settings.public_url)
     connect_routes = ConnectRoutes(connect, pages, foundation.cipher)
-    slack_install = SlackInstall(slack.client, slack.installations.bot_token)
     # Verbs that do not serve work without Slack's credentials, so there may be no flow and no Bolt app.
-    flow = _build_oauth(foundation, services, slack_install, pages) if settings.has_slack_credentials else None
+    flow = _build_oauth(foundation, services, pages) if settings.has_slack_credentials else None
     bolt = _build_bolt(foundation, services, flow) if flow else None
     if bolt:
-        register_listeners(bolt, **_listener_arguments(foundation, services), connect_routes=connect_routes)
+        register_listeners(bolt, database, **_listener_arguments(foundation, services), connect_routes=connect_routes)
     installing = Installing(
         manifest=slack.manifest,
         public_url=settings.public_url,
@@ -128,7 +126,7 @@ def _build_app(foundation: Foundation, services: Services, metrics: Metrics) -> 
         flow=flow,
         can_redirect=settings.can_redirect,
         slack=slack.api,
-        slack_install=slack_install,
+        slack_install=slack.install,
         preferences=services.preferences,
         salesforce_sessions=salesforce.api.sessions,
         database=database,
@@ -159,12 +157,10 @@ def _build_app(foundation: Foundation, services: Services, metrics: Metrics) -> 
     )
 
 
-def _build_oauth(
-    foundation: Foundation, services: Services, slack_install: SlackInstall, pages: Pages
-) -> AsyncOAuthFlow:
-    states = AsyncOAuthStateStore(foundation.database)
-    parts = OAuthParts(services.slack.installations, states, slack_install, foundation.cipher, pages)
-    return create_oauth(foundation.settings, services.slack.manifest, parts)
+def _build_oauth(foundation: Foundation, services: Services, pages: Pages) -> AsyncOAuthFlow:
+    slack, states = services.slack, AsyncOAuthStateStore(foundation.database)
+    parts = OAuthParts(slack.installations, states, slack.install, slack.organizations, foundation.cipher, pages)
+    return create_oauth(foundation.settings, slack.manifest, parts)
 
 
 def _build_bolt(foundation: Foundation, services: Services, flow: AsyncOAuthFlow) -> AsyncApp:
@@ -183,7 +179,7 @@ def _build_bolt(foundation: Foundation, services: Services, flow: AsyncOAuthFlow
 
 
 def _listener_arguments(foundation: Foundation, services: Services) -> dict[str, object]:
-    """The arguments that listeners can name."""
+    """The arguments that listeners can name, besides the database."""
     database, now, settings = foundation.database, foundation.now, foundation.settings
     slack, salesforce = services.slack, services.salesforce
     failed_job_changes = FailedJobChanges(database, foundation.announce_retried, now)
@@ -201,9 +197,9 @@ def _listener_arguments(foundation: Foundation, services: Services) -> dict[str,
     view_signer = ViewSigner(foundation.cipher)
     home_tab = AppHome(home, view_signer)
     return {
-        "database": database,
         "now": now,
         "installations": slack.installations,
+        "slack_organizations": slack.organizations,
         "directory": slack.directory,
         "notices": slack.notices,
         "preferences": services.preferences,

@@ -7,8 +7,22 @@ from dataclasses import dataclass, field
 
 from domain.states import DEFAULT_CHANNEL, WorkspaceState
 
-SURE_SIGNS = frozenset({"app_uninstalled", "tokens_revoked", "account_inactive", "erased"})
+SURE_SIGNS = frozenset({"app_uninstalled", "tokens_revoked", "team_access_revoked", "account_inactive", "erased"})
 """The events and the code of Slack after which a workspace is certainly gone, and erasing by the operator."""
+
+
+@dataclass(frozen=True)
+class SlackTeam:
+    """
+    A Slack workspace, as calls and rights need it.
+
+    `is_org_wide` means that the token is that of the organization `enterprise_id`, so that calls have to name the
+    workspace. `id` is None if only its organization is known.
+    """
+
+    id: str | None
+    enterprise_id: str | None = None
+    is_org_wide: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,8 +30,10 @@ class Workspace:
     """
     A workspace and its preferences.
 
-    `gone_because` is one of SURE_SIGNS, or the code with which Slack rejected the app's token. `signal_channels` has
-    the channel of each signal with a channel of its own. `retention_days` None means the operator's default.
+    `team_id` is its id at Slack if that is not `id`: up to version 0.2, an org-wide installation was one workspace with
+    the organization's id, and now stands for one of the organization's workspaces. `gone_because` is one of SURE_SIGNS,
+    or the code with which Slack rejected the app's token. `signal_channels` has the channel of each signal with a
+    channel of its own. `retention_days` None means the operator's default.
     """
 
     id: str
@@ -45,6 +61,7 @@ class Workspace:
     reminder_escalation: str = "nobody"
     signal_channels: Mapping[str, str] = field(default_factory=dict)
     retention_days: int | None = None
+    team_id: str | None = None
 
     @property
     def is_active(self) -> bool:
@@ -54,6 +71,12 @@ class Workspace:
     def may_come_back(self) -> bool:
         """Whether the workspace is gone only because Slack rejected the token, perhaps because of our address."""
         return not self.is_active and self.gone_because not in SURE_SIGNS
+
+    @property
+    def slack_team(self) -> SlackTeam:
+        is_organization = self.is_enterprise_install and self.id == self.enterprise_id
+        team_id = self.team_id or (None if is_organization else self.id)
+        return SlackTeam(team_id, self.enterprise_id, self.is_enterprise_install)
 
     def channel_of(self, signal: str) -> str:
         """Where job changes of this signal go without a DRI: the signal's own channel or the default one."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from slack_bolt.async_app import AsyncApp, AsyncBoltContext
 from slack_bolt.response import BoltResponse
@@ -14,18 +16,28 @@ from listeners.messages import actions
 from listeners.ownership import rule_list
 from listeners.salesforce import settings, sources
 from listeners.slack import directory, lifecycle
+from listeners.slack.workspace_id import workspace_of
 from listeners.status import failed, status
+from store.database import Database
+
+log = logging.getLogger(__name__)
 
 
-def register_listeners(app: AsyncApp, **parts: object) -> None:
+def register_listeners(app: AsyncApp, database: Database, **parts: object) -> None:
     """
     Register a listener for everything that Slack sends.
 
     Bolt passes each listener the arguments that it names: Bolt's own, `parts`, `workspace_id` and `dialog`.
     """
 
-    async def provide(context: AsyncBoltContext, next_: Callable[[], Awaitable[BoltResponse]]) -> BoltResponse:
-        context.update(parts, workspace_id=workspace_of(context))
+    async def provide(
+        body: dict[str, Any], context: AsyncBoltContext, next_: Callable[[], Awaitable[BoltResponse]]
+    ) -> BoltResponse:
+        workspace_id = await workspace_of(context, body, database)
+        if workspace_id is None and (body.get("event") or {}).get("type") not in lifecycle.EVENTS:
+            log.info("Ignored a request from the organization %s: none of our workspaces", context.enterprise_id)
+            return BoltResponse(status=200)
+        context.update(parts, database=database, workspace_id=workspace_id)
         return await next_()
 
     app.middleware(provide)
@@ -45,8 +57,3 @@ def register_listeners(app: AsyncApp, **parts: object) -> None:
     directory.register(app)
     lifecycle.register(app)
     failures.register(app)  # last, because it handles what no other listener handles
-
-
-def workspace_of(context: AsyncBoltContext) -> str | None:
-    """The team id, or the enterprise id for an org-wide installation. None when the request names neither."""
-    return context.enterprise_id if context.is_enterprise_install else context.team_id

@@ -39,7 +39,9 @@ from services.salesforce.sessions import SalesforceSessions
 from services.settings import Settings
 from services.slack.api import Slack
 from services.slack.directory import Directory
+from services.slack.install import SlackInstall
 from services.slack.manifest import Manifest
+from services.slack.organizations import Organizations
 from store.database import Database
 from store.encryption import Cipher
 from store.operations.notify import WorkNotifier
@@ -81,6 +83,8 @@ class SlackServices:
 
     client: AsyncWebClient
     installations: AsyncInstallationStore
+    install: SlackInstall
+    organizations: Organizations
     api: Slack
     directory: Directory
     groups: UserGroups
@@ -149,9 +153,12 @@ def _build_slack(foundation: Foundation, manifest: Manifest) -> SlackServices:
     )
     installations = AsyncInstallationStore(database, settings.slack_client_id, foundation.cipher)
     api = Slack(client, installations.bot_token, database, now)
+    install = SlackInstall(client, installations.bot_token)
     return SlackServices(
         client=client,
         installations=installations,
+        install=install,
+        organizations=Organizations(api, install, installations, database, now),
         api=api,
         directory=Directory(api, database, now),
         groups=UserGroups(api, database, now),
@@ -192,6 +199,7 @@ def build_worker(foundation: Foundation, services: Services) -> Worker:
         (
             services.delivery_actions.catch_up,
             slack.notices.catch_up,
+            slack.organizations.sync_all,
             ReminderSender(database, slack.api, managers, now).catch_up,
             SalesforcePoller(database, salesforce.describe, services.intake, now).poll,
             SalesforceWatch(salesforce.api.sessions, salesforce.describe, slack.notices, now).check,

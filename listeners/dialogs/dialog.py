@@ -18,7 +18,7 @@ from listeners.dialogs.blocks import View, loading_view, message_view, sections
 from listeners.dialogs.form import Entered, Form, InvalidFormError, filled_again
 from listeners.dialogs.form_values import field_value
 from listeners.dialogs.home_tab import HomeTab
-from listeners.dialogs.metadata import ViewSigner
+from listeners.dialogs.metadata import ViewSigner, with_workspace
 from services.slack.api import error_code
 from services.slack.directory import Directory
 from services.slack.mrkdwn import escape
@@ -64,7 +64,8 @@ async def provide(
     shown: View = body.get("view") or {}
     view = view_signer.checked(shown, workspace_id, body["user"]["id"]) if shown else {}
     seen = shown | {"private_metadata": ""} if view is None else view
-    dialog = Dialog(ack, body, seen, client, workspace_id, directory, home_tab, view_signer)
+    is_org_wide = context.is_enterprise_install is True
+    dialog = Dialog(ack, body, seen, client, workspace_id, directory, home_tab, view_signer, is_org_wide)
     if view is None and shown.get("type") == "modal":
         return await dialog.refuse_forged()
     context["dialog"] = dialog
@@ -89,6 +90,7 @@ class Dialog:
     directory: Directory
     home_tab: HomeTab
     view_signer: ViewSigner
+    is_org_wide: bool
 
     @property
     def user_id(self) -> str:
@@ -154,7 +156,7 @@ class Dialog:
         task = asyncio.ensure_future(self._done(form, work))
         await asyncio.wait({task}, timeout=QUICK_SECONDS)
         if not task.done():
-            await self.ack(response_action="update", view=loading_view(self._title))
+            await self.ack(response_action="update", view=self._signed(loading_view(self._title)))
         try:
             done, view = await task
         except InvalidFormError as error:
@@ -202,7 +204,7 @@ class Dialog:
         task = asyncio.ensure_future(work)
         await asyncio.wait({task}, timeout=QUICK_SECONDS)
         if not task.done() and self.ack.response is None:
-            await self.ack(response_action="update", view=loading_view(self._title))
+            await self.ack(response_action="update", view=self._signed(loading_view(self._title)))
         await task
 
     async def close(self) -> None:
@@ -231,7 +233,8 @@ class Dialog:
         return str(self.view["title"]["text"])
 
     def _signed(self, view: View) -> View:
-        return self.view_signer.signed(view, self.workspace_id, self.user_id)
+        named = with_workspace(view, self.workspace_id) if self.is_org_wide else view
+        return self.view_signer.signed(named, self.workspace_id, self.user_id)
 
     async def _done(self, form: Form, work: Callable[[Entered], Awaitable[T]]) -> tuple[T | None, View | None]:
         """Do the work of a submission. Returns its result, and the view to show; None closes the dialog."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from listeners.dialogs.blocks import View
 from store.encryption import Cipher
@@ -33,6 +36,30 @@ class ViewSigner:
         if not self.cipher.is_signed(signature, _purpose(view), workspace_id, user_id, text):
             return None
         return view | {"private_metadata": text}
+
+
+def with_workspace(view: View, workspace_id: str) -> View:
+    """
+    Name the workspace in a view, for an app that is installed in a whole organization.
+
+    What people do in the view says who acts, but not in which workspace, see listeners/slack/workspace_id.py.
+    """
+    carried = json.loads(view.get("private_metadata") or "{}")
+    return view | {"private_metadata": json.dumps(carried | {"workspace": workspace_id})}
+
+
+def workspace_in(view: Mapping[str, Any]) -> str | None:
+    """
+    Return the workspace that a signed view names, None if there is none.
+
+    Its signature is not checked here: it contains the workspace, so that `checked` refuses a view with another one.
+    """
+    carried = view.get("private_metadata")
+    try:
+        workspace_id = json.loads(carried[_SIGNATURE_LENGTH:]).get("workspace") if carried else None
+    except (ValueError, AttributeError, TypeError):
+        return None
+    return workspace_id if isinstance(workspace_id, str) else None
 
 
 def _purpose(view: View) -> str:

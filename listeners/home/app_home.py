@@ -14,7 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from listeners.dialogs.blocks import ADMINS_ONLY, View
 from listeners.dialogs.dialog import Dialog
 from listeners.dialogs.home_tab import HomeTab, seen_version
-from listeners.dialogs.metadata import ViewSigner
+from listeners.dialogs.metadata import ViewSigner, with_workspace
 from listeners.home.admin_home_view import (
     CHANNEL_GETS,
     REMINDER_ESCALATION_CHOSEN,
@@ -65,7 +65,9 @@ class AppHome:
             await self.publish(client, workspace_id, user_id, notice)
 
     def _view(self, state: HomeState, user_id: str, notice: str | None) -> View:
-        return self.view_signer.signed(home_view(state, notice), state.workspace.id, user_id)
+        view, workspace = home_view(state, notice), state.workspace
+        named = with_workspace(view, workspace.id) if workspace.is_enterprise_install else view
+        return self.view_signer.signed(named, workspace.id, user_id)
 
 
 def register(app: AsyncApp) -> None:

@@ -21,12 +21,17 @@ ASSETS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
-    """A page with one message: what happened and what to do next. `action` is the label of the button to `url`."""
+    """
+    A page with one message: what happened and what to do next.
+
+    `action` is the label of the button to `url`, and `links` is a list of labels with their addresses.
+    """
 
     title: str
     text: tuple[str, ...]
     action: str | None = None
     url: str = "/"
+    links: tuple[tuple[str, str], ...] = ()
     status: int = 200
     headers: Mapping[str, str] | None = None
 

@@ -39,13 +39,25 @@ def register(app: AsyncApp) -> None:
 async def refresh_member(
     event: dict[str, Any], body: dict[str, Any], workspace_id: str, database: Database, now: Callable[[], int]
 ) -> None:
-    """The event holds the whole user: https://docs.slack.dev/reference/events/user_change"""
-    user = SlackUser.of(event["user"])
-    await database.run(seen_events.once, body.get("event_id"), now(), _refresh, workspace_id, user, now())
+    """
+    Refresh the member in each workspace of an organization: Slack sends one event for all of them.
+
+    The event holds the whole user: https://docs.slack.dev/reference/events/user_change
+    """
+    await database.run(seen_events.once, body.get("event_id"), now(), _refresh_all, workspace_id, event["user"], now())
+
+
+def _refresh_all(connection: Connection, workspace_id: str, raw_user: dict[str, Any], now: int) -> None:
+    (team,) = workspaces.slack_teams(connection, [workspace_id])
+    everywhere = workspaces.of_organization(connection, team.enterprise_id or "") if team.is_org_wide else []
+    _refresh(connection, workspace_id, SlackUser.of(raw_user, team), now)
+    for workspace in everywhere:
+        if workspace.id != workspace_id:
+            _refresh(connection, workspace.id, SlackUser.of(raw_user, workspace.slack_team), now)
 
 
 def _refresh(connection: Connection, workspace_id: str, user: SlackUser, now: int) -> None:
-    members.refresh(connection, workspace_id, user.email, member_of(user, workspace_id), now)
+    members.refresh(connection, workspace_id, user.email, member_of(user), now)
     member_preferences.update_time_zone(connection, workspace_id, user.id, user.tz, now)
 
 

@@ -122,7 +122,8 @@ class Installing:
             return allowed
         _link, workspace = allowed
         try:
-            listing = await self.slack_install.channels(workspace.id, org_wide=workspace.is_enterprise_install)
+            team_id = workspace.slack_team.id if workspace.is_enterprise_install else None
+            listing = await self.slack_install.channels(workspace.id, team_id)
         except (PermanentError, TransientError) as error:
             log.warning("Could not list the channels of workspace %s: %s", workspace.id, error)
             return self.pages.notice(_slack_error(error, channel_address(sealed)))

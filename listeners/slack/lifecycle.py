@@ -1,4 +1,4 @@
-"""Uninstalled apps and revoked tokens: the stored tokens are deleted."""
+"""Where the app is added and removed: uninstalled apps, revoked tokens, and the workspaces of organizations."""
 
 from __future__ import annotations
 
@@ -10,17 +10,24 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from sqlalchemy import Connection
 
 from domain.audit import SLACK, AuditEntry
+from services.slack.organizations import Organizations
 from store import audit
 from store.database import Database
-from store.slack import installations, seen_events, workspaces
+from store.slack import installations, organizations, seen_events, workspaces
+from store.slack.organizations import Team
+
+EVENTS = frozenset({"app_uninstalled", "tokens_revoked", "team_access_granted", "team_access_revoked"})
+"""Events that may be about an organization and none of its workspaces."""
 
 
 def register(app: AsyncApp) -> None:
-    app.event("app_uninstalled")(leave_workspace)
+    app.event("app_uninstalled")(leave)
     app.event("tokens_revoked")(lose_tokens)
+    app.event("team_access_granted")(join_workspaces)
+    app.event("team_access_revoked")(leave_workspaces)
 
 
-async def leave_workspace(
+async def leave(
     body: dict[str, Any],
     context: AsyncBoltContext,
     request: AsyncBoltRequest,
@@ -28,16 +35,20 @@ async def leave_workspace(
     now: Callable[[], int],
 ) -> None:
     """
-    Delete the workspace's tokens. tokens_revoked may arrive before or after app_uninstalled, or alone.
+    Delete the tokens of the workspace or organization. tokens_revoked may arrive before or after, or alone.
 
-    https://docs.slack.dev/reference/events/app_uninstalled
+    An event that names a workspace never ends the installation of its organization, unless Slack says that it is
+    about that one. https://docs.slack.dev/reference/events/app_uninstalled
     """
-    ids = [context.enterprise_id] if context.is_enterprise_install else [context.team_id, context.enterprise_id]
+    is_organization = context.is_enterprise_install or context.team_id in {None, context.enterprise_id}
+    installed_in = context.enterprise_id if is_organization else context.team_id
+    if installed_in is None:
+        return
     is_repeated = "x-slack-retry-num" in request.headers and "event_time" in body
-    workspace_id = await database.run(_find_workspace_id, ids, body["event_time"] * 1000 if is_repeated else None)
-    if workspace_id is not None:
-        because = body["event"]["type"]
-        await database.run(seen_events.once, body.get("event_id"), now(), _leave, workspace_id, now(), because)
+    happened_at = body["event_time"] * 1000 if is_repeated else None
+    leave_it, because = _leave_organization if is_organization else _leave_workspace, body["event"]["type"]
+    event_id, at = body.get("event_id"), now()
+    await database.run(seen_events.once, event_id, at, leave_it, installed_in, at, because, happened_at)
 
 
 async def lose_tokens(
@@ -54,23 +65,66 @@ async def lose_tokens(
     The event lists user ids under `oauth` and `bot`: https://docs.slack.dev/reference/events/tokens_revoked
     """
     if event.get("tokens", {}).get("bot"):
-        await leave_workspace(body, context, request, database, now)
+        await leave(body, context, request, database, now)
 
 
-def _find_workspace_id(connection: Connection, ids: list[str | None], happened_at: int | None) -> str | None:
+async def join_workspaces(
+    event: dict[str, Any],
+    body: dict[str, Any],
+    context: AsyncBoltContext,
+    database: Database,
+    slack_organizations: Organizations,
+    now: Callable[[], int],
+) -> None:
     """
-    Return the workspace that an event is about: the team if it is stored, otherwise its organization.
+    Add workspaces to which an org-wide installation was added. The event holds ids only, so Slack is asked for names.
 
-    `happened_at`, in milliseconds, is set for a repeated event, which may be older than the current installation.
+    https://docs.slack.dev/reference/events/team_access_granted
     """
-    for workspace_id in filter(None, ids):
-        workspace = workspaces.find(connection, workspace_id)
-        if workspace is not None:
-            return None if happened_at is not None and happened_at < workspace.installed_at else workspace_id
-    return None
+    enterprise_id = context.enterprise_id
+    if enterprise_id is not None:
+        teams, at = [Team(team_id) for team_id in _team_ids(event)], now()
+        add = organizations.grant
+        await database.run(seen_events.once, body.get("event_id"), at, add, enterprise_id, teams, at, at)
+        await slack_organizations.try_sync(enterprise_id)
 
 
-def _leave(connection: Connection, workspace_id: str, now: int, because: str) -> None:
-    installations.delete_tokens(connection, workspace_id)
-    if workspaces.mark_gone(connection, workspace_id, now, because):
-        audit.record(connection, workspace_id, AuditEntry(now, SLACK, "uninstalled", ""))
+async def leave_workspaces(
+    event: dict[str, Any],
+    body: dict[str, Any],
+    context: AsyncBoltContext,
+    database: Database,
+    now: Callable[[], int],
+) -> None:
+    """https://docs.slack.dev/reference/events/team_access_revoked"""
+    event_id, enterprise_id, team_ids = body.get("event_id"), context.enterprise_id, _team_ids(event)
+    if enterprise_id is not None:
+        revoke = organizations.revoke
+        await database.run(seen_events.once, event_id, now(), revoke, enterprise_id, team_ids, now())
+
+
+def _team_ids(event: dict[str, Any]) -> list[str]:
+    team_ids = event.get("team_ids")
+    return [team_id for team_id in team_ids if isinstance(team_id, str)] if isinstance(team_ids, list) else []
+
+
+def _leave_workspace(
+    connection: Connection, team_id: str, now: int, because: str, happened_at: int | None
+) -> None:
+    """`happened_at`, in milliseconds, is set for a repeated event, which may be older than the installation."""
+    workspace = workspaces.find_team(connection, team_id)
+    if workspace is None or (happened_at is not None and happened_at < workspace.installed_at):
+        return
+    if workspaces.mark_gone(connection, workspace.id, now, because):
+        audit.record(connection, workspace.id, AuditEntry(now, SLACK, "uninstalled", ""))
+    installations.delete_tokens(connection, workspace.id)
+
+
+def _leave_organization(
+    connection: Connection, enterprise_id: str, now: int, because: str, happened_at: int | None
+) -> None:
+    users = workspaces.of_organization(connection, enterprise_id)
+    if happened_at is not None and any(user.is_active and happened_at < user.installed_at for user in users):
+        return
+    organizations.uninstall(connection, enterprise_id, now, because)
+    installations.delete_tokens(connection, enterprise_id)

@@ -27,7 +27,7 @@ class InstallLink:
 
     `installed_at`, in milliseconds, ties the link to one installation: a later installation makes it stale. `browser`
     is the hash of the cookie set in the installer's browser; the link does not work in any other browser. `team_id` is
-    empty if the app was installed for a whole organization.
+    the workspace's id at Slack.
     """
 
     workspace_id: str

@@ -28,6 +28,7 @@ from listeners.slack.links import (
 from services.settings import Settings
 from services.slack.install import SlackInstall
 from services.slack.manifest import Manifest
+from services.slack.organizations import Organizations
 from store.encryption import Cipher
 from store.slack.installations import AsyncInstallationStore, workspace_of
 from store.slack.oauth_states import AsyncOAuthStateStore
@@ -43,6 +44,7 @@ class OAuthParts:
     installations: AsyncInstallationStore
     states: AsyncOAuthStateStore
     slack: SlackInstall
+    organizations: Organizations
     cipher: Cipher = field(repr=False)
     pages: Pages
 
@@ -130,16 +132,14 @@ class Authorize(AsyncAuthorize):
 def _callbacks(parts: OAuthParts, public_url: str) -> AsyncCallbackOptions:
     async def succeed(args: AsyncSuccessArgs) -> BoltResponse:
         installation, browser = args.installation, secrets.token_urlsafe(32)
-        link = InstallLink(
-            workspace_id=workspace_of(installation),
-            team_id=installation.team_id or "",
-            app_id=installation.app_id or "",
-            user_id=installation.user_id,
-            installed_at=str(round(installation.installed_at * 1000)),
-            browser=hash_of(browser),
-        )
         cookie = f"{CHANNEL_COOKIE}={browser}; Path={CHANNEL_PATH}; Max-Age={CHANNEL_LIFETIME_SECONDS}"
-        location = channel_address(link.seal(parts.cipher))
+        links = InstallLinks(installation, browser, parts.cipher)
+        if installation.is_enterprise_install:
+            html = parts.pages.html("notice.html", notice=await _organization_notice(parts, installation, links))
+            content_type = "text/html; charset=utf-8"
+            return BoltResponse(status=200, body=html, headers={"Content-Type": content_type, "Set-Cookie": cookie})
+        team_id, installed_at = workspace_of(installation), round(installation.installed_at * 1000)
+        location = links.address(team_id, team_id, installed_at)
         return BoltResponse(status=303, headers={"Location": location, "Set-Cookie": cookie})
 
     async def fail(args: AsyncFailureArgs) -> BoltResponse:
@@ -148,6 +148,49 @@ def _callbacks(parts: OAuthParts, public_url: str) -> AsyncCallbackOptions:
         return BoltResponse(status=notice.status, body=html, headers={"Content-Type": "text/html; charset=utf-8"})
 
     return AsyncCallbackOptions(success=succeed, failure=fail)
+
+
+@dataclass(frozen=True)
+class InstallLinks:
+    """Makes links to the channel pages for the person who has just installed the app, in their `browser`."""
+
+    installation: Installation
+    browser: str = field(repr=False)
+    cipher: Cipher = field(repr=False)
+
+    def address(self, workspace_id: str, team_id: str, installed_at: int) -> str:
+        """Path and query on this server. `installed_at` is in milliseconds."""
+        link = InstallLink(
+            workspace_id=workspace_id,
+            team_id=team_id,
+            app_id=self.installation.app_id or "",
+            user_id=self.installation.user_id,
+            installed_at=str(installed_at),
+            browser=hash_of(self.browser),
+        )
+        return channel_address(link.seal(self.cipher))
+
+
+async def _organization_notice(parts: OAuthParts, installation: Installation, links: InstallLinks) -> Notice:
+    """The page after an org-wide installation: it lists the workspaces, each with the link to its channel page."""
+    workspaces = await parts.organizations.workspaces_of(workspace_of(installation))
+    channel_links = tuple(
+        (workspace.name, links.address(workspace.id, workspace.slack_team.id or "", workspace.installed_at))
+        for workspace in workspaces
+    )
+    choose = "Choose the default channel of each workspace below, or later in the app's Home in Slack."
+    none = "No workspace uses it yet. Add it to the workspaces that should, then open its Home in Slack there."
+    return Notice(
+        title=f"The app is installed in {installation.enterprise_name or 'your organization'}",
+        text=(
+            choose if channel_links else none,
+            "Each workspace has its own default channel, rules, Salesforce connection and keys.",
+        ),
+        links=channel_links,
+        action="Add it to workspaces",
+        url=f"https://app.slack.com/manage/{installation.enterprise_id}/integrations/profile/{installation.app_id}"
+        "/workspaces/add",
+    )
 
 
 def failure(reason: str, public_url: str) -> Notice:

@@ -130,7 +130,8 @@ async def _failed(services: StatusCommand, request: Request) -> None:
         await request.respond(NO_FAILED)
         return
     count = max(status.failed, len(listed))
-    await request.respond(text="\n".join(failed_lines(listed, count)), blocks=failed_blocks(listed, count))
+    blocks = failed_blocks(listed, count, request.workspace_id)
+    await request.respond(text="\n".join(failed_lines(listed, count)), blocks=blocks)
 
 
 _ANSWERS: dict[str, Callable[[StatusCommand, Request], Awaitable[None]]] = {

@@ -95,10 +95,10 @@ def failed_lines(listed: Sequence[FailedJobChange], count: int) -> list[str]:
     return [title, *(f"• {failed_line(failed)}" for failed in listed), *more]
 
 
-def failed_blocks(listed: Sequence[FailedJobChange], count: int) -> list[Block]:
+def failed_blocks(listed: Sequence[FailedJobChange], count: int, workspace_id: str) -> list[Block]:
     """With a button that opens the dialog with all of them."""
     title, *lines = failed_lines(listed[:PAGE_SIZE], count)
-    return [section(title, button("Review", SHOW_FAILED)), *map(section, lines)]
+    return [section(title, button("Review", SHOW_FAILED, workspace_id)), *map(section, lines)]
 
 
 def _channel(status: WorkspaceStatus) -> str:

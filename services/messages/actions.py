@@ -216,7 +216,7 @@ class DeliveryActions:
         user = await self.slack.user(workspace_id, user_id)
         if user is None:
             return "they do not exist in Slack"
-        problem = member_of(user, workspace_id).problem
+        problem = member_of(user).problem
         return _PROBLEMS.get(problem, "they are not a member of this workspace") if problem else None
 
 

@@ -123,13 +123,13 @@ class Notices:
 
     async def _is_admin(self, workspace_id: str, user_id: str) -> bool:
         user = await self.slack.user(workspace_id, user_id)
-        return user is not None and user.is_admin and member_of(user, workspace_id).problem is None
+        return user is not None and user.is_admin and member_of(user).problem is None
 
     async def _any_admins(self, workspace_id: str) -> list[str]:
         admins, pages = list[str](), 0
         async for page in self.slack.users(workspace_id):
             pages += 1
-            admins += [user.id for user in page if user.is_admin and member_of(user, workspace_id).problem is None]
+            admins += [user.id for user in page if user.is_admin and member_of(user).problem is None]
             if len(admins) >= MOST_RECENT_ADMINS or pages == MOST_LISTED_PAGES:
                 break
         return admins[:MOST_RECENT_ADMINS]

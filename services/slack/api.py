@@ -11,11 +11,13 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from domain.errors import PermanentError, TransientError, WorkspaceGoneError
+from domain.workspace import SlackTeam
 from services.slack.call import body, call, error_code, failure, token_of
 from services.slack.errors import is_absent
 from services.slack.shapes import ChannelInfo, Identity, Json, Posted, SlackUser, text_of
 from store.database import Database
 from store.delivery import pauses
+from store.slack import workspaces
 
 __all__ = ["ChannelInfo", "Identity", "Posted", "Slack", "SlackUser", "error_code"]
 
@@ -29,6 +31,9 @@ CALL_MS = 12_000
 """The longest time that a call may take. The session's own timeout is shorter, see CALL_TIMEOUT in app.py."""
 
 METADATA_TYPE = "job_change_post"
+
+NEED_TEAM = frozenset({"conversations.list", "usergroups.list", "usergroups.users.list", "users.list"})
+"""Methods to which the token of an organization must pass `team_id`, as their pages say of that argument."""
 
 
 @dataclass(frozen=True)
@@ -127,12 +132,12 @@ class Slack:
     async def user_by_email(self, workspace_id: str, email: str) -> SlackUser | None:
         """Slack does not find deactivated users. https://docs.slack.dev/reference/methods/users.lookupByEmail"""
         answer = await self._read(workspace_id, "users.lookupByEmail", email=email)
-        return None if answer is None else SlackUser.of(_object(answer, "user"))
+        return None if answer is None else SlackUser.of(_object(answer, "user"), await self._team(workspace_id))
 
     async def user(self, workspace_id: str, user_id: str) -> SlackUser | None:
         """https://docs.slack.dev/reference/methods/users.info"""
         answer = await self._read(workspace_id, "users.info", user=user_id)
-        return None if answer is None else SlackUser.of(_object(answer, "user"))
+        return None if answer is None else SlackUser.of(_object(answer, "user"), await self._team(workspace_id))
 
     async def user_group_members(self, workspace_id: str, group_id: str) -> list[str] | None:
         """
@@ -159,8 +164,9 @@ class Slack:
 
     async def users(self, workspace_id: str) -> AsyncIterator[list[SlackUser]]:
         """Pages of users, including bots and deactivated users. https://docs.slack.dev/reference/methods/users.list"""
+        team = await self._team(workspace_id)
         async for page in self._pages(workspace_id, "users.list", "members"):
-            yield [SlackUser.of(raw) for raw in page]
+            yield [SlackUser.of(raw, team) for raw in page]
 
     async def channel(self, workspace_id: str, channel_id: str) -> ChannelInfo | None:
         """None also means private without the app. https://docs.slack.dev/reference/methods/conversations.info"""
@@ -238,6 +244,8 @@ class Slack:
         if lease_until is not None and self.now() > lease_until - CALL_MS:
             raise TransientError("the lease was about to end", retry_after=0)
         headers = {"Authorization": f"Bearer {token}"}
+        if method in NEED_TEAM:
+            data = {**(data or {}), **await self._team_argument(workspace_id)}
         try:
             return await call(self.client, method, headers, data=data, json=json)
         except SlackApiError as error:
@@ -266,6 +274,15 @@ class Slack:
         except TransientError:
             pass
         return TransientError(f"Slack rejected the app's token once ({gone.code})", retry_after=LOOK_AGAIN_SECONDS)
+
+    async def _team(self, workspace_id: str) -> SlackTeam:
+        return await self.database.gather(workspaces.slack_teams, workspace_id)
+
+    async def _team_argument(self, workspace_id: str) -> Json:
+        team = await self._team(workspace_id)
+        if team.is_org_wide and team.id is None:
+            raise TransientError("the workspaces of the organization are not known yet")
+        return {"team_id": team.id} if team.is_org_wide else {}
 
     async def _check_pause(self, workspace_id: str, method: str) -> None:
         now = self.now()

@@ -31,12 +31,12 @@ _MINUTE = 60_000
 _USER_ID = re.compile(r"[uw][a-z0-9]{2,20}")
 
 
-def member_of(user: SlackUser, workspace_id: str) -> Member:
-    """Return the user as a member of this workspace, with the reason if they may not be notified."""
+def member_of(user: SlackUser) -> Member:
+    """Return the user as a member of the workspace that they were read for, with the reason not to notify them."""
     problems = (
         (user.deleted, DEACTIVATED),
         (user.is_bot, BOT),
-        (user.is_stranger or _is_foreign(user, workspace_id), STRANGER),
+        (user.is_outsider, STRANGER),
         (user.is_guest, GUEST),
     )
     return Member(user.id, next((problem for applies, problem in problems if applies), None))
@@ -71,7 +71,7 @@ class Directory:
         except (TransientError, PermanentError) as error:
             log.warning("Could not check whether %s is an admin of %s: %s", user_id, workspace_id, error)
             return False
-        return user is not None and user.is_admin and member_of(user, workspace_id).problem is None
+        return user is not None and user.is_admin and member_of(user).problem is None
 
     async def _fetch(self, workspace_id: str, emails: list[str]) -> dict[str, Member]:
         allowed, wait = await self._allowance(workspace_id)
@@ -110,7 +110,7 @@ class Directory:
                 user = await self.slack.user_by_email(workspace_id, email)
         except TransientError as error:
             return Member(None, UNKNOWN, error.retry_after)
-        return Member(None, NOT_IN_SLACK) if user is None else member_of(user, workspace_id)
+        return Member(None, NOT_IN_SLACK) if user is None else member_of(user)
 
     async def _may_list(self, workspace_id: str) -> bool:
         return await self.database.run(pauses.paused_until, workspace_id, LISTING, self.now()) is None
@@ -124,7 +124,7 @@ class Directory:
                 has_emails = has_emails or any(user.email for user in page)
                 for user in page:
                     for email in wanted & {user.email, user.id.lower()}:
-                        member = member_of(user, workspace_id)
+                        member = member_of(user)
                         if email not in by_email or by_email[email].problem is not None:
                             by_email[email] = member
                 if pages == LISTED_PAGES:
@@ -142,11 +142,3 @@ class Directory:
             log.warning("Listing the users of %s stopped at page %s: %s", workspace_id, pages + 1, error)
         await self.database.run(members.cache, workspace_id, by_email, self.now(), one_by_one=False)
         return by_email
-
-
-def _is_foreign(user: SlackUser, workspace_id: str) -> bool:
-    """Whether this user belongs to another company, and is visible in a channel shared with it."""
-    teams = user.team_ids
-    if workspace_id.startswith("E"):  # an organization, whose workspaces are not known
-        teams = frozenset(team for team in teams if team.startswith("E"))
-    return bool(teams) and workspace_id not in teams

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -14,6 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from domain.errors import PermanentError, TransientError
 from services.slack.call import body, call, failure, token_of
 from services.slack.shapes import ChannelInfo, Json, text_of
+from store.slack.organizations import Team
 
 PAGE = 999
 """The most that Slack returns per page: a person is waiting, and Slack allows 20 calls a minute.
@@ -65,21 +66,34 @@ class SlackInstall:
         identity = await _call(self.client, "auth.test", headers=_bearer(token), data={})
         return _installation(answer, identity, token)
 
-    async def channels(self, workspace_id: str, *, org_wide: bool) -> ChannelList:
+    async def teams(self, enterprise_id: str) -> list[Team]:
+        """
+        List the workspaces to which the app of an org-wide installation was added.
+
+        https://docs.slack.dev/reference/methods/auth.teams.list
+        """
+        reader = _PageReader(self.client, await token_of(self.tokens, enterprise_id), self.wait)
+        teams = await reader.all("auth.teams.list", "teams", {})
+        if not reader.is_complete:
+            raise TransientError("Slack does not list all workspaces of the organization now")
+        return [Team(text_of(team, "id"), str(team.get("name") or "") or None) for team in teams]
+
+    async def channels(self, workspace_id: str, team_id: str | None = None) -> ChannelList:
         """
         List the channels that an admin can choose, waiting when Slack's rate limit requires it.
 
-        With `org_wide`, the channels of all workspaces of the organization that allow the app.
+        `team_id` is the workspace's id at Slack if its token is that of an organization.
 
         https://docs.slack.dev/reference/methods/conversations.list
         """
         token = await token_of(self.tokens, workspace_id)
         reader = _PageReader(self.client, token, self.wait)
-        teams = await reader.teams() if org_wide else [None]
+        arguments = {"exclude_archived": "true", "team_id": team_id}
         try:
-            raw = await reader.channels(teams, "public_channel,private_channel")
+            both = {"types": "public_channel,private_channel", **arguments}
+            raw = await reader.all("conversations.list", "channels", both)
         except PermanentError:  # without groups:read, only public channels can be listed
-            raw = await reader.channels(teams, "public_channel")
+            raw = await reader.all("conversations.list", "channels", {"types": "public_channel", **arguments})
         channels = {
             channel.id: channel
             for channel in map(ChannelInfo.of, raw)
@@ -97,20 +111,6 @@ class _PageReader:
     wait: Callable[[float], Awaitable[None]]
     patience: float = PATIENCE_SECONDS
     is_complete: bool = True
-
-    async def teams(self) -> list[str | None]:
-        """The workspaces of an organization, whose token has to name one in each call. [None] if they are not known."""
-        try:
-            return [text_of(team, "id") for team in await self.all("auth.teams.list", "teams", {})]
-        except PermanentError:
-            return [None]
-
-    async def channels(self, teams: Sequence[str | None], types: str) -> list[Json]:
-        channels: list[Json] = []
-        for team_id in teams:
-            arguments = {"types": types, "exclude_archived": "true", "team_id": team_id}
-            channels += await self.all("conversations.list", "channels", arguments)
-        return channels
 
     async def all(self, method: str, key: str, arguments: Mapping[str, str | None]) -> list[Json]:
         items: list[Json] = []

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from domain.errors import TransientError
+from domain.workspace import SlackTeam
 
 Json = dict[str, Any]
 
@@ -30,7 +31,11 @@ class Identity:
 
 @dataclass(frozen=True)
 class ChannelInfo:
-    """https://docs.slack.dev/reference/objects/conversation-object"""
+    """
+    https://docs.slack.dev/reference/objects/conversation-object
+
+    `team_id` is the workspace that the channel is seen from, None if Slack did not include it.
+    """
 
     id: str
     name: str
@@ -38,37 +43,46 @@ class ChannelInfo:
     is_archived: bool
     is_member: bool
     is_ext_shared: bool
+    team_id: str | None = None
 
     @classmethod
     def of(cls, raw: Json) -> Self:
         """Parse Slack's conversation object. A missing flag counts as false."""
-        flags = ("is_private", "is_archived", "is_member", "is_ext_shared")
-        return cls(text_of(raw, "id"), text_of(raw, "name"), *(raw.get(flag) is True for flag in flags))
+        team_id = raw.get("context_team_id")
+        return cls(
+            id=text_of(raw, "id"),
+            name=text_of(raw, "name"),
+            is_private=raw.get("is_private") is True,
+            is_archived=raw.get("is_archived") is True,
+            is_member=raw.get("is_member") is True,
+            is_ext_shared=raw.get("is_ext_shared") is True,
+            team_id=team_id if isinstance(team_id, str) else None,
+        )
 
 
 @dataclass(frozen=True)
 class SlackUser:
     """
-    https://docs.slack.dev/reference/objects/user-object
+    A user as seen from one of our workspaces: https://docs.slack.dev/reference/objects/user-object
 
-    `team_ids` has the workspaces and the organization that the user belongs to. `email` is in lower case, None if Slack
-    did not include it. `tz` is a time zone name such as "Europe/Oslo".
+    `is_admin` is for admins and owners of that workspace or of its organization. `is_outsider` is for people of other
+    companies, whom Slack shows because of a shared channel, and of other workspaces. `email` is in lower case, None if
+    Slack did not include it. `tz` is a time zone name such as "Europe/Oslo".
     """
 
     id: str
     name: str = field(repr=False)
     email: str | None = field(repr=False)
-    team_ids: frozenset[str]
     is_admin: bool
     is_bot: bool
     is_guest: bool
-    is_stranger: bool
+    is_outsider: bool
     deleted: bool
     tz: str | None = None
 
     @classmethod
-    def of(cls, raw: Json) -> Self:
-        """Parse Slack's user object. Raises TransientError if it is not one."""
+    def of(cls, raw: Json, team: SlackTeam) -> Self:
+        """Parse Slack's user object. Raises TransientError if it is not one. `team` is our workspace."""
         profile = raw.get("profile")
         profile = profile if isinstance(profile, dict) else {}
         email, tz = profile.get("email"), raw.get("tz")
@@ -76,11 +90,10 @@ class SlackUser:
             id=text_of(raw, "id"),
             name=str(profile.get("real_name") or raw.get("real_name") or raw.get("name") or ""),
             email=email.strip().lower() if isinstance(email, str) and email.strip() else None,
-            team_ids=_teams_of(raw),
-            is_admin=_is_admin(raw) or _is_admin(_enterprise_user(raw)),
+            is_admin=_is_admin(raw, team),
             is_bot=raw.get("is_bot") is True or raw.get("id") == "USLACKBOT",
             is_guest=raw.get("is_restricted") is True or raw.get("is_ultra_restricted") is True,
-            is_stranger=raw.get("is_stranger") is True,
+            is_outsider=raw.get("is_stranger") is True or not _is_member(raw, team),
             deleted=raw.get("deleted") is True,
             tz=tz if isinstance(tz, str) else None,
         )
@@ -94,18 +107,36 @@ def text_of(raw: Json, name: str) -> str:
     return value
 
 
-def _is_admin(raw: Json) -> bool:
+def _is_admin(raw: Json, team: SlackTeam) -> bool:
+    """
+    Whether the user is an admin or owner of the workspace or of its organization. False if Slack does not say.
+
+    The flags of a user are about one workspace: with the token of a workspace, that one; with the token of an
+    organization, the one in `team_id`.
+    """
+    org_user = _org_user(raw, team)
+    is_about_team = raw.get("team_id") == team.id if team.is_org_wide else _is_member(raw, team)
+    return _has_role(org_user) or (is_about_team and _has_role(raw))
+
+
+def _has_role(raw: Json) -> bool:
     return any(raw.get(flag) is True for flag in ("is_admin", "is_owner", "is_primary_owner"))
 
 
-def _enterprise_user(raw: Json) -> Json:
-    """The user in their Enterprise Grid organization, empty if they have none."""
+def _is_member(raw: Json, team: SlackTeam) -> bool:
+    """Whether the user belongs to the workspace, or to its organization if only that is known."""
+    org_user = _org_user(raw, team)
+    if team.id is None:
+        return bool(org_user)
+    teams = org_user.get("teams")
+    return raw.get("team_id") == team.id or (isinstance(teams, list) and team.id in teams)
+
+
+def _org_user(raw: Json, team: SlackTeam) -> Json:
+    """The user in the organization of the workspace, empty if they are not in it."""
     user = raw.get("enterprise_user")
-    return user if isinstance(user, dict) else {}
-
-
-def _teams_of(raw: Json) -> frozenset[str]:
-    user = _enterprise_user(raw)
-    teams = user.get("teams")
-    ids = [raw.get("team_id"), user.get("enterprise_id"), *(teams if isinstance(teams, list) else [])]
-    return frozenset(team for team in ids if isinstance(team, str) and team)
+    if not isinstance(user, dict) or not isinstance(user.get("enterprise_id"), str):
+        return {}
+    # A workspace that joined an organization after it installed the app is stored without it.
+    is_same = user["enterprise_id"] == team.enterprise_id or (not team.enterprise_id and not team.is_org_wide)
+    return user if is_same else {}

@@ -9,9 +9,10 @@ from store.schema.base import Milliseconds, metadata
 workspaces = Table(
     "workspaces",
     metadata,
-    Column("id", Text, primary_key=True),  # the team id; the enterprise id for an org-wide installation
+    Column("id", Text, primary_key=True),  # the team id; up to version 0.2 the organization's, if installed org-wide
+    Column("team_id", Text),  # the team id, if `id` is that of the organization; null: `id`, or not known yet
     Column("enterprise_id", Text),
-    Column("is_enterprise_install", Boolean, nullable=False),
+    Column("is_enterprise_install", Boolean, nullable=False),  # whether calls use the token of the organization
     Column("name", Text, nullable=False),
     Column("state", Text, nullable=False),  # active | gone
     Column("installer_user_id", Text),

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     MetaData,
+    ScalarSelect,
     Table,
     and_,
     bindparam,
@@ -32,7 +33,8 @@ from store import audit
 from store.database import Database
 from store.encryption import Cipher, EncryptedText
 from store.messages import notices
-from store.slack import workspaces
+from store.schema import workspaces as workspaces_table
+from store.slack import organizations, workspaces
 from store.slack.sdk_stores import SECRET_COLUMNS, OpenTransaction, bots, installations
 
 Result = TypeVar("Result")
@@ -107,13 +109,14 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
         """
         Return the installation of this workspace or of its organization, None if the app is not installed there.
 
-        Not everything that Slack sends has both ids, so a workspace of an organization is also found by its team id
-        alone. A `user_id` matches only the person who installed the app, because the app requests no user tokens.
+        Not everything that Slack sends has both ids, so the installation of an organization is also found by the team
+        id of a workspace that uses it. A `user_id` matches only the person who installed the app, because the app
+        requests no user tokens.
         """
         ids = [] if is_enterprise_install or team_id is None else [team_id]
         ids += [enterprise_id] if enterprise_id else []
-        for workspace_id in ids:
-            installation = await self._database.run(self._find, workspace_id)
+        for some_id in ids:
+            installation = await self._database.run(self._find, some_id)
             if installation and user_id in {None, installation.user_id}:
                 return installation
         return None
@@ -135,7 +138,9 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
 
     async def bot_token(self, workspace_id: str) -> str | None:
         """
-        Return the token for calling Slack in this workspace, None if there is none.
+        Return the token for calling Slack in this workspace or organization, None if there is none.
+
+        A workspace without a token of its own has that of its organization, as long as the app is added to it.
 
         Also raises OtherAppError.
         """
@@ -153,8 +158,12 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
         }
         return [tokens[workspace_id] for workspace_id in workspace_ids]
 
+    async def organizations(self) -> list[str]:
+        """Return the ids of the organizations with an org-wide installation."""
+        return await self._database.run(organizations.installed, self._client_id)
+
     async def delete_tokens(self, workspace_id: str) -> None:
-        """Delete all tokens of a workspace, or of an organization with an org-wide installation."""
+        """See `delete_tokens` below."""
         await self._database.run(delete_tokens, workspace_id)
 
     async def _run(self, act: Callable[[_Installations], Result]) -> Result:
@@ -167,6 +176,11 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
 
     def _save(self, connection: Connection, installation: Installation) -> None:
         workspace_id = workspace_of(installation)
+        if installation.is_enterprise_install:
+            _delete_rows(connection, workspace_id)
+            self._within(connection).save(installation)
+            organizations.reinstall(connection, workspace_id, round(installation.installed_at * 1000))
+            return
         existing = workspaces.find(connection, workspace_id)
         delete_tokens(connection, workspace_id)
         self._within(connection).save(installation)
@@ -178,8 +192,8 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
             workspaces.Installed(
                 id=workspace_id,
                 enterprise_id=installation.enterprise_id,
-                is_enterprise_install=installation.is_enterprise_install,
-                name=installation.team_name or installation.enterprise_name or workspace_id,
+                is_enterprise_install=False,
+                name=installation.team_name or workspace_id,
                 installer_user_id=installer,
                 bot_user_id=installation.bot_user_id,
                 scopes=",".join(installation.bot_scopes or ()),
@@ -195,8 +209,11 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
         c = installations.c
         newest = (
             select(c.enterprise_id, c.team_id, c.is_enterprise_install)
-            .where(c.client_id == self._client_id, _is_of(installations, workspace_id))
-            .order_by(c.installed_at.desc(), c.id.desc())
+            .where(
+                c.client_id == self._client_id,
+                or_(_is_of(installations, workspace_id), _is_of_org(installations, workspace_id)),
+            )
+            .order_by(c.team_id.is_(None), c.installed_at.desc(), c.id.desc())
             .limit(1)
         )
         row = connection.execute(newest).one_or_none()
@@ -207,7 +224,7 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
 
 
 def workspace_of(installation: Installation) -> str:
-    """Return the workspace id: the team id, or the organization id of an org-wide installation."""
+    """Return the id of the workspace, or of the organization for an org-wide installation."""
     workspace_id = installation.enterprise_id if installation.is_enterprise_install else installation.team_id
     if not workspace_id:
         raise ValueError("the installation has neither a team id nor an organization id")
@@ -215,7 +232,21 @@ def workspace_of(installation: Installation) -> str:
 
 
 def delete_tokens(connection: Connection, workspace_id: str) -> None:
-    """Delete the tokens of a workspace from both tables, including those from when it was in another organization."""
+    """
+    Delete the tokens of a workspace, including those from when it was in another organization, or of an organization.
+
+    Those of an organization stay as long as one of its workspaces uses them.
+    """
+    workspace = workspaces.find(connection, workspace_id)
+    enterprise_id = workspace.enterprise_id if workspace and workspace.is_enterprise_install else workspace_id
+    is_used = any(user.is_active for user in workspaces.of_organization(connection, enterprise_id or workspace_id))
+    if not (is_used and workspace_id == enterprise_id):
+        _delete_rows(connection, workspace_id)
+    if enterprise_id and not is_used:
+        _delete_rows(connection, enterprise_id)
+
+
+def _delete_rows(connection: Connection, workspace_id: str) -> None:
     for table in (bots, installations):
         connection.execute(delete(table).where(_is_of(table, workspace_id)))
 
@@ -228,6 +259,16 @@ class _Stored:
     token: str = field(repr=False)
 
 
+def _organization_of(workspace_id: ColumnElement[str]) -> ScalarSelect[str | None]:
+    """The organization whose token a workspace uses, null if it uses its own or does not have the app."""
+    c = workspaces_table.c
+    return (
+        select(c.enterprise_id)
+        .where(c.id == workspace_id, c.is_enterprise_install, workspaces.takes_job_changes)
+        .scalar_subquery()
+    )
+
+
 # Reads the encrypted text, because a statement with an EncryptedText column cannot be cached.
 _newest = (
     select(bots.c.client_id, bots.c.bot_token)
@@ -235,10 +276,12 @@ _newest = (
         or_(
             bots.c.team_id == bindparam("of_workspace"),
             and_(bots.c.team_id.is_(None), bots.c.enterprise_id == bindparam("of_workspace")),
+            and_(bots.c.team_id.is_(None), bots.c.enterprise_id == _organization_of(bindparam("of_workspace"))),
         ),
         bots.c.bot_token.is_not(None),
     )
     .order_by(case((bots.c.client_id == bindparam("of_client"), 0), else_=1))
+    .order_by(bots.c.team_id.is_(None))  # the workspace's own before that of its organization
     .order_by(bots.c.installed_at.desc(), bots.c.id.desc())
     .limit(1)
 )
@@ -253,6 +296,18 @@ def _newest_token(connection: Connection, client_id: str, workspace_id: str) -> 
 def _is_of(table: Table, workspace_id: str) -> ColumnElement[bool]:
     org_wide = and_(table.c.team_id.is_(None), table.c.enterprise_id == workspace_id)
     return or_(table.c.team_id == workspace_id, org_wide)
+
+
+def _is_of_org(table: Table, team_id: str) -> ColumnElement[bool]:
+    """`team_id` is the id at Slack of a workspace that uses the organization's token."""
+    c = workspaces_table.c
+    enterprise_id = (
+        select(c.enterprise_id)
+        .where(or_(c.id == team_id, c.team_id == team_id), c.is_enterprise_install, workspaces.takes_job_changes)
+        .limit(1)
+        .scalar_subquery()
+    )
+    return and_(table.c.team_id.is_(None), table.c.enterprise_id == enterprise_id)
 
 
 def _encrypted(table: Table, cipher: Cipher) -> Table:

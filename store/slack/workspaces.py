@@ -6,11 +6,11 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, exists, func, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, exists, func, literal, or_, select, update
 
 from domain.notices import DEFAULT_CHANNEL_BROKEN, NO_DEFAULT_CHANNEL
 from domain.states import DEFAULT_CHANNEL, WorkspaceState
-from domain.workspace import SURE_SIGNS, Workspace
+from domain.workspace import SURE_SIGNS, SlackTeam, Workspace
 from store.database import insert_missing
 from store.leases import POST, ROUTE
 from store.messages.notices import refresh
@@ -46,6 +46,29 @@ def first_installed(connection: Connection) -> str | None:
         connection.execute(new)
         first = connection.execute(stored).scalar_one_or_none()
     return first
+
+
+def find_team(connection: Connection, team_id: str) -> Workspace | None:
+    """Return the workspace with this id at Slack, active or not."""
+    stands_for = workspaces.c.team_id == team_id
+    rows = connection.execute(select(workspaces).where(or_(workspaces.c.id == team_id, stands_for))).all()
+    found = sorted(map(_workspace, rows), key=lambda workspace: (not workspace.is_active, workspace.id == team_id))
+    return found[0] if found else None
+
+
+def of_organization(connection: Connection, enterprise_id: str) -> list[Workspace]:
+    """Return the workspaces, active or not, that use the token of this organization, by id."""
+    is_org_wide = (workspaces.c.enterprise_id == enterprise_id) & workspaces.c.is_enterprise_install
+    return [_workspace(row) for row in connection.execute(select(workspaces).where(is_org_wide).order_by("id"))]
+
+
+def slack_teams(connection: Connection, workspace_ids: list[str]) -> list[SlackTeam]:
+    """Return the workspaces as Slack knows them. One that is not stored is known by its id only."""
+    stored = {workspace_id: find(connection, workspace_id) for workspace_id in set(workspace_ids)}
+    return [
+        workspace.slack_team if (workspace := stored[workspace_id]) else SlackTeam(workspace_id)
+        for workspace_id in workspace_ids
+    ]
 
 
 def _workspace(row: Row[Any]) -> Workspace:

@@ -59,6 +59,8 @@ from services.salesforce.queries.lookup import Salesforce
 from services.salesforce.sessions import SalesforceSessions
 from services.slack.api import Slack
 from services.slack.directory import Directory
+from services.slack.install import SlackInstall
+from services.slack.organizations import Organizations
 from store.database import Database
 from store.encryption import Cipher
 from store.slack import workspaces
@@ -143,7 +145,7 @@ async def office(database, clock) -> AsyncIterator[Office]:
             "field_mappings": FieldMappings(database, clock),
             "ownership": _ownership(database, directory, salesforce, home_tab, clock),
             "delivery_actions": DeliveryActions(database, api, Redrawer(database, api, clock), clock),
-            "database": database,
+            "slack_organizations": Organizations(api, SlackInstall(client, store.bot_token), store, database, clock),
             "directory": directory,
             "home": home,
             "home_tab": home_tab,
@@ -165,7 +167,7 @@ async def office(database, clock) -> AsyncIterator[Office]:
             "preferences": Preferences(api, database, clock),
             "status": Status(database, clock),
         }
-        register_listeners(bolt, **parts)
+        register_listeners(bolt, database, **parts)
         async with TestServer(_web(bolt)) as server:
             slack.app_url = str(server.make_url("")).rstrip("/")
             office = Office(

@@ -413,7 +413,7 @@ def test_slack_accepts_a_list_of_failed_job_changes():
     """However many there are and however long their texts."""
     listed = [FailedJobChange(f"jc-{number}", None, LIVE, SOMEDAY) for number in range(5)]
 
-    assert check_message(failed_blocks(listed, 1_000_000)) == []
+    assert check_message(failed_blocks(listed, 1_000_000, "T1")) == []
     assert failed_lines(listed, 1_000_000)[-1] == "… and 999,995 more"
     assert len("\n".join(failed_lines(listed, 9)).encode()) < 40_000
 

@@ -14,6 +14,7 @@ from slack_bolt.async_app import AsyncApp
 
 from listeners import register_listeners
 from listeners.ownership.unmatched_owners_view import block_of
+from store.database import Database
 
 KINDS = ("action", "view", "view_closed", "shortcut", "command", "options", "function")
 ANYTHING = re.compile("")
@@ -46,7 +47,7 @@ for _kind in KINDS:
 def registered_ids() -> set[tuple[str, str]]:
     """The kind and pattern of every listener. A pattern with choices counts once for each choice."""
     app = _RecordingApp()
-    register_listeners(app)
+    register_listeners(app, Database("sqlite://"))
     return {
         (kind, pattern)
         for kind, constraint in app.registered

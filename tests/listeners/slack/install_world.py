@@ -33,6 +33,7 @@ from services.slack.api import Slack
 from services.slack.inbound_health import InboundRecorder
 from services.slack.install import SlackInstall
 from services.slack.manifest import Manifest
+from services.slack.organizations import Organizations
 from store.database import Database
 from store.encryption import Cipher
 from store.slack.installations import AsyncInstallationStore
@@ -73,16 +74,19 @@ class InstallWorld:
             assert answer.status == 302, await answer.text()
             return {name: values[0] for name, values in parse_qs(urlsplit(answer.headers["Location"]).query).items()}
 
-    async def approve_install(self, user: User, *, org_wide: bool = False) -> aiohttp.ClientResponse:
+    async def approve_install(
+        self, user: User, *, org_wide: bool = False, add_to: Sequence[str] | None = None
+    ) -> aiohttp.ClientResponse:
         """Start an installation, allow it and return to the app, without following the redirect to the channel page."""
         consent = await self.start_install()
-        code = self.slack.issue_code(user.id, MANIFEST.scopes, consent["redirect_uri"], org_wide=org_wide)
+        back = consent["redirect_uri"]
+        code = self.slack.issue_code(user.id, MANIFEST.scopes, back, org_wide=org_wide, add_to=add_to)
         query = {"code": code, "state": consent["state"]}
         return await self.http.get(consent["redirect_uri"], params=query, allow_redirects=False)
 
-    async def install(self, user: User, *, org_wide: bool = False) -> str:
+    async def install(self, user: User) -> str:
         """Install the app. Returns the link to the page where the default channel is chosen."""
-        answer = await self.approve_install(user, org_wide=org_wide)
+        answer = await self.approve_install(user)
         assert answer.status == 303, await answer.text()
         return self.url + answer.headers["Location"]
 
@@ -142,7 +146,10 @@ async def open_install_world(
             made = InstallWorld(slack, team, dana, noor, url, http, database, installations, cipher, None)
             slack_install = SlackInstall(client, installations.bot_token, made.wait)
             pages = Pages.of(MANIFEST.name)
-            flow = create_oauth(settings, MANIFEST, OAuthParts(installations, states, slack_install, cipher, pages))
+            calls = Slack(client, installations.bot_token, database, made.now)
+            organizations = Organizations(calls, slack_install, installations, database, made.now)
+            parts = OAuthParts(installations, states, slack_install, organizations, cipher, pages)
+            flow = create_oauth(settings, MANIFEST, parts)
             if has_credentials:
                 made.bolt = AsyncApp(
                     name="test",
@@ -153,7 +160,6 @@ async def open_install_world(
                     oauth_flow=flow,
                     oauth_settings=flow.settings,
                 )
-            calls = Slack(client, installations.bot_token, database, made.now)
             login_url = settings.salesforce_login_url
             credentials = settings.salesforce_client_id, settings.salesforce_client_secret
             salesforce_sessions = SalesforceSessions(database, cipher, http, login_url, *credentials, made.now)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import AsyncIterator
+from html import unescape
 from urllib.parse import parse_qs, quote, urlsplit
 
 import aiohttp
@@ -13,6 +14,7 @@ from sqlalchemy import Connection, insert, select, text
 from domain.states import DEFAULT_CHANNEL
 from listeners.slack.install import plain
 from listeners.slack.oauth import failure
+from sandbox.slack.state import Team, User
 from store import audit
 from store.database import Database
 from store.schema import lanes as lanes_table
@@ -696,37 +698,62 @@ async def test_a_form_without_the_sealed_link_is_refused(here: InstallWorld) -> 
 # Installation in an organization
 
 
-async def test_an_organization_can_install_the_app(acme: InstallWorld) -> None:
-    """It is stored under its own id, with the channels of its workspaces to choose from."""
-    grid = acme.slack.add_team("Acme East", enterprise_id="E0001", enterprise_name="Acme Group")
-    owner = acme.slack.add_user(grid, "Kim Park", "kim@acme.example", is_owner=True)
-    channel = acme.slack.add_channel(grid, "signals")
-    teams = {"ok": True, "teams": [{"id": grid.id, "name": grid.name}]}
-    acme.slack.faults.add("auth.teams.list", body=json.dumps(teams).encode())
+@pytest.fixture
+def grid(acme: InstallWorld) -> tuple[Team, Team, User]:
+    """Two workspaces of an organization and an owner of the organization."""
+    east, west = (
+        acme.slack.add_team(f"Acme {name}", enterprise_id="E0001", enterprise_name="Acme Group")
+        for name in ("East", "West")
+    )
+    owner = acme.slack.add_user(east, "Kim Park", "kim@acme.example", more_teams=[west], is_org_owner=True)
+    return east, west, owner
 
-    link = await acme.install(owner, org_wide=True)
 
-    workspace = await acme.database.run(workspaces.find, "E0001")
-    assert workspace is not None
-    assert workspace.is_enterprise_install
-    assert workspace.name == "Acme Group"
+async def test_an_organization_can_install_the_app(acme: InstallWorld, grid: tuple[Team, Team, User]) -> None:
+    """The page after it has a link for each workspace that uses the app, with the channels of that workspace."""
+    east, west, owner = grid
+    wins, losses = acme.slack.add_channel(east, "wins"), acme.slack.add_channel(west, "losses")
+
+    page = await (await acme.approve_install(owner, org_wide=True, add_to=[east.id, west.id])).text()
+
+    assert "The app is installed in Acme Group" in page
+    links = dict(re.findall(r'<li><a href="([^"]+)">([^<]+)</a>', page))
+    by_name = {name: acme.url + unescape(address) for address, name in links.items()}
+    for team, channel, other in ((east, wins, losses), (west, losses, wins)):
+        listed = await acme.get_page(by_name[team.name])
+        assert f"<b>{channel.name}</b>" in listed
+        assert f"<b>{other.name}</b>" not in listed
+        await acme.choose_channel(by_name[team.name], channel.id)
+        workspace = await acme.database.run(workspaces.find, team.id)
+        assert workspace is not None
+        assert (workspace.enterprise_id, workspace.is_enterprise_install) == ("E0001", True)
+        assert (workspace.name, workspace.default_channel_name) == (team.name, channel.name)
+
+
+async def test_an_organization_may_install_the_app_before_any_workspace_uses_it(
+    acme: InstallWorld, grid: tuple[Team, Team, User]
+) -> None:
+    """The page leads to Slack's page that adds the app to workspaces."""
+    page = await (await acme.approve_install(grid[2], org_wide=True, add_to=[])).text()
+
+    assert "No workspace uses it yet" in page
+    assert f"https://app.slack.com/manage/E0001/integrations/profile/{acme.slack.app.id}/workspaces/add" in page
     assert await acme.installations.bot_token("E0001")
-    page = await acme.get_page(link)
-    assert "<b>signals</b>" in page
-    page = await acme.choose_channel(link, channel.id)
-    assert "#signals" in page
+    assert await acme.installations.organizations() == ["E0001"]
 
 
-async def test_an_organization_whose_channels_cannot_be_listed_is_sent_to_slack(here: InstallWorld) -> None:
-    """The default channel can still be chosen in the app's Home."""
+async def test_an_organization_is_installed_even_if_slack_does_not_list_its_workspaces(
+    here: InstallWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They are listed again within the hour."""
     grid = here.slack.add_team("Acme East", enterprise_id="E0001", enterprise_name="Acme Group")
-    owner = here.slack.add_user(grid, "Kim Park", "kim@acme.example", is_owner=True)
-    link = await here.install(owner, org_wide=True)
-    here.slack.faults.add("auth.teams.list", "unknown_method", undocumented=True)
+    owner = here.slack.add_user(grid, "Kim Park", "kim@acme.example", is_org_owner=True)
+    here.slack.faults.add("auth.teams.list", status=500)
 
-    page = await here.get_page(link, status=409)
+    assert (await here.approve_install(owner, org_wide=True)).status == 200
 
-    assert "Choose the default channel in the app" in page
+    assert "Could not list the workspaces of the organization E0001" in caplog.text
+    assert await here.installations.bot_token("E0001")
 
 
 async def test_nothing_secret_is_logged(here: InstallWorld, caplog: pytest.LogCaptureFixture) -> None:

@@ -249,7 +249,7 @@ async def test_a_user_has_slacks_fields(acme):
     lee = await acme.api.user_by_email(acme.id, "lee.park@acme.example")
 
     assert (lee.email, lee.is_admin, lee.is_guest, lee.deleted) == ("lee.park@acme.example", True, False, False)
-    assert lee.team_ids == {acme.id}
+    assert not lee.is_outsider
     assert "lee" not in repr(lee).lower()
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from domain.errors import PermanentError
 from domain.people import BOT, DEACTIVATED, GUEST, NOT_IN_SLACK, STRANGER, UNKNOWN, Member
+from domain.workspace import SlackTeam
 from services.slack.directory import LOOKUPS_A_MINUTE, Directory, member_of
 from services.slack.shapes import SlackUser
 from store.delivery import pauses
@@ -23,6 +24,9 @@ async def acme(database, clock):
 @pytest.fixture
 def directory(acme, database, clock):
     return Directory(acme.api, database, clock)
+
+
+ORG_WIDE = SlackTeam("T1", "E1", is_org_wide=True)
 
 
 def people(acme, count: int) -> dict[str, str]:
@@ -44,27 +48,61 @@ def people(acme, count: int) -> dict[str, str]:
         ({"is_stranger": True}, STRANGER),
         ({"team_id": "T2"}, STRANGER),
         ({"team_id": "T2", "enterprise_user": {"enterprise_id": "E1", "teams": ["T1", "T2"]}}, None),
-        ({"team_id": None}, None),
+        ({"team_id": None}, STRANGER),
         ({"deleted": True, "is_bot": True, "team_id": "T2"}, DEACTIVATED),
         ({"profile": "not an object", "deleted": "yes"}, None),
     ],
 )
 def test_who_may_be_notified(said, problem):
     """Members of this workspace; not deactivated accounts, guests, bots or users of other companies."""
-    user = SlackUser.of({"id": "U1", "team_id": "T1"} | said)
+    user = SlackUser.of({"id": "U1", "team_id": "T1"} | said, SlackTeam("T1"))
 
-    assert member_of(user, "T1").problem == problem
+    assert member_of(user).problem == problem
+
+
+IN_E1 = {"enterprise_id": "E1", "teams": ["T1", "T2"]}
 
 
 @pytest.mark.parametrize(
-    ("organisation", "problem"),
-    [({"enterprise_id": "E1"}, None), (None, None), ({"enterprise_id": "E2"}, STRANGER)],
+    ("said", "problem"),
+    [
+        ({"team_id": "T1", "enterprise_user": IN_E1}, None),
+        ({"team_id": "T2", "enterprise_user": IN_E1}, None),
+        ({"team_id": "T3", "enterprise_user": {"enterprise_id": "E1", "teams": ["T3"]}}, STRANGER),
+        ({"team_id": "T2", "enterprise_user": {"enterprise_id": "E2", "teams": ["T1", "T2"]}}, STRANGER),
+        ({"team_id": "T2"}, STRANGER),
+        ({"team_id": "E1", "enterprise_user": {"enterprise_id": "E1"}}, STRANGER),
+        ({"team_id": None, "enterprise_user": None}, STRANGER),
+    ],
 )
-def test_who_may_be_notified_after_an_org_wide_installation(organisation, problem):
-    """The workspace is the organization then."""
-    user = SlackUser.of({"id": "W1", "team_id": "T2", "enterprise_user": organisation})
+def test_who_may_be_notified_after_an_org_wide_installation(said, problem):
+    """Members of the workspace, whichever one is their own. Whoever Slack does not call a member is an outsider."""
+    user = SlackUser.of({"id": "W1", **said}, SlackTeam("T1", "E1", is_org_wide=True))
 
-    assert member_of(user, "E1").problem == problem
+    assert member_of(user).problem == problem
+
+
+@pytest.mark.parametrize(
+    ("said", "team", "may"),
+    [
+        ({"team_id": "T1", "is_admin": True}, ORG_WIDE, True),
+        ({"team_id": "T1", "is_owner": True}, ORG_WIDE, True),
+        ({"team_id": "T2", "is_admin": True}, ORG_WIDE, False),
+        ({"team_id": "T2", "is_admin": True}, SlackTeam("T1", "E1"), True),
+        ({"team_id": "T2", "enterprise_user": IN_E1 | {"is_admin": True}}, ORG_WIDE, True),
+        ({"team_id": "T2", "enterprise_user": IN_E1 | {"is_owner": True}}, SlackTeam("T1", "E1"), True),
+        ({"team_id": "T2", "enterprise_user": IN_E1 | {"is_owner": True}}, SlackTeam("T1"), True),
+        ({"team_id": "T2", "enterprise_user": IN_E1 | {"enterprise_id": "E2", "is_owner": True}}, ORG_WIDE, False),
+        ({"team_id": "T1", "is_admin": True}, SlackTeam(None, "E1", is_org_wide=True), False),
+        ({"enterprise_user": IN_E1 | {"is_admin": True}}, SlackTeam(None, "E1", is_org_wide=True), True),
+        ({}, ORG_WIDE, False),
+    ],
+)
+def test_admins_of_one_workspace_do_not_administer_another(said, team, may):
+    """Admins and owners of the organization administer each of its workspaces."""
+    user = SlackUser.of({"id": "W1", "enterprise_user": IN_E1} | said, team)
+
+    assert user.is_admin is may
 
 
 async def test_an_address_is_looked_up_once_a_day(directory, acme, clock):

@@ -13,6 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from domain.errors import TransientError, WorkspaceGoneError
 from sandbox.slack import SlackSandbox
 from services.slack.install import PATIENCE_SECONDS, SlackInstall
+from store.slack.organizations import Team
 
 
 class Waits(list[float]):
@@ -72,7 +73,7 @@ async def test_a_code_is_exchanged_for_an_installation(slack: SlackSandbox, inst
 async def test_without_an_installation_slack_is_not_called(slack: SlackSandbox, install: SlackInstall) -> None:
     """There is no token to call it with."""
     with pytest.raises(WorkspaceGoneError):
-        await install.channels("T2", org_wide=False)
+        await install.channels("T2")
 
     assert slack.calls == []
 
@@ -87,7 +88,7 @@ async def test_an_invalid_response_is_a_transient_error(
     slack.faults.add("conversations.list", body=body)
 
     with pytest.raises(TransientError):
-        await install.channels("T1", org_wide=False)
+        await install.channels("T1")
 
 
 async def test_a_repeated_page_ends_a_list(slack: SlackSandbox, install: SlackInstall) -> None:
@@ -95,7 +96,7 @@ async def test_a_repeated_page_ends_a_list(slack: SlackSandbox, install: SlackIn
     page = {"channels": [{"id": "C1", "name": "general"}], "response_metadata": {"next_cursor": "again"}}
     slack.faults.add("conversations.list", body=named(page), times=5)
 
-    listing = await install.channels("T1", org_wide=False)
+    listing = await install.channels("T1")
 
     assert [channel.name for channel in listing.channels] == ["general"]
 
@@ -106,7 +107,7 @@ async def test_the_longest_wait_applies_to_the_whole_list(
     """For a person in front of the browser, many short waits are one long wait."""
     slack.faults.add("conversations.list", retry_after=15, times=10)
 
-    listing = await install.channels("T1", org_wide=False)
+    listing = await install.channels("T1")
 
     assert waits == [15, 15]
     assert sum(waits) <= PATIENCE_SECONDS
@@ -114,17 +115,27 @@ async def test_the_longest_wait_applies_to_the_whole_list(
     assert not listing.is_complete
 
 
-async def test_an_organizations_channels_are_listed_by_workspace(slack: SlackSandbox, install: SlackInstall) -> None:
-    """Its token has to name the workspace. A shared channel is listed once."""
-    slack.faults.add("auth.teams.list", body=named({"teams": [{"id": "T1"}, {"id": "T9"}]}))
-    shared = {"id": "C1", "name": "shared"}
-    for team_id, more in (("T1", {"id": "C2", "name": "b"}), ("T9", {"id": "C3", "name": "a"})):
-        slack.faults.add(
-            "conversations.list",
-            body=named({"channels": [shared, more]}),
-            when=lambda asked, wanted=team_id: asked.get("team_id") == wanted,
-        )
+async def test_the_token_of_an_organization_names_the_workspace(slack: SlackSandbox, install: SlackInstall) -> None:
+    """Without `team_id`, Slack would not list any channels."""
+    page = named({"channels": [{"id": "C2", "name": "b"}, {"id": "C1", "name": "a"}]})
+    slack.faults.add("conversations.list", body=page, when=lambda asked: asked.get("team_id") == "T9")
 
-    listing = await install.channels("T1", org_wide=True)
+    listing = await install.channels("T1", "T9")
 
-    assert [channel.id for channel in listing.channels] == ["C3", "C2", "C1"]
+    assert [channel.id for channel in listing.channels] == ["C1", "C2"]
+
+
+async def test_workspaces_of_an_organization_are_listed_completely_or_not_at_all(
+    slack: SlackSandbox, install: SlackInstall
+) -> None:
+    """Otherwise a rate limit would look like workspaces that removed the app."""
+    first = {"teams": [{"id": "T1", "name": "West"}], "response_metadata": {"next_cursor": "more"}}
+    slack.faults.add("auth.teams.list", body=named(first), times=None, when=lambda asked: "cursor" not in asked)
+    rest = slack.faults.add("auth.teams.list", body=named({"teams": [{"id": "T2"}]}))
+
+    assert await install.teams("T1") == [Team("T1", "West"), Team("T2")]
+
+    assert rest.hits == 1
+    slack.faults.add("auth.teams.list", retry_after=600, times=None)
+    with pytest.raises(TransientError, match="does not list all workspaces"):
+        await install.teams("T1")
