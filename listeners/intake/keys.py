@@ -33,4 +33,4 @@ async def make_key(dialog: Dialog, intake_keys: IntakeKeys, home: Home, home_tab
 
 async def show_how_to_send(dialog: Dialog, home: Home) -> None:
     await dialog.ack()
-    await dialog.open_view(how_to_send_view(home.intake_url(dialog.workspace_id)))
+    await dialog.push(how_to_send_view(home.intake_url(dialog.workspace_id)))

@@ -111,6 +111,8 @@ REQUIRED_SCOPES = {
     "app_home_opened": None,
     "app_uninstalled": None,
     "tokens_revoked": None,
+    "team_access_granted": None,
+    "team_access_revoked": None,
     "team_join": "users:read",
     "user_change": "users:read",
     **dict.fromkeys(
