@@ -108,9 +108,7 @@ def _team_ids(event: dict[str, Any]) -> list[str]:
     return [team_id for team_id in team_ids if isinstance(team_id, str)] if isinstance(team_ids, list) else []
 
 
-def _leave_workspace(
-    connection: Connection, team_id: str, now: int, because: str, happened_at: int | None
-) -> None:
+def _leave_workspace(connection: Connection, team_id: str, now: int, because: str, happened_at: int | None) -> None:
     """`happened_at`, in milliseconds, is set for a repeated event, which may be older than the installation."""
     workspace = workspaces.find_team(connection, team_id)
     if workspace is None or (happened_at is not None and happened_at < workspace.installed_at):
