@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -18,9 +19,12 @@ from listeners.slack.oauth import INSTALL_PATH, REDIRECT_PATH
 from listeners.slack.requests import SlackRequests
 from store.database import DatabaseUnavailableError
 
-BODY_LIMIT = 1024 * 1024
+BODY_LIMIT, FORM_LIMIT = 1024 * 1024, 16 * 1024
 LONGEST_HEADER, MOST_HEADERS = 8_190, 128
 """Limits of a request's head: bytes per line, including the request line, and number of headers."""
+
+READ_BUFFER = 16 * 1024
+"""Bytes of a body that are kept for each connection before anything reads them."""
 
 BODY_SECONDS = 20.0
 """How long a client may take to send a body."""
@@ -38,7 +42,7 @@ def create_web(
     body_seconds: float = BODY_SECONDS,
 ) -> web.Application:
     """`slack` is None if there are no Slack credentials yet. `routes` are those of the other listeners."""
-    pages = installing.pages
+    pages, reader = installing.pages, _BodyReader(body_seconds)
     app = web.Application(
         client_max_size=BODY_LIMIT, middlewares=[_error_pages(pages), limits.rate_limits(installing.now)]
     )
@@ -49,12 +53,12 @@ def create_web(
             web.get(INSTALL_PATH, installing.begin, allow_head=False),
             web.get(REDIRECT_PATH, installing.finish, allow_head=False),
             web.get(CHANNEL_PATH, installing.show_channels, allow_head=False),
-            web.post(CHANNEL_PATH, _with_body(installing.choose_channel, body_seconds)),
+            web.post(CHANNEL_PATH, reader.wrap(installing.choose_channel, FORM_LIMIT)),
             *routes,
         ]
     )
     if slack is not None:
-        app.add_routes([web.post("/slack/events", _with_body(slack.handle, body_seconds))])
+        app.add_routes([web.post("/slack/events", reader.wrap(slack.handle, BODY_LIMIT, slack.looks_signed))])
     app.on_response_prepare.append(_security_headers(is_https=installing.public_url.startswith("https://")))
     return app
 
@@ -73,6 +77,7 @@ def create_runner(app: web.Application, idle_seconds: float = IDLE_SECONDS) -> w
         access_log=None,
         keepalive_timeout=idle_seconds,
         lingering_time=2.0,
+        read_bufsize=READ_BUFFER,
         auto_decompress=False,  # no client needs it, and a small body could expand to a large one
         max_line_size=LONGEST_HEADER,
         max_field_size=LONGEST_HEADER,
@@ -80,22 +85,38 @@ def create_runner(app: web.Application, idle_seconds: float = IDLE_SECONDS) -> w
     )
 
 
-def _with_body(handler: Handler, seconds: float) -> Handler:
-    """Read the whole body within `seconds` before the handler runs."""
+@dataclass(frozen=True)
+class _BodyReader:
+    """Reads whole bodies within limits of time and memory, before their handlers run."""
 
-    async def handle_with_body(request: web.Request) -> web.StreamResponse:
-        if (request.content_length or 0) > BODY_LIMIT:
-            raise web.HTTPRequestEntityTooLarge(max_size=BODY_LIMIT)
+    seconds: float
+    bytes_in_flight: limits.BytesInFlight = field(default_factory=limits.BytesInFlight)
+
+    def wrap(
+        self, handler: Handler, limit: int, is_plausible: Callable[[Mapping[str, str]], bool] | None = None
+    ) -> Handler:
+        """`is_plausible` checks the headers. If it returns False, the handler runs without the body being read."""
+
+        async def handle_with_body(request: web.Request) -> web.StreamResponse:
+            if is_plausible is None or is_plausible(request.headers):
+                await self._read(request, limit)
+            return await handler(request)
+
+        return handle_with_body
+
+    async def _read(self, request: web.Request, limit: int) -> None:
+        if (request.content_length or 0) > limit:
+            raise web.HTTPRequestEntityTooLarge(max_size=limit)
         try:
-            async with asyncio.timeout(seconds):
-                await request.read()
+            with self.bytes_in_flight.reserved(request.content_length or limit):
+                async with asyncio.timeout(self.seconds):
+                    await request.read()
+        except limits.TooManyBytesError as error:
+            raise web.HTTPServiceUnavailable(headers={"Retry-After": "1", "Connection": "close"}) from error
         except TimeoutError as error:
             raise web.HTTPRequestTimeout from error
         except (HttpProcessingError, web.RequestPayloadError, ConnectionResetError) as error:
             raise web.HTTPBadRequest from error
-        return await handler(request)
-
-    return handle_with_body
 
 
 def _error_pages(pages: Pages) -> Middleware:
@@ -142,7 +163,10 @@ _ERRORS = {
         "Something went wrong",
         "The error was logged. Try again. If it keeps happening, contact your administrator.",
     ),
-    503: ("Service unavailable", "The database is not responding. Nothing was saved. Try again in a moment."),
+    503: (
+        "Service unavailable",
+        "The server is busy, or its database is not responding. Nothing was saved. Try again.",
+    ),
 }
 
 

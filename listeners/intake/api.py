@@ -13,6 +13,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from pydantic_core import from_json, to_json
 
 from domain.job_change.validation import Fault, InvalidJobChangeError
+from listeners.http.limits import BytesInFlight, TooManyBytesError
 from listeners.http.metrics import Metrics
 from listeners.intake import openapi
 from listeners.intake.api_view import shown
@@ -35,6 +36,8 @@ OUTAGE_SECONDS = 5
 log = logging.getLogger(__name__)
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_CLOSE = {"Connection": "close"}
+_SOON = {"Retry-After": "1", **_CLOSE}
 
 
 def routes(
@@ -44,13 +47,14 @@ def routes(
     metrics: Metrics,
     *,
     body_seconds: float = SLOWEST_BODY_SECONDS,
+    bytes_in_flight: BytesInFlight | None = None,
 ) -> list[web.RouteDef]:
     """
     Return the routes of the API. Every answer is JSON; errors are `{"error": …, "errors": [{"path", "message"}]}`.
 
     `body_seconds` is how long a body may take to arrive.
     """
-    api = _Api(intake, keys, rate_limiter, metrics, body_seconds)
+    api = _Api(intake, keys, rate_limiter, metrics, body_seconds, bytes_in_flight or BytesInFlight())
     return [
         web.post(JOB_CHANGES, api.counted(api.post)),
         web.get(JOB_CHANGE, api.counted(api.show), allow_head=False),
@@ -82,6 +86,7 @@ class _Api:
     rate_limiter: RateLimiter
     metrics: Metrics
     body_seconds: float
+    bytes_in_flight: BytesInFlight
 
     def counted(self, handler: Handler) -> Handler:
         """Wrap a handler so that refused requests are answered and counted."""
@@ -126,11 +131,14 @@ class _Api:
 
     async def _authorized(self, request: web.Request) -> tuple[str, bytes]:
         """Return the workspace and the raw body. The body is not parsed before this check."""
-        workspace_id = request.match_info["workspace_id"]
-        body = await _body(request, self.body_seconds)
-        result = KeyCheck.INVALID
+        workspace_id, credentials = request.match_info["workspace_id"], _credentials(request)
+        result, body = KeyCheck.INVALID, b""
         if _ID.fullmatch(workspace_id):
-            result = await self.keys.check(workspace_id, _credentials(request), body)
+            result = await self.keys.check_head(workspace_id, credentials)
+        if result is not KeyCheck.INVALID:
+            body = await self._body(request)
+        if result is KeyCheck.NEEDS_BODY and credentials.signature:
+            result = await self.keys.check_signature(workspace_id, credentials.signature, body)
         if result is KeyCheck.INVALID:
             text = (
                 "Not authorized. Sign the request, or send a key of this workspace."
@@ -140,6 +148,32 @@ class _Api:
         if result is KeyCheck.UNINSTALLED:
             raise _no_such_workspace()
         return workspace_id, body
+
+    async def _body(self, request: web.Request) -> bytes:
+        """Return the body as bytes, since the bytes are what is signed."""
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise _RefusedRequestError(415, "Content-Encoding is not supported. Send the body uncompressed.")
+        if (request.content_length or 0) > LARGEST_BODY:
+            raise _too_large()
+        try:
+            if request.content.is_eof():  # the whole body has arrived, as for nearly every request
+                return request.content.read_nowait()
+            with self.bytes_in_flight.reserved(request.content_length or LARGEST_BODY):
+                async with asyncio.timeout(self.body_seconds):
+                    body = bytearray()
+                    async for chunk in request.content.iter_any():
+                        body += chunk
+                        if len(body) > LARGEST_BODY:
+                            raise _too_large()
+                    return bytes(body)
+        except TooManyBytesError:
+            raise _RefusedRequestError(503, "Too many large requests at once. Send it again.", headers=_SOON) from None
+        except (HttpProcessingError, web.RequestPayloadError):
+            raise _RefusedRequestError(400, "The body is malformed.") from None
+        except ConnectionResetError:  # the sender is gone and will not read this answer
+            raise _RefusedRequestError(400, "The body is incomplete.") from None
+        except TimeoutError:
+            raise _RefusedRequestError(408, "The body was not received in time.", headers=_CLOSE) from None
 
     def _limit_rate(self, workspace_id: str, job_changes: int) -> None:
         wait = self.rate_limiter.seconds_to_wait(workspace_id, job_changes)
@@ -174,30 +208,6 @@ def _only(method: str) -> Handler:
 
 def _no_such_workspace() -> _RefusedRequestError:
     return _RefusedRequestError(404, "This workspace does not exist or has removed the app.")
-
-
-async def _body(request: web.Request, seconds: float) -> bytes:
-    """Return the body as bytes, since the bytes are what is signed."""
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise _RefusedRequestError(415, "Content-Encoding is not supported. Send the body uncompressed.")
-    if (request.content_length or 0) > LARGEST_BODY:
-        raise _too_large()
-    try:
-        if request.content.is_eof():  # the whole body has arrived, as for nearly every request
-            return request.content.read_nowait()
-        async with asyncio.timeout(seconds):
-            body = bytearray()
-            async for chunk in request.content.iter_any():
-                body += chunk
-                if len(body) > LARGEST_BODY:
-                    raise _too_large()
-            return bytes(body)
-    except (HttpProcessingError, web.RequestPayloadError):
-        raise _RefusedRequestError(400, "The body is malformed.") from None
-    except ConnectionResetError:  # the sender is gone and will not read this answer
-        raise _RefusedRequestError(400, "The body is incomplete.") from None
-    except TimeoutError:
-        raise _RefusedRequestError(408, "The body was not received in time.", headers={"Connection": "close"}) from None
 
 
 def _too_large() -> _RefusedRequestError:

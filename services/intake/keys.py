@@ -27,6 +27,7 @@ CACHED_MS = 5_000
 """How long keys are cached. Those of a workspace that removed the app may work for that long."""
 
 BEARER_PREFIX = "ugk_"
+_NO_SECRET = bytes(32)
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class KeyCheck(Enum):
     """The result of checking a request's credentials."""
 
     INVALID = auto()
+    NEEDS_BODY = auto()  # a signature that could be valid, which only the body can show
     VALID = auto()
     UNINSTALLED = auto()  # valid, but the workspace has removed the app
 
@@ -58,15 +60,16 @@ class _CachedKeys:
     def is_active(self) -> bool:
         return self.stored.takes_job_changes
 
-    def match(self, credentials: Credentials, body: bytes, now: int) -> bool:
-        if credentials.signature and credentials.signature.is_timely(now):
-            for secret, expires_at in self.signing:
-                if _is_valid(expires_at, now) and credentials.signature.is_made_with(secret, body):
-                    return True
+    def match_bearers(self, bearers: Sequence[bytes], now: int) -> bool:
         return any(
             hmac.compare_digest(digest, stored) and _is_valid(expires_at, now)
-            for digest in [_digest(key) for key in credentials.bearers]
+            for digest in [_digest(key) for key in bearers]
             for stored, expires_at in self.bearer
+        )
+
+    def match_signature(self, signature: Signature, body: bytes, now: int) -> bool:
+        return any(
+            _is_valid(expires_at, now) and signature.is_made_with(secret, body) for secret, expires_at in self.signing
         )
 
 
@@ -104,19 +107,37 @@ class IntakeKeys:
             if _is_valid(key.expires_at, now)
         ]
 
-    async def check(self, workspace_id: str, credentials: Credentials, body: bytes) -> KeyCheck:
-        """Check a request's credentials for this workspace. Raises DatabaseUnavailableError."""
+    async def check_head(self, workspace_id: str, credentials: Credentials) -> KeyCheck:
+        """
+        Check what can be checked before the body is read, so that a stranger's body is never kept in memory.
+
+        Raises DatabaseUnavailableError.
+        """
         now = self.now()
-        if not credentials.bearers and not (credentials.signature and credentials.signature.is_timely(now)):
-            return KeyCheck.INVALID
+        result = KeyCheck.INVALID
+        if credentials.bearers:
+            result = await self._check(workspace_id, now, lambda keys: keys.match_bearers(credentials.bearers, now))
+        if result is KeyCheck.INVALID and credentials.signature and credentials.signature.is_timely(now):
+            return KeyCheck.NEEDS_BODY
+        return result
+
+    async def check_signature(self, workspace_id: str, signature: Signature, body: bytes) -> KeyCheck:
+        """Check a signature that `check_head` found timely. Raises DatabaseUnavailableError."""
+        now = self.now()
+        result = await self._check(workspace_id, now, lambda keys: keys.match_signature(signature, body, now))
+        if result is KeyCheck.INVALID and workspace_id not in self._cache:
+            signature.is_made_with(_NO_SECRET, body)  # takes as long as for a workspace that exists
+        return result
+
+    async def _check(self, workspace_id: str, now: int, matches: Callable[[_CachedKeys], bool]) -> KeyCheck:
         cached = self._cache.get(workspace_id)
         is_fresh = cached is not None and cached.is_active and abs(now - cached.cached_at) <= CACHED_MS
-        if cached and is_fresh and cached.match(credentials, body, now):
+        if cached and is_fresh and matches(cached):
             return KeyCheck.VALID
         # New keys and workspaces that reinstalled the app must work at once, so what the cache does not know is read
         # from the database. Concurrent requests share the read.
         current = await self._read_keys(workspace_id, now)
-        if current is None or not current.match(credentials, body, now):
+        if current is None or not matches(current):
             return KeyCheck.INVALID
         return KeyCheck.VALID if current.is_active else KeyCheck.UNINSTALLED
 

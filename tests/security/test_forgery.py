@@ -157,7 +157,7 @@ async def test_forged_slack_requests_are_refused(server: TwoWorkspaces) -> None:
 
 COMPARED = {
     "services/intake/signatures.py": ["is_made_with"],
-    "services/intake/keys.py": ["match"],
+    "services/intake/keys.py": ["match_bearers"],
     "listeners/http/health.py": ["_may_read_metrics"],
     "listeners/slack/links.py": ["is_for_browser"],
     "store/salesforce/apps.py": ["take"],

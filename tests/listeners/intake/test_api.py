@@ -20,6 +20,7 @@ from sqlalchemy import update
 from standardwebhooks import Webhook
 
 from domain.workspace import BEARER, SIGNING
+from listeners.http.limits import MOST_BYTES_IN_FLIGHT, BytesInFlight
 from listeners.http.metrics import Metrics
 from listeners.http.server import create_runner
 from listeners.intake import api
@@ -57,6 +58,7 @@ class ApiClient:
     metrics: Metrics
     clock: Clock
     key: str
+    bytes_in_flight: BytesInFlight
     woken: list[bool] = field(default_factory=list)
 
     async def post(self, data: object, path: str = PATH, **headers: str) -> ClientResponse:
@@ -107,9 +109,11 @@ async def open_intake(
     metrics, rate_limiter = Metrics(), RateLimiter(clock, burst, 10)
     intake = Intake(intake_database, clock, lambda: woken.append(True), Journal(metrics))
     app = web.Application()
-    app.add_routes(api.routes(intake, keys, rate_limiter, metrics, body_seconds=body_seconds))
+    in_flight = BytesInFlight()
+    limits = {"body_seconds": body_seconds, "bytes_in_flight": in_flight}
+    app.add_routes(api.routes(intake, keys, rate_limiter, metrics, **limits))
     async with TestClient(TestServer(app)) as client:
-        yield ApiClient(client, keys, metrics, clock, await keys.make("T1", BEARER, "U_ADMIN"), woken)
+        yield ApiClient(client, keys, metrics, clock, await keys.make("T1", BEARER, "U_ADMIN"), in_flight, woken)
 
 
 async def error_of(answer: ClientResponse) -> list[tuple[str, str]]:
@@ -517,11 +521,40 @@ async def test_a_body_in_many_small_pieces_is_one_body(intake_api):
     assert (await intake_api.client.post(PATH, data=pieces(), headers=headers)).status == 202
 
 
+async def answer_without_body(intake_api: ApiClient, key: str) -> bytes:
+    """The first line of the answer to a request of which only the head is sent."""
+    reader, writer = await asyncio.open_connection(intake_api.client.host, intake_api.client.port)
+    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nX-Api-Key: {key}\r\nContent-Length: 1000000\r\n\r\n"
+    writer.write(head.encode())
+    line = await reader.readline()
+    writer.close()
+    await writer.wait_closed()
+    return line
+
+
+def authorized_head(intake_api: ApiClient) -> bytes:
+    return f"POST {PATH} HTTP/1.1\r\nHost: x\r\nX-Api-Key: {intake_api.key}\r\n".encode()
+
+
+@pytest.mark.parametrize("key", ["", "ugk_wrong"])
+async def test_a_request_without_a_valid_key_is_refused_before_its_body_is_read(intake_api, key):
+    """Otherwise strangers could fill the memory with bodies."""
+    assert await answer_without_body(intake_api, key) == b"HTTP/1.1 401 Unauthorized\r\n"
+
+
+async def test_bodies_that_are_arriving_have_a_limit_together(intake_api):
+    """Requests beyond it are asked to come again."""
+    with intake_api.bytes_in_flight.reserved(MOST_BYTES_IN_FLIGHT):
+        assert await answer_without_body(intake_api, intake_api.key) == b"HTTP/1.1 503 Service Unavailable\r\n"
+
+    assert (await intake_api.post(b" " * 200_000)).status == 400
+
+
 async def test_a_body_that_does_not_arrive_times_out(database, clock):
     """Idle connections must not block other senders."""
     await database.run(add_workspace)
     async with open_intake(database, database, clock, body_seconds=0.05) as intake_api:
-        sent = b"POST " + PATH.encode() + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"
+        sent = authorized_head(intake_api) + b"Content-Length: 9\r\n\r\n{"
         reader, writer = await asyncio.open_connection(intake_api.client.host, intake_api.client.port)
         writer.write(sent)
 
@@ -537,7 +570,7 @@ async def test_a_sender_that_disconnects_leaves_no_traceback_in_the_log(intake_a
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     _, writer = await asyncio.open_connection(*runner.addresses[0])
-    writer.write(b"POST " + PATH.encode() + b" HTTP/1.1\r\nHost: x\r\n" + ending)
+    writer.write(authorized_head(intake_api) + ending)
     await writer.drain()
     writer.close()
     await writer.wait_closed()

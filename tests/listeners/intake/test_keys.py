@@ -24,7 +24,7 @@ async def test_a_key_is_shown_once_and_works(office, keys):
 
     assert key.startswith("ugk_")
     assert "https://usergems.example.com/v1/workspaces/" in shown
-    assert await keys.check(office.team.id, Credentials(None, (key.encode(),)), b"") is KeyCheck.VALID
+    assert await keys.check_head(office.team.id, Credentials(None, (key.encode(),))) is KeyCheck.VALID
     assert key not in home
     assert "Rotate API key" in home
 

@@ -298,7 +298,7 @@ async def test_an_unavailable_database_is_reported(acme: InstallWorld) -> None:
     assert "our database is not responding" in await answer.text()
     async with acme.http.get(f"{acme.url}/slack/install") as answer:
         assert answer.status == 503
-        assert "The database is not responding" in await answer.text()
+        assert "its database is not responding" in await answer.text()
         assert answer.headers["Retry-After"] == "10"
 
 

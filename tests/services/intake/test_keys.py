@@ -39,13 +39,13 @@ async def keys(database, clock, cipher):
 
 
 async def check(keys: IntakeKeys, key: str, workspace_id: str = "T1") -> KeyCheck:
-    if key.startswith("whsec_"):
-        now = keys.now() // 1_000
-        signed = Webhook(key).sign("msg_1", datetime.fromtimestamp(now, UTC), "{}").encode()
-        credentials = Credentials(Signature(b"msg_1", str(now).encode(), signed), ())
-    else:
-        credentials = Credentials(None, (key.encode(),))
-    return await keys.check(workspace_id, credentials, b"{}")
+    if not key.startswith("whsec_"):
+        return await keys.check_head(workspace_id, Credentials(None, (key.encode(),)))
+    now = keys.now() // 1_000
+    signed = Webhook(key).sign("msg_1", datetime.fromtimestamp(now, UTC), "{}").encode()
+    signature = Signature(b"msg_1", str(now).encode(), signed)
+    assert await keys.check_head(workspace_id, Credentials(signature, ())) is KeyCheck.NEEDS_BODY
+    return await keys.check_signature(workspace_id, signature, b"{}")
 
 
 @pytest.mark.parametrize("kind", [SIGNING, BEARER])
@@ -185,5 +185,18 @@ async def test_missing_or_expired_credentials_are_invalid(keys):
     """The database is not queried."""
     await keys.make("T1", SIGNING, "U_DANA")
 
-    assert await keys.check("T1", Credentials(None, ()), b"{}") is KeyCheck.INVALID
-    assert await keys.check("T1", Credentials(Signature(b"1", b"1", b"v1,x"), ()), b"{}") is KeyCheck.INVALID
+    assert await keys.check_head("T1", Credentials(None, ())) is KeyCheck.INVALID
+    assert await keys.check_head("T1", Credentials(Signature(b"1", b"1", b"v1,x"), ())) is KeyCheck.INVALID
+
+
+async def test_an_unknown_workspace_costs_the_same(keys, monkeypatch):
+    """A signature is computed for it too, so that the time of a refusal does not show which workspaces exist."""
+    computed: list[bytes] = []
+    signature = Signature(b"msg_1", str(keys.now() // 1_000).encode(), b"v1,x")
+    monkeypatch.setattr(Signature, "is_made_with", lambda _self, _secret, body: bool(computed.append(body)))
+    await keys.make("T1", SIGNING, "U_DANA")
+
+    assert await keys.check_signature("T1", signature, b"known") is KeyCheck.INVALID
+    assert await keys.check_signature("T_UNKNOWN", signature, b"unknown") is KeyCheck.INVALID
+
+    assert computed == [b"known", b"unknown"]
