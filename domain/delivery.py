@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from domain.decision.reasons import Reason, Reasons
 from domain.decision.record import Decision
 from domain.job_change.model import JobChange
 from domain.states import Role
@@ -36,13 +37,13 @@ class NewDelivery:
     """
     A delivery to create. `destination` is a Slack user, a channel or DEFAULT_CHANNEL.
 
-    `reason` is shown in the message. `side` is past, current or both; None follows from the change type.
+    `reasons` are shown in the message. `side` is past, current or both; None follows from the change type.
     """
 
     job_change_id: str
     destination: str
     role: Role
-    reason: str
+    reasons: Reasons
     side: str | None = None
 
 
@@ -90,15 +91,15 @@ class MissedJobChange:
     """
     A job change that an unmatched owner would have received.
 
-    `owner` is their email address in lower case, else their Salesforce user id. `why` is the reason the message would
-    have shown.
+    `owner` is their email address in lower case, else their Salesforce user id. `problem` is why they are unmatched.
+    `reasons` are what the message would have shown.
     """
 
     owner: str
     job_change_id: str
     name: str = field(repr=False)
-    problem: str
-    why: str = field(repr=False)
+    problem: Reason
+    reasons: Reasons = field(repr=False)
     side: str | None
 
 

@@ -11,6 +11,7 @@ BOT = "bot"
 GUEST = "guest"
 STRANGER = "stranger"
 UNKNOWN = "unknown"
+NOT_LOOKED_UP = "not_looked_up"
 
 
 @dataclass(frozen=True)
@@ -19,12 +20,14 @@ class Member:
     The Slack user behind an email address.
 
     `problem` is why they cannot be notified, None if they can. UNKNOWN is never stored: Slack could not say, and
-    `retry_after` is how many seconds to wait before asking again (None means soon).
+    `retry_after` is how many seconds to wait before asking again (None means soon). `error` is why Slack refuses to
+    say.
     """
 
     user_id: str | None
     problem: str | None = None
     retry_after: float | None = None
+    error: str | None = None
 
 
 @dataclass(frozen=True)

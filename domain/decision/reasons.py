@@ -18,7 +18,6 @@ class Parameters(TypedDict, total=False):
     company: str
     domain: str
     error: str
-    field: str
     kind: str
     label: str
     limit: int
@@ -133,7 +132,7 @@ class ReasonCode(StrEnum):
     NO_CONTACT_OR_LEAD_BY_ID = "no_contact_or_lead_by_id"
     NO_REPORT = "no_report"
     RULE_NAMES_NOBODY = "rule_names_nobody"
-    FIELD_UNREADABLE = "field_unreadable", "field"
+    LEFT_OUT = "left_out", "error"
     SALESFORCE_UNAVAILABLE = "salesforce_unavailable", "error"
 
     # How an owner was matched to a Slack user.
@@ -141,6 +140,9 @@ class ReasonCode(StrEnum):
     MATCHED_BY_FIELD = "matched_by_field"
     MATCHED_BY_ALIAS = "matched_by_alias", "domain"
     LINKED = "linked"
+
+
+_CODES = {code.value: code for code in ReasonCode}
 
 
 @dataclass(frozen=True)
@@ -155,9 +157,10 @@ class Reason:
         """Read what `to_json` returned, or the sentence of an earlier version. Codes of later versions become texts."""
         if isinstance(raw, Reason):
             return raw
-        if not isinstance(raw, dict) or raw.get("code") not in set(ReasonCode):
+        if not isinstance(raw, dict) or raw.get("code") not in _CODES:
             return ReasonCode.TEXT.of(text=str(raw.get("code")) if isinstance(raw, dict) else str(raw))
-        code, values = ReasonCode(raw["code"]), ((name, raw.get(name, "")) for name in ReasonCode(raw["code"]).names)
+        code = _CODES[raw["code"]]
+        values = ((name, raw.get(name, "")) for name in code.names)
         return cls(code, tuple((name, tuple(map(cls.parse, v)) if isinstance(v, list) else v) for name, v in values))
 
     def reasons(self, name: str) -> tuple[Reason, ...]:
@@ -184,7 +187,7 @@ def from_stored(stored: str | None, text: str | None) -> Reasons:
     """Read a row's reasons. Rows of earlier versions have only a `text`; erased rows have neither."""
     if stored:
         return tuple(map(Reason.parse, json.loads(stored)))
-    return (ReasonCode.TEXT.of(text=text),) if text else ()
+    return legacy(text or "")
 
 
 def combined(reasons: Iterable[Reason]) -> Reasons:
@@ -194,3 +197,8 @@ def combined(reasons: Iterable[Reason]) -> Reasons:
     others = [reason for reason in distinct if reason.code is not ReasonCode.NO_DRI_FOUND]
     problems = dict.fromkeys(problem for failure in failures for problem in failure.reasons("problems"))
     return (*([ReasonCode.NO_DRI_FOUND.of(problems=tuple(problems))] if failures else []), *others)
+
+
+def legacy(text: str) -> Reasons:
+    """The reasons of a row that has only a sentence."""
+    return (ReasonCode.TEXT.of(text=text),) if text else ()

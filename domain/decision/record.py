@@ -3,30 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    PlainSerializer,
+    computed_field,
+    model_validator,
+)
 
+from domain.decision.reasons import Reason, ReasonCode
 from domain.states import Role
 
-NOTIFIED = "told"
-"""The stored result of a candidate who was notified. Every other result says why the candidate was skipped."""
+VERSION = 2
+"""Version 1 had sentences in place of reasons."""
+
+_NOTIFIED = "told"
+_LEGACY_MATCHES = {
+    "by the e-mail address": ReasonCode.MATCHED_BY_EMAIL.of(),
+    "by the other e-mail field": ReasonCode.MATCHED_BY_FIELD.of(),
+    "linked by hand": ReasonCode.LINKED.of(),
+}
 
 BOTH = "both"
 """The side of a delivery that concerns both."""
 
 Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
+StoredReason = Annotated[InstanceOf[Reason], BeforeValidator(Reason.parse), PlainSerializer(Reason.to_json)]
 
 
 class _Part(BaseModel):
     """Rows of every released version are read: what they lack has a default, and what they have beside is ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
 
 class ConsideredCandidate(_Part):
     """
-    A candidate with their result. `side` None belongs to the catch-all.
+    A candidate. `side` None belongs to the catch-all, `problem` None to someone who was notified.
 
     `source` says where they come from, such as "contact owner". `match` says how they were matched to a Slack user.
     """
@@ -35,16 +53,39 @@ class ConsideredCandidate(_Part):
     source: Text = ""
     name: str | None = None
     email: str | None = None
-    result: Text = ""
-    match: str | None = None
+    is_channel: bool = False
+    problem: StoredReason | None = None
+    match: StoredReason | None = Field(default=None, validation_alias="matched", serialization_alias="matched")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_version_1(cls, raw: Any) -> Any:
+        """Version 1 stored the result as text: "told", or why they were skipped. Channels had that source."""
+        if not isinstance(raw, dict) or "problem" in raw or "result" not in raw:
+            return raw
+        result, match = raw["result"], raw.get("match")
+        return raw | {
+            "is_channel": raw.get("source") == "channel",
+            "problem": None if result == _NOTIFIED else result or "",
+            "matched": match and _LEGACY_MATCHES.get(match, f"matched {match}"),
+        }
+
+    @computed_field
+    def result(self) -> str:
+        """For processes of the version before."""
+        return _NOTIFIED if self.is_notified else "skipped"
 
     @property
     def is_notified(self) -> bool:
-        return self.result == NOTIFIED
+        return self.problem is None
 
-    @property
-    def is_channel(self) -> bool:
-        return self.source == "channel"
+
+def _with_reasons(raw: Any) -> Any:
+    """Version 1 stored one sentence, and notes as sentences."""
+    if not isinstance(raw, dict) or "reasons" in raw:
+        return raw
+    reason = raw.get("reason")
+    return {"made_without": raw.get("notes") or (), **raw, "version": VERSION, "reasons": [reason] if reason else []}
 
 
 class SideDecision(_Part):
@@ -54,8 +95,10 @@ class SideDecision(_Part):
     rule: Text = ""
     sentence: Text = ""
     chosen: str | None = None
-    reason: Text = ""
+    reasons: tuple[StoredReason, ...] = ()
     segments: tuple[str, ...] = ()
+
+    _of_version_1 = model_validator(mode="before")(_with_reasons)
 
 
 class DecidedDestination(_Part):
@@ -82,15 +125,20 @@ class Decision(_Part):
     `notes` says what the decision was made without.
     """
 
+    version: int = VERSION
     rules_version: int = 0
     rule: Text = ""
     considered: tuple[ConsideredCandidate, ...] = ()
     chosen: str | None = None
-    reason: Text = ""
+    reasons: tuple[StoredReason, ...] = ()
     sides: tuple[SideDecision, ...] = ()
     destinations: tuple[DecidedDestination, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[StoredReason, ...] = Field(
+        default=(), validation_alias="made_without", serialization_alias="made_without"
+    )
     links: RecordLinks = RecordLinks()
+
+    _of_version_1 = model_validator(mode="before")(_with_reasons)
 
     def __bool__(self) -> bool:
         return bool(self.rule or self.considered)
@@ -116,7 +164,7 @@ class Decision(_Part):
             if side in {BOTH, candidate.side}
             and (candidate.email == destination or [other.side for other in notified].count(candidate.side) == 1)
         ]
-        result = {"result": f"could not be notified: {problem}", "match": None}
+        result = {"problem": ReasonCode.COULD_NOT_BE_NOTIFIED.of(error=problem), "match": None}
         considered = (
             candidate.model_copy(update=result) if candidate in corrected else candidate
             for candidate in self.considered
@@ -128,4 +176,4 @@ class Decision(_Part):
         return cls.model_validate_json(text or "{}")
 
     def to_stored(self) -> str:
-        return self.model_dump_json()
+        return self.model_dump_json(by_alias=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from domain.decision.reasons import Reason, ReasonCode
+from domain.decision.record import ConsideredCandidate
 
 _YOU = {"own": "You own", "are": "You are", "manage": "You manage", "were": "You were", "you": "you", "your": "your"}
 _THEY = {
@@ -103,7 +104,7 @@ _TEMPLATES: Mapping[ReasonCode, str] = {
     ReasonCode.NO_CONTACT_OR_LEAD_BY_ID: "no contact or lead in Salesforce has this person's Salesforce id",
     ReasonCode.NO_REPORT: "no person was found whose manager could be notified",
     ReasonCode.RULE_NAMES_NOBODY: "the rule names nobody",
-    ReasonCode.FIELD_UNREADABLE: "{field} cannot be read in Salesforce",
+    ReasonCode.LEFT_OUT: "{error}",
     ReasonCode.SALESFORCE_UNAVAILABLE: "Salesforce was not available: {error}",
     ReasonCode.MATCHED_BY_EMAIL: "matched by email",
     ReasonCode.MATCHED_BY_FIELD: "matched by the other email field",
@@ -139,3 +140,10 @@ def _sentence(reason: Reason, words: Mapping[str, str]) -> str:
         elif isinstance(some, tuple):
             values[name] = "; ".join(dict.fromkeys(_sentence(other, words) for other in some))
     return _TEMPLATES[reason.code].format(**values).strip()
+
+
+def candidate_result(candidate: ConsideredCandidate) -> str:
+    """ "notified (matched by email)", or why they were skipped."""
+    if candidate.problem is not None:
+        return for_reader([candidate.problem])
+    return f"notified ({for_reader([candidate.match])})" if candidate.match else "notified"

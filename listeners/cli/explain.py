@@ -9,6 +9,7 @@ from html import unescape
 from sqlalchemy import Connection
 
 from domain.decision.record import ConsideredCandidate
+from domain.decision.sentences import candidate_result
 from domain.delivery import DeliveryRecord, JobChangeRecord
 from domain.job_change.model import JobChange
 from domain.job_change.validation import InvalidJobChangeError
@@ -16,7 +17,6 @@ from domain.states import DEFAULT_CHANNEL, Outcome
 from listeners.cli.terminal import RefusedError, Terminal, counted, shown_time
 from services.messages.labels import ROLES, STATES, step_detail
 from services.messages.wording import headline
-from services.ownership.rules.labels import candidate_result
 from services.slack.mrkdwn import escape
 from services.slack.names import ids_in, with_names
 from store.intake import job_changes

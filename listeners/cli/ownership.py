@@ -10,6 +10,7 @@ from html import unescape
 from pathlib import Path
 
 from domain.audit import OPERATOR
+from domain.decision.sentences import for_reader
 from domain.errors import PermanentError, TransientError
 from listeners.cli.explain import candidate_line, destination_name
 from listeners.cli.running.preparing import cipher_of
@@ -146,9 +147,9 @@ def _lines(simulated: SimulatedJobChange) -> list[str]:
         return [*lines, "  Result unknown: Slack is not responding"]
     for delivery in simulated.deliveries:
         label = ROLES[delivery.role]
-        lines.append(f"  Notifies {destination_name(delivery.destination)} ({label}): {delivery.reason}")
+        lines.append(f"  Notifies {destination_name(delivery.destination)} ({label}): {for_reader(delivery.reasons)}")
     if not simulated.deliveries:
-        lines.append(f"  No one is notified: {simulated.reason}")
+        lines.append(f"  No one is notified: {for_reader(simulated.reasons)}")
     if simulated.decision:
         lines += [
             f"  No rule matched: “{CATCH_ALL.name}” applies"
@@ -169,10 +170,10 @@ def _as_json(simulated: SimulatedJobChange) -> dict[str, object]:
                 "destination": delivery.destination,
                 "role": delivery.role,
                 "side": delivery.side,
-                "reason": delivery.reason,
+                "reason": for_reader(delivery.reasons),
             }
             for delivery in simulated.deliveries
         ],
-        "reason": simulated.reason,
+        "reason": for_reader(simulated.reasons) or None,
         "trace": simulated.decision and decision_json(simulated.decision),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from domain.decision.record import Decision
+from domain.decision.sentences import for_reader
 from domain.delivery import DeliveryRecord, JobChangeRecord
 from domain.states import DeliveryState, Outcome
 
@@ -45,12 +46,27 @@ def _delivery(delivery: DeliveryRecord) -> dict[str, object]:
 
 
 def decision_json(decision: Decision) -> dict[str, object]:
-    """Return the decision as JSON, with "notified" for the older word that is stored."""
-    considered = [
-        candidate.model_dump() | {"result": "notified" if candidate.is_notified else candidate.result}
-        for candidate in decision.considered
-    ]
-    return decision.model_dump() | {"considered": considered}
+    """Return the decision as JSON, with its reasons as sentences."""
+    return {
+        "rules_version": decision.rules_version,
+        "rule": decision.rule,
+        "considered": [
+            {
+                **candidate.model_dump(include={"side", "source", "name", "email"}),
+                "result": "notified" if candidate.problem is None else for_reader([candidate.problem]),
+                "match": for_reader([candidate.match]) if candidate.match else None,
+            }
+            for candidate in decision.considered
+        ],
+        "chosen": decision.chosen,
+        "reason": for_reader(decision.reasons),
+        "sides": [
+            side.model_dump(exclude={"reasons"}) | {"reason": for_reader(side.reasons)} for side in decision.sides
+        ],
+        "destinations": [destination.model_dump() for destination in decision.destinations],
+        "notes": [for_reader([note]) for note in decision.notes],
+        "links": decision.links.model_dump(),
+    }
 
 
 def _state(stored: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from domain.decision.record import ConsideredCandidate, Decision, SideDecision
+from domain.decision.sentences import candidate_result, for_reader
 from domain.job_change.model import JobChange
 from domain.job_change.parts import Signal
 from domain.states import is_person
@@ -20,7 +21,6 @@ from services.messages.available_actions import LONGEST_COMMENT, WRONG_DATA_KIND
 from services.messages.compose import ACTION
 from services.messages.snooze import SnoozeOption
 from services.messages.wording import Side, background, headline, meaning, sentence
-from services.ownership.rules.labels import candidate_result
 from services.slack.mrkdwn import bold, escape
 
 UNMUTE = "delivery_unmute"
@@ -120,7 +120,7 @@ def why_view(actionable: ActionableDelivery) -> View:
     decision = Decision.from_stored(delivery.decision)
     in_person = is_person(delivery.destination)
     details = meaning(change, _side(delivery.side))
-    notes = [escape(note, 300) for note in decision.notes[:5]]
+    notes = [escape(for_reader([note]), 300) for note in decision.notes[:5]]
     blocks = [
         _job_change(actionable),
         *([context(" · ".join(details))] if details else []),

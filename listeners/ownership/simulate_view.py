@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from domain.decision.sentences import for_reader
 from domain.delivery import NewDelivery
 from domain.job_change.model import JobChange
 from listeners.dialogs.blocks import Block, View, button, context, modal, plain, section
@@ -78,10 +79,9 @@ def simulated_blocks(simulated: SimulatedJobChange) -> list[Block]:
         considered = [candidate for candidate in decision.considered if candidate.side == side.side]
         lines = ["Checked in this order:", *candidate_lines(considered, MOST_CONSIDERED)]
         blocks.append(section(fit_section([heading, *(lines if considered else ["No candidates to check."])])))
-    if notes := decision.notes:
-        blocks.append(
-            context(f"Left out, because the app cannot read it in Salesforce: {escape(', '.join(notes), 300)}")
-        )
+    if decision.notes:
+        names = escape(", ".join(for_reader([note]) for note in decision.notes), 300)
+        blocks.append(context(f"Left out, because the app cannot read it in Salesforce: {names}"))
     return blocks
 
 
@@ -138,9 +138,9 @@ def _recipients(simulated: SimulatedJobChange) -> list[str]:
     if simulated.waits:
         return [":hourglass: Slack cannot look people up right now. Try again in a minute."]
     if not simulated.deliveries:
-        return [f":mute: Nobody would be notified. {escape(simulated.reason or '', 300)}"]
+        return [f":mute: Nobody would be notified. {escape(for_reader(simulated.reasons), 300)}"]
     return [
-        f":arrow_right: {_recipient(delivery)}: {escape(delivery.reason, 300)}"
+        f":arrow_right: {_recipient(delivery)}: {escape(for_reader(delivery.reasons), 300)}"
         for delivery in simulated.deliveries[:MOST_RECIPIENTS]
     ]
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import random
 
+from domain.decision.reasons import ReasonCode
 from domain.errors import (
     DestinationDeadError,
     MessageRefusedError,
@@ -194,16 +195,13 @@ class Courier:
 
 
 def _moved(claim: Claim, now: int, error: Exception, code: str) -> Moved:
+    """Return the settlement that tells the default channel who was not notified."""
     problem = str(error).rstrip(".")
-    return Moved(claim, now, f"{_not_notified(claim, error)}: {problem}.", problem, code)
-
-
-def _not_notified(claim: Claim, error: Exception) -> str:
-    """Return who was not notified, as the start of the reason why the default channel gets the message instead."""
     if is_person(claim.destination):
-        return (
-            "No DRI could be notified" if isinstance(error, DestinationDeadError) else "The DRI could not be notified"
-        )
-    if all(delivery.role == Role.CHANNEL for delivery in claim.deliveries):
-        return "The rule's channel cannot be posted to"
-    return "The channel chosen for it cannot be posted to"
+        is_dead = isinstance(error, DestinationDeadError)
+        reason = ReasonCode.NO_DRI_NOTIFIED if is_dead else ReasonCode.DRI_NOT_NOTIFIED
+    elif all(delivery.role == Role.CHANNEL for delivery in claim.deliveries):
+        reason = ReasonCode.RULE_CHANNEL_UNUSABLE
+    else:
+        reason = ReasonCode.CHANNEL_UNUSABLE
+    return Moved(claim, now, (reason.of(error=problem),), problem, code)

@@ -8,7 +8,9 @@ from random import random
 
 from sqlalchemy import Connection
 
+from domain.decision.reasons import Reason, ReasonCode, Reasons
 from domain.decision.record import Decision, RecordLinks
+from domain.decision.sentences import for_reader
 from domain.delivery import MissedJobChange
 from domain.errors import PermanentError, TransientError
 from domain.job_change.model import JobChange
@@ -34,8 +36,6 @@ LEASE_MS = 30_000
 """Renewed while a batch is being routed, so that another process takes over within half a minute after a crash."""
 
 SALESFORCE = "salesforce"
-SALESFORCE_DOWN = "the owner could not be looked up, because Salesforce was not available for a while"
-"""The reason in a message, without its full stop."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,12 @@ class LookUp:
     """
     What Salesforce returned for the batch.
 
-    `trouble` is the reason that people read if nothing could be looked up. `error` is what failed, for the trace.
+    `trouble` is the reason that people read if nothing could be looked up. `error` is what failed, for the decision.
     """
 
     found: BatchRecords | None
     unreadable: frozenset[str] = frozenset()
-    trouble: str | None = None
+    trouble: Reason | None = None
     error: str | None = None
 
     @property
@@ -70,12 +70,13 @@ class LookUp:
         return self.trouble is None and (self.found is None or self.base_url is not None)
 
     @property
-    def notes(self) -> list[str]:
-        """Return what the decisions were made without, as sentences without their full stops, for the trace."""
+    def notes(self) -> Reasons:
+        """Return what the decisions were made without."""
         texts = self.found.unreadable if self.found else {}
         default = "{} cannot be read in Salesforce. " + GRANT
         unreadable = sorted(texts.get(name) or default.format(name) for name in self.unreadable)
-        return [*unreadable, *([f"Salesforce was not available: {self.error}"] if self.error else [])]
+        notes = [ReasonCode.LEFT_OUT.of(error=text) for text in unreadable]
+        return (*notes, *([ReasonCode.SALESFORCE_UNAVAILABLE.of(error=self.error)] if self.error else []))
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ class Router:
         if batch.salesforce_problem is None:
             looked_up = await self._look_up(workspace, readable, rules)
         else:
-            looked_up = LookUp(None, trouble=SALESFORCE_DOWN, error=batch.salesforce_problem)
+            looked_up = LookUp(None, trouble=ReasonCode.SALESFORCE_DOWN.of(), error=batch.salesforce_problem)
         if isinstance(looked_up, LookUpPostponed):
             result = BatchResult(
                 (), [RoutingPostponed(item.id, looked_up.due_at, looked_up.reason) for item in readable]
@@ -160,7 +161,7 @@ class Router:
         patience_ends = failing.since + workspace.salesforce_patience_minutes * 60_000
         if now < patience_ends:
             return LookUpPostponed(min(until, patience_ends), reason)
-        return LookUp(None, trouble=SALESFORCE_DOWN, error=reason)
+        return LookUp(None, trouble=ReasonCode.SALESFORCE_DOWN.of(), error=reason)
 
     async def _decide(
         self, workspace: Workspace, readable: Sequence[ReadableJobChange], rules: Rules, looked_up: LookUp
@@ -216,7 +217,7 @@ def _routed(
         [_segments(case, side.side, rules) for side in choice.choices],
         _links(case.records or PersonRecords(), looked_up.base_url),
     )
-    return Routed(job_change_id, decision, plan.deliveries, plan.outcome, plan.reason)
+    return Routed(job_change_id, decision, plan.deliveries, plan.outcome, for_reader(plan.reasons) or None)
 
 
 def _segments(case: Case, side: Side | None, rules: Rules) -> tuple[str, ...]:

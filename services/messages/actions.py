@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from domain.decision.reasons import ReasonCode
 from domain.delivery import Delivery, NewDelivery
 from domain.errors import PermanentError, TransientError
 from domain.job_change.model import JobChange
@@ -109,13 +110,15 @@ class DeliveryActions:
         with suppress(TransientError, PermanentError):  # the action also works without the name
             user = await self.slack.user(workspace_id, actor)
         name = (user and user.name) or "A colleague"
-        ending = f": “{comment.strip()[:LONGEST_COMMENT]}”" if comment.strip() else "."
+        comment = comment.strip()[:LONGEST_COMMENT]
         if to is None:
             channel = await self._channel_of(actionable) if is_person(delivery.destination) else delivery.destination
-            new = _new_delivery(delivery, channel, Role.FALLBACK, f"{name} returned this to the channel{ending}")
+            reason = ReasonCode.RETURNED.of(person=name, comment=comment)
+            new = NewDelivery(delivery.job_change_id, channel, Role.FALLBACK, (reason,), delivery.side)
             reassigned = await self.database.run(actions.return_to_channel, delivery, actor, new, self.now())
         else:
-            new = _new_delivery(delivery, to, Role.DRI, f"{name} reassigned this to you{ending}")
+            reason = ReasonCode.REASSIGNED.of(person=name, comment=comment)
+            new = NewDelivery(delivery.job_change_id, to, Role.DRI, (reason,), delivery.side)
             reassigned = await self.database.run(actions.reassign, delivery, actor, to, new, self.now())
         if reassigned:
             return ActionResult(job_change_id=delivery.job_change_id)
@@ -218,7 +221,3 @@ class DeliveryActions:
             return "they do not exist in Slack"
         problem = member_of(user).problem
         return _PROBLEMS.get(problem, "they are not a member of this workspace") if problem else None
-
-
-def _new_delivery(delivery: Delivery, destination: str, role: Role, reason: str) -> NewDelivery:
-    return NewDelivery(delivery.job_change_id, destination, role, reason, delivery.side)

@@ -67,7 +67,7 @@ class Managers:
 
     async def _in_slack(self, workspace_id: str, manager: SalesforceUser, rules: OwnerMatching) -> Manager | None:
         matching = Matching(rules.links, rules.email_field, rules.alias_domains)
-        addresses = matching.addresses(Candidate("manager", "", "", manager))
+        addresses = matching.addresses(Candidate("manager", "", user=manager))
         members = await self.directory.find(workspace_id, addresses)
         for address in addresses:
             member = members[address]

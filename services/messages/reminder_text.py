@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from domain.decision.reasons import ReasonCode, Reasons
 from domain.job_change.model import JobChange
 from domain.preferences import ESCALATE_TO_CHANNEL, ESCALATE_TO_MANAGER
 from services.messages.wording import Side, headline, sentence
@@ -38,14 +39,9 @@ def reminder_text(job_changes: Sequence[OpenJobChange], hours: int, escalation: 
     return "\n".join([title, *items, f"Take, reassign or snooze them in their messages.{then}"])
 
 
-def escalation_reason(reader: str, report_of: str | None, escalation: str) -> str:
-    """
-    Why someone else is notified, as the reason of their delivery.
-
-    `reader` is the name of the person who was reminded. `report_of` is the name of their manager if the manager is
-    notified, and None if a channel is.
-    """
-    reason = f"{reader} was notified and reminded, and has not acted on it."
-    if report_of is not None:
-        return f"{reason} They report to you in Salesforce."
-    return f"{reason} Their manager could not be notified." if escalation == ESCALATE_TO_MANAGER else reason
+def escalation_reasons(reader: str, escalation: str, *, to_manager: bool) -> Reasons:
+    """Why someone else is notified: the manager of the person who was reminded, or a channel."""
+    reason = ReasonCode.NOT_ACTED_ON.of(person=reader)
+    if to_manager:
+        return (reason, ReasonCode.REPORTS_TO.of())
+    return (reason, ReasonCode.MANAGER_NOT_NOTIFIED.of()) if escalation == ESCALATE_TO_MANAGER else (reason,)

@@ -16,7 +16,7 @@ from domain.preferences import ESCALATE_TO_CHANNEL, ESCALATE_TO_MANAGER, EVERYTH
 from domain.states import Role
 from domain.workspace import Workspace
 from services.messages.managers import Managers
-from services.messages.reminder_text import OpenJobChange, escalation_reason, reminder_text
+from services.messages.reminder_text import OpenJobChange, escalation_reasons, reminder_text
 from services.messages.snooze import after_working_hours
 from services.messages.wording import Side
 from services.retry import backoff_ms
@@ -174,9 +174,9 @@ class ReminderSender:
         if manager and manager.user_id == reminder.reader:
             manager = None
         name = (reader and reader.name) or "The DRI"
-        reason = escalation_reason(name, manager.name if manager else None, escalation)
+        reasons = escalation_reasons(name, escalation, to_manager=manager is not None)
         to, role = (manager.user_id, Role.DRI) if manager else (workspace.channel_of(change.signal), Role.CHANNEL)
-        new = NewDelivery(reminder.job_change_id, to, role, reason, reminder.side)
+        new = NewDelivery(reminder.job_change_id, to, role, reasons, reminder.side)
         if not await self.database.run(reminders.escalate, reminder, new, self.now()):
             await self.database.run(reminders.finish, [reminder])
 

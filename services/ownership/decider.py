@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection
 
+from domain.decision.reasons import Reason
 from domain.errors import PermanentError, WorkspaceGoneError
 from domain.job_change.model import JobChange
-from domain.people import Member, OwnerMatching
+from domain.people import NOT_LOOKED_UP, Member, OwnerMatching
 from domain.workspace import Workspace
 from services.ownership.choice.availability import Absence, Availability, BatchState, Matching
 from services.ownership.choice.case import Case, lookup_of
@@ -156,7 +157,7 @@ class Decider:
         except WorkspaceGoneError:
             raise
         except PermanentError as error:  # such as a missing scope: the default channel gets the message with the reason
-            return {address: Member(None, f"cannot be looked up in Slack: {error}") for address in addresses}
+            return {address: Member(None, NOT_LOOKED_UP, error=str(error)) for address in addresses}
 
 
 def _workspace_and_version(
@@ -181,7 +182,7 @@ def _ready(version: int, prepared: PreparedRules, stored: OwnerMatching, muted: 
 
 
 def case_of(
-    key: str, change: JobChange, batch: BatchRecords | None, unreadable: frozenset[str], trouble: str | None = None
+    key: str, change: JobChange, batch: BatchRecords | None, unreadable: frozenset[str], trouble: Reason | None = None
 ) -> Case:
     """One job change of a batch with its records. `trouble` says why Salesforce could not be asked."""
     if batch is None:

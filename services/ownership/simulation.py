@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from domain.decision.reasons import Reason, ReasonCode
 from domain.errors import PermanentError
 from domain.job_change.model import JobChange
 from domain.job_change.validation import InvalidJobChangeError
@@ -113,10 +114,14 @@ class Simulation:
                         simulated.append(SimulatedJobChange(key, change, waits=True))
                         continue
                     plan = plan_deliveries(key, choice, workspace, change.signal)
-                    record = decision_of(choice, plan, rule_set.version, sorted(unreadable))
-                    reason = plan.reason or record.reason
-                    simulated.append(SimulatedJobChange(key, change, plan.deliveries, reason, record))
+                    record = decision_of(choice, plan, rule_set.version, _left_out(unreadable))
+                    reasons = plan.reasons or record.reasons
+                    simulated.append(SimulatedJobChange(key, change, plan.deliveries, reasons, record))
         return results
+
+
+def _left_out(unreadable: Collection[str]) -> Iterator[Reason]:
+    return (ReasonCode.LEFT_OUT.of(error=name) for name in sorted(unreadable))
 
 
 def _outcome(simulated: SimulatedJobChange) -> tuple[bool, frozenset[tuple[str, str]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from domain.decision.reasons import Reasons
 from domain.decision.record import Decision
 from domain.delivery import NewDelivery
 from domain.job_change.model import JobChange
@@ -14,14 +15,14 @@ class SimulatedJobChange:
     """
     The deliveries that one job change would have, and the decision that would be stored.
 
-    `waits` is true if Slack cannot look a candidate up now. Without deliveries, nobody would be notified; `reason` says
+    `waits` is true if Slack cannot look a candidate up now. Without deliveries, nobody would be notified; `reasons` say
     why.
     """
 
     key: str
     change: JobChange
     deliveries: tuple[NewDelivery, ...] = ()
-    reason: str | None = None
+    reasons: Reasons = ()
     decision: Decision | None = None
     waits: bool = False
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import cast
 
 from domain.audit import AuditEntry
+from domain.decision.sentences import for_reader
 from domain.errors import PermanentError
 from domain.job_change.field_types import long_salesforce_id
 from domain.people import UNKNOWN, OwnerLink, OwnerMatching, UnmatchedOwner
 from domain.rule_versions import ACTION
-from services.ownership.choice.availability import SLACK_PROBLEMS
+from services.ownership.choice.availability import slack_problem
 from services.ownership.org_schema import OrgSchemas
 from services.ownership.rules.owner_sources import is_salesforce_user, is_slack_user
 from services.slack.directory import Directory
@@ -66,7 +67,7 @@ class UnmatchedOwners:
         if member.problem == UNKNOWN:
             return LinkResult(False, "Slack did not answer, so nothing was saved. Try again in a minute.")
         if member.problem is not None:
-            return LinkResult(False, f"<@{user_id}> {SLACK_PROBLEMS.get(member.problem, member.problem)}.")
+            return LinkResult(False, f"<@{user_id}> {for_reader([slack_problem(member)])}.")
         change = AuditEntry(self.now(), actor, f"{ACTION}: linked an owner", f"with {user_id}")
         await self.database.run(owners.link, workspace_id, key, user_id, change)
         waiting = await self.database.run(owners.waiting, workspace_id, key)

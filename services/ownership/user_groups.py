@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from domain.decision.reasons import Reason, ReasonCode
 from domain.errors import PermanentError, TransientError, WorkspaceGoneError
 from services.ownership.choice.availability import Group
 from services.slack.api import Slack
@@ -12,7 +13,6 @@ from store.database import Database
 from store.slack import workspaces
 
 SCOPE = "usergroups:read"
-NOT_ALLOWED = f"cannot be looked up without the optional permission {SCOPE} (install the app again and allow it)"
 
 CACHED_MS = 10 * 60 * 1000
 """Slack allows about 20 calls per minute."""
@@ -20,7 +20,7 @@ CACHED_MS = 10 * 60 * 1000
 
 @dataclass(frozen=True)
 class UserGroups:
-    """Raises WorkspaceGoneError. Any other error becomes the group's problem, which completes a sentence about it."""
+    """Raises WorkspaceGoneError. Any other error becomes the group's problem."""
 
     slack: Slack
     database: Database
@@ -35,7 +35,7 @@ class UserGroups:
         try:
             return await self.fetch(workspace_id, group_id)
         except TransientError as error:
-            return cached[1] if cached else Group(problem=f"cannot be looked up in Slack: {error}")
+            return cached[1] if cached else Group(problem=ReasonCode.NOT_LOOKED_UP.of(error=str(error)))
 
     async def handles(self, workspace_id: str) -> dict[str, str]:
         """The handles of all groups by id. Empty if the app may not read them, or Slack does not answer now."""
@@ -54,12 +54,12 @@ class UserGroups:
             raise
         except PermanentError as error:
             return Group(problem=await self._refused(workspace_id, error))
-        group = Group(tuple(members)) if members is not None else Group(problem="is not in Slack")
+        group = Group(tuple(members)) if members is not None else Group(problem=ReasonCode.GROUP_NOT_IN_SLACK.of())
         self._cache[workspace_id, group_id] = (self.now(), group)
         return group
 
-    async def _refused(self, workspace_id: str, error: PermanentError) -> str:
+    async def _refused(self, workspace_id: str, error: PermanentError) -> Reason:
         workspace = await self.database.run(workspaces.find, workspace_id)
         if workspace and SCOPE not in workspace.scopes:
-            return NOT_ALLOWED
-        return f"cannot be looked up in Slack: {str(error).removesuffix('.')}"
+            return ReasonCode.GROUP_FORBIDDEN.of()
+        return ReasonCode.NOT_LOOKED_UP.of(error=str(error).removesuffix("."))

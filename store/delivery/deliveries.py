@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, and_, bindparam, case, select, update
 
+from domain.decision.sentences import for_reader
 from domain.delivery import NewDelivery
 from domain.notification_hours import NotificationHours
 from domain.states import DEFAULT_CHANNEL, DeliveryState, HandlingState
@@ -56,7 +57,7 @@ def add_deliveries(connection: Connection, workspace_id: str, new: Sequence[NewD
                 "job_change_id": delivery.job_change_id,
                 "lane_id": lane_ids[delivery.destination],
                 "role": delivery.role,
-                "reason": delivery.reason,
+                "reason": for_reader(delivery.reasons),
                 "side": delivery.side,
                 "state": DeliveryState.PENDING,
                 "created_at": now,
@@ -151,7 +152,7 @@ def deliver_again(connection: Connection, workspace_id: str, new: NewDelivery, n
     add_deliveries(connection, workspace_id, [new], now)  # this locks the lane, so that nobody settles meanwhile
     key = {"of_job_change": new.job_change_id, "of_workspace": workspace_id, "to_destination": new.destination}
     delivery_id, state, post_id = connection.execute(_of_destination, key).one()
-    reason = {"new_role": new.role, "new_reason": new.reason, "new_side": new.side}
+    reason = {"new_role": new.role, "new_reason": for_reader(new.reasons), "new_side": new.side}
     connection.execute(_set_reason, {"of_delivery": delivery_id, **reason})
     if state in {DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.MOVED}:
         if post_id is not None:

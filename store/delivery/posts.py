@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, bindparam, case, exists, func, select, update
 
+from domain.decision.reasons import Reasons, legacy
+from domain.decision.sentences import for_reader
 from domain.delivery import ClaimedDelivery, NewDelivery, TraceStep
 from domain.states import DEFAULT_CHANNEL, DeliveryState, Outcome, Role, Step
 from store.delivery import decisions, redraws, reminders
@@ -269,7 +271,7 @@ def _move(connection: Connection, item: Moved) -> None:
     decisions.record_unreachable(connection, moved, claim.destination, item.problem)
     for delivery in moved:
         # The default channel may already have a copy. That copy then becomes the fallback.
-        why = _why_moved(item, delivery)
+        why = for_reader(_why_moved(item, delivery))
         values = {"of_job_change": delivery.job_change_id, "of_workspace": claim.workspace_id, "why": why}
         if connection.execute(_promote_copies, values).scalar_one_or_none() == DeliveryState.DELIVERED:
             connection.execute(_set_first_outcome, _ended(delivery, Outcome.DELIVERED, "channel", why, item.at))
@@ -286,9 +288,9 @@ def _move(connection: Connection, item: Moved) -> None:
     _fail(connection, item, [delivery for delivery in claim.deliveries if delivery.role == Role.COPY])
 
 
-def _why_moved(item: Moved, delivery: ClaimedDelivery) -> str:
+def _why_moved(item: Moved, delivery: ClaimedDelivery) -> Reasons:
     """A fallback keeps the reason why it was one, in front of the new reason."""
-    return f"{delivery.reason} {item.reason}" if delivery.role == Role.FALLBACK else item.reason
+    return (*legacy(delivery.reason), *item.reasons) if delivery.role == Role.FALLBACK else item.reasons
 
 
 _set_channel_problem = (

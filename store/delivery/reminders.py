@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, exists, or_, select, update
 
+from domain.decision.sentences import for_reader
 from domain.delivery import NewDelivery, TraceStep
 from domain.states import DeliveryState, HandlingState, Role, Step
 from store.database import insert_missing
@@ -247,7 +248,7 @@ def escalate(connection: Connection, reminder: Reminder, new: NewDelivery, now: 
         return False
     _release(connection, reminder, due_at=None, escalated_at=now, escalated_to=new.destination)
     deliver_again(connection, reminder.workspace_id, new, now)
-    detail = f"to {new.destination}: {new.reason}"
+    detail = f"to {new.destination}: {for_reader(new.reasons)}"
     add_steps(connection, [TraceStep(reminder.job_change_id, now, Step.ESCALATED, detail)])
     return True
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from domain.decision.reasons import Reasons
+from domain.decision.sentences import for_reader
 from store.delivery.lanes import Claim
 
 
@@ -65,14 +67,18 @@ class Moved:
     """
     Nobody reads this destination any longer: the deliveries go to the default channel instead.
 
-    `reason` is what the message there says. `problem` is what went wrong, without its full stop.
+    `reasons` are what the message there says. `problem` is what went wrong, without its full stop.
     """
 
     claim: Claim
     at: int
-    reason: str
+    reasons: Reasons
     problem: str
     code: str = ""
+
+    @property
+    def reason(self) -> str:
+        return for_reader(self.reasons)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Connection, bindparam, delete, func, literal, select, update
 
 from domain.audit import AuditEntry
+from domain.decision.reasons import legacy
+from domain.decision.sentences import for_reader
 from domain.delivery import MissedJobChange, NewDelivery, TraceStep
 from domain.people import OwnerLink, OwnerMatching, UnmatchedOwner
 from domain.states import Role, Step
@@ -162,7 +164,19 @@ def add_missed(connection: Connection, workspace_id: str, missed: Sequence[Misse
     if missed:
         connection.execute(
             insert_missing(connection, ownership_unmatched, "workspace_id", "owner", "job_change_id"),
-            [vars(row) | {"workspace_id": workspace_id, "seen_at": now} for row in missed],
+            [
+                {
+                    "workspace_id": workspace_id,
+                    "owner": row.owner,
+                    "job_change_id": row.job_change_id,
+                    "name": row.name,
+                    "problem": for_reader([row.problem]),
+                    "why": for_reader(row.reasons),
+                    "side": row.side,
+                    "seen_at": now,
+                }
+                for row in missed
+            ],
         )
 
 
@@ -215,7 +229,7 @@ def send_missed(connection: Connection, workspace_id: str, owner: str, now: int,
     among = deliveries.c.job_change_id.in_(job_change_ids)
     received = set(connection.execute(chosen.where(among, deliveries.c.role != Role.COPY)).scalars())
     unsent = [row for row in missed if row.job_change_id not in received]
-    new = [NewDelivery(row.job_change_id, user_id, Role.DRI, row.why, row.side) for row in unsent]
+    new = [NewDelivery(row.job_change_id, user_id, Role.DRI, legacy(row.why), row.side) for row in unsent]
     ids = [row.job_change_id for row in unsent]
     reopened = {"outcome": None, "told": None, "reason": None, "ended_at": None}
     add_deliveries(connection, workspace_id, new, now)

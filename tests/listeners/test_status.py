@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from domain.decision.reasons import legacy
 from domain.decision.record import Decision
 from domain.delivery import DeliveryRecord, Explanation, FailedJobChange, JobChangeRecord, NewDelivery, TraceStep
 from domain.job_change.model import TEST_SOURCE
@@ -248,7 +249,9 @@ async def sent(office):
             change = job_change(person={"full_name": name, "emails": [f"{name}@initech.example"]})
             new = NewJobChange(office.team.id, name, "tests", change.to_stored(), SOMEDAY)
             [added] = job_changes.add(connection, [new])
-            add_deliveries(connection, office.team.id, [NewDelivery(added.id, to, Role.DRI, "You own it.")], SOMEDAY)
+            add_deliveries(
+                connection, office.team.id, [NewDelivery(added.id, to, Role.DRI, legacy("You own it."))], SOMEDAY
+            )
             ids.append(added.id)
         return ids
 

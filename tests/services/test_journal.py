@@ -7,6 +7,7 @@ import logging
 
 import pytest
 
+from domain.decision.reasons import legacy
 from domain.decision.record import Decision
 from domain.delivery import ClaimedDelivery, NewDelivery
 from domain.states import Role
@@ -62,7 +63,7 @@ def test_each_received_job_change_is_logged(measures, caplog):
 
 
 def new(role: str) -> NewDelivery:
-    return NewDelivery("jc-1", "U1", role, "Dana owns it", None)
+    return NewDelivery("jc-1", "U1", role, legacy("Dana owns it"), None)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +96,7 @@ def test_a_routing_outcome_is_logged_without_its_reason(measures, caplog, routed
         (InDoubt(CLAIM, 0, 0, "Dana", by_answer=True), "in_doubt"),
         (InDoubt(CLAIM, 0, 0, "Dana", by_answer=False), "postponed"),
         (Failed(CLAIM, 0, "Dana"), "failed"),
-        (Moved(CLAIM, 0, "Dana", "gone"), "moved"),
+        (Moved(CLAIM, 0, legacy("Dana"), "gone"), "moved"),
         (Parked(CLAIM, 0, "Dana"), "parked"),
     ],
 )

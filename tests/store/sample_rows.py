@@ -7,6 +7,7 @@ from itertools import count
 
 from sqlalchemy import Connection, insert, select, update
 
+from domain.decision.reasons import legacy
 from domain.delivery import NewDelivery
 from domain.states import Role
 from store.delivery import lanes as lanes_store
@@ -66,7 +67,7 @@ def add_routed(
     ids = []
     for destination in destinations:
         ids.append(job_change_id or add_job_change(connection, workspace_id, due_at=None))
-        add_deliveries(connection, workspace_id, [NewDelivery(ids[-1], destination, role, "You own it.")], now)
+        add_deliveries(connection, workspace_id, [NewDelivery(ids[-1], destination, role, legacy("You own it."))], now)
     return ids
 
 

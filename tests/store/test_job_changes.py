@@ -8,6 +8,7 @@ import json
 import pytest
 from sqlalchemy import event, func, select
 
+from domain.decision.reasons import legacy
 from domain.decision.record import Decision
 from domain.delivery import NewDelivery
 from domain.states import Role
@@ -149,7 +150,9 @@ async def test_a_job_change_is_found_with_its_decision_deliveries_and_steps(data
     before = await database.run(job_changes.find, "T1", added.id)
     batch = await database.run(routing.claim, SOMEDAY, 30_000)
     routed = Routed(
-        added.id, Decision(rule="One", chosen="Dana"), (NewDelivery(added.id, "U_DANA", Role.DRI, "You own it."),)
+        added.id,
+        Decision(rule="One", chosen="Dana"),
+        (NewDelivery(added.id, "U_DANA", Role.DRI, legacy("You own it.")),),
     )
     await database.run(routing.settle, batch, [routed], [], SOMEDAY)
 
@@ -176,7 +179,7 @@ async def test_a_job_change_that_waits_for_salesforce_says_why(database):
     assert [one.last_error for one in found] == ["503", None]
 
     batch = await database.run(routing.claim, SOMEDAY + 1_000, 30_000)
-    routed = Routed(waiting.id, Decision(), (NewDelivery(waiting.id, "U_DANA", Role.DRI, "You own it."),))
+    routed = Routed(waiting.id, Decision(), (NewDelivery(waiting.id, "U_DANA", Role.DRI, legacy("You own it.")),))
     await database.run(routing.settle, batch, [routed], [], SOMEDAY)
 
     assert (await database.run(job_changes.find, "T1", waiting.id)).last_error is None
@@ -186,7 +189,7 @@ async def test_a_delivered_job_change_says_where(database):
     """Channel and timestamp identify the message in Slack."""
     [added] = await database.run(job_changes.add, [new("a")])
     batch = await database.run(routing.claim, SOMEDAY, 30_000)
-    routed = Routed(added.id, Decision(), (NewDelivery(added.id, "U_DANA", Role.DRI, "You own it."),))
+    routed = Routed(added.id, Decision(), (NewDelivery(added.id, "U_DANA", Role.DRI, legacy("You own it.")),))
     await database.run(routing.settle, batch, [routed], [], SOMEDAY)
     [post] = await database.run(claim)
     await database.run(posts.settle, [posts.Sent(post, SOMEDAY, "D1", "1.2")])

@@ -6,6 +6,7 @@ import asyncio
 
 from sqlalchemy import select, update
 
+from domain.decision.reasons import legacy
 from domain.delivery import NewDelivery
 from domain.states import DEFAULT_CHANNEL, DeliveryState, Role
 from store.delivery import posts, redraws
@@ -52,7 +53,7 @@ async def delivered_to(database, *destinations):
 
 
 def to(delivery, destination, role=Role.DRI):
-    return NewDelivery(delivery.job_change_id, destination, role, WORDS, delivery.side)
+    return NewDelivery(delivery.job_change_id, destination, role, legacy(WORDS), delivery.side)
 
 
 async def test_only_one_of_many_people_takes_a_delivery(database):

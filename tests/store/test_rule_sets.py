@@ -7,6 +7,7 @@ from dataclasses import replace
 from sqlalchemy import select
 
 from domain.audit import AuditEntry
+from domain.decision.reasons import ReasonCode, legacy
 from domain.delivery import MissedJobChange, NewDelivery
 from domain.rule_versions import PoolAssignment
 from domain.states import Outcome, Role
@@ -78,7 +79,7 @@ async def test_deliveries_are_counted_for_a_day(database):
     await database.run(add_workspace)
     for role, destination in ((Role.DRI, "U1"), (Role.DRI, "U1"), (Role.CHANNEL, "C1")):
         job_change_id = await database.run(add_job_change, due_at=None)
-        await database.run(add_deliveries, "T1", [NewDelivery(job_change_id, destination, role, "x")], SOMEDAY)
+        await database.run(add_deliveries, "T1", [NewDelivery(job_change_id, destination, role, legacy("x"))], SOMEDAY)
 
     counted = await database.run(choice_state.load, "T1", SOMEDAY + 1, count_recent=True)
     after = await database.run(choice_state.load, "T1", SOMEDAY + choice_state.DAY_MS, count_recent=True)
@@ -91,8 +92,8 @@ def both_sides(connection, current="U_DANA"):
     job_change_id = add_job_change(connection, due_at=None)
     role = Role.DRI if current.startswith("U") else Role.FALLBACK
     new = [
-        NewDelivery(job_change_id, "U_KIM", Role.DRI, "past", "past"),
-        NewDelivery(job_change_id, current, role, "current", "current"),
+        NewDelivery(job_change_id, "U_KIM", Role.DRI, legacy("past"), "past"),
+        NewDelivery(job_change_id, current, role, legacy("current"), "current"),
     ]
     add_deliveries(connection, "T1", new, SOMEDAY)
     return job_change_id, lanes.claim(connection, SOMEDAY, LEASE_MS, 8)
@@ -129,7 +130,7 @@ async def test_the_outcome_says_that_a_dri_was_notified(database):
 async def test_a_delivery_that_moves_to_the_default_channel_keeps_its_side(database):
     """The reason to reach out is the same for another reader."""
     job_change_id, claims = await database.run(both_sides)
-    await database.run(settle, [Moved(of(claims, "U_KIM"), SOMEDAY, "gone", "gone")])
+    await database.run(settle, [Moved(of(claims, "U_KIM"), SOMEDAY, legacy("gone"), "gone")])
 
     rows = await database.run(
         lambda connection: connection.execute(
@@ -143,10 +144,13 @@ async def test_what_an_owner_missed_is_listed_and_delivered_once(database):
     """After they were matched. What they have read meanwhile is not sent again."""
     await database.run(add_workspace)
     ids = [await database.run(add_job_change, due_at=None) for _ in range(3)]
-    missed = [MissedJobChange("dana@x.example", each, "Dana", "is not in Slack", "You own it.", None) for each in ids]
+    missed = [
+        MissedJobChange("dana@x.example", each, "Dana", ReasonCode.NOT_IN_SLACK.of(), legacy("You own it."), None)
+        for each in ids
+    ]
     other = replace(missed[0], owner="kim@x.example", name="Kim")
     await database.run(owners.add_missed, "T1", [*missed, other, missed[0]], SOMEDAY)
-    await database.run(add_deliveries, "T1", [NewDelivery(ids[0], "U_DANA", Role.DRI, "x")], SOMEDAY)
+    await database.run(add_deliveries, "T1", [NewDelivery(ids[0], "U_DANA", Role.DRI, legacy("x"))], SOMEDAY)
 
     listed = await database.run(owners.unmatched, "T1")
     assert [(one.owner, one.name, one.waiting) for one in listed] == [
@@ -170,7 +174,9 @@ async def test_an_erased_job_change_is_not_listed_as_missed(database):
     """Nothing of it remains."""
     await database.run(add_workspace)
     job_change_id = await database.run(add_job_change, due_at=None)
-    missed = MissedJobChange("dana@x.example", job_change_id, "Dana", "is not in Slack", "You own it.", None)
+    missed = MissedJobChange(
+        "dana@x.example", job_change_id, "Dana", ReasonCode.NOT_IN_SLACK.of(), legacy("You own it."), None
+    )
     await database.run(owners.add_missed, "T1", [missed], SOMEDAY)
     await database.run(lambda connection: connection.execute(job_changes.delete()))
     assert await database.run(owners.unmatched, "T1") == []

@@ -5,21 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from domain.people import BOT, DEACTIVATED, GUEST, NOT_IN_SLACK, STRANGER, UNKNOWN, Member
+from domain.decision.reasons import Reason, ReasonCode
+from domain.people import NOT_IN_SLACK, UNKNOWN, Member
 from domain.preferences import EVERYTHING, SEGMENT
 from services.ownership.choice.candidates import Candidate, RuleContext
 from services.ownership.choice.pools import PoolState, Turn
 from services.ownership.rules.owner_sources import is_slack_user
 from services.ownership.rules.rule_set import Guards, RuleSet
-
-SLACK_PROBLEMS = {
-    NOT_IN_SLACK: "is not in Slack, or is deactivated there",  # Slack gives one answer to both
-    DEACTIVATED: "is deactivated in Slack",
-    BOT: "is a bot in Slack",
-    GUEST: "is a guest in Slack",
-    STRANGER: "belongs to another Slack workspace",
-}
-"""Why a Slack user cannot be notified. Each text completes a sentence about that user."""
 
 
 @dataclass(frozen=True)
@@ -47,20 +39,20 @@ class Matching:
         addresses = [key for key in keys if "@" in key]
         return list(dict.fromkeys([*addresses, *self._aliases(addresses)]))
 
-    def describe(self, candidate: Candidate, address: str) -> str | None:
+    def describe(self, candidate: Candidate, address: str) -> Reason | None:
         """
         How this address was matched to the candidate. None means that a rule names the candidate by it.
 
-        The text does not contain the address itself, because traces are kept after people are erased.
+        It does not contain the address itself, because decisions are kept after people are erased.
         """
         user, keys = candidate.user, _link_keys(candidate)
         if "@" not in address:
-            return "linked by hand" if keys else None
+            return ReasonCode.LINKED.of() if keys else None
         if address not in keys:
-            return f"by the alias domain {address.rpartition('@')[2]}"
+            return ReasonCode.MATCHED_BY_ALIAS.of(domain=address.rpartition("@")[2])
         if user and address != (user.email or "").lower():
-            return "by the other e-mail field"
-        return "by the e-mail address"
+            return ReasonCode.MATCHED_BY_FIELD.of()
+        return ReasonCode.MATCHED_BY_EMAIL.of()
 
     def is_denied(self, candidate: Candidate, user_id: str) -> bool:
         """Whether this Slack user reported that they are not this owner."""
@@ -114,7 +106,7 @@ class Group:
     """The Slack ids of a user group's members. `problem` says why the group cannot be notified."""
 
     user_ids: tuple[str, ...] = ()
-    problem: str | None = None
+    problem: Reason | None = None
 
 
 @dataclass(frozen=True)
@@ -135,7 +127,7 @@ class Availability:
     muted: frozenset[tuple[str, str]] = frozenset()
     required: frozenset[str] = frozenset()
 
-    def match(self, candidate: Candidate) -> str | None:
+    def match(self, candidate: Candidate) -> Reason | None:
         """How a candidate who was resolved was matched to a Slack user. None means by nothing but a Slack id."""
         for address in self.matching.addresses(candidate):
             member = self.members.get(address)
@@ -143,41 +135,48 @@ class Availability:
                 return self.matching.describe(candidate, address)
         return None
 
-    def resolve(self, candidate: Candidate) -> tuple[str | None, str | None]:
+    def resolve(self, candidate: Candidate) -> tuple[str | None, Reason | None]:
         """The candidate's Slack user id, or why there is none. Raises MissingLookupsError."""
-        first_problem: str | None = None
+        first_problem: Reason | None = None
         for address in self.matching.addresses(candidate):
             member = self.members.get(address)
             if member is None or member.problem == UNKNOWN:
                 raise MissingLookupsError(MissingLookups(addresses=frozenset({address})))
             if member.problem is None and member.user_id:
                 if self.matching.is_denied(candidate, member.user_id):
-                    return None, "matches a Slack member who reported that this is not their account"
+                    return None, ReasonCode.NOT_THEIR_ACCOUNT.of()
                 return member.user_id, None
-            first_problem = first_problem or SLACK_PROBLEMS.get(member.problem or NOT_IN_SLACK, member.problem)
-        return None, first_problem or "has no email address in Salesforce"
+            first_problem = first_problem or slack_problem(member)
+        return None, first_problem or ReasonCode.NO_EMAIL.of()
 
-    def problem_of(self, user_id: str, context: RuleContext, batch: BatchState) -> str | None:
+    def problem_of(self, user_id: str, context: RuleContext, batch: BatchState) -> Reason | None:
         """Why a Slack user cannot be notified now. None means that they can be."""
         if user_id in self.absences:
-            return "is out of office"
+            return ReasonCode.OUT_OF_OFFICE.of()
         limit = context.rules.guards.daily_cap
         if limit is not None and self.recent_counts.get(user_id, 0) + batch.counts.get(user_id, 0) >= limit:
-            return f"has reached the daily limit of {limit} job change{'' if limit == 1 else 's'}"
+            return ReasonCode.DAILY_LIMIT.of(limit=limit)
         return self._mute_of(user_id, context) if self.muted else None
 
-    def _mute_of(self, user_id: str, context: RuleContext) -> str | None:
+    def _mute_of(self, user_id: str, context: RuleContext) -> Reason | None:
         signal, change_type = context.case.change.signal.value, context.case.change.change_type.value
         segments = {f"{SEGMENT}{segment}" for segment in context.segments}
         if self.required & {signal, change_type, *segments}:
             return None
         if {(user_id, signal), (user_id, EVERYTHING)} & self.muted:
-            return "has muted this signal"
+            return ReasonCode.MUTED_SIGNAL.of()
         if (user_id, change_type) in self.muted:
-            return "has muted this type of change"
+            return ReasonCode.MUTED_CHANGE_TYPE.of()
         if any((user_id, segment) in self.muted for segment in segments):
-            return "has muted this account segment"
+            return ReasonCode.MUTED_SEGMENT.of()
         return None
+
+
+def slack_problem(member: Member) -> Reason:
+    """Why Slack has no user to notify for this answer."""
+    if member.error is not None:
+        return ReasonCode.NOT_LOOKED_UP.of(error=member.error)
+    return ReasonCode(member.problem or NOT_IN_SLACK).of()
 
 
 def is_excluded(candidate: Candidate, user_id: str | None, guards: Guards) -> bool:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from domain.decision.reasons import Reason, ReasonCode
 from services.ownership.choice.case import Case, View, segments_of
 from services.ownership.rules.owner_sources import Side, is_salesforce_user, is_slack_user
 from services.ownership.rules.rule_set import Rule, RuleSet, Segment
 from services.salesforce.records import SalesforceUser
 
-UNREADABLE = "cannot be read in Salesforce"
-
-_UNSET = "is not set or not visible to the app"
 _QUEUE = "00G"
 
 
@@ -21,17 +19,18 @@ class Candidate:
     A person, user group or channel that an owner source named.
 
     `label` describes it in a sentence, such as "the contact's owner, Dana Reyes,". `why` is the reason that the message
-    gives if it is notified. `problem` says why it cannot be, as far as that is known before Slack is asked. `is_absent`
+    gives if it is notified; None means that it cannot be. `problem` says why it cannot be, as far as that is known
+    before Slack is asked. `is_absent`
     is true if there is no record that could have an owner. `person_id` is the email address, Slack user id or
     Salesforce user id by which a rule names a person. `group` and `channel` are set in place of a person.
     """
 
     source: str
     label: str
-    why: str
+    why: Reason | None = None
     user: SalesforceUser | None = None
     person_id: str | None = None
-    problem: str | None = None
+    problem: Reason | None = None
     is_absent: bool = False
     group: str | None = None
     channel: str | None = None
@@ -67,39 +66,39 @@ class RuleContext:
         return segments_of(self.view(None).account, self.rules.segments) if self.case.records else frozenset()
 
 
-def named_person(person_id: str, source: str, why: str, case: Case) -> Candidate:
+def named_person(person_id: str, source: str, why: Reason | None, case: Case) -> Candidate:
     """A person whom a rule, a pool or a mapping table names."""
     user = case.users.get(person_id[:15]) if is_salesforce_user(person_id) else None
     if user:
         return _with_user_problem(Candidate(source, user.name, why, user))
     label = f"the Slack user {person_id}" if is_slack_user(person_id) else person_id
-    problem = "is not a Salesforce user that the app can see" if is_salesforce_user(person_id) else None
+    problem = ReasonCode.NO_SALESFORCE_USER.of() if is_salesforce_user(person_id) else None
     return Candidate(source, label, why, person_id=person_id, problem=problem)
 
 
-def absent(source: str, missing: str, context: RuleContext) -> Candidate:
-    """A candidate of a record that does not exist, or could not be looked up. `missing` is "no contact for Ada"."""
+def absent(source: str, kind: str, record: str, context: RuleContext) -> Candidate:
+    """A candidate of a record that does not exist, or could not be looked up: such as the "contact" for "Ada Smith"."""
     case = context.case
-    problem = case.no_records_reason if case.records is None else f"Salesforce has {missing}"
-    return Candidate(source, "", "", problem=problem, is_absent=True)
+    missing = ReasonCode.NO_RECORD.of(kind=kind, record=record)
+    return Candidate(source, "", problem=case.no_records_reason if case.records is None else missing, is_absent=True)
 
 
-def record_user(source: str, role: str, why: str, user: SalesforceUser | None) -> Candidate:
+def record_user(source: str, role: str, why: Reason, user: SalesforceUser | None) -> Candidate:
     """The user in a field of a record. `role` is what they are to it, such as "the contact's owner"."""
     if user is None:
-        return Candidate(source, role, why, problem=_UNSET)
+        return Candidate(source, role, why, problem=ReasonCode.NOT_SET_OR_HIDDEN.of())
     return _with_user_problem(Candidate(source, f"{role}, {user.name},", why, user))
 
 
-def lookup_user(source: str, role: str, why: str, user_id: str | None, case: Case) -> Candidate:
+def lookup_user(source: str, role: str, why: Reason, user_id: str | None, case: Case) -> Candidate:
     """The user whose id is in a lookup field."""
     if not user_id:
-        return Candidate(source, role, why, problem="is not set")
+        return Candidate(source, role, why, problem=ReasonCode.NOT_SET.of())
     if user_id.startswith(_QUEUE):
-        return Candidate(source, role, why, problem="is a queue")
+        return Candidate(source, role, why, problem=ReasonCode.QUEUE.of())
     user = case.users.get(user_id[:15])
     if user is None:
-        return Candidate(source, role, why, problem="is not a user that the app can see in Salesforce")
+        return Candidate(source, role, why, problem=ReasonCode.NO_USER_IN_FIELD.of())
     return record_user(source, role, why, user)
 
 
@@ -112,7 +111,7 @@ def with_full_user(candidate: Candidate, case: Case) -> Candidate:
 def _with_user_problem(candidate: Candidate) -> Candidate:
     user = candidate.user
     if user is not None and user.kind == "queue":
-        return replace(candidate, problem="is a queue")
+        return replace(candidate, problem=ReasonCode.QUEUE.of())
     if user is not None and not user.is_active:
-        return replace(candidate, problem="is inactive in Salesforce")
+        return replace(candidate, problem=ReasonCode.INACTIVE.of())
     return candidate

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 
+from domain.decision.reasons import Reason, ReasonCode
 from domain.job_change.model import JobChange
 from domain.job_change.parts import ChangeType, Company
 from services.ownership.rules.owner_sources import Side
@@ -25,7 +26,6 @@ from services.salesforce.records import (
 
 _STAYS = {ChangeType.PROMOTION, ChangeType.LATERAL}
 _LEAVES = {ChangeType.NEW_COMPANY, ChangeType.DEPARTURE}
-_NOT_CONNECTED = "Salesforce is not connected"
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Case:
     records: PersonRecords | None
     users: Mapping[str, SalesforceUser] = field(default_factory=lambda: MappingProxyType({}))
     unreadable: frozenset[str] = frozenset()
-    trouble: str | None = None
+    trouble: Reason | None = None
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @cached_property
@@ -85,9 +85,9 @@ class Case:
         return (company.domain or (company.name or "").casefold() or None) if company else None
 
     @property
-    def no_records_reason(self) -> str:
+    def no_records_reason(self) -> Reason:
         """Why there are no Salesforce records."""
-        return self.trouble or _NOT_CONNECTED
+        return self.trouble or ReasonCode.NOT_CONNECTED.of()
 
 
 def sides_of(change: JobChange) -> tuple[Side, ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from domain.decision.record import NOTIFIED, ConsideredCandidate
+from domain.decision.reasons import Reason, ReasonCode, Reasons
+from domain.decision.record import ConsideredCandidate
 from services.ownership.choice.availability import (
     Availability,
     BatchState,
@@ -15,7 +16,6 @@ from services.ownership.choice.availability import (
 )
 from services.ownership.choice.candidates import Candidate, RuleContext, named_person
 from services.ownership.choice.pools import PoolState, Turn
-from services.ownership.choice.reasons import catch_all_problems, no_dri_found, third_person_reason
 from services.ownership.choice.resolve import find_candidate
 from services.ownership.rules.owner_sources import NamedChannel, Pool, Side, Source
 from services.ownership.rules.rule_set import CATCH_ALL, Rule
@@ -27,7 +27,7 @@ class SideChoice:
     """
     What was chosen for one side of a job change. `side` None belongs to the catch-all.
 
-    `recipients` are Slack user ids; `channel` is set in their place. If both are empty, nobody was found. `reason` is
+    `recipients` are Slack user ids; `channel` is set in their place. If both are empty, nobody was found. `reasons` say
     why the job change is theirs, or why nobody was found. `by_default` is true for a channel that is a fallback, after
     others were skipped. `unmatched` are owners without a Slack user. `place` is the chosen source's place in the rule's
     chain, None if nobody was found. A choice that `is_silent` leads to no message, because the same rule notifies
@@ -37,7 +37,7 @@ class SideChoice:
     side: Side | None
     rule: Rule
     considered: tuple[ConsideredCandidate, ...]
-    reason: str
+    reasons: Reasons
     name: str | None = None
     recipients: tuple[str, ...] = ()
     channel: str | None = None
@@ -54,24 +54,24 @@ class SideChoice:
 
     def silenced_by(self, other: SideChoice) -> SideChoice:
         """This choice without its recipients, because the same rule notifies those of the other side."""
-        recipient = other.name if other.recipients else "a channel"
+        recipient = (other.recipients and other.name) or "a channel"
         return SideChoice(
             self.side,
             self.rule,
             tuple(
-                row.model_copy(update={"result": f"not notified, because the rule notifies {recipient}", "match": None})
+                row.model_copy(update={"problem": ReasonCode.OTHER_SIDE.of(recipient=recipient), "match": None})
                 if row.is_notified
                 else row
                 for row in self.considered
             ),
-            f"The rule “{self.rule.name}” notifies {recipient}.",
+            (ReasonCode.RULE_NOTIFIES.of(rule=self.rule.name, recipient=recipient),),
             is_silent=True,
         )
 
-    def result_of(self, candidate: Candidate) -> str:
-        """The result of a candidate that was considered."""
+    def problem_of(self, candidate: Candidate) -> Reason | None:
+        """The problem of a candidate that was considered."""
         key = (candidate.source, candidate.name, candidate.email or candidate.person_id)
-        return next((row.result for row in self.considered if (row.source, row.name, row.email) == key), "")
+        return next((row.problem for row in self.considered if (row.source, row.name, row.email) == key), None)
 
 
 @dataclass
@@ -91,8 +91,8 @@ class ChainWalk:
         self.considered: list[ConsideredCandidate] = []
         self.above: list[Candidate] = []
         self.unmatched: list[Candidate] = []
-        self.problems: list[str] = []
-        self.absent: list[str] = []
+        self.problems: list[Reason] = []
+        self.absent: list[Reason] = []
 
     def choose(self) -> SideChoice:
         """
@@ -102,12 +102,12 @@ class ChainWalk:
         """
         side, rule = self.context.side, self.context.rule
         if rule.deliver.to == "nobody":
-            return SideChoice(side, rule, (), f"The rule “{rule.name}” notifies nobody.")
+            return SideChoice(side, rule, (), (ReasonCode.RULE_NOTIFIES_NOBODY.of(rule=rule.name),))
         for place, source in enumerate([*rule.tell, *([rule.fallback] if rule.fallback else [])]):
             if choice := self._try(source):
                 return replace(choice, place=place)
-        reason = no_dri_found(self._problems())
-        return SideChoice(side, rule, tuple(self.considered), reason, unmatched=tuple(self.unmatched))
+        reasons = (ReasonCode.NO_DRI_FOUND.of(problems=self._problems()),)
+        return SideChoice(side, rule, tuple(self.considered), reasons, unmatched=tuple(self.unmatched))
 
     def _try(self, source: Source) -> SideChoice | None:
         if isinstance(source, Pool):
@@ -116,11 +116,12 @@ class ChainWalk:
         self.above.append(candidate)
         if candidate.channel:
             is_fallback = isinstance(source, NamedChannel) and bool(self.considered)
-            self._add_result(candidate, NOTIFIED)
-            problems = self._problems() if is_fallback else []
-            reason = no_dri_found(problems) if problems else candidate.why
-            choice = self._chosen(candidate, ())
-            return replace(choice, channel=candidate.channel, name=None, reason=reason, by_default=bool(problems))
+            self._add_result(candidate)
+            choice = replace(self._chosen(candidate, ()), channel=candidate.channel, name=None)
+            if not is_fallback:
+                return choice
+            reasons = (ReasonCode.NO_DRI_FOUND.of(problems=self._problems()),)
+            return replace(choice, reasons=reasons, by_default=True)
         if candidate.group:
             return self._try_group(candidate)
         return self._try_person(candidate)
@@ -128,24 +129,24 @@ class ChainWalk:
     def _try_person(self, candidate: Candidate) -> SideChoice | None:
         user_id, problem = self._resolve(candidate)
         if user_id is None or problem:
-            self._skip(candidate, problem or "is not in Slack")
+            self._skip(candidate, problem or ReasonCode.NOT_IN_SLACK.of())
             return self._try_delegate(candidate, user_id) if user_id else None
-        self._add_result(candidate, NOTIFIED)
+        self._add_result(candidate)
         return self._chosen(candidate, (user_id,))
 
-    def _resolve(self, candidate: Candidate) -> tuple[str | None, str | None]:
+    def _resolve(self, candidate: Candidate) -> tuple[str | None, Reason | None]:
         """The Slack user id, as far as it is known, and why they cannot be notified."""
         guards = self.context.rules.guards
         if candidate.problem:
             return None, candidate.problem
         if is_excluded(candidate, None, guards):
-            return None, "is excluded"
+            return None, ReasonCode.EXCLUDED.of()
         user_id, problem = self.availability.resolve(candidate)
         if user_id is None:
             self.unmatched.append(candidate)
             return None, problem
         if is_excluded(candidate, user_id, guards):
-            return None, "is excluded"
+            return None, ReasonCode.EXCLUDED.of()
         return user_id, self.availability.problem_of(user_id, self.context, self.batch)
 
     def _try_delegate(self, absentee: Candidate, user_id: str) -> SideChoice | None:
@@ -153,14 +154,14 @@ class ChainWalk:
         if absence is None or absence.delegate is None:
             return None
         name = absentee.name or absentee.person_id or "Someone"
-        why = f"{name} is out of office and named you as their delegate. {third_person_reason(absentee)}".strip()
+        why = ReasonCode.DELEGATE.of(person=name, because=(absentee.why,) if absentee.why else ())
         delegate = named_person(absence.delegate, f"delegate of the {absentee.source}", why, self.context.case)
         delegate = replace(delegate, label=f"the delegate of {name}")
         delegate_id, problem = self._resolve(delegate)
         if delegate_id is None or problem:
-            self._skip(delegate, problem or "is not in Slack")
+            self._skip(delegate, problem or ReasonCode.NOT_IN_SLACK.of())
             return None
-        self._add_result(delegate, NOTIFIED)
+        self._add_result(delegate)
         return self._chosen(delegate, (delegate_id,))
 
     def _try_pool(self, source: Pool) -> SideChoice | None:
@@ -174,11 +175,11 @@ class ChainWalk:
                 return replace(choice, turns=(turn,) if is_new_turn else ())
         return None
 
-    def _in_turn(self, source: Pool) -> Iterator[tuple[str, str]]:
+    def _in_turn(self, source: Pool) -> Iterator[tuple[str, Reason]]:
         """The member who has the account, then the others in turn. All of them are looked up at once."""
         pool = self.context.rules.pools[source.pool]
         self._require_lookups(pool)
-        turn_reason = f"It is your turn in the pool {source.pool}."
+        turn_reason = ReasonCode.POOL_TURN.of(pool=source.pool)
         earlier_member = self.earlier_turns.get(source.pool)
         if earlier_member is not None:
             yield earlier_member, turn_reason
@@ -186,10 +187,7 @@ class ChainWalk:
         sticky_member = self.batch.sticky.get((source.pool, account)) if account else None
         if sticky_member in [member.user for member in pool.members] and sticky_member != earlier_member:
             company = self.context.view(self.context.side).company
-            yield (
-                sticky_member,
-                f"You were notified about {company} before: it stays with you in the pool {source.pool}.",
-            )
+            yield sticky_member, ReasonCode.POOL_KEEPS.of(company=company, pool=source.pool)
         for member in self.batch.pools.get(source.pool, PoolState()).in_turn(pool):
             if member.user not in {sticky_member, earlier_member}:
                 yield member.user, turn_reason
@@ -197,7 +195,7 @@ class ChainWalk:
     def _require_lookups(self, pool: RoundRobin) -> None:
         lookups = MissingLookups()
         for member in pool.members:
-            candidate = named_person(member.user, "", "", self.context.case)
+            candidate = named_person(member.user, "", None, self.context.case)
             try:
                 if not candidate.problem:
                     self.availability.resolve(candidate)
@@ -221,12 +219,12 @@ class ChainWalk:
             member = replace(candidate, person_id=member_id, group=None, label=f"a member of {candidate.label},")
             user_id, problem = self._resolve(member)
             if user_id is None or problem:
-                self._skip(member, problem or "is not in Slack")
+                self._skip(member, problem or ReasonCode.NOT_IN_SLACK.of())
             else:
-                self._add_result(member, NOTIFIED)
+                self._add_result(member)
                 recipients.append(user_id)
         if not group.user_ids:
-            self._skip(candidate, group.problem or "has no members")
+            self._skip(candidate, group.problem or ReasonCode.GROUP_EMPTY.of())
         return self._chosen(candidate, tuple(recipients)) if recipients else None
 
     def _chosen(self, candidate: Candidate, user_ids: tuple[str, ...]) -> SideChoice:
@@ -234,19 +232,20 @@ class ChainWalk:
             side=self.context.side,
             rule=self.context.rule,
             considered=tuple(self.considered),
-            reason=candidate.why,
+            reasons=(candidate.why,) if candidate.why else (),
             name=candidate.name or candidate.email or candidate.person_id or candidate.label,
             recipients=user_ids,
             unmatched=tuple(self.unmatched),
         )
 
-    def _skip(self, candidate: Candidate, problem: str) -> None:
+    def _skip(self, candidate: Candidate, problem: Reason) -> None:
         self._add_result(candidate, problem)
-        text = f"{candidate.label} {problem}".strip()
-        (self.absent if candidate.is_absent else self.problems).append(text)
+        skipped = ReasonCode.SKIPPED.of(whom=candidate.label, problem=(problem,))
+        (self.absent if candidate.is_absent else self.problems).append(skipped)
 
-    def _add_result(self, candidate: Candidate, result: str) -> None:
-        match = self.availability.match(candidate) if result == NOTIFIED and not candidate.channel else None
+    def _add_result(self, candidate: Candidate, problem: Reason | None = None) -> None:
+        """Keep a candidate with the reason why they were skipped. None means that they are notified."""
+        match = self.availability.match(candidate) if problem is None and not candidate.channel else None
         email = candidate.email or candidate.person_id
         self.considered.append(
             ConsideredCandidate(
@@ -254,15 +253,23 @@ class ChainWalk:
                 source=candidate.source,
                 name=candidate.name,
                 email=email,
-                result=result,
+                is_channel=candidate.channel is not None,
+                problem=problem,
                 match=match,
             )
         )
 
-    def _problems(self) -> list[str]:
+    def _problems(self) -> Reasons:
         """Why nobody was chosen. Missing records are named only if there is no other reason."""
         case = self.context.case
-        if self.context.rule is CATCH_ALL:
-            return catch_all_problems(case, self.problems)
-        absent = self.absent if case.records is None or not self.problems else []
-        return list(dict.fromkeys([*absent, *self.problems])) or ["the rule names nobody"]
+        if self.context.rule is not CATCH_ALL:
+            absent = self.absent if case.records is None or not self.problems else []
+            return tuple(dict.fromkeys([*absent, *self.problems])) or (ReasonCode.RULE_NAMES_NOBODY.of(),)
+        if case.trouble:
+            return (case.trouble, *self.problems)
+        if self.problems:
+            return tuple(self.problems)
+        if case.records is None:
+            return (ReasonCode.NOT_CONNECTED_NOR_NAMED.of(),)
+        has_email = bool(case.change.person.emails)
+        return ((ReasonCode.NO_CONTACT_OR_LEAD if has_email else ReasonCode.NO_CONTACT_OR_LEAD_BY_ID).of(),)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from domain.decision.reasons import Reason, ReasonCode, Reasons, combined
 from domain.decision.record import BOTH, DecidedDestination, Decision, SideDecision
 from domain.delivery import MissedJobChange, NewDelivery
 from domain.states import DEFAULT_CHANNEL, Role
@@ -12,7 +13,6 @@ from domain.workspace import Workspace
 from services.ownership.choice.candidates import Candidate
 from services.ownership.choice.chain import SideChoice
 from services.ownership.choice.decide import Choice
-from services.ownership.choice.reasons import join_reasons
 from services.ownership.rules.descriptions import DisplayNames, describe_rule
 from services.ownership.rules.rule_set import CATCH_ALL, TEST_RULE
 
@@ -23,11 +23,11 @@ _ROLE_ORDER = {Role.DRI: 0, Role.FALLBACK: 1, Role.CHANNEL: 1, Role.COPY: 2}
 
 @dataclass(frozen=True)
 class DeliveryPlan:
-    """The deliveries of a job change. If its rules notify nobody, `outcome` and `reason` are set instead."""
+    """The deliveries of a job change. If its rules notify nobody, `outcome` and `reasons` are set instead."""
 
     deliveries: tuple[NewDelivery, ...]
     outcome: str | None = None
-    reason: str | None = None
+    reasons: Reasons = ()
 
     @property
     def dris(self) -> frozenset[str]:
@@ -49,11 +49,11 @@ def plan_deliveries(job_change_id: str, chosen: Choice, workspace: Workspace, si
     to_dris = [delivery for delivery in planned if delivery.role == Role.DRI]
     if to_dris and _is_copied(chosen, workspace, channel):
         direct = [choice for choice in chosen.choices if choice.recipients and choice.rule.deliver.to != "channel"]
-        reason = " ".join(dict.fromkeys(_notified_directly(choice) for choice in direct))
+        reasons = combined(reason for choice in direct for reason in _notified_directly(choice))
         side = _common_side(delivery.side for delivery in to_dris)
-        planned.append(NewDelivery(job_change_id, channel, Role.COPY, reason, side))
+        planned.append(NewDelivery(job_change_id, channel, Role.COPY, reasons, side))
     if not planned:
-        return DeliveryPlan((), MUTED, " ".join(dict.fromkeys(choice.reason for choice in chosen.choices)))
+        return DeliveryPlan((), MUTED, combined(reason for choice in chosen.choices for reason in choice.reasons))
     return DeliveryPlan(tuple(_merged(planned)))
 
 
@@ -68,34 +68,40 @@ def _deliveries_of(job_change_id: str, choice: SideChoice, workspace: Workspace,
     """The deliveries of one choice. `channel` gets what cannot be sent to a DRI."""
     deliver, side = choice.rule.deliver, choice.side
 
-    def delivery(destination: str, role: Role, reason: str) -> NewDelivery:
-        return NewDelivery(job_change_id, destination, role, reason, side)
+    def delivery(destination: str, role: Role, *reasons: Reason) -> NewDelivery:
+        return NewDelivery(job_change_id, destination, role, reasons, side)
 
     if deliver.to == "nobody":
         return
     if choice.rule is TEST_RULE:
-        yield from (delivery(user_id, Role.DRI, choice.reason) for user_id in choice.recipients)
+        yield from (delivery(user_id, Role.DRI, *choice.reasons) for user_id in choice.recipients)
         return
     if deliver.to == "channel" and deliver.channel:
-        dri = f" The DRI is {choice.name}." if choice.recipients else ""
-        yield delivery(deliver.channel, Role.CHANNEL, f"The rule “{choice.rule.name}” notifies this channel.{dri}")
+        reasons = [
+            ReasonCode.CHANNEL_OF_RULE.of(rule=choice.rule.name),
+            *(_dri_is(choice) if choice.recipients else ()),
+        ]
+        yield delivery(deliver.channel, Role.CHANNEL, *reasons)
         return
     if not choice.recipients:
         is_fallback = choice.channel is None or choice.by_default
         role = Role.FALLBACK if is_fallback else Role.CHANNEL
-        yield delivery(choice.channel or channel, role, choice.reason)
+        yield delivery(choice.channel or channel, role, *choice.reasons)
     elif workspace.tell_dris:
-        yield from (delivery(user_id, Role.DRI, choice.reason) for user_id in choice.recipients)
+        yield from (delivery(user_id, Role.DRI, *choice.reasons) for user_id in choice.recipients)
     else:
-        reason = f"The DRI is {choice.name}. This workspace notifies DRIs here, not by direct message."
-        yield delivery(channel, Role.FALLBACK, reason)
+        yield delivery(channel, Role.FALLBACK, *_dri_is(choice), ReasonCode.DRIS_NOTIFIED_HERE.of())
     if deliver.to == "dri_and_channel" and deliver.channel:
         is_direct = choice.recipients and workspace.tell_dris
-        yield delivery(deliver.channel, Role.COPY, _notified_directly(choice) if is_direct else choice.reason)
+        yield delivery(deliver.channel, Role.COPY, *(_notified_directly(choice) if is_direct else choice.reasons))
 
 
-def _notified_directly(choice: SideChoice) -> str:
-    return f"{choice.name} was notified by direct message."
+def _notified_directly(choice: SideChoice) -> Reasons:
+    return (ReasonCode.DRI_NOTIFIED.of(person=choice.name or ""),)
+
+
+def _dri_is(choice: SideChoice) -> Reasons:
+    return (ReasonCode.DRI_IS.of(person=choice.name or ""),)
 
 
 def _merged(planned: Iterable[NewDelivery]) -> Iterator[NewDelivery]:
@@ -106,8 +112,8 @@ def _merged(planned: Iterable[NewDelivery]) -> Iterator[NewDelivery]:
     for deliveries in by_destination.values():
         first = min(deliveries, key=lambda delivery: _ROLE_ORDER[delivery.role])
         counted = [delivery for delivery in deliveries if delivery.role != Role.COPY or first.role == Role.COPY]
-        reason = join_reasons(delivery.reason for delivery in counted)
-        yield replace(first, reason=reason, side=_common_side(delivery.side for delivery in counted))
+        reasons = combined(reason for delivery in counted for reason in delivery.reasons)
+        yield replace(first, reasons=reasons, side=_common_side(delivery.side for delivery in counted))
 
 
 def _common_side(sides: Iterable[str | None]) -> str | None:
@@ -115,7 +121,7 @@ def _common_side(sides: Iterable[str | None]) -> str | None:
     return distinct.pop() if len(distinct) == 1 else BOTH
 
 
-def decision_of(chosen: Choice, plan: DeliveryPlan, rules_version: int, notes: Iterable[str]) -> Decision:
+def decision_of(chosen: Choice, plan: DeliveryPlan, rules_version: int, notes: Iterable[Reason]) -> Decision:
     """The decision as it is stored with the job change, still without its segments and links."""
     names = DisplayNames(labels=chosen.labels)
     sides = chosen.choices
@@ -124,14 +130,14 @@ def decision_of(chosen: Choice, plan: DeliveryPlan, rules_version: int, notes: I
         rule="; ".join(dict.fromkeys(side.rule.name for side in sides)),
         considered=tuple(candidate for side in sides for candidate in side.considered),
         chosen=", ".join(side.name or "" for side in sides if side.recipients) or None,
-        reason=join_reasons(side.reason for side in sides if not side.is_silent),
+        reasons=combined(reason for side in sides if not side.is_silent for reason in side.reasons),
         sides=tuple(
             SideDecision(
                 side=side.side,
                 rule=side.rule.name,
                 sentence=f"{'Everything else: ' if side.rule is CATCH_ALL else ''}{describe_rule(side.rule, names)}",
                 chosen=side.name if side.recipients or side.channel else None,
-                reason=side.reason,
+                reasons=side.reasons,
             )
             for side in sides
         ),
@@ -151,7 +157,12 @@ def missed_job_changes(job_change_id: str, chosen: Choice) -> list[MissedJobChan
     """
     return [
         MissedJobChange(
-            owner, job_change_id, candidate.name or owner, choice.result_of(candidate), candidate.why, choice.side
+            owner,
+            job_change_id,
+            candidate.name or owner,
+            choice.problem_of(candidate) or ReasonCode.NOT_IN_SLACK.of(),
+            (candidate.why,) if candidate.why else (),
+            choice.side,
         )
         for choice in chosen.choices
         if not choice.recipients

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from domain.decision.reasons import ReasonCode
 from services.ownership.choice.candidates import (
-    UNREADABLE,
     Candidate,
     RuleContext,
     absent,
@@ -45,10 +45,10 @@ def find_candidate(source: SingleSource, context: RuleContext, above: Sequence[C
     if isinstance(source, Manager):
         return _manager(source, context, above)
     if isinstance(source, UserGroup):
-        why = f"The rule “{rule.name}” notifies your user group."
+        why = ReasonCode.GROUP_OF_RULE.of(rule=rule.name)
         return Candidate("user group", f"the user group {source.group}", why, group=source.group)
     if isinstance(source, NamedChannel):
-        why = f"The rule “{rule.name}” notifies this channel."
+        why = ReasonCode.CHANNEL_OF_RULE.of(rule=rule.name)
         return Candidate("channel", f"the channel {source.channel}", why, channel=source.channel)
     return with_full_user(_find_person(source, context), context.case)
 
@@ -66,7 +66,7 @@ def _find_person(source: OnePerson, context: RuleContext) -> Candidate:
         case Sender():
             return _named_by_source(context)
         case NamedUser():
-            why = f"The rule “{context.rule.name}” notifies you."
+            why = ReasonCode.NAMED_BY_RULE.of(rule=context.rule.name)
             return named_person(source.user, "named user", why, context.case)
 
 
@@ -75,43 +75,44 @@ def _record_owner(source: Owner, context: RuleContext) -> Candidate:
     if source.of == "contact":
         if view.contact is None:
             at_company = "" if view.side is None else f" at {view.company}"
-            return absent("contact owner", f"no contact for {view.person}{at_company}", context)
-        why = f"You own {view.person} in Salesforce."
+            return absent("contact owner", "contact", f"{view.person}{at_company}", context)
+        why = ReasonCode.OWNS_CONTACT.of(person=view.person)
         return record_user("contact owner", "the contact's owner", why, view.contact.owner)
     if source.of == "lead":
         if view.lead is None:
-            return absent("lead owner", f"no lead for {view.person}", context)
-        why = f"You own the lead {view.person} in Salesforce."
+            return absent("lead owner", "lead", view.person, context)
+        why = ReasonCode.OWNS_LEAD.of(person=view.person)
         return record_user("lead owner", "the lead's owner", why, view.lead.owner)
     if view.account is None:
         name = view.person if view.side is None else view.company
-        return absent(f"{source.of.replace('_', ' ')} owner", f"no account for {name}", context)
+        return absent(f"{source.of.replace('_', ' ')} owner", "account", name, context)
     return _account_owner(view, view.account) if source.of == "account" else _parent_owner(view.account, context)
 
 
 def _account_owner(view: View, account: Account) -> Candidate:
     is_of_contact = view.contact is not None and view.contact.account == account
-    relation = f", the account of {view.person}" if view.side is None and is_of_contact else ""
-    why = f"You own {account.name} in Salesforce{relation}."
+    why = ReasonCode.OWNS_ACCOUNT.of(record=account.name)
+    if view.side is None and is_of_contact:
+        why = ReasonCode.OWNS_ACCOUNT_OF.of(record=account.name, person=view.person)
     return record_user("account owner", f"the owner of {account.name}", why, account.owner)
 
 
 def _parent_owner(account: Account, context: RuleContext) -> Candidate:
     parent = account.parent
     if parent is None:
-        return absent("parent account owner", f"no parent account for {account.name}", context)
-    why = f"You own {parent.name} in Salesforce, the parent of {account.name}."
+        return absent("parent account owner", "parent account", account.name, context)
+    why = ReasonCode.OWNS_PARENT.of(record=parent.name, account=account.name)
     return record_user("parent account owner", f"the owner of {parent.name}", why, parent.owner)
 
 
 def _opportunity_owner(source: OpportunityOwner, context: RuleContext) -> Candidate:
     view, kind = context.view(source.side), OPPORTUNITY[source.which]
     if "opportunity" in context.case.unreadable:
-        return Candidate(f"{kind} owner", f"the {kind} of {view.company}", "", problem=UNREADABLE)
+        return Candidate(f"{kind} owner", f"the {kind} of {view.company}", problem=ReasonCode.UNREADABLE.of())
     opportunity = _opportunity(view.account, source.which)
     if opportunity is None:
-        return absent(f"{kind} owner", f"no {kind} for {view.company}", context)
-    why = f"You own {opportunity.name} in Salesforce, the {kind} of {view.company}."
+        return absent(f"{kind} owner", kind, view.company, context)
+    why = ReasonCode.OWNS_OPPORTUNITY.of(record=opportunity.name, kind=kind, company=view.company)
     return record_user(f"{kind} owner", f"the owner of {opportunity.name}", why, opportunity.owner)
 
 
@@ -125,11 +126,11 @@ def _user_field(source: UserField, context: RuleContext) -> Candidate:
     if opportunity:
         record = opportunity.name
     if source.field.lower() in context.case.unreadable:
-        return Candidate(label, f"the {label} of {record}", "", problem=UNREADABLE)
+        return Candidate(label, f"the {label} of {record}", problem=ReasonCode.UNREADABLE.of())
     if fields is None:
-        return absent(label, f"no {sobject.lower()} for {record}", context)
+        return absent(label, sobject.lower(), record, context)
     value = fields.get(field.lower())
-    why = f"You are the {label} of {record} in Salesforce."
+    why = ReasonCode.IN_FIELD.of(label=label, record=record)
     user_id = value if isinstance(value, str) else None
     return lookup_user(label, f"the {label} of {record}", why, user_id, context.case)
 
@@ -141,22 +142,22 @@ def _team_member(source: TeamRole, context: RuleContext) -> Candidate:
         record = _opportunity(view.account, source.which)
     if record is None:
         missing = "account" if source.of == "account" else OPPORTUNITY[source.which]
-        return absent(source.role, f"no {missing} for {view.company}", context)
+        return absent(source.role, missing, view.company, context)
     team = f"the {source.of} team of {record.name}"
     if f"{source.of}teammember" in context.case.unreadable:
-        return Candidate(source.role, team, "", problem=UNREADABLE)
+        return Candidate(source.role, team, problem=ReasonCode.UNREADABLE.of())
     members = record.team.get(source.role.casefold(), ())
     active = next((member for member in members if member.is_active), next(iter(members), None))
-    why = f"You are the {source.role} on {team} in Salesforce."
+    why = ReasonCode.ON_TEAM.of(role=source.role, team=source.of, record=record.name)
     return record_user(source.role, f"the {source.role} on {team}", why, active)
 
 
 def _named_by_source(context: RuleContext) -> Candidate:
     email = context.case.change.dri_email
     if email is None:
-        return Candidate("sender", "the source", "", problem="did not name a DRI", is_absent=True)
+        return Candidate("the source", "the source", problem=ReasonCode.NO_DRI_NAMED.of(), is_absent=True)
     label = f"the DRI named by the source, {email},"
-    return Candidate("sender", label, "The source of this job change named you as its DRI.", person_id=email)
+    return Candidate("DRI named by the source", label, ReasonCode.NAMED_BY_SOURCE.of(), person_id=email)
 
 
 def _mapped_recipient(source: Mapped, context: RuleContext) -> Candidate:
@@ -166,10 +167,11 @@ def _mapped_recipient(source: Mapped, context: RuleContext) -> Candidate:
         return replace(owner, source=source.table)
     recipient = next((table[key] for key in _mapping_keys(owner) if key in table), None)
     if recipient is None:
-        problem = f"is not in the mapping {source.table}"
-        return Candidate(source.table, owner.label.rstrip(","), "", owner.user, problem=problem)
-    owner_name = owner.name or owner.person_id
-    why = f"The mapping {source.table} has you as the recipient for {owner_name}. {_third_person(owner)}".strip()
+        problem = ReasonCode.NOT_IN_MAPPING.of(table=source.table)
+        return Candidate(source.table, owner.label.rstrip(","), None, owner.user, problem=problem)
+    name = owner.name or owner.person_id or "That person"
+    because = (owner.why,) if owner.why else ()
+    why = ReasonCode.MAPPED.of(table=source.table, person=name, because=because)
     return named_person(recipient, source.table, why, context.case)
 
 
@@ -181,20 +183,11 @@ def _manager(source: Manager, context: RuleContext, above: Sequence[Candidate]) 
         users = (candidate for candidate in reversed(above) if candidate.user and candidate.user.kind == "user")
         report = next(users, None)
     if report is None or report.user is None:
-        return Candidate(
-            "manager", "", "", problem="no person was found whose manager could be notified", is_absent=True
-        )
-    why = f"You manage {report.user.name} in Salesforce. {_third_person(report)}".strip()
+        return Candidate("manager", "", problem=ReasonCode.NO_REPORT.of(), is_absent=True)
+    because = (report.why,) if report.why else ()
+    why = ReasonCode.MANAGES.of(person=report.user.name, because=because)
     manager = record_user("manager", f"the manager of {report.user.name}", why, report.user.manager)
     return with_full_user(manager, context.case)
-
-
-def _third_person(candidate: Candidate) -> str:
-    """Why the job change would have been the candidate's, for the person who is notified in their place."""
-    for second, third in (("You own ", "owns"), ("You are ", "is")):
-        if candidate.why.startswith(second):
-            return f"{candidate.name or 'That person'} {third} {candidate.why.removeprefix(second)}"
-    return ""
 
 
 def _mapping_keys(candidate: Candidate) -> Iterator[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from domain.decision.record import ConsideredCandidate
 from services.ownership.rules.owner_sources import OfOpportunity
 
 OPPORTUNITY: Mapping[OfOpportunity, str] = {
@@ -15,10 +14,6 @@ OPPORTUNITY: Mapping[OfOpportunity, str] = {
 }
 _SUFFIXES = re.compile(r"(?:__c|Id)$")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_MATCHES = {
-    "by the e-mail address": "matched by email",
-    "by the other e-mail field": "matched by the other email field",
-}
 
 
 def field_label(field: str, labels: Mapping[str, str] | None = None) -> str:
@@ -34,16 +29,6 @@ def field_label(field: str, labels: Mapping[str, str] | None = None) -> str:
     bare = _SUFFIXES.sub("", name)
     namespace, _, rest = bare.partition("__")
     return _CAMEL.sub(" ", (rest or namespace).replace("_", " ")).strip() or name
-
-
-def candidate_result(candidate: ConsideredCandidate) -> str:
-    """ "notified (matched by email)", or why they were skipped."""
-    if not candidate.is_notified:
-        return candidate.result
-    match = candidate.match
-    if not match:
-        return "notified"
-    return f"notified ({_MATCHES.get(match) or (f'matched {match}' if match.startswith('by ') else match)})"
 
 
 def listed(words: tuple[str, ...] | list[str], last: str = "or") -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, insert, select, text, update
 
+from domain.decision.reasons import legacy
 from domain.decision.record import Decision
 from domain.delivery import NewDelivery
 from domain.people import Member
@@ -59,7 +60,9 @@ def accept(connection, person=None, workspace_id="T1", fields=None):
 def routed(connection, *ids, decision=DECISION):
     """Route job changes to Dana, so that they wait in her lane."""
     batch = routing.claim(connection, SOMEDAY, 30_000)
-    decisions = [Routed(id_, decision, (NewDelivery(id_, "U_DANA", Role.DRI, "You own Initech."),)) for id_ in ids]
+    decisions = [
+        Routed(id_, decision, (NewDelivery(id_, "U_DANA", Role.DRI, legacy("You own Initech.")),)) for id_ in ids
+    ]
     routing.settle(connection, batch, decisions, [], SOMEDAY)
 
 

@@ -99,7 +99,7 @@ def test_simulate_shows_who_would_be_notified_and_why(operator, file, tmp_path):
     assert "  Notifies C0SALES (because of a rule): " in out
     assert "  Rule “Champions”: When a champion changes jobs, " in out
     assert "  Notifies the default channel (because no DRI was found): No DRI found" in out
-    assert "    sender: did not name a DRI" in out
+    assert "    the source: did not name a DRI" in out
     assert "No one was notified." in operator.err
 
     results = json.loads(operator.types("simulate", file(CHANGES), "--workspace", "T1", "--json"))

@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from app import build
 from domain.audit import OPERATOR, AuditEntry
+from domain.decision.reasons import legacy
 from domain.decision.record import Decision
 from domain.delivery import NewDelivery
 from domain.people import Member
@@ -83,7 +84,7 @@ def fail(connection, key="one"):
     add_workspace(connection) if key == "one" else None
     job_change_id = accept(connection, key)
     batch = routing.claim(connection, SOMEDAY, 30_000)
-    delivery = NewDelivery(job_change_id, "U_DANA", Role.DRI, "You own Initech in Salesforce.")
+    delivery = NewDelivery(job_change_id, "U_DANA", Role.DRI, legacy("You own Initech in Salesforce."))
     rule = "contact owner, else account owner"
     decision = Decision.model_validate({"rule": rule, "considered": CONSIDERED})
     routing.settle(connection, batch, [Routed(job_change_id, decision, (delivery,))], [], SOMEDAY)
@@ -95,7 +96,7 @@ def deliver(connection):
     """Accept a job change that is delivered to Dana. Return its id."""
     job_change_id = accept(connection)
     batch = routing.claim(connection, SOMEDAY, 30_000)
-    delivery = NewDelivery(job_change_id, "U_DANA", Role.DRI, "You own Initech in Salesforce.")
+    delivery = NewDelivery(job_change_id, "U_DANA", Role.DRI, legacy("You own Initech in Salesforce."))
     decision = Decision(rule="contact owner")
     routing.settle(connection, batch, [Routed(job_change_id, decision, (delivery,))], [], SOMEDAY)
     settle(connection, [Sent(post, SOMEDAY + 2_000, "D1", "1.1") for post in claim(connection, SOMEDAY + 2_000)])
@@ -321,7 +322,7 @@ def test_explain_names_people_beside_their_ids(operator):
 
     def add_recipients(connection):
         members.cache(connection, "T1", {"ivan@acme.example": Member(ivan), "kim@acme.example": Member(kim)}, SOMEDAY)
-        new = [NewDelivery(job_change_id, to, Role.DRI, "Reassigned.") for to in (ivan, kim, lee)]
+        new = [NewDelivery(job_change_id, to, Role.DRI, legacy("Reassigned.")) for to in (ivan, kim, lee)]
         add_deliveries(connection, "T1", new, SOMEDAY)
 
     operator.do(add_recipients)

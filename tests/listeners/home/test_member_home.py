@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import insert, update
 
 from domain.audit import AuditEntry
+from domain.decision.reasons import legacy
 from domain.delivery import NewDelivery
 from domain.notification_hours import DAILY, WEEKLY, HeldBack, NotificationHours
 from domain.people import Member
@@ -53,7 +54,7 @@ async def add_routed(office: Office, user, now, decision=None, **changes) -> str
             "routed_at": round(now),
         }
         connection.execute(insert(job_changes).values(row))
-        new = [NewDelivery(job_change_id, user.id, Role.DRI, "You own Ada Smith in Salesforce.")]
+        new = [NewDelivery(job_change_id, user.id, Role.DRI, legacy("You own Ada Smith in Salesforce."))]
         deliveries.add_deliveries(connection, office.team.id, new, round(now))
         return job_change_id
 

@@ -99,7 +99,7 @@ async def test_the_sender_of_a_job_change_gets_the_trace(acme: SalesforceWorld) 
     assert (decision["rules_version"], decision["rule"]) == (1, "Noor's")
     assert [(entry["email"], entry["result"], entry["match"]) for entry in decision["considered"]] == [
         ("gone@acme.example", "is not in Slack, or is deactivated there", None),
-        ("noor@acme.example", "notified", "by the e-mail address"),
+        ("noor@acme.example", "notified", "matched by email"),
     ]
     assert [(entry["destination"], entry["role"]) for entry in decision["destinations"]] == [(acme.noor.id, "dri")]
 

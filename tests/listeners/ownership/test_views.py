@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.audit import AuditEntry
+from domain.decision.reasons import legacy
 from domain.decision.record import Decision
 from domain.delivery import NewDelivery
 from domain.job_change.model import JobChange
@@ -249,13 +250,13 @@ def test_the_simulation():
     considered = [{"side": "past", "source": LIVE, "name": LIVE, "email": LIVE, "result": LIVE * 3}] * 40
     sides = [{"side": side, "rule": NAME} for side in ("past", "current", None)]
     decision = Decision.model_validate({"considered": considered, "sides": sides, "notes": [LIVE] * 30})
-    deliveries = tuple(NewDelivery("j", f"U01234567{n:02}", Role.DRI, LIVE * 10, "past") for n in range(40))
-    simulated = SimulatedJobChange("j", CHANGE, deliveries, "because", decision)
+    deliveries = tuple(NewDelivery("j", f"U01234567{n:02}", Role.DRI, legacy(LIVE * 10), "past") for n in range(40))
+    simulated = SimulatedJobChange("j", CHANGE, deliveries, legacy("because"), decision)
     latest = [(f"id-{number}", CHANGE) for number in range(50)]
     results = [
         simulated_blocks(simulated),
         simulated_blocks(SimulatedJobChange("j", CHANGE, waits=True)),
-        simulated_blocks(SimulatedJobChange("j", CHANGE, reason=LIVE)),
+        simulated_blocks(SimulatedJobChange("j", CHANGE, reasons=legacy(LIVE))),
         comparison_blocks(SimulationReport(100, (Difference(simulated, simulated),) * 100)),
         comparison_blocks(SimulationReport(0, ())),
     ]

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import func, select, update
 
+from domain.decision.sentences import candidate_result
 from domain.states import Outcome, WorkspaceState
 from services.delivery import courier
 from services.operations.housekeeping import Housekeeping
@@ -64,7 +65,7 @@ async def test_a_dead_direct_message_falls_back_to_the_default_channel(world, da
     assert "No DRI could be notified" in world.channel_messages("job-changes")[0].text
     assert (await world.outcome(job_change_id))[:2] == ("delivered", "channel")
     (considered,) = (await world.find(job_change_id)).decision.considered
-    assert considered.result.startswith("could not be notified: ")
+    assert candidate_result(considered).startswith("could not be notified: ")
 
 
 @pytest.mark.parametrize("error", ["missing_scope", "messages_tab_disabled", "not_allowed_token_type"])

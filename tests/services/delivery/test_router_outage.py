@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from services.delivery.router import SALESFORCE_DOWN
+from domain.decision.reasons import ReasonCode
+from domain.decision.sentences import for_reader
 from services.retry import LONGEST_WAIT_MS
 from store.database import Database
 from tests.chaos.rig.simulated import replica_worker
@@ -14,6 +15,8 @@ from tests.world import open_world
 
 PATIENCE_SECONDS = 15 * 60
 PAUSE_SECONDS = LONGEST_WAIT_MS / 1_000
+
+SALESFORCE_DOWN = for_reader([ReasonCode.SALESFORCE_DOWN.of()])
 
 
 @pytest.fixture
@@ -63,7 +66,7 @@ async def test_they_wait_for_a_quarter_of_an_hour_and_no_longer(world, channel):
     assert SALESFORCE_DOWN in message.text
     found = await world.find(first)
     assert (found.outcome, found.sent_to) == ("delivered", "channel")
-    assert found.decision.notes == ("Salesforce was not available: Salesforce returned error 503",)
+    assert for_reader(found.decision.notes) == "Salesforce was not available: Salesforce returned error 503"
 
 
 async def test_salesforce_is_not_called_while_its_daily_limit_is_waited_for(world, channel):

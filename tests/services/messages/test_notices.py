@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from domain.audit import AuditEntry
+from domain.decision.reasons import legacy
 from domain.delivery import NewDelivery
 from domain.states import DEFAULT_CHANNEL, Role
 from services.home.preferences import Preferences
@@ -102,12 +103,14 @@ async def test_admins_are_notified_of_a_missing_default_channel_once(acme, sende
 async def test_another_process_sends_the_notice_of_a_missing_default_channel(acme, sender, clock):
     """The waiting lane of the default channel is the reason. A direct message is not."""
     await accept(acme, clock)
-    await acme.database.run(add_deliveries, acme.id, [NewDelivery("sender", acme.dana.id, Role.DRI, "")], clock())
+    await acme.database.run(
+        add_deliveries, acme.id, [NewDelivery("sender", acme.dana.id, Role.DRI, legacy(""))], clock()
+    )
     await work(sender)
     before = direct_messages(acme)
 
     await acme.database.run(
-        add_deliveries, acme.id, [NewDelivery("sender", DEFAULT_CHANNEL, Role.FALLBACK, "")], clock()
+        add_deliveries, acme.id, [NewDelivery("sender", DEFAULT_CHANNEL, Role.FALLBACK, legacy(""))], clock()
     )
     await work(sender)
     await work(sender)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.decision.sentences import candidate_result, for_reader
 from domain.job_change.parts import ChangeType
 from domain.people import BOT, DEACTIVATED, GUEST, NOT_IN_SLACK, STRANGER, UNKNOWN, Member
 from domain.states import Role
@@ -186,7 +187,7 @@ def test_a_rule_for_both_sides_sends_one_message(tell, recipients, silent):
     assert [choice.side for choice in decision.choices if choice.is_silent] == silent
     (delivery,) = plan_deliveries("jc", decision, WORKSPACE, "contact_tracking").deliveries
     assert (delivery.role is Role.FALLBACK) is not any(recipients.values())
-    told = {row.name for choice in decision.choices for row in choice.considered if row.result == "told"}
+    told = {row.name for choice in decision.choices for row in choice.considered if row.is_notified}
     assert told == set(filter(None, recipients.values()))
 
 
@@ -216,7 +217,7 @@ def test_owner_sources_and_their_reasons(source, name, why):
     """Each source finds its person, and the reason says why."""
     prepared = rules(rule(source, when={"side": "current"}), mappings={"T": {OMAR.id: DANA.id}})
     (choice,) = chosen(case(replace(RECORDS, lead=LEAD)), prepared).choices
-    assert (choice.name, choice.reason) == (name, why)
+    assert (choice.name, for_reader(choice.reasons)) == (name, why)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +244,7 @@ def test_a_source_without_a_person_is_skipped_with_a_reason(source, result):
     hidden = replace(case(replace(RECORDS, current_account=globex)), unreadable=frozenset({"account.hidden__c"}))
     prepared = rules(rule(source, owner("account"), when={"side": "current"}), mappings={"T": {}})
     (choice,) = chosen(hidden, prepared).choices
-    assert [row.result for row in choice.considered] == [result, "told"]
+    assert [candidate_result(row).partition(" (")[0] for row in choice.considered] == [result, "notified"]
 
 
 @pytest.mark.parametrize(
@@ -268,7 +269,7 @@ def test_a_person_who_cannot_be_notified_is_skipped_with_a_reason(changes, resul
     globex = replace(GLOBEX, owner=replace(OMAR, id="005000000000888AAA", **changes))
     prepared = rules(rule(owner("account"), owner("account", side="past"), when={"side": "current"}))
     (choice,) = chosen(case(replace(RECORDS, current_account=globex)), prepared, availability(members=members)).choices
-    assert [row.result for row in choice.considered] == [result, "told"]
+    assert [candidate_result(row).partition(" (")[0] for row in choice.considered] == [result, "notified"]
 
 
 def test_a_manager_is_that_of_the_nearest_person_above():
@@ -279,7 +280,7 @@ def test_a_manager_is_that_of_the_nearest_person_above():
     job = replace(case(replace(RECORDS, current_account=globex)), users={**USERS, OMAR.id[:15]: omar})
     (choice,) = chosen(job, prepared).choices
     assert choice.name == "Kim Lee"
-    assert choice.reason == "You manage Omar Diaz in Salesforce. Omar Diaz owns Globex in Salesforce."
+    assert for_reader(choice.reasons) == "You manage Omar Diaz in Salesforce. Omar Diaz owns Globex in Salesforce."
 
 
 def test_a_delegate_is_notified_in_place_of_an_absent_person():
@@ -289,7 +290,10 @@ def test_a_delegate_is_notified_in_place_of_an_absent_person():
     away = availability(members=members, absences={"UOMAR": Absence("UKIM")})
     (choice,) = chosen(case(), prepared, away).choices
     assert choice.recipients == ("UKIM",)
-    assert choice.reason == "Omar Diaz is out of office and named you as their delegate. They own Globex in Salesforce."
+    assert (
+        for_reader(choice.reasons)
+        == "Omar Diaz is out of office and named you as their delegate. They own Globex in Salesforce."
+    )
     both = replace(away, absences={"UOMAR": Absence("UKIM"), "UKIM": Absence("UOMAR")})
     assert notified(case(), prepared, both) == {"current": "Dana Reyes"}
 
@@ -306,14 +310,14 @@ def test_a_link_takes_precedence_over_the_address():
 @pytest.mark.parametrize(
     ("address", "matching", "match"),
     [
-        ("omar@acme.example", Matching(), "by the e-mail address"),
+        ("omar@acme.example", Matching(), "matched by email"),
         ("ulinked", Matching(links={OMAR.id: "ULINKED"}), "linked by hand"),
         (
             "omar@slack.example",
             Matching(alias_domains={"acme.example": "slack.example"}),
-            "by the alias domain slack.example",
+            "matched by the alias domain slack.example",
         ),
-        ("o.diaz@else.example", Matching(email_field="Other__c"), "by the other e-mail field"),
+        ("o.diaz@else.example", Matching(email_field="Other__c"), "matched by the other email field"),
     ],
 )
 def test_the_trace_says_how_a_recipient_was_matched(address, matching, match):
@@ -326,14 +330,14 @@ def test_the_trace_says_how_a_recipient_was_matched(address, matching, match):
     )
     slack = availability(members={**unknown, address: Member("UX")}, matching=matching)
     (choice,) = chosen(job, prepared, slack).choices
-    assert [(row.result, row.match) for row in choice.considered] == [("told", match)]
+    assert [candidate_result(row) for row in choice.considered] == [f"notified ({match})"]
 
 
 def test_a_recipient_named_by_a_slack_id_has_no_match():
     """Nothing had to be matched."""
     slack = availability(members={**SLACK, "ukim": Member("UKIM")})
     (choice,) = chosen(case(), rules(rule({"source": "user", "user": "UKIM"}, when={"side": "current"})), slack).choices
-    assert [(row.result, row.match) for row in choice.considered] == [("told", None)]
+    assert [candidate_result(row) for row in choice.considered] == ["notified"]
 
 
 def test_only_missing_lookups_are_requested():
@@ -357,7 +361,7 @@ def test_rules_work_without_salesforce():
     )
     choices = chosen(case(None), prepared).choices
     assert {choice.recipients for choice in choices} == {("UKIM",)}
-    assert choices[0].considered[0].result == "Salesforce is not connected"
+    assert candidate_result(choices[0].considered[0]) == "Salesforce is not connected"
 
 
 WORKSPACE = Workspace(
@@ -487,8 +491,8 @@ def test_every_job_change_has_an_outcome(raw, records, change_type, tell_dris, c
     assert bool([delivery for delivery in plan.deliveries if delivery.role != Role.COPY]) is (plan.outcome is None)
     destinations = [delivery.destination for delivery in plan.deliveries]
     assert len(destinations) == len(set(destinations))
-    assert all(delivery.reason for delivery in plan.deliveries)
-    assert plan.reason if plan.outcome else True
+    assert all(delivery.reasons for delivery in plan.deliveries)
+    assert plan.reasons if plan.outcome else True
 
 
 @given(some_rules, some_records, st.sampled_from(list(ChangeType)))
@@ -511,7 +515,7 @@ def test_the_first_match_applies_and_chains_keep_their_order(raw, records, chang
     for choice in decision.choices:
         order = [_place(choice.rule, row.source) for row in choice.considered]
         assert all(before <= after for before, after in pairwise(order))
-        assert all(row.result != "told" for row in choice.considered[:-1])
+        assert all(not row.is_notified for row in choice.considered[:-1])
 
 
 def _place(of, source):
@@ -521,11 +525,18 @@ def _place(of, source):
         "account": "account owner",
         "parent_account": "parent account owner",
     }
-    kinds = {"field": "SDR", "opportunity_owner": "open opportunity owner", "team": "CSM", "user": "named user"}
+    kinds = {
+        "sender": "DRI named by the source",
+        "field": "SDR",
+        "opportunity_owner": "open opportunity owner",
+        "team": "CSM",
+        "user": "named user",
+    }
     places = [
         number
         for number, one in enumerate(of.tell)
         if source == (names[one.of] if one.source == "owner" else kinds.get(one.source, one.source))
+        or (one.source == "sender" and source == "the source")
         or source.startswith(f"{one.source} ")
     ]
     return max(places)
@@ -536,6 +547,6 @@ def test_an_unmatched_owner_is_kept_for_linking():
     alone = rules(rule(owner("account"), when={"side": "current"}))
     (choice,) = chosen(case(), alone, missing("omar@acme.example")).choices
     assert [candidate.name for candidate in choice.unmatched] == ["Omar Diaz"]
-    assert DANA.name not in choice.reason
-    assert SUE.name not in choice.reason
-    assert BO.name not in choice.reason
+    assert DANA.name not in for_reader(choice.reasons)
+    assert SUE.name not in for_reader(choice.reasons)
+    assert BO.name not in for_reader(choice.reasons)

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from domain.audit import AuditEntry
+from domain.decision.sentences import candidate_result, for_reader
 from domain.job_change.model import JobChange
 from domain.people import OwnerLink, OwnerMatching
 from sandbox.salesforce.schema import Field, lookup
@@ -122,7 +123,7 @@ async def test_the_simplest_rule_sends_one_message(world, channel):
     assert world.channel_messages("job-changes") == []
     assert "No DRI found" not in message.text
     decision = (await world.find(job_change_id)).decision
-    assert [side.reason for side in decision.sides] == [
+    assert [for_reader(side.reasons) for side in decision.sides] == [
         "You own Ada Smith in Salesforce.",
         "The rule “Owner” notifies Dana Reyes.",
     ]
@@ -143,7 +144,7 @@ async def test_the_channel_gets_one_message_if_nobody_is_found_on_either_side(wo
     text = f"No DRI found: {'; '.join(f'{who} is not in Slack, or is deactivated there' for who in names)}."
     (delivered,) = (await world.find(job_change_id)).decision.destinations
     assert delivered.side == "both"
-    assert (await world.find(job_change_id)).decision.reason == text
+    assert for_reader((await world.find(job_change_id)).decision.reasons) == text
     assert text in message.text
 
 
@@ -176,11 +177,11 @@ async def test_the_trace_says_which_member_of_a_group_was_not_notified(world, ch
     await world.worker.drain()
 
     found = await world.find(job_change_id)
-    results = {each.email: each.result for each in found.decision.considered}
+    results = {each.email: candidate_result(each) for each in found.decision.considered}
     states = {each.destination: each.state for each in found.deliveries if each.destination in people}
     assert sorted(states.values()) == ["delivered", "moved"]
     failed = "could not be notified: the person's account is deactivated"
-    assert results == {who: "told" if state == "delivered" else failed for who, state in states.items()}
+    assert results == {who: "notified" if state == "delivered" else failed for who, state in states.items()}
 
 
 async def test_the_catch_all_applies_if_no_rule_matches(world, channel):
@@ -220,13 +221,13 @@ async def test_the_trace_names_rule_candidates_and_destination(world, channel):
 
     assert decision.rules_version == 1
     assert decision.rule == "Joins a target"
-    assert [(row.side, row.source, row.name, row.result) for row in decision.considered] == [
+    assert [(row.side, row.source, row.name, candidate_result(row)) for row in decision.considered] == [
         ("current", "SDR", None, "is not set"),
-        ("current", "account owner", "Omar Diaz", "told"),
+        ("current", "account owner", "Omar Diaz", "notified (matched by email)"),
     ]
     (side,) = decision.sides
     assert "joins" in side.sentence
-    assert side.reason == "You own Globex Corp in Salesforce."
+    assert for_reader(side.reasons) == "You own Globex Corp in Salesforce."
     assert [destination.role for destination in decision.destinations] == ["dri"]
 
 
@@ -271,8 +272,8 @@ async def test_a_hidden_field_is_skipped(world, channel):
 
     assert len(world.direct_messages("Sue Park")) == 1
     assert len(world.direct_messages("Omar Diaz")) == 1
-    assert decision.considered[0].result == "cannot be read in Salesforce"
-    assert decision.notes == (f"Account.SDR__c cannot be read in Salesforce. {GRANT}",)
+    assert candidate_result(decision.considered[0]) == "cannot be read in Salesforce"
+    assert for_reader(decision.notes) == f"Account.SDR__c cannot be read in Salesforce. {GRANT}"
 
 
 async def test_hidden_objects_are_skipped(world, channel):
@@ -288,8 +289,10 @@ async def test_hidden_objects_are_skipped(world, channel):
     job_change_id = await world.deliver(current={"company": {"name": "Globex Corp", "domain": "globex.example"}})
 
     decision = (await world.find(job_change_id)).decision
-    assert [row.result for row in decision.considered] == ["cannot be read in Salesforce"] * 2 + ["told"]
-    assert list(decision.notes) == [
+    assert [candidate_result(row) for row in decision.considered] == ["cannot be read in Salesforce"] * 2 + [
+        "notified (matched by email)"
+    ]
+    assert [for_reader([note]) for note in decision.notes] == [
         f"{name} cannot be read in Salesforce. {GRANT}"
         for name in ("Account.Website", "AccountTeamMember", "Opportunity")
     ]
@@ -433,13 +436,15 @@ async def test_guards_skip_people_with_a_reason(world, channel):
 
     decisions = [(await world.find(await world.deliver(source_event_id=n))).decision for n in ("1", "2")]
 
-    results = [[(row.name or row.email, row.result) for row in decision.considered] for decision in decisions]
+    results = [
+        [(row.name or row.email, candidate_result(row)) for row in decision.considered] for decision in decisions
+    ]
     skipped = [
         ("sue@acme.example", "is out of office"),
         (slack["Omar Diaz"], "has muted this signal"),
         ("Dana Reyes", "is excluded"),
     ]
-    assert results[0][:4] == [*skipped, ("kim@acme.example", "told")]
+    assert results[0][:4] == [*skipped, ("kim@acme.example", "notified (matched by email)")]
     assert results[1][:4] == [*skipped, ("kim@acme.example", "has reached the daily limit of 1 job change")]
     assert len(world.direct_messages("Kim Lee")) == 1
     assert "has reached the daily limit" in world.channel_messages("job-changes")[0].text
@@ -460,7 +465,7 @@ async def test_everyone_in_a_user_group_is_notified(world, channel):
     job_change_id = await world.deliver(source_event_id="without the scope")
     assert len(world.direct_messages("Dana Reyes")) == 1
     skipped, _ = (await world.find(job_change_id)).decision.considered
-    assert "without the optional permission usergroups:read (install the app again" in skipped.result
+    assert "without the optional permission usergroups:read (install the app again" in candidate_result(skipped)
     world.tokens[world.team.id] = world.slack.install(
         world.team.id, world.admin.id, [*SCOPES.split(","), "usergroups:read"]
     )
@@ -469,8 +474,8 @@ async def test_everyone_in_a_user_group_is_notified(world, channel):
     assert len(world.direct_messages("Sue Park")) == len(world.direct_messages("Kim Lee")) == 1
     assert "The rule “Group” notifies your user group." in world.direct_messages("Sue Park")[0].text
     assert len(world.direct_messages("Dana Reyes")) == 1
-    results = [row.result for row in (await world.find(job_change_id)).decision.considered]
-    assert results == ["told", "is deactivated in Slack", "told"]
+    results = [candidate_result(row) for row in (await world.find(job_change_id)).decision.considered]
+    assert results == ["notified", "is deactivated in Slack", "notified"]
 
 
 async def test_an_unmatched_owner_is_linked_and_gets_what_they_missed(world, channel):
@@ -546,9 +551,9 @@ async def test_a_simulation_sends_and_stores_nothing(world, channel):
     )
     (catch_all,) = await simulation(world).simulate(world.workspace_id, [JobChange.parse(sample_job_change())])
 
-    reasons = [result.deliveries[0].reason for result in simulated]
+    reasons = [for_reader(result.deliveries[0].reasons) for result in simulated]
     assert reasons[0].startswith("It is your turn in the pool P.")
-    assert catch_all.deliveries[0].reason == "You own Ada Smith in Salesforce."
+    assert for_reader(catch_all.deliveries[0].reasons) == "You own Ada Smith in Salesforce."
     await world.worker.drain()
     assert (
         world.direct_messages("Sue Park")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from domain.decision.record import Decision
+from domain.decision.sentences import candidate_result
 from domain.states import Role
 
 PAST: dict[str, Any] = {"side": "past", "source": "contact owner", "email": "dana@acme.example", "result": "told"}
@@ -51,6 +52,9 @@ def test_only_the_candidates_of_the_destination_are_corrected(
 
     after = before.with_unreachable(role, side, destination, "the account is deactivated")
 
-    results = [(old.result, new.result) for old, new in zip(before.considered, after.considered, strict=True)]
+    results = [
+        (candidate_result(old), candidate_result(new))
+        for old, new in zip(before.considered, after.considered, strict=True)
+    ]
     assert [place for place, (old, new) in enumerate(results) if old != new] == corrected
     assert {new for old, new in results if old != new} <= {"could not be notified: the account is deactivated"}

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import delete, event, select, text, update
 
+from domain.decision.reasons import legacy
 from domain.delivery import NewDelivery
 from domain.notification_hours import DAILY, WEEKLY, HeldBack, NotificationHours
 from domain.states import DEFAULT_CHANNEL, Role
@@ -338,5 +339,7 @@ async def test_holding_back_costs_the_same_for_two_readers_as_for_many(run, data
 
 
 def _add_all(connection, ids, readers):
-    new = [NewDelivery(each, reader, Role.DRI, "You own it.") for each, reader in zip(ids, readers, strict=True)]
+    new = [
+        NewDelivery(each, reader, Role.DRI, legacy("You own it.")) for each, reader in zip(ids, readers, strict=True)
+    ]
     add_deliveries(connection, "T1", new, EVENING)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from domain.decision.reasons import legacy
 from domain.states import DEFAULT_CHANNEL, Outcome, Role
 from store.delivery.failed import failures
 from store.delivery.posts import settle
@@ -135,7 +136,7 @@ async def test_a_dead_direct_message_moves_to_the_default_channel(database):
     """The job change is posted there with the reason, and ends once."""
     (job_change_id,) = await database.run(add_routed, "U_GONE")
     (claimed,) = await database.run(claim)
-    await database.run(settle, [Moved(claimed, SOMEDAY, "The DRI's account is disabled.", "disabled")])
+    await database.run(settle, [Moved(claimed, SOMEDAY, legacy("The DRI's account is disabled."), "disabled")])
 
     (moved,) = await database.run(claim)
     await database.run(settle, [Sent(moved, SOMEDAY, "C_DEFAULT", "1.1")])
@@ -153,7 +154,7 @@ async def test_a_copy_for_the_channel_becomes_the_fallback(database, copy_went_f
     await database.run(add_routed, DEFAULT_CHANNEL, role=Role.COPY, job_change_id=job_change_id)
     by_channel = {each.channel: each for each in await database.run(claim)}
     copy, dm = by_channel["C_DEFAULT"], by_channel["U_GONE"]
-    sent, moved = Sent(copy, SOMEDAY, "C_DEFAULT", "1.1"), Moved(dm, SOMEDAY, "The DRI is gone.", "gone")
+    sent, moved = Sent(copy, SOMEDAY, "C_DEFAULT", "1.1"), Moved(dm, SOMEDAY, legacy("The DRI is gone."), "gone")
 
     for settlement in [sent, moved] if copy_went_first else [moved, sent]:
         await database.run(settle, [settlement])

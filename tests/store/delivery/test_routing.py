@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from domain.decision.reasons import legacy
 from domain.decision.record import Decision
 from domain.delivery import NewDelivery
 from domain.states import Outcome, Role
@@ -26,7 +27,9 @@ async def take(database, now=SOMEDAY):
 
 
 def routed_to(job_change_id, destination="U_DANA"):
-    return Routed(job_change_id, Decision(), (NewDelivery(job_change_id, destination, Role.DRI, "You own it."),))
+    return Routed(
+        job_change_id, Decision(), (NewDelivery(job_change_id, destination, Role.DRI, legacy("You own it.")),)
+    )
 
 
 async def test_a_batch_holds_what_is_due_in_order_of_arrival(database):
