@@ -238,12 +238,18 @@ def _listener_arguments(foundation: Foundation, services: Services) -> dict[str,
 
 def _build_slack_requests(foundation: Foundation, bolt: AsyncApp | None) -> SlackRequests | None:
     recorder = InboundRecorder(foundation.database, foundation.now)
-    return SlackRequests.of(bolt, foundation.settings.slack_signing_secret, recorder) if bolt else None
+    return (
+        SlackRequests.of(bolt, foundation.settings.slack_signing_secret, recorder, foundation.measures)
+        if bolt
+        else None
+    )
 
 
 def _build_socket_mode(foundation: Foundation, services: Services, bolt: AsyncApp | None) -> SocketMode | None:
     token = foundation.settings.slack_app_token
-    return SocketMode(bolt, SlackSocket(services.slack.client, token), foundation.http) if bolt and token else None
+    if not (bolt and token):
+        return None
+    return SocketMode(bolt, SlackSocket(services.slack.client, token), foundation.http, foundation.measures)
 
 
 def _build_heartbeat(foundation: Foundation, services: Services) -> Heartbeat | None:

@@ -21,6 +21,9 @@ class Measures(Protocol):
     def settled(self, result: str, count: int) -> None:
         """Count the deliveries of one finished attempt. `result` is one of SETTLED."""
 
+    def events_limited(self) -> None:
+        """Count a minute in which Slack dropped events, because it had too many for the app."""
+
     def called(self, vendor: str, method: str, status: int | None, seconds: float) -> None:
         """Count a call to a vendor. `status` is the HTTP status, or None if there was no response."""
 
@@ -33,6 +36,8 @@ class Unmeasured:
     def routed(self, outcome: str, count: int) -> None: ...
 
     def settled(self, result: str, count: int) -> None: ...
+
+    def events_limited(self) -> None: ...
 
     def called(self, vendor: str, method: str, status: int | None, seconds: float) -> None: ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,6 +28,10 @@ from services.home.home import Home
 from services.home.home_state import HomeState
 from services.home.preferences import ChangeResult, Preferences
 from services.slack.api import error_code
+from services.slack.errors import retry_after_seconds
+
+LONGEST_WAIT_SECONDS = 30.0
+"""How long publishing Home waits for Slack's rate limit. A longer wait would show an old state."""
 
 _REFUSED = frozenset({"invalid_arguments", "invalid_blocks"})
 """Slack's error codes for a view that it does not accept."""
@@ -38,6 +43,7 @@ class AppHome:
 
     home: Home
     view_signer: ViewSigner
+    wait: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def publish(
         self,
@@ -52,12 +58,12 @@ class AppHome:
             return
         seen = (view or {}).get("hash")
         try:
-            await client.views_publish(user_id=user_id, view=self._view(state, user_id, notice), hash=seen)
+            await self._publish(client, user_id=user_id, view=self._view(state, user_id, notice), hash=seen)
         except SlackApiError as error:
             if error_code(error) in _REFUSED and state.workspace.default_channel_is_public:
                 # The channel may have become private since it was chosen; this user must not see it in the picker then.
                 hidden = replace(state, workspace=replace(state.workspace, default_channel_is_public=None))
-                await client.views_publish(user_id=user_id, view=self._view(hidden, user_id, notice))
+                await self._publish(client, user_id=user_id, view=self._view(hidden, user_id, notice))
                 return
             if error_code(error) != "hash_conflict":
                 raise
@@ -68,6 +74,19 @@ class AppHome:
         view, workspace = home_view(state, notice), state.workspace
         named = with_workspace(view, workspace.id) if workspace.is_enterprise_install else view
         return self.view_signer.signed(named, workspace.id, user_id)
+
+    async def _publish(self, client: AsyncWebClient, **view: Any) -> None:
+        """Publish a view, once more if Slack asks to wait for a moment: nobody else would publish it later."""
+        try:
+            await client.views_publish(**view)
+        except SlackApiError as error:
+            if error.response.status_code != 429:
+                raise
+            seconds = retry_after_seconds(error.response.headers.get("Retry-After"))
+            if seconds > LONGEST_WAIT_SECONDS:
+                raise
+            await self.wait(seconds)
+            await client.views_publish(**view)
 
 
 def register(app: AsyncApp) -> None:

@@ -37,6 +37,7 @@ class Metrics:
         )
         self._routed = self._counter("job_changes_routed", "Job changes routed, by outcome", "outcome")
         self._settled = self._counter("deliveries_settled", "Delivery attempts, by result", "result")
+        self._events_limited = self._counter("slack_events_limited", "Minutes in which Slack dropped events")
         self._answers = self._counter(
             "vendor_answers", "Calls to Slack and Salesforce, by response status", "vendor", "method", "status"
         )
@@ -64,6 +65,9 @@ class Metrics:
 
     def settled(self, result: str, count: int) -> None:
         self._settled.labels(result).inc(count)
+
+    def events_limited(self) -> None:
+        self._events_limited.inc()
 
     def called(self, vendor: str, method: str, status: int | None, seconds: float) -> None:
         """Count one call to Slack or Salesforce. `status` is None if there was no response."""

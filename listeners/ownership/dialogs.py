@@ -11,7 +11,7 @@ from listeners.dialogs.blocks import View
 from listeners.dialogs.dialog import Dialog
 from listeners.dialogs.home_tab import HomeTab
 from listeners.ownership.rule_list_view import A_PAGE, ListContext, list_view
-from services.home.preferences import channel_problem, shared_warnings
+from services.home.preferences import NOT_INSTALLED, channel_problem, shared_warnings
 from services.ownership.draft_editor import DraftEditor
 from services.ownership.rulebook import Rulebook
 from services.ownership.rules.check import OrgSchema, check
@@ -20,6 +20,7 @@ from services.ownership.simulation import Simulation
 from services.ownership.unmatched_owners import UnmatchedOwners
 from services.ownership.user_groups import UserGroups
 from services.slack.directory import Directory
+from store.slack import workspaces
 
 ORG_SECONDS = 1.5
 """How long to wait for Salesforce while Slack waits for a response; Slack gives three seconds in all."""
@@ -73,7 +74,9 @@ class OwnershipDialogs:
             if destination.startswith("S"):
                 problem = (await self.groups.fetch(workspace_id, destination)).problem
                 return f"This user group {problem}." if problem else None
-            return channel_problem(await self.directory.slack.channel(workspace_id, destination), None)
+            channel = await self.directory.slack.channel(workspace_id, destination)
+            workspace = await self.directory.database.run(workspaces.find, workspace_id)
+            return channel_problem(channel, None, workspace.scopes) if workspace else NOT_INSTALLED
         except PermanentError as error:
             return f"The app cannot use it: {error}."
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -14,9 +15,12 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 from slack_sdk.signature import Clock, SignatureVerifier
 
+from services.measures import UNMEASURED, Measures
 from services.operations.doctor_slack import DOCTOR_USER_AGENT
 from services.slack.inbound_health import InboundRecorder
 from store.slack.inbound_health import EVENT, GENUINE, REFUSED
+
+log = logging.getLogger(__name__)
 
 _NOT_GENUINE = "The signature does not match, or the request is older than five minutes."
 _SIGNATURE, _TIMESTAMP = re.compile(r"v0=[0-9a-f]{64}"), re.compile(r"[0-9]{1,12}")
@@ -35,11 +39,14 @@ class SlackRequests:
     bolt: AsyncApp
     verifier: SignatureVerifier
     recorder: InboundRecorder
+    measures: Measures = UNMEASURED
 
     @classmethod
-    def of(cls, bolt: AsyncApp, signing_secret: str, recorder: InboundRecorder) -> SlackRequests:
+    def of(
+        cls, bolt: AsyncApp, signing_secret: str, recorder: InboundRecorder, measures: Measures = UNMEASURED
+    ) -> SlackRequests:
         """Raises ValueError for an empty secret."""
-        return cls(bolt, SignatureVerifier(signing_secret, _Clock(recorder.now)), recorder)
+        return cls(bolt, SignatureVerifier(signing_secret, _Clock(recorder.now)), recorder, measures)
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer with 401 if Slack did not sign the request, 400 if Slack never sends such a body, or Bolt's answer."""
@@ -54,7 +61,9 @@ class SlackRequests:
         text = raw.decode()  # Slack signs UTF-8 only
         if not is_from_doctor:
             await self.recorder.record(EVENT if '"event_callback"' in text else GENUINE)
-        answer = await answer_of(self.bolt, text, query=request.query_string, headers=dict(request.headers))
+        answer = await answer_of(
+            self.bolt, text, self.measures, query=request.query_string, headers=dict(request.headers)
+        )
         if answer is None:
             return _refusal(400, "The body is not a Slack payload.")
         return await to_aiohttp_response(answer)
@@ -78,7 +87,9 @@ class SlackRequests:
         return abs(self.recorder.now() / 1_000 - int(timestamp)) < 300
 
 
-async def answer_of(bolt: AsyncApp, body: str | dict[str, Any], **arguments: Any) -> BoltResponse | None:
+async def answer_of(
+    bolt: AsyncApp, body: str | dict[str, Any], measures: Measures = UNMEASURED, **arguments: Any
+) -> BoltResponse | None:
     """
     Return Bolt's answer, or None if Slack never sends such a body.
 
@@ -92,6 +103,12 @@ async def answer_of(bolt: AsyncApp, body: str | dict[str, Any], **arguments: Any
         return None
     if not (_is_well_formed(request.body) and _has_valid_ids(request.context)):
         return None
+    event = request.body.get("event") or {}
+    if "app_rate_limited" in {request.body.get("type"), event.get("type")}:
+        # Not an event of the usual form: https://docs.slack.dev/reference/events/app_rate_limited
+        log.warning("Slack has dropped events for a minute, because there were more than 30,000 in an hour")
+        measures.events_limited()
+        return BoltResponse(status=200)
     answer = await bolt.async_dispatch(request)
     if answer.status == 404 and request.body.get("type") == "event_callback":
         # No listener handles this event. Slack would repeat it, and count it as a failure.

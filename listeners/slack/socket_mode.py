@@ -16,6 +16,7 @@ from slack_bolt.response import BoltResponse
 
 from domain.errors import PermanentError, TransientError
 from listeners.slack.requests import answer_of
+from services.measures import UNMEASURED, Measures
 from services.retry import backoff_ms
 from services.slack.socket import SlackSocket
 
@@ -44,6 +45,7 @@ class SocketMode:
     bolt: AsyncApp
     slack: SlackSocket
     http: aiohttp.ClientSession = field(repr=False)
+    measures: Measures = UNMEASURED
     pause: Callable[[int], float] = lambda failures: backoff_ms(failures, random()) / 1_000  # noqa: S311
     """Returns the seconds to wait after a number of consecutive failures."""
 
@@ -107,7 +109,7 @@ class SocketMode:
     async def _answer(self, socket: aiohttp.ClientWebSocketResponse, envelope: dict[str, Any]) -> None:
         payload = envelope.get("payload")
         body = payload if isinstance(payload, dict) else {}
-        answer = await answer_of(self.bolt, body, mode="socket_mode", headers=_retry_headers(envelope))
+        answer = await answer_of(self.bolt, body, self.measures, mode="socket_mode", headers=_retry_headers(envelope))
         if answer is not None and answer.status != 200:
             return  # as with HTTP, Slack repeats an event, and shows an error to a person
         acknowledgement: dict[str, Any] = {"envelope_id": envelope["envelope_id"]}

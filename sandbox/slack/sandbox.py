@@ -204,6 +204,20 @@ class SlackSandbox(Changes, UserActions):
         reply = await self.app_client.event(token, team_id, event, event_id or self.world.new_id("Ev"), extra)
         return reply.status
 
+    async def limit_events(self, team_id: str) -> int:
+        """Say that events were dropped for a minute, in a body without an inner event. Returns the HTTP status.
+
+        https://docs.slack.dev/reference/events/app_rate_limited
+        """
+        body = {
+            "token": self.app.verification_token,
+            "type": "app_rate_limited",
+            "team_id": team_id,
+            "minute_rate_limited": int(self.world.now()) // 60 * 60,
+            "api_app_id": self.app.id,
+        }
+        return (await self.app_client.send_event(body, {})).status
+
     async def verify_url(self) -> bool:
         """Whether the app returns the challenge. https://docs.slack.dev/reference/events/url_verification"""
         challenge = secrets.token_urlsafe(32)

@@ -195,7 +195,11 @@ class Code:
 
 @dataclass(slots=True)
 class App:
-    """The app as its manifest describes it. `events` and `commands` None means all of them."""
+    """The app as its manifest describes it. `events` and `commands` None means all of them.
+
+    With `has_short_history` it is distributed commercially outside of Slack's Marketplace: it may read 15 messages of a
+    conversation a minute. https://docs.slack.dev/changelog/2025/05/29/tos-updates
+    """
 
     client_id: str
     client_secret: str = field(repr=False)
@@ -211,5 +215,6 @@ class App:
     optional_scopes: set[str] = field(default_factory=set)
     org_deploy_enabled: bool = True
     socket_mode_enabled: bool = False
+    has_short_history: bool = False
     events: set[str] | None = None
     commands: set[str] | None = None

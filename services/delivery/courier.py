@@ -34,8 +34,6 @@ SLACK = "slack"
 FAILURES_BEFORE_PAUSE = 3
 UNKNOWN_CODE_RETRIES = 2
 PLAIN_TEXT = 2
-SKEW_MS = 24 * 3_600 * 1_000
-"""How far Slack's clock may be behind ours when we look for a message by its time. It rarely costs another page."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +117,7 @@ class Courier:
         if workspace and claim.destination != DEFAULT_CHANNEL and "im:history" in workspace.scopes:
             try:
                 posted = await self.slack.find_post(
-                    claim.workspace_id, claim.dm or claim.channel, claim.post_id, claim.begun_at - SKEW_MS
+                    claim.workspace_id, claim.dm or claim.channel, claim.post_id, claim.begun_at
                 )
             except WorkspaceGoneError:
                 raise

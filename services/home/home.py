@@ -42,7 +42,7 @@ class Home:
         workspace = await self.database.run(workspaces.find, workspace_id)
         if workspace is None or not workspace.is_active:
             return None
-        is_admin = await self.directory.is_admin(workspace_id, user_id)
+        is_admin = await self.directory.sees_admin_home(workspace_id, user_id)
         return HomeState(
             workspace=workspace,
             is_admin=is_admin,

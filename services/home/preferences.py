@@ -28,6 +28,9 @@ CHANGED_MEANWHILE = (
 NOT_INSTALLED = "The app is no longer installed in this workspace."
 TRY_AGAIN = "Slack did not respond, so nothing was saved. Please try again in a minute."
 
+PUBLIC_POSTS = "chat:write.public"
+"""The scope to post in public channels that the app was not invited to. It is optional."""
+
 _POSTED_THERE = {
     "unmatched": "It gets the job changes for which no DRI is found.",
     "everything": "It gets every job change.",
@@ -77,7 +80,7 @@ class Preferences:
             return ChangeResult(False, TRY_AGAIN)
         except PermanentError as error:
             return ChangeResult(False, f"The channel was not saved: {error}")
-        problem = channel_problem(channel, workspace.bot_user_id)
+        problem = channel_problem(channel, workspace.bot_user_id, workspace.scopes)
         return ChangeResult(False, problem or "") if channel is None or problem else channel
 
     async def check_default_channel(self, workspace_id: str, actor: str, seen_version: int | None) -> ChangeResult:
@@ -169,8 +172,12 @@ class Preferences:
         await self.database.run(muting.set_required, workspace_id, required, entry)
 
 
-def channel_problem(channel: ChannelInfo | None, bot_user_id: str | None) -> str | None:
-    """Why the app cannot post in this channel and what to do about it, in mrkdwn. None when it can."""
+def channel_problem(channel: ChannelInfo | None, bot_user_id: str | None, scopes: Collection[str]) -> str | None:
+    """
+    Why the app cannot post in this channel and what to do about it, in mrkdwn. None when it can.
+
+    `scopes` are those that the workspace has granted.
+    """
     app = f"<@{bot_user_id}>" if bot_user_id else "the app"
     if channel is None:
         return f"The app cannot see this channel. If it is private, type `/invite` {app} in it, then choose it again."
@@ -178,6 +185,8 @@ def channel_problem(channel: ChannelInfo | None, bot_user_id: str | None) -> str
         return f"{_named(channel)} is archived. Unarchive it, or choose another channel."
     if channel.is_private and not channel.is_member:
         return f"{_named(channel)} is private. Type `/invite` {app} in it, then choose it again."
+    if not channel.is_member and PUBLIC_POSTS not in scopes:
+        return f"The app is not in {_named(channel)}. Type `/invite` {app} in it, then choose it again."
     return None
 
 

@@ -58,7 +58,8 @@ class SignalChannels:
     async def _problem(self, workspace: Workspace, actor: str, signal: Signal, channel_id: str) -> str | None:
         """Why the channel cannot be used. None when it can; then a note in it says what it is for."""
         try:
-            problem = channel_problem(await self.slack.channel(workspace.id, channel_id), workspace.bot_user_id)
+            channel = await self.slack.channel(workspace.id, channel_id)
+            problem = channel_problem(channel, workspace.bot_user_id, workspace.scopes)
             if problem is None:
                 await self.slack.post_notice(workspace.id, channel_id, _first_line(actor, signal))
         except TransientError:

@@ -36,7 +36,6 @@ log = logging.getLogger(__name__)
 
 LEASE_MS = 30_000
 LONGEST_TRY_MS = 3 * 24 * 60 * 60 * 1_000
-SKEW_MS = 24 * 3_600 * 1_000
 """How far Slack's clock may be behind ours when we look for a message by its time. It rarely costs another page."""
 
 MOST_LISTED_PAGES = 3
@@ -187,7 +186,7 @@ class Notices:
         dm = await self.database.run(notices.known_dm, notice.workspace_id, notice.user_id)
         if dm is None:
             raise PermanentError("it may have arrived already, and the app cannot check")
-        return await self.slack.find_post(notice.workspace_id, dm, notice.id, begun_at - SKEW_MS)
+        return await self.slack.find_post(notice.workspace_id, dm, notice.id, begun_at)
 
     def _next_update_at(self, notice: Notice, message: NoticeMessage) -> int | None:
         return None if message.is_final else next_update_at(notice.kind, notice.made_at, self.now())

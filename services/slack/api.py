@@ -11,10 +11,11 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from domain.errors import PermanentError, TransientError, WorkspaceGoneError
+from domain.states import is_person
 from domain.workspace import SlackTeam
 from services.slack.call import body, call, error_code, failure, token_of
 from services.slack.errors import is_absent
-from services.slack.shapes import ChannelInfo, Identity, Json, Posted, SlackUser, text_of
+from services.slack.shapes import ChannelInfo, Identity, Json, Posted, SlackUser, are_after, post_id_of, text_of
 from store.database import Database
 from store.delivery import pauses
 from store.slack import workspaces
@@ -29,6 +30,15 @@ LOOK_AGAIN_SECONDS = 300.0
 
 CALL_MS = 12_000
 """The longest time that a call may take. The session's own timeout is shorter, see CALL_TIMEOUT in app.py."""
+
+HISTORY_PAGE = 15
+"""The most messages that Slack shows to commercial apps outside its Marketplace, and enough to find the last post.
+https://docs.slack.dev/changelog/2025/05/29/tos-updates"""
+
+SKEW_MS = 24 * 60 * 60 * 1000
+"""How far Slack's clock may be behind ours when a message is looked for by its time."""
+
+RECENT_MS = 5 * 60 * 1000
 
 METADATA_TYPE = "job_change_post"
 
@@ -97,36 +107,31 @@ class Slack:
         where = {"channel": posted.channel, "ts": posted.ts}
         return _posted(await self._write(workspace_id, "chat.update", None, text=text, blocks=blocks, **where))
 
-    async def find_post(self, workspace_id: str, channel: str, post_id: str, since_ms: int) -> Posted | None:
+    async def find_post(self, workspace_id: str, channel: str, post_id: str, begun_at: int) -> Posted | None:
         """
-        Return the message that `post` sent with this `post_id`, or None if there is none.
+        Return the message that `post` sent with this `post_id`, or None if it sent none.
 
-        `since_ms` is when to start looking, by Slack's clock. Needs the history scope for this kind of channel, and
-        im:read if `channel` is a user id. Without them, raises PermanentError. https://docs.slack.dev/reference/methods/conversations.history
+        `begun_at` (milliseconds) is when it was first tried. Reads one page, because Slack allows some apps one call a
+        minute with 15 messages. Raises PermanentError if that does not answer it, if `channel` is a user id, or without
+        the history scope for this kind of channel. https://docs.slack.dev/reference/methods/conversations.history
         """
-        if channel.startswith(("U", "W")):
-            direct = await self.direct_channel(workspace_id, channel)
-            if direct is None:  # the post would have opened the conversation
-                return None
-            channel = direct
+        if is_person(channel):
+            raise PermanentError("the app may not look for a direct message without its channel")
         arguments = {
             "channel": channel,
-            "oldest": f"{since_ms / 1000:.6f}",
+            "oldest": f"{(begun_at - SKEW_MS) / 1000:.6f}",
             "inclusive": "true",
             "include_all_metadata": "true",
+            "limit": HISTORY_PAGE,
         }
-        async for messages in self._pages(workspace_id, "conversations.history", "messages", **arguments):
-            for message in messages:
-                if _post_id_of(message) == post_id:
-                    return Posted(channel, text_of(message, "ts"))
-        return None
-
-    async def direct_channel(self, workspace_id: str, user_id: str) -> str | None:
-        """Return the D… id of the app's conversation with this user, None if there is none yet. Needs im:read."""
-        async for channels in self._pages(workspace_id, "conversations.list", "channels", types="im"):
-            for channel in channels:
-                if channel.get("user") == user_id:
-                    return text_of(channel, "id")
+        answer = await self._read(workspace_id, "conversations.history", **arguments) or {}
+        raw = answer.get("messages")
+        messages = [message for message in raw if isinstance(message, dict)] if isinstance(raw, list) else []
+        for message in messages:
+            if post_id_of(message) == post_id:
+                return Posted(channel, text_of(message, "ts"))
+        if answer.get("has_more") is True and are_after(messages, begun_at - RECENT_MS):
+            raise PermanentError("more messages have followed than Slack shows at once")
         return None
 
     async def user_by_email(self, workspace_id: str, email: str) -> SlackUser | None:
@@ -308,9 +313,3 @@ def _object(answer: Json, name: str) -> Json:
     if not isinstance(value, dict):
         raise TransientError(f"Slack's response has no {name}")
     return value
-
-
-def _post_id_of(message: Json) -> object:
-    metadata = message.get("metadata")
-    payload = metadata.get("event_payload") if isinstance(metadata, dict) else None
-    return payload.get("post_id") if isinstance(payload, dict) else None

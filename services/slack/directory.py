@@ -6,9 +6,9 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from domain.errors import PermanentError, TransientError
+from domain.errors import PermanentError, TransientError, UnknownCodeError
 from domain.people import BOT, DEACTIVATED, GUEST, NOT_IN_SLACK, STRANGER, UNKNOWN, Member
 from services.slack.api import Slack
 from services.slack.shapes import SlackUser
@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 
 LOOKUPS_A_MINUTE = 45
 """Slack allows about 50. https://docs.slack.dev/reference/methods/users.lookupByEmail"""
+
+ADMIN_SEEN_MS = 60 * 60 * 1000
+"""How long an admin keeps the Home of an admin while Slack does not answer."""
 
 LOOKUPS_AT_ONCE = 16
 LISTED_PAGES = 15
@@ -44,11 +47,12 @@ def member_of(user: SlackUser) -> Member:
 
 @dataclass(frozen=True)
 class Directory:
-    """Looks up users in Slack and caches them for all replicas. Admin rights are never cached."""
+    """Looks up users in Slack and caches them for all replicas. Admin rights are cached for showing Home only."""
 
     slack: Slack
     database: Database
     now: Callable[[], int]
+    _last_seen_admins: dict[tuple[str, str], int] = field(default_factory=dict, init=False, repr=False)
 
     async def find(self, workspace_id: str, emails: Collection[str]) -> dict[str, Member]:
         """
@@ -67,10 +71,31 @@ class Directory:
     async def is_admin(self, workspace_id: str, user_id: str) -> bool:
         """Ask Slack whether this user is an admin or owner. False if Slack does not respond."""
         try:
-            user = await self.slack.user(workspace_id, user_id)
+            return await self._is_admin_now(workspace_id, user_id)
         except (TransientError, PermanentError) as error:
             log.warning("Could not check whether %s is an admin of %s: %s", user_id, workspace_id, error)
             return False
+
+    async def sees_admin_home(self, workspace_id: str, user_id: str) -> bool:
+        """
+        Whether to show this user the Home of an admin. It decides nothing: each action asks `is_admin`.
+
+        On a busy morning Slack limits how often users are looked up. Then the last answer counts for a while.
+        """
+        key, now = (workspace_id, user_id), self.now()
+        try:
+            is_admin = await self._is_admin_now(workspace_id, user_id)
+        except TransientError:
+            return now - self._last_seen_admins.get(key, now - ADMIN_SEEN_MS) < ADMIN_SEEN_MS
+        except PermanentError:
+            is_admin = False
+        self._last_seen_admins.pop(key, None)
+        if is_admin:
+            self._last_seen_admins[key] = now
+        return is_admin
+
+    async def _is_admin_now(self, workspace_id: str, user_id: str) -> bool:
+        user = await self.slack.user(workspace_id, user_id)
         return user is not None and user.is_admin and member_of(user).problem is None
 
     async def _fetch(self, workspace_id: str, emails: list[str]) -> dict[str, Member]:
@@ -96,7 +121,10 @@ class Directory:
             answers = await asyncio.gather(*(self._look_up_one(workspace_id, email) for email in batch))
             by_email |= dict(zip(batch, answers, strict=True))
             answered = {email: member for email, member in by_email.items() if member.problem != UNKNOWN}
-            await self.database.run(members.cache, workspace_id, answered, self.now())
+            known = {
+                email: member for email, member in answered.items() if member.user_id or member.problem == NOT_IN_SLACK
+            }
+            await self.database.run(members.cache, workspace_id, known, self.now())
             if len(answered) < len(by_email):  # Slack fails or limits the rate, so the rest waits too
                 wait = max(member.retry_after or 0 for member in by_email.values()) or None
                 return by_email | {email: Member(None, UNKNOWN, wait) for email in emails[start + LOOKUPS_AT_ONCE :]}
@@ -108,6 +136,8 @@ class Directory:
                 user = await self.slack.user(workspace_id, email.upper())
             else:
                 user = await self.slack.user_by_email(workspace_id, email)
+        except UnknownCodeError as error:  # it says something about this user, and must not hold back the others
+            return Member(None, f"cannot be looked up in Slack: {error}")
         except TransientError as error:
             return Member(None, UNKNOWN, error.retry_after)
         return Member(None, NOT_IN_SLACK) if user is None else member_of(user)

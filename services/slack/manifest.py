@@ -14,7 +14,10 @@ PLACEHOLDER_URL = "https://example.com"
 
 REASONS = {
     "chat:write": "Send job changes in direct messages and channels.",
-    "chat:write.public": "Post in public channels without being invited first.",
+    "chat:write.public": (
+        "Post in public channels without being invited first. Without this permission, invite the app to each channel"
+        " that it should post in."
+    ),
     "commands": "Answer the command /usergems-status.",
     "users:read": "See who is active, a guest or an admin, so that only the right people are notified.",
     "users:read.email": "Match Salesforce owners to Slack members by email address.",

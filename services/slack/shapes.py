@@ -107,6 +107,18 @@ def text_of(raw: Json, name: str) -> str:
     return value
 
 
+def post_id_of(message: Json) -> object:
+    """Return the id of the post that sent this message, from its metadata."""
+    metadata = message.get("metadata")
+    payload = metadata.get("event_payload") if isinstance(metadata, dict) else None
+    return payload.get("post_id") if isinstance(payload, dict) else None
+
+
+def are_after(messages: list[Json], moment: int) -> bool:
+    """Whether even the oldest of these messages, which are newest first, was sent after this time (milliseconds)."""
+    return bool(messages) and float(text_of(messages[-1], "ts")) * 1000 > moment
+
+
 def _is_admin(raw: Json, team: SlackTeam) -> bool:
     """
     Whether the user is an admin or owner of the workspace or of its organization. False if Slack does not say.

@@ -126,12 +126,14 @@ class AppClient:
         }
         if team.enterprise_id:
             envelope["enterprise_id"] = team.enterprise_id
-        if self.world.app.socket_mode_enabled:
-            reply = await self._send_by_socket("events_api", envelope, extra)
-        else:
-            reply = await self.post(json.dumps(envelope), "application/json", extra)
+        reply = await self.send_event(envelope, extra)
         self.replies.append((event["type"], reply.status))
         return reply
+
+    async def send_event(self, envelope: Json, extra: dict[str, str]) -> Reply:
+        if self.world.app.socket_mode_enabled:
+            return await self._send_by_socket("events_api", envelope, extra)
+        return await self.post(json.dumps(envelope), "application/json", extra)
 
     async def _send_by_socket(self, kind: str, payload: Json, extra: dict[str, str] | None = None) -> Reply:
         retry: Json = {}

@@ -113,7 +113,9 @@ class WebApi:
         if method.needs_token:
             _check_token(request, token)
         workspace = token.installed_in if token else ""
-        seconds = self.limits.seconds_to_wait(name, workspace, method.tier, self.world.now())
+        is_short = name == "conversations.history" and self.world.app.has_short_history
+        tier = 1 if is_short else method.tier
+        seconds = self.limits.seconds_to_wait(name, workspace, tier, self.world.now())
         if seconds:
             raise ApiError("ratelimited", retry_after=seconds)
         if method.scopes:

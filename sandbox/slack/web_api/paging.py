@@ -10,10 +10,10 @@ from sandbox.slack.web_api.calls import ApiError, Call
 T = TypeVar("T")
 
 
-def page(call: Call, items: Sequence[T], default: int, maximum: int = 999) -> tuple[Sequence[T], str]:
-    """The requested page and the cursor of the next one, which is empty on the last page."""
+def page(call: Call, items: Sequence[T], default: int, maximum: int = 999, clamp: int = 999) -> tuple[Sequence[T], str]:
+    """The requested page, with at most `clamp` items, and the cursor of the next one, which is empty on the last."""
     start = _position(call.text("cursor"), len(items))
-    end = start + limit(call, default, maximum)
+    end = start + min(limit(call, default, maximum), clamp)
     return items[start:end], _cursor(end) if end < len(items) else ""
 
 

@@ -205,6 +205,46 @@ async def test_a_home_replaced_in_the_meantime_is_published_from_the_stored_stat
     assert f"Saved. <#{office.wins.id}>" in home
 
 
+async def test_home_is_published_after_the_wait_that_slack_asks_for(office):
+    """On a busy morning, Slack limits how often Home is published. Nobody would publish it later."""
+    office.slack.faults.add("views.publish", retry_after=1)
+
+    assert "home_" in await office.open_home(office.dana)
+    assert len([call for call in office.slack.calls if call.method == "views.publish"]) == 2
+
+
+async def test_home_waits_once_and_not_for_long(office):
+    """A longer wait would show an old state."""
+    office.slack.faults.add("views.publish", retry_after=300)
+
+    assert await office.slack.open_home(office.dana.id) == 200
+    await office.settled()
+
+    assert len([call for call in office.slack.calls if call.method == "views.publish"]) == 1
+
+
+async def test_an_admin_keeps_the_home_of_an_admin_while_slack_limits_lookups(office):
+    """What someone may do is asked each time, though."""
+    before = await office.open_home(office.dana)
+    office.slack.faults.add("users.info", retry_after=30, times=None)
+
+    after = await office.open_home(office.dana)
+    refused = await office.pick(office.dana, CHOOSE, office.wins.id)
+
+    assert "home_" in before
+    assert "home_" in after
+    assert "Only workspace admins and owners" in refused
+    assert (await office.workspace()).default_channel_id is None
+
+
+async def test_an_admin_who_lost_the_role_loses_the_home_at_once(office):
+    """Slack's answer replaces the earlier one."""
+    await office.open_home(office.dana)
+    office.dana.is_admin = False
+
+    assert "home_" not in await office.open_home(office.dana)
+
+
 async def test_a_refused_choice_does_not_stay_in_the_picker(office, clock):
     """Slack shows what was picked as long as the block_id stays the same, so the block gets a new one."""
     archived = office.slack.add_channel(office.team, "old", is_archived=True)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from slack_sdk.oauth.installation_store import Installation
 
 from domain.states import WorkspaceState
+from listeners.http.metrics import Metrics
+from listeners.slack.requests import answer_of
 from tests.listeners.conftest import install
 
 UNINSTALLED = {"type": "app_uninstalled"}
@@ -101,3 +105,28 @@ async def test_an_uninstallation_of_an_unknown_workspace_leaves_the_organization
     await office.settled()
 
     assert await office.installations.bot_token("E0ACME") == token.value
+
+
+async def test_no_later_answer_changes_why_an_uninstalled_workspace_is_gone(office):
+    """Its data may be erased later, and its token is not tried again."""
+    await office.slack.uninstall(office.team.id)
+    await office.settled()
+
+    assert not (await office.workspace()).may_come_back
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"type": "app_rate_limited", "team_id": "T1", "minute_rate_limited": 1518467820, "api_app_id": "A1"},
+        {"type": "event_callback", "team_id": "T1", "event": {"type": "app_rate_limited"}},
+    ],
+)
+async def test_minutes_with_dropped_events_are_counted(office, body):
+    """Slack's documentation has the first form, its recorded payloads have the second."""
+    metrics = Metrics()
+
+    answer = await answer_of(office.bolt, json.dumps(body), metrics, query="", headers={})
+
+    assert answer.status == 200
+    assert "usergems_slack_events_limited_total 1.0" in metrics.exposition(None, 0).decode()

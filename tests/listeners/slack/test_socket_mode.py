@@ -70,6 +70,13 @@ async def test_home_buttons_and_the_slash_command_work_over_socket_mode(connecte
     assert len(office.slack.sockets.acknowledged) == 3
 
 
+async def test_too_many_events_are_acknowledged(connected, caplog):
+    """Slack says that it has dropped events in a body of its own form."""
+    assert await connected.office.slack.limit_events(connected.office.team.id) == 200
+
+    assert "Slack has dropped events" in caplog.text
+
+
 async def test_a_connection_outlives_the_timeout_of_calls(connected):
     """The session's timeout applies to calls, not to a WebSocket."""
     await asyncio.sleep(SHORT.total + 0.2)

@@ -97,3 +97,18 @@ async def test_the_first_message_in_the_channel_says_what_it_gets(acme, preferen
 
     [message] = acme.wins.messages.values()
     assert "gets every job change" in message.text
+
+
+async def test_without_the_optional_permission_the_app_has_to_be_invited(acme, preferences):
+    """Slack would not post in a public channel that the app is not in. The answer says what to do."""
+    public = acme.sandbox.add_channel(acme.team, "deals")
+    token = next(iter(acme.sandbox.world.tokens.values()))
+    token.scopes -= {"chat:write.public"}
+    await acme.database.run(workspaces.change, acme.id, None, scopes=",".join(token.scopes))
+
+    refused = await preferences.choose_default_channel(acme.id, acme.dana.id, public.id, None)
+    await acme.sandbox.invite_bot(public.id)
+    stored = await preferences.choose_default_channel(acme.id, acme.dana.id, public.id, None)
+
+    assert "The app is not in #deals. Type `/invite`" in refused.text
+    assert (refused.stored, stored.stored) == (False, True)

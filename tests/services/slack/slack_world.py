@@ -61,7 +61,7 @@ async def open_slack_workspace(database: Database, clock: Clock) -> AsyncIterato
             name="Acme",
             installer_user_id=dana.id,
             bot_user_id=bot,
-            scopes="chat:write",
+            scopes=",".join(sorted(sandbox.world.tokens[token].scopes)),
             installed_at=clock(),
         ),
     )

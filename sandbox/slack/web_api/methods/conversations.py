@@ -115,7 +115,8 @@ def history(call: Call) -> Json:
     if call.bot.bot_user not in channel.members:
         raise ApiError("not_in_channel")
     messages = [message for message in reversed(channel.messages.values()) if _matches(call, message)]
-    shown, cursor = page(call, messages, default=100)
+    size = 15 if call.world.app.has_short_history else 999
+    shown, cursor = page(call, messages, default=min(100, size), clamp=size)
     with_metadata = call.flag("include_all_metadata")
     answer: Json = {
         "ok": True,
