@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from domain.person_keys import DEFAULT_KEYS, PersonKey
+
 NOT_IN_SLACK = "not_in_slack"
 DEACTIVATED = "deactivated"
 BOT = "bot"
@@ -65,11 +67,18 @@ class OwnerMatching:
     """
     How owners are matched with Slack users beyond their email address.
 
-    `links` has the Slack user of an owner. `alias_domains` maps a domain to the one that Slack may know instead.
-    `denied` has pairs of an owner and the Slack user who reported that the owner is not them.
+    `slack_id_field` of Salesforce's User has a Slack user id, which is tried before any address. `person_keys` are the
+    fields by which the people of job changes are found. `links` has the Slack user of an owner. `alias_domains` maps a
+    domain to the one that Slack may know instead. `denied` has pairs of an owner and the Slack user who reported that
+    the owner is not them.
     """
 
     email_field: str | None = None
     alias_domains: Mapping[str, str] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)
     denied: frozenset[tuple[str, str]] = frozenset()
+    slack_id_field: str | None = None
+    person_keys: tuple[PersonKey, ...] = DEFAULT_KEYS
+
+
+NO_MATCHING = OwnerMatching()

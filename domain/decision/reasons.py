@@ -18,15 +18,18 @@ class Parameters(TypedDict, total=False):
     company: str
     domain: str
     error: str
+    key: str
     kind: str
     label: str
     limit: int
     person: str
+    other: str
     pool: str
     problem: tuple[Reason, ...]
     problems: tuple[Reason, ...]
     recipient: str
     record: str
+    records: str
     role: str
     rule: str
     table: str
@@ -135,10 +138,19 @@ class ReasonCode(StrEnum):
     LEFT_OUT = "left_out", "error"
     SALESFORCE_UNAVAILABLE = "salesforce_unavailable", "error"
 
+    # How the person was found in Salesforce.
+    CONTACT_FOUND = "contact_found", "record", "key"
+    LEAD_FOUND = "lead_found", "record", "key"
+    SEVERAL_CONTACTS = "several_contacts", "limit", "records"
+    CONTACT_OF_EACH_SIDE = "contact_of_each_side", "record", "other"
+    CONTACT_BY_ID = "contact_by_id", "record"
+    CONTACT_MODIFIED_LAST = "contact_modified_last", "record", "key"
+
     # How an owner was matched to a Slack user.
     MATCHED_BY_EMAIL = "matched_by_email"
     MATCHED_BY_FIELD = "matched_by_field"
     MATCHED_BY_ALIAS = "matched_by_alias", "domain"
+    MATCHED_BY_SLACK_ID = "matched_by_slack_id"
     LINKED = "linked"
 
 

@@ -106,9 +106,16 @@ _TEMPLATES: Mapping[ReasonCode, str] = {
     ReasonCode.RULE_NAMES_NOBODY: "the rule names nobody",
     ReasonCode.LEFT_OUT: "{error}",
     ReasonCode.SALESFORCE_UNAVAILABLE: "Salesforce was not available: {error}",
+    ReasonCode.CONTACT_FOUND: "The contact {record} was found by {key}.",
+    ReasonCode.LEAD_FOUND: "The lead {record} was found by {key}.",
+    ReasonCode.SEVERAL_CONTACTS: "{limit} contacts match: {records}.",
+    ReasonCode.CONTACT_OF_EACH_SIDE: "{record} is used for the company left, and {other} for the company joined.",
+    ReasonCode.CONTACT_BY_ID: "{record} is used: the job change names its Salesforce id.",
+    ReasonCode.CONTACT_MODIFIED_LAST: "{record} is used: it matches by {key} and was modified last.",
     ReasonCode.MATCHED_BY_EMAIL: "matched by email",
     ReasonCode.MATCHED_BY_FIELD: "matched by the other email field",
     ReasonCode.MATCHED_BY_ALIAS: "matched by the alias domain {domain}",
+    ReasonCode.MATCHED_BY_SLACK_ID: "matched by the Slack user ID in Salesforce",
     ReasonCode.LINKED: "linked by hand",
 }
 

@@ -22,6 +22,7 @@ TRY, COMPARE = "ownership_try", "ownership_replay"
 JOB_CHANGE, EMAIL, COMPANY = "job_change", "email", "company"
 
 MOST_DIFFERENCES = 30
+MOST_NOTES = 5
 MOST_CONSIDERED = 12
 MOST_RECIPIENTS = 6
 
@@ -80,8 +81,8 @@ def simulated_blocks(simulated: SimulatedJobChange) -> list[Block]:
         lines = ["Checked in this order:", *candidate_lines(considered, MOST_CONSIDERED)]
         blocks.append(section(fit_section([heading, *(lines if considered else ["No candidates to check."])])))
     if decision.notes:
-        names = escape(", ".join(for_reader([note]) for note in decision.notes), 300)
-        blocks.append(context(f"Left out, because the app cannot read it in Salesforce: {names}"))
+        notes = [escape(for_reader([note]), 300) for note in decision.notes[:MOST_NOTES]]
+        blocks.append(context("\n".join(notes)))
     return blocks
 
 

@@ -20,6 +20,7 @@ from listeners.ownership.unmatched_owners_view import (
     MATCHING,
     PEOPLE_FROM,
     SEND,
+    SLACK_ID_FIELD,
     UNLINK,
     UNMATCHED_TITLE,
     UnmatchedOwnersPage,
@@ -106,9 +107,13 @@ async def _match(dialog: Dialog, ownership: OwnershipDialogs) -> None:
         await dialog.show_errors({ALIASES: aliases})
         return
     email_field = (dialog.value_of(EMAIL_FIELD) or "").strip() or None
-    result = await ownership.unmatched.match_by(dialog.workspace_id, dialog.user_id, email_field, aliases)
+    slack_id_field = (dialog.value_of(SLACK_ID_FIELD) or "").strip() or None
+    change = dialog.workspace_id, dialog.user_id, email_field, aliases, slack_id_field
+    result = await ownership.unmatched.match_by(*change)
     if not result.stored:
-        await dialog.show_errors({ALIASES if result.text.startswith("Not a domain") else EMAIL_FIELD: result.text})
+        is_slack_id = slack_id_field is not None and str(slack_id_field) in result.text
+        field = ALIASES if result.text.startswith("Not a domain") else SLACK_ID_FIELD if is_slack_id else EMAIL_FIELD
+        await dialog.show_errors({field: result.text})
         return
     note = f":white_check_mark: {result.text} New job changes are matched this way."
     await dialog.show(await _page(dialog.workspace_id, ownership, shown_after(dialog.view), note))

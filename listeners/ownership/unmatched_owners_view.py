@@ -16,7 +16,7 @@ from services.slack.mrkdwn import escape
 UNMATCHED_TITLE = "Unmatched owners"
 LINK, UNLINK, SEND, DISMISS = "ownership_link", "ownership_unlink", "ownership_tell", "ownership_forget"
 PEOPLE_FROM, MATCHING = "ownership_people_from", "ownership_matching"
-EMAIL_FIELD, ALIASES = "email_field", "alias_domains"
+EMAIL_FIELD, ALIASES, SLACK_ID_FIELD = "email_field", "alias_domains", "slack_id_field"
 
 A_PAGE = 15
 """Owners on a page: a view holds 100 blocks, including the linked owners."""
@@ -138,9 +138,16 @@ def _links(links: Sequence[tuple[OwnerLink, int]]) -> list[Block]:
 
 def _matching(matching: OwnerMatching) -> list[Block]:
     field = {"type": "plain_text_input", "action_id": EMAIL_FIELD, "max_length": 80}
+    slack_id = {"type": "plain_text_input", "action_id": SLACK_ID_FIELD, "max_length": 80}
     aliases = {"type": "plain_text_input", "action_id": ALIASES, "multiline": True, "max_length": LONGEST_ALIASES}
     typed = alias_lines(matching.alias_domains)[:LONGEST_ALIASES]
     return [
+        _input(
+            SLACK_ID_FIELD,
+            "Slack user ID field of the Salesforce User",
+            slack_id | ({"initial_value": matching.slack_id_field} if matching.slack_id_field else {}),
+            "Checked before the email address, such as Slack_User_ID__c.",
+        ),
         _input(
             EMAIL_FIELD,
             "Another email field of the Salesforce User",

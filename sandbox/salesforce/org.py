@@ -26,6 +26,7 @@ class Org:
         self.id = new_id("00D", 1)
         self._sobjects = {sobject.name.lower(): sobject for sobject in STANDARD}
         self._records: dict[str, dict[str, Record]] = {sobject.name: {} for sobject in STANDARD}
+        self._deleted: dict[str, dict[str, Record]] = {}
         self._numbers = itertools.count(1)
         self._hidden_fields: set[tuple[str, str]] = set()
         self._hidden_records: set[str] = set()
@@ -144,9 +145,10 @@ class Org:
     def readable_fields(self, sobject: SObject) -> list[Field]:
         return [field for field in sobject.fields if self.is_visible_field(sobject, field)]
 
-    def rows(self, sobject: SObject) -> Iterator[Record]:
-        """The visible records in order of creation."""
-        for record_id, record in self._records[sobject.name].items():
+    def rows(self, sobject: SObject, *, with_deleted: bool = False) -> Iterator[Record]:
+        """The visible records in order of creation, then those in the recycle bin."""
+        deleted = self._deleted.get(sobject.name, {}) if with_deleted else {}
+        for record_id, record in [*self._records[sobject.name].items(), *deleted.items()]:
             if self._is_shared(sobject, record_id, record):
                 yield record
 
@@ -211,7 +213,27 @@ class Org:
         record, definition = self.stored(record_id), self.sobject_of(record_id)
         if record is None or definition is None:
             raise not_found()
-        del self._records[definition.name][str(record["Id"])]
+        removed = self._records[definition.name].pop(str(record["Id"]))
+        removed["IsDeleted"] = True
+        self._deleted.setdefault(definition.name, {})[str(record["Id"])] = removed
+
+    def merge(self, main_id: str, victim_id: str) -> None:
+        """Merge a record into another of its object: it is deleted, and refers to the one that is left.
+
+        https://developer.salesforce.com/docs/platform/api/guide/sforce-api-calls-merge.html
+        """
+        main, victim = self.stored(main_id), self.stored(victim_id)
+        if main is None or victim is None:
+            raise not_found()
+        self.delete(victim_id)
+        victim["MasterRecordId"] = main["Id"]
+
+    def convert(self, lead_id: str, contact_id: str) -> None:
+        """Convert a lead into a contact.
+
+        https://developer.salesforce.com/docs/platform/object-reference/guide/sforce-api-objects-lead.html
+        """
+        self.update(lead_id, IsConverted=True, ConvertedContactId=contact_id)
 
     def timestamp(self) -> str:
         """The current time in Salesforce's format: `2026-11-20T09:30:00.000+0000`."""

@@ -66,7 +66,7 @@ class RestApi:
         routes: dict[str, Callable[[Request, str, list[str]], Answer]] = {
             "": self._resources,
             "query": self._query,
-            "queryAll": self._query,
+            "queryAll": self._query_all,
             "sobjects": self._sobjects,
             "limits": self._limits,
             "composite": self._collection,
@@ -84,7 +84,14 @@ class RestApi:
         daily = {"Max": self.api_limit, "Remaining": max(0, self.api_limit - self.api_used)}
         return Answer(200, {"DailyApiRequests": daily})
 
-    def _query(self, request: Request, version: str, rest: list[str]) -> Answer:
+    def _query_all(self, request: Request, version: str, rest: list[str]) -> Answer:
+        """A query that also returns records that were deleted by themselves or by a merge.
+
+        https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_queryall.htm
+        """
+        return self._query(request, version, rest, with_deleted=True)
+
+    def _query(self, request: Request, version: str, rest: list[str], *, with_deleted: bool = False) -> Answer:
         allow_methods(request, "GET")
         if rest:
             return self._next_page(rest[0], version)
@@ -95,7 +102,7 @@ class RestApi:
         for record_id in self.refused_ids:
             if record_id in request.params["q"]:
                 raise malformed_id(record_id if self.names_refused_ids else "")
-        select, query = Select(self.org, version), parse(request.params["q"])
+        select, query = Select(self.org, version, with_deleted), parse(request.params["q"])
         try:
             if not query.fields:
                 return Answer(200, {"totalSize": select.count(query), "done": True, "records": []})

@@ -22,6 +22,7 @@ from services.messages.notices import Notices
 from services.ownership.choice.case import Case, segments_of
 from services.ownership.choice.decide import BatchDecision, Choice, WaitingForSlack
 from services.ownership.choice.delivery_plan import decision_of, missed_job_changes, plan_deliveries
+from services.ownership.choice.person_notes import person_notes
 from services.ownership.decider import Decider, Rules, case_of
 from services.ownership.rules.owner_sources import Side
 from services.retry import backoff_ms
@@ -212,7 +213,7 @@ def _routed(
     job_change_id: str, case: Case, choice: Choice, workspace: Workspace, rules: Rules, looked_up: LookUp
 ) -> Routed:
     plan = plan_deliveries(job_change_id, choice, workspace, case.change.signal)
-    decision = decision_of(choice, plan, rules.version, looked_up.notes)
+    decision = decision_of(choice, plan, rules.version, [*looked_up.notes, *person_notes(case)])
     decision = decision.with_records(
         [_segments(case, side.side, rules) for side in choice.choices],
         _links(case.records or PersonRecords(), looked_up.base_url),

@@ -104,9 +104,9 @@ class Decider:
         required = rules[0].required
         for more in rules[1:]:
             required = combine(required, more.required)
-        sobjects = [*required.fields, *(["User"] if required.email_field else [])]
+        sobjects = [*required.fields, *(["User"] if required.email_field or required.slack_id_field else [])]
         required, unreadable = without_unreadable(required, await self.schemas.readable(workspace_id, sobjects))
-        lookups = [lookup_of(key, change, companies=required.companies) for key, change in changes.items()]
+        lookups = [lookup_of(key, change, required) for key, change in changes.items()]
         records = await self.salesforce.find_people(workspace_id, lookups, required)
         return records, unreadable | frozenset(records.unreadable if records else ())
 
@@ -177,7 +177,7 @@ def _state_and_accounts(
 def _ready(version: int, prepared: PreparedRules, stored: OwnerMatching, muted: frozenset[str]) -> Rules:
     matching = Matching(stored.links, stored.email_field, stored.alias_domains, stored.denied)
     segments = used_segments(prepared.rule_set, [segment for segment in SEGMENTS if segment in muted])
-    required = required_records(prepared.rule_set, stored.email_field, segments)
+    required = required_records(prepared.rule_set, stored, segments)
     return Rules(version, prepared, matching, required, segments)
 
 

@@ -17,6 +17,7 @@ from services.intake.files.rows import open_rows
 from services.intake.senders.row_mapping import RowMapping
 from services.ownership.choice.decide import WaitingForSlack
 from services.ownership.choice.delivery_plan import decision_of, plan_deliveries
+from services.ownership.choice.person_notes import person_notes
 from services.ownership.decider import Decider, Rules, case_of
 from services.ownership.rules.rule_set import RuleSet
 from services.ownership.simulation_report import Difference, SimulatedJobChange, SimulationReport
@@ -114,14 +115,15 @@ class Simulation:
                         simulated.append(SimulatedJobChange(key, change, waits=True))
                         continue
                     plan = plan_deliveries(key, choice, workspace, change.signal)
-                    record = decision_of(choice, plan, rule_set.version, _left_out(unreadable))
+                    notes = [*_left_out(unreadable), *person_notes(cases[key])]
+                    record = decision_of(choice, plan, rule_set.version, notes)
                     reasons = plan.reasons or record.reasons
                     simulated.append(SimulatedJobChange(key, change, plan.deliveries, reasons, record))
         return results
 
 
 def _left_out(unreadable: Collection[str]) -> Iterator[Reason]:
-    return (ReasonCode.LEFT_OUT.of(error=name) for name in sorted(unreadable))
+    return (ReasonCode.LEFT_OUT.of(error=f"{name} cannot be read in Salesforce") for name in sorted(unreadable))
 
 
 def _outcome(simulated: SimulatedJobChange) -> tuple[bool, frozenset[tuple[str, str]]]:

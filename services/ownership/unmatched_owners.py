@@ -79,17 +79,24 @@ class UnmatchedOwners:
         return await self.database.run(owners.unlink, workspace_id, owner_key(owner) or owner, change)
 
     async def match_by(
-        self, workspace_id: str, actor: str, email_field: str | None, alias_domains: Mapping[str, str]
+        self,
+        workspace_id: str,
+        actor: str,
+        email_field: str | None,
+        alias_domains: Mapping[str, str],
+        slack_id_field: str | None = None,
     ) -> LinkResult:
-        """Set how all owners are matched: another email field of User, and alias domains."""
+        """Set how all owners are matched: a field of User with a Slack user id or email address, and alias domains."""
         aliases = {domain.strip().lower(): alias.strip().lower() for domain, alias in alias_domains.items()}
         if invalid := [domain for pair in aliases.items() for domain in pair if not _DOMAIN.fullmatch(domain)]:
             return LinkResult(False, f"Not a domain: {', '.join(invalid)}.")
-        if email_field and (problem := await self._field_problem(workspace_id, email_field)):
-            return LinkResult(False, problem)
+        for field in filter(None, (slack_id_field, email_field)):
+            if problem := await self._field_problem(workspace_id, field):
+                return LinkResult(False, problem)
         detail = f"email field {email_field or 'Email'}, {len(aliases)} alias domains"
+        detail += f", Slack user ID in {slack_id_field}" if slack_id_field else ""
         change = AuditEntry(self.now(), actor, f"{ACTION}: matching changed", detail)
-        await self.database.run(owners.match_by, workspace_id, email_field, aliases, change)
+        await self.database.run(owners.match_by, workspace_id, email_field, aliases, slack_id_field, change)
         return LinkResult(True, "Saved.")
 
     async def send_missed(self, workspace_id: str, actor: str, owner: str) -> int:
@@ -116,15 +123,15 @@ class UnmatchedOwners:
         )
         await self.database.run(audit.record, workspace_id, change)
 
-    async def _field_problem(self, workspace_id: str, email_field: str) -> str | None:
-        if not _FIELD.fullmatch(email_field):
-            return f"{email_field} is not the name of a field."
+    async def _field_problem(self, workspace_id: str, name: str) -> str | None:
+        if not _FIELD.fullmatch(name):
+            return f"{name} is not the name of a field."
         try:
             readable = await self.schemas.readable(workspace_id, ["User"])
         except PermanentError as error:
             return f"Salesforce did not answer: {error}."
-        if "User" in readable and email_field.lower() not in readable["User"]:
-            return f"User.{email_field} does not exist in Salesforce, or the app may not read it."
+        if "User" in readable and name.lower() not in readable["User"]:
+            return f"User.{name} does not exist in Salesforce, or the app may not read it."
         return None
 
 

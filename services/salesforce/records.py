@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
+from domain.person_keys import DEFAULT_KEYS, PersonKey
+
 Value = str | float | bool | None
 Fields = Mapping[str, Value]
 """The fields of a record that rules name, by API name in lower case. Fields that could not be read are missing."""
@@ -23,8 +25,8 @@ class SalesforceUser:
     """
     An owner, which is a user or a queue. A queue's email address is never that of a person.
 
-    `alternate` is the address in a further field that the workspace has chosen. `manager` is None if there is none or
-    it was not queried.
+    `alternate` is the address, and `slack_id` the Slack user, in further fields that the workspace has chosen.
+    `manager` is None if there is none or it was not queried.
     """
 
     id: str
@@ -33,6 +35,7 @@ class SalesforceUser:
     is_active: bool
     kind: Literal["user", "queue"] = "user"
     alternate: str | None = None
+    slack_id: str | None = None
     manager: SalesforceUser | None = None
 
 
@@ -108,12 +111,20 @@ NO_COMPANY = CompanyLookup()
 
 @dataclass(frozen=True)
 class PersonLookup:
-    """What to look up for one job change. `key` identifies its answer."""
+    """
+    What to look up for one job change. `key` identifies its answer.
+
+    `linkedin_url` is in canonical form. `custom` has what the sender put into fields of its own, by names such as
+    `custom.person_id`. `past_contact_id` is the person's contact at the company left.
+    """
 
     key: str
     contact_id: str | None = None
     lead_id: str | None = None
     emails: tuple[str, ...] = ()
+    linkedin_url: str | None = None
+    custom: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    past_contact_id: str | None = None
     account_ids: tuple[str, ...] = ()
     opportunity_id: str | None = None
     past: CompanyLookup = NO_COMPANY
@@ -126,7 +137,8 @@ class PersonRecords:
     The records found for one lookup. `accounts` are by the ids in the lookup.
 
     `past_account` and `current_account` are those of the two companies, if rules need them. `contacts` has every
-    contact with the id or an email address of the person, including `contact`.
+    contact with the id or a key of the person, including `contact`. `past_contact` is the one that the sender named as
+    that of the company left. `found_by` and `lead_found_by` say by what the contact and the lead were found.
     """
 
     contact: Contact | None = None
@@ -136,6 +148,9 @@ class PersonRecords:
     contacts: tuple[Contact, ...] = ()
     past_account: Account | None = None
     current_account: Account | None = None
+    past_contact: Contact | None = None
+    found_by: str | None = None
+    lead_found_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -144,7 +159,8 @@ class RequiredRecords:
     What rules need from Salesforce beyond a person's contact, account and lead.
 
     `fields` has the API names that rules read, by object. `user_ids` are the users that rules name. `email_field` is a
-    field of User with another email address. `account_roles` and `opportunity_roles` are team roles as in the rules.
+    field of User with another email address, `slack_id_field` one with a Slack user id. `person_keys` are the fields by
+    which people are found, in order. `account_roles` and `opportunity_roles` are team roles as in the rules.
     """
 
     fields: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
@@ -157,11 +173,13 @@ class RequiredRecords:
     managers: bool = False
     user_ids: frozenset[str] = frozenset()
     email_field: str | None = None
+    slack_id_field: str | None = None
+    person_keys: tuple[PersonKey, ...] = DEFAULT_KEYS
 
     @property
     def users(self) -> bool:
         """Whether users must be queried by their ids."""
-        return bool(self.user_fields or self.managers or self.user_ids or self.email_field)
+        return bool(self.user_fields or self.managers or self.user_ids or self.email_field or self.slack_id_field)
 
 
 NOTHING_REQUIRED = RequiredRecords()

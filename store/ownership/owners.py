@@ -12,6 +12,7 @@ from domain.decision.reasons import legacy
 from domain.decision.sentences import for_reader
 from domain.delivery import MissedJobChange, NewDelivery, TraceStep
 from domain.people import OwnerLink, OwnerMatching, UnmatchedOwner
+from domain.person_keys import DEFAULT_KEYS, PersonKey, key_lines, parse_keys
 from domain.states import Role, Step
 from store import audit
 from store.database import insert_missing, put
@@ -27,9 +28,7 @@ from store.schema import (
     ownership_unmatched,
 )
 
-_matching = select(ownership_matching.c.email_field, ownership_matching.c.alias_domains).where(
-    ownership_matching.c.workspace_id == bindparam("of_workspace")
-)
+_matching = select(ownership_matching).where(ownership_matching.c.workspace_id == bindparam("of_workspace"))
 _links = (
     select(*(ownership_links.c[name] for name in OwnerLink.__dataclass_fields__))
     .where(ownership_links.c.workspace_id == bindparam("of_workspace"))
@@ -53,8 +52,17 @@ def matching(connection: Connection, workspace_id: str) -> OwnerMatching:
     rows = connection.execute(_links_and_denials, {"of_workspace": workspace_id}).all()
     links = {link.owner: link.user_id for link in rows if not link.is_denied}
     denied = frozenset((denial.owner, denial.user_id) for denial in rows if denial.is_denied)
-    domains = json.loads(row.alias_domains) if row else {}
-    return OwnerMatching(row.email_field if row else None, domains, links, denied)
+    if row is None:
+        return OwnerMatching(links=links, denied=denied)
+    keys = parse_keys(row.person_keys or "")
+    return OwnerMatching(
+        email_field=row.email_field,
+        alias_domains=json.loads(row.alias_domains),
+        links=links,
+        denied=denied,
+        slack_id_field=row.slack_id_field,
+        person_keys=DEFAULT_KEYS if isinstance(keys, str) else keys,
+    )
 
 
 def match_by(
@@ -62,11 +70,20 @@ def match_by(
     workspace_id: str,
     email_field: str | None,
     alias_domains: Mapping[str, str],
+    slack_id_field: str | None,
     change: AuditEntry,
 ) -> None:
-    """Set how owners are matched: another email field of User, and alias domains."""
-    values = {"email_field": email_field, "alias_domains": json.dumps(dict(alias_domains))}
+    """Set how owners are matched: fields of User with a Slack user id or another email address, and alias domains."""
+    values: dict[str, object] = {"email_field": email_field, "alias_domains": json.dumps(dict(alias_domains))}
+    values["slack_id_field"] = slack_id_field
     put(connection, ownership_matching, values | {"workspace_id": workspace_id}, "workspace_id")
+    audit.record(connection, workspace_id, change)
+
+
+def find_people_by(connection: Connection, workspace_id: str, keys: Sequence[PersonKey], change: AuditEntry) -> None:
+    """Set the fields by which the people of job changes are found."""
+    values = {"workspace_id": workspace_id, "person_keys": key_lines(keys)}
+    put(connection, ownership_matching, values, "workspace_id")
     audit.record(connection, workspace_id, change)
 
 

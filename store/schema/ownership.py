@@ -37,7 +37,7 @@ ownership_matching = Table(  # how owners are matched with Slack users, besides 
         "alias_domains", Text, nullable=False, server_default="{}"
     ),  # JSON: a domain, and the one that is used in Slack
     Column("slack_id_field", Text),  # a field of User with a Slack user id; null: none
-    Column("person_keys", Text),  # JSON: the fields that people are found by, in order; null: only by email
+    Column("person_keys", Text),  # the fields that people are found by, one a line; null: only by email
 )
 
 ownership_links = Table(  # owners whom an admin has matched with a Slack user by hand

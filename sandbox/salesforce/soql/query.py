@@ -19,6 +19,7 @@ class Select:
 
     org: Org
     version: str
+    with_deleted: bool = False
 
     def count(self, query: Query) -> int:
         return len(self._matching(query))
@@ -37,7 +38,7 @@ class Select:
     def _matching(self, query: Query) -> list[Record]:
         sobject = self.org.sobject(query.source)
         matches = self._condition(sobject, query.where) if query.where else lambda _: True
-        records = [record for record in self.org.rows(sobject) if matches(record)]
+        records = [record for record in self.org.rows(sobject, with_deleted=self.with_deleted) if matches(record)]
         for order in reversed(query.order):
             records = self._sorted(sobject, records, order)
         end = None if query.limit is None else query.offset + query.limit

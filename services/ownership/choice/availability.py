@@ -37,7 +37,8 @@ class Matching:
         if linked_user := next((self.links[key] for key in keys if key in self.links), None):
             return [linked_user.lower()]
         addresses = [key for key in keys if "@" in key]
-        return list(dict.fromkeys([*addresses, *self._aliases(addresses)]))
+        slack_id = _slack_id_of(candidate)
+        return list(dict.fromkeys([*([slack_id] if slack_id else []), *addresses, *self._aliases(addresses)]))
 
     def describe(self, candidate: Candidate, address: str) -> Reason | None:
         """
@@ -46,6 +47,8 @@ class Matching:
         It does not contain the address itself, because decisions are kept after people are erased.
         """
         user, keys = candidate.user, _link_keys(candidate)
+        if address == _slack_id_of(candidate) and address not in map(str.lower, self.links.values()):
+            return ReasonCode.MATCHED_BY_SLACK_ID.of()
         if "@" not in address:
             return ReasonCode.LINKED.of() if keys else None
         if address not in keys:
@@ -63,6 +66,12 @@ class Matching:
             local, _, domain = address.rpartition("@")
             if domain in self.alias_domains:
                 yield f"{local}@{self.alias_domains[domain]}"
+
+
+def _slack_id_of(candidate: Candidate) -> str | None:
+    """The Slack user id in the field of the Salesforce user that the workspace has chosen, in lower case."""
+    slack_id = (candidate.user.slack_id or "").strip() if candidate.user else ""
+    return slack_id.lower() if is_slack_user(slack_id) else None
 
 
 def _link_keys(candidate: Candidate) -> list[str]:

@@ -21,6 +21,7 @@ from services.salesforce.records import (
     Opportunity,
     PersonLookup,
     PersonRecords,
+    RequiredRecords,
     SalesforceUser,
 )
 
@@ -104,19 +105,24 @@ def sides_of(change: JobChange) -> tuple[Side, ...]:
     return tuple(side for side, holds in sides if holds)
 
 
-def lookup_of(key: str, change: JobChange, *, companies: bool) -> PersonLookup:
+def lookup_of(key: str, change: JobChange, required: RequiredRecords) -> PersonLookup:
     """
     What to look up in Salesforce for a job change.
 
-    With `companies`, the accounts of both companies are looked up by id, domain and name; without it, only by id.
+    If rules require companies, the accounts of both are looked up by id, domain and name; otherwise only by id.
     """
     ids = change.salesforce
-    find = _company_lookup if companies else _company_id_only
+    find = _company_lookup if required.companies else _company_id_only
+    kinds = {key.kind for key in required.person_keys}
+    custom = {f"custom.{name}": value for name, value in change.custom.items() if f"custom.{name}" in kinds}
     return PersonLookup(
         key=key,
         contact_id=ids.contact_id,
         lead_id=ids.lead_id,
         emails=tuple(change.person.emails),
+        linkedin_url=change.person.linkedin_url,
+        custom={name: str(value) for name, value in custom.items() if isinstance(value, str | int) and value},
+        past_contact_id=ids.past_contact_id,
         past=find(change.previous.company),
         current=find(change.current.company),
     )
@@ -213,6 +219,8 @@ def _contact(change: JobChange, records: PersonRecords, side: Side | None) -> Co
     ]
     if side == "current":
         return records.contact if records.contact in at_current else next(iter(at_current), None)
-    if records.contact in at_current and change.salesforce.contact_id is None:
-        return next((contact for contact in records.contacts if contact not in at_current), records.contact)
+    if records.past_contact is not None and records.past_contact not in at_current:
+        return records.past_contact
+    if records.contact in at_current:  # the contact at the company joined is never the one of the company left
+        return next((contact for contact in records.contacts if contact not in at_current), None)
     return records.contact

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from domain.people import NO_MATCHING, OwnerMatching
 from services.ownership.rules.owner_sources import (
     Manager,
     Mapped,
@@ -32,13 +33,13 @@ def used_segments(rules: RuleSet, muted: Collection[Segment]) -> frozenset[Segme
 
 
 def required_records(
-    rules: RuleSet, email_field: str | None = None, muted: Collection[Segment] = ()
+    rules: RuleSet, matching: OwnerMatching = NO_MATCHING, muted: Collection[Segment] = ()
 ) -> RequiredRecords:
     """
     What to query for the rules in force.
 
-    `email_field` of User is read in addition to `Email`, for matching with Slack. `muted` are the account segments that
-    a member has muted.
+    `matching` has the fields by which owners are matched with Slack users, and people are found. `muted` are the
+    account segments that a member has muted.
     """
     in_force = rules.in_force
     sources = [source for rule in in_force for source in _sources(rule)]
@@ -61,7 +62,12 @@ def required_records(
         managers=any(isinstance(source, Manager) for rule in in_force for source in rule.tell),
         user_ids=frozenset(filter(is_salesforce_user, _named_people(rules, sources))),
     )
-    return replace(required, email_field=email_field)
+    return replace(
+        required,
+        email_field=matching.email_field,
+        slack_id_field=matching.slack_id_field,
+        person_keys=matching.person_keys,
+    )
 
 
 def combine(first: RequiredRecords, second: RequiredRecords) -> RequiredRecords:
@@ -78,6 +84,8 @@ def combine(first: RequiredRecords, second: RequiredRecords) -> RequiredRecords:
         managers=first.managers or second.managers,
         user_ids=first.user_ids | second.user_ids,
         email_field=first.email_field or second.email_field,
+        slack_id_field=first.slack_id_field or second.slack_id_field,
+        person_keys=first.person_keys,
     )
 
 
@@ -95,11 +103,15 @@ def without_unreadable(
         readable_names = readable.get(sobject)
         fields[sobject] = frozenset(name for name in names if readable_names is None or name.lower() in readable_names)
         dropped |= {f"{sobject}.{name}".lower() for name in names - fields[sobject]}
-    email_field, user_fields = required.email_field, readable.get("User")
-    if email_field and user_fields is not None and email_field.lower() not in user_fields:
-        email_field = None
-        dropped.add(f"user.{required.email_field}".lower())
-    return replace(required, fields=fields, email_field=email_field), frozenset(dropped)
+    kept: dict[str, str | None] = {}
+    user_fields = readable.get("User")
+    for setting, name in (("email_field", required.email_field), ("slack_id_field", required.slack_id_field)):
+        is_readable = name is None or user_fields is None or name.lower() in user_fields
+        kept[setting] = name if is_readable else None
+        dropped |= set() if is_readable else {f"user.{name}".lower()}
+    return replace(
+        required, fields=fields, email_field=kept["email_field"], slack_id_field=kept["slack_id_field"]
+    ), frozenset(dropped)
 
 
 def _sources(rule: Rule) -> Iterator[Source]:

@@ -197,7 +197,11 @@ class SalesforceClient:
         """Send the queries in the body, where they may be longer than in a URL."""
         data = f"/services/data/v{self.salesforce.sf_version}/"
         subrequests = [
-            {"method": "GET", "url": f"{data}query?q={url_encoded(query.soql)}", "referenceId": f"q{number}"}
+            {
+                "method": "GET",
+                "url": f"{data}{_resource(query)}",
+                "referenceId": f"q{number}",
+            }
             for number, query in enumerate(queries)
         ]
         body = {"allOrNone": False, "compositeRequest": subrequests}
@@ -209,7 +213,7 @@ class SalesforceClient:
     def _answer(self, query: RecordQuery) -> _Answer:
         try:
             # The library's own paging is not used: it sends our session to whatever address the answer names.
-            page = self.salesforce.restful(f"query?q={url_encoded(query.soql)}", **_REQUEST_OPTIONS)
+            page = self.salesforce.restful(_resource(query), **_REQUEST_OPTIONS)
         except SalesforceError as error:
             if error.status != 400:
                 raise
@@ -288,6 +292,11 @@ def _refuses_composite(error: SalesforceError) -> bool:
     """Whether the resource itself is not available. Errors of the queries are inside the answer."""
     is_refused = error.status == 400 and isinstance(refusal(400, error.content), PermanentError)
     return is_refused or error.status in _NO_COMPOSITE
+
+
+def _resource(query: RecordQuery) -> str:
+    """https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_queryall.htm"""
+    return f"{'queryAll' if query.with_deleted else 'query'}?q={url_encoded(query.soql)}"
 
 
 def _records(page: Mapping[str, Any]) -> list[Row]:

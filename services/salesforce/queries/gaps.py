@@ -41,6 +41,7 @@ class Gaps:
     now: Callable[[], int]
     _hidden: dict[tuple[str, str], int] = field(default_factory=dict, init=False)
     _unsearchable: dict[tuple[str, str], int] = field(default_factory=dict, init=False)
+    _slow_patterns: dict[tuple[str, str], int] = field(default_factory=dict, init=False)
     _gaps: dict[str, Gap] = field(default_factory=dict, init=False)
 
     @property
@@ -56,14 +57,15 @@ class Gaps:
     def begin_batch(self) -> None:
         """Forget what is an hour old, and what was only true for the last batch."""
         now = self.now()
-        for known in (self._hidden, self._unsearchable):
+        for known in (self._hidden, self._unsearchable, self._slow_patterns):
             for key in [key for key, expires_at in known.items() if expires_at <= now]:
                 del known[key]
         self._gaps = {key: gap for key, gap in self._gaps.items() if gap.lasts and gap.expires_at > now}
 
     def readable(self, query: RecordQuery) -> RecordQuery | None:
         """Return the query without what cannot be read, or None if nothing is left to ask."""
-        if (query.sobject.lower(), query.by.lower()) in self._unsearchable:
+        field = query.sobject.lower(), query.by.lower()
+        if field in self._unsearchable or (query.is_pattern and field in self._slow_patterns):
             return None
         return query.without(frozenset(self._hidden))
 
@@ -73,7 +75,9 @@ class Gaps:
 
     def skip_slow(self, query: RecordQuery) -> None:
         text = f"{query.question} could not be looked up, because Salesforce took too long"
-        self._add(query.name, text, lasts=False)
+        if query.is_pattern:  # a table that is too large to be searched stays so
+            self._slow_patterns[query.sobject.lower(), query.by.lower()] = self.now() + EXPIRES_MS
+        self._add(query.name, text, lasts=query.is_pattern)
 
     def after_refusal(self, query: RecordQuery, status: int, body: object) -> list[RecordQuery]:
         """

@@ -14,7 +14,14 @@ from domain.errors import PermanentError, TransientError
 from services.measures import UNMEASURED, Measures
 from services.salesforce.moved_orgs import MovedOrgs, SessionEndedError, UnreachableError
 from services.salesforce.queries.rows import AccountDetails, people, users, with_account_details
-from services.salesforce.queries.statements import RecordQuery, Row, account_queries, person_queries, user_queries
+from services.salesforce.queries.statements import (
+    RecordQuery,
+    Row,
+    account_queries,
+    follow_up_queries,
+    person_queries,
+    user_queries,
+)
 from services.salesforce.records import (
     NOTHING_REQUIRED,
     Account,
@@ -39,6 +46,9 @@ DEADLINE_SECONDS = 90.0
 """For all calls of one batch together, so that a very slow answer cannot hold it up for ever."""
 
 THREADS = 16
+
+MOST_FOLLOW_UPS = 3
+"""Rounds in which merged records and converted leads are followed. Most batches need none."""
 
 
 def _threads() -> ThreadPoolExecutor:
@@ -189,7 +199,8 @@ def _run_queries(
     is_sandbox: bool,
 ) -> tuple[BatchRecords, Sequence[str]]:
     """
-    Query in at most three rounds, each for all lookups: people, details of their accounts, users.
+    Query in a constant number of rounds, each for all lookups: people, what their records lead to, details of their
+    accounts, users.
 
     Also return the names of what cannot be read until an admin does something about it.
     """
@@ -199,14 +210,15 @@ def _run_queries(
         rows = client.rows(queries)
         return {kind: list(map(_real_addresses, found)) for kind, found in rows.items()} if is_sandbox else rows
 
-    records_by_key = people(lookups, rows_of(queries))
+    rows = _with_followed(rows_of, rows_of(queries), queries, lookups, required)
+    records_by_key = people(lookups, rows, required.person_keys)
     account_ids = {account.id for account in _accounts(records_by_key.values())}
     if for_accounts := account_queries(account_ids, required):
         details = AccountDetails.of(rows_of(for_accounts))
         records_by_key = {key: with_account_details(records, details) for key, records in records_by_key.items()}
     users_by_id = {}
     if required.users and (for_users := user_queries(_user_ids(records_by_key.values(), required), required)):
-        users_by_id = users(rows_of(for_users).get("User", []), required.email_field)
+        users_by_id = users(rows_of(for_users).get("User", []), required.email_field, required.slack_id_field)
     batch = BatchRecords(records_by_key, users_by_id, client.gaps.texts, client.session.instance_url)
     return batch, client.gaps.lasting
 
@@ -221,6 +233,24 @@ def _real_addresses(row: Any) -> Any:
     return row.removesuffix(".invalid") if is_address else row
 
 
+def _with_followed(
+    read: Callable[[Sequence[RecordQuery]], dict[str, list[Row]]],
+    rows: dict[str, list[Row]],
+    queries: Sequence[RecordQuery],
+    lookups: Sequence[PersonLookup],
+    required: RequiredRecords,
+) -> dict[str, list[Row]]:
+    """The rows, and those that they lead to: what records were merged into, and contacts that leads became."""
+    for _ in range(MOST_FOLLOW_UPS):
+        more = [query for query in follow_up_queries(lookups, rows, required) if query not in queries]
+        followed = read(more) if more else {}
+        if not any(followed.values()):
+            break
+        queries = [*queries, *more]
+        rows = {kind: [*rows.get(kind, ()), *followed.get(kind, ())] for kind in {*rows, *followed}}
+    return rows
+
+
 def _accounts(people: Iterable[PersonRecords]) -> Iterator[Account]:
     for records in people:
         accounts = [contact.account for contact in records.contacts]
@@ -232,7 +262,7 @@ def _user_ids(people: Iterable[PersonRecords], required: RequiredRecords) -> set
     ids = set(required.user_ids)
     for records in people:
         ids |= set(_lookup_field_values(records, required.user_fields))
-        if required.managers or required.email_field:
+        if required.managers or required.email_field or required.slack_id_field:
             ids |= set(_owners(records))
     return ids
 

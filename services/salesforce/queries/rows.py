@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from domain.person_keys import DEFAULT_KEYS, PersonKey
+from services.salesforce.queries.person_index import PersonFinder
 from services.salesforce.records import (
     Account,
     CompanyLookup,
@@ -35,39 +37,51 @@ OPPORTUNITIES: Mapping[str, str] = {
 """The opportunities that rules can use: one of each kind, so that accounts with thousands cost no more."""
 
 
-def people(lookups: Sequence[PersonLookup], answers: Mapping[str, Iterable[Row]]) -> dict[str, PersonRecords]:
+def people(
+    lookups: Sequence[PersonLookup], answers: Mapping[str, Iterable[Row]], keys: Sequence[PersonKey] = DEFAULT_KEYS
+) -> dict[str, PersonRecords]:
     """
     Return the records of each lookup by its key. `answers` has rows by the kind of their query.
 
-    A contact or lead is the one with the id, else the most recently modified one with one of the email addresses,
-    tried in their order; of two modified at the same time, the one with the greater id. A converted lead is found by
-    its id only, since it has become a contact. A company's account is the one with the id, else one with the host of
-    its website, else one with exactly its name; of several, the one with the smallest id, which is the oldest.
+    A contact or lead is the one with the id, else the most recently modified one with the first of `keys` that matches;
+    of two modified at the same time, the one with the greater id. A contact that was merged is the one it was merged
+    into. A converted lead is found by its id only, and stands for the contact that it became. A company's account is
+    the one with the id, else one with the host of its website, else one with exactly its name; of several, the one with
+    the smallest id, which is the oldest.
     """
     rows = {kind: [row for row in answer if text_of(row, "Id")] for kind, answer in answers.items()}
-    contacts, leads = _Index.of(rows.get("Contact", [])), _Index.of(rows.get("Lead", []))
-    opportunities = _Index.of(rows.get("Opportunity", []))
+    finder = PersonFinder.of(rows, keys)
+    opportunities = {(text_of(row, "Id") or "")[:15]: row for row in rows.get("Opportunity", [])}
     accounts = _Accounts.of(rows)
-    return {
-        lookup.key: PersonRecords(
-            contact=_made(contact_of, contacts.person(lookup.contact_id, lookup.emails)),
-            lead=_made(lead_of, leads.person(lookup.lead_id, lookup.emails)),
-            opportunity=_made(opportunity_of, opportunities.by_id(lookup.opportunity_id)),
+    found: dict[str, PersonRecords] = {}
+    for lookup in lookups:
+        contacts, leads = finder.contacts(lookup), finder.leads(lookup)
+        past_contact = finder.contact_index.by_id(lookup.past_contact_id)
+        found[lookup.key] = PersonRecords(
+            contact=contact_of(contacts[0].row) if contacts else None,
+            lead=lead_of(leads[0].row) if leads else None,
+            opportunity=_made(opportunity_of, opportunities.get((lookup.opportunity_id or "")[:15])),
             accounts={
                 account_id: account for account_id in lookup.account_ids if (account := accounts.by_id(account_id))
             },
-            contacts=tuple(contact_of(row) for row in contacts.matches(lookup.contact_id, lookup.emails)),
+            contacts=tuple(contact_of(match.row) for match in contacts),
             past_account=accounts.of_company(lookup.past),
             current_account=accounts.of_company(lookup.current),
+            past_contact=_made(contact_of, past_contact),
+            found_by=contacts[0].found_by if contacts else None,
+            lead_found_by=leads[0].found_by if leads else None,
         )
-        for lookup in lookups
-    }
+    return found
 
 
-def users(rows: Iterable[Row], email_field: str | None) -> dict[str, SalesforceUser]:
+def users(rows: Iterable[Row], email_field: str | None, slack_id_field: str | None = None) -> dict[str, SalesforceUser]:
     """Return users with their managers, by the first 15 characters of their ids."""
     return {
-        user_id[:15]: replace(person_of(user_id, row, email_field), manager=manager_of(row, email_field))
+        user_id[:15]: replace(
+            person_of(user_id, row, email_field),
+            manager=manager_of(row, email_field),
+            slack_id=text_of(row, slack_id_field) if slack_id_field else None,
+        )
         for row in rows
         if (user_id := text_of(row, "Id"))
     }
@@ -79,6 +93,7 @@ def with_account_details(records: PersonRecords, details: AccountDetails) -> Per
         records,
         contact=details.of_contact(records.contact),
         contacts=tuple(filter(None, (details.of_contact(contact) for contact in records.contacts))),
+        past_contact=details.of_contact(records.past_contact),
         past_account=details.of_account(records.past_account),
         current_account=details.of_account(records.current_account),
     )
@@ -122,41 +137,6 @@ class AccountDetails:
 
     def of_contact(self, contact: Contact | None) -> Contact | None:
         return contact and replace(contact, account=self.of_account(contact.account))
-
-
-@dataclass(frozen=True)
-class _Index:
-    """Rows by the first 15 characters of the id, and by email, the most recently modified first."""
-
-    ids: dict[str, Row]
-    emails: dict[str, list[Row]]
-
-    @classmethod
-    def of(cls, rows: Iterable[Row]) -> _Index:
-        ordered = sorted(rows, key=lambda row: (text_of(row, "LastModifiedDate") or "", text_of(row, "Id") or ""))
-        ids = {(text_of(row, "Id") or "")[:15]: row for row in ordered}
-        emails: dict[str, list[Row]] = defaultdict(list)
-        for row in reversed(list(ids.values())):
-            if (email := text_of(row, "Email")) and row.get("IsConverted") is not True:
-                emails[email.lower()].append(row)
-        return cls(ids, emails)
-
-    def by_id(self, record_id: str | None) -> Row | None:
-        return self.ids.get(record_id[:15]) if record_id else None
-
-    def person(self, record_id: str | None, emails: Iterable[str]) -> Row | None:
-        return next(self.matches(record_id, emails), None)
-
-    def matches(self, record_id: str | None, emails: Iterable[str]) -> Iterator[Row]:
-        """Yield every row with the id or one of the addresses once, the best match first."""
-        first = self.by_id(record_id)
-        seen = {id(first)} if first is not None else set()
-        if first is not None:
-            yield first
-        for row in (row for email in emails for row in self.emails.get(email.lower(), ())):
-            if id(row) not in seen:
-                seen.add(id(row))
-                yield row
 
 
 @dataclass(frozen=True)

@@ -5,30 +5,28 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
-from urllib.parse import quote_plus
 
-from domain.job_change.field_types import long_salesforce_id
+from domain.person_keys import LINKEDIN, PersonKey
+from services.salesforce.queries.person_index import PersonFinder, comparable, key_values, linkedin_forms
 from services.salesforce.queries.rows import OPPORTUNITIES, Row, people
+from services.salesforce.queries.soql import format_soql, ids_of, url_encoded, url_lists
 from services.salesforce.records import NOTHING_REQUIRED, PersonLookup, RequiredRecords
 
-__all__ = ["RecordQuery", "Row", "account_queries", "format_soql", "people", "person_queries", "user_queries"]
-
-LONGEST_LIST = 12_000
-"""
-In bytes, of one IN list in a URL. A URI with its headers may be 16,384 bytes long:
-https://developer.salesforce.com/docs/platform/salesforce-app-limits-cheatsheet
-"""
-
-_UNQUOTED = "':/,()=!*@"
-"""The characters of queries that the query part of a URL may contain as they are: RFC 3986, section 3.4."""
+__all__ = [
+    "RecordQuery",
+    "Row",
+    "account_queries",
+    "follow_up_queries",
+    "format_soql",
+    "people",
+    "person_queries",
+    "url_encoded",
+    "user_queries",
+]
 
 MOST_ROWS = 2_000
 """For queries whose number of rows does not depend on the job changes: one page, however many records the org has."""
 
-_ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
-# The first three characters of an id say which object it belongs to: https://help.salesforce.com/s/articleView?id=000385203
-_PREFIXES = {"Contact": "003", "Lead": "00Q", "Account": "001", "Opportunity": "006", "User": "005"}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 # The objects that relationships lead to. An owner may be a queue, which has the type Name.
@@ -48,7 +46,7 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
         *("Id", "Name", "Email", "LastModifiedDate", *_owner(), "AccountId"),
         *(f"Account.{name}" for name in _ACCOUNT),
     ),
-    "Lead": ("Id", "Name", "Email", "LastModifiedDate", "IsConverted", "Company", *_owner()),
+    "Lead": ("Id", "Name", "Email", "LastModifiedDate", "IsConverted", "ConvertedContactId", "Company", *_owner()),
     "Account": ("Id", *_ACCOUNT),
     "Opportunity": ("Id", "Name", *_owner()),
     "User": ("Id", "Name", "Email", "IsActive"),
@@ -63,7 +61,8 @@ class RecordQuery:
     `kind` identifies its rows. `by` is the field that has to have one of `values`; `by_id` means that it is the id of
     the record. `condition` is a further condition. If `children` is not None, `fields` are those of a nested query for
     the opportunities of each account. `is_extra` means that only some rules need it, so that people can be looked up
-    even if Salesforce refuses it or takes too long.
+    even if Salesforce refuses it or takes too long. `is_pattern` means that `by` has to contain one of `values`.
+    `with_deleted` also returns records that were deleted, because they were merged into others.
     """
 
     kind: str
@@ -76,6 +75,8 @@ class RecordQuery:
     children: str | None = None
     is_limited: bool = False
     is_extra: bool = False
+    is_pattern: bool = False
+    with_deleted: bool = False
 
     @property
     def soql(self) -> str:
@@ -85,7 +86,11 @@ class RecordQuery:
             selected = f"Id, (SELECT {selected} FROM Opportunities {self.children})"  # noqa: S608
         condition = f" AND {self.condition}" if self.condition else ""
         limit = f" LIMIT {MOST_ROWS}" if self.is_limited else ""
-        where = format_soql("{by:literal} IN {values}", by=self.by, values=list(self.values))
+        if self.is_pattern:
+            where = " OR ".join(format_soql("{:literal} LIKE '%{:like}%'", self.by, value) for value in self.values)
+            where = f"({where})"
+        else:
+            where = format_soql("{by:literal} IN {values}", by=self.by, values=list(self.values))
         # Names are from this module or match `_NAME`; values are quoted by format_soql.
         return f"SELECT {selected} FROM {self.sobject} WHERE {where}{condition}{limit}"  # noqa: S608
 
@@ -102,13 +107,16 @@ class RecordQuery:
     @property
     def name(self) -> str:
         """What to list as unreadable if Salesforce refuses the query."""
-        by_company = self.sobject == "Account" and self.is_extra and self.children is None
-        return f"{self.sobject}.{self.by}" if by_company else self.root
+        by_key = self.sobject in {"Account", "Contact", "Lead"} and self.is_extra and self.children is None
+        form = " in unusual forms" if self.is_pattern else ""
+        return f"{self.sobject}.{self.by}{form}" if by_key else self.root
 
     @property
     def question(self) -> str:
         """What the query looks up, as the subject of a sentence."""
-        return f"accounts by {self.by.lower()}" if "." in self.name else f"{self.root} records"
+        by = self.by if self.by.endswith("__c") else self.by.lower()
+        by += " in unusual forms" if self.is_pattern else ""
+        return f"{self.sobject.lower()}s by {by}" if "." in self.name else f"{self.root} records"
 
     def without(self, hidden: Hidden) -> RecordQuery | None:
         """Return the query without hidden fields, or None if its condition uses one of them."""
@@ -154,7 +162,7 @@ def person_queries(lookups: Sequence[PersonLookup], required: RequiredRecords = 
     Texts that cannot be the id of such a record or an address are left out, since they would find nothing.
     """
     ids: Mapping[str, Iterable[str | None]] = {
-        "Contact": (lookup.contact_id for lookup in lookups),
+        "Contact": (contact for lookup in lookups for contact in (lookup.contact_id, lookup.past_contact_id)),
         "Lead": (lookup.lead_id for lookup in lookups),
         "Account": (
             account
@@ -163,14 +171,47 @@ def person_queries(lookups: Sequence[PersonLookup], required: RequiredRecords = 
         ),
         "Opportunity": (lookup.opportunity_id for lookup in lookups),
     }
-    emails = sorted({email.lower() for lookup in lookups for email in lookup.emails if email.isprintable()})
     queries = [
         _by(sobject, "Id", values, required, by_id=True)
         for sobject, of_sobject in ids.items()
-        for values in _lists(_ids(sobject, of_sobject))
+        for values in url_lists(ids_of(sobject, of_sobject))
     ]
-    queries += [_by(sobject, "Email", values, required) for sobject in ("Contact", "Lead") for values in _lists(emails)]
+    queries += [query for key in required.person_keys for query in _key_queries(key, lookups, required)]
     return queries + (list(_company_queries(lookups, required)) if required.companies else [])
+
+
+def _key_queries(key: PersonKey, lookups: Sequence[PersonLookup], required: RequiredRecords) -> Iterator[RecordQuery]:
+    texts = {text for lookup in lookups for text in key_values(key.kind, lookup) if text.isprintable()}
+    values = sorted({comparable(key.kind, text) for text in texts})
+    if key.kind == LINKEDIN:
+        values = [form for page in values for form in linkedin_forms(page)]
+    for part in url_lists(values):
+        yield replace(_by(key.sobject, key.field, part, required), is_extra=not key.is_standard)
+
+
+def follow_up_queries(
+    lookups: Sequence[PersonLookup], rows: Mapping[str, Iterable[Row]], required: RequiredRecords
+) -> list[RecordQuery]:
+    """
+    Return queries for records that the first rows lead to: contacts of converted leads, and what was merged into what.
+
+    Also for people who were not found and have a LinkedIn address: it may be entered in an unusual form.
+    """
+    finder = PersonFinder.of(rows, required.person_keys)
+    missing = {"Contact": finder.missing_contacts(lookups), "Lead": finder.missing_leads()}
+    queries = [
+        _by(sobject, "Id", values, required, by_id=True)
+        for sobject, ids in missing.items()
+        for values in url_lists(ids_of(sobject, ids))
+    ]
+    unknown = [lookup for lookup in lookups if not finder.contacts(lookup) and not finder.leads(lookup)]
+    pages = {comparable(LINKEDIN, lookup.linkedin_url) for lookup in unknown if lookup.linkedin_url}
+    paths = sorted(f"/{page.partition('/')[2]}" for page in pages if page.partition("/")[2])
+    for key in required.person_keys:
+        if key.kind == LINKEDIN:
+            parts = [replace(_by(key.sobject, key.field, part, required)) for part in url_lists(paths, around=40)]
+            queries += [replace(part, is_extra=True, is_pattern=True) for part in parts]
+    return queries
 
 
 def _company_queries(lookups: Sequence[PersonLookup], required: RequiredRecords) -> Iterator[RecordQuery]:
@@ -185,7 +226,7 @@ def _company_queries(lookups: Sequence[PersonLookup], required: RequiredRecords)
     names = sorted({company.name for company in companies if company.name and company.name.isprintable()})
     websites = [website for domain in domains for website in websites_of(domain)]
     for by, values in (("Website", websites), ("Name", names)):
-        for part in _lists(values):
+        for part in url_lists(values):
             yield replace(_by("Account", by, part, required), is_extra=True)
 
 
@@ -197,7 +238,7 @@ def websites_of(domain: str) -> list[str]:
 
 def account_queries(account_ids: Collection[str], required: RequiredRecords) -> list[RecordQuery]:
     """Return the second round of queries: opportunities and teams of the accounts from the first round."""
-    lists = list(_lists(_ids("Account", account_ids)))
+    lists = list(url_lists(ids_of("Account", account_ids)))
     queries: list[RecordQuery] = []
     if required.opportunities:
         fields = ("Id", "Name", "CloseDate", *_owner(), *_named(required, "Opportunity"))
@@ -226,6 +267,8 @@ def _team_query(of: str, by: str, account_ids: list[str], roles: frozenset[str])
 def user_queries(user_ids: Collection[str], required: RequiredRecords) -> list[RecordQuery]:
     """Return the third round of queries: users in lookup fields, and those whose manager or other address is needed."""
     fields = list(_FIELDS["User"])
+    if required.slack_id_field and _NAME.fullmatch(required.slack_id_field):
+        fields.append(required.slack_id_field)
     if required.managers:
         fields += [f"Manager.{name}" for name in ("Id", "Name", "Email", "IsActive")]
     if required.email_field and _NAME.fullmatch(required.email_field):
@@ -233,17 +276,21 @@ def user_queries(user_ids: Collection[str], required: RequiredRecords) -> list[R
     selected = tuple(dict.fromkeys(fields))
     return [
         RecordQuery("User", "User", selected, "Id", tuple(values), by_id=True)
-        for values in _lists(_ids("User", user_ids))
+        for values in url_lists(ids_of("User", user_ids))
     ]
 
 
 def _by(sobject: str, by: str, values: list[str], required: RequiredRecords, *, by_id: bool = False) -> RecordQuery:
-    return RecordQuery(sobject, sobject, _selected(sobject, required), by, tuple(values), by_id=by_id)
+    fields, with_deleted = _selected(sobject, required), by_id and sobject in {"Contact", "Lead"}
+    if with_deleted:
+        fields += ("IsDeleted", "MasterRecordId")
+    return RecordQuery(sobject, sobject, fields, by, tuple(values), by_id=by_id, with_deleted=with_deleted)
 
 
 def _selected(sobject: str, required: RequiredRecords) -> tuple[str, ...]:
     """Return the fields that are always read and those that rules name, which were checked before."""
-    fields = [*_FIELDS[sobject], *_named(required, sobject)]
+    keys = [key.field for key in required.person_keys if key.sobject == sobject and not key.is_standard]
+    fields = [*_FIELDS[sobject], *keys, *_named(required, sobject)]
     accounts = {"Account": "", "Contact": "Account."}
     if sobject in accounts:
         path = accounts[sobject]
@@ -255,42 +302,3 @@ def _selected(sobject: str, required: RequiredRecords) -> tuple[str, ...]:
 
 def _named(required: RequiredRecords, sobject: str) -> list[str]:
     return sorted(name for name in required.fields.get(sobject, ()) if _NAME.fullmatch(name))
-
-
-def _ids(sobject: str, values: Iterable[str | None]) -> list[str]:
-    """Return the ids of this object with 18 characters. A malformed one would make Salesforce refuse all of them."""
-    texts = {value for value in values if value and value.startswith(_PREFIXES[sobject]) and _ID.fullmatch(value)}
-    ids = {long_salesforce_id(text) for text in texts}
-    return sorted(text for text in ids if long_salesforce_id(text[:15]) == text)
-
-
-def _lists(values: list[str]) -> Iterator[list[str]]:
-    """Split the values into lists that fit into a URL when encoded."""
-    batch: list[str] = []
-    size = 0
-    for value in values:
-        length = len(url_encoded(f"'{value}',"))
-        if batch and size + length > LONGEST_LIST:
-            yield batch
-            batch, size = [], 0
-        batch.append(value)
-        size += length
-    if batch:
-        yield batch
-
-
-def url_encoded(soql: str) -> str:
-    """Return the query as it is sent in a URL."""
-    return quote_plus(soql, safe=_UNQUOTED)
-
-
-def format_soql(query: str, *values: Any, **named: Any) -> str:
-    """
-    Return the query with each `{}` as a quoted value, `{:literal}` unchanged and `{:like}` as part of a pattern.
-
-    Raises ValueError for a value that cannot be quoted.
-    """
-    # Imported only when needed: simple-salesforce takes memory that servers without Salesforce save.
-    from simple_salesforce.format import format_soql as quoted  # noqa: PLC0415
-
-    return str(quoted(query, *values, **named))

@@ -13,6 +13,7 @@ from domain.audit import AuditEntry
 from domain.decision.sentences import candidate_result, for_reader
 from domain.job_change.model import JobChange
 from domain.people import OwnerLink, OwnerMatching
+from domain.person_keys import DEFAULT_KEYS, PersonKey
 from sandbox.salesforce.schema import Field, lookup
 from services.delivery.worker import Worker, WorkEvents
 from services.ownership.rulebook import Rulebook
@@ -23,7 +24,7 @@ from services.salesforce.refusals import GRANT
 from store import audit
 from store.database import Database
 from store.operations.notify import WorkNotifier
-from store.ownership import choice_state
+from store.ownership import choice_state, owners
 from store.schema import deliveries, job_changes
 from tests.world import SCOPES, open_world, sample_job_change
 
@@ -127,6 +128,57 @@ async def test_the_simplest_rule_sends_one_message(world, channel):
         "You own Ada Smith in Salesforce.",
         "The rule “Owner” notifies Dana Reyes.",
     ]
+
+
+async def test_a_job_change_known_by_its_linkedin_address_reaches_the_owner(world, channel):
+    """The field is one that an admin named. The trace says by which key the contact was found."""
+    two_accounts(world)
+    org = world.salesforce.org
+    org.add_field("Contact", Field("LinkedIn_URL__c", "url"))
+    (ada,) = [row["Id"] for row in org.rows(org.sobject("Contact"))]
+    org.update(ada, Email=None, LinkedIn_URL__c="https://uk.linkedin.com/in/ada/?x=1")
+    keys = (*DEFAULT_KEYS, PersonKey("Contact", "LinkedIn_URL__c", "linkedin"))
+    await world.database.run(owners.find_people_by, world.workspace_id, keys, AuditEntry(0, ADMIN, "x", ""))
+
+    person = {"full_name": "Ada Smith", "linkedin_url": "https://www.linkedin.com/in/Ada"}
+    job_change_id = await world.deliver(current=GLOBEX, person=person)
+
+    assert len(world.direct_messages("Dana Reyes")) == 1
+    note = for_reader((await world.find(job_change_id)).decision.notes)
+    assert note == f"The contact Ada Smith at Initech ({ada}) was found by LinkedIn URL in LinkedIn_URL__c."
+
+
+async def test_the_trace_names_every_contact_with_the_address(world, channel):
+    """It also says which of them was used, and why."""
+    org = two_accounts(world)
+    contact = {"FirstName": "Ada", "LastName": "Smith", "Email": "ada@initech.example"}
+    second = world.salesforce.org.add("Contact", OwnerId=org["sue"], **contact)
+
+    job_change_id = await world.deliver(current=GLOBEX)
+
+    assert len(world.direct_messages("Sue Park")) == 1
+    notes = [for_reader([note]) for note in (await world.find(job_change_id)).decision.notes]
+    assert notes[0] == f"The contact Ada Smith ({second}) was found by email address."
+    assert notes[1].startswith(f"2 contacts match: Ada Smith ({second}); Ada Smith at Initech (003")
+    assert notes[2].endswith(f"({second}) is used: it matches by email address and was modified last.")
+
+
+async def test_the_slack_user_in_salesforce_comes_before_the_email_address(world, channel):
+    """An admin names the field of User. An id that Slack does not know leaves the email address."""
+    org = two_accounts(world)
+    world.salesforce.org.add_field("User", Field("Slack_Id__c"))
+    omar = next(user.id for user in world.slack.world.users.values() if user.real_name == "Omar Diaz")
+    world.salesforce.org.update(org["dana"], Slack_Id__c=omar)
+    world.salesforce.org.update(org["kim"], Slack_Id__c="U0GONE")
+    change = AuditEntry(0, ADMIN, "x", "")
+    await world.database.run(owners.match_by, world.workspace_id, None, {}, "Slack_Id__c", change)
+    await publish(world, LEAVES_CUSTOMER, rule("Contact", [owner_of("contact", side="past")], when={"side": "current"}))
+
+    job_change_id = await world.deliver(current=GLOBEX)
+
+    assert len(world.direct_messages("Omar Diaz")) == len(world.direct_messages("Kim Lee")) == 1
+    results = [candidate_result(row) for row in (await world.find(job_change_id)).decision.considered]
+    assert results == ["notified (matched by email)", "notified (matched by the Slack user ID in Salesforce)"]
 
 
 async def test_the_channel_gets_one_message_if_nobody_is_found_on_either_side(world, channel):
@@ -273,7 +325,7 @@ async def test_a_hidden_field_is_skipped(world, channel):
     assert len(world.direct_messages("Sue Park")) == 1
     assert len(world.direct_messages("Omar Diaz")) == 1
     assert candidate_result(decision.considered[0]) == "cannot be read in Salesforce"
-    assert for_reader(decision.notes) == f"Account.SDR__c cannot be read in Salesforce. {GRANT}"
+    assert for_reader(decision.notes[:1]) == f"Account.SDR__c cannot be read in Salesforce. {GRANT}"
 
 
 async def test_hidden_objects_are_skipped(world, channel):
@@ -292,7 +344,7 @@ async def test_hidden_objects_are_skipped(world, channel):
     assert [candidate_result(row) for row in decision.considered] == ["cannot be read in Salesforce"] * 2 + [
         "notified (matched by email)"
     ]
-    assert [for_reader([note]) for note in decision.notes] == [
+    assert [for_reader([note]) for note in decision.notes[:-1]] == [
         f"{name} cannot be read in Salesforce. {GRANT}"
         for name in ("Account.Website", "AccountTeamMember", "Opportunity")
     ]

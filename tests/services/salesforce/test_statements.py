@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from sandbox.salesforce.soql.parser import Compare, parse
 from services.salesforce.queries.rows import AccountDetails, users, with_account_details
+from services.salesforce.queries.soql import LONGEST_LIST
 from services.salesforce.queries.statements import (
-    LONGEST_LIST,
     account_queries,
     people,
     person_queries,
