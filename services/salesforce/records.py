@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-from domain.person_keys import DEFAULT_KEYS, PersonKey
+from domain.people import DEFAULT_KEYS, PersonKey
 
 Value = str | float | bool | None
 Fields = Mapping[str, Value]

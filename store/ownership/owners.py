@@ -11,8 +11,7 @@ from domain.audit import AuditEntry
 from domain.decision.reasons import legacy
 from domain.decision.sentences import for_reader
 from domain.delivery import MissedJobChange, NewDelivery, TraceStep
-from domain.people import OwnerLink, OwnerMatching, UnmatchedOwner
-from domain.person_keys import DEFAULT_KEYS, PersonKey, key_lines, parse_keys
+from domain.people import DEFAULT_KEYS, OwnerLink, OwnerMatching, PersonKey, UnmatchedOwner, key_lines, parse_keys
 from domain.states import Role, Step
 from store import audit
 from store.database import insert_missing, put

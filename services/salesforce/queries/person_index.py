@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from domain.job_change.field_types import page_of
-from domain.person_keys import EMAIL, LINKEDIN, PersonKey
+from domain.people import EMAIL, LINKEDIN, PersonKey
 from services.salesforce.records import PersonLookup
 
 Row = Mapping[str, object]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from domain.person_keys import DEFAULT_KEYS, PersonKey
+from domain.people import DEFAULT_KEYS, PersonKey
 from services.salesforce.queries.person_index import PersonFinder
 from services.salesforce.records import (
     Account,

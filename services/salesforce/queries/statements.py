@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from domain.person_keys import LINKEDIN, PersonKey
+from domain.people import LINKEDIN, PersonKey
 from services.salesforce.queries.person_index import PersonFinder, comparable, key_values, linkedin_forms
 from services.salesforce.queries.rows import OPPORTUNITIES, Row, people
 from services.salesforce.queries.soql import format_soql, ids_of, url_encoded, url_lists

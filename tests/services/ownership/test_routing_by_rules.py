@@ -12,8 +12,7 @@ from sqlalchemy import select
 from domain.audit import AuditEntry
 from domain.decision.sentences import candidate_result, for_reader
 from domain.job_change.model import JobChange
-from domain.people import OwnerLink, OwnerMatching
-from domain.person_keys import DEFAULT_KEYS, PersonKey
+from domain.people import DEFAULT_KEYS, OwnerLink, OwnerMatching, PersonKey
 from sandbox.salesforce.schema import Field, lookup
 from services.delivery.worker import Worker, WorkEvents
 from services.ownership.rulebook import Rulebook

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from domain.person_keys import DEFAULT_KEYS, PersonKey, key_lines, parse_keys
+from domain.people import DEFAULT_KEYS, PersonKey, key_lines, parse_keys
 from sandbox.salesforce import SalesforceSandbox
 from sandbox.salesforce.schema import Field
 from services.salesforce.queries.lookup import Salesforce
