@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from domain.decision.reasons import Reason, Reasons
+from domain.decision.reasons import Reason, Reasons, combined, legacy
 from domain.decision.record import Decision
 from domain.job_change.model import JobChange
-from domain.states import Role
+from domain.states import DeliveryState, Role
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class ClaimedDelivery:
     id: int
     job_change_id: str
     role: str
-    reason: str
+    reasons: Reasons
     side: str | None
     plainness: int
     created_at: int
@@ -53,7 +53,7 @@ class DeliveryRecord:
 
     destination: str
     role: str
-    reason: str
+    reasons: Reasons
     state: str
     attempts: int
     last_error: str | None
@@ -76,7 +76,7 @@ class Delivery:
     job_change_id: str
     destination: str
     role: str
-    reason: str
+    reasons: Reasons
     side: str | None
     payload: str | None = field(repr=False)
     decision: str | None = field(repr=False)
@@ -176,6 +176,13 @@ class JobChangeRecord:
     decision: Decision = field(repr=False)
     deliveries: Sequence[DeliveryRecord]
     trace: Sequence[TraceStep]
+
+    @property
+    def reasons(self) -> Reasons:
+        """Why it ended as it did. If a DRI was notified, the reasons are those of their message."""
+        to_dris = (delivery for delivery in self.deliveries if delivery.role == Role.DRI and self.sent_to == "dri")
+        notified = [delivery.reasons for delivery in to_dris if delivery.state == DeliveryState.DELIVERED]
+        return combined(reason for reasons in notified for reason in reasons) or legacy(self.reason or "")
 
     @property
     def state(self) -> str:

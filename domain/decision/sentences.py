@@ -19,6 +19,14 @@ _THEY = {
     "you": "them",
     "your": "their",
 }
+_THE_DRI = {
+    "own": "The DRI owns",
+    "are": "The DRI is",
+    "manage": "The DRI manages",
+    "were": "The DRI was",
+    "you": "the DRI",
+    "your": "the DRI's",
+}
 _ABOUT_RECORDS = {
     ReasonCode.OWNS_CONTACT,
     ReasonCode.OWNS_LEAD,
@@ -125,9 +133,9 @@ def for_reader(reasons: Iterable[Reason]) -> str:
     return " ".join(_sentence(reason, _YOU) for reason in reasons)
 
 
-def about(person: str, reasons: Iterable[Reason]) -> str:
-    """The same for admins and operators, such as "Dana Reyes owns Globex in Salesforce."."""
-    return " ".join(_sentence(reason, _words_about(person)) for reason in reasons)
+def for_others(reasons: Iterable[Reason]) -> str:
+    """What admins and operators read about the reader, such as "The DRI owns Globex in Salesforce."."""
+    return " ".join(_sentence(reason, _THE_DRI) for reason in reasons)
 
 
 def _words_about(person: str) -> dict[str, str]:

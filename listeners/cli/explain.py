@@ -9,7 +9,7 @@ from html import unescape
 from sqlalchemy import Connection
 
 from domain.decision.record import ConsideredCandidate
-from domain.decision.sentences import candidate_result
+from domain.decision.sentences import candidate_result, for_others
 from domain.delivery import DeliveryRecord, JobChangeRecord
 from domain.job_change.model import JobChange
 from domain.job_change.validation import InvalidJobChangeError
@@ -66,8 +66,8 @@ def _lines(origin: Origin, job_change: JobChangeRecord) -> Iterator[str]:
     if job_change.routed_at is not None:
         yield f"  Routed      {shown_time(job_change.routed_at)}"
     yield f"  Outcome     {_outcome(job_change)}"
-    if job_change.ended_at is not None and job_change.reason:
-        yield f"  Reason      {job_change.reason}"
+    if job_change.ended_at is not None and job_change.reasons:
+        yield f"  Reason      {for_others(job_change.reasons)}"
     yield from _decision(job_change)
     for delivery in job_change.deliveries:
         yield from _delivery(delivery)
@@ -118,8 +118,8 @@ def _delivery(delivery: DeliveryRecord) -> Iterator[str]:
     state, role = STATES[delivery.state], ROLES[delivery.role]
     attempts = counted(delivery.attempts, "attempt")
     yield f"Delivery to {destination_name(delivery.destination)} ({role}): {state} after {attempts}"
-    if delivery.reason:  # empty if it was erased
-        yield f"  Reason      {delivery.reason}"
+    if delivery.reasons:  # empty if it was erased
+        yield f"  Reason      {for_others(delivery.reasons)}"
     if delivery.last_error:
         yield f"  Last error  {delivery.last_error}"
     if delivery.ts:

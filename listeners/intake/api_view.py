@@ -8,6 +8,7 @@ from domain.decision.record import Decision
 from domain.decision.sentences import for_reader
 from domain.delivery import DeliveryRecord, JobChangeRecord
 from domain.states import DeliveryState, Outcome
+from services.messages.labels import step_detail
 
 _SHOWN_STATES = {state.value: state.name.lower() for kind in (Outcome, DeliveryState) for state in kind}
 """What senders read for a stored state: the database still stores an older word for `failed`."""
@@ -29,7 +30,7 @@ def shown(job_change: JobChangeRecord) -> dict[str, object]:
         "ended_at": _time(job_change.ended_at),
         "decision": decision_json(job_change.decision) if job_change.decision else None,
         "deliveries": [_delivery(delivery) for delivery in job_change.deliveries],
-        "trace": [{"at": _time(step.at), "step": step.step, "detail": step.detail} for step in job_change.trace],
+        "trace": [{"at": _time(step.at), "step": step.step, "detail": step_detail(step)} for step in job_change.trace],
     }
 
 
@@ -37,7 +38,7 @@ def _delivery(delivery: DeliveryRecord) -> dict[str, object]:
     return {
         "destination": delivery.destination,
         "role": delivery.role,
-        "reason": delivery.reason,
+        "reason": for_reader(delivery.reasons),
         "state": _state(delivery.state),
         "attempts": delivery.attempts,
         "last_error": delivery.last_error,

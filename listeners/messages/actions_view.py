@@ -124,7 +124,7 @@ def why_view(actionable: ActionableDelivery) -> View:
     blocks = [
         _job_change(actionable),
         *([context(" · ".join(details))] if details else []),
-        section(f"*Why {'you' if in_person else 'here'}*\n{escape(delivery.reason, 500)}"),
+        section(f"*Why {'you' if in_person else 'here'}*\n{escape(for_reader(delivery.reasons), 500)}"),
         *_decision_blocks(decision, change),
         *([context("\n".join(notes))] if notes else []),
     ]

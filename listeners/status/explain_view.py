@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from domain.decision.record import Decision
+from domain.decision.sentences import for_others
 from domain.delivery import MOST_SEARCHED, DeliveryRecord, Explanation, JobChangeRecord, TraceStep
 from domain.job_change.model import JobChange
 from domain.states import Outcome, is_person
@@ -69,10 +70,8 @@ def _outcome(record: JobChangeRecord) -> str:
         error = f" Last error: {sentence(escape(record.last_error, 300))}" if record.last_error else ""
         return ("Waiting to be sent." if record.routed_at is not None else "Waiting for its DRI to be found.") + error
     outcome = _SENT_TO.get(record.sent_to or "") or _OUTCOMES.get(record.outcome or "", "Delivered")
-    reason = f" {sentence(escape(record.reason, 500))}" if record.reason else ""
-    if reason and record.sent_to == "dri":  # the reason addresses the DRI as "you"
-        reason = f" Their message says: “{reason.strip()}”"
-    return f"{outcome} {slack_time(record.ended_at)}.{reason}"
+    reason = for_others(record.reasons)
+    return f"{outcome} {slack_time(record.ended_at)}.{f' {sentence(escape(reason, 500))}' if reason else ''}"
 
 
 def _decided(decision: Decision) -> Iterator[Block]:

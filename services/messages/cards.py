@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 from domain.decision.record import Decision
+from domain.decision.sentences import for_reader
 from domain.delivery import NO_HISTORY, ClaimedDelivery, Handling, History
 from domain.job_change.model import JobChange
 from domain.states import DEFAULT_CHANNEL, HandlingState, Role, is_person
@@ -34,7 +35,7 @@ def card(delivery: ClaimedDelivery, destination: str, history: History = NO_HIST
     states = (handling.state for handling in history.handlings if handling.delivery_id == delivery.id)
     return Card(
         job_change=change,
-        reason=delivery.reason,
+        reason=for_reader(delivery.reasons),
         role=Role(delivery.role),
         delivery_id=delivery.id,
         contact_url=links.contact or links.lead,

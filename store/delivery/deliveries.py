@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, and_, bindparam, case, select, update
 
+from domain.decision.reasons import to_stored
 from domain.decision.sentences import for_reader
 from domain.delivery import NewDelivery
 from domain.notification_hours import NotificationHours
@@ -58,6 +59,7 @@ def add_deliveries(connection: Connection, workspace_id: str, new: Sequence[NewD
                 "lane_id": lane_ids[delivery.destination],
                 "role": delivery.role,
                 "reason": for_reader(delivery.reasons),
+                "reasons": to_stored(delivery.reasons),
                 "side": delivery.side,
                 "state": DeliveryState.PENDING,
                 "created_at": now,
@@ -116,7 +118,12 @@ _of_destination = (
 _set_reason = (
     update(deliveries)
     .where(deliveries.c.id == bindparam("of_delivery"))
-    .values(role=bindparam("new_role"), reason=bindparam("new_reason"), side=bindparam("new_side"))
+    .values(
+        role=bindparam("new_role"),
+        reason=bindparam("new_reason"),
+        reasons=bindparam("new_reasons"),
+        side=bindparam("new_side"),
+    )
 )
 _make_pending = (
     update(deliveries)
@@ -152,8 +159,9 @@ def deliver_again(connection: Connection, workspace_id: str, new: NewDelivery, n
     add_deliveries(connection, workspace_id, [new], now)  # this locks the lane, so that nobody settles meanwhile
     key = {"of_job_change": new.job_change_id, "of_workspace": workspace_id, "to_destination": new.destination}
     delivery_id, state, post_id = connection.execute(_of_destination, key).one()
-    reason = {"new_role": new.role, "new_reason": for_reader(new.reasons), "new_side": new.side}
-    connection.execute(_set_reason, {"of_delivery": delivery_id, **reason})
+    reasons = {"new_reason": for_reader(new.reasons), "new_reasons": to_stored(new.reasons)}
+    values = {"of_delivery": delivery_id, "new_role": new.role, "new_side": new.side, **reasons}
+    connection.execute(_set_reason, values)
     if state in {DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.MOVED}:
         if post_id is not None:
             remember = insert_missing(connection, earlier_posts, "post_id", "delivery_id")

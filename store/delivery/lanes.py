@@ -17,7 +17,7 @@ from store.delivery.due_lanes import LANES, Lane, take_due_lanes
 from store.delivery.held_back import held_step, hold_claimed_lane, not_recorded
 from store.delivery.trace import add_steps
 from store.leases import Lease
-from store.schema import deliveries, job_changes, lanes, posts
+from store.schema import deliveries, delivery_reasons, job_changes, lanes, posts
 
 MOST_IN_A_POST = 10
 IN_FLIGHT_MS = 2_000
@@ -141,7 +141,7 @@ _claimed_columns = (
     deliveries.c.id,
     deliveries.c.job_change_id,
     deliveries.c.role,
-    deliveries.c.reason,
+    delivery_reasons,
     deliveries.c.side,
     deliveries.c.plainness,
     deliveries.c.created_at,

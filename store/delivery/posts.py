@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, bindparam, case, exists, func, select, update
 
-from domain.decision.reasons import Reasons, legacy
+from domain.decision.reasons import Reasons, to_stored
 from domain.decision.sentences import for_reader
 from domain.delivery import ClaimedDelivery, NewDelivery, TraceStep
 from domain.states import DEFAULT_CHANNEL, DeliveryState, Outcome, Role, Step
@@ -15,7 +15,7 @@ from store.delivery.deliveries import add_deliveries, deliver_again
 from store.delivery.due_lanes import LANES
 from store.delivery.settlements import Failed, InDoubt, Moved, Parked, Postponed, Sent, Settlement
 from store.delivery.trace import add_steps
-from store.schema import deliveries, job_changes, lanes, posts, workspaces
+from store.schema import deliveries, delivery_reasons, job_changes, lanes, posts, workspaces
 
 LANE_GAP_MS = 1_000
 """One message a second for each channel: https://docs.slack.dev/apis/web-api/rate-limits"""
@@ -106,10 +106,10 @@ def _store_sent(connection: Connection, sent: Sequence[Sent]) -> None:
     reminders.schedule(connection, {item.claim.post_id: item.at for item in sent})
     roles = _current_roles(connection, sent)
     ended = [
-        _ended(delivery, Outcome.DELIVERED, "dri" if role == Role.DRI else "channel", reason, item.at)
+        _ended(delivery, Outcome.DELIVERED, "dri" if role == Role.DRI else "channel", for_reader(reasons), item.at)
         for item in sent
         for delivery in item.claim.deliveries
-        for role, reason in [roles.get(delivery.id, (delivery.role, delivery.reason))]
+        for role, reasons in [roles.get(delivery.id, (delivery.role, delivery.reasons))]
         if role != Role.COPY
     ]
     if ended:
@@ -120,17 +120,17 @@ def _store_sent(connection: Connection, sent: Sequence[Sent]) -> None:
         connection.execute(_set_dri_notified, [{name: values[name] for name in columns} for values in by_dri])
 
 
-_roles = select(deliveries.c.id, deliveries.c.role, deliveries.c.reason).where(
+_roles = select(deliveries.c.id, deliveries.c.role, delivery_reasons).where(
     deliveries.c.id.in_(bindparam("ids", expanding=True))
 )
 
 
-def _current_roles(connection: Connection, sent: Sequence[Sent]) -> dict[int, tuple[str, str]]:
-    """Return role and reason of the copies. A copy may have become a fallback while it was being sent, see `_move`."""
+def _current_roles(connection: Connection, sent: Sequence[Sent]) -> dict[int, tuple[str, Reasons]]:
+    """Return role and reasons of the copies. A copy may have become a fallback while it was being sent, see `_move`."""
     copies = [delivery.id for item in sent for delivery in item.claim.deliveries if delivery.role == Role.COPY]
     if not copies:
         return {}
-    return {row.id: (row.role, row.reason) for row in connection.execute(_roles, {"ids": copies})}
+    return {row.id: (row.role, row.reasons) for row in connection.execute(_roles, {"ids": copies})}
 
 
 def _ended(delivery: ClaimedDelivery, outcome: str, notified: str | None, why: str, at: int) -> dict[str, object]:
@@ -258,7 +258,7 @@ _promote_copies = (
         ),
         deliveries.c.role == Role.COPY,
     )
-    .values(role=Role.FALLBACK, reason=bindparam("why"))
+    .values(role=Role.FALLBACK, reason=bindparam("why"), reasons=bindparam("why_stored"))
     .returning(deliveries.c.state)
 )
 
@@ -271,8 +271,10 @@ def _move(connection: Connection, item: Moved) -> None:
     decisions.record_unreachable(connection, moved, claim.destination, item.problem)
     for delivery in moved:
         # The default channel may already have a copy. That copy then becomes the fallback.
-        why = for_reader(_why_moved(item, delivery))
-        values = {"of_job_change": delivery.job_change_id, "of_workspace": claim.workspace_id, "why": why}
+        reasons = _why_moved(item, delivery)
+        why = for_reader(reasons)
+        values = {"of_job_change": delivery.job_change_id, "of_workspace": claim.workspace_id}
+        values |= {"why": why, "why_stored": to_stored(reasons)}
         if connection.execute(_promote_copies, values).scalar_one_or_none() == DeliveryState.DELIVERED:
             connection.execute(_set_first_outcome, _ended(delivery, Outcome.DELIVERED, "channel", why, item.at))
     new = [
@@ -290,7 +292,7 @@ def _move(connection: Connection, item: Moved) -> None:
 
 def _why_moved(item: Moved, delivery: ClaimedDelivery) -> Reasons:
     """A fallback keeps the reason why it was one, in front of the new reason."""
-    return (*legacy(delivery.reason), *item.reasons) if delivery.role == Role.FALLBACK else item.reasons
+    return (*delivery.reasons, *item.reasons) if delivery.role == Role.FALLBACK else item.reasons
 
 
 _set_channel_problem = (

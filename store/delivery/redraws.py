@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, bindparam, case, delete, select, upda
 from domain.delivery import ClaimedDelivery
 from store.database import insert_missing
 from store.leases import LeaseQueue
-from store.schema import deliveries, earlier_posts, job_changes, lanes, posts, redraws
+from store.schema import deliveries, delivery_reasons, earlier_posts, job_changes, lanes, posts, redraws
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def claim(connection: Connection, now: int, lease_ms: int, most: int, job_change
 
 def deliveries_in(connection: Connection, post_id: str) -> list[ClaimedDelivery]:
     """Return what a message shows, in its order, including deliveries that were sent again in a later message."""
-    columns = (deliveries.c.id, deliveries.c.job_change_id, deliveries.c.role, deliveries.c.reason, deliveries.c.side)
+    columns = (deliveries.c.id, deliveries.c.job_change_id, deliveries.c.role, delivery_reasons, deliveries.c.side)
     rest = (deliveries.c.plainness, deliveries.c.created_at)
     current = select(deliveries.c.id).where(deliveries.c.post_id == post_id)
     earlier = select(earlier_posts.c.delivery_id).where(earlier_posts.c.post_id == post_id)

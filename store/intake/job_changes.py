@@ -14,7 +14,7 @@ from domain.delivery import DeliveryRecord, JobChangeRecord, TraceStep
 from domain.states import DEFAULT_CHANNEL, DeliveryState, Outcome, Step
 from store.database import DatabaseUnavailableError, insert_missing
 from store.delivery.trace import steps_of
-from store.schema import deliveries, job_changes, lanes, pauses, posts, workspaces
+from store.schema import deliveries, delivery_reasons, job_changes, lanes, pauses, posts, workspaces
 from store.slack.workspaces import takes_job_changes
 
 
@@ -123,7 +123,7 @@ _deliveries = (
     select(
         lanes.c.destination,
         deliveries.c.role,
-        deliveries.c.reason,
+        delivery_reasons,
         deliveries.c.state,
         deliveries.c.attempts,
         deliveries.c.last_error,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, select, update
 
-from domain.decision.reasons import legacy
 from domain.delivery import Delivery, NewDelivery, TraceStep
 from domain.states import HandlingState, Role, Step
 from store.database import insert_missing
 from store.delivery import redraws
 from store.delivery.deliveries import deliver_again
 from store.delivery.trace import add_steps
-from store.schema import deliveries, handlings, job_changes, lanes, laters, wrong_data
+from store.schema import deliveries, delivery_reasons, handlings, job_changes, lanes, laters, wrong_data
 
 _find = (
     select(
@@ -20,7 +19,7 @@ _find = (
         deliveries.c.job_change_id,
         lanes.c.destination,
         deliveries.c.role,
-        deliveries.c.reason,
+        delivery_reasons,
         deliveries.c.side,
         job_changes.c.payload,
         job_changes.c.decision,
@@ -170,7 +169,7 @@ def resume_snoozed(connection: Connection, now: int) -> bool:
     delivery = find(connection, row.workspace_id, row.delivery_id)
     if delivery is not None and delivery.payload is not None:  # it may have been erased in the meantime
         new = NewDelivery(
-            delivery.job_change_id, delivery.destination, Role(delivery.role), legacy(delivery.reason), delivery.side
+            delivery.job_change_id, delivery.destination, Role(delivery.role), delivery.reasons, delivery.side
         )
         # As of the time it was snoozed to, so that it is part of a digest due at that very minute.
         deliver_again(connection, delivery.workspace_id, new, row.due_at)

@@ -123,7 +123,7 @@ _erase = (
     .values(payload=None, decision=None, reason=None, last_error=None)
 )
 _erase_details = (
-    update(deliveries).where(deliveries.c.job_change_id.in_(_ids)).values(reason="", last_error=None),
+    update(deliveries).where(deliveries.c.job_change_id.in_(_ids)).values(reason="", reasons=None, last_error=None),
     update(trace).where(trace.c.job_change_id.in_(_ids)).values(detail=""),
     update(wrong_data).where(wrong_data.c.job_change_id.in_(_ids)).values(words=None),
     delete(ownership_unmatched).where(ownership_unmatched.c.job_change_id.in_(_ids)),

@@ -47,7 +47,7 @@ _erase = (
 _erase_reasons = (
     update(deliveries)
     .where(deliveries.c.job_change_id.in_(bindparam("ids", expanding=True)))
-    .values(reason="", last_error=None)
+    .values(reason="", reasons=None, last_error=None)
 )
 _erase_details = update(trace).where(trace.c.job_change_id.in_(bindparam("ids", expanding=True))).values(detail="")
 _erase_comments = (

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Connection, bindparam, delete, func, literal, select, update
 
 from domain.audit import AuditEntry
-from domain.decision.reasons import legacy
+from domain.decision.reasons import to_stored
 from domain.decision.sentences import for_reader
 from domain.delivery import MissedJobChange, NewDelivery, TraceStep
 from domain.people import DEFAULT_KEYS, OwnerLink, OwnerMatching, PersonKey, UnmatchedOwner, key_lines, parse_keys
@@ -26,6 +26,7 @@ from store.schema import (
     ownership_matching,
     ownership_unmatched,
 )
+from store.schema.base import reasons_of
 
 _matching = select(ownership_matching).where(ownership_matching.c.workspace_id == bindparam("of_workspace"))
 _links = (
@@ -188,6 +189,7 @@ def add_missed(connection: Connection, workspace_id: str, missed: Sequence[Misse
                     "name": row.name,
                     "problem": for_reader([row.problem]),
                     "why": for_reader(row.reasons),
+                    "reasons": to_stored(row.reasons),
                     "side": row.side,
                     "seen_at": now,
                 }
@@ -235,7 +237,7 @@ def send_missed(connection: Connection, workspace_id: str, owner: str, now: int,
     user_id = _linked_with(connection, workspace_id, owner)
     table = ownership_unmatched
     mine = (table.c.workspace_id == workspace_id) & (table.c.owner == owner)
-    columns = (table.c.job_change_id, table.c.why, table.c.side)
+    columns = (table.c.job_change_id, reasons_of(table.c.reasons, table.c.why), table.c.side)
     missed = connection.execute(select(*columns).where(mine).order_by(table.c.job_change_id).limit(most)).all()
     if user_id is None or not missed:
         return None
@@ -245,7 +247,7 @@ def send_missed(connection: Connection, workspace_id: str, owner: str, now: int,
     among = deliveries.c.job_change_id.in_(job_change_ids)
     received = set(connection.execute(chosen.where(among, deliveries.c.role != Role.COPY)).scalars())
     unsent = [row for row in missed if row.job_change_id not in received]
-    new = [NewDelivery(row.job_change_id, user_id, Role.DRI, legacy(row.why), row.side) for row in unsent]
+    new = [NewDelivery(row.job_change_id, user_id, Role.DRI, row.reasons, row.side) for row in unsent]
     ids = [row.job_change_id for row in unsent]
     reopened = {"outcome": None, "told": None, "reason": None, "ended_at": None}
     add_deliveries(connection, workspace_id, new, now)

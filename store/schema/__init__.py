@@ -9,7 +9,18 @@ whether DRIs get direct messages. The names in domain/ are the ones that people 
 from __future__ import annotations
 
 from store.schema.base import metadata
-from store.schema.delivery import deliveries, earlier_posts, lanes, pauses, posts, redraws, reminders, trace, turns
+from store.schema.delivery import (
+    deliveries,
+    delivery_reasons,
+    earlier_posts,
+    lanes,
+    pauses,
+    posts,
+    redraws,
+    reminders,
+    trace,
+    turns,
+)
 from store.schema.home import absences, audit, day_counts, member_preferences, mute_limits, mutes
 from store.schema.intake import imports, intake_keys, job_changes, mappings
 from store.schema.messages import handlings, laters, notices, wrong_data
@@ -38,6 +49,7 @@ __all__ = [
     "audit",
     "day_counts",
     "deliveries",
+    "delivery_reasons",
     "earlier_posts",
     "first_workspace",
     "handlings",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, text
 
-from store.schema.base import Milliseconds, RowId, metadata
+from store.schema.base import Milliseconds, RowId, metadata, reasons_of
 
 turns = Table(  # fair turns between workspaces, and one process at a time for each of them
     "turns",
@@ -85,7 +85,8 @@ deliveries = Table(
     Column("job_change_id", Text, ForeignKey("job_changes.id", ondelete="CASCADE"), nullable=False),
     Column("lane_id", RowId, ForeignKey("lanes.id", ondelete="CASCADE"), nullable=False),
     Column("role", Text, nullable=False),  # dri | fallback | channel | copy; a copy never decides the outcome
-    Column("reason", Text, nullable=False),  # why it is delivered here, as the message says
+    Column("reason", Text, nullable=False),  # the same as a sentence, for processes of the version before
+    Column("reasons", Text),  # JSON: why it is delivered here; null: only the sentence was stored
     Column("side", Text),  # past | current | both: whose owner is notified; null: as the change type suggests
     Column("state", Text, nullable=False),  # pending | sending | delivered | buried | moved
     Column("attempts", Integer, nullable=False, server_default="0"),
@@ -118,6 +119,9 @@ deliveries = Table(
         postgresql_where=text("state = 'buried'"),
     ),
 )
+
+delivery_reasons = reasons_of(deliveries.c.reasons, deliveries.c.reason)
+"""To select why a delivery goes to its destination."""
 
 trace = Table(  # what happened to a job change after it was routed; rows are only added
     "trace",

@@ -58,7 +58,8 @@ ownership_unmatched = Table(  # the job changes that unmatched owners have misse
     Column("job_change_id", Text, ForeignKey("job_changes.id", ondelete="CASCADE"), primary_key=True),
     Column("name", Text, nullable=False),
     Column("problem", Text, nullable=False),
-    Column("why", Text, nullable=False),  # why it would have been theirs, as the message would have said
+    Column("why", Text, nullable=False),  # the same as a sentence, for processes of the version before
+    Column("reasons", Text),  # JSON: why it would have been theirs; null: only the sentence was stored
     Column("side", Text),
     Column("seen_at", Milliseconds, nullable=False),
     Index("ix_ownership_unmatched_job_change", "job_change_id"),

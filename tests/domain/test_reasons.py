@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.decision.reasons import Reason, ReasonCode, Reasons, combined, from_stored, to_stored
-from domain.decision.sentences import about, for_reader
+from domain.decision.sentences import for_others, for_reader
 
 texts = st.text(max_size=30)
 leaves = st.sampled_from([code for code in ReasonCode if not {"because", "problem", "problems"} & {*code.names}])
@@ -30,12 +30,12 @@ def test_every_code_has_a_sentence_for_every_audience(code: ReasonCode) -> None:
     inner = (ReasonCode.OWNS_ACCOUNT.of(record="Globex"),)
     reason = reason_of(code, "Initech", inner)
 
-    for sentence in (for_reader([reason]), about("Dana Reyes", [reason])):
+    for sentence in (for_reader([reason]), for_others([reason])):
         assert sentence == sentence.strip()
         assert sentence
         assert not re.search(r"[{}]", sentence)
         assert ("Initech" in sentence) is any(name not in {"problems", "because", "limit"} for name in code.names)
-    assert not re.search(r"\b[Yy]ou(r)?\b", about("Dana Reyes", [reason]))
+    assert not re.search(r"\b[Yy]ou(r)?\b", for_others([reason]))
 
 
 @given(st.lists(reasons, max_size=3).map(tuple))
@@ -43,13 +43,13 @@ def test_reasons_survive_being_stored(some: Reasons) -> None:
     """Whatever their parameters are."""
     assert from_stored(to_stored(some), "an older sentence") == some
     for_reader(some)
-    about("Dana Reyes", some)
+    for_others(some)
 
 
 def test_reasons_of_other_versions_are_read() -> None:
     """A row of an earlier version has only a sentence, and one of a later version may have an unknown code."""
     assert for_reader(from_stored(None, "You own Globex.")) == "You own Globex."
-    assert about("Dana", from_stored(None, "You own Globex.")) == "You own Globex."
+    assert for_others(from_stored(None, "You own Globex.")) == "You own Globex."
     assert from_stored(None, "") == from_stored(None, None) == ()
     assert for_reader(from_stored('[{"code": "of_tomorrow"}]', "")) == "of_tomorrow"
     assert for_reader(from_stored('[{"code": "owns_account"}]', "")) == "You own  in Salesforce."

@@ -336,7 +336,7 @@ def job_change_record(**changes: object) -> JobChangeRecord:
         "decision": Decision.model_validate(
             {"rule": LIVE, "considered": [{"source": LIVE, "name": LIVE, "email": LIVE, "result": LIVE}] * 99}
         ),
-        "deliveries": [DeliveryRecord("U1", "dri", LIVE, "buried", 3, LIVE, SOMEDAY, "D1", "1.1")] * 99,
+        "deliveries": [DeliveryRecord("U1", "dri", legacy(LIVE), "buried", 3, LIVE, SOMEDAY, "D1", "1.1")] * 99,
         "trace": [TraceStep("jc", SOMEDAY, LIVE, LIVE)] * 99,
     }
     return JobChangeRecord(**values | changes)

@@ -19,7 +19,8 @@ from store.delivery.settlements import Failed, InDoubt, Moved, Parked, Postponed
 from store.intake.job_changes import Added
 
 MEMBERS = tuple(
-    ClaimedDelivery(number, f"jc-{number}", Role.DRI, "Dana owns it", None, 0, 0, "{}", "{}") for number in (1, 2)
+    ClaimedDelivery(number, f"jc-{number}", Role.DRI, legacy("Dana owns it"), None, 0, 0, "{}", "{}")
+    for number in (1, 2)
 )
 CLAIM = Claim(1, "lease", 0, "T1", "U1", "U1", "post-1", 0, False, 0, None, 0, False, MEMBERS)
 

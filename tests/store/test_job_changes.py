@@ -6,17 +6,20 @@ import asyncio
 import json
 
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import event, func, select, update
 
-from domain.decision.reasons import legacy
+from domain.decision.reasons import ReasonCode, legacy
 from domain.decision.record import Decision
+from domain.decision.sentences import for_reader
 from domain.delivery import NewDelivery
 from domain.states import Role
 from store.database import Database
 from store.delivery import pauses, posts, routing
+from store.delivery.deliveries import add_deliveries
 from store.delivery.routing import Routed
 from store.intake import job_changes
 from store.intake.job_changes import Added, NewJobChange
+from store.schema import deliveries
 from store.schema import job_changes as table
 from store.slack import workspaces
 from tests.conftest import SOMEDAY
@@ -161,7 +164,7 @@ async def test_a_job_change_is_found_with_its_decision_deliveries_and_steps(data
     assert (before.state, bool(before.decision), before.deliveries) == ("accepted", False, [])
     assert (found.state, found.decision, found.accepted_at) == ("routed", Decision(rule="One", chosen="Dana"), SOMEDAY)
     [delivery] = found.deliveries
-    assert (delivery.destination, delivery.role, delivery.reason, delivery.state) == (
+    assert (delivery.destination, delivery.role, for_reader(delivery.reasons), delivery.state) == (
         "U_DANA",
         "dri",
         "You own it.",
@@ -206,3 +209,18 @@ async def test_a_job_change_of_another_workspace_is_not_found(database):
     [added] = await database.run(job_changes.add, [new("a")])
 
     assert await database.run(job_changes.find, "T2", added.id) is None
+
+
+async def test_a_reason_is_stored_as_codes_and_as_a_sentence(database):
+    """Rows of earlier versions have only the sentence, which is read as it is."""
+    (added,) = await database.run(job_changes.add, [new("a")])
+    owns = (ReasonCode.OWNS_ACCOUNT.of(record="Globex"),)
+    await database.run(add_deliveries, "T1", [NewDelivery(added.id, "U_DANA", Role.DRI, owns)], SOMEDAY)
+
+    (delivery,) = (await database.run(job_changes.find, "T1", added.id)).deliveries
+    assert delivery.reasons == owns
+
+    old = update(deliveries).values(reasons=None)
+    await database.run(lambda connection: connection.execute(old))
+    (delivery,) = (await database.run(job_changes.find, "T1", added.id)).deliveries
+    assert delivery.reasons == legacy("You own Globex in Salesforce.")

@@ -128,7 +128,7 @@ def test_waiting_deliveries_are_canceled(operator):
     after = found(operator, ada)
     assert (after.outcome, after.reason, bool(after.decision)) == ("muted", "erased by the operator", False)
     assert [delivery.state for delivery in after.deliveries] == ["buried"]
-    assert [delivery.reason for delivery in after.deliveries] == [""]
+    assert [delivery.reasons for delivery in after.deliveries] == [()]
     assert after.trace[-1].step == "erased"
     [post] = operator.do(claim, SOMEDAY + 1_000)
     assert [delivery.job_change_id for delivery in post.deliveries] == [bob]

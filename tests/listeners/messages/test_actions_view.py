@@ -8,6 +8,7 @@ from itertools import product
 
 import pytest
 
+from domain.decision.reasons import legacy
 from domain.delivery import Delivery
 from listeners.messages.actions_view import mute_view, note_view, reassign_view, report_view, snooze_view, why_view
 from sandbox.slack.block_kit.blocks import check_view
@@ -44,7 +45,7 @@ def actionable(change="new company", *, destination="U1", decision=None, muted=f
         job_change_id="jc",
         destination=destination,
         role="dri",
-        reason=LIVE,
+        reasons=legacy(LIVE),
         side=side,
         payload="{}",
         decision=json.dumps(decision) if decision is not None else None,
@@ -71,7 +72,7 @@ def test_slack_accepts_why_me_if_every_character_is_escaped():
     worst = "&" * 700
     decision = {"sides": [{"side": "past", "rule": worst, "sentence": worst}], "considered": [], "notes": []}
     about = actionable(decision=decision)
-    about = replace(about, delivery=replace(about.delivery, reason=worst))
+    about = replace(about, delivery=replace(about.delivery, reasons=legacy(worst)))
 
     assert check_view(why_view(about), "modal") == []
 

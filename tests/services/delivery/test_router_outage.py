@@ -145,7 +145,7 @@ async def test_a_job_change_without_a_query_does_not_end_the_outage(world, chann
     job_change_id = await world.deliver(source_event_id="known")
 
     (delivery,) = (await world.find(job_change_id)).deliveries
-    assert SALESFORCE_DOWN in delivery.reason
+    assert SALESFORCE_DOWN in for_reader(delivery.reasons)
 
 
 async def test_only_one_of_several_replicas_queries_salesforce(postgresql_url, clock):

@@ -23,7 +23,7 @@ STATES = (HandlingState.OPEN, HandlingState.TAKEN, HandlingState.REASSIGNED, Han
 
 
 def delivery(destination="U1", role=Role.DRI, state=HandlingState.OPEN, actor=None, **changes):
-    values = {"reason": "", "side": None, "payload": "{}", "decision": None, "at": 1 if actor else None}
+    values = {"reasons": (), "side": None, "payload": "{}", "decision": None, "at": 1 if actor else None}
     who = {"given_to": "U3" if state == HandlingState.REASSIGNED else None, "actor": actor}
     given = {"id": 7, "workspace_id": "T1", "job_change_id": "jc", "destination": destination, "role": role}
     return Delivery(**given | values | {"state": state} | who | changes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from domain.decision.reasons import legacy
 from domain.delivery import ClaimedDelivery, Handling, History, Report, Snooze
 from domain.job_change.model import TEST_SOURCE
 from domain.states import DEFAULT_CHANNEL, HandlingState
@@ -14,7 +15,14 @@ from tests.services.messages.sample_job_changes import SAMPLES, job_change
 
 def member(change=None, **changes):
     stored = (change or SAMPLES["new company"]).to_stored()
-    given = {"id": 7, "job_change_id": "jc", "role": "dri", "reason": "You own it.", "side": None, "plainness": 0}
+    given = {
+        "id": 7,
+        "job_change_id": "jc",
+        "role": "dri",
+        "reasons": legacy("You own it."),
+        "side": None,
+        "plainness": 0,
+    }
     return ClaimedDelivery(**given | {"created_at": 0, "payload": stored, "decision": None} | changes)
 
 
