@@ -23,6 +23,10 @@ MOST_CARDS = 10
 LONGEST_EDIT = 4_000
 """Characters of the text of an update: https://docs.slack.dev/reference/methods/chat.update"""
 
+LONGEST_BLOCKS = 12_000
+"""Characters of all text in the blocks. Slack refuses a little over 13,000, which its reference does not say:
+https://github.com/slackapi/bolt-js/issues/2509"""
+
 ACTION = "delivery_"
 """The prefix of a button's action_id, before its ActionKind. The button's value is the delivery's id."""
 
@@ -91,12 +95,28 @@ def compose(cards: Sequence[Card], *, plainness: int = 0, digest: str | None = N
     if plainness >= 2:
         return Message(_text(cards, digest, with_links=True), None)
     render = _card_blocks if len(cards) == 1 else _bundle_blocks
+    with_links = 0 if plainness else len(cards)  # the first cards keep their links if there is no room for all
     blocks = [block for card in cards for block in render(card, with_links=not plainness)]
+    while with_links and _text_length(blocks) > LONGEST_BLOCKS:
+        with_links -= 1
+        blocks = [block for number, card in enumerate(cards) for block in render(card, with_links=number < with_links)]
+    if _text_length(blocks) > LONGEST_BLOCKS:
+        return Message(_text(cards, digest, with_links=True), None)
     if len(cards) > 1:
         blocks.insert(0, {"type": "header", "text": _plain_text(_title(cards, digest))})
     if any(card.is_test for card in cards):
         blocks.insert(0, _context(_TEST))
     return Message(_text(cards, digest), blocks)
+
+
+def _text_length(part: object) -> int:
+    if isinstance(part, list):
+        return sum(map(_text_length, part))
+    if not isinstance(part, dict):
+        return 0
+    return sum(
+        len(value) if name == "text" and isinstance(value, str) else _text_length(value) for name, value in part.items()
+    )
 
 
 def _card_blocks(card: Card, *, with_links: bool) -> Iterator[Block]:

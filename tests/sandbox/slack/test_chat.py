@@ -88,6 +88,7 @@ async def test_the_messages_tab_can_be_switched_off(acme) -> None:
         ({"blocks": {"type": "section"}}, "invalid_blocks_format"),
         ({"blocks": [{"type": "sectoin"}]}, "invalid_blocks"),
         ({"blocks": [{"type": "markdown", "text": "x" * 7_000}] * 2}, "msg_blocks_too_long"),
+        ({"blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": "x" * 2_700}}] * 5}, "msg_blocks_too_long"),
         ({"text": "a", "attachments": [{}] * 101}, "too_many_attachments"),
         ({"text": "a", "attachments": "7"}, "invalid_attachments"),
         ({"text": "a", "metadata": "not json"}, "invalid_metadata_format"),

@@ -306,3 +306,36 @@ def _elements(message: Message) -> Iterator[Block]:
             yield from block["elements"]
         if "accessory" in block:
             yield block["accessory"]
+
+
+def test_a_bundle_of_long_links_stays_below_slacks_limit_for_all_blocks() -> None:
+    """Slack counts all text of a message together. The first job changes keep their links."""
+    url = "https://app.usergems.example/changes/" + "x" * 440
+    long = job_change(links={"source_url": url})
+    cards = [card(long, delivery_id=number, contact_url=url, account_url=url) for number in range(MOST_CARDS)]
+
+    message = compose(cards)
+
+    assert message.blocks is not None
+    assert text_of_blocks(message.blocks) <= 12_000
+    assert text_of_blocks(message.blocks) > 6_000
+    assert url in str(message.blocks[2])
+    assert url not in str(message.blocks[-1])
+
+
+def test_a_bundle_without_room_for_its_blocks_is_sent_as_text() -> None:
+    """Nothing is left out of the text."""
+    cards = [card(named("Ada Smith"), delivery_id=number, notes=("n" * 1_400,)) for number in range(MOST_CARDS)]
+
+    message = compose(cards)
+
+    assert message.blocks is None
+    assert message.text.count("n" * 1_400) == MOST_CARDS
+
+
+def text_of_blocks(part: Any) -> int:
+    """Count the characters as Slack does: every text, at any depth."""
+    if isinstance(part, list):
+        return sum(map(text_of_blocks, part))
+    own = len(part["text"]) if isinstance(part.get("text"), str) else 0
+    return own + sum(text_of_blocks(value) for value in part.values() if isinstance(value, dict | list))

@@ -9,6 +9,7 @@ from sandbox.slack.web_api.calls import ApiError, Call
 MAX_TEXT = 40_000  # "will truncate messages containing more than 40,000 characters", chat.postMessage
 MAX_EDIT = 4_000  # "The text field cannot exceed 4,000 characters.", chat.update
 MAX_MARKDOWN = 12_000  # "Limit this field to 12,000 characters.", chat.postMessage
+MAX_BLOCKS = 13_200  # all text of a message's blocks together: https://github.com/slackapi/bolt-js/issues/2509
 MAX_METADATA = 8_000  # Slack does not publish its limit; this is the sandbox's own
 
 
@@ -140,6 +141,19 @@ def _check_blocks(blocks: object) -> None:
     # "12,000 characters … cumulative": https://docs.slack.dev/reference/block-kit/blocks/markdown-block
     if sum(len(block["text"]) for block in blocks if block["type"] == "markdown") > MAX_MARKDOWN:
         raise ApiError("msg_blocks_too_long")
+    if _text_length(blocks) > MAX_BLOCKS:
+        raise ApiError("msg_blocks_too_long")
+
+
+def _text_length(part: object) -> int:
+    """The characters of every `text` in blocks, at any depth."""
+    if isinstance(part, list):
+        return sum(map(_text_length, part))
+    if not isinstance(part, dict):
+        return 0
+    return sum(
+        len(value) if name == "text" and isinstance(value, str) else _text_length(value) for name, value in part.items()
+    )
 
 
 def _check_attachments(attachments: object) -> None:
