@@ -14,7 +14,7 @@ from aiohttp.typedefs import Handler, Middleware
 from listeners.http import limits
 from listeners.pages import Notice, Pages
 from listeners.slack.install import Installing
-from listeners.slack.links import CHANNEL_PATH
+from listeners.slack.links import CHANNEL_PATH, MORE_CHANNELS_PATH
 from listeners.slack.oauth import INSTALL_PATH, REDIRECT_PATH
 from listeners.slack.requests import SlackRequests
 from store.database import DatabaseUnavailableError
@@ -53,6 +53,7 @@ def create_web(
             web.get(INSTALL_PATH, installing.begin, allow_head=False),
             web.get(REDIRECT_PATH, installing.finish, allow_head=False),
             web.get(CHANNEL_PATH, installing.show_channels, allow_head=False),
+            web.get(MORE_CHANNELS_PATH, installing.more_channels, allow_head=False),
             web.post(CHANNEL_PATH, reader.wrap(installing.choose_channel, FORM_LIMIT)),
             *routes,
         ]
@@ -179,8 +180,8 @@ def _route(request: web.Request) -> str:
 def _security_headers(*, is_https: bool) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
     headers = {
         "Content-Security-Policy": (
-            "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self';"
-            " base-uri 'none'; frame-ancestors 'none'"
+            "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self';"
+            " img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
         ),
         "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": "DENY",

@@ -19,12 +19,13 @@ from domain.workspace import Workspace
 from listeners.pages import Notice, Pages
 from listeners.slack.links import CHANNEL_COOKIE, InstallLink, channel_address
 from listeners.slack.oauth import failure
-from services.home.preferences import Preferences
+from services.home.preferences import PUBLIC_POSTS, Preferences
 from services.salesforce.sessions import SalesforceSessions
 from services.settings import is_loopback
 from services.slack.api import Slack
 from services.slack.install import SlackInstall
 from services.slack.manifest import REASONS, Manifest
+from services.slack.shapes import ChannelInfo
 from store.database import Database, DatabaseUnavailableError
 from store.encryption import Cipher
 from store.slack import workspaces
@@ -33,6 +34,11 @@ log = logging.getLogger(__name__)
 
 _TEAM_ID = re.compile(r"[A-Z0-9]{1,32}")
 _CHANNEL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_CHANNEL_LINK = re.compile(r"/(?:archives|client/\w{1,32})/([CG][A-Z0-9]{2,32})")
+_TYPED_ID = re.compile(r"([CG][A-Z0-9]{8,32})")
+_LONGEST_POSITION = 500
+PAGE_SECONDS = 10.0
+"""How long the browser waits for one more page of channels."""
 
 
 @dataclass(frozen=True)
@@ -122,8 +128,7 @@ class Installing:
             return allowed
         _link, workspace = allowed
         try:
-            team_id = workspace.slack_team.id if workspace.is_enterprise_install else None
-            listing = await self.slack_install.channels(workspace.id, team_id)
+            listing = await self.slack_install.channels(workspace.id, _team_id(workspace))
         except (PermanentError, TransientError) as error:
             log.warning("Could not list the channels of workspace %s: %s", workspace.id, error)
             return self.pages.notice(_slack_error(error, channel_address(sealed)))
@@ -131,12 +136,33 @@ class Installing:
             "channels.html",
             workspace_name=workspace.name,
             listing=listing,
+            tags={channel.id: _tags(channel, workspace) for channel in listing.channels},
+            needs_invitation=PUBLIC_POSTS not in workspace.scopes,
             chosen=workspace.default_channel_id,
             link=sealed,
             here=channel_address(sealed),
         )
         response.enable_compression()
         return response
+
+    async def more_channels(self, request: web.Request) -> web.Response:
+        """Return the next page of channels as JSON, for the page that chooses the default channel."""
+        allowed = await self._allowed(request.query.get("link", ""), request.cookies.get(CHANNEL_COOKIE, ""))
+        if isinstance(allowed, web.Response):
+            return allowed
+        _link, workspace = allowed
+        team_id, position = _team_id(workspace), request.query.get("position", "")[:_LONGEST_POSITION]
+        try:
+            listing = await self.slack_install.channels(
+                workspace.id, team_id, position=position, seconds=PAGE_SECONDS, most_pages=1
+            )
+        except (PermanentError, TransientError) as error:
+            log.warning("Could not list more channels of workspace %s: %s", workspace.id, error)
+            return web.json_response({"channels": [], "position": position, "wait": 10}, status=503)
+        channels = [
+            {"id": channel.id, "name": channel.name, "tags": _tags(channel, workspace)} for channel in listing.channels
+        ]
+        return web.json_response({"channels": channels, "position": listing.position, "wait": listing.wait})
 
     async def choose_channel(self, request: web.Request) -> web.Response:
         """Save the chosen channel. Choosing the same channel again posts no message in it."""
@@ -147,8 +173,12 @@ class Installing:
         if isinstance(allowed, web.Response):
             return allowed
         link, workspace = allowed
+        try:
+            channel_id = channel_id or await self._typed_channel(workspace, form.get("typed", ""))
+        except (PermanentError, TransientError) as error:
+            return self.pages.notice(_slack_error(error, channel_address(sealed)))
         if not _CHANNEL_ID.fullmatch(channel_id):
-            return self.pages.notice(_not_changed("Choose a channel.", sealed))
+            return self.pages.notice(_not_changed("Choose a channel from the list, or paste its link.", sealed))
         note = ""
         if workspace.default_channel_id != channel_id or workspace.default_channel_problem:
             answer = await self.preferences.choose_default_channel(workspace.id, link.user_id, channel_id, None)
@@ -156,6 +186,15 @@ class Installing:
                 return self.pages.notice(_not_changed(plain(answer.text), sealed))
             note = plain(answer.text).partition(". ")[2]  # the page itself says that the channel is set
         return await self._show_saved(link, note)
+
+    async def _typed_channel(self, workspace: Workspace, typed: str) -> str:
+        """Return the id of the channel that was typed as its link, id or name. Empty if Slack does not list it."""
+        typed = typed.strip()
+        if match := _CHANNEL_LINK.search(typed) or _TYPED_ID.fullmatch(typed):
+            return match[1]
+        name = typed.removeprefix("#").lower()
+        channel = await self.slack_install.find_channel(workspace.id, _team_id(workspace), name) if name else None
+        return channel.id if channel else ""
 
     async def _show_saved(self, link: InstallLink, note: str) -> web.Response:
         workspace = await self.database.run(workspaces.find, link.workspace_id)
@@ -207,6 +246,21 @@ _EXPIRED = Notice(
     action="Go to the home page",
     status=403,
 )
+
+
+def _team_id(workspace: Workspace) -> str | None:
+    """The workspace's id at Slack, if its token is that of an organization, whose calls must name it."""
+    return workspace.slack_team.id if workspace.is_enterprise_install else None
+
+
+def _tags(channel: ChannelInfo, workspace: Workspace) -> list[str]:
+    """What an admin should know about a channel before choosing it."""
+    tags = (
+        (channel.is_private, "private"),
+        (channel.is_ext_shared, "shared with another company"),
+        (not channel.is_member and PUBLIC_POSTS not in workspace.scopes, "invite the app first"),
+    )
+    return [tag for applies, tag in tags if applies]
 
 
 def plain(mrkdwn: str) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from store.encryption import Cipher
 
 CHANNEL_PATH = "/slack/default-channel"
+MORE_CHANNELS_PATH = f"{CHANNEL_PATH}/more"
 CONNECT_PATH = "/salesforce/connect"
 
 CHANNEL_COOKIE = "default_channel"

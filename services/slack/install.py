@@ -24,16 +24,30 @@ PATIENCE_SECONDS = 40.0
 """How long a browser waits in total because of Slack's rate limits."""
 
 
+FIRST_SECONDS = 1.2
+"""How long the page lists channels before it is shown. The browser asks for the rest."""
+
+SEARCH_SECONDS = 8.0
+"""How long a channel is searched for by its name."""
+
+START, _PUBLIC_ONLY = "all:", "public:"
+
+
 @dataclass(frozen=True)
 class ChannelList:
     """
     Channels that are not archived, by name: all public ones, and the private ones that the app is a member of.
 
-    `is_complete` is False if Slack's rate limit left some out.
+    `position` is where to go on, None at the end of the list. `wait` is how many seconds Slack asks to wait before.
     """
 
     channels: list[ChannelInfo]
-    is_complete: bool
+    position: str | None
+    wait: float = 0.0
+
+    @property
+    def is_complete(self) -> bool:
+        return self.position is None
 
 
 @dataclass(frozen=True)
@@ -78,28 +92,73 @@ class SlackInstall:
             raise TransientError("Slack does not list all workspaces of the organization now")
         return [Team(text_of(team, "id"), str(team.get("name") or "") or None) for team in teams]
 
-    async def channels(self, workspace_id: str, team_id: str | None = None) -> ChannelList:
+    async def channels(
+        self,
+        workspace_id: str,
+        team_id: str | None = None,
+        *,
+        position: str = START,
+        seconds: float = FIRST_SECONDS,
+        most_pages: int | None = None,
+    ) -> ChannelList:
         """
-        List the channels that an admin can choose, waiting when Slack's rate limit requires it.
+        List the channels that an admin can choose, for so many seconds and pages, from a position.
 
-        `team_id` is the workspace's id at Slack if its token is that of an organization.
-
+        Slack allows 20 pages a minute. `team_id` is the id at Slack, if the token is that of an organization.
         https://docs.slack.dev/reference/methods/conversations.list
         """
         token = await token_of(self.tokens, workspace_id)
-        reader = _PageReader(self.client, token, self.wait)
-        arguments = {"exclude_archived": "true", "team_id": team_id}
+        raw, wait, pages, following = list[Json](), 0.0, 0, position or None
         try:
-            both = {"types": "public_channel,private_channel", **arguments}
-            raw = await reader.all("conversations.list", "channels", both)
-        except PermanentError:  # without groups:read, only public channels can be listed
-            raw = await reader.all("conversations.list", "channels", {"types": "public_channel", **arguments})
+            async with asyncio.timeout(seconds):
+                while following is not None and pages != most_pages:
+                    page, following = await self._channel_page(token, team_id, following)
+                    raw, pages = raw + page, pages + 1
+        except TimeoutError:
+            pass
+        except TransientError as error:
+            if error.retry_after is None and not raw:
+                raise
+            wait = error.retry_after or 5.0
         channels = {
             channel.id: channel
             for channel in map(ChannelInfo.of, raw)
             if (not channel.is_archived and (channel.is_member or not channel.is_private))
         }
-        return ChannelList(sorted(channels.values(), key=lambda channel: channel.name), reader.is_complete)
+        return ChannelList(sorted(channels.values(), key=lambda channel: channel.name), following, wait)
+
+    async def find_channel(self, workspace_id: str, team_id: str | None, name: str) -> ChannelInfo | None:
+        """Return the channel with this name. None if there is none, or if Slack does not list it in time."""
+        position, until = START, asyncio.get_running_loop().time() + SEARCH_SECONDS
+        while (seconds := until - asyncio.get_running_loop().time()) > 0:
+            listing = await self.channels(workspace_id, team_id, position=position, seconds=seconds, most_pages=1)
+            for channel in listing.channels:
+                if channel.name == name:
+                    return channel
+            if listing.position is None or listing.wait > seconds:
+                return None
+            position = listing.position
+            await self.wait(listing.wait)
+        return None
+
+    async def _channel_page(self, token: str, team_id: str | None, position: str) -> tuple[list[Json], str | None]:
+        """Return a page and the position of the next one, None after the last."""
+        kind, _, cursor = position.partition(":")
+        types = "public_channel" if f"{kind}:" == _PUBLIC_ONLY else "public_channel,private_channel"
+        arguments = {"types": types, "exclude_archived": "true", "team_id": team_id, "cursor": cursor}
+        form = {"limit": PAGE, **{name: value for name, value in arguments.items() if value}}
+        try:
+            answer = await _call(self.client, "conversations.list", headers=_bearer(token), data=form)
+        except PermanentError:  # without groups:read, only public channels can be listed
+            if f"{kind}:" == _PUBLIC_ONLY:
+                raise
+            return [], _PUBLIC_ONLY
+        page = answer.get("channels")
+        if not isinstance(page, list) or not all(isinstance(item, dict) for item in page):
+            raise TransientError("Slack sent an invalid response to conversations.list")
+        next_cursor = str(_part(answer, "response_metadata").get("next_cursor") or "")
+        # A page may be empty although more follow, but the same cursor again would never end.
+        return page, None if next_cursor in {"", cursor} else f"{kind}:{next_cursor}"
 
 
 @dataclass

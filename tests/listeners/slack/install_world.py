@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,18 +75,24 @@ class InstallWorld:
             return {name: values[0] for name, values in parse_qs(urlsplit(answer.headers["Location"]).query).items()}
 
     async def approve_install(
-        self, user: User, *, org_wide: bool = False, add_to: Sequence[str] | None = None
+        self,
+        user: User,
+        *,
+        org_wide: bool = False,
+        add_to: Sequence[str] | None = None,
+        without: Collection[str] = (),
     ) -> aiohttp.ClientResponse:
         """Start an installation, allow it and return to the app, without following the redirect to the channel page."""
         consent = await self.start_install()
         back = consent["redirect_uri"]
-        code = self.slack.issue_code(user.id, MANIFEST.scopes, back, org_wide=org_wide, add_to=add_to)
+        scopes = set(MANIFEST.scopes) - set(without)
+        code = self.slack.issue_code(user.id, scopes, back, org_wide=org_wide, add_to=add_to)
         query = {"code": code, "state": consent["state"]}
         return await self.http.get(consent["redirect_uri"], params=query, allow_redirects=False)
 
-    async def install(self, user: User) -> str:
-        """Install the app. Returns the link to the page where the default channel is chosen."""
-        answer = await self.approve_install(user)
+    async def install(self, user: User, without: Collection[str] = ()) -> str:
+        """Install the app, without some scopes. Returns the link to the page where the default channel is chosen."""
+        answer = await self.approve_install(user, without=without)
         assert answer.status == 303, await answer.text()
         return self.url + answer.headers["Location"]
 
@@ -96,10 +102,10 @@ class InstallWorld:
             assert answer.status == status, text
             return text
 
-    async def choose_channel(self, link: str, channel_id: str, *, status: int = 200) -> str:
-        """Submit the form of the channel page."""
+    async def choose_channel(self, link: str, channel_id: str, *, typed: str = "", status: int = 200) -> str:
+        """Submit the form of the channel page, with a chosen channel or with what was typed."""
         address, _, query = link.partition("?")
-        form = {"link": parse_qs(query)["link"][0], "channel": channel_id}
+        form = {"link": parse_qs(query)["link"][0], "channel": channel_id, "typed": typed}
         async with self.http.post(address, data=form) as answer:
             text = await answer.text()
             assert answer.status == status, text

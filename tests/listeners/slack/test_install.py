@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
+import time
 from collections.abc import AsyncIterator
 from html import unescape
-from urllib.parse import parse_qs, quote, urlsplit
+from typing import Any
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import aiohttp
 import pytest
@@ -425,47 +428,93 @@ async def test_a_revoked_token_is_reported(here: InstallWorld) -> None:
 
 
 async def test_every_channel_is_listed(here: InstallWorld) -> None:
-    """12,000 channels are listed by name, with few enough calls for Slack's rate limit."""
+    """12,000 channels are listed with few enough calls for Slack's rate limit, the first ones with the page itself."""
     here.slack.limits.enabled = True
     for number in range(12_000):
         here.slack.add_channel(here.team, f"team-{number:05}", is_archived=number % 3 == 0)
     link = await here.install(here.dana)
 
     page = await here.get_page(link)
-
     names = [part.partition("</b>")[0] for part in page.split("<b>")[1:]]
+    position = position_in(page)
+    while position:
+        more = await more_channels(here, link, position)
+        names += [channel["name"] for channel in more["channels"]]
+        position = more["position"]
+
     assert names == [f"team-{number:05}" for number in range(12_000) if number % 3]
     calls = [call for call in here.slack.calls if call.method == "conversations.list"]
     assert len(calls) <= 20
     assert here.waits == []
 
 
-async def test_a_rate_limit_while_listing_is_waited_for(here: InstallWorld) -> None:
-    """It costs time, but no channel is missing."""
+async def test_the_page_is_shown_before_all_channels_are_listed(here: InstallWorld) -> None:
+    """Slack needs minutes for 30,000 channels. The page has those of the first second, and lists the others later."""
+    here.slack.limits.enabled = True
+    for number in range(30_000):
+        here.slack.add_channel(here.team, f"team-{number:05}")
+    link = await here.install(here.dana)
+    here.slack.api.latency = 0.3
+
+    began = time.monotonic()
+    page = await here.get_page(link)
+    seconds = time.monotonic() - began
+
+    assert position_in(page)
+    assert "only some of your channels so far" in page
+    assert page.count('name="channel"') <= 5 * 999
+    assert seconds < 4  # 2 on a quiet machine
+
+
+async def test_a_rate_limit_is_left_to_the_browser(here: InstallWorld) -> None:
+    """It asks for the rest of the channels after the wait. The page can be used meanwhile."""
     for number in range(2_500):
         here.slack.add_channel(here.team, f"team-{number:05}")
-    here.slack.faults.add("conversations.list", retry_after=7, when=lambda query: bool(query.get("cursor")))
     link = await here.install(here.dana)
+    here.slack.faults.add("conversations.list", retry_after=7, times=2, when=lambda query: bool(query.get("cursor")))
+
+    page = await here.get_page(link)
+    more = await more_channels(here, link, position_in(page))
+
+    assert 'data-wait="7.0"' in page
+    assert (more["channels"], more["position"], more["wait"]) == ([], position_in(page), 7)
+
+
+async def test_more_channels_are_listed_for_the_installing_browser_only(here: InstallWorld) -> None:
+    """The names of channels are not public."""
+    link = await here.install(here.dana)
+    here.http.cookie_jar.clear()
+
+    await here.get_page(link.replace("/slack/default-channel", "/slack/default-channel/more"), status=403)
+
+
+@pytest.mark.parametrize("typed", ["https://acme.slack.com/archives/{id}", "{id}", "#signals", "signals", " Signals "])
+async def test_a_channel_can_be_typed(here: InstallWorld, typed: str) -> None:
+    """As its link, id or name, since Slack may need minutes to list it."""
+    channel = here.slack.add_channel(here.team, "signals", channel_id="C0SIGNALS1")
+    link = await here.install(here.dana)
+
+    page = await here.choose_channel(link, "", typed=typed.format(id=channel.id))
+
+    assert "Default channel set to #signals" in page
+
+
+async def test_a_name_that_does_not_exist_is_not_saved(here: InstallWorld) -> None:
+    """The page says what to do instead."""
+    page = await here.choose_channel(await here.install(here.dana), "", typed="no-such-channel", status=409)
+
+    assert "paste its link" in page
+
+
+async def test_channels_that_need_an_invitation_are_marked(here: InstallWorld) -> None:
+    """Without the optional permission, the app posts in its own channels only."""
+    here.slack.add_channel(here.team, "signals")
+    link = await here.install(here.dana, without={"chat:write.public"})
 
     page = await here.get_page(link)
 
-    assert here.waits == [7]
-    assert page.count('name="channel"') == 2_500
-    assert "returned only some of" not in page
-
-
-async def test_a_long_rate_limit_shows_the_channels_listed_so_far(here: InstallWorld) -> None:
-    """A partial list with a note is better than a page that never loads."""
-    for number in range(2_500):
-        here.slack.add_channel(here.team, f"team-{number:05}")
-    here.slack.faults.add("conversations.list", retry_after=300, when=lambda query: bool(query.get("cursor")))
-    link = await here.install(here.dana)
-
-    page = await here.get_page(link)
-
-    assert here.waits == []
-    assert page.count('name="channel"') == 999
-    assert "only some of" in page
+    assert '<b>signals</b><span class="tag">invite the app first</span>' in page
+    assert "chat:write.public" in page
 
 
 @pytest.mark.parametrize("method", ["users.info", "conversations.list"])
@@ -557,7 +606,7 @@ async def test_the_current_default_channel_is_preselected(here: InstallWorld) ->
 
     page = await here.get_page(await here.install(here.dana))
 
-    assert f'value="{channel.id}" required checked' in page
+    assert f'value="{channel.id}" checked' in page
 
 
 # Choosing a channel
@@ -791,3 +840,14 @@ async def test_a_loopback_address_redirects_to_the_public_url(acme: InstallWorld
     other = acme.url.replace("localhost", "127.0.0.1")
     async with acme.http.get(f"{other}/slack/install?team=T1", allow_redirects=False) as answer:
         assert (answer.status, answer.headers["Location"]) == (307, f"{acme.url}/slack/install?team=T1")
+
+
+def position_in(page: str) -> str:
+    """Where the list on the page goes on. Empty if it is complete."""
+    _, _, rest = page.partition('data-position="')
+    return unescape(rest.partition('"')[0])
+
+
+async def more_channels(here: InstallWorld, link: str, position: str) -> dict[str, Any]:
+    url = link.replace("/slack/default-channel", "/slack/default-channel/more")
+    return json.loads(await here.get_page(f"{url}&{urlencode({'position': position})}"))

@@ -92,12 +92,11 @@ async def test_the_button_is_disabled_until_a_channel_is_chosen(page: Page, acme
 
 
 async def test_the_page_works_without_javascript(browser: Browser, acme: InstallWorld) -> None:
-    """The list and the button are plain HTML."""
+    """The list, the field and the button are plain HTML."""
     context = await browser.new_context(java_script_enabled=False)
     page = await context.new_page()
     await page.goto(await channels_link(page, acme))
 
-    await expect(page.get_by_role("searchbox")).to_be_hidden()
     await page.get_by_text("general").click()
     await page.get_by_role("button", name="Use this channel").click()
 
@@ -147,6 +146,34 @@ async def test_searching_twelve_thousand_channels_is_fast(page: Page, acme: Inst
 
     await expect(page.get_by_role("status")).to_have_text("1 of 12,005")
     assert slowest < 250  # milliseconds; a tenth of that on a quiet machine
+
+
+async def test_more_channels_are_listed_while_someone_types(page: Page, acme: InstallWorld) -> None:
+    """The page is not complete at first. What was typed and chosen stays."""
+    for number in range(2_500):
+        acme.slack.add_channel(acme.team, f"project-{number:05}")
+    acme.slack.faults.add("conversations.list", retry_after=1, times=1, when=lambda query: bool(query.get("cursor")))
+    await page.goto(await channels_link(page, acme))
+    await page.get_by_role("searchbox").fill("project-02400")
+
+    await page.get_by_role("radio", name="project-02400").check()
+    await expect(page.get_by_role("status")).to_have_text("1 of 2,505")
+    await expect(page.get_by_role("searchbox")).to_have_value("project-02400")
+    await page.get_by_role("button", name="Use #project-02400").click()
+
+    await expect(page.get_by_role("heading", name="Default channel set to #project-02400")).to_be_visible()
+
+
+async def test_a_link_to_a_channel_can_be_pasted(page: Page, acme: InstallWorld) -> None:
+    """Slack may need minutes until it has listed the channel."""
+    acme.slack.add_channel(acme.team, "far-away", channel_id="C0FARAWAY1")
+    acme.slack.faults.add("conversations.list", retry_after=60, times=None)
+    await page.goto(await channels_link(page, acme))
+
+    await page.get_by_role("searchbox").fill("https://acme.slack.com/archives/C0FARAWAY1")
+    await page.get_by_role("button", name="Use this channel").click()
+
+    await expect(page.get_by_role("heading", name="Default channel set to #far-away")).to_be_visible()
 
 
 async def test_the_chosen_channel_stays_visible_and_is_submitted(page: Page, acme: InstallWorld) -> None:

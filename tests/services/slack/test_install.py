@@ -12,7 +12,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.errors import TransientError, WorkspaceGoneError
 from sandbox.slack import SlackSandbox
-from services.slack.install import PATIENCE_SECONDS, SlackInstall
+from services.slack.install import START, SlackInstall
 from store.slack.organizations import Team
 
 
@@ -101,18 +101,41 @@ async def test_a_repeated_page_ends_a_list(slack: SlackSandbox, install: SlackIn
     assert [channel.name for channel in listing.channels] == ["general"]
 
 
-async def test_the_longest_wait_applies_to_the_whole_list(
+async def test_a_rate_limit_ends_a_list_with_the_position_to_go_on_from(
     slack: SlackSandbox, install: SlackInstall, waits: Waits
 ) -> None:
-    """For a person in front of the browser, many short waits are one long wait."""
-    slack.faults.add("conversations.list", retry_after=15, times=10)
+    """The browser waits, not the server."""
+    for number in range(1_500):
+        slack.add_channel("T1", f"team-{number:04}")
+    slack.faults.add("conversations.list", retry_after=15, when=lambda asked: "cursor" in asked)
 
-    listing = await install.channels("T1")
+    first = await install.channels("T1", seconds=60)
+    assert first.position is not None
+    rest = await install.channels("T1", position=first.position, seconds=60)
 
-    assert waits == [15, 15]
-    assert sum(waits) <= PATIENCE_SECONDS
-    assert listing.channels == []
-    assert not listing.is_complete
+    assert (len(first.channels), first.wait, waits) == (999, 15, [])
+    assert (len(rest.channels), rest.position) == (501, None)
+
+
+async def test_a_list_that_takes_long_is_returned_as_far_as_it_is(slack: SlackSandbox, install: SlackInstall) -> None:
+    """A page in the browser is not blank while Slack is slow."""
+    slack.faults.add("conversations.list", delay=1.0)
+
+    listing = await install.channels("T1", seconds=0.05)
+
+    assert (listing.channels, listing.position) == ([], START)
+
+
+async def test_a_channel_is_found_by_its_name(slack: SlackSandbox, install: SlackInstall) -> None:
+    """Page by page, until Slack has listed it."""
+    for number in range(1_100):
+        slack.add_channel("T1", f"team-{number:04}")
+
+    channel = await install.find_channel("T1", None, "team-1050")
+
+    assert channel is not None
+    assert channel.name == "team-1050"
+    assert await install.find_channel("T1", None, "no-such-channel") is None
 
 
 async def test_the_token_of_an_organization_names_the_workspace(slack: SlackSandbox, install: SlackInstall) -> None:
