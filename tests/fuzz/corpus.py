@@ -204,6 +204,7 @@ ROUTES: dict[str, tuple[str, str]] = {
     "/slack/install": ("GET", "/slack/install?team={}"),
     "/slack/oauth_redirect": ("GET", "/slack/oauth_redirect?code={}&state={}&error={}"),
     "/slack/default-channel": ("POST", "/slack/default-channel?link={}"),
+    "/slack/default-channel/more": ("GET", "/slack/default-channel/more?link={}"),
     "/slack/events": ("POST", "/slack/events"),
     "/salesforce/connect": ("POST", "/salesforce/connect?link={}"),
     "/salesforce/callback": ("GET", "/salesforce/callback?state={}&code={}&error_description={}"),
