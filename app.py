@@ -53,6 +53,7 @@ from services.operations.doctor import Doctor
 from services.operations.heartbeat import Heartbeat
 from services.operations.vendor_calls import open_session
 from services.ownership.draft_editor import DraftEditor
+from services.ownership.person_keys import PersonKeys
 from services.ownership.rulebook import Rulebook
 from services.ownership.simulation import Simulation
 from services.ownership.unmatched_owners import UnmatchedOwners
@@ -220,6 +221,7 @@ def _listener_arguments(foundation: Foundation, services: Services) -> dict[str,
         "intake_keys": services.intake_keys,
         "status": services.status,
         "delivery_actions": services.delivery_actions,
+        "person_keys": PersonKeys(database, salesforce.schemas, now),
         "salesforce_sources": SalesforceSources(database, salesforce.describe, now),
         "field_mappings": FieldMappings(database, now),
         "ownership": OwnershipDialogs(

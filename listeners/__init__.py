@@ -14,7 +14,7 @@ from listeners.home import admin_dialogs, app_home, member_home, notice_actions
 from listeners.intake import keys, mappings
 from listeners.messages import actions
 from listeners.ownership import rule_list
-from listeners.salesforce import settings, sources
+from listeners.salesforce import person_keys, settings, sources
 from listeners.slack import directory, lifecycle
 from listeners.slack.workspace_id import workspace_of
 from listeners.status import failed, status
@@ -48,6 +48,7 @@ def register_listeners(app: AsyncApp, database: Database, **parts: object) -> No
     keys.register(app)
     settings.register(app)
     sources.register(app)
+    person_keys.register(app)
     mappings.register(app)
     rule_list.register(app)
     member_home.register(app)

@@ -22,6 +22,7 @@ TRY_AGAIN = "salesforce_try_again"
 SET_APP = "salesforce_app"
 DAILY = "salesforce_daily_calls"
 SOURCES = "salesforce_sources"
+PERSON_KEYS = "salesforce_person_keys"
 
 TITLE = "Connect Salesforce"
 SOURCES_TITLE = "Import from Salesforce"
@@ -68,6 +69,7 @@ def _buttons(state: HomeState) -> list[Block]:
         button("Connect again" if connection.connected_by else other, CONNECT),
         button(SOURCES_TITLE, SOURCES),
         button(MAPPINGS_TITLE, MAPPINGS),
+        button("Find people by…", PERSON_KEYS),
     ]
     if not connection.uses_operator_app:
         buttons.append(button("Disconnect", DISCONNECT) | {"confirm": _confirm_disconnect()})

@@ -67,7 +67,9 @@ class OrgSchemas:
         return OrgSchema(
             objects=frozenset(name.lower() for name in infos),
             fields={
-                f"{name}.{field.name}".lower(): OrgField(f"{name}.{field.name}", field.label, field.refers_to)
+                f"{name}.{field.name}".lower(): OrgField(
+                    f"{name}.{field.name}", field.label, field.refers_to, field.type
+                )
                 for name, info in infos.items()
                 for field in info.fields.values()
             },

@@ -49,6 +49,7 @@ from services.messages.redraws import Redrawer
 from services.ownership.decider import Decider
 from services.ownership.draft_editor import DraftEditor
 from services.ownership.org_schema import OrgSchemas
+from services.ownership.person_keys import PersonKeys
 from services.ownership.rulebook import Rulebook
 from services.ownership.simulation import Simulation
 from services.ownership.unmatched_owners import UnmatchedOwners
@@ -141,6 +142,7 @@ async def office(database, clock) -> AsyncIterator[Office]:
         failed_job_changes = FailedJobChanges(database, lambda: None, clock)
         parts: dict[str, object] = {
             "connect_routes": ConnectRoutes(connect, Pages.of("UserGems"), cipher),
+            "person_keys": PersonKeys(database, OrgSchemas(describe, clock), clock),
             "salesforce_sources": SalesforceSources(database, describe, clock),
             "field_mappings": FieldMappings(database, clock),
             "ownership": _ownership(database, directory, salesforce, home_tab, clock),

@@ -22,6 +22,7 @@ class OrgField:
     name: str
     label: str
     refers_to: tuple[str, ...] = ()
+    type: str = "string"
 
 
 @dataclass(frozen=True)

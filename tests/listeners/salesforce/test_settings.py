@@ -10,10 +10,12 @@ from dataclasses import dataclass
 
 import pytest
 
+from sandbox.salesforce.schema import Field
 from sandbox.slack.modals import Submission
 from sandbox.slack.state import User
 from store import audit
 from store.intake import mappings as own
+from store.ownership import owners
 from store.salesforce import apps, connections, sources
 from store.slack import workspaces
 from tests.listeners.salesforce.salesforce_world import SalesforceWorld, open_salesforce_world
@@ -267,3 +269,24 @@ async def test_a_field_mapping_is_tested_on_a_row_and_saved(acme: SalesforceWorl
 
     assert "Mapping of ours removed." in await dana.act("mapping_remove", "ours")
     assert await acme.app.database.run(own.find, acme.team.id, "ours") is None
+
+
+async def test_an_admin_chooses_how_people_are_found(acme: SalesforceWorld, dana: HomeUser) -> None:
+    """Fields are proposed by their labels, and checked in the org before they are saved."""
+    acme.org.org.add_field("Contact", Field("LI_Profile__c", "url", label="LinkedIn profile"))
+    acme.org.org.add_field("Lead", Field("Private_Email__c", "email"))
+    await dana.home()
+    await acme.connect()
+    shown = await dana.press("salesforce_person_keys")
+    assert "Contact.Email = email" in shown
+    assert "Contact.LI_Profile__c = linkedin" in shown
+    added = await dana.act("person_keys_add")
+    assert added.index("Contact.Email = email") < added.index("Lead.Private_Email__c = email")
+
+    refused = await dana.submit(person_keys="Contact.Nothing__c = linkedin")
+    assert "does not exist in Salesforce" in str(refused.errors)
+    await dana.submit(person_keys="Contact.LI_Profile__c = linkedin\nContact.Email = email")
+
+    stored = await acme.app.database.run(owners.matching, acme.team.id)
+    assert list(map(str, stored.person_keys)) == ["Contact.LI_Profile__c = linkedin", "Contact.Email = email"]
+    assert "Saved" in dana.dialog()
