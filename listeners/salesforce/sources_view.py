@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from domain.salesforce import PAUSED, Preview, Source
 from listeners.dialogs.blocks import Block, View, button, context, modal, plain, section
@@ -27,8 +27,11 @@ STARTS = {
     "30": "30 days ago",
     "90": "90 days ago",
 }
-MOST_OPTIONS = 100
-"""https://docs.slack.dev/reference/block-kit/block-elements/select-menu-element"""
+GROUP = 100
+"""Options of one group: https://docs.slack.dev/reference/block-kit/block-elements/select-menu-element"""
+
+MOST_OPTIONS = 1_000
+"""A view holds 250,000 characters."""
 
 MOST_SHOWN = 30
 """Three blocks each; a view holds 100."""
@@ -45,14 +48,15 @@ def sources_view(sources: Sequence[Source], candidates: Sequence[Proposal], note
     if len(sources) > MOST_SHOWN:
         blocks.append(context(f"{len(sources) - MOST_SHOWN} more are not shown here. Remove others to see them."))
     if candidates:
-        options = [_option(proposal.label, proposal.name) for proposal in candidates[:MOST_OPTIONS]]
         chooser = {
             "type": "static_select",
             "action_id": CHOOSE,
             "placeholder": plain("Choose an object"),
-            "options": options,
+            "option_groups": list(_option_groups(candidates[:MOST_OPTIONS])),
         }
         blocks += [{"type": "divider"}, section("*Add object*", chooser)]
+        if len(candidates) > MOST_OPTIONS:
+            blocks.append(context(f"The last {len(candidates) - MOST_OPTIONS} objects by label are not listed."))
     else:
         blocks.append(context("The connected user cannot read any object that could hold job changes."))
     return modal(SOURCES_TITLE, blocks)
@@ -119,6 +123,14 @@ def _source(source: Source) -> list[Block]:
         button("Remove", REMOVE, source.name) | {"style": "danger"},
     ]
     return [{"type": "divider"}, section(health_text(source_line(source))), {"type": "actions", "elements": buttons}]
+
+
+def _option_groups(candidates: Sequence[Proposal]) -> Iterator[Block]:
+    """Yield the objects in groups, named by their first and last labels. Slack searches all of them."""
+    for start in range(0, len(candidates), GROUP):
+        group = candidates[start : start + GROUP]
+        name = f"{plain_text(group[0].label, 30)} to {plain_text(group[-1].label, 30)}"
+        yield {"label": plain(name), "options": [_option(proposal.label, proposal.name) for proposal in group]}
 
 
 def _option(label: str, value: str) -> Block:

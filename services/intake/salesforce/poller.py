@@ -15,7 +15,7 @@ from domain.salesforce import SalesforceConnection, Source
 from services.intake.intake import Intake
 from services.intake.salesforce.moves import move_keys
 from services.intake.salesforce.query import Cursor, SourceQuery
-from services.intake.salesforce.sources import CLOCK_SKEW_MS, find_unreadable
+from services.intake.salesforce.sources import CLOCK_SKEW_MS, find_unreadable, typed
 from services.retry import backoff_ms
 from services.salesforce.queries.describe import NOT_CONNECTED, SalesforceDescribe
 from services.salesforce.queries.statements import Row
@@ -110,6 +110,7 @@ class SalesforcePoller:
 
     async def _read(self, lease: SourceLease, source: Source) -> None:
         query, problem = SourceQuery.parse(source.sobject, source.definition), None
+        query = await typed(self.describe, source.workspace_id, query)
         started_at, after = self.now(), None
         start = max(source.since, source.mark - OVERLAP_MS)
         while True:

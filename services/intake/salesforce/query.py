@@ -26,6 +26,8 @@ _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:
 _TIME = re.compile(r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\dZ)?")
 _PARTS = {"map", "set", "words", "where", "event", "dated_by"}
 _ALWAYS = ("Id", "SystemModstamp")
+_TIMES = {"CreatedDate", "LastModifiedDate"}
+_MIDNIGHT = "T00:00:00Z"
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,22 @@ class Condition:
         """The condition in SOQL. The value is quoted unless it is a number, a boolean or a time."""
         if self.operator in {"is set", "is not set"}:
             return f"{self.path} {'!=' if self.operator == 'is set' else '='} null"
-        if isinstance(self.value, str) and _TIME.fullmatch(self.value):  # SOQL does not allow quotes around dates
+        if self.is_timed:  # SOQL does not allow quotes around dates
             return f"{self.path} {self.operator} {self.value}"
         return format_soql(f"{self.path} {self.operator} {{}}", self.value)
+
+    @property
+    def is_timed(self) -> bool:
+        return isinstance(self.value, str) and _TIME.fullmatch(self.value) is not None
+
+    def typed(self, kind: str | None) -> Condition:
+        """Return the condition for a field of this type. None means that the type is not known."""
+        if not isinstance(self.value, str) or not self.is_timed or kind not in {"date", "datetime"}:
+            return self
+        day = self.value[:10]
+        if kind == "date":
+            return replace(self, value=day)
+        return self if "T" in self.value else replace(self, value=day + _MIDNIGHT)
 
 
 @dataclass(frozen=True)
@@ -73,7 +88,7 @@ class SourceQuery:
     The queries of a source. All names in them were checked by `parse`.
 
     `event` has the paths that together identify a job change. `dated_by` is the path of its date, or
-    FIRST_MATCH.
+    FIRST_MATCH. `is_dated_by_time` means that it has a time of day.
     """
 
     sobject: str
@@ -81,6 +96,7 @@ class SourceQuery:
     where: tuple[Condition, ...]
     event: tuple[str, ...]
     dated_by: str | None
+    is_dated_by_time: bool = False
 
     @classmethod
     def parse(cls, sobject: str, definition: object) -> SourceQuery:
@@ -110,10 +126,27 @@ class SourceQuery:
         return replace(self, mapping=replace(self.mapping, paths=kept))
 
     @property
+    def filtered_paths(self) -> set[str]:
+        """The paths that have conditions."""
+        dated = {self.dated_by} if self.dated_by and not self.is_dated_by_match else set()
+        return {condition.path for condition in self.where} | dated
+
+    @property
+    def timed_paths(self) -> set[str]:
+        """The paths whose conditions depend on whether they are dates or times."""
+        dated = {self.dated_by} if self.dated_by and not self.is_dated_by_match else set()
+        return {condition.path for condition in self.where if condition.is_timed} | (dated - _TIMES)
+
+    def typed(self, types: Mapping[str, str]) -> SourceQuery:
+        """Return the query for fields of these types: Salesforce does not compare times with dates."""
+        where = tuple(condition.typed(types.get(condition.path)) for condition in self.where)
+        is_time = self.dated_by in _TIMES or types.get(self.dated_by or "") == "datetime"
+        return replace(self, where=where, is_dated_by_time=is_time)
+
+    @property
     def essential_paths(self) -> set[str]:
         """The paths that the query needs, for its conditions, its order and the identity of job changes."""
-        dated = {self.dated_by} if self.dated_by and not self.is_dated_by_match else set()
-        return {*_ALWAYS, *self.event, *(condition.path for condition in self.where)} | dated
+        return {*_ALWAYS, *self.event, *self.filtered_paths}
 
     @property
     def is_dated_by_match(self) -> bool:
@@ -177,11 +210,11 @@ class SourceQuery:
     def _conditions(self, since: int) -> Iterator[str]:
         """Yield the conditions, and one on the date: old records may be changed at any time for other reasons."""
         yield from (condition.soql for condition in self.where)
-        if self.dated_by in {"CreatedDate", "LastModifiedDate"}:
+        if self.dated_by in _TIMES:
             yield f"{self.dated_by} >= {_moment(since)}"
         elif self.dated_by and not self.is_dated_by_match:
             day = datetime.fromtimestamp(since / 1_000, UTC).date() - timedelta(days=STALE_DAYS)
-            yield f"{self.dated_by} >= {day.isoformat()}"
+            yield f"{self.dated_by} >= {day.isoformat()}{_MIDNIGHT if self.is_dated_by_time else ''}"
 
 
 def _moment(at: int) -> str:

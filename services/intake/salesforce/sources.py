@@ -74,7 +74,7 @@ class SalesforceSources:
         """
         query = SourceQuery.parse(sobject, definition)
         unreadable = await find_unreadable(self.describe, workspace_id, query)
-        query = query.without(unreadable)
+        query = await typed(self.describe, workspace_id, query.without(unreadable))
         rows = (await self.describe.page(workspace_id, query.newest(PREVIEWED_RECORDS))).rows
         count = None
         if backfill_days is not None:
@@ -90,6 +90,7 @@ class SalesforceSources:
         """
         query = SourceQuery.parse(proposal.sobject, proposal.definition)
         query = query.without(await find_unreadable(self.describe, workspace_id, query))
+        query = await typed(self.describe, workspace_id, query)
         connection = await self.describe.salesforce.sessions.connection_of(workspace_id)
         now, days = self.now(), min(backfill_days or 0, MOST_BACKFILL_DAYS)
         since = now - days * DAY_MS if days else await self._from_now(workspace_id, query)
@@ -136,10 +137,15 @@ class SalesforceSources:
 
 async def find_unreadable(describe: SalesforceDescribe, workspace_id: str, query: SourceQuery) -> dict[str, str]:
     """Return the optional paths that cannot be read, with reasons. Raises PermanentError for an essential one."""
-    unreadable = await describe.unreadable(workspace_id, query.sobject, query.paths)
+    unreadable = await describe.unreadable(workspace_id, query.sobject, query.paths, query.filtered_paths)
     for path in sorted(query.essential_paths & unreadable.keys()):
         raise PermanentError(f"{unreadable[path]}. Grant access to it in Salesforce Setup")
     return unreadable
+
+
+async def typed(describe: SalesforceDescribe, workspace_id: str, query: SourceQuery) -> SourceQuery:
+    """Return the query with dates and times as the org needs them. Raises PermanentError, TransientError."""
+    return query.typed(await describe.types(workspace_id, query.sobject, query.timed_paths))
 
 
 def _line(query: SourceQuery, row: Row) -> PreviewLine:

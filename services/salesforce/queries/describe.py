@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from domain.errors import PermanentError, TransientError
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from services.salesforce.queries.client import SalesforceClient
 
 _SHARED_BY_ALL_OWNERS = {"id", "name", "email", "isactive", "firstname", "lastname", "title", "username", "type"}
+
+DESCRIBED_MS = 60 * 60_000
 
 NOT_CONNECTED = "Salesforce is not connected"
 INVALID_ANSWER = "Salesforce returned an invalid answer"
@@ -35,11 +37,18 @@ class SalesforceDescribe:
     """Its methods raise TransientError, and PermanentError also if Salesforce is not connected."""
 
     salesforce: Salesforce
+    _described: dict[tuple[str, str], tuple[int, ObjectInfo | None]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     async def objects(self, workspace_id: str) -> dict[str, str]:
-        """Return the labels of the objects that can be queried, by name."""
+        """Return the labels of the objects that can be queried, by name, without custom settings."""
         listed = _named(await self._get(workspace_id, "sobjects/"), "sobjects")
-        return {str(item["name"]): str(item.get("label") or item["name"]) for item in listed if item.get("queryable")}
+        return {
+            str(item["name"]): str(item.get("label") or item["name"])
+            for item in listed
+            if item.get("queryable") and not item.get("customSetting")
+        }
 
     async def object(self, workspace_id: str, name: str) -> ObjectInfo | None:
         """Return the object, or None if it does not exist or the connected user cannot see it."""
@@ -50,7 +59,7 @@ class SalesforceDescribe:
             return None
         if not isinstance(answer, dict) or not isinstance(answer.get("fields"), list):
             raise TransientError(INVALID_ANSWER)
-        fields = {field.name: field for field in map(_field, _named(answer, "fields"))}
+        fields = {info.name: info for info in map(_field, _named(answer, "fields"))}
         return ObjectInfo(str(answer.get("name") or name), str(answer.get("label") or name), fields)
 
     async def page(self, workspace_id: str, soql: str) -> Page:
@@ -61,37 +70,43 @@ class SalesforceDescribe:
             raise TransientError(INVALID_ANSWER)  # reading on would return the same page for ever
         return page
 
-    async def unreadable(self, workspace_id: str, sobject: str, paths: Sequence[str]) -> dict[str, str]:
-        """Return the paths that cannot be read, each with the reason. Makes one call for each object on the paths."""
+    async def unreadable(
+        self, workspace_id: str, sobject: str, paths: Sequence[str], filtered: Collection[str] = ()
+    ) -> dict[str, str]:
+        """
+        Return the paths that cannot be read, each with the reason. Makes one call for each object on the paths.
+
+        The paths in `filtered` have conditions, so Salesforce must also be able to search them.
+        """
         described: dict[str, ObjectInfo | None] = {}
-        reasons = {path: await self._why_unreadable(workspace_id, sobject, path, described) for path in paths}
-        return {path: reason for path, reason in reasons.items() if reason is not None}
 
-    async def _why_unreadable(
-        self, workspace_id: str, sobject: str, path: str, described: dict[str, ObjectInfo | None]
-    ) -> str | None:
-        *relationships, name = path.split(".")
-        for relationship in relationships:
-            info = await self._describe_once(workspace_id, sobject, described)
-            field = info.relationship_field(relationship) if info else None
-            if field is None or not field.refers_to:
-                return f"{sobject} has no relationship {relationship} that the connected user can read"
-            if len(field.refers_to) > 1:  # https://developer.salesforce.com/docs/platform/object-reference (Name)
-                return (
-                    None
-                    if name.lower() in _SHARED_BY_ALL_OWNERS
-                    else f"{name} is not a field of every object that {relationship} can refer to"
-                )
-            sobject = field.refers_to[0]
-        info = await self._describe_once(workspace_id, sobject, described)
-        return None if info and info.field(name) else f"{sobject} has no field {name} that the connected user can read"
+        async def describe(name: str) -> ObjectInfo | None:
+            if name not in described:
+                described[name] = await self.object(workspace_id, name)
+            return described[name]
 
-    async def _describe_once(
-        self, workspace_id: str, sobject: str, described: dict[str, ObjectInfo | None]
-    ) -> ObjectInfo | None:
-        if sobject not in described:
-            described[sobject] = await self.object(workspace_id, sobject)
-        return described[sobject]
+        reasons: dict[str, str] = {}
+        for path in paths:
+            field = await _resolve(sobject, path, describe)
+            if isinstance(field, str):
+                reasons[path] = field
+            elif field is not None and path in filtered and not field.is_filterable:
+                reasons[path] = f"{path} of {sobject} cannot have a condition, for example because it is encrypted"
+        return reasons
+
+    async def types(self, workspace_id: str, sobject: str, paths: Iterable[str]) -> dict[str, str]:
+        """Return the types of these paths, as far as they can be read. Describes are used for an hour."""
+        now = self.salesforce.sessions.now()
+
+        async def describe(name: str) -> ObjectInfo | None:
+            described_at, info = self._described.get((workspace_id, name), (-DESCRIBED_MS, None))
+            if described_at + DESCRIBED_MS <= now:
+                info = await self.object(workspace_id, name)
+                self._described[workspace_id, name] = now, info
+            return info
+
+        fields = {path: await _resolve(sobject, path, describe) for path in paths}
+        return {path: field.type for path, field in fields.items() if isinstance(field, FieldInfo)}
 
     async def count(self, workspace_id: str, soql: str) -> int:
         """Return the result of a `SELECT COUNT() …`."""
@@ -144,6 +159,25 @@ class SalesforceDescribe:
         return answer[0]
 
 
+async def _resolve(
+    sobject: str, path: str, describe: Callable[[str], Awaitable[ObjectInfo | None]]
+) -> FieldInfo | str | None:
+    """Return the field at the end of a path, or why it cannot be read. None: a field that every owner has."""
+    *relationships, name = path.split(".")
+    for relationship in relationships:
+        info = await describe(sobject)
+        lookup = info.relationship_field(relationship) if info else None
+        if lookup is None or not lookup.refers_to:
+            return f"{sobject} has no relationship {relationship} that the connected user can read"
+        if len(lookup.refers_to) > 1:  # https://developer.salesforce.com/docs/platform/object-reference (Name)
+            is_shared = name.lower() in _SHARED_BY_ALL_OWNERS
+            return None if is_shared else f"{name} is not a field of every object that {relationship} can refer to"
+        sobject = lookup.refers_to[0]
+    info = await describe(sobject)
+    found = info.field(name) if info else None
+    return found or f"{sobject} has no field {name} that the connected user can read"
+
+
 def _field(described: Mapping[str, Any]) -> FieldInfo:
     refers_to = described.get("referenceTo")
     return FieldInfo(
@@ -157,6 +191,7 @@ def _field(described: Mapping[str, Any]) -> FieldInfo:
             for option in _list(described, "picklistValues")
             if "value" in option and option.get("active") is not False
         ),
+        is_filterable=described.get("filterable") is not False,
     )
 
 

@@ -12,7 +12,8 @@ class FieldInfo:
     A field that the connected user can read.
 
     `relationship` is the name of the relationship to the record it refers to, which is of one of the objects in
-    `refers_to`. `values` has the active values of a picklist.
+    `refers_to`. `values` has the active values of a picklist. `is_filterable` is false for fields that cannot have
+    a condition, such as encrypted fields and long texts.
     """
 
     name: str
@@ -21,6 +22,7 @@ class FieldInfo:
     relationship: str | None = None
     refers_to: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
+    is_filterable: bool = True
 
 
 @dataclass(frozen=True)

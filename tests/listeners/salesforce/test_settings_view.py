@@ -175,3 +175,11 @@ def test_a_list_longer_than_a_dialog_is_shortened(view: dict[str, object]) -> No
     """The dialog says how many are not shown."""
     assert check_view(view, "modal") == []
     assert "15 more are not shown here. Remove others to see them." in str(view)
+
+
+def test_every_object_of_a_large_org_can_be_chosen() -> None:
+    """Slack allows 100 options in a group, and searches all groups."""
+    candidates = [Proposal(f"O{n}__c", f"O{n}__c", f"Object {n}", {}) for n in range(450)]
+    (menu,) = [block["accessory"] for block in sources_view([], candidates)["blocks"] if "accessory" in block]
+    assert [len(group["options"]) for group in menu["option_groups"]] == [100, 100, 100, 100, 50]
+    assert menu["option_groups"][4]["label"]["text"] == "Object 400 to Object 449"

@@ -13,16 +13,18 @@ from domain.errors import PermanentError, TransientError
 from domain.job_change.validation import InvalidJobChangeError
 from domain.salesforce import ACTIVE, PAUSED, Source
 from sandbox.salesforce.rest import Answer, Request
-from sandbox.salesforce.schema import Field, lookup
+from sandbox.salesforce.schema import Field, SObject, lookup
+from sandbox.salesforce.soql.parser import AllOf, AnyOf, Compare, parse
 from services.intake.salesforce.poller import LEASE_MS
 from services.intake.salesforce.presets import Proposal
+from services.intake.salesforce.query import Cursor, SourceQuery
 from services.messages.wording import one_line
 from store.database import Database
 from store.salesforce import sources
 from store.schema import job_changes
 from store.slack import workspaces
 from tests.conftest import Clock
-from tests.services.intake.salesforce_org import Org, org_beside
+from tests.services.intake.salesforce_org import MOVE, Org, org_beside
 
 
 @pytest.fixture
@@ -647,3 +649,41 @@ async def test_without_a_connection_a_source_waits(org: Org) -> None:
         await alone.sources.start(
             "T1", "U1", Proposal("Job_Move__c", "Job_Move__c", "Moves", {"map": {"Name": "persona"}})
         )
+
+
+@pytest.mark.parametrize("kind", ["date", "datetime"])
+@pytest.mark.parametrize("stated", ["2026-11-01", "2026-11-01T00:00:00Z"])
+async def test_conditions_have_the_type_of_their_field(org: Org, kind: str, stated: str) -> None:
+    """A time of day compared with a date is refused by Salesforce, in the preview and at every poll."""
+    org.sandbox.org.add_field("Job_Move__c", Field("Moved__c", kind))
+    where = [["Moved__c", ">=", stated]]
+    await org.choose(dated_by="Moved__c", where=where)
+    org.move(Moved__c="2026-11-20" if kind == "date" else "2026-11-20T09:30:00.000+0000")
+
+    await org.poll()
+
+    (source,) = await org.sources.all_of("T1")
+    assert (source.problem, await org.count_accepted()) == (None, 1)
+
+
+async def test_a_condition_on_an_encrypted_field_is_refused_with_the_reason(org: Org) -> None:
+    """The describe says that it cannot be searched."""
+    org.sandbox.org.encrypt_field("Job_Move__c", "Stage__c")
+    with pytest.raises(PermanentError, match="Stage__c of Job_Move__c cannot have a condition"):
+        await org.choose(where=[["Stage__c", "=", "Done"]])
+
+
+async def test_custom_settings_are_not_offered(org: Org) -> None:
+    """They hold the configuration of packages, not job changes."""
+    org.sandbox.org.define(SObject("Package_Settings__c", "a09", MOVE.fields, is_custom_setting=True))
+    assert "Package_Settings__c" not in [proposal.name for proposal in await org.sources.candidates("T1")]
+
+
+def test_the_next_page_starts_by_the_index() -> None:
+    """Salesforce can use the index of SystemModstamp only if it is not one of several alternatives."""
+    query = SourceQuery.parse("Contact", {"map": {"Name": "person.full_name"}})
+    soql = query.page(start=0, since=0, after=Cursor("2026-11-20T09:30:00.000+0000", "003000000000001AAA"), most=10)
+    where = parse(soql).where
+    assert isinstance(where, AllOf)
+    assert [type(condition) for condition in where.conditions[:2]] == [Compare, AnyOf]
+    assert where.conditions[0].operator == ">="  # type: ignore[union-attr]
