@@ -19,7 +19,7 @@ from domain.states import DEFAULT_CHANNEL, Outcome
 from domain.workspace import Workspace
 from services.journal import UNCOUNTED, Journal
 from services.messages.notices import Notices
-from services.ownership.choice.case import Case, segments_of
+from services.ownership.choice.case import Case
 from services.ownership.choice.decide import BatchDecision, Choice, WaitingForSlack
 from services.ownership.choice.delivery_plan import decision_of, missed_job_changes, plan_deliveries
 from services.ownership.choice.person_notes import person_notes
@@ -223,9 +223,7 @@ def _routed(
 
 def _segments(case: Case, side: Side | None, rules: Rules) -> tuple[str, ...]:
     """Return the segments of this side's account, of those that a rule or a mute refers to."""
-    if case.records is None:
-        return ()
-    return tuple(sorted(segments_of(case.views[side].account, rules.prepared.rule_set.segments) & rules.segments))
+    return tuple(sorted(case.segments(side, rules.prepared.rule_set.segments) & rules.segments))
 
 
 def _links(records: PersonRecords, base_url: str | None) -> RecordLinks:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from domain.decision.reasons import Reason, ReasonCode
-from services.ownership.choice.case import Case, View, segments_of
+from services.ownership.choice.case import Case, View
 from services.ownership.rules.owner_sources import Side, is_salesforce_user, is_slack_user
 from services.ownership.rules.rule_set import Rule, RuleSet, Segment
 from services.salesforce.records import SalesforceUser
@@ -63,7 +63,7 @@ class RuleContext:
     @property
     def segments(self) -> frozenset[Segment]:
         """The segments of this side's account. Empty if Salesforce could not be asked."""
-        return segments_of(self.view(None).account, self.rules.segments) if self.case.records else frozenset()
+        return self.case.segments(self.side, self.rules.segments)
 
 
 def named_person(person_id: str, source: str, why: Reason | None, case: Case) -> Candidate:

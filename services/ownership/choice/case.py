@@ -85,6 +85,21 @@ class Case:
         company = self.change.previous.company if side == "past" else self.change.current.company
         return (company.domain or (company.name or "").casefold() or None) if company else None
 
+    def segments(self, side: Side | None, segments: Segments) -> frozenset[Segment]:
+        """The segments of the account on a side. Of an account that could not be looked up, none is known."""
+        if self.records is None:
+            return frozenset()
+        account = self.views[side].account
+        is_unknown = account is None and self._is_search_incomplete(side)
+        return frozenset() if is_unknown else segments_of(account, segments)
+
+    def _is_search_incomplete(self, side: Side | None) -> bool:
+        company = self.change.previous.company if side == "past" else self.change.current.company
+        if company is None or company.salesforce_id:
+            return False
+        searched = {"account.website": company.domain, "account.name": company.name}
+        return any(value and key in self.unreadable for key, value in searched.items())
+
     @property
     def no_records_reason(self) -> Reason:
         """Why there are no Salesforce records."""

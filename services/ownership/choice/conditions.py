@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from domain.job_change.parts import ChangeType, Signal
-from services.ownership.choice.case import Case, segments_of, text_of
+from services.ownership.choice.case import Case, text_of
 from services.ownership.rules.owner_sources import Side
 from services.ownership.rules.rule_set import Conditions, FieldTest, Rule, RuleSet, Segment, Segments
 
@@ -42,7 +42,7 @@ class CaseSide:
             persona=(change.persona or "").casefold(),
             title=(job.title or "").casefold(),
             score=change.score,
-            segments=segments_of(case.views[side].account, segments) if case.records else frozenset(),
+            segments=case.segments(side, segments),
             case=case,
         )
 

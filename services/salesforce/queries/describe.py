@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _SHARED_BY_ALL_OWNERS = {"id", "name", "email", "isactive", "firstname", "lastname", "title", "username", "type"}
 
+ORGANIZATION = "SELECT Name, OrganizationType, IsSandbox FROM Organization LIMIT 1"
 DESCRIBED_MS = 60 * 60_000
 
 NOT_CONNECTED = "Salesforce is not connected"
@@ -118,13 +119,10 @@ class SalesforceDescribe:
     async def refresh_org_details(self, workspace_id: str) -> None:
         """Read the names of the org and its user, and store them for status and Home."""
         connection = await self.salesforce.sessions.connection_of(workspace_id)
-        organizations = await self._if_readable(
-            workspace_id, "SELECT Name, OrganizationType, IsSandbox FROM Organization LIMIT 1"
-        )
+        organizations = await self._if_readable(workspace_id, ORGANIZATION)
         users: Sequence[Row] = ()
         if connection is not None and connection.user_id is not None:
-            soql = format_soql("SELECT Name, Username FROM User WHERE Id = {}", connection.user_id)
-            users = await self._if_readable(workspace_id, soql)
+            users = await self._if_readable(workspace_id, user_of_session(connection.user_id))
         org, user = next(iter(organizations), {}), next(iter(users), {})
         is_sandbox = org.get("IsSandbox")
         details = OrgDetails(
@@ -176,6 +174,11 @@ async def _resolve(
     info = await describe(sobject)
     found = info.field(name) if info else None
     return found or f"{sobject} has no field {name} that the connected user can read"
+
+
+def user_of_session(user_id: str) -> str:
+    """Return the query for the name of the connected user."""
+    return format_soql("SELECT Name, Username FROM User WHERE Id = {}", user_id)
 
 
 def _field(described: Mapping[str, Any]) -> FieldInfo:

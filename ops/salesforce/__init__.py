@@ -1,0 +1,1 @@
+"""What has to be deployed to Salesforce: the permission set of the connected user, and the External Client App."""

@@ -1,0 +1,145 @@
+"""Every SOQL statement that the app can build, for any rules, imports and previews."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sandbox.salesforce.ids import new_id
+from sandbox.salesforce.schema import STANDARD, Field, SObject
+from services.intake.salesforce.presets import proposals
+from services.intake.salesforce.query import Cursor, SourceQuery
+from services.ownership.choice.required_records import combine, required_records
+from services.ownership.rules.owner_sources import (
+    Manager,
+    Mapped,
+    NamedUser,
+    OpportunityOwner,
+    Owner,
+    Pool,
+    Sender,
+    Source,
+    TeamRole,
+    UserField,
+)
+from services.ownership.rules.presets import presets
+from services.ownership.rules.rule_set import SEGMENTS, Conditions, FieldTest, PoolMember, Rule, RuleSet
+from services.ownership.rules.rule_set import Pool as PoolOfPeople
+from services.salesforce.queries.describe import ORGANIZATION, user_of_session
+from services.salesforce.queries.objects import FieldInfo, ObjectInfo
+from services.salesforce.queries.statements import RecordQuery, account_queries, person_queries, user_queries
+from services.salesforce.records import CompanyLookup, PersonLookup, RequiredRecords
+
+USER = new_id("005", 1)
+CUSTOM = {
+    "Account": (Field("CSM__c", "reference", ("User",), "CSM__r"), Field("SDR__c", "reference", ("User",), "SDR__r")),
+    "Contact": (
+        Field("Past_Account__c", "reference", ("Account",), "Past_Account__r"),
+        Field("No_Longer_at_Company__c", "boolean"),
+    ),
+    "Lead": (Field("Past_Account__c", "reference", ("Account",), "Past_Account__r"),),
+}
+"""Custom fields that the presets of rules and imports look for. Their names differ from org to org."""
+
+
+def every_statement(people: int) -> Iterator[str]:
+    """Yield the statements for a batch of this many people."""
+    for required in every_requirement():
+        yield from (query.soql for query in queries_of(required, people))
+    yield from import_statements()
+    yield ORGANIZATION
+    yield user_of_session(USER)
+
+
+def every_requirement() -> list[RequiredRecords]:
+    """What each rule set requires: none, the presets, and every owner source and segment at once."""
+    custom = required_records(RuleSet(rules=presets()))
+    plain = required_records(RuleSet(rules=presets(None, None)))
+    return [RequiredRecords(), plain, custom, combine(required_records(_all_sources()), custom)]
+
+
+def queries_of(required: RequiredRecords, people: int) -> list[RecordQuery]:
+    """The queries of all three rounds."""
+    numbers = range(1, people + 1)
+    lookups = [
+        PersonLookup(
+            str(number),
+            contact_id=new_id("003", number),
+            lead_id=new_id("00Q", number),
+            emails=(f"person{number}@example.com",),
+            account_ids=(new_id("001", number),),
+            opportunity_id=new_id("006", number),
+            past=CompanyLookup(domain=f"past-{number}.example.com", name=f"O'Past {number}"),
+            current=CompanyLookup(domain=f"current-{number}.example.com", name=f"Current {number}"),
+        )
+        for number in numbers
+    ]
+    accounts = [new_id("001", number) for number in numbers]
+    users = [new_id("005", number) for number in numbers]
+    return [
+        *person_queries(lookups, required),
+        *account_queries(accounts, required),
+        *(user_queries(users, required) if required.users else ()),
+    ]
+
+
+def import_statements() -> Iterator[str]:
+    """Yield the statements of every import that is proposed for contacts and leads: pages, previews and counts."""
+    for sobject in STANDARD:
+        if sobject.name in {"Contact", "Lead"}:
+            for proposal in proposals(_described(sobject)):
+                query = SourceQuery.parse(proposal.sobject, proposal.definition)
+                cursor = Cursor("2026-11-20T09:30:00.000+0000", new_id(sobject.prefix, 1))
+                yield query.page(start=0, since=0, after=None, most=2_000)
+                yield query.page(start=0, since=0, after=cursor, most=2_000)
+                yield query.newest(5)
+                yield query.count(start=0)
+                yield query.matching_before(0, after=cursor.record_id, most=2_000)
+
+
+def _all_sources() -> RuleSet:
+    account = Owner(of="account")
+    sources: tuple[Source, ...] = (
+        *(Owner(of=of) for of in ("contact", "lead", "account", "parent_account")),
+        *(OpportunityOwner(which=which) for which in ("open", "last_won", "last_lost")),
+        *(TeamRole(of=of, role="Sales Rep") for of in ("account", "opportunity")),
+    )
+    more: tuple[Source, ...] = (
+        UserField(field="Account.SDR__c"),
+        Manager(of=account),
+        Mapped(table="SDRs", of=account),
+        Pool(pool="West"),
+        NamedUser(user=USER),
+        Sender(),
+    )
+    tests = tuple(
+        FieldTest(field=f"{sobject}.{name}", values=("x",))
+        for sobject, name in (
+            ("Account", "Type"),
+            ("Contact", "Title"),
+            ("Lead", "Status"),
+            ("Opportunity", "StageName"),
+        )
+    )
+    return RuleSet(
+        rules=(
+            Rule(name="Records", when=Conditions(segment=SEGMENTS), tell=sources),
+            Rule(name="People", when=Conditions(fields=tests), tell=more),
+        ),
+        mappings={"SDRs": {USER: USER}},
+        pools={"West": PoolOfPeople(members=(PoolMember(user=USER),))},
+    )
+
+
+def _described(sobject: SObject) -> ObjectInfo:
+    fields = [*sobject.fields, *CUSTOM.get(sobject.name, ())]
+    return ObjectInfo(
+        sobject.name,
+        sobject.label or sobject.name,
+        {
+            field.name: FieldInfo(
+                field.name, field.label or field.name, field.type, field.relationship, field.refers_to, field.values
+            )
+            for field in fields
+            if field.can_be_hidden or not field.name.endswith("__c")
+        },
+    )

@@ -1,0 +1,155 @@
+"""With the permission set and nothing else, rules find owners; without a part of it, the trace says what is missing."""
+
+from __future__ import annotations
+
+import pytest
+
+from ops.salesforce.__main__ import FILE
+from sandbox.salesforce.errors import CONCURRENT_LIMIT
+from services.ownership.rulebook import Rulebook
+from services.ownership.rules.presets import presets
+from services.ownership.rules.rule_set import RuleSet
+from services.salesforce.refusals import GRANT
+from store.salesforce import connections
+
+KINDS = {
+    "Customer": {"Type": "Customer - Direct"},
+    "Target": {"Type": "Prospect"},
+    "Open": {},
+    "Lost": {},
+    "Other": {},
+}
+
+
+@pytest.fixture
+async def channel(world):
+    return await world.default_channel()
+
+
+async def publish_presets(world):
+    """The preset rules without custom fields, which a new org does not have."""
+    book = Rulebook(world.database, world.worker.router.decider.schemas, world.clock)
+    result = await book.publish(world.workspace_id, "U_ADMIN", RuleSet(rules=presets(None, None)), None)
+    assert result.stored, (result.text, result.issues)
+
+
+def fill(world, contacts):
+    """Owners of ten accounts of every kind, and contacts at them with an owner of their own."""
+    org = world.salesforce
+    owners = [world.add_owner(f"Owner{letter} Person") for letter in "ABCDEFGHIJ"]
+    accounts = {}
+    for number, owner in enumerate(owners):
+        for kind, fields in KINDS.items():
+            website = f"https://www.{kind}{number}.example".lower()
+            account = org.add("Account", Name=f"{kind} {number}", Website=website, OwnerId=owner, **fields)
+            accounts[kind, number] = account
+            if kind in {"Open", "Lost"}:
+                closed = {"IsClosed": kind == "Lost", "IsWon": False}
+                deal = {"AccountId": account, "OwnerId": owner, "StageName": "x", "CloseDate": "2026-01-01"}
+                org.add("Opportunity", Name="Deal", **deal, **closed)
+        team = {"UserId": owner, "TeamMemberRole": "Customer Success Manager"}
+        org.add("AccountTeamMember", AccountId=accounts["Customer", number], **team)
+    for number in range(contacts):
+        kind = list(KINDS)[number % len(KINDS)]
+        account = {"AccountId": accounts[kind, number % 10], "OwnerId": owners[(number + 1) % 10]}
+        org.add("Contact", FirstName="P", LastName=f"Q{number}", Email=f"p{number}@old.example", **account)
+
+
+def moves(number):
+    """Person `number` joins an account of another kind, known by its domain only."""
+    kind = list(KINDS)[(number // 5) % len(KINDS)]
+    return {
+        "person": {"full_name": f"P Q{number}", "emails": [f"p{number}@old.example"]},
+        "previous": {"company": {"name": "Old"}},
+        "current": {"title": "CRO", "company": {"name": "New", "domain": f"{kind.lower()}{number % 10}.example"}},
+        "source_event_id": str(number),
+    }
+
+
+async def test_two_hundred_job_changes_find_their_owners_with_the_permission_set_alone(world, channel):
+    """Every preset rule works for a user with the least privileges, and nothing is left out."""
+    fill(world, contacts=200)
+    world.salesforce.org.restrict_to(FILE.read_text())
+    await publish_presets(world)
+    world.salesforce.calls.clear()
+
+    ids = [await world.accept(**moves(number)) for number in range(200)]
+    for _ in range(10):
+        await world.worker.drain()
+        world.clock.advance(seconds=2)
+
+    job_changes = [await world.find(job_change_id) for job_change_id in ids]
+    assert {job_change.sent_to for job_change in job_changes} == {"dri"}
+    assert {note for job_change in job_changes for note in job_change.decision.notes} == set()
+    rules = {side.rule for job_change in job_changes for side in job_change.decision.sides}
+    assert len(rules) >= 6
+    assert len(world.salesforce.calls_of("composite", "query")) <= 8
+
+
+async def test_the_same_job_changes_find_nobody_without_the_permission_set(world, channel):
+    """The sandbox is as strict as a real org, so that the test above means something."""
+    fill(world, contacts=1)
+    empty = '<PermissionSet xmlns="http://soap.sforce.com/2006/04/metadata"></PermissionSet>'
+    world.salesforce.org.restrict_to(empty)
+    await world.set_preferences(salesforce_patience_minutes=0)
+
+    assert (await world.outcome(await world.deliver(**moves(0))))[1] == "channel"
+
+
+async def test_a_field_that_is_hidden_later_is_named_and_used_again_within_the_hour(world, channel):
+    """Routing goes on with what can be read."""
+    fill(world, contacts=3)
+    world.salesforce.org.restrict_to(FILE.read_text())
+    assert (await world.outcome(await world.deliver(**moves(0))))[1] == "dri"
+    world.salesforce.org.hide_field("Contact", "AccountId")
+
+    hidden = await world.find(await world.deliver(**moves(1)))
+    stored = await world.database.run(connections.status_of, world.workspace_id)
+
+    assert hidden.sent_to == "dri"
+    assert list(hidden.decision.notes) == [f"Contact.AccountId cannot be read in Salesforce. {GRANT}"]
+    assert stored.unreadable == "Contact.AccountId"
+    world.salesforce.org.show_field("Contact", "AccountId")
+    world.clock.advance(seconds=60 * 60)
+    healed = await world.find(await world.deliver(**moves(2)))
+    assert list(healed.decision.notes) == []
+    assert (await world.database.run(connections.status_of, world.workspace_id)).unreadable is None
+
+
+async def test_an_account_search_that_is_too_slow_decides_nothing_wrongly(world, channel):
+    """A company that was not looked up is not taken for one that is not in Salesforce."""
+    fill(world, contacts=1)
+    await publish_presets(world)
+    world.salesforce.api.slow_queries.add("FROM Account WHERE")
+
+    job_change = await world.find(await world.deliver(**moves(0)))
+
+    assert job_change.sent_to == "dri"
+    assert "accounts by website could not be looked up, because Salesforce took too long" in job_change.decision.notes
+    assert "not in Salesforce" not in str([side.rule for side in job_change.decision.sides])
+
+
+async def test_too_many_calls_at_once_cost_seconds(world, channel):
+    """The job change waits for the next try, not for a quarter of an hour."""
+    fill(world, contacts=1)
+    world.salesforce.faults.add("composite", error="REQUEST_LIMIT_EXCEEDED", message=CONCURRENT_LIMIT)
+    job_change_id = await world.accept(**moves(0))
+    await world.worker.drain()
+    world.clock.advance(seconds=30)
+    await world.worker.drain()
+
+    assert (await world.outcome(job_change_id))[1] == "dri"
+
+
+async def test_the_contact_of_a_person_account_finds_its_owner(world, channel):
+    """A person account is an account and a contact of the same person."""
+    world.salesforce.org.enable_person_accounts()
+    owner = world.add_owner("Dana Reyes")
+    world.salesforce.org.add_person_account(
+        FirstName="Ada", LastName="Smith", PersonEmail="p0@old.example", OwnerId=owner
+    )
+    world.salesforce.org.restrict_to(FILE.read_text())
+
+    await world.deliver(**moves(0))
+
+    assert len(world.direct_messages("Dana Reyes")) == 1
