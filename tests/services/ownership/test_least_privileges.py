@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from domain.decision.sentences import for_reader
 from ops.salesforce.__main__ import FILE
 from sandbox.salesforce.errors import CONCURRENT_LIMIT
 from services.ownership.rulebook import Rulebook
@@ -107,7 +108,7 @@ async def test_a_field_that_is_hidden_later_is_named_and_used_again_within_the_h
     stored = await world.database.run(connections.status_of, world.workspace_id)
 
     assert hidden.sent_to == "dri"
-    assert list(hidden.decision.notes) == [f"Contact.AccountId cannot be read in Salesforce. {GRANT}"]
+    assert for_reader(hidden.decision.notes) == f"Contact.AccountId cannot be read in Salesforce. {GRANT}"
     assert stored.unreadable == "Contact.AccountId"
     world.salesforce.org.show_field("Contact", "AccountId")
     world.clock.advance(seconds=60 * 60)
@@ -125,7 +126,9 @@ async def test_an_account_search_that_is_too_slow_decides_nothing_wrongly(world,
     job_change = await world.find(await world.deliver(**moves(0)))
 
     assert job_change.sent_to == "dri"
-    assert "accounts by website could not be looked up, because Salesforce took too long" in job_change.decision.notes
+    assert "accounts by website could not be looked up, because Salesforce took too long" in for_reader(
+        job_change.decision.notes
+    )
     assert "not in Salesforce" not in str([side.rule for side in job_change.decision.sides])
 
 
