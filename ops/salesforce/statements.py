@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from domain.people import DEFAULT_KEYS, LINKEDIN, OwnerMatching, PersonKey
 from sandbox.salesforce.ids import new_id
 from sandbox.salesforce.schema import STANDARD, Field, SObject
 from services.intake.salesforce.presets import proposals
@@ -26,7 +27,14 @@ from services.ownership.rules.rule_set import SEGMENTS, Conditions, FieldTest, P
 from services.ownership.rules.rule_set import Pool as PoolOfPeople
 from services.salesforce.queries.describe import ORGANIZATION, user_of_session
 from services.salesforce.queries.objects import FieldInfo, ObjectInfo
-from services.salesforce.queries.statements import RecordQuery, account_queries, person_queries, user_queries
+from services.salesforce.queries.rows import Row
+from services.salesforce.queries.statements import (
+    RecordQuery,
+    account_queries,
+    follow_up_queries,
+    person_queries,
+    user_queries,
+)
 from services.salesforce.records import CompanyLookup, PersonLookup, RequiredRecords
 
 USER = new_id("005", 1)
@@ -37,8 +45,18 @@ CUSTOM = {
         Field("No_Longer_at_Company__c", "boolean"),
     ),
     "Lead": (Field("Past_Account__c", "reference", ("Account",), "Past_Account__r"),),
+    "User": (Field("Work_Email__c", "email"), Field("Slack_Id__c")),
 }
 """Custom fields that the presets of rules and imports look for. Their names differ from org to org."""
+
+MATCHING = OwnerMatching(
+    email_field="Work_Email__c",
+    slack_id_field="Slack_Id__c",
+    person_keys=(
+        *DEFAULT_KEYS,
+        *(PersonKey(sobject, "LinkedIn__c", LINKEDIN) for sobject in ("Contact", "Lead")),
+    ),
+)
 
 
 def every_statement(people: int) -> Iterator[str]:
@@ -52,9 +70,9 @@ def every_statement(people: int) -> Iterator[str]:
 
 def every_requirement() -> list[RequiredRecords]:
     """What each rule set requires: none, the presets, and every owner source and segment at once."""
-    custom = required_records(RuleSet(rules=presets()))
     plain = required_records(RuleSet(rules=presets(None, None)))
-    return [RequiredRecords(), plain, custom, combine(required_records(_all_sources()), custom)]
+    custom = required_records(RuleSet(rules=presets()), MATCHING)
+    return [RequiredRecords(), plain, custom, combine(custom, required_records(_all_sources()))]
 
 
 def queries_of(required: RequiredRecords, people: int) -> list[RecordQuery]:
@@ -66,6 +84,7 @@ def queries_of(required: RequiredRecords, people: int) -> list[RecordQuery]:
             contact_id=new_id("003", number),
             lead_id=new_id("00Q", number),
             emails=(f"person{number}@example.com",),
+            linkedin_url=f"https://www.linkedin.com/in/person-{number}",
             account_ids=(new_id("001", number),),
             opportunity_id=new_id("006", number),
             past=CompanyLookup(domain=f"past-{number}.example.com", name=f"O'Past {number}"),
@@ -77,9 +96,21 @@ def queries_of(required: RequiredRecords, people: int) -> list[RecordQuery]:
     users = [new_id("005", number) for number in numbers]
     return [
         *person_queries(lookups, required),
+        *follow_up_queries(lookups, _merged(people), required),
         *account_queries(accounts, required),
         *(user_queries(users, required) if required.users else ()),
     ]
+
+
+def _merged(people: int) -> dict[str, list[Row]]:
+    """Rows of contacts and leads that were merged into others."""
+    return {
+        sobject: [
+            {"Id": new_id(prefix, number), "IsDeleted": True, "MasterRecordId": new_id(prefix, people + number)}
+            for number in range(1, people + 1)
+        ]
+        for sobject, prefix in (("Contact", "003"), ("Lead", "00Q"))
+    }
 
 
 def import_statements() -> Iterator[str]:

@@ -93,7 +93,7 @@ def _field_problems(
             yield f"In field: field - no CustomField named {path} found"
         elif not field.can_be_hidden:
             yield f"You cannot deploy to a required field: {path}"
-        elif sobject_name.lower() not in readable:
+        elif sobject_name.lower() not in readable and (sobject_name in _NEEDS_ACCESS or sobject_name.endswith("__c")):
             yield f"Field {path} needs read access to {sobject_name}"
     yield from (f"Duplicate field permission: {path}" for path in set(fields) if fields.count(path) > 1)
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from domain.audit import AuditEntry
+from domain.decision.reasons import ReasonCode
 from domain.decision.sentences import for_reader
+from domain.people import DEFAULT_KEYS, LINKEDIN, PersonKey
 from ops.salesforce.__main__ import FILE
+from ops.salesforce.permission_set import permission_set
 from sandbox.salesforce.errors import CONCURRENT_LIMIT
 from services.ownership.rulebook import Rulebook
 from services.ownership.rules.presets import presets
 from services.ownership.rules.rule_set import RuleSet
 from services.salesforce.refusals import GRANT
+from store.ownership import owners
 from store.salesforce import connections
 
 KINDS = {
@@ -37,9 +42,9 @@ async def publish_presets(world):
 def fill(world, contacts):
     """Owners of ten accounts of every kind, and contacts at them with an owner of their own."""
     org = world.salesforce
-    owners = [world.add_owner(f"Owner{letter} Person") for letter in "ABCDEFGHIJ"]
+    users = [world.add_owner(f"Owner{letter} Person") for letter in "ABCDEFGHIJ"]
     accounts = {}
-    for number, owner in enumerate(owners):
+    for number, owner in enumerate(users):
         for kind, fields in KINDS.items():
             website = f"https://www.{kind}{number}.example".lower()
             account = org.add("Account", Name=f"{kind} {number}", Website=website, OwnerId=owner, **fields)
@@ -52,25 +57,33 @@ def fill(world, contacts):
         org.add("AccountTeamMember", AccountId=accounts["Customer", number], **team)
     for number in range(contacts):
         kind = list(KINDS)[number % len(KINDS)]
-        account = {"AccountId": accounts[kind, number % 10], "OwnerId": owners[(number + 1) % 10]}
-        org.add("Contact", FirstName="P", LastName=f"Q{number}", Email=f"p{number}@old.example", **account)
+        account = {"AccountId": accounts[kind, number % 10], "OwnerId": users[(number + 1) % 10]}
+        keys = {"Email": f"p{number}@old.example", "LinkedIn__c": f"linkedin.com/in/p{number}/"}
+        org.add("Contact", FirstName="P", LastName=f"Q{number}", **keys, **account)
 
 
 def moves(number):
-    """Person `number` joins an account of another kind, known by its domain only."""
+    """Person `number` joins another account, known by its domain only. Three of ten have only a LinkedIn address."""
     kind = list(KINDS)[(number // 5) % len(KINDS)]
+    linkedin, email = (
+        {"linkedin_url": f"https://uk.linkedin.com/in/P{number}?x=1"},
+        {"emails": [f"p{number}@old.example"]},
+    )
     return {
-        "person": {"full_name": f"P Q{number}", "emails": [f"p{number}@old.example"]},
+        "person": {"full_name": f"P Q{number}"} | (linkedin if number % 10 > 6 else email),
         "previous": {"company": {"name": "Old"}},
-        "current": {"title": "CRO", "company": {"name": "New", "domain": f"{kind.lower()}{number % 10}.example"}},
+        "current": {"title": "CRO", "company": {"name": "New", "domain": f"{kind.lower()}{(number + 3) % 10}.example"}},
         "source_event_id": str(number),
     }
 
 
 async def test_two_hundred_job_changes_find_their_owners_with_the_permission_set_alone(world, channel):
-    """Every preset rule works for a user with the least privileges, and nothing is left out."""
+    """Every preset rule works for a user with the least privileges. 60 people are known by their LinkedIn URL only."""
     fill(world, contacts=200)
-    world.salesforce.org.restrict_to(FILE.read_text())
+    world.salesforce.org.restrict_to(permission_set(["Contact.LinkedIn__c"]))
+    keys = (*DEFAULT_KEYS, PersonKey("Contact", "LinkedIn__c", LINKEDIN))
+    entry = AuditEntry(world.clock(), "U_ADMIN", "test", "")
+    await world.database.run(owners.find_people_by, world.workspace_id, keys, entry)
     await publish_presets(world)
     world.salesforce.calls.clear()
 
@@ -81,7 +94,9 @@ async def test_two_hundred_job_changes_find_their_owners_with_the_permission_set
 
     job_changes = [await world.find(job_change_id) for job_change_id in ids]
     assert {job_change.sent_to for job_change in job_changes} == {"dri"}
-    assert {note for job_change in job_changes for note in job_change.decision.notes} == set()
+    notes = [note for job_change in job_changes for note in job_change.decision.notes]
+    assert {note.code for note in notes} == {ReasonCode.CONTACT_FOUND}
+    assert sum("LinkedIn" in for_reader([note]) for note in notes) == 60
     rules = {side.rule for job_change in job_changes for side in job_change.decision.sides}
     assert len(rules) >= 6
     assert len(world.salesforce.calls_of("composite", "query")) <= 8
@@ -108,12 +123,12 @@ async def test_a_field_that_is_hidden_later_is_named_and_used_again_within_the_h
     stored = await world.database.run(connections.status_of, world.workspace_id)
 
     assert hidden.sent_to == "dri"
-    assert for_reader(hidden.decision.notes) == f"Contact.AccountId cannot be read in Salesforce. {GRANT}"
+    assert for_reader(hidden.decision.notes[:1]) == f"Contact.AccountId cannot be read in Salesforce. {GRANT}"
     assert stored.unreadable == "Contact.AccountId"
     world.salesforce.org.show_field("Contact", "AccountId")
     world.clock.advance(seconds=60 * 60)
     healed = await world.find(await world.deliver(**moves(2)))
-    assert list(healed.decision.notes) == []
+    assert [note.code for note in healed.decision.notes] == [ReasonCode.CONTACT_FOUND]
     assert (await world.database.run(connections.status_of, world.workspace_id)).unreadable is None
 
 
