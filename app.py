@@ -159,7 +159,7 @@ def _build_app(foundation: Foundation, services: Services, metrics: Metrics) -> 
 
 
 def _build_oauth(foundation: Foundation, services: Services, pages: Pages) -> AsyncOAuthFlow:
-    slack, states = services.slack, AsyncOAuthStateStore(foundation.database)
+    slack, states = services.slack, AsyncOAuthStateStore(foundation.database, foundation.cipher, foundation.now)
     parts = OAuthParts(slack.installations, states, slack.install, slack.organizations, foundation.cipher, pages)
     return create_oauth(foundation.settings, slack.manifest, parts)
 

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import os
+from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -35,14 +36,19 @@ class Cipher:
     """Encrypts and signs with the first key; decrypts and checks signatures with any of them."""
 
     keys: MultiFernet = field(repr=False)
+    sealing_keys: MultiFernet = field(repr=False)
     signing_keys: Sequence[bytes] = field(repr=False)
 
     @classmethod
     def of(cls, keys: Sequence[str]) -> Cipher:
         """Create a cipher from Fernet keys, newest first. Raises ValueError for a malformed key."""
-        fernets = MultiFernet([Fernet(key) for key in keys])
-        # Derived, so that a signature says nothing about the keys that encrypt.
-        return cls(fernets, [hmac.digest(key.encode(), b"usergems: signatures", hashlib.sha256) for key in keys])
+        # Derived keys, so that what is made for one purpose can never be used for another.
+        sealing = [urlsafe_b64encode(_derived(key, b"usergems: links")) for key in keys]
+        return cls(
+            keys=MultiFernet([Fernet(key) for key in keys]),
+            sealing_keys=MultiFernet([Fernet(key) for key in sealing]),
+            signing_keys=[_derived(key, b"usergems: signatures") for key in keys],
+        )
 
     def encrypt(self, secret: str) -> str:
         return self.keys.encrypt(secret.encode()).decode()
@@ -72,7 +78,7 @@ class Cipher:
 
     def seal(self, purpose: str, claims: dict[str, str]) -> str:
         """Return a token for a link, which nobody else can create or read. `unseal` checks its purpose and age."""
-        return self.encrypt(json.dumps({"purpose": purpose, **claims}))
+        return self.sealing_keys.encrypt(json.dumps({"purpose": purpose, **claims}).encode()).decode()
 
     def unseal(self, purpose: str, token: str, *, now: int, max_age: int) -> dict[str, str] | None:
         """
@@ -81,12 +87,16 @@ class Cipher:
         `now` is in milliseconds since the epoch, `max_age` in seconds.
         """
         try:
-            claims: dict[str, str] = json.loads(self.keys.decrypt(token.encode()))
-            made_at = self.keys.extract_timestamp(token.encode())
+            claims: dict[str, str] = json.loads(self.sealing_keys.decrypt(token.encode()))
+            made_at = self.sealing_keys.extract_timestamp(token.encode())
         except (InvalidToken, UnicodeEncodeError):
             return None
         fresh = -60 <= now / 1000 - made_at <= max_age
         return claims if fresh and claims.pop("purpose") == purpose else None
+
+
+def _derived(key: str, purpose: bytes) -> bytes:
+    return hmac.digest(key.encode(), purpose, hashlib.sha256)
 
 
 def _signature(key: bytes, parts: Sequence[str]) -> str:

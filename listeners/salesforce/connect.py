@@ -12,7 +12,7 @@ from aiohttp import web
 from domain.errors import PermanentError, TransientError
 from domain.workspace import Workspace
 from listeners.pages import Notice, Pages
-from listeners.slack.links import CONNECT_PATH, ConnectLink
+from listeners.slack.links import CONNECT_LIFETIME_SECONDS, CONNECT_PATH, ConnectLink
 from services.salesforce.connect import (
     ATTEMPT_SECONDS,
     CALLBACK_PATH,
@@ -48,7 +48,8 @@ class ConnectRoutes:
 
     def link_for(self, workspace_id: str, user_id: str) -> str:
         """Return the address at which this admin continues in a browser. It works for 15 minutes."""
-        return self.connect.public_url + ConnectLink(workspace_id, user_id).address(self.cipher)
+        expires_at = self.connect.sessions.now() + CONNECT_LIFETIME_SECONDS * 1_000
+        return self.connect.public_url + ConnectLink(workspace_id, user_id, expires_at).address(self.cipher)
 
     async def show_form(self, request: web.Request) -> web.Response:
         sealed = request.query.get("link", "")
@@ -65,7 +66,9 @@ class ConnectRoutes:
             return opened
         link, workspace = opened
         try:
-            redirect = await self.connect.begin(link.workspace_id, link.user_id, choice, domain)
+            redirect = await self.connect.begin(
+                link.workspace_id, link.user_id, choice, domain, expires_at=link.expires_at
+            )
         except NotAnAdminError as error:
             return self.pages.notice(_no_admin(error))
         except PermanentError as error:
@@ -146,7 +149,7 @@ class ConnectRoutes:
         return response
 
     def _try_again(self, attempt: ConnectAttempt, title: str, text: tuple[str, ...], status: int) -> Notice:
-        address = ConnectLink(attempt.workspace_id, attempt.user_id).address(self.cipher)
+        address = ConnectLink(attempt.workspace_id, attempt.user_id, attempt.expires_at).address(self.cipher)
         headers = {"Retry-After": "30"} if status == 503 else None
         return Notice(title=title, text=text, action="Try again", url=address, status=status, headers=headers)
 

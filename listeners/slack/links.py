@@ -77,19 +77,23 @@ class ConnectLink:
 
     workspace_id: str
     user_id: str
+    expires_at: int
+    """In milliseconds. Links that are made after a failed attempt expire with the first one."""
 
     def address(self, cipher: Cipher) -> str:
         """Path and query on this server."""
         return f"{CONNECT_PATH}?{urlencode({'link': self.seal(cipher)})}"
 
     def seal(self, cipher: Cipher) -> str:
-        return cipher.seal(CONNECT_PURPOSE, asdict(self))
+        return cipher.seal(CONNECT_PURPOSE, {name: str(value) for name, value in asdict(self).items()})
 
     @classmethod
     def unseal(cls, cipher: Cipher, sealed: str, now: int) -> ConnectLink | None:
-        """Return None if the link is forged or older than 15 minutes. `now` is in milliseconds."""
+        """Return None if the link is forged or has expired. `now` is in milliseconds."""
         claims = cipher.unseal(CONNECT_PURPOSE, sealed, now=now, max_age=CONNECT_LIFETIME_SECONDS)
-        return None if claims is None else cls(**claims)
+        if claims is None or now > int(claims["expires_at"]):
+            return None
+        return cls(claims["workspace_id"], claims["user_id"], int(claims["expires_at"]))
 
 
 def hash_of(cookie: str) -> str:

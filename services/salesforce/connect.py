@@ -48,9 +48,13 @@ class SalesforceConnect:
     describe: SalesforceDescribe
     public_url: str
 
-    async def begin(self, workspace_id: str, user_id: str, choice: str, domain: str) -> ConsentRedirect:
+    async def begin(
+        self, workspace_id: str, user_id: str, choice: str, domain: str, *, expires_at: int
+    ) -> ConsentRedirect:
         """
         Start an attempt and return where to send the browser. For `choice` and `domain` see `login_url_of`.
+
+        The attempt ends after ATTEMPT_SECONDS, and at the latest at `expires_at`, in milliseconds.
 
         Raises PermanentError with a text that says what to enter or to set up first.
         """
@@ -65,7 +69,7 @@ class SalesforceConnect:
             browser=secrets.token_urlsafe(32),
             login_url=login_url_of(choice, domain, await self.sessions.login_url_for(workspace_id)),
             verifier=secrets.token_urlsafe(64),
-            expires_at=self.sessions.now() + ATTEMPT_SECONDS * 1_000,
+            expires_at=min(self.sessions.now() + ATTEMPT_SECONDS * 1_000, expires_at),
         )
         await self.sessions.database.run(apps.begin, self.sessions.cipher, attempt, self.sessions.now())
         url = authorize_url(

@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncIterator
 from importlib import import_module
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 import pytest
@@ -121,7 +121,7 @@ async def test_the_cookie_of_connecting_salesforce_is_protected(sqlite_url: str)
     """It identifies the browser that opened the link, and is sent to /salesforce only."""
     async with open_salesforce_world(sqlite_url) as acme:
         link = urlsplit(acme.connect_link())
-        form = {"link": link.query.removeprefix("link="), "choice": "production"}
+        form = {"link": parse_qs(link.query)["link"][0], "choice": "production"}
         async with acme.http.post(f"{acme.url}/salesforce/connect", data=form) as answer:
             (cookie,) = answer.headers.getall("Set-Cookie")
 

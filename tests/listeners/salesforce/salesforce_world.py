@@ -51,7 +51,7 @@ class SalesforceWorld:
 
     def connect_link(self, user: User | None = None) -> str:
         """The link that App Home gives to an admin."""
-        return self.url + ConnectLink(self.team.id, (user or self.dana).id).address(self.cipher)
+        return self.url + ConnectLink(self.team.id, (user or self.dana).id, self.now() + 900_000).address(self.cipher)
 
     async def get(self, url: str, *, status: int = 200) -> str:
         async with self.http.get(url, allow_redirects=False) as answer:

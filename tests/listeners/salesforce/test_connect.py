@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -101,6 +102,18 @@ async def test_an_admin_who_denies_consent_can_try_again(acme: SalesforceWorld) 
     assert "Salesforce not connected" in page
     assert "/salesforce/connect?link=" in page
     assert await acme.connection() is None
+
+
+async def test_links_after_failed_attempts_expire_with_the_first_one(acme: SalesforceWorld) -> None:
+    """Whoever got hold of a link cannot keep it alive by failing again and again."""
+    page = await acme.get(await acme.answer_consent(await acme.submit_connect_form(), "deny"))
+    again = re.search(r"/salesforce/connect\?link=[^\"&]+", page)
+    assert again
+    await acme.get(acme.url + again[0])
+
+    acme.clock_offset = 601
+
+    assert "This link has expired" in await acme.get(acme.url + again[0], status=403)
 
 
 async def test_an_error_description_is_not_trusted(acme: SalesforceWorld) -> None:

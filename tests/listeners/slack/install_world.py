@@ -146,10 +146,10 @@ async def open_install_world(
         slack.app_url = url
         client = AsyncWebClient(base_url=settings.slack_api_url, session=outgoing, retry_handlers=[])
         installations = AsyncInstallationStore(database, settings.slack_client_id, cipher)
-        states = AsyncOAuthStateStore(database)
         jar = aiohttp.CookieJar(unsafe=True, treat_as_secure_origin=[URL(url)])
         async with aiohttp.ClientSession(cookie_jar=jar) as http:
             made = InstallWorld(slack, team, dana, noor, url, http, database, installations, cipher, None)
+            states = AsyncOAuthStateStore(database, cipher, made.now)
             slack_install = SlackInstall(client, installations.bot_token, made.wait)
             pages = Pages.of(MANIFEST.name)
             calls = Slack(client, installations.bot_token, database, made.now)
