@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
@@ -87,6 +88,9 @@ class App(Protocol):
     def status(self) -> Status: ...
 
 
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""Characters that could move the cursor or reorder a line. Line breaks and tabs are ours."""
+
 Build = Callable[[Settings, Cipher], AbstractAsyncContextManager[App]]
 
 
@@ -109,7 +113,7 @@ class Terminal:
         self.err.out(self._with_command(text), highlight=False)
 
     def _with_command(self, text: str) -> str:
-        return text.replace(f"{COMMAND} ", f"{self.command} ")
+        return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text).replace(f"{COMMAND} ", f"{self.command} ")
 
     def settings(self, *, serving: bool = False) -> Settings:
         """Raises SettingsError."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -73,21 +73,22 @@ def rate_limits(now: Callable[[], int]) -> Middleware:
 
 
 def _allow(rate_limiter: RateLimiter, request: web.Request) -> None:
-    wait = rate_limiter.seconds_to_wait(address_of(request.remote, request.headers), 1)
+    wait = rate_limiter.seconds_to_wait(address_of(request.remote, request.headers.getall("X-Forwarded-For", ())), 1)
     if wait is not None:
         raise web.HTTPTooManyRequests(headers={"Retry-After": str(wait), "Connection": "close"})
 
 
-def address_of(peer: str | None, headers: Mapping[str, str]) -> str:
+def address_of(peer: str | None, forwarded: Sequence[str]) -> str:
     """
     Return the client's address, or its /64 network for IPv6.
 
-    If the peer is on this machine or in a private network, it is taken for a proxy and its X-Forwarded-For is trusted.
-    A proxy appends the address it saw to those that the client claims, so the last one counts.
+    If the peer is on this machine or in a private network, it is taken for a proxy, and `forwarded`, its
+    X-Forwarded-For headers, are trusted. A proxy appends the address it saw to those that the client claims, so the
+    last one counts.
     """
     address = _parsed(peer or "")
     if address is not None and (address.is_loopback or address.is_private):
-        address = _parsed(headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()) or address
+        address = _parsed(",".join(forwarded).rpartition(",")[2].strip()) or address
     if isinstance(address, IPv6Address):
         return str(ip_network((address, _IPV6_PREFIX), strict=False))
     return str(address)

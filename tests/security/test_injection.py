@@ -141,6 +141,13 @@ def test_formulas_are_escaped_in_refused_rows(start: str, tmp_path) -> None:
     assert cell.startswith("'")
 
 
+@pytest.mark.parametrize("separator", [",", ";", "|", "\t"])
+def test_formulas_behind_another_separator_are_escaped_too(separator: str) -> None:
+    """In some countries spreadsheets separate cells at semicolons, whatever the file's own separator is."""
+    assert escape_formula(f"Ada{separator}=1+1") == f"Ada{separator}'=1+1"
+    assert escape_formula("a=b; c") == "a=b; c"
+
+
 HEADERS = [
     "%0d%0aSet-Cookie:%20evil=1",
     "%0d%0a%0d%0a<script>",

@@ -89,22 +89,23 @@ def test_only_so_many_addresses_are_kept_in_memory(clock) -> None:
 @pytest.mark.parametrize(
     ("peer", "forwarded", "expected"),
     [
-        ("93.184.215.7", None, "93.184.215.7"),
-        ("93.184.215.7", "198.51.100.1", "93.184.215.7"),
-        ("127.0.0.1", None, "127.0.0.1"),
-        ("127.0.0.1", "198.51.100.1", "198.51.100.1"),
-        ("10.0.0.3", "6.6.6.6, 198.51.100.1", "198.51.100.1"),
-        ("127.0.0.1", "198.51.100.1, nonsense", "127.0.0.1"),
-        ("127.0.0.1", "\x00", "127.0.0.1"),
-        ("::ffff:127.0.0.1", "198.51.100.1", "198.51.100.1"),
-        ("2001:db8:1:2:3:4:5:6", None, "2001:db8:1:2::/64"),
-        ("::1", "2001:db8:1:2:ffff::9", "2001:db8:1:2::/64"),
-        (None, None, "None"),
+        ("93.184.215.7", [], "93.184.215.7"),
+        ("93.184.215.7", ["198.51.100.1"], "93.184.215.7"),
+        ("127.0.0.1", [], "127.0.0.1"),
+        ("127.0.0.1", ["6.6.6.6", "198.51.100.1"], "198.51.100.1"),
+        ("127.0.0.1", ["198.51.100.1"], "198.51.100.1"),
+        ("10.0.0.3", ["6.6.6.6, 198.51.100.1"], "198.51.100.1"),
+        ("127.0.0.1", ["198.51.100.1, nonsense"], "127.0.0.1"),
+        ("127.0.0.1", ["\x00"], "127.0.0.1"),
+        ("::ffff:127.0.0.1", ["198.51.100.1"], "198.51.100.1"),
+        ("2001:db8:1:2:3:4:5:6", [], "2001:db8:1:2::/64"),
+        ("::1", ["2001:db8:1:2:ffff::9"], "2001:db8:1:2::/64"),
+        (None, [], "None"),
     ],
 )
-def test_the_client_address_of_a_request(peer: str | None, forwarded: str | None, expected: str) -> None:
+def test_the_client_address_of_a_request(peer: str | None, forwarded: list[str], expected: str) -> None:
     """Only a local proxy's X-Forwarded-For is trusted, and of that the last address."""
-    assert address_of(peer, {"X-Forwarded-For": forwarded} if forwarded else {}) == expected
+    assert address_of(peer, forwarded) == expected
 
 
 def test_the_limits_leave_room_for_normal_use() -> None:

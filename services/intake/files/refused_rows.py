@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,7 +43,7 @@ class RefusedRowsFile:
         cells = [_cell(row.content.get(name)) for name in self.columns] if isinstance(row.content, dict) else []
         if self.columns == [_WHOLE_ROW]:
             cells = [row.content if isinstance(row.content, str) else json.dumps(row.content, ensure_ascii=False)]
-        csv.writer(self._open()).writerow(map(escape_formula, [str(row.line), reason, *cells]))
+        csv.writer(self._open(), quoting=csv.QUOTE_ALL).writerow(map(escape_formula, [str(row.line), reason, *cells]))
 
     def flush(self) -> int:
         """Flush the file, and return its size in bytes."""
@@ -63,7 +64,9 @@ class RefusedRowsFile:
                 "w" if is_new else "r+", encoding="utf-8-sig" if is_new else "utf-8", newline=""
             )
             if is_new:
-                csv.writer(self._file).writerow(map(escape_formula, [REFUSED_LINE, REFUSED_BECAUSE, *self.columns]))
+                csv.writer(self._file, quoting=csv.QUOTE_ALL).writerow(
+                    map(escape_formula, [REFUSED_LINE, REFUSED_BECAUSE, *self.columns])
+                )
             else:
                 self._file.seek(self.kept)
                 self._file.truncate()
@@ -92,13 +95,17 @@ def refused_rows_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.refused.csv")
 
 
-_FORMULAS = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")
-"""The first characters of formulas, also in full width, as in East Asian spreadsheets."""
+_FORMULA = re.compile("(^|[;,|\t])([=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20])")
+"""
+The start of a formula, also in full width, as in East Asian spreadsheets.
+
+In some countries spreadsheets separate cells at semicolons, so a formula may start inside of our cell.
+"""
 
 
 def escape_formula(cell: str) -> str:
     """Quote a cell that a spreadsheet would run as a formula. https://owasp.org/www-community/attacks/CSV_Injection"""
-    return f"'{cell}" if cell.startswith(_FORMULAS) else cell
+    return _FORMULA.sub(r"\1'\2", cell)
 
 
 def _cell(value: object) -> str:

@@ -21,7 +21,7 @@ REFUSED_LINE, REFUSED_BECAUSE = "refused_line", "refused_because"
 
 _SHOWN_CHARACTERS = 1_000
 _BETWEEN = re.compile(r"[\s,]*")
-_ESCAPED_FORMULA = re.compile(r"'(?=[=+\-@\t\r])")
+_ESCAPED_FORMULA = re.compile("(^|[;,|\t])'(?=[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20])")
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def _csv_rows(text: TextIO, file: RowsFile) -> Iterator[FileRow]:
             continue
         if line > file.lines_before and any(cells):
             yield _csv_row(
-                line, [_ESCAPED_FORMULA.sub("", cell, count=1) for cell in cells] if is_corrected_file else cells, file
+                line, [_ESCAPED_FORMULA.sub(r"\1", cell) for cell in cells] if is_corrected_file else cells, file
             )
 
 
