@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from domain.errors import PermanentError, TransientError
+
 FIRST_WAIT_MS = 1_000
 LONGEST_WAIT_MS = 60_000
 """A backlog starts to drain within a minute after the vendor has recovered."""
@@ -25,6 +27,12 @@ def backoff_ms(failures: int, chance: float) -> int:
     """
     longest = min(FIRST_WAIT_MS << min(max(failures, 1) - 1, 16), LONGEST_WAIT_MS)
     return round(longest * (0.5 + chance / 2))
+
+
+def wait_ms(error: TransientError | PermanentError, failures: int, chance: float) -> int:
+    """Return the milliseconds that the vendor asked for, or else the `backoff_ms` after this number of failures."""
+    retry_after = error.retry_after if isinstance(error, TransientError) else None
+    return round(retry_after * 1_000) if retry_after else backoff_ms(failures, chance)
 
 
 def is_hopeless(created_at: int, now: int) -> bool:

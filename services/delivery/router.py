@@ -25,7 +25,7 @@ from services.ownership.choice.delivery_plan import decision_of, missed_job_chan
 from services.ownership.choice.person_notes import person_notes
 from services.ownership.decider import Decider, Rules, case_of
 from services.ownership.rules.owner_sources import Side
-from services.retry import backoff_ms
+from services.retry import wait_ms
 from services.salesforce.records import BatchRecords, PersonRecords
 from services.salesforce.refusals import GRANT
 from store.database import Database
@@ -155,9 +155,7 @@ class Router:
         """
         now, reason = self.now(), str(error)
         failing = await self.database.run(pauses.record_failure, workspace.id, SALESFORCE, now, reason)
-        retry_after = error.retry_after if isinstance(error, TransientError) else None
-        wait = round(retry_after * 1_000) if retry_after else backoff_ms(failing.failures, random())  # noqa: S311
-        until = now + wait
+        until = now + wait_ms(error, failing.failures, random())  # noqa: S311
         await self.database.run(pauses.pause, workspace.id, SALESFORCE, until, now, reason)
         patience_ends = failing.since + workspace.salesforce_patience_minutes * 60_000
         if now < patience_ends:

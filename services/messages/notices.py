@@ -22,7 +22,7 @@ from domain.notices import (
 )
 from domain.workspace import Workspace
 from services.messages.notice_text import NoticeContext, NoticeMessage, next_update_at, notice_message
-from services.retry import backoff_ms
+from services.retry import wait_ms
 from services.slack.api import Posted, Slack
 from services.slack.directory import member_of
 from store.database import Database
@@ -36,8 +36,6 @@ log = logging.getLogger(__name__)
 
 LEASE_MS = 30_000
 LONGEST_TRY_MS = 3 * 24 * 60 * 60 * 1_000
-"""How far Slack's clock may be behind ours when we look for a message by its time. It rarely costs another page."""
-
 MOST_LISTED_PAGES = 3
 
 
@@ -155,10 +153,15 @@ class Notices:
             await self.database.run(notices.settle, notice, None)
 
     async def _send(self, notice: Notice, message: NoticeMessage) -> None:
-        if notice.begun_at is not None and (posted := await self._find_sent(notice, notice.begun_at)):
-            await self._record_sent(notice, posted, None, self.now())  # due now, because its text may be out of date
-            return
-        if notice.begun_at is None and message.is_final:
+        if notice.begun_at is not None:
+            # If it cannot be found out whether an earlier attempt arrived, this raises, and it is not sent again.
+            dm = await self.database.run(notices.known_dm, notice.workspace_id, notice.user_id)
+            if posted := await self.slack.find_post(notice.workspace_id, dm, notice.id, notice.begun_at):
+                await self._record_sent(
+                    notice, posted, None, self.now()
+                )  # due now, because its text may be out of date
+                return
+        elif message.is_final:
             await self.database.run(notices.drop, notice)
             return
         begun_at = self.now()
@@ -177,24 +180,12 @@ class Notices:
         message = {"channel": posted.channel, "ts": posted.ts}
         await self.database.run_until_available(notices.settle, notice, due_at, shown=shown, **message)
 
-    async def _find_sent(self, notice: Notice, begun_at: int) -> Posted | None:
-        """
-        The message of an earlier attempt, or None if it did not arrive.
-
-        Raises PermanentError if that cannot be found out; then it is not sent again.
-        """
-        dm = await self.database.run(notices.known_dm, notice.workspace_id, notice.user_id)
-        if dm is None:
-            raise PermanentError("it may have arrived already, and the app cannot check")
-        return await self.slack.find_post(notice.workspace_id, dm, notice.id, begun_at)
-
     def _next_update_at(self, notice: Notice, message: NoticeMessage) -> int | None:
         return None if message.is_final else next_update_at(notice.kind, notice.made_at, self.now())
 
     async def _postpone(self, notice: Notice, error: TransientError) -> None:
         log.info("the notice %s of workspace %s will be retried: %s", notice.kind, notice.workspace_id, error)
-        wait = round(error.retry_after * 1_000) if error.retry_after else backoff_ms(notice.attempts + 1, random())  # noqa: S311
-        due_at = self.now() + wait
+        due_at = self.now() + wait_ms(error, notice.attempts + 1, random())  # noqa: S311
         values: dict[str, int | None] = {"attempts": notice.attempts + 1}
         if notice.ts is None and notice.begun_at is None and not error.in_doubt:
             values["begun_at"] = None

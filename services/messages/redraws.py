@@ -11,7 +11,7 @@ from random import random
 from domain.errors import MessageRefusedError, PermanentError, TransientError
 from services.messages.cards import cards
 from services.messages.compose import MOST_CARDS, Card, compose
-from services.retry import backoff_ms
+from services.retry import backoff_ms, wait_ms
 from services.slack.api import Posted, Slack
 from store.database import Database
 from store.delivery import redraws
@@ -69,8 +69,7 @@ class Redrawer:
             is_updated = await self._update(redraw, Posted(redraw.channel, redraw.ts))
         except TransientError as error:
             log.info("a message of workspace %s will be updated later: %s", redraw.workspace_id, error)
-            retry_after = error.retry_after and round(error.retry_after * 1_000)
-            return await self._postpone(redraw, retry_after or backoff_ms(redraw.attempts + 1, random()))  # noqa: S311
+            return await self._postpone(redraw, wait_ms(error, redraw.attempts + 1, random()))  # noqa: S311
         except PermanentError as error:  # deleted, or too old to be updated
             log.info("a message of workspace %s cannot be updated: %s", redraw.workspace_id, error)
             return await self._give_up(redraw)

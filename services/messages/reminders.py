@@ -19,7 +19,7 @@ from services.messages.managers import Managers
 from services.messages.reminder_text import OpenJobChange, escalation_reasons, reminder_text
 from services.messages.snooze import after_working_hours
 from services.messages.wording import Side
-from services.retry import backoff_ms
+from services.retry import wait_ms
 from services.slack.api import Posted, Slack
 from services.slack.shapes import SlackUser
 from store.database import Database
@@ -181,8 +181,8 @@ class ReminderSender:
             await self.database.run(reminders.finish, [reminder])
 
     async def _postpone(self, some: Sequence[Reminder], error: TransientError, *, unsent: bool = False) -> None:
-        wait = backoff_ms(max(reminder.attempts for reminder in some) + 1, random())  # noqa: S311
-        due_at = self.now() + (round(error.retry_after * 1_000) if error.retry_after else wait)
+        attempts = max(reminder.attempts for reminder in some) + 1
+        due_at = self.now() + wait_ms(error, attempts, random())  # noqa: S311
         await self.database.run(reminders.postpone, some, due_at, failed=True, unsent=unsent)
 
 

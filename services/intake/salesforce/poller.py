@@ -16,7 +16,7 @@ from services.intake.intake import Intake
 from services.intake.salesforce.moves import move_keys
 from services.intake.salesforce.query import Cursor, SourceQuery
 from services.intake.salesforce.sources import CLOCK_SKEW_MS, find_unreadable, typed
-from services.retry import backoff_ms
+from services.retry import wait_ms
 from services.salesforce.queries.describe import NOT_CONNECTED, SalesforceDescribe
 from services.salesforce.queries.statements import Row
 from services.salesforce.refusals import LIMIT_RETRY_SECONDS
@@ -85,7 +85,7 @@ class SalesforcePoller:
             await self._read(lease, source)
         except TransientError as error:
             now = self.now()
-            wait = round(error.retry_after * 1_000) if error.retry_after else backoff_ms(source.failures + 1, random())  # noqa: S311
+            wait = wait_ms(error, source.failures + 1, random())  # noqa: S311
             if error.retry_after and error.retry_after >= LIMIT_RETRY_SECONDS:
                 # The pause applies to lookups too, since they would reach the same limit.
                 await self.database.run(pauses.pause, source.workspace_id, "salesforce", now + wait, now, str(error))
