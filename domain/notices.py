@@ -20,7 +20,7 @@ NOT_ME = "not_me"
 @dataclass(frozen=True)
 class Notice:
     """
-    A direct message to an admin, claimed under `lease`.
+    A direct message to an admin, claimed under `lease` until `lease_until`, in milliseconds.
 
     `begun_at` is when sending it began, None if it has not. `ts` None means that Slack is not known to have it.
     `shown` is a digest of the text it shows.
@@ -37,6 +37,7 @@ class Notice:
     ts: str | None
     shown: str | None
     lease: str
+    lease_until: int
 
 
 @dataclass(frozen=True)

@@ -141,7 +141,10 @@ class Notices:
             if notice.channel and notice.ts:
                 posted = Posted(notice.channel, notice.ts)
                 if message.digest != notice.shown:
-                    await self.slack.update(notice.workspace_id, posted, text=message.text, blocks=message.blocks)
+                    blocks, lease_until = message.blocks, notice.lease_until
+                    await self.slack.update(
+                        notice.workspace_id, posted, text=message.text, blocks=blocks, lease_until=lease_until
+                    )
                 due_at = self._next_update_at(notice, message)
                 await self.database.run(notices.settle, notice, due_at, shown=message.digest, attempts=0)
             else:
@@ -157,9 +160,7 @@ class Notices:
             # If it cannot be found out whether an earlier attempt arrived, this raises, and it is not sent again.
             dm = await self.database.run(notices.known_dm, notice.workspace_id, notice.user_id)
             if posted := await self.slack.find_post(notice.workspace_id, dm, notice.id, notice.begun_at):
-                await self._record_sent(
-                    notice, posted, None, self.now()
-                )  # due now, because its text may be out of date
+                await self._record_sent(notice, posted, None, self.now())  # due now, as its text may be old
                 return
         elif message.is_final:
             await self.database.run(notices.drop, notice)

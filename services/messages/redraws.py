@@ -91,7 +91,13 @@ class Redrawer:
     ) -> None:
         message = compose(shown, plainness=plainness, digest=redraw.digest)
         try:
-            await self.slack.update(redraw.workspace_id, posted, text=message.short_text, blocks=message.blocks)
+            await self.slack.update(
+                redraw.workspace_id,
+                posted,
+                text=message.short_text,
+                blocks=message.blocks,
+                lease_until=redraw.lease_until,
+            )
         except MessageRefusedError:
             if plainness >= PLAIN_TEXT:
                 raise

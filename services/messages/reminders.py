@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from random import random
 from typing import cast
+from uuid import uuid4
 
 from domain.decision.record import BOTH, Decision
 from domain.delivery import NewDelivery
@@ -41,8 +42,8 @@ class ReminderSender:
     """
     Sends the reminders that are due, one reader at a time.
 
-    A reminder is recorded as begun before Slack is called. If a process finds one that was begun by another and does
-    not know the result, the reminder counts as sent: nobody is reminded twice.
+    A reminder is recorded as begun before Slack is called. If a process finds one that has begun and does not know the
+    result, it looks for its message. Where the app may not read, the reminder counts as sent: nobody is reminded twice.
     """
 
     database: Database
@@ -74,10 +75,11 @@ class ReminderSender:
         reader = await self._reader(still_open[0])
         ripe = await self._ripe(still_open, reader.tz if reader else None)
         unsent = [reminder for reminder in ripe if reminder.reminded_at is None]
-        if in_doubt := [reminder for reminder in unsent if reminder.begun_at is not None]:
-            await self._record_sent(in_doubt, workspace, "it is not known whether it arrived")
         if new := [reminder for reminder in unsent if reminder.begun_at is None]:
-            await self._remind(new, changes, workspace)
+            await self._remind(new, str(uuid4()), changes, workspace)
+        in_doubt = [reminder for reminder in unsent if reminder.begun_at is not None]
+        for post_id in {reminder.post_id: None for reminder in in_doubt}:
+            await self._resolve_doubt([item for item in in_doubt if item.post_id == post_id], changes, workspace)
         for reminder in ripe:
             if reminder.reminded_at is not None:
                 await self._escalate(reminder, changes[reminder.delivery_id], workspace, reader)
@@ -116,10 +118,36 @@ class ReminderSender:
             await self.database.run(reminders.wait_until, waiting)
         return ripe
 
-    async def _remind(self, some: Sequence[Reminder], changes: dict[int, JobChange], workspace: Workspace) -> None:
+    async def _resolve_doubt(
+        self, some: Sequence[Reminder], changes: dict[int, JobChange], workspace: Workspace
+    ) -> None:
+        """Send a reminder again if it did not arrive. It counts as sent if that cannot be found out."""
+        post_id = some[0].post_id
+        try:
+            has_arrived = post_id is None or await self._has_arrived(some, post_id)
+        except PermanentError:  # the conversation cannot be read
+            has_arrived, post_id = True, None
+        if post_id and not has_arrived:
+            await self._remind(some, post_id, changes, workspace)
+        else:
+            detail = _sent_to(some) if post_id else "it is not known whether it arrived"
+            await self._record_sent(some, workspace, detail)
+
+    async def _has_arrived(self, some: Sequence[Reminder], post_id: str) -> bool:
+        """It may have been about more messages then, so it is looked for in each place where it could be."""
+        for channel, thread_ts in [(some[0].channel, None), *((reminder.channel, reminder.ts) for reminder in some)]:
+            begun_at = some[0].begun_at or 0
+            if await self.slack.find_post(some[0].workspace_id, channel, post_id, begun_at, thread_ts):
+                return True
+        return False
+
+    async def _remind(
+        self, some: Sequence[Reminder], post_id: str, changes: dict[int, JobChange], workspace: Workspace
+    ) -> None:
         places = _places(some)
         urls = await self._permalinks(workspace.id, places) if len(places) > 1 else {}
-        begun = await self.database.run(reminders.begin, some, self.now())
+        begun_at = self.now()
+        begun = await self.database.run(reminders.begin, some, begun_at, LEASE_MS, post_id)
         await self.database.run(reminders.finish, [reminder for reminder in some if reminder not in begun])
         if not begun:
             return
@@ -128,26 +156,22 @@ class ReminderSender:
             max(reminder.hours for reminder in begun),
             workspace.reminder_escalation,
         )
-        detail = f"{begun[0].reader}, after {begun[0].hours} working hours"
+        detail, places, lease_until = _sent_to(begun), _places(begun), begun_at + LEASE_MS
         try:
-            await self._send(begun, text)
+            if len(places) == 1:  # in the thread of their message
+                await self.slack.reply(workspace.id, places.pop(), text, post_id=post_id, lease_until=lease_until)
+            else:
+                to = begun[0].reader
+                await self.slack.post(workspace.id, to, text=text, post_id=post_id, lease_until=lease_until)
         except PermanentError as error:
             detail = f"{begun[0].reader} could not be reminded: {error}"
         except TransientError as error:
-            if not error.in_doubt and begun[0].attempts < MOST_ATTEMPTS:
-                await self._postpone(begun, error, unsent=True)
+            if begun[0].attempts < MOST_ATTEMPTS:
+                await self._postpone(begun, error, unsent=not error.in_doubt and begun[0].begun_at is None)
                 return
             result = "it is not known whether it arrived" if error.in_doubt else f"it did not arrive: {error}"
             detail = f"{detail}; {result}"
         await self._record_sent(begun, workspace, detail)
-
-    async def _send(self, some: Sequence[Reminder], text: str) -> None:
-        """In the thread of their message, or as a new message if they are about several messages."""
-        places = _places(some)
-        if len(places) == 1:
-            await self.slack.reply(some[0].workspace_id, places.pop(), text)
-        else:
-            await self.slack.post_notice(some[0].workspace_id, some[0].reader, text)
 
     async def _permalinks(self, workspace_id: str, places: Iterable[Posted]) -> dict[Posted, str | None]:
         try:
@@ -184,6 +208,10 @@ class ReminderSender:
         attempts = max(reminder.attempts for reminder in some) + 1
         due_at = self.now() + wait_ms(error, attempts, random())  # noqa: S311
         await self.database.run(reminders.postpone, some, due_at, failed=True, unsent=unsent)
+
+
+def _sent_to(some: Sequence[Reminder]) -> str:
+    return f"{some[0].reader}, after {some[0].hours} working hours"
 
 
 def _is_muted(reminder: Reminder, change: JobChange, muted: Collection[str], required: Collection[str]) -> bool:

@@ -79,9 +79,7 @@ class Slack:
 
         Raises TransientError, with `retry_after` 0, if the call could last beyond `lease_until` (milliseconds).
         """
-        metadata = {"event_type": METADATA_TYPE, "event_payload": {"post_id": post_id}}
-        message = {"text": text, "blocks": blocks, "metadata": metadata, "client_msg_id": post_id}
-        return await self._post(workspace_id, destination, lease_until, **message)
+        return await self._post(workspace_id, destination, lease_until, text=text, blocks=blocks, **_marked(post_id))
 
     async def post_notice(
         self, workspace_id: str, destination: str, text: str, blocks: list[Json] | None = None
@@ -89,48 +87,57 @@ class Slack:
         """Post something other than a job change. Raises the same errors as `post`."""
         return await self._post(workspace_id, destination, None, text=text, blocks=blocks)
 
-    async def reply(self, workspace_id: str, posted: Posted, text: str) -> Posted:
+    async def reply(self, workspace_id: str, posted: Posted, text: str, *, post_id: str, lease_until: int) -> Posted:
         """
         Reply in a message's thread and also show the reply in the channel. Raises the same errors as `post`.
 
         https://docs.slack.dev/reference/methods/chat.postMessage#threads
         """
         thread = {"thread_ts": posted.ts, "reply_broadcast": True}
-        return await self._post(workspace_id, posted.channel, None, text=text, **thread)
+        return await self._post(workspace_id, posted.channel, lease_until, text=text, **_marked(post_id), **thread)
 
     async def _post(self, workspace_id: str, destination: str, lease_until: int | None, **message: object) -> Posted:
         arguments = {"channel": destination, "unfurl_links": False, "unfurl_media": False, **message}
         return _posted(await self._write(workspace_id, "chat.postMessage", lease_until, **arguments))
 
-    async def update(self, workspace_id: str, posted: Posted, *, text: str, blocks: list[Json] | None = None) -> Posted:
-        """https://docs.slack.dev/reference/methods/chat.update"""
+    async def update(
+        self, workspace_id: str, posted: Posted, *, text: str, blocks: list[Json] | None, lease_until: int
+    ) -> Posted:
+        """Raises TransientError as `post` does. https://docs.slack.dev/reference/methods/chat.update"""
         where = {"channel": posted.channel, "ts": posted.ts}
-        return _posted(await self._write(workspace_id, "chat.update", None, text=text, blocks=blocks, **where))
+        return _posted(await self._write(workspace_id, "chat.update", lease_until, text=text, blocks=blocks, **where))
 
-    async def find_post(self, workspace_id: str, channel: str, post_id: str, begun_at: int) -> Posted | None:
+    async def find_post(
+        self, workspace_id: str, channel: str | None, post_id: str, begun_at: int, thread_ts: str | None = None
+    ) -> Posted | None:
         """
-        Return the message that `post` sent with this `post_id`, or None if it sent none.
+        Return the message that an earlier attempt sent with this `post_id`, or None if it did not arrive.
 
-        `begun_at` (milliseconds) is when it was first tried. Reads one page, because Slack allows some apps one call a
-        minute with 15 messages. Raises PermanentError if that does not answer it, if `channel` is a user id, or without
-        the history scope for this kind of channel. https://docs.slack.dev/reference/methods/conversations.history
+        `begun_at` (milliseconds) is when it was first tried. With `thread_ts`, the replies to that message are searched.
+        Reads one page, because Slack allows some apps one call a minute with 15 messages. Raises PermanentError if that
+        does not answer it, if the channel is not known (None, or a user id), or without its history scope.
+        https://docs.slack.dev/reference/methods/conversations.history
+        https://docs.slack.dev/reference/methods/conversations.replies
         """
-        if is_person(channel):
-            raise PermanentError("the app may not look for a direct message without its channel")
+        if channel is None or is_person(channel):
+            raise PermanentError("it may have arrived already, and the app cannot check")
         arguments = {
             "channel": channel,
             "oldest": f"{(begun_at - SKEW_MS) / 1000:.6f}",
             "inclusive": "true",
             "include_all_metadata": "true",
             "limit": HISTORY_PAGE,
+            **({"ts": thread_ts} if thread_ts else {}),
         }
-        answer = await self._read(workspace_id, "conversations.history", **arguments) or {}
+        method = "conversations.replies" if thread_ts else "conversations.history"
+        answer = await self._read(workspace_id, method, **arguments) or {}
         raw = answer.get("messages")
         messages = [message for message in raw if isinstance(message, dict)] if isinstance(raw, list) else []
         for message in messages:
             if post_id_of(message) == post_id:
                 return Posted(channel, text_of(message, "ts"))
-        if answer.get("has_more") is True and are_after(messages, begun_at - RECENT_MS):
+        # The history begins with the latest message, a thread with the earliest.
+        if answer.get("has_more") is True and (thread_ts or are_after(messages, begun_at - RECENT_MS)):
             raise PermanentError("more messages have followed than Slack shows at once")
         return None
 
@@ -299,6 +306,12 @@ class Slack:
 def subject(method: str) -> str:
     """Return the subject of a pause of this method. Slack's limits are per method and workspace."""
     return f"slack:{method}"
+
+
+def _marked(post_id: str) -> Json:
+    """Return the arguments that mark a message, so that `find_post` finds it."""
+    metadata = {"event_type": METADATA_TYPE, "event_payload": {"post_id": post_id}}
+    return {"metadata": metadata, "client_msg_id": post_id}
 
 
 def _posted(answer: Json) -> Posted:

@@ -24,6 +24,7 @@ class Redraw:
     version: int
     attempts: int
     lease: str
+    lease_until: int
     digest: str | None = None
 
 
@@ -82,7 +83,7 @@ def claim(connection: Connection, now: int, lease_ms: int, most: int, job_change
     """Claim up to `most` messages that are due, longest due first, of one job change or of any."""
     due = _due if job_change_id is None else _due.where(redraws.c.post_id.in_(_posts_of(job_change_id)))
     rows, lease = REDRAWS.claim(connection, due, now, lease_ms, most)
-    return [Redraw(**row._mapping, lease=lease.token) for row in rows]  # noqa: SLF001 - its documented API
+    return [Redraw(**row._mapping, lease=lease.token, lease_until=lease.until) for row in rows]  # noqa: SLF001 - its documented API
 
 
 def deliveries_in(connection: Connection, post_id: str) -> list[ClaimedDelivery]:

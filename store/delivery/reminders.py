@@ -36,8 +36,9 @@ class Reminder:
     A delivery that nobody seems to have acted on, under a lease.
 
     `reader` is the Slack user who got the message at `channel` and `ts`. `hours` are the working hours to wait before
-    the reminder and again before the escalation. `begun_at` is when a process started to send the reminder.
-    `payload` is None if the job change was erased. `is_over` means that no reminder is needed any longer.
+    the reminder and again before the escalation. `begun_at` is when a process started to send the reminder, as the
+    message `post_id`, which earlier versions did not store. `payload` is None if the job change was erased. `is_over`
+    means that no reminder is needed any longer.
     """
 
     delivery_id: int
@@ -48,6 +49,7 @@ class Reminder:
     hours: int
     attempts: int
     begun_at: int | None
+    post_id: str | None
     reminded_at: int | None
     channel: str | None
     ts: str | None
@@ -84,6 +86,7 @@ _restart = (
         due_at=bindparam("due"),
         lease=None,  # a process that holds it read the row before it was delivered again
         begun_at=None,
+        post_id=None,
         reminded_at=None,
         attempts=0,
     )
@@ -148,6 +151,7 @@ def _reminders() -> Select[Any]:
             reminders.c.hours,
             reminders.c.attempts,
             reminders.c.begun_at,
+            reminders.c.post_id,
             reminders.c.reminded_at,
             posts.c.channel,
             posts.c.ts,
@@ -180,31 +184,26 @@ def claim(connection: Connection, now: int, lease_ms: int, most: int) -> list[Re
     return [Reminder(*[*row, lease.token]) for row in rows]
 
 
-_set_begun = (
-    update(reminders)
-    .where(reminders.c.delivery_id == bindparam("of_delivery"), reminders.c.lease == bindparam("our_lease"))
-    .values(begun_at=bindparam("now"))
-)
-
-
-def begin(connection: Connection, claimed: Sequence[Reminder], now: int) -> list[Reminder]:
+def begin(connection: Connection, claimed: Sequence[Reminder], now: int, lease_ms: int, post_id: str) -> list[Reminder]:
     """
-    Record that the reminders are about to be sent.
+    Record that the reminders are about to be sent as the message `post_id`, and prolong their leases.
 
     Return those whose lease is still ours and on which nobody has acted meanwhile.
     """
+    values = {"begun_at": now, "post_id": post_id}
+    return [
+        reminder
+        for reminder in _still_open(connection, claimed)
+        if REMINDERS.prolong(connection, reminder.delivery_id, reminder.lease, now + lease_ms, **values)
+    ]
+
+
+def _still_open(connection: Connection, claimed: Sequence[Reminder]) -> list[Reminder]:
     ids = [reminder.delivery_id for reminder in claimed]
     query = select(deliveries.c.id).join(job_changes, job_changes.c.id == deliveries.c.job_change_id)
     query = query.join(workspaces, workspaces.c.id == deliveries.c.workspace_id).where(deliveries.c.id.in_(ids))
     open_ids = set(connection.execute(query.where(~_is_over)).scalars())
-    return [
-        reminder
-        for reminder in claimed
-        if reminder.delivery_id in open_ids
-        and connection.execute(
-            _set_begun, {"of_delivery": reminder.delivery_id, "our_lease": reminder.lease, "now": now}
-        ).rowcount
-    ]
+    return [reminder for reminder in claimed if reminder.delivery_id in open_ids]
 
 
 def wait_until(connection: Connection, times: Sequence[tuple[Reminder, int]]) -> None:
@@ -218,7 +217,7 @@ def postpone(
 ) -> None:
     """Look at the reminders again at `due_at`. `unsent` means that a reminder that had begun was certainly not sent."""
     for reminder in claimed:
-        begun: dict[str, object] = {"begun_at": None} if unsent else {}
+        begun: dict[str, object] = {"begun_at": None, "post_id": None} if unsent else {}
         _release(connection, reminder, due_at=due_at, attempts=reminder.attempts + 1 if failed else 0, **begun)
 
 
@@ -244,14 +243,15 @@ def escalate(connection: Connection, reminder: Reminder, new: NewDelivery, now: 
 
     Return False if the lease was lost or somebody has acted meanwhile.
     """
-    if not begin(connection, [reminder], now):
+    if not _still_open(connection, [reminder]):
         return False
-    _release(connection, reminder, due_at=None, escalated_at=now, escalated_to=new.destination)
+    if not _release(connection, reminder, due_at=None, escalated_at=now, escalated_to=new.destination):
+        return False
     deliver_again(connection, reminder.workspace_id, new, now)
     detail = f"to {new.destination}: {for_reader(new.reasons)}"
     add_steps(connection, [TraceStep(reminder.job_change_id, now, Step.ESCALATED, detail)])
     return True
 
 
-def _release(connection: Connection, reminder: Reminder, due_at: int | None, **values: object) -> None:
-    REMINDERS.give_back(connection, reminder.delivery_id, reminder.lease, due_at, **values)
+def _release(connection: Connection, reminder: Reminder, due_at: int | None, **values: object) -> bool:
+    return REMINDERS.give_back(connection, reminder.delivery_id, reminder.lease, due_at, **values)

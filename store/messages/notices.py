@@ -76,8 +76,8 @@ def claim(connection: Connection, now: int, lease_ms: int, workspace_id: str | N
     rows, lease = NOTICES.claim(connection, due, now, lease_ms)
     if not rows:
         return None
-    values = {name: rows[0]._mapping[name] for name in Notice.__dataclass_fields__}  # noqa: SLF001 - its documented API
-    return Notice(**values | {"lease": lease.token})
+    values = rows[0]._asdict() | {"lease": lease.token, "lease_until": lease.until}
+    return Notice(**{name: values[name] for name in Notice.__dataclass_fields__})
 
 
 def begin(connection: Connection, notice: Notice, now: int, lease_ms: int) -> bool:

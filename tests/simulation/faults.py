@@ -184,22 +184,28 @@ FAULTS = (
         "        await self.database.run(redraws.drop, redraw)\n",
     ),
     Fault(
-        "two processes redraw a message at once",
+        "a redraw outlives its lease",
         REDRAWS,
-        "REDRAWS.claim(connection, due, now, lease_ms, most)",
-        "REDRAWS.claim(connection, due, now, 0, most)",
+        "lease_until=lease.until)",
+        "lease_until=lease.until + 60_000)",
     ),
     Fault(
         "a reminder that has begun is not recorded",
         "services/messages/reminders.py",
-        "        begun = await self.database.run(reminders.begin, some, self.now())\n",
+        "        begun = await self.database.run(reminders.begin, some, begun_at, LEASE_MS, post_id)\n",
         "        begun = list(some)\n",
     ),
     Fault(
         "a reminder whose answer was ambiguous is sent again",
         "services/messages/reminders.py",
-        "            if not error.in_doubt and begun[0].attempts < MOST_ATTEMPTS:\n",
-        "            if begun[0].attempts < MOST_ATTEMPTS:\n",
+        "unsent=not error.in_doubt and begun[0].begun_at is None)",
+        "unsent=True)",
+    ),
+    Fault(
+        "a reminder that may have been sent is not looked for",
+        "services/messages/reminders.py",
+        "            has_arrived = post_id is None or await self._has_arrived(some, post_id)\n",
+        "            has_arrived = False\n",
     ),
     Fault(
         "a notice that may have been sent is not looked up",
@@ -216,8 +222,8 @@ FAULTS = (
     Fault(
         "two processes send a notice at once",
         NOTICES,
-        "NOTICES.claim(connection, due, now, lease_ms)",
-        "NOTICES.claim(connection, due, now, 0)",
+        "    return NOTICES.prolong(connection, notice.id, notice.lease, now + lease_ms, begun_at=now)\n",
+        "    return True\n",
     ),
     Fault(
         "a snoozed delivery is not sent again",

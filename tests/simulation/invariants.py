@@ -62,7 +62,6 @@ class Ending:
             serial, destination = self.serials[by_id[delivery_id][1]], by_id[delivery_id][2]
             self.carried[post_id].add(serial)
             self.again.add((serial, destination))
-        self.notices = {row[0] for row in rows("SELECT id FROM notices")}
         self.copies: dict[str, list[Message]] = defaultdict(list)
         for message in self.simulation.slack.messages:
             if message.post_id:
@@ -124,8 +123,9 @@ class Ending:
                     yield f"post {post_id} shows {message.serials} and carries {sorted(self.carried[post_id])}"
                 if message.call.arguments["channel"] not in self._destinations(message):
                     yield f"post {post_id} went to {message.call.arguments['channel']}, which nobody decided"
-        for post_id in self.copies.keys() - self.posts.keys() - self.notices:
-            yield f"post {post_id} is at Slack and in no row"
+        for post_id in self.copies.keys() - self.posts.keys():
+            if self.copies[post_id][0].call.queue not in {"notices", "reminders"}:
+                yield f"post {post_id} is at Slack and in no row"
 
     def _ended_in_doubt(self, message: Message) -> bool:
         """Whether nobody could know that it arrived, and Slack refused to take it once more."""
@@ -155,8 +155,8 @@ class Ending:
             for copy in copies[1:]:
                 if copy.call.can_look and (known := self._known_copy(copy, copies)):
                     yield f"post {post_id} was sent again although {known.ts} could be found"
-                if post_id in self.notices and not copy.call.can_look:
-                    yield f"notice {post_id} was sent twice"
+                if copy.call.queue != "lanes" and not copy.call.can_look:
+                    yield f"{post_id} of the {copy.call.queue} was sent twice"
             blind = [copy for copy in copies[1:] if not copy.call.can_look]
             if len(blind) > min(doubts, 1) + takeovers and post_id in self.posts:
                 yield f"post {post_id} was posted {len(copies)} times after {doubts} doubts and {takeovers} crashes"
@@ -222,16 +222,18 @@ class Ending:
 
     def _reminders(self) -> Iterator[str]:
         """Nobody is reminded twice of what they were sent once."""
-        reminded, sent = Counter[tuple[str, int]](), Counter[tuple[str, int]]()
+        reminded, sent = defaultdict[tuple[str, int], set[str]](set), Counter[tuple[str, int]]()
         for message in self.simulation.slack.messages:
             channel = message.channel
-            if message.post_id is None:
-                reminded.update((channel, serial) for serial in message.serials)
+            if message.call.queue == "reminders" and message.post_id:
+                for serial in message.serials:
+                    reminded[channel, serial].add(message.post_id)  # the copies of each are counted in `_repeats`
             elif message.post_id in self.posts and message.ts == self.posts[message.post_id][2]:
                 sent.update((channel, serial) for serial in message.serials)
-        for key, count in reminded.items():
-            if count > sent[key]:
-                yield f"{key[0]} was reminded {count} times of job change {key[1]}, which it was sent {sent[key]} times"
+        for key, reminders in reminded.items():
+            if len(reminders) > sent[key]:
+                times = f"{len(reminders)} times of job change {key[1]}, which it was sent {sent[key]} times"
+                yield f"{key[0]} was reminded {times}"
 
     def _shown(self) -> Iterator[str]:
         """Every message shows what the rows say."""

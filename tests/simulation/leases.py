@@ -78,29 +78,41 @@ class LeaseWatch:
         self._check_wait(call)
         if call.method == "chat.postMessage" and call.post_id:
             self._note_look(call)
-            if not self.simulation.profile.clock_jump:  # replicas with wrong clocks take over what is not abandoned
-                self._check_lease(call)
+        # Replicas with wrong clocks take over what is not abandoned.
+        if call.method in {"chat.postMessage", "chat.update"} and not self.simulation.profile.clock_jump:
+            self._check_lease(call)
 
     def _note_look(self, call: Call) -> None:
         destination, simulation = call.arguments["channel"], self.simulation
-        rows = simulation.storage.rows("SELECT dm FROM lanes WHERE destination = ?", destination)
+        call.queue = key[0] if (key := self._key_of(call.post_id or "")) else ""
+        rows = simulation.storage.rows("SELECT dm FROM lanes WHERE ? IN (destination, dm)", destination)
         dm = rows[0][0] if rows else None
         call.can_look = simulation.profile.reads_history and dm is not None
         looks = [at for caller, channel, at in simulation.slack.looks if caller is call.caller and channel == dm]
         call.looked_at = looks[-1] if looks else None
 
     def _check_lease(self, call: Call) -> None:
-        key = self._key_of(call.post_id or "")
+        key = self._key_of_update(call) if call.method == "chat.update" else self._key_of(call.post_id or "")
         lease, until = self.leases.get(key, (None, None)) if key else (None, None)
         held = self.held.get(lease) if lease else None
         caller = call.caller
         if held is None or held.holder is not caller or (until or 0) < caller.now():
-            self.simulation.violate(f"{caller} sends {call.post_id} without its lease, which it has lost")
+            self.simulation.violate(f"{caller} calls {call.method} without the lease of {key}, which it has lost")
+
+    def _key_of_update(self, call: Call) -> Key | None:
+        place = (call.arguments["channel"], call.arguments["ts"])
+        for table, queue in (("posts", "redraws"), ("notices", "notices")):
+            for row in self.simulation.storage.rows(f"SELECT id FROM {table} WHERE channel = ? AND ts = ?", *place):
+                return queue, row[0]
+        return None
 
     def _key_of(self, post_id: str) -> Key | None:
         rows = self.simulation.storage.rows("SELECT lane_id FROM posts WHERE id = ?", post_id)
         if rows:
             return "lanes", str(rows[0][0])
+        reminders = self.simulation.storage.rows("SELECT delivery_id FROM reminders WHERE post_id = ?", post_id)
+        if reminders:
+            return "reminders", str(reminders[0][0])
         return ("notices", post_id) if ("notices", post_id) in self.leases else None
 
     def _check_wait(self, call: Call) -> None:

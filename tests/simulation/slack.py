@@ -68,6 +68,8 @@ class Call:
     """For a message: when its caller last looked into the conversation before this call."""
     can_look: bool = False
     """For a message: whether its caller could look into the conversation."""
+    queue: str = ""
+    """For a message: the table whose row says that it is sent: lanes, notices or reminders."""
 
     @property
     def post_id(self) -> str | None:
@@ -94,10 +96,6 @@ class Message:
     @property
     def post_id(self) -> str | None:
         return self.call.post_id
-
-    @property
-    def is_reply(self) -> bool:
-        return "thread_ts" in self.call.arguments
 
     @property
     def serials(self) -> list[int]:
@@ -194,6 +192,7 @@ class SimulatedSlack:
             "chat.postMessage": self._post,
             "chat.update": self._update,
             "conversations.history": self._history,
+            "conversations.replies": self._history,
             "users.lookupByEmail": lambda call: self._person(call.arguments["email"].partition("@")[0]),
             "users.info": lambda call: self._person(call.arguments["user"].lower()[2:]),
             "users.list": lambda _call: {"ok": True, "members": [self._user(name) for name in self._names()]},
@@ -249,12 +248,16 @@ class SimulatedSlack:
         return f"{self.simulation.true_time() + len(self.messages) / 1_000_000:.6f}"
 
     def _history(self, call: Call) -> dict[str, Any]:
+        if not self.simulation.profile.reads_history:
+            return {"ok": False, "error": "missing_scope", "needed": "im:history"}
         channel, oldest = call.arguments["channel"], float(call.arguments["oldest"])
         self.looks.append((call.caller, channel, self.simulation.loop.now))
         messages = [
             {"ts": message.ts, "text": message.text, "metadata": message.call.arguments.get("metadata")}
             for message in reversed(self.messages)
-            if message.channel == channel and float(message.ts) >= oldest and not message.is_reply
+            if message.channel == channel
+            and float(message.ts) >= oldest
+            and message.call.arguments.get("thread_ts") == call.arguments.get("ts")
         ]
         return {"ok": True, "messages": messages}
 

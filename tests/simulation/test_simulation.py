@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.simulation.faults import FAULTS, FOUND, run
 from tests.simulation.simulation import BrokenRuleError, Simulation
 
 ROOT = Path(__file__).parents[2]
@@ -19,8 +20,12 @@ SHORT, FULL = 200, 10_000
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test for every 25 seeds, so that they spread over the processes of the tests."""
+    is_full = metafunc.config.getoption("--in-full")
+    if "fault" in metafunc.fixturenames:
+        planted = FAULTS if is_full else FAULTS[:1]
+        metafunc.parametrize("fault", planted, ids=[fault.name for fault in planted])
     if "seeds" in metafunc.fixturenames:
-        most = FULL if metafunc.config.getoption("--in-full") else SHORT
+        most = FULL if is_full else SHORT
         parts = [range(first, first + IN_ONE_TEST) for first in range(0, most, IN_ONE_TEST)]
         metafunc.parametrize("seeds", parts, ids=[f"{part.start}-{part.stop - 1}" for part in parts])
 
@@ -34,6 +39,11 @@ def test_no_rule_is_broken_in_any_run(seeds):
         except BrokenRuleError as violation:
             broken.append(str(violation))
     assert not broken, "\n".join(broken)
+
+
+def test_a_planted_fault_is_found(fault):
+    """The rules are sharp enough to notice each of the faults that are planted in copies of the app."""
+    assert run(fault).startswith(FOUND)
 
 
 def test_a_seed_always_gives_the_same_run():

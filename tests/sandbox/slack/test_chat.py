@@ -206,6 +206,19 @@ async def test_history_can_be_limited_with_oldest_and_latest(acme, clock) -> Non
     assert error["error"] == "invalid_ts_oldest"
 
 
+async def test_a_thread_is_read_with_its_message_first(acme) -> None:
+    """Its replies are not in the history of the channel. A message that does not exist has no thread."""
+    posted = await acme.client.chat_postMessage(channel=acme.dana.id, text="hello")
+    place = {"channel": posted["channel"]}
+    metadata = {"event_type": "reminder", "event_payload": {"post": "p1"}}
+    await acme.client.chat_postMessage(**place, thread_ts=posted["ts"], text="still open", metadata=metadata)
+    thread = await acme.client.conversations_replies(**place, ts=posted["ts"], include_all_metadata=True)
+    error = await refusal(acme.client.conversations_replies(**place, ts="1.2"))
+    assert [message["text"] for message in thread["messages"]] == ["hello", "still open"]
+    assert thread["messages"][1]["metadata"] == metadata
+    assert error["error"] == "thread_not_found"
+
+
 async def test_history_requires_the_scope_for_the_type_of_channel(acme) -> None:
     """Reading a direct message requires `im:history`."""
     posted = await acme.client.chat_postMessage(channel=acme.dana.id, text="hello")

@@ -18,6 +18,7 @@ from services.messages.redraws import Redrawer
 from services.messages.reminders import LEASE_MS, ReminderSender
 from services.messages.snooze import SnoozeOption
 from services.salesforce.queries.describe import SalesforceDescribe
+from services.slack.api import Posted
 from store.delivery import reminders
 from store.delivery.trace import steps_of
 from store.home import member_preferences
@@ -29,6 +30,7 @@ from tests.world import World
 
 HOUR = 3_600
 DAY = 24 * HOUR
+POST_ID = "0a50f2c1-3d0c-4c5a-9d0e-1c2b8f6f0b57"
 WEDNESDAY_AT_SIX = 1_795_000_000_000
 """When these tests begin: in the morning in New York, the time zone of everyone in the sandbox."""
 
@@ -444,14 +446,36 @@ async def test_two_replicas_escalate_once(reminder_world):
     assert len(reminder_world.world.direct_messages("Mo Chen")) == 1
 
 
-async def test_a_reminder_is_not_sent_twice_after_a_crash(reminder_world):
+@pytest.mark.parametrize("has_arrived", [True, False])
+async def test_a_reminder_is_looked_for_after_a_crash(reminder_world, has_arrived):
+    """It is in the thread of its message. It is sent again only if it is missing."""
+    await reminder_world.world.deliver()
+    reminder_world.world.clock.advance(seconds=DAY)
+    database, now, slack = reminder_world.world.database, reminder_world.world.clock, reminder_world.sender.slack
+    claimed = await database.run(reminders.claim, now(), LEASE_MS, 20)
+    await database.run(reminders.begin, claimed, now(), LEASE_MS, POST_ID)
+    if has_arrived:
+        place = Posted(claimed[0].channel, claimed[0].ts)
+        lease_until = now() + LEASE_MS
+        workspace_id = reminder_world.world.workspace_id
+        await slack.reply(workspace_id, place, "Still open", post_id=POST_ID, lease_until=lease_until)
+
+    await reminder_world.pass_time(2 * LEASE_MS / 1_000)
+    await reminder_world.pass_time(3 * DAY)
+
+    (reminder,) = reminder_world.reminders()
+    assert (reminder.text == "Still open") == has_arrived
+
+
+async def test_a_reminder_is_not_sent_twice_where_the_app_may_not_read(reminder_world):
     """It is not known whether it arrived. The trace says so, and the manager is notified in time."""
     await reminder_world.world.set_preferences(reminder_escalation="manager")
+    reminder_world.world.slack.faults.add("conversations.history", error="missing_scope", times=None)
     job_change_id = await reminder_world.world.deliver()
     reminder_world.world.clock.advance(seconds=DAY)
     database, now = reminder_world.world.database, reminder_world.world.clock
     claimed = await database.run(reminders.claim, now(), LEASE_MS, 20)
-    await database.run(reminders.begin, claimed, now())
+    await database.run(reminders.begin, claimed, now(), LEASE_MS, POST_ID)
 
     await reminder_world.pass_time(2 * LEASE_MS / 1_000)
     await reminder_world.pass_time(3 * DAY)
@@ -464,13 +488,14 @@ async def test_a_reminder_is_not_sent_twice_after_a_crash(reminder_world):
 @pytest.mark.parametrize(
     ("fault", "reminded"),
     [
-        ({"error": "ratelimited", "status": 429, "retry_after": 5}, 1),  # certainly not sent, so it is retried
-        ({"status": 503}, 0),  # perhaps sent, so it is not retried
+        ({"error": "ratelimited", "status": 429, "retry_after": 5}, 1),
+        ({"status": 503}, 1),
+        ({"status": 500, "perform": True}, 1),
     ],
 )
 @pytest.mark.both_databases
 async def test_a_failure_of_slack_causes_no_second_reminder(reminder_world, fault, reminded):
-    """It is retried only if it certainly did not arrive."""
+    """It is retried only if it did not arrive."""
     await reminder_world.world.deliver()
     reminder_world.world.slack.faults.add("chat.postMessage", **fault)
 

@@ -125,11 +125,11 @@ async def test_without_the_history_scope_a_search_fails(acme, clock):
         await acme.api.find_post(acme.id, acme.wins.id, str(uuid4()), clock())
 
 
-async def test_a_message_can_be_updated_and_linked_to(acme):
+async def test_a_message_can_be_updated_and_linked_to(acme, clock):
     """Both use the channel and timestamp that the post returned."""
     posted = await acme.api.post(acme.id, acme.wins.id, text="before", post_id=str(uuid4()))
 
-    changed = await acme.api.update(acme.id, posted, text="after")
+    changed = await acme.api.update(acme.id, posted, text="after", blocks=None, lease_until=clock() + 30_000)
 
     assert changed == posted
     assert acme.wins.messages[posted.ts].text == "after"

@@ -50,6 +50,7 @@ METHODS: dict[str, Method] = {
     "conversations.open": Method(conversations.open_dm, FACTS["conversations.open"]),
     "conversations.join": Method(conversations.join, FACTS["conversations.join"]),
     "conversations.history": Method(conversations.history, FACTS["conversations.history"], scope_by_channel=True),
+    "conversations.replies": Method(conversations.replies, FACTS["conversations.replies"], scope_by_channel=True),
     "users.conversations": Method(
         conversations.list_mine, MethodFacts("users.conversations", 3), scope_by_channel=True
     ),

@@ -114,9 +114,23 @@ def history(call: Call) -> Json:
     channel = _readable(call, "history")
     if call.bot.bot_user not in channel.members:
         raise ApiError("not_in_channel")
-    messages = [message for message in reversed(channel.messages.values()) if _matches(call, message)]
+    in_channel = [message for message in channel.messages.values() if message.thread_ts in (None, message.ts)]
+    return _messages(call, [message for message in reversed(in_channel) if _matches(call, message)], default=100)
+
+
+def replies(call: Call) -> Json:
+    """https://docs.slack.dev/reference/methods/conversations.replies: the message itself, then its replies in order."""
+    channel = _readable(call, "history")
+    if call.bot.bot_user not in channel.members or call.text("ts") not in channel.messages:
+        raise ApiError("thread_not_found")
+    ts = call.text("ts")
+    thread = [message for message in channel.messages.values() if ts in (message.ts, message.thread_ts)]
+    return _messages(call, [message for message in thread if message.ts == ts or _matches(call, message)], default=999)
+
+
+def _messages(call: Call, messages: list[Message], default: int) -> Json:
     size = 15 if call.world.app.has_short_history else 999
-    shown, cursor = page(call, messages, default=min(100, size), clamp=size)
+    shown, cursor = page(call, messages, default=min(default, size), clamp=size)
     with_metadata = call.flag("include_all_metadata")
     answer: Json = {
         "ok": True,
@@ -128,8 +142,6 @@ def history(call: Call) -> Json:
 
 
 def _matches(call: Call, message: Message) -> bool:
-    if message.thread_ts not in (None, message.ts):
-        return False
     ts = float(message.ts)
     oldest, latest = _bound(call, "oldest", "invalid_ts_oldest"), _bound(call, "latest", "invalid_ts_latest")
     if call.flag("inclusive"):

@@ -1,0 +1,16 @@
+"""The id of a reminder's message, by which it is found in Slack when nobody knows whether it arrived."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    with op.batch_alter_table("reminders") as table:
+        table.add_column(sa.Column("post_id", sa.Text()))
