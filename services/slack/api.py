@@ -15,7 +15,7 @@ from domain.states import is_person
 from domain.workspace import SlackTeam
 from services.slack.call import body, call, error_code, failure, token_of
 from services.slack.errors import is_absent
-from services.slack.shapes import ChannelInfo, Identity, Json, Posted, SlackUser, are_after, post_id_of, text_of
+from services.slack.shapes import ChannelInfo, Identity, Json, Posted, SlackUser, are_after, object_of, post_id_of, text_of
 from store.database import Database
 from store.delivery import pauses
 from store.slack import workspaces
@@ -98,14 +98,14 @@ class Slack:
 
     async def _post(self, workspace_id: str, destination: str, lease_until: int | None, **message: object) -> Posted:
         arguments = {"channel": destination, "unfurl_links": False, "unfurl_media": False, **message}
-        return _posted(await self._write(workspace_id, "chat.postMessage", lease_until, **arguments))
+        return Posted.of(await self._write(workspace_id, "chat.postMessage", lease_until, **arguments))
 
     async def update(
         self, workspace_id: str, posted: Posted, *, text: str, blocks: list[Json] | None, lease_until: int
     ) -> Posted:
         """Raises TransientError as `post` does. https://docs.slack.dev/reference/methods/chat.update"""
         where = {"channel": posted.channel, "ts": posted.ts}
-        return _posted(await self._write(workspace_id, "chat.update", lease_until, text=text, blocks=blocks, **where))
+        return Posted.of(await self._write(workspace_id, "chat.update", lease_until, text=text, blocks=blocks, **where))
 
     async def find_post(
         self, workspace_id: str, channel: str | None, post_id: str, begun_at: int, thread_ts: str | None = None
@@ -144,12 +144,12 @@ class Slack:
     async def user_by_email(self, workspace_id: str, email: str) -> SlackUser | None:
         """Slack does not find deactivated users. https://docs.slack.dev/reference/methods/users.lookupByEmail"""
         answer = await self._read(workspace_id, "users.lookupByEmail", email=email)
-        return None if answer is None else SlackUser.of(_object(answer, "user"), await self._team(workspace_id))
+        return None if answer is None else SlackUser.of(object_of(answer, "user"), await self._team(workspace_id))
 
     async def user(self, workspace_id: str, user_id: str) -> SlackUser | None:
         """https://docs.slack.dev/reference/methods/users.info"""
         answer = await self._read(workspace_id, "users.info", user=user_id)
-        return None if answer is None else SlackUser.of(_object(answer, "user"), await self._team(workspace_id))
+        return None if answer is None else SlackUser.of(object_of(answer, "user"), await self._team(workspace_id))
 
     async def user_group_members(self, workspace_id: str, group_id: str) -> list[str] | None:
         """
@@ -183,7 +183,7 @@ class Slack:
     async def channel(self, workspace_id: str, channel_id: str) -> ChannelInfo | None:
         """None also means private without the app. https://docs.slack.dev/reference/methods/conversations.info"""
         answer = await self._read(workspace_id, "conversations.info", channel=channel_id)
-        return None if answer is None else ChannelInfo.of(_object(answer, "channel"))
+        return None if answer is None else ChannelInfo.of(object_of(answer, "channel"))
 
     async def channels(self, workspace_id: str, *, private: bool = True) -> AsyncIterator[list[ChannelInfo]]:
         """
@@ -312,17 +312,3 @@ def _marked(post_id: str) -> Json:
     """Return the arguments that mark a message, so that `find_post` finds it."""
     metadata = {"event_type": METADATA_TYPE, "event_payload": {"post_id": post_id}}
     return {"metadata": metadata, "client_msg_id": post_id}
-
-
-def _posted(answer: Json) -> Posted:
-    channel, ts = answer.get("channel"), answer.get("ts")
-    if not (isinstance(channel, str) and channel and isinstance(ts, str) and ts):
-        raise TransientError("Slack did not return the message's channel and timestamp", in_doubt=True)
-    return Posted(channel, ts)
-
-
-def _object(answer: Json, name: str) -> Json:
-    value = answer.get(name)
-    if not isinstance(value, dict):
-        raise TransientError(f"Slack's response has no {name}")
-    return value

@@ -193,6 +193,12 @@ BY_METHOD: dict[str, dict[str, ErrorCode]] = {
         **_PAGES,
         **_codes(Meaning.BUG, "invalid_metadata_filter_keys", "invalid_ts_latest", "invalid_ts_oldest"),
     },
+    "conversations.replies": {
+        **_CONVERSATION,
+        **_PAGES,
+        **_codes(Meaning.BUG, "invalid_metadata_filter_keys", "invalid_ts_latest", "invalid_ts_oldest"),
+        **_texts(Meaning.CALL, thread_not_found="the message no longer exists"),
+    },
     "conversations.info": {**_CONVERSATION, **_codes(Meaning.ABSENT, "channel_not_found")},
     "conversations.list": {
         **_PAGES,

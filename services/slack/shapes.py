@@ -18,6 +18,14 @@ class Posted:
     channel: str
     ts: str
 
+    @classmethod
+    def of(cls, answer: Json) -> Self:
+        """Parse Slack's response to a write. Raises TransientError in doubt, because the write was performed."""
+        channel, ts = answer.get("channel"), answer.get("ts")
+        if not (isinstance(channel, str) and channel and isinstance(ts, str) and ts):
+            raise TransientError("Slack did not return the message's channel and timestamp", in_doubt=True)
+        return cls(channel, ts)
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -152,3 +160,17 @@ def _org_user(raw: Json, team: SlackTeam) -> Json:
     # A workspace that joined an organization after it installed the app is stored without it.
     is_same = user["enterprise_id"] == team.enterprise_id or (not team.enterprise_id and not team.is_org_wide)
     return user if is_same else {}
+
+
+def object_of(answer: Json, name: str) -> Json:
+    value = answer.get(name)
+    if not isinstance(value, dict):
+        raise TransientError(f"Slack's response has no {name}")
+    return value
+
+
+def post_id_of(message: Json) -> object:
+    """Return the id in the metadata of a message that `Slack.post` sent."""
+    metadata = message.get("metadata")
+    payload = metadata.get("event_payload") if isinstance(metadata, dict) else None
+    return payload.get("post_id") if isinstance(payload, dict) else None
