@@ -122,9 +122,11 @@ class ReminderSender:
         self, some: Sequence[Reminder], changes: dict[int, JobChange], workspace: Workspace
     ) -> None:
         """Send a reminder again if it did not arrive. It counts as sent if that cannot be found out."""
-        post_id = some[0].post_id
+        first, post_id = some[0], some[0].post_id
         try:
-            has_arrived = post_id is None or await self._has_arrived(some, post_id)
+            has_arrived = post_id is None or await self.slack.find_post(
+                workspace.id, first.channel, post_id, first.begun_at or 0, first.thread_ts
+            )
         except PermanentError:  # the conversation cannot be read
             has_arrived, post_id = True, None
         if post_id and not has_arrived:
@@ -133,21 +135,14 @@ class ReminderSender:
             detail = _sent_to(some) if post_id else "it is not known whether it arrived"
             await self._record_sent(some, workspace, detail)
 
-    async def _has_arrived(self, some: Sequence[Reminder], post_id: str) -> bool:
-        """It may have been about more messages then, so it is looked for in each place where it could be."""
-        for channel, thread_ts in [(some[0].channel, None), *((reminder.channel, reminder.ts) for reminder in some)]:
-            begun_at = some[0].begun_at or 0
-            if await self.slack.find_post(some[0].workspace_id, channel, post_id, begun_at, thread_ts):
-                return True
-        return False
-
     async def _remind(
         self, some: Sequence[Reminder], post_id: str, changes: dict[int, JobChange], workspace: Workspace
     ) -> None:
         places = _places(some)
         urls = await self._permalinks(workspace.id, places) if len(places) > 1 else {}
-        begun_at = self.now()
-        begun = await self.database.run(reminders.begin, some, begun_at, LEASE_MS, post_id)
+        begun_at, thread = self.now(), next(iter(places)) if len(places) == 1 else None
+        thread_ts = thread.ts if thread else None
+        begun = await self.database.run(reminders.begin, some, begun_at, LEASE_MS, post_id, thread_ts)
         await self.database.run(reminders.finish, [reminder for reminder in some if reminder not in begun])
         if not begun:
             return
@@ -156,11 +151,11 @@ class ReminderSender:
             max(reminder.hours for reminder in begun),
             workspace.reminder_escalation,
         )
-        detail, places, lease_until = _sent_to(begun), _places(begun), begun_at + LEASE_MS
+        detail, lease_until = _sent_to(begun), begun_at + LEASE_MS
         try:
-            if len(places) == 1:  # in the thread of their message
-                await self.slack.reply(workspace.id, places.pop(), text, post_id=post_id, lease_until=lease_until)
-            else:
+            if thread:
+                await self.slack.reply(workspace.id, thread, text, post_id=post_id, lease_until=lease_until)
+            else:  # they are about several messages
                 to = begun[0].reader
                 await self.slack.post(workspace.id, to, text=text, post_id=post_id, lease_until=lease_until)
         except PermanentError as error:

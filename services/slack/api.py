@@ -15,7 +15,17 @@ from domain.states import is_person
 from domain.workspace import SlackTeam
 from services.slack.call import body, call, error_code, failure, token_of
 from services.slack.errors import is_absent
-from services.slack.shapes import ChannelInfo, Identity, Json, Posted, SlackUser, are_after, object_of, post_id_of, text_of
+from services.slack.shapes import (
+    ChannelInfo,
+    Identity,
+    Json,
+    Posted,
+    SlackUser,
+    are_after,
+    object_of,
+    post_id_of,
+    text_of,
+)
 from store.database import Database
 from store.delivery import pauses
 from store.slack import workspaces
@@ -79,13 +89,13 @@ class Slack:
 
         Raises TransientError, with `retry_after` 0, if the call could last beyond `lease_until` (milliseconds).
         """
-        return await self._post(workspace_id, destination, lease_until, text=text, blocks=blocks, **_marked(post_id))
+        return await self._post(workspace_id, destination, lease_until, post_id, text=text, blocks=blocks)
 
     async def post_notice(
         self, workspace_id: str, destination: str, text: str, blocks: list[Json] | None = None
     ) -> Posted:
         """Post something other than a job change. Raises the same errors as `post`."""
-        return await self._post(workspace_id, destination, None, text=text, blocks=blocks)
+        return await self._post(workspace_id, destination, None, None, text=text, blocks=blocks)
 
     async def reply(self, workspace_id: str, posted: Posted, text: str, *, post_id: str, lease_until: int) -> Posted:
         """
@@ -94,10 +104,15 @@ class Slack:
         https://docs.slack.dev/reference/methods/chat.postMessage#threads
         """
         thread = {"thread_ts": posted.ts, "reply_broadcast": True}
-        return await self._post(workspace_id, posted.channel, lease_until, text=text, **_marked(post_id), **thread)
+        return await self._post(workspace_id, posted.channel, lease_until, post_id, text=text, **thread)
 
-    async def _post(self, workspace_id: str, destination: str, lease_until: int | None, **message: object) -> Posted:
+    async def _post(
+        self, workspace_id: str, destination: str, lease_until: int | None, post_id: str | None, **message: object
+    ) -> Posted:
         arguments = {"channel": destination, "unfurl_links": False, "unfurl_media": False, **message}
+        if post_id is not None:
+            metadata = {"event_type": METADATA_TYPE, "event_payload": {"post_id": post_id}}
+            arguments |= {"metadata": metadata, "client_msg_id": post_id}
         return Posted.of(await self._write(workspace_id, "chat.postMessage", lease_until, **arguments))
 
     async def update(
@@ -113,7 +128,7 @@ class Slack:
         """
         Return the message that an earlier attempt sent with this `post_id`, or None if it did not arrive.
 
-        `begun_at` (milliseconds) is when it was first tried. With `thread_ts`, the replies to that message are searched.
+        `begun_at` (milliseconds) is when it was first tried. With `thread_ts`, the replies to it are searched.
         Reads one page, because Slack allows some apps one call a minute with 15 messages. Raises PermanentError if that
         does not answer it, if the channel is not known (None, or a user id), or without its history scope.
         https://docs.slack.dev/reference/methods/conversations.history
@@ -306,9 +321,3 @@ class Slack:
 def subject(method: str) -> str:
     """Return the subject of a pause of this method. Slack's limits are per method and workspace."""
     return f"slack:{method}"
-
-
-def _marked(post_id: str) -> Json:
-    """Return the arguments that mark a message, so that `find_post` finds it."""
-    metadata = {"event_type": METADATA_TYPE, "event_payload": {"post_id": post_id}}
-    return {"metadata": metadata, "client_msg_id": post_id}

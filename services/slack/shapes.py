@@ -167,10 +167,3 @@ def object_of(answer: Json, name: str) -> Json:
     if not isinstance(value, dict):
         raise TransientError(f"Slack's response has no {name}")
     return value
-
-
-def post_id_of(message: Json) -> object:
-    """Return the id in the metadata of a message that `Slack.post` sent."""
-    metadata = message.get("metadata")
-    payload = metadata.get("event_payload") if isinstance(metadata, dict) else None
-    return payload.get("post_id") if isinstance(payload, dict) else None

@@ -37,8 +37,8 @@ class Reminder:
 
     `reader` is the Slack user who got the message at `channel` and `ts`. `hours` are the working hours to wait before
     the reminder and again before the escalation. `begun_at` is when a process started to send the reminder, as the
-    message `post_id`, which earlier versions did not store. `payload` is None if the job change was erased. `is_over`
-    means that no reminder is needed any longer.
+    message `post_id` in the thread `thread_ts`, which earlier versions did not store. `payload` is None if the job
+    change was erased. `is_over` means that no reminder is needed any longer.
     """
 
     delivery_id: int
@@ -50,6 +50,7 @@ class Reminder:
     attempts: int
     begun_at: int | None
     post_id: str | None
+    thread_ts: str | None
     reminded_at: int | None
     channel: str | None
     ts: str | None
@@ -152,6 +153,7 @@ def _reminders() -> Select[Any]:
             reminders.c.attempts,
             reminders.c.begun_at,
             reminders.c.post_id,
+            reminders.c.thread_ts,
             reminders.c.reminded_at,
             posts.c.channel,
             posts.c.ts,
@@ -184,13 +186,15 @@ def claim(connection: Connection, now: int, lease_ms: int, most: int) -> list[Re
     return [Reminder(*[*row, lease.token]) for row in rows]
 
 
-def begin(connection: Connection, claimed: Sequence[Reminder], now: int, lease_ms: int, post_id: str) -> list[Reminder]:
+def begin(
+    connection: Connection, claimed: Sequence[Reminder], now: int, lease_ms: int, post_id: str, thread_ts: str | None
+) -> list[Reminder]:
     """
-    Record that the reminders are about to be sent as the message `post_id`, and prolong their leases.
+    Record that the reminders are about to be sent as the message `post_id` in this thread, and prolong their leases.
 
     Return those whose lease is still ours and on which nobody has acted meanwhile.
     """
-    values = {"begun_at": now, "post_id": post_id}
+    values = {"begun_at": now, "post_id": post_id, "thread_ts": thread_ts}
     return [
         reminder
         for reminder in _still_open(connection, claimed)

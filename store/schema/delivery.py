@@ -167,6 +167,7 @@ reminders = Table(  # deliveries whose reader is reminded once if they do not ac
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("begun_at", Milliseconds),  # written before Slack is called
     Column("post_id", Text),  # a UUID: the client_msg_id of its message, and in its metadata
+    Column("thread_ts", Text),  # of the message to which it is a reply; null: it is none
     Column("reminded_at", Milliseconds),
     Column("escalated_at", Milliseconds),
     Column("escalated_to", Text),  # a destination

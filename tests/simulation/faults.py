@@ -192,7 +192,7 @@ FAULTS = (
     Fault(
         "a reminder that has begun is not recorded",
         "services/messages/reminders.py",
-        "        begun = await self.database.run(reminders.begin, some, begun_at, LEASE_MS, post_id)\n",
+        "        begun = await self.database.run(reminders.begin, some, begun_at, LEASE_MS, post_id, thread_ts)\n",
         "        begun = list(some)\n",
     ),
     Fault(
@@ -204,8 +204,8 @@ FAULTS = (
     Fault(
         "a reminder that may have been sent is not looked for",
         "services/messages/reminders.py",
-        "            has_arrived = post_id is None or await self._has_arrived(some, post_id)\n",
-        "            has_arrived = False\n",
+        "            has_arrived = post_id is None or await self.slack.find_post(\n",
+        "            has_arrived = post_id is None and await self.slack.find_post(\n",
     ),
     Fault(
         "a notice that may have been sent is not looked for",

@@ -14,3 +14,4 @@ depends_on = None
 def upgrade() -> None:
     with op.batch_alter_table("reminders") as table:
         table.add_column(sa.Column("post_id", sa.Text()))
+        table.add_column(sa.Column("thread_ts", sa.Text()))

@@ -453,7 +453,7 @@ async def test_a_reminder_is_looked_for_after_a_crash(reminder_world, has_arrive
     reminder_world.world.clock.advance(seconds=DAY)
     database, now, slack = reminder_world.world.database, reminder_world.world.clock, reminder_world.sender.slack
     claimed = await database.run(reminders.claim, now(), LEASE_MS, 20)
-    await database.run(reminders.begin, claimed, now(), LEASE_MS, POST_ID)
+    await database.run(reminders.begin, claimed, now(), LEASE_MS, POST_ID, claimed[0].ts)
     if has_arrived:
         place = Posted(claimed[0].channel, claimed[0].ts)
         lease_until = now() + LEASE_MS
@@ -470,12 +470,12 @@ async def test_a_reminder_is_looked_for_after_a_crash(reminder_world, has_arrive
 async def test_a_reminder_is_not_sent_twice_where_the_app_may_not_read(reminder_world):
     """It is not known whether it arrived. The trace says so, and the manager is notified in time."""
     await reminder_world.world.set_preferences(reminder_escalation="manager")
-    reminder_world.world.slack.faults.add("conversations.history", error="missing_scope", times=None)
+    reminder_world.world.slack.faults.add("conversations.replies", error="missing_scope", times=None)
     job_change_id = await reminder_world.world.deliver()
     reminder_world.world.clock.advance(seconds=DAY)
     database, now = reminder_world.world.database, reminder_world.world.clock
     claimed = await database.run(reminders.claim, now(), LEASE_MS, 20)
-    await database.run(reminders.begin, claimed, now(), LEASE_MS, POST_ID)
+    await database.run(reminders.begin, claimed, now(), LEASE_MS, POST_ID, claimed[0].ts)
 
     await reminder_world.pass_time(2 * LEASE_MS / 1_000)
     await reminder_world.pass_time(3 * DAY)
