@@ -84,10 +84,9 @@ class Slack:
         """
         Post a job change to a user or channel. Also raises DestinationDeadError and MessageRefusedError.
 
-        `post_id` is a UUID. It is sent as `client_msg_id`, about which Slack promises nothing, and in the metadata,
-        where `find_post` looks for it. https://docs.slack.dev/reference/methods/chat.postMessage
-
+        `post_id` is a UUID: the `client_msg_id`, about which Slack promises nothing, and in the metadata, for `find_post`.
         Raises TransientError, with `retry_after` 0, if the call could last beyond `lease_until` (milliseconds).
+        https://docs.slack.dev/reference/methods/chat.postMessage
         """
         return await self._post(workspace_id, destination, lease_until, post_id, text=text, blocks=blocks)
 
@@ -313,8 +312,7 @@ class Slack:
 
     async def _check_pause(self, workspace_id: str, method: str) -> None:
         now = self.now()
-        until = await self.database.gather(pauses.paused_until_each, (workspace_id, subject(method), now))
-        if until is not None:
+        if until := await self.database.gather(pauses.paused_until_each, (workspace_id, subject(method), now)):
             raise TransientError(f"Slack rate limit for {method}", retry_after=(until - now) / 1000)
 
 
