@@ -84,7 +84,7 @@ class Slack:
         """
         Post a job change to a user or channel. Also raises DestinationDeadError and MessageRefusedError.
 
-        `post_id` is a UUID: the `client_msg_id`, about which Slack promises nothing, and in the metadata, for `find_post`.
+        `post_id` is a UUID: the `client_msg_id`, about which Slack promises nothing, and in the message's metadata.
         Raises TransientError, with `retry_after` 0, if the call could last beyond `lease_until` (milliseconds).
         https://docs.slack.dev/reference/methods/chat.postMessage
         """
@@ -144,8 +144,7 @@ class Slack:
             **({"ts": thread_ts} if thread_ts else {}),
         }
         method = "conversations.replies" if thread_ts else "conversations.history"
-        answer = await self._read(workspace_id, method, **arguments) or {}
-        raw = answer.get("messages")
+        raw = (answer := await self._read(workspace_id, method, **arguments) or {}).get("messages")
         messages = [message for message in raw if isinstance(message, dict)] if isinstance(raw, list) else []
         for message in messages:
             if post_id_of(message) == post_id:

@@ -101,8 +101,8 @@ FAULTS = (
     Fault(
         "the pause after a 429 is ignored",
         "services/slack/api.py",
-        "        if until := await self.database.gather(pauses.paused_until_each, (workspace_id, subject(method), now)):\n",
-        "        if until := 0:\n",
+        "        if until := await self.database.gather(",
+        "        if await self.database.run(lambda _: False) and await self.database.gather(",
     ),
     Fault(
         "the lease of a batch is not renewed",
