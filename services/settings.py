@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
@@ -22,9 +22,10 @@ SLACK_CREDENTIALS = ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET", "SLACK_SIGNING_SE
 class SettingsError(Exception):
     """Settings are missing or invalid. `faults` has one line for each, with its name and what to do."""
 
-    def __init__(self, faults: list[str]) -> None:
-        super().__init__("\n".join(faults))
-        self.faults = faults
+    def __init__(self, faults: Sequence[tuple[str, str]]) -> None:
+        self.faults = [f"{name} {advice}" for name, advice in faults]
+        self.names = {name for name, _ in faults}
+        super().__init__("\n".join(self.faults))
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ class _Reader:
     """Reads variables and collects the faults."""
 
     environ: Mapping[str, str]
-    faults: list[str] = field(default_factory=list)
+    faults: list[tuple[str, str]] = field(default_factory=list)
 
     def text(self, name: str, default: str) -> str:
         # An empty variable counts as unset, since compose files and .env.example leave variables empty.
@@ -175,7 +176,7 @@ class _Reader:
 
     def check(self, name: str, holds: bool, advice: str) -> None:
         if not holds:
-            self.faults.append(f"{name} {advice}")
+            self.faults.append((name, advice))
 
     def require(self, names: tuple[str, ...], where: str) -> None:
         for name in names:
@@ -184,7 +185,7 @@ class _Reader:
     def checked(self, name: str, default: str, fault: Callable[[str], str | None]) -> str:
         value = self.text(name, default)
         if text := fault(value):
-            self.faults.append(f"{name} {text}")
+            self.faults.append((name, text))
         return value
 
     def outside_url(self, name: str, default: str) -> str:
@@ -201,7 +202,7 @@ class _Reader:
         value = self.text(name, str(default))
         if value.isascii() and value.isdigit() and len(value) < 10 and least <= int(value) <= most:
             return int(value)
-        self.faults.append(f"{name} must be a whole number from {least} to {most}")
+        self.faults.append((name, f"must be a whole number from {least} to {most}"))
         return default
 
     def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:

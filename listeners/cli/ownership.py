@@ -15,7 +15,7 @@ from domain.errors import PermanentError, TransientError
 from listeners.cli.explain import candidate_line, destination_name
 from listeners.cli.running.preparing import cipher_of
 from listeners.cli.terminal import App, RefusedError, Terminal, add_workspace_argument, counted
-from listeners.intake.api_view import decision_json
+from listeners.intake.api_view import Decision
 from services.messages.labels import ROLES
 from services.messages.wording import headline
 from services.ownership.rulebook import parse
@@ -175,5 +175,5 @@ def _as_json(simulated: SimulatedJobChange) -> dict[str, object]:
             for delivery in simulated.deliveries
         ],
         "reason": for_reader(simulated.reasons) or None,
-        "trace": simulated.decision and decision_json(simulated.decision),
+        "trace": Decision.of(simulated.decision).model_dump() if simulated.decision else None,
     }

@@ -88,7 +88,7 @@ def run(argv: Sequence[str], environ: Mapping[str, str], build: Build, command: 
     try:
         exit_status: int = options.run(options, terminal)
     except SettingsError as error:
-        _print_faults(error.faults, terminal)
+        _print_faults(error, terminal)
         exit_status = 2
     except RefusedError as error:
         terminal.note(str(error))
@@ -104,11 +104,11 @@ def run(argv: Sequence[str], environ: Mapping[str, str], build: Build, command: 
     return exit_status
 
 
-def _print_faults(faults: Sequence[str], terminal: Terminal) -> None:
+def _print_faults(error: SettingsError, terminal: Terminal) -> None:
     terminal.note("Some settings are missing or invalid (.env.example lists all of them):")
-    for fault in faults:
+    for fault in error.faults:
         terminal.note(f"  {fault}")
-    if any(fault.startswith("SLACK_CLIENT") for fault in faults):
+    if error.names & {"SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET"}:
         terminal.note(f"To create the Slack app, run: {COMMAND} manifest --url https://your-address")
         terminal.note(f"To try the app without one, run: {COMMAND} demo")
 

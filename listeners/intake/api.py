@@ -6,17 +6,17 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from domain.job_change.validation import Fault, InvalidJobChangeError
 from listeners.http.limits import BytesInFlight, TooManyBytesError
 from listeners.http.metrics import Metrics
-from listeners.intake import openapi
-from listeners.intake.api_view import shown
+from listeners.intake import api_view, openapi
+from listeners.intake.api_view import Accepted, Duplicate, Error, Refused, Results, State
 from services.intake.intake import MOST_IN_ONE_BATCH, Intake
 from services.intake.keys import Credentials, IntakeKeys, KeyCheck
 from services.intake.rate_limit import RateLimiter
@@ -73,7 +73,7 @@ class _RefusedRequestError(Exception):
         super().__init__(error)
         self.status = status
         self.headers = headers
-        self.data = {"error": error, "errors": [asdict(fault) for fault in faults]}
+        self.answer = Error(error=error, errors=_faults(faults))
 
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
@@ -103,7 +103,7 @@ class _Api:
                     503, "The database is unavailable. Nothing was stored; send it again.", headers=headers
                 )
             self.metrics.turned_away(refused.status)
-            return _answer(refused.status, refused.data, refused.headers)
+            return _answer(refused.status, refused.answer, refused.headers)
 
         return answered
 
@@ -118,7 +118,7 @@ class _Api:
         except InvalidJobChangeError as error:
             raise _RefusedRequestError(422, "The job change is not valid.", error.faults) from None
         result = self._result(added)
-        return _answer(202 if result["status"] == "accepted" else 200, result)
+        return _answer(202 if isinstance(result, Accepted) else 200, result)
 
     async def show(self, request: web.Request) -> web.Response:
         workspace_id, _ = await self._authorized(request)
@@ -127,7 +127,7 @@ class _Api:
         job_change = await self.intake.find(workspace_id, job_change_id) if _ID.fullmatch(job_change_id) else None
         if job_change is None:
             raise _RefusedRequestError(404, "This workspace has no job change with this id.")
-        return _answer(200, shown(job_change))
+        return _answer(200, State.of(job_change))
 
     async def _authorized(self, request: web.Request) -> tuple[str, bytes]:
         """Return the workspace and the raw body. The body is not parsed before this check."""
@@ -188,15 +188,18 @@ class _Api:
             raise _RefusedRequestError(422, "The batch is not valid.", [fault])
         self._limit_rate(workspace_id, len(raws) - 1)
         answers = await self.intake.accept_all(workspace_id, raws, sender)
-        return _answer(202, {"results": [self._result(answer) for answer in answers]})
+        return _answer(202, Results(results=[self._result(answer) for answer in answers]))
 
-    def _result(self, answer: Added | InvalidJobChangeError | None) -> dict[str, object]:
+    def _result(self, answer: Added | InvalidJobChangeError | None) -> Accepted | Duplicate | Refused:
         if answer is None:
             raise _no_such_workspace()
         if isinstance(answer, InvalidJobChangeError):
-            return {"status": "refused", "errors": [asdict(fault) for fault in answer.faults]}
-        status = "accepted" if answer.is_new else "duplicate"
-        return {"id": answer.id, "status": status}
+            return Refused(errors=_faults(answer.faults))
+        return Accepted(id=answer.id) if answer.is_new else Duplicate(id=answer.id)
+
+
+def _faults(faults: Sequence[Fault]) -> list[api_view.Fault]:
+    return [api_view.Fault(path=fault.path, message=fault.message) for fault in faults]
 
 
 def _only(method: str) -> Handler:
@@ -250,7 +253,7 @@ def _decoded(request: web.Request, body: bytes) -> object:
     return raw
 
 
-def _answer(status: int, data: object, headers: Mapping[str, str] | None = None) -> web.Response:
+def _answer(status: int, answer: api_view.Answer, headers: Mapping[str, str] | None = None) -> web.Response:
     return web.Response(
-        body=to_json(data), status=status, headers={"Content-Type": "application/json"} | dict(headers or {})
+        body=answer.model_dump_json(), status=status, headers={"Content-Type": "application/json"} | dict(headers or {})
     )

@@ -1,14 +1,16 @@
-"""The OpenAPI 3.1 description of the intake API, generated from the model that validates job changes."""
+"""The OpenAPI 3.1 description of the intake API, generated from the models of job changes and answers."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from aiohttp import web
+from pydantic.json_schema import models_json_schema
 from pydantic_core import to_json
 
 from domain.job_change.model import JobChange
 from domain.job_change.parts import ChangeType
+from listeners.intake.api_view import ANSWERS
 from services.intake.intake import MOST_IN_ONE_BATCH
 
 PATH = "/openapi.json"
@@ -52,6 +54,9 @@ async def show(_request: web.Request) -> web.Response:
     return web.Response(body=_DOCUMENT, content_type="application/json")
 
 
+_REF = "#/components/schemas/{model}"
+
+
 def document() -> dict[str, Any]:
     """https://spec.openapis.org/oas/v3.1.0"""
     return {
@@ -78,14 +83,17 @@ def document() -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    job_change = JobChange.model_json_schema(ref_template="#/components/schemas/{model}")
+    job_change = JobChange.model_json_schema(ref_template=_REF)
     parts: dict[str, Any] = job_change.pop("$defs")
     parts["Person"] |= {
         "description": "The person who changed jobs. Requires a full name, or a first name and a last name.",
         "anyOf": _NAMES,
     }
     whole = {"description": _JOB_CHANGE, "allOf": [{"anyOf": _KEYS}, {"anyOf": _PLACES}], "examples": [EXAMPLE]}
-    return parts | {"JobChange": job_change | whole} | _ANSWERS
+    answers: dict[str, Any] = models_json_schema([(model, "serialization") for model in ANSWERS], ref_template=_REF)[1][
+        "$defs"
+    ]
+    return parts | {"JobChange": job_change | whole, "Batch": _BATCH} | answers
 
 
 def _parameter(name: str) -> dict[str, Any]:
@@ -93,7 +101,7 @@ def _parameter(name: str) -> dict[str, Any]:
 
 
 def _ref(name: str) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{name}"}
+    return {"$ref": _REF.format(model=name)}
 
 
 def _json(description: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -103,10 +111,6 @@ def _json(description: str, schema: dict[str, Any]) -> dict[str, Any]:
 def _error(description: str, *headers: str) -> dict[str, Any]:
     described = {name: {"schema": {"type": "string"}} for name in headers}
     return _json(description, _ref("Error")) | ({"headers": described} if described else {})
-
-
-def _object(**properties: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, "required": list(properties)}
 
 
 def _with(**properties: dict[str, Any]) -> dict[str, Any]:
@@ -142,61 +146,9 @@ _SENDER = {
     " or any name for which an admin has set up a field mapping in the app's Home.",
     "schema": {"type": "string", "maxLength": 100},
 }
-_TEXT_OR_NULL = {"type": ["string", "null"]}
-_TIME_OR_NULL = {"type": ["string", "null"], "format": "date-time"}
-_FAULTS = {"type": "array", "items": {"$ref": "#/components/schemas/Fault"}}
-
-_ANSWERS: dict[str, Any] = {
-    "Accepted": _object(id=_TEXT, status={"const": "accepted"}),
-    "Duplicate": _object(id=_TEXT, status={"const": "duplicate"}),
-    "Refused": _object(status={"const": "refused"}, errors=_FAULTS),
-    "Fault": _object(path=_TEXT, message=_TEXT),
-    "Error": _object(error=_TEXT, errors=_FAULTS),
-    "Results": _object(
-        results={"type": "array", "items": {"oneOf": [_ref("Accepted"), _ref("Duplicate"), _ref("Refused")]}}
-    ),
-    "Batch": _object(
-        job_changes={"type": "array", "items": _ref("JobChange"), "minItems": 1, "maxItems": MOST_IN_ONE_BATCH}
-    ),
-    "State": _object(
-        id=_TEXT,
-        source=_TEXT,
-        state={
-            "enum": ["accepted", "routed", "delivered", "failed", "muted"],
-            "description": "The outcome, or how far the job change is while it has none.",
-        },
-        outcome={
-            "enum": ["delivered", "failed", "muted", None],
-            "description": "How the job change ended, or null while it is in progress.",
-        },
-        sent_to={
-            "enum": ["dri", "channel", None],
-            "description": "Whether the DRI was notified or a channel was used instead; null if nothing was sent.",
-        },
-        reason=_TEXT_OR_NULL,
-        attempts={"type": "integer"},
-        last_error=_TEXT_OR_NULL,
-        accepted_at={"type": "string", "format": "date-time"},
-        routed_at=_TIME_OR_NULL,
-        ended_at=_TIME_OR_NULL,
-        decision={
-            "type": ["object", "null"],
-            "description": "The rule that matched, and each candidate in order with its result.",
-        },
-        deliveries={"type": "array", "items": _ref("Delivery")},
-        trace={"type": "array", "items": _ref("Step")},
-    ),
-    "Delivery": _object(
-        destination=_TEXT,
-        role={"enum": ["dri", "fallback", "channel", "copy"]},
-        reason=_TEXT,
-        state={"enum": ["pending", "sending", "delivered", "failed", "moved"]},
-        attempts={"type": "integer"},
-        last_error=_TEXT_OR_NULL,
-        message={"anyOf": [_object(channel=_TEXT, ts=_TEXT), {"type": "null"}]},
-    ),
-    "Step": _object(at={"type": "string", "format": "date-time"}, step=_TEXT, detail=_TEXT),
-}
+_BATCH = _with(
+    job_changes={"type": "array", "items": _ref("JobChange"), "minItems": 1, "maxItems": MOST_IN_ONE_BATCH}
+) | {"type": "object"}
 
 _SIGNED: dict[str, list[str]] = {"webhook_id": [], "webhook_timestamp": [], "webhook_signature": []}
 _SECURITY_SCHEMES: dict[str, Any] = {

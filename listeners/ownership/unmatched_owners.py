@@ -111,9 +111,7 @@ async def _match(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     change = dialog.workspace_id, dialog.user_id, email_field, aliases, slack_id_field
     result = await ownership.unmatched.match_by(*change)
     if not result.stored:
-        is_slack_id = slack_id_field is not None and str(slack_id_field) in result.text
-        field = ALIASES if result.text.startswith("Not a domain") else SLACK_ID_FIELD if is_slack_id else EMAIL_FIELD
-        await dialog.show_errors({field: result.text})
+        await dialog.show_errors({result.field or EMAIL_FIELD: result.text})
         return
     note = f":white_check_mark: {result.text} New job changes are matched this way."
     await dialog.show(await _page(dialog.workspace_id, ownership, shown_after(dialog.view), note))

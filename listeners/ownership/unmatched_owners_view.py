@@ -17,6 +17,7 @@ UNMATCHED_TITLE = "Unmatched owners"
 LINK, UNLINK, SEND, DISMISS = "ownership_link", "ownership_unlink", "ownership_tell", "ownership_forget"
 PEOPLE_FROM, MATCHING = "ownership_people_from", "ownership_matching"
 EMAIL_FIELD, ALIASES, SLACK_ID_FIELD = "email_field", "alias_domains", "slack_id_field"
+"""The block_ids of the settings, which are their names in LinkResult."""
 
 A_PAGE = 15
 """Owners on a page: a view holds 100 blocks, including the linked owners."""

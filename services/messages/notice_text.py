@@ -92,42 +92,41 @@ def next_update_at(kind: str, made_at: int, now: int) -> int | None:
 
 def _welcome(context: NoticeContext) -> NoticeMessage:
     title = _ALL_SET if context.is_set_up else "👋 *The app is installed.* These are the setup steps:"
-    lines = list(_setup_lines(context))
+    lines = [line for _, line in _setup_steps(context)]
     blocks = [_section(title), _section("\n".join(lines)), *_picker(context)]
     return NoticeMessage("\n".join([title, *lines]), blocks, context.is_set_up)
 
 
-def _setup_lines(context: NoticeContext) -> Iterator[str]:
+def _setup_steps(context: NoticeContext) -> Iterator[tuple[bool, str]]:
+    """Each step with whether it still has to be done."""
     steps, channel = context.steps, f"<#{context.workspace.default_channel_id}>"
-    yield "✅ App added to Slack"
+    yield False, "✅ App added to Slack"
     if context.has_channel:
-        yield f"✅ Default channel: {channel}"
+        yield False, f"✅ Default channel: {channel}"
     elif context.workspace.default_channel_id:
-        yield f"⚠️ Default channel: the app cannot post in {channel}"
+        yield True, f"⚠️ Default channel: the app cannot post in {channel}"
     else:
-        yield "⬜ *Choose a default channel* for job changes without a DRI"
+        yield True, "⬜ *Choose a default channel* for job changes without a DRI"
     if steps.salesforce:
-        yield "✅ Salesforce connected"
+        yield False, "✅ Salesforce connected"
     else:
-        yield "⬜ *Connect Salesforce* in the *Home* tab, so that owners can be looked up"
+        yield True, "⬜ *Connect Salesforce* in the *Home* tab, so that owners can be looked up"
     if steps.job_change:
-        yield "✅ First job change received"
+        yield False, "✅ First job change received"
     else:
-        yield "⬜ *Send the first job change*: see *How to send* in the *Home* tab"
+        yield True, "⬜ *Send the first job change*: see *How to send* in the *Home* tab"
     if steps.rules:
-        yield "✅ Ownership rules published"
+        yield False, "✅ Ownership rules published"
     else:
-        yield (
-            "▫️ Optional: choose who is responsible under *Ownership (DRIs)* in the *Home* tab. Until then, the owner of"
-            " the record is responsible."
-        )
+        rules = "▫️ Optional: choose who is responsible under *Ownership (DRIs)* in the *Home* tab."
+        yield False, f"{rules} Until then, the owner of the record is responsible."
 
 
 def _nudge(context: NoticeContext) -> NoticeMessage:
     if context.is_set_up:
         return NoticeMessage(_ALL_SET, [_section(_ALL_SET)], is_final=True)
     title = "You installed the app yesterday. These steps are left:"
-    lines = [line for line in _setup_lines(context) if line.startswith(("⬜", "⚠️"))]
+    lines = [line for is_left, line in _setup_steps(context) if is_left]
     blocks = [_section(title), _section("\n".join(lines)), *_picker(context)]
     return NoticeMessage("\n".join([title, *lines]), blocks)
 

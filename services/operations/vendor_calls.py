@@ -47,7 +47,7 @@ def ssl_context(network: Network) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=network.ca_file)
     except OSError as error:  # ssl.SSLError is one, too
-        raise SettingsError([f"SSL_CERT_FILE cannot be used ({error.strerror or type(error).__name__})"]) from None
+        raise SettingsError([("SSL_CERT_FILE", f"cannot be used ({error.strerror or type(error).__name__})")]) from None
 
 
 def trace_config(measures: Measures, slack_api_url: str) -> aiohttp.TraceConfig:

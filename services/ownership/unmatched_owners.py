@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import cast
 
 from domain.audit import AuditEntry
 from domain.decision.sentences import for_reader
@@ -30,11 +29,16 @@ _FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
 
 @dataclass(frozen=True)
 class LinkResult:
-    """The result of a change. `waiting` is the number of missed job changes that can be sent to this owner."""
+    """
+    The result of a change. `waiting` is the number of missed job changes that can be sent to this owner.
+
+    `field` is the setting of OwnerMatching that was refused, None if it was another.
+    """
 
     stored: bool
     text: str
     waiting: int = 0
+    field: str | None = None
 
 
 @dataclass(frozen=True)
@@ -89,10 +93,10 @@ class UnmatchedOwners:
         """Set how all owners are matched: a field of User with a Slack user id or email address, and alias domains."""
         aliases = {domain.strip().lower(): alias.strip().lower() for domain, alias in alias_domains.items()}
         if invalid := [domain for pair in aliases.items() for domain in pair if not _DOMAIN.fullmatch(domain)]:
-            return LinkResult(False, f"Not a domain: {', '.join(invalid)}.")
-        for field in filter(None, (slack_id_field, email_field)):
-            if problem := await self._field_problem(workspace_id, field):
-                return LinkResult(False, problem)
+            return LinkResult(False, f"Not a domain: {', '.join(invalid)}.", field="alias_domains")
+        for setting, name in (("slack_id_field", slack_id_field), ("email_field", email_field)):
+            if name and (problem := await self._field_problem(workspace_id, name)):
+                return LinkResult(False, problem, field=setting)
         detail = f"email field {email_field or 'Email'}, {len(aliases)} alias domains"
         detail += f", Slack user ID in {slack_id_field}" if slack_id_field else ""
         change = AuditEntry(self.now(), actor, f"{ACTION}: matching changed", detail)
@@ -101,10 +105,11 @@ class UnmatchedOwners:
 
     async def send_missed(self, workspace_id: str, actor: str, owner: str) -> int:
         """Send a linked owner what they missed. Returns the number of job changes."""
-        key, total, sent = owner_key(owner) or owner, 0, cast("int | None", 0)
-        while sent is not None:
+        key, total = owner_key(owner) or owner, 0
+        while (
+            sent := await self.database.run(owners.send_missed, workspace_id, key, self.now(), BATCH_SIZE)
+        ) is not None:
             total += sent
-            sent = await self.database.run(owners.send_missed, workspace_id, key, self.now(), BATCH_SIZE)
         if total:
             self.wake()
             await self._record(workspace_id, actor, "sent an owner what they missed", total)

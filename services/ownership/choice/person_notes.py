@@ -33,7 +33,8 @@ def _why(case: Case, contact: Contact, found_by: str) -> Reason:
     past, current = (case.views[side].contact for side in ("past", "current"))
     if past and current and past.id != current.id:
         return ReasonCode.CONTACT_OF_EACH_SIDE.of(record=_named(past), other=_named(current))
-    if "Salesforce id" in found_by:
+    named = {name[:15] for name in case.change.salesforce.model_dump().values() if isinstance(name, str)}
+    if contact.id[:15] in named:
         return ReasonCode.CONTACT_BY_ID.of(record=_named(contact))
     return ReasonCode.CONTACT_MODIFIED_LAST.of(record=_named(contact), key=found_by)
 

@@ -76,14 +76,16 @@ _TAGS = frozenset(
 
 def issues_of(error: ValidationError) -> list[RuleIssue]:
     """The errors that pydantic found, without duplicates."""
-    issues = dict.fromkeys(issue for detail in error.errors(include_url=False) for issue in _issues_of(detail))
-    places = [issue.path for issue in issues]
-    return [issue for issue in issues if not (issue.message.startswith("has no ") and _has_inner(issue.path, places))]
-
-
-def _has_inner(path: str, places: Sequence[str]) -> bool:
-    """Pydantic reports a list as empty if all of its items have errors."""
-    return any(place.startswith(f"{path}.") for place in places)
+    details = [(detail, issue) for detail in error.errors(include_url=False) for issue in _issues_of(detail)]
+    inner = {issue.path[:end] for _, issue in details for end, step in enumerate(issue.path) if step == "."}
+    return list(
+        dict.fromkeys(
+            issue
+            for detail, issue in details
+            # Pydantic reports a list as empty, too, if all of its items have errors.
+            if detail["type"] != "too_short" or issue.path not in inner
+        )
+    )
 
 
 def _issues_of(detail: ErrorDetails) -> Iterator[RuleIssue]:
