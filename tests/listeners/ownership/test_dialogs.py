@@ -90,7 +90,7 @@ async def test_a_job_change_is_simulated_on_the_draft(acme: SalesforceWorld, dan
     text = dana.dialog_text()
     assert f"<@{acme.noor.id}> (as the DRI): You own Globex in Salesforce." in text
     assert "The company they join: the rule *Mine* applies." in text
-    assert "1. account owner Noor Haddad (noor@acme.example): notified" in text
+    assert "1. account owner, Noor Haddad: ✅ notified" in text
     assert "The company they leave: the rule *Nobody* applies." in text
     assert not [call for call in acme.slack.calls[posted:] if call.method == "chat.postMessage"]
 
