@@ -12,9 +12,10 @@ from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext
 from slack_bolt.response import BoltResponse
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from domain.errors import PermanentError, TransientError
-from listeners.dialogs.blocks import View, loading_view, message_view, sections
+from listeners.dialogs.blocks import View, loading_view, message_view, sections, without_preselected
 from listeners.dialogs.form import Entered, Form, InvalidFormError, filled_again
 from listeners.dialogs.form_values import field_value
 from listeners.dialogs.home_tab import HomeTab
@@ -115,7 +116,8 @@ class Dialog:
         """Open a view at once, on top of the dialog that is open if there is one. Returns its id."""
         in_dialog = self.view.get("type") == "modal"  # else in Home or in a message
         open_or_push = self.client.views_push if in_dialog else self.client.views_open
-        opened = await open_or_push(trigger_id=self.body["trigger_id"], view=self._signed(view))
+        trigger_id = self.body["trigger_id"]
+        opened = await self._show_visible(view, lambda shown: open_or_push(trigger_id=trigger_id, view=shown))
         return str(opened["view"]["id"])
 
     async def wait_for(self, title: str, work: Awaitable[T]) -> tuple[T, str | None]:
@@ -138,7 +140,7 @@ class Dialog:
     async def update_view(self, view_id: str, view: View) -> None:
         """Nothing happens if the person has closed the view."""
         try:
-            await self.client.views_update(view_id=view_id, view=self._signed(view))
+            await self._show_visible(view, lambda shown: self.client.views_update(view_id=view_id, view=shown))
         except SlackApiError as error:
             if error_code(error) != "not_found":
                 raise
@@ -231,6 +233,18 @@ class Dialog:
     @property
     def _title(self) -> str:
         return str(self.view["title"]["text"])
+
+    async def _show_visible(
+        self, view: View, show: Callable[[View], Awaitable[AsyncSlackResponse]]
+    ) -> AsyncSlackResponse:
+        """Show the view, or what is left of it if it preselects a channel or person that this person cannot see."""
+        try:
+            return await show(self._signed(view))
+        except SlackApiError as error:
+            visible = without_preselected(view)
+            if error_code(error) != "invalid_arguments" or visible == view:
+                raise
+        return await show(self._signed(visible))
 
     def _signed(self, view: View) -> View:
         named = with_workspace(view, self.workspace_id) if self.is_org_wide else view

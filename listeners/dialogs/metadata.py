@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +11,7 @@ from listeners.dialogs.blocks import View
 from store.encryption import Cipher
 
 _SIGNATURE_LENGTH = 64
+_WORKSPACE = re.compile(r"([A-Z0-9]{2,32})\n")
 
 
 @dataclass(frozen=True)
@@ -35,17 +36,16 @@ class ViewSigner:
         signature, text = carried[:_SIGNATURE_LENGTH], carried[_SIGNATURE_LENGTH:]
         if not self.cipher.is_signed(signature, _purpose(view), workspace_id, user_id, text):
             return None
-        return view | {"private_metadata": text}
+        return view | {"private_metadata": text.removeprefix(f"{workspace_id}\n")}
 
 
 def with_workspace(view: View, workspace_id: str) -> View:
     """
-    Name the workspace in a view, for an app that is installed in a whole organization.
+    Name the workspace in a view before it is signed, for an app that is installed in a whole organization.
 
     What people do in the view says who acts, but not in which workspace, see listeners/slack/workspace_id.py.
     """
-    carried = json.loads(view.get("private_metadata") or "{}")
-    return view | {"private_metadata": json.dumps(carried | {"workspace": workspace_id})}
+    return view | {"private_metadata": f"{workspace_id}\n{view.get('private_metadata') or ''}"}
 
 
 def workspace_in(view: Mapping[str, Any]) -> str | None:
@@ -55,11 +55,8 @@ def workspace_in(view: Mapping[str, Any]) -> str | None:
     Its signature is not checked here: it contains the workspace, so that `checked` refuses a view with another one.
     """
     carried = view.get("private_metadata")
-    try:
-        workspace_id = json.loads(carried[_SIGNATURE_LENGTH:]).get("workspace") if carried else None
-    except (ValueError, AttributeError, TypeError):
-        return None
-    return workspace_id if isinstance(workspace_id, str) else None
+    named = _WORKSPACE.match(carried, _SIGNATURE_LENGTH) if isinstance(carried, str) else None
+    return named[1] if named else None
 
 
 def _purpose(view: View) -> str:

@@ -6,7 +6,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from listeners.dialogs.blocks import modal
-from listeners.dialogs.metadata import ViewSigner
+from listeners.dialogs.metadata import ViewSigner, with_workspace, workspace_in
 from store.encryption import Cipher
 
 OLD_KEY, NEW_KEY = Fernet.generate_key().decode(), Fernet.generate_key().decode()
@@ -44,6 +44,19 @@ def test_nobody_else_and_no_other_view_can_use_it(workspace, user, change):
 
     assert signer(OLD_KEY).checked(shown, workspace, user) is None
     assert signer(NEW_KEY).checked(signer(OLD_KEY).signed(VIEW, "T1", "U1"), "T1", "U1") is None
+
+
+@pytest.mark.parametrize("view", [VIEW, modal("Loading", [])], ids=["with data", "without"])
+def test_a_view_of_an_organization_names_its_workspace(view):
+    """It is known before the signature can be checked, and is part of what is signed."""
+    shown = signer(OLD_KEY).signed(with_workspace(view, "T1"), "T1", "U1")
+
+    assert workspace_in(shown) == "T1"
+    assert (signer(OLD_KEY).checked(shown, "T1", "U1") or {})["private_metadata"] == view.get("private_metadata", "")
+    moved = shown | {"private_metadata": shown["private_metadata"].replace("T1", "T2")}
+    assert workspace_in(moved) == "T2"
+    assert signer(OLD_KEY).checked(moved, "T2", "U1") is None
+    assert [workspace_in({"private_metadata": text}) for text in ("", None, "{}", "é" * 70)] == [None] * 4
 
 
 async def test_a_dialog_with_forged_data_changes_nothing(office):

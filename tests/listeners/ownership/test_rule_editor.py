@@ -248,6 +248,24 @@ async def test_a_channel_that_cannot_be_posted_to_is_refused(acme: SalesforceWor
     assert "type `/invite` the app in it" in done.errors["channel"]
 
 
+async def test_the_form_opens_for_an_admin_who_cannot_see_the_rules_channel(
+    acme: SalesforceWorld, dana: AdminSession, lee: AdminSession
+) -> None:
+    """Slack refuses a form that preselects a channel its viewer cannot see. The channel is mentioned instead."""
+    board = acme.slack.add_channel(acme.team, "board", is_private=True, is_member=True, members=[acme.dana.id])
+    await publish(acme, rule("Board", deliver={"to": "channel", "channel": board.id}))
+
+    forms = []
+    for desk in (dana, lee):
+        await desk.open_rules()
+        await desk.choose_in_rule_menu("edit", 0)
+        forms.append(str(acme.slack.modal(desk.user.id).definition["blocks"]))
+
+    assert f"'initial_conversation': '{board.id}'" in forms[0]
+    assert "initial_conversation" not in forms[1]
+    assert f"Was set to <#{board.id}>" in forms[1]
+
+
 async def test_a_shared_channel_is_saved_with_a_warning(acme: SalesforceWorld, dana: AdminSession) -> None:
     """The admin is told that another company can read it."""
     partners = acme.slack.add_channel(acme.team, "partners", is_ext_shared=True)
