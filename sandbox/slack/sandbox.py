@@ -25,14 +25,13 @@ from sandbox.slack.web_api.methods import Method
 from sandbox.slack.web_api.response_urls import ResponseUrls
 from sandbox.slack.world import World
 
-# Granted when a test installs the app without naming scopes.
-ALL_SCOPES = frozenset(
+DEFAULT_SCOPES = frozenset(
     {
-        *("chat:write", "chat:write.public", "commands", "team:read", "usergroups:read"),
-        *("users:read", "users:read.email", "channels:read", "groups:read", "im:read"),
-        *("channels:history", "groups:history", "im:history", "channels:join", "im:write"),
+        *("chat:write", "chat:write.public", "commands", "users:read", "users:read.email"),
+        *("channels:read", "groups:read", "im:history", "usergroups:read"),
     }
 )
+"""Granted when an installation names no scopes: those that the app's manifest asks for, and no others."""
 
 
 class SlackSandbox(Changes, UserActions):
@@ -146,7 +145,7 @@ class SlackSandbox(Changes, UserActions):
         user = self.world.users[user_id]
         if user.team_id != team_id:
             raise LookupError(f"{user_id} is not in {team_id}")
-        granted = ALL_SCOPES if scopes is None else scopes
+        granted = DEFAULT_SCOPES if scopes is None else scopes
         return installs.install(self.world, user, granted, org_wide=org_wide, add_to=add_to).value
 
     def issue_code(

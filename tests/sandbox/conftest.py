@@ -14,6 +14,7 @@ from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 
 from sandbox.slack import SlackSandbox
+from sandbox.slack.sandbox import DEFAULT_SCOPES
 from sandbox.slack.state import Team, User
 
 SIGNING_SECRET = "the-signing-secret"
@@ -42,6 +43,10 @@ class Receiver:
     def payload(self) -> Any:
         """The interaction in the last request."""
         return json.loads(self.form()["payload"])
+
+
+MORE_SCOPES = {"team:read", "im:read", "channels:history", "groups:history", "channels:join", "im:write"}
+"""Scopes that the app does not ask for, so that the tests can call every method."""
 
 
 @dataclass
@@ -74,7 +79,7 @@ async def acme(clock: Any) -> AsyncIterator[Workspace]:
     slack = SlackSandbox(now=lambda: clock() / 1000, signing_secret=SIGNING_SECRET, rate_limits=False)
     team = slack.add_team("Acme")
     dana = slack.add_user(team, "Dana Reyes", "dana@acme.example", is_admin=True)
-    token = slack.install(team.id, dana.id)
+    token = slack.install(team.id, dana.id, DEFAULT_SCOPES | MORE_SCOPES)
     async with slack.serving() as url, aiohttp.ClientSession() as http:
         client = AsyncWebClient(token, f"{url}/api/", session=http, retry_handlers=[])
         yield Workspace(slack, team, dana, token, client, http)

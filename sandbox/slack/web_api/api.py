@@ -122,6 +122,8 @@ class WebApi:
             call.require_scope(*method.scopes)
         if token is not None and token.is_enterprise_install and method.facts.required_of_org_tokens:
             call.team()
+        for argument in method.facts.required:
+            call.required(argument)
         body = method.run(call)
         if call.events:
             self.send_events(call.events)
