@@ -52,15 +52,16 @@ class Changes(Builders):
         """https://docs.slack.dev/reference/events/channel_archive, /group_archive"""
         channel = self.world.channels[channel_id]
         channel.is_archived = True
-        fields = {"channel": channel.id, "user": self._any_member(channel)}
+        fields = {"channel": channel.id, "user": self._any_member(channel), "is_moved": 0}
         return await self._channel_event(channel, "archive", fields)
 
     async def unarchive_channel(self, channel_id: str) -> int | None:
         """https://docs.slack.dev/reference/events/channel_unarchive, /group_unarchive"""
         channel = self.world.channels[channel_id]
         channel.is_archived = False
+        actor = "actor_id" if channel.is_private else "user"
         return await self._channel_event(
-            channel, "unarchive", {"channel": channel.id, "user": self._any_member(channel)}
+            channel, "unarchive", {"channel": channel.id, actor: self._any_member(channel)}
         )
 
     async def rename_channel(self, channel_id: str, name: str) -> int | None:
@@ -68,15 +69,17 @@ class Changes(Builders):
         channel = self.world.channels[channel_id]
         channel.name = name
         renamed = {"id": channel.id, "name": name, "name_normalized": name, "created": channel.created}
+        renamed |= {"is_channel": not channel.is_private, "is_mpim": False}
         return await self._channel_event(channel, "rename", {"channel": renamed})
 
     async def delete_channel(self, channel_id: str) -> int | None:
         """https://docs.slack.dev/reference/events/channel_deleted, /group_deleted"""
         channel = self.world.channels.pop(channel_id)
         self.world.teams[channel.team_id].channels.remove(channel_id)
-        return await self._channel_event(
-            channel, "deleted", {"channel": channel_id, "actor_id": self._any_member(channel)}
-        )
+        fields: Json = {"channel": channel_id, "actor_id": self._any_member(channel)}
+        if channel.is_private:
+            fields["date_deleted"] = int(self.world.now())
+        return await self._channel_event(channel, "deleted", fields)
 
     async def change_channel_id(self, channel_id: str, new_id: str) -> int | None:
         """https://docs.slack.dev/reference/events/channel_id_changed"""
@@ -94,6 +97,7 @@ class Changes(Builders):
         channel.members[bot] = None
         kind = "G" if channel.is_private else "C"
         event: Json = {"type": "member_joined_channel", "user": bot, "channel": channel.id, "channel_type": kind}
+        event |= {"team": channel.team_id, "inviter": self._any_member(channel)}
         return await self.emit(channel.team_id, event)
 
     async def remove_bot(self, channel_id: str) -> int | None:
