@@ -73,7 +73,9 @@ class Courier:
         return self._simplify(claim, reason)
 
     async def _attempt(self, claim: Claim) -> Settlement:
-        shown = await self._cards(claim)
+        acted_on = {delivery.job_change_id for delivery in claim.deliveries if delivery.acted_at is not None}
+        by_job_change = await self.database.run(histories.histories, acted_on) if acted_on else {}
+        shown = cards(claim.deliveries, claim.destination, by_job_change)
         if not shown:
             return Failed(claim, self.now(), "the job change was erased before it was delivered")
         try:
@@ -87,11 +89,6 @@ class Courier:
         if claim.slack_is_failing:  # must not raise: the message has been sent, and nothing else knows that
             await self.database.run_until_available(pauses.record_success, claim.workspace_id, SLACK)
         return Sent(claim, self.now(), posted.channel, posted.ts)
-
-    async def _cards(self, claim: Claim) -> list[Card]:
-        acted_on = {delivery.job_change_id for delivery in claim.deliveries if delivery.acted_at is not None}
-        by_job_change = await self.database.run(histories.histories, acted_on) if acted_on else {}
-        return cards(claim.deliveries, claim.destination, by_job_change)
 
     async def _post(self, claim: Claim, shown: Sequence[Card]) -> Posted:
         message = compose(shown, plainness=claim.deliveries[0].plainness, digest=claim.digest)

@@ -72,7 +72,10 @@ class ReminderSender:
         if workspace is None or not changes:
             return
         still_open = [reminder for reminder in due if reminder.delivery_id in changes]
-        reader = await self._reader(still_open[0])
+        try:
+            reader = await self.slack.user(workspace.id, still_open[0].reader)
+        except PermanentError:  # Slack refuses to say who they are
+            reader = None
         ripe = await self._ripe(still_open, reader.tz if reader else None)
         unsent = [reminder for reminder in ripe if reminder.reminded_at is None]
         if new := [reminder for reminder in unsent if reminder.begun_at is None]:
@@ -94,13 +97,6 @@ class ReminderSender:
             if change and not reminder.is_over and not _is_muted(reminder, change, muted, required):
                 changes[reminder.delivery_id] = change
         return changes
-
-    async def _reader(self, reminder: Reminder) -> SlackUser | None:
-        """None if Slack refuses to say who they are. Raises TransientError."""
-        try:
-            return await self.slack.user(reminder.workspace_id, reminder.reader)
-        except PermanentError:
-            return None
 
     async def _ripe(self, some: Sequence[Reminder], tz: str | None) -> list[Reminder]:
         """Those that are due by the reader's working hours. The others are postponed until they are."""

@@ -121,7 +121,8 @@ def claim(connection: Connection, now: int, lease_ms: int, most: int) -> list[Cl
     unfinished = connection.execute(_unfinished_posts, {"ids": list(due)}).all()
     claims = _resume_posts(connection, lease, unfinished, now) if unfinished else []
     resumed = {item.lane_id for item in claims}
-    waiting = _first_waiting(connection, [lane_id for lane_id in due if lane_id not in resumed])
+    others = [lane_id for lane_id in due if lane_id not in resumed]
+    waiting = _by_lane(connection.execute(_first_pending, {"ids": others}).all()) if others else {}
     held = _hold_back(connection, lease, waiting, now)
     claims += _begin_posts(connection, lease, {key: value for key, value in waiting.items() if key not in held}, now)
     busy = {item.lane_id for item in claims} | held
@@ -199,10 +200,6 @@ _first_pending = (
     .join(job_changes, job_changes.c.id == deliveries.c.job_change_id)
     .order_by(deliveries.c.lane_id, deliveries.c.id)
 )
-
-
-def _first_waiting(connection: Connection, lane_ids: list[int]) -> dict[int, tuple[ClaimedDelivery, ...]]:
-    return _by_lane(connection.execute(_first_pending, {"ids": lane_ids}).all()) if lane_ids else {}
 
 
 def _hold_back(

@@ -27,7 +27,10 @@ def settle(connection: Connection, settlements: list[Settlement]) -> list[int | 
 
     None means that nothing is waiting in the lane, or that its lease was lost. Then only `Sent` is stored.
     """
-    leases = _lock(connection, settlements)
+    # Workspaces are locked before lanes, in the same order everywhere, so that two replicas cannot deadlock.
+    if changed := {item.claim.workspace_id for item in settlements if isinstance(item, Moved | Parked)}:
+        connection.execute(_lock_workspaces, {"ids": sorted(changed)})
+    leases = LANES.lock(connection, {item.claim.lane_id for item in settlements})
     ours = [item for item in settlements if leases.get(item.claim.lane_id) == item.claim.lease]
     _store_sent(connection, [item for item in settlements if isinstance(item, Sent)])
     for settlement in ours:
@@ -57,13 +60,6 @@ _lock_workspaces = (
     .with_for_update()
 )
 _due_times = select(lanes.c.id, lanes.c.due_at).where(lanes.c.id.in_(bindparam("ids", expanding=True)))
-
-
-def _lock(connection: Connection, settlements: Sequence[Settlement]) -> dict[int, str | None]:
-    """Lock workspaces before lanes, in the same order everywhere, so that two replicas cannot deadlock."""
-    if changed := {item.claim.workspace_id for item in settlements if isinstance(item, Moved | Parked)}:
-        connection.execute(_lock_workspaces, {"ids": sorted(changed)})
-    return LANES.lock(connection, {item.claim.lane_id for item in settlements})
 
 
 _set_post_sent = (
@@ -104,7 +100,10 @@ def _store_sent(connection: Connection, sent: Sequence[Sent]) -> None:
     )
     connection.execute(_set_delivered, [{"of_post": item.claim.post_id, "at": item.at} for item in sent])
     reminders.schedule(connection, {item.claim.post_id: item.at for item in sent})
-    roles = _current_roles(connection, sent)
+    # A copy may have become a fallback while it was being sent, see `_move`.
+    copies = [delivery.id for item in sent for delivery in item.claim.deliveries if delivery.role == Role.COPY]
+    rows = connection.execute(_roles, {"ids": copies}) if copies else ()
+    roles = {row.id: (row.role, row.reasons) for row in rows}
     ended = [
         _ended(delivery, Outcome.DELIVERED, "dri" if role == Role.DRI else "channel", for_reader(reasons), item.at)
         for item in sent
@@ -123,14 +122,6 @@ def _store_sent(connection: Connection, sent: Sequence[Sent]) -> None:
 _roles = select(deliveries.c.id, deliveries.c.role, delivery_reasons).where(
     deliveries.c.id.in_(bindparam("ids", expanding=True))
 )
-
-
-def _current_roles(connection: Connection, sent: Sequence[Sent]) -> dict[int, tuple[str, Reasons]]:
-    """Return role and reasons of the copies. A copy may have become a fallback while it was being sent, see `_move`."""
-    copies = [delivery.id for item in sent for delivery in item.claim.deliveries if delivery.role == Role.COPY]
-    if not copies:
-        return {}
-    return {row.id: (row.role, row.reasons) for row in connection.execute(_roles, {"ids": copies})}
 
 
 def _ended(delivery: ClaimedDelivery, outcome: str, notified: str | None, why: str, at: int) -> dict[str, object]:

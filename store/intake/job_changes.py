@@ -66,9 +66,10 @@ def add(connection: Connection, items: Sequence[NewJobChange]) -> list[Added | N
     missing = insert_missing(connection, job_changes, "workspace_id", "key")
     inserted = connection.execute(missing, rows, execution_options={"preserve_rowcount": True})
     existing = {} if inserted.rowcount == len(rows) else _existing_ids(connection, rows)
+    stored_ids = [existing.get((item.workspace_id, item.key), new_id) for new_id, item in zip(ids, items, strict=True)]
     return [
-        _added(new_id, existing.get((item.workspace_id, item.key), new_id)) if item.workspace_id in active else None
-        for new_id, item in zip(ids, items, strict=True)
+        Added(stored_id, is_new=stored_id == new_id) if item.workspace_id in active else None
+        for new_id, stored_id, item in zip(ids, stored_ids, items, strict=True)
     ]
 
 
@@ -90,10 +91,6 @@ def _existing_ids(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> 
     if not {(row["workspace_id"], row["key"]) for row in rows} <= existing.keys():
         raise DatabaseUnavailableError("a job change was erased while it was being sent again")
     return existing
-
-
-def _added(new_id: str, stored_id: str) -> Added:
-    return Added(stored_id, is_new=stored_id == new_id)
 
 
 _pause_reason = (

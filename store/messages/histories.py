@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, select
+from sqlalchemy import Connection, Select, Table, bindparam, select
 
 from domain.delivery import Handling, History, Report, SentDelivery, Snooze
 from domain.states import DeliveryState, HandlingState
@@ -15,37 +15,32 @@ RECENT_MS = 14 * 24 * 60 * 60 * 1_000
 """Older deliveries are not listed."""
 
 
+def _of_job_changes(table: Table, row: type[Handling | Snooze | Report]) -> Select[Any]:
+    columns = (table.c[name] for name in row.__dataclass_fields__)
+    return select(table.c.job_change_id, *columns).where(table.c.job_change_id.in_(bindparam("ids", expanding=True)))
+
+
+_handlings = (
+    _of_job_changes(handlings, Handling).where(handlings.c.state != HandlingState.OPEN).order_by(handlings.c.at)
+)
+_snoozes = _of_job_changes(laters, Snooze)
+_reports = _of_job_changes(wrong_data, Report).order_by(wrong_data.c.at)
+
+
 def histories(connection: Connection, job_change_ids: Collection[str]) -> dict[str, History]:
     """Return a history for each of the job changes, by their ids."""
-    ids = set(job_change_ids)
-    handled = [(job_change_id, Handling(*row)) for job_change_id, *row in connection.execute(_handlings(ids))]
-    snoozed = [(job_change_id, Snooze(*row)) for job_change_id, *row in connection.execute(_snoozes(ids))]
-    reports = [(job_change_id, Report(*row)) for job_change_id, *row in connection.execute(_reports(ids))]
+    ids = {"ids": sorted(set(job_change_ids))}
+    handled = [(job_change_id, Handling(*row)) for job_change_id, *row in connection.execute(_handlings, ids)]
+    snoozed = [(job_change_id, Snooze(*row)) for job_change_id, *row in connection.execute(_snoozes, ids)]
+    reports = [(job_change_id, Report(*row)) for job_change_id, *row in connection.execute(_reports, ids)]
     return {
         wanted: History(
             tuple(row for job_change_id, row in handled if job_change_id == wanted),
             tuple(row for job_change_id, row in snoozed if job_change_id == wanted),
             tuple(row for job_change_id, row in reports if job_change_id == wanted),
         )
-        for wanted in ids
+        for wanted in ids["ids"]
     }
-
-
-def _handlings(ids: set[str]) -> Select[Any]:
-    columns = (handlings.c[name] for name in Handling.__dataclass_fields__)
-    condition = handlings.c.job_change_id.in_(ids) & (handlings.c.state != HandlingState.OPEN)
-    return select(handlings.c.job_change_id, *columns).where(condition).order_by(handlings.c.at)
-
-
-def _snoozes(ids: set[str]) -> Select[Any]:
-    columns = (laters.c[name] for name in Snooze.__dataclass_fields__)
-    return select(laters.c.job_change_id, *columns).where(laters.c.job_change_id.in_(ids))
-
-
-def _reports(ids: set[str]) -> Select[Any]:
-    columns = (wrong_data.c[name] for name in Report.__dataclass_fields__)
-    condition = wrong_data.c.job_change_id.in_(ids)
-    return select(wrong_data.c.job_change_id, *columns).where(condition).order_by(wrong_data.c.at)
 
 
 _recent_deliveries = (

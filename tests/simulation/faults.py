@@ -119,8 +119,8 @@ FAULTS = (
     Fault(
         "the last delivery of a bundle is not in its message",
         COURIER,
-        "        return cards(claim.deliveries, ",
-        "        return cards(claim.deliveries[:-1] or claim.deliveries, ",
+        "        shown = cards(claim.deliveries, ",
+        "        shown = cards(claim.deliveries[:-1] or claim.deliveries, ",
     ),
     Fault(
         "leases are given back without their tokens",
