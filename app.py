@@ -62,7 +62,7 @@ from services.settings import Settings
 from services.slack.inbound_health import InboundRecorder
 from services.slack.manifest import Manifest
 from services.slack.socket import SlackSocket
-from services.slack.token_install import TokenInstall
+from services.slack.tokens.install import TokenInstall
 from store.database import Database
 from store.encryption import Cipher
 from store.operations.notify import WorkNotifier
@@ -152,7 +152,12 @@ def _build_app(foundation: Foundation, services: Services, metrics: Metrics) -> 
         doctor=build_doctor(foundation, services),
         intake_keys=services.intake_keys,
         token_install=TokenInstall(
-            slack.client, slack.installations, slack.manifest, settings.slack_app_token, foundation.now
+            slack.client,
+            slack.installations,
+            slack.manifest,
+            settings.slack_app_token,
+            foundation.now,
+            slack.organizations.try_sync,
         ),
         status=services.status,
     )
@@ -169,7 +174,7 @@ def _build_bolt(foundation: Foundation, services: Services, flow: AsyncOAuthFlow
         name="usergems-slack",  # otherwise Bolt takes 0.2 s to find the name of this file
         client=services.slack.client,
         signing_secret=foundation.settings.slack_signing_secret,
-        authorize=Authorize(services.slack.installations),  # type: ignore[arg-type]  # Bolt accepts it; its annotation does not
+        authorize=Authorize(services.slack.installations, services.slack.tokens.current),  # type: ignore[arg-type]  # Bolt accepts it; its annotation does not
         installation_store=services.slack.installations,
         user_facing_authorize_error_message=(
             f"The app is not installed in this workspace. Add it at {foundation.settings.public_url}"

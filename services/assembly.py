@@ -42,6 +42,7 @@ from services.slack.directory import Directory
 from services.slack.install import SlackInstall
 from services.slack.manifest import Manifest
 from services.slack.organizations import Organizations
+from services.slack.tokens.renewal import BotTokens
 from store.database import Database
 from store.encryption import Cipher
 from store.operations.notify import WorkNotifier
@@ -85,6 +86,7 @@ class SlackServices:
     installations: AsyncInstallationStore
     install: SlackInstall
     organizations: Organizations
+    tokens: BotTokens
     api: Slack
     directory: Directory
     groups: UserGroups
@@ -152,13 +154,15 @@ def _build_slack(foundation: Foundation, manifest: Manifest) -> SlackServices:
         ssl=ssl_context(settings.network),
     )
     installations = AsyncInstallationStore(database, settings.slack_client_id, foundation.cipher)
-    api = Slack(client, installations.bot_token, database, now)
-    install = SlackInstall(client, installations.bot_token)
+    tokens = BotTokens(client, installations, settings.slack_client_id, settings.slack_client_secret, now)
+    api = Slack(client, tokens.current, database, now, tokens.renew)
+    install = SlackInstall(client, tokens.current, now=lambda: now() / 1_000)
     return SlackServices(
         client=client,
         installations=installations,
         install=install,
         organizations=Organizations(api, install, installations, database, now),
+        tokens=tokens,
         api=api,
         directory=Directory(api, database, now),
         groups=UserGroups(api, database, now),
@@ -197,6 +201,7 @@ def build_worker(foundation: Foundation, services: Services) -> Worker:
         Housekeeping(database, foundation.settings.retention_days, now, slack.api),
         now,
         (
+            slack.tokens.renew_due,
             services.delivery_actions.catch_up,
             slack.notices.catch_up,
             slack.organizations.sync_all,
@@ -219,4 +224,5 @@ def build_doctor(foundation: Foundation, services: Services) -> Doctor:
         services.salesforce.api,
         services.slack.manifest,
         foundation.now,
+        services.slack.installations.rotating_token,
     )

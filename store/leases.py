@@ -25,8 +25,8 @@ from sqlalchemy import (
 from store.database import insert_missing
 from store.schema import turns, workspaces
 
-ROUTE, POST, FIND = "route", "post", "find"
-"""The kinds of work at which workspaces take turns: routing, posting, and reading Salesforce objects."""
+ROUTE, POST, FIND, RENEW = "route", "post", "find", "renew"
+"""The work at which workspaces take turns: routing, posting, reading Salesforce objects, renewing Slack tokens."""
 
 Key = TypeVar("Key", int, str)
 AnySelect = TypeVar("AnySelect", bound=Select[*tuple[Any, ...]])

@@ -24,7 +24,7 @@ from services.operations.heartbeat import Heartbeat
 from services.ownership.rulebook import Rulebook
 from services.ownership.simulation import Simulation
 from services.settings import Settings
-from services.slack.token_install import TokenInstall
+from services.slack.tokens.install import TokenInstall
 from store import migrations
 from store.database import Database
 from store.encryption import Cipher

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import secrets
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from slack_bolt.authorization import AuthorizeResult
@@ -16,6 +18,7 @@ from slack_bolt.oauth.async_oauth_settings import AsyncOAuthSettings
 from slack_bolt.response import BoltResponse
 from slack_sdk.oauth.installation_store import Installation
 
+from domain.errors import PermanentError, TransientError
 from listeners.pages import Notice, Pages
 from listeners.slack.links import (
     CHANNEL_COOKIE,
@@ -95,9 +98,13 @@ class Authorize(AsyncAuthorize):
     key as a workspace that has not installed the app.
     """
 
-    def __init__(self, installations: AsyncInstallationStore) -> None:
+    def __init__(
+        self, installations: AsyncInstallationStore, current: Callable[[str], Awaitable[str | None]] | None = None
+    ) -> None:
+        """`current` returns a workspace's token in place of one that has expired."""
         super().__init__()  # type: ignore[no-untyped-call]  # Bolt has no annotations there
         self._installations = installations
+        self._current = current
 
     async def __call__(
         self,
@@ -118,12 +125,16 @@ class Authorize(AsyncAuthorize):
         if installation is None:
             log.info("Ignored a request from workspace %s, which has not installed the app", team_id or enterprise_id)
             return None
+        token = installation.bot_token
+        if self._current and installation.bot_token_expires_at:
+            with suppress(PermanentError, TransientError):  # then calls with the old token fail, and say so
+                token = await self._current(workspace_of(installation))
         return AuthorizeResult(
             enterprise_id=installation.enterprise_id,
             team_id=team_id or installation.team_id,
             bot_id=installation.bot_id,
             bot_user_id=installation.bot_user_id,
-            bot_token=installation.bot_token,
+            bot_token=token,
             bot_scopes=installation.bot_scopes,
             user_id=user_id,
         )

@@ -182,6 +182,7 @@ class SlackSandbox(Changes, UserActions):
         self.app.events = set(settings.get("event_subscriptions", {}).get("bot_events", []))
         self.app.org_deploy_enabled = settings.get("org_deploy_enabled", False)
         self.app.socket_mode_enabled = settings.get("socket_mode_enabled", False)
+        self.app.token_rotation_enabled = settings.get("token_rotation_enabled", False)
 
     async def send_event(
         self,

@@ -193,7 +193,7 @@ def enterprise_json(team: Team) -> Json | None:
     return {"id": team.enterprise_id, "name": team.enterprise_name} if team.enterprise_id else None
 
 
-def install_json(token: Token, app: App, teams: dict[str, Team]) -> Json:
+def install_json(token: Token, app: App, teams: dict[str, Team], now: float) -> Json:
     """The response of oauth.v2.access. https://docs.slack.dev/reference/methods/oauth.v2.access"""
     member = next(team for team in teams.values() if token.installed_in in (team.id, team.enterprise_id))
     return {
@@ -207,4 +207,11 @@ def install_json(token: Token, app: App, teams: dict[str, Team]) -> Json:
         "enterprise": enterprise_json(member),
         "authed_user": {"id": token.installed_by},
         "is_enterprise_install": token.is_enterprise_install,
+        **_rotation(token, now),
     }
+
+
+def _rotation(token: Token, now: float) -> Json:
+    if token.expires_at is None:
+        return {}
+    return {"refresh_token": token.refresh_token, "expires_in": round(token.expires_at - now)}

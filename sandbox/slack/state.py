@@ -148,6 +148,7 @@ class Token:
 
     `added_to` holds the workspaces of an organization to which an admin has added the app after the org-wide
     installation; the token has access to no other.
+    With token rotation, the token expires at `expires_at` (seconds), and calls then get `token_expired`.
     """
 
     value: str = field(repr=False)
@@ -159,6 +160,8 @@ class Token:
     installed_by: str
     error: str | None = None
     added_to: list[str] = field(default_factory=list)
+    expires_at: float | None = None
+    refresh_token: str = field(default="", repr=False)
 
     @property
     def is_enterprise_install(self) -> bool:
@@ -216,5 +219,6 @@ class App:
     org_deploy_enabled: bool = True
     socket_mode_enabled: bool = False
     has_short_history: bool = False
+    token_rotation_enabled: bool = False
     events: set[str] | None = None
     commands: set[str] | None = None

@@ -14,7 +14,8 @@ class World:
     """`now` returns seconds since the epoch. `version` grows with every change that a page would show.
 
     `homes` and `modals` are keyed by user id. `bots` holds the app's bot user of each workspace. `open_teams` holds the
-    workspace that a member of several has open, by user id; by default it is their own.
+    workspace that a member of several has open, by user id; by default it is their own. `refresh_tokens` are those that
+    were not used yet.
     """
 
     app: App
@@ -28,6 +29,7 @@ class World:
     ephemerals: list[Message] = field(default_factory=list)
     tokens: dict[str, Token] = field(default_factory=dict, repr=False)
     codes: dict[str, Code] = field(default_factory=dict, repr=False)
+    refresh_tokens: dict[str, Token] = field(default_factory=dict, repr=False)
     triggers: dict[str, Trigger] = field(default_factory=dict)
     open_teams: dict[str, str] = field(default_factory=dict)
     version: int = 0

@@ -29,9 +29,11 @@ from store.operations import secrets
 from store.salesforce import connections
 from store.slack import inbound_health, workspaces
 from store.slack.installations import OtherAppError
+from store.slack.tokens import RotatingToken
 
 NOT_LISTED = "SALESFORCE_WORKSPACES does not list this workspace"
 DEADLINE_SECONDS = 15.0
+INSTALLED = "installed with this SLACK_CLIENT_ID"
 AT_ONCE = 8
 """Workspaces that are checked at the same time."""
 
@@ -48,6 +50,7 @@ class Doctor:
     salesforce: Salesforce
     manifest: Manifest
     now: Callable[[], int]
+    rotating_token: Callable[[str], Awaitable[RotatingToken | None]]
     deadline_seconds: float = DEADLINE_SECONDS
 
     async def run(self) -> AsyncIterator[CheckResult]:
@@ -168,11 +171,15 @@ class Doctor:
             "Messages tab": self._messages_tab,
             "Salesforce": self._salesforce,
         }
-        return await asyncio.gather(
+        shown = [] if installation.text == INSTALLED else [installation]
+        return shown + await asyncio.gather(
             *(self._run_check(f"{workspace.id} {name}", check(workspace)) for name, check in checks.items())
         )
 
     async def _installation(self, workspace: Workspace) -> str:
+        rotating = await self.rotating_token(workspace.id)
+        if rotating:
+            return self._rotation(rotating)
         try:
             await self.slack.tokens(workspace.id)
         except OtherAppError as error:
@@ -180,7 +187,16 @@ class Doctor:
                 f"{workspace.name} installed a different Slack app than the one in SLACK_CLIENT_ID. Fix: restore the"
                 f" client ID {error} and its secrets, or install the app again: {self._install}"
             ) from error
-        return "installed with this SLACK_CLIENT_ID"
+        return INSTALLED
+
+    def _rotation(self, rotating: RotatingToken) -> str:
+        end = datetime.fromtimestamp(rotating.expires_at / 1_000, UTC)
+        end_text = f"{end.day} {end:%b %Y, %H:%M} UTC"
+        if rotating.refresh_token is None:
+            raise PermanentError(f"Slack no longer renews its token, which ends at {end_text}. Fix: {self._install}")
+        if rotating.expires_at < self.now():
+            raise UnknownError(f"its token ended at {end_text}. It is renewed as soon as a worker runs")
+        return f"{INSTALLED}. Its token ends at {end_text} and is renewed two hours before"
 
     async def _scopes(self, workspace: Workspace) -> str:
         identity = await self.slack.auth_test(workspace.id)

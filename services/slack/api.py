@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
@@ -13,7 +14,15 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from domain.errors import PermanentError, TransientError, WorkspaceGoneError
 from domain.states import is_person
 from domain.workspace import SlackTeam
-from services.slack.call import body, call, error_code, failure, token_of
+from services.slack.call import (
+    body,
+    call_renewed,
+    error_code,
+    failure,
+    look_again,
+    never_renewed,
+    token_of,
+)
 from services.slack.errors import is_absent
 from services.slack.shapes import (
     ChannelInfo,
@@ -34,9 +43,6 @@ __all__ = ["ChannelInfo", "Identity", "Posted", "Slack", "SlackUser", "error_cod
 
 PAGE = 200
 """Users or channels per page, as Slack recommends. https://docs.slack.dev/apis/web-api/pagination"""
-
-LOOK_AGAIN_SECONDS = 300.0
-"""How long a method waits after Slack rejected a token that auth.test still accepts."""
 
 CALL_MS = 12_000
 """The longest time that a call may take. The session's own timeout is shorter, see CALL_TIMEOUT in app.py."""
@@ -63,13 +69,14 @@ class Slack:
 
     `client` has the base URL and the shared session with its timeouts, but no token and no retry handlers. `tokens`
     returns a workspace's bot token or None. Every method raises WorkspaceGoneError, PermanentError or TransientError;
-    what is not found is None.
+    what is not found is None. `renew` returns a new token for one that Slack no longer accepts, or None.
     """
 
     client: AsyncWebClient = field(repr=False)
     tokens: Callable[[str], Awaitable[str | None]]
     database: Database
     now: Callable[[], int]
+    renew: Callable[[str, str], Awaitable[str | None]] = never_renewed
 
     async def post(
         self,
@@ -268,37 +275,21 @@ class Slack:
         # Right before the call: a process that was suspended, or waited long for the database, may have lost its lease.
         if lease_until is not None and self.now() > lease_until - CALL_MS:
             raise TransientError("the lease was about to end", retry_after=0)
-        headers = {"Authorization": f"Bearer {token}"}
         if method in NEED_TEAM:
             data = {**(data or {}), **await self._team_argument(workspace_id)}
         try:
-            return await call(self.client, method, headers, data=data, json=json)
+            return await call_renewed(
+                self.client, method, token, partial(self.renew, workspace_id), data=data, json=json
+            )
         except SlackApiError as error:
             our_error = failure(method, error)
             if isinstance(our_error, WorkspaceGoneError) and method != "auth.test":
-                our_error = await self._look_again(headers, our_error)
+                our_error = await look_again(self.client, await token_of(self.tokens, workspace_id), our_error)
             if isinstance(our_error, TransientError) and our_error.retry_after is not None:
                 now = self.now()
                 until = now + round(our_error.retry_after * 1000)
                 await self.database.run(pauses.pause, workspace_id, subject(method), until, now, str(our_error))
             raise our_error from error
-
-    async def _look_again(self, headers: dict[str, str], gone: WorkspaceGoneError) -> PermanentError | TransientError:
-        """
-        Ask auth.test whether the token is invalid, since one answer of a single method may be wrong.
-
-        "the request originates from an IP address disallowed from making the request" is the same code as an invalid
-        token: https://docs.slack.dev/reference/methods/auth.test#errors
-        """
-        try:
-            await call(self.client, "auth.test", headers, data={})
-        except SlackApiError as error:
-            second = failure("auth.test", error)
-            if isinstance(second, WorkspaceGoneError):
-                return second
-        except TransientError:
-            pass
-        return TransientError(f"Slack rejected the app's token once ({gone.code})", retry_after=LOOK_AGAIN_SECONDS)
 
     async def _team(self, workspace_id: str) -> SlackTeam:
         return await self.database.gather(workspaces.slack_teams, workspace_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import aiohttp
 from slack_sdk.errors import SlackApiError
@@ -10,21 +11,27 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from domain.errors import PermanentError, TransientError, WorkspaceGoneError
-from services.slack.errors import error_for
+from services.slack.errors import EXPIRED_WAIT, RenewalRefusedError, error_for
 from services.slack.shapes import Json
 from store.slack.installations import OtherAppError
+
+LOOK_AGAIN_SECONDS = 300.0
+"""How long a method waits after Slack rejected a token that auth.test still accepts."""
 
 
 async def token_of(tokens: Callable[[str], Awaitable[str | None]], workspace_id: str) -> str:
     """
     Return the bot token of a workspace.
 
-    Raises WorkspaceGoneError, or TransientError if the workspace has installed a different Slack app.
+    Raises WorkspaceGoneError, or TransientError if the workspace has installed a different Slack app, or its token has
+    expired and cannot be renewed.
     """
     try:
         token = await tokens(workspace_id)
     except OtherAppError as error:
         raise TransientError("the workspace installed a different Slack app than the one in SLACK_CLIENT_ID") from error
+    except RenewalRefusedError as error:
+        raise TransientError(str(error), retry_after=EXPIRED_WAIT) from error
     if token is None:
         raise WorkspaceGoneError("the app is not installed in the workspace", code="no_token")
     return token
@@ -44,6 +51,42 @@ async def call(
     except (AttributeError, ValueError) as error:
         # The SDK fails on a 200 whose body is text, a list, or in a different encoding than it declares.
         raise TransientError("Slack sent an invalid response", in_doubt=True) from error
+
+
+async def call_renewed(
+    client: AsyncWebClient,
+    method: str,
+    token: str,
+    renew: Callable[[str], Awaitable[str | None]],
+    data: Json | None,
+    json: Json | None,
+) -> AsyncSlackResponse:
+    """
+    Call once more with a renewed token if Slack does not accept this one. Such a call has not been performed.
+
+    `renew` takes the token and returns another one, or None. Raises what `call` does.
+    """
+    try:
+        return await call(client, method, bearer(token), data=data, json=json)
+    except SlackApiError as error:
+        if error_code(error) not in _RENEWABLE:
+            raise
+        with suppress(PermanentError):
+            if new_token := await renew(token):
+                return await call(client, method, bearer(new_token), data=data, json=json)
+        raise
+
+
+_RENEWABLE = {"token_expired", "token_revoked", "invalid_auth"}
+"""The answers to an old token of an app with token rotation. Another replica may have renewed it."""
+
+
+async def never_renewed(_workspace_id: str, _token: str) -> None:
+    """For tokens that do not expire."""
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
 
 
 def body(response: AsyncSlackResponse) -> Json:
@@ -68,3 +111,21 @@ def failure(method: str, error: SlackApiError) -> PermanentError | TransientErro
         return error_for(method, response.status, {}, response.headers.get("Retry-After"))
     answer = response.data if isinstance(response.data, dict) else {}
     return error_for(method, response.status_code, answer, response.headers.get("Retry-After"))
+
+
+async def look_again(client: AsyncWebClient, token: str, gone: WorkspaceGoneError) -> PermanentError | TransientError:
+    """
+    Ask auth.test whether the token is invalid, since one answer of a single method may be wrong.
+
+    "the request originates from an IP address disallowed from making the request" is the same code as an invalid
+    token: https://docs.slack.dev/reference/methods/auth.test#errors
+    """
+    try:
+        await call(client, "auth.test", bearer(token), data={})
+    except SlackApiError as error:
+        second = failure("auth.test", error)
+        if isinstance(second, WorkspaceGoneError):
+            return second
+    except TransientError:
+        pass
+    return TransientError(f"Slack rejected the app's token once ({gone.code})", retry_after=LOOK_AGAIN_SECONDS)

@@ -17,6 +17,7 @@ class Meaning(StrEnum):
     IN_DOUBT = "may have been performed, and is tried again after a look"
     WAIT = "Slack asks to wait"
     MOVING = "the workspace is being moved into an organization, which takes hours to days"
+    EXPIRED = "the token has ended and could not be renewed, which an admin can change"
     ABSENT = "what the call names does not exist"
     DESTINATION = "fails this destination"
     MESSAGE = "fails this message as it is rendered"
@@ -59,12 +60,12 @@ COMMON: dict[str, ErrorCode] = {
         for code, text in (
             ("account_inactive", "the app was removed from the workspace"),
             ("token_revoked", "the app's token was revoked"),
-            ("token_expired", "the app's token has expired"),
             # "or the request originates from an IP address disallowed from making the request"
             ("invalid_auth", _REJECTED),
             ("not_authed", _REJECTED),
         )
     },
+    **_texts(Meaning.EXPIRED, token_expired="the app's Slack token has expired"),  # noqa: S106
     **_texts(Meaning.DESTINATION, team_access_not_granted="the app was not added to that workspace"),
     **_texts(
         Meaning.CALL,

@@ -23,6 +23,7 @@ DEFAULT_WAIT = 30.0
 
 LONGEST_WAIT = 24 * 60 * 60.0
 MIGRATION_WAIT = 15 * 60.0
+EXPIRED_WAIT = 5 * 60.0
 
 _PERMANENT: dict[Meaning, type[PermanentError]] = {
     Meaning.ABSENT: PermanentError,
@@ -32,6 +33,13 @@ _PERMANENT: dict[Meaning, type[PermanentError]] = {
     Meaning.GONE: WorkspaceGoneError,
     Meaning.BUG: PermanentError,
 }
+
+
+class RenewalRefusedError(PermanentError):
+    """Slack does not renew the app's token any more."""
+
+    def __init__(self) -> None:
+        super().__init__("Slack no longer renews the app's token. An admin has to add the app to Slack again")
 
 
 def error_for(
@@ -61,6 +69,8 @@ def _by_meaning(
 ) -> PermanentError | TransientError:
     if known.meaning is Meaning.MOVING:
         return TransientError("Slack is moving the workspace into an organization", retry_after=MIGRATION_WAIT)
+    if known.meaning is Meaning.EXPIRED:
+        return TransientError(known.text, retry_after=EXPIRED_WAIT)
     if known.meaning in {Meaning.RETRY, Meaning.IN_DOUBT}:
         return TransientError(f"Slack responded with {code}", in_doubt=known.meaning is Meaning.IN_DOUBT)
     needed = answer.get("needed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -12,7 +13,7 @@ from slack_sdk.oauth.installation_store import Installation
 from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.errors import PermanentError, TransientError
-from services.slack.call import body, call, failure, token_of
+from services.slack.call import bearer, body, call, failure, token_of
 from services.slack.shapes import ChannelInfo, Json, text_of
 from store.slack.organizations import Team
 
@@ -55,13 +56,16 @@ class SlackInstall:
     """
     Slack's methods for installing.
 
-    `client` is as in services/slack/api.py. `tokens` returns a workspace's bot token or None. `wait` takes seconds.
+    `client` is as in services/slack/api.py. `tokens` returns a workspace's bot token or None. `wait` takes
+    seconds, and `now` returns them.
+
     Every method raises WorkspaceGoneError, PermanentError or TransientError.
     """
 
     client: AsyncWebClient = field(repr=False)
     tokens: Callable[[str], Awaitable[str | None]]
     wait: Callable[[float], Awaitable[None]] = asyncio.sleep
+    now: Callable[[], float] = time.time
 
     async def exchange(self, code: str, client_id: str, client_secret: str, redirect_uri: str) -> Installation:
         """
@@ -77,8 +81,8 @@ class SlackInstall:
         )
         token = text_of(answer, "access_token")
         # Only auth.test returns the bot's own id.
-        identity = await _call(self.client, "auth.test", headers=_bearer(token), data={})
-        return _installation(answer, identity, token)
+        identity = await _call(self.client, "auth.test", headers=bearer(token), data={})
+        return _installation(answer, identity, token, self.now())
 
     async def teams(self, enterprise_id: str) -> list[Team]:
         """
@@ -148,7 +152,7 @@ class SlackInstall:
         arguments = {"types": types, "exclude_archived": "true", "team_id": team_id, "cursor": cursor}
         form = {"limit": PAGE, **{name: value for name, value in arguments.items() if value}}
         try:
-            answer = await _call(self.client, "conversations.list", headers=_bearer(token), data=form)
+            answer = await _call(self.client, "conversations.list", headers=bearer(token), data=form)
         except PermanentError:  # without groups:read, only public channels can be listed
             if f"{kind}:" == _PUBLIC_ONLY:
                 raise
@@ -191,7 +195,7 @@ class _PageReader:
         form = {"limit": PAGE, **{name: value for name, value in arguments.items() if value}}
         while self.is_complete:
             try:
-                return await _call(self.client, method, headers=_bearer(self.token), data=form)
+                return await _call(self.client, method, headers=bearer(self.token), data=form)
             except TransientError as error:
                 if error.retry_after is None:
                     raise
@@ -209,8 +213,9 @@ async def _call(client: AsyncWebClient, method: str, headers: dict[str, str], da
         raise failure(method, error) from error
 
 
-def _installation(answer: Json, identity: Json, token: str) -> Installation:
+def _installation(answer: Json, identity: Json, token: str, now: float) -> Installation:
     team, enterprise, installer = (_part(answer, name) for name in ("team", "enterprise", "authed_user"))
+    seconds = answer.get("expires_in")  # only with token rotation
     return Installation(
         app_id=str(answer.get("app_id") or ""),
         enterprise_id=enterprise.get("id"),
@@ -221,6 +226,8 @@ def _installation(answer: Json, identity: Json, token: str) -> Installation:
         bot_id=identity.get("bot_id"),
         bot_user_id=answer.get("bot_user_id") or identity.get("user_id"),
         bot_scopes=str(answer.get("scope") or ""),
+        bot_refresh_token=answer.get("refresh_token"),
+        bot_token_expires_at=round(now + seconds) if isinstance(seconds, int) else None,
         user_id=text_of(installer, "id"),
         is_enterprise_install=answer.get("is_enterprise_install") is True,
         token_type=answer.get("token_type"),
@@ -230,7 +237,3 @@ def _installation(answer: Json, identity: Json, token: str) -> Installation:
 def _part(answer: Json, name: str) -> Json:
     value = answer.get(name)
     return value if isinstance(value, dict) else {}
-
-
-def _bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}

@@ -10,7 +10,7 @@ turns = Table(  # fair turns between workspaces, and one process at a time for e
     "turns",
     metadata,
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
-    Column("half", Text, primary_key=True),  # route | post | find
+    Column("half", Text, primary_key=True),  # route | post | find | renew
     Column("served_at", Milliseconds, nullable=False, server_default="0"),
     Column("lease_until", Milliseconds, nullable=False, server_default="0"),
     Column("lease", Text),  # null: nobody holds it

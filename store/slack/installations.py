@@ -18,11 +18,8 @@ from sqlalchemy import (
     Connection,
     Engine,
     MetaData,
-    ScalarSelect,
     Table,
     and_,
-    bindparam,
-    case,
     delete,
     or_,
     select,
@@ -34,8 +31,9 @@ from store.database import Database
 from store.encryption import Cipher, EncryptedText
 from store.messages import notices
 from store.schema import workspaces as workspaces_table
-from store.slack import organizations, workspaces
-from store.slack.sdk_stores import SECRET_COLUMNS, OpenTransaction, bots, installations
+from store.slack import organizations, tokens, workspaces
+from store.slack.sdk_stores import SECRET_COLUMNS, OpenTransaction, bots, installations, is_of
+from store.slack.tokens import EncryptedToken, Renewal, RotatingToken, milliseconds
 
 Result = TypeVar("Result")
 
@@ -140,23 +138,55 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
         """
         Return the token for calling Slack in this workspace or organization, None if there is none.
 
-        A workspace without a token of its own has that of its organization, as long as the app is added to it.
+        A workspace without a token of its own has that of its organization, as long as the app is added to it. The
+        token may have expired.
 
         Also raises OtherAppError.
         """
+        stored = await self.stored_token(workspace_id)
+        return stored.token if stored else None
+
+    async def stored_token(self, workspace_id: str) -> StoredToken | None:
+        """Return the same with the time when it expires. Also raises OtherAppError."""
         stored = await self._database.gather(self._newest_tokens, workspace_id)
         if stored is None:
             return None
         if stored.client_id != self._client_id:
             raise OtherAppError(stored.client_id)
-        return self._cipher.decrypt(stored.token)
+        expires_at = milliseconds(stored.expires_at) if stored.expires_at else None
+        return StoredToken(self._cipher.decrypt(stored.token), expires_at)
 
-    def _newest_tokens(self, connection: Connection, workspace_ids: list[str]) -> list[_Stored | None]:
-        tokens = {
-            workspace_id: _newest_token(connection, self._client_id, workspace_id)
+    async def rotating_token(self, workspace_id: str) -> RotatingToken | None:
+        """Return the token if it expires, or None."""
+        return await self._database.run(tokens.find, self._cipher, self._client_id, workspace_id)
+
+    async def expiring(self, before: int) -> list[str]:
+        """Return the active workspaces whose token expires before this time, and can be renewed."""
+        return await self._database.run(tokens.expiring, self._client_id, before)
+
+    async def claim_renewal(self, workspace_id: str, now: int, lease_ms: int) -> Renewal | None:
+        """Claim the right to renew the token. None if there is none that expires."""
+        return await self._database.run(tokens.claim, self._cipher, self._client_id, workspace_id, now, lease_ms)
+
+    async def release_renewal(self, workspace_id: str, lease: str) -> None:
+        await self._database.run(tokens.release, workspace_id, lease)
+
+    async def store_renewed(self, workspace_id: str, used_refresh_token: str, new: RotatingToken) -> None:
+        """Store a renewed token. Waits until the database is available, because only this process knows it."""
+        await self._database.run_until_available(
+            tokens.store, self._cipher, self._client_id, workspace_id, used_refresh_token, new
+        )
+
+    async def refuse_renewal(self, workspace_id: str, refresh_token: str) -> RotatingToken | None:
+        """Delete a refresh token that Slack refuses. If another replica has stored a newer one, return that token."""
+        return await self._database.run(tokens.refuse, self._cipher, self._client_id, workspace_id, refresh_token)
+
+    def _newest_tokens(self, connection: Connection, workspace_ids: list[str]) -> list[EncryptedToken | None]:
+        by_workspace = {
+            workspace_id: tokens.newest(connection, self._client_id, workspace_id)
             for workspace_id in sorted(set(workspace_ids))
         }
-        return [tokens[workspace_id] for workspace_id in workspace_ids]
+        return [by_workspace[workspace_id] for workspace_id in workspace_ids]
 
     async def organizations(self) -> list[str]:
         """Return the ids of the organizations with an org-wide installation."""
@@ -211,7 +241,7 @@ class AsyncInstallationStore(SlackAsyncInstallationStore):
             select(c.enterprise_id, c.team_id, c.is_enterprise_install)
             .where(
                 c.client_id == self._client_id,
-                or_(_is_of(installations, workspace_id), _is_of_org(installations, workspace_id)),
+                or_(is_of(installations, workspace_id), _is_of_org(installations, workspace_id)),
             )
             .order_by(c.team_id.is_(None), c.installed_at.desc(), c.id.desc())
             .limit(1)
@@ -248,54 +278,15 @@ def delete_tokens(connection: Connection, workspace_id: str) -> None:
 
 def _delete_rows(connection: Connection, workspace_id: str) -> None:
     for table in (bots, installations):
-        connection.execute(delete(table).where(_is_of(table, workspace_id)))
+        connection.execute(delete(table).where(is_of(table, workspace_id)))
 
 
 @dataclass(frozen=True)
-class _Stored:
-    """An encrypted token, and the client id of its Slack app."""
+class StoredToken:
+    """A token, and the time in milliseconds when it expires, or None."""
 
-    client_id: str
     token: str = field(repr=False)
-
-
-def _organization_of(workspace_id: ColumnElement[str]) -> ScalarSelect[str | None]:
-    """The organization whose token a workspace uses, null if it uses its own or does not have the app."""
-    c = workspaces_table.c
-    return (
-        select(c.enterprise_id)
-        .where(c.id == workspace_id, c.is_enterprise_install, workspaces.takes_job_changes)
-        .scalar_subquery()
-    )
-
-
-# Reads the encrypted text, because a statement with an EncryptedText column cannot be cached.
-_newest = (
-    select(bots.c.client_id, bots.c.bot_token)
-    .where(
-        or_(
-            bots.c.team_id == bindparam("of_workspace"),
-            and_(bots.c.team_id.is_(None), bots.c.enterprise_id == bindparam("of_workspace")),
-            and_(bots.c.team_id.is_(None), bots.c.enterprise_id == _organization_of(bindparam("of_workspace"))),
-        ),
-        bots.c.bot_token.is_not(None),
-    )
-    .order_by(case((bots.c.client_id == bindparam("of_client"), 0), else_=1))
-    .order_by(bots.c.team_id.is_(None))  # the workspace's own before that of its organization
-    .order_by(bots.c.installed_at.desc(), bots.c.id.desc())
-    .limit(1)
-)
-
-
-def _newest_token(connection: Connection, client_id: str, workspace_id: str) -> _Stored | None:
-    """Return the token of our own Slack app, or that of another one if there is none."""
-    row = connection.execute(_newest, {"of_client": client_id, "of_workspace": workspace_id}).one_or_none()
-    return _Stored(*row) if row else None
-
-
-def _is_of(table: Table, workspace_id: str) -> ColumnElement[bool]:
-    org_wide = and_(table.c.team_id.is_(None), table.c.enterprise_id == workspace_id)
-    return or_(table.c.team_id == workspace_id, org_wide)
+    expires_at: int | None
 
 
 def _is_of_org(table: Table, team_id: str) -> ColumnElement[bool]:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from slack_sdk.oauth.installation_store.sqlalchemy import SQLAlchemyInstallationStore
 from slack_sdk.oauth.state_store.sqlalchemy import SQLAlchemyOAuthStateStore
-from sqlalchemy import Connection, String, Table, Text
+from sqlalchemy import Column, ColumnElement, Connection, String, Table, Text, and_, or_
 
 from store.schema import metadata
 
-__all__ = ["SECRET_COLUMNS", "OpenTransaction", "bots", "installations", "metadata", "oauth_states"]
+__all__ = ["SECRET_COLUMNS", "OpenTransaction", "bots", "installations", "is_of", "metadata", "oauth_states"]
 
 SECRET_COLUMNS = frozenset(
     {"bot_token", "bot_refresh_token", "user_token", "user_refresh_token", "incoming_webhook_url"}
@@ -44,3 +44,9 @@ def _without_lengths(table: Table) -> Table:
 installations = _without_lengths(SQLAlchemyInstallationStore.build_installations_table(metadata, "slack_installations"))
 bots = _without_lengths(SQLAlchemyInstallationStore.build_bots_table(metadata, "slack_bots"))
 oauth_states = _without_lengths(SQLAlchemyOAuthStateStore.build_oauth_states_table(metadata, "slack_oauth_states"))
+
+
+def is_of(table: Table, workspace_id: str | Column[str]) -> ColumnElement[bool]:
+    """Whether a row of `bots` or `installations` belongs to this workspace, or organization with an org-wide token."""
+    org_wide = and_(table.c.team_id.is_(None), table.c.enterprise_id == workspace_id)
+    return or_(table.c.team_id == workspace_id, org_wide)

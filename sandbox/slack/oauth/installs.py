@@ -2,12 +2,14 @@
 
 import secrets
 from collections.abc import Iterable
+from dataclasses import replace
 
 from sandbox.slack.state import Code, Team, Token, User
 from sandbox.slack.web_api.calls import ApiError, AppEvent
 from sandbox.slack.world import World
 
 CODE_LIFETIME = 600  # seconds; https://docs.slack.dev/authentication/installing-with-oauth: "valid for 10 minutes"
+TOKEN_LIFETIME = 43_200  # seconds; https://docs.slack.dev/authentication/using-token-rotation: "expires every 12 hours"
 
 
 def issue_code(
@@ -62,15 +64,43 @@ def install(
         if token.error is None and (token.team_id, token.enterprise_id) == installation:
             token.scopes.update(scopes)
             token.installed_by = user.id
-            return token
+            return _rotated(world, token) if token.refresh_token else token
     bot = _bot_user(world, team)
     value = f"xoxb-{world.new_id('')}-{secrets.token_urlsafe(18)}"
     token = Token(value, installation[0], installation[1], bot.id, bot.bot_id or "", set(scopes), user.id)
     if org_wide:
         token.added_to = [team.id] if add_to is None else list(add_to)
+    if world.app.token_rotation_enabled:
+        return _rotated(world, token)
     world.tokens[value] = token
     world.touch()
     return token
+
+
+def refresh(world: World, refresh_token: str) -> Token:
+    """Exchange a refresh token, which works once, for a new token. The previous one works until it expires.
+
+    "The refresh token is then revoked": https://docs.slack.dev/authentication/using-token-rotation
+    Raises ApiError if the refresh token is unknown or already used.
+    """
+    token = world.refresh_tokens.pop(refresh_token, None)
+    if token is None or token.error is not None:
+        raise ApiError("invalid_refresh_token")
+    return _rotated(world, token)
+
+
+def _rotated(world: World, token: Token) -> Token:
+    """A token of the same installation that expires, with its refresh token."""
+    rotated = replace(
+        token,
+        value=f"xoxe.xoxb-1-{secrets.token_urlsafe(24)}",
+        expires_at=world.now() + TOKEN_LIFETIME,
+        refresh_token=f"xoxe-1-{secrets.token_urlsafe(24)}",
+    )
+    world.tokens[rotated.value] = rotated
+    world.refresh_tokens[rotated.refresh_token] = rotated
+    world.touch()
+    return rotated
 
 
 def _bot_user(world: World, team: Team) -> User:
@@ -90,6 +120,9 @@ def revoke(world: World, token: Token, error: str) -> list[AppEvent]:
 
     https://docs.slack.dev/reference/events/tokens_revoked contains user ids, not tokens.
     """
+    for other in world.tokens.values():  # with token rotation, an installation has several
+        if (other.bot_user, other.installed_in) == (token.bot_user, token.installed_in):
+            other.error = error
     token.error = error
     world.touch()
     event = {"type": "tokens_revoked", "tokens": {"oauth": [], "bot": [token.bot_user]}}

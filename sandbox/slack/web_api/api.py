@@ -111,7 +111,7 @@ class WebApi:
             raise ApiError(request.problem)
         call = Call(self.world, self.limits, request.arguments, token, request.basic, bearer=request.bearer)
         if method.needs_token:
-            _check_token(request, token)
+            _check_token(request, token, self.world.now())
         workspace = token.installed_in if token else ""
         is_short = name == "conversations.history" and self.world.app.has_short_history
         tier = 1 if is_short else method.tier
@@ -136,7 +136,7 @@ class WebApi:
         self.records.append(CallRecord(name, team_id, arguments, self.world.now(), response.status, error))
 
 
-def _check_token(request: ApiRequest, token: Token | None) -> None:
+def _check_token(request: ApiRequest, token: Token | None, now: float) -> None:
     """https://docs.slack.dev/reference/methods/auth.test has these errors."""
     if not request.bearer:
         raise ApiError("not_authed")
@@ -144,6 +144,8 @@ def _check_token(request: ApiRequest, token: Token | None) -> None:
         raise ApiError("invalid_auth")
     if token.error:
         raise ApiError(token.error)
+    if token.expires_at is not None and now >= token.expires_at:
+        raise ApiError("token_expired")
 
 
 async def read(request: web.Request) -> ApiRequest:

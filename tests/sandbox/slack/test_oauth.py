@@ -6,7 +6,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from aiohttp import encode_basic_auth
+from slack_sdk.errors import SlackApiError
 
+from sandbox.slack.oauth import installs
 from sandbox.slack.oauth.oauth import is_valid_redirect
 from sandbox.slack.state import Json
 from sandbox.visitor import Visitor
@@ -120,7 +122,8 @@ async def test_a_code_is_valid_once_for_ten_minutes(acme, clock) -> None:
         ({"client_id": "nobody"}, "invalid_client_id"),
         ({"client_secret": "wrong"}, "bad_client_secret"),
         ({"redirect_uri": "http://localhost:3000/elsewhere"}, "bad_redirect_uri"),
-        ({"grant_type": "refresh_token", "refresh_token": "xoxe-1"}, "invalid_grant_type"),
+        ({"grant_type": "refresh_token", "refresh_token": "xoxe-1"}, "invalid_refresh_token"),
+        ({"grant_type": "password"}, "invalid_grant_type"),
     ],
 )
 async def test_a_rejected_exchange_does_not_use_the_code(acme, changes, error: str) -> None:
@@ -214,3 +217,33 @@ async def test_the_settings_page_installs_the_app(acme) -> None:
     assert (await acme.as_bot(bot_token).auth_test())["team_id"] == acme.team.id
     assert acme.slack.app.scopes == set(MANIFEST.scopes) <= acme.slack.world.tokens[bot_token].scopes
     assert (settings.status, refused.status) == (200, 400)
+
+
+# Token rotation
+
+
+async def test_a_rotating_token_expires_and_a_refresh_token_works_once(acme, clock) -> None:
+    """The previous token works until its own end, and an uninstall ends all of them."""
+    acme.slack.app.token_rotation_enabled = True
+    acme.slack.world.tokens.clear()
+    code = acme.slack.issue_code(acme.dana.id, ["chat:write"], REDIRECT_URI)
+    first = await exchange(acme, code)
+    assert first["access_token"].startswith("xoxe.xoxb-")
+    assert first["expires_in"] == 12 * 3_600
+    clock.advance(seconds=10 * 3_600)
+
+    refreshing = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
+    second = await exchange(acme, "", **refreshing)
+    again = await exchange(acme, "", **refreshing)
+
+    assert second["refresh_token"] != first["refresh_token"]
+    assert again == {"ok": False, "error": "invalid_refresh_token"}
+    assert (await acme.as_bot(first["access_token"]).auth_test())["ok"]
+    clock.advance(seconds=2 * 3_600)
+    with pytest.raises(SlackApiError, match="token_expired"):
+        await acme.as_bot(first["access_token"]).auth_test()
+    assert (await acme.as_bot(second["access_token"]).auth_test())["ok"]
+    installs.uninstall(acme.slack.world, acme.slack.world.tokens[second["access_token"]])
+    with pytest.raises(SlackApiError, match="account_inactive"):
+        await acme.as_bot(second["access_token"]).auth_test()
+    assert (await exchange(acme, "", grant_type="refresh_token", refresh_token=second["refresh_token"]))["ok"] is False

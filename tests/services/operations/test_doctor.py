@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import aiohttp
@@ -26,6 +27,7 @@ from store.encryption import Cipher
 from store.schema import deliveries, salesforce_connections
 from store.slack import inbound_health, workspaces
 from store.slack.installations import AsyncInstallationStore
+from store.slack.sdk_stores import bots
 from tests.servers import free_port
 from tests.store.sample_rows import add_routed
 from tests.world import SCOPES
@@ -147,6 +149,7 @@ async def test_in_a_healthy_installation_every_check_passes(healthy):
         "scopes": OK,
         "default channel": OK,
         "Messages tab": OK,
+        "Salesforce credentials": OK,
         "Salesforce": OK,
     }
 
@@ -480,3 +483,25 @@ async def test_in_socket_mode_the_app_token_is_checked(healthy, answer, state):
     assert (tokens, results["Socket Mode"][0]) == (["Bearer xapp-1"], state)
     assert results["public address"][0] is OK
     assert "event subscriptions" not in results
+
+
+@pytest.mark.parametrize(
+    ("refresh_token", "hours", "state", "expected"),
+    [
+        ("xoxe-1-a", 12, OK, "is renewed two hours before"),
+        (None, 1, FAILED, "Slack no longer renews its token"),
+        ("xoxe-1-a", -1, UNKNOWN, "as soon as a worker runs"),
+    ],
+)
+async def test_the_end_of_a_rotating_token_is_shown(healthy, refresh_token, hours, state, expected):
+    """If Slack has refused to renew it, an admin has to add the app again before its end."""
+    end = datetime.now(UTC).replace(tzinfo=None) + timedelta(hours=hours)
+    encrypted = refresh_token and Cipher.of([healthy.environ["ENCRYPTION_KEYS"]]).encrypt(refresh_token)
+    values = {"bot_token_expires_at": end, "bot_refresh_token": encrypted}
+    await healthy.database.run(lambda connection: connection.execute(update(bots).values(values)))
+
+    results = await healthy.run_doctor()
+
+    assert results["installation"][0] is state
+    assert expected in results["installation"][1]
+    assert f"{end.day} {end:%b %Y, %H:%M} UTC" in results["installation"][1]

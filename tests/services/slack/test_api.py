@@ -16,7 +16,8 @@ from domain.errors import (
     TransientError,
     WorkspaceGoneError,
 )
-from services.slack.api import LOOK_AGAIN_SECONDS, Slack
+from services.slack.api import Slack
+from services.slack.call import LOOK_AGAIN_SECONDS
 from store.delivery import pauses
 from tests.services.slack.slack_world import SlackWorkspace, open_slack_workspace
 

@@ -43,7 +43,7 @@ def test_only_a_rejected_token_can_mean_that_the_workspace_is_gone(method):
     """Everything else fails a call, a message or a destination."""
     gone = {code for code, error in errors_of(method).items() if isinstance(error, WorkspaceGoneError)}
 
-    assert gone == {"account_inactive", "token_revoked", "token_expired", "invalid_auth", "not_authed"}
+    assert gone == {"account_inactive", "token_revoked", "invalid_auth", "not_authed"}
 
 
 @pytest.mark.parametrize("method", sorted(BY_METHOD))

@@ -28,7 +28,7 @@ def failure(status=200, retry_after=None, method=POST, **answer):
         *((code, DestinationDeadError) for code in ("restricted_action_thread_only_channel", "user_disabled")),
         *((code, DestinationDeadError) for code in ("user_not_found", "user_not_visible")),
         *((code, WorkspaceGoneError) for code in ("account_inactive", "invalid_auth", "not_authed", "token_revoked")),
-        *((code, WorkspaceGoneError) for code in ("token_expired",)),
+        *((code, TransientError) for code in ("token_expired",)),
         *((code, DestinationDeadError) for code in ("team_access_not_granted", "cannot_reply_to_message")),
         *((code, MessageRefusedError) for code in ("invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long")),
         *((code, MessageRefusedError) for code in ("msg_too_long", "no_text", "too_many_attachments")),

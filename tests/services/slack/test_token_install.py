@@ -13,7 +13,10 @@ from domain.audit import OPERATOR
 from domain.errors import PermanentError, TransientError
 from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Team, User
-from services.slack.token_install import TokenInstall
+from services.slack.api import Slack
+from services.slack.install import SlackInstall
+from services.slack.organizations import Organizations
+from services.slack.tokens.install import TokenInstall
 from store import audit
 from store.database import Database
 from store.encryption import Cipher
@@ -48,7 +51,9 @@ async def acme(database: Database, clock: Clock) -> AsyncIterator[Acme]:
         client = AsyncWebClient(base_url=f"{url}/api/", session=http, retry_handlers=[])
         store = AsyncInstallationStore(database, slack.app.client_id, Cipher.of([Fernet.generate_key().decode()]))
         app_token = slack.sockets.issue_token()
-        yield Acme(slack, team, admin, TokenInstall(client, store, MANIFEST, app_token, clock))
+        install = SlackInstall(client, store.bot_token)
+        sync = Organizations(Slack(client, store.bot_token, database, clock), install, store, database, clock).try_sync
+        yield Acme(slack, team, admin, TokenInstall(client, store, MANIFEST, app_token, clock, sync))
 
 
 async def test_a_bot_token_is_stored_as_oauth_stores_it(acme: Acme, database: Database, clock: Clock) -> None:
@@ -72,12 +77,16 @@ async def test_a_bot_token_is_stored_as_oauth_stores_it(acme: Acme, database: Da
 
 
 async def test_the_token_of_an_organization_installs_the_app_org_wide(acme: Acme, database: Database) -> None:
-    """It is stored under the organization's id and name."""
-    await acme.installer.install(acme.token(org_wide=True))
+    """It is stored for the organization, and used by the workspaces that have added the app."""
+    token = acme.token(org_wide=True)
 
-    workspace = await database.run(workspaces.find, "E1")
+    installation = await acme.installer.install(token)
+
+    workspace = await database.run(workspaces.find, acme.team.id)
     assert workspace is not None
-    assert (workspace.name, workspace.is_enterprise_install) == ("Acme Group", True)
+    assert (workspace.name, workspace.is_enterprise_install, workspace.installer_user_id) == ("Acme", True, None)
+    assert (installation.enterprise_id, installation.enterprise_name) == ("E1", "Acme Group")
+    assert await acme.installer.installations.bot_token(acme.team.id) == token
 
 
 async def test_missing_scopes_are_named(acme: Acme, database: Database) -> None:

@@ -69,8 +69,11 @@ def oauth_access(call: Call) -> Json:
         raise ApiError("invalid_client_id")
     if secret != app.client_secret:
         raise ApiError("bad_client_secret")
-    if call.text("grant_type") not in ("", "authorization_code"):
-        # Token rotation is off for the app, so there are no refresh tokens.
+    world, grant_type = call.world, call.text("grant_type")
+    if grant_type == "refresh_token":
+        token = installs.refresh(world, call.text("refresh_token"))
+    elif grant_type in ("", "authorization_code"):
+        token = installs.exchange(world, call.text("code"), call.text("redirect_uri"))
+    else:
         raise ApiError("invalid_grant_type")
-    token = installs.exchange(call.world, call.text("code"), call.text("redirect_uri"))
-    return install_json(token, app, call.world.teams)
+    return install_json(token, app, world.teams, world.now())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from slack_sdk.errors import SlackApiError
@@ -10,7 +10,7 @@ from slack_sdk.oauth.installation_store import Installation
 from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.errors import PermanentError, TransientError
-from services.slack.call import body, call, error_code, failure
+from services.slack.call import bearer, body, call, error_code, failure
 from services.slack.manifest import Manifest
 from services.slack.shapes import Json
 from store.slack.installations import AsyncInstallationStore
@@ -29,13 +29,17 @@ _NO_BOT_TOKEN = "This is not a bot token. Enter the Bot User OAuth Token (xoxb-â
 
 @dataclass(frozen=True)
 class TokenInstall:
-    """`client` is as in services/slack/api.py. `app_token` is the operator's SLACK_APP_TOKEN or None."""
+    """
+    `client` is as in services/slack/api.py. `app_token` is the operator's SLACK_APP_TOKEN or None. `sync` finds out to
+    which workspaces of an organization the app was added.
+    """
 
     client: AsyncWebClient = field(repr=False)
     installations: AsyncInstallationStore
     manifest: Manifest
     app_token: str | None = field(repr=False)
     now: Callable[[], int]
+    sync: Callable[[str], Awaitable[bool]]
 
     async def install(self, token: str) -> Installation:
         """
@@ -76,6 +80,8 @@ class TokenInstall:
             installed_at=self.now() / 1_000,
         )
         await self.installations.async_save(installation)
+        if org_wide:
+            await self.sync(str(installation.enterprise_id))
         return installation
 
     async def _bot(self, token: str, bot_id: str, org_id: str | None) -> Json:
@@ -102,7 +108,7 @@ class TokenInstall:
     async def _call(self, method: str, token: str, **arguments: str) -> tuple[Json, frozenset[str]]:
         """Return the answer and the token's scopes."""
         try:
-            response = await call(self.client, method, {"Authorization": f"Bearer {token}"}, data=dict(arguments))
+            response = await call(self.client, method, bearer(token), data=dict(arguments))
         except SlackApiError as error:
             our_error = failure(method, error)
             if isinstance(our_error, TransientError):

@@ -1,0 +1,1 @@
+"""Bot tokens: installing the app with one, and renewing those that expire."""
