@@ -65,6 +65,7 @@ class ReasonCode(StrEnum):
     OWNS_ACCOUNT = "owns_account", "record"
     OWNS_ACCOUNT_OF = "owns_account_of", "record", "person"
     OWNS_PARENT = "owns_parent", "record", "account"
+    OWNS_ULTIMATE = "owns_ultimate", "record", "account"
     OWNS_OPPORTUNITY = "owns_opportunity", "record", "kind", "company"
     IN_FIELD = "in_field", "label", "record"
     ON_TEAM = "on_team", "role", "team", "record"

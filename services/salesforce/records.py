@@ -10,6 +10,9 @@ from typing import Literal
 from domain.people import DEFAULT_KEYS, PersonKey
 
 Value = str | float | bool | None
+OpenChoice = Literal["newest", "largest", "next_to_close"]
+"""Which of several open opportunities is used."""
+
 Fields = Mapping[str, Value]
 """The fields of a record that rules name, by API name in lower case. Fields that could not be read are missing."""
 
@@ -57,7 +60,8 @@ class Account:
     """
     An account. `domain` is the host of its website without `www.`.
 
-    `parent` has only its name and owner. `open` is the open opportunity created last; `last_won` and `last_lost` are
+    `parent` and `ultimate`, the top of the hierarchy, have only their name and owner. `open` is the open opportunity
+    that the workspace has chosen; `last_won` and `last_lost` are
     those closed last. They are None if there is none or they were not queried.
     """
 
@@ -68,6 +72,7 @@ class Account:
     fields: Fields = field(default_factory=_no_fields)
     parent: Account | None = None
     open: Opportunity | None = None
+    ultimate: Account | None = None
     last_won: Opportunity | None = None
     last_lost: Opportunity | None = None
     team: Mapping[str, tuple[SalesforceUser, ...]] = field(default_factory=lambda: MappingProxyType({}))
@@ -75,7 +80,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Contact:
-    """A contact. `owner` is None if the connected user cannot see it."""
+    """A contact. `owner` is None if the connected user cannot see it. `open` is an opportunity it has a role in."""
 
     id: str
     name: str
@@ -83,6 +88,7 @@ class Contact:
     account: Account | None
     owner: SalesforceUser | None
     fields: Fields = field(default_factory=_no_fields)
+    open: Opportunity | None = None
 
 
 @dataclass(frozen=True)
@@ -167,6 +173,9 @@ class RequiredRecords:
     companies: bool = False
     parents: bool = False
     opportunities: bool = False
+    contact_opportunities: bool = False
+    ultimate_parents: bool = False
+    open_choice: OpenChoice = "newest"
     account_roles: frozenset[str] = frozenset()
     opportunity_roles: frozenset[str] = frozenset()
     user_fields: frozenset[str] = frozenset()

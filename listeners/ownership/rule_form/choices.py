@@ -95,7 +95,14 @@ def choices_of(
 
 
 def _owners() -> Iterator[Source]:
-    yield from (Owner(of="contact"), Owner(of="account"), Owner(of="parent_account"), Owner(of="lead"))
+    yield from (
+        Owner(of="contact"),
+        Owner(of="account"),
+        Owner(of="parent_account"),
+        Owner(of="ultimate_parent_account"),
+        Owner(of="lead"),
+    )
+    yield OpportunityOwner(of="contact")
     yield from (OpportunityOwner(which="open"), OpportunityOwner(which="last_won"), OpportunityOwner(which="last_lost"))
     for side in ("past", "current"):
         yield from (Owner(of="contact", side=side), Owner(of="account", side=side))

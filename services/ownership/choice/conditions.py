@@ -151,8 +151,19 @@ def _tests(when: Conditions) -> Iterator[Test]:
     if when.title_contains is not None:
         contains = _find_any(when.title_contains)
         yield lambda case_side: contains(case_side.title) is not None
+    if when.contact_has_open_opportunity is not None:
+        has_deal = when.contact_has_open_opportunity
+        yield lambda case_side: _has_open_opportunity(case_side) is has_deal
     for test in when.fields or ():
         yield _field_test(test)
+
+
+def _has_open_opportunity(case_side: CaseSide) -> bool | None:
+    """Whether the contact has a role in an open opportunity. None if Salesforce could not be asked."""
+    if case_side.case.records is None or "opportunitycontactrole" in case_side.case.unreadable:
+        return None
+    contact = case_side.case.views[case_side.side].contact
+    return contact is not None and contact.open is not None
 
 
 def _field_test(test: FieldTest) -> Test:

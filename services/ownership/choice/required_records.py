@@ -53,6 +53,12 @@ def required_records(
         fields=_by_object(named),
         companies=bool(segments or named or pools) or any(map(_uses_side_records, sources)),
         parents=any(isinstance(source, Owner) and source.of == "parent_account" for source in sources),
+        ultimate_parents=any(
+            isinstance(source, Owner) and source.of == "ultimate_parent_account" for source in sources
+        ),
+        contact_opportunities=any(map(_uses_contact_opportunity, sources))
+        or any(rule.when.contact_has_open_opportunity is not None for rule in in_force),
+        open_choice=rules.open_opportunity,
         opportunities=bool(segments & _BY_OPPORTUNITY)
         or any(field.startswith("Opportunity.") for field in named)
         or any(map(_uses_opportunity, sources)),
@@ -78,6 +84,9 @@ def combine(first: RequiredRecords, second: RequiredRecords) -> RequiredRecords:
         companies=first.companies or second.companies,
         parents=first.parents or second.parents,
         opportunities=first.opportunities or second.opportunities,
+        contact_opportunities=first.contact_opportunities or second.contact_opportunities,
+        ultimate_parents=first.ultimate_parents or second.ultimate_parents,
+        open_choice=first.open_choice,
         account_roles=first.account_roles | second.account_roles,
         opportunity_roles=first.opportunity_roles | second.opportunity_roles,
         user_fields=first.user_fields | second.user_fields,
@@ -127,8 +136,13 @@ def _uses_side_records(source: Source) -> bool:
     return isinstance(source, Owner | OpportunityOwner | UserField | TeamRole)
 
 
+def _uses_contact_opportunity(source: Source) -> bool:
+    return isinstance(source, OpportunityOwner) and source.of == "contact"
+
+
 def _uses_opportunity(source: Source) -> bool:
-    return isinstance(source, OpportunityOwner) or (isinstance(source, TeamRole) and source.of == "opportunity")
+    is_of_account = isinstance(source, OpportunityOwner) and source.of == "account"
+    return is_of_account or (isinstance(source, TeamRole) and source.of == "opportunity")
 
 
 def _named_people(rules: RuleSet, sources: Iterable[Source]) -> Iterator[str]:

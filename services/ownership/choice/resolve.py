@@ -86,7 +86,12 @@ def _record_owner(source: Owner, context: RuleContext) -> Candidate:
     if view.account is None:
         name = view.person if view.side is None else view.company
         return absent(f"{source.of.replace('_', ' ')} owner", "account", name, context)
-    return _account_owner(view, view.account) if source.of == "account" else _parent_owner(view.account, context)
+    is_ultimate = source.of == "ultimate_parent_account"
+    return (
+        _account_owner(view, view.account)
+        if source.of == "account"
+        else _parent_owner(view.account, context, is_ultimate=is_ultimate)
+    )
 
 
 def _account_owner(view: View, account: Account) -> Candidate:
@@ -97,23 +102,39 @@ def _account_owner(view: View, account: Account) -> Candidate:
     return record_user("account owner", f"the owner of {account.name}", why, account.owner)
 
 
-def _parent_owner(account: Account, context: RuleContext) -> Candidate:
-    parent = account.parent
+def _parent_owner(account: Account, context: RuleContext, *, is_ultimate: bool) -> Candidate:
+    parent = account.ultimate if is_ultimate else account.parent
+    kind = "ultimate parent account" if is_ultimate else "parent account"
     if parent is None:
-        return absent("parent account owner", "parent account", account.name, context)
-    why = ReasonCode.OWNS_PARENT.of(record=parent.name, account=account.name)
-    return record_user("parent account owner", f"the owner of {parent.name}", why, parent.owner)
+        return absent(f"{kind} owner", kind, account.name, context)
+    why = (ReasonCode.OWNS_ULTIMATE if is_ultimate else ReasonCode.OWNS_PARENT).of(
+        record=parent.name, account=account.name
+    )
+    return record_user(f"{kind} owner", f"the owner of {parent.name}", why, parent.owner)
 
 
 def _opportunity_owner(source: OpportunityOwner, context: RuleContext) -> Candidate:
     view, kind = context.view(source.side), OPPORTUNITY[source.which]
     if "opportunity" in context.case.unreadable:
         return Candidate(f"{kind} owner", f"the {kind} of {view.company}", problem=ReasonCode.UNREADABLE.of())
+    if source.of == "contact":
+        return _contact_opportunity_owner(view, context)
     opportunity = _opportunity(view.account, source.which)
     if opportunity is None:
         return absent(f"{kind} owner", kind, view.company, context)
     why = ReasonCode.OWNS_OPPORTUNITY.of(record=opportunity.name, kind=kind, company=view.company)
     return record_user(f"{kind} owner", f"the owner of {opportunity.name}", why, opportunity.owner)
+
+
+def _contact_opportunity_owner(view: View, context: RuleContext) -> Candidate:
+    label = "contact's open opportunity owner"
+    if "opportunitycontactrole" in context.case.unreadable:
+        return Candidate(label, f"the open opportunity of {view.person}", problem=ReasonCode.UNREADABLE.of())
+    deal = view.contact.open if view.contact else None
+    if deal is None:
+        return absent(label, "open opportunity", view.person, context)
+    why = ReasonCode.OWNS_OPPORTUNITY.of(record=deal.name, kind="open opportunity", company=view.person)
+    return record_user(label, f"the owner of {deal.name}", why, deal.owner)
 
 
 def _user_field(source: UserField, context: RuleContext) -> Candidate:

@@ -50,6 +50,7 @@ _RECORDS = {
     "lead": "lead owner",
     "account": "account owner",
     "parent_account": "parent account's owner",
+    "ultimate_parent_account": "ultimate parent account's owner",
 }
 
 
@@ -118,6 +119,9 @@ def _other_conditions(when: Conditions, names: DisplayNames) -> str:
         parts.append(f"on {listed([_SIGNALS[signal] for signal in when.signal])}")
     if when.min_score is not None:
         parts.append(f"with a score of at least {when.min_score:g}")
+    if when.contact_has_open_opportunity is not None:
+        verb = "has" if when.contact_has_open_opportunity else "does not have"
+        parts.append(f"where the contact {verb} an open opportunity")
     parts += [f"where {_field_test(test, names)}" for test in when.fields or ()]
     return "".join(f", {part}" for part in parts)
 
@@ -172,7 +176,7 @@ def _describe_record_source(source: Owner | OpportunityOwner | UserField | TeamR
         case Owner():
             return f"the {side}{_RECORDS[source.of]}"
         case OpportunityOwner():
-            return f"the owner of the {side}account's {OPPORTUNITY[source.which]}"
+            return f"the owner of the {side}{source.of}'s {OPPORTUNITY[source.which]}"
         case UserField():
             sobject = source.field.partition(".")[0].lower()
             return f"the {side}{sobject}'s {field_label(source.field, names.labels)}"

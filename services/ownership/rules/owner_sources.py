@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from domain.job_change.field_types import long_salesforce_id
@@ -62,14 +62,21 @@ class _RecordSource(RulePart):
 
 class Owner(_RecordSource):
     source: Literal["owner"] = "owner"
-    of: Literal["contact", "lead", "account", "parent_account"]
+    of: Literal["contact", "lead", "account", "parent_account", "ultimate_parent_account"]
 
 
 class OpportunityOwner(_RecordSource):
-    """The owner of an opportunity of the account."""
+    """The owner of an opportunity of the account, or of the open opportunity in which the contact has a role."""
 
     source: Literal["opportunity_owner"] = "opportunity_owner"
+    of: Literal["account", "contact"] = "account"
     which: OfOpportunity = "open"
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.of == "contact" and self.which != "open":
+            raise PydanticCustomError("which", "must be open for an opportunity of the contact")
+        return self
 
 
 class UserField(_RecordSource):

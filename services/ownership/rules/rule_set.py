@@ -32,6 +32,7 @@ from services.ownership.rules.owner_sources import (
     Source,
 )
 from services.ownership.rules.owner_sources import Pool as PoolSource
+from services.salesforce.records import OpenChoice
 
 MOST_RULES = 499
 MOST_SOURCES = 12
@@ -73,6 +74,7 @@ class Conditions(RulePart):
     title_lacks: Values | None = None  # takes precedence over title_contains
     min_score: Annotated[float, Field(allow_inf_nan=False)] | None = None
     segment: Annotated[tuple[Segment, ...], Field(min_length=1)] | None = None
+    contact_has_open_opportunity: bool | None = None
     fields: Annotated[tuple[FieldTest, ...], Field(min_length=1, max_length=20)] | None = None
 
 
@@ -147,13 +149,14 @@ class Guards(RulePart):
 
 
 class RuleSet(RulePart):
-    """All ownership settings of one workspace."""
+    """All ownership settings of one workspace. `open_opportunity` says which of several open ones counts."""
 
     rules: Annotated[tuple[Rule, ...], Field(max_length=MOST_RULES)] = ()
     mappings: dict[Name, dict[PersonId, PersonId]] = Field(default_factory=dict, max_length=50)
     pools: dict[Name, Pool] = Field(default_factory=dict, max_length=50)
     segments: Segments = Segments()
     guards: Guards = Guards()
+    open_opportunity: OpenChoice = "newest"
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

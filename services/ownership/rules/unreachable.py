@@ -74,6 +74,8 @@ def _implied(above: Conditions, below: Conditions) -> Iterator[bool]:
     yield _within(_folded(below.persona), _folded(above.persona))
     min_score = above.min_score
     yield min_score is None or (below.min_score is not None and below.min_score >= min_score)
+    has_deal = above.contact_has_open_opportunity
+    yield has_deal is None or has_deal == below.contact_has_open_opportunity
     yield _contains(above.title_contains, below.title_contains)
     yield above.title_lacks is None or all(
         any(term in word.casefold() for term in _folded(below.title_lacks) or ()) for word in above.title_lacks

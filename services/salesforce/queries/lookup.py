@@ -13,11 +13,12 @@ from sqlalchemy import Connection
 from domain.errors import PermanentError, TransientError
 from services.measures import UNMEASURED, Measures
 from services.salesforce.moved_orgs import MovedOrgs, SessionEndedError, UnreachableError
-from services.salesforce.queries.rows import AccountDetails, people, users, with_account_details
+from services.salesforce.queries.account_details import AccountDetails, with_account_details
+from services.salesforce.queries.account_statements import account_queries, chosen_queries
+from services.salesforce.queries.rows import people, users
 from services.salesforce.queries.statements import (
     RecordQuery,
     Row,
-    account_queries,
     follow_up_queries,
     person_queries,
     user_queries,
@@ -213,8 +214,11 @@ def _run_queries(
     rows = _with_followed(rows_of, rows_of(queries), queries, lookups, required)
     records_by_key = people(lookups, rows, required.person_keys)
     account_ids = {account.id for account in _accounts(records_by_key.values())}
-    if for_accounts := account_queries(account_ids, required):
-        details = AccountDetails.of(rows_of(for_accounts))
+    contact_ids = {contact.id for records in records_by_key.values() for contact in records.contacts}
+    if for_accounts := account_queries(account_ids, required, contact_ids):
+        details = AccountDetails.of(rows_of(for_accounts), required.open_choice)
+        if for_chosen := chosen_queries(details.opportunity_ids, set(details.topmost.values()), required):
+            details = details.with_chosen(rows_of(for_chosen))
         records_by_key = {key: with_account_details(records, details) for key, records in records_by_key.items()}
     users_by_id = {}
     if required.users and (for_users := user_queries(_user_ids(records_by_key.values(), required), required)):
@@ -281,12 +285,13 @@ def _owners(records: PersonRecords) -> Iterator[str]:
             yield record.owner.id
         if isinstance(record, Account | Opportunity):
             yield from (user.id for members in record.team.values() for user in members)
-        if isinstance(record, Account) and record.parent and record.parent.owner:
-            yield record.parent.owner.id
+        above = (record.parent, record.ultimate) if isinstance(record, Account) else ()
+        yield from (account.owner.id for account in above if account and account.owner)
 
 
 def _all_records(records: PersonRecords) -> Iterator[tuple[str, Contact | Lead | Account | Opportunity]]:
     yield from (("contact", contact) for contact in records.contacts)
+    yield from (("opportunity", contact.open) for contact in records.contacts if contact.open)
     if records.lead:
         yield "lead", records.lead
     for account in _accounts([records]):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ from services.salesforce.records import (
     Contact,
     Fields,
     Lead,
+    OpenChoice,
     Opportunity,
     PersonLookup,
     PersonRecords,
@@ -29,12 +29,23 @@ Made = TypeVar("Made")
 _QUEUE_PREFIX = "00G"
 _EXPECTED = frozenset({"attributes", "owner", "account", "parent"})
 
-OPPORTUNITIES: Mapping[str, str] = {
-    "open": "WHERE IsClosed = false ORDER BY CreatedDate DESC LIMIT 1",
-    "last_won": "WHERE IsWon = true ORDER BY CloseDate DESC LIMIT 1",
-    "last_lost": "WHERE IsClosed = true AND IsWon = false ORDER BY CloseDate DESC LIMIT 1",
-}
+OPPORTUNITIES = ("open", "last_won", "last_lost")
 """The opportunities that rules can use: one of each kind, so that accounts with thousands cost no more."""
+
+_OPEN_FIRST: Mapping[OpenChoice, str] = {
+    "newest": "CreatedDate DESC",
+    "largest": "Amount DESC NULLS LAST",
+    "next_to_close": "CloseDate ASC",
+}
+
+
+def opportunities_by(open_choice: OpenChoice) -> Mapping[str, str]:
+    """Return the conditions and order of the opportunity of each kind. `open_choice` says which open one it is."""
+    return {
+        "open": f"WHERE IsClosed = false ORDER BY {_OPEN_FIRST[open_choice]} LIMIT 1",
+        "last_won": "WHERE IsWon = true ORDER BY CloseDate DESC LIMIT 1",
+        "last_lost": "WHERE IsClosed = true AND IsWon = false ORDER BY CloseDate DESC LIMIT 1",
+    }
 
 
 def people(
@@ -87,58 +98,6 @@ def users(rows: Iterable[Row], email_field: str | None, slack_id_field: str | No
     }
 
 
-def with_account_details(records: PersonRecords, details: AccountDetails) -> PersonRecords:
-    """Return the records with opportunities and teams added to their accounts."""
-    return replace(
-        records,
-        contact=details.of_contact(records.contact),
-        contacts=tuple(filter(None, (details.of_contact(contact) for contact in records.contacts))),
-        past_contact=details.of_contact(records.past_contact),
-        past_account=details.of_account(records.past_account),
-        current_account=details.of_account(records.current_account),
-    )
-
-
-@dataclass(frozen=True)
-class AccountDetails:
-    """Opportunities and teams by the first 15 characters of the account's id."""
-
-    opportunities: Mapping[str, Mapping[str, Opportunity]]
-    teams: Mapping[str, Mapping[str, tuple[SalesforceUser, ...]]]
-
-    @classmethod
-    def of(cls, answers: Mapping[str, Iterable[Row]]) -> AccountDetails:
-        """Parse the rows of `account_queries`, by the kind of their query."""
-        deal_teams = _teams(answers.get("OpportunityTeamMember", ()), "OpportunityId")
-        opportunities: dict[str, dict[str, Opportunity]] = defaultdict(dict)
-        for kind in OPPORTUNITIES:
-            for row in answers.get(kind, ()):
-                child = next(_children(row), None)
-                if child is not None:
-                    opportunity = opportunity_of(child)
-                    key = (text_of(row, "Id") or "")[:15]
-                    team = deal_teams.get(opportunity.id[:15], {})
-                    opportunities[key][kind] = replace(opportunity, team=team)
-        return cls(opportunities, _teams(answers.get("AccountTeamMember", ()), "AccountId"))
-
-    def of_account(self, account: Account | None) -> Account | None:
-        """Return the account with the opportunities and teams that were queried."""
-        if account is None:
-            return None
-        key = account.id[:15]
-        deals = self.opportunities.get(key, {})
-        return replace(
-            account,
-            open=deals.get("open"),
-            last_won=deals.get("last_won"),
-            last_lost=deals.get("last_lost"),
-            team=self.teams.get(key, {}),
-        )
-
-    def of_contact(self, contact: Contact | None) -> Contact | None:
-        return contact and replace(contact, account=self.of_account(contact.account))
-
-
 @dataclass(frozen=True)
 class _Accounts:
     ids: dict[str, Account]
@@ -161,24 +120,6 @@ class _Accounts:
             return self.by_id(company.account_id)
         by_domain = self.domains.get(company.domain.lower()) if company.domain else None
         return by_domain or (self.names.get(company.name.casefold()) if company.name else None)
-
-
-def _teams(rows: Iterable[Row], id_field: str) -> dict[str, dict[str, tuple[SalesforceUser, ...]]]:
-    """Return members by the id in `id_field` and by their role in lower case, those added first at the front."""
-    teams: dict[str, dict[str, tuple[SalesforceUser, ...]]] = defaultdict(dict)
-    for row in sorted(rows, key=lambda row: text_of(row, "CreatedDate") or ""):
-        record_id, user_id, role = text_of(row, id_field), text_of(row, "UserId"), text_of(row, "TeamMemberRole")
-        user = part_of(row, "User")
-        if record_id and user_id and role and user:
-            members = teams[record_id[:15]]
-            members[role.casefold()] = (*members.get(role.casefold(), ()), person_of(user_id, user, None))
-    return teams
-
-
-def _children(row: Row) -> Iterator[Row]:
-    children = part_of(row, "Opportunities")
-    records = children.get("records") if children else None
-    yield from (child for child in records if isinstance(child, dict)) if isinstance(records, list) else ()
 
 
 def _made(make: Callable[[Row], Made], row: Row | None) -> Made | None:

@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 
 from domain.people import LINKEDIN, PersonKey
 from services.salesforce.queries.person_index import PersonFinder, comparable, key_values, linkedin_forms
-from services.salesforce.queries.rows import OPPORTUNITIES, Row, people
+from services.salesforce.queries.rows import Row, people
 from services.salesforce.queries.soql import format_soql, ids_of, url_encoded, url_lists
 from services.salesforce.records import NOTHING_REQUIRED, PersonLookup, RequiredRecords
 
 __all__ = [
     "RecordQuery",
     "Row",
-    "account_queries",
     "follow_up_queries",
     "format_soql",
     "people",
@@ -35,20 +34,29 @@ Hidden = frozenset[tuple[str, str]]
 """Fields that the connected user cannot read: pairs of object and field in lower case."""
 
 
-def _owner(path: str = "") -> tuple[str, ...]:
+def owner_fields(path: str = "") -> tuple[str, ...]:
     # Not `Owner.Type`: it exists only where an owner may be a queue, and the id tells the same.
     return tuple(f"{path}{name}" for name in ("OwnerId", "Owner.Name", "Owner.Email", "Owner.IsActive"))
 
 
-_ACCOUNT = ("Name", "Website", *_owner())
+_ACCOUNT = ("Name", "Website", *owner_fields())
 _FIELDS: Mapping[str, tuple[str, ...]] = {
     "Contact": (
-        *("Id", "Name", "Email", "LastModifiedDate", *_owner(), "AccountId"),
+        *("Id", "Name", "Email", "LastModifiedDate", *owner_fields(), "AccountId"),
         *(f"Account.{name}" for name in _ACCOUNT),
     ),
-    "Lead": ("Id", "Name", "Email", "LastModifiedDate", "IsConverted", "ConvertedContactId", "Company", *_owner()),
+    "Lead": (
+        "Id",
+        "Name",
+        "Email",
+        "LastModifiedDate",
+        "IsConverted",
+        "ConvertedContactId",
+        "Company",
+        *owner_fields(),
+    ),
     "Account": ("Id", *_ACCOUNT),
-    "Opportunity": ("Id", "Name", *_owner()),
+    "Opportunity": ("Id", "Name", *owner_fields()),
     "User": ("Id", "Name", "Email", "IsActive"),
 }
 
@@ -236,34 +244,6 @@ def websites_of(domain: str) -> list[str]:
     return [f"{scheme}{host}{slash}" for scheme in ("", "http://", "https://") for host in hosts for slash in ("", "/")]
 
 
-def account_queries(account_ids: Collection[str], required: RequiredRecords) -> list[RecordQuery]:
-    """Return the second round of queries: opportunities and teams of the accounts from the first round."""
-    lists = list(url_lists(ids_of("Account", account_ids)))
-    queries: list[RecordQuery] = []
-    if required.opportunities:
-        fields = ("Id", "Name", "CloseDate", *_owner(), *_named(required, "Opportunity"))
-        queries += [
-            RecordQuery(kind, "Account", fields, "Id", tuple(values), by_id=True, children=children, is_extra=True)
-            for kind, children in OPPORTUNITIES.items()
-            for values in lists
-        ]
-    teams = (
-        ("Account", "AccountId", required.account_roles),
-        ("Opportunity", "Opportunity.AccountId", required.opportunity_roles),
-    )
-    queries += [_team_query(of, by, values, roles) for of, by, roles in teams if roles for values in lists]
-    return queries
-
-
-def _team_query(of: str, by: str, account_ids: list[str], roles: frozenset[str]) -> RecordQuery:
-    sobject = f"{of}TeamMember"
-    fields = (f"{of}Id", "UserId", "TeamMemberRole", "User.Name", "User.Email", "User.IsActive", "CreatedDate")
-    condition = format_soql("TeamMemberRole IN {}", sorted(roles))
-    return RecordQuery(
-        sobject, sobject, fields, by, tuple(account_ids), condition=condition, is_limited=True, is_extra=True
-    )
-
-
 def user_queries(user_ids: Collection[str], required: RequiredRecords) -> list[RecordQuery]:
     """Return the third round of queries: users in lookup fields, and those whose manager or other address is needed."""
     fields = list(_FIELDS["User"])
@@ -290,15 +270,15 @@ def _by(sobject: str, by: str, values: list[str], required: RequiredRecords, *, 
 def _selected(sobject: str, required: RequiredRecords) -> tuple[str, ...]:
     """Return the fields that are always read and those that rules name, which were checked before."""
     keys = [key.field for key in required.person_keys if key.sobject == sobject and not key.is_standard]
-    fields = [*_FIELDS[sobject], *keys, *_named(required, sobject)]
+    fields = [*_FIELDS[sobject], *keys, *named_fields(required, sobject)]
     accounts = {"Account": "", "Contact": "Account."}
     if sobject in accounts:
         path = accounts[sobject]
-        fields += [f"{path}{name}" for name in _named(required, "Account")]
+        fields += [f"{path}{name}" for name in named_fields(required, "Account")]
         if required.parents:
-            fields += [f"{path}Parent.{name}" for name in ("Id", "Name", *_owner())]
+            fields += [f"{path}Parent.{name}" for name in ("Id", "Name", *owner_fields())]
     return tuple(dict.fromkeys(fields))
 
 
-def _named(required: RequiredRecords, sobject: str) -> list[str]:
+def named_fields(required: RequiredRecords, sobject: str) -> list[str]:
     return sorted(name for name in required.fields.get(sobject, ()) if _NAME.fullmatch(name))

@@ -180,6 +180,78 @@ async def test_the_slack_user_in_salesforce_comes_before_the_email_address(world
     assert results == ["notified (matched by email)", "notified (matched by the Slack user ID in Salesforce)"]
 
 
+@pytest.mark.parametrize(
+    ("choice", "name"), [("newest", "Sue Park"), ("largest", "Omar Diaz"), ("next_to_close", "Kim Lee")]
+)
+async def test_the_owner_of_the_contacts_own_opportunity_is_notified(world, channel, choice, name):
+    """It is one in which the contact has a role. The workspace says which of several open ones counts."""
+    org = two_accounts(world)
+    (ada,) = [row["Id"] for row in world.salesforce.org.rows(world.salesforce.org.sobject("Contact"))]
+    for number, (owner, amount, day) in enumerate([("omar", 900, "03"), ("kim", 5, "01"), ("sue", 10, "02")]):
+        deal = {"StageName": "x", "CloseDate": f"2027-01-{day}", "Amount": amount, "OwnerId": org[owner]}
+        opportunity = world.salesforce.add("Opportunity", Name=f"Deal {number}", **deal)
+        world.salesforce.add("OpportunityContactRole", OpportunityId=opportunity, ContactId=ada)
+        world.clock.advance(seconds=1)
+    closed = {"StageName": "x", "CloseDate": "2026-01-01", "IsClosed": True, "Amount": 10_000, "OwnerId": org["dana"]}
+    lost = world.salesforce.add("Opportunity", Name="Lost", **closed)
+    world.salesforce.add("OpportunityContactRole", OpportunityId=lost, ContactId=ada)
+    when = {"side": "past", "contact_has_open_opportunity": True}
+    deals = rule("Deals", [{"source": "opportunity_owner", "of": "contact"}], when=when)
+    await publish(world, deals, open_opportunity=choice)
+
+    await world.deliver(current=GLOBEX)
+
+    (message,) = world.direct_messages(name)
+    assert "the open opportunity of Ada Smith" in message.text
+
+
+async def test_a_contact_without_an_open_opportunity_does_not_match(world, channel):
+    """The condition can also require that there is none."""
+    two_accounts(world)
+    has = rule("Has", [owner_of("account")], when={"side": "past", "contact_has_open_opportunity": True})
+    lacks = rule("Lacks", [owner_of("contact")], when={"side": "past", "contact_has_open_opportunity": False})
+    await publish(world, has, lacks)
+
+    job_change_id = await world.deliver(current=GLOBEX)
+
+    assert (await world.find(job_change_id)).decision.rule == "Lacks"
+
+
+async def test_the_owner_at_the_top_of_the_hierarchy_is_notified(world, channel):
+    """However many levels there are between, as far as a query reaches."""
+    org = two_accounts(world)
+    above = world.salesforce.add("Account", Name="Globex World", OwnerId=org["dana"])
+    for number in range(4):
+        above = world.salesforce.add("Account", Name=f"Level {number}", ParentId=above, OwnerId=org["kim"])
+    world.salesforce.org.update(org["globex"], ParentId=above)
+    await publish(world, rule("Top", [owner_of("ultimate_parent_account")], when={"side": "current"}))
+
+    await world.deliver(current=GLOBEX)
+
+    (message,) = world.direct_messages("Dana Reyes")
+    assert "You own Globex World in Salesforce, the ultimate parent of Globex Corp." in message.text
+
+
+async def test_opportunity_teams_are_read_of_the_chosen_opportunities_only(world, channel):
+    """Thousands of members of closed deals do not cut off the one who counts."""
+    org = two_accounts(world)
+    deal = {"AccountId": org["globex"], "StageName": "x", "CloseDate": "2026-01-01"}
+    closed = world.salesforce.add("Opportunity", Name="Old", IsClosed=True, IsWon=True, **deal)
+    for _ in range(2_001):
+        member = {"OpportunityId": closed, "UserId": org["kim"], "TeamMemberRole": "Sales Rep"}
+        world.salesforce.add("OpportunityTeamMember", **member)
+    world.salesforce.add("Opportunity", Name="Older", IsClosed=True, IsWon=True, **deal | {"CloseDate": "2027-01-01"})
+    open_deal = world.salesforce.add("Opportunity", Name="New", **deal)
+    member = {"OpportunityId": open_deal, "UserId": org["sue"], "TeamMemberRole": "Sales Rep"}
+    world.salesforce.add("OpportunityTeamMember", **member)
+    team = {"source": "team", "of": "opportunity", "role": "Sales Rep"}
+    await publish(world, rule("Team", [team], when={"side": "current"}))
+
+    await world.deliver(current=GLOBEX)
+
+    assert len(world.direct_messages("Sue Park")) == 1
+
+
 async def test_the_channel_gets_one_message_if_nobody_is_found_on_either_side(world, channel):
     """The reason names each problem once."""
     named = {

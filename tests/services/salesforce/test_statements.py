@@ -5,10 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.salesforce.soql.parser import Compare, parse
-from services.salesforce.queries.rows import AccountDetails, users, with_account_details
+from services.salesforce.queries.account_details import AccountDetails, with_account_details
+from services.salesforce.queries.account_statements import account_queries, chosen_queries
+from services.salesforce.queries.rows import users
 from services.salesforce.queries.soql import LONGEST_LIST
 from services.salesforce.queries.statements import (
-    account_queries,
     people,
     person_queries,
     url_encoded,
@@ -196,10 +197,15 @@ def test_the_number_of_queries_does_not_depend_on_the_rules() -> None:
     accounts = [f"001{n:012}" for n in range(400)]
     people_round = person_queries(lookups, EVERYTHING)
     assert len(people_round) <= 20
-    assert (
-        len(account_queries(accounts, EVERYTHING))
-        == 5 * len(account_queries(accounts, RequiredRecords(opportunities=True))) // 3
-    )
+    lists = len(account_queries(accounts, RequiredRecords(opportunities=True))) // 3
+    assert len(account_queries(accounts, EVERYTHING)) == 4 * lists
+    assert len(chosen_queries([f"006{n:012}" for n in range(200)], [], EVERYTHING)) == 1
+    deals = RequiredRecords(contact_opportunities=True, ultimate_parents=True)
+    contacts = [f"003{n:012}" for n in range(200)]
+    more = [*account_queries(accounts, deals, contacts), *chosen_queries([], accounts, deals)]
+    assert len(more) == 2 * lists + 1
+    for query in more:
+        parse(query.soql)
     assert len(account_queries(accounts, RequiredRecords())) == 0
     assert len(user_queries([f"005{n:012}" for n in range(300)], EVERYTHING)) == 1
     for query in people_round:
@@ -289,7 +295,7 @@ def test_opportunities_and_teams_are_added_to_their_account() -> None:
         "OpportunityTeamMember": [member(3, "SE", "1", OpportunityId="006000000000001AAA")],
     }
     records = people([PersonLookup("a", current=CompanyLookup(account_id=ACCOUNT))], {"Account": [row(ACCOUNT)]})["a"]
-    account = with_account_details(records, AccountDetails.of(rows_by_kind)).current_account
+    account = with_account_details(records, AccountDetails.of(rows_by_kind).with_chosen(rows_by_kind)).current_account
     assert account is not None
     assert account.open is not None
     assert account.last_lost is not None
