@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from domain.people import DEFAULT_KEYS, LINKEDIN, OwnerMatching, PersonKey
 from sandbox.salesforce.ids import new_id
@@ -25,19 +26,20 @@ from services.ownership.rules.owner_sources import (
 from services.ownership.rules.presets import presets
 from services.ownership.rules.rule_set import SEGMENTS, Conditions, FieldTest, PoolMember, Rule, RuleSet
 from services.ownership.rules.rule_set import Pool as PoolOfPeople
+from services.salesforce.queries.account_statements import account_queries, chosen_queries
 from services.salesforce.queries.describe import ORGANIZATION, user_of_session
 from services.salesforce.queries.objects import FieldInfo, ObjectInfo
 from services.salesforce.queries.rows import Row
 from services.salesforce.queries.statements import (
     RecordQuery,
-    account_queries,
     follow_up_queries,
     person_queries,
     user_queries,
 )
-from services.salesforce.records import CompanyLookup, PersonLookup, RequiredRecords
+from services.salesforce.records import CompanyLookup, OpenChoice, PersonLookup, RequiredRecords
 
 USER = new_id("005", 1)
+OPEN_CHOICES: tuple[OpenChoice, ...] = ("newest", "largest", "next_to_close")
 CUSTOM = {
     "Account": (Field("CSM__c", "reference", ("User",), "CSM__r"), Field("SDR__c", "reference", ("User",), "SDR__r")),
     "Contact": (
@@ -72,11 +74,13 @@ def every_requirement() -> list[RequiredRecords]:
     """What each rule set requires: none, the presets, and every owner source and segment at once."""
     plain = required_records(RuleSet(rules=presets(None, None)))
     custom = required_records(RuleSet(rules=presets()), MATCHING)
-    return [RequiredRecords(), plain, custom, combine(custom, required_records(_all_sources()))]
+    everything = combine(custom, required_records(_all_sources()))
+    by_choice = [replace(everything, open_choice=choice) for choice in OPEN_CHOICES]
+    return [RequiredRecords(), plain, custom, *by_choice]
 
 
 def queries_of(required: RequiredRecords, people: int) -> list[RecordQuery]:
-    """The queries of all three rounds."""
+    """The queries of all rounds."""
     numbers = range(1, people + 1)
     lookups = [
         PersonLookup(
@@ -97,7 +101,8 @@ def queries_of(required: RequiredRecords, people: int) -> list[RecordQuery]:
     return [
         *person_queries(lookups, required),
         *follow_up_queries(lookups, _merged(people), required),
-        *account_queries(accounts, required),
+        *account_queries(accounts, required, [new_id("003", number) for number in numbers]),
+        *chosen_queries([new_id("006", number) for number in numbers], accounts, required),
         *(user_queries(users, required) if required.users else ()),
     ]
 
@@ -130,7 +135,8 @@ def import_statements() -> Iterator[str]:
 def _all_sources() -> RuleSet:
     account = Owner(of="account")
     sources: tuple[Source, ...] = (
-        *(Owner(of=of) for of in ("contact", "lead", "account", "parent_account")),
+        *(Owner(of=of) for of in ("contact", "lead", "account", "parent_account", "ultimate_parent_account")),
+        OpportunityOwner(of="contact"),
         *(OpportunityOwner(which=which) for which in ("open", "last_won", "last_lost")),
         *(TeamRole(of=of, role="Sales Rep") for of in ("account", "opportunity")),
     )
