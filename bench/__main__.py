@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.documents import write_documents
 from bench.kit.databases import POSTGRESQL, SQLITE, Databases
-from bench.rows import accept, choose, drain, idle, importing, latency, replicas, scale
+from bench.rows import accept, choose, drain, home, idle, importing, latency, replicas, scale
 from bench.table import Row, load, show, store
 
 BENCHMARKS = {
@@ -22,6 +22,7 @@ BENCHMARKS = {
     "replicas": replicas,
     "idle": idle,
     "choose": choose,
+    "home": home,
     "import": importing,
 }
 RESULTS = Path(__file__).parent / "results.json"

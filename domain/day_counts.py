@@ -48,3 +48,8 @@ class RecipientCount:
 
 MOST_POSTS_COUNTED = 10_000
 """Top recipients are counted over this many of the latest messages, so that it costs the same in every workspace."""
+
+
+def counted(number: int, noun: str) -> str:
+    """Such as "1 message" or "1,200 messages"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

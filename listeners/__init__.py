@@ -18,6 +18,7 @@ from listeners.salesforce import person_keys, settings, sources
 from listeners.slack import directory, lifecycle
 from listeners.slack.workspace_id import workspace_of
 from listeners.status import failed, status
+from services.slack.call import authorized
 from store.database import Database
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,8 @@ def register_listeners(app: AsyncApp, database: Database, **parts: object) -> No
         if workspace_id is None and (body.get("event") or {}).get("type") not in lifecycle.EVENTS:
             log.info("Ignored a request from the organization %s: none of our workspaces", context.enterprise_id)
             return BoltResponse(status=200)
+        if workspace_id and context.bot_token:
+            authorized.set((workspace_id, context.bot_token))
         context.update(parts, database=database, workspace_id=workspace_id)
         return await next_()
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from domain.day_counts import counted
 from domain.errors import PermanentError
-from listeners.cli.terminal import RefusedError, Terminal, counted
+from listeners.cli.terminal import RefusedError, Terminal
 from services.clock import SteadyClock
 from services.operations.erasure_matching import PersonMatcher, without_recipient
 from store.database import Database

@@ -8,13 +8,14 @@ from html import unescape
 
 from sqlalchemy import Connection
 
+from domain.day_counts import counted
 from domain.decision.record import ConsideredCandidate
 from domain.decision.sentences import candidate_result, for_others
 from domain.delivery import DeliveryRecord, JobChangeRecord
 from domain.job_change.model import JobChange
 from domain.job_change.validation import InvalidJobChangeError
 from domain.states import DEFAULT_CHANNEL, Outcome
-from listeners.cli.terminal import RefusedError, Terminal, counted, shown_time
+from listeners.cli.terminal import RefusedError, Terminal, shown_time
 from services.messages.labels import ROLES, STATES, step_detail
 from services.messages.wording import headline
 from services.slack.mrkdwn import escape

@@ -7,7 +7,8 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 
-from listeners.cli.terminal import Terminal, counted, shown_time
+from domain.day_counts import counted
+from listeners.cli.terminal import Terminal, shown_time
 from services.clock import SteadyClock
 from store.database import Database
 from store.delivery import failed

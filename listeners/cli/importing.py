@@ -12,9 +12,10 @@ from pathlib import Path
 from rich.progress import BarColumn, Progress, Task, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from domain.day_counts import counted
 from domain.errors import PermanentError
 from listeners.cli.running.preparing import cipher_of
-from listeners.cli.terminal import RefusedError, Terminal, add_workspace_argument, counted
+from listeners.cli.terminal import RefusedError, Terminal, add_workspace_argument
 from services.intake.files.columns import DEFAULT_SOURCE, missing
 from services.intake.files.importer import FileImporter, ImportPlan, ImportRun
 from services.intake.files.refused_rows import refused_rows_path

@@ -10,11 +10,12 @@ from html import unescape
 from pathlib import Path
 
 from domain.audit import OPERATOR
+from domain.day_counts import counted
 from domain.decision.sentences import for_reader
 from domain.errors import PermanentError, TransientError
 from listeners.cli.explain import candidate_line, destination_name
 from listeners.cli.running.preparing import cipher_of
-from listeners.cli.terminal import App, RefusedError, Terminal, add_workspace_argument, counted
+from listeners.cli.terminal import App, RefusedError, Terminal, add_workspace_argument
 from listeners.intake.api_view import Decision
 from services.messages.labels import ROLES
 from services.messages.wording import headline

@@ -8,9 +8,9 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
-from domain.day_counts import FAILED, MUTED, SENT_TO_CHANNEL, SENT_TO_DRI
+from domain.day_counts import FAILED, MUTED, SENT_TO_CHANNEL, SENT_TO_DRI, counted
 from listeners.cli.running.preparing import cipher_of
-from listeners.cli.terminal import RefusedError, Terminal, add_workspace_argument, counted, shown_time
+from listeners.cli.terminal import RefusedError, Terminal, add_workspace_argument, shown_time
 from services.home.home_state import REPORTED_DAYS, WorkspaceStatus
 from store import audit
 from store.slack import workspaces

@@ -148,11 +148,6 @@ def shown_time(milliseconds: int, *, seconds: bool = False) -> str:
     return f"{time.day} {time:%b %Y, %H:%M:%S} UTC" if seconds else f"{time.day} {time:%b %Y, %H:%M} UTC"
 
 
-def counted(count: int, noun: str) -> str:
-    """A count such as "1 report" or "2,000 reports"."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def add_workspace_argument(parser: ArgumentParser) -> None:
     parser.add_argument("--workspace", required=True, metavar="ID", help="the workspace, such as T0123456789")
 

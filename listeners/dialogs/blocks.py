@@ -103,11 +103,6 @@ def noted(note: str | None) -> list[Block]:
     return [section(note)] if note else []
 
 
-def counted(number: int, noun: str) -> str:
-    """Such as "1 message" or "1,200 messages"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def modal(title: str, blocks: Sequence[Block], data: object = None) -> View:
     """A dialog. `data` becomes its private_metadata, and comes back with everything that people do in it."""
     view: View = {"type": "modal", "title": plain(title), "close": plain("Close"), "blocks": list(blocks)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext
@@ -17,11 +17,11 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from domain.errors import PermanentError, TransientError
 from listeners.dialogs.blocks import View, loading_view, message_view, sections, without_preselected
 from listeners.dialogs.form import Entered, Form, InvalidFormError, filled_again
-from listeners.dialogs.form_values import field_value
 from listeners.dialogs.home_tab import HomeTab
 from listeners.dialogs.metadata import ViewSigner, with_workspace
+from services.home.preferences import Change
 from services.slack.api import error_code
-from services.slack.directory import Directory
+from services.slack.directory import Directory, Person
 from services.slack.mrkdwn import escape
 from store.database import DatabaseUnavailableError
 
@@ -92,6 +92,7 @@ class Dialog:
     home_tab: HomeTab
     view_signer: ViewSigner
     is_org_wide: bool
+    _persons: list[Person] = field(default_factory=list, init=False)
 
     @property
     def user_id(self) -> str:
@@ -105,7 +106,12 @@ class Dialog:
 
     async def is_admin(self) -> bool:
         """Whether the person who acts is an admin or owner right now."""
-        return await self.directory.is_admin(self.workspace_id, self.user_id)
+        return (await self.person()).is_admin
+
+    async def person(self) -> Person:
+        """What Slack says right now about the person who acts."""
+        self._persons.append(await self.directory.person(self.workspace_id, self.user_id))
+        return self._persons[-1]
 
     async def open(self, title: str, make_view: MakeView) -> None:
         """Open another dialog for admins with a loading view, and fill it."""
@@ -173,9 +179,18 @@ class Dialog:
         return done
 
     async def publish_home(self, notice: str | None = None) -> None:
-        """Update the Home of the person who acts. `notice` is the result of what they did, in mrkdwn."""
-        seen = self.view if self.view.get("type") == "home" else None
-        await self.home_tab.publish(self.client, self.workspace_id, self.user_id, notice, seen)
+        """
+        Update the Home of the person who acts. `notice` is the result of what they did, in mrkdwn.
+
+        If Slack has said in this interaction whether they are an admin, it is not asked again only to show it.
+        """
+        person = self._persons[-1] if self._persons else None
+        await self.home_tab.publish(self.client, self.workspace_id, self.user_id, notice, self._home, person)
+
+    async def change_in_home(self, change: Change) -> None:
+        """Make a change for an admin, and show its result in their Home."""
+        await self.ack()
+        await self.home_tab.change(self.client, self.workspace_id, self.user_id, change, self._home)
 
     async def refuse_forged(self) -> BoltResponse:
         """Answer an interaction in a dialog that carries something that the app has not put there."""
@@ -186,49 +201,9 @@ class Dialog:
         await self.update_view(self.view["id"], view)
         return await self.ack()
 
-    # The names before `submit`; their last callers are the dialogs of ownership.
-    def value_of(self, block_id: str) -> Any:
-        return field_value(self.view, block_id)
-
-    async def open_view(self, view: View) -> str:
-        return await self.push(view)
-
-    async def change(self, title: str, make_view: MakeView) -> None:
-        await self.update(title, make_view)
-
-    async def answer(self, title: str, make_view: MakeView) -> None:
-        async def show_view() -> None:
-            await self.show(await self._view_or_problem(title, make_view))
-
-        await self.run_submission(show_view())
-
-    async def run_submission(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
-        await asyncio.wait({task}, timeout=QUICK_SECONDS)
-        if not task.done() and self.ack.response is None:
-            await self.ack(response_action="update", view=self._signed(loading_view(self._title)))
-        await task
-
-    async def close(self) -> None:
-        if self.ack.response is None:
-            await self.ack()
-        else:
-            await self._show_late(message_view(self._title, DONE))
-
-    async def show_errors(self, errors: dict[str, str]) -> None:
-        await self._show_errors(InvalidFormError(errors))
-
-    async def show(self, view: View) -> None:
-        if self.ack.response is None:
-            await self.ack(response_action="update", view=self._signed(view))
-        else:
-            await self._show_late(view)
-
-    async def refuse_unless_admin(self, title: str) -> bool:
-        if await self.is_admin():
-            return False
-        await self.show(message_view(title))
-        return True
+    @property
+    def _home(self) -> View | None:
+        return self.view if self.view.get("type") == "home" else None
 
     @property
     def _title(self) -> str:

@@ -14,10 +14,13 @@ from dataclasses import KW_ONLY, dataclass, field
 from datetime import date, datetime
 from typing import Any, Generic, TypeVar
 
+from domain.preferences import Preference, clock
 from listeners.dialogs.blocks import Block, View, modal, options, plain
 
 LONGEST_TEXT = 3_000
 """https://docs.slack.dev/reference/block-kit/block-elements/plain-text-input-element"""
+
+LONGEST_ERROR = 300
 
 Shown = TypeVar("Shown")
 Value = TypeVar("Value")
@@ -47,15 +50,18 @@ class Field(ABC, Generic[Shown, Value]):
 
     def block(self, shown: Shown | None = None) -> Block:
         """Render the field with the value that is shown at first."""
-        element = self.element(shown) | {"action_id": self.action_id or self.name}
-        if self.placeholder:
-            element["placeholder"] = plain(self.placeholder)
-        block = {"type": "input", "block_id": self.name, "label": plain(self.label), "element": element}
+        control = self.control(shown)
+        block = {"type": "input", "block_id": self.name, "label": plain(self.label), "element": control}
         return block | {"optional": self.optional} | ({"hint": plain(self.hint)} if self.hint else {})
+
+    def control(self, shown: Shown | None = None) -> Block:
+        """Render the field without its label, such as for a section."""
+        control = self.element(shown) | {"action_id": self.action_id or self.name}
+        return control | ({"placeholder": plain(self.placeholder)} if self.placeholder else {})
 
     def error(self, message: str) -> InvalidFormError:
         """Return the error that shows `message` at this field."""
-        return InvalidFormError({self.name: message})
+        return InvalidFormError({self.name: message[:LONGEST_ERROR]})
 
     @abstractmethod
     def element(self, shown: Shown | None) -> Block:
@@ -116,18 +122,34 @@ class Choice(Field[str, str]):
     One of `choices`, which has labels by value; `default`, or else empty, if none was chosen.
 
     A field whose choices depend on the state is declared without them and rendered with `dataclasses.replace`.
+    `groups` has choices under headings instead.
     """
 
     choices: Mapping[str, str] = field(default_factory=dict)
+    groups: Mapping[str, Mapping[str, str]] = field(default_factory=dict, kw_only=True)
     default: str = field(default="", kw_only=True)
     radio: bool = field(default=False, kw_only=True)
 
+    @classmethod
+    def of(cls, preference: Preference, *, radio: bool = False) -> Choice:
+        """The field of a preference."""
+        default, hint = preference.text_of(preference.default), preference.about or None
+        return cls(preference.name, preference.label, preference.choices(), hint=hint, default=default, radio=radio)
+
     def element(self, shown: str | None) -> Block:
-        offered = options(self.choices)
         chosen = shown or self.default
-        initial = {"initial_option": offered[chosen]} if chosen in offered else {}
-        kind = "radio_buttons" if self.radio else "static_select"
-        return {"type": kind, "options": list(offered.values())} | initial
+        groups = {heading: options(choices) for heading, choices in self.groups.items() if choices}
+        offered = {
+            value: option for group in (options(self.choices), *groups.values()) for value, option in group.items()
+        }
+        element: Block = {"type": "radio_buttons" if self.radio else "static_select"}
+        if groups:
+            element["option_groups"] = [
+                {"label": plain(heading), "options": list(group.values())} for heading, group in groups.items()
+            ]
+        else:
+            element["options"] = list(offered.values())
+        return element | ({"initial_option": offered[chosen]} if chosen in offered else {})
 
     def parse(self, state: Mapping[str, Any]) -> str:
         chosen = str((state.get("selected_option") or {}).get("value") or "")
@@ -147,7 +169,8 @@ class Several(Field[Collection[str], list[str]]):
 
     def element(self, shown: Collection[str] | None) -> Block:
         offered = options(self.choices)
-        initial = [option for value, option in offered.items() if value in (shown or ())]
+        in_order = shown if isinstance(shown, Sequence) else [value for value in offered if value in (shown or ())]
+        initial = [offered[value] for value in in_order if value in offered]
         kind = "multi_static_select" if self.menu else "checkboxes"
         element: Block = {"type": kind, "options": list(offered.values())}
         return element | ({"initial_options": initial} if initial else {})
@@ -264,8 +287,6 @@ class Form:
         return Entered(values)
 
 
-LONGEST_ERROR = 300
-
 _KEPT = ("type", "callback_id", "title", "blocks", "close", "submit", "private_metadata")
 _INITIAL = {
     "value": "initial_value",
@@ -294,8 +315,3 @@ def _filled_again(block: Block, values: Mapping[str, Any]) -> Block:
     typed = {_INITIAL[name]: value for name, value in state.items() if name in _INITIAL}
     element = {name: value for name, value in block["element"].items() if name not in typed}
     return block | {"element": element | {name: value for name, value in typed.items() if value}}
-
-
-def clock(minute: int) -> str:
-    """Minutes after midnight as 17:05."""
-    return "{:02}:{:02}".format(*divmod(minute, 60))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, Protocol
+from typing import Protocol
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from listeners.dialogs.blocks import View
+from listeners.dialogs.blocks import View, data_of
+from services.home.preferences import Change
+from services.slack.directory import Person
 
 
 class HomeTab(Protocol):
@@ -19,20 +20,26 @@ class HomeTab(Protocol):
         workspace_id: str,
         user_id: str,
         notice: str | None = None,
-        view: dict[str, Any] | None = None,
+        view: View | None = None,
+        person: Person | None = None,
     ) -> None:
         """
         Publish the current Home of a user.
 
-        `view` is the Home that they see now; None if that is not known.
-        https://docs.slack.dev/reference/methods/views.publish
+        `view` is the Home that they see now; None if that is not known. `person` is what Slack has just said about
+        them; None asks Slack. https://docs.slack.dev/reference/methods/views.publish
         """
+
+    async def change(
+        self, client: AsyncWebClient, workspace_id: str, user_id: str, change: Change, view: View | None
+    ) -> None:
+        """Make a change if the user is an admin, and publish their Home with the result."""
 
 
 def seen_version(view: View) -> int:
     """The version of the preferences that a view showed, or -1 if the view does not say."""
     try:
-        version = json.loads(view.get("private_metadata") or "{}").get("version")
+        version = data_of(view).get("version")
     except (ValueError, AttributeError):
         return -1
     return version if isinstance(version, int) else -1

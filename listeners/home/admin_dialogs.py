@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 from slack_bolt.async_app import AsyncApp
 
 from domain.job_change.parts import Signal
-from domain.workspace import Workspace
 from listeners.dialogs.blocks import View, message_view
 from listeners.dialogs.dialog import Dialog
 from listeners.dialogs.form import Entered
-from listeners.dialogs.home_tab import HomeTab, seen_version
+from listeners.dialogs.home_tab import seen_version
 from listeners.home.admin_dialogs_view import (
     CHANGE_LIMITS,
     CHANGE_SIGNAL_CHANNELS,
-    LIMITS_TITLE,
-    PATIENCE,
+    LIMITS,
     PICK_CHANNEL,
-    POSTS,
-    RETENTION,
     SIGNALS_TITLE,
     TOP_RECIPIENTS_TITLE,
     USE_DEFAULT_CHANNEL,
@@ -38,7 +35,6 @@ from listeners.home.member_dialogs_view import (
 from services.home.home import Home
 from services.home.preferences import NOT_INSTALLED, ChangeResult, Preferences
 from services.home.signal_channels import SignalChannels
-from store.slack import workspaces
 
 
 def register(app: AsyncApp) -> None:
@@ -53,20 +49,16 @@ def register(app: AsyncApp) -> None:
 
 async def show_top_recipients(dialog: Dialog, home: Home) -> None:
     async def make_view() -> View:
-        overview = await home.overview(dialog.workspace_id)
-        return top_recipients_view(overview.top_recipients if overview else ())
+        return top_recipients_view(await home.top_recipients(dialog.workspace_id))
 
     await dialog.open(TOP_RECIPIENTS_TITLE, make_view)
 
 
 async def show_signal_channels(dialog: Dialog, home: Home) -> None:
-    async def make_view() -> View:
-        return await _signal_channels(dialog, home)
-
-    await dialog.open(SIGNALS_TITLE, make_view)
+    await dialog.open(SIGNALS_TITLE, partial(_signal_channels, dialog, home))
 
 
-async def save_signal_channel(dialog: Dialog, home: Home, home_tab: HomeTab, signal_channels: SignalChannels) -> None:
+async def save_signal_channel(dialog: Dialog, home: Home, signal_channels: SignalChannels) -> None:
     """A channel was picked, or the button that goes back to the default channel was pressed."""
 
     async def make_view() -> View:
@@ -76,8 +68,8 @@ async def save_signal_channel(dialog: Dialog, home: Home, home_tab: HomeTab, sig
         result = await signal_channels.choose(dialog.workspace_id, dialog.user_id, signal, channel_id, seen)
         return await _signal_channels(dialog, home, _note(result))
 
-    await dialog.change(SIGNALS_TITLE, make_view)
-    await home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id)
+    await dialog.update(SIGNALS_TITLE, make_view)
+    await dialog.publish_home()
 
 
 async def show_required_notifications(dialog: Dialog, preferences: Preferences) -> None:
@@ -97,37 +89,31 @@ async def save_required_notifications(dialog: Dialog, preferences: Preferences) 
 
 
 async def show_limits(dialog: Dialog, home: Home) -> None:
-    async def make_view() -> View:
-        return await _limits(dialog, home)
-
-    await dialog.open(LIMITS_TITLE, make_view)
+    await dialog.open(LIMITS.title, partial(_limits, dialog, home))
 
 
-async def save_limits(dialog: Dialog, home: Home, home_tab: HomeTab, preferences: Preferences) -> None:
-    async def make_view() -> View:
-        limits = chosen_limits({name: dialog.value_of(name) for name in (POSTS, PATIENCE, RETENTION)})
+async def save_limits(dialog: Dialog, home: Home, preferences: Preferences) -> None:
+    async def save(entered: Entered) -> View:
         seen = seen_version(dialog.view)
-        result = await preferences.set_limits(dialog.workspace_id, dialog.user_id, limits, seen)
-        return await _limits(dialog, home, _note(result))
+        change = preferences.change(dialog.workspace_id, dialog.user_id, chosen_limits(entered), seen)
+        return await _limits(dialog, home, _note(await home.database.run(change)))
 
-    await dialog.answer(LIMITS_TITLE, make_view)
-    await home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id)
+    await dialog.submit(LIMITS, save)
+    await dialog.publish_home()
 
 
 async def _signal_channels(dialog: Dialog, home: Home, note: str | None = None) -> View:
-    workspace = await _workspace(dialog, home)
-    return (
-        signal_channels_view(workspace, home.now(), note) if workspace else message_view(SIGNALS_TITLE, NOT_INSTALLED)
-    )
+    workspace = await home.workspace(dialog.workspace_id)
+    if workspace is None:
+        return message_view(SIGNALS_TITLE, NOT_INSTALLED)
+    return signal_channels_view(workspace, home.now(), note)
 
 
 async def _limits(dialog: Dialog, home: Home, note: str | None = None) -> View:
-    workspace = await _workspace(dialog, home)
-    return limits_view(workspace, home.retention_days, note) if workspace else message_view(LIMITS_TITLE, NOT_INSTALLED)
-
-
-async def _workspace(dialog: Dialog, home: Home) -> Workspace | None:
-    return await home.database.run(workspaces.find, dialog.workspace_id)
+    workspace = await home.workspace(dialog.workspace_id)
+    if workspace is None:
+        return message_view(LIMITS.title, NOT_INSTALLED)
+    return limits_view(workspace, home.retention_days, note)
 
 
 def _note(result: ChangeResult) -> str:

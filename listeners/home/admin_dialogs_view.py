@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from domain.day_counts import MOST_POSTS_COUNTED, RecipientCount
+from domain.day_counts import MOST_POSTS_COUNTED, RecipientCount, counted
 from domain.job_change.parts import Signal
-from domain.preferences import PATIENCE_MINUTES, POSTS_PER_MINUTE, RETENTION_DAYS, WorkspaceLimits
+from domain.preferences import PATIENCE, POSTS_PER_MINUTE, RETENTION, Preference, Value, duration
 from domain.workspace import Workspace
-from listeners.dialogs.blocks import Block, View, button, context, modal, plain, section
+from listeners.dialogs.blocks import Block, View, actions, button, context, modal, noted, plain, section
+from listeners.dialogs.form import Choice, Entered, Form
 from services.home.mute_options import SIGNALS
 
 TOP_RECIPIENTS_TITLE = "Top recipients"
@@ -18,23 +19,17 @@ CHANGE_SIGNAL_CHANNELS, SIGNALS_TITLE = "home_signal_channels", "Channels by sig
 PICK_CHANNEL, USE_DEFAULT_CHANNEL = "signal_channel_", "signal_default_"
 """The action_ids of the pickers and the buttons in that dialog; the signal follows."""
 
-CHANGE_LIMITS, LIMITS_TITLE = "home_pace", "Limits and data"
-POSTS, PATIENCE, RETENTION = "posts_per_minute", "salesforce_patience_minutes", "retention_days"
-AS_THE_OPERATOR = "operator"
+CHANGE_LIMITS = "home_pace"
+_LIMITS = [(row, Choice.of(row)) for row in (POSTS_PER_MINUTE, PATIENCE, RETENTION)]
+LIMITS = Form(CHANGE_LIMITS, "Limits and data", "Save", [field for _, field in _LIMITS])
 
 CHANNEL_HINT = "The app posts a short note in the channel you choose. Invite it to private channels first."
-
-_POSTS_HINT = "Slack allows several hundred a minute. A lower limit leaves room for other apps; messages above it wait."
-_PATIENCE_HINT = "If Salesforce does not respond in time, job changes are sent without its data, and messages say so."
-_RETENTION_HINT = "Counted from the day of delivery. After that, names, jobs and reasons are erased; counts are kept."
-
-_Choices = Mapping[int | str, str]
 
 
 def top_recipients_view(recipients: Sequence[RecipientCount]) -> View:
     """`recipients` are sorted by their number of messages, highest first."""
     lines = [
-        f"{place}. <@{recipient.user_id}>: {_count(recipient.messages, 'message')}"
+        f"{place}. <@{recipient.user_id}>: {counted(recipient.messages, 'message')}"
         for place, recipient in enumerate(recipients, 1)
     ]
     hint = f"Direct messages of the last 30 days, from the workspace's latest {MOST_POSTS_COUNTED:,} messages."
@@ -58,13 +53,9 @@ def signal_channels_view(workspace: Workspace, shown_at: int, note: str | None =
         "Job changes without a DRI go to the default channel, or to the channel chosen here for their signal. If the"
         " app cannot post there, they go to the default channel."
     )
-    blocks = [
-        *([section(note)] if note else []),
-        section(intro),
-        *[block for signal in Signal for block in _signal_blocks(signal, workspace, shown_at)],
-        context(CHANNEL_HINT),
-    ]
-    return modal(SIGNALS_TITLE, blocks) | {"private_metadata": _seen(workspace)}
+    blocks = [block for signal in Signal for block in _signal_blocks(signal, workspace, shown_at)]
+    seen = {"version": workspace.version}
+    return modal(SIGNALS_TITLE, [*noted(note), section(intro), *blocks, context(CHANNEL_HINT)], seen)
 
 
 def signal_of(action_id: str) -> Signal:
@@ -77,35 +68,32 @@ def limits_line(workspace: Workspace, retention_days: int) -> str:
     kept = min(workspace.retention_days or retention_days, retention_days)
     return (
         f"Up to {workspace.posts_per_minute:,} messages a minute."
-        f" Waits up to {_duration(workspace.salesforce_patience_minutes)} for Salesforce."
-        f" Keeps personal data for {_count(kept, 'day')}."
+        f" Waits up to {duration(workspace.salesforce_patience_minutes)} for Salesforce."
+        f" Keeps personal data for {counted(kept, 'day')}."
     )
 
 
 def limits_view(workspace: Workspace, retention_days: int, note: str | None = None) -> View:
     """`retention_days` is the operator's upper limit. Apart from it, only shorter times are offered."""
-    posts: _Choices = {count: f"{count:,}" for count in sorted({*POSTS_PER_MINUTE, workspace.posts_per_minute})}
-    patience: _Choices = {
-        minutes: _duration(minutes) for minutes in sorted({*PATIENCE_MINUTES, workspace.salesforce_patience_minutes})
-    }
-    retention: dict[int | str, str] = {AS_THE_OPERATOR: f"{_count(retention_days, 'day')} (set by the operator)"}
-    retention |= {days: _count(days, "day") for days in RETENTION_DAYS if days < retention_days}
-    kept = workspace.retention_days if workspace.retention_days in retention else AS_THE_OPERATOR
-    blocks = [
-        *([section(note)] if note else []),
-        _choice(POSTS, "Messages per minute", posts, workspace.posts_per_minute, _POSTS_HINT),
-        _choice(PATIENCE, "Wait for Salesforce", patience, workspace.salesforce_patience_minutes, _PATIENCE_HINT),
-        _choice(RETENTION, "Keep personal data for", retention, kept, _RETENTION_HINT),
-    ]
-    form = {"callback_id": CHANGE_LIMITS, "submit": plain("Save"), "close": plain("Cancel")}
-    return modal(LIMITS_TITLE, blocks) | form | {"private_metadata": _seen(workspace)}
+    blocks = noted(note)
+    for row, field in _LIMITS:
+        current = getattr(workspace, row.name)
+        choices = row.choices(current)
+        if row is RETENTION:
+            choices = {text: label for text, label in choices.items() if text.isdigit() and int(text) < retention_days}
+            choices = {row.text_of(None): f"{counted(retention_days, 'day')} (set by the operator)", **choices}
+        blocks.append(replace(field, choices=choices).block(_offered(row, current, choices)))
+    return LIMITS.view(blocks, {"version": workspace.version})
 
 
-def chosen_limits(values: Mapping[str, str]) -> WorkspaceLimits:
-    """From the values of the chosen options, by field. Raises ValueError."""
-    retention = values[RETENTION]
-    days = None if retention == AS_THE_OPERATOR else int(retention)
-    return WorkspaceLimits(int(values[POSTS]), int(values[PATIENCE]), days)
+def chosen_limits(entered: Entered) -> dict[str, Value]:
+    """The values that were chosen, by the names of the preferences. Raises InvalidFormError."""
+    return {row.name: row.parse(entered[field]) for row, field in _LIMITS}
+
+
+def _offered(row: Preference, current: Value, choices: Mapping[str, str]) -> str:
+    text = row.text_of(current)
+    return text if text in choices else row.text_of(row.default)
 
 
 def _signal_blocks(signal: Signal, workspace: Workspace, shown_at: int) -> Iterator[Block]:
@@ -120,29 +108,4 @@ def _signal_blocks(signal: Signal, workspace: Workspace, shown_at: int) -> Itera
     text = f"*{SIGNALS[signal]}*\n{f'<#{channel}>' if channel else 'Default channel'}"
     yield section(text, picker, f"{signal}-{shown_at}")
     if channel:
-        yield {"type": "actions", "elements": [button("Use the default channel", f"{USE_DEFAULT_CHANNEL}{signal}")]}
-
-
-def _choice(name: str, label: str, choices: _Choices, chosen: object, hint: str) -> Block:
-    options = {str(value): {"text": plain(text), "value": str(value)} for value, text in choices.items()}
-    select = {
-        "type": "static_select",
-        "action_id": name,
-        "options": list(options.values()),
-        "initial_option": options[str(chosen)],
-    }
-    return {"type": "input", "block_id": name, "label": plain(label), "element": select, "hint": plain(hint)}
-
-
-def _seen(workspace: Workspace) -> str:
-    return json.dumps({"version": workspace.version})
-
-
-def _duration(minutes: int) -> str:
-    if minutes % 1_440 == 0:
-        return _count(minutes // 1_440, "day")
-    return _count(minutes // 60, "hour") if minutes % 60 == 0 else _count(minutes, "minute")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+        yield from actions(button("Use the default channel", f"{USE_DEFAULT_CHANNEL}{signal}"))

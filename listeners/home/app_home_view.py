@@ -8,35 +8,31 @@ from __future__ import annotations
 
 import json
 
-from listeners.dialogs.blocks import Block, View, context, header, section
+from listeners.dialogs.blocks import Block, View, context, divider, header, noted, section
 from listeners.home.admin_home_view import overview_blocks, settings_blocks
 from listeners.home.health_view import EVERYTHING_WORKS, health_blocks
 from listeners.home.member_home_view import member_blocks
 from listeners.ownership.home_view import who_is_notified
 from services.home.home_state import HomeState
 
-_DIVIDER: Block = {"type": "divider"}
-
 
 def home_view(state: HomeState, notice: str | None = None) -> View:
     """The Home tab of one person. `notice` is the result of what they just did, in mrkdwn."""
-    member = [*member_blocks(state.member), _DIVIDER] if state.member else []
-    parts = _for_admins(state, member) if state.is_admin else _for_members(state, member)
-    blocks = [header("Job changes"), *([section(notice)] if notice else []), *parts]
+    member = [*member_blocks(state.member), divider()] if state.member else []
+    parts = _for_members(state, member)
+    if state.is_admin:
+        parts = [*health_blocks(state), divider(), *member, *overview_blocks(state), *settings_blocks(state)]
+    blocks = [header("Job changes"), *noted(notice), *parts]
     # A change says which version the person saw, so that nobody overwrites what they have not seen.
     seen = json.dumps({"version": state.workspace.version})
     return {"type": "home", "private_metadata": seen, "blocks": blocks}
-
-
-def _for_admins(state: HomeState, member: list[Block]) -> list[Block]:
-    return [*health_blocks(state), _DIVIDER, *member, *overview_blocks(state), *settings_blocks(state)]
 
 
 def _for_members(state: HomeState, member: list[Block]) -> list[Block]:
     """Without other people's figures, and without anything that only an admin can change."""
     return [
         section(_health_line(state)),
-        _DIVIDER,
+        divider(),
         *member,
         section(f"*Who is notified*\n{who_is_notified(state.ownership)} {_channel_sentence(state)}"),
         context("Workspace admins and owners change these settings here in Home."),

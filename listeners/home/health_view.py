@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from domain.day_counts import counted
 from domain.workspace import Workspace
 from listeners.dialogs.blocks import Block, button, plain, section
+from listeners.dialogs.preference_menus import fresh_block_id
 from listeners.intake.keys_view import HOW_TO_SEND
 from listeners.salesforce.settings_view import CONNECT, SOURCES, TRY_AGAIN
 from listeners.status.failed_view import SHOW_FAILED
@@ -44,16 +46,11 @@ def channel_picker(workspace: Workspace) -> Block:
     return picker | ({"initial_conversation": workspace.default_channel_id} if is_visible else {})
 
 
-def fresh_block_id(name: str, state: HomeState) -> str:
-    """A new block_id each time: with the old one, Slack keeps showing what was picked even if it was refused."""
-    return f"{name}-{state.shown_at}"
-
-
 def _channel_problems(state: HomeState) -> Iterator[Block]:
     workspace = state.workspace
     on_hold = ""
     if state.waiting:
-        on_hold = f" {_job_changes(state.waiting)} {'is' if state.waiting == 1 else 'are'} on hold until then."
+        on_hold = f" {counted(state.waiting, 'job change')} {'is' if state.waiting == 1 else 'are'} on hold until then."
     if workspace.default_channel_id is None:
         text = f":warning: *There is no default channel yet.* Choose one for job changes without a DRI.{on_hold}"
         yield section(text, channel_picker(workspace), fresh_block_id("no-channel", state))
@@ -86,12 +83,8 @@ def _other_problems(state: HomeState) -> Iterator[Block]:
     if state.overview is None:
         return
     if failed := state.overview.status.failed:
-        text = f":warning: *{_job_changes(failed)} could not be delivered.* See why, and try again."
+        text = f":warning: *{counted(failed, 'job change')} could not be delivered.* See why, and try again."
         yield section(text, button("Review", SHOW_FAILED))
     for vendor, since in state.overview.status.silent.items():
         text = f":hourglass: *{vendor} has not responded* since {slack_time(since)}. Affected job changes are retried."
         yield section(text)
-
-
-def _job_changes(count: int) -> str:
-    return f"{count:,} job change{'' if count == 1 else 's'}"

@@ -9,11 +9,12 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
-from domain.notification_hours import DAILY, DIRECT, MORNING, WEEKLY, NotificationHours, zone_of
-from domain.preferences import EVERYTHING
+from domain import preferences
+from domain.notification_hours import MORNING, NotificationHours, zone_of
+from domain.preferences import EVERYTHING, QUIET_WEEKENDS
 from listeners.dialogs.blocks import Block, View, actions, button, context, modal, section
 from listeners.dialogs.form import Choice, Day, Entered, Form, Several, TimeOfDay, User
-from listeners.home.member_home_view import WEEKDAYS, delivery_block
+from listeners.home.member_home_view import delivery_block
 from services.home.home_state import PAGE_SIZE, MemberHome, RecentDeliveries
 from services.home.mute_options import ALL, GROUPS, labels
 from services.messages.available_actions import ActionKind
@@ -26,20 +27,12 @@ LONGEST_VALUE = 150
 
 _QUIET = "quiet"
 
-DELIVERY = Choice(
-    "delivery",
-    "Notify me about",
-    {DIRECT: "Each job change, right away", DAILY: "Daily digest", WEEKLY: "Weekly digest"},
-    default=DIRECT,
-    radio=True,
-)
-DIGEST_AT = TimeOfDay("digest_at", "Time of the digest", placeholder="Choose a time")
-WEEKDAY = Choice(
-    "weekday", "Day of the weekly digest", {str(number): day for number, day in enumerate(WEEKDAYS)}, default="0"
-)
-QUIET_FROM = TimeOfDay("quiet_from", "Quiet hours from", placeholder="Choose a time", optional=True)
-QUIET_TO = TimeOfDay("quiet_to", "Quiet hours until", placeholder="Choose a time", optional=True)
-WEEKENDS = Several("weekends", "Weekends", {_QUIET: "No messages on Saturdays and Sundays"}, optional=True)
+DELIVERY = Choice.of(preferences.DELIVERY, radio=True)
+DIGEST_AT = TimeOfDay("digest_at", preferences.DIGEST_AT.label, placeholder="Choose a time")
+WEEKDAY = Choice.of(preferences.WEEKDAY)
+QUIET_FROM = TimeOfDay("quiet_from", preferences.QUIET_FROM.label, placeholder="Choose a time", optional=True)
+QUIET_TO = TimeOfDay("quiet_to", preferences.QUIET_TO.label, placeholder="Choose a time", optional=True)
+WEEKENDS = Several("weekends", QUIET_WEEKENDS.label, {_QUIET: QUIET_WEEKENDS.label_of(True)}, optional=True)
 HOURS_FORM = Form(
     "my_reading_saved",
     "Notifications",

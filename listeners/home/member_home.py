@@ -103,7 +103,8 @@ async def save_hours(dialog: Dialog, member_preferences: MemberPreferences) -> N
         hours = entered_hours(entered)
         if errors := hours_errors(hours):
             raise InvalidFormError(errors)
-        await member_preferences.save_hours(dialog.workspace_id, dialog.user_id, hours)
+        user = (await dialog.person()).user
+        await member_preferences.save_hours(dialog.workspace_id, dialog.user_id, hours, user.tz if user else None)
         return "Saved. Your notification settings apply from now on."
 
     if notice := await dialog.submit(HOURS_FORM, save):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from itertools import accumulate
 
+from domain.day_counts import counted
 from domain.delivery import Handling
 from domain.notification_hours import DAILY, WEEKLY, NotificationHours
 from domain.people import Absence
+from domain.preferences import WEEKDAYS, clock
 from domain.states import HandlingState
 from listeners.dialogs.blocks import LONGEST_SECTION, Block, button, context, header, section
-from listeners.dialogs.form import clock
 from services.home.home_state import MemberHome, RecentDelivery, SalesforceIdentity
 from services.home.mute_options import labels
 from services.messages.wording import Side, headline, sentence, slack_time
@@ -21,7 +22,6 @@ SHOW_RECENT, CHANGE_HOURS, CHANGE_MUTES = "my_lately", "my_reading", "my_mutes"
 SET_ABSENCE, END_ABSENCE, NOT_ME = "my_away", "my_back", "my_not_me"
 """The action_ids of the buttons. Their dialogs are in listeners/home/member_dialogs_view.py."""
 
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _DAY_MS = 24 * 60 * 60 * 1_000
 _SIDES: tuple[Side, ...] = ("past", "current", "both")
 
@@ -29,7 +29,9 @@ _SIDES: tuple[Side, ...] = ("past", "current", "both")
 def member_blocks(member: MemberHome) -> list[Block]:
     """At most 16 blocks."""
     hours = f"*Notifications*\n{hours_text(member.hours)}"
-    mutes = f"*Muted*\n{_mutes_text(member.muted, member.required)}"
+    mutes = f"*Muted*\n{', '.join(labels(member.muted)) or 'No muted job changes.'}"
+    if member.required:
+        mutes += f"\nRequired by your admins: {', '.join(labels(member.required))}."
     absence = f"*Out of office*\n{absence_text(member.absence, member.hours, member.shown_at)}"
     reportable = member.identities or member.not_me
     return [
@@ -87,7 +89,7 @@ def _held_back(member: MemberHome) -> Iterator[Block]:
     waiting = member.held_back
     if not waiting.count or waiting.since is None:
         return
-    count = "1 job change is" if waiting.count == 1 else f"{waiting.count:,} job changes are"
+    count = f"{counted(waiting.count, 'job change')} {'is' if waiting.count == 1 else 'are'}"
     if waiting.held_until is None:
         yield context(f"📨 {count} about to be sent to you.")
         return
@@ -132,11 +134,6 @@ def _handling_text(handling: Handling, user_id: str) -> str:
     if handling.state == HandlingState.REASSIGNED:
         return f"↪️ {actor} reassigned it to <@{handling.given_to}>"
     return f"↩️ {actor} returned it to the channel" if handling.state == HandlingState.RETURNED else "⚪ Open"
-
-
-def _mutes_text(muted: Collection[str], required: Collection[str]) -> str:
-    listed = ", ".join(labels(muted)) or "No muted job changes."
-    return f"{listed}\nRequired by your admins: {', '.join(labels(required))}." if required else listed
 
 
 def _identities_text(member: MemberHome) -> str:

@@ -8,7 +8,6 @@ from slack_bolt.async_app import AsyncApp
 
 from listeners.dialogs.blocks import View
 from listeners.dialogs.dialog import Dialog
-from listeners.dialogs.home_tab import HomeTab
 from listeners.intake.keys_view import HOW_TO_SEND, KEY_TITLES, MAKE_KEY, how_to_send_view, key_view
 from services.home.home import Home
 from services.intake.keys import IntakeKeys
@@ -19,7 +18,7 @@ def register(app: AsyncApp) -> None:
     app.action(HOW_TO_SEND)(show_how_to_send)
 
 
-async def make_key(dialog: Dialog, intake_keys: IntakeKeys, home: Home, home_tab: HomeTab) -> None:
+async def make_key(dialog: Dialog, intake_keys: IntakeKeys, home: Home) -> None:
     """Open the dialog before the key is created, so that no key is created unseen."""
     kind = dialog.action["action_id"].removeprefix(f"{MAKE_KEY}_")
 
@@ -28,7 +27,7 @@ async def make_key(dialog: Dialog, intake_keys: IntakeKeys, home: Home, home_tab
         return key_view(kind, key, home.intake_url(dialog.workspace_id))
 
     await dialog.open(KEY_TITLES[kind], make_view)
-    await home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id, view=dialog.view)
+    await dialog.publish_home()
 
 
 async def show_how_to_send(dialog: Dialog, home: Home) -> None:

@@ -7,15 +7,16 @@ from slack_bolt.async_app import AsyncApp
 from domain.job_change.validation import InvalidJobChangeError
 from listeners.dialogs.blocks import View
 from listeners.dialogs.dialog import Dialog
+from listeners.dialogs.form import Entered
 from listeners.intake.mappings_view import (
     DEFINITION,
     EDIT,
+    MAPPING,
     MAPPINGS,
     NEW,
     PREVIEW,
     REMOVE,
     ROW,
-    SAVE,
     SOURCE,
     TITLE,
     as_json,
@@ -34,7 +35,7 @@ def register(app: AsyncApp) -> None:
     app.action(EDIT)(edit)
     app.action(REMOVE)(remove)
     app.action(PREVIEW)(preview)
-    app.view(SAVE)(save)
+    app.view(MAPPING.callback_id)(save)
 
 
 async def show(dialog: Dialog, field_mappings: FieldMappings, home: Home) -> None:
@@ -52,7 +53,7 @@ async def edit(dialog: Dialog, field_mappings: FieldMappings) -> None:
         definition = (await field_mappings.all_of(dialog.workspace_id)).get(source)
         return mapping_view(source, as_json(definition) if definition else "")
 
-    await dialog.change(TITLE, make_view)
+    await dialog.update(TITLE, make_view)
 
 
 async def remove(dialog: Dialog, field_mappings: FieldMappings, home: Home) -> None:
@@ -62,12 +63,13 @@ async def remove(dialog: Dialog, field_mappings: FieldMappings, home: Home) -> N
         await field_mappings.remove(dialog.workspace_id, dialog.user_id, source)
         return await _mappings_view(dialog, field_mappings, home, f"Mapping of {escape(source, 100)} removed.")
 
-    await dialog.change(TITLE, make_view)
+    await dialog.update(TITLE, make_view)
 
 
 async def preview(dialog: Dialog) -> None:
     """Show the job change that the sample row becomes, or what is wrong with the mapping or the row."""
-    source, typed, row = _typed(dialog)
+    entered = MAPPING.read(dialog.view)
+    source, typed, row = entered[SOURCE], entered[DEFINITION], entered[ROW]
 
     async def make_view() -> View:
         try:
@@ -76,37 +78,29 @@ async def preview(dialog: Dialog) -> None:
             return mapping_view(source, typed, row, f":no_entry: Not valid: {escape(str(error), 800)}")
         return mapping_view(source, typed, row, f"*Preview*\n{one_line(job_change)}")
 
-    await dialog.change(TITLE, make_view)
+    await dialog.update(TITLE, make_view)
 
 
 async def save(dialog: Dialog, field_mappings: FieldMappings, home: Home) -> None:
     """Save the mapping. Errors are shown at their fields."""
-    source, typed, _ = _typed(dialog)
-    try:
-        name = checked_source(source)
-    except InvalidJobChangeError as error:
-        await dialog.show_errors({SOURCE: str(error)})
-        return
-    try:
-        definition = decoded(typed, "the field mapping")
-        RowMapping.parse(definition)
-    except InvalidJobChangeError as error:
-        await dialog.show_errors({DEFINITION: str(error)[:300]})
-        return
 
-    async def make_view() -> View:
+    async def work(entered: Entered) -> View:
+        try:
+            name = checked_source(entered[SOURCE])
+        except InvalidJobChangeError as error:
+            raise SOURCE.error(str(error)) from error
+        try:
+            definition = decoded(entered[DEFINITION], "the field mapping")
+            RowMapping.parse(definition)
+        except InvalidJobChangeError as error:
+            raise DEFINITION.error(str(error)) from error
         await field_mappings.save(dialog.workspace_id, dialog.user_id, name, definition)
         note = f":white_check_mark: Saved. New rows from {escape(name, 100)} use this mapping."
         return await _mappings_view(dialog, field_mappings, home, note)
 
-    await dialog.answer(TITLE, make_view)
+    await dialog.submit(MAPPING, work)
 
 
 async def _mappings_view(dialog: Dialog, field_mappings: FieldMappings, home: Home, note: str | None = None) -> View:
     mappings = await field_mappings.all_of(dialog.workspace_id)
     return mappings_view(mappings, home.intake_url(dialog.workspace_id), note)
-
-
-def _typed(dialog: Dialog) -> tuple[str, str, str]:
-    source, typed, row = ((dialog.value_of(name) or "").strip() for name in (SOURCE, DEFINITION, ROW))
-    return source, typed, row

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from domain.errors import PermanentError, TransientError
 from listeners.dialogs.blocks import View
 from listeners.dialogs.dialog import Dialog
-from listeners.dialogs.home_tab import HomeTab
 from listeners.ownership.rule_list_view import A_PAGE, ListContext, list_view
 from services.home.preferences import NOT_INSTALLED, channel_problem, shared_warnings
 from services.ownership.draft_editor import DraftEditor
@@ -32,7 +31,6 @@ class OwnershipDialogs:
 
     directory: Directory
     groups: UserGroups
-    home_tab: HomeTab
     rulebook: Rulebook
     draft_editor: DraftEditor
     simulation: Simulation
@@ -94,8 +92,4 @@ class OwnershipDialogs:
         """Update the list behind the dialog, or in it, at the page with the rule at `place`; and update Home."""
         root = dialog.view.get("root_view_id") or dialog.view["id"]
         await dialog.update_view(root, await self.list_view(dialog.workspace_id, place // A_PAGE, note))
-        await self.redraw_home(dialog)
-
-    async def redraw_home(self, dialog: Dialog) -> None:
-        """Update the version, the draft and the number of unmatched owners that Home shows."""
-        await self.home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id)
+        await dialog.publish_home()

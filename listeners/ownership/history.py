@@ -32,7 +32,7 @@ async def roll_back(dialog: Dialog, ownership: OwnershipDialogs) -> None:
         await ownership.redraw(dialog)
         return await _history_view(dialog.workspace_id, ownership, save_result_text(result))
 
-    await dialog.change(HISTORY_TITLE, make_view)
+    await dialog.update(HISTORY_TITLE, make_view)
 
 
 async def _history_view(workspace_id: str, ownership: OwnershipDialogs, note: str | None = None) -> View:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 
 from domain.audit import AuditEntry
 from domain.rule_versions import ACTION, PublishedRules
-from listeners.dialogs.blocks import Block, View, button, context, modal, plain, section, sections
+from listeners.dialogs.blocks import (
+    Block,
+    View,
+    button,
+    confirm,
+    context,
+    data_of,
+    divider,
+    modal,
+    noted,
+    section,
+    sections,
+)
 from listeners.dialogs.mentions import mention
 from services.messages.wording import slack_time
 from services.slack.mrkdwn import escape
@@ -22,20 +33,19 @@ _USER = re.compile(r"\b[UW][A-Z0-9]{8,20}\b")
 
 def history_view(versions: Sequence[PublishedRules], changes: Sequence[AuditEntry], note: str | None = None) -> View:
     """`versions` and `changes` are newest first."""
-    blocks = [*([section(note)] if note else []), section("*Versions*")]
+    blocks = [*noted(note), section("*Versions*")]
     for number, version in enumerate(versions[:VERSIONS]):
         blocks.append(_version(version, is_current=number == 0))
     if not versions:
         blocks.append(context("No version has been published yet."))
-    blocks += [{"type": "divider"}, section("*Changes*")]
+    blocks += [divider(), section("*Changes*")]
     blocks += sections([_line(change) for change in changes] or ["There are no changes yet."])
-    seen = json.dumps({"version": versions[0].version if versions else 0})
-    return modal(HISTORY_TITLE, blocks) | {"private_metadata": seen}
+    return modal(HISTORY_TITLE, blocks, {"version": versions[0].version if versions else 0})
 
 
 def seen_version(view: View) -> int:
     """The version that was published when the history was shown."""
-    return int(json.loads(view["private_metadata"])["version"])
+    return int(data_of(view)["version"])
 
 
 def _version(version: PublishedRules, *, is_current: bool) -> Block:
@@ -43,14 +53,10 @@ def _version(version: PublishedRules, *, is_current: bool) -> Block:
     text += f"{slack_time(version.published_at)} by {mention(version.published_by)}: {escape(version.note, 300)}"
     if is_current:
         return section(text)
-    confirm = {
-        "title": plain(f"Roll back to version {version.version}?"),
-        "text": plain("Its rules are published again as a new version. Any draft is discarded."),
-        "confirm": plain("Roll back"),
-        "deny": plain("Cancel"),
-    }
-    roll_back = button("Roll back", f"{ROLL_BACK}_{version.version}", str(version.version)) | {"confirm": confirm}
-    return section(text, roll_back)
+    effect = "Its rules are published again as a new version. Any draft is discarded."
+    question = confirm(f"Roll back to version {version.version}?", effect, "Roll back")
+    number = str(version.version)
+    return section(text, button("Roll back", f"{ROLL_BACK}_{number}", number, confirm=question))
 
 
 def _line(change: AuditEntry) -> str:

@@ -6,19 +6,17 @@ from slack_bolt.async_app import AsyncApp
 
 from listeners.dialogs.blocks import View, message_view
 from listeners.dialogs.dialog import Dialog
+from listeners.dialogs.form import Entered, InvalidFormError
 from listeners.dialogs.mentions import save_result_text
 from listeners.ownership.dialogs import OwnershipDialogs
 from listeners.ownership.rule_form.choices import A_GROUP, choices_of
-from listeners.ownership.rule_form.form import NAME, RuleForm
+from listeners.ownership.rule_form.fields import NAME, RULE, SLOT_ACTION, rule_form_of
+from listeners.ownership.rule_form.form import RuleForm
 from listeners.ownership.rule_form.rule_view import (
-    ADD_TITLE,
     ALL_PRESETS,
     BEGIN,
     EMPTY_RULE,
     PRESET,
-    RULE_TITLE,
-    SAVE,
-    SLOT,
     begin_view,
     needs_other_fields,
     origin_of,
@@ -37,9 +35,9 @@ NEW_RULE = Rule(name="New rule", tell=(Owner(of="account"), Owner(of="contact"))
 
 def register(app: AsyncApp) -> None:
     app.action(ADD)(add)
-    app.view(BEGIN)(begin)
-    app.action(SLOT)(fill_slot)
-    app.view(SAVE)(save)
+    app.view(BEGIN.callback_id)(begin)
+    app.action(SLOT_ACTION)(fill_slot)
+    app.view(RULE.callback_id)(save)
 
 
 async def add(dialog: Dialog, ownership: OwnershipDialogs) -> None:
@@ -49,38 +47,32 @@ async def add(dialog: Dialog, ownership: OwnershipDialogs) -> None:
         org, _ = await ownership.org(dialog.workspace_id)
         return begin_view(presets_for(org))
 
-    await dialog.open(ADD_TITLE, make_view)
+    await dialog.open(BEGIN.title, make_view)
 
 
 async def begin(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     """Open the form of the new rule, or add all presets at once."""
-    chosen = dialog.value_of(PRESET)
-    if chosen == ALL_PRESETS:
-        await dialog.run_submission(_add_all(dialog, ownership))
-        return
+    workspace_id = dialog.workspace_id
 
-    async def make_view() -> View:
-        book = await ownership.rulebook.read(dialog.workspace_id)
+    async def work(entered: Entered) -> View | SaveResult:
+        chosen = entered[PRESET]
+        if chosen == ALL_PRESETS:
+            rules = presets_for(await ownership.org_in_time(workspace_id))
+            result = await ownership.draft_editor.add(workspace_id, dialog.user_id, rules)
+            if not result.stored:
+                raise PRESET.error(result.text)
+            return result
+        book = await ownership.rulebook.read(workspace_id)
         rule = NEW_RULE
         if chosen != EMPTY_RULE:
-            org, _ = await ownership.org(dialog.workspace_id)
+            org, _ = await ownership.org(workspace_id)
             rule = presets_for(org)[int(chosen)]
         form = RuleForm.of(rule, place_for_new(book.shown))
-        return await _rule_view(dialog.workspace_id, ownership, form, book, is_new=True)
+        return await _rule_view(workspace_id, ownership, form, book, is_new=True)
 
-    await dialog.answer(ADD_TITLE, make_view)
-
-
-async def _add_all(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    if await dialog.refuse_unless_admin(ADD_TITLE):
-        return
-    rules = presets_for(await ownership.org_in_time(dialog.workspace_id))
-    result = await ownership.draft_editor.add(dialog.workspace_id, dialog.user_id, rules)
-    if not result.stored:
-        await dialog.show_errors({PRESET: result.text})
-        return
-    await dialog.close()
-    await ownership.redraw(dialog, save_result_text(result))
+    result = await dialog.submit(BEGIN, work)
+    if isinstance(result, SaveResult):
+        await ownership.redraw(dialog, save_result_text(result))
 
 
 async def edit_rule(dialog: Dialog, ownership: OwnershipDialogs, number: int) -> None:
@@ -91,60 +83,53 @@ async def edit_rule(dialog: Dialog, ownership: OwnershipDialogs, number: int) ->
         book = await ownership.rulebook.read(dialog.workspace_id)
         if book.seen != seen or number >= len(book.shown.rules):
             await ownership.redraw(dialog, place=number)
-            return message_view(RULE_TITLE, CHANGED_BY_OTHERS)
+            return message_view(RULE.title, CHANGED_BY_OTHERS)
         form = RuleForm.of(book.shown.rules[number], number)
         return await _rule_view(dialog.workspace_id, ownership, form, book, is_new=False)
 
-    await dialog.open(RULE_TITLE, make_view)
+    await dialog.open(RULE.title, make_view)
 
 
 async def fill_slot(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     """A source was chosen: some sources need another field."""
     await dialog.ack()
-    view = dialog.view
+    view, states = dialog.view, dialog.view["state"]["values"]
     opened = await _open_form(dialog.workspace_id, ownership, view)
     if opened is None:
         return  # saving reports it
     form, book = opened
-    typed = form.typed(dialog.value_of)
-    if not needs_other_fields(typed, view["state"]["values"]):
-        return
-    if await dialog.is_admin():
+    typed = form.typed(rule_form_of(states).read(view))
+    if needs_other_fields(typed, states) and await dialog.is_admin():
         shown = await _rule_view(dialog.workspace_id, ownership, typed, book, is_new=_is_new(view))
         await dialog.update_view(view["id"], shown)
 
 
 async def save(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     """Save the rule into the draft, or show the errors at their fields."""
-    await dialog.run_submission(_save(dialog, ownership))
+    workspace_id, view, states = dialog.workspace_id, dialog.view, dialog.view["state"]["values"]
 
+    async def work(entered: Entered) -> View | tuple[SaveResult, RuleForm, int]:
+        opened = await _open_form(workspace_id, ownership, view)
+        if opened is None:
+            raise NAME.error(RULE_CHANGED_BY_OTHERS)
+        form, book = opened
+        typed = form.typed(entered)
+        if needs_other_fields(typed, states):  # the fields that it needs were not shown in time
+            return await _rule_view(workspace_id, ownership, typed, book, is_new=_is_new(view))
+        parsed = typed.read(book.shown, await ownership.org_in_time(workspace_id))
+        problems = await ownership.problems(workspace_id, typed.destinations)
+        if isinstance(parsed, dict) or problems:
+            raise InvalidFormError(problems | (parsed if isinstance(parsed, dict) else {}))
+        result = await _store(dialog, ownership, *parsed)
+        if not result.stored:
+            raise NAME.error(result.text)
+        return result, typed, parsed[1]
 
-async def _save(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    if await dialog.refuse_unless_admin(RULE_TITLE):
-        return
-    workspace_id, view = dialog.workspace_id, dialog.view
-    opened = await _open_form(workspace_id, ownership, view)
-    if opened is None:
-        await dialog.show_errors({NAME: RULE_CHANGED_BY_OTHERS})
-        return
-    form, book = opened
-    typed = form.typed(dialog.value_of)
-    if needs_other_fields(typed, view["state"]["values"]):  # the fields that it needs were not shown in time
-        shown = await _rule_view(workspace_id, ownership, typed, book, is_new=_is_new(view))
-        await dialog.show(shown)
-        return
-    parsed = typed.read(book.shown, await ownership.org_in_time(workspace_id))
-    problems = await ownership.problems(workspace_id, typed.destinations)
-    if isinstance(parsed, dict) or problems:
-        await dialog.show_errors(problems | (parsed if isinstance(parsed, dict) else {}))
-        return
-    result = await _store(dialog, ownership, *parsed)
-    if not result.stored:
-        await dialog.show_errors({NAME: result.text})
-        return
-    await dialog.close()
-    warnings = await ownership.warnings(workspace_id, typed.destinations.values())
-    await ownership.redraw(dialog, "\n".join(filter(None, [save_result_text(result), warnings])), parsed[1])
+    saved = await dialog.submit(rule_form_of(states), work)
+    if isinstance(saved, tuple):
+        result, typed, place = saved
+        warnings = await ownership.warnings(workspace_id, typed.destinations.values())
+        await ownership.redraw(dialog, "\n".join(filter(None, [save_result_text(result), warnings])), place)
 
 
 async def _store(dialog: Dialog, ownership: OwnershipDialogs, rule: Rule, place: int) -> SaveResult:

@@ -34,7 +34,7 @@ async def show(dialog: Dialog, ownership: OwnershipDialogs) -> None:
 
 async def turn(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     """Show another page of the list."""
-    await dialog.change(TITLE, partial(ownership.list_view, dialog.workspace_id, int(dialog.action["value"])))
+    await dialog.update(TITLE, partial(ownership.list_view, dialog.workspace_id, int(dialog.action["value"])))
 
 
 async def choose(dialog: Dialog, ownership: OwnershipDialogs) -> None:
@@ -68,7 +68,7 @@ async def _show_result(
 
     async def make_view() -> View:
         result = await change()
-        await ownership.redraw_home(dialog)
+        await dialog.publish_home()
         return await ownership.list_view(dialog.workspace_id, page, save_result_text(result))
 
-    await dialog.change(TITLE, make_view)
+    await dialog.update(TITLE, make_view)

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from domain.day_counts import counted
 from domain.rule_versions import SeenVersion
-from listeners.dialogs.blocks import Block, View, button, context, modal, plain, section
+from listeners.dialogs.blocks import (
+    Block,
+    View,
+    actions,
+    button,
+    confirm,
+    context,
+    data_of,
+    divider,
+    modal,
+    noted,
+    overflow,
+    section,
+)
 from listeners.dialogs.mentions import fit_section, issue_text, labels_of, mention, shown_sentence
 from services.messages.wording import slack_time
 from services.ownership.rules.check import OrgSchema
@@ -45,14 +58,11 @@ class ShownList:
     seen: SeenVersion
     page: int
 
-    def to_metadata(self) -> str:
-        return json.dumps({"seen": asdict(self.seen), "page": self.page})
-
     @classmethod
     def of(cls, view: View) -> ShownList:
-        """Read the private_metadata that `to_metadata` wrote."""
-        metadata = json.loads(view["private_metadata"])
-        return cls(SeenVersion(**metadata["seen"]), metadata["page"])
+        """Read the data of `list_view`."""
+        shown = data_of(view)
+        return cls(SeenVersion(**shown["seen"]), shown["page"])
 
 
 @dataclass(frozen=True)
@@ -73,31 +83,30 @@ def list_view(book: CurrentRules, list_context: ListContext, page: int = 0, note
     issues = _by_rule(list_context.issues)
     start = page * A_PAGE
     blocks = [
-        *([section(note)] if note else []),
+        *noted(note),
         section(_status(book)),
-        {"type": "actions", "elements": _buttons(book)},
+        *actions(*_buttons(book)),
         *([context(f":warning: {escape(list_context.problem, 300)}")] if list_context.problem else []),
         *_issue_summary(list_context.issues),
-        {"type": "divider"},
+        divider(),
         *([] if rules else [section(_NO_RULES)]),
     ]
     for number, rule in enumerate(rules[start : start + A_PAGE], start):
         blocks.append(_rule(number, rule, labels, issues[number]))
     if last:
-        blocks.append(_pager(page, last, len(rules)))
+        blocks += _pager(page, last, len(rules))
     everything = f"*Everything else*\n{shown_sentence(CATCH_ALL, labels)}"
     blocks += [
         section(everything),
         context("On each side of a job change, the first rule that matches applies. Everything else is always last."),
     ]
-    return modal(TITLE, blocks) | {"private_metadata": ShownList(book.seen, page).to_metadata()}
+    return modal(TITLE, blocks, asdict(ShownList(book.seen, page)))
 
 
 def _status(book: CurrentRules) -> str:
     if book.problem:
         return f":warning: *This version of the app cannot read the rules:* {escape(book.problem, 300)}"
-    in_force = len(book.rules.in_force)
-    count = "1 rule" if in_force == 1 else f"{in_force} rules"
+    count = counted(len(book.rules.in_force), "rule")
     published = f"*Version {book.version} is published*, with {count}." if book.version else "There are no rules yet."
     if book.draft is None:
         return f":white_check_mark: {published}" if book.version else published
@@ -111,10 +120,10 @@ def _status(book: CurrentRules) -> str:
 
 
 def _buttons(book: CurrentRules) -> list[Block]:
+    question = confirm("Discard the draft?", "The published rules stay as they are.", "Discard")
     drafting = [
-        button("Publish", PUBLISH) | {"style": "primary"},
-        button("Discard draft", DISCARD)
-        | {"confirm": _confirm("Discard the draft?", "The published rules stay as they are.", "Discard")},
+        button("Publish", PUBLISH, style="primary"),
+        button("Discard draft", DISCARD, confirm=question),
     ]
     return [
         *([] if book.problem else [button("Add a rule", ADD)]),
@@ -124,10 +133,6 @@ def _buttons(book: CurrentRules) -> list[Block]:
         *([] if book.problem else [button("Pools and advanced", MORE)]),
         button("History", HISTORY),
     ]
-
-
-def _confirm(title: str, text: str, yes: str) -> Block:
-    return {"title": plain(title), "text": plain(text), "confirm": plain(yes), "deny": plain("Cancel")}
 
 
 def _rule(number: int, rule: Rule, labels: dict[str, str], issues: Sequence[RuleIssue]) -> Block:
@@ -142,16 +147,15 @@ def _rule(number: int, rule: Rule, labels: dict[str, str], issues: Sequence[Rule
         SWITCH: "Turn off" if rule.enabled else "Turn on",
         DELETE: "Delete",
     }
-    options = [{"text": plain(label), "value": f"{choice}:{number}"} for choice, label in choices.items()]
-    menu = {"type": "overflow", "action_id": RULE_MENU, "options": options}
+    menu = overflow(RULE_MENU, {f"{choice}:{number}": label for choice, label in choices.items()})
     return section(text, menu, f"rule-{number}")
 
 
-def _pager(page: int, last: int, rules: int) -> Block:
+def _pager(page: int, last: int, rules: int) -> list[Block]:
     shown = f"Rules {page * A_PAGE + 1} to {min((page + 1) * A_PAGE, rules)} of {rules}"
     turns = [("Previous", page - 1)] * (page > 0) + [("Next", page + 1)] * (page < last)
     buttons = [button(label, f"{TURN}_{label.lower()}", str(to)) for label, to in turns]
-    return {"type": "actions", "elements": [*buttons, button(shown, f"{TURN}_here", str(page))]}
+    return actions(*buttons, button(shown, f"{TURN}_here", str(page)))
 
 
 def _by_rule(issues: Sequence[RuleIssue]) -> dict[int, list[RuleIssue]]:

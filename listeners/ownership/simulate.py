@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from slack_bolt.async_app import AsyncApp
@@ -10,7 +10,8 @@ from slack_bolt.async_app import AsyncApp
 from domain.job_change.model import JobChange
 from domain.job_change.validation import InvalidJobChangeError
 from listeners.dialogs.blocks import Block, View, section
-from listeners.dialogs.dialog import Dialog, MakeView
+from listeners.dialogs.dialog import Dialog
+from listeners.dialogs.form import Entered
 from listeners.ownership.dialogs import OwnershipDialogs
 from listeners.ownership.rule_list_view import SIMULATE
 from listeners.ownership.simulate_view import (
@@ -18,8 +19,7 @@ from listeners.ownership.simulate_view import (
     COMPARE,
     EMAIL,
     JOB_CHANGE,
-    SIMULATE_TITLE,
-    TRY,
+    SIMULATION,
     SimulationForm,
     comparison_blocks,
     simulate_view,
@@ -34,7 +34,7 @@ GONE = "This job change is no longer among the latest ones."
 
 def register(app: AsyncApp) -> None:
     app.action(SIMULATE)(show)
-    app.view(TRY)(try_one)
+    app.view(SIMULATION.callback_id)(try_one)
     app.action(COMPARE)(compare)
 
 
@@ -42,56 +42,50 @@ async def show(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     async def make_view() -> View:
         return simulate_view((await _form(dialog.workspace_id, ownership))[0])
 
-    await dialog.open(SIMULATE_TITLE, make_view)
+    await dialog.open(SIMULATION.title, make_view)
 
 
 async def try_one(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    chosen, email, company = (dialog.value_of(name) for name in (JOB_CHANGE, EMAIL, COMPANY))
-    if not (chosen or email):
-        await dialog.show_errors({EMAIL: NOT_CHOSEN})
-        return
-    typed = sample_job_change(email, company) if email else None
-    if isinstance(typed, str):
-        await dialog.show_errors({EMAIL: typed})
-        return
+    async def work(entered: Entered) -> View:
+        chosen, email, company = entered[JOB_CHANGE], entered[EMAIL], entered[COMPANY]
+        if not (chosen or email):
+            raise EMAIL.error(NOT_CHOSEN)
+        form, rules = await _form(dialog.workspace_id, ownership, entered)
+        change = dict(form.latest).get(chosen)
+        if email:
+            sample = sample_job_change(email, company)
+            if isinstance(sample, str):
+                raise EMAIL.error(sample)
+            change = sample if company else _latest_of(form.latest, email) or sample
+        result: Sequence[Block] = [section(GONE)]
+        if change is not None:
+            (simulated,) = await ownership.simulation.simulate(dialog.workspace_id, [change], rules)
+            result = simulated_blocks(simulated)
+        return simulate_view(replace(form, result=tuple(result)))
 
-    async def result(form: SimulationForm, rules: RuleSet) -> Sequence[Block]:
-        change = dict(form.latest).get(chosen) if typed is None else typed
-        if typed and not company:
-            change = _latest_of(form.latest, email) or typed
-        if change is None:
-            return [section(GONE)]
-        (simulated,) = await ownership.simulation.simulate(dialog.workspace_id, [change], rules)
-        return simulated_blocks(simulated)
-
-    await dialog.answer(SIMULATE_TITLE, _view_maker(dialog, ownership, result))
+    await dialog.submit(SIMULATION, work)
 
 
 async def compare(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     """Compare the draft with the published rules on the last hundred job changes."""
 
-    async def result(_: SimulationForm, rules: RuleSet) -> Sequence[Block]:
-        return comparison_blocks(await ownership.simulation.compare(dialog.workspace_id, rules))
-
-    await dialog.change(SIMULATE_TITLE, _view_maker(dialog, ownership, result))
-
-
-def _view_maker(
-    dialog: Dialog, ownership: OwnershipDialogs, result: Callable[[SimulationForm, RuleSet], Awaitable[Sequence[Block]]]
-) -> MakeView:
     async def make_view() -> View:
-        form, rules = await _form(dialog.workspace_id, ownership)
-        chosen, email, company = (dialog.value_of(name) for name in (JOB_CHANGE, EMAIL, COMPANY))
-        form = replace(form, chosen=chosen, email=email, company=company)
-        return simulate_view(replace(form, result=tuple(await result(form, rules))))
+        form, rules = await _form(dialog.workspace_id, ownership, SIMULATION.read(dialog.view))
+        result = comparison_blocks(await ownership.simulation.compare(dialog.workspace_id, rules))
+        return simulate_view(replace(form, result=tuple(result)))
 
-    return make_view
+    await dialog.update(SIMULATION.title, make_view)
 
 
-async def _form(workspace_id: str, ownership: OwnershipDialogs) -> tuple[SimulationForm, RuleSet]:
+async def _form(
+    workspace_id: str, ownership: OwnershipDialogs, entered: Entered | None = None
+) -> tuple[SimulationForm, RuleSet]:
     book = await ownership.rulebook.read(workspace_id)
     latest = await ownership.simulation.latest(workspace_id, LATEST)
-    return SimulationForm(latest, book.draft is not None), book.shown
+    form = SimulationForm(latest, book.draft is not None)
+    if entered:
+        form = replace(form, chosen=entered[JOB_CHANGE], email=entered[EMAIL], company=entered[COMPANY])
+    return form, book.shown
 
 
 def _latest_of(latest: Sequence[tuple[str, JobChange]], email: str) -> JobChange | None:
@@ -100,7 +94,7 @@ def _latest_of(latest: Sequence[tuple[str, JobChange]], email: str) -> JobChange
     return next((change for _, change in latest if address in change.person.emails), None)
 
 
-def sample_job_change(email: str, company: str | None) -> JobChange | str:
+def sample_job_change(email: str, company: str) -> JobChange | str:
     """A job change of a person with this email address, or an error about the address."""
     local, _, domain = email.strip().lower().partition("@")
     to = (company or domain).strip()

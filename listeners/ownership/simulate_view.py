@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from domain.decision.sentences import for_reader
 from domain.delivery import NewDelivery
 from domain.job_change.model import JobChange
-from listeners.dialogs.blocks import Block, View, button, context, modal, plain, section
+from listeners.dialogs.blocks import Block, View, actions, button, context, divider, section
+from listeners.dialogs.form import Choice, Form, Text
 from listeners.dialogs.mentions import fit_section, mention
 from listeners.messages.actions_view import candidate_lines
 from services.messages.labels import ROLES
 from services.messages.wording import headline
 from services.ownership.simulation_report import Difference, SimulatedJobChange, SimulationReport
 from services.slack.mrkdwn import bold, escape
-from services.slack.mrkdwn import plain as plain_text
 
-SIMULATE_TITLE = "Simulate"
-TRY, COMPARE = "ownership_try", "ownership_replay"
-JOB_CHANGE, EMAIL, COMPANY = "job_change", "email", "company"
+COMPARE = "ownership_replay"
+
+JOB_CHANGE = Choice("job_change", "A recent job change", placeholder="Choose", optional=True)
+EMAIL = Text(
+    "email",
+    "Or a person's email address",
+    hint="The address that the source would send.",
+    longest=300,
+    optional=True,
+)
+COMPANY = Text(
+    "company",
+    "New company",
+    hint="A domain or name. If empty, it is taken from the email address.",
+    longest=300,
+    optional=True,
+)
+SIMULATION = Form("ownership_try", "Simulate", "Simulate", (JOB_CHANGE, EMAIL, COMPANY), close="Close")
 
 MOST_DIFFERENCES = 30
 MOST_NOTES = 5
@@ -40,31 +55,27 @@ class SimulationForm:
 
     latest: Sequence[tuple[str, JobChange]]
     is_draft: bool
-    chosen: str | None = None
-    email: str | None = None
-    company: str | None = None
+    chosen: str = ""
+    email: str = ""
+    company: str = ""
     result: Sequence[Block] = field(default=())
 
 
 def simulate_view(form: SimulationForm) -> View:
     """The inputs, below the result of the last simulation."""
     rules = "the draft" if form.is_draft else "the published rules"
-    blocks = [
-        *([*form.result, {"type": "divider"}] if form.result else []),
-        section(f"See who would be notified under *{rules}*, and why. Nothing is sent or stored."),
-        *([_latest(form)] if form.latest else []),
-        _typed(EMAIL, "Or a person's email address", form.email, "The address that the source would send."),
-        _typed(
-            COMPANY,
-            "New company",
-            form.company,
-            "A domain or name. If empty, it is taken from the email address.",
-        ),
-    ]
-    if form.is_draft and form.latest:
-        compare = button("Compare the last 100 job changes", COMPARE)
-        blocks.append({"type": "actions", "elements": [compare]})
-    return modal(SIMULATE_TITLE, blocks) | {"callback_id": TRY, "submit": plain("Simulate")}
+    latest = replace(JOB_CHANGE, choices={key: option_label(change) for key, change in form.latest})
+    compare = button("Compare the last 100 job changes", COMPARE)
+    return SIMULATION.view(
+        [
+            *([*form.result, divider()] if form.result else []),
+            section(f"See who would be notified under *{rules}*, and why. Nothing is sent or stored."),
+            *([latest.block(form.chosen)] if form.latest else []),
+            EMAIL.block(form.email),
+            COMPANY.block(form.company),
+            *(actions(compare) if form.is_draft and form.latest else []),
+        ]
+    )
 
 
 def simulated_blocks(simulated: SimulatedJobChange) -> list[Block]:
@@ -108,30 +119,7 @@ def option_label(change: JobChange) -> str:
     """A job change as an option of a select menu."""
     left, joined = change.previous.company, change.current.company
     path = " → ".join(company.label for company in (left, joined) if company)
-    return plain_text(f"{change.person.name}: {path or change.change_type}", 73)
-
-
-def _latest(form: SimulationForm) -> Block:
-    options = {key: {"text": plain(option_label(change)), "value": key} for key, change in form.latest}
-    element: Block = {
-        "type": "static_select",
-        "action_id": JOB_CHANGE,
-        "options": list(options.values()),
-        "placeholder": plain("Choose"),
-    }
-    if form.chosen in options:
-        element["initial_option"] = options[form.chosen]
-    return _input(JOB_CHANGE, "A recent job change", element)
-
-
-def _typed(name: str, label: str, text: str | None, hint: str) -> Block:
-    element = {"type": "plain_text_input", "action_id": name, "max_length": 300}
-    block = _input(name, label, element | ({"initial_value": text} if text else {}))
-    return block | {"hint": plain(hint)}
-
-
-def _input(name: str, label: str, element: Block) -> Block:
-    return {"type": "input", "block_id": name, "label": plain(label), "element": element, "optional": True}
+    return f"{change.person.name}: {path or change.change_type}"
 
 
 def _recipients(simulated: SimulatedJobChange) -> list[str]:

@@ -8,8 +8,10 @@ from functools import partial
 
 from slack_bolt.async_app import AsyncApp
 
+from domain.day_counts import counted
 from listeners.dialogs.blocks import View
 from listeners.dialogs.dialog import Dialog
+from listeners.dialogs.form import Entered, InvalidFormError
 from listeners.ownership.dialogs import OwnershipDialogs
 from listeners.ownership.rule_list_view import PEOPLE
 from listeners.ownership.unmatched_owners_view import (
@@ -22,10 +24,8 @@ from listeners.ownership.unmatched_owners_view import (
     SEND,
     SLACK_ID_FIELD,
     UNLINK,
-    UNMATCHED_TITLE,
     UnmatchedOwnersPage,
     block_of,
-    read_aliases,
     shown_after,
     unmatched_owners_view,
 )
@@ -40,17 +40,17 @@ def register(app: AsyncApp) -> None:
     app.action(UNLINK)(unlink)
     app.action(SEND)(send_missed)
     app.action(DISMISS)(dismiss)
-    app.view(MATCHING)(match)
+    app.view(MATCHING.callback_id)(match)
 
 
 async def show(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    await dialog.open(UNMATCHED_TITLE, partial(_page, dialog.workspace_id, ownership))
+    await dialog.open(MATCHING.title, partial(_page, dialog.workspace_id, ownership))
 
 
 async def turn(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     action = dialog.action
     after = "" if action["action_id"].endswith("_start") else action["value"]
-    await dialog.change(UNMATCHED_TITLE, partial(_page, dialog.workspace_id, ownership, after))
+    await dialog.update(MATCHING.title, partial(_page, dialog.workspace_id, ownership, after))
 
 
 async def link(dialog: Dialog, ownership: OwnershipDialogs) -> None:
@@ -81,7 +81,11 @@ async def send_missed(dialog: Dialog, ownership: OwnershipDialogs) -> None:
 
     async def do_send() -> str:
         count = await ownership.unmatched.send_missed(dialog.workspace_id, dialog.user_id, dialog.action["value"])
-        return f":white_check_mark: Sending them {_count(count)}." if count else "There is nothing left to send."
+        return (
+            f":white_check_mark: Sending them {counted(count, 'job change')}."
+            if count
+            else "There is nothing left to send."
+        )
 
     await _show_result(dialog, ownership, do_send)
 
@@ -96,25 +100,17 @@ async def dismiss(dialog: Dialog, ownership: OwnershipDialogs) -> None:
 
 async def match(dialog: Dialog, ownership: OwnershipDialogs) -> None:
     """Save how all owners are matched: another email field, and alias domains."""
-    await dialog.run_submission(_match(dialog, ownership))
 
+    async def work(entered: Entered) -> View:
+        email_field, slack_id_field = entered[EMAIL_FIELD] or None, entered[SLACK_ID_FIELD] or None
+        change = dialog.workspace_id, dialog.user_id, email_field, entered[ALIASES], slack_id_field
+        result = await ownership.unmatched.match_by(*change)
+        if not result.stored:
+            raise InvalidFormError({result.field or EMAIL_FIELD.name: result.text})
+        note = f":white_check_mark: {result.text} New job changes are matched this way."
+        return await _page(dialog.workspace_id, ownership, shown_after(dialog.view), note)
 
-async def _match(dialog: Dialog, ownership: OwnershipDialogs) -> None:
-    if await dialog.refuse_unless_admin(UNMATCHED_TITLE):
-        return
-    aliases = read_aliases(dialog.value_of(ALIASES) or "")
-    if isinstance(aliases, str):
-        await dialog.show_errors({ALIASES: aliases})
-        return
-    email_field = (dialog.value_of(EMAIL_FIELD) or "").strip() or None
-    slack_id_field = (dialog.value_of(SLACK_ID_FIELD) or "").strip() or None
-    change = dialog.workspace_id, dialog.user_id, email_field, aliases, slack_id_field
-    result = await ownership.unmatched.match_by(*change)
-    if not result.stored:
-        await dialog.show_errors({result.field or EMAIL_FIELD: result.text})
-        return
-    note = f":white_check_mark: {result.text} New job changes are matched this way."
-    await dialog.show(await _page(dialog.workspace_id, ownership, shown_after(dialog.view), note))
+    await dialog.submit(MATCHING, work)
 
 
 async def _show_result(dialog: Dialog, ownership: OwnershipDialogs, change: Callable[[], Awaitable[str]]) -> None:
@@ -122,10 +118,10 @@ async def _show_result(dialog: Dialog, ownership: OwnershipDialogs, change: Call
 
     async def make_view() -> View:
         note = await change()
-        await ownership.redraw_home(dialog)
+        await dialog.publish_home()
         return await _page(dialog.workspace_id, ownership, shown_after(dialog.view), note)
 
-    await dialog.change(UNMATCHED_TITLE, make_view)
+    await dialog.update(MATCHING.title, make_view)
 
 
 async def _page(workspace_id: str, ownership: OwnershipDialogs, after: str = "", note: str | None = None) -> View:
@@ -133,7 +129,3 @@ async def _page(workspace_id: str, ownership: OwnershipDialogs, after: str = "",
     owners, matching = await unmatched.page(workspace_id, after), await unmatched.matching(workspace_id)
     links = await ownership.unmatched.links(workspace_id)
     return unmatched_owners_view(UnmatchedOwnersPage(owners, links, matching, after, note))
-
-
-def _count(job_changes: int) -> str:
-    return "1 job change" if job_changes == 1 else f"{job_changes:,} job changes"

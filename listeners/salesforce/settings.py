@@ -9,31 +9,28 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from domain.errors import PermanentError, TransientError
 from listeners.dialogs.blocks import ADMINS_ONLY, View
 from listeners.dialogs.dialog import Dialog
-from listeners.dialogs.home_tab import HomeTab, seen_version
+from listeners.dialogs.form import Entered
 from listeners.salesforce.connect import ConnectRoutes
 from listeners.salesforce.settings_view import (
     CLIENT_ID,
     CLIENT_SECRET,
     CONNECT,
+    CONNECT_FORM,
     CONNECT_LINK,
-    DAILY,
     DISCONNECT,
-    SET_APP,
     TITLE,
     TRY_AGAIN,
     connect_view,
 )
-from services.home.preferences import Preferences
 from services.salesforce.connect import NotAnAdminError
 
 
 def register(app: AsyncApp) -> None:
     app.action(CONNECT)(open_dialog)
     app.action(CONNECT_LINK)(ack_link)
-    app.view(SET_APP)(set_app)
+    app.view(CONNECT_FORM.callback_id)(set_app)
     app.action(DISCONNECT)(disconnect)
     app.action(TRY_AGAIN)(try_again)
-    app.action(DAILY)(choose_daily_limit)
 
 
 async def open_dialog(dialog: Dialog, connect_routes: ConnectRoutes) -> None:
@@ -46,33 +43,31 @@ async def ack_link(ack: AsyncAck) -> None:
 
 
 async def set_app(dialog: Dialog, connect_routes: ConnectRoutes) -> None:
-    client_id, secret = ((dialog.value_of(name) or "").strip() for name in (CLIENT_ID, CLIENT_SECRET))
-    if bool(client_id) != bool(secret):
-        missing = CLIENT_SECRET if client_id else CLIENT_ID
-        await dialog.show_errors({missing: "Enter both the consumer key and the consumer secret."})
-        return
-
-    async def make_view() -> View:
+    async def work(entered: Entered) -> View:
+        client_id, secret = entered[CLIENT_ID], entered[CLIENT_SECRET]
+        if bool(client_id) != bool(secret):
+            missing = CLIENT_SECRET if client_id else CLIENT_ID
+            raise missing.error("Enter both the consumer key and the consumer secret.")
         note = "Nothing changed, because both fields were empty."
         if client_id:
             await connect_routes.connect.set_app(dialog.workspace_id, dialog.user_id, client_id, secret)
             note = ":white_check_mark: Saved. Continue in the browser to connect with this app."
         return await _connect_view(connect_routes, dialog.workspace_id, dialog.user_id, note)
 
-    await dialog.answer(TITLE, make_view)
+    await dialog.submit(CONNECT_FORM, work)
 
 
-async def disconnect(dialog: Dialog, connect_routes: ConnectRoutes, home_tab: HomeTab) -> None:
+async def disconnect(dialog: Dialog, connect_routes: ConnectRoutes) -> None:
     await dialog.ack()
     try:
         was_connected = await connect_routes.connect.disconnect(dialog.workspace_id, dialog.user_id)
         notice = "Salesforce disconnected. Your rules were kept." if was_connected else "Salesforce was not connected."
     except NotAnAdminError:
         notice = ADMINS_ONLY
-    await home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id, notice, dialog.view)
+    await dialog.publish_home(notice)
 
 
-async def try_again(dialog: Dialog, connect_routes: ConnectRoutes, home_tab: HomeTab) -> None:
+async def try_again(dialog: Dialog, connect_routes: ConnectRoutes) -> None:
     """Home itself shows why it failed, so the notice does not repeat it."""
     await dialog.ack()
     try:
@@ -84,17 +79,7 @@ async def try_again(dialog: Dialog, connect_routes: ConnectRoutes, home_tab: Hom
         notice = "Salesforce still refuses the connection."
     except TransientError:
         notice = "Salesforce did not respond. Try again in a moment."
-    await home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id, notice, dialog.view)
-
-
-async def choose_daily_limit(dialog: Dialog, preferences: Preferences, home_tab: HomeTab) -> None:
-    await dialog.ack()
-    notice = ADMINS_ONLY
-    if await dialog.is_admin():
-        calls, seen = int(dialog.action["selected_option"]["value"]), seen_version(dialog.view)
-        answer = await preferences.set_salesforce_daily_calls(dialog.workspace_id, dialog.user_id, calls, seen)
-        notice = answer.text
-    await home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id, notice, dialog.view)
+    await dialog.publish_home(notice)
 
 
 async def _connect_view(routes: ConnectRoutes, workspace_id: str, user_id: str, note: str | None = None) -> View:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from domain.preferences import DAILY_CALLS
 from domain.salesforce import SalesforceApp
-from listeners.dialogs.blocks import Block, View, button, context, menu, modal, plain, section
+from listeners.dialogs.blocks import Block, View, actions, button, confirm, context, divider, noted, section
+from listeners.dialogs.form import Form, Text
+from listeners.dialogs.preference_menus import preference_menu
 from listeners.intake.mappings_view import MAPPINGS
 from listeners.intake.mappings_view import TITLE as MAPPINGS_TITLE
 from services.home.home_state import HomeState
@@ -19,14 +21,15 @@ CONNECT = "salesforce_connect"
 CONNECT_LINK = "salesforce_connect_link"
 DISCONNECT = "salesforce_disconnect"
 TRY_AGAIN = "salesforce_try_again"
-SET_APP = "salesforce_app"
-DAILY = "salesforce_daily_calls"
 SOURCES = "salesforce_sources"
 PERSON_KEYS = "salesforce_person_keys"
 
 TITLE = "Connect Salesforce"
 SOURCES_TITLE = "Import from Salesforce"
-CLIENT_ID, CLIENT_SECRET = "client_id", "client_secret"
+
+CLIENT_ID = Text("client_id", "Consumer key", longest=500, optional=True)
+CLIENT_SECRET = Text("client_secret", "Consumer secret", longest=500, optional=True)
+CONNECT_FORM = Form("salesforce_app", TITLE, "Save app", (CLIENT_ID, CLIENT_SECRET), close="Close")
 
 _MARKS = {Health.GOOD: "", Health.FAIR: ":information_source: ", Health.BAD: ":warning: "}
 
@@ -37,8 +40,8 @@ def salesforce_blocks(state: HomeState) -> list[Block]:
     text = "\n".join(["*Salesforce*", *health_texts(status)])
     if not state.is_admin:
         return [section(text)]
-    blocks = [section(text), {"type": "actions", "elements": _buttons(state)}]
-    return [*blocks, _daily_limit(state)] if state.salesforce else blocks
+    blocks = [section(text), *actions(*_buttons(state))]
+    return [*blocks, preference_menu(DAILY_CALLS, state)] if state.salesforce else blocks
 
 
 def health_texts(status: Sequence[HealthLine]) -> list[str]:
@@ -53,17 +56,10 @@ def health_text(line: HealthLine) -> str:
     return f"{_MARKS[line.health]}{escape(line.text, 500)}{at}."
 
 
-def _daily_limit(state: HomeState) -> Block:
-    limit = state.workspace.salesforce_daily_calls
-    choices = {str(calls): f"{calls:,} a day" for calls in sorted({*DAILY_CALLS, limit})}
-    # A new block_id each time: with the old one Slack would keep showing a choice that was refused.
-    return section("*Daily API limit*", menu(DAILY, choices, str(limit)), f"daily-limit-{state.shown_at}")
-
-
 def _buttons(state: HomeState) -> list[Block]:
     connection = state.salesforce
     if connection is None:
-        return [button("Connect Salesforce", CONNECT) | {"style": "primary"}, button(MAPPINGS_TITLE, MAPPINGS)]
+        return [button("Connect Salesforce", CONNECT, style="primary"), button(MAPPINGS_TITLE, MAPPINGS)]
     other = "Connect another org" if connection.has_worked else "Connect Salesforce"
     buttons = [
         button("Connect again" if connection.connected_by else other, CONNECT),
@@ -72,17 +68,10 @@ def _buttons(state: HomeState) -> list[Block]:
         button("Find people by…", PERSON_KEYS),
     ]
     if not connection.uses_operator_app:
-        buttons.append(button("Disconnect", DISCONNECT) | {"confirm": _confirm_disconnect()})
+        text = "Its tokens are revoked. Rules are kept, but owners are not looked up until you connect again."
+        question = confirm("Disconnect Salesforce?", text, "Disconnect")
+        buttons.append(button("Disconnect", DISCONNECT, confirm=question))
     return buttons
-
-
-def _confirm_disconnect() -> Block:
-    return {
-        "title": plain("Disconnect Salesforce?"),
-        "text": plain("Its tokens are revoked. Rules are kept, but owners are not looked up until you connect again."),
-        "confirm": plain("Disconnect"),
-        "deny": plain("Cancel"),
-    }
 
 
 def connect_view(link: str | None, app: SalesforceApp | None, redirect_uri: str, note: str | None = None) -> View:
@@ -91,35 +80,26 @@ def connect_view(link: str | None, app: SalesforceApp | None, redirect_uri: str,
 
     `link` is None if there is no app to connect through yet. `app` is None if the operator's is used or there is none.
     """
-    blocks = [section(note)] if note else []
+    in_use = "No app has been entered yet."
+    intro = [section("Create an External Client App in Salesforce Setup, then enter its key and secret here.")]
     if link is not None:
-        link_button = button("Continue in browser", CONNECT_LINK) | {"url": link, "style": "primary"}
-        blocks.append(
-            section(
-                "This link is for you only and works for 15 minutes. Log in as the integration user that the app should"
-                " use, not with your own account."
-            )
+        in_use = "The app of the server's operator is used unless you enter your own."
+        text = (
+            "This link is for you only and works for 15 minutes. Log in as the integration user that the app should"
+            " use, not with your own account."
         )
-        blocks.append({"type": "actions", "elements": [link_button]})
-    else:
-        blocks.append(section("Create an External Client App in Salesforce Setup, then enter its key and secret here."))
-    in_use = f"This workspace uses its own app, `{escape(app.client_id[:12], 20)}…`." if app else _app_in_use(link)
-    blocks += [
-        {"type": "divider"},
-        section(f"*External Client App*\n{in_use} Callback URL: `{redirect_uri}`. OAuth scopes: {SCOPE_NAMES}."),
-        _input(CLIENT_ID, "Consumer key"),
-        _input(CLIENT_SECRET, "Consumer secret"),
-        context("Both are stored encrypted. Leave both empty to change nothing."),
-    ]
-    return modal(TITLE, blocks) | {"callback_id": SET_APP, "submit": plain("Save app")}
-
-
-def _app_in_use(link: str | None) -> str:
-    if link is None:
-        return "No app has been entered yet."
-    return "The app of the server's operator is used unless you enter your own."
-
-
-def _input(name: str, label: str) -> Block:
-    element = {"type": "plain_text_input", "action_id": name, "max_length": 500}
-    return {"type": "input", "block_id": name, "optional": True, "label": plain(label), "element": element}
+        continue_button = button("Continue in browser", CONNECT_LINK, style="primary") | {"url": link}
+        intro = [section(text), *actions(continue_button)]
+    if app is not None:
+        in_use = f"This workspace uses its own app, `{escape(app.client_id[:12], 20)}…`."
+    return CONNECT_FORM.view(
+        [
+            *noted(note),
+            *intro,
+            divider(),
+            section(f"*External Client App*\n{in_use} Callback URL: `{redirect_uri}`. OAuth scopes: {SCOPE_NAMES}."),
+            CLIENT_ID.block(),
+            CLIENT_SECRET.block(),
+            context("Both are stored encrypted. Leave both empty to change nothing."),
+        ]
+    )

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from slack_bolt.async_app import AsyncApp
 
 from domain.errors import PermanentError, TransientError
 from domain.job_change.validation import InvalidJobChangeError
 from domain.salesforce import ACTIVE, PAUSED
-from listeners.dialogs.blocks import View, message_view
+from listeners.dialogs.blocks import View, data_of, message_view
 from listeners.dialogs.dialog import Dialog
-from listeners.intake.mappings_view import as_json
+from listeners.dialogs.form import Entered
+from listeners.intake.mappings_view import DEFINITION, as_json
 from listeners.salesforce.settings_view import SOURCES, SOURCES_TITLE
 from listeners.salesforce.sources_view import (
     BEGIN,
     CHOOSE,
-    DEFINITION,
     PAUSE,
     PREVIEW,
     REMOVE,
     RESUME,
-    START,
+    SOURCE,
     source_view,
     sources_view,
 )
@@ -40,7 +39,7 @@ def register(app: AsyncApp) -> None:
     app.action(SOURCES)(show)
     app.action(CHOOSE)(choose)
     app.action(PREVIEW)(preview)
-    app.view(START)(start)
+    app.view(SOURCE.callback_id)(start)
     for action_id in _STATES:
         app.action(action_id)(change)
 
@@ -59,30 +58,31 @@ async def choose(dialog: Dialog, salesforce_sources: SalesforceSources) -> None:
             return message_view(SOURCES_TITLE, "This object no longer exists, or the connected user cannot read it.")
         return await _previewed(salesforce_sources, dialog.workspace_id, proposal, as_json(proposal.definition), "now")
 
-    await dialog.change(SOURCES_TITLE, make_view)
+    await dialog.update(SOURCES_TITLE, make_view)
 
 
 async def preview(dialog: Dialog, salesforce_sources: SalesforceSources) -> None:
     """Show the preview for the mapping as typed, or what is wrong with it."""
-    await dialog.change(SOURCES_TITLE, partial(_previewed, salesforce_sources, dialog.workspace_id, *_typed(dialog)))
+    entered, proposal = SOURCE.read(dialog.view), _proposal(dialog)
+    make_view = partial(
+        _previewed, salesforce_sources, dialog.workspace_id, proposal, entered[DEFINITION], entered[BEGIN]
+    )
+    await dialog.update(SOURCES_TITLE, make_view)
 
 
 async def start(dialog: Dialog, salesforce_sources: SalesforceSources) -> None:
-    proposal, typed, begin = _typed(dialog)
-    try:
-        definition = _decoded(typed)
-        SourceQuery.parse(proposal.sobject, definition)
-    except InvalidJobChangeError as error:
-        await dialog.show_errors({DEFINITION: str(error)[:300]})
-        return
-
-    async def make_view() -> View:
-        chosen = Proposal(proposal.name, proposal.sobject, proposal.label, definition)
-        await salesforce_sources.start(dialog.workspace_id, dialog.user_id, chosen, _days(begin))
-        note = f":white_check_mark: Import started. {escape(chosen.label, 80)} is checked every minute."
+    async def work(entered: Entered) -> View:
+        proposal = _proposal(dialog)
+        try:
+            proposal = replace(proposal, definition=decoded(entered[DEFINITION], "the field mapping"))
+            SourceQuery.parse(proposal.sobject, proposal.definition)
+        except InvalidJobChangeError as error:
+            raise DEFINITION.error(str(error)) from error
+        await salesforce_sources.start(dialog.workspace_id, dialog.user_id, proposal, _days(entered[BEGIN]))
+        note = f":white_check_mark: Import started. {escape(proposal.label, 80)} is checked every minute."
         return await _sources_view(salesforce_sources, dialog.workspace_id, note)
 
-    await dialog.answer(SOURCES_TITLE, make_view)
+    await dialog.submit(SOURCE, work)
 
 
 async def change(dialog: Dialog, salesforce_sources: SalesforceSources) -> None:
@@ -93,7 +93,7 @@ async def change(dialog: Dialog, salesforce_sources: SalesforceSources) -> None:
         await salesforce_sources.set_state(dialog.workspace_id, dialog.user_id, name, state)
         return await _sources_view(salesforce_sources, dialog.workspace_id)
 
-    await dialog.change(SOURCES_TITLE, make_view)
+    await dialog.update(SOURCES_TITLE, make_view)
 
 
 async def _sources_view(service: SalesforceSources, workspace_id: str, note: str | None = None) -> View:
@@ -102,17 +102,12 @@ async def _sources_view(service: SalesforceSources, workspace_id: str, note: str
 
 async def _previewed(service: SalesforceSources, workspace_id: str, proposal: Proposal, typed: str, begin: str) -> View:
     try:
-        previewed = await service.preview(workspace_id, proposal.sobject, _decoded(typed), _days(begin))
+        previewed = await service.preview(
+            workspace_id, proposal.sobject, decoded(typed, "the field mapping"), _days(begin)
+        )
     except (InvalidJobChangeError, PermanentError, TransientError) as error:
         return source_view(proposal, typed, begin, note=f":no_entry: {escape(str(error), 500)}")
     return source_view(proposal, typed, begin, previewed)
-
-
-def _typed(dialog: Dialog) -> tuple[Proposal, str, str]:
-    """Return the object of the dialog, the JSON typed into it, and when to start."""
-    metadata = json.loads(dialog.view["private_metadata"])
-    proposal = Proposal(metadata["name"], metadata["sobject"], metadata["label"], {})
-    return proposal, dialog.value_of(DEFINITION) or "", dialog.value_of(BEGIN)
 
 
 def _days(begin: str) -> int | None:
@@ -120,6 +115,7 @@ def _days(begin: str) -> int | None:
     return int(begin) if begin.isdigit() else None
 
 
-def _decoded(typed: str) -> Any:
-    """Raises InvalidJobChangeError."""
-    return decoded(typed, "the field mapping")
+def _proposal(dialog: Dialog) -> Proposal:
+    """The object of the dialog, without a definition."""
+    data = data_of(dialog.view)
+    return Proposal(data["name"], data["sobject"], data["label"], {})

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
+from domain.day_counts import counted
 from domain.salesforce import PAUSED, Preview, Source
-from listeners.dialogs.blocks import Block, View, button, context, modal, plain, section
-from listeners.intake.mappings_view import LONGEST_DEFINITION
+from listeners.dialogs.blocks import (
+    Block,
+    View,
+    actions,
+    button,
+    context,
+    divider,
+    modal,
+    noted,
+    section,
+)
+from listeners.dialogs.form import Choice, Form
+from listeners.intake.mappings_view import DEFINITION
 from listeners.salesforce.settings_view import SOURCES_TITLE, health_text
 from services.intake.salesforce.presets import Proposal
 from services.messages.wording import one_line
@@ -17,16 +28,13 @@ from services.slack.mrkdwn import plain as plain_text
 
 CHOOSE = "source_choose"
 PREVIEW = "source_preview"
-START = "source_start"
 PAUSE, RESUME, REMOVE = "source_pause", "source_go_on", "source_remove"
-DEFINITION, BEGIN = "definition", "begin"
 
-STARTS = {
-    "now": "Now",
-    "7": "7 days ago",
-    "30": "30 days ago",
-    "90": "90 days ago",
-}
+BEGIN = Choice(
+    "begin", "Start from", {"now": "Now", "7": "7 days ago", "30": "30 days ago", "90": "90 days ago"}, default="now"
+)
+SOURCE = Form("source_start", SOURCES_TITLE, "Start import", (DEFINITION, BEGIN), close="Close")
+
 GROUP = 100
 """Options of one group: https://docs.slack.dev/reference/block-kit/block-elements/select-menu-element"""
 
@@ -39,22 +47,18 @@ MOST_SHOWN = 30
 
 def sources_view(sources: Sequence[Source], candidates: Sequence[Proposal], note: str | None = None) -> View:
     """Return the objects that are imported now, and a menu of those that could be."""
-    blocks = [section(note)] if note else []
-    blocks.append(
-        section("If UserGems or another tool writes job changes to Salesforce, the app can import them every minute.")
-    )
+    intro = "If UserGems or another tool writes job changes to Salesforce, the app can import them every minute."
+    blocks = [*noted(note), section(intro)]
     for source in sources[:MOST_SHOWN]:
-        blocks += _source(source)
+        resume_or_pause = ("Resume", RESUME) if source.state == PAUSED else ("Pause", PAUSE)
+        buttons = button(*resume_or_pause, source.name), button("Remove", REMOVE, source.name, style="danger")
+        blocks += [divider(), section(health_text(source_line(source))), *actions(*buttons)]
     if len(sources) > MOST_SHOWN:
         blocks.append(context(f"{len(sources) - MOST_SHOWN} more are not shown here. Remove others to see them."))
     if candidates:
-        chooser = {
-            "type": "static_select",
-            "action_id": CHOOSE,
-            "placeholder": plain("Choose an object"),
-            "option_groups": list(_option_groups(candidates[:MOST_OPTIONS])),
-        }
-        blocks += [{"type": "divider"}, section("*Add object*", chooser)]
+        groups = _option_groups(candidates[:MOST_OPTIONS])
+        chooser = Choice(CHOOSE, "Object", groups=groups, placeholder="Choose an object")
+        blocks += [divider(), section("*Add object*", chooser.control())]
         if len(candidates) > MOST_OPTIONS:
             blocks.append(context(f"The last {len(candidates) - MOST_OPTIONS} objects by label are not listed."))
     else:
@@ -66,46 +70,26 @@ def source_view(
     proposal: Proposal, definition: str, begin: str, preview: Preview | None = None, note: str | None = None
 ) -> View:
     """Return one object with its field mapping as JSON, when to start, and a preview of its latest records."""
-    text = {
-        "type": "plain_text_input",
-        "action_id": DEFINITION,
-        "multiline": True,
-        "max_length": LONGEST_DEFINITION,
-        "initial_value": definition[:LONGEST_DEFINITION],
-    }
-    starts = [_option(label, value) for value, label in STARTS.items()]
-    start = {
-        "type": "static_select",
-        "action_id": BEGIN,
-        "options": starts,
-        "initial_option": next(option for option in starts if option["value"] == begin),
-    }
-    blocks: list[Block] = [
+    blocks = [
         section(f"*{escape(proposal.label, 80)}* (`{proposal.sobject}`)"),
-        *([section(note)] if note else []),
-        {"type": "input", "block_id": DEFINITION, "label": plain("Field mapping (JSON)"), "element": text},
-        {"type": "input", "block_id": BEGIN, "label": plain("Start from"), "element": start},
-        {"type": "actions", "elements": [button("Preview", PREVIEW)]},
+        *noted(note),
+        DEFINITION.block(definition),
+        BEGIN.block(begin),
+        *actions(button("Preview", PREVIEW)),
         *(_preview(preview) if preview else []),
     ]
-    metadata = json.dumps({"name": proposal.name, "sobject": proposal.sobject, "label": proposal.label[:80]})
-    return modal(SOURCES_TITLE, blocks) | {
-        "callback_id": START,
-        "submit": plain("Start import"),
-        "private_metadata": metadata,
-    }
+    return SOURCE.view(blocks, {"name": proposal.name, "sobject": proposal.sobject, "label": proposal.label[:80]})
 
 
 def _preview(preview: Preview) -> list[Block]:
-    blocks: list[Block] = [{"type": "divider"}]
+    blocks = [divider()]
     if preview.unreadable:
         reasons = "\n".join(
             f"• `{path}`: {escape(reason, 200)}" for path, reason in list(preview.unreadable.items())[:8]
         )
         blocks.append(section(f":information_source: *Left out, because they cannot be read*\n{reasons}"))
     if preview.count is not None:
-        records = "1 record" if preview.count == 1 else f"{preview.count:,} records"
-        blocks.append(section(f"*{records} will be imported right away* when you start."))
+        blocks.append(section(f"*{counted(preview.count, 'record')} will be imported right away* when you start."))
     if not preview.lines:
         return [*blocks, section("This object has no records to preview yet.")]
     blocks.append(section("*Preview of the latest records*"))
@@ -116,22 +100,13 @@ def _preview(preview: Preview) -> list[Block]:
     return blocks
 
 
-def _source(source: Source) -> list[Block]:
-    is_paused = source.state == PAUSED
-    buttons = [
-        button("Resume" if is_paused else "Pause", RESUME if is_paused else PAUSE, source.name),
-        button("Remove", REMOVE, source.name) | {"style": "danger"},
-    ]
-    return [{"type": "divider"}, section(health_text(source_line(source))), {"type": "actions", "elements": buttons}]
-
-
-def _option_groups(candidates: Sequence[Proposal]) -> Iterator[Block]:
-    """Yield the objects in groups, named by their first and last labels. Slack searches all of them."""
-    for start in range(0, len(candidates), GROUP):
-        group = candidates[start : start + GROUP]
-        name = f"{plain_text(group[0].label, 30)} to {plain_text(group[-1].label, 30)}"
-        yield {"label": plain(name), "options": [_option(proposal.label, proposal.name) for proposal in group]}
-
-
-def _option(label: str, value: str) -> Block:
-    return {"text": plain(plain_text(label, 73)), "value": value}
+def _option_groups(candidates: Sequence[Proposal]) -> dict[str, dict[str, str]]:
+    """The labels of objects by name, in groups named by their first and last labels. Slack searches all of them."""
+    starts = range(0, len(candidates), GROUP)
+    groups = [candidates[start : start + GROUP] for start in starts]
+    return {
+        f"{plain_text(group[0].label, 30)} to {plain_text(group[-1].label, 30)}": {
+            proposal.name: proposal.label for proposal in group
+        }
+        for group in groups
+    }

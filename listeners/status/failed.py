@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from slack_bolt.async_app import AsyncApp
 
+from domain.day_counts import counted
 from listeners.dialogs.blocks import View
 from listeners.dialogs.dialog import Dialog
-from listeners.dialogs.home_tab import HomeTab
 from listeners.status.failed_view import (
     FIRST_PAGE,
     NEXT_PAGE,
@@ -42,32 +42,29 @@ async def turn_page(dialog: Dialog, failed_job_changes: FailedJobChanges) -> Non
         is_next = dialog.action["action_id"] == NEXT_PAGE
         return await _page(dialog, failed_job_changes, cursor_of(dialog.action["value"]) if is_next else None)
 
-    await dialog.change(TITLE, make_view)
+    await dialog.update(TITLE, make_view)
 
 
-async def retry(dialog: Dialog, failed_job_changes: FailedJobChanges, home_tab: HomeTab) -> None:
+async def retry(dialog: Dialog, failed_job_changes: FailedJobChanges) -> None:
     async def make_view() -> View:
         count = await failed_job_changes.retry(dialog.workspace_id, dialog.user_id, [dialog.action["value"]])
-        note = (
-            ":white_check_mark: Retrying"
-            if count
-            else "This job change is already being retried, or has been delivered."
-        )
+        too_late = "This job change is already being retried, or has been delivered."
+        note = ":white_check_mark: Retrying" if count else too_late
         return await _page(dialog, failed_job_changes, shown_after(dialog.view), note)
 
-    await dialog.change(TITLE, make_view)
-    await home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id)
+    await dialog.update(TITLE, make_view)
+    await dialog.publish_home()
 
 
-async def retry_all(dialog: Dialog, failed_job_changes: FailedJobChanges, home_tab: HomeTab) -> None:
+async def retry_all(dialog: Dialog, failed_job_changes: FailedJobChanges) -> None:
     async def make_view() -> View:
         count = await failed_job_changes.retry_all(dialog.workspace_id, dialog.user_id)
-        job_changes = "1 job change" if count == 1 else f"{count:,} job changes"
-        note = f":white_check_mark: Retrying {job_changes}" if count else "There are no failed job changes left."
+        retrying = f":white_check_mark: Retrying {counted(count, 'job change')}"
+        note = retrying if count else "There are no failed job changes left."
         return await _page(dialog, failed_job_changes, None, note)
 
-    await dialog.change(TITLE, make_view)
-    await home_tab.publish(dialog.client, dialog.workspace_id, dialog.user_id)
+    await dialog.update(TITLE, make_view)
+    await dialog.publish_home()
 
 
 async def _page(

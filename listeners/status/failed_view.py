@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from domain.delivery import FailedJobChange
 from domain.job_change.model import JobChange
-from listeners.dialogs.blocks import Block, View, button, modal, plain, section
+from listeners.dialogs.blocks import Block, View, actions, button, confirm, data_of, modal, noted, section
 from services.messages.wording import headline, sentence, slack_time
 from services.slack.mrkdwn import bold, escape
 
@@ -32,18 +31,22 @@ def failed_job_changes_view(
     change on the page before. `note` says what was just done.
     """
     page = listed[:PAGE_SIZE]
-    blocks = [
-        *([section(note)] if note else []),
-        _retry_all() if page else section(":white_check_mark: No failed job changes"),
-        *[_failed_job_change(failed) for failed in page],
-        *_pager(listed, after),
-    ]
-    return modal(TITLE, blocks) | {"private_metadata": json.dumps({"after": after})}
+    intro = ":white_check_mark: No failed job changes"
+    retry_all = None
+    if page:
+        intro = "These job changes could not be delivered, newest first. Retry them when the cause is fixed."
+        question = confirm("Retry all?", "Each job change is routed and sent again.", "Retry all")
+        retry_all = button("Retry all", RETRY_ALL, confirm=question)
+    blocks = [*noted(note), section(intro, retry_all)]
+    for failed in page:
+        retry = button("Retry", RETRY, failed.job_change_id)
+        blocks.append(section(failed_line(failed), retry, f"buried-{failed.job_change_id}"))
+    return modal(TITLE, [*blocks, *_pager(listed, after)], {"after": after})
 
 
 def shown_after(view: View) -> tuple[int, str] | None:
     """The `after` of the page that is shown."""
-    after = json.loads(view.get("private_metadata") or "{}").get("after")
+    after = data_of(view).get("after")
     return (int(after[0]), str(after[1])) if after else None
 
 
@@ -61,25 +64,9 @@ def failed_line(failed: FailedJobChange) -> str:
     return f"{title}\n{reason} {slack_time(failed.ended_at)}"
 
 
-def _failed_job_change(failed: FailedJobChange) -> Block:
-    retry = button("Retry", RETRY, failed.job_change_id)
-    return section(failed_line(failed), retry, f"buried-{failed.job_change_id}")
-
-
-def _retry_all() -> Block:
-    confirm = {
-        "title": plain("Retry all?"),
-        "text": plain("Each job change is routed and sent again."),
-        "confirm": plain("Retry all"),
-        "deny": plain("Cancel"),
-    }
-    text = "These job changes could not be delivered, newest first. Retry them when the cause is fixed."
-    return section(text, button("Retry all", RETRY_ALL) | {"confirm": confirm})
-
-
 def _pager(listed: Sequence[FailedJobChange], after: tuple[int, str] | None) -> list[Block]:
     buttons = [button("First page", FIRST_PAGE)] if after else []
     if len(listed) > PAGE_SIZE:
         last = listed[PAGE_SIZE - 1]
         buttons.append(button("Next", NEXT_PAGE, f"{last.ended_at}:{last.job_change_id}"))
-    return [{"type": "actions", "elements": buttons}] if buttons else []
+    return actions(*buttons)

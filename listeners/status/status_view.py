@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import get_close_matches
 
-from domain.day_counts import FAILED, MUTED, SENT_TO_CHANNEL, SENT_TO_DRI
+from domain.day_counts import FAILED, MUTED, SENT_TO_CHANNEL, SENT_TO_DRI, counted
 from domain.delivery import FailedJobChange
 from domain.notification_hours import HeldBack
 from listeners.dialogs.blocks import Block, button, context, section, sections
@@ -76,7 +76,7 @@ def own_waiting_line(waiting: HeldBack) -> str | None:
     """What is waiting for the person who asks. None if nothing is."""
     if not waiting.count:
         return None
-    job_changes = "1 job change is" if waiting.count == 1 else f"{waiting.count:,} job changes are"
+    job_changes = f"{counted(waiting.count, 'job change')} {'is' if waiting.count == 1 else 'are'}"
     if waiting.held_until is None:
         return f"{job_changes} about to be sent to you."
     until = slack_time(waiting.held_until)
@@ -90,7 +90,7 @@ def status_blocks(status: WorkspaceStatus, own_line: str | None = None, *, is_ad
 
 def failed_lines(listed: Sequence[FailedJobChange], count: int) -> list[str]:
     """The newest failed job changes. `count` is the number of all of them."""
-    title = "*1 job change could not be delivered*" if count == 1 else f"*{count:,} job changes could not be delivered*"
+    title = f"*{counted(count, 'job change')} could not be delivered*"
     more = [f"… and {count - len(listed):,} more"] if count > len(listed) else []
     return [title, *(f"• {failed_line(failed)}" for failed in listed), *more]
 
@@ -141,6 +141,5 @@ def _activity(status: WorkspaceStatus) -> list[str]:
     if status.failed:
         lines.append(f":warning: Failed, all time: {status.failed:,}. Admins can retry them with `{COMMAND} failed`.")
     if status.reported:
-        reports = "1 report" if status.reported == 1 else f"{status.reported:,} reports"
-        lines.append(f"🚩 {reports} of wrong data in the last {REPORTED_DAYS} days")
+        lines.append(f"🚩 {counted(status.reported, 'report')} of wrong data in the last {REPORTED_DAYS} days")
     return lines

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
-from domain.day_counts import DAY_MS
+from domain.day_counts import DAY_MS, RecipientCount
+from domain.workspace import Workspace
 from services.home.home_state import HomeState, Overview, OwnershipState
-from services.home.member_home import MemberHomes
-from services.home.status import Status
-from services.intake.keys import IntakeKeys
+from services.home.member_home import read_member
+from services.home.preferences import Change, ChangeResult
+from services.home.status import read_status
+from services.intake.keys import valid_keys
+from services.operations import day_counts
 from services.operations.day_counts import DAYS_COUNTED, DayCounts
 from services.salesforce.sessions import SalesforceSessions
-from services.slack.directory import Directory
+from services.slack.directory import Directory, Person
 from store.database import Database
 from store.home import counts
 from store.ownership import owners
 from store.ownership import rule_sets as ownership
+from store.salesforce import connections
 from store.slack import workspaces
 
 MOST_RECIPIENTS = 10
@@ -26,52 +30,94 @@ MOST_RECIPIENTS = 10
 
 @dataclass(frozen=True)
 class Home:
-    """A constant number of statements, each answered by an index, however large the workspace is."""
+    """
+    One call to Slack and one transaction, however large the workspace is.
+
+    Its statements are constant in number, and an index answers each.
+    """
 
     database: Database
     directory: Directory
     salesforce_sessions: SalesforceSessions
-    intake_keys: IntakeKeys
-    member_homes: MemberHomes
     public_url: str
     retention_days: int
     now: Callable[[], int]
 
-    async def read(self, workspace_id: str, user_id: str) -> HomeState | None:
-        """None when the app is not installed in this workspace."""
-        workspace = await self.database.run(workspaces.find, workspace_id)
-        if workspace is None or not workspace.is_active:
-            return None
-        is_admin = await self.directory.sees_admin_home(workspace_id, user_id)
-        return HomeState(
-            workspace=workspace,
-            is_admin=is_admin,
-            waiting=await self.database.run(workspaces.waiting_for_default_channel, workspace_id),
-            salesforce=await self.salesforce_sessions.connection_of(workspace_id),
-            keys=tuple(await self.intake_keys.list(workspace_id)) if is_admin else (),
-            intake_url=self.intake_url(workspace_id),
-            shown_at=self.now(),
-            ownership=await self.database.run(_ownership, workspace_id, is_admin=is_admin),
-            overview=await self.overview(workspace_id) if is_admin else None,
-            retention_days=self.retention_days,
-            member=await self.member_homes.read(workspace_id, user_id),
-        )
+    async def read(self, workspace_id: str, user_id: str, person: Person | None = None) -> HomeState | None:
+        """
+        Return None when the app is not installed in this workspace.
 
-    async def overview(self, workspace_id: str) -> Overview | None:
-        """None when there is no such workspace."""
-        status = await Status(self.database, self.now).of(workspace_id)
-        if status is None:
-            return None
-        since = self.now() - DAYS_COUNTED * DAY_MS
-        return Overview(
-            status=status,
-            day_counts=await DayCounts(self.database, self.now).for_workspace(workspace_id),
-            top_recipients=await self.database.run(counts.top_recipients, workspace_id, since, MOST_RECIPIENTS),
-        )
+        `person` is what Slack has just said about this user; None asks Slack.
+        """
+        person = person or await self.directory.person(workspace_id, user_id)
+        return (await self._read_and_complete(workspace_id, user_id, person, None))[0]
+
+    async def change_and_read(
+        self, workspace_id: str, user_id: str, change: Change
+    ) -> tuple[HomeState | None, ChangeResult | None]:
+        """Make the change if this user is an admin, and read their Home, in one transaction. None: they are not."""
+        person = await self.directory.person(workspace_id, user_id)
+        return await self._read_and_complete(workspace_id, user_id, person, change)
+
+    async def workspace(self, workspace_id: str) -> Workspace | None:
+        return await self.database.run(workspaces.find, workspace_id)
+
+    async def top_recipients(self, workspace_id: str) -> list[RecipientCount]:
+        """Return the people with most direct messages in the last 30 days, highest number first."""
+        return await self.database.run(_top_recipients, workspace_id, self.now())
 
     def intake_url(self, workspace_id: str) -> str:
         """Where senders post the job changes of this workspace."""
         return f"{self.public_url}/v1/workspaces/{workspace_id}/job-changes"
+
+    async def _read_and_complete(
+        self, workspace_id: str, user_id: str, person: Person, change: Change | None
+    ) -> tuple[HomeState | None, ChangeResult | None]:
+        """What is stored when it is first needed takes more transactions: the operator's connection, and day counts."""
+        state, result, is_current = await self.database.run(self._read, workspace_id, user_id, person, change)
+        if state and not is_current:
+            state = replace(state, salesforce=await self.salesforce_sessions.connection_of(workspace_id))
+        if state and state.overview and not state.overview.day_counts:
+            counted = await DayCounts(self.database, self.now).for_workspace(workspace_id)
+            state = replace(state, overview=replace(state.overview, day_counts=counted))
+        return state, result
+
+    def _read(
+        self, connection: Connection, workspace_id: str, user_id: str, person: Person, change: Change | None
+    ) -> tuple[HomeState | None, ChangeResult | None, bool]:
+        """The third value is whether the Salesforce connection is the one in use."""
+        result = change(connection) if change and person.is_admin else None
+        workspace, now = workspaces.find(connection, workspace_id), self.now()
+        if workspace is None or not workspace.is_active:
+            return None, result, True
+        is_admin, salesforce = person.sees_admin_home, connections.status_of(connection, workspace_id)
+        state = HomeState(
+            workspace=workspace,
+            is_admin=is_admin,
+            waiting=workspaces.waiting_for_default_channel(connection, workspace_id),
+            salesforce=salesforce,
+            keys=tuple(valid_keys(connection, workspace_id, now)) if is_admin else (),
+            intake_url=self.intake_url(workspace_id),
+            shown_at=now,
+            ownership=_ownership(connection, workspace_id, is_admin=is_admin),
+            overview=_overview(connection, workspace_id, now) if is_admin else None,
+            retention_days=self.retention_days,
+            member=read_member(connection, workspace_id, user_id, now, person.user),
+        )
+        return state, result, self.salesforce_sessions.is_current(connection, workspace_id, salesforce)
+
+
+def _overview(connection: Connection, workspace_id: str, now: int) -> Overview | None:
+    """Without day counts if the past days have not been counted yet."""
+    status = read_status(connection, workspace_id, now)
+    if status is None:
+        return None
+    counted = day_counts.read(connection, workspace_id, now)
+    return Overview(status, counted or (), _top_recipients(connection, workspace_id, now))
+
+
+def _top_recipients(connection: Connection, workspace_id: str, now: int) -> list[RecipientCount]:
+    return counts.top_recipients(connection, workspace_id, now - DAYS_COUNTED * DAY_MS, MOST_RECIPIENTS)
 
 
 def _ownership(connection: Connection, workspace_id: str, *, is_admin: bool) -> OwnershipState:

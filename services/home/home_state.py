@@ -11,7 +11,8 @@ from domain.delivery import NO_HISTORY, History
 from domain.job_change.model import JobChange
 from domain.notification_hours import HeldBack, NotificationHours
 from domain.people import Absence
-from domain.salesforce import SalesforceConnection
+from domain.preferences import Value
+from domain.salesforce import ConnectionStatus
 from domain.workspace import ListedKey, Workspace
 from services.salesforce.health import HealthLine
 
@@ -44,11 +45,12 @@ class WorkspaceStatus:
     failed: int
     reported: int  # reports of wrong data in the last REPORTED_DAYS
     silent: Mapping[str, int]  # since when a vendor has not responded, by its name
+    preferences: Mapping[str, Value] = field(default_factory=dict)  # by the names in domain/preferences.py
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         last_day = {OUTCOME_NAMES[outcome]: count for outcome, count in self.last_day.items()}
-        return asdict(self) | {"last_day": last_day, "silent": dict(self.silent)}
+        return asdict(self) | {"last_day": last_day, "silent": dict(self.silent), "preferences": dict(self.preferences)}
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ class HomeState:
     workspace: Workspace
     is_admin: bool
     waiting: int
-    salesforce: SalesforceConnection | None
+    salesforce: ConnectionStatus | None
     keys: tuple[ListedKey, ...]
     intake_url: str
     shown_at: int

@@ -9,7 +9,6 @@ from sqlalchemy import Connection
 
 from domain.decision.record import Decision
 from domain.delivery import SentDelivery
-from domain.errors import PermanentError, TransientError
 from domain.job_change.model import JobChange
 from services.home.home_state import (
     PAGE_SIZE,
@@ -40,25 +39,16 @@ class MemberHomes:
 
     async def stored(self, workspace_id: str, user_id: str) -> MemberHome:
         """Everything from the database, without a call to Slack."""
-        return await self.database.run(_read, workspace_id, user_id, self.now())
+        return await self.database.run(read_member, workspace_id, user_id, self.now(), None)
 
     async def read(self, workspace_id: str, user_id: str) -> MemberHome:
         """With the time zone and the email address that Slack has for them now, if it responds."""
-        user, member = await self.slack_user(workspace_id, user_id), await self.stored(workspace_id, user_id)
-        identities = with_own_address(user.email if user else None, member.identities, member.not_me)
-        tz = (user.tz if user else None) or member.hours.tz
-        return replace(member, hours=replace(member.hours, tz=tz), identities=identities)
+        person = await self.directory.person(workspace_id, user_id)
+        return await self.database.run(read_member, workspace_id, user_id, self.now(), person.user)
 
     async def recent_deliveries(self, workspace_id: str, user_id: str, skip: int = 0) -> RecentDeliveries:
         """A page of the last two weeks, without the newest `skip`."""
         return await self.database.run(_page, workspace_id, user_id, self.now(), skip)
-
-    async def slack_user(self, workspace_id: str, user_id: str) -> SlackUser | None:
-        """None when Slack does not know them, or does not respond. Then the stored data is used."""
-        try:
-            return await self.directory.slack.user(workspace_id, user_id)
-        except (TransientError, PermanentError):
-            return None
 
 
 def with_own_address(
@@ -75,7 +65,10 @@ def with_own_address(
     return tuple(identity for identity in identities if identity.owner not in not_me)[:MOST_IDENTITIES]
 
 
-def _read(connection: Connection, workspace_id: str, user_id: str, now: int) -> MemberHome:
+def read_member(
+    connection: Connection, workspace_id: str, user_id: str, now: int, user: SlackUser | None
+) -> MemberHome:
+    """`user` is what Slack says about the member now; without it, the stored time zone and addresses are used."""
     recent = histories.recent_deliveries(connection, workspace_id, user_id, now, 0, PAGE_SIZE)
     # The names that owners had in Salesforce at the time, by their addresses.
     names = {
@@ -86,16 +79,19 @@ def _read(connection: Connection, workspace_id: str, user_id: str, now: int) -> 
     }
     links = owners.linked_by(connection, workspace_id, user_id)
     addresses = {*links, *members.emails_of(connection, workspace_id, user_id)}
+    identities = [SalesforceIdentity(owner, names.get(owner), links.get(owner)) for owner in sorted(addresses)]
+    not_me = tuple(owners.denied_by(connection, workspace_id, user_id))
+    hours = member_preferences.find(connection, workspace_id, user_id)
     return MemberHome(
         user_id=user_id,
-        hours=member_preferences.find(connection, workspace_id, user_id),
+        hours=replace(hours, tz=(user.tz if user else None) or hours.tz),
         held_back=member_preferences.held_back(connection, workspace_id, user_id, now),
         recent=RecentDeliveries(_deliveries(connection, recent[:SHOWN_IN_HOME]), 0, len(recent) > SHOWN_IN_HOME),
         muted=muting.muted(connection, workspace_id, user_id, now),
         required=muting.required(connection, workspace_id),
         absence=choice_state.absence_of(connection, workspace_id, user_id, now),
-        identities=tuple(SalesforceIdentity(owner, names.get(owner), links.get(owner)) for owner in sorted(addresses)),
-        not_me=tuple(owners.denied_by(connection, workspace_id, user_id)),
+        identities=with_own_address(user.email if user else None, identities, not_me),
+        not_me=not_me,
         shown_at=now,
     )
 

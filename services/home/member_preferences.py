@@ -30,12 +30,13 @@ class MemberPreferences:
     notices: Notices
     now: Callable[[], int]
 
-    async def save_hours(self, workspace_id: str, user_id: str, hours: NotificationHours) -> None:
-        """In the time zone that Slack has for them. Deliveries that wait for them already are rescheduled."""
-        stored = await self.database.run(member_preferences.find, workspace_id, user_id)
-        user = await self.homes.slack_user(workspace_id, user_id)
-        tz = (user.tz if user else None) or stored.tz
-        await self.database.run(member_preferences.save, workspace_id, user_id, replace(hours, tz=tz), self.now())
+    async def save_hours(self, workspace_id: str, user_id: str, hours: NotificationHours, tz: str | None) -> None:
+        """
+        Store the hours, and reschedule the deliveries that wait for this member already.
+
+        `tz` is the time zone that Slack has for them. None means that Slack did not respond: then the stored one stays.
+        """
+        await self.database.run(_save_hours, workspace_id, user_id, replace(hours, tz=tz), self.now())
 
     async def save_mutes(
         self, workspace_id: str, user_id: str, chosen: Collection[str], offered: Collection[str]
@@ -119,6 +120,11 @@ def hours_errors(hours: NotificationHours) -> dict[str, str]:
     if hours.delivery == WEEKLY and hours.quiet_weekends and hours.weekday in WEEKEND:
         return {"weekday": "Choose a weekday, because you have turned off messages on weekends."}
     return {}
+
+
+def _save_hours(connection: Connection, workspace_id: str, user_id: str, hours: NotificationHours, now: int) -> None:
+    tz = hours.tz or member_preferences.find(connection, workspace_id, user_id).tz
+    member_preferences.save(connection, workspace_id, user_id, replace(hours, tz=tz), now)
 
 
 def _save_mutes(

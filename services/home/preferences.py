@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from domain.audit import AuditEntry
 from domain.errors import PermanentError, TransientError
 from domain.notices import DEFAULT_CHANNEL_BROKEN, NO_DEFAULT_CHANNEL
-from domain.preferences import CHANNEL_GETS, DAILY_CALLS, REMINDER_ESCALATIONS, REMINDER_HOURS, WorkspaceLimits
+from domain.preferences import Value
 from domain.workspace import Workspace
 from services.home.mute_options import REQUIRABLE, labels
 from services.slack.api import Slack
@@ -44,6 +44,10 @@ class ChangeResult:
 
     stored: bool
     text: str
+
+
+Change = Callable[[Connection], ChangeResult]
+"""A change that is made in the transaction of its caller."""
 
 
 @dataclass(frozen=True)
@@ -107,59 +111,16 @@ class Preferences:
             return ChangeResult(False, CHANGED_MEANWHILE)
         return ChangeResult(True, text + (f" {_shared(channel)}" if channel.is_ext_shared else ""))
 
-    async def set_channel_gets(
-        self, workspace_id: str, actor: str, gets: str, seen_version: int | None
-    ) -> ChangeResult:
-        """`gets` is one of CHANNEL_GETS."""
-        if gets not in CHANNEL_GETS:
-            raise ValueError(f"unknown value for channel_gets: {gets!r}")
-        return await self._set(workspace_id, actor, seen_version, channel_gets=gets)
-
-    async def set_tell_dris(
-        self, workspace_id: str, actor: str, enabled: bool, seen_version: int | None
-    ) -> ChangeResult:
-        """Whether DRIs get direct messages."""
-        return await self._set(workspace_id, actor, seen_version, tell_dris=enabled)
-
-    async def set_reminder_hours(
-        self, workspace_id: str, actor: str, hours: int, seen_version: int | None
-    ) -> ChangeResult:
-        """`hours` is one of REMINDER_HOURS: the working hours after which a person who has not acted is reminded."""
-        if hours not in REMINDER_HOURS:
-            raise ValueError(f"reminders after {hours} hours are not offered")
-        return await self._set(workspace_id, actor, seen_version, reminder_hours=hours)
-
-    async def set_reminder_escalation(
-        self, workspace_id: str, actor: str, escalation: str, seen_version: int | None
-    ) -> ChangeResult:
-        """`escalation` is one of REMINDER_ESCALATIONS: who is notified when nobody acts on a reminder."""
-        if escalation not in REMINDER_ESCALATIONS:
-            raise ValueError(f"unknown escalation: {escalation!r}")
-        return await self._set(workspace_id, actor, seen_version, reminder_escalation=escalation)
-
-    async def set_salesforce_daily_calls(
-        self, workspace_id: str, actor: str, calls: int, seen_version: int | None
-    ) -> ChangeResult:
-        """`calls` is one of DAILY_CALLS."""
-        if calls not in DAILY_CALLS:
-            raise ValueError(f"a daily limit of {calls} API calls is not offered")
-        return await self._set(workspace_id, actor, seen_version, salesforce_daily_calls=calls)
-
-    async def set_limits(
-        self, workspace_id: str, actor: str, limits: WorkspaceLimits, seen_version: int | None
-    ) -> ChangeResult:
-        """Raises ValueError for values that Home does not offer."""
-        if not limits.is_offered:
-            raise ValueError(f"these limits are not offered: {limits}")
-        return await self._set(workspace_id, actor, seen_version, **vars(limits))
-
-    async def _set(
-        self, workspace_id: str, actor: str, seen_version: int | None, **values: str | bool | int | None
-    ) -> ChangeResult:
+    def change(self, workspace_id: str, actor: str, values: Mapping[str, Value], seen_version: int | None) -> Change:
+        """Store values of WORKSPACE_PREFERENCES, by name, in the transaction that runs the result."""
         detail = ", ".join(f"{name} = {value}" for name, value in values.items())
         entry = AuditEntry(self.now(), actor, "preferences", detail)
-        stored = await self.database.run(_store, workspace_id, seen_version, entry, values)
-        return ChangeResult(True, "Saved.") if stored else ChangeResult(False, CHANGED_MEANWHILE)
+
+        def store(connection: Connection) -> ChangeResult:
+            stored = _store(connection, workspace_id, seen_version, entry, values)
+            return ChangeResult(True, "Saved.") if stored else ChangeResult(False, CHANGED_MEANWHILE)
+
+        return store
 
     async def required_notifications(self, workspace_id: str) -> frozenset[str]:
         """The signals, change types and segments that nobody can mute, as store/ownership/muting.py stores them."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from domain.notification_hours import HeldBack
+from domain.preferences import WORKSPACE_PREFERENCES
 from domain.workspace import Workspace
 from services.home.home_state import REPORTED_DAYS, WorkspaceStatus
 from services.salesforce.health import HealthLine, lines, source_line
@@ -40,10 +41,11 @@ class Status:
 
     async def of(self, workspace_id: str) -> WorkspaceStatus | None:
         """None when there is no such workspace. Raises DatabaseUnavailableError."""
-        return await self.database.run(_of, workspace_id, self.now())
+        return await self.database.run(read_status, workspace_id, self.now())
 
 
-def _of(connection: Connection, workspace_id: str, now: int) -> WorkspaceStatus | None:
+def read_status(connection: Connection, workspace_id: str, now: int) -> WorkspaceStatus | None:
+    """Return None when there is no such workspace."""
     workspace = workspaces.find(connection, workspace_id)
     if workspace is None:
         return None
@@ -64,6 +66,7 @@ def _of(connection: Connection, workspace_id: str, now: int) -> WorkspaceStatus 
         failed=totals.failed,
         reported=actions.count_reports(connection, workspace_id, now - REPORTED_DAYS * DAY_MS),
         silent=_silent(connection, workspace_id, now),
+        preferences={row.name: getattr(workspace, row.name) for row in WORKSPACE_PREFERENCES},
     )
 
 

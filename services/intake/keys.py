@@ -97,16 +97,6 @@ class IntakeKeys:
         await self.database.run(_rotate, workspace_id, kind, stored, made_by, self.now(), grace_ms)
         return key
 
-    async def list(self, workspace_id: str) -> list[ListedKey]:
-        """Return the keys that are valid now, newest first."""
-        now = self.now()
-        stored = await self.database.run(keys.of_workspace, workspace_id)
-        return [
-            ListedKey(key.kind, key.made_at, key.made_by, key.expires_at)
-            for key in stored
-            if _is_valid(key.expires_at, now)
-        ]
-
     async def check_head(self, workspace_id: str, credentials: Credentials) -> KeyCheck:
         """
         Check what can be checked before the body is read, so that a stranger's body is never kept in memory.
@@ -165,6 +155,15 @@ class IntakeKeys:
             ],
             [(bytes.fromhex(key.secret), key.expires_at) for key in stored.keys if key.kind == BEARER],
         )
+
+
+def valid_keys(connection: Connection, workspace_id: str, now: int) -> list[ListedKey]:
+    """Return the keys that are valid now, newest first."""
+    return [
+        ListedKey(key.kind, key.made_at, key.made_by, key.expires_at)
+        for key in keys.of_workspace(connection, workspace_id)
+        if _is_valid(key.expires_at, now)
+    ]
 
 
 def _is_valid(expires_at: int | None, now: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from domain.day_counts import counted
 from domain.decision.reasons import ReasonCode, Reasons
 from domain.job_change.model import JobChange
 from domain.preferences import ESCALATE_TO_CHANNEL, ESCALATE_TO_MANAGER
@@ -30,7 +31,7 @@ def reminder_text(job_changes: Sequence[OpenJobChange], hours: int, escalation: 
         " ".join(filter(None, [sentence(headline(item.job_change, bold, item.side)), link(item.url, "Open message")]))
         for item in job_changes
     ]
-    time = f"{hours} more working hour{'' if hours == 1 else 's'}"
+    time = f"{counted(hours, 'more working hour')}"
     if len(lines) == 1:
         then = f" After {time}, {_NEXT[escalation]}." if escalation in _NEXT else ""
         return f"⏰ *Still open*: {lines[0]}\nTake it, reassign it or snooze it with the buttons on its message.{then}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from domain.day_counts import DAY_MS, DayCount
 from store.database import Database
 from store.home import day_counts
@@ -28,19 +30,34 @@ class DayCounts:
 
     async def for_workspace(self, workspace_id: str) -> Sequence[DayCount]:
         """Return the last thirty days, the oldest first and today last."""
-        today = self.now() // DAY_MS
-        counts = await self.count_past_days(workspace_id)
-        for number in range(max(counts, default=today - DAYS_COUNTED) + 1, today + 1):
-            counts[number] = await self.database.run(day_counts.count, workspace_id, number)
-        return [counts[number] for number in range(today - DAYS_COUNTED + 1, today + 1)]
+        counts = await self.database.run(read, workspace_id, self.now())
+        if counts is None:
+            await self.count_past_days(workspace_id)
+            counts = await self.database.run(read, workspace_id, self.now())
+        return counts or ()
 
     async def count_past_days(self, workspace_id: str) -> dict[int, DayCount]:
         """Count and store the past days that are not stored yet, and return all past days by number."""
         now = self.now()
-        first, last = now // DAY_MS - DAYS_COUNTED + 1, (now - CLOSES_AFTER_MS) // DAY_MS - 1
+        first, last = _past_days(now)
         counts = await self.database.run(day_counts.stored, workspace_id, first)
         missing = [number for number in range(first, last + 1) if number not in counts]
         for start in range(0, len(missing), AT_ONCE):
             batch = await self.database.run(day_counts.store, workspace_id, missing[start : start + AT_ONCE])
             counts |= {day.number: day for day in batch}
         return counts
+
+
+def read(connection: Connection, workspace_id: str, now: int) -> Sequence[DayCount] | None:
+    """Return the last thirty days, the oldest first and today last. None if past days have not been counted yet."""
+    first, last = _past_days(now)
+    counts = day_counts.stored(connection, workspace_id, first)
+    if any(number not in counts for number in range(first, last + 1)):
+        return None
+    today = [day_counts.count(connection, workspace_id, number) for number in range(last + 1, now // DAY_MS + 1)]
+    return [*(counts[number] for number in range(first, last + 1)), *today]
+
+
+def _past_days(now: int) -> tuple[int, int]:
+    """The first and the last of the past days, by number."""
+    return now // DAY_MS - DAYS_COUNTED + 1, (now - CLOSES_AFTER_MS) // DAY_MS - 1

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from domain.audit import AuditEntry
+from domain.day_counts import counted
 from domain.decision.sentences import for_reader
 from domain.errors import PermanentError
 from domain.job_change.field_types import long_salesforce_id
@@ -123,9 +124,7 @@ class UnmatchedOwners:
         return dismissed
 
     async def _record(self, workspace_id: str, actor: str, action: str, job_changes: int) -> None:
-        change = AuditEntry(
-            self.now(), actor, f"{ACTION}: {action}", f"{job_changes:,} job change{'' if job_changes == 1 else 's'}"
-        )
+        change = AuditEntry(self.now(), actor, f"{ACTION}: {action}", counted(job_changes, "job change"))
         await self.database.run(audit.record, workspace_id, change)
 
     async def _field_problem(self, workspace_id: str, name: str) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from domain.day_counts import counted
 from domain.salesforce import PAUSED, ConnectionStatus, Source
 from services.salesforce.refusals import GRANT
 
@@ -72,10 +73,10 @@ def source_label(name: str) -> str:
 
 
 def _counts(source: Source) -> str:
-    imported = f"{source.found:,} job change{'' if source.found == 1 else 's'} imported"
+    imported = f"{counted(source.found, 'job change')} imported"
     if not source.refused:
         return imported
-    records = f"{source.refused:,} record{'' if source.refused == 1 else 's'} refused"
+    records = f"{counted(source.refused, 'record')} refused"
     return f"{imported}, {records} (most recently {source.refusal})"
 
 

@@ -15,6 +15,7 @@ from domain.notices import SALESFORCE_BROKEN
 from domain.salesforce import (
     CLIENT_CREDENTIALS,
     WEB_SERVER,
+    ConnectionStatus,
     SalesforceApp,
     SalesforceConnection,
     SalesforceTokens,
@@ -191,11 +192,20 @@ class SalesforceSessions:
 
     async def uses_operator_org(self, workspace_id: str) -> bool:
         """Whether the operator's client credentials serve this workspace, unless it has connected an org of its own."""
-        if not self.has_operator_org:
-            return False
-        if self.operator_workspaces:
-            return workspace_id in self.operator_workspaces
-        return workspace_id == await self.database.run(workspaces.first_installed)
+        return self.has_operator_org and await self.database.run(self.serves, workspace_id)
+
+    def serves(self, connection: Connection, workspace_id: str) -> bool:
+        """The same, in a transaction."""
+        if self.operator_workspaces or not self.has_operator_org:
+            return self.has_operator_org and workspace_id in self.operator_workspaces
+        return workspace_id == workspaces.first_installed(connection)
+
+    def is_current(self, connection: Connection, workspace_id: str, status: ConnectionStatus | None) -> bool:
+        """Whether `connection_of` would return what is stored, without having to store or remove the operator's."""
+        if status is not None and not status.uses_operator_app:
+            return True
+        serves = self.serves(connection, workspace_id)
+        return status.login_url == self.login_url if status is not None and serves else (status is None) != serves
 
     async def login_url_for(self, workspace_id: str) -> str:
         """Return the login URL that is proposed to an admin who connects: the operator's org is not for everybody."""

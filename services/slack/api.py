@@ -15,12 +15,15 @@ from domain.errors import PermanentError, TransientError, WorkspaceGoneError
 from domain.states import is_person
 from domain.workspace import SlackTeam
 from services.slack.call import (
+    authorized,
     body,
     call_renewed,
     error_code,
     failure,
     look_again,
     never_renewed,
+    paused,
+    subject,
     token_of,
 )
 from services.slack.errors import is_absent
@@ -163,13 +166,11 @@ class Slack:
 
     async def user_by_email(self, workspace_id: str, email: str) -> SlackUser | None:
         """Slack does not find deactivated users. https://docs.slack.dev/reference/methods/users.lookupByEmail"""
-        answer = await self._read(workspace_id, "users.lookupByEmail", email=email)
-        return None if answer is None else SlackUser.of(object_of(answer, "user"), await self._team(workspace_id))
+        return await self._user(workspace_id, "users.lookupByEmail", "email", email)
 
     async def user(self, workspace_id: str, user_id: str) -> SlackUser | None:
         """https://docs.slack.dev/reference/methods/users.info"""
-        answer = await self._read(workspace_id, "users.info", user=user_id)
-        return None if answer is None else SlackUser.of(object_of(answer, "user"), await self._team(workspace_id))
+        return await self._user(workspace_id, "users.info", "user", user_id)
 
     async def user_group_members(self, workspace_id: str, group_id: str) -> list[str] | None:
         """
@@ -225,20 +226,25 @@ class Slack:
     async def auth_test(self, workspace_id: str) -> Identity:
         """https://docs.slack.dev/reference/methods/auth.test"""
         response = await self._call(workspace_id, "auth.test")
-        granted = str(response.headers.get("x-oauth-scopes") or "")
-        scopes = frozenset(scope.strip() for scope in granted.split(",") if scope.strip())
-        answer = body(response)
-        team_id = str(answer.get("team_id") or answer.get("enterprise_id") or "")
-        return Identity(team_id, str(answer.get("team") or ""), str(answer.get("user_id") or ""), scopes)
+        return Identity.of(body(response), str(response.headers.get("x-oauth-scopes") or ""))
+
+    async def _user(self, workspace_id: str, method: str, name: str, value: str) -> SlackUser | None:
+        """One transaction reads whether Slack may be called, and the workspace that the user is judged by."""
+        now = self.now()
+        until, team = await self.database.gather(workspaces.pauses_and_teams, (workspace_id, subject(method), now))
+        if until:
+            raise paused(method, until - now)
+        answer = await self._read(workspace_id, method, True, **{name: value})
+        return None if answer is None else SlackUser.of(object_of(answer, "user"), team)
 
     async def _write(self, workspace_id: str, method: str, lease_until: int | None, **arguments: object) -> Json:
         present = {name: value for name, value in arguments.items() if value is not None}
         return body(await self._call(workspace_id, method, json=present, lease_until=lease_until))
 
-    async def _read(self, workspace_id: str, method: str, **arguments: object) -> Json | None:
+    async def _read(self, workspace_id: str, method: str, checked: bool = False, /, **arguments: object) -> Json | None:
         """Return the response, or None if what the call names does not exist. Every method accepts a form by POST."""
         try:
-            return body(await self._call(workspace_id, method, data=arguments))
+            return body(await self._call(workspace_id, method, data=arguments, checked=checked))
         except PermanentError as error:
             if is_absent(method, error.code):
                 return None
@@ -270,8 +276,10 @@ class Slack:
         data: Json | None = None,
         json: Json | None = None,
         lease_until: int | None = None,
+        checked: bool = False,
     ) -> AsyncSlackResponse:
-        token, _ = await asyncio.gather(token_of(self.tokens, workspace_id), self._check_pause(workspace_id, method))
+        pause = asyncio.sleep(0) if checked else self._check_pause(workspace_id, method)
+        token, _ = await asyncio.gather(token_of(self.tokens, workspace_id), pause)
         # Right before the call: a process that was suspended, or waited long for the database, may have lost its lease.
         if lease_until is not None and self.now() > lease_until - CALL_MS:
             raise TransientError("the lease was about to end", retry_after=0)
@@ -283,6 +291,7 @@ class Slack:
             )
         except SlackApiError as error:
             our_error = failure(method, error)
+            authorized.set(None)  # another process may have renewed the token of this request
             if isinstance(our_error, WorkspaceGoneError) and method != "auth.test":
                 our_error = await look_again(self.client, await token_of(self.tokens, workspace_id), our_error)
             if isinstance(our_error, TransientError) and our_error.retry_after is not None:
@@ -303,9 +312,4 @@ class Slack:
     async def _check_pause(self, workspace_id: str, method: str) -> None:
         now = self.now()
         if until := await self.database.gather(pauses.paused_until_each, (workspace_id, subject(method), now)):
-            raise TransientError(f"Slack rate limit for {method}", retry_after=(until - now) / 1000)
-
-
-def subject(method: str) -> str:
-    """Return the subject of a pause of this method. Slack's limits are per method and workspace."""
-    return f"slack:{method}"
+            raise paused(method, until - now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from contextvars import ContextVar
 
 import aiohttp
 from slack_sdk.errors import SlackApiError
@@ -17,6 +18,8 @@ from store.slack.installations import OtherAppError
 
 LOOK_AGAIN_SECONDS = 300.0
 """How long a method waits after Slack rejected a token that auth.test still accepts."""
+authorized: ContextVar[tuple[str, str] | None] = ContextVar("authorized", default=None)
+"""The workspace and the token with which Bolt has authorized the request that is being handled."""
 
 
 async def token_of(tokens: Callable[[str], Awaitable[str | None]], workspace_id: str) -> str:
@@ -26,6 +29,8 @@ async def token_of(tokens: Callable[[str], Awaitable[str | None]], workspace_id:
     Raises WorkspaceGoneError, or TransientError if the workspace has installed a different Slack app, or its token has
     expired and cannot be renewed.
     """
+    if (known := authorized.get()) and known[0] == workspace_id:
+        return known[1]
     try:
         token = await tokens(workspace_id)
     except OtherAppError as error:
@@ -129,3 +134,13 @@ async def look_again(client: AsyncWebClient, token: str, gone: WorkspaceGoneErro
     except TransientError:
         pass
     return TransientError(f"Slack rejected the app's token once ({gone.code})", retry_after=LOOK_AGAIN_SECONDS)
+
+
+def paused(method: str, wait_ms: int) -> TransientError:
+    """Return the error for a method that Slack has asked us not to call for so long."""
+    return TransientError(f"Slack rate limit for {method}", retry_after=wait_ms / 1000)
+
+
+def subject(method: str) -> str:
+    """Return the subject of a pause of this method. Slack's limits are per method and workspace."""
+    return f"slack:{method}"

@@ -46,6 +46,19 @@ def member_of(user: SlackUser) -> Member:
 
 
 @dataclass(frozen=True)
+class Person:
+    """
+    Who acts, as Slack described them a moment ago. `user` None: Slack does not know them, or did not respond.
+
+    `sees_admin_home` is for showing only. It decides nothing: each action asks `is_admin`.
+    """
+
+    user: SlackUser | None
+    is_admin: bool
+    sees_admin_home: bool
+
+
+@dataclass(frozen=True)
 class Directory:
     """Looks up users in Slack and caches them for all replicas. Admin rights are cached for showing Home only."""
 
@@ -70,33 +83,28 @@ class Directory:
 
     async def is_admin(self, workspace_id: str, user_id: str) -> bool:
         """Ask Slack whether this user is an admin or owner. False if Slack does not respond."""
-        try:
-            return await self._is_admin_now(workspace_id, user_id)
-        except (TransientError, PermanentError) as error:
-            log.warning("Could not check whether %s is an admin of %s: %s", user_id, workspace_id, error)
-            return False
+        return (await self.person(workspace_id, user_id)).is_admin
 
-    async def sees_admin_home(self, workspace_id: str, user_id: str) -> bool:
+    async def person(self, workspace_id: str, user_id: str) -> Person:
         """
-        Whether to show this user the Home of an admin. It decides nothing: each action asks `is_admin`.
+        Ask Slack about this user. They are no admin if Slack does not respond.
 
-        On a busy morning Slack limits how often users are looked up. Then the last answer counts for a while.
+        On a busy morning Slack limits how often users are looked up. Then the last answer counts for a while, but only
+        for what is shown.
         """
         key, now = (workspace_id, user_id), self.now()
         try:
-            is_admin = await self._is_admin_now(workspace_id, user_id)
-        except TransientError:
-            return now - self._last_seen_admins.get(key, now - ADMIN_SEEN_MS) < ADMIN_SEEN_MS
-        except PermanentError:
-            is_admin = False
+            user = await self.slack.user(workspace_id, user_id)
+        except (TransientError, PermanentError) as error:
+            log.warning("Could not check whether %s is an admin of %s: %s", user_id, workspace_id, error)
+            last_seen = self._last_seen_admins.get(key, now - ADMIN_SEEN_MS)
+            was_admin = isinstance(error, TransientError) and now - last_seen < ADMIN_SEEN_MS
+            return Person(None, is_admin=False, sees_admin_home=was_admin)
+        is_admin = user is not None and user.is_admin and member_of(user).problem is None
         self._last_seen_admins.pop(key, None)
         if is_admin:
             self._last_seen_admins[key] = now
-        return is_admin
-
-    async def _is_admin_now(self, workspace_id: str, user_id: str) -> bool:
-        user = await self.slack.user(workspace_id, user_id)
-        return user is not None and user.is_admin and member_of(user).problem is None
+        return Person(user, is_admin, is_admin)
 
     async def _fetch(self, workspace_id: str, emails: list[str]) -> dict[str, Member]:
         allowed, wait = await self._allowance(workspace_id)

@@ -36,6 +36,13 @@ class Identity:
     bot_user_id: str
     scopes: frozenset[str]
 
+    @classmethod
+    def of(cls, answer: Json, granted: str) -> Self:
+        """Read the answer of auth.test. `granted` has the scopes, separated by commas."""
+        scopes = frozenset(scope.strip() for scope in granted.split(",") if scope.strip())
+        team_id = str(answer.get("team_id") or answer.get("enterprise_id") or "")
+        return cls(team_id, str(answer.get("team") or ""), str(answer.get("user_id") or ""), scopes)
+
 
 @dataclass(frozen=True)
 class ChannelInfo:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from domain.notices import DEFAULT_CHANNEL_BROKEN, NO_DEFAULT_CHANNEL
 from domain.states import DEFAULT_CHANNEL, WorkspaceState
 from domain.workspace import SURE_SIGNS, SlackTeam, Workspace
 from store.database import insert_missing
+from store.delivery import pauses
 from store.leases import POST, ROUTE
 from store.messages.notices import refresh
 from store.schema import deliveries, first_workspace, lanes, turns, workspaces
@@ -69,6 +71,14 @@ def slack_teams(connection: Connection, workspace_ids: list[str]) -> list[SlackT
         workspace.slack_team if (workspace := stored[workspace_id]) else SlackTeam(workspace_id)
         for workspace_id in workspace_ids
     ]
+
+
+def pauses_and_teams(
+    connection: Connection, items: Sequence[tuple[str, str, int]]
+) -> list[tuple[int | None, SlackTeam]]:
+    """Return until when a subject of a workspace is paused, as `pauses.paused_until_each` does, and the workspace."""
+    teams = slack_teams(connection, [workspace_id for workspace_id, _, _ in items])
+    return list(zip(pauses.paused_until_each(connection, items), teams, strict=True))
 
 
 def _workspace(row: Row[Any]) -> Workspace:

@@ -21,7 +21,6 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.workspace import Workspace
 from listeners import register_listeners
-from listeners.dialogs.home_tab import HomeTab
 from listeners.dialogs.metadata import ViewSigner
 from listeners.home.app_home import AppHome
 from listeners.ownership.dialogs import OwnershipDialogs
@@ -136,7 +135,7 @@ async def office(database, clock) -> AsyncIterator[Office]:
         connect = SalesforceConnect(salesforce_auth, directory, describe, PUBLIC_URL)
         notices = Notices(database, api, clock)
         member_homes = MemberHomes(database, directory, clock)
-        home = Home(database, directory, salesforce_auth, intake_keys, member_homes, PUBLIC_URL, 90, clock)
+        home = Home(database, directory, salesforce_auth, PUBLIC_URL, 90, clock)
         view_signer = ViewSigner(cipher)
         home_tab = AppHome(home, view_signer)
         failed_job_changes = FailedJobChanges(database, lambda: None, clock)
@@ -145,7 +144,7 @@ async def office(database, clock) -> AsyncIterator[Office]:
             "person_keys": PersonKeys(database, OrgSchemas(describe, clock), clock),
             "salesforce_sources": SalesforceSources(database, describe, clock),
             "field_mappings": FieldMappings(database, clock),
-            "ownership": _ownership(database, directory, salesforce, home_tab, clock),
+            "ownership": _ownership(database, directory, salesforce, clock),
             "delivery_actions": DeliveryActions(database, api, Redrawer(database, api, clock), clock),
             "slack_organizations": Organizations(api, SlackInstall(client, store.bot_token), store, database, clock),
             "directory": directory,
@@ -216,14 +215,13 @@ async def install(office: Office, user: User) -> None:
 
 
 def _ownership(
-    database: Database, directory: Directory, salesforce: Salesforce, home_tab: HomeTab, clock: Callable[[], int]
+    database: Database, directory: Directory, salesforce: Salesforce, clock: Callable[[], int]
 ) -> OwnershipDialogs:
     schemas = OrgSchemas(SalesforceDescribe(salesforce), clock)
     rulebook, groups = Rulebook(database, schemas, clock), UserGroups(directory.slack, database, clock)
     return OwnershipDialogs(
         directory=directory,
         groups=groups,
-        home_tab=home_tab,
         rulebook=rulebook,
         draft_editor=DraftEditor(rulebook),
         simulation=Simulation(database, Decider(database, salesforce, schemas, directory, groups, clock)),

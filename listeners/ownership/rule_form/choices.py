@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from pydantic import TypeAdapter, ValidationError
 
-from listeners.dialogs.blocks import Block, plain
 from listeners.dialogs.mentions import labels_of, source_label
 from services.ownership.rules.check import OrgField, OrgSchema
 from services.ownership.rules.owner_sources import (
@@ -194,22 +193,16 @@ def raw_source(slot: Slot, chain: Sequence[Source]) -> object:
         return {}
 
 
-def options_of(choices: Choices, slot: Slot, chain: Sequence[Source]) -> Block:
-    """The option groups of a menu and the chosen option, even if it is not among the choices."""
+def groups_of(choices: Choices, slot: Slot, chain: Sequence[Source]) -> dict[str, dict[str, str]]:
+    """The labels of a menu's options by value, under their headings. The chosen one is always among them."""
     groups = {
-        name: [_option(source_label(source, choices.labels), value) for source in sources if (value := _json(source))]
+        name: {value: source_label(source, choices.labels) for source in sources if (value := _json(source))}
         for name, sources in choices.groups.items()
     }
-    groups["Others"] += [_option(label, value) for value, label in {**NEEDING_FIELD, NOBODY: "Nobody"}.items()]
-    offered = {option["value"]: option for options in groups.values() for option in options}
-    if slot.value and slot.value not in offered:
-        option = _option(_unchanged_label(slot, choices, chain), slot.value)
-        offered[slot.value] = option
-        groups = {"Current value": [option], **groups}
-    menu: Block = {
-        "option_groups": [{"label": plain(name), "options": options} for name, options in groups.items() if options]
-    }
-    return menu | ({"initial_option": offered[slot.value]} if slot.value else {})
+    groups["Others"] |= {**NEEDING_FIELD, NOBODY: "Nobody"}
+    if slot.value and not any(slot.value in group for group in groups.values()):
+        groups = {"Current value": {slot.value: _unchanged_label(slot, choices, chain)}, **groups}
+    return groups
 
 
 def _unchanged_label(slot: Slot, choices: Choices, chain: Sequence[Source]) -> str:
@@ -223,7 +216,3 @@ def _json(source: Source) -> str | None:
     """The source as JSON. None means that it is too long for the value of an option."""
     text = source.model_dump_json(exclude_none=True)
     return text if len(text) <= LONGEST_VALUE else None
-
-
-def _option(label: str, value: str) -> Block:
-    return {"text": plain(label), "value": value}

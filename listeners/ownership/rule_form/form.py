@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
 from pydantic import ValidationError
 
+from listeners.dialogs.form import LONGEST_TEXT, Entered
 from listeners.ownership.rule_form.choices import (
     A_CHANNEL,
     A_FIELD,
@@ -22,6 +23,23 @@ from listeners.ownership.rule_form.choices import (
     fields_like,
     raw_source,
     slot_of,
+)
+from listeners.ownership.rule_form.fields import (
+    CHANGE_TYPE,
+    CHANNEL,
+    FALLBACK_CHANNEL,
+    FALLBACK_USER,
+    FIELDS,
+    MIN_SCORE,
+    NAME,
+    PLACE,
+    SEGMENT,
+    SIDE,
+    SIGNAL,
+    TO,
+    WORDS,
+    more_id,
+    slot_id,
 )
 from listeners.ownership.rule_form.form_values import (
     HOW_TO_TEST,
@@ -36,31 +54,10 @@ from services.ownership.rules.issues import RuleIssue, issues_of
 from services.ownership.rules.owner_sources import NamedChannel, NamedUser, is_slack_user
 from services.ownership.rules.rule_set import MOST_SOURCES, Rule, RuleSet
 
-NAME, PLACE, SIDE, CHANGE_TYPE, SIGNAL, SEGMENT = "name", "place", "side", "change_type", "signal", "segment"
-RELATIONSHIP, PERSONA = "relationship", "persona"
-TITLE_CONTAINS, TITLE_LACKS = "title_contains", "title_lacks"
-MIN_SCORE, FIELDS = "min_score", "fields"
-TO, CHANNEL, FALLBACK_USER, FALLBACK_CHANNEL = "to", "channel", "fallback_user", "fallback_channel"
-WORDS = (RELATIONSHIP, PERSONA, TITLE_CONTAINS, TITLE_LACKS)
-
-LONGEST_ENTRY = 3_000
-"""https://docs.slack.dev/reference/block-kit/block-elements/plain-text-input-element"""
-
 SLOTS = 6
 """The minimum number of slots that are shown."""
 
 _DESTINATION = re.compile(r"[CGS][A-Z0-9]{2,20}")
-
-FieldErrors = dict[str, str]
-"""Error messages by block_id."""
-
-
-def slot_id(number: int) -> str:
-    return f"slot-{number}"
-
-
-def more_id(number: int, needs: str) -> str:
-    return f"more-{number}-{needs}"
 
 
 @dataclass(frozen=True)
@@ -84,55 +81,59 @@ class RuleForm:
         """The form of a rule with the index `place`."""
         when, deliver, fallback = rule.when, rule.deliver, rule.fallback
         entries: dict[str, str | None] = {
-            NAME: rule.name,
-            SIDE: when.side,
-            MIN_SCORE: None if when.min_score is None else _shown_number(when.min_score),
-            FIELDS: "\n".join(map(shown_test, when.fields or ())) or None,
-            TO: deliver.to,
-            CHANNEL: deliver.channel,
-            FALLBACK_USER: fallback.user if isinstance(fallback, NamedUser) else None,
-            FALLBACK_CHANNEL: fallback.channel if isinstance(fallback, NamedChannel) else None,
+            NAME.name: rule.name,
+            SIDE.name: when.side,
+            MIN_SCORE.name: None if when.min_score is None else _shown_number(when.min_score),
+            FIELDS.name: "\n".join(map(shown_test, when.fields or ())) or None,
+            TO.name: deliver.to,
+            CHANNEL.name: deliver.channel,
+            FALLBACK_USER.name: fallback.user if isinstance(fallback, NamedUser) else None,
+            FALLBACK_CHANNEL.name: fallback.channel if isinstance(fallback, NamedChannel) else None,
         }
-        entries |= {name: shown_words(getattr(when, name) or ()) or None for name in WORDS}
-        several = {name: [str(value) for value in getattr(when, name) or ()] for name in (CHANGE_TYPE, SIGNAL, SEGMENT)}
+        entries |= {field.name: shown_words(getattr(when, field.name) or ()) or None for field in WORDS}
+        several = {
+            field.name: [str(value) for value in getattr(when, field.name) or ()]
+            for field in (CHANGE_TYPE, SIGNAL, SEGMENT)
+        }
         slots = [slot_of(source, number) for number, source in enumerate(rule.tell)]
         empty = max(SLOTS - len(slots), min(1, MOST_SOURCES - len(slots)))
-        too_long = frozenset(name for name, text in entries.items() if len(text or "") > LONGEST_ENTRY)
+        too_long = frozenset(name for name, text in entries.items() if len(text or "") > LONGEST_TEXT)
         if isinstance(fallback, NamedUser) and not is_slack_user(fallback.user):
-            too_long |= {FALLBACK_USER}  # a picker of Slack users cannot show it
+            too_long |= {FALLBACK_USER.name}  # a picker of Slack users cannot show it
         return cls(rule, str(place + 1), entries, several, (*slots, *[EMPTY] * empty), too_long)
 
-    def typed(self, entered: Callable[[str], Any]) -> RuleForm:
-        """The form with the values of the dialog. `entered` returns the value of a field."""
+    def typed(self, entered: Entered) -> RuleForm:
+        """The form with the values of the dialog."""
+        values = entered.values
         entries = {
-            name: self.entries.get(name) if name in self.too_long else entered(name) or None for name in self.entries
+            name: text if name in self.too_long else values.get(name) or None for name, text in self.entries.items()
         }
-        several = {name: entered(name) or [] for name in self.several}
+        several = {name: values.get(name) or [] for name in self.several}
         slots = []
         for number in range(len(self.slots)):
-            chosen = entered(slot_id(number))
+            chosen = values.get(slot_id(number))
             slot = EMPTY if chosen == NOBODY else Slot(chosen or None)
-            slots.append(Slot(slot.value, entered(more_id(number, slot.needs)) or None) if slot.needs else slot)
-        return RuleForm(self.original, entered(PLACE) or "", entries, several, tuple(slots), self.too_long)
+            slots.append(Slot(slot.value, values.get(more_id(number, slot.needs)) or None) if slot.needs else slot)
+        return RuleForm(self.original, values.get(PLACE.name) or "", entries, several, tuple(slots), self.too_long)
 
     @property
     def destinations(self) -> dict[str, str]:
         """The chosen channels and user groups by field."""
-        chosen = {name: self.entries[name] for name in (CHANNEL, FALLBACK_CHANNEL)}
+        chosen = {name: self.entries[name] for name in (CHANNEL.name, FALLBACK_CHANNEL.name)}
         for number, slot in enumerate(self.slots):
             if slot.needs in {A_CHANNEL, A_GROUP}:
                 chosen[more_id(number, slot.needs or "")] = slot.more
-        if self.entries[TO] in {"dri", "nobody"}:
-            chosen[CHANNEL] = None
+        if self.entries[TO.name] in {"dri", "nobody"}:
+            chosen[CHANNEL.name] = None
         return {field: value for field, value in chosen.items() if value and _DESTINATION.fullmatch(value)}
 
-    def read(self, rules: RuleSet, org: OrgSchema | None) -> tuple[Rule, int] | FieldErrors:
+    def read(self, rules: RuleSet, org: OrgSchema | None) -> tuple[Rule, int] | dict[str, str]:
         """The rule and its index, or the errors. `rules` and `org` have what the rule can name."""
-        errors = FieldErrors()
+        errors = dict[str, str]()
         raw, places = self._raw(errors, self._resolved_slots(org))
         place = int(self.place) - 1 if re.fullmatch(r"[1-9][0-9]{0,3}", self.place) else None
         if place is None:
-            errors[PLACE] = "Enter a number from 1."
+            errors[PLACE.name] = "Enter a number from 1."
         try:
             rule = Rule.model_validate_json(json.dumps(raw))
         except ValidationError as error:
@@ -152,24 +153,26 @@ class RuleForm:
             for slot in self.slots
         ]
 
-    def _raw(self, errors: FieldErrors, slots: Sequence[Slot]) -> tuple[dict[str, Any], list[int]]:
+    def _raw(self, errors: dict[str, str], slots: Sequence[Slot]) -> tuple[dict[str, Any], list[int]]:
         """The rule as JSON, and the slot number of each source."""
         entries = self.entries
         when: dict[str, Any] = {name: list(chosen) for name, chosen in self.several.items() if chosen}
-        when |= {name: read_words(text) for name in WORDS if (text := entries[name])}
-        if entries[SIDE] in {"past", "current"}:
-            when[SIDE] = entries[SIDE]
-        if score := entries[MIN_SCORE]:
-            when[MIN_SCORE] = _number(score)
-        if tests := list(_read_tests(entries[FIELDS] or "", errors)):
-            when[FIELDS] = tests
+        when |= {field.name: read_words(text) for field in WORDS if (text := entries[field.name])}
+        if entries[SIDE.name] in {"past", "current"}:
+            when[SIDE.name] = entries[SIDE.name]
+        if score := entries[MIN_SCORE.name]:
+            when[MIN_SCORE.name] = _number(score)
+        if tests := list(_read_tests(entries[FIELDS.name] or "", errors)):
+            when[FIELDS.name] = tests
         places = [number for number, slot in enumerate(slots) if slot.value]
         original = self.original
-        deliver = {"to": entries[TO] or "dri"} | ({"channel": entries[CHANNEL]} if entries[CHANNEL] else {})
+        deliver = {"to": entries[TO.name] or "dri"} | (
+            {"channel": entries[CHANNEL.name]} if entries[CHANNEL.name] else {}
+        )
         if deliver["to"] in {"dri", "nobody"}:
             deliver.pop("channel", None)
         raw = {
-            "name": entries[NAME] or "",
+            "name": entries[NAME.name] or "",
             "enabled": original.enabled,
             "when": when,
             "tell": [raw_source(slots[number], original.tell) for number in places],
@@ -177,24 +180,24 @@ class RuleForm:
         }
         return raw | self._fallback(errors), places
 
-    def _fallback(self, errors: FieldErrors) -> dict[str, Any]:
-        user, channel = self.entries[FALLBACK_USER], self.entries[FALLBACK_CHANNEL]
+    def _fallback(self, errors: dict[str, str]) -> dict[str, Any]:
+        user, channel = self.entries[FALLBACK_USER.name], self.entries[FALLBACK_CHANNEL.name]
         if user and channel:
-            errors[FALLBACK_CHANNEL] = "Choose a person or a channel, not both."
+            errors[FALLBACK_CHANNEL.name] = "Choose a person or a channel, not both."
         if user:
             return {"fallback": {"source": "user", "user": user}}
         return {"fallback": {"source": "channel", "channel": channel}} if channel else {}
 
-    def _by_field(self, issues: Sequence[RuleIssue], places: Sequence[int]) -> FieldErrors:
+    def _by_field(self, issues: Sequence[RuleIssue], places: Sequence[int]) -> dict[str, str]:
         """The errors by field. Errors of fields that are not shown are at the name."""
-        errors = FieldErrors()
+        errors = dict[str, str]()
         for issue in issues:
             block, text = self._field_of(issue, places)
-            block = NAME if block in self.too_long else block
+            block = NAME.name if block in self.too_long else block
             errors[block] = f"{errors[block]} {_sentence(text)}" if block in errors else _sentence(text)
         return errors
 
-    def _with_suggestions(self, errors: FieldErrors, org: OrgSchema | None) -> FieldErrors:
+    def _with_suggestions(self, errors: dict[str, str], org: OrgSchema | None) -> dict[str, str]:
         """The errors, with similar fields for names that do not exist."""
         for number, slot in enumerate(self.slots):
             block = more_id(number, A_FIELD)
@@ -210,19 +213,20 @@ class RuleForm:
                 needs = self.slots[place].needs
                 return (more_id(place, needs) if needs else slot_id(place)), issue.message
             case ["when", "fields", number, *_] if number.isdigit():
-                return FIELDS, f"line {int(number) + 1}: {issue.message}"
+                return FIELDS.name, f"line {int(number) + 1}: {issue.message}"
             case ["when", name, *_]:
                 return name, issue.message
         step = issue.path.partition(".")[0]
         # An issue of the rule as a whole: it has nobody to notify.
-        return {"deliver": CHANNEL, "fallback": FALLBACK_USER, "name": NAME}.get(step, slot_id(0)), issue.message
+        fields = {"deliver": CHANNEL.name, "fallback": FALLBACK_USER.name, "name": NAME.name}
+        return fields.get(step, slot_id(0)), issue.message
 
 
-def _read_tests(text: str, errors: FieldErrors) -> Iterator[dict[str, object]]:
+def _read_tests(text: str, errors: dict[str, str]) -> Iterator[dict[str, object]]:
     for number, line in enumerate(lines_of(text), 1):
         test = read_test(line)
         if test is None:
-            errors[FIELDS] = f"Line {number}: {HOW_TO_TEST}."
+            errors[FIELDS.name] = f"Line {number}: {HOW_TO_TEST}."
         else:
             yield test
 

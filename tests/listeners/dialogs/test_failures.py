@@ -62,13 +62,10 @@ def test_people_read_what_happened_and_what_to_do(error, text):
 
 
 async def test_an_error_of_a_message_is_shown_below_the_message(office):
-    """By its response_url. This test forges a select of Home into a message."""
-    options = [{"text": {"type": "plain_text", "text": "Everything"}, "value": "everything"}]
-    forged = {"type": "static_select", "action_id": "home_channel_gets", "options": options}
-    blocks = [{"type": "actions", "elements": [forged]}]
-    posted = await office.api.post_notice(office.team.id, office.wins.id, "Forged", blocks)
+    """By its response_url. This test forges a button of a dialog into a message."""
+    channel, ts = await post_with_button(office, action_id="my_lately_older", value="not a number")
 
-    reply = await office.slack.press(office.mo.id, posted.channel, posted.ts, "home_channel_gets", "everything")
+    reply = await office.slack.press(office.mo.id, channel, ts, "my_lately_older")
     await office.settled()
 
     assert reply.status == 200

@@ -10,9 +10,9 @@ import pytest
 
 from domain.day_counts import RecipientCount
 from domain.delivery import FailedJobChange
-from domain.preferences import WorkspaceLimits
 from domain.workspace import ListedKey
 from listeners.dialogs.blocks import loading_view, message_view
+from listeners.dialogs.form import Entered
 from listeners.dialogs.home_tab import seen_version
 from listeners.home.admin_dialogs_view import chosen_limits, limits_view, signal_channels_view, top_recipients_view
 from listeners.home.app_home_view import home_view
@@ -376,9 +376,13 @@ def test_the_summary_says_in_words_what_the_chart_shows(days, text):
 @pytest.mark.parametrize(("value", "kept"), [("operator", None), ("14", 14)])
 def test_chosen_limits_are_read_from_the_dialog(value, kept):
     """The operator's retention is stored as None."""
-    entered = {"posts_per_minute": "120", "salesforce_patience_minutes": "60", "retention_days": value}
+    chosen = {"posts_per_minute": "120", "salesforce_patience_minutes": "60", "retention_days": value}
 
-    assert chosen_limits(entered) == WorkspaceLimits(120, 60, kept)
+    assert chosen_limits(Entered(chosen)) == {
+        "posts_per_minute": 120,
+        "salesforce_patience_minutes": 60,
+        "retention_days": kept,
+    }
 
 
 def test_only_a_shorter_retention_is_offered():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,10 +16,10 @@ from domain.job_change.model import JobChange
 from domain.people import OwnerLink, OwnerMatching, UnmatchedOwner
 from domain.rule_versions import DraftRules, PublishedRules
 from domain.states import Role
-from listeners.dialogs.form_values import field_value
 from listeners.ownership.history_view import history_view
 from listeners.ownership.pools_view import advanced_view, mapping_view, pool_view
-from listeners.ownership.rule_form.choices import MOST_OPTIONS, choices_of, options_of
+from listeners.ownership.rule_form.choices import MOST_OPTIONS, choices_of, groups_of
+from listeners.ownership.rule_form.fields import rule_form_of
 from listeners.ownership.rule_form.form import RuleForm
 from listeners.ownership.rule_form.rule_view import begin_view, rule_view
 from listeners.ownership.rule_list_view import ListContext, list_view
@@ -111,8 +110,8 @@ def test_the_rule_form():
     choices = choices_of(FULL, ORG, len(form.slots))
     assert "so unchanged" in checked(rule_view(form, choices, is_new=False))
     for number in range(len(form.slots)):
-        menu = options_of(choices, form.slots[number], form.original.tell)
-        assert sum(len(group["options"]) for group in menu["option_groups"]) <= MOST_OPTIONS
+        groups = groups_of(choices, form.slots[number], form.original.tell)
+        assert sum(map(len, groups.values())) <= MOST_OPTIONS
     assert choices.more_fields > 200
 
 
@@ -174,9 +173,10 @@ def test_saving_a_rule_without_changes_keeps_it(rule, place):
     form = RuleForm.of(rule, place)
     view = rule_view(form, choices_of(RuleSet(), ORG, len(form.slots)), is_new=False)
     assert check_view(view, "modal") == []
-    shown = {"state": {"values": values_of(view["blocks"], {})}}
+    states = values_of(view["blocks"], {})
+    entered = rule_form_of(states).read({"state": {"values": states}})
 
-    assert form.typed(partial(field_value, shown)).read(RuleSet(), None) == (rule, place)
+    assert form.typed(entered).read(RuleSet(), None) == (rule, place)
 
 
 def test_the_pool_and_mapping_dialogs():

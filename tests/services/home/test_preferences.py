@@ -74,13 +74,8 @@ async def test_channel_names_are_escaped(acme, preferences):
 async def test_a_workspace_that_uninstalled_has_nothing_to_choose(acme, preferences):
     """Its Home may still be open on someone's screen."""
     assert not (await preferences.choose_default_channel("T0ELSE", "U1", acme.wins.id, None)).stored
-    assert not (await preferences.set_tell_dris("T0ELSE", "U1", False, None)).stored
-
-
-async def test_a_value_that_home_does_not_offer_is_refused(acme, preferences):
-    """It would reach the router, which knows only two values."""
-    with pytest.raises(ValueError, match="'nothing'"):
-        await preferences.set_channel_gets(acme.id, acme.dana.id, "nothing", None)
+    change = preferences.change("T0ELSE", "U1", {"tell_dris": False}, None)
+    assert not (await acme.database.run(change)).stored
 
 
 async def test_there_is_nothing_to_check_without_a_default_channel(acme, preferences):
