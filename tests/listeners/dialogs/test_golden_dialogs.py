@@ -15,6 +15,7 @@ from slack_sdk.models.blocks import Block
 
 from domain.audit import AuditEntry
 from domain.day_counts import RecipientCount
+from domain.decision.reasons import legacy
 from domain.delivery import Delivery, FailedJobChange
 from domain.job_change.model import JobChange
 from domain.people import Absence, OwnerLink, OwnerMatching, PersonKey, UnmatchedOwner
@@ -80,7 +81,7 @@ ACTIONABLE = ActionableDelivery(
         job_change_id="jc",
         destination="U1",
         role="dri",
-        reason="You own Ada Smith in Salesforce.",
+        reasons=legacy("You own Ada Smith in Salesforce."),
         side=None,
         payload="{}",
         decision=None,
