@@ -273,7 +273,7 @@ def test_a_manifest_for_socket_mode_needs_no_address(operator):
     assert "--socket-mode" in operator.err
 
 
-@pytest.mark.parametrize(("kind", "prefix"), [("signing", "whsec_"), ("bearer", "ugk_")])
+@pytest.mark.parametrize(("kind", "prefix"), [("secret", "whsec_"), ("signing", "whsec_"), ("bearer", "ugk_")])
 def test_only_the_new_intake_key_goes_to_stdout(operator, kind, prefix):
     """A script can store it in a variable."""
     operator.do(add_workspace)
