@@ -222,6 +222,7 @@ def build_doctor(foundation: Foundation, services: Services) -> Doctor:
         foundation.http,
         services.slack.api,
         services.salesforce.api,
+        services.decider,
         services.slack.manifest,
         foundation.now,
         services.slack.installations.rotating_token,

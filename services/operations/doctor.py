@@ -16,9 +16,9 @@ from domain.workspace import Workspace
 from services.operations.check_results import CheckResult, CheckState, UnknownError, run_check
 from services.operations.doctor_slack import APPS, SlackCheck, clock_result, events_result, signing_secret_result
 from services.operations.housekeeping import GONE_DAYS
+from services.ownership.decider import Decider
 from services.salesforce.health import lines
 from services.salesforce.queries.lookup import Salesforce
-from services.salesforce.records import PersonLookup
 from services.settings import Settings, is_loopback
 from services.slack.api import Slack
 from services.slack.manifest import Manifest
@@ -48,6 +48,7 @@ class Doctor:
     http: aiohttp.ClientSession = field(repr=False)
     slack: Slack
     salesforce: Salesforce
+    decider: Decider
     manifest: Manifest
     now: Callable[[], int]
     rotating_token: Callable[[str], Awaitable[RotatingToken | None]]
@@ -236,13 +237,16 @@ class Doctor:
         self.salesforce.moved_orgs.expect_move(
             workspace.id
         )  # so that an org that moved to another host is found at once
-        nobody = PersonLookup("doctor", emails=("nobody@doctor.invalid",))
-        if await self.salesforce.find_people(workspace.id, [nobody]) is None:
+        required = (await self.decider.rules_in_force(workspace.id)).required
+        gaps = await self.salesforce.find_gaps(workspace.id, required)
+        if gaps is None:
             sessions = self.salesforce.sessions
             is_listed = not sessions.has_operator_org or await sessions.uses_operator_org(workspace.id)
             other = "" if is_listed else f". {NOT_LISTED}: to use the operator's org here, add {workspace.id} to it"
             raise UnknownError(f"not connected. An admin can connect it in the Home tab of the app{other}")
         status = await self.database.run(connections.status_of, workspace.id)
+        if gaps:  # routing goes on without these
+            raise PermanentError(f"responding, but not complete. {'. '.join(sorted(gaps.values()))}")
         details = [line.text for line in lines(status, workspace.salesforce_daily_calls, self.now()) if line.at is None]
         return f"responding. {'; '.join(details)}"
 

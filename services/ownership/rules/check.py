@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from services.ownership.rules.issues import RuleIssue
-from services.ownership.rules.owner_sources import Manager, Mapped, Source, TeamRole, UserField
+from services.ownership.rules.owner_sources import Manager, Mapped, Owner, Source, TeamRole, UserField
 from services.ownership.rules.rule_set import Rule, RuleSet
 from services.ownership.rules.unreachable import unreachable
 
@@ -66,8 +66,13 @@ def _check_rule(rule: Rule, path: str, org: OrgSchema) -> Iterator[RuleIssue]:
 
 def _check_source(source: Source, path: str, org: OrgSchema) -> Iterator[RuleIssue]:
     if isinstance(source, Mapped | Manager):
+        if isinstance(source, Manager) and "user" in org.objects:
+            yield from _check_field("User.ManagerId", f"{path}.source", org)
         if source.of is not None:
             yield from _check_source(source.of, f"{path}.of", org)
+    elif isinstance(source, Owner):
+        if source.of == "parent_account":
+            yield from _check_field("Account.ParentId", f"{path}.of", org)
     elif isinstance(source, UserField):
         issues = list(_check_field(source.field, f"{path}.field", org))
         field = org.fields.get(source.field.lower())

@@ -54,6 +54,11 @@ class Gaps:
         """The names of what is left out until an admin does something about it."""
         return sorted(gap.name for gap in self._gaps.values() if gap.lasts)
 
+    def forget(self) -> None:
+        """Ask for everything again, as after access was given."""
+        for known in (self._hidden, self._unsearchable, self._slow_patterns, self._gaps):
+            known.clear()
+
     def begin_batch(self) -> None:
         """Forget what is an hour old, and what was only true for the last batch."""
         now = self.now()

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Connection
 
@@ -15,7 +15,7 @@ from services.measures import UNMEASURED, Measures
 from services.salesforce.moved_orgs import MovedOrgs, SessionEndedError, UnreachableError
 from services.salesforce.queries.account_details import AccountDetails, with_account_details
 from services.salesforce.queries.account_statements import account_queries, chosen_queries
-from services.salesforce.queries.rows import people, users
+from services.salesforce.queries.rows import people, real_addresses, users
 from services.salesforce.queries.statements import (
     RecordQuery,
     Row,
@@ -27,6 +27,7 @@ from services.salesforce.records import (
     NOTHING_REQUIRED,
     Account,
     BatchRecords,
+    CompanyLookup,
     Contact,
     Lead,
     Opportunity,
@@ -103,6 +104,33 @@ class Salesforce:
             await self.sessions.database.run(connections.note_unreadable, workspace_id, names)
             self._stored_unreadable[workspace_id] = names
         return records
+
+    async def find_gaps(self, workspace_id: str, required: RequiredRecords) -> dict[str, str] | None:
+        """
+        Return a sentence for each thing that these rules need and that cannot be read now, by asking for nobody.
+
+        None means that Salesforce is not connected. Raises PermanentError, TransientError.
+        """
+        company = CompanyLookup(domain="doctor.invalid", name="doctor.invalid")
+        nobody = PersonLookup(
+            "nobody",
+            contact_id=f"003{0:012}",
+            lead_id=f"00Q{0:012}",
+            emails=("nobody@doctor.invalid",),
+            current=company,
+        )
+        queries = [
+            *person_queries([nobody], required),
+            *account_queries([f"001{0:012}"], required),
+            *(user_queries([f"005{0:012}"], required) if required.users else ()),
+        ]
+
+        def read(client: SalesforceClient) -> dict[str, str]:
+            client.gaps.forget()
+            client.rows(queries)
+            return client.gaps.texts
+
+        return await self.read(workspace_id, read)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -209,7 +237,7 @@ def _run_queries(
 
     def rows_of(queries: Sequence[RecordQuery]) -> dict[str, list[Row]]:
         rows = client.rows(queries)
-        return {kind: list(map(_real_addresses, found)) for kind, found in rows.items()} if is_sandbox else rows
+        return {kind: list(map(real_addresses, found)) for kind, found in rows.items()} if is_sandbox else rows
 
     rows = _with_followed(rows_of, rows_of(queries), queries, lookups, required)
     records_by_key = people(lookups, rows, required.person_keys)
@@ -225,16 +253,6 @@ def _run_queries(
         users_by_id = users(rows_of(for_users).get("User", []), required.email_field, required.slack_id_field)
     batch = BatchRecords(records_by_key, users_by_id, client.gaps.texts, client.session.instance_url)
     return batch, client.gaps.lasting
-
-
-def _real_addresses(row: Any) -> Any:
-    """Return the row without the `.invalid` that Salesforce appends to the email address of every user in a sandbox."""
-    if isinstance(row, dict):
-        return {name: _real_addresses(value) for name, value in row.items()}
-    if isinstance(row, list):
-        return [_real_addresses(part) for part in row]
-    is_address = isinstance(row, str) and "@" in row
-    return row.removesuffix(".invalid") if is_address else row
 
 
 def _with_followed(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from domain.people import DEFAULT_KEYS, PersonKey
@@ -227,3 +227,13 @@ def part_of(row: Row, name: str) -> Row | None:
     """Return a related record in the row, or None if there is none."""
     value = row.get(name)
     return value if isinstance(value, dict) else None
+
+
+def real_addresses(row: Any) -> Any:
+    """Return the row without the `.invalid` that Salesforce appends to the email address of every user in a sandbox."""
+    if isinstance(row, dict):
+        return {name: real_addresses(value) for name, value in row.items()}
+    if isinstance(row, list):
+        return [real_addresses(part) for part in row]
+    is_address = isinstance(row, str) and "@" in row
+    return row.removesuffix(".invalid") if is_address else row

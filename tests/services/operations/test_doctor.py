@@ -17,13 +17,17 @@ from slack_sdk.oauth.installation_store import Installation as SlackInstallation
 from sqlalchemy import text, update
 
 import app as our_app
+from domain.audit import AuditEntry
 from sandbox.salesforce import SalesforceSandbox
 from sandbox.slack import SlackSandbox
 from sandbox.slack.state import Channel, Team
 from services.operations.check_results import CheckState
+from services.ownership.rules.rule_set import RuleSet
+from services.salesforce.refusals import GRANT
 from services.settings import Settings
 from store.database import Database
 from store.encryption import Cipher
+from store.ownership import rule_sets
 from store.schema import deliveries, salesforce_connections
 from store.slack import inbound_health, workspaces
 from store.slack.installations import AsyncInstallationStore
@@ -344,6 +348,27 @@ async def test_credentials_that_salesforce_refuses_are_reported(healthy):
 
     assert results["Salesforce"][0] is FAILED
     assert "wrong" not in results["Salesforce"][1]
+
+
+async def test_fields_that_rules_need_and_the_user_cannot_read_are_named(healthy):
+    """Every one, with what to grant. The next run after access was given finds nothing."""
+    rules = RuleSet.parse(
+        {"rules": [{"name": "Parent", "tell": [{"source": "owner", "of": "parent_account"}, {"source": "manager"}]}]}
+    )
+    entry = AuditEntry(1, "U_DANA", "test", "")
+    await healthy.database.run(rule_sets.publish, healthy.team.id, rules.to_json(), None, entry)
+    hidden = {"Account": "ParentId", "User": "ManagerId", "Contact": "AccountId"}
+    for sobject, name in hidden.items():
+        healthy.salesforce.org.hide_field(sobject, name)
+
+    state, text = (await healthy.run_doctor())["Salesforce"]
+
+    assert state is FAILED
+    for name in ("Account.ParentId", "Contact.AccountId"):
+        assert f"{name} cannot be read in Salesforce. {GRANT}" in text
+    for sobject, name in hidden.items():
+        healthy.salesforce.org.show_field(sobject, name)
+    assert (await healthy.run_doctor())["Salesforce"][0] is OK
 
 
 async def test_an_org_that_has_moved_is_found_at_its_new_host(healthy):

@@ -169,3 +169,23 @@ async def test_nothing_is_stored_for_an_unknown_workspace(book):
     """Publishing and saving a draft both fail."""
     assert not (await book.publish("T_NOBODY", "U1", RULES, None)).stored
     assert not (await book.save_draft("T_NOBODY", "U1", RULES, None, "x")).stored
+
+
+@pytest.mark.parametrize(
+    ("source", "sobject", "name"),
+    [
+        ({"source": "owner", "of": "parent_account"}, "Account", "ParentId"),
+        ({"source": "manager", "of": {"source": "owner", "of": "account"}}, "User", "ManagerId"),
+    ],
+)
+async def test_rules_that_follow_a_hidden_lookup_are_not_published(world, book, source, sobject, name):
+    """They would find nobody. The error names the field."""
+    rules = RuleSet.parse({"rules": [{"name": "One", "tell": [source]}]})
+    world.salesforce.org.hide_field(sobject, name)
+    result = await book.publish(world.workspace_id, "U1", rules, 0)
+    assert not result.stored
+    assert [issue.text for issue in result.issues] == [
+        f"{sobject}.{name} does not exist in Salesforce, or the app may not read it"
+    ]
+    world.salesforce.org.show_field(sobject, name)
+    assert (await book.publish(world.workspace_id, "U1", rules, 0)).stored
