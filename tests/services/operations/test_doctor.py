@@ -155,6 +155,7 @@ async def test_in_a_healthy_installation_every_check_passes(healthy):
         "Messages tab": OK,
         "Salesforce credentials": OK,
         "Salesforce": OK,
+        "Salesforce credentials": OK,
     }
 
 
