@@ -184,7 +184,7 @@ async def test_rules_that_follow_a_hidden_lookup_are_not_published(world, book, 
     world.salesforce.org.hide_field(sobject, name)
     result = await book.publish(world.workspace_id, "U1", rules, 0)
     assert not result.stored
-    assert [issue.text for issue in result.issues] == [
+    assert [issue.message for issue in result.issues] == [
         f"{sobject}.{name} does not exist in Salesforce, or the app may not read it"
     ]
     world.salesforce.org.show_field(sobject, name)
