@@ -155,7 +155,6 @@ async def test_in_a_healthy_installation_every_check_passes(healthy):
         "Messages tab": OK,
         "Salesforce credentials": OK,
         "Salesforce": OK,
-        "Salesforce credentials": OK,
     }
 
 
