@@ -121,7 +121,8 @@ class Salesforce:
         )
         queries = [
             *person_queries([nobody], required),
-            *account_queries([f"001{0:012}"], required),
+            *account_queries([f"001{0:012}"], required, [f"003{0:012}"]),
+            *chosen_queries([f"006{0:012}"], [], required),
             *(user_queries([f"005{0:012}"], required) if required.users else ()),
         ]
 
