@@ -28,6 +28,19 @@ class Role(StrEnum):
     """To a channel, in addition to the DRI. A copy never decides the outcome of its job change."""
 
 
+class Side(StrEnum):
+    """Whose owner a delivery is for: that of the company left, of the company joined, or both."""
+
+    PAST = "past"
+    CURRENT = "current"
+    BOTH = "both"
+
+    @classmethod
+    def of(cls, stored: str | None) -> Side | None:
+        """None follows from the change type. So does a value of another version."""
+        return cls(stored) if stored in set(cls) else None
+
+
 class DeliveryState(StrEnum):
     """How far a delivery is."""
 

@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from domain.decision.reasons import Reason, ReasonCode
-from domain.states import Role
+from domain.states import Role, Side
 
 VERSION = 2
 """Version 1 had sentences in place of reasons."""
@@ -28,9 +28,6 @@ _LEGACY_MATCHES = {
     "by the other e-mail field": ReasonCode.MATCHED_BY_FIELD.of(),
     "linked by hand": ReasonCode.LINKED.of(),
 }
-
-BOTH = "both"
-"""The side of a delivery that concerns both."""
 
 Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
 StoredReason = Annotated[InstanceOf[Reason], BeforeValidator(Reason.parse), PlainSerializer(Reason.to_json)]
@@ -161,7 +158,7 @@ class Decision(_Part):
             candidate
             for candidate in notified
             # Of several on a side, it is the one whose email names the destination.
-            if side in {BOTH, candidate.side}
+            if side in {Side.BOTH, candidate.side}
             and (candidate.email == destination or [other.side for other in notified].count(candidate.side) == 1)
         ]
         result = {"problem": ReasonCode.COULD_NOT_BE_NOTIFIED.of(error=problem), "match": None}

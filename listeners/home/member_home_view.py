@@ -11,11 +11,11 @@ from domain.delivery import Handling
 from domain.notification_hours import DAILY, WEEKLY, NotificationHours
 from domain.people import Absence
 from domain.preferences import WEEKDAYS, clock
-from domain.states import HandlingState
+from domain.states import HandlingState, Side
 from listeners.dialogs.blocks import LONGEST_SECTION, Block, button, context, header, section
 from services.home.home_state import MemberHome, RecentDelivery, SalesforceIdentity
 from services.home.mute_options import labels
-from services.messages.wording import Side, headline, sentence, slack_time
+from services.messages.wording import headline, sentence, slack_time
 from services.slack.mrkdwn import bold, escape
 
 SHOW_RECENT, CHANGE_HOURS, CHANGE_MUTES = "my_lately", "my_reading", "my_mutes"
@@ -23,7 +23,6 @@ SET_ABSENCE, END_ABSENCE, NOT_ME = "my_away", "my_back", "my_not_me"
 """The action_ids of the buttons. Their dialogs are in listeners/home/member_dialogs_view.py."""
 
 _DAY_MS = 24 * 60 * 60 * 1_000
-_SIDES: tuple[Side, ...] = ("past", "current", "both")
 
 
 def member_blocks(member: MemberHome) -> list[Block]:
@@ -109,8 +108,7 @@ def _recent_deliveries(member: MemberHome) -> Iterator[Block]:
 def _headline(delivery: RecentDelivery) -> str:
     if delivery.job_change is None:
         return "_This job change has been erased._"
-    side = next((side for side in _SIDES if side == delivery.side), None)
-    return sentence(headline(delivery.job_change, bold, side))
+    return sentence(headline(delivery.job_change, bold, Side.of(delivery.side)))
 
 
 def _progress(delivery: RecentDelivery, user_id: str) -> str:

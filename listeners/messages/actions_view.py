@@ -12,7 +12,7 @@ from domain.decision.record import ConsideredCandidate, Decision, SideDecision
 from domain.decision.sentences import candidate_result, for_reader
 from domain.job_change.model import JobChange
 from domain.job_change.parts import Signal
-from domain.states import is_person
+from domain.states import Side, is_person
 from listeners.dialogs.blocks import Block, View, actions, button, context, modal, sections
 from listeners.dialogs.blocks import section as _section
 from listeners.dialogs.form import Choice, Form, Text, User
@@ -20,7 +20,7 @@ from services.home.mute_options import ALL, CHANGES
 from services.messages.available_actions import LONGEST_COMMENT, WRONG_DATA_KINDS, ActionableDelivery, ActionKind
 from services.messages.compose import ACTION
 from services.messages.snooze import SnoozeOption
-from services.messages.wording import Side, background, headline, meaning, sentence
+from services.messages.wording import background, headline, meaning, sentence
 from services.slack.mrkdwn import bold, escape
 
 UNMUTE = "delivery_unmute"
@@ -119,7 +119,7 @@ def why_view(actionable: ActionableDelivery) -> View:
     delivery, change = actionable.delivery, actionable.job_change
     decision = Decision.from_stored(delivery.decision)
     in_person = is_person(delivery.destination)
-    details = meaning(change, _side(delivery.side))
+    details = meaning(change, Side.of(delivery.side))
     notes = [escape(for_reader([note]), 300) for note in decision.notes[:5]]
     blocks = [
         _job_change(actionable),
@@ -150,19 +150,17 @@ def candidate_lines(considered: Sequence[ConsideredCandidate], most: int) -> lis
 
 def _decision_blocks(decision: Decision, change: JobChange) -> Iterator[Block]:
     for side in decision.sides or (SideDecision(rule=decision.rule),):
-        company = {"past": change.previous.company, "current": change.current.company}.get(side.side or "")
+        company = {Side.PAST: change.previous.company, Side.CURRENT: change.current.company}.get(
+            Side.of(side.side) or Side.BOTH
+        )
         title = f"Rule for {escape(company.label, 80)}" if company else "Rule"
         yield section(f"*{title}*\n{escape(side.sentence or side.rule or 'none', 450)}")
         candidates = [candidate for candidate in decision.considered if candidate.side == side.side]
         yield from sections(["*Checked in this order*", *candidate_lines(candidates, _MOST_CANDIDATES)], section)
 
 
-def _side(side: str | None) -> Side | None:
-    return next((known_side for known_side in ("past", "current", "both") if known_side == side), None)
-
-
 def _job_change(actionable: ActionableDelivery) -> Block:
-    change, side = actionable.job_change, _side(actionable.delivery.side)
+    change, side = actionable.job_change, Side.of(actionable.delivery.side)
     return section("\n".join(filter(None, [sentence(headline(change, bold, side)), background(change, side)])))
 
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import cast
 
 from domain.decision.record import Decision
 from domain.decision.sentences import for_reader
 from domain.delivery import NO_HISTORY, ClaimedDelivery, Handling, History
 from domain.job_change.model import JobChange
-from domain.states import DEFAULT_CHANNEL, HandlingState, Role, is_person
+from domain.states import DEFAULT_CHANNEL, HandlingState, Role, Side, is_person
 from services.messages.available_actions import WRONG_DATA_KINDS, available_actions
 from services.messages.compose import Card
-from services.messages.wording import Side, slack_time
+from services.messages.wording import slack_time
 
 MOST_NOTES = 5
-_SIDES = {"past", "current", "both"}
 
 
 def cards(deliveries: Sequence[ClaimedDelivery], destination: str, histories: Mapping[str, History]) -> list[Card]:
@@ -41,7 +39,7 @@ def card(delivery: ClaimedDelivery, destination: str, history: History = NO_HIST
         contact_url=links.contact or links.lead,
         account_url=links.account,
         is_test=change.is_test,
-        side=cast("Side", delivery.side) if delivery.side in _SIDES else None,
+        side=Side.of(delivery.side),
         notes=tuple(_notes(history, delivery.id, destination))[-MOST_NOTES:],
         actions=available_actions(delivery.role, next(states, HandlingState.OPEN), in_person=is_person(destination)),
     )

@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from domain.job_change.model import JobChange
-from domain.states import Role
+from domain.states import Role, Side
 from services.messages.available_actions import AvailableActions, MessageAction
-from services.messages.wording import Side, background, headline, meaning, sentence
+from services.messages.wording import background, headline, meaning, sentence
 from services.slack.mrkdwn import bold, escape, link, web_address
 
 MOST_CARDS = 10

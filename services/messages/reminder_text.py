@@ -9,7 +9,8 @@ from domain.day_counts import counted
 from domain.decision.reasons import ReasonCode, Reasons
 from domain.job_change.model import JobChange
 from domain.preferences import ESCALATE_TO_CHANNEL, ESCALATE_TO_MANAGER
-from services.messages.wording import Side, headline, sentence
+from domain.states import Side
+from services.messages.wording import headline, sentence
 from services.slack.mrkdwn import bold, link
 
 _NEXT = {ESCALATE_TO_MANAGER: "your manager is notified", ESCALATE_TO_CHANNEL: "it is posted in the channel"}

@@ -6,20 +6,18 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from random import random
-from typing import cast
 from uuid import uuid4
 
-from domain.decision.record import BOTH, Decision
+from domain.decision.record import Decision
 from domain.delivery import NewDelivery
 from domain.errors import PermanentError, TransientError
 from domain.job_change.model import JobChange
 from domain.preferences import ESCALATE_TO_CHANNEL, ESCALATE_TO_MANAGER, EVERYTHING, SEGMENT
-from domain.states import Role
+from domain.states import Role, Side
 from domain.workspace import Workspace
 from services.messages.managers import Managers
 from services.messages.reminder_text import OpenJobChange, escalation_reasons, reminder_text
 from services.messages.snooze import after_working_hours
-from services.messages.wording import Side
 from services.retry import wait_ms
 from services.slack.api import Posted, Slack
 from services.slack.shapes import SlackUser
@@ -209,7 +207,7 @@ def _is_muted(reminder: Reminder, change: JobChange, muted: Collection[str], req
     """Whether the reader has muted it since it was sent. If both sides were notified, both must be muted."""
     kinds = {change.signal.value, change.change_type.value}
     sides = Decision.from_stored(reminder.decision).sides
-    own_sides = [side for side in sides if reminder.side in {BOTH, side.side}]
+    own_sides = [side for side in sides if reminder.side in {Side.BOTH, side.side}]
     segments = [{f"{SEGMENT}{segment}" for segment in side.segments} for side in own_sides]
     if kinds.union(*segments) & frozenset(required):
         return False
@@ -223,5 +221,4 @@ def _places(some: Sequence[Reminder]) -> set[Posted]:
 
 def _open_job_change(reminder: Reminder, change: JobChange, urls: dict[Posted, str | None]) -> OpenJobChange:
     place = Posted(reminder.channel, reminder.ts) if reminder.channel and reminder.ts else None
-    side = cast("Side", reminder.side) if reminder.side in {"past", "current", "both"} else None
-    return OpenJobChange(change, side, urls.get(place) if place else None)
+    return OpenJobChange(change, Side.of(reminder.side), urls.get(place) if place else None)

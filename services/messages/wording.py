@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
-from typing import Literal
 
 from domain.job_change.model import JobChange
 from domain.job_change.parts import ChangeType, Company, Job
 from domain.notification_hours import date_and_time
+from domain.states import Side
 from services.slack.mrkdwn import escape
 
-Side = Literal["past", "current", "both"]
 Strong = Callable[[str, int], str]
 """How to format important names: `mrkdwn.bold`, or `mrkdwn.escape` for text without formatting."""
 
@@ -98,7 +97,7 @@ def _previous_job(change: JobChange, side: Side | None) -> list[str]:
 
 def _shows_move(change: JobChange, side: Side | None) -> bool:
     """Whether the headline names both companies: for the owner of the company that the person left."""
-    if side not in {"past", "both"} or change.change_type not in _MOVE_TYPES:
+    if side not in {Side.PAST, Side.BOTH} or change.change_type not in _MOVE_TYPES:
         return False
     left = change.previous.company
     return left is not None and bool(left.name or left.domain)
@@ -108,11 +107,11 @@ def _risks_and_opportunities(change: JobChange, side: Side | None) -> list[str]:
     if change.change_type is ChangeType.PROMOTION:
         return ["🎉 Reason to reach out"]
     if side is None:
-        side = "current" if change.change_type in _JOIN_TYPES else "past"
+        side = Side.CURRENT if change.change_type in _JOIN_TYPES else Side.PAST
     texts = []
-    if side != "current" and _leaves_company(change):
+    if side != Side.CURRENT and _leaves_company(change):
         texts.append(f"⚠️ Risk at {_company(change.previous.company, escape) or 'the previous company'}")
-    if side != "past" and _joins_company(change):
+    if side != Side.PAST and _joins_company(change):
         texts.append(f"🌱 Opportunity at {_company(change.current.company, escape) or 'the new company'}")
     return texts
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from domain.decision.reasons import Reason, ReasonCode, Reasons, combined
-from domain.decision.record import BOTH, DecidedDestination, Decision, SideDecision
+from domain.decision.record import DecidedDestination, Decision, SideDecision
 from domain.delivery import MissedJobChange, NewDelivery
-from domain.states import DEFAULT_CHANNEL, Role
+from domain.states import DEFAULT_CHANNEL, Role, Side
 from domain.workspace import Workspace
 from services.ownership.choice.candidates import Candidate
 from services.ownership.choice.chain import SideChoice
@@ -118,7 +118,7 @@ def _merged(planned: Iterable[NewDelivery]) -> Iterator[NewDelivery]:
 
 def _common_side(sides: Iterable[str | None]) -> str | None:
     distinct = set(sides)
-    return distinct.pop() if len(distinct) == 1 else BOTH
+    return distinct.pop() if len(distinct) == 1 else Side.BOTH
 
 
 def decision_of(chosen: Choice, plan: DeliveryPlan, rules_version: int, notes: Iterable[Reason]) -> Decision:

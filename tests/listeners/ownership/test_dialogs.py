@@ -95,7 +95,7 @@ async def test_a_job_change_is_simulated_on_the_draft(acme: SalesforceWorld, dan
     assert not [call for call in acme.slack.calls[posted:] if call.method == "chat.postMessage"]
 
     await dana.submit(job_change=None, email="ada@initech.example")
-    assert "account owner Noor Haddad" in dana.dialog_text()
+    assert "account owner, Noor Haddad" in dana.dialog_text()
     await dana.submit(email="zoe@globex.example", company="nobody.example")
     assert "Salesforce has no account for nobody.example" in dana.dialog_text()
 

@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 
 from domain.job_change.model import JobChange
 from domain.job_change.parts import ChangeType
-from domain.states import HandlingState
+from domain.states import HandlingState, Side
 from services.messages.available_actions import available_actions
 from services.messages.cards import MOST_NOTES
 from services.messages.compose import LONGEST_EDIT, MOST_CARDS, Block, Card, Message, Role, compose
-from services.messages.wording import Side
 from tests.services.messages.sample_job_changes import SAMPLES, at, job_change, named
 
 OWNED = "You own Ada Smith in Salesforce."
