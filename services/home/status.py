@@ -9,9 +9,8 @@ from sqlalchemy import Connection
 
 from domain.notification_hours import HeldBack
 from domain.preferences import WORKSPACE_PREFERENCES
-from domain.workspace import Workspace
 from services.home.home_state import REPORTED_DAYS, WorkspaceStatus
-from services.salesforce.health import HealthLine, lines, source_line
+from services.salesforce.health import lines, source_line
 from store.database import Database
 from store.delivery import pauses
 from store.home import counts, member_preferences
@@ -49,6 +48,9 @@ def read_status(connection: Connection, workspace_id: str, now: int) -> Workspac
     workspace = workspaces.find(connection, workspace_id)
     if workspace is None:
         return None
+    health = lines(connections.status_of(connection, workspace.id), workspace.salesforce_daily_calls, now)
+    sources = map(source_line, salesforce_sources.all_of(connection, workspace.id))
+    failing = pauses.failing_since(connection, workspace_id, now - SILENT_MS)
     totals = counts.totals(connection, now - DAY_MS, workspace_id)
     return WorkspaceStatus(
         at=now,
@@ -58,24 +60,13 @@ def read_status(connection: Connection, workspace_id: str, now: int) -> Workspac
         default_channel_id=workspace.default_channel_id,
         default_channel_name=workspace.default_channel_name,
         default_channel_problem=workspace.default_channel_problem,
-        salesforce=_salesforce(connection, workspace, now),
+        salesforce=(*health, *sources),
         last_accepted_at=counts.last_accepted_at(connection, workspace_id),
         last_day=totals.ended,
         waiting=totals.waiting,
         waiting_since=totals.waiting_since,
         failed=totals.failed,
         reported=actions.count_reports(connection, workspace_id, now - REPORTED_DAYS * DAY_MS),
-        silent=_silent(connection, workspace_id, now),
+        silent={name: failing[subject] for subject, name in VENDORS.items() if subject in failing},
         preferences={row.name: getattr(workspace, row.name) for row in WORKSPACE_PREFERENCES},
     )
-
-
-def _silent(connection: Connection, workspace_id: str, now: int) -> dict[str, int]:
-    failing = pauses.failing_since(connection, workspace_id, now - SILENT_MS)
-    return {name: failing[subject] for subject, name in VENDORS.items() if subject in failing}
-
-
-def _salesforce(connection: Connection, workspace: Workspace, now: int) -> tuple[HealthLine, ...]:
-    salesforce = connections.status_of(connection, workspace.id)
-    sources = salesforce_sources.all_of(connection, workspace.id)
-    return (*lines(salesforce, workspace.salesforce_daily_calls, now), *map(source_line, sources))

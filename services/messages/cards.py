@@ -48,7 +48,9 @@ def card(delivery: ClaimedDelivery, destination: str, history: History = NO_HIST
 def _notes(history: History, delivery_id: int, destination: str) -> Iterator[str]:
     """What people did with any delivery of the job change, except for what the reason of this one says already."""
     for handling in history.handlings:
-        if not _is_in_reason(handling, destination):
+        is_reassigned_here = handling.state == HandlingState.REASSIGNED and handling.given_to == destination
+        is_returned_here = handling.state == HandlingState.RETURNED and destination == DEFAULT_CHANNEL
+        if not (is_reassigned_here or is_returned_here):
             yield _handling_note(handling)
     for snooze in history.snoozes:
         if snooze.delivery_id == delivery_id:
@@ -57,12 +59,6 @@ def _notes(history: History, delivery_id: int, destination: str) -> Iterator[str
         people = ", ".join(f"<@{report.actor}>" for report in history.reports[-MOST_NOTES:])
         last = history.reports[-1]
         yield f"🚩 Wrong data reported by {people}: {WRONG_DATA_KINDS[last.kind].lower()} · {slack_time(last.at)}"
-
-
-def _is_in_reason(handling: Handling, destination: str) -> bool:
-    if handling.state == HandlingState.REASSIGNED:
-        return handling.given_to == destination
-    return handling.state == HandlingState.RETURNED and destination == DEFAULT_CHANNEL
 
 
 def _handling_note(handling: Handling) -> str:

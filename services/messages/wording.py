@@ -6,7 +6,6 @@ Text from senders and from Salesforce is returned escaped for mrkdwn.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
 
 from domain.job_change.model import JobChange
 from domain.job_change.parts import ChangeType, Company, Job
@@ -55,10 +54,18 @@ def one_line(change: JobChange) -> str:
 
 def background(change: JobChange, side: Side | None = None) -> str:
     """The previous job and the date, in sentences; empty if neither is known."""
-    left = change.change_type is ChangeType.DEPARTURE
-    phrases = _jobs_of_departure(change) if left else _previous_job(change, side)
-    if change.occurred_on:
-        phrases.append(f"{'Left on' if left else 'New role since'} {_day(change.occurred_on)}")
+    has_left = change.change_type is ChangeType.DEPARTURE
+    if has_left:
+        title = change.previous.title
+        was, now = escape(title, _TITLE) if title else "", _job(change.current)
+    else:
+        headline_job = change.previous if _shows_move(change, side) else change.current
+        was, now = _job(change.previous, other_than=headline_job.company), ""
+    remains = change.change_type is ChangeType.ADDITIONAL_ROLE
+    phrases = [f"{'Remains' if remains else 'Was'} {was}"] if was else []
+    phrases += [f"Now {now}"] if now else []
+    if day := change.occurred_on:
+        phrases.append(f"{'Left on' if has_left else 'New role since'} {day.day} {day:%b %Y}")
     return " ".join(sentence(phrase) for phrase in phrases)
 
 
@@ -81,18 +88,6 @@ def slack_time(at: int) -> str:
 def sentence(text: str) -> str:
     """Adds a full stop unless the text already ends with one, as in "Globex Inc."."""
     return text if text.endswith((".", "…", "!", "?", "”")) else f"{text}."
-
-
-def _jobs_of_departure(change: JobChange) -> list[str]:
-    was, now = change.previous.title, _job(change.current)
-    return [*([f"Was {escape(was, _TITLE)}"] if was else []), *([f"Now {now}"] if now else [])]
-
-
-def _previous_job(change: JobChange, side: Side | None) -> list[str]:
-    headline_job = change.previous if _shows_move(change, side) else change.current
-    job = _job(change.previous, other_than=headline_job.company)
-    verb = "Remains" if change.change_type is ChangeType.ADDITIONAL_ROLE else "Was"
-    return [f"{verb} {job}"] if job else []
 
 
 def _shows_move(change: JobChange, side: Side | None) -> bool:
@@ -140,7 +135,3 @@ def _job(job: Job, other_than: Company | None = None) -> str:
 def _company(company: Company | None, strong: Strong) -> str | None:
     name = company and (company.name or company.domain)
     return strong(name, _COMPANY) if name else None
-
-
-def _day(day: date) -> str:
-    return f"{day.day} {day:%b %Y}"

@@ -20,7 +20,7 @@ from services.ownership.rules.owner_sources import (
     base_source,
     is_salesforce_user,
 )
-from services.ownership.rules.rule_set import Rule, RuleSet, Segment
+from services.ownership.rules.rule_set import RuleSet, Segment
 from services.salesforce.records import RequiredRecords
 
 _BY_OPPORTUNITY: frozenset[Segment] = frozenset({"open_opportunity", "closed_lost", "none"})
@@ -42,26 +42,30 @@ def required_records(
     account segments that a member has muted.
     """
     in_force = rules.in_force
-    sources = [source for rule in in_force for source in _sources(rule)]
+    chains = [[*rule.tell, *([rule.fallback] if rule.fallback else [])] for rule in in_force]
+    sources = [base for chain in chains for source in chain if (base := base_source(source))]
     segments = used_segments(rules, muted)
-    named = {*_tested(in_force), *(source.field for source in sources if isinstance(source, UserField))}
+    named = {test.field for rule in in_force for test in rule.when.fields or ()}
+    named |= {source.field for source in sources if isinstance(source, UserField)}
     if segments & _BY_FIELD:
         named |= {rules.segments.customer.field, rules.segments.target.field}
     teams = [source for source in sources if isinstance(source, TeamRole)]
     pools = [rules.pools[source.pool] for source in sources if isinstance(source, Pool)]
     required = RequiredRecords(
         fields=_by_object(named),
-        companies=bool(segments or named or pools) or any(map(_uses_side_records, sources)),
+        companies=bool(segments or named or pools)
+        or any(isinstance(source, Owner | OpportunityOwner | UserField | TeamRole) for source in sources),
         parents=any(isinstance(source, Owner) and source.of == "parent_account" for source in sources),
         ultimate_parents=any(
             isinstance(source, Owner) and source.of == "ultimate_parent_account" for source in sources
         ),
-        contact_opportunities=any(map(_uses_contact_opportunity, sources))
+        contact_opportunities=any(isinstance(source, OpportunityOwner) and source.of == "contact" for source in sources)
         or any(rule.when.contact_has_open_opportunity is not None for rule in in_force),
         open_choice=rules.open_opportunity,
         opportunities=bool(segments & _BY_OPPORTUNITY)
         or any(field.startswith("Opportunity.") for field in named)
-        or any(map(_uses_opportunity, sources)),
+        or any(isinstance(source, OpportunityOwner) and source.of == "account" for source in sources)
+        or any(team.of == "opportunity" for team in teams),
         account_roles=frozenset(source.role for source in teams if source.of == "account"),
         opportunity_roles=frozenset(source.role for source in teams if source.of != "account"),
         user_fields=frozenset(source.field.lower() for source in sources if isinstance(source, UserField)),
@@ -121,28 +125,6 @@ def without_unreadable(
     return replace(
         required, fields=fields, email_field=kept["email_field"], slack_id_field=kept["slack_id_field"]
     ), frozenset(dropped)
-
-
-def _sources(rule: Rule) -> Iterator[Source]:
-    chain = [*rule.tell, *([rule.fallback] if rule.fallback else [])]
-    yield from filter(None, (base_source(source) for source in chain))
-
-
-def _tested(rules: Iterable[Rule]) -> set[str]:
-    return {test.field for rule in rules for test in rule.when.fields or ()}
-
-
-def _uses_side_records(source: Source) -> bool:
-    return isinstance(source, Owner | OpportunityOwner | UserField | TeamRole)
-
-
-def _uses_contact_opportunity(source: Source) -> bool:
-    return isinstance(source, OpportunityOwner) and source.of == "contact"
-
-
-def _uses_opportunity(source: Source) -> bool:
-    is_of_account = isinstance(source, OpportunityOwner) and source.of == "account"
-    return is_of_account or (isinstance(source, TeamRole) and source.of == "opportunity")
 
 
 def _named_people(rules: RuleSet, sources: Iterable[Source]) -> Iterator[str]:

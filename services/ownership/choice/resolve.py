@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from domain.decision.reasons import ReasonCode
@@ -86,23 +86,17 @@ def _record_owner(source: Owner, context: RuleContext) -> Candidate:
     if view.account is None:
         name = view.person if view.side is None else view.company
         return absent(f"{source.of.replace('_', ' ')} owner", "account", name, context)
+    return _account_owner(source, view, view.account, context)
+
+
+def _account_owner(source: Owner, view: View, account: Account, context: RuleContext) -> Candidate:
+    if source.of == "account":
+        is_of_contact = view.contact is not None and view.contact.account == account
+        why = ReasonCode.OWNS_ACCOUNT.of(record=account.name)
+        if view.side is None and is_of_contact:
+            why = ReasonCode.OWNS_ACCOUNT_OF.of(record=account.name, person=view.person)
+        return record_user("account owner", f"the owner of {account.name}", why, account.owner)
     is_ultimate = source.of == "ultimate_parent_account"
-    return (
-        _account_owner(view, view.account)
-        if source.of == "account"
-        else _parent_owner(view.account, context, is_ultimate=is_ultimate)
-    )
-
-
-def _account_owner(view: View, account: Account) -> Candidate:
-    is_of_contact = view.contact is not None and view.contact.account == account
-    why = ReasonCode.OWNS_ACCOUNT.of(record=account.name)
-    if view.side is None and is_of_contact:
-        why = ReasonCode.OWNS_ACCOUNT_OF.of(record=account.name, person=view.person)
-    return record_user("account owner", f"the owner of {account.name}", why, account.owner)
-
-
-def _parent_owner(account: Account, context: RuleContext, *, is_ultimate: bool) -> Candidate:
     parent = account.ultimate if is_ultimate else account.parent
     kind = "ultimate parent account" if is_ultimate else "parent account"
     if parent is None:
@@ -223,9 +217,4 @@ def _mapping_keys(candidate: Candidate) -> Iterator[str]:
 def _opportunity(account: Account | None, which: OfOpportunity) -> Opportunity | None:
     if account is None:
         return None
-    by_kind: Mapping[OfOpportunity, Callable[[], Opportunity | None]] = {
-        "open": lambda: account.open,
-        "last_won": lambda: account.last_won,
-        "last_lost": lambda: account.last_lost,
-    }
-    return by_kind[which]()
+    return {"open": account.open, "last_won": account.last_won, "last_lost": account.last_lost}[which]

@@ -159,19 +159,17 @@ def describe_source(source: Source, names: DisplayNames = PLAIN) -> str:
             return f"the next member of the pool {source.pool}"
         case Sender():
             return "the person named by the source"
-        case NamedUser() | UserGroup() | NamedChannel():
-            return _describe_named(source, names)
-    return _describe_record_source(source, names)
+        case NamedUser() | NamedChannel():
+            return names.show(source.user if isinstance(source, NamedUser) else source.channel)
+    return _describe_group_or_record(source, names)
 
 
-def _describe_named(source: NamedUser | UserGroup | NamedChannel, names: DisplayNames) -> str:
+def _describe_group_or_record(
+    source: Owner | OpportunityOwner | UserField | TeamRole | UserGroup, names: DisplayNames
+) -> str:
     if isinstance(source, UserGroup):
         return f"everyone in {names.show(source.group)}"
-    return names.show(source.user if isinstance(source, NamedUser) else source.channel)
-
-
-def _describe_record_source(source: Owner | OpportunityOwner | UserField | TeamRole, names: DisplayNames) -> str:
-    side = _side(source.side)
+    side = "" if source.side is None else {"past": "past ", "current": "new "}[source.side]
     match source:
         case Owner():
             return f"the {side}{_RECORDS[source.of]}"
@@ -182,10 +180,6 @@ def _describe_record_source(source: Owner | OpportunityOwner | UserField | TeamR
             return f"the {side}{sobject}'s {field_label(source.field, names.labels)}"
         case TeamRole():
             return f"the {source.role} on the {side}{source.of} team"
-
-
-def _side(side: Side | None) -> str:
-    return "" if side is None else {"past": "past ", "current": "new "}[side]
 
 
 def _uncapitalized(word: str) -> str:
