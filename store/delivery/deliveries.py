@@ -12,6 +12,7 @@ from domain.delivery import NewDelivery
 from domain.notification_hours import NotificationHours
 from domain.states import DEFAULT_CHANNEL, DeliveryState, HandlingState
 from store.database import insert_missing
+from store.delivery import redraws
 from store.delivery.held_back import HOURS, held_step, hold_empty_lane, hours_of, hours_of_readers, of_reader
 from store.delivery.trace import add_steps
 from store.schema import deliveries, earlier_posts, handlings, lanes, member_preferences, workspaces
@@ -167,4 +168,5 @@ def deliver_again(connection: Connection, workspace_id: str, new: NewDelivery, n
             remember = insert_missing(connection, earlier_posts, "post_id", "delivery_id")
             connection.execute(remember, [{"post_id": post_id, "delivery_id": delivery_id}])
         connection.execute(_make_pending, {"of_delivery": delivery_id, "now": now})
-    connection.execute(_reopen_handling, {"of_delivery": delivery_id})
+    if connection.execute(_reopen_handling, {"of_delivery": delivery_id}).rowcount:
+        redraws.mark(connection, new.job_change_id, now)  # its earlier message still says that it was reassigned

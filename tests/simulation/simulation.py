@@ -73,6 +73,7 @@ class Simulation:
     """Also the replicas that have died."""
     troubles_are_over: bool = False
     retried: bool = False
+    is_retrying: bool = False
     steps: int = 0
 
     def __post_init__(self) -> None:
@@ -413,7 +414,7 @@ class Simulation:
 
     def _finish_if_done(self, *, is_stuck: bool) -> None:
         waiting = self.storage.waiting()
-        if not waiting and self._retry_failed():
+        if self.is_retrying or (not waiting and self._retry_failed()):
             return
         if not waiting:
             self.finished.set_result(None)
@@ -424,11 +425,16 @@ class Simulation:
         """Retry what has failed, once, as an admin would. Return whether that has begun."""
         if self.retried or not self.profile.retries_failed or not self.replicas:
             return False
-        self.retried = True
-        self.loop.outside(
-            1.0, lambda: self.replicas[0].call(lambda: self.replicas[0].failed.retry_all(WORKSPACE, ADMIN))
-        )
+        self.retried = self.is_retrying = True
+        self.loop.outside(1.0, self._retry)
         return True
+
+    def _retry(self) -> None:
+        def done(_answer: asyncio.Future[Any]) -> None:
+            self.is_retrying = False
+
+        replica = self.replicas[0]
+        replica.call(lambda: replica.failed.retry_all(WORKSPACE, ADMIN)).add_done_callback(done)
 
 
 def _loop_of(replica: Replica, event: asyncio.Event) -> str:

@@ -362,6 +362,25 @@ async def test_a_colleague_is_reminded_of_a_reassigned_job_change(reminder_world
     assert (len(reminder_world.reminders()), len(reminder_world.reminders("Kim Lee"))) == (0, 1)
 
 
+async def test_what_comes_back_to_the_channel_is_open_in_its_earlier_message_too(reminder_world):
+    """The channel reassigned it to Kim, who did not act."""
+    await reminder_world.world.set_preferences(reminder_escalation="channel")
+    person = {"full_name": "Ada Smith", "emails": ["nobody@initech.example"]}
+    delivery = await reminder_world.delivery(await reminder_world.world.deliver(person=person))
+    kim, dana = reminder_world.slack_id("Kim Lee"), reminder_world.slack_id("Dana Reyes")
+    result = await reminder_world.delivery_actions.reassign(delivery.workspace_id, delivery.id, dana, kim, "")
+    await reminder_world.delivery_actions.update_messages(result)
+    await reminder_world.world.worker.drain()
+    assert "reassigned" in str(reminder_world.world.channel_messages("job-changes")[0].blocks)
+
+    for _ in range(4):
+        await reminder_world.pass_time(DAY)
+
+    earlier, again = reminder_world.world.channel_messages("job-changes")
+    assert all("Claim" in str(message.blocks) for message in (earlier, again))
+    assert "reassigned" not in str(earlier.blocks)
+
+
 @pytest.mark.both_databases
 async def test_nobody_is_reminded_of_what_a_colleague_took(reminder_world):
     """Every message about it says who is on it."""
