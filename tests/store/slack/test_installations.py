@@ -12,8 +12,9 @@ from sqlalchemy import Connection, func, select, text
 
 from store.database import Database, DatabaseUnavailableError
 from store.encryption import Cipher, WrongKeyError
-from store.slack import workspaces
+from store.slack import organizations, workspaces
 from store.slack.installations import AsyncInstallationStore, OtherAppError, workspace_of
+from store.slack.organizations import Team
 from store.slack.sdk_stores import bots, installations
 
 KEY = Fernet.generate_key().decode()
@@ -322,3 +323,22 @@ async def test_a_database_that_is_down_raises_its_own_error() -> None:
     with pytest.raises(DatabaseUnavailableError):
         await store.bot_token("T1")
     await database.close()
+
+
+@pytest.mark.both_databases
+async def test_workspaces_of_an_organization_use_its_token(store: AsyncInstallationStore, database: Database) -> None:
+    """As long as they have the app. Tokens of an organization stay while one of its workspaces uses them."""
+    await store.async_save(org_wide())
+    teams = [Team("T1", "West"), Team("T2")]
+    await database.run(organizations.grant, "E1", teams, 1_000, 1_000)
+    found = await store.async_find_installation(enterprise_id=None, team_id="T1")
+    assert (found.bot_token if found else None, await store.organizations()) == (TOKEN, ["E1"])
+
+    await database.run(organizations.keep_only, "E1", ["T2"], 3_000, 2_000)
+    await database.run(organizations.grant, "E1", teams, 3_000, 2_000)  # by an older list of Slack's than the removal
+    await store.delete_tokens("T1")
+    assert [await store.bot_token(team) for team in ("T1", "T2", "T3")] == [None, TOKEN, None]
+
+    await database.run(organizations.uninstall, "E1", 4_000, "app_uninstalled")
+    await store.delete_tokens("T2")
+    assert await database.run(rows) == [0, 0]
