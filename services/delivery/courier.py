@@ -34,6 +34,8 @@ SLACK = "slack"
 FAILURES_BEFORE_PAUSE = 3
 UNKNOWN_CODE_RETRIES = 2
 PLAIN_TEXT = 2
+LONGEST_CHECK_MS = 30 * 60_000
+"""How long a message whose answer was lost waits for chat.postMessage to work."""
 
 
 @dataclass(frozen=True)
@@ -125,8 +127,9 @@ class Courier:
         if claim.doubts >= MOST_DOUBTS:
             reason = "Slack failed twice to confirm the message. It may have arrived. Retry to send it again."
             return Failed(claim, self.now(), reason)
-        if claim.doubts:  # it is sent once more, so first make sure that Slack answers
-            await self.slack.auth_test(claim.workspace_id)
+        if claim.doubts and self.now() - claim.begun_at < LONGEST_CHECK_MS:
+            # It is sent once more, and for the last time, so not before posting works again.
+            await self.slack.check_posting(claim.workspace_id)
         return None
 
     async def _after_transient_error(self, claim: Claim, error: TransientError) -> Settlement:

@@ -11,9 +11,8 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from domain.errors import PermanentError, TransientError, WorkspaceGoneError
+from domain.errors import PermanentError, TransientError, UnknownCodeError, WorkspaceGoneError
 from domain.states import is_person
-from domain.workspace import SlackTeam
 from services.slack.call import (
     authorized,
     body,
@@ -60,6 +59,8 @@ SKEW_MS = 24 * 60 * 60 * 1000
 RECENT_MS = 5 * 60 * 1000
 
 METADATA_TYPE = "job_change_post"
+NO_CHANNEL = "C0000000000"
+"""The id of a channel that does not exist."""
 
 NEED_TEAM = frozenset({"conversations.list", "usergroups.list", "usergroups.users.list", "users.list"})
 """Methods to which the token of an organization must pass `team_id`, as their pages say of that argument."""
@@ -123,6 +124,14 @@ class Slack:
             metadata = {"event_type": METADATA_TYPE, "event_payload": {"post_id": post_id}}
             arguments |= {"metadata": metadata, "client_msg_id": post_id}
         return Posted.of(await self._write(workspace_id, "chat.postMessage", lease_until, **arguments))
+
+    async def check_posting(self, workspace_id: str) -> None:
+        """Raise TransientError while chat.postMessage fails. Nothing is posted: the channel does not exist."""
+        try:
+            await self._post(workspace_id, NO_CHANNEL, None, None, text="")
+        except (PermanentError, UnknownCodeError) as error:
+            if isinstance(error, WorkspaceGoneError):
+                raise
 
     async def update(
         self, workspace_id: str, posted: Posted, *, text: str, blocks: list[Json] | None, lease_until: int
@@ -197,7 +206,7 @@ class Slack:
 
     async def users(self, workspace_id: str) -> AsyncIterator[list[SlackUser]]:
         """Pages of users, including bots and deactivated users. https://docs.slack.dev/reference/methods/users.list"""
-        team = await self._team(workspace_id)
+        team = await self.database.gather(workspaces.slack_teams, workspace_id)
         async for page in self._pages(workspace_id, "users.list", "members"):
             yield [SlackUser.of(raw, team) for raw in page]
 
@@ -295,16 +304,12 @@ class Slack:
             if isinstance(our_error, WorkspaceGoneError) and method != "auth.test":
                 our_error = await look_again(self.client, await token_of(self.tokens, workspace_id), our_error)
             if isinstance(our_error, TransientError) and our_error.retry_after is not None:
-                now = self.now()
-                until = now + round(our_error.retry_after * 1000)
+                until = (now := self.now()) + round(our_error.retry_after * 1000)
                 await self.database.run(pauses.pause, workspace_id, subject(method), until, now, str(our_error))
             raise our_error from error
 
-    async def _team(self, workspace_id: str) -> SlackTeam:
-        return await self.database.gather(workspaces.slack_teams, workspace_id)
-
     async def _team_argument(self, workspace_id: str) -> Json:
-        team = await self._team(workspace_id)
+        team = await self.database.gather(workspaces.slack_teams, workspace_id)
         if team.is_org_wide and team.id is None:
             raise TransientError("the workspaces of the organization are not known yet")
         return {"team_id": team.id} if team.is_org_wide else {}

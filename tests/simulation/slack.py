@@ -14,6 +14,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from services.slack.api import NO_CHANNEL
 from tests.simulation.loop import RUNNING
 from tests.simulation.profile import AMBIGUOUS, Window
 
@@ -234,6 +235,8 @@ class SimulatedSlack:
 
     def _problem(self, channel: str) -> str | None:
         now, profile = self.simulation.loop.now, self.simulation.profile
+        if channel == NO_CHANNEL:
+            return "channel_not_found"
         if channel == CHANNEL and self.archived.covers(now):
             return "is_archived"
         if channel in {"U0OWNER0", "D0OWNER0"} and profile.deactivated_at is not None and now >= profile.deactivated_at:

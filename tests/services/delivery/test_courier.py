@@ -12,6 +12,7 @@ from domain.decision.sentences import candidate_result
 from domain.states import Outcome, WorkspaceState
 from services.delivery import courier
 from services.operations.housekeeping import Housekeeping
+from services.slack.api import NO_CHANNEL
 from store.delivery import lanes, pauses
 from store.delivery.failed import failures
 from store.delivery.trace import steps_of
@@ -135,15 +136,34 @@ async def test_an_ambiguous_failure_that_was_not_performed_is_sent_again(world, 
     assert len(world.direct_messages("Dana Reyes")) == 2
 
 
+def is_message(arguments):
+    """Whether a call posts something, and does not only find out whether posting works."""
+    return arguments["channel"] != NO_CHANNEL
+
+
+async def test_posting_that_always_fails_is_tried_once_more_after_half_an_hour(world, channel):
+    """Then nobody waits any longer for Slack to recover."""
+    world.slack.faults.add(POST, status=500, times=None)
+
+    job_change_id = await world.deliver()
+    await pass_time(world, 29 * 60, step=30)
+    assert len([call for call in posts(world) if is_message(call.arguments)]) == 1
+    assert (await world.outcome(job_change_id))[0] is None
+
+    await pass_time(world, 5 * 60, step=30)
+    assert len([call for call in posts(world) if is_message(call.arguments)]) == 2
+    assert (await world.outcome(job_change_id))[0] == Outcome.FAILED
+
+
 async def test_without_a_look_up_it_is_sent_once_more_and_then_fails(world, channel):
     """We may not read a channel: there is one more attempt with the same id, and then a person decides."""
-    world.slack.faults.add(POST, status=500, perform=True, times=None)
+    world.slack.faults.add(POST, status=500, perform=True, times=None, when=is_message)
 
     job_change_id = await world.deliver()
     await pass_time(world, 200)
 
     assert len(world.channel_messages("job-changes")) == 2
-    assert len({post.arguments["client_msg_id"] for post in posts(world)}) == 1
+    assert len({post.arguments["client_msg_id"] for post in posts(world) if is_message(post.arguments)}) == 1
     outcome, _, reason = await world.outcome(job_change_id)
     assert outcome == Outcome.FAILED
     assert "may have arrived" in reason

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from services.slack.api import NO_CHANNEL
 from store.database import Database, DatabaseUnavailableError
 from store.delivery import pauses
+from store.delivery.failed import oldest
 from tests.world import open_world
 
 POST = "chat.postMessage"
@@ -101,13 +103,38 @@ async def test_an_outage_after_the_call_does_not_repeat_the_message(sqlite_url, 
     await database.close()
 
 
+@pytest.mark.parametrize("seconds", [120, 600])
+async def test_an_outage_of_posting_alone_fails_nothing(world, seconds):
+    """Only chat.postMessage fails, and Slack performs none of the calls: everyone gets the message once afterwards."""
+    await world.default_channel()
+    names = [f"Owner{number} Reyes" for number in range(60)]
+    for number, name in enumerate(names):
+        world.salesforce.add("Contact", LastName=name, Email=f"{number}@initech.example", OwnerId=world.add_owner(name))
+    outage = world.slack.faults.add(POST, status=500, times=None)
+    for number in range(60):
+        person = {"full_name": f"Contact {number}", "emails": [f"{number}@initech.example"]}
+        await world.accept(source_event_id=f"in an outage {number}", person=person)
+    for number in range(10):
+        nobody = {"full_name": "Nobody", "emails": ["no@one.example"]}
+        await world.accept(source_event_id=f"nobody {number}", person=nobody)
+    await pass_time(world, seconds)
+
+    world.slack.faults.remove(outage)
+    await pass_time(world, 150)
+
+    assert {name: len(world.direct_messages(name)) for name in names} == dict.fromkeys(names, 1)
+    assert sum(message.text.count("Nobody") for message in world.channel_messages("job-changes")) == 10
+    assert await world.database.run(oldest, world.clock(), 100, world.workspace_id) == []
+
+
 async def test_a_channel_gets_the_message_when_slack_has_recovered(world):
     """A failed look-up is not a second doubt, and an outage lets nothing fail."""
     await world.default_channel()
     outage = world.slack.faults.add("*", status=503, times=None)
     job_change_id = await world.deliver()
     await pass_time(world, 600)
-    assert len([call for call in world.slack.calls if call.method == POST]) == 1
+    sent = [call for call in world.slack.calls if call.method == POST and call.arguments["channel"] != NO_CHANNEL]
+    assert len(sent) == 1
 
     world.slack.faults.remove(outage)
     await pass_time(world, 70)
