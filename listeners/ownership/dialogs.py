@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from domain.decision.sentences import for_reader
 from domain.errors import PermanentError, TransientError
 from listeners.dialogs.blocks import View
 from listeners.dialogs.dialog import Dialog
@@ -71,7 +72,7 @@ class OwnershipDialogs:
         try:
             if destination.startswith("S"):
                 problem = (await self.groups.fetch(workspace_id, destination)).problem
-                return f"This user group {problem}." if problem else None
+                return f"This user group {for_reader([problem])}." if problem else None
             channel = await self.directory.slack.channel(workspace_id, destination)
             workspace = await self.directory.database.run(workspaces.find, workspace_id)
             return channel_problem(channel, None, workspace.scopes) if workspace else NOT_INSTALLED
