@@ -132,7 +132,10 @@ class Ending:
         post_id = message.post_id or ""
         attempts = [call for call in self.simulation.slack.calls if call.post_id == post_id]
         was_unknown = self.simulation.leases.takeovers[post_id] or any(call.is_ambiguous for call in attempts)
-        return bool(was_unknown) and len(attempts) > 1 and set(message.serials) <= self.carried[post_id]
+        carried = self.carried[
+            post_id
+        ]  # nothing, if its deliveries wait for the default channel or joined a later post
+        return bool(was_unknown) and len(attempts) > 1 and (not carried or set(message.serials) <= carried)
 
     def _destinations(self, message: Message) -> set[str]:
         return {
