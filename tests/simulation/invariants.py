@@ -52,7 +52,7 @@ class Ending:
             "SELECT deliveries.id, job_change_id, destination, role, deliveries.state, post_id FROM deliveries"
             " JOIN lanes ON lanes.id = lane_id ORDER BY deliveries.id"
         )
-        by_id = {row[0]: row for row in self.deliveries}
+        by_id = self.by_id = {row[0]: row for row in self.deliveries}
         for _, job_change_id, _, _, _, post_id in self.deliveries:
             if post_id:
                 self.carried[post_id].add(self.serials[job_change_id])
@@ -74,6 +74,7 @@ class Ending:
         yield from self._order()
         yield from self._pace()
         yield from self._reminders()
+        yield from self._snoozed()
         yield from self._shown()
 
     def _outcomes(self) -> Iterator[str]:
@@ -237,6 +238,22 @@ class Ending:
             if len(reminders) > sent[key]:
                 times = f"{len(reminders)} times of job change {key[1]}, which it was sent {sent[key]} times"
                 yield f"{key[0]} was reminded {times}"
+
+    def _snoozed(self) -> Iterator[str]:
+        """What was snoozed has come back as a new message."""
+        if self.simulation.profile.clock_jump:
+            return
+        ended = "SELECT delivery_id, back_at FROM laters WHERE back_at IS NOT NULL"
+        for delivery_id, back_at in self.simulation.storage.rows(ended):
+            _, job_change_id, destination, _, state, _ = self.by_id[delivery_id]
+            serial = self.serials[job_change_id]
+            came_back = any(
+                serial in message.serials and float(message.ts) * 1_000 >= back_at - 1_000
+                for message in self.simulation.slack.messages
+                if message.post_id in self.posts
+            )
+            if state == DeliveryState.DELIVERED and not came_back:
+                yield f"job change {serial} was snoozed and has not come back to {destination}"
 
     def _shown(self) -> Iterator[str]:
         """Every message shows what the rows say."""
