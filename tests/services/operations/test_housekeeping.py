@@ -226,7 +226,7 @@ async def test_a_workspace_is_erased_thirty_days_after_it_uninstalled_the_app(da
     await replace(housekeeping(database, clock), at_once=2).tidy()
 
     assert await database.run(workspaces.find, "T1") is None
-    assert await database.run(rows_of("T1")) == {"audit": 1}
+    assert await database.run(rows_of("T1")) == {"audit": 1, "first_workspace": 1}
     assert await database.run(audit.recent, "T1") == [AuditEntry(clock(), APP, "erased the workspace", "")]
     assert await database.run(rows_of("T2")) == others
 
