@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from hmac import compare_digest
 
 import aiohttp
 from slack_sdk.errors import SlackApiError
@@ -68,7 +69,7 @@ class BotTokens:
         if renewal is None:
             return None
         try:
-            if renewal.stored.token != stale_token:
+            if not compare_digest(renewal.stored.token, stale_token):
                 return renewal.stored.token
             if renewal.lease is None:
                 raise TransientError("the app's Slack token is being renewed", retry_after=BUSY_RETRY_SECONDS)

@@ -252,7 +252,8 @@ async def test_the_org_name_is_read_for_the_operators_credentials(world: World) 
 def watch_of(world: World) -> SalesforceWatch:
     salesforce = world.worker.router.decider.salesforce
     notices = Notices(world.database, world.worker.courier.slack, world.clock)
-    return SalesforceWatch(salesforce.sessions, SalesforceDescribe(salesforce), notices, world.clock)
+    sessions = replace(salesforce.sessions, operator_workspaces=frozenset({world.workspace_id, "T2"}))
+    return SalesforceWatch(sessions, SalesforceDescribe(salesforce), notices, world.clock)
 
 
 @pytest.mark.both_databases
