@@ -120,7 +120,8 @@ class Ending:
             for message in copies:
                 if state != "sent" and doubts < MOST_DOUBTS and not self._ended_in_doubt(message):
                     yield f"post {post_id} is at Slack and is recorded as {state}"
-                if state == "sent" and not set(message.serials) <= self.carried[post_id]:
+                is_carried = set(message.serials) <= self.carried[post_id]
+                if state == "sent" and not is_carried and not self._ended_in_doubt(message):
                     yield f"post {post_id} shows {message.serials} and carries {sorted(self.carried[post_id])}"
                 if message.call.arguments["channel"] not in self._destinations(message):
                     yield f"post {post_id} went to {message.call.arguments['channel']}, which nobody decided"
