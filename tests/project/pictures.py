@@ -48,7 +48,7 @@ TERMINAL = """<style>
   pre {{ margin: 0; font: 13px/1.45 "DejaVu Sans Mono", "Liberation Mono", monospace }}
 </style><pre>{code}</pre>"""
 
-KINDS = ("new company", "departure", "promotion", "fallback, claimed", "handed over", "bundle")
+KINDS = ("new company", "departure", "promotion", "fallback, claimed", "reassigned by a colleague", "bundle")
 """The golden messages on the picture of message types."""
 
 
