@@ -151,16 +151,15 @@ def _build_app(foundation: Foundation, services: Services, metrics: Metrics) -> 
         simulation=services.simulation,
         doctor=build_doctor(foundation, services),
         intake_keys=services.intake_keys,
-        token_install=TokenInstall(
-            slack.client,
-            slack.installations,
-            slack.manifest,
-            settings.slack_app_token,
-            foundation.now,
-            slack.organizations.try_sync,
-        ),
+        token_install=_build_token_install(foundation, services),
         status=services.status,
     )
+
+
+def _build_token_install(foundation: Foundation, services: Services) -> TokenInstall:
+    slack, app_token = services.slack, foundation.settings.slack_app_token
+    sync = slack.organizations.try_sync
+    return TokenInstall(slack.client, slack.installations, slack.manifest, app_token, foundation.now, sync)
 
 
 def _build_oauth(foundation: Foundation, services: Services, pages: Pages) -> AsyncOAuthFlow:
@@ -190,14 +189,9 @@ def _listener_arguments(foundation: Foundation, services: Services) -> dict[str,
     slack, salesforce = services.slack, services.salesforce
     failed_job_changes = FailedJobChanges(database, foundation.announce_retried, now)
     member_homes = MemberHomes(database, slack.directory, now)
-    home = Home(
-        database,
-        slack.directory,
-        salesforce.api.sessions,
-        settings.public_url,
-        settings.retention_days,
-        now,
-    )
+    sessions = salesforce.api.sessions
+    home = Home(database, slack.directory, sessions, settings.public_url, settings.retention_days, now)
+    unmatched = UnmatchedOwners(database, slack.directory, salesforce.schemas, foundation.announce_deliveries, now)
     view_signer = ViewSigner(foundation.cipher)
     home_tab = AppHome(home, view_signer)
     return {
@@ -233,9 +227,7 @@ def _listener_arguments(foundation: Foundation, services: Services) -> dict[str,
             rulebook=services.rulebook,
             draft_editor=DraftEditor(services.rulebook),
             simulation=services.simulation,
-            unmatched=UnmatchedOwners(
-                database, slack.directory, salesforce.schemas, foundation.announce_deliveries, now
-            ),
+            unmatched=unmatched,
         ),
     }
 

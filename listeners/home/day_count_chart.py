@@ -32,7 +32,7 @@ def chart(days: Sequence[DayCount]) -> Block:
 
 
 def summary(days: Sequence[DayCount]) -> str:
-    """The same in words, for screen readers, with the share for which a DRI was found."""
+    """The chart in words, for screen readers, with the share of job changes for which a DRI was found."""
     dri, channel, failed, muted = (_total(days, name) for name in (SENT_TO_DRI, SENT_TO_CHANNEL, FAILED, MUTED))
     if not dri + channel + failed + muted:
         return "No job changes in the last 30 days."

@@ -21,8 +21,8 @@ async def workspace_of(context: AsyncBoltContext, body: Mapping[str, Any], datab
     """
     Return the id of the workspace, None if the request names none that has the app.
 
-    An organization has one installation for all of its workspaces, and Slack does not always say in which one somebody
-    acts: `team` is null, and `user.team_id` is the same wherever they act. https://github.com/slackapi/bolt-js/issues/1875
+    An organization has one installation for all of its workspaces, and Slack does not always say in which one a person
+    acts: `team` is null, and `user.team_id` is the same in all of them. https://github.com/slackapi/bolt-js/issues/1875
     """
     team_id, enterprise_id = context.team_id, context.enterprise_id
     is_org_wide = context.is_enterprise_install or team_id is None or team_id == enterprise_id

@@ -160,7 +160,7 @@ class Org:
         return self.running_user in {record_id, record.get("OwnerId")}
 
     def all_users(self) -> list[Record]:
-        """Every user, whoever may see them."""
+        """Every user, whatever the permissions of the session."""
         return list(self._records["User"].values())
 
     def find(self, record_id: str) -> Record | None:
@@ -171,7 +171,7 @@ class Org:
         return record
 
     def stored(self, record_id: str) -> Record | None:
-        """The record with this id, whoever may see it."""
+        """The record with this id, whatever the permissions of the session."""
         id18, sobject = to_18(record_id), self.sobject_of(record_id)
         return self._records[sobject.name].get(id18) if id18 and sobject else None
 

@@ -9,27 +9,12 @@ def user_json(user: User, org: Team | None, *, with_email: bool) -> Json:
     `org` is the user's workspace if it is one of the organization of the token that asks. Nobody else sees which
     organization the user belongs to. https://docs.slack.dev/reference/objects/user-object
     """
-    profile: Json = {
-        "real_name": user.real_name,
-        "display_name": user.name,
-        "real_name_normalized": user.real_name,
-        "display_name_normalized": user.name,
-        "title": user.title,
-        "team": user.team_id,
-        "status_text": "",
-        "status_emoji": "",
-        "avatar_hash": f"g{user.id[-9:].lower()}",
-    }
-    if user.bot_id:
-        profile["bot_id"] = user.bot_id
-    elif with_email and user.email:
-        profile["email"] = user.email
     data: Json = {
         "id": user.id,
         "team_id": user.team_id,
         "name": user.name,
         "deleted": user.deleted,
-        "profile": profile,
+        "profile": _profile(user, with_email=with_email),
         "is_bot": user.bot_id is not None,
         "is_app_user": False,
         "updated": user.updated,
@@ -59,6 +44,25 @@ def user_json(user: User, org: Team | None, *, with_email: bool) -> Json:
             "teams": user.teams,
         }
     return data
+
+
+def _profile(user: User, *, with_email: bool) -> Json:
+    profile: Json = {
+        "real_name": user.real_name,
+        "display_name": user.name,
+        "real_name_normalized": user.real_name,
+        "display_name_normalized": user.name,
+        "title": user.title,
+        "team": user.team_id,
+        "status_text": "",
+        "status_emoji": "",
+        "avatar_hash": f"g{user.id[-9:].lower()}",
+    }
+    if user.bot_id:
+        profile["bot_id"] = user.bot_id
+    elif with_email and user.email:
+        profile["email"] = user.email
+    return profile
 
 
 def channel_json(channel: Channel, bot_user: str) -> Json:

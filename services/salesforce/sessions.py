@@ -57,7 +57,7 @@ class SalesforceSessions:
 
     If the operator has set a client id, a secret and an org's own login URL, the workspaces in `operator_workspaces`
     are connected from the start with client credentials. If it is empty, that is only the workspace that was installed
-    first, because whoever installs the app must not read the operator's org. In every other workspace, an admin
+    first, because a stranger who installs the app must not read the operator's org. In every other workspace, an admin
     connects the workspace's own org (`exchange_code`).
     """
 
@@ -195,7 +195,7 @@ class SalesforceSessions:
         return self.has_operator_org and await self.database.run(self.serves, workspace_id)
 
     def serves(self, connection: Connection, workspace_id: str) -> bool:
-        """The same, in a transaction."""
+        """Return what `uses_operator_org` does, in a transaction that is open already."""
         if self.operator_workspaces or not self.has_operator_org:
             return self.has_operator_org and workspace_id in self.operator_workspaces
         return workspace_id == workspaces.first_installed(connection)

@@ -1,4 +1,4 @@
-"""What has been seen of the records that job changes are imported from: those that are old, and moves told twice."""
+"""The records from which job changes were imported: which are too old, and which repeat another one."""
 
 from __future__ import annotations
 

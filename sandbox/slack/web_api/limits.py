@@ -40,7 +40,7 @@ class Limits:
         return 0
 
     def seconds_to_wait_for_channel(self, workspace: str, channel: str, now: float) -> int:
-        """The same for a message to a channel, which may get one a second.
+        """Return how long a message to a channel has to wait: a channel may get one a second.
 
         https://docs.slack.dev/reference/methods/chat.postMessage
         """

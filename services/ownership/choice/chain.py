@@ -31,7 +31,7 @@ class SideChoice:
     why the job change is theirs, or why nobody was found. `by_default` is true for a channel that is a fallback, after
     others were skipped. `unmatched` are owners without a Slack user. `place` is the chosen source's place in the rule's
     chain, None if nobody was found. A choice that `is_silent` leads to no message, because the same rule notifies
-    somebody for the other side.
+    the DRI of the other side.
     """
 
     side: Side | None

@@ -105,7 +105,7 @@ async def test_an_admin_who_denies_consent_can_try_again(acme: SalesforceWorld) 
 
 
 async def test_links_after_failed_attempts_expire_with_the_first_one(acme: SalesforceWorld) -> None:
-    """Whoever got hold of a link cannot keep it alive by failing again and again."""
+    """A stolen link cannot be kept alive by attempts that fail."""
     page = await acme.get(await acme.answer_consent(await acme.submit_connect_form(), "deny"))
     again = re.search(r"/salesforce/connect\?link=[^\"&]+", page)
     assert again

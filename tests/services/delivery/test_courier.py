@@ -335,7 +335,7 @@ async def test_a_code_that_slack_adds_fails_one_delivery_only(world, dana):
 
 
 async def test_an_unknown_code_in_the_default_channel_fails_the_message(world, channel):
-    """The channel keeps working for other messages, and nobody is told that it is broken."""
+    """The channel keeps working for other messages, and no admin gets a notice that it is broken."""
     world.slack.faults.add(POST, error="some_new_error", undocumented=True, times=9)
 
     job_change_id = await world.deliver(source_event_id="unknown")

@@ -53,7 +53,7 @@ async def test_a_test_message_is_not_posted_in_a_channel(world, preferences):
 
 
 async def test_a_test_message_ignores_rules(world):
-    """A rule for all job changes would notify somebody else."""
+    """A rule for all job changes would notify another person."""
     channel = await world.default_channel()
     rules = json.dumps({"rules": [{"name": "All", "deliver": {"to": "channel", "channel": channel}}]})
     published = AuditEntry(world.clock(), "U1", "published", "")

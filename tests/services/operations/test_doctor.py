@@ -482,7 +482,7 @@ async def test_no_workspace_at_all_is_not_a_failure(healthy):
 
 @pytest.mark.parametrize(("because", "state"), [("app_uninstalled", UNKNOWN), ("invalid_auth", FAILED)])
 async def test_workspaces_that_are_gone_are_listed(healthy, because, state):
-    """One that removed the app is as it should be. One whose token Slack rejects needs somebody to look at it."""
+    """A workspace that removed the app is fine. One whose token Slack rejects needs attention."""
     await healthy.database.run(workspaces.mark_gone, healthy.team.id, healthy.now(), because)
 
     assert (await healthy.run_doctor())["installation"][0] is state

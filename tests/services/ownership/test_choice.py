@@ -187,8 +187,8 @@ def test_a_rule_for_both_sides_sends_one_message(tell, recipients, silent):
     assert [choice.side for choice in decision.choices if choice.is_silent] == silent
     (delivery,) = plan_deliveries("jc", decision, WORKSPACE, "contact_tracking").deliveries
     assert (delivery.role is Role.FALLBACK) is not any(recipients.values())
-    told = {row.name for choice in decision.choices for row in choice.considered if row.is_notified}
-    assert told == set(filter(None, recipients.values()))
+    names = {row.name for choice in decision.choices for row in choice.considered if row.is_notified}
+    assert names == set(filter(None, recipients.values()))
 
 
 @pytest.mark.parametrize(

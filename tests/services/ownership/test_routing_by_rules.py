@@ -113,7 +113,7 @@ async def test_one_person_on_both_sides_gets_one_message(world, channel):
 
 
 async def test_the_simplest_rule_sends_one_message(world, channel):
-    """The owner gets the job change, and the default channel is not told that no DRI was found."""
+    """The owner gets the job change, and the default channel gets no message that no DRI was found."""
     two_accounts(world)
     await publish(world, rule("Owner", [owner_of("contact")]))
 

@@ -106,7 +106,7 @@ async def connect(sessions: SalesforceSessions, org: SalesforceSandbox, http: ai
 async def test_the_operators_org_is_for_the_first_workspace_only(
     sessions: SalesforceSessions, org: SalesforceSandbox
 ) -> None:
-    """Whoever installs the app later connects an org of their own, even if the first workspace is erased."""
+    """Workspaces that install the app later connect an org of their own, even if the first workspace is erased."""
     assert await sessions.session_for("T1") is not None
     await sessions.database.run(workspaces.install, replace(installed("T0"), installed_at=0))
     await sessions.database.run(workspaces.install, replace(installed("T1"), installed_at=2))

@@ -311,6 +311,18 @@ async def test_a_repeated_page_ends_a_list(acme):
             pass
 
 
+async def test_posting_is_checked_without_a_message(acme):
+    """The answer that the channel does not exist shows that posting works."""
+    acme.sandbox.faults.add("chat.postMessage", status=500)
+    with pytest.raises(TransientError):
+        await acme.api.check_posting(acme.id)
+
+    await acme.api.check_posting(acme.id)
+
+    assert [call.error for call in acme.sandbox.calls][-1:] == ["channel_not_found"]
+    assert [channel for channel in acme.sandbox.world.channels.values() if channel.messages] == []
+
+
 async def test_a_token_has_its_workspace_and_scopes(acme):
     """The doctor compares the scopes that were granted."""
     identity = await acme.api.auth_test(acme.id)

@@ -76,7 +76,7 @@ IN_E1 = {"enterprise_id": "E1", "teams": ["T1", "T2"]}
     ],
 )
 def test_who_may_be_notified_after_an_org_wide_installation(said, problem):
-    """Members of the workspace, whichever one is their own. Whoever Slack does not call a member is an outsider."""
+    """Members of the workspace, whichever one is their own. Those whom Slack does not call members are outsiders."""
     user = SlackUser.of({"id": "W1", **said}, SlackTeam("T1", "E1", is_org_wide=True))
 
     assert member_of(user).problem == problem
