@@ -101,6 +101,18 @@ class PersonKey:
 DEFAULT_KEYS = (PersonKey("Contact", "Email", EMAIL), PersonKey("Lead", "Email", EMAIL))
 
 
+@dataclass(frozen=True)
+class SearchFields:
+    """
+    The fields by which the people of job changes and their companies are found.
+
+    `domain_field` of Account has the domain of the company, such as globex.com. None means that no field has it.
+    """
+
+    keys: tuple[PersonKey, ...]
+    domain_field: str | None
+
+
 def parse_keys(text: str) -> tuple[PersonKey, ...] | str:
     """Read one key per line, or return what is wrong. An empty text means the default."""
     keys: list[PersonKey] = []
@@ -130,7 +142,8 @@ class OwnerMatching:
     How owners are matched with Slack users beyond their email address.
 
     `slack_id_field` of Salesforce's User has a Slack user id, which is tried before any address. `person_keys` are the
-    fields by which the people of job changes are found. `links` has the Slack user of an owner. `alias_domains` maps a
+    fields by which the people of job changes are found, and `domain_field` of Account the one by which their companies
+    are found before the website. `links` has the Slack user of an owner. `alias_domains` maps a
     domain to the one that Slack may know instead. `denied` has pairs of an owner and the Slack user who reported that
     the owner is not them.
     """
@@ -141,6 +154,7 @@ class OwnerMatching:
     denied: frozenset[tuple[str, str]] = frozenset()
     slack_id_field: str | None = None
     person_keys: tuple[PersonKey, ...] = DEFAULT_KEYS
+    domain_field: str | None = None
 
 
 NO_MATCHING = OwnerMatching()

@@ -1,4 +1,4 @@
-"""Admins choose the fields of Salesforce by which the people of job changes are found."""
+"""Admins choose the fields of Salesforce by which the people of job changes and their companies are found."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from functools import partial
 from slack_bolt.async_app import AsyncApp
 
 from domain.errors import PermanentError, TransientError
-from domain.people import key_lines
+from domain.people import SearchFields, key_lines
 from listeners.dialogs.blocks import View
 from listeners.dialogs.dialog import Dialog
-from listeners.dialogs.form import Entered
-from listeners.salesforce.person_keys_view import ADD, KEYS, PERSON_KEYS_FORM, person_keys_view
+from listeners.dialogs.form import Entered, InvalidFormError
+from listeners.salesforce.person_keys_view import ADD, DOMAIN_FIELD, KEYS, PERSON_KEYS_FORM, person_keys_view
 from listeners.salesforce.settings_view import PERSON_KEYS
 from services.ownership.person_keys import PersonKeys
 
@@ -31,9 +31,11 @@ async def add_proposed(dialog: Dialog, person_keys: PersonKeys) -> None:
 
     async def make_view() -> View:
         proposed = await person_keys.proposed(dialog.workspace_id)
-        typed = PERSON_KEYS_FORM.read(dialog.view)[KEYS]
-        new = [key for key in proposed if str(key) not in typed]
-        return person_keys_view("\n".join(filter(None, [typed, key_lines(new)])), [], "Check the order, then save.")
+        entered = PERSON_KEYS_FORM.read(dialog.view)
+        new = [key for key in proposed.keys if str(key) not in entered[KEYS]]
+        typed = "\n".join(filter(None, [entered[KEYS], key_lines(new)]))
+        domain_field = entered[DOMAIN_FIELD] or proposed.domain_field
+        return person_keys_view(typed, domain_field, None, "Check the order, then save.")
 
     await dialog.update(PERSON_KEYS_FORM.title, make_view)
 
@@ -41,11 +43,13 @@ async def add_proposed(dialog: Dialog, person_keys: PersonKeys) -> None:
 async def save(dialog: Dialog, person_keys: PersonKeys) -> None:
     async def work(entered: Entered) -> View:
         try:
-            problem = await person_keys.save(dialog.workspace_id, dialog.user_id, entered[KEYS])
+            problems = await person_keys.save(
+                dialog.workspace_id, dialog.user_id, entered[KEYS], entered[DOMAIN_FIELD] or None
+            )
         except (PermanentError, TransientError) as error:
-            problem = f"The fields could not be checked in Salesforce: {error}"
-        if problem:
-            raise KEYS.error(problem)
+            problems = {KEYS.name: f"The fields could not be checked in Salesforce: {error}"}
+        if problems:
+            raise InvalidFormError(problems)
         return await _view(
             dialog, person_keys, ":white_check_mark: Saved. People of new job changes are found this way."
         )
@@ -54,8 +58,10 @@ async def save(dialog: Dialog, person_keys: PersonKeys) -> None:
 
 
 async def _view(dialog: Dialog, person_keys: PersonKeys, note: str | None = None) -> View:
+    proposed: SearchFields | None
     try:
         proposed = await person_keys.proposed(dialog.workspace_id)
     except (PermanentError, TransientError):
-        proposed = []
-    return person_keys_view(key_lines(await person_keys.read(dialog.workspace_id)), proposed, note)
+        proposed = None
+    in_use = await person_keys.read(dialog.workspace_id)
+    return person_keys_view(key_lines(in_use.keys), in_use.domain_field, proposed, note)

@@ -1,10 +1,8 @@
-"""The dialog with the fields by which people are found. Pure."""
+"""The dialog with the fields by which people and companies are found. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from domain.people import PersonKey, key_lines
+from domain.people import SearchFields, key_lines
 from listeners.dialogs.blocks import View, actions, button, context, noted, section
 from listeners.dialogs.form import Form, Text
 
@@ -20,18 +18,29 @@ KEYS = Text(
     multiline=True,
     optional=True,
 )
-PERSON_KEYS_FORM = Form("person_keys_save", "Find people", "Save", (KEYS,), close="Close")
+DOMAIN_FIELD = Text(
+    "domain_field",
+    "Domain field of Account",
+    hint="Holds the company's domain, such as globex.com. Compared before Website, which is found in its usual forms.",
+    longest=80,
+    optional=True,
+)
+PERSON_KEYS_FORM = Form("person_keys_save", "Find people", "Save", (KEYS, DOMAIN_FIELD), close="Close")
 
 
-def person_keys_view(typed: str, proposed: Sequence[PersonKey], note: str | None = None) -> View:
+def person_keys_view(
+    typed: str, domain_field: str | None, proposed: SearchFields | None, note: str | None = None
+) -> View:
     """`typed` has one key per line. `proposed` are fields of the org that are not in use."""
     intro = (
         "A job change with a Salesforce id belongs to that contact or lead. For the others, these fields are compared"
         " in this order, and the first one that matches decides."
     )
-    blocks = [*noted(note), section(intro), KEYS.block(typed)]
-    if proposed:
-        lines = key_lines(proposed[:MOST_PROPOSED])  # names of fields, which need no escaping
+    blocks = [*noted(note), section(intro), KEYS.block(typed), DOMAIN_FIELD.block(domain_field)]
+    if proposed and (proposed.keys or proposed.domain_field):
+        lines = key_lines(proposed.keys[:MOST_PROPOSED])  # names of fields, which need no escaping
+        if proposed.domain_field:
+            lines += f"\nAccount.{proposed.domain_field} (domain)"
         blocks += [section(f"*Found in your org*\n```{lines}```"), *actions(button("Add these", ADD))]
     blocks.append(context("Fields that are External IDs in Salesforce are indexed, and found quickly."))
     return PERSON_KEYS_FORM.view(blocks)

@@ -41,7 +41,11 @@ from services.salesforce.records import CompanyLookup, OpenChoice, PersonLookup,
 USER = new_id("005", 1)
 OPEN_CHOICES: tuple[OpenChoice, ...] = ("newest", "largest", "next_to_close")
 CUSTOM = {
-    "Account": (Field("CSM__c", "reference", ("User",), "CSM__r"), Field("SDR__c", "reference", ("User",), "SDR__r")),
+    "Account": (
+        Field("CSM__c", "reference", ("User",), "CSM__r"),
+        Field("SDR__c", "reference", ("User",), "SDR__r"),
+        Field("Domain__c"),
+    ),
     "Contact": (
         Field("Past_Account__c", "reference", ("Account",), "Past_Account__r"),
         Field("No_Longer_at_Company__c", "boolean"),
@@ -58,6 +62,7 @@ MATCHING = OwnerMatching(
         *DEFAULT_KEYS,
         *(PersonKey(sobject, "LinkedIn__c", LINKEDIN) for sobject in ("Contact", "Lead")),
     ),
+    domain_field="Domain__c",
 )
 
 

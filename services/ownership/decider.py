@@ -187,7 +187,8 @@ def case_of(
     """One job change of a batch with its records. `trouble` says why Salesforce could not be asked."""
     if batch is None:
         return Case(change, None, unreadable=unreadable, trouble=trouble)
-    return Case(change, batch.people.get(key, PersonRecords()), batch.users, unreadable, trouble)
+    records = batch.people.get(key, PersonRecords())
+    return Case(change, records, batch.users, unreadable, trouble, batch.domain_field)
 
 
 def _read(text: str) -> RuleSet:

@@ -105,7 +105,7 @@ class Lead:
 
 @dataclass(frozen=True)
 class CompanyLookup:
-    """A company to find an account for: by id, else by domain, else by its exact name."""
+    """A company to find an account for: by id, else by domain field, else by website, else by its exact name."""
 
     account_id: str | None = None
     domain: str | None = None
@@ -166,7 +166,8 @@ class RequiredRecords:
 
     `fields` has the API names that rules read, by object. `user_ids` are the users that rules name. `email_field` is a
     field of User with another email address, `slack_id_field` one with a Slack user id. `person_keys` are the fields by
-    which people are found, in order. `account_roles` and `opportunity_roles` are team roles as in the rules.
+    which people are found, in order; `domain_field` of Account has the domain of a company. `account_roles` and
+    `opportunity_roles` are team roles as in the rules.
     """
 
     fields: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
@@ -184,6 +185,7 @@ class RequiredRecords:
     email_field: str | None = None
     slack_id_field: str | None = None
     person_keys: tuple[PersonKey, ...] = DEFAULT_KEYS
+    domain_field: str | None = None
 
     @property
     def users(self) -> bool:
@@ -201,10 +203,11 @@ class BatchRecords:
 
     `people` are by the keys of the lookups. `users` has the required ones by the first 15 characters of their ids.
     `unreadable` has what was left out, such as `account.sdr__c` in lower case, each with a sentence that says why.
-    `base_url` is the address of the org, or None if nothing was queried.
+    `base_url` is the address of the org, or None if nothing was queried. `domain_field` is that of the request.
     """
 
     people: Mapping[str, PersonRecords]
     users: Mapping[str, SalesforceUser] = field(default_factory=lambda: MappingProxyType({}))
     unreadable: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     base_url: str | None = None
+    domain_field: str | None = None

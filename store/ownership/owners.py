@@ -62,6 +62,7 @@ def matching(connection: Connection, workspace_id: str) -> OwnerMatching:
         denied=denied,
         slack_id_field=row.slack_id_field,
         person_keys=DEFAULT_KEYS if isinstance(keys, str) else keys,
+        domain_field=row.domain_field,
     )
 
 
@@ -80,9 +81,15 @@ def match_by(
     audit.record(connection, workspace_id, change)
 
 
-def find_people_by(connection: Connection, workspace_id: str, keys: Sequence[PersonKey], change: AuditEntry) -> None:
-    """Set the fields by which the people of job changes are found."""
-    values = {"workspace_id": workspace_id, "person_keys": key_lines(keys)}
+def find_records_by(
+    connection: Connection,
+    workspace_id: str,
+    keys: Sequence[PersonKey],
+    domain_field: str | None,
+    change: AuditEntry,
+) -> None:
+    """Set the fields by which the people of job changes and their companies are found."""
+    values = {"workspace_id": workspace_id, "person_keys": key_lines(keys), "domain_field": domain_field}
     put(connection, ownership_matching, values, "workspace_id")
     audit.record(connection, workspace_id, change)
 

@@ -38,6 +38,7 @@ ownership_matching = Table(  # how owners are matched with Slack users, besides 
     ),  # JSON: a domain, and the one that is used in Slack
     Column("slack_id_field", Text),  # a field of User with a Slack user id; null: none
     Column("person_keys", Text),  # the fields that people are found by, one a line; null: only by email
+    Column("domain_field", Text),  # a field of Account with the domain of the company; null: only by website and name
 )
 
 ownership_links = Table(  # owners whom an admin has matched with a Slack user by hand

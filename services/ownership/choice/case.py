@@ -62,7 +62,8 @@ class Case:
     """
     What a decision is based on. `records` None means that Salesforce could not be asked; `trouble` says why.
 
-    `users` is keyed by the first 15 characters of the id. `unreadable` holds the fields that the app cannot read, such
+    `users` is keyed by the first 15 characters of the id. `domain_field` is the field of Account by which companies
+    were searched. `unreadable` holds the fields that the app cannot read, such
     as `account.sdr__c`; `labels` holds the org's names of fields, under the same keys.
     """
 
@@ -71,6 +72,7 @@ class Case:
     users: Mapping[str, SalesforceUser] = field(default_factory=lambda: MappingProxyType({}))
     unreadable: frozenset[str] = frozenset()
     trouble: Reason | None = None
+    domain_field: str | None = None
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @cached_property
@@ -98,6 +100,8 @@ class Case:
         if company is None or company.salesforce_id:
             return False
         searched = {"account.website": company.domain, "account.name": company.name}
+        if self.domain_field:
+            searched[f"account.{self.domain_field}".lower()] = company.domain
         return any(value and key in self.unreadable for key, value in searched.items())
 
     @property

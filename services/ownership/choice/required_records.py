@@ -77,6 +77,7 @@ def required_records(
         email_field=matching.email_field,
         slack_id_field=matching.slack_id_field,
         person_keys=matching.person_keys,
+        domain_field=matching.domain_field,
     )
 
 
@@ -99,6 +100,7 @@ def combine(first: RequiredRecords, second: RequiredRecords) -> RequiredRecords:
         email_field=first.email_field or second.email_field,
         slack_id_field=first.slack_id_field or second.slack_id_field,
         person_keys=first.person_keys,
+        domain_field=first.domain_field,
     )
 
 

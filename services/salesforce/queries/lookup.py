@@ -241,7 +241,7 @@ def _run_queries(
         return {kind: list(map(real_addresses, found)) for kind, found in rows.items()} if is_sandbox else rows
 
     rows = _with_followed(rows_of, rows_of(queries), queries, lookups, required)
-    records_by_key = people(lookups, rows, required.person_keys)
+    records_by_key = people(lookups, rows, required.person_keys, required.domain_field)
     account_ids = {account.id for account in _accounts(records_by_key.values())}
     contact_ids = {contact.id for records in records_by_key.values() for contact in records.contacts}
     if for_accounts := account_queries(account_ids, required, contact_ids):
@@ -252,7 +252,9 @@ def _run_queries(
     users_by_id = {}
     if required.users and (for_users := user_queries(_user_ids(records_by_key.values(), required), required)):
         users_by_id = users(rows_of(for_users).get("User", []), required.email_field, required.slack_id_field)
-    batch = BatchRecords(records_by_key, users_by_id, client.gaps.texts, client.session.instance_url)
+    batch = BatchRecords(
+        records_by_key, users_by_id, client.gaps.texts, client.session.instance_url, required.domain_field
+    )
     return batch, client.gaps.lasting
 
 

@@ -49,7 +49,10 @@ def opportunities_by(open_choice: OpenChoice) -> Mapping[str, str]:
 
 
 def people(
-    lookups: Sequence[PersonLookup], answers: Mapping[str, Iterable[Row]], keys: Sequence[PersonKey] = DEFAULT_KEYS
+    lookups: Sequence[PersonLookup],
+    answers: Mapping[str, Iterable[Row]],
+    keys: Sequence[PersonKey] = DEFAULT_KEYS,
+    domain_field: str | None = None,
 ) -> dict[str, PersonRecords]:
     """
     Return the records of each lookup by its key. `answers` has rows by the kind of their query.
@@ -57,13 +60,13 @@ def people(
     A contact or lead is the one with the id, else the most recently modified one with the first of `keys` that matches;
     of two modified at the same time, the one with the greater id. A contact that was merged is the one it was merged
     into. A converted lead is found by its id only, and stands for the contact that it became. A company's account is
-    the one with the id, else one with the host of its website, else one with exactly its name; of several, the one with
-    the smallest id, which is the oldest.
+    the one with the id, else one with its domain in `domain_field`, else one with the host of its website, else one
+    with exactly its name; of several, the one with the smallest id, which is the oldest.
     """
     rows = {kind: [row for row in answer if text_of(row, "Id")] for kind, answer in answers.items()}
     finder = PersonFinder.of(rows, keys)
     opportunities = {(text_of(row, "Id") or "")[:15]: row for row in rows.get("Opportunity", [])}
-    accounts = _Accounts.of(rows)
+    accounts = _Accounts.of(rows, domain_field)
     found: dict[str, PersonRecords] = {}
     for lookup in lookups:
         contacts, leads = finder.contacts(lookup), finder.leads(lookup)
@@ -102,15 +105,21 @@ def users(rows: Iterable[Row], email_field: str | None, slack_id_field: str | No
 class _Accounts:
     ids: dict[str, Account]
     domains: dict[str, Account]
+    websites: dict[str, Account]
     names: dict[str, Account]
 
     @classmethod
-    def of(cls, rows: Mapping[str, Iterable[Row]]) -> _Accounts:
+    def of(cls, rows: Mapping[str, Iterable[Row]], domain_field: str | None) -> _Accounts:
         accounts = [account_of(row) for row in rows.get("Account", ())]
         ids = {account.id[:15]: account for account in sorted(accounts, key=lambda account: account.id, reverse=True)}
         oldest_last = list(ids.values())
-        domains = {account.domain.lower(): account for account in oldest_last if account.domain}
-        return cls(ids, domains, {account.name.casefold(): account for account in oldest_last})
+        named = {account.id: account.fields.get((domain_field or "").lower()) for account in oldest_last}
+        return cls(
+            ids,
+            domains={str(named[account.id]).lower(): account for account in oldest_last if named[account.id]},
+            websites={account.domain.lower(): account for account in oldest_last if account.domain},
+            names={account.name.casefold(): account for account in oldest_last if account.name},
+        )
 
     def by_id(self, account_id: str | None) -> Account | None:
         return self.ids.get(account_id[:15]) if account_id else None
@@ -118,8 +127,8 @@ class _Accounts:
     def of_company(self, company: CompanyLookup) -> Account | None:
         if company.account_id:
             return self.by_id(company.account_id)
-        by_domain = self.domains.get(company.domain.lower()) if company.domain else None
-        return by_domain or (self.names.get(company.name.casefold()) if company.name else None)
+        domain, name = (company.domain or "").lower(), (company.name or "").casefold()
+        return self.domains.get(domain) or self.websites.get(domain) or self.names.get(name)
 
 
 def _made(make: Callable[[Row], Made], row: Row | None) -> Made | None:

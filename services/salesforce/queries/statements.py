@@ -224,7 +224,7 @@ def follow_up_queries(
 
 def _company_queries(lookups: Sequence[PersonLookup], required: RequiredRecords) -> Iterator[RecordQuery]:
     """
-    Yield queries for accounts of companies without an id, by their website and their name.
+    Yield queries for accounts of companies without an id, by their domain, their website and their name.
 
     Only exact values are searched: a pattern such as `%x.com%` matches thousands of other sites, and makes Salesforce
     read every account.
@@ -233,7 +233,10 @@ def _company_queries(lookups: Sequence[PersonLookup], required: RequiredRecords)
     domains = sorted({company.domain for company in companies if company.domain and company.domain.isprintable()})
     names = sorted({company.name for company in companies if company.name and company.name.isprintable()})
     websites = [website for domain in domains for website in websites_of(domain)]
-    for by, values in (("Website", websites), ("Name", names)):
+    searched = [("Website", websites), ("Name", names)]
+    if required.domain_field and _NAME.fullmatch(required.domain_field):
+        searched = [(required.domain_field, domains), *searched]
+    for by, values in searched:
         for part in url_lists(values):
             yield replace(_by("Account", by, part, required), is_extra=True)
 
@@ -270,6 +273,8 @@ def _by(sobject: str, by: str, values: list[str], required: RequiredRecords, *, 
 def _selected(sobject: str, required: RequiredRecords) -> tuple[str, ...]:
     """Return the fields that are always read and those that rules name, which were checked before."""
     keys = [key.field for key in required.person_keys if key.sobject == sobject and not key.is_standard]
+    if sobject == "Account" and required.domain_field and _NAME.fullmatch(required.domain_field):
+        keys.append(required.domain_field)
     fields = [*_FIELDS[sobject], *keys, *named_fields(required, sobject)]
     accounts = {"Account": "", "Contact": "Account."}
     if sobject in accounts:

@@ -18,7 +18,7 @@ from domain.day_counts import RecipientCount
 from domain.decision.reasons import legacy
 from domain.delivery import Delivery, FailedJobChange
 from domain.job_change.model import JobChange
-from domain.people import Absence, OwnerLink, OwnerMatching, PersonKey, UnmatchedOwner
+from domain.people import Absence, OwnerLink, OwnerMatching, PersonKey, SearchFields, UnmatchedOwner
 from domain.preferences import EVERYTHING
 from domain.rule_versions import PublishedRules
 from domain.salesforce import Preview, PreviewLine
@@ -150,7 +150,9 @@ DIALOGS = {
     "connect_salesforce": connect_view(f"{URL}/connect", None, f"{URL}/callback"),
     "import_sources": sources_view([], [PROPOSAL]),
     "import_source": source_view(PROPOSAL, "{}", "30", Preview([PreviewLine("a01", CHANGE, None)], 3, {})),
-    "find_people": person_keys_view("", [PersonKey("Contact", "Secondary_Email__c", "email")], "Saved."),
+    "find_people": person_keys_view(
+        "", None, SearchFields((PersonKey("Contact", "Secondary_Email__c", "email"),), "Domain__c"), "Saved."
+    ),
     "rules": list_view(BOOK, ListContext()),
     "add_rule": begin_view(presets()),
     "rule": rule_view(RuleForm.of(RULES.rules[0], 0), choices_of(RULES, None, 6, GROUPS), is_new=False),

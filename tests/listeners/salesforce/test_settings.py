@@ -271,10 +271,11 @@ async def test_a_field_mapping_is_tested_on_a_row_and_saved(acme: SalesforceWorl
     assert await acme.app.database.run(own.find, acme.team.id, "ours") is None
 
 
-async def test_an_admin_chooses_how_people_are_found(acme: SalesforceWorld, dana: HomeUser) -> None:
+async def test_an_admin_chooses_how_people_and_companies_are_found(acme: SalesforceWorld, dana: HomeUser) -> None:
     """Fields are proposed by their labels, and checked in the org before they are saved."""
     acme.org.org.add_field("Contact", Field("LI_Profile__c", "url", label="LinkedIn profile"))
     acme.org.org.add_field("Lead", Field("Private_Email__c", "email"))
+    acme.org.org.add_field("Account", Field("Web_Host__c", label="Domain"))
     await dana.home()
     await acme.connect()
     shown = await dana.press("salesforce_person_keys")
@@ -282,11 +283,13 @@ async def test_an_admin_chooses_how_people_are_found(acme: SalesforceWorld, dana
     assert "Contact.LI_Profile__c = linkedin" in shown
     added = await dana.act("person_keys_add")
     assert added.index("Contact.Email = email") < added.index("Lead.Private_Email__c = email")
+    assert "'initial_value': 'Web_Host__c'" in added
 
-    refused = await dana.submit(person_keys="Contact.Nothing__c = linkedin")
-    assert "does not exist in Salesforce" in str(refused.errors)
-    await dana.submit(person_keys="Contact.LI_Profile__c = linkedin\nContact.Email = email")
+    refused = await dana.submit(person_keys="Contact.Nothing__c = linkedin", domain_field="Phone OR Name")
+    assert refused.errors.keys() == {"person_keys", "domain_field"}
+    await dana.submit(person_keys="Contact.LI_Profile__c = linkedin\nContact.Email = email", domain_field="Web_Host__c")
 
     stored = await acme.app.database.run(owners.matching, acme.team.id)
     assert list(map(str, stored.person_keys)) == ["Contact.LI_Profile__c = linkedin", "Contact.Email = email"]
+    assert stored.domain_field == "Web_Host__c"
     assert "Saved" in dana.dialog()

@@ -83,7 +83,7 @@ async def test_two_hundred_job_changes_find_their_owners_with_the_permission_set
     world.salesforce.org.restrict_to(permission_set(["Contact.LinkedIn__c"]))
     keys = (*DEFAULT_KEYS, PersonKey("Contact", "LinkedIn__c", LINKEDIN))
     entry = AuditEntry(world.clock(), "U_ADMIN", "test", "")
-    await world.database.run(owners.find_people_by, world.workspace_id, keys, entry)
+    await world.database.run(owners.find_records_by, world.workspace_id, keys, None, entry)
     await publish_presets(world)
     world.salesforce.calls.clear()
 

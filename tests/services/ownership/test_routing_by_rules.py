@@ -137,7 +137,7 @@ async def test_a_job_change_known_by_its_linkedin_address_reaches_the_owner(worl
     (ada,) = [row["Id"] for row in org.rows(org.sobject("Contact"))]
     org.update(ada, Email=None, LinkedIn_URL__c="https://uk.linkedin.com/in/ada/?x=1")
     keys = (*DEFAULT_KEYS, PersonKey("Contact", "LinkedIn_URL__c", "linkedin"))
-    await world.database.run(owners.find_people_by, world.workspace_id, keys, AuditEntry(0, ADMIN, "x", ""))
+    await world.database.run(owners.find_records_by, world.workspace_id, keys, None, AuditEntry(0, ADMIN, "x", ""))
 
     person = {"full_name": "Ada Smith", "linkedin_url": "https://www.linkedin.com/in/Ada"}
     job_change_id = await world.deliver(current=GLOBEX, person=person)

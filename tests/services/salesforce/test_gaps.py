@@ -59,6 +59,27 @@ async def test_a_website_may_be_entered_in_any_usual_form(
     assert (await find(salesforce, lookup, required=COMPANIES)).people["a"].current_account is not None
 
 
+async def test_a_domain_field_comes_before_the_website(salesforce: Salesforce, org: SalesforceSandbox) -> None:
+    """It is compared exactly, and costs no further call. Without access to it, the website is left."""
+    org.org.add_field("Account", Field("Domain__c"))
+    by_website = org.add("Account", Name="Old", Website="https://globex.com", Domain__c="old.example")
+    by_domain = org.add("Account", Name="Globex", Website="https://about.globex.example/x", Domain__c="Globex.com")
+    lookup = PersonLookup("a", current=CompanyLookup(domain="globex.com"))
+    required = RequiredRecords(companies=True, domain_field="Domain__c")
+
+    account = (await find(salesforce, lookup, required=required)).people["a"].current_account
+    assert account is not None
+    assert account.id == by_domain
+    assert len(org.calls_of("composite")) == 1
+
+    org.org.hide_field("Account", "Domain__c")
+    records = await find(salesforce, lookup, required=required)
+    account = records.people["a"].current_account
+    assert account is not None
+    assert account.id == by_website
+    assert records.unreadable == {"account.domain__c": f"Account.Domain__c cannot be read in Salesforce. {GRANT}"}
+
+
 async def test_accounts_are_searched_in_a_large_org(salesforce: Salesforce, org: SalesforceSandbox) -> None:
     """No query reads the whole table."""
     org.org.large_tables.add("Account")
