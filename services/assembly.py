@@ -19,6 +19,7 @@ from services.intake.salesforce.poller import SalesforcePoller
 from services.journal import Journal
 from services.measures import Measures
 from services.messages.actions import DeliveryActions
+from services.messages.layouts import Layouts
 from services.messages.managers import Managers
 from services.messages.notices import Notices
 from services.messages.redraws import Redrawer
@@ -91,6 +92,7 @@ class SlackServices:
     directory: Directory
     groups: UserGroups
     notices: Notices
+    layouts: Layouts
     manifest: Manifest
 
 
@@ -132,7 +134,7 @@ def build_services(foundation: Foundation, manifest: Manifest) -> Services:
         salesforce=salesforce,
         intake=Intake(database, now, foundation.announce_accepted, journal),
         intake_keys=IntakeKeys(database, foundation.cipher, now),
-        delivery_actions=DeliveryActions(database, slack.api, Redrawer(database, slack.api, now), now),
+        delivery_actions=DeliveryActions(database, slack.api, Redrawer(database, slack.api, now, slack.layouts), now),
         decider=decider,
         rulebook=Rulebook(database, salesforce.schemas, now),
         simulation=Simulation(database, decider),
@@ -167,6 +169,7 @@ def _build_slack(foundation: Foundation, manifest: Manifest) -> SlackServices:
         directory=Directory(api, database, now),
         groups=UserGroups(api, database, now),
         notices=Notices(database, api, now),
+        layouts=Layouts(settings.message_layout == "cards"),
         manifest=manifest,
     )
 
@@ -195,7 +198,7 @@ def build_worker(foundation: Foundation, services: Services) -> Worker:
     return Worker(
         database,
         Router(database, services.decider, slack.notices, now, services.journal),
-        Courier(database, slack.api, slack.notices, now, services.journal),
+        Courier(database, slack.api, slack.notices, now, services.journal, slack.layouts),
         foundation.work_events,
         foundation.notifier,
         Housekeeping(database, foundation.settings.retention_days, now, slack.api),

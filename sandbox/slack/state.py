@@ -9,7 +9,11 @@ Json = dict[str, Any]
 
 @dataclass(slots=True)
 class Team:
-    """A workspace. `enterprise_id` is set if it belongs to an Enterprise Grid organization."""
+    """A workspace. `enterprise_id` is set if it belongs to an Enterprise Grid organization.
+
+    `blocks_not_released` are types of blocks that Slack does not accept here yet. It releases a new type to one
+    workspace after the other.
+    """
 
     id: str
     name: str
@@ -19,6 +23,7 @@ class Team:
     users: list[str] = field(default_factory=list, repr=False)
     channels: list[str] = field(default_factory=list, repr=False)
     usergroups: dict[str, "UserGroup"] = field(default_factory=dict, repr=False)
+    blocks_not_released: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import random
 
 from domain.decision.reasons import ReasonCode
@@ -18,7 +18,8 @@ from domain.errors import (
 from domain.states import DEFAULT_CHANNEL, Role, is_person
 from services.journal import UNCOUNTED, Journal
 from services.messages.cards import cards
-from services.messages.compose import Card, compose
+from services.messages.compose import Card, Message
+from services.messages.layouts import Layouts
 from services.messages.notices import Notices
 from services.retry import MOST_DOUBTS, backoff_ms, is_hopeless
 from services.slack.api import Posted, Slack
@@ -47,6 +48,7 @@ class Courier:
     notices: Notices
     now: Callable[[], int]
     journal: Journal = UNCOUNTED
+    layouts: Layouts = field(default_factory=Layouts)
 
     async def deliver(self, claim: Claim) -> int | None:
         """Attempt a claimed post and settle it. Return when its lane is due next, or None if nothing is waiting."""
@@ -93,15 +95,18 @@ class Courier:
         return Sent(claim, self.now(), posted.channel, posted.ts)
 
     async def _post(self, claim: Claim, shown: Sequence[Card]) -> Posted:
-        message = compose(shown, plainness=claim.deliveries[0].plainness, digest=claim.digest)
-        return await self.slack.post(
-            claim.workspace_id,
-            claim.channel,
-            text=message.text,
-            blocks=message.blocks,
-            post_id=claim.post_id,
-            lease_until=claim.lease_until,
-        )
+        async def send(message: Message) -> Posted:
+            return await self.slack.post(
+                claim.workspace_id,
+                claim.channel,
+                text=message.text,
+                blocks=message.blocks,
+                post_id=claim.post_id,
+                lease_until=claim.lease_until,
+            )
+
+        plainness = claim.deliveries[0].plainness
+        return await self.layouts.send(claim.workspace_id, shown, send, plainness=plainness, digest=claim.digest)
 
     async def _resolve_doubt(self, claim: Claim) -> Settlement | None:
         try:

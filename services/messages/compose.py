@@ -2,6 +2,8 @@
 
 A card can be read in two seconds on a phone: who moved where, from where, what it means, why the reader got it, and
 what people did about it; then one line of buttons. Limits: https://docs.slack.dev/reference/block-kit/blocks.
+
+There are two layouts: the usual blocks, and Slack's newer card and table blocks, which some workspaces do not have yet.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from domain.job_change.model import JobChange
 from domain.states import Role, Side
 from services.messages.available_actions import AvailableActions, MessageAction
 from services.messages.wording import background, headline, meaning, sentence
-from services.slack.mrkdwn import bold, escape, link, web_address
+from services.slack.mrkdwn import bold, escape, link, plain, rich_text, web_address
 
 MOST_CARDS = 10
 """Job changes in one message."""
@@ -27,15 +29,26 @@ LONGEST_BLOCKS = 12_000
 """Characters of all text in the blocks. Slack refuses a little over 13,000, which its reference does not say:
 https://github.com/slackapi/bolt-js/issues/2509"""
 
+LONGEST_TITLE, LONGEST_BODY = 150, 200
+"""Characters in the title or subtitle of a card block, and in its body:
+https://docs.slack.dev/reference/block-kit/blocks/card-block"""
+
+LONGEST_TABLE = 10_000
+"""Characters in all cells of a table block: https://docs.slack.dev/reference/block-kit/blocks/table-block"""
+
 ACTION = "delivery_"
 """The prefix of a button's action_id, before its ActionKind. The button's value is the delivery's id."""
 
 MENU = "delivery_menu"
-"""The action_id of the overflow menu. An option's value is its ActionKind, a colon and the delivery's id."""
+"""The action_id of the menus. An option's value is its ActionKind, a colon and the delivery's id."""
 
 Block = dict[str, Any]
 
 _LONGEST_REASON = 400  # visible characters
+_LONGEST_GROUP = (
+    70  # of an option group's 75: https://docs.slack.dev/reference/block-kit/composition-objects/option-group-object
+)
+_NOTHING = "—"  # in an empty cell
 _NO_ACTIONS = AvailableActions((), ())
 _TITLES: dict[frozenset[Role], str] = {
     frozenset({Role.DRI}): "{count} job changes for you",
@@ -102,11 +115,23 @@ def compose(cards: Sequence[Card], *, plainness: int = 0, digest: str | None = N
         blocks = [block for number, card in enumerate(cards) for block in render(card, with_links=number < with_links)]
     if _text_length(blocks) > LONGEST_BLOCKS:
         return Message(_text(cards, digest, with_links=True), None)
-    if len(cards) > 1:
-        blocks.insert(0, {"type": "header", "text": _plain_text(_title(cards, digest))})
+    return Message(_text(cards, digest), [*_heading(cards, digest), *blocks])
+
+
+def compose_with_newer_blocks(cards: Sequence[Card], *, digest: str | None = None) -> Message | None:
+    """One job change as a card block, or a digest as a table block. None for other bundles, and if it is too long."""
+    is_digest = digest is not None and len(cards) > 1
+    blocks = _with_table_block(cards) if is_digest else _with_card_block(cards[0]) if len(cards) == 1 else []
+    if not blocks or _text_length(blocks) > LONGEST_BLOCKS:
+        return None
+    return Message(_text(cards, digest), [*_heading(cards, digest), *blocks])
+
+
+def _heading(cards: Sequence[Card], digest: str | None) -> Iterator[Block]:
     if any(card.is_test for card in cards):
-        blocks.insert(0, _context(_TEST))
-    return Message(_text(cards, digest), blocks)
+        yield _context(_TEST)
+    if len(cards) > 1:
+        yield {"type": "header", "text": _plain_text(_title(cards, digest))}
 
 
 def _text_length(part: object) -> int:
@@ -133,6 +158,49 @@ def _card_blocks(card: Card, *, with_links: bool) -> Iterator[Block]:
     if buttons:
         elements = [*(_button(card, action) for action in buttons), *([menu] if menu else [])]
         yield {"type": "actions", "block_id": f"{ACTION}{card.delivery_id}", "elements": elements}
+
+
+def _with_card_block(card: Card) -> list[Block]:
+    """The blocks of one job change with a card block, or none if its texts are too long for it."""
+    title, subtitle = headline(card.job_change, escape, card.side), background(card.job_change, card.side)
+    body = " · ".join(meaning(card.job_change, card.side))
+    if max(len(title), len(subtitle)) > LONGEST_TITLE or len(body) > LONGEST_BODY:
+        return []
+    texts = {"title": title, "subtitle": subtitle, "body": body}
+    block: Block = {"type": "card", **{name: _mrkdwn(text) for name, text in texts.items() if text}}
+    if card.actions.buttons:
+        block["actions"] = [_button(card, action) for action in card.actions.buttons]
+    lines = [" · ".join(_links(card)), "\n".join(card.notes)]
+    reason = _section(escape(card.reason, _LONGEST_REASON), _menu(card, card.actions.menu))
+    return [block, reason, *(_context(line) for line in lines if line)]
+
+
+def _with_table_block(cards: Sequence[Card]) -> list[Block]:
+    """A menu with the actions of each job change, and a table with a row for each; none if the table is too long."""
+    rows = [
+        (
+            headline(card.job_change, escape, card.side),
+            background(card.job_change, card.side),
+            " · ".join(meaning(card.job_change, card.side)),
+            escape(card.reason, _LONGEST_REASON),
+            " · ".join(_links(card)),
+            "\n".join(card.notes),
+        )
+        for card in cards
+    ]
+    names = ("Job change", "Before", "What it means", "Why you got it", "Links", "Since then")
+    used = [column for column, cells in enumerate(zip(*rows, strict=True)) if any(cells)]
+    table = [[rich_text(row[column] or _NOTHING) for column in used] for row in (names, *rows)]
+    if _text_length(table) > LONGEST_TABLE:
+        return []
+    choices = [
+        {"label": _plain_text(plain(card.job_change.person.name, _LONGEST_GROUP)), "options": _options(card, actions)}
+        for card in cards
+        if (actions := card.actions.in_one_menu)
+    ]
+    menu = {"type": "static_select", "action_id": MENU, "placeholder": _plain_text("Act on…"), "option_groups": choices}
+    columns = [{"is_wrapped": True}] * len(used)
+    return [{"type": "actions", "elements": [menu]}, {"type": "table", "rows": table, "column_settings": columns}]
 
 
 def _bundle_blocks(card: Card, *, with_links: bool) -> Iterator[Block]:
@@ -197,8 +265,11 @@ def _button(card: Card, action: MessageAction) -> Block:
 def _menu(card: Card, menu: Sequence[MessageAction]) -> Block | None:
     if not menu:
         return None
-    options = [{"text": _plain_text(action.label), "value": f"{action.kind}:{card.delivery_id}"} for action in menu]
-    return {"type": "overflow", "action_id": MENU, "options": options}
+    return {"type": "overflow", "action_id": MENU, "options": _options(card, menu)}
+
+
+def _options(card: Card, menu: Sequence[MessageAction]) -> list[Block]:
+    return [{"text": _plain_text(action.label), "value": f"{action.kind}:{card.delivery_id}"} for action in menu]
 
 
 def _section(text: str, accessory: Block | None) -> Block:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from random import random
 
 from domain.errors import MessageRefusedError, PermanentError, TransientError
 from services.messages.cards import cards
-from services.messages.compose import MOST_CARDS, Card, compose
+from services.messages.compose import MOST_CARDS, Card, Message
+from services.messages.layouts import Layouts
 from services.retry import backoff_ms, wait_ms
 from services.slack.api import Posted, Slack
 from store.database import Database
@@ -47,6 +48,7 @@ class Redrawer:
     database: Database
     slack: Slack
     now: Callable[[], int]
+    layouts: Layouts = field(default_factory=Layouts)
 
     async def redraw(self, job_change_id: str) -> RedrawResult:
         """Update every message about this job change, as far as that is possible now."""
@@ -89,15 +91,17 @@ class Redrawer:
     async def _update_plainer_if_refused(
         self, redraw: Redraw, posted: Posted, shown: list[Card], plainness: int
     ) -> None:
-        message = compose(shown, plainness=plainness, digest=redraw.digest)
-        try:
-            await self.slack.update(
+        async def update(message: Message) -> Posted:
+            return await self.slack.update(
                 redraw.workspace_id,
                 posted,
                 text=message.short_text,
                 blocks=message.blocks,
                 lease_until=redraw.lease_until,
             )
+
+        try:
+            await self.layouts.send(redraw.workspace_id, shown, update, plainness=plainness, digest=redraw.digest)
         except MessageRefusedError:
             if plainness >= PLAIN_TEXT:
                 raise

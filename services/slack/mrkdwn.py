@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from html import unescape
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 LONGEST_ADDRESS = 3_000
@@ -36,6 +38,7 @@ _LOOKALIKES = str.maketrans(
 # Slack formats at word boundaries, where a word has ASCII letters and digits.
 _FORMATTING = re.compile(r"`|(?<![A-Za-z0-9])[*_~]|[*_~](?![A-Za-z0-9])")
 _EMOJI_CODE = re.compile(r":(?=[a-z0-9_+'-]+:)(?=[0-9_']*[a-z+-])")
+_REFERENCE = re.compile(r"<(?P<target>[^<>|]+)(?:\|(?P<label>[^<>]*))?>")
 _QUOTE_MARK = re.compile("^[>\N{FULLWIDTH GREATER-THAN SIGN}]")
 
 
@@ -87,6 +90,33 @@ def link(url: str | None, label: str) -> str | None:
         return None
     rendered = f"<{address.replace('&', '&amp;')}|{label}>"
     return rendered if len(rendered) <= LONGEST_LINK else None
+
+
+def rich_text(mrkdwn: str) -> dict[str, Any]:
+    """
+    Return a rich_text block with the same text, for cells of tables, which have no mrkdwn.
+
+    `mrkdwn` has escaped text, and our own links, mentions of users and times; nothing bold.
+    https://docs.slack.dev/reference/block-kit/blocks/rich-text-block
+    """
+    elements, end = list[dict[str, Any]](), 0
+    for match in _REFERENCE.finditer(mrkdwn):
+        if match.start() > end:
+            elements.append({"type": "text", "text": unescape(mrkdwn[end : match.start()])})
+        elements.append(_rich_text_reference(match["target"], unescape(match["label"] or "")))
+        end = match.end()
+    if mrkdwn[end:]:
+        elements.append({"type": "text", "text": unescape(mrkdwn[end:])})
+    return {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": elements}]}
+
+
+def _rich_text_reference(target: str, label: str) -> dict[str, Any]:
+    if target.startswith("@"):
+        return {"type": "user", "user_id": target[1:]}
+    if target.startswith("!date^"):
+        _, seconds, form = target.split("^", 2)
+        return {"type": "date", "timestamp": int(seconds), "format": form, "fallback": label}
+    return {"type": "link", "url": unescape(target), "text": label}
 
 
 def _one_line(text: str) -> str:

@@ -19,6 +19,7 @@ from sandbox.slack.block_kit.schema import (
     text,
     url,
 )
+from sandbox.slack.block_kit.tables import check_tables, data_table, rich_text, table
 
 _base: dict[str, Check] = {"block_id": string(255)}
 _any_type: dict[str, Check] = {"type": anything}
@@ -62,7 +63,7 @@ _everywhere: dict[str, Shape] = {
         {"label": text(2000, _plain), "element": in_input},
         {"hint": text(2000, _plain), "optional": boolean, "dispatch_action": boolean},
     ),
-    "rich_text": _block({"elements": items(anything, 1000, 0)}),
+    "rich_text": rich_text,
     "video": _block(
         {"alt_text": string(2000), "title": text(200, _plain), "thumbnail_url": url(), "video_url": url()},
         {
@@ -75,10 +76,10 @@ _everywhere: dict[str, Shape] = {
     ),
 }
 _carousel = _block({"elements": items(Typed({"card": _card}), 10)})
-_message_only: dict[str, Shape] = {
+_message_only: dict[str, Check] = {
     "markdown": _block({"text": string(12_000, 1)}),
-    "table": _block({"rows": items(items(anything, 20), 100)}, {"column_settings": items(anything, 20)}),
-    "data_table": _block({"caption": string(2000, 1), "rows": items(anything, 201, 2)}, {"page_size": anything}),
+    "table": table,
+    "data_table": data_table,
     "data_visualization": _block({"title": anything, "chart": anything}),
     "container": _block(
         {"child_blocks": items(Typed(_everywhere), 10)},
@@ -123,7 +124,7 @@ def check_message(blocks: object) -> Errors:
     """The errors of a message's blocks, each with its JSON pointer; empty if Slack would accept them."""
     errors: Errors = []
     items(_blocks_of["message"], 50, 0)(blocks, "/blocks", errors)
-    return errors or _check_ids(blocks, "message", "/blocks")
+    return errors or check_tables(blocks) or _check_ids(blocks, "message", "/blocks")
 
 
 def check_view(view: object, *allowed: str) -> Errors:

@@ -126,4 +126,4 @@ buttons: dict[str, Shape] = {"button": button, "overflow": overflow, "workflow_b
 in_section = Typed({**buttons, **selects, **pickers, "image": image})
 in_actions = Typed({**buttons, **selects, **pickers, "rich_text_input": inputs["rich_text_input"]})
 in_input = Typed({**selects, **pickers, **inputs})
-in_card = Typed({"button": button, "workflow_button": workflow_button, "overflow": overflow})
+in_card = Typed({"button": button})  # an overflow menu "must be used inside of the section block or actions block"

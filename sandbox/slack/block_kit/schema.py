@@ -101,7 +101,7 @@ class Shape:
 class Typed:
     """An object whose `type` selects its shape."""
 
-    shapes: Mapping[str, Shape]
+    shapes: Mapping[str, Check]
 
     def __call__(self, value: object, pointer: str, errors: Errors) -> None:
         if not isinstance(value, dict):

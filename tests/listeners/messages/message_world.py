@@ -19,6 +19,7 @@ from sqlalchemy import update
 from listeners.dialogs import dialog, failures
 from listeners.dialogs.metadata import ViewSigner
 from listeners.messages import actions
+from sandbox.slack.block_kit.parts import elements_of
 from sandbox.slack.modals import Submission
 from sandbox.slack.outgoing.app_client import Reply
 from sandbox.slack.state import Json, Message, User
@@ -101,8 +102,9 @@ class MessageWorld:
 
 @asynccontextmanager
 async def open_message_world(world: World) -> AsyncIterator[MessageWorld]:
-    slack = world.worker.courier.slack
-    delivery_actions = DeliveryActions(world.database, slack, Redrawer(world.database, slack, world.clock), world.clock)
+    slack, layouts = world.worker.courier.slack, world.worker.courier.layouts
+    redrawer = Redrawer(world.database, slack, world.clock, layouts)
+    delivery_actions = DeliveryActions(world.database, slack, redrawer, world.clock)
     directory = Directory(slack, world.database, world.clock)
     owner = world.add_owner("Dana Reyes")
     world.add_owner("Kim Lee")
@@ -145,9 +147,7 @@ def button_labels(message: Message) -> list[str]:
 
 
 def interactive_elements(message: Message) -> list[Json]:
-    blocks = message.blocks or []
-    elements = [element for block in blocks if block["type"] == "actions" for element in block["elements"]]
-    return elements + [block["accessory"] for block in blocks if "accessory" in block]
+    return [element for block in message.blocks or [] for element in elements_of(block)]
 
 
 def blocks_text(message: Message) -> str:

@@ -10,9 +10,12 @@ from dataclasses import replace
 import pytest
 
 from domain.audit import AuditEntry
+from domain.notification_hours import DAILY, NotificationHours
 from sandbox.slack.outgoing.payloads import view_submission
 from services.messages.actions import ActionResult
+from services.messages.layouts import Layouts
 from store.database import Database
+from store.home import member_preferences
 from store.messages import actions
 from store.ownership import choice_state, muting
 from tests.listeners.messages.message_world import (
@@ -58,6 +61,36 @@ async def test_a_direct_message_has_two_buttons_and_a_menu(acme, sent):
     """They fit into one line on a phone."""
     assert button_labels(direct(acme)) == ["I'm on it", "Not mine…"]
     assert [value.partition(":")[0] for value in menu_values(direct(acme))] == ["later", "why", "wrong_data", "mute"]
+
+
+async def test_card_and_table_blocks_have_the_same_actions(world):
+    """The buttons of a card work, and so does the menu of a table, which names each job change."""
+    layouts = Layouts(newer_blocks=True)
+    world.worker = replace(world.worker, courier=replace(world.worker.courier, layouts=layouts))
+    await world.default_channel()
+    async with open_message_world(world) as acme:
+        await acme.world.deliver()
+        await acme.press(acme.dana, direct(acme), "take")
+        assert button_labels(direct(acme)) == ["Not mine…"]
+        assert f"✅ <@{acme.dana.id}> is on it" in blocks_text(direct(acme))
+
+        await receive_a_digest_of_two(acme)
+        await acme.press(acme.dana, direct(acme), "menu", "why:2")
+        assert "You own Ada Smith in Salesforce." in acme.dialog_text(acme.dana)
+        await acme.press(acme.dana, direct(acme), "menu", "take:3")
+        *_, first, second = direct(acme).blocks[2]["rows"]
+        assert acme.dana.id not in str(first)
+        assert {"type": "user", "user_id": acme.dana.id} in second[-1]["elements"][0]["elements"]
+
+
+async def receive_a_digest_of_two(acme):
+    due = acme.world.clock() // 60_000 + 60
+    hours = NotificationHours(DAILY, digest_at=due % (24 * 60))
+    target = (acme.world.workspace_id, acme.dana.id)
+    await acme.world.database.run(member_preferences.save, *target, hours, acme.world.clock())
+    for number in range(2):
+        await acme.world.deliver(source_event_id=f"digest {number}")
+    await acme.pass_time(due * 60 - acme.world.clock() / 1_000)
 
 
 async def test_everyone_who_received_it_sees_who_is_on_it(acme):

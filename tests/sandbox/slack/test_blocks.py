@@ -37,6 +37,19 @@ def field(**element: Any) -> dict[str, Any]:
     return {"type": "input", "label": plain(), "element": {"action_id": "a", **element}}
 
 
+def table(*rows: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"type": "table", "rows": list(rows)}
+
+
+def cell(**fields: Any) -> dict[str, Any]:
+    return {"type": "raw_text", "text": "Ada", **fields}
+
+
+def linked(url: str = "https://a.example") -> dict[str, Any]:
+    elements = [{"type": "link", "url": url, "text": "Ada"}, {"type": "user", "user_id": "U1"}]
+    return {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": elements}]}
+
+
 GOOD = [
     section(),
     {"type": "section", "fields": [mrkdwn("x" * 2000)] * 10},
@@ -98,6 +111,19 @@ def test_valid_blocks_are_accepted_in_messages_and_home(block: dict[str, Any]) -
         (section(accessory={"type": "conversations_select", "filter": {"include": []}}), "no fewer than 1 items"),
         ({"type": "card", "subtitle": mrkdwn()}, "must define either `hero_image`"),
         ({"type": "card", "body": mrkdwn("x" * 201)}, "must be less than 201 characters"),
+        ({"type": "card", "actions": [button(action_id=f"{n}") for n in range(4)]}, "no more than 3 items allowed"),
+        ({"type": "card", "actions": [{"type": "overflow", "options": [option()]}]}, "unsupported type: overflow"),
+        (table([]), "no fewer than 1 items allowed [json-pointer:/blocks/0/rows/0]"),
+        (table([cell()] * 21), "no more than 20 items allowed"),
+        (table(*[[cell()]] * 101), "no more than 100 items allowed"),
+        (table([cell(text="")]), "must be more than 0 characters [json-pointer:/blocks/0/rows/0/0/text]"),
+        (table([mrkdwn()]), "unsupported type: mrkdwn [json-pointer:/blocks/0/rows/0/0/type]"),
+        (table([linked("javascript:a")]), "must be a valid url"),
+        (table([cell(text="x" * 5_001)] * 2), "no more than 10000 characters allowed"),
+        ({"type": "data_table", "rows": [[cell()]] * 2}, "missing required field: caption"),
+        ({"type": "data_table", "caption": "Jobs", "rows": [[cell()]]}, "no fewer than 2 items allowed"),
+        ({"type": "data_table", "caption": "Jobs", "rows": [[linked()], [cell()]]}, "unsupported type: rich_text"),
+        ({"type": "data_table", "caption": "Jobs", "rows": [[cell()], [cell()] * 2]}, "must have 1 items"),
         ({"type": "carousel", "elements": [{"type": "card", "title": mrkdwn()}] * 11}, "no more than 10 items"),
         ({"type": "file", "external_id": "a", "source": "remote"}, "unsupported type: file"),
         ({"type": "alert", "text": mrkdwn()}, "unsupported type: alert"),
@@ -133,8 +159,8 @@ def test_a_block_id_must_be_unique() -> None:
         ({"type": "alert", "text": mrkdwn()}, False, False, True),
         ({"type": "card", "title": mrkdwn()}, True, True, False),
         ({"type": "markdown", "text": "# Hello"}, True, False, False),
-        ({"type": "table", "rows": [[{"type": "raw_text", "text": "a"}]]}, True, False, False),
-        ({"type": "data_table", "caption": "Jobs", "rows": [[], []]}, True, False, False),
+        (table([cell(), linked()]), True, False, False),
+        ({"type": "data_table", "caption": "Jobs", "rows": [[cell()], [linked()]]}, True, False, False),
         ({"type": "container", "title": plain(), "child_blocks": [{"type": "divider"}]}, True, False, False),
         ({"type": "divider"}, True, True, True),
         (field(type="plain_text_input"), True, True, True),

@@ -89,6 +89,7 @@ async def test_the_messages_tab_can_be_switched_off(acme) -> None:
         ({"blocks": [{"type": "sectoin"}]}, "invalid_blocks"),
         ({"blocks": [{"type": "markdown", "text": "x" * 7_000}] * 2}, "msg_blocks_too_long"),
         ({"blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": "x" * 2_700}}] * 5}, "msg_blocks_too_long"),
+        ({"blocks": [{"type": "table", "rows": [[{"type": "raw_text", "text": "a"}]]}] * 2}, "invalid_attachments"),
         ({"text": "a", "attachments": [{}] * 101}, "too_many_attachments"),
         ({"text": "a", "attachments": "7"}, "invalid_attachments"),
         ({"text": "a", "metadata": "not json"}, "invalid_metadata_format"),
@@ -100,6 +101,18 @@ async def test_invalid_content_is_rejected(acme, content: Json, error: str) -> N
     """Each kind of invalid text, blocks, attachments or metadata has its own error."""
     call = acme.client.api_call("chat.postMessage", json={"channel": acme.dana.id, **content})
     assert (await refusal(call))["error"] == error
+
+
+async def test_slack_accepts_a_new_block_only_where_it_was_released(acme) -> None:
+    """As for every type that Slack does not know."""
+    acme.team.blocks_not_released.add("card")
+    card = {"type": "card", "title": {"type": "plain_text", "text": "Ada"}}
+
+    error = await refusal(acme.client.chat_postMessage(channel=acme.dana.id, text="a", blocks=[SECTION, card]))
+
+    assert error["errors"] == ["unsupported type: card [json-pointer:/blocks/1/type]"]
+    acme.team.blocks_not_released.clear()
+    assert await acme.client.chat_postMessage(channel=acme.dana.id, text="a", blocks=[SECTION, card])
 
 
 async def test_invalid_blocks_are_reported_with_json_pointers(acme) -> None:

@@ -11,9 +11,19 @@ from hypothesis import strategies as st
 from domain.job_change.model import JobChange
 from domain.job_change.parts import ChangeType
 from domain.states import HandlingState, Side
+from sandbox.slack.block_kit.blocks import check_message
 from services.messages.available_actions import available_actions
 from services.messages.cards import MOST_NOTES
-from services.messages.compose import LONGEST_EDIT, MOST_CARDS, Block, Card, Message, Role, compose
+from services.messages.compose import (
+    LONGEST_EDIT,
+    MOST_CARDS,
+    Block,
+    Card,
+    Message,
+    Role,
+    compose,
+    compose_with_newer_blocks,
+)
 from tests.services.messages.sample_job_changes import SAMPLES, at, job_change, named
 
 OWNED = "You own Ada Smith in Salesforce."
@@ -271,6 +281,16 @@ def test_no_input_exceeds_the_limits_of_slack(given: list[Card], plainness: int)
         assert 1 <= len(options) <= 5
         assert all(len(option["text"]["text"]) <= 75 and len(option["value"]) <= 75 for option in options)
     assert len({block["block_id"] for block in message.blocks or [] if "block_id" in block}) <= 1
+
+
+@given(st.lists(cards(), min_size=1, max_size=MOST_CARDS))
+def test_card_and_table_blocks_are_valid_whatever_they_show(given: list[Card]) -> None:
+    """What does not fit has the usual blocks instead."""
+    message = compose_with_newer_blocks(given, digest="daily")
+
+    assert message is None or (
+        check_message(message.blocks) == [] and message.text == compose(given, digest="daily").text
+    )
 
 
 @given(st.lists(cards(), min_size=1, max_size=3), st.integers(0, 2))

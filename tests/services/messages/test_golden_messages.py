@@ -13,7 +13,7 @@ import pytest
 
 from domain.states import HandlingState
 from services.messages.available_actions import available_actions
-from services.messages.compose import Card, Message, compose
+from services.messages.compose import Card, Message, compose, compose_with_newer_blocks
 from services.messages.wording import slack_time
 from tests.services.messages.sample_job_changes import SAMPLES
 
@@ -96,6 +96,10 @@ MESSAGES = {
             replace(USUAL, notes=(ON_IT,), actions=available_actions("dri", HandlingState.TAKEN, **PERSON)),
             CARDS["departure"],
         ]
+    ),
+    "card block": compose_with_newer_blocks([replace(USUAL, notes=(ON_IT,))]),
+    "table block": compose_with_newer_blocks(
+        [CARDS["new company"], replace(CARDS["departure"], notes=(ON_IT, REASSIGNED))], digest="daily"
     ),
     "bundle, plainest": compose([CARDS[name] for name in ("new company", "departure")], plainness=2),
 }

@@ -34,8 +34,20 @@ const BLOCKS = {
   rich_text: (block, surface) => block.elements.map((part) => richText(part, surface)),
   markdown: (block, { names }) => mrkdwn(block.text.replace(/\*\*(.+?)\*\*/g, "*$1*"), names),
   alert: (block, { names }) => h("div", { class: `alert ${block.level || ""}`, role: "note" }, textObject(block.text, names)),
-  table: (block, surface) => h("table", {}, block.rows.map((row) => h("tr", {}, row.map((cell) => h("td", {}, tableCell(cell, surface)))))),
+  card: (block, surface) => [
+    block.title && h("div", { class: "card-title" }, textObject(block.title, surface.names)),
+    block.subtitle && h("div", { class: "hint" }, textObject(block.subtitle, surface.names)),
+    block.body && h("div", {}, textObject(block.body, surface.names)),
+    block.actions && h("div", { class: "actions" }, block.actions.map((part) => element(block, part, surface))),
+  ],
+  table,
+  data_table: table,
 };
+
+function table(block, surface) {
+  const rows = block.rows.map((row) => h("tr", {}, row.map((cell) => h("td", {}, tableCell(cell, surface)))));
+  return h("table", {}, block.caption && h("caption", {}, block.caption), rows);
+}
 
 const tableCell = (cell, surface) => (cell.type === "rich_text" ? cell.elements.map((part) => richText(part, surface)) : decode(cell.text ?? ""));
 

@@ -2,6 +2,7 @@
 
 from sandbox.slack.block_kit.blocks import check_message
 from sandbox.slack.block_kit.parts import with_ids
+from sandbox.slack.block_kit.tables import TABLES
 from sandbox.slack.shapes import message_json
 from sandbox.slack.state import Channel, Json, Message
 from sandbox.slack.web_api.calls import ApiError, Call
@@ -19,7 +20,7 @@ def post_message(call: Call) -> Json:
     `client_msg_id` is accepted and has no effect: Slack documents none for apps.
     """
     channel = _destination(call)
-    content = _content(call)
+    content = _content(call, channel)
     seconds = call.limits.seconds_to_wait_for_channel(call.bot.installed_in, channel.id, call.world.now())
     if seconds:
         raise ApiError("ratelimited", retry_after=seconds)
@@ -33,7 +34,7 @@ def post_message(call: Call) -> Json:
 def post_ephemeral(call: Call) -> Json:
     """https://docs.slack.dev/reference/methods/chat.postEphemeral"""
     channel = _destination(call)
-    content = _content(call)
+    content = _content(call, channel)
     user = call.world.users.get(call.required("user"))
     if user is None or (user.id not in channel.members and (channel.is_private or channel.is_im)):
         raise ApiError("user_not_in_channel")
@@ -56,7 +57,7 @@ def update(call: Call) -> Json:
         raise ApiError("cant_update_message")
     if len(call.text("text")) > MAX_EDIT:
         raise ApiError("msg_too_long")
-    content = _content(call)
+    content = _content(call, channel)
     message.text = content["text"]
     message.blocks = content["blocks"] if content["blocks"] is not None or content["text"] else message.blocks
     message.attachments = content["attachments"]
@@ -107,8 +108,8 @@ def _destination(call: Call) -> Channel:
     return channel
 
 
-def _content(call: Call) -> Json:
-    """The validated content of the message."""
+def _content(call: Call, channel: Channel) -> Json:
+    """The validated content of a message in this channel."""
     text, markdown = call.text("text"), call.text("markdown_text")
     blocks = call.json("blocks", "invalid_blocks_format")
     attachments = call.json("attachments", "invalid_attachments")
@@ -117,7 +118,7 @@ def _content(call: Call) -> Json:
     if len(markdown) > MAX_MARKDOWN:
         raise ApiError("msg_too_long")
     if blocks is not None:
-        _check_blocks(blocks)
+        _check_blocks(blocks, call.world.teams[channel.team_id].blocks_not_released)
     if attachments is not None:
         _check_attachments(attachments)
     if not (text or markdown or blocks or attachments):
@@ -130,14 +131,20 @@ def _content(call: Call) -> Json:
     }
 
 
-def _check_blocks(blocks: object) -> None:
+def _check_blocks(blocks: object, not_released: set[str]) -> None:
     if not isinstance(blocks, list):
         raise ApiError("invalid_blocks_format")
-    errors = check_message(blocks)
+    errors = check_message(blocks) or [
+        f"unsupported type: {block['type']} [json-pointer:/blocks/{position}/type]"
+        for position, block in enumerate(blocks)
+        if block["type"] in not_released
+    ]
     if errors:
         raise ApiError(
             "invalid_blocks", errors=errors, response_metadata={"messages": [f"[ERROR] {error}" for error in errors]}
         )
+    if sum(block["type"] in TABLES for block in blocks) > 1:
+        raise ApiError("invalid_attachments", response_metadata={"messages": ["[ERROR] only_one_table_allowed"]})
     # "12,000 characters … cumulative": https://docs.slack.dev/reference/block-kit/blocks/markdown-block
     if sum(len(block["text"]) for block in blocks if block["type"] == "markdown") > MAX_MARKDOWN:
         raise ApiError("msg_blocks_too_long")
