@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntFlag
 
 NO_DEFAULT_CHANNEL = "no_default_channel"
 DEFAULT_CHANNEL_BROKEN = "default_channel_broken"
@@ -40,10 +41,14 @@ class Notice:
     lease_until: int
 
 
-@dataclass(frozen=True)
-class SetupSteps:
-    """Which steps of the setup are done. Rules are optional."""
+class SetupSteps(IntFlag):
+    """
+    Which steps of the setup are done. Rules are optional.
 
-    salesforce: bool
-    job_change: bool
-    rules: bool
+    A notice stores the steps that its message shows, so these values never change.
+    """
+
+    CHANNEL = 1  # there is a default channel, and the app can post in it
+    SALESFORCE = 2
+    JOB_CHANGE = 4
+    RULES = 8

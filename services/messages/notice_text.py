@@ -30,6 +30,7 @@ Block = dict[str, Any]
 _HOUR_MS = 60 * 60 * 1_000
 _DAY_MS = 24 * _HOUR_MS
 _FOLLOWED_MS = 60 * _DAY_MS
+_REQUIRED = SetupSteps.CHANNEL | SetupSteps.SALESFORCE | SetupSteps.JOB_CHANGE
 _ALL_SET = "🎉 *All set.* Job changes are delivered as they arrive."
 _HINT = (
     "The app posts a short note in the channel you choose. Invite it to a private channel first. Only admins and owners"
@@ -52,13 +53,9 @@ class NoticeContext:
     denials: tuple[tuple[str, str], ...] = ()
 
     @property
-    def has_channel(self) -> bool:
-        return self.workspace.default_channel_id is not None and self.workspace.default_channel_problem is None
-
-    @property
     def is_set_up(self) -> bool:
         """Whether everything is done except for the optional steps."""
-        return self.has_channel and self.steps.salesforce and self.steps.job_change
+        return _REQUIRED in self.steps
 
 
 @dataclass(frozen=True)
@@ -81,13 +78,13 @@ def notice_message(kind: str, context: NoticeContext) -> NoticeMessage:
 
 
 def next_update_at(kind: str, made_at: int, now: int) -> int | None:
-    """When to update a message that is not final. None: never, because of its kind or its age."""
+    """
+    When to update a message that is not final, even if no setup step has been done.
+
+    None: never, because of its kind or its age.
+    """
     age = now - made_at
-    if kind in _SENT_ONCE or age > _FOLLOWED_MS:
-        return None
-    if kind == WELCOME and age < _HOUR_MS:  # someone is setting up the app and watches the message
-        return now + 5_000
-    return now + (60_000 if age < _DAY_MS else _HOUR_MS)
+    return None if kind in _SENT_ONCE or age > _FOLLOWED_MS else now + _HOUR_MS
 
 
 def _welcome(context: NoticeContext) -> NoticeMessage:
@@ -101,21 +98,21 @@ def _setup_steps(context: NoticeContext) -> Iterator[tuple[bool, str]]:
     """Each step with whether it still has to be done."""
     steps, channel = context.steps, f"<#{context.workspace.default_channel_id}>"
     yield False, "✅ App added to Slack"
-    if context.has_channel:
+    if SetupSteps.CHANNEL in steps:
         yield False, f"✅ Default channel: {channel}"
     elif context.workspace.default_channel_id:
         yield True, f"⚠️ Default channel: the app cannot post in {channel}"
     else:
         yield True, "⬜ *Choose a default channel* for job changes without a DRI"
-    if steps.salesforce:
+    if SetupSteps.SALESFORCE in steps:
         yield False, "✅ Salesforce connected"
     else:
         yield True, "⬜ *Connect Salesforce* in the *Home* tab, so that owners can be looked up"
-    if steps.job_change:
+    if SetupSteps.JOB_CHANGE in steps:
         yield False, "✅ First job change received"
     else:
         yield True, "⬜ *Send the first job change*: see *How to send* in the *Home* tab"
-    if steps.rules:
+    if SetupSteps.RULES in steps:
         yield False, "✅ Ownership rules published"
     else:
         rules = "▫️ Optional: choose who is responsible under *Ownership (DRIs)* in the *Home* tab."
@@ -209,7 +206,7 @@ def _text_only(text: str, *, is_final: bool = False) -> NoticeMessage:
 
 def _picker(context: NoticeContext) -> list[Block]:
     """Lets the reader choose a default channel, unless there is one that works."""
-    if context.has_channel:
+    if SetupSteps.CHANNEL in context.steps:
         return []
     elements: list[Block] = [
         {

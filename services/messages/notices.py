@@ -11,7 +11,6 @@ from sqlalchemy import Connection
 
 from domain.audit import AuditEntry
 from domain.errors import PermanentError, TransientError
-from domain.job_change.model import TEST_SOURCE
 from domain.notices import (
     DEFAULT_CHANNEL_BROKEN,
     NO_DEFAULT_CHANNEL,
@@ -55,7 +54,7 @@ class Notices:
 
     async def catch_up(self) -> bool:
         """Send or update one notice that is due. False if none was."""
-        for workspace_id, kind in await self.database.run(workspaces.unreported_channel_problems):
+        for workspace_id, kind in await self.database.run(_find_changes, self.now()):
             await self._notify_admins(workspace_id, kind)
         notice = await self.database.run(notices.claim, self.now(), LEASE_MS)
         if notice is not None:
@@ -136,7 +135,7 @@ class Notices:
         if context is None or not context.workspace.is_active:
             await self.database.run(notices.drop, notice)
             return
-        message = notice_message(notice.kind, context)
+        message, steps = notice_message(notice.kind, context), int(context.steps)
         try:
             if notice.channel and notice.ts:
                 posted = Posted(notice.channel, notice.ts)
@@ -146,21 +145,21 @@ class Notices:
                         notice.workspace_id, posted, text=message.text, blocks=blocks, lease_until=lease_until
                     )
                 due_at = self._next_update_at(notice, message)
-                await self.database.run(notices.settle, notice, due_at, shown=message.digest, attempts=0)
+                await self.database.run(notices.settle, notice, due_at, shown=message.digest, steps=steps, attempts=0)
             else:
-                await self._send(notice, message)
+                await self._send(notice, message, steps)
         except TransientError as error:
             await self._postpone(notice, error)
         except PermanentError as error:
             log.warning("the notice %s of workspace %s cannot be sent: %s", notice.kind, notice.workspace_id, error)
             await self.database.run(notices.settle, notice, None)
 
-    async def _send(self, notice: Notice, message: NoticeMessage) -> None:
+    async def _send(self, notice: Notice, message: NoticeMessage, steps: int) -> None:
         if notice.begun_at is not None:
             # If it cannot be found out whether an earlier attempt arrived, this raises, and it is not sent again.
             dm = await self.database.run(notices.known_dm, notice.workspace_id, notice.user_id)
             if posted := await self.slack.find_post(notice.workspace_id, dm, notice.id, notice.begun_at):
-                await self._record_sent(notice, posted, None, self.now())  # due now, as its text may be old
+                await self._record_sent(notice, posted, self.now())  # due now, as its text may be old
                 return
         elif message.is_final:
             await self.database.run(notices.drop, notice)
@@ -175,11 +174,12 @@ class Notices:
                 post_id=notice.id,
                 lease_until=begun_at + LEASE_MS,
             )
-            await self._record_sent(notice, posted, message.digest, self._next_update_at(notice, message))
+            due_at = self._next_update_at(notice, message)
+            await self._record_sent(notice, posted, due_at, shown=message.digest, steps=steps, attempts=0)
 
-    async def _record_sent(self, notice: Notice, posted: Posted, shown: str | None, due_at: int | None) -> None:
+    async def _record_sent(self, notice: Notice, posted: Posted, due_at: int | None, **values: object) -> None:
         message = {"channel": posted.channel, "ts": posted.ts}
-        await self.database.run_until_available(notices.settle, notice, due_at, shown=shown, **message)
+        await self.database.run_until_available(notices.settle, notice, due_at, **message, **values)
 
     def _next_update_at(self, notice: Notice, message: NoticeMessage) -> int | None:
         return None if message.is_final else next_update_at(notice.kind, notice.made_at, self.now())
@@ -192,6 +192,12 @@ class Notices:
             values["begun_at"] = None
         too_old = due_at - notice.made_at > LONGEST_TRY_MS and notice.ts is None
         await self.database.run(notices.settle, notice, None if too_old else due_at, **values)
+
+
+def _find_changes(connection: Connection, now: int) -> list[tuple[str, str]]:
+    """Schedule the messages that show old setup steps, and return the channel problems that nobody was told of."""
+    notices.wake_outdated(connection, now)
+    return workspaces.unreported_channel_problems(connection)
 
 
 def _add_once(connection: Connection, workspace_id: str, kind: str, user_ids: list[str], now: int) -> bool:
@@ -219,7 +225,7 @@ def _context(connection: Connection, notice: Notice) -> NoticeContext | None:
     denials = owners.denials_at(connection, workspace_id, notice.made_at) if notice.kind == NOT_ME else ()
     return NoticeContext(
         workspace=workspace,
-        steps=notices.setup_steps(connection, workspace_id, TEST_SOURCE),
+        steps=notices.setup_steps(connection, workspace_id),
         salesforce=connections.status_of(connection, workspace_id),
         denials=tuple(denials),
     )

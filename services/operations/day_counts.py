@@ -36,6 +36,11 @@ class DayCounts:
             counts = await self.database.run(read, workspace_id, self.now())
         return counts or ()
 
+    async def count_all_past_days(self) -> None:
+        """Count the past days of every workspace that has days that are not stored yet."""
+        for workspace_id in await self.database.run(day_counts.incomplete, *_past_days(self.now())):
+            await self.count_past_days(workspace_id)
+
     async def count_past_days(self, workspace_id: str) -> dict[int, DayCount]:
         """Count and store the past days that are not stored yet, and return all past days by number."""
         now = self.now()
@@ -54,7 +59,7 @@ def read(connection: Connection, workspace_id: str, now: int) -> Sequence[DayCou
     counts = day_counts.stored(connection, workspace_id, first)
     if any(number not in counts for number in range(first, last + 1)):
         return None
-    today = [day_counts.count(connection, workspace_id, number) for number in range(last + 1, now // DAY_MS + 1)]
+    today = day_counts.count(connection, workspace_id, range(last + 1, now // DAY_MS + 1))
     return [*(counts[number] for number in range(first, last + 1)), *today]
 
 

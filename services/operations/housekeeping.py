@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -39,20 +40,29 @@ class Housekeeping:
         await self.database.run(housekeeping.delete_stale, now)
         if stranded := await self.database.run(housekeeping.wake_stranded_lanes, now):
             log.warning("Scheduled %d lanes that had waiting deliveries but no due time", stranded)
-        for workspace_id, days in (await self.database.run(housekeeping.retentions)).items():
-            retention_days = min(days or self.retention_days, self.retention_days)
-            before = now - retention_days * DAY_MS
-            # Start where the last round stopped: no job change ends in the past.
-            since = self._erased_until.get(workspace_id, 0)
-            while since < before:
-                since = await self.database.run(housekeeping.erase_expired, workspace_id, since, before, self.at_once)
-            self._erased_until[workspace_id] = before
+        await self._erase_expired(now)
         await self._try_rejected_tokens()
-        for workspace in await self.database.run(workspaces.all_active):
-            await DayCounts(self.database, self.now).count_past_days(workspace.id)
+        await DayCounts(self.database, self.now).count_all_past_days()
         gone_before = now - GONE_DAYS * DAY_MS
         while await self.database.run(workspace_erasure.erase_long_gone, gone_before, now, self.at_once):
             log.info("Erased data of a workspace that uninstalled the app over %d days ago", GONE_DAYS)
+
+    async def _erase_expired(self, now: int) -> None:
+        """Erase what is past the retention of its workspace. One statement finds where, however many workspaces."""
+        periods = defaultdict[tuple[int, int], list[str]](list)
+        for workspace_id, days in (await self.database.run(housekeeping.retentions)).items():
+            before = now - min(days or self.retention_days, self.retention_days) * DAY_MS
+            # Start where the last round stopped: no job change ends in the past.
+            periods[self._erased_until.get(workspace_id, 0), before].append(workspace_id)
+        for (since, before), workspace_ids in periods.items():
+            expired = await self.database.run(housekeeping.with_expired, since, before)
+            for workspace_id in expired.intersection(workspace_ids):
+                start = since
+                while start < before:
+                    start = await self.database.run(
+                        housekeeping.erase_expired, workspace_id, start, before, self.at_once
+                    )
+            self._erased_until.update(dict.fromkeys(workspace_ids, before))
 
     async def _try_rejected_tokens(self) -> None:
         """Slack may accept a token again, for example when our address is back on its list of allowed addresses."""

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from sqlalchemy import Connection
+
 from domain.errors import PermanentError, TransientError
 from domain.notices import SALESFORCE_BROKEN, SALESFORCE_CALLS_LOW
 from domain.salesforce import ConnectionStatus
@@ -53,25 +55,27 @@ class SalesforceWatch:
         self._due_at = self.now() + EVERY_MS
         for workspace_id in await self.sessions.database.run(connections.idle, self.now() - IDLE_MS):
             await self._renew(workspace_id)
-        for status in await self.sessions.database.run(connections.all_statuses):
-            if status.problem:
-                await self.notices.salesforce_broken(status.workspace_id, status.connected_by)
-            else:
-                await self._resolve(status.workspace_id, SALESFORCE_BROKEN)
-            used, limit = status.api_used or 0, status.api_limit or 0
-            if limit and used >= limit * CALLS_ARE_LOW:
-                await self.notices.salesforce_calls_low(status.workspace_id, status.connected_by)
-            elif used < limit * CALLS_ARE_FINE:
-                await self._resolve(status.workspace_id, SALESFORCE_CALLS_LOW)
+        for status, notified in await self.sessions.database.run(_statuses_and_notices):
+            await self._check(status, notified)
             await self._add_org_name(status)
         return False
+
+    async def _check(self, status: ConnectionStatus, notified: frozenset[str]) -> None:
+        if status.problem and SALESFORCE_BROKEN not in notified:
+            await self.notices.salesforce_broken(status.workspace_id, status.connected_by)
+        elif not status.problem and SALESFORCE_BROKEN in notified:
+            await self._resolve(status.workspace_id, SALESFORCE_BROKEN)
+        used, limit = status.api_used or 0, status.api_limit or 0
+        if limit and used >= limit * CALLS_ARE_LOW and SALESFORCE_CALLS_LOW not in notified:
+            await self.notices.salesforce_calls_low(status.workspace_id, status.connected_by)
+        elif used < limit * CALLS_ARE_FINE and SALESFORCE_CALLS_LOW in notified:
+            await self._resolve(status.workspace_id, SALESFORCE_CALLS_LOW)
 
     async def _try_operator_credentials(self) -> None:
         """In workspaces where the operator's credentials have not worked yet, test them by reading the org's name."""
         self._new_due_at = self.now() + NEW_EVERY_MS
-        for workspace_id in await self.sessions.database.run(connections.never_used):
-            is_tried = self.now() < self._tried.get(workspace_id, -FIRST_USE_RETRY_MS) + FIRST_USE_RETRY_MS
-            if is_tried or not await self.sessions.uses_operator_org(workspace_id):
+        for workspace_id in await self.sessions.database.run(self._never_used):
+            if self.now() < self._tried.get(workspace_id, -FIRST_USE_RETRY_MS) + FIRST_USE_RETRY_MS:
                 continue
             try:
                 await self.sessions.session_for(workspace_id)
@@ -81,6 +85,9 @@ class SalesforceWatch:
             except TransientError:  # all workspaces share this org
                 self._new_due_at = self.now() + EVERY_MS
                 return
+
+    def _never_used(self, connection: Connection) -> list[str]:
+        return connections.never_used(connection, self.sessions.served(connection))
 
     async def _renew(self, workspace_id: str) -> None:
         connection = await self.sessions.connection_of(workspace_id)
@@ -101,3 +108,12 @@ class SalesforceWatch:
         self._named.add(status.workspace_id)
         with suppress(PermanentError, TransientError):
             await self.describe.refresh_org_details(status.workspace_id)
+
+
+def _statuses_and_notices(connection: Connection) -> list[tuple[ConnectionStatus, frozenset[str]]]:
+    """Return every connection, and which of the two notices about it was sent."""
+    notified = {kind: workspaces.notified(connection, kind) for kind in (SALESFORCE_BROKEN, SALESFORCE_CALLS_LOW)}
+    return [
+        (status, frozenset(kind for kind, ids in notified.items() if status.workspace_id in ids))
+        for status in connections.all_statuses(connection)
+    ]

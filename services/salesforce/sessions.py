@@ -196,9 +196,14 @@ class SalesforceSessions:
 
     def serves(self, connection: Connection, workspace_id: str) -> bool:
         """Return what `uses_operator_org` does, in a transaction that is open already."""
+        return workspace_id in self.served(connection)
+
+    def served(self, connection: Connection) -> frozenset[str]:
+        """Return all workspaces that the operator's client credentials serve."""
         if self.operator_workspaces or not self.has_operator_org:
-            return self.has_operator_org and workspace_id in self.operator_workspaces
-        return workspace_id == workspaces.first_installed(connection)
+            return self.operator_workspaces if self.has_operator_org else frozenset()
+        first = workspaces.first_installed(connection)
+        return frozenset() if first is None else frozenset({first})
 
     def is_current(self, connection: Connection, workspace_id: str, status: ConnectionStatus | None) -> bool:
         """Whether `connection_of` would return what is stored, without having to store or remove the operator's."""

@@ -7,21 +7,34 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, bindparam, func, select
 
 from domain.day_counts import DAY_MS, OUTCOMES, DayCount
-from domain.states import Outcome
+from domain.states import Outcome, WorkspaceState
 from store.database import insert_missing
-from store.schema import day_counts, job_changes
+from store.schema import day_counts, job_changes, workspaces
 
 _stored = select(day_counts.c.day, *(day_counts.c[name] for name in OUTCOMES)).where(
     day_counts.c.workspace_id == bindparam("of_workspace"), day_counts.c.day >= bindparam("first")
 )
+_day = job_changes.c.ended_at // DAY_MS
 _ended_on = (
-    select(job_changes.c.outcome, job_changes.c.told, func.count())
+    select(_day, job_changes.c.outcome, job_changes.c.told, func.count())
     .where(
         job_changes.c.workspace_id == bindparam("of_workspace"),
         job_changes.c.ended_at >= bindparam("since"),
         job_changes.c.ended_at < bindparam("until"),
     )
-    .group_by(job_changes.c.outcome, job_changes.c.told)
+    .group_by(_day, job_changes.c.outcome, job_changes.c.told)
+)
+_days_stored = (
+    select(func.count())
+    .where(
+        day_counts.c.workspace_id == workspaces.c.id, day_counts.c.day.between(bindparam("first"), bindparam("last"))
+    )
+    .scalar_subquery()
+)
+_incomplete = (
+    select(workspaces.c.id)
+    .where(workspaces.c.state == WorkspaceState.ACTIVE, _days_stored < bindparam("last") - bindparam("first") + 1)
+    .order_by(workspaces.c.id)
 )
 
 
@@ -31,18 +44,25 @@ def stored(connection: Connection, workspace_id: str, first: int) -> dict[int, D
     return {row.day: DayCount(row.day, dict(zip(OUTCOMES, row[1:], strict=True))) for row in rows}
 
 
-def count(connection: Connection, workspace_id: str, number: int) -> DayCount:
-    """Count what has ended on a day so far."""
-    key = {"of_workspace": workspace_id, "since": number * DAY_MS, "until": (number + 1) * DAY_MS}
-    ended = dict.fromkeys(OUTCOMES, 0)
-    for outcome, sent_to, counted in connection.execute(_ended_on, key):
-        ended[f"told_{sent_to}" if outcome == Outcome.DELIVERED else outcome] = counted
-    return DayCount(number, {name: ended[name] for name in OUTCOMES})
+def incomplete(connection: Connection, first: int, last: int) -> list[str]:
+    """Return the active workspaces for which not all days from `first` to `last` are stored."""
+    return list(connection.execute(_incomplete, {"first": first, "last": last}).scalars())
+
+
+def count(connection: Connection, workspace_id: str, numbers: Sequence[int]) -> list[DayCount]:
+    """Count what has ended on these days so far, in one statement for all days from the first to the last one."""
+    if not numbers:
+        return []
+    key = {"of_workspace": workspace_id, "since": min(numbers) * DAY_MS, "until": (max(numbers) + 1) * DAY_MS}
+    ended = {number: dict.fromkeys(OUTCOMES, 0) for number in range(min(numbers), max(numbers) + 1)}
+    for number, outcome, sent_to, counted in connection.execute(_ended_on, key):
+        ended[number][f"told_{sent_to}" if outcome == Outcome.DELIVERED else outcome] = counted
+    return [DayCount(number, {name: ended[number][name] for name in OUTCOMES}) for number in numbers]
 
 
 def store(connection: Connection, workspace_id: str, numbers: Sequence[int]) -> list[DayCount]:
     """Count days that are over and store the counts. A job change that is retried later counts when it ends again."""
-    counted = [count(connection, workspace_id, number) for number in numbers]
+    counted = count(connection, workspace_id, numbers)
     rows = [{"workspace_id": workspace_id, "day": day.number, **day.ended} for day in counted]
     connection.execute(insert_missing(connection, day_counts, "workspace_id", "day"), rows)
     return counted

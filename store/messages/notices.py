@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, and_, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, case, delete, exists, func, insert, literal, select, update
 
+from domain.job_change.model import TEST_SOURCE
 from domain.notices import NOT_ME, NUDGE, WELCOME, Notice, SetupSteps
 from store.leases import LeaseQueue
-from store.schema import audit, job_changes, lanes, notices, ownership_rules, salesforce_connections
+from store.schema import audit, job_changes, lanes, notices, ownership_rules, salesforce_connections, workspaces
 
 DAY_MS = 24 * 60 * 60 * 1_000
 MOST_RECENT_ADMINS = 5
@@ -95,18 +96,46 @@ def drop(connection: Connection, notice: Notice) -> None:
     NOTICES.drop(connection, notice.id, notice.lease)
 
 
-def setup_steps(connection: Connection, workspace_id: str, tests: str) -> SetupSteps:
-    """Return which steps of the setup are done. `tests` is the source of test data, which does not count."""
-    received = (job_changes.c.workspace_id == workspace_id) & (job_changes.c.source != tests)
-    # The operator's credentials may only work in the browser flow. Then they fail at once, and an admin connects.
-    salesforce = salesforce_connections.c
-    works = salesforce.problem.is_(None) | salesforce.last_success_at.is_not(None)
-    connected = (salesforce.workspace_id == workspace_id) & works
-    published = ownership_rules.c.workspace_id == workspace_id
-    row = connection.execute(
-        select(exists().where(connected), exists().where(received), exists().where(published))
-    ).one()
-    return SetupSteps(*(bool(is_done) for is_done in row))
+# The operator's credentials may only work in the browser flow. Then they fail at once, and an admin connects.
+_connection_works = salesforce_connections.c.problem.is_(None) | salesforce_connections.c.last_success_at.is_not(None)
+_done = {
+    SetupSteps.CHANNEL: workspaces.c.default_channel_id.is_not(None) & workspaces.c.default_channel_problem.is_(None),
+    SetupSteps.SALESFORCE: exists().where(
+        salesforce_connections.c.workspace_id == workspaces.c.id, _connection_works
+    ),
+    SetupSteps.JOB_CHANGE: exists().where(
+        job_changes.c.workspace_id == workspaces.c.id, job_changes.c.source != TEST_SOURCE
+    ),
+    SetupSteps.RULES: exists().where(ownership_rules.c.workspace_id == workspaces.c.id),
+}
+_steps = sum((case((is_done, step.value), else_=0) for step, is_done in _done.items()), start=literal(0))
+
+
+def setup_steps(connection: Connection, workspace_id: str) -> SetupSteps:
+    """Return which steps of the setup are done. Test data does not count as the first job change."""
+    steps = connection.execute(select(_steps).where(workspaces.c.id == workspace_id)).scalar_one_or_none()
+    return SetupSteps(steps or 0)
+
+
+_outdated = (
+    select(notices.c.id)
+    .join(workspaces, workspaces.c.id == notices.c.workspace_id)
+    .where(
+        notices.c.due_at > bindparam("now"),
+        notices.c.lease.is_(None),
+        notices.c.ts.is_not(None),
+        notices.c.attempts == 0,  # otherwise its next attempt is due later, because Slack refused the last one
+        notices.c.steps.is_distinct_from(_steps),
+    )
+    .order_by(notices.c.id)
+    .with_for_update(of=notices, skip_locked=True)
+)
+_wake_outdated = update(notices).where(notices.c.id.in_(_outdated)).values(due_at=bindparam("now"))
+
+
+def wake_outdated(connection: Connection, now: int) -> None:
+    """Make the notices due that show other setup steps than those that are done now, in all workspaces at once."""
+    connection.execute(_wake_outdated, {"now": now})
 
 
 def recent_admins(connection: Connection, workspace_id: str) -> list[str]:

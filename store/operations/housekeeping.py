@@ -39,6 +39,14 @@ _expired = (
     .order_by(job_changes.c.ended_at)
     .limit(bindparam("most"))
 )
+_with_expired = select(workspaces.c.id).where(
+    exists().where(
+        job_changes.c.workspace_id == workspaces.c.id,
+        job_changes.c.ended_at >= bindparam("since"),
+        job_changes.c.ended_at < bindparam("before"),
+        job_changes.c.payload.is_not(None),
+    )
+)
 _erase = (
     update(job_changes)
     .where(job_changes.c.id.in_(bindparam("ids", expanding=True)))
@@ -62,6 +70,11 @@ def retentions(connection: Connection) -> dict[str, int | None]:
     """Return the retention in days of every workspace, uninstalled ones too. None means the operator's default."""
     rows = connection.execute(select(workspaces.c.id, workspaces.c.retention_days).order_by(workspaces.c.id))
     return {row.id: row.retention_days for row in rows}
+
+
+def with_expired(connection: Connection, since: int, before: int) -> set[str]:
+    """Return the workspaces with job changes to erase that ended from `since` until `before`."""
+    return set(connection.execute(_with_expired, {"since": since, "before": before}).scalars())
 
 
 def erase_expired(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from enum import Enum, auto
 from typing import Any
@@ -127,14 +128,15 @@ def idle(connection: Connection, before: int) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
-def never_used(connection: Connection) -> list[str]:
-    """Return the active workspaces that use the operator's credentials and have had no session yet."""
+def never_used(connection: Connection, served: Collection[str]) -> list[str]:
+    """Return the active ones of the workspaces `served` by the operator's credentials that have had no session yet."""
     uses_operator_app = (table.c.flow == CLIENT_CREDENTIALS) & table.c.client_id.is_(None)
     not_yet = table.c.renewed_at.is_(None) & table.c.last_success_at.is_(None)
     query = (
         select(workspaces.c.id)
         .outerjoin(table, table.c.workspace_id == workspaces.c.id)
-        .where(workspaces.c.state == "active", table.c.workspace_id.is_(None) | (uses_operator_app & not_yet))
+        .where(workspaces.c.id.in_(served), workspaces.c.state == "active")
+        .where(table.c.workspace_id.is_(None) | (uses_operator_app & not_yet))
         .order_by(workspaces.c.id)
     )
     return list(connection.execute(query).scalars())

@@ -62,6 +62,7 @@ notices = Table(  # direct messages to admins that are kept up to date
     Column("channel", Text),  # where Slack posted it
     Column("ts", Text),
     Column("shown", Text),  # a hash of its content
+    Column("steps", Integer),  # the SetupSteps that it shows; null: not known
     Index("ix_notices_workspace", "workspace_id", "kind"),
     Index(
         "ix_notices_due",

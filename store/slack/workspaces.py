@@ -218,6 +218,12 @@ def unreported_channel_problems(connection: Connection) -> list[tuple[str, str]]
     ]
 
 
+def notified(connection: Connection, notice: str) -> set[str]:
+    """Return the workspaces to which this notice was sent, if it was not cleared since."""
+    contains = workspaces.c.notices.contains(f'"{notice}"', autoescape=True)
+    return set(connection.execute(select(workspaces.c.id).where(contains)).scalars())
+
+
 def clear_notice(connection: Connection, workspace_id: str, notice: str) -> None:
     """The problem is over, so the notice may be sent again if it comes back."""
     notices = _notices(connection, workspace_id)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from domain.errors import PermanentError, TransientError
+from domain.notices import SetupSteps
 from domain.salesforce import SalesforceConnection
 from sandbox.slack.state import Message
 from services.home.status import Status
@@ -270,8 +271,8 @@ async def test_the_operators_credentials_are_tested_after_the_installation(world
     text = "Connected to Salesforce: Acme Corp (Unlimited Edition) as Integration"
     assert found.salesforce[0].text == text
     assert [call.kind for call in world.salesforce.calls] == ["token", "query", "query"]
-    steps = await world.database.run(noticing.setup_steps, world.workspace_id, "usergems-test")
-    assert steps.salesforce is True
+    steps = await world.database.run(noticing.setup_steps, world.workspace_id)
+    assert SetupSteps.SALESFORCE in steps
 
 
 async def test_refused_credentials_are_retried_every_ten_minutes(world: World) -> None:
@@ -283,13 +284,13 @@ async def test_refused_credentials_are_retried_every_ten_minutes(world: World) -
         await watch.check()
         world.clock.advance(seconds=6)
     assert len(world.salesforce.calls_of("token")) == 2  # once each of two workspaces
-    steps = await world.database.run(noticing.setup_steps, world.workspace_id, "usergems-test")
-    assert steps.salesforce is False
+    steps = await world.database.run(noticing.setup_steps, world.workspace_id)
+    assert SetupSteps.SALESFORCE not in steps
     world.salesforce.faults.clear()
     world.clock.advance(seconds=600)
     await watch.check()
-    steps = await world.database.run(noticing.setup_steps, world.workspace_id, "usergems-test")
-    assert steps.salesforce is True
+    steps = await world.database.run(noticing.setup_steps, world.workspace_id)
+    assert SetupSteps.SALESFORCE in steps
 
 
 async def test_an_unreachable_org_is_retried_a_minute_later(world: World) -> None:
@@ -305,8 +306,8 @@ async def test_an_unreachable_org_is_retried_a_minute_later(world: World) -> Non
     world.clock.advance(seconds=60)
     await watch.check()
     assert len(world.salesforce.calls_of("token")) == 3
-    steps = await world.database.run(noticing.setup_steps, world.workspace_id, "usergems-test")
-    assert steps.salesforce is True
+    steps = await world.database.run(noticing.setup_steps, world.workspace_id)
+    assert SetupSteps.SALESFORCE in steps
 
 
 async def test_on_shared_login_hosts_credentials_are_not_tested(world: World) -> None:
