@@ -46,6 +46,7 @@ from services.slack.organizations import Organizations
 from services.slack.tokens.renewal import BotTokens
 from store.database import Database
 from store.encryption import Cipher
+from store.operations.due_work import Queue
 from store.operations.notify import WorkNotifier
 from store.slack.installations import AsyncInstallationStore
 
@@ -203,13 +204,15 @@ def build_worker(foundation: Foundation, services: Services) -> Worker:
         foundation.notifier,
         Housekeeping(database, foundation.settings.retention_days, now, slack.api),
         now,
+        {
+            Queue.MESSAGES: services.delivery_actions.catch_up,
+            Queue.NOTICES: slack.notices.catch_up,
+            Queue.REMINDERS: ReminderSender(database, slack.api, managers, now).catch_up,
+            Queue.SOURCES: SalesforcePoller(database, salesforce.describe, services.intake, now).poll,
+        },
         (
             slack.tokens.renew_due,
-            services.delivery_actions.catch_up,
-            slack.notices.catch_up,
             slack.organizations.sync_all,
-            ReminderSender(database, slack.api, managers, now).catch_up,
-            SalesforcePoller(database, salesforce.describe, services.intake, now).poll,
             SalesforceWatch(salesforce.api.sessions, salesforce.describe, slack.notices, now).check,
         ),
         services.watchdog.beat,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from random import random
 
 from domain.errors import WorkspaceGoneError
@@ -20,6 +21,7 @@ from store.delivery import lanes, routing
 from store.delivery.lanes import Claim
 from store.delivery.posts import LANE_GAP_MS
 from store.delivery.routing import Batch
+from store.operations.due_work import Queue, due_queues
 from store.operations.notify import WorkNotifier
 from store.slack import workspaces
 
@@ -29,6 +31,9 @@ MOST_POSTS_AT_ONCE = 64
 MOST_BATCHES_AT_ONCE = 4
 POLL_SECONDS = 1.0
 """The longest time until work from another process, or of a paced lane, is noticed without a notification."""
+
+LOOK_SECONDS = 10.0
+"""How often each loop looks at its queue although nothing seems to be due, and reports its heartbeat."""
 
 LONGEST_PAUSE_SECONDS = 10.0
 """The longest wait after failures. A loop that waits longer would count as stuck."""
@@ -45,10 +50,11 @@ GRACE_SECONDS = 8.0
 
 @dataclass(frozen=True)
 class WorkEvents:
-    """Set to wake the worker at once, instead of after POLL_SECONDS."""
+    """Set to wake the worker at once, instead of after POLL_SECONDS. `to_poll` looks at all queues."""
 
     to_route: asyncio.Event = field(default_factory=asyncio.Event)
     to_post: asyncio.Event = field(default_factory=asyncio.Event)
+    to_poll: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 async def wait_for(event: asyncio.Event, seconds: float) -> None:
@@ -72,8 +78,10 @@ class Worker:
     notifier: WorkNotifier
     housekeeping: Housekeeping
     now: Callable[[], int]
+    queues: Mapping[Queue, Callable[[], Awaitable[bool]]] = field(default_factory=dict)
+    """How to work through the other queues. Each call returns whether it had work. Canceled when the worker stops."""
     other_work: tuple[Callable[[], Awaitable[bool]], ...] = ()
-    """Other jobs in small steps. Each returns whether it had work. They are cancelled at once when the worker stops."""
+    """The same for jobs that know themselves when they are due, and are called every POLL_SECONDS."""
     heartbeat: Callable[[str], None] = lambda _loop: None
     """Called with the name of a loop, route or post, each time it runs."""
     wait: Callable[[asyncio.Event, float], Awaitable[None]] = wait_for
@@ -82,13 +90,20 @@ class Worker:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then finish what is in flight. A claim that has begun is always handled."""
+        events = {queue: asyncio.Event() for queue in self.queues}
+        events |= {Queue.JOB_CHANGES: self.work_events.to_route, Queue.LANES: self.work_events.to_post}
         loops = [
-            asyncio.create_task(self._repeat(self.route_due, self.work_events.to_route, stop)),
-            asyncio.create_task(self._repeat(self.post_due, self.work_events.to_post, stop)),
+            asyncio.create_task(self._repeat(self.route_due, self.work_events.to_route, stop, LOOK_SECONDS)),
+            asyncio.create_task(self._repeat(self.post_due, self.work_events.to_post, stop, LOOK_SECONDS)),
         ]
         others = [
             asyncio.create_task(self.notifier.listen(self.work_events.to_route.set)),
             asyncio.create_task(self._tidy_regularly()),
+            asyncio.create_task(self._repeat(partial(self._poll, events), self.work_events.to_poll, stop)),
+            *(
+                asyncio.create_task(self._repeat(work, events[queue], stop, LOOK_SECONDS))
+                for queue, work in self.queues.items()
+            ),
             *(asyncio.create_task(self._repeat(work, asyncio.Event(), stop)) for work in self.other_work),
         ]
         await stop.wait()
@@ -128,8 +143,21 @@ class Worker:
             _start(self._posting, self._post(claim))
         return bool(claims)
 
-    async def _repeat(self, work: Callable[[], Awaitable[bool]], event: asyncio.Event, stop: asyncio.Event) -> None:
-        failures, pause = 0, POLL_SECONDS
+    async def _poll(self, events: Mapping[Queue, asyncio.Event]) -> bool:
+        """Wake the loops whose queues have due work. Always return False: the loops do the work."""
+        for queue in await self.database.run(due_queues, self.now()):
+            if queue in events:
+                events[queue].set()
+        return False
+
+    async def _repeat(
+        self,
+        work: Callable[[], Awaitable[bool]],
+        event: asyncio.Event,
+        stop: asyncio.Event,
+        look_seconds: float = POLL_SECONDS,
+    ) -> None:
+        failures, pause = 0, look_seconds
         while not stop.is_set():
             try:
                 worked = await work()
@@ -141,7 +169,7 @@ class Worker:
             if worked:
                 pause = NEXT_CLAIM_SECONDS if pause <= CLAIMED_FIRST_SECONDS else CLAIMED_FIRST_SECONDS
             else:
-                pause = backoff_ms(failures, random()) / 1_000 if failures else POLL_SECONDS  # noqa: S311
+                pause = backoff_ms(failures, random()) / 1_000 if failures else look_seconds  # noqa: S311
             await self.wait(event, min(pause, LONGEST_PAUSE_SECONDS))
 
     async def _tidy_regularly(self) -> None:
@@ -150,7 +178,7 @@ class Worker:
                 await self.housekeeping.tidy()
             except Exception as error:  # noqa: BLE001 - an edge: a failed clean-up must not stop deliveries
                 _log("housekeeping failed", error)
-            await asyncio.sleep(housekeeping.EVERY_SECONDS)
+            await self.wait(asyncio.Event(), housekeeping.EVERY_SECONDS)
 
     async def _route(self, batch: Batch) -> None:
         lease = asyncio.create_task(self._prolong_lease(batch))

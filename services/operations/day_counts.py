@@ -18,7 +18,7 @@ CLOSES_AFTER_MS = 60 * 60 * 1_000
 """A day is counted for good an hour after its end, when everything that ended on it has been stored."""
 
 AT_ONCE = 5
-"""Days that are counted in one transaction."""
+"""Days that are counted in one transaction, from the first one on which anything has ended."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,10 @@ class DayCounts:
         first, last = _past_days(now)
         counts = await self.database.run(day_counts.stored, workspace_id, first)
         missing = [number for number in range(first, last + 1) if number not in counts]
-        for start in range(0, len(missing), AT_ONCE):
-            batch = await self.database.run(day_counts.store, workspace_id, missing[start : start + AT_ONCE])
-            counts |= {day.number: day for day in batch}
+        while missing:
+            stored = await self.database.run(day_counts.store, workspace_id, missing, AT_ONCE)
+            counts |= {day.number: day for day in stored}
+            missing = missing[len(stored) :]
         return counts
 
 

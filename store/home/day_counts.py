@@ -24,6 +24,9 @@ _ended_on = (
     )
     .group_by(_day, job_changes.c.outcome, job_changes.c.told)
 )
+_first_end = select(func.min(job_changes.c.ended_at)).where(
+    job_changes.c.workspace_id == bindparam("of_workspace"), job_changes.c.ended_at >= bindparam("since")
+)
 _days_stored = (
     select(func.count())
     .where(
@@ -60,9 +63,20 @@ def count(connection: Connection, workspace_id: str, numbers: Sequence[int]) -> 
     return [DayCount(number, {name: ended[number][name] for name in OUTCOMES}) for number in numbers]
 
 
-def store(connection: Connection, workspace_id: str, numbers: Sequence[int]) -> list[DayCount]:
-    """Count days that are over and store the counts. A job change that is retried later counts when it ends again."""
-    counted = count(connection, workspace_id, numbers)
+def store(connection: Connection, workspace_id: str, numbers: Sequence[int], most: int) -> list[DayCount]:
+    """
+    Count the first ones of these days, which are over and in order, and store and return their counts.
+
+    These are all days before anything ended, and `most` after that. A job change that is retried later counts when it
+    ends again.
+    """
+    first_end = connection.execute(
+        _first_end, {"of_workspace": workspace_id, "since": numbers[0] * DAY_MS}
+    ).scalar_one()
+    first_day = numbers[-1] + 1 if first_end is None else first_end // DAY_MS
+    empty = [number for number in numbers if number < first_day]
+    counted = [DayCount(number, dict.fromkeys(OUTCOMES, 0)) for number in empty]
+    counted += count(connection, workspace_id, numbers[len(empty) : len(empty) + most])
     rows = [{"workspace_id": workspace_id, "day": day.number, **day.ended} for day in counted]
     connection.execute(insert_missing(connection, day_counts, "workspace_id", "day"), rows)
     return counted

@@ -100,9 +100,7 @@ def drop(connection: Connection, notice: Notice) -> None:
 _connection_works = salesforce_connections.c.problem.is_(None) | salesforce_connections.c.last_success_at.is_not(None)
 _done = {
     SetupSteps.CHANNEL: workspaces.c.default_channel_id.is_not(None) & workspaces.c.default_channel_problem.is_(None),
-    SetupSteps.SALESFORCE: exists().where(
-        salesforce_connections.c.workspace_id == workspaces.c.id, _connection_works
-    ),
+    SetupSteps.SALESFORCE: exists().where(salesforce_connections.c.workspace_id == workspaces.c.id, _connection_works),
     SetupSteps.JOB_CHANGE: exists().where(
         job_changes.c.workspace_id == workspaces.c.id, job_changes.c.source != TEST_SOURCE
     ),

@@ -11,7 +11,7 @@ from services.clock import SteadyClock
 from services.delivery.courier import Courier
 from services.delivery.failed import FailedJobChanges
 from services.delivery.router import Router
-from services.delivery.worker import Worker, WorkEvents
+from services.delivery.worker import POLL_SECONDS, Worker, WorkEvents
 from services.intake.intake import Intake
 from services.messages.actions import DeliveryActions
 from services.messages.managers import Managers
@@ -24,6 +24,7 @@ from services.ownership.user_groups import UserGroups
 from services.slack.api import Slack
 from services.slack.directory import Directory
 from store.database import Database
+from store.operations.due_work import Queue
 from store.operations.notify import WorkNotifier
 from tests.simulation.loop import Process
 
@@ -102,7 +103,11 @@ class Replica(Process):
             WorkNotifier(database),
             NoHousekeeping(),
             now,
-            (self.actions.catch_up, notices.catch_up, reminders.catch_up),
+            {
+                Queue.MESSAGES: self.actions.catch_up,
+                Queue.NOTICES: notices.catch_up,
+                Queue.REMINDERS: reminders.catch_up,
+            },
             wait=self._wait,
         )
         self.stopping = asyncio.Event()
@@ -144,7 +149,7 @@ class Replica(Process):
 
     async def _wait(self, event: asyncio.Event, seconds: float) -> None:
         """In place of polling every second: the simulation sets the event when something is due."""
-        self.polls[event] = self.simulation.loop.now + seconds
+        self.polls[event] = self.simulation.loop.now + min(seconds, POLL_SECONDS)
         try:
             await event.wait()
         finally:

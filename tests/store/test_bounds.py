@@ -12,7 +12,7 @@ from store.delivery import posts, redraws, reminders
 from store.home import member_preferences
 from store.intake import job_changes
 from store.messages import histories
-from store.operations import health_figures, housekeeping
+from store.operations import due_work, health_figures, housekeeping
 from store.ownership import choice_state, owners
 from store.slack import inbound_health
 from store.slack.sdk_stores import metadata
@@ -30,6 +30,8 @@ ASKED = {
     "the messages of a job change": lambda c: redraws.mark(c, "jc", SOMEDAY),
     "the messages of a job change that are due": lambda c: redraws.claim(c, SOMEDAY, 1_000, 10, "jc"),
     "what a message tells of": lambda c: redraws.deliveries_in(c, "post"),
+    "which queues have due work": lambda c: due_work.due_queues(c, SOMEDAY),
+    "where job changes are past their retention": lambda c: housekeeping.with_expired(c, 0, SOMEDAY),
     "whom to remind": lambda c: reminders.claim(c, SOMEDAY, 1_000, 10),
 }
 
